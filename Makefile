@@ -1,0 +1,69 @@
+# Two commands matter: `make site` and `make test`. Each does its own set-up.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+	echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --no-input
+PLOTLY := templates/vendor/plotly.min.js
+
+.DEFAULT_GOAL := help
+.PHONY: help site test setup setup-test venv cited bench pins clean
+
+help:         ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "make %-11s %s\n", $$1, $$2}'
+
+site: setup   ## benchmark this machine and build the report
+	$(BIN)/sitegen collect --env local --quick
+	$(BIN)/sitegen build
+
+test: setup-test  ## lint, types, import contracts and every test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+cited: venv   ## bring the published figures into archive/ (again is a no-op)
+	$(BIN)/sitegen import archive/published-results.csv --provenance cited \
+		--sources archive/published-sources.csv
+
+bench: venv $(VENV)/pins-benchmarks  ## measure the build against its budgets
+	$(BIN)/python -m benchmarks.build
+
+setup:        ## system tools, .venv with the pinned dependencies, the plotly.js bundle
+	@tools/system.sh site "$(PYTHON)"
+	@$(MAKE) --silent venv
+
+setup-test:   ## the same with what the tests need
+	@tools/system.sh test "$(PYTHON)"
+	@$(MAKE) --silent venv $(VENV)/pins-dev
+
+venv: $(VENV)/editable $(PLOTLY)  ## .venv and the bundle only, no system tools
+
+pins:         ## compile requirements/ again from pyproject.toml (needs uv)
+	tools/pins.sh
+
+clean:        ## remove everything that set-up and builds made; archive/ stays
+	rm -rf $(VENV) site dist templates/vendor
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The files below record in .venv what has been done, so that the next time costs nothing.
+
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "sitegen needs Python 3.11 or newer; or name one: make PYTHON=/path/to/python"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/pins-%: requirements/%.txt | $(BIN)/pip
+	$(PIP) install --require-hashes -r $<
+	@touch $@
+
+$(VENV)/editable: pyproject.toml | $(VENV)/pins-runtime
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(PLOTLY): tools/plotly_bundle.py tools/plotly-bundle.json | $(VENV)/pins-runtime
+	@$(BIN)/python tools/plotly_bundle.py
+	@touch $@

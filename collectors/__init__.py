@@ -1,0 +1,1 @@
+"""The collectors that come with sitegen: one module a benchmark, its method note beside it."""

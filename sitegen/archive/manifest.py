@@ -1,0 +1,182 @@
+"""run.json: everything about a run but its rows. Version 1.
+
+A manifest is plain JSON. Reading upgrades it one version at a time; writing always writes the
+newest. Unknown keys are an error of a newer version, never dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sitegen.errors import SitegenError
+from sitegen.model import (
+    Comparability,
+    Fact,
+    Fingerprint,
+    MetricDefinition,
+    Parameter,
+    Provenance,
+    Run,
+    Source,
+    StepRecord,
+    TeeVerdict,
+    ToolIdentity,
+    check_label,
+    check_run_id,
+)
+
+SCHEMA = 1
+#: One pure function a step: the manifest of version N -> that of version N + 1.
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a run, as its manifest lists it."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+def dump(run: Run, files: tuple[File, ...]) -> bytes:
+    """Return the manifest of ``run``, with sorted keys, as a line-broken JSON text."""
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "id": run.id,
+        "benchmark": run.benchmark,
+        "environment": run.environment,
+        "provenance": run.provenance,
+        "started_at": run.started_at,
+        "duration_s": run.duration_s,
+        "complete": run.complete,
+        "preset": run.preset,
+        "session": run.session,
+        "boot": run.boot,
+        "seed": run.seed,
+        "note": run.note,
+        "supersedes": run.supersedes,
+        "derived_from": run.derived_from,
+        "tool": run.tool,
+        "source": run.source,
+        "parameters": run.parameters,
+        "definitions": run.definitions,
+        "fingerprint": run.fingerprint,
+        "redactions": dict(run.redactions),
+        "steps": [
+            {
+                "name": step.name,
+                "workload": step.workload,
+                "repetition": step.repetition,
+                "argv": step.argv,
+                "started_at": step.started_at,
+                "duration_s": step.duration_s,
+                "exit_code": step.exit_code,
+                "cpu_s": step.cpu_s,
+                "conditions": dict(step.conditions),
+                "values": dict(step.values),
+                "raw": step.raw,
+            }
+            for step in run.steps
+        ],
+        "files": files,
+    }
+    return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+
+
+def parse(data: bytes) -> tuple[Run, tuple[File, ...]]:
+    """Return the run without its rows, and its files.
+
+    Raises SitegenError for anything that is not a whole manifest of a known version.
+    """
+    return build(upgrade(decode(data)))
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``data``; raises SitegenError when there is none."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise SitegenError(f"run.json is not JSON ({error})") from error
+    if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
+        raise SitegenError("run.json is not a manifest: it has no schema number")
+    return value
+
+
+def upgrade(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest at the newest version; raises SitegenError for a newer one."""
+    while value["schema"] < SCHEMA:
+        step = UPGRADES.get(value["schema"])
+        if step is None:
+            raise SitegenError(f"run.json has the unknown schema version {value['schema']}")
+        value = step(value)
+    if value["schema"] > SCHEMA:
+        raise SitegenError(
+            f"run.json has schema version {value['schema']}, newer than this sitegen's {SCHEMA}",
+            fix="update sitegen",
+        )
+    return value
+
+
+def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
+    """Return the run and files that a manifest of the newest version describes."""
+    try:
+        run = Run(
+            id=check_run_id(value["id"]),
+            benchmark=check_label(value["benchmark"], "benchmark"),
+            environment=check_label(value["environment"]),
+            provenance=Provenance(value["provenance"]),
+            started_at=_text(value["started_at"]),
+            duration_s=value["duration_s"],
+            measurements=(),
+            preset=_text(value["preset"]),
+            session=_text(value["session"]),
+            boot=_text(value["boot"]),
+            seed=value["seed"],
+            tool=None if value["tool"] is None else ToolIdentity(**value["tool"]),
+            parameters=tuple(
+                Parameter(p["name"], p["value"], Comparability(p["comparability"]))
+                for p in value["parameters"]
+            ),
+            fingerprint=Fingerprint(
+                tuple(Fact(**fact) for fact in value["fingerprint"]["facts"]),
+                TeeVerdict(
+                    value["fingerprint"]["tee"]["kind"],
+                    tuple(value["fingerprint"]["tee"]["reasons"]),
+                ),
+            ),
+            steps=tuple(_step(step) for step in value["steps"]),
+            source=None if value["source"] is None else Source(**value["source"]),
+            definitions=tuple(MetricDefinition(**d) for d in value["definitions"]),
+            note=_text(value["note"]),
+            redactions=tuple(sorted(value["redactions"].items())),
+            complete=bool(value["complete"]),
+            supersedes=_text(value["supersedes"]),
+            derived_from=_text(value["derived_from"]),
+        )
+        files = tuple(File(**file) for file in value["files"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SitegenError(f"run.json is not whole: {type(error).__name__} {error}") from error
+    return run, files
+
+
+def _step(value: Mapping[str, Any]) -> StepRecord:
+    return StepRecord(
+        **{
+            **value,
+            "argv": tuple(value["argv"]),
+            "raw": tuple(value["raw"]),
+            "conditions": tuple(sorted(value["conditions"].items())),
+            "values": tuple(sorted(value["values"].items())),
+        }
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value

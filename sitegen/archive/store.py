@@ -1,0 +1,287 @@
+"""The archive as a folder: writing whole runs, finding them, and naming what is damaged."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sitegen.archive import manifest
+from sitegen.archive.manifest import File
+from sitegen.errors import SitegenError
+from sitegen.model import LABEL, RUN_ID, Measurement, Run, Sample, check_label, check_run_id
+
+_HIDDEN = ".writing-"
+#: Names that a run's folder may hold beside ``raw/``.
+_PARTS = ("measurements.parquet", "samples.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run's folder as the file system shows it, before anything in it is read."""
+
+    run_id: str
+    environment: str
+    path: Path
+    stamp: tuple[int, int]  # modification time in ns and size of run.json
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A folder that is set aside, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `fsck` has to say about a path."""
+
+    path: str
+    problem: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The bytes of one file of a run that a site offers for download."""
+
+    name: str
+    data: bytes
+
+
+class Archive:
+    """A folder of runs. Append-only: nothing here changes or removes a run."""
+
+    def __init__(self, root: Path) -> None:
+        """Use the folder ``root``, which need not exist yet."""
+        self.root = root
+
+    def path(self, run: Run) -> Path:
+        """Return the folder of ``run``."""
+        return self.root / check_label(run.environment) / check_run_id(run.id)
+
+    def write(self, run: Run, raw: Mapping[str, bytes] | None = None) -> Path:
+        """Write a whole run and return its folder; a run that is there already is left alone.
+
+        Everything goes to a hidden sibling first and is flushed, the manifest last; then the
+        folder is renamed into place. A process killed at any point leaves either the whole run
+        or a hidden folder that no reader looks at.
+        """
+        from sitegen.archive import tables  # noqa: PLC0415 - listing an archive needs no Parquet
+
+        final = self.path(run)
+        if (final / "run.json").is_file():
+            return final
+        for measurement in run.measurements:
+            tables.check_params(measurement.params)
+        parts = {"measurements.parquet": tables.measurements_bytes(run)}
+        if run.samples:
+            parts["samples.parquet"] = tables.samples_bytes(run)
+        for name, data in sorted((raw or {}).items()):
+            parts[f"raw/{_safe(name)}.gz"] = gzip.compress(data, mtime=0)
+        hidden = final.parent / f"{_HIDDEN}{run.id}-{secrets.token_hex(4)}"
+        try:
+            (hidden / "raw").mkdir(parents=True) if raw else hidden.mkdir(parents=True)
+            for name, data in parts.items():
+                _write_flushed(hidden / name, data)
+            files = tuple(
+                File(name, len(data), hashlib.sha256(data).hexdigest())
+                for name, data in sorted(parts.items())
+            )
+            if raw:
+                _flush_folder(hidden / "raw")
+            _write_flushed(hidden / "run.json", manifest.dump(run, files))
+            _flush_folder(hidden)
+            try:
+                hidden.rename(final)
+            except OSError:
+                if not (final / "run.json").is_file():
+                    raise
+            _flush_folder(final.parent)
+        except OSError as error:
+            raise SitegenError(
+                f"cannot write the run: {error.strerror}", where=str(final), fix="nothing was kept"
+            ) from error
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+        return final
+
+    def scan(self) -> list[Entry]:
+        """Return every folder that has a manifest, by run id; reads nothing but names.
+
+        Raises SitegenError when the archive is not there.
+        """
+        if not self.root.is_dir():
+            raise SitegenError(
+                "no such archive", where=str(self.root), fix="`sitegen collect` makes one"
+            )
+        found: list[Entry] = []
+        for environment in sorted(_folders(self.root)):
+            if not LABEL.fullmatch(environment):
+                continue
+            with os.scandir(self.root / environment) as folder:
+                for entry in folder:
+                    if not RUN_ID.fullmatch(entry.name):
+                        continue
+                    try:
+                        status = os.stat(entry.path + "/run.json")
+                    except OSError:
+                        continue
+                    found.append(
+                        Entry(
+                            entry.name,
+                            environment,
+                            Path(entry.path),
+                            (status.st_mtime_ns, status.st_size),
+                        )
+                    )
+        found.sort(key=lambda entry: entry.run_id)
+        return found
+
+    def find(self, run_id: str) -> Entry:
+        """Return the run whose id is, or ends with, ``run_id``.
+
+        Raises SitegenError when none or several match.
+        """
+        matches = [e for e in self.scan() if e.run_id == run_id or e.run_id.endswith(f"-{run_id}")]
+        if len(matches) == 1:
+            return matches[0]
+        if not matches:
+            raise SitegenError(
+                f"no run {run_id!r}", where=str(self.root), fix="`sitegen list` shows them"
+            )
+        raise SitegenError(f"{len(matches)} runs end with {run_id!r}", fix="give the whole id")
+
+    def manifest(self, entry: Entry) -> tuple[Run, tuple[File, ...], bytes]:
+        """Return the run without its rows, its files, and the manifest's bytes.
+
+        Raises SitegenError when the manifest or the size of a file is not as it should be.
+        """
+        data = _read(entry.path / "run.json")
+        run, files = manifest.parse(data)
+        if run.id != entry.run_id or run.environment != entry.environment:
+            raise SitegenError(f"run.json says it is {run.environment}/{run.id}")
+        for file in files:
+            if not _inside(file.name):
+                raise SitegenError(f"run.json lists the file {file.name[:60]!r}")
+            try:
+                size = os.stat(entry.path / file.name).st_size
+            except OSError:
+                raise SitegenError(f"{file.name} is missing") from None
+            if size != file.bytes:
+                raise SitegenError(f"{file.name} has {size} bytes, the manifest says {file.bytes}")
+        return run, files, data
+
+    def read(self, entry: Entry) -> Run:
+        """Return the whole run with measurements and samples; raises SitegenError."""
+        from sitegen.archive import tables  # noqa: PLC0415 - see write
+
+        run, files, _ = self.manifest(entry)
+        names = {file.name: file for file in files}
+        rows: Sequence[Measurement] = tables.rows(
+            tables.pack(
+                tables.read_measurements(self.checked(entry, names["measurements.parquet"]))
+            )
+        )
+        samples: tuple[Sample, ...] = ()
+        if "samples.parquet" in names:
+            samples = tables.read_samples(self.checked(entry, names["samples.parquet"]))
+        return replace(run, measurements=tuple(rows), samples=samples)
+
+    def samples(self, entry: Entry, files: Sequence[File]) -> tuple[Sample, ...]:
+        """Return the samples of a run whose manifest was read already."""
+        from sitegen.archive import tables  # noqa: PLC0415 - see write
+
+        file = next((f for f in files if f.name == "samples.parquet"), None)
+        return () if file is None else tables.read_samples(self.checked(entry, file))
+
+    def checked(self, entry: Entry, file: File) -> bytes:
+        """Return the bytes of one file of a run; raises SitegenError when its digest differs."""
+        data = _read(entry.path / file.name)
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            raise SitegenError(f"{file.name} does not match its digest")
+        return data
+
+    def fsck(self) -> Iterator[Finding]:
+        """Yield everything that is not as it should be: each file of each run is read."""
+        seen: set[Path] = set()
+        for entry in self.scan():
+            seen.add(entry.path)
+            place = str(entry.path)
+            try:
+                _, files, _ = self.manifest(entry)
+            except SitegenError as error:
+                yield Finding(
+                    place, str(error), "restore the run from a copy, or remove its folder"
+                )
+                continue
+            listed = {"run.json", *(file.name for file in files)}
+            for file in files:
+                try:
+                    self.checked(entry, file)
+                except SitegenError as error:
+                    yield Finding(place, str(error), "restore the file from a copy")
+            for path in sorted(entry.path.rglob("*")):
+                if path.is_file() and path.relative_to(entry.path).as_posix() not in listed:
+                    yield Finding(str(path), "not in the run's manifest", "move it elsewhere")
+        for environment in sorted(_folders(self.root)):
+            for path in sorted((self.root / environment).iterdir()):
+                if path.name.startswith(_HIDDEN):
+                    yield Finding(str(path), "left by a collection that was killed", "remove it")
+                elif path not in seen:
+                    yield Finding(str(path), "not a run", "move it elsewhere")
+
+
+def _folders(root: Path) -> list[str]:
+    with os.scandir(root) as folder:
+        return [entry.name for entry in folder if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _inside(name: str) -> bool:
+    """Say whether ``name`` is a file that a run may have: no path that climbs out of it."""
+    return name in _PARTS or (
+        name.startswith("raw/") and name.endswith(".gz") and _plain(name[4:-3])
+    )
+
+
+def _plain(name: str) -> bool:
+    return (
+        bool(name)
+        and not name.startswith(".")
+        and name.replace("-", "").replace("_", "").replace(".", "").replace("+", "").isalnum()
+    )
+
+
+def _safe(name: str) -> str:
+    if not _plain(name):
+        raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
+    return name
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SitegenError(f"{path.name}: {error.strerror}") from error
+
+
+def _write_flushed(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

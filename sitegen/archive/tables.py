@@ -1,0 +1,252 @@
+"""Rows as Parquet: the explicit Arrow schemas, and the way from columns to rows and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sitegen.archive.manifest import SCHEMA
+from sitegen.errors import SitegenError
+from sitegen.model import Measurement, Params, Run, Sample
+
+_PARAMS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
+_VERSION = {b"sitegen.schema": str(SCHEMA).encode()}
+MEASUREMENTS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("environment", pa.string()),
+        ("benchmark", pa.string()),
+        ("workload", pa.string()),
+        ("metric", pa.string()),
+        ("statistic", pa.string()),
+        ("unit", pa.string()),
+        ("value", pa.float64()),
+        ("printed", pa.string()),
+        ("repetition", pa.int32()),
+        ("status", pa.string()),
+        ("params", _PARAMS),
+    ],
+    metadata=_VERSION,
+)
+SAMPLES = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("workload", pa.string()),
+        ("repetition", pa.int32()),
+        ("kind", pa.string()),
+        ("metric", pa.string()),
+        ("x", pa.float64()),
+        ("y", pa.float64()),
+        ("params", _PARAMS),
+    ],
+    metadata=_VERSION,
+)
+#: The rows of many runs, for the cache: params packed into one string a row.
+COMPACT = (
+    "run_id",
+    "workload",
+    "metric",
+    "statistic",
+    "unit",
+    "value",
+    "printed",
+    "repetition",
+    "status",
+    "params",
+)
+_READ = [name for name in COMPACT if name != "run_id"]
+# Characters that no parameter may hold: they part keys from values and pairs from pairs.
+_PAIR, _PAIRS = "\x1f", "\x1e"
+MAX_ROWS = 2_000_000
+
+
+def measurements_bytes(run: Run) -> bytes:
+    """Return the run's measurements as one Parquet file; the same rows give the same bytes."""
+    rows = run.measurements
+    by_name = {name: [row[i] for row in rows] for i, name in enumerate(Measurement._fields)}
+    table = pa.table(
+        {
+            "run_id": [run.id] * len(rows),
+            "environment": [run.environment] * len(rows),
+            "benchmark": [run.benchmark] * len(rows),
+            **{
+                name: _structs(by_name[name]) if name == "params" else by_name[name]
+                for name in MEASUREMENTS.names[3:]
+            },
+        },
+        schema=MEASUREMENTS,
+    )
+    return _parquet(table)
+
+
+def samples_bytes(run: Run) -> bytes:
+    """Return the run's samples as one Parquet file."""
+    columns = dict(zip(Sample._fields, zip(*run.samples, strict=True), strict=True))
+    table = pa.table(
+        {
+            "run_id": [run.id] * len(run.samples),
+            **{
+                name: _structs(columns[name]) if name == "params" else list(columns[name])
+                for name in SAMPLES.names[1:]
+            },
+        },
+        schema=SAMPLES,
+    )
+    return _parquet(table)
+
+
+def read_measurements(data: bytes) -> pa.Table:
+    """Return the rows in ``data`` without the columns that the manifest holds too.
+
+    Raises SitegenError when it is no Parquet file of this schema.
+    """
+    return _read(data, MEASUREMENTS, _READ)
+
+
+def read_samples(data: bytes) -> tuple[Sample, ...]:
+    """Return the samples in ``data``; raises SitegenError as read_measurements does."""
+    table = pack(_read(data, SAMPLES, [n for n in SAMPLES.names if n != "run_id"]))
+    columns = [_column(table, name) for name in Sample._fields]
+    return tuple(map(Sample._make, zip(*columns, strict=True)))
+
+
+def pack(table: pa.Table) -> pa.Table:
+    """Return ``table`` with its params packed into one dictionary-encoded string a row.
+
+    Few different parameter lists stand behind many rows: packed, each is decoded once.
+    """
+    table = table.combine_chunks()
+    index = table.column_names.index("params")
+    chunks = table.column(index).chunks
+    if not chunks:
+        return table.set_column(index, "params", pa.array([], pa.string()))
+    lists = chunks[0]
+    start, stop = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
+    structs = lists.values.slice(start, stop - start)
+    pairs = pc.binary_join_element_wise(structs.field(0), structs.field(1), _PAIR)
+    offsets = pc.subtract(lists.offsets, pa.scalar(start, pa.int32()))
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, pairs), _PAIRS)
+    return table.set_column(index, "params", joined.dictionary_encode())
+
+
+def rows(table: pa.Table) -> list[Measurement]:
+    """Return packed rows as Measurements, in order."""
+    columns = [_column(table, name) for name in Measurement._fields]
+    return list(map(Measurement._make, zip(*columns, strict=True)))
+
+
+def concat(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the tables one after another."""
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def with_run(table: pa.Table, run_id: str) -> pa.Table:
+    """Return ``table`` with a first column that names its run."""
+    column = pa.DictionaryArray.from_arrays(
+        pa.array([0] * table.num_rows, pa.int32()), pa.array([run_id])
+    )
+    return table.add_column(0, "run_id", column)
+
+
+def export_table(columns: dict[str, list[Any]]) -> pa.Table:
+    """Return the public export: text columns but for value (float) and repetition (integer)."""
+    types = {"value": pa.float64(), "repetition": pa.int32()}
+    return pa.table(
+        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
+    )
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Return any table as one Parquet file."""
+    return _parquet(table)
+
+
+def csv_bytes(table: pa.Table) -> bytes:
+    """Return a table as CSV with a header line."""
+    from pyarrow import csv  # noqa: PLC0415 - half of the imports of a build that has no export
+
+    sink = pa.BufferOutputStream()
+    csv.write_csv(table, sink)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def check_params(params: Params) -> None:
+    """Raise SitegenError for parameters that cannot be stored."""
+    for key, value in params:
+        if _PAIR in key + value or _PAIRS in key + value:
+            raise SitegenError(f"parameter {key!r} holds a control character")
+
+
+def _structs(column: Iterable[Params]) -> list[list[dict[str, str]]]:
+    return [[{"key": key, "value": value} for key, value in params] for params in column]
+
+
+def _column(table: pa.Table, name: str) -> list[Any]:
+    column = table.column(name)
+    if name == "params":
+        return _decoded(column)
+    if pa.types.is_string(column.type):
+        # Shared strings: a build holds each workload's name once, not once a row.
+        column = column.dictionary_encode()
+    if pa.types.is_dictionary(column.type):
+        out: list[Any] = []
+        for chunk in column.chunks:
+            words = chunk.dictionary.to_pylist()
+            if chunk.indices.null_count:
+                out += [None if i is None else words[i] for i in chunk.indices.to_pylist()]
+            else:
+                out += map(words.__getitem__, chunk.indices.to_pylist())
+        return out
+    return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def _decoded(column: pa.ChunkedArray) -> list[Params]:
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    out: list[Params] = []
+    for chunk in column.chunks:
+        unique = [_unpack(text) for text in chunk.dictionary.to_pylist()]
+        out += map(unique.__getitem__, chunk.indices.to_pylist())
+    return out
+
+
+def _unpack(text: str) -> Params:
+    if not text:
+        return ()
+    pairs = (pair.partition(_PAIR) for pair in text.split(_PAIRS))
+    return tuple((key, value) for key, _, value in pairs)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        use_dictionary=True,
+        write_page_checksum=True,
+        write_statistics=False,
+    )
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def _read(data: bytes, schema: pa.Schema, columns: list[str]) -> pa.Table:
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        if file.metadata.num_rows > MAX_ROWS:
+            raise SitegenError(f"{file.metadata.num_rows} rows, more than {MAX_ROWS}")
+        missing = set(columns) - set(file.schema_arrow.names)
+        if missing:
+            raise SitegenError(f"has no column {sorted(missing)[0]}")
+        table = file.read(columns=columns, use_threads=False)
+        wanted = pa.schema([schema.field(name) for name in columns])
+        table = table.select(columns)
+        return table if table.schema.equals(wanted) else table.cast(wanted)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise SitegenError(
+            f"not readable as Parquet ({str(error).splitlines()[0][:120]})"
+        ) from error

@@ -1,0 +1,211 @@
+"""What a chart says, before anyone draws it.
+
+One spec feeds the SVG drawn at build, the live Plotly figure and the table beside it; values
+are already in display units and texts are already formatted, so the three cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+#: Colour says the role of an environment; see `sitegen.config.Role`.
+Hue = Literal["metal", "vm", "cpu-tee", "gpu-tee", "gpu-tee-2"]
+
+#: What stands where there is no value. Never 0, never a blank.
+NOT_MEASURED: Final = "not measured"
+
+#: The multiplication sign after a factor.
+TIMES: Final = "\u00d7"
+
+_FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"), (float("inf"), ".1e"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One value on a chart.
+
+    ``text`` is the value as printed beside the mark. ``low`` and ``high`` bound its interval
+    or range, when there is one. ``doubt`` is the short reason why it must not be quoted yet;
+    a doubtful mark is hatched or hollow and its text stands in bold with the reason after it.
+    ``value`` None prints "not measured". ``interval`` words ``low`` and ``high`` for a reader
+    who points at the mark.
+    """
+
+    label: str
+    value: float | None
+    text: str
+    hue: Hue
+    low: float | None = None
+    high: float | None = None
+    doubt: str = ""
+    interval: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Bars that stand together under one small heading.
+
+    A group without a name stands a little apart from the one before it, under its heading.
+    """
+
+    name: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """Horizontal bars from zero, labelled at the bar.
+
+    ``subtitle`` is the line under the title: unit, formula, arrow. ``id`` is unique on a page.
+    """
+
+    id: str
+    title: str
+    subtitle: str
+    unit: str
+    groups: tuple[Group, ...]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a line: ``text`` is its value as printed."""
+
+    x: float
+    y: float
+    text: str
+    low: float | None = None
+    high: float | None = None
+    doubt: str = ""
+    interval: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series of a line chart, labelled at its end. ``pattern`` 0 solid, 1 dashed, 2 dotted."""
+
+    label: str
+    hue: Hue
+    points: tuple[Point, ...]
+    pattern: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """Lines over a numeric axis: scaling over threads, a time series, a distribution.
+
+    ``kind`` ``step`` draws a cumulative distribution as steps without markers; ``line`` joins
+    points with markers; ``series`` joins many points without markers. ``reference`` is a
+    horizontal line (for instance 100 % efficiency). On a log axis only positive values stand.
+    ``x_ticks`` names places on the x axis (dates, model sizes); without them ticks are at the
+    points' own places where these are few, else at round numbers.
+    """
+
+    id: str
+    title: str
+    subtitle: str
+    x_title: str
+    unit: str
+    lines: tuple[Line, ...]
+    summary: str
+    kind: Literal["line", "step", "series"] = "line"
+    x_log: bool = False
+    y_log: bool = False
+    y_zero: bool = True
+    reference: float | None = None
+    x_ticks: tuple[tuple[float, str], ...] = ()
+
+
+Chart = BarChart | LineChart
+
+
+@dataclass(frozen=True, slots=True)
+class FactorMark:
+    """One cost factor on the shared log axis of slowdowns; hollow when it is doubtful.
+
+    ``label`` may be empty where the row already says whose factor it is. ``text`` is the factor
+    as printed; empty, it is rounded here.
+    """
+
+    label: str
+    factor: float
+    hue: Hue
+    low: float | None = None
+    high: float | None = None
+    doubt: str = ""
+    text: str = ""
+
+    @property
+    def printed(self) -> str:
+        """The factor with its sign, at two or three digits."""
+        if self.text:
+            return self.text
+        factor = self.factor
+        for ceiling, form in _FACTOR_FORMS:
+            if factor < ceiling:
+                break
+        return f"{factor:{form}}{TIMES}"
+
+
+@dataclass(frozen=True, slots=True)
+class FactorAxis:
+    """A log axis of slowdown factors that all rows of a table share.
+
+    ``name`` is also the class of the cells (`strip wide`), for `site.css` draws the ticks as
+    lines through the whole table. ``width`` is in px.
+    """
+
+    name: Literal["narrow", "wide", "broad"]
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    width: int = 264
+
+
+#: From a few per cent to a doubling.
+NARROW: Final = FactorAxis("narrow", 0.8, 2.2, (1.0, 1.2, 1.5, 2.0))
+#: The overview's axis: half to ten times.
+WIDE: Final = FactorAxis("wide", 0.4, 12.0, (0.5, 1.0, 2.0, 5.0, 10.0))
+#: Orders of magnitude.
+BROAD: Final = FactorAxis("broad", 0.05, 200.0, (0.1, 1.0, 10.0, 100.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One repetition on a run page's strip; outlined when it is suspect."""
+
+    value: float
+    text: str
+    suspect: bool = False
+
+
+def mark_sentence(mark: Mark, group: str, unit: str) -> str:
+    """Tell a reader who points at a bar what it shows, in every drawing alike."""
+    name = f"{mark.label}, {group}" if group else mark.label
+    if mark.value is None:
+        return f"{name}: {NOT_MEASURED}"
+    return _sentence(name, f"{mark.text} {unit}".rstrip(), mark.interval, mark.doubt)
+
+
+def point_sentence(line: str, at: str, point: Point, unit: str) -> str:
+    """Tell a reader who points at a point what it shows; ``at`` words its place on the x axis."""
+    name = f"{line}, {at}" if line else at
+    return _sentence(name, f"{point.text} {unit}".rstrip(), point.interval, point.doubt)
+
+
+def factor_sentence(mark: FactorMark) -> str:
+    """Tell a reader who points at a cost factor what it is."""
+    return _sentence(mark.label or "Cost factor", mark.printed, "", mark.doubt)
+
+
+def x_place(chart: LineChart, x: float) -> str:
+    """Word a place on the x axis: its named tick, or the number after the axis title."""
+    for at, text in chart.x_ticks:
+        if at == x:
+            return text
+    return f"{chart.x_title} {x:g}".lstrip()
+
+
+def _sentence(name: str, value: str, interval: str, doubt: str) -> str:
+    return f"{name}: {value}{interval and f', {interval}'}{doubt and f' ({doubt})'}"

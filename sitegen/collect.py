@@ -1,0 +1,543 @@
+"""Running a benchmark: the Host, the Collector protocol, and execute() -> Collected.
+
+A collector is a module. It decides what to run (`plan`), runs one command at a time (`run`)
+and reads what the command said (`parse`); this module does the order, the clock, the
+conditions of the machine, redaction and the record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import random
+import resource
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, cast
+
+from sitegen import fingerprint
+from sitegen.errors import SitegenError
+from sitegen.model import (
+    RESERVED,
+    Comparability,
+    Fingerprint,
+    Measurement,
+    Parameter,
+    Params,
+    Provenance,
+    Run,
+    Sample,
+    Status,
+    StepRecord,
+    ToolIdentity,
+    check_label,
+    run_id,
+)
+from sitegen.redact import Redactor
+
+PRESETS = ("quick", "standard", "thorough")
+REPETITIONS = {"quick": 1, "standard": 3, "thorough": 5}
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a benchmark cannot run here, and the command that would change that."""
+
+    what: str
+    install: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked of one collector.
+
+    ``settings`` are the ``--set`` values of this collector without their prefix. ``scratch``
+    is an empty directory that belongs to the run and is removed after it.
+    """
+
+    preset: str
+    repetitions: int
+    settings: Mapping[str, str]
+    cpus: int
+    scratch: Path
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of a plan.
+
+    ``name`` is unique in its plan and safe as a file name. ``expects`` are measurements
+    without a value: what is recorded as failed when the command does not deliver.
+    ``context`` carries what `run` and `parse` need and ``argv`` does not say.
+    """
+
+    name: str
+    workload: str
+    argv: tuple[str, ...]
+    timeout_s: float
+    params: Params = ()
+    expects: tuple[Measurement, ...] = ()
+    context: tuple[tuple[str, str], ...] = ()
+
+    def get(self, key: str, default: str = "") -> str:
+        """Return one value of ``context``."""
+        return dict(self.context).get(key, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one collector will do: ``prepare`` once in order, then ``steps`` once a repetition.
+
+    ``about_s`` estimates the time of one repetition, for the progress display.
+    """
+
+    steps: tuple[Step, ...]
+    parameters: tuple[Parameter, ...] = ()
+    prepare: tuple[Step, ...] = ()
+    about_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawOutput:
+    """What a command left behind: everything that `parse` may use, and all of it is archived.
+
+    ``files`` are further outputs by name; ``values`` what only the collector could see.
+    """
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+    exit_code: int = 0
+    started_at: str = ""
+    duration_s: float = 0.0
+    cpu_s: float | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    values: tuple[tuple[str, str], ...] = ()
+
+    def get(self, key: str) -> str | None:
+        """Return one of ``values``, or None."""
+        return dict(self.values).get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What `parse` found in a RawOutput."""
+
+    measurements: tuple[Measurement, ...]
+    samples: tuple[Sample, ...] = ()
+
+
+class Collector(Protocol):
+    """What a collector module offers."""
+
+    @property
+    def BENCHMARK(self) -> str:  # noqa: N802 - a constant of the module
+        """The benchmark's name, as in addresses and metric ids."""
+
+    @property
+    def SETTINGS(self) -> Mapping[str, str]:  # noqa: N802 - a constant of the module
+        """What ``--set`` may change: name -> one line of help."""
+
+    def detect(self, host: Host) -> ToolIdentity | Missing:
+        """Return the tool on this machine, or what is missing."""
+
+    def plan(self, tool: ToolIdentity, request: Request) -> Plan:
+        """Return the commands of one repetition. Pure: runs and writes nothing.
+
+        Raises SitegenError for a setting that cannot be met.
+        """
+
+    def run(self, step: Step, host: Host) -> RawOutput:
+        """Execute one step."""
+
+    def parse(self, step: Step, raw: RawOutput) -> Reading:
+        """Return what ``raw`` says. Pure: the same bytes give the same measurements.
+
+        Raises SitegenError when the output is not what the tool documents.
+        """
+
+
+class Host:
+    """The one door to the machine: finds, runs and reads, and cleans up behind itself."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        """Read system files below ``root``, so that a recorded machine can stand in."""
+        self.root = root
+
+    def find(self, *names: str) -> str | None:
+        """Return the path of the first of ``names`` on PATH or in the system folders."""
+        path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+        return next((found for name in names if (found := shutil.which(name, path=path))), None)
+
+    def cpus(self) -> int:
+        """Return how many CPUs this process may use."""
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a system file, or None when it is not there or not readable."""
+        return fingerprint.read_text(self.root, path)
+
+    def identify(self, name: str, path: str, version: str) -> ToolIdentity:
+        """Return the identity of the program at ``path``, with the digest of its bytes."""
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return ToolIdentity(name, version, path, digest)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> RawOutput:
+        """Run one program to its end and return all it printed.
+
+        After ``timeout_s`` its process group is killed, the exit code is -9 and a line on
+        stderr says so.
+        """
+        started = datetime.now(UTC)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        clock = time.monotonic()
+        with self.start(argv, cwd=cwd, environ=environ) as process:
+            try:
+                out, err = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                _kill_group(process)
+                out, err = process.communicate()
+                err += f"\nsitegen: killed after {timeout_s:.0f} s\n".encode()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return RawOutput(
+            stdout=out,
+            stderr=err,
+            exit_code=process.returncode,
+            started_at=timestamp(started),
+            duration_s=time.monotonic() - clock,
+            cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        )
+
+    @contextlib.contextmanager
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a program in a process group of its own, which is gone when the block ends."""
+        process = subprocess.Popen(  # noqa: S603 - argv comes from a collector's plan
+            list(argv),
+            cwd=cwd,
+            env={**os.environ, "LC_ALL": "C", **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                _kill_group(process)
+                process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A run and the files that go to its ``raw`` folder, redacted."""
+
+    run: Run
+    raw: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a collection stands: said before each step and once at the end of it."""
+
+    benchmark: str
+    step: str
+    done: int
+    total: int
+    repetition: int
+    failed: str = ""
+
+
+def collectors() -> dict[str, Collector]:
+    """Return the installed collectors by benchmark name, in alphabetical order.
+
+    Raises SitegenError when one cannot be loaded or takes a reserved name.
+    """
+    return {point.name: load_collector(point) for point in _entry_points()}
+
+
+def load_collector(point: EntryPoint) -> Collector:
+    """Import one collector and check that it is one."""
+    check_label(point.name, "benchmark")
+    if point.name in RESERVED:
+        raise SitegenError(
+            f"collector {point.name!r} takes a name that the site itself uses",
+            where=point.value,
+            fix="rename its entry point",
+        )
+    try:
+        module: ModuleType = point.load()
+    except ImportError as error:
+        raise SitegenError(
+            f"collector {point.name!r} cannot be imported: {error}",
+            where=point.value,
+            fix="reinstall the package that provides it",
+        ) from error
+    wanted = ("BENCHMARK", "SETTINGS", "detect", "plan", "run", "parse")
+    if absent := [name for name in wanted if not hasattr(module, name)]:
+        raise SitegenError(
+            f"collector {point.name!r} has no {', '.join(absent)}",
+            where=point.value,
+            fix="see CONTRIBUTING.md, 'Add a collector'",
+        )
+    return cast("Collector", module)
+
+
+def method_note(collector: Collector) -> str:
+    """Return the Markdown note that lies beside the collector's module, or nothing."""
+    path = Path(str(cast("ModuleType", collector).__file__)).with_suffix(".md")
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:
+    """Return the collector's plan, after checking that it knows every setting.
+
+    Raises SitegenError for a setting that it does not know.
+    """
+    known = {*collector.SETTINGS, "directory"}
+    if unknown := sorted(set(request.settings) - known):
+        raise SitegenError(
+            f"{collector.BENCHMARK} has no setting {unknown[0]!r}",
+            where="--set",
+            fix=f"it knows {', '.join(sorted(known))}",
+        )
+    return collector.plan(tool, request)
+
+
+@contextlib.contextmanager
+def scratch(settings: Mapping[str, str], workdir: Path) -> Iterator[Path]:
+    """Yield an empty directory of the run's own, removed afterwards.
+
+    It lies in ``workdir``, or in the existing folder that the setting ``directory`` names.
+    Raises SitegenError when that folder does not exist: a mistyped path must not be created
+    and then benchmarked.
+    """
+    if "directory" in settings:
+        parent = Path(settings["directory"])
+        if not parent.is_dir():
+            raise SitegenError(
+                f"{parent} is not an existing folder",
+                where="--set directory",
+                fix="create it on the disk that is to be measured",
+            )
+    else:
+        parent = workdir
+        parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="sitegen-", dir=parent.absolute()) as folder:
+        yield Path(folder)
+
+
+def execute(  # noqa: PLR0913 - each is a fact of the run
+    collector: Collector,
+    tool: ToolIdentity,
+    plan: Plan,
+    request: Request,
+    *,
+    host: Host,
+    environment: str,
+    session: str,
+    machine: Fingerprint,
+    redactor: Redactor,
+    seed: int,
+    note: str = "",
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Collected | None:
+    """Run a plan and return what came of it.
+
+    Repetitions are interleaved over the steps in an order drawn from ``seed``. A step that
+    fails is recorded as failed and the rest goes on. An interrupt (Ctrl-C) keeps the
+    repetitions that are whole, marks the run incomplete, and is raised again by the caller:
+    the return value is None when not one repetition was whole.
+    """
+    started = datetime.now(UTC)
+    clock = time.monotonic()
+    record = _Record(collector, redactor)
+    total = len(plan.prepare) + request.repetitions * len(plan.steps)
+    order = random.Random(seed)  # noqa: S311 - an order, not a secret
+    whole = 0
+    try:
+        for index, step in enumerate(plan.prepare):
+            progress(Progress(collector.BENCHMARK, step.name, index, total, -1))
+            record.prepare(step, host)
+        done = len(plan.prepare)
+        for repetition in range(request.repetitions):
+            for step in order.sample(plan.steps, len(plan.steps)):
+                progress(Progress(collector.BENCHMARK, step.name, done, total, repetition))
+                failed = record.measure(step, host, repetition)
+                done += 1
+                if failed:
+                    progress(
+                        Progress(collector.BENCHMARK, step.name, done, total, repetition, failed)
+                    )
+            whole += 1
+    except KeyboardInterrupt:
+        if not whole:
+            return None
+    progress(Progress(collector.BENCHMARK, "", total, total, whole - 1))
+    redact = redactor.text
+    run = Run(
+        id=run_id(timestamp(started), collector.BENCHMARK, secrets.token_bytes(16)),
+        benchmark=collector.BENCHMARK,
+        environment=environment,
+        provenance=Provenance.COLLECTED,
+        started_at=timestamp(started),
+        duration_s=round(time.monotonic() - clock, 3),
+        measurements=tuple(m for m in record.measurements if m.repetition < whole),
+        samples=tuple(s for s in record.samples if s.repetition < whole),
+        preset=request.preset,
+        session=session,
+        boot=fingerprint.boot_hash(host.root),
+        seed=seed,
+        tool=replace(tool, path=redact(tool.path)),
+        parameters=(
+            *plan.parameters,
+            Parameter("preset", request.preset, Comparability.MUST_MATCH),
+            Parameter("repetitions", str(whole), Comparability.IGNORED),
+        ),
+        fingerprint=machine,
+        steps=tuple(record.steps),
+        note=redact(note),
+        complete=whole == request.repetitions,
+    )
+    run = replace(run, redactions=tuple(sorted(redactor.counts().items())))
+    return Collected(run, record.raw)
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a UTC time as ISO 8601 to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _Record:
+    """What execute() gathers, step by step."""
+
+    def __init__(self, collector: Collector, redactor: Redactor) -> None:
+        self.collector = collector
+        self.redactor = redactor
+        self.measurements: list[Measurement] = []
+        self.samples: list[Sample] = []
+        self.steps: list[StepRecord] = []
+        self.raw: dict[str, bytes] = {}
+
+    def prepare(self, step: Step, host: Host) -> None:
+        """Run a step that measures nothing.
+
+        Raises SitegenError when it fails: nothing measured after it would mean anything.
+        """
+        raw, conditions = self._run(step, host)
+        self._keep(step, raw, conditions, -1)
+        if raw.exit_code != 0:
+            said = raw.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise SitegenError(
+                f"step {step.name} ended with code {raw.exit_code}: {(said or ['no message'])[-1][:200]}",
+                where=self.collector.BENCHMARK,
+                fix="mend that and collect again",
+            )
+
+    def measure(self, step: Step, host: Host, repetition: int) -> str:
+        """Run a step, keep what it said, and return why it failed or nothing."""
+        raw, conditions = self._run(step, host)
+        self._keep(step, raw, conditions, repetition)
+        problem = ""
+        reading = Reading(())
+        try:
+            reading = self.collector.parse(step, raw)
+        except SitegenError as error:
+            problem = str(error)
+        if raw.exit_code != 0 and not problem:
+            problem = f"{step.argv[0]} ended with code {raw.exit_code}"
+        found = {(m.metric, m.statistic, m.params) for m in reading.measurements}
+        self.measurements += [m._replace(repetition=repetition) for m in reading.measurements]
+        self.measurements += [
+            m._replace(repetition=repetition, status=Status.FAILED)
+            for m in step.expects
+            if (m.metric, m.statistic, m.params) not in found
+        ]
+        self.samples += [s._replace(repetition=repetition) for s in reading.samples]
+        return problem
+
+    def _run(self, step: Step, host: Host) -> tuple[RawOutput, dict[str, float]]:
+        before = fingerprint.activity(host.root)
+        raw = self.collector.run(step, host)
+        after = fingerprint.activity(host.root)
+        clean = replace(
+            raw,
+            stdout=self.redactor.data(raw.stdout),
+            stderr=self.redactor.data(raw.stderr),
+            files={name: self.redactor.data(data) for name, data in raw.files.items()},
+        )
+        return clean, fingerprint.conditions(before, after)
+
+    def _keep(
+        self, step: Step, raw: RawOutput, conditions: Mapping[str, float], repetition: int
+    ) -> None:
+        stem = f"{step.name}-{repetition}" if repetition >= 0 else f"{step.name}-prepare"
+        parts = {"out": raw.stdout, "err": raw.stderr, **raw.files}
+        kept = {f"{stem}.{name}": data for name, data in parts.items() if data}
+        self.raw.update(kept)
+        self.steps.append(
+            StepRecord(
+                name=step.name,
+                workload=step.workload,
+                repetition=repetition,
+                argv=tuple(self.redactor.text(word) for word in step.argv),
+                started_at=raw.started_at,
+                duration_s=round(raw.duration_s, 3),
+                exit_code=raw.exit_code,
+                cpu_s=None if raw.cpu_s is None else round(raw.cpu_s, 3),
+                conditions=tuple((k, round(v, 4)) for k, v in sorted(conditions.items())),
+                values=raw.values,
+                raw=tuple(sorted(kept)),
+            )
+        )
+
+
+def _entry_points() -> list[EntryPoint]:
+    return sorted(entry_points(group="sitegen.collectors"), key=lambda point: point.name)
+
+
+def _die_with_parent() -> None:
+    # A collector killed by kill -9 must not leave a load generator or a server behind.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

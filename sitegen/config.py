@@ -1,0 +1,169 @@
+"""The report's settings: `sitegen.toml`, read, checked and frozen. Everything has a default."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from sitegen.errors import SitegenError
+from sitegen.model import check_label, check_run_id
+
+Role = Literal["metal", "vm", "cpu-tee", "gpu-tee"]
+ROLE_WORDS: Mapping[str, str] = {
+    "metal": "bare metal",
+    "vm": "plain VM",
+    "cpu-tee": "CPU TEE",
+    "gpu-tee": "GPU TEE",
+}
+TITLE = "What a TEE costs, measured"
+TEES = (
+    "none",
+    "tdx",
+    "sev",
+    "sev-es",
+    "sev-snp",
+    "csv",
+    "nitro",
+    "cca",
+    "sgx",
+    "gpu-cc",
+    "unstated",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A labelled platform, as the report's authors declare it.
+
+    ``baselines`` maps a word (``vm``, ``metal``) to the environment it is measured against;
+    the first is the default.
+    """
+
+    label: str
+    role: Role | None = None
+    tee: str = ""
+    title: str = ""
+    note: str = ""
+    baselines: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of a report, with where its parts lie."""
+
+    root: Path
+    title: str = TITLE
+    archive: Path = Path("archive")
+    output: Path = Path("site")
+    notes: Path = Path("notes")
+    cache: Path = Path(".sitegen")
+    base_url: str = ""
+    window_days: int = 90
+    max_bytes: int = 500_000_000
+    pinned: tuple[str, ...] = ()
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+
+    def environment(self, label: str) -> Environment:
+        """Return the declared environment, or one that says only its label."""
+        return self.environments.get(label) or Environment(label)
+
+
+_SITE = {
+    "title": str,
+    "archive": str,
+    "output": str,
+    "notes": str,
+    "cache": str,
+    "base_url": str,
+    "window_days": int,
+    "max_bytes": int,
+    "pinned": list,
+}
+_ENVIRONMENT = {"role": str, "tee": str, "title": str, "note": str, "baselines": dict}
+
+
+def load(
+    path: Path | None = None, *, archive: Path | None = None, output: Path | None = None
+) -> Config:
+    """Return the settings in ``path``, or the defaults around the current folder.
+
+    ``archive`` and ``output`` stand above what the file says. Raises SitegenError that names
+    the key for anything that is not understood.
+    """
+    file = path or Path("sitegen.toml")
+    if not file.is_file():
+        if path is not None:
+            raise SitegenError("no such file", where=str(path), fix="check --config")
+        data: dict[str, Any] = {}
+    else:
+        try:
+            data = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SitegenError(f"not valid TOML: {error}", where=str(file)) from error
+    root = file.parent
+    where = str(file)
+    _known(data, {"site": dict, "environments": dict}, where, "")
+    site = data.get("site", {})
+    _known(site, _SITE, where, "site.")
+    base_url = site.get("base_url", "")
+    if base_url and not base_url.startswith(("https://", "http://")):
+        raise SitegenError("site.base_url must begin with https://", where=where)
+    return Config(
+        root=root,
+        title=site.get("title", TITLE),
+        archive=archive or root / site.get("archive", "archive"),
+        output=output or root / site.get("output", "site"),
+        notes=root / site.get("notes", "notes"),
+        cache=root / site.get("cache", ".sitegen"),
+        base_url=base_url.rstrip("/"),
+        window_days=site.get("window_days", 90),
+        max_bytes=site.get("max_bytes", 500_000_000),
+        pinned=tuple(check_run_id(str(run)) for run in site.get("pinned", [])),
+        environments=_environments(data.get("environments", {}), where),
+    )
+
+
+def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environment]:
+    found: dict[str, Environment] = {}
+    for label, table in tables.items():
+        check_label(label)
+        key = f"environments.{label}"
+        if not isinstance(table, dict):
+            raise SitegenError(f"{key} must be a table", where=where)
+        _known(table, _ENVIRONMENT, where, f"{key}.")
+        role = table.get("role")
+        if role is not None and role not in get_args(Role):
+            raise SitegenError(
+                f"{key}.role is {role!r}",
+                where=where,
+                fix=f"use one of {', '.join(get_args(Role))}",
+            )
+        tee = table.get("tee", "")
+        if tee and tee not in TEES:
+            raise SitegenError(
+                f"{key}.tee is {tee!r}", where=where, fix=f"use one of {', '.join(TEES)}"
+            )
+        baselines = {
+            word: check_label(str(name)) for word, name in table.get("baselines", {}).items()
+        }
+        if label in baselines.values():
+            raise SitegenError(f"{key}.baselines names the environment itself", where=where)
+        found[label] = Environment(
+            label, role, tee, table.get("title", ""), table.get("note", ""), baselines
+        )
+    return found
+
+
+def _known(table: Mapping[str, Any], keys: Mapping[str, type], where: str, prefix: str) -> None:
+    for key, value in table.items():
+        if key not in keys:
+            raise SitegenError(
+                f"unknown key {prefix}{key}",
+                where=where,
+                fix=f"known here: {', '.join(sorted(keys))}",
+            )
+        if not isinstance(value, keys[key]) or (keys[key] is int and isinstance(value, bool)):
+            raise SitegenError(f"{prefix}{key} must be a {keys[key].__name__}", where=where)

@@ -1,0 +1,23 @@
+"""Failures that a user can cause or mend, said in one line."""
+
+
+class SitegenError(Exception):
+    """An expected failure: what failed, where, and what to do about it.
+
+    The command line prints it as one line and exits with ``exit_code``.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        """Keep the three parts; ``where`` and ``fix`` may be empty."""
+        super().__init__(what, where, fix)
+        self.what = what
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        """Return ``where: what; fix`` without the parts that are empty."""
+        place = f"{self.where}: " if self.where else ""
+        remedy = f"; {self.fix}" if self.fix else ""
+        return f"{place}{self.what}{remedy}".replace("\n", " ")

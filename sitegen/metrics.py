@@ -1,0 +1,289 @@
+"""METRICS: the one table of what may be said about a number.
+
+Tables, axes, sorting, verdicts and the methodology page all read it. No unit and no
+"higher is better" stands anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sitegen.model import MetricDefinition, Params
+
+
+class Better(StrEnum):
+    """Which direction is better; ``none`` gets no verdict."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NONE = "none"
+
+
+class Scale(StrEnum):
+    """How two values of a metric are compared."""
+
+    RATIO = "ratio"  # divided, on logarithms
+    DIFFERENCE = "difference"  # subtracted: it can be zero or negative
+    PROPORTION = "proportion"  # of a count
+    EXACT = "exact"  # the same bytes every time
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Everything that anyone may say about a number of this kind.
+
+    ``unit`` is the base unit of stored values. ``resolution`` is the smallest step that the
+    tool prints, in that unit. ``margin`` is the effect, as a share, below which a difference
+    is not called one.
+    """
+
+    id: str
+    title: str
+    unit: str
+    better: Better
+    definition: str
+    scale: Scale = Scale.RATIO
+    resolution: float | None = None
+    margin: float = 0.02
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A series that verdicts are given for; ``params`` it must have, ``workload`` if named."""
+
+    metric: str
+    statistic: str
+    title: str
+    params: Params = ()
+    workload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How one benchmark is presented: its name, its scaling axis and its headline series.
+
+    ``axis`` is the parameter that scales (threads, concurrency). ``question`` is what its page
+    answers.
+    """
+
+    benchmark: str
+    title: str
+    question: str
+    axis: str = ""
+    axis_title: str = ""
+    headlines: tuple[Headline, ...] = ()
+
+
+H, L, N = Better.HIGHER, Better.LOWER, Better.NONE
+
+METRICS: Mapping[str, Metric] = {
+    metric.id: metric
+    for metric in (
+        Metric("fio.iops", "I/O operations a second", "1/s", H,
+               "I/O operations completed, divided by the run time of the job; for several jobs, the sum of their operations divided by the longest run time.",
+               source="fio documentation, JSON output, `iops`"),
+        Metric("fio.bandwidth", "Bandwidth", "B/s", H,
+               "Bytes moved, divided by the run time; the bytes that the benchmark asked for, not those that reached a device.",
+               source="fio documentation, JSON output, `bw_bytes`"),
+        Metric("fio.latency", "Latency", "s", L,
+               "Time from the submission of an operation to its completion, at the queue depth of the workload.",
+               source="fio documentation, `lat`"),
+        Metric("fio.completion_latency", "Completion latency", "s", L,
+               "Time from when the kernel has taken an operation to its completion.",
+               source="fio documentation, `clat`"),
+        Metric("fio.submission_latency", "Submission latency", "s", L,
+               "Time that it takes to hand an operation to the kernel.",
+               source="fio documentation, `slat`"),
+        Metric("fio.cpu_usage", "CPU used by fio", "ratio", N,
+               "User and system time of the fio jobs, divided by their run time; above 1 for several jobs.",
+               scale=Scale.DIFFERENCE, source="fio documentation, `usr_cpu`, `sys_cpu`"),
+        Metric("fio.device_bytes", "Bytes at the block device", "B", N,
+               "What the guest's block device reports to have moved during the job. Far less than the job's bytes means that a cache answered.",
+               source="Linux block layer statistics, as fio reports them"),
+        Metric("ab.requests_per_second", "Requests a second", "1/s", H,
+               "Completed requests divided by the time of the test. Completed includes failed ones. For several processes: all completed requests divided by the time from the first start to the last end.",
+               source="ApacheBench, `Requests per second`"),
+        Metric("ab.ok_requests_per_second", "Successful requests a second", "1/s", H,
+               "Completed requests that neither failed nor were answered outside 2xx, divided by the time of the test. Where a request can be both, the lower bound.",
+               source="computed from ApacheBench's counts"),
+        Metric("ab.latency", "Latency", "s", L,
+               "Time from the start of the connection to the last byte, over all requests of a closed loop: a stalled server also stops the arrivals, so tails are optimistic.",
+               resolution=0.001, source="ApacheBench, `Total` and percentiles"),
+        Metric("ab.connect_time", "Connect time", "s", L,
+               "Time to connect; with https this includes the TLS handshake.",
+               resolution=0.001, source="ApacheBench, `Connect`"),
+        Metric("ab.processing_time", "Processing time", "s", L,
+               "Time from the end of the connection set-up to the last byte.",
+               resolution=0.001, source="ApacheBench, `Processing`"),
+        Metric("ab.waiting_time", "Waiting time", "s", L,
+               "Time from the request to the first byte of the answer.",
+               resolution=0.001, source="ApacheBench, `Waiting`"),
+        Metric("ab.failed_requests", "Failed requests", "count", L,
+               "Requests that ApacheBench counts as failed: connection, reading, length or exception.",
+               scale=Scale.DIFFERENCE, source="ApacheBench, `Failed requests`"),
+        Metric("ab.non_2xx_responses", "Answers outside 2xx", "count", L,
+               "Answers with another status than 2xx. ApacheBench does not count them as failed.",
+               scale=Scale.DIFFERENCE, source="ApacheBench, `Non-2xx responses`"),
+        Metric("ab.complete_requests", "Completed requests", "count", N,
+               "Requests that were answered or failed before the test ended.",
+               scale=Scale.DIFFERENCE, source="ApacheBench, `Complete requests`"),
+        Metric("ab.error_rate", "Error rate", "ratio", L,
+               "Failed requests and answers outside 2xx, divided by completed requests.",
+               scale=Scale.PROPORTION, source="computed from ApacheBench's counts"),
+        Metric("ab.transfer_rate", "Transfer rate", "B/s", H,
+               "Bytes received, headers included, divided by the time of the test.",
+               source="ApacheBench, `Transfer rate`"),
+        Metric("ab.client_cpu_usage", "CPU used by ab", "ratio", N,
+               "CPU time of the load generator divided by the time of the test, for one process: near 1 means that the generator was the limit.",
+               scale=Scale.DIFFERENCE, source="resource usage of the process"),
+        Metric("ab.server_cpu_usage", "CPU used by the server", "ratio", N,
+               "CPU time of the server's processes divided by the time of the test; for a cited figure, as its publication states it.",
+               scale=Scale.DIFFERENCE, source="resource usage of the processes"),
+        Metric("7z.rating", "Rating", "MIPS", H,
+               "Modelled operations of the LZMA benchmark divided by wall time. Total is the mean of compression and decompression.",
+               source="7-Zip, Bench.cpp"),
+        Metric("7z.rating_per_usage", "Rating per busy CPU", "MIPS", H,
+               "Modelled operations divided by CPU time. Only as good as the guest's CPU accounting.",
+               source="7-Zip, `R/U`"),
+        Metric("7z.speed", "Speed", "B/s", H,
+               "Bytes of uncompressed data handled a second, for compression or for decompression.",
+               source="7-Zip, `Speed`"),
+        Metric("7z.cpu_usage", "CPU usage", "ratio", N,
+               "CPU time divided by wall time: 1 is one busy CPU. Less than the threads asked for means contention, or a phase that does not scale.",
+               scale=Scale.DIFFERENCE, source="7-Zip, `Usage`"),
+        Metric("7z.cpu_frequency", "CPU frequency", "Hz", N,
+               "Median of the frequencies that 7-Zip estimates with one thread before it starts.",
+               source="7-Zip, `CPU Freq`"),
+        Metric("llm.ttft", "Time to first token", "s", L,
+               "From the sending of a request to its first token.", source="vLLM benchmark"),
+        Metric("llm.ttft_scheduled", "Time to first token, from schedule", "s", L,
+               "From the time a request was due to its first token (open loop).", source="sitegen"),
+        Metric("llm.tpot", "Time per output token", "s", L,
+               "Decode time divided by output tokens after the first.", source="vLLM benchmark"),
+        Metric("llm.itl", "Inter-token latency", "s", L,
+               "Time between two tokens of one request.", source="vLLM benchmark"),
+        Metric("llm.inter_chunk_latency", "Inter-chunk latency", "s", L,
+               "Time between two chunks of one stream; a chunk may hold several tokens.", source="sitegen"),
+        Metric("llm.decode_time", "Decode time a request", "s", L,
+               "From the first token of a request to its last. Some publications print this as ITL.",
+               source="as printed"),
+        Metric("llm.e2e_latency", "Request latency", "s", L,
+               "From the sending of a request to its last token.", source="vLLM benchmark"),
+        Metric("llm.load_time", "Model load time", "s", L, "Time to load the weights.", source="Ollama"),
+        Metric("llm.decode_rate_per_request", "Decode rate a request", "tokens/s", H,
+               "Output tokens of one request divided by its decode time. Some publications print this as TPS.",
+               source="as printed"),
+        Metric("llm.output_token_throughput", "Output tokens a second", "tokens/s", H,
+               "Output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
+        Metric("llm.total_token_throughput", "Tokens a second", "tokens/s", H,
+               "Input and output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
+        Metric("llm.eval_rate", "Evaluation rate", "tokens/s", H,
+               "Output tokens divided by the time that the model spent on them, as the server counts.",
+               source="Ollama, `eval rate`"),
+        Metric("llm.prompt_eval_rate", "Prompt evaluation rate", "tokens/s", H,
+               "Input tokens divided by the time that the model spent on them.", source="Ollama, `prompt eval rate`"),
+        Metric("llm.request_throughput", "Requests a second", "1/s", H,
+               "Completed requests divided by the time of the test.", source="vLLM benchmark"),
+        Metric("llm.goodput", "Requests a second within the objective", "1/s", H,
+               "Requests that met the latency objective, divided by the time of the test.", source="vLLM benchmark"),
+        Metric("llm.error_rate", "Error rate", "ratio", L,
+               "Failed requests divided by all requests.", scale=Scale.PROPORTION, source="sitegen"),
+        Metric("zktls.witness_time", "Witness time", "s", L, "Time to compute the witness.", source="sitegen"),
+        Metric("zktls.prove_time", "Proving time", "s", L,
+               "Time to make the proof, set-up not included.", source="as printed"),
+        Metric("zktls.verify_time", "Verification time", "s", L, "Time to check the proof.", source="sitegen"),
+        Metric("zktls.total_time", "Total time", "s", L,
+               "Time from the input to the finished proof.", source="as printed"),
+        Metric("zktls.setup_time", "Set-up time", "s", L, "Time of the one-off set-up.", source="sitegen"),
+        Metric("zktls.proof_size", "Proof size", "B", L,
+               "Bytes of the proof. Two proofs of very different size are not the same proof.",
+               scale=Scale.EXACT, source="as printed"),
+        Metric("zktls.proving_speed", "Proving speed", "Hz", H,
+               "Cycles of the proven program divided by proving time.", source="as printed"),
+        Metric("zktls.proven_throughput", "Proven throughput", "B/s", H,
+               "Bytes of the proven statement divided by proving time.", source="sitegen"),
+        Metric("zktls.hash_speed", "Hash speed", "B/s", H, "Bytes hashed a second, as printed.", source="as printed"),
+        Metric("zktls.memory_bandwidth_utilisation", "Memory bandwidth, relative", "ratio", N,
+               "Hash speed relative to the CPU baseline, as printed; not a measured bandwidth.",
+               scale=Scale.DIFFERENCE, source="as printed"),
+        Metric("zktls.peak_memory", "Peak memory", "B", L, "Largest resident size of the prover.", source="sitegen"),
+        Metric("hardware.memory_capacity", "Memory capacity", "B", H, "Memory of the device.", source="datasheet"),
+        Metric("hardware.memory_bandwidth", "Memory bandwidth", "B/s", H,
+               "Bandwidth of the device's memory: a datasheet's peak, or measured.", source="datasheet"),
+        Metric("hardware.int8_compute", "INT8 compute", "op/s", H,
+               "Peak 8-bit integer operations a second, as the publication gives them.", source="datasheet"),
+        Metric("hardware.price", "Price", "USD/h", L, "Price of an hour, as the publication gives it.", source="as printed"),
+        Metric("secure-inference.e2e_latency", "Request latency", "s", L, "From request to answer.", source="sitegen"),
+        Metric("secure-inference.attestation_time", "Attestation time", "s", L, "Time to attest the server.", source="sitegen"),
+        Metric("secure-inference.handshake_time", "Handshake time", "s", L, "Time to set up the channel.", source="sitegen"),
+        Metric("secure-inference.measure_time", "Measurement time", "s", L, "Time to measure the model.", source="sitegen"),
+    )
+}  # fmt: skip
+
+FAMILIES: Mapping[str, Family] = {
+    family.benchmark: family
+    for family in (
+        Family("llm", "LLM serving", "What does a TEE cost an LLM server?", headlines=(
+            Headline("llm.decode_rate_per_request", "mean", "Decode rate a request"),
+            Headline("llm.ttft", "mean", "Time to first token"),
+            Headline("llm.eval_rate", "mean", "Evaluation rate"),
+        )),
+        Family("fio", "Storage", "What does a TEE cost storage?", headlines=(
+            Headline("fio.iops", "value", "Random read, 4 KiB", (("direction", "read"),), "read_iops"),
+            Headline("fio.iops", "value", "Random write, 4 KiB", (("direction", "write"),), "write_iops"),
+            Headline("fio.bandwidth", "value", "Sequential read, 1 MiB", (("direction", "read"),), "read_seq"),
+        )),
+        Family("ab", "Web server", "What does a TEE cost a web server?", "concurrency", "concurrent connections", (
+            Headline("ab.requests_per_second", "mean", "Requests a second", (("concurrency", "1000"),), "sweep"),
+        )),
+        Family("7z", "CPU", "What does a TEE cost the processor?", "threads", "threads", (
+            Headline("7z.rating", "value", "Total rating", (("operation", "total"),)),
+        )),
+        Family("zktls", "zkTLS", "What does a TEE cost a prover?", headlines=(
+            Headline("zktls.total_time", "value", "Total time"),
+        )),
+        Family("hardware", "Hardware", "What hardware is it, and what does it cost?"),
+        Family("secure-inference", "Secure inference", "What does a secure channel cost inference?", headlines=(
+            Headline("secure-inference.e2e_latency", "mean", "Request latency"),
+        )),
+    )
+}  # fmt: skip
+
+
+def family(benchmark: str) -> Family:
+    """Return how ``benchmark`` is presented; one that sitegen does not know gets its name."""
+    return FAMILIES.get(benchmark) or Family(benchmark, benchmark, f"What does {benchmark} show?")
+
+
+def metric(metric_id: str, definitions: Iterable[MetricDefinition] = ()) -> Metric:
+    """Return the metric called ``metric_id``, from the table or from a run's own definitions.
+
+    One that nobody defines has no direction, and so no verdict.
+    """
+    known = METRICS.get(metric_id)
+    if known is not None:
+        return known
+    for own in definitions:
+        if own.id == metric_id:
+            better = Better(own.better) if own.better in set(Better) else Better.NONE
+            return Metric(own.id, own.title, own.unit, better, own.definition)
+    return Metric(metric_id, metric_id, "", Better.NONE, "Not defined by its collector.")
+
+
+def is_headline(
+    benchmark: str, workload: str, metric_id: str, statistic: str, params: Params
+) -> Headline | None:
+    """Return the headline that this series belongs to, or None."""
+    have = dict(params)
+    for headline in family(benchmark).headlines:
+        if (
+            headline.metric == metric_id
+            and headline.statistic == statistic
+            and headline.workload in ("", workload)
+            and all(have.get(key) == value for key, value in headline.params)
+        ):
+            return headline
+    return None

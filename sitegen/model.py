@@ -1,0 +1,254 @@
+"""What a run is: frozen values that every other module speaks in.
+
+Standard library only, so that a machine which merely collects loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from sitegen.errors import SitegenError
+
+#: Sorted ``(key, value)`` pairs: what tells one series of a workload from another.
+Params = tuple[tuple[str, str], ...]
+
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+RUN_ID = re.compile(r"(\d{8}t\d{6}z)-([a-z0-9][a-z0-9-]{0,31})-([a-z2-7]{8})")
+#: First path segments that the site itself uses; a benchmark may not take one.
+RESERVED = frozenset(
+    {"runs", "environments", "compare", "reports", "claims", "methodology", "data", "assets"}
+)
+STATISTICS = frozenset(
+    "value mean total min max stddev p50 p66 p75 p80 p90 p95 p98 p99 p99.9 p99.99".split()
+)
+
+
+class Status(StrEnum):
+    """Whether a measurement counts: only ``ok`` ones enter a verdict."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SUSPECT = "suspect"
+
+
+class Provenance(StrEnum):
+    """Who took the number."""
+
+    COLLECTED = "collected"
+    IMPORTED = "imported"
+    CITED = "cited"
+
+
+class Comparability(StrEnum):
+    """What it means for a comparison when a parameter differs between its two sides."""
+
+    IDENTITY = "identity"  # another workload: the two never meet
+    MUST_MATCH = "must match"  # they meet, and are not comparable
+    CAVEAT = "caveat"  # comparable, with a caveat
+    IGNORED = "ignored"  # recorded only
+
+
+class Measurement(NamedTuple):
+    """One value as the tool gave it, in the metric's base unit.
+
+    A NamedTuple, not a dataclass: a full build makes 200,000 of them, and this is the
+    cheapest immutable record that Python has.
+    """
+
+    workload: str
+    metric: str
+    statistic: str
+    unit: str
+    value: float | None
+    params: Params = ()
+    repetition: int = 0
+    status: str = Status.OK
+    printed: str | None = None
+
+
+class Sample(NamedTuple):
+    """One point of a raw series behind a measurement.
+
+    ``kind`` is ``time`` (x: seconds since the start, y: the metric), ``histogram``
+    (x: the metric, y: how many), or ``request`` (x: seconds since the start, y: the metric).
+    """
+
+    workload: str
+    repetition: int
+    kind: str
+    metric: str
+    x: float
+    y: float
+    params: Params = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One setting of a run, and what a difference in it means for comparisons."""
+
+    name: str
+    value: str
+    comparability: Comparability = Comparability.IGNORED
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing the collector saw of the machine, with where it was read.
+
+    ``value`` is None when the machine does not show it.
+    """
+
+    name: str
+    value: str | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class TeeVerdict:
+    """Which TEE the machine's own signals show (``none``, ``tdx``, ...), and why."""
+
+    kind: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What the collector saw of the machine, redacted."""
+
+    facts: tuple[Fact, ...] = ()
+    tee: TeeVerdict = TeeVerdict("unknown")
+
+    def get(self, name: str) -> str | None:
+        """Return the value of the fact called ``name``, or None."""
+        return next((fact.value for fact in self.facts if fact.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolIdentity:
+    """The program that measured."""
+
+    name: str
+    version: str
+    path: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What happened when one command of a run was executed.
+
+    ``conditions`` holds what the machine did meanwhile (shares of wall time, 0 to 1):
+    ``psi_cpu``, ``psi_io``, ``psi_memory``, ``steal``, ``throttled``; and ``load_before``.
+    ``values`` holds what only the collector could see (``server_cpu_s``, ...).
+    """
+
+    name: str
+    workload: str
+    repetition: int
+    argv: tuple[str, ...]
+    started_at: str
+    duration_s: float
+    exit_code: int
+    cpu_s: float | None = None
+    conditions: tuple[tuple[str, float], ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+    raw: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The publication that a cited figure is printed in."""
+
+    id: str
+    title: str = ""
+    authors: str = ""
+    edition: str = ""
+    address: str = ""
+    section: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDefinition:
+    """How a run defines a metric that sitegen itself does not know."""
+
+    id: str
+    title: str
+    unit: str
+    better: str = "none"
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One benchmark taken in one environment at one time. Immutable once written."""
+
+    id: str
+    benchmark: str
+    environment: str
+    provenance: Provenance
+    started_at: str  # UTC, ISO 8601; for a cited run its publication date, as precise as known
+    duration_s: float | None
+    measurements: tuple[Measurement, ...]
+    preset: str = ""
+    session: str = ""
+    boot: str = ""
+    seed: int | None = None
+    tool: ToolIdentity | None = None
+    parameters: tuple[Parameter, ...] = ()
+    fingerprint: Fingerprint = Fingerprint()
+    steps: tuple[StepRecord, ...] = ()
+    source: Source | None = None
+    definitions: tuple[MetricDefinition, ...] = ()
+    note: str = ""
+    redactions: tuple[tuple[str, int], ...] = ()
+    complete: bool = True
+    supersedes: str = ""
+    derived_from: str = ""
+    samples: tuple[Sample, ...] = field(default=(), repr=False)
+
+
+def params(**pairs: object) -> Params:
+    """Return sorted parameters, leaving out those that are None."""
+    return tuple(sorted((key, str(value)) for key, value in pairs.items() if value is not None))
+
+
+def check_label(label: str, kind: str = "environment") -> str:
+    """Return ``label`` when it is safe as a name, an address and a file name.
+
+    Raises SitegenError otherwise.
+    """
+    if LABEL.fullmatch(label) and ".." not in label:
+        return label
+    raise SitegenError(
+        f"{label[:80]!r} is not a usable {kind} name",
+        fix="use lower-case letters, digits, '.', '_' and '-', 64 at most",
+    )
+
+
+def check_run_id(run_id: str) -> str:
+    """Return ``run_id`` when it has the form ``<UTC time>-<benchmark>-<8 base32>``.
+
+    Raises SitegenError otherwise.
+    """
+    if RUN_ID.fullmatch(run_id):
+        return run_id
+    raise SitegenError(f"{run_id[:80]!r} is not a run id", fix="`sitegen list` shows them")
+
+
+def run_id(started_at: str, benchmark: str, seed: bytes) -> str:
+    """Return the permanent id of a run: its time, its benchmark, 40 bits of ``seed``'s digest.
+
+    ``seed`` is random for a collected run and the content for a cited or imported one, so
+    that importing the same content twice gives the same address.
+    """
+    digits = re.sub(r"\D", "", started_at)
+    stamp = (digits + "20000101000000"[len(digits) :])[:14] if len(digits) < 14 else digits[:14]
+    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+    number = int.from_bytes(hashlib.sha256(seed).digest()[:5], "big")
+    suffix = "".join(alphabet[number >> shift & 31] for shift in range(35, -1, -5))
+    return f"{stamp[:8]}t{stamp[8:]}z-{benchmark}-{suffix}"

@@ -1,0 +1,194 @@
+"""The tidy CSV: one measurement a line, in the columns that `sitegen export` writes.
+
+Cited figures come in this way, and whatever else a spreadsheet can hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+from sitegen.errors import SitegenError
+from sitegen.model import (
+    STATISTICS,
+    Measurement,
+    Params,
+    Provenance,
+    Run,
+    Source,
+    Status,
+    check_label,
+    run_id,
+)
+
+MAX_BYTES = 100_000_000
+MAX_ROWS = 500_000
+_REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "unit", "value")
+
+
+def read_sources(path: Path) -> dict[str, tuple[Source, str]]:
+    """Return the publications in a CSV (id, title, authors, edition, address, published) by id.
+
+    The second of each pair is the date of publication, as precise as it is known.
+    """
+    return {
+        row["id"]: (
+            Source(
+                row["id"],
+                row.get("title", ""),
+                row.get("authors", ""),
+                row.get("edition", ""),
+                row.get("address", ""),
+            ),
+            row.get("published", ""),
+        )
+        for _, row in _rows(path, ("id",))
+    }
+
+
+def read_runs(
+    path: Path,
+    provenance: Provenance,
+    *,
+    sources: Mapping[str, tuple[Source, str]] | None = None,
+    environment: str = "",
+    date: str = "",
+) -> list[Run]:
+    """Return the runs in a tidy CSV: one a benchmark, environment, source and section.
+
+    A run's id is the digest of its rows, so the same file gives the same addresses each time.
+    ``environment`` stands in where a row names none, ``date`` where nothing dates a run.
+    Raises SitegenError with the line that it stumbled on; then nothing is read.
+    """
+    sources = sources or {}
+    groups: dict[tuple[str, ...], list[Measurement]] = {}
+    for line, row in _rows(path, _REQUIRED):
+        where = f"{path}:{line}"
+        benchmark = check_label(row["benchmark"], "benchmark")
+        label = check_label(row["environment"] or environment)
+        key = (
+            row.get("source", ""),
+            row.get("origin", ""),
+            row.get("section", ""),
+            benchmark,
+            label,
+            row.get("started_at", "") or date,
+        )
+        groups.setdefault(key, []).append(_measurement(row, where))
+    runs = []
+    for (source_id, origin, section, benchmark, label, started), rows in groups.items():
+        source, published = sources.get(origin or source_id, (Source(source_id), ""))
+        when = started or published
+        if not when:
+            raise SitegenError(
+                f"nothing dates the run of {benchmark} in {label}",
+                where=str(path),
+                fix="add a column started_at, a sources file with `published`, or --date",
+            )
+        content = json.dumps([source_id, origin, section, benchmark, label, rows], sort_keys=True)
+        printed_in, _ = sources.get(source_id, (Source(source_id), ""))
+        runs.append(
+            Run(
+                id=run_id(when, benchmark, hashlib.sha256(content.encode()).digest()),
+                benchmark=benchmark,
+                environment=label,
+                provenance=provenance,
+                started_at=when,
+                duration_s=None,
+                measurements=tuple(rows),
+                source=Source(
+                    source_id,
+                    printed_in.title,
+                    printed_in.authors,
+                    printed_in.edition,
+                    printed_in.address,
+                    section,
+                    source.id if origin and origin != source_id else "",
+                )
+                if source_id
+                else None,
+            )
+        )
+    return sorted(runs, key=lambda run: run.id)
+
+
+def _measurement(row: Mapping[str, str], where: str) -> Measurement:
+    statistic, status = row["statistic"], row.get("status") or "ok"
+    if statistic not in STATISTICS:
+        raise SitegenError(
+            f"unknown statistic {statistic[:40]!r}",
+            where=where,
+            fix=f"use one of {', '.join(sorted(STATISTICS))}",
+        )
+    if status not in set(Status):
+        raise SitegenError(f"unknown status {status[:40]!r}", where=where)
+    value = None
+    if row["value"]:
+        try:
+            value = float(row["value"])
+        except ValueError:
+            raise SitegenError(f"{row['value'][:40]!r} is not a number", where=where) from None
+        if not math.isfinite(value):
+            raise SitegenError("the value is not finite", where=where)
+    printed = " ".join(part for part in (row.get("printed"), row.get("printed_unit")) if part)
+    try:
+        repetition = int(row.get("repetition") or 0)
+    except ValueError:
+        raise SitegenError("repetition is not a whole number", where=where) from None
+    return Measurement(
+        workload=check_label(row["workload"], "workload"),
+        metric=row["metric"],
+        statistic=statistic,
+        unit=row["unit"],
+        value=value,
+        params=_params(row.get("params") or "{}", where),
+        repetition=repetition,
+        status=status,
+        printed=printed or None,
+    )
+
+
+def _params(text: str, where: str) -> Params:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        raise SitegenError(
+            "params is not JSON", where=where, fix='write them as {"threads": "8"}'
+        ) from None
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise SitegenError("params must be a JSON object of texts", where=where)
+    return tuple(sorted(cast("dict[str, str]", value).items()))
+
+
+def _rows(path: Path, required: Iterable[str]) -> Iterable[tuple[int, dict[str, str]]]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB", where=str(path))
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise SitegenError(str(error.strerror), where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise SitegenError("not UTF-8 text", where=str(path)) from error
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    absent = [name for name in required if name not in (reader.fieldnames or ())]
+    if absent:
+        raise SitegenError(
+            f"has no column {absent[0]!r}", where=str(path), fix="see `sitegen export --format csv`"
+        )
+    try:
+        for number, row in enumerate(reader, start=2):
+            if number > MAX_ROWS:
+                raise SitegenError(f"more than {MAX_ROWS} rows", where=str(path))
+            if None in row or None in row.values():
+                raise SitegenError(
+                    "has more or fewer fields than the header", where=f"{path}:{number}"
+                )
+            yield number, cast("dict[str, str]", row)
+    except csv.Error as error:
+        raise SitegenError(f"not CSV: {error}", where=f"{path}:{reader.line_num}") from error
