@@ -39,6 +39,7 @@ setup:        ## system tools, .venv with the pinned dependencies, the plotly.js
 setup-test:   ## the same with what the tests need
 	@tools/system.sh test "$(PYTHON)"
 	@$(MAKE) --silent venv $(VENV)/pins-dev
+	@tools/browser.sh $(BIN)/playwright
 
 venv: $(VENV)/editable $(PLOTLY)  ## .venv and the bundle only, no system tools
 

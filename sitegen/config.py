@@ -86,11 +86,15 @@ _ENVIRONMENT = {"role": str, "tee": str, "title": str, "note": str, "baselines":
 
 
 def load(
-    path: Path | None = None, *, archive: Path | None = None, output: Path | None = None
+    path: Path | None = None,
+    *,
+    archive: Path | None = None,
+    output: Path | None = None,
+    base_url: str | None = None,
 ) -> Config:
     """Return the settings in ``path``, or the defaults around the current folder.
 
-    ``archive`` and ``output`` stand above what the file says. Raises SitegenError that names
+    ``archive``, ``output`` and ``base_url`` stand above what the file says. Raises SitegenError that names
     the key for anything that is not understood.
     """
     file = path or Path("sitegen.toml")
@@ -108,7 +112,7 @@ def load(
     _known(data, {"site": dict, "environments": dict}, where, "")
     site = data.get("site", {})
     _known(site, _SITE, where, "site.")
-    base_url = site.get("base_url", "")
+    base_url = base_url or site.get("base_url", "")
     if base_url and not base_url.startswith(("https://", "http://")):
         raise SitegenError("site.base_url must begin with https://", where=where)
     return Config(

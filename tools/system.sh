@@ -73,8 +73,15 @@ packages=()
 for package in "${missing[@]}"; do
     # Older distributions have 7-Zip under its old name.
     if [ "$package" = 7zip ] && ! known 7zip; then package=p7zip-full; fi
-    packages+=("$package")
+    # apt-get installs nothing at all when it does not know one of the names. Chromium is such a
+    # name on Ubuntu, where it is a snap; set-up then takes Playwright's.
+    if known "$package"; then
+        packages+=("$package")
+    else
+        echo "$package is not packaged here. Going on without it."
+    fi
 done
+if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
 
 # Debian starts a web server as it installs it, on port 80 of every address. Benchmarks start
 # their own on loopback, so this one must not run, now or after a restart.

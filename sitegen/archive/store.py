@@ -48,14 +48,6 @@ class Finding:
     fix: str
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The bytes of one file of a run that a site offers for download."""
-
-    name: str
-    data: bytes
-
-
 class Archive:
     """A folder of runs. Append-only: nothing here changes or removes a run."""
 

@@ -74,7 +74,7 @@ def measurements_bytes(run: Run) -> bytes:
             "environment": [run.environment] * len(rows),
             "benchmark": [run.benchmark] * len(rows),
             **{
-                name: _structs(by_name[name]) if name == "params" else by_name[name]
+                name: _structs([row.params for row in rows]) if name == "params" else by_name[name]
                 for name in MEASUREMENTS.names[3:]
             },
         },
@@ -150,6 +150,30 @@ def with_run(table: pa.Table, run_id: str) -> pa.Table:
         pa.array([0] * table.num_rows, pa.int32()), pa.array([run_id])
     )
     return table.add_column(0, "run_id", column)
+
+
+def run_ids(table: pa.Table) -> list[str]:
+    """Return the run of each row of a table with runs."""
+    return _column(table, "run_id")
+
+
+def only_runs(table: pa.Table, runs: list[str]) -> pa.Table:
+    """Return the rows of ``table`` that belong to one of ``runs``."""
+    mask = pc.is_in(table.column("run_id").cast(pa.string()), value_set=pa.array(runs, pa.string()))
+    return table.filter(mask)
+
+
+def read_cache(data: bytes) -> pa.Table:
+    """Return the rows of the cache; raises SitegenError when they cannot be read."""
+    try:
+        table = pq.read_table(
+            pa.BufferReader(data), use_threads=False, read_dictionary=["run_id", "params"]
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise SitegenError("the cache cannot be read") from error
+    if set(table.column_names) != set(COMPACT):
+        raise SitegenError("the cache has other columns")
+    return table
 
 
 def export_table(columns: dict[str, list[Any]]) -> pa.Table:

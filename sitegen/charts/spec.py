@@ -18,7 +18,7 @@ NOT_MEASURED: Final = "not measured"
 #: The multiplication sign after a factor.
 TIMES: Final = "\u00d7"
 
-_FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"), (float("inf"), ".1e"))
+_FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,8 @@ class FactorMark:
         """The factor with its sign, at two or three digits."""
         if self.text:
             return self.text
-        factor = self.factor
-        for ceiling, form in _FACTOR_FORMS:
-            if factor < ceiling:
-                break
-        return f"{factor:{form}}{TIMES}"
+        form = next((form for ceiling, form in _FACTOR_FORMS if self.factor < ceiling), "g")
+        return f"{self.factor:{form}}{TIMES}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sitegen.charts.spec import (
@@ -22,7 +23,7 @@ from sitegen.charts.spec import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sitegen.charts.spec import (
         Chart,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
         Mark,
         Point,
     )
+
+    #: A point with its x and y in px.
+    Placed = tuple[float, float, Point]
 
 #: Width of every chart in px: what a phone can show.
 WIDTH: Final = 352
@@ -59,11 +63,22 @@ _END_ROW: Final = 14
 _WIDEST_END: Final = 150.0
 _MARKER: Final = 4.0
 _FEW_PLACES: Final = 9
+_LEADER: Final = 6.0
+_FINE_DECADES: Final = 3
 _MOST_SERIES_POINTS: Final = 2 * WIDTH
+_SQUARE: Final = "gpu-tee"
+
+# Axis numbers.
+_MINUS: Final = "\N{MINUS SIGN}"
+_SUFFIXES: Final = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+_LEAST_SUFFIXED: Final = 1e4
+_MOST_SUFFIXED: Final = 1e15
+_LEAST_PLAIN: Final = 1e-4
 
 # The strips of tables, in px.
 _STRIP_ROW: Final = 17
 _STRIP_HEIGHT: Final = 22
+_STRIP_MARGIN: Final = 16
 _DOTS_WIDTH: Final = 280
 
 #: Beyond this a value is text only: sums of such values leave the range of a float.
@@ -78,7 +93,7 @@ _ADVANCES: Final[dict[str, float]] = {
     for advance, characters in (
         (2.9, "ijl'|"),
         (3.7, " !,./:;I[]ft\N{MIDDLE DOT}"),
-        (4.3, "()-r`{}\""),
+        (4.3, '()-r`{}"'),
         (6.4, "ckJsvxyz"),
         (8.6, "ABEKPSVXY&"),
         (9.2, "CDHNRUGOQw"),
@@ -95,7 +110,7 @@ class BarRow(NamedTuple):
 
     mark: Mark
     group: str
-    top: float
+    top: int
 
 
 class BarLayout(NamedTuple):
@@ -107,23 +122,37 @@ class BarLayout(NamedTuple):
     """
 
     rows: tuple[BarRow, ...]
-    headings: tuple[tuple[str, float], ...]
-    axes: tuple[tuple[float, float], ...]
+    headings: tuple[tuple[str, int], ...]
+    axes: tuple[tuple[int, int], ...]
     notes: tuple[str, ...]
     stacked: bool
-    gutter: float
+    gutter: int
     zero: float
     total: float
     span: float
-    height: float
+    height: int
+
+
+class Axis(NamedTuple):
+    """An axis's ends and ticks, in the chart's units."""
+
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]
+
+
+class Note(NamedTuple):
+    """A line below a chart; with a hue, what its hollow mark means."""
+
+    text: str
+    hue: Hue | None
 
 
 class Frame(NamedTuple):
     """Where the parts of a line chart stand, in px; shared by both drawings.
 
-    ``x_low`` to ``y_high`` are the axes' ends in the chart's units. ``ends`` are the y places of
-    the lines' labels, None for a line without a drawable point. ``left_out`` counts the points
-    that a log axis cannot show.
+    ``points`` are those that have a place, line by line. ``ends`` are the y places of the
+    lines' labels, None for a line without a point.
     """
 
     left: float
@@ -131,15 +160,12 @@ class Frame(NamedTuple):
     top: float
     bottom: float
     height: float
-    x_low: float
-    x_high: float
-    y_low: float
-    y_high: float
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
-    points: tuple[tuple[tuple[float, float, Point], ...], ...]
+    x: Axis
+    y: Axis
+    to_y: Callable[[float], float]
+    points: tuple[tuple[Placed, ...], ...]
     ends: tuple[float | None, ...]
-    left_out: int
+    notes: tuple[Note, ...]
 
 
 def chart(spec: Chart) -> str:
@@ -152,6 +178,7 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(_entity, text) if _UNSAFE.search(text) else text
 
 
+@lru_cache(maxsize=4096)  # the labels of environments stand in nearly every chart
 def text_width(text: str) -> float:
     """Estimate the width of a text at 12 px, in px."""
     width = 0.0
@@ -188,7 +215,7 @@ def bar_layout(spec: BarChart) -> BarLayout:
     marks = [mark for group in spec.groups for mark in group.marks]
     widest = max([text_width(mark.label) for mark in marks], default=0.0)
     stacked = widest > _WIDEST_LABEL
-    gutter = 0.0 if stacked else math.ceil(widest) + 8.0
+    gutter = 0 if stacked else math.ceil(widest) + 8
     below, total = _bar_extent(marks)
     notes = _shared_doubts(marks)
     span = _bar_span(marks, gutter, below, total, inline=not notes)
@@ -196,9 +223,9 @@ def bar_layout(spec: BarChart) -> BarLayout:
         notes = tuple(dict.fromkeys(mark.doubt for mark in marks if mark.doubt))
         span = _bar_span(marks, gutter, below, total, inline=False)
     rows: list[BarRow] = []
-    headings: list[tuple[str, float]] = []
-    axes: list[tuple[float, float]] = []
-    y, start, heading = 3.0, 0.0, ""
+    headings: list[tuple[str, int]] = []
+    axes: list[tuple[int, int]] = []
+    y, start, heading = 3, 0, ""
     for index, group in enumerate(spec.groups):
         if group.name:
             if axes:
@@ -233,27 +260,22 @@ def bar_layout(spec: BarChart) -> BarLayout:
 
 def _bar_extent(marks: Iterable[Mark]) -> tuple[float, float]:
     """Return how far bars and whiskers reach below zero, and their whole extent."""
-    below = above = 0.0
-    for mark in marks:
-        for end in (mark.value, mark.low, mark.high):
-            if end is not None and -_LIMIT < end < _LIMIT:
-                if end > above:
-                    above = end
-                elif -end > below:
-                    below = -end
+    ends = [end for mark in marks for end in (mark.value, mark.low, mark.high) if end is not None]
+    ends = [end for end in ends if -_LIMIT < end < _LIMIT]
+    below, above = max(0.0, -min(ends, default=0.0)), max(0.0, *ends, 0.0)
     total = below + above
     return (below, total) if total > 1 / _LIMIT else (0.0, 1.0)
 
 
 def _bar_span(
-    marks: Iterable[Mark], gutter: float, below: float, total: float, *, inline: bool
+    marks: Iterable[Mark], gutter: int, below: float, total: float, *, inline: bool
 ) -> float:
     """Return the px that the extent may take, each text having room after its bar."""
-    room = WIDTH - gutter
+    room = float(WIDTH - gutter)
     span = room
     for mark in marks:
         text = NOT_MEASURED if mark.value is None else mark.text
-        width = text_width(text) + 8.0
+        width = len(text) * _USUAL_ADVANCE + 8.0
         if mark.doubt:
             width *= 1.08  # bold
             if inline:
@@ -283,20 +305,18 @@ def _shared_doubts(marks: Iterable[Mark]) -> tuple[str, ...]:
 def _bars(spec: BarChart) -> str:
     layout = bar_layout(spec)
     scale = layout.span / layout.total
-    if not drawable(scale):
-        scale = 0.0
     parts = [_open(WIDTH, layout.height, spec.summary)]
-    parts += [f'<text class="k" y="{y:.1f}">{escape(name)}</text>' for name, y in layout.headings]
+    parts += [f'<text class="k" y="{y}">{escape(name)}</text>' for name, y in layout.headings]
     parts += [_bar(row, layout, scale, spec.unit) for row in layout.rows]
     zero = layout.zero
-    parts += [f'<path class="ax" d="M{zero:.1f} {top:.1f}V{foot:.1f}"/>' for top, foot in layout.axes]
+    parts += [f'<path class="ax" d="M{zero:.1f} {top}V{foot}"/>' for top, foot in layout.axes]
     if layout.notes:
         hue = next(row.mark.hue for row in layout.rows if row.mark.doubt)
         y = layout.height - _NOTE_ROW * len(layout.notes)
         for note in layout.notes:
             parts.append(
-                f'<rect class="hatch" y="{y + 1:.1f}" width="12" height="9" fill="url(#p-{hue})"/>'
-                f'<text class="y" x="18" y="{y + 10:.1f}">{escape(clip(note, WIDTH - 18))}</text>'
+                f'<rect class="hatch" y="{y + 1}" width="12" height="9" fill="url(#p-{hue})"/>'
+                f'<text class="y" x="18" y="{y + 10}">{escape(clip(note, WIDTH - 18))}</text>'
             )
             y += _NOTE_ROW
     parts.append("</svg>")
@@ -307,17 +327,16 @@ def _bar(row: BarRow, layout: BarLayout, scale: float, unit: str) -> str:
     mark, top, zero = row.mark, row.top, layout.zero
     title = escape(mark_sentence(mark, row.group, unit))
     if layout.stacked:
-        label = f'<text y="{top - 4:.1f}">{escape(clip(mark.label, WIDTH))}</text>'
+        label = f'<text y="{top - 4}">{escape(clip(mark.label, WIDTH))}</text>'
     else:
         label = (
-            f'<text class="e" x="{layout.gutter - 8:.1f}" y="{top + 11:.1f}">'
-            f"{escape(mark.label)}</text>"
+            f'<text class="e" x="{layout.gutter - 8}" y="{top + 11}">{escape(mark.label)}</text>'
         )
     value = mark.value
     if value is None:
         return (
             f"<g><title>{title}</title>{label}"
-            f'<text class="na" x="{zero + 6:.1f}" y="{top + 11:.1f}">{NOT_MEASURED}</text></g>'
+            f'<text class="na" x="{zero + 6:.1f}" y="{top + 11}">{NOT_MEASURED}</text></g>'
         )
     bar = whisker = ""
     after = zero
@@ -325,17 +344,16 @@ def _bar(row: BarRow, layout: BarLayout, scale: float, unit: str) -> str:
         end = zero + value * scale
         left, width = (zero, end - zero) if end >= zero else (end, zero - end)
         paint = f'hatch" fill="url(#p-{mark.hue})' if mark.doubt else f"bar c-{mark.hue}"
-        bar = f'<rect class="{paint}" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="14"/>'
-        if end > after:
-            after = end
+        bar = f'<rect class="{paint}" x="{left:.1f}" y="{top}" width="{width:.1f}" height="14"/>'
+        after = max(after, end)
         low, high = mark.low, mark.high
         if low is not None and high is not None and drawable(low) and drawable(high):
             x_low, x_high = zero + low * scale, zero + high * scale
             if x_high - x_low > _BAR_WHISKER:
                 after = max(after, x_high)
                 whisker = (
-                    f'<path class="w" d="M{x_low:.1f} {top + 7:.1f}H{x_high:.1f}'
-                    f"M{x_low:.1f} {top + 4:.1f}v6M{x_high:.1f} {top + 4:.1f}v6"
+                    f'<path class="w" d="M{x_low:.1f} {top + 7}H{x_high:.1f}'
+                    f"M{x_low:.1f} {top + 4}v6M{x_high:.1f} {top + 4}v6"
                     '"/>'
                 )
     text = escape(mark.text)
@@ -345,7 +363,7 @@ def _bar(row: BarRow, layout: BarLayout, scale: float, unit: str) -> str:
             text += f' <tspan class="y">{escape(mark.doubt)}</tspan>'
     return (
         f"<g><title>{title}</title>{label}{bar}{whisker}"
-        f'<text x="{after + 6:.1f}" y="{top + 11:.1f}">{text}</text></g>'
+        f'<text x="{after + 6:.1f}" y="{top + 11}">{text}</text></g>'
     )
 
 
@@ -354,45 +372,481 @@ def _bar(row: BarRow, layout: BarLayout, scale: float, unit: str) -> str:
 
 def frame(spec: LineChart) -> Frame:
     """Place the axes, points and end labels of a line chart."""
-    kept: list[list[Point]] = []
-    left_out = 0
-    for line in spec.lines:
-        points = [point for point in line.points if _on_axes(point, spec)]
-        left_out += len(line.points) - len(points)
-        kept.append(points)
-    xs, ys = _extents(kept, spec)
+    kept = [[point for point in line.points if _on_axes(point, spec)] for line in spec.lines]
+    notes = _line_notes(spec, kept)
+    (x_from, x_to), (y_from, y_to) = _extents(spec, kept)
     height = max(_FRAME_HEIGHT, _END_ROW * len(spec.lines) + _FRAME_FOOT + _FRAME_TOP)
     bottom = float(height - _FRAME_FOOT)
-    y_low, y_high, y_ticks = _axis(*ys, log=spec.y_log, count=4, zero=spec.y_zero)
-    left = math.ceil(max([text_width(text) for _, text in y_ticks], default=0.0)) + 7.0
-    right = WIDTH - 8.0 - max(
-        [min(_WIDEST_END, _end_width(line, spec)) for line in spec.lines], default=8.0
-    )
-    x_low, x_high, x_ticks = _x_axis(spec, kept, xs, right - left)
-    to_x = _scale(x_low, x_high, left, right, log=spec.x_log)
-    to_y = _scale(y_low, y_high, bottom, float(_FRAME_TOP), log=spec.y_log)
-    points = tuple(
-        tuple((to_x(point.x), to_y(point.y), point) for point in line) for line in kept
-    )
+    if spec.y_zero and not spec.y_log:
+        y_from, y_to = min(y_from, 0.0), max(y_to, 0.0)
+    y_axis = _axis(y_from, y_to, 4, log=spec.y_log)
+    left = math.ceil(max([text_width(text) for _, text in y_axis.ticks], default=0.0)) + 7.0
+    ends = [_end_width(line, spec) for line in spec.lines if line.points]
+    right = WIDTH - 8.0 - max(ends, default=0.0)
+    x_axis = _x_axis(spec, kept, (x_from, x_to), right - left)
+    to_x = _scale(x_axis, left, right, log=spec.x_log)
+    to_y = _scale(y_axis, bottom, float(_FRAME_TOP), log=spec.y_log)
+    points = tuple(tuple((to_x(point.x), to_y(point.y), point) for point in line) for line in kept)
     return Frame(
         left=left,
         right=right,
         top=float(_FRAME_TOP),
         bottom=bottom,
-        height=float(height),
-        x_low=x_low,
-        x_high=x_high,
-        y_low=y_low,
-        y_high=y_high,
-        x_ticks=x_ticks,
-        y_ticks=y_ticks,
+        height=height + _NOTE_ROW * len(notes),
+        x=x_axis,
+        y=y_axis,
+        to_y=to_y,
         points=points,
         ends=_spread([line[-1][1] if line else None for line in points], bottom),
-        left_out=left_out,
+        notes=notes,
     )
 
 
 def end_label(line: Line, spec: LineChart) -> tuple[str, str]:
-    """Return the label at a line's end and the last value after it (not on a step's)."""
+    """Return the label at a line's end and the last value after it (a step has none)."""
     last = line.points[-1].text if line.points and spec.kind != "step" else ""
-    return clip(line.label, _WIDEST_END - text_width(last) - 4), last
+    room = _WIDEST_END - (text_width(last) + 4.0 if last else 0.0)
+    return clip(line.label, room), last
+
+
+def axis_caption(spec: LineChart) -> str:
+    """Name the x axis, and say which axes are logarithmic."""
+    if spec.x_log:
+        scale = "both axes log" if spec.y_log else "log scale"
+    else:
+        scale = "vertical axis log" if spec.y_log else ""
+    return ", ".join(filter(None, (spec.x_title, scale)))
+
+
+def _end_width(line: Line, spec: LineChart) -> float:
+    label, last = end_label(line, spec)
+    return text_width(label) + (text_width(last) * 1.08 + 4.0 if last else 0.0) + 2.0
+
+
+def _on_axes(point: Point, spec: LineChart) -> bool:
+    return (
+        drawable(point.x)
+        and drawable(point.y)
+        and (point.x > 0 or not spec.x_log)
+        and (point.y > 0 or not spec.y_log)
+    )
+
+
+def _line_notes(spec: LineChart, kept: list[list[Point]]) -> tuple[Note, ...]:
+    """Say below the chart what its lines cannot show: doubt, absence, a log axis's limit."""
+    doubts: dict[str, Hue] = {}
+    notes: list[Note] = []
+    for line, points in zip(spec.lines, kept, strict=True):
+        for point in points:
+            if point.doubt and point.doubt not in doubts:
+                doubts[point.doubt] = line.hue
+        if not line.points:
+            notes.append(Note(f"{line.label}: {NOT_MEASURED}", None))
+    missing = sum(len(line.points) for line in spec.lines) - sum(map(len, kept))
+    if missing:
+        values = "1 value has" if missing == 1 else f"{missing} values have"
+        notes.append(Note(f"{values} no place on this axis, see the table", None))
+    return (*(Note(doubt, hue) for doubt, hue in doubts.items()), *notes)
+
+
+def _extents(
+    spec: LineChart, kept: list[list[Point]]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the least and greatest x and y, whiskers and the reference included."""
+    xs = [point.x for line in kept for point in line]
+    ys = [point.y for line in kept for point in line]
+    if not xs:
+        return (1.0, 2.0), (1.0, 2.0)
+    floor = 0.0 if spec.y_log else -_LIMIT
+    for line in kept:
+        for point in line:
+            if point.low is not None and floor < point.low < _LIMIT:
+                ys.append(point.low)
+            if point.high is not None and floor < point.high < _LIMIT:
+                ys.append(point.high)
+    if spec.reference is not None and floor < spec.reference < _LIMIT:
+        ys.append(spec.reference)
+    return (min(xs), max(xs)), (min(ys), max(ys))
+
+
+def _axis(low: float, high: float, count: int, *, log: bool) -> Axis:
+    """Widen an extent to round numbers and mark these."""
+    if log:
+        low, high = _apart(low, high, log=True)
+        places = _log_places(low, high)
+        suffixed = places[-1] >= _LEAST_SUFFIXED
+        ticks = tuple((place, _tick(place, place, place * suffixed)) for place in places)
+        return Axis(places[0], places[-1], ticks)
+    low, high = _apart(low, high, log=False)
+    step = _round_step((high - low) / count)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    places = [index * step for index in range(first, last + 1)]
+    greatest = max(-places[0], places[-1])
+    decisive = greatest if greatest >= _LEAST_SUFFIXED else 0.0
+    ticks = tuple((place, _tick(place, step, decisive)) for place in places)
+    return Axis(places[0], places[-1], ticks)
+
+
+def _x_axis(
+    spec: LineChart, kept: list[list[Point]], extent: tuple[float, float], width: float
+) -> Axis:
+    """Mark named places, else the points' own places where they are few, else round numbers."""
+    low, high = _apart(*extent, log=spec.x_log)
+    ticks: list[tuple[float, str]]
+    if spec.x_ticks:
+        ticks = [tick for tick in spec.x_ticks if low <= tick[0] <= high]
+    else:
+        places = {point.x for line in kept for point in line} if spec.kind == "line" else set()
+        if 0 < len(places) <= _FEW_PLACES:
+            ticks = [(place, _number(place)) for place in sorted(places)]
+        else:
+            around = _axis(low, high, 5, log=spec.x_log)
+            ticks = [tick for tick in around.ticks if low <= tick[0] <= high]
+    to_x = _scale(Axis(low, high, ()), 0.0, width, log=spec.x_log)
+    apart: list[tuple[float, str]] = []
+    free = -_LIMIT
+    for place, text in ticks:
+        half, at = text_width(text) / 2, to_x(place)
+        if at - half >= free:
+            apart.append((place, text))
+            free = at + half + 8.0
+    return Axis(low, high, tuple(apart))
+
+
+def _apart(low: float, high: float, *, log: bool) -> tuple[float, float]:
+    """Open an extent that is too narrow to divide."""
+    if log:
+        return (low, high) if high > low * 1.0001 else (low / 1.5, high * 1.5)
+    reach = max(abs(low), abs(high))
+    if high - low > reach * 1e-9 and high - low > 1 / _LIMIT:
+        return low, high
+    pad = reach / 2 if reach > 1 / _LIMIT else 1.0
+    return low - pad, high + pad
+
+
+def _round_step(step: float) -> float:
+    """Return the least 1, 2 or 5 times a power of ten that is not less than ``step``."""
+    power = 10.0 ** math.floor(math.log10(step))
+    for factor in (1.0, 2.0, 5.0):
+        if step <= factor * power * (1 + 1e-9):
+            return factor * power
+    return 10.0 * power
+
+
+def _log_places(low: float, high: float) -> list[float]:
+    """Return 1-2-5 places, or powers of ten over a wide range, that enclose an extent."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    if last - first <= _FINE_DECADES:
+        places = [
+            factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)
+        ]
+        start = max(i for i, place in enumerate(places) if place <= low * (1 + 1e-9))
+        end = min(i for i, place in enumerate(places) if place >= high * (1 - 1e-9))
+        if end > start:
+            return places[start : end + 1]
+    stride = max(1, math.ceil((last - first) / 6))
+    steps = max(1, math.ceil((last - first) / stride))
+    return [10.0 ** (first + stride * index) for index in range(steps + 1)]
+
+
+def _tick(place: float, step: float, decisive: float) -> str:
+    """Word a tick briefly; ``decisive`` is the number whose size picks the suffix."""
+    size = abs(place)
+    if size < step * 1e-6:
+        return "0"
+    if size >= _MOST_SUFFIXED or step < _LEAST_PLAIN:
+        text = f"{size:.3g}"
+    else:
+        suffix, unit = next((pair for pair in _SUFFIXES if decisive >= pair[1]), ("", 1.0))
+        decimals = max(0, math.ceil(-math.log10(step / unit) - 1e-9))
+        text = f"{size / unit:,.{decimals}f}{suffix}"
+    return f"{_MINUS}{text}" if place < 0 else text
+
+
+def _number(place: float) -> str:
+    """Word a point's own place on the x axis in full."""
+    text = f"{abs(place):,.6g}"
+    return f"{_MINUS}{text}" if place < 0 else text
+
+
+def _scale(axis: Axis, start: float, end: float, *, log: bool) -> Callable[[float], float]:
+    """Return the function from a value to its px between ``start`` and ``end``."""
+    if log:
+        origin = math.log10(axis.low)
+        factor = (end - start) / (math.log10(axis.high) - origin)
+        return lambda value: start + (math.log10(value) - origin) * factor
+    low, extent, width = axis.low, axis.high - axis.low, end - start
+    return lambda value: start + (value - low) / extent * width
+
+
+def _spread(places: Sequence[float | None], bottom: float) -> tuple[float | None, ...]:
+    """Move labels apart by `_END_ROW`, each as little as possible (pooled neighbours)."""
+    order = sorted((y, index) for index, y in enumerate(places) if y is not None)
+    pools: list[tuple[float, int]] = []
+    for rank, (y, _) in enumerate(order):
+        mean, size = y - rank * _END_ROW, 1
+        while pools and pools[-1][0] > mean:
+            above, count = pools.pop()
+            mean, size = (mean * size + above * count) / (size + count), size + count
+        pools.append((mean, size))
+    lowest = bottom - (len(order) - 1) * _END_ROW
+    spread = [
+        min(max(mean, float(_FRAME_TOP)), lowest) for mean, size in pools for _ in range(size)
+    ]
+    ends: list[float | None] = [None] * len(places)
+    for rank, (_, index) in enumerate(order):
+        ends[index] = spread[rank] + rank * _END_ROW
+    return tuple(ends)
+
+
+def _lines(spec: LineChart) -> str:
+    layout = frame(spec)
+    if not any(layout.points):
+        text = f'<text class="na" y="14">{NOT_MEASURED}</text></svg>'
+        return _open(WIDTH, 24, spec.summary) + text
+    left, right, bottom, to_y = layout.left, layout.right, layout.bottom, layout.to_y
+    to_x = _scale(layout.x, left, right, log=spec.x_log)
+    rules = "".join([f"M{left:.1f} {to_y(y):.1f}H{right:.1f}" for y, _ in layout.y.ticks])
+    parts = [_open(WIDTH, layout.height, spec.summary), f'<path class="gr" d="{rules}"/>']
+    parts += [
+        f'<text class="y e" x="{left - 7:.1f}" y="{to_y(y) + 4:.1f}">{text}</text>'
+        for y, text in layout.y.ticks
+    ]
+    parts += [
+        f'<text class="mid" x="{to_x(x):.1f}" y="{bottom + 17:.1f}">{escape(text)}</text>'
+        for x, text in layout.x.ticks
+    ]
+    caption = escape(clip(axis_caption(spec), WIDTH - left))
+    parts.append(f'<text class="y" x="{left:.1f}" y="{bottom + 32:.1f}">{caption}</text>')
+    if not spec.y_log and layout.y.low <= 0 <= layout.y.high:
+        parts.append(f'<path class="ax" d="M{left:.1f} {to_y(0.0):.1f}H{right:.1f}"/>')
+    reference = spec.reference
+    if reference is not None and layout.y.low <= reference <= layout.y.high:
+        parts.append(f'<path class="ax" d="M{left:.1f} {to_y(reference):.1f}H{right:.1f}"/>')
+    for index, line in enumerate(spec.lines):
+        parts.append(_line(line, spec, layout, index))
+    y = layout.height - _NOTE_ROW * len(layout.notes) + 10
+    for note in layout.notes:
+        x = 0
+        if note.hue:
+            parts.append(_marker(note.hue, 5.0, y - 4, hollow=True) + "/>")
+            x = 18
+        text = escape(clip(note.text, WIDTH - x))
+        parts.append(f'<text class="y" x="{x}" y="{y:.1f}">{text}</text>')
+        y += _NOTE_ROW
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def _line(line: Line, spec: LineChart, layout: Frame, index: int) -> str:
+    points, end, hue = layout.points[index], layout.ends[index], line.hue
+    if not points or end is None:
+        return ""
+    parts = [f'<path class="ln c-{hue} d{line.pattern}" d="{_path(points, spec.kind)}"']
+    if spec.kind == "line":
+        parts.append("/>")
+        parts += [_point(line, spec, layout, place) for place in points]
+    else:
+        last = points[-1][2]
+        title = point_sentence(line.label, x_place(spec, last.x), last, spec.unit)
+        parts.append(f"><title>{escape(title)}</title></path>")
+    x, y = points[-1][:2]
+    if layout.right - x > _LEADER or abs(end - y) > _LEADER:
+        start = x + (_MARKER + 2 if spec.kind == "line" else 1)
+        parts.append(
+            f'<path class="ld" d="M{start:.1f} {y:.1f}L{layout.right + 5:.1f} {end:.1f}"/>'
+        )
+    label, last_text = end_label(line, spec)
+    value = f' <tspan class="k">{escape(last_text)}</tspan>' if last_text else ""
+    parts.append(
+        f'<text class="c-{hue}" x="{layout.right + 8:.1f}" y="{end + 4:.1f}">'
+        f"{escape(label)}{value}</text>"
+    )
+    return "".join(parts)
+
+
+def _path(points: Sequence[Placed], kind: str) -> str:
+    x, y, _ = points[0]
+    if kind == "step":
+        return f"M{x:.1f} {y:.1f}" + "".join([f"H{x:.1f}V{y:.1f}" for x, y, _ in points[1:]])
+    if len(points) > _MOST_SERIES_POINTS:
+        points = _per_column(points)
+    return f"M{x:.1f} {y:.1f}" + "".join([f"L{x:.1f} {y:.1f}" for x, y, _ in points[1:]])
+
+
+def _per_column(points: Sequence[Placed]) -> list[Placed]:
+    """Keep the first, least, greatest and last point of each px, which draw the same line."""
+    columns: dict[int, list[Placed]] = {}
+    for place in points:
+        columns.setdefault(int(place[0]), []).append(place)
+    kept: list[Placed] = []
+    for column in columns.values():
+        least = min(range(len(column)), key=lambda i: column[i][1])
+        greatest = max(range(len(column)), key=lambda i: column[i][1])
+        kept += [column[i] for i in sorted({0, least, greatest, len(column) - 1})]
+    return kept
+
+
+def _point(line: Line, spec: LineChart, layout: Frame, place: Placed) -> str:
+    x, y, point = place
+    title = escape(point_sentence(line.label, x_place(spec, point.x), point, spec.unit))
+    whisker = ""
+    low, high = point.low, point.high
+    if low is not None and high is not None and drawable(low) and drawable(high):
+        foot = layout.bottom if low <= 0 and spec.y_log else layout.to_y(low)
+        head = layout.to_y(high) if high > 0 or not spec.y_log else y
+        if foot - head > 2 * _MARKER:
+            whisker = (
+                f'<path class="w c-{line.hue}" d="M{x:.1f} {head:.1f}V{foot:.1f}'
+                f'M{x - 3:.1f} {head:.1f}h6M{x - 3:.1f} {foot:.1f}h6"/>'
+            )
+    mark = _marker(line.hue, x, y, hollow=bool(point.doubt))
+    tag = "rect" if line.hue == _SQUARE else "circle"
+    return f"{whisker}{mark}><title>{title}</title></{tag}>"
+
+
+def _marker(hue: Hue, x: float, y: float, *, hollow: bool) -> str:
+    """Open a point's mark; a square for a GPU TEE, so that hue is not the only sign."""
+    paint = f"ho c-{hue}" if hollow else f"c-{hue}"
+    if hue == _SQUARE:
+        return f'<rect class="{paint}" x="{x - 3.8:.1f}" y="{y - 3.8:.1f}" width="7.6" height="7.6"'
+    return f'<circle class="{paint}" cx="{x:.1f}" cy="{y:.1f}" r="4"'
+
+
+# Strips in tables
+
+
+def factor_strip(marks: Sequence[FactorMark], *, axis: FactorAxis) -> str:
+    """Draw cost factors on a table row's part of the shared axis; `site.css` draws its lines.
+
+    A factor off the axis is an arrow at its end with the value. Labels never meet: a mark that
+    finds no room takes another row. A factor that is not positive has no place on the axis.
+    """
+    origin = math.log(axis.low)
+    scale = axis.width / (math.log(axis.high) - origin)
+    placed: list[tuple[int, str]] = []
+    ends: list[float] = []
+    for mark in marks:
+        if not 0 < mark.factor < _LIMIT:
+            continue
+        x = (math.log(mark.factor) - origin) * scale
+        x_from, x_to, shape = _factor_mark(mark, x, axis, origin, scale)
+        row = next((row for row, end in enumerate(ends) if x_from > end + 6), len(ends))
+        if row == len(ends):
+            ends.append(x_to)
+        else:
+            ends[row] = x_to
+        placed.append((row, shape))
+    height = _STRIP_HEIGHT + _STRIP_ROW * (max(len(ends), 1) - 1)
+    summary = "; ".join([factor_sentence(mark) for mark in marks])
+    parts = [_open(axis.width, height, summary)]
+    for row, shape in placed:
+        parts.append(f'<g transform="translate(0 {11 + _STRIP_ROW * row})">{shape}</g>')
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def _factor_mark(
+    mark: FactorMark, x: float, axis: FactorAxis, origin: float, scale: float
+) -> tuple[float, float, str]:
+    """Return a factor's leftmost and rightmost px and its drawing around y = 0."""
+    label, hue, hollow, width = mark.label, mark.hue, bool(mark.doubt), float(axis.width)
+    title = f"<title>{escape(factor_sentence(mark))}</title>"
+    paint = f"ho c-{hue}" if hollow else f"c-{hue}"
+    if not 0 <= x <= width:
+        text = f"{label} {mark.printed}".lstrip()
+        reach = 14 + text_width(text)
+        if x > width:
+            shape = f'{title}<path class="{paint}" d="M{width - 9:.1f} -5l9 5-9 5Z"/>'
+            at, edge = f'class="e c-{hue}" x="{width - 14:.1f}"', (width - reach, width)
+        else:
+            shape = f'{title}<path class="{paint}" d="M9 -5l-9 5 9 5Z"/>'
+            at, edge = f'class="c-{hue}" x="14"', (0.0, reach)
+        return *edge, f'{shape}<text {at} y="4">{escape(text)}</text>'
+    x_from, x_to, whisker = x - 5, x + 5, ""
+    if mark.low is not None and mark.high is not None and 0 < mark.low <= mark.high < _LIMIT:
+        low = min(max((math.log(mark.low) - origin) * scale, 0.0), width)
+        high = min(max((math.log(mark.high) - origin) * scale, 0.0), width)
+        if high - low > 2 * _MARKER:
+            whisker = f'<path class="w c-{hue}" d="M{low:.1f} 0H{high:.1f}"/>'
+            x_from, x_to = min(x_from, low), max(x_to, high)
+    tag = "rect" if hue == _SQUARE else "circle"
+    shape = f"{whisker}{_marker(hue, x, 0.0, hollow=hollow)}>{title}</{tag}>"
+    if label:
+        reach = text_width(label) + 4
+        if x_to + reach <= width + _STRIP_MARGIN or x_from - reach < 0:
+            shape += f'<text class="c-{hue}" x="{x_to + 4:.1f}" y="4">{escape(label)}</text>'
+            x_to += reach
+        else:
+            shape += f'<text class="e c-{hue}" x="{x_from - 4:.1f}" y="4">{escape(label)}</text>'
+            x_from -= reach
+    return x_from, x_to, shape
+
+
+def factor_axis(axis: FactorAxis) -> str:
+    """Draw the tick labels that stand in the head of a strip's column."""
+    origin = math.log(axis.low)
+    scale = axis.width / (math.log(axis.high) - origin)
+    parts = [_open(axis.width, 16, "Cost factor, logarithmic axis")]
+    parts += [
+        f'<text class="mid{" k" * (tick == 1)}" x="{(math.log(tick) - origin) * scale:.1f}"'
+        f' y="12">{tick:g}{TIMES}</text>'
+        for tick in axis.ticks
+    ]
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def dot_strip(dots: Sequence[Dot], hue: Hue, maximum: float, *, median: float | None = None) -> str:
+    """Draw repetitions as dots from zero to ``maximum``, with a tick at their median.
+
+    The median is that of all dots unless given. A value outside stands at the strip's end.
+    """
+    scale = (_DOTS_WIDTH - 6) / maximum if maximum > 1 / _LIMIT else 0.0
+    parts = []
+    for dot in dots:
+        x = min(max(dot.value * scale, 0.0), _DOTS_WIDTH)
+        paint = "dt" if dot.suspect else f"c-{hue}"
+        text = dot.text if _UNSAFE.search(dot.text) is None else escape(dot.text)
+        parts.append(
+            f'<circle class="{paint}" cx="{x:.1f}" cy="9" r="4"><title>{text}</title></circle>'
+        )
+    if median is None and dots:
+        values = sorted([dot.value for dot in dots])
+        middle = len(values) // 2
+        median = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+    tick = ""
+    if median is not None:
+        tick = f"M{min(max(median * scale, 0.0), _DOTS_WIDTH):.1f} 1V17"
+    return (
+        f'<svg class="ch" viewBox="0 0 {_DOTS_WIDTH} 18" width="{_DOTS_WIDTH}" height="18"'
+        f' role="img" aria-label="{len(dots)} repetitions">'
+        f'<path class="gr" d="M0 9H{_DOTS_WIDTH}"/>'
+        f'<path class="ax" d="M.5 3V15"/>{"".join(parts)}<path class="md" d="{tick}"/></svg>'
+    )
+
+
+def pattern_defs(hues: Iterable[Hue]) -> str:
+    """Define the hatching of doubtful bars, once a page."""
+    patterns = "".join(
+        [
+            f'<pattern id="p-{hue}" width="6" height="6" patternUnits="userSpaceOnUse"'
+            ' patternTransform="rotate(45)"><rect class="pb" width="6" height="6"/>'
+            f'<rect class="bar c-{hue}" width="2.2" height="6"/></pattern>'
+            for hue in hues
+        ]
+    )
+    return (
+        f'<svg class="defs" width="0" height="0" aria-hidden="true"><defs>{patterns}</defs></svg>'
+    )
+
+
+def _open(width: float, height: float, summary: str) -> str:
+    return (
+        f'<svg class="ch" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'
+        f' height="{height:.0f}" role="img" aria-label="{escape(summary)}">'
+    )
+
+
+def _entity(match: re.Match[str]) -> str:
+    return _ENTITIES.get(match[0], "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,155 @@
+"""All measurements of an archive at once, through a cache that can be thrown away.
+
+The cache (one Parquet of all rows, one small index of the runs) lies outside the archive.
+A run enters it under the modification time and size of its manifest; only runs that are new
+or changed are opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sitegen.archive import manifest
+from sitegen.archive.store import Archive, Damaged, Entry
+from sitegen.errors import SitegenError
+from sitegen.model import Measurement, Run
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One run as the library holds it: without argv, raw output and samples.
+
+    ``digest`` is the sha256 of its manifest, which holds the digests of all its files: equal
+    digests, equal runs.
+    """
+
+    run: Run
+    digest: str
+    entry: Entry
+    samples: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Every whole run of an archive by id, and what was set aside."""
+
+    runs: Mapping[str, Held]
+    damaged: tuple[Damaged, ...]
+
+
+def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
+    """Return the whole runs among ``entries``; damaged ones are named, not raised."""
+    from sitegen.archive import tables  # noqa: PLC0415 - a build that changes nothing needs none
+
+    index = _read_index(cache)
+    old = {
+        entry.run_id: index[entry.run_id]
+        for entry in entries
+        if entry.run_id in index
+        and index[entry.run_id]["stamp"] == list(entry.stamp)
+        and index[entry.run_id]["environment"] == entry.environment
+    }
+    table = None
+    if old:
+        try:
+            table = tables.read_cache((cache / "measurements.parquet").read_bytes())
+        except (SitegenError, OSError):
+            old = {}
+    records: dict[str, dict[str, Any]] = {}
+    fresh, damaged = [], []
+    for entry in entries:
+        if entry.run_id in old:
+            records[entry.run_id] = old[entry.run_id]
+            continue
+        try:
+            record, rows = _open(archive, entry, tables)
+        except SitegenError as error:
+            damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
+            continue
+        records[entry.run_id] = record
+        fresh.append(tables.with_run(rows, entry.run_id))
+    packed = [] if table is None else [table]
+    if fresh:
+        packed.append(tables.pack(tables.concat(fresh)))
+    rows_of = _rows_by_run(tables, packed)
+    runs = {
+        entry.run_id: _held(records[entry.run_id], rows_of.get(entry.run_id, ()), entry)
+        for entry in entries
+        if entry.run_id in records
+    }
+    if fresh or len(old) != len(index):
+        _write(cache, records, tables, packed)
+    return Library(runs, tuple(damaged))
+
+
+def _open(archive: Archive, entry: Entry, tables: Any) -> tuple[dict[str, Any], Any]:  # noqa: ANN401 - Arrow has no types
+    run, files, data = archive.manifest(entry)
+    del run
+    names = {file.name: file for file in files}
+    if "measurements.parquet" not in names:
+        raise SitegenError("run.json lists no measurements.parquet")
+    rows = tables.read_measurements(archive.checked(entry, names["measurements.parquet"]))
+    value = manifest.upgrade(manifest.decode(data))
+    for step in value["steps"]:
+        # What no page but the run's own shows: it is read from the manifest again there.
+        step["argv"], step["raw"], step["values"] = [], [], {}
+    del value["files"]
+    return {
+        "stamp": list(entry.stamp),
+        "environment": entry.environment,
+        "digest": hashlib.sha256(data).hexdigest(),
+        "samples": "samples.parquet" in names,
+        "manifest": value,
+    }, rows
+
+
+def _held(record: Mapping[str, Any], rows: tuple[Measurement, ...], entry: Entry) -> Held:
+    run, _ = manifest.build({**record["manifest"], "files": []})
+    return Held(replace(run, measurements=rows), record["digest"], entry, record["samples"])
+
+
+def _rows_by_run(tables: Any, packed: list[Any]) -> dict[str, tuple[Measurement, ...]]:  # noqa: ANN401
+    found: dict[str, tuple[Measurement, ...]] = {}
+    for table in packed:
+        pairs = zip(tables.run_ids(table), tables.rows(table), strict=True)
+        for run_id, group in groupby(pairs, key=itemgetter(0)):
+            found[run_id] = tuple(row for _, row in group)
+    return found
+
+
+def _read_index(cache: Path) -> dict[str, dict[str, Any]]:
+    try:
+        data = orjson.loads((cache / "runs.json").read_bytes())
+        return data["runs"] if data["format"] == _FORMAT else {}
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return {}
+
+
+def _write(cache: Path, records: Mapping[str, Any], tables: Any, packed: list[Any]) -> None:  # noqa: ANN401
+    cache.mkdir(parents=True, exist_ok=True)
+    if packed:
+        kept = tables.only_runs(tables.concat(packed), list(records))
+        _replace(cache / "measurements.parquet", tables.parquet_bytes(kept))
+    _replace(cache / "runs.json", orjson.dumps({"format": _FORMAT, "runs": records}))
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()

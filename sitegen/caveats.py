@@ -1,0 +1,165 @@
+"""Why a number is shaky: every rule with its id, its mark on the page and its definition.
+
+Rules are applied when the archive is read, never stored. A rule's definition stands on the
+methodology page; its short text stands beside the number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sitegen.model import Provenance, Run, StepRecord
+from sitegen.stats import Summary
+
+#: Rates of PCIe 5.0 x4, the fastest link a single NVMe device has (PCI-SIG, 128b/130b coded).
+LINK_RATE = 15.75e9
+_PRESSURE, _STEAL, _THROTTLED = 0.2, 0.02, 0.01
+_SATURATED = 0.9
+_BEYOND = 10
+_DEVICE_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One reason to doubt. ``doubts`` says whether the mark is drawn as doubtful."""
+
+    id: str
+    short: str
+    definition: str
+    doubts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """A rule that applies here, and what it saw."""
+
+    rule: Rule
+    sentence: str
+
+
+RULES: Mapping[str, Rule] = {
+    rule.id: rule
+    for rule in (
+        Rule("single-figure", "n unknown",
+             "The source prints one figure without a count or a spread; the interval is the rounding of its digits and nothing more.", doubts=False),
+        Rule("one-run", "one run",
+             "All values come from one run: its repetitions share a boot, a placement and a cache, so their spread says nothing about the next run.", doubts=False),
+        Rule("quick", "quick",
+             "Taken with the quick preset: seconds instead of minutes, small files, one repetition. It shows that the tool works, not what the machine can do, and it is never compared with other runs."),
+        Rule("incomplete", "incomplete", "The collection was interrupted; only whole repetitions were kept."),
+        Rule("page-cache", "page cache suspected",
+             "A guest is faster than the machine it runs on, or the guest's block device moved far fewer bytes than the benchmark did: memory answered, not a disk."),
+        Rule("link-rate", "faster than the link",
+             "The bandwidth is above what a PCIe 5.0 x4 device can deliver (15.75 GB/s)."),
+        Rule("cached-baseline", "baseline cached",
+             "The figure on the other side of the comparison is suspected to come from a cache."),
+        Rule("contention", "contention",
+             "While the step ran, tasks waited for a CPU in more than 20 % of the time (PSI), the hypervisor took more than 2 % of it (steal), or the quota stopped the benchmark for more than 1 % (throttling)."),
+        Rule("suspect", "suspect",
+             "Repetitions that the tool itself shows to be disturbed (for 7-Zip: CPU usage below what its threads should reach). They are shown, counted and kept out of every summary that has others."),
+        Rule("failed", "failed", "Repetitions that failed. They are counted and never averaged."),
+        Rule("unit-doubtful", "unit doubtful",
+             "The figure is marked in its source data as stated in a unit that contradicts the rest of the publication."),
+        Rule("not-the-same-proof", "not the same proof",
+             "The proofs of the two sides differ in size by more than 1 %: another proof mode, another statement or another prover."),
+        Rule("generator-saturated", "load generator saturated",
+             "ApacheBench used 90 % of a CPU or more: the load generator was the limit, not the server."),
+        Rule("few-beyond", "few beyond",
+             "Fewer than 10 requests lie beyond the percentile: it is one or two unlucky requests."),
+        Rule("not-per-core", "not per core",
+             "The benchmark ran fewer threads than the machine has cores: dividing by the cores says nothing about a core.", doubts=False),
+        Rule("superlinear", "base doubtful",
+             "The scaling efficiency passes 105 %: the one-thread value that it divides by is too low."),
+        Rule("label", "label contradicted",
+             "The TEE that the environment is declared to be is not the one that the machine's own signals show."),
+    )
+}  # fmt: skip
+
+
+def caveat(rule_id: str, sentence: str = "") -> Caveat:
+    """Return the rule's caveat; without a sentence of its own, the definition stands."""
+    rule = RULES[rule_id]
+    return Caveat(rule, sentence or rule.definition)
+
+
+def of_run(run: Run, declared_tee: str) -> list[Caveat]:
+    """Return the caveats that hold for every number of a run."""
+    found = []
+    if run.preset == "quick":
+        found.append(caveat("quick"))
+    if not run.complete:
+        found.append(caveat("incomplete"))
+    seen = run.fingerprint.tee.kind
+    if declared_tee not in ("", "unstated") and seen not in ("unknown", declared_tee):
+        found.append(
+            caveat("label", f"Declared as {declared_tee}; the machine's own signals say {seen}.")
+        )
+    return found
+
+
+def of_steps(steps: Iterable[StepRecord]) -> list[Caveat]:
+    """Return the contention caveat when the machine was busy during one of the steps."""
+    worst: dict[str, float] = {}
+    count = disturbed = 0
+    for step in steps:
+        shares = dict(step.conditions)
+        over = {
+            name: shares[name]
+            for name, limit in (
+                ("psi_cpu", _PRESSURE),
+                ("steal", _STEAL),
+                ("throttled", _THROTTLED),
+            )
+            if shares.get(name, 0.0) > limit
+        }
+        count += 1
+        disturbed += bool(over)
+        for name, share in over.items():
+            worst[name] = max(worst.get(name, 0.0), share)
+    if not worst:
+        return []
+    words = {"psi_cpu": "waiting for a CPU", "steal": "steal", "throttled": "throttled"}
+    parts = ", ".join(f"{words[name]} up to {share:.0%}" for name, share in sorted(worst.items()))
+    return [caveat("contention", f"In {disturbed} of {count} steps: {parts}.")]
+
+
+def of_counts(failed: int, suspect: int, total: int, provenance: Provenance) -> list[Caveat]:
+    """Return the caveats about repetitions that failed or are suspect."""
+    found = []
+    if failed:
+        found.append(caveat("failed", f"{failed} of {total} repetitions failed."))
+    if suspect and provenance == Provenance.CITED:
+        found.append(caveat("unit-doubtful"))
+    elif suspect:
+        found.append(caveat("suspect", f"{suspect} of {total} repetitions are suspect."))
+    return found
+
+
+def of_storage(
+    metric: str, summary: Summary, device_bytes: float | None, moved_bytes: float | None
+) -> list[Caveat]:
+    """Return the caveats about a storage figure that one environment alone shows."""
+    found = []
+    if metric == "fio.bandwidth" and summary.value > LINK_RATE:
+        found.append(
+            caveat(
+                "link-rate", f"{summary.value / 1e9:.1f} GB/s is above 15.75 GB/s (PCIe 5.0 x4)."
+            )
+        )
+    if device_bytes is not None and moved_bytes and device_bytes < _DEVICE_SHARE * moved_bytes:
+        share = device_bytes / moved_bytes
+        found.append(caveat("page-cache", f"The block device moved {share:.0%} of the bytes."))
+    return found
+
+
+def of_requests(statistic: str, requests: float | None, client_cpu: float | None) -> list[Caveat]:
+    """Return the caveats about a load test: a thin tail, a generator at its limit."""
+    found = []
+    if requests and statistic.startswith("p"):
+        beyond = requests * (1 - float(statistic[1:]) / 100)
+        if beyond < _BEYOND:
+            found.append(caveat("few-beyond", f"{beyond:.0f} requests lie beyond {statistic}."))
+    if client_cpu is not None and client_cpu >= _SATURATED:
+        found.append(caveat("generator-saturated", f"ab used {client_cpu:.0%} of a CPU."))
+    return found

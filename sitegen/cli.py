@@ -1,0 +1,285 @@
+"""The command line: options in, one call, text out. No logic; heavy imports inside commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sitegen import __version__
+from sitegen.errors import SitegenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sitegen.collect import Progress
+    from sitegen.config import Config
+    from sitegen.session import Outcome
+
+
+class _Commands(click.Group):
+    """A group whose expected failures are one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
+        try:
+            return super().invoke(ctx)
+        except SitegenError as error:
+            click.echo(f"sitegen: {error}", err=True)
+            sys.exit(error.exit_code)
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(0)
+
+
+def _places(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option(
+        "--archive", type=click.Path(path_type=Path), help="Folder of the archive."
+    )(command)
+    return click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        help="The report's sitegen.toml.",
+    )(command)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Benchmark TEEs and publish what they cost, with every number traceable to its run."""
+
+
+@main.command()
+@click.option("--env", "environment", required=True, help="Label of this platform, e.g. cvm.")
+@click.option("--only", multiple=True, help="Only this benchmark; may be repeated.")
+@click.option("--preset", type=click.Choice(["quick", "standard", "thorough"]), default="standard")
+@click.option("--quick", is_flag=True, help="Short for --preset quick.")
+@click.option("--repeat", type=click.IntRange(1, 1000), help="Repetitions a run.")
+@click.option(
+    "--sessions", type=click.IntRange(1, 1000), default=1, help="Rounds, one after another."
+)
+@click.option("--set", "settings", multiple=True, help="A collector's setting, e.g. fio.size=8g.")
+@click.option("--note", default="", help="A sentence that goes with the runs.")
+@click.option("--seed", type=int, help="Seed of the order of steps; random without it.")
+@click.option("--dry-run", is_flag=True, help="Print the commands and run nothing.")
+@click.option("--quiet", is_flag=True, help="Print only failures.")
+@_places
+def collect(  # noqa: PLR0913 - one parameter an option
+    environment: str,
+    only: tuple[str, ...],
+    preset: str,
+    quick: bool,
+    repeat: int | None,
+    sessions: int,
+    settings: tuple[str, ...],
+    note: str,
+    seed: int | None,
+    dry_run: bool,
+    quiet: bool,
+    archive: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Run the benchmarks that can run here, and archive one run of each."""
+    from sitegen import config, session
+    from sitegen.archive import Archive
+
+    settled = config.load(config_file, archive=archive)
+    order = session.Order(
+        environment=environment,
+        preset="quick" if quick else preset,
+        only=only,
+        repeat=repeat,
+        sessions=sessions,
+        settings=session.parse_settings(settings),
+        note=note,
+        seed=seed,
+        dry_run=dry_run,
+    )
+    say: Callable[[str], None] = (lambda _: None) if quiet else click.echo
+    try:
+        outcomes = session.collect(
+            order,
+            Archive(settled.archive),
+            settled.cache / "work",
+            say=say,
+            progress=_progress(quiet=quiet),
+        )
+    except session.Interrupted as interrupted:
+        click.echo(f"\ninterrupted; {len(interrupted.outcomes)} runs are kept", err=True)
+        sys.exit(130)
+    if not dry_run:
+        _report(outcomes, settled, say)
+    if not any(outcome.run_id for outcome in outcomes) and not dry_run:
+        raise SitegenError("nothing was collected", fix="install one of the tools named above")
+
+
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--env", "environment", default="", help="Label for rows that name none.")
+@click.option("--provenance", type=click.Choice(["imported", "cited"]), default="imported")
+@click.option("--sources", type=click.Path(path_type=Path), help="CSV of the publications.")
+@click.option("--date", default="", help="Date for runs that nothing else dates (ISO 8601).")
+@_places
+def import_(  # noqa: PLR0913 - one parameter an option
+    files: tuple[Path, ...],
+    environment: str,
+    provenance: str,
+    sources: Path | None,
+    date: str,
+    archive: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Bring in figures as a tidy CSV (the columns of `sitegen export`)."""
+    from sitegen import config, tidy
+    from sitegen.archive import Archive
+    from sitegen.model import Provenance
+
+    target = Archive(config.load(config_file, archive=archive).archive)
+    known = tidy.read_sources(sources) if sources else {}
+    runs = [
+        run
+        for file in files
+        for run in tidy.read_runs(
+            file, Provenance(provenance), sources=known, environment=environment, date=date
+        )
+    ]
+    for run in runs:
+        there = target.path(run).exists()
+        target.write(run)
+        click.echo(
+            f"{run.id}  {run.environment}  {len(run.measurements)} measurements"
+            f"{'  (was there)' if there else ''}"
+        )
+
+
+@main.command()
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the site.")
+@click.option("--base-url", help="Where it will be published: for canonical links and the feed.")
+@click.option("--quiet", is_flag=True, help="Print only failures.")
+@_places
+def build(
+    output: Path | None,
+    base_url: str | None,
+    quiet: bool,
+    archive: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Build the site from the archive."""
+    from sitegen import config
+    from sitegen import build as builder
+
+    settled = config.load(config_file, archive=archive, output=output, base_url=base_url)
+    result = builder.build(settled)
+    for damaged in result.damaged:
+        click.echo(f"set aside: {damaged.path}: {damaged.reason}", err=True)
+    if not quiet:
+        click.echo(result.summary())
+
+
+@main.command("list")
+@click.option("--env", "environment", help="Only this environment.")
+@click.option("--only", help="Only this benchmark.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@_places
+def list_(
+    environment: str | None,
+    only: str | None,
+    form: str,
+    archive: Path | None,
+    config_file: Path | None,
+) -> None:
+    """List the runs of the archive."""
+    from sitegen import config, terminal
+
+    settled = config.load(config_file, archive=archive)
+    click.echo(terminal.runs(settled, environment, only, as_json=form == "json"), nl=False)
+
+
+@main.command()
+@click.argument("run")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@_places
+def show(run: str, form: str, archive: Path | None, config_file: Path | None) -> None:
+    """Show one run: its id, or the last eight characters of it."""
+    from sitegen import config, terminal
+
+    settled = config.load(config_file, archive=archive)
+    click.echo(terminal.run(settled, run, as_json=form == "json"), nl=False)
+
+
+@main.command()
+@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
+@click.option("--output", type=click.Path(path_type=Path), help="File; standard output without it.")
+@_places
+def export(form: str, output: Path | None, archive: Path | None, config_file: Path | None) -> None:
+    """Write every measurement with provenance, source and caveats."""
+    from sitegen import config, exporting
+
+    data = exporting.export(config.load(config_file, archive=archive), form)
+    if output:
+        output.write_bytes(data)
+    else:
+        click.get_binary_stream("stdout").write(data)
+
+
+@main.command()
+@_places
+def fsck(archive: Path | None, config_file: Path | None) -> None:
+    """Read every file of every run and name what is damaged."""
+    from sitegen import config
+    from sitegen.archive import Archive
+
+    target = Archive(config.load(config_file, archive=archive).archive)
+    findings = list(target.fsck())
+    for finding in findings:
+        click.echo(f"{finding.path}: {finding.problem}; {finding.fix}")
+    click.echo(f"{len(target.scan())} runs, {len(findings)} findings")
+    sys.exit(1 if findings else 0)
+
+
+@main.command()
+@click.option("--branch", default="gh-pages", show_default=True)
+@click.option("--remote", default="origin", show_default=True)
+@click.option("--no-push", is_flag=True, help="Make the branch and leave the pushing to you.")
+@_places
+def publish(
+    branch: str, remote: str, no_push: bool, archive: Path | None, config_file: Path | None
+) -> None:
+    """Put the built site on a branch that GitHub Pages serves."""
+    from sitegen import config, publish as publishing
+
+    settled = config.load(config_file, archive=archive)
+    click.echo(publishing.to_branch(settled, branch=branch, remote=remote, push=not no_push))
+
+
+def _progress(*, quiet: bool) -> Callable[[Progress], None]:
+    from sitegen.terminal import progress_line
+
+    live = sys.stderr.isatty()
+
+    def show_it(progress: Progress) -> None:
+        if progress.failed:
+            click.echo(
+                f"  {progress.benchmark} {progress.step}: failed: {progress.failed}", err=True
+            )
+        elif not quiet and progress.step:
+            text = progress_line(progress)
+            click.echo(f"\r\033[K{text}" if live else text, err=True, nl=not live)
+        elif live and not quiet:
+            click.echo("\r\033[K", err=True, nl=False)
+
+    return show_it
+
+
+def _report(outcomes: list[Outcome], settled: Config, say: Callable[[str], None]) -> None:
+    for outcome in outcomes:
+        if outcome.run_id:
+            failed = f", {outcome.failed} failed" if outcome.failed else ""
+            address = f"{settled.base_url or ''}/runs/{outcome.run_id}/"
+            say(f"{outcome.benchmark}: {outcome.measured} measurements{failed}; page {address}")
+
+
+if __name__ == "__main__":
+    main()

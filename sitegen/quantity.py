@@ -1,0 +1,112 @@
+"""How a number is printed: the scale of its unit, its digits, its rounding interval."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: Base unit -> display scales (factor, text), smallest first.
+_SCALES: dict[str, tuple[tuple[float, str], ...]] = {
+    "s": ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s")),
+    "B/s": ((2.0**10, "KiB/s"), (2.0**20, "MiB/s")),
+    "B": ((1.0, "B"), (2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB")),
+    "1/s": ((1.0, "/s"), (1e3, "k/s"), (1e6, "M/s")),
+    "Hz": ((1.0, "Hz"), (1e3, "kHz"), (1e6, "MHz"), (1e9, "GHz")),
+    "op/s": ((1.0, "op/s"), (1e9, "Gop/s"), (1e12, "Top/s")),
+    "ratio": ((0.01, "%"),),
+    "tokens/s": ((1.0, "tokens/s"),),
+    "MIPS": ((1.0, "MIPS"),),
+    "USD/h": ((1.0, "USD/h"),),
+    "count": ((1.0, ""),),
+}
+#: Metrics of whole devices are stated in powers of ten, as their datasheets do.
+_DECIMAL = {
+    "B/s": ((1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s"), (1e12, "TB/s")),
+    "B": ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB")),
+}
+#: What one of a printed unit is in the base unit; only needed where the value is 0.
+_PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s": 1e3, "1/s": 1.0}
+_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayUnit:
+    """One scale for all values that stand together: divide by ``factor``, print ``text``."""
+
+    factor: float
+    text: str
+
+    def number(self, value: float, digits: int = 3) -> str:
+        """Return ``value`` in this unit with ``digits`` significant digits, no unit."""
+        return significant(value / self.factor, digits)
+
+
+def unit_for(unit: str, values: Iterable[float | None], *, decimal: bool = False) -> DisplayUnit:
+    """Return the scale in which the largest of ``values`` reads best."""
+    scales = (_DECIMAL.get(unit) if decimal else None) or _SCALES.get(unit) or ((1.0, unit),)
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    chosen = scales[0]
+    for scale in scales:
+        # IOPS read well up to 10,000 and latency up to 1,000 of the smaller unit.
+        if largest >= scale[0] * (0.99995 if scale is not scales[0] else 0):
+            chosen = scale
+    return DisplayUnit(*chosen)
+
+
+def display(value: float | None, unit: str, digits: int = 3, *, decimal: bool = False) -> str:
+    """Return ``value`` with its unit, or "not measured"."""
+    if value is None:
+        return "not measured"
+    scale = unit_for(unit, (value,), decimal=decimal)
+    return f"{scale.number(value, digits)} {scale.text}".rstrip()
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return ``value`` with ``digits`` significant digits, thousands separated, no exponent.
+
+    Whole digits are never rounded away: 71,665 stays 71,665.
+    """
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "∞" if value > 0 else "−∞"
+    places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:,.{min(places, 12)}f}"
+    return text.replace("-", "−")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a signed share as percent without the sign %: +40.3, −6.9, 0.0."""
+    text = f"{share * 100:+,.{digits}f}".replace("-", "−")
+    return "0.0" if text.strip("+−0.") == "" else text
+
+
+def printed_number(printed: str) -> tuple[float, float] | None:
+    """Return the number in a printed text and half of its last digit, or None.
+
+    "1,254 ms" gives (1254.0, 0.5), "97.3 k/s" gives (97.3, 0.05).
+    """
+    found = _NUMBER.search(printed)
+    if not found:
+        return None
+    text = found[0].replace(",", "")
+    decimals = len(text.partition(".")[2])
+    return float(text), 0.5 * 10.0**-decimals
+
+
+def rounding_interval(value: float, printed: str | None) -> tuple[float, float] | None:
+    """Return the values that would have been printed as ``printed``, in the unit of ``value``.
+
+    None when there is no printed text, or when its unit is not known and the value is 0.
+    """
+    parsed = printed_number(printed) if printed else None
+    if parsed is None or printed is None:
+        return None
+    number, half = parsed
+    if number:
+        scale = value / number
+    else:
+        scale = _PRINTED_UNITS.get(printed.rsplit(" ", 1)[-1], math.nan)
+    if math.isnan(scale):
+        return None
+    return value - half * scale, value + half * scale

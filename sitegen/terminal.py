@@ -1,0 +1,128 @@
+"""What the commands print: the archive as text or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from sitegen.archive import Archive
+from sitegen.errors import SitegenError
+from sitegen.quantity import display
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sitegen.collect import Progress
+    from sitegen.config import Config
+    from sitegen.model import Run
+
+
+def progress_line(progress: Progress) -> str:
+    """Return where a collection stands, as one line."""
+    what = "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
+    width = len(str(progress.total))
+    return (
+        f"  [{progress.done + 1:{width}}/{progress.total}] {progress.benchmark}"
+        f" {progress.step}, {what}"
+    )
+
+
+def runs(config: Config, environment: str | None, benchmark: str | None, *, as_json: bool) -> str:
+    """Return the runs of the archive, oldest first; damaged ones are named with the reason."""
+    archive = Archive(config.archive)
+    rows: list[dict[str, Any]] = []
+    for entry in archive.scan():
+        if environment and entry.environment != environment:
+            continue
+        try:
+            run, _, _ = archive.manifest(entry)
+        except SitegenError as error:
+            rows.append(
+                {"id": entry.run_id, "environment": entry.environment, "damaged": str(error)}
+            )
+            continue
+        if benchmark and run.benchmark != benchmark:
+            continue
+        rows.append(
+            {
+                "id": run.id,
+                "environment": run.environment,
+                "benchmark": run.benchmark,
+                "provenance": str(run.provenance),
+                "started_at": run.started_at,
+                "preset": run.preset,
+                "complete": run.complete,
+            }
+        )
+    if as_json:
+        return _json(rows)
+    table = [
+        (
+            row["id"],
+            row["environment"],
+            row.get("provenance", "damaged"),
+            row.get("preset", "") or row.get("damaged", ""),
+        )
+        for row in rows
+    ]
+    return _columns(("run", "environment", "provenance", "preset"), table)
+
+
+def run(config: Config, run_id: str, *, as_json: bool) -> str:
+    """Return one run with its measurements."""
+    archive = Archive(config.archive)
+    found = archive.read(archive.find(run_id))
+    if as_json:
+        return _json(_plain(found))
+    head = [
+        f"{found.id}",
+        f"{found.benchmark} in {found.environment}, {found.provenance}, {found.started_at}"
+        + (f", preset {found.preset}" if found.preset else "")
+        + ("" if found.complete else ", incomplete"),
+    ]
+    if found.tool:
+        head.append(f"{found.tool.name} {found.tool.version}")
+    if found.source:
+        head.append(f"{found.source.title or found.source.id}, section {found.source.section}")
+    if found.fingerprint.facts:
+        reasons = "; ".join(found.fingerprint.tee.reasons)
+        head.append(f"TEE signals: {found.fingerprint.tee.kind} ({reasons})")
+    table = [
+        (
+            m.workload,
+            m.metric,
+            m.statistic,
+            display(m.value, m.unit),
+            " ".join(f"{key}={value}" for key, value in m.params),
+            f"{m.repetition}",
+            "" if m.status == "ok" else m.status,
+        )
+        for m in found.measurements
+    ]
+    return (
+        "\n".join(head)
+        + "\n\n"
+        + _columns(("workload", "metric", "statistic", "value", "params", "rep", ""), table)
+    )
+
+
+def _plain(found: Run) -> dict[str, Any]:
+    data = dataclasses.asdict(dataclasses.replace(found, measurements=(), samples=()))
+    del data["samples"]
+    data["measurements"] = [{**m._asdict(), "params": dict(m.params)} for m in found.measurements]
+    return data
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (header, *rows)
+    ]
+    return "\n".join(lines) + "\n"
