@@ -32,23 +32,26 @@ _COUNTS = {"quick": (1, 2, 4), "standard": (1, 2, 4, 8), "thorough": (1, 2, 4, 8
 _DICTIONARY_BITS = {"quick": 18, "standard": 22, "thorough": 25}
 #: Without ``-md`` 7-Zip works through 2^22 to 2^25; with it and 22 or less, one row or few.
 _DEFAULT_BITS = 25
-_SECONDS = {"quick": 9.0, "standard": 22.0, "thorough": 90.0}
+_SECONDS = {"quick": 7.0, "standard": 15.0, "thorough": 75.0}
 _MAX_THREADS = 4096
 # An undisturbed machine shows 99-100 % for one thread and 97-99 % of the ideal for several.
 _LEAST_USAGE_ONE = 0.97
 _LEAST_USAGE_MANY = 0.90
 # Tot is the mean of both Avr sides; each of the three is rounded for print.
 _TOTAL_TOLERANCE = 0.02
+#: Speed is the mean over the dictionaries, the frequency the median of seven trials.
+_STATISTICS = {"7z.speed": "mean", "7z.cpu_frequency": "p50"}
 _KIB = 1024.0
 _MHZ = 1e6
 
-_BANNER = re.compile(r"^7-Zip[^\n]*?\s(\d+\.\d+(?:\.\d+)?(?:\s+beta)?)(?:\s+(\([^)\n]+\)))?", re.M)
-_THREADS = re.compile(r"# Benchmark threads:\s*(\d+)")
-_ROW = re.compile(r"^\s*(\d\d):\s", re.M)
-_AVERAGE = re.compile(r"^Avr:[ \t]+([\d \t|]+?)[ \t]*$", re.M)
-_TOTAL = re.compile(r"^Tot:[ \t]+(\d+)[ \t]+(\d+)[ \t]+(\d+)[ \t]*$", re.M)
-_FREQUENCY = re.compile(r"^(?:1T )?CPU Freq(?: \(MHz\))?:((?:[ \t]+\d+)+)[ \t]*$", re.M)
-_TWO_THREADS = re.compile(r"^2T CPU Freq \(MHz\):((?:[ \t]+\d+%[ \t]+\d+)+)[ \t]*$", re.M)
+_VERSION = r"(\d+\.\d+(?:\.\d+)?(?:\s+beta)?)"
+_BANNER = re.compile(rf"^7-Zip[^\n]*?\s{_VERSION}(?:\s+(\([^)\n]+\)))?", re.MULTILINE)
+_THREADS = re.compile(r"# Benchmark threads:\s*(\d{1,6})\b")
+_ROW = re.compile(r"^\s*(\d\d):\s", re.MULTILINE)
+_AVERAGE = re.compile(r"^Avr:[ \t]+(\d{1,12}(?:[ \t|]+\d{1,12})*)[ \t]*$", re.MULTILINE)
+_TOTAL = re.compile(r"^Tot:[ \t]+(\d{1,12})[ \t]+(\d{1,12})[ \t]+(\d{1,12})[ \t]*$", re.MULTILINE)
+_FREQUENCY = re.compile(r"^(?:1T )?CPU Freq(?: \(MHz\))?:((?:[ \t]+\d{1,6})+)[ \t]*$", re.MULTILINE)
+_TWO_THREADS = re.compile(r"^2T CPU Freq \(MHz\):((?:[ \t]+\d{1,5}%[ \t]+\d{1,6})+)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +218,15 @@ def _status(step: Step, block: Block) -> Status:
 
 
 def _measurements(step: Step, block: Block, status: Status) -> list[Measurement]:
-    def one(  # noqa: PLR0913 - the fields of a measurement
-        metric: str, statistic: str, unit: str, value: float, printed: str, where: Params
-    ) -> Measurement:
-        return Measurement(
-            step.workload, metric, statistic, unit, value, where, status=status, printed=printed
+    def add(metric: str, unit: str, value: float, printed: str, where: Params) -> None:
+        statistic = _STATISTICS.get(metric, "value")
+        found.append(
+            Measurement(
+                step.workload, metric, statistic, unit, value, where, status=status, printed=printed
+            )
         )
 
-    found = []
+    found: list[Measurement] = []
     for operation, side in (
         ("compress", block.compress),
         ("decompress", block.decompress),
@@ -230,19 +234,14 @@ def _measurements(step: Step, block: Block, status: Status) -> list[Measurement]
     ):
         where = params(operation=operation, **dict(step.params))
         per_usage = side.rating_per_usage
-        found += [
-            one("7z.rating", "value", "MIPS", float(side.rating), side.rating, where),
-            one("7z.rating_per_usage", "value", "MIPS", float(per_usage), per_usage, where),
-            one("7z.cpu_usage", "value", "ratio", int(side.usage) / 100, side.usage, where),
-        ]
+        add("7z.rating", "MIPS", float(side.rating), side.rating, where)
+        add("7z.rating_per_usage", "MIPS", float(per_usage), per_usage, where)
+        add("7z.cpu_usage", "ratio", int(side.usage) / 100, side.usage, where)
         if side.speed:
-            speed = int(side.speed) * _KIB
-            found.append(one("7z.speed", "mean", "B/s", speed, side.speed, where))
+            add("7z.speed", "B/s", int(side.speed) * _KIB, side.speed, where)
     if block.frequencies_mhz:
         middle = statistics.median_low(block.frequencies_mhz)
-        found.append(
-            one("7z.cpu_frequency", "p50", "Hz", middle * _MHZ, str(middle), step.params)
-        )
+        add("7z.cpu_frequency", "Hz", middle * _MHZ, str(middle), step.params)
     return found
 
 
@@ -265,7 +264,11 @@ def _threads(text: str | None, default: set[int]) -> set[int]:
         return default
     words = text.replace(",", " ").split()
     counts = {int(word) for word in words if word.isascii() and word.isdigit()}
-    if len(counts) != len(set(words)) or not counts or not 1 <= min(counts) <= max(counts) <= _MAX_THREADS:
+    if (
+        len(counts) != len(set(words))
+        or not counts
+        or not 1 <= min(counts) <= max(counts) <= _MAX_THREADS
+    ):
         raise SitegenError(
             f"{text!r} is not a list of thread counts",
             where="--set 7z.threads",

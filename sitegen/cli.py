@@ -209,11 +209,11 @@ def show(run: str, form: str, archive: Path | None, config_file: Path | None) ->
     click.echo(terminal.run(settled, run, as_json=form == "json"), nl=False)
 
 
-@main.command()
+@main.command("export")
 @click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
 @click.option("--output", type=click.Path(path_type=Path), help="File; standard output without it.")
 @_places
-def export(form: str, output: Path | None, archive: Path | None, config_file: Path | None) -> None:
+def export_(form: str, output: Path | None, archive: Path | None, config_file: Path | None) -> None:
     """Write every measurement with provenance, source and caveats."""
     from sitegen import config, exporting
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sitegen import caveats
 from sitegen.caveats import Caveat
-from sitegen.config import Config
+from sitegen.config import Config, Environment, Role
 from sitegen.metrics import Better, Metric, Scale, is_headline, metric
 from sitegen.model import (
     Comparability,
@@ -137,6 +137,7 @@ class Comparison:
 class Analysis:
     """All cells and comparisons of a report."""
 
+    config: Config
     selections: Mapping[tuple[str, str], Selection]
     cells: Mapping[tuple[Series, str], Cell]
     comparisons: tuple[Comparison, ...]
@@ -155,6 +156,7 @@ class Analysis:
 
 def analyse(runs: Sequence[Run], config: Config) -> Analysis:
     """Return every cell and comparison that ``runs`` give under the report's settings."""
+    config = replace(config, environments=environments(runs, config))
     selections = select(runs, config)
     cells: dict[tuple[Series, str], Cell] = {}
     by_benchmark: dict[str, list[Cell]] = defaultdict(list)
@@ -168,12 +170,41 @@ def analyse(runs: Sequence[Run], config: Config) -> Analysis:
     definitions = {d.id: d for run in runs for d in run.definitions}
     comparisons = _comparisons(cells, config, definitions, selections)
     return Analysis(
+        config,
         selections,
         cells,
         comparisons,
         definitions,
         {name: tuple(found) for name, found in by_benchmark.items()},
     )
+
+
+def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
+    """Return every declared or seen environment, in declared order and then by name.
+
+    What is not declared is taken from the fingerprint of its newest run.
+    """
+    newest: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: (_moment(run), run.id)):
+        newest[run.environment] = run
+    order = [*config.environments, *sorted(set(newest) - set(config.environments))]
+    found = {}
+    for label in order:
+        declared = config.environment(label)
+        if label in newest and not declared.role:
+            role, tee = _observed(newest[label])
+            declared = replace(declared, role=role, tee=declared.tee or tee)
+        found[label] = declared
+    return found
+
+
+def _observed(run: Run) -> tuple[Role | None, str]:
+    seen = run.fingerprint
+    if seen.tee.kind not in ("none", "unknown", "contradictory"):
+        return "gpu-tee" if seen.get("gpu") else "cpu-tee", seen.tee.kind
+    if seen.tee.kind != "none":
+        return None, ""
+    return "metal" if seen.get("virtualisation") in (None, "none") else "vm", "none"
 
 
 def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selection]:
@@ -366,10 +397,7 @@ def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> No
 
 
 def _with(cell: Cell, *more: Caveat) -> Cell:
-    return Cell(
-        cell.series, cell.environment, cell.summary, cell.repetitions, cell.runs, cell.provenance,
-        cell.printed, cell.failed, cell.suspect, (*more, *cell.caveats),
-    )  # fmt: skip
+    return replace(cell, caveats=(*more, *cell.caveats))
 
 
 def _comparisons(

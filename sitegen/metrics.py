@@ -52,29 +52,49 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A series that verdicts are given for; ``params`` it must have, ``workload`` if named."""
+    """A series that verdicts are given for; ``params`` it must have, ``workload`` if named.
+
+    ``loses`` completes "a TEE takes 40 % of ..."; the first headline of a family has one.
+    """
 
     metric: str
     statistic: str
     title: str
     params: Params = ()
     workload: str = ""
+    loses: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One chart of a benchmark's page: the series that it takes, and how it groups them.
+
+    ``where`` are parameters that a series must have (a value of ``*``: any). Bars are grouped
+    by the parameter ``group``. With ``axis`` the panel is a line chart over that parameter,
+    one line an environment and further parameter. ``efficiency`` divides each value by the
+    axis value times the value at the smallest.
+    """
+
+    title: str
+    metric: str
+    statistic: str = "value"
+    where: Params = ()
+    workload: str = ""
+    group: str = ""
+    axis: str = ""
+    efficiency: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How one benchmark is presented: its name, its scaling axis and its headline series.
-
-    ``axis`` is the parameter that scales (threads, concurrency). ``question`` is what its page
-    answers.
-    """
+    """How one benchmark is presented: its name, its question, headline series and charts."""
 
     benchmark: str
     title: str
     question: str
-    axis: str = ""
-    axis_title: str = ""
     headlines: tuple[Headline, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    axis_title: str = ""
 
 
 H, L, N = Better.HIGHER, Better.LOWER, Better.NONE
@@ -97,6 +117,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("fio.submission_latency", "Submission latency", "s", L,
                "Time that it takes to hand an operation to the kernel.",
                source="fio documentation, `slat`"),
+        Metric("fio.io_bytes", "Bytes moved", "B", N,
+               "Bytes that the benchmark read or wrote during the job.", source="fio documentation, `io_bytes`"),
         Metric("fio.cpu_usage", "CPU used by fio", "ratio", N,
                "User and system time of the fio jobs, divided by their run time; above 1 for several jobs.",
                scale=Scale.DIFFERENCE, source="fio documentation, `usr_cpu`, `sys_cpu`"),
@@ -226,28 +248,69 @@ METRICS: Mapping[str, Metric] = {
 FAMILIES: Mapping[str, Family] = {
     family.benchmark: family
     for family in (
-        Family("llm", "LLM serving", "What does a TEE cost an LLM server?", headlines=(
-            Headline("llm.decode_rate_per_request", "mean", "Decode rate a request"),
+        Family("llm", "LLM serving", "What does a TEE cost an LLM server?", (
+            Headline("llm.decode_rate_per_request", "mean", "Decode rate a request", loses="an LLM's decode rate"),
             Headline("llm.ttft", "mean", "Time to first token"),
             Headline("llm.eval_rate", "mean", "Evaluation rate"),
+        ), (
+            Panel("Decode rate a request", "llm.decode_rate_per_request", "mean", group="model"),
+            Panel("Requests a second", "llm.request_throughput", group="model"),
+            Panel("Time to first token", "llm.ttft", "mean", group="model"),
+            Panel("Decode time a request", "llm.decode_time", "mean", group="model"),
+            Panel("Evaluation rate", "llm.eval_rate", "mean", group="model"),
         )),
-        Family("fio", "Storage", "What does a TEE cost storage?", headlines=(
-            Headline("fio.iops", "value", "Random read, 4 KiB", (("direction", "read"),), "read_iops"),
+        Family("fio", "Storage", "What does a TEE cost storage?", (
+            Headline("fio.iops", "value", "Random read, 4 KiB", (("direction", "read"),), "read_iops", "random reads"),
             Headline("fio.iops", "value", "Random write, 4 KiB", (("direction", "write"),), "write_iops"),
             Headline("fio.bandwidth", "value", "Sequential read, 1 MiB", (("direction", "read"),), "read_seq"),
+        ), (
+            Panel("Random, 4 KiB", "fio.iops", where=(("block_size", "4096"), ("iodepth", "64"), ("pattern", "rand")), group="direction"),
+            Panel("Mixed 75/25, 4 KiB", "fio.iops", where=(("block_size", "4096"), ("pattern", "randrw")), group="direction"),
+            Panel("Random, 4 KiB, depth 4", "fio.latency", "mean", (("block_size", "4096"), ("iodepth", "4"), ("pattern", "rand")), group="direction"),
+            Panel("Random, 128 KiB", "fio.bandwidth", where=(("block_size", "131072"), ("pattern", "rand")), group="direction"),
+            Panel("Sequential, 1 MiB, 4 jobs", "fio.bandwidth", where=(("block_size", "1048576"), ("numjobs", "4"), ("pattern", "seq")), group="direction"),
         )),
-        Family("ab", "Web server", "What does a TEE cost a web server?", "concurrency", "concurrent connections", (
-            Headline("ab.requests_per_second", "mean", "Requests a second", (("concurrency", "1000"),), "sweep"),
+        Family("ab", "Web server", "What does a TEE cost a web server?", (
+            Headline("ab.requests_per_second", "mean", "Requests a second", (("concurrency", "1000"),), "sweep", "a web server's requests"),
+        ), (
+            Panel("Requests a second, by gateway", "ab.requests_per_second", "mean", (("access", "tproxy"),), "sweep", axis="concurrency"),
+            Panel("99 % of requests, by gateway", "ab.latency", "p99", (("access", "tproxy"),), "sweep", axis="concurrency"),
+            Panel("Requests a second, on loopback", "ab.requests_per_second", "mean", (("access", "loopback"),), "sweep", axis="concurrency"),
+            Panel("99 % of requests, on loopback", "ab.latency", "p99", (("access", "loopback"),), "sweep", axis="concurrency"),
+            Panel("Connect time, on loopback", "ab.connect_time", "mean", (("access", "loopback"),), "sweep", axis="concurrency"),
+            Panel("Direct and through the proxy", "ab.requests_per_second", "mean", workload="tproxy-overhead", group="access"),
+            Panel("Latency, direct and through the proxy", "ab.latency", "mean", workload="tproxy-overhead", group="access"),
+            Panel("Many processes at once", "ab.requests_per_second", "total", workload="multi", group="log_level"),
+            Panel("CPU of the server, many processes", "ab.server_cpu_usage", "mean", workload="multi", group="log_level"),
+        ), "concurrent connections"),
+        Family("7z", "CPU", "What does a TEE cost the processor?", (
+            Headline("7z.rating", "value", "Total rating", (("operation", "total"), ("threads", "*")), loses="a CPU's 7-Zip rating"),
+        ), (
+            Panel("Total rating", "7z.rating", where=(("operation", "total"),), axis="threads"),
+            Panel("Compression speed", "7z.speed", "mean", (("operation", "compress"),), axis="threads"),
+            Panel("Decompression speed", "7z.speed", "mean", (("operation", "decompress"),), axis="threads"),
+            Panel("Scaling efficiency, total rating", "7z.rating", where=(("operation", "total"),), axis="threads", efficiency=True),
+            Panel("Scaling efficiency, compression", "7z.speed", "mean", (("operation", "compress"),), axis="threads", efficiency=True),
+            Panel("Scaling efficiency, decompression", "7z.speed", "mean", (("operation", "decompress"),), axis="threads", efficiency=True),
+            Panel("Compression rating, 8 threads", "7z.rating", where=(("cores", "*"), ("operation", "compress"), ("threads", "8")), group="threads"),
+        ), "threads"),
+        Family("zktls", "zkTLS", "What does a TEE cost a prover?", (
+            Headline("zktls.total_time", "value", "Total time", loses="a prover's time"),
+        ), (
+            Panel("Total time", "zktls.total_time"),
+            Panel("Proving time", "zktls.prove_time"),
+            Panel("Proof size", "zktls.proof_size"),
+            Panel("Hash speed", "zktls.hash_speed"),
+            Panel("Proving speed", "zktls.proving_speed"),
         )),
-        Family("7z", "CPU", "What does a TEE cost the processor?", "threads", "threads", (
-            Headline("7z.rating", "value", "Total rating", (("operation", "total"),)),
+        Family("hardware", "Hardware", "What hardware is it, and what does it cost?", (), (
+            Panel("Memory capacity", "hardware.memory_capacity"),
+            Panel("Memory bandwidth", "hardware.memory_bandwidth"),
+            Panel("INT8 compute", "hardware.int8_compute"),
+            Panel("Price", "hardware.price"),
         )),
-        Family("zktls", "zkTLS", "What does a TEE cost a prover?", headlines=(
-            Headline("zktls.total_time", "value", "Total time"),
-        )),
-        Family("hardware", "Hardware", "What hardware is it, and what does it cost?"),
-        Family("secure-inference", "Secure inference", "What does a secure channel cost inference?", headlines=(
-            Headline("secure-inference.e2e_latency", "mean", "Request latency"),
+        Family("secure-inference", "Secure inference", "What does a secure channel cost inference?", (
+            Headline("secure-inference.e2e_latency", "mean", "Request latency", loses="a request's latency"),
         )),
     )
 }  # fmt: skip
@@ -283,7 +346,12 @@ def is_headline(
             headline.metric == metric_id
             and headline.statistic == statistic
             and headline.workload in ("", workload)
-            and all(have.get(key) == value for key, value in headline.params)
+            and matches(have, headline.params)
         ):
             return headline
     return None
+
+
+def matches(have: Mapping[str, str], wanted: Params) -> bool:
+    """Say whether a series has all wanted parameters; ``*`` takes any value that is there."""
+    return all(key in have if value == "*" else have.get(key) == value for key, value in wanted)

@@ -1,9 +1,8 @@
 """Charts as live Plotly figures that lie exactly over the SVG.
 
 A figure is a plain dict of data and layout: building one through the library costs a thousand
-times as much, so only `validate` imports it. No colour is resolved here. Traces carry their hue
-in ``meta``, annotations and shapes the name of their role, and `site.js` paints them from the
-CSS variables that the SVG uses too.
+times as much, so only `validate` imports it. Colours are the CSS variables of `site.css`, by
+name; `site.js` resolves them, so a live chart follows the page's theme.
 """
 
 from __future__ import annotations
@@ -22,14 +21,21 @@ from sitegen.charts.svg import WIDTH, axis_caption, bar_layout, drawable, end_la
 
 if TYPE_CHECKING:
     from sitegen.charts.spec import Chart, Line, LineChart, Mark, Point
-    from sitegen.charts.svg import BarLayout, Frame
+    from sitegen.charts.svg import BarLayout, BarRow, Frame
 
 #: JSON for Plotly: `data`, `layout`.
 Figure = dict[str, Any]
 
 _BAR: Final = 14
 _NOTE_ROW: Final = 16
+_INK: Final = "var(--ink)"
+_INK2: Final = "var(--ink2)"
+_INK3: Final = "var(--ink3)"
+_GROUND: Final = "var(--bg)"
 _CLEAR: Final = "rgba(0,0,0,0)"
+_BOLD: Final = 650
+_INSET: Final = "\N{NO-BREAK SPACE}"  # Plotly sets a text closer to its place than we do
+_RULE: Final = {"color": _INK3, "width": 1}
 _HOVER: Final = "%{customdata}<extra></extra>"
 _DASHES: Final = ("solid", "dash", "dot")
 
@@ -53,22 +59,26 @@ def plain(text: str) -> str:
 
 def _bars(spec: BarChart) -> Figure:
     layout = bar_layout(spec)
-    rows = layout.rows
-    marks = [row.mark for row in rows]
-    centres = [row.top + _BAR // 2 for row in rows]
+    marks = [row.mark for row in layout.rows]
+    centres = [row.top + _BAR // 2 for row in layout.rows]
     unit_px = layout.total / layout.span
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [mark.value if drawable(mark.value) else None for mark in marks],
-        "y": centres,
-        "width": _BAR,
-        "customdata": [plain(mark_sentence(row.mark, row.group, spec.unit)) for row in rows],
-        "hovertemplate": _HOVER,
-        "marker": {"pattern": {"shape": ["/" if mark.doubt else "" for mark in marks], "size": 6}},
-        "error_x": _errors(marks, 2.0 * unit_px),
-        "meta": {"hues": [mark.hue for mark in marks]},
-    }
+    # Plotly gives bars of several colours no ground under their hatching, so doubt has a trace.
+    sure = [row for row in layout.rows if not row.mark.doubt]
+    doubtful = [row for row in layout.rows if row.mark.doubt]
+    traces = [_bar_trace(sure, spec, unit_px)]
+    traces[0]["marker"] = {"color": [f"var(--{row.mark.hue})" for row in sure]}
+    if doubtful:
+        traces.append(_bar_trace(doubtful, spec, unit_px))
+        traces[1]["marker"] = {
+            "color": "var(--doubt)",
+            "line": {"color": "var(--doubt-line)", "width": 1},
+            "pattern": {
+                "shape": "/",
+                "fgcolor": [f"var(--{row.mark.hue})" for row in doubtful],
+                "bgcolor": "var(--doubt)",
+                "size": 6,
+            },
+        }
     texts = {
         "type": "scatter",
         "mode": "text",
@@ -77,12 +87,16 @@ def _bars(spec: BarChart) -> Figure:
         "text": [_bar_text(mark, layout) for mark in marks],
         "textposition": "middle right",
         "hoverinfo": "skip",
+        # Not <b>, which Plotly writes as a style attribute: the page's policy refuses those.
+        "textfont": {
+            "color": [_INK if mark.doubt else _INK2 for mark in marks],
+            "weight": [_BOLD if mark.doubt else "normal" for mark in marks],
+        },
         "cliponaxis": False,
-        "meta": {"role": "ink2"},
     }
     axis = {"showgrid": False, "zeroline": False, "fixedrange": True}
     return {
-        "data": [bars, texts],
+        "data": [*traces, texts],
         "layout": {
             **_layout(layout.height, layout.gutter, 0, 0, 0),
             "xaxis": {
@@ -104,11 +118,27 @@ def _bars(spec: BarChart) -> Figure:
                 "tickcolor": _CLEAR,
             },
             "shapes": [
-                {"type": "line", "x0": 0, "x1": 0, "y0": top, "y1": foot, "name": "ink3"}
+                {"type": "line", "x0": 0, "x1": 0, "y0": top, "y1": foot, "line": _RULE}
                 for top, foot in layout.axes
             ],
             "annotations": _bar_annotations(layout),
         },
+    }
+
+
+def _bar_trace(rows: list[BarRow], spec: BarChart, unit_px: float) -> Figure:
+    marks = [row.mark for row in rows]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "x": [mark.value if drawable(mark.value) else None for mark in marks],
+        "y": [row.top + _BAR // 2 for row in rows],
+        "width": _BAR,
+        "customdata": [plain(mark_sentence(row.mark, row.group, spec.unit)) for row in rows],
+        "hovertemplate": _HOVER,
+        "error_x": _errors(
+            [(mark.value, mark.low, mark.high) for mark in marks], 2.0 * unit_px, _INK
+        ),
     }
 
 
@@ -124,15 +154,13 @@ def _text_place(mark: Mark, unit_px: float) -> float:
 
 def _bar_text(mark: Mark, layout: BarLayout) -> str:
     if mark.value is None:
-        return NOT_MEASURED
-    if not mark.doubt:
-        return plain(mark.text)
-    reason = "" if layout.notes else f" {plain(mark.doubt)}"
-    return f"<b>{plain(mark.text)}</b>{reason}"
+        return f"{_INSET}{NOT_MEASURED}"
+    reason = "" if layout.notes else mark.doubt
+    return plain(f"{_INSET}{mark.text} {reason}".rstrip())
 
 
 def _bar_annotations(layout: BarLayout) -> list[Figure]:
-    texts = [(f"<b>{plain(name)}</b>", y - 4, "ink") for name, y in layout.headings]
+    texts = [(plain(name), y - 4, "ink") for name, y in layout.headings]
     if layout.stacked:
         texts += [(plain(row.mark.label), row.top - 8, "ink2") for row in layout.rows]
     first = layout.height - _NOTE_ROW * len(layout.notes) + 6
@@ -164,9 +192,10 @@ def _lines(spec: LineChart) -> Figure:
     if spec.reference is not None and layout.y.low <= spec.reference <= layout.y.high:
         at = spec.reference
         shapes.append(
-            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at, "name": "ink3"}
+            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at, "line": _RULE}
         )
     foot = layout.height - layout.bottom
+    zoomable = spec.kind != "line"  # many points are worth a closer look
     return {
         "data": [
             _trace(line, spec, layout, [place[2] for place in places])
@@ -177,14 +206,21 @@ def _lines(spec: LineChart) -> Figure:
             **_layout(layout.height, layout.left, WIDTH - layout.right, layout.top, foot),
             "xaxis": {
                 **_ends(layout.x.low, layout.x.high, log=spec.x_log),
-                **_ticks(layout.x.ticks),
+                **_ticks(layout.x.ticks, zoomable=zoomable and not (spec.x_log or spec.x_ticks)),
+                "tickfont": {"color": _INK2},
                 "showgrid": False,
                 "zeroline": False,
+                "fixedrange": not zoomable,
             },
             "yaxis": {
                 **_ends(layout.y.low, layout.y.high, log=spec.y_log),
-                **_ticks(layout.y.ticks),
+                **_ticks(layout.y.ticks, zoomable=zoomable and not spec.y_log),
+                "tickfont": {"color": _INK3, "size": 11},
+                "gridcolor": "var(--grid)",
                 "zeroline": not spec.y_log,
+                "zerolinecolor": _INK3,
+                "zerolinewidth": 1,
+                "fixedrange": not zoomable,
             },
             "shapes": shapes,
             "annotations": _line_annotations(spec, layout),
@@ -193,6 +229,7 @@ def _lines(spec: LineChart) -> Figure:
 
 
 def _trace(line: Line, spec: LineChart, layout: Frame, points: list[Point]) -> Figure:
+    colour = f"var(--{line.hue})"
     trace: Figure = {
         "type": "scatter",
         "name": plain(line.label),
@@ -203,18 +240,19 @@ def _trace(line: Line, spec: LineChart, layout: Frame, points: list[Point]) -> F
             "width": 2 if spec.kind != "series" else 1.25,
             "dash": _DASHES[line.pattern],
             "shape": "hv" if spec.kind == "step" else "linear",
+            "color": colour,
         },
         "cliponaxis": False,
-        "meta": {"hue": line.hue},
     }
     if spec.kind != "line":
         trace["customdata"] = [plain(f"{point.text} {spec.unit}".rstrip()) for point in points]
         trace["hovertemplate"] = "%{fullData.name}, %{x}: %{customdata}<extra></extra>"
         return trace
-    shape = "square" if line.hue == "gpu-tee" else "circle"
     trace["marker"] = {
-        "symbol": [f"{shape}-open" if point.doubt else shape for point in points],
+        "symbol": "square" if line.hue == "gpu-tee" else "circle",
         "size": 8,
+        "color": [_GROUND if point.doubt else colour for point in points],
+        "line": {"color": colour, "width": [1.75 if point.doubt else 0 for point in points]},
     }
     trace["customdata"] = [
         plain(point_sentence(line.label, x_place(spec, point.x), point, spec.unit))
@@ -222,27 +260,35 @@ def _trace(line: Line, spec: LineChart, layout: Frame, points: list[Point]) -> F
     ]
     trace["hovertemplate"] = _HOVER
     least = 0.0 if spec.y_log else 8 * (layout.y.high - layout.y.low) / (layout.bottom - layout.top)
-    trace["error_y"] = _errors(points, least)
+    trace["error_y"] = _errors(
+        [(point.y, point.low, point.high) for point in points], least, colour
+    )
     return trace
 
 
-def _errors(marks: list[Mark] | list[Point], least: float) -> Figure:
+def _errors(
+    values: list[tuple[float | None, float | None, float | None]], least: float, colour: str
+) -> Figure:
     """Word the whiskers, of which those not wider than ``least`` are left out."""
-    above: list[float] = []
-    below: list[float] = []
-    for mark in marks:
-        value = mark.y if not hasattr(mark, "value") else mark.value
-        low, high = mark.low, mark.high
-        wide = low is not None and high is not None and high - low > least
-        above.append(high - value if wide and high is not None and value is not None else 0.0)
-        below.append(value - low if wide and low is not None and value is not None else 0.0)
+    reaches = [
+        (value - low, high - value)
+        if value is not None
+        and low is not None
+        and high is not None
+        and drawable(low)
+        and drawable(high)
+        and high - low > least
+        else (None, None)
+        for value, low, high in values
+    ]
     return {
         "type": "data",
-        "array": above,
-        "arrayminus": below,
+        "array": [above for _, above in reaches],
+        "arrayminus": [below for below, _ in reaches],
         "thickness": 1.5,
         "width": 3,
-        "visible": any(above) or any(below),
+        "color": colour,
+        "visible": any(above is not None for above, _ in reaches),
     }
 
 
@@ -256,11 +302,12 @@ def _line_annotations(spec: LineChart, layout: Frame) -> list[Figure]:
         if end is None:
             continue
         label, last = end_label(line, spec)
-        text = f"{plain(label)} <b>{plain(last)}</b>" if last else plain(label)
+        text = plain(f"{label} {last}".rstrip())
         _, y, point = places[-1]
         at = math.log10(point.y) if spec.y_log else point.y
+        role = "ink2" if line.hue == "metal" else line.hue
         annotations.append(
-            _annotation(text, line.hue, x=1, y=at, xref="paper", yref="y", xshift=8, yshift=y - end)
+            _annotation(text, role, x=1, y=at, xref="paper", yref="y", xshift=8, yshift=y - end)
         )
     for index, note in enumerate(layout.notes):
         text = f"Hollow: {plain(note.text)}" if note.hue else plain(note.text)
@@ -283,7 +330,11 @@ def _line_annotations(spec: LineChart, layout: Frame) -> list[Figure]:
 def _annotation(text: str, role: str, **place: object) -> Figure:
     return {
         "text": text,
-        "name": role,
+        "font": {
+            "color": f"var(--{role})",
+            "size": 11 if role == "ink3" else 12,
+            "weight": _BOLD if role == "ink" else "normal",
+        },
         "showarrow": False,
         "xanchor": "left",
         "yanchor": "middle",
@@ -295,12 +346,17 @@ def _annotation(text: str, role: str, **place: object) -> Figure:
 
 def _ends(low: float, high: float, *, log: bool) -> Figure:
     if log:
-        return {"type": "log", "range": [math.log10(low), math.log10(high)]}
-    return {"type": "linear", "range": [low, high]}
+        low, high = math.log10(low), math.log10(high)
+    hair = (high - low) * 1e-6  # or rounding puts the outermost points off the axis
+    return {"type": "log" if log else "linear", "range": [low - hair, high + hair]}
 
 
-def _ticks(ticks: tuple[tuple[float, str], ...]) -> Figure:
+def _ticks(ticks: tuple[tuple[float, str], ...], *, zoomable: bool) -> Figure:
+    apart = {"ticks": "outside", "ticklen": 4, "tickcolor": _CLEAR}
+    if zoomable:  # only ticks that Plotly chooses follow a zoom; these begin as ours
+        return {**apart, "tickmode": "auto", "nticks": len(ticks) + 1}
     return {
+        **apart,
         "tickmode": "array",
         "tickvals": [at for at, _ in ticks],
         "ticktext": [plain(text) for _, text in ticks],
@@ -311,10 +367,18 @@ def _layout(height: float, left: float, right: float, top: float, foot: float) -
     return {
         "height": height,
         "margin": {"l": left, "r": right, "t": top, "b": foot, "pad": 0},
-        "paper_bgcolor": _CLEAR,
-        "plot_bgcolor": _CLEAR,
-        "font": {"size": 12},
+        "paper_bgcolor": _GROUND,
+        "plot_bgcolor": _GROUND,
+        "font": {"size": 12, "color": _INK},
         "showlegend": False,
         "hovermode": "closest",
+        "hoverlabel": {
+            "align": "left",
+            "bgcolor": _GROUND,
+            "bordercolor": _INK3,
+            "font": {"color": _INK, "size": 12},
+        },
+        "modebar": {"bgcolor": _CLEAR, "color": _INK3, "activecolor": _INK},
         "bargap": 0,
+        "barmode": "overlay",
     }

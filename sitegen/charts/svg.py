@@ -46,7 +46,7 @@ WIDTH: Final = 352
 # A bar chart's rows, in px.
 _BAR: Final = 14
 _ROW: Final = 19
-_LABEL_ROW: Final = 15
+_LABEL_ROW: Final = 18
 _GAP: Final = 4
 _HEADING: Final = 20
 _HEADING_GAP: Final = 12
@@ -228,22 +228,24 @@ def bar_layout(spec: BarChart) -> BarLayout:
     y, start, heading = 3, 0, ""
     for index, group in enumerate(spec.groups):
         if group.name:
-            if axes:
+            if rows:
                 y += _HEADING_GAP
             headings.append((group.name, y + 9))
             y += _HEADING - 3
             heading = group.name
         elif index:
             y += _GAP
-        if group.name or not index:
+        if not stacked and (group.name or not index):
             start = y - 3
             axes.append((start, start))
         for mark in group.marks:
             if stacked:
                 y += _LABEL_ROW
+                axes.append((y - 1, y + _BAR + 1))
             rows.append(BarRow(mark, heading, y))
             y += _ROW
-        axes[-1] = (start, y - 2)
+        if not stacked:
+            axes[-1] = (start, y - 2)
     return BarLayout(
         rows=tuple(rows),
         headings=tuple(headings),
@@ -397,7 +399,7 @@ def frame(spec: LineChart) -> Frame:
         y=y_axis,
         to_y=to_y,
         points=points,
-        ends=_spread([line[-1][1] if line else None for line in points], bottom),
+        ends=_spread([line[-1][:2] if line else None for line in points], bottom),
         notes=notes,
     )
 
@@ -579,11 +581,16 @@ def _scale(axis: Axis, start: float, end: float, *, log: bool) -> Callable[[floa
     return lambda value: start + (value - low) / extent * width
 
 
-def _spread(places: Sequence[float | None], bottom: float) -> tuple[float | None, ...]:
-    """Move labels apart by `_END_ROW`, each as little as possible (pooled neighbours)."""
-    order = sorted((y, index) for index, y in enumerate(places) if y is not None)
+def _spread(
+    places: Sequence[tuple[float, float] | None], bottom: float
+) -> tuple[float | None, ...]:
+    """Move labels apart by `_END_ROW`, each as little as possible (pooled neighbours).
+
+    Of lines that end at one height the rightmost comes first, so that leaders do not cross.
+    """
+    order = sorted((place[1], -place[0], index) for index, place in enumerate(places) if place)
     pools: list[tuple[float, int]] = []
-    for rank, (y, _) in enumerate(order):
+    for rank, (y, _, _) in enumerate(order):
         mean, size = y - rank * _END_ROW, 1
         while pools and pools[-1][0] > mean:
             above, count = pools.pop()
@@ -594,7 +601,7 @@ def _spread(places: Sequence[float | None], bottom: float) -> tuple[float | None
         min(max(mean, float(_FRAME_TOP)), lowest) for mean, size in pools for _ in range(size)
     ]
     ends: list[float | None] = [None] * len(places)
-    for rank, (_, index) in enumerate(order):
+    for rank, (_, _, index) in enumerate(order):
         ends[index] = spread[rank] + rank * _END_ROW
     return tuple(ends)
 
@@ -725,25 +732,28 @@ def factor_strip(marks: Sequence[FactorMark], *, axis: FactorAxis) -> str:
     origin = math.log(axis.low)
     scale = axis.width / (math.log(axis.high) - origin)
     placed: list[tuple[int, str]] = []
-    ends: list[float] = []
+    rows: list[list[tuple[float, float]]] = []
     for mark in marks:
         if not 0 < mark.factor < _LIMIT:
             continue
         x = (math.log(mark.factor) - origin) * scale
         x_from, x_to, shape = _factor_mark(mark, x, axis, origin, scale)
-        row = next((row for row, end in enumerate(ends) if x_from > end + 6), len(ends))
-        if row == len(ends):
-            ends.append(x_to)
-        else:
-            ends[row] = x_to
+        row = next((row for row, taken in enumerate(rows) if _free(taken, x_from, x_to)), len(rows))
+        if row == len(rows):
+            rows.append([])
+        rows[row].append((x_from, x_to))
         placed.append((row, shape))
-    height = _STRIP_HEIGHT + _STRIP_ROW * (max(len(ends), 1) - 1)
+    height = _STRIP_HEIGHT + _STRIP_ROW * (max(len(rows), 1) - 1)
     summary = "; ".join([factor_sentence(mark) for mark in marks])
     parts = [_open(axis.width, height, summary)]
     for row, shape in placed:
         parts.append(f'<g transform="translate(0 {11 + _STRIP_ROW * row})">{shape}</g>')
     parts.append("</svg>")
     return "".join(parts)
+
+
+def _free(taken: list[tuple[float, float]], x_from: float, x_to: float) -> bool:
+    return all(x_from > end + _GAP or x_to < start - _GAP for start, end in taken)
 
 
 def _factor_mark(

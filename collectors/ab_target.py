@@ -1,0 +1,196 @@
+"""The server that ab is pointed at when no address is given: nginx, or a small one of ours.
+
+It answers every request with the same short document over http and https, lives as long as
+one step, and listens on loopback only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from sitegen.collect import Host
+from sitegen.errors import SitegenError
+
+LOOPBACK = "127.0.0.1"
+BODY = (b"sitegen measures how fast this document is served.\n" * 21)[:1024]
+CERTIFICATE, KEY = "certificate.pem", "key.pem"
+#: Not the kernel's ephemeral ports: ab itself uses those up.
+_PORTS = range(20100, 32000)
+_BACKLOG = 4096
+_START_S, _STOP_S, _PAUSE_S = 15.0, 5.0, 0.02
+
+_NGINX = """\
+daemon off;
+worker_processes {workers};
+pid nginx.pid;
+error_log nginx.log warn;
+events {{ worker_connections 16384; }}
+http {{
+    access_log off;
+    client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
+    uwsgi_temp_path temp; scgi_temp_path temp;
+    keepalive_requests 1000000;
+    server {{
+        listen {loopback}:{http} backlog={backlog};
+        {tls_listen}
+        location / {{ default_type text/plain; return 200 "{body}"; }}
+    }}
+}}
+"""
+_NGINX_TLS = """listen {loopback}:{https} ssl backlog={backlog};
+        ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols {tls};"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which server to start, and where."""
+
+    server: str  # "nginx" or "python"
+    path: str
+    folder: Path
+    http: int
+    https: int
+    tls: str
+    workers: int
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return ports on loopback that nothing listens on now."""
+    found = []
+    for port in _PORTS:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((LOOPBACK, port))
+                found.append(port)
+        if len(found) == count:
+            return tuple(found)
+    raise SitegenError(f"no {count} free ports on loopback", where="ab")
+
+
+@contextlib.contextmanager
+def serving(target: Target, host: Host) -> Iterator[psutil.Process]:
+    """Run the server for the length of the block.
+
+    Raises SitegenError when it does not come up.
+    """
+    ports = [target.http]
+    if (target.folder / CERTIFICATE).exists():
+        ports.append(target.https)
+    with host.start(
+        _command(target, tls=len(ports) > 1),
+        cwd=target.folder,
+        environ={"PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
+    ) as process:
+        _wait(process, ports)
+        yield psutil.Process(process.pid)
+        # Asked first, so that the workers of nginx end too; the group is killed after that.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_S)
+
+
+def cpu_seconds(server: psutil.Process) -> float:
+    """Return the CPU time that the server and its workers have used so far."""
+    total = 0.0
+    for process in (server, *server.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def _command(target: Target, *, tls: bool) -> list[str]:
+    if target.server == "python":
+        certificate = [CERTIFICATE, KEY, target.tls, str(target.https)] if tls else []
+        return [target.path, "-m", "collectors.ab_target", str(target.http), *certificate]
+    listen = _NGINX_TLS.format(
+        loopback=LOOPBACK,
+        https=target.https,
+        backlog=_BACKLOG,
+        certificate=target.folder / CERTIFICATE,
+        key=target.folder / KEY,
+        tls=target.tls,
+    )
+    config = _NGINX.format(
+        workers=target.workers,
+        loopback=LOOPBACK,
+        http=target.http,
+        backlog=_BACKLOG,
+        tls_listen=listen if tls else "",
+        body=BODY.decode(),
+    )
+    # Workers that have given up root could not read a file here: the body is in the text.
+    (target.folder / "nginx.conf").write_text(config, "utf-8")
+    return [target.path, "-p", str(target.folder), "-c", "nginx.conf", "-e", "nginx.log"]
+
+
+def _wait(process: subprocess.Popen[bytes], ports: list[int]) -> None:
+    deadline = time.monotonic() + _START_S
+    for port in ports:
+        while True:
+            if process.poll() is not None:
+                said = process.stderr.read().decode("utf-8", "replace") if process.stderr else ""
+                last = (said.strip().splitlines() or ["no message"])[-1]
+                raise SitegenError(f"the server ended at once: {last[:200]}", where="ab")
+            with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1.0):
+                break
+            if time.monotonic() > deadline:
+                raise SitegenError(f"the server did not start in {_START_S:.0f} s", where="ab")
+            time.sleep(_PAUSE_S)
+
+
+class _Answer(asyncio.Protocol):
+    """HTTP/1.0 as far as ab needs it: one document, kept alive when asked."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.pending = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.pending += data
+        while b"\r\n\r\n" in self.pending:
+            head, _, self.pending = self.pending.partition(b"\r\n\r\n")
+            keep = b"connection: keep-alive" in head.lower()
+            state = b"keep-alive" if keep else b"close"
+            self._write(
+                b"HTTP/1.0 200 OK\r\nServer: sitegen\r\nContent-Type: text/plain\r\n"
+                b"Content-Length: %d\r\nConnection: %s\r\n\r\n%s" % (len(BODY), state, BODY)
+            )
+            if not keep:
+                self.transport.close()
+                return
+
+    def _write(self, data: bytes) -> None:
+        assert isinstance(self.transport, asyncio.WriteTransport)  # noqa: S101 - of a TCP server
+        self.transport.write(data)
+
+
+async def _serve(arguments: list[str]) -> None:
+    loop = asyncio.get_running_loop()
+    http = await loop.create_server(_Answer, LOOPBACK, int(arguments[0]), backlog=_BACKLOG)
+    if arguments[1:]:
+        certificate, key, tls, port = arguments[1:]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[tls.replace(".", "_")]
+        context.load_cert_chain(certificate, key)
+        await loop.create_server(_Answer, LOOPBACK, int(port), ssl=context, backlog=_BACKLOG)
+    await http.serve_forever()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(sys.argv[1:]))
+    os._exit(0)

@@ -1,0 +1,542 @@
+"""Pages -> files: what is rendered again, the link check, and the only writer of the site.
+
+Everything is rendered and checked before the first file of an existing site is replaced; a
+new site appears as a whole. Same archive, same bytes: no clock, no randomness.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+import posixpath
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from sitegen import __version__, resources
+from sitegen.archive.store import Archive, Damaged, Entry
+from sitegen.errors import SitegenError
+
+if TYPE_CHECKING:
+    from sitegen.archive.library import Held, Library
+    from sitegen.archive.manifest import File
+    from sitegen.compare import Analysis
+    from sitegen.config import Config
+    from sitegen.model import Run, Sample
+    from sitegen.render import Renderer
+    from sitegen.report.benchmark import Command
+
+_MARK = "sitegen.json"
+_FORMS = ("csv", "json", "parquet")
+_EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, 2_500, 14
+_FEED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a build did. Sizes in bytes, time in CPU seconds."""
+
+    output: Path
+    pages: int
+    rendered: int
+    written: int
+    removed: int
+    bytes: int
+    cpu_s: float
+    runs: int
+    damaged: tuple[Damaged, ...] = ()
+
+    def summary(self) -> str:
+        """Return one line for the terminal."""
+        return (
+            f"{self.runs} runs, {self.pages} pages ({self.rendered} rendered), {self.written} files"
+            f" written, {self.bytes / 1e6:.1f} MB, {self.cpu_s:.1f} CPU-s\n"
+            f"open {self.output / 'index.html'}"
+        )
+
+
+@dataclass(slots=True)
+class _State:
+    """What the last build of this site wrote, and from what."""
+
+    key: str = ""
+    files: dict[str, list[Any]] = field(default_factory=dict)  # path -> [digest, size]
+    pages: dict[str, str] = field(default_factory=dict)  # run id -> key of its page
+    runs: int = 0
+    damaged: list[list[str]] = field(default_factory=list)
+
+
+def build(config: Config) -> Result:
+    """Build the site that ``config`` describes and return what was done.
+
+    Raises SitegenError when the archive is absent, a note contradicts its data, a link leads
+    nowhere, or the output folder is not a site; then the old site is as it was.
+    """
+    start = time.process_time()
+    archive = Archive(config.archive)
+    entries = archive.scan()
+    source = resources.source_digest()
+    key = _key(config, entries, source)
+    state_file = config.cache / "build" / f"{_short(str(config.output.absolute()))}.json"
+    state = _load_state(state_file)
+    if state.key == key and _intact(config.output, state):
+        return Result(
+            config.output, _count_pages(state.files), 0, 0, 0,
+            sum(size for _, size in state.files.values()), time.process_time() - start, state.runs,
+            tuple(Damaged(*pair) for pair in state.damaged),
+        )  # fmt: skip
+    _check_output(config.output)
+    made = _Build(config, archive, entries, source, state)
+    files, result_of = made.run()
+    new = _State(
+        key, files, made.page_keys, len(made.library.runs),
+        [[d.path, d.reason] for d in made.library.damaged],
+    )  # fmt: skip
+    state_file.parent.mkdir(parents=True, exist_ok=True)
+    _replace(
+        state_file,
+        orjson.dumps(
+            {"key": new.key, "files": new.files, "pages": new.pages, "runs": new.runs,
+             "damaged": new.damaged}
+        ),
+    )  # fmt: skip
+    return Result(
+        config.output, _count_pages(files), made.rendered, result_of[0], result_of[1],
+        sum(size for _, size in files.values()), time.process_time() - start,
+        len(made.library.runs), made.library.damaged,
+    )  # fmt: skip
+
+
+class _Build:
+    """One build: gathers, renders, checks, writes."""
+
+    def __init__(
+        self, config: Config, archive: Archive, entries: list[Entry], source: str, state: _State
+    ) -> None:
+        from sitegen.archive import library
+        from sitegen.compare import analyse
+        from sitegen.render import Renderer
+        from sitegen.report.site import Site, navigation
+
+        self.config, self.archive, self.state = config, archive, state
+        self.library: Library = library.load(archive, config.cache / "cache", entries)
+        self.runs: list[Run] = [held.run for held in self.library.runs.values()]
+        self.analysis: Analysis = analyse(self.runs, config)
+        self.assets = resources.assets()
+        site = Site(config.title, config.base_url, navigation(self.runs), __version__, source)
+        self.renderer: Renderer = Renderer(site, self.assets.folder)
+        self.page_base = _short(
+            f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
+        )
+        self.superseded = {run.supersedes: run.id for run in self.runs if run.supersedes}
+        self.pages: dict[str, bytes] = {}
+        self.page_keys: dict[str, str] = {}
+        self.rendered = 0
+
+    def run(self) -> tuple[dict[str, list[Any]], tuple[int, int]]:
+        """Render and write everything; return the files and (written, removed)."""
+        from sitegen.render import links
+
+        self._site_pages()
+        with _Output(self.config.output, self.state) as output:
+            for path, data in self.pages.items():
+                output.add(path, data)
+                if path.endswith(".html") and path != "404.html":
+                    output.refers(path, links(data.decode()))
+            for name, data in self.assets.files.items():
+                output.add(f"{self.assets.folder}/{name}", data)
+            budget = self.config.max_bytes
+            for held in reversed(tuple(self.library.runs.values())):
+                budget = self._run_page(held, output, budget)
+            self._check_links(output)
+            written, removed = output.finish()
+        return output.files, (written, removed)
+
+    def _site_pages(self) -> None:
+        from sitegen.report import benchmark, environment, overview, site
+
+        analysis, runs = self.analysis, self.runs
+        front = overview.page(analysis, runs)
+        self._page("index.html", "overview.html", page=front)
+        for name in sorted({run.benchmark for run in runs}):
+            commands, samples = self._of_newest(name)
+            found = benchmark.page(analysis, name, commands, samples)
+            found = benchmark.with_text(found, note=self._note(name), method=self._method(name))
+            self._page(f"{name}/index.html", "benchmark.html", page=found)
+        by_label: dict[str, list[Run]] = {}
+        for run in runs:
+            by_label.setdefault(run.environment, []).append(run)
+        for label, own in by_label.items():
+            self._page(
+                f"environments/{label}/index.html",
+                "environment.html",
+                page=environment.page(analysis, label, own),
+            )
+        self._page("environments/index.html", "environments.html", coverage=front.coverage)
+        for listed in site.run_lists(analysis, runs):
+            name = "index" if listed.number == 1 else f"page-{listed.number}"
+            self._page(f"runs/{name}.html", "runs.html", page=listed)
+        self._page("methodology/index.html", "methodology.html", page=site.methodology(analysis))
+        self._data_pages()
+        self._whole_site_files()
+
+    def _page(self, path: str, template: str, **values: object) -> None:
+        folder = path.removesuffix("index.html")
+        self.pages[path] = self.renderer.page(template, folder, **values).encode()
+        self.rendered += 1
+
+    def _data_pages(self) -> None:
+        from sitegen import exporting
+        from sitegen.report.site import DataFile, DataPage
+
+        listed = []
+        names = sorted({run.benchmark for run in self.runs})
+        for name in names:
+            chosen = [run for run in self.runs if run.benchmark == name]
+            columns = exporting.columns(self.analysis, chosen)
+            sizes = []
+            for form in _FORMS:
+                data = exporting.encode(columns, form)
+                self.pages[f"data/{name}.{form}"] = data
+                sizes.append((form, len(data)))
+            from sitegen.metrics import family
+
+            listed.append(DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes)))
+        schema = {"version": 1, "columns": exporting.COLUMNS}
+        self.pages["data/schema.json"] = orjson.dumps(schema, option=orjson.OPT_INDENT_2)
+        self._page(
+            "data/index.html",
+            "data.html",
+            page=DataPage(
+                tuple(listed),
+                tuple(exporting.COLUMNS.items()),
+                self.library.damaged,
+                len(self.runs),
+            ),
+        )
+
+    def _whole_site_files(self) -> None:
+        base = self.config.base_url
+        root = urlsplit(base).path.rstrip("/") + "/" if base else "/"
+        # It is served at any depth: only here do links start at the site's root.
+        self.pages["404.html"] = self.renderer.page("404.html", "", root=root).encode()
+        self.pages[".nojekyll"] = b""
+        self.pages[_MARK] = orjson.dumps({"sitegen": __version__, "runs": len(self.runs)})
+        sitemap = f"Sitemap: {base}/sitemap.xml\n" if base else ""
+        self.pages["robots.txt"] = f"User-agent: *\nAllow: /\n{sitemap}".encode()
+        if base:
+            self.pages["sitemap.xml"] = self._sitemap(base)
+            self.pages["feed.xml"] = self._feed(base)
+
+    def _sitemap(self, base: str) -> bytes:
+        from xml.sax.saxutils import escape
+
+        paths = [p.removesuffix("index.html") for p in self.pages if p.endswith("index.html")]
+        paths += [f"runs/{run.id}/" for run in self.runs]
+        rows = "".join(f"<url><loc>{escape(f'{base}/{p}')}</loc></url>\n" for p in sorted(paths))
+        head = '<?xml version="1.0" encoding="UTF-8"?>\n'
+        return (
+            f'{head}<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{rows}</urlset>\n'
+        ).encode()
+
+    def _feed(self, base: str) -> bytes:
+        from xml.sax.saxutils import escape
+
+        newest = sorted(
+            (run for run in self.runs if "T" in run.started_at),
+            key=lambda run: (run.started_at, run.id),
+            reverse=True,
+        )[:_FEED]
+        entries = "".join(
+            f"<entry><id>{escape(f'{base}/runs/{run.id}/')}</id><title>"
+            f"{escape(f'{run.benchmark} on {run.environment}')}</title>"
+            f"<updated>{run.started_at}</updated>"
+            f'<link href="{escape(f"{base}/runs/{run.id}/")}"/></entry>\n'
+            for run in newest
+        )
+        updated = newest[0].started_at if newest else "2000-01-01T00:00:00Z"
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n'
+            f"<id>{escape(base)}/</id><title>{escape(self.config.title)}</title>"
+            f"<author><name>{escape(self.config.title)}</name></author>"
+            f'<updated>{updated}</updated><link rel="self" href="{escape(base)}/feed.xml"/>\n'
+            f"{entries}</feed>\n"
+        ).encode()
+
+    def _of_newest(
+        self, benchmark: str
+    ) -> tuple[tuple[Command, ...], dict[str, tuple[Sample, ...]]]:
+        """Return the commands of the newest own run, and each environment's newest samples."""
+        from sitegen.report import benchmark as pages
+
+        commands: tuple[Command, ...] = ()
+        samples: dict[str, tuple[Sample, ...]] = {}
+        newest = ""
+        for (name, label), selection in self.analysis.selections.items():
+            if name != benchmark or not selection.runs:
+                continue
+            held = self.library.runs[selection.runs[-1].id]
+            if not held.run.steps:
+                continue
+            whole, files, _ = self.archive.manifest(held.entry)
+            if whole.started_at > newest:
+                newest, commands = whole.started_at, pages.commands_of(whole)
+            if held.samples:
+                samples[label] = self.archive.samples(held.entry, files)
+        return commands, samples
+
+    def _note(self, benchmark: str) -> str:
+        from sitegen import render
+        from sitegen.report import quotes
+
+        path = self.config.notes / f"{benchmark}.md"
+        if not path.is_file():
+            return ""
+        return render.note(path, quotes.functions(self.analysis, benchmark))
+
+    def _method(self, benchmark: str) -> str:
+        from sitegen import render
+        from sitegen.collect import collectors, method_note
+
+        if not any(run.benchmark == benchmark and run.steps for run in self.runs):
+            return ""
+        found = collectors().get(benchmark)
+        return render.markdown(method_note(found)) if found else ""
+
+    def _run_page(self, held: Held, output: _Output, budget: int) -> int:
+        """Render a run's page unless the last build's still holds; return what is left to publish."""
+        from sitegen.render import links
+        from sitegen.report import run as pages
+
+        run_id, base = held.run.id, f"runs/{held.run.id}"
+        declared = self.analysis.config.environment(held.run.environment)
+        key = _short(
+            f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{budget > 0}"
+        )
+        self.page_keys[run_id] = key
+        if self.state.pages.get(run_id) == key and output.keep(run_id):
+            return budget - output.raw_size(run_id)
+        whole, files, manifest = self.archive.manifest(held.entry)
+        raw = [f for f in files if f.name.startswith("raw/")]
+        publish_raw = sum(f.bytes for f in raw) <= budget
+        downloads: list[pages.Download] = []
+        excerpts: dict[str, str] = {}
+        for file in sorted(files, key=lambda f: f.name.startswith("raw/")):
+            published = publish_raw or not file.name.startswith("raw/")
+            downloads.append(pages.Download(file.name, file.bytes, file.sha256, published))
+            if published:
+                data = self.archive.checked(held.entry, file)
+                output.add(f"{base}/{file.name}", data)
+                if len(excerpts) < _EXCERPTS and file.name.endswith(".out.gz"):
+                    excerpts[file.name[4:-3]] = _excerpt(data)
+        digest = hashlib.sha256(manifest).hexdigest()
+        downloads.insert(0, pages.Download("run.json", len(manifest), digest, published=True))
+        output.add(f"{base}/run.json", manifest)
+        samples = self.archive.samples(held.entry, files) if held.samples else ()
+        page = pages.page(
+            self.analysis,
+            _with_rows(whole, held),
+            digest=held.digest,
+            downloads=downloads,
+            excerpts=excerpts,
+            samples=samples,
+            superseded_by=self.superseded.get(run_id, ""),
+        )
+        html = self.renderer.page("run.html", f"{base}/", page=page)
+        output.add(f"{base}/index.html", html.encode())
+        output.refers(f"{base}/index.html", links(html))
+        self.rendered += 1
+        return budget - (sum(f.bytes for f in raw) if publish_raw else 0)
+
+    def _check_links(self, output: _Output) -> None:
+        """Raise SitegenError for the first link that leads nowhere."""
+        from sitegen.render import anchors
+
+        ids: dict[str, set[str]] = {}
+        for target, path in sorted(output.links.items()):
+            place, _, anchor = target.partition("#")
+            if place not in output.files:
+                raise SitegenError(f"a link leads to {place!r}, which is not there", where=path)
+            if anchor and place in self.pages:
+                if place not in ids:
+                    ids[place] = anchors(self.pages[place].decode())
+                if anchor not in ids[place]:
+                    raise SitegenError(
+                        f"a link leads to {target!r}, which has no such id", where=path
+                    )
+
+
+class _Output:
+    """The site's folder while it is written: a new one beside it, or changes in place."""
+
+    def __init__(self, folder: Path, state: _State) -> None:
+        self.folder, self.state = folder, state
+        self.fresh = not folder.exists() or not any(folder.iterdir())
+        self.target = folder.with_name(f".{folder.name}-{os.getpid()}") if self.fresh else folder
+        self.files: dict[str, list[Any]] = {}
+        self.links: dict[str, str] = {}  # where a link leads, with its anchor -> who has it first
+        self._waiting: list[tuple[str, bytes]] = []
+        self._folders: set[str] = set()
+        self._written = 0
+        self._of_run: dict[str, dict[str, list[Any]]] = {}
+        for path, value in state.files.items():
+            if path.startswith("runs/") and path.count("/") > 1:
+                self._of_run.setdefault(path.split("/", 2)[1], {})[path] = value
+
+    def __enter__(self) -> _Output:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self.fresh and self.target.exists():
+            shutil.rmtree(self.target, ignore_errors=True)
+
+    def add(self, path: str, data: bytes) -> None:
+        """Take one file; raises SitegenError when two pages claim one path."""
+        if path in self.files:
+            raise SitegenError(f"two pages claim {path}", fix="rename the environment or benchmark")
+        entry = [hashlib.blake2b(data, digest_size=12).hexdigest(), len(data)]
+        self.files[path] = entry
+        if self.fresh:
+            self._write(path, data)
+        elif self.state.files.get(path) != entry or not self._there(path, len(data)):
+            self._waiting.append((path, data))
+
+    def refers(self, path: str, targets: Iterable[str]) -> None:
+        """Take the links of one page, for the check at the end."""
+        folder = posixpath.dirname(path)
+        for target in set(targets):
+            if target.startswith(("http:", "https:", "data:", "mailto:")):
+                continue
+            place, hash_mark, anchor = target.partition("#")
+            resolved = posixpath.normpath(posixpath.join(folder, place)) if place else path
+            self.links.setdefault(resolved + hash_mark + anchor, path)
+
+    def keep(self, run_id: str) -> bool:
+        """Take over a run's files from the last build; False when one is not there."""
+        kept = self._of_run.get(run_id, {})
+        if self.fresh or not all(self._there(path, size) for path, (_, size) in kept.items()):
+            return False
+        self.files |= kept
+        return bool(kept)
+
+    def raw_size(self, run_id: str) -> int:
+        """Return the bytes of raw output among the files kept for a run."""
+        prefix = f"runs/{run_id}/raw/"
+        kept = self._of_run.get(run_id, {})
+        return sum(size for path, (_, size) in kept.items() if path.startswith(prefix))
+
+    def finish(self) -> tuple[int, int]:
+        """Put everything in place; return how many files were written and removed."""
+        removed = 0
+        if self.fresh:
+            if self.folder.exists():
+                self.folder.rmdir()
+            self.target.rename(self.folder)
+            return self._written, 0
+        for path, data in self._waiting:
+            self._write(path, data)
+        for path in sorted(set(self.state.files) - set(self.files)):
+            with contextlib.suppress(OSError):
+                (self.folder / path).unlink()
+                removed += 1
+            with contextlib.suppress(OSError):
+                (self.folder / path).parent.rmdir()
+        return self._written, removed
+
+    def _there(self, path: str, size: int) -> bool:
+        try:
+            return os.stat(f"{self.folder}/{path}").st_size == size
+        except OSError:
+            return False
+
+    def _write(self, path: str, data: bytes) -> None:
+        full = f"{self.target}/{path}"
+        parent = full.rpartition("/")[0]
+        if parent not in self._folders:
+            os.makedirs(parent, exist_ok=True)
+            self._folders.add(parent)
+        self._written += 1
+        if not self.fresh:
+            _replace(Path(full), data)
+            return
+        with open(full, "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much as the file
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+
+
+def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
+    digest = hashlib.sha256(f"{source}{config}".encode())
+    for entry in entries:
+        digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}".encode())
+    if config.notes.is_dir():
+        for path in sorted(config.notes.glob("*.md")):
+            status = path.stat()
+            digest.update(f"{path.name}{status.st_mtime_ns}{status.st_size}".encode())
+    return digest.hexdigest()
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _load_state(path: Path) -> _State:
+    try:
+        return _State(**orjson.loads(path.read_bytes()))
+    except (OSError, orjson.JSONDecodeError, TypeError):
+        return _State()
+
+
+def _intact(output: Path, state: _State) -> bool:
+    try:
+        return all(
+            os.stat(f"{output}/{path}").st_size == size for path, (_, size) in state.files.items()
+        )
+    except OSError:
+        return False
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise SitegenError("is a file", where=str(output), fix="choose another --output")
+    if output.is_dir() and any(output.iterdir()) and not (output / _MARK).is_file():
+        raise SitegenError(
+            "is not empty and was not made by sitegen",
+            where=str(output),
+            fix="empty it or choose another --output",
+        )
+
+
+def _count_pages(files: Mapping[str, Any]) -> int:
+    return sum(path.endswith(".html") for path in files)
+
+
+def _with_rows(whole: Run, held: Held) -> Run:
+    return replace(whole, measurements=held.run.measurements)
+
+
+def _excerpt(data: bytes) -> str:
+    """Return the beginning of a gzipped output; only as much as is shown is unpacked."""
+    with gzip.open(io.BytesIO(data)) as file:
+        text = file.read(4 * _EXCERPT_CHARACTERS).decode("utf-8", "replace")
+    lines = text[:_EXCERPT_CHARACTERS].splitlines()[:_EXCERPT_LINES]
+    return "\n".join(lines)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()

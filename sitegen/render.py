@@ -1,0 +1,184 @@
+"""Page values -> HTML: the only place that knows Jinja, Markdown and the sanitiser.
+
+Everything that comes from a run, a note or a configuration is escaped here. Run pages are
+made by the thousand, so their long tables are joined from strings; all else is a template.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup, escape
+
+from sitegen.charts import plotly, spec, svg
+from sitegen.errors import SitegenError
+from sitegen.report import words
+from sitegen.report.run import ResultRow, RunPage
+from sitegen.report.site import Site
+from sitegen.resources import templates
+
+_ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
+_HREF = re.compile(r'(?:href|src)="([^"]*)"')
+_ID = re.compile(r'\bid="([^"]*)"')
+_ALLOWED_TAGS = frozenset(
+    "a abbr b blockquote br code data dd del details dl dt em h2 h3 h4 hr i ins kbd li mark ol p pre "
+    "q s small span strong sub summary sup table tbody td th thead tr ul".split()
+)
+
+
+class Renderer:
+    """Turns page values into HTML for one site."""
+
+    def __init__(self, site: Site, assets_folder: str) -> None:
+        """Prepare the templates; ``assets_folder`` is relative to the site's root."""
+        self.site = site
+        self._jinja = Environment(
+            loader=FileSystemLoader(templates()),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._jinja.globals.update(
+            site=site,
+            assets_folder=assets_folder,
+            chart=_chart,
+            factor_strip=lambda marks, axis: Markup(svg.factor_strip(marks, axis=_AXES[axis])),  # noqa: S704 - our own SVG, escaped there
+            factor_axis=lambda axis: Markup(svg.factor_axis(_AXES[axis])),  # noqa: S704
+            pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
+            run_rows=_run_rows,
+            count=words.count,
+            bytes_text=_bytes_text,
+            fact_title=_fact_title,
+        )
+
+    def page(self, template: str, path: str, *, root: str | None = None, **values: object) -> str:
+        """Return one page; ``path`` is its folder in the site, for the links that leave it."""
+        up = "../" * path.count("/") if root is None else root
+        return self._jinja.get_template(template).render(root=up, path=path, **values)
+
+
+def markdown(text: str) -> Markup:
+    """Return Markdown as HTML without anything that could run or load.
+
+    Headings start at the third level, under the page's own.
+    """
+    import nh3  # noqa: PLC0415 - only pages with notes need them
+    from markdown import Markdown  # noqa: PLC0415
+
+    made = Markdown(extensions=["tables", "fenced_code", "sane_lists"], output_format="html")
+    out = made.convert(text)
+    out = re.sub(r"<(/?)h([1-6])", lambda m: f"<{m[1]}h{min(int(m[2]) + 1, 4)}", out)
+    clean = nh3.clean(
+        out,
+        tags=set(_ALLOWED_TAGS),
+        attributes={"a": {"href", "title"}, "td": {"align"}, "th": {"align"}, "data": {"value"}},
+        url_schemes={"https", "mailto"},
+        link_rel="noopener",
+    )
+    clean = clean.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace(
+        "</table>", "</table></div>"
+    )
+    return Markup(clean)  # noqa: S704 - sanitised the line above
+
+
+def note(path: Path, functions: Mapping[str, Callable[..., object]]) -> Markup:
+    """Return a note with its expressions evaluated on the archive.
+
+    Raises SitegenError with file and line for an expression that fails or finds nothing:
+    prose must not say what the data does not.
+    """
+    text = path.read_text("utf-8")
+    jinja = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    jinja.globals = dict(functions)
+    lines = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            lines.append(jinja.from_string(line).render() if "{{" in line else line)
+        except (TemplateError, SitegenError, ArithmeticError, TypeError, ValueError) as error:
+            raise SitegenError(
+                str(error), where=f"{path}:{number}", fix="the archive has no such figure"
+            ) from error
+    return markdown("\n".join(lines))
+
+
+def links(page: str) -> list[str]:
+    """Return the addresses that a page refers to, unescaped."""
+    return [html.unescape(target) for target in _HREF.findall(page)]
+
+
+def anchors(page: str) -> set[str]:
+    """Return the ids on a page."""
+    return set(_ID.findall(page))
+
+
+_AXES = {axis.name: axis for axis in (spec.NARROW, spec.WIDE, spec.BROAD)}
+
+
+def _chart(chart: spec.Chart) -> Markup:
+    figure = orjson.dumps(plotly.figure(chart)).decode().replace("<", "\\u003c")
+    return Markup(  # noqa: S704 - each part is escaped
+        f'<figure class="chart" id="c-{escape(chart.id)}"><figcaption><b>{escape(chart.title)}</b>'
+        f"<span>{escape(chart.subtitle)}</span></figcaption>"
+        f'<div class="plot">{svg.chart(chart)}</div>'
+        f'<script type="application/json" class="spec">{figure}</script></figure>'
+    )
+
+
+@cache
+def _text(value: str) -> str:
+    return html.escape(value)
+
+
+def _run_rows(page: RunPage, root: str) -> Markup:
+    """Return the body of a run's result table, one row a series."""
+    out: list[str] = []
+    add = out.append
+    last = ""
+    for row in page.rows:
+        if row.metric_id != last:
+            last = row.metric_id
+            add(
+                f'<tr class="g"><th colspan="{7 if page.repeated else 3}" scope="rowgroup">'
+                f'<a href="{root}methodology/index.html#{_text(row.metric_id)}">'
+                f"{_text(row.metric)}</a> <small>{row.arrow}</small></th></tr>"
+            )
+        add(_run_row(row, page))
+    return Markup("".join(out))  # noqa: S704 - each part is escaped
+
+
+def _run_row(row: ResultRow, page: RunPage) -> str:
+    note_text = f'<span class="m">{_text(row.note)}</span>' if row.note else ""
+    head = f'<tr><th scope="row">{_text(row.title)} <small>{_text(row.unit)}</small></th>'
+    value = f'<td class="n"><b>{_text(row.value)}</b></td>'
+    if not page.repeated:
+        return f"{head}{value}<td>{note_text}</td></tr>"
+    strip = svg.dot_strip(row.dots, page.hue, row.maximum) if row.dots else ""  # type: ignore[arg-type]
+    return (
+        f'{head}<td class="opt">{strip}</td><td class="n">{row.n}</td>{value}'
+        f'<td class="n">{row.low}</td><td class="n">{row.high}</td>'
+        f'<td class="n">{row.spread}{" " if row.note else ""}{note_text}</td></tr>'
+    )
+
+
+def _bytes_text(size: int) -> str:
+    for factor, unit in ((1_000_000, "MB"), (1_000, "kB")):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"
+
+
+def _fact_title(name: str) -> str:
+    special = {"cpu": "Processor", "cpu_id": "Processor id", "cpus": "CPUs", "gpu": "GPU", "os": "System",
+               "smt": "SMT", "cpu_flags": "CPU flags", "cpu_quota": "CPU quota", "numa_nodes": "NUMA nodes",
+               "l2_cache": "L2 cache", "l3_cache": "L3 cache"}  # fmt: skip
+    return special.get(name) or name.replace("_", " ").capitalize()

@@ -1,0 +1,625 @@
+"""A comparison page: the finding, what each environment delivers, what the TEE costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from sitegen.caveats import Rule
+from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
+from sitegen.compare import Analysis, Cell, Series
+from sitegen.metrics import Better, Family, Metric, Panel, Scale, family, matches
+from sitegen.model import Provenance, Run, Sample, StepRecord
+from sitegen.quantity import DisplayUnit, significant, unit_for
+from sitegen.report import costs, words
+from sitegen.report.costs import CostTable, Finding
+
+_MAX_PANELS = 12
+_MAX_FIGURES = 400
+_SUPERLINEAR = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A caveat rule with how often it applies on this page, and an example of what it saw."""
+
+    rule: Rule
+    count: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FigureRow:
+    """One series in all environments, for the table of all figures."""
+
+    title: str
+    metric: str
+    metric_id: str
+    statistic: str
+    unit: str
+    arrow: str
+    cells: tuple[FigureCell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FigureCell:
+    """A value with its count, interval, doubt and the run to read it in."""
+
+    text: str
+    n: str
+    interval: str
+    doubt: str
+    run: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The exact command of a workload, from the newest run that has it."""
+
+    workload: str
+    argv: tuple[str, ...]
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsedRuns:
+    """Which runs stand for an environment on this page, and which do not."""
+
+    environment: str
+    name: str
+    hue: str
+    role: str
+    used: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkPage:
+    """Everything a comparison page says."""
+
+    benchmark: str
+    title: str
+    question: str
+    finding: Finding
+    doubts: tuple[Doubt, ...]
+    counts: str
+    panels: tuple[Chart, ...]
+    scaling: tuple[Chart, ...]
+    scaling_notes: tuple[str, ...]
+    distributions: tuple[Chart, ...]
+    costs: tuple[CostTable, ...]
+    environments: tuple[tuple[str, str], ...]
+    figures: tuple[FigureRow, ...]
+    figures_left: int
+    commands: tuple[Command, ...]
+    sources: tuple[tuple[str, str, str], ...]
+    runs: tuple[UsedRuns, ...]
+    note: str = ""
+    method: str = ""
+
+
+def page(
+    analysis: Analysis,
+    benchmark: str,
+    commands: Sequence[Command] = (),
+    samples: Mapping[str, tuple[Sample, ...]] | None = None,
+) -> BenchmarkPage:
+    """Return the comparison page of ``benchmark``.
+
+    ``samples`` are those of the newest own run of an environment, by environment label.
+    """
+    presented = family(benchmark)
+    cells = analysis.of(benchmark)
+    tables = costs.tables(analysis, benchmark)
+    labels = [
+        label
+        for label in analysis.config.environments
+        if any(c.environment == label for c in cells)
+    ]
+    charts = _panels(analysis, presented, cells)
+    figures, left = _figures(analysis, cells, labels)
+    efficiency = [c for c in charts if c.id.startswith("efficiency")]
+    return BenchmarkPage(
+        benchmark=benchmark,
+        title=presented.title,
+        question=presented.question,
+        finding=costs.finding(analysis, benchmark, tables),
+        doubts=_doubts(cells),
+        counts=_counts(analysis, benchmark, labels),
+        panels=tuple(c for c in charts if isinstance(c, BarChart)),
+        scaling=tuple(c for c in charts if isinstance(c, LineChart)),
+        scaling_notes=_efficiency_notes(efficiency),
+        distributions=_distributions(analysis, benchmark, samples or {}),
+        costs=tables,
+        environments=tuple(
+            (label, words.environment(analysis.config.environment(label))) for label in labels
+        ),
+        figures=figures,
+        figures_left=left,
+        commands=tuple(commands),
+        sources=_sources(analysis, benchmark),
+        runs=_used(analysis, benchmark, labels),
+    )
+
+
+def commands_of(run: Run) -> tuple[Command, ...]:
+    """Return the command of each workload's first step in a run that was read whole."""
+    found: dict[tuple[str, str], StepRecord] = {}
+    for step in run.steps:
+        if step.argv:
+            found.setdefault((step.workload, step.name), step)
+    return tuple(Command(step.name, step.argv, run.id) for step in found.values())
+
+
+def _counts(analysis: Analysis, benchmark: str, labels: Sequence[str]) -> str:
+    runs = [
+        run for key, chosen in analysis.selections.items() if key[0] == benchmark
+        for run in chosen.runs
+    ]  # fmt: skip
+    cited = sum(run.provenance == Provenance.CITED for run in runs)
+    own = len(runs) - cited
+    parts = [words.count(len(labels), "environment")]
+    if cited:
+        parts.append(words.count(cited, "cited run"))
+    if own:
+        parts.append(words.count(own, "run") + " of our own")
+    return " · ".join(parts)
+
+
+def _panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list[Chart]:
+    panels = presented.panels or _generic_panels(analysis, cells)
+    charts: list[Chart] = []
+    used: set[Series] = set()
+    for index, panel in enumerate(panels):
+        chosen = [cell for cell in cells if _takes(panel, cell.series) and cell.summary]
+        if not chosen:
+            continue
+        used |= {cell.series for cell in chosen}
+        if panel.axis:
+            chart = _line_chart(analysis, presented, panel, chosen, index)
+            charts += [chart] if chart else []
+        else:
+            charts.append(_bar_chart(analysis, panel, chosen, f"panel-{index}"))
+    if presented.panels:
+        rest = [c for c in cells if c.series not in used and _is_main(analysis, c)]
+        charts += [
+            _bar_chart(
+                analysis, panel, [c for c in rest if _takes(panel, c.series)], f"more-{index}"
+            )
+            for index, panel in enumerate(_own_panels(analysis, presented, rest))
+        ]
+    return charts
+
+
+def _own_panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list[Panel]:
+    """Return panels for workloads that no declared panel shows, by their leading metric."""
+    if any(panel.axis for panel in presented.panels):
+        return []
+    found: dict[tuple[str, str, tuple[tuple[str, str], ...]], Panel] = {}
+    for cell in cells:
+        have = dict(cell.series.params)
+        if _leading(presented.benchmark, have) not in ("", cell.series.metric):
+            continue
+        where = tuple(p for p in cell.series.params if p[0] != "direction")
+        key = (cell.series.metric, cell.series.statistic, where)
+        if key in found:
+            continue
+        title = words.params(where, frozenset({"direction", "numjobs"}))
+        found[key] = Panel(
+            (title[:1].upper() + title[1:]) or analysis.metric(cell.series.metric).title,
+            cell.series.metric,
+            cell.series.statistic,
+            where,
+            group="direction" if "direction" in have else "",
+        )
+    return list(found.values())[:_MAX_PANELS]
+
+
+def _leading(benchmark: str, have: Mapping[str, str]) -> str:
+    """Return the metric that says most of a storage workload: rate, or latency when shallow."""
+    if benchmark != "fio":
+        return ""
+    if int(have.get("block_size", "0") or 0) >= 65536:  # noqa: PLR2004 - from here bytes count
+        return "fio.bandwidth"
+    return "fio.latency" if have.get("iodepth") in ("1", "4") else "fio.iops"
+
+
+def _generic_panels(analysis: Analysis, cells: Sequence[Cell]) -> tuple[Panel, ...]:
+    names = dict.fromkeys(
+        (c.series.metric, c.series.statistic) for c in cells if _is_main(analysis, c)
+    )
+    return tuple(
+        Panel(analysis.metric(name).title, name, statistic)
+        for name, statistic in list(names)[:_MAX_PANELS]
+    )
+
+
+def _is_main(analysis: Analysis, cell: Cell) -> bool:
+    return (
+        cell.summary is not None
+        and cell.series.statistic in ("value", "mean", "total")
+        and analysis.metric(cell.series.metric).better != Better.NONE
+    )
+
+
+def _takes(panel: Panel, series: Series) -> bool:
+    return (
+        series.metric == panel.metric
+        and series.statistic == panel.statistic
+        and panel.workload in ("", series.workload)
+        and matches(dict(series.params), panel.where)
+    )
+
+
+def _unit(metric: Metric, cells: Iterable[Cell]) -> DisplayUnit:
+    if metric.scale == Scale.EXACT:
+        return DisplayUnit(1.0, metric.unit)
+    decimal = metric.id.startswith("hardware.") or metric.id == "zktls.hash_speed"
+    return unit_for(metric.unit, [c.summary.value for c in cells if c.summary], decimal=decimal)
+
+
+def _bar_chart(analysis: Analysis, panel: Panel, cells: Sequence[Cell], chart_id: str) -> BarChart:
+    metric = analysis.metric(panel.metric)
+    unit = _unit(metric, cells)
+    order = {label: index for index, label in enumerate(analysis.config.environments)}
+    varying = _varying(cells) - {panel.group}
+    keyed = sorted(
+        cells,
+        key=lambda c: (
+            _group_key(c, panel),
+            order.get(c.environment, len(order)),
+            c.series.workload,
+            c.series.params,
+        ),
+    )
+    groups = []
+    for name, members in groupby(keyed, key=lambda c: _group_key(c, panel)):
+        marks = tuple(_mark(analysis, cell, unit, varying) for cell in members)
+        groups.append(Group(_group_name(panel.group, name[1]), marks))
+    return BarChart(
+        id=chart_id,
+        title=panel.title,
+        subtitle=words.metric_line(metric, unit, panel.statistic),
+        unit=unit.text,
+        groups=tuple(groups),
+        summary=f"{panel.title}, {metric.title.lower()} in {unit.text or 'counts'},"
+        f" {words.count(len({c.environment for c in cells}), 'environment')}",
+    )
+
+
+def _group_key(cell: Cell, panel: Panel) -> tuple[float, str]:
+    value = dict(cell.series.params).get(panel.group, "") if panel.group else ""
+    sizes = [part for part in value.replace("-", " ").split() if part.upper().endswith("B")]
+    number = sizes[-1][:-1] if sizes else value
+    try:
+        return float(number), value
+    except ValueError:
+        return 0.0, value
+
+
+def _group_name(key: str, value: str) -> str:
+    if not key or not value:
+        return ""
+    text = words.param(key, value)
+    return text[0].upper() + text[1:]
+
+
+def _mark(analysis: Analysis, cell: Cell, unit: DisplayUnit, varying: frozenset[str]) -> Mark:
+    declared = analysis.config.environment(cell.environment)
+    extra = words.params(tuple(p for p in cell.series.params if p[0] in varying))
+    name = words.environment(declared)
+    interval = cell.summary.interval if cell.summary else None
+    return Mark(
+        label=f"{name}, {extra}" if extra else name,
+        value=cell.summary.value / unit.factor if cell.summary else None,
+        text=words.number(cell, unit),
+        hue=words.hue(declared),
+        low=interval.low / unit.factor if interval else None,
+        high=interval.high / unit.factor if interval else None,
+        doubt=cell.doubt,
+    )
+
+
+def _varying(cells: Sequence[Cell]) -> frozenset[str]:
+    """Return the parameters that tell apart two cells of one environment."""
+    found: set[str] = set()
+    by_environment: dict[str, list[dict[str, str]]] = {}
+    for cell in cells:
+        by_environment.setdefault(cell.environment, []).append(dict(cell.series.params))
+    for dicts in by_environment.values():
+        keys = {key for have in dicts for key in have}
+        found |= {key for key in keys if len({have.get(key) for have in dicts}) > 1}
+    return frozenset(found)
+
+
+def _line_chart(
+    analysis: Analysis, presented: Family, panel: Panel, cells: Sequence[Cell], index: int
+) -> LineChart | None:
+    metric = analysis.metric(panel.metric)
+    on_axis = [c for c in cells if dict(c.series.params).get(panel.axis, "").isdecimal()]
+    varying = _varying(on_axis) - {panel.axis}
+    order = {label: rank for rank, label in enumerate(analysis.config.environments)}
+    groups: dict[tuple[int, str, tuple[tuple[str, str], ...]], list[Cell]] = {}
+    for cell in on_axis:
+        extra = tuple(p for p in cell.series.params if p[0] in varying)
+        key = (order.get(cell.environment, len(order)), cell.environment, extra)
+        groups.setdefault(key, []).append(cell)
+    unit = DisplayUnit(0.01, "%") if panel.efficiency else _unit(metric, on_axis)
+    lines = []
+    patterns: dict[str, int] = {}
+    for (_, label, extra), members in sorted(groups.items()):
+        declared = analysis.config.environment(label)
+        members.sort(key=lambda c: _at(c, panel.axis))
+        points = (
+            _efficiency(members, panel.axis)
+            if panel.efficiency
+            else tuple(_point(c, panel.axis, unit) for c in members)
+        )
+        if len(points) < 2:  # noqa: PLR2004 - one point scales nothing
+            continue
+        hue = words.hue(declared)
+        pattern = patterns.get(hue, 0)
+        patterns[hue] = pattern + 1
+        name = words.environment(declared)
+        told = words.params(extra)
+        lines.append(Line(f"{name}, {told}" if told else name, hue, points, min(pattern, 2)))
+    if not lines:
+        return None
+    log = not panel.efficiency and metric.better == Better.HIGHER
+    subtitle = (
+        f"value ÷ ({panel.axis} × value at {_first(lines)}) · % · ↑ higher is better"
+        if panel.efficiency
+        else words.metric_line(metric, unit, panel.statistic)
+    )
+    return LineChart(
+        id=f"{'efficiency' if panel.efficiency else 'scaling'}-{index}",
+        title=panel.title,
+        subtitle=subtitle,
+        x_title=presented.axis_title or panel.axis,
+        unit=unit.text,
+        lines=tuple(lines),
+        summary=f"{panel.title} over {presented.axis_title or panel.axis}:"
+        f" {words.enumerate_words([line.label for line in lines])}",
+        x_log=True,
+        y_log=log,
+        y_zero=not log,
+        reference=100.0 if panel.efficiency else None,
+    )
+
+
+def _first(lines: Sequence[Line]) -> str:
+    return f"{min(line.points[0].x for line in lines):g}"
+
+
+def _at(cell: Cell, axis: str) -> int:
+    return int(dict(cell.series.params)[axis])
+
+
+def _point(cell: Cell, axis: str, unit: DisplayUnit) -> Point:
+    assert cell.summary is not None
+    interval = cell.summary.interval
+    return Point(
+        x=_at(cell, axis),
+        y=cell.summary.value / unit.factor,
+        text=words.number(cell, unit),
+        low=interval.low / unit.factor if interval else None,
+        high=interval.high / unit.factor if interval else None,
+        doubt=cell.doubt,
+    )
+
+
+def _efficiency(members: Sequence[Cell], axis: str) -> tuple[Point, ...]:
+    """Return value / (axis x value at the smallest) in percent: a contrast within a run."""
+    base = members[0]
+    if base.summary is None:
+        return ()
+    unit = base.summary.value / _at(base, axis)
+    return tuple(
+        Point(
+            x=_at(cell, axis),
+            y=100 * cell.summary.value / (unit * _at(cell, axis)),
+            text=f"{100 * cell.summary.value / (unit * _at(cell, axis)):.1f}",
+            doubt=cell.doubt or base.doubt,
+        )
+        for cell in members
+        if cell.summary
+    )
+
+
+def _efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
+    notes = []
+    for chart in charts:
+        if not isinstance(chart, LineChart):
+            continue
+        for line in chart.lines:
+            above = [p for p in line.points if p.y > 100 * _SUPERLINEAR]
+            if above:
+                peak = max(above, key=lambda p: p.y)
+                notes.append(
+                    f"{chart.title.removeprefix('Scaling efficiency, ')}, {line.label}:"
+                    f" up to {peak.text} % at {peak.x:g}. More than {peak.x:g} times one thread"
+                    " cannot come from more threads: the value at 1 that it divides by is low."
+                )
+            elif len(line.points) > 1:
+                best = max(line.points[1:], key=lambda p: p.y)
+                notes.append(
+                    f"{chart.title.removeprefix('Scaling efficiency, ')}, {line.label}:"
+                    f" never above {best.text} %."
+                )
+    return tuple(notes)
+
+
+def _distributions(
+    analysis: Analysis, benchmark: str, samples: Mapping[str, tuple[Sample, ...]]
+) -> tuple[Chart, ...]:
+    """Return a cumulative distribution for each histogram series, one line an environment."""
+    found: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[str, dict[float, float]]] = {}
+    for label, rows in samples.items():
+        for row in rows:
+            if row.kind == "histogram":
+                key = (row.workload, row.metric, row.params)
+                bins = found.setdefault(key, {}).setdefault(label, {})
+                bins[row.x] = bins.get(row.x, 0.0) + row.y
+    charts = []
+    for index, ((workload, metric_id, params), by_label) in enumerate(sorted(found.items())):
+        metric = analysis.metric(metric_id)
+        tops = [x for bins in by_label.values() for x in _body(bins)]
+        unit = unit_for(metric.unit, [sorted(tops)[len(tops) // 2]])
+        lines = tuple(
+            Line(
+                words.environment(analysis.config.environment(label)),
+                words.hue(analysis.config.environment(label)),
+                _cumulative(bins, unit),
+            )
+            for label, bins in sorted(by_label.items())
+        )
+        title = words.series(Series(benchmark, workload, metric_id, "value", params))
+        charts.append(
+            LineChart(
+                id=f"distribution-{index}",
+                title=title,
+                subtitle=f"share of operations at or below, % · {metric.title.lower()} ·"
+                " all repetitions of the newest run",
+                x_title=f"{metric.title.lower()}, {unit.text}, log scale",
+                unit="%",
+                lines=lines,
+                summary=f"Distribution of {metric.title.lower()}, {title}",
+                kind="step",
+                x_log=True,
+            )
+        )
+    return tuple(charts[:_MAX_PANELS])
+
+
+def _body(bins: Mapping[float, float]) -> list[float]:
+    return [x for x in bins if x > 0] or [1.0]
+
+
+def _cumulative(bins: Mapping[float, float], unit: DisplayUnit) -> tuple[Point, ...]:
+    total = sum(bins.values())
+    running = 0.0
+    points = []
+    for x in sorted(bins):
+        running += bins[x]
+        if x > 0:
+            share = 100 * running / total
+            points.append(
+                Point(
+                    x / unit.factor,
+                    share,
+                    f"{share:.2f} % at or below {significant(x / unit.factor)} {unit.text}",
+                )
+            )
+    return tuple(points)
+
+
+def _doubts(cells: Sequence[Cell]) -> tuple[Doubt, ...]:
+    seen: dict[str, list[str]] = {}
+    rules: dict[str, Rule] = {}
+    for cell in cells:
+        for caveat in cell.caveats:
+            rules[caveat.rule.id] = caveat.rule
+            seen.setdefault(caveat.rule.id, []).append(caveat.sentence)
+    return tuple(
+        Doubt(rules[rule_id], len(sentences), sentences[0])
+        for rule_id, sentences in sorted(
+            seen.items(), key=lambda item: (not rules[item[0]].doubts, -len(item[1]), item[0])
+        )
+    )
+
+
+def _figures(
+    analysis: Analysis, cells: Sequence[Cell], labels: Sequence[str]
+) -> tuple[tuple[FigureRow, ...], int]:
+    by_series: dict[Series, dict[str, Cell]] = {}
+    for cell in cells:
+        by_series.setdefault(cell.series, {})[cell.environment] = cell
+    ordered = sorted(by_series, key=lambda s: (not _shown_first(s), s.metric, s.statistic, s))
+    rows = []
+    for series in ordered[:_MAX_FIGURES]:
+        found = by_series[series]
+        metric = analysis.metric(series.metric)
+        unit = _unit(metric, found.values())
+        rows.append(
+            FigureRow(
+                title=words.series(series),
+                metric=metric.title,
+                metric_id=metric.id,
+                statistic=words.statistic(series.statistic),
+                unit=unit.text,
+                arrow=words.arrow(metric),
+                cells=tuple(
+                    _figure(found[label], unit) if label in found else None for label in labels
+                ),
+            )
+        )
+    return tuple(rows), max(len(ordered) - _MAX_FIGURES, 0)
+
+
+def _shown_first(series: Series) -> bool:
+    return series.statistic in ("value", "mean", "total", "p99")
+
+
+def _figure(cell: Cell, unit: DisplayUnit) -> FigureCell:
+    summary = cell.summary
+    n, interval = "", ""
+    if summary is not None:
+        if summary.runs:
+            repetitions = sum(summary.repetitions)
+            n = f"{words.count(summary.runs, 'run')} of {repetitions}"
+        else:
+            n = "n unknown"
+        if summary.interval:
+            bounds = (unit.number(summary.interval.low), unit.number(summary.interval.high))
+            interval = f"{bounds[0]} to {bounds[1]}" if bounds[0] != bounds[1] else ""
+    return FigureCell(
+        words.number(cell, unit),
+        n,
+        interval,
+        cell.doubt,
+        cell.runs[-1],
+        summary.value if summary else None,
+    )
+
+
+def _sources(analysis: Analysis, benchmark: str) -> tuple[tuple[str, str, str], ...]:
+    found = {}
+    for key, selection in analysis.selections.items():
+        if key[0] != benchmark:
+            continue
+        for run in selection.runs:
+            if run.source:
+                title = run.source.title or run.source.id
+                found[run.source.id, run.source.section] = (
+                    f"{title}, section {run.source.section}"
+                    if not run.source.section.startswith("Table")
+                    else f"{title}, {run.source.section.lower()}",
+                    run.source.address,
+                    run.source.edition,
+                )
+    return tuple(found[key] for key in sorted(found))
+
+
+def _used(analysis: Analysis, benchmark: str, labels: Sequence[str]) -> tuple[UsedRuns, ...]:
+    rows = []
+    for label in labels:
+        selection = analysis.selections[benchmark, label]
+        declared = analysis.config.environment(label)
+        rows.append(
+            UsedRuns(
+                label,
+                words.environment(declared),
+                words.hue(declared),
+                words.role(declared),
+                tuple((run.id, words.day(run.started_at)) for run in selection.runs[-20:]),
+                selection.left_out[-20:],
+            )
+        )
+    return tuple(rows)
+
+
+def with_text(found: BenchmarkPage, *, note: str, method: str) -> BenchmarkPage:
+    """Return the page with its rendered note and method."""
+    return replace(found, note=note, method=method)

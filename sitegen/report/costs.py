@@ -1,0 +1,264 @@
+"""What a TEE costs, as rows: the form that the overview and the comparison pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sitegen.charts.spec import FactorMark
+from sitegen.compare import Analysis, Comparison
+from sitegen.metrics import Better, family
+from sitegen.quantity import percent, significant, unit_for
+from sitegen.report import words
+from sitegen.stats import Word
+
+_TINY = 5e-4
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """One comparison: answer first, then the two values that were divided."""
+
+    title: str
+    metric_id: str
+    unit: str
+    arrow: str
+    share: str
+    interval: str
+    word: str
+    detail: str
+    doubt: str
+    notes: tuple[str, ...]
+    mark: FactorMark | None
+    side: str
+    baseline: str
+    side_runs: tuple[str, ...]
+    baseline_runs: tuple[str, ...]
+    factor: float | None
+    headline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CostTable:
+    """All comparisons of one environment against one baseline."""
+
+    id: str
+    benchmark: str
+    environment: str
+    environment_name: str
+    baseline: str
+    baseline_name: str
+    against: str
+    hue: str
+    tee: bool
+    rows: tuple[CostRow, ...]
+
+    @property
+    def worst(self) -> CostRow | None:
+        """The headline row with the largest slowdown; doubtful ones only if all are."""
+        rows = [row for row in self.rows if row.headline and row.factor] or [
+            row for row in self.rows if row.factor
+        ]
+        clean = [row for row in rows if not row.doubt]
+        return max(clean or rows, key=lambda row: row.factor or 0, default=None)
+
+    @property
+    def doubtful(self) -> int:
+        """How many rows must not be quoted yet."""
+        return sum(bool(row.doubt) for row in self.rows)
+
+
+def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
+    """Return the cost tables of a benchmark: an environment against each of its baselines."""
+    groups: dict[tuple[str, str, str], list[Comparison]] = {}
+    for comparison in analysis.comparisons:
+        if comparison.series.benchmark != benchmark:
+            continue
+        key = (comparison.side.environment, comparison.baseline.environment, comparison.against)
+        groups.setdefault(key, []).append(comparison)
+    order = {label: index for index, label in enumerate(analysis.config.environments)}
+    found = []
+    for (label, base, against), comparisons in groups.items():
+        declared = analysis.config.environment(label)
+        found.append(
+            CostTable(
+                id=f"{label}-against-{base}",
+                benchmark=benchmark,
+                environment=label,
+                environment_name=words.environment(declared),
+                baseline=base,
+                baseline_name=words.environment(analysis.config.environment(base)),
+                against=against,
+                hue=words.hue(declared),
+                tee=words.is_tee(declared),
+                rows=tuple(_row(c, words.hue(declared)) for c in _ordered(comparisons)),
+            )
+        )
+    preferred = {
+        (label, base): rank
+        for label, declared in analysis.config.environments.items()
+        for rank, base in enumerate(declared.baselines.values())
+    }
+    return tuple(
+        sorted(
+            found,
+            key=lambda t: (
+                preferred.get((t.environment, t.baseline), 0),
+                order.get(t.environment, len(order)),
+                t.baseline,
+            ),
+        )
+    )
+
+
+def _ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    return sorted(
+        comparisons,
+        key=lambda c: (not c.headline, c.series.metric, c.series.workload, _natural(c)),
+    )
+
+
+def _natural(comparison: Comparison) -> tuple[tuple[str, int, str], ...]:
+    return tuple(
+        (key, int(value) if value.isdecimal() else 0, value)
+        for key, value in comparison.series.params
+    )
+
+
+def _row(comparison: Comparison, hue: str) -> CostRow:
+    metric, side, base = comparison.metric, comparison.side, comparison.baseline
+    values = [c.summary.value for c in (side, base) if c.summary]
+    unit = unit_for(metric.unit, [min(values)] if values else [], decimal=_decimal(metric.id))
+    title = words.series(comparison.series)
+    statistic = words.statistic(comparison.series.statistic)
+    doubt = comparison.doubt
+    mark = None
+    if comparison.factor:
+        interval = comparison.interval
+        mark = FactorMark(
+            "",
+            comparison.factor,
+            hue,  # type: ignore[arg-type]
+            interval.low if interval else None,
+            interval.high if interval else None,
+            doubt,
+        )
+    return CostRow(
+        title=title,
+        metric_id=metric.id,
+        unit=" ".join(p for p in (metric.title.lower() + ",", statistic, unit.text) if p),
+        arrow=words.arrow(metric),
+        share="" if comparison.share is None else percent(comparison.share),
+        interval=_interval(comparison),
+        word=comparison.word if comparison.headline or comparison.reason else "",
+        detail=comparison.reason or _detail(comparison),
+        doubt=doubt,
+        notes=tuple(dict.fromkeys(c.sentence for c in comparison.caveats if c.rule.doubts)),
+        mark=mark,
+        side=words.number(side, unit),
+        baseline=words.number(base, unit),
+        side_runs=side.runs,
+        baseline_runs=base.runs,
+        factor=comparison.factor,
+        headline=comparison.headline,
+    )
+
+
+def _interval(comparison: Comparison) -> str:
+    bounds = comparison.share_interval
+    if bounds is None:
+        return ""
+    low, high = sorted(bounds)
+    digits = 1 if high - low >= 2 * _TINY else 2
+    return f"{percent(low, digits)} to {percent(high, digits)}"
+
+
+def _detail(comparison: Comparison) -> str:
+    interval = comparison.interval
+    if comparison.word == Word.ONE_RUN:
+        if interval and interval.kind == "rounding":
+            return (
+                "within rounding"
+                if interval.low <= 1 <= interval.high
+                else "interval: rounding of the print"
+            )
+        return "these two runs only"
+    if comparison.word == Word.TWO_RUNS:
+        return "an interval, no verdict"
+    if comparison.word == Word.NO_DIFFERENCE:
+        return f"above {comparison.metric.margin:.0%}"
+    return ""
+
+
+def _decimal(metric_id: str) -> bool:
+    return metric_id.startswith("hardware.") or metric_id == "zktls.hash_speed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence computed from comparisons, and what stands beside it."""
+
+    sentence: str
+    beside: str = ""
+
+
+def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Finding:
+    """Return what the comparisons of a benchmark say, in one sentence with its figures."""
+    presented = family(benchmark)
+    environments = {cell.environment for cell in analysis.of(benchmark)}
+    if not found:
+        many = words.count(len(environments), "environment")
+        return Finding(
+            f"{presented.title} in {many}, and none of them against a baseline.",
+            "What a TEE costs here was not measured: no environment has its own machine "
+            "without the TEE beside it.",
+        )
+    main = presented.headlines[0] if presented.headlines else None
+    rows = [
+        row
+        for table in defaults(found)
+        if table.tee
+        for row in table.rows
+        if row.headline and main and row.metric_id == main.metric and _belongs(row, main.title)
+    ]
+    clean = [row for row in rows if not row.doubt and row.factor]
+    everything = [row for table in found for row in table.rows]
+    doubtful = sum(bool(row.doubt) for row in everything)
+    beside = (
+        f"{doubtful} of {words.count(len(everything), 'comparison')} must not be quoted yet."
+        if doubtful
+        else f"{words.count(len(everything), 'comparison')}."
+    )
+    if clean and main:
+        return Finding(f"A TEE takes {span(analysis, clean)} of {main.loses}.", beside)
+    reasons = list(dict.fromkeys(row.detail for row in everything if row.word == "not comparable"))
+    if reasons:
+        return Finding(
+            f"No comparison of {presented.title} means anything yet: {reasons[0]}.", beside
+        )
+    return Finding(f"{words.count(len(everything), 'comparison')} of {presented.title}.", beside)
+
+
+def span(analysis: Analysis, rows: Iterable[CostRow]) -> str:
+    """Return "27 to 38 %" for the smallest and largest overhead of ``rows``."""
+    shares = sorted(
+        (row.factor - 1)
+        if analysis.metric(row.metric_id).better == Better.LOWER
+        else (1 - 1 / row.factor)
+        for row in rows
+        if row.factor
+    )
+    low, high = (significant(round(share * 100), 1) for share in (shares[0], shares[-1]))
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def defaults(found: Sequence[CostTable]) -> list[CostTable]:
+    """Return the table of each environment against its default baseline."""
+    first: dict[str, CostTable] = {}
+    for table in found:
+        first.setdefault(table.environment, table)
+    return list(first.values())
+
+
+def _belongs(row: CostRow, title: str) -> bool:
+    return row.title == title or "," not in title

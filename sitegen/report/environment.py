@@ -1,0 +1,107 @@
+"""An environment's page: what it is declared to be, what its runs saw, and all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sitegen.compare import Analysis
+from sitegen.metrics import family, is_headline
+from sitegen.model import Fact, Run
+from sitegen.quantity import unit_for
+from sitegen.report import costs, overview, words
+from sitegen.report.costs import CostTable
+from sitegen.report.overview import LatestRun
+
+_MAX_RUNS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One headline value of the environment."""
+
+    benchmark: str
+    family: str
+    title: str
+    value: str
+    unit: str
+    n: str
+    doubt: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentPage:
+    """Everything an environment's page says."""
+
+    label: str
+    name: str
+    role: str
+    hue: str
+    note: str
+    tee: str
+    observed: str
+    observed_reasons: tuple[str, ...]
+    baselines: tuple[tuple[str, str, str], ...]
+    headlines: tuple[Headline, ...]
+    costs: tuple[CostTable, ...]
+    machine: tuple[Fact, ...]
+    machine_run: str
+    runs: tuple[LatestRun, ...]
+    runs_all: int
+
+
+def page(analysis: Analysis, label: str, runs: Sequence[Run]) -> EnvironmentPage:
+    """Return the page of an environment with these runs."""
+    declared = analysis.config.environment(label)
+    newest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
+    seen = next((run for run in newest if run.fingerprint.facts), None)
+    benchmarks = list(dict.fromkeys(run.benchmark for run in newest))
+    tables = [t for b in sorted(benchmarks) for t in costs.tables(analysis, b)]
+    names = analysis.config.environment
+    return EnvironmentPage(
+        label=label,
+        name=words.environment(declared),
+        role=words.role(declared),
+        hue=words.hue(declared),
+        note=declared.note,
+        tee=declared.tee,
+        observed=seen.fingerprint.tee.kind if seen else "",
+        observed_reasons=seen.fingerprint.tee.reasons if seen else (),
+        baselines=tuple(
+            (against, name, words.environment(names(name)))
+            for against, name in declared.baselines.items()
+        ),
+        headlines=_headlines(analysis, label, sorted(benchmarks)),
+        costs=tuple(t for t in tables if t.environment == label),
+        machine=seen.fingerprint.facts if seen else (),
+        machine_run=seen.id if seen else "",
+        runs=tuple(overview.latest_run(analysis, run) for run in newest[:_MAX_RUNS]),
+        runs_all=len(newest),
+    )
+
+
+def _headlines(analysis: Analysis, label: str, benchmarks: Sequence[str]) -> tuple[Headline, ...]:
+    found = []
+    for benchmark in benchmarks:
+        cells = [c for c in analysis.of(benchmark) if c.environment == label and c.summary]
+        picked = [c for c in cells if is_headline(*c.series)] or cells
+        for cell in picked[:6]:
+            metric = analysis.metric(cell.series.metric)
+            summary = cell.summary
+            if summary is None:
+                continue
+            unit = unit_for(metric.unit, [summary.value], decimal=benchmark == "hardware")
+            found.append(
+                Headline(
+                    benchmark,
+                    family(benchmark).title,
+                    words.series(cell.series),
+                    words.number(cell, unit),
+                    f"{unit.text} {words.arrow(metric)}".strip(),
+                    words.count(summary.runs, "run") if summary.runs else "n unknown",
+                    cell.doubt,
+                    cell.runs[-1],
+                )
+            )
+    return tuple(found)

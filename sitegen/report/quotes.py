@@ -1,0 +1,131 @@
+"""What a note may say: functions that fetch figures from the archive, with their runs.
+
+A figure prints as a Markdown link to the run behind it. One that is not there is an error,
+so prose cannot outlive its data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sitegen.compare import Analysis, Cell
+from sitegen.errors import SitegenError
+from sitegen.metrics import matches
+from sitegen.quantity import DisplayUnit, percent, printed_number, significant, unit_for
+from sitegen.report import words
+
+_UNITS = {"GB/s": 1e9, "MB/s": 1e6, "MiB/s": 2.0**20, "GiB/s": 2.0**30, "%": 0.01, "ms": 1e-3,
+          "us": 1e-6, "s": 1.0, "k/s": 1e3, "MB": 1e6, "MHz": 1e6, "kHz": 1e3}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A number from the archive in its base unit; arithmetic on it gives plain numbers."""
+
+    value: float
+    unit: DisplayUnit
+    text: str
+    run: str
+
+    def __str__(self) -> str:
+        """Return the value with its unit as a link to its run."""
+        return f"[{self.text} {self.unit.text}]({self.address})".replace(" ]", "]")
+
+    @property
+    def address(self) -> str:
+        """The run's page, from a benchmark's page."""
+        return f"../runs/{self.run}/index.html"
+
+    def to(self, unit: str, digits: int = 3) -> str:
+        """Return the value in another unit, without a link."""
+        if unit not in _UNITS:
+            raise SitegenError(f"no unit {unit!r}", fix=f"use one of {', '.join(_UNITS)}")
+        return f"{significant(self.value / _UNITS[unit], digits)} {unit}"
+
+    def __truediv__(self, other: Quote | float) -> float:
+        """Divide by another figure or a number."""
+        return self.value / (other.value if isinstance(other, Quote) else other)
+
+    def __sub__(self, other: Quote | float) -> float:
+        """Subtract another figure or a number."""
+        return self.value - (other.value if isinstance(other, Quote) else other)
+
+
+def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., object]]:
+    """Return the functions of notes about ``benchmark``."""
+
+    def value(
+        metric: str, env: str, *, workload: str = "", statistic: str = "", **params: object
+    ) -> Quote:
+        cell = _cell(analysis, benchmark, metric, env, workload, statistic, params)
+        assert cell.summary is not None
+        known = analysis.metric(metric)
+        unit = unit_for(known.unit, [cell.summary.value])
+        if cell.printed and (parsed := printed_number(cell.printed)) and parsed[0]:
+            name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text
+            unit = DisplayUnit(cell.summary.value / parsed[0], "µs" if name == "us" else name)
+        return Quote(cell.summary.value, unit, words.number(cell, unit), cell.runs[-1])
+
+    def overhead(
+        metric: str, env: str, *, against: str = "", workload: str = "", statistic: str = "",
+        **params: object,
+    ) -> str:  # fmt: skip
+        wanted = {key: str(item) for key, item in params.items()}
+        for comparison in analysis.comparisons:
+            series = comparison.series
+            if (
+                series.benchmark == benchmark
+                and series.metric == metric
+                and comparison.side.environment == env
+                and (
+                    not against or against in (comparison.against, comparison.baseline.environment)
+                )
+                and workload in ("", series.workload)
+                and statistic in ("", series.statistic)
+                and matches(dict(series.params), tuple(wanted.items()))
+                and comparison.share is not None
+            ):
+                return f"{percent(comparison.share)} %"
+        raise SitegenError(f"no comparison of {metric} in {env}")
+
+    def doubtful(rule: str) -> int:
+        return sum(any(c.rule.id == rule for c in cell.caveats) for cell in analysis.of(benchmark))
+
+    def cells(*labels: str) -> int:
+        return sum(cell.environment in labels for cell in analysis.of(benchmark))
+
+    return {
+        "value": value,
+        "overhead": overhead,
+        "doubtful": doubtful,
+        "cells": cells,
+        "number": significant,
+        "percent": lambda share, digits=1: f"{share * 100:.{digits}f} %",
+    }
+
+
+def _cell(  # noqa: PLR0913 - what picks a cell
+    analysis: Analysis,
+    benchmark: str,
+    metric: str,
+    env: str,
+    workload: str,
+    statistic: str,
+    params: Mapping[str, object],
+) -> Cell:
+    wanted = tuple((key, str(item)) for key, item in params.items())
+    found = [
+        cell
+        for cell in analysis.of(benchmark)
+        if cell.environment == env
+        and cell.series.metric == metric
+        and workload in ("", cell.series.workload)
+        and statistic in ("", cell.series.statistic)
+        and matches(dict(cell.series.params), wanted)
+        and cell.summary is not None
+    ]
+    if len(found) == 1:
+        return found[0]
+    what = f"{metric} in {env}" + (f" with {dict(wanted)}" if wanted else "")
+    raise SitegenError(f"{len(found)} figures are {what}" if found else f"no figure is {what}")

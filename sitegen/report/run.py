@@ -1,0 +1,348 @@
+"""A run's page: what, where, when; every repetition; environment; commands and raw output.
+
+A build makes one for every run: the cost of a row counts here.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from sitegen import caveats
+from sitegen.caveats import Caveat
+from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
+from sitegen.compare import Analysis, Series
+from sitegen.metrics import Metric, family
+from sitegen.model import Fact, Measurement, Provenance, Run, Sample, Status, StepRecord
+from sitegen.quantity import DisplayUnit, significant, unit_for
+from sitegen.report import words
+
+_MAX_ROWS = 240
+_MAX_STEPS = 120
+_MAX_CHARTS = 6
+_MAIN = frozenset({"value", "mean", "total", "p50", "p99"})
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One series of the run: its repetitions as dots, and their median and range."""
+
+    title: str
+    metric_id: str
+    metric: str
+    unit: str
+    arrow: str
+    dots: tuple[Dot, ...]
+    maximum: float
+    n: int
+    value: str
+    low: str
+    high: str
+    spread: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One executed command with an excerpt of what it printed and its files."""
+
+    name: str
+    repetition: str
+    argv: str
+    exit_code: int
+    duration: str
+    conditions: str
+    excerpt: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file of the run, with its size and digest."""
+
+    name: str
+    bytes: int
+    sha256: str
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Everything a run's page says."""
+
+    id: str
+    benchmark: str
+    family: str
+    environment: str
+    environment_name: str
+    role: str
+    hue: str
+    headline: str
+    lede: str
+    doubts: tuple[Caveat, ...]
+    facts: tuple[tuple[str, str, str], ...]
+    rows: tuple[ResultRow, ...]
+    rows_left: int
+    repeated: bool
+    charts: tuple[Chart, ...]
+    machine: tuple[Fact, ...]
+    tee: str
+    tee_reasons: tuple[str, ...]
+    parameters: tuple[tuple[str, str, str], ...]
+    outputs: tuple[Output, ...]
+    outputs_left: int
+    downloads: tuple[Download, ...]
+    digest: str
+    redactions: str
+    source: tuple[str, str, str] | None
+    note: str
+    superseded_by: str
+    started_at: str
+
+
+def page(  # noqa: PLR0913 - what a run's page is made of
+    analysis: Analysis,
+    run: Run,
+    *,
+    digest: str,
+    downloads: Sequence[Download] = (),
+    excerpts: Mapping[str, str] | None = None,
+    samples: Sequence[Sample] = (),
+    superseded_by: str = "",
+) -> RunPage:
+    """Return the page of ``run``, whose manifest was read whole.
+
+    ``excerpts`` are the beginnings of raw outputs by file name.
+    """
+    declared = analysis.config.environment(run.environment)
+    rows = result_rows(run, analysis)
+    repetitions = 1 + max((m.repetition for m in run.measurements), default=0)
+    steps = run.steps[:_MAX_STEPS]
+    found = caveats.of_run(run, declared.tee)
+    found += caveats.of_steps(step for step in run.steps if step.repetition >= 0)
+    failed = sum(m.status == Status.FAILED for m in run.measurements)
+    suspect = sum(m.status == Status.SUSPECT for m in run.measurements)
+    found += caveats.of_counts(failed, suspect, len(run.measurements), run.provenance)
+    if run.provenance == Provenance.CITED:
+        found.append(caveats.caveat("single-figure"))
+    presented = family(run.benchmark)
+    return RunPage(
+        id=run.id,
+        benchmark=run.benchmark,
+        family=presented.title,
+        environment=run.environment,
+        environment_name=words.environment(declared),
+        role=words.role(declared),
+        hue=words.hue(declared),
+        headline=_headline(analysis, run, presented.title, words.environment(declared)),
+        lede=declared.note,
+        doubts=tuple(found),
+        facts=_facts(run, words.role(declared), repetitions),
+        rows=tuple(rows[:_MAX_ROWS]),
+        rows_left=max(len(rows) - _MAX_ROWS, 0),
+        repeated=repetitions > 1,
+        charts=_charts(run, samples, analysis, words.hue(declared)),
+        machine=run.fingerprint.facts,
+        tee=run.fingerprint.tee.kind,
+        tee_reasons=run.fingerprint.tee.reasons,
+        parameters=tuple(
+            (p.name.replace("_", " "), p.value, p.comparability) for p in run.parameters
+        ),
+        outputs=tuple(_output(step, excerpts or {}) for step in steps),
+        outputs_left=len(run.steps) - len(steps),
+        downloads=tuple(downloads),
+        digest=digest,
+        redactions=words.enumerate_words(
+            [f"{words.count(count, kind, kind)}" for kind, count in run.redactions]
+        ),
+        source=_source(run),
+        note=run.note,
+        superseded_by=superseded_by,
+        started_at=run.started_at,
+    )
+
+
+def result_rows(run: Run, analysis: Analysis) -> list[ResultRow]:
+    """Return one row a series of the run, the main statistics only, in the order measured."""
+    groups: dict[tuple[str, str, str, tuple[tuple[str, str], ...]], list[Measurement]] = {}
+    for row in run.measurements:
+        if row.statistic in _MAIN:
+            groups.setdefault((row.metric, row.workload, row.statistic, row.params), []).append(row)
+    metrics: dict[str, Metric] = {}
+    found = []
+    for (metric_id, workload, statistic, params), rows in groups.items():
+        metric = metrics.get(metric_id)
+        if metric is None:
+            metric = metrics[metric_id] = analysis.metric(metric_id)
+        series = Series(run.benchmark, workload, metric_id, statistic, params)
+        found.append(_result(series, metric, rows))
+    order = {metric_id: rank for rank, metric_id in enumerate(metrics)}
+    found.sort(key=lambda row: order[row.metric_id])
+    return found
+
+
+def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRow:
+    good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
+    seen = [row.value for row in rows if row.value is not None]
+    unit = unit_for(metric.unit, seen, decimal=series.benchmark == "hardware")
+    values = good or seen
+    suspect = len(seen) - len(good)
+    failed = len(rows) - len(seen)
+    notes = []
+    if suspect:
+        notes.append(f"{suspect} suspect")
+    if failed:
+        notes.append(f"{failed} failed")
+    statistic = words.statistic(series.statistic)
+    low, high = (min(values), max(values)) if values else (0.0, 0.0)
+    middle = median(values) if values else None
+    several = len(values) > 1
+    return ResultRow(
+        title=words.series(series),
+        metric_id=metric.id,
+        metric=metric.title,
+        unit=" · ".join(part for part in (statistic, unit.text) if part),
+        arrow=words.arrow(metric),
+        dots=tuple(
+            Dot(row.value / unit.factor, unit.number(row.value), row.status == Status.SUSPECT)
+            for row in rows
+            if row.value is not None
+        )
+        if len(rows) > 1
+        else (),
+        maximum=max(seen, default=1.0) / unit.factor,
+        n=len(values),
+        value=_text(middle, rows, unit),
+        low=unit.number(low) if several else "",
+        high=unit.number(high) if several else "",
+        spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
+        note=", ".join(notes),
+    )
+
+
+def _text(value: float | None, rows: Sequence[Measurement], unit: DisplayUnit) -> str:
+    if value is None:
+        return "not measured"
+    printed = rows[0].printed
+    if len(rows) == 1 and printed and printed.split(" ")[-1] in (unit.text, printed):
+        return printed.split(" ")[0]
+    return unit.number(value)
+
+
+def _headline(analysis: Analysis, run: Run, title: str, name: str) -> str:
+    for wanted in family(run.benchmark).headlines:
+        rows = [
+            m
+            for m in run.measurements
+            if m.metric == wanted.metric
+            and m.statistic == wanted.statistic
+            and wanted.workload in ("", m.workload)
+            and m.value is not None
+            and m.status == Status.OK
+            and all(v in ("*", dict(m.params).get(k)) for k, v in wanted.params)
+        ]
+        if not rows:
+            continue
+        metric = analysis.metric(wanted.metric)
+        values = [m.value for m in rows if m.value is not None]
+        unit = unit_for(metric.unit, [max(values)])
+        low, high = unit.number(min(values)), unit.number(max(values))
+        span = high if low == high else f"{low} to {high}"
+        return f"{title} on {name}: {wanted.title.lower()} {span} {unit.text}".rstrip()
+    return f"{title} on {name}"
+
+
+def _facts(run: Run, role: str, repetitions: int) -> tuple[tuple[str, str, str], ...]:
+    tool = run.tool
+    when = words.day(run.started_at)
+    took = ""
+    if run.duration_s is not None:
+        took = f"took {words.count(round(run.duration_s), 'second')}"
+    what = (run.benchmark, f"{tool.name} {tool.version}" if tool else "")
+    often = (words.count(repetitions, "repetition"), "")
+    if run.provenance == Provenance.CITED:
+        often = ("n unknown", "as printed")
+    elif run.seed is not None:
+        often = (often[0], f"interleaved, seed {run.seed}")
+    return (
+        ("What", *what),
+        ("Where", run.environment, role),
+        ("When, UTC" if run.duration_s is not None else "Published", when, took),
+        ("How often", *often),
+        (
+            "Provenance",
+            run.provenance,
+            (f"{run.preset} preset" if run.preset else "")
+            + ("" if run.complete else ", incomplete"),
+        ),
+    )
+
+
+def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: str) -> tuple[Chart, ...]:
+    """Return time series of the run: one chart a workload and metric, one line a repetition."""
+    series: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[int, list[Sample]]] = {}
+    for sample in samples:
+        if sample.kind == "time":
+            key = (sample.workload, sample.metric, sample.params)
+            series.setdefault(key, {}).setdefault(sample.repetition, []).append(sample)
+    # Bandwidth over time is I/O operations times block size: one of the two is enough.
+    wanted = [key for key in series if key[1] != "fio.bandwidth"] or list(series)
+    charts = []
+    for index, key in enumerate(wanted[:_MAX_CHARTS]):
+        metric = analysis.metric(key[1])
+        by_repetition = series[key]
+        unit = unit_for(metric.unit, [s.y for rows in by_repetition.values() for s in rows])
+        lines = tuple(
+            Line(
+                f"repetition {repetition + 1}",
+                hue,  # type: ignore[arg-type]
+                tuple(
+                    Point(s.x, s.y / unit.factor, f"{unit.number(s.y)} {unit.text} at {s.x:g} s")
+                    for s in rows
+                ),
+                min(position, 2),
+            )
+            for position, (repetition, rows) in enumerate(sorted(by_repetition.items()))
+        )
+        title = words.series(Series(run.benchmark, key[0], key[1], "value", key[2]))
+        charts.append(
+            LineChart(
+                id=f"time-{index}",
+                title=f"{key[0]}: {title}",
+                subtitle=f"{metric.title.lower()} · {unit.text} · each second",
+                x_title="seconds",
+                unit=unit.text,
+                lines=lines,
+                summary=f"{metric.title} over time, {title}",
+                kind="series",
+            )
+        )
+    return tuple(charts)
+
+
+def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
+    shares = dict(step.conditions)
+    names = (("psi_cpu", "CPU pressure"), ("psi_io", "I/O pressure"), ("steal", "steal"))
+    parts = [f"{text} {shares[name]:.1%}" for name, text in names if name in shares]
+    if "load_before" in shares:
+        parts.append(f"load {shares['load_before']:.2g} before")
+    return Output(
+        name=step.name,
+        repetition="preparation" if step.repetition < 0 else f"repetition {step.repetition + 1}",
+        argv=shlex.join(step.argv),
+        exit_code=step.exit_code,
+        duration=f"{step.duration_s:.1f} s",
+        conditions=", ".join(parts),
+        excerpt=next((excerpts[name] for name in step.raw if name in excerpts), ""),
+        files=step.raw,
+    )
+
+
+def _source(run: Run) -> tuple[str, str, str] | None:
+    if run.source is None:
+        return None
+    edition = f" ({run.source.edition})" if run.source.edition else ""
+    place = f", section {run.source.section}" if run.source.section else ""
+    return f"{run.source.title or run.source.id}{place}{edition}", run.source.address, run.source.id

@@ -1,0 +1,176 @@
+"""Names for people: parameters, series, environments, dates and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sitegen.charts.spec import Hue
+from sitegen.compare import Cell, Series
+from sitegen.config import ROLE_WORDS, Environment
+from sitegen.metrics import Better, Metric, is_headline
+from sitegen.model import Params
+from sitegen.quantity import DisplayUnit, printed_number, significant
+
+ARROWS: Mapping[str, str] = {
+    "higher": "↑ higher is better",
+    "lower": "↓ lower is better",
+    "none": "",
+}
+_ORDER = ("operation", "pattern", "direction", "block_size", "iodepth", "numjobs", "model", "engine",
+          "access", "scheme", "keepalive", "threads", "concurrency", "processes", "requests",
+          "log_level", "statement")  # fmt: skip
+_PATTERNS = {"rand": "random", "seq": "sequential", "randrw": "mixed"}
+_HIDDEN = frozenset({"printed_as", "stated_bottleneck", "gateway_version"})
+_STATISTICS = {"value": "", "mean": "mean", "total": "total", "min": "minimum", "max": "maximum",
+               "stddev": "standard deviation"}  # fmt: skip
+_KIB = 1024
+
+
+def param(key: str, value: str) -> str:
+    """Return one parameter in words: "4 KiB", "depth 64", "8 threads"."""
+    count = value if value != "1" else "1"
+    plural = "" if value == "1" else "s"
+    match key:
+        case "block_size" | "dictionary":
+            text = _binary(value)
+            return text if key == "block_size" else f"dictionary {text}"
+        case "pattern":
+            return _PATTERNS.get(value, value)
+        case "iodepth":
+            return f"depth {value}"
+        case "numjobs":
+            return f"{count} job{plural}"
+        case "threads":
+            return f"{count} thread{plural}"
+        case "cores":
+            return f"{count} core{plural}"
+        case "processes":
+            return f"{count} process{'' if value == '1' else 'es'}"
+        case "concurrency":
+            return f"{significant(float(value))} connections" if value.isdecimal() else value
+        case "requests":
+            return f"{significant(float(value))} requests" if value.isdecimal() else value
+        case "keepalive":
+            return "keep-alive" if value == "true" else "no keep-alive"
+        case "log_level":
+            return f"log level {value}"
+        case "read_share":
+            return f"{float(value):.0%} reads" if _is_number(value) else value
+        case "operation" | "direction" | "scheme" | "model" | "engine" | "access" | "statement":
+            return value
+    return f"{key.replace('_', ' ')} {value}"
+
+
+def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
+    """Return parameters in words, in a fixed order, without those in ``skip``."""
+    known = {key: index for index, key in enumerate(_ORDER)}
+    shown = sorted(
+        (pair for pair in pairs if pair[0] not in skip and pair[0] not in _HIDDEN),
+        key=lambda pair: (known.get(pair[0], len(known)), pair[0]),
+    )
+    words = [param(key, value) for key, value in shown if not (key == "numjobs" and value == "1")]
+    return ", ".join(words)
+
+
+def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
+    """Return what a series is of, for a table row: a headline's title or its parameters."""
+    headline = is_headline(*found)
+    have = dict(found.params)
+    if headline and found.benchmark == "fio":
+        return headline.title
+    words = params(found.params, skip)
+    if not words:
+        return found.workload.replace("-", " ").replace("_", " ")
+    if "pattern" in have or "operation" in have:
+        return words[0].upper() + words[1:]
+    return words[0].upper() + words[1:] if words[0].islower() else words
+
+
+def statistic(name: str) -> str:
+    """Return a statistic in words; percentiles as "99 %"."""
+    if name.startswith("p"):
+        return f"{name[1:]} % below"
+    return _STATISTICS.get(name, name)
+
+
+def environment(declared: Environment) -> str:
+    """Return the name of an environment for a chart."""
+    return declared.title or declared.label
+
+
+def role(declared: Environment) -> str:
+    """Return what kind of platform an environment is."""
+    return ROLE_WORDS.get(declared.role or "", "platform not stated")
+
+
+def is_tee(declared: Environment) -> bool:
+    """Say whether an environment is a TEE, as declared or seen."""
+    return declared.role in ("cpu-tee", "gpu-tee")
+
+
+def hue(declared: Environment) -> Hue:
+    """Return the colour of an environment: that of its role."""
+    return declared.role or "metal"
+
+
+def metric_line(metric: Metric, unit: DisplayUnit, statistic_name: str = "value") -> str:
+    """Return the line under a chart's title: statistic, unit, arrow."""
+    parts = [statistic(statistic_name), unit.text, ARROWS[metric.better]]
+    return " · ".join(part for part in parts if part)
+
+
+def number(cell: Cell, unit: DisplayUnit) -> str:
+    """Return a cell's value in ``unit``: the printed digits where the source used that unit."""
+    if cell.summary is None:
+        return "not measured"
+    if cell.printed:
+        parsed = printed_number(cell.printed)
+        if parsed and abs(parsed[0] * unit.factor - cell.summary.value) <= 1e-9 * abs(
+            cell.summary.value
+        ):
+            decimals = len(cell.printed.split(" ")[0].partition(".")[2])
+            return f"{parsed[0]:,.{decimals}f}".replace("-", "−")
+    return unit.number(cell.summary.value)
+
+
+def count(number_of: int, singular: str, plural: str = "") -> str:
+    """Return "1 run", "3 runs", "1,200 runs"."""
+    return f"{number_of:,} {singular if number_of == 1 else plural or singular + 's'}"
+
+
+def day(started_at: str) -> str:
+    """Return a run's date as precise as it is known: 2026-11-21 07:40 or 2025."""
+    if "T" not in started_at:
+        return started_at
+    return f"{started_at[:10]} {started_at[11:16]}"
+
+
+def enumerate_words(parts: list[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    if len(parts) < 2:  # noqa: PLR2004 - nothing to join
+        return "".join(parts)
+    return ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def arrow(metric: Metric) -> str:
+    """Return the arrow of a metric's better direction, or nothing."""
+    return {Better.HIGHER: "↑", Better.LOWER: "↓"}.get(metric.better, "")
+
+
+def _binary(value: str) -> str:
+    if not value.isdecimal():
+        return value
+    size = int(value)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < _KIB or size % _KIB:
+            return f"{size} {unit}"
+        size //= _KIB
+    return f"{size} TiB"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

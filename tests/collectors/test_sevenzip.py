@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors import sevenzip
+from sitegen.collect import RawOutput, Request, Step
+from sitegen.errors import SitegenError
+from sitegen.model import Measurement, Status, ToolIdentity, params
+
+RAW = Path(__file__).parents[1] / "raw" / "7z"
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "7z"
+TOOL = ToolIdentity("7-Zip", "26.02 (x64)", "/usr/bin/7zz")
+
+
+def request(preset: str = "standard", cpus: int = 2, **settings: str) -> Request:
+    return Request(preset, 3, settings, cpus, Path("/nowhere"), 1 << 40)
+
+
+def step(threads: int, dictionary: int, cpus: int = 2) -> Step:
+    return Step(
+        name=f"threads-{threads}",
+        workload=f"threads-{threads}",
+        argv=("7zz", "b"),
+        timeout_s=60.0,
+        params=params(threads=threads, dictionary=dictionary),
+        context=(("cpus", str(cpus)),),
+    )
+
+
+def parse(name: str, threads: int, dictionary: int, cpus: int = 2) -> tuple[Measurement, ...]:
+    raw = RawOutput(stdout=(RAW / f"{name}.out").read_bytes())
+    return sevenzip.parse(step(threads, dictionary, cpus), raw).measurements
+
+
+def one(found: tuple[Measurement, ...], metric: str, operation: str | None = None) -> Measurement:
+    [match] = [
+        m for m in found if m.metric == metric and dict(m.params).get("operation") == operation
+    ]
+    return match
+
+
+def test_every_number_of_the_average_and_total_rows_is_recorded_in_base_units() -> None:
+    found = parse("mmt1", 1, 1 << 18)
+    text = (RAW / "mmt1.out").read_text()
+    [row] = [line for line in text.splitlines() if line.startswith("Avr:")]
+    left, right = row.removeprefix("Avr:").split("|")
+    for operation, side in (("compress", left), ("decompress", right)):
+        speed, usage, per_usage, rating = side.split()
+        assert one(found, "7z.speed", operation).value == int(speed) * 1024
+        assert one(found, "7z.cpu_usage", operation).value == int(usage) / 100
+        assert one(found, "7z.rating_per_usage", operation).value == int(per_usage)
+        assert one(found, "7z.rating", operation).value == int(rating)
+        assert one(found, "7z.rating", operation).printed == rating
+    assert {m.status for m in found} == {Status.OK}
+
+
+def test_cpu_frequency_is_the_median_of_the_one_thread_line() -> None:
+    found = one(parse("mmt1", 1, 1 << 18), "7z.cpu_frequency")
+    text = (RAW / "mmt1.out").read_text()
+    [line] = [line for line in text.splitlines() if line.startswith("1T CPU Freq")]
+    values = sorted(int(word) for word in line.split(":")[1].split())
+    assert found.value == values[3] * 1e6
+    assert found.unit == "Hz"
+
+
+def test_the_reference_spelling_of_params_and_statistics_is_kept() -> None:
+    found = parse("mmt1", 1, 1 << 18)
+    rating = one(found, "7z.rating", "total")
+    assert rating.statistic == "value"
+    assert one(found, "7z.speed", "compress").statistic == "mean"
+    assert dict(rating.params) == {"operation": "total", "threads": "1", "dictionary": "262144"}
+    assert rating.workload == "threads-1"
+
+
+def test_several_dictionaries_are_known_by_the_largest() -> None:
+    [block] = sevenzip.blocks((RAW / "mmt2-md20.out").read_text())
+    assert block.dictionary_bits == 20
+
+
+def test_a_table_of_another_dictionary_or_thread_count_is_suspect() -> None:
+    assert {m.status for m in parse("mmt1", 1, 1 << 22)} == {Status.SUSPECT}
+    assert {m.status for m in parse("mmt1", 2, 1 << 18)} == {Status.SUSPECT}
+
+
+@pytest.mark.parametrize(("usage", "status"), [("99", Status.OK), ("60", Status.SUSPECT)])
+def test_low_usage_of_one_thread_means_contention(usage: str, status: Status) -> None:
+    text = (RAW / "p7zip-9.20.out").read_text().replace(" 100 ", f" {usage:>3} ")
+    found = sevenzip.parse(step(1, 1 << 22), RawOutput(stdout=text.encode()))
+    assert {m.status for m in found.measurements} == {status}
+
+
+@pytest.mark.parametrize(("cpus", "status"), [(2, Status.OK), (1, Status.OK), (4, Status.OK)])
+def test_several_threads_are_judged_by_decompression_against_what_the_cpus_allow(
+    cpus: int, status: Status
+) -> None:
+    assert {m.status for m in parse("p7zip-16.02", 2, 1 << 22, cpus)} == {status}
+
+
+def test_several_threads_that_did_not_get_their_cpus_are_suspect() -> None:
+    text = (RAW / "p7zip-16.02.out").read_text().replace(" 199 ", " 120 ")
+    found = sevenzip.parse(step(2, 1 << 22), RawOutput(stdout=text.encode()))
+    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+
+
+@pytest.mark.parametrize("name", ["p7zip-16.02", "p7zip-9.20"])
+def test_rows_without_speed_are_read_and_speed_is_absent(name: str) -> None:
+    threads = 2 if name.endswith("16.02") else 1
+    found = parse(name, threads, 1 << 22)
+    assert one(found, "7z.rating", "compress").value in {4864, 2918}
+    assert not [m for m in found if m.metric == "7z.speed"]
+
+
+def test_the_version_is_that_of_the_7_zip_banner() -> None:
+    [block] = sevenzip.blocks((RAW / "p7zip-16.02.out").read_text())
+    assert block.version == "16.02"
+    [block] = sevenzip.blocks((RAW / "p7zip-9.20.out").read_text())
+    assert block.version == "9.20"
+    [block] = sevenzip.blocks((RAW / "mmt1.out").read_text())
+    assert block.version == "26.02"
+
+
+def test_blocks_in_a_row_are_all_found() -> None:
+    text = "".join((RAW / f"{name}.out").read_text() for name in ("mmt1", "mmt2", "p7zip-16.02"))
+    assert [block.threads for block in sevenzip.blocks(text)] == [1, 2, 2]
+
+
+def test_rating_is_rating_per_usage_times_usage() -> None:
+    for name, threads in (("mmt1", 1), ("mmt2", 2)):
+        found = parse(name, threads, 1 << 18)
+        for operation in ("compress", "decompress"):
+            rating = one(found, "7z.rating", operation).value
+            per_usage = one(found, "7z.rating_per_usage", operation).value
+            usage = one(found, "7z.cpu_usage", operation).value
+            assert rating is not None
+            assert per_usage is not None
+            assert usage is not None
+            assert rating == pytest.approx(per_usage * usage, rel=0.02)
+
+
+def test_a_lost_digit_is_an_error_and_not_a_number() -> None:
+    whole = (RAW / "mmt1.out").read_text().rstrip()
+    with pytest.raises(SitegenError, match="Tot: says"):
+        sevenzip.parse(step(1, 1 << 18), RawOutput(stdout=whole[:-1].encode()))
+
+
+def test_a_refused_option_says_so() -> None:
+    raw = RawOutput(
+        stdout=(RAW / "bad-option.out").read_bytes(),
+        stderr=(RAW / "bad-option.err").read_bytes(),
+        exit_code=2,
+    )
+    with pytest.raises(SitegenError, match="code 2: E_INVALIDARG"):
+        sevenzip.parse(step(1, 1 << 18), raw)
+
+
+@given(st.sampled_from(["mmt1", "mmt2-md20", "p7zip-16.02", "p7zip-9.20"]), st.data())
+def test_damaged_output_raises_only_expected_errors(name: str, data: st.DataObject) -> None:
+    whole = (RAW / f"{name}.out").read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    filler = data.draw(st.binary(max_size=8))
+    tail = data.draw(st.integers(cut, len(whole)))
+    raw = RawOutput(stdout=whole[:cut] + filler + whole[tail:])
+    try:
+        found = sevenzip.parse(step(1, 1 << 18), raw).measurements
+    except SitegenError:
+        return
+    assert all(m.value is not None and m.value >= 0 for m in found)
+
+
+def test_the_default_plan_is_the_same_on_every_machine_but_for_all_cpus() -> None:
+    small = sevenzip.plan(TOOL, request(cpus=2))
+    large = sevenzip.plan(TOOL, request(cpus=64))
+    assert [s.name for s in small.steps] == [f"threads-{n}" for n in (1, 2, 4, 8)]
+    assert [s.name for s in large.steps] == [f"threads-{n}" for n in (1, 2, 4, 8, 64)]
+    assert small.parameters == large.parameters
+    assert small.steps[0].argv == ("/usr/bin/7zz", "b", "1", "-mmt1", "-md22")
+    assert dict(small.steps[0].params) == {"threads": "1", "dictionary": "4194304"}
+
+
+def test_thorough_leaves_the_dictionaries_to_7_zip() -> None:
+    [first, *_] = sevenzip.plan(TOOL, request("thorough")).steps
+    assert first.argv[-1] == "-mmt1"
+    assert dict(first.params)["dictionary"] == str(1 << 25)
+
+
+def test_settings_choose_threads_dictionary_and_iterations() -> None:
+    plan = sevenzip.plan(TOOL, request(threads="32,1", dictionary="20", iterations="3"))
+    assert [s.argv[2:] for s in plan.steps] == [
+        ("3", "-mmt1", "-md20"),
+        ("3", "-mmt32", "-md20"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"threads": "0"},
+        {"threads": "two"},
+        {"threads": ""},
+        {"threads": "1,-2"},
+        {"threads": "99999"},
+        {"dictionary": "17"},
+        {"dictionary": "22m"},
+        {"iterations": "0"},
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, str]) -> None:
+    with pytest.raises(SitegenError, match="--set 7z"):
+        sevenzip.plan(TOOL, request(**settings))
+
+
+def _samples() -> Iterator[Path]:
+    return iter(sorted(SAMPLES.glob("*"))) if SAMPLES.is_dir() else iter(())
+
+
+def test_published_outputs_of_other_people_are_read() -> None:
+    found = list(_samples())
+    if not found:
+        pytest.skip("no published samples beside this checkout")
+    for path in found:
+        text = path.read_text("utf-8").replace("<br>", "\n")
+        text = "\n".join(
+            line.replace('<span class="line">', "").replace("</span>", "")
+            for line in text.splitlines()
+        )
+        blocks = sevenzip.blocks(text)
+        assert len(blocks) >= 2, path.name
+        assert {block.dictionary_bits for block in blocks} == {25}
