@@ -33,6 +33,7 @@ from sitegen.model import (
 BENCHMARK = "ab"
 SETTINGS = {
     "url": "address to measure instead of the server that is started on loopback",
+    "server": "nginx or python, the server to start (default: nginx where it is installed)",
     "access": "how that address is reached, such as tproxy (default: direct)",
     "insecure": "yes: measure an https address whose certificate cannot be verified",
     "concurrency": "comma-separated connections at once (default: 200,500,1000,2000)",
@@ -104,13 +105,19 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     else:
         machine = Host()
         openssl, nginx = machine.find("openssl"), machine.find("nginx")
+        server = given.get("server", "nginx" if nginx else "python")
+        if server not in {"nginx", "python"} or (server == "nginx" and nginx is None):
+            raise SitegenError(
+                f"there is no server {server!r} here",
+                where="--set ab.server",
+                fix="use python, or nginx after `apt install nginx`",
+            )
         if openssl is None:
             raise SitegenError(
                 "openssl is needed once for a certificate", where="ab", fix="apt install openssl"
             )
         prepare.append(_certificate_step(openssl, context))
         http, https = ab_target.free_ports(2)
-        server = "nginx" if nginx else "python"
         access, body, key = "loopback", str(len(ab_target.BODY)), "RSA-2048"
         addresses = {
             "http": f"http://{ab_target.LOOPBACK}:{http}/",
@@ -118,7 +125,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         }
         context += [
             ("server", server),
-            ("server_path", nginx or sys.executable),
+            ("server_path", (nginx if server == "nginx" else None) or sys.executable),
             ("http", str(http)),
             ("https", str(https)),
             ("tls", tls),

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from collectors import histogram
 from sitegen.collect import RawOutput, Reading, Step
@@ -181,12 +182,17 @@ class _Writer:
         self.add("error_rate", "value", "ratio", 1 - good / max(complete, 1))
 
     def cpu(self, raw: RawOutput) -> None:
-        if raw.duration_s <= 0:
+        # To the millisecond, as archived: reading the archived run gives the same numbers.
+        duration = round(raw.duration_s, 3)
+        if duration <= 0:
             return
         if raw.cpu_s is not None:
-            self.add("client_cpu_usage", "mean", "ratio", raw.cpu_s / raw.duration_s)
+            # Of one ab: each is one thread, and near 1 it is the limit itself.
+            processes = int(dict(self.step.params)["processes"])
+            usage = round(raw.cpu_s, 3) / duration / processes
+            self.add("client_cpu_usage", "mean", "ratio", usage)
         if (seconds := raw.get("server_cpu_s")) is not None:
-            self.add("server_cpu_usage", "mean", "ratio", float(seconds) / raw.duration_s)
+            self.add("server_cpu_usage", "mean", "ratio", float(seconds) / duration)
 
     def histogram(self, counts: Mapping[int, int]) -> None:
         self.samples += [
@@ -228,7 +234,7 @@ def _status(step: Step, reports: list[Report], requested: int) -> Status:
 def _reason(raw: RawOutput) -> str:
     said = raw.stderr.decode("utf-8", "replace").strip().splitlines()
     lines = [line.strip() for line in said if line.strip()]
-    for sign in ("apr_", "socket:", "SSL", "sitegen:", "ab:"):
+    for sign in ("apr_", "socket:", "SSL handshake", "sitegen:", "ab:"):
         if told := [line for line in lines if sign in line]:
             return told[-1][:300]
     return lines[-1][:300] if lines else "it said nothing"
@@ -237,7 +243,7 @@ def _reason(raw: RawOutput) -> str:
 def split(text: str) -> list[str]:
     """Return the text of each ab in a row of outputs, from banner to banner."""
     starts = [match.start() for match in _BANNER.finditer(text)]
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [text[start:end] for start, end in pairwise([*starts, len(text)])]
 
 
 def report_in(text: str) -> Report:
@@ -290,7 +296,11 @@ def report_in(text: str) -> Report:
 
 def read_percentiles(data: bytes) -> dict[str, str]:
     """Return statistic -> milliseconds as printed, from the file of ``-e`` (to 1 us)."""
-    rows = dict(re.findall(r"^(\d{1,3}),(\d{1,12}\.\d{1,9})$", data.decode("ascii", "replace"), re.MULTILINE))
+    rows = dict(
+        re.findall(
+            r"^(\d{1,3}),(\d{1,12}\.\d{1,9})$", data.decode("ascii", "replace"), re.MULTILINE
+        )
+    )
     names = {"0": "min", "100": "max"} | {str(p): f"p{p}" for p in _CSV_PERCENTS}
     return {name: rows[percent] for percent, name in names.items() if percent in rows}
 

@@ -137,7 +137,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     target = _target(given)
     if target is None and needed * 1.05 + _SPARE_BYTES > request.free_bytes:
         raise SitegenError(
-            f"fio's file takes {needed / 1e9:.1f} GB, {request.free_bytes / 1e9:.1f} GB are free",
+            f"the file takes {needed / 1e9:.1f} GB, {request.free_bytes / 1e9:.1f} GB are free",
             where=BENCHMARK,
             fix="free some space, or `--set fio.size=1G`, or `--set fio.directory=` another disk",
         )

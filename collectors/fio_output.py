@@ -179,6 +179,7 @@ class _Reader:
         if len(parts) == 1:
             self._iops_samples(parts[0], where)
         self._add("fio.bandwidth", "value", "B/s", moved / runtime, where)
+        self._add("fio.io_bytes", "value", "B", moved, where)
         self._latency("fio.latency", "lat", parts, where)
         self._latency("fio.completion_latency", "clat", parts, where, spread=False)
         self._latency("fio.submission_latency", "slat", parts, where, spread=False)

@@ -51,7 +51,9 @@ _ROW = re.compile(r"^\s*(\d\d):\s", re.MULTILINE)
 _AVERAGE = re.compile(r"^Avr:[ \t]+(\d{1,12}(?:[ \t|]+\d{1,12})*)[ \t]*$", re.MULTILINE)
 _TOTAL = re.compile(r"^Tot:[ \t]+(\d{1,12})[ \t]+(\d{1,12})[ \t]+(\d{1,12})[ \t]*$", re.MULTILINE)
 _FREQUENCY = re.compile(r"^(?:1T )?CPU Freq(?: \(MHz\))?:((?:[ \t]+\d{1,6})+)[ \t]*$", re.MULTILINE)
-_TWO_THREADS = re.compile(r"^2T CPU Freq \(MHz\):((?:[ \t]+\d{1,5}%[ \t]+\d{1,6})+)[ \t]*$", re.MULTILINE)
+_TWO_THREADS = re.compile(
+    r"^2T CPU Freq \(MHz\):((?:[ \t]+\d{1,5}%[ \t]+\d{1,6})+)[ \t]*$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)

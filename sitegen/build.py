@@ -189,7 +189,7 @@ class _Build:
         self._data_pages()
         self._whole_site_files()
 
-    def _page(self, path: str, template: str, **values: object) -> None:
+    def _page(self, path: str, template: str, **values: Any) -> None:  # noqa: ANN401 - page values
         folder = path.removesuffix("index.html")
         self.pages[path] = self.renderer.page(template, folder, **values).encode()
         self.rendered += 1

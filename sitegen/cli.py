@@ -221,7 +221,7 @@ def export_(form: str, output: Path | None, archive: Path | None, config_file: P
     if output:
         output.write_bytes(data)
     else:
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
 
 
 @main.command()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sitegen.model import MetricDefinition, Params
+from sitegen.quantity import DisplayUnit, unit_for
 
 
 class Better(StrEnum):
@@ -36,7 +37,7 @@ class Metric:
 
     ``unit`` is the base unit of stored values. ``resolution`` is the smallest step that the
     tool prints, in that unit. ``margin`` is the effect, as a share, below which a difference
-    is not called one.
+    is not called one. ``shown_in`` fixes the display unit where the field has a usual one.
     """
 
     id: str
@@ -48,6 +49,11 @@ class Metric:
     resolution: float | None = None
     margin: float = 0.02
     source: str = ""
+    shown_in: str = ""
+
+    def unit_for(self, values: Iterable[float | None]) -> DisplayUnit:
+        """Return the unit that ``values`` of this metric are shown in, when together."""
+        return unit_for(self.unit, values, self.shown_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ METRICS: Mapping[str, Metric] = {
                source="fio documentation, JSON output, `iops`"),
         Metric("fio.bandwidth", "Bandwidth", "B/s", H,
                "Bytes moved, divided by the run time; the bytes that the benchmark asked for, not those that reached a device.",
-               source="fio documentation, JSON output, `bw_bytes`"),
+               source="fio documentation, JSON output, `bw_bytes`", shown_in="MiB/s"),
         Metric("fio.latency", "Latency", "s", L,
                "Time from the submission of an operation to its completion, at the queue depth of the workload.",
                source="fio documentation, `lat`"),
@@ -127,10 +133,10 @@ METRICS: Mapping[str, Metric] = {
                source="Linux block layer statistics, as fio reports them"),
         Metric("ab.requests_per_second", "Requests a second", "1/s", H,
                "Completed requests divided by the time of the test. Completed includes failed ones. For several processes: all completed requests divided by the time from the first start to the last end.",
-               source="ApacheBench, `Requests per second`"),
+               source="ApacheBench, `Requests per second`", shown_in="/s"),
         Metric("ab.ok_requests_per_second", "Successful requests a second", "1/s", H,
                "Completed requests that neither failed nor were answered outside 2xx, divided by the time of the test. Where a request can be both, the lower bound.",
-               source="computed from ApacheBench's counts"),
+               source="computed from ApacheBench's counts", shown_in="/s"),
         Metric("ab.latency", "Latency", "s", L,
                "Time from the start of the connection to the last byte, over all requests of a closed loop: a stalled server also stops the arrivals, so tails are optimistic.",
                resolution=0.001, source="ApacheBench, `Total` and percentiles"),
@@ -172,7 +178,7 @@ METRICS: Mapping[str, Metric] = {
                source="7-Zip, `R/U`"),
         Metric("7z.speed", "Speed", "B/s", H,
                "Bytes of uncompressed data handled a second, for compression or for decompression.",
-               source="7-Zip, `Speed`"),
+               source="7-Zip, `Speed`", shown_in="KiB/s"),
         Metric("7z.cpu_usage", "CPU usage", "ratio", N,
                "CPU time divided by wall time: 1 is one busy CPU. Less than the threads asked for means contention, or a phase that does not scale.",
                scale=Scale.DIFFERENCE, source="7-Zip, `Usage`"),
@@ -208,7 +214,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("llm.prompt_eval_rate", "Prompt evaluation rate", "tokens/s", H,
                "Input tokens divided by the time that the model spent on them.", source="Ollama, `prompt eval rate`"),
         Metric("llm.request_throughput", "Requests a second", "1/s", H,
-               "Completed requests divided by the time of the test.", source="vLLM benchmark"),
+               "Completed requests divided by the time of the test.", source="vLLM benchmark", shown_in="/s"),
         Metric("llm.goodput", "Requests a second within the objective", "1/s", H,
                "Requests that met the latency objective, divided by the time of the test.", source="vLLM benchmark"),
         Metric("llm.error_rate", "Error rate", "ratio", L,
@@ -222,21 +228,21 @@ METRICS: Mapping[str, Metric] = {
         Metric("zktls.setup_time", "Set-up time", "s", L, "Time of the one-off set-up.", source="sitegen"),
         Metric("zktls.proof_size", "Proof size", "B", L,
                "Bytes of the proof. Two proofs of very different size are not the same proof.",
-               scale=Scale.EXACT, source="as printed"),
+               scale=Scale.EXACT, source="as printed", shown_in="B"),
         Metric("zktls.proving_speed", "Proving speed", "Hz", H,
-               "Cycles of the proven program divided by proving time.", source="as printed"),
+               "Cycles of the proven program divided by proving time.", source="as printed", shown_in="kHz"),
         Metric("zktls.proven_throughput", "Proven throughput", "B/s", H,
                "Bytes of the proven statement divided by proving time.", source="sitegen"),
-        Metric("zktls.hash_speed", "Hash speed", "B/s", H, "Bytes hashed a second, as printed.", source="as printed"),
+        Metric("zktls.hash_speed", "Hash speed", "B/s", H, "Bytes hashed a second, as printed.", source="as printed", shown_in="MB/s"),
         Metric("zktls.memory_bandwidth_utilisation", "Memory bandwidth, relative", "ratio", N,
                "Hash speed relative to the CPU baseline, as printed; not a measured bandwidth.",
                scale=Scale.DIFFERENCE, source="as printed"),
         Metric("zktls.peak_memory", "Peak memory", "B", L, "Largest resident size of the prover.", source="sitegen"),
-        Metric("hardware.memory_capacity", "Memory capacity", "B", H, "Memory of the device.", source="datasheet"),
+        Metric("hardware.memory_capacity", "Memory capacity", "B", H, "Memory of the device.", source="datasheet", shown_in="GB"),
         Metric("hardware.memory_bandwidth", "Memory bandwidth", "B/s", H,
-               "Bandwidth of the device's memory: a datasheet's peak, or measured.", source="datasheet"),
+               "Bandwidth of the device's memory: a datasheet's peak, or measured.", source="datasheet", shown_in="GB/s"),
         Metric("hardware.int8_compute", "INT8 compute", "op/s", H,
-               "Peak 8-bit integer operations a second, as the publication gives them.", source="datasheet"),
+               "Peak 8-bit integer operations a second, as the publication gives them.", source="datasheet", shown_in="Top/s"),
         Metric("hardware.price", "Price", "USD/h", L, "Price of an hour, as the publication gives it.", source="as printed"),
         Metric("secure-inference.e2e_latency", "Request latency", "s", L, "From request to answer.", source="sitegen"),
         Metric("secure-inference.attestation_time", "Attestation time", "s", L, "Time to attest the server.", source="sitegen"),

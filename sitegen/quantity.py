@@ -21,11 +21,11 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "USD/h": ((1.0, "USD/h"),),
     "count": ((1.0, ""),),
 }
-#: Metrics of whole devices are stated in powers of ten, as their datasheets do.
-_DECIMAL = {
-    "B/s": ((1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s"), (1e12, "TB/s")),
-    "B": ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB")),
-}
+#: Units that a metric may always be shown in, whatever its size.
+_NAMED = {
+    "/s": 1.0, "KiB/s": 2.0**10, "MiB/s": 2.0**20, "MB/s": 1e6, "GB/s": 1e9, "GB": 1e9,
+    "B": 1.0, "kHz": 1e3, "Top/s": 1e12,
+}  # fmt: skip
 #: What one of a printed unit is in the base unit; only needed where the value is 0.
 _PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s": 1e3, "1/s": 1.0}
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
@@ -43,23 +43,24 @@ class DisplayUnit:
         return significant(value / self.factor, digits)
 
 
-def unit_for(unit: str, values: Iterable[float | None], *, decimal: bool = False) -> DisplayUnit:
-    """Return the scale in which the largest of ``values`` reads best."""
-    scales = (_DECIMAL.get(unit) if decimal else None) or _SCALES.get(unit) or ((1.0, unit),)
+def unit_for(unit: str, values: Iterable[float | None], shown_in: str = "") -> DisplayUnit:
+    """Return the scale in which the largest of ``values`` reads best, or ``shown_in``."""
+    if shown_in:
+        return DisplayUnit(_NAMED[shown_in], shown_in)
+    scales = _SCALES.get(unit) or ((1.0, unit),)
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     chosen = scales[0]
     for scale in scales:
-        # IOPS read well up to 10,000 and latency up to 1,000 of the smaller unit.
         if largest >= scale[0] * (0.99995 if scale is not scales[0] else 0):
             chosen = scale
     return DisplayUnit(*chosen)
 
 
-def display(value: float | None, unit: str, digits: int = 3, *, decimal: bool = False) -> str:
+def display(value: float | None, unit: str, digits: int = 3) -> str:
     """Return ``value`` with its unit, or "not measured"."""
     if value is None:
         return "not measured"
-    scale = unit_for(unit, (value,), decimal=decimal)
+    scale = unit_for(unit, (value,))
     return f"{scale.number(value, digits)} {scale.text}".rstrip()
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 import orjson
@@ -61,7 +62,7 @@ class Renderer:
             fact_title=_fact_title,
         )
 
-    def page(self, template: str, path: str, *, root: str | None = None, **values: object) -> str:
+    def page(self, template: str, path: str, *, root: str | None = None, **values: Any) -> str:  # noqa: ANN401 - page values
         """Return one page; ``path`` is its folder in the site, for the links that leave it."""
         up = "../" * path.count("/") if root is None else root
         return self._jinja.get_template(template).render(root=up, path=path, **values)

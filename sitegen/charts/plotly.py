@@ -65,10 +65,10 @@ def _bars(spec: BarChart) -> Figure:
     # Plotly gives bars of several colours no ground under their hatching, so doubt has a trace.
     sure = [row for row in layout.rows if not row.mark.doubt]
     doubtful = [row for row in layout.rows if row.mark.doubt]
-    traces = [_bar_trace(sure, spec, unit_px)]
+    traces = [_bar_trace(sure, spec)]
     traces[0]["marker"] = {"color": [f"var(--{row.mark.hue})" for row in sure]}
     if doubtful:
-        traces.append(_bar_trace(doubtful, spec, unit_px))
+        traces.append(_bar_trace(doubtful, spec))
         traces[1]["marker"] = {
             "color": "var(--doubt)",
             "line": {"color": "var(--doubt-line)", "width": 1},
@@ -96,7 +96,7 @@ def _bars(spec: BarChart) -> Figure:
     }
     axis = {"showgrid": False, "zeroline": False, "fixedrange": True}
     return {
-        "data": [*traces, texts],
+        "data": [*traces, *_bar_whiskers(layout.rows, 2.0 * unit_px), texts],
         "layout": {
             **_layout(layout.height, layout.gutter, 0, 0, 0),
             "xaxis": {
@@ -126,7 +126,7 @@ def _bars(spec: BarChart) -> Figure:
     }
 
 
-def _bar_trace(rows: list[BarRow], spec: BarChart, unit_px: float) -> Figure:
+def _bar_trace(rows: list[BarRow], spec: BarChart) -> Figure:
     marks = [row.mark for row in rows]
     return {
         "type": "bar",
@@ -136,20 +136,34 @@ def _bar_trace(rows: list[BarRow], spec: BarChart, unit_px: float) -> Figure:
         "width": _BAR,
         "customdata": [plain(mark_sentence(row.mark, row.group, spec.unit)) for row in rows],
         "hovertemplate": _HOVER,
-        "error_x": _errors(
-            [(mark.value, mark.low, mark.high) for mark in marks], 2.0 * unit_px, _INK
-        ),
     }
+
+
+def _bar_whiskers(rows: tuple[BarRow, ...], least: float) -> list[Figure]:
+    """Draw whiskers as a trace of their own: a bar without one would still get its caps."""
+    wide = [row for row in rows if _reach(row.mark.value, row.mark.low, row.mark.high, least)]
+    if not wide:
+        return []
+    values = [(row.mark.value, row.mark.low, row.mark.high) for row in wide]
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [row.mark.value for row in wide],
+            "y": [row.top + _BAR // 2 for row in wide],
+            "marker": {"opacity": 0},
+            "hoverinfo": "skip",
+            "error_x": _errors(values, least, _INK),
+        }
+    ]
 
 
 def _text_place(mark: Mark, unit_px: float) -> float:
     """Return where a bar's text begins: after its bar and the whisker that is drawn."""
     if mark.value is None or not drawable(mark.value):
         return 0.0
-    ends = [0.0, mark.value]
-    if mark.low is not None and mark.high is not None and mark.high - mark.low > 2 * unit_px:
-        ends.append(mark.high)
-    return max(ends)
+    reach = _reach(mark.value, mark.low, mark.high, 2.0 * unit_px)
+    return max(0.0, mark.value, mark.value + reach[1] if reach else 0.0)
 
 
 def _bar_text(mark: Mark, layout: BarLayout) -> str:
@@ -266,21 +280,19 @@ def _trace(line: Line, spec: LineChart, layout: Frame, points: list[Point]) -> F
     return trace
 
 
+def _reach(
+    value: float | None, low: float | None, high: float | None, least: float
+) -> tuple[float, float] | None:
+    """Return how far a whisker reaches down and up; None where it is no wider than ``least``."""
+    if value is None or low is None or high is None or not (drawable(low) and drawable(high)):
+        return None
+    return (value - low, high - value) if high - low > least else None
+
+
 def _errors(
     values: list[tuple[float | None, float | None, float | None]], least: float, colour: str
 ) -> Figure:
-    """Word the whiskers, of which those not wider than ``least`` are left out."""
-    reaches = [
-        (value - low, high - value)
-        if value is not None
-        and low is not None
-        and high is not None
-        and drawable(low)
-        and drawable(high)
-        and high - low > least
-        else (None, None)
-        for value, low, high in values
-    ]
+    reaches = [_reach(*value, least) or (0.0, 0.0) for value in values]
     return {
         "type": "data",
         "array": [above for _, above in reaches],
@@ -288,7 +300,7 @@ def _errors(
         "thickness": 1.5,
         "width": 3,
         "color": colour,
-        "visible": any(above is not None for above, _ in reaches),
+        "visible": any(map(any, reaches)),
     }
 
 
@@ -352,7 +364,7 @@ def _ends(low: float, high: float, *, log: bool) -> Figure:
 
 
 def _ticks(ticks: tuple[tuple[float, str], ...], *, zoomable: bool) -> Figure:
-    apart = {"ticks": "outside", "ticklen": 4, "tickcolor": _CLEAR}
+    apart = {"ticks": "outside", "ticklen": 2, "tickcolor": _CLEAR}
     if zoomable:  # only ticks that Plotly chooses follow a zoom; these begin as ours
         return {**apart, "tickmode": "auto", "nticks": len(ticks) + 1}
     return {

@@ -753,7 +753,7 @@ def factor_strip(marks: Sequence[FactorMark], *, axis: FactorAxis) -> str:
 
 
 def _free(taken: list[tuple[float, float]], x_from: float, x_to: float) -> bool:
-    return all(x_from > end + _GAP or x_to < start - _GAP for start, end in taken)
+    return all(x_from > end + 1 or x_to < start - 1 for start, end in taken)
 
 
 def _factor_mark(
@@ -786,10 +786,10 @@ def _factor_mark(
         reach = text_width(label) + 4
         if x_to + reach <= width + _STRIP_MARGIN or x_from - reach < 0:
             shape += f'<text class="c-{hue}" x="{x_to + 4:.1f}" y="4">{escape(label)}</text>'
-            x_to += reach
+            x_to += reach + _GAP
         else:
             shape += f'<text class="e c-{hue}" x="{x_from - 4:.1f}" y="4">{escape(label)}</text>'
-            x_from -= reach
+            x_from -= reach + _GAP
     return x_from, x_to, shape
 
 

@@ -9,9 +9,9 @@ from itertools import groupby
 from sitegen.caveats import Rule
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.compare import Analysis, Cell, Series
-from sitegen.metrics import Better, Family, Metric, Panel, Scale, family, matches
+from sitegen.metrics import Better, Family, Metric, Panel, family, matches
 from sitegen.model import Provenance, Run, Sample, StepRecord
-from sitegen.quantity import DisplayUnit, significant, unit_for
+from sitegen.quantity import DisplayUnit, significant
 from sitegen.report import costs, words
 from sitegen.report.costs import CostTable, Finding
 
@@ -144,6 +144,14 @@ def page(
     )
 
 
+def leading_chart(analysis: Analysis, benchmark: str) -> Chart | None:
+    """Return the first chart of a benchmark's page, for the front page."""
+    charts = _panels(analysis, family(benchmark), analysis.of(benchmark))
+    if not charts:
+        return None
+    return replace(charts[0], id=f"{benchmark}-{charts[0].id}")
+
+
 def commands_of(run: Run) -> tuple[Command, ...]:
     """Return the command of each workload's first step in a run that was read whole."""
     found: dict[tuple[str, str], StepRecord] = {}
@@ -254,10 +262,7 @@ def _takes(panel: Panel, series: Series) -> bool:
 
 
 def _unit(metric: Metric, cells: Iterable[Cell]) -> DisplayUnit:
-    if metric.scale == Scale.EXACT:
-        return DisplayUnit(1.0, metric.unit)
-    decimal = metric.id.startswith("hardware.") or metric.id == "zktls.hash_speed"
-    return unit_for(metric.unit, [c.summary.value for c in cells if c.summary], decimal=decimal)
+    return metric.unit_for([c.summary.value for c in cells if c.summary])
 
 
 def _bar_chart(analysis: Analysis, panel: Panel, cells: Sequence[Cell], chart_id: str) -> BarChart:
@@ -466,7 +471,7 @@ def _distributions(
     for index, ((workload, metric_id, params), by_label) in enumerate(sorted(found.items())):
         metric = analysis.metric(metric_id)
         tops = [x for bins in by_label.values() for x in _body(bins)]
-        unit = unit_for(metric.unit, [sorted(tops)[len(tops) // 2]])
+        unit = metric.unit_for([sorted(tops)[len(tops) // 2]])
         lines = tuple(
             Line(
                 words.environment(analysis.config.environment(label)),
@@ -536,7 +541,9 @@ def _figures(
     by_series: dict[Series, dict[str, Cell]] = {}
     for cell in cells:
         by_series.setdefault(cell.series, {})[cell.environment] = cell
-    ordered = sorted(by_series, key=lambda s: (not _shown_first(s), s.metric, s.statistic, s))
+    ordered = sorted(
+        by_series, key=lambda s: (not _shown_first(s), s.metric, s.statistic, words.natural(s))
+    )
     rows = []
     for series in ordered[:_MAX_FIGURES]:
         found = by_series[series]

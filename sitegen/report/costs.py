@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sitegen.charts.spec import FactorMark
 from sitegen.compare import Analysis, Comparison
 from sitegen.metrics import Better, family
-from sitegen.quantity import percent, significant, unit_for
+from sitegen.quantity import percent, significant
 from sitegen.report import words
 from sitegen.stats import Word
 
@@ -114,21 +114,14 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
 def _ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
     return sorted(
         comparisons,
-        key=lambda c: (not c.headline, c.series.metric, c.series.workload, _natural(c)),
-    )
-
-
-def _natural(comparison: Comparison) -> tuple[tuple[str, int, str], ...]:
-    return tuple(
-        (key, int(value) if value.isdecimal() else 0, value)
-        for key, value in comparison.series.params
+        key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)),
     )
 
 
 def _row(comparison: Comparison, hue: str) -> CostRow:
     metric, side, base = comparison.metric, comparison.side, comparison.baseline
     values = [c.summary.value for c in (side, base) if c.summary]
-    unit = unit_for(metric.unit, [min(values)] if values else [], decimal=_decimal(metric.id))
+    unit = metric.unit_for([min(values)] if values else [])
     title = words.series(comparison.series)
     statistic = words.statistic(comparison.series.statistic)
     doubt = comparison.doubt
@@ -188,10 +181,6 @@ def _detail(comparison: Comparison) -> str:
     if comparison.word == Word.NO_DIFFERENCE:
         return f"above {comparison.metric.margin:.0%}"
     return ""
-
-
-def _decimal(metric_id: str) -> bool:
-    return metric_id.startswith("hardware.") or metric_id == "zktls.hash_speed"
 
 
 @dataclass(frozen=True, slots=True)

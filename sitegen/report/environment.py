@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sitegen.compare import Analysis
 from sitegen.metrics import family, is_headline
 from sitegen.model import Fact, Run
-from sitegen.quantity import unit_for
 from sitegen.report import costs, overview, words
 from sitegen.report.costs import CostTable
 from sitegen.report.overview import LatestRun
@@ -91,7 +90,7 @@ def _headlines(analysis: Analysis, label: str, benchmarks: Sequence[str]) -> tup
             summary = cell.summary
             if summary is None:
                 continue
-            unit = unit_for(metric.unit, [summary.value], decimal=benchmark == "hardware")
+            unit = metric.unit_for([summary.value])
             found.append(
                 Headline(
                     benchmark,

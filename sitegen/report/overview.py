@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sitegen.charts.spec import FactorMark
+from sitegen.charts.spec import Chart, FactorMark
 from sitegen.compare import Analysis
 from sitegen.metrics import FAMILIES, family
 from sitegen.model import Provenance, Run
+from sitegen.report import benchmark as benchmark_page
 from sitegen.report import costs, words
 from sitegen.report.costs import CostRow, CostTable
 
@@ -32,7 +33,7 @@ class OverviewGroup:
     title: str
     rows: tuple[OverviewRow, ...]
     absent: str
-    finding: str
+    chart: Chart | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +172,9 @@ def _group(analysis: Analysis, benchmark: str) -> OverviewGroup:
     absent = ""
     if not rows:
         count = len({cell.environment for cell in analysis.of(benchmark)})
-        absent = f"{words.count(count, 'environment')}, none of them a TEE beside its baseline"
-    return OverviewGroup(
-        benchmark,
-        family(benchmark).title,
-        tuple(rows),
-        absent,
-        costs.finding(analysis, benchmark, costs.tables(analysis, benchmark)).sentence,
-    )
+        absent = f"{words.count(count, 'environment')}, no TEE among them beside its own baseline"
+    chart = benchmark_page.leading_chart(analysis, benchmark)
+    return OverviewGroup(benchmark, family(benchmark).title, tuple(rows), absent, chart)
 
 
 def _facts(analysis: Analysis, runs: Sequence[Run]) -> tuple[tuple[str, str, str], ...]:

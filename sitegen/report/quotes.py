@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from sitegen.compare import Analysis, Cell
 from sitegen.errors import SitegenError
 from sitegen.metrics import matches
-from sitegen.quantity import DisplayUnit, percent, printed_number, significant, unit_for
+from sitegen.model import Params
+from sitegen.quantity import DisplayUnit, percent, printed_number, significant
 from sitegen.report import words
 
+_PRINTED = {"us": "µs", "1/s": "/s", "bytes": "B"}
 _UNITS = {"GB/s": 1e9, "MB/s": 1e6, "MiB/s": 2.0**20, "GiB/s": 2.0**30, "%": 0.01, "ms": 1e-3,
           "us": 1e-6, "s": 1.0, "k/s": 1e3, "MB": 1e6, "MHz": 1e6, "kHz": 1e3}  # fmt: skip
 
@@ -27,6 +29,7 @@ class Quote:
     unit: DisplayUnit
     text: str
     run: str
+    params: Params = ()
 
     def __str__(self) -> str:
         """Return the value with its unit as a link to its run."""
@@ -36,6 +39,13 @@ class Quote:
     def address(self) -> str:
         """The run's page, from a benchmark's page."""
         return f"../runs/{self.run}/index.html"
+
+    def param(self, key: str) -> float:
+        """Return a numeric parameter of the figure, such as its cores."""
+        try:
+            return float(dict(self.params)[key])
+        except (KeyError, ValueError):
+            raise SitegenError(f"the figure has no number {key!r}") from None
 
     def to(self, unit: str, digits: int = 3) -> str:
         """Return the value in another unit, without a link."""
@@ -61,11 +71,13 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
         cell = _cell(analysis, benchmark, metric, env, workload, statistic, params)
         assert cell.summary is not None
         known = analysis.metric(metric)
-        unit = unit_for(known.unit, [cell.summary.value])
+        unit = known.unit_for([cell.summary.value])
         if cell.printed and (parsed := printed_number(cell.printed)) and parsed[0]:
             name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text
-            unit = DisplayUnit(cell.summary.value / parsed[0], "µs" if name == "us" else name)
-        return Quote(cell.summary.value, unit, words.number(cell, unit), cell.runs[-1])
+            unit = DisplayUnit(cell.summary.value / parsed[0], _PRINTED.get(name, name))
+        return Quote(
+            cell.summary.value, unit, words.number(cell, unit), cell.runs[-1], cell.series.params
+        )
 
     def overhead(
         metric: str, env: str, *, against: str = "", workload: str = "", statistic: str = "",
@@ -86,7 +98,7 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
                 and matches(dict(series.params), tuple(wanted.items()))
                 and comparison.share is not None
             ):
-                return f"{percent(comparison.share)} %"
+                return f"{percent(comparison.share).lstrip('+')} %"
         raise SitegenError(f"no comparison of {metric} in {env}")
 
     def doubtful(rule: str) -> int:
@@ -100,9 +112,13 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
         "overhead": overhead,
         "doubtful": doubtful,
         "cells": cells,
-        "number": significant,
+        "number": _number,
         "percent": lambda share, digits=1: f"{share * 100:.{digits}f} %",
     }
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:,.0f}" if value == int(value) else significant(value, digits)
 
 
 def _cell(  # noqa: PLR0913 - what picks a cell

@@ -16,7 +16,7 @@ from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
 from sitegen.compare import Analysis, Series
 from sitegen.metrics import Metric, family
 from sitegen.model import Fact, Measurement, Provenance, Run, Sample, Status, StepRecord
-from sitegen.quantity import DisplayUnit, significant, unit_for
+from sitegen.quantity import DisplayUnit, significant
 from sitegen.report import words
 
 _MAX_ROWS = 240
@@ -186,7 +186,7 @@ def result_rows(run: Run, analysis: Analysis) -> list[ResultRow]:
 def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRow:
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
     seen = [row.value for row in rows if row.value is not None]
-    unit = unit_for(metric.unit, seen, decimal=series.benchmark == "hardware")
+    unit = metric.unit_for(seen)
     values = good or seen
     suspect = len(seen) - len(good)
     failed = len(rows) - len(seen)
@@ -247,7 +247,7 @@ def _headline(analysis: Analysis, run: Run, title: str, name: str) -> str:
             continue
         metric = analysis.metric(wanted.metric)
         values = [m.value for m in rows if m.value is not None]
-        unit = unit_for(metric.unit, [max(values)])
+        unit = metric.unit_for([max(values)])
         low, high = unit.number(min(values)), unit.number(max(values))
         span = high if low == high else f"{low} to {high}"
         return f"{title} on {name}: {wanted.title.lower()} {span} {unit.text}".rstrip()
@@ -293,7 +293,7 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: str) -
     for index, key in enumerate(wanted[:_MAX_CHARTS]):
         metric = analysis.metric(key[1])
         by_repetition = series[key]
-        unit = unit_for(metric.unit, [s.y for rows in by_repetition.values() for s in rows])
+        unit = metric.unit_for([s.y for rows in by_repetition.values() for s in rows])
         lines = tuple(
             Line(
                 f"repetition {repetition + 1}",

@@ -56,7 +56,9 @@ def param(key: str, value: str) -> str:
             return f"log level {value}"
         case "read_share":
             return f"{float(value):.0%} reads" if _is_number(value) else value
-        case "operation" | "direction" | "scheme" | "model" | "engine" | "access" | "statement":
+        case "access":
+            return {"tproxy": "through the TProxy", "direct": "direct"}.get(value, value)
+        case "operation" | "direction" | "scheme" | "model" | "engine" | "statement":
             return value
     return f"{key.replace('_', ' ')} {value}"
 
@@ -86,10 +88,16 @@ def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     return words[0].upper() + words[1:] if words[0].islower() else words
 
 
+def natural(found: Series) -> tuple[object, ...]:
+    """Return a sort key by parameters, numbers by size: 2 threads before 16."""
+    pairs = tuple((k, int(v) if v.isdecimal() else 0, v) for k, v in found.params)
+    return (*pairs, ("", 0, found.workload))
+
+
 def statistic(name: str) -> str:
     """Return a statistic in words; percentiles as "99 %"."""
     if name.startswith("p"):
-        return f"{name[1:]} % below"
+        return f"{name[1:]} % within"
     return _STATISTICS.get(name, name)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ RAW = Path(__file__).parents[1] / "raw" / "ab"
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "ab"
 TOOL = ToolIdentity("ab", "2.3", "/usr/bin/ab")
 
+Settings = Mapping[str, str]
+NONE: Settings = {}
+
 
 def request(
-    preset: str = "standard", scratch: Path = Path("/nowhere"), **settings: str
+    preset: str = "standard", scratch: Path = Path("/nowhere"), settings: Settings = NONE
 ) -> Request:
     return Request(preset, 3, settings, 2, scratch, 1 << 40)
 
@@ -194,15 +198,16 @@ def multi_step(processes: int = 3) -> Step:
 
 def test_many_processes_count_from_the_first_start_to_the_last_end() -> None:
     found = ab.parse(multi_step(), output("multi"))
-    rows = [
-        row.split("\t") for row in (RAW / "multi.processes.tsv").read_text().splitlines()[1:]
-    ]
+    rows = [row.split("\t") for row in (RAW / "multi.processes.tsv").read_text().splitlines()[1:]]
     good = [row for row in rows if row[3] == "0"]
     span = max(float(row[2]) for row in good) - min(float(row[1]) for row in good)
     total = one(found, "ab.requests_per_second", "total")
     assert total.value == pytest.approx(2000 / span)
     assert total.printed is None
     assert one(found, "ab.complete_requests", "value").value == 2000
+    # Of one ab, on average; the server's is of all its processes.
+    assert one(found, "ab.client_cpu_usage", "mean").value == pytest.approx(0.5 / 3)
+    assert one(found, "ab.server_cpu_usage", "mean").value == 1.5
 
 
 def test_latency_of_many_processes_comes_from_all_their_requests() -> None:
@@ -313,7 +318,7 @@ def test_quick_never_asks_for_fewer_requests_than_connections() -> None:
 def test_an_address_of_ones_own_is_measured_without_a_server(
     url: str, scheme: str, last: str
 ) -> None:
-    plan = ab.plan(TOOL, request(url=url))
+    plan = ab.plan(TOOL, request(settings={"url": url}))
     assert {step.argv[-1] for step in plan.steps} == {last}
     assert {dict(step.params)["scheme"] for step in plan.steps} == {scheme}
     assert {dict(step.params)["access"] for step in plan.steps} == {"direct"}
@@ -326,7 +331,9 @@ def test_an_address_of_ones_own_is_measured_without_a_server(
 
 
 def test_an_unverified_certificate_is_measured_only_when_that_is_allowed() -> None:
-    plan = ab.plan(TOOL, request(url="https://192.0.2.1/", insecure="yes", access="tproxy"))
+    plan = ab.plan(
+        TOOL, request(settings={"url": "https://192.0.2.1/", "insecure": "yes", "access": "tproxy"})
+    )
     assert plan.prepare == ()
     assert {dict(step.params)["access"] for step in plan.steps} == {"tproxy"}
 
@@ -349,14 +356,14 @@ def test_an_unverified_certificate_is_measured_only_when_that_is_allowed() -> No
 )
 def test_settings_that_cannot_be_met_are_refused(settings: dict[str, str]) -> None:
     with pytest.raises(SitegenError, match="--set ab"):
-        ab.plan(TOOL, request(**settings))
+        ab.plan(TOOL, request(settings=settings))
 
 
 def test_too_few_open_files_fail_with_the_reason() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         pytest.skip("this process may open any number of files")
-    [first, *_] = ab.plan(TOOL, request(url="http://192.0.2.1/")).steps
+    [first, *_] = ab.plan(TOOL, request(settings={"url": "http://192.0.2.1/"})).steps
     where = params(**{**dict(first.params), "concurrency": hard})
     greedy = Step("greedy", "sweep", first.argv, 10.0, where)
     raw = ab.run(greedy, Host())

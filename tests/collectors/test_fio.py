@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import fio, fio_output
+from collectors import fio, fio_output, histogram
 from sitegen.collect import RawOutput, Reading, Request, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
@@ -20,14 +21,20 @@ TOOL = ToolIdentity("fio", "3.33", "/usr/bin/fio")
 PLENTY = 1 << 40
 STEP = Step("x", "x", ("fio",), 60.0, params(block_size=4096, iodepth=4, numjobs=1, pattern="rand"))
 
+Settings = Mapping[str, str]
+NONE: Settings = {}
+
 
 def request(
-    preset: str = "standard", free: int = PLENTY, scratch: Path = Path("/nowhere"), **settings: str
+    preset: str = "standard",
+    free: int = PLENTY,
+    scratch: Path = Path("/nowhere"),
+    settings: Settings = NONE,
 ) -> Request:
     return Request(preset, 3, settings, 2, scratch, free)
 
 
-def output(name: str, exit_code: int = 0, **values: str) -> RawOutput:
+def output(name: str, exit_code: int = 0, values: Mapping[str, str] = NONE) -> RawOutput:
     error = RAW / f"{name}.err"
     return RawOutput(
         stdout=(RAW / f"{name}.out").read_bytes(),
@@ -41,8 +48,8 @@ def output(name: str, exit_code: int = 0, **values: str) -> RawOutput:
     )
 
 
-def read(name: str, step: Step = STEP, **values: str) -> Reading:
-    return fio.parse(step, output(name, **values))
+def read(name: str, step: Step = STEP, values: Mapping[str, str] | None = None) -> Reading:
+    return fio.parse(step, output(name, values=values or {}))
 
 
 def document(name: str) -> Any:  # noqa: ANN401 - whatever fio printed
@@ -88,7 +95,7 @@ def test_percentiles_from_bins_are_those_that_fio_computes() -> None:
     lat = document("latency")["jobs"][0]["read"]["lat_ns"]
     bins = {int(key): times for key, times in lat["bins"].items()}
     for key, value in lat["percentile"].items():
-        assert fio_output.histogram.percentile(bins, float(key)) == value
+        assert histogram.percentile(bins, float(key)) == value
 
 
 def test_the_histogram_sample_counts_every_io() -> None:
@@ -107,7 +114,7 @@ def test_a_mix_has_both_directions_and_gtod_reduce_has_no_latency() -> None:
         assert one(found, "fio.iops", "value", direction).value == pytest.approx(side["iops"])
         measured = one(found, "fio.iops", "stddev", direction).value
         assert measured == pytest.approx(side["iops_stddev"])
-    assert metrics(found) == {"fio.iops", "fio.bandwidth", "fio.cpu_usage"}
+    assert metrics(found) == {"fio.iops", "fio.bandwidth", "fio.io_bytes", "fio.cpu_usage"}
 
 
 def test_logs_become_one_point_a_second() -> None:
@@ -160,7 +167,7 @@ def test_jobs_that_ran_for_different_lengths_are_suspect() -> None:
 
 
 def test_durable_writes_carry_the_time_of_the_sync() -> None:
-    plan = fio.plan(TOOL, request(workloads="logwrite-4k-fdatasync"))
+    plan = fio.plan(TOOL, request(settings={"workloads": "logwrite-4k-fdatasync"}))
     found = read("fdatasync", plan.steps[0])
     sync = document("fdatasync")["jobs"][0]["sync"]["lat_ns"]
     assert one(found, "fio.sync_latency", "mean").value == sync["mean"] / 1e9
@@ -198,13 +205,15 @@ def test_text_after_the_json_is_no_part_of_it() -> None:
 
 def test_device_bytes_are_what_the_kernel_counted() -> None:
     moved = document("latency")["jobs"][0]["read"]["io_bytes"]
-    found = read("latency", device_read_bytes=str(moved + 4096), device_write_bytes="0")
+    found = read(
+        "latency", values={"device_read_bytes": str(moved + 4096), "device_write_bytes": "0"}
+    )
     assert one(found, "fio.device_bytes", "value").value == moved + 4096
     assert one(found, "fio.iops", "value").status == Status.OK
 
 
 def test_a_device_that_moved_too_little_makes_the_numbers_suspect() -> None:
-    found = read("null", device_read_bytes="0", device_write_bytes="0")
+    found = read("null", values={"device_read_bytes": "0", "device_write_bytes": "0"})
     assert one(found, "fio.device_bytes", "value").value == 0
     assert {m.status for m in found.measurements} == {Status.SUSPECT}
 
@@ -291,7 +300,7 @@ def test_a_second_logged_twice_counts_once() -> None:
 
 
 def test_the_dbench_set_is_the_seeds_nine() -> None:
-    steps = fio.plan(TOOL, request(set="dbench")).steps
+    steps = fio.plan(TOOL, request(settings={"set": "dbench"})).steps
     assert [step.name for step in steps] == [
         *("read_iops", "write_iops", "read_bw", "write_bw", "read_latency", "write_latency"),
         *("read_seq", "write_seq", "rw_mix"),
@@ -338,7 +347,7 @@ def test_params_are_spelled_as_in_the_cited_figures() -> None:
 
 
 def test_the_file_is_written_whole_and_is_large_enough_for_every_workload() -> None:
-    [layout] = fio.plan(TOOL, request(set="dbench")).prepare
+    [layout] = fio.plan(TOOL, request(settings={"set": "dbench"})).prepare
     assert f"--size={(2 << 30) + 3 * (500 << 20)}" in layout.argv
     assert {"--rw=write", "--end_fsync=1"} <= set(layout.argv)
     [layout] = fio.plan(TOOL, request()).prepare
@@ -347,8 +356,8 @@ def test_the_file_is_written_whole_and_is_large_enough_for_every_workload() -> N
 
 def test_sets_and_workloads_choose_what_runs_and_leave_parameters_alike() -> None:
     both = fio.plan(TOOL, request())
-    default = fio.plan(TOOL, request(set="default"))
-    chosen = fio.plan(TOOL, request(workloads="rw_mix, randread-4k-qd1"))
+    default = fio.plan(TOOL, request(settings={"set": "default"}))
+    chosen = fio.plan(TOOL, request(settings={"workloads": "rw_mix, randread-4k-qd1"}))
     assert {s.name for s in default.steps} < {s.name for s in both.steps}
     assert [s.name for s in chosen.steps] == ["rw_mix", "randread-4k-qd1"]
     assert both.parameters == default.parameters == chosen.parameters
@@ -376,11 +385,13 @@ def test_quick_needs_little_room_and_standard_says_what_is_missing() -> None:
 )
 def test_settings_that_cannot_be_met_are_refused(settings: dict[str, str]) -> None:
     with pytest.raises(SitegenError, match="fio"):
-        fio.plan(TOOL, request(**settings))
+        fio.plan(TOOL, request(settings=settings))
 
 
 def test_a_size_of_ones_own_scales_the_offsets_of_the_seed() -> None:
-    plan = fio.plan(TOOL, request(size="1G", workloads="read_seq", runtime_s="1.5"))
+    plan = fio.plan(
+        TOOL, request(settings={"size": "1G", "workloads": "read_seq", "runtime_s": "1.5"})
+    )
     assert {"--size=1073741824", "--offset_increment=262144000", "--runtime=1500ms"} <= set(
         plan.steps[0].argv
     )
@@ -388,7 +399,7 @@ def test_a_size_of_ones_own_scales_the_offsets_of_the_seed() -> None:
 
 def test_a_mistyped_device_is_neither_created_nor_measured(tmp_path: Path) -> None:
     with pytest.raises(SitegenError, match="cannot be used"):
-        fio.plan(TOOL, request(device=str(tmp_path / "sdx"), allow_raw="yes"))
+        fio.plan(TOOL, request(settings={"device": str(tmp_path / "sdx"), "allow_raw": "yes"}))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -396,10 +407,10 @@ def test_a_device_is_overwritten_only_when_that_is_allowed(tmp_path: Path) -> No
     path = tmp_path / "disk"
     path.write_bytes(b"precious")
     with pytest.raises(SitegenError, match="would be overwritten"):
-        fio.plan(TOOL, request(device=str(path)))
-    plan = fio.plan(TOOL, request(device=str(path), allow_raw="yes"))
+        fio.plan(TOOL, request(settings={"device": str(path)}))
+    plan = fio.plan(TOOL, request(settings={"device": str(path), "allow_raw": "yes"}))
     assert f"--filename={path}" in plan.steps[0].argv
-    assert dict((p.name, p.value) for p in plan.parameters)["target"] == "device"
+    assert {p.name: p.value for p in plan.parameters}["target"] == "device"
     assert path.read_bytes() == b"precious"
 
 
@@ -408,12 +419,12 @@ def test_block_devices_need_permission_too() -> None:
     if not found:
         pytest.skip("no block device here")
     with pytest.raises(SitegenError, match="would be overwritten"):
-        fio.plan(TOOL, request(device=str(found[0])))
+        fio.plan(TOOL, request(settings={"device": str(found[0])}))
 
 
 def test_a_folder_is_no_device(tmp_path: Path) -> None:
     with pytest.raises(SitegenError, match="no block device"):
-        fio.plan(TOOL, request(device=str(tmp_path), allow_raw="yes"))
+        fio.plan(TOOL, request(settings={"device": str(tmp_path), "allow_raw": "yes"}))
 
 
 def test_a_colon_in_the_path_is_not_a_second_file() -> None:

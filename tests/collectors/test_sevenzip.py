@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,11 @@ RAW = Path(__file__).parents[1] / "raw" / "7z"
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "7z"
 TOOL = ToolIdentity("7-Zip", "26.02 (x64)", "/usr/bin/7zz")
 
+Settings = Mapping[str, str]
+NONE: Settings = {}
 
-def request(preset: str = "standard", cpus: int = 2, **settings: str) -> Request:
+
+def request(preset: str = "standard", cpus: int = 2, settings: Settings = NONE) -> Request:
     return Request(preset, 3, settings, cpus, Path("/nowhere"), 1 << 40)
 
 
@@ -189,7 +192,9 @@ def test_thorough_leaves_the_dictionaries_to_7_zip() -> None:
 
 
 def test_settings_choose_threads_dictionary_and_iterations() -> None:
-    plan = sevenzip.plan(TOOL, request(threads="32,1", dictionary="20", iterations="3"))
+    plan = sevenzip.plan(
+        TOOL, request(settings={"threads": "32,1", "dictionary": "20", "iterations": "3"})
+    )
     assert [s.argv[2:] for s in plan.steps] == [
         ("3", "-mmt1", "-md20"),
         ("3", "-mmt32", "-md20"),
@@ -211,7 +216,7 @@ def test_settings_choose_threads_dictionary_and_iterations() -> None:
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, str]) -> None:
     with pytest.raises(SitegenError, match="--set 7z"):
-        sevenzip.plan(TOOL, request(**settings))
+        sevenzip.plan(TOOL, request(settings=settings))
 
 
 def _samples() -> Iterator[Path]:
