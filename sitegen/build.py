@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import orjson
@@ -28,7 +28,6 @@ from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
     from sitegen.archive.library import Held, Library
-    from sitegen.archive.manifest import File
     from sitegen.compare import Analysis
     from sitegen.config import Config
     from sitegen.model import Run, Sample
@@ -313,7 +312,7 @@ class _Build:
         return render.markdown(method_note(found)) if found else ""
 
     def _run_page(self, held: Held, output: _Output, budget: int) -> int:
-        """Render a run's page unless the last build's still holds; return what is left to publish."""
+        """Render a run's page unless the last build's holds; return what is left to publish."""
         from sitegen.render import links
         from sitegen.report import run as pages
 
@@ -392,7 +391,7 @@ class _Output:
             if path.startswith("runs/") and path.count("/") > 1:
                 self._of_run.setdefault(path.split("/", 2)[1], {})[path] = value
 
-    def __enter__(self) -> _Output:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -454,7 +453,7 @@ class _Output:
 
     def _there(self, path: str, size: int) -> bool:
         try:
-            return os.stat(f"{self.folder}/{path}").st_size == size
+            return os.stat(f"{self.folder}/{path}").st_size == size  # noqa: PTH116 - see _write
         except OSError:
             return False
 
@@ -462,7 +461,7 @@ class _Output:
         full = f"{self.target}/{path}"
         parent = full.rpartition("/")[0]
         if parent not in self._folders:
-            os.makedirs(parent, exist_ok=True)
+            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - see below
             self._folders.add(parent)
         self._written += 1
         if not self.fresh:
@@ -499,7 +498,8 @@ def _load_state(path: Path) -> _State:
 def _intact(output: Path, state: _State) -> bool:
     try:
         return all(
-            os.stat(f"{output}/{path}").st_size == size for path, (_, size) in state.files.items()
+            os.stat(f"{output}/{path}").st_size == size  # noqa: PTH116 - thousands of them
+            for path, (_, size) in state.files.items()
         )
     except OSError:
         return False

@@ -70,7 +70,7 @@ RULES: Mapping[str, Rule] = {
         Rule("not-per-core", "not per core",
              "The benchmark ran fewer threads than the machine has cores: dividing by the cores says nothing about a core.", doubts=False),
         Rule("superlinear", "base doubtful",
-             "The scaling efficiency passes 105 %: the one-thread value that it divides by is too low."),
+             "Efficiency at more threads passes 105 % of this one-thread value: it is too low, or the tool works differently with one thread."),
         Rule("label", "label contradicted",
              "The TEE that the environment is declared to be is not the one that the machine's own signals show."),
     )

@@ -66,7 +66,7 @@ def main() -> None:
 @click.option("--dry-run", is_flag=True, help="Print the commands and run nothing.")
 @click.option("--quiet", is_flag=True, help="Print only failures.")
 @_places
-def collect(  # noqa: PLR0913 - one parameter an option
+def collect(
     environment: str,
     only: tuple[str, ...],
     preset: str,
@@ -122,7 +122,7 @@ def collect(  # noqa: PLR0913 - one parameter an option
 @click.option("--sources", type=click.Path(path_type=Path), help="CSV of the publications.")
 @click.option("--date", default="", help="Date for runs that nothing else dates (ISO 8601).")
 @_places
-def import_(  # noqa: PLR0913 - one parameter an option
+def import_(
     files: tuple[Path, ...],
     environment: str,
     provenance: str,
@@ -167,8 +167,8 @@ def build(
     config_file: Path | None,
 ) -> None:
     """Build the site from the archive."""
-    from sitegen import config
     from sitegen import build as builder
+    from sitegen import config
 
     settled = config.load(config_file, archive=archive, output=output, base_url=base_url)
     result = builder.build(settled)
@@ -240,6 +240,17 @@ def fsck(archive: Path | None, config_file: Path | None) -> None:
 
 
 @main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@_places
+def serve(port: int, archive: Path | None, config_file: Path | None) -> None:
+    """Serve the built site on this machine, to look at it."""
+    from sitegen import config
+    from sitegen import serve as serving
+
+    serving.serve(config.load(config_file, archive=archive), port, click.echo)
+
+
+@main.command()
 @click.option("--branch", default="gh-pages", show_default=True)
 @click.option("--remote", default="origin", show_default=True)
 @click.option("--no-push", is_flag=True, help="Make the branch and leave the pushing to you.")
@@ -248,7 +259,8 @@ def publish(
     branch: str, remote: str, no_push: bool, archive: Path | None, config_file: Path | None
 ) -> None:
     """Put the built site on a branch that GitHub Pages serves."""
-    from sitegen import config, publish as publishing
+    from sitegen import config
+    from sitegen import publish as publishing
 
     settled = config.load(config_file, archive=archive)
     click.echo(publishing.to_branch(settled, branch=branch, remote=remote, push=not no_push))

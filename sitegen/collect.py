@@ -244,7 +244,7 @@ class Host:
         stderr: int = subprocess.PIPE,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Start a program in a process group of its own, which is gone when the block ends."""
-        process = subprocess.Popen(  # noqa: S603 - argv comes from a collector's plan
+        process = subprocess.Popen(
             list(argv),
             cwd=cwd,
             env={**os.environ, "LC_ALL": "C", **(environ or {})},
@@ -464,9 +464,9 @@ class _Record:
         raw, conditions = self._run(step, host)
         self._keep(step, raw, conditions, -1)
         if raw.exit_code != 0:
-            said = raw.stderr.decode("utf-8", "replace").strip().splitlines()
+            said = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
             raise SitegenError(
-                f"step {step.name} ended with code {raw.exit_code}: {(said or ['no message'])[-1][:200]}",
+                f"step {step.name} ended with code {raw.exit_code}: {said[-1][:200]}",
                 where=self.collector.BENCHMARK,
                 fix="mend that and collect again",
             )

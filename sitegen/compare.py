@@ -41,6 +41,7 @@ from sitegen.stats import (
 )
 
 _SAME_PROOF = 0.01
+_SUPERLINEAR = 1.05
 
 
 class Series(NamedTuple):
@@ -165,6 +166,7 @@ def analyse(runs: Sequence[Run], config: Config) -> Analysis:
         for cell in _cells(benchmark, label, selection, tee):
             cells[cell.series, label] = cell
     _suspect_caches(cells, config)
+    _suspect_bases(cells)
     for key in sorted(cells):
         by_benchmark[key[0].benchmark].append(cells[key])
     definitions = {d.id: d for run in runs for d in run.definitions}
@@ -260,8 +262,8 @@ def _signature(run: Run) -> tuple[tuple[str, str], ...]:
 def _moment(run: Run) -> datetime:
     text = run.started_at
     if len(text) < 10:  # noqa: PLR2004 - a publication's date may be a year or a month
-        text = (text + "-01-01")[: 10 if len(text) == 4 else 10]  # noqa: PLR2004
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        text = (text + "-01-01")[:10]
+    moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -400,6 +402,31 @@ def _with(cell: Cell, *more: Caveat) -> Cell:
     return replace(cell, caveats=(*more, *cell.caveats))
 
 
+def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
+    """Mark one-thread values that more threads outdo by more than they can."""
+    groups: dict[tuple[object, ...], list[tuple[int, tuple[Series, str]]]] = defaultdict(list)
+    for series, label in cells:
+        threads = dict(series.params).get("threads", "")
+        if threads.isdecimal() and metric(series.metric).better == Better.HIGHER:
+            rest = tuple(pair for pair in series.params if pair[0] != "threads")
+            key = (series.benchmark, series.metric, series.statistic, rest, label)
+            groups[key].append((int(threads), (series, label)))
+    for members in groups.values():
+        base = cells[dict(members)[1]] if 1 in dict(members) else None
+        if base is None or base.summary is None:
+            continue
+        efficiency = {
+            threads: found.value / (threads * base.summary.value)
+            for threads, key in members
+            if threads > 1 and (found := cells[key].summary) is not None
+        }
+        best = max(efficiency, key=lambda threads: efficiency[threads], default=1)
+        if efficiency.get(best, 0) > _SUPERLINEAR:
+            told = f"{best} threads reach {efficiency[best]:.0%} of {best} times this value."
+            marked = _with(base, caveats.caveat("superlinear", told))
+            cells[base.series, base.environment] = marked
+
+
 def _comparisons(
     cells: Mapping[tuple[Series, str], Cell],
     config: Config,
@@ -460,6 +487,8 @@ def _compare(  # noqa: PLR0913 - two cells and what surrounds them
             reason=f"nothing was measured in {which}", caveats=tuple(notes),
         )  # fmt: skip
     reason = _incomparable(series, cell, base, cells, selections)
+    if reason.startswith("not the same proof"):
+        notes.insert(0, caveats.caveat("not-the-same-proof", f"{reason}."))
     factor = slowdown(cell.summary.value, base.summary.value, higher_is_better=higher)
     interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
     if reason:
@@ -499,7 +528,8 @@ def _incomparable(
     for name in sorted(set(ours) | set(theirs)):
         a, b = ours.get(name), theirs.get(name)
         if (a.value if a else None) != (b.value if b else None):
-            return f"{name} is {a.value if a else 'absent'} here and {b.value if b else 'absent'} there"
+            here, there = (p.value if p else "absent" for p in (a, b))
+            return f"{name} is {here} here and {there} there"
     return ""
 
 

@@ -18,6 +18,7 @@ ROLE_WORDS: Mapping[str, str] = {
     "cpu-tee": "CPU TEE",
     "gpu-tee": "GPU TEE",
 }
+MAX_WINDOW_DAYS = 36_500
 TITLE = "What a TEE costs, measured"
 TEES = (
     "none",
@@ -94,8 +95,8 @@ def load(
 ) -> Config:
     """Return the settings in ``path``, or the defaults around the current folder.
 
-    ``archive``, ``output`` and ``base_url`` stand above what the file says. Raises SitegenError that names
-    the key for anything that is not understood.
+    ``archive``, ``output`` and ``base_url`` stand above what the file says. Raises SitegenError
+    that names the key for anything that is not understood.
     """
     file = path or Path("sitegen.toml")
     if not file.is_file():
@@ -107,6 +108,8 @@ def load(
             data = tomllib.loads(file.read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SitegenError(f"not valid TOML: {error}", where=str(file)) from error
+        except OSError as error:
+            raise SitegenError(str(error.strerror), where=str(file)) from error
     root = file.parent
     where = str(file)
     _known(data, {"site": dict, "environments": dict}, where, "")
@@ -115,6 +118,9 @@ def load(
     base_url = base_url or site.get("base_url", "")
     if base_url and not base_url.startswith(("https://", "http://")):
         raise SitegenError("site.base_url must begin with https://", where=where)
+    window_days = site.get("window_days", 90)
+    if not 1 <= window_days <= MAX_WINDOW_DAYS:
+        raise SitegenError(f"site.window_days is {window_days}", where=where, fix="use 1 to 36500")
     return Config(
         root=root,
         title=site.get("title", TITLE),
@@ -123,7 +129,7 @@ def load(
         notes=root / site.get("notes", "notes"),
         cache=root / site.get("cache", ".sitegen"),
         base_url=base_url.rstrip("/"),
-        window_days=site.get("window_days", 90),
+        window_days=window_days,
         max_bytes=site.get("max_bytes", 500_000_000),
         pinned=tuple(check_run_id(str(run)) for run in site.get("pinned", [])),
         environments=_environments(data.get("environments", {}), where),

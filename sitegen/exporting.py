@@ -25,7 +25,7 @@ COLUMNS: dict[str, str] = {
     "benchmark": "Family of the benchmark.",
     "workload": "One configuration of the benchmark.",
     "metric": "Metric id, defined on the methodology page.",
-    "statistic": "Which statistic of the metric: value, mean, total, min, max, stddev or a percentile.",
+    "statistic": "Which statistic: value, mean, total, min, max, stddev or a percentile.",
     "unit": "Base unit of value.",
     "value": "The value; empty when it was not measured.",
     "printed": "The text that the tool or the publication printed, where it rounds.",

@@ -130,7 +130,7 @@ class Activity:
 
     at_s: float
     cpus: int
-    load: float
+    load: float | None
     counters: Mapping[str, float]
 
 
@@ -147,14 +147,15 @@ def activity(root: Path = Path("/")) -> Activity:
     throttled = re.search(r"throttled_usec (\d+)", _cgroup(root, "cpu.stat") or "")
     if throttled:
         counters["throttled"] = int(throttled[1]) / 1e6
-    load = (read_text(root, "/proc/loadavg") or "nan").split()[0]
-    return Activity(time.monotonic(), os.cpu_count() or 1, float(load), counters)
+    load = (read_text(root, "/proc/loadavg") or "").split()
+    before = float(load[0]) if load else None
+    return Activity(time.monotonic(), os.cpu_count() or 1, before, counters)
 
 
 def conditions(before: Activity, after: Activity) -> dict[str, float]:
     """Return what happened between two moments as shares of the wall time, and the load before.
 
-    ``steal`` is a share of all CPUs' time.
+    ``steal`` is a share of all CPUs' time. What the machine does not show is left out.
     """
     wall_s = max(after.at_s - before.at_s, 1e-6)
     shares = {
@@ -164,7 +165,7 @@ def conditions(before: Activity, after: Activity) -> dict[str, float]:
         for name, value in after.counters.items()
         if name in before.counters
     }
-    return {**shares, "load_before": before.load}
+    return shares if before.load is None else {**shares, "load_before": before.load}
 
 
 def boot_hash(root: Path = Path("/")) -> str:
@@ -183,7 +184,9 @@ def _cpu(root: Path, run: Callable[[tuple[str, ...]], str | None]) -> Iterator[F
         yield Fact("cpu_id", "{} family {} model {} stepping {}".format(*ids), "/proc/cpuinfo")
     yield Fact("microcode", fields.get("microcode"), "/proc/cpuinfo")
     yield Fact(
-        "cpus", str(cpuinfo.count("\nprocessor") + cpuinfo.startswith("processor")), "/proc/cpuinfo"
+        "cpus",
+        str(cpuinfo.count("\nprocessor") + cpuinfo.startswith("processor")) if cpuinfo else None,
+        "/proc/cpuinfo",
     )
     lscpu = dict(_colon_lines(run(("lscpu",)) or ""))
     for name, key in (
@@ -220,28 +223,27 @@ def _kernel(root: Path, run: Callable[[tuple[str, ...]], str | None]) -> Iterato
     yield Fact(
         "kernel", f"Linux {version[0]}" if version else release, "/proc/sys/kernel/osrelease"
     )
-    words = (read_text(root, "/proc/cmdline") or "").split()
-    kept = [word for word in words if word.split("=")[0] in _CMDLINE_KEYS]
-    yield Fact("kernel_options", " ".join(kept) or "none of note", "/proc/cmdline")
+    words = read_text(root, "/proc/cmdline")
+    kept = [word for word in (words or "").split() if word.split("=")[0] in _CMDLINE_KEYS]
+    options = None if words is None else " ".join(kept) or "none of note"
+    yield Fact("kernel_options", options, "/proc/cmdline")
     os_release = dict(
         line.split("=", 1)
         for line in (read_text(root, "/etc/os-release") or "").splitlines()
         if "=" in line
     )
     yield Fact("os", os_release.get("PRETTY_NAME", "").strip('"') or None, "/etc/os-release")
-    folder = root / "sys/devices/system/cpu/vulnerabilities"
-    exposed = []
+    place = "/sys/devices/system/cpu/vulnerabilities"
+    folder = root / place.lstrip("/")
+    exposed = None
     if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if (
-                read_text(root, f"/sys/devices/system/cpu/vulnerabilities/{path.name}") or ""
-            ).startswith("Vulnerable"):
-                exposed.append(path.name)
-        yield Fact(
-            "vulnerable_to", ", ".join(exposed) or "none", "/sys/devices/system/cpu/vulnerabilities"
+        found = (
+            path.name
+            for path in sorted(folder.iterdir())
+            if (read_text(root, f"{place}/{path.name}") or "").startswith("Vulnerable")
         )
-    else:
-        yield Fact("vulnerable_to", None, "/sys/devices/system/cpu/vulnerabilities")
+        exposed = ", ".join(found) or "none"
+    yield Fact("vulnerable_to", exposed, place)
 
 
 def _tuning(root: Path, run: Callable[[tuple[str, ...]], str | None]) -> Iterator[Fact]:
@@ -341,7 +343,7 @@ def _run(argv: tuple[str, ...]) -> str | None:
     if path is None:
         return None
     try:
-        done = subprocess.run(  # noqa: S603 - fixed commands of this module
+        done = subprocess.run(
             [path, *argv[1:]],
             capture_output=True,
             timeout=10,

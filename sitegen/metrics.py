@@ -37,7 +37,8 @@ class Metric:
 
     ``unit`` is the base unit of stored values. ``resolution`` is the smallest step that the
     tool prints, in that unit. ``margin`` is the effect, as a share, below which a difference
-    is not called one. ``shown_in`` fixes the display unit where the field has a usual one.
+    is not called one. ``shown_in`` fixes the display unit where the field has a usual one;
+    ``counts`` names what a rate counts (IOPS).
     """
 
     id: str
@@ -50,10 +51,14 @@ class Metric:
     margin: float = 0.02
     source: str = ""
     shown_in: str = ""
+    counts: str = ""
 
     def unit_for(self, values: Iterable[float | None]) -> DisplayUnit:
         """Return the unit that ``values`` of this metric are shown in, when together."""
-        return unit_for(self.unit, values, self.shown_in)
+        unit = unit_for(self.unit, values, self.shown_in)
+        if self.counts:
+            return DisplayUnit(unit.factor, unit.text.replace("/s", f" {self.counts}").lstrip())
+        return unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ METRICS: Mapping[str, Metric] = {
     for metric in (
         Metric("fio.iops", "I/O operations a second", "1/s", H,
                "I/O operations completed, divided by the run time of the job; for several jobs, the sum of their operations divided by the longest run time.",
-               source="fio documentation, JSON output, `iops`"),
+               source="fio documentation, JSON output, `iops`", counts="IOPS"),
         Metric("fio.bandwidth", "Bandwidth", "B/s", H,
                "Bytes moved, divided by the run time; the bytes that the benchmark asked for, not those that reached a device.",
                source="fio documentation, JSON output, `bw_bytes`", shown_in="MiB/s"),
@@ -123,6 +128,9 @@ METRICS: Mapping[str, Metric] = {
         Metric("fio.submission_latency", "Submission latency", "s", L,
                "Time that it takes to hand an operation to the kernel.",
                source="fio documentation, `slat`"),
+        Metric("fio.sync_latency", "Sync latency", "s", L,
+               "Time that one fsync or fdatasync takes: what durable storage costs a writer.",
+               source="fio documentation, `sync`"),
         Metric("fio.io_bytes", "Bytes moved", "B", N,
                "Bytes that the benchmark read or wrote during the job.", source="fio documentation, `io_bytes`"),
         Metric("fio.cpu_usage", "CPU used by fio", "ratio", N,
@@ -133,10 +141,10 @@ METRICS: Mapping[str, Metric] = {
                source="Linux block layer statistics, as fio reports them"),
         Metric("ab.requests_per_second", "Requests a second", "1/s", H,
                "Completed requests divided by the time of the test. Completed includes failed ones. For several processes: all completed requests divided by the time from the first start to the last end.",
-               source="ApacheBench, `Requests per second`", shown_in="/s"),
+               source="ApacheBench, `Requests per second`", shown_in="/s", counts="requests/s"),
         Metric("ab.ok_requests_per_second", "Successful requests a second", "1/s", H,
                "Completed requests that neither failed nor were answered outside 2xx, divided by the time of the test. Where a request can be both, the lower bound.",
-               source="computed from ApacheBench's counts", shown_in="/s"),
+               source="computed from ApacheBench's counts", shown_in="/s", counts="requests/s"),
         Metric("ab.latency", "Latency", "s", L,
                "Time from the start of the connection to the last byte, over all requests of a closed loop: a stalled server also stops the arrivals, so tails are optimistic.",
                resolution=0.001, source="ApacheBench, `Total` and percentiles"),
@@ -214,7 +222,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("llm.prompt_eval_rate", "Prompt evaluation rate", "tokens/s", H,
                "Input tokens divided by the time that the model spent on them.", source="Ollama, `prompt eval rate`"),
         Metric("llm.request_throughput", "Requests a second", "1/s", H,
-               "Completed requests divided by the time of the test.", source="vLLM benchmark", shown_in="/s"),
+               "Completed requests divided by the time of the test.", source="vLLM benchmark", shown_in="/s", counts="requests/s"),
         Metric("llm.goodput", "Requests a second within the objective", "1/s", H,
                "Requests that met the latency objective, divided by the time of the test.", source="vLLM benchmark"),
         Metric("llm.error_rate", "Error rate", "ratio", L,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -17,14 +18,18 @@ from sitegen.errors import SitegenError
 Params = tuple[tuple[str, str], ...]
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
-RUN_ID = re.compile(r"(\d{8}t\d{6}z)-([a-z0-9][a-z0-9-]{0,31})-([a-z2-7]{8})")
+BENCHMARK = r"[a-z0-9][a-z0-9-]{0,31}"
+RUN_ID = re.compile(rf"(\d{{8}}t\d{{6}}z)-({BENCHMARK})-([a-z2-7]{{8}})")
 #: First path segments that the site itself uses; a benchmark may not take one.
 RESERVED = frozenset(
     {"runs", "environments", "compare", "reports", "claims", "methodology", "data", "assets"}
 )
 STATISTICS = frozenset(
-    "value mean total min max stddev p50 p66 p75 p80 p90 p95 p98 p99 p99.9 p99.99".split()
+    {"value", "mean", "total", "min", "max", "stddev"}
+    | {"p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99", "p99.9", "p99.99"}
 )
+_TIME = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?Z)?)?)?")
+_STAMP = "20000101000000"
 
 
 class Status(StrEnum):
@@ -230,6 +235,42 @@ def check_label(label: str, kind: str = "environment") -> str:
     )
 
 
+def check_benchmark(name: str) -> str:
+    """Return ``name`` when a benchmark may be called so: it is part of ids and addresses.
+
+    Raises SitegenError otherwise.
+    """
+    check_label(name, "benchmark")
+    if name in RESERVED:
+        raise SitegenError(
+            f"{name!r} is a name that the site itself uses", fix="name the benchmark otherwise"
+        )
+    if not re.fullmatch(BENCHMARK, name):
+        raise SitegenError(
+            f"{name!r} is not a usable benchmark name",
+            fix="use lower-case letters, digits and '-', 32 at most",
+        )
+    return name
+
+
+def check_time(text: str) -> str:
+    """Return ``text`` when it is UTC in ISO 8601: a year, a month, a day or a second.
+
+    Raises SitegenError otherwise.
+    """
+    if _TIME.fullmatch(text):
+        try:
+            datetime.fromisoformat(text + "-01-01"[len(text) - len("2025") :])
+        except ValueError:
+            pass
+        else:
+            return text
+    raise SitegenError(
+        f"{text[:80]!r} is not a time",
+        fix="write 2025, 2025-01, 2025-01-31 or 2025-01-31T12:00:00Z",
+    )
+
+
 def check_run_id(run_id: str) -> str:
     """Return ``run_id`` when it has the form ``<UTC time>-<benchmark>-<8 base32>``.
 
@@ -247,7 +288,7 @@ def run_id(started_at: str, benchmark: str, seed: bytes) -> str:
     that importing the same content twice gives the same address.
     """
     digits = re.sub(r"\D", "", started_at)
-    stamp = (digits + "20000101000000"[len(digits) :])[:14] if len(digits) < 14 else digits[:14]
+    stamp = digits[: len(_STAMP)] + _STAMP[len(digits) :]
     alphabet = "abcdefghijklmnopqrstuvwxyz234567"
     number = int.from_bytes(hashlib.sha256(seed).digest()[:5], "big")
     suffix = "".join(alphabet[number >> shift & 31] for shift in range(35, -1, -5))

@@ -17,7 +17,7 @@ def to_branch(config: Config, *, branch: str, remote: str, push: bool) -> str:
     The branch has no history: a site is rebuilt from its archive, and a branch that grows by
     every build would not stay small. Raises SitegenError when there is no site or no git.
     """
-    import ghp_import  # noqa: PLC0415 - only publishing needs it
+    import ghp_import
 
     site = config.output
     if not (site / "sitegen.json").is_file():

@@ -28,6 +28,8 @@ _NAMED = {
 }  # fmt: skip
 #: What one of a printed unit is in the base unit; only needed where the value is 0.
 _PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s": 1e3, "1/s": 1.0}
+#: The sign that pages print; a hyphen is shorter than a plus and breaks lines.
+MINUS = "\N{MINUS SIGN}"
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 
 
@@ -69,17 +71,21 @@ def significant(value: float, digits: int = 3) -> str:
 
     Whole digits are never rounded away: 71,665 stays 71,665.
     """
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        if math.isnan(value):
+            return "not a number"
+        return "∞" if value > 0 else f"{MINUS}∞"
     places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
     text = f"{value:,.{min(places, 12)}f}"
-    return text.replace("-", "−")
+    return text.replace("-", MINUS)
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Return a signed share as percent without the sign %: +40.3, −6.9, 0.0."""
-    text = f"{share * 100:+,.{digits}f}".replace("-", "−")
-    return "0.0" if text.strip("+−0.") == "" else text
+    """Return a signed share in percent, without the sign %: +40.3, -6.9 or 0.0."""
+    text = f"{share * 100:+,.{digits}f}".replace("-", MINUS)
+    return "0.0" if text.strip(f"+{MINUS}0.") == "" else text
 
 
 def printed_number(printed: str) -> tuple[float, float] | None:
@@ -104,10 +110,8 @@ def rounding_interval(value: float, printed: str | None) -> tuple[float, float] 
     if parsed is None or printed is None:
         return None
     number, half = parsed
-    if number:
-        scale = value / number
-    else:
-        scale = _PRINTED_UNITS.get(printed.rsplit(" ", 1)[-1], math.nan)
+    unit = printed.rsplit(" ", 1)[-1]
+    scale = abs(value / number) if number else _PRINTED_UNITS.get(unit, math.nan)
     if math.isnan(scale):
         return None
     return value - half * scale, value + half * scale

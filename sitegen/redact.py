@@ -19,26 +19,31 @@ from pathlib import Path
 import psutil
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_SECRET_NAME = r"(?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d|authorization|credential)"
+_NAMES = r"(?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d|credential)"
+_IS = r"[\"']?\s*[:=]\s*[\"']?(?!\[)"
+_SCHEME = r"(?:(?:basic|bearer|token|apikey) )?+"
+_VALUE = r"[^\s\"',;&]{4,}"
 #: Patterns by the placeholder that they leave. Order matters: the longest first.
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "private-key",
-        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.S),
+        re.compile(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL
+        ),
     ),
     ("jwt", re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")),
     (
         "key",
         re.compile(
-            r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+            r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{16,}"
+            r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
         ),
     ),
-    (
-        "secret",
-        re.compile(
-            rf"(?i)(?<=bearer )[\w.~+/=-]{{6,}}|(?:(?<=\W)|^){_SECRET_NAME}[\"']?\s*[:=]\s*[\"']?(?!\[)(?P<value>[^\s\"',;&]{{4,}})"
-        ),
-    ),
+    ("secret", re.compile(rf"(?i)authorization{_IS}{_SCHEME}(?P<value>[\w.~+/=-]{{4,}})")),
+    ("secret", re.compile(r"(?i)(?<=bearer )(?P<value>[\w.~+/=-]{6,})")),
+    ("secret", re.compile(rf"(?i)(?<!\w){_NAMES}{_IS}(?P<value>{_VALUE})")),
+    # `HF_TOKEN=...` is a secret, `time_per_output_token: 0.05` a measurement.
+    ("secret", re.compile(rf"(?i)(?<=_){_NAMES}{_IS}(?!-?[\d.]+(?![\w.]))(?P<value>{_VALUE})")),
     ("userinfo", re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")),
     ("uuid", re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")),
     ("mac", re.compile(r"(?i)(?<![0-9a-f:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![0-9a-f:])")),
@@ -47,15 +52,17 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "address",
         re.compile(
-            r"(?i)(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])|(?<![\w:])(?:[0-9a-f]{1,4}:){1,6}:(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,5})(?![\w:])"
+            r"(?i)(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])"
+            r"|(?<![\w:])(?:[0-9a-f]{1,4}:){1,6}:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,5}(?![\w:])"
         ),
     ),
     ("home", re.compile(r"(?<![\w.])/(?:home|Users)/[^\s/:\"']+")),
 )
 #: Names that identify nobody, and would damage ordinary text if they were replaced.
 _COMMON = frozenset(
-    "root nobody user admin ubuntu debian www-data daemon bin sys localhost localdomain vm host "
-    "local test guest linux server node fio nginx".split()
+    {"root", "nobody", "user", "admin", "ubuntu", "debian", "www-data", "daemon", "bin", "sys"}
+    | {"localhost", "localdomain", "vm", "host", "local", "test", "guest", "linux", "server"}
+    | {"node", "fio", "nginx", "amazon ec2"}
 )
 _ID_FILES = {
     "machine-id": ("/etc/machine-id", "/var/lib/dbus/machine-id"),
@@ -84,10 +91,12 @@ class Redactor:
     ) -> None:
         """Take the machine's own identifiers by kind, and paths with what stands for them."""
         self._counts: Counter[str] = Counter()
-        self._paths = sorted(
-            ((path, stand_in) for path, stand_in in (paths or {}).items() if len(path) > 1),
-            key=lambda pair: -len(pair[0]),
-        )
+        longest_first = sorted((paths or {}).items(), key=lambda pair: -len(pair[0]))
+        self._paths = [
+            (re.compile(rf"{re.escape(path)}(?!\w)"), stand_in)
+            for path, stand_in in longest_first
+            if len(path) > 1
+        ]
         words: dict[str, str] = {}
         for kind, values in (known or {}).items():
             for value in values:
@@ -95,15 +104,16 @@ class Redactor:
                     words[value.lower()] = kind
         self._words = words
         alternatives = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-        self._known = re.compile(rf"(?i)(?<![\w-])(?:{alternatives})(?![\w-])") if words else None
+        # `john` also in `john-laptop` and `/srv/data_john`, not in `johnson`.
+        word = rf"(?i)(?<![^\W_])(?:{alternatives})(?![^\W_])"
+        self._known = re.compile(word) if words else None
 
     def text(self, text: str) -> str:
         """Return ``text`` with ``[kind]`` in the place of every identifier."""
         for path, stand_in in self._paths:
-            found = text.count(path)
+            text, found = path.subn(stand_in, text)
             if found:
                 self._counts["path"] += found
-                text = text.replace(path, stand_in)
         if self._known is not None:
             text = self._known.sub(self._replace_known, text)
         for kind, pattern in _PATTERNS:
@@ -126,10 +136,10 @@ class Redactor:
 
     def _replace(self, kind: str, match: re.Match[str]) -> str:
         self._counts[kind] += 1
-        value = match.groupdict().get("value")
-        if value is None:
+        if "value" not in match.groupdict():
             return f"[{kind}]"
-        return match.group().replace(value, f"[{kind}]")
+        start, end = match.start("value") - match.start(), match.end("value") - match.start()
+        return f"{match[0][:start]}[{kind}]{match[0][end:]}"
 
 
 def of_this_machine(*, workdir: Path, root: Path = Path("/")) -> Redactor:
@@ -155,12 +165,12 @@ def of_this_machine(*, workdir: Path, root: Path = Path("/")) -> Redactor:
         "mac": macs,
     }
     for kind, files in _ID_FILES.items():
-        known[kind] = {text for name in files if (text := _read(root, name))}
-    home = str(Path.home())
+        # Firmware without a serial says so in words ("None", "Not Specified"): they are no serial.
+        known[kind] = {text for name in files if any(map(str.isdigit, text := _read(root, name)))}
     paths = {
-        str(workdir.absolute()): "$WORK",
-        str(Path.cwd()): "$PWD",
-        home: "~",
+        str(place): stand_in
+        for path, stand_in in ((Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK"))
+        for place in (path.absolute(), path.resolve())
     }
     return Redactor(known, paths)
 

@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
@@ -30,8 +29,48 @@ _ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
 _HREF = re.compile(r'(?:href|src)="([^"]*)"')
 _ID = re.compile(r'\bid="([^"]*)"')
 _ALLOWED_TAGS = frozenset(
-    "a abbr b blockquote br code data dd del details dl dt em h2 h3 h4 hr i ins kbd li mark ol p pre "
-    "q s small span strong sub summary sup table tbody td th thead tr ul".split()
+    [
+        "a",
+        "abbr",
+        "b",
+        "blockquote",
+        "br",
+        "code",
+        "data",
+        "dd",
+        "del",
+        "details",
+        "dl",
+        "dt",
+        "em",
+        "h2",
+        "h3",
+        "h4",
+        "hr",
+        "i",
+        "ins",
+        "kbd",
+        "li",
+        "mark",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    ]
 )
 
 
@@ -73,8 +112,8 @@ def markdown(text: str) -> Markup:
 
     Headings start at the third level, under the page's own.
     """
-    import nh3  # noqa: PLC0415 - only pages with notes need them
-    from markdown import Markdown  # noqa: PLC0415
+    import nh3
+    from markdown import Markdown
 
     made = Markdown(extensions=["tables", "fenced_code", "sane_lists"], output_format="html")
     out = made.convert(text)
@@ -171,6 +210,21 @@ def _run_row(row: ResultRow, page: RunPage) -> str:
     )
 
 
+_FACTS = {
+    "cpu": "Processor",
+    "cpu_id": "Processor id",
+    "cpu_flags": "CPU flags",
+    "cpu_quota": "CPU quota",
+    "cpus": "CPUs",
+    "gpu": "GPU",
+    "l2_cache": "L2 cache",
+    "l3_cache": "L3 cache",
+    "numa_nodes": "NUMA nodes",
+    "os": "System",
+    "smt": "SMT",
+}
+
+
 def _bytes_text(size: int) -> str:
     for factor, unit in ((1_000_000, "MB"), (1_000, "kB")):
         if size >= factor:
@@ -179,7 +233,4 @@ def _bytes_text(size: int) -> str:
 
 
 def _fact_title(name: str) -> str:
-    special = {"cpu": "Processor", "cpu_id": "Processor id", "cpus": "CPUs", "gpu": "GPU", "os": "System",
-               "smt": "SMT", "cpu_flags": "CPU flags", "cpu_quota": "CPU quota", "numa_nodes": "NUMA nodes",
-               "l2_cache": "L2 cache", "l3_cache": "L3 cache"}  # fmt: skip
-    return special.get(name) or name.replace("_", " ").capitalize()
+    return _FACTS.get(name) or name.replace("_", " ").capitalize()

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 import json
-import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
@@ -23,12 +23,15 @@ from sitegen.model import (
     Run,
     Source,
     Status,
+    check_benchmark,
     check_label,
+    check_time,
     run_id,
 )
 
 MAX_BYTES = 100_000_000
 MAX_ROWS = 500_000
+MAX_VALUE = 1e100  # no quantity is as large, and sums and squares of it stay finite
 _REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "unit", "value")
 
 
@@ -69,18 +72,19 @@ def read_runs(
     sources = sources or {}
     groups: dict[tuple[str, ...], list[Measurement]] = {}
     for line, row in _rows(path, _REQUIRED):
-        where = f"{path}:{line}"
-        benchmark = check_label(row["benchmark"], "benchmark")
-        label = check_label(row["environment"] or environment)
-        key = (
-            row.get("source", ""),
-            row.get("origin", ""),
-            row.get("section", ""),
-            benchmark,
-            label,
-            row.get("started_at", "") or date,
-        )
-        groups.setdefault(key, []).append(_measurement(row, where))
+        started = row.get("started_at", "") or date
+        try:
+            key = (
+                row.get("source", ""),
+                row.get("origin", ""),
+                row.get("section", ""),
+                check_benchmark(row["benchmark"]),
+                check_label(row["environment"] or environment),
+                started and check_time(started),
+            )
+            groups.setdefault(key, []).append(_measurement(row))
+        except SitegenError as error:
+            raise SitegenError(error.what, where=f"{path}:{line}", fix=error.fix) from error
     runs = []
     for (source_id, origin, section, benchmark, label, started), rows in groups.items():
         source, published = sources.get(origin or source_id, (Source(source_id), ""))
@@ -95,7 +99,7 @@ def read_runs(
         printed_in, _ = sources.get(source_id, (Source(source_id), ""))
         runs.append(
             Run(
-                id=run_id(when, benchmark, hashlib.sha256(content.encode()).digest()),
+                id=run_id(check_time(when), benchmark, hashlib.sha256(content.encode()).digest()),
                 benchmark=benchmark,
                 environment=label,
                 provenance=provenance,
@@ -118,51 +122,47 @@ def read_runs(
     return sorted(runs, key=lambda run: run.id)
 
 
-def _measurement(row: Mapping[str, str], where: str) -> Measurement:
+def _measurement(row: Mapping[str, str]) -> Measurement:
     statistic, status = row["statistic"], row.get("status") or "ok"
     if statistic not in STATISTICS:
         raise SitegenError(
             f"unknown statistic {statistic[:40]!r}",
-            where=where,
             fix=f"use one of {', '.join(sorted(STATISTICS))}",
         )
     if status not in set(Status):
-        raise SitegenError(f"unknown status {status[:40]!r}", where=where)
+        raise SitegenError(f"unknown status {status[:40]!r}")
     value = None
     if row["value"]:
         try:
             value = float(row["value"])
         except ValueError:
-            raise SitegenError(f"{row['value'][:40]!r} is not a number", where=where) from None
-        if not math.isfinite(value):
-            raise SitegenError("the value is not finite", where=where)
+            raise SitegenError(f"{row['value'][:40]!r} is not a number") from None
+        if not abs(value) < MAX_VALUE:
+            raise SitegenError(f"the value {value:g} is not between -1e100 and 1e100")
     printed = " ".join(part for part in (row.get("printed"), row.get("printed_unit")) if part)
-    try:
-        repetition = int(row.get("repetition") or 0)
-    except ValueError:
-        raise SitegenError("repetition is not a whole number", where=where) from None
+    repetition = row.get("repetition") or "0"
+    if not re.fullmatch("[0-9]{1,6}", repetition):
+        raise SitegenError(f"repetition {repetition[:40]!r} is not a whole number from 0")
     return Measurement(
         workload=check_label(row["workload"], "workload"),
         metric=row["metric"],
         statistic=statistic,
         unit=row["unit"],
         value=value,
-        params=_params(row.get("params") or "{}", where),
-        repetition=repetition,
+        params=_params(row.get("params") or "{}"),
+        repetition=int(repetition),
         status=status,
         printed=printed or None,
     )
 
 
-def _params(text: str, where: str) -> Params:
+def _params(text: str) -> Params:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
-        raise SitegenError(
-            "params is not JSON", where=where, fix='write them as {"threads": "8"}'
-        ) from None
+    except (json.JSONDecodeError, RecursionError):
+        raise SitegenError("params is not JSON", fix='write them as {"threads": "8"}') from None
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise SitegenError("params must be a JSON object of texts", where=where)
+        raise SitegenError("params must be a JSON object of texts")
     return tuple(sorted(cast("dict[str, str]", value).items()))
 
 
@@ -170,18 +170,20 @@ def _rows(path: Path, required: Iterable[str]) -> Iterable[tuple[int, dict[str, 
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB", where=str(path))
-        text = path.read_text("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise SitegenError(str(error.strerror), where=str(path)) from error
     except UnicodeDecodeError as error:
         raise SitegenError("not UTF-8 text", where=str(path)) from error
-    reader = csv.DictReader(io.StringIO(text), strict=True)
-    absent = [name for name in required if name not in (reader.fieldnames or ())]
-    if absent:
-        raise SitegenError(
-            f"has no column {absent[0]!r}", where=str(path), fix="see `sitegen export --format csv`"
-        )
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        absent = [name for name in required if name not in (reader.fieldnames or ())]
+        if absent:
+            raise SitegenError(
+                f"has no column {absent[0]!r}",
+                where=str(path),
+                fix="see `sitegen export --format csv`",
+            )
         for number, row in enumerate(reader, start=2):
             if number > MAX_ROWS:
                 raise SitegenError(f"more than {MAX_ROWS} rows", where=str(path))

@@ -51,7 +51,7 @@ class Library:
 
 def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
     """Return the whole runs among ``entries``; damaged ones are named, not raised."""
-    from sitegen.archive import tables  # noqa: PLC0415 - a build that changes nothing needs none
+    from sitegen.archive import tables
 
     index = _read_index(cache)
     old = {

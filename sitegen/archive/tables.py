@@ -191,7 +191,7 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 def csv_bytes(table: pa.Table) -> bytes:
     """Return a table as CSV with a header line."""
-    from pyarrow import csv  # noqa: PLC0415 - half of the imports of a build that has no export
+    from pyarrow import csv
 
     sink = pa.BufferOutputStream()
     csv.write_csv(table, sink)
@@ -265,7 +265,7 @@ def _read(data: bytes, schema: pa.Schema, columns: list[str]) -> pa.Table:
             raise SitegenError(f"{file.metadata.num_rows} rows, more than {MAX_ROWS}")
         missing = set(columns) - set(file.schema_arrow.names)
         if missing:
-            raise SitegenError(f"has no column {sorted(missing)[0]}")
+            raise SitegenError(f"has no column {min(missing)}")
         table = file.read(columns=columns, use_threads=False)
         wanted = pa.schema([schema.field(name) for name in columns])
         table = table.select(columns)

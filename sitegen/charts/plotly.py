@@ -37,7 +37,7 @@ _BOLD: Final = 650
 _INSET: Final = "\N{NO-BREAK SPACE}"  # Plotly sets a text closer to its place than we do
 _RULE: Final = {"color": _INK3, "width": 1}
 _HOVER: Final = "%{customdata}<extra></extra>"
-_DASHES: Final = ("solid", "dash", "dot")
+_DASHES: Final = ("solid", "6px,4px", "2px,3px")  # those of site.css
 
 
 def figure(spec: Chart) -> Figure:
@@ -178,6 +178,8 @@ def _bar_annotations(layout: BarLayout) -> list[Figure]:
     if layout.stacked:
         texts += [(plain(row.mark.label), row.top - 8, "ink2") for row in layout.rows]
     first = layout.height - _NOTE_ROW * len(layout.notes) + 6
+    if not layout.rows:
+        texts.append((NOT_MEASURED, 10, "ink3"))
     texts += [
         (f"Hatched: {plain(note)}", first + _NOTE_ROW * index, "ink3")
         for index, note in enumerate(layout.notes)

@@ -84,7 +84,11 @@ _DOTS_WIDTH: Final = 280
 #: Beyond this a value is text only: sums of such values leave the range of a float.
 _LIMIT: Final = 1e300
 
-_UNSAFE: Final = re.compile("[&<>\"'\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_EMPTY_HEIGHT: Final = 24
+_NOTHING: Final = f'<text class="na" y="14">{NOT_MEASURED}</text>'
+
+# Markup, and the characters that HTML does not allow.
+_UNSAFE: Final = re.compile("[&<>\"'\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 
 # Advances of common sans-serif faces at 12 px, by class: enough to keep labels apart.
@@ -256,7 +260,7 @@ def bar_layout(spec: BarChart) -> BarLayout:
         zero=gutter + below / total * span,
         total=total,
         span=span,
-        height=y + _NOTE_ROW * len(notes) + (4 if notes else 0),
+        height=max(y + _NOTE_ROW * len(notes) + (4 if notes else 0), _EMPTY_HEIGHT),
     )
 
 
@@ -310,6 +314,8 @@ def _bars(spec: BarChart) -> str:
     parts = [_open(WIDTH, layout.height, spec.summary)]
     parts += [f'<text class="k" y="{y}">{escape(name)}</text>' for name, y in layout.headings]
     parts += [_bar(row, layout, scale, spec.unit) for row in layout.rows]
+    if not layout.rows:
+        parts.append(_NOTHING)
     zero = layout.zero
     parts += [f'<path class="ax" d="M{zero:.1f} {top}V{foot}"/>' for top, foot in layout.axes]
     if layout.notes:
@@ -609,8 +615,7 @@ def _spread(
 def _lines(spec: LineChart) -> str:
     layout = frame(spec)
     if not any(layout.points):
-        text = f'<text class="na" y="14">{NOT_MEASURED}</text></svg>'
-        return _open(WIDTH, 24, spec.summary) + text
+        return f"{_open(WIDTH, _EMPTY_HEIGHT, spec.summary)}{_NOTHING}</svg>"
     left, right, bottom, to_y = layout.left, layout.right, layout.bottom, layout.to_y
     to_x = _scale(layout.x, left, right, log=spec.x_log)
     rules = "".join([f"M{left:.1f} {to_y(y):.1f}H{right:.1f}" for y, _ in layout.y.ticks])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -18,6 +19,8 @@ from sitegen.report.costs import CostTable, Finding
 _MAX_PANELS = 12
 _MAX_FIGURES = 400
 _SUPERLINEAR = 1.05
+#: What the table of all figures shows; the downloads hold the rest.
+_TABLE_STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,8 @@ def _panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> lis
         else:
             charts.append(_bar_chart(analysis, panel, chosen, f"panel-{index}"))
     if presented.panels:
-        rest = [c for c in cells if c.series not in used and _is_main(analysis, c)]
+        rest = [c for c in _leading_statistics(cells) if c.series not in used]
+        rest = [c for c in rest if _is_main(analysis, c)]
         charts += [
             _bar_chart(
                 analysis, panel, [c for c in rest if _takes(panel, c.series)], f"more-{index}"
@@ -199,6 +203,16 @@ def _panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> lis
             for index, panel in enumerate(_own_panels(analysis, presented, rest))
         ]
     return charts
+
+
+def _leading_statistics(cells: Sequence[Cell]) -> list[Cell]:
+    """Leave out means where the tool also gives the value itself."""
+    plain = {s._replace(statistic="") for s in (c.series for c in cells) if s.statistic == "value"}
+    return [
+        c
+        for c in cells
+        if c.series.statistic != "mean" or c.series._replace(statistic="") not in plain
+    ]
 
 
 def _own_panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list[Panel]:
@@ -403,11 +417,10 @@ def _at(cell: Cell, axis: str) -> int:
 
 
 def _point(cell: Cell, axis: str, unit: DisplayUnit) -> Point:
-    assert cell.summary is not None
-    interval = cell.summary.interval
+    interval = cell.summary.interval if cell.summary else None
     return Point(
         x=_at(cell, axis),
-        y=cell.summary.value / unit.factor,
+        y=cell.summary.value / unit.factor if cell.summary else math.nan,
         text=words.number(cell, unit),
         low=interval.low / unit.factor if interval else None,
         high=interval.high / unit.factor if interval else None,
@@ -468,7 +481,15 @@ def _distributions(
                 bins = found.setdefault(key, {}).setdefault(label, {})
                 bins[row.x] = bins.get(row.x, 0.0) + row.y
     charts = []
-    for index, ((workload, metric_id, params), by_label) in enumerate(sorted(found.items())):
+    whole = {
+        (workload, params) for workload, metric_id, params in found if metric_id == "fio.latency"
+    }
+    shown = {
+        key: value
+        for key, value in found.items()
+        if key[1] != "fio.completion_latency" or (key[0], key[2]) not in whole
+    }
+    for index, ((workload, metric_id, params), by_label) in enumerate(sorted(shown.items())):
         metric = analysis.metric(metric_id)
         tops = [x for bins in by_label.values() for x in _body(bins)]
         unit = metric.unit_for([sorted(tops)[len(tops) // 2]])
@@ -485,8 +506,7 @@ def _distributions(
             LineChart(
                 id=f"distribution-{index}",
                 title=title,
-                subtitle=f"share of operations at or below, % · {metric.title.lower()} ·"
-                " all repetitions of the newest run",
+                subtitle=f"{metric.title.lower()} · % of operations within",
                 x_title=f"{metric.title.lower()}, {unit.text}, log scale",
                 unit="%",
                 lines=lines,
@@ -539,11 +559,11 @@ def _figures(
     analysis: Analysis, cells: Sequence[Cell], labels: Sequence[str]
 ) -> tuple[tuple[FigureRow, ...], int]:
     by_series: dict[Series, dict[str, Cell]] = {}
-    for cell in cells:
+    for cell in _leading_statistics(cells):
+        if cell.series.statistic not in _TABLE_STATISTICS:
+            continue
         by_series.setdefault(cell.series, {})[cell.environment] = cell
-    ordered = sorted(
-        by_series, key=lambda s: (not _shown_first(s), s.metric, s.statistic, words.natural(s))
-    )
+    ordered = sorted(by_series, key=lambda s: (s.metric, s.statistic, words.natural(s)))
     rows = []
     for series in ordered[:_MAX_FIGURES]:
         found = by_series[series]
@@ -562,11 +582,7 @@ def _figures(
                 ),
             )
         )
-    return tuple(rows), max(len(ordered) - _MAX_FIGURES, 0)
-
-
-def _shown_first(series: Series) -> bool:
-    return series.statistic in ("value", "mean", "total", "p99")
+    return tuple(rows), len({cell.series for cell in cells}) - len(rows)
 
 
 def _figure(cell: Cell, unit: DisplayUnit) -> FigureCell:

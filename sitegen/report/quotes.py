@@ -15,6 +15,7 @@ from sitegen.metrics import matches
 from sitegen.model import Params
 from sitegen.quantity import DisplayUnit, percent, printed_number, significant
 from sitegen.report import words
+from sitegen.stats import Summary
 
 _PRINTED = {"us": "µs", "1/s": "/s", "bytes": "B"}
 _UNITS = {"GB/s": 1e9, "MB/s": 1e6, "MiB/s": 2.0**20, "GiB/s": 2.0**30, "%": 0.01, "ms": 1e-3,
@@ -68,15 +69,14 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
     def value(
         metric: str, env: str, *, workload: str = "", statistic: str = "", **params: object
     ) -> Quote:
-        cell = _cell(analysis, benchmark, metric, env, workload, statistic, params)
-        assert cell.summary is not None
+        cell, summary = _cell(analysis, benchmark, metric, env, workload, statistic, params)
         known = analysis.metric(metric)
-        unit = known.unit_for([cell.summary.value])
+        unit = known.unit_for([summary.value])
         if cell.printed and (parsed := printed_number(cell.printed)) and parsed[0]:
             name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text
-            unit = DisplayUnit(cell.summary.value / parsed[0], _PRINTED.get(name, name))
+            unit = DisplayUnit(summary.value / parsed[0], _PRINTED.get(name, name))
         return Quote(
-            cell.summary.value, unit, words.number(cell, unit), cell.runs[-1], cell.series.params
+            summary.value, unit, words.number(cell, unit), cell.runs[-1], cell.series.params
         )
 
     def overhead(
@@ -129,10 +129,10 @@ def _cell(  # noqa: PLR0913 - what picks a cell
     workload: str,
     statistic: str,
     params: Mapping[str, object],
-) -> Cell:
+) -> tuple[Cell, Summary]:
     wanted = tuple((key, str(item)) for key, item in params.items())
     found = [
-        cell
+        (cell, cell.summary)
         for cell in analysis.of(benchmark)
         if cell.environment == env
         and cell.series.metric == metric

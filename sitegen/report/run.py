@@ -167,20 +167,24 @@ def page(  # noqa: PLR0913 - what a run's page is made of
 def result_rows(run: Run, analysis: Analysis) -> list[ResultRow]:
     """Return one row a series of the run, the main statistics only, in the order measured."""
     groups: dict[tuple[str, str, str, tuple[tuple[str, str], ...]], list[Measurement]] = {}
+    # A tool's mean of its own samples beside its value is a second opinion: downloads have it.
+    plain = {(m.metric, m.workload, m.params) for m in run.measurements if m.statistic == "value"}
     for row in run.measurements:
+        if row.statistic == "mean" and (row.metric, row.workload, row.params) in plain:
+            continue
         if row.statistic in _MAIN:
             groups.setdefault((row.metric, row.workload, row.statistic, row.params), []).append(row)
     metrics: dict[str, Metric] = {}
-    found = []
+    found: list[tuple[Series, ResultRow]] = []
     for (metric_id, workload, statistic, params), rows in groups.items():
         metric = metrics.get(metric_id)
         if metric is None:
             metric = metrics[metric_id] = analysis.metric(metric_id)
         series = Series(run.benchmark, workload, metric_id, statistic, params)
-        found.append(_result(series, metric, rows))
+        found.append((series, _result(series, metric, rows)))
     order = {metric_id: rank for rank, metric_id in enumerate(metrics)}
-    found.sort(key=lambda row: order[row.metric_id])
-    return found
+    found.sort(key=lambda pair: (order[pair[0].metric], words.natural(pair[0]), pair[0].statistic))
+    return [row for _, row in found]
 
 
 def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRow:
@@ -203,7 +207,7 @@ def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRo
         title=words.series(series),
         metric_id=metric.id,
         metric=metric.title,
-        unit=" · ".join(part for part in (statistic, unit.text) if part),
+        unit=" · ".join(part for part in (series.workload, statistic, unit.text) if part),
         arrow=words.arrow(metric),
         dots=tuple(
             Dot(row.value / unit.factor, unit.number(row.value), row.status == Status.SUSPECT)
@@ -250,7 +254,7 @@ def _headline(analysis: Analysis, run: Run, title: str, name: str) -> str:
         unit = metric.unit_for([max(values)])
         low, high = unit.number(min(values)), unit.number(max(values))
         span = high if low == high else f"{low} to {high}"
-        return f"{title} on {name}: {wanted.title.lower()} {span} {unit.text}".rstrip()
+        return f"{title} on {name}: {words.lower_first(wanted.title)} {span} {unit.text}".rstrip()
     return f"{title} on {name}"
 
 

@@ -83,7 +83,8 @@ def methodology(analysis: Analysis) -> MethodologyPage:
     groups: dict[str, list[Metric]] = {}
     for metric in METRICS.values():
         groups.setdefault(metric.id.split(".")[0], []).append(metric)
-    for metric_id in sorted(analysis.definitions):
+    seen = {series.metric for series, _ in analysis.cells}
+    for metric_id in sorted(seen | set(analysis.definitions)):
         if metric_id not in METRICS:
             groups.setdefault(metric_id.split(".")[0], []).append(analysis.metric(metric_id))
     return MethodologyPage(

@@ -16,9 +16,9 @@ ARROWS: Mapping[str, str] = {
     "lower": "↓ lower is better",
     "none": "",
 }
-_ORDER = ("operation", "pattern", "direction", "block_size", "iodepth", "numjobs", "model", "engine",
-          "access", "scheme", "keepalive", "threads", "concurrency", "processes", "requests",
-          "log_level", "statement")  # fmt: skip
+_ORDER = ("operation", "pattern", "direction", "block_size", "iodepth", "numjobs", "model",
+          "engine", "access", "scheme", "keepalive", "threads", "concurrency", "processes",
+          "requests", "log_level", "statement")  # fmt: skip
 _PATTERNS = {"rand": "random", "seq": "sequential", "randrw": "mixed"}
 _HIDDEN = frozenset({"printed_as", "stated_bottleneck", "gateway_version"})
 _STATISTICS = {"value": "", "mean": "mean", "total": "total", "min": "minimum", "max": "maximum",
@@ -26,9 +26,8 @@ _STATISTICS = {"value": "", "mean": "mean", "total": "total", "min": "minimum", 
 _KIB = 1024
 
 
-def param(key: str, value: str) -> str:
+def param(key: str, value: str) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of words
     """Return one parameter in words: "4 KiB", "depth 64", "8 threads"."""
-    count = value if value != "1" else "1"
     plural = "" if value == "1" else "s"
     match key:
         case "block_size" | "dictionary":
@@ -39,13 +38,13 @@ def param(key: str, value: str) -> str:
         case "iodepth":
             return f"depth {value}"
         case "numjobs":
-            return f"{count} job{plural}"
+            return f"{value} job{plural}"
         case "threads":
-            return f"{count} thread{plural}"
+            return f"{value} thread{plural}"
         case "cores":
-            return f"{count} core{plural}"
+            return f"{value} core{plural}"
         case "processes":
-            return f"{count} process{'' if value == '1' else 'es'}"
+            return f"{value} process{'' if value == '1' else 'es'}"
         case "concurrency":
             return f"{significant(float(value))} connections" if value.isdecimal() else value
         case "requests":
@@ -55,7 +54,7 @@ def param(key: str, value: str) -> str:
         case "log_level":
             return f"log level {value}"
         case "read_share":
-            return f"{float(value):.0%} reads" if _is_number(value) else value
+            return f"{float(value) * 100:.0f} % reads" if _is_number(value) else value
         case "access":
             return {"tproxy": "through the TProxy", "direct": "direct"}.get(value, value)
         case "operation" | "direction" | "scheme" | "model" | "engine" | "statement":
@@ -86,6 +85,11 @@ def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     if "pattern" in have or "operation" in have:
         return words[0].upper() + words[1:]
     return words[0].upper() + words[1:] if words[0].islower() else words
+
+
+def lower_first(text: str) -> str:
+    """Return ``text`` with its first letter small, units untouched."""
+    return text[:1].lower() + text[1:]
 
 
 def natural(found: Series) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-// Additions for a reader with JavaScript: the page is whole without them.
+// Additions: the page is whole without JavaScript.
 "use strict";
 
 const page = document.documentElement;
@@ -10,7 +10,7 @@ const make = (tag, properties, ...children) => {
   return node;
 };
 
-// Live charts: Plotly comes on the reader's first intent and lies over the SVG.
+// Live charts: Plotly comes on first intent and lies over the SVG.
 
 const live = new Map(); // figure -> its box
 const coarse = matchMedia("(pointer: coarse)").matches;
@@ -30,23 +30,22 @@ const drawing = (figure) => {
   delete layout.height; // the box has the SVG's size
   if (coarse) xaxis.fixedrange = yaxis.fixedrange = true; // a finger that moves is scrolling
   const still = xaxis.fixedrange;
-  if (still) layout.dragmode = false;
+  layout.dragmode = still ? false : "zoom";
   const image = { name: "image", title: "Download as PNG", icon: Plotly.Icons.camera, click: () => download(figure) };
-  const modeBarButtons = [still ? [image] : [image, "resetScale2d"]];
+  const modeBarButtons = [[image, ...(still ? [] : ["resetScale2d"])]];
   return { data, layout, config: { responsive: true, displaylogo: false, modeBarButtons } };
 };
 
-// The caption is part of the page, so a picture that leaves it takes its words along.
+// A picture that leaves the page takes its caption along.
 const download = (figure) => {
   const { data, layout } = drawing(figure);
   const { l, r, t, b } = layout.margin;
-  const { clientWidth, clientHeight } = live.get(figure);
+  const box = live.get(figure);
   const [text, about] = ["b", "span"].map((part) =>
     figure.querySelector(`figcaption ${part}`).textContent.replace(/&/g, "&amp;").replace(/</g, "&lt;"));
-  layout.margin = { l: l + 12, r: r + 12, t: t + 56, b: b + 12 };
+  layout.margin = { l: l + 12, r: r + 12, t: t + 64, b: b + 12 };
   layout.title = { text, subtitle: { text: about, font: { size: 12 } }, x: 0, pad: { l: 12 }, font: { size: 14, weight: 650 } };
-  const size = { width: clientWidth + 24, height: clientHeight + 68 };
-  Plotly.downloadImage({ data, layout }, { format: "png", scale: 3, filename: figure.id, ...size });
+  Plotly.downloadImage({ data, layout }, { format: "png", scale: 3, filename: figure.id, width: box.clientWidth + 24, height: box.clientHeight + 76 });
 };
 
 const draw = async (figure) => {
@@ -65,48 +64,37 @@ const draw = async (figure) => {
 
 const repaint = () => live.forEach((box, figure) => Plotly.react(box, drawing(figure)));
 
-const load = (node) => new Promise((onload, onerror) => document.head.append(Object.assign(node, { onload, onerror })));
+const load = (tag, properties) => new Promise((onload, onerror) => {
+  document.head.append(make(tag, { ...properties, onload, onerror }));
+});
 
 const addLiveCharts = (figures) => {
   const assets = page.dataset.assets || "";
-  const queue = [];
+  let last = Promise.resolve();
   let begun = false;
-  let busy = false;
-
-  const drawNext = async () => { // one chart a task
-    busy = queue.length > 0;
-    if (!busy) return;
-    await draw(queue.shift());
-    setTimeout(drawNext);
-  };
 
   const visible = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       visible.unobserve(target);
-      queue.push(target);
+      last = last.then(() => draw(target)).then(() => new Promise(setTimeout)); // one chart a task
     }
-    if (!busy) drawNext();
   }, { rootMargin: "200px" });
 
   const begin = async () => {
     if (begun) return;
     begun = true;
     // Id and class tell Plotly not to write a style sheet, which the policy would refuse.
-    const style = make("link", { rel: "stylesheet", id: "plotly.js-style-global", className: "no-inline-styles", href: `${assets}plotly.css` });
-    try {
-      await Promise.all([load(style), load(make("script", { src: `${assets}plotly.min.js` }))]);
-      figures.forEach((figure) => visible.observe(figure));
-    } catch {
-      console.warn("Plotly did not load: charts stay static");
-    }
+    const style = { rel: "stylesheet", id: "plotly.js-style-global", className: "no-inline-styles", href: `${assets}plotly.css` };
+    await Promise.all([load("link", style), load("script", { src: `${assets}plotly.min.js` })]);
+    figures.forEach((figure) => visible.observe(figure));
   };
 
   const once = { once: true, passive: true };
-  figures.forEach((figure) => figure.addEventListener("pointerover", begin, once));
+  for (const figure of figures) figure.addEventListener("pointerover", begin, once);
   for (const kind of ["touchstart", "keydown"]) addEventListener(kind, begin, once);
   addEventListener("load", () => (window.requestIdleCallback || setTimeout)(() => {
-    addEventListener("scroll", begin, once); // not before: a page opened at an anchor scrolls by itself
+    addEventListener("scroll", begin, once); // now: a page opened at an anchor scrolls by itself
     if (navigator.connection?.saveData || !location.protocol.startsWith("http")) return;
     for (const name of ["plotly.css", "plotly.min.js"]) {
       document.head.append(make("link", { rel: "prefetch", href: assets + name }));
@@ -118,13 +106,13 @@ const addLiveCharts = (figures) => {
 
 const addThemeButton = (bar) => {
   const themes = ["auto", "light", "dark"];
-  const button = make("button", { type: "button", className: "plain" });
+  const button = make("button", { className: "plain" });
   let theme;
   try {
     theme = localStorage.theme;
-  } catch { /* no storage here: the choice lasts as long as the page */ }
-  const set = (next) => {
-    theme = themes.includes(next) ? next : "auto";
+  } catch { /* no storage: the choice lasts as long as the page */ }
+  const set = (next = "auto") => {
+    theme = next;
     button.textContent = `Theme: ${theme}`;
     page.dataset.theme = theme;
     repaint();
@@ -139,7 +127,7 @@ const addThemeButton = (bar) => {
   bar.append(button);
 };
 
-// Tables: sorted by any column, filtered by words, the filter kept in the address.
+// Tables: sorted by a column, filtered by words; the address keeps the filter.
 
 const key = (row, column) => {
   const cell = row.cells[column];
@@ -156,7 +144,7 @@ const makeSortable = (table) => {
   const heads = [...table.tHead.rows[0].cells];
   for (const head of heads) {
     if (!head.textContent.trim() || head.matches(".strip")) continue;
-    const button = make("button", { type: "button" }, ...head.childNodes);
+    const button = make("button", {}, ...head.childNodes);
     head.append(button);
     button.onclick = () => {
       const sign = head.ariaSort === "ascending" ? -1 : 1;
@@ -177,12 +165,12 @@ const state = () => new URLSearchParams(location.hash.includes("=") ? location.h
 const makeFilterable = (table, index) => {
   const name = table.id || `filter${index || ""}`;
   const input = make("input", { type: "search" });
-  const count = make("output");
   input.dataset.filter = name;
+  const count = make("output");
   const rows = [...table.querySelectorAll("tbody tr:not(.g)")];
   const texts = rows.map((row) => row.textContent.toLowerCase());
   const apply = () => {
-    const words = input.value.toLowerCase().split(/\s+/);
+    const words = input.value.toLowerCase().split(" ");
     rows.forEach((row, i) => { row.hidden = !words.every((word) => texts[i].includes(word)); });
     count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length}`;
   };
@@ -190,16 +178,12 @@ const makeFilterable = (table, index) => {
     input.value = state().get(name) || "";
     apply();
   };
-  let timer;
-  input.oninput = () => {
-    apply();
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      const now = state();
-      now.set(name, input.value);
-      if (!input.value) now.delete(name);
-      history.replaceState(null, "", `#${now}`);
-    }, 200);
+  input.oninput = apply;
+  input.onchange = () => {
+    const now = state();
+    now.set(name, input.value);
+    if (!input.value) now.delete(name);
+    history.replaceState(null, "", `#${now}`);
   };
   addEventListener("hashchange", recall);
   recall();
@@ -212,21 +196,19 @@ const makeFilterable = (table, index) => {
 const addCopyButton = (node) => {
   const { copy, copyLink } = node.dataset;
   const label = copyLink === undefined ? "Copy" : "Copy link";
-  const button = make("button", { type: "button", className: "plain", textContent: label });
+  const button = make("button", { className: "plain", textContent: label });
   const said = make("span", { className: "vh", ariaLive: "polite" });
-  const say = (text, aloud) => {
-    button.textContent = text;
-    said.textContent = aloud;
-  };
   button.onclick = async () => {
+    const text = copyLink === undefined ? copy || node.textContent.trim() : new URL(copyLink, location).href;
     try {
-      await navigator.clipboard.writeText(label === "Copy" ? copy || node.textContent.trim() : new URL(copyLink, location).href);
-      say("Copied", "Copied");
+      await navigator.clipboard.writeText(text);
+      said.textContent = "Copied";
     } catch {
       getSelection().selectAllChildren(node);
-      say("Selected", "Selected: copy it with the keyboard");
+      said.textContent = "Selected: press Ctrl+C";
     }
-    setTimeout(say, 2000, label, "");
+    button.textContent = said.textContent;
+    setTimeout(() => { button.textContent = label; }, 2000);
   };
   node.after(button, said);
 };

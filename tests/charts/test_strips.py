@@ -1,0 +1,128 @@
+"""The strips of tables: cost factors on a shared axis, repetitions from zero."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sitegen.charts import svg
+from sitegen.charts.spec import BROAD, NARROW, WIDE, Dot, FactorAxis, FactorMark
+from tests.charts.examples import HOSTILE, HUES
+from tests.charts.markup import check_markup
+
+_ASSETS = Path(__file__).parents[2] / "templates" / "assets"
+
+
+def _place(axis: FactorAxis, factor: float) -> float:
+    return axis.width * math.log(factor / axis.low) / math.log(axis.high / axis.low)
+
+
+def test_factor_stands_at_its_place_on_the_log_axis() -> None:
+    root = check_markup(svg.factor_strip([FactorMark("TDX", 1.67, "cpu-tee")], axis=WIDE))
+    circle = next(root.iter("circle"))
+    assert float(circle.get("cx", "nan")) == pytest.approx(_place(WIDE, 1.67), abs=0.06)
+    assert "TDX: 1.67\N{MULTIPLICATION SIGN}" in ET.tostring(root, encoding="unicode")
+
+
+def test_factor_off_the_axis_is_an_arrow_with_its_value() -> None:
+    marks = [FactorMark("TDX", 31.02, "cpu-tee", doubt="page cache"), FactorMark("", 0.1, "vm")]
+    root = check_markup(svg.factor_strip(marks, axis=WIDE))
+    texts = ["".join(node.itertext()) for node in root.iter("text")]
+    assert texts == ["TDX 31\N{MULTIPLICATION SIGN}", "0.10\N{MULTIPLICATION SIGN}"]
+    assert not list(root.iter("circle"))
+
+
+def test_doubtful_factor_is_hollow_and_says_why() -> None:
+    markup = svg.factor_strip([FactorMark("a", 2.0, "gpu-tee", doubt="another proof")], axis=WIDE)
+    assert 'class="ho c-gpu-tee"' in markup
+    assert "(another proof)</title>" in markup
+
+
+@given(
+    st.lists(
+        st.builds(
+            FactorMark,
+            st.text(max_size=20),
+            st.floats(0, 1e3) | st.floats(0.5, 3),
+            st.sampled_from(HUES),
+            st.none() | st.floats(0, 10),
+            st.none() | st.floats(0, 10),
+            st.text(max_size=9),
+        ),
+        max_size=8,
+    )
+)
+def test_any_factors_make_whole_markup(marks: list[FactorMark]) -> None:
+    check = svg.factor_strip(marks, axis=WIDE)
+    root = ET.fromstring(check)  # noqa: S314
+    drawn = len(list(root.iter("title")))
+    assert drawn == sum(mark.factor > 0 for mark in marks)
+    assert "nan" not in re.sub("<title>.*?</title>|<text.*?</text>|aria-label=.*?>", "", check)
+
+
+def test_labels_of_one_row_stand_apart() -> None:
+    marks = [FactorMark(f"name {i}", 1.0 + i / 20, "vm") for i in range(6)]
+    root = check_markup(svg.factor_strip(marks, axis=WIDE))
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for group in root.iter("g"):
+        x = float(next(group.iter("circle")).get("cx", "nan"))
+        text = next(group.iter("text"))
+        width = svg.text_width("".join(text.itertext()))
+        at = float(text.get("x", "nan"))
+        extent = (
+            (at - width, x + 4) if "e" in str(text.get("class")).split() else (x - 4, at + width)
+        )
+        rows.setdefault(group.get("transform", ""), []).append(extent)
+    for extents in rows.values():
+        ordered = sorted(extents)
+        assert all(a[1] < b[0] for a, b in pairwise(ordered))
+
+
+@pytest.mark.parametrize("axis", [NARROW, WIDE, BROAD], ids=lambda axis: axis.name)
+def test_lines_of_the_style_sheet_stand_where_the_ticks_are(axis: FactorAxis) -> None:
+    css = (_ASSETS / "site.css").read_text("utf-8")
+    rule = re.search(rf"^\.{axis.name} {{(.*)}}", css, re.MULTILINE)
+    assert rule is not None
+    shares = dict(re.findall(r"--(\w+): (\.\d+)", rule[1]))
+    expected = {tick: _place(axis, tick) / axis.width for tick in axis.ticks}
+    assert float(shares.pop("one")) == pytest.approx(expected.pop(1.0), abs=1e-4)
+    assert sorted({float(share) for share in shares.values()}) == pytest.approx(
+        sorted(expected.values()), abs=1e-4
+    )
+
+
+def test_axis_labels_follow_its_width() -> None:
+    small = dataclasses.replace(WIDE, width=152)
+    root = check_markup(svg.factor_axis(small))
+    places = [float(node.get("x", "nan")) for node in root.iter("text")]
+    assert places == pytest.approx([_place(small, tick) for tick in small.ticks], abs=0.06)
+
+
+def test_dots_stand_from_zero_with_a_tick_at_their_median() -> None:
+    dots = [Dot(value, str(value), suspect=value == 50) for value in (50, 100, 90, 95)]
+    root = check_markup(svg.dot_strip(dots, "vm", 100.0))
+    circles = list(root.iter("circle"))
+    assert [float(c.get("cx", "nan")) for c in circles] == [137.0, 274.0, 246.6, 260.3]
+    assert [c.get("class") for c in circles] == ["dt", "c-vm", "c-vm", "c-vm"]
+    tick = next(node for node in root if node.get("class") == "md")
+    assert tick.get("d") == f"M{274 * 0.925:.1f} 1V17"
+
+
+def test_dots_of_hostile_text_and_none_at_all() -> None:
+    check_markup(svg.dot_strip([Dot(1.0, HOSTILE)], "vm", 0.0))
+    check_markup(svg.dot_strip([], "vm", 10.0))
+
+
+def test_patterns_are_named_by_hue() -> None:
+    markup = svg.pattern_defs(HUES)
+    root = ET.fromstring(markup)  # noqa: S314
+    assert [node.get("id") for node in root.iter("pattern")] == [f"p-{hue}" for hue in HUES]
+    assert "style=" not in markup
