@@ -31,6 +31,9 @@ class _Commands(click.Group):
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(0)
+        except OSError as error:
+            click.echo(f"sitegen: {error.filename}: {error.strerror}", err=True)
+            sys.exit(SitegenError.exit_code)
 
 
 def _places(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,7 +110,8 @@ def collect(
             progress=_progress(quiet=quiet),
         )
     except session.Interrupted as interrupted:
-        click.echo(f"\ninterrupted; {len(interrupted.outcomes)} runs are kept", err=True)
+        kept = sum(bool(outcome.run_id) for outcome in interrupted.outcomes)
+        click.echo(f"\ninterrupted; {kept} runs are kept", err=True)
         sys.exit(130)
     if not dry_run:
         _report(outcomes, settled, say)

@@ -31,7 +31,6 @@ from typing import Protocol, cast
 from sitegen import fingerprint
 from sitegen.errors import SitegenError
 from sitegen.model import (
-    RESERVED,
     Comparability,
     Fingerprint,
     Measurement,
@@ -43,7 +42,7 @@ from sitegen.model import (
     Status,
     StepRecord,
     ToolIdentity,
-    check_label,
+    check_benchmark,
     run_id,
 )
 from sitegen.redact import Redactor
@@ -244,22 +243,25 @@ class Host:
         stderr: int = subprocess.PIPE,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Start a program in a process group of its own, which is gone when the block ends."""
-        process = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env={**os.environ, "LC_ALL": "C", **(environ or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
-        )
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env={**os.environ, "LC_ALL": "C", **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
+            )
+        except OSError as error:
+            raise SitegenError(f"cannot be started: {error.strerror}", where=argv[0]) from error
         try:
             yield process
         finally:
-            if process.poll() is None:
-                _kill_group(process)
-                process.wait()
+            # Also when the program itself has ended: what it left behind is in its group.
+            _kill_group(process)
+            process.wait()
             for stream in (process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
@@ -295,13 +297,10 @@ def collectors() -> dict[str, Collector]:
 
 def load_collector(point: EntryPoint) -> Collector:
     """Import one collector and check that it is one."""
-    check_label(point.name, "benchmark")
-    if point.name in RESERVED:
-        raise SitegenError(
-            f"collector {point.name!r} takes a name that the site itself uses",
-            where=point.value,
-            fix="rename its entry point",
-        )
+    try:
+        check_benchmark(point.name)
+    except SitegenError as error:
+        raise SitegenError(error.what, where=point.value, fix="rename its entry point") from error
     try:
         module: ModuleType = point.load()
     except ImportError as error:
@@ -326,18 +325,30 @@ def method_note(collector: Collector) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
 
-def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:
-    """Return the collector's plan, after checking that it knows every setting.
+def check_settings(collector: Collector, settings: Mapping[str, str]) -> None:
+    """Raise SitegenError for a setting that the collector does not know.
 
-    Raises SitegenError for a setting that it does not know.
+    Also when the setting ``directory`` names no existing folder: a mistyped path must not be
+    created and then benchmarked.
     """
     known = {*collector.SETTINGS, "directory"}
-    if unknown := sorted(set(request.settings) - known):
+    if unknown := sorted(set(settings) - known):
         raise SitegenError(
             f"{collector.BENCHMARK} has no setting {unknown[0]!r}",
             where="--set",
             fix=f"it knows {', '.join(sorted(known))}",
         )
+    if "directory" in settings and not Path(settings["directory"]).is_dir():
+        raise SitegenError(
+            f"{settings['directory']} is not an existing folder",
+            where="--set directory",
+            fix="create it on the disk that is to be measured",
+        )
+
+
+def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:
+    """Return the collector's plan; raises SitegenError as check_settings does."""
+    check_settings(collector, request.settings)
     return collector.plan(tool, request)
 
 
@@ -346,19 +357,9 @@ def scratch(settings: Mapping[str, str], workdir: Path) -> Iterator[Path]:
     """Yield an empty directory of the run's own, removed afterwards.
 
     It lies in ``workdir``, or in the existing folder that the setting ``directory`` names.
-    Raises SitegenError when that folder does not exist: a mistyped path must not be created
-    and then benchmarked.
     """
-    if "directory" in settings:
-        parent = Path(settings["directory"])
-        if not parent.is_dir():
-            raise SitegenError(
-                f"{parent} is not an existing folder",
-                where="--set directory",
-                fix="create it on the disk that is to be measured",
-            )
-    else:
-        parent = workdir
+    parent = Path(settings.get("directory", workdir))
+    if "directory" not in settings:
         parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sitegen-", dir=parent.absolute()) as folder:
         yield Path(folder)
@@ -411,7 +412,9 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         if not whole:
             return None
     progress(Progress(collector.BENCHMARK, "", total, total, whole - 1))
-    redact = redactor.text
+    steps = tuple(s for s in record.steps if s.repetition < whole)
+    kept = {name for step in steps for name in step.raw}
+    redact = record.redact
     run = Run(
         id=run_id(timestamp(started), collector.BENCHMARK, secrets.token_bytes(16)),
         benchmark=collector.BENCHMARK,
@@ -427,17 +430,17 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         seed=seed,
         tool=replace(tool, path=redact(tool.path)),
         parameters=(
-            *plan.parameters,
+            *(replace(p, value=redact(p.value)) for p in plan.parameters),
             Parameter("preset", request.preset, Comparability.MUST_MATCH),
             Parameter("repetitions", str(whole), Comparability.IGNORED),
         ),
         fingerprint=machine,
-        steps=tuple(record.steps),
+        steps=steps,
         note=redact(note),
         complete=whole == request.repetitions,
     )
     run = replace(run, redactions=tuple(sorted(redactor.counts().items())))
-    return Collected(run, record.raw)
+    return Collected(run, {name: data for name, data in record.raw.items() if name in kept})
 
 
 def timestamp(moment: datetime) -> str:
@@ -455,6 +458,10 @@ class _Record:
         self.samples: list[Sample] = []
         self.steps: list[StepRecord] = []
         self.raw: dict[str, bytes] = {}
+
+    def redact(self, text: str) -> str:
+        """Return a text as it may be written: redacted, and nothing but Unicode."""
+        return self.redactor.text(text).encode("utf-8", "backslashreplace").decode()
 
     def prepare(self, step: Step, host: Host) -> None:
         """Run a step that measures nothing.
@@ -495,13 +502,19 @@ class _Record:
 
     def _run(self, step: Step, host: Host) -> tuple[RawOutput, dict[str, float]]:
         before = fingerprint.activity(host.root)
-        raw = self.collector.run(step, host)
+        try:
+            raw = self.collector.run(step, host)
+        except SitegenError as error:
+            # A step that cannot even be started has failed; the others go on.
+            told = f"sitegen: {error}\n".encode()
+            raw = RawOutput(stderr=told, exit_code=-1, started_at=timestamp(datetime.now(UTC)))
         after = fingerprint.activity(host.root)
         clean = replace(
             raw,
             stdout=self.redactor.data(raw.stdout),
             stderr=self.redactor.data(raw.stderr),
             files={name: self.redactor.data(data) for name, data in raw.files.items()},
+            values=tuple((name, self.redact(value)) for name, value in raw.values),
         )
         return clean, fingerprint.conditions(before, after)
 
@@ -517,7 +530,7 @@ class _Record:
                 name=step.name,
                 workload=step.workload,
                 repetition=repetition,
-                argv=tuple(self.redactor.text(word) for word in step.argv),
+                argv=tuple(self.redact(word) for word in step.argv),
                 started_at=raw.started_at,
                 duration_s=round(raw.duration_s, 3),
                 exit_code=raw.exit_code,
@@ -539,5 +552,5 @@ def _die_with_parent() -> None:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

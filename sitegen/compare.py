@@ -280,8 +280,13 @@ def _cells(benchmark: str, label: str, selection: Selection, tee: str) -> Iterab
             if step.repetition >= 0:
                 steps[run.id, step.workload].append(step)
     side = _side_values(rows)
+    busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
     for series, by_run in rows.items():
-        yield _cell(series, label, selection, by_run, of_runs, steps, side)
+        # All series of a workload come from the same steps.
+        key = (series.workload, tuple(by_run))
+        if key not in busy:
+            busy[key] = caveats.of_steps(s for r in by_run for s in steps[r, series.workload])
+        yield _cell(series, label, selection, by_run, of_runs, busy[key], side)
 
 
 def _cell(  # noqa: PLR0913 - what a cell is made of
@@ -290,7 +295,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     selection: Selection,
     by_run: Mapping[str, list[Measurement]],
     of_runs: Mapping[str, list[Caveat]],
-    steps: Mapping[tuple[str, str], list[StepRecord]],
+    busy: Sequence[Caveat],
     side: Mapping[tuple[str, Params], Mapping[str, float]],
 ) -> Cell:
     run = selection.runs[-1]
@@ -320,7 +325,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     found += caveats.of_counts(failed, suspect, total, run.provenance)
     if summary is not None:
         beside = side.get((series.workload, _without_direction(series.params)), {})
-        found += caveats.of_steps(s for r in by_run for s in steps.get((r, series.workload), ()))
+        found += busy
         if series.metric.startswith("fio."):
             found += caveats.of_storage(
                 series.metric, summary, beside.get("device"), beside.get("moved")

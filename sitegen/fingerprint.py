@@ -301,9 +301,13 @@ def _disk(
     if _PSEUDO.match(fstype) or not source.startswith("/dev/"):
         yield Fact("disk", None, "findmnt")
         return
-    device = re.sub(r"\[.*", "", source).removeprefix("/dev/")
+    # /dev/mapper/... is a link to the dm device that sysfs knows.
+    device = (root / re.sub(r"\[.*", "", source).lstrip("/")).resolve().name
     block = root / "sys/class/block" / device
-    real = block.resolve() if block.exists() else block
+    if not block.exists():
+        yield Fact("disk", None, "findmnt, /sys/class/block")
+        return
+    real = block.resolve()
     disk = real if (real / "queue").is_dir() else real.parent
     yield Fact("disk", disk.name, "findmnt, /sys/class/block")
     base = f"/sys/class/block/{disk.name}"

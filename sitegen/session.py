@@ -19,6 +19,7 @@ from sitegen.collect import (
     Plan,
     Progress,
     Request,
+    check_settings,
     collectors,
     execute,
     make_plan,
@@ -81,6 +82,8 @@ def collect(
     check_label(order.environment)
     available = collectors()
     chosen = _chosen(available, order)
+    for benchmark, settings in order.settings.items():
+        check_settings(available[benchmark], settings)
     host = Host()
     outcomes: list[Outcome] = []
     for number in range(order.sessions):

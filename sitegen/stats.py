@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from statistics import NormalDist
 
 CONFIDENCE = 0.95
+_NORMAL = NormalDist()
 #: Runs a side from which a verdict is given, and from which there is an interval.
 RUNS_FOR_VERDICT = 3
 RUNS_FOR_INTERVAL = 2
@@ -185,27 +188,27 @@ def verdict(  # noqa: PLR0911 - one return a word
     return Word.INCONCLUSIVE
 
 
+@cache
 def t_quantile(p: float, freedom: float) -> float:
-    """Return Student's t quantile, for any positive real degrees of freedom.
+    """Return Student's t quantile, for real degrees of freedom from 0.1 up.
 
-    Found by bisection on the distribution, which is the regularised incomplete beta function
-    (Abramowitz and Stegun 26.7.1). Own code because importing scipy costs more CPU time than
-    all the intervals of a build; a test holds it to scipy within 1e-9.
+    Found by Newton's method on the distribution, which is the regularised incomplete beta
+    function (Abramowitz and Stegun 26.7.1): its tail is convex, so no step leads away from the
+    root. It starts at the expansion in powers of 1 / freedom (26.7.5). Own code because importing scipy costs more CPU time than all the intervals of a
+    build; a test holds it to scipy within 1e-9.
     """
     if p < 0.5:  # noqa: PLR2004 - the median
         return -t_quantile(1 - p, freedom)
-    low, high = 0.0, 1.0
-    while _t_tail(high, freedom) > 1 - p:
-        low, high = high, high * 2
-    for _ in range(200):
-        middle = (low + high) / 2
-        if middle in (low, high):
+    constant = _log_gamma_step(freedom / 2) - 0.5 * math.log(freedom * math.pi)
+    z = _NORMAL.inv_cdf(p)
+    t = z + (z**3 + z) / (4 * freedom) if freedom >= 1 else 0.0
+    for _ in range(1000):
+        density = math.exp(constant - (freedom + 1) / 2 * math.log1p(t * t / freedom))
+        step = (_t_tail(t, freedom) - (1 - p)) / density
+        t += step
+        if abs(step) <= 1e-14 * t:  # as far as a double goes
             break
-        if _t_tail(middle, freedom) > 1 - p:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    return t
 
 
 def _mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """All measurements of an archive at once, through a cache that can be thrown away.
 
-The cache (one Parquet of all rows, one small index of the runs) lies outside the archive.
-A run enters it under the modification time and size of its manifest; only runs that are new
-or changed are opened.
+The cache (one Parquet of all rows, one small index of the runs, with digests of both) lies
+outside the archive. A run enters it under the modification time and size of its manifest; only
+runs that are new or changed are opened.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
     """Return the whole runs among ``entries``; damaged ones are named, not raised."""
     from sitegen.archive import tables
 
-    index = _read_index(cache)
+    index, rows_digest = _read_index(cache)
     old = {
         entry.run_id: index[entry.run_id]
         for entry in entries
@@ -63,10 +63,8 @@ def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
     }
     table = None
     if old:
-        try:
-            table = tables.read_cache((cache / "measurements.parquet").read_bytes())
-        except (SitegenError, OSError):
-            old = {}
+        table = _read_rows(tables, cache, rows_digest)
+        old = {} if table is None else old
     records: dict[str, dict[str, Any]] = {}
     fresh, damaged = [], []
     for entry in entries:
@@ -98,8 +96,6 @@ def _open(archive: Archive, entry: Entry, tables: Any) -> tuple[dict[str, Any], 
     run, files, data = archive.manifest(entry)
     del run
     names = {file.name: file for file in files}
-    if "measurements.parquet" not in names:
-        raise SitegenError("run.json lists no measurements.parquet")
     rows = tables.read_measurements(archive.checked(entry, names["measurements.parquet"]))
     value = manifest.upgrade(manifest.decode(data))
     for step in value["steps"]:
@@ -129,20 +125,37 @@ def _rows_by_run(tables: Any, packed: list[Any]) -> dict[str, tuple[Measurement,
     return found
 
 
-def _read_index(cache: Path) -> dict[str, dict[str, Any]]:
+def _read_index(cache: Path) -> tuple[dict[str, dict[str, Any]], str]:
+    """Return the index and the digest of the rows that belong to it; empty when damaged."""
     try:
-        data = orjson.loads((cache / "runs.json").read_bytes())
-        return data["runs"] if data["format"] == _FORMAT else {}
+        digest, _, text = (cache / "runs.index").read_bytes().partition(b"\n")
+        if hashlib.sha256(text).hexdigest().encode() != digest:
+            return {}, ""
+        data = orjson.loads(text)
+        return (data["runs"], data["rows"]) if data["format"] == _FORMAT else ({}, "")
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        return {}
+        return {}, ""
+
+
+def _read_rows(tables: Any, cache: Path, digest: str) -> Any:  # noqa: ANN401
+    """Return the cached rows that belong to the index, or None."""
+    try:
+        data = (cache / "measurements.parquet").read_bytes()
+        return tables.read_cache(data) if hashlib.sha256(data).hexdigest() == digest else None
+    except (SitegenError, OSError):
+        return None
 
 
 def _write(cache: Path, records: Mapping[str, Any], tables: Any, packed: list[Any]) -> None:  # noqa: ANN401
     cache.mkdir(parents=True, exist_ok=True)
+    rows = ""
     if packed:
-        kept = tables.only_runs(tables.concat(packed), list(records))
-        _replace(cache / "measurements.parquet", tables.parquet_bytes(kept))
-    _replace(cache / "runs.json", orjson.dumps({"format": _FORMAT, "runs": records}))
+        data = tables.parquet_bytes(tables.only_runs(tables.concat(packed), list(records)))
+        rows = hashlib.sha256(data).hexdigest()
+        _replace(cache / "measurements.parquet", data)
+    index = orjson.dumps({"format": _FORMAT, "rows": rows, "runs": records})
+    digest = hashlib.sha256(index).hexdigest().encode()
+    _replace(cache / "runs.index", digest + b"\n" + index)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -7,7 +7,7 @@ newest. Unknown keys are an error of a newer version, never dropped silently.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import orjson
@@ -25,13 +25,16 @@ from sitegen.model import (
     StepRecord,
     TeeVerdict,
     ToolIdentity,
+    check_benchmark,
     check_label,
     check_run_id,
+    check_time,
 )
 
 SCHEMA = 1
 #: One pure function a step: the manifest of version N -> that of version N + 1.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+_KEYS = {field.name for field in fields(Run)} - {"measurements", "samples"} | {"schema", "files"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,56 +127,89 @@ def upgrade(value: dict[str, Any]) -> dict[str, Any]:
 
 def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
     """Return the run and files that a manifest of the newest version describes."""
+    if unknown := sorted(set(value) - _KEYS):
+        raise SitegenError(f"run.json has the unknown key {unknown[0][:60]!r}")
     try:
         run = Run(
             id=check_run_id(value["id"]),
-            benchmark=check_label(value["benchmark"], "benchmark"),
+            benchmark=check_benchmark(value["benchmark"]),
             environment=check_label(value["environment"]),
             provenance=Provenance(value["provenance"]),
-            started_at=_text(value["started_at"]),
-            duration_s=value["duration_s"],
+            started_at=check_time(value["started_at"]),
+            duration_s=_number(value["duration_s"]),
             measurements=(),
             preset=_text(value["preset"]),
             session=_text(value["session"]),
             boot=_text(value["boot"]),
-            seed=value["seed"],
-            tool=None if value["tool"] is None else ToolIdentity(**value["tool"]),
+            seed=_whole(value["seed"]),
+            tool=None if value["tool"] is None else ToolIdentity(**_texts(value["tool"])),
             parameters=tuple(
-                Parameter(p["name"], p["value"], Comparability(p["comparability"]))
+                Parameter(_text(p["name"]), _text(p["value"]), Comparability(p["comparability"]))
                 for p in value["parameters"]
             ),
             fingerprint=Fingerprint(
-                tuple(Fact(**fact) for fact in value["fingerprint"]["facts"]),
+                tuple(
+                    Fact(**_texts(fact, absent="value")) for fact in value["fingerprint"]["facts"]
+                ),
                 TeeVerdict(
-                    value["fingerprint"]["tee"]["kind"],
-                    tuple(value["fingerprint"]["tee"]["reasons"]),
+                    _text(value["fingerprint"]["tee"]["kind"]),
+                    tuple(map(_text, value["fingerprint"]["tee"]["reasons"])),
                 ),
             ),
             steps=tuple(_step(step) for step in value["steps"]),
-            source=None if value["source"] is None else Source(**value["source"]),
-            definitions=tuple(MetricDefinition(**d) for d in value["definitions"]),
+            source=None if value["source"] is None else Source(**_texts(value["source"])),
+            definitions=tuple(MetricDefinition(**_texts(d)) for d in value["definitions"]),
             note=_text(value["note"]),
-            redactions=tuple(sorted(value["redactions"].items())),
+            redactions=tuple(
+                (kind, int(count)) for kind, count in sorted(value["redactions"].items())
+            ),
             complete=bool(value["complete"]),
             supersedes=_text(value["supersedes"]),
             derived_from=_text(value["derived_from"]),
         )
-        files = tuple(File(**file) for file in value["files"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        files = tuple(
+            File(_text(file["name"]), int(file["bytes"]), _text(file["sha256"]))
+            for file in value["files"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SitegenError(f"run.json is not whole: {type(error).__name__} {error}") from error
     return run, files
 
 
 def _step(value: Mapping[str, Any]) -> StepRecord:
+    conditions = sorted(value["conditions"].items())
     return StepRecord(
         **{
             **value,
-            "argv": tuple(value["argv"]),
-            "raw": tuple(value["raw"]),
-            "conditions": tuple(sorted(value["conditions"].items())),
-            "values": tuple(sorted(value["values"].items())),
+            "name": _text(value["name"]),
+            "workload": _text(value["workload"]),
+            "repetition": int(value["repetition"]),
+            "argv": tuple(map(_text, value["argv"])),
+            "started_at": _text(value["started_at"]),
+            "duration_s": float(value["duration_s"]),
+            "exit_code": int(value["exit_code"]),
+            "cpu_s": _number(value["cpu_s"]),
+            "conditions": tuple((name, float(share)) for name, share in conditions),
+            "values": tuple(sorted(_texts(value["values"]).items())),
+            "raw": tuple(map(_text, value["raw"])),
         }
     )
+
+
+def _texts(value: Mapping[str, Any], absent: str = "") -> Mapping[str, Any]:
+    """Return ``value`` when it holds texts only; the one called ``absent`` may be None."""
+    for key, text in value.items():
+        if not isinstance(text, str) and not (key == absent and text is None):
+            raise TypeError(f"{key} is not text")
+    return value
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _whole(value: int | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _text(value: object) -> str:

@@ -71,8 +71,8 @@ class Archive:
         final = self.path(run)
         if (final / "run.json").is_file():
             return final
-        for measurement in run.measurements:
-            tables.check_params(measurement.params)
+        for params in {row.params for rows in (run.measurements, run.samples) for row in rows}:
+            tables.check_params(params)
         parts = {"measurements.parquet": tables.measurements_bytes(run)}
         if run.samples:
             parts["samples.parquet"] = tables.samples_bytes(run)
@@ -158,6 +158,8 @@ class Archive:
         """
         data = _read(entry.path / "run.json")
         run, files = manifest.parse(data)
+        if "measurements.parquet" not in {file.name for file in files}:
+            raise SitegenError("run.json lists no measurements.parquet")
         if run.id != entry.run_id or run.environment != entry.environment:
             raise SitegenError(f"run.json says it is {run.environment}/{run.id}")
         for file in files:

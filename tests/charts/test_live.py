@@ -1,0 +1,269 @@
+"""The live chart lies over the SVG, under the site's policy, in a real browser."""
+
+from __future__ import annotations
+
+import functools
+import html
+import http.server
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sitegen.charts import plotly, svg
+from sitegen.charts.spec import WIDE, FactorMark
+from tests.charts.examples import EXAMPLES, HUES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from sitegen.charts.spec import BarChart, LineChart
+
+pytestmark = pytest.mark.browser
+
+_TEMPLATES = Path(__file__).parents[2] / "templates"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+_BARS = ".live .bars .point path"
+_POINTS = ".live .scatterlayer .points path"
+_WATCH_SHIFTS = """
+    window.shifts = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((one) => { shifts += one.value; }))
+        .observe({ type: "layout-shift", buffered: true });
+"""
+_CENTRES = """(query) => [...document.querySelectorAll(query)].map((node) => {
+    const { x, y, width, height } = node.getBoundingClientRect();
+    return [x + width / 2, y + height / 2];
+}).sort(([, a], [, b]) => a - b)"""
+
+
+def _figure(number: int, chart: BarChart | LineChart) -> str:
+    live = json.dumps(plotly.figure(chart)).replace("<", "\\u003c")
+    return (
+        f'<figure class="chart" id="c-{number}"><figcaption><b>{html.escape(chart.title)}</b>'
+        f'<span>{html.escape(chart.subtitle)}</span></figcaption><div class="plot">'
+        f'{svg.chart(chart)}</div><script type="application/json" class="spec">{live}</script>'
+        "</figure>"
+    )
+
+
+def _page_of_all_charts() -> str:
+    figures = "".join(_figure(number, chart) for number, chart in enumerate(EXAMPLES.values()))
+    strip = svg.factor_strip([FactorMark("TDX", 2.0, "cpu-tee")], axis=WIDE)
+    rows = "".join(
+        f'<tr><th scope="row">{name}</th><td class="n" data-v="{value}">{text}</td>'
+        f'<td class="strip wide">{strip}</td></tr>'
+        for name, value, text in (("read", 2, "2 k"), ("write", 10, "10 k"), ("trim", "", "-"))
+    )
+    return (
+        '<!doctype html><html lang="en" data-assets="assets/"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>Charts</title>'
+        '<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/site.css">'
+        '<script defer src="assets/site.js"></script></head><body>'
+        '<header class="top"><div class="wrap"><a class="name" href="#">Charts</a></div></header>'
+        f'{svg.pattern_defs(HUES)}<main class="wrap"><h1>Charts</h1><div class="scroll">'
+        '<table class="sortable filterable" id="t"><thead><tr><th scope="col">Name</th>'
+        '<th scope="col">Value</th><th class="strip wide" scope="col">'
+        f"{svg.factor_axis(WIDE)}</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="panels">{figures}</div></main></body></html>'
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bundle = _TEMPLATES / "vendor" / "plotly.min.js"
+    if not bundle.is_file():
+        pytest.skip("plotly.js is not fetched: `make setup` does it")
+    folder = tmp_path_factory.mktemp("charts")
+    assets = folder / "assets"
+    assets.mkdir()
+    for name in ("assets/site.css", "assets/site.js", "vendor/plotly.css", "vendor/plotly.min.js"):
+        shutil.copy(_TEMPLATES / name, assets)
+    (folder / "index.html").write_text(_page_of_all_charts(), "utf-8")
+    return folder
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base's
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    handler = functools.partial(_QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/index.html"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium in CI")
+        pytest.skip("no Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def messages() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, messages: list[str]) -> Iterator[Page]:
+    context = browser.new_context(color_scheme="light")
+    page = context.new_page()
+    page.add_init_script(_WATCH_SHIFTS)
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    yield page
+    context.close()
+
+
+def _make_live(page: Page) -> None:
+    figures = page.locator("figure.chart")
+    figures.first.hover()
+    for index in range(figures.count()):
+        figures.nth(index).scroll_into_view_if_needed()
+        page.locator(f"#c-{index}[data-live]").wait_for(state="attached")
+
+
+def test_plotly_is_not_run_before_the_reader_means_it(page: Page, address: str) -> None:
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("typeof Plotly") == "undefined"
+    assert page.locator("[data-live]").count() == 0
+    assert page.evaluate("shifts") == 0
+
+
+@pytest.mark.parametrize("from_file", [False, True], ids=["http", "file"])
+def test_every_chart_becomes_live_without_a_complaint(
+    page: Page, address: str, folder: Path, messages: list[str], *, from_file: bool
+) -> None:
+    page.goto((folder / "index.html").as_uri() if from_file else address)
+    _make_live(page)
+    assert page.locator("[data-live]").count() == len(EXAMPLES)
+    assert page.evaluate("shifts") == 0
+    assert messages == []
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "live"),
+    [
+        ("groups, one of them without a name", ".ch g > rect", _BARS),
+        ("doubts that are shared", ".ch g > rect", _BARS),
+        ("all negative", ".ch g > rect", _BARS),
+        ("scaling", ".ch > circle", _POINTS),
+        (
+            "a reference and a doubtful point",
+            ".ch > :has(title)",
+            _POINTS,
+        ),
+        ("named places", ".ch > circle", _POINTS),
+    ],
+)
+def test_live_marks_lie_over_those_of_the_svg(
+    page: Page, address: str, name: str, ours: str, live: str
+) -> None:
+    figure = f"#c-{list(EXAMPLES).index(name)}"
+    page.goto(address)
+    page.locator(figure).hover()
+    page.locator(f"{figure}[data-live]").wait_for(state="attached")
+    mine = page.evaluate(_CENTRES, f"{figure} {ours}")
+    theirs = page.evaluate(_CENTRES, f"{figure} {live}")
+    assert len(mine) >= 2
+    assert [place for mark in theirs for place in mark] == pytest.approx(
+        [place for mark in mine for place in mark], abs=1.0
+    )
+
+
+def test_theme_button_repaints_live_charts(page: Page, address: str) -> None:
+    page.goto(address)
+    page.locator("#c-0").hover()
+    page.locator("#c-0[data-live]").wait_for(state="attached")
+    button = page.get_by_role("button", name="Theme")
+    grounds = []
+    for theme in ("light", "dark"):
+        button.click()
+        assert page.locator("html").get_attribute("data-theme") == theme
+        grounds.append(page.evaluate("document.querySelector('#c-0 .live').layout.paper_bgcolor"))
+    assert grounds == ["rgb(252, 252, 250)", "rgb(20, 22, 26)"]
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_print_shows_the_svg(page: Page, address: str) -> None:
+    page.goto(address)
+    page.locator("#c-0").hover()
+    page.locator("#c-0[data-live]").wait_for(state="attached")
+    assert not page.locator("#c-0 svg.ch").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator("#c-0 svg.ch").is_visible()
+    assert not page.locator("#c-0 .live").is_visible()
+
+
+def test_a_reader_can_keep_charts_static(page: Page, address: str) -> None:
+    page.goto(f"{address}?live=0")
+    page.locator("#c-0").hover()
+    page.keyboard.press("Tab")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("typeof Plotly") == "undefined"
+
+
+def test_charts_stay_when_plotly_cannot_be_had(page: Page, address: str) -> None:
+    page.route("**/plotly.min.js", lambda route: route.abort())
+    page.goto(address)
+    with page.expect_event("requestfailed"):
+        page.locator("#c-0").hover()
+    assert page.locator("#c-0 svg.ch").is_visible()
+    assert page.locator(".live").count() == 0
+
+
+def test_rows_sort_by_value_with_the_unmeasured_last(page: Page, address: str) -> None:
+    page.goto(address)
+    button = page.get_by_role("button", name="Value")
+    button.click()
+    names = page.locator("#t tbody th")
+    assert names.all_inner_texts() == ["read", "write", "trim"]
+    button.click()
+    assert names.all_inner_texts() == ["write", "read", "trim"]
+    assert page.locator("#t [aria-sort]").get_attribute("aria-sort") == "descending"
+
+
+def test_filter_is_kept_in_the_address(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_label("Filter").fill("WRI")
+    page.keyboard.press("Enter")
+    assert page.locator("#t tbody tr:visible").count() == 1
+    assert page.url.endswith("#t=WRI")
+    page.reload()
+    assert page.locator("#t tbody tr:visible").count() == 1
+
+
+@pytest.mark.parametrize("width", [390, 760, 1280])
+def test_page_fits_and_strips_keep_their_scale(page: Page, address: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(address)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    boxes = [strip.bounding_box() for strip in page.locator(".strip svg").all()]
+    assert {box and box["width"] for box in boxes} == {WIDE.width}

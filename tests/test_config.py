@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sitegen import config
+from sitegen.errors import SitegenError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "sitegen.toml"
+    path.write_text(text)
+    return path
+
+
+def test_everything_has_a_default_without_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = config.load()
+    assert found.archive == Path("archive")
+    assert found.output == Path("site")
+    assert found.window_days == 90
+    assert dict(found.environments) == {}
+    assert found.environment("cvm") == config.Environment("cvm")
+
+
+def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, '[site]\narchive = "data"\nbase_url = "https://x.example/r/"\n')
+    found = config.load(path)
+    assert found.archive == tmp_path / "data"
+    assert found.cache == tmp_path / ".sitegen"
+    assert found.base_url == "https://x.example/r"
+
+
+def test_the_command_line_stands_above_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, '[site]\narchive = "data"\nbase_url = "https://x.example"\n')
+    found = config.load(
+        path, archive=Path("other"), output=Path("out"), base_url="https://y.example"
+    )
+    assert (found.archive, found.output) == (Path("other"), Path("out"))
+    assert found.base_url == "https://y.example"
+
+
+def test_an_environment_is_declared_with_role_tee_and_baselines_in_order(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '[environments.cvm]\nrole = "cpu-tee"\ntee = "tdx"\n'
+        'baselines = { vm = "plain", metal = "host" }\n',
+    )
+    found = config.load(path).environment("cvm")
+    assert (found.role, found.tee) == ("cpu-tee", "tdx")
+    assert list(found.baselines.items()) == [("vm", "plain"), ("metal", "host")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("title = 1", "unknown key title"),
+        ("[site]\ntitel = 'x'", "unknown key site.titel"),
+        ("[site]\ntitle = 1", "site.title must be a str"),
+        ("[site]\nwindow_days = true", "site.window_days must be a int"),
+        ("[site]\nwindow_days = 0", "site.window_days is 0"),
+        ("[site]\nwindow_days = 1000000000000", "use 1 to 36500"),
+        ("[site]\nbase_url = 'javascript:alert(1)'", "must begin with https://"),
+        ("[site]\npinned = ['../x']", "is not a run id"),
+        ("[environments]\nx = 1", "environments.x must be a table"),
+        ("[environments.'../x']\n", "not a usable environment name"),
+        ("[environments.x]\nprice = 1", "unknown key environments.x.price"),
+        ("[environments.x]\nrole = 'laptop'", "environments.x.role is 'laptop'"),
+        ("[environments.x]\ntee = 'sgx2'", "environments.x.tee is 'sgx2'"),
+        ("[environments.x]\nbaselines = { vm = 'x' }", "names the environment itself"),
+        ("[environments.x]\nbaselines = { vm = '../y' }", "not a usable environment name"),
+        ("[site", "not valid TOML"),
+    ],
+)
+def test_what_is_not_understood_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(SitegenError) as raised:
+        config.load(path)
+    assert said in str(raised.value)
+
+
+def test_bytes_that_are_no_text_are_not_toml(tmp_path: Path) -> None:
+    path = tmp_path / "sitegen.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SitegenError, match="not valid TOML"):
+        config.load(path)
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SitegenError, match="no such file"):
+        config.load(tmp_path / "absent.toml")
+
+
+def test_the_reports_own_settings_are_valid_and_name_environments_that_exist(
+    report: config.Config,
+) -> None:
+    for environment in report.environments.values():
+        assert environment.role is not None
+        assert set(environment.baselines.values()) <= set(report.environments)
