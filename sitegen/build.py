@@ -7,12 +7,15 @@ new site appears as a whole. Same archive, same bytes: no clock, no randomness.
 from __future__ import annotations
 
 import contextlib
+import gc
 import gzip
 import hashlib
 import io
 import os
 import posixpath
+import re
 import shutil
+import tarfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +41,7 @@ _MARK = "sitegen.json"
 _FORMS = ("csv", "json", "parquet")
 _EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, 2_500, 14
 _FEED = 50
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ def build(config: Config) -> Result:
             tuple(Damaged(*pair) for pair in state.damaged),
         )  # fmt: skip
     _check_output(config.output)
+    # Thousands of values that live as long as the build: looking for cycles among them is waste.
+    gc.set_threshold(100_000, 50, 50)
     made = _Build(config, archive, entries, source, state)
     files, result_of = made.run()
     new = _State(
@@ -137,20 +143,16 @@ class _Build:
             f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
         )
         self.superseded = {run.supersedes: run.id for run in self.runs if run.supersedes}
-        self.pages: dict[str, bytes] = {}
+        self.output = _Output(config.output, state)
+        self.paths: list[str] = []
+        self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
         self.rendered = 0
 
     def run(self) -> tuple[dict[str, list[Any]], tuple[int, int]]:
         """Render and write everything; return the files and (written, removed)."""
-        from sitegen.render import links
-
-        self._site_pages()
-        with _Output(self.config.output, self.state) as output:
-            for path, data in self.pages.items():
-                output.add(path, data)
-                if path.endswith(".html") and path != "404.html":
-                    output.refers(path, links(data.decode()))
+        with self.output as output:
+            self._site_pages()
             for name, data in self.assets.files.items():
                 output.add(f"{self.assets.folder}/{name}", data)
             budget = self.config.max_bytes
@@ -161,14 +163,16 @@ class _Build:
         return output.files, (written, removed)
 
     def _site_pages(self) -> None:
-        from sitegen.report import benchmark, environment, overview, site
+        from sitegen.report import benchmark, costs, environment, overview, site
 
         analysis, runs = self.analysis, self.runs
-        front = overview.page(analysis, runs)
+        names = sorted({run.benchmark for run in runs})
+        tables = {name: costs.tables(analysis, name) for name in names}
+        front = overview.page(analysis, runs, tables)
         self._page("index.html", "overview.html", page=front)
-        for name in sorted({run.benchmark for run in runs}):
+        for name in names:
             commands, samples = self._of_newest(name)
-            found = benchmark.page(analysis, name, commands, samples)
+            found = benchmark.page(analysis, name, tables[name], commands, samples)
             found = benchmark.with_text(found, note=self._note(name), method=self._method(name))
             self._page(f"{name}/index.html", "benchmark.html", page=found)
         by_label: dict[str, list[Run]] = {}
@@ -178,7 +182,7 @@ class _Build:
             self._page(
                 f"environments/{label}/index.html",
                 "environment.html",
-                page=environment.page(analysis, label, own),
+                page=environment.page(analysis, label, own, tables),
             )
         self._page("environments/index.html", "environments.html", coverage=front.coverage)
         for listed in site.run_lists(analysis, runs):
@@ -190,8 +194,18 @@ class _Build:
 
     def _page(self, path: str, template: str, **values: Any) -> None:  # noqa: ANN401 - page values
         folder = path.removesuffix("index.html")
-        self.pages[path] = self.renderer.page(template, folder, **values).encode()
+        self._take(path, self.renderer.page(template, folder, **values))
         self.rendered += 1
+
+    def _take(self, path: str, data: bytes) -> None:
+        from sitegen.render import anchors, links
+
+        self.output.add(path, data)
+        self.paths.append(path)
+        if path.endswith(".html") and path != "404.html":
+            text = data.decode()
+            self.output.refers(path, links(text))
+            self.anchors[path] = anchors(text)
 
     def _data_pages(self) -> None:
         from sitegen import exporting
@@ -205,13 +219,13 @@ class _Build:
             sizes = []
             for form in _FORMS:
                 data = exporting.encode(columns, form)
-                self.pages[f"data/{name}.{form}"] = data
+                self._take(f"data/{name}.{form}", data)
                 sizes.append((form, len(data)))
             from sitegen.metrics import family
 
             listed.append(DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes)))
         schema = {"version": 1, "columns": exporting.COLUMNS}
-        self.pages["data/schema.json"] = orjson.dumps(schema, option=orjson.OPT_INDENT_2)
+        self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
         self._page(
             "data/index.html",
             "data.html",
@@ -227,19 +241,19 @@ class _Build:
         base = self.config.base_url
         root = urlsplit(base).path.rstrip("/") + "/" if base else "/"
         # It is served at any depth: only here do links start at the site's root.
-        self.pages["404.html"] = self.renderer.page("404.html", "", root=root).encode()
-        self.pages[".nojekyll"] = b""
-        self.pages[_MARK] = orjson.dumps({"sitegen": __version__, "runs": len(self.runs)})
+        self._take("404.html", self.renderer.page("404.html", "", root=root))
+        self._take(".nojekyll", b"")
+        self._take(_MARK, orjson.dumps({"sitegen": __version__, "runs": len(self.runs)}))
         sitemap = f"Sitemap: {base}/sitemap.xml\n" if base else ""
-        self.pages["robots.txt"] = f"User-agent: *\nAllow: /\n{sitemap}".encode()
+        self._take("robots.txt", f"User-agent: *\nAllow: /\n{sitemap}".encode())
         if base:
-            self.pages["sitemap.xml"] = self._sitemap(base)
-            self.pages["feed.xml"] = self._feed(base)
+            self._take("sitemap.xml", self._sitemap(base))
+            self._take("feed.xml", self._feed(base))
 
     def _sitemap(self, base: str) -> bytes:
         from xml.sax.saxutils import escape
 
-        paths = [p.removesuffix("index.html") for p in self.pages if p.endswith("index.html")]
+        paths = [p.removesuffix("index.html") for p in self.paths if p.endswith("index.html")]
         paths += [f"runs/{run.id}/" for run in self.runs]
         rows = "".join(f"<url><loc>{escape(f'{base}/{p}')}</loc></url>\n" for p in sorted(paths))
         head = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -317,61 +331,55 @@ class _Build:
         from sitegen.report import run as pages
 
         run_id, base = held.run.id, f"runs/{held.run.id}"
+        with_raw = held.raw_bytes <= budget
+        budget -= held.raw_bytes if with_raw else 0
         declared = self.analysis.config.environment(held.run.environment)
         key = _short(
-            f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{budget > 0}"
+            f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
         )
         self.page_keys[run_id] = key
         if self.state.pages.get(run_id) == key and output.keep(run_id):
-            return budget - output.raw_size(run_id)
-        whole, files, manifest = self.archive.manifest(held.entry)
-        raw = [f for f in files if f.name.startswith("raw/")]
-        publish_raw = sum(f.bytes for f in raw) <= budget
-        downloads: list[pages.Download] = []
+            return budget
+        whole, files = held.run, held.files
+        if not held.whole:
+            whole, files, _ = self.archive.manifest(held.entry)
+        manifest = (held.entry.path / "run.json").read_bytes()
+        downloads = [pages.Download("run.json", len(manifest), held.digest, published=True)]
+        bundle = [("run.json", manifest)]
         excerpts: dict[str, str] = {}
-        for file in sorted(files, key=lambda f: f.name.startswith("raw/")):
-            published = publish_raw or not file.name.startswith("raw/")
+        for file in files:
+            published = with_raw or not file.name.startswith("raw/")
             downloads.append(pages.Download(file.name, file.bytes, file.sha256, published))
             if published:
                 data = self.archive.checked(held.entry, file)
-                output.add(f"{base}/{file.name}", data)
+                bundle.append((file.name, data))
                 if len(excerpts) < _EXCERPTS and file.name.endswith(".out.gz"):
                     excerpts[file.name[4:-3]] = _excerpt(data)
-        digest = hashlib.sha256(manifest).hexdigest()
-        downloads.insert(0, pages.Download("run.json", len(manifest), digest, published=True))
-        output.add(f"{base}/run.json", manifest)
-        samples = self.archive.samples(held.entry, files) if held.samples else ()
         page = pages.page(
             self.analysis,
-            _with_rows(whole, held),
+            replace(whole, measurements=held.run.measurements),
             digest=held.digest,
+            bundle=f"{run_id}.tar",
             downloads=downloads,
             excerpts=excerpts,
-            samples=samples,
+            samples=self.archive.samples(held.entry, files) if held.samples else (),
             superseded_by=self.superseded.get(run_id, ""),
         )
         html = self.renderer.page("run.html", f"{base}/", page=page)
-        output.add(f"{base}/index.html", html.encode())
-        output.refers(f"{base}/index.html", links(html))
+        output.add(f"{base}/index.html", html)
+        output.add(f"{base}/{run_id}.tar", _tar(run_id, bundle))
         self.rendered += 1
-        return budget - (sum(f.bytes for f in raw) if publish_raw else 0)
+        output.refers(f"{base}/index.html", links(html.decode()))
+        return budget
 
     def _check_links(self, output: _Output) -> None:
         """Raise SitegenError for the first link that leads nowhere."""
-        from sitegen.render import anchors
-
-        ids: dict[str, set[str]] = {}
         for target, path in sorted(output.links.items()):
             place, _, anchor = target.partition("#")
             if place not in output.files:
                 raise SitegenError(f"a link leads to {place!r}, which is not there", where=path)
-            if anchor and place in self.pages:
-                if place not in ids:
-                    ids[place] = anchors(self.pages[place].decode())
-                if anchor not in ids[place]:
-                    raise SitegenError(
-                        f"a link leads to {target!r}, which has no such id", where=path
-                    )
+            if anchor and place in self.anchors and anchor not in self.anchors[place]:
+                raise SitegenError(f"a link leads to {target!r}, which has no such id", where=path)
 
 
 class _Output:
@@ -379,8 +387,11 @@ class _Output:
 
     def __init__(self, folder: Path, state: _State) -> None:
         self.folder, self.state = folder, state
+        for left in folder.parent.glob(f".{folder.name}-*"):
+            # A build that was killed; two builds of one site at once have no meaning anyway.
+            shutil.rmtree(left, ignore_errors=True)
+        self.hidden = folder.with_name(f".{folder.name}-{os.getpid()}")
         self.fresh = not folder.exists() or not any(folder.iterdir())
-        self.target = folder.with_name(f".{folder.name}-{os.getpid()}") if self.fresh else folder
         self.files: dict[str, list[Any]] = {}
         self.links: dict[str, str] = {}  # where a link leads, with its anchor -> who has it first
         self._waiting: list[tuple[str, bytes]] = []
@@ -395,8 +406,7 @@ class _Output:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        if self.fresh and self.target.exists():
-            shutil.rmtree(self.target, ignore_errors=True)
+        shutil.rmtree(self.hidden, ignore_errors=True)
 
     def add(self, path: str, data: bytes) -> None:
         """Take one file; raises SitegenError when two pages claim one path."""
@@ -427,29 +437,34 @@ class _Output:
         self.files |= kept
         return bool(kept)
 
-    def raw_size(self, run_id: str) -> int:
-        """Return the bytes of raw output among the files kept for a run."""
-        prefix = f"runs/{run_id}/raw/"
-        kept = self._of_run.get(run_id, {})
-        return sum(size for path, (_, size) in kept.items() if path.startswith(prefix))
-
     def finish(self) -> tuple[int, int]:
         """Put everything in place; return how many files were written and removed."""
         removed = 0
         if self.fresh:
             if self.folder.exists():
                 self.folder.rmdir()
-            self.target.rename(self.folder)
+            self.hidden.rename(self.folder)
             return self._written, 0
         for path, data in self._waiting:
             self._write(path, data)
-        for path in sorted(set(self.state.files) - set(self.files)):
+        for path in sorted(self._gone()):
             with contextlib.suppress(OSError):
                 (self.folder / path).unlink()
                 removed += 1
             with contextlib.suppress(OSError):
                 (self.folder / path).parent.rmdir()
         return self._written, removed
+
+    def _gone(self) -> set[str]:
+        """Return what earlier builds wrote and this one did not, even if their list is lost."""
+        found = set(self.state.files)
+        for kept in ("runs", "environments", "assets"):
+            found |= {
+                path.relative_to(self.folder).as_posix()
+                for path in (self.folder / kept).rglob("*")
+                if path.is_file()
+            }
+        return found - set(self.files)
 
     def _there(self, path: str, size: int) -> bool:
         try:
@@ -458,19 +473,28 @@ class _Output:
             return False
 
     def _write(self, path: str, data: bytes) -> None:
-        full = f"{self.target}/{path}"
+        """Write a file of a new site, or put one in the place of an old one at once."""
+        self._written += 1
+        if self.fresh:
+            full = f"{self.hidden}/{path}"
+            self._folder(full)
+            with open(full, "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[file.write(rest) :]
+            return
+        full = f"{self.folder}/{path}"
+        self._folder(full)
+        self.hidden.mkdir(exist_ok=True)
+        waiting = self.hidden / "file"
+        waiting.write_bytes(data)
+        waiting.replace(full)
+
+    def _folder(self, full: str) -> None:
         parent = full.rpartition("/")[0]
         if parent not in self._folders:
-            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - see below
+            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - see _write
             self._folders.add(parent)
-        self._written += 1
-        if not self.fresh:
-            _replace(Path(full), data)
-            return
-        with open(full, "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much as the file
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
 
 
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
@@ -520,8 +544,19 @@ def _count_pages(files: Mapping[str, Any]) -> int:
     return sum(path.endswith(".html") for path in files)
 
 
-def _with_rows(whole: Run, held: Held) -> Run:
-    return replace(whole, measurements=held.run.measurements)
+def _tar(folder: str, files: Sequence[tuple[str, bytes]]) -> bytes:
+    """Return ``files`` below ``folder`` as a tar without times, owners or compression.
+
+    One file to take home and check; the parts that are large are compressed already.
+    """
+    out = bytearray()
+    for name, data in files:
+        member = tarfile.TarInfo(f"{folder}/{name}")
+        member.size = len(data)
+        out += member.tobuf(tarfile.USTAR_FORMAT)
+        out += data
+        out += bytes(-len(data) % tarfile.BLOCKSIZE)
+    return bytes(out + bytes(2 * tarfile.BLOCKSIZE))
 
 
 def _excerpt(data: bytes) -> str:
@@ -529,7 +564,7 @@ def _excerpt(data: bytes) -> str:
     with gzip.open(io.BytesIO(data)) as file:
         text = file.read(4 * _EXCERPT_CHARACTERS).decode("utf-8", "replace")
     lines = text[:_EXCERPT_CHARACTERS].splitlines()[:_EXCERPT_LINES]
-    return "\n".join(lines)
+    return _ANSI.sub("", "\n".join(lines))
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import math
 import os
 import random
 import resource
@@ -491,7 +492,12 @@ class _Record:
         if raw.exit_code != 0 and not problem:
             problem = f"{step.argv[0]} ended with code {raw.exit_code}"
         found = {(m.metric, m.statistic, m.params) for m in reading.measurements}
-        self.measurements += [m._replace(repetition=repetition) for m in reading.measurements]
+        self.measurements += [
+            m._replace(repetition=repetition)
+            if m.value is None or math.isfinite(m.value)
+            else m._replace(repetition=repetition, value=None, status=Status.FAILED)
+            for m in reading.measurements
+        ]
         self.measurements += [
             m._replace(repetition=repetition, status=Status.FAILED)
             for m in step.expects

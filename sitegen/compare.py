@@ -418,7 +418,7 @@ def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
             groups[key].append((int(threads), (series, label)))
     for members in groups.values():
         base = cells[dict(members)[1]] if 1 in dict(members) else None
-        if base is None or base.summary is None:
+        if base is None or base.summary is None or base.summary.value <= 0:
             continue
         efficiency = {
             threads: found.value / (threads * base.summary.value)

@@ -227,7 +227,7 @@ def check_label(label: str, kind: str = "environment") -> str:
 
     Raises SitegenError otherwise.
     """
-    if LABEL.fullmatch(label) and ".." not in label:
+    if LABEL.fullmatch(label) and ".." not in label and not label.endswith(".html"):
         return label
     raise SitegenError(
         f"{label[:80]!r} is not a usable {kind} name",

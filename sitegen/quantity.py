@@ -7,31 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: Base unit -> display scales (factor, text), smallest first.
-_SCALES: dict[str, tuple[tuple[float, str], ...]] = {
-    "s": ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s")),
-    "B/s": ((2.0**10, "KiB/s"), (2.0**20, "MiB/s")),
-    "B": ((1.0, "B"), (2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB")),
-    "1/s": ((1.0, "/s"), (1e3, "k/s"), (1e6, "M/s")),
-    "Hz": ((1.0, "Hz"), (1e3, "kHz"), (1e6, "MHz"), (1e9, "GHz")),
-    "op/s": ((1.0, "op/s"), (1e9, "Gop/s"), (1e12, "Top/s")),
-    "ratio": ((0.01, "%"),),
-    "tokens/s": ((1.0, "tokens/s"),),
-    "MIPS": ((1.0, "MIPS"),),
-    "USD/h": ((1.0, "USD/h"),),
-    "count": ((1.0, ""),),
-}
-#: Units that a metric may always be shown in, whatever its size.
-_NAMED = {
-    "/s": 1.0, "KiB/s": 2.0**10, "MiB/s": 2.0**20, "MB/s": 1e6, "GB/s": 1e9, "GB": 1e9,
-    "B": 1.0, "kHz": 1e3, "Top/s": 1e12,
-}  # fmt: skip
-#: What one of a printed unit is in the base unit; only needed where the value is 0.
-_PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s": 1e3, "1/s": 1.0}
-#: The sign that pages print; a hyphen is shorter than a plus and breaks lines.
-MINUS = "\N{MINUS SIGN}"
-_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
-
 
 @dataclass(frozen=True, slots=True)
 class DisplayUnit:
@@ -45,17 +20,53 @@ class DisplayUnit:
         return significant(value / self.factor, digits)
 
 
+#: Base unit -> display scales, smallest first.
+_SCALES: dict[str, tuple[DisplayUnit, ...]] = {
+    unit: tuple(DisplayUnit(factor, text) for factor, text in scales)
+    for unit, scales in {
+        "s": ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s")),
+        "B/s": ((2.0**10, "KiB/s"), (2.0**20, "MiB/s")),
+        "B": ((1.0, "B"), (2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB")),
+        "1/s": ((1.0, "/s"), (1e3, "k/s"), (1e6, "M/s")),
+        "Hz": ((1.0, "Hz"), (1e3, "kHz"), (1e6, "MHz"), (1e9, "GHz")),
+        "op/s": ((1.0, "op/s"), (1e9, "Gop/s"), (1e12, "Top/s")),
+        "ratio": ((0.01, "%"),),
+        "tokens/s": ((1.0, "tokens/s"),),
+        "MIPS": ((1.0, "MIPS"),),
+        "USD/h": ((1.0, "USD/h"),),
+        "count": ((1.0, ""),),
+    }.items()
+}
+
+
+#: Units that a metric may always be shown in, whatever its size.
+_NAMED = {
+    text: DisplayUnit(factor, text)
+    for text, factor in {
+    "/s": 1.0, "KiB/s": 2.0**10, "MiB/s": 2.0**20, "MB/s": 1e6, "GB/s": 1e9, "GB": 1e9,
+    "B": 1.0, "kHz": 1e3, "Top/s": 1e12,
+    }.items()
+}  # fmt: skip
+#: What one of a printed unit is in the base unit; only needed where the value is 0.
+_PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s": 1e3, "1/s": 1.0}
+#: The sign that pages print; a hyphen is shorter than a plus and breaks lines.
+MINUS = "\N{MINUS SIGN}"
+_ROUNDS_UP = 0.99995
+_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+
+
 def unit_for(unit: str, values: Iterable[float | None], shown_in: str = "") -> DisplayUnit:
     """Return the scale in which the largest of ``values`` reads best, or ``shown_in``."""
     if shown_in:
-        return DisplayUnit(_NAMED[shown_in], shown_in)
-    scales = _SCALES.get(unit) or ((1.0, unit),)
+        return _NAMED[shown_in]
+    scales = _SCALES.get(unit) or (DisplayUnit(1.0, unit),)
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     chosen = scales[0]
     for scale in scales:
-        if largest >= scale[0] * (0.99995 if scale is not scales[0] else 0):
+        # What rounds up to the next scale is printed in it: 1.00 ms, not 1,000 µs.
+        if largest >= scale.factor * _ROUNDS_UP:
             chosen = scale
-    return DisplayUnit(*chosen)
+    return chosen
 
 
 def display(value: float | None, unit: str, digits: int = 3) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,17 @@ from markupsafe import Markup, escape
 
 from sitegen.charts import plotly, spec, svg
 from sitegen.errors import SitegenError
+from sitegen.model import Fact
 from sitegen.report import words
-from sitegen.report.run import ResultRow, RunPage
+from sitegen.report.run import Output, ResultRow, RunPage
 from sitegen.report.site import Site
 from sitegen.resources import templates
 
 _ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
-_HREF = re.compile(r'(?:href|src)="([^"]*)"')
+_CURRENT = Markup(' aria-current="page"')
+_LINKS = (' href="', ' src="')
+_C0 = bytes({*range(32), 127} - {9, 10, 13})
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _ID = re.compile(r'\bid="([^"]*)"')
 _ALLOWED_TAGS = frozenset(
     [
@@ -80,6 +84,7 @@ class Renderer:
     def __init__(self, site: Site, assets_folder: str) -> None:
         """Prepare the templates; ``assets_folder`` is relative to the site's root."""
         self.site = site
+        self._made: dict[tuple[str, str], Markup] = {}
         self._jinja = Environment(
             loader=FileSystemLoader(templates()),
             autoescape=True,
@@ -96,15 +101,41 @@ class Renderer:
             factor_axis=lambda axis: Markup(svg.factor_axis(_AXES[axis])),  # noqa: S704
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
             run_rows=_run_rows,
+            machine_rows=_machine_rows,
+            outputs=_outputs,
+            navigation=self._navigation,
             count=words.count,
             bytes_text=_bytes_text,
-            fact_title=_fact_title,
         )
 
-    def page(self, template: str, path: str, *, root: str | None = None, **values: Any) -> str:  # noqa: ANN401 - page values
-        """Return one page; ``path`` is its folder in the site, for the links that leave it."""
+    def _navigation(self, root: str, path: str) -> Markup:
+        """Return the links of the navigation; all run pages have the same."""
+        current = path if any(path == target for target, _ in self.site.nav) else "-"
+        key = (root, current)
+        if key not in self._made:
+            self._made[key] = Markup("\n").join(
+                Markup('<a href="{}{}index.html"{}>{}</a>').format(
+                    root, target, _CURRENT if target == current else "", title
+                )
+                for target, title in self.site.nav
+            )
+        return self._made[key]
+
+    def page(
+        self,
+        template: str,
+        path: str,
+        *,
+        root: str | None = None,
+        **values: Any,  # noqa: ANN401 - page values
+    ) -> bytes:
+        """Return one page; ``path`` is its folder in the site, for the links that leave it.
+
+        Control characters, which no HTML may hold, are left out.
+        """
         up = "../" * path.count("/") if root is None else root
-        return self._jinja.get_template(template).render(root=up, path=path, **values)
+        text = self._jinja.get_template(template).render(root=up, path=path, **values)
+        return _C1.sub(b"", text.encode().translate(None, _C0))
 
 
 def markdown(text: str) -> Markup:
@@ -125,9 +156,10 @@ def markdown(text: str) -> Markup:
         url_schemes={"https", "mailto"},
         link_rel="noopener",
     )
-    clean = clean.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace(
-        "</table>", "</table></div>"
-    )
+    clean = re.sub(r"<th[^>]*>\s*</th>", "<td></td>", clean)
+    clean = re.sub(r"<th(?=[ >])", '<th scope="col"', clean)
+    box = '<div class="scroll" tabindex="0" role="region" aria-label="Table">'
+    clean = clean.replace("<table>", f"{box}<table>").replace("</table>", "</table></div>")
     return Markup(clean)  # noqa: S704 - sanitised the line above
 
 
@@ -153,12 +185,14 @@ def note(path: Path, functions: Mapping[str, Callable[..., object]]) -> Markup:
 
 def links(page: str) -> list[str]:
     """Return the addresses that a page refers to, unescaped."""
-    return [html.unescape(target) for target in _HREF.findall(page)]
+    # Splitting is several times as fast as a regular expression, and every page comes by here.
+    found = [part[: part.index('"')] for name in _LINKS for part in page.split(name)[1:]]
+    return [html.unescape(target) if "&" in target else target for target in found]
 
 
 def anchors(page: str) -> set[str]:
     """Return the ids on a page."""
-    return set(_ID.findall(page))
+    return {html.unescape(found) for found in _ID.findall(page)}
 
 
 _AXES = {axis.name: axis for axis in (spec.NARROW, spec.WIDE, spec.BROAD)}
@@ -174,7 +208,7 @@ def _chart(chart: spec.Chart) -> Markup:
     )
 
 
-@cache
+@lru_cache(maxsize=65536)
 def _text(value: str) -> str:
     return html.escape(value)
 
@@ -196,6 +230,39 @@ def _run_rows(page: RunPage, root: str) -> Markup:
     return Markup("".join(out))  # noqa: S704 - each part is escaped
 
 
+def _machine_rows(facts: Iterable[Fact]) -> Markup:
+    """Return the body of a fingerprint's table."""
+    return Markup(  # noqa: S704 - each part is escaped
+        "".join(
+            [
+                f'<tr><th scope="row">{_text(_fact_title(fact.name))}</th><td>'
+                f"{_ABSENT if fact.value is None else _text(fact.value)}"
+                f'</td><td class="qq xs">{_text(fact.source)}</td></tr>\n'
+                for fact in facts
+            ]
+        )
+    )
+
+
+def _outputs(outputs: Iterable[Output]) -> Markup:
+    """Return each executed command, folded, with what it printed."""
+    parts = []
+    for output in outputs:
+        failed = (
+            f' <span class="m">ended with code {output.exit_code}</span>'
+            if output.exit_code
+            else ""
+        )
+        meanwhile = f" · meanwhile: {html.escape(output.conditions)}" if output.conditions else ""
+        excerpt = f"<pre>{html.escape(output.excerpt)}</pre>" if output.excerpt else ""
+        parts.append(
+            f"<details><summary>{_text(output.name)}, {output.repetition}{failed}</summary>\n"
+            f'<pre class="copy">{html.escape(output.argv)}</pre>\n'
+            f'<p class="note">{output.duration}{meanwhile}</p>{excerpt}</details>\n'
+        )
+    return Markup("".join(parts))  # noqa: S704 - each part is escaped
+
+
 def _run_row(row: ResultRow, page: RunPage) -> str:
     note_text = f'<span class="m">{_text(row.note)}</span>' if row.note else ""
     head = f'<tr><th scope="row">{_text(row.title)} <small>{_text(row.unit)}</small></th>'
@@ -210,6 +277,7 @@ def _run_row(row: ResultRow, page: RunPage) -> str:
     )
 
 
+_ABSENT = '<span class="qq">not visible here</span>'
 _FACTS = {
     "cpu": "Processor",
     "cpu_id": "Processor id",

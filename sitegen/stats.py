@@ -194,8 +194,9 @@ def t_quantile(p: float, freedom: float) -> float:
 
     Found by Newton's method on the distribution, which is the regularised incomplete beta
     function (Abramowitz and Stegun 26.7.1): its tail is convex, so no step leads away from the
-    root. It starts at the expansion in powers of 1 / freedom (26.7.5). Own code because importing scipy costs more CPU time than all the intervals of a
-    build; a test holds it to scipy within 1e-9.
+    root. It starts at the expansion in powers of 1 / freedom (26.7.5). Own code because importing
+    scipy costs more CPU time than all the intervals of a build; a test holds it to scipy within
+    1e-9.
     """
     if p < 0.5:  # noqa: PLR2004 - the median
         return -t_quantile(1 - p, freedom)

@@ -243,6 +243,13 @@ def _head(root: Element) -> Iterator[str]:
 def _structure(root: Element, elements: list[Element]) -> Iterator[str]:
     if len(list(root.iter("h1"))) != 1:
         yield "not exactly one h1"
+    if root.find(".//main[@id='main']") is None:
+        yield "no main"
+    yield from _headings(elements)
+    yield from _ids(elements)
+
+
+def _headings(elements: list[Element]) -> Iterator[str]:
     last = 0
     for element in elements:
         if re.fullmatch("h[1-6]", element.tag):
@@ -252,6 +259,9 @@ def _structure(root: Element, elements: list[Element]) -> Iterator[str]:
             if not text_of(element):
                 yield "an empty heading"
             last = level
+
+
+def _ids(elements: list[Element]) -> Iterator[str]:
     ids = Counter(e.get("id") for e in elements if e.get("id") is not None)
     yield from (f"id {name!r} {count} times" for name, count in ids.items() if count > 1)
     yield from (
@@ -262,8 +272,6 @@ def _structure(root: Element, elements: list[Element]) -> Iterator[str]:
             for name in (element.get(attribute) or "").split():
                 if name not in ids:
                     yield f"{attribute} {name!r} is not on the page"
-    if root.find(".//main[@id='main']") is None:
-        yield "no main"
 
 
 def _safety(elements: list[Element]) -> Iterator[str]:
@@ -273,9 +281,9 @@ def _safety(elements: list[Element]) -> Iterator[str]:
                 yield f"{element.tag} has {name}={value[:60]!r}"
             if name in ("href", "src", "action", "formaction", "data", "poster", "srcset"):
                 yield from _address(element, value)
-        if element.tag == "script" and element.get("src") is None:
-            if element.get("type") != "application/json":
-                yield "an inline script"
+        data = element.get("type") == "application/json"
+        if element.tag == "script" and element.get("src") is None and not data:
+            yield "an inline script"
         if element.tag in ("style", "iframe", "object", "embed", "base", "form"):
             yield f"an element {element.tag}"
         if element.tag == "meta" and (element.get("http-equiv") or "").lower() == "refresh":
@@ -299,9 +307,10 @@ def _access(elements: list[Element]) -> Iterator[str]:
         tag = element.tag.rpartition("}")[2]
         if tag == "img" and element.get("alt") is None:
             yield "an image without alt"
-        if tag == "svg" and element.get("aria-hidden") != "true" and not _empty_svg(element):
-            if element.get("role") != "img" or not (element.get("aria-label") or "").strip():
-                yield f"svg without role and label: {ET.tostring(element)[:120]!r}"
+        named = bool((element.get("aria-label") or "").strip())
+        shown = element.get("aria-hidden") != "true" and not _empty_svg(element)
+        if tag == "svg" and shown and not (named and element.get("role") == "img"):
+            yield f"svg without role and label: {ET.tostring(element)[:120]!r}"
         if tag == "th" and element.get("scope") not in ("col", "row", "rowgroup", "colgroup"):
             yield f"th {text_of(element)!r} without scope"
         if tag == "table" and not any(e.tag == "th" for e in element.iter()):
@@ -310,9 +319,9 @@ def _access(elements: list[Element]) -> Iterator[str]:
             text_of(element) or element.get("aria-label")
         ):
             yield f"{tag} {element.get('href')} without words"
-        if element.get("tabindex") == "0" and tag == "div":
-            if not element.get("aria-label") or element.get("role") != "region":
-                yield "a focusable box without name and role"
+        focusable = element.get("tabindex") == "0" and tag == "div"
+        if focusable and not (named and element.get("role") == "region"):
+            yield "a focusable box without name and role"
 
 
 def _empty_svg(element: Element) -> bool:

@@ -49,7 +49,7 @@ print("left", left)
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository's own report, built once."""
     folder = tmp_path_factory.mktemp("published")
     settled = replace(
@@ -567,14 +567,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
             source=Source("s" + EVIL, EVIL, EVIL, EVIL, '//evil.example/" onclick="x', EVIL),
         )
     )
-    note(
-        folder,
-        f"# {EVIL}\n\n{MARK} [x](javascript:alert(1)) ![i](https://evil.example/i.png)"
-        "\n\n<iframe src='https://evil.example'></iframe><a href='x' onclick='y' style='z'>y</a>\n".replace(
-            "{{", "{ {"
-        ).replace("<a href='x'", "<a href='../index.html'"),
-    )
-    (folder / "notes/fio.md").write_text((folder / "notes/fio.md").read_text().replace("{{", "{ {"))
+    text = EVIL.replace("{{", "{ {")
+    tricks = "<iframe src='https://evil.example'></iframe><a href='../index.html' onclick='y'>y</a>"
+    links = "[x](javascript:alert(1)) ![i](https://evil.example/i.png)"
+    note(folder, f"# {text}\n\n{MARK} {links}\n\n{tricks}\n")
     build(replace(settled, base_url="https://example.org/r"))
     return folder / "site"
 
@@ -632,8 +628,8 @@ def test_the_feed_and_the_sitemap_survive_hostile_text(hostile: Path) -> None:
 # Every page
 
 
-def test_every_page_of_the_report_is_whole(published: Path) -> None:
-    found = {page: check.faults(published, page) for page in pages(published)}
+def test_every_page_of_the_report_is_whole(report_site: Path) -> None:
+    found = {page: check.faults(report_site, page) for page in pages(report_site)}
     assert {page: faults for page, faults in found.items() if faults} == {}
 
 
@@ -643,13 +639,13 @@ def test_every_page_of_a_small_report_is_whole(tmp_path: Path) -> None:
     assert {page: faults for page, faults in found.items() if faults} == {}
 
 
-def test_every_link_of_the_report_leads_somewhere(published: Path) -> None:
-    assert check.dead_links(published) == []
+def test_every_link_of_the_report_leads_somewhere(report_site: Path) -> None:
+    assert check.dead_links(report_site) == []
 
 
-def test_every_kind_of_page_is_there(published: Path) -> None:
+def test_every_kind_of_page_is_there(report_site: Path) -> None:
     runs = [run.run_id for run in Archive(check.ROOT / "archive").scan()]
-    found = set(pages(published))
+    found = set(pages(report_site))
     assert {f"runs/{run}/index.html" for run in runs} <= found
     for name in ("fio", "ab", "7z", "llm", "zktls", "hardware"):
         assert f"{name}/index.html" in found
@@ -659,17 +655,17 @@ def test_every_kind_of_page_is_there(published: Path) -> None:
     } <= found  # fmt: skip
 
 
-def test_titles_tell_pages_apart(published: Path) -> None:
+def test_titles_tell_pages_apart(report_site: Path) -> None:
     titles: dict[str, list[str]] = {}
-    for page in pages(published):
-        root = check.parse((published / page).read_text())
+    for page in pages(report_site):
+        root = check.parse((report_site / page).read_text())
         titles.setdefault(check.text_of(root.find("head/title")), []).append(page)
     assert {title: found for title, found in titles.items() if len(found) > 1} == {}
 
 
-def test_nothing_in_a_site_says_where_it_was_built(published: Path) -> None:
-    telling = [str(check.ROOT), str(published.parent), str(Path.home())]
-    for path, data in check.tree(published).items():
+def test_nothing_in_a_site_says_where_it_was_built(report_site: Path) -> None:
+    telling = [str(check.ROOT), str(report_site.parent), str(Path.home())]
+    for path, data in check.tree(report_site).items():
         if "/assets/" in f"/{path}" or path.endswith((".gz", ".parquet")):
             continue
         text = data.decode()
@@ -677,13 +673,13 @@ def test_nothing_in_a_site_says_where_it_was_built(published: Path) -> None:
             assert not re.search(rf"(?<![\w/-]){re.escape(word)}(?![\w-])", text), (path, word)
 
 
-def test_metrics_are_linked_to_their_definitions(published: Path) -> None:
+def test_metrics_are_linked_to_their_definitions(report_site: Path) -> None:
     defined = {
         e.get("id")
-        for e in check.parse((published / "methodology/index.html").read_text()).iter("tr")
+        for e in check.parse((report_site / "methodology/index.html").read_text()).iter("tr")
     }
     for name in ("fio", "ab", "7z", "llm", "zktls", "hardware"):
-        with (published / f"data/{name}.csv").open(newline="") as file:
+        with (report_site / f"data/{name}.csv").open(newline="") as file:
             assert {row["metric"] for row in csv.DictReader(file)} <= defined
 
 
@@ -695,8 +691,8 @@ def too_heavy(site: Path, most: int) -> dict[str, int]:
     return {page: size for page, size in sizes.items() if size > most}
 
 
-def test_every_page_of_the_report_is_light(published: Path) -> None:
-    assert too_heavy(published, 40_000) == {}
+def test_every_page_of_the_report_is_light(report_site: Path) -> None:
+    assert too_heavy(report_site, 40_000) == {}
 
 
 def test_every_page_of_a_thousand_runs_is_light(grown: dict[int, Path]) -> None:
@@ -727,7 +723,7 @@ def test_a_thousand_runs_make_whole_pages(grown: dict[int, Path]) -> None:
 # Data
 
 
-def test_the_export_imports_again_to_the_same_figures(published: Path, tmp_path: Path) -> None:
+def test_the_export_imports_again_to_the_same_figures(report_site: Path, tmp_path: Path) -> None:
     archive = Archive(check.ROOT / "archive")
     wanted: dict[str, list[Measurement]] = {}
     for entry in archive.scan():
@@ -735,7 +731,7 @@ def test_the_export_imports_again_to_the_same_figures(published: Path, tmp_path:
         wanted.setdefault(run.benchmark, []).extend(run.measurements)
     for name, rows in wanted.items():
         copy = tmp_path / f"{name}.csv"
-        shutil.copy(published / f"data/{name}.csv", copy)
+        shutil.copy(report_site / f"data/{name}.csv", copy)
         again = tidy.read_runs(copy, Provenance.IMPORTED, date="2026-01-01")
         found = [row for run in again for row in run.measurements]
         assert sorted(map(repr, found)) == sorted(
@@ -743,14 +739,14 @@ def test_the_export_imports_again_to_the_same_figures(published: Path, tmp_path:
         )
 
 
-def test_the_three_forms_of_the_data_agree(published: Path) -> None:
+def test_the_three_forms_of_the_data_agree(report_site: Path) -> None:
     from pyarrow import parquet
 
     for name in ("fio", "7z"):
-        text = (published / f"data/{name}.csv").read_text()
+        text = (report_site / f"data/{name}.csv").read_text()
         rows = [list(row.values()) for row in csv.DictReader(io.StringIO(text))]
-        packed = json.loads((published / f"data/{name}.json").read_bytes())
-        table = parquet.read_table(published / f"data/{name}.parquet")
+        packed = json.loads((report_site / f"data/{name}.json").read_bytes())
+        table = parquet.read_table(report_site / f"data/{name}.parquet")
         columns = table.to_pydict()
         assert packed["columns"] == list(columns)
         assert packed["data"] == [list(row) for row in zip(*columns.values(), strict=True)]
@@ -761,11 +757,11 @@ def test_the_three_forms_of_the_data_agree(published: Path) -> None:
                 assert same or (one, other) == ("0", 0)
 
 
-def test_a_run_publishes_the_bytes_that_its_manifest_lists(published: Path) -> None:
+def test_a_run_publishes_the_bytes_that_its_manifest_lists(report_site: Path) -> None:
     archive = Archive(check.ROOT / "archive")
     entry = archive.scan()[0]
     _, files, manifest = archive.manifest(entry)
-    folder = published / "runs" / entry.run_id
+    folder = report_site / "runs" / entry.run_id
     assert (folder / "run.json").read_bytes() == manifest
     for file in files:
         assert (folder / file.name).read_bytes() == archive.checked(entry, file)
@@ -793,26 +789,26 @@ def test_feed_sitemap_and_canonical_links_need_an_address(tmp_path: Path) -> Non
     assert b"Sitemap" not in found["robots.txt"]
 
 
-def test_the_sitemap_names_every_page_at_its_address(published: Path) -> None:
-    root = ET.fromstring((published / "sitemap.xml").read_bytes())  # noqa: S314 - we wrote it
+def test_the_sitemap_names_every_page_at_its_address(report_site: Path) -> None:
+    root = ET.fromstring((report_site / "sitemap.xml").read_bytes())  # noqa: S314 - we wrote it
     named = {element.text for element in root.iterfind(".//{*}loc")}
     wanted = {
         "https://example.org/report/" + page.removesuffix("index.html")
-        for page in pages(published)
+        for page in pages(report_site)
         if page != "404.html"
     }
     assert named == wanted
     assert (
         "Sitemap: https://example.org/report/sitemap.xml"
-        in (published / "robots.txt").read_text().splitlines()
+        in (report_site / "robots.txt").read_text().splitlines()
     )
 
 
-def test_every_page_names_its_own_address(published: Path) -> None:
-    for page in pages(published):
+def test_every_page_names_its_own_address(report_site: Path) -> None:
+    for page in pages(report_site):
         if page == "404.html":
             continue
-        root = check.parse((published / page).read_text())
+        root = check.parse((report_site / page).read_text())
         canonical = root.find("head/link[@rel='canonical']").get("href")
         assert canonical == "https://example.org/report/" + page.removesuffix("index.html"), page
 
@@ -831,17 +827,17 @@ def test_the_feed_lists_the_newest_runs_of_our_own(tmp_path: Path) -> None:
     assert root.find("{*}updated") is not None
 
 
-def test_the_page_for_lost_readers_links_from_the_root_of_the_site(published: Path) -> None:
-    root = check.parse((published / "404.html").read_text())
+def test_the_page_for_lost_readers_links_from_the_root_of_the_site(report_site: Path) -> None:
+    root = check.parse((report_site / "404.html").read_text())
     for element in root.iter():
         target = element.get("href") or element.get("src")
         if target and not target.startswith(("#", "https:")):
             assert target.startswith("/report/"), target
-            assert (published / target.removeprefix("/report/")).is_file(), target
+            assert (report_site / target.removeprefix("/report/")).is_file(), target
 
 
-def test_nothing_that_is_served_starts_with_a_dot(published: Path) -> None:
-    hidden = [p for p in check.tree(published) if any(x.startswith(".") for x in p.split("/"))]
+def test_nothing_that_is_served_starts_with_a_dot(report_site: Path) -> None:
+    hidden = [p for p in check.tree(report_site) if any(x.startswith(".") for x in p.split("/"))]
     assert hidden == [".nojekyll"]
 
 

@@ -20,16 +20,17 @@ from typing import Any
 import orjson
 
 from sitegen.archive import manifest
+from sitegen.archive.manifest import File
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One run as the library holds it: without argv, raw output and samples.
+    """One run as the library holds it: from the cache, without argv and raw output.
 
     ``digest`` is the sha256 of its manifest, which holds the digests of all its files: equal
     digests, equal runs.
@@ -39,6 +40,13 @@ class Held:
     digest: str
     entry: Entry
     samples: bool
+    raw_bytes: int
+    files: tuple[File, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether ``run`` has all its steps say: it was read in this process."""
+        return bool(self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +75,30 @@ def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
         old = {} if table is None else old
     records: dict[str, dict[str, Any]] = {}
     fresh, damaged = [], []
+    whole: dict[str, tuple[Run, tuple[File, ...]]] = {}
     for entry in entries:
         if entry.run_id in old:
             records[entry.run_id] = old[entry.run_id]
             continue
         try:
-            record, rows = _open(archive, entry, tables)
+            record, whole[entry.run_id], rows = _open(archive, entry, tables)
         except SitegenError as error:
             damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
             continue
         records[entry.run_id] = record
-        fresh.append(tables.with_run(rows, entry.run_id))
+        fresh.append((entry.run_id, rows))
     packed = [] if table is None else [table]
+    fresh = _sound(tables, fresh, records, damaged)
     if fresh:
-        packed.append(tables.pack(tables.concat(fresh)))
+        packed.append(tables.pack(tables.with_runs(fresh)))
     rows_of = _rows_by_run(tables, packed)
     runs = {
-        entry.run_id: _held(records[entry.run_id], rows_of.get(entry.run_id, ()), entry)
+        entry.run_id: _held(
+            records[entry.run_id],
+            rows_of.get(entry.run_id, ()),
+            entry,
+            whole.get(entry.run_id),
+        )
         for entry in entries
         if entry.run_id in records
     }
@@ -92,28 +107,69 @@ def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
     return Library(runs, tuple(damaged))
 
 
-def _open(archive: Archive, entry: Entry, tables: Any) -> tuple[dict[str, Any], Any]:  # noqa: ANN401 - Arrow has no types
-    run, files, data = archive.manifest(entry)
-    del run
+def _sound(
+    tables: Any,  # noqa: ANN401 - Arrow has no types
+    fresh: list[tuple[str, Any]],
+    records: dict[str, dict[str, Any]],
+    damaged: list[Damaged],
+) -> list[tuple[str, Any]]:
+    """Set aside the runs whose rows cannot be shown; one look at all of them, mostly."""
+    if not fresh:
+        return fresh
+    try:
+        tables.check(tables.concat([rows for _, rows in fresh]))
+    except SitegenError:
+        sound = []
+        for run_id, rows in fresh:
+            try:
+                tables.check(rows)
+                sound.append((run_id, rows))
+            except SitegenError as error:
+                place = f"{records.pop(run_id)['environment']}/{run_id}"
+                damaged.append(Damaged(place, str(error)))
+        return sound
+    return fresh
+
+
+def _open(
+    archive: Archive,
+    entry: Entry,
+    tables: Any,  # noqa: ANN401 - Arrow has no types
+) -> tuple[dict[str, Any], tuple[Run, tuple[File, ...]], Any]:
+    data, value = archive.decoded(entry)
+    run, files = archive.check(entry, value)
     names = {file.name: file for file in files}
     rows = tables.read_measurements(archive.checked(entry, names["measurements.parquet"]))
-    value = manifest.upgrade(manifest.decode(data))
     for step in value["steps"]:
         # What no page but the run's own shows: it is read from the manifest again there.
         step["argv"], step["raw"], step["values"] = [], [], {}
     del value["files"]
-    return {
+    record = {
         "stamp": list(entry.stamp),
         "environment": entry.environment,
         "digest": hashlib.sha256(data).hexdigest(),
         "samples": "samples.parquet" in names,
+        "raw_bytes": sum(file.bytes for file in files if file.name.startswith("raw/")),
         "manifest": value,
-    }, rows
+    }
+    return record, (run, files), rows
 
 
-def _held(record: Mapping[str, Any], rows: tuple[Measurement, ...], entry: Entry) -> Held:
-    run, _ = manifest.build({**record["manifest"], "files": []})
-    return Held(replace(run, measurements=rows), record["digest"], entry, record["samples"])
+def _held(
+    record: Mapping[str, Any],
+    rows: tuple[Measurement, ...],
+    entry: Entry,
+    whole: tuple[Run, tuple[File, ...]] | None,
+) -> Held:
+    run, files = whole or manifest.build({**record["manifest"], "files": []})
+    return Held(
+        replace(run, measurements=rows),
+        record["digest"],
+        entry,
+        record["samples"],
+        record["raw_bytes"],
+        files,
+    )
 
 
 def _rows_by_run(tables: Any, packed: list[Any]) -> dict[str, tuple[Measurement, ...]]:  # noqa: ANN401

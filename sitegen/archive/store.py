@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sitegen.archive import manifest
 from sitegen.archive.manifest import File
@@ -74,6 +75,7 @@ class Archive:
         for params in {row.params for rows in (run.measurements, run.samples) for row in rows}:
             tables.check_params(params)
         parts = {"measurements.parquet": tables.measurements_bytes(run)}
+        tables.check(tables.read_measurements(parts["measurements.parquet"]))
         if run.samples:
             parts["samples.parquet"] = tables.samples_bytes(run)
         for name, data in sorted((raw or {}).items()):
@@ -156,8 +158,20 @@ class Archive:
 
         Raises SitegenError when the manifest or the size of a file is not as it should be.
         """
+        data, value = self.decoded(entry)
+        return *self.check(entry, value), data
+
+    def decoded(self, entry: Entry) -> tuple[bytes, dict[str, Any]]:
+        """Return the manifest's bytes and what they say, at the newest version."""
         data = _read(entry.path / "run.json")
-        run, files = manifest.parse(data)
+        return data, manifest.upgrade(manifest.decode(data))
+
+    def check(self, entry: Entry, value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
+        """Return the run and the files that a decoded manifest describes.
+
+        Raises SitegenError when it is that of another run, or a file is not as it says.
+        """
+        run, files = manifest.build(value)
         if "measurements.parquet" not in {file.name for file in files}:
             raise SitegenError("run.json lists no measurements.parquet")
         if run.id != entry.run_id or run.environment != entry.environment:
@@ -166,12 +180,12 @@ class Archive:
             if not _inside(file.name):
                 raise SitegenError(f"run.json lists the file {file.name[:60]!r}")
             try:
-                size = (entry.path / file.name).stat().st_size
+                size = os.stat(f"{entry.path}/{file.name}").st_size  # noqa: PTH116 - as above
             except OSError:
                 raise SitegenError(f"{file.name} is missing") from None
             if size != file.bytes:
                 raise SitegenError(f"{file.name} has {size} bytes, the manifest says {file.bytes}")
-        return run, files, data
+        return run, files
 
     def read(self, entry: Entry) -> Run:
         """Return the whole run with measurements and samples; raises SitegenError."""
@@ -181,7 +195,9 @@ class Archive:
         names = {file.name: file for file in files}
         rows: Sequence[Measurement] = tables.rows(
             tables.pack(
-                tables.read_measurements(self.checked(entry, names["measurements.parquet"]))
+                tables.check(
+                    tables.read_measurements(self.checked(entry, names["measurements.parquet"]))
+                )
             )
         )
         samples: tuple[Sample, ...] = ()

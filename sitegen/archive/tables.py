@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable, Sequence
+from importlib.abc import MetaPathFinder
+from itertools import chain, repeat
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +16,31 @@ import pyarrow.parquet as pq
 from sitegen.archive.manifest import SCHEMA
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Params, Run, Sample
+
+
+class _NoPandas(MetaPathFinder):
+    """While it is installed, there is no pandas.
+
+    pyarrow's first pa.array imports pandas (0.35 CPU-s, 50 MB) to see whether the values are a
+    DataFrame's. Ours never are; pyarrow does not ask twice, and later imports find pandas.
+    """
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        del path, target
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+
+
+def _keep_pandas_out() -> None:
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(finder)
+
+
+_keep_pandas_out()
 
 _PARAMS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
 _VERSION = {b"sitegen.schema": str(SCHEMA).encode()}
@@ -62,6 +91,10 @@ _READ = [name for name in COMPACT if name != "run_id"]
 # Characters that no parameter may hold: they part keys from values and pairs from pairs.
 _PAIR, _PAIRS = "\x1f", "\x1e"
 MAX_ROWS = 2_000_000
+#: Metric ids are anchors on the methodology page.
+#: Spaces that publications print between digits and before units.
+_SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
+_METRIC = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 
 def measurements_bytes(run: Run) -> bytes:
@@ -102,9 +135,26 @@ def samples_bytes(run: Run) -> bytes:
 def read_measurements(data: bytes) -> pa.Table:
     """Return the rows in ``data`` without the columns that the manifest holds too.
 
-    Raises SitegenError when it is no Parquet file of this schema.
+    Raises SitegenError when it is no Parquet file of this schema. What the rows say is not
+    looked at: see check.
     """
     return _read(data, MEASUREMENTS, _READ)
+
+
+def check(table: pa.Table) -> pa.Table:
+    """Return ``table`` when its rows can be shown; raises SitegenError otherwise.
+
+    Values are finite, metric ids can be anchors, and no text holds a control character.
+    """
+    if not pc.all(pc.is_finite(table.column("value")), min_count=0).as_py():
+        raise SitegenError("a value is not finite")
+    for name in ("workload", "metric", "statistic", "unit", "printed"):
+        for text in pc.unique(table.column(name)).to_pylist():
+            if text is not None and not text.translate(_SPACES).isprintable():
+                raise SitegenError(f"{name} {text[:40]!r} holds a control character")
+            if name == "metric" and not _METRIC.fullmatch(text or ""):
+                raise SitegenError(f"{str(text)[:60]!r} is not a metric id")
+    return table
 
 
 def read_samples(data: bytes) -> tuple[Sample, ...]:
@@ -144,11 +194,12 @@ def concat(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables, promote_options="default")
 
 
-def with_run(table: pa.Table, run_id: str) -> pa.Table:
-    """Return ``table`` with a first column that names its run."""
-    column = pa.DictionaryArray.from_arrays(
-        pa.array([0] * table.num_rows, pa.int32()), pa.array([run_id])
-    )
+def with_runs(parts: Sequence[tuple[str, pa.Table]]) -> pa.Table:
+    """Return the tables one after another, with a first column that names each row's run."""
+    table = concat([part for _, part in parts])
+    lengths = (repeat(index, part.num_rows) for index, (_, part) in enumerate(parts))
+    indices = pa.array(list(chain.from_iterable(lengths)), pa.int32())
+    column = pa.DictionaryArray.from_arrays(indices, pa.array([run_id for run_id, _ in parts]))
     return table.add_column(0, "run_id", column)
 
 
@@ -166,9 +217,9 @@ def only_runs(table: pa.Table, runs: list[str]) -> pa.Table:
 def read_cache(data: bytes) -> pa.Table:
     """Return the rows of the cache; raises SitegenError when they cannot be read."""
     try:
-        table = pq.read_table(
-            pa.BufferReader(data), use_threads=False, read_dictionary=["run_id", "params"]
-        )
+        # pq.read_table would import pyarrow.dataset and, through it, pandas.
+        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=["run_id", "params"])
+        table = file.read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise SitegenError("the cache cannot be read") from error
     if set(table.column_names) != set(COMPACT):

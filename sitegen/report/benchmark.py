@@ -106,6 +106,7 @@ class BenchmarkPage:
 def page(
     analysis: Analysis,
     benchmark: str,
+    tables: tuple[CostTable, ...],
     commands: Sequence[Command] = (),
     samples: Mapping[str, tuple[Sample, ...]] | None = None,
 ) -> BenchmarkPage:
@@ -115,7 +116,6 @@ def page(
     """
     presented = family(benchmark)
     cells = analysis.of(benchmark)
-    tables = costs.tables(analysis, benchmark)
     labels = [
         label
         for label in analysis.config.environments
@@ -534,7 +534,7 @@ def _cumulative(bins: Mapping[float, float], unit: DisplayUnit) -> tuple[Point, 
                 Point(
                     x / unit.factor,
                     share,
-                    f"{share:.2f} % at or below {significant(x / unit.factor)} {unit.text}",
+                    f"within {significant(x / unit.factor)} {unit.text}: {share:.2f}",
                 )
             )
     return tuple(points)

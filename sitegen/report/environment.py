@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sitegen.compare import Analysis
 from sitegen.metrics import family, is_headline
 from sitegen.model import Fact, Run
-from sitegen.report import costs, overview, words
+from sitegen.report import overview, words
 from sitegen.report.costs import CostTable
 from sitegen.report.overview import LatestRun
 
@@ -50,13 +50,17 @@ class EnvironmentPage:
     runs_all: int
 
 
-def page(analysis: Analysis, label: str, runs: Sequence[Run]) -> EnvironmentPage:
-    """Return the page of an environment with these runs."""
+def page(
+    analysis: Analysis,
+    label: str,
+    runs: Sequence[Run],
+    tables: Mapping[str, Sequence[CostTable]],
+) -> EnvironmentPage:
+    """Return the page of an environment with these runs; ``tables`` are those of a benchmark."""
     declared = analysis.config.environment(label)
     newest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
     seen = next((run for run in newest if run.fingerprint.facts), None)
     benchmarks = list(dict.fromkeys(run.benchmark for run in newest))
-    tables = [t for b in sorted(benchmarks) for t in costs.tables(analysis, b)]
     names = analysis.config.environment
     return EnvironmentPage(
         label=label,
@@ -72,7 +76,12 @@ def page(analysis: Analysis, label: str, runs: Sequence[Run]) -> EnvironmentPage
             for against, name in declared.baselines.items()
         ),
         headlines=_headlines(analysis, label, sorted(benchmarks)),
-        costs=tuple(t for t in tables if t.environment == label),
+        costs=tuple(
+            table
+            for benchmark in sorted(benchmarks)
+            for table in tables[benchmark]
+            if table.environment == label
+        ),
         machine=seen.fingerprint.facts if seen else (),
         machine_run=seen.id if seen else "",
         runs=tuple(overview.latest_run(analysis, run) for run in newest[:_MAX_RUNS]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sitegen.charts.spec import Chart, FactorMark
@@ -75,11 +75,13 @@ class OverviewPage:
     coverage: tuple[Coverage, ...]
 
 
-def page(analysis: Analysis, runs: Sequence[Run]) -> OverviewPage:
-    """Return the front page of a report with these runs."""
+def page(
+    analysis: Analysis, runs: Sequence[Run], tables: Mapping[str, Sequence[CostTable]]
+) -> OverviewPage:
+    """Return the front page of a report with these runs; ``tables`` are those of a benchmark."""
     present = {run.benchmark for run in runs}
     order = [*[name for name in FAMILIES if name in present], *sorted(present - set(FAMILIES))]
-    groups = tuple(_group(analysis, benchmark) for benchmark in order)
+    groups = tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order)
     cited = [run for run in runs if run.provenance == Provenance.CITED]
     figures = sum(len(run.measurements) for run in cited)
     own = len(runs) - len(cited)
@@ -154,8 +156,8 @@ def _headline(analysis: Analysis, groups: Sequence[OverviewGroup], runs: int) ->
     )
 
 
-def _group(analysis: Analysis, benchmark: str) -> OverviewGroup:
-    tables = [t for t in costs.defaults(costs.tables(analysis, benchmark)) if t.tee]
+def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> OverviewGroup:
+    tables = [t for t in costs.defaults(found) if t.tee]
     rows = []
     for table in tables:
         worst = table.worst

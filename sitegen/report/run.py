@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 from sitegen import caveats
 from sitegen.caveats import Caveat
@@ -25,9 +26,11 @@ _MAX_CHARTS = 6
 _MAIN = frozenset({"value", "mean", "total", "p50", "p99"})
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRow:
-    """One series of the run: its repetitions as dots, and their median and range."""
+class ResultRow(NamedTuple):
+    """One series of the run: its repetitions as dots, and their median and range.
+
+    A NamedTuple for the sake of builds with tens of thousands of them.
+    """
 
     title: str
     metric_id: str
@@ -93,6 +96,7 @@ class RunPage:
     parameters: tuple[tuple[str, str, str], ...]
     outputs: tuple[Output, ...]
     outputs_left: int
+    bundle: str
     downloads: tuple[Download, ...]
     digest: str
     redactions: str
@@ -107,6 +111,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     run: Run,
     *,
     digest: str,
+    bundle: str = "",
     downloads: Sequence[Download] = (),
     excerpts: Mapping[str, str] | None = None,
     samples: Sequence[Sample] = (),
@@ -152,6 +157,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         ),
         outputs=tuple(_output(step, excerpts or {}) for step in steps),
         outputs_left=len(run.steps) - len(steps),
+        bundle=bundle,
         downloads=tuple(downloads),
         digest=digest,
         redactions=words.enumerate_words(
@@ -188,6 +194,13 @@ def result_rows(run: Run, analysis: Analysis) -> list[ResultRow]:
 
 
 def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRow:
+    first = rows[0]
+    if len(rows) == 1 and first.status == Status.OK and first.value is not None:
+        unit = metric.unit_for((first.value,))
+        return ResultRow(
+            words.series(series), metric.id, metric.title, _unit_line(series, unit),
+            words.arrow(metric), (), 1.0, 1, _text(first.value, rows, unit), "", "", "", "",
+        )  # fmt: skip
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
     seen = [row.value for row in rows if row.value is not None]
     unit = metric.unit_for(seen)
@@ -199,7 +212,6 @@ def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRo
         notes.append(f"{suspect} suspect")
     if failed:
         notes.append(f"{failed} failed")
-    statistic = words.statistic(series.statistic)
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
     middle = median(values) if values else None
     several = len(values) > 1
@@ -207,7 +219,7 @@ def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRo
         title=words.series(series),
         metric_id=metric.id,
         metric=metric.title,
-        unit=" · ".join(part for part in (series.workload, statistic, unit.text) if part),
+        unit=_unit_line(series, unit),
         arrow=words.arrow(metric),
         dots=tuple(
             Dot(row.value / unit.factor, unit.number(row.value), row.status == Status.SUSPECT)
@@ -224,6 +236,11 @@ def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRo
         spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
         note=", ".join(notes),
     )
+
+
+def _unit_line(series: Series, unit: DisplayUnit) -> str:
+    statistic = words.statistic(series.statistic)
+    return " · ".join([part for part in (series.workload, statistic, unit.text) if part])
 
 
 def _text(value: float | None, rows: Sequence[Measurement], unit: DisplayUnit) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from sitegen.charts.spec import Hue
 from sitegen.compare import Cell, Series
@@ -73,6 +74,7 @@ def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
     return ", ".join(words)
 
 
+@lru_cache(maxsize=65536)
 def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
     headline = is_headline(*found)
@@ -92,6 +94,7 @@ def lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+@lru_cache(maxsize=65536)
 def natural(found: Series) -> tuple[object, ...]:
     """Return a sort key by parameters, numbers by size: 2 threads before 16."""
     pairs = tuple((k, int(v) if v.isdecimal() else 0, v) for k, v in found.params)

@@ -1,0 +1,150 @@
+"""The cache of all rows may be absent, old or broken: what comes out is the same."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sitegen.archive import Archive, library
+from sitegen.archive.library import Library
+from sitegen.model import Measurement, Provenance, Run, StepRecord, run_id
+
+
+def a_run(number: int) -> Run:
+    started = f"2025-01-{number + 1:02}T12:00:00Z"
+    rows = tuple(
+        Measurement("w", "7z.rating", "value", "MIPS", number * 10.0 + i, (("threads", "1"),), i)
+        for i in range(3)
+    )
+    return Run(
+        run_id(started, "7z", bytes([number])), "7z", "here", Provenance.COLLECTED, started, 1.5,
+        rows, steps=(StepRecord("w", "w", 0, (), started, 1.0, 0, 0.5, (("steal", 0.25),)),),
+        note=f"number {number}",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    found = Archive(tmp_path / "archive")
+    for number in range(4):
+        found.write(a_run(number))
+    return found
+
+
+def load(archive: Archive, cache: Path) -> Library:
+    return library.load(archive, cache, archive.scan())
+
+
+def content(found: Library) -> dict[str, tuple[Run, str]]:
+    """Return what a page may use of every run: a cached step says no more than its times."""
+    return {
+        run_id: (
+            replace(
+                held.run,
+                steps=tuple(replace(s, argv=(), raw=(), values=()) for s in held.run.steps),
+            ),
+            held.digest,
+        )
+        for run_id, held in found.runs.items()
+    }
+
+
+def both(archive: Archive, cache: Path) -> dict[str, tuple[Run, str]]:
+    """Return what is loaded through ``cache``, after checking it against no cache."""
+    found = content(load(archive, cache))
+    with_none = content(load(archive, cache.with_name("none")))
+    shutil.rmtree(cache.with_name("none"))
+    assert found == with_none
+    return found
+
+
+def test_the_cache_gives_what_the_archive_holds(archive: Archive, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = content(load(archive, cache))
+    assert [run for run, _ in first.values()] == [a_run(n) for n in range(4)]
+    files = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert both(archive, cache) == first
+    assert files == {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
+
+
+def test_new_runs_enter_and_removed_ones_leave(archive: Archive, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    load(archive, cache)
+    archive.write(a_run(4))
+    shutil.rmtree(archive.path(a_run(1)))
+    assert list(both(archive, cache)) == [a_run(n).id for n in (0, 2, 3, 4)]
+    assert list(both(archive, cache)) == [a_run(n).id for n in (0, 2, 3, 4)]
+
+
+def test_a_run_that_was_replaced_is_read_again(archive: Archive, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    load(archive, cache)
+    other = replace(a_run(2), measurements=a_run(3).measurements[:1], note="restored")
+    shutil.rmtree(archive.path(other))
+    archive.write(other)
+    assert both(archive, cache)[other.id][0] == other
+
+
+def test_an_environment_that_was_renamed_is_read_again(archive: Archive, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    load(archive, cache)
+    (archive.root / "here").rename(archive.root / "there")
+    found = load(archive, cache)
+    assert not found.runs
+    assert len(found.damaged) == 4
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def change_a_value(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"number 2", b"number 7"))
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["runs.index", "measurements.parquet"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        Path.unlink,
+        truncate,
+        flip,
+        change_a_value,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"[]"),
+        lambda path: path.write_bytes(b"\x00" * 500),
+    ],
+    ids=["deleted", "truncated", "flipped", "changed", "empty", "foreign", "zeros"],
+)
+def test_a_cache_that_is_damaged_changes_nothing(
+    archive: Archive, tmp_path: Path, name: str, harm: Callable[[Path], object]
+) -> None:
+    cache = tmp_path / "cache"
+    load(archive, cache)
+    assert (cache / name).is_file()
+    harm(cache / name)
+    assert len(both(archive, cache)) == 4
+
+
+@pytest.mark.parametrize("name", ["runs.index", "measurements.parquet"])
+def test_an_index_and_rows_of_different_times_are_not_believed(
+    archive: Archive, tmp_path: Path, name: str
+) -> None:
+    cache, old = tmp_path / "cache", tmp_path / "old"
+    load(archive, cache)
+    shutil.copytree(cache, old)
+    archive.write(a_run(4))
+    load(archive, cache)
+    shutil.copy(old / name, cache / name)
+    found = both(archive, cache)
+    assert [run for run, _ in found.values()] == [a_run(n) for n in range(5)]

@@ -1,0 +1,288 @@
+"""What pages say of a small report with known answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sitegen import config
+from sitegen.compare import Analysis, analyse
+from sitegen.config import Config, Environment
+from sitegen.model import Measurement, Run, Sample, Status, params
+from sitegen.report import benchmark, costs, environment, overview, run, site, words
+from tests import site_checks as check
+
+SETTINGS = Config(
+    root=check.ROOT,
+    environments={
+        "host": Environment("host", "metal", "none", "Host"),
+        "vm": Environment("vm", "vm", "none", "VM", baselines={"metal": "host"}),
+        "cvm": Environment("cvm", "cpu-tee", "tdx", "CVM", baselines={"vm": "vm", "metal": "host"}),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Run]:
+    return check.three_a_side()
+
+
+@pytest.fixture(scope="module")
+def analysis(runs: list[Run]) -> Analysis:
+    return analyse(runs, SETTINGS)
+
+
+def cost_tables(analysis: Analysis) -> dict[str, tuple[costs.CostTable, ...]]:
+    return {name: costs.tables(analysis, name) for name in ("fio", "7z")}
+
+
+# Overview
+
+
+def test_the_headline_is_the_range_of_the_headline_series(
+    analysis: Analysis, runs: list[Run]
+) -> None:
+    # 1 - 1.05 / 1.2 = 12.5 % of reads; 10 % of the cited rating.
+    page = overview.page(analysis, runs, cost_tables(analysis))
+    assert "10 % of a CPU's 7-Zip rating" in page.headline
+    assert page.headline.startswith("A TEE takes ")
+    assert "of random reads" in page.headline
+
+
+def test_the_worst_headline_series_stands_for_a_row(analysis: Analysis, runs: list[Run]) -> None:
+    page = overview.page(analysis, runs, cost_tables(analysis))
+    storage = next(group for group in page.groups if group.benchmark == "fio")
+    [row] = storage.rows
+    assert row.table.environment == "cvm"
+    assert (row.table.against, row.table.baseline_name) == ("vm", "VM")
+    assert row.worst is not None
+    factors = [one.factor for one in row.table.rows if one.headline and one.factor]
+    assert row.worst.factor == max(factors) == pytest.approx(1.2 / 1.05)
+
+
+def test_coverage_counts_runs_and_leaves_gaps(analysis: Analysis, runs: list[Run]) -> None:
+    page = overview.page(analysis, runs, cost_tables(analysis))
+    names = [name for name, _ in page.benchmarks]
+    counts = {row.environment: dict(zip(names, row.counts, strict=True)) for row in page.coverage}
+    assert counts == {
+        "host": {"fio": 3, "7z": None},
+        "vm": {"fio": 3, "7z": 1},
+        "cvm": {"fio": 3, "7z": 1},
+    }
+
+
+def test_the_latest_runs_are_the_newest_first(analysis: Analysis, runs: list[Run]) -> None:
+    latest = overview.page(analysis, runs, cost_tables(analysis)).latest
+    dates = [one.when for one in latest]
+    assert dates == sorted(dates, reverse=True)
+    assert len(latest) == 10
+
+
+def test_a_report_without_a_tee_says_so(runs: list[Run]) -> None:
+    own = [one for one in runs if one.environment == "host"]
+    found = analyse(own, SETTINGS)
+    page = overview.page(found, own, cost_tables(found))
+    assert page.headline == "3 runs in 1 environment, and no TEE among them has a baseline yet."
+    assert overview.page(analyse([], SETTINGS), [], {}).headline == "Nothing has been measured yet."
+
+
+# Costs
+
+
+def test_a_cost_table_is_ordered_worst_first_and_shows_what_was_divided(
+    analysis: Analysis,
+) -> None:
+    tables = costs.tables(analysis, "fio")
+    against = {(t.environment, t.against) for t in tables}
+    assert against == {("vm", "metal"), ("cvm", "vm"), ("cvm", "metal")}
+    table = next(t for t in tables if t.environment == "cvm" and t.against == "vm")
+    reads = next(row for row in table.rows if row.title == "Random read, 4 KiB")
+    assert reads.word == "slower"
+    assert reads.share == "+12.5"
+    assert (reads.baseline, reads.side) == ("238", "209")
+    assert len(reads.side_runs) == len(reads.baseline_runs) == 3
+
+
+def test_a_cited_pair_gets_no_verdict(analysis: Analysis) -> None:
+    [table] = costs.tables(analysis, "7z")
+    [row] = table.rows
+    assert row.word == "one run a side"
+    assert row.share == "+10.0"
+    assert (row.baseline, row.side) == ("40,000", "36,000")
+    assert "rounding" in row.detail
+
+
+# Run pages
+
+
+def test_a_row_of_a_run_has_its_repetitions_median_and_range(analysis: Analysis) -> None:
+    one = check.storage_run(0)
+    rows = run.result_rows(one, analysis)
+    assert [row.title for row in rows] == [
+        "Random read, 4 KiB", "Random write, 4 KiB", "Sequential read, 1 MiB",
+    ]  # fmt: skip
+    reads = rows[0]
+    assert (reads.n, reads.value, reads.low, reads.high) == (3, "250", "249", "251")
+    assert [dot.text for dot in reads.dots] == ["250", "251", "249"]
+    assert reads.spread == "0.80"
+
+
+def test_failed_and_suspect_repetitions_are_counted_and_not_averaged(analysis: Analysis) -> None:
+    one = check.storage_run(0)
+    where = one.measurements[0].params
+    odd = check.with_rows(
+        one,
+        Measurement("read_iops", "fio.iops", "value", "1/s", 100.0, where, 0),
+        Measurement("read_iops", "fio.iops", "value", "1/s", 900.0, where, 1, Status.SUSPECT),
+        Measurement("read_iops", "fio.iops", "value", "1/s", None, where, 2, Status.FAILED),
+    )
+    [row] = run.result_rows(odd, analysis)
+    assert (row.n, row.value) == (1, "100")
+    assert row.note == "1 suspect, 1 failed"
+    assert [dot.suspect for dot in row.dots] == [False, True]
+
+
+def test_what_was_not_measured_says_so(analysis: Analysis) -> None:
+    one = check.storage_run(0)
+    nothing = check.with_rows(
+        one, Measurement("w", "fio.iops", "value", "1/s", None, (), 0, Status.FAILED)
+    )
+    [row] = run.result_rows(nothing, analysis)
+    assert row.value == "not measured"
+    assert row.n == 0
+
+
+def test_a_time_series_is_one_chart_with_a_line_a_repetition(analysis: Analysis) -> None:
+    one = check.storage_run(0)
+    first = one.measurements[0]
+    samples = tuple(
+        Sample("read_iops", repetition, "time", "fio.iops", float(x), 1000.0 * x, first.params)
+        for repetition in range(2)
+        for x in range(5)
+    )
+    page = run.page(analysis, one, digest="0" * 64, samples=samples)
+    [chart] = page.charts
+    assert len(chart.lines) == 2  # type: ignore[union-attr]
+    assert [p.x for p in chart.lines[0].points] == [0, 1, 2, 3, 4]  # type: ignore[union-attr]
+
+
+def test_a_superseded_run_names_the_later_one(analysis: Analysis) -> None:
+    one = check.storage_run(0)
+    later = check.storage_run(5)
+    page = run.page(analysis, one, digest="0" * 64, superseded_by=later.id)
+    assert page.superseded_by == later.id
+
+
+# Environments and lists
+
+
+def test_an_environment_shows_what_its_newest_run_saw(analysis: Analysis, runs: list[Run]) -> None:
+    own = [one for one in runs if one.environment == "cvm"]
+    page = environment.page(analysis, "cvm", own, cost_tables(analysis))
+    assert page.name == "CVM"
+    assert page.role == "CPU TEE"
+    assert page.observed == "tdx"
+    assert [fact.value for fact in page.machine] == ["Test processor", None]
+    assert [against for against, *_ in page.baselines] == ["vm", "metal"]
+    assert page.runs_all == 4
+    assert {t.environment for t in page.costs} == {"cvm"}
+
+
+def test_a_label_that_contradicts_the_machine_is_a_caveat(runs: list[Run]) -> None:
+    wrong = replace(
+        SETTINGS,
+        environments={**SETTINGS.environments, "host": Environment("host", "cpu-tee", "tdx")},
+    )
+    one = next(one for one in runs if one.environment == "host")
+    page = run.page(analyse(runs, wrong), one, digest="0" * 64)
+    assert "label" in {caveat.rule.id for caveat in page.doubts}
+
+
+def test_long_lists_of_runs_are_cut_into_pages(analysis: Analysis) -> None:
+    many = [check.storage_run(number % 600, f"e{number}") for number in range(site.PER_PAGE + 1)]
+    pages = site.run_lists(analyse(many, SETTINGS), many)
+    assert [len(page.runs) for page in pages] == [site.PER_PAGE, 1]
+    assert {page.total for page in pages} == {site.PER_PAGE + 1}
+    assert [page.number for page in site.run_lists(analysis, [])] == [1]
+
+
+def test_the_methodology_defines_what_the_runs_bring(runs: list[Run]) -> None:
+    from sitegen.model import MetricDefinition
+
+    own = replace(
+        check.storage_run(20),
+        definitions=(MetricDefinition("fio.own", "Own", "s", "lower", "What it means."),),
+    )
+    page = site.methodology(analyse([*runs, own], SETTINGS))
+    defined = {metric.id: metric for _, _, found in page.metrics for metric in found}
+    assert defined["fio.own"].definition == "What it means."
+    assert "7z.rating" in defined
+
+
+def test_a_comparison_page_names_the_runs_it_leaves_out(runs: list[Run]) -> None:
+    quick = replace(check.storage_run(30), preset="quick")
+    page = benchmark.page(analyse([*runs, quick], SETTINGS), "fio", ())
+    left_out = {one: why for used in page.runs for one, why in used.left_out}
+    assert left_out == {quick.id: "quick preset"}
+    assert {one for used in page.runs for one, _ in used.used} == {
+        one.id for one in runs if one.benchmark == "fio"
+    }
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("block_size", "4096", "4 KiB"),
+        ("block_size", "1048576", "1 MiB"),
+        ("block_size", "1000", "1000 B"),
+        ("iodepth", "64", "depth 64"),
+        ("threads", "1", "1 thread"),
+        ("threads", "8", "8 threads"),
+        ("processes", "51", "51 processes"),
+        ("concurrency", "2000", "2,000 connections"),
+        ("keepalive", "false", "no keep-alive"),
+        ("read_share", "0.75", "75% reads"),
+        ("model", "Llama-3.1-8B", "Llama-3.1-8B"),
+        ("own_parameter", "x", "own parameter x"),
+    ],
+)
+def test_parameters_in_words(key: str, value: str, text: str) -> None:
+    assert words.param(key, value).replace(" %", "%") == text
+
+
+def test_parameters_stand_in_one_order_whatever_theirs() -> None:
+    given = params(threads=8, operation="total", zeta="z", alpha="a")
+    assert words.params(given) == words.params(tuple(reversed(given)))
+    assert words.params(given).startswith("total, 8 threads")
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_lists_in_words(parts: list[str], text: str) -> None:
+    assert words.enumerate_words(parts) == text
+
+
+@pytest.mark.parametrize(
+    ("started_at", "day"),
+    [("2026-03-01T07:40:00Z", "2026-03-01 07:40"), ("2025", "2025"), ("2025-03", "2025-03")],
+)
+def test_a_date_is_as_precise_as_it_is_known(started_at: str, day: str) -> None:
+    assert words.day(started_at) == day
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 runs"), (1, "1 run"), (1200, "1,200 runs")])
+def test_counts_in_words(number: int, text: str) -> None:
+    assert words.count(number, "run") == text
+
+
+def test_the_settings_of_this_repository_name_only_environments_that_it_has() -> None:
+    found = config.load(check.ROOT / "sitegen.toml")
+    for declared in found.environments.values():
+        for label in declared.baselines.values():
+            assert label in found.environments, declared.label

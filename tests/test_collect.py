@@ -1,0 +1,395 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+import pytest
+
+from sitegen.collect import (
+    Collected,
+    Host,
+    Missing,
+    Plan,
+    Progress,
+    RawOutput,
+    Reading,
+    Request,
+    Step,
+    check_settings,
+    collectors,
+    execute,
+    load_collector,
+    make_plan,
+    method_note,
+    scratch,
+)
+from sitegen.errors import SitegenError
+from sitegen.model import Comparability, Fingerprint, Measurement, Parameter, Status, ToolIdentity
+from sitegen.redact import Redactor
+
+MACHINES = Path(__file__).parent / "machines"
+FOUR = {"a": "echo 1", "b": "echo 2", "c": "echo 3", "d": "echo 4"}
+
+
+@dataclass
+class Shell:
+    """A collector whose steps are shell programs that print one number each."""
+
+    programs: Mapping[str, str]
+    before: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 60.0
+    interrupt_at: int = -1  # Ctrl-C is pressed at this execution, counted from 0
+    executed: int = 0
+    BENCHMARK: ClassVar[str] = "shell"
+    SETTINGS: ClassVar[dict[str, str]] = {"size": "how much"}
+
+    def detect(self, host: Host) -> ToolIdentity | Missing:
+        path = host.find("sh")
+        return host.identify("sh", path, "1.0") if path else Missing("sh")
+
+    def plan(self, tool: ToolIdentity, request: Request) -> Plan:
+        def step(name: str, program: str) -> Step:
+            row = Measurement(name, "shell.x", "value", "s", None)
+            argv = (tool.path, "-c", program)
+            return Step(name, name, argv, self.timeout_s, expects=(row,))
+
+        size = request.settings.get("size", "1")
+        return Plan(
+            tuple(step(name, program) for name, program in self.programs.items()),
+            (Parameter("size", size, Comparability.MUST_MATCH),),
+            tuple(step(name, program) for name, program in self.before.items()),
+        )
+
+    def run(self, step: Step, host: Host) -> RawOutput:
+        if self.executed == self.interrupt_at:
+            signal.raise_signal(signal.SIGINT)
+        self.executed += 1
+        return host.run(step.argv, timeout_s=step.timeout_s)
+
+    def parse(self, step: Step, raw: RawOutput) -> Reading:
+        try:
+            value = float(raw.stdout)
+        except ValueError:
+            raise SitegenError(f"{raw.stdout!r} is no number", where=step.name) from None
+        return Reading((step.expects[0]._replace(value=value),))
+
+
+def request(repetitions: int = 1, settings: Mapping[str, str] | None = None) -> Request:
+    return Request("standard", repetitions, settings or {}, 2, Path("/nowhere"), 1 << 30)
+
+
+def collect(  # noqa: PLR0913 - what a test may choose
+    shell: Shell,
+    repetitions: int = 1,
+    *,
+    seed: int = 7,
+    host: Host | None = None,
+    note: str = "",
+    said: list[Progress] | None = None,
+) -> Collected | None:
+    tool = shell.detect(Host())
+    assert isinstance(tool, ToolIdentity)
+    asked = request(repetitions)
+    return execute(
+        shell, tool, make_plan(shell, tool, asked), asked, host=host or Host(),
+        environment="here", session="s1", machine=Fingerprint(), redactor=Redactor(), seed=seed,
+        note=note, progress=([] if said is None else said).append,
+    )  # fmt: skip
+
+
+def whole(shell: Shell, repetitions: int = 1, *, seed: int = 7) -> Collected:
+    found = collect(shell, repetitions, seed=seed)
+    assert found is not None
+    return found
+
+
+def order(collected: Collected) -> list[tuple[int, str]]:
+    return [(step.repetition, step.name) for step in collected.run.steps]
+
+
+def gone(pid: int) -> bool:
+    """Wait until a process has ended; one that nobody reaps counts as ended."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_repetitions_are_interleaved_and_each_holds_every_step_once() -> None:
+    found = order(whole(Shell(FOUR), 5))
+    assert [repetition for repetition, _ in found] == sorted([*range(5)] * 4)
+    for repetition in range(5):
+        assert sorted(name for r, name in found if r == repetition) == list("abcd")
+    assert len({tuple(name for r, name in found if r == n) for n in range(5)}) > 1
+
+
+def test_the_order_is_recorded_and_comes_again_from_its_seed() -> None:
+    first = whole(Shell(FOUR), 3, seed=42)
+    assert first.run.seed == 42
+    assert order(whole(Shell(FOUR), 3, seed=42)) == order(first)
+    assert order(whole(Shell(FOUR), 3, seed=43)) != order(first)
+
+
+def test_a_run_records_every_step_its_output_and_what_it_measured() -> None:
+    collected = whole(Shell({"a": "echo 1; echo noise >&2"}, {"warm": "echo ready"}), 2)
+    run = collected.run
+    assert run.complete
+    assert [(m.repetition, m.value, m.status) for m in run.measurements] == [
+        (0, 1.0, Status.OK),
+        (1, 1.0, Status.OK),
+    ]
+    assert order(collected) == [(-1, "warm"), (0, "a"), (1, "a")]
+    assert collected.raw == {
+        "warm-prepare.out": b"ready\n",
+        "a-0.out": b"1\n",
+        "a-0.err": b"noise\n",
+        "a-1.out": b"1\n",
+        "a-1.err": b"noise\n",
+    }
+    assert run.steps[1].raw == ("a-0.err", "a-0.out")
+    assert run.steps[1].argv[1:] == ("-c", "echo 1; echo noise >&2")
+    assert run.steps[1].duration_s > 0
+    assert run.steps[1].cpu_s is not None
+    assert Parameter("size", "1", Comparability.MUST_MATCH) in run.parameters
+    assert Parameter("preset", "standard", Comparability.MUST_MATCH) in run.parameters
+    assert run.tool is not None
+    assert len(run.tool.sha256) == 64
+    assert run.id.split("-")[1] == "shell"
+
+
+def test_two_runs_of_the_same_have_different_ids() -> None:
+    assert whole(Shell({"a": "echo 1"})).run.id != whole(Shell({"a": "echo 1"})).run.id
+
+
+def test_the_conditions_of_the_machine_are_read_around_every_step() -> None:
+    found = collect(Shell({"a": "echo 1"}), host=Host(MACHINES / "tdx-guest"))
+    assert found is not None
+    shares = dict(found.run.steps[0].conditions)
+    assert shares == {"psi_cpu": 0, "psi_io": 0, "psi_memory": 0, "steal": 0, "load_before": 0.42}
+    assert found.run.boot
+
+
+def test_a_step_that_fails_is_kept_as_failed_and_the_others_go_on() -> None:
+    said: list[Progress] = []
+    found = collect(Shell({"bad": "echo 5 apples; exit 3", "good": "echo 2"}), 2, said=said)
+    assert found is not None
+    rows = {(m.workload, m.repetition): (m.value, m.status) for m in found.run.measurements}
+    assert rows == {
+        ("bad", 0): (None, Status.FAILED),
+        ("bad", 1): (None, Status.FAILED),
+        ("good", 0): (2.0, Status.OK),
+        ("good", 1): (2.0, Status.OK),
+    }
+    assert {s.exit_code for s in found.run.steps if s.name == "bad"} == {3}
+    assert found.run.complete
+    assert found.raw["bad-0.out"] == b"5 apples\n"
+    assert {p.step for p in said if p.failed} == {"bad"}
+
+
+def test_what_cannot_be_parsed_is_failed_with_the_reason() -> None:
+    said: list[Progress] = []
+    found = collect(Shell({"bad": "echo what"}), said=said)
+    assert found is not None
+    assert [m.status for m in found.run.measurements] == [Status.FAILED]
+    assert [p.failed for p in said if p.failed] == ["bad: b'what\\n' is no number"]
+
+
+def test_a_value_that_the_tool_gave_before_it_failed_is_said_to_have_failed() -> None:
+    said: list[Progress] = []
+    assert collect(Shell({"bad": "echo 5; exit 3"}), said=said) is not None
+    assert [p.failed.rpartition(" ended ")[2] for p in said if p.failed] == ["with code 3"]
+
+
+def test_a_program_that_cannot_be_started_is_a_failed_step(tmp_path: Path) -> None:
+    class Absent(Shell):
+        def run(self, step: Step, host: Host) -> RawOutput:
+            return host.run((str(tmp_path / "absent"), *step.argv), timeout_s=1.0)
+
+    found = whole(Absent({"a": "echo 1"}))
+    assert [m.status for m in found.run.measurements] == [Status.FAILED]
+    assert b"cannot be started: No such file" in found.raw["a-0.err"]
+
+
+def test_a_preparation_that_fails_ends_the_run_with_what_it_said() -> None:
+    shell = Shell({"a": "echo 1"}, {"lay-out": "echo no space >&2; exit 4"})
+    with pytest.raises(SitegenError, match="step lay-out ended with code 4: no space"):
+        collect(shell)
+    assert shell.executed == 1
+
+
+def test_after_its_time_a_step_is_killed_with_all_its_children_and_failed() -> None:
+    found = whole(Shell({"slow": "sleep 600 & echo $! >&2; wait"}, timeout_s=0.3))
+    [step] = found.run.steps
+    assert step.exit_code == -9
+    assert [m.status for m in found.run.measurements] == [Status.FAILED]
+    child, _, told = found.raw["slow-0.err"].partition(b"\n")
+    assert b"killed after 0 s" in told
+    assert gone(int(child))
+
+
+def test_ctrl_c_keeps_the_repetitions_that_are_whole_and_nothing_of_the_others() -> None:
+    found = whole(Shell(FOUR, interrupt_at=10), 5)
+    run = found.run
+    assert not run.complete
+    assert {m.repetition for m in run.measurements} == {0, 1}
+    assert len(run.measurements) == 8
+    assert {step.repetition for step in run.steps} == {0, 1}
+    assert len(found.raw) == 8
+    assert {p.name: p.value for p in run.parameters}["repetitions"] == "2"
+
+
+@pytest.mark.parametrize("at", [0, 1, 4])
+def test_ctrl_c_before_the_first_whole_repetition_keeps_nothing(at: int) -> None:
+    assert collect(Shell(FOUR, {"warm": "true"}, interrupt_at=at), 2) is None
+
+
+def test_a_note_that_is_not_unicode_does_not_lose_the_run() -> None:
+    found = collect(Shell({"a": "echo 1"}), note="bad \udcff byte")
+    assert found is not None
+    assert found.run.note == "bad \\udcff byte"
+
+
+def test_progress_says_where_a_collection_stands() -> None:
+    said: list[Progress] = []
+    collect(Shell({"a": "echo 1"}, {"warm": "true"}), 2, said=said)
+    assert [(p.step, p.done, p.total, p.repetition) for p in said] == [
+        ("warm", 0, 3, -1),
+        ("a", 1, 3, 0),
+        ("a", 2, 3, 1),
+        ("", 3, 3, 1),
+    ]
+
+
+def test_a_setting_that_the_collector_does_not_know_is_named_with_those_it_knows() -> None:
+    with pytest.raises(SitegenError, match=r"has no setting 'sise'; it knows directory, size"):
+        check_settings(Shell({}), {"sise": "1"})
+
+
+def test_a_folder_that_does_not_exist_is_an_error_and_is_not_created(tmp_path: Path) -> None:
+    missing = tmp_path / "mistyped"
+    tool = ToolIdentity("sh", "1")
+    with pytest.raises(SitegenError, match="is not an existing folder"):
+        make_plan(Shell({}), tool, request(settings={"directory": str(missing)}))
+    assert not missing.exists()
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(SitegenError, match="is not an existing folder"):
+        check_settings(Shell({}), {"directory": str(file)})
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_scratch_is_an_empty_folder_of_its_own_that_is_removed(tmp_path: Path, named: bool) -> None:  # noqa: FBT001 - drawn
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (disk / "kept").touch()
+    settings = {"directory": str(disk)} if named else {}
+    with scratch(settings, tmp_path / "work") as folder:
+        assert list(folder.iterdir()) == []
+        assert folder.parent == (disk if named else tmp_path / "work")
+        (folder / "big").write_bytes(b"x")
+    assert not folder.exists()
+    assert [path.name for path in disk.iterdir()] == ["kept"]
+
+
+def test_what_a_program_needs_from_the_terminal_is_not_there() -> None:
+    raw = Host().run(("sh", "-c", "read line; echo $?; echo $LC_ALL"), timeout_s=20)
+    assert raw.stdout == b"1\nC\n"
+
+
+def test_a_started_server_is_gone_when_the_block_ends() -> None:
+    with Host().start(("sleep", "600")) as process:
+        assert process.poll() is None
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_what_a_program_left_running_is_gone_when_the_block_ends() -> None:
+    with Host().start(("sh", "-c", "sleep 600 >&- 2>&- & echo $!")) as process:
+        out, _ = process.communicate(timeout=20)
+        child = int(out)
+        assert process.returncode == 0
+        assert psutil.pid_exists(child)
+    assert gone(child)
+
+
+def test_a_server_is_gone_when_the_block_raises() -> None:
+    def fail() -> None:
+        raise SitegenError("no answer")
+
+    with pytest.raises(SitegenError), Host().start(("sleep", "600")) as process:
+        fail()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child to its parent")
+def test_a_program_dies_with_a_collection_that_is_killed() -> None:
+    script = (
+        "from sitegen.collect import Host\n"
+        "with Host().start(('sleep', '600')) as process:\n"
+        "    print(process.pid, flush=True)\n"
+        "    process.wait()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert psutil.pid_exists(child)
+        os.kill(parent.pid, signal.SIGKILL)
+    assert gone(child)
+
+
+def test_the_host_finds_the_first_tool_that_is_there_and_reads_below_its_root() -> None:
+    host = Host(MACHINES / "plain-vm")
+    assert host.find("no-such-tool-here", "sh") == Host().find("sh")
+    assert host.find("no-such-tool-here") is None
+    assert host.cpus() >= 1
+    assert host.read("/sys/class/dmi/id/sys_vendor") == "QEMU"
+    assert host.read("/etc/shadow") is None
+
+
+def test_the_installed_collectors_are_whole_and_in_order() -> None:
+    found = collectors()
+    assert list(found) == sorted(found)
+    assert {"7z", "ab", "fio"} <= set(found)
+    for name, collector in found.items():
+        assert name == collector.BENCHMARK
+
+
+def test_the_method_note_lies_beside_the_module(install: Callable[..., str]) -> None:
+    install("noted")
+    collector = collectors()["noted"]
+    assert method_note(collector) == ""
+    path = Path(str(sys.modules["collector_noted"].__file__)).with_suffix(".md")
+    path.write_text("# How it is measured\n")
+    assert method_note(collector) == "# How it is measured\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("runs", "collectors.fio", "the site itself uses"),
+        ("Fio", "collectors.fio", "not a usable benchmark name"),
+        ("x_y", "collectors.fio", "not a usable benchmark name"),
+        ("x", "no_such_module_here", "cannot be imported"),
+        ("x", "collectors.histogram", "has no BENCHMARK"),
+    ],
+)
+def test_a_collector_that_is_none_is_named_with_its_module(
+    name: str, value: str, said: str
+) -> None:
+    with pytest.raises(SitegenError) as raised:
+        load_collector(EntryPoint(name, value, "sitegen.collectors"))
+    assert said in str(raised.value)
+    assert raised.value.where == value

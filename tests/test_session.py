@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sitegen.archive import Archive
+from sitegen.errors import SitegenError
+from sitegen.model import Run
+from sitegen.session import Interrupted, Order, Outcome, collect, parse_settings
+
+Install = Callable[..., str]
+ORDER = Order("here", only=("shell",), seed=1)
+
+
+class Round:
+    """One `collect` into an archive of its own, and what it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.archive = Archive(folder / "archive")
+        self.work = folder / "work"
+        self.said: list[str] = []
+
+    def __call__(self, order: Order) -> list[Outcome]:
+        return collect(
+            order, self.archive, self.work, say=self.said.append, progress=lambda _: None
+        )
+
+    def runs(self) -> list[Run]:
+        return [self.archive.read(entry) for entry in self.archive.scan()]
+
+
+@pytest.fixture
+def rounds(tmp_path: Path, install: Install) -> Round:
+    install("shell")
+    return Round(tmp_path)
+
+
+def test_every_benchmark_that_can_run_here_gets_a_run_in_the_archive(rounds: Round) -> None:
+    [outcome] = rounds(replace(ORDER, note="on a quiet day"))
+    assert (outcome.measured, outcome.failed, outcome.skipped) == (6, 0, "")
+    [run] = rounds.runs()
+    assert run.id == outcome.run_id
+    assert (run.benchmark, run.environment, run.note) == ("shell", "here", "on a quiet day")
+    assert (run.preset, run.seed) == ("standard", 1)
+    assert {m.repetition for m in run.measurements} == {0, 1, 2}
+    assert run.fingerprint.facts
+    assert list(rounds.archive.fsck()) == []
+
+
+def test_the_scratch_folder_is_known_to_the_run_as_work_and_is_gone_afterwards(
+    rounds: Round,
+) -> None:
+    rounds(replace(ORDER, repeat=1))
+    [run] = rounds.runs()
+    assert {step.argv[-1] for step in run.steps} == {"$WORK"}
+    assert list(rounds.work.iterdir()) == []
+
+
+def test_sessions_are_rounds_with_an_id_of_their_own_on_the_same_boot(rounds: Round) -> None:
+    rounds(replace(ORDER, sessions=2, repeat=1))
+    first, second = rounds.runs()
+    assert first.session != second.session
+    assert first.boot == second.boot
+    assert [line for line in rounds.said if line.startswith("session")] == [
+        "session 1 of 2",
+        "session 2 of 2",
+    ]
+
+
+def test_a_missing_tool_is_a_skip_with_the_line_that_installs_it(
+    rounds: Round, install: Install
+) -> None:
+    install("absent", tool="no-such-tool-here")
+    outcomes = rounds(replace(ORDER, only=("absent", "shell"), repeat=1))
+    assert [(o.benchmark, bool(o.run_id)) for o in outcomes] == [("absent", False), ("shell", True)]
+    assert "install it with: apt-get install no-such-tool-here" in outcomes[0].skipped
+    assert len(rounds.runs()) == 1
+
+
+def test_failed_repetitions_are_counted_and_archived(rounds: Round) -> None:
+    settings = {"shell": {"program": "exit 1"}}
+    [outcome] = rounds(replace(ORDER, repeat=1, settings=settings))
+    assert (outcome.measured, outcome.failed) == (0, 2)
+    assert [m.value for m in rounds.runs()[0].measurements] == [None, None]
+
+
+def test_a_dry_run_prints_the_commands_and_leaves_no_run(rounds: Round, tmp_path: Path) -> None:
+    proof = tmp_path / "ran"
+    settings = {"shell": {"program": f"touch {proof}; echo 1"}}
+    [outcome] = rounds(replace(ORDER, settings=settings, dry_run=True))
+    assert outcome == Outcome("shell")
+    assert not proof.exists()
+    assert not rounds.archive.root.exists()
+    assert [line for line in rounds.said if str(proof) in line]
+    assert all(line.endswith("'$WORK'") for line in rounds.said[1:])
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (replace(ORDER, only=("nothing",)), "no collector 'nothing'"),
+        (replace(ORDER, settings={"nothing": {"a": "1"}}), "no collector 'nothing'"),
+        (replace(ORDER, preset="slow"), "no preset 'slow'"),
+        (replace(ORDER, environment="../x"), "not a usable environment name"),
+        (replace(ORDER, settings={"shell": {"sise": "1"}}), "has no setting 'sise'"),
+        (
+            replace(ORDER, settings={"shell": {"directory": "/no/such/folder"}}),
+            "is not an existing folder",
+        ),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused_before_anything_runs(
+    rounds: Round, order: Order, said: str
+) -> None:
+    with pytest.raises(SitegenError) as raised:
+        rounds(order)
+    assert said in str(raised.value)
+    assert rounds.said == []
+    assert not rounds.work.exists()
+    assert not rounds.archive.root.exists()
+
+
+def test_ctrl_c_between_benchmarks_keeps_the_runs_that_are_whole(
+    rounds: Round, install: Install
+) -> None:
+    install("zz-last")
+    order = replace(
+        ORDER,
+        only=("shell", "zz-last"),
+        repeat=1,
+        settings={"zz-last": {"program": "kill -INT $PPID; sleep 600"}},
+    )
+    with pytest.raises(Interrupted) as raised:
+        rounds(order)
+    assert [outcome.benchmark for outcome in raised.value.outcomes] == ["shell"]
+    assert [run.benchmark for run in rounds.runs()] == ["shell"]
+    assert list(rounds.work.iterdir()) == []
+    assert list(rounds.archive.fsck()) == []
+
+
+def test_ctrl_c_within_a_benchmark_keeps_it_as_incomplete(rounds: Round, tmp_path: Path) -> None:
+    # Two steps a repetition: the fourth execution is in the second one.
+    count = f"echo x >> {tmp_path}/count; [ $(wc -l < {tmp_path}/count) -lt 4 ]"
+    program = f"{count} || {{ kill -INT $PPID; sleep 600; }}; echo 1"
+    with pytest.raises(Interrupted):
+        rounds(replace(ORDER, settings={"shell": {"program": program}}))
+    [run] = rounds.runs()
+    assert not run.complete
+    assert {m.repetition for m in run.measurements} == {0}
+
+
+def test_settings_belong_to_the_benchmark_that_they_name() -> None:
+    assert parse_settings(["fio.size=8g", "ab.url=http://x/?a=b", "fio.engine=libaio"]) == {
+        "fio": {"size": "8g", "engine": "libaio"},
+        "ab": {"url": "http://x/?a=b"},
+    }
+
+
+@pytest.mark.parametrize("text", ["size=8g", "fio.size", ".size=1", "fio.=1", "", "="])
+def test_what_is_no_setting_is_shown_how_to_write_one(text: str) -> None:
+    with pytest.raises(SitegenError, match="write it as fio"):
+        parse_settings([text])
