@@ -178,7 +178,8 @@ class _Build:
         by_label: dict[str, list[Run]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
-        for label, own in by_label.items():
+        for label in analysis.config.environments:
+            own = by_label.get(label, [])
             self._page(
                 f"environments/{label}/index.html",
                 "environment.html",

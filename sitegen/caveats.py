@@ -124,15 +124,22 @@ def of_steps(steps: Iterable[StepRecord]) -> list[Caveat]:
     return [caveat("contention", f"In {disturbed} of {count} steps: {parts}.")]
 
 
-def of_counts(failed: int, suspect: int, total: int, provenance: Provenance) -> list[Caveat]:
-    """Return the caveats about repetitions that failed or are suspect."""
+def of_counts(
+    failed: int, suspect: int, total: int, provenance: Provenance, counted: str = "repetition"
+) -> list[Caveat]:
+    """Return the caveats about repetitions (or values of a run) that failed or are suspect."""
     found = []
     if failed:
-        found.append(caveat("failed", f"{failed} of {total} repetitions failed."))
+        found.append(caveat("failed", f"{failed} of {_many(total, counted)} failed."))
     if suspect and provenance == Provenance.CITED:
         found.append(caveat("unit-doubtful"))
     elif suspect:
-        found.append(caveat("suspect", f"{suspect} of {total} repetitions are suspect."))
+        found.append(
+            caveat(
+                "suspect",
+                f"{suspect} of {_many(total, counted)} {'is' if suspect == 1 else 'are'} suspect.",
+            )
+        )
     return found
 
 
@@ -163,3 +170,7 @@ def of_requests(statistic: str, requests: float | None, client_cpu: float | None
     if client_cpu is not None and client_cpu >= _SATURATED:
         found.append(caveat("generator-saturated", f"ab used {client_cpu:.0%} of a CPU."))
     return found
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

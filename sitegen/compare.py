@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sitegen import caveats
 from sitegen.caveats import Caveat
 from sitegen.config import Config, Environment, Role
-from sitegen.metrics import Better, Metric, Scale, is_headline, metric
+from sitegen.metrics import METRICS, Better, Metric, Scale, is_headline, metric
 from sitegen.model import (
     Comparability,
     Measurement,
@@ -169,7 +169,7 @@ def analyse(runs: Sequence[Run], config: Config) -> Analysis:
     _suspect_bases(cells)
     for key in sorted(cells):
         by_benchmark[key[0].benchmark].append(cells[key])
-    definitions = {d.id: d for run in runs for d in run.definitions}
+    definitions = _definitions(runs)
     comparisons = _comparisons(cells, config, definitions, selections)
     return Analysis(
         config,
@@ -179,6 +179,18 @@ def analyse(runs: Sequence[Run], config: Config) -> Analysis:
         definitions,
         {name: tuple(found) for name, found in by_benchmark.items()},
     )
+
+
+def _definitions(runs: Sequence[Run]) -> dict[str, MetricDefinition]:
+    """Return what runs define; a metric that nobody defines has at least its rows' unit."""
+    found = {d.id: d for run in runs for d in run.definitions}
+    for run in runs:
+        for row in run.measurements:
+            if row.metric not in METRICS and row.metric not in found:
+                found[row.metric] = MetricDefinition(
+                    row.metric, row.metric, row.unit, definition="Not defined by its collector."
+                )
+    return found
 
 
 def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -22,17 +23,20 @@ def to_branch(config: Config, *, branch: str, remote: str, push: bool) -> str:
     site = config.output
     if not (site / "sitegen.json").is_file():
         raise SitegenError("no built site", where=str(site), fix="run `sitegen build` first")
+    folder = str(site.absolute())
     try:
-        ghp_import.ghp_import(
-            str(site),
-            remote=remote,
-            branch=branch,
-            mesg="Publish the report",
-            push=push,
-            force=True,
-            nojekyll=True,
-            no_history=True,
-        )
+        # The report's repository is the one that its settings lie in, not the current folder's.
+        with contextlib.chdir(config.root):
+            ghp_import.ghp_import(
+                folder,
+                remote=remote,
+                branch=branch,
+                mesg="Publish the report",
+                push=push,
+                force=True,
+                nojekyll=True,
+                no_history=True,
+            )
     except (ghp_import.GhpError, subprocess.CalledProcessError, OSError) as error:
         said = str(error).strip().splitlines() or ["git failed"]
         raise SitegenError(

@@ -269,7 +269,7 @@ def _run_row(row: ResultRow, page: RunPage) -> str:
     value = f'<td class="n"><b>{_text(row.value)}</b></td>'
     if not page.repeated:
         return f"{head}{value}<td>{note_text}</td></tr>"
-    strip = svg.dot_strip(row.dots, page.hue, row.maximum) if row.dots else ""  # type: ignore[arg-type]
+    strip = svg.dot_strip(row.dots, page.hue, row.maximum, median=row.middle) if row.dots else ""  # type: ignore[arg-type]
     return (
         f'{head}<td class="opt">{strip}</td><td class="n">{row.n}</td>{value}'
         f'<td class="n">{row.low}</td><td class="n">{row.high}</td>'

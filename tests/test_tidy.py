@@ -17,7 +17,9 @@ HEADER = "benchmark,workload,environment,metric,statistic,unit,value"
 ROW = "fio,w,here,fio.iops,value,1/s,33000"
 
 
-def read(tmp_path: Path, text: str, *, date: str = "2025-01-31", environment: str = "") -> list[Run]:
+def read(
+    tmp_path: Path, text: str, *, date: str = "2025-01-31", environment: str = ""
+) -> list[Run]:
     path = tmp_path / "figures.csv"
     path.write_text(text)
     return tidy.read_runs(path, Provenance.IMPORTED, date=date, environment=environment)
@@ -40,11 +42,13 @@ def test_every_published_figure_comes_in_with_its_value_and_its_print(cited: lis
     with (ARCHIVE / "published-results.csv").open(newline="") as file:
         rows = [
             (
-                r["environment"], r["metric"], r["statistic"], r["unit"], float(r["value"]),
-                f"{r['printed']} {r['printed_unit']}".strip(), tuple(json.loads(r["params"]).items()),
+                *(row[name] for name in ("environment", "metric", "statistic", "unit")),
+                float(row["value"]),
+                f"{row['printed']} {row['printed_unit']}".strip(),
+                tuple(json.loads(row["params"]).items()),
             )
-            for r in csv.DictReader(file)
-        ]  # fmt: skip
+            for row in csv.DictReader(file)
+        ]
     found = [
         (run.environment, m.metric, m.statistic, m.unit, m.value, m.printed, m.params)
         for run in cited

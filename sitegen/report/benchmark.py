@@ -17,6 +17,10 @@ from sitegen.report import costs, words
 from sitegen.report.costs import CostTable, Finding
 
 _MAX_PANELS = 12
+_MAX_DISTRIBUTIONS = 6
+#: A distribution keeps a point each so many percent, and where it passes one of these.
+_STEP = 2.0
+_TAIL = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0)
 _MAX_FIGURES = 400
 _SUPERLINEAR = 1.05
 #: What the table of all figures shows; the downloads hold the rest.
@@ -382,7 +386,12 @@ def _line_chart(
         pattern = patterns.get(hue, 0)
         patterns[hue] = pattern + 1
         name = words.environment(declared)
-        told = words.params(extra)
+        short = [
+            value
+            for value in extra
+            if dict(extra).get("keepalive") != "true" or value[0] != "scheme"
+        ]
+        told = words.params(tuple(short))
         lines.append(Line(f"{name}, {told}" if told else name, hue, points, min(pattern, 2)))
     if not lines:
         return None
@@ -507,7 +516,7 @@ def _distributions(
                 id=f"distribution-{index}",
                 title=title,
                 subtitle=f"{metric.title.lower()} · % of operations within",
-                x_title=f"{metric.title.lower()}, {unit.text}, log scale",
+                x_title=f"{metric.title.lower()}, {unit.text}",
                 unit="%",
                 lines=lines,
                 summary=f"Distribution of {metric.title.lower()}, {title}",
@@ -515,7 +524,7 @@ def _distributions(
                 x_log=True,
             )
         )
-    return tuple(charts[:_MAX_PANELS])
+    return tuple(charts[:_MAX_DISTRIBUTIONS])
 
 
 def _body(bins: Mapping[float, float]) -> list[float]:
@@ -523,20 +532,24 @@ def _body(bins: Mapping[float, float]) -> list[float]:
 
 
 def _cumulative(bins: Mapping[float, float], unit: DisplayUnit) -> tuple[Point, ...]:
+    """Return the cumulative distribution, thinned to what 352 px and the tail can show."""
     total = sum(bins.values())
     running = 0.0
+    kept = -_STEP
     points = []
+    edges = list(_TAIL)
+    last = max(bins)
     for x in sorted(bins):
         running += bins[x]
-        if x > 0:
-            share = 100 * running / total
-            points.append(
-                Point(
-                    x / unit.factor,
-                    share,
-                    f"within {significant(x / unit.factor)} {unit.text}: {share:.2f}",
-                )
-            )
+        share = 100 * running / total
+        if x <= 0 or not (share - kept >= _STEP or share >= edges[0] or x == last):
+            continue
+        kept = share
+        while share >= edges[0] < 100:  # noqa: PLR2004 - percent
+            edges.pop(0)
+        at = float(f"{x / unit.factor:.4g}")
+        shown = f"{share:.2f}"
+        points.append(Point(at, round(share, 3), f"within {significant(at)} {unit.text}: {shown}"))
     return tuple(points)
 
 

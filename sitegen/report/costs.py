@@ -13,6 +13,7 @@ from sitegen.report import words
 from sitegen.stats import Word
 
 _TINY = 5e-4
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def _detail(comparison: Comparison) -> str:
     if comparison.word == Word.TWO_RUNS:
         return "an interval, no verdict"
     if comparison.word == Word.NO_DIFFERENCE:
-        return f"above {comparison.metric.margin:.0%}"
+        return f"above {comparison.metric.margin * 100:g} %"
     return ""
 
 
@@ -238,7 +239,7 @@ def span(analysis: Analysis, rows: Iterable[CostRow]) -> str:
         if row.factor
     )
     low, high = (significant(round(share * 100), 1) for share in (shares[0], shares[-1]))
-    return f"{low} %" if low == high else f"{low} to {high} %"
+    return f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"
 
 
 def defaults(found: Sequence[CostTable]) -> list[CostTable]:

@@ -183,7 +183,7 @@ def _facts(analysis: Analysis, runs: Sequence[Run]) -> tuple[tuple[str, str, str
     comparisons = [c for c in analysis.comparisons if c.headline]
     decided = [c for c in comparisons if c.side.summary and c.side.summary.runs >= 3]  # noqa: PLR2004 - the rule of runs
     doubtful = sum(bool(c.doubt) for c in comparisons)
-    own = [run for run in runs if run.provenance == Provenance.COLLECTED]
+    own = [run for run in runs if run.provenance != Provenance.CITED]
     newest = max((run.started_at for run in own), default="")
     return (
         (

@@ -39,6 +39,7 @@ class ResultRow(NamedTuple):
     arrow: str
     dots: tuple[Dot, ...]
     maximum: float
+    middle: float | None
     n: int
     value: str
     low: str
@@ -129,7 +130,9 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     found += caveats.of_steps(step for step in run.steps if step.repetition >= 0)
     failed = sum(m.status == Status.FAILED for m in run.measurements)
     suspect = sum(m.status == Status.SUSPECT for m in run.measurements)
-    found += caveats.of_counts(failed, suspect, len(run.measurements), run.provenance)
+    found += caveats.of_counts(
+        failed, suspect, len(run.measurements), run.provenance, counted="value"
+    )
     if run.provenance == Provenance.CITED:
         found.append(caveats.caveat("single-figure"))
     presented = family(run.benchmark)
@@ -199,7 +202,7 @@ def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRo
         unit = metric.unit_for((first.value,))
         return ResultRow(
             words.series(series), metric.id, metric.title, _unit_line(series, unit),
-            words.arrow(metric), (), 1.0, 1, _text(first.value, rows, unit), "", "", "", "",
+            words.arrow(metric), (), 1.0, None, 1, _text(first.value, rows, unit), "", "", "", "",
         )  # fmt: skip
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
     seen = [row.value for row in rows if row.value is not None]
@@ -229,6 +232,7 @@ def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRo
         if len(rows) > 1
         else (),
         maximum=max(seen, default=1.0) / unit.factor,
+        middle=None if middle is None else middle / unit.factor,
         n=len(values),
         value=_text(middle, rows, unit),
         low=unit.number(low) if several else "",

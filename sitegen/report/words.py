@@ -10,7 +10,7 @@ from sitegen.compare import Cell, Series
 from sitegen.config import ROLE_WORDS, Environment
 from sitegen.metrics import Better, Metric, is_headline
 from sitegen.model import Params
-from sitegen.quantity import DisplayUnit, printed_number, significant
+from sitegen.quantity import DisplayUnit, printed_number
 
 ARROWS: Mapping[str, str] = {
     "higher": "↑ higher is better",
@@ -22,8 +22,8 @@ _ORDER = ("operation", "pattern", "direction", "block_size", "iodepth", "numjobs
           "requests", "log_level", "statement")  # fmt: skip
 _PATTERNS = {"rand": "random", "seq": "sequential", "randrw": "mixed"}
 _HIDDEN = frozenset({"printed_as", "stated_bottleneck", "gateway_version"})
-_STATISTICS = {"value": "", "mean": "mean", "total": "total", "min": "minimum", "max": "maximum",
-               "stddev": "standard deviation"}  # fmt: skip
+_STATISTICS = {"value": "", "p50": "median", "mean": "mean", "total": "total",
+               "min": "minimum", "max": "maximum", "stddev": "standard deviation"}  # fmt: skip
 _KIB = 1024
 
 
@@ -47,9 +47,9 @@ def param(key: str, value: str) -> str:  # noqa: C901, PLR0911, PLR0912 - a tabl
         case "processes":
             return f"{value} process{'' if value == '1' else 'es'}"
         case "concurrency":
-            return f"{significant(float(value))} connections" if value.isdecimal() else value
+            return f"{int(value):,} connections" if value.isdecimal() else value
         case "requests":
-            return f"{significant(float(value))} requests" if value.isdecimal() else value
+            return f"{int(value):,} requests" if value.isdecimal() else value
         case "keepalive":
             return "keep-alive" if value == "true" else "no keep-alive"
         case "log_level":
@@ -103,7 +103,7 @@ def natural(found: Series) -> tuple[object, ...]:
 
 def statistic(name: str) -> str:
     """Return a statistic in words; percentiles as "99 %"."""
-    if name.startswith("p"):
+    if name not in _STATISTICS and name.startswith("p"):
         return f"{name[1:]} % within"
     return _STATISTICS.get(name, name)
 

@@ -51,7 +51,7 @@ class Site:
         ]
 
 
-@dataclass(slots=True)
+@dataclass
 class Watch:
     """What a page complained of, and what it asked for."""
 

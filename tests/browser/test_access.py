@@ -78,7 +78,7 @@ def violations(page: Page, axe: str) -> dict[str, list[str]]:
     answer: dict[str, Any] = session.send(
         "Runtime.evaluate",
         {
-            "expression": f"axe.run(document, {options}).then(found => JSON.stringify(found.violations))",
+            "expression": f"axe.run({options}).then(found => JSON.stringify(found.violations))",
             "awaitPromise": True,
             "returnByValue": True,
         },

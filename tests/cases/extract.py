@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from tests import site_checks as check
 
 _INLINE = frozenset(
-    "a abbr b br code del em i ins mark q s small span strong sub sup svg text title".split()
-)
+    ("a", "abbr", "b", "br", "code", "del", "em", "i", "ins", "mark", "q", "s", "small", "span",
+     "strong", "sub", "sup", "svg", "text", "title")
+)  # fmt: skip
 #: Two blocks, or a word and its small print, are two words.
-_APART = frozenset("small details ul li p summary svg".split())
+_APART = frozenset(("small", "details", "ul", "li", "p", "summary", "svg"))
+_PARTED = frozenset(("section", "table", "figure", "aside", "details", "dl", "ul"))
 _PREFIX = {
     "h1": "# ", "h2": "## ", "h3": "### ", "h4": "#### ", "li": "- ", "summary": "> ",
     "figcaption": "figure: ", "dt": "", "dd": "    ",
@@ -28,7 +31,10 @@ def text(html: str) -> str:
         "",
         *_lines(root.find(".//main")),
     ]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    said = "\n".join(line.rstrip() for line in lines)
+    # Digests and sizes of Parquet files belong to the release of Arrow that wrote them.
+    said = re.sub(r"\b[0-9a-f]{16}\b", "<digest>", said)
+    return re.sub(r"\b\d+(\.\d)? k?B\b(?!/)", "<size>", said) + "\n"
 
 
 def _lines(element: Any) -> Iterator[str]:  # noqa: ANN401 - html5lib's elements
@@ -36,23 +42,21 @@ def _lines(element: Any) -> Iterator[str]:  # noqa: ANN401 - html5lib's elements
         yield "| " + " | ".join(_words(cell) for cell in element) + " |"
     elif element.tag == "pre":
         yield from (f"    {line}" for line in "".join(element.itertext()).splitlines())
-    elif element.tag == "script":
-        return
     elif element.tag in _PREFIX or all(_is_inline(child) for child in element):
         if words := _words(element):
             yield _PREFIX.get(element.tag, "") + words
-        if element.tag in ("h1", "p", "dl", "dd", "summary"):
-            yield ""
+        yield from [""] * (element.tag in ("h1", "p", "dl", "dd", "summary"))
     else:
-        if said := " ".join((element.text or "").split()):
-            yield said
-        for child in element:
-            if isinstance(child.tag, str):
-                yield from _lines(child)
-                if said := " ".join((child.tail or "").split()):
-                    yield said
-        if element.tag in ("section", "table", "figure", "aside", "details", "dl", "ul"):
-            yield ""
+        yield from _blocks(element)
+        yield from [""] * (element.tag in _PARTED)
+
+
+def _blocks(element: Any) -> Iterator[str]:  # noqa: ANN401 - html5lib's elements
+    yield from filter(None, [" ".join((element.text or "").split())])
+    for child in element:
+        if child.tag != "script":
+            yield from _lines(child)
+        yield from filter(None, [" ".join((child.tail or "").split())])
 
 
 def _is_inline(element: Any) -> bool:  # noqa: ANN401 - html5lib's elements
@@ -66,8 +70,9 @@ def _words(element: Any) -> str:  # noqa: ANN401 - html5lib's elements
 def _pieces(element: Any) -> Iterator[str]:  # noqa: ANN401 - html5lib's elements
     tag = element.tag.rpartition("}")[2]
     if tag == "svg":
+        label = element.get("aria-label") or "drawing"
         marks = [check.text_of(e) for e in element.iter() if e.tag.rpartition("}")[2] == "title"]
-        yield f"[{element.get('aria-label') or 'drawing'}{''.join(f'; {one}' for one in marks)}]"
+        yield f"[{'; '.join([label, *(mark for mark in marks if mark not in label)])}]"
         return
     if tag == "br":
         yield " / "

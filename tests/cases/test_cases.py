@@ -11,6 +11,7 @@ and read the diff.
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 import tomllib
@@ -62,7 +63,15 @@ def test_the_pages_say_what_they_should(name: str, tmp_path: Path) -> None:
             (expected / path).parent.mkdir(parents=True, exist_ok=True)
             (expected / path).write_text(text, "utf-8")
     wanted = {path: data.decode() for path, data in check.tree(expected).items()}
-    assert found == wanted
+    changed = [
+        line
+        for path in sorted({*found, *wanted})
+        for line in difflib.unified_diff(
+            wanted.get(path, "").splitlines(), found.get(path, "").splitlines(),
+            f"{name}/expected/{path}", "built now", lineterm="", n=1,
+        )
+    ]  # fmt: skip
+    assert not changed, "\n".join(changed)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sitegen import caveats
+from sitegen.caveats import LINK_RATE, RULES, Caveat
+from sitegen.model import Fingerprint, Provenance, Run, StepRecord, TeeVerdict, run_id
+from sitegen.stats import Summary
+
+CODE = Path(caveats.__file__).parent
+
+
+def ids(found: list[Caveat]) -> list[str]:
+    return [caveat.rule.id for caveat in found]
+
+
+def a_run(*, preset: str = "standard", complete: bool = True, tee: str = "none") -> Run:
+    return Run(
+        run_id("2025", "fio", b""), "fio", "here", Provenance.COLLECTED, "2025", 1.0, (),
+        preset=preset, complete=complete, fingerprint=Fingerprint((), TeeVerdict(tee)),
+    )  # fmt: skip
+
+
+def step(**conditions: float) -> StepRecord:
+    return StepRecord("w", "w", 0, (), "", 1.0, 0, None, tuple(conditions.items()))
+
+
+def summary(value: float) -> Summary:
+    return Summary(value, 1, (value,), (1,), None)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_has_a_mark_and_a_definition_in_sentences(name: str) -> None:
+    rule = RULES[name]
+    assert rule.id == name
+    assert re.fullmatch("[a-z]+(-[a-z]+)*", name)
+    assert 0 < len(rule.short) <= 30
+    assert rule.definition.endswith(".")
+    assert caveats.caveat(name).sentence == rule.definition
+    assert caveats.caveat(name, "What it saw.").sentence == "What it saw."
+
+
+def test_every_rule_is_applied_somewhere_and_no_other() -> None:
+    code = "".join(path.read_text("utf-8") for path in CODE.rglob("*.py"))
+    assert set(re.findall(r'\bcaveat\(\s*"([a-z-]+)"', code)) == set(RULES)
+
+
+def test_a_quick_and_an_interrupted_run_say_so() -> None:
+    assert ids(caveats.of_run(a_run(preset="quick"), "")) == ["quick"]
+    assert ids(caveats.of_run(a_run(complete=False), "")) == ["incomplete"]
+    assert caveats.of_run(a_run(), "none") == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "seen", "contradicted"),
+    [
+        ("tdx", "none", True),
+        ("none", "tdx", True),
+        ("tdx", "contradictory", True),
+        ("tdx", "tdx", False),
+        ("tdx", "unknown", False),
+        ("", "tdx", False),
+        ("unstated", "none", False),
+    ],
+)
+def test_a_label_that_the_machines_own_signals_contradict_is_named(
+    declared: str,
+    seen: str,
+    contradicted: bool,  # noqa: FBT001 - a case
+) -> None:
+    found = caveats.of_run(a_run(tee=seen), declared)
+    assert ids(found) == (["label"] if contradicted else [])
+    if found:
+        assert declared in found[0].sentence
+        assert seen in found[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ({"psi_cpu": 0.21}, "waiting for a CPU up to 21%"),
+        ({"steal": 0.03}, "steal up to 3%"),
+        ({"throttled": 0.5, "psi_io": 0.9}, "throttled up to 50%"),
+    ],
+)
+def test_contention_during_a_step_is_named_with_how_much(
+    conditions: dict[str, float], said: str
+) -> None:
+    [found] = caveats.of_steps([step(), step(**conditions)])
+    assert found.rule.id == "contention"
+    assert found.sentence == f"In 1 of 2 steps: {said}."
+
+
+@pytest.mark.parametrize(
+    "conditions", [{}, {"psi_cpu": 0.2, "steal": 0.02, "throttled": 0.01}, {"psi_io": 1.0}]
+)
+def test_a_quiet_machine_has_no_caveat(conditions: dict[str, float]) -> None:
+    assert caveats.of_steps([step(**conditions)]) == []
+    assert caveats.of_steps([]) == []
+
+
+def test_failed_and_suspect_repetitions_are_counted() -> None:
+    found = caveats.of_counts(1, 2, 5, Provenance.COLLECTED)
+    assert [c.sentence for c in found] == [
+        "1 of 5 repetitions failed.",
+        "2 of 5 repetitions are suspect.",
+    ]
+    assert ids(found) == ["failed", "suspect"]
+    assert caveats.of_counts(0, 0, 5, Provenance.COLLECTED) == []
+
+
+def test_a_cited_figure_that_its_data_doubts_has_a_doubtful_unit() -> None:
+    assert ids(caveats.of_counts(0, 1, 1, Provenance.CITED)) == ["unit-doubtful"]
+
+
+def test_bandwidth_above_the_fastest_link_is_named() -> None:
+    assert ids(caveats.of_storage("fio.bandwidth", summary(LINK_RATE * 1.01), None, None)) == [
+        "link-rate"
+    ]
+    assert caveats.of_storage("fio.bandwidth", summary(LINK_RATE), None, None) == []
+    assert caveats.of_storage("fio.iops", summary(1e12), None, None) == []
+
+
+def test_a_device_that_moved_far_less_than_the_benchmark_shows_a_cache() -> None:
+    [found] = caveats.of_storage("fio.iops", summary(1.0), 10.0, 100.0)
+    assert found.rule.id == "page-cache"
+    assert found.sentence == "The block device moved 10% of the bytes."
+    assert caveats.of_storage("fio.iops", summary(1.0), 50.0, 100.0) == []
+    assert caveats.of_storage("fio.iops", summary(1.0), None, 100.0) == []
+    assert caveats.of_storage("fio.iops", summary(1.0), 0.0, 0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("statistic", "requests", "few"),
+    [
+        ("p99", 999, True),
+        ("p99", 1100, False),
+        ("p99.9", 5000, True),
+        ("p50", 30, False),
+        ("mean", 1, False),
+        ("p99", None, False),
+    ],
+)
+def test_a_percentile_with_fewer_than_ten_requests_beyond_it_is_thin(
+    statistic: str,
+    requests: float | None,
+    few: bool,  # noqa: FBT001 - a case
+) -> None:
+    found = caveats.of_requests(statistic, requests, None)
+    assert ids(found) == (["few-beyond"] if few else [])
+
+
+def test_a_load_generator_at_its_limit_is_named() -> None:
+    assert ids(caveats.of_requests("mean", 5000, 0.95)) == ["generator-saturated"]
+    assert caveats.of_requests("mean", 5000, 0.89) == []
