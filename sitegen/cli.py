@@ -57,7 +57,13 @@ def main() -> None:
 @main.command()
 @click.option("--env", "environment", required=True, help="Label of this platform, e.g. cvm.")
 @click.option("--only", multiple=True, help="Only this benchmark; may be repeated.")
-@click.option("--preset", type=click.Choice(["quick", "standard", "thorough"]), default="standard")
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "standard", "thorough"]),
+    default="standard",
+    show_default=True,
+    help="How long each step runs, and how often.",
+)
 @click.option("--quick", is_flag=True, help="Short for --preset quick.")
 @click.option("--repeat", type=click.IntRange(1, 1000), help="Repetitions a run.")
 @click.option(
@@ -122,7 +128,13 @@ def collect(
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--env", "environment", default="", help="Label for rows that name none.")
-@click.option("--provenance", type=click.Choice(["imported", "cited"]), default="imported")
+@click.option(
+    "--provenance",
+    type=click.Choice(["imported", "cited"]),
+    default="imported",
+    show_default=True,
+    help="Measured with other tools, or printed in a publication.",
+)
 @click.option("--sources", type=click.Path(path_type=Path), help="CSV of the publications.")
 @click.option("--date", default="", help="Date for runs that nothing else dates (ISO 8601).")
 @_places
@@ -185,7 +197,9 @@ def build(
 @main.command("list")
 @click.option("--env", "environment", help="Only this environment.")
 @click.option("--only", help="Only this benchmark.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of output."
+)
 @_places
 def list_(
     environment: str | None,
@@ -203,7 +217,9 @@ def list_(
 
 @main.command()
 @click.argument("run")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of output."
+)
 @_places
 def show(run: str, form: str, archive: Path | None, config_file: Path | None) -> None:
     """Show one run: its id, or the last eight characters of it."""
@@ -214,7 +230,13 @@ def show(run: str, form: str, archive: Path | None, config_file: Path | None) ->
 
 
 @main.command("export")
-@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json", "parquet"]),
+    default="csv",
+    help="Form of output.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="File; standard output without it.")
 @_places
 def export_(form: str, output: Path | None, archive: Path | None, config_file: Path | None) -> None:
@@ -244,7 +266,9 @@ def fsck(archive: Path | None, config_file: Path | None) -> None:
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any."
+)
 @_places
 def serve(port: int, archive: Path | None, config_file: Path | None) -> None:
     """Serve the built site on this machine, to look at it."""
@@ -255,8 +279,8 @@ def serve(port: int, archive: Path | None, config_file: Path | None) -> None:
 
 
 @main.command()
-@click.option("--branch", default="gh-pages", show_default=True)
-@click.option("--remote", default="origin", show_default=True)
+@click.option("--branch", default="gh-pages", show_default=True, help="Branch to put it on.")
+@click.option("--remote", default="origin", show_default=True, help="Where to push it.")
 @click.option("--no-push", is_flag=True, help="Make the branch and leave the pushing to you.")
 @_places
 def publish(

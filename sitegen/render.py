@@ -237,7 +237,7 @@ def _machine_rows(facts: Iterable[Fact]) -> Markup:
             [
                 f'<tr><th scope="row">{_text(_fact_title(fact.name))}</th><td>'
                 f"{_ABSENT if fact.value is None else _text(fact.value)}"
-                f'</td><td class="qq xs">{_text(fact.source)}</td></tr>\n'
+                f'</td><td class="qq xs opt">{_text(fact.source)}</td></tr>\n'
                 for fact in facts
             ]
         )

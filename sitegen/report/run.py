@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from sitegen.model import Fact, Measurement, Provenance, Run, Sample, Status, St
 from sitegen.quantity import DisplayUnit, significant
 from sitegen.report import words
 
+#: Few different words stand in the commands of many runs.
+_quote = lru_cache(maxsize=65536)(shlex.quote)
 _MAX_ROWS = 240
 _MAX_STEPS = 120
 _MAX_CHARTS = 6
@@ -356,7 +359,7 @@ def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
     return Output(
         name=step.name,
         repetition="preparation" if step.repetition < 0 else f"repetition {step.repetition + 1}",
-        argv=shlex.join(step.argv),
+        argv=" ".join(map(_quote, step.argv)),
         exit_code=step.exit_code,
         duration=f"{step.duration_s:.1f} s",
         conditions=", ".join(parts),
