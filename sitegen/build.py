@@ -138,7 +138,9 @@ class _Build:
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
         site = Site(config.title, config.base_url, navigation(self.runs), __version__, source)
-        self.renderer: Renderer = Renderer(site, self.assets.folder)
+        compiled = config.cache / "templates"
+        compiled.mkdir(parents=True, exist_ok=True)
+        self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
         self.page_base = _short(
             f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
         )
@@ -183,7 +185,7 @@ class _Build:
             self._page(
                 f"environments/{label}/index.html",
                 "environment.html",
-                page=environment.page(analysis, label, own, tables),
+                page=environment.page(analysis, label, own, tables, self._newest_whole(own)),
             )
         self._page("environments/index.html", "environments.html", coverage=front.coverage)
         for listed in site.run_lists(analysis, runs):
@@ -299,7 +301,7 @@ class _Build:
             if name != benchmark or not selection.runs:
                 continue
             held = self.library.runs[selection.runs[-1].id]
-            if not held.run.steps:
+            if not held.steps:
                 continue
             whole, files, _ = self.archive.manifest(held.entry)
             if whole.started_at > newest:
@@ -307,6 +309,14 @@ class _Build:
             if held.samples:
                 samples[label] = self.archive.samples(held.entry, files)
         return commands, samples
+
+    def _newest_whole(self, runs: Sequence[Run]) -> Run | None:
+        """Return the newest of ``runs`` that has steps, with the machine that it saw."""
+        own = [run for run in runs if self.library.runs[run.id].steps]
+        if not own:
+            return None
+        newest = max(own, key=lambda run: (run.started_at, run.id))
+        return self.archive.manifest(self.library.runs[newest.id].entry)[0]
 
     def _note(self, benchmark: str) -> str:
         from sitegen import render
@@ -321,7 +331,9 @@ class _Build:
         from sitegen import render
         from sitegen.collect import collectors, method_note
 
-        if not any(run.benchmark == benchmark and run.steps for run in self.runs):
+        if not any(
+            held.steps and held.run.benchmark == benchmark for held in self.library.runs.values()
+        ):
             return ""
         found = collectors().get(benchmark)
         return render.markdown(method_note(found)) if found else ""
@@ -341,10 +353,7 @@ class _Build:
         self.page_keys[run_id] = key
         if self.state.pages.get(run_id) == key and output.keep(run_id):
             return budget
-        whole, files = held.run, held.files
-        if not held.whole:
-            whole, files, _ = self.archive.manifest(held.entry)
-        manifest = (held.entry.path / "run.json").read_bytes()
+        whole, files, manifest = self.archive.manifest(held.entry)
         downloads = [pages.Download("run.json", len(manifest), held.digest, published=True)]
         bundle = [("run.json", manifest)]
         excerpts: dict[str, str] = {}

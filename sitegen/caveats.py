@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sitegen.model import Provenance, Run, StepRecord
+from sitegen.model import Provenance, Run, StepConditions, StepRecord
 from sitegen.stats import Summary
 
 #: Rates of PCIe 5.0 x4, the fastest link a single NVMe device has (PCI-SIG, 128b/130b coded).
@@ -98,7 +98,7 @@ def of_run(run: Run, declared_tee: str) -> list[Caveat]:
     return found
 
 
-def of_steps(steps: Iterable[StepRecord]) -> list[Caveat]:
+def of_steps(steps: Iterable[StepConditions | StepRecord]) -> list[Caveat]:
     """Return the contention caveat when the machine was busy during one of the steps."""
     worst: dict[str, float] = {}
     count = disturbed = 0

@@ -503,7 +503,11 @@ class _Record:
             for m in step.expects
             if (m.metric, m.statistic, m.params) not in found
         ]
-        self.samples += [s._replace(repetition=repetition) for s in reading.samples]
+        self.samples += [
+            s._replace(repetition=repetition)
+            for s in reading.samples
+            if math.isfinite(s.x) and math.isfinite(s.y)
+        ]
         return problem
 
     def _run(self, step: Step, host: Host) -> tuple[RawOutput, dict[str, float]]:

@@ -25,6 +25,7 @@ from sitegen.model import (
     Provenance,
     Run,
     Status,
+    StepConditions,
     StepRecord,
 )
 from sitegen.quantity import rounding_interval
@@ -286,9 +287,9 @@ def _cells(benchmark: str, label: str, selection: Selection, tee: str) -> Iterab
             series = Series(benchmark, row.workload, row.metric, row.statistic, row.params)
             rows.setdefault(series, {}).setdefault(run.id, []).append(row)
     of_runs = {run.id: caveats.of_run(run, tee) for run in selection.runs}
-    steps: dict[tuple[str, str], list[StepRecord]] = defaultdict(list)
+    steps: dict[tuple[str, str], list[StepConditions | StepRecord]] = defaultdict(list)
     for run in selection.runs:
-        for step in run.steps:
+        for step in run.conditions or run.steps:
             if step.repetition >= 0:
                 steps[run.id, step.workload].append(step)
     side = _side_values(rows)

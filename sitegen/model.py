@@ -164,6 +164,14 @@ class StepRecord:
     raw: tuple[str, ...] = ()
 
 
+class StepConditions(NamedTuple):
+    """What the machine did while one step ran: all that comparisons need of a step."""
+
+    workload: str
+    repetition: int
+    conditions: tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The publication that a cited figure is printed in."""
@@ -215,6 +223,8 @@ class Run:
     supersedes: str = ""
     derived_from: str = ""
     samples: tuple[Sample, ...] = field(default=(), repr=False)
+    #: Instead of ``steps`` in a run that the library holds.
+    conditions: tuple[StepConditions, ...] = field(default=(), repr=False)
 
 
 def params(**pairs: object) -> Params:

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import (
+    Environment,
+    FileSystemBytecodeCache,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+)
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
@@ -81,8 +87,11 @@ _ALLOWED_TAGS = frozenset(
 class Renderer:
     """Turns page values into HTML for one site."""
 
-    def __init__(self, site: Site, assets_folder: str) -> None:
-        """Prepare the templates; ``assets_folder`` is relative to the site's root."""
+    def __init__(self, site: Site, assets_folder: str, cache: Path | None = None) -> None:
+        """Prepare the templates; ``assets_folder`` is relative to the site's root.
+
+        Compiled templates are kept in ``cache``, an existing folder.
+        """
         self.site = site
         self._made: dict[tuple[str, str], Markup] = {}
         self._jinja = Environment(
@@ -92,6 +101,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            bytecode_cache=FileSystemBytecodeCache(str(cache)) if cache else None,
         )
         self._jinja.globals.update(
             site=site,

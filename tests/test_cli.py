@@ -341,7 +341,7 @@ def test_ctrl_c_says_how_many_runs_are_kept(folder: Path, install: Callable[...,
     install("zzz-last")
     result = run(
         "collect", "--env", "x", "--repeat", "1", "--only", "shell", "--only", "zz-absent",
-        "--only", "zzz-last", "--set", "zzz-last.program=kill -INT $PPID; sleep 600",
+        "--only", "zzz-last", "--set", "zzz-last.program=sleep 0.5; kill -INT $PPID; sleep 600",
     )  # fmt: skip
     assert result.exit_code == 130
     assert result.stderr.splitlines()[-1] == "interrupted; 1 runs are kept"

@@ -208,6 +208,11 @@ def test_what_cannot_be_parsed_is_failed_with_the_reason() -> None:
     assert [p.failed for p in said if p.failed] == ["bad: b'what\\n' is no number"]
 
 
+def test_a_value_that_is_no_number_is_a_failed_repetition() -> None:
+    found = whole(Shell({"a": "echo nan", "b": "echo inf"}))
+    assert {(m.value, m.status) for m in found.run.measurements} == {(None, Status.FAILED)}
+
+
 def test_a_value_that_the_tool_gave_before_it_failed_is_said_to_have_failed() -> None:
     said: list[Progress] = []
     assert collect(Shell({"bad": "echo 5; exit 3"}), said=said) is not None

@@ -131,7 +131,7 @@ def test_ctrl_c_between_benchmarks_keeps_the_runs_that_are_whole(
         ORDER,
         only=("shell", "zz-last"),
         repeat=1,
-        settings={"zz-last": {"program": "kill -INT $PPID; sleep 600"}},
+        settings={"zz-last": {"program": "sleep 0.5; kill -INT $PPID; sleep 600"}},
     )
     with pytest.raises(Interrupted) as raised:
         rounds(order)
@@ -142,9 +142,10 @@ def test_ctrl_c_between_benchmarks_keeps_the_runs_that_are_whole(
 
 
 def test_ctrl_c_within_a_benchmark_keeps_it_as_incomplete(rounds: Round, tmp_path: Path) -> None:
-    # Two steps a repetition: the fourth execution is in the second one.
+    # Two steps a repetition: the fourth execution is in the second one. The shell waits a moment,
+    # because a signal within Popen itself would find no process to stop.
     count = f"echo x >> {tmp_path}/count; [ $(wc -l < {tmp_path}/count) -lt 4 ]"
-    program = f"{count} || {{ kill -INT $PPID; sleep 600; }}; echo 1"
+    program = f"{count} || {{ sleep 0.5; kill -INT $PPID; sleep 600; }}; echo 1"
     with pytest.raises(Interrupted):
         rounds(replace(ORDER, settings={"shell": {"program": program}}))
     [run] = rounds.runs()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -20,20 +20,22 @@ from typing import Any
 import orjson
 
 from sitegen.archive import manifest
-from sitegen.archive.manifest import File
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Run
+from sitegen.model import Measurement, Run, StepConditions
 
-_FORMAT = 3
+_FORMAT = 4
+#: The facts of the machine that a comparison needs; the rest is read where it is shown.
+_FACTS = frozenset({"gpu", "virtualisation"})
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One run as the library holds it: from the cache, without argv and raw output.
+    """One run as the library holds it: its rows, and of the rest what comparisons need.
 
-    ``digest`` is the sha256 of its manifest, which holds the digests of all its files: equal
-    digests, equal runs.
+    Steps stand as their conditions only, and few facts of the machine: with whole runs an
+    archive of ten thousand would not fit. ``digest`` is the sha256 of the manifest, which holds
+    the digests of all files: equal digests, equal runs. ``steps`` counts the run's steps.
     """
 
     run: Run
@@ -41,12 +43,7 @@ class Held:
     entry: Entry
     samples: bool
     raw_bytes: int
-    files: tuple[File, ...] = ()
-
-    @property
-    def whole(self) -> bool:
-        """Whether ``run`` has all its steps say: it was read in this process."""
-        return bool(self.files)
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,113 +59,114 @@ def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
     from sitegen.archive import tables
 
     index, rows_digest = _read_index(cache)
-    old = {
-        entry.run_id: index[entry.run_id]
-        for entry in entries
-        if entry.run_id in index
-        and index[entry.run_id]["stamp"] == list(entry.stamp)
-        and index[entry.run_id]["environment"] == entry.environment
-    }
-    table = None
-    if old:
-        table = _read_rows(tables, cache, rows_digest)
-        old = {} if table is None else old
-    records: dict[str, dict[str, Any]] = {}
+    table = _read_rows(tables, cache, rows_digest) if index else None
+    lines: dict[str, bytes] = {}
+    held: dict[str, Held] = {}
     fresh, damaged = [], []
-    whole: dict[str, tuple[Run, tuple[File, ...]]] = {}
+    kept = 0
     for entry in entries:
-        if entry.run_id in old:
-            records[entry.run_id] = old[entry.run_id]
+        line = index.get(entry.run_id) if table is not None else None
+        found = _from_line(line, entry) if line else None
+        if line and found:
+            lines[entry.run_id], held[entry.run_id] = line, found
+            kept += 1
             continue
         try:
-            record, whole[entry.run_id], rows = _open(archive, entry, tables)
+            lines[entry.run_id], held[entry.run_id], rows = _open(archive, entry, tables)
         except SitegenError as error:
             damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
             continue
-        records[entry.run_id] = record
         fresh.append((entry.run_id, rows))
-    packed = [] if table is None else [table]
-    fresh = _sound(tables, fresh, records, damaged)
+    for run_id, reason in _unsound(tables, fresh):
+        damaged.append(Damaged(f"{held.pop(run_id).entry.environment}/{run_id}", reason))
+        del lines[run_id]
+    fresh = [part for part in fresh if part[0] in held]
+    packed = [table] if kept else []
     if fresh:
         packed.append(tables.pack(tables.with_runs(fresh)))
+    if fresh or kept != len(index):
+        _write(cache, lines, tables, packed)
     rows_of = _rows_by_run(tables, packed)
     runs = {
-        entry.run_id: _held(
-            records[entry.run_id],
-            rows_of.get(entry.run_id, ()),
-            entry,
-            whole.get(entry.run_id),
-        )
-        for entry in entries
-        if entry.run_id in records
+        run_id: replace(one, run=replace(one.run, measurements=rows_of.get(run_id, ())))
+        for run_id, one in held.items()
     }
-    if fresh or len(old) != len(index):
-        _write(cache, records, tables, packed)
     return Library(runs, tuple(damaged))
 
 
-def _sound(
+def _unsound(
     tables: Any,  # noqa: ANN401 - Arrow has no types
     fresh: list[tuple[str, Any]],
-    records: dict[str, dict[str, Any]],
-    damaged: list[Damaged],
-) -> list[tuple[str, Any]]:
-    """Set aside the runs whose rows cannot be shown; one look at all of them, mostly."""
+) -> Iterator[tuple[str, str]]:
+    """Yield the runs whose rows cannot be shown, and why; one look at all of them, mostly."""
     if not fresh:
-        return fresh
+        return
     try:
         tables.check(tables.concat([rows for _, rows in fresh]))
     except SitegenError:
-        sound = []
         for run_id, rows in fresh:
             try:
                 tables.check(rows)
-                sound.append((run_id, rows))
             except SitegenError as error:
-                place = f"{records.pop(run_id)['environment']}/{run_id}"
-                damaged.append(Damaged(place, str(error)))
-        return sound
-    return fresh
+                yield run_id, str(error)
 
 
 def _open(
     archive: Archive,
     entry: Entry,
     tables: Any,  # noqa: ANN401 - Arrow has no types
-) -> tuple[dict[str, Any], tuple[Run, tuple[File, ...]], Any]:
+) -> tuple[bytes, Held, Any]:
+    """Return the index line of a run, what the library holds of it, and its rows."""
     data, value = archive.decoded(entry)
     run, files = archive.check(entry, value)
     names = {file.name: file for file in files}
     rows = tables.read_measurements(archive.checked(entry, names["measurements.parquet"]))
-    for step in value["steps"]:
-        # What no page but the run's own shows: it is read from the manifest again there.
-        step["argv"], step["raw"], step["values"] = [], [], {}
-    del value["files"]
+    machine = value["fingerprint"]
     record = {
-        "stamp": list(entry.stamp),
+        "id": entry.run_id,
+        "stamp": entry.stamp,
         "environment": entry.environment,
         "digest": hashlib.sha256(data).hexdigest(),
         "samples": "samples.parquet" in names,
         "raw_bytes": sum(file.bytes for file in files if file.name.startswith("raw/")),
-        "manifest": value,
+        "steps": len(run.steps),
+        "conditions": [(step.workload, step.repetition, step.conditions) for step in run.steps],
+        "manifest": {
+            **value,
+            "steps": [],
+            "files": [],
+            "note": "",
+            "redactions": {},
+            "fingerprint": {
+                "tee": machine["tee"],
+                "facts": [fact for fact in machine["facts"] if fact["name"] in _FACTS],
+            },
+        },
     }
-    return record, (run, files), rows
+    return orjson.dumps(record), _held(record, entry), rows
 
 
-def _held(
-    record: Mapping[str, Any],
-    rows: tuple[Measurement, ...],
-    entry: Entry,
-    whole: tuple[Run, tuple[File, ...]] | None,
-) -> Held:
-    run, files = whole or manifest.build({**record["manifest"], "files": []})
+def _from_line(line: bytes, entry: Entry) -> Held | None:
+    """Return what the index says of a run, or None when its manifest has changed since."""
+    record = orjson.loads(line)
+    if record["stamp"] != list(entry.stamp) or record["environment"] != entry.environment:
+        return None
+    return _held(record, entry)
+
+
+def _held(record: Mapping[str, Any], entry: Entry) -> Held:
+    run, _ = manifest.build(record["manifest"])
+    conditions = tuple(
+        StepConditions(workload, repetition, tuple((name, share) for name, share in shares))
+        for workload, repetition, shares in record["conditions"]
+    )
     return Held(
-        replace(run, measurements=rows),
+        replace(run, conditions=conditions),
         record["digest"],
         entry,
         record["samples"],
         record["raw_bytes"],
-        files,
+        record["steps"],
     )
 
 
@@ -177,19 +175,25 @@ def _rows_by_run(tables: Any, packed: list[Any]) -> dict[str, tuple[Measurement,
     for table in packed:
         pairs = zip(tables.run_ids(table), tables.rows(table), strict=True)
         for run_id, group in groupby(pairs, key=itemgetter(0)):
-            found[run_id] = tuple(row for _, row in group)
+            found[run_id] = tuple([row for _, row in group])
     return found
 
 
-def _read_index(cache: Path) -> tuple[dict[str, dict[str, Any]], str]:
-    """Return the index and the digest of the rows that belong to it; empty when damaged."""
+def _read_index(cache: Path) -> tuple[dict[str, bytes], str]:
+    """Return the index lines by run and the digest of the rows that belong to them.
+
+    Empty when it is absent or damaged: its first line is the digest of the rest.
+    """
     try:
         digest, _, text = (cache / "runs.index").read_bytes().partition(b"\n")
         if hashlib.sha256(text).hexdigest().encode() != digest:
             return {}, ""
-        data = orjson.loads(text)
-        return (data["runs"], data["rows"]) if data["format"] == _FORMAT else ({}, "")
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        head, *lines = text.splitlines()
+        told = orjson.loads(head)
+        if told["format"] != _FORMAT:
+            return {}, ""
+        return dict(zip(told["runs"], lines, strict=True)), told["rows"]
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return {}, ""
 
 
@@ -202,14 +206,15 @@ def _read_rows(tables: Any, cache: Path, digest: str) -> Any:  # noqa: ANN401
         return None
 
 
-def _write(cache: Path, records: Mapping[str, Any], tables: Any, packed: list[Any]) -> None:  # noqa: ANN401
+def _write(cache: Path, lines: Mapping[str, bytes], tables: Any, packed: list[Any]) -> None:  # noqa: ANN401
     cache.mkdir(parents=True, exist_ok=True)
     rows = ""
     if packed:
-        data = tables.parquet_bytes(tables.only_runs(tables.concat(packed), list(records)))
+        data = tables.parquet_bytes(tables.only_runs(tables.concat(packed), list(lines)))
         rows = hashlib.sha256(data).hexdigest()
         _replace(cache / "measurements.parquet", data)
-    index = orjson.dumps({"format": _FORMAT, "rows": rows, "runs": records})
+    head = orjson.dumps({"format": _FORMAT, "rows": rows, "runs": list(lines)})
+    index = b"\n".join([head, *lines.values()])
     digest = hashlib.sha256(index).hexdigest().encode()
     _replace(cache / "runs.index", digest + b"\n" + index)
 

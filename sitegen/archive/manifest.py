@@ -176,23 +176,25 @@ def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
     return run, files
 
 
+_STEP_KEYS = frozenset(StepRecord.__dataclass_fields__)
+
+
 def _step(value: Mapping[str, Any]) -> StepRecord:
-    conditions = sorted(value["conditions"].items())
+    if unknown := set(value) - _STEP_KEYS:
+        raise ValueError(f"unknown key {min(unknown)!r} in a step")
+    conditions, values = value["conditions"], value["values"]
     return StepRecord(
-        **{
-            **value,
-            "name": _text(value["name"]),
-            "workload": _text(value["workload"]),
-            "repetition": int(value["repetition"]),
-            "argv": tuple(map(_text, value["argv"])),
-            "started_at": _text(value["started_at"]),
-            "duration_s": float(value["duration_s"]),
-            "exit_code": int(value["exit_code"]),
-            "cpu_s": _number(value["cpu_s"]),
-            "conditions": tuple((name, float(share)) for name, share in conditions),
-            "values": tuple(sorted(_texts(value["values"]).items())),
-            "raw": tuple(map(_text, value["raw"])),
-        }
+        _text(value["name"]),
+        _text(value["workload"]),
+        int(value["repetition"]),
+        tuple(map(_text, value["argv"])),
+        _text(value["started_at"]),
+        float(value["duration_s"]),
+        int(value["exit_code"]),
+        _number(value["cpu_s"]),
+        tuple([(name, float(conditions[name])) for name in sorted(conditions)]),
+        tuple([(name, _text(values[name])) for name in sorted(values)]),
+        tuple(map(_text, value["raw"])),
     )
 
 

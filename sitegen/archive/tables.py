@@ -94,6 +94,7 @@ MAX_ROWS = 2_000_000
 #: Metric ids are anchors on the methodology page.
 #: Spaces that publications print between digits and before units.
 _SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
+_OPTIONAL = ("value", "printed")
 _METRIC = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 
@@ -144,8 +145,12 @@ def read_measurements(data: bytes) -> pa.Table:
 def check(table: pa.Table) -> pa.Table:
     """Return ``table`` when its rows can be shown; raises SitegenError otherwise.
 
-    Values are finite, metric ids can be anchors, and no text holds a control character.
+    Nothing but a value and its print is absent, values are finite, metric ids can be anchors,
+    and no text holds a control character.
     """
+    for name in table.column_names:
+        if name not in _OPTIONAL and _absent(table.column(name)):
+            raise SitegenError(f"{name} is absent in a row")
     if not pc.all(pc.is_finite(table.column("value")), min_count=0).as_py():
         raise SitegenError("a value is not finite")
     for name in ("workload", "metric", "statistic", "unit", "printed"):
@@ -157,9 +162,23 @@ def check(table: pa.Table) -> pa.Table:
     return table
 
 
+def _absent(column: pa.ChunkedArray) -> bool:
+    if column.null_count or not pa.types.is_list(column.type):
+        return bool(column.null_count)
+    pairs = [chunk.flatten() for chunk in column.chunks]
+    return any(p.null_count or p.field(0).null_count or p.field(1).null_count for p in pairs)
+
+
 def read_samples(data: bytes) -> tuple[Sample, ...]:
-    """Return the samples in ``data``; raises SitegenError as read_measurements does."""
-    table = pack(_read(data, SAMPLES, [n for n in SAMPLES.names if n != "run_id"]))
+    """Return the samples in ``data``; raises SitegenError as read_measurements does.
+
+    Also when one is not whole: absent, or not finite.
+    """
+    table = _read(data, SAMPLES, [n for n in SAMPLES.names if n != "run_id"])
+    finite = (pc.all(pc.is_finite(table.column(n)), min_count=0).as_py() for n in ("x", "y"))
+    if any(map(_absent, table.columns)) or not all(finite):
+        raise SitegenError("samples.parquet holds a sample that is not whole")
+    table = pack(table)
     columns = [_column(table, name) for name in Sample._fields]
     return tuple(map(Sample._make, zip(*columns, strict=True)))
 

@@ -55,11 +55,14 @@ def page(
     label: str,
     runs: Sequence[Run],
     tables: Mapping[str, Sequence[CostTable]],
+    seen: Run | None = None,
 ) -> EnvironmentPage:
-    """Return the page of an environment with these runs; ``tables`` are those of a benchmark."""
+    """Return the page of an environment with these runs.
+
+    ``tables`` are those of a benchmark; ``seen`` is its newest run of our own, read whole.
+    """
     declared = analysis.config.environment(label)
     newest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
-    seen = next((run for run in newest if run.fingerprint.facts), None)
     benchmarks = list(dict.fromkeys(run.benchmark for run in newest))
     names = analysis.config.environment
     return EnvironmentPage(

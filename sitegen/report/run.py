@@ -128,7 +128,8 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     declared = analysis.config.environment(run.environment)
     rows = result_rows(run, analysis)
     repetitions = 1 + max((m.repetition for m in run.measurements), default=0)
-    steps = run.steps[:_MAX_STEPS]
+    # One repetition shows what was run; the others are in the run's own file.
+    steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
     found = caveats.of_run(run, declared.tee)
     found += caveats.of_steps(step for step in run.steps if step.repetition >= 0)
     failed = sum(m.status == Status.FAILED for m in run.measurements)

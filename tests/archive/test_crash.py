@@ -27,6 +27,37 @@ for number in range(count):
     run = Run(id, "fio", "here", Provenance.COLLECTED, "2025", 1.0, rows, samples=samples)
     archive.write(run, {f"step-{i}.out": b"output" * 5000 for i in range(4)})
 """
+#: Writes one run again and again, each time killed one step later, until it gets through.
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from sitegen.archive import Archive
+from sitegen.model import Measurement, Provenance, Run, run_id
+
+root = Path(sys.argv[1])
+rows = (Measurement("w", "fio.iops", "value", "1/s", 1.0),)
+run = Run(run_id("2025", "fio", b""), "fio", "here", Provenance.COLLECTED, "2025", 1.0, rows)
+Archive(root / "warm").write(run)
+
+for steps in range(1000):
+    child = os.fork()
+    if child == 0:
+        left, place = steps, str(root / str(steps))
+
+        def step(event, args):
+            global left
+            if args and str(args[0]).startswith(place):
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(step)
+        Archive(Path(place)).write(run, {"a.out": b"1", "b.out": b"2"})
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        print(steps)
+        break
+"""
 
 
 def start(root: Path, writer: str, count: int) -> subprocess.Popen[bytes]:
@@ -64,6 +95,24 @@ def test_a_collection_killed_at_any_moment_leaves_only_whole_runs(
     with start(archive.root, "b", 1) as process:
         assert process.wait(30) == 0
     assert check(archive, tmp_path / "cache") >= 1
+
+
+def test_a_write_killed_at_each_of_its_steps_leaves_the_whole_run_or_none(tmp_path: Path) -> None:
+    argv = [sys.executable, "-W", "ignore", "-c", DYING, str(tmp_path)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True)
+    steps = int(done.stdout)
+    assert steps > 10
+    there = []
+    for step in range(steps + 1):
+        archive = Archive(tmp_path / str(step))
+        archive.root.mkdir(exist_ok=True)
+        held = library.load(archive, tmp_path / f"cache-{step}", archive.scan())
+        assert held.damaged == ()
+        problems = {finding.problem for finding in archive.fsck()}
+        assert problems <= {"left by a collection that was killed"}
+        there.append(len(held.runs))
+    assert there == sorted(there)
+    assert set(there) == {0, 1}
 
 
 def test_two_collections_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:

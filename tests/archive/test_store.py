@@ -284,7 +284,14 @@ def relist(listed: dict[str, Any], manifest: dict[str, Any]) -> None:
 
 
 def rename_file(name: str) -> Damage:
-    return edit(lambda m: m["files"][0].update(name=name))
+    """Return a damage that lists the raw output under another name, where its bytes also are."""
+
+    def apply(folder: Path) -> None:
+        if not Path(name).is_absolute():
+            (folder / name).write_bytes((folder / "raw/w-0.out.gz").read_bytes())
+        edit(lambda m: m["files"][1].update(name=name))(folder)
+
+    return apply
 
 
 ROWS = "measurements.parquet"
@@ -309,10 +316,10 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "list as tool": (edit(lambda m: m.update(tool=[])), "run.json is not whole"),
     "markup as version": (edit(lambda m: m["tool"].update(version=["<b>"])), "not text"),
     "no measurements": (edit(lambda m: m["files"].pop(0)), "lists no measurements.parquet"),
-    "climbing path": (rename_file("../../x"), "lists"),
-    "absolute path": (rename_file("/etc/passwd"), "lists"),
-    "markup in a name": (rename_file("raw/<script>.gz"), "lists"),
-    "hidden raw": (rename_file("raw/..gz"), "lists"),
+    "climbing path": (rename_file("../../x"), "lists the file"),
+    "absolute path": (rename_file("/etc/passwd"), "lists the file"),
+    "markup in a name": (rename_file("raw/<i>.gz"), "lists the file"),
+    "hidden raw": (rename_file("raw/..gz"), "lists the file"),
     "number as name": (edit(lambda m: m["files"][0].update(name=7)), "not text"),
     "rows missing": (lambda f: (f / ROWS).unlink(), f"{ROWS} is missing"),
     "rows truncated": (lambda f: (f / ROWS).write_bytes(b"PAR1"), "the manifest says"),
@@ -358,6 +365,25 @@ def test_rows_that_match_their_digest_and_are_no_parquet_are_set_aside(
         held = library.load(archive, tmp_path / "cache", archive.scan())
         assert len(held.runs) == 2
         assert held.damaged[0].reason
+
+
+def test_rows_flipped_anywhere_are_found_even_when_their_digest_was_made_afterwards(
+    archive: Archive,
+) -> None:
+    [_, entry, _] = archive.scan()
+    whole = (entry.path / ROWS).read_bytes()
+    known = archive.read(entry).measurements
+    pages = whole.index(b"ARROW:schema")  # before it lie pages, after it names of the writer
+    for at in range(4, pages, 7):
+        data = bytearray(whole)
+        data[at] ^= 0x10
+        (entry.path / ROWS).write_bytes(data)
+        edit(partial(relist, {"sha256": hashlib.sha256(data).hexdigest()}))(entry.path)
+        try:
+            found = archive.read(archive.find(entry.run_id)).measurements
+        except SitegenError:
+            continue
+        assert found == known, at
 
 
 def test_a_manifest_cut_anywhere_is_set_aside(archive: Archive, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def long_run() -> Run:
     return replace(run, samples=samples)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The report of this repository and one more run, served on a free port."""
     folder = tmp_path_factory.mktemp("browser")
@@ -157,7 +157,8 @@ def _handler(folder: Path) -> type[http.server.SimpleHTTPRequestHandler]:
     return Handler
 
 
-@pytest.fixture(scope="package")
+# Not for the whole session: a second module with a browser of its own could not start one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium: the distribution's, or Playwright's own."""
     with sync_playwright() as playwright:

@@ -31,7 +31,7 @@ _PINS = json.loads(Path(__file__).with_name("axe.json").read_text())
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def axe(request: pytest.FixtureRequest) -> str:
     """Return the engine's source, from the cache or from npm."""
     cache = request.config.cache
