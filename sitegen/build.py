@@ -31,6 +31,7 @@ from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
     from sitegen.archive.library import Held, Library
+    from sitegen.archive.manifest import File
     from sitegen.compare import Analysis
     from sitegen.config import Config
     from sitegen.model import Run, Sample
@@ -104,7 +105,7 @@ def build(config: Config) -> Result:
     files, result_of = made.run()
     new = _State(
         key, files, made.page_keys, len(made.library.runs),
-        [[d.path, d.reason] for d in made.library.damaged],
+        [[d.path, d.reason] for d in made.damaged],
     )  # fmt: skip
     state_file.parent.mkdir(parents=True, exist_ok=True)
     _replace(
@@ -117,7 +118,7 @@ def build(config: Config) -> Result:
     return Result(
         config.output, _count_pages(files), made.rendered, result_of[0], result_of[1],
         sum(size for _, size in files.values()), time.process_time() - start,
-        len(made.library.runs), made.library.damaged,
+        len(made.library.runs), tuple(made.damaged),
     )  # fmt: skip
 
 
@@ -147,6 +148,7 @@ class _Build:
         self.superseded = {run.supersedes: run.id for run in self.runs if run.supersedes}
         self.output = _Output(config.output, state)
         self.paths: list[str] = []
+        self.damaged: list[Damaged] = list(self.library.damaged)
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
         self.rendered = 0
@@ -160,6 +162,8 @@ class _Build:
             budget = self.config.max_bytes
             for held in reversed(tuple(self.library.runs.values())):
                 budget = self._run_page(held, output, budget)
+            self._data_pages()
+            self._whole_site_files()
             self._check_links(output)
             written, removed = output.finish()
         return output.files, (written, removed)
@@ -192,8 +196,6 @@ class _Build:
             name = "index" if listed.number == 1 else f"page-{listed.number}"
             self._page(f"runs/{name}.html", "runs.html", page=listed)
         self._page("methodology/index.html", "methodology.html", page=site.methodology(analysis))
-        self._data_pages()
-        self._whole_site_files()
 
     def _page(self, path: str, template: str, **values: Any) -> None:  # noqa: ANN401 - page values
         folder = path.removesuffix("index.html")
@@ -235,7 +237,7 @@ class _Build:
             page=DataPage(
                 tuple(listed),
                 tuple(exporting.COLUMNS.items()),
-                self.library.damaged,
+                tuple(self.damaged),
                 len(self.runs),
             ),
         )
@@ -307,7 +309,7 @@ class _Build:
             if whole.started_at > newest:
                 newest, commands = whole.started_at, pages.commands_of(whole)
             if held.samples:
-                samples[label] = self.archive.samples(held.entry, files)
+                samples[label] = self._samples(held, files)
         return commands, samples
 
     def _newest_whole(self, runs: Sequence[Run]) -> Run | None:
@@ -361,7 +363,10 @@ class _Build:
             published = with_raw or not file.name.startswith("raw/")
             downloads.append(pages.Download(file.name, file.bytes, file.sha256, published))
             if published:
-                data = self.archive.checked(held.entry, file)
+                data = self._part(held, file)
+                if data is None:
+                    downloads[-1] = replace(downloads[-1], published=False, damaged=True)
+                    continue
                 bundle.append((file.name, data))
                 if len(excerpts) < _EXCERPTS and file.name.endswith(".out.gz"):
                     excerpts[file.name[4:-3]] = _excerpt(data)
@@ -372,7 +377,7 @@ class _Build:
             bundle=f"{run_id}.tar",
             downloads=downloads,
             excerpts=excerpts,
-            samples=self.archive.samples(held.entry, files) if held.samples else (),
+            samples=self._samples(held, files),
             superseded_by=self.superseded.get(run_id, ""),
         )
         html = self.renderer.page("run.html", f"{base}/", page=page)
@@ -381,6 +386,27 @@ class _Build:
         self.rendered += 1
         output.refers(f"{base}/index.html", links(html.decode()))
         return budget
+
+    def _part(self, held: Held, file: File) -> bytes | None:
+        """Return one file of a run, or None when it is damaged: the run's page still stands."""
+        try:
+            return self.archive.checked(held.entry, file)
+        except SitegenError as error:
+            self._set_aside(held, str(error))
+            return None
+
+    def _samples(self, held: Held, files: Sequence[File]) -> tuple[Sample, ...]:
+        """Return the samples of a run, none when they are damaged."""
+        try:
+            return self.archive.samples(held.entry, files) if held.samples else ()
+        except SitegenError as error:
+            self._set_aside(held, str(error))
+            return ()
+
+    def _set_aside(self, held: Held, reason: str) -> None:
+        damaged = Damaged(f"{held.entry.environment}/{held.entry.run_id}", reason)
+        if damaged not in self.damaged:
+            self.damaged.append(damaged)
 
     def _check_links(self, output: _Output) -> None:
         """Raise SitegenError for the first link that leads nowhere."""

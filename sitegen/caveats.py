@@ -6,11 +6,10 @@ methodology page; its short text stands beside the number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sitegen.model import Provenance, Run, StepConditions, StepRecord
-from sitegen.stats import Summary
+from sitegen.model import Comparability, Provenance, Run, StepConditions, StepRecord
 
 #: Rates of PCIe 5.0 x4, the fastest link a single NVMe device has (PCI-SIG, 128b/130b coded).
 LINK_RATE = 15.75e9
@@ -18,6 +17,19 @@ _PRESSURE, _STEAL, _THROTTLED = 0.2, 0.02, 0.01
 _SATURATED = 0.9
 _BEYOND = 10
 _DEVICE_SHARE = 0.5
+#: Efficiency at more threads above which the one-thread value is doubted.
+SUPERLINEAR = 1.05
+
+
+#: The metrics that a rule about another metric of the same workload needs, and their names.
+BESIDE: Mapping[tuple[str, str], str] = {
+    ("fio.device_bytes", "value"): "device",
+    ("fio.io_bytes", "value"): "moved",
+    ("ab.client_cpu_usage", "value"): "client_cpu",
+    ("ab.client_cpu_usage", "mean"): "client_cpu",
+    ("ab.complete_requests", "value"): "requests",
+    ("ab.complete_requests", "total"): "requests",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,10 @@ RULES: Mapping[str, Rule] = {
              "The benchmark ran fewer threads than the machine has cores: dividing by the cores says nothing about a core.", doubts=False),
         Rule("superlinear", "base doubtful",
              "Efficiency at more threads passes 105 % of this one-thread value: it is too low, or the tool works differently with one thread."),
+        Rule("parameters-differ", "parameters differ",
+             "The two sides, or the runs of one side, differ in a parameter that matters and does not forbid the comparison: the version of the tool, the run time.", doubts=False),
+        Rule("another-machine", "another machine",
+             "The runs of this environment saw different processors: its label stands for more than one machine."),
         Rule("label", "label contradicted",
              "The TEE that the environment is declared to be is not the one that the machine's own signals show."),
     )
@@ -124,6 +140,63 @@ def of_steps(steps: Iterable[StepConditions | StepRecord]) -> list[Caveat]:
     return [caveat("contention", f"In {disturbed} of {count} steps: {parts}.")]
 
 
+def of_runs(runs: Sequence[Run]) -> list[Caveat]:
+    """Return the caveats about runs that stand for one environment together."""
+    processors = sorted({cpu for run in runs if (cpu := run.fingerprint.get("cpu"))})
+    found = []
+    if len(processors) > 1:
+        found.append(caveat("another-machine", f"Seen: {'; '.join(processors)}."))
+    differing = sorted(
+        {
+            name
+            for run in runs[1:]
+            for name, value in _remarkable(run).items()
+            if _remarkable(runs[0]).get(name) != value
+        }
+    )
+    if differing:
+        found.append(caveat("parameters-differ", f"Between runs: {', '.join(differing)}."))
+    return found
+
+
+def of_pair(side: Run, baseline: Run) -> list[Caveat]:
+    """Return the caveat about parameters in which the two sides of a comparison differ."""
+    ours, theirs = _remarkable(side), _remarkable(baseline)
+    parts = [
+        f"{name} {ours.get(name, 'absent')} against {theirs.get(name, 'absent')}"
+        for name in sorted(set(ours) | set(theirs))
+        if ours.get(name) != theirs.get(name)
+    ]
+    return [caveat("parameters-differ", f"{'; '.join(parts)}.")] if parts else []
+
+
+def _remarkable(run: Run) -> dict[str, str]:
+    return {p.name: p.value for p in run.parameters if p.comparability == Comparability.CAVEAT}
+
+
+def of_cell(
+    metric: str,
+    statistic: str,
+    params: Mapping[str, str],
+    value: float,
+    beside: Mapping[str, float],
+) -> list[Caveat]:
+    """Return what the traps of each tool say about one figure.
+
+    ``beside`` holds the values of the same workload that `BESIDE` names.
+    """
+    tool = metric.partition(".")[0]
+    if tool == "fio":
+        return _of_storage(metric, value, beside)
+    if tool == "ab":
+        return _of_requests(metric, statistic, beside)
+    if metric == "7z.rating" and "cores" in params:
+        threads = params.get("threads", "?")
+        told = f"{threads} threads ran on {params['cores']} cores: a share of them was idle."
+        return [caveat("not-per-core", told)]
+    return []
+
+
 def of_counts(
     failed: int, suspect: int, total: int, provenance: Provenance, counted: str = "repetition"
 ) -> list[Caveat]:
@@ -143,31 +216,28 @@ def of_counts(
     return found
 
 
-def of_storage(
-    metric: str, summary: Summary, device_bytes: float | None, moved_bytes: float | None
-) -> list[Caveat]:
-    """Return the caveats about a storage figure that one environment alone shows."""
+def _of_storage(metric: str, value: float, beside: Mapping[str, float]) -> list[Caveat]:
     found = []
-    if metric == "fio.bandwidth" and summary.value > LINK_RATE:
-        found.append(
-            caveat(
-                "link-rate", f"{summary.value / 1e9:.1f} GB/s is above 15.75 GB/s (PCIe 5.0 x4)."
-            )
-        )
-    if device_bytes is not None and moved_bytes and device_bytes < _DEVICE_SHARE * moved_bytes:
-        share = device_bytes / moved_bytes
+    if metric == "fio.bandwidth" and value > LINK_RATE:
+        told = f"{value / 1e9:.1f} GB/s is above 15.75 GB/s (PCIe 5.0 x4)."
+        found.append(caveat("link-rate", told))
+    device, moved = beside.get("device"), beside.get("moved")
+    if device is not None and moved and device < _DEVICE_SHARE * moved:
+        share = device / moved
         found.append(caveat("page-cache", f"The block device moved {share:.0%} of the bytes."))
     return found
 
 
-def of_requests(statistic: str, requests: float | None, client_cpu: float | None) -> list[Caveat]:
-    """Return the caveats about a load test: a thin tail, a generator at its limit."""
+def _of_requests(metric: str, statistic: str, beside: Mapping[str, float]) -> list[Caveat]:
     found = []
-    if requests and statistic.startswith("p"):
+    requests, client_cpu = beside.get("requests"), beside.get("client_cpu")
+    if metric == "ab.latency" and requests and statistic.startswith("p"):
         beyond = requests * (1 - float(statistic[1:]) / 100)
         if beyond < _BEYOND:
-            found.append(caveat("few-beyond", f"{beyond:.0f} requests lie beyond {statistic}."))
-    if client_cpu is not None and client_cpu >= _SATURATED:
+            told = f"{beyond:.0f} requests lie beyond {statistic}."
+            found.append(caveat("few-beyond", told))
+    rates = ("ab.requests_per_second", "ab.latency")
+    if metric in rates and client_cpu is not None and client_cpu >= _SATURATED:
         found.append(caveat("generator-saturated", f"ab used {client_cpu:.0%} of a CPU."))
     return found
 

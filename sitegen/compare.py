@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -16,7 +17,17 @@ from typing import NamedTuple
 from sitegen import caveats
 from sitegen.caveats import Caveat
 from sitegen.config import Config, Environment, Role
-from sitegen.metrics import METRICS, Better, Metric, Scale, is_headline, metric
+from sitegen.metrics import (
+    METRICS,
+    Better,
+    Headline,
+    Metric,
+    Scale,
+    efficiency_axis,
+    headline_of,
+    metric,
+    unit_problem,
+)
 from sitegen.model import (
     Comparability,
     Measurement,
@@ -42,7 +53,6 @@ from sitegen.stats import (
 )
 
 _SAME_PROOF = 0.01
-_SUPERLINEAR = 1.05
 
 
 class Series(NamedTuple):
@@ -108,9 +118,9 @@ class Comparison:
     caveats: tuple[Caveat, ...] = ()
 
     @property
-    def headline(self) -> bool:
-        """Whether verdicts are given for this series."""
-        return is_headline(*self.series) is not None
+    def headline(self) -> Headline | None:
+        """The headline that verdicts are given for, or None."""
+        return headline_of(*self.series)
 
     @property
     def share(self) -> float | None:
@@ -149,6 +159,15 @@ class Analysis:
     def of(self, benchmark: str) -> tuple[Cell, ...]:
         """Return the cells of a benchmark, by series and environment."""
         return self._by_benchmark.get(benchmark, ())
+
+    def paired(self, benchmark: str) -> bool:
+        """Say whether two environments of a benchmark are declared to be compared."""
+        present = {label for name, label in self.selections if name == benchmark}
+        return any(
+            base in present
+            for label in present
+            for _, base in baselines(label, self.config, present)
+        )
 
     def metric(self, metric_id: str) -> Metric:
         """Return a metric of the table or of a run's own definitions."""
@@ -236,24 +255,14 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
         groups[run.benchmark, run.environment].append(run)
     found = {}
     for key in sorted(groups):
+        out: list[tuple[str, str]] = []
         good: list[Run] = []
         spare: list[Run] = []
-        out: list[tuple[str, str]] = []
         for run in sorted(groups[key], key=lambda run: (_moment(run), run.id)):
-            if run.id in superseded:
-                out.append((run.id, "superseded by a later run"))
-            elif config.pinned and run.id not in config.pinned and run.provenance != "cited":
-                out.append((run.id, "not in the report's list of runs"))
-            elif (
-                newest
-                and run.provenance != "cited"
-                and _moment(run) < newest - timedelta(days=config.window_days)
-            ):
-                out.append((run.id, f"older than {config.window_days} days"))
-            elif run.preset == "quick" or not run.complete:
-                spare.append(run)
+            if why := _left_out(run, superseded, newest, config):
+                out.append((run.id, why))
             else:
-                good.append(run)
+                (spare if run.preset == "quick" or not run.complete else good).append(run)
         if not good and spare:
             good, spare = [spare[-1]], spare[:-1]
         out += [(r.id, "quick preset" if r.preset == "quick" else "incomplete") for r in spare]
@@ -263,6 +272,23 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
             good = [run for run in good if _signature(run) == signature]
         found[key] = Selection(tuple(good), tuple(sorted(out)))
     return found
+
+
+def _left_out(
+    run: Run, superseded: AbstractSet[str], newest: datetime | None, config: Config
+) -> str:
+    """Return why a run may not stand for its environment, or nothing."""
+    if run.id in superseded:
+        return "superseded by a later run"
+    if problem := unit_problem(run):
+        return problem
+    if run.provenance == Provenance.CITED:
+        return ""
+    if config.pinned and run.id not in config.pinned:
+        return "not in the report's list of runs"
+    if newest and _moment(run) < newest - timedelta(days=config.window_days):
+        return f"older than {config.window_days} days"
+    return ""
 
 
 def _signature(run: Run) -> tuple[tuple[str, str], ...]:
@@ -286,7 +312,8 @@ def _cells(benchmark: str, label: str, selection: Selection, tee: str) -> Iterab
         for row in run.measurements:
             series = Series(benchmark, row.workload, row.metric, row.statistic, row.params)
             rows.setdefault(series, {}).setdefault(run.id, []).append(row)
-    of_runs = {run.id: caveats.of_run(run, tee) for run in selection.runs}
+    together = caveats.of_runs(selection.runs)
+    of_runs = {run.id: [*caveats.of_run(run, tee), *together] for run in selection.runs}
     steps: dict[tuple[str, str], list[StepConditions | StepRecord]] = defaultdict(list)
     for run in selection.runs:
         for step in run.conditions or run.steps:
@@ -339,16 +366,9 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     if summary is not None:
         beside = side.get((series.workload, _without_direction(series.params)), {})
         found += busy
-        if series.metric.startswith("fio."):
-            found += caveats.of_storage(
-                series.metric, summary, beside.get("device"), beside.get("moved")
-            )
-        if series.metric == "ab.latency":
-            found += caveats.of_requests(series.statistic, beside.get("requests"), None)
-        if series.metric in ("ab.requests_per_second", "ab.latency"):
-            found += caveats.of_requests("", None, beside.get("client_cpu"))
-        if "cores" in dict(series.params) and series.metric == "7z.rating":
-            found.append(_not_per_core(dict(series.params)))
+        found += caveats.of_cell(
+            series.metric, series.statistic, dict(series.params), summary.value, beside
+        )
         if cited:
             found.append(caveats.caveat("single-figure"))
         elif summary.runs == 1:
@@ -362,28 +382,13 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     )  # fmt: skip
 
 
-def _not_per_core(params: Mapping[str, str]) -> Caveat:
-    threads, cores = params.get("threads", "?"), params["cores"]
-    return caveats.caveat(
-        "not-per-core", f"{threads} threads ran on {cores} cores: a share of them was idle."
-    )
-
-
 def _side_values(
     rows: Mapping[Series, Mapping[str, list[Measurement]]],
 ) -> dict[tuple[str, Params], dict[str, float]]:
     """Return, by workload and parameters, the values that caveats on other metrics need."""
-    wanted = {
-        ("fio.device_bytes", "value"): "device",
-        ("fio.io_bytes", "value"): "moved",
-        ("ab.client_cpu_usage", "value"): "client_cpu",
-        ("ab.client_cpu_usage", "mean"): "client_cpu",
-        ("ab.complete_requests", "value"): "requests",
-        ("ab.complete_requests", "total"): "requests",
-    }
     found: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
     for series, by_run in rows.items():
-        name = wanted.get((series.metric, series.statistic))
+        name = caveats.BESIDE.get((series.metric, series.statistic))
         if name is None:
             continue
         values = [row.value for group in by_run.values() for row in group if row.value is not None]
@@ -424,11 +429,12 @@ def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
     """Mark one-thread values that more threads outdo by more than they can."""
     groups: dict[tuple[object, ...], list[tuple[int, tuple[Series, str]]]] = defaultdict(list)
     for series, label in cells:
-        threads = dict(series.params).get("threads", "")
-        if threads.isdecimal() and metric(series.metric).better == Better.HIGHER:
-            rest = tuple(pair for pair in series.params if pair[0] != "threads")
+        axis = efficiency_axis(series.benchmark)
+        count = dict(series.params).get(axis, "") if axis else ""
+        if count.isdecimal() and metric(series.metric).better == Better.HIGHER:
+            rest = tuple(pair for pair in series.params if pair[0] != axis)
             key = (series.benchmark, series.metric, series.statistic, rest, label)
-            groups[key].append((int(threads), (series, label)))
+            groups[key].append((int(count), (series, label)))
     for members in groups.values():
         base = cells[dict(members)[1]] if 1 in dict(members) else None
         if base is None or base.summary is None or base.summary.value <= 0:
@@ -439,7 +445,7 @@ def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
             if threads > 1 and (found := cells[key].summary) is not None
         }
         best = max(efficiency, key=lambda threads: efficiency[threads], default=1)
-        if efficiency.get(best, 0) > _SUPERLINEAR:
+        if efficiency.get(best, 0) > caveats.SUPERLINEAR:
             told = f"{best} threads reach {efficiency[best]:.0%} of {best} times this value."
             marked = _with(base, caveats.caveat("superlinear", told))
             cells[base.series, base.environment] = marked
@@ -504,7 +510,9 @@ def _compare(  # noqa: PLR0913 - two cells and what surrounds them
             series, known, cell, base, against, Word.NOT_COMPARABLE,
             reason=f"nothing was measured in {which}", caveats=tuple(notes),
         )  # fmt: skip
-    reason = _incomparable(series, cell, base, cells, selections)
+    sides = [selections[series.benchmark, c.environment].runs[-1] for c in (cell, base)]
+    reason = _incomparable(series, cell, base, cells, sides)
+    notes += caveats.of_pair(*sides)
     if reason.startswith("not the same proof"):
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{reason}."))
     factor = slowdown(cell.summary.value, base.summary.value, higher_is_better=higher)
@@ -525,11 +533,10 @@ def _incomparable(
     cell: Cell,
     base: Cell,
     cells: Mapping[tuple[Series, str], Cell],
-    selections: Mapping[tuple[str, str], Selection],
+    sides: Sequence[Run],
 ) -> str:
     if series.benchmark == "zktls" and (reason := _other_proof(cell, base, cells)):
         return reason
-    sides = [selections[series.benchmark, c.environment].runs[-1] for c in (cell, base)]
     quick = [side.preset == "quick" for side in sides]
     if any(quick) and not all(quick):
         return "a quick run against a full one"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sitegen.model import MetricDefinition, Params
+from sitegen.model import MetricDefinition, Params, Run
 from sitegen.quantity import DisplayUnit, unit_for
 
 
@@ -350,7 +350,7 @@ def metric(metric_id: str, definitions: Iterable[MetricDefinition] = ()) -> Metr
     return Metric(metric_id, metric_id, "", Better.NONE, "Not defined by its collector.")
 
 
-def is_headline(
+def headline_of(
     benchmark: str, workload: str, metric_id: str, statistic: str, params: Params
 ) -> Headline | None:
     """Return the headline that this series belongs to, or None."""
@@ -369,3 +369,17 @@ def is_headline(
 def matches(have: Mapping[str, str], wanted: Params) -> bool:
     """Say whether a series has all wanted parameters; ``*`` takes any value that is there."""
     return all(key in have if value == "*" else have.get(key) == value for key, value in wanted)
+
+
+def efficiency_axis(benchmark: str) -> str:
+    """Return the parameter that a benchmark's scaling efficiency is over, or nothing."""
+    return next((panel.axis for panel in family(benchmark).panels if panel.efficiency), "")
+
+
+def unit_problem(run: Run) -> str:
+    """Return which metric of ``run`` is stated in another unit than its base unit, or nothing."""
+    for name, unit in sorted({(row.metric, row.unit) for row in run.measurements}):
+        known = METRICS.get(name)
+        if known is not None and unit != known.unit:
+            return f"{name} is stated in {unit or 'no unit'}, its base unit is {known.unit}"
+    return ""

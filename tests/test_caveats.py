@@ -8,7 +8,6 @@ import pytest
 from sitegen import caveats
 from sitegen.caveats import LINK_RATE, RULES, Caveat
 from sitegen.model import Fingerprint, Provenance, Run, StepRecord, TeeVerdict, run_id
-from sitegen.stats import Summary
 
 CODE = Path(caveats.__file__).parent
 
@@ -26,10 +25,6 @@ def a_run(*, preset: str = "standard", complete: bool = True, tee: str = "none")
 
 def step(**conditions: float) -> StepRecord:
     return StepRecord("w", "w", 0, (), "", 1.0, 0, None, tuple(conditions.items()))
-
-
-def summary(value: float) -> Summary:
-    return Summary(value, 1, (value,), (1,), None)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -117,20 +112,22 @@ def test_a_cited_figure_that_its_data_doubts_has_a_doubtful_unit() -> None:
 
 
 def test_bandwidth_above_the_fastest_link_is_named() -> None:
-    assert ids(caveats.of_storage("fio.bandwidth", summary(LINK_RATE * 1.01), None, None)) == [
-        "link-rate"
-    ]
-    assert caveats.of_storage("fio.bandwidth", summary(LINK_RATE), None, None) == []
-    assert caveats.of_storage("fio.iops", summary(1e12), None, None) == []
+    fast = caveats.of_cell("fio.bandwidth", "value", {}, LINK_RATE * 1.01, {})
+    assert ids(fast) == ["link-rate"]
+    assert caveats.of_cell("fio.bandwidth", "value", {}, LINK_RATE, {}) == []
+    assert caveats.of_cell("fio.iops", "value", {}, 1e12, {}) == []
 
 
 def test_a_device_that_moved_far_less_than_the_benchmark_shows_a_cache() -> None:
-    [found] = caveats.of_storage("fio.iops", summary(1.0), 10.0, 100.0)
+    def storage(**beside: float) -> list[Caveat]:
+        return caveats.of_cell("fio.iops", "value", {}, 1.0, beside)
+
+    [found] = storage(device=10.0, moved=100.0)
     assert found.rule.id == "page-cache"
     assert found.sentence == "The block device moved 10% of the bytes."
-    assert caveats.of_storage("fio.iops", summary(1.0), 50.0, 100.0) == []
-    assert caveats.of_storage("fio.iops", summary(1.0), None, 100.0) == []
-    assert caveats.of_storage("fio.iops", summary(1.0), 0.0, 0.0) == []
+    assert storage(device=50.0, moved=100.0) == []
+    assert storage(moved=100.0) == []
+    assert storage(device=0.0, moved=0.0) == []
 
 
 @pytest.mark.parametrize(
@@ -149,10 +146,15 @@ def test_a_percentile_with_fewer_than_ten_requests_beyond_it_is_thin(
     requests: float | None,
     few: bool,  # noqa: FBT001 - a case
 ) -> None:
-    found = caveats.of_requests(statistic, requests, None)
+    beside = {} if requests is None else {"requests": requests}
+    found = caveats.of_cell("ab.latency", statistic, {}, 1.0, beside)
     assert ids(found) == (["few-beyond"] if few else [])
 
 
 def test_a_load_generator_at_its_limit_is_named() -> None:
-    assert ids(caveats.of_requests("mean", 5000, 0.95)) == ["generator-saturated"]
-    assert caveats.of_requests("mean", 5000, 0.89) == []
+    def load(cpu: float) -> list[Caveat]:
+        beside = {"requests": 5000.0, "client_cpu": cpu}
+        return caveats.of_cell("ab.requests_per_second", "mean", {}, 1.0, beside)
+
+    assert ids(load(0.95)) == ["generator-saturated"]
+    assert load(0.89) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sitegen.archive import Archive, library
 from sitegen.compare import (
     Analysis,
     Cell,
@@ -17,7 +18,7 @@ from sitegen.compare import (
     select,
 )
 from sitegen.config import Config, Environment
-from sitegen.metrics import Better
+from sitegen.metrics import METRICS, Better
 from sitegen.model import (
     Comparability,
     Fact,
@@ -58,8 +59,9 @@ def a_run(  # noqa: PLR0913 - what a test may choose
 ) -> Run:
     benchmark = metric.split(".", maxsplit=1)[0]
     series = params(operation="total", threads="2")
+    unit = METRICS[metric].unit if metric in METRICS else "s"
     rows = tuple(
-        Measurement("w", metric, "value", "MIPS", value, series, i, status)
+        Measurement("w", metric, "value", unit, value, series, i, status)
         for i, value in enumerate(values)
     )
     seed = f"{environment}{day}{number}{values}".encode()
@@ -470,12 +472,25 @@ def test_device_bytes_below_what_was_moved_mark_the_storage_figures_of_the_workl
     row = run.measurements[0]
     rows = (
         row,
-        row._replace(metric="fio.device_bytes", value=1.0),
-        row._replace(metric="fio.io_bytes", value=100.0),
+        row._replace(metric="fio.device_bytes", unit="B", value=1.0),
+        row._replace(metric="fio.io_bytes", unit="B", value=100.0),
     )
     found = analyse([replace(run, measurements=rows)], CONFIG)
     [cell] = [c for (s, _), c in found.cells.items() if s.metric == "fio.iops"]
     assert "page-cache" in marks(cell)
+
+
+def test_what_the_library_holds_of_runs_is_enough_to_compare_them(
+    report: Config, tmp_path: Path
+) -> None:
+    archive = Archive(report.archive)
+    whole = analyse([archive.read(entry) for entry in archive.scan()], report)
+    for _ in ("first", "from the cache"):
+        held = library.load(archive, tmp_path, archive.scan())
+        found = analyse([one.run for one in held.runs.values()], report)
+        assert found.cells == whole.cells
+        assert found.comparisons == whole.comparisons
+        assert found.config == whole.config
 
 
 def test_the_same_runs_in_any_order_give_the_same_analysis() -> None:
@@ -485,3 +500,27 @@ def test_the_same_runs_in_any_order_give_the_same_analysis() -> None:
         for n in (1, 2, 3)
     ]
     assert analyse(runs, CONFIG).comparisons == analyse(runs[::-1], CONFIG).comparisons
+
+
+def test_a_run_that_states_a_metric_in_another_unit_is_left_out_with_the_reason() -> None:
+    wrong = a_run("cvm", 50.0)
+    rows = tuple(row._replace(unit="GIPS") for row in wrong.measurements)
+    found = analyse([replace(wrong, measurements=rows)], CONFIG)
+    selection = found.selections["7z", "cvm"]
+    assert selection.runs == ()
+    assert selection.left_out == ((wrong.id, "7z.rating is stated in GIPS, its base unit is MIPS"),)
+
+
+def test_a_parameter_that_only_calls_for_a_caveat_gives_one_and_no_refusal() -> None:
+    def version(text: str) -> tuple[Parameter, ...]:
+        return (SIZE, Parameter("tool_version", text, Comparability.CAVEAT))
+
+    found = only(
+        [
+            a_run("cvm", 50.0, parameters=version("26.02")),
+            a_run("plain", 99.0, parameters=version("23.01")),
+        ]
+    )
+    assert found.reason == ""
+    [told] = [c.sentence for c in found.caveats if c.rule.id == "parameters-differ"]
+    assert told == "tool_version 26.02 against 23.01."

@@ -14,7 +14,7 @@ from sitegen.metrics import (
     Metric,
     Scale,
     family,
-    is_headline,
+    headline_of,
     matches,
     metric,
 )
@@ -94,7 +94,7 @@ def test_headlines_and_charts_show_metrics_that_are_known(name: str) -> None:
         assert headline.metric.startswith(f"{name}.")
         params = tuple((key, "8" if value == "*" else value) for key, value in headline.params)
         series = (name, headline.workload or "any", headline.metric, headline.statistic, params)
-        assert is_headline(*series) == headline
+        assert headline_of(*series) == headline
     for panel in shown.panels:
         assert panel.metric in METRICS
         assert panel.statistic in STATISTICS
@@ -112,7 +112,7 @@ def test_titles_of_charts_are_not_used_twice_in_a_family() -> None:
 
 def test_a_benchmark_that_nobody_presents_goes_by_its_name() -> None:
     assert family("own").title == "own"
-    assert is_headline("own", "w", "own.x", "value", ()) is None
+    assert headline_of("own", "w", "own.x", "value", ()) is None
 
 
 def test_a_metric_of_a_runs_own_has_its_direction_and_one_of_nobody_has_none() -> None:

@@ -24,9 +24,9 @@ from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, StepConditions
 
-_FORMAT = 4
+_FORMAT = 5
 #: The facts of the machine that a comparison needs; the rest is read where it is shown.
-_FACTS = frozenset({"gpu", "virtualisation"})
+_FACTS = frozenset({"cpu", "gpu", "virtualisation"})
 
 
 @dataclass(frozen=True, slots=True)

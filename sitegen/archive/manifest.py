@@ -34,7 +34,8 @@ from sitegen.model import (
 SCHEMA = 1
 #: One pure function a step: the manifest of version N -> that of version N + 1.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-_KEYS = {field.name for field in fields(Run)} - {"measurements", "samples"} | {"schema", "files"}
+_ELSEWHERE = {"measurements", "samples", "conditions"}
+_KEYS = {field.name for field in fields(Run)} - _ELSEWHERE | {"schema", "files"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from sitegen.caveats import Rule
+from sitegen.caveats import SUPERLINEAR, Rule
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.compare import Analysis, Cell, Series
 from sitegen.metrics import Better, Family, Metric, Panel, family, matches
@@ -22,7 +22,6 @@ _MAX_DISTRIBUTIONS = 6
 _STEP = 2.0
 _TAIL = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0)
 _MAX_FIGURES = 400
-_SUPERLINEAR = 1.05
 #: What the table of all figures shows; the downloads hold the rest.
 _TABLE_STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 
@@ -174,12 +173,15 @@ def _counts(analysis: Analysis, benchmark: str, labels: Sequence[str]) -> str:
         for run in chosen.runs
     ]  # fmt: skip
     cited = sum(run.provenance == Provenance.CITED for run in runs)
-    own = len(runs) - cited
+    own = sum(run.provenance == Provenance.COLLECTED for run in runs)
+    imported = len(runs) - cited - own
     parts = [words.count(len(labels), "environment")]
     if cited:
         parts.append(words.count(cited, "cited run"))
     if own:
         parts.append(words.count(own, "run") + " of our own")
+    if imported:
+        parts.append(words.count(imported, "imported run"))
     return " · ".join(parts)
 
 
@@ -461,7 +463,7 @@ def _efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
         if not isinstance(chart, LineChart):
             continue
         for line in chart.lines:
-            above = [p for p in line.points if p.y > 100 * _SUPERLINEAR]
+            above = [p for p in line.points if p.y > 100 * SUPERLINEAR]
             if above:
                 peak = max(above, key=lambda p: p.y)
                 notes.append(

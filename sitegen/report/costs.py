@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sitegen.charts.spec import FactorMark
 from sitegen.compare import Analysis, Comparison
-from sitegen.metrics import Better, family
+from sitegen.metrics import Better, Headline, family
 from sitegen.quantity import percent, significant
 from sitegen.report import words
 from sitegen.stats import Word
@@ -36,7 +36,7 @@ class CostRow:
     side_runs: tuple[str, ...]
     baseline_runs: tuple[str, ...]
     factor: float | None
-    headline: bool
+    headline: Headline | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,39 +194,56 @@ class Finding:
 
 def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Finding:
     """Return what the comparisons of a benchmark say, in one sentence with its figures."""
-    presented = family(benchmark)
+    title = family(benchmark).title
     environments = {cell.environment for cell in analysis.of(benchmark)}
-    if not found:
+    everything = [row for table in found for row in table.rows]
+    if not everything:
         many = words.count(len(environments), "environment")
+        if analysis.paired(benchmark):
+            return Finding(
+                f"{title} in {many}, and no metric that could be compared.",
+                "None of the metrics says whether more of it is better.",
+            )
         return Finding(
-            f"{presented.title} in {many}, and none of them against a baseline.",
+            f"{title} in {many}, and none of them against a baseline.",
             "What a TEE costs here was not measured: no environment has its own machine "
             "without the TEE beside it.",
         )
-    main = presented.headlines[0] if presented.headlines else None
-    rows = [
-        row
-        for table in defaults(found)
-        if table.tee
-        for row in table.rows
-        if row.headline and main and row.metric_id == main.metric and _belongs(row, main.title)
-    ]
-    clean = [row for row in rows if not row.doubt and row.factor]
-    everything = [row for table in found for row in table.rows]
     doubtful = sum(bool(row.doubt) for row in everything)
     beside = (
         f"{doubtful} of {words.count(len(everything), 'comparison')} must not be quoted yet."
         if doubtful
         else f"{words.count(len(everything), 'comparison')}."
     )
-    if clean and main:
-        return Finding(f"A TEE takes {span(analysis, clean)} of {main.loses}.", beside)
+    clean = leading(benchmark, defaults(found))
+    if clean:
+        return Finding(f"A TEE takes {span(analysis, clean)} of {_loses(benchmark)}.", beside)
     reasons = list(dict.fromkeys(row.detail for row in everything if row.word == "not comparable"))
     if reasons:
-        return Finding(
-            f"No comparison of {presented.title} means anything yet: {reasons[0]}.", beside
-        )
-    return Finding(f"{words.count(len(everything), 'comparison')} of {presented.title}.", beside)
+        return Finding(f"No comparison of {title} means anything yet: {reasons[0]}.", beside)
+    return Finding(f"{words.count(len(everything), 'comparison')} of {title}.", beside)
+
+
+def clause(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> str:
+    """Return "40 to 87 % of random reads", or nothing where nothing may be quoted."""
+    clean = leading(benchmark, defaults(found))
+    return f"{span(analysis, clean)} of {_loses(benchmark)}" if clean else ""
+
+
+def leading(benchmark: str, found: Iterable[CostTable]) -> list[CostRow]:
+    """Return the rows of TEEs in the family's first headline series that may be quoted."""
+    main = next(iter(family(benchmark).headlines), None)
+    return [
+        row
+        for table in found
+        if table.tee
+        for row in table.rows
+        if main is not None and row.headline == main and row.factor and not row.doubt
+    ]
+
+
+def _loses(benchmark: str) -> str:
+    return family(benchmark).headlines[0].loses
 
 
 def span(analysis: Analysis, rows: Iterable[CostRow]) -> str:
@@ -248,7 +265,3 @@ def defaults(found: Sequence[CostTable]) -> list[CostTable]:
     for table in found:
         first.setdefault(table.environment, table)
     return list(first.values())
-
-
-def _belongs(row: CostRow, title: str) -> bool:
-    return row.title == title or "," not in title

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sitegen.compare import Analysis
-from sitegen.metrics import family, is_headline
+from sitegen.metrics import family, headline_of
 from sitegen.model import Fact, Run
 from sitegen.report import overview, words
 from sitegen.report.costs import CostTable
@@ -96,7 +96,7 @@ def _headlines(analysis: Analysis, label: str, benchmarks: Sequence[str]) -> tup
     found = []
     for benchmark in benchmarks:
         cells = [c for c in analysis.of(benchmark) if c.environment == label and c.summary]
-        picked = [c for c in cells if is_headline(*c.series)] or cells
+        picked = [c for c in cells if headline_of(*c.series)] or cells
         for cell in picked[:6]:
             metric = analysis.metric(cell.series.metric)
             summary = cell.summary

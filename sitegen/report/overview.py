@@ -12,8 +12,10 @@ from sitegen.model import Provenance, Run
 from sitegen.report import benchmark as benchmark_page
 from sitegen.report import costs, words
 from sitegen.report.costs import CostRow, CostTable
+from sitegen.stats import Word
 
 _LATEST = 10
+_VERDICTS = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONCLUSIVE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def page(
     groups = tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order)
     cited = [run for run in runs if run.provenance == Provenance.CITED]
     figures = sum(len(run.measurements) for run in cited)
-    own = len(runs) - len(cited)
+    own = sum(run.provenance == Provenance.COLLECTED for run in runs)
     lede, doubt = [], ""
     if cited:
         sources = {run.source.id for run in cited if run.source}
@@ -98,7 +100,7 @@ def page(
         lede.append(f"Computed from {words.count(own, 'archived run')}.")
     latest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
     return OverviewPage(
-        headline=_headline(analysis, groups, len(runs)),
+        headline=_headline(analysis, tables, order, len(runs)),
         lede=" ".join(lede),
         doubt=doubt,
         facts=_facts(analysis, runs),
@@ -132,24 +134,18 @@ def latest_run(analysis: Analysis, run: Run) -> LatestRun:
     )
 
 
-def _headline(analysis: Analysis, groups: Sequence[OverviewGroup], runs: int) -> str:
-    clauses = []
-    for group in groups:
-        main = next(iter(family(group.benchmark).headlines), None)
-        rows = [
-            row
-            for found in group.rows
-            for row in found.table.rows
-            if main and row.headline and row.metric_id == main.metric and not row.doubt
-            and row.factor and ("," not in main.title or row.title == main.title)
-        ]  # fmt: skip
-        if rows and main:
-            clauses.append(f"{costs.span(analysis, rows)} of {main.loses}")
+def _headline(
+    analysis: Analysis, tables: Mapping[str, Sequence[CostTable]], order: Sequence[str], runs: int
+) -> str:
+    clauses = [found for name in order if (found := costs.clause(analysis, name, tables[name]))]
     if clauses:
         return f"A TEE takes {words.enumerate_words(clauses)}."
-    environments = {cell[1] for cell in analysis.cells}
     if not runs:
         return "Nothing has been measured yet."
+    compared = sum(len(t.rows) for found in tables.values() for t in found if t.tee)
+    if compared:
+        return f"{words.count(compared, 'comparison')} of TEEs, and none that may be quoted yet."
+    environments = {label for _, label in analysis.cells}
     return (
         f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}, and no"
         " TEE among them has a baseline yet."
@@ -174,14 +170,17 @@ def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Ov
     absent = ""
     if not rows:
         count = len({cell.environment for cell in analysis.of(benchmark)})
-        absent = f"{words.count(count, 'environment')}, no TEE among them beside its own baseline"
+        why = "no TEE among them beside its own baseline"
+        if analysis.paired(benchmark):
+            why = "no TEE in a metric that could be compared"
+        absent = f"{words.count(count, 'environment')}, {why}"
     chart = benchmark_page.leading_chart(analysis, benchmark)
     return OverviewGroup(benchmark, family(benchmark).title, tuple(rows), absent, chart)
 
 
 def _facts(analysis: Analysis, runs: Sequence[Run]) -> tuple[tuple[str, str, str], ...]:
     comparisons = [c for c in analysis.comparisons if c.headline]
-    decided = [c for c in comparisons if c.side.summary and c.side.summary.runs >= 3]  # noqa: PLR2004 - the rule of runs
+    decided = [c for c in comparisons if c.word in _VERDICTS]
     doubtful = sum(bool(c.doubt) for c in comparisons)
     own = [run for run in runs if run.provenance != Provenance.CITED]
     newest = max((run.started_at for run in own), default="")

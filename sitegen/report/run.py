@@ -73,6 +73,7 @@ class Download:
     bytes: int
     sha256: str
     published: bool
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from sitegen.charts.spec import Hue
 from sitegen.compare import Cell, Series
 from sitegen.config import ROLE_WORDS, Environment
-from sitegen.metrics import Better, Metric, is_headline
+from sitegen.metrics import Better, Metric, headline_of
 from sitegen.model import Params
 from sitegen.quantity import DisplayUnit, printed_number
 
@@ -77,7 +77,7 @@ def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
 @lru_cache(maxsize=65536)
 def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
-    headline = is_headline(*found)
+    headline = headline_of(*found)
     have = dict(found.params)
     if headline and found.benchmark == "fio":
         return headline.title

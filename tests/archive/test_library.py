@@ -11,7 +11,7 @@ import pytest
 
 from sitegen.archive import Archive, library
 from sitegen.archive.library import Library
-from sitegen.model import Measurement, Provenance, Run, StepRecord, run_id
+from sitegen.model import Measurement, Provenance, Run, StepConditions, StepRecord, run_id
 
 
 def a_run(number: int) -> Run:
@@ -23,7 +23,7 @@ def a_run(number: int) -> Run:
     return Run(
         run_id(started, "7z", bytes([number])), "7z", "here", Provenance.COLLECTED, started, 1.5,
         rows, steps=(StepRecord("w", "w", 0, (), started, 1.0, 0, 0.5, (("steal", 0.25),)),),
-        note=f"number {number}",
+        session=f"number {number}",
     )  # fmt: skip
 
 
@@ -39,18 +39,14 @@ def load(archive: Archive, cache: Path) -> Library:
     return library.load(archive, cache, archive.scan())
 
 
+def held_as(run: Run) -> Run:
+    """Return what the library holds of a run: of its steps the conditions, no note."""
+    conditions = tuple(StepConditions(s.workload, s.repetition, s.conditions) for s in run.steps)
+    return replace(run, note="", steps=(), conditions=conditions)
+
+
 def content(found: Library) -> dict[str, tuple[Run, str]]:
-    """Return what a page may use of every run: a cached step says no more than its times."""
-    return {
-        run_id: (
-            replace(
-                held.run,
-                steps=tuple(replace(s, argv=(), raw=(), values=()) for s in held.run.steps),
-            ),
-            held.digest,
-        )
-        for run_id, held in found.runs.items()
-    }
+    return {run_id: (held.run, held.digest) for run_id, held in found.runs.items()}
 
 
 def both(archive: Archive, cache: Path) -> dict[str, tuple[Run, str]]:
@@ -65,7 +61,7 @@ def both(archive: Archive, cache: Path) -> dict[str, tuple[Run, str]]:
 def test_the_cache_gives_what_the_archive_holds(archive: Archive, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     first = content(load(archive, cache))
-    assert [run for run, _ in first.values()] == [a_run(n) for n in range(4)]
+    assert [run for run, _ in first.values()] == [held_as(a_run(n)) for n in range(4)]
     files = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
     assert both(archive, cache) == first
     assert files == {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
@@ -83,10 +79,10 @@ def test_new_runs_enter_and_removed_ones_leave(archive: Archive, tmp_path: Path)
 def test_a_run_that_was_replaced_is_read_again(archive: Archive, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     load(archive, cache)
-    other = replace(a_run(2), measurements=a_run(3).measurements[:1], note="restored")
+    other = replace(a_run(2), measurements=a_run(3).measurements[:1], session="restored")
     shutil.rmtree(archive.path(other))
     archive.write(other)
-    assert both(archive, cache)[other.id][0] == other
+    assert both(archive, cache)[other.id][0] == held_as(other)
 
 
 def test_an_environment_that_was_renamed_is_read_again(archive: Archive, tmp_path: Path) -> None:
@@ -147,4 +143,4 @@ def test_an_index_and_rows_of_different_times_are_not_believed(
     load(archive, cache)
     shutil.copy(old / name, cache / name)
     found = both(archive, cache)
-    assert [run for run, _ in found.values()] == [a_run(n) for n in range(5)]
+    assert [run for run, _ in found.values()] == [held_as(a_run(n)) for n in range(5)]

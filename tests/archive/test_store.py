@@ -305,6 +305,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "schema 0": (edit(lambda m: m.update(schema=0)), "unknown schema version 0"),
     "schema as text": (edit(lambda m: m.update(schema="1")), "no schema number"),
     "unknown key": (edit(lambda m: m.update(tags=[])), "unknown key 'tags'"),
+    "key of the library": (edit(lambda m: m.update(conditions=[])), "unknown key 'conditions'"),
     "missing key": (edit(lambda m: m.pop("steps")), "KeyError 'steps'"),
     "another run": (edit(lambda m: m.update(id=plain_run(9).id)), "run.json says it is"),
     "another place": (edit(lambda m: m.update(environment="there")), "run.json says it is"),
