@@ -6,28 +6,24 @@ new site appears as a whole. Same archive, same bytes: no clock, no randomness.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import gzip
 import hashlib
 import io
-import os
-import posixpath
 import re
-import shutil
-import tarfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import orjson
 
-from sitegen import __version__, resources
+from sitegen import __version__, feeds, resources
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
+from sitegen.output import MARK, Output, State, check_folder, tar
 
 if TYPE_CHECKING:
     from sitegen.archive.library import Held, Library
@@ -38,10 +34,8 @@ if TYPE_CHECKING:
     from sitegen.render import Renderer
     from sitegen.report.benchmark import Command
 
-_MARK = "sitegen.json"
 _FORMS = ("csv", "json", "parquet")
 _EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, 2_500, 14
-_FEED = 50
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -68,17 +62,6 @@ class Result:
         )
 
 
-@dataclass(slots=True)
-class _State:
-    """What the last build of this site wrote, and from what."""
-
-    key: str = ""
-    files: dict[str, list[Any]] = field(default_factory=dict)  # path -> [digest, size]
-    pages: dict[str, str] = field(default_factory=dict)  # run id -> key of its page
-    runs: int = 0
-    damaged: list[list[str]] = field(default_factory=list)
-
-
 def build(config: Config) -> Result:
     """Build the site that ``config`` describes and return what was done.
 
@@ -91,30 +74,23 @@ def build(config: Config) -> Result:
     source = resources.source_digest()
     key = _key(config, entries, source)
     state_file = config.cache / "build" / f"{_short(str(config.output.absolute()))}.json"
-    state = _load_state(state_file)
-    if state.key == key and _intact(config.output, state):
+    state = State.load(state_file)
+    if state.key == key and state.intact(config.output):
         return Result(
             config.output, _count_pages(state.files), 0, 0, 0,
             sum(size for _, size in state.files.values()), time.process_time() - start, state.runs,
             tuple(Damaged(*pair) for pair in state.damaged),
         )  # fmt: skip
-    _check_output(config.output)
+    check_folder(config.output)
     # Thousands of values that live as long as the build: looking for cycles among them is waste.
     gc.set_threshold(100_000, 50, 50)
     made = _Build(config, archive, entries, source, state)
     files, result_of = made.run()
-    new = _State(
+    new = State(
         key, files, made.page_keys, len(made.library.runs),
         [[d.path, d.reason] for d in made.damaged],
     )  # fmt: skip
-    state_file.parent.mkdir(parents=True, exist_ok=True)
-    _replace(
-        state_file,
-        orjson.dumps(
-            {"key": new.key, "files": new.files, "pages": new.pages, "runs": new.runs,
-             "damaged": new.damaged}
-        ),
-    )  # fmt: skip
+    new.save(state_file)
     return Result(
         config.output, _count_pages(files), made.rendered, result_of[0], result_of[1],
         sum(size for _, size in files.values()), time.process_time() - start,
@@ -126,7 +102,7 @@ class _Build:
     """One build: gathers, renders, checks, writes."""
 
     def __init__(
-        self, config: Config, archive: Archive, entries: list[Entry], source: str, state: _State
+        self, config: Config, archive: Archive, entries: list[Entry], source: str, state: State
     ) -> None:
         from sitegen.archive import library
         from sitegen.compare import analyse
@@ -138,7 +114,7 @@ class _Build:
         self.runs: list[Run] = [held.run for held in self.library.runs.values()]
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
-        site = Site(config.title, config.base_url, navigation(self.runs), __version__, source)
+        site = Site(config.title, config.base_url, navigation(self.runs), __version__)
         compiled = config.cache / "templates"
         compiled.mkdir(parents=True, exist_ok=True)
         self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
@@ -146,7 +122,7 @@ class _Build:
             f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
         )
         self.superseded = {run.supersedes: run.id for run in self.runs if run.supersedes}
-        self.output = _Output(config.output, state)
+        self.output = Output(config.output, state)
         self.paths: list[str] = []
         self.damaged: list[Damaged] = list(self.library.damaged)
         self.anchors: dict[str, set[str]] = {}
@@ -178,8 +154,15 @@ class _Build:
         self._page("index.html", "overview.html", page=front)
         for name in names:
             commands, samples = self._of_newest(name)
-            found = benchmark.page(analysis, name, tables[name], commands, samples)
-            found = benchmark.with_text(found, note=self._note(name), method=self._method(name))
+            found = benchmark.page(
+                analysis,
+                name,
+                tables[name],
+                commands,
+                samples,
+                note=self._note(name),
+                method=self._method(name),
+            )
             self._page(f"{name}/index.html", "benchmark.html", page=found)
         by_label: dict[str, list[Run]] = {}
         for run in runs:
@@ -214,6 +197,7 @@ class _Build:
 
     def _data_pages(self) -> None:
         from sitegen import exporting
+        from sitegen.metrics import family
         from sitegen.report.site import DataFile, DataPage
 
         listed = []
@@ -226,8 +210,6 @@ class _Build:
                 data = exporting.encode(columns, form)
                 self._take(f"data/{name}.{form}", data)
                 sizes.append((form, len(data)))
-            from sitegen.metrics import family
-
             listed.append(DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes)))
         schema = {"version": 1, "columns": exporting.COLUMNS}
         self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
@@ -248,47 +230,12 @@ class _Build:
         # It is served at any depth: only here do links start at the site's root.
         self._take("404.html", self.renderer.page("404.html", "", root=root))
         self._take(".nojekyll", b"")
-        self._take(_MARK, orjson.dumps({"sitegen": __version__, "runs": len(self.runs)}))
+        self._take(MARK, orjson.dumps({"sitegen": __version__, "runs": len(self.runs)}))
         sitemap = f"Sitemap: {base}/sitemap.xml\n" if base else ""
         self._take("robots.txt", f"User-agent: *\nAllow: /\n{sitemap}".encode())
         if base:
-            self._take("sitemap.xml", self._sitemap(base))
-            self._take("feed.xml", self._feed(base))
-
-    def _sitemap(self, base: str) -> bytes:
-        from xml.sax.saxutils import escape
-
-        paths = [p.removesuffix("index.html") for p in self.paths if p.endswith("index.html")]
-        paths += [f"runs/{run.id}/" for run in self.runs]
-        rows = "".join(f"<url><loc>{escape(f'{base}/{p}')}</loc></url>\n" for p in sorted(paths))
-        head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-        return (
-            f'{head}<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{rows}</urlset>\n'
-        ).encode()
-
-    def _feed(self, base: str) -> bytes:
-        from xml.sax.saxutils import escape
-
-        newest = sorted(
-            (run for run in self.runs if "T" in run.started_at),
-            key=lambda run: (run.started_at, run.id),
-            reverse=True,
-        )[:_FEED]
-        entries = "".join(
-            f"<entry><id>{escape(f'{base}/runs/{run.id}/')}</id><title>"
-            f"{escape(f'{run.benchmark} on {run.environment}')}</title>"
-            f"<updated>{run.started_at}</updated>"
-            f'<link href="{escape(f"{base}/runs/{run.id}/")}"/></entry>\n'
-            for run in newest
-        )
-        updated = newest[0].started_at if newest else "2000-01-01T00:00:00Z"
-        return (
-            '<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n'
-            f"<id>{escape(base)}/</id><title>{escape(self.config.title)}</title>"
-            f"<author><name>{escape(self.config.title)}</name></author>"
-            f'<updated>{updated}</updated><link rel="self" href="{escape(base)}/feed.xml"/>\n'
-            f"{entries}</feed>\n"
-        ).encode()
+            self._take("sitemap.xml", feeds.sitemap(base, self.paths, self.runs))
+            self._take("feed.xml", feeds.feed(base, self.config.title, self.runs))
 
     def _of_newest(
         self, benchmark: str
@@ -340,7 +287,7 @@ class _Build:
         found = collectors().get(benchmark)
         return render.markdown(method_note(found)) if found else ""
 
-    def _run_page(self, held: Held, output: _Output, budget: int) -> int:
+    def _run_page(self, held: Held, output: Output, budget: int) -> int:
         """Render a run's page unless the last build's holds; return what is left to publish."""
         from sitegen.render import links
         from sitegen.report import run as pages
@@ -382,7 +329,7 @@ class _Build:
         )
         html = self.renderer.page("run.html", f"{base}/", page=page)
         output.add(f"{base}/index.html", html)
-        output.add(f"{base}/{run_id}.tar", _tar(run_id, bundle))
+        output.add(f"{base}/{run_id}.tar", tar(run_id, bundle))
         self.rendered += 1
         output.refers(f"{base}/index.html", links(html.decode()))
         return budget
@@ -408,7 +355,7 @@ class _Build:
         if damaged not in self.damaged:
             self.damaged.append(damaged)
 
-    def _check_links(self, output: _Output) -> None:
+    def _check_links(self, output: Output) -> None:
         """Raise SitegenError for the first link that leads nowhere."""
         for target, path in sorted(output.links.items()):
             place, _, anchor = target.partition("#")
@@ -416,121 +363,6 @@ class _Build:
                 raise SitegenError(f"a link leads to {place!r}, which is not there", where=path)
             if anchor and place in self.anchors and anchor not in self.anchors[place]:
                 raise SitegenError(f"a link leads to {target!r}, which has no such id", where=path)
-
-
-class _Output:
-    """The site's folder while it is written: a new one beside it, or changes in place."""
-
-    def __init__(self, folder: Path, state: _State) -> None:
-        self.folder, self.state = folder, state
-        for left in folder.parent.glob(f".{folder.name}-*"):
-            # A build that was killed; two builds of one site at once have no meaning anyway.
-            shutil.rmtree(left, ignore_errors=True)
-        self.hidden = folder.with_name(f".{folder.name}-{os.getpid()}")
-        self.fresh = not folder.exists() or not any(folder.iterdir())
-        self.files: dict[str, list[Any]] = {}
-        self.links: dict[str, str] = {}  # where a link leads, with its anchor -> who has it first
-        self._waiting: list[tuple[str, bytes]] = []
-        self._folders: set[str] = set()
-        self._written = 0
-        self._of_run: dict[str, dict[str, list[Any]]] = {}
-        for path, value in state.files.items():
-            if path.startswith("runs/") and path.count("/") > 1:
-                self._of_run.setdefault(path.split("/", 2)[1], {})[path] = value
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        shutil.rmtree(self.hidden, ignore_errors=True)
-
-    def add(self, path: str, data: bytes) -> None:
-        """Take one file; raises SitegenError when two pages claim one path."""
-        if path in self.files:
-            raise SitegenError(f"two pages claim {path}", fix="rename the environment or benchmark")
-        entry = [hashlib.blake2b(data, digest_size=12).hexdigest(), len(data)]
-        self.files[path] = entry
-        if self.fresh:
-            self._write(path, data)
-        elif self.state.files.get(path) != entry or not self._there(path, len(data)):
-            self._waiting.append((path, data))
-
-    def refers(self, path: str, targets: Iterable[str]) -> None:
-        """Take the links of one page, for the check at the end."""
-        folder = posixpath.dirname(path)
-        for target in set(targets):
-            if target.startswith(("http:", "https:", "data:", "mailto:")):
-                continue
-            place, hash_mark, anchor = target.partition("#")
-            resolved = posixpath.normpath(posixpath.join(folder, place)) if place else path
-            self.links.setdefault(resolved + hash_mark + anchor, path)
-
-    def keep(self, run_id: str) -> bool:
-        """Take over a run's files from the last build; False when one is not there."""
-        kept = self._of_run.get(run_id, {})
-        if self.fresh or not all(self._there(path, size) for path, (_, size) in kept.items()):
-            return False
-        self.files |= kept
-        return bool(kept)
-
-    def finish(self) -> tuple[int, int]:
-        """Put everything in place; return how many files were written and removed."""
-        removed = 0
-        if self.fresh:
-            if self.folder.exists():
-                self.folder.rmdir()
-            self.hidden.rename(self.folder)
-            return self._written, 0
-        for path, data in self._waiting:
-            self._write(path, data)
-        for path in sorted(self._gone()):
-            with contextlib.suppress(OSError):
-                (self.folder / path).unlink()
-                removed += 1
-            with contextlib.suppress(OSError):
-                (self.folder / path).parent.rmdir()
-        return self._written, removed
-
-    def _gone(self) -> set[str]:
-        """Return what earlier builds wrote and this one did not, even if their list is lost."""
-        found = set(self.state.files)
-        for kept in ("runs", "environments", "assets"):
-            found |= {
-                path.relative_to(self.folder).as_posix()
-                for path in (self.folder / kept).rglob("*")
-                if path.is_file()
-            }
-        return found - set(self.files)
-
-    def _there(self, path: str, size: int) -> bool:
-        try:
-            return os.stat(f"{self.folder}/{path}").st_size == size  # noqa: PTH116 - see _write
-        except OSError:
-            return False
-
-    def _write(self, path: str, data: bytes) -> None:
-        """Write a file of a new site, or put one in the place of an old one at once."""
-        self._written += 1
-        if self.fresh:
-            full = f"{self.hidden}/{path}"
-            self._folder(full)
-            with open(full, "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[file.write(rest) :]
-            return
-        full = f"{self.folder}/{path}"
-        self._folder(full)
-        self.hidden.mkdir(exist_ok=True)
-        waiting = self.hidden / "file"
-        waiting.write_bytes(data)
-        waiting.replace(full)
-
-    def _folder(self, full: str) -> None:
-        parent = full.rpartition("/")[0]
-        if parent not in self._folders:
-            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - see _write
-            self._folders.add(parent)
 
 
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
@@ -548,51 +380,8 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _load_state(path: Path) -> _State:
-    try:
-        return _State(**orjson.loads(path.read_bytes()))
-    except (OSError, orjson.JSONDecodeError, TypeError):
-        return _State()
-
-
-def _intact(output: Path, state: _State) -> bool:
-    try:
-        return all(
-            os.stat(f"{output}/{path}").st_size == size  # noqa: PTH116 - thousands of them
-            for path, (_, size) in state.files.items()
-        )
-    except OSError:
-        return False
-
-
-def _check_output(output: Path) -> None:
-    if output.exists() and not output.is_dir():
-        raise SitegenError("is a file", where=str(output), fix="choose another --output")
-    if output.is_dir() and any(output.iterdir()) and not (output / _MARK).is_file():
-        raise SitegenError(
-            "is not empty and was not made by sitegen",
-            where=str(output),
-            fix="empty it or choose another --output",
-        )
-
-
 def _count_pages(files: Mapping[str, Any]) -> int:
     return sum(path.endswith(".html") for path in files)
-
-
-def _tar(folder: str, files: Sequence[tuple[str, bytes]]) -> bytes:
-    """Return ``files`` below ``folder`` as a tar without times, owners or compression.
-
-    One file to take home and check; the parts that are large are compressed already.
-    """
-    out = bytearray()
-    for name, data in files:
-        member = tarfile.TarInfo(f"{folder}/{name}")
-        member.size = len(data)
-        out += member.tobuf(tarfile.USTAR_FORMAT)
-        out += data
-        out += bytes(-len(data) % tarfile.BLOCKSIZE)
-    return bytes(out + bytes(2 * tarfile.BLOCKSIZE))
 
 
 def _excerpt(data: bytes) -> str:
@@ -601,13 +390,3 @@ def _excerpt(data: bytes) -> str:
         text = file.read(4 * _EXCERPT_CHARACTERS).decode("utf-8", "replace")
     lines = text[:_EXCERPT_CHARACTERS].splitlines()[:_EXCERPT_LINES]
     return _ANSI.sub("", "\n".join(lines))
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()

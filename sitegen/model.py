@@ -19,6 +19,7 @@ Params = tuple[tuple[str, str], ...]
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 BENCHMARK = r"[a-z0-9][a-z0-9-]{0,31}"
+METRIC = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 RUN_ID = re.compile(rf"(\d{{8}}t\d{{6}}z)-({BENCHMARK})-([a-z2-7]{{8}})")
 #: First path segments that the site itself uses; a benchmark may not take one.
 RESERVED = frozenset(
@@ -242,6 +243,28 @@ def check_label(label: str, kind: str = "environment") -> str:
     raise SitegenError(
         f"{label[:80]!r} is not a usable {kind} name",
         fix="use lower-case letters, digits, '.', '_' and '-', 64 at most",
+    )
+
+
+def check_metric(metric_id: str) -> str:
+    """Return ``metric_id`` when it is safe as a name and as an anchor on a page.
+
+    Raises SitegenError otherwise.
+    """
+    if METRIC.fullmatch(metric_id):
+        return metric_id
+    raise SitegenError(
+        f"{metric_id[:80]!r} is not a metric id",
+        fix="use lower-case letters, digits, '.', '_' and '-', 80 at most, as in fio.iops",
+    )
+
+
+def check_statistic(statistic: str) -> str:
+    """Return ``statistic`` when it is one of STATISTICS; raises SitegenError otherwise."""
+    if statistic in STATISTICS:
+        return statistic
+    raise SitegenError(
+        f"unknown statistic {statistic[:40]!r}", fix=f"use one of {', '.join(sorted(STATISTICS))}"
     )
 
 

@@ -1,6 +1,5 @@
-"""The tidy CSV: one measurement a line, in the columns that `sitegen export` writes.
-
-Cited figures come in this way, and whatever else a spreadsheet can hold.
+"""The tidy CSV: one measurement a line. Cited figures come in this way, and whatever else a
+spreadsheet can hold; what `sitegen export` writes comes in again.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from typing import cast
 
 from sitegen.errors import SitegenError
 from sitegen.model import (
-    STATISTICS,
     Measurement,
     Params,
     Provenance,
@@ -25,6 +23,8 @@ from sitegen.model import (
     Status,
     check_benchmark,
     check_label,
+    check_metric,
+    check_statistic,
     check_time,
     run_id,
 )
@@ -66,11 +66,14 @@ def read_runs(
     """Return the runs in a tidy CSV: one a benchmark, environment, source and section.
 
     A run's id is the digest of its rows, so the same file gives the same addresses each time.
-    ``environment`` stands in where a row names none, ``date`` where nothing dates a run.
-    Raises SitegenError with the line that it stumbled on; then nothing is read.
+    ``environment`` stands in where a row names none, ``date`` where nothing dates a run. A
+    column ``run_id`` only tells the runs of one file apart, and ``provenance`` is not read:
+    what somebody else collected is imported here. Raises SitegenError with the line that it
+    stumbled on; then nothing is read.
     """
     sources = sources or {}
     groups: dict[tuple[str, ...], list[Measurement]] = {}
+    seen: dict[tuple[object, ...], int] = {}
     for line, row in _rows(path, _REQUIRED):
         started = row.get("started_at", "") or date
         try:
@@ -79,14 +82,19 @@ def read_runs(
                 row.get("origin", ""),
                 row.get("section", ""),
                 check_benchmark(row["benchmark"]),
-                check_label(row["environment"] or environment),
+                _label(row["environment"] or environment),
                 started and check_time(started),
+                row.get("run_id", ""),
             )
-            groups.setdefault(key, []).append(_measurement(row))
+            found = _measurement(row)
+            _check_new(seen, (key, *_identity(found)), line)
         except SitegenError as error:
             raise SitegenError(error.what, where=f"{path}:{line}", fix=error.fix) from error
+        groups.setdefault(key, []).append(found)
+    if not groups:
+        raise SitegenError("has no rows", where=str(path))
     runs = []
-    for (source_id, origin, section, benchmark, label, started), rows in groups.items():
+    for (source_id, origin, section, benchmark, label, started, _), rows in groups.items():
         source, published = sources.get(origin or source_id, (Source(source_id), ""))
         when = started or published
         if not when:
@@ -122,13 +130,30 @@ def read_runs(
     return sorted(runs, key=lambda run: run.id)
 
 
-def _measurement(row: Mapping[str, str]) -> Measurement:
-    statistic, status = row["statistic"], row.get("status") or "ok"
-    if statistic not in STATISTICS:
+def _label(environment: str) -> str:
+    if not environment:
         raise SitegenError(
-            f"unknown statistic {statistic[:40]!r}",
-            fix=f"use one of {', '.join(sorted(STATISTICS))}",
+            "names no environment", fix="fill the column `environment`, or add --env LABEL"
         )
+    return check_label(environment)
+
+
+def _identity(row: Measurement) -> tuple[object, ...]:
+    return (row.workload, row.metric, row.statistic, row.params, row.repetition)
+
+
+def _check_new(seen: dict[tuple[object, ...], int], row: tuple[object, ...], line: int) -> None:
+    """Raise SitegenError for a second value of the same thing in the same run."""
+    first = seen.setdefault(row, line)
+    if first != line:
+        raise SitegenError(
+            f"is of the same run, workload, metric, statistic, params and repetition as line {first}",
+            fix="number them in a column `repetition`, or tell the runs apart by `started_at`",
+        )
+
+
+def _measurement(row: Mapping[str, str]) -> Measurement:
+    status = row.get("status") or "ok"
     if status not in set(Status):
         raise SitegenError(f"unknown status {status[:40]!r}")
     value = None
@@ -145,8 +170,8 @@ def _measurement(row: Mapping[str, str]) -> Measurement:
         raise SitegenError(f"repetition {repetition[:40]!r} is not a whole number from 0")
     return Measurement(
         workload=check_label(row["workload"], "workload"),
-        metric=row["metric"],
-        statistic=statistic,
+        metric=check_metric(row["metric"]),
+        statistic=check_statistic(row["statistic"]),
         unit=row["unit"],
         value=value,
         params=_params(row.get("params") or "{}"),

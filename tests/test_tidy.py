@@ -107,7 +107,8 @@ def test_an_empty_value_is_not_measured_and_never_zero(tmp_path: Path) -> None:
 
 def test_rows_are_grouped_into_runs_by_benchmark_environment_and_time(tmp_path: Path) -> None:
     rows = [f"{ROW},2025-01-01", f"{ROW},2025-01-02", f"{ROW.replace('here', 'there')},2025-01-01"]
-    found = read(tmp_path, "\n".join([f"{HEADER},started_at", *rows, rows[0]]))
+    more = rows[0].replace(",w,", ",v,")
+    found = read(tmp_path, "\n".join([f"{HEADER},started_at", *rows, more]))
     assert sorted((r.environment, r.started_at, len(r.measurements)) for r in found) == [
         ("here", "2025-01-01", 2),
         ("here", "2025-01-02", 1),
@@ -121,7 +122,7 @@ def test_a_label_of_the_command_line_stands_in_where_a_row_names_none(tmp_path: 
 
 
 def test_the_order_of_rows_is_kept_and_other_rows_give_another_address(tmp_path: Path) -> None:
-    a, b = ROW, ROW.replace("33000", "34000")
+    a, b = ROW, ROW.replace(",w,", ",v,").replace("33000", "34000")
     [first] = read(tmp_path, f"{HEADER}\n{a}\n{b}\n")
     [again] = read(tmp_path, f"{HEADER}\r\n{a}\r\n{b}\r\n")
     [other] = read(tmp_path, f"{HEADER}\n{a}\n")
@@ -146,7 +147,10 @@ def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
         ("fio,w", "f_o,w", "not a usable benchmark name"),
         ("fio,w", "fio,../w", "not a usable workload name"),
         ("here", "<b>", "not a usable environment name"),
-        ("here", "", "not a usable environment name"),
+        ("here", "", "names no environment; fill the column `environment`, or add --env"),
+        ("fio.iops", "", "'' is not a metric id"),
+        ("fio.iops", "IOPS", "'IOPS' is not a metric id"),
+        ("fio.iops", "a" * 81, "is not a metric id"),
         ("33000", "1,2", "more or fewer fields"),
         (",33000", "", "more or fewer fields"),
     ],
@@ -157,6 +161,40 @@ def test_a_row_that_is_not_understood_is_named_by_its_line(
     told = refused(tmp_path, f"{HEADER}\n{ROW}\n{ROW.replace(old, new, 1)}\n")
     assert told.startswith(":3: ")
     assert said in told
+
+
+@pytest.mark.parametrize("again", [ROW, ROW.replace("33000", "34000"), ROW.replace("33000", "")])
+def test_a_second_value_of_the_same_thing_in_one_run_is_refused(tmp_path: Path, again: str) -> None:
+    other = ROW.replace("fio.iops", "fio.bandwidth")
+    told = refused(tmp_path, f"{HEADER}\n{ROW}\n{other}\n{again}\n")
+    assert told.startswith(":4: is of the same run")
+    assert "as line 2; number them in a column `repetition`" in told
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "second"),
+    [("repetition", "0", "1"), ("params", "{}", '"{""threads"": ""8""}"')],
+)
+def test_what_tells_two_values_of_a_run_apart(
+    tmp_path: Path, column: str, first: str, second: str
+) -> None:
+    [run] = read(tmp_path, f"{HEADER},{column}\n{ROW},{first}\n{ROW},{second}\n")
+    assert len(run.measurements) == 2
+
+
+def test_run_ids_tell_the_runs_of_an_export_apart_and_are_given_anew(tmp_path: Path) -> None:
+    rows = f"{ROW},a\n{ROW.replace('33000', '34000')},b\n"
+    first, second = read(tmp_path, f"{HEADER},run_id\n{rows}")
+    assert {first.measurements[0].value, second.measurements[0].value} == {33000.0, 34000.0}
+    assert first.id != second.id
+    assert [read(tmp_path, f"{HEADER}\n{ROW}\n")[0].id] == [
+        run.id for run in (first, second) if run.measurements[0].value == 33000
+    ]
+
+
+def test_a_provenance_in_the_file_does_not_count(tmp_path: Path) -> None:
+    [run] = read(tmp_path, f"{HEADER},provenance\n{ROW},collected\n")
+    assert run.provenance == Provenance.IMPORTED
 
 
 @pytest.mark.parametrize(
@@ -186,6 +224,7 @@ def test_an_optional_column_that_is_not_understood_is_named_by_its_line(
     [
         ("", "has no column 'benchmark'"),
         (f"{HEADER.replace(',unit', '')}\n", "has no column 'unit'"),
+        (f"{HEADER}\n", "has no rows"),
         (f'{HEADER}\nfio,"w', "not CSV"),
         (f'"{HEADER}', "not CSV"),
         (f"{HEADER}\n{ROW},{'x' * 200_000}\n", "not CSV"),

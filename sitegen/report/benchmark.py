@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from sitegen.caveats import SUPERLINEAR, Rule
-from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
+from sitegen.caveats import Rule
+from sitegen.charts.spec import BarChart, Chart, LineChart
 from sitegen.compare import Analysis, Cell, Series
-from sitegen.metrics import Better, Family, Metric, Panel, family, matches
+from sitegen.metrics import family
 from sitegen.model import Provenance, Run, Sample, StepRecord
-from sitegen.quantity import DisplayUnit, significant
-from sitegen.report import costs, words
+from sitegen.quantity import DisplayUnit
+from sitegen.report import costs, panels, words
 from sitegen.report.costs import CostTable, Finding
 
-_MAX_PANELS = 12
-_MAX_DISTRIBUTIONS = 6
-#: A distribution keeps a point each so many percent, and where it passes one of these.
-_STEP = 2.0
-_TAIL = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0)
 _MAX_FIGURES = 400
 #: What the table of all figures shows; the downloads hold the rest.
 _TABLE_STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
@@ -106,12 +99,15 @@ class BenchmarkPage:
     method: str = ""
 
 
-def page(
+def page(  # noqa: PLR0913 - what a comparison page is made of
     analysis: Analysis,
     benchmark: str,
     tables: tuple[CostTable, ...],
     commands: Sequence[Command] = (),
     samples: Mapping[str, tuple[Sample, ...]] | None = None,
+    *,
+    note: str = "",
+    method: str = "",
 ) -> BenchmarkPage:
     """Return the comparison page of ``benchmark``.
 
@@ -124,7 +120,7 @@ def page(
         for label in analysis.config.environments
         if any(c.environment == label for c in cells)
     ]
-    charts = _panels(analysis, presented, cells)
+    charts = panels.panels(analysis, presented, cells)
     figures, left = _figures(analysis, cells, labels)
     efficiency = [c for c in charts if c.id.startswith("efficiency")]
     return BenchmarkPage(
@@ -136,8 +132,8 @@ def page(
         counts=_counts(analysis, benchmark, labels),
         panels=tuple(c for c in charts if isinstance(c, BarChart)),
         scaling=tuple(c for c in charts if isinstance(c, LineChart)),
-        scaling_notes=_efficiency_notes(efficiency),
-        distributions=_distributions(analysis, benchmark, samples or {}),
+        scaling_notes=panels.efficiency_notes(efficiency),
+        distributions=panels.distributions(analysis, benchmark, samples or {}),
         costs=tables,
         environments=tuple(
             (label, words.environment(analysis.config.environment(label))) for label in labels
@@ -147,15 +143,9 @@ def page(
         commands=tuple(commands),
         sources=_sources(analysis, benchmark),
         runs=_used(analysis, benchmark, labels),
+        note=note,
+        method=method,
     )
-
-
-def leading_chart(analysis: Analysis, benchmark: str) -> Chart | None:
-    """Return the first chart of a benchmark's page, for the front page."""
-    charts = _panels(analysis, family(benchmark), analysis.of(benchmark))
-    if not charts:
-        return None
-    return replace(charts[0], id=f"{benchmark}-{charts[0].id}")
 
 
 def commands_of(run: Run) -> tuple[Command, ...]:
@@ -185,376 +175,6 @@ def _counts(analysis: Analysis, benchmark: str, labels: Sequence[str]) -> str:
     return " · ".join(parts)
 
 
-def _panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list[Chart]:
-    panels = presented.panels or _generic_panels(analysis, cells)
-    charts: list[Chart] = []
-    used: set[Series] = set()
-    for index, panel in enumerate(panels):
-        chosen = [cell for cell in cells if _takes(panel, cell.series) and cell.summary]
-        if not chosen:
-            continue
-        used |= {cell.series for cell in chosen}
-        if panel.axis:
-            chart = _line_chart(analysis, presented, panel, chosen, index)
-            charts += [chart] if chart else []
-        else:
-            charts.append(_bar_chart(analysis, panel, chosen, f"panel-{index}"))
-    if presented.panels:
-        rest = [c for c in _leading_statistics(cells) if c.series not in used]
-        rest = [c for c in rest if _is_main(analysis, c)]
-        charts += [
-            _bar_chart(
-                analysis, panel, [c for c in rest if _takes(panel, c.series)], f"more-{index}"
-            )
-            for index, panel in enumerate(_own_panels(analysis, presented, rest))
-        ]
-    return charts
-
-
-def _leading_statistics(cells: Sequence[Cell]) -> list[Cell]:
-    """Leave out means where the tool also gives the value itself."""
-    plain = {s._replace(statistic="") for s in (c.series for c in cells) if s.statistic == "value"}
-    return [
-        c
-        for c in cells
-        if c.series.statistic != "mean" or c.series._replace(statistic="") not in plain
-    ]
-
-
-def _own_panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list[Panel]:
-    """Return panels for workloads that no declared panel shows, by their leading metric."""
-    if any(panel.axis for panel in presented.panels):
-        return []
-    found: dict[tuple[str, str, tuple[tuple[str, str], ...]], Panel] = {}
-    for cell in cells:
-        have = dict(cell.series.params)
-        if _leading(presented.benchmark, have) not in ("", cell.series.metric):
-            continue
-        where = tuple(p for p in cell.series.params if p[0] != "direction")
-        key = (cell.series.metric, cell.series.statistic, where)
-        if key in found:
-            continue
-        title = words.params(where, frozenset({"direction", "numjobs"}))
-        found[key] = Panel(
-            (title[:1].upper() + title[1:]) or analysis.metric(cell.series.metric).title,
-            cell.series.metric,
-            cell.series.statistic,
-            where,
-            group="direction" if "direction" in have else "",
-        )
-    return list(found.values())[:_MAX_PANELS]
-
-
-def _leading(benchmark: str, have: Mapping[str, str]) -> str:
-    """Return the metric that says most of a storage workload: rate, or latency when shallow."""
-    if benchmark != "fio":
-        return ""
-    if int(have.get("block_size", "0") or 0) >= 65536:  # noqa: PLR2004 - from here bytes count
-        return "fio.bandwidth"
-    return "fio.latency" if have.get("iodepth") in ("1", "4") else "fio.iops"
-
-
-def _generic_panels(analysis: Analysis, cells: Sequence[Cell]) -> tuple[Panel, ...]:
-    names = dict.fromkeys(
-        (c.series.metric, c.series.statistic) for c in cells if _is_main(analysis, c)
-    )
-    return tuple(
-        Panel(analysis.metric(name).title, name, statistic)
-        for name, statistic in list(names)[:_MAX_PANELS]
-    )
-
-
-def _is_main(analysis: Analysis, cell: Cell) -> bool:
-    return (
-        cell.summary is not None
-        and cell.series.statistic in ("value", "mean", "total")
-        and analysis.metric(cell.series.metric).better != Better.NONE
-    )
-
-
-def _takes(panel: Panel, series: Series) -> bool:
-    return (
-        series.metric == panel.metric
-        and series.statistic == panel.statistic
-        and panel.workload in ("", series.workload)
-        and matches(dict(series.params), panel.where)
-    )
-
-
-def _unit(metric: Metric, cells: Iterable[Cell]) -> DisplayUnit:
-    return metric.unit_for([c.summary.value for c in cells if c.summary])
-
-
-def _bar_chart(analysis: Analysis, panel: Panel, cells: Sequence[Cell], chart_id: str) -> BarChart:
-    metric = analysis.metric(panel.metric)
-    unit = _unit(metric, cells)
-    order = {label: index for index, label in enumerate(analysis.config.environments)}
-    varying = _varying(cells) - {panel.group}
-    keyed = sorted(
-        cells,
-        key=lambda c: (
-            _group_key(c, panel),
-            order.get(c.environment, len(order)),
-            c.series.workload,
-            c.series.params,
-        ),
-    )
-    groups = []
-    for name, members in groupby(keyed, key=lambda c: _group_key(c, panel)):
-        marks = tuple(_mark(analysis, cell, unit, varying) for cell in members)
-        groups.append(Group(_group_name(panel.group, name[1]), marks))
-    return BarChart(
-        id=chart_id,
-        title=panel.title,
-        subtitle=words.metric_line(metric, unit, panel.statistic),
-        unit=unit.text,
-        groups=tuple(groups),
-        summary=f"{panel.title}, {metric.title.lower()} in {unit.text or 'counts'},"
-        f" {words.count(len({c.environment for c in cells}), 'environment')}",
-    )
-
-
-def _group_key(cell: Cell, panel: Panel) -> tuple[float, str]:
-    value = dict(cell.series.params).get(panel.group, "") if panel.group else ""
-    sizes = [part for part in value.replace("-", " ").split() if part.upper().endswith("B")]
-    number = sizes[-1][:-1] if sizes else value
-    try:
-        return float(number), value
-    except ValueError:
-        return 0.0, value
-
-
-def _group_name(key: str, value: str) -> str:
-    if not key or not value:
-        return ""
-    text = words.param(key, value)
-    return text[0].upper() + text[1:]
-
-
-def _mark(analysis: Analysis, cell: Cell, unit: DisplayUnit, varying: frozenset[str]) -> Mark:
-    declared = analysis.config.environment(cell.environment)
-    extra = words.params(tuple(p for p in cell.series.params if p[0] in varying))
-    name = words.environment(declared)
-    interval = cell.summary.interval if cell.summary else None
-    return Mark(
-        label=f"{name}, {extra}" if extra else name,
-        value=cell.summary.value / unit.factor if cell.summary else None,
-        text=words.number(cell, unit),
-        hue=words.hue(declared),
-        low=interval.low / unit.factor if interval else None,
-        high=interval.high / unit.factor if interval else None,
-        doubt=cell.doubt,
-    )
-
-
-def _varying(cells: Sequence[Cell]) -> frozenset[str]:
-    """Return the parameters that tell apart two cells of one environment."""
-    found: set[str] = set()
-    by_environment: dict[str, list[dict[str, str]]] = {}
-    for cell in cells:
-        by_environment.setdefault(cell.environment, []).append(dict(cell.series.params))
-    for dicts in by_environment.values():
-        keys = {key for have in dicts for key in have}
-        found |= {key for key in keys if len({have.get(key) for have in dicts}) > 1}
-    return frozenset(found)
-
-
-def _line_chart(
-    analysis: Analysis, presented: Family, panel: Panel, cells: Sequence[Cell], index: int
-) -> LineChart | None:
-    metric = analysis.metric(panel.metric)
-    on_axis = [c for c in cells if dict(c.series.params).get(panel.axis, "").isdecimal()]
-    varying = _varying(on_axis) - {panel.axis}
-    order = {label: rank for rank, label in enumerate(analysis.config.environments)}
-    groups: dict[tuple[int, str, tuple[tuple[str, str], ...]], list[Cell]] = {}
-    for cell in on_axis:
-        extra = tuple(p for p in cell.series.params if p[0] in varying)
-        key = (order.get(cell.environment, len(order)), cell.environment, extra)
-        groups.setdefault(key, []).append(cell)
-    unit = DisplayUnit(0.01, "%") if panel.efficiency else _unit(metric, on_axis)
-    lines = []
-    patterns: dict[str, int] = {}
-    for (_, label, extra), members in sorted(groups.items()):
-        declared = analysis.config.environment(label)
-        members.sort(key=lambda c: _at(c, panel.axis))
-        points = (
-            _efficiency(members, panel.axis)
-            if panel.efficiency
-            else tuple(_point(c, panel.axis, unit) for c in members)
-        )
-        if len(points) < 2:  # noqa: PLR2004 - one point scales nothing
-            continue
-        hue = words.hue(declared)
-        pattern = patterns.get(hue, 0)
-        patterns[hue] = pattern + 1
-        name = words.environment(declared)
-        short = [
-            value
-            for value in extra
-            if dict(extra).get("keepalive") != "true" or value[0] != "scheme"
-        ]
-        told = words.params(tuple(short))
-        lines.append(Line(f"{name}, {told}" if told else name, hue, points, min(pattern, 2)))
-    if not lines:
-        return None
-    log = not panel.efficiency and metric.better == Better.HIGHER
-    subtitle = (
-        f"value ÷ ({panel.axis} × value at {_first(lines)}) · % · ↑ higher is better"
-        if panel.efficiency
-        else words.metric_line(metric, unit, panel.statistic)
-    )
-    return LineChart(
-        id=f"{'efficiency' if panel.efficiency else 'scaling'}-{index}",
-        title=panel.title,
-        subtitle=subtitle,
-        x_title=presented.axis_title or panel.axis,
-        unit=unit.text,
-        lines=tuple(lines),
-        summary=f"{panel.title} over {presented.axis_title or panel.axis}:"
-        f" {words.enumerate_words([line.label for line in lines])}",
-        x_log=True,
-        y_log=log,
-        y_zero=not log,
-        reference=100.0 if panel.efficiency else None,
-    )
-
-
-def _first(lines: Sequence[Line]) -> str:
-    return f"{min(line.points[0].x for line in lines):g}"
-
-
-def _at(cell: Cell, axis: str) -> int:
-    return int(dict(cell.series.params)[axis])
-
-
-def _point(cell: Cell, axis: str, unit: DisplayUnit) -> Point:
-    interval = cell.summary.interval if cell.summary else None
-    return Point(
-        x=_at(cell, axis),
-        y=cell.summary.value / unit.factor if cell.summary else math.nan,
-        text=words.number(cell, unit),
-        low=interval.low / unit.factor if interval else None,
-        high=interval.high / unit.factor if interval else None,
-        doubt=cell.doubt,
-    )
-
-
-def _efficiency(members: Sequence[Cell], axis: str) -> tuple[Point, ...]:
-    """Return value / (axis x value at the smallest) in percent: a contrast within a run."""
-    base = members[0]
-    if base.summary is None:
-        return ()
-    unit = base.summary.value / _at(base, axis)
-    return tuple(
-        Point(
-            x=_at(cell, axis),
-            y=100 * cell.summary.value / (unit * _at(cell, axis)),
-            text=f"{100 * cell.summary.value / (unit * _at(cell, axis)):.1f}",
-            doubt=cell.doubt or base.doubt,
-        )
-        for cell in members
-        if cell.summary
-    )
-
-
-def _efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
-    notes = []
-    for chart in charts:
-        if not isinstance(chart, LineChart):
-            continue
-        for line in chart.lines:
-            above = [p for p in line.points if p.y > 100 * SUPERLINEAR]
-            if above:
-                peak = max(above, key=lambda p: p.y)
-                notes.append(
-                    f"{chart.title.removeprefix('Scaling efficiency, ')}, {line.label}:"
-                    f" up to {peak.text} % at {peak.x:g}. More than {peak.x:g} times one thread"
-                    " cannot come from more threads: the value at 1 that it divides by is low."
-                )
-            elif len(line.points) > 1:
-                best = max(line.points[1:], key=lambda p: p.y)
-                notes.append(
-                    f"{chart.title.removeprefix('Scaling efficiency, ')}, {line.label}:"
-                    f" never above {best.text} %."
-                )
-    return tuple(notes)
-
-
-def _distributions(
-    analysis: Analysis, benchmark: str, samples: Mapping[str, tuple[Sample, ...]]
-) -> tuple[Chart, ...]:
-    """Return a cumulative distribution for each histogram series, one line an environment."""
-    found: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[str, dict[float, float]]] = {}
-    for label, rows in samples.items():
-        for row in rows:
-            if row.kind == "histogram":
-                key = (row.workload, row.metric, row.params)
-                bins = found.setdefault(key, {}).setdefault(label, {})
-                bins[row.x] = bins.get(row.x, 0.0) + row.y
-    charts = []
-    whole = {
-        (workload, params) for workload, metric_id, params in found if metric_id == "fio.latency"
-    }
-    shown = {
-        key: value
-        for key, value in found.items()
-        if key[1] != "fio.completion_latency" or (key[0], key[2]) not in whole
-    }
-    for index, ((workload, metric_id, params), by_label) in enumerate(sorted(shown.items())):
-        metric = analysis.metric(metric_id)
-        tops = [x for bins in by_label.values() for x in _body(bins)]
-        unit = metric.unit_for([sorted(tops)[len(tops) // 2]])
-        lines = tuple(
-            Line(
-                words.environment(analysis.config.environment(label)),
-                words.hue(analysis.config.environment(label)),
-                _cumulative(bins, unit),
-            )
-            for label, bins in sorted(by_label.items())
-        )
-        title = words.series(Series(benchmark, workload, metric_id, "value", params))
-        charts.append(
-            LineChart(
-                id=f"distribution-{index}",
-                title=title,
-                subtitle=f"{metric.title.lower()} · % of operations within",
-                x_title=f"{metric.title.lower()}, {unit.text}",
-                unit="%",
-                lines=lines,
-                summary=f"Distribution of {metric.title.lower()}, {title}",
-                kind="step",
-                x_log=True,
-            )
-        )
-    return tuple(charts[:_MAX_DISTRIBUTIONS])
-
-
-def _body(bins: Mapping[float, float]) -> list[float]:
-    return [x for x in bins if x > 0] or [1.0]
-
-
-def _cumulative(bins: Mapping[float, float], unit: DisplayUnit) -> tuple[Point, ...]:
-    """Return the cumulative distribution, thinned to what 352 px and the tail can show."""
-    total = sum(bins.values())
-    running = 0.0
-    kept = -_STEP
-    points = []
-    edges = list(_TAIL)
-    last = max(bins)
-    for x in sorted(bins):
-        running += bins[x]
-        share = 100 * running / total
-        if x <= 0 or not (share - kept >= _STEP or share >= edges[0] or x == last):
-            continue
-        kept = share
-        while share >= edges[0] < 100:  # noqa: PLR2004 - percent
-            edges.pop(0)
-        at = float(f"{x / unit.factor:.4g}")
-        shown = f"{share:.2f}"
-        points.append(Point(at, round(share, 3), f"within {significant(at)} {unit.text}: {shown}"))
-    return tuple(points)
-
-
 def _doubts(cells: Sequence[Cell]) -> tuple[Doubt, ...]:
     seen: dict[str, list[str]] = {}
     rules: dict[str, Rule] = {}
@@ -574,7 +194,7 @@ def _figures(
     analysis: Analysis, cells: Sequence[Cell], labels: Sequence[str]
 ) -> tuple[tuple[FigureRow, ...], int]:
     by_series: dict[Series, dict[str, Cell]] = {}
-    for cell in _leading_statistics(cells):
+    for cell in panels.leading_statistics(cells):
         if cell.series.statistic not in _TABLE_STATISTICS:
             continue
         by_series.setdefault(cell.series, {})[cell.environment] = cell
@@ -583,7 +203,7 @@ def _figures(
     for series in ordered[:_MAX_FIGURES]:
         found = by_series[series]
         metric = analysis.metric(series.metric)
-        unit = _unit(metric, found.values())
+        unit = panels.unit_of(metric, found.values())
         rows.append(
             FigureRow(
                 title=words.series(series),
@@ -656,8 +276,3 @@ def _used(analysis: Analysis, benchmark: str, labels: Sequence[str]) -> tuple[Us
             )
         )
     return tuple(rows)
-
-
-def with_text(found: BenchmarkPage, *, note: str, method: str) -> BenchmarkPage:
-    """Return the page with its rendered note and method."""
-    return replace(found, note=note, method=method)

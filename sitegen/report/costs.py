@@ -140,7 +140,9 @@ def _row(comparison: Comparison, hue: str) -> CostRow:
     return CostRow(
         title=title,
         metric_id=metric.id,
-        unit=" ".join(p for p in (metric.title.lower() + ",", statistic, unit.text) if p),
+        unit=" ".join(
+            p for p in (words.lower_first(metric.title) + ",", statistic, unit.text) if p
+        ),
         arrow=words.arrow(metric),
         share="" if comparison.share is None else percent(comparison.share),
         interval=_interval(comparison),

@@ -13,6 +13,7 @@ from sitegen.report.costs import CostTable
 from sitegen.report.overview import LatestRun
 
 _MAX_RUNS = 50
+_MAX_HEADLINES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,6 @@ class EnvironmentPage:
     headlines: tuple[Headline, ...]
     costs: tuple[CostTable, ...]
     machine: tuple[Fact, ...]
-    machine_run: str
     runs: tuple[LatestRun, ...]
     runs_all: int
 
@@ -86,7 +86,6 @@ def page(
             if table.environment == label
         ),
         machine=seen.fingerprint.facts if seen else (),
-        machine_run=seen.id if seen else "",
         runs=tuple(overview.latest_run(analysis, run) for run in newest[:_MAX_RUNS]),
         runs_all=len(newest),
     )
@@ -97,7 +96,8 @@ def _headlines(analysis: Analysis, label: str, benchmarks: Sequence[str]) -> tup
     for benchmark in benchmarks:
         cells = [c for c in analysis.of(benchmark) if c.environment == label and c.summary]
         picked = [c for c in cells if headline_of(*c.series)] or cells
-        for cell in picked[:6]:
+        picked.sort(key=lambda c: (c.series.metric, words.natural(c.series)))
+        for cell in picked[:_MAX_HEADLINES]:
             metric = analysis.metric(cell.series.metric)
             summary = cell.summary
             if summary is None:

@@ -9,8 +9,7 @@ from sitegen.charts.spec import Chart, FactorMark
 from sitegen.compare import Analysis
 from sitegen.metrics import FAMILIES, family
 from sitegen.model import Provenance, Run
-from sitegen.report import benchmark as benchmark_page
-from sitegen.report import costs, words
+from sitegen.report import costs, panels, words
 from sitegen.report.costs import CostRow, CostTable
 from sitegen.stats import Word
 
@@ -174,7 +173,7 @@ def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Ov
         if analysis.paired(benchmark):
             why = "no TEE in a metric that could be compared"
         absent = f"{words.count(count, 'environment')}, {why}"
-    chart = benchmark_page.leading_chart(analysis, benchmark)
+    chart = panels.leading_chart(analysis, benchmark)
     return OverviewGroup(benchmark, family(benchmark).title, tuple(rows), absent, chart)
 
 

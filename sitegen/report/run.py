@@ -341,7 +341,7 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: str) -
             LineChart(
                 id=f"time-{index}",
                 title=f"{key[0]}: {title}",
-                subtitle=f"{metric.title.lower()} · {unit.text} · each second",
+                subtitle=f"{words.lower_first(metric.title)} · {unit.text} · each second",
                 x_title="seconds",
                 unit=unit.text,
                 lines=lines,

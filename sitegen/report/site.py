@@ -24,7 +24,6 @@ class Site:
     base_url: str
     nav: tuple[tuple[str, str], ...]
     version: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)

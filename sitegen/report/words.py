@@ -90,8 +90,8 @@ def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
 
 
 def lower_first(text: str) -> str:
-    """Return ``text`` with its first letter small, units untouched."""
-    return text[:1].lower() + text[1:]
+    """Return ``text`` with its first letter small, unless it is an acronym: I/O, CPU."""
+    return text if text[:2].isupper() or text[1:2] == "/" else text[:1].lower() + text[1:]
 
 
 @lru_cache(maxsize=65536)
