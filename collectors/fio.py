@@ -19,6 +19,7 @@ BENCHMARK = "fio"
 SETTINGS = {
     "set": "both (default), dbench (the nine of docker-fio) or default (ours)",
     "workloads": "comma-separated workload names instead of a whole set",
+    "directory": "existing folder on the disk to measure (default: sitegen's own work folder)",
     "size": "size of the file, such as 8G (default: 2G for dbench, 4G for default)",
     "engine": "fio's I/O engine (default: libaio)",
     "runtime_s": "measured seconds of each workload",

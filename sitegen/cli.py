@@ -12,10 +12,9 @@ from sitegen import __version__
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sitegen.collect import Progress
-    from sitegen.config import Config
     from sitegen.session import Outcome
 
 
@@ -36,16 +35,20 @@ class _Commands(click.Group):
             sys.exit(SitegenError.exit_code)
 
 
+_settings = click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="The report's sitegen.toml."
+)
+_site = click.option("--output", type=click.Path(path_type=Path), help="Folder of the site.")
+_form = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of output."
+)
+
+
 def _places(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option(
+    archive = click.option(
         "--archive", type=click.Path(path_type=Path), help="Folder of the archive."
-    )(command)
-    return click.option(
-        "--config",
-        "config_file",
-        type=click.Path(path_type=Path),
-        help="The report's sitegen.toml.",
-    )(command)
+    )
+    return _settings(archive(command))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,16 +63,19 @@ def main() -> None:
 @click.option(
     "--preset",
     type=click.Choice(["quick", "standard", "thorough"]),
-    default="standard",
-    show_default=True,
-    help="How long each step runs, and how often.",
+    help="How long each step runs, and how often; standard without it.",
 )
 @click.option("--quick", is_flag=True, help="Short for --preset quick.")
 @click.option("--repeat", type=click.IntRange(1, 1000), help="Repetitions a run.")
 @click.option(
     "--sessions", type=click.IntRange(1, 1000), default=1, help="Rounds, one after another."
 )
-@click.option("--set", "settings", multiple=True, help="A collector's setting, e.g. fio.size=8g.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    help="A collector's setting, e.g. fio.size=8g; `sitegen collectors` lists them.",
+)
 @click.option("--note", default="", help="A sentence that goes with the runs.")
 @click.option("--seed", type=int, help="Seed of the order of steps; random without it.")
 @click.option("--dry-run", is_flag=True, help="Print the commands and run nothing.")
@@ -78,7 +84,7 @@ def main() -> None:
 def collect(
     environment: str,
     only: tuple[str, ...],
-    preset: str,
+    preset: str | None,
     quick: bool,
     repeat: int | None,
     sessions: int,
@@ -94,10 +100,12 @@ def collect(
     from sitegen import config, session
     from sitegen.archive import Archive
 
+    if quick and preset not in (None, "quick"):
+        raise SitegenError(f"--quick and --preset {preset} exclude each other", fix="choose one")
     settled = config.load(config_file, archive=archive)
     order = session.Order(
         environment=environment,
-        preset="quick" if quick else preset,
+        preset="quick" if quick else preset or "standard",
         only=only,
         repeat=repeat,
         sessions=sessions,
@@ -116,13 +124,24 @@ def collect(
             progress=_progress(quiet=quiet),
         )
     except session.Interrupted as interrupted:
+        _report(interrupted.outcomes, say)
         kept = sum(bool(outcome.run_id) for outcome in interrupted.outcomes)
         click.echo(f"\ninterrupted; {kept} runs are kept", err=True)
         sys.exit(130)
-    if not dry_run:
-        _report(outcomes, settled, say)
-    if not any(outcome.run_id for outcome in outcomes) and not dry_run:
-        raise SitegenError("nothing was collected", fix="install one of the tools named above")
+    if dry_run:
+        return
+    if not any(outcome.run_id for outcome in outcomes):
+        raise SitegenError(f"nothing was collected: {session.unmeasured(outcomes)}")
+    _report(outcomes, say)
+
+
+@main.command("collectors")
+@_form
+def collectors_(form: str) -> None:
+    """Show what can be measured here: each collector, its tool and its settings."""
+    from sitegen import terminal
+
+    click.echo(terminal.collectors(as_json=form == "json"), nl=False)
 
 
 @main.command("import")
@@ -147,7 +166,24 @@ def import_(
     archive: Path | None,
     config_file: Path | None,
 ) -> None:
-    """Bring in figures as a tidy CSV (the columns of `sitegen export`)."""
+    """Bring in figures as a tidy CSV, one measurement a line.
+
+    \b
+    Columns that must be there:
+      benchmark, workload, environment, metric, statistic, unit
+      value        in the base unit; empty: not measured
+    Columns that are read where they are there:
+      params       what tells one series from another: {"threads": "8"}
+      repetition   from 0
+      status       ok, failed or suspect
+      printed      as the tool or the publication prints it, with printed_unit
+      started_at   UTC, from 2025 to 2025-01-31T12:00:00Z
+      run_id       tells the runs of one environment apart; they get new ids
+      source       id of the publication, with section; origin: who took the figure
+
+    Other columns are left alone, and so is `provenance`, on purpose: what others collected is
+    imported here, whatever the file says.
+    """  # noqa: D301 - click's mark for lines that keep their breaks
     from sitegen import config, tidy
     from sitegen.archive import Archive
     from sitegen.model import Provenance
@@ -171,7 +207,7 @@ def import_(
 
 
 @main.command()
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the site.")
+@_site
 @click.option("--base-url", help="Where it will be published: for canonical links and the feed.")
 @click.option("--quiet", is_flag=True, help="Print only failures.")
 @_places
@@ -197,9 +233,7 @@ def build(
 @main.command("list")
 @click.option("--env", "environment", help="Only this environment.")
 @click.option("--only", help="Only this benchmark.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of output."
-)
+@_form
 @_places
 def list_(
     environment: str | None,
@@ -217,9 +251,7 @@ def list_(
 
 @main.command()
 @click.argument("run")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of output."
-)
+@_form
 @_places
 def show(run: str, form: str, archive: Path | None, config_file: Path | None) -> None:
     """Show one run: its id, or the last eight characters of it."""
@@ -269,28 +301,34 @@ def fsck(archive: Path | None, config_file: Path | None) -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any."
 )
-@_places
-def serve(port: int, archive: Path | None, config_file: Path | None) -> None:
+@_site
+@_settings
+def serve(port: int, output: Path | None, config_file: Path | None) -> None:
     """Serve the built site on this machine, to look at it."""
     from sitegen import config
     from sitegen import serve as serving
 
-    serving.serve(config.load(config_file, archive=archive), port, click.echo)
+    serving.serve(config.load(config_file, output=output), port, click.echo)
 
 
 @main.command()
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch to put it on.")
 @click.option("--remote", default="origin", show_default=True, help="Where to push it.")
 @click.option("--no-push", is_flag=True, help="Make the branch and leave the pushing to you.")
-@_places
+@_site
+@_settings
 def publish(
-    branch: str, remote: str, no_push: bool, archive: Path | None, config_file: Path | None
+    branch: str, remote: str, no_push: bool, output: Path | None, config_file: Path | None
 ) -> None:
-    """Put the built site on a branch that GitHub Pages serves."""
+    """Put the built site on a branch that GitHub Pages serves.
+
+    Whatever that branch held is replaced by a single commit, here and at the remote (a forced
+    push): a branch that grew by every build would not stay small.
+    """
     from sitegen import config
     from sitegen import publish as publishing
 
-    settled = config.load(config_file, archive=archive)
+    settled = config.load(config_file, output=output)
     click.echo(publishing.to_branch(settled, branch=branch, remote=remote, push=not no_push))
 
 
@@ -313,12 +351,14 @@ def _progress(*, quiet: bool) -> Callable[[Progress], None]:
     return show_it
 
 
-def _report(outcomes: list[Outcome], settled: Config, say: Callable[[str], None]) -> None:
+def _report(outcomes: Sequence[Outcome], say: Callable[[str], None]) -> None:
     for outcome in outcomes:
-        if outcome.run_id:
+        if outcome.path:
             failed = f", {outcome.failed} failed" if outcome.failed else ""
-            address = f"{settled.base_url or ''}/runs/{outcome.run_id}/"
-            say(f"{outcome.benchmark}: {outcome.measured} measurements{failed}; page {address}")
+            folder = outcome.path.absolute()
+            here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+            say(f"{outcome.benchmark}: {outcome.measured} measurements{failed}; {here}")
+            say(f"  `sitegen build` makes its page at runs/{outcome.run_id}/")
 
 
 if __name__ == "__main__":

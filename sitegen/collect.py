@@ -13,6 +13,7 @@ import hashlib
 import math
 import os
 import random
+import re
 import resource
 import secrets
 import shutil
@@ -35,6 +36,7 @@ from sitegen.model import (
     Comparability,
     Fingerprint,
     Measurement,
+    MetricDefinition,
     Parameter,
     Params,
     Provenance,
@@ -44,6 +46,9 @@ from sitegen.model import (
     StepRecord,
     ToolIdentity,
     check_benchmark,
+    check_label,
+    check_metric,
+    check_statistic,
     run_id,
 )
 from sitegen.redact import Redactor
@@ -51,6 +56,7 @@ from sitegen.redact import Redactor
 PRESETS = ("quick", "standard", "thorough")
 REPETITIONS = {"quick": 1, "standard": 3, "thorough": 5}
 _PR_SET_PDEATHSIG = 1
+_FILE = re.compile(r"[A-Za-z0-9._+-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,10 @@ class Missing:
 
     what: str
     install: str = ""
+
+    def __str__(self) -> str:
+        """Return both in words."""
+        return f"{self.what}; install it with: {self.install}" if self.install else self.what
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +114,14 @@ class Plan:
     """What one collector will do: ``prepare`` once in order, then ``steps`` once a repetition.
 
     ``about_s`` estimates the time of one repetition, for the progress display.
+    ``definitions`` say what the metrics are that sitegen does not know; the run carries them.
     """
 
     steps: tuple[Step, ...]
     parameters: tuple[Parameter, ...] = ()
     prepare: tuple[Step, ...] = ()
     about_s: float = 0.0
+    definitions: tuple[MetricDefinition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,25 +300,47 @@ class Progress:
     failed: str = ""
 
 
-def collectors() -> dict[str, Collector]:
-    """Return the installed collectors by benchmark name, in alphabetical order.
+class Collectors(Mapping[str, Collector]):
+    """The installed collectors by benchmark name, in alphabetical order.
 
-    Raises SitegenError when one cannot be loaded or takes a reserved name.
+    Names cost nothing; a collector is imported when it is asked for, which raises SitegenError
+    when it cannot be.
     """
-    return {point.name: load_collector(point) for point in _entry_points()}
+
+    def __init__(self) -> None:
+        """Read the entry points of the installed packages."""
+        points = entry_points(group="sitegen.collectors")
+        self._points = {point.name: point for point in sorted(points, key=lambda p: p.name)}
+
+    def __getitem__(self, benchmark: str) -> Collector:
+        return load_collector(self._points[benchmark])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __contains__(self, benchmark: object) -> bool:
+        return benchmark in self._points  # the inherited one would import it
+
+
+def collectors() -> Collectors:
+    """Return the installed collectors."""
+    return Collectors()
 
 
 def load_collector(point: EntryPoint) -> Collector:
-    """Import one collector and check that it is one."""
+    """Import one collector; raises SitegenError when that fails or it is not one."""
     try:
         check_benchmark(point.name)
     except SitegenError as error:
         raise SitegenError(error.what, where=point.value, fix="rename its entry point") from error
     try:
         module: ModuleType = point.load()
-    except ImportError as error:
+    except (Exception, SystemExit) as error:
         raise SitegenError(
-            f"collector {point.name!r} cannot be imported: {error}",
+            f"collector {point.name!r} cannot be imported: {_told(error)}",
             where=point.value,
             fix="reinstall the package that provides it",
         ) from error
@@ -317,40 +351,84 @@ def load_collector(point: EntryPoint) -> Collector:
             where=point.value,
             fix="see CONTRIBUTING.md, 'Add a collector'",
         )
+    if point.name != module.BENCHMARK:
+        raise SitegenError(
+            f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}",
+            where=point.value,
+            fix="give both the same name",
+        )
     return cast("Collector", module)
 
 
-def method_note(collector: Collector) -> str:
-    """Return the Markdown note that lies beside the collector's module, or nothing."""
-    path = Path(str(cast("ModuleType", collector).__file__)).with_suffix(".md")
+def method_note(benchmark: str | Collector) -> str:
+    """Return the Markdown note that lies beside the module of a benchmark's collector.
+
+    Nothing when there is none, or the collector is not installed here or cannot be loaded: a
+    report is also built where nothing is measured.
+    """
+    name = benchmark if isinstance(benchmark, str) else benchmark.BENCHMARK
+    try:
+        module = cast("ModuleType", collectors()[name])
+    except (KeyError, SitegenError):
+        return ""
+    path = Path(str(module.__file__)).with_suffix(".md")
     return path.read_text("utf-8") if path.is_file() else ""
+
+
+def detect(collector: Collector, host: Host) -> ToolIdentity | Missing:
+    """Return what the collector detects; raises SitegenError when it fails at that."""
+    with _blamed("detect", collector.BENCHMARK):
+        return collector.detect(host)
 
 
 def check_settings(collector: Collector, settings: Mapping[str, str]) -> None:
     """Raise SitegenError for a setting that the collector does not know.
 
-    Also when the setting ``directory`` names no existing folder: a mistyped path must not be
-    created and then benchmarked.
+    Also when the setting ``directory``, of a collector that measures a disk, names no existing
+    folder: a mistyped path must not be created and then benchmarked.
     """
-    known = {*collector.SETTINGS, "directory"}
-    if unknown := sorted(set(settings) - known):
+    if unknown := sorted(set(settings) - set(collector.SETTINGS)):
+        known = f"it knows {', '.join(sorted(collector.SETTINGS))}"
         raise SitegenError(
             f"{collector.BENCHMARK} has no setting {unknown[0]!r}",
             where="--set",
-            fix=f"it knows {', '.join(sorted(known))}",
+            fix=known if collector.SETTINGS else "it knows none",
         )
     if "directory" in settings and not Path(settings["directory"]).is_dir():
         raise SitegenError(
             f"{settings['directory']} is not an existing folder",
-            where="--set directory",
+            where=f"--set {collector.BENCHMARK}.directory",
             fix="create it on the disk that is to be measured",
         )
 
 
 def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:
-    """Return the collector's plan; raises SitegenError as check_settings does."""
+    """Return the collector's plan; raises SitegenError as check_settings and check_plan do."""
     check_settings(collector, request.settings)
-    return collector.plan(tool, request)
+    with _blamed("plan", collector.BENCHMARK):
+        plan = collector.plan(tool, request)
+        check_plan(plan)
+    return plan
+
+
+def check_plan(plan: Plan) -> None:
+    """Raise SitegenError for a plan whose results could not be archived.
+
+    Found before anything runs, because afterwards it would cost the run.
+    """
+    names = [step.name for step in (*plan.prepare, *plan.steps)]
+    for name in names:
+        check_label(name, "step")
+        if names.count(name) > 1:
+            raise SitegenError(f"two steps are called {name!r}")
+    if not plan.steps:
+        raise SitegenError("there is no step")
+    for step in (*plan.prepare, *plan.steps):
+        check_label(step.workload, "workload")
+        for row in step.expects:
+            _check_measurement(row)
+    for definition in plan.definitions:
+        check_metric(definition.id)
 
 
 @contextlib.contextmanager
@@ -430,6 +508,7 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         boot=fingerprint.boot_hash(host.root),
         seed=seed,
         tool=replace(tool, path=redact(tool.path)),
+        definitions=plan.definitions,
         parameters=(
             *(replace(p, value=redact(p.value)) for p in plan.parameters),
             Parameter("preset", request.preset, Comparability.MUST_MATCH),
@@ -484,36 +563,28 @@ class _Record:
         raw, conditions = self._run(step, host)
         self._keep(step, raw, conditions, repetition)
         problem = ""
-        reading = Reading(())
+        rows: tuple[Measurement, ...] = ()
+        samples: tuple[Sample, ...] = ()
         try:
-            reading = self.collector.parse(step, raw)
+            with _blamed("parse"):
+                rows, samples, problem = _usable(self.collector.parse(step, raw))
         except SitegenError as error:
             problem = str(error)
         if raw.exit_code != 0 and not problem:
             problem = f"{step.argv[0]} ended with code {raw.exit_code}"
-        found = {(m.metric, m.statistic, m.params) for m in reading.measurements}
-        self.measurements += [
-            m._replace(repetition=repetition)
-            if m.value is None or math.isfinite(m.value)
-            else m._replace(repetition=repetition, value=None, status=Status.FAILED)
-            for m in reading.measurements
-        ]
-        self.measurements += [
-            m._replace(repetition=repetition, status=Status.FAILED)
-            for m in step.expects
-            if (m.metric, m.statistic, m.params) not in found
-        ]
-        self.samples += [
-            s._replace(repetition=repetition)
-            for s in reading.samples
-            if math.isfinite(s.x) and math.isfinite(s.y)
-        ]
+        found = {_series(row) for row in rows}
+        missing = (
+            row._replace(status=Status.FAILED) for row in step.expects if _series(row) not in found
+        )
+        self.measurements += [row._replace(repetition=repetition) for row in (*rows, *missing)]
+        self.samples += [sample._replace(repetition=repetition) for sample in samples]
         return problem
 
     def _run(self, step: Step, host: Host) -> tuple[RawOutput, dict[str, float]]:
         before = fingerprint.activity(host.root)
         try:
-            raw = self.collector.run(step, host)
+            with _blamed("run"):
+                raw = _checked(self.collector.run(step, host))
         except SitegenError as error:
             # A step that cannot even be started has failed; the others go on.
             told = f"sitegen: {error}\n".encode()
@@ -552,8 +623,65 @@ class _Record:
         )
 
 
-def _entry_points() -> list[EntryPoint]:
-    return sorted(entry_points(group="sitegen.collectors"), key=lambda point: point.name)
+def _checked(raw: RawOutput) -> RawOutput:
+    for name in raw.files:
+        if not _FILE.fullmatch(name):
+            raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
+    return raw
+
+
+def _series(row: Measurement) -> tuple[object, ...]:
+    return (row.workload, row.metric, row.statistic, row.params)
+
+
+def _usable(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Sample, ...], str]:
+    """Return what of a reading can be archived, and what is wrong with the rest or nothing."""
+    rows: dict[tuple[object, ...], Measurement] = {}
+    problem = ""
+    for row in reading.measurements:
+        wrong = _wrong(row) or (f"{row.metric} is given twice" if _series(row) in rows else "")
+        if not wrong:
+            rows[_series(row)] = row
+            if row.value is not None and not math.isfinite(row.value):
+                wrong = f"{row.metric} is {row.value}"
+                rows[_series(row)] = row._replace(value=None, status=Status.FAILED)
+        problem = problem or wrong
+    samples = (s for s in reading.samples if math.isfinite(s.x) and math.isfinite(s.y))
+    return tuple(rows.values()), tuple(samples), problem
+
+
+def _wrong(row: Measurement) -> str:
+    try:
+        _check_measurement(row)
+    except SitegenError as error:
+        return str(error)
+    return ""
+
+
+def _check_measurement(row: Measurement) -> None:
+    check_label(row.workload, "workload")
+    check_metric(row.metric)
+    check_statistic(row.statistic)
+    if row.status not in set(Status):
+        raise SitegenError(f"{row.metric} has an unknown status {row.status!r}")
+    for text in (row.unit, row.printed or "", *(part for pair in row.params for part in pair)):
+        if not text.isprintable():
+            raise SitegenError(f"{row.metric} has a text with a control character: {text[:40]!r}")
+
+
+@contextlib.contextmanager
+def _blamed(what: str, where: str = "") -> Iterator[None]:
+    """Turn an error in a collector into one line: a bug in one must not end the others."""
+    try:
+        yield
+    except SitegenError:
+        raise
+    except Exception as error:
+        raise SitegenError(f"{what} failed: {_told(error)}", where=where) from error
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 def _die_with_parent() -> None:

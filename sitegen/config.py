@@ -115,9 +115,11 @@ def load(
     _known(data, {"site": dict, "environments": dict}, where, "")
     site = data.get("site", {})
     _known(site, _SITE, where, "site.")
-    base_url = base_url or site.get("base_url", "")
-    if base_url and not base_url.startswith(("https://", "http://")):
-        raise SitegenError("site.base_url must begin with https://", where=where)
+    base_url = (
+        _address(base_url, "--base-url")
+        if base_url
+        else _address(site.get("base_url", ""), f"{where}: site.base_url")
+    )
     window_days = site.get("window_days", 90)
     if not 1 <= window_days <= MAX_WINDOW_DAYS:
         raise SitegenError(f"site.window_days is {window_days}", where=where, fix="use 1 to 36500")
@@ -134,6 +136,12 @@ def load(
         pinned=tuple(check_run_id(str(run)) for run in site.get("pinned", [])),
         environments=_environments(data.get("environments", {}), where),
     )
+
+
+def _address(text: str, where: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise SitegenError("must begin with https:// or http://", where=where)
+    return text
 
 
 def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environment]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -18,6 +18,21 @@ class DisplayUnit:
     def number(self, value: float, digits: int = 3) -> str:
         """Return ``value`` in this unit with ``digits`` significant digits, no unit."""
         return significant(value / self.factor, digits)
+
+    def places(self, values: Sequence[float], digits: int = 3) -> int:
+        """Return the decimals with which all of ``values`` keep ``digits`` significant digits.
+
+        One form for values that stand in a row: they align, and formatting them costs a tenth.
+        """
+        least = min(map(abs, values), default=0.0) / self.factor
+        if not 0 < least < math.inf:
+            return digits - 1
+        return min(max(digits - 1 - math.floor(math.log10(least)), 0), _MAX_PLACES)
+
+    def fixed(self, value: float, places: int) -> str:
+        """Return ``value`` in this unit with ``places`` decimals, no unit."""
+        text = f"{value / self.factor:,.{places}f}"
+        return text.replace("-", MINUS) if value < 0 else text
 
 
 #: Base unit -> display scales, smallest first.
@@ -52,6 +67,7 @@ _PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s
 #: The sign that pages print; a hyphen is shorter than a plus and breaks lines.
 MINUS = "\N{MINUS SIGN}"
 _ROUNDS_UP = 0.99995
+_MAX_PLACES = 12
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 
 
@@ -89,7 +105,7 @@ def significant(value: float, digits: int = 3) -> str:
             return "not a number"
         return "∞" if value > 0 else f"{MINUS}∞"
     places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
-    text = f"{value:,.{min(places, 12)}f}"
+    text = f"{value:,.{min(places, _MAX_PLACES)}f}"
     return text.replace("-", MINUS)
 
 

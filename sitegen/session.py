@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sitegen import fingerprint, redact
@@ -21,12 +22,13 @@ from sitegen.collect import (
     Request,
     check_settings,
     collectors,
+    detect,
     execute,
     make_plan,
     scratch,
 )
 from sitegen.errors import SitegenError
-from sitegen.model import Status, ToolIdentity, check_label
+from sitegen.model import Status, check_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one benchmark: a run, or the reason why there is none."""
+    """What became of one benchmark: a run, or the reason why there is none.
+
+    ``complete`` is false when Ctrl-C ended the run before its last repetition.
+    """
 
     benchmark: str
     run_id: str = ""
@@ -54,6 +59,7 @@ class Outcome:
     skipped: str = ""
     failed: int = 0
     measured: int = 0
+    complete: bool = True
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
@@ -75,26 +81,22 @@ def collect(
 ) -> list[Outcome]:
     """Run every collector that can run here and write its run; return what became of each.
 
-    A missing tool is a skip with the command that installs it. A collector that fails as a
-    whole is reported and the others go on. Raises SitegenError for an order that makes no
-    sense, before anything runs, and Interrupted on Ctrl-C.
+    A missing tool is a skip with the command that installs it. A collector that cannot be
+    loaded or fails as a whole is reported and the others go on. Raises SitegenError for an
+    order that makes no sense, before anything runs, and Interrupted on Ctrl-C.
     """
     check_label(order.environment)
-    available = collectors()
-    chosen = _chosen(available, order)
-    for benchmark, settings in order.settings.items():
-        check_settings(available[benchmark], settings)
+    chosen, outcomes = _loaded(order)
+    for outcome in outcomes:
+        say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
     host = Host()
-    outcomes: list[Outcome] = []
     for number in range(order.sessions):
         if order.sessions > 1:
             say(f"session {number + 1} of {order.sessions}")
         session = secrets.token_hex(6)
-        for benchmark in chosen:
+        for benchmark, collector in chosen.items():
             try:
-                outcome = _one(
-                    available[benchmark], order, archive, workdir, host, session, say, progress
-                )
+                outcome = _one(collector, order, archive, workdir, host, session, say, progress)
             except SitegenError as error:
                 outcome = Outcome(benchmark, skipped=str(error))
             except KeyboardInterrupt:
@@ -102,7 +104,7 @@ def collect(
             outcomes.append(outcome)
             if outcome.skipped:
                 say(f"{benchmark}: skipped: {outcome.skipped}")
-            if outcome.run_id and not _whole(archive, outcome):
+            if not outcome.complete:
                 raise Interrupted(outcomes)
     return outcomes
 
@@ -118,10 +120,9 @@ def _one(  # noqa: PLR0913 - the parts of a session
     progress: Callable[[Progress], None],
 ) -> Outcome:
     benchmark = collector.BENCHMARK
-    tool = collector.detect(host)
+    tool = detect(collector, host)
     if isinstance(tool, Missing):
-        fix = f"; install it with: {tool.install}" if tool.install else ""
-        return Outcome(benchmark, skipped=f"{tool.what}{fix}")
+        return Outcome(benchmark, skipped=f"missing: {tool}")
     settings = order.settings.get(benchmark, {})
     with scratch(settings, workdir) as folder:
         request = Request(
@@ -134,7 +135,9 @@ def _one(  # noqa: PLR0913 - the parts of a session
         )
         plan = make_plan(collector, tool, request)
         if order.dry_run:
-            _show(plan, tool, request, say)
+            say(f"# {tool.name} {tool.version}, {request.repetitions} times")
+            for line in _commands(plan, folder):
+                say(line)
             return Outcome(benchmark)
         total_s = plan.about_s * request.repetitions
         say(
@@ -167,6 +170,7 @@ def _one(  # noqa: PLR0913 - the parts of a session
         path=path,
         failed=failed,
         measured=len(collected.run.measurements) - failed,
+        complete=collected.run.complete,
     )
 
 
@@ -187,27 +191,57 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _chosen(available: Mapping[str, Collector], order: Order) -> list[str]:
+def unmeasured(outcomes: Sequence[Outcome]) -> str:
+    """Return why benchmarks have no run, each reason once."""
+    reasons = dict.fromkeys(f"{o.benchmark}: {o.skipped}" for o in outcomes if o.skipped)
+    return " | ".join(reasons)
+
+
+def _loaded(order: Order) -> tuple[dict[str, Collector], list[Outcome]]:
+    """Return the collectors that were asked for, and a skip for each that is broken."""
+    available = collectors()
+    chosen: dict[str, Collector] = {}
+    broken: list[Outcome] = []
+    for benchmark in _chosen(available, order):
+        try:
+            chosen[benchmark] = available[benchmark]
+        except SitegenError as error:
+            broken.append(Outcome(benchmark, skipped=str(error)))
+            continue
+        check_settings(chosen[benchmark], order.settings.get(benchmark, {}))
+    return chosen, broken
+
+
+def _chosen(available: Collection[str], order: Order) -> list[str]:
     for name in (*order.only, *order.settings):
         if name not in available:
             raise SitegenError(
                 f"no collector {name!r}", fix=f"installed: {', '.join(sorted(available))}"
+            )
+    for name in order.settings:
+        if order.only and name not in order.only:
+            raise SitegenError(
+                f"{name} is not among the benchmarks that --only names",
+                where=f"--set {name}.{next(iter(order.settings[name]), '')}",
+                fix=f"add --only {name}, or leave the setting out",
             )
     if order.preset not in REPETITIONS:
         raise SitegenError(f"no preset {order.preset!r}", fix=f"use {', '.join(REPETITIONS)}")
     return [name for name in available if not order.only or name in order.only]
 
 
-def _whole(archive: Archive, outcome: Outcome) -> bool:
-    run, _, _ = archive.manifest(archive.find(outcome.run_id))
-    return run.complete
-
-
-def _show(plan: Plan, tool: ToolIdentity, request: Request, say: Callable[[str], None]) -> None:
-    say(f"# {tool.name} {tool.version}, {request.repetitions} repetitions")
+def _commands(plan: Plan, folder: Path) -> Iterator[str]:
+    """Yield the plan as lines for a shell, in a new folder beside the run's own."""
+    yield f'WORK=$(mktemp -d {shlex.quote(str(folder.parent))}/sitegen-XXXXXX) && cd "$WORK"'
     for step in (*plan.prepare, *plan.steps):
-        argv = (word.replace(str(request.scratch), "$WORK") for word in step.argv)
-        say(shlex.join(replace(step, argv=tuple(argv)).argv))
+        yield " ".join(_word(word, str(folder)) for word in step.argv)
+
+
+def _word(word: str, folder: str) -> str:
+    if folder not in word:
+        return shlex.quote(word)
+    parts = [re.sub(r'(["$`\\])', r"\\\1", part) for part in word.split(folder)]
+    return f'"{"$WORK".join(parts)}"'
 
 
 def _minutes(seconds: float) -> str:

@@ -166,7 +166,7 @@ def slowdown_interval(
 def verdict(  # noqa: PLR0911 - one return a word
     side: Summary, baseline: Summary, interval: Interval | None, margin: float
 ) -> Word:
-    """Return the word for a slowdown interval, by DESIGN's rule of runs.
+    """Return the word for a slowdown interval, by the number of runs and then by its ends.
 
     *slower* and *faster* need an interval that excludes 1 and an effect past ``margin``;
     *no difference* an interval inside it.

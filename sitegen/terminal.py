@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from sitegen import collect
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
 from sitegen.quantity import display
@@ -14,12 +15,11 @@ from sitegen.quantity import display
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sitegen.collect import Progress
     from sitegen.config import Config
     from sitegen.model import Run
 
 
-def progress_line(progress: Progress) -> str:
+def progress_line(progress: collect.Progress) -> str:
     """Return where a collection stands, as one line."""
     what = "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
     width = len(str(progress.total))
@@ -27,6 +27,39 @@ def progress_line(progress: Progress) -> str:
         f"  [{progress.done + 1:{width}}/{progress.total}] {progress.benchmark}"
         f" {progress.step}, {what}"
     )
+
+
+def collectors(*, as_json: bool) -> str:
+    """Return the installed collectors: the tool that each finds here, or why not; its settings."""
+    rows = [_collector(name) for name in collect.collectors()]
+    if as_json:
+        return _json(rows)
+    lines: list[str] = []
+    for row in rows:
+        tool, name = row["tool"], row["benchmark"]
+        if tool:
+            lines.append(f"{name}: {tool['name']} {tool['version']}, {tool['path']}")
+        else:
+            lines.append(f"{name}: {row['problem']}")
+        width = max((len(setting) for setting in row["settings"]), default=0)
+        lines += [
+            f"  --set {name}.{setting.ljust(width)}  {text}"
+            for setting, text in row["settings"].items()
+        ]
+    return "\n".join(lines or ["no collector is installed"]) + "\n"
+
+
+def _collector(name: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"benchmark": name, "tool": None, "problem": "", "settings": {}}
+    try:
+        collector = collect.collectors()[name]
+        row["settings"] = dict(collector.SETTINGS)
+        found = collect.detect(collector, collect.Host())
+    except SitegenError as error:
+        return {**row, "problem": str(error)}
+    if isinstance(found, collect.Missing):
+        return {**row, "problem": f"missing: {found}"}
+    return {**row, "tool": dataclasses.asdict(found)}
 
 
 def runs(config: Config, environment: str | None, benchmark: str | None, *, as_json: bool) -> str:

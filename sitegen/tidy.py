@@ -1,5 +1,6 @@
-"""The tidy CSV: one measurement a line. Cited figures come in this way, and whatever else a
-spreadsheet can hold; what `sitegen export` writes comes in again.
+"""The tidy CSV: one measurement a line, in the columns that `sitegen export` writes.
+
+Cited figures come in this way, and whatever else a spreadsheet can hold.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ MAX_BYTES = 100_000_000
 MAX_ROWS = 500_000
 MAX_VALUE = 1e100  # no quantity is as large, and sums and squares of it stay finite
 _REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "unit", "value")
+#: What else is read where it is there; further columns are left alone.
+_OPTIONAL = (
+    *("params", "repetition", "status", "printed", "printed_unit"),
+    *("started_at", "run_id", "source", "origin", "section"),
+)
+COLUMNS = (*_REQUIRED, *_OPTIONAL)
 
 
 def read_sources(path: Path) -> dict[str, tuple[Source, str]]:
@@ -147,7 +154,7 @@ def _check_new(seen: dict[tuple[object, ...], int], row: tuple[object, ...], lin
     first = seen.setdefault(row, line)
     if first != line:
         raise SitegenError(
-            f"is of the same run, workload, metric, statistic, params and repetition as line {first}",
+            f"has the run, workload, metric, statistic, params and repetition of line {first}",
             fix="number them in a column `repetition`, or tell the runs apart by `started_at`",
         )
 

@@ -29,7 +29,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Measurement
 
 BENCHMARK = "{name}"
-SETTINGS = {{"program": "what the shell runs"}}
+SETTINGS = {{"program": "what the shell runs", "directory": "the folder that it gets"}}
 
 def detect(host):
     path = host.find("{tool}")

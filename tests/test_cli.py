@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from sitegen import __version__
+from sitegen import __version__, tidy
 from sitegen.archive import Archive
 from sitegen.cli import main
 from sitegen.exporting import COLUMNS
@@ -134,6 +134,8 @@ def test_without_an_archive_a_command_says_so(folder: Path, words: list[str]) ->
         (["--set", "bogus.size=8g"], "no collector 'bogus'"),
         (["--set", "fio.directory=/no/such/folder"], "is not an existing folder"),
         (["--only", "bogus"], "no collector 'bogus'"),
+        (["--only", "fio", "--set", "7z.threads=1"], "7z is not among the benchmarks"),
+        (["--preset", "thorough"], "--quick and --preset thorough exclude each other"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_in_one_line(
@@ -307,10 +309,73 @@ def test_collecting_says_what_it_took_and_where_its_page_will_be(
     result = run("collect", "--env", "x", "--only", "shell", "--quick", "--note", "why")
     assert result.exit_code == 0, result.output
     known = only_run(folder)
-    assert result.stdout.splitlines()[-1] == f"shell: 2 measurements; page /runs/{known}/"
+    assert result.stdout.splitlines()[-2:] == [
+        f"shell: 2 measurements; archive/x/{known}",
+        f"  `sitegen build` makes its page at runs/{known}/",
+    ]
     assert "[1/2] shell s-" in result.stderr
     [row] = json.loads(run("list", "--format", "json").stdout)
     assert row["preset"] == "quick"
+
+
+def test_a_run_elsewhere_is_named_by_its_whole_path(
+    folder: Path, install: Callable[..., str]
+) -> None:
+    install("shell")
+    elsewhere = folder.parent / "elsewhere"
+    words = ["collect", "--env", "x", "--only", "shell", "--quick", "--archive", str(elsewhere)]
+    assert f"; {elsewhere}/x/" in run(*words).stdout
+
+
+def test_the_collectors_are_listed_with_their_tools_and_settings(
+    install: Callable[..., str],
+) -> None:
+    install("shell")
+    install("absent", tool="no-such-tool-here")
+    install("broken", source="raise TypeError('no')")
+    text = run("collectors").stdout
+    assert re.search(r"^shell: sh 1\.0, /.*/sh$", text, re.MULTILINE)
+    assert "  --set shell.program    what the shell runs\n" in text
+    assert "absent: missing: no-such-tool-here; install it with: apt-get install" in text
+    assert "cannot be imported: TypeError: no" in text
+    found = {
+        row["benchmark"]: row for row in json.loads(run("collectors", "--format", "json").stdout)
+    }
+    assert {"7z", "ab", "fio", "shell", "absent", "broken"} <= set(found)
+    assert found["shell"]["tool"]["version"] == "1.0"
+    assert found["shell"]["problem"] == ""
+    assert list(found["shell"]["settings"]) == ["program", "directory"]
+    assert found["absent"]["tool"] is None
+    assert found["absent"]["problem"].startswith("missing: no-such-tool-here")
+    assert found["broken"]["settings"] == {}
+
+
+def test_the_help_of_import_names_every_column_that_is_read() -> None:
+    words = set(re.findall(r"\w+", run("import", "--help").stdout))
+    assert {*tidy.COLUMNS, "provenance"} <= words
+
+
+def test_what_is_exported_comes_in_again_as_imported(filled: Path) -> None:
+    (filled / "figures.csv").write_text(f"{HEADER}\n{ROW}\n")
+    assert run("import", "figures.csv", "--date", "2025-03-02").exit_code == 0
+    assert run("export", "--output", "all.csv").exit_code == 0
+    result = run("import", "all.csv", "--archive", "again", "--date", "2025")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(run("list", "--archive", "again", "--format", "json").stdout)
+    assert [(row["environment"], row["provenance"]) for row in rows] == [("host", "imported")] * 2
+
+
+@pytest.mark.parametrize("command", ["serve", "publish"])
+def test_what_is_done_with_a_site_takes_its_folder_and_no_archive(
+    folder: Path, command: str
+) -> None:
+    assert "other: no built site" in refused(command, "--output", "other")
+    assert "No such option" in run(command, "--archive", "x").stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_publishing_says_that_it_replaces_the_branch() -> None:
+    assert "replaced by a single commit" in " ".join(run("publish", "--help").stdout.split())
 
 
 def test_quiet_prints_failures_alone(folder: Path, install: Callable[..., str]) -> None:
@@ -331,7 +396,10 @@ def test_nothing_to_collect_with_is_an_error_after_the_skips(
     result = run("collect", "--env", "x", "--only", "absent")
     assert result.exit_code == 2
     assert "install it with: apt-get install no-such-tool-here" in result.stdout
-    assert "nothing was collected" in result.stderr
+    assert result.stderr == (
+        "sitegen: nothing was collected: absent: missing: no-such-tool-here;"
+        " install it with: apt-get install no-such-tool-here\n"
+    )
     assert not (folder / "archive").exists()
 
 

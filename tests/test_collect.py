@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import psutil
 import pytest
@@ -26,6 +26,7 @@ from sitegen.collect import (
     Step,
     check_settings,
     collectors,
+    detect,
     execute,
     load_collector,
     make_plan,
@@ -33,7 +34,15 @@ from sitegen.collect import (
     scratch,
 )
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Fingerprint, Measurement, Parameter, Status, ToolIdentity
+from sitegen.model import (
+    Comparability,
+    Fingerprint,
+    Measurement,
+    MetricDefinition,
+    Parameter,
+    Status,
+    ToolIdentity,
+)
 from sitegen.redact import Redactor
 
 MACHINES = Path(__file__).parent / "machines"
@@ -50,7 +59,7 @@ class Shell:
     interrupt_at: int = -1  # Ctrl-C is pressed at this execution, counted from 0
     executed: int = 0
     BENCHMARK: ClassVar[str] = "shell"
-    SETTINGS: ClassVar[dict[str, str]] = {"size": "how much"}
+    SETTINGS: ClassVar[dict[str, str]] = {"size": "how much", "directory": "where"}
 
     def detect(self, host: Host) -> ToolIdentity | Missing:
         path = host.find("sh")
@@ -279,6 +288,159 @@ def test_progress_says_where_a_collection_stands() -> None:
     ]
 
 
+ROW = Measurement("w", "shell.x", "value", "s", 1.0)
+BAD_ROWS = [
+    (ROW._replace(metric="Shell X"), "'Shell X' is not a metric id"),
+    (ROW._replace(statistic="average"), "unknown statistic 'average'"),
+    (ROW._replace(workload="../w"), "not a usable workload name"),
+    (ROW._replace(status="fine"), "unknown status 'fine'"),
+    (ROW._replace(unit="s\n"), "control character"),
+    (ROW._replace(params=(("a", "\x1f"),)), "control character"),
+]
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ((), "there is no step"),
+        ((Step("a", "w", ("sh",), 1.0), Step("a", "w", ("sh",), 1.0)), "two steps are called 'a'"),
+        ((Step("../a", "w", ("sh",), 1.0),), "not a usable step name"),
+        ((Step("a", "", ("sh",), 1.0),), "not a usable workload name"),
+        *(((Step("a", "w", ("sh",), 1.0, expects=(row,)),), said) for row, said in BAD_ROWS),
+    ],
+)
+def test_a_plan_that_cannot_be_archived_is_refused_before_anything_runs(
+    steps: tuple[Step, ...], said: str
+) -> None:
+    class Planned(Shell):
+        def plan(self, tool: ToolIdentity, request: Request) -> Plan:  # noqa: ARG002 - the protocol
+            return Plan(steps)
+
+    with pytest.raises(SitegenError) as raised:
+        make_plan(Planned({}), ToolIdentity("sh", "1"), request())
+    assert said in str(raised.value)
+
+
+def test_a_step_may_not_share_its_name_with_a_preparation() -> None:
+    with pytest.raises(SitegenError, match="two steps are called 'a'"):
+        make_plan(Shell({"a": "echo 1"}, {"a": "true"}), ToolIdentity("sh", "1"), request())
+
+
+def test_the_definitions_of_a_plan_go_with_its_run_and_have_ids_that_are_usable() -> None:
+    class Defining(Shell):
+        ID: ClassVar[str] = "shell.x"
+
+        def plan(self, tool: ToolIdentity, request: Request) -> Plan:
+            own = MetricDefinition(self.ID, "Apples", "s", "lower", "How many.")
+            return replace(super().plan(tool, request), definitions=(own,))
+
+    [own] = whole(Defining({"a": "echo 1"})).run.definitions
+    assert own == MetricDefinition("shell.x", "Apples", "s", "lower", "How many.")
+    Defining.ID = "Shell X"
+    with pytest.raises(SitegenError, match="'Shell X' is not a metric id"):
+        whole(Defining({"a": "echo 1"}))
+
+
+def reads(reading: Callable[[Step], object]) -> tuple[Collected, list[str]]:
+    """Collect step ``good`` as it is and step ``bad`` with ``reading``; return what was said."""
+
+    class Reads(Shell):
+        def parse(self, step: Step, raw: RawOutput) -> Reading:
+            return (
+                cast("Reading", reading(step)) if step.name == "bad" else super().parse(step, raw)
+            )
+
+    said: list[Progress] = []
+    found = collect(Reads({"bad": "echo 5", "good": "echo 2"}), said=said)
+    assert found is not None
+    assert [(m.value, m.status) for m in found.run.measurements if m.workload == "good"] == [
+        (2.0, Status.OK)
+    ]
+    return found, [p.failed for p in said if p.failed]
+
+
+def bug(step: Step) -> object:
+    return step.name + cast("str", 5)
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        (bug, "parse failed: TypeError: can only concatenate str"),
+        (lambda _: None, "parse failed: AttributeError"),
+        (lambda _: Reading((cast("Measurement", "x"),)), "parse failed: AttributeError"),
+        (
+            lambda step: Reading((step.expects[0]._replace(value=cast("float", "5")),)),
+            "parse failed: TypeError",
+        ),
+    ],
+)
+def test_a_bug_in_a_parser_is_a_failed_step_with_the_reason(
+    reading: Callable[[Step], object], reason: str
+) -> None:
+    found, [said] = reads(reading)
+    assert said.startswith(reason)
+    bad = [m for m in found.run.measurements if m.workload == "bad"]
+    assert [(m.value, m.status) for m in bad] == [(None, Status.FAILED)]
+
+
+@pytest.mark.parametrize(("row", "reason"), BAD_ROWS)
+def test_a_measurement_that_cannot_be_archived_fails_its_step_and_the_others_are_kept(
+    row: Measurement, reason: str
+) -> None:
+    found, [said] = reads(lambda step: Reading((step.expects[0]._replace(value=3.0), row)))
+    assert reason in said
+    bad = [m for m in found.run.measurements if m.workload != "good"]
+    assert [(m.metric, m.value, m.status) for m in bad] == [("shell.x", 3.0, Status.OK)]
+
+
+def test_the_same_measurement_twice_fails_its_step_and_the_first_is_kept() -> None:
+    found, said = reads(
+        lambda step: Reading(tuple(step.expects[0]._replace(value=v) for v in (1.0, 2.0)))
+    )
+    assert said == ["shell.x is given twice"]
+    assert [m.value for m in found.run.measurements if m.workload == "bad"] == [1.0]
+
+
+def test_an_infinite_measurement_is_said_to_have_failed() -> None:
+    _, said = reads(lambda step: Reading((step.expects[0]._replace(value=float("inf")),)))
+    assert said == ["shell.x is inf"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (None, b"sitegen: run failed: AttributeError"),
+        (RawOutput(files={"../x": b"1"}), b"not usable as the name of a raw output"),
+    ],
+)
+def test_a_bug_in_running_a_step_is_a_failed_step(raw: RawOutput | None, reason: bytes) -> None:
+    class Runs(Shell):
+        def run(self, step: Step, host: Host) -> RawOutput:
+            return cast("RawOutput", raw) if step.name == "bad" else super().run(step, host)
+
+    found = whole(Runs({"bad": "echo 1", "good": "echo 2"}))
+    assert {m.workload: m.status for m in found.run.measurements} == {
+        "bad": Status.FAILED,
+        "good": Status.OK,
+    }
+    assert reason in found.raw["bad-0.err"]
+
+
+def test_a_bug_in_detecting_or_planning_is_one_line_with_the_benchmark() -> None:
+    class Buggy(Shell):
+        def detect(self, host: Host) -> ToolIdentity | Missing:
+            raise KeyError(host.cpus())
+
+        def plan(self, tool: ToolIdentity, request: Request) -> Plan:
+            return cast("Plan", [tool, request])
+
+    with pytest.raises(SitegenError, match=r"^shell: detect failed: KeyError"):
+        detect(Buggy({}), Host())
+    with pytest.raises(SitegenError, match=r"^shell: plan failed: AttributeError"):
+        make_plan(Buggy({}), ToolIdentity("sh", "1"), request())
+
+
 def test_a_setting_that_the_collector_does_not_know_is_named_with_those_it_knows() -> None:
     with pytest.raises(SitegenError, match=r"has no setting 'sise'; it knows directory, size"):
         check_settings(Shell({}), {"sise": "1"})
@@ -364,21 +526,67 @@ def test_the_host_finds_the_first_tool_that_is_there_and_reads_below_its_root() 
     assert host.read("/etc/shadow") is None
 
 
+def test_a_setting_of_one_that_has_none_is_refused() -> None:
+    class Bare(Shell):
+        SETTINGS: ClassVar[dict[str, str]] = {}
+
+    with pytest.raises(SitegenError, match="has no setting 'directory'; it knows none"):
+        check_settings(Bare({}), {"directory": "/"})
+
+
 def test_the_installed_collectors_are_whole_and_in_order() -> None:
     found = collectors()
     assert list(found) == sorted(found)
+    assert len(found) == len(list(found))
     assert {"7z", "ab", "fio"} <= set(found)
     for name, collector in found.items():
         assert name == collector.BENCHMARK
 
 
+def test_only_the_collector_that_is_asked_for_is_imported(install: Callable[..., str]) -> None:
+    install("wanted")
+    install("other")
+    found = collectors()
+    assert {"wanted", "other"} <= set(found)
+    assert "other" in found
+    assert found["wanted"].BENCHMARK == "wanted"
+    assert "collector_wanted" in sys.modules
+    assert "collector_other" not in sys.modules
+
+
 def test_the_method_note_lies_beside_the_module(install: Callable[..., str]) -> None:
     install("noted")
-    collector = collectors()["noted"]
-    assert method_note(collector) == ""
+    assert method_note("noted") == ""
     path = Path(str(sys.modules["collector_noted"].__file__)).with_suffix(".md")
     path.write_text("# How it is measured\n")
-    assert method_note(collector) == "# How it is measured\n"
+    assert method_note("noted") == "# How it is measured\n"
+
+
+def test_there_is_no_method_note_of_a_collector_that_is_not_there_or_broken(
+    install: Callable[..., str],
+) -> None:
+    install("broken", source="raise TypeError('no')")
+    assert method_note("broken") == ""
+    assert method_note("not-installed") == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise TypeError('no')", "cannot be imported: TypeError: no"),
+        ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),
+        ("def broken(:", "cannot be imported: SyntaxError"),
+        ("BENCHMARK = 'x'", "has no SETTINGS, detect, plan, run, parse"),
+    ],
+)
+def test_a_collector_that_cannot_be_used_is_one_line(
+    install: Callable[..., str], source: str, said: str
+) -> None:
+    install("broken", source=source)
+    with pytest.raises(SitegenError) as raised:
+        collectors()["broken"]
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -389,6 +597,7 @@ def test_the_method_note_lies_beside_the_module(install: Callable[..., str]) -> 
         ("x_y", "collectors.fio", "not a usable benchmark name"),
         ("x", "no_such_module_here", "cannot be imported"),
         ("x", "collectors.histogram", "has no BENCHMARK"),
+        ("x", "collectors.fio", "its BENCHMARK is 'fio' and its entry point 'x'"),
     ],
 )
 def test_a_collector_that_is_none_is_named_with_its_module(

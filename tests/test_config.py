@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from sitegen import config
 from sitegen.errors import SitegenError
+
+ROOT = Path(__file__).parents[1]
 
 
 def write(folder: Path, text: str) -> Path:
@@ -41,6 +44,15 @@ def test_the_command_line_stands_above_the_file(tmp_path: Path) -> None:
     )
     assert (found.archive, found.output) == (Path("other"), Path("out"))
     assert found.base_url == "https://y.example"
+
+
+def test_a_bad_address_is_blamed_on_where_it_was_given(tmp_path: Path) -> None:
+    path = write(tmp_path, '[site]\nbase_url = "https://x.example"\n')
+    with pytest.raises(SitegenError, match=r"^--base-url: must begin with https://"):
+        config.load(path, base_url="example.org/report")
+    write(tmp_path, '[site]\nbase_url = "x.example"\n')
+    with pytest.raises(SitegenError, match=r"sitegen.toml: site.base_url: must begin with"):
+        config.load(path)
 
 
 def test_an_environment_is_declared_with_role_tee_and_baselines_in_order(tmp_path: Path) -> None:
@@ -92,6 +104,13 @@ def test_bytes_that_are_no_text_are_not_toml(tmp_path: Path) -> None:
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SitegenError, match="no such file"):
         config.load(tmp_path / "absent.toml")
+
+
+def test_every_key_stands_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    keys = {each.name for kind in (config.Config, config.Environment) for each in fields(kind)}
+    for key in keys - {"root", "environments", "label"}:
+        assert f"| `{key}` |" in text, key
 
 
 def test_the_reports_own_settings_are_valid_and_name_environments_that_exist(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +12,8 @@ import pytest
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
 from sitegen.model import Run
-from sitegen.session import Interrupted, Order, Outcome, collect, parse_settings
+from sitegen.session import Interrupted, Order, Outcome, collect, parse_settings, unmeasured
+from tests.conftest import SHELL_COLLECTOR
 
 Install = Callable[..., str]
 ORDER = Order("here", only=("shell",), seed=1)
@@ -94,8 +98,55 @@ def test_a_dry_run_prints_the_commands_and_leaves_no_run(rounds: Round, tmp_path
     assert outcome == Outcome("shell")
     assert not proof.exists()
     assert not rounds.archive.root.exists()
-    assert [line for line in rounds.said if str(proof) in line]
-    assert all(line.endswith("'$WORK'") for line in rounds.said[1:])
+    head, folder, *commands = rounds.said
+    assert head.startswith("# sh 1.0")
+    assert folder.startswith(f"WORK=$(mktemp -d {rounds.work}/")
+    assert len(commands) == 2
+    assert all(str(proof) in line and line.endswith(' "$WORK"') for line in commands)
+
+
+def test_what_a_dry_run_prints_can_be_pasted_into_a_shell(tmp_path: Path, install: Install) -> None:
+    tricky = '(tool.path, "-c", program, f\'{{request.scratch}}/a "b" $(c) `d` \\\\ e\')'
+    plain = '(tool.path, "-c", program, str(request.scratch))'
+    install("shell", source=SHELL_COLLECTOR.replace(plain, tricky))
+    rounds = Round(tmp_path / "a folder")
+    program = 'printf "%s\\n" "$0" "$HOME it\'s"'
+    rounds(replace(ORDER, settings={"shell": {"program": program}}, dry_run=True))
+    done = subprocess.run(
+        ["sh"], input="\n".join([*rounds.said[:3], 'echo "$WORK"; pwd']), text=True,
+        capture_output=True, check=True, env={"HOME": "/nowhere", "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    word, other, work, place = done.stdout.splitlines()
+    assert Path(work).parent == rounds.work.absolute()
+    assert word == f'{work}/a "b" $(c) `d` \\ e'
+    assert other == "/nowhere it's"
+    assert place == work
+
+
+def test_a_collector_that_is_broken_is_a_skip_with_its_reason(
+    rounds: Round, install: Install
+) -> None:
+    install("broken", source="raise TypeError('no')")
+    install("buggy", source=SHELL_COLLECTOR.replace("def plan(tool", "def plan(tool, more"))
+    order = replace(ORDER, only=("broken", "buggy", "shell"), repeat=1)
+    outcomes = {outcome.benchmark: outcome for outcome in rounds(order)}
+    assert "cannot be imported: TypeError: no" in outcomes["broken"].skipped
+    assert "buggy: plan failed: TypeError" in outcomes["buggy"].skipped
+    assert outcomes["shell"].run_id
+    assert [line.partition(":")[0] for line in rounds.said if "skipped" in line] == [
+        "broken",
+        "buggy",
+    ]
+    assert unmeasured(list(outcomes.values())).startswith("broken: collector_broken: collector")
+
+
+def test_no_collector_is_imported_but_those_that_are_asked_for(
+    rounds: Round, install: Install
+) -> None:
+    install("other")
+    rounds(replace(ORDER, repeat=1))
+    assert "collector_shell" in sys.modules
+    assert "collector_other" not in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -106,6 +157,10 @@ def test_a_dry_run_prints_the_commands_and_leaves_no_run(rounds: Round, tmp_path
         (replace(ORDER, preset="slow"), "no preset 'slow'"),
         (replace(ORDER, environment="../x"), "not a usable environment name"),
         (replace(ORDER, settings={"shell": {"sise": "1"}}), "has no setting 'sise'"),
+        (
+            replace(ORDER, settings={"7z": {"threads": "1"}}),
+            "--set 7z.threads: 7z is not among the benchmarks that --only names",
+        ),
         (
             replace(ORDER, settings={"shell": {"directory": "/no/such/folder"}}),
             "is not an existing folder",
@@ -146,9 +201,10 @@ def test_ctrl_c_within_a_benchmark_keeps_it_as_incomplete(rounds: Round, tmp_pat
     # because a signal within Popen itself would find no process to stop.
     count = f"echo x >> {tmp_path}/count; [ $(wc -l < {tmp_path}/count) -lt 4 ]"
     program = f"{count} || {{ sleep 0.5; kill -INT $PPID; sleep 600; }}; echo 1"
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted) as raised:
         rounds(replace(ORDER, settings={"shell": {"program": program}}))
     [run] = rounds.runs()
+    assert [(o.run_id, o.complete) for o in raised.value.outcomes] == [(run.id, False)]
     assert not run.complete
     assert {m.repetition for m in run.measurements} == {0}
 

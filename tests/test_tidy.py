@@ -167,8 +167,8 @@ def test_a_row_that_is_not_understood_is_named_by_its_line(
 def test_a_second_value_of_the_same_thing_in_one_run_is_refused(tmp_path: Path, again: str) -> None:
     other = ROW.replace("fio.iops", "fio.bandwidth")
     told = refused(tmp_path, f"{HEADER}\n{ROW}\n{other}\n{again}\n")
-    assert told.startswith(":4: is of the same run")
-    assert "as line 2; number them in a column `repetition`" in told
+    assert told.startswith(":4: has the run, workload")
+    assert "of line 2; number them in a column `repetition`" in told
 
 
 @pytest.mark.parametrize(

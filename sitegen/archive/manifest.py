@@ -184,19 +184,28 @@ def _step(value: Mapping[str, Any]) -> StepRecord:
     if unknown := set(value) - _STEP_KEYS:
         raise ValueError(f"unknown key {min(unknown)!r} in a step")
     conditions, values = value["conditions"], value["values"]
+    names = sorted(values)
     return StepRecord(
         _text(value["name"]),
         _text(value["workload"]),
         int(value["repetition"]),
-        tuple(map(_text, value["argv"])),
+        _strings(value["argv"]),
         _text(value["started_at"]),
         float(value["duration_s"]),
         int(value["exit_code"]),
         _number(value["cpu_s"]),
         tuple([(name, float(conditions[name])) for name in sorted(conditions)]),
-        tuple([(name, _text(values[name])) for name in sorted(values)]),
-        tuple(map(_text, value["raw"])),
+        tuple(zip(names, _strings([values[name] for name in names]), strict=True)),
+        _strings(value["raw"]),
     )
+
+
+def _strings(values: list[str]) -> tuple[str, ...]:
+    """Return ``values`` when they are texts; joining them finds one that is not, in C."""
+    if not isinstance(values, list):
+        raise TypeError("not a list of texts")
+    "".join(values)
+    return tuple(values)
 
 
 def _texts(value: Mapping[str, Any], absent: str = "") -> Mapping[str, Any]:

@@ -212,39 +212,38 @@ def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRo
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
     seen = [row.value for row in rows if row.value is not None]
     unit = metric.unit_for(seen)
+    places = unit.places(seen)
     values = good or seen
-    suspect = len(seen) - len(good)
-    failed = len(rows) - len(seen)
     notes = []
-    if suspect:
-        notes.append(f"{suspect} suspect")
-    if failed:
-        notes.append(f"{failed} failed")
-    low, high = (min(values), max(values)) if values else (0.0, 0.0)
+    if len(seen) > len(good):
+        notes.append(f"{len(seen) - len(good)} suspect")
+    if len(rows) > len(seen):
+        notes.append(f"{len(rows) - len(seen)} failed")
     middle = median(values) if values else None
     several = len(values) > 1
+    low, high = (min(values), max(values)) if several else (0.0, 0.0)
+    factor, fixed = unit.factor, unit.fixed
     return ResultRow(
-        title=words.series(series),
-        metric_id=metric.id,
-        metric=metric.title,
-        unit=_unit_line(series, unit),
-        arrow=words.arrow(metric),
+        words.series(series), metric.id, metric.title, _unit_line(series, unit),
+        words.arrow(metric),
         dots=tuple(
-            Dot(row.value / unit.factor, unit.number(row.value), row.status == Status.SUSPECT)
-            for row in rows
-            if row.value is not None
+            [
+                Dot(row.value / factor, fixed(row.value, places), row.status == Status.SUSPECT)
+                for row in rows
+                if row.value is not None
+            ]
         )
         if len(rows) > 1
         else (),
-        maximum=max(seen, default=1.0) / unit.factor,
-        middle=None if middle is None else middle / unit.factor,
+        maximum=max(seen, default=1.0) / factor,
+        middle=None if middle is None else middle / factor,
         n=len(values),
-        value=_text(middle, rows, unit),
-        low=unit.number(low) if several else "",
-        high=unit.number(high) if several else "",
+        value=_text(middle, rows, unit) if not several else fixed(middle or 0.0, places),
+        low=fixed(low, places) if several else "",
+        high=fixed(high, places) if several else "",
         spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
         note=", ".join(notes),
-    )
+    )  # fmt: skip
 
 
 def _unit_line(series: Series, unit: DisplayUnit) -> str:

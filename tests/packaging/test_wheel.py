@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -95,7 +96,10 @@ def test_every_collector_can_be_loaded_from_the_wheel(installed: Path, tmp_path:
         "for point in entry_points(group='sitegen.collectors'): print(point.name, point.load())"
     )
     found = run([str(installed), "-c", code], tmp_path).splitlines()
-    assert sorted(line.split()[0] for line in found) == ["7z", "ab", "fio"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    ours = project["entry-points"]["sitegen.collectors"]
+    assert ours
+    assert {line.split()[0] for line in found} == set(ours)
     assert not any(str(ROOT / "collectors") in line for line in found)
 
 
@@ -110,4 +114,4 @@ def test_the_wheel_builds_the_report_from_a_copy_of_the_archive(
     assert "</html>" in page
     assert str(ROOT) not in page
     scripts = [file.read_bytes() for file in (tmp_path / "site").rglob("*.js")]
-    assert any(b"plotly.js v" in script[:200] for script in scripts)
+    assert any(b"* plotly.js" in script[:200] for script in scripts)
