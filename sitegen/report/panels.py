@@ -12,7 +12,7 @@ from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, P
 from sitegen.compare import Analysis, Cell, Series
 from sitegen.metrics import Better, Family, Metric, Panel, family, matches
 from sitegen.model import Sample
-from sitegen.quantity import DisplayUnit, significant
+from sitegen.quantity import DisplayUnit
 from sitegen.report import words
 
 _MAX_PANELS = 12
@@ -398,6 +398,5 @@ def _cumulative(bins: Mapping[float, float], unit: DisplayUnit) -> tuple[Point, 
         while share >= edges[0] < 100:  # noqa: PLR2004 - percent
             edges.pop(0)
         at = float(f"{x / unit.factor:.4g}")
-        shown = f"{share:.2f}"
-        points.append(Point(at, round(share, 3), f"within {significant(at)} {unit.text}: {shown}"))
+        points.append(Point(at, round(share, 3), f"{share:.2f}"))
     return tuple(points)

@@ -17,6 +17,7 @@ from sitegen.quantity import DisplayUnit, percent, printed_number, significant
 from sitegen.report import words
 from sitegen.stats import Summary
 
+NBSP = "\N{NO-BREAK SPACE}"
 _PRINTED = {"us": "µs", "1/s": "/s", "bytes": "B"}
 _UNITS = {"GB/s": 1e9, "MB/s": 1e6, "MiB/s": 2.0**20, "GiB/s": 2.0**30, "%": 0.01, "ms": 1e-3,
           "us": 1e-6, "s": 1.0, "k/s": 1e3, "MB": 1e6, "MHz": 1e6, "kHz": 1e3}  # fmt: skip
@@ -98,7 +99,7 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
                 and matches(dict(series.params), tuple(wanted.items()))
                 and comparison.share is not None
             ):
-                return f"{percent(comparison.share).lstrip('+')} %"
+                return f"{percent(comparison.share).lstrip('+')}{NBSP}%"
         raise SitegenError(f"no comparison of {metric} in {env}")
 
     def doubtful(rule: str) -> int:
@@ -113,7 +114,7 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
         "doubtful": doubtful,
         "cells": cells,
         "number": _number,
-        "percent": lambda share, digits=1: f"{share * 100:.{digits}f} %",
+        "percent": lambda share, digits=1: f"{share * 100:.{digits}f}{NBSP}%",
     }
 
 
