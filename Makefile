@@ -9,7 +9,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --no-input
 PLOTLY := templates/vendor/plotly.min.js
 
 .DEFAULT_GOAL := help
-.PHONY: help site test setup setup-test venv cited bench pins clean
+.PHONY: help site test setup setup-test venv cited golden bench pins clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test: setup-test  ## lint, types, import contracts and every test
 cited: venv   ## bring the published figures into archive/ (again is a no-op)
 	$(BIN)/sitegen import archive/published-results.csv --provenance cited \
 		--sources archive/published-sources.csv
+
+golden: venv  ## write the expected pages of tests/cases again, to be read in the diff
+	SITEGEN_GOLDEN=write $(BIN)/pytest -q tests/cases
 
 bench: venv $(VENV)/pins-benchmarks  ## measure the build against its budgets
 	$(BIN)/python -m benchmarks.build

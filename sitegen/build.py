@@ -278,14 +278,12 @@ class _Build:
 
     def _method(self, benchmark: str) -> str:
         from sitegen import render
-        from sitegen.collect import collectors, method_note
+        from sitegen.collect import method_note
 
-        if not any(
-            held.steps and held.run.benchmark == benchmark for held in self.library.runs.values()
-        ):
+        own = (held for held in self.library.runs.values() if held.run.benchmark == benchmark)
+        if not any(held.steps for held in own):
             return ""
-        found = collectors().get(benchmark)
-        return render.markdown(method_note(found)) if found else ""
+        return render.markdown(method_note(benchmark))
 
     def _run_page(self, held: Held, output: Output, budget: int) -> int:
         """Render a run's page unless the last build's holds; return what is left to publish."""

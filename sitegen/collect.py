@@ -360,15 +360,14 @@ def load_collector(point: EntryPoint) -> Collector:
     return cast("Collector", module)
 
 
-def method_note(benchmark: str | Collector) -> str:
+def method_note(benchmark: str) -> str:
     """Return the Markdown note that lies beside the module of a benchmark's collector.
 
     Nothing when there is none, or the collector is not installed here or cannot be loaded: a
     report is also built where nothing is measured.
     """
-    name = benchmark if isinstance(benchmark, str) else benchmark.BENCHMARK
     try:
-        module = cast("ModuleType", collectors()[name])
+        module = cast("ModuleType", collectors()[benchmark])
     except (KeyError, SitegenError):
         return ""
     path = Path(str(module.__file__)).with_suffix(".md")

@@ -101,7 +101,7 @@ def read_runs(
     if not groups:
         raise SitegenError("has no rows", where=str(path))
     runs = []
-    for (source_id, origin, section, benchmark, label, started, _), rows in groups.items():
+    for (source_id, origin, section, benchmark, label, started, was), rows in groups.items():
         source, published = sources.get(origin or source_id, (Source(source_id), ""))
         when = started or published
         if not when:
@@ -110,7 +110,9 @@ def read_runs(
                 where=str(path),
                 fix="add a column started_at, a sources file with `published`, or --date",
             )
-        content = json.dumps([source_id, origin, section, benchmark, label, rows], sort_keys=True)
+        # The old id only where there is one: without it, addresses stay what they were.
+        parts = [source_id, origin, section, benchmark, label, rows, *([was] if was else [])]
+        content = json.dumps(parts, sort_keys=True)
         printed_in, _ = sources.get(source_id, (Source(source_id), ""))
         runs.append(
             Run(
@@ -155,7 +157,7 @@ def _check_new(seen: dict[tuple[object, ...], int], row: tuple[object, ...], lin
     if first != line:
         raise SitegenError(
             f"has the run, workload, metric, statistic, params and repetition of line {first}",
-            fix="number them in a column `repetition`, or tell the runs apart by `started_at`",
+            fix="number them in a column `repetition`, or tell the runs apart by `run_id`",
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.abc import MetaPathFinder
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sitegen.archive.manifest import SCHEMA
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Params, Run, Sample
+from sitegen.model import METRIC, Measurement, Params, Run, Sample
 
 
 class _NoPandas(MetaPathFinder):
@@ -91,11 +90,9 @@ _READ = [name for name in COMPACT if name != "run_id"]
 # Characters that no parameter may hold: they part keys from values and pairs from pairs.
 _PAIR, _PAIRS = "\x1f", "\x1e"
 MAX_ROWS = 2_000_000
-#: Metric ids are anchors on the methodology page.
 #: Spaces that publications print between digits and before units.
 _SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
 _OPTIONAL = ("value", "printed")
-_METRIC = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 
 def measurements_bytes(run: Run) -> bytes:
@@ -157,7 +154,7 @@ def check(table: pa.Table) -> pa.Table:
         for text in pc.unique(table.column(name)).to_pylist():
             if text is not None and not text.translate(_SPACES).isprintable():
                 raise SitegenError(f"{name} {text[:40]!r} holds a control character")
-            if name == "metric" and not _METRIC.fullmatch(text or ""):
+            if name == "metric" and not METRIC.fullmatch(text or ""):
                 raise SitegenError(f"{str(text)[:60]!r} is not a metric id")
     return table
 

@@ -44,7 +44,7 @@ def test_arithmetic_on_figures_gives_plain_numbers(fio: Functions) -> None:
     assert host - cvm == 226_000
     assert cvm / 1000 == 33
     assert fio["number"](host / cvm, 3) == "7.85"
-    assert fio["percent"](0.1234) == "12.3 %"
+    assert fio["percent"](0.1234) == "12.3\N{NO-BREAK SPACE}%"
 
 
 def test_an_overhead_is_that_of_the_cost_table(fio: Functions, published: Analysis) -> None:
@@ -55,7 +55,7 @@ def test_an_overhead_is_that_of_the_cost_table(fio: Functions, published: Analys
     ]
     assert comparison.share == pytest.approx(1 - 33 / 259)
     said = fio["overhead"]("fio.iops", "h200-cvm", workload="read_iops")
-    assert said.lstrip("+") == "87.3 %"
+    assert said.lstrip("+") == "87.3\N{NO-BREAK SPACE}%"
 
 
 @pytest.mark.parametrize(
