@@ -467,7 +467,8 @@ def _comparisons(
             known = metric(series.metric, [own] if own else [])
             if known.better == Better.NONE or known.scale != Scale.RATIO:
                 continue
-            found.append(_compare(series, known, cell, base, against, cells, selections))
+            declared = config.environment(label).incomparable.get(name, "")
+            found.append(_compare(series, known, cell, base, against, cells, selections, declared))
     return tuple(
         sorted(found, key=lambda c: (c.series, c.side.environment, c.baseline.environment))
     )
@@ -495,6 +496,7 @@ def _compare(  # noqa: PLR0913 - two cells and what surrounds them
     against: str,
     cells: Mapping[tuple[Series, str], Cell],
     selections: Mapping[tuple[str, str], Selection],
+    declared: str,
 ) -> Comparison:
     higher = known.better == Better.HIGHER
     notes = list(cell.caveats)
@@ -511,7 +513,7 @@ def _compare(  # noqa: PLR0913 - two cells and what surrounds them
             reason=f"nothing was measured in {which}", caveats=tuple(notes),
         )  # fmt: skip
     sides = [selections[series.benchmark, c.environment].runs[-1] for c in (cell, base)]
-    reason = _incomparable(series, cell, base, cells, sides)
+    reason = declared or _incomparable(series, cell, base, cells, sides)
     notes += caveats.of_pair(*sides)
     if reason.startswith("not the same proof"):
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{reason}."))

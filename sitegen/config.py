@@ -40,7 +40,8 @@ class Environment:
     """A labelled platform, as the report's authors declare it.
 
     ``baselines`` maps a word (``vm``, ``metal``) to the environment it is measured against;
-    the first is the default.
+    the first is the default. ``incomparable`` gives the reason why it must not be compared with
+    an environment that it is measured against all the same.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Environment:
     title: str = ""
     note: str = ""
     baselines: Mapping[str, str] = field(default_factory=dict)
+    incomparable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ _SITE = {
     "max_bytes": int,
     "pinned": list,
 }
-_ENVIRONMENT = {"role": str, "tee": str, "title": str, "note": str, "baselines": dict}
+_ENVIRONMENT = {"role": str, "tee": str, "title": str, "note": str, "baselines": dict,
+                "incomparable": dict}  # fmt: skip
 
 
 def load(
@@ -169,8 +172,9 @@ def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environmen
         }
         if label in baselines.values():
             raise SitegenError(f"{key}.baselines names the environment itself", where=where)
+        reasons = {check_label(n): str(why) for n, why in table.get("incomparable", {}).items()}
         found[label] = Environment(
-            label, role, tee, table.get("title", ""), table.get("note", ""), baselines
+            label, role, tee, table.get("title", ""), table.get("note", ""), baselines, reasons
         )
     return found
 

@@ -524,3 +524,11 @@ def test_a_parameter_that_only_calls_for_a_caveat_gives_one_and_no_refusal() -> 
     assert found.reason == ""
     [told] = [c.sentence for c in found.caveats if c.rule.id == "parameters-differ"]
     assert told == "tool_version 26.02 against 23.01."
+
+
+def test_a_pair_that_the_report_calls_incomparable_says_so_and_why() -> None:
+    tee = Environment("cvm", "cpu-tee", "tdx", baselines={"metal": "plain"})
+    tee = replace(tee, incomparable={"plain": "another kernel"})
+    config = replace(CONFIG, environments={"cvm": tee})
+    [found] = analyse([a_run("cvm", 50.0), a_run("plain", 99.0)], config).comparisons
+    assert (found.word, found.reason) == (Word.NOT_COMPARABLE, "another kernel")

@@ -24,8 +24,12 @@ from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, StepConditions
 
-_FORMAT = 5
+_FORMAT = 6
 #: The facts of the machine that a comparison needs; the rest is read where it is shown.
+#: The conditions that a comparison may doubt, and the share below which none of them matters.
+_BUSY = frozenset({"psi_cpu", "steal", "throttled"})
+_AT_REST = 0.01
+_SLICE = 20_000
 _FACTS = frozenset({"cpu", "gpu", "virtualisation"})
 
 
@@ -81,10 +85,16 @@ def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
         damaged.append(Damaged(f"{held.pop(run_id).entry.environment}/{run_id}", reason))
         del lines[run_id]
     fresh = [part for part in fresh if part[0] in held]
+    changed = bool(fresh) or kept != len(index)
+    if kept and kept != len(index):
+        # Rows of runs that are gone or were replaced.
+        renewed = {run_id for run_id, _ in fresh}
+        table = tables.only_runs(table, [run_id for run_id in held if run_id not in renewed])
     packed = [table] if kept else []
     if fresh:
         packed.append(tables.pack(tables.with_runs(fresh)))
-    if fresh or kept != len(index):
+        del fresh, table  # the peak of a build is here: hold the rows once
+    if changed:
         _write(cache, lines, tables, packed)
     rows_of = _rows_by_run(tables, packed)
     runs = {
@@ -130,7 +140,14 @@ def _open(
         "samples": "samples.parquet" in names,
         "raw_bytes": sum(file.bytes for file in files if file.name.startswith("raw/")),
         "steps": len(run.steps),
-        "conditions": [(step.workload, step.repetition, step.conditions) for step in run.steps],
+        "conditions": [
+            (
+                step.workload,
+                step.repetition,
+                [pair for pair in step.conditions if pair[0] in _BUSY and pair[1] >= _AT_REST],
+            )
+            for step in run.steps
+        ],
         "manifest": {
             **value,
             "steps": [],
@@ -173,9 +190,12 @@ def _held(record: Mapping[str, Any], entry: Entry) -> Held:
 def _rows_by_run(tables: Any, packed: list[Any]) -> dict[str, tuple[Measurement, ...]]:  # noqa: ANN401
     found: dict[str, tuple[Measurement, ...]] = {}
     for table in packed:
-        pairs = zip(tables.run_ids(table), tables.rows(table), strict=True)
-        for run_id, group in groupby(pairs, key=itemgetter(0)):
-            found[run_id] = tuple([row for _, row in group])
+        # In slices: the columns of all rows as lists would stand beside the rows themselves.
+        for start in range(0, table.num_rows, _SLICE):
+            part = table.slice(start, _SLICE)
+            pairs = zip(tables.run_ids(part), tables.rows(part), strict=True)
+            for run_id, group in groupby(pairs, key=itemgetter(0)):
+                found[run_id] = (*found.get(run_id, ()), *[row for _, row in group])
     return found
 
 
@@ -210,7 +230,7 @@ def _write(cache: Path, lines: Mapping[str, bytes], tables: Any, packed: list[An
     cache.mkdir(parents=True, exist_ok=True)
     rows = ""
     if packed:
-        data = tables.parquet_bytes(tables.only_runs(tables.concat(packed), list(lines)))
+        data = tables.parquet_bytes(tables.concat(packed))
         rows = hashlib.sha256(data).hexdigest()
         _replace(cache / "measurements.parquet", data)
     head = orjson.dumps({"format": _FORMAT, "rows": rows, "runs": list(lines)})
