@@ -57,6 +57,8 @@ RULES: Mapping[str, Rule] = {
              "The source prints one figure without a count or a spread; the interval is the rounding of its digits and nothing more.", doubts=False),
         Rule("one-run", "one run",
              "All values come from one run: its repetitions share a boot, a placement and a cache, so their spread says nothing about the next run.", doubts=False),
+        Rule("one-boot", "one boot",
+             "All runs come from one boot of the machine: what a boot decides (placement, memory layout) did not vary between them, so they differ less than runs of other days would.", doubts=False),
         Rule("quick", "quick",
              "Taken with the quick preset: seconds instead of minutes, small files, one repetition. It shows that the tool works, not what the machine can do, and it is never compared with other runs."),
         Rule("incomplete", "incomplete", "The collection was interrupted; only whole repetitions were kept."),
@@ -146,6 +148,9 @@ def of_runs(runs: Sequence[Run]) -> list[Caveat]:
     found = []
     if len(processors) > 1:
         found.append(caveat("another-machine", f"Seen: {'; '.join(processors)}."))
+    boots = {run.boot for run in runs}
+    if len(runs) > 1 and len(boots) == 1 and boots != {""}:
+        found.append(caveat("one-boot"))
     differing = sorted(
         {
             name

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sitegen import caveats
 from sitegen.caveats import LINK_RATE, RULES, Caveat
-from sitegen.model import Fingerprint, Provenance, Run, StepRecord, TeeVerdict, run_id
+from sitegen.model import Fact, Fingerprint, Provenance, Run, StepRecord, TeeVerdict, run_id
 
 CODE = Path(caveats.__file__).parent
 
@@ -158,3 +159,14 @@ def test_a_load_generator_at_its_limit_is_named() -> None:
 
     assert ids(load(0.95)) == ["generator-saturated"]
     assert load(0.89) == []
+
+
+def test_runs_of_one_boot_and_runs_of_two_machines_are_told() -> None:
+    def seen(cpu: str, boot: str) -> Run:
+        return replace(a_run(), boot=boot, fingerprint=Fingerprint((Fact("cpu", cpu, "here"),)))
+
+    assert ids(caveats.of_runs([seen("A", "1"), seen("A", "1")])) == ["one-boot"]
+    assert ids(caveats.of_runs([seen("A", "1"), seen("A", "2")])) == []
+    [found] = caveats.of_runs([seen("A", "1"), seen("B", "2")])
+    assert (found.rule.id, found.sentence) == ("another-machine", "Seen: A; B.")
+    assert caveats.of_runs([seen("A", "1")]) == []
