@@ -14,7 +14,7 @@ from sitegen.errors import SitegenError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sitegen.collect import Progress
+    from sitegen.execute import Progress
     from sitegen.session import Outcome
 
 

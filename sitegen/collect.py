@@ -1,62 +1,61 @@
-"""Running a benchmark: the Host, the Collector protocol, and execute() -> Collected.
+"""What a collector is: the protocol, what it speaks in, and how installed ones are found.
 
 A collector is a module. It decides what to run (`plan`), runs one command at a time (`run`)
-and reads what the command said (`parse`); this module does the order, the clock, the
-conditions of the machine, redaction and the record.
+and reads what the command said (`parse`); `sitegen.execute` does the rest.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import hashlib
-import math
-import os
-import random
-import re
-import resource
-import secrets
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
 
-from sitegen import fingerprint
 from sitegen.errors import SitegenError
+from sitegen.host import Host, RawOutput, timestamp
 from sitegen.model import (
-    Comparability,
-    Fingerprint,
     Measurement,
     MetricDefinition,
     Parameter,
     Params,
-    Provenance,
-    Run,
     Sample,
     Status,
-    StepRecord,
     ToolIdentity,
     check_benchmark,
     check_label,
     check_metric,
     check_statistic,
-    run_id,
 )
-from sitegen.redact import Redactor
+
+__all__ = [
+    "PRESETS",
+    "REPETITIONS",
+    "Collector",
+    "Collectors",
+    "Host",
+    "Missing",
+    "Plan",
+    "RawOutput",
+    "Reading",
+    "Request",
+    "Step",
+    "blamed",
+    "check_measurement",
+    "check_plan",
+    "check_settings",
+    "collectors",
+    "detect",
+    "load_collector",
+    "make_plan",
+    "method_note",
+    "timestamp",
+]
 
 PRESETS = ("quick", "standard", "thorough")
 REPETITIONS = {"quick": 1, "standard": 3, "thorough": 5}
-_PR_SET_PDEATHSIG = 1
-_FILE = re.compile(r"[A-Za-z0-9._+-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +124,6 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class RawOutput:
-    """What a command left behind: everything that `parse` may use, and all of it is archived.
-
-    ``files`` are further outputs by name; ``values`` what only the collector could see.
-    """
-
-    stdout: bytes = b""
-    stderr: bytes = b""
-    exit_code: int = 0
-    started_at: str = ""
-    duration_s: float = 0.0
-    cpu_s: float | None = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    values: tuple[tuple[str, str], ...] = ()
-
-    def get(self, key: str) -> str | None:
-        """Return one of ``values``, or None."""
-        return dict(self.values).get(key)
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """What `parse` found in a RawOutput."""
 
@@ -181,123 +159,6 @@ class Collector(Protocol):
 
         Raises SitegenError when the output is not what the tool documents.
         """
-
-
-class Host:
-    """The one door to the machine: finds, runs and reads, and cleans up behind itself."""
-
-    def __init__(self, root: Path = Path("/")) -> None:
-        """Read system files below ``root``, so that a recorded machine can stand in."""
-        self.root = root
-
-    def find(self, *names: str) -> str | None:
-        """Return the path of the first of ``names`` on PATH or in the system folders."""
-        path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-        return next((found for name in names if (found := shutil.which(name, path=path))), None)
-
-    def cpus(self) -> int:
-        """Return how many CPUs this process may use."""
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-
-    def read(self, path: str) -> str | None:
-        """Return the text of a system file, or None when it is not there or not readable."""
-        return fingerprint.read_text(self.root, path)
-
-    def identify(self, name: str, path: str, version: str) -> ToolIdentity:
-        """Return the identity of the program at ``path``, with the digest of its bytes."""
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        return ToolIdentity(name, version, path, digest)
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout_s: float,
-        cwd: Path | None = None,
-        environ: Mapping[str, str] | None = None,
-    ) -> RawOutput:
-        """Run one program to its end and return all it printed.
-
-        After ``timeout_s`` its process group is killed, the exit code is -9 and a line on
-        stderr says so.
-        """
-        started = datetime.now(UTC)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        clock = time.monotonic()
-        with self.start(argv, cwd=cwd, environ=environ) as process:
-            try:
-                out, err = process.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired:
-                _kill_group(process)
-                out, err = process.communicate()
-                err += f"\nsitegen: killed after {timeout_s:.0f} s\n".encode()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return RawOutput(
-            stdout=out,
-            stderr=err,
-            exit_code=process.returncode,
-            started_at=timestamp(started),
-            duration_s=time.monotonic() - clock,
-            cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        )
-
-    @contextlib.contextmanager
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path | None = None,
-        environ: Mapping[str, str] | None = None,
-        stdout: int = subprocess.PIPE,
-        stderr: int = subprocess.PIPE,
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """Start a program in a process group of its own, which is gone when the block ends."""
-        try:
-            process = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                env={**os.environ, "LC_ALL": "C", **(environ or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
-            )
-        except OSError as error:
-            raise SitegenError(f"cannot be started: {error.strerror}", where=argv[0]) from error
-        try:
-            yield process
-        finally:
-            # Also when the program itself has ended: what it left behind is in its group.
-            _kill_group(process)
-            process.wait()
-            for stream in (process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """A run and the files that go to its ``raw`` folder, redacted."""
-
-    run: Run
-    raw: Mapping[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a collection stands: said before each step and once at the end of it."""
-
-    benchmark: str
-    step: str
-    done: int
-    total: int
-    repetition: int
-    failed: str = ""
 
 
 class Collectors(Mapping[str, Collector]):
@@ -376,7 +237,7 @@ def method_note(benchmark: str) -> str:
 
 def detect(collector: Collector, host: Host) -> ToolIdentity | Missing:
     """Return what the collector detects; raises SitegenError when it fails at that."""
-    with _blamed("detect", collector.BENCHMARK):
+    with blamed("detect", collector.BENCHMARK):
         return collector.detect(host)
 
 
@@ -404,7 +265,7 @@ def check_settings(collector: Collector, settings: Mapping[str, str]) -> None:
 def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:
     """Return the collector's plan; raises SitegenError as check_settings and check_plan do."""
     check_settings(collector, request.settings)
-    with _blamed("plan", collector.BENCHMARK):
+    with blamed("plan", collector.BENCHMARK):
         plan = collector.plan(tool, request)
         check_plan(plan)
     return plan
@@ -425,239 +286,13 @@ def check_plan(plan: Plan) -> None:
     for step in (*plan.prepare, *plan.steps):
         check_label(step.workload, "workload")
         for row in step.expects:
-            _check_measurement(row)
+            check_measurement(row)
     for definition in plan.definitions:
         check_metric(definition.id)
 
 
-@contextlib.contextmanager
-def scratch(settings: Mapping[str, str], workdir: Path) -> Iterator[Path]:
-    """Yield an empty directory of the run's own, removed afterwards.
-
-    It lies in ``workdir``, or in the existing folder that the setting ``directory`` names.
-    """
-    parent = Path(settings.get("directory", workdir))
-    if "directory" not in settings:
-        parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="sitegen-", dir=parent.absolute()) as folder:
-        yield Path(folder)
-
-
-def execute(  # noqa: PLR0913 - each is a fact of the run
-    collector: Collector,
-    tool: ToolIdentity,
-    plan: Plan,
-    request: Request,
-    *,
-    host: Host,
-    environment: str,
-    session: str,
-    machine: Fingerprint,
-    redactor: Redactor,
-    seed: int,
-    note: str = "",
-    progress: Callable[[Progress], None] = lambda _: None,
-) -> Collected | None:
-    """Run a plan and return what came of it.
-
-    Repetitions are interleaved over the steps in an order drawn from ``seed``. A step that
-    fails is recorded as failed and the rest goes on. An interrupt (Ctrl-C) keeps the
-    repetitions that are whole, marks the run incomplete, and is raised again by the caller:
-    the return value is None when not one repetition was whole.
-    """
-    started = datetime.now(UTC)
-    clock = time.monotonic()
-    record = _Record(collector, redactor)
-    total = len(plan.prepare) + request.repetitions * len(plan.steps)
-    order = random.Random(seed)  # noqa: S311 - an order, not a secret
-    whole = 0
-    try:
-        for index, step in enumerate(plan.prepare):
-            progress(Progress(collector.BENCHMARK, step.name, index, total, -1))
-            record.prepare(step, host)
-        done = len(plan.prepare)
-        for repetition in range(request.repetitions):
-            for step in order.sample(plan.steps, len(plan.steps)):
-                progress(Progress(collector.BENCHMARK, step.name, done, total, repetition))
-                failed = record.measure(step, host, repetition)
-                done += 1
-                if failed:
-                    progress(
-                        Progress(collector.BENCHMARK, step.name, done, total, repetition, failed)
-                    )
-            whole += 1
-    except KeyboardInterrupt:
-        if not whole:
-            return None
-    progress(Progress(collector.BENCHMARK, "", total, total, whole - 1))
-    steps = tuple(s for s in record.steps if s.repetition < whole)
-    kept = {name for step in steps for name in step.raw}
-    redact = record.redact
-    run = Run(
-        id=run_id(timestamp(started), collector.BENCHMARK, secrets.token_bytes(16)),
-        benchmark=collector.BENCHMARK,
-        environment=environment,
-        provenance=Provenance.COLLECTED,
-        started_at=timestamp(started),
-        duration_s=round(time.monotonic() - clock, 3),
-        measurements=tuple(m for m in record.measurements if m.repetition < whole),
-        samples=tuple(s for s in record.samples if s.repetition < whole),
-        preset=request.preset,
-        session=session,
-        boot=fingerprint.boot_hash(host.root),
-        seed=seed,
-        tool=replace(tool, path=redact(tool.path)),
-        definitions=plan.definitions,
-        parameters=(
-            *(replace(p, value=redact(p.value)) for p in plan.parameters),
-            Parameter("preset", request.preset, Comparability.MUST_MATCH),
-            Parameter("repetitions", str(whole), Comparability.IGNORED),
-        ),
-        fingerprint=machine,
-        steps=steps,
-        note=redact(note),
-        complete=whole == request.repetitions,
-    )
-    run = replace(run, redactions=tuple(sorted(redactor.counts().items())))
-    return Collected(run, {name: data for name, data in record.raw.items() if name in kept})
-
-
-def timestamp(moment: datetime) -> str:
-    """Return a UTC time as ISO 8601 to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class _Record:
-    """What execute() gathers, step by step."""
-
-    def __init__(self, collector: Collector, redactor: Redactor) -> None:
-        self.collector = collector
-        self.redactor = redactor
-        self.measurements: list[Measurement] = []
-        self.samples: list[Sample] = []
-        self.steps: list[StepRecord] = []
-        self.raw: dict[str, bytes] = {}
-
-    def redact(self, text: str) -> str:
-        """Return a text as it may be written: redacted, and nothing but Unicode."""
-        return self.redactor.text(text).encode("utf-8", "backslashreplace").decode()
-
-    def prepare(self, step: Step, host: Host) -> None:
-        """Run a step that measures nothing.
-
-        Raises SitegenError when it fails: nothing measured after it would mean anything.
-        """
-        raw, conditions = self._run(step, host)
-        self._keep(step, raw, conditions, -1)
-        if raw.exit_code != 0:
-            said = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-            raise SitegenError(
-                f"step {step.name} ended with code {raw.exit_code}: {said[-1][:200]}",
-                where=self.collector.BENCHMARK,
-                fix="mend that and collect again",
-            )
-
-    def measure(self, step: Step, host: Host, repetition: int) -> str:
-        """Run a step, keep what it said, and return why it failed or nothing."""
-        raw, conditions = self._run(step, host)
-        self._keep(step, raw, conditions, repetition)
-        problem = ""
-        rows: tuple[Measurement, ...] = ()
-        samples: tuple[Sample, ...] = ()
-        try:
-            with _blamed("parse"):
-                rows, samples, problem = _usable(self.collector.parse(step, raw))
-        except SitegenError as error:
-            problem = str(error)
-        if raw.exit_code != 0 and not problem:
-            problem = f"{step.argv[0]} ended with code {raw.exit_code}"
-        found = {_series(row) for row in rows}
-        missing = (
-            row._replace(status=Status.FAILED) for row in step.expects if _series(row) not in found
-        )
-        self.measurements += [row._replace(repetition=repetition) for row in (*rows, *missing)]
-        self.samples += [sample._replace(repetition=repetition) for sample in samples]
-        return problem
-
-    def _run(self, step: Step, host: Host) -> tuple[RawOutput, dict[str, float]]:
-        before = fingerprint.activity(host.root)
-        try:
-            with _blamed("run"):
-                raw = _checked(self.collector.run(step, host))
-        except SitegenError as error:
-            # A step that cannot even be started has failed; the others go on.
-            told = f"sitegen: {error}\n".encode()
-            raw = RawOutput(stderr=told, exit_code=-1, started_at=timestamp(datetime.now(UTC)))
-        after = fingerprint.activity(host.root)
-        clean = replace(
-            raw,
-            stdout=self.redactor.data(raw.stdout),
-            stderr=self.redactor.data(raw.stderr),
-            files={name: self.redactor.data(data) for name, data in raw.files.items()},
-            values=tuple((name, self.redact(value)) for name, value in raw.values),
-        )
-        return clean, fingerprint.conditions(before, after)
-
-    def _keep(
-        self, step: Step, raw: RawOutput, conditions: Mapping[str, float], repetition: int
-    ) -> None:
-        stem = f"{step.name}-{repetition}" if repetition >= 0 else f"{step.name}-prepare"
-        parts = {"out": raw.stdout, "err": raw.stderr, **raw.files}
-        kept = {f"{stem}.{name}": data for name, data in parts.items() if data}
-        self.raw.update(kept)
-        self.steps.append(
-            StepRecord(
-                name=step.name,
-                workload=step.workload,
-                repetition=repetition,
-                argv=tuple(self.redact(word) for word in step.argv),
-                started_at=raw.started_at,
-                duration_s=round(raw.duration_s, 3),
-                exit_code=raw.exit_code,
-                cpu_s=None if raw.cpu_s is None else round(raw.cpu_s, 3),
-                conditions=tuple((k, round(v, 4)) for k, v in sorted(conditions.items())),
-                values=raw.values,
-                raw=tuple(sorted(kept)),
-            )
-        )
-
-
-def _checked(raw: RawOutput) -> RawOutput:
-    for name in raw.files:
-        if not _FILE.fullmatch(name):
-            raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
-    return raw
-
-
-def _series(row: Measurement) -> tuple[object, ...]:
-    return (row.workload, row.metric, row.statistic, row.params)
-
-
-def _usable(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Sample, ...], str]:
-    """Return what of a reading can be archived, and what is wrong with the rest or nothing."""
-    rows: dict[tuple[object, ...], Measurement] = {}
-    problem = ""
-    for row in reading.measurements:
-        wrong = _wrong(row) or (f"{row.metric} is given twice" if _series(row) in rows else "")
-        if not wrong:
-            rows[_series(row)] = row
-            if row.value is not None and not math.isfinite(row.value):
-                wrong = f"{row.metric} is {row.value}"
-                rows[_series(row)] = row._replace(value=None, status=Status.FAILED)
-        problem = problem or wrong
-    samples = (s for s in reading.samples if math.isfinite(s.x) and math.isfinite(s.y))
-    return tuple(rows.values()), tuple(samples), problem
-
-
-def _wrong(row: Measurement) -> str:
-    try:
-        _check_measurement(row)
-    except SitegenError as error:
-        return str(error)
-    return ""
-
-
-def _check_measurement(row: Measurement) -> None:
+def check_measurement(row: Measurement) -> None:
+    """Raise SitegenError for a row that could not be archived."""
     check_label(row.workload, "workload")
     check_metric(row.metric)
     check_statistic(row.statistic)
@@ -669,7 +304,7 @@ def _check_measurement(row: Measurement) -> None:
 
 
 @contextlib.contextmanager
-def _blamed(what: str, where: str = "") -> Iterator[None]:
+def blamed(what: str, where: str = "") -> Iterator[None]:
     """Turn an error in a collector into one line: a bug in one must not end the others."""
     try:
         yield
@@ -681,13 +316,3 @@ def _blamed(what: str, where: str = "") -> Iterator[None]:
 
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:200]
-
-
-def _die_with_parent() -> None:
-    # A collector killed by kill -9 must not leave a load generator or a server behind.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -18,16 +18,14 @@ from sitegen.collect import (
     Host,
     Missing,
     Plan,
-    Progress,
     Request,
     check_settings,
     collectors,
     detect,
-    execute,
     make_plan,
-    scratch,
 )
 from sitegen.errors import SitegenError
+from sitegen.execute import Progress, execute, scratch
 from sitegen.model import Status, check_label
 
 

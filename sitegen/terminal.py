@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sitegen.config import Config
+    from sitegen.execute import Progress
     from sitegen.model import Run
 
 
-def progress_line(progress: collect.Progress) -> str:
+def progress_line(progress: Progress) -> str:
     """Return where a collection stands, as one line."""
     what = "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
     width = len(str(progress.total))

@@ -15,11 +15,9 @@ import psutil
 import pytest
 
 from sitegen.collect import (
-    Collected,
     Host,
     Missing,
     Plan,
-    Progress,
     RawOutput,
     Reading,
     Request,
@@ -27,13 +25,12 @@ from sitegen.collect import (
     check_settings,
     collectors,
     detect,
-    execute,
     load_collector,
     make_plan,
     method_note,
-    scratch,
 )
 from sitegen.errors import SitegenError
+from sitegen.execute import Collected, Progress, execute, scratch
 from sitegen.model import (
     Comparability,
     Fingerprint,

@@ -19,17 +19,8 @@ from hypothesis import strategies as st
 
 from sitegen import fingerprint
 from sitegen.archive import Archive
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Reading,
-    Request,
-    Step,
-    execute,
-    make_plan,
-)
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, make_plan
+from sitegen.execute import execute
 from sitegen.model import Measurement, Parameter, ToolIdentity
 from sitegen.redact import Redactor, of_this_machine
 
@@ -157,7 +148,7 @@ def test_this_machines_name_user_and_paths_are_known(
     (tmp_path / "link").symlink_to("work")
     monkeypatch.chdir(tmp_path)
     clean = of_this_machine(workdir=Path("link")).text(
-        f"{os.uname().nodename} {tmp_path}/work/x {tmp_path}/link/x {tmp_path}/y by janedoe"
+        f"{os.uname().nodename} {tmp_path}/jobs/x {tmp_path}/link/x {tmp_path}/y by janedoe"
     )
     host = os.uname().nodename
     assert len(host) < 3 or host.lower() in ("localhost", "vm") or host not in clean

@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 
 from collectors import ab, ab_target, fio, sevenzip
-from sitegen.collect import Collected, Host, Missing, Plan, RawOutput, Request, execute, make_plan
+from sitegen.collect import Host, Missing, Plan, RawOutput, Request, make_plan
+from sitegen.execute import Collected, execute
 from sitegen.model import Fingerprint, Status, ToolIdentity
 from sitegen.redact import Redactor
 

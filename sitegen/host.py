@@ -1,0 +1,157 @@
+"""The one door to the machine: finding, running and reading, and cleaning up behind itself."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sitegen import fingerprint
+from sitegen.errors import SitegenError
+from sitegen.model import ToolIdentity
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RawOutput:
+    """What a command left behind: everything that `parse` may use, and all of it is archived.
+
+    ``files`` are further outputs by name; ``values`` what only the collector could see.
+    """
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+    exit_code: int = 0
+    started_at: str = ""
+    duration_s: float = 0.0
+    cpu_s: float | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    values: tuple[tuple[str, str], ...] = ()
+
+    def get(self, key: str) -> str | None:
+        """Return one of ``values``, or None."""
+        return dict(self.values).get(key)
+
+
+class Host:
+    """The one door to the machine: finds, runs and reads, and cleans up behind itself."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        """Read system files below ``root``, so that a recorded machine can stand in."""
+        self.root = root
+
+    def find(self, *names: str) -> str | None:
+        """Return the path of the first of ``names`` on PATH or in the system folders."""
+        path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+        return next((found for name in names if (found := shutil.which(name, path=path))), None)
+
+    def cpus(self) -> int:
+        """Return how many CPUs this process may use."""
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a system file, or None when it is not there or not readable."""
+        return fingerprint.read_text(self.root, path)
+
+    def identify(self, name: str, path: str, version: str) -> ToolIdentity:
+        """Return the identity of the program at ``path``, with the digest of its bytes."""
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return ToolIdentity(name, version, path, digest)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> RawOutput:
+        """Run one program to its end and return all it printed.
+
+        After ``timeout_s`` its process group is killed, the exit code is -9 and a line on
+        stderr says so.
+        """
+        started = datetime.now(UTC)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        clock = time.monotonic()
+        with self.start(argv, cwd=cwd, environ=environ) as process:
+            try:
+                out, err = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                _kill_group(process)
+                out, err = process.communicate()
+                err += f"\nsitegen: killed after {timeout_s:.0f} s\n".encode()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return RawOutput(
+            stdout=out,
+            stderr=err,
+            exit_code=process.returncode,
+            started_at=timestamp(started),
+            duration_s=time.monotonic() - clock,
+            cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        )
+
+    @contextlib.contextmanager
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a program in a process group of its own, which is gone when the block ends."""
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env={**os.environ, "LC_ALL": "C", **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
+            )
+        except OSError as error:
+            raise SitegenError(f"cannot be started: {error.strerror}", where=argv[0]) from error
+        try:
+            yield process
+        finally:
+            # Also when the program itself has ended: what it left behind is in its group.
+            _kill_group(process)
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a UTC time as ISO 8601 to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _die_with_parent() -> None:
+    # A collector killed by kill -9 must not leave a load generator or a server behind.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
