@@ -144,8 +144,8 @@ def test_this_machines_name_user_and_paths_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", "janedoe")
-    (tmp_path / "work").mkdir()
-    (tmp_path / "link").symlink_to("work")
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "link").symlink_to("jobs")
     monkeypatch.chdir(tmp_path)
     clean = of_this_machine(workdir=Path("link")).text(
         f"{os.uname().nodename} {tmp_path}/jobs/x {tmp_path}/link/x {tmp_path}/y by janedoe"
