@@ -325,12 +325,9 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: str) -
         unit = metric.unit_for([s.y for rows in by_repetition.values() for s in rows])
         lines = tuple(
             Line(
-                f"repetition {repetition + 1}",
+                f"rep. {repetition + 1}",
                 hue,  # type: ignore[arg-type]
-                tuple(
-                    Point(s.x, s.y / unit.factor, f"{unit.number(s.y)} {unit.text} at {s.x:g} s")
-                    for s in rows
-                ),
+                tuple(Point(s.x, s.y / unit.factor, unit.number(s.y)) for s in rows),
                 min(position, 2),
             )
             for position, (repetition, rows) in enumerate(sorted(by_repetition.items()))
