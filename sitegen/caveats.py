@@ -70,6 +70,8 @@ RULES: Mapping[str, Rule] = {
              "The figure on the other side of the comparison is suspected to come from a cache."),
         Rule("contention", "contention",
              "While the step ran, tasks waited for a CPU in more than 20 % of the time (PSI), the hypervisor took more than 2 % of it (steal), or the quota stopped the benchmark for more than 1 % (throttling)."),
+        Rule("not-steady", "not steady",
+             "Over five windows of its time the rate ranged over more than 20 % of its mean, or its trend moved more than 10 % of it: it had not settled (after SNIA PTS 2.0.2)."),
         Rule("suspect", "suspect",
              "Repetitions that the tool itself shows to be disturbed (for 7-Zip: CPU usage below what its threads should reach). They are shown, counted and kept out of every summary that has others."),
         Rule("failed", "failed", "Repetitions that failed. They are counted and never averaged."),
@@ -117,9 +119,9 @@ def of_run(run: Run, declared_tee: str) -> list[Caveat]:
 
 
 def of_steps(steps: Iterable[StepConditions | StepRecord]) -> list[Caveat]:
-    """Return the contention caveat when the machine was busy during one of the steps."""
+    """Return what the steps behind a figure say: the machine was busy, the rate never settled."""
     worst: dict[str, float] = {}
-    count = disturbed = 0
+    count = disturbed = unsteady = 0
     for step in steps:
         shares = dict(step.conditions)
         over = {
@@ -132,14 +134,18 @@ def of_steps(steps: Iterable[StepConditions | StepRecord]) -> list[Caveat]:
             if shares.get(name, 0.0) > limit
         }
         count += 1
+        unsteady += step.unsteady
         disturbed += bool(over)
         for name, share in over.items():
             worst[name] = max(worst.get(name, 0.0), share)
+    found = []
+    if unsteady:
+        found.append(caveat("not-steady", f"In {unsteady} of {count} steps."))
     if not worst:
-        return []
+        return found
     words = {"psi_cpu": "waiting for a CPU", "steal": "steal", "throttled": "throttled"}
     parts = ", ".join(f"{words[name]} up to {share:.0%}" for name, share in sorted(worst.items()))
-    return [caveat("contention", f"In {disturbed} of {count} steps: {parts}.")]
+    return [*found, caveat("contention", f"In {disturbed} of {count} steps: {parts}.")]
 
 
 def of_runs(runs: Sequence[Run]) -> list[Caveat]:

@@ -164,6 +164,11 @@ class StepRecord:
     values: tuple[tuple[str, str], ...] = ()
     raw: tuple[str, ...] = ()
 
+    @property
+    def unsteady(self) -> bool:
+        """Whether the collector found that the rate had not settled while it measured."""
+        return ("steady", "false") in self.values
+
 
 class StepConditions(NamedTuple):
     """What the machine did while one step ran: all that comparisons need of a step."""
@@ -171,6 +176,11 @@ class StepConditions(NamedTuple):
     workload: str
     repetition: int
     conditions: tuple[tuple[str, float], ...]
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether the rate had not settled while the step measured."""
+        return ("unsteady", 1.0) in self.conditions
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,16 @@ import pytest
 
 from sitegen import caveats
 from sitegen.caveats import LINK_RATE, RULES, Caveat
-from sitegen.model import Fact, Fingerprint, Provenance, Run, StepRecord, TeeVerdict, run_id
+from sitegen.model import (
+    Fact,
+    Fingerprint,
+    Provenance,
+    Run,
+    StepConditions,
+    StepRecord,
+    TeeVerdict,
+    run_id,
+)
 
 CODE = Path(caveats.__file__).parent
 
@@ -170,3 +179,13 @@ def test_runs_of_one_boot_and_runs_of_two_machines_are_told() -> None:
     [found] = caveats.of_runs([seen("A", "1"), seen("B", "2")])
     assert (found.rule.id, found.sentence) == ("another-machine", "Seen: A; B.")
     assert caveats.of_runs([seen("A", "1")]) == []
+
+
+def test_a_rate_that_never_settled_is_told_from_whole_and_from_held_steps() -> None:
+    moving = replace(step(), values=(("steady", "false"),))
+    settled = replace(step(), values=(("steady", "true"),))
+    [found] = caveats.of_steps([moving, settled, settled])
+    assert (found.rule.id, found.sentence) == ("not-steady", "In 1 of 3 steps.")
+    held = StepConditions("w", 0, (("unsteady", 1.0),))
+    assert ids(caveats.of_steps([held])) == ["not-steady"]
+    assert caveats.of_steps([settled]) == []

@@ -24,7 +24,7 @@ from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, StepConditions
 
-_FORMAT = 6
+_FORMAT = 7
 #: The facts of the machine that a comparison needs; the rest is read where it is shown.
 #: The conditions that a comparison may doubt, and the share below which none of them matters.
 _BUSY = frozenset({"psi_cpu", "steal", "throttled"})
@@ -144,7 +144,10 @@ def _open(
             (
                 step.workload,
                 step.repetition,
-                [pair for pair in step.conditions if pair[0] in _BUSY and pair[1] >= _AT_REST],
+                [
+                    *[p for p in step.conditions if p[0] in _BUSY and p[1] >= _AT_REST],
+                    *([("unsteady", 1.0)] if step.unsteady else []),
+                ],
             )
             for step in run.steps
         ],

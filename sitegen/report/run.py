@@ -352,6 +352,9 @@ def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
     shares = dict(step.conditions)
     names = (("psi_cpu", "CPU pressure"), ("psi_io", "I/O pressure"), ("steal", "steal"))
     parts = [f"{text} {shares[name]:.1%}" for name, text in names if name in shares]
+    steady = dict(step.values).get("steady")
+    if steady:
+        parts.append("steady" if steady == "true" else "not steady")
     if "load_before" in shares:
         parts.append(f"load {shares['load_before']:.2g} before")
     return Output(
