@@ -145,8 +145,15 @@ def collectors_(form: str) -> None:
 
 
 @main.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--env", "environment", default="", help="Label for rows that name none.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--env", "environment", default="", help="Label of the platform it ran on.")
+@click.option("--tool", default="", help="What wrote the files, where their content is not clear.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    help="What the output does not say, e.g. model=Llama-3.1-8B; --forms lists what each takes.",
+)
 @click.option(
     "--provenance",
     type=click.Choice(["imported", "cited"]),
@@ -156,20 +163,26 @@ def collectors_(form: str) -> None:
 )
 @click.option("--sources", type=click.Path(path_type=Path), help="CSV of the publications.")
 @click.option("--date", default="", help="Date for runs that nothing else dates (ISO 8601).")
+@click.option("--forms", is_flag=True, help="List the tools whose output can be read, and stop.")
 @_places
 def import_(
     files: tuple[Path, ...],
     environment: str,
+    tool: str,
+    settings: tuple[str, ...],
     provenance: str,
     sources: Path | None,
     date: str,
+    forms: bool,
     archive: Path | None,
     config_file: Path | None,
 ) -> None:
-    """Bring in figures as a tidy CSV, one measurement a line.
+    """Bring in what other tools wrote, or figures as a tidy CSV.
+
+    A tool's own output is recognised by its content; --forms lists the tools.
 
     \b
-    Columns that must be there:
+    A tidy CSV has one measurement a line. Columns that must be there:
       benchmark, workload, environment, metric, statistic, unit
       value        in the base unit; empty: not measured
     Columns that are read where they are there:
@@ -184,26 +197,29 @@ def import_(
     Other columns are left alone, and so is `provenance`, on purpose: what others collected is
     imported here, whatever the file says.
     """  # noqa: D301 - click's mark for lines that keep their breaks
-    from sitegen import config, tidy
+    from sitegen import config, importing, redact, terminal, tidy
     from sitegen.archive import Archive
     from sitegen.model import Provenance
 
-    target = Archive(config.load(config_file, archive=archive).archive)
-    known = tidy.read_sources(sources) if sources else {}
-    runs = [
-        run
-        for file in files
-        for run in tidy.read_runs(
-            file, Provenance(provenance), sources=known, environment=environment, date=date
-        )
-    ]
-    for run in runs:
-        there = target.path(run).exists()
-        target.write(run)
-        click.echo(
-            f"{run.id}  {run.environment}  {len(run.measurements)} measurements"
-            f"{'  (was there)' if there else ''}"
-        )
+    if forms:
+        click.echo(terminal.forms(importing.known_forms()), nl=False)
+        return
+    if not files:
+        raise click.UsageError("Missing argument 'FILES...'.")
+    settled = config.load(config_file, archive=archive)
+    order = importing.Order(
+        environment=environment,
+        tool=tool,
+        provenance=Provenance(provenance),
+        sources=tidy.read_sources(sources) if sources else {},
+        date=date,
+        settings=importing.parse_settings(settings),
+    )
+    redactor = redact.of_this_machine(workdir=settled.cache)
+    # All is read before anything is written: a file that is refused leaves nothing behind.
+    arrivals = [a for file in files for a in importing.read(file, order, redactor)]
+    for arrival, there in importing.write(arrivals, Archive(settled.archive)):
+        click.echo(terminal.arrival(arrival.run, arrival.reader, there))
 
 
 @main.command()

@@ -7,7 +7,7 @@ and reads what the command said (`parse`); `sitegen.execute` does the rest.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Protocol, cast
 from sitegen.errors import SitegenError
 from sitegen.host import Host, RawOutput, timestamp
 from sitegen.model import (
+    Fact,
     Measurement,
     MetricDefinition,
     Parameter,
@@ -35,11 +36,14 @@ __all__ = [
     "REPETITIONS",
     "Collector",
     "Collectors",
+    "Found",
     "Host",
     "Missing",
     "Plan",
     "RawOutput",
+    "Reader",
     "Reading",
+    "Refused",
     "Request",
     "Step",
     "blamed",
@@ -51,11 +55,20 @@ __all__ = [
     "load_collector",
     "make_plan",
     "method_note",
+    "readers",
     "timestamp",
 ]
 
 PRESETS = ("quick", "standard", "thorough")
 REPETITIONS = {"quick": 1, "standard": 3, "thorough": 5}
+
+
+class Refused(SitegenError):  # noqa: N818 - the run is refused; said so it reads as what it is
+    """What was measured means nothing: the whole run is dropped and nothing of it archived.
+
+    Raised by `run` or `parse` when a check fails that every number of the run stands on, such
+    as a verifier that accepts a wrong proof. Any other error costs its step only.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,10 @@ class Request:
     """What the user asked of one collector.
 
     ``settings`` are the ``--set`` values of this collector without their prefix. ``scratch``
-    is an empty directory that belongs to the run and is removed after it.
+    is an empty directory that belongs to the run and is removed after it; ``cache`` is a
+    directory of the benchmark's own that outlives it, for what is costly to make and the same
+    each time (installed provers, keys, models). It may not exist yet, and may be deleted
+    between two runs.
     """
 
     preset: str
@@ -83,6 +99,7 @@ class Request:
     settings: Mapping[str, str]
     cpus: int
     scratch: Path
+    cache: Path
     free_bytes: int
 
 
@@ -131,8 +148,47 @@ class Reading:
     samples: tuple[Sample, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reader found in a tool's own output: one run, less what only the archive adds.
+
+    ``natives`` keeps the tool's own names beside ours: ("llm.tpot mean", "mean_tpot_ms").
+    ``facts`` is what the output says of the machine. ``started_at`` is empty where nothing in
+    the output dates it. ``notes`` are the reader's doubts, one sentence each.
+    """
+
+    measurements: tuple[Measurement, ...]
+    samples: tuple[Sample, ...] = ()
+    tool: ToolIdentity | None = None
+    parameters: tuple[Parameter, ...] = ()
+    definitions: tuple[MetricDefinition, ...] = ()
+    natives: tuple[tuple[str, str], ...] = ()
+    facts: tuple[Fact, ...] = ()
+    started_at: str = ""
+    duration_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One form of output that a collector can read, told by its content and never by a name.
+
+    ``knows`` looks at the bytes and says whether they have this form; it never raises. ``read``
+    returns the runs in them, values exact to what is printed and in base units; it raises
+    SitegenError with the place that it stumbled on, and then nothing is imported. Its second
+    argument are the user's ``--set`` values; ``asks`` names those that it takes, each with a
+    line of help: what the output itself does not say.
+    """
+
+    name: str
+    title: str
+    knows: Callable[[bytes], bool]
+    read: Callable[[bytes, Mapping[str, str]], tuple[Found, ...]]
+    asks: Mapping[str, str]
+
+
 class Collector(Protocol):
-    """What a collector module offers."""
+    """What a collector module offers, and optionally ``READERS``: a tuple of `Reader`."""
 
     @property
     def BENCHMARK(self) -> str:  # noqa: N802 - a constant of the module
@@ -224,15 +280,22 @@ def load_collector(point: EntryPoint) -> Collector:
 def method_note(benchmark: str) -> str:
     """Return the Markdown note that lies beside the module of a benchmark's collector.
 
-    Nothing when there is none, or the collector is not installed here or cannot be loaded: a
-    report is also built where nothing is measured.
+    It has the name of the module; for a package it is the ``method.md`` inside. Nothing when
+    there is none, or the collector is not installed here or cannot be loaded: a report is also
+    built where nothing is measured.
     """
     try:
         module = cast("ModuleType", collectors()[benchmark])
     except (KeyError, SitegenError):
         return ""
-    path = Path(str(module.__file__)).with_suffix(".md")
+    file = Path(str(module.__file__))
+    path = file.with_name("method.md") if file.stem == "__init__" else file.with_suffix(".md")
     return path.read_text("utf-8") if path.is_file() else ""
+
+
+def readers(collector: Collector) -> tuple[Reader, ...]:
+    """Return the forms of output that a collector can read."""
+    return tuple(getattr(collector, "READERS", ()))
 
 
 def detect(collector: Collector, host: Host) -> ToolIdentity | Missing:

@@ -19,6 +19,7 @@ from sitegen.collect import (
     Collector,
     Plan,
     Reading,
+    Refused,
     Request,
     Step,
     blamed,
@@ -95,7 +96,8 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
     """Run a plan and return what came of it.
 
     Repetitions are interleaved over the steps in an order drawn from ``seed``. A step that
-    fails is recorded as failed and the rest goes on. An interrupt (Ctrl-C) keeps the
+    fails is recorded as failed and the rest goes on; one that is Refused ends the run, and
+    that is raised. An interrupt (Ctrl-C) keeps the
     repetitions that are whole, marks the run incomplete, and is raised again by the caller:
     the return value is None when not one repetition was whole.
     """
@@ -196,6 +198,8 @@ class _Record:
         try:
             with blamed("parse"):
                 rows, samples, problem = _usable(self.collector.parse(step, raw))
+        except Refused:
+            raise
         except SitegenError as error:
             problem = str(error)
         if raw.exit_code != 0 and not problem:
@@ -213,6 +217,8 @@ class _Record:
         try:
             with blamed("run"):
                 raw = _checked(self.collector.run(step, host))
+        except Refused:
+            raise
         except SitegenError as error:
             # A step that cannot even be started has failed; the others go on.
             told = f"sitegen: {error}\n".encode()

@@ -129,6 +129,7 @@ def _one(  # noqa: PLR0913 - the parts of a session
             settings=settings,
             cpus=host.cpus(),
             scratch=folder,
+            cache=workdir.absolute() / "cache" / benchmark,
             free_bytes=shutil.disk_usage(folder).free,
         )
         plan = make_plan(collector, tool, request)

@@ -15,6 +15,7 @@ from sitegen.quantity import display
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sitegen.collect import Reader
     from sitegen.config import Config
     from sitegen.execute import Progress
     from sitegen.model import Run
@@ -48,6 +49,23 @@ def collectors(*, as_json: bool) -> str:
             for setting, text in row["settings"].items()
         ]
     return "\n".join(lines or ["no collector is installed"]) + "\n"
+
+
+def forms(known: Sequence[tuple[str, Reader]]) -> str:
+    """Return the forms of output that can be read: what --tool takes, and what --set may say."""
+    lines: list[str] = []
+    for benchmark, reader in known:
+        lines.append(f"{reader.name}: {reader.title} ({benchmark})")
+        width = max((len(name) for name in reader.asks), default=0)
+        lines += [f"  --set {name.ljust(width)}  {text}" for name, text in reader.asks.items()]
+    return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
+
+
+def arrival(run: Run, reader: str, there: str) -> str:
+    """Return one imported run as a line, and what its reader doubts."""
+    line = f"{there or run.id}  {run.environment}  {len(run.measurements)} measurements"
+    told = f"  {reader}" + ("  (was there)" if there else "")
+    return f"{line}{told}" + (f"\n  {run.note}" if run.note and not there else "")
 
 
 def _collector(name: str) -> dict[str, Any]:

@@ -179,7 +179,8 @@ def test_a_run_that_is_not_there_is_named(filled: Path) -> None:
     [
         (f"{HEADER}\n{ROW}\n{ROW.replace('33000', 'x')}\n", "figures.csv:3: 'x' is not a number"),
         (f'{HEADER}\n{ROW}\nfio,"w\n', "not CSV"),
-        ("a,b\n1,2\n", "has no column 'benchmark'"),
+        ("metric,value\n1,2\n", "has no column 'benchmark'"),
+        ("a,b\n1,2\n", "is no form of output that is known here"),
     ],
 )
 def test_a_malformed_csv_is_refused_with_the_line_and_nothing_comes_in(
@@ -210,7 +211,7 @@ def test_importing_twice_changes_nothing(filled: Path) -> None:
     before = sorted(p.stat().st_mtime_ns for p in (filled / "archive").rglob("*"))
     result = run("import", "figures.csv", "--date", "2025-03-01")
     assert result.exit_code == 0
-    assert result.stdout.rstrip().endswith("1 measurements  (was there)")
+    assert result.stdout.rstrip().endswith("1 measurements  tidy CSV  (was there)")
     assert sorted(p.stat().st_mtime_ns for p in (filled / "archive").rglob("*")) == before
 
 

@@ -90,7 +90,7 @@ class Shell:
 
 
 def request(repetitions: int = 1, settings: Mapping[str, str] | None = None) -> Request:
-    return Request("standard", repetitions, settings or {}, 2, Path("/nowhere"), 1 << 30)
+    return Request("standard", repetitions, settings or {}, 2, Path("/nowhere"), Path("/nowhere/cache"), 1 << 30)
 
 
 def collect(  # noqa: PLR0913 - what a test may choose

@@ -36,7 +36,7 @@ def every(of: Callable[[Metric], object]) -> dict[str, object]:
 def test_every_metric_that_a_collector_plans_is_defined_in_its_unit(
     name: str, preset: str, tmp_path: Path
 ) -> None:
-    request = Request(preset, 3, {}, 4, tmp_path, 1 << 40)
+    request = Request(preset, 3, {}, 4, tmp_path, tmp_path / "cache", 1 << 40)
     plan = collectors()[name].plan(ToolIdentity(name, "1.0", f"/usr/bin/{name}"), request)
     expected = {(m.metric, m.unit) for step in plan.steps for m in step.expects}
     assert expected

@@ -219,7 +219,7 @@ def test_nothing_planted_is_in_any_byte_that_is_written(tmp_path: Path) -> None:
     collector, host = Leaky(planted), Host(root)
     tool = collector.detect(host)
     assert isinstance(tool, ToolIdentity)
-    request = Request("standard", 2, {"url": "http://x/"}, 1, work, 1 << 30)
+    request = Request("standard", 2, {"url": "http://x/"}, 1, work, work / "cache", 1 << 30)
     collected = execute(
         collector, tool, make_plan(collector, tool, request), request, host=host,
         environment="here", session="s", machine=fingerprint.read(work, redactor, root=root),

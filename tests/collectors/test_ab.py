@@ -25,7 +25,7 @@ NONE: Settings = {}
 def request(
     preset: str = "standard", scratch: Path = Path("/nowhere"), settings: Settings = NONE
 ) -> Request:
-    return Request(preset, 3, settings, 2, scratch, 1 << 40)
+    return Request(preset, 3, settings, 2, scratch, scratch / "cache", 1 << 40)
 
 
 def step(requests: int, **more: object) -> Step:

@@ -31,7 +31,7 @@ def collect(
 ) -> tuple[Collected, Plan]:
     tool = tool_of(collector)
     host = Host()
-    request = Request("quick", 1, settings, host.cpus(), scratch, PLENTY)
+    request = Request("quick", 1, settings, host.cpus(), scratch, scratch / "cache", PLENTY)
     plan = make_plan(collector, tool, request)
     collected = execute(
         collector,

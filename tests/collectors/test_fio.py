@@ -31,7 +31,7 @@ def request(
     scratch: Path = Path("/nowhere"),
     settings: Settings = NONE,
 ) -> Request:
-    return Request(preset, 3, settings, 2, scratch, free)
+    return Request(preset, 3, settings, 2, scratch, scratch / "cache", free)
 
 
 def output(name: str, exit_code: int = 0, values: Mapping[str, str] = NONE) -> RawOutput:
