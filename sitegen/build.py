@@ -197,7 +197,7 @@ class _Build:
 
     def _data_pages(self) -> None:
         from sitegen import exporting
-        from sitegen.metrics import family
+        from sitegen.families import family
         from sitegen.report.site import DataFile, DataPage
 
         listed = []

@@ -17,17 +17,8 @@ from typing import NamedTuple
 from sitegen import caveats
 from sitegen.caveats import Caveat
 from sitegen.config import Config, Environment, Role
-from sitegen.metrics import (
-    METRICS,
-    Better,
-    Headline,
-    Metric,
-    Scale,
-    efficiency_axis,
-    headline_of,
-    metric,
-    unit_problem,
-)
+from sitegen.families import Headline, efficiency_axis, headline_of
+from sitegen.metrics import METRICS, Better, Metric, Scale, metric, unit_problem
 from sitegen.model import (
     Comparability,
     Measurement,

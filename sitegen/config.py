@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sitegen.errors import SitegenError
-from sitegen.model import check_label, check_run_id
+from sitegen.model import check_label, check_run_id, check_time
 
 Role = Literal["metal", "vm", "cpu-tee", "gpu-tee"]
 ROLE_WORDS: Mapping[str, str] = {
@@ -36,6 +38,23 @@ TEES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What an hour of a platform costs: an input, dated, never fetched and never guessed.
+
+    Costs are computed from it when pages are built, so a new price needs no new measurement.
+    """
+
+    per_hour: float
+    date: str
+    currency: str = "USD"
+    source: str = ""
+    provider: str = ""
+    sku: str = ""
+    region: str = ""
+    billing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A labelled platform, as the report's authors declare it.
 
@@ -51,6 +70,7 @@ class Environment:
     note: str = ""
     baselines: Mapping[str, str] = field(default_factory=dict)
     incomparable: Mapping[str, str] = field(default_factory=dict)
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +106,12 @@ _SITE = {
     "pinned": list,
 }
 _ENVIRONMENT = {"role": str, "tee": str, "title": str, "note": str, "baselines": dict,
-                "incomparable": dict}  # fmt: skip
+                "incomparable": dict, "price": dict}  # fmt: skip
+_PRICE: Mapping[str, type | tuple[type, ...]] = {
+    "per_hour": (int, float), "date": str, "currency": str, "source": str,
+    "provider": str, "sku": str, "region": str, "billing": str,
+}  # fmt: skip
+_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def load(
@@ -174,12 +199,41 @@ def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environmen
             raise SitegenError(f"{key}.baselines names the environment itself", where=where)
         reasons = {check_label(n): str(why) for n, why in table.get("incomparable", {}).items()}
         found[label] = Environment(
-            label, role, tee, table.get("title", ""), table.get("note", ""), baselines, reasons
+            label,
+            role,
+            tee,
+            table.get("title", ""),
+            table.get("note", ""),
+            baselines,
+            reasons,
+            _price(table["price"], where, f"{key}.price") if "price" in table else None,
         )
     return found
 
 
-def _known(table: Mapping[str, Any], keys: Mapping[str, type], where: str, prefix: str) -> None:
+def _price(table: Mapping[str, Any], where: str, key: str) -> Price:
+    """Return a price; raises SitegenError when it has no amount or no date."""
+    _known(table, _PRICE, where, f"{key}.")
+    for name, why in (("per_hour", "the amount"), ("date", "the day that it held on")):
+        if name not in table:
+            raise SitegenError(f"{key} has no {name}", where=where, fix=f"give {why}")
+    if not (math.isfinite(table["per_hour"]) and table["per_hour"] > 0):
+        raise SitegenError(f"{key}.per_hour must be more than 0", where=where)
+    if not _CURRENCY.fullmatch(table.get("currency", "USD")):
+        raise SitegenError(f"{key}.currency must be a code of three letters", where=where)
+    try:
+        check_time(table["date"])
+    except SitegenError as error:
+        raise SitegenError(f"{key}.date: {error.what}", where=where, fix=error.fix) from error
+    return Price(**{**table, "per_hour": float(table["per_hour"])})
+
+
+def _known(
+    table: Mapping[str, Any],
+    keys: Mapping[str, type | tuple[type, ...]],
+    where: str,
+    prefix: str,
+) -> None:
     for key, value in table.items():
         if key not in keys:
             raise SitegenError(
@@ -187,5 +241,7 @@ def _known(table: Mapping[str, Any], keys: Mapping[str, type], where: str, prefi
                 where=where,
                 fix=f"known here: {', '.join(sorted(keys))}",
             )
-        if not isinstance(value, keys[key]) or (keys[key] is int and isinstance(value, bool)):
-            raise SitegenError(f"{prefix}{key} must be a {keys[key].__name__}", where=where)
+        wanted = keys[key]
+        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+        if not isinstance(value, kinds) or (int in kinds and isinstance(value, bool)):
+            raise SitegenError(f"{prefix}{key} must be a {kinds[-1].__name__}", where=where)

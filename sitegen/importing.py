@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from sitegen.model import (
 from sitegen.redact import Redactor
 
 MAX_BYTES = 200_000_000
+MAX_ROWS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +216,14 @@ def _arrival(  # noqa: PLR0913 - a run and where it came from
 ) -> Arrival:
     for row in found.measurements:
         check_measurement(row)
+        if row.value is not None and not math.isfinite(row.value):
+            raise SitegenError(f"{row.metric} is not a finite number", where=str(path))
+    if not all(math.isfinite(sample.x) and math.isfinite(sample.y) for sample in found.samples):
+        raise SitegenError("a sample is not a finite number", where=str(path))
     for definition in found.definitions:
         check_metric(definition.id)
+    if len(found.measurements) + len(found.samples) > MAX_ROWS:
+        raise SitegenError(f"holds more than {MAX_ROWS:,} values", where=str(path))
     if not found.measurements:
         raise SitegenError(f"holds no result ({reader.title})", where=str(path))
     digest = hashlib.sha256(data).hexdigest()

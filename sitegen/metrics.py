@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sitegen.model import MetricDefinition, Params, Run
+from sitegen.model import MetricDefinition, Run
 from sitegen.quantity import DisplayUnit, unit_for
 
 
@@ -59,53 +59,6 @@ class Metric:
         if self.counts:
             return DisplayUnit(unit.factor, unit.text.replace("/s", f" {self.counts}").lstrip())
         return unit
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """A series that verdicts are given for; ``params`` it must have, ``workload`` if named.
-
-    ``loses`` completes "a TEE takes 40 % of ..."; the first headline of a family has one.
-    """
-
-    metric: str
-    statistic: str
-    title: str
-    params: Params = ()
-    workload: str = ""
-    loses: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One chart of a benchmark's page: the series that it takes, and how it groups them.
-
-    ``where`` are parameters that a series must have (a value of ``*``: any). Bars are grouped
-    by the parameter ``group``. With ``axis`` the panel is a line chart over that parameter,
-    one line an environment and further parameter. ``efficiency`` divides each value by the
-    axis value times the value at the smallest.
-    """
-
-    title: str
-    metric: str
-    statistic: str = "value"
-    where: Params = ()
-    workload: str = ""
-    group: str = ""
-    axis: str = ""
-    efficiency: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """How one benchmark is presented: its name, its question, headline series and charts."""
-
-    benchmark: str
-    title: str
-    question: str
-    headlines: tuple[Headline, ...] = ()
-    panels: tuple[Panel, ...] = ()
-    axis_title: str = ""
 
 
 H, L, N = Better.HIGHER, Better.LOWER, Better.NONE
@@ -285,8 +238,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("zktls.cycles", "Cycles", "count", N, "Cycles of the proven program, as the prover counts them: `user`, or `total` with padding.", scale=Scale.EXACT, source="as the prover counts"),
         Metric("zktls.constraints", "Constraints", "count", N, "Constraints of the circuit.", scale=Scale.EXACT, source="as the compiler counts"),
         Metric("zktls.proven_throughput", "Proven throughput", "B/s", H,
-               "Bytes of the proven statement divided by proving time. Not a hash speed.", source="sitegen"),
-        Metric("zktls.hash_speed", "Hash speed", "B/s", H, "Bytes hashed in the proof, divided by proving time; for a cited figure, as printed.", source="sitegen; as printed"),
+               "Bytes of the proven statement divided by proving time. Not a hash speed.", source="sitegen", shown_in="decimal"),
+        Metric("zktls.hash_speed", "Hash speed", "B/s", H, "Bytes hashed in the proof, divided by proving time; for a cited figure, as printed.", source="sitegen; as printed", shown_in="decimal"),
         Metric("zktls.memory_bandwidth_utilisation", "Memory bandwidth, relative", "ratio", N,
                "Hash speed relative to the CPU baseline, as printed; not a measured bandwidth.",
                scale=Scale.DIFFERENCE, source="as printed"),
@@ -312,81 +265,6 @@ METRICS: Mapping[str, Metric] = {
     )
 }  # fmt: skip
 
-FAMILIES: Mapping[str, Family] = {
-    family.benchmark: family
-    for family in (
-        Family("llm", "LLM serving", "What does a TEE cost an LLM server?", (
-            Headline("llm.decode_rate_per_request", "mean", "Decode rate a request", loses="an LLM's decode rate"),
-            Headline("llm.ttft", "mean", "Time to first token"),
-            Headline("llm.eval_rate", "mean", "Evaluation rate"),
-        ), (
-            Panel("Decode rate a request", "llm.decode_rate_per_request", "mean", group="model"),
-            Panel("Requests a second", "llm.request_throughput", group="model"),
-            Panel("Time to first token", "llm.ttft", "mean", group="model"),
-            Panel("Decode time a request", "llm.decode_time", "mean", group="model"),
-            Panel("Evaluation rate", "llm.eval_rate", "mean", group="model"),
-        )),
-        Family("fio", "Storage", "What does a TEE cost storage?", (
-            Headline("fio.iops", "value", "Random read, 4 KiB", (("direction", "read"),), "read_iops", "random reads"),
-            Headline("fio.iops", "value", "Random write, 4 KiB", (("direction", "write"),), "write_iops"),
-            Headline("fio.bandwidth", "value", "Sequential read, 1 MiB", (("direction", "read"),), "read_seq"),
-        ), (
-            Panel("Random, 4 KiB", "fio.iops", where=(("block_size", "4096"), ("iodepth", "64"), ("pattern", "rand")), group="direction"),
-            Panel("Mixed 75/25, 4 KiB", "fio.iops", where=(("block_size", "4096"), ("pattern", "randrw")), group="direction"),
-            Panel("Random, 4 KiB, depth 4", "fio.latency", "mean", (("block_size", "4096"), ("iodepth", "4"), ("pattern", "rand")), group="direction"),
-            Panel("Random, 128 KiB", "fio.bandwidth", where=(("block_size", "131072"), ("pattern", "rand")), group="direction"),
-            Panel("Sequential, 1 MiB, 4 jobs", "fio.bandwidth", where=(("block_size", "1048576"), ("numjobs", "4"), ("pattern", "seq")), group="direction"),
-        )),
-        Family("ab", "Web server", "What does a TEE cost a web server?", (
-            Headline("ab.requests_per_second", "mean", "Requests a second", (("concurrency", "1000"),), "sweep", "a web server's requests"),
-        ), (
-            Panel("Requests a second, by gateway", "ab.requests_per_second", "mean", (("access", "tproxy"),), "sweep", axis="concurrency"),
-            Panel("99 % of requests, by gateway", "ab.latency", "p99", (("access", "tproxy"),), "sweep", axis="concurrency"),
-            Panel("Requests a second, on loopback", "ab.requests_per_second", "mean", (("access", "loopback"),), "sweep", axis="concurrency"),
-            Panel("99 % of requests, on loopback", "ab.latency", "p99", (("access", "loopback"),), "sweep", axis="concurrency"),
-            Panel("Connect time, on loopback", "ab.connect_time", "mean", (("access", "loopback"),), "sweep", axis="concurrency"),
-            Panel("Direct and through the proxy", "ab.requests_per_second", "mean", workload="tproxy-overhead", group="access"),
-            Panel("Latency, direct and through the proxy", "ab.latency", "mean", workload="tproxy-overhead", group="access"),
-            Panel("Many processes at once", "ab.requests_per_second", "total", workload="multi", group="log_level"),
-            Panel("CPU of the server, many processes", "ab.server_cpu_usage", "mean", workload="multi", group="log_level"),
-        ), "concurrent connections"),
-        Family("7z", "CPU", "What does a TEE cost the processor?", (
-            Headline("7z.rating", "value", "Total rating", (("operation", "total"), ("threads", "*")), loses="a CPU's 7-Zip rating"),
-        ), (
-            Panel("Total rating", "7z.rating", where=(("operation", "total"),), axis="threads"),
-            Panel("Compression speed", "7z.speed", "mean", (("operation", "compress"),), axis="threads"),
-            Panel("Decompression speed", "7z.speed", "mean", (("operation", "decompress"),), axis="threads"),
-            Panel("Scaling efficiency, total rating", "7z.rating", where=(("operation", "total"),), axis="threads", efficiency=True),
-            Panel("Scaling efficiency, compression", "7z.speed", "mean", (("operation", "compress"),), axis="threads", efficiency=True),
-            Panel("Scaling efficiency, decompression", "7z.speed", "mean", (("operation", "decompress"),), axis="threads", efficiency=True),
-            Panel("Compression rating, 8 threads", "7z.rating", where=(("cores", "*"), ("operation", "compress"), ("threads", "8")), group="threads"),
-        ), "threads"),
-        Family("zktls", "zkTLS", "What does a TEE cost a prover?", (
-            Headline("zktls.total_time", "value", "Total time", loses="a prover's time"),
-        ), (
-            Panel("Total time", "zktls.total_time"),
-            Panel("Proving time", "zktls.prove_time"),
-            Panel("Proof size", "zktls.proof_size"),
-            Panel("Hash speed", "zktls.hash_speed"),
-            Panel("Proving speed", "zktls.proving_speed"),
-        )),
-        Family("hardware", "Hardware", "What hardware is it, and what does it cost?", (), (
-            Panel("Memory capacity", "hardware.memory_capacity"),
-            Panel("Memory bandwidth", "hardware.memory_bandwidth"),
-            Panel("INT8 compute", "hardware.int8_compute"),
-            Panel("Price", "hardware.price"),
-        )),
-        Family("secure-inference", "Secure inference", "What does a secure channel cost inference?", (
-            Headline("secure-inference.e2e_latency", "mean", "Request latency", loses="a request's latency"),
-        )),
-    )
-}  # fmt: skip
-
-
-def family(benchmark: str) -> Family:
-    """Return how ``benchmark`` is presented; one that sitegen does not know gets its name."""
-    return FAMILIES.get(benchmark) or Family(benchmark, benchmark, f"What does {benchmark} show?")
-
 
 def metric(metric_id: str, definitions: Iterable[MetricDefinition] = ()) -> Metric:
     """Return the metric called ``metric_id``, from the table or from a run's own definitions.
@@ -401,32 +279,6 @@ def metric(metric_id: str, definitions: Iterable[MetricDefinition] = ()) -> Metr
             better = Better(own.better) if own.better in set(Better) else Better.NONE
             return Metric(own.id, own.title, own.unit, better, own.definition)
     return Metric(metric_id, metric_id, "", Better.NONE, "Not defined by its collector.")
-
-
-def headline_of(
-    benchmark: str, workload: str, metric_id: str, statistic: str, params: Params
-) -> Headline | None:
-    """Return the headline that this series belongs to, or None."""
-    have = dict(params)
-    for headline in family(benchmark).headlines:
-        if (
-            headline.metric == metric_id
-            and headline.statistic == statistic
-            and headline.workload in ("", workload)
-            and matches(have, headline.params)
-        ):
-            return headline
-    return None
-
-
-def matches(have: Mapping[str, str], wanted: Params) -> bool:
-    """Say whether a series has all wanted parameters; ``*`` takes any value that is there."""
-    return all(key in have if value == "*" else have.get(key) == value for key, value in wanted)
-
-
-def efficiency_axis(benchmark: str) -> str:
-    """Return the parameter that a benchmark's scaling efficiency is over, or nothing."""
-    return next((panel.axis for panel in family(benchmark).panels if panel.efficiency), "")
 
 
 def unit_problem(run: Run) -> str:

@@ -54,6 +54,13 @@ _SCALES: dict[str, tuple[DisplayUnit, ...]] = {
 }
 
 
+#: Scales in powers of ten, for what is not memory: `shown_in="decimal"`.
+_DECIMAL = {
+    "B/s": tuple(
+        DisplayUnit(factor, text)
+        for factor, text in ((1.0, "B/s"), (1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s"))
+    )
+}
 #: Units that a metric may always be shown in, whatever its size.
 _NAMED = {
     text: DisplayUnit(factor, text)
@@ -72,10 +79,14 @@ _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 
 
 def unit_for(unit: str, values: Iterable[float | None], shown_in: str = "") -> DisplayUnit:
-    """Return the scale in which the largest of ``values`` reads best, or ``shown_in``."""
-    if shown_in:
+    """Return the scale in which the largest of ``values`` reads best, or ``shown_in``.
+
+    ``decimal`` chooses among the powers of ten instead.
+    """
+    if shown_in in _NAMED:
         return _NAMED[shown_in]
-    scales = _SCALES.get(unit) or (DisplayUnit(1.0, unit),)
+    table = _DECIMAL if shown_in == "decimal" else _SCALES
+    scales = table.get(unit) or (DisplayUnit(1.0, unit),)
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     chosen = scales[0]
     for scale in scales:

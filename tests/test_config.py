@@ -79,7 +79,18 @@ def test_an_environment_is_declared_with_role_tee_and_baselines_in_order(tmp_pat
         ("[site]\npinned = ['../x']", "is not a run id"),
         ("[environments]\nx = 1", "environments.x must be a table"),
         ("[environments.'../x']\n", "not a usable environment name"),
-        ("[environments.x]\nprice = 1", "unknown key environments.x.price"),
+        ("[environments.x]\nprise = 1", "unknown key environments.x.prise"),
+        ("[environments.x]\nprice = 1", "environments.x.price must be a dict"),
+        ("[environments.x.price]\nper_hour = 1", "environments.x.price has no date"),
+        ("[environments.x.price]\ndate = '2026'", "environments.x.price has no per_hour"),
+        ("[environments.x.price]\nper_hour = 0\ndate = '2026'", "must be more than 0"),
+        ("[environments.x.price]\nper_hour = nan\ndate = '2026'", "must be more than 0"),
+        ("[environments.x.price]\nper_hour = true\ndate = '2026'", "must be a float"),
+        ("[environments.x.price]\nper_hour = 1\ndate = 'today'", "'today' is not a time"),
+        (
+            "[environments.x.price]\nper_hour = 1\ndate = '2026'\ncurrency = '$'",
+            "a code of three letters",
+        ),
         ("[environments.x]\nrole = 'laptop'", "environments.x.role is 'laptop'"),
         ("[environments.x]\ntee = 'sgx2'", "environments.x.tee is 'sgx2'"),
         ("[environments.x]\nbaselines = { vm = 'x' }", "names the environment itself"),
@@ -92,6 +103,15 @@ def test_what_is_not_understood_is_named(tmp_path: Path, text: str, said: str) -
     with pytest.raises(SitegenError) as raised:
         config.load(path)
     assert said in str(raised.value)
+
+
+def test_a_price_is_dated_and_in_dollars_unless_it_says_otherwise(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "[environments.cvm.price]\nper_hour = 2\ndate = '2026-11-01'\nsku = 'c3-standard-4'\n",
+    )
+    price = config.load(path).environment("cvm").price
+    assert price == config.Price(2.0, "2026-11-01", sku="c3-standard-4")
 
 
 def test_bytes_that_are_no_text_are_not_toml(tmp_path: Path) -> None:
@@ -108,7 +128,7 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
 
 def test_every_key_stands_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
-    keys = {each.name for kind in (config.Config, config.Environment) for each in fields(kind)}
+    keys = {each.name for kind in (config.Config, config.Environment, config.Price) for each in fields(kind)}
     for key in keys - {"root", "environments", "label"}:
         assert f"| `{key}` |" in text, key
 

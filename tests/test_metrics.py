@@ -7,17 +7,8 @@ import pytest
 
 from sitegen.archive import Archive
 from sitegen.collect import PRESETS, Request, collectors
-from sitegen.metrics import (
-    FAMILIES,
-    METRICS,
-    Better,
-    Metric,
-    Scale,
-    family,
-    headline_of,
-    matches,
-    metric,
-)
+from sitegen.families import FAMILIES, family, headline_of, matches
+from sitegen.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.model import RESERVED, STATISTICS, MetricDefinition, Run, ToolIdentity, check_benchmark
 from sitegen.quantity import unit_for
 

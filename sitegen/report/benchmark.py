@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from sitegen.caveats import Rule
 from sitegen.charts.spec import BarChart, Chart, LineChart
 from sitegen.compare import Analysis, Cell, Series
-from sitegen.metrics import family
+from sitegen.families import family
 from sitegen.model import Provenance, Run, Sample, StepRecord
 from sitegen.quantity import DisplayUnit
-from sitegen.report import costs, panels, words
+from sitegen.report import costs, derived, panels, words
 from sitegen.report.costs import CostTable, Finding
+from sitegen.report.derived import Section
 
 _MAX_FIGURES = 400
 #: What the table of all figures shows; the downloads hold the rest.
@@ -88,6 +89,7 @@ class BenchmarkPage:
     scaling: tuple[Chart, ...]
     scaling_notes: tuple[str, ...]
     distributions: tuple[Chart, ...]
+    sections: tuple[Section, ...]
     costs: tuple[CostTable, ...]
     environments: tuple[tuple[str, str], ...]
     figures: tuple[FigureRow, ...]
@@ -134,6 +136,7 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
         scaling=tuple(c for c in charts if isinstance(c, LineChart)),
         scaling_notes=panels.efficiency_notes(efficiency),
         distributions=panels.distributions(analysis, benchmark, samples or {}),
+        sections=derived.sections(analysis, presented),
         costs=tables,
         environments=tuple(
             (label, words.environment(analysis.config.environment(label))) for label in labels

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sitegen.charts.spec import FactorMark
 from sitegen.compare import Analysis, Comparison
-from sitegen.metrics import Better, Headline, family
+from sitegen.families import Headline, family
+from sitegen.metrics import Better
 from sitegen.quantity import percent, significant
 from sitegen.report import words
 from sitegen.stats import Word

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sitegen.compare import Analysis
-from sitegen.metrics import family, headline_of
+from sitegen.families import family, headline_of
 from sitegen.model import Fact, Run
 from sitegen.report import overview, words
 from sitegen.report.costs import CostTable

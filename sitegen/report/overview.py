@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sitegen.charts.spec import Chart, FactorMark
 from sitegen.compare import Analysis
-from sitegen.metrics import FAMILIES, family
+from sitegen.families import FAMILIES, family
 from sitegen.model import Provenance, Run
 from sitegen.report import costs, panels, words
 from sitegen.report.costs import CostRow, CostTable

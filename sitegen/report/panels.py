@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from sitegen.caveats import SUPERLINEAR
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.compare import Analysis, Cell, Series
-from sitegen.metrics import Better, Family, Metric, Panel, family, matches
-from sitegen.model import Sample
+from sitegen.contrasts import axis_value
+from sitegen.families import Family, Panel, family, matches
+from sitegen.metrics import Better, Metric
+from sitegen.model import Params, Sample
 from sitegen.quantity import DisplayUnit
 from sitegen.report import words
 
@@ -35,13 +37,13 @@ def panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list
     wanted = presented.panels or _generic_panels(analysis, cells)
     charts: list[Chart] = []
     used: set[Series] = set()
-    for index, panel in enumerate(wanted):
-        chosen = [cell for cell in cells if _takes(panel, cell.series) and cell.summary]
-        if not chosen:
-            continue
+    for index, (panel, chosen) in enumerate(_divided(wanted, cells)):
         used |= {cell.series for cell in chosen}
         if panel.axis:
-            chart = _line_chart(analysis, presented, panel, chosen, index)
+            chart: Chart | None = _line_chart(analysis, presented, panel, chosen, index)
+            if chart is None and not panel.efficiency:
+                # One place on the axis is no line: what there is stands as bars.
+                chart = _bar_chart(analysis, panel, chosen, f"panel-{index}")
             charts += [chart] if chart else []
         else:
             charts.append(_bar_chart(analysis, panel, chosen, f"panel-{index}"))
@@ -55,6 +57,20 @@ def panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list
             for index, panel in enumerate(_own_panels(analysis, presented, rest))
         ]
     return charts
+
+
+def _divided(wanted: Iterable[Panel], cells: Sequence[Cell]) -> Iterator[tuple[Panel, list[Cell]]]:
+    """Yield each panel with its cells; one that is split, once for each combination there is."""
+    for panel in wanted:
+        chosen = [cell for cell in cells if _takes(panel, cell.series) and cell.summary]
+        parts: dict[Params, list[Cell]] = {}
+        for cell in chosen:
+            key = tuple(pair for pair in cell.series.params if pair[0] in panel.split)
+            parts.setdefault(key, []).append(cell)
+        for key, members in sorted(parts.items()):
+            told = words.params(key)
+            title = f"{panel.title}: {told}" if told else panel.title
+            yield replace(panel, title=title), members
 
 
 def leading_statistics(cells: Sequence[Cell]) -> list[Cell]:
@@ -210,7 +226,9 @@ def _line_chart(
     analysis: Analysis, presented: Family, panel: Panel, cells: Sequence[Cell], index: int
 ) -> LineChart | None:
     metric = analysis.metric(panel.metric)
-    on_axis = [c for c in cells if dict(c.series.params).get(panel.axis, "").isdecimal()]
+    on_axis = [
+        c for c in cells if axis_value(dict(c.series.params).get(panel.axis, "")) is not None
+    ]
     varying = _varying(on_axis) - {panel.axis}
     order = {label: rank for rank, label in enumerate(analysis.config.environments)}
     groups: dict[tuple[int, str, tuple[tuple[str, str], ...]], list[Cell]] = {}
@@ -244,6 +262,7 @@ def _line_chart(
         lines.append(Line(f"{name}, {told}" if told else name, hue, points, min(pattern, 2)))
     if not lines:
         return None
+    axis_title = panel.axis_title or presented.axis_title or panel.axis
     log = not panel.efficiency and metric.better == Better.HIGHER
     subtitle = (
         f"value ÷ ({panel.axis} × value at {_first(lines)}) · % · ↑ higher is better"
@@ -254,10 +273,10 @@ def _line_chart(
         id=f"{'efficiency' if panel.efficiency else 'scaling'}-{index}",
         title=panel.title,
         subtitle=subtitle,
-        x_title=presented.axis_title or panel.axis,
+        x_title=axis_title,
         unit=unit.text,
         lines=tuple(lines),
-        summary=f"{panel.title} over {presented.axis_title or panel.axis}:"
+        summary=f"{panel.title} over {axis_title}:"
         f" {words.enumerate_words([line.label for line in lines])}",
         x_log=True,
         y_log=log,
@@ -270,8 +289,9 @@ def _first(lines: Sequence[Line]) -> str:
     return f"{min(line.points[0].x for line in lines):g}"
 
 
-def _at(cell: Cell, axis: str) -> int:
-    return int(dict(cell.series.params)[axis])
+def _at(cell: Cell, axis: str) -> float:
+    value = axis_value(dict(cell.series.params)[axis])
+    return math.nan if value is None else value
 
 
 def _point(cell: Cell, axis: str, unit: DisplayUnit) -> Point:
@@ -335,10 +355,12 @@ def distributions(
     found: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[str, dict[float, float]]] = {}
     for label, rows in samples.items():
         for row in rows:
-            if row.kind == "histogram":
+            if row.kind in ("histogram", "request"):
+                # A row a request is a bin of its own that holds one.
+                x, y = (row.x, row.y) if row.kind == "histogram" else (row.y, 1.0)
                 key = (row.workload, row.metric, row.params)
                 bins = found.setdefault(key, {}).setdefault(label, {})
-                bins[row.x] = bins.get(row.x, 0.0) + row.y
+                bins[x] = bins.get(x, 0.0) + y
     charts = []
     whole = {
         (workload, params) for workload, metric_id, params in found if metric_id == "fio.latency"

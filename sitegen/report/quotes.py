@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sitegen.compare import Analysis, Cell
 from sitegen.errors import SitegenError
-from sitegen.metrics import matches
+from sitegen.families import matches
 from sitegen.model import Params
 from sitegen.quantity import DisplayUnit, percent, printed_number, significant
 from sitegen.report import words

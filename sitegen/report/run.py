@@ -16,7 +16,8 @@ from sitegen import caveats
 from sitegen.caveats import Caveat
 from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
 from sitegen.compare import Analysis, Series
-from sitegen.metrics import Metric, family
+from sitegen.families import family
+from sitegen.metrics import Metric
 from sitegen.model import Fact, Measurement, Provenance, Run, Sample, Status, StepRecord
 from sitegen.quantity import DisplayUnit, significant
 from sitegen.report import words

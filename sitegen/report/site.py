@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sitegen.archive import Damaged
 from sitegen.caveats import RULES, Rule
 from sitegen.compare import Analysis
-from sitegen.metrics import FAMILIES, METRICS, Metric, family
+from sitegen.families import FAMILIES, family
+from sitegen.metrics import METRICS, Metric
 from sitegen.model import Run
 from sitegen.report import overview
 from sitegen.report.overview import LatestRun

@@ -8,7 +8,8 @@ from functools import lru_cache
 from sitegen.charts.spec import Hue
 from sitegen.compare import Cell, Series
 from sitegen.config import ROLE_WORDS, Environment
-from sitegen.metrics import Better, Metric, headline_of
+from sitegen.families import headline_of
+from sitegen.metrics import Better, Metric
 from sitegen.model import Params
 from sitegen.quantity import DisplayUnit, printed_number
 

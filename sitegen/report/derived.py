@@ -1,0 +1,318 @@
+"""Sections of a comparison page that show derived quantities: contrasts in charts and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sitegen import contrasts
+from sitegen.charts.spec import Chart, Line, LineChart, Point
+from sitegen.compare import Analysis, Cell
+from sitegen.contrasts import Climb, Difference, OverheadPoint, Share, UnitCost
+from sitegen.families import Family, Ladder, OverheadBy, SessionShare
+from sitegen.quantity import display, percent, significant
+from sitegen.report import words
+
+_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """One cell: its text, a smaller text under it, a doubt, and whether it is a number."""
+
+    text: str
+    small: str = ""
+    doubt: str = ""
+    number: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a caption for those who cannot see it; the first cell of a row is its head."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[TableCell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section: a title, what stands beside it, sentences, charts and tables."""
+
+    id: str
+    title: str
+    aside: str
+    sentences: tuple[str, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+def sections(analysis: Analysis, presented: Family) -> tuple[Section, ...]:
+    """Return the sections of a benchmark's derived quantities, those that have something to say."""
+    charts: list[Chart] = []
+    found: list[Section] = []
+    for index, wanted in enumerate(presented.contrasts):
+        match wanted:
+            case OverheadBy():
+                chart = _overhead_chart(analysis, presented.benchmark, wanted, f"overhead-{index}")
+                charts += [chart] if chart else []
+            case Ladder():
+                climbs = contrasts.climbs(analysis, presented.benchmark, wanted)
+                found += [_ladder(analysis, wanted, climbs, f"ladder-{index}")] if climbs else []
+            case SessionShare():
+                shares = contrasts.session_shares(analysis, presented.benchmark, wanted)
+                found += [_shares(analysis, wanted, shares, f"session-{index}")] if shares else []
+    if charts:
+        aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
+        found.insert(0, Section("overhead", "Overhead", aside, charts=tuple(charts)))
+    costs = contrasts.unit_costs(analysis, presented.benchmark)
+    if costs:
+        found.append(_unit_costs(analysis, costs))
+    return tuple(found)
+
+
+def _overhead_chart(
+    analysis: Analysis, benchmark: str, wanted: OverheadBy, chart_id: str
+) -> Chart | None:
+    lines: list[Line] = []
+    ticks: dict[float, str] = {}
+    metric = analysis.metric(wanted.metric)
+    for (label, base), points in contrasts.overheads(analysis, benchmark, wanted).items():
+        declared = analysis.config.environment(label)
+        named = words.environment(analysis.config.environment(base))
+        ticks |= {point.x: point.at for point in points if not _is_number(point.at)}
+        hue = words.hue(declared)
+        pattern = sum(line.hue == hue for line in lines)
+        lines.append(
+            Line(
+                f"{words.environment(declared)} against {named}",
+                hue,
+                tuple(_overhead_point(point) for point in points),
+                min(pattern, 2),
+            )
+        )
+    if not lines:
+        return None
+    return LineChart(
+        id=chart_id,
+        title=wanted.title,
+        subtitle=f"{words.lower_first(metric.title)} · % · ↓ lower is better",
+        x_title=wanted.axis_title,
+        unit="%",
+        lines=tuple(lines),
+        summary=f"{wanted.title} over {wanted.axis_title}:"
+        f" {words.enumerate_words([line.label for line in lines])}",
+        x_log=True,
+        y_zero=True,
+        x_ticks=tuple(sorted(ticks.items())),
+    )
+
+
+def _overhead_point(point: OverheadPoint) -> Point:
+    share = point.comparison.share or 0.0
+    bounds = point.comparison.share_interval
+    low, high = sorted(bounds) if bounds else (None, None)
+    return Point(
+        point.x,
+        100 * share,
+        percent(share),
+        None if low is None else 100 * low,
+        None if high is None else 100 * high,
+        point.comparison.doubt,
+    )
+
+
+def _ladder(
+    analysis: Analysis, wanted: Ladder, climbs: Sequence[Climb], section_id: str
+) -> Section:
+    tables = []
+    sentences: list[str] = []
+    for climb in climbs:
+        declared = analysis.config.environment(climb.environment)
+        name = words.environment(declared)
+        rows = [_first_row(analysis, climb)]
+        rows += [_step_row(analysis, one) for one in climb.differences]
+        tables.append(
+            Table(
+                f"{wanted.title}, {name}",
+                (name, "request", "more than the step before", f"share of {climb.first_title}"),
+                tuple(rows),
+            )
+        )
+        if climb.absent:
+            sentences.append(
+                f"{name}: not measured here: {words.enumerate_words(list(climb.absent))}."
+            )
+        if any(one.within for one in climb.differences):
+            sentences.append(
+                f"{name}: one run; its intervals come from the repetitions within it and say"
+                " nothing about the next run."
+            )
+    return Section(
+        section_id,
+        wanted.title,
+        "differences are paired by repetition; 95 % intervals",
+        tuple(sentences),
+        tables=tuple(tables),
+    )
+
+
+def _first_row(analysis: Analysis, climb: Climb) -> tuple[TableCell, ...]:
+    return (
+        TableCell(climb.first_title, number=False),
+        TableCell(_value_text(analysis, climb.first.series.metric, _value_of(climb.first))),
+        TableCell("·"),
+        TableCell("·"),
+    )
+
+
+def _step_row(analysis: Analysis, one: Difference) -> tuple[TableCell, ...]:
+    metric_id = one.cell.series.metric
+    between = ""
+    if one.interval:
+        low = _signed(analysis, metric_id, one.interval.low)
+        high = _signed(analysis, metric_id, one.interval.high)
+        between = f"{low} to {high}, {words.count(one.pairs, 'pair')}"
+    shares = ""
+    if one.share_interval:
+        shares = f"{percent(one.share_interval[0])} to {percent(one.share_interval[1])} %"
+    return (
+        TableCell(one.title, number=False),
+        TableCell(
+            _value_text(analysis, metric_id, _value_of(one.cell)), doubt=one.cell.doubt
+        ),
+        TableCell(
+            "not paired" if one.value is None else _signed(analysis, metric_id, one.value), between
+        ),
+        TableCell("" if one.share is None else f"{percent(one.share)} %", shares),
+    )  # fmt: skip
+
+
+def _shares(
+    analysis: Analysis, wanted: SessionShare, shares: Sequence[Share], section_id: str
+) -> Section:
+    lines, rows = [], []
+    sentences: list[str] = []
+    for share in shares:
+        declared = analysis.config.environment(share.environment)
+        name = words.environment(declared)
+        points = tuple(
+            Point(float(count), 100 * part, _percent_text(part)) for count, part in share.shares
+        )
+        lines.append(Line(name, words.hue(declared), points))
+        rows.append(
+            (
+                TableCell(name, number=False),
+                TableCell(
+                    _seconds(share.once_s),
+                    ", ".join(f"{title} {_seconds(value)}" for title, value in share.parts),
+                ),
+                TableCell(_seconds(share.request_s)),
+                *(TableCell(f"{_percent_text(part)} %") for _, part in share.shares),
+            )
+        )
+        if share.absent:
+            sentences.append(
+                f"{name}: not part of it, because not measured:"
+                f" {words.enumerate_words(list(share.absent))}."
+            )
+    chart = LineChart(
+        id=section_id,
+        title=wanted.title,
+        subtitle="time paid once ÷ (requests × time of a request) · % · ↓ lower is better",
+        x_title="requests a session",
+        unit="%",
+        lines=tuple(lines),
+        summary=f"{wanted.title}: {words.enumerate_words([line.label for line in lines])}",
+        x_log=True,
+        y_log=True,
+        y_zero=False,
+        reference=1.0,
+    )
+    head = (
+        "Environment", "once a session", "a request",
+        *(f"{words.count(count, 'request')} a session" for count in wanted.counts),
+    )  # fmt: skip
+    return Section(
+        f"{section_id}-section",
+        wanted.title,
+        "the line at 1 % is the claim that it is at most that",
+        tuple(sentences),
+        (chart,),
+        (Table(wanted.title, head, tuple(rows)),),
+    )
+
+
+def _unit_costs(analysis: Analysis, costs: Sequence[UnitCost]) -> Section:
+    rows = []
+    for cost in costs:
+        declared = analysis.config.environment(cost.cell.environment)
+        price = cost.price
+        currency = price.currency
+        about = ", ".join(
+            part for part in (price.sku, price.region, price.billing, price.date) if part
+        )
+        between = ""
+        if cost.interval:
+            between = f"{_money(cost.interval[0])} to {_money(cost.interval[1])}"
+        relative, relative_about = "", ""
+        if cost.relative is not None:
+            base = words.environment(analysis.config.environment(cost.baseline))
+            relative, relative_about = significant(cost.relative, _DIGITS), f"against {base}"
+            if cost.relative_interval:
+                low, high = (significant(v, _DIGITS) for v in cost.relative_interval)
+                relative_about = f"{low} to {high}, {relative_about}"
+        title = words.series(cost.cell.series)
+        rows.append(
+            (
+                TableCell(f"{words.environment(declared)}, {title}", number=False),
+                TableCell(
+                    f"{_money(cost.amount)} {currency} {cost.unit}", between, cost.cell.doubt
+                ),
+                TableCell(relative or "no baseline with a price", relative_about),
+                TableCell(f"{price.per_hour:g} {currency} an hour", about),
+            )
+        )
+    head = ("Series", "cost", "performance for the money, baseline = 1", "price")
+    return Section(
+        "unit-costs",
+        "What a unit costs",
+        "the whole instance is billed for the time; used all of it",
+        tables=(Table("What a unit costs", head, tuple(rows)),),
+    )
+
+
+def _value_of(cell: Cell) -> float | None:
+    return cell.summary.value if cell.summary else None
+
+
+def _value_text(analysis: Analysis, metric_id: str, value: float | None) -> str:
+    if value is None:
+        return "not measured"
+    unit = analysis.metric(metric_id).unit_for([value])
+    return f"{unit.number(value)} {unit.text}"
+
+
+def _signed(analysis: Analysis, metric_id: str, value: float) -> str:
+    text = _value_text(analysis, metric_id, abs(value))
+    return f"−{text}" if value < 0 else f"+{text}"
+
+
+def _seconds(value: float) -> str:
+    return display(value, "s")
+
+
+def _percent_text(share: float) -> str:
+    return significant(100 * share, 2)
+
+
+def _money(amount: float) -> str:
+    return significant(amount, _DIGITS)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
