@@ -35,9 +35,11 @@ golden: venv  ## write the expected pages of tests/cases again, to be read in th
 bench: venv $(VENV)/pins-benchmarks  ## measure the build against its budgets
 	$(BIN)/python -m benchmarks.build
 
-setup:        ## system tools, .venv with the pinned dependencies, the plotly.js bundle
+setup:        ## system tools, .venv with the pinned dependencies of all collectors, plotly.js
 	@tools/system.sh site "$(PYTHON)"
 	@$(MAKE) --silent venv
+	@$(MAKE) --silent $(VENV)/pins-collect || \
+		echo "Some parts of the collectors do not install here. Going on without them."
 
 setup-test:   ## the same with what the tests need
 	@tools/system.sh test "$(PYTHON)"

@@ -6,6 +6,7 @@ methodology page; its short text stands beside the number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,11 @@ from sitegen.model import Comparability, Provenance, Run, StepConditions, StepRe
 LINK_RATE = 15.75e9
 _PRESSURE, _STEAL, _THROTTLED = 0.2, 0.02, 0.01
 _SATURATED = 0.9
+#: Shares of a load client that answers at once: of a core, and of the time per token.
+_CLIENT_BUSY, _CLIENT_LAG = 0.7, 0.1
+#: The load client's timer: it cannot be late by less.
+_TIMER_S = 0.005
+_RATE_MISSED = 0.95
 _BEYOND = 10
 _DEVICE_SHARE = 0.5
 #: Efficiency at more threads above which the one-thread value is doubted.
@@ -29,6 +35,16 @@ BESIDE: Mapping[tuple[str, str], str] = {
     ("ab.client_cpu_usage", "mean"): "client_cpu",
     ("ab.complete_requests", "value"): "requests",
     ("ab.complete_requests", "total"): "requests",
+    ("llm.requests", "value"): "requests",
+    ("llm.error_rate", "value"): "errors",
+    ("llm.client_lag", "p99"): "client_lag",
+    ("llm.client_cpu_usage", "mean"): "client_cpu",
+    ("llm.tpot", "mean"): "tpot",
+    ("llm.offered_rate", "value"): "offered",
+    ("llm.request_throughput", "value"): "achieved",
+    ("llm.cached_tokens", "value"): "cached",
+    ("llm.missing_usage", "value"): "uncounted",
+    ("llm.tokens_per_chunk", "mean"): "tokens_per_chunk",
 }
 
 
@@ -80,7 +96,23 @@ RULES: Mapping[str, Rule] = {
         Rule("not-the-same-proof", "not the same proof",
              "The proofs of the two sides differ in size by more than 1 %: another proof mode, another statement or another prover."),
         Rule("generator-saturated", "load generator saturated",
-             "ApacheBench used 90 % of a CPU or more: the load generator was the limit, not the server."),
+             "ApacheBench used 90 % of a CPU or more, or the LLM load client 70 %: the load generator was the limit, not the server."),
+        Rule("client-late", "load client late",
+             "The timer of the load client fired late (99 % within) by more than a tenth of the time per output token: the client's own delays are in the latencies."),
+        Rule("requests-failed", "requests failed",
+             "Some requests failed. They are counted, and left out of every latency: the figure is that of the requests that went well."),
+        Rule("rate-missed", "rate not reached",
+             "Fewer than 95 % of the requests that fell due a second were answered in that time: the server, or the client, did not keep up, and the queue grew for as long as the test ran."),
+        Rule("cache-helped", "prompt cache",
+             "The server took input tokens from its prefix cache: the time to first token is that of a shorter prompt."),
+        Rule("tokens-uncounted", "tokens not counted",
+             "For some answers the server gave no count of tokens; rates in tokens leave them out."),
+        Rule("random-weights", "random weights",
+             "The model has random weights, made on the spot: it costs what a model of its architecture and size costs and says nothing. It is never compared with a real one.", doubts=False),
+        Rule("quota", "quota below threads",
+             "The benchmark ran more threads than the CPU quota of its container allows at once: it was stopped again and again, and fewer threads might have been faster."),
+        Rule("benchmark-key", "benchmark key",
+             "The keys of the proof were made by one party on the spot: fair for a time, worthless for trust.", doubts=False),
         Rule("few-beyond", "few beyond",
              "Fewer than 10 requests lie beyond the percentile: it is one or two unlucky requests."),
         Rule("not-per-core", "not per core",
@@ -197,6 +229,10 @@ def of_cell(
     ``beside`` holds the values of the same workload that `BESIDE` names.
     """
     tool = metric.partition(".")[0]
+    if tool == "llm":
+        return _of_serving(metric, statistic, params, beside)
+    if tool == "zktls" and params.get("proof_system") == "groth16":
+        return [caveat("benchmark-key")]
     if tool == "fio":
         return _of_storage(metric, value, beside)
     if tool == "ab":
@@ -206,6 +242,23 @@ def of_cell(
         told = f"{threads} threads ran on {params['cores']} cores: a share of them was idle."
         return [caveat("not-per-core", told)]
     return []
+
+
+def of_quota(params: Mapping[str, str], runs: Iterable[Run]) -> list[Caveat]:
+    """Return the caveat about threads that a container's CPU quota does not allow at once."""
+    threads = params.get("threads", "")
+    quotas = [quota for run in runs if (quota := over_quota(threads, run))]
+    if not quotas:
+        return []
+    return [caveat("quota", f"{threads} threads under a quota of {min(quotas):g} CPUs.")]
+
+
+def over_quota(threads: str, run: Run) -> float:
+    """Return the CPU quota of a run when it is below ``threads``, or 0."""
+    quota = run.fingerprint.get("cpu_quota") or ""
+    if not threads.isdecimal() or not re.fullmatch(r"\d+(?:\.\d+)?", quota):
+        return 0.0
+    return float(quota) if float(quota) < int(threads) else 0.0
 
 
 def of_counts(
@@ -250,6 +303,55 @@ def _of_requests(metric: str, statistic: str, beside: Mapping[str, float]) -> li
     rates = ("ab.requests_per_second", "ab.latency")
     if metric in rates and client_cpu is not None and client_cpu >= _SATURATED:
         found.append(caveat("generator-saturated", f"ab used {client_cpu:.0%} of a CPU."))
+    return found
+
+
+def _of_serving(
+    metric: str, statistic: str, params: Mapping[str, str], beside: Mapping[str, float]
+) -> list[Caveat]:
+    name = metric.removeprefix("llm.")
+    latency = name.startswith(("ttft", "tpot", "itl", "e2e", "decode_time", "inter_chunk"))
+    rate = name.endswith(("throughput", "eval_rate", "goodput", "per_request"))
+    found = []
+    if latency or rate:
+        found += _of_requests_sent(beside)
+    if latency:
+        found += _of_latency(name, statistic, beside)
+    if params.get("weights") == "random":
+        found.append(caveat("random-weights"))
+    return found
+
+
+def _of_requests_sent(beside: Mapping[str, float]) -> list[Caveat]:
+    """Return what speaks against every rate and latency of a load on an LLM server."""
+    found = []
+    requests = beside.get("requests", 0)
+    if errors := beside.get("errors"):
+        found.append(caveat("requests-failed", f"{errors:.1%} of {requests:.0f} requests failed."))
+    if (busy := beside.get("client_cpu", 0)) > _CLIENT_BUSY:
+        found.append(caveat("generator-saturated", f"The client used {busy:.0%} of a CPU."))
+    offered, achieved = beside.get("offered"), beside.get("achieved")
+    if offered and achieved is not None and achieved < _RATE_MISSED * offered:
+        told = f"{achieved:.2f} of {offered:.2f} requests a second."
+        found.append(caveat("rate-missed", told))
+    if uncounted := beside.get("uncounted"):
+        found.append(caveat("tokens-uncounted", f"{uncounted:.0f} of {requests:.0f} answers."))
+    return found
+
+
+def _of_latency(name: str, statistic: str, beside: Mapping[str, float]) -> list[Caveat]:
+    found = []
+    lag, tpot = beside.get("client_lag"), beside.get("tpot")
+    if lag is not None and tpot and max(lag - _TIMER_S, 0) > _CLIENT_LAG * tpot:
+        told = f"Late by up to {lag * 1e3:.1f} ms; a token takes {tpot * 1e3:.1f} ms."
+        found.append(caveat("client-late", told))
+    if name.startswith("ttft") and (cached := beside.get("cached")):
+        found.append(caveat("cache-helped", f"{cached:.0f} tokens in all."))
+    requests = beside.get("requests", 0) * (1 - beside.get("errors", 0))
+    if requests and statistic.startswith("p9"):
+        beyond = requests * (1 - float(statistic[1:]) / 100)
+        if beyond < _BEYOND:
+            found.append(caveat("few-beyond", f"{beyond:.0f} requests lie beyond {statistic}."))
     return found
 
 

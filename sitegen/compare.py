@@ -357,6 +357,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     if summary is not None:
         beside = side.get((series.workload, _without_direction(series.params)), {})
         found += busy
+        found += caveats.of_quota(dict(series.params), selection.runs)
         found += caveats.of_cell(
             series.metric, series.statistic, dict(series.params), summary.value, beside
         )
@@ -530,24 +531,28 @@ def _incomparable(
 ) -> str:
     if series.benchmark == "zktls" and (reason := _other_proof(cell, base, cells)):
         return reason
-    quick = [side.preset == "quick" for side in sides]
-    if any(quick) and not all(quick):
-        return "a quick run against a full one"
-    if all(quick):
-        return "quick runs are never compared"
-    if sides[0].provenance != sides[1].provenance and Provenance.CITED in (
-        sides[0].provenance, sides[1].provenance,
-    ):  # fmt: skip
+    threads = dict(series.params).get("threads", "")
+    for quota in (caveats.over_quota(threads, side) for side in sides):
+        if quota:
+            return f"{threads} threads under a CPU quota of {quota:g}"
+    return _unlike(*sides)
+
+
+def _unlike(side: Run, base: Run) -> str:
+    """Return why two runs were not taken in the same way, or nothing."""
+    quick = [run.preset == "quick" for run in (side, base)]
+    if any(quick):
+        return "quick runs are never compared" if all(quick) else "a quick run against a full one"
+    if (side.provenance == Provenance.CITED) != (base.provenance == Provenance.CITED):
         return "a printed figure against one of our own"
     ours, theirs = (
-        {p.name: p for p in side.parameters if p.comparability == Comparability.MUST_MATCH}
-        for side in sides
+        {p.name: p.value for p in run.parameters if p.comparability == Comparability.MUST_MATCH}
+        for run in (side, base)
     )
     for name in sorted(set(ours) | set(theirs)):
-        a, b = ours.get(name), theirs.get(name)
-        if (a.value if a else None) != (b.value if b else None):
-            here, there = (p.value if p else "absent" for p in (a, b))
-            return f"{name} is {here} here and {there} there"
+        here, there = ours.get(name), theirs.get(name)
+        if here != there:
+            return f"{name} is {here or 'absent'} here and {there or 'absent'} there"
     return ""
 
 

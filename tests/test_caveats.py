@@ -189,3 +189,78 @@ def test_a_rate_that_never_settled_is_told_from_whole_and_from_held_steps() -> N
     held = StepConditions("w", 0, (("unsteady", 1.0),))
     assert ids(caveats.of_steps([held])) == ["not-steady"]
     assert caveats.of_steps([settled]) == []
+
+
+# LLM serving
+
+BESIDE = {"requests": 200.0, "tpot": 0.02, "client_lag": 0.006, "client_cpu": 0.2}
+
+
+def of_llm(metric: str, statistic: str = "mean", **beside: float) -> list[str]:
+    found = caveats.of_cell(f"llm.{metric}", statistic, {}, 1.0, {**BESIDE, **beside})
+    return ids(found)
+
+
+@pytest.mark.parametrize("metric", ["ttft", "tpot", "output_token_throughput", "goodput"])
+def test_a_load_that_went_well_has_no_caveat(metric: str) -> None:
+    assert of_llm(metric) == []
+
+
+@pytest.mark.parametrize(
+    ("beside", "rule"),
+    [
+        ({"errors": 0.305}, "requests-failed"),
+        ({"client_cpu": 0.71}, "generator-saturated"),
+        ({"offered": 4.0, "achieved": 3.7}, "rate-missed"),
+        ({"uncounted": 3.0}, "tokens-uncounted"),
+    ],
+)
+def test_what_spoils_a_load_stands_beside_rates_and_latencies(
+    beside: dict[str, float], rule: str
+) -> None:
+    assert of_llm("ttft", **beside) == [rule]
+    assert of_llm("output_token_throughput", "value", **beside) == [rule]
+    assert of_llm("requests", "value", **beside) == []
+    assert of_llm("error_rate", "value", **beside) == []
+
+
+def test_a_late_client_stands_beside_latencies_only() -> None:
+    # A timer of 5 ms is late by less than that all the time; 2 ms more are a tenth of 20 ms.
+    assert of_llm("tpot", client_lag=0.0071) == ["client-late"]
+    assert of_llm("output_token_throughput", "value", client_lag=0.0071) == []
+    assert of_llm("tpot", client_lag=0.0069) == []
+
+
+def test_a_prompt_cache_stands_beside_the_first_token_only() -> None:
+    assert of_llm("ttft", cached=512.0) == ["cache-helped"]
+    assert of_llm("tpot", cached=512.0) == []
+
+
+def test_a_percentile_needs_ten_requests_beyond_it() -> None:
+    assert of_llm("ttft", "p95") == []
+    assert of_llm("ttft", "p99") == ["few-beyond"]
+    assert of_llm("ttft", "p95", errors=0.5) == ["requests-failed", "few-beyond"]
+
+
+def test_random_weights_are_said_and_no_reason_to_doubt() -> None:
+    found = caveats.of_cell("llm.tpot", "mean", {"weights": "random"}, 1.0, BESIDE)
+    assert ids(found) == ["random-weights"]
+    assert not found[0].rule.doubts
+    assert caveats.of_cell("llm.tpot", "mean", {"weights": "real"}, 1.0, BESIDE) == []
+
+
+def test_a_key_of_one_party_is_said() -> None:
+    proof = {"proof_system": "groth16"}
+    assert ids(caveats.of_cell("zktls.prove_time", "mean", proof, 1.0, {})) == ["benchmark-key"]
+
+
+@pytest.mark.parametrize(
+    ("quota", "threads", "rules"),
+    [("1", "12", ["quota"]), ("1.5", "2", ["quota"]), ("12", "12", []), ("none", "12", []),
+     (None, "12", []), ("1", "", []), ("max", "12", []), ("1", "all", [])],
+)  # fmt: skip
+def test_threads_above_the_quota_are_told(
+    quota: str | None, threads: str, rules: list[str]
+) -> None:
+    run = replace(a_run(), fingerprint=Fingerprint((Fact("cpu_quota", quota, "cgroup cpu.max"),)))
+    assert ids(caveats.of_quota({"threads": threads}, [run])) == rules

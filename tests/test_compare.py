@@ -532,3 +532,13 @@ def test_a_pair_that_the_report_calls_incomparable_says_so_and_why() -> None:
     config = replace(CONFIG, environments={"cvm": tee})
     [found] = analyse([a_run("cvm", 50.0), a_run("plain", 99.0)], config).comparisons
     assert (found.word, found.reason) == (Word.NOT_COMPARABLE, "another kernel")
+
+
+def test_threads_over_a_quota_are_not_compared_with_threads_that_all_ran() -> None:
+    # One container ran 12 threads under a quota of one CPU, and a TDX guest looked 4.9 times as
+    # fast: the published trap.
+    quota = Fingerprint((Fact("cpu_quota", "1", "cgroup cpu.max"),), TeeVerdict("none"))
+    runs = [replace(a_run("plain", 100.0), fingerprint=quota), a_run("cvm", 490.0)]
+    found = only(runs)
+    assert found.word == Word.NOT_COMPARABLE
+    assert found.reason == "2 threads under a CPU quota of 1"

@@ -13,5 +13,6 @@ compile() {
 }
 
 compile runtime --group build
-compile dev --group build --group dev --constraints requirements/runtime.txt
-compile benchmarks --group build --group benchmarks --constraints requirements/dev.txt
+compile collect --group build --extra collect --constraints requirements/runtime.txt
+compile dev --group build --group dev --extra collect --constraints requirements/collect.txt
+compile benchmarks --group build --group benchmarks --extra llm --constraints requirements/dev.txt

@@ -33,6 +33,8 @@ has ab || need apache2-utils -
 has 7zz 7z 7za || need 7zip sevenzip
 has nginx || need nginx-light nginx
 has openssl || need openssl -
+has node || need nodejs node
+has npm || need npm -
 if [ "$purpose" = test ]; then
     has git || need git git
     has chromium chromium-browser google-chrome || need chromium "--cask chromium"

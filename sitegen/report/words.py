@@ -19,49 +19,59 @@ ARROWS: Mapping[str, str] = {
     "none": "",
 }
 _ORDER = ("operation", "pattern", "direction", "block_size", "iodepth", "numjobs", "model",
-          "engine", "access", "scheme", "keepalive", "threads", "concurrency", "processes",
-          "requests", "log_level", "statement")  # fmt: skip
-_PATTERNS = {"rand": "random", "seq": "sequential", "randrw": "mixed"}
-_HIDDEN = frozenset({"printed_as", "stated_bottleneck", "gateway_version"})
+          "engine", "weights", "access", "scheme", "keepalive", "statement", "size", "prover",
+          "proof_system", "proof_mode", "kernel", "threads", "concurrency", "rate", "processes",
+          "input_tokens", "output_tokens", "requests", "log_level", "slo")  # fmt: skip
+_HIDDEN = frozenset({"printed_as", "stated_bottleneck", "gateway_version", "source"})
 _STATISTICS = {"value": "", "p50": "median", "mean": "mean", "total": "total",
                "min": "minimum", "max": "maximum", "stddev": "standard deviation"}  # fmt: skip
 _KIB = 1024
 
 
-def param(key: str, value: str) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of words
+#: Parameters whose value says it all.
+_PLAIN = frozenset(
+    {"operation", "direction", "scheme", "model", "engine", "statement", "prover", "proof_system",
+     "proof_mode", "hash", "kernel", "slo", "reason", "step", "part", "gpu", "backend", "cipher"}
+)  # fmt: skip
+#: Parameters in a form of their own; {} is the value, thousands separated where it is a count.
+_FORMS: Mapping[str, str] = {
+    "iodepth": "depth {}", "log_level": "log level {}", "concurrency": "{} at once",
+    "rate": "{} requests/s", "requests": "{} requests", "input_tokens": "{} input tokens",
+    "output_tokens": "{} output tokens", "weights": "{} weights", "time_scope": "{} time",
+    "cycle_kind": "{} cycles", "mode": "{} handshake", "depth": "at depth {}",
+    "dictionary": "dictionary {}", "requests_per_session": "{} requests a session",
+}  # fmt: skip
+#: Counted things: 1 thread, 2 threads.
+_COUNTED: Mapping[str, tuple[str, str]] = {
+    "numjobs": ("job", "jobs"), "threads": ("thread", "threads"), "cores": ("core", "cores"),
+    "processes": ("process", "processes"),
+}  # fmt: skip
+_VALUES: Mapping[str, Mapping[str, str]] = {
+    "pattern": {"rand": "random", "seq": "sequential", "randrw": "mixed"},
+    "keepalive": {"true": "keep-alive", "false": "no keep-alive"},
+    "access": {"tproxy": "through the TProxy", "direct": "direct"},
+}
+
+
+def param(key: str, value: str) -> str:
     """Return one parameter in words: "4 KiB", "depth 64", "8 threads"."""
-    plural = "" if value == "1" else "s"
-    match key:
-        case "block_size" | "dictionary":
-            text = _binary(value)
-            return text if key == "block_size" else f"dictionary {text}"
-        case "pattern":
-            return _PATTERNS.get(value, value)
-        case "iodepth":
-            return f"depth {value}"
-        case "numjobs":
-            return f"{value} job{plural}"
-        case "threads":
-            return f"{value} thread{plural}"
-        case "cores":
-            return f"{value} core{plural}"
-        case "processes":
-            return f"{value} process{'' if value == '1' else 'es'}"
-        case "concurrency":
-            return f"{int(value):,} connections" if value.isdecimal() else value
-        case "requests":
-            return f"{int(value):,} requests" if value.isdecimal() else value
-        case "keepalive":
-            return "keep-alive" if value == "true" else "no keep-alive"
-        case "log_level":
-            return f"log level {value}"
-        case "read_share":
-            return f"{float(value) * 100:.0f} % reads" if _is_number(value) else value
-        case "access":
-            return {"tproxy": "through the TProxy", "direct": "direct"}.get(value, value)
-        case "operation" | "direction" | "scheme" | "model" | "engine" | "statement":
-            return value
-    return f"{key.replace('_', ' ')} {value}"
+    if key in _PLAIN:
+        return value
+    if key in _VALUES:
+        return _VALUES[key].get(value, value)
+    if key in _COUNTED:
+        return f"{value} {_COUNTED[key][value != '1']}"
+    if key == "read_share":
+        return f"{float(value) * 100:.0f} % reads" if _is_number(value) else value
+    if key in ("block_size", "size", "dictionary"):
+        value = _binary(value)
+    elif value.isdecimal() and key in _FORMS:
+        value = f"{int(value):,}"
+    if key in ("block_size", "size"):
+        return value
+    form = _FORMS.get(key)
+    # A key of somebody else's may hold anything: it is never a format.
+    return form.format(value) if form else f"{key.replace('_', ' ')} {value}"
 
 
 def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:

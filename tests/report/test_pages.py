@@ -244,7 +244,7 @@ def test_a_comparison_page_names_the_runs_it_leaves_out(runs: list[Run]) -> None
         ("threads", "1", "1 thread"),
         ("threads", "8", "8 threads"),
         ("processes", "51", "51 processes"),
-        ("concurrency", "2000", "2,000 connections"),
+        ("concurrency", "2000", "2,000 at once"),
         ("keepalive", "false", "no keep-alive"),
         ("read_share", "0.75", "75% reads"),
         ("model", "Llama-3.1-8B", "Llama-3.1-8B"),
