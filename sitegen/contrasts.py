@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from sitegen.compare import Analysis, Cell, Comparison
 from sitegen.config import Price
-from sitegen.families import Ladder, OverheadBy, SessionShare, matches
+from sitegen.families import ForTheMoney, Ladder, OverheadBy, SessionShare, matches
 from sitegen.metrics import Better
-from sitegen.stats import Interval, t_quantile
+from sitegen.model import Params
+from sitegen.stats import Interval, Summary, t_quantile
 
 _HOUR_S = 3600.0
 _CONFIDENCE = 0.95
@@ -58,6 +59,7 @@ class Climb:
     """A ladder in one environment: its first step, and what each further one adds."""
 
     environment: str
+    params: Params
     first: Cell
     first_title: str
     differences: tuple[Difference, ...]
@@ -86,6 +88,17 @@ class OverheadPoint:
     x: float
     at: str
     comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class NominalRatio:
+    """(figure / price) over the same of the baseline, with the interval of the printed digits."""
+
+    environment: str
+    baseline: str
+    metric: str
+    ratio: float
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +160,7 @@ def overheads(
 def climbs(analysis: Analysis, benchmark: str, wanted: Ladder) -> tuple[Climb, ...]:
     """Return the ladder of each environment that has its first step and one more."""
     found = []
-    for label, by_step in _steps(analysis, benchmark, wanted):
+    for (label, rest), by_step in _steps(analysis, benchmark, wanted).items():
         order = [(step, title) for step, title in wanted.steps if step in by_step]
         if len(order) < 2 or order[0][0] != wanted.steps[0][0]:  # noqa: PLR2004 - one step is no ladder
             continue
@@ -158,30 +171,25 @@ def climbs(analysis: Analysis, benchmark: str, wanted: Ladder) -> tuple[Climb, .
             for (before, _), (step, title) in pairwise(order)
         ]
         absent = tuple(title for step, title in wanted.steps if step not in by_step)
-        found.append(Climb(label, first, order[0][1], tuple(differences), absent))
+        found.append(Climb(label, rest, first, order[0][1], tuple(differences), absent))
     return tuple(found)
 
 
 def _steps(
     analysis: Analysis, benchmark: str, wanted: Ladder
-) -> Iterator[tuple[str, dict[str, Cell]]]:
-    """Yield the cells of a ladder by step, for each environment and further parameters."""
-    groups: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Cell]] = {}
+) -> dict[tuple[str, Params], dict[str, Cell]]:
+    """Return the cells of a ladder by step, for each environment and further parameters."""
+    groups: dict[tuple[str, Params], dict[str, Cell]] = {}
+    what = (wanted.workload, wanted.metric, wanted.statistic)
     for cell in analysis.of(benchmark):
         series = cell.series
-        have = dict(series.params)
-        if (series.workload, series.metric, series.statistic) != (
-            wanted.workload,
-            wanted.metric,
-            wanted.statistic,
-        ) or wanted.axis not in have:
+        step = dict(series.params).get(wanted.axis)
+        if (series.workload, series.metric, series.statistic) != what or not step:
             continue
-        if cell.summary is None:
-            continue
-        rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
-        groups.setdefault((cell.environment, rest), {})[have[wanted.axis]] = cell
-    for (label, _), by_step in groups.items():
-        yield label, by_step
+        if cell.summary is not None:
+            rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
+            groups.setdefault((cell.environment, rest), {})[step] = cell
+    return groups
 
 
 def _difference(before: Cell, after: Cell, first: Cell, step: str, title: str) -> Difference:
@@ -265,6 +273,44 @@ def _value(
         ):
             return cell.summary.value if cell.summary else None
     return None
+
+
+def for_the_money(
+    analysis: Analysis, benchmark: str, wanted: ForTheMoney
+) -> tuple[NominalRatio, ...]:
+    """Return what each environment's figures are for their price, against the first one's."""
+    plain: dict[tuple[str, str], Summary] = {}
+    for cell in analysis.of(benchmark):
+        # A measured bandwidth has parameters; a datasheet's has none.
+        if cell.summary is not None and cell.summary.value > 0 and not cell.series.params:
+            plain[cell.environment, cell.series.metric] = cell.summary
+    priced = [
+        label for label in analysis.config.environments if (label, wanted.price) in plain
+    ]  # in the order of the report's settings: the first is the baseline
+    found = []
+    for label in priced:
+        for metric_id in wanted.metrics:
+            keys = (
+                (label, metric_id),
+                (label, wanted.price),
+                (priced[0], metric_id),
+                (priced[0], wanted.price),
+            )
+            if any(key not in plain for key in keys):
+                continue
+            a, b, c, d = (plain[key] for key in keys)
+            bounds = [s.interval for s in (a, b, c, d)]
+            interval = None
+            if label != priced[0] and all(one is not None and one.low > 0 for one in bounds):
+                lows = [one.low for one in bounds if one]
+                highs = [one.high for one in bounds if one]
+                interval = (
+                    lows[0] / highs[1] / (highs[2] / lows[3]),
+                    highs[0] / lows[1] / (lows[2] / highs[3]),
+                )
+            ratio = (a.value / b.value) / (c.value / d.value)
+            found.append(NominalRatio(label, priced[0], metric_id, ratio, interval))
+    return tuple(found)
 
 
 def unit_costs(analysis: Analysis, benchmark: str) -> tuple[UnitCost, ...]:

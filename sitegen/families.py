@@ -89,7 +89,19 @@ class SessionShare:
     counts: tuple[int, ...] = (1, 10, 100, 1000)
 
 
-Contrast = OverheadBy | Ladder | SessionShare
+@dataclass(frozen=True, slots=True)
+class ForTheMoney:
+    """What a datasheet promises for its price, against the first environment that has both.
+
+    Of nominal figures: a ratio of two datasheets is no ratio of two measurements.
+    """
+
+    title: str
+    price: str
+    metrics: tuple[str, ...]
+
+
+Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +218,38 @@ FAMILIES: Mapping[str, Family] = {
             Panel("INT8 compute", "hardware.int8_compute"),
             Panel("Price", "hardware.price"),
             Panel("Memory bandwidth, measured", "hardware.memory_bandwidth", where=(("kernel", "*"), ("threads", "*")), axis="threads", axis_title="threads", split=("kernel",)),
-        ), "threads"),
+        ), "threads", (
+            ForTheMoney("For the money, by datasheet", "hardware.price", (
+                "hardware.int8_compute", "hardware.memory_bandwidth", "hardware.memory_capacity",
+            )),
+        )),
         Family("secure-inference", "Secure inference", "What does a secure channel cost inference?", (
-            Headline("secure-inference.e2e_latency", "mean", "Request latency", loses="a request's latency"),
-        ), contrasts=()),
+            Headline("secure-inference.e2e_latency", "mean", "Request latency", workload="ladder", loses="a request's latency"),
+        ), (
+            Panel("TLS handshake", "secure-inference.handshake_time", "mean", group="mode"),
+            Panel("Attestation, once a session", "secure-inference.attestation_time", "mean", group="part"),
+            Panel("Channel throughput", "secure-inference.channel_throughput", "mean", group="channel"),
+            Panel("Hashing the weights", "secure-inference.hash_speed", "mean", group="hash"),
+            Panel("A context of one's own", "secure-inference.context_time", "mean", group="part"),
+        ), contrasts=(
+            Ladder("The ladder", "secure-inference.e2e_latency", "mean", "ladder", "step", (
+                ("native", "plain HTTP"),
+                ("hop", "a plain proxy in front"),
+                ("tls", "TLS 1.3 in that proxy"),
+                ("attested", "attestation at session start"),
+                ("isolated", "a server of one's own"),
+            )),
+            Ladder("What isolation loses where users share a prompt", "secure-inference.e2e_latency", "mean", "shared-prefix", "step", (
+                ("shared-cache", "one prefix cache for all"),
+                ("isolated", "a prefix cache for each user"),
+                ("uncached", "no prefix cache"),
+            )),
+            SessionShare("What a session pays once", (
+                ("handshake", "secure-inference.handshake_time", "mean", (("mode", "full"),)),
+                ("verification of the endpoint", "secure-inference.attestation_time", "mean", (("part", "session"),)),
+                ("quote generation", "secure-inference.attestation_time", "mean", (("part", "quote"),)),
+            ), ("secure-inference.e2e_latency", "mean", (("connections", "fresh"), ("step", "native")))),
+        )),
     )
 }  # fmt: skip
 

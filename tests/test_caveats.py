@@ -196,7 +196,7 @@ def test_a_rate_that_never_settled_is_told_from_whole_and_from_held_steps() -> N
 BESIDE = {"requests": 200.0, "tpot": 0.02, "client_lag": 0.006, "client_cpu": 0.2}
 
 
-def of_llm(metric: str, statistic: str = "mean", **beside: float) -> list[str]:
+def of_llm(metric: str, statistic: str = "mean", /, **beside: float) -> list[str]:
     found = caveats.of_cell(f"llm.{metric}", statistic, {}, 1.0, {**BESIDE, **beside})
     return ids(found)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sitegen import contrasts
 from sitegen.compare import Analysis, analyse
 from sitegen.config import Config, Environment, Price
-from sitegen.families import Ladder, OverheadBy, SessionShare
+from sitegen.families import ForTheMoney, Ladder, OverheadBy, SessionShare
 from sitegen.model import Measurement, Provenance, Run, Status, params, run_id
 
 PRICE = Price(3.6, "2026-11-01")
@@ -226,3 +226,16 @@ def test_no_price_no_cost_and_two_currencies_no_ratio(other: Price | None) -> No
     costs = {c.cell.environment: c for c in contrasts.unit_costs(analysis, "llm")}
     assert set(costs) == ({"cvm"} if other is None else {"cvm", "plain"})
     assert costs["cvm"].relative is None
+
+
+def test_the_published_cost_performance_follows_from_its_datasheet_figures(
+    published: Analysis,
+) -> None:
+    wanted = ForTheMoney("t", "hardware.price", ("hardware.int8_compute",))
+    h200, l4 = contrasts.for_the_money(published, "hardware", wanted)
+    assert (h200.environment, h200.ratio) == ("h200-nvl", 1)
+    # (485 / 0.805) / (3341 / 2.5); the publication prints 0.45.
+    assert l4.baseline == "h200-nvl"
+    assert l4.ratio == pytest.approx(0.45082, abs=1e-5)
+    assert l4.interval is not None
+    assert l4.interval[0] < l4.ratio < l4.interval[1]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sitegen import contrasts
-from sitegen.charts.spec import Chart, Line, LineChart, Point
+from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.compare import Analysis, Cell
-from sitegen.contrasts import Climb, Difference, OverheadPoint, Share, UnitCost
-from sitegen.families import Family, Ladder, OverheadBy, SessionShare
+from sitegen.contrasts import Climb, Difference, NominalRatio, OverheadPoint, Share, UnitCost
+from sitegen.families import Family, ForTheMoney, Ladder, OverheadBy, SessionShare
 from sitegen.quantity import display, percent, significant
 from sitegen.report import words
 
@@ -62,6 +62,9 @@ def sections(analysis: Analysis, presented: Family) -> tuple[Section, ...]:
             case SessionShare():
                 shares = contrasts.session_shares(analysis, presented.benchmark, wanted)
                 found += [_shares(analysis, wanted, shares, f"session-{index}")] if shares else []
+            case ForTheMoney():
+                ratios = contrasts.for_the_money(analysis, presented.benchmark, wanted)
+                found += [_for_the_money(analysis, wanted, ratios)] if ratios else []
     if charts:
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
         found.insert(0, Section("overhead", "Overhead", aside, charts=tuple(charts)))
@@ -127,9 +130,8 @@ def _ladder(
 ) -> Section:
     tables = []
     sentences: list[str] = []
-    for climb in climbs:
-        declared = analysis.config.environment(climb.environment)
-        name = words.environment(declared)
+    names = _names(analysis, climbs)
+    for climb, name in zip(climbs, names, strict=True):
         rows = [_first_row(analysis, climb)]
         rows += [_step_row(analysis, one) for one in climb.differences]
         tables.append(
@@ -152,9 +154,63 @@ def _ladder(
         section_id,
         wanted.title,
         "differences are paired by repetition; 95 % intervals",
-        tuple(sentences),
-        tables=tuple(tables),
+        tuple(dict.fromkeys(sentences)),
+        (_ladder_chart(analysis, wanted, climbs, names, f"{section_id}-steps"),),
+        tuple(tables),
     )
+
+
+def _names(analysis: Analysis, climbs: Sequence[Climb]) -> list[str]:
+    """Return a name for each climb: its environment, and the parameters that tell two apart."""
+    pairs = [set(climb.params) for climb in climbs]
+    common = set.intersection(*pairs)
+    names = []
+    for climb in climbs:
+        name = words.environment(analysis.config.environment(climb.environment))
+        told = words.params(tuple(pair for pair in climb.params if pair not in common))
+        names.append(f"{name}, {told}" if told else name)
+    return names
+
+
+def _ladder_chart(
+    analysis: Analysis,
+    wanted: Ladder,
+    climbs: Sequence[Climb],
+    names: Sequence[str],
+    chart_id: str,
+) -> Chart:
+    metric = analysis.metric(wanted.metric)
+    cells = [[climb.first, *(one.cell for one in climb.differences)] for climb in climbs]
+    unit = metric.unit_for([_value_of(cell) for steps in cells for cell in steps])
+    titles = dict(wanted.steps)
+    groups: dict[str, list[Mark]] = {title: [] for title in titles.values()}
+    for climb, name, steps in zip(climbs, names, cells, strict=True):
+        declared = analysis.config.environment(climb.environment)
+        for cell in steps:
+            groups[titles[dict(cell.series.params)[wanted.axis]]].append(
+                Mark(
+                    name,
+                    (_value_of(cell) or 0.0) / unit.factor,
+                    words.number(cell, unit),
+                    words.hue(declared),
+                    *_bounds(cell, unit.factor),
+                    doubt=cell.doubt,
+                )
+            )
+    return BarChart(
+        chart_id,
+        metric.title,
+        words.metric_line(metric, unit, wanted.statistic),
+        unit.text,
+        tuple(Group(title, tuple(marks)) for title, marks in groups.items() if marks),
+        f"{wanted.title}: {words.lower_first(metric.title)} at each step,"
+        f" {words.enumerate_words(list(names))}",
+    )
+
+
+def _bounds(cell: Cell, factor: float) -> tuple[float | None, float | None]:
+    interval = cell.summary.interval if cell.summary else None
+    return (interval.low / factor, interval.high / factor) if interval else (None, None)
 
 
 def _first_row(analysis: Analysis, climb: Climb) -> tuple[TableCell, ...]:
@@ -241,6 +297,41 @@ def _shares(
         (chart,),
         (Table(wanted.title, head, tuple(rows)),),
     )
+
+
+def _for_the_money(
+    analysis: Analysis, wanted: ForTheMoney, ratios: Sequence[NominalRatio]
+) -> Section:
+    base = words.environment(analysis.config.environment(ratios[0].baseline))
+    shown = [name for name in wanted.metrics if any(ratio.metric == name for ratio in ratios)]
+    by_label: dict[str, dict[str, NominalRatio]] = {}
+    for ratio in ratios:
+        by_label.setdefault(ratio.environment, {})[ratio.metric] = ratio
+    rows = tuple(
+        (
+            TableCell(words.environment(analysis.config.environment(label)), number=False),
+            *(_ratio_cell(found.get(name)) for name in shown),
+        )
+        for label, found in by_label.items()
+    )
+    head = ("Environment", *(analysis.metric(name).title for name in shown))
+    return Section(
+        "for-the-money",
+        wanted.title,
+        f"(figure ÷ price), {base} = 1; above 1 is better",
+        ("Ratios of datasheets and of printed prices. No work was measured here.",),
+        tables=(Table(f"{wanted.title}, {base} = 1", head, rows),),
+    )
+
+
+def _ratio_cell(ratio: NominalRatio | None) -> TableCell:
+    if ratio is None:
+        return TableCell("not stated")
+    between = ""
+    if ratio.interval:
+        low, high = (significant(value, _DIGITS) for value in ratio.interval)
+        between = f"{low} to {high} by rounding"
+    return TableCell(significant(ratio.ratio, _DIGITS), between)
 
 
 def _unit_costs(analysis: Analysis, costs: Sequence[UnitCost]) -> Section:

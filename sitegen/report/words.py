@@ -38,7 +38,8 @@ _FORMS: Mapping[str, str] = {
     "iodepth": "depth {}", "log_level": "log level {}", "concurrency": "{} at once",
     "rate": "{} requests/s", "requests": "{} requests", "input_tokens": "{} input tokens",
     "output_tokens": "{} output tokens", "weights": "{} weights", "time_scope": "{} time",
-    "cycle_kind": "{} cycles", "mode": "{} handshake", "depth": "at depth {}",
+    "cycle_kind": "{} cycles", "connections": "{} connections",
+    "mode": "{} handshake", "depth": "at depth {}",
     "dictionary": "dictionary {}", "requests_per_session": "{} requests a session",
 }  # fmt: skip
 #: Counted things: 1 thread, 2 threads.
