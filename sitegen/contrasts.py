@@ -131,6 +131,12 @@ def axis_value(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def axis_text(text: str) -> str:
+    """Return what marks a place on an axis: the size that a name ends in, or the text itself."""
+    match = _TRAILING.search(text)
+    return f"{match[1]}{match[2]}" if match and match[2] else text
+
+
 def overheads(
     analysis: Analysis, benchmark: str, wanted: OverheadBy
 ) -> dict[tuple[str, str], tuple[OverheadPoint, ...]]:
@@ -149,7 +155,7 @@ def overheads(
         if x is None or x <= 0 or comparison.factor is None or comparison.reason:
             continue
         key = (comparison.side.environment, comparison.baseline.environment)
-        found.setdefault(key, []).append(OverheadPoint(x, str(text), comparison))
+        found.setdefault(key, []).append(OverheadPoint(x, axis_text(str(text)), comparison))
     return {
         key: tuple(sorted(points, key=lambda p: (p.x, p.comparison.series)))
         for key, points in found.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,15 +81,19 @@ def _overhead_chart(
     lines: list[Line] = []
     ticks: dict[float, str] = {}
     metric = analysis.metric(wanted.metric)
-    for (label, base), points in contrasts.overheads(analysis, benchmark, wanted).items():
+    found = contrasts.overheads(analysis, benchmark, wanted)
+    sides = Counter(label for label, _ in found)
+    for (label, base), points in found.items():
         declared = analysis.config.environment(label)
-        named = words.environment(analysis.config.environment(base))
+        name = words.environment(declared)
+        if sides[label] > 1:
+            name += f" against {words.environment(analysis.config.environment(base))}"
         ticks |= {point.x: point.at for point in points if not _is_number(point.at)}
         hue = words.hue(declared)
         pattern = sum(line.hue == hue for line in lines)
         lines.append(
             Line(
-                f"{words.environment(declared)} against {named}",
+                name,
                 hue,
                 tuple(_overhead_point(point) for point in points),
                 min(pattern, 2),
