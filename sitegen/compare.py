@@ -44,6 +44,8 @@ from sitegen.stats import (
 )
 
 _SAME_PROOF = 0.01
+#: Parameters of a time or a speed, which the size of a proof does not have.
+_NOT_OF_THE_PROOF = frozenset({"time_scope", "cycle_kind", "hash", "cached"})
 
 
 class Series(NamedTuple):
@@ -559,7 +561,8 @@ def _unlike(side: Run, base: Run) -> str:
 def _other_proof(cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]) -> str:
     sizes = []
     for side in (cell, base):
-        series = side.series._replace(metric="zktls.proof_size", statistic="value")
+        proof = tuple(p for p in side.series.params if p[0] not in _NOT_OF_THE_PROOF)
+        series = side.series._replace(metric="zktls.proof_size", statistic="value", params=proof)
         found = cells.get((series, side.environment))
         sizes.append(found.summary.value if found and found.summary else math.nan)
     if any(map(math.isnan, sizes)) or abs(sizes[0] / sizes[1] - 1) <= _SAME_PROOF:

@@ -106,7 +106,11 @@ Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How one benchmark is presented: its name and question, headlines, charts and contrasts."""
+    """How one benchmark is presented: its name and question, headlines, charts and contrasts.
+
+    ``distributions`` are the (metric, workload) whose samples are drawn, the first and the last
+    of their series; None draws all that there are.
+    """
 
     benchmark: str
     title: str
@@ -115,6 +119,7 @@ class Family:
     panels: tuple[Panel, ...] = ()
     axis_title: str = ""
     contrasts: tuple[Contrast, ...] = ()
+    distributions: tuple[tuple[str, str], ...] | None = None
 
 
 #: Series that no load parameter divides: one figure a model.
@@ -125,6 +130,15 @@ _ONE_SIZE: Params = (("size", ""),)
 _SIZES: Params = (("size", "*"),)
 #: Two proofs that differ in one of these are not the same proof: they never share an axis.
 _PROOF = ("statement", "prover", "proof_system", "proof_mode")
+
+#: Steps of protection on one machine, in their order.
+_LADDER = (
+    ("native", "plain HTTP"),
+    ("hop", "a relay in front"),
+    ("tls", "TLS 1.3 in that relay"),
+    ("attested", "attestation at session start"),
+    ("isolated", "a server for each user"),
+)
 
 FAMILIES: Mapping[str, Family] = {
     family.benchmark: family
@@ -158,7 +172,7 @@ FAMILIES: Mapping[str, Family] = {
             OverheadBy("Output tokens a second, over concurrency", "llm.output_token_throughput", "value", "concurrency", "concurrent requests"),
             OverheadBy("First token, over input tokens", "llm.ttft", "mean", "input_tokens", "input tokens"),
             OverheadBy("Request latency, over output tokens", "llm.e2e_latency", "mean", "output_tokens", "output tokens"),
-        )),
+        ), distributions=(("llm.ttft", "closed"), ("llm.tpot", "closed"), ("llm.ttft_scheduled", "open"))),
         Family("fio", "Storage", "What does a TEE cost storage?", (
             Headline("fio.iops", "value", "Random read, 4 KiB", (("direction", "read"),), "read_iops", "random reads"),
             Headline("fio.iops", "value", "Random write, 4 KiB", (("direction", "write"),), "write_iops"),
@@ -209,7 +223,7 @@ FAMILIES: Mapping[str, Family] = {
             Panel("Verification time", "zktls.verify_time", "mean", _SIZES, axis="size", axis_title="bytes", split=_PROOF),
             Panel("Peak memory", "zktls.peak_memory", "max", _SIZES, axis="size", axis_title="bytes", split=_PROOF),
             Panel("Hash speed", "zktls.hash_speed", "mean", _SIZES, axis="size", axis_title="bytes", split=(*_PROOF, "hash")),
-        ), "bytes"),
+        ), "bytes", distributions=()),
         Family("hardware", "Hardware", "What hardware is it, and what does it cost?", (
             Headline("hardware.memory_bandwidth", "value", "Memory bandwidth", (("kernel", "*"), ("threads", "*")), loses="memory bandwidth"),
         ), (
@@ -226,19 +240,15 @@ FAMILIES: Mapping[str, Family] = {
         Family("secure-inference", "Secure inference", "What does a secure channel cost inference?", (
             Headline("secure-inference.e2e_latency", "mean", "Request latency", workload="ladder", loses="a request's latency"),
         ), (
-            Panel("TLS handshake", "secure-inference.handshake_time", "mean", group="mode"),
-            Panel("Attestation, once a session", "secure-inference.attestation_time", "mean", group="part"),
+            Panel("TLS handshake", "secure-inference.handshake_time", "mean", workload="session", group="mode"),
+            Panel("Attestation, once a session", "secure-inference.attestation_time", "mean", workload="session", group="part"),
+            Panel("Evidence alone", "secure-inference.attestation_time", "mean", workload="evidence", group="part"),
             Panel("Channel throughput", "secure-inference.channel_throughput", "mean", group="channel"),
             Panel("Hashing the weights", "secure-inference.hash_speed", "mean", group="hash"),
-            Panel("A context of one's own", "secure-inference.context_time", "mean", group="part"),
+            Panel("A server of one's own", "secure-inference.context_time", "mean", workload="ladder", group="part"),
         ), contrasts=(
-            Ladder("The ladder", "secure-inference.e2e_latency", "mean", "ladder", "step", (
-                ("native", "plain HTTP"),
-                ("hop", "a plain proxy in front"),
-                ("tls", "TLS 1.3 in that proxy"),
-                ("attested", "attestation at session start"),
-                ("isolated", "a server of one's own"),
-            )),
+            Ladder("The ladder, outside the model", "secure-inference.outside_model_time", "mean", "ladder", "step", _LADDER),
+            Ladder("The ladder, whole requests", "secure-inference.e2e_latency", "mean", "ladder", "step", _LADDER),
             Ladder("What isolation loses where users share a prompt", "secure-inference.e2e_latency", "mean", "shared-prefix", "step", (
                 ("shared-cache", "one prefix cache for all"),
                 ("isolated", "a prefix cache for each user"),
@@ -246,10 +256,10 @@ FAMILIES: Mapping[str, Family] = {
             )),
             SessionShare("What a session pays once", (
                 ("handshake", "secure-inference.handshake_time", "mean", (("mode", "full"),)),
-                ("verification of the endpoint", "secure-inference.attestation_time", "mean", (("part", "session"),)),
+                ("verification of the endpoint", "secure-inference.attestation_time", "mean", (("part", "session"), ("step", ""))),
                 ("quote generation", "secure-inference.attestation_time", "mean", (("part", "quote"),)),
             ), ("secure-inference.e2e_latency", "mean", (("connections", "fresh"), ("step", "native")))),
-        )),
+        ), distributions=()),
     )
 }  # fmt: skip
 

@@ -256,6 +256,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("hardware.price", "Price", "USD/h", L, "Price of an hour, as the publication gives it.", source="as printed"),
         Metric("secure-inference.e2e_latency", "Request latency", "s", L, "From the sending of a request to its last token, at each step of the ladder.", source="sitegen"),
         Metric("secure-inference.ttft", "Time to first token", "s", L, "From the sending of a request to its first token, at each step of the ladder.", source="sitegen"),
+        Metric("secure-inference.outside_model_time", "Time outside the model", "s", L, "Request latency less the server's own time for prompt and answer: channel, relay, queue and client. It shows the steps apart where the model's own noise hides them.", source="sitegen; llama.cpp, `timings`"),
         Metric("secure-inference.handshake_time", "Handshake time", "s", L, "Time to set up the TLS channel, full or resumed, the TCP connection not included.", source="sitegen"),
         Metric("secure-inference.attestation_time", "Attestation time", "s", L, "Time of one part of attesting the endpoint, once a session.", source="sitegen"),
         Metric("secure-inference.context_time", "Context time", "s", L, "Time to make, or to remove, a context that belongs to one user alone.", source="sitegen"),

@@ -47,7 +47,7 @@ def panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list
             charts += [chart] if chart else []
         else:
             charts.append(_bar_chart(analysis, panel, chosen, f"panel-{index}"))
-    if presented.panels:
+    if presented.panels and not presented.contrasts:
         rest = [c for c in leading_statistics(cells) if c.series not in used]
         rest = [c for c in rest if _is_main(analysis, c)]
         charts += [
@@ -231,15 +231,15 @@ def _line_chart(
     ]
     varying = _varying(on_axis) - {panel.axis}
     order = {label: rank for rank, label in enumerate(analysis.config.environments)}
-    groups: dict[tuple[int, str, tuple[tuple[str, str], ...]], list[Cell]] = {}
-    for cell in on_axis:
+    groups: dict[tuple[int, str, str, Params], list[Cell]] = {}
+    for workload, cell in _by_workload(on_axis):
         extra = tuple(p for p in cell.series.params if p[0] in varying)
-        key = (order.get(cell.environment, len(order)), cell.environment, extra)
-        groups.setdefault(key, []).append(cell)
+        rank = order.get(cell.environment, len(order))
+        groups.setdefault((rank, cell.environment, workload, extra), []).append(cell)
     unit = DisplayUnit(0.01, "%") if panel.efficiency else unit_of(metric, on_axis)
     lines = []
     patterns: dict[str, int] = {}
-    for (_, label, extra), members in sorted(groups.items()):
+    for (_, label, _, extra), members in sorted(groups.items()):
         declared = analysis.config.environment(label)
         members.sort(key=lambda c: _at(c, panel.axis))
         points = (
@@ -283,6 +283,21 @@ def _line_chart(
         y_zero=not log,
         reference=100.0 if panel.efficiency else None,
     )
+
+
+def _by_workload(cells: Sequence[Cell]) -> Iterator[tuple[str, Cell]]:
+    """Yield the cells of a line chart with what tells the lines of their workloads apart.
+
+    7-Zip has a workload for each thread count: one line. Where two workloads have the same
+    place on the axis, each is a line of its own.
+    """
+    places: dict[object, set[str]] = {}
+    for cell in cells:
+        series = cell.series
+        places.setdefault((cell.environment, series.params), set()).add(series.workload)
+    apart = any(len(workloads) > 1 for workloads in places.values())
+    for cell in cells:
+        yield (cell.series.workload if apart else ""), cell
 
 
 def _first(lines: Sequence[Line]) -> str:
@@ -352,7 +367,7 @@ def distributions(
     analysis: Analysis, benchmark: str, samples: Mapping[str, tuple[Sample, ...]]
 ) -> tuple[Chart, ...]:
     """Return a cumulative distribution for each histogram series, one line an environment."""
-    found: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[str, dict[float, float]]] = {}
+    found: dict[tuple[str, str, Params], dict[str, dict[float, float]]] = {}
     for label, rows in samples.items():
         for row in rows:
             if row.kind in ("histogram", "request"):
@@ -362,6 +377,7 @@ def distributions(
                 bins = found.setdefault(key, {}).setdefault(label, {})
                 bins[x] = bins.get(x, 0.0) + y
     charts = []
+    found = _chosen_series(found, family(benchmark).distributions)
     whole = {
         (workload, params) for workload, metric_id, params in found if metric_id == "fio.latency"
     }
@@ -387,7 +403,7 @@ def distributions(
             LineChart(
                 id=f"distribution-{index}",
                 title=title,
-                subtitle=f"{words.lower_first(metric.title)} · % of operations within",
+                subtitle=f"{words.lower_first(metric.title)} · % of {_counted(benchmark)} within",
                 x_title=f"{words.lower_first(metric.title)}, {unit.text}",
                 unit="%",
                 lines=lines,
@@ -397,6 +413,28 @@ def distributions(
             )
         )
     return tuple(charts[:_MAX_DISTRIBUTIONS])
+
+
+def _counted(benchmark: str) -> str:
+    return "operations" if benchmark == "fio" else "requests"
+
+
+def _chosen_series(
+    found: dict[tuple[str, str, Params], dict[str, dict[float, float]]],
+    wanted: tuple[tuple[str, str], ...] | None,
+) -> dict[tuple[str, str, Params], dict[str, dict[float, float]]]:
+    """Return the first and the last series of each wanted metric and workload."""
+    if wanted is None:
+        return found
+    chosen = {}
+    for metric_id, workload in wanted:
+        keys = sorted(
+            (key for key in found if key[:2] == (workload, metric_id)),
+            key=lambda key: words.natural(Series("", key[0], key[1], "", key[2])),
+        )
+        for key in dict.fromkeys([*keys[:1], *keys[-1:]]):
+            chosen[key] = found[key]
+    return chosen
 
 
 def _body(bins: Mapping[float, float]) -> list[float]:

@@ -30,8 +30,8 @@ _KIB = 1024
 
 #: Parameters whose value says it all.
 _PLAIN = frozenset(
-    {"operation", "direction", "scheme", "model", "engine", "statement", "prover", "proof_system",
-     "proof_mode", "hash", "kernel", "slo", "reason", "step", "part", "gpu", "backend", "cipher"}
+    {"operation", "direction", "scheme", "model", "engine", "kernel", "slo", "reason", "step",
+     "part", "gpu", "backend", "cipher"}
 )  # fmt: skip
 #: Parameters in a form of their own; {} is the value, thousands separated where it is a count.
 _FORMS: Mapping[str, str] = {
@@ -50,6 +50,12 @@ _COUNTED: Mapping[str, tuple[str, str]] = {
 _VALUES: Mapping[str, Mapping[str, str]] = {
     "pattern": {"rand": "random", "seq": "sequential", "randrw": "mixed"},
     "keepalive": {"true": "keep-alive", "false": "no keep-alive"},
+    "statement": {"chacha20": "ChaCha20", "sha-256": "SHA-256", "rsa-2048-verify": "RSA-2048"},
+    "prover": {"s-two": "S-two"},
+    "proof_system": {"stark": "STARK", "groth16": "Groth16"},
+    "proof_mode": {"stark": "STARK", "groth16": "Groth16"},
+    "hash": {"sha256": "SHA-256", "sha-256": "SHA-256", "sm3": "SM3"},
+    "channel": {"tls": "TLS", "plain": "without TLS"},
     "access": {"tproxy": "through the TProxy", "direct": "direct"},
 }
 
@@ -83,7 +89,8 @@ def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
         key=lambda pair: (known.get(pair[0], len(known)), pair[0]),
     )
     words = [param(key, value) for key, value in shown if not (key == "numjobs" and value == "1")]
-    return ", ".join(words)
+    # A proof system that has one mode is named once.
+    return ", ".join(dict.fromkeys(words))
 
 
 @lru_cache(maxsize=65536)

@@ -65,7 +65,7 @@ def test_the_published_overheads_are_drawn_over_the_size_of_the_model(
 def test_a_ladder_says_each_difference_its_interval_and_what_is_not_measured(
     ladder: Analysis,
 ) -> None:
-    section = sections(ladder, "secure-inference")["ladder-0"]
+    section = sections(ladder, "secure-inference")["ladder-1"]
     [table] = section.tables
     native, tls, attested = text(table)
     assert native[:2] == ["plain HTTP", "219 ms"]
@@ -73,7 +73,7 @@ def test_a_ladder_says_each_difference_its_interval_and_what_is_not_measured(
     assert tls[3].startswith("+5.5 % | +1.5 to +9.4 %")
     assert attested[2].startswith("+1.33 ms | −")
     said = " ".join(section.sentences)
-    assert "not measured here: a plain proxy in front and a server of one's own" in said
+    assert "not measured here: a relay in front and a server for each user" in said
     assert "one run; its intervals come from the repetitions within it" in said
     [chart] = section.charts
     assert isinstance(chart, BarChart)
@@ -81,7 +81,7 @@ def test_a_ladder_says_each_difference_its_interval_and_what_is_not_measured(
 
 
 def test_what_a_session_pays_once_is_a_curve_over_its_requests(ladder: Analysis) -> None:
-    section = sections(ladder, "secure-inference")["session-2-section"]
+    section = sections(ladder, "secure-inference")["session-3-section"]
     [chart] = section.charts
     assert isinstance(chart, LineChart)
     assert [point.x for point in chart.lines[0].points] == [1, 10, 100, 1000]
