@@ -21,6 +21,8 @@ _CLIENT_BUSY, _CLIENT_LAG = 0.7, 0.1
 #: The load client's timer: it cannot be late by less.
 _TIMER_S = 0.005
 _RATE_MISSED = 0.95
+#: Confidential-compute states of a GPU that protect anything; devtools and simulation do not.
+_GPU_PROTECTED = frozenset({"on", "ppcie", "nvle"})
 _BEYOND = 10
 _DEVICE_SHARE = 0.5
 #: Efficiency at more threads above which the one-thread value is doubted.
@@ -143,6 +145,10 @@ def of_run(run: Run, declared_tee: str) -> list[Caveat]:
     if not run.complete:
         found.append(caveat("incomplete"))
     seen = run.fingerprint.tee.kind
+    if declared_tee == "gpu-cc":
+        # NVML says it, in a run of the hardware collector; the CPU's signals do not.
+        seen = next((p.value for p in run.parameters if p.name == "gpu_cc"), "unknown")
+        declared_tee = seen if seen in _GPU_PROTECTED else declared_tee
     if declared_tee not in ("", "unstated") and seen not in ("unknown", declared_tee):
         found.append(
             caveat("label", f"Declared as {declared_tee}; the machine's own signals say {seen}.")

@@ -11,6 +11,7 @@ from sitegen.caveats import LINK_RATE, RULES, Caveat
 from sitegen.model import (
     Fact,
     Fingerprint,
+    Parameter,
     Provenance,
     Run,
     StepConditions,
@@ -264,3 +265,21 @@ def test_threads_above_the_quota_are_told(
 ) -> None:
     run = replace(a_run(), fingerprint=Fingerprint((Fact("cpu_quota", quota, "cgroup cpu.max"),)))
     assert ids(caveats.of_quota({"threads": threads}, [run])) == rules
+
+
+@pytest.mark.parametrize(
+    ("state", "rules"),
+    [
+        ("on", []),
+        ("ppcie", []),
+        ("nvle", []),
+        ("off", ["label"]),
+        ("devtools", ["label"]),
+        ("simulated", ["label"]),
+        (None, []),
+    ],
+)
+def test_a_gpu_tee_is_believed_by_its_own_state(state: str | None, rules: list[str]) -> None:
+    told = () if state is None else (Parameter("gpu_cc", state),)
+    run = replace(a_run(tee="tdx"), parameters=told)
+    assert ids(caveats.of_run(run, "gpu-cc")) == rules

@@ -33,6 +33,7 @@ has ab || need apache2-utils -
 has 7zz 7z 7za || need 7zip sevenzip
 has nginx || need nginx-light nginx
 has openssl || need openssl -
+has likwid-bench || need likwid -
 has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then
