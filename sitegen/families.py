@@ -12,7 +12,8 @@ from sitegen.model import Params
 class Headline:
     """A series that verdicts are given for; ``params`` it must have, ``workload`` if named.
 
-    ``loses`` completes "a TEE takes 40 % of ..."; the first headline of a family has one.
+    ``loses`` completes "a TEE takes 40 % of ...": the first headline with one and with figures
+    that may be quoted speaks for its family.
     """
 
     metric: str
@@ -109,7 +110,8 @@ class Family:
     """How one benchmark is presented: its name and question, headlines, charts and contrasts.
 
     ``distributions`` are the (metric, workload) whose samples are drawn, the first and the last
-    of their series; None draws all that there are.
+    of their series; None draws all that there are. ``background`` are parameters that a row
+    does not repeat where all of its workload have the same.
     """
 
     benchmark: str
@@ -120,6 +122,7 @@ class Family:
     axis_title: str = ""
     contrasts: tuple[Contrast, ...] = ()
     distributions: tuple[tuple[str, str], ...] | None = None
+    background: frozenset[str] = frozenset()
 
 
 #: Series that no load parameter divides: one figure a model.
@@ -145,7 +148,7 @@ FAMILIES: Mapping[str, Family] = {
     for family in (
         Family("llm", "LLM serving", "What does a TEE cost an LLM server?", (
             Headline("llm.decode_rate_per_request", "mean", "Decode rate a request", loses="an LLM's decode rate"),
-            Headline("llm.output_token_throughput", "value", "Output tokens a second", workload="closed"),
+            Headline("llm.output_token_throughput", "value", "Output tokens a second", workload="closed", loses="an LLM server's token rate"),
             Headline("llm.ttft", "mean", "Time to first token"),
             Headline("llm.tpot", "mean", "Time per output token"),
             Headline("llm.eval_rate", "mean", "Evaluation rate"),
@@ -172,7 +175,7 @@ FAMILIES: Mapping[str, Family] = {
             OverheadBy("Output tokens a second, over concurrency", "llm.output_token_throughput", "value", "concurrency", "concurrent requests"),
             OverheadBy("First token, over input tokens", "llm.ttft", "mean", "input_tokens", "input tokens"),
             OverheadBy("Request latency, over output tokens", "llm.e2e_latency", "mean", "output_tokens", "output tokens"),
-        ), distributions=(("llm.ttft", "closed"), ("llm.tpot", "closed"), ("llm.ttft_scheduled", "open"))),
+        ), distributions=(("llm.ttft", "closed"), ("llm.tpot", "closed"), ("llm.ttft_scheduled", "open")), background=frozenset({"engine", "weights", "input_tokens", "output_tokens"})),
         Family("fio", "Storage", "What does a TEE cost storage?", (
             Headline("fio.iops", "value", "Random read, 4 KiB", (("direction", "read"),), "read_iops", "random reads"),
             Headline("fio.iops", "value", "Random write, 4 KiB", (("direction", "write"),), "write_iops"),
@@ -210,7 +213,7 @@ FAMILIES: Mapping[str, Family] = {
         ), "threads"),
         Family("zktls", "zkTLS", "What does a TEE cost a prover?", (
             Headline("zktls.total_time", "value", "Total time", loses="a prover's time"),
-            Headline("zktls.total_time", "mean", "Total time"),
+            Headline("zktls.total_time", "mean", "Total time", loses="a prover's time"),
             Headline("zktls.prove_time", "mean", "Proving time"),
         ), (
             Panel("Total time", "zktls.total_time", "value", _ONE_SIZE, split=_PROOF),
@@ -224,7 +227,7 @@ FAMILIES: Mapping[str, Family] = {
             Panel("Verification time, by size", "zktls.verify_time", "mean", _SIZES, axis="size", axis_title="bytes", split=_PROOF),
             Panel("Peak memory, by size", "zktls.peak_memory", "max", _SIZES, axis="size", axis_title="bytes", split=_PROOF),
             Panel("Hash speed, by size", "zktls.hash_speed", "mean", _SIZES, axis="size", axis_title="bytes", split=(*_PROOF, "hash")),
-        ), "bytes", distributions=()),
+        ), "bytes", distributions=(), background=frozenset({"prover", "proof_system", "proof_mode", "threads", "time_scope"})),
         Family("hardware", "Hardware", "What hardware is it, and what does it cost?", (
             Headline("hardware.memory_bandwidth", "value", "Memory bandwidth, copy", (("kernel", "copy"), ("threads", "*")), loses="memory bandwidth"),
         ), (
@@ -260,7 +263,7 @@ FAMILIES: Mapping[str, Family] = {
                 ("verification of the endpoint", "secure-inference.attestation_time", "mean", (("part", "session"), ("step", ""))),
                 ("quote generation", "secure-inference.attestation_time", "mean", (("part", "quote"),)),
             ), ("secure-inference.e2e_latency", "mean", (("connections", "fresh"), ("step", "native")))),
-        ), distributions=()),
+        ), distributions=(), background=frozenset({"model", "threads", "concurrency", "input_tokens", "output_tokens", "requests_per_user"})),
     )
 }  # fmt: skip
 

@@ -94,6 +94,7 @@ class BenchmarkPage:
     environments: tuple[tuple[str, str], ...]
     figures: tuple[FigureRow, ...]
     figures_left: int
+    background: tuple[str, ...]
     commands: tuple[Command, ...]
     sources: tuple[tuple[str, str, str], ...]
     runs: tuple[UsedRuns, ...]
@@ -129,7 +130,8 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
         benchmark=benchmark,
         title=presented.title,
         question=presented.question,
-        finding=costs.finding(analysis, benchmark, tables),
+        finding=(None if tables else derived.finding(analysis, presented))
+        or costs.finding(analysis, benchmark, tables),
         doubts=_doubts(cells),
         counts=_counts(analysis, benchmark, labels),
         panels=tuple(c for c in charts if isinstance(c, BarChart)),
@@ -143,12 +145,22 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
         ),
         figures=figures,
         figures_left=left,
+        background=_background(benchmark, cells),
         commands=tuple(commands),
         sources=_sources(analysis, benchmark),
         runs=_used(analysis, benchmark, labels),
         note=note,
         method=method,
     )
+
+
+def _background(benchmark: str, cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Return what titles leave out: the same parameters once, with all workloads that have them."""
+    by_text: dict[str, list[str]] = {}
+    for workload, pairs in sorted(words.background(benchmark, cells).items()):
+        if told := words.params(pairs):
+            by_text.setdefault(told, []).append(workload)
+    return tuple(f"{words.enumerate_words(names)}: {told}" for told, names in by_text.items())
 
 
 def commands_of(run: Run) -> tuple[Command, ...]:
@@ -202,6 +214,7 @@ def _figures(
             continue
         by_series.setdefault(cell.series, {})[cell.environment] = cell
     ordered = sorted(by_series, key=lambda s: (s.metric, s.statistic, words.natural(s)))
+    known = words.background(cells[0].series.benchmark, cells) if cells else {}
     rows = []
     for series in ordered[:_MAX_FIGURES]:
         found = by_series[series]
@@ -209,7 +222,7 @@ def _figures(
         unit = panels.unit_of(metric, found.values())
         rows.append(
             FigureRow(
-                title=words.series(series),
+                title=words.short(series, known),
                 metric=metric.title,
                 metric_id=metric.id,
                 statistic=words.statistic(series.statistic),

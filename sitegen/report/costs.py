@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sitegen.charts.spec import FactorMark
 from sitegen.compare import Analysis, Comparison
 from sitegen.families import Headline, family
 from sitegen.metrics import Better
+from sitegen.model import Params
 from sitegen.quantity import percent, significant
 from sitegen.report import words
 from sitegen.stats import Word
@@ -79,6 +80,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
         key = (comparison.side.environment, comparison.baseline.environment, comparison.against)
         groups.setdefault(key, []).append(comparison)
     order = {label: index for index, label in enumerate(analysis.config.environments)}
+    known = words.background(benchmark, analysis.of(benchmark))
     found = []
     for (label, base, against), comparisons in groups.items():
         declared = analysis.config.environment(label)
@@ -93,7 +95,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
                 against=against,
                 hue=words.hue(declared),
                 tee=words.is_tee(declared),
-                rows=tuple(_row(c, words.hue(declared)) for c in _ordered(comparisons)),
+                rows=tuple(_row(c, words.hue(declared), known) for c in _ordered(comparisons)),
             )
         )
     preferred = {
@@ -120,11 +122,11 @@ def _ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
     )
 
 
-def _row(comparison: Comparison, hue: str) -> CostRow:
+def _row(comparison: Comparison, hue: str, known: Mapping[str, Params]) -> CostRow:
     metric, side, base = comparison.metric, comparison.side, comparison.baseline
     values = [c.summary.value for c in (side, base) if c.summary]
     unit = metric.unit_for([min(values)] if values else [])
-    title = words.series(comparison.series)
+    title = words.short(comparison.series, known)
     statistic = words.statistic(comparison.series.statistic)
     doubt = comparison.doubt
     mark = None
@@ -220,7 +222,7 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
     )
     clean = leading(benchmark, defaults(found))
     if clean:
-        return Finding(f"A TEE takes {span(analysis, clean)} of {_loses(benchmark)}.", beside)
+        return Finding(f"A TEE takes {span(analysis, clean)} of {_loses(clean)}.", beside)
     reasons = list(dict.fromkeys(row.detail for row in everything if row.word == "not comparable"))
     if reasons:
         return Finding(f"No comparison of {title} means anything yet: {reasons[0]}.", beside)
@@ -230,23 +232,26 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
 def clause(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> str:
     """Return "40 to 87 % of random reads", or nothing where nothing may be quoted."""
     clean = leading(benchmark, defaults(found))
-    return f"{span(analysis, clean)} of {_loses(benchmark)}" if clean else ""
+    return f"{span(analysis, clean)} of {_loses(clean)}" if clean else ""
 
 
 def leading(benchmark: str, found: Iterable[CostTable]) -> list[CostRow]:
-    """Return the rows of TEEs in the family's first headline series that may be quoted."""
-    main = next(iter(family(benchmark).headlines), None)
-    return [
+    """Return the rows of TEEs in the first headline series of which any may be quoted."""
+    rows = [
         row
         for table in found
         if table.tee
         for row in table.rows
-        if main is not None and row.headline == main and row.factor and not row.doubt
+        if row.headline and row.factor and not row.doubt
     ]
+    for headline in family(benchmark).headlines:
+        if headline.loses and (chosen := [row for row in rows if row.headline == headline]):
+            return chosen
+    return []
 
 
-def _loses(benchmark: str) -> str:
-    return family(benchmark).headlines[0].loses
+def _loses(rows: Sequence[CostRow]) -> str:
+    return rows[0].headline.loses if rows[0].headline else ""
 
 
 def span(analysis: Analysis, rows: Iterable[CostRow]) -> str:

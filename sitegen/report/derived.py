@@ -13,6 +13,7 @@ from sitegen.contrasts import Climb, Difference, NominalRatio, OverheadPoint, Sh
 from sitegen.families import Family, ForTheMoney, Ladder, OverheadBy, SessionShare
 from sitegen.quantity import display, percent, significant
 from sitegen.report import words
+from sitegen.report.costs import Finding
 
 _DIGITS = 3
 
@@ -75,6 +76,36 @@ def sections(analysis: Analysis, presented: Family) -> tuple[Section, ...]:
     return tuple(found)
 
 
+def finding(analysis: Analysis, presented: Family) -> Finding | None:
+    """Return what a ladder adds to a request, in a sentence; None without one."""
+    ladders = [wanted for wanted in presented.contrasts if isinstance(wanted, Ladder)]
+    climbs = [contrasts.climbs(analysis, presented.benchmark, wanted) for wanted in ladders[:2]]
+    if len(climbs) < 2 or not all(climbs):  # noqa: PLR2004 - outside the model, and whole requests
+        return None
+    outside, whole = climbs[0][0], climbs[1][0]
+    first, last = _value_of(outside.first), _value_of(outside.differences[-1].cell)
+    request = _value_of(whole.first)
+    if first is None or last is None or not request:
+        return None
+    added = last - first
+    name = words.environment(analysis.config.environment(outside.environment))
+    metric_id = ladders[0].metric
+    beside = [f"Measured on {name}, from {outside.first_title} to {outside.differences[-1].title}."]
+    for wanted in presented.contrasts:
+        if isinstance(wanted, SessionShare):
+            shares = contrasts.session_shares(analysis, presented.benchmark, wanted)
+            beside += [
+                f"A session pays {_seconds(share.once_s)} once."
+                for share in shares
+                if share.environment == outside.environment
+            ]
+    return Finding(
+        f"Protection adds {_value_text(analysis, metric_id, added)} to a request of"
+        f" {_seconds(request)}: {_percent_text(added / request)} %.",
+        " ".join(beside),
+    )
+
+
 def _overhead_chart(
     analysis: Analysis, benchmark: str, wanted: OverheadBy, chart_id: str
 ) -> Chart | None:
@@ -108,8 +139,7 @@ def _overhead_chart(
         x_title=wanted.axis_title,
         unit="%",
         lines=tuple(lines),
-        summary=f"{wanted.title} over {wanted.axis_title}:"
-        f" {words.enumerate_words([line.label for line in lines])}",
+        summary=f"{wanted.title}: {words.enumerate_words([line.label for line in lines])}",
         x_log=True,
         y_zero=True,
         x_ticks=tuple(sorted(ticks.items())),
@@ -340,6 +370,8 @@ def _ratio_cell(ratio: NominalRatio | None) -> TableCell:
 
 
 def _unit_costs(analysis: Analysis, costs: Sequence[UnitCost]) -> Section:
+    benchmark = costs[0].cell.series.benchmark
+    known = words.background(benchmark, analysis.of(benchmark))
     rows = []
     for cost in costs:
         declared = analysis.config.environment(cost.cell.environment)
@@ -358,7 +390,7 @@ def _unit_costs(analysis: Analysis, costs: Sequence[UnitCost]) -> Section:
             if cost.relative_interval:
                 low, high = (significant(v, _DIGITS) for v in cost.relative_interval)
                 relative_about = f"{low} to {high}, {relative_about}"
-        title = words.series(cost.cell.series)
+        title = words.short(cost.cell.series, known)
         rows.append(
             (
                 TableCell(f"{words.environment(declared)}, {title}", number=False),
@@ -373,7 +405,7 @@ def _unit_costs(analysis: Analysis, costs: Sequence[UnitCost]) -> Section:
     return Section(
         "unit-costs",
         "What a unit costs",
-        "the whole instance is billed for the time; used all of it",
+        "the whole instance is billed, and taken as busy all of the time",
         tables=(Table("What a unit costs", head, tuple(rows)),),
     )
 

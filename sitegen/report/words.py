@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from sitegen.charts.spec import Hue
 from sitegen.compare import Cell, Series
 from sitegen.config import ROLE_WORDS, Environment
-from sitegen.families import headline_of
+from sitegen.families import family, headline_of
 from sitegen.metrics import Better, Metric
 from sitegen.model import Params
 from sitegen.quantity import DisplayUnit, printed_number
@@ -103,9 +103,33 @@ def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     words = params(found.params, skip)
     if not words:
         return found.workload.replace("-", " ").replace("_", " ")
+    if "model" in have and words.startswith(have["model"]):
+        return words  # a name is written as it is
     if "pattern" in have or "operation" in have:
         return words[0].upper() + words[1:]
     return words[0].upper() + words[1:] if words[0].islower() else words
+
+
+def background(benchmark: str, cells: Iterable[Cell]) -> dict[str, Params]:
+    """Return the parameters that titles leave out, by workload: those that all of it share."""
+    keys = family(benchmark).background
+    seen: dict[str, dict[str, set[str]]] = {}
+    for cell in cells:
+        have = dict(cell.series.params)
+        found = seen.setdefault(cell.series.workload, {})
+        for key in keys & have.keys():
+            found.setdefault(key, set()).add(have[key])
+    return {
+        workload: tuple(
+            sorted((key, next(iter(values))) for key, values in found.items() if len(values) == 1)
+        )
+        for workload, found in seen.items()
+    }
+
+
+def short(found: Series, known: Mapping[str, Params]) -> str:
+    """Return what a series is of, without what its whole workload shares."""
+    return series(found, frozenset(key for key, _ in known.get(found.workload, ())))
 
 
 def lower_first(text: str) -> str:
