@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import ctypes
+import importlib
+from collections.abc import Callable, Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.hardware import gpu
+from sitegen.model import Comparability
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+def record(
+    environment: int = 2,
+    feature: int = 0,
+    devtools: int = 0,
+    multi: int | None = 0,
+    **more: object,
+) -> dict[str, object]:
+    """Return the answers of a driver; without ``multi``, of one that has no settings."""
+    state = {"environment": environment, "ccFeature": feature, "devToolsMode": devtools}
+    settings: Mapping[str, object] = {"error": "function not found"}
+    if multi is not None:
+        settings = {**state, "multiGpuMode": multi}
+    return {
+        "gpus": [{"name": "NVIDIA H100", "memory_bytes": 85_520_809_984}],
+        "state": state,
+        "settings": settings,
+        "capabilities": {"cpuCaps": 2, "gpusCaps": 1},
+        "ready": 1,
+        **more,
+    }
+
+
+NOT_SUPPORTED = {"error": "not supported"}
+UNKNOWN_FUNCTION = {"error": "function not found"}
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        (record(feature=1), "on"),
+        (record(feature=0), "off"),
+        # The feature reads as disabled, and the GPUs are confidential.
+        (record(feature=0, multi=1), "ppcie"),
+        (record(feature=0, multi=2), "nvle"),
+        (record(feature=1, multi=1), "ppcie"),
+        (record(feature=1, multi=2), "nvle"),
+        (record(feature=1, devtools=1), "devtools"),
+        (record(feature=0, multi=1, devtools=1), "devtools"),
+        (record(feature=0, devtools=1), "devtools"),
+        (record(environment=1, feature=1), "simulated"),
+        (record(environment=1, multi=1), "simulated"),
+        (record(environment=1, multi=2), "simulated"),
+        (record(environment=1, feature=1, devtools=1), "devtools"),
+        (record(environment=1, feature=0), "off"),
+        (record(environment=0, feature=0), "off"),
+        (record(environment=0, multi=1), "ppcie"),
+        (record(environment=0, feature=1), "unknown"),
+        # A driver that does not tell the multi-GPU mode.
+        (record(feature=1, multi=None), "on"),
+        (record(feature=0, multi=None), "unknown"),
+        (record(feature=1, devtools=1, multi=None), "devtools"),
+        (record(environment=1, feature=1, multi=None), "simulated"),
+        # Only the settings are told.
+        (record(multi=1, state=UNKNOWN_FUNCTION), "ppcie"),
+        (record(multi=0, state=UNKNOWN_FUNCTION), "off"),
+        # Neither is told.
+        (record(state=NOT_SUPPORTED, settings=NOT_SUPPORTED), "off"),
+        (record(state=NOT_SUPPORTED, settings=UNKNOWN_FUNCTION), "off"),
+        (record(state=UNKNOWN_FUNCTION, settings=UNKNOWN_FUNCTION), "unknown"),
+        (record(state={"error": "no permission"}, settings=NOT_SUPPORTED), "unknown"),
+        ({}, "unknown"),
+        # Numbers that NVML does not have.
+        (record(feature=7), "unknown"),
+        (record(feature=1, environment=3), "unknown"),
+        (record(feature=1, devtools=2), "unknown"),
+        (record(feature=0, multi=3), "unknown"),
+        # Two answers that do not agree.
+        (record(state={"environment": 2, "ccFeature": 1, "devToolsMode": 0}), "unknown"),
+        (record(feature=1, state={"devToolsMode": 1}), "unknown"),
+    ],
+)
+def test_the_verdict_follows_from_the_answers(said: Mapping[str, object], word: str) -> None:
+    assert gpu.verdict(said).word == word
+
+
+def test_only_three_verdicts_protect_anything() -> None:
+    words = {"on", "off", "ppcie", "nvle", "devtools", "simulated", "unknown"}
+    assert words - gpu.CONFIDENTIAL == {"off", "devtools", "simulated", "unknown"}
+
+
+def test_no_answer_makes_developer_tools_or_a_simulation_confidential() -> None:
+    for environment in range(4):
+        for feature in range(3):
+            for multi in (None, 0, 1, 2, 3):
+                tools = record(environment, feature, 1, multi)
+                assert gpu.verdict(tools).word not in gpu.CONFIDENTIAL
+                simulated = record(1, feature, 0, multi)
+                assert gpu.verdict(simulated).word not in gpu.CONFIDENTIAL
+
+
+def test_reasons_name_each_answer() -> None:
+    found = gpu.verdict(record(multi=1, ready=0, capabilities={"cpuCaps": 3, "gpusCaps": 1}))
+    assert found.reasons == (
+        "environment: production",
+        "feature: disabled",
+        "developer tools: off",
+        "multi-GPU mode: protected-pcie",
+        "CPU as the driver sees it: sev-snp",
+        "GPUs by their make: capable",
+        "GPUs for work: not ready",
+    )
+
+
+def test_a_mode_that_is_not_told_is_a_reason() -> None:
+    reasons = gpu.verdict(record(multi=None)).reasons
+    assert "settings: function not found" in reasons
+    assert "Protected PCIe also reads as a disabled feature" in reasons
+
+
+def test_a_gpu_that_is_not_ready_keeps_its_verdict() -> None:
+    assert gpu.verdict(record(feature=1, ready=0)).word == "on"
+
+
+def test_answers_are_parameters_that_keep_no_runs_apart() -> None:
+    found = gpu.parameters(record(feature=1, multi=None))
+    assert {p.comparability for p in found} == {Comparability.IGNORED}
+    words = {p.name: p.value for p in found}
+    assert words.pop("gpu_cc_reasons").startswith("settings: function not found; environment")
+    assert words == {
+        "gpu_cc": "on",
+        "gpu_cc_environment": "production",
+        "gpu_cc_feature": "enabled",
+        "gpu_cc_devtools": "off",
+        "gpu_cc_multi_gpu": "not told",
+        "gpu_cc_cpu": "tdx",
+        "gpu_cc_gpus": "capable",
+        "gpu_cc_ready": "ready",
+    }
+
+
+@given(st.dictionaries(st.sampled_from(["state", "settings", "capabilities", "ready"]), JSON))
+def test_any_answers_have_a_verdict(said: dict[str, object]) -> None:
+    assert gpu.verdict(said).word in {"on", "off", "ppcie", "nvle", "devtools"} | {
+        "simulated",
+        "unknown",
+    }
+
+
+def test_numbers_and_structures_are_those_of_the_library() -> None:
+    nvml = pytest.importorskip("pynvml")
+    assert gpu.MULTI_GPU[nvml.NVML_CC_SYSTEM_MULTIGPU_PROTECTED_PCIE] == "protected-pcie"
+    assert gpu.MULTI_GPU[nvml.NVML_CC_SYSTEM_MULTIGPU_NVLE] == "nvlink-encryption"
+    assert gpu.ENVIRONMENTS[nvml.NVML_CC_SYSTEM_ENVIRONMENT_SIM] == "simulation"
+    assert gpu.ENVIRONMENTS[nvml.NVML_CC_SYSTEM_ENVIRONMENT_PROD] == "production"
+    assert gpu.FEATURES[nvml.NVML_CC_SYSTEM_FEATURE_ENABLED] == "enabled"
+    assert gpu.DEVTOOLS[nvml.NVML_CC_SYSTEM_DEVTOOLS_MODE_ON] == "on"
+    assert gpu.CPU_CAPS[nvml.NVML_CC_SYSTEM_CPU_CAPS_INTEL_TDX] == "tdx"
+    assert gpu.CPU_CAPS[nvml.NVML_CC_SYSTEM_CPU_CAPS_AMD_SEV_SNP] == "sev-snp"
+    assert gpu.CPU_CAPS[nvml.NVML_CC_SYSTEM_CPU_CAPS_AMD_SNP_VTOM] == "sev-snp-vtom"
+    answer = nvml.c_nvmlSystemConfComputeSettings_v1_t()
+    assert [name for name, _ in answer._fields_] == [
+        *("version", "environment", "ccFeature", "devToolsMode", "multiGpuMode"),
+    ]
+    assert answer.version == (1 << 24 | ctypes.sizeof(answer))
+
+
+def words(address: int, how_many: int) -> ctypes.Array[ctypes.c_uint]:
+    return (ctypes.c_uint * how_many).from_address(address)
+
+
+def answering(numbers: list[ctypes.c_uint | int], code: int = 0) -> Callable[[int], int]:
+    def answer(into: int) -> int:
+        words(into, len(numbers))[:] = numbers
+        return code
+
+    return answer
+
+
+def driver(monkeypatch: pytest.MonkeyPatch, settings_code: int = 0, *, state_code: int = 0) -> None:
+    """Put C functions with NVML's own signatures under the library's binding.
+
+    They are eight GPUs in Protected PCIe, whose settings or state can answer with an error code.
+    """
+    nvml = pytest.importorskip("pynvml")
+
+    def settings(into: int) -> int:
+        if words(into, 1)[0] != (1 << 24 | 20):
+            return 25  # the version of the structure is wrong
+        if settings_code == 0:
+            words(into, 5)[1:] = [2, 0, 0, 1]
+        return settings_code
+
+    def name(_device: int, into: int, length: int) -> int:
+        ctypes.memmove(into, b"NVIDIA H100\0", min(12, length))
+        return 0
+
+    def memory(_device: int, into: int) -> int:
+        ctypes.c_ulonglong.from_address(into).value = 85_520_809_984
+        return 0
+
+    number, address = ctypes.c_uint, ctypes.c_void_p
+    one = ctypes.CFUNCTYPE(number, address)
+    table = {
+        "nvmlInitWithFlags": ctypes.CFUNCTYPE(number, number)(lambda _: 0),
+        "nvmlShutdown": ctypes.CFUNCTYPE(number)(lambda: 0),
+        "nvmlDeviceGetCount_v2": one(answering([8])),
+        "nvmlDeviceGetHandleByIndex_v2": ctypes.CFUNCTYPE(number, number, address)(lambda *_: 0),
+        "nvmlDeviceGetName": ctypes.CFUNCTYPE(number, address, address, number)(name),
+        "nvmlDeviceGetMemoryInfo": ctypes.CFUNCTYPE(number, address, address)(memory),
+        "nvmlSystemGetConfComputeState": one(answering([2, 0, 0], state_code)),
+        "nvmlSystemGetConfComputeSettings": one(settings),
+    }
+
+    def function(name: str) -> object:
+        if name in table:
+            return table[name]
+        raise nvml.NVMLError(nvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+
+    monkeypatch.setattr(nvml, "nvmlLib", object())
+    monkeypatch.setattr(nvml, "_nvmlGetFunctionPointer", function)
+
+
+def test_answers_are_read_through_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver(monkeypatch)
+    found = gpu.read()
+    assert found is not None
+    assert found == {
+        "gpus": [{"name": "NVIDIA H100", "memory_bytes": 85_520_809_984}] * 8,
+        "state": {"environment": 2, "ccFeature": 0, "devToolsMode": 0},
+        "settings": {"environment": 2, "ccFeature": 0, "devToolsMode": 0, "multiGpuMode": 1},
+        "capabilities": {"error": "function not found"},
+    }
+    assert gpu.verdict(found).word == "ppcie"
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(3, "not supported"), (13, "function not found"), (999, "NVML error 999")],
+)
+def test_an_error_of_the_settings_is_not_read_as_zeros(
+    monkeypatch: pytest.MonkeyPatch, code: int, error: str
+) -> None:
+    driver(monkeypatch, code)
+    found = gpu.read()
+    assert found is not None
+    assert found["settings"] == {"error": error}
+    assert gpu.verdict(found).word == "unknown"
+
+
+def test_a_gpu_without_the_feature_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver(monkeypatch, 3, state_code=3)
+    found = gpu.read()
+    assert found is not None
+    assert found["state"] == {"error": "not supported"}
+    assert gpu.verdict(found).word == "off"
+
+
+def test_without_a_driver_there_is_nothing() -> None:
+    nvml = pytest.importorskip("pynvml")
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError:
+        assert gpu.read() is None
+    else:
+        nvml.nvmlShutdown()
+        found = gpu.read()
+        assert found is None or found["gpus"]
+
+
+def test_without_the_library_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    assert gpu.read() is None

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors import hardware
+from collectors.hardware import machine
+from sitegen.collect import Host, RawOutput, Request, Step
+from sitegen.errors import SitegenError
+from sitegen.model import Measurement
+
+GPU = {"name": "NVIDIA H200", "memory_bytes": 150_754_820_096}
+
+
+def step(folder: Path = Path("/nowhere")) -> Step:
+    return machine.step(Request("quick", 1, {}, 4, folder, folder / "cache", 1 << 40))
+
+
+def rows(said: object) -> list[Measurement]:
+    raw = RawOutput(stdout=json.dumps(said).encode())
+    return list(machine.parse(step(), raw).measurements)
+
+
+def host(root: Path, meminfo: str) -> Host:
+    (root / "proc").mkdir()
+    (root / "proc/meminfo").write_text(meminfo)
+    return Host(root)
+
+
+def test_what_is_read_is_what_is_recorded(tmp_path: Path) -> None:
+    here = host(tmp_path, "MemTotal:       24684084 kB\nMemFree: 1 kB\n")
+    raw = machine.read(here, 270_553_174_016, {"gpus": [GPU, GPU]})
+    found = {m.metric: m for m in machine.parse(step(), raw).measurements}
+    memory = found["hardware.memory_capacity"]
+    # Kernel's kB are KiB.
+    assert (memory.value, memory.printed, memory.unit) == (24684084 * 1024, "24684084", "B")
+    assert found["hardware.cpus"].value == here.cpus()
+    assert found["hardware.disk_capacity"].value == 270_553_174_016
+    gpu = found["hardware.gpu_memory"]
+    assert gpu.value == 150_754_820_096
+    assert dict(gpu.params) == {"gpu": "NVIDIA H200", "gpus": "2", "source": "detected"}
+
+
+def test_what_the_machine_does_not_show_is_left_out(tmp_path: Path) -> None:
+    raw = machine.read(host(tmp_path, ""), 1000, None)
+    found = {m.metric for m in machine.parse(step(), raw).measurements}
+    assert found == {"hardware.cpus", "hardware.disk_capacity"}
+
+
+def test_gpus_of_two_kinds_are_two_rows() -> None:
+    other = {"name": "NVIDIA L4", "memory_bytes": 24 << 30}
+    found = rows({"nvml": {"gpus": [GPU, other, GPU]}})
+    assert [(dict(m.params)["gpu"], dict(m.params)["gpus"]) for m in found] == [
+        ("NVIDIA H200", "2"),
+        ("NVIDIA L4", "1"),
+    ]
+
+
+def test_a_gpu_that_does_not_tell_its_memory_has_no_row() -> None:
+    assert rows({"nvml": {"gpus": [{"name": "NVIDIA H200"}]}}) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        {"cpus": 0},
+        {"cpus": -2},
+        {"cpus": True},
+        {"cpus": "2"},
+        {"cpus": 2.5},
+        {"memory_kib": float("nan")},
+        {"memory_kib": 1 << 61},
+        {"disk_bytes": {}},
+        {"nvml": {"gpus": [3]}},
+        {"nvml": {"gpus": [{"memory_bytes": 1}]}},
+        {"nvml": {"gpus": [{**GPU, "name": "a\nb"}]}},
+        {"nvml": {"gpus": [{**GPU, "name": "x" * 101}]}},
+        {"nvml": {"gpus": [{**GPU, "memory_bytes": -1}]}},
+    ],
+)
+def test_a_description_that_cannot_be_is_refused(said: object) -> None:
+    with pytest.raises(SitegenError, match="machine"):
+        rows(said)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[" * 100_000, b'{"cpus": ' + b"9" * 5000 + b"}", b" " * (1 << 21)]
+)
+def test_a_damaged_description_is_refused(data: bytes) -> None:
+    with pytest.raises(SitegenError, match="not a whole JSON object"):
+        machine.parse(step(), RawOutput(stdout=data))
+
+
+@given(st.dictionaries(st.sampled_from(["memory_kib", "cpus", "disk_bytes", "nvml"]), st.none()))
+def test_nulls_are_absent(said: dict[str, None]) -> None:
+    assert rows(said) == []
+
+
+def test_the_step_reads_this_machine(tmp_path: Path) -> None:
+    each = step(tmp_path)
+    raw = hardware.run(each, Host())
+    found = {m.metric: m.value for m in hardware.parse(each, raw).measurements}
+    assert found["hardware.cpus"] == Host().cpus()
+    assert (found["hardware.disk_capacity"] or 0) > 0
+    assert {m.metric for m in each.expects} <= {*found, "hardware.memory_capacity"}
