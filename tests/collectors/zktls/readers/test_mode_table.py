@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from collectors.zktls.readers import mode_table
+from sitegen.collect import Found
+from sitegen.errors import SitegenError
+
+ROOT = Path(__file__).parents[4]
+TABLE = (ROOT / "tests" / "raw" / "zktls" / "proof-table" / "table.md").read_bytes()
+SAMPLES = ROOT.parent / "shared" / "samples" / "zk"
+SAID = {"statement": "tls-record", "machine": "G1"}
+
+
+def read(data: bytes = TABLE, **settings: str) -> tuple[Found, ...]:
+    return mode_table.read(data, SAID | settings)
+
+
+def values(found: Found) -> dict[tuple[str, str], float | None]:
+    return {
+        (m.metric.removeprefix("zktls."), dict(m.params).get("cycle_kind", "")): m.value
+        for m in found.measurements
+    }
+
+
+def test_each_row_of_the_machine_is_a_run_with_its_prover_and_version() -> None:
+    found = read()
+    assert [(f.tool.name, f.tool.version) for f in found if f.tool] == [
+        ("sp1", "4.0"),
+        ("risc0", "1.2"),
+        ("risc0", "1.1"),
+    ]
+    for one in found:
+        for row in one.measurements:
+            assert dict(row.params)["proof_mode"] == "groth16"
+            assert dict(row.params)["prover_version"]
+
+
+def test_cycles_are_user_or_a_pair_or_absent() -> None:
+    first, second, third = read()
+    assert values(first)["cycles", "user"] == 12_345_678
+    assert values(second)["cycles", "user"] == 37_758_703
+    assert values(second)["cycles", "total"] == 41_943_040
+    assert values(second)["proving_speed", "total"] == pytest.approx(41_943_040 / 282.295366971)
+    assert values(third) == {("prove_time", ""): 300.0}
+
+
+def test_times_and_sizes_are_read_in_the_forms_that_stand_there() -> None:
+    first, second, _ = read()
+    assert values(first)["prove_time", ""] == 81.5
+    assert values(first)["peak_memory", ""] == 10.5e9
+    [time] = [m for m in second.measurements if m.metric == "zktls.prove_time"]
+    assert (time.value, time.printed) == (282.295366971, "282.295366971s")
+
+
+def test_the_machine_is_a_fact_with_its_footnote() -> None:
+    facts = {fact.name: fact.value for fact in read()[0].facts}
+    assert facts["cpu"] == "Example(R) CPU 1234A @ 2.90GHz"
+    assert facts["cpus"] == "8"
+    assert facts["gpu"] == "Example G1"
+    assert facts["gpu_memory_used_bytes"] == str(13000 * 2**20)
+
+
+def test_rows_of_several_machines_are_not_one_environment() -> None:
+    with pytest.raises(SitegenError, match=r"2 machines: 1234A, 8, Example G1; 5678B"):
+        read(machine="")
+    assert len(read(machine="5678b")) == 1
+    with pytest.raises(SitegenError, match="no row of it is of that machine"):
+        read(machine="H100")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (TABLE.replace(b"groth 16", b"good"), "line 9: .* proof mode"),
+        (TABLE.replace(b"1m21.5s   ", b"fast      "), "line 9: 'fast' is not a duration"),
+        (TABLE.replace(b"1m21.5s    |", b"1m"), "line 9: the row does not end with"),
+        (TABLE.replace(b"| 8           | 10.5GB", b"| 10.5GB"), "line 9: it has 6 cells"),
+        (TABLE.replace(b"SP1 4.0 Backend", b"Backend"), "line 9: .* prover"),
+        (TABLE.replace(b"37,758,703 /", b"47,758,703 /"), "line 18: .* more user cycles"),
+        (TABLE.replace(b"300s", b"300s |"), "line 26: it has 8 cells"),
+    ],
+)
+def test_a_damaged_table_is_an_error(data: bytes, told: str) -> None:
+    with pytest.raises(SitegenError, match=told):
+        read(data)
+
+
+def test_a_row_of_risc_zero_cycles_alone_needs_their_kind() -> None:
+    data = TABLE.replace(b"|       | 1234A", b"| 5,000 | 1234A")
+    with pytest.raises(SitegenError, match=r"line 26: .* cycle kind"):
+        read(data)
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="recorded samples are not here")
+def test_a_published_table_is_read() -> None:
+    data = (SAMPLES / "sp1-risc0-zktls-guest.md").read_bytes()
+    found = mode_table.read(data, {"statement": "zktls-guest", "machine": "A10"})
+    times = [values(one)["prove_time", ""] for one in found]
+    assert times == [81.792756724, 299.882120536, 174.762700752, 282.295366971]

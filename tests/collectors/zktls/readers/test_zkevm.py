@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collectors.zktls.readers import zkevm
+from sitegen.collect import Found
+from sitegen.errors import SitegenError
+from sitegen.model import Measurement, Status
+
+ROOT = Path(__file__).parents[4]
+RAW = ROOT / "tests" / "raw" / "zktls" / "zkevm"
+CASES = (RAW / "cases.json").read_bytes()
+ONE = (RAW / "one.json").read_bytes()
+SAMPLES = ROOT.parent / "shared" / "samples" / "zk"
+SAID = {"prover": "zisk", "proof_mode": "compressed", "cycle_kind": "user"}
+
+
+def read(data: bytes = CASES, **settings: str) -> Found:
+    [found] = zkevm.read(data, SAID | settings)
+    return found
+
+
+def of(found: Found, case: str) -> dict[str, Measurement]:
+    return {m.metric.removeprefix("zktls."): m for m in found.measurements if m.workload == case}
+
+
+def test_a_case_has_its_times_its_size_and_its_cycles() -> None:
+    case = of(read(), "rpc_block_100")
+    assert case["prove_time"].value == 20.72
+    assert case["prove_time"].printed == "20720 ms"
+    assert case["verify_time"].value == 0.01
+    assert case["proof_size"].value == 343580
+    assert case["execute_time"].value == 12.327837
+    assert case["cycles"].value == 150_000_000
+    assert case["proving_speed"].value == pytest.approx(150e6 / 20.72)
+    assert read().started_at == "2026-03-27T00:29:04Z"
+    assert {p.name: p.value for p in read().parameters}["block_used_gas.rpc_block_100"]
+
+
+def test_a_crash_is_a_failed_row_with_its_reason() -> None:
+    found = read()
+    case = of(found, "rpc_block_101")
+    assert set(case) == {"prove_time"}
+    assert case["prove_time"].value is None
+    assert case["prove_time"].status == Status.FAILED
+    assert found.notes[0] == "rpc_block_101 crashed: out of memory: killed."
+
+
+def test_0_cycles_and_no_time_are_not_reported() -> None:
+    assert not {"cycles", "execute_time"} & set(of(read(), "rpc_block_101"))
+
+
+def test_a_proof_of_another_output_is_suspect() -> None:
+    found = read()
+    assert {m.status for m in of(found, "rpc_block_102").values()} == {Status.SUSPECT}
+    assert "rpc_block_102" in found.notes[1]
+
+
+def test_one_object_a_list_and_objects_in_a_row_are_read() -> None:
+    single = of(read(ONE), "rpc_block_7")["prove_time"]
+    listed = b"[" + ONE + b"," + ONE.replace(b"_7", b"_8") + b"]"
+    in_a_row = ONE + b"\n" + ONE.replace(b"_7", b"_8")
+    for data in (listed, in_a_row):
+        assert of(read(data), "rpc_block_7")["prove_time"] == single
+        assert "rpc_block_8" in {m.workload for m in read(data).measurements}
+
+
+def test_the_same_case_again_is_a_repetition() -> None:
+    times = [m.repetition for m in read(ONE + ONE).measurements if "prove" in m.metric]
+    assert times == [0, 1]
+
+
+def test_which_prover_it_was_is_asked_for() -> None:
+    with pytest.raises(SitegenError, match="does not say the prover"):
+        zkevm.read(ONE, {"proof_mode": "compressed"})
+    with pytest.raises(SitegenError, match=r"case 1: .* proof mode"):
+        zkevm.read(ONE, {"prover": "zisk"})
+    with pytest.raises(SitegenError, match=r"case 1: .* cycle kind"):
+        zkevm.read(CASES, {"prover": "zisk", "proof_mode": "compressed"})
+    with pytest.raises(SitegenError, match="is not user or total"):
+        read(cycle_kind="many")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": None}, "case 1: the case has no name"),
+        ({"name": "///"}, "cannot be made a name"),
+        ({"proving": []}, "case 1, proving: it is neither a success nor crashed"),
+        ({"proving": {"success": {}, "crashed": {}}}, "neither a success nor crashed"),
+        ({"proving": {"success": 5}}, "neither a success nor crashed"),
+        ({"proving": {"success": {"proving_time_ms": "5"}}}, "case 1, proving_time_ms"),
+        ({"proving": {"success": {"proving_time_ms": -5}}}, "case 1, proving_time_ms"),
+        ({"proving": {"success": {"proof_size": 1.5}}}, "case 1, proof_size"),
+        ({"execution": {"success": {"execution_duration": 5}}}, "case 1, execution_duration"),
+    ],
+)
+def test_what_has_not_the_form_is_named(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(SitegenError, match=told):
+        read(json.dumps(json.loads(ONE) | change).encode())
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'{"name": NaN}', "NaN is not a number"),
+        (b"[1]", "case 1: it is not a JSON object"),
+        (ONE[:-5], "it is not JSON"),
+    ],
+)
+def test_what_is_no_json_of_it_is_an_error(data: bytes, told: str) -> None:
+    with pytest.raises(SitegenError, match=told):
+        read(data)
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="recorded samples are not here")
+def test_a_recorded_case_is_read() -> None:
+    [found] = zkevm.read((SAMPLES / "zisk-proving.json").read_bytes(), SAID)
+    assert of(found, "rpc_block_23533500")["prove_time"].value == 20.72
