@@ -32,6 +32,7 @@ from sitegen.model import (
 )
 
 __all__ = [
+    "LEFT_OUT",
     "PRESETS",
     "REPETITIONS",
     "Collector",
@@ -59,6 +60,8 @@ __all__ = [
     "timestamp",
 ]
 
+#: The run-level parameter in which a plan says what it cannot do here, and what would mend it.
+LEFT_OUT = "left_out"
 PRESETS = ("quick", "standard", "thorough")
 REPETITIONS = {"quick": 1, "standard": 3, "thorough": 5}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from sitegen import fingerprint, redact
 from sitegen.archive import Archive
 from sitegen.collect import (
+    LEFT_OUT,
     REPETITIONS,
     Collector,
     Host,
@@ -138,6 +139,9 @@ def _one(  # noqa: PLR0913 - the parts of a session
             for line in _commands(plan, folder):
                 say(line)
             return Outcome(benchmark)
+        for parameter in plan.parameters:
+            if parameter.name == LEFT_OUT:
+                say(f"{benchmark}: left out: {parameter.value}")
         total_s = plan.about_s * request.repetitions
         say(
             f"{benchmark}: {tool.name} {tool.version}, {len(plan.steps)} steps x"

@@ -6,7 +6,16 @@ import os
 import re
 
 from collectors.hardware import bandwidth, gpu, machine
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
+from sitegen.collect import (
+    LEFT_OUT,
+    Host,
+    Missing,
+    Plan,
+    RawOutput,
+    Reading,
+    Request,
+    Step,
+)
 from sitegen.model import Comparability, Parameter, ToolIdentity
 
 BENCHMARK = "hardware"
@@ -20,19 +29,24 @@ SETTINGS = {
 _VERSION = re.compile(r"Version\s+(\d[\w.]*)")
 
 
+_TOOL = "likwid-bench"
+_MISSING = "memory bandwidth; it needs likwid-bench 5.2 or later: apt install likwid"
+
+
 def detect(host: Host) -> ToolIdentity | Missing:
-    """Return likwid-bench with its version; one that is too old for ``-W`` is missing."""
-    install = "apt install likwid"
-    path = host.find("likwid-bench")
-    if path is None:
-        return Missing("likwid-bench", install)
-    asked = host.run([path, "-h"], timeout_s=20).stdout.decode("utf-8", "replace")
-    # Without -W one thread touches all the memory first, and on NUMA machines owns it.
-    if not re.search(r"^-W\b", asked, re.MULTILINE):
-        return Missing("likwid-bench with the option -W (5.2 or later)", install)
+    """Return likwid-bench with its version; without it, the kernel, which says what there is.
+
+    A likwid-bench that is too old for ``-W`` counts as absent: with ``-w`` one thread touches all
+    the memory first, and on NUMA machines owns it.
+    """
+    path = host.find(_TOOL)
+    asked = host.run([path, "-h"], timeout_s=20).stdout if path else b""
+    if path is None or not re.search(rb"^-W\b", asked, re.MULTILINE):
+        system = os.uname()
+        return ToolIdentity(system.sysname, system.release)
     said = host.run([path, "-v"], timeout_s=20).stdout.decode("utf-8", "replace")
     found = _VERSION.search(said)
-    return host.identify("likwid-bench", path, found[1] if found else "unknown")
+    return host.identify(_TOOL, path, found[1] if found else "unknown")
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
@@ -41,7 +55,8 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     Raises SitegenError for a setting out of range, or when there is too little memory.
     """
     host = Host()
-    steps = bandwidth.steps(tool, request, bandwidth.memory_of(host))
+    measuring = tool.name == _TOOL
+    steps = bandwidth.steps(tool, request, bandwidth.memory_of(host)) if measuring else ()
     huge = re.search(r"\[(\w+)\]", host.read("/sys/kernel/mm/transparent_hugepage/enabled") or "")
     record = gpu.read()
     return Plan(
@@ -50,6 +65,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
             Parameter("tool_version", tool.version, Comparability.CAVEAT),
             Parameter("huge_pages", huge[1] if huge else "unknown", Comparability.CAVEAT),
             *(gpu.parameters(record) if record else ()),
+            *(() if measuring else (Parameter(LEFT_OUT, _MISSING),)),
         ),
         about_s=bandwidth.about_s(request, len(steps)),
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from collectors import hardware
 from collectors.hardware import bandwidth
 from collectors.hardware.bandwidth import KERNELS, Memory
-from sitegen.collect import Host, Missing, RawOutput, Request, Step, make_plan
+from sitegen.collect import LEFT_OUT, Host, RawOutput, Request, Step, make_plan
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 
@@ -332,16 +332,19 @@ def test_the_tool_is_found_with_its_version(
     assert (found.name, found.version) == ("likwid-bench", "5.2.2")
 
 
-def test_one_that_cannot_touch_memory_from_each_thread_is_missing(
+def test_without_one_that_touches_memory_from_each_thread_only_the_machine_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = tmp_path / "old-help"
     old.write_text(re.sub(r"(?m)^-W.*\n", "", (RAW / "help.out").read_text()))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     found = hardware.detect(program(tmp_path, old))
-    assert isinstance(found, Missing)
-    assert "5.2 or later" in found.what
-    assert found.install == "apt install likwid"
+    assert isinstance(found, ToolIdentity)
+    assert found.name != "likwid-bench"
+    plan = make_plan(hardware, found, request())
+    assert [step.name for step in plan.steps] == ["machine"]
+    [told] = [p.value for p in plan.parameters if p.name == LEFT_OUT]
+    assert told.endswith("likwid-bench 5.2 or later: apt install likwid")
 
 
 @pytest.mark.tools
