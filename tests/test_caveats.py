@@ -194,7 +194,13 @@ def test_a_rate_that_never_settled_is_told_from_whole_and_from_held_steps() -> N
 
 # LLM serving
 
-BESIDE = {"requests": 200.0, "tpot": 0.02, "client_lag": 0.006, "client_cpu": 0.2}
+BESIDE = {
+    "requests": 200.0,
+    "decode": 1.0,
+    "client_lag": 0.001,
+    "client_lag_p99": 0.006,
+    "client_cpu": 0.2,
+}
 
 
 def of_llm(metric: str, statistic: str = "mean", /, **beside: float) -> list[str]:
@@ -226,10 +232,25 @@ def test_what_spoils_a_load_stands_beside_rates_and_latencies(
 
 
 def test_a_late_client_stands_beside_latencies_only() -> None:
-    # A timer of 5 ms is late by less than that all the time; 2 ms more are a tenth of 20 ms.
-    assert of_llm("tpot", client_lag=0.0071) == ["client-late"]
-    assert of_llm("output_token_throughput", "value", client_lag=0.0071) == []
-    assert of_llm("tpot", client_lag=0.0069) == []
+    # The figure is 1 s: a tenth of it, and the millisecond that the timer rounds up to.
+    assert of_llm("ttft", client_lag=0.102) == ["client-late"]
+    assert of_llm("ttft", client_lag=0.1) == []
+    assert of_llm("output_token_throughput", "value", client_lag=0.102) == []
+
+
+def test_tails_are_held_to_the_tail_of_the_lateness() -> None:
+    late = {"client_lag": 0.001, "client_lag_p99": 0.102}
+    assert of_llm("ttft", "mean", **late) == []
+    assert of_llm("ttft", "p95", **late) == ["client-late"]
+
+
+def test_a_late_stamp_moves_the_decoding_not_each_token() -> None:
+    found = caveats.of_cell("llm.tpot", "mean", {}, 0.02, {**BESIDE, "client_lag": 0.01})
+    assert ids(found) == []
+    found = caveats.of_cell(
+        "llm.inter_chunk_latency", "mean", {}, 0.02, {**BESIDE, "client_lag": 0.01}
+    )
+    assert ids(found) == ["client-late"]
 
 
 def test_a_prompt_cache_stands_beside_the_first_token_only() -> None:

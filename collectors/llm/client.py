@@ -1,0 +1,788 @@
+"""The load client: streams answers of an inference server and stamps what arrives.
+
+`python -m collectors.llm.client --url ... --api ... --model ...` keeps a number of streams busy
+(closed loop) or sends at random times of a given rate (open loop), and prints JSON lines that
+`collectors.llm.measures` reads: one ``start``, one ``request`` each, one ``end``. Times are
+seconds of one monotonic clock from the start of the measured phase, taken when a read returns
+and before anything of it is parsed. What a server generates is never printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import random
+import resource
+import signal
+import ssl
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+
+import orjson
+
+from collectors.llm import api, measures, stream
+from sitegen.errors import SitegenError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+SCHEMA: Final = 1
+
+#: Words that are a token each in the vocabularies that matter.
+_WORDS: Final = (
+    *("am", "an", "as", "at", "be", "by", "do", "go", "he", "if", "in", "is", "it", "me", "my"),
+    *("no", "of", "on", "or", "so", "to", "up", "us", "we", "ad", "ax", "ex", "hi", "ma", "ox"),
+)
+_NONCE_WORDS: Final = 4
+_LEAST_INPUT: Final = 2 * _NONCE_WORDS
+_TICK_S: Final = 0.005
+_STABLE_BLOCKS, _STABLE_SHARE = 3, 0.02
+_WARMUP_STREAMS: Final = 8  # at most, where the load itself has no number of streams
+_GRACE_S: Final = 1.0
+_ERROR_BODY_BYTES, _ERROR_BODY_S = 8192, 1.0
+_SPARE_DESCRIPTORS: Final = 64
+_OK: Final = 200
+_REDIRECTS: Final = range(300, 400)
+_NS: Final = 1_000_000_000
+
+_clock = time.perf_counter_ns
+
+
+class _Content(Protocol):
+    """What is used of a response's body."""
+
+    async def readany(self) -> bytes:
+        """Return what has arrived, or nothing at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to send, where and how. ``concurrency`` makes a closed loop, ``rate`` an open one."""
+
+    url: str
+    api: str
+    model: str
+    concurrency: int | None = None
+    rate: float | None = None
+    requests: int | None = None
+    duration_s: float | None = None
+    input_tokens: int = 128
+    output_tokens: int = 128
+    prompt: str = "unique"
+    connections: str = "fresh"
+    warmup_max: int = 0
+    timeout_s: float = 600.0
+    stall_s: float = 1.0
+    seed: int = 0
+    ca: str | None = None
+    key: str | None = field(default=None, repr=False)
+    extensions: bool = True
+
+
+class Row:
+    """One request while it is under way: stamps in ns, None until they are taken."""
+
+    __slots__ = (
+        "answer",
+        "characters",
+        "connected",
+        "detail",
+        "ended",
+        "first_content",
+        "first_event",
+        "headers",
+        "index",
+        "phase",
+        "reads",
+        "scheduled",
+        "sent",
+        "stamps",
+        "status",
+    )
+
+    def __init__(self, phase: str, index: int, answer: api.Answer) -> None:
+        """Start with nothing sent."""
+        self.phase = phase
+        self.index = index
+        self.answer = answer
+        self.scheduled: int | None = None
+        self.sent: int | None = None
+        self.connected: int | None = None
+        self.headers: int | None = None
+        self.first_event: int | None = None
+        self.first_content: int | None = None
+        self.ended: int | None = None
+        self.stamps: list[int] = []  # one a text event
+        self.reads = 0
+        self.characters = 0
+        self.status = "ok"
+        self.detail = ""
+
+    def record(self, origin: int, stall_s: float) -> dict[str, Any]:
+        """Return the request as a record, with times from ``origin``."""
+
+        def since(stamp: int | None) -> float | None:
+            return None if stamp is None else round((stamp - origin) / _NS, 6)
+
+        stamps = self.stamps
+        tokens = self.answer.tokens(len(stamps))
+        gaps = [round((after - before) / _NS, 6) for before, after in pairwise(stamps)]
+        return {
+            "record": "request",
+            "phase": self.phase,
+            "index": self.index,
+            "scheduled_s": since(self.scheduled),
+            "sent_s": since(self.sent),
+            "connected_s": since(self.connected),
+            "headers_s": since(self.headers),
+            "first_event_s": since(self.first_event),
+            "first_token_s": since(stamps[0] if stamps else None),
+            "first_content_s": since(self.first_content),
+            "last_token_s": since(stamps[-1] if stamps else None),
+            "ended_s": since(self.ended),
+            "events": len(stamps),
+            "reads": self.reads,
+            "characters": self.characters,
+            "input_tokens": tokens.input,
+            "output_tokens": tokens.output,
+            "cached_tokens": tokens.cached,
+            "reasoning_tokens": tokens.reasoning,
+            "token_source": tokens.source,
+            "finish_reason": self.answer.finish_reason,
+            "status": self.status,
+            "detail": self.detail or None,
+            "stalls": sum(gap > stall_s for gap in gaps),
+            "gaps_s": gaps,
+            "server": self.answer.timings(),
+        }
+
+
+class Prompts:
+    """Prompts of a nominal length, all of short words. The same seed gives the same text.
+
+    ``unique`` ones begin with words that differ between requests and between processes, so that
+    no prefix cache helps; ``shared`` ones differ in their last words only.
+    """
+
+    def __init__(self, kind: str, tokens: int, seed: int, nonce: int) -> None:
+        """Make the part that all have; ``nonce`` tells this process from others."""
+        self._unique = kind == "unique"
+        self._nonce = _spelled(nonce, _NONCE_WORDS)
+        rest = max(tokens - _NONCE_WORDS - (_NONCE_WORDS if self._unique else 0), 0)
+        choose = random.Random(seed)  # noqa: S311 - text, not a secret
+        self._text = " ".join(choose.choice(_WORDS) for _ in range(rest))
+
+    def prompt(self, number: int) -> str:
+        """Return the prompt of the request with this number."""
+        own = _spelled(number, _NONCE_WORDS)
+        if self._unique:
+            return f"{self._nonce} {own} {self._text}"
+        return f"{self._text} {own}"
+
+
+def _spelled(number: int, words: int) -> str:
+    base = len(_WORDS)
+    return " ".join(_WORDS[number // base**place % base] for place in range(words))
+
+
+class Client:
+    """Carries out one load and hands each record to ``write``."""
+
+    def __init__(self, options: Options, write: Callable[[Mapping[str, object]], None]) -> None:
+        """Prepare; nothing is sent yet."""
+        self.options = options
+        self.write = write
+        self.address = api.address(options.url, options.api)
+        self.interrupted = False
+        self._prompts = Prompts(
+            options.prompt,
+            options.input_tokens,
+            options.seed,
+            int.from_bytes(os.urandom(4), "big"),
+        )
+        self._headers = {
+            "Accept": "application/x-ndjson" if options.api == "ollama" else "text/event-stream",
+            "Accept-Encoding": "identity",  # a compressor holds text back
+            "Content-Type": "application/json",
+            "User-Agent": "sitegen",
+        }
+        if options.key is not None:
+            self._headers["Authorization"] = f"Bearer {options.key}"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rows: list[Row] = []
+        self._sent = 0
+        self._origin = 0
+        self._http: aiohttp.ClientSession
+
+    async def run(self) -> None:
+        """Warm up and measure; raises SitegenError when not one request could be sent."""
+        options = self.options
+        began = _clock()
+        self.write(self._start_record())
+        async with self._session() as self._http:
+            stable = await self._warm_up() if options.warmup_max else None
+            warm, self._rows = self._rows, []
+            gc.collect()
+            gc.freeze()  # what lives on is not looked through again while we measure
+            origin = self._origin = _clock()
+            for row in warm:
+                self.write(row.record(origin, options.stall_s))
+            with _ticking() as lags:
+                cpu, wall = time.process_time(), _clock()
+                await self._measure(wall)
+                cpu, wall = time.process_time() - cpu, _clock() - wall
+        rows = self._rows
+        self.write(
+            {
+                "record": "end",
+                "measured_from_s": round((origin - began) / _NS, 6),
+                "window_s": _window_s(rows),
+                "drain_s": _drain_s(rows),
+                "wall_s": round(wall / _NS, 6),
+                "cpu_s": round(cpu, 6),
+                "lag_p50_s": _lag(lags, 50),
+                "lag_p99_s": _lag(lags, 99),
+                "lag_max_s": _lag(lags, 100),
+                "chunks": sum(len(row.stamps) for row in rows),
+                "warmup_stable": stable,
+                "interrupted": self.interrupted,
+            }
+        )
+        tried = [row for row in (*warm, *rows) if row.status != "cancelled"]
+        if tried and all(row.status == "refused" for row in tried):
+            raise SitegenError(f"no request could be sent: {tried[-1].detail}", where="--url")
+
+    def interrupt(self) -> None:
+        """Give up what is under way; `run` ends with the records of what there is."""
+        self.interrupted = True
+        for task in self._tasks:
+            task.cancel()
+
+    def _start_record(self) -> dict[str, object]:
+        options = self.options
+        return {
+            "record": "start",
+            "schema": SCHEMA,
+            "api": options.api,
+            "model": options.model,
+            "load": "open" if options.rate is not None else "closed",
+            "concurrency": options.concurrency,
+            "rate": options.rate,
+            "connections": options.connections,
+            "prompt": options.prompt,
+            "input_tokens": options.input_tokens,
+            "output_tokens": options.output_tokens,
+            "seed": options.seed,
+            "requests": options.requests,
+        }
+
+    def _session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(_connected)
+        trace.on_connection_reuseconn.append(_connected)
+        fresh = self.options.connections == "fresh"
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                force_close=fresh,
+                ttl_dns_cache=None,  # the name is looked up once
+                ssl=_tls(self.options.ca),
+            ),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trace_configs=[trace],
+        )
+
+    async def _warm_up(self) -> bool:
+        """Send blocks of requests until three in a row take the same time, to 2 %."""
+        options = self.options
+        streams = options.concurrency or max(1, min(_WARMUP_STREAMS, round(options.rate or 1)))
+        block = min(max(streams, 2), options.warmup_max)
+        means: list[float] = []
+        while len(self._rows) + block <= options.warmup_max and not self.interrupted:
+            before = len(self._rows)
+            await self._closed("warmup", streams, before + block)
+            took = [
+                row.stamps[-1] - row.sent
+                for row in self._rows[before:]
+                if row.status == "ok" and row.sent is not None
+            ]
+            if not took:
+                return False  # it does not get better by asking again
+            means.append(sum(took) / len(took))
+            if _stable(means):
+                return True
+        return False
+
+    async def _measure(self, begin: int) -> None:
+        options = self.options
+        if self.interrupted:
+            return
+        self._sent = 0
+        if options.concurrency is not None:
+            until = None
+            if options.duration_s is not None:
+                until = begin + round(options.duration_s * _NS)
+            await self._closed("measured", options.concurrency, options.requests, until)
+        else:
+            await self._open(begin)
+
+    async def _closed(
+        self, phase: str, streams: int, count: int | None, until: int | None = None
+    ) -> None:
+        """Keep ``streams`` requests under way until ``count`` are sent or the time is over."""
+
+        async def work() -> None:
+            while (
+                not self.interrupted
+                and (count is None or self._sent < count)
+                and (until is None or _clock() < until)
+            ):
+                row = self._row(phase)
+                await self._request(row)
+
+        await _all([self._start(work()) for _ in range(min(streams, count or streams))])
+
+    async def _open(self, begin: int) -> None:
+        """Send each request when it is due, whatever has become of those before it."""
+        under_way: list[asyncio.Task[None]] = []
+
+        async def send() -> None:
+            for due_s in _arrivals(self.options):
+                due = begin + round(due_s * _NS)
+                if (wait := (due - _clock()) / _NS) > 0:
+                    await asyncio.sleep(wait)
+                row = self._row("measured")
+                row.scheduled = due
+                under_way.append(self._start(self._request(row)))
+
+        await _all([self._start(send())])
+        await _all(under_way)
+
+    def _row(self, phase: str) -> Row:
+        row = Row(phase, self._sent, api.answer(self.options.api))
+        self._sent += 1
+        return row
+
+    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self.interrupted:
+            task.cancel()
+        return task
+
+    async def _request(self, row: Row) -> None:
+        """Carry out one request; whatever becomes of it is in the row."""
+        options = self.options
+        # Warm-up and measured requests differ, and so do the same ones of two processes.
+        number = 2 * row.index + (row.phase == "measured")
+        ask = api.Ask(
+            options.model,
+            self._prompts.prompt(number),
+            options.output_tokens,
+            options.seed,
+            options.extensions,
+        )
+        data = api.body(options.api, self.address, ask)
+        try:
+            await self._exchange(row, data)
+        except asyncio.CancelledError:
+            row.status = "cancelled"
+            raise
+        finally:
+            if row.ended is None:
+                row.ended = _clock()
+            self._rows.append(row)
+            if row.phase == "measured":
+                self.write(row.record(self._origin, options.stall_s))
+
+    async def _exchange(self, row: Row, data: bytes) -> None:
+        import aiohttp
+
+        judged = False
+        try:
+            async with asyncio.timeout(self.options.timeout_s):
+                row.sent = _clock()
+                async with self._http.post(
+                    self.address,
+                    data=data,
+                    headers=self._headers,
+                    allow_redirects=False,
+                    trace_request_ctx=row,
+                ) as response:
+                    row.headers = _clock()
+                    await self._check(response)
+                    await _stream(response.content, api.reader(self.options.api), row)
+                    _judge(row, response.headers.get("Content-Type", ""))
+                    judged = True
+                    await _drain(response.content)
+        except api.FailedError as error:
+            row.status, row.detail = error.status, self._told(error.detail)
+        except TimeoutError:
+            if not judged:
+                row.status, row.detail = "timeout", f"not over after {self.options.timeout_s:g} s"
+        except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError) as error:
+            row.status, row.detail = "refused", self._told(str(error))
+        except aiohttp.ClientResponseError as error:
+            reason = error.message.partition("\n")[0].rstrip(": ")
+            row.status, row.detail = "malformed", self._told(f"no usable HTTP: {reason}")
+        except (aiohttp.ClientError, OSError) as error:
+            row.status = "disconnect" if row.connected is not None else "refused"
+            row.detail = self._told(str(error) or type(error).__name__)
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        """Raise FailedError for what is no answer to read as a stream."""
+        if response.status in _REDIRECTS:
+            raise api.FailedError("http", f"HTTP {response.status}: redirects are not followed")
+        if response.status != _OK:
+            said = b""
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_ERROR_BODY_S):
+                    while len(said) < _ERROR_BODY_BYTES and not response.content.at_eof():
+                        said += await response.content.read(_ERROR_BODY_BYTES - len(said))
+            raise api.FailedError("http", f"HTTP {response.status}{_message(said)}")
+        coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if coding not in {"", "identity"}:
+            raise api.FailedError("malformed", f"the answer is compressed ({coding}) unasked")
+
+    def _told(self, detail: str) -> str:
+        # Servers repeat keys in their errors; gone before anything is cut, or a part would stay.
+        return api.one_line(detail.replace(self.options.key or "\0", "***"))
+
+
+async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for all; one that was cancelled has its row, one that failed is a bug of ours."""
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _stream(content: _Content, reader: stream.Reader, row: Row) -> None:
+    """Read one answer to its end, with a stamp a read. Raises FailedError.
+
+    This is the hot path: one read, one JSON value and one list entry for each chunk.
+    """
+    read, feed, answer, clock = content.readany, reader.feed, row.answer, _clock
+    while data := await read():
+        now = clock()
+        _hear(feed(data), row, now)
+        if answer.done:
+            break
+        if reader.broken:
+            raise api.FailedError("malformed", reader.broken)
+    if not answer.done:
+        _finish(reader, row)
+
+
+async def _drain(content: _Content) -> None:
+    """Read what follows the answer: only a body that ended leaves a connection to use again."""
+    import aiohttp
+
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(_GRACE_S):
+            while await content.readany():
+                pass
+
+
+def _hear(events: Iterable[stream.Event], row: Row, now: int) -> None:
+    """Take the events of one read. Raises FailedError."""
+    row.ended = now
+    answer, held = row.answer, False
+    for name, payload in events:
+        if row.first_event is None:
+            row.first_event = now
+        if count := answer.take(name, payload):
+            held = True
+            row.stamps.append(now)
+            row.characters += count
+            if row.first_content is None and answer.content:
+                row.first_content = now
+    row.reads += held
+
+
+def _finish(reader: stream.Reader, row: Row) -> None:
+    """Take what only the end of the stream completes. Raises FailedError."""
+    if row.first_event is None and (rest := reader.rest):
+        with contextlib.suppress(orjson.JSONDecodeError):
+            said = orjson.loads(rest)
+            if isinstance(said, dict) and said.get("error"):
+                raise api.FailedError("error-event", api.error_text(said, "an error"))
+    _hear(reader.close(), row, _clock())
+
+
+def _judge(row: Row, content_type: str) -> None:
+    """Raise FailedError for an answer that ended well and is none."""
+    answer = row.answer
+    if row.first_event is None:
+        kind = content_type or "no content type"
+        raise api.FailedError("malformed", f"no event in an answer of {kind}")
+    if not answer.done and answer.finish_reason is None:
+        raise api.FailedError("disconnect", "the stream ended before the answer did")
+    if not row.stamps:
+        count = row.answer.tokens(0).output
+        counted = "no count" if count is None else f"a count of {count} tokens"
+        raise api.FailedError("zero-tokens", f"an answer without text, with {counted}")
+
+
+async def _connected(_session: object, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.connected = _clock()
+
+
+def _message(said: bytes) -> str:
+    """Return what a JSON error body says; a page of HTML is not repeated."""
+    try:
+        text = api.error_text(orjson.loads(said), "")
+    except orjson.JSONDecodeError:
+        return ""
+    return f": {text}" if text else ""
+
+
+def _tls(authority: str | None) -> ssl.SSLContext | bool:
+    return True if authority is None else ssl.create_default_context(cafile=authority)
+
+
+@contextlib.contextmanager
+def _ticking() -> Iterator[list[int]]:
+    """Collect how late a timer of 5 ms fires, in ns, while the block runs.
+
+    The event loop rounds its timers up to a whole millisecond: less than that is no lag.
+    """
+    loop = asyncio.get_running_loop()
+    late: list[int] = []
+    due = 0
+    handle: asyncio.TimerHandle
+
+    def tick() -> None:
+        nonlocal due, handle
+        now = _clock()
+        late.append(max(now - due, 0))
+        due = now + round(_TICK_S * _NS)
+        handle = loop.call_later(_TICK_S, tick)
+
+    due = _clock() + round(_TICK_S * _NS)
+    handle = loop.call_later(_TICK_S, tick)
+    try:
+        yield late
+    finally:
+        handle.cancel()
+
+
+def _arrivals(options: Options) -> Iterator[float]:
+    """Yield when requests are due, in seconds: the first at once, then a Poisson process."""
+    if options.rate is None:
+        return
+    gaps = random.Random(options.seed)  # noqa: S311 - a load, not a secret
+    due_s, sent = 0.0, 0
+    while (options.requests is None or sent < options.requests) and (
+        options.duration_s is None or due_s < options.duration_s
+    ):
+        yield due_s
+        sent += 1
+        due_s += gaps.expovariate(options.rate)
+
+
+def _stable(means: Sequence[float]) -> bool:
+    last = means[-_STABLE_BLOCKS:]
+    return len(last) == _STABLE_BLOCKS and max(last) <= (1 + _STABLE_SHARE) * min(last)
+
+
+def _window_s(rows: Sequence[Row]) -> float | None:
+    """Return the time from the first sending to the end of the last good answer."""
+    sent = [row.sent for row in rows if row.sent is not None]
+    ended = [row.ended for row in rows if row.status == "ok" and row.ended is not None]
+    return round((max(ended) - min(sent)) / _NS, 6) if sent and ended else None
+
+
+def _drain_s(rows: Sequence[Row]) -> float | None:
+    """Return the time from the last sending to the end of the last answer."""
+    sent = [row.sent for row in rows if row.sent is not None]
+    ended = [row.ended for row in rows if row.ended is not None]
+    return round(max(max(ended) - max(sent), 0) / _NS, 6) if sent and ended else None
+
+
+def _lag(late: Sequence[int], percent: float) -> float | None:
+    return round(measures.percentile(sorted(late), percent) / _NS, 6) if late else None
+
+
+async def drive(options: Options, write: Callable[[Mapping[str, object]], None]) -> int:
+    """Carry out one load; SIGINT and SIGTERM end it early. Returns the exit code.
+
+    Raises SitegenError when not one request could be sent.
+    """
+    client = Client(options, write)
+    loop = asyncio.get_running_loop()
+    caught: list[int] = []
+
+    def stop(number: int) -> None:
+        caught.append(number)
+        client.interrupt()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await client.run()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    return 128 + caught[0] if caught else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; see the module and `--help`."""
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        _need_aiohttp()
+        _allow_descriptors(options)
+    except SitegenError as error:
+        print(f"llm client: {error}", file=sys.stderr)  # noqa: T201 - a command line
+        return error.exit_code
+    out = sys.stdout.buffer
+
+    def write(record: Mapping[str, object]) -> None:
+        out.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        out.flush()
+
+    try:
+        return asyncio.run(drive(options, write))
+    except SitegenError as error:
+        print(f"llm client: {error}", file=sys.stderr)  # noqa: T201 - a command line
+        return 1
+    except BrokenPipeError:
+        # Nobody reads on; what is left in the buffer must not fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Return what the command line asks for; raises SitegenError for what makes no sense."""
+    given = _parser().parse_args(list(arguments))
+    if (given.concurrency is None) == (given.rate is None):
+        raise SitegenError("give either --concurrency or --rate", where="arguments")
+    if given.requests is None and given.duration_s is None:
+        raise SitegenError("give --requests, --duration-s or both", where="arguments")
+    api.address(given.url, given.api)
+    if not given.model or not given.model.isprintable():
+        raise SitegenError("a model needs a name", where="--model")
+    key = None
+    if given.key_env is not None:
+        key = os.environ.get(given.key_env, "").strip()
+        if not key or not key.isascii() or not key.isprintable():
+            raise SitegenError(
+                f"the environment has no usable key in {given.key_env[:60]!r}", where="--key-env"
+            )
+    if given.ca is not None:
+        try:
+            _tls(given.ca)
+        except (OSError, ssl.SSLError) as error:
+            raise SitegenError(f"no certificates can be read: {error}", where="--ca") from error
+    return Options(
+        url=given.url,
+        api=given.api,
+        model=given.model,
+        concurrency=given.concurrency,
+        rate=given.rate,
+        requests=given.requests,
+        duration_s=given.duration_s,
+        input_tokens=given.input_tokens,
+        output_tokens=given.output_tokens,
+        prompt=given.prompt,
+        connections=given.connections,
+        warmup_max=given.warmup_max,
+        timeout_s=given.timeout_s,
+        stall_s=given.stall_s,
+        seed=given.seed,
+        ca=given.ca,
+        key=key,
+        extensions=not given.no_extensions,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say it in one line, as everything else here does."""
+        raise SitegenError(message, where="arguments")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m collectors.llm.client", description=__doc__)
+    add = parser.add_argument
+    add("--url", required=True, help="address of the server, without credentials")
+    add("--api", required=True, choices=api.APIS)
+    add("--model", required=True, help="name of the model in each request")
+    add("--concurrency", type=_whole(1, 65536), help="closed loop: streams kept busy")
+    add("--rate", type=_positive(1e6), help="open loop: mean requests a second, Poisson arrivals")
+    add("--requests", type=_whole(1, 10**9), help="measured requests")
+    add("--duration-s", type=_positive(1e7), help="send for so long; what is under way may end")
+    add("--input-tokens", type=_whole(_LEAST_INPUT, 10**7), default=128, help="nominal length")
+    add("--output-tokens", type=_whole(1, 10**7), default=128, help="length of each answer")
+    add("--prompt", choices=("unique", "shared"), default="unique")
+    add("--connections", choices=("fresh", "reuse"), default="fresh")
+    add("--warmup-max", type=_whole(0, 10**6), default=0, help="requests of the warm-up at most")
+    add("--timeout-s", type=_positive(1e7), default=600.0, help="limit of one request")
+    add("--stall-s", type=_positive(1e7), default=1.0, help="a longer gap is a stall")
+    add("--seed", type=_whole(0, 2**31 - 1), default=0)
+    add("--ca", help="file with the certificates to trust instead of the system's")
+    add("--key-env", help="environment variable that holds the API key")
+    add("--no-extensions", action="store_true", help="only the fields of OpenAI's own API")
+    return parser
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) <= len(str(most)):
+            number = int(text)
+            if least <= number <= most:
+                return number
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not from {least} to {most}")
+
+    return read
+
+
+def _positive(most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if 0 < (number := float(text)) <= most:
+                return number
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not above 0 and up to {most:g}")
+
+    return read
+
+
+def _need_aiohttp() -> None:
+    try:
+        import aiohttp  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise SitegenError(
+            "the load client needs aiohttp", where="llm", fix="pip install 'sitegen[llm]'"
+        ) from error
+
+
+def _allow_descriptors(options: Options) -> None:
+    """Allow as many open files as there are streams; open loops get what there is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = _SPARE_DESCRIPTORS + (options.concurrency or 0)
+    if hard == resource.RLIM_INFINITY:
+        hard = max(soft, needed, 65536)
+    if needed > hard:
+        raise SitegenError(
+            f"{needed} open files are needed and the limit is {hard}",
+            where="--concurrency",
+            fix="raise it (`ulimit -Hn`, LimitNOFILE) or use fewer streams",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536), needed), hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

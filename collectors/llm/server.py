@@ -1,0 +1,222 @@
+"""llama.cpp's own server, from the `xllamacpp` wheel, as a process of its own on loopback.
+
+It is what is measured when no address is given. Starting it as a process keeps its CPU time,
+memory and faults apart from those of the load client.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import importlib.util
+import json
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from sitegen.collect import Host
+from sitegen.errors import SitegenError
+
+INSTALL = "pip install 'sitegen[embedded]'"
+LOG = "server.log"
+LOOPBACK = "127.0.0.1"
+
+#: Streams that the server answers at once; more than it has slots, so that they queue there.
+_HTTP_THREADS = 64
+_LOG_WARNINGS = 2
+#: How often a thread looks before it sleeps. By default OpenMP's spin for milliseconds, which
+#: gains nothing where each has a CPU, and where one is disturbed it holds up all others.
+_SPINS = "10000"
+_START_S, _STOP_S, _PAUSE_S, _ASK_S = 120.0, 5.0, 0.02, 5.0
+_LAST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is up. ``load_s`` is from its start to listening, without Python's own."""
+
+    url: str
+    pid: int
+    load_s: float
+    model: str
+    version: str
+
+
+def missing() -> str:
+    """Return which packages of the embedded server are not installed here, or nothing."""
+    wanted = ("xllamacpp", "gguf")
+    return ", ".join(name for name in wanted if importlib.util.find_spec(name) is None)
+
+
+@contextlib.contextmanager
+def serving(  # noqa: PLR0913 - each is a setting of the server
+    model: Path,
+    *,
+    threads: int,
+    parallel: int,
+    context: int,
+    folder: Path,
+    host: Host,
+    cache_prompt: bool = False,
+    port: int = 0,
+) -> Iterator[Server]:
+    """Serve ``model`` for the length of the block; what the server says is in ``folder``.
+
+    ``parallel`` slots have ``context`` tokens each. Without a port the kernel gives it a free
+    one. Raises SitegenError when the server is not installed or does not come up.
+    """
+    if absent := missing():
+        raise SitegenError(f"the embedded server needs {absent}", where="llm", fix=INSTALL)
+    argv = [
+        *(sys.executable, "-m", "collectors.llm.server", "--model", str(model)),
+        *("--port", str(port), "--threads", str(threads), "--parallel", str(parallel)),
+        *("--context", str(context), *(["--cache-prompt"] if cache_prompt else [])),
+    ]
+    with (folder / LOG).open("wb") as log:
+        started = host.start(
+            argv,
+            cwd=folder,
+            environ={
+                "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+                "GOMP_SPINCOUNT": _SPINS,
+            },
+            stderr=log.fileno(),
+        )
+        with started as process:
+            yield _ready(process, folder / LOG)
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_S)
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """Return the CPU time that a process has used so far, or None when it is gone."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return None
+    return float(times.user + times.system)
+
+
+def peak_memory(pid: int, host: Host) -> int | None:
+    """Return the largest resident size of a process so far in bytes, or None.
+
+    VmHWM of proc_pid_status(5), whose kB are of 1024 bytes. It counts the pages of the model
+    file that are mapped.
+    """
+    for line in (host.read(f"/proc/{pid}/status") or "").splitlines():
+        words = line.split()
+        if len(words) == 3 and words[0] == "VmHWM:" and words[1].isdigit():  # noqa: PLR2004 - name, number, unit
+            return int(words[1]) * 1024
+    return None
+
+
+def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
+    """Return the server when it has loaded the model and /health says ok."""
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    deadline = time.monotonic() + _START_S
+    arrived, _, _ = select.select([process.stdout], [], [], _START_S)
+    line = process.stdout.readline() if arrived else b""
+    if arrived and not line:
+        raise _ended(log)
+    while line:
+        said = json.loads(line)
+        if _is_well(str(said["url"])):
+            return Server(
+                url=str(said["url"]),
+                pid=process.pid,
+                load_s=float(said["load_s"]),
+                model=str(said["model"]),
+                version=str(said["version"]),
+            )
+        if process.poll() is not None:
+            raise _ended(log)
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_PAUSE_S)
+    raise SitegenError(f"the server did not start in {_START_S:.0f} s", where="llm")
+
+
+def _is_well(url: str) -> bool:
+    """Ask /health, past any proxy that the environment names: it is this machine."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_ASK_S)
+    try:
+        connection.request("GET", "/health")
+        return bool(json.load(connection.getresponse()) == {"status": "ok"})
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+
+
+def _ended(log: Path) -> SitegenError:
+    said = log.read_text("utf-8", "replace").strip().splitlines() or ["no message"]
+    return SitegenError(f"the server ended at once: {said[-1][:_LAST]}", where="llm")
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m collectors.llm.server")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=0, help="0: one that is free")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--context", type=int, default=1024)
+    parser.add_argument("--cache-prompt", action="store_true")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until told to stop; one line of JSON on stdout says when the model is loaded."""
+    given = _arguments(argv)
+    if not given.model.is_file():
+        sys.exit(f"there is no model {given.model}")
+    stops = {signal.SIGTERM, signal.SIGINT}
+    # Before the server starts its threads, which inherit it: only the wait below sees these.
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    try:
+        import xllamacpp
+    except ImportError:
+        sys.exit(f"xllamacpp is not installed; {INSTALL}")
+    wanted = xllamacpp.CommonParams()
+    wanted.model.path = str(given.model)
+    wanted.model_alias = {given.model.stem}
+    wanted.hostnames = [LOOPBACK]
+    wanted.port = given.port
+    wanted.n_parallel = given.parallel
+    wanted.n_ctx = given.context * given.parallel
+    wanted.cpuparams.n_threads = given.threads
+    wanted.cpuparams_batch.n_threads = given.threads
+    wanted.n_threads_http = _HTTP_THREADS
+    wanted.cache_prompt = given.cache_prompt
+    wanted.cache_ram_mib = 0
+    wanted.fit_params = False
+    wanted.endpoint_metrics = True
+    wanted.ui = False
+    wanted.verbosity = _LOG_WARNINGS
+    clock = time.perf_counter()
+    try:
+        server = xllamacpp.Server(wanted)
+    except Exception as error:  # noqa: BLE001 - whatever the wheel raises, the last line says why
+        sys.exit(f"{type(error).__name__}: {error}")
+    ready = {
+        "url": server.listening_address,
+        "load_s": round(time.perf_counter() - clock, 6),
+        "model": given.model.stem,
+        "version": f"xllamacpp {xllamacpp.__version__}",
+    }
+    print(json.dumps(ready), flush=True)  # noqa: T201 - for the process that started this one
+    signal.sigwait(stops)
+    del server
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,725 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import itertools
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import llm_client as benchmark
+from collectors.llm import api, client, measures
+from collectors.llm.client import Options, Prompts
+from sitegen.errors import SitegenError
+from tests.collectors.llm.conftest import Run
+from tests.collectors.llm.peer import (
+    DONE,
+    Answer,
+    Peer,
+    Record,
+    Server,
+    chat,
+    event,
+    finish,
+    load_of,
+    usage,
+    whole,
+)
+from tests.collectors.llm.test_api import JSON
+
+ROOT = Path(__file__).parents[3]
+Serve = Callable[[Answer], Server]
+USUAL = ("--api", "openai-chat", "--model", "m", "--concurrency", "1", "--requests", "1")
+
+
+def requests(records: list[Record]) -> list[Record]:
+    return [each for each in records if each["record"] == "request"]
+
+
+def only(records: list[Record]) -> Record:
+    [found] = requests(records)
+    return found
+
+
+def saying(data: bytes, kind: str = "text/event-stream") -> Answer:
+    async def say(peer: Peer) -> None:
+        await peer.say(data, kind)
+
+    return say
+
+
+def test_a_usual_answer_is_stamped_and_counted(run: Run) -> None:
+    start, one, end = run(saying(whole("a", "bc", "d")), output_tokens=3, seed=5)
+    assert (start["record"], start["schema"], start["load"]) == ("start", 1, "closed")
+    assert (start["api"], start["model"], start["seed"]) == ("openai-chat", "m", 5)
+    assert (one["status"], one["detail"], one["finish_reason"]) == ("ok", None, "length")
+    assert (one["events"], one["characters"], len(one["gaps_s"])) == (3, 4, 2)
+    assert (one["output_tokens"], one["input_tokens"]) == (3, 9)
+    assert [one[key] for key in ("token_source", "cached_tokens")] == ["usage", None]
+    stamps = [
+        one[f"{name}_s"]
+        for name in ("sent", "connected", "headers", "first_event", "first_token", "last_token")
+    ]
+    assert stamps == sorted(stamps)
+    assert one["ended_s"] >= one["last_token_s"]
+    assert one["scheduled_s"] is None
+    assert (end["record"], end["chunks"], end["interrupted"]) == ("end", 3, False)
+    assert end["warmup_stable"] is None
+    assert end["wall_s"] >= end["window_s"] > 0
+    assert end["cpu_s"] > 0
+    assert load_of([start, one, end]).ok
+
+
+def test_a_role_without_text_is_no_first_token(run: Run) -> None:
+    stamps = {}
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(chat(role="assistant", content=None))
+        await peer.send(chat(content=""))
+        await asyncio.sleep(0.05)  # makes the wrong answer differ, never the right one
+        stamps["text"] = time.perf_counter() - peer.received_s
+        await peer.send(chat(content="a"))
+        await peer.send(finish() + usage(1) + DONE)
+        await peer.end()
+
+    one = only(run(script))
+    assert one["first_token_s"] - one["sent_s"] >= stamps["text"]
+    assert one["first_event_s"] < one["first_token_s"]
+    assert one["events"] == 1
+
+
+def test_the_last_token_is_the_last_text_and_not_usage_or_done(run: Run) -> None:
+    stamps = {}
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(chat(content="a") + chat(content="b"))
+        await asyncio.sleep(0.05)
+        stamps["rest"] = time.perf_counter() - peer.received_s
+        await peer.send(finish() + usage(2) + DONE)
+        await peer.end()
+
+    one = only(run(script))
+    assert one["ended_s"] - one["sent_s"] >= stamps["rest"]
+    assert one["last_token_s"] < one["ended_s"]
+
+
+def test_reasoning_is_the_first_token_and_not_the_first_content(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(chat(role="assistant") + chat(reasoning_content="hm"))
+        await asyncio.sleep(0.05)
+        details = {"reasoning_tokens": 1}
+        await peer.send(
+            chat(content="so") + finish() + usage(2, completion_tokens_details=details) + DONE
+        )
+        await peer.end()
+
+    one = only(run(script))
+    assert one["first_token_s"] < one["first_content_s"]
+    assert (one["events"], one["reasoning_tokens"]) == (2, 1)
+
+
+def test_usage_may_ride_on_the_finishing_event(run: Run) -> None:
+    last = {
+        "choices": [{"text": "", "finish_reason": "stop"}],
+        "usage": {"completion_tokens": 1, "prompt_tokens": 4},
+    }
+    data = event({"choices": [{"text": "a", "finish_reason": None}]}) + event(last) + DONE
+    one = only(run(saying(data), api="openai-completions"))
+    assert (one["status"], one["output_tokens"], one["finish_reason"]) == ("ok", 1, "stop")
+
+
+def test_several_tokens_in_an_event_are_one_event(run: Run) -> None:
+    data = chat(content="one two three") + finish() + usage(24) + DONE
+    one = only(run(saying(data)))
+    assert (one["events"], one["output_tokens"], one["gaps_s"]) == (1, 24, [])
+
+
+def test_events_of_one_read_have_one_stamp_and_the_reads_are_counted(run: Run) -> None:
+    one = only(run(saying(whole("a", "b", "c"))))
+    assert one["reads"] == 1
+    assert one["gaps_s"] == [0.0, 0.0]
+
+
+def test_any_cuts_line_ends_and_comments_leave_the_text_as_it_is(run: Run) -> None:
+    said = chat(content="é€").replace(b"\n", b"\r\n") + b": ping\r\n\r\n"
+    lines = b'data: {"choices":[{"delta":\r\ndata: {"content":"b"}}]}\r\n\r\n'
+    data = said + lines + finish() + usage(2) + DONE
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        for at in range(len(data)):
+            await peer.send(data[at : at + 1])
+        await peer.end()
+
+    one = only(run(script))
+    assert (one["status"], one["events"], one["characters"]) == ("ok", 2, 3)
+
+
+def test_without_usage_there_is_no_token_count(run: Run) -> None:
+    one = only(run(saying(chat(content="a") + finish() + DONE)))
+    assert (one["status"], one["output_tokens"], one["token_source"]) == ("ok", None, None)
+
+
+def test_a_finish_without_done_ends_an_answer_too(run: Run) -> None:
+    one = only(run(saying(chat(content="a") + usage(1) + finish())))
+    assert one["status"] == "ok"
+
+
+def test_done_without_the_end_of_the_body_is_the_end(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(whole("a"))
+        peer.cut()
+
+    assert only(run(script))["status"] == "ok"
+
+
+def test_done_is_the_end_even_when_the_server_then_waits(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(whole("a"))
+        await peer.reader.read()
+
+    for policy in ("fresh", "reuse"):
+        records = run(script, requests=2, connections=policy, timeout_s=0.5)
+        assert {each["status"] for each in requests(records)} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "detail"),
+    [
+        (b'event: error\ndata: {"message":"full"}\n\n', "error-event", "full"),
+        (event({"error": {"message": "out of memory", "code": 500}}), "error-event", "out of"),
+        (b'error: {"code":400,"message":"no slot"}\n\n', "error-event", "no slot"),
+        (chat(content="a") + event({"error": "gone"}), "error-event", "gone"),
+        (chat(content="a") + b'data: {"choices": [{\n\n', "malformed", "not JSON"),
+        (b"data: [1]\n\n", "malformed", "not an object"),
+        (chat(content="a"), "disconnect", "ended before the answer did"),
+        (chat(content="a") + b"data: [DO", "disconnect", "ended before the answer did"),
+        (chat(role="assistant") + finish("stop") + usage(0) + DONE, "zero-tokens", "of 0 tokens"),
+        (finish() + usage(5) + DONE, "zero-tokens", "of 5 tokens"),
+        (DONE, "zero-tokens", "no count"),
+        (b"", "malformed", "no event"),
+        (b'{"error":{"message":"busy"}}', "error-event", "busy"),
+        (b'{"choices":[{"message":{"content":"a"}}]}', "malformed", "no event"),
+        (b"<html>hello</html>", "malformed", "no event"),
+        (gzip.compress(whole("a")), "malformed", "no event"),
+        (b"data: " + b"x" * (2 << 20), "malformed", "longer than"),
+    ],
+)
+def test_each_way_to_answer_badly_has_its_status(
+    run: Run, data: bytes, status: str, detail: str
+) -> None:
+    one = only(run(saying(data)))
+    assert one["status"] == status
+    assert detail in one["detail"]
+    assert one["detail"].isprintable()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "detail"),
+    [
+        ("401 Unauthorized", b'{"error":{"message":"bad key"}}', "HTTP 401: bad key"),
+        ("404 Not Found", b'{"object":"error","message":"no model m"}', "HTTP 404: no model m"),
+        ("422 No", b'{"detail":"too\\nlong"}', "HTTP 422: too long"),
+        ("500 Oops", b"<html><h1>Oops</h1></html>", "HTTP 500"),
+        ("503 Busy", b"", "HTTP 503"),
+        ("429 Slow", b"\xff" * 100_000, "HTTP 429"),
+        ("302 Found", b"", "HTTP 302: redirects are not followed"),
+        ("204 None", b"", "HTTP 204"),
+    ],
+)
+def test_another_status_than_200_is_a_failure(
+    run: Run, status: str, body: bytes, detail: str
+) -> None:
+    async def script(peer: Peer) -> None:
+        peer.chunked = False
+        length = f"Content-Length: {len(body)}\r\nLocation: /elsewhere\r\n"
+        await peer.head(status, "application/json", length)
+        await peer.raw(body)
+
+    server = Server(script)
+    one = only(run(server))
+    assert (one["status"], one["detail"]) == ("http", detail)
+    assert len(server.peers) == 1
+
+
+def test_an_error_whose_body_never_ends_is_still_that_error(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head("500 Oops", "application/json")
+        await peer.reader.read()
+
+    assert only(run(script))["detail"] == "HTTP 500"
+
+
+def test_a_compressed_answer_is_refused(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        assert peer.headers["accept-encoding"] == "identity"
+        await peer.head(more="Content-Encoding: gzip\r\n")
+        await peer.send(b"nonsense")
+        await peer.end()
+
+    one = only(run(script))
+    assert (one["status"], one["detail"]) == (
+        "malformed",
+        "the answer is compressed (gzip) unasked",
+    )
+
+
+@pytest.mark.parametrize("said", [b"", chat(content="a")])
+def test_a_broken_connection_is_a_disconnect(run: Run, said: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        if said:
+            await peer.head()
+            await peer.send(said)
+        peer.cut()
+
+    one = only(run(script))
+    assert one["status"] == "disconnect"
+    assert one["detail"]
+
+
+def test_what_is_no_http_is_malformed(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+        peer.cut()
+
+    one = only(run(script))
+    assert (one["status"], one["detail"]) == ("malformed", "no usable HTTP: Bad status line")
+
+
+@pytest.mark.parametrize("said", [None, b"", chat(content="a"), whole("a").removesuffix(DONE)])
+def test_a_server_that_stops_talking_times_out(run: Run, said: bytes | None) -> None:
+    async def script(peer: Peer) -> None:
+        if said is not None:
+            await peer.head()
+            await peer.raw(b"%x\r\n%s\r\n" % (len(said), said) if said else b"")
+        await peer.reader.read()
+
+    one = only(run(script, timeout_s=0.2))
+    assert (one["status"], one["detail"]) == ("timeout", "not over after 0.2 s")
+
+
+def test_gaps_longer_than_the_limit_are_stalls() -> None:
+    row = client.Row("measured", 0, api.answer("openai-chat"))
+    row.sent = row.ended = 5_000_000_000
+    row.stamps = [5_000_000_000, 5_000_000_700, 5_250_000_000, 7_000_000_000]
+    record = row.record(4_000_000_000, 1.0)
+    assert record["gaps_s"] == [0.000001, 0.249999, 1.75]
+    assert (record["stalls"], row.record(0, 0.2)["stalls"], row.record(0, 2.0)["stalls"]) == (
+        1,
+        2,
+        0,
+    )
+    assert (record["sent_s"], record["first_token_s"], record["last_token_s"]) == (1.0, 1.0, 3.0)
+
+
+OLLAMA_LAST = {
+    "done": True,
+    "done_reason": "length",
+    "eval_count": 2,
+    "eval_duration": 10**9,
+    "prompt_eval_count": 5,
+    "load_duration": 2 * 10**9,
+}
+
+
+@pytest.mark.parametrize("path", ["", "/api/generate"])
+def test_ollama_is_read_line_by_line(run: Run, path: str) -> None:
+    async def script(peer: Peer) -> None:
+        asked = peer.asked
+        assert asked["options"]["num_predict"] == 2
+        assert asked["stream"] is True
+        lines = [
+            {"response": text} if "prompt" in asked else {"message": {"content": text}}
+            for text in ("a", "b")
+        ]
+        data = b"\n".join(orjson.dumps(line) for line in (*lines, OLLAMA_LAST))
+        await peer.say(data, "application/x-ndjson")
+
+    server = Server(script)
+    one = only(run(server, api="ollama", path=path, output_tokens=2))
+    assert server.peers[0].line == f"POST {path or '/api/chat'} HTTP/1.1"
+    assert (one["status"], one["output_tokens"], one["token_source"]) == ("ok", 2, "eval_count")
+    assert one["server"] == {"prompt_n": 5, "predicted_n": 2, "predicted_s": 1.0, "load_s": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b'{"error":"model runner has stopped"}\n', "error-event"),
+        (b'{"message":{"content":"a"}}\n{"mess', "malformed"),
+        (b'{"message":{"content":"a"}}\n', "disconnect"),
+        (b'{"done":true,"eval_count":3}\n', "zero-tokens"),
+        (b"<html>\n", "malformed"),
+    ],
+)
+def test_each_way_in_which_ollama_fails_has_its_status(run: Run, data: bytes, status: str) -> None:
+    assert only(run(saying(data), api="ollama"))["status"] == status
+
+
+def test_a_closed_loop_keeps_its_streams_busy_and_no_more(run: Run) -> None:
+    both = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if peer.number >= 2:
+            both.set()
+        await both.wait()  # the third arrives only when three are kept under way
+        await peer.say(whole("a"))
+
+    server = Server(script)
+    records = run(server, concurrency=3, requests=10)
+    assert server.most_at_once == 3
+    assert sorted(each["index"] for each in requests(records)) == list(range(10))
+    assert {each["status"] for each in requests(records)} == {"ok"}
+
+
+def test_an_open_loop_sends_when_it_is_due_whatever_the_server_does(run: Run) -> None:
+    everyone = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if peer.number == 4:
+            everyone.set()
+        await everyone.wait()  # no answer before the last request is there
+        await peer.say(whole("a"))
+
+    records = run(script, rate=200.0, requests=5, seed=3)
+    assert records[0]["load"] == "open"
+    found = sorted(requests(records), key=lambda each: int(each["index"]))
+    due = [each["scheduled_s"] for each in found]
+    gaps = [b - a for a, b in itertools.pairwise(due)]
+    assert len(set(gaps)) == len(gaps)
+    for each in found:
+        assert each["sent_s"] >= each["scheduled_s"]
+    again = [each["scheduled_s"] for each in requests(run(script, rate=200.0, requests=5, seed=3))]
+    again_gaps = [b - a for a, b in itertools.pairwise(sorted(again))]
+    assert again_gaps == pytest.approx(gaps, abs=3e-6)
+
+
+def test_arrivals_are_poisson_with_the_rate_asked_for() -> None:
+    due = list(client._arrivals(Options("", "", "", rate=50.0, requests=20000)))  # noqa: SLF001
+    gaps = [b - a for a, b in itertools.pairwise(due)]
+    mean = sum(gaps) / len(gaps)
+    deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+    assert mean == pytest.approx(1 / 50, rel=0.03)
+    assert deviation == pytest.approx(mean, rel=0.05)  # of an exponential distribution both
+    limited = list(client._arrivals(Options("", "", "", rate=50.0, duration_s=1.0)))  # noqa: SLF001
+    assert limited == [each for each in due if each < 1.0]
+
+
+def test_a_limit_in_time_lets_what_is_under_way_end(run: Run) -> None:
+    records = run(saying(whole("a")), requests=None, duration_s=0.3, concurrency=2)
+    assert {each["status"] for each in requests(records)} == {"ok"}
+    assert records[-1]["interrupted"] is False
+    assert records[-1]["drain_s"] >= 0
+
+
+def test_warm_up_comes_before_and_is_kept_apart(run: Run) -> None:
+    server = Server(saying(whole("a")))
+    records = run(server, requests=3, warmup_max=40, concurrency=2)
+    warm = [each for each in requests(records) if each["phase"] == "warmup"]
+    measured = [each for each in requests(records) if each["phase"] == "measured"]
+    assert len(measured) == 3
+    assert 0 < len(warm) <= 40
+    assert len(warm) % 2 == 0
+    assert all(each["ended_s"] <= 0 <= other["sent_s"] for each in warm for other in measured)
+    assert records[-1]["warmup_stable"] or len(warm) == 40
+    assert records[-1]["chunks"] == 3
+    assert len({peer.asked["messages"][0]["content"] for peer in server.peers}) == len(server.peers)
+
+
+def test_a_warm_up_ends_when_three_blocks_agree_or_nothing_works(run: Run) -> None:
+    assert client._stable([1.0, 1.01, 1.02])  # noqa: SLF001
+    assert client._stable([9.0, 1.0, 1.0, 1.0])  # noqa: SLF001
+    assert not client._stable([1.0, 1.0])  # noqa: SLF001
+    assert not client._stable([1.0, 1.0, 1.03])  # noqa: SLF001
+    records = run(saying(b""), warmup_max=100)
+    assert len(requests(records)) == 3
+    assert records[-1]["warmup_stable"] is False
+
+
+def test_fresh_connections_are_new_ones_and_kept_ones_are_used_again(run: Run) -> None:
+    fresh, kept = Server(saying(whole("a"))), Server(saying(whole("a")))
+    for server, policy in ((fresh, "fresh"), (kept, "reuse")):
+        records = run(server, requests=6, connections=policy)
+        assert {each["status"] for each in requests(records)} == {"ok"}
+        assert all(each["connected_s"] >= each["sent_s"] for each in requests(records))
+        assert records[0]["connections"] == policy
+    assert (fresh.connections, kept.connections) == (6, 1)
+
+
+def test_a_kept_connection_that_the_server_drops_costs_that_request(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        if peer.number % 2:
+            peer.cut()
+        else:
+            await peer.say(whole("a"))
+
+    records = run(script, requests=4, connections="reuse")
+    statuses = [each["status"] for each in requests(records)]
+    assert statuses == ["ok", "disconnect", "ok", "disconnect"]
+
+
+@given(st.sampled_from(["unique", "shared"]), st.integers(8, 300), st.integers(0, 9))
+def test_prompts_have_their_length_and_are_all_different(kind: str, tokens: int, seed: int) -> None:
+    prompts = Prompts(kind, tokens, seed, 12345)
+    texts = [prompts.prompt(number) for number in range(40)]
+    assert len(set(texts)) == 40
+    assert {len(text.split()) for text in texts} == {tokens}
+    assert texts == [Prompts(kind, tokens, seed, 12345).prompt(number) for number in range(40)]
+    own = slice(4, 8) if kind == "unique" else slice(tokens - 4, tokens)
+    assert len({tuple(text.split()[own]) for text in texts}) == 40
+
+
+def test_unique_prompts_share_no_prefix_with_another_process() -> None:
+    one, other = (Prompts("unique", 64, 0, nonce).prompt(0).split() for nonce in (7, 8))
+    assert one[0] != other[0]
+    assert one[8:] == other[8:]
+
+
+def test_shared_prompts_share_all_but_the_end() -> None:
+    prompts = Prompts("shared", 64, 0, 7)
+    assert prompts.prompt(0).split()[:60] == prompts.prompt(999).split()[:60]
+
+
+def test_a_request_carries_no_cookie_and_the_key_only_where_it_belongs(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head(more="Set-Cookie: a=b\r\n")
+        key = peer.headers["authorization"]
+        await peer.send(event({"error": {"message": f"{'x' * 150} wrong: {key}"}}))
+        await peer.end()
+
+    server = Server(script)
+    records = run(server, requests=2, key="sk-secret")
+    assert {peer.headers["authorization"] for peer in server.peers} == {"Bearer sk-secret"}
+    assert not any("cookie" in peer.headers for peer in server.peers)
+    assert b"secret" not in orjson.dumps(records)
+    assert "secret" not in repr(Options("", "", "", key="sk-secret"))
+
+
+def test_the_records_are_what_measures_reads(run: Run) -> None:
+    records = run(saying(whole("a", "b")), requests=5, warmup_max=6)
+    load = load_of(records)
+    assert len(load.ok) == 5
+    assert load.window_s == pytest.approx(records[-1]["window_s"], abs=2e-6)
+
+
+@given(
+    st.sampled_from(api.APIS), st.lists(JSON, max_size=5), st.sampled_from(["measured", "warmup"])
+)
+def test_whatever_a_server_says_the_record_can_be_read(
+    kind: str, events: list[object], phase: str
+) -> None:
+    row = client.Row(phase, 0, api.answer(kind))
+    row.sent = 1_000_000_000
+    try:
+        for number, each in enumerate(events):
+            client._hear([(b"", orjson.dumps(each))], row, (2 + number) * 1_000_000_000)  # noqa: SLF001
+        client._judge(row, "text/event-stream")  # noqa: SLF001
+    except api.FailedError as error:
+        row.status, row.detail = error.status, api.one_line(error.detail)
+    row.ended = row.ended or row.sent
+    start: Record = {
+        "record": "start",
+        "schema": 1,
+        "api": kind,
+        "model": "m",
+        "load": "closed",
+        "concurrency": 1,
+        "rate": None,
+        "connections": "fresh",
+        "prompt": "unique",
+        "input_tokens": 8,
+        "output_tokens": 8,
+        "seed": 0,
+        "requests": 1,
+    }
+    load = load_of([start, row.record(0, 1.0)])
+    measures.measurements(load, "w", (), measures.SLOS)
+    measures.samples(load, "w", ())
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    argv += ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*argv, "-keyout", key, "-out", cert], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_tls_needs_a_certificate_that_is_trusted(run: Run, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    script = saying(whole("a"))
+    assert only(run(script, tls=context, ca=str(cert)))["status"] == "ok"
+    with pytest.raises(SitegenError, match=r"no request could be sent: .*certificate"):
+        run(script, tls=context)
+
+
+def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "collectors.llm.client", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def records_of(text: str) -> list[Mapping[str, Any]]:
+    return [orjson.loads(line) for line in text.splitlines()]
+
+
+def test_the_command_prints_json_lines_and_nothing_of_what_was_generated(served: Serve) -> None:
+    server = served(saying(whole("SECRET", "TEXT")))
+    done = command("--url", server.url, *USUAL, "--key-env", "KEY", KEY="sk-1234567")
+    assert (done.returncode, done.stderr) == (0, "")
+    kinds = [record["record"] for record in records_of(done.stdout)]
+    assert kinds == ["start", "request", "end"]
+    assert "SECRET" not in done.stdout
+    assert "1234567" not in done.stdout
+    assert server.peers[0].headers["authorization"] == "Bearer sk-1234567"
+
+
+def test_failed_requests_are_a_result_and_no_error(served: Serve) -> None:
+    done = command("--url", served(saying(b"")).url, *USUAL)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_server_that_is_not_there_is_one_line_and_code_1() -> None:
+    done = command("--url", "http://127.0.0.1:1", *USUAL)
+    assert done.returncode == 1
+    assert re.fullmatch(r"llm client: --url: no request could be sent: .+\n", done.stderr)
+    assert [record["status"] for record in records_of(done.stdout)[1:-1]] == ["refused"]
+
+
+def test_when_nobody_reads_on_the_client_ends_without_a_word(served: Serve) -> None:
+    server = served(saying(whole("a")))
+    argv = [sys.executable, "-m", "collectors.llm.client", "--url", server.url, *USUAL[:-1]]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [*argv, "1000000"], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("load", [{"concurrency": 2}, {"rate": 1000.0}])
+def test_a_record_that_cannot_be_written_ends_the_load(load: dict[str, float]) -> None:
+    def write(record: Record) -> None:
+        if record["record"] == "request":
+            raise BrokenPipeError
+
+    async def both() -> None:
+        async with Server(saying(whole("a"))).up() as server:
+            options = Options(server.url, "openai-chat", "m", requests=3, **load)  # type: ignore[arg-type]
+            await client.Client(options, write).run()
+
+    with pytest.raises(BrokenPipeError):
+        asyncio.run(both())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--url", "x", *USUAL), "not an http or https address"),
+        (("--url", "http://a:b@h", *USUAL), "no credentials"),
+        (("--url", "http://h", *USUAL, "--rate", "1"), "either --concurrency or --rate"),
+        (("--url", "http://h", *USUAL[:-2]), "--requests, --duration-s or both"),
+        (("--url", "http://h", *USUAL[:-1], "0"), "not from 1"),
+        (("--url", "http://h", *USUAL[:-1], "9" * 400), "not from 1"),
+        (("--url", "http://h", *USUAL, "--timeout-s", "nan"), "not above 0"),
+        (("--url", "http://h", *USUAL, "--input-tokens", "7"), "not from 8"),
+        (("--url", "http://h", *USUAL, "--key-env", "NOT_SET_HERE"), "no usable key"),
+        (("--url", "http://h", *USUAL, "--ca", "/nowhere"), "no certificates can be read"),
+        (("--url", "http://h", "--api", "grpc"), "invalid choice"),
+        (("--url", "http://h", *USUAL, "--model", ""), "a model needs a name"),
+        ((), "required"),
+    ],
+)
+def test_a_wrong_use_is_one_line(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_without_aiohttp_one_line_says_how_to_get_it() -> None:
+    program = (
+        "import sys; sys.modules['aiohttp'] = None; from collectors.llm import client; "
+        f"sys.exit(client.main(['--url', 'http://127.0.0.1:1', *{USUAL!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "llm client: llm: the load client needs aiohttp; pip install 'sitegen[llm]'\n"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("load", [("--concurrency", "2"), ("--rate", "100")])
+@pytest.mark.parametrize("phase", ["measured", "warmup"])
+def test_a_signal_ends_the_load_with_what_there_is(
+    served: Serve, number: signal.Signals, load: tuple[str, str], phase: str
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(chat(content="a"))
+        await peer.reader.read()
+
+    server = served(script)
+    more = ("--warmup-max", "10") if phase == "warmup" else ()
+    argv = [sys.executable, "-m", "collectors.llm.client", "--url", server.url, *USUAL[:4]]
+    with subprocess.Popen(
+        [*argv, *load, "--requests", "50", *more], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert server.arrived.wait(30)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    records = records_of(out)
+    assert records[-1]["interrupted"] is True
+    found = [each for each in records if each["record"] == "request"]
+    assert found
+    assert {(each["status"], each["phase"]) for each in found} == {("cancelled", phase)}
+    load_read = load_of(records)
+    assert load_read.measured == ()
+    assert load_read.notes == ("The load was interrupted.",)
+
+
+def test_the_benchmark_measures_us_and_the_peers_that_are_installed() -> None:
+    found = benchmark.figures(streams=2, rate=200.0, seconds=0.05, rounds=1)
+    costs, absent = found["cpu_us_per_chunk"], found["not_installed"]
+    assert isinstance(costs, dict)
+    assert isinstance(absent, list)
+    assert {*costs, *absent} == {"sitegen", "httpx", "openai"}
+    assert "sitegen" in costs
+    assert all(cost > 0 for cost in costs.values())

@@ -1,0 +1,568 @@
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.llm import measures
+from collectors.llm.measures import SLOS, Load, Objective, ServerTimings
+from sitegen.errors import SitegenError
+from sitegen.model import Measurement, Status, params
+from tests.collectors.llm.peer import Record, load_of
+
+WHERE = params(model="m", concurrency=1)
+
+
+def start(**more: object) -> Record:
+    usual = {
+        "record": "start",
+        "schema": 1,
+        "api": "openai-chat",
+        "model": "m",
+        "load": "closed",
+        "concurrency": 1,
+        "rate": None,
+        "connections": "fresh",
+        "prompt": "unique",
+        "input_tokens": 16,
+        "output_tokens": 4,
+        "seed": 0,
+        "requests": 1,
+    }
+    return {**usual, **more}
+
+
+def request(
+    index: int = 0,
+    *,
+    sent: float = 0.0,
+    ttft: float = 0.5,
+    gaps: list[float] | None = None,
+    **more: object,
+) -> Record:
+    gaps = [0.1, 0.1, 0.1] if gaps is None else gaps
+    first = sent + ttft
+    last = first + sum(gaps)
+    usual = {
+        "record": "request",
+        "phase": "measured",
+        "index": index,
+        "scheduled_s": None,
+        "sent_s": sent,
+        "connected_s": sent,
+        "headers_s": sent,
+        "first_event_s": first,
+        "first_token_s": first,
+        "first_content_s": first,
+        "last_token_s": last,
+        "ended_s": last,
+        "events": len(gaps) + 1,
+        "reads": len(gaps) + 1,
+        "characters": 9,
+        "input_tokens": 16,
+        "output_tokens": len(gaps) + 1,
+        "cached_tokens": None,
+        "reasoning_tokens": None,
+        "token_source": "usage",
+        "finish_reason": "length",
+        "status": "ok",
+        "detail": None,
+        "stalls": 0,
+        "gaps_s": gaps,
+        "server": None,
+    }
+    return {**usual, **more}
+
+
+def failed(index: int, status: str = "timeout", **more: object) -> Record:
+    nothing: Record = {
+        "first_event_s": None,
+        "first_token_s": None,
+        "first_content_s": None,
+        "last_token_s": None,
+        "events": 0,
+        "reads": 0,
+        "gaps_s": [],
+        "output_tokens": None,
+        "input_tokens": None,
+        "token_source": None,
+        "finish_reason": None,
+    }
+    return {**request(index), **nothing, "ended_s": 9.0, "status": status, **more}
+
+
+def end(**more: object) -> Record:
+    usual = {
+        "record": "end",
+        "measured_from_s": 0.1,
+        "window_s": 1.0,
+        "drain_s": 0.5,
+        "wall_s": 2.0,
+        "cpu_s": 0.5,
+        "lag_p50_s": 0.0001,
+        "lag_p99_s": 0.0005,
+        "lag_max_s": 0.002,
+        "chunks": 4,
+        "warmup_stable": None,
+        "interrupted": False,
+    }
+    return {**usual, **more}
+
+
+def load(*requests: Record, **more: Any) -> Load:  # noqa: ANN401 - fields of a record
+    first = {key: value for key, value in more.items() if key in start()}
+    last = {key: value for key, value in more.items() if key in end()}
+    return load_of([start(**first), *requests, end(**last)])
+
+
+def rows(
+    of: Load, slos: Mapping[str, Objective] | None = None
+) -> dict[tuple[str, str], Measurement]:
+    found = measures.measurements(of, "serving", WHERE, slos)
+    named = {
+        (row.metric.removeprefix("llm."), row.statistic): row
+        for row in found
+        if row.params == WHERE
+    }
+    assert all(row.workload == "serving" for row in found)
+    assert all(row.value is not None and math.isfinite(row.value) for row in found)
+    return named
+
+
+def value(of: Load, metric: str, statistic: str = "value") -> float | None:
+    row = rows(of).get((metric, statistic))
+    return None if row is None else row.value
+
+
+def metrics(of: Load) -> set[str]:
+    return {metric for metric, _ in rows(of)}
+
+
+def test_times_are_those_of_the_definitions() -> None:
+    one = load(request(sent=1.0, ttft=0.5, gaps=[0.1, 0.2, 0.3], output_tokens=7))
+    assert value(one, "ttft", "mean") == pytest.approx(0.5)
+    assert value(one, "e2e_latency", "mean") == pytest.approx(1.1)
+    assert value(one, "decode_time", "mean") == pytest.approx(0.6)
+    assert value(one, "tpot", "mean") == pytest.approx(0.6 / 6)
+    assert value(one, "inter_chunk_latency", "mean") == pytest.approx(0.2)
+    assert value(one, "decode_rate_per_request", "mean") == pytest.approx(7 / 0.6)
+    assert value(one, "tokens_per_chunk", "mean") == pytest.approx(7 / 4)
+    assert value(one, "output_token_throughput") == pytest.approx(7 / 1.1)
+    assert value(one, "total_token_throughput") == pytest.approx(23 / 1.1)
+    assert value(one, "request_throughput") == pytest.approx(1 / 1.1)
+
+
+def test_a_single_token_has_no_time_per_token_and_never_0() -> None:
+    one = load(request(gaps=[], output_tokens=1))
+    assert not {"tpot", "decode_time", "inter_chunk_latency", "itl"} & metrics(one)
+    assert value(one, "ttft", "mean") == 0.5
+    both = load(request(0, gaps=[], output_tokens=1), request(1))
+    assert value(both, "tpot", "mean") == pytest.approx(0.1)
+
+
+def test_tokens_that_all_came_at_once_show_no_time_per_token() -> None:
+    for gaps in ([], [0.0, 0.0]):
+        one = load(request(gaps=gaps, output_tokens=24))
+        assert not {"tpot", "decode_time", "decode_rate_per_request"} & metrics(one)
+
+
+def test_gaps_are_called_itl_only_where_every_event_is_one_token() -> None:
+    assert value(load(request(0), request(1)), "itl", "mean") == pytest.approx(0.1)
+    assert "itl" not in metrics(load(request(0), request(1, output_tokens=5)))
+    assert "itl" not in metrics(load(request(0), request(1, output_tokens=None)))
+
+
+def test_gaps_are_pooled_over_requests_and_not_averaged_by_request() -> None:
+    both = load(request(0, gaps=[0.4]), request(1, gaps=[0.1] * 9))
+    assert value(both, "inter_chunk_latency", "mean") == pytest.approx(1.3 / 10)
+    assert value(both, "inter_chunk_latency", "p50") == pytest.approx(0.1)
+    assert value(both, "decode_time", "mean") == pytest.approx(1.3 / 2)
+
+
+def test_without_a_token_count_nothing_is_counted_in_tokens() -> None:
+    one = load(request(output_tokens=None, input_tokens=None, token_source=None))
+    given = {"tpot", "itl", "output_token_throughput", "total_token_throughput", "tokens_per_chunk"}
+    given |= {"output_tokens", "input_tokens", "decode_rate_per_request", "goodput"}
+    assert not given & metrics(one)
+    assert not [row for row in measures.measurements(one, "w", (), SLOS) if "goodput" in row.metric]
+    assert value(one, "missing_usage") == 1
+    assert value(one, "inter_chunk_latency", "mean") == pytest.approx(0.1)
+
+
+def test_one_answer_without_a_count_leaves_out_the_sums_and_itself() -> None:
+    both = load(request(0, output_tokens=None), request(1, gaps=[0.2, 0.2, 0.2]))
+    assert value(both, "missing_usage") == 1
+    assert value(both, "tpot", "mean") == pytest.approx(0.2)
+    assert not {"output_token_throughput", "total_token_throughput"} & metrics(both)
+
+
+def test_only_good_requests_have_latencies_and_all_count_as_errors() -> None:
+    of = load(
+        request(0, ttft=0.5),
+        failed(1),
+        failed(2, "http"),
+        failed(3, "zero-tokens"),
+        failed(4, "http"),
+    )
+    assert value(of, "requests") == 5
+    assert value(of, "failed_requests") == 4
+    assert value(of, "error_rate") == 0.8
+    assert value(of, "ttft", "mean") == 0.5
+    by_reason = {
+        dict(row.params)["reason"]: row.value
+        for row in measures.measurements(of, "w", WHERE)
+        if row.metric == "llm.failed_requests" and row.params != WHERE
+    }
+    assert by_reason == {"timeout": 1, "http": 2, "zero-tokens": 1}
+
+
+def test_where_all_failed_there_is_no_rate_and_no_latency() -> None:
+    for of in (load(failed(0), failed(1)), load()):
+        counted = {"requests", "failed_requests", "error_rate"}
+        client = {"client_lag", "client_cpu_usage", "client_cpu_per_chunk"}
+        assert metrics(of) <= counted | client
+        assert measures.samples(of, "w", WHERE) == ()
+    assert value(load(failed(0)), "error_rate") == 1
+    assert value(load(), "error_rate") is None
+    assert value(load(), "requests") == 0
+
+
+def test_what_we_broke_off_is_neither_good_nor_failed() -> None:
+    of = load(request(0), failed(1, "cancelled"))
+    assert (value(of, "requests"), value(of, "error_rate")) == (1, 0)
+
+
+def test_a_failure_that_drags_on_does_not_stretch_the_window() -> None:
+    of = load(request(0, sent=1.0), failed(1, sent_s=1.5, ended_s=600.0))
+    assert of.window_s == pytest.approx(0.8)
+    assert value(of, "drain_time") == pytest.approx(598.5)
+
+
+@pytest.mark.parametrize(
+    ("count", "given"),
+    [
+        (1, set()),
+        (2, {"p50", "stddev"}),
+        (9, {"p50", "stddev"}),
+        (10, {"p50", "p90", "stddev"}),
+        (20, {"p50", "p90", "p95", "stddev"}),
+        (99, {"p50", "p90", "p95", "stddev"}),
+        (100, {"p50", "p90", "p95", "p99", "stddev"}),
+    ],
+)
+def test_a_percentile_needs_values_beyond_it(count: int, given: set[str]) -> None:
+    of = load(*(request(index, ttft=0.1 + index / 1000) for index in range(count)))
+    found = {statistic for metric, statistic in rows(of) if metric == "ttft"}
+    assert found == {"mean", "min", "max"} | given
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=50))
+def test_percentiles_interpolate_linearly(values: list[float]) -> None:
+    ordered = sorted(values)
+    expected = statistics.quantiles(ordered, n=100, method="inclusive")
+    for percent in (1, 50, 90, 95, 99):
+        assert measures.percentile(ordered, percent) == pytest.approx(expected[percent - 1])
+    assert measures.percentile(ordered, 100) == ordered[-1]
+    assert measures.percentile([3.0], 99) == 3.0
+
+
+def test_in_an_open_loop_latency_counts_from_when_a_request_was_due() -> None:
+    of = load(
+        request(0, sent=0.0, scheduled_s=0.0),
+        request(1, sent=2.0, scheduled_s=1.0),
+        load="open",
+        concurrency=None,
+        rate=1.0,
+    )
+    assert value(of, "ttft", "max") == pytest.approx(0.5)
+    assert value(of, "ttft_scheduled", "max") == pytest.approx(1.5)
+    assert value(of, "e2e_latency_scheduled", "max") == pytest.approx(1.8)
+    assert value(of, "offered_rate") == pytest.approx(1.0)
+    closed = load(request(0))
+    assert not {"ttft_scheduled", "e2e_latency_scheduled", "offered_rate"} & metrics(closed)
+
+
+def goodput(of: Load, **slos: Objective) -> dict[str, float | None]:
+    return {
+        dict(row.params)["slo"]: row.value
+        for row in measures.measurements(of, "w", WHERE, slos)
+        if row.metric == "llm.goodput"
+    }
+
+
+def test_goodput_counts_requests_that_meet_every_limit() -> None:
+    of = load(
+        request(0, ttft=0.1, gaps=[0.1] * 3),
+        request(1, ttft=0.9, gaps=[0.1] * 3),
+        request(2, ttft=0.1, gaps=[0.3] * 3),
+        request(3, ttft=0.9, gaps=[0.3] * 3),
+    )
+    window = of.window_s
+    assert window == pytest.approx(1.8)
+    found = goodput(
+        of,
+        both=Objective(0.5, 0.2),
+        first=Objective(0.5, 9),
+        all=Objective(9, 9),
+        none=Objective(0, 0),
+    )
+    assert found == {
+        "both": pytest.approx(1 / 1.8),
+        "first": pytest.approx(2 / 1.8),
+        "all": pytest.approx(4 / 1.8),
+        "none": 0,
+    }
+
+
+def test_goodput_in_an_open_loop_judges_from_the_schedule() -> None:
+    late = load(request(0, sent=2.0, scheduled_s=1.0, ttft=0.1), load="open")
+    assert goodput(late, slo=Objective(0.5, 9)) == {"slo": 0}
+
+
+def test_a_single_token_can_meet_an_objective() -> None:
+    of = load(request(gaps=[], output_tokens=1, ttft=0.5))
+    assert goodput(of, slo=Objective(0.5, 0.01)) == {"slo": pytest.approx(2.0)}
+
+
+def test_the_objectives_of_mlperf_are_in_seconds() -> None:
+    assert SLOS["mlperf-llama2-70b-interactive"] == Objective(0.450, 0.040)
+    assert SLOS["mlperf-llama3.1-8b"] == Objective(2.0, 0.1)
+    assert all(0.4 < each.ttft_s < 10 and 0.01 < each.tpot_s < 0.3 for each in SLOS.values())
+
+
+def test_eval_rate_is_reckoned_as_its_server_does() -> None:
+    printed = ServerTimings(predicted_n=5, predicted_s=0.002967, predicted_rate=1348.16)
+    assert measures.eval_rate(printed, "openai-chat") == 1348.16
+    silent = ServerTimings(predicted_n=5, predicted_s=0.002967)
+    assert measures.eval_rate(silent, "openai-chat") == pytest.approx(1348.16, rel=1e-4)
+    assert measures.eval_rate(silent, "ollama") == pytest.approx(5 / 0.002967)
+    for unknown in (
+        ServerTimings(),
+        ServerTimings(predicted_n=5),
+        ServerTimings(0, 0.0, predicted_s=1),
+    ):
+        assert measures.eval_rate(unknown, "ollama") is None
+    assert measures.eval_rate(ServerTimings(predicted_n=1, predicted_s=1.0), "openai-chat") is None
+
+
+def test_prompt_rate_is_left_out_where_a_cache_helped() -> None:
+    timings = {"prompt_n": 100, "prompt_s": 0.5}
+    given = ServerTimings(prompt_n=100, prompt_s=0.5)
+    assert measures.prompt_eval_rate(given, None) == 200
+    assert measures.prompt_eval_rate(given, 0) == 200
+    assert measures.prompt_eval_rate(given, 90) is None
+    assert measures.prompt_eval_rate(ServerTimings(prompt_n=100), 0) is None
+    fresh = request(0, server=timings)
+    assert value(load(fresh), "prompt_eval_rate", "mean") == 200
+    helped = load(fresh, request(1, server=timings, cached_tokens=90))
+    assert "prompt_eval_rate" not in metrics(helped)
+    assert value(helped, "cached_tokens") == 90
+    assert value(load(fresh), "cached_tokens") is None
+
+
+def test_cold_start_is_of_the_first_request_and_of_no_other() -> None:
+    cold = request(0, phase="warmup", sent=-9.0, ttft=5.0, server={"load_s": 4.0, "predicted_n": 4})
+    warm = request(0, ttft=0.1, server={"load_s": 0.01})
+    of = load(cold, warm, api="ollama")
+    assert value(of, "cold_ttft") == pytest.approx(5.0)
+    assert value(of, "load_time") == 4.0
+    assert value(of, "ttft", "max") == pytest.approx(0.1)
+    assert value(of, "requests") == 1
+    assert value(load(warm), "cold_ttft") is None
+
+
+def test_the_clients_own_cost_and_lag_are_given() -> None:
+    of = load(request(0))
+    assert value(of, "client_cpu_usage", "mean") == 0.25
+    assert value(of, "client_cpu_per_chunk", "mean") == 0.125
+    lag = [value(of, "client_lag", each) for each in ("p50", "p99", "max")]
+    assert lag == [0.0001, 0.0005, 0.002]
+
+
+def suspects(of: Load) -> set[tuple[str, str]]:
+    return {key for key, row in rows(of).items() if row.status == Status.SUSPECT}
+
+
+def test_a_busy_client_makes_rates_and_latencies_suspect() -> None:
+    assert suspects(load(request(0), cpu_s=1.3)) == set()
+    of = load(request(0), cpu_s=1.5)
+    assert "busy for 75%" in measures.doubts(of)[0]
+    assert ("ttft", "mean") in suspects(of)
+    assert ("output_token_throughput", "value") in suspects(of)
+    assert ("error_rate", "value") not in suspects(of)
+
+
+def test_a_client_that_lags_makes_what_it_could_have_moved_suspect() -> None:
+    # 15 ms at the worst: over a tenth of a gap of 100 ms, not of 500 ms or of a whole answer.
+    late = suspects(load(request(0), lag_p99_s=0.015, lag_max_s=0.015))
+    assert ("inter_chunk_latency", "max") in late
+    assert not {metric for metric, _ in late} - {"inter_chunk_latency", "itl"}
+    assert ("inter_chunk_latency", "mean") not in late
+    usual = suspects(load(request(0), lag_p50_s=0.015, lag_p99_s=0.06, lag_max_s=0.06))
+    assert {("inter_chunk_latency", "mean"), ("ttft", "max")} <= usual
+    assert not {("ttft", "mean"), ("tpot", "mean")} & usual
+
+
+def test_many_failures_make_the_rates_suspect() -> None:
+    good = [request(index) for index in range(98)]
+    assert not suspects(load(*good, failed(98), failed(99)))
+    of = load(*good, failed(98), failed(99), failed(100))
+    assert measures.doubts(of) == ("3 of 101 requests failed.",)
+    assert ("request_throughput", "value") in suspects(of)
+    assert ("error_rate", "value") not in suspects(of)
+
+
+def test_an_interrupted_load_is_suspect_altogether() -> None:
+    of = load(request(0), interrupted=True)
+    assert suspects(of) == set(rows(of))
+    assert of.notes == ("The load was interrupted.",)
+
+
+def lines(*records: Record) -> bytes:
+    return b"".join(orjson.dumps(each) + b"\n" for each in records)
+
+
+def test_an_output_that_is_cut_off_keeps_what_is_whole_and_says_so() -> None:
+    whole = lines(start(), request(0), request(1), end())
+    text = lines(start(), request(0))
+    for length in range(len(text), len(whole) - 1):
+        of = measures.read(whole[:length])
+        assert of.end is None
+        assert of.notes == ("The output of the load client ends before its end.",)
+        assert len(of.requests) in {1, 2}
+        assert ("ttft", "mean") in suspects(of)
+    assert measures.read(whole[:-1]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "no start record"),
+        (b"\n\n", "no start record"),
+        (lines(request(0)), "no start record"),
+        (lines(end()), "no start record"),
+        (b"Traceback (most recent call last):\n", "line 1: this line is not JSON"),
+        (lines(start()) + b"oops\n" + lines(end()), "line 2: this line is not JSON"),
+        (lines(start()) + b"[]\n", "line 2: this line is not an object"),
+        (lines(start(schema=2)), "schema 2 of the load client is not known"),
+        (lines(start(load="ajar")), "'load' is missing"),
+        (lines(start(), end(), request(0)), "something after the end"),
+        (lines(start(), end(), end()), "something after the end"),
+        (lines(start(), start()), "line 2: 'record'"),
+        (lines(start(), {"record": "more"}), "line 2: 'record'"),
+        (lines(start(), request(0), request(0)), "there twice"),
+        (lines(start(), request(0, status="fine")), "'status'"),
+        (lines(start(), request(0, phase="cold")), "'phase'"),
+        (lines(start(), {**request(0), "token_source": "chunks"}), "'token_source'"),
+        (lines(start(), request(0, output_tokens=-1)), "'output_tokens'"),
+        (lines(start(), request(0, output_tokens=True)), "'output_tokens'"),
+        (lines(start(), request(0, output_tokens=1.5)), "'output_tokens'"),
+        (lines(start(), request(0, output_tokens=1 << 60)), "'output_tokens'"),
+        (lines(start(), request(0, sent_s="0")), "'sent_s'"),
+        (lines(start(), request(0, sent_s=1e300)), "'sent_s'"),
+        (lines(start(), request(0, sent_s=5.0)), "not in order"),
+        (lines(start(), request(0, first_token_s=None)), "lacks a time"),
+        (lines(start(), request(0, gaps_s=[0.1])), "'gaps_s'"),
+        (lines(start(), request(0, gaps_s=[0.1, -0.1, 0.1])), "'gaps_s'"),
+        (lines(start(), request(0, gaps_s=[0.1, None, 0.1])), "'gaps_s'"),
+        (lines(start(), request(0, gaps_s={})), "'gaps_s'"),
+        (lines(start(), request(0, detail="a\nb")), "'detail'"),
+        (lines(start(), request(0, server=[])), "'server'"),
+        (lines(start(), request(0, server={"predicted_s": "x"})), "'predicted_s'"),
+        (lines(start(), request(0, sent=1.0, scheduled_s=2.0)), "'scheduled_s'"),
+        (lines(start(), end(interrupted=0)), "'interrupted'"),
+        (lines(start(), end(cpu_s=None)), "'cpu_s'"),
+        (lines(start(), request(0)).replace(b"0.5", b"NaN"), "not JSON"),
+        (b"[" * 100_000 + b"\n" + b"x\n", "not JSON"),
+    ],
+)
+def test_what_the_client_never_prints_is_refused(data: bytes, said: str) -> None:
+    with pytest.raises(SitegenError, match=said.replace("(", r"\(")):
+        measures.read(data)
+
+
+@given(st.binary(max_size=60), st.integers(0, 10_000), st.integers(0, 40))
+def test_a_damaged_output_is_read_or_refused(noise: bytes, at: int, length: int) -> None:
+    data = bytearray(lines(start(), request(0), request(1), end()))
+    place = at % len(data)
+    data[place : place + length] = noise
+    try:
+        of = measures.read(bytes(data))
+    except SitegenError:
+        return
+    measures.measurements(of, "w", WHERE, SLOS)
+    measures.samples(of, "w", WHERE)
+
+
+TIMES = st.integers(1, 5_000_000).map(lambda us: us / 1_000_000)
+
+
+@st.composite
+def loads(draw: Callable[..., Any]) -> list[Record]:
+    count = draw(st.integers(1, 12))
+    found: list[Record] = []
+    for index in range(count):
+        if draw(st.integers(0, 4)) == 0:
+            found.append(failed(index))
+            continue
+        gaps = draw(st.lists(TIMES, max_size=5))
+        more = draw(st.sampled_from([0, 1, 7]))
+        found.append(
+            request(
+                index,
+                sent=draw(TIMES),
+                ttft=draw(TIMES),
+                gaps=gaps,
+                output_tokens=draw(st.sampled_from([None, len(gaps) + 1 + more])),
+            )
+        )
+    return found
+
+
+@given(loads(), st.randoms(use_true_random=False))
+def test_the_order_of_requests_does_not_matter(requests: list[Record], random: Any) -> None:  # noqa: ANN401
+    shuffled = list(requests)
+    random.shuffle(shuffled)
+    assert rows(load(*requests)) == rows(load(*shuffled))
+
+
+@given(loads())
+def test_laws_of_the_measures(requests: list[Record]) -> None:
+    of = load(*requests)
+    for each in of.ok:
+        assert each.ttft_s is not None
+        assert each.e2e_s is not None
+        assert each.ttft_s <= each.e2e_s
+        if each.tpot_s is not None:
+            assert each.output_tokens is not None
+            assert each.tpot_s > 0
+            total = each.ttft_s + each.tpot_s * (each.output_tokens - 1)
+            assert total == pytest.approx(each.e2e_s)
+    found = rows(of)
+    for (metric, statistic), row in found.items():
+        if statistic != "mean" or (metric, "min") not in found:
+            continue
+        low, high = found[metric, "min"].value, found[metric, "max"].value
+        assert low is not None
+        assert high is not None
+        assert row.value is not None
+        assert low * (1 - 1e-9) <= row.value <= high * (1 + 1e-9)
+    samples = measures.samples(of, "w", WHERE)
+    pooled = sum(len(each.gaps_s) for each in of.ok)
+    assert sum(each.y for each in samples if each.kind == "histogram") == pooled
+    ttft = [each for each in samples if each.metric == "llm.ttft"]
+    assert len(ttft) == len(of.ok)
+    assert {(each.x, each.y) for each in ttft} == {(each.sent_s, each.ttft_s) for each in of.ok}
+    every, strict = Objective(math.inf, math.inf), Objective(1.0, 0.5)
+    if all(each.output_tokens is not None for each in of.ok) and of.ok:
+        rates = goodput(of, every=every, strict=strict)
+        assert rates["every"] == found["request_throughput", "value"].value
+        assert (rates["strict"] or 0) <= (rates["every"] or 0)
+    total = (value(of, "failed_requests") or 0) + len(of.ok)
+    assert value(of, "requests") == total == len(requests)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import gzip
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.llm.stream import Event, JsonLines, Reader, ServerSentEvents
+
+#: What streams are made of: texts that mean something to a reader, and any others.
+PIECES = st.one_of(
+    st.sampled_from(
+        (
+            *(b"data: ", b"data:", b"data", b"event: error", b"error: x", b"id: 1", b": note"),
+            *(b"\n", b"\r", b"\r\n", b"\n\n", b'{"a":"\xc3\xa9"}', b"[DONE]", b" "),
+            *(b"\xef", b"\xef\xbb\xbf"),
+        )
+    ),
+    st.binary(max_size=4),
+)
+STREAMS = st.lists(PIECES, max_size=40).map(b"".join)
+
+
+def events(reader: Reader, reads: list[bytes]) -> tuple[list[Event], str]:
+    found = [event for data in reads for event in reader.feed(data)]
+    return [*found, *reader.close()], reader.broken
+
+
+def sse(*reads: bytes) -> list[Event]:
+    return events(ServerSentEvents(), list(reads))[0]
+
+
+def split(data: bytes, at: list[int]) -> list[bytes]:
+    places = sorted({0, len(data), *(place % (len(data) + 1) for place in at)})
+    return [data[a:b] for a, b in itertools.pairwise(places)]
+
+
+@given(STREAMS, st.lists(st.integers(0, 1000), max_size=20), st.sampled_from([4, 9, 1 << 20]))
+def test_the_events_do_not_depend_on_how_the_bytes_were_split(
+    data: bytes, at: list[int], limit: int
+) -> None:
+    for kind in (ServerSentEvents, JsonLines):
+        at_once = events(kind(limit), [data])
+        assert events(kind(limit), split(data, at)) == at_once
+        assert events(kind(limit), [data[i : i + 1] for i in range(len(data))]) == at_once
+
+
+@given(st.lists(st.binary(max_size=12).filter(lambda b: not set(b) & set(b"\r\n")), max_size=8))
+def test_a_truncated_stream_gives_the_events_before_the_cut(payloads: list[bytes]) -> None:
+    blocks = [b"data: " + payload + b"\n\n" for payload in payloads]
+    data = b"".join(blocks)
+    ends = [len(b"".join(blocks[: count + 1])) for count in range(len(blocks))]
+    for length in range(len(data) + 1):
+        whole = sum(end <= length for end in ends)
+        assert sse(data[:length]) == [(b"", payload) for payload in payloads[:whole]]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_all_three_line_ends_are_read(end: bytes) -> None:
+    data = end.join([b"data: a", b"", b"event: error", b"data: b", b"", b""])
+    assert sse(data) == [(b"", b"a"), (b"error", b"b")]
+    assert sse(*(data[i : i + 1] for i in range(len(data)))) == [(b"", b"a"), (b"error", b"b")]
+
+
+def test_comments_other_fields_and_blank_lines_are_no_events() -> None:
+    assert sse(b": ping\n\n\n\nid: 7\nretry: 10\n\ndata: a\n\n:\n\n") == [(b"", b"a")]
+
+
+def test_lines_of_data_are_joined_and_one_space_is_dropped() -> None:
+    assert sse(b"data: {\ndata:  1\ndata\ndata:}\n\n") == [(b"", b"{\n 1\n\n}")]
+
+
+def test_a_field_called_error_is_an_event_of_that_name() -> None:
+    assert sse(b'error: {"message":"full"}\n\n') == [(b"error", b'{"message":"full"}')]
+
+
+def test_a_byte_order_mark_is_dropped_at_the_start_only() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert sse(mark[:1], mark[1:] + b"data: a\n\ndata: b\n\n") == [(b"", b"a"), (b"", b"b")]
+    assert sse(b"data: a\n\n" + mark + b"data: b\n\n") == [(b"", b"a")]
+
+
+def test_a_letter_that_two_reads_share_stays_whole() -> None:
+    data = 'data: {"a":"€"}\n\n'.encode()
+    cut = data.index(b"\xe2") + 1
+    assert sse(data[:cut], data[cut:]) == [(b"", '{"a":"€"}'.encode())]
+
+
+def test_what_no_blank_line_ends_is_no_event() -> None:
+    assert sse(b"data: a\n\ndata: b\n") == [(b"", b"a")]
+
+
+@pytest.mark.parametrize("kind", [ServerSentEvents, JsonLines])
+def test_an_endless_line_is_given_up_and_its_memory_with_it(
+    kind: type[ServerSentEvents | JsonLines],
+) -> None:
+    reader = kind(1000)
+    for _ in range(100):
+        assert not reader.feed(b"data: " + b"x" * 500)
+    assert "longer than 1000 bytes" in reader.broken
+    assert reader.rest == b""
+    assert not reader.feed(b"data: a\n\n")
+
+
+@pytest.mark.parametrize("kind", [ServerSentEvents, JsonLines])
+def test_what_came_before_an_endless_line_is_kept(
+    kind: type[ServerSentEvents | JsonLines],
+) -> None:
+    reader = kind(20)
+    found = reader.feed(b"data: a\n\n" + b"x" * 50 + b"\n\ndata: b\n\n")
+    assert len(found) == 1
+    assert reader.broken
+
+
+def test_json_lines_skip_blank_ones_and_need_no_last_line_end() -> None:
+    reads = [b'{"a":1}\r\n\r\n \n{"a"', b':2}\n{"a":3}']
+    found, _ = events(JsonLines(), reads)
+    assert found == [(b"", b'{"a":1}'), (b"", b'{"a":2}'), (b"", b'{"a":3}')]
+
+
+@given(st.binary(max_size=400))
+def test_noise_never_raises(data: bytes) -> None:
+    for noise in (data, gzip.compress(data)):
+        for kind in (ServerSentEvents, JsonLines):
+            events(kind(64), [noise, noise])
