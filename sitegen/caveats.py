@@ -253,19 +253,23 @@ def of_cell(
 
 def of_quota(params: Mapping[str, str], runs: Iterable[Run]) -> list[Caveat]:
     """Return the caveat about threads that a container's CPU quota does not allow at once."""
-    threads = params.get("threads", "")
-    quotas = [quota for run in runs if (quota := over_quota(threads, run))]
-    if not quotas:
-        return []
-    return [caveat("quota", f"{threads} threads under a quota of {min(quotas):g} CPUs.")]
+    over = [found for run in runs if (found := over_quota(params, run))]
+    return [caveat("quota", f"{over[0]}.")] if over else []
 
 
-def over_quota(threads: str, run: Run) -> float:
-    """Return the CPU quota of a run when it is below ``threads``, or 0."""
-    quota = run.fingerprint.get("cpu_quota") or ""
+def over_quota(params: Mapping[str, str], run: Run) -> str:
+    """Return how a run's threads exceed its CPU quota, in words, or nothing.
+
+    Both stand with the run where its series do not say them: a server's log does.
+    """
+    told = {p.name: p.value for p in run.parameters}
+    threads = params.get("threads") or told.get("threads", "")
+    quota = run.fingerprint.get("cpu_quota") or told.get("cpu_quota", "")
     if not threads.isdecimal() or not re.fullmatch(r"\d+(?:\.\d+)?", quota):
-        return 0.0
-    return float(quota) if float(quota) < int(threads) else 0.0
+        return ""
+    if float(quota) >= int(threads):
+        return ""
+    return f"{threads} threads under a CPU quota of {float(quota):g}"
 
 
 def of_counts(

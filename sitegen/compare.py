@@ -533,11 +533,9 @@ def _incomparable(
 ) -> str:
     if series.benchmark == "zktls" and (reason := _other_proof(cell, base, cells)):
         return reason
-    threads = dict(series.params).get("threads", "")
-    for quota in (caveats.over_quota(threads, side) for side in sides):
-        if quota:
-            return f"{threads} threads under a CPU quota of {quota:g}"
-    return _unlike(*sides)
+    params = dict(series.params)
+    over = next((told for side in sides if (told := caveats.over_quota(params, side))), "")
+    return over or _unlike(*sides)
 
 
 def _unlike(side: Run, base: Run) -> str:

@@ -23,6 +23,7 @@ _NAMES = r"(?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d|credential)"
 _IS = r"[\"']?\s*[:=]\s*[\"']?(?!\[)"
 _SCHEME = r"(?:(?:basic|bearer|token|apikey) )?+"
 _VALUE = r"[^\s\"',;&]{4,}"
+_VALUE_NAMED = rf"(?P<value>{_VALUE})"
 #: Patterns by the placeholder that they leave. Order matters: the longest first.
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
@@ -42,6 +43,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("secret", re.compile(rf"(?i)authorization{_IS}{_SCHEME}(?P<value>[\w.~+/=-]{{4,}})")),
     ("secret", re.compile(r"(?i)(?<=bearer )(?P<value>[\w.~+/=-]{6,})")),
     ("secret", re.compile(rf"(?i)(?<!\w){_NAMES}{_IS}(?P<value>{_VALUE})")),
+    # An option and its value as two words of a command line.
+    ("secret", re.compile(rf"(?i)--(?:[\w-]*-)?{_NAMES}[ ]+[\"'\\]*(?!-){_VALUE_NAMED}")),
     # `HF_TOKEN=...` is a secret, `time_per_output_token: 0.05` a measurement.
     ("secret", re.compile(rf"(?i)(?<=_){_NAMES}{_IS}(?!-?[\d.]+(?![\w.]))(?P<value>{_VALUE})")),
     ("userinfo", re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")),

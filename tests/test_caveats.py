@@ -304,3 +304,9 @@ def test_a_gpu_tee_is_believed_by_its_own_state(state: str | None, rules: list[s
     told = () if state is None else (Parameter("gpu_cc", state),)
     run = replace(a_run(tee="tdx"), parameters=told)
     assert ids(caveats.of_run(run, "gpu-cc")) == rules
+
+
+def test_a_server_log_may_say_threads_and_quota_itself() -> None:
+    run = replace(a_run(), parameters=(Parameter("threads", "12"), Parameter("cpu_quota", "1")))
+    [found] = caveats.of_quota({}, [run])
+    assert found.sentence == "12 threads under a CPU quota of 1."
