@@ -1,0 +1,338 @@
+"""zkTLS: proofs about a TLS record, a certificate's signature and a hash, with real provers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.zktls import contract, controls, packages, statements, stwo
+from collectors.zktls.readers import READERS
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
+from sitegen.errors import SitegenError
+from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
+
+__all__ = ["BENCHMARK", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
+
+BENCHMARK = "zktls"
+SETTINGS = {
+    "statements": "comma-separated: chacha20, aes-128-ctr, aes-256-ctr (with S-two), sha-256, "
+    "rsa-2048-verify (with Groth16)",
+    "cipher": "the record's cipher: chacha20 (default), aes-128-ctr or aes-256-ctr",
+    "sizes": "comma-separated bytes of the record, multiples of 64 (default: 1024,16384,65536)",
+    "hash_sizes": "comma-separated bytes that are hashed in a proof (default: 64,256)",
+    "proofs": "measured proofs of each step, after one warm-up (default: 5)",
+    "setup": "fresh: make the Groth16 keys anew, and so measure that (default: keep them)",
+    "command": "a prover of your own instead, a command that prints JSON lines (see the docs)",
+    "timeout": "seconds that such a command may take (default: 3600)",
+}
+
+_OLDEST_NODE = 18
+_LIMIT_S = 3600.0
+_OWN = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much work a preset does."""
+
+    statements: tuple[str, ...]
+    records: tuple[int, ...]
+    hashed: tuple[int, ...]
+    proofs: int
+
+
+_CHACHA = stwo.CIPHERS[0]
+_SIZES = {
+    "quick": Size((_CHACHA, statements.SHA_256), (1024, 16384), (64,), 2),
+    "standard": Size((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256), 5),
+    "thorough": Size((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256, 1024), 5),
+}
+
+
+def detect(host: Host) -> ToolIdentity | Missing:
+    """Return Node.js, which the provers run in; they are installed when they are needed."""
+    node = host.find("node")
+    if node is None:
+        return Missing("Node.js", "apt install nodejs npm")
+    said = host.run([node, "--version"], timeout_s=20).stdout.decode("utf-8", "replace").strip()
+    match = re.fullmatch(r"v(\d{1,4})\.[\w.+-]{1,40}", said)
+    if match is None or int(match[1]) < _OLDEST_NODE:
+        return Missing(f"Node.js {_OLDEST_NODE} or newer")
+    if host.find("npm") is None:
+        return Missing("npm", "apt install npm")
+    return host.identify("node", node, said.removeprefix("v"))
+
+
+def plan(tool: ToolIdentity, request: Request) -> Plan:
+    """Return the steps of the embedded provers, or the one of a prover of the user's own.
+
+    Raises SitegenError for a setting that cannot be met.
+    """
+    if "command" in request.settings:
+        return _own(request)
+    groth16_here = importlib.util.find_spec(statements.PROVER) is not None
+    size, left_out = _size(request.settings, _SIZES[request.preset], groth16_here=groth16_here)
+    npm = Host().find("npm")
+    if npm is None:
+        raise SitegenError("npm is needed to install the provers", fix="apt install npm")
+    place = packages.folder(request.cache)
+    prepare, steps, about_s = [packages.step(npm, request.cache)], [], 0.0
+    for statement in size.statements:
+        if statement in stwo.CIPHERS:
+            for count in size.records:
+                steps.append(stwo.step(tool.path, place, statement, count, size.proofs))
+                about_s += stwo.about_s(statement, count, size.proofs)
+        else:
+            hashed = statement == statements.SHA_256
+            for count in size.hashed if hashed else (statements.RSA_SIZE,):
+                ready, step = _groth16_steps(tool.path, request, statement, count, size.proofs)
+                prepare.append(ready)
+                steps.append(step)
+                about_s += _about_s(statement, count, size.proofs)
+    scratch = ("scratch", str(request.scratch))
+    return Plan(
+        prepare=tuple(dataclasses.replace(s, context=(*s.context, scratch)) for s in prepare),
+        steps=tuple(
+            dataclasses.replace(s, context=(*s.context, scratch), expects=_expected(s))
+            for s in steps
+        ),
+        parameters=_parameters(tool, size, left_out),
+        about_s=about_s,
+    )
+
+
+def run(step: Step, host: Host) -> RawOutput:
+    """Run one step; raises Refused when the environment asks for fake proofs."""
+    controls.refuse_fakes(os.environ)
+    if step.name == "install":
+        return packages.install(step, host)
+    raw = host.run(
+        step.argv,
+        timeout_s=step.timeout_s,
+        cwd=Path(step.get("scratch")),
+        # Of a prover that would take them all: the embedded ones are measured on one thread.
+        environ=None if step.workload == _OWN else {"RAYON_NUM_THREADS": "1"},
+    )
+    about: tuple[Parameter, ...] = ()
+    with contextlib.suppress(SitegenError):
+        about = contract.parameters(contract.read(raw.stdout))
+    return dataclasses.replace(raw, values=tuple((each.name, each.value) for each in about))
+
+
+def parse(step: Step, raw: RawOutput) -> Reading:
+    """Return what the proofs took.
+
+    Raises Refused when the verifier accepted something wrong, or a proof is fake or was not
+    accepted; SitegenError when the prover gave up or does not keep to the contract.
+    """
+    controls.refuse_accepted(raw.stdout)
+    if raw.exit_code != 0:
+        said = raw.stderr.decode("utf-8", "replace").strip().splitlines()
+        last = "".join(c for c in said[-1] if c.isprintable()) if said else "no message"
+        raise SitegenError(f"code {raw.exit_code}: {last[:200]}", where=step.name)
+    session = contract.read(raw.stdout)
+    contract.require_controls(session)
+    if step.workload != _OWN:
+        _check_embedded(step, session)
+    found = contract.reading(session, step.workload)
+    if step.workload == _OWN:
+        return found
+    rows = found.measurements
+    if session.prover.prover == stwo.PROVER:
+        # It makes its witness inside the proof: there is nothing to add for the total.
+        proved = [row for row in rows if row.metric == "zktls.prove_time"]
+        rows = (*rows, *(row._replace(metric="zktls.total_time") for row in proved))
+    if step.workload == statements.RSA_2048:
+        # A signature is verified once, however long it is: bytes per second would say nothing.
+        rows = tuple(row for row in rows if row.metric != "zktls.proven_throughput")
+    return dataclasses.replace(found, measurements=rows)
+
+
+def _check_embedded(step: Step, session: contract.Session) -> None:
+    """Raise SitegenError when what was proven is not what the step asked for."""
+    wanted = dict(step.params)
+    prover = session.prover
+    for proof in session.proofs:
+        if (proof.statement, str(proof.size)) != (wanted["statement"], wanted["size"]):
+            raise SitegenError(
+                f"it proved {proof.statement} of {proof.size} bytes", where=step.name
+            )
+    if prover.prover != wanted["prover"]:
+        raise SitegenError(f"it is the prover {prover.prover}", where=step.name)
+    if prover.prover == stwo.PROVER and len({p.proof_sha256 for p in session.measured}) > 1:
+        raise SitegenError("its proofs of one statement differ, and should not", where=step.name)
+    program = step.get("program_sha256")
+    if program and prover.program_sha256 != program:
+        raise SitegenError(
+            "the program of the prover is not the one that this version was made for",
+            where=step.name,
+            fix="delete the cache of zktls and collect again",
+        )
+
+
+def _groth16_steps(
+    node: str, request: Request, statement: str, size: int, proofs: int
+) -> tuple[Step, Step]:
+    """Return the step that sees to the key, and the one that proves with it."""
+    hashed = statement == statements.SHA_256
+    name = f"{statement}-{size}" if hashed else statement
+    common = (
+        *("--statement", statement, "--size", str(size), "--node", node),
+        *("--packages", str(packages.folder(request.cache))),
+        *("--keys", str(request.cache / "keys")),
+        *("--made", str(request.scratch / f"{name}.json")),
+    )
+    program = (sys.executable, "-m", "collectors.zktls.groth16")
+    fresh = ("--fresh",) if request.settings.get("setup") == "fresh" else ()
+    ready = Step(
+        name=f"setup-{name}",
+        workload="setup",
+        argv=(*program, "setup", *common, *fresh),
+        timeout_s=_LIMIT_S,
+    )
+    prove = Step(
+        name=name,
+        workload=statement,
+        argv=(*program, "prove", *common, "--proofs", str(proofs)),
+        timeout_s=_LIMIT_S,
+        params=params(
+            statement=statement,
+            size=size,
+            prover=statements.PROVER,
+            proof_system="groth16",
+            proof_mode="groth16",
+            threads=1,
+        ),
+    )
+    return ready, prove
+
+
+def _about_s(statement: str, size: int, proofs: int) -> float:
+    """Estimate how long a Groth16 step takes: loading its key, then its proofs."""
+    thousands = 190 if statement == statements.RSA_2048 else 30 + 0.5 * size
+    return thousands * (0.1 + 0.03 * (proofs + 1))
+
+
+def _expected(step: Step) -> tuple[Measurement, ...]:
+    where: Params = step.params
+    scoped = params(**dict(where), time_scope="total")
+    return (
+        Measurement(step.workload, "zktls.prove_time", "mean", "s", None, scoped),
+        Measurement(step.workload, "zktls.verify_time", "mean", "s", None, where),
+        Measurement(step.workload, "zktls.proof_size", "value", "B", None, where),
+    )
+
+
+def _parameters(tool: ToolIdentity, size: Size, left_out: str) -> tuple[Parameter, ...]:
+    must, caveat, ignored = (
+        Comparability.MUST_MATCH,
+        Comparability.CAVEAT,
+        Comparability.IGNORED,
+    )
+    exact = packages.versions()
+    circuits = ", ".join(
+        f"{name} {exact[name]}" for name in ("circom2", "circomlib", "@zk-email/circuits")
+    )
+    found = [
+        Parameter("s_two", f"{stwo.PACKAGE} {exact[stwo.PACKAGE]}", must),
+        Parameter("s_two_program_sha256", stwo.PROGRAM_SHA256, must),
+        Parameter("circuits", circuits, must),
+        Parameter("inputs", f"fixed, edition {statements.EDITION}", must),
+        Parameter("tool_version", tool.version, caveat),
+        Parameter("proofs", f"{size.proofs} after 1 warm-up", caveat),
+        Parameter("controls", ", ".join(contract.CONTROLS), ignored),
+        Parameter("security_s_two", "the package documents no security level", ignored),
+    ]
+    if set(size.statements) & set(statements.STATEMENTS):
+        # Not what must match: with a run that has no Groth16 step, the others compare.
+        found.append(Parameter("groth16py", statements.prover_version(), caveat))
+        found.append(Parameter("security_groth16", statements.SECURITY, ignored))
+    if left_out:
+        found.append(Parameter("left_out", left_out, ignored))
+    return tuple(found)
+
+
+def _own(request: Request) -> Plan:
+    """Return the plan of a command that keeps to the contract."""
+    given = request.settings
+    if others := sorted(set(given) - {"command", "timeout"}):
+        raise SitegenError(
+            f"{others[0]} is for the embedded provers, which a command takes the place of",
+            where="--set zktls.command",
+        )
+    try:
+        argv = tuple(shlex.split(given["command"]))
+    except ValueError as error:
+        raise SitegenError(
+            f"it is no command: {error}".lower(), where="--set zktls.command"
+        ) from error
+    if not argv or not argv[0]:
+        raise SitegenError("it is empty", where="--set zktls.command")
+    limit_s = _whole(given.get("timeout", "3600"), "timeout", 1, 604800)
+    step = Step(
+        name=_OWN,
+        workload=_OWN,
+        argv=argv,
+        timeout_s=float(limit_s),
+        context=(("scratch", str(Path.cwd())),),
+    )
+    return Plan(steps=(step,), about_s=60.0)
+
+
+def _size(given: Mapping[str, str], size: Size, *, groth16_here: bool) -> tuple[Size, str]:
+    """Return what to prove, and what is left out of it and why."""
+    if given.get("setup", "keep") not in {"fresh", "keep"}:
+        raise SitegenError(f"{given['setup']!r} is not fresh", where="--set zktls.setup")
+    wanted, left_out = _statements(given, size.statements), ""
+    absent = [word for word in wanted if word in statements.STATEMENTS and not groth16_here]
+    if absent and "statements" in given:
+        statements.prover_version()  # says that it is missing
+    if absent:
+        wanted = tuple(word for word in wanted if word not in absent)
+        left_out = f"{', '.join(absent)}: groth16py is not installed (sitegen[zktls])"
+    records, hashed, proofs = size.records, size.hashed, size.proofs
+    if "sizes" in given:
+        records = _wholes(given["sizes"], "sizes", stwo.BLOCK, stwo.MOST)
+    if "hash_sizes" in given:
+        hashed = _wholes(given["hash_sizes"], "hash_sizes", 1, statements.MOST_HASHED)
+    if "proofs" in given:
+        proofs = _whole(given["proofs"], "proofs", 1, 1000)
+    return Size(wanted, records, hashed, proofs), left_out
+
+
+def _statements(given: Mapping[str, str], usual: tuple[str, ...]) -> tuple[str, ...]:
+    known = (*stwo.CIPHERS, *statements.STATEMENTS)
+    cipher = given.get("cipher", _CHACHA)
+    if cipher not in stwo.CIPHERS:
+        raise SitegenError(
+            f"{cipher!r} is not one of {', '.join(stwo.CIPHERS)}", where="--set zktls.cipher"
+        )
+    if "statements" not in given:
+        return tuple(cipher if each == _CHACHA else each for each in usual)
+    if "cipher" in given:
+        raise SitegenError("name the cipher in statements", where="--set zktls.cipher")
+    words = tuple(dict.fromkeys(word.strip() for word in given["statements"].split(",")))
+    if unknown := [word for word in words if word not in known]:
+        raise SitegenError(
+            f"{unknown[0]!r} is not one of {', '.join(known)}", where="--set zktls.statements"
+        )
+    return words
+
+
+def _wholes(text: str, name: str, least: int, most: int) -> tuple[int, ...]:
+    return tuple(sorted({_whole(word, name, least, most) for word in text.split(",")}))
+
+
+def _whole(text: str, name: str, least: int, most: int) -> int:
+    word = text.strip()
+    if word.isascii() and word.isdigit() and len(word) < 10 and least <= int(word) <= most:  # noqa: PLR2004 - keeps int() short
+        return int(word)
+    raise SitegenError(f"{text!r} is not from {least} to {most}", where=f"--set zktls.{name}")

@@ -1,0 +1,63 @@
+"""What makes every number of a run worthless: fake proofs, and a verifier that takes anything.
+
+`contract.require_controls` judges a whole session; here is what must be seen before there is
+one, or where there never will be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from sitegen.collect import Refused
+
+_NO = frozenset({"", "0", "false", "no", "off"})
+#: Switches of provers that fake or weaken proofs: RISC Zero's dev mode, SP1's smaller circuits,
+#: OP Succinct's mock mode.
+_SWITCHES = ("RISC0_DEV_MODE", "SP1_DEV", "OP_SUCCINCT_MOCK")
+_SWITCH_ENDS = ("_MOCK_PROVER", "_FAKE_PROVER", "_MOCK_PROOFS", "_FAKE_PROOFS")
+#: Values of variables such as SP1_PROVER.
+_FAKES = frozenset({"mock", "fake", "dev"})
+
+
+def refuse_fakes(environ: Mapping[str, str]) -> None:
+    """Raise Refused when the environment asks a prover for proofs that prove nothing."""
+    for name, value in sorted(environ.items()):
+        word = value.strip().lower()
+        switch = name in _SWITCHES or f"_{name}".endswith(_SWITCH_ENDS)
+        if (switch and word not in _NO) or (name.endswith("_PROVER") and word in _FAKES):
+            raise Refused(
+                f"{name} asks for proofs that prove nothing",
+                where="zktls",
+                fix=f"unset {name} and collect again",
+            )
+
+
+def refuse_accepted(stdout: bytes) -> None:
+    """Raise Refused when a line of ``stdout`` says that something wrong was accepted, or faked.
+
+    Also when the lines around it are broken off or wrong: a prover that dies after it has
+    accepted a false statement has still accepted it.
+    """
+    for line in stdout.split(b"\n"):
+        if b'"accepted"' not in line and b'"dev_mode"' not in line:
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(found, dict):
+            continue
+        if found.get("record") == "control" and found.get("accepted") is True:
+            kind = "".join(c for c in str(found.get("kind")) if c.isprintable())[:40]
+            raise Refused(
+                f"the verifier accepted something wrong: control {kind}",
+                where="zktls",
+                fix="no number of this prover means anything until it refuses that",
+            )
+        if found.get("record") == "prover" and found.get("dev_mode") is True:
+            raise Refused(
+                "the prover says that its proofs are fake (dev_mode)",
+                where="zktls",
+                fix="turn that mode off",
+            )

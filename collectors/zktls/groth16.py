@@ -1,0 +1,386 @@
+"""Proves a statement with Groth16 and tells each proof as a line of JSON.
+
+A process of its own, because what it uses (groth16py, circom, circomlib) is under the GPL:
+
+    python -m collectors.zktls.groth16 setup --statement sha-256 --size 64 ...
+    python -m collectors.zktls.groth16 prove --statement sha-256 --size 64 --proofs 5 ...
+
+`setup` compiles the circuit and makes a key of our own, unless the one in ``--keys`` is whole;
+`prove` prints the lines of the contract (`collectors.zktls.contract`). Both end with code 1 and
+a line on stderr when something cannot be done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from collectors.zktls import statements
+from collectors.zktls.statements import Instance
+from sitegen.errors import SitegenError
+
+if TYPE_CHECKING:
+    import groth16py
+
+_WORD = 32  # bytes of a coordinate in a proof
+#: Where the three points of a proof lie in its 256 bytes (EIP-197 order).
+_POINTS = (("A", 0, 64), ("B", 64, 192), ("C", 192, 256))
+_FILES = ("circuit.wasm", "generate_witness.js", "witness_calculator.js")
+_PROVING_KEY, _VERIFYING_KEY, _ABOUT = "proving.key", "verifying.key", "key.json"
+_MAKING = ".making-"
+_LIMIT_S = 3600.0
+
+Verify = Callable[[bytes, Sequence[int]], bool]
+
+
+class Verifier(Protocol):
+    """What is asked of a verifier; groth16py's answers or raises."""
+
+    def verify(self, proof: bytes, public_inputs: Sequence[int]) -> bool:
+        """Return whether the proof holds for these public values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a process is to do, and with what."""
+
+    statement: str
+    size: int
+    packages: Path
+    keys: Path
+    made: Path
+    node: str
+    fresh: bool = False
+    proofs: int = 1
+
+    @property
+    def folder(self) -> Path:
+        """Return where the key lies: another circuit, tool or version has another folder."""
+        circuit = statements.circuit(self.statement, self.size).encode()
+        lock = (self.packages / "package-lock.json").read_bytes()
+        parts = (circuit, lock, statements.prover_version().encode())
+        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
+        return self.keys / f"{self.statement}-{self.size}-{digest[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """How long something took: wall clock, and CPU of this process or of its children."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def set_up(job: Job) -> None:
+    """Compile the circuit and make its key, unless a whole one is there already.
+
+    The file ``job.made`` says that it was made now, to the first `prove` of this run.
+    """
+    if job.fresh or _about(job.folder) is None:
+        job.keys.mkdir(parents=True, exist_ok=True)
+        # By a process that was killed, and keys of other versions: each is up to 400 MB.
+        for pattern in (f"{_MAKING}*", f"{job.statement}-{job.size}-*"):
+            for left in job.keys.glob(pattern):
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=job.keys) as place:
+            _make(job, Path(place))
+            Path(place).rename(job.folder)
+        if _about(job.folder) is None:
+            raise SitegenError("the key was not stored whole", where=str(job.folder))
+        job.made.touch()
+
+
+def prove(job: Job) -> Iterator[dict[str, object]]:
+    """Yield the records of a session: a warm-up, the measured proofs, the controls.
+
+    The warm-up proves another instance of the statement, so that its proof serves as the valid
+    proof of another statement. Raises SitegenError when there is no key.
+    """
+    import groth16py
+
+    about = _about(job.folder)
+    if about is None:
+        raise SitegenError("there is no key, or it is damaged", where=str(job.folder))
+    yield {
+        "record": "prover",
+        "schema": 1,
+        "prover": statements.PROVER,
+        "prover_version": statements.prover_version(),
+        "proof_system": "groth16",
+        "proof_mode": "groth16",
+        "program_sha256": about["r1cs_sha256"],
+        "field": "BN254",
+        "security_bits": None,
+        "security_note": statements.SECURITY,
+        "threads": 1,
+        "hash": None,
+        "dev_mode": False,
+    }
+    # Only what was made in this run was measured in it.
+    made = job.made.is_file()
+    job.made.unlink(missing_ok=True)
+    yield {
+        "record": "setup",
+        "statement": job.statement,
+        "size": job.size,
+        "compile_s": about["compile_s"] if made else None,
+        "setup_s": about["setup_s"] if made else None,
+        "cached": not made,
+        "constraints": about["constraints"],
+        "key_sha256": about["key_sha256"],
+    }
+    key = groth16py.ProvingKey.load(str(job.folder / _PROVING_KEY))
+    verifier = groth16py.Verifier(groth16py.VerifyingKey.load(str(job.folder / _VERIFYING_KEY)))
+    measured, other = statements.instances(job.statement, job.size)
+    proof = other_proof = b""
+    with tempfile.TemporaryDirectory(dir=job.made.parent) as place:
+        for number in range(job.proofs + 1):
+            instance = measured if number else other
+            record, proof = _proof(job, Path(place), instance, key, verifier)
+            other_proof = other_proof or proof
+            phase = ("measured", number - 1) if number else ("warmup", 0)
+            yield {**record, "phase": phase[0], "index": phase[1]}
+    yield from controls(job.statement, verifier, (measured, proof), (other, other_proof))
+    yield {"record": "end"}
+
+
+def controls(
+    statement: str,
+    verifier: Verifier,
+    measured: tuple[Instance, bytes],
+    other: tuple[Instance, bytes],
+) -> Iterator[dict[str, object]]:
+    """Yield what a verifier says to what it must refuse.
+
+    ``measured`` and ``other`` are two instances, each with its proof. A key from an incomplete
+    ceremony refuses a changed proof and accepts changed public values, so both are tried; and
+    beside changed bits, which are no points of the curve, points of the other proof, which are.
+    """
+    (instance, proof), (other_instance, other_proof) = measured, other
+    public = instance.public
+    wrong: list[tuple[str, str, bytes, Sequence[int]]] = []
+    for index in sorted({0, len(public) - 1}):
+        changed = [value + (place == index) for place, value in enumerate(public)]
+        wrong.append(("public-input", f"public value {index} plus 1", proof, changed))
+    for word in range(len(proof) // _WORD):
+        flipped = bytearray(proof)
+        flipped[word * _WORD + _WORD - 1] ^= 1
+        wrong.append(("proof", f"last bit of word {word}", bytes(flipped), public))
+    for name, start, end in _POINTS:
+        mixed = proof[:start] + other_proof[start:end] + proof[end:]
+        wrong.append(("proof", f"point {name} of another proof", mixed, public))
+    wrong.append(("other-statement", "proof of another instance", other_proof, public))
+    wrong.append(("other-statement", "another instance", proof, other_instance.public))
+    for kind, detail, shown, values in wrong:
+        accepted, said = _asked(verifier, shown, values)
+        yield {
+            "record": "control",
+            "statement": statement,
+            "kind": kind,
+            "accepted": accepted,
+            "detail": f"{detail}: {said}" if said else detail,
+        }
+
+
+def _asked(verifier: Verifier, proof: bytes, public: Sequence[int]) -> tuple[bool, str]:
+    try:
+        return bool(verifier.verify(proof, list(public))), ""
+    except Exception as error:  # noqa: BLE001 - however it says no, it is a no
+        text = f"{type(error).__name__}: {error}"
+        return False, "".join(c if c.isascii() and c.isprintable() else " " for c in text)[:160]
+
+
+def _proof(
+    job: Job, place: Path, instance: Instance, key: groth16py.ProvingKey, verifier: Verifier
+) -> tuple[dict[str, object], bytes]:
+    import groth16py
+
+    given, witness = place / "input.json", place / "witness.wtns"
+    given.write_bytes(instance.file)
+    calculator, program = job.folder / "generate_witness.js", job.folder / "circuit.wasm"
+    argv = [job.node, str(calculator), str(program), str(given), str(witness)]
+    with _clock(resource.RUSAGE_CHILDREN) as witnessed:
+        _run(argv, place, "the witness cannot be made")
+    with _clock(resource.RUSAGE_SELF) as proved:
+        proof = groth16py.prove_wtns(key, str(witness))
+    with _clock(resource.RUSAGE_SELF) as checked:
+        verified = verifier.verify(proof, list(instance.public))
+    record: dict[str, object] = {
+        "record": "proof",
+        "statement": job.statement,
+        "size": job.size,
+        "execute_s": None,
+        "witness_s": witnessed().wall_s,
+        "witness_cpu_s": witnessed().cpu_s,
+        "prove_s": proved().wall_s,
+        "prove_cpu_s": proved().cpu_s,
+        "verify_s": checked().wall_s,
+        "verify_cpu_s": checked().cpu_s,
+        "proof_bytes": len(proof),
+        "reported_proof_bytes": None,
+        "proof_sha256": hashlib.sha256(proof).hexdigest(),
+        "input_sha256": hashlib.sha256(instance.file).hexdigest(),
+        "cycles": None,
+        "cycle_kind": None,
+        "time_scope": "total",
+        "bytes_sent": None,
+        "bytes_received": None,
+        "peak_memory_bytes": _peak_bytes(),
+        "verified": bool(verified),
+    }
+    return record, proof
+
+
+def _make(job: Job, place: Path) -> None:
+    """Compile and set up in ``place``, and leave there what `prove` needs."""
+    import groth16py
+
+    source = place / "circuit.circom"
+    source.write_text(statements.circuit(job.statement, job.size), "utf-8")
+    modules = (job.packages / "node_modules").absolute()
+    # The compiler is WebAssembly and sees what lies below its working directory only.
+    below = Path(os.path.commonpath([modules, place.absolute()]))
+    options = ("--r1cs", "--wasm", "--O1", "-l", str(modules), "-o", str(place.absolute()))
+    argv = [job.node, str(modules / "circom2" / "cli.js"), str(source.absolute()), *options]
+    with _clock(resource.RUSAGE_CHILDREN) as compiled:
+        _run(argv, below, "the circuit cannot be compiled")
+    r1cs = place / "circuit.r1cs"
+    with _clock(resource.RUSAGE_SELF) as made:
+        key, verifying = groth16py.setup(str(r1cs))
+    key.save(str(place / _PROVING_KEY))
+    verifying.save(str(place / _VERIFYING_KEY))
+    for name in _FILES:
+        shutil.move(place / "circuit_js" / name, place / name)
+    shutil.rmtree(place / "circuit_js")
+    about = {
+        "compile_s": compiled().wall_s,
+        "setup_s": made().wall_s,
+        "constraints": constraints(r1cs.read_bytes()),
+        "r1cs_sha256": _digest(r1cs),
+        "key_sha256": _digest(place / _PROVING_KEY),
+        "files": {name: _digest(place / name) for name in (*_FILES, _VERIFYING_KEY)},
+    }
+    r1cs.unlink()
+    (place / _ABOUT).write_text(json.dumps(about), "utf-8")
+
+
+def constraints(r1cs: bytes) -> int:
+    """Return how many constraints an .r1cs file has, linear ones with the others.
+
+    Its format: 4 bytes "r1cs", version, number of sections; each section a type (u32), a length
+    (u64) and its bytes. The header, type 1, is the field's size (u32), the prime, then u32
+    counts of wires, public outputs, public inputs, private inputs, u64 labels, u32 constraints.
+    """
+    at = 12
+    while r1cs[:4] == b"r1cs" and at + 12 <= len(r1cs):
+        kind = int.from_bytes(r1cs[at : at + 4], "little")
+        length = int.from_bytes(r1cs[at + 4 : at + 12], "little")
+        header = r1cs[at + 12 : at + 12 + length]
+        if kind == 1:
+            field = int.from_bytes(header[:4], "little")
+            count = header[4 + field + 24 : 4 + field + 28]
+            if len(count) == 4:  # noqa: PLR2004 - a u32
+                return int.from_bytes(count, "little")
+            break
+        at += 12 + length
+    raise SitegenError("the compiler's .r1cs has no header", where="groth16")
+
+
+def _about(folder: Path) -> dict[str, object] | None:
+    """Return what is known of the key in ``folder``; None when it is not there or not whole."""
+    try:
+        about = json.loads((folder / _ABOUT).read_text("utf-8"))
+        files = {**about["files"], _PROVING_KEY: about["key_sha256"]}
+        whole = all(_digest(folder / name) == digest for name, digest in files.items())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return about if whole and {*_FILES, _VERIFYING_KEY} <= set(files) else None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _clock(who: int) -> Iterator[Callable[[], Timed]]:
+    """Time a block; what is yielded tells, after it, how long it took."""
+    used = resource.getrusage(who)
+    begin = time.perf_counter()
+    found: list[Timed] = []
+    yield lambda: found[0]
+    wall = time.perf_counter() - begin
+    now = resource.getrusage(who)
+    cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    found.append(Timed(wall, cpu))
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _run(argv: list[str], place: Path, problem: str) -> None:
+    try:
+        done = subprocess.run(argv, cwd=place, capture_output=True, timeout=_LIMIT_S, check=False)
+    except OSError as error:
+        raise SitegenError(f"{problem}: {error.strerror}", where=argv[0]) from error
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+        # Node prints its version last, and the error above it.
+        told = [line for line in said if "rror" in line] or said or [f"code {done.returncode}"]
+        raise SitegenError(f"{problem}: {told[0].strip()[:200]}", where="groth16")
+
+
+def _job(words: Sequence[str]) -> tuple[str, Job]:
+    parser = argparse.ArgumentParser(prog="groth16", allow_abbrev=False)
+    parser.add_argument("action", choices=("setup", "prove"))
+    parser.add_argument("--statement", required=True, choices=statements.STATEMENTS)
+    parser.add_argument("--size", type=int, required=True)
+    for folder in ("packages", "keys", "made"):
+        parser.add_argument(f"--{folder}", type=_place, required=True)
+    parser.add_argument("--node", default="node")
+    parser.add_argument("--proofs", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true")
+    given = vars(parser.parse_args(words))
+    return given.pop("action"), Job(**given)
+
+
+def _place(word: str) -> Path:
+    return Path(word).absolute()  # programs are run in other folders
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what the command line says; returns the exit code."""
+    action, job = _job(sys.argv[1:] if words is None else words)
+    try:
+        if action == "setup":
+            set_up(job)
+        else:
+            for record in prove(job):
+                sys.stdout.write(json.dumps(record) + "\n")
+                sys.stdout.flush()
+    except SitegenError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except Exception as error:  # noqa: BLE001 - the library's own are plain exceptions
+        sys.stderr.write(f"groth16: {type(error).__name__}: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

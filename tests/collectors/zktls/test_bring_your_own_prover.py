@@ -1,0 +1,62 @@
+"""The examples of docs/bring-your-own-prover.md do what the page says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from collectors.zktls import contract
+
+PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-own-prover.md").read_text("utf-8")
+SH = shutil.which("sh") or "sh"
+
+
+def block(language: str, start: str) -> str:
+    [found] = [
+        code
+        for code in re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+        if code.startswith(start)
+    ]
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "proofs"),
+    [
+        ([sys.executable, "-c"], block("python", "import"), 5),
+        pytest.param(
+            [SH, "-c"],
+            block("sh", "set -e"),
+            3,
+            marks=pytest.mark.skipif(
+                sys.platform != "linux" or not shutil.which("sha256sum"),
+                reason="needs GNU date and sha256sum",
+            ),
+        ),
+    ],
+)
+def test_an_example_keeps_to_the_contract(argv: list[str], code: str, proofs: int) -> None:
+    assert len(code.splitlines()) <= 18
+    done = subprocess.run([*argv, code], capture_output=True, check=True, timeout=60)
+    session = contract.read(done.stdout)
+    contract.require_controls(session)
+    metrics = {row.metric for row in contract.measurements(session, "command")}
+    assert {"zktls.prove_time", "zktls.verify_time", "zktls.hash_speed"} <= metrics
+    assert len(session.measured) == proofs
+    assert not done.stderr
+
+
+def test_the_page_names_every_field_and_no_other() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)\|$", PAGE, re.MULTILINE))
+    for record, kinds in contract.FIELDS.items():
+        named = set(re.findall(r"`(\w+)`", rows[record]))
+        assert named == set(kinds)
+        must = set(re.findall(r"`(\w+)`", rows[record].split("|")[0])) - {"prove_s", "online_s"}
+        assert must == set(contract.required(record))
+    for kind in contract.CONTROLS:
+        assert f"| `{kind}` |" in PAGE
