@@ -157,7 +157,7 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
 def _background(benchmark: str, cells: Sequence[Cell]) -> tuple[str, ...]:
     """Return what titles leave out: the same parameters once, with all workloads that have them."""
     by_text: dict[str, list[str]] = {}
-    for workload, pairs in sorted(words.background(benchmark, cells).items()):
+    for workload, pairs in sorted(words.background(benchmark, (c.series for c in cells)).items()):
         if told := words.params(pairs):
             by_text.setdefault(told, []).append(workload)
     return tuple(f"{words.enumerate_words(names)}: {told}" for told, names in by_text.items())
@@ -214,7 +214,7 @@ def _figures(
             continue
         by_series.setdefault(cell.series, {})[cell.environment] = cell
     ordered = sorted(by_series, key=lambda s: (s.metric, s.statistic, words.natural(s)))
-    known = words.background(cells[0].series.benchmark, cells) if cells else {}
+    known = words.background(cells[0].series.benchmark, by_series) if cells else {}
     rows = []
     for series in ordered[:_MAX_FIGURES]:
         found = by_series[series]

@@ -80,7 +80,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
         key = (comparison.side.environment, comparison.baseline.environment, comparison.against)
         groups.setdefault(key, []).append(comparison)
     order = {label: index for index, label in enumerate(analysis.config.environments)}
-    known = words.background(benchmark, analysis.of(benchmark))
+    known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     found = []
     for (label, base, against), comparisons in groups.items():
         declared = analysis.config.environment(label)

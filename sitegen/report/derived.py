@@ -371,7 +371,7 @@ def _ratio_cell(ratio: NominalRatio | None) -> TableCell:
 
 def _unit_costs(analysis: Analysis, costs: Sequence[UnitCost]) -> Section:
     benchmark = costs[0].cell.series.benchmark
-    known = words.background(benchmark, analysis.of(benchmark))
+    known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     rows = []
     for cost in costs:
         declared = analysis.config.environment(cost.cell.environment)

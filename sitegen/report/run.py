@@ -17,7 +17,7 @@ from sitegen.caveats import Caveat
 from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
 from sitegen.compare import Analysis, Series
 from sitegen.families import family
-from sitegen.metrics import Metric
+from sitegen.metrics import Better, Metric, Scale
 from sitegen.model import Fact, Measurement, Provenance, Run, Sample, Status, StepRecord
 from sitegen.quantity import DisplayUnit, significant
 from sitegen.report import words
@@ -180,7 +180,10 @@ def page(  # noqa: PLR0913 - what a run's page is made of
 
 
 def result_rows(run: Run, analysis: Analysis) -> list[ResultRow]:
-    """Return one row a series of the run, the main statistics only, in the order measured."""
+    """Return one row a series of the run, the main statistics only: headline metrics first.
+
+    Then those of which more or less is better, then the rest, each as measured.
+    """
     groups: dict[tuple[str, str, str, tuple[tuple[str, str], ...]], list[Measurement]] = {}
     # A tool's mean of its own samples beside its value is a second opinion: downloads have it.
     plain = {(m.metric, m.workload, m.params) for m in run.measurements if m.statistic == "value"}
@@ -191,23 +194,35 @@ def result_rows(run: Run, analysis: Analysis) -> list[ResultRow]:
             groups.setdefault((row.metric, row.workload, row.statistic, row.params), []).append(row)
     metrics: dict[str, Metric] = {}
     found: list[tuple[Series, ResultRow]] = []
+    known = words.background(
+        run.benchmark, (Series(run.benchmark, w, m, s, p) for m, w, s, p in groups)
+    )
     for (metric_id, workload, statistic, params), rows in groups.items():
         metric = metrics.get(metric_id)
         if metric is None:
             metric = metrics[metric_id] = analysis.metric(metric_id)
         series = Series(run.benchmark, workload, metric_id, statistic, params)
-        found.append((series, _result(series, metric, rows)))
-    order = {metric_id: rank for rank, metric_id in enumerate(metrics)}
+        found.append((series, _result(series, words.short(series, known), metric, rows)))
+    order = {metric_id: rank for rank, metric_id in enumerate(_ordered(run.benchmark, metrics))}
     found.sort(key=lambda pair: (order[pair[0].metric], words.natural(pair[0]), pair[0].statistic))
     return [row for _, row in found]
 
 
-def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRow:
+def _ordered(benchmark: str, metrics: Mapping[str, Metric]) -> list[str]:
+    leading = [headline.metric for headline in family(benchmark).headlines]
+    directed = [name for name, metric in metrics.items() if metric.better != Better.NONE]
+    counts = [name for name in directed if metrics[name].scale != Scale.RATIO]
+    first = [name for name in directed if name not in counts]
+    ranked = dict.fromkeys([*leading, *first, *counts, *metrics])
+    return [name for name in ranked if name in metrics]
+
+
+def _result(series: Series, title: str, metric: Metric, rows: list[Measurement]) -> ResultRow:
     first = rows[0]
     if len(rows) == 1 and first.status == Status.OK and first.value is not None:
         unit = metric.unit_for((first.value,))
         return ResultRow(
-            words.series(series), metric.id, metric.title, _unit_line(series, unit),
+            title, metric.id, metric.title, _unit_line(series, unit),
             words.arrow(metric), (), 1.0, None, 1, _text(first.value, rows, unit), "", "", "", "",
         )  # fmt: skip
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
@@ -225,7 +240,7 @@ def _result(series: Series, metric: Metric, rows: list[Measurement]) -> ResultRo
     low, high = (min(values), max(values)) if several else (0.0, 0.0)
     factor, fixed = unit.factor, unit.fixed
     return ResultRow(
-        words.series(series), metric.id, metric.title, _unit_line(series, unit),
+        title, metric.id, metric.title, _unit_line(series, unit),
         words.arrow(metric),
         dots=tuple(
             [

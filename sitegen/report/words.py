@@ -110,20 +110,18 @@ def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     return words[0].upper() + words[1:] if words[0].islower() else words
 
 
-def background(benchmark: str, cells: Iterable[Cell]) -> dict[str, Params]:
+def background(benchmark: str, found: Iterable[Series]) -> dict[str, Params]:
     """Return the parameters that titles leave out, by workload: those that all of it share."""
     keys = family(benchmark).background
     seen: dict[str, dict[str, set[str]]] = {}
-    for cell in cells:
-        have = dict(cell.series.params)
-        found = seen.setdefault(cell.series.workload, {})
-        for key in keys & have.keys():
-            found.setdefault(key, set()).add(have[key])
+    for each in found:
+        values = seen.setdefault(each.workload, {})
+        for key, value in each.params:
+            if key in keys:
+                values.setdefault(key, set()).add(value)
     return {
-        workload: tuple(
-            sorted((key, next(iter(values))) for key, values in found.items() if len(values) == 1)
-        )
-        for workload, found in seen.items()
+        workload: tuple(sorted((k, next(iter(v))) for k, v in values.items() if len(v) == 1))
+        for workload, values in seen.items()
     }
 
 
