@@ -76,10 +76,14 @@ class Refused(SitegenError):  # noqa: N818 - the run is refused; said so it read
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Why a benchmark cannot run here, and the command that would change that."""
+    """Why a benchmark cannot run here, and the command that would change that.
+
+    ``unless`` names a setting that does without: then the benchmark runs all the same.
+    """
 
     what: str
     install: str = ""
+    unless: str = ""
 
     def __str__(self) -> str:
         """Return both in words."""
@@ -145,10 +149,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What `parse` found in a RawOutput."""
+    """What `parse` found in a RawOutput.
+
+    ``parameters`` are settings that only the output tells (the version of a server, the digest
+    of a program): where all steps agree they are the run's, else each workload's own.
+    """
 
     measurements: tuple[Measurement, ...]
     samples: tuple[Sample, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,6 +146,7 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         definitions=plan.definitions,
         parameters=(
             *(replace(p, value=redact(p.value)) for p in plan.parameters),
+            *record.told(plan.parameters),
             Parameter("preset", request.preset, Comparability.MUST_MATCH),
             Parameter("repetitions", str(whole), Comparability.IGNORED),
         ),
@@ -168,6 +169,21 @@ class _Record:
         self.samples: list[Sample] = []
         self.steps: list[StepRecord] = []
         self.raw: dict[str, bytes] = {}
+        self.said: dict[str, dict[str, set[Parameter]]] = {}
+
+    def told(self, planned: Sequence[Parameter]) -> list[Parameter]:
+        """Return the parameters that outputs told, less those that the plan knew."""
+        found = []
+        for name, by_workload in sorted(self.said.items()):
+            everywhere = set.union(*by_workload.values())
+            groups = {name: everywhere}
+            if len(everywhere) > 1:
+                groups = {f"{name}.{workload}": own for workload, own in by_workload.items()}
+            for key, values in groups.items():
+                text = ", ".join(sorted({value.value for value in values}))
+                found.append(replace(min(values, key=str), name=key, value=self.redact(text)))
+        known = {parameter.name for parameter in planned}
+        return [parameter for parameter in found if parameter.name not in known]
 
     def redact(self, text: str) -> str:
         """Return a text as it may be written: redacted, and nothing but Unicode."""
@@ -197,7 +213,11 @@ class _Record:
         samples: tuple[Sample, ...] = ()
         try:
             with blamed("parse"):
-                rows, samples, problem = _usable(self.collector.parse(step, raw))
+                reading = self.collector.parse(step, raw)
+                rows, samples, problem = _usable(reading)
+                for parameter in reading.parameters:
+                    by_workload = self.said.setdefault(parameter.name, {})
+                    by_workload.setdefault(step.workload, set()).add(parameter)
         except Refused:
             raise
         except SitegenError as error:

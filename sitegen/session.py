@@ -27,7 +27,7 @@ from sitegen.collect import (
 )
 from sitegen.errors import SitegenError
 from sitegen.execute import Progress, execute, scratch
-from sitegen.model import Status, check_label
+from sitegen.model import Status, ToolIdentity, check_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,11 @@ def _one(  # noqa: PLR0913 - the parts of a session
 ) -> Outcome:
     benchmark = collector.BENCHMARK
     tool = detect(collector, host)
-    if isinstance(tool, Missing):
-        return Outcome(benchmark, skipped=f"missing: {tool}")
     settings = order.settings.get(benchmark, {})
+    if isinstance(tool, Missing):
+        if tool.unless not in settings:
+            return Outcome(benchmark, skipped=f"missing: {tool}")
+        tool = ToolIdentity(f"own {tool.unless}", "")
     with scratch(settings, workdir) as folder:
         request = Request(
             preset=order.preset,

@@ -20,6 +20,7 @@ from sitegen.collect import (
     Plan,
     RawOutput,
     Reading,
+    Refused,
     Request,
     Step,
     check_settings,
@@ -48,7 +49,10 @@ FOUR = {"a": "echo 1", "b": "echo 2", "c": "echo 3", "d": "echo 4"}
 
 @dataclass
 class Shell:
-    """A collector whose steps are shell programs that print one number each."""
+    """A collector whose steps are shell programs that print one number each.
+
+    A second word is told as a parameter; the word ``cheat`` is what no run survives.
+    """
 
     programs: Mapping[str, str]
     before: Mapping[str, str] = field(default_factory=dict)
@@ -82,15 +86,20 @@ class Shell:
         return host.run(step.argv, timeout_s=step.timeout_s)
 
     def parse(self, step: Step, raw: RawOutput) -> Reading:
+        number, _, told = raw.stdout.decode("utf-8", "replace").strip().partition(":")
+        if told == "cheat":
+            raise Refused("a wrong proof was accepted", where=step.name)
         try:
-            value = float(raw.stdout)
+            value = float(number)
         except ValueError:
             raise SitegenError(f"{raw.stdout!r} is no number", where=step.name) from None
-        return Reading((step.expects[0]._replace(value=value),))
+        parameters = (Parameter("server", told, Comparability.MUST_MATCH),) if told else ()
+        return Reading((step.expects[0]._replace(value=value),), (), parameters)
 
 
 def request(repetitions: int = 1, settings: Mapping[str, str] | None = None) -> Request:
-    return Request("standard", repetitions, settings or {}, 2, Path("/nowhere"), Path("/nowhere/cache"), 1 << 30)
+    place = Path("/nowhere")
+    return Request("standard", repetitions, settings or {}, 2, place, place / "cache", 1 << 30)
 
 
 def collect(  # noqa: PLR0913 - what a test may choose
@@ -233,6 +242,23 @@ def test_a_program_that_cannot_be_started_is_a_failed_step(tmp_path: Path) -> No
     found = whole(Absent({"a": "echo 1"}))
     assert [m.status for m in found.run.measurements] == [Status.FAILED]
     assert b"cannot be started: No such file" in found.raw["a-0.err"]
+
+
+@pytest.mark.parametrize("programs", [{"a": "echo 1:cheat"}, {"a": "echo 1", "b": "echo 2:cheat"}])
+def test_what_makes_every_number_worthless_drops_the_whole_run(programs: dict[str, str]) -> None:
+    with pytest.raises(Refused, match="a wrong proof was accepted"):
+        collect(Shell(programs), 2)
+
+
+def test_what_only_the_outputs_tell_is_a_parameter_of_the_run() -> None:
+    told = whole(Shell({"a": "echo 1:v7", "b": "echo 2:v7"}), 2).run.parameters
+    assert Parameter("server", "v7", Comparability.MUST_MATCH) in told
+
+
+def test_what_the_outputs_do_not_agree_on_is_told_for_each_workload() -> None:
+    told = whole(Shell({"a": "echo 1:v7", "b": "echo 2:v8", "c": "echo 3"})).run.parameters
+    found = {p.name: p.value for p in told if p.name.startswith("server")}
+    assert found == {"server.a": "v7", "server.b": "v8"}
 
 
 def test_a_preparation_that_fails_ends_the_run_with_what_it_said() -> None:

@@ -84,6 +84,34 @@ def test_a_missing_tool_is_a_skip_with_the_line_that_installs_it(
     assert len(rounds.runs()) == 1
 
 
+def test_a_missing_tool_is_none_where_a_setting_does_without_it(
+    rounds: Round, install: Install
+) -> None:
+    source = SHELL_COLLECTOR.replace(
+        '"apt-get install {tool}")', '"apt-get install {tool}", unless="program")'
+    ).replace("(tool.path, ", '("sh", ')
+    install("absent", tool="no-such-tool", source=source)
+    [skipped] = rounds(Order("here", only=("absent",)))
+    assert skipped.skipped.startswith("missing: no-such-tool")
+    [run] = rounds(Order("here", only=("absent",), settings={"absent": {"program": "echo 3"}}))
+    assert run.run_id
+
+
+def test_what_a_plan_leaves_out_is_said(rounds: Round, install: Install) -> None:
+    source = (
+        SHELL_COLLECTOR.replace(
+            "), about_s=1)", '), (Parameter(LEFT_OUT, "the rest: apt install rest"),), about_s=1)'
+        )
+        .replace(
+            "from sitegen.collect import Missing", "from sitegen.collect import LEFT_OUT, Missing"
+        )
+        .replace("import Measurement", "import Measurement, Parameter")
+    )
+    install("partly", source=source)
+    rounds(Order("here", only=("partly",)))
+    assert "partly: left out: the rest: apt install rest" in rounds.said
+
+
 def test_failed_repetitions_are_counted_and_archived(rounds: Round) -> None:
     settings = {"shell": {"program": "exit 1"}}
     [outcome] = rounds(replace(ORDER, repeat=1, settings=settings))

@@ -61,13 +61,13 @@ def detect(host: Host) -> ToolIdentity | Missing:
     """Return Node.js, which the provers run in; they are installed when they are needed."""
     node = host.find("node")
     if node is None:
-        return Missing("Node.js", "apt install nodejs npm")
+        return Missing("Node.js", "apt install nodejs npm", unless="command")
     said = host.run([node, "--version"], timeout_s=20).stdout.decode("utf-8", "replace").strip()
     match = re.fullmatch(r"v(\d{1,4})\.[\w.+-]{1,40}", said)
     if match is None or int(match[1]) < _OLDEST_NODE:
-        return Missing(f"Node.js {_OLDEST_NODE} or newer")
+        return Missing(f"Node.js {_OLDEST_NODE} or newer", unless="command")
     if host.find("npm") is None:
-        return Missing("npm", "apt install npm")
+        return Missing("npm", "apt install npm", unless="command")
     return host.identify("node", node, said.removeprefix("v"))
 
 
@@ -143,6 +143,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if step.workload != _OWN:
         _check_embedded(step, session)
     found = contract.reading(session, step.workload)
+    found = dataclasses.replace(found, parameters=contract.parameters(session))
     if step.workload == _OWN:
         return found
     rows = found.measurements

@@ -507,13 +507,13 @@ class Bare(Host):
 
 def test_node_and_npm_are_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     on_path(monkeypatch, tmp_path / "none")
-    assert zktls.detect(Bare()) == Missing("Node.js", "apt install nodejs npm")
+    assert zktls.detect(Bare()) == Missing("Node.js", "apt install nodejs npm", "command")
     on_path(monkeypatch, tmp_path / "old", node="echo v16.20.0", npm="")
-    assert zktls.detect(Bare()) == Missing("Node.js 18 or newer")
+    assert zktls.detect(Bare()) == Missing("Node.js 18 or newer", unless="command")
     on_path(monkeypatch, tmp_path / "odd", node="echo what", npm="")
     assert isinstance(zktls.detect(Bare()), Missing)
     on_path(monkeypatch, tmp_path / "alone", node="echo v20.20.2")
-    assert zktls.detect(Bare()) == Missing("npm", "apt install npm")
+    assert zktls.detect(Bare()) == Missing("npm", "apt install npm", "command")
     on_path(monkeypatch, tmp_path / "both", node="echo v20.20.2", npm="")
     found = zktls.detect(Bare())
     assert isinstance(found, ToolIdentity)

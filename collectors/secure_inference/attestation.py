@@ -1,0 +1,118 @@
+"""Verifying attestation evidence, and that the verifier refuses what it must.
+
+The verifier is dcap-qvl: certificate chains, revocation lists, TCB information and the
+signatures of the quote, offline and at a given time. What binds a quote to a TLS connection
+is here: the first 32 bytes of its report data are the SHA-256 of the endpoint's public key.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from collectors.secure_inference import certificate, evidence, timings
+from collectors.secure_inference.evidence import Evidence
+from sitegen.errors import SitegenError
+
+DIGEST_BYTES = 32
+CONTROLS = ("flipped-report-data-bit", "wrong-root")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the verifier says of a quote whose signatures are right."""
+
+    status: str
+    advisories: tuple[str, ...] = ()
+
+
+def verify(given: Evidence) -> Verdict:
+    """Verify evidence; raises SitegenError with the verifier's reason when it is refused."""
+    import dcap_qvl
+
+    try:
+        collateral = dcap_qvl.QuoteCollateralV3.from_json(given.collateral)
+        if given.root:
+            found = dcap_qvl.verify_with_root_ca(given.quote, collateral, given.root, given.at)
+        else:
+            found = dcap_qvl.verify(given.quote, collateral, given.at)
+    except (ValueError, OverflowError) as error:
+        raise SitegenError(
+            f"the quote is refused: {str(error)[:200]}",
+            where="attestation",
+            fix="give a quote with the collateral, and the time, that it was valid at",
+        ) from error
+    return Verdict(found.status, tuple(found.advisory_ids))
+
+
+def parse(given: Evidence) -> str:
+    """Parse a quote without verifying it and return its kind; raises SitegenError."""
+    import dcap_qvl
+
+    try:
+        return str(dcap_qvl.parse_quote(given.quote).quote_type())
+    except ValueError as error:
+        raise SitegenError(
+            f"the quote cannot be parsed: {str(error)[:200]}", where="attestation"
+        ) from error
+
+
+def refused(given: Evidence) -> bool:
+    """Return whether the verifier refuses evidence."""
+    try:
+        verify(given)
+    except SitegenError:
+        return True
+    return False
+
+
+def controls(given: Evidence) -> dict[str, Evidence]:
+    """Return what every verifier must refuse, by name: one bit flipped, and another root."""
+    place = evidence.REPORT_DATA_AT
+    flipped = bytearray(given.quote)
+    flipped[place] ^= 1
+    other = evidence.construct(bytes(evidence.REPORT_DATA_BYTES), datetime.now(UTC))
+    changed = (replace(given, quote=bytes(flipped)), replace(given, root=other.root))
+    return dict(zip(CONTROLS, changed, strict=True))
+
+
+def report_data(key_digest: bytes, nonce: bytes = b"") -> bytes:
+    """Return the 64 bytes that bind a quote to a TLS key: its SHA-256, then a nonce."""
+    return (key_digest + nonce).ljust(evidence.REPORT_DATA_BYTES, b"\0")
+
+
+def bound(given: Evidence, certificate_der: bytes) -> bool:
+    """Return whether a quote names the public key of the certificate that the peer showed."""
+    return given.report_data[:DIGEST_BYTES] == certificate.key_digest(certificate_der)
+
+
+def measure(given: Evidence, rounds: int) -> str:
+    """Time the verification ``rounds`` times, and return the command's output.
+
+    The negative controls run once, untimed. Raises SitegenError when the evidence itself is
+    refused.
+    """
+    verdict = verify(given)  # also the warm-up
+    kind = parse(given)
+    lines = [
+        timings.start(
+            "verify",
+            quote=kind,
+            quote_bytes=len(given.quote),
+            status=verdict.status,
+            advisories=len(verdict.advisories),
+            root="constructed" if given.root else "the verifier's own",
+        )
+    ]
+    for name, each in controls(given).items():
+        lines.append(timings.check(name, refused=refused(each)))
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        parse(given)
+        parsed = time.perf_counter()
+        verify(given)
+        ended = time.perf_counter()
+        lines.append(timings.value("attestation_time", parsed - begun, part="parse"))
+        lines.append(timings.value("attestation_time", ended - parsed, part="verify"))
+    return timings.whole(lines)

@@ -1,0 +1,354 @@
+"""Attestation evidence: read from a folder, or constructed under a root of our own.
+
+Constructed evidence has the form of a TDX quote, version 4, with its collateral (Intel's TDX
+DCAP quoting library API, appendix A.3; the PCK certificate profile; API version 4 of the
+provisioning service). A verifier parses it and checks every signature as it would a real one.
+It proves nothing: it is there to time the verification.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from collectors.secure_inference.certificate import key_usage
+from sitegen.errors import SitegenError
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+QUOTE, COLLATERAL, TIME, ROOT = "quote.bin", "collateral.json", "time.txt", "root.der"
+LABEL = "constructed evidence under a test root: times verification, proves nothing"
+#: Where report_data lies in a TDX quote of version 4: header 48 B, then 520 B of the TD report.
+REPORT_DATA_AT, REPORT_DATA_BYTES = 48 + 520, 64
+
+_MOST_BYTES = 4 << 20
+_BODY_BYTES, _QE_BYTES = 584, 384
+_ECDSA_P256, _TDX = 2, 0x81
+_QE_CERTIFICATION, _PCK_CHAIN = 6, 5
+_SGX = "1.2.840.113741.1.13.1"
+_FMSPC, _PCEID = bytes.fromhex("00ff00000000"), bytes(2)
+_SVN, _PCE_SVN, _QE_SVN, _MODULE_SVN = 3, 11, 4, 3
+_QE_PRODUCT, _QE_SIGNER = 2, hashlib.sha256(b"sitegen constructed quoting enclave").digest()
+_QE_ATTRIBUTES = bytes.fromhex("11000000000000000000000000000000")
+#: Intel's vendor id in the header; verifiers refuse a quoting enclave of another vendor.
+_QE_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A quote with what is needed to verify it offline.
+
+    ``at`` is the time, in seconds since 1970, that the collateral is judged at. ``root`` is the
+    DER of the root that it is under; empty means the root that the verifier itself knows.
+    """
+
+    quote: bytes
+    collateral: str
+    at: int
+    root: bytes = b""
+
+    @property
+    def report_data(self) -> bytes:
+        """Return the 64 bytes that the quote carries for its user; TDX quotes, version 4."""
+        return self.quote[REPORT_DATA_AT : REPORT_DATA_AT + REPORT_DATA_BYTES]
+
+    def write(self, folder: Path) -> None:
+        """Write the files that `read` reads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / QUOTE).write_bytes(self.quote)
+        (folder / COLLATERAL).write_text(self.collateral, "utf-8")
+        (folder / TIME).write_text(f"{self.at}\n", "utf-8")
+        if self.root:
+            (folder / ROOT).write_bytes(self.root)
+
+
+def read(folder: Path) -> Evidence:
+    """Read quote.bin, collateral.json, time.txt and, where there is one, root.der.
+
+    Raises SitegenError for a file that is missing, too large, or not what its name says.
+    """
+    quote = _bytes(folder / QUOTE)
+    if len(quote) < REPORT_DATA_AT + REPORT_DATA_BYTES:
+        raise SitegenError(f"a quote of {len(quote)} bytes is too short", where=QUOTE)
+    try:
+        collateral = _bytes(folder / COLLATERAL).decode("utf-8")
+        words = _bytes(folder / TIME).decode("ascii").split()
+        if len(words) != 1 or not words[0].isdecimal() or len(words[0]) > 11:  # noqa: PLR2004 - up to the year 5138
+            raise ValueError  # noqa: TRY301 - told once, below
+    except ValueError as error:
+        raise SitegenError(
+            "is not text of the form expected",
+            where=f"{COLLATERAL} or {TIME}",
+            fix=f"{TIME} holds one whole number, seconds since 1970",
+        ) from error
+    root = _bytes(folder / ROOT) if (folder / ROOT).exists() else b""
+    return Evidence(quote, collateral, int(words[0]), root)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise SitegenError(
+            f"cannot be read: {error.strerror}",
+            where=path.name,
+            fix=f"the evidence folder holds {QUOTE}, {COLLATERAL} and {TIME}",
+        ) from error
+    if len(data) > _MOST_BYTES:
+        raise SitegenError(f"is larger than {_MOST_BYTES} bytes", where=path.name)
+    return data
+
+
+def construct(report_data: bytes, now: datetime) -> Evidence:
+    """Return constructed evidence for 64 bytes of report data, valid for 30 days around now.
+
+    Every key in it is new and is forgotten when this returns.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    if len(report_data) != REPORT_DATA_BYTES:
+        raise SitegenError(f"report data is {len(report_data)} bytes, not {REPORT_DATA_BYTES}")
+    root_key, ca_key, pck_key, tcb_key, attestation_key = (
+        ec.generate_private_key(ec.SECP256R1()) for _ in range(5)
+    )
+    root = _certificate("Root CA", root_key, "Root CA", root_key, now, authority=True)
+    ca = _certificate("PCK CA", ca_key, "Root CA", root_key, now, authority=True)
+    pck = _certificate("PCK", pck_key, "PCK CA", ca_key, now, extension=_sgx_extension())
+    signer = _certificate("TCB Signing", tcb_key, "Root CA", root_key, now)
+    chain = _pem(pck, ca, root)
+    issued = {"issueDate": _moment(now - timedelta(days=1))}
+    issued["nextUpdate"] = _moment(now + timedelta(days=29))
+    tcb_info = json.dumps(_tcb_info(issued), separators=(",", ":"))
+    identity = json.dumps(_qe_identity(issued), separators=(",", ":"))
+    collateral = {
+        "pck_crl_issuer_chain": _pem(ca, root),
+        "root_ca_crl": _revoked("Root CA", root_key, now).hex(),
+        "pck_crl": _revoked("PCK CA", ca_key, now).hex(),
+        "tcb_info_issuer_chain": _pem(signer, root),
+        "tcb_info": tcb_info,
+        "tcb_info_signature": _sign(tcb_key, tcb_info.encode()).hex(),
+        "qe_identity_issuer_chain": _pem(signer, root),
+        "qe_identity": identity,
+        "qe_identity_signature": _sign(tcb_key, identity.encode()).hex(),
+    }
+    quote = _quote(report_data, attestation_key, pck_key, chain)
+    return Evidence(
+        quote,
+        json.dumps(collateral),
+        int(now.timestamp()),
+        root.public_bytes(Encoding.DER),
+    )
+
+
+def _quote(
+    report_data: bytes,
+    attestation_key: ec.EllipticCurvePrivateKey,
+    pck_key: ec.EllipticCurvePrivateKey,
+    chain: str,
+) -> bytes:
+    header = struct.pack("<HHIHH", 4, _ECDSA_P256, _TDX, 0, 0) + _QE_VENDOR + bytes(20)
+    zero, measured = bytes(48), hashlib.sha384(LABEL.encode()).digest()
+    body = bytes([_MODULE_SVN, 0, _SVN]) + bytes(13)
+    body += measured + zero + bytes(8)  # MRSEAM, its signer, its attributes
+    body += bytes.fromhex("0000001000000000e702060000000000")  # TD attributes, XFAM
+    body += measured + zero * 7 + report_data  # MRTD, three owners, four RTMRs
+    public = _point(attestation_key)
+    said = b"sitegen constructed evidence    "
+    enclave = bytes([_SVN] * 16) + bytes(4 + 28) + _QE_ATTRIBUTES
+    enclave += hashlib.sha256(said).digest() + bytes(32) + _QE_SIGNER + bytes(96)
+    enclave += struct.pack("<HH", _QE_PRODUCT, _QE_SVN) + bytes(60)
+    # The quoting enclave vouches for the attestation key in its own report data.
+    enclave += hashlib.sha256(public + said).digest() + bytes(32)
+    if (len(body), len(enclave)) != (_BODY_BYTES, _QE_BYTES):
+        raise SitegenError(f"a report of {len(body)} and {len(enclave)} bytes", where="evidence")
+    certified = enclave + _sign(pck_key, enclave) + struct.pack("<H", len(said)) + said
+    certified += struct.pack("<HI", _PCK_CHAIN, len(chain)) + chain.encode()
+    signed = _sign(attestation_key, header + body) + public
+    signed += struct.pack("<HI", _QE_CERTIFICATION, len(certified)) + certified
+    return header + body + struct.pack("<I", len(signed)) + signed
+
+
+def _tcb_info(issued: dict[str, str]) -> dict[str, object]:
+    level = {
+        "tcb": {
+            "sgxtcbcomponents": [{"svn": _SVN}] * 16,
+            "pcesvn": _PCE_SVN,
+            "tdxtcbcomponents": [{"svn": _MODULE_SVN}, {"svn": 0}, {"svn": _SVN}]
+            + [{"svn": 0}] * 13,
+        },
+        "tcbDate": issued["issueDate"],
+        "tcbStatus": "UpToDate",
+    }
+    module = {"mrsigner": "00" * 48, "attributes": "00" * 8, "attributesMask": "FF" * 8}
+    return {
+        "id": "TDX",
+        "version": 3,
+        **issued,
+        "fmspc": _FMSPC.hex().upper(),
+        "pceId": _PCEID.hex(),
+        "tcbType": 0,
+        "tcbEvaluationDataNumber": 1,
+        "tdxModule": module,
+        "tdxModuleIdentities": [],
+        "tcbLevels": [level],
+    }
+
+
+def _qe_identity(issued: dict[str, str]) -> dict[str, object]:
+    return {
+        "id": "TD_QE",
+        "version": 2,
+        **issued,
+        "tcbEvaluationDataNumber": 1,
+        "miscselect": "00" * 4,
+        "miscselectMask": "FF" * 4,
+        "attributes": _QE_ATTRIBUTES.hex(),
+        "attributesMask": "FB" + "FF" * 7 + "00" * 8,
+        "mrsigner": _QE_SIGNER.hex().upper(),
+        "isvprodid": _QE_PRODUCT,
+        "tcbLevels": [
+            {
+                "tcb": {"isvsvn": _QE_SVN},
+                "tcbDate": issued["issueDate"],
+                "tcbStatus": "UpToDate",
+            }
+        ],
+    }
+
+
+def _sgx_extension() -> bytes:
+    """Return the extension of a PCK certificate that says which platform and TCB it is for."""
+
+    def entry(place: str, value: bytes) -> bytes:
+        return _der(0x30, _oid(f"{_SGX}{place}") + value)
+
+    def number(value: int) -> bytes:
+        return _der(0x02, bytes([value]))
+
+    levels = [entry(f".2.{index}", number(_SVN)) for index in range(1, 17)]
+    levels.append(entry(".2.17", number(_PCE_SVN)))
+    levels.append(entry(".2.18", _der(0x04, bytes([_SVN] * 16))))
+    # Dynamic platform, cached keys, simultaneous multithreading: as on ordinary servers.
+    options = [entry(f".7.{index}", _der(0x01, b"\xff")) for index in range(1, 4)]
+    return _der(
+        0x30,
+        entry(".1", _der(0x04, bytes(16)))
+        + entry(".2", _der(0x30, b"".join(levels)))
+        + entry(".3", _der(0x04, _PCEID))
+        + entry(".4", _der(0x04, _FMSPC))
+        + entry(".5", _der(0x0A, b"\x01"))
+        + entry(".6", _der(0x04, bytes(16)))
+        + entry(".7", _der(0x30, b"".join(options))),
+    )
+
+
+def _der(tag: int, value: bytes) -> bytes:
+    size = len(value)
+    if size < 0x80:  # noqa: PLR2004 - the short form of a length
+        return bytes([tag, size]) + value
+    digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(digits)]) + digits + value
+
+
+def _oid(dotted: str) -> bytes:
+    first, second, *rest = map(int, dotted.split("."))
+    data = bytes([first * 40 + second])
+    for number in rest:
+        septets = [number >> shift & 0x7F for shift in range(0, max(number.bit_length(), 1), 7)]
+        data += bytes([*(0x80 | septet for septet in reversed(septets[1:])), septets[0]])
+    return _der(0x06, data)
+
+
+def _name(name: str) -> x509.Name:
+    from cryptography import x509
+
+    common = x509.NameAttribute(x509.NameOID.COMMON_NAME, f"sitegen test {name}, proves nothing")
+    return x509.Name([common])
+
+
+def _certificate(  # noqa: PLR0913 - a certificate's fields
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    *,
+    authority: bool = False,
+    extension: bytes = b"",
+) -> x509.Certificate:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+        .add_extension(key_usage(authority=authority), critical=True)
+    )
+    if extension:
+        sgx = x509.UnrecognizedExtension(x509.ObjectIdentifier(_SGX), extension)
+        builder = builder.add_extension(sgx, critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _revoked(issuer: str, key: ec.EllipticCurvePrivateKey, now: datetime) -> bytes:
+    """Return the DER of an empty revocation list."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(_name(issuer))
+        .last_update(now - timedelta(days=1))
+        .next_update(now + timedelta(days=29))
+        .add_extension(x509.CRLNumber(1), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+        )
+    )
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _pem(*certificates: x509.Certificate) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return "".join(c.public_bytes(Encoding.PEM).decode() for c in certificates)
+
+
+def _sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+    """Return an ECDSA signature as 32 bytes of r and 32 of s."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _point(key: ec.EllipticCurvePrivateKey) -> bytes:
+    numbers = key.public_key().public_numbers()
+    return numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,119 @@
+"""Asking the kernel for a quote: configfs-tsm (Linux 6.7 and later).
+
+A report is a directory below ``/sys/kernel/config/tsm/report``: 64 bytes written to its
+``inblob`` come back signed in ``outblob``. ``generation`` counts the writes, so that a report
+which somebody else wrote to meanwhile is told (Documentation/ABI/testing/configfs-tsm-report).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.secure_inference import evidence, timings
+from sitegen.errors import SitegenError
+
+REPORTS = "sys/kernel/config/tsm/report"
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A report of the machine's own TEE, and how long it took."""
+
+    provider: str  # tdx_guest, sev_guest or arm_cca_guest
+    data: bytes
+    duration_s: float
+
+
+def available(root: Path) -> bool:
+    """Return whether the kernel below ``root`` offers reports."""
+    return (root / REPORTS).is_dir()
+
+
+def take(
+    root: Path,
+    report_data: bytes,
+    *,
+    make: Callable[[Path], None] = os.mkdir,
+    remove: Callable[[Path], None] = os.rmdir,
+) -> Quote:
+    """Return a quote over 64 bytes.
+
+    ``make`` and ``remove`` are what the kernel does with a report's directory. Raises
+    SitegenError when there is no TEE, no right, no quote service on the host, or the report was
+    written to by another process each time.
+    """
+    if len(report_data) != evidence.REPORT_DATA_BYTES:
+        raise SitegenError(
+            f"report data is {len(report_data)} bytes, not {evidence.REPORT_DATA_BYTES}"
+        )
+    if not available(root):
+        raise SitegenError("there is no /sys/kernel/config/tsm here: no TEE", where="quote")
+    for _ in range(_ATTEMPTS):
+        folder = root / REPORTS / f"sitegen-{secrets.token_hex(8)}"
+        try:
+            make(folder)
+            try:
+                found = _take(folder, report_data)
+            finally:
+                # Its files are the kernel's: they go with the directory.
+                remove(folder)
+        except OSError as error:
+            raise SitegenError(
+                f"the machine gives no quote: {error.strerror}",
+                where="quote",
+                fix="run as root, and see that the host offers a quote service",
+            ) from error
+        if found is not None:
+            return found
+    raise SitegenError("every report was written to by another process", where="quote")
+
+
+def _take(folder: Path, report_data: bytes) -> Quote | None:
+    """Return the quote, or None when somebody else wrote to the report too."""
+    before = _number(folder / "generation")
+    begun = time.perf_counter()
+    opened = os.open(folder / "inblob", os.O_WRONLY)
+    try:
+        # One write: the kernel takes each as a whole blob.
+        os.write(opened, report_data)
+    finally:
+        os.close(opened)
+    data = (folder / "outblob").read_bytes()
+    duration = time.perf_counter() - begun
+    if _number(folder / "generation") != before + 1:
+        return None
+    if not data:
+        raise SitegenError("the machine gave an empty quote", where="quote")
+    provider = (folder / "provider").read_text("ascii", "replace").strip()
+    return Quote(provider, data, duration)
+
+
+def _number(path: Path) -> int:
+    text = path.read_text("ascii", "replace").strip()
+    if not text.isdecimal() or len(text) > 20:  # noqa: PLR2004 - a 64-bit count
+        raise SitegenError(f"{text[:40]!r} is not a count", where=path.name)
+    return int(text)
+
+
+def measure(taken: Callable[[], Quote], report_data: bytes, rounds: int) -> str:
+    """Take ``rounds`` quotes over ``report_data`` and return the command's output.
+
+    The quotes themselves are not kept: they identify the machine. Each must carry the report
+    data that it was asked for; SitegenError otherwise.
+    """
+    lines = []
+    for index in range(rounds):
+        found = taken()
+        if report_data not in found.data:
+            raise SitegenError("the quote does not carry the report data", where="quote")
+        if not index:
+            about = {"provider": found.provider, "quote_bytes": len(found.data)}
+            lines.append(timings.start("quote", **about))
+        lines.append(timings.value("attestation_time", found.duration_s, part="quote"))
+    return timings.whole(lines)

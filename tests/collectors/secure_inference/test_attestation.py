@@ -1,0 +1,85 @@
+"""Verification as it is timed: parts, controls, and the binding to a TLS key."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from collectors.secure_inference import attestation, certificate, evidence, timings
+from collectors.secure_inference.evidence import Evidence
+from sitegen.errors import SitegenError
+
+pytest.importorskip("dcap_qvl")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("endpoint")
+    certificate.write(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> Evidence:
+    digest = certificate.key_digest((folder / certificate.CERTIFICATE).read_bytes())
+    return evidence.construct(attestation.report_data(digest, b"nonce"), datetime.now(UTC))
+
+
+def test_parsing_and_verifying_are_timed_and_the_controls_are_refused(made: Evidence) -> None:
+    report = timings.read(attestation.measure(made, 7).encode())
+    parts = [dict(where)["part"] for _, where, _ in report.values]
+    assert sorted(set(parts)) == ["parse", "verify"]
+    assert parts.count("verify") == parts.count("parse") == 7
+    assert report.checks == (("flipped-report-data-bit", True), ("wrong-root", True))
+    assert dict(report.about)["status"] == "UpToDate"
+    assert dict(report.about)["root"] == "constructed"
+
+
+def test_nothing_of_the_quote_is_printed(made: Evidence) -> None:
+    printed = attestation.measure(made, 1)
+    assert made.report_data[:8].hex() not in printed
+    assert "BEGIN" not in printed
+
+
+def test_refused_evidence_is_never_timed(made: Evidence) -> None:
+    with pytest.raises(SitegenError, match="the quote is refused"):
+        attestation.measure(dataclasses.replace(made, at=made.at + 10**8), 1)
+
+
+def test_a_control_differs_from_the_evidence_in_one_thing(made: Evidence) -> None:
+    flipped = attestation.controls(made)["flipped-report-data-bit"]
+    assert flipped.root == made.root
+    differing = [a ^ b for a, b in zip(flipped.quote, made.quote, strict=True) if a != b]
+    assert differing == [1]
+    assert flipped.report_data != made.report_data
+    other = attestation.controls(made)["wrong-root"]
+    assert other.quote == made.quote
+    assert other.root != made.root
+
+
+def test_a_quote_is_bound_to_one_key(made: Evidence, folder: Path) -> None:
+    own = (folder / certificate.CERTIFICATE).read_bytes()
+    assert attestation.bound(made, own)
+    assert not attestation.bound(made, (folder / certificate.AUTHORITY).read_bytes())
+    again = evidence.construct(bytes(64), datetime.now(UTC))
+    assert not attestation.bound(again, own)
+
+
+def test_report_data_is_the_digest_then_the_nonce() -> None:
+    assert attestation.report_data(b"d" * 32) == b"d" * 32 + bytes(32)
+    assert attestation.report_data(b"d" * 32, b"n" * 32) == b"d" * 32 + b"n" * 32
+
+
+def test_the_private_key_is_for_its_owner_only(folder: Path) -> None:
+    assert (folder / certificate.KEY).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("quote", [b"", b"\x04\x00", bytes(5000), b"\xff" * 5000])
+def test_what_is_no_quote_is_told(made: Evidence, quote: bytes) -> None:
+    other = dataclasses.replace(made, quote=quote)
+    assert attestation.refused(other)
+    with pytest.raises(SitegenError, match="cannot be parsed"):
+        attestation.parse(other)

@@ -1,0 +1,135 @@
+"""Asking the kernel for a quote, on a constructed tree whose attributes answer as it does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from collectors.secure_inference import quote, timings
+from sitegen.errors import SitegenError
+
+DATA = bytes(range(64))
+
+
+class Kernel:
+    """The part of configfs-tsm that is not ours: reports in a tree of named pipes.
+
+    Reading and writing block as they do on the real attributes, until the report is made.
+    """
+
+    def __init__(self, root: Path, *, writers: int = 1, answer: bytes = b"quote:%b") -> None:
+        self.writers = writers
+        self.answer = answer
+        self.blobs: list[bytes] = []
+        self.reports = root / quote.REPORTS
+        self.reports.mkdir(parents=True)
+        self.threads: list[threading.Thread] = []
+
+    def make(self, folder: Path) -> None:
+        os.mkdir(folder)  # noqa: PTH102 - what it stands for
+        (folder / "generation").write_text("0\n")
+        (folder / "provider").write_text("tdx_guest\n")
+        for name in ("inblob", "outblob"):
+            os.mkfifo(folder / name)
+        self.threads.append(threading.Thread(target=self._serve, args=(folder,), daemon=True))
+        self.threads[-1].start()
+
+    def _serve(self, folder: Path) -> None:
+        blob = (folder / "inblob").read_bytes()
+        self.blobs.append(blob)
+        (folder / "generation").write_text(f"{self.writers}\n")
+        (folder / "outblob").write_bytes(self.answer.replace(b"%b", blob))
+
+    def remove(self, folder: Path) -> None:
+        self.threads[-1].join(10)
+        assert not self.threads[-1].is_alive()
+        shutil.rmtree(folder)
+
+
+def test_a_quote_is_taken_and_its_report_removed(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    found = quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)
+    assert found.provider == "tdx_guest"
+    assert found.data == b"quote:" + DATA
+    assert found.duration_s > 0
+    assert kernel.blobs == [DATA]
+    assert list(kernel.reports.iterdir()) == []
+
+
+def test_every_quote_has_a_report_of_its_own(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    for _ in range(3):
+        quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)
+    assert len(kernel.blobs) == 3
+
+
+def test_a_report_that_others_write_to_is_given_up(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path, writers=2)
+    with pytest.raises(SitegenError, match="written to by another process"):
+        quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)
+    assert len(kernel.blobs) == 5
+    assert list(kernel.reports.iterdir()) == []
+
+
+def test_an_empty_quote_is_none(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path, answer=b"")
+    with pytest.raises(SitegenError, match="empty quote"):
+        quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)
+    assert list(kernel.reports.iterdir()) == []
+
+
+def test_a_machine_without_a_tee_has_none(tmp_path: Path) -> None:
+    assert not quote.available(tmp_path)
+    with pytest.raises(SitegenError, match="no TEE"):
+        quote.take(tmp_path, DATA)
+
+
+def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    # An ordinary folder has no attributes: what the kernel would refuse fails in the same way.
+    reports = tmp_path / quote.REPORTS
+    reports.mkdir(parents=True)
+    assert quote.available(tmp_path)
+    with pytest.raises(SitegenError, match="gives no quote: No such file"):
+        quote.take(tmp_path, DATA)
+    assert list(reports.iterdir()) == []
+
+
+def test_the_report_data_is_64_bytes(tmp_path: Path) -> None:
+    with pytest.raises(SitegenError, match="65 bytes"):
+        quote.take(tmp_path, bytes(65))
+
+
+@pytest.mark.parametrize("text", ["", "many", "-1", "9" * 30])
+def test_a_generation_that_is_no_count_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / quote.REPORTS).mkdir(parents=True)
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "generation").write_text(text)
+
+    with pytest.raises(SitegenError, match="is not a count"):
+        quote.take(tmp_path, DATA, make=make, remove=shutil.rmtree)
+
+
+def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    taken = lambda: quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)  # noqa: E731
+    printed = quote.measure(taken, DATA, 3)
+    report = timings.read(printed.encode())
+    assert [(metric, dict(where)) for metric, where, _ in report.values] == [
+        ("attestation_time", {"part": "quote"})
+    ] * 3
+    assert dict(report.about)["provider"] == "tdx_guest"
+    assert dict(report.about)["quote_bytes"] == "70"
+    assert DATA.hex() not in printed
+
+
+def test_a_quote_over_something_else_is_refused(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path, answer=b"a quote over nothing")
+    taken = lambda: quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)  # noqa: E731
+    with pytest.raises(SitegenError, match="does not carry the report data"):
+        quote.measure(taken, DATA, 1)

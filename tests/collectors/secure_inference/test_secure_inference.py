@@ -1,0 +1,423 @@
+"""The collector: its plan, what it reads, what it refuses; and all of it once for real."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors import secure_inference
+from collectors.llm import measures, server
+from collectors.secure_inference import attestation, evidence, quote, served, timings
+from sitegen.collect import Host, Plan, RawOutput, Reading, Refused, Request, Step, make_plan
+from sitegen.errors import SitegenError
+from sitegen.execute import Collected, execute
+from sitegen.model import Comparability, Fingerprint, Measurement, Status, ToolIdentity
+from sitegen.redact import Redactor
+
+RAW = Path(__file__).parents[2] / "raw" / "secure-inference"
+TOOL = ToolIdentity("llama.cpp server (xllamacpp)", "2026.10.1")
+NONE: Mapping[str, str] = {}
+
+
+def request(
+    preset: str = "standard", scratch: Path = Path("/nowhere"), settings: Mapping[str, str] = NONE
+) -> Request:
+    return Request(preset, 3, settings, 2, scratch, scratch / "cache", 1 << 40)
+
+
+def plan(preset: str = "standard", settings: Mapping[str, str] = NONE) -> Plan:
+    return make_plan(secure_inference, TOOL, request(preset, settings=settings))
+
+
+def step(name: str) -> Step:
+    return next(each for each in plan().steps if each.name == name)
+
+
+def output(name: str) -> RawOutput:
+    return RawOutput(stdout=(RAW / f"{name}.out").read_bytes())
+
+
+def read(name: str, output_name: str) -> Reading:
+    return secure_inference.parse(step(name), output(output_name))
+
+
+def one(found: Reading, metric: str, statistic: str, **where: str) -> Measurement:
+    [row] = [
+        m
+        for m in found.measurements
+        if (m.metric, m.statistic) == (f"secure-inference.{metric}", statistic)
+        and where.items() <= dict(m.params).items()
+    ]
+    return row
+
+
+def loads(name: str) -> list[measures.Load]:
+    return [measures.read(each) for each in timings.read(output(name).stdout).loads]
+
+
+def test_the_ladder_is_climbed_in_its_order_and_steps_differ_in_one_parameter() -> None:
+    rungs = [each for each in plan().steps if each.workload == "ladder"]
+    fresh = [dict(each.params) for each in rungs if dict(each.params)["connections"] == "fresh"]
+    assert [each.pop("step") for each in fresh] == ["native", "hop", "tls", "attested", "isolated"]
+    assert all(each == fresh[0] for each in fresh)
+    kept = [dict(each.params)["step"] for each in rungs if "reuse" in dict(each.params).values()]
+    assert kept == ["hop", "tls"]
+
+
+def test_the_commands_of_the_ladder_differ_in_the_step_alone() -> None:
+    fresh = [each for each in plan().steps if each.name.endswith("-fresh")]
+    without = []
+    for each in fresh:
+        argv = list(each.argv)
+        argv[argv.index("--step") + 1] = ""
+        without.append(argv)
+    assert len(without) == 5
+    assert all(argv == without[0] for argv in without)
+
+
+def test_a_shared_prefix_is_served_with_one_cache_with_many_and_with_none() -> None:
+    steps = {
+        dict(each.params)["step"]: each for each in plan().steps if each.workload == "shared-prefix"
+    }
+    assert list(steps) == ["shared-cache", "isolated", "uncached"]
+    assert {name: "--cache" in each.argv for name, each in steps.items()} == {
+        "shared-cache": True,
+        "isolated": True,
+        "uncached": False,
+    }
+    for each in steps.values():
+        assert each.argv[each.argv.index("--prompt") + 1] == "shared"
+        assert dict(each.params)["requests_per_user"] == "5"
+        assert dict(each.params)["input_tokens"] == "512"
+
+
+def test_no_share_of_a_session_is_stored() -> None:
+    names = {name for each in plan().steps for name, _ in each.params}
+    assert "requests_per_session" not in names
+
+
+def test_what_must_match_is_declared() -> None:
+    found = {each.name: each for each in plan().parameters}
+    assert found["evidence"].value == "constructed, proves nothing"
+    assert found["evidence"].comparability == Comparability.MUST_MATCH
+    assert found["users"].comparability == Comparability.MUST_MATCH
+    assert found["weights"].value == "random"
+
+
+def test_a_machine_without_a_tee_has_no_quote_step_and_says_so() -> None:
+    if quote.available(Host().root):
+        pytest.skip("this machine has a TEE")
+    assert "quote" not in [each.name for each in plan().steps]
+    [said] = [each.value for each in plan().parameters if each.name == "quote_generation"]
+    assert said == "not measured: no TEE here"
+
+
+@pytest.mark.parametrize("preset", ["quick", "standard", "thorough"])
+def test_every_preset_has_the_same_parts(preset: str) -> None:
+    names = {each.name for each in plan(preset).steps}
+    assert {"native-fresh", "isolated-fresh", "handshake", "sessions", "verify", "hash"} <= names
+    assert plan(preset).about_s > 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": "7b"},
+        {"users": "0"},
+        {"users": "many"},
+        {"requests": "9" * 30},
+        {"input_tokens": "-1"},
+        {"output_tokens": "1"},
+        {"concurrency": "1.5"},
+        {"threads": ""},
+        {"evidence": "/nowhere/at/all"},
+    ],
+)
+def test_settings_that_cannot_be_met_are_refused(settings: dict[str, str]) -> None:
+    with pytest.raises(SitegenError, match="--set secure-inference"):
+        plan(settings=settings)
+
+
+def test_evidence_of_ones_own_is_verified_and_not_bound(tmp_path: Path) -> None:
+    found = plan(settings={"evidence": str(tmp_path)})
+    said = {each.name: each.value for each in found.parameters}
+    assert said["evidence"] == "given"
+    assert said["evidence_binding"] == "not checked"
+    steps = {each.name: each for each in found.steps}
+    assert "--unbound" in steps["sessions"].argv
+    assert "--unbound" in steps["attested-fresh"].argv
+    assert found.prepare[0].argv[-2:] == ("--evidence", str(tmp_path))
+
+
+def test_latency_is_of_the_requests_of_all_users() -> None:
+    found = read("attested-fresh", "attested")
+    requests = [each for load in loads("attested") for each in load.requests]
+    assert len(requests) == 6
+    e2e = [each.last_token_s - each.sent_s for each in requests]  # type: ignore[operator]
+    assert one(found, "e2e_latency", "mean").value == pytest.approx(sum(e2e) / 6)
+    assert one(found, "e2e_latency", "max").value == pytest.approx(max(e2e))
+    assert dict(one(found, "ttft", "mean").params)["step"] == "attested"
+    assert {row.metric.split(".")[0] for row in found.measurements} == {"secure-inference"}
+
+
+def test_samples_of_the_users_follow_one_another() -> None:
+    found = read("attested-fresh", "attested")
+    points = [each for each in found.samples if each.metric == "secure-inference.e2e_latency"]
+    assert len(points) == 6
+    assert [each.x for each in points] == sorted(each.x for each in points)
+    first = loads("attested")[0].end
+    assert first is not None
+    assert points[3].x > first.wall_s
+
+
+def test_time_outside_the_model_is_latency_less_the_servers_own() -> None:
+    found = read("attested-fresh", "attested")
+    record = json.loads(timings.read(output("attested").stdout).loads[0].splitlines()[1])
+    first = loads("attested")[0].requests[0]
+    own = record["server"]["prompt_s"] + record["server"]["predicted_s"]
+    expected = record["last_token_s"] - record["sent_s"] - own
+    assert served.outside_model_s(first) == pytest.approx(expected)
+    assert one(found, "outside_model_time", "mean").value is not None
+    assert served.outside_model_s(dataclasses.replace(first, server=None)) is None
+    assert [each.id for each in plan().definitions] == ["secure-inference.outside_model_time"]
+
+
+def test_a_session_and_a_context_are_timed_once_a_user() -> None:
+    found = read("isolated-fresh", "isolated")
+    for part in ("create", "destroy"):
+        row = one(found, "context_time", "mean", part=part)
+        assert row.value is not None
+        assert row.value > 0
+        assert dict(row.params)["context"] == "process"
+    assert one(found, "attestation_time", "mean", part="session").unit == "s"
+    attested = read("attested-fresh", "attested")
+    assert not [m for m in attested.measurements if m.metric.endswith("context_time")]
+
+
+def test_a_shared_prefix_says_latency_only() -> None:
+    found = read("prefix-isolated", "isolated")
+    assert {row.metric.split(".")[1] for row in found.measurements} == {
+        "e2e_latency",
+        "ttft",
+        "outside_model_time",
+    }
+
+
+def test_parts_are_read_with_their_series() -> None:
+    handshake = read("handshake", "handshake")
+    assert one(handshake, "handshake_time", "p95", mode="full").value
+    assert one(handshake, "handshake_time", "mean", mode="resumed").workload == "session"
+    sessions = read("sessions", "sessions")
+    whole = one(sessions, "attestation_time", "mean", part="session").value
+    parts = [
+        one(sessions, "attestation_time", "mean", part=part).value
+        for part in ("fetch", "verify", "binding")
+    ]
+    assert whole == pytest.approx(sum(part for part in parts if part is not None))
+    verify = read("verify", "verify")
+    assert one(verify, "attestation_time", "p50", part="verify").workload == "evidence"
+    moved = read("throughput", "throughput")
+    assert one(moved, "channel_throughput", "mean", channel="tls", size="4194304").unit == "B/s"
+    hashed = read("hash", "hash")
+    assert one(hashed, "hash_speed", "mean", hash="sha256").unit == "B/s"
+    assert one(hashed, "measure_time", "mean", hash="sm3").unit == "s"
+
+
+@pytest.mark.parametrize("name", ["attested", "isolated", "verify", "handshake", "hash"])
+def test_nothing_is_given_twice(name: str) -> None:
+    rung = name if name in {"verify", "handshake", "hash"} else f"{name}-fresh"
+    rows = [(m.metric, m.statistic, m.params) for m in read(rung, name).measurements]
+    assert len(rows) == len(set(rows))
+
+
+@pytest.mark.parametrize(
+    ("rung", "name", "control"),
+    [
+        ("verify", "verify", "flipped-report-data-bit"),
+        ("verify", "verify", "wrong-root"),
+        ("sessions", "sessions", "another-tls-key"),
+    ],
+)
+def test_a_control_that_was_accepted_drops_the_run(rung: str, name: str, control: str) -> None:
+    text = output(name).stdout.decode()
+    assert f'"name":"{control}","refused":true' in text
+    changed = text.replace(f'"{control}","refused":true', f'"{control}","refused":false')
+    with pytest.raises(Refused, match=control):
+        secure_inference.parse(step(rung), RawOutput(stdout=changed.encode()))
+
+
+def test_a_verification_without_its_controls_is_not_read() -> None:
+    report = timings.read(output("verify").stdout)
+    lines = [timings.start("verify")]
+    lines += [timings.value(metric, value, **dict(where)) for metric, where, value in report.values]
+    with pytest.raises(SitegenError, match="controls are missing"):
+        secure_inference.parse(step("verify"), RawOutput(stdout=timings.whole(lines).encode()))
+
+
+def test_a_refused_command_drops_the_run_and_a_failed_one_its_step() -> None:
+    said = b"attestation: the evidence is another endpoint's: it names another TLS key\n"
+    with pytest.raises(Refused, match="another TLS key"):
+        secure_inference.parse(step("attested-fresh"), RawOutput(stderr=said, exit_code=3))
+    with pytest.raises(SitegenError, match="no right") as caught:
+        secure_inference.parse(step("verify"), RawOutput(stderr=b"no right\n", exit_code=1))
+    assert not isinstance(caught.value, Refused)
+
+
+def test_a_step_without_an_answer_fails_with_the_reason() -> None:
+    text = output("attested").stdout.decode()
+    broken = text.replace(r"\"status\":\"ok\"", r"\"status\":\"disconnect\"")
+    assert broken != text
+    with pytest.raises(SitegenError, match=r"no request was answered: disconnect"):
+        secure_inference.parse(step("attested-fresh"), RawOutput(stdout=broken.encode()))
+
+
+def test_many_failed_requests_make_a_step_suspect() -> None:
+    text = output("attested").stdout.decode()
+    broken = text.replace(r"\"status\":\"ok\"", r"\"status\":\"http\"", 1)
+    found = secure_inference.parse(step("attested-fresh"), RawOutput(stdout=broken.encode()))
+    served_rows = [m for m in found.measurements if "attestation" not in m.metric]
+    assert {m.status for m in served_rows} == {Status.SUSPECT}
+
+
+def test_a_load_that_is_cut_off_is_suspect() -> None:
+    report = timings.read(output("attested").stdout)
+    lines = [timings.start("step")]
+    lines += [timings.load(each[: each.index(b'{"record":"end"')]) for each in report.loads]
+    raw = RawOutput(stdout=timings.whole(lines).encode())
+    found = secure_inference.parse(step("attested-fresh"), raw)
+    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+
+
+@given(st.sampled_from(["attested", "verify"]), st.data())
+def test_damaged_output_raises_only_expected_errors(name: str, data: st.DataObject) -> None:
+    whole = output(name).stdout
+    cut = data.draw(st.integers(0, len(whole)))
+    tail = data.draw(st.integers(cut, len(whole)))
+    raw = RawOutput(stdout=whole[:cut] + data.draw(st.binary(max_size=6)) + whole[tail:])
+    rung = "verify" if name == "verify" else "attested-fresh"
+    try:
+        secure_inference.parse(step(rung), raw)
+    except SitegenError:
+        return
+
+
+needs_tools = pytest.mark.skipif(bool(server.missing()), reason="the embedded extra is missing")
+
+
+def collect(
+    scratch: Path, settings: Mapping[str, str], wanted: tuple[str, ...] = ()
+) -> tuple[Collected, Plan]:
+    asked = dataclasses.replace(request("quick", scratch, settings), repetitions=1)
+    made = make_plan(secure_inference, TOOL, asked)
+    if wanted:
+        made = dataclasses.replace(
+            made, steps=tuple(each for each in made.steps if each.name in wanted)
+        )
+    got = execute(
+        secure_inference,
+        TOOL,
+        made,
+        asked,
+        host=Host(),
+        environment="here",
+        session="s",
+        machine=Fingerprint(),
+        redactor=Redactor(),
+        seed=1,
+    )
+    assert got is not None
+    return got, made
+
+
+@pytest.mark.tools
+@needs_tools
+def test_the_whole_ladder_is_measured_with_real_servers(tmp_path: Path) -> None:
+    settings = {"model": "tiny", "requests": "2", "output_tokens": "8"}
+    got, made = collect(tmp_path, settings)
+    assert got.run.complete
+    failed = {
+        s.name: b"".join(got.raw[name] for name in s.raw if name.endswith(".err"))
+        for s in got.run.steps
+        if s.exit_code
+    }
+    assert failed == {}
+    rows = {(m.workload, m.metric, m.statistic, m.params) for m in got.run.measurements}
+    assert len(rows) == len(got.run.measurements)
+    for each in made.steps:
+        assert {(m.workload, m.metric, m.statistic, m.params) for m in each.expects} <= rows
+    assert {m.status for m in got.run.measurements} <= {Status.OK, Status.SUSPECT}
+    values = [m.value for m in got.run.measurements]
+    assert all(value is not None and value >= 0 for value in values)
+    [about] = [dict(s.values) for s in got.run.steps if s.name == "isolated-fresh"]
+    assert about["contexts"] == "2"
+    assert about["server"].startswith("xllamacpp ")
+    raw = b"".join(got.raw.values())
+    assert b"PRIVATE KEY" not in raw
+    assert b"BEGIN CERTIFICATE" not in raw
+    # Cached tokens: with one cache the second user finds the prefix, alone nobody's else.
+    cached = {
+        name: [
+            r.cached_tokens
+            for printed in timings.read(got.raw[f"prefix-{name}-0.out"]).loads
+            for r in measures.read(printed).requests
+        ]
+        for name in ("shared-cache", "isolated", "uncached")
+    }
+    prefix = 200
+    assert [(each or 0) > prefix for each in cached["shared-cache"]] == [False, *[True] * 5]
+    assert [(each or 0) > prefix for each in cached["isolated"]] == [False, True, True] * 2
+    assert not any(cached["uncached"])
+
+
+@pytest.mark.tools
+@needs_tools
+def test_evidence_of_ones_own_goes_through_the_whole_way(tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    given_folder = tmp_path / "given"
+    evidence.construct(bytes(64), datetime.now(UTC)).write(given_folder)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    settings = {"model": "tiny", "requests": "1", "evidence": str(given_folder)}
+    got, _ = collect(scratch, settings, ("attested-fresh", "verify", "sessions"))
+    found = {m.metric for m in got.run.measurements if m.status != Status.FAILED}
+    assert "secure-inference.attestation_time" in found
+    assert "secure-inference.e2e_latency" in found
+
+
+@pytest.mark.tools
+@needs_tools
+def test_evidence_that_is_refused_ends_the_collection(tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    given_folder = tmp_path / "given"
+    stale = evidence.construct(bytes(64), datetime.now(UTC))
+    dataclasses.replace(stale, at=stale.at + 10**8).write(given_folder)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with pytest.raises(SitegenError, match="the quote is refused"):
+        collect(scratch, {"model": "tiny", "evidence": str(given_folder)}, ("verify",))
+
+
+@pytest.mark.tools
+@needs_tools
+def test_an_endpoint_with_another_key_drops_the_run(tmp_path: Path) -> None:
+    """Swapping the evidence under a running collection ends it with nothing archived."""
+    from datetime import UTC, datetime
+
+    other = evidence.construct(attestation.report_data(b"k" * 32), datetime.now(UTC))
+    asked = dataclasses.replace(request("quick", tmp_path, {"model": "tiny"}), repetitions=1)
+    made = make_plan(secure_inference, TOOL, asked)
+    host = Host()
+    [prepare] = made.prepare
+    assert secure_inference.run(prepare, host).exit_code == 0
+    other.write(tmp_path)
+    rung = next(each for each in made.steps if each.name == "attested-fresh")
+    with pytest.raises(Refused, match="another TLS key"):
+        secure_inference.parse(rung, secure_inference.run(rung, host))

@@ -1,0 +1,57 @@
+"""Hashing the weights: the published digests, and the output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from collectors.secure_inference import timings, weights_hash
+from sitegen.errors import SitegenError
+
+#: Of the three letters "abc": FIPS 180-4 and GB/T 32905.
+ABC = {
+    "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    "sm3": "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+}
+
+
+@pytest.mark.parametrize("algorithm", weights_hash.ALGORITHMS)
+def test_digests_are_the_published_ones(algorithm: str, tmp_path: Path) -> None:
+    if algorithm not in weights_hash.algorithms():
+        pytest.skip(f"this OpenSSL has no {algorithm}")
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert weights_hash.digest(tmp_path / "abc", algorithm) == (ABC[algorithm], 3)
+
+
+def test_a_file_longer_than_a_block_is_hashed_whole(tmp_path: Path) -> None:
+    import hashlib
+
+    data = bytes(range(256)) * 5000
+    (tmp_path / "long").write_bytes(data)
+    assert weights_hash.digest(tmp_path / "long", "sha256") == (
+        hashlib.sha256(data).hexdigest(),
+        len(data),
+    )
+
+
+def test_speed_is_bytes_over_time(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(3_000_000))
+    report = timings.read(weights_hash.measure(path, 2).encode())
+    values = {"measure_time": [], "hash_speed": []}  # type: dict[str, list[float]]
+    for metric, where, value in report.values:
+        assert dict(where)["size"] == "3000000"
+        values[metric].append(value)
+    assert len(values["hash_speed"]) == 2 * len(weights_hash.algorithms())
+    for took, speed in zip(values["measure_time"], values["hash_speed"], strict=True):
+        assert took * speed == pytest.approx(3_000_000)
+    assert dict(report.about)["bytes"] == "3000000"
+
+
+def test_nothing_to_hash_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SitegenError, match="cannot be read"):
+        weights_hash.measure(tmp_path / "absent", 1)
+    (tmp_path / "empty").touch()
+    with pytest.raises(SitegenError, match="empty"):
+        weights_hash.measure(tmp_path / "empty", 1)
