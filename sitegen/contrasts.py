@@ -164,11 +164,16 @@ def overheads(
 
 
 def climbs(analysis: Analysis, benchmark: str, wanted: Ladder) -> tuple[Climb, ...]:
-    """Return the ladder of each environment that has its first step and one more."""
+    """Return the ladder of each environment that has two steps of it; the first is the base.
+
+    What is not there in any of an environment's ladders is absent.
+    """
     found = []
-    for (label, rest), by_step in _steps(analysis, benchmark, wanted).items():
+    groups = _steps(analysis, benchmark, wanted)
+    present = {(label, step) for (label, _), by_step in groups.items() for step in by_step}
+    for (label, rest), by_step in groups.items():
         order = [(step, title) for step, title in wanted.steps if step in by_step]
-        if len(order) < 2 or order[0][0] != wanted.steps[0][0]:  # noqa: PLR2004 - one step is no ladder
+        if len(order) < 2:  # noqa: PLR2004 - one step is no ladder
             continue
         first = by_step[order[0][0]]
         differences = []
@@ -176,7 +181,7 @@ def climbs(analysis: Analysis, benchmark: str, wanted: Ladder) -> tuple[Climb, .
             _difference(by_step[before], by_step[step], first, step, title)
             for (before, _), (step, title) in pairwise(order)
         ]
-        absent = tuple(title for step, title in wanted.steps if step not in by_step)
+        absent = tuple(title for step, title in wanted.steps if (label, step) not in present)
         found.append(Climb(label, rest, first, order[0][1], tuple(differences), absent))
     return tuple(found)
 

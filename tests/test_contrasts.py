@@ -117,9 +117,11 @@ def test_a_step_that_failed_once_is_not_paired_with_the_wrong_repetition() -> No
     assert climb.differences[0].pairs == 0
 
 
-def test_a_ladder_needs_its_first_step() -> None:
-    assert contrasts.climbs(of(steps(tls=(1,), attested=(2,))), "secure-inference", LADDER) == ()
+def test_a_ladder_needs_two_steps_and_begins_with_the_first_that_there_is() -> None:
     assert contrasts.climbs(of(steps(native=(1,))), "secure-inference", LADDER) == ()
+    [climb] = contrasts.climbs(of(steps(tls=(1,), attested=(2,))), "secure-inference", LADDER)
+    assert climb.first_title == "TLS"
+    assert climb.absent == ("plain HTTP",)
 
 
 # Once a session
