@@ -104,6 +104,7 @@ class _Build:
     def __init__(
         self, config: Config, archive: Archive, entries: list[Entry], source: str, state: State
     ) -> None:
+        from sitegen import claims
         from sitegen.archive import library
         from sitegen.compare import analyse
         from sitegen.render import Renderer
@@ -114,7 +115,9 @@ class _Build:
         self.runs: list[Run] = [held.run for held in self.library.runs.values()]
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
-        site = Site(config.title, config.base_url, navigation(self.runs), __version__)
+        self.claims = claims.load_all(config.claims)
+        nav = navigation(self.runs, claims=bool(self.claims))
+        site = Site(config.title, config.base_url, nav, __version__)
         compiled = config.cache / "templates"
         compiled.mkdir(parents=True, exist_ok=True)
         self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
@@ -139,6 +142,7 @@ class _Build:
             for held in reversed(tuple(self.library.runs.values())):
                 budget = self._run_page(held, output, budget)
             self._data_pages()
+            self._claims_page()
             self._whole_site_files()
             self._check_links(output)
             written, removed = output.finish()
@@ -223,6 +227,18 @@ class _Build:
                 len(self.runs),
             ),
         )
+
+    def _claims_page(self) -> None:
+        """Render the page of claims, where a report has any."""
+        if not self.claims:
+            return
+        from sitegen.claims import as_json, check
+        from sitegen.report import claims as pages
+
+        checked = [check(claim, self.analysis) for claim in self.claims]
+        self._page("claims/index.html", "claims.html", page=pages.page(self.analysis, checked))
+        rows = [as_json(each) for each in checked]
+        self._take("claims/claims.json", orjson.dumps(rows, option=orjson.OPT_INDENT_2))
 
     def _whole_site_files(self) -> None:
         base = self.config.base_url
@@ -367,8 +383,8 @@ def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
     digest = hashlib.sha256(f"{source}{config}".encode())
     for entry in entries:
         digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}".encode())
-    if config.notes.is_dir():
-        for path in sorted(config.notes.glob("*.md")):
+    for folder, pattern in ((config.notes, "*.md"), (config.claims, "*.toml")):
+        for path in sorted(folder.glob(pattern)) if folder.is_dir() else ():
             status = path.stat()
             digest.update(f"{path.name}{status.st_mtime_ns}{status.st_size}".encode())
     return digest.hexdigest()

@@ -299,6 +299,73 @@ def export_(form: str, output: Path | None, archive: Path | None, config_file: P
 
 
 @main.command()
+@click.argument("baseline")
+@click.argument("side")
+@click.option("--metric", "metrics", multiple=True, help="Only this metric, e.g. fio.iops.")
+@click.option("--all", "everything", is_flag=True, help="All series, not only the headline ones.")
+@click.option("--fail-above", default="", help="Exit with 1 when an overhead is surely above: 5%.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    help="Form of output.",
+)
+@_places
+def compare(
+    baseline: str,
+    side: str,
+    metrics: tuple[str, ...],
+    everything: bool,
+    fail_above: str,
+    form: str,
+    archive: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Compare SIDE with BASELINE: environments, or runs by the end of their ids.
+
+    With --fail-above the exit code is 1 when the lower bound of an overhead is above the limit.
+    """
+    from sitegen import config, terminal
+
+    settled = config.load(config_file, archive=archive)
+    limit = terminal.limit(fail_above)
+    text, above = terminal.compared(
+        settled, baseline, side, metrics, form, everything=everything, limit=limit
+    )
+    click.echo(text, nl=False)
+    if above:
+        click.echo(f"sitegen: above {fail_above}: {'; '.join(above)}", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Exit with 1 when an own claim differs.")
+@_form
+@_places
+def claims(
+    files: tuple[Path, ...],
+    strict: bool,
+    form: str,
+    archive: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Recompute claims from the archive: those of the report, or of the FILES named.
+
+    A claim of the report's own is one whose source is no publication that the archive cites.
+    """
+    from sitegen import config, terminal
+
+    settled = config.load(config_file, archive=archive)
+    text, failed = terminal.claims(settled, files, as_json=form == "json")
+    click.echo(text, nl=False)
+    if strict and failed:
+        click.echo(f"sitegen: {', '.join(failed)}: differs", err=True)
+        sys.exit(1)
+
+
+@main.command()
 @_places
 def fsck(archive: Path | None, config_file: Path | None) -> None:
     """Read every file of every run and name what is damaged."""

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from sitegen import caveats
 from sitegen.caveats import Caveat
 from sitegen.config import Config, Environment, Role
-from sitegen.families import Headline, efficiency_axis, headline_of
+from sitegen.errors import SitegenError
+from sitegen.families import Headline, efficiency_axis, headline_of, matches
 from sitegen.metrics import METRICS, Better, Metric, Scale, metric, unit_problem
 from sitegen.model import (
     Comparability,
@@ -161,6 +162,33 @@ class Analysis:
             for label in present
             for _, base in baselines(label, self.config, present)
         )
+
+    def figure(
+        self,
+        metric_id: str,
+        label: str,
+        workload: str = "",
+        statistic: str = "",
+        params: Params = (),
+    ) -> Cell:
+        """Return the one figure of an environment that has all that is named.
+
+        Raises SitegenError when there is none, or more than one.
+        """
+        found = [
+            cell
+            for cell in self.of(metric_id.partition(".")[0])
+            if cell.environment == label
+            and cell.series.metric == metric_id
+            and workload in ("", cell.series.workload)
+            and statistic in ("", cell.series.statistic)
+            and matches(dict(cell.series.params), params)
+            and cell.summary is not None
+        ]
+        if len(found) == 1:
+            return found[0]
+        what = f"{metric_id} in {label}" + (f" with {dict(params)}" if params else "")
+        raise SitegenError(f"{len(found)} figures are {what}" if found else f"no figure is {what}")
 
     def metric(self, metric_id: str) -> Metric:
         """Return a metric of the table or of a run's own definitions."""

@@ -82,6 +82,7 @@ class Config:
     archive: Path = Path("archive")
     output: Path = Path("site")
     notes: Path = Path("notes")
+    claims: Path = Path("claims")
     cache: Path = Path(".sitegen")
     base_url: str = ""
     window_days: int = 90
@@ -99,6 +100,7 @@ _SITE = {
     "archive": str,
     "output": str,
     "notes": str,
+    "claims": str,
     "cache": str,
     "base_url": str,
     "window_days": int,
@@ -157,6 +159,7 @@ def load(
         archive=archive or root / site.get("archive", "archive"),
         output=output or root / site.get("output", "site"),
         notes=root / site.get("notes", "notes"),
+        claims=root / site.get("claims", "claims"),
         cache=root / site.get("cache", ".sitegen"),
         base_url=base_url.rstrip("/"),
         window_days=window_days,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,6 +16,7 @@ from sitegen.quantity import display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sitegen.collect import Reader
     from sitegen.config import Config
@@ -66,6 +69,86 @@ def arrival(run: Run, reader: str, there: str) -> str:
     line = f"{there or run.id}  {run.environment}  {len(run.measurements)} measurements"
     told = f"  {reader}" + ("  (was there)" if there else "")
     return f"{line}{told}" + (f"\n  {run.note}" if run.note and not there else "")
+
+
+def limit(text: str) -> float | None:
+    """Return ``5%`` or ``5`` as a share; raises SitegenError for anything else."""
+    if not text:
+        return None
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise SitegenError(f"{text!r} is no limit", where="--fail-above", fix="write it as 5%")
+    return value / 100
+
+
+def compared(  # noqa: PLR0913 - what the command may be told
+    config: Config,
+    baseline: str,
+    side: str,
+    metrics: Sequence[str],
+    form: str,
+    *,
+    everything: bool,
+    limit: float | None,
+) -> tuple[str, list[str]]:
+    """Return two sides compared, and the series that are worse than ``limit`` for sure."""
+    from sitegen.pairing import pair
+    from sitegen.report import pair as told
+
+    pairing = pair(_runs(config), config, baseline, side)
+    found = told.rows(pairing, metrics, everything=everything)
+    if not found:
+        known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
+        raise SitegenError("no series is so", fix=f"use --all, or --metric with one of {known}")
+    above = [] if limit is None else [row.series for row in told.regressions(found, limit)]
+    if form == "json":
+        return _json(told.as_json(pairing, found)), above
+    return (told.markdown if form == "markdown" else told.text)(pairing, found), above
+
+
+def _runs(config: Config) -> list[Run]:
+    from sitegen.archive import library
+
+    archive = Archive(config.archive)
+    held = library.load(archive, config.cache / "cache", archive.scan())
+    return [each.run for each in held.runs.values()]
+
+
+def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str, list[str]]:
+    """Return the claims recomputed, and the ids of the report's own that do not hold."""
+    from sitegen import claims as checking
+    from sitegen.compare import analyse
+
+    runs = _runs(config)
+    analysis = analyse(runs, config)
+    if files:
+        found = [claim for path in files for claim in checking.load(path)]
+    else:
+        found = list(checking.load_all(config.claims))
+    checked = [checking.check(claim, analysis) for claim in found]
+    cited = {id_ for run in runs if run.source for id_ in (run.source.id, run.source.origin)}
+    holds = (checking.Verdict.REPRODUCED, checking.Verdict.CLOSE)
+    failed = [
+        each.claim.id
+        for each in checked
+        if each.claim.source not in cited and each.verdict not in holds
+    ]
+    if as_json:
+        return _json([checking.as_json(each) for each in checked]), failed
+    lines = []
+    for each in checked:
+        claim = each.claim
+        printed = f"{claim.printed} {claim.unit}".strip()
+        value = "" if each.value is None else f", computed {each.value:.4g}"
+        fits = "".join(f"; fits if {words}" for words in each.fits_if)
+        lines.append(f"{each.verdict:<11}  {claim.id}: {printed}{value}{fits}")
+    counts = Counter(str(each.verdict) for each in checked)
+    total = ", ".join(f"{counts[word]} {word}" for word in checking.Verdict if counts[word])
+    lines.append(f"{len(checked)} claims: {total}" if checked else "no claims")
+    return "\n".join(lines) + "\n", failed
 
 
 def _collector(name: str) -> dict[str, Any]:

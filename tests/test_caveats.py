@@ -231,6 +231,13 @@ def test_what_spoils_a_load_stands_beside_rates_and_latencies(
     assert of_llm("error_rate", "value", **beside) == []
 
 
+def test_the_last_answer_of_a_short_load_is_no_missed_rate() -> None:
+    # 8 requests fall due in 3.5 s, and each takes 0.6 s: 8 / 4.1 a second is all there can be.
+    short = {"requests": 8.0, "offered": 2.0, "quickest": 0.6}
+    assert of_llm("ttft", achieved=8 / 4.1, **short) == []
+    assert of_llm("ttft", achieved=8 / 5.0, **short) == ["rate-missed"]
+
+
 def test_a_late_client_stands_beside_latencies_only() -> None:
     # The figure is 1 s: a tenth of it, and the millisecond that the timer rounds up to.
     assert of_llm("ttft", client_lag=0.102) == ["client-late"]

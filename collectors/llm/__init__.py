@@ -119,7 +119,7 @@ class Size:
 
 
 _SIZES = {
-    "quick": Size((1, 4), (2.0,), (1,), 8, 2, 4.0, 3, 8.0),
+    "quick": Size((1, 4), (2.0,), (1,), 8, 2, 4.0, 1, 8.0),
     "standard": Size((1, 2, 4, 8, 16), (1.0, 2.0, 4.0), _THREADS, 32, 4, 25.0, 4, 120.0),
     "thorough": Size(
         (1, 2, 4, 8, 16, 32), (1.0, 2.0, 4.0, 8.0), _THREADS, 128, 8, 100.0, 10, 600.0
@@ -255,7 +255,19 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         rows += _of_server(step, raw)
     else:  # nobody knows what that server did before
         rows = tuple(row for row in rows if row.metric != "llm.cold_ttft")
-    return Reading(rows, measures.samples(load, step.workload, step.params))
+    return Reading(rows, measures.samples(load, step.workload, step.params), _told(load, raw))
+
+
+def _told(load: measures.Load, raw: RawOutput) -> tuple[Parameter, ...]:
+    """Return what only the answers tell: who counted the tokens, and the server's version."""
+    sources = sorted({each.token_source or "none" for each in load.ok})
+    found = []
+    if sources:
+        told = ", ".join(sources)
+        found.append(Parameter("token_source", told, Comparability.MUST_MATCH))
+    if version := raw.get("server_version"):
+        found.append(Parameter("server_version", version, Comparability.CAVEAT))
+    return tuple(found)
 
 
 def objectives(text: str) -> dict[str, measures.Objective]:

@@ -175,17 +175,19 @@ class Prompts:
     def __init__(self, kind: str, tokens: int, seed: int, nonce: int) -> None:
         """Make the part that all have; ``nonce`` tells this process from others."""
         self._unique = kind == "unique"
-        self._nonce = _spelled(nonce, _NONCE_WORDS)
+        self._nonce = nonce
         rest = max(tokens - _NONCE_WORDS - (_NONCE_WORDS if self._unique else 0), 0)
         choose = random.Random(seed)  # noqa: S311 - text, not a secret
         self._text = " ".join(choose.choice(_WORDS) for _ in range(rest))
 
     def prompt(self, number: int) -> str:
         """Return the prompt of the request with this number."""
-        own = _spelled(number, _NONCE_WORDS)
         if self._unique:
-            return f"{self._nonce} {own} {self._text}"
-        return f"{self._text} {own}"
+            # The first word already differs between requests and between processes: what they
+            # began with in common would come from a cache.
+            first = _spelled(self._nonce + number, _NONCE_WORDS)
+            return f"{first} {_spelled(self._nonce, _NONCE_WORDS)} {self._text}"
+        return f"{self._text} {_spelled(number, _NONCE_WORDS)}"
 
 
 def _spelled(number: int, words: int) -> str:
@@ -305,14 +307,22 @@ class Client:
         )
 
     async def _warm_up(self) -> bool:
-        """Send blocks of requests until three in a row take the same time, to 2 %."""
+        """Send blocks of requests until three in a row take the same time, to 2 %.
+
+        A server so slow that this takes longer than the measured time is not warmed further.
+        """
         options = self.options
+        until = None
+        if options.duration_s is not None:
+            until = _clock() + round(options.duration_s * _NS)
         streams = options.concurrency or max(1, min(_WARMUP_STREAMS, round(options.rate or 1)))
         block = min(max(streams, 2), options.warmup_max)
         means: list[float] = []
         while len(self._rows) + block <= options.warmup_max and not self.interrupted:
             before = len(self._rows)
-            await self._closed("warmup", streams, before + block)
+            await self._closed("warmup", streams, before + block, until)
+            if until is not None and _clock() > until:
+                return False
             took = [
                 row.stamps[-1] - row.sent
                 for row in self._rows[before:]

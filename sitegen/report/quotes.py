@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sitegen.compare import Analysis, Cell
+from sitegen.compare import Analysis
 from sitegen.errors import SitegenError
 from sitegen.families import matches
 from sitegen.model import Params
 from sitegen.quantity import DisplayUnit, percent, printed_number, significant
 from sitegen.report import words
-from sitegen.stats import Summary
 
 NBSP = "\N{NO-BREAK SPACE}"
 _PRINTED = {"us": "µs", "1/s": "/s", "bytes": "B"}
@@ -70,7 +69,11 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
     def value(
         metric: str, env: str, *, workload: str = "", statistic: str = "", **params: object
     ) -> Quote:
-        cell, summary = _cell(analysis, benchmark, metric, env, workload, statistic, params)
+        wanted = tuple((key, str(item)) for key, item in params.items())
+        cell = analysis.figure(metric, env, workload, statistic, wanted)
+        summary = cell.summary
+        if summary is None:
+            raise SitegenError(f"{metric} in {env} was not measured")
         known = analysis.metric(metric)
         unit = known.unit_for([summary.value])
         if cell.printed and (parsed := printed_number(cell.printed)) and parsed[0]:
@@ -120,29 +123,3 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
 
 def _number(value: float, digits: int = 3) -> str:
     return f"{value:,.0f}" if value == int(value) else significant(value, digits)
-
-
-def _cell(  # noqa: PLR0913 - what picks a cell
-    analysis: Analysis,
-    benchmark: str,
-    metric: str,
-    env: str,
-    workload: str,
-    statistic: str,
-    params: Mapping[str, object],
-) -> tuple[Cell, Summary]:
-    wanted = tuple((key, str(item)) for key, item in params.items())
-    found = [
-        (cell, cell.summary)
-        for cell in analysis.of(benchmark)
-        if cell.environment == env
-        and cell.series.metric == metric
-        and workload in ("", cell.series.workload)
-        and statistic in ("", cell.series.statistic)
-        and matches(dict(cell.series.params), wanted)
-        and cell.summary is not None
-    ]
-    if len(found) == 1:
-        return found[0]
-    what = f"{metric} in {env}" + (f" with {dict(wanted)}" if wanted else "")
-    raise SitegenError(f"{len(found)} figures are {what}" if found else f"no figure is {what}")

@@ -66,13 +66,14 @@ class RunsPage:
     total: int
 
 
-def navigation(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
+def navigation(runs: Sequence[Run], *, claims: bool = False) -> tuple[tuple[str, str], ...]:
     """Return the (path, title) pairs of the navigation."""
     present = {run.benchmark for run in runs}
     known = [name for name in FAMILIES if name in present]
     return (
         ("", "Overview"),
         *((f"{name}/", family(name).title) for name in (*known, *sorted(present - set(FAMILIES)))),
+        *((("claims/", "Claims"),) if claims else ()),
         ("methodology/", "Methodology"),
         ("data/", "Data"),
     )

@@ -1,0 +1,189 @@
+"""Expressions on the archive: safe to evaluate, and every figure enters with its interval."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from sitegen.compare import Analysis
+from sitegen.errors import SitegenError
+from sitegen.metrics import Better
+
+_MAX_LENGTH = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A figure that a claim was recomputed from."""
+
+    metric: str
+    environment: str
+    value: float
+    printed: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number with the interval that it may lie in; arithmetic on it carries the interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, value: float) -> Span:
+        """Return an exact number."""
+        return cls(value, value, value)
+
+    def combine(self, other: Span, how: Callable[[float, float], float]) -> Span:
+        """Return the result of an operation with the extremes of its corners."""
+        try:
+            corners = [how(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
+            return Span(how(self.value, other.value), min(corners), max(corners))
+        except (ZeroDivisionError, OverflowError):
+            raise SitegenError("a division by zero or a number that is too large") from None
+
+
+_OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+_COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+Value = Span | bool | str | list["Span"]
+
+
+class Sheet:
+    """Evaluates an expression on the archive and remembers the figures that it took.
+
+    Only what stands here can be written: numbers, texts, + - * /, one comparison, lists, and
+    the functions below. There is no attribute, no index and no name to reach anything by.
+    """
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.analysis = analysis
+        self.inputs: list[Input] = []
+        self.functions: Mapping[str, Callable[..., Value]] = {
+            "value": self.figure,
+            "overhead": self.overhead,
+            "mean": lambda *spans: self.fold(operator.add, spans, divide=True),
+            "total": lambda *spans: self.fold(operator.add, spans),
+            "least": lambda *spans: min(self.numbers(spans), key=lambda span: span.value),
+            "most": lambda *spans: max(self.numbers(spans), key=lambda span: span.value),
+            "every": lambda *found: all(found),
+        }
+
+    def evaluate(self, expression: str) -> Value:
+        """Return the value of ``expression``; raises SitegenError when it may not be written."""
+        if len(expression) > _MAX_LENGTH:
+            raise SitegenError("an expression that is too long")
+        try:
+            tree = ast.parse(expression.strip(), mode="eval")
+            return self.node(tree.body)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise SitegenError(f"not an expression: {expression[:80]!r}") from None
+        except TypeError as error:
+            raise SitegenError(f"a function is used wrongly: {error}"[:200]) from None
+
+    def node(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one return a form
+        """Return the value of one part of an expression."""
+        match node:
+            case ast.Constant(value=bool()):
+                raise SitegenError("True and False are no figures")
+            case ast.Constant(value=int() | float() as number):
+                return Span.of(float(number))
+            case ast.Constant(value=str() as text):
+                return text
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return Span.of(0.0).combine(self.number(operand), operator.sub)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return self.number(left).combine(self.number(right), _OPERATORS[type(op)])
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
+                return _COMPARISONS[type(op)](self.number(left).value, self.number(right).value)
+            case ast.List(elts=elements):
+                return [self.number(element) for element in elements]
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if (
+                name in self.functions and all(keyword.arg for keyword in keywords)
+            ):
+                given = {str(keyword.arg): self.node(keyword.value) for keyword in keywords}
+                return self.functions[name](*(self.node(arg) for arg in args), **given)
+        raise SitegenError(f"an expression may not hold {ast.unparse(node)[:80]!r}")
+
+    def number(self, node: ast.expr) -> Span:
+        """Return a part that must be a number."""
+        value = self.node(node)
+        if isinstance(value, Span):
+            return value
+        raise SitegenError(f"{ast.unparse(node)[:80]!r} is no number")
+
+    def numbers(self, spans: Sequence[object]) -> list[Span]:
+        """Return arguments that must be numbers, or lists of them, in one list."""
+        flat = [each for span in spans for each in (span if isinstance(span, list) else [span])]
+        if not flat or not all(isinstance(each, Span) for each in flat):
+            raise SitegenError("a function takes numbers, and at least one")
+        return cast("list[Span]", flat)
+
+    def fold(
+        self,
+        how: Callable[[float, float], float],
+        spans: Sequence[object],
+        *,
+        divide: bool = False,
+    ) -> Span:
+        """Return all numbers combined, divided by how many there are for a mean."""
+        first, *rest = self.numbers(spans)
+        for span in rest:
+            first = first.combine(span, how)
+        return first.combine(Span.of(1.0 + len(rest)), operator.truediv) if divide else first
+
+    def figure(
+        self, metric: str, env: str, *, workload: str = "", statistic: str = "", **params: Value
+    ) -> Span:
+        """Return a figure of the archive with the interval of its printed digits."""
+        cell = self.analysis.figure(metric, env, workload, statistic, _texts(params))
+        summary = cell.summary
+        if summary is None:
+            raise SitegenError(f"{metric} in {env} was not measured")
+        interval = summary.interval
+        self.inputs.append(Input(metric, env, summary.value, cell.printed or "", cell.runs[-1]))
+        if interval is None:
+            return Span.of(summary.value)
+        return Span(summary.value, interval.low, interval.high)
+
+    def overhead(
+        self, metric: str, env: str, against: str, *, workload: str = "", statistic: str = "",
+        **params: Value,
+    ) -> Span:  # fmt: skip
+        """Return E/B - 1 for times and 1 - E/B for rates: positive is worse."""
+        side, base = (
+            self.figure(metric, label, workload=workload, statistic=statistic, **params)
+            for label in (env, against)
+        )
+        ratio = side.combine(base, operator.truediv)
+        one = Span.of(1.0)
+        if self.analysis.metric(metric).better == Better.HIGHER:
+            return one.combine(ratio, operator.sub)
+        return ratio.combine(one, operator.sub)
+
+
+def _texts(params: Mapping[str, Value]) -> tuple[tuple[str, str], ...]:
+    found = []
+    for key, value in params.items():
+        if isinstance(value, Span):
+            found.append((key, f"{value.value:g}"))
+        elif isinstance(value, str):
+            found.append((key, value))
+        else:
+            raise SitegenError(f"the parameter {key} is neither text nor number")
+    return tuple(found)

@@ -1,0 +1,168 @@
+"""Two sides as rows for a terminal, a pull request or another program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sitegen.compare import Comparison
+from sitegen.pairing import Pairing
+from sitegen.quantity import percent, significant
+from sitegen.report import words
+
+_HEAD = ("Series", "Baseline", "Side", "Overhead, %", "Interval, %", "Verdict", "Read first")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison in words; ``worst_case`` is the least overhead that its interval allows."""
+
+    metric: str
+    series: str
+    baseline: str
+    side: str
+    share: str
+    interval: str
+    word: str
+    caveats: tuple[str, ...]
+    least: float | None
+    comparison: Comparison
+
+
+def rows(pairing: Pairing, metrics: Sequence[str] = (), *, everything: bool = False) -> list[Row]:
+    """Return the headline series, or those of ``metrics``, or all; the worst first."""
+    chosen = [
+        found
+        for found in pairing.comparisons
+        if everything or (found.series.metric in metrics if metrics else found.headline is not None)
+    ]
+    known = {}
+    for benchmark in {found.series.benchmark for found in chosen}:
+        series = (cell.series for cell in pairing.analysis.of(benchmark))
+        known[benchmark] = words.background(benchmark, series)
+    chosen.sort(key=lambda c: (bool(c.reason), -(c.factor or 0.0), c.series))
+    return [
+        _row(found, words.short(found.series, known[found.series.benchmark])) for found in chosen
+    ]
+
+
+def regressions(found: Sequence[Row], limit: float) -> list[Row]:
+    """Return the rows whose overhead is above ``limit``, a share, at its lower bound."""
+    return [
+        row
+        for row in found
+        if row.least is not None and row.least > limit and not row.comparison.reason
+    ]
+
+
+def text(pairing: Pairing, found: Sequence[Row]) -> str:
+    """Return a table for a terminal, and what the two machines differ in."""
+    head = (*_HEAD[:1], pairing.baseline, pairing.side, *_HEAD[3:])
+    table = [head, *(_cells(row) for row in found)]
+    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
+    lines = []
+    for line in table:
+        padded = (_pad(cell, widths[column], column) for column, cell in enumerate(line))
+        lines.append("  ".join(padded).rstrip())
+    if pairing.differing:
+        lines += ["", "The machines differ in"]
+        lines += [f"  {name}: {base} | {side}" for name, base, side in pairing.differing]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(pairing: Pairing, found: Sequence[Row]) -> str:
+    """Return a table for a pull request; what the machines differ in is folded."""
+    head = (*_HEAD[:1], pairing.baseline, pairing.side, *_HEAD[3:])
+    lines = [_bar(head), _bar(["---", "---:", "---:", "---:", "---:", "---", "---"])]
+    lines += [_bar(_cells(row)) for row in found]
+    if pairing.differing:
+        lines += ["", "<details><summary>The machines differ in</summary>", ""]
+        lines += [_bar(("Fact", pairing.baseline, pairing.side)), _bar(["---", "---", "---"])]
+        lines += [_bar(each) for each in pairing.differing]
+        lines += ["", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(pairing: Pairing, found: Sequence[Row]) -> dict[str, Any]:
+    """Return the public form of ``sitegen compare --format json``."""
+    return {
+        "baseline": pairing.baseline,
+        "side": pairing.side,
+        "comparisons": [_json(row) for row in found],
+        "differing": [
+            {"fact": name, "baseline": base, "side": side} for name, base, side in pairing.differing
+        ],
+    }
+
+
+def _json(row: Row) -> dict[str, Any]:
+    comparison = row.comparison
+    series, interval = comparison.series, comparison.interval
+    values = [
+        cell.summary.value if cell.summary else None
+        for cell in (comparison.baseline, comparison.side)
+    ]
+    return {
+        "benchmark": series.benchmark,
+        "workload": series.workload,
+        "metric": series.metric,
+        "statistic": series.statistic,
+        "params": dict(series.params),
+        "unit": comparison.metric.unit,
+        "baseline": values[0],
+        "side": values[1],
+        "slowdown": comparison.factor,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "overhead": comparison.share,
+        "word": row.word,
+        "reason": comparison.reason,
+        "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
+        "runs": {"baseline": list(comparison.baseline.runs), "side": list(comparison.side.runs)},
+    }
+
+
+def _row(found: Comparison, title: str) -> Row:
+    values = [cell.summary.value for cell in (found.baseline, found.side) if cell.summary]
+    unit = found.metric.unit_for([min(values)] if values else [])
+    bounds = sorted(found.share_interval) if found.share_interval else None
+    statistic = words.statistic(found.series.statistic)
+    name = words.lower_first(found.metric.title)
+    return Row(
+        metric=found.series.metric,
+        series=f"{title}: {name}{f', {statistic}' if statistic else ''}",
+        baseline=_value(words.number(found.baseline, unit), unit.text),
+        side=_value(words.number(found.side, unit), unit.text),
+        share="" if found.share is None or found.reason else percent(found.share),
+        interval=f"{percent(bounds[0])} to {percent(bounds[1])}"
+        if bounds and not found.reason
+        else "",
+        word=str(found.word),
+        caveats=(found.reason,)
+        if found.reason
+        else tuple(dict.fromkeys(c.rule.short for c in found.caveats if c.rule.doubts)),
+        least=bounds[0] if bounds else None,
+        comparison=found,
+    )
+
+
+def _value(number: str, unit: str) -> str:
+    return number if number == "not measured" else f"{number} {unit}".rstrip()
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    factor = row.comparison.factor
+    worse = f" ({significant(factor, 3)}×)" if factor and factor >= 2 and row.share else ""  # noqa: PLR2004 - from a doubling on, times read better
+    return (
+        row.series, row.baseline, row.side, f"{row.share}{worse}", row.interval, row.word,
+        ", ".join(row.caveats),
+    )  # fmt: skip
+
+
+def _pad(cell: str, width: int, column: int) -> str:
+    return cell.rjust(width) if column in range(1, 5) else cell.ljust(width)
+
+
+def _bar(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sitegen.config import Config, Environment
+from sitegen.errors import SitegenError
+from sitegen.model import Fact, Fingerprint, Measurement, Provenance, Run, params, run_id
+from sitegen.pairing import Pairing, pair
+from sitegen.report import pair as told
+from sitegen.stats import Word
+
+CONFIG = Config(Path(), environments={"cvm": Environment("cvm", "cpu-tee", "tdx", "CVM")})
+
+
+def a_run(environment: str, day: int, value: float, cpu: str = "EPYC") -> Run:
+    rows = tuple(
+        Measurement("read_iops", metric, "value", "1/s", value * (1 + 0.001 * rep), where, rep)
+        for metric, where in (
+            ("fio.iops", params(direction="read")),
+            ("fio.iops", params(direction="trim")),
+        )
+        for rep in range(3)
+    )
+    date = f"2026-11-0{day}"
+    return Run(
+        run_id(date, "fio", f"{environment}{day}{value}".encode()), "fio", environment,
+        Provenance.COLLECTED, date, 1.0, rows, preset="standard", session=f"s{day}",
+        boot=f"b{day}", fingerprint=Fingerprint((Fact("cpu", cpu, "/proc/cpuinfo"),)),
+    )  # fmt: skip
+
+
+def three(environment: str, value: float, cpu: str = "EPYC") -> list[Run]:
+    return [a_run(environment, day, value * (1 + 0.002 * day), cpu) for day in (1, 2, 3)]
+
+
+@pytest.fixture
+def runs() -> list[Run]:
+    return [*three("metal", 1000.0), *three("cvm", 800.0, "Xeon"), *three("same", 1000.0)]
+
+
+def paired(runs: list[Run], baseline: str = "metal", side: str = "cvm") -> Pairing:
+    return pair(runs, CONFIG, baseline, side)
+
+
+def test_any_two_environments_can_be_compared_whatever_is_declared(runs: list[Run]) -> None:
+    forth = {c.series: c for c in paired(runs).comparisons}
+    back = {c.series: c for c in paired(runs, "cvm", "metal").comparisons}
+    for series, comparison in forth.items():
+        assert comparison.word == Word.SLOWER
+        assert comparison.factor == pytest.approx(1.25)
+        assert back[series].word == Word.FASTER
+        assert (comparison.factor or 0) * (back[series].factor or 0) == pytest.approx(1)
+
+
+def test_two_runs_are_compared_by_the_end_of_their_ids(runs: list[Run]) -> None:
+    first, second = runs[0], runs[3]
+    found = paired(runs, first.id[-8:], second.id)
+    assert {c.word for c in found.comparisons} == {Word.ONE_RUN}
+    assert found.comparisons[0].baseline.runs == (first.id,)
+
+
+def test_the_machines_differences_are_told(runs: list[Run]) -> None:
+    assert paired(runs).differing == (("cpu", "EPYC", "Xeon"),)
+    assert paired(runs, "metal", "same").differing == ()
+
+
+@pytest.mark.parametrize(
+    ("baseline", "side", "said"),
+    [
+        ("metal", "metal", "is compared with itself"),
+        ("metal", "vm", "no environment and no run 'vm'; environments: cvm, metal, same"),
+        ("20200101t000000z-fio-aaaaaaaa", "cvm", "no run '20200101t000000z-fio-aaaaaaaa'"),
+    ],
+)
+def test_what_is_not_there_is_named(runs: list[Run], baseline: str, side: str, said: str) -> None:
+    with pytest.raises(SitegenError) as raised:
+        paired(runs, baseline, side)
+    assert said in str(raised.value)
+
+
+def test_sides_without_a_common_series_are_refused(runs: list[Run]) -> None:
+    other = replace(runs[3], measurements=(runs[3].measurements[0]._replace(workload="w"),))
+    with pytest.raises(SitegenError, match="have no series in common"):
+        paired([*runs[:3], other])
+
+
+def test_headline_series_are_shown_unless_asked_otherwise(runs: list[Run]) -> None:
+    found = paired(runs)
+    assert [row.word for row in told.rows(found)] == ["slower"]
+    assert len(told.rows(found, everything=True)) == 2
+    assert len(told.rows(found, ["fio.iops"])) == 2
+    assert told.rows(found, ["fio.latency"]) == []
+
+
+def test_a_regression_counts_from_its_lower_bound(runs: list[Run]) -> None:
+    # A quarter fewer IOPS: 20 % overhead, and an interval of a few tenths around it.
+    rows = told.rows(paired(runs))
+    assert [row.series for row in told.regressions(rows, 0.19)] == [rows[0].series]
+    assert told.regressions(rows, 0.2) == []
+    faster = told.rows(paired(runs, "cvm", "metal"))
+    assert told.regressions(faster, 0.0) == []
+
+
+def test_the_table_prints_the_two_values_that_were_divided(runs: list[Run]) -> None:
+    text = told.text(found := paired(runs), told.rows(found))
+    head, row = text.splitlines()[:2]
+    assert head.split()[:3] == ["Series", "metal", "cvm"]
+    assert "1.00 k IOPS" in row or "1,005 IOPS" in row
+    assert row.rstrip().endswith("slower")
+    assert text.endswith("  cpu: EPYC | Xeon\n")
+
+
+def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) -> None:
+    hostile = [*runs[:3], *(
+        replace(run, fingerprint=Fingerprint((Fact("cpu", "a|b\n| c", "x"),))) for run in runs[3:6]
+    )]  # fmt: skip
+    text = told.markdown(found := paired(hostile), told.rows(found))
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.replace("\\|", "").count("|") for line in table[:3]}) == 1
+    assert "| cpu | EPYC | a\\|b \\| c |" in table
+
+
+def test_the_json_holds_values_interval_word_and_runs(runs: list[Run]) -> None:
+    found = paired(runs)
+    value = json.loads(json.dumps(told.as_json(found, told.rows(found))))
+    [one] = value["comparisons"]
+    assert one["slowdown"] == pytest.approx(1.25)
+    assert one["low"] < 1.25 < one["high"]
+    assert one["word"] == "slower"
+    assert len(one["runs"]["side"]) == 3
+    assert value["differing"] == [{"fact": "cpu", "baseline": "EPYC", "side": "Xeon"}]
+
+
+def test_a_declared_reason_stands_in_the_way(runs: list[Run]) -> None:
+    declared = Environment("cvm", incomparable={"metal": "another kernel"})
+    found = pair(runs, Config(Path(), environments={"cvm": declared}), "metal", "cvm")
+    assert {c.reason for c in found.comparisons} == {"another kernel"}
+    assert told.regressions(told.rows(found), 0.0) == []
