@@ -21,6 +21,8 @@ _CLIENT_BUSY, _CLIENT_LAG = 0.7, 0.1
 #: The load client's timer rounds up to a millisecond: that much is no lateness.
 _TIMER_S = 0.001
 _RATE_MISSED = 0.95
+#: Share of the input tokens from which a prefix cache counts: every chat begins alike.
+_CACHED = 0.1
 #: Confidential-compute states of a GPU that protect anything; devtools and simulation do not.
 _GPU_PROTECTED = frozenset({"on", "ppcie", "nvle"})
 _BEYOND = 10
@@ -47,6 +49,7 @@ BESIDE: Mapping[tuple[str, str], str] = {
     ("llm.request_throughput", "value"): "achieved",
     ("llm.e2e_latency", "min"): "quickest",
     ("llm.cached_tokens", "value"): "cached",
+    ("llm.input_tokens", "mean"): "input",
     ("llm.missing_usage", "value"): "uncounted",
     ("llm.tokens_per_chunk", "mean"): "tokens_per_chunk",
 }
@@ -108,7 +111,7 @@ RULES: Mapping[str, Rule] = {
         Rule("rate-missed", "rate not reached",
              "Fewer than 95 % of the requests were answered in the time in which they fell due and the quickest of them took: the server, or the client, did not keep up, and the queue grew for as long as the test ran."),
         Rule("cache-helped", "prompt cache",
-             "The server took input tokens from its prefix cache: the time to first token is that of a shorter prompt."),
+             "The server took more than a tenth of the input tokens from its prefix cache: the time to first token is that of a shorter prompt."),
         Rule("tokens-uncounted", "tokens not counted",
              "For some answers the server gave no count of tokens; rates in tokens leave them out."),
         Rule("random-weights", "random weights",
@@ -369,9 +372,10 @@ def _of_latency(
     if lag > _CLIENT_LAG * timed:
         told = f"Late by {lag * 1e3:.1f} ms, in {timed * 1e3:.3g} ms."
         found.append(caveat("client-late", told))
-    if name.startswith("ttft") and (cached := beside.get("cached")):
-        found.append(caveat("cache-helped", f"{cached:.0f} tokens in all."))
     requests = beside.get("requests", 0) * (1 - beside.get("errors", 0))
+    sent = requests * beside.get("input", 0)
+    if name.startswith("ttft") and sent and (share := beside.get("cached", 0) / sent) > _CACHED:
+        found.append(caveat("cache-helped", f"{share:.0%} of the input tokens."))
     if requests and statistic.startswith("p9"):
         beyond = requests * (1 - float(statistic[1:]) / 100)
         if beyond < _BEYOND:

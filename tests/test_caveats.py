@@ -261,8 +261,10 @@ def test_a_late_stamp_moves_the_decoding_not_each_token() -> None:
 
 
 def test_a_prompt_cache_stands_beside_the_first_token_only() -> None:
-    assert of_llm("ttft", cached=512.0) == ["cache-helped"]
-    assert of_llm("tpot", cached=512.0) == []
+    assert of_llm("ttft", cached=12800.0, input=128.0) == ["cache-helped"]
+    assert of_llm("tpot", cached=12800.0, input=128.0) == []
+    # Five tokens that every chat begins with are no help.
+    assert of_llm("ttft", cached=1000.0, input=128.0) == []
 
 
 def test_a_percentile_needs_ten_requests_beyond_it() -> None:

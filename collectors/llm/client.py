@@ -183,7 +183,7 @@ class Prompts:
     def prompt(self, number: int) -> str:
         """Return the prompt of the request with this number."""
         if self._unique:
-            # The first word already differs between requests and between processes: what they
+            # The first words already differ between requests and between processes: what they
             # began with in common would come from a cache.
             first = _spelled(self._nonce + number, _NONCE_WORDS)
             return f"{first} {_spelled(self._nonce, _NONCE_WORDS)} {self._text}"
