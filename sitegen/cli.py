@@ -301,6 +301,8 @@ def export_(form: str, output: Path | None, archive: Path | None, config_file: P
 @main.command()
 @click.argument("baseline")
 @click.argument("side")
+@click.option("--axis", default="", help="A parameter, of which BASELINE and SIDE are values.")
+@click.option("--env", "environment", default="", help="With --axis: the environment.")
 @click.option("--metric", "metrics", multiple=True, help="Only this metric, e.g. fio.iops.")
 @click.option("--all", "everything", is_flag=True, help="All series, not only the headline ones.")
 @click.option("--fail-above", default="", help="Exit with 1 when an overhead is surely above: 5%.")
@@ -315,6 +317,8 @@ def export_(form: str, output: Path | None, archive: Path | None, config_file: P
 def compare(
     baseline: str,
     side: str,
+    axis: str,
+    environment: str,
     metrics: tuple[str, ...],
     everything: bool,
     fail_above: str,
@@ -324,6 +328,8 @@ def compare(
 ) -> None:
     """Compare SIDE with BASELINE: environments, or runs by the end of their ids.
 
+    With --axis they are two values of a parameter, as in `compare http https --axis scheme`.
+
     With --fail-above the exit code is 1 when the lower bound of an overhead is above the limit.
     """
     from sitegen import config, terminal
@@ -331,7 +337,14 @@ def compare(
     settled = config.load(config_file, archive=archive)
     limit = terminal.limit(fail_above)
     text, above = terminal.compared(
-        settled, baseline, side, metrics, form, everything=everything, limit=limit
+        settled,
+        (baseline, side),
+        metrics,
+        form,
+        axis=axis,
+        environment=environment,
+        everything=everything,
+        limit=limit,
     )
     click.echo(text, nl=False)
     if above:

@@ -216,7 +216,7 @@ def _difference(before: Cell, after: Cell, first: Cell, step: str, title: str) -
     if not values:
         return Difference(step, title, after, None, None, None, None, 0, within=False)
     value = sum(values) / len(values)
-    interval = _interval(values)
+    interval = paired_interval(values)
     shares = (interval.low / base, interval.high / base) if interval and base > 0 else None
     share = value / base if base > 0 else None
     return Difference(
@@ -239,7 +239,8 @@ def _paired(before: Cell, after: Cell) -> list[list[float]]:
     ]
 
 
-def _interval(values: Sequence[float]) -> Interval | None:
+def paired_interval(values: Sequence[float]) -> Interval | None:
+    """Return Student's t interval of paired differences (1908); None for fewer than two."""
     n = len(values)
     if n < 2:  # noqa: PLR2004 - one value spreads nothing
         return None

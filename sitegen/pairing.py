@@ -1,14 +1,18 @@
-"""Two environments, or two runs, side by side: what `sitegen compare` says."""
+"""Two sides that differ in one thing: an environment, a run, or the value of one parameter."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sitegen.compare import Analysis, Comparison, analyse
 from sitegen.config import Config, Environment
+from sitegen.contrasts import paired_interval
 from sitegen.errors import SitegenError
+from sitegen.metrics import Better
 from sitegen.model import RUN_ID, Run
+from sitegen.stats import Interval, verdict
 
 BASELINE, SIDE = "baseline", "side"
 
@@ -58,6 +62,81 @@ def pair(runs: Sequence[Run], config: Config, baseline: str, side: str) -> Pairi
             fix="`sitegen list` shows what each of them has",
         )
     return Pairing(baseline, side, analysis.comparisons, _differing(analysis), analysis)
+
+
+def pair_values(
+    runs: Sequence[Run], config: Config, axis: str, baseline: str, side: str, label: str = ""
+) -> Pairing:
+    """Return the series of one environment at two values of the parameter ``axis``.
+
+    All else is equal, the runs too, so the two sides are paired: by run from two runs on, by
+    repetition within one. Raises SitegenError when no series has both values.
+    """
+    if baseline == side:
+        raise SitegenError(f"{axis} {baseline} is compared with itself", fix="name two values")
+    having = [run for run in runs if any(axis in dict(row.params) for row in run.measurements)]
+    labels = sorted({run.environment for run in having})
+    if label:
+        having = [run for run in having if run.environment == label]
+    elif len(labels) > 1:
+        raise SitegenError(
+            f"{len(labels)} environments have the parameter {axis}",
+            fix=f"add --env with one of {', '.join(labels[:12])}",
+        )
+    if not having:
+        raise SitegenError(f"no figure {f'in {label} ' if label else ''}has the parameter {axis!r}")
+    declared = replace(config.environment(having[0].environment), incomparable={})
+    named = {
+        BASELINE: replace(declared, label=BASELINE, baselines={}),
+        SIDE: replace(declared, label=SIDE, baselines={BASELINE: BASELINE}),
+    }
+    halves = [
+        _at(run, axis, value, name)
+        for run in having
+        for name, value in ((BASELINE, baseline), (SIDE, side))
+    ]
+    analysis = analyse(halves, replace(config, environments=named, pinned=()))
+    if not analysis.comparisons:
+        raise SitegenError(f"no series has {axis} at both {baseline} and {side}")
+    found = tuple(_matched(comparison) for comparison in analysis.comparisons)
+    return Pairing(baseline, side, found, (), analysis)
+
+
+def _at(run: Run, axis: str, value: str, label: str) -> Run:
+    """Return what a run has at one value of a parameter, without that parameter."""
+    rows = tuple(
+        row._replace(params=tuple(pair for pair in row.params if pair[0] != axis))
+        for row in run.measurements
+        if (axis, value) in row.params
+    )
+    return replace(run, environment=label, measurements=rows)
+
+
+def _matched(found: Comparison) -> Comparison:
+    """Return a comparison with the interval of its pairs: what they share cancels."""
+    if found.factor is None or found.reason:
+        return found
+    ours, theirs = (
+        dict(zip(cell.runs, cell.repetitions, strict=False))
+        for cell in (found.side, found.baseline)
+    )
+    higher = found.metric.better == Better.HIGHER
+    by_run = []
+    for run in ours.keys() & theirs.keys():
+        pairs = list(zip(ours[run], theirs[run], strict=False))
+        if len(ours[run]) == len(theirs[run]) and all(min(pair) > 0 for pair in pairs):
+            by_run.append([math.log(b / a) if higher else math.log(a / b) for a, b in pairs])
+    by_run.sort()
+    values = [math.fsum(logs) / len(logs) for logs in by_run]
+    if len(values) == 1:
+        values = by_run[0]
+    interval = paired_interval(values)
+    if interval is None or found.side.summary is None or found.baseline.summary is None:
+        return found
+    ratio = Interval(math.exp(interval.low), math.exp(interval.high), interval.kind)
+    word = verdict(found.side.summary, found.baseline.summary, ratio, found.metric.margin)
+    factor = math.exp(math.fsum(values) / len(values))
+    return replace(found, factor=factor, interval=ratio, word=word)
 
 
 def _chosen(runs: Sequence[Run], config: Config, name: str) -> tuple[list[Run], Environment]:

@@ -86,19 +86,25 @@ def limit(text: str) -> float | None:
 
 def compared(  # noqa: PLR0913 - what the command may be told
     config: Config,
-    baseline: str,
-    side: str,
+    sides: tuple[str, str],
     metrics: Sequence[str],
     form: str,
     *,
+    axis: str,
+    environment: str,
     everything: bool,
     limit: float | None,
 ) -> tuple[str, list[str]]:
     """Return two sides compared, and the series that are worse than ``limit`` for sure."""
-    from sitegen.pairing import pair
+    from sitegen.pairing import pair, pair_values
     from sitegen.report import pair as told
 
-    pairing = pair(_runs(config), config, baseline, side)
+    if environment and not axis:
+        raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
+    runs = _runs(config)
+    pairing = (
+        pair_values(runs, config, axis, *sides, environment) if axis else pair(runs, config, *sides)
+    )
     found = told.rows(pairing, metrics, everything=everything)
     if not found:
         known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])

@@ -9,7 +9,7 @@ import pytest
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
 from sitegen.model import Fact, Fingerprint, Measurement, Provenance, Run, params, run_id
-from sitegen.pairing import Pairing, pair
+from sitegen.pairing import Pairing, pair, pair_values
 from sitegen.report import pair as told
 from sitegen.stats import Word
 
@@ -140,3 +140,63 @@ def test_a_declared_reason_stands_in_the_way(runs: list[Run]) -> None:
     found = pair(runs, Config(Path(), environments={"cvm": declared}), "metal", "cvm")
     assert {c.reason for c in found.comparisons} == {"another kernel"}
     assert told.regressions(told.rows(found), 0.0) == []
+
+
+# One parameter
+
+
+def swept(day: int, factors: tuple[float, float], environment: str = "metal") -> Run:
+    rows = tuple(
+        Measurement(
+            "sweep", "ab.requests_per_second", "mean", "1/s",
+            (1000.0 + 100 * rep) * (factors[rep % 2] if scheme == "https" else 1.0),
+            params(scheme=scheme, concurrency="1000"), rep,
+        )
+        for scheme in ("http", "https")
+        for rep in range(4)
+    )  # fmt: skip
+    date = f"2026-11-0{day}"
+    return Run(
+        run_id(date, "ab", f"{environment}{day}".encode()), "ab", environment,
+        Provenance.COLLECTED, date, 1.0, rows, preset="standard", session=f"s{day}",
+        boot=f"b{day}",
+    )  # fmt: skip
+
+
+def test_two_values_of_a_parameter_are_paired_by_repetition_within_one_run() -> None:
+    # Repetitions differ by 30 %, and https is 0.5 or 0.52 of http in each: pairing sees that.
+    found = pair_values([swept(1, (0.5, 0.52))], CONFIG, "scheme", "http", "https")
+    [comparison] = found.comparisons
+    assert comparison.factor == pytest.approx((1 / 0.5 / 0.52) ** 0.5)
+    assert comparison.interval is not None
+    assert 1.85 < comparison.interval.low < 1.95
+    assert 1.97 < comparison.interval.high < 2.1
+    assert comparison.word == Word.ONE_RUN
+    assert comparison.series.params == (("concurrency", "1000"),)
+
+
+def test_and_by_run_from_two_runs_on() -> None:
+    runs = [swept(day, (0.5 + day / 1000, 0.5 + day / 1000)) for day in (1, 2, 3)]
+    [comparison] = pair_values(runs, CONFIG, "scheme", "http", "https").comparisons
+    assert comparison.word == Word.SLOWER
+    assert comparison.interval is not None
+    assert comparison.interval.low > 1.98
+
+
+@pytest.mark.parametrize(
+    ("axis", "baseline", "side", "label", "said"),
+    [
+        ("scheme", "http", "http", "", "is compared with itself"),
+        ("scheme", "http", "gopher", "metal", "no series has scheme at both http and gopher"),
+        ("colour", "red", "blue", "", "has the parameter 'colour'"),
+        ("scheme", "http", "https", "", "add --env with one of cvm, metal"),
+        ("scheme", "http", "https", "vm", "no figure in vm has the parameter"),
+    ],
+)
+def test_an_axis_that_makes_no_pair_is_said(
+    axis: str, baseline: str, side: str, label: str, said: str
+) -> None:
+    runs = [swept(1, (0.5, 0.5)), swept(1, (0.5, 0.5), "cvm")]
+    with pytest.raises(SitegenError) as raised:
+        pair_values(runs, CONFIG, axis, baseline, side, label)
+    assert said in str(raised.value)
