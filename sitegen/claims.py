@@ -8,9 +8,10 @@ never called wrong for a rounding.
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -26,8 +27,19 @@ KINDS = ("value", "range", "bound", "ordering", "statement")
 UNITS: Mapping[str, float] = {
     "": 1.0, "x": 1.0, "ratio": 1.0, "%": 0.01, "points": 0.01, "GB/s": 1e9, "MB/s": 1e6,
     "kHz": 1e3, "1/s": 1.0, "proofs/s": 1.0, "tokens/s": 1.0, "MIPS": 1.0, "MIPS/core": 1.0,
-    "ms": 1e-3, "s": 1.0,
+    "us": 1e-6, "ms": 1e-3, "s": 1.0, "h": 3600.0, "B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20,
+    "GiB": 2.0**30, "MB": 1e6, "GB": 1e9, "KiB/s": 2.0**10, "MiB/s": 2.0**20, "GiB/s": 2.0**30,
+    "Hz": 1.0, "MHz": 1e6, "TFLOPS": 1e12, "USD/h": 1.0, "count": 1.0,
 }  # fmt: skip
+_SUFFIXES = {"": 1.0, "k": 1e3, "M": 1e6}
+_FIGURE = r"[-+]?\d[\d,]*(?:\.\d+)?[kM]?"
+_PRINTED = {
+    "value": re.compile(_FIGURE),
+    "range": re.compile(f"({_FIGURE})-({_FIGURE})"),
+    "bound": re.compile(f"([<>]=?)({_FIGURE})"),
+}
+#: Far below any printed digit, as a share: what the arithmetic of floats may lose.
+_HAIR = 1e-9
 #: A printed figure this near to the computed one, as a share of it, is a slip.
 _CLOSE = 0.01
 _KEYS = {"id", "source", "where", "statement", "printed", "unit", "kind", "expression", "fits_if",
@@ -74,8 +86,9 @@ class Claim:
 class Checked:
     """A claim and what it comes to: in the unit that it is printed in.
 
-    ``decisive`` is false where the computed interval is wider than the printed one: the figures
-    are too coarse to tell. ``fits_if`` are the words of the readings that do fit.
+    ``decisive`` is false where the figures are coarser than the claim: the computed interval is
+    wider than the printed one, or crosses the end of a range or a bound, or the intervals of an
+    ordering overlap. ``fits_if`` are the words of the readings that do fit.
     """
 
     claim: Claim
@@ -86,7 +99,7 @@ class Checked:
     decisive: bool = True
     inputs: tuple[Input, ...] = ()
     fits_if: tuple[str, ...] = ()
-    figures: tuple[float, ...] = field(default=())
+    figures: tuple[float, ...] = ()
 
 
 def load(path: Path) -> tuple[Claim, ...]:
@@ -134,12 +147,8 @@ def _claim(table: Any, index: int, path: Path) -> Claim:  # noqa: ANN401 - what 
     if wrong := [k for k, v in [*texts.items(), *readings.items()] if not isinstance(v, str)]:
         raise SitegenError(f"{wrong[0]} must be a text", where=where)
     kind, printed = table["kind"], texts["printed"]
-    if kind in ("value", "range", "bound") and _limits(kind, printed) is None:
-        raise SitegenError(
-            f"{printed!r} is not printed as a {kind}",
-            where=where,
-            fix="write 1,271 or 60-80 or <=1",
-        )
+    if kind in _PRINTED:
+        _limits(kind, printed, where)
     return Claim(
         table["id"], table["source"], texts["where"], table["statement"], texts["printed"], unit,
         table["kind"], texts["expression"],
@@ -160,10 +169,12 @@ def load_all(folder: Path) -> tuple[Claim, ...]:
 
 def check(claim: Claim, analysis: Analysis) -> Checked:
     """Return what a claim comes to; raises SitegenError when its expression finds nothing."""
-    if not claim.expression:
-        return _with_readings(Checked(claim, Verdict.UNSUPPORTED), analysis)
     try:
-        return _with_readings(_evaluated(claim, claim.expression, analysis), analysis)
+        if claim.expression:
+            found = _evaluated(claim, claim.expression, analysis)
+        else:
+            found = Checked(claim, Verdict.UNSUPPORTED)
+        return _with_readings(found, analysis)
     except SitegenError as error:
         raise SitegenError(error.what, where=f"claim {claim.id}", fix=error.fix) from error
 
@@ -205,15 +216,12 @@ def _with_readings(found: Checked, analysis: Analysis) -> Checked:
     """Add the readings that reproduce the claim where its own words do not."""
     if found.verdict == Verdict.REPRODUCED:
         return found
-    fits = []
-    for reading in found.claim.readings:
-        other = _evaluated(found.claim, reading.expression, analysis)
-        if other.verdict == Verdict.REPRODUCED:
-            fits.append(reading.words)
-    return Checked(
-        found.claim, found.verdict, found.value, found.low, found.high, found.decisive,
-        found.inputs, tuple(fits), found.figures,
-    )  # fmt: skip
+    fits = tuple(
+        reading.words
+        for reading in found.claim.readings
+        if _evaluated(found.claim, reading.expression, analysis).verdict == Verdict.REPRODUCED
+    )
+    return replace(found, fits_if=fits)
 
 
 def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:
@@ -222,27 +230,30 @@ def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:
     inputs = tuple(dict.fromkeys(sheet.inputs))
     if claim.kind in ("ordering", "statement"):
         if not isinstance(result, bool):
-            raise SitegenError("its expression is no comparison", where=f"claim {claim.id}")
+            raise SitegenError("its expression is no comparison")
         verdict = Verdict.REPRODUCED if result else Verdict.DIFFERS
-        return Checked(claim, verdict, inputs=inputs)
+        # All must hold beyond doubt, or one must fail beyond doubt.
+        clear = [clear for holds, clear in sheet.compared if holds == result]
+        return Checked(claim, verdict, decisive=all(clear) if result else any(clear), inputs=inputs)
     spans = result if isinstance(result, list) else [result]
     if not spans or not all(isinstance(span, Span) for span in spans):
-        raise SitegenError("its expression is no number", where=f"claim {claim.id}")
+        raise SitegenError("its expression is no number")
     scale = UNITS[claim.unit]
     found = [
         Span(s.value / scale, s.low / scale, s.high / scale) for s in cast("list[Span]", spans)
     ]
-    limits = _limits(claim.kind, claim.printed)
-    if limits is None:
-        raise SitegenError(f"{claim.printed!r} is no figure", where=f"claim {claim.id}")
-    low, high = limits
+    low, high = _limits(claim.kind, claim.printed)
     verdict = _verdict(claim.kind, found, low, high)
     middle = found[0].value if len(found) == 1 else None
     ends = (min(span.low for span in found), max(span.high for span in found))
-    wide = claim.kind == "value" and (ends[1] - ends[0]) > (high - low) * (1 + 1e-9)
-    return Checked(
-        claim, verdict, middle, *ends, not wide, inputs, (), tuple(span.value for span in found)
-    )
+    if claim.kind == "value":
+        widest = max(span.high - span.low for span in found)
+        decisive = widest <= (high - low) * (1 + _HAIR)
+    else:
+        inside = all(low <= span.low and span.high <= high for span in found)
+        decisive = inside or verdict == Verdict.DIFFERS
+    figures = tuple(span.value for span in found)
+    return Checked(claim, verdict, middle, *ends, decisive, inputs, (), figures)
 
 
 def _verdict(kind: str, found: Sequence[Span], low: float, high: float) -> Verdict:
@@ -250,33 +261,40 @@ def _verdict(kind: str, found: Sequence[Span], low: float, high: float) -> Verdi
 
     A value meets its printed interval; a range or a bound holds when every figure lies in it.
     """
-    # A hair for the arithmetic of floats, far below any printed digit.
-    hair = 1e-9 * max(1.0, *(abs(end) for end in (low, high) if math.isfinite(end)))
-    if all(span.low <= high + hair and span.high >= low - hair for span in found):
+    hair = _HAIR * max(1.0, *(abs(end) for end in (low, high) if math.isfinite(end)))
+    gaps = [max(low - span.high, span.low - high, 0.0) for span in found]
+    if all(gap <= hair for gap in gaps):
         return Verdict.REPRODUCED
     if kind != "value":
         return Verdict.DIFFERS
-    near = [
-        min(abs(low - span.high), abs(span.low - high)) <= _CLOSE * abs(span.value)
-        for span in found
-    ]
-    return Verdict.CLOSE if all(near) else Verdict.DIFFERS
+    near = all(gap <= _CLOSE * abs(s.value) + hair for gap, s in zip(gaps, found, strict=True))
+    return Verdict.CLOSE if near else Verdict.DIFFERS
 
 
-def _limits(kind: str, printed: str) -> tuple[float, float] | None:
-    """Return the interval that a printed text stands for: its rounding, its range, its bound."""
-    text = printed.strip()
-    if kind == "bound":
-        parsed = printed_number(text.lstrip("<>= "))
-        if parsed is None or text[:1] not in ("<", ">"):
-            return None
-        return (-math.inf, parsed[0]) if text.startswith("<") else (parsed[0], math.inf)
-    if kind == "range":
-        first, dash, last = text.partition("-")
-        ends = printed_number(first), printed_number(last)
-        if not dash or ends[0] is None or ends[1] is None:
-            return None
+def _limits(kind: str, printed: str, where: str = "") -> tuple[float, float]:
+    """Return the interval that a printed text stands for: its rounding, its range, its bound.
+
+    Raises SitegenError when it is not printed as its kind is.
+    """
+    found = _PRINTED[kind].fullmatch(printed)
+    low = high = math.nan
+    if found and kind == "bound":
+        bound, _ = _figure(found[2])
+        # A strict bound leaves out its own figure, and so more than floats may lose.
+        edge = 0.0 if found[1].endswith("=") else 2 * _HAIR * max(1.0, abs(bound))
+        low, high = (-math.inf, bound - edge) if found[1][0] == "<" else (bound + edge, math.inf)
+    elif found:
         # The ends of a range are rounded like any printed figure.
-        return ends[0][0] - ends[0][1], ends[1][0] + ends[1][1]
-    parsed = printed_number(text)
-    return None if parsed is None else (parsed[0] - parsed[1], parsed[0] + parsed[1])
+        ends = [_figure(text) for text in (found.groups() or (printed,))]
+        low, high = ends[0][0] - ends[0][1], ends[-1][0] + ends[-1][1]
+    if not low < high:
+        what = f"{printed[:80]!r} is not printed as a {kind}"
+        raise SitegenError(what, where=where, fix="write 1,271 or 60-80 or <=1")
+    return low, high
+
+
+def _figure(text: str) -> tuple[float, float]:
+    """Return a printed figure and half of its last digit: 25.1k gives 25100 and 50."""
+    scale = _SUFFIXES[text[-1] if text[-1] in _SUFFIXES else ""]
+    number, half = printed_number(text) or (math.nan, math.nan)
+    return number * scale, half * scale

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +14,11 @@ from sitegen.errors import SitegenError
 from sitegen.metrics import Better
 
 _MAX_LENGTH = 4000
+#: How the functions on the archive are written, for whoever writes them otherwise.
+_FORMS = {
+    "value": 'write value("fio.iops", "environment", workload="read_iops")',
+    "overhead": 'write overhead("fio.iops", "environment", "baseline", workload="read_iops")',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,19 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A number with the interval that it may lie in; arithmetic on it carries the interval."""
+    """A number with the interval that it may lie in; arithmetic on it carries the interval.
+
+    Raises SitegenError where an end is not finite.
+    """
 
     value: float
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        """Refuse what no printed figure can be: infinities and what follows from them."""
+        if not all(map(math.isfinite, (self.value, self.low, self.high))):
+            raise SitegenError("a number that is too large")
 
     @classmethod
     def of(cls, value: float) -> Span:
@@ -40,12 +54,15 @@ class Span:
         return cls(value, value, value)
 
     def combine(self, other: Span, how: Callable[[float, float], float]) -> Span:
-        """Return the result of an operation with the extremes of its corners."""
-        try:
-            corners = [how(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
-            return Span(how(self.value, other.value), min(corners), max(corners))
-        except (ZeroDivisionError, OverflowError):
-            raise SitegenError("a division by zero or a number that is too large") from None
+        """Return the result of an operation with the extremes of its corners.
+
+        The corners bound it as long as it is monotonic in each operand, which a quotient is
+        only where the divisor keeps clear of zero (Moore, Kearfott, Cloud 2009, 2.3).
+        """
+        if how is operator.truediv and other.low <= 0 <= other.high:
+            raise SitegenError("a division by zero, or by a figure that may be zero")
+        corners = [how(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
+        return Span(how(self.value, other.value), min(corners), max(corners))
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
@@ -67,6 +84,7 @@ Value = Span | bool | str | list["Span"]
 class Sheet:
     """Evaluates an expression on the archive and remembers the figures that it took.
 
+    ``compared`` holds, a comparison, whether it holds and whether the intervals leave no doubt.
     Only what stands here can be written: numbers, texts, + - * /, one comparison, lists, and
     the functions below. There is no attribute, no index and no name to reach anything by.
     """
@@ -74,14 +92,15 @@ class Sheet:
     def __init__(self, analysis: Analysis) -> None:
         self.analysis = analysis
         self.inputs: list[Input] = []
+        self.compared: list[tuple[bool, bool]] = []
         self.functions: Mapping[str, Callable[..., Value]] = {
             "value": self.figure,
             "overhead": self.overhead,
             "mean": lambda *spans: self.fold(operator.add, spans, divide=True),
             "total": lambda *spans: self.fold(operator.add, spans),
-            "least": lambda *spans: min(self.numbers(spans), key=lambda span: span.value),
-            "most": lambda *spans: max(self.numbers(spans), key=lambda span: span.value),
-            "every": lambda *found: all(found),
+            "least": lambda *spans: self.extreme(min, spans),
+            "most": lambda *spans: self.extreme(max, spans),
+            "every": self.every,
         }
 
     def evaluate(self, expression: str) -> Value:
@@ -89,12 +108,15 @@ class Sheet:
         if len(expression) > _MAX_LENGTH:
             raise SitegenError("an expression that is too long")
         try:
-            tree = ast.parse(expression.strip(), mode="eval")
-            return self.node(tree.body)
+            # In brackets, so that it may run over several lines; it may not close them itself.
+            body = ast.parse(f"(\n{expression}\n)", mode="eval").body
+            if body.lineno == 1:
+                raise SyntaxError
+            return self.node(body)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise SitegenError(f"not an expression: {expression[:80]!r}") from None
-        except TypeError as error:
-            raise SitegenError(f"a function is used wrongly: {error}"[:200]) from None
+        except OverflowError:
+            raise SitegenError("a number that is too large") from None
 
     def node(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one return a form
         """Return the value of one part of an expression."""
@@ -110,15 +132,40 @@ class Sheet:
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 return self.number(left).combine(self.number(right), _OPERATORS[type(op)])
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
-                return _COMPARISONS[type(op)](self.number(left).value, self.number(right).value)
+                return self.compare(self.number(left), self.number(right), _COMPARISONS[type(op)])
             case ast.List(elts=elements):
                 return [self.number(element) for element in elements]
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if (
                 name in self.functions and all(keyword.arg for keyword in keywords)
             ):
-                given = {str(keyword.arg): self.node(keyword.value) for keyword in keywords}
-                return self.functions[name](*(self.node(arg) for arg in args), **given)
-        raise SitegenError(f"an expression may not hold {ast.unparse(node)[:80]!r}")
+                return self.call(name, args, keywords)
+        raise SitegenError(
+            f"an expression may not hold {ast.unparse(node)[:80]!r}",
+            fix=f"use numbers, + - * /, one comparison, lists, {', '.join(self.functions)}",
+        )
+
+    def call(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> Value:
+        """Return what a function gives for its arguments."""
+        given = [self.node(arg) for arg in args]
+        named = {str(keyword.arg): self.node(keyword.value) for keyword in keywords}
+        try:
+            return self.functions[name](*given, **named)
+        except TypeError:
+            fix = _FORMS.get(name, "it takes values without names")
+            raise SitegenError(f"{name} is used wrongly", fix=fix) from None
+
+    def compare(self, left: Span, right: Span, how: Callable[[float, float], bool]) -> bool:
+        """Return whether a comparison holds for the values, and note whether for all others."""
+        holds = how(left.value, right.value)
+        corners = {how(a, b) for a in (left.low, left.high) for b in (right.low, right.high)}
+        self.compared.append((holds, corners == {holds}))
+        return holds
+
+    def every(self, *found: Value) -> bool:
+        """Return whether all comparisons hold; at least one must be given."""
+        if not found or not all(isinstance(each, bool) for each in found):
+            raise SitegenError("every takes comparisons, and at least one")
+        return all(found)
 
     def number(self, node: ast.expr) -> Span:
         """Return a part that must be a number."""
@@ -133,6 +180,15 @@ class Sheet:
         if not flat or not all(isinstance(each, Span) for each in flat):
             raise SitegenError("a function takes numbers, and at least one")
         return cast("list[Span]", flat)
+
+    def extreme(self, which: Callable[[Iterable[float]], float], spans: Sequence[object]) -> Span:
+        """Return the least or the most of all numbers: any of them may be it within its ends."""
+        found = self.numbers(spans)
+        return Span(
+            which(span.value for span in found),
+            which(span.low for span in found),
+            which(span.high for span in found),
+        )
 
     def fold(
         self,
@@ -151,6 +207,8 @@ class Sheet:
         self, metric: str, env: str, *, workload: str = "", statistic: str = "", **params: Value
     ) -> Span:
         """Return a figure of the archive with the interval of its printed digits."""
+        if not all(isinstance(text, str) for text in (metric, env, workload, statistic)):
+            raise SitegenError("a metric, an environment and a workload are texts")
         cell = self.analysis.figure(metric, env, workload, statistic, _texts(params))
         summary = cell.summary
         if summary is None:
@@ -181,7 +239,8 @@ def _texts(params: Mapping[str, Value]) -> tuple[tuple[str, str], ...]:
     found = []
     for key, value in params.items():
         if isinstance(value, Span):
-            found.append((key, f"{value.value:g}"))
+            # Parameters are texts: 1048576 and never 1.04858e+06.
+            found.append((key, f"{value.value:.15g}"))
         elif isinstance(value, str):
             found.append((key, value))
         else:

@@ -64,7 +64,7 @@ def pair(runs: Sequence[Run], config: Config, baseline: str, side: str) -> Pairi
     return Pairing(baseline, side, analysis.comparisons, _differing(analysis), analysis)
 
 
-def pair_values(
+def pair_values(  # noqa: PLR0913 - what tells two sides apart
     runs: Sequence[Run], config: Config, axis: str, baseline: str, side: str, label: str = ""
 ) -> Pairing:
     """Return the series of one environment at two values of the parameter ``axis``.

@@ -101,7 +101,8 @@ def compared(  # noqa: PLR0913 - what the command may be told
 
     if environment and not axis:
         raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
-    runs = _runs(config)
+    benchmarks = {name.partition(".")[0] for name in metrics}
+    runs = [run for run in _runs(config) if not metrics or run.benchmark in benchmarks]
     pairing = (
         pair_values(runs, config, axis, *sides, environment) if axis else pair(runs, config, *sides)
     )
