@@ -217,11 +217,31 @@ def _binary(value: str) -> str:
     if not value.isdecimal():
         return value
     size = int(value)
+    if _decimal(size):
+        return _powers_of_ten(size)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < _KIB or size % _KIB:
             return f"{size} {unit}"
         size //= _KIB
     return f"{size} TiB"
+
+
+def _decimal(size: int) -> bool:
+    """Say whether a size is rounder in powers of ten: 2 GB is also 1953125 KiB."""
+    for power in (4, 3, 2, 1):
+        if size % _KIB**power == 0:
+            return False
+        if size % 1000**power == 0:
+            return True
+    return False
+
+
+def _powers_of_ten(size: int) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or size % 1000:  # noqa: PLR2004 - the base of these units
+            return f"{size} {unit}"
+        size //= 1000
+    return f"{size} TB"
 
 
 def _is_number(text: str) -> bool:

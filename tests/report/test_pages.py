@@ -239,7 +239,11 @@ def test_a_comparison_page_names_the_runs_it_leaves_out(runs: list[Run]) -> None
     [
         ("block_size", "4096", "4 KiB"),
         ("block_size", "1048576", "1 MiB"),
-        ("block_size", "1000", "1000 B"),
+        ("block_size", "1000", "1 kB"),
+        ("block_size", "1234", "1234 B"),
+        ("size", "2000000000", "2 GB"),
+        ("size", "16384", "16 KiB"),
+        ("statement", "rsa-2048-verify", "RSA-2048"),
         ("iodepth", "64", "depth 64"),
         ("threads", "1", "1 thread"),
         ("threads", "8", "8 threads"),
