@@ -11,7 +11,7 @@ from sitegen.compare import Analysis, Cell, Series
 from sitegen.families import family
 from sitegen.model import Provenance, Run, Sample, StepRecord
 from sitegen.quantity import DisplayUnit
-from sitegen.report import costs, derived, panels, words
+from sitegen.report import costs, derived, history, panels, words
 from sitegen.report.costs import CostTable, Finding
 from sitegen.report.derived import Section
 
@@ -90,6 +90,7 @@ class BenchmarkPage:
     scaling_notes: tuple[str, ...]
     distributions: tuple[Chart, ...]
     sections: tuple[Section, ...]
+    history: tuple[Chart, ...]
     costs: tuple[CostTable, ...]
     environments: tuple[tuple[str, str], ...]
     figures: tuple[FigureRow, ...]
@@ -139,6 +140,7 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
         scaling_notes=panels.efficiency_notes(efficiency),
         distributions=panels.distributions(analysis, benchmark, samples or {}),
         sections=derived.sections(analysis, presented),
+        history=history.charts(analysis, benchmark),
         costs=tables,
         environments=tuple(
             (label, words.environment(analysis.config.environment(label))) for label in labels

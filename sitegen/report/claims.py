@@ -14,10 +14,10 @@ from sitegen.report import words
 
 _DIGITS = 4
 _WORDS = {
-    Verdict.REPRODUCED: "follow from the figures printed beside them",
-    Verdict.CLOSE: "miss them by less than 1 %",
-    Verdict.DIFFERS: "differ from them",
-    Verdict.UNSUPPORTED: "have no printed figure to follow from",
+    Verdict.REPRODUCED: ("follows", "follow", "from the figures printed with it"),
+    Verdict.CLOSE: ("misses", "miss", "them by less than 1 %"),
+    Verdict.DIFFERS: ("differs", "differ", "from them"),
+    Verdict.UNSUPPORTED: ("has", "have", "no printed figure to follow from"),
 }
 _ORDER = (Verdict.DIFFERS, Verdict.CLOSE, Verdict.UNSUPPORTED, Verdict.REPRODUCED)
 
@@ -67,7 +67,11 @@ def page(analysis: Analysis, found: Sequence[Checked]) -> ClaimsPage:
     for checked in found:
         by_source.setdefault(checked.claim.source, []).append(checked)
     counts = Counter(checked.verdict for checked in found)
-    told = [f"{counts[verdict]:,} {_WORDS[verdict]}" for verdict in Verdict if counts[verdict]]
+    told = [
+        f"{counts[verdict]:,} {_WORDS[verdict][counts[verdict] != 1]} {_WORDS[verdict][2]}"
+        for verdict in Verdict
+        if counts[verdict]
+    ]
     readings = sum(bool(checked.fits_if) for checked in found)
     return ClaimsPage(
         f"Of {words.count(len(found), 'published claim')}, {words.enumerate_words(told)}.",

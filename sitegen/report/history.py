@@ -1,0 +1,95 @@
+"""Run values over time: whether a platform stays what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sitegen.charts.spec import Chart, Line, LineChart, Point
+from sitegen.compare import Analysis, Cell
+from sitegen.families import Headline, headline_of
+from sitegen.metrics import Better
+from sitegen.model import Provenance
+from sitegen.quantity import DisplayUnit
+from sitegen.report import words
+
+_MAX_CHARTS = 6
+_DAY_S = 86_400.0
+
+
+def charts(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
+    """Return the headline series of environments that have several runs, one chart a series."""
+    groups: dict[tuple[Headline, str], list[Cell]] = {}
+    moments: dict[str, float] = {}
+    for selection in analysis.selections.values():
+        moments |= {run.id: _moment(run.started_at) for run in selection.runs}
+    known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
+    for cell in analysis.of(benchmark):
+        headline = headline_of(*cell.series)
+        if headline is None or cell.provenance == Provenance.CITED or cell.summary is None:
+            continue
+        groups.setdefault((headline, words.short(cell.series, known)), []).append(cell)
+    found: list[Chart] = []
+    for (headline, title), cells in groups.items():
+        if any(len({moments[run] for run in cell.runs}) > 1 for cell in cells):
+            found.append(_chart(analysis, headline, title, cells, moments, f"history-{len(found)}"))
+    return tuple(found[:_MAX_CHARTS])
+
+
+def _chart(  # noqa: PLR0913 - what a chart is made of
+    analysis: Analysis,
+    headline: Headline,
+    title: str,
+    cells: Sequence[Cell],
+    moments: dict[str, float],
+    chart_id: str,
+) -> Chart:
+    metric = analysis.metric(headline.metric)
+    unit = metric.unit_for([v for cell in cells if cell.summary for v in cell.summary.values])
+    lines = []
+    patterns: dict[str, int] = {}
+    for cell in cells:
+        declared = analysis.config.environment(cell.environment)
+        hue = words.hue(declared)
+        lines.append(
+            Line(words.environment(declared), hue, _points(cell, moments, unit),
+                 min(patterns.get(hue, 0), 2))
+        )  # fmt: skip
+        patterns[hue] = patterns.get(hue, 0) + 1
+    places = sorted({point.x for line in lines for point in line.points})
+    return LineChart(
+        id=chart_id,
+        title=f"{headline.title}: {title}" if title != headline.title else title,
+        subtitle=words.metric_line(metric, unit, headline.statistic),
+        x_title="",
+        unit=unit.text,
+        lines=tuple(lines),
+        summary=f"{headline.title}, {title}, run by run",
+        y_zero=metric.better != Better.NONE,
+        x_ticks=_ticks(places),
+    )
+
+
+def _points(cell: Cell, moments: dict[str, float], unit: DisplayUnit) -> tuple[Point, ...]:
+    values = cell.summary.values if cell.summary else ()
+    if len(values) != len(cell.runs):
+        return ()  # a run had nothing clean: its place is not known
+    pairs = sorted(zip((moments[run] for run in cell.runs), values, strict=True))
+    return tuple(
+        Point(moment / _DAY_S, value / unit.factor, unit.number(value)) for moment, value in pairs
+    )
+
+
+def _ticks(places: Sequence[float]) -> tuple[tuple[float, str], ...]:
+    """Return the first and the last place by date, or by time where they are of one day."""
+    ends = [places[0], places[-1]] if len(places) > 1 else list(places)
+    moments = [datetime.fromtimestamp(place * _DAY_S, UTC) for place in ends]
+    same = len({moment.date() for moment in moments}) < len(moments)
+    form = "%m-%d %H:%M" if same else "%Y-%m-%d"
+    return tuple((place, f"{moment:{form}}") for place, moment in zip(ends, moments, strict=True))
+
+
+def _moment(started_at: str) -> float:
+    text = started_at if "T" in started_at else (started_at + "-01-01")[:10]
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
