@@ -222,7 +222,6 @@ FAMILIES: Mapping[str, Family] = {
             Panel("Hash speed", "zktls.hash_speed", "value", _ONE_SIZE, split=_PROOF),
             Panel("Proving speed", "zktls.proving_speed", "value", _ONE_SIZE, split=(*_PROOF, "time_scope", "cycle_kind")),
             Panel("Proving time, by size", "zktls.prove_time", "mean", _SIZES, axis="size", axis_title="bytes", split=_PROOF),
-            Panel("CPU time of proving, by size", "zktls.prove_cpu_time", "mean", _SIZES, axis="size", axis_title="bytes", split=_PROOF),
             Panel("Proven throughput, by size", "zktls.proven_throughput", "mean", _SIZES, axis="size", axis_title="bytes", split=_PROOF),
             Panel("Verification time, by size", "zktls.verify_time", "mean", _SIZES, axis="size", axis_title="bytes", split=_PROOF),
             Panel("Peak memory, by size", "zktls.peak_memory", "max", _SIZES, axis="size", axis_title="bytes", split=_PROOF),

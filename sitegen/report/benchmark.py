@@ -9,13 +9,14 @@ from sitegen.caveats import Rule
 from sitegen.charts.spec import BarChart, Chart, LineChart
 from sitegen.compare import Analysis, Cell, Series
 from sitegen.families import family
+from sitegen.metrics import Better
 from sitegen.model import Provenance, Run, Sample, StepRecord
 from sitegen.quantity import DisplayUnit
 from sitegen.report import costs, derived, history, panels, words
 from sitegen.report.costs import CostTable, Finding
 from sitegen.report.derived import Section
 
-_MAX_FIGURES = 400
+_MAX_FIGURES = 240
 #: What the table of all figures shows; the downloads hold the rest.
 _TABLE_STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 
@@ -215,10 +216,17 @@ def _figures(
         if cell.series.statistic not in _TABLE_STATISTICS:
             continue
         by_series.setdefault(cell.series, {})[cell.environment] = cell
-    ordered = sorted(by_series, key=lambda s: (s.metric, s.statistic, words.natural(s)))
-    known = words.background(cells[0].series.benchmark, by_series) if cells else {}
+    # What the table cannot hold is what nobody compares by: counts, and the load client's own.
+    benchmark = cells[0].series.benchmark if cells else ""
+    leading = {headline.metric for headline in family(benchmark).headlines}
+    kept = sorted(
+        by_series,
+        key=lambda s: (s.metric not in leading, analysis.metric(s.metric).better == Better.NONE),
+    )[:_MAX_FIGURES]
+    ordered = sorted(kept, key=lambda s: (s.metric, s.statistic, words.natural(s)))
+    known = words.background(benchmark, by_series)
     rows = []
-    for series in ordered[:_MAX_FIGURES]:
+    for series in ordered:
         found = by_series[series]
         metric = analysis.metric(series.metric)
         unit = panels.unit_of(metric, found.values())

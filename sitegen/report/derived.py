@@ -176,13 +176,14 @@ def _ladder(
                 tuple(rows),
             )
         )
+        platform = words.environment(analysis.config.environment(climb.environment))
         if climb.absent:
             sentences.append(
-                f"{name}: not measured here: {words.enumerate_words(list(climb.absent))}."
+                f"{platform}: not measured here: {words.enumerate_words(list(climb.absent))}."
             )
         if any(one.within for one in climb.differences):
             sentences.append(
-                f"{name}: one run; its intervals come from the repetitions within it and say"
+                f"{platform}: one run; its intervals come from the repetitions within it and say"
                 " nothing about the next run."
             )
     return Section(

@@ -386,6 +386,9 @@ def distributions(
         for key, value in found.items()
         if key[1] != "fio.completion_latency" or (key[0], key[2]) not in whole
     }
+    known = words.background(
+        benchmark, (Series(benchmark, key[0], key[1], "value", key[2]) for key in shown)
+    )
     for index, ((workload, metric_id, params), by_label) in enumerate(sorted(shown.items())):
         metric = analysis.metric(metric_id)
         tops = [x for bins in by_label.values() for x in _body(bins)]
@@ -398,7 +401,8 @@ def distributions(
             )
             for label, bins in sorted(by_label.items())
         )
-        title = words.series(Series(benchmark, workload, metric_id, "value", params))
+        series = Series(benchmark, workload, metric_id, "value", params)
+        title = words.short(series, known)
         charts.append(
             LineChart(
                 id=f"distribution-{index}",

@@ -38,8 +38,7 @@ _FORMS: Mapping[str, str] = {
     "iodepth": "depth {}", "log_level": "log level {}", "concurrency": "{} at once",
     "rate": "{} requests/s", "requests": "{} requests", "input_tokens": "{} input tokens",
     "output_tokens": "{} output tokens", "weights": "{} weights", "time_scope": "{} time",
-    "cycle_kind": "{} cycles", "connections": "{} connections",
-    "mode": "{} handshake", "depth": "at depth {}",
+    "cycle_kind": "{} cycles",     "mode": "{} handshake", "depth": "at depth {}",
     "dictionary": "dictionary {}", "requests_per_session": "{} requests a session",
 }  # fmt: skip
 #: Counted things: 1 thread, 2 threads.
@@ -55,6 +54,7 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
     "proof_system": {"stark": "STARK", "groth16": "Groth16"},
     "proof_mode": {"stark": "STARK", "groth16": "Groth16"},
     "hash": {"sha256": "SHA-256", "sha-256": "SHA-256", "sm3": "SM3"},
+    "connections": {"fresh": "fresh connections", "reuse": "kept connections"},
     "channel": {"tls": "TLS", "plain": "without TLS"},
     "access": {"tproxy": "through the TProxy", "direct": "direct"},
 }
