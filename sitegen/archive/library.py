@@ -24,13 +24,16 @@ from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, StepConditions
 
-_FORMAT = 7
+_FORMAT = 8
 #: The facts of the machine that a comparison needs; the rest is read where it is shown.
 #: The conditions that a comparison may doubt, and the share below which none of them matters.
 _BUSY = frozenset({"psi_cpu", "steal", "throttled"})
 _AT_REST = 0.01
 _SLICE = 20_000
-_FACTS = frozenset({"cpu", "gpu", "virtualisation"})
+_FACTS = frozenset(
+    {"cpu", "cpus", "cpu_quota", "microcode", "memory", "kernel", "huge_pages", "container"}
+    | {"virtualisation", "file_system", "disk", "gpu"}
+)
 
 
 @dataclass(frozen=True, slots=True)
