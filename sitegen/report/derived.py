@@ -172,7 +172,7 @@ def _ladder(
         tables.append(
             Table(
                 f"{wanted.title}, {name}",
-                (name, "request", "more than the step before", f"share of {climb.first_title}"),
+                (name, "more than the step before", f"share of {climb.first_title}", "request"),
                 tuple(rows),
             )
         )
@@ -252,9 +252,9 @@ def _bounds(cell: Cell, factor: float) -> tuple[float | None, float | None]:
 def _first_row(analysis: Analysis, climb: Climb) -> tuple[TableCell, ...]:
     return (
         TableCell(climb.first_title, number=False),
+        TableCell("·"),
+        TableCell("·"),
         TableCell(_value_text(analysis, climb.first.series.metric, _value_of(climb.first))),
-        TableCell("·"),
-        TableCell("·"),
     )
 
 
@@ -268,16 +268,13 @@ def _step_row(analysis: Analysis, one: Difference) -> tuple[TableCell, ...]:
     shares = ""
     if one.share_interval:
         shares = f"{percent(one.share_interval[0])} to {percent(one.share_interval[1])} %"
+    told = "not paired" if one.value is None else _signed(analysis, metric_id, one.value)
     return (
         TableCell(one.title, number=False),
-        TableCell(
-            _value_text(analysis, metric_id, _value_of(one.cell)), doubt=one.cell.doubt
-        ),
-        TableCell(
-            "not paired" if one.value is None else _signed(analysis, metric_id, one.value), between
-        ),
+        TableCell(told, between),
         TableCell("" if one.share is None else f"{percent(one.share)} %", shares),
-    )  # fmt: skip
+        TableCell(_value_text(analysis, metric_id, _value_of(one.cell)), doubt=one.cell.doubt),
+    )
 
 
 def _shares(

@@ -68,10 +68,10 @@ def test_a_ladder_says_each_difference_its_interval_and_what_is_not_measured(
     section = sections(ladder, "secure-inference")["ladder-1"]
     [table] = section.tables
     native, tls, attested = text(table)
-    assert native[:2] == ["plain HTTP", "219 ms"]
-    assert tls[1:3] == ["231 ms", "+12.0 ms | +3.39 ms to +20.6 ms, 3 pairs"]
-    assert tls[3].startswith("+5.5 % | +1.5 to +9.4 %")
-    assert attested[2].startswith("+1.33 ms | −")
+    assert (native[0], native[3]) == ("plain HTTP", "219 ms")
+    assert (tls[1], tls[3]) == ("+12.0 ms | +3.39 ms to +20.6 ms, 3 pairs", "231 ms")
+    assert tls[2] == "+5.5 % | +1.5 to +9.4 %"
+    assert attested[1].startswith("+1.33 ms | −")
     said = " ".join(section.sentences)
     assert "not measured here: a relay in front and a server for each user" in said
     assert "one run; its intervals come from the repetitions within it" in said
