@@ -226,17 +226,25 @@ def _difference(before: Cell, after: Cell, first: Cell, step: str, title: str) -
 
 def _paired(before: Cell, after: Cell) -> list[list[float]]:
     """Return the differences by repetition, a list a run; a run that misses some is left out."""
-    sides = []
-    for cell in (before, after):
-        if len(cell.repetitions) != len(cell.runs):
-            return []
-        sides.append(dict(zip(cell.runs, cell.repetitions, strict=True)))
-    ours, theirs = sides[1], sides[0]
+    theirs, ours = whole_runs(before), whole_runs(after)
     return [
         [b - a for a, b in zip(theirs[run], ours[run], strict=True)]
         for run in ours
-        if run in theirs and ours[run] and len(theirs[run]) == len(ours[run])
+        if run in theirs and len(theirs[run]) == len(ours[run])
     ]
+
+
+def whole_runs(cell: Cell) -> dict[str, tuple[float, ...]]:
+    """Return the values of the runs that lost no repetition, by run.
+
+    Where one is lost, what is left has moved up: the third would be paired with the second.
+    """
+    if len(cell.repetitions) != len(cell.runs):
+        return {}
+    kept = sum(len(values) for values in cell.repetitions)
+    each = (kept + cell.failed + cell.suspect) / len(cell.runs)
+    pairs = zip(cell.runs, cell.repetitions, strict=True)
+    return {run: values for run, values in pairs if len(values) == each}
 
 
 def paired_interval(values: Sequence[float]) -> Interval | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sitegen.compare import Analysis, Comparison, analyse
 from sitegen.config import Config, Environment
-from sitegen.contrasts import paired_interval
+from sitegen.contrasts import paired_interval, whole_runs
 from sitegen.errors import SitegenError
 from sitegen.metrics import Better
 from sitegen.model import RUN_ID, Run
@@ -116,10 +116,7 @@ def _matched(found: Comparison) -> Comparison:
     """Return a comparison with the interval of its pairs: what they share cancels."""
     if found.factor is None or found.reason:
         return found
-    ours, theirs = (
-        dict(zip(cell.runs, cell.repetitions, strict=False))
-        for cell in (found.side, found.baseline)
-    )
+    ours, theirs = whole_runs(found.side), whole_runs(found.baseline)
     higher = found.metric.better == Better.HIGHER
     by_run = []
     for run in ours.keys() & theirs.keys():

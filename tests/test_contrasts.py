@@ -117,6 +117,14 @@ def test_a_step_that_failed_once_is_not_paired_with_the_wrong_repetition() -> No
     assert climb.differences[0].pairs == 0
 
 
+def test_two_steps_that_each_lost_another_repetition_are_not_paired() -> None:
+    # What is left has equal length, and the second of one would meet the third of the other.
+    [climb] = contrasts.climbs(
+        of(steps(native=(1, None, 3), tls=(None, 2.1, 3.1))), "secure-inference", LADDER
+    )
+    assert climb.differences[0].value is None
+
+
 def test_a_ladder_needs_two_steps_and_begins_with_the_first_that_there_is() -> None:
     assert contrasts.climbs(of(steps(native=(1,))), "secure-inference", LADDER) == ()
     [climb] = contrasts.climbs(of(steps(tls=(1,), attested=(2,))), "secure-inference", LADDER)
