@@ -109,6 +109,8 @@ def load(path: Path) -> tuple[Claim, ...]:
     """
     try:
         data = tomllib.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise SitegenError("not valid TOML: nested too deep", where=str(path)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SitegenError(f"not valid TOML: {error}", where=str(path)) from error
     except OSError as error:
@@ -137,15 +139,15 @@ def _claim(table: Any, index: int, path: Path) -> Claim:  # noqa: ANN401 - what 
             raise SitegenError(f"has no {key}", where=where)
     if table["kind"] not in KINDS:
         raise SitegenError(f"no kind {table['kind']!r}", where=where, fix=f"use {', '.join(KINDS)}")
-    unit = table.get("unit", "")
-    if unit not in UNITS:
-        raise SitegenError(f"no unit {unit!r}", where=where, fix=f"use one of {', '.join(UNITS)}")
     readings = table.get("fits_if", {})
     if not isinstance(readings, dict):
         raise SitegenError("fits_if is a table of words and expressions", where=where)
-    texts = {key: table.get(key, "") for key in ("where", "printed", "expression", "note")}
+    texts = {key: table.get(key, "") for key in ("where", "printed", "unit", "expression", "note")}
     if wrong := [k for k, v in [*texts.items(), *readings.items()] if not isinstance(v, str)]:
         raise SitegenError(f"{wrong[0]} must be a text", where=where)
+    unit = texts["unit"]
+    if unit not in UNITS:
+        raise SitegenError(f"no unit {unit!r}", where=where, fix=f"use one of {', '.join(UNITS)}")
     kind, printed = table["kind"], texts["printed"]
     if kind in _PRINTED:
         _limits(kind, printed, where)
@@ -168,13 +170,17 @@ def load_all(folder: Path) -> tuple[Claim, ...]:
 
 
 def check(claim: Claim, analysis: Analysis) -> Checked:
-    """Return what a claim comes to; raises SitegenError when its expression finds nothing."""
+    """Return what a claim comes to; raises SitegenError when its expression finds nothing.
+
+    Figures in its note are expressions in braces: they are evaluated too.
+    """
     try:
         if claim.expression:
             found = _evaluated(claim, claim.expression, analysis)
         else:
             found = Checked(claim, Verdict.UNSUPPORTED)
-        return _with_readings(found, analysis)
+        told = replace(claim, note=_told(claim.note, analysis))
+        return replace(_with_readings(found, analysis), claim=told)
     except SitegenError as error:
         raise SitegenError(error.what, where=f"claim {claim.id}", fix=error.fix) from error
 
@@ -210,6 +216,14 @@ def as_json(found: Checked) -> dict[str, Any]:
         "fits_if": list(found.fits_if),
         "note": claim.note,
     }
+
+
+def _told(note: str, analysis: Analysis) -> str:
+    """Return a note with its figures; a brace that is left over would reach the reader."""
+    told = Sheet(analysis).tell(note)
+    if set(told) & set("{}"):
+        raise SitegenError("a brace in its note holds no expression")
+    return told
 
 
 def _with_readings(found: Checked, analysis: Analysis) -> Checked:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
 from sitegen.compare import Analysis
 from sitegen.errors import SitegenError
 from sitegen.metrics import Better
+from sitegen.quantity import significant
 
 _MAX_LENGTH = 4000
+_BRACES = re.compile(r"\{([^{}]+)\}")
+_DIGITS = 3
+_LARGEST = sys.float_info.max
 #: How the functions on the archive are written, for whoever writes them otherwise.
 _FORMS = {
     "value": 'write value("fio.iops", "environment", workload="read_iops")',
@@ -107,16 +114,23 @@ class Sheet:
         """Return the value of ``expression``; raises SitegenError when it may not be written."""
         if len(expression) > _MAX_LENGTH:
             raise SitegenError("an expression that is too long")
-        try:
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             # In brackets, so that it may run over several lines; it may not close them itself.
             body = ast.parse(f"(\n{expression}\n)", mode="eval").body
-            if body.lineno == 1:
-                raise SyntaxError
-            return self.node(body)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise SitegenError(f"not an expression: {expression[:80]!r}") from None
-        except OverflowError:
-            raise SitegenError("a number that is too large") from None
+            if body.lineno > 1:
+                return self.node(body)
+        raise SitegenError(f"not an expression: {expression[:80]!r}")
+
+    def tell(self, text: str) -> str:
+        """Return a text with each expression in braces replaced by its number."""
+
+        def number(match: re.Match[str]) -> str:
+            value = self.evaluate(match[1])
+            if not isinstance(value, Span):
+                raise SitegenError(f"{match[1][:80]!r} is no number")
+            return significant(value.value, _DIGITS)
+
+        return _BRACES.sub(number, text)
 
     def node(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one return a form
         """Return the value of one part of an expression."""
@@ -124,7 +138,8 @@ class Sheet:
             case ast.Constant(value=bool()):
                 raise SitegenError("True and False are no figures")
             case ast.Constant(value=int() | float() as number):
-                return Span.of(float(number))
+                # A whole number may be too large to become a float at all.
+                return Span.of(float(number) if abs(number) <= _LARGEST else math.inf)
             case ast.Constant(value=str() as text):
                 return text
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -148,6 +163,8 @@ class Sheet:
         """Return what a function gives for its arguments."""
         given = [self.node(arg) for arg in args]
         named = {str(keyword.arg): self.node(keyword.value) for keyword in keywords}
+        if len(named) < len(keywords):
+            raise SitegenError(f"{name} is given the same name twice")
         try:
             return self.functions[name](*given, **named)
         except TypeError:
@@ -174,16 +191,18 @@ class Sheet:
             return value
         raise SitegenError(f"{ast.unparse(node)[:80]!r} is no number")
 
-    def numbers(self, spans: Sequence[object]) -> list[Span]:
+    @staticmethod
+    def numbers(spans: Sequence[object]) -> list[Span]:
         """Return arguments that must be numbers, or lists of them, in one list."""
         flat = [each for span in spans for each in (span if isinstance(span, list) else [span])]
         if not flat or not all(isinstance(each, Span) for each in flat):
             raise SitegenError("a function takes numbers, and at least one")
         return cast("list[Span]", flat)
 
-    def extreme(self, which: Callable[[Iterable[float]], float], spans: Sequence[object]) -> Span:
+    @staticmethod
+    def extreme(which: Callable[[Iterable[float]], float], spans: Sequence[object]) -> Span:
         """Return the least or the most of all numbers: any of them may be it within its ends."""
-        found = self.numbers(spans)
+        found = Sheet.numbers(spans)
         return Span(
             which(span.value for span in found),
             which(span.low for span in found),

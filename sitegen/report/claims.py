@@ -14,7 +14,7 @@ from sitegen.report import words
 
 _DIGITS = 4
 _WORDS = {
-    Verdict.REPRODUCED: ("follows", "follow", "from the figures printed with it"),
+    Verdict.REPRODUCED: ("follows from its", "follow from their", "own printed figures"),
     Verdict.CLOSE: ("misses", "miss", "them by less than 1 %"),
     Verdict.DIFFERS: ("differs", "differ", "from them"),
     Verdict.UNSUPPORTED: ("has", "have", "no printed figure to follow from"),
@@ -24,7 +24,10 @@ _ORDER = (Verdict.DIFFERS, Verdict.CLOSE, Verdict.UNSUPPORTED, Verdict.REPRODUCE
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
-    """One claim: what is printed, what it comes to, and from what."""
+    """One claim: what is printed, what it comes to, and from what.
+
+    Only a claim that is reproduced or close can be short of ``decisive``.
+    """
 
     id: str
     where: str
@@ -127,7 +130,8 @@ def _row(found: Checked) -> ClaimRow:
         computed=computed,
         interval=interval,
         verdict=str(found.verdict),
-        decisive=found.decisive,
+        # Coarse figures qualify an agreement; a claim that they cannot reach differs all the same.
+        decisive=found.decisive or found.verdict not in (Verdict.REPRODUCED, Verdict.CLOSE),
         fits_if=found.fits_if,
         note=claim.note,
         expression=claim.expression,

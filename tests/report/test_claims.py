@@ -51,7 +51,7 @@ def page(published: Analysis, tmp_path: Path) -> claims.ClaimsPage:
 
 def test_the_headline_counts_what_became_of_the_claims(page: claims.ClaimsPage) -> None:
     assert page.headline == (
-        "Of 3 published claims, 1 follows from the figures printed with it, 1 differs from them"
+        "Of 3 published claims, 1 follows from its own printed figures, 1 differs from them"
         " and 1 has no printed figure to follow from."
     )
     assert page.lede.startswith("1 claim that does not follow as worded does in another reading")
