@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,8 @@ def collect(
         dry_run=dry_run,
     )
     say: Callable[[str], None] = (lambda _: None) if quiet else click.echo
+    # A service manager's request to stop is the user's: what is whole is kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcomes = session.collect(
             order,
@@ -128,6 +131,9 @@ def collect(
         kept = sum(bool(outcome.run_id) for outcome in interrupted.outcomes)
         click.echo(f"\ninterrupted; {kept} runs are kept", err=True)
         sys.exit(130)
+    for outcome in outcomes if quiet else ():
+        if outcome.skipped and not outcome.skipped.startswith("missing: "):
+            click.echo(f"{outcome.benchmark}: {outcome.skipped}", err=True)
     if dry_run:
         return
     if not any(outcome.run_id for outcome in outcomes):

@@ -1,5 +1,7 @@
 """Failures that a user can cause or mend, said in one line."""
 
+_MOST = 800  # characters: what a user typed may be of any length
+
 
 class SitegenError(Exception):
     """An expected failure: what failed, where, and what to do about it.
@@ -20,4 +22,5 @@ class SitegenError(Exception):
         """Return ``where: what; fix`` without the parts that are empty."""
         place = f"{self.where}: " if self.where else ""
         remedy = f"; {self.fix}" if self.fix else ""
-        return f"{place}{self.what}{remedy}".replace("\n", " ")
+        text = f"{place}{self.what}{remedy}".replace("\n", " ")
+        return text if len(text) <= _MOST else f"{text[:_MOST]} ..."

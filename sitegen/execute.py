@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import random
 import re
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import psutil
 
 from sitegen import fingerprint
 from sitegen.collect import (
@@ -43,6 +47,7 @@ from sitegen.model import (
 from sitegen.redact import Redactor
 
 _FILE = re.compile(r"[A-Za-z0-9._+-]{1,100}")
+_SCRATCH = "sitegen-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,17 @@ def scratch(settings: Mapping[str, str], workdir: Path) -> Iterator[Path]:
     parent = Path(settings.get("directory", workdir))
     if "directory" not in settings:
         parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="sitegen-", dir=parent.absolute()) as folder:
+    prefix = f"{_SCRATCH}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent.absolute()) as folder:
         yield Path(folder)
+
+
+def sweep(workdir: Path) -> None:
+    """Remove the scratch folders of processes that are gone: killed, they could not."""
+    for folder in workdir.glob(f"{_SCRATCH}*-*"):
+        owner = folder.name.removeprefix(_SCRATCH).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def execute(  # noqa: PLR0913 - each is a fact of the run

@@ -7,6 +7,7 @@ import ctypes
 import hashlib
 import os
 import resource
+import selectors
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,9 @@ from sitegen.errors import SitegenError
 from sitegen.model import ToolIdentity
 
 _PR_SET_PDEATHSIG = 1
+#: What a program may print: far above any tool, far below the memory of any machine.
+MOST_BYTES = 256_000_000
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +95,10 @@ class Host:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         clock = time.monotonic()
         with self.start(argv, cwd=cwd, environ=environ) as process:
-            try:
-                out, err = process.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired:
-                _kill_group(process)
-                out, err = process.communicate()
-                err += f"\nsitegen: killed after {timeout_s:.0f} s\n".encode()
+            out, err, why = _communicate(process, clock + timeout_s)
+            if why:
+                told = f"after {timeout_s:.0f} s" if why == "time" else f"past {MOST_BYTES} bytes"
+                err += f"\nsitegen: killed {told}\n".encode()
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return RawOutput(
             stdout=out,
@@ -140,6 +142,38 @@ class Host:
             for stream in (process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
+
+
+def _communicate(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes, str]:
+    """Read a program to its end; kill its group at the deadline, or when it prints without end.
+
+    The third value says which of both it was: ``time``, ``bytes``, or nothing.
+    """
+    parts: dict[object, list[bytes]] = {process.stdout: [], process.stderr: []}
+    size, why = 0, ""
+    with selectors.DefaultSelector() as waiting:
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                waiting.register(stream, selectors.EVENT_READ)
+        while waiting.get_map():
+            left = deadline - time.monotonic()
+            if not why and (left <= 0 or size > MOST_BYTES):
+                why = "bytes" if size > MOST_BYTES else "time"
+                _kill_group(process)
+            for key, _ in waiting.select(None if why else max(left, 0)):
+                data = os.read(key.fd, _CHUNK)
+                if not data:
+                    waiting.unregister(key.fileobj)
+                elif not why:
+                    parts[key.fileobj].append(data)
+                    size += len(data)
+    try:
+        process.wait(max(deadline - time.monotonic(), 0) if not why else None)
+    except subprocess.TimeoutExpired:  # it closed its outputs and went on
+        why = "time"
+        _kill_group(process)
+        process.wait()
+    return b"".join(parts[process.stdout]), b"".join(parts[process.stderr]), why
 
 
 def timestamp(moment: datetime) -> str:

@@ -149,6 +149,8 @@ def _installed() -> Iterator[tuple[str, Collector]]:
 
 def _bytes(path: Path) -> bytes:
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise SitegenError("is a device or a pipe, not a file", where=str(path))
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB", where=str(path))
         data = path.read_bytes()

@@ -26,7 +26,7 @@ from sitegen.collect import (
     make_plan,
 )
 from sitegen.errors import SitegenError
-from sitegen.execute import Progress, execute, scratch
+from sitegen.execute import Progress, execute, scratch, sweep
 from sitegen.model import Status, ToolIdentity, check_label
 
 
@@ -82,13 +82,17 @@ def collect(
 
     A missing tool is a skip with the command that installs it. A collector that cannot be
     loaded or fails as a whole is reported and the others go on. Raises SitegenError for an
-    order that makes no sense, before anything runs, and Interrupted on Ctrl-C.
+    order that makes no sense, before anything runs: so does a setting with a value that its
+    collector refuses. Raises Interrupted on Ctrl-C.
     """
     check_label(order.environment)
     chosen, outcomes = _loaded(order)
     for outcome in outcomes:
         say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
     host = Host()
+    sweep(workdir)
+    for collector in chosen.values():
+        _try_plan(collector, order, workdir, host)
     for number in range(order.sessions):
         if order.sessions > 1:
             say(f"session {number + 1} of {order.sessions}")
@@ -108,6 +112,38 @@ def collect(
     return outcomes
 
 
+def _try_plan(collector: Collector, order: Order, workdir: Path, host: Host) -> None:
+    """Raise SitegenError for a setting that cannot be met: better now than in an hour."""
+    if not order.settings.get(collector.BENCHMARK):
+        return
+    tool = _tool(collector, order, host)
+    if isinstance(tool, Missing):
+        return
+    with scratch(order.settings.get(collector.BENCHMARK, {}), workdir) as folder:
+        make_plan(collector, tool, _request(collector, order, workdir, host, folder))
+
+
+def _tool(collector: Collector, order: Order, host: Host) -> ToolIdentity | Missing:
+    tool = detect(collector, host)
+    if isinstance(tool, Missing) and tool.unless in order.settings.get(collector.BENCHMARK, {}):
+        return ToolIdentity(f"own {tool.unless}", "")
+    return tool
+
+
+def _request(
+    collector: Collector, order: Order, workdir: Path, host: Host, folder: Path
+) -> Request:
+    return Request(
+        preset=order.preset,
+        repetitions=order.repeat or REPETITIONS[order.preset],
+        settings=order.settings.get(collector.BENCHMARK, {}),
+        cpus=host.cpus(),
+        scratch=folder,
+        cache=workdir.absolute() / "cache" / collector.BENCHMARK,
+        free_bytes=shutil.disk_usage(folder).free,
+    )
+
+
 def _one(  # noqa: PLR0913 - the parts of a session
     collector: Collector,
     order: Order,
@@ -119,22 +155,18 @@ def _one(  # noqa: PLR0913 - the parts of a session
     progress: Callable[[Progress], None],
 ) -> Outcome:
     benchmark = collector.BENCHMARK
-    tool = detect(collector, host)
+    tool = _tool(collector, order, host)
     settings = order.settings.get(benchmark, {})
     if isinstance(tool, Missing):
-        if tool.unless not in settings:
-            return Outcome(benchmark, skipped=f"missing: {tool}")
-        tool = ToolIdentity(f"own {tool.unless}", "")
+        return Outcome(benchmark, skipped=f"missing: {tool}")
+    failures: list[str] = []
+
+    def watched(told: Progress) -> None:
+        failures.extend([told.failed] if told.failed else [])
+        progress(told)
+
     with scratch(settings, workdir) as folder:
-        request = Request(
-            preset=order.preset,
-            repetitions=order.repeat or REPETITIONS[order.preset],
-            settings=settings,
-            cpus=host.cpus(),
-            scratch=folder,
-            cache=workdir.absolute() / "cache" / benchmark,
-            free_bytes=shutil.disk_usage(folder).free,
-        )
+        request = _request(collector, order, workdir, host, folder)
         plan = make_plan(collector, tool, request)
         if order.dry_run:
             say(f"# {tool.name} {tool.version}, {request.repetitions} times")
@@ -163,10 +195,13 @@ def _one(  # noqa: PLR0913 - the parts of a session
             redactor=redactor,
             seed=secrets.randbelow(2**31) if order.seed is None else order.seed,
             note=order.note,
-            progress=progress,
+            progress=watched,
         )
     if collected is None:
         raise KeyboardInterrupt
+    if all(m.value is None for m in collected.run.measurements):
+        why = failures[0] if failures else "no step gave a figure"
+        return Outcome(benchmark, skipped=f"nothing was measured: {why}")
     path = archive.write(collected.run, collected.raw)
     failed = sum(m.status == Status.FAILED for m in collected.run.measurements)
     return Outcome(
@@ -191,6 +226,10 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
         if not (equals and dot and benchmark and setting):
             raise SitegenError(
                 f"{pair!r} is not a setting", where="--set", fix="write it as fio.size=8g"
+            )
+        if not value:
+            raise SitegenError(
+                "has no value", where=f"--set {name}", fix="leave it out, or is a variable empty?"
             )
         found.setdefault(benchmark, {})[setting] = value
     return found
@@ -236,10 +275,16 @@ def _chosen(available: Collection[str], order: Order) -> list[str]:
 
 
 def _commands(plan: Plan, folder: Path) -> Iterator[str]:
-    """Yield the plan as lines for a shell, in a new folder beside the run's own."""
+    """Yield the plan as lines for a shell, in a new folder beside the run's own.
+
+    What no shell could run is a comment: a step without a program, or one that needs a server
+    which only the collection starts.
+    """
     yield f'WORK=$(mktemp -d {shlex.quote(str(folder.parent))}/sitegen-XXXXXX) && cd "$WORK"'
     for step in (*plan.prepare, *plan.steps):
-        yield " ".join(_word(word, str(folder)) for word in step.argv)
+        line = " ".join(_word(word, str(folder)) for word in step.argv)
+        runs = shutil.which(step.argv[0]) and not any("[" in word for word in step.argv)
+        yield line if runs else f"# {line}"
 
 
 def _word(word: str, folder: str) -> str:

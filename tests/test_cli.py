@@ -384,10 +384,11 @@ def test_quiet_prints_failures_alone(folder: Path, install: Callable[..., str]) 
     words = ["collect", "--env", "x", "--only", "shell", "--quick", "--quiet"]
     assert run(*words).output == ""
     failing = run(*words, "--set", "shell.program=exit 3")
-    assert failing.exit_code == 0
+    assert failing.exit_code == 2
     assert failing.stdout == ""
     assert len(re.findall("failed: ", failing.stderr)) == 2
-    assert len(Archive(folder / "archive").scan()) == 2
+    assert "nothing was measured: " in failing.stderr.splitlines()[-1]
+    assert len(Archive(folder / "archive").scan()) == 1
 
 
 def test_nothing_to_collect_with_is_an_error_after_the_skips(

@@ -278,6 +278,20 @@ def test_after_its_time_a_step_is_killed_with_all_its_children_and_failed() -> N
     assert gone(int(child))
 
 
+def test_a_program_that_prints_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sitegen.host.MOST_BYTES", 1_000_000)
+    found = Host().run(["yes"], timeout_s=60)
+    assert found.exit_code == -9
+    assert b"killed past 1000000 bytes" in found.stderr
+    assert len(found.stdout) < 2_000_000
+
+
+def test_a_program_that_closes_its_outputs_has_its_time_all_the_same() -> None:
+    found = Host().run(["sh", "-c", "exec >&- 2>&-; sleep 600"], timeout_s=0.3)
+    assert found.exit_code == -9
+    assert b"killed after" in found.stderr
+
+
 def test_ctrl_c_keeps_the_repetitions_that_are_whole_and_nothing_of_the_others() -> None:
     found = whole(Shell(FOUR, interrupt_at=10), 5)
     run = found.run

@@ -156,3 +156,9 @@ def test_a_file_that_is_too_large_or_no_file_is_refused_before_it_is_read(
         arrive(log)
     with pytest.raises(SitegenError, match="Is a directory"):
         arrive(tmp_path)
+    endless = tmp_path / "endless"
+    endless.symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (endless, tmp_path / "pipe"):
+        with pytest.raises(SitegenError, match="is a device or a pipe"):
+            arrive(path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,11 +113,46 @@ def test_what_a_plan_leaves_out_is_said(rounds: Round, install: Install) -> None
     assert "partly: left out: the rest: apt install rest" in rounds.said
 
 
-def test_failed_repetitions_are_counted_and_archived(rounds: Round) -> None:
-    settings = {"shell": {"program": "exit 1"}}
+def test_failed_repetitions_are_counted_and_archived(rounds: Round, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    once = f"test -e {flag} && exit 1; touch {flag}; echo 3"
+    [outcome] = rounds(replace(ORDER, repeat=1, settings={"shell": {"program": once}}))
+    assert (outcome.measured, outcome.failed) == (1, 1)
+    assert {m.value for m in rounds.runs()[0].measurements} == {3.0, None}
+
+
+def test_a_run_in_which_nothing_was_measured_is_not_archived_and_says_why(rounds: Round) -> None:
+    settings = {"shell": {"program": "echo no luck"}}
     [outcome] = rounds(replace(ORDER, repeat=1, settings=settings))
-    assert (outcome.measured, outcome.failed) == (0, 2)
-    assert [m.value for m in rounds.runs()[0].measurements] == [None, None]
+    assert re.fullmatch(r"nothing was measured: s-[01]: no number", outcome.skipped)
+    assert not rounds.archive.root.exists()
+
+
+def test_a_value_that_a_collector_refuses_ends_it_before_anything_runs(
+    rounds: Round, install: Install, tmp_path: Path
+) -> None:
+    refusing = SHELL_COLLECTOR.replace(
+        'program = request.settings.get("program", "echo 7")',
+        'raise SitegenError("no such size", where="--set")',
+    )
+    install("picky", source=refusing)
+    proof = tmp_path / "ran"
+    settings = {"shell": {"program": f"touch {proof}; echo 1"}, "picky": {"program": "x"}}
+    with pytest.raises(SitegenError, match="no such size"):
+        rounds(Order("here", only=("shell", "picky"), settings=settings))
+    assert not proof.exists()
+
+
+def test_what_a_killed_collection_left_is_removed_and_nobody_elses(rounds: Round) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    mine, theirs = rounds.work / f"sitegen-{ended.pid}-x", rounds.work / f"sitegen-{os.getpid()}-x"
+    for folder in (mine, theirs, rounds.work / "sitegen-old"):
+        folder.mkdir(parents=True)
+    rounds(replace(ORDER, repeat=1))
+    assert sorted(path.name for path in rounds.work.iterdir()) == sorted(
+        [theirs.name, "sitegen-old"]
+    )
 
 
 def test_a_dry_run_prints_the_commands_and_leaves_no_run(rounds: Round, tmp_path: Path) -> None:
@@ -242,6 +278,11 @@ def test_settings_belong_to_the_benchmark_that_they_name() -> None:
         "fio": {"size": "8g", "engine": "libaio"},
         "ab": {"url": "http://x/?a=b"},
     }
+
+
+def test_a_setting_without_a_value_is_an_empty_variable() -> None:
+    with pytest.raises(SitegenError, match=r"--set llm.key_env: has no value"):
+        parse_settings(["llm.key_env="])
 
 
 @pytest.mark.parametrize("text", ["size=8g", "fio.size", ".size=1", "fio.=1", "", "="])
