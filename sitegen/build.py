@@ -28,6 +28,7 @@ from sitegen.output import MARK, Output, State, check_folder, tar
 if TYPE_CHECKING:
     from sitegen.archive.library import Held, Library
     from sitegen.archive.manifest import File
+    from sitegen.claims import Checked
     from sitegen.compare import Analysis
     from sitegen.config import Config
     from sitegen.model import Run, Sample
@@ -115,8 +116,11 @@ class _Build:
         self.runs: list[Run] = [held.run for held in self.library.runs.values()]
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
-        self.claims = claims.load_all(config.claims)
-        nav = navigation(self.runs, claims=bool(self.claims))
+        self.checked: list[Checked] = [
+            claims.check(claim, self.analysis) for claim in claims.load_all(config.claims)
+        ]
+        self.publications = self._publications()
+        nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
         site = Site(config.title, config.base_url, nav, __version__)
         compiled = config.cache / "templates"
         compiled.mkdir(parents=True, exist_ok=True)
@@ -143,6 +147,8 @@ class _Build:
                 budget = self._run_page(held, output, budget)
             self._data_pages()
             self._claims_page()
+            self._report_pages()
+            self._compare_page()
             self._whole_site_files()
             self._check_links(output)
             written, removed = output.finish()
@@ -167,7 +173,12 @@ class _Build:
                 note=self._note(name),
                 method=self._method(name),
             )
-            self._page(f"{name}/index.html", "benchmark.html", page=found)
+            self._page(
+                f"{name}/index.html",
+                "benchmark.html",
+                page=found,
+                publications=self.publications,
+            )
         by_label: dict[str, list[Run]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
@@ -230,15 +241,66 @@ class _Build:
 
     def _claims_page(self) -> None:
         """Render the page of claims, where a report has any."""
-        if not self.claims:
+        if not self.checked:
             return
-        from sitegen.claims import as_json, check
+        from sitegen.claims import as_json
         from sitegen.report import claims as pages
 
-        checked = [check(claim, self.analysis) for claim in self.claims]
-        self._page("claims/index.html", "claims.html", page=pages.page(self.analysis, checked))
-        rows = [as_json(each) for each in checked]
+        page = pages.page(self.analysis, self.checked)
+        self._page("claims/index.html", "claims.html", page=page, publications=self.publications)
+        rows = [as_json(each) for each in self.checked]
         self._take("claims/claims.json", orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+
+    def _publications(self) -> tuple[str, ...]:
+        """Return the publications that have a page: a site that cites nothing loads nothing."""
+        if not self.checked and not any(run.source for run in self.runs):
+            return ()
+        from sitegen.report import publication
+
+        return publication.sources(
+            self.runs, self.checked, lambda source: self._review(source).is_file()
+        )
+
+    def _review(self, source: str) -> Path:
+        return self.config.notes / "reports" / f"{source}.md"
+
+    def _report_pages(self) -> None:
+        """Render a page for each publication, and their list."""
+        if not self.publications:
+            return
+        from sitegen import render
+        from sitegen.report import publication, reviews
+
+        made = []
+        for source in self.publications:
+            path, note = self._review(source), reviews.Note()
+            if path.is_file():
+                prose = render.note(path, reviews.functions(self.analysis, self.checked))
+                note = reviews.note(path.read_text("utf-8"), prose, str(path))
+            page = publication.page(self.analysis, source, self.runs, self.checked, note)
+            made.append(page)
+            self._page(f"reports/{source}/index.html", "report.html", page=page)
+            for section in page.sections if page.paged else ():
+                self._page(
+                    f"reports/{source}/{section.file}",
+                    "report_section.html",
+                    page=page,
+                    section=section,
+                )
+        self._page("reports/index.html", "reports.html", page=publication.index(made))
+
+    def _compare_page(self) -> None:
+        """Render the page on which a reader chooses, and the files that it asks for."""
+        from sitegen.report import selections
+
+        offered = []
+        for name in sorted({run.benchmark for run in self.runs}):
+            own = [run for run in self.runs if run.benchmark == name]
+            found, files = selections.scripts(self.analysis, name, own)
+            for file, data in files.items():
+                self._take(f"compare/{file}", data)
+            offered.append(found)
+        self._page("compare/index.html", "compare.html", page=selections.page(offered))
 
     def _whole_site_files(self) -> None:
         base = self.config.base_url
@@ -383,7 +445,8 @@ def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
     digest = hashlib.sha256(f"{source}{config}".encode())
     for entry in entries:
         digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}".encode())
-    for folder, pattern in ((config.notes, "*.md"), (config.claims, "*.toml")):
+    reports = config.notes / "reports"
+    for folder, pattern in ((config.notes, "*.md"), (reports, "*.md"), (config.claims, "*.toml")):
         for path in sorted(folder.glob(pattern)) if folder.is_dir() else ():
             status = path.stat()
             digest.update(f"{path.name}{status.st_mtime_ns}{status.st_size}".encode())

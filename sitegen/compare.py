@@ -1,103 +1,62 @@
-"""Series, which runs stand behind them, and two environments side by side.
+"""Two environments side by side, on the scale of each metric.
 
-Everything here is derived when the archive is read. A `Cell` is one series in one
-environment; a `Comparison` is two cells that differ in their environment only.
+Everything here is derived when the archive is read. A `Comparison` is two cells that differ in
+their environment only; an `Analysis` is all of them.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from sitegen import caveats
 from sitegen.caveats import Caveat
-from sitegen.config import Config, Environment, Role
+from sitegen.cells import Cell, Series, cells_of, mark_across
+from sitegen.comparability import Difference, differences, why_not
+from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.families import Headline, efficiency_axis, headline_of, matches
-from sitegen.metrics import METRICS, Better, Metric, Scale, metric, unit_problem
-from sitegen.model import (
-    Comparability,
-    Measurement,
-    MetricDefinition,
-    Params,
-    Provenance,
-    Run,
-    Status,
-    StepConditions,
-    StepRecord,
-)
-from sitegen.quantity import rounding_interval
+from sitegen.families import Headline, headline_of, matches
+from sitegen.metrics import METRICS, Better, Metric, Scale, metric
+from sitegen.model import MetricDefinition, Params, Run
+from sitegen.selection import Selection, baselines, environments, select
 from sitegen.stats import (
     Interval,
-    Summary,
+    Tally,
     Word,
+    difference_interval,
+    difference_verdict,
+    equality_verdict,
+    more_runs,
     overhead,
-    run_value,
+    proportion_interval,
     slowdown,
     slowdown_interval,
-    summarise,
     verdict,
 )
 
-_SAME_PROOF = 0.01
-#: Parameters of a time or a speed, which the size of a proof does not have.
-_NOT_OF_THE_PROOF = frozenset({"time_scope", "cycle_kind", "hash", "cached"})
-
-
-class Series(NamedTuple):
-    """What a value is of: equal series can be compared across environments."""
-
-    benchmark: str
-    workload: str
-    metric: str
-    statistic: str
-    params: Params
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which runs of a benchmark stand for an environment, and why others do not."""
-
-    runs: tuple[Run, ...]
-    left_out: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One series in one environment. ``summary`` is None when nothing was measured well.
-
-    ``repetitions`` are the values behind it, a tuple a run; ``failed`` and ``suspect`` count
-    the repetitions that are not in it.
-    """
-
-    series: Series
-    environment: str
-    summary: Summary | None
-    repetitions: tuple[tuple[float, ...], ...]
-    runs: tuple[str, ...]
-    provenance: Provenance
-    printed: str | None = None
-    failed: int = 0
-    suspect: int = 0
-    caveats: tuple[Caveat, ...] = ()
-
-    @property
-    def doubt(self) -> str:
-        """The first reason not to quote the value, or nothing."""
-        return next((c.rule.short for c in self.caveats if c.rule.doubts), "")
+__all__ = [
+    "Analysis",
+    "Cell",
+    "Comparison",
+    "Selection",
+    "Series",
+    "analyse",
+    "baselines",
+    "environments",
+    "select",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What ``side`` costs against ``baseline``. ``factor`` is the slowdown, above 1 is worse.
+    """What ``side`` costs against ``baseline``.
 
-    ``reason`` says why two cells are not comparable. ``against`` is the baseline's word (vm,
-    metal).
+    ``factor`` is the slowdown, above 1 is worse, with its ``interval``. On every scale but the
+    ratio's, ``difference`` is side - baseline in the base unit, with ``difference_interval``;
+    ``counted`` are the tallies behind two proportions. ``reason`` says why two cells are not
+    comparable. ``against`` is the baseline's word (vm, metal).
     """
 
     series: Series
@@ -110,6 +69,9 @@ class Comparison:
     interval: Interval | None = None
     reason: str = ""
     caveats: tuple[Caveat, ...] = ()
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    counted: tuple[Tally, Tally] | None = None
 
     @property
     def headline(self) -> Headline | None:
@@ -127,6 +89,46 @@ class Comparison:
         if self.interval is None:
             return None
         return self._share(self.interval.low), self._share(self.interval.high)
+
+    @property
+    def told(self) -> str:
+        """The word where it may be told: of headline series, and why not of others."""
+        return self.word if self.headline or self.reason else ""
+
+    @property
+    def margin(self) -> float:
+        """The effect below which a difference is not called one; in the unit of the scale."""
+        base = self.baseline.summary
+        return _margin(self.metric, base.value if base else 0.0)
+
+    @property
+    def worsening(self) -> tuple[float, float] | None:
+        """The interval of how much worse the side is: the overhead, or a proportion's points."""
+        if self.metric.scale == Scale.RATIO or self.difference_interval is None:
+            bounds = self.share_interval
+            return (min(bounds), max(bounds)) if bounds else None
+        if self.metric.scale != Scale.PROPORTION:
+            return None
+        low, high = self.difference_interval.low, self.difference_interval.high
+        return (-high, -low) if self.metric.better == Better.HIGHER else (low, high)
+
+    @property
+    def more_runs(self) -> int | None:
+        """How many more runs a side would decide what is inconclusive; None: too many."""
+        side, base, scale = self.side.summary, self.baseline.summary, self.metric.scale
+        if side is None or base is None or scale == Scale.EXACT:
+            return None
+        step = max(self.side.resolution, self.baseline.resolution)
+        if scale != Scale.RATIO:
+            return more_runs(side.values, base.values, self.margin, blur=step, counted=self.counted)
+        if min(*side.values, *base.values) <= 0:
+            return None
+        return more_runs(
+            [math.log(value) for value in side.values],
+            [math.log(value) for value in base.values],
+            math.log1p(self.margin),
+            blur=step / 2 * (1 / side.value + 1 / base.value),
+        )
 
     @property
     def doubt(self) -> str:
@@ -190,6 +192,12 @@ class Analysis:
         what = f"{metric_id} in {label}" + (f" with {dict(params)}" if params else "")
         raise SitegenError(f"{len(found)} figures are {what}" if found else f"no figure is {what}")
 
+    def differences(self, benchmark: str, label: str, baseline: str) -> tuple[Difference, ...]:
+        """Return what the runs of two environments differ in, the telling ones first."""
+        sides = (self.selections.get((benchmark, name)) for name in (label, baseline))
+        ours, theirs = (found.runs if found else () for found in sides)
+        return differences(ours, theirs)
+
     def metric(self, metric_id: str) -> Metric:
         """Return a metric of the table or of a run's own definitions."""
         own = self.definitions.get(metric_id)
@@ -204,10 +212,9 @@ def analyse(runs: Sequence[Run], config: Config) -> Analysis:
     by_benchmark: dict[str, list[Cell]] = defaultdict(list)
     for (benchmark, label), selection in selections.items():
         tee = config.environment(label).tee
-        for cell in _cells(benchmark, label, selection, tee):
+        for cell in cells_of(benchmark, label, selection, tee):
             cells[cell.series, label] = cell
-    _suspect_caches(cells, config)
-    _suspect_bases(cells)
+    mark_across(cells, config)
     for key in sorted(cells):
         by_benchmark[key[0].benchmark].append(cells[key])
     definitions = _definitions(runs)
@@ -234,245 +241,6 @@ def _definitions(runs: Sequence[Run]) -> dict[str, MetricDefinition]:
     return found
 
 
-def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
-    """Return every declared or seen environment, in declared order and then by name.
-
-    What is not declared is taken from the fingerprint of its newest run.
-    """
-    newest: dict[str, Run] = {}
-    for run in sorted(runs, key=lambda run: (_moment(run), run.id)):
-        newest[run.environment] = run
-    order = [*config.environments, *sorted(set(newest) - set(config.environments))]
-    found = {}
-    for label in order:
-        declared = config.environment(label)
-        if label in newest and not declared.role:
-            role, tee = _observed(newest[label])
-            declared = replace(declared, role=role, tee=declared.tee or tee)
-        found[label] = declared
-    return found
-
-
-def _observed(run: Run) -> tuple[Role | None, str]:
-    seen = run.fingerprint
-    if seen.tee.kind not in ("none", "unknown", "contradictory"):
-        return "gpu-tee" if seen.get("gpu") else "cpu-tee", seen.tee.kind
-    if seen.tee.kind != "none":
-        return None, ""
-    return "metal" if seen.get("virtualisation") in (None, "none") else "vm", "none"
-
-
-def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selection]:
-    """Return which runs stand for each (benchmark, environment).
-
-    Complete runs that are not quick, superseded or out of the window; among these, those whose
-    parameters match the newest. Where there are none, the newest of what there is stands in,
-    and carries its caveat. Cited runs have no window: their publication dates them.
-    """
-    superseded = {run.supersedes for run in runs if run.supersedes}
-    newest = max((_moment(r) for r in runs if r.provenance != Provenance.CITED), default=None)
-    groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        groups[run.benchmark, run.environment].append(run)
-    found = {}
-    for key in sorted(groups):
-        out: list[tuple[str, str]] = []
-        good: list[Run] = []
-        spare: list[Run] = []
-        for run in sorted(groups[key], key=lambda run: (_moment(run), run.id)):
-            if why := _left_out(run, superseded, newest, config):
-                out.append((run.id, why))
-            else:
-                (spare if run.preset == "quick" or not run.complete else good).append(run)
-        if not good and spare:
-            good, spare = [spare[-1]], spare[:-1]
-        out += [(r.id, "quick preset" if r.preset == "quick" else "incomplete") for r in spare]
-        if good:
-            signature = _signature(good[-1])
-            out += [(r.id, "other parameters") for r in good if _signature(r) != signature]
-            good = [run for run in good if _signature(run) == signature]
-        found[key] = Selection(tuple(good), tuple(sorted(out)))
-    return found
-
-
-def _left_out(
-    run: Run, superseded: AbstractSet[str], newest: datetime | None, config: Config
-) -> str:
-    """Return why a run may not stand for its environment, or nothing."""
-    if run.id in superseded:
-        return "superseded by a later run"
-    if problem := unit_problem(run):
-        return problem
-    if run.provenance == Provenance.CITED:
-        return ""
-    if config.pinned and run.id not in config.pinned:
-        return "not in the report's list of runs"
-    if newest and _moment(run) < newest - timedelta(days=config.window_days):
-        return f"older than {config.window_days} days"
-    return ""
-
-
-def _signature(run: Run) -> tuple[tuple[str, str], ...]:
-    return (
-        *((p.name, p.value) for p in run.parameters if p.comparability == Comparability.MUST_MATCH),
-        ("provenance", run.provenance),
-    )
-
-
-def _moment(run: Run) -> datetime:
-    text = run.started_at
-    if len(text) < 10:  # noqa: PLR2004 - a publication's date may be a year or a month
-        text = (text + "-01-01")[:10]
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _cells(benchmark: str, label: str, selection: Selection, tee: str) -> Iterable[Cell]:
-    rows: dict[Series, dict[str, list[Measurement]]] = {}
-    for run in selection.runs:
-        for row in run.measurements:
-            series = Series(benchmark, row.workload, row.metric, row.statistic, row.params)
-            rows.setdefault(series, {}).setdefault(run.id, []).append(row)
-    together = caveats.of_runs(selection.runs)
-    of_runs = {run.id: [*caveats.of_run(run, tee), *together] for run in selection.runs}
-    steps: dict[tuple[str, str], list[StepConditions | StepRecord]] = defaultdict(list)
-    for run in selection.runs:
-        for step in run.conditions or run.steps:
-            if step.repetition >= 0:
-                steps[run.id, step.workload].append(step)
-    side = _side_values(rows)
-    busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
-    for series, by_run in rows.items():
-        # All series of a workload come from the same steps.
-        key = (series.workload, tuple(by_run))
-        if key not in busy:
-            busy[key] = caveats.of_steps(s for r in by_run for s in steps[r, series.workload])
-        yield _cell(series, label, selection, by_run, of_runs, busy[key], side)
-
-
-def _cell(  # noqa: PLR0913 - what a cell is made of
-    series: Series,
-    label: str,
-    selection: Selection,
-    by_run: Mapping[str, list[Measurement]],
-    of_runs: Mapping[str, list[Caveat]],
-    busy: Sequence[Caveat],
-    side: Mapping[tuple[str, Params], Mapping[str, float]],
-) -> Cell:
-    run = selection.runs[-1]
-    cited = run.provenance == Provenance.CITED
-    known = metric(series.metric, run.definitions)
-    failed = suspect = total = 0
-    values: list[tuple[float, ...]] = []
-    doubtful: list[tuple[float, ...]] = []
-    printed = None
-    for rows in by_run.values():
-        total += len(rows)
-        failed += sum(row.status == Status.FAILED or row.value is None for row in rows)
-        suspect += sum(row.status == Status.SUSPECT for row in rows)
-        values.append(tuple(r.value for r in rows if r.status == Status.OK and r.value is not None))
-        doubtful.append(
-            tuple(r.value for r in rows if r.status == Status.SUSPECT and r.value is not None)
-        )
-        printed = rows[0].printed if len(rows) == 1 else printed
-    if not any(values):
-        # Nothing clean: what there is is shown, with its caveat.
-        values = doubtful
-    ratio = known.scale == Scale.RATIO
-    first = next((v[0] for v in values if v), None)
-    rounding = rounding_interval(first, printed) if cited and first is not None else None
-    summary = summarise(values, ratio=ratio, rounding=rounding, cited=cited)
-    found = list(dict.fromkeys(c for run_id in by_run for c in of_runs[run_id]))
-    found += caveats.of_counts(failed, suspect, total, run.provenance)
-    if summary is not None:
-        beside = side.get((series.workload, _without_direction(series.params)), {})
-        found += busy
-        found += caveats.of_quota(dict(series.params), selection.runs)
-        found += caveats.of_cell(
-            series.metric, series.statistic, dict(series.params), summary.value, beside
-        )
-        if cited:
-            found.append(caveats.caveat("single-figure"))
-        elif summary.runs == 1:
-            count = summary.repetitions[0]
-            found.append(
-                caveats.caveat("one-run", f"One run, {count} repetition{'s' if count > 1 else ''}.")
-            )
-    return Cell(
-        series, label, summary, tuple(v for v in values if v), tuple(by_run), run.provenance,
-        printed, failed, suspect, tuple(found),
-    )  # fmt: skip
-
-
-def _side_values(
-    rows: Mapping[Series, Mapping[str, list[Measurement]]],
-) -> dict[tuple[str, Params], dict[str, float]]:
-    """Return, by workload and parameters, the values that caveats on other metrics need."""
-    found: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
-    for series, by_run in rows.items():
-        name = caveats.BESIDE.get((series.metric, series.statistic))
-        if name is None:
-            continue
-        values = [row.value for group in by_run.values() for row in group if row.value is not None]
-        if values:
-            key = (series.workload, _without_direction(series.params))
-            found[key][name] = run_value(values, ratio=False)
-    return found
-
-
-def _without_direction(params: Params) -> Params:
-    return tuple(pair for pair in params if pair[0] != "direction")
-
-
-def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> None:
-    """Mark storage figures of guests that beat the machine they run on."""
-    for (series, label), cell in list(cells.items()):
-        host = config.environment(label).baselines.get("metal")
-        if not series.metric.startswith("fio.") or host is None or cell.summary is None:
-            continue
-        known = metric(series.metric)
-        base = cells.get((series, host))
-        if base is None or base.summary is None or known.better == Better.NONE:
-            continue
-        higher = known.better == Better.HIGHER
-        factor = slowdown(cell.summary.value, base.summary.value, higher_is_better=higher)
-        interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
-        if factor is None or (interval.high if interval else factor) >= 1:
-            continue
-        sentence = f"{1 / factor:.3g} times as good as on {host}, the machine it runs on."
-        cells[series, label] = _with(cell, caveats.caveat("page-cache", sentence))
-
-
-def _with(cell: Cell, *more: Caveat) -> Cell:
-    return replace(cell, caveats=(*more, *cell.caveats))
-
-
-def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
-    """Mark one-thread values that more threads outdo by more than they can."""
-    groups: dict[tuple[object, ...], list[tuple[int, tuple[Series, str]]]] = defaultdict(list)
-    for series, label in cells:
-        axis = efficiency_axis(series.benchmark)
-        count = dict(series.params).get(axis, "") if axis else ""
-        if count.isdecimal() and metric(series.metric).better == Better.HIGHER:
-            rest = tuple(pair for pair in series.params if pair[0] != axis)
-            key = (series.benchmark, series.metric, series.statistic, rest, label)
-            groups[key].append((int(count), (series, label)))
-    for members in groups.values():
-        base = cells[dict(members)[1]] if 1 in dict(members) else None
-        if base is None or base.summary is None or base.summary.value <= 0:
-            continue
-        efficiency = {
-            threads: found.value / (threads * base.summary.value)
-            for threads, key in members
-            if threads > 1 and (found := cells[key].summary) is not None
-        }
-        best = max(efficiency, key=lambda threads: efficiency[threads], default=1)
-        if efficiency.get(best, 0) > caveats.SUPERLINEAR:
-            told = f"{best} threads reach {efficiency[best]:.0%} of {best} times this value."
-            marked = _with(base, caveats.caveat("superlinear", told))
-            cells[base.series, base.environment] = marked
-
-
 def _comparisons(
     cells: Mapping[tuple[Series, str], Cell],
     config: Config,
@@ -487,27 +255,13 @@ def _comparisons(
                 continue
             own = definitions.get(series.metric)
             known = metric(series.metric, [own] if own else [])
-            if known.better == Better.NONE or known.scale != Scale.RATIO:
+            if known.better == Better.NONE:
                 continue
             declared = config.environment(label).incomparable.get(name, "")
             found.append(_compare(series, known, cell, base, against, cells, selections, declared))
     return tuple(
         sorted(found, key=lambda c: (c.series, c.side.environment, c.baseline.environment))
     )
-
-
-def baselines(label: str, config: Config, present: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the (word, environment) pairs that ``label`` is measured against.
-
-    Undeclared, the only environment without a TEE is the baseline of every one that has one.
-    """
-    declared = config.environment(label).baselines
-    if declared or config.environment(label).tee in ("", "none"):
-        return list(declared.items())
-    plain = [name for name in present if config.environment(name).tee == "none"]
-    if len(plain) != 1 or plain[0] == label:
-        return []
-    return [(config.environment(plain[0]).role or "baseline", plain[0])]
 
 
 def _compare(  # noqa: PLR0913 - two cells and what surrounds them
@@ -520,7 +274,6 @@ def _compare(  # noqa: PLR0913 - two cells and what surrounds them
     selections: Mapping[tuple[str, str], Selection],
     declared: str,
 ) -> Comparison:
-    higher = known.better == Better.HIGHER
     notes = list(cell.caveats)
     if any(c.rule.id in ("page-cache", "link-rate") for c in base.caveats):
         seen = {c.rule.id for c in notes}
@@ -535,62 +288,97 @@ def _compare(  # noqa: PLR0913 - two cells and what surrounds them
             reason=f"nothing was measured in {which}", caveats=tuple(notes),
         )  # fmt: skip
     sides = [selections[series.benchmark, c.environment].runs[-1] for c in (cell, base)]
-    reason = declared or _incomparable(series, cell, base, cells, sides)
+    reason = declared or why_not(series, cell, base, cells, sides)
     notes += caveats.of_pair(*sides)
     if reason.startswith("not the same proof"):
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{reason}."))
-    factor = slowdown(cell.summary.value, base.summary.value, higher_is_better=higher)
-    interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
-    if reason:
-        word = Word.NOT_COMPARABLE
-    elif factor is None:
-        word, reason = Word.NOT_COMPARABLE, "a value is zero"
-    else:
-        word = verdict(cell.summary, base.summary, interval, known.margin)
+    effect = _effect(known, cell, base, cells)
+    word, reason = (Word.NOT_COMPARABLE, reason) if reason else (effect.word, effect.reason)
     return Comparison(
-        series, known, cell, base, against, word, factor, interval, reason, tuple(notes)
-    )
+        series, known, cell, base, against, word, effect.factor, effect.interval, reason,
+        tuple(notes), effect.difference, effect.difference_interval, effect.counted,
+    )  # fmt: skip
 
 
-def _incomparable(
-    series: Series,
-    cell: Cell,
-    base: Cell,
-    cells: Mapping[tuple[Series, str], Cell],
-    sides: Sequence[Run],
-) -> str:
-    if series.benchmark == "zktls" and (reason := _other_proof(cell, base, cells)):
-        return reason
-    params = dict(series.params)
-    over = next((told for side in sides if (told := caveats.over_quota(params, side))), "")
-    return over or _unlike(*sides)
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What two summaries give on the scale of their metric."""
+
+    word: Word
+    factor: float | None = None
+    interval: Interval | None = None
+    reason: str = ""
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    counted: tuple[Tally, Tally] | None = None
 
 
-def _unlike(side: Run, base: Run) -> str:
-    """Return why two runs were not taken in the same way, or nothing."""
-    quick = [run.preset == "quick" for run in (side, base)]
-    if any(quick):
-        return "quick runs are never compared" if all(quick) else "a quick run against a full one"
-    if (side.provenance == Provenance.CITED) != (base.provenance == Provenance.CITED):
-        return "a printed figure against one of our own"
-    ours, theirs = (
-        {p.name: p.value for p in run.parameters if p.comparability == Comparability.MUST_MATCH}
-        for run in (side, base)
-    )
-    for name in sorted(set(ours) | set(theirs)):
-        here, there = ours.get(name), theirs.get(name)
-        if here != there:
-            return f"{name} is {here or 'absent'} here and {there or 'absent'} there"
-    return ""
+def _effect(
+    known: Metric, cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]
+) -> _Effect:
+    side, baseline = cell.summary, base.summary
+    if side is None or baseline is None:
+        return _Effect(Word.NOT_COMPARABLE)
+    higher = known.better == Better.HIGHER
+    step = max(cell.resolution, base.resolution)
+    if known.scale == Scale.RATIO:
+        factor = slowdown(side.value, baseline.value, higher_is_better=higher)
+        interval = slowdown_interval(side, baseline, higher_is_better=higher, resolution=step)
+        if factor is None:
+            return _Effect(Word.NOT_COMPARABLE, None, interval, "a value is zero")
+        return _Effect(verdict(side, baseline, interval, known.margin), factor, interval)
+    difference = side.value - baseline.value
+    if known.scale == Scale.EXACT:
+        values = ([v for run in one.repetitions for v in run] for one in (cell, base))
+        word = equality_verdict(*values, higher_is_better=higher)
+        # Two printed figures are equal as far as they are printed.
+        cited = not min(side.runs, baseline.runs)
+        return _Effect(Word.ONE_RUN if cited else word, difference=difference)
+    counted = None
+    if known.scale == Scale.PROPORTION:
+        counted = _counted(known, cell, base, cells)
+        bounds = proportion_interval(side, baseline, counted)
+    else:
+        bounds = difference_interval(side, baseline, resolution=step)
+    margin = _margin(known, baseline.value)
+    word = difference_verdict(side, baseline, bounds, margin, higher_is_better=higher)
+    return _Effect(word, difference=difference, difference_interval=bounds, counted=counted)
 
 
-def _other_proof(cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]) -> str:
-    sizes = []
-    for side in (cell, base):
-        proof = tuple(p for p in side.series.params if p[0] not in _NOT_OF_THE_PROOF)
-        series = side.series._replace(metric="zktls.proof_size", statistic="value", params=proof)
-        found = cells.get((series, side.environment))
-        sizes.append(found.summary.value if found and found.summary else math.nan)
-    if any(map(math.isnan, sizes)) or abs(sizes[0] / sizes[1] - 1) <= _SAME_PROOF:
-        return ""
-    return f"not the same proof: {sizes[0] / sizes[1]:.3g} times the size"
+def _margin(known: Metric, baseline: float) -> float:
+    """Return the effect below which a difference is not called one, in the unit of the scale.
+
+    A ratio's and a proportion's is the metric's own. A difference must pass the same share of
+    the baseline's value, and one of what is counted: half a failed request is none.
+    """
+    if known.scale in (Scale.RATIO, Scale.PROPORTION):
+        return known.margin
+    if known.scale == Scale.EXACT:
+        return 0.0
+    return max(known.margin * abs(baseline), 1.0 if known.unit == "count" else 0.0)
+
+
+def _counted(
+    known: Metric, cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]
+) -> tuple[Tally, Tally] | None:
+    """Return the tallies behind two proportions, from the count beside each of them."""
+    ours, theirs = (_tally(known, one, cells) for one in (cell, base))
+    return (ours, theirs) if ours and theirs else None
+
+
+def _tally(known: Metric, cell: Cell, cells: Mapping[tuple[Series, str], Cell]) -> Tally | None:
+    """Return how many of how many; None where a repetition has a share and no count."""
+    for statistic in (cell.series.statistic, "value", "total"):
+        series = cell.series._replace(metric=known.of, statistic=statistic)
+        count = cells.get((series, cell.environment))
+        if count is None:
+            continue
+        if list(map(len, count.repetitions)) != list(map(len, cell.repetitions)):
+            return None
+        trials = [n for run in count.repetitions for n in run]
+        shares = [share for run in cell.repetitions for share in run]
+        if min(trials, default=0) <= 0 or not all(0 <= share <= 1 for share in shares):
+            return None
+        events = math.fsum(share * n for share, n in zip(shares, trials, strict=True))
+        return Tally(events, math.fsum(trials))
+    return None

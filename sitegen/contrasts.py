@@ -65,6 +65,12 @@ class Climb:
     differences: tuple[Difference, ...]
     absent: tuple[str, ...]
 
+    @property
+    def total(self) -> Difference:
+        """The last step against the first, paired like each of them."""
+        last = self.differences[-1]
+        return _difference(self.first, last.cell, self.first, last.step, last.title)
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

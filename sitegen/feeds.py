@@ -14,7 +14,8 @@ _FEED = 50
 
 def sitemap(base: str, paths: Iterable[str], runs: Iterable[Run]) -> bytes:
     """Return sitemap.xml for the pages at ``paths`` and the page of each run."""
-    places = [p.removesuffix("index.html") for p in paths if p.endswith("index.html")]
+    pages = (p for p in paths if p.endswith(".html") and p != "404.html")
+    places = [page.removesuffix("index.html") for page in pages]
     places += [f"runs/{run.id}/" for run in runs]
     rows = "".join(f"<url><loc>{escape(f'{base}/{p}')}</loc></url>\n" for p in sorted(places))
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -36,9 +36,10 @@ class Metric:
     """Everything that anyone may say about a number of this kind.
 
     ``unit`` is the base unit of stored values. ``resolution`` is the smallest step that the
-    tool prints, in that unit. ``margin`` is the effect, as a share, below which a difference
-    is not called one. ``shown_in`` fixes the display unit where the field has a usual one;
-    ``counts`` names what a rate counts (IOPS).
+    tool prints, in that unit. ``margin`` is the effect below which a difference is not called
+    one: a share of the baseline, or for a proportion an amount of it. ``shown_in`` fixes the
+    display unit where the field has a usual one; ``counts`` names what a rate counts (IOPS),
+    ``of`` the metric that counts what a proportion is of.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Metric:
     source: str = ""
     shown_in: str = ""
     counts: str = ""
+    of: str = ""
 
     def unit_for(self, values: Iterable[float | None]) -> DisplayUnit:
         """Return the unit that ``values`` of this metric are shown in, when together."""
@@ -121,7 +123,7 @@ METRICS: Mapping[str, Metric] = {
                scale=Scale.DIFFERENCE, source="ApacheBench, `Complete requests`"),
         Metric("ab.error_rate", "Error rate", "ratio", L,
                "Failed requests and answers outside 2xx, divided by completed requests.",
-               scale=Scale.PROPORTION, source="computed from ApacheBench's counts"),
+               scale=Scale.PROPORTION, margin=0.001, source="computed from ApacheBench's counts", of="ab.complete_requests"),
         Metric("ab.transfer_rate", "Transfer rate", "B/s", H,
                "Bytes received, headers included, divided by the time of the test.",
                source="ApacheBench, `Transfer rate`"),
@@ -190,7 +192,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("llm.offered_rate", "Requests due a second", "1/s", N,
                "Requests that fell due, divided by the time in which they did (open loop).", source="sitegen", shown_in="/s", counts="requests/s"),
         Metric("llm.error_rate", "Error rate", "ratio", L,
-               "Failed requests divided by all requests. An answer without a token is a failure.", scale=Scale.PROPORTION, source="sitegen"),
+               "Failed requests divided by all requests. An answer without a token is a failure.", scale=Scale.PROPORTION, margin=0.001, source="sitegen", of="llm.requests"),
         Metric("llm.requests", "Requests", "count", N, "Requests that were measured.", scale=Scale.DIFFERENCE, source="sitegen"),
         Metric("llm.failed_requests", "Failed requests", "count", L,
                "Requests that were refused, broken off, answered with an error, with a malformed stream, too late, or without a token.",
@@ -204,7 +206,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("llm.input_tokens", "Input tokens a request", "count", N, "As the server counts them.", scale=Scale.DIFFERENCE, source="usage"),
         Metric("llm.output_tokens", "Output tokens a request", "count", N, "As the server counts them.", scale=Scale.DIFFERENCE, source="usage"),
         Metric("llm.tokens_per_chunk", "Tokens a chunk", "ratio", N,
-               "Output tokens divided by events with text. Only at 1 is a gap between events a time per token.", scale=Scale.DIFFERENCE, source="sitegen"),
+               "Output tokens divided by events with text. Only at 1 is a gap between events a time per token.", scale=Scale.DIFFERENCE, source="sitegen", shown_in="plain"),
         Metric("llm.client_lag", "Lag of the load client", "s", N,
                "How late a timer of 5 ms fired in the load client: what it may have added to each time.", source="sitegen"),
         Metric("llm.client_cpu_usage", "CPU used by the load client", "ratio", N,

@@ -56,12 +56,14 @@ def pair(runs: Sequence[Run], config: Config, baseline: str, side: str) -> Pairi
         for run in chosen
     ]
     analysis = analyse(labelled, replace(config, environments=named, pinned=()))
-    if not analysis.comparisons:
+    # A baseline that is itself a TEE would be held against this side as well.
+    found = tuple(c for c in analysis.comparisons if c.side.environment == SIDE)
+    if not found:
         raise SitegenError(
             f"{baseline} and {side} have no series in common",
             fix="`sitegen list` shows what each of them has",
         )
-    return Pairing(baseline, side, analysis.comparisons, _differing(analysis), analysis)
+    return Pairing(baseline, side, found, _differing(analysis), analysis)
 
 
 def pair_values(  # noqa: PLR0913 - what tells two sides apart

@@ -16,14 +16,22 @@ class DisplayUnit:
     text: str
 
     def number(self, value: float, digits: int = 3) -> str:
-        """Return ``value`` in this unit with ``digits`` significant digits, no unit."""
-        return significant(value / self.factor, digits)
+        """Return ``value`` in this unit with ``digits`` significant digits, no unit.
+
+        A count is a count: 8, not 8.00.
+        """
+        shown = value / self.factor
+        if not self.text and shown == int(shown if math.isfinite(shown) else 0.5):
+            digits = 1
+        return significant(shown, digits)
 
     def places(self, values: Sequence[float], digits: int = 3) -> int:
         """Return the decimals with which all of ``values`` keep ``digits`` significant digits.
 
         One form for values that stand in a row: they align, and formatting them costs a tenth.
         """
+        if not self.text and all(value.is_integer() for value in values):
+            return 0
         least = min(map(abs, values), default=0.0) / self.factor
         if not 0 < least < math.inf:
             return digits - 1
@@ -81,10 +89,12 @@ _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 def unit_for(unit: str, values: Iterable[float | None], shown_in: str = "") -> DisplayUnit:
     """Return the scale in which the largest of ``values`` reads best, or ``shown_in``.
 
-    ``decimal`` chooses among the powers of ten instead.
+    ``decimal`` chooses among the powers of ten instead; ``plain`` is a number, not a percentage.
     """
     if shown_in in _NAMED:
         return _NAMED[shown_in]
+    if shown_in == "plain":
+        return DisplayUnit(1.0, "")
     table = _DECIMAL if shown_in == "decimal" else _SCALES
     scales = table.get(unit) or (DisplayUnit(1.0, unit),)
     largest = max((abs(value) for value in values if value is not None), default=0.0)

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from statistics import NormalDist
 
+from sitegen.student import t_quantile
+
+__all__ = [
+    "CONFIDENCE",
+    "MOST_RUNS",
+    "RUNS_FOR_INTERVAL",
+    "RUNS_FOR_VERDICT",
+    "Interval",
+    "Summary",
+    "Tally",
+    "Word",
+    "difference_interval",
+    "difference_verdict",
+    "equality_verdict",
+    "more_runs",
+    "newcombe",
+    "overhead",
+    "proportion_interval",
+    "run_value",
+    "slowdown",
+    "slowdown_interval",
+    "summarise",
+    "t_quantile",
+    "verdict",
+    "welch",
+    "wilson",
+]
+
 CONFIDENCE = 0.95
-_NORMAL = NormalDist()
+_TAIL = 1 - (1 - CONFIDENCE) / 2
+_Z = NormalDist().inv_cdf(_TAIL)
 #: Runs a side from which a verdict is given, and from which there is an interval.
 RUNS_FOR_VERDICT = 3
 RUNS_FOR_INTERVAL = 2
+#: Runs a side beyond which no one is told to go, and how often the advised ones shall decide.
+MOST_RUNS = 100
+_POWER = 0.8
 _MAX_EXPONENT = 709.0
-_NEARLY_NORMAL = 1e6
 
 
 class Word(StrEnum):
@@ -33,7 +63,10 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A closed interval; ``kind`` says of what: ``runs``, ``repetitions`` or ``rounding``."""
+    """A closed interval; ``kind`` says of what.
+
+    ``runs``, ``repetitions`` of two single runs, ``rounding`` of printed digits, or ``counts``.
+    """
 
     low: float
     high: float
@@ -54,6 +87,14 @@ class Summary:
     values: tuple[float, ...]
     repetitions: tuple[int, ...]
     interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of ``trials`` were ``events``, over all repetitions of a side."""
+
+    events: float
+    trials: float
 
 
 def run_value(values: Sequence[float], *, ratio: bool) -> float:
@@ -77,12 +118,15 @@ def summarise(
     ratio: bool,
     rounding: tuple[float, float] | None = None,
     cited: bool = False,
+    resolution: float = 0.0,
 ) -> Summary | None:
     """Return the Summary of runs, each given as its repetitions' values; None without any.
 
-    From two runs the interval is the t interval of the run values (Student 1908), on
-    logarithms for a ratio scale. One run gives the range of its repetitions, a cited figure
-    the rounding of its print.
+    From two runs the interval is the t interval of the run values (Student 1908,
+    doi:10.1093/biomet/6.1.1), on logarithms for a ratio scale. One run gives the range of its
+    repetitions, a cited figure the rounding of its print. Both ends move out by half of
+    ``resolution``, the step in which the tool prints: the same value is rounded in the same way
+    each time, so that no number of runs averages it out.
     """
     filled = [values for values in runs if values]
     if not filled:
@@ -101,6 +145,10 @@ def summarise(
         interval = Interval(_exp(low), _exp(high), "runs") if logs else Interval(low, high, "runs")
     elif counts[0] > 1:
         interval = Interval(min(filled[0]), max(filled[0]), "repetitions")
+    if resolution and interval and not cited:
+        half = resolution / 2
+        low = max(interval.low - half, 0.0) if ratio else interval.low - half
+        interval = Interval(low, interval.high + half, interval.kind)
     return Summary(centre, 0 if cited else len(values), values, counts, interval)
 
 
@@ -116,7 +164,9 @@ def slowdown(value: float, baseline: float, *, higher_is_better: bool) -> float 
 
 def overhead(factor: float, *, higher_is_better: bool) -> float:
     """Return the conventional share for a slowdown: E/B - 1 for times, 1 - E/B for rates."""
-    return 1 - 1 / factor if higher_is_better else factor - 1
+    if higher_is_better:
+        return 1 - 1 / factor if factor > 0 else -math.inf
+    return factor - 1
 
 
 def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
@@ -131,18 +181,22 @@ def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
     difference, error = mean_a - mean_b, error_a + error_b
     if error == 0:
         return difference, difference, difference
-    freedom = error**2 / (error_a**2 / (len(a) - 1) + error_b**2 / (len(b) - 1))
-    half = t_quantile(1 - (1 - CONFIDENCE) / 2, freedom) * math.sqrt(error)
+    if not math.isfinite(error):
+        return difference, -math.inf, math.inf
+    share = error_a / error  # squares of the errors themselves may leave a float's range
+    freedom = 1 / (share**2 / (len(a) - 1) + (1 - share) ** 2 / (len(b) - 1))
+    half = t_quantile(_TAIL, freedom) * math.sqrt(error)
     return difference, difference - half, difference + half
 
 
 def slowdown_interval(
-    side: Summary, baseline: Summary, *, higher_is_better: bool
+    side: Summary, baseline: Summary, *, higher_is_better: bool, resolution: float = 0.0
 ) -> Interval | None:
     """Return the interval of the slowdown: Welch on the logarithms of run values.
 
     Cited figures give interval arithmetic on their printed precision; two single runs the
-    range that their repetitions allow. None when a side has no spread to speak of.
+    range that their repetitions allow. None when a side has no spread to speak of. Each side's
+    value may lie half of ``resolution`` from what was printed (`summarise`).
     """
     first, second = (baseline, side) if higher_is_better else (side, baseline)
     measured = min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL
@@ -150,76 +204,234 @@ def slowdown_interval(
         _, low, high = welch(
             [math.log(v) for v in first.values], [math.log(v) for v in second.values]
         )
-        return Interval(_exp(low), _exp(high), "runs")
-    if first.interval is None or second.interval is None or second.interval.low <= 0:
+        low, high = _exp(low), _exp(high)
+        if resolution:
+            a, b, half = first.value, second.value, resolution / 2
+            low *= max(a - half, 0.0) / a * b / (b + half)
+            high *= (a + half) / a * (b / (b - half) if b > half else math.inf)
+        return Interval(low, high, "runs")
+    kind = _common_kind(first.interval, second.interval)
+    if not kind or first.interval is None or second.interval is None or second.interval.low <= 0:
         return None
-    if "runs" in (first.interval.kind, second.interval.kind):
-        return None  # one side has a single run: its spread says nothing about other runs
-    kind = (
-        "rounding" if first.interval.kind == second.interval.kind == "rounding" else "repetitions"
-    )
     return Interval(
         first.interval.low / second.interval.high, first.interval.high / second.interval.low, kind
     )
 
 
-def verdict(  # noqa: PLR0911 - one return a word
-    side: Summary, baseline: Summary, interval: Interval | None, margin: float
-) -> Word:
+def difference_interval(
+    side: Summary, baseline: Summary, *, resolution: float = 0.0
+) -> Interval | None:
+    """Return the interval of side - baseline: Welch on run values, which may be 0 or negative.
+
+    Below two runs a side, and for cited figures, the ends of the two intervals subtracted; None
+    when a side has no spread to speak of.
+    """
+    if min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL:
+        _, low, high = welch(side.values, baseline.values)
+        return Interval(low - resolution, high + resolution, "runs")
+    ours, theirs = side.interval, baseline.interval
+    kind = _common_kind(ours, theirs)
+    if not kind or ours is None or theirs is None:
+        return None
+    return Interval(ours.low - theirs.high, ours.high - theirs.low, kind)
+
+
+def wilson(tally: Tally) -> tuple[float, float]:
+    """Return the 95 % score interval of a proportion.
+
+    Wilson 1927, doi:10.1080/01621459.1927.10502953, without a continuity correction. It has a
+    width also where nothing, or everything, was an event.
+    """
+    n, share = tally.trials, tally.events / tally.trials
+    centre = (tally.events + _Z * _Z / 2) / (n + _Z * _Z)
+    half = _Z / (n + _Z * _Z) * math.sqrt(n * share * (1 - share) + _Z * _Z / 4)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def newcombe(side: Tally, baseline: Tally) -> tuple[float, float, float]:
+    """Return (difference of proportions side - baseline, lower, upper bound) at 95 %.
+
+    The hybrid score interval, method 10 of Newcombe 1998,
+    doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I.
+    """
+    p, q = side.events / side.trials, baseline.events / baseline.trials
+    (p_low, p_high), (q_low, q_high) = wilson(side), wilson(baseline)
+    low = p - q - math.hypot(p - p_low, q_high - q)
+    high = p - q + math.hypot(p_high - p, q - q_low)
+    return p - q, low, high
+
+
+def proportion_interval(
+    side: Summary, baseline: Summary, counted: tuple[Tally, Tally] | None
+) -> Interval | None:
+    """Return the interval of a difference of proportions; ``counted`` is (side, baseline).
+
+    Newcombe's, which sees that few events were counted, and from two runs a side never narrower
+    than Welch's on run values, which sees that the requests of one run fail together. Without
+    counts the latter alone (`difference_interval`).
+    """
+    between = difference_interval(side, baseline)
+    if counted is None or min(tally.trials for tally in counted) <= 0:
+        return between
+    _, low, high = newcombe(*counted)
+    if between is None or between.kind != "runs":
+        return Interval(low, high, "counts")
+    low, high = min(low, between.low), max(high, between.high)
+    return Interval(max(low, -1.0), min(high, 1.0), "runs")
+
+
+def verdict(side: Summary, baseline: Summary, interval: Interval | None, margin: float) -> Word:
     """Return the word for a slowdown interval, by the number of runs and then by its ends.
 
     *slower* and *faster* need an interval that excludes 1 and an effect past ``margin``;
     *no difference* an interval inside it.
     """
+    early = _too_few(side, baseline)
+    if early is not None:
+        return early
+    if interval is None:
+        return Word.INCONCLUSIVE
+    return _word(_log(interval.low), _log(interval.high), math.log1p(margin))
+
+
+def difference_verdict(
+    side: Summary,
+    baseline: Summary,
+    interval: Interval | None,
+    margin: float,
+    *,
+    higher_is_better: bool,
+) -> Word:
+    """Return the word for an interval of side - baseline; ``margin`` is in its unit.
+
+    The same words by the same rule as of a slowdown, with 0 for 1: *slower* is worse.
+    """
+    early = _too_few(side, baseline)
+    if early is not None:
+        return early
+    if interval is None:
+        return Word.INCONCLUSIVE
+    if higher_is_better:
+        return _word(-interval.high, -interval.low, margin)
+    return _word(interval.low, interval.high, margin)
+
+
+def equality_verdict(
+    side: Sequence[float], baseline: Sequence[float], *, higher_is_better: bool
+) -> Word:
+    """Return the word for what is the same each time, from the values of all repetitions.
+
+    Equal, or not: there is no spread, so one run is enough. Where a side does not repeat its
+    own value, the comparison says nothing: *inconclusive*.
+    """
+    if len({*side}) != 1 or len({*baseline}) != 1:
+        return Word.INCONCLUSIVE
+    if side[0] == baseline[0]:
+        return Word.NO_DIFFERENCE
+    return Word.FASTER if (side[0] > baseline[0]) == higher_is_better else Word.SLOWER
+
+
+def more_runs(
+    side: Sequence[float],
+    baseline: Sequence[float],
+    margin: float,
+    *,
+    blur: float = 0.0,
+    counted: tuple[Tally, Tally] | None = None,
+) -> int | None:
+    """Return how many more runs a side would decide, if means and spreads stay as observed.
+
+    ``side`` and ``baseline`` are run values, logarithms for a ratio; ``margin`` and ``blur``
+    (what the resolution adds to each end) are on their scale. It is the least number of runs a
+    side with which the interval has a word in four of five cases (the power that Cohen 1988
+    made usual). Its half-width is taken to be t sqrt((s1^2 + s2^2) / n), with Welch's degrees of
+    freedom at equal n; its middle to be normal about the observed effect. *slower* and *faster*
+    are then the two tails of that normal, *no difference* its middle (two one-sided tests:
+    Schuirmann 1987, doi:10.1007/BF01068419). None where more than `MOST_RUNS` are needed.
+    """
+    mean_a, mean_b = math.fsum(side) / len(side), math.fsum(baseline) / len(baseline)
+    effect, a, b = mean_a - mean_b, _variance(side, mean_a), _variance(baseline, mean_b)
+    spread = a + b
+    if not math.isfinite(spread):
+        return None
+    freedom = 1 / ((a / spread) ** 2 + (b / spread) ** 2) if spread > 0 else 1.0
+    runs = (len(side), len(baseline))
+
+    def decides(n: int) -> bool:
+        error = math.sqrt(spread / n)
+        half = t_quantile(_TAIL, (n - 1) * freedom) * error
+        if counted is not None:
+            grown = (
+                Tally(c.events * n / r, c.trials * n / r)
+                for c, r in zip(counted, runs, strict=True)
+            )
+            _, low, high = newcombe(*grown)
+            half = max(half, (high - low) / 2)
+            error = max(error, half / _Z)
+        return _odds(effect, error, half + blur, margin) >= _POWER
+
+    least = _least(decides, RUNS_FOR_VERDICT, MOST_RUNS)
+    return None if least is None else max(least - min(runs), 1)
+
+
+def _odds(effect: float, error: float, half: float, margin: float) -> float:
+    """Return how often an interval of half-width ``half`` about a normal middle has a word."""
+    if error == 0:
+        return float(_word(effect - half, effect + half, margin) != Word.INCONCLUSIVE)
+    middle = NormalDist(effect, error)
+    past, inside = max(half, margin), max(margin - half, 0.0)
+    beyond = 1 - middle.cdf(past) + middle.cdf(-past)
+    return beyond + middle.cdf(inside) - middle.cdf(-inside)
+
+
+def _least(holds: Callable[[int], bool], low: int, high: int) -> int | None:
+    """Return the least number from ``low`` to ``high`` from which ``holds`` is true."""
+    if not holds(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+def _too_few(side: Summary, baseline: Summary) -> Word | None:
     runs = min(side.runs, baseline.runs)
     if runs < RUNS_FOR_INTERVAL:
         return Word.ONE_RUN
-    if runs < RUNS_FOR_VERDICT:
-        return Word.TWO_RUNS
-    if interval is None:
-        return Word.INCONCLUSIVE
-    middle = math.sqrt(interval.low * interval.high)
-    if interval.low > 1 and middle > 1 + margin:
+    return Word.TWO_RUNS if runs < RUNS_FOR_VERDICT else None
+
+
+def _word(low: float, high: float, margin: float) -> Word:
+    """Return the word for an interval of what is worse above 0, and better below it."""
+    middle = (low + high) / 2
+    if low > 0 and middle > margin:
         return Word.SLOWER
-    if interval.high < 1 and middle < 1 / (1 + margin):
+    if high < 0 and middle < -margin:
         return Word.FASTER
-    if interval.low > 1 / (1 + margin) and interval.high < 1 + margin:
+    if -margin <= low and high <= margin:
         return Word.NO_DIFFERENCE
     return Word.INCONCLUSIVE
 
 
-@cache
-def t_quantile(p: float, freedom: float) -> float:
-    """Return Student's t quantile, for real degrees of freedom from 0.1 up.
+def _common_kind(a: Interval | None, b: Interval | None) -> str:
+    """Return what the intervals of two sides allow to say, or nothing.
 
-    Found by Newton's method on the distribution, which is the regularised incomplete beta
-    function (Abramowitz and Stegun 26.7.1): its tail is convex, so no step leads away from the
-    root. It starts at the expansion in powers of 1 / freedom (26.7.5). Own code because importing
-    scipy costs more CPU time than all the intervals of a build; a test holds it to scipy within
-    1e-9.
+    A side with runs has none in common with a single run, whose spread says nothing of others.
     """
-    if p < 0.5:  # noqa: PLR2004 - the median
-        return -t_quantile(1 - p, freedom)
-    constant = _log_gamma_step(freedom / 2) - 0.5 * math.log(freedom * math.pi)
-    z = _NORMAL.inv_cdf(p)
-    t = z + (z**3 + z) / (4 * freedom) if freedom >= 1 else 0.0
-    for _ in range(1000):
-        density = math.exp(constant - (freedom + 1) / 2 * math.log1p(t * t / freedom))
-        step = (_t_tail(t, freedom) - (1 - p)) / density
-        t += step
-        if abs(step) <= 1e-14 * t:  # as far as a double goes
-            break
-    return t
+    if a is None or b is None or "runs" in (a.kind, b.kind):
+        return ""
+    return "rounding" if a.kind == b.kind == "rounding" else "repetitions"
 
 
 def _mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
     mean = math.fsum(values) / len(values)
-    quantile = t_quantile(1 - (1 - CONFIDENCE) / 2, len(values) - 1)
+    quantile = t_quantile(_TAIL, len(values) - 1)
     return mean, quantile * math.sqrt(_variance(values, mean) / len(values))
 
 
 def _variance(values: Sequence[float], mean: float) -> float:
-    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    # Not ** 2, which raises where a product is infinite.
+    return math.fsum((value - mean) * (value - mean) for value in values) / (len(values) - 1)
 
 
 def _exp(x: float) -> float:
@@ -227,51 +439,5 @@ def _exp(x: float) -> float:
     return math.exp(x) if x < _MAX_EXPONENT else math.inf
 
 
-def _t_tail(t: float, freedom: float) -> float:
-    """Return P(T > t) for t >= 0: I_x(a, 1/2) / 2 with x = freedom / (freedom + t^2).
-
-    By its continued fraction (Numerical Recipes, 6.4). Both x and 1 - x are computed from t,
-    because one of them is near 0 when ``freedom`` is large.
-    """
-    if freedom > _NEARLY_NORMAL:
-        z = t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom))
-        return 0.5 * math.erfc(z / math.sqrt(2))  # Abramowitz and Stegun 26.7.8
-    a, b = freedom / 2, 0.5
-    x, y = freedom / (freedom + t * t), t * t / (freedom + t * t)
-    if x <= 0 or y <= 0:
-        return 0.0 if x <= 0 else 0.5
-    log_x = -math.log1p(t * t / freedom)
-    front = math.exp(_log_gamma_step(a) - math.lgamma(b) + a * log_x + b * math.log(y))
-    if x < (a + 1) / (a + b + 2):
-        return 0.5 * front * _fraction(x, a, b) / a
-    return 0.5 - 0.5 * front * _fraction(y, b, a) / b
-
-
-def _log_gamma_step(a: float) -> float:
-    """Return log(gamma(a + 1/2) / gamma(a)); by its series where a difference would cancel.
-
-    Abramowitz and Stegun 6.1.41, expanded; from a = 100 the rest is below 1e-13.
-    """
-    if a < 100:  # noqa: PLR2004 - see above
-        return math.lgamma(a + 0.5) - math.lgamma(a)
-    return 0.5 * math.log(a) - 1 / (8 * a) + 1 / (192 * a**3) - 1 / (640 * a**5)
-
-
-def _fraction(x: float, a: float, b: float) -> float:
-    tiny = 1e-300
-    c, d = 1.0, 1 - (a + b) * x / (a + 1)
-    d = 1 / (d if abs(d) > tiny else tiny)
-    result = d
-    for m in range(1, 500):
-        for numerator in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1 + numerator * d
-            d = 1 / (d if abs(d) > tiny else tiny)
-            c = 1 + numerator / c
-            c = c if abs(c) > tiny else tiny
-            result *= c * d
-        if abs(c * d - 1) < 1e-15:  # noqa: PLR2004 - as far as a double goes
-            break
-    return result
+def _log(x: float) -> float:
+    return math.log(x) if x > 0 else -math.inf

@@ -12,16 +12,17 @@ import orjson
 from sitegen import collect
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
-from sitegen.quantity import display
+from sitegen.metrics import metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sitegen.claims import Checked
     from sitegen.collect import Reader
     from sitegen.config import Config
     from sitegen.execute import Progress
-    from sitegen.model import Run
+    from sitegen.model import Measurement, Run
 
 
 def progress_line(progress: Progress) -> str:
@@ -116,6 +117,21 @@ def compared(  # noqa: PLR0913 - what the command may be told
     return (told.markdown if form == "markdown" else told.text)(pairing, found), above
 
 
+def _computed(found: Checked) -> str:
+    """Return what a claim comes to, with its interval, and whether that decides it."""
+    if found.low is None or found.high is None:
+        return ""
+    low, high = f"{found.low:.4g}", f"{found.high:.4g}"
+    between = f"{low} to {high}" if low != high else low
+    told = between if found.value is None else f"{found.value:.4g}"
+    if found.value is not None and low != high:
+        told += f" ({between})"
+    from sitegen.claims import Verdict
+
+    coarse = not found.decisive and found.verdict != Verdict.DIFFERS
+    return f", computed {told}" + (", not decisive" if coarse else "")
+
+
 def _runs(config: Config) -> list[Run]:
     from sitegen.archive import library
 
@@ -149,7 +165,7 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
     for each in checked:
         claim = each.claim
         printed = f"{claim.printed} {claim.unit}".strip()
-        value = "" if each.value is None else f", computed {each.value:.4g}"
+        value = _computed(each)
         fits = "".join(f"; fits if {words}" for words in each.fits_if)
         lines.append(f"{each.verdict:<11}  {claim.id}: {printed}{value}{fits}")
     counts = Counter(str(each.verdict) for each in checked)
@@ -236,7 +252,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
             m.workload,
             m.metric,
             m.statistic,
-            display(m.value, m.unit),
+            _shown(found, m),
             " ".join(f"{key}={value}" for key, value in m.params),
             f"{m.repetition}",
             "" if m.status == "ok" else m.status,
@@ -248,6 +264,14 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         + "\n\n"
         + _columns(("workload", "metric", "statistic", "value", "params", "rep", ""), table)
     )
+
+
+def _shown(found: Run, row: Measurement) -> str:
+    """Return a value as its page prints it."""
+    if row.value is None:
+        return "not measured"
+    unit = metric(row.metric, found.definitions).unit_for((row.value,))
+    return f"{unit.number(row.value)} {unit.text}".rstrip()
 
 
 def _plain(found: Run) -> dict[str, Any]:

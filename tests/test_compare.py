@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sitegen.archive import Archive, library
+from sitegen.comparability import Difference, differences
 from sitegen.compare import (
     Analysis,
     Cell,
@@ -34,7 +35,7 @@ from sitegen.model import (
     params,
     run_id,
 )
-from sitegen.stats import Word
+from sitegen.stats import Tally, Word, newcombe, welch
 
 PLAIN = Environment("plain", "vm", "none")
 CVM = Environment("cvm", "cpu-tee", "tdx", baselines={"vm": "plain"})
@@ -130,11 +131,23 @@ def test_7_zip_with_one_thread_loses_38_3_percent(published: Analysis) -> None:
 
 
 def test_proofs_of_different_size_are_not_comparable(published: Analysis) -> None:
-    proofs = [c for c in published.comparisons if c.series.benchmark == "zktls"]
+    found = [c for c in published.comparisons if c.series.benchmark == "zktls"]
+    proofs = [c for c in found if c.series.metric != "zktls.proof_size"]
     assert len(proofs) == 8
     assert {c.word for c in proofs} == {Word.NOT_COMPARABLE}
     assert {c.reason for c in proofs} == {"not the same proof: 3.01 times the size"}
     assert all("not-the-same-proof" in marks(c) for c in proofs)
+
+
+def test_the_sizes_of_proofs_are_compared_byte_by_byte(published: Analysis) -> None:
+    sizes = [c for c in published.comparisons if c.series.metric == "zktls.proof_size"]
+    assert {(c.side.environment, c.difference) for c in sizes} == {
+        ("zk-tee-cpu", 25_123_323 - 8_340_752),
+        ("zk-tee-gpu", 25_123_323 - 8_340_752),
+    }
+    assert {(c.word, c.reason, c.factor, c.interval) for c in sizes} == {
+        (Word.ONE_RUN, "", None, None)
+    }
 
 
 def test_14_storage_figures_of_guests_are_suspected_to_come_from_a_cache(
@@ -542,3 +555,218 @@ def test_threads_over_a_quota_are_not_compared_with_threads_that_all_ran() -> No
     found = only(runs)
     assert found.word == Word.NOT_COMPARABLE
     assert found.reason == "2 threads under a CPU quota of 1"
+
+
+# Other scales than the ratio's
+
+
+DAYS = [f"2025-03-0{n}" for n in (1, 2, 3)]
+
+
+def three(environment: str, metric: str, *values: float) -> list[Run]:
+    return [a_run(environment, v, day=d, metric=metric) for v, d in zip(values, DAYS, strict=True)]
+
+
+def with_count(run: Run, metric: str, *counts: float, statistic: str = "value") -> Run:
+    rows = tuple(
+        run.measurements[0]._replace(
+            metric=metric, statistic=statistic, unit="count", value=value, repetition=i
+        )
+        for i, value in enumerate(counts)
+    )
+    return replace(run, measurements=(*run.measurements, *rows))
+
+
+def test_counts_that_can_be_zero_are_subtracted() -> None:
+    name = "ab.failed_requests"
+    found = only([*three("cvm", name, 40, 50, 60), *three("plain", name, 0, 0, 0)])
+    assert (found.factor, found.interval, found.share, found.reason) == (None, None, None, "")
+    assert found.difference == 50
+    assert found.difference_interval is not None
+    ends = (found.difference_interval.low, found.difference_interval.high)
+    assert ends == welch([40.0, 50.0, 60.0], [0.0, 0.0, 0.0])[1:]
+    assert found.word == Word.SLOWER
+    assert found.told == ""  # no headline
+
+
+def test_none_failed_on_both_sides_is_no_difference() -> None:
+    name = "ab.failed_requests"
+    found = only([*three("cvm", name, 0, 0, 0), *three("plain", name, 0, 0, 0)])
+    assert (found.word, found.difference) == (Word.NO_DIFFERENCE, 0)
+
+
+def test_one_more_failure_is_within_the_margin_of_a_count() -> None:
+    name = "ab.failed_requests"
+    near = only([*three("cvm", name, 10, 10, 10), *three("plain", name, 9, 9, 9)])
+    assert (near.word, near.margin) == (Word.NO_DIFFERENCE, 1.0)
+    far = only([*three("cvm", name, 1010, 1010, 1010), *three("plain", name, 1000, 1000, 1000)])
+    assert (far.word, far.margin) == (Word.NO_DIFFERENCE, 20.0)
+
+
+def test_an_error_rate_is_compared_with_the_requests_behind_it() -> None:
+    runs = [
+        with_count(run, "ab.complete_requests", 1000.0)
+        for run in (
+            *three("cvm", "ab.error_rate", 0.02, 0.02, 0.02),
+            *three("plain", "ab.error_rate", 0, 0, 0),
+        )
+    ]
+    [found] = [c for c in analyse(runs, CONFIG).comparisons if c.series.metric == "ab.error_rate"]
+    assert found.counted == (Tally(60.0, 3000.0), Tally(0.0, 3000.0))
+    assert found.difference_interval is not None
+    _, low, high = newcombe(*found.counted)
+    assert (found.difference_interval.low, found.difference_interval.high) == (low, high)
+    assert found.word == Word.SLOWER
+    assert found.worsening == (low, high)
+
+
+def test_the_interval_of_a_share_ends_at_nothing_and_at_all() -> None:
+    metric = "ab.error_rate"
+    for values, ends in (((0.0, 0.0, 0.1), 0), ((0.9, 1.0, 1.0), 1)):
+        summary = cell_of(three("cvm", metric, *values)).summary
+        assert summary is not None
+        assert summary.interval is not None
+        assert (summary.interval.low, summary.interval.high)[ends] == ends
+        assert summary.interval.low < summary.value < summary.interval.high
+
+
+def test_the_count_of_a_share_may_be_a_total_of_several_processes() -> None:
+    runs = [
+        with_count(a_run(label, 0.5, 0.25, metric="ab.error_rate"), "ab.complete_requests",
+                   10.0, 40.0, statistic="total")
+        for label in ("cvm", "plain")
+    ]  # fmt: skip
+    [found] = [c for c in analyse(runs, CONFIG).comparisons if c.series.metric == "ab.error_rate"]
+    assert found.counted == (Tally(15.0, 50.0), Tally(15.0, 50.0))
+    assert found.word == Word.ONE_RUN
+    assert found.difference_interval is not None
+    assert found.difference_interval.kind == "counts"
+
+
+@pytest.mark.parametrize("counts", [(), (1000.0, 1000.0), (0.0,)])
+def test_without_a_count_for_each_share_run_values_are_subtracted(
+    counts: tuple[float, ...],
+) -> None:
+    shares = {"cvm": (0.01, 0.02, 0.03), "plain": (0.0, 0.0, 0.01)}
+    runs = [
+        with_count(run, "llm.requests", *counts) if counts else run
+        for label, values in shares.items()
+        for run in three(label, "llm.error_rate", *values)
+    ]
+    [found] = [c for c in analyse(runs, CONFIG).comparisons if c.series.metric == "llm.error_rate"]
+    assert found.counted is None
+    assert found.difference_interval is not None
+    ends = (found.difference_interval.low, found.difference_interval.high)
+    assert ends == welch(shares["cvm"], shares["plain"])[1:]
+
+
+@pytest.mark.parametrize(
+    ("size", "word", "difference"),
+    [(1024.0, Word.NO_DIFFERENCE, 0), (1025.0, Word.SLOWER, 1), (1000.0, Word.FASTER, -24)],
+)
+def test_the_bytes_of_a_proof_are_equal_or_not(size: float, word: Word, difference: float) -> None:
+    name = "zktls.proof_size"
+    found = only([a_run("cvm", size, size, metric=name), a_run("plain", 1024.0, metric=name)])
+    assert (found.word, found.difference, found.difference_interval) == (word, difference, None)
+    assert found.reason == ""
+
+
+def test_a_size_that_does_not_repeat_itself_decides_nothing() -> None:
+    name = "zktls.proof_size"
+    found = only([a_run("cvm", 1024.0, 1025.0, metric=name), a_run("plain", 1024.0, metric=name)])
+    assert (found.word, found.more_runs) == (Word.INCONCLUSIVE, None)
+
+
+# Resolution
+
+
+def rounded(environment: str, value: float, printed: str | None) -> list[Run]:
+    runs = three(environment, "ab.latency", value, value, value)
+    return [
+        replace(run, measurements=(run.measurements[0]._replace(printed=printed),)) for run in runs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("printed", "low", "high"),
+    [("5", 4.5 / 4.5, 5.5 / 3.5), (None, 4.5 / 4.5, 5.5 / 3.5), ("5.000", 5 / 4, 5 / 4)],
+)
+def test_whole_milliseconds_widen_an_interval_and_microseconds_do_not(
+    printed: str | None, low: float, high: float
+) -> None:
+    found = only([*rounded("cvm", 0.005, printed), *rounded("plain", 0.004, printed)])
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), rel=1e-3)
+    if printed == "5":
+        assert found.word == Word.INCONCLUSIVE
+        assert found.more_runs is None  # no number of runs makes the tool finer
+
+
+# What is not decided yet
+
+
+def test_an_inconclusive_pair_says_how_many_more_runs_decide() -> None:
+    name = "7z.rating"
+    found = only([*three("cvm", name, 90, 95, 100), *three("plain", name, 96, 100, 104)])
+    assert found.word == Word.INCONCLUSIVE
+    assert found.more_runs is not None
+    assert found.more_runs > 1
+    wide = only([*three("cvm", name, 50, 100, 150), *three("plain", name, 51, 100, 150)])
+    assert (wide.word, wide.more_runs) == (Word.INCONCLUSIVE, None)
+
+
+# What two sides differ in
+
+
+def test_everything_that_must_match_and_does_not_is_named() -> None:
+    engine = Parameter("engine", "libaio", Comparability.MUST_MATCH)
+    other = (replace(SIZE, value="8g"), replace(engine, value="psync"))
+    found = only(
+        [a_run("cvm", 1.0, parameters=(SIZE, engine)), a_run("plain", 2.0, parameters=other)]
+    )
+    assert found.reason == "engine is libaio here and psync there; size is 4g here and 8g there"
+
+
+def test_differences_are_told_the_telling_ones_first() -> None:
+    def seen(label: str, *pairs: tuple[str, str | None]) -> tuple[Fact, ...]:
+        return tuple(Fact(name, value, label) for name, value in pairs)
+
+    same = Parameter("direct", "1", Comparability.MUST_MATCH)
+    ours = a_run("cvm", 1.0, parameters=(
+        Parameter("seed", "1"), Parameter("version", "2", Comparability.CAVEAT), SIZE, same,
+        Parameter("slots", "4", Comparability.MUST_MATCH),
+    ))  # fmt: skip
+    theirs = a_run("plain", 2.0, parameters=(
+        Parameter("seed", "2"), Parameter("version", "1", Comparability.CAVEAT),
+        replace(SIZE, value="8g"), same,
+    ))  # fmt: skip
+    here = seen(
+        "x", ("zz", "1"), ("kernel", "6.8"), ("cpu", "Xeon"), ("memory", "8 GiB"), ("os", "a")
+    )
+    there = seen("x", ("zz", "2"), ("kernel", "6.1"), ("cpu", None), ("memory", "8 GiB"))
+    ours = replace(ours, fingerprint=Fingerprint(here, TeeVerdict("tdx")))
+    theirs = replace(theirs, fingerprint=Fingerprint(there, TeeVerdict("none")))
+    must = Comparability.MUST_MATCH
+    assert differences([ours], [theirs]) == (
+        Difference("size", must, "4g", "8g"),
+        Difference("slots", must, "4", "absent"),
+        Difference("version", Comparability.CAVEAT, "2", "1"),
+        Difference("tee", "machine", "tdx", "none"),
+        Difference("cpu", "machine", "Xeon", "not seen"),
+        Difference("kernel", "machine", "6.8", "6.1"),
+        Difference("zz", "machine", "1", "2"),
+        Difference("seed", Comparability.IGNORED, "1", "2"),
+    )
+    assert differences([ours], [ours]) == ()
+
+
+def test_what_varies_within_a_side_is_told_with_all_its_values() -> None:
+    first = a_run("cvm", 1.0, parameters=(Parameter("version", "2"),))
+    second = a_run("cvm", 1.0, parameters=(Parameter("version", "1"),))
+    base = a_run("plain", 1.0, parameters=(Parameter("version", "1"),))
+    found = analyse([first, replace(second, id=base.id), base], CONFIG)
+    told = found.differences("7z", "cvm", "plain")
+    assert [(d.name, d.side, d.baseline) for d in told if d.what != "machine"] == [
+        ("version", "1; 2", "1")
+    ]
+    assert found.differences("7z", "cvm", "nowhere") == ()

@@ -56,6 +56,11 @@ def test_any_two_environments_can_be_compared_whatever_is_declared(runs: list[Ru
         assert (comparison.factor or 0) * (back[series].factor or 0) == pytest.approx(1)
 
 
+def test_a_tee_as_the_baseline_gives_each_series_once(runs: list[Run]) -> None:
+    found = paired(runs, "cvm", "metal")
+    assert len(found.comparisons) == len({c.series for c in found.comparisons}) == 2
+
+
 def test_two_runs_are_compared_by_the_end_of_their_ids(runs: list[Run]) -> None:
     first, second = runs[0], runs[3]
     found = paired(runs, first.id[-8:], second.id)

@@ -98,7 +98,7 @@ class BenchmarkPage:
     figures_left: int
     background: tuple[str, ...]
     commands: tuple[Command, ...]
-    sources: tuple[tuple[str, str, str], ...]
+    sources: tuple[tuple[str, str, str, str], ...]
     runs: tuple[UsedRuns, ...]
     note: str = ""
     method: str = ""
@@ -268,7 +268,7 @@ def _figure(cell: Cell, unit: DisplayUnit) -> FigureCell:
     )
 
 
-def _sources(analysis: Analysis, benchmark: str) -> tuple[tuple[str, str, str], ...]:
+def _sources(analysis: Analysis, benchmark: str) -> tuple[tuple[str, str, str, str], ...]:
     found = {}
     for key, selection in analysis.selections.items():
         if key[0] != benchmark:
@@ -282,6 +282,7 @@ def _sources(analysis: Analysis, benchmark: str) -> tuple[tuple[str, str, str], 
                     else f"{title}, {run.source.section.lower()}",
                     run.source.address,
                     run.source.edition,
+                    run.source.id,
                 )
     return tuple(found[key] for key in sorted(found))
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sitegen.charts.spec import FactorMark
+from sitegen.comparability import Difference
 from sitegen.compare import Analysis, Comparison
 from sitegen.families import Headline, family
-from sitegen.metrics import Better
+from sitegen.metrics import Better, Metric, Scale
 from sitegen.model import Params
 from sitegen.quantity import percent, significant
 from sitegen.report import words
-from sitegen.stats import Word
+from sitegen.stats import MOST_RUNS, Word
 
 _TINY = 5e-4
+#: More runs than this are told in tens: spreads of three runs know no better.
+_EXACTLY = 20
 NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
 class CostRow:
-    """One comparison: answer first, then the two values that were divided."""
+    """One comparison: answer first, then the two values that were divided or subtracted.
+
+    ``share`` is the overhead in percent; on another scale than the ratio's, the difference with
+    its unit, and there is no ``factor``.
+    """
 
     title: str
     metric_id: str
@@ -43,7 +51,7 @@ class CostRow:
 
 @dataclass(frozen=True, slots=True)
 class CostTable:
-    """All comparisons of one environment against one baseline."""
+    """All comparisons of one environment against one baseline, and what the two differ in."""
 
     id: str
     benchmark: str
@@ -55,6 +63,7 @@ class CostTable:
     hue: str
     tee: bool
     rows: tuple[CostRow, ...]
+    differing: tuple[Difference, ...] = ()
 
     @property
     def worst(self) -> CostRow | None:
@@ -96,6 +105,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
                 hue=words.hue(declared),
                 tee=words.is_tee(declared),
                 rows=tuple(_row(c, words.hue(declared), known) for c in _ordered(comparisons)),
+                differing=analysis.differences(benchmark, label, base),
             )
         )
     preferred = {
@@ -131,13 +141,13 @@ def _row(comparison: Comparison, hue: str, known: Mapping[str, Params]) -> CostR
     doubt = comparison.doubt
     mark = None
     if comparison.factor:
-        interval = comparison.interval
+        bounds = comparison.interval
         mark = FactorMark(
             "",
             comparison.factor,
             hue,  # type: ignore[arg-type]
-            interval.low if interval else None,
-            interval.high if interval else None,
+            bounds.low if bounds else None,
+            bounds.high if bounds else None,
             doubt,
         )
     return CostRow(
@@ -147,9 +157,9 @@ def _row(comparison: Comparison, hue: str, known: Mapping[str, Params]) -> CostR
             p for p in (words.lower_first(metric.title) + ",", statistic, unit.text) if p
         ),
         arrow=words.arrow(metric),
-        share="" if comparison.share is None else percent(comparison.share),
-        interval=_interval(comparison),
-        word=comparison.word if comparison.headline or comparison.reason else "",
+        share=effect(comparison),
+        interval=interval(comparison),
+        word=comparison.told,
         detail=comparison.reason or _detail(comparison),
         doubt=doubt,
         notes=tuple(dict.fromkeys(c.sentence for c in comparison.caveats if c.rule.doubts)),
@@ -163,30 +173,104 @@ def _row(comparison: Comparison, hue: str, known: Mapping[str, Params]) -> CostR
     )
 
 
-def _interval(comparison: Comparison) -> str:
-    bounds = comparison.share_interval
-    if bounds is None:
+def effect(comparison: Comparison) -> str:
+    """Return the overhead in percent, or what the subtraction gave with its unit."""
+    if comparison.share is not None:
+        return percent(comparison.share)
+    if comparison.difference is None:
         return ""
-    low, high = sorted(bounds)
-    digits = 1 if high - low >= 2 * _TINY else 2
-    return f"{percent(low, digits)} to {percent(high, digits)}"
+    if comparison.difference == 0:
+        return "equal"
+    [text] = amounts(comparison.metric, (comparison.difference,))
+    return text
+
+
+def interval(comparison: Comparison, joined: str = "to") -> str:
+    """Return both ends of the interval of an effect, in its unit; nothing without one."""
+    if shares := comparison.share_interval:
+        low, high = sorted(shares)
+        digits = 1 if high - low >= 2 * _TINY else 2
+        ends = (percent(end, digits).replace("inf", "∞") for end in (low, high))
+        return f" {joined} ".join(ends)
+    found = comparison.difference_interval
+    if found is None:
+        return ""
+    least, most = amounts(comparison.metric, (found.low, found.high))
+    if least == most:
+        return most
+    _, blank, unit = most.rpartition(" ")
+    return f"{least.removesuffix(blank + unit)} {joined} {most}"
+
+
+def amounts(metric: Metric, differences: Sequence[float]) -> list[str]:
+    """Return differences with their unit: +0.3 points, 3 fewer, +1.2 KiB."""
+    if metric.scale == Scale.PROPORTION:
+        return [f"{_signed(100 * each)} points" for each in differences]
+    if metric.unit == "count":
+        return [
+            f"{_count(abs(each))} {'fewer' if each < 0 else 'more'}" if each else "0"
+            for each in differences
+        ]
+    unit = metric.unit_for(differences)
+    return [f"{_signed(each / unit.factor)} {unit.text}".rstrip() for each in differences]
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else significant(value)
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{significant(value)}"
 
 
 def _detail(comparison: Comparison) -> str:
-    interval = comparison.interval
-    if comparison.word == Word.ONE_RUN:
-        if interval and interval.kind == "rounding":
+    word = comparison.word
+    if word == Word.ONE_RUN:
+        found = comparison.interval or comparison.difference_interval
+        if found and found.kind == "rounding":
+            nothing = 1 if comparison.interval else 0
             return (
                 "within rounding"
-                if interval.low <= 1 <= interval.high
+                if found.low <= nothing <= found.high
                 else "interval: rounding of the print"
             )
+        if comparison.metric.scale == Scale.EXACT:
+            return "as printed"
         return "these two runs only"
-    if comparison.word == Word.TWO_RUNS:
+    if word == Word.TWO_RUNS:
         return "an interval, no verdict"
+    if word == Word.INCONCLUSIVE:
+        ends = interval(comparison, "and")
+        percents = " %" if comparison.share is not None else ""
+        between = f"between {ends}{percents}; " if ends else ""
+        return f"{between}{decision(comparison)}" if comparison.headline else ""
+    return decision(comparison) if comparison.headline else ""
+
+
+def decision(comparison: Comparison) -> str:
+    """Return what completes a word: above which margin there is no difference, or what decides."""
     if comparison.word == Word.NO_DIFFERENCE:
-        return f"above {comparison.metric.margin * 100:g} %"
-    return ""
+        return _above(comparison)
+    if comparison.word != Word.INCONCLUSIVE:
+        return ""
+    if comparison.metric.scale == Scale.EXACT:
+        return "it is not the same each time"
+    more = comparison.more_runs
+    if more is None:
+        return f"more than {MOST_RUNS} runs a side would be needed"
+    if more > _EXACTLY:
+        more = math.ceil(more / 10) * 10
+    return f"about {words.count(more, 'more run')} a side decide{'s' if more == 1 else ''}"
+
+
+def _above(comparison: Comparison) -> str:
+    metric = comparison.metric
+    if metric.scale == Scale.EXACT:
+        return ""
+    if metric.scale == Scale.RATIO:
+        return f"above {metric.margin * 100:g} %"
+    [margin] = amounts(metric, (comparison.margin,))
+    return f"above {margin.removeprefix('+').removesuffix(' more')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +302,15 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
     beside = (
         f"{doubtful} of {words.count(len(everything), 'comparison')} must not be quoted yet."
         if doubtful
-        else f"{words.count(len(everything), 'comparison')}."
+        else f"{words.count(len(everything), 'comparison')} in all."
     )
     clean = leading(benchmark, defaults(found))
     if clean:
+        ours = {t.environment for t in defaults(found) for row in t.rows if row in clean}
+        beside = (
+            f"In {words.count(len(ours), 'TEE')}, by"
+            f" {words.count(len(clean), 'comparison')} of that series. {beside}"
+        )
         return Finding(f"A TEE takes {span(analysis, clean)} of {_loses(clean)}.", beside)
     reasons = list(dict.fromkeys(row.detail for row in everything if row.word == "not comparable"))
     if reasons:

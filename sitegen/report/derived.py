@@ -77,31 +77,42 @@ def sections(analysis: Analysis, presented: Family) -> tuple[Section, ...]:
 
 
 def finding(analysis: Analysis, presented: Family) -> Finding | None:
-    """Return what a ladder adds to a request, in a sentence; None without one."""
+    """Return what a ladder adds to a request, in a sentence; None without one.
+
+    It speaks of the first ladder of the family, in the environment that can be quoted best.
+    """
     ladders = [wanted for wanted in presented.contrasts if isinstance(wanted, Ladder)]
-    climbs = [contrasts.climbs(analysis, presented.benchmark, wanted) for wanted in ladders[:2]]
-    if len(climbs) < 2 or not all(climbs):  # noqa: PLR2004 - outside the model, and whole requests
+    if not ladders:
         return None
-    outside, whole = climbs[0][0], climbs[1][0]
-    first, last = _value_of(outside.first), _value_of(outside.differences[-1].cell)
-    request = _value_of(whole.first)
-    if first is None or last is None or not request:
-        return None
-    added = last - first
-    name = words.environment(analysis.config.environment(outside.environment))
     metric_id = ladders[0].metric
-    beside = [f"Measured on {name}, from {outside.first_title} to {outside.differences[-1].title}."]
+    climbs = contrasts.climbs(analysis, presented.benchmark, ladders[0])
+    told = [(climb, climb.total) for climb in climbs if climb.total.interval]
+    if not told:
+        return None
+    climb, total = max(told, key=lambda pair: (not pair[0].first.doubt, pair[1].pairs))
+    interval = total.interval
+    if total.value is None or interval is None:
+        return None
+    declared = analysis.config.environment(climb.environment)
+    many = f"{words.count(total.pairs, 'repetition')} of one run"
+    platform = words.environment(declared)
+    if declared.tee == "none":
+        platform += ", which has no TEE"
+    counted = many if total.within else words.count(total.pairs, "run")
+    beside = [f"{platform}: {counted}; from {climb.first_title} to {total.title}."]
     for wanted in presented.contrasts:
         if isinstance(wanted, SessionShare):
-            shares = contrasts.session_shares(analysis, presented.benchmark, wanted)
             beside += [
-                f"A session pays {_seconds(share.once_s)} once."
-                for share in shares
-                if share.environment == outside.environment
+                f"A request takes {_seconds(share.request_s)},"
+                f" and a session pays {_seconds(share.once_s)} once."
+                for share in contrasts.session_shares(analysis, presented.benchmark, wanted)
+                if share.environment == climb.environment
             ]
+    low, high = (_signed(analysis, metric_id, end) for end in (interval.low, interval.high))
+    added = _value_text(analysis, metric_id, abs(total.value))
     return Finding(
-        f"Protection adds {_value_text(analysis, metric_id, added)} to a request of"
-        f" {_seconds(request)}: {_percent_text(added / request)} %.",
+        f"Outside the model, each request takes {added}"
+        f" {'more' if total.value > 0 else 'less'} with every protection ({low} to {high}).",
         " ".join(beside),
     )
 
@@ -254,13 +265,16 @@ def _first_row(analysis: Analysis, climb: Climb) -> tuple[TableCell, ...]:
         TableCell(climb.first_title, number=False),
         TableCell("·"),
         TableCell("·"),
-        TableCell(_value_text(analysis, climb.first.series.metric, _value_of(climb.first))),
+        TableCell(
+            _value_text(analysis, climb.first.series.metric, _value_of(climb.first)),
+            doubt=climb.first.doubt,
+        ),
     )
 
 
 def _step_row(analysis: Analysis, one: Difference) -> tuple[TableCell, ...]:
     metric_id = one.cell.series.metric
-    between = ""
+    between = words.count(one.pairs, "pair") if one.pairs else ""
     if one.interval:
         low = _signed(analysis, metric_id, one.interval.low)
         high = _signed(analysis, metric_id, one.interval.high)
@@ -272,7 +286,8 @@ def _step_row(analysis: Analysis, one: Difference) -> tuple[TableCell, ...]:
     return (
         TableCell(one.title, number=False),
         TableCell(told, between),
-        TableCell("" if one.share is None else f"{percent(one.share)} %", shares),
+        # A share of one pair would read like a finding.
+        TableCell(f"{percent(one.share)} %" if one.share is not None and shares else "", shares),
         TableCell(_value_text(analysis, metric_id, _value_of(one.cell)), doubt=one.cell.doubt),
     )
 

@@ -13,7 +13,9 @@ from sitegen.model import Provenance
 from sitegen.quantity import DisplayUnit
 from sitegen.report import words
 
-_MAX_CHARTS = 6
+_MAX_CHARTS = 1
+#: Newest runs of an environment: a page does not grow with the archive.
+_MAX_RUNS = 10
 _DAY_S = 86_400.0
 
 
@@ -74,19 +76,18 @@ def _points(cell: Cell, moments: dict[str, float], unit: DisplayUnit) -> tuple[P
     values = cell.summary.values if cell.summary else ()
     if len(values) != len(cell.runs):
         return ()  # a run had nothing clean: its place is not known
-    pairs = sorted(zip((moments[run] for run in cell.runs), values, strict=True))
+    pairs = sorted(zip((moments[run] for run in cell.runs), values, strict=True))[-_MAX_RUNS:]
     return tuple(
         Point(moment / _DAY_S, value / unit.factor, unit.number(value)) for moment, value in pairs
     )
 
 
 def _ticks(places: Sequence[float]) -> tuple[tuple[float, str], ...]:
-    """Return the first and the last place by date, or by time where they are of one day."""
-    ends = [places[0], places[-1]] if len(places) > 1 else list(places)
-    moments = [datetime.fromtimestamp(place * _DAY_S, UTC) for place in ends]
+    """Return the places by date, or by time where two are of one day."""
+    moments = [datetime.fromtimestamp(place * _DAY_S, UTC) for place in places]
     same = len({moment.date() for moment in moments}) < len(moments)
     form = "%m-%d %H:%M" if same else "%Y-%m-%d"
-    return tuple((place, f"{moment:{form}}") for place, moment in zip(ends, moments, strict=True))
+    return tuple((place, f"{moment:{form}}") for place, moment in zip(places, moments, strict=True))
 
 
 def _moment(started_at: str) -> float:

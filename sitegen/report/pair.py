@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sitegen.compare import Comparison
 from sitegen.pairing import Pairing
-from sitegen.quantity import percent, significant
-from sitegen.report import words
+from sitegen.quantity import significant
+from sitegen.report import costs, words
+from sitegen.stats import Word
 
+#: "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
+_SEPARATORS: Mapping[str, str] = {Word.INCONCLUSIVE: ": "}
 _HEAD = ("Series", "Baseline", "Side", "Overhead, %", "Interval, %", "Verdict", "Read first")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison in words; ``worst_case`` is the least overhead that its interval allows."""
+    """One comparison in words; ``least`` is the least worsening that its interval allows.
+
+    ``least`` is an overhead, or a share's points. ``detail`` completes the word.
+    """
 
     metric: str
     series: str
@@ -25,6 +32,7 @@ class Row:
     share: str
     interval: str
     word: str
+    detail: str
     caveats: tuple[str, ...]
     least: float | None
     comparison: Comparison
@@ -42,8 +50,20 @@ def rows(pairing: Pairing, metrics: Sequence[str] = (), *, everything: bool = Fa
         series = (cell.series for cell in pairing.analysis.of(benchmark))
         known[benchmark] = words.background(benchmark, series)
     chosen.sort(key=lambda c: (bool(c.reason), -(c.factor or 0.0), c.series))
+    titles = [words.short(found.series, known[found.series.benchmark]) for found in chosen]
+    # Two workloads may share all parameters: then the workload tells them apart.
+    told = Counter(
+        (found.series.metric, found.series.statistic, title)
+        for found, title in zip(chosen, titles, strict=True)
+    )
     return [
-        _row(found, words.short(found.series, known[found.series.benchmark])) for found in chosen
+        _row(
+            found,
+            f"{found.series.workload}, {title}"
+            if told[found.series.metric, found.series.statistic, title] > 1
+            else title,
+        )
+        for found, title in zip(chosen, titles, strict=True)
     ]
 
 
@@ -99,6 +119,8 @@ def as_json(pairing: Pairing, found: Sequence[Row]) -> dict[str, Any]:
 def _json(row: Row) -> dict[str, Any]:
     comparison = row.comparison
     series, interval = comparison.series, comparison.interval
+    subtracted = comparison.difference_interval
+    undecided = comparison.word == Word.INCONCLUSIVE and not comparison.reason
     values = [
         cell.summary.value if cell.summary else None
         for cell in (comparison.baseline, comparison.side)
@@ -116,6 +138,11 @@ def _json(row: Row) -> dict[str, Any]:
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
         "overhead": comparison.share,
+        "scale": comparison.metric.scale,
+        "difference": comparison.difference,
+        "difference_low": subtracted.low if subtracted else None,
+        "difference_high": subtracted.high if subtracted else None,
+        "more_runs": comparison.more_runs if undecided else None,
         "word": row.word,
         "reason": comparison.reason,
         "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
@@ -126,7 +153,7 @@ def _json(row: Row) -> dict[str, Any]:
 def _row(found: Comparison, title: str) -> Row:
     values = [cell.summary.value for cell in (found.baseline, found.side) if cell.summary]
     unit = found.metric.unit_for([min(values)] if values else [])
-    bounds = sorted(found.share_interval) if found.share_interval else None
+    bounds = found.worsening
     statistic = words.statistic(found.series.statistic)
     name = words.lower_first(found.metric.title)
     return Row(
@@ -134,11 +161,10 @@ def _row(found: Comparison, title: str) -> Row:
         series=f"{title}: {name}{f', {statistic}' if statistic else ''}",
         baseline=_value(words.number(found.baseline, unit), unit.text),
         side=_value(words.number(found.side, unit), unit.text),
-        share="" if found.share is None or found.reason else percent(found.share),
-        interval=f"{percent(bounds[0])} to {percent(bounds[1])}"
-        if bounds and not found.reason
-        else "",
-        word=str(found.word),
+        share="" if found.reason else costs.effect(found),
+        interval="" if found.reason else costs.interval(found),
+        word=str(found.told),
+        detail=costs.decision(found) if found.headline and not found.reason else "",
         caveats=(found.reason,)
         if found.reason
         else tuple(dict.fromkeys(c.rule.short for c in found.caveats if c.rule.doubts)),
@@ -155,8 +181,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     factor = row.comparison.factor
     worse = f" ({significant(factor, 3)}×)" if factor and factor >= 2 and row.share else ""  # noqa: PLR2004 - from a doubling on, times read better
     return (
-        row.series, row.baseline, row.side, f"{row.share}{worse}", row.interval, row.word,
-        ", ".join(row.caveats),
+        row.series, row.baseline, row.side, f"{row.share}{worse}", row.interval,
+        f"{row.word}{_SEPARATORS.get(row.word, ' ')}{row.detail}".rstrip(), ", ".join(row.caveats),
     )  # fmt: skip
 
 

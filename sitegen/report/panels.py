@@ -356,9 +356,13 @@ def efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
                 )
             elif len(line.points) > 1:
                 best = max(line.points[1:], key=lambda p: p.y)
+                told = f"never above {best.text} %"
+                if len(line.points) == 2:  # noqa: PLR2004 - one place to tell of
+                    told = f"{best.text} % at {best.x:g}"
+                doubt = f" ({best.doubt})" if best.doubt else ""
                 notes.append(
                     f"{chart.title.removeprefix('Scaling efficiency, ')}, {line.label}:"
-                    f" never above {best.text} %."
+                    f" {told}{doubt}."
                 )
     return tuple(notes)
 

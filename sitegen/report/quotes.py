@@ -31,6 +31,7 @@ class Quote:
     text: str
     run: str
     params: Params = ()
+    root: str = "../"
 
     def __str__(self) -> str:
         """Return the value with its unit as a link to its run."""
@@ -38,8 +39,8 @@ class Quote:
 
     @property
     def address(self) -> str:
-        """The run's page, from a benchmark's page."""
-        return f"../runs/{self.run}/index.html"
+        """The run's page, from the page that the note stands on."""
+        return f"{self.root}runs/{self.run}/index.html"
 
     def param(self, key: str) -> float:
         """Return a numeric parameter of the figure, such as its cores."""
@@ -63,8 +64,13 @@ class Quote:
         return self.value - (other.value if isinstance(other, Quote) else other)
 
 
-def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., object]]:
-    """Return the functions of notes about ``benchmark``."""
+def functions(
+    analysis: Analysis, benchmark: str, *, root: str = "../"
+) -> Mapping[str, Callable[..., object]]:
+    """Return the functions of notes about ``benchmark``.
+
+    ``root`` leads from the page that a note stands on to the site's own.
+    """
 
     def value(
         metric: str, env: str, *, workload: str = "", statistic: str = "", **params: object
@@ -78,9 +84,9 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
         unit = known.unit_for([summary.value])
         if cell.printed and (parsed := printed_number(cell.printed)) and parsed[0]:
             name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text
-            unit = DisplayUnit(summary.value / parsed[0], _PRINTED.get(name, name))
+            unit = DisplayUnit(summary.value / parsed[0], printed_unit(name))
         return Quote(
-            summary.value, unit, words.number(cell, unit), cell.runs[-1], cell.series.params
+            summary.value, unit, words.number(cell, unit), cell.runs[-1], cell.series.params, root
         )
 
     def overhead(
@@ -91,8 +97,7 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
         for comparison in analysis.comparisons:
             series = comparison.series
             if (
-                series.benchmark == benchmark
-                and series.metric == metric
+                series.metric == metric
                 and comparison.side.environment == env
                 and (
                     not against or against in (comparison.against, comparison.baseline.environment)
@@ -119,6 +124,11 @@ def functions(analysis: Analysis, benchmark: str) -> Mapping[str, Callable[..., 
         "number": _number,
         "percent": lambda share, digits=1: f"{share * 100:.{digits}f}{NBSP}%",
     }
+
+
+def printed_unit(text: str) -> str:
+    """Return a unit as pages print it, from the text of a source."""
+    return _PRINTED.get(text, text)
 
 
 def _number(value: float, digits: int = 3) -> str:

@@ -13,6 +13,7 @@ from sitegen.metrics import METRICS, Metric
 from sitegen.model import Run
 from sitegen.report import overview
 from sitegen.report.overview import LatestRun
+from sitegen.report.trials import Trial, trials
 
 PER_PAGE = 250
 
@@ -29,11 +30,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class MethodologyPage:
-    """Definitions: metrics by benchmark, and every caveat rule."""
+    """Definitions: metrics by benchmark, every caveat rule, and what simulation shows."""
 
     metrics: tuple[tuple[str, str, tuple[Metric, ...]], ...]
     rules: tuple[Rule, ...]
     window_days: int
+    trials: tuple[Trial, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,17 @@ class RunsPage:
     total: int
 
 
-def navigation(runs: Sequence[Run], *, claims: bool = False) -> tuple[tuple[str, str], ...]:
+def navigation(
+    runs: Sequence[Run], *, reports: bool = False, claims: bool = False
+) -> tuple[tuple[str, str], ...]:
     """Return the (path, title) pairs of the navigation."""
     present = {run.benchmark for run in runs}
     known = [name for name in FAMILIES if name in present]
     return (
         ("", "Overview"),
         *((f"{name}/", family(name).title) for name in (*known, *sorted(present - set(FAMILIES)))),
+        ("compare/", "Compare"),
+        *((("reports/", "Reports"),) if reports else ()),
         *((("claims/", "Claims"),) if claims else ()),
         ("methodology/", "Methodology"),
         ("data/", "Data"),
@@ -92,6 +98,7 @@ def methodology(analysis: Analysis) -> MethodologyPage:
         tuple((name, family(name).title, tuple(found)) for name, found in groups.items()),
         tuple(RULES.values()),
         analysis.config.window_days,
+        trials(),
     )
 
 

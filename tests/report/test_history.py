@@ -45,7 +45,7 @@ def test_each_environment_is_a_line_through_its_runs_in_time() -> None:
     assert by_name == {"VM": [5000.0, 5200.0], "CVM": [4000.0]}
     days = [point.x for line in chart.lines for point in line.points]
     assert max(days) - min(days) == 2
-    assert [text for _, text in chart.x_ticks] == ["2026-11-01", "2026-11-03"]
+    assert [text for _, text in chart.x_ticks] == ["2026-11-01", "2026-11-02", "2026-11-03"]
 
 
 def test_runs_of_one_day_are_told_by_their_time() -> None:

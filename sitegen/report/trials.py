@@ -1,0 +1,90 @@
+"""What simulation shows of the intervals and verdicts, as the methodology page prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sitegen import resources
+from sitegen.report.derived import Table, TableCell
+
+_ABSENT = TableCell("·")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One table of what was found in simulated data, and sentences on how it was drawn."""
+
+    sentences: tuple[str, ...]
+    table: Table
+
+
+def trials() -> tuple[Trial, ...]:
+    """Return the result that `python -m benchmarks.coverage` keeps."""
+    kept = orjson.loads((resources.templates() / "coverage.json").read_bytes())
+    return Trial(_without_effect(kept), _rates(kept)), Trial(_with_effect(kept), _found(kept))
+
+
+def _without_effect(kept: Mapping[str, Any]) -> tuple[str, ...]:
+    few, many = kept["runs"][-1]
+    drawn = (
+        f"Two sides without a difference, drawn {kept['draws']:,} times for each field (seed"
+        f" {kept['seed']}) and put through the formulas above: how often the 95 % interval holds"
+        " the truth, and how often the verdict is slower or faster all the same. Logarithms of run"
+        f" values spread by {_percent(kept['spread'], 0)} %, of which the margin of"
+        f" {_percent(kept['margin'], 0)} % forgives little; of quieter machines fewer verdicts are"
+        f" false. With {few} runs against {many}, the smaller side is the one that spreads more."
+    )
+    moved = (
+        f"The drift moves the machine by {kept['drift']:g} spreads from the first run to the last."
+        " Where platforms are taken one after the other it looks like a difference; taken in turn,"
+        " it widens the interval. Where one side is skewed and spreads more than the other, the"
+        " interval promises too much."
+    )
+    return drawn, moved
+
+
+def _with_effect(kept: Mapping[str, Any]) -> tuple[str, ...]:
+    told = (
+        "And of an effect that is there, how often it is called slower: at"
+        f" {_percent(kept['between'])} % between runs, {_percent(kept['within'])} % within them and"
+        f" {kept['repetitions']} repetitions a run."
+    )
+    return (told,)
+
+
+def _rates(kept: Mapping[str, Any]) -> Table:
+    columns = [f"{n} runs a side" if n == m else f"{n} against {m} runs" for n, m in kept["runs"]]
+    rows = tuple(
+        (
+            TableCell(case["title"]),
+            *(
+                TableCell(f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false")
+                if rate
+                else _ABSENT
+                for rate in case["rates"]
+            ),
+        )
+        for case in kept["cases"]
+    )
+    return Table("coverage and false verdicts", ("Run values", *columns), rows)
+
+
+def _found(kept: Mapping[str, Any]) -> Table:
+    effect = _percent(kept["effect"], 0)
+    rows = tuple(
+        (
+            TableCell(f"{effect} % {what}"),
+            *(TableCell(f"{_percent(found[name])} %") for found in kept["found"]),
+        )
+        for what, name in (("less of a rate", "rate"), ("more of a time", "time"))
+    )
+    columns = (f"{found['runs']} runs a side" for found in kept["found"])
+    return Table("effects that are found", ("Called slower", *columns), rows)
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f}"

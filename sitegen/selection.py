@@ -1,0 +1,128 @@
+"""Which runs stand for an environment, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sitegen.config import Config, Environment, Role
+from sitegen.metrics import unit_problem
+from sitegen.model import Comparability, Provenance, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which runs of a benchmark stand for an environment, and why others do not."""
+
+    runs: tuple[Run, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
+    """Return every declared or seen environment, in declared order and then by name.
+
+    What is not declared is taken from the fingerprint of its newest run.
+    """
+    newest: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: (_moment(run), run.id)):
+        newest[run.environment] = run
+    order = [*config.environments, *sorted(set(newest) - set(config.environments))]
+    found = {}
+    for label in order:
+        declared = config.environment(label)
+        if label in newest and not declared.role:
+            role, tee = _observed(newest[label])
+            declared = replace(declared, role=role, tee=declared.tee or tee)
+        found[label] = declared
+    return found
+
+
+def _observed(run: Run) -> tuple[Role | None, str]:
+    seen = run.fingerprint
+    if seen.tee.kind not in ("none", "unknown", "contradictory"):
+        return "gpu-tee" if seen.get("gpu") else "cpu-tee", seen.tee.kind
+    if seen.tee.kind != "none":
+        return None, ""
+    return "metal" if seen.get("virtualisation") in (None, "none") else "vm", "none"
+
+
+def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selection]:
+    """Return which runs stand for each (benchmark, environment).
+
+    Complete runs that are not quick, superseded or out of the window; among these, those whose
+    parameters match the newest. Where there are none, the newest of what there is stands in,
+    and carries its caveat. Cited runs have no window: their publication dates them.
+    """
+    superseded = {run.supersedes for run in runs if run.supersedes}
+    newest = max((_moment(r) for r in runs if r.provenance != Provenance.CITED), default=None)
+    groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.benchmark, run.environment].append(run)
+    found = {}
+    for key in sorted(groups):
+        out: list[tuple[str, str]] = []
+        good: list[Run] = []
+        spare: list[Run] = []
+        for run in sorted(groups[key], key=lambda run: (_moment(run), run.id)):
+            if why := _left_out(run, superseded, newest, config):
+                out.append((run.id, why))
+            else:
+                (spare if run.preset == "quick" or not run.complete else good).append(run)
+        if not good and spare:
+            good, spare = [spare[-1]], spare[:-1]
+        out += [(r.id, "quick preset" if r.preset == "quick" else "incomplete") for r in spare]
+        if good:
+            signature = _signature(good[-1])
+            out += [(r.id, "other parameters") for r in good if _signature(r) != signature]
+            good = [run for run in good if _signature(run) == signature]
+        found[key] = Selection(tuple(good), tuple(sorted(out)))
+    return found
+
+
+def _left_out(
+    run: Run, superseded: AbstractSet[str], newest: datetime | None, config: Config
+) -> str:
+    """Return why a run may not stand for its environment, or nothing."""
+    if run.id in superseded:
+        return "superseded by a later run"
+    if problem := unit_problem(run):
+        return problem
+    if run.provenance == Provenance.CITED:
+        return ""
+    if config.pinned and run.id not in config.pinned:
+        return "not in the report's list of runs"
+    if newest and _moment(run) < newest - timedelta(days=config.window_days):
+        return f"older than {config.window_days} days"
+    return ""
+
+
+def _signature(run: Run) -> tuple[tuple[str, str], ...]:
+    return (
+        *((p.name, p.value) for p in run.parameters if p.comparability == Comparability.MUST_MATCH),
+        ("provenance", run.provenance),
+    )
+
+
+def _moment(run: Run) -> datetime:
+    text = run.started_at
+    if len(text) < 10:  # noqa: PLR2004 - a publication's date may be a year or a month
+        text = (text + "-01-01")[:10]
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def baselines(label: str, config: Config, present: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the (word, environment) pairs that ``label`` is measured against.
+
+    Undeclared, the only environment without a TEE is the baseline of every one that has one.
+    """
+    declared = config.environment(label).baselines
+    if declared or config.environment(label).tee in ("", "none"):
+        return list(declared.items())
+    plain = [name for name in present if config.environment(name).tee == "none"]
+    if len(plain) != 1 or plain[0] == label:
+        return []
+    return [(config.environment(plain[0]).role or "baseline", plain[0])]

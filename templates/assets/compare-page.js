@@ -1,0 +1,236 @@
+// Any two to five environments or runs, chosen here; the address keeps the choice.
+// It comes after site.js (make, all, load, state, addCopyButton), compare.js and compare-parts.js.
+"use strict";
+
+// The choice, in the address
+
+const MOST = 5;
+const place = document.getElementById("compare");
+const offers = new Map(all("tr[data-benchmark]").map((row) => [row.dataset.benchmark, {
+  title: row.querySelector("th").textContent, ...row.dataset,
+}]));
+const files = new Map(); // file -> what it holds
+
+const read = () => {
+  const now = state();
+  return {
+    b: now.get("b") || "",
+    sel: [...new Set((now.get("sel") || "").split(",").filter(Boolean))],
+    norm: now.get("norm") || "baseline",
+    m: now.get("m") || "",
+  };
+};
+
+const write = (change) => {
+  const { b, sel, norm, m } = { ...read(), ...change };
+  const pairs = Object.entries({ b: [b], sel, norm: [norm], m: [m] }).filter(([, values]) => values.join(""));
+  history.replaceState(null, "", `#${pairs.map(([name, values]) => `${name}=${values.map(encodeURIComponent).join(",")}`).join("&")}`);
+  show();
+};
+
+const fetched = async (file) => {
+  if (!files.has(file)) {
+    self.sitegenData ||= [];
+    await load("script", { src: file });
+    files.set(file, self.sitegenData.pop());
+  }
+  return files.get(file);
+};
+
+const sidesOf = ({ sides, setups }) => sides.map((side) => ({
+  ...side,
+  setup: setups[side.setup],
+  refused: new Map(side.refused),
+  cells: side.cells.map((cell) => cell && unpack(cell)),
+}));
+
+const seriesOf = (data) => {
+  const metrics = data.metrics.map(([id, title, better, divided, margin, arrow]) => ({ id, title, better, divided, margin, arrow }));
+  return data.series.map(([at, title, statistic, unit, factor, headline, threads, proof, workload, params], place) =>
+    ({ place, metric: metrics[at], title, statistic, unit, factor, headline, threads, proof, workload, params }));
+};
+
+// The page
+
+let turn = 0; // an answer that comes late is dropped
+
+const show = async () => {
+  const mine = ++turn;
+  const want = read();
+  const complaints = [];
+  const offer = offers.get(want.b);
+  if (want.b && !offer) complaints.push(`no benchmark is called ${want.b}`);
+  let data = null;
+  let sides = [];
+  try {
+    data = offer && await fetched(offer.sides);
+    const known = data ? sidesOf(data) : [];
+    const single = (id) => data?.runs.find(([full]) => full === id || full.endsWith(`-${id}`))?.[0];
+    if (data && want.sel.some((id) => !known.some((side) => side.id === id) && single(id))) {
+      known.push(...sidesOf(await fetched(offer.runs)));
+    }
+    sides = want.sel.map((id) => known.find((side) => side.id === id) || known.find((side) => side.id === single(id)));
+  } catch {
+    complaints.push(`the figures of ${offer.title} did not load`);
+    data = null;
+  }
+  if (mine !== turn) return;
+  if (!data) {
+    sides = [];
+  } else {
+    const unknown = want.sel.filter((_, i) => !sides[i]);
+    if (unknown.length) complaints.push(`${data.title} has no environment and, among its newest ${data.runs.length} runs, no run ${unknown.join(", ")}`);
+    sides = [...new Set(sides.filter(Boolean))];
+    if (sides.length > MOST) complaints.push(`at most ${MOST} at once: left out ${sides.splice(MOST).map(({ name }) => name).join(", ")}`);
+  }
+  if (!["baseline", "absolute"].includes(want.norm)) {
+    complaints.push(`${want.norm} is no way to show them`);
+    want.norm = "baseline";
+  }
+  const series = data ? seriesOf(data) : [];
+  const metrics = [...new Set(series.map((one) => one.metric))];
+  if (data && want.m && want.m !== "all" && !metrics.some(({ id }) => id === want.m)) {
+    complaints.push(`no metric here is called ${want.m}`);
+    want.m = "";
+  }
+  controls(want, data, metrics, sides);
+  results(want, data, series, sides, complaints);
+};
+
+// Controls: made once, so that the focus stays; their contents follow the choice.
+
+const field = (title, id) => {
+  const select = make("select", { id });
+  return { select, box: make("div", {}, make("label", { htmlFor: id }, title), select) };
+};
+const option = (value, text = value) => make("option", { value, textContent: text });
+const fill = (select, value, options) => {
+  select.replaceChildren(...options);
+  select.value = value;
+};
+const action = (textContent, side, onclick) => make("button", { className: "plain", type: "button", textContent, onclick, ariaLabel: `${textContent}: ${side.name}` });
+
+const which = field("Benchmark", "which");
+const adding = field("Environment or run", "adding");
+const metric = field("Metric", "metric");
+const form = field("Shown", "form");
+const chips = make("ul", { className: "chosen", tabIndex: -1, ariaLabel: "Chosen" });
+const add = action("Add", { name: "the environment or run" }, () => adding.select.value && write({ sel: [...read().sel, adding.select.value] }));
+which.select.onchange = () => write({ b: which.select.value, sel: [], m: "" });
+metric.select.onchange = () => write({ m: metric.select.value });
+form.select.onchange = () => write({ norm: form.select.value });
+
+const controls = (want, data, metrics, sides) => {
+  const free = (id) => !sides.some((side) => side.id === id);
+  const keep = (ids) => {
+    chips.focus(); // the button that was pressed goes away
+    write({ sel: ids });
+  };
+  fill(which.select, want.b, [option("", "choose one"), ...[...offers].map(([id, { title }]) => option(id, title))]);
+  fill(metric.select, want.m, [option("", "headline series"), option("all", "all"), ...metrics.map(({ id, title }) => option(id, title))]);
+  fill(form.select, want.norm, [option("baseline", "against the first"), option("absolute", "as measured")]);
+  const groups = data ? [["Environments", data.sides.map(({ id, name }) => [id, name])], ["Runs, newest first", data.runs.map(([id, , name, about]) => [id, `${name}, ${about}`])]] : [];
+  fill(adding.select, "", groups.map(([title, found]) => make("optgroup", { label: title }, ...found.filter(([id]) => free(id)).map(([id, name]) => option(id, name)))));
+  adding.select.selectedIndex = 0;
+  add.disabled = adding.select.disabled = !data || sides.length === MOST;
+  chips.replaceChildren(...sides.map((side, i) => {
+    const rest = sides.filter((other) => other !== side).map(({ id }) => id);
+    return make("li", {}, named(side), make("span", {}, side.about), ...(i ? [action("as baseline", side, () => keep([side.id, ...rest]))] : [make("b", {}, "baseline")]),
+      action("remove", side, () => keep(rest)));
+  }));
+};
+
+const named = (side) => make("span", {}, make("span", { className: `sw c-${side.hue}` }), make("a", { href: `../${side.page}/index.html`, textContent: side.name }));
+
+// Results
+
+const valueCell = (side, one) => {
+  const cell = side.cells[one.place];
+  const node = make("td", { className: "n" });
+  node.dataset.name = side.name;
+  if (!cell) {
+    node.append(make("span", { className: "qq", title: "not measured", textContent: "·" }));
+    return node;
+  }
+  const n = cell.runs ? `${many(cell.runs, "run")} of ${cell.repetitions}` : cell.value === null ? "" : "n unknown";
+  const [low, high] = [cell.low, cell.high].map((end) => end === null ? "" : significant(end / one.factor));
+  const ends = low === high ? "" : `${low} to ${high} · `;
+  const doubt = cell.doubts[0];
+  node.append(make("span", { className: doubt ? "qq" : "", textContent: valueOf(cell, one) }), ...small(ends + n));
+  if (doubt) node.append(make("span", { className: "m", textContent: rules[doubt] }));
+  return node;
+};
+
+const costCell = (side, base, one, found, common) => {
+  if (!found) return valueCell(side, one);
+  const { factor, interval, word, reason, doubts } = found;
+  const node = make("td", { className: "n" });
+  node.dataset.name = side.name;
+  const doubt = reason ? word : rules[doubts[0]];
+  const { better } = one.metric;
+  if (factor) node.append(make("span", { className: doubt ? "off" : "v", title: `slowdown ${significant(factor)}×`, textContent: percent(share(factor, better)) }));
+  if (interval) node.append(...small(spanOf(interval, better)));
+  if (doubt) node.append(make("span", { className: "m", textContent: doubt }), ...small(reason === common ? "" : reason));
+  const said = reason ? "" : detail(found, one.metric, one.headline);
+  if (one.headline && !doubt) node.append(make("div", {}, word));
+  node.append(...small(said));
+  return node;
+};
+
+const seriesHead = ({ title, statistic, unit, metric: { title: name, arrow } }) => make("th", { scope: "row" }, title,
+  ...small([`${name},`, statistic, unit, arrow].filter(Boolean).join(" ")));
+
+let rules = {};
+
+const results = (want, data, series, sides, complaints) => {
+  rules = data?.rules || {};
+  const [base, ...others] = sides;
+  const pairs = new Map(others.map((side) => [side, new Map(series.map((one) => [one, compared(one, side, base)]))]));
+  const measured = series.filter((one) => sides.some(({ cells }) => cells[one.place]));
+  const divided = (one) => others.some((side) => pairs.get(side).get(one));
+  let shown = measured.filter((one) => !want.m ? one.headline && (divided(one) || !others.length) : want.m === "all" || one.metric.id === want.m);
+  const fallen = !want.m && !shown.length;
+  if (fallen) shown = measured;
+  const told = others.map((side) => sentence(side, base, shown.map((one) => [one, pairs.get(side).get(one)]), rules));
+  if (!data) told.push("Choose a benchmark, then two to five sides. The address of the page keeps the choice.");
+  else if (sides.length < 2) told.push(sides.length ? `${base.name} is the baseline: add another side.` : "Add two sides.");
+  if (fallen && others.length) told.push("No headline series is among what they share: every series is listed, and none gets a word.");
+  say(told, complaints, others.length);
+  const parts = [];
+  if (base && shown.length) {
+    const relative = want.norm !== "absolute" && others.length > 0;
+    const commons = new Map(others.map((side) => {
+      const reasons = new Set(shown.map((one) => pairs.get(side).get(one)).filter(Boolean).map(({ reason }) => reason));
+      return [side, reasons.size === 1 ? [...reasons][0] : ""];
+    }));
+    const rows = shown.map((one) => make("tr", {}, seriesHead(one), valueCell(base, one),
+      ...others.map((side) => relative ? costCell(side, base, one, pairs.get(side).get(one), commons.get(side)) : valueCell(side, one))));
+    const head = ["Series", base.name, ...others.map(({ name }) => relative ? `${name}, overhead %` : name)];
+    parts.push(sectionOf("figures", "Figures", relative ? "positive is worse · times: E/B − 1, rates: 1 − E/B · interval at 95 %" : "means of run values, with their intervals",
+      charts(shown, sides, relative, pairs, rules), tableOf("figures", "costs", head, rows),
+      ...data.background.length ? [make("p", { className: "note" }, `Left out of the titles, because all of a workload shares it: ${data.background.join("; ")}.`)] : []));
+  }
+  if (others.length) parts.push(differences(sides));
+  if (data) {
+    const address = make("pre", { className: "copy", textContent: location.href });
+    parts.push(sectionOf("link", "Link to this comparison", "the address holds the choice", address));
+    addCopyButton(address);
+  }
+  output.replaceChildren(...parts);
+};
+
+const say = (told, complaints, compares) => {
+  const heading = document.getElementById("finding");
+  title ||= heading.textContent;
+  heading.textContent = compares === 1 ? told[0] : title;
+  const nodes = told.slice(compares === 1 ? 1 : 0).map((text) => make("p", { className: "lede", textContent: text }));
+  nodes.push(...complaints.map((text) => make("p", { className: "lede" }, make("mark", {}, "Not here"), ` ${text}.`)));
+  document.getElementById("said").replaceChildren(...nodes);
+};
+let title = "";
+
+const output = make("div");
+place.append(sectionOf("choose", "Choose", `two to ${MOST}; the first is the baseline`,
+  make("div", { className: "choose" }, which.box, adding.box, add, metric.box, form.box), chips), output);
+addEventListener("hashchange", show);
+show();

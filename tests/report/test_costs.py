@@ -1,0 +1,171 @@
+"""How comparisons on each scale are told, on pages and in the terminal."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from sitegen.compare import Analysis, analyse
+from sitegen.config import Config, Environment
+from sitegen.metrics import METRICS
+from sitegen.model import Comparability, Measurement, Parameter, Provenance, Run, params, run_id
+from sitegen.pairing import pair
+from sitegen.report import costs, trials
+from sitegen.report import pair as told
+
+CONFIG = Config(
+    Path(),
+    environments={
+        "plain": Environment("plain", "vm", "none", "VM"),
+        "cvm": Environment("cvm", "cpu-tee", "tdx", "CVM", baselines={"vm": "plain"}),
+    },
+)
+IOPS, READ = "fio.iops", params(direction="read")
+BYTES = 1024.0
+
+
+def runs(label: str, metric: str, *values: float, version: str = "1") -> list[Run]:
+    found = []
+    for day, value in enumerate(values, start=1):
+        benchmark = metric.partition(".")[0]
+        row = Measurement("read_iops", metric, "value", METRICS[metric].unit, value, READ)
+        rows = [row]
+        if of := METRICS[metric].of:
+            rows.append(row._replace(metric=of, unit="count", value=1000.0))
+        date = f"2026-11-0{day}"
+        found.append(
+            Run(
+                run_id(date, benchmark, f"{label}{metric}{value}".encode()), benchmark, label,
+                Provenance.COLLECTED, date, 1.0, tuple(rows), session=f"s{day}", boot=f"b{day}",
+                parameters=(Parameter("version", version, Comparability.CAVEAT),),
+            )
+        )  # fmt: skip
+    return found
+
+
+def sides(metric: str, side: tuple[float, ...], base: tuple[float, ...]) -> list[Run]:
+    return [*runs("cvm", metric, *side), *runs("plain", metric, *base)]
+
+
+def row(metric: str, side: tuple[float, ...], base: tuple[float, ...]) -> costs.CostRow:
+    analysis = analyse(sides(metric, side, base), CONFIG)
+    [table] = costs.tables(analysis, metric.partition(".")[0])
+    [found] = [one for one in table.rows if one.metric_id == metric]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("metric", "side", "base", "share", "interval"),
+    [
+        ("ab.failed_requests", (3, 3, 3), (5, 5, 5), "2 fewer", "2 fewer"),
+        ("ab.failed_requests", (8, 8, 8), (5, 5, 5), "3 more", "3 more"),
+        ("ab.failed_requests", (0, 0, 0), (0, 0, 0), "equal", "0"),
+        ("ab.error_rate", (0.1,) * 3, (0.0,) * 3, "+10.0 points", "+8.97 to +11.1 points"),
+        ("zktls.proof_size", (2048,), (1024,), "+1,024 B", ""),
+        ("zktls.proof_size", (1024,), (1024,), "equal", ""),
+    ],
+)
+def test_what_is_subtracted_is_told_with_its_unit(
+    metric: str, side: tuple[float, ...], base: tuple[float, ...], share: str, interval: str
+) -> None:
+    found = row(metric, side, base)
+    assert (found.share, found.interval) == (share, interval)
+    assert (found.factor, found.mark, found.word) == (None, None, "")
+
+
+def test_an_inconclusive_headline_says_between_what_and_how_many_more_runs_decide() -> None:
+    found = row(IOPS, (90.0, 95.0, 100.0), (96.0, 100.0, 104.0))
+    assert found.word == "inconclusive"
+    between, decide = found.detail.split("; ")
+    low, high = found.interval.split(" to ")
+    assert between == f"between {low} and {high} %"
+    assert low.startswith("\N{MINUS SIGN}")
+    assert high.startswith("+")
+    assert decide.startswith("about ")
+    assert decide.endswith(" more runs a side decide")
+    hopeless = row(IOPS, (50.0, 100.0, 150.0), (51.0, 100.0, 150.0))
+    assert hopeless.detail.endswith("more than 100 runs a side would be needed")
+
+
+def test_an_interval_without_an_upper_end_says_so() -> None:
+    # Half a millisecond of whole ones may be nothing at all.
+    found = row("ab.latency", (0.005, 0.006, 0.005), (0.0004, 0.0004, 0.0004))
+    assert found.interval.endswith(" to +∞")
+
+
+def test_no_difference_names_its_margin() -> None:
+    found = row(IOPS, (100.0, 100.1, 99.9), (100.0, 100.1, 100.05))
+    assert (found.word, found.detail) == ("no difference", "above 2 %")
+
+
+def test_a_series_that_is_no_headline_gets_no_word_and_nothing_to_complete_it() -> None:
+    for side in ((50.0, 51.0, 52.0), (100.0, 100.1, 99.9), (90.0, 95.0, 100.0)):
+        found = row("fio.latency", side, (100.0, 100.1, 100.05))
+        assert (found.word, found.detail) == ("", "")
+
+
+def test_a_table_lists_what_its_two_sides_differ_in() -> None:
+    found = analyse([*runs("cvm", IOPS, 1.0), *runs("plain", IOPS, 2.0, version="2")], CONFIG)
+    [table] = costs.tables(found, "fio")
+    assert [(one.name, one.side, one.baseline) for one in table.differing] == [
+        ("version", "1", "2")
+    ]
+
+
+# The terminal
+
+
+def test_the_terminal_tells_the_same_words() -> None:
+    pairing = pair(sides(IOPS, (90.0, 95.0, 100.0), (96.0, 100.0, 104.0)), CONFIG, "plain", "cvm")
+    rows = told.rows(pairing)
+    assert "inconclusive: about " in told.text(pairing, rows)
+    [one] = told.as_json(pairing, rows)["comparisons"]
+    [comparison] = pairing.comparisons
+    assert one["more_runs"] == comparison.more_runs
+    assert one["more_runs"] > 1
+    assert (one["scale"], one["difference"]) == ("ratio", None)
+    calm = pair(sides(IOPS, (100.0, 100.1, 99.9), (100.0, 100.1, 100.0)), CONFIG, "plain", "cvm")
+    assert "no difference above 2 %" in told.text(calm, told.rows(calm))
+    [one] = told.as_json(calm, told.rows(calm))["comparisons"]
+    assert one["more_runs"] is None
+
+
+def test_more_errors_than_the_limit_are_a_regression_in_points() -> None:
+    metric = "ab.error_rate"
+    pairing = pair(sides(metric, (0.1,) * 3, (0.0,) * 3), CONFIG, "plain", "cvm")
+    rows = told.rows(pairing, [metric])
+    assert told.regressions(rows, 0.08) == rows
+    assert told.regressions(rows, 0.09) == []
+    [one] = told.as_json(pairing, rows)["comparisons"]
+    assert one["word"] == ""
+    assert one["difference_low"] == pytest.approx(0.0897, abs=1e-4)
+    assert one["overhead"] is None
+
+
+def test_a_count_is_no_share_and_so_no_regression() -> None:
+    metric = "ab.failed_requests"
+    pairing = pair(sides(metric, (50, 50, 50), (0, 0, 0)), CONFIG, "plain", "cvm")
+    rows = told.rows(pairing, [metric])
+    assert rows[0].share == "50 more"
+    assert told.regressions(rows, 0.0) == []
+
+
+# The methodology page
+
+
+def test_the_simulation_is_shown_with_all_that_was_kept(published: Analysis) -> None:
+    from sitegen.report import site
+
+    found = site.methodology(published).trials
+    assert found == trials.trials()
+    rates, shares = (one.table for one in found)
+    assert len({len(line) for line in (rates.head, *rates.rows)}) == 1
+    assert len({len(line) for line in (shares.head, *shares.rows)}) == 1
+    by_title = {line[0].text: line[1:] for line in rates.rows}
+    pooled = next(cells for title, cells in by_title.items() if "repetition taken" in title)
+    normal = by_title["Normal"]
+    assert all(float(cell.text.removesuffix(" %")) >= 92.5 for cell in normal)
+    assert all(float(cell.text.removesuffix(" %")) < 80 for cell in pooled)
+    assert math.isclose(sum(cell.text == "·" for line in rates.rows for cell in line), 1)
