@@ -13,10 +13,10 @@ from itertools import pairwise
 
 from sitegen.compare import Analysis, Cell, Comparison
 from sitegen.config import Price
-from sitegen.families import ForTheMoney, Ladder, OverheadBy, SessionShare, matches
+from sitegen.families import AxisCost, ForTheMoney, Ladder, OverheadBy, SessionShare, matches
 from sitegen.metrics import Better
 from sitegen.model import Params
-from sitegen.stats import Interval, Summary, t_quantile
+from sitegen.stats import Interval, Summary, slowdown, t_quantile
 
 _HOUR_S = 3600.0
 _CONFIDENCE = 0.95
@@ -94,6 +94,21 @@ class OverheadPoint:
     x: float
     at: str
     comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class AxisPair:
+    """One series at two values of a parameter. ``factor`` is the slowdown, above 1 is worse.
+
+    ``interval`` is that of the pairs: runs from two on, else the repetitions of one run.
+    """
+
+    baseline: Cell
+    side: Cell
+    params: Params
+    factor: float
+    interval: Interval | None
+    pairs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +277,49 @@ def paired_interval(values: Sequence[float]) -> Interval | None:
     variance = sum((value - mean) ** 2 for value in values) / (n - 1)
     half = t_quantile((1 + _CONFIDENCE) / 2, n - 1) * math.sqrt(variance / n)
     return Interval(mean - half, mean + half, "t")
+
+
+def axis_pairs(analysis: Analysis, benchmark: str, wanted: AxisCost) -> tuple[AxisPair, ...]:
+    """Return the series that exist at both values of a parameter, paired within their runs."""
+    metric = analysis.metric(wanted.metric)
+    halves: dict[tuple[str, str, Params], dict[str, Cell]] = {}
+    for cell in analysis.of(benchmark):
+        series = cell.series
+        value = dict(series.params).get(wanted.axis)
+        if (series.metric, series.statistic) != (wanted.metric, wanted.statistic) or not value:
+            continue
+        rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
+        halves.setdefault((cell.environment, series.workload, rest), {})[value] = cell
+    found = []
+    for (_, _, rest), by_value in halves.items():
+        base, side = (by_value.get(value) for value in wanted.values)
+        if base is None or side is None or base.summary is None or side.summary is None:
+            continue
+        higher = metric.better == Better.HIGHER
+        logs = matched_logs(base, side, higher_is_better=higher)
+        factor = slowdown(side.summary.value, base.summary.value, higher_is_better=higher)
+        if factor is None:
+            continue
+        interval = paired_interval(logs)
+        if interval is not None:
+            factor = math.exp(math.fsum(logs) / len(logs))
+            interval = Interval(math.exp(interval.low), math.exp(interval.high), interval.kind)
+        found.append(AxisPair(base, side, rest, factor, interval, len(logs)))
+    return tuple(found)
+
+
+def matched_logs(baseline: Cell, side: Cell, *, higher_is_better: bool) -> list[float]:
+    """Return logarithms of the slowdown of matched pairs: a run's mean each, or one run's own."""
+    theirs, ours = whole_runs(baseline), whole_runs(side)
+    by_run = []
+    for run in ours.keys() & theirs.keys():
+        pairs = list(zip(ours[run], theirs[run], strict=False))
+        if len(ours[run]) == len(theirs[run]) and all(min(pair) > 0 for pair in pairs):
+            sign = 1.0 if higher_is_better else -1.0
+            by_run.append([sign * math.log(b / a) for a, b in pairs])
+    if len(by_run) == 1:
+        return by_run[0]
+    return sorted(math.fsum(logs) / len(logs) for logs in by_run)
 
 
 def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> tuple[Share, ...]:

@@ -102,7 +102,21 @@ class ForTheMoney:
     metrics: tuple[str, ...]
 
 
-Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney
+@dataclass(frozen=True, slots=True)
+class AxisCost:
+    """What one value of a parameter costs against another, all else being equal.
+
+    ``values`` are the baseline's and the side's; the pairs are those of one run.
+    """
+
+    title: str
+    metric: str
+    statistic: str
+    axis: str
+    values: tuple[str, str]
+
+
+Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +213,9 @@ FAMILIES: Mapping[str, Family] = {
             Panel("Latency, direct and through the proxy", "ab.latency", "mean", workload="tproxy-overhead", group="access"),
             Panel("Many processes at once", "ab.requests_per_second", "total", workload="multi", group="log_level"),
             Panel("CPU of the server, many processes", "ab.server_cpu_usage", "mean", workload="multi", group="log_level"),
-        ), "concurrent connections"),
+        ), "concurrent connections", (
+            AxisCost("What TLS costs", "ab.requests_per_second", "mean", "scheme", ("http", "https")),
+        )),
         Family("7z", "CPU", "What does a TEE cost the processor?", (
             Headline("7z.rating", "value", "Total rating", (("operation", "total"), ("threads", "*")), loses="a CPU's 7-Zip rating"),
         ), (

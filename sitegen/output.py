@@ -132,7 +132,7 @@ class Output:
     def _gone(self) -> set[str]:
         """Return what earlier builds wrote and this one did not, even if their list is lost."""
         found = set(self.state.files)
-        for kept in ("runs", "environments", "assets"):
+        for kept in ("runs", "environments", "assets", "compare", "reports"):
             found |= {
                 path.relative_to(self.folder).as_posix()
                 for path in (self.folder / kept).rglob("*")

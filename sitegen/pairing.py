@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sitegen.compare import Analysis, Comparison, analyse
 from sitegen.config import Config, Environment
-from sitegen.contrasts import paired_interval, whole_runs
+from sitegen.contrasts import matched_logs, paired_interval
 from sitegen.errors import SitegenError
 from sitegen.metrics import Better
 from sitegen.model import RUN_ID, Run
@@ -118,17 +118,8 @@ def _matched(found: Comparison) -> Comparison:
     """Return a comparison with the interval of its pairs: what they share cancels."""
     if found.factor is None or found.reason:
         return found
-    ours, theirs = whole_runs(found.side), whole_runs(found.baseline)
     higher = found.metric.better == Better.HIGHER
-    by_run = []
-    for run in ours.keys() & theirs.keys():
-        pairs = list(zip(ours[run], theirs[run], strict=False))
-        if len(ours[run]) == len(theirs[run]) and all(min(pair) > 0 for pair in pairs):
-            by_run.append([math.log(b / a) if higher else math.log(a / b) for a, b in pairs])
-    by_run.sort()
-    values = [math.fsum(logs) / len(logs) for logs in by_run]
-    if len(values) == 1:
-        values = by_run[0]
+    values = matched_logs(found.baseline, found.side, higher_is_better=higher)
     interval = paired_interval(values)
     if interval is None or found.side.summary is None or found.baseline.summary is None:
         return found

@@ -363,7 +363,7 @@ def dead_links(site: Path) -> list[str]:
             to = path if not place else Path(*_normal(path.parent / place))
             if not to.is_file() or not to.is_relative_to(site):
                 found.append(f"{path.relative_to(site)}: {target}")
-            elif anchor and to in ids and unquote(anchor) not in ids[to]:
+            elif anchor and "=" not in anchor and to in ids and unquote(anchor) not in ids[to]:
                 found.append(f"{path.relative_to(site)}: {target} has no such id")
     return found
 

@@ -27,8 +27,9 @@ _PATHS: Final = {
 }
 _OLLAMA_GENERATE = "api/generate"
 _NS, _MS = 1e-9, 1e-3
-_DETAIL_LENGTH, _REASON_LENGTH = 160, 40
+_DETAIL_LENGTH = 160
 _MOST, _MOST_SCALED = 1 << 53, 1e9
+_REASON = re.compile(r"[a-z_]{1,40}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
 
 
@@ -205,7 +206,7 @@ class OpenAiAnswer:
         if not isinstance(choice, dict):
             raise FailedError("malformed", "a choice is not an object")
         if (reason := choice.get("finish_reason")) is not None:
-            self.finish_reason = one_line(str(reason), _REASON_LENGTH)
+            self.finish_reason = _reason(reason)
         if self.chat:
             delta, key = choice.get("delta") or {}, "content"
             if not isinstance(delta, dict):
@@ -288,7 +289,7 @@ class OllamaAnswer:
             self.done = True
             self._last = line
             reason = line.get("done_reason")
-            self.finish_reason = one_line(str(reason), _REASON_LENGTH) if reason else "done"
+            self.finish_reason = _reason(reason) if reason else "done"
         if said:
             self.content = True
         return len(said) + len(thought)
@@ -346,6 +347,11 @@ def _object(payload: bytes, name: bytes) -> dict[str, Any]:
             raise FailedError("error-event", error_text(event, "the server sent an error"))
         raise FailedError("malformed", "an event is not an object")
     return event
+
+
+def _reason(given: object) -> str:
+    """Return a server's word for why an answer ended; what is no such word is ``other``."""
+    return given if isinstance(given, str) and _REASON.fullmatch(given) else "other"
 
 
 def _text(holder: Mapping[str, Any], key: str) -> str:

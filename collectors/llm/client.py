@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import gc
 import os
 import random
+import re
 import resource
 import signal
 import ssl
@@ -22,9 +24,10 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from urllib.parse import quote, quote_plus
 
 import orjson
 
@@ -52,6 +55,13 @@ _SPARE_DESCRIPTORS: Final = 64
 _OK: Final = 200
 _REDIRECTS: Final = range(300, 400)
 _NS: Final = 1_000_000_000
+_MASK: Final = "***"
+_LEAST_MASKED: Final = 8  # characters: fewer of a key's first ones give nothing away
+#: What no server says: words of ours, and what the command line asked for. A placeholder for a
+#: key ("ollama") may be one of them.
+_OWN_WORDS: Final = frozenset(
+    {"record", "phase", "status", "token_source", "api", "model", "load", "connections", "prompt"}
+)
 
 _clock = time.perf_counter_ns
 
@@ -195,13 +205,84 @@ def _spelled(number: int, words: int) -> str:
     return " ".join(_WORDS[number // base**place % base] for place in range(words))
 
 
+class Mask:
+    """Hides a key in texts: servers repeat keys in what they say.
+
+    Found whatever its case is, as it is, percent-encoded, escaped as in JSON, and in base64,
+    alone or after ``Bearer``; and of each form also the first 8 or more characters.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        """Make the forms of ``key``; without one, nothing is hidden."""
+        self._forms = sorted({_lower(form) for form in _forms(key)} if key else ())
+        starts = sorted({form[:_LEAST_MASKED] for form in self._forms}, key=len, reverse=True)
+        self._start = re.compile("|".join(map(re.escape, starts))) if starts else None
+
+    def text(self, text: str) -> str:
+        """Return ``text`` with a mask in place of each form."""
+        if self._start is None:
+            return text
+        low, kept, at = _lower(text), [], 0
+        while match := self._start.search(low, at):
+            kept += [text[at : match.start()], _MASK]
+            at = max(match.start() + _common(low, match.start(), form) for form in self._forms)
+        return "".join((*kept, text[at:]))
+
+    def record(self, record: Mapping[str, object]) -> Mapping[str, object]:
+        """Return a record in which only words of our own are as they were."""
+        if self._start is None:
+            return record
+        return {
+            name: value if name in _OWN_WORDS else self._value(value)
+            for name, value in record.items()
+        }
+
+    def _value(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {name: self._value(each) for name, each in value.items()}
+        return [self._value(each) for each in value] if isinstance(value, list) else value
+
+
+def _lower(text: str) -> str:
+    """Return ``text`` with its ASCII letters small: as long as before, unlike str.lower."""
+    return text.translate(_SMALL)
+
+
+_SMALL: Final = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
+
+
+def _forms(key: str) -> Iterator[str]:
+    yield from (key, orjson.dumps(key).decode()[1:-1])
+    encoded = [quote(key), quote(key, safe=""), quote_plus(key)]
+    for secret in (key, f"Bearer {key}"):
+        data = secret.encode()
+        for text in (base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()):
+            encoded += [text, text.rstrip("="), quote(text, safe="")]
+    yield from encoded
+
+
+def _common(text: str, at: int, form: str) -> int:
+    """Return how much of ``form`` is in ``text`` from ``at`` on, if that is its start."""
+    least = min(len(form), _LEAST_MASKED)
+    if not text.startswith(form[:least], at):
+        return 0
+    pairs = zip(text[at : at + len(form)], form, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
 class Client:
-    """Carries out one load and hands each record to ``write``."""
+    """Carries out one load and hands each record to ``write``, without the key."""
 
     def __init__(self, options: Options, write: Callable[[Mapping[str, object]], None]) -> None:
         """Prepare; nothing is sent yet."""
         self.options = options
-        self.write = write
+        self.mask = mask = Mask(options.key)
+        # The one way out of all records: whatever a server said, its key stays here.
+        self.write: Callable[[Mapping[str, object]], None] = lambda record: write(
+            mask.record(record)
+        )
         self.address = api.address(options.url, options.api)
         self.interrupted = False
         self._prompts = Prompts(
@@ -468,8 +549,8 @@ class Client:
             raise api.FailedError("malformed", f"the answer is compressed ({coding}) unasked")
 
     def _told(self, detail: str) -> str:
-        # Servers repeat keys in their errors; gone before anything is cut, or a part would stay.
-        return api.one_line(detail.replace(self.options.key or "\0", "***"))
+        # Here too: of what is cut afterwards, a part too short to be known would stay.
+        return api.one_line(self.mask.text(detail))
 
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -667,7 +748,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(drive(options, write))
     except SitegenError as error:
-        print(f"llm client: {error}", file=sys.stderr)  # noqa: T201 - a command line
+        said = Mask(options.key).text(f"llm client: {error}")
+        print(said, file=sys.stderr)  # noqa: T201 - a command line
         return 1
     except BrokenPipeError:
         # Nobody reads on; what is left in the buffer must not fail once more at the exit.

@@ -567,7 +567,8 @@ class _Rows:
             if len(ordered) >= least:
                 found[name] = percentile(ordered, percent)
         for statistic, value in found.items():
-            lag_s = self.usual_lag_s if statistic in {"mean", "p50"} else self.worst_lag_s
+            usual = statistic in {"mean", "min", "p50"}
+            lag_s = self.usual_lag_s if usual else self.worst_lag_s
             status = Status.SUSPECT if lag_s > _MOST_LAG * lasts_s else self.status
             self.add(metric, statistic, unit, value, status)
 

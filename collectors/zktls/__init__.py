@@ -17,7 +17,15 @@ from collectors.zktls import contract, controls, packages, statements, stwo
 from collectors.zktls.readers import READERS
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
+from sitegen.model import (
+    Comparability,
+    Measurement,
+    MetricDefinition,
+    Parameter,
+    Params,
+    ToolIdentity,
+    params,
+)
 
 __all__ = ["BENCHMARK", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
@@ -37,6 +45,15 @@ SETTINGS = {
 _OLDEST_NODE = 18
 _LIMIT_S = 3600.0
 _OWN = "command"
+_DURATION = MetricDefinition(
+    "zktls.command.duration",
+    "Duration of the command",
+    "s",
+    "none",
+    "From the start of a prover of one's own to its end: its setup, warm-up, proofs and controls.",
+)
+#: What a command proves is known only after it has, so this is what it must deliver.
+_OWN_ROW = Measurement(_OWN, _DURATION.id, "value", _DURATION.unit, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,12 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     """
     if "command" in request.settings:
         return _own(request)
+    if "timeout" in request.settings:
+        raise SitegenError(
+            "it is for a command of your own, and there is none",
+            where="--set zktls.timeout",
+            fix="give zktls.command too, or leave it out",
+        )
     groth16_here = importlib.util.find_spec(statements.PROVER) is not None
     size, left_out = _size(request.settings, _SIZES[request.preset], groth16_here=groth16_here)
     npm = Host().find("npm")
@@ -145,7 +168,8 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     found = contract.reading(session, step.workload)
     found = dataclasses.replace(found, parameters=contract.parameters(session))
     if step.workload == _OWN:
-        return found
+        took = (_OWN_ROW._replace(value=raw.duration_s),) if raw.duration_s else ()
+        return dataclasses.replace(found, measurements=(*found.measurements, *took))
     rows = found.measurements
     if session.prover.prover == stwo.PROVER:
         # It makes its witness inside the proof: there is nothing to add for the total.
@@ -283,9 +307,10 @@ def _own(request: Request) -> Plan:
         workload=_OWN,
         argv=argv,
         timeout_s=float(limit_s),
+        expects=(_OWN_ROW,),
         context=(("scratch", str(Path.cwd())),),
     )
-    return Plan(steps=(step,), about_s=60.0)
+    return Plan(steps=(step,), about_s=60.0, definitions=(_DURATION,))
 
 
 def _size(given: Mapping[str, str], size: Size, *, groth16_here: bool) -> tuple[Size, str]:

@@ -9,11 +9,21 @@ from dataclasses import dataclass
 from sitegen import contrasts
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.compare import Analysis, Cell
-from sitegen.contrasts import Climb, Difference, NominalRatio, OverheadPoint, Share, UnitCost
-from sitegen.families import Family, ForTheMoney, Ladder, OverheadBy, SessionShare
+from sitegen.contrasts import (
+    AxisPair,
+    Climb,
+    Difference,
+    NominalRatio,
+    OverheadPoint,
+    Share,
+    UnitCost,
+)
+from sitegen.families import AxisCost, Family, ForTheMoney, Ladder, OverheadBy, SessionShare
+from sitegen.metrics import Better
 from sitegen.quantity import display, percent, significant
 from sitegen.report import words
 from sitegen.report.costs import Finding
+from sitegen.stats import overhead
 
 _DIGITS = 3
 
@@ -64,6 +74,9 @@ def sections(analysis: Analysis, presented: Family) -> tuple[Section, ...]:
             case SessionShare():
                 shares = contrasts.session_shares(analysis, presented.benchmark, wanted)
                 found += [_shares(analysis, wanted, shares, f"session-{index}")] if shares else []
+            case AxisCost():
+                pairs = contrasts.axis_pairs(analysis, presented.benchmark, wanted)
+                found += [_axis_cost(analysis, wanted, pairs)] if pairs else []
             case ForTheMoney():
                 ratios = contrasts.for_the_money(analysis, presented.benchmark, wanted)
                 found += [_for_the_money(analysis, wanted, ratios)] if ratios else []
@@ -369,6 +382,47 @@ def _for_the_money(
         f"(figure ÷ price), {base} = 1; above 1 is better",
         ("Ratios of datasheets and of printed prices. No work was measured here.",),
         tables=(Table(f"{wanted.title}, {base} = 1", head, rows),),
+    )
+
+
+def _axis_cost(analysis: Analysis, wanted: AxisCost, pairs: Sequence[AxisPair]) -> Section:
+    metric = analysis.metric(wanted.metric)
+    higher = metric.better == Better.HIGHER
+    base, side = (words.param(wanted.axis, value) for value in wanted.values)
+    shared = set.intersection(*(set(pair.params) for pair in pairs))
+    rows = []
+    for pair in pairs:
+        declared = analysis.config.environment(pair.side.environment)
+        name = words.environment(declared)
+        told = words.params(tuple(one for one in pair.params if one not in shared))
+        values = [cell.summary.value for cell in (pair.baseline, pair.side) if cell.summary]
+        unit = metric.unit_for([min(values)])
+        between = words.count(pair.pairs, "pair") if pair.pairs else "not paired"
+        if pair.interval:
+            ends = sorted(
+                overhead(end, higher_is_better=higher)
+                for end in (pair.interval.low, pair.interval.high)
+            )
+            between = f"{percent(ends[0])} to {percent(ends[1])} %, {between}"
+        rows.append(
+            (
+                TableCell(", ".join(filter(None, (name, told))), number=False),
+                TableCell(
+                    f"{percent(overhead(pair.factor, higher_is_better=higher))} %",
+                    between,
+                    pair.side.doubt or pair.baseline.doubt,
+                ),
+                TableCell(f"{significant(pair.factor, _DIGITS)}×"),
+                *(
+                    TableCell(f"{words.number(cell, unit)} {unit.text}")
+                    for cell in (pair.baseline, pair.side)
+                ),
+            )
+        )
+    head = ("Environment", f"{side} against {base}", "slowdown", base, side)
+    about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
+    return Section(
+        f"axis-{wanted.axis}", wanted.title, about, tables=(Table(wanted.title, head, tuple(rows)),)
     )
 
 

@@ -117,6 +117,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "runs/index.html",
         f"runs/{cited}/index.html",
         f"runs/{run.id}/index.html",
+        "compare/index.html",
+        "claims/index.html",
+        "reports/phala-2025/index.html",
         "methodology/index.html",
         "data/index.html",
     )

@@ -147,6 +147,8 @@ def read_answers(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
             empty += 1
         else:
             answers.append(answer)
+    if not answers and not errors + empty:
+        raise SitegenError("there is no finished request in it", where="ollama-api")
     finding.started_at = min(started, default="")
     finding.set("api", "ollama")
     finding.set("token_source", "eval_count")
@@ -189,6 +191,8 @@ def read_text(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
     # Figures stand on short lines; a very long one is no log's.
     lines = [line if len(line) <= _MAX_LINE else "" for line in lines]
     printed, timings = list(_verbose(lines)), list(_timings(lines))
+    if not printed and not timings:
+        raise SitegenError("there is no rate and no request in it", where="ollama-text")
     log = _Log.of(lines)
     ollama = log.ollama or bool(printed)
     tool = ToolIdentity("ollama" if ollama else "llama-server", log.version)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import itertools
 import os
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import orjson
 import pytest
@@ -599,6 +601,130 @@ def test_the_command_prints_json_lines_and_nothing_of_what_was_generated(served:
     assert "SECRET" not in done.stdout
     assert "1234567" not in done.stdout
     assert server.peers[0].headers["authorization"] == "Bearer sk-1234567"
+
+
+SECRET = "sk-Ab/cD+9=fG7xYz0~Qrs?t"  # noqa: S105 - no server's
+
+
+def forms(key: str) -> set[str]:
+    """Return what may not be printed, in small letters."""
+    found = {key, key[:8], key[:12], quote(key), quote(key, safe=""), quote_plus(key)}
+    for data in (key.encode(), f"Bearer {key}".encode()):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            found |= {encode(data).decode(), encode(data).decode().rstrip("=")}
+    return {form.lower() for form in found}
+
+
+FORMS = {
+    "plain": SECRET,
+    "upper": SECRET.upper(),
+    "prefix": f"{SECRET[:12]}...",
+    "quoted": quote(SECRET),
+    "quoted-all": quote(SECRET, safe="").lower(),
+    "quoted-plus": quote_plus(SECRET),
+    "base64": base64.b64encode(SECRET.encode()).decode(),
+    "urlsafe": base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
+    "bearer": base64.b64encode(f"Bearer {SECRET}".encode()).decode(),
+}
+
+
+def echoes(said: str) -> dict[str, Answer]:
+    """Return servers that repeat ``said`` wherever they may say something."""
+    fields = {"message": said, "type": said, "code": said, "param": said}
+    chosen = {"role": said, "content": said, said: said}
+    choice = {"index": 0, "delta": chosen, "finish_reason": said, said: said}
+    answer = {"id": said, "model": said, "choices": [choice], "usage": {said: said}}
+
+    async def error(peer: Peer) -> None:
+        body = orjson.dumps({"error": fields, "detail": said})
+        await peer.head(f"401 {said}", "application/json", f"X-Key: {said}\r\n")
+        await peer.send(body)
+        await peer.end()
+
+    async def coded(peer: Peer) -> None:
+        await peer.head(more=f"Content-Encoding: {said}\r\nX-Key: {said}\r\n")
+        await peer.end()
+
+    async def typed(peer: Peer) -> None:
+        await peer.say(b"", kind=f"text/{said}")
+
+    async def no_http(peer: Peer) -> None:
+        await peer.raw(f"HTTP/9.9 {said} {said}\r\n\r\n".encode())
+        peer.cut()
+
+    async def bad_header(peer: Peer) -> None:
+        await peer.raw(f"HTTP/1.1 200 OK\r\nA {said}: {said}\r\n\r\n".encode())
+        peer.cut()
+
+    raw = f"event: error\ndata: {said}\n\n".encode()
+    return {
+        "answer": saying(event(answer) + DONE),
+        "error": error,
+        "event": saying(event({"error": fields})),
+        "text": saying(raw),
+        "cut": saying(event({"error": f"{'x' * 150} {said}"})),
+        "coded": coded,
+        "typed": typed,
+        "no-http": no_http,
+        "bad-header": bad_header,
+    }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_key_that_a_server_repeats_is_nowhere_in_what_is_printed(
+    form: str, served: Serve
+) -> None:
+    scripts = echoes(FORMS[form])
+
+    async def script(peer: Peer) -> None:
+        await list(scripts.values())[peer.number](peer)
+
+    server = served(script)
+    argv = [*USUAL[:-1], str(len(scripts))]
+    done = command("--url", server.url, *argv, "--key-env", "KEY", KEY=SECRET)
+    assert done.returncode == 0
+    found = requests(records_of(done.stdout))
+    assert len(found) == len(server.peers) == len(scripts)
+    assert server.peers[0].headers["authorization"] == f"Bearer {SECRET}"
+    printed = (done.stdout + done.stderr).lower()
+    assert not [each for each in forms(SECRET) if each in printed]
+    by_name = dict(zip(scripts, found, strict=True))
+    assert (by_name["answer"]["status"], by_name["answer"]["finish_reason"]) == ("ok", "other")
+    for name in ("error", "event", "text", "coded", "typed"):
+        assert "***" in by_name[name]["detail"], name
+
+
+def test_a_key_that_looks_like_a_reason_is_masked_too(run: Run) -> None:
+    key = "my_secret_key"
+    one = only(run(saying(chat(content="a") + finish(key) + usage(1) + DONE), key=key))
+    assert (one["status"], one["finish_reason"]) == ("ok", "***")
+
+
+def test_a_placeholder_for_a_key_hides_no_word_of_our_own(run: Run) -> None:
+    for key in ("openai-chat", "measured", "m", "0"):
+        records = run(saying(whole("a")), key=key)
+        assert len(load_of(records).ok) == 1
+        assert (records[0]["api"], records[0]["model"]) == ("openai-chat", "m")
+
+
+@given(
+    st.text(st.characters(exclude_characters="*"), min_size=1, max_size=40),
+    st.text(max_size=20),
+    st.text(max_size=20),
+)
+def test_a_mask_leaves_no_key_in_a_text(key: str, before: str, after: str) -> None:
+    said = client.Mask(key).text(f"{before}{key}{after}")
+    assert key not in said
+    assert client.Mask(None).text(key) == key
+
+
+def test_what_ends_the_client_is_masked_on_its_standard_error() -> None:
+    # The name cannot be looked up, and the message has the name.
+    key = "nosuchhost-sk-1234567"
+    done = command("--url", f"http://{key}.invalid", *USUAL, "--key-env", "KEY", KEY=key)
+    assert done.returncode == 1
+    assert "no request could be sent" in done.stderr
+    assert key[:8] not in done.stdout + done.stderr
 
 
 def test_failed_requests_are_a_result_and_no_error(served: Serve) -> None:

@@ -378,6 +378,33 @@ def test_a_command_that_fails_is_a_failed_step_only(tmp_path: Path) -> None:
     assert [each.exit_code for each in collected.run.steps] == [1, 1]
 
 
+@pytest.mark.parametrize("command", ["false", "true", "/nowhere/prover", "echo no contract"])
+def test_a_command_that_delivers_nothing_leaves_a_failed_row(command: str, tmp_path: Path) -> None:
+    settings = {"command": command}
+    collected = carry_out(zktls.plan(TOOL, request(settings=settings)), tmp_path, settings)
+    assert collected is not None
+    rows = collected.run.measurements
+    assert [(m.workload, m.status, m.value) for m in rows] == [("command", Status.FAILED, None)] * 2
+    assert {m.metric for m in rows} <= {each.id for each in collected.run.definitions}
+    assert collected.run.tool == TOOL
+
+
+def test_a_command_that_delivers_has_no_failed_row_and_its_duration(tmp_path: Path) -> None:
+    settings = {"command": prints(tmp_path, output("sha-256-64"))}
+    collected = carry_out(zktls.plan(TOOL, request(settings=settings)), tmp_path, settings)
+    assert collected is not None
+    assert {m.status for m in collected.run.measurements} == {Status.OK}
+    took = [m.value for m in collected.run.measurements if m.metric == "zktls.command.duration"]
+    assert len(took) == 2
+    assert all(value is not None and 0 < value < 60 for value in took)
+
+
+def test_a_time_limit_without_a_command_is_refused() -> None:
+    with pytest.raises(SitegenError, match=r"--set zktls\.timeout: .*none") as caught:
+        make_plan(zktls, TOOL, request(settings={"timeout": "60"}))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -309,3 +309,25 @@ def test_an_ollama_log_is_told_by_its_runner_or_its_requests() -> None:
         assert dict(found.measurements[0].params)["engine"] == "ollama"
         # Their rates leave out the first token all the same: not the workload of printed rates.
         assert {m.workload for m in found.measurements} == {"server-log"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        bytes(range(256)) * 40,
+        b'{"model": "m", "done": tr',
+        b"plain words\nof a log\n",
+        b'[GIN] 2026/03/01 - 10:00:04 | 200 | 1.2s | 127.0.0.1 | POST "/api/chat"\n',
+        b"prompt eval time = 10.0 ms / 5 tokens (2.0 ms per token, 500.0 tokens per second)\n",
+    ],
+)
+def test_a_text_without_a_rate_is_no_run(data: bytes) -> None:
+    with pytest.raises(SitegenError, match="no rate and no request in it"):
+        ollama.TEXT.read(data, NONE)
+
+
+@pytest.mark.parametrize("data", [b"[]", b"{}", b'{"model": "m", "response": "a", "done": false}'])
+def test_json_without_a_finished_request_is_no_run(data: bytes) -> None:
+    with pytest.raises(SitegenError):
+        ollama.ANSWERS.read(data, NONE)
