@@ -128,7 +128,8 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
 
 def test_every_key_stands_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
-    keys = {each.name for kind in (config.Config, config.Environment, config.Price) for each in fields(kind)}
+    kinds = (config.Config, config.Environment, config.Price)
+    keys = {each.name for kind in kinds for each in fields(kind)}
     for key in keys - {"root", "environments", "label"}:
         assert f"| `{key}` |" in text, key
 
