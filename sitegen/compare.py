@@ -157,10 +157,13 @@ class Analysis:
         return self._by_benchmark.get(benchmark, ())
 
     def paired(self, benchmark: str) -> bool:
-        """Say whether two environments of a benchmark are declared to be compared."""
+        """Say whether an environment of a benchmark and its baseline have a series in common."""
         present = {label for name, label in self.selections if name == benchmark}
+        series: dict[str, set[Series]] = {label: set() for label in present}
+        for cell in self.of(benchmark):
+            series[cell.environment].add(cell.series)
         return any(
-            base in present
+            series[label] & series.get(base, set())
             for label in present
             for _, base in baselines(label, self.config, present)
         )
