@@ -218,7 +218,9 @@ def _figures(
         by_series.setdefault(cell.series, {})[cell.environment] = cell
     # What the table cannot hold is what nobody compares by: counts, and the load client's own.
     benchmark = cells[0].series.benchmark if cells else ""
-    leading = {headline.metric for headline in family(benchmark).headlines}
+    presented = family(benchmark)
+    leading = {headline.metric for headline in presented.headlines}
+    leading |= {panel.metric for panel in presented.panels}
     kept = sorted(
         by_series,
         key=lambda s: (s.metric not in leading, analysis.metric(s.metric).better == Better.NONE),
