@@ -16,7 +16,7 @@ from sitegen.report import costs, derived, history, panels, words
 from sitegen.report.costs import CostTable, Finding
 from sitegen.report.derived import Section
 
-_MAX_FIGURES = 240
+_MAX_FIGURES = 200
 #: What the table of all figures shows; the downloads hold the rest.
 _TABLE_STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 

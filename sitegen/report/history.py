@@ -15,7 +15,7 @@ from sitegen.report import words
 
 _MAX_CHARTS = 1
 #: Newest runs of an environment: a page does not grow with the archive.
-_MAX_RUNS = 10
+_MAX_RUNS = 8
 _DAY_S = 86_400.0
 
 

@@ -119,7 +119,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         f"runs/{run.id}/index.html",
         "compare/index.html",
         "claims/index.html",
-        "reports/phala-2025/index.html",
+        "reports/phala-2025/section-ii.html",
         "methodology/index.html",
         "data/index.html",
     )
