@@ -15,6 +15,7 @@ from sitegen.families import matches
 from sitegen.model import Params
 from sitegen.quantity import DisplayUnit, percent, printed_number, significant
 from sitegen.report import words
+from sitegen.stats import Summary
 
 NBSP = "\N{NO-BREAK SPACE}"
 _PRINTED = {"us": "µs", "1/s": "/s", "bytes": "B"}
@@ -32,10 +33,12 @@ class Quote:
     run: str
     params: Params = ()
     root: str = "../"
+    between: str = ""
 
     def __str__(self) -> str:
-        """Return the value with its unit as a link to its run."""
-        return f"[{self.text} {self.unit.text}]({self.address})".replace(" ]", "]")
+        """Return the value with its unit as a link to its run, its interval as the link's title."""
+        title = f' "{self.between}"' if self.between else ""
+        return f"[{self.text} {self.unit.text}]({self.address}{title})".replace(" ]", "]")
 
     @property
     def address(self) -> str:
@@ -86,7 +89,13 @@ def functions(
             name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text
             unit = DisplayUnit(summary.value / parsed[0], printed_unit(name))
         return Quote(
-            summary.value, unit, words.number(cell, unit), cell.runs[-1], cell.series.params, root
+            summary.value,
+            unit,
+            words.number(cell, unit),
+            cell.runs[-1],
+            cell.series.params,
+            root,
+            _between(summary, unit),
         )
 
     def overhead(
@@ -107,7 +116,13 @@ def functions(
                 and matches(dict(series.params), tuple(wanted.items()))
                 and comparison.share is not None
             ):
-                return f"{percent(comparison.share).lstrip('+')}{NBSP}%"
+                text = f"{percent(comparison.share).lstrip('+')}{NBSP}%"
+                address = f"{root}runs/{comparison.side.runs[-1]}/index.html"
+                bounds = comparison.share_interval
+                if not bounds:
+                    return f"[{text}]({address})"
+                low, high = (percent(end) for end in sorted(bounds))
+                return f'[{text}]({address} "{low} to {high} %")'
         raise SitegenError(f"no comparison of {metric} in {env}")
 
     def doubtful(rule: str) -> int:
@@ -124,6 +139,16 @@ def functions(
         "number": _number,
         "percent": lambda share, digits=1: f"{share * 100:.{digits}f}{NBSP}%",
     }
+
+
+def _between(summary: Summary, unit: DisplayUnit) -> str:
+    """Return the interval of a figure in words, or nothing where there is none."""
+    interval = summary.interval
+    if interval is None or interval.low == interval.high:
+        return ""
+    of = {"rounding": "by rounding", "repetitions": "repetitions", "runs": "95 % of runs"}
+    low, high = unit.number(interval.low), unit.number(interval.high)
+    return f"{low} to {high} {unit.text}, {of[interval.kind]}".replace(" ,", ",")
 
 
 def printed_unit(text: str) -> str:

@@ -26,7 +26,8 @@ def test_a_figure_is_a_link_to_its_run_in_the_digits_of_its_source(
     [run] = published.selections["fio", "h200-host"].runs
     assert quote.value == 259_000
     assert str(quote).startswith("[259 k")
-    assert str(quote).endswith(f"](../runs/{run.id}/index.html)")
+    # 259 k/s is printed to the last thousand: the link's title says what that leaves open.
+    assert str(quote).endswith(f'](../runs/{run.id}/index.html "258 to 260 k/s, by rounding")')
 
 
 def test_a_figure_is_told_in_another_unit_on_request(fio: Functions) -> None:
@@ -55,7 +56,9 @@ def test_an_overhead_is_that_of_the_cost_table(fio: Functions, published: Analys
     ]
     assert comparison.share == pytest.approx(1 - 33 / 259)
     said = fio["overhead"]("fio.iops", "h200-cvm", workload="read_iops")
-    assert said.lstrip("+") == "87.3\N{NO-BREAK SPACE}%"
+    [run] = comparison.side.runs
+    address = f"../runs/{run}/index.html"
+    assert said == f'[87.3\N{NO-BREAK SPACE}%]({address} "+87.0 to +87.5 %")'
 
 
 @pytest.mark.parametrize(
