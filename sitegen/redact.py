@@ -145,8 +145,14 @@ class Redactor:
         return f"{match[0][:start]}[{kind}]{match[0][end:]}"
 
 
-def of_this_machine(*, workdir: Path, root: Path = Path("/")) -> Redactor:
-    """Return a redactor that knows this machine's names, addresses, serials and paths."""
+def of_this_machine(
+    *, workdir: Path, cache: Path | None = None, root: Path = Path("/")
+) -> Redactor:
+    """Return a redactor that knows this machine's names, addresses, serials and paths.
+
+    A run's own folder reads `$WORK`, what a collector keeps between runs `$CACHE`: where
+    somebody put them says nothing of the method.
+    """
     names = {socket.gethostname(), socket.gethostname().split(".")[0], os.uname().nodename}
     users = {
         name for name in (os.environ.get(key) for key in ("USER", "LOGNAME", "SUDO_USER")) if name
@@ -170,9 +176,12 @@ def of_this_machine(*, workdir: Path, root: Path = Path("/")) -> Redactor:
     for kind, files in _ID_FILES.items():
         # Firmware without a serial says so in words ("None", "Not Specified"): they are no serial.
         known[kind] = {text for name in files if any(map(str.isdigit, text := _read(root, name)))}
+    folders = [(Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK")]
+    if cache is not None:
+        folders.append((cache, "$CACHE"))
     paths = {
         str(place): stand_in
-        for path, stand_in in ((Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK"))
+        for path, stand_in in folders
         for place in (path.absolute(), path.resolve())
     }
     return Redactor(known, paths)

@@ -181,7 +181,7 @@ def _one(  # noqa: PLR0913 - the parts of a session
             f"{benchmark}: {tool.name} {tool.version}, {len(plan.steps)} steps x"
             f" {request.repetitions}, about {_minutes(total_s)}"
         )
-        redactor = redact.of_this_machine(workdir=folder)
+        redactor = redact.of_this_machine(workdir=folder, cache=request.cache)
         machine = fingerprint.read(folder, redactor)
         collected = execute(
             collector,

@@ -167,12 +167,13 @@ def test_this_machines_name_user_and_paths_are_known(
     (tmp_path / "jobs").mkdir()
     (tmp_path / "link").symlink_to("jobs")
     monkeypatch.chdir(tmp_path)
-    clean = of_this_machine(workdir=Path("link")).text(
-        f"{os.uname().nodename} {tmp_path}/jobs/x {tmp_path}/link/x {tmp_path}/y by janedoe"
+    clean = of_this_machine(workdir=Path("link"), cache=tmp_path / "kept" / "llm").text(
+        f"{os.uname().nodename} {tmp_path}/jobs/x {tmp_path}/link/x {tmp_path}/y"
+        f" {tmp_path}/kept/llm/model.gguf by janedoe"
     )
     host = os.uname().nodename
     assert len(host) < 3 or host.lower() in ("localhost", "vm") or host not in clean
-    assert clean.endswith("$WORK/x $WORK/x $PWD/y by [user]")
+    assert clean.endswith("$WORK/x $WORK/x $PWD/y $CACHE/model.gguf by [user]")
 
 
 @pytest.mark.parametrize("text", ["None", "Not Specified", "Default string", "To be filled"])

@@ -64,6 +64,18 @@ def test_the_scratch_folder_is_known_to_the_run_as_work_and_is_gone_afterwards(
     assert list(rounds.work.iterdir()) == []
 
 
+def test_what_a_collector_keeps_between_runs_is_known_to_the_run_as_cache(
+    tmp_path: Path, install: Install
+) -> None:
+    kept = '(tool.path, "-c", program, f"{request.cache}/model.gguf")'
+    plain = '(tool.path, "-c", program, str(request.scratch))'
+    install("shell", source=SHELL_COLLECTOR.replace(plain, kept))
+    rounds = Round(tmp_path)
+    rounds(replace(ORDER, repeat=1))
+    [run] = rounds.runs()
+    assert {step.argv[-1] for step in run.steps} == {"$CACHE/model.gguf"}
+
+
 def test_sessions_are_rounds_with_an_id_of_their_own_on_the_same_boot(rounds: Round) -> None:
     rounds(replace(ORDER, sessions=2, repeat=1))
     first, second = rounds.runs()
