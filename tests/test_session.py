@@ -67,7 +67,7 @@ def test_the_scratch_folder_is_known_to_the_run_as_work_and_is_gone_afterwards(
 def test_what_a_collector_keeps_between_runs_is_known_to_the_run_as_cache(
     tmp_path: Path, install: Install
 ) -> None:
-    kept = '(tool.path, "-c", program, f"{request.cache}/model.gguf")'
+    kept = '(tool.path, "-c", program, f"{{request.cache}}/model.gguf")'
     plain = '(tool.path, "-c", program, str(request.scratch))'
     install("shell", source=SHELL_COLLECTOR.replace(plain, kept))
     rounds = Round(tmp_path)
