@@ -10,7 +10,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sitegen.model import Comparability, Provenance, Run, StepConditions, StepRecord
+from sitegen.model import (
+    DOUBT,
+    Comparability,
+    Provenance,
+    Run,
+    StepConditions,
+    StepRecord,
+)
 
 #: Rates of PCIe 5.0 x4, the fastest link a single NVMe device has (PCI-SIG, 128b/130b coded).
 LINK_RATE = 15.75e9
@@ -98,6 +105,20 @@ RULES: Mapping[str, Rule] = {
         Rule("suspect", "suspect",
              "Repetitions that the tool itself shows to be disturbed (for 7-Zip: CPU usage below what its threads should reach). They are shown, counted and kept out of every summary that has others."),
         Rule("failed", "failed", "Repetitions that failed. They are counted and never averaged."),
+        Rule("inconsistent", "contradicts itself",
+             "Two figures of the imported output contradict each other, such as a rate and the count and time that it follows from: one of them is wrong, or was changed."),
+        Rule("misnamed", "misnamed",
+             "The output's own name for the workload says something else than what ran, such as a job called random-read that writes. What ran counts."),
+        Rule("cut-off", "cut off",
+             "The imported output ends before its end. What is there was read; what stood after it is not measured."),
+        Rule("interrupted", "interrupted",
+             "The tool was stopped before it was done: its figures stand for the part that ran."),
+        Rule("unequal-jobs", "jobs of unequal length",
+             "The jobs or processes that measured together ran for different times: for a part of the time there was less load than the workload says."),
+        Rule("rounded", "rounded",
+             "Only rounded figures are left of the original output; the interval of their last digit is not shown.", doubts=False),
+        Rule("failed-part", "a part failed",
+             "A part of the imported output reports a failure: that part is left out of the figures."),
         Rule("unit-doubtful", "unit doubtful",
              "The figure is marked in its source data as stated in a unit that contradicts the rest of the publication."),
         Rule("not-the-same-proof", "not the same proof",
@@ -158,6 +179,24 @@ def of_run(run: Run, declared_tee: str) -> list[Caveat]:
         found.append(
             caveat("label", f"Declared as {declared_tee}; the machine's own signals say {seen}.")
         )
+    return found
+
+
+def of_reading(run: Run, workload: str | None = None) -> list[Caveat]:
+    """Return what the reader of an imported output doubted: of all of it, or of one workload.
+
+    Without a workload all of it is told, and each sentence says which workload it is about.
+    """
+    found = []
+    for parameter in run.parameters:
+        if not parameter.name.startswith(DOUBT):
+            continue
+        kind, _, about = parameter.name.removeprefix(DOUBT).partition(".")
+        if workload is not None and about not in ("", workload):
+            continue
+        told = f"{about}: {parameter.value}" if about and workload is None else parameter.value
+        # A newer sitegen may doubt for reasons that this one has no rule for.
+        found.append(caveat(kind if kind in RULES else "suspect", told))
     return found
 
 

@@ -121,6 +121,9 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     if known.scale == Scale.PROPORTION and summary is not None:
         summary = _share_of_one(summary)
     found = list(dict.fromkeys(c for run_id in by_run for c in of_runs[run_id]))
+    if run.provenance == Provenance.IMPORTED:
+        doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in by_run)
+        found += dict.fromkeys(caveat for told in doubted for caveat in told)
     found += caveats.of_counts(failed, suspect, total, run.provenance)
     if summary is not None:
         beside = side.get((series.workload, _without_direction(series.params)), {})

@@ -17,6 +17,7 @@ from typing import Protocol, cast
 from sitegen.errors import SitegenError
 from sitegen.host import Host, RawOutput, timestamp
 from sitegen.model import (
+    Doubt,
     Fact,
     Measurement,
     MetricDefinition,
@@ -35,6 +36,7 @@ __all__ = [
     "LEFT_OUT",
     "PRESETS",
     "REPETITIONS",
+    "Bundle",
     "Collector",
     "Collectors",
     "Found",
@@ -48,6 +50,7 @@ __all__ = [
     "Request",
     "Step",
     "blamed",
+    "bundles",
     "check_measurement",
     "check_plan",
     "check_settings",
@@ -166,7 +169,9 @@ class Found:
 
     ``natives`` keeps the tool's own names beside ours: ("llm.tpot mean", "mean_tpot_ms").
     ``facts`` is what the output says of the machine. ``started_at`` is empty where nothing in
-    the output dates it. ``notes`` are the reader's doubts, one sentence each.
+    the output dates it. ``notes`` are the reader's remarks, one sentence each. ``doubts`` become
+    caveats: the kind, a sentence that says what was seen, and the workload that it is about
+    (empty: all of them).
     """
 
     measurements: tuple[Measurement, ...]
@@ -179,6 +184,7 @@ class Found:
     started_at: str = ""
     duration_s: float | None = None
     notes: tuple[str, ...] = ()
+    doubts: tuple[tuple[Doubt, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +205,26 @@ class Reader:
     asks: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Several files that are one measurement: the processes of one load, a report and its logs.
+
+    As `Reader`, with the files by name instead of one file's bytes. Names tell the files apart
+    and nothing else, but where one file itself names another.
+    """
+
+    name: str
+    title: str
+    knows: Callable[[Mapping[str, bytes]], bool]
+    read: Callable[[Mapping[str, bytes], Mapping[str, str]], tuple[Found, ...]]
+    asks: Mapping[str, str]
+
+
 class Collector(Protocol):
-    """What a collector module offers, and optionally ``READERS``: a tuple of `Reader`."""
+    """What a collector module offers.
+
+    Optionally also ``READERS``, a tuple of `Reader`, and ``BUNDLES``, a tuple of `Bundle`.
+    """
 
     @property
     def BENCHMARK(self) -> str:  # noqa: N802 - a constant of the module
@@ -308,6 +332,11 @@ def method_note(benchmark: str) -> str:
 def readers(collector: Collector) -> tuple[Reader, ...]:
     """Return the forms of output that a collector can read."""
     return tuple(getattr(collector, "READERS", ()))
+
+
+def bundles(collector: Collector) -> tuple[Bundle, ...]:
+    """Return the forms that a collector can read from several files together."""
+    return tuple(getattr(collector, "BUNDLES", ()))
 
 
 def detect(collector: Collector, host: Host) -> ToolIdentity | Missing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sitegen import caveats
 from sitegen.cells import Cell, Series
-from sitegen.model import Comparability, Provenance, Run
+from sitegen.model import DOUBT, Comparability, Provenance, Run
 
 _SAME_PROOF = 0.01
 _SIZE = "zktls.proof_size"
@@ -135,7 +135,8 @@ def _settings(runs: Iterable[Run]) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for run in runs:
         for each in run.parameters:
-            found.setdefault(each.name, set()).add(each.value)
+            if not each.name.startswith(DOUBT):
+                found.setdefault(each.name, set()).add(each.value)
     return _joined(found)
 
 

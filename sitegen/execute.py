@@ -287,6 +287,8 @@ class _Record:
                 conditions=tuple((k, round(v, 4)) for k, v in sorted(conditions.items())),
                 values=raw.values,
                 raw=tuple(sorted(kept)),
+                params=step.params,
+                context=tuple(sorted((key, self.redact(text)) for key, text in step.context)),
             )
         )
 

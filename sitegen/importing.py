@@ -240,6 +240,7 @@ def _arrival(  # noqa: PLR0913 - a run and where it came from
         Parameter("file sha256", digest),
         *([Parameter("dated by", dated)] if dated else []),
         *(Parameter(f"{ours} is printed as", text(theirs)) for ours, theirs in found.natives),
+        *(kind.parameter(text(told), about) for kind, told, about in found.doubts),
     )
     run = Run(
         id=run_id(started, benchmark, hashlib.sha256(content.encode()).digest()),

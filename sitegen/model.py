@@ -29,6 +29,8 @@ STATISTICS = frozenset(
     {"value", "mean", "total", "min", "max", "stddev"}
     | {"p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99", "p99.9", "p99.99"}
 )
+#: Begins the name of the parameter in which a run keeps what its reader doubted.
+DOUBT = "doubt."
 _TIME = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?Z)?)?)?")
 _STAMP = "20000101000000"
 
@@ -56,6 +58,22 @@ class Comparability(StrEnum):
     MUST_MATCH = "must match"  # they meet, and are not comparable
     CAVEAT = "caveat"  # comparable, with a caveat
     IGNORED = "ignored"  # recorded only
+
+
+class Doubt(StrEnum):
+    """What a reader can find wrong with an output that it reads all the same."""
+
+    INCONSISTENT = "inconsistent"  # two of its figures contradict each other
+    MISNAMED = "misnamed"  # its own name for the workload contradicts what ran
+    CUT_OFF = "cut-off"  # the end is missing, and so are the figures that stood there
+    INTERRUPTED = "interrupted"  # the tool was stopped before it was done
+    UNEQUAL_JOBS = "unequal-jobs"  # its jobs or processes did not load the machine for equally long
+    ROUNDED = "rounded"  # only rounded figures are left of it
+    FAILED_PART = "failed-part"  # a part of it failed and is left out
+
+    def parameter(self, sentence: str, workload: str = "") -> Parameter:
+        """Return the doubt as a run keeps it: about one workload, or all of them."""
+        return Parameter(f"{DOUBT}{self}{f'.{workload}' if workload else ''}", sentence)
 
 
 class Measurement(NamedTuple):
@@ -114,11 +132,29 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """One place that was looked at for a TEE: where, what it showed, and what that means.
+
+    ``saw`` is ``absent`` or ``unreadable`` where there was nothing to see. ``means`` is the kind
+    of TEE that it speaks for, ``none`` where it speaks against one, or nothing.
+    """
+
+    source: str
+    saw: str
+    means: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TeeVerdict:
-    """Which TEE the machine's own signals show (``none``, ``tdx``, ...), and why."""
+    """Which TEE the machine's own signals show (``none``, ``tdx``, ...), and why.
+
+    ``confidence`` is ``high``, ``medium``, ``low`` or, in runs that never said it, nothing.
+    """
 
     kind: str
     reasons: tuple[str, ...] = ()
+    confidence: str = ""
+    signals: tuple[Signal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +185,8 @@ class StepRecord:
 
     ``conditions`` holds what the machine did meanwhile (shares of wall time, 0 to 1):
     ``psi_cpu``, ``psi_io``, ``psi_memory``, ``steal``, ``throttled``; and ``load_before``.
-    ``values`` holds what only the collector could see (``server_cpu_s``, ...).
+    ``values`` holds what only the collector could see (``server_cpu_s``, ...). ``params`` and
+    ``context`` are those of the plan's step: what parsing the raw output again needs.
     """
 
     name: str
@@ -163,6 +200,8 @@ class StepRecord:
     conditions: tuple[tuple[str, float], ...] = ()
     values: tuple[tuple[str, str], ...] = ()
     raw: tuple[str, ...] = ()
+    params: Params = ()
+    context: tuple[tuple[str, str], ...] = ()
 
     @property
     def unsteady(self) -> bool:

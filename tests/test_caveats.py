@@ -9,6 +9,7 @@ import pytest
 from sitegen import caveats
 from sitegen.caveats import LINK_RATE, RULES, Caveat
 from sitegen.model import (
+    Doubt,
     Fact,
     Fingerprint,
     Parameter,
@@ -51,7 +52,23 @@ def test_every_rule_has_a_mark_and_a_definition_in_sentences(name: str) -> None:
 
 def test_every_rule_is_applied_somewhere_and_no_other() -> None:
     code = "".join(path.read_text("utf-8") for path in CODE.rglob("*.py"))
-    assert set(re.findall(r'\bcaveat\(\s*"([a-z-]+)"', code)) == set(RULES)
+    applied = set(re.findall(r'\bcaveat\(\s*"([a-z-]+)"', code))
+    assert applied | set(Doubt) == set(RULES)
+
+
+@pytest.mark.parametrize("kind", Doubt)
+def test_what_a_reader_doubts_is_a_caveat_of_its_workload_or_of_all(kind: Doubt) -> None:
+    told = (kind.parameter("What it saw.", "one"), kind.parameter("What else."))
+    run = replace(a_run(), parameters=told)
+    assert [c.sentence for c in caveats.of_reading(run)] == ["one: What it saw.", "What else."]
+    assert [c.sentence for c in caveats.of_reading(run, "one")] == ["What it saw.", "What else."]
+    assert [c.sentence for c in caveats.of_reading(run, "two")] == ["What else."]
+    assert ids(caveats.of_reading(run)) == [kind, kind]
+
+
+def test_a_doubt_of_a_newer_version_is_shown_all_the_same() -> None:
+    run = replace(a_run(), parameters=(Parameter("doubt.unheard-of", "What it saw."),))
+    assert caveats.of_reading(run) == [Caveat(RULES["suspect"], "What it saw.")]
 
 
 def test_a_quick_and_an_interrupted_run_say_so() -> None:

@@ -24,7 +24,7 @@ from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, StepConditions
 
-_FORMAT = 8
+_FORMAT = 9
 #: The facts of the machine that a comparison needs; the rest is read where it is shown.
 #: The conditions that a comparison may doubt, and the share below which none of them matters.
 _BUSY = frozenset({"psi_cpu", "steal", "throttled"})
@@ -161,7 +161,7 @@ def _open(
             "note": "",
             "redactions": {},
             "fingerprint": {
-                "tee": machine["tee"],
+                "tee": {**machine["tee"], "signals": []},
                 "facts": [fact for fact in machine["facts"] if fact["name"] in _FACTS],
             },
         },

@@ -1,4 +1,4 @@
-"""run.json: everything about a run but its rows. Version 1.
+"""run.json: everything about a run but its rows. Version 2.
 
 A manifest is plain JSON. Reading upgrades it one version at a time; writing always writes the
 newest. Unknown keys are an error of a newer version, never dropped silently.
@@ -21,6 +21,7 @@ from sitegen.model import (
     Parameter,
     Provenance,
     Run,
+    Signal,
     Source,
     StepRecord,
     TeeVerdict,
@@ -31,9 +32,21 @@ from sitegen.model import (
     check_time,
 )
 
-SCHEMA = 1
+
+def _upgrade_1_to_2(value: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 keeps each step's params and context, and the verdict's signals."""
+    machine = value["fingerprint"]
+    return {
+        **value,
+        "schema": 2,
+        "steps": [{**step, "params": {}, "context": {}} for step in value["steps"]],
+        "fingerprint": {**machine, "tee": {**machine["tee"], "confidence": "", "signals": []}},
+    }
+
+
+SCHEMA = 2
 #: One pure function a step: the manifest of version N -> that of version N + 1.
-UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _upgrade_1_to_2}
 _ELSEWHERE = {"measurements", "samples", "conditions"}
 _KEYS = {field.name for field in fields(Run)} - _ELSEWHERE | {"schema", "files"}
 
@@ -84,6 +97,8 @@ def dump(run: Run, files: tuple[File, ...]) -> bytes:
                 "conditions": dict(step.conditions),
                 "values": dict(step.values),
                 "raw": step.raw,
+                "params": dict(step.params),
+                "context": dict(step.context),
             }
             for step in run.steps
         ],
@@ -117,7 +132,10 @@ def upgrade(value: dict[str, Any]) -> dict[str, Any]:
         step = UPGRADES.get(value["schema"])
         if step is None:
             raise SitegenError(f"run.json has the unknown schema version {value['schema']}")
-        value = step(value)
+        try:
+            value = step(value)
+        except (KeyError, TypeError) as error:
+            raise SitegenError(f"run.json is not whole: {type(error).__name__} {error}") from error
     if value["schema"] > SCHEMA:
         raise SitegenError(
             f"run.json has schema version {value['schema']}, newer than this sitegen's {SCHEMA}",
@@ -152,10 +170,7 @@ def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
                 tuple(
                     Fact(**_texts(fact, absent="value")) for fact in value["fingerprint"]["facts"]
                 ),
-                TeeVerdict(
-                    _text(value["fingerprint"]["tee"]["kind"]),
-                    tuple(map(_text, value["fingerprint"]["tee"]["reasons"])),
-                ),
+                _verdict(value["fingerprint"]["tee"]),
             ),
             steps=tuple(_step(step) for step in value["steps"]),
             source=None if value["source"] is None else Source(**_texts(value["source"])),
@@ -177,14 +192,22 @@ def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
     return run, files
 
 
+def _verdict(value: Mapping[str, Any]) -> TeeVerdict:
+    return TeeVerdict(
+        _text(value["kind"]),
+        _strings(value["reasons"]),
+        _text(value["confidence"]),
+        tuple(Signal(**_texts(signal)) for signal in value["signals"]),
+    )
+
+
 _STEP_KEYS = frozenset(StepRecord.__dataclass_fields__)
 
 
 def _step(value: Mapping[str, Any]) -> StepRecord:
     if unknown := set(value) - _STEP_KEYS:
         raise ValueError(f"unknown key {min(unknown)!r} in a step")
-    conditions, values = value["conditions"], value["values"]
-    names = sorted(values)
+    conditions = value["conditions"]
     return StepRecord(
         _text(value["name"]),
         _text(value["workload"]),
@@ -195,9 +218,17 @@ def _step(value: Mapping[str, Any]) -> StepRecord:
         int(value["exit_code"]),
         _number(value["cpu_s"]),
         tuple([(name, float(conditions[name])) for name in sorted(conditions)]),
-        tuple(zip(names, _strings([values[name] for name in names]), strict=True)),
+        _pairs(value["values"]),
         _strings(value["raw"]),
+        _pairs(value["params"]),
+        _pairs(value["context"]),
     )
+
+
+def _pairs(value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the texts of ``value`` by their sorted names."""
+    names = sorted(value)
+    return tuple(zip(names, _strings([value[name] for name in names]), strict=True))
 
 
 def _strings(values: list[str]) -> tuple[str, ...]:

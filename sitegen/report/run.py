@@ -18,7 +18,16 @@ from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
 from sitegen.compare import Analysis, Series
 from sitegen.families import family
 from sitegen.metrics import Better, Metric, Scale
-from sitegen.model import Fact, Measurement, Provenance, Run, Sample, Status, StepRecord
+from sitegen.model import (
+    DOUBT,
+    Fact,
+    Measurement,
+    Provenance,
+    Run,
+    Sample,
+    Status,
+    StepRecord,
+)
 from sitegen.quantity import DisplayUnit, significant
 from sitegen.report import words
 
@@ -132,7 +141,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     repetitions = 1 + max((m.repetition for m in run.measurements), default=0)
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
-    found = caveats.of_run(run, declared.tee)
+    found = caveats.of_run(run, declared.tee) + caveats.of_reading(run)
     found += caveats.of_steps(step for step in run.steps if step.repetition >= 0)
     failed = sum(m.status == Status.FAILED for m in run.measurements)
     suspect = sum(m.status == Status.SUSPECT for m in run.measurements)
@@ -162,7 +171,9 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         tee=run.fingerprint.tee.kind,
         tee_reasons=run.fingerprint.tee.reasons,
         parameters=tuple(
-            (p.name.replace("_", " "), p.value, p.comparability) for p in run.parameters
+            (p.name.replace("_", " "), p.value, p.comparability)
+            for p in run.parameters
+            if not p.name.startswith(DOUBT)
         ),
         outputs=tuple(_output(step, excerpts or {}) for step in steps),
         outputs_left=len(run.steps) - len(steps),

@@ -6,7 +6,10 @@ The files below tests/archives/ are never written again; a new version adds a fo
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from sitegen.archive import Archive, library
 from sitegen.archive.manifest import SCHEMA, UPGRADES
@@ -20,6 +23,7 @@ from sitegen.model import (
     Provenance,
     Run,
     Sample,
+    Signal,
     Source,
     Status,
     StepRecord,
@@ -80,6 +84,22 @@ COLLECTED = Run(
         Sample("read_iops", 0, "histogram", "fio.latency", 0.0001, 512.0),
     ),
 )
+#: What version 2 keeps besides.
+COLLECTED_2 = replace(
+    COLLECTED,
+    fingerprint=replace(
+        COLLECTED.fingerprint,
+        tee=TeeVerdict(
+            "sev-snp",
+            ("/dev/sev-guest exists",),
+            "high",
+            (Signal("/dev/sev-guest", "present", "sev-snp"), Signal("dmesg", "unreadable")),
+        ),
+    ),
+    steps=tuple(
+        replace(step, params=READ, context=(("folder", "$WORK"),)) for step in COLLECTED.steps
+    ),
+)
 CITED = Run(
     id="20240901t000000z-llm-765432za",
     benchmark="llm",
@@ -110,11 +130,14 @@ def test_every_version_has_a_stored_archive_and_every_old_one_an_upgrade() -> No
     assert sorted(UPGRADES) == [*range(1, SCHEMA)]
 
 
-def test_version_1_loads_with_exact_values(tmp_path: Path) -> None:
-    archive = Archive(ARCHIVES / "v1")
+@pytest.mark.parametrize(("version", "collected"), [(1, COLLECTED), (2, COLLECTED_2)])
+def test_every_version_loads_with_exact_values(
+    version: int, collected: Run, tmp_path: Path
+) -> None:
+    archive = Archive(ARCHIVES / f"v{version}")
     assert list(archive.fsck()) == []
     found = {run.id: run for run in map(archive.read, archive.scan())}
-    assert found == {CITED.id: CITED, COLLECTED.id: COLLECTED}
+    assert found == {CITED.id: CITED, COLLECTED.id: collected}
     raw = archive.find(COLLECTED.id).path / "raw" / "read_iops-0.out.gz"
     assert gzip.decompress(raw.read_bytes()) == b'{"fio version": "fio-3.33"}\n'
     held = library.load(archive, tmp_path, archive.scan())
@@ -125,6 +148,6 @@ def test_version_1_loads_with_exact_values(tmp_path: Path) -> None:
 
 def test_a_stored_run_is_written_again_as_the_same_rows(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
-    archive.write(COLLECTED)
+    archive.write(COLLECTED_2)
     archive.write(CITED)
-    assert [archive.read(entry) for entry in archive.scan()] == [CITED, COLLECTED]
+    assert [archive.read(entry) for entry in archive.scan()] == [CITED, COLLECTED_2]
