@@ -1,0 +1,70 @@
+"""The plain text of an output as people keep it: any encoding, coloured, in HTML, quoted."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_ANSI = re.compile(r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\))")
+#: A line that was drawn over itself: what stands after the last return is what was left to see.
+_REDRAWN = re.compile(r"[^\n]*\r(?=[^\n])")
+_BLOCK = re.compile(
+    r"(?i)<(?:br|/p|/div|/li|/tr|/pre|/h[1-6]|hr)(?:\s[^<>]{0,500})?/?>(?:[ \t]*\n)?"
+)
+_CELL = re.compile(r"(?i)</t[dh]>")
+_TAG = re.compile(
+    r"(?i)</?(?:html|head|body|main|article|section|pre|code|samp|tt|p|div|span|font|center|table"
+    r"|tbody|thead|tr|td|th|ul|ol|li|a|b|i|u|em|strong|small|h[1-6]|details|summary|blockquote"
+    r"|title|meta|link|style|script|hr|!doctype)(?:\s[^<>]{0,2000})?/?>"
+)
+_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
+_QUOTE = re.compile(r"^(?:> ?){1,8}", re.MULTILINE)
+_DAY = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+#: What loggers put before a line: the time, the stream, the container's name.
+_PREFIXES = (
+    re.compile(rf"^\[?{_DAY}\]?(?: ?[|:>-](?= ))?(?: (?:stdout|stderr) [FP])?(?: |\t|$)"),
+    re.compile(r"^\[(?:stdout|stderr|out|err|info|INFO)\](?: |\t|$)"),
+    re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,80} +\|(?: |$)"),
+    re.compile(r"^\[(?:\d{1,3}:)?\d{1,2}:\d\d(?:\.\d{1,9})?\](?: |\t|$)"),
+)
+_LOGGED = 0.8
+
+
+def plain(data: bytes) -> str:
+    """Return the text in ``data`` as the tool printed it, as far as that can be told.
+
+    Never raises: bytes that are no text become U+FFFD. Encodings by their byte order mark, and
+    UTF-16 without one by its zeros; line ends are newlines; colours, HTML mark-up, quoting and
+    what a logger put before every line are taken off.
+    """
+    text = _ANSI.sub("", _decoded(data)).replace("\r\n", "\n").replace("\u2028", "\n")
+    text = _REDRAWN.sub("", text).replace("\r", "").replace("\xa0", " ")
+    if _TAG.search(text):
+        text = _TAG.sub("", _CELL.sub(" ", _BLOCK.sub("\n", text)))
+        text = html.unescape(text)
+    elif _ENTITY.search(text):
+        text = html.unescape(text)
+    return _unlogged(_QUOTE.sub("", text))
+
+
+def _decoded(data: bytes) -> str:
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    head = data[:4096]
+    # Latin letters in UTF-16: every second byte is zero.
+    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(head) > 3 and head[offset::2].count(0) > 0.8 * len(head[offset::2]):  # noqa: PLR2004 - a letter or two
+            return data.decode(encoding, "replace")
+    return data.decode("utf-8", "replace").replace("\0", "")
+
+
+def _unlogged(text: str) -> str:
+    """Return ``text`` without what a logger put before nearly every line."""
+    for prefix in _PREFIXES:
+        lines = text.split("\n")
+        told = [line for line in lines if line.strip()]
+        if told and sum(bool(prefix.match(line)) for line in told) >= _LOGGED * len(told):
+            text = "\n".join(prefix.sub("", line, count=1) for line in lines)
+    return text

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.text import plain
+
+PRINTED = "This is ApacheBench, Version 2.3 <$Revision: 1903618 $>\nTime per request: 1.5 [ms]\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_every_encoding_that_shells_write_is_read(encoding: str) -> None:
+    assert plain(PRINTED.replace("\n", "\r\n").encode(encoding)) == PRINTED
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "\x1b[1;32m{}\x1b[0m",
+        "<html><body><pre>{}</pre></body></html>",
+        "<p><code>{}</code></p>",
+        '<pre class="highlight"><span style="color: red">{}</span></pre>',
+        "<div>{}</div>",
+    ],
+)
+def test_colours_and_html_are_taken_off(kept: str) -> None:
+    assert plain(kept.format(PRINTED).encode()).strip() == PRINTED.strip()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "> ",
+        "> > ",
+        "2024-05-01T12:00:00.1234567Z ",
+        "2024-05-01 12:00:00,123 - ",
+        "[2024-05-01 12:00:00] ",
+        "2024-05-01T12:00:00.123456789Z stdout F ",
+        "bench_1  | ",
+        "[stdout] ",
+    ],
+)
+def test_what_stands_before_every_line_is_taken_off(before: str) -> None:
+    told = "".join(f"{before}{line}\n" for line in PRINTED.splitlines())
+    assert plain(told.encode()) == PRINTED
+
+
+def test_entities_are_undone_and_a_line_drawn_over_itself_is_what_was_left_to_see() -> None:
+    assert plain(b"<pre>a &lt;b&gt; &amp; c</pre>").strip() == "a <b> & c"
+    assert plain(b"Jobs: 1 [r] eta 3s\rJobs: 1 [r] eta 0s\rdone\nrow\n") == "done\nrow\n"
+    assert plain(b"a\r\nb\r\n") == "a\nb\n"
+
+
+def test_json_and_tables_stay_as_they_are() -> None:
+    text = '{\n  "a" : "<x>",\n  "b" : 1\n}\n22: 100 200 | 300 400\n'
+    assert plain(text.encode()) == text
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_become_text(data: bytes) -> None:
+    text = plain(data)
+    assert "\r" not in text
+    assert "\0" not in text or b"\0" in data
