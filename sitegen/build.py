@@ -112,7 +112,9 @@ class _Build:
         from sitegen.report.site import Site, navigation
 
         self.config, self.archive, self.state = config, archive, state
-        self.library: Library = library.load(archive, config.cache / "cache", entries)
+        self.library: Library = library.load(
+            archive, config.cache / "cache", entries, config.aliases
+        )
         self.runs: list[Run] = [held.run for held in self.library.runs.values()]
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
@@ -189,6 +191,8 @@ class _Build:
                 "environment.html",
                 page=environment.page(analysis, label, own, tables, self._newest_whole(own)),
             )
+        for alias, label in analysis.config.aliases.items():
+            self._page(f"environments/{alias}/index.html", "moved.html", alias=alias, label=label)
         self._page("environments/index.html", "environments.html", coverage=front.coverage)
         for listed in site.run_lists(analysis, runs):
             name = "index" if listed.number == 1 else f"page-{listed.number}"
@@ -374,6 +378,7 @@ class _Build:
         declared = self.analysis.config.environment(held.run.environment)
         key = _short(
             f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
+            f"{held.run.remarks}"
         )
         self.page_keys[run_id] = key
         if self.state.pages.get(run_id) == key and output.keep(run_id):
@@ -395,7 +400,12 @@ class _Build:
                     excerpts[file.name[4:-3]] = _excerpt(data)
         page = pages.page(
             self.analysis,
-            replace(whole, measurements=held.run.measurements),
+            replace(
+                whole,
+                measurements=held.run.measurements,
+                environment=held.run.environment,
+                remarks=held.run.remarks,
+            ),
             digest=held.digest,
             bundle=f"{run_id}.tar",
             downloads=downloads,
@@ -446,7 +456,7 @@ class _Build:
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
     digest = hashlib.sha256(f"{source}{config}".encode())
     for entry in entries:
-        digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}".encode())
+        digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}{entry.remarks}".encode())
     reports = config.notes / "reports"
     for folder, pattern in ((config.notes, "*.md"), (reports, "*.md"), (config.claims, "*.toml")):
         for path in sorted(folder.glob(pattern)) if folder.is_dir() else ():

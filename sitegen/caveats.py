@@ -92,6 +92,8 @@ RULES: Mapping[str, Rule] = {
         Rule("quick", "quick",
              "Taken with the quick preset: seconds instead of minutes, small files, one repetition. It shows that the tool works, not what the machine can do, and it is never compared with other runs."),
         Rule("incomplete", "incomplete", "The collection was interrupted; only whole repetitions were kept."),
+        Rule("withdrawn", "withdrawn",
+             "Whoever took the run has withdrawn it, for the reason given. It keeps its address and enters no comparison."),
         Rule("page-cache", "page cache suspected",
              "A guest is faster than the machine it runs on, or the guest's block device moved far fewer bytes than the benchmark did: memory answered, not a disk."),
         Rule("link-rate", "faster than the link",
@@ -166,6 +168,8 @@ def caveat(rule_id: str, sentence: str = "") -> Caveat:
 def of_run(run: Run, declared_tee: str) -> list[Caveat]:
     """Return the caveats that hold for every number of a run."""
     found = []
+    if run.withdrawn:
+        found.append(caveat("withdrawn", run.withdrawn))
     if run.preset == "quick":
         found.append(caveat("quick"))
     if not run.complete:

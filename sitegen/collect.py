@@ -139,7 +139,8 @@ class Step:
 class Plan:
     """What one collector will do: ``prepare`` once in order, then ``steps`` once a repetition.
 
-    ``about_s`` estimates the time of one repetition, for the progress display.
+    ``about_s`` estimates the time of one repetition, for the progress display, and
+    ``about_bytes`` the disk that the plan takes at once, what it keeps in its cache with it.
     ``definitions`` say what the metrics are that sitegen does not know; the run carries them.
     """
 
@@ -147,6 +148,7 @@ class Plan:
     parameters: tuple[Parameter, ...] = ()
     prepare: tuple[Step, ...] = ()
     about_s: float = 0.0
+    about_bytes: float = 0.0
     definitions: tuple[MetricDefinition, ...] = ()
 
 

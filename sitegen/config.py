@@ -60,7 +60,8 @@ class Environment:
 
     ``baselines`` maps a word (``vm``, ``metal``) to the environment it is measured against;
     the first is the default. ``incomparable`` gives the reason why it must not be compared with
-    an environment that it is measured against all the same.
+    an environment that it is measured against all the same. ``aliases`` are the labels that its
+    runs were archived under before it was renamed.
     """
 
     label: str
@@ -71,6 +72,7 @@ class Environment:
     baselines: Mapping[str, str] = field(default_factory=dict)
     incomparable: Mapping[str, str] = field(default_factory=dict)
     price: Price | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,47 @@ class Config:
         """Return the declared environment, or one that says only its label."""
         return self.environments.get(label) or Environment(label)
 
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Return the label of today by each label of old."""
+        return {old: label for label, env in self.environments.items() for old in env.aliases}
+
+
+#: Words of a label that say what a platform is, where nothing else does.
+_METAL = frozenset({"metal", "host", "bare", "baremetal", "native"})
+_VM = frozenset({"vm", "plain"})
+_TEE_WORDS = {
+    **dict.fromkeys(("cvm", "tee", "cc", "confidential"), "unstated"),
+    "td": "tdx",
+    "tdx": "tdx",
+    "snp": "sev-snp",
+    "sev": "sev",
+    "csv": "csv",
+    "sgx": "sgx",
+    "nitro": "nitro",
+    "cca": "cca",
+}
+
+
+def implied(label: str) -> tuple[Role | None, str]:
+    """Return the role and the TEE that the words of a label imply: ``cvm`` is a CPU TEE's.
+
+    (None, "") where they imply nothing, or two things: ``tdx-vm`` may be a guest of TDX or the
+    plain VM beside one. The host of a TEE is metal, whatever TEE it hosts.
+    """
+    words = set(re.split(r"[-._\d]+", label)) - {""}
+    tees = {_TEE_WORDS[word] for word in words & set(_TEE_WORDS)}
+    if words & _METAL:
+        return "metal", "none"
+    if tees and words & _VM:
+        return None, ""
+    if words & _VM:
+        return "vm", "none"
+    named = sorted(tees - {"unstated"})
+    if len(named) > 1 or not tees:
+        return None, ""
+    return ("gpu-tee" if "gpu" in words else "cpu-tee"), (named or ["unstated"])[0]
+
 
 _SITE = {
     "title": str,
@@ -108,7 +151,7 @@ _SITE = {
     "pinned": list,
 }
 _ENVIRONMENT = {"role": str, "tee": str, "title": str, "note": str, "baselines": dict,
-                "incomparable": dict, "price": dict}  # fmt: skip
+                "incomparable": dict, "price": dict, "aliases": list}  # fmt: skip
 _PRICE: Mapping[str, type | tuple[type, ...]] = {
     "per_hour": (int, float), "date": str, "currency": str, "source": str,
     "provider": str, "sku": str, "region": str, "billing": str,
@@ -210,8 +253,32 @@ def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environmen
             baselines,
             reasons,
             _price(table["price"], where, f"{key}.price") if "price" in table else None,
+            tuple(_label(old, where, f"{key}.aliases") for old in table.get("aliases", [])),
         )
+    _check_aliases(found, where)
     return found
+
+
+def _label(label: object, where: str, key: str) -> str:
+    try:
+        return check_label(str(label))
+    except SitegenError as error:
+        raise SitegenError(f"{key}: {error.what}", where=where, fix=error.fix) from error
+
+
+def _check_aliases(found: Mapping[str, Environment], where: str) -> None:
+    """Raise SitegenError for an old label that is still in use, or that two environments claim."""
+    owners: dict[str, str] = {}
+    for label, environment in found.items():
+        for old in environment.aliases:
+            if old in found or old in owners:
+                other = "an environment of its own" if old in found else f"that of {owners[old]}"
+                raise SitegenError(
+                    f"environments.{label}.aliases names {old!r}, which is {other}",
+                    where=where,
+                    fix="an old label belongs to one environment and has no table",
+                )
+            owners[old] = label
 
 
 def _price(table: Mapping[str, Any], where: str, key: str) -> Price:

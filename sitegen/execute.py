@@ -228,7 +228,7 @@ class _Record:
         try:
             with blamed("parse"):
                 reading = self.collector.parse(step, raw)
-                rows, samples, problem = _usable(reading)
+                rows, samples, problem = usable(reading)
                 for parameter in reading.parameters:
                     by_workload = self.said.setdefault(parameter.name, {})
                     by_workload.setdefault(step.workload, set()).add(parameter)
@@ -238,9 +238,11 @@ class _Record:
             problem = str(error)
         if raw.exit_code != 0 and not problem:
             problem = f"{step.argv[0]} ended with code {raw.exit_code}"
-        found = {_series(row) for row in rows}
+        found = {series_key(row) for row in rows}
         missing = (
-            row._replace(status=Status.FAILED) for row in step.expects if _series(row) not in found
+            row._replace(status=Status.FAILED)
+            for row in step.expects
+            if series_key(row) not in found
         )
         self.measurements += [row._replace(repetition=repetition) for row in (*rows, *missing)]
         self.samples += [sample._replace(repetition=repetition) for sample in samples]
@@ -300,21 +302,22 @@ def _checked(raw: RawOutput) -> RawOutput:
     return raw
 
 
-def _series(row: Measurement) -> tuple[object, ...]:
+def series_key(row: Measurement) -> tuple[object, ...]:
+    """Return what tells a row from the others of its repetition."""
     return (row.workload, row.metric, row.statistic, row.params)
 
 
-def _usable(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Sample, ...], str]:
+def usable(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Sample, ...], str]:
     """Return what of a reading can be archived, and what is wrong with the rest or nothing."""
     rows: dict[tuple[object, ...], Measurement] = {}
     problem = ""
     for row in reading.measurements:
-        wrong = _wrong(row) or (f"{row.metric} is given twice" if _series(row) in rows else "")
+        wrong = _wrong(row) or (f"{row.metric} is given twice" if series_key(row) in rows else "")
         if not wrong:
-            rows[_series(row)] = row
+            rows[series_key(row)] = row
             if row.value is not None and not math.isfinite(row.value):
                 wrong = f"{row.metric} is {row.value}"
-                rows[_series(row)] = row._replace(value=None, status=Status.FAILED)
+                rows[series_key(row)] = row._replace(value=None, status=Status.FAILED)
         problem = problem or wrong
     samples = (s for s in reading.samples if math.isfinite(s.x) and math.isfinite(s.y))
     return tuple(rows.values()), tuple(samples), problem

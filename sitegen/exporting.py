@@ -92,7 +92,7 @@ def encode(found: dict[str, list[Any]], form: str) -> bytes:
 def export(config: Config, form: str) -> bytes:
     """Return every measurement of the archive; raises SitegenError when there is none."""
     archive = Archive(config.archive)
-    held = library.load(archive, config.cache / "cache", archive.scan())
+    held = library.load(archive, config.cache / "cache", archive.scan(), config.aliases)
     runs = [one.run for one in held.runs.values()]
     if not runs:
         raise SitegenError("no runs", where=str(config.archive), fix="`sitegen collect` takes some")

@@ -1,40 +1,41 @@
 """Bringing in what other tools printed: which reader knows a file, and the runs it makes of it.
 
 A file is recognised by its content. Its runs are addressed by the digest of that content, so
-that bringing in one file twice changes nothing.
+that bringing in one file twice changes nothing. Packs of whole runs keep the runs' own addresses.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from sitegen import tidy
-from sitegen.archive import Archive
-from sitegen.collect import Collector, Found, Reader, blamed, check_measurement, collectors, readers
+from sitegen import imported, packing, tidy
+from sitegen.archive import Archive, remarks
+from sitegen.collect import (
+    Bundle,
+    Collector,
+    Reader,
+    bundles,
+    collectors,
+    readers,
+)
 from sitegen.errors import SitegenError
-from sitegen.host import timestamp
+from sitegen.imported import Import
 from sitegen.model import (
-    Fingerprint,
-    Parameter,
     Provenance,
     Run,
     Source,
-    StepRecord,
     check_label,
-    check_metric,
-    check_time,
-    run_id,
 )
+from sitegen.packing import Packed
 from sitegen.redact import Redactor
 
 MAX_BYTES = 200_000_000
-MAX_ROWS = 2_000_000
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,70 @@ class Arrival:
     reader: str
 
 
-def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival]:
-    """Return the runs in a file: a tidy CSV, or the output of a tool that a collector knows.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A file of a folder that was not taken, and why."""
+
+    path: Path
+    why: str
+
+
+class NoEnvironment(SitegenError):  # noqa: N818 - says what is missing
+    """A tool's output says nothing of the platform: the user has to."""
+
+
+def read_all(
+    paths: Sequence[Path],
+    order: Order,
+    redactor: Callable[[], Redactor],
+    *,
+    together: bool = False,
+) -> tuple[list[Arrival | Packed], list[Left]]:
+    """Return the runs in files and folders, and the files of folders that were not taken.
+
+    With ``together`` all are parts of one measurement. Each run has a redactor of its own, which
+    counts what was replaced in it. Raises SitegenError for a file that is refused.
+    """
+    found: list[Arrival | Packed] = []
+    left: list[Left] = []
+    if together:
+        inside = (
+            sorted(p for p in path.rglob("*") if p.is_file() and _visible(p.relative_to(path)))
+            if path.is_dir()
+            else [path]
+            for path in paths
+        )
+        return read_together([file for files in inside for file in files], order, redactor()), left
+    for path in paths:
+        if path.is_dir():
+            taken, passed = read_folder(path, order, redactor)
+            found += taken
+            left += passed
+        else:
+            found += read(path, order, redactor())
+    return found, left
+
+
+def reader_of(arrival: Arrival | Packed) -> str:
+    """Return who read an arrival, in words."""
+    return "pack" if isinstance(arrival, Packed) else arrival.reader
+
+
+def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]:
+    """Return the runs in a file: a pack, a tidy CSV, or the output of a tool that is known.
 
     Raises SitegenError when nobody knows the form, or with the place that its reader stumbled
     on. Writes nothing.
     """
+    _check_kind(path)
+    if packing.is_pack(_head(path)):
+        if order.environment:
+            raise SitegenError(
+                "a pack says itself which environments its runs are of",
+                where=str(path),
+                fix="leave --env out",
+            )
+        return list(packing.read(path))
     data = _bytes(path)
     if not order.tool and _is_tidy(data):
         runs = tidy.read_runs(
@@ -74,32 +133,76 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival]:
             date=order.date,
         )
         return [Arrival(run, {}, "tidy CSV") for run in runs]
-    if order.provenance != Provenance.IMPORTED:
-        raise SitegenError(
-            "what a tool itself wrote is imported, not cited",
-            where=str(path),
-            fix="leave --provenance out, or write the printed figures as a tidy CSV",
-        )
     benchmark, reader = _reader_of(data, path, order.tool)
-    if not order.environment:
-        raise SitegenError("names no environment", where=str(path), fix="add --env LABEL")
-    check_label(order.environment)
-    _check_settings(reader, order.settings or {})
-    try:
-        with blamed(reader.title):
-            found = reader.read(data, order.settings or {})
-    except SitegenError as error:
-        where = f"{path}: {error.where}" if error.where else str(path)
-        raise SitegenError(error.what, where=where, fix=error.fix) from error
-    if not found:
-        raise SitegenError(f"holds no result ({reader.title})", where=str(path))
-    return [
-        _arrival(one, index, benchmark, reader, data, path, order, redactor)
-        for index, one in enumerate(found)
-    ]
+    return list(_arrivals(reader, benchmark, {path.name: data}, (path,), order, redactor))
 
 
-def write(arrivals: Iterable[Arrival], archive: Archive) -> Iterator[tuple[Arrival, str]]:
+def read_together(
+    paths: Sequence[Path], order: Order, redactor: Redactor
+) -> list[Arrival | Packed]:
+    """Return the run that several files are parts of: a load's processes, a report and its logs.
+
+    Raises SitegenError as `read` does, and when no bundle of these files is known.
+    """
+    files: dict[str, bytes] = {}
+    for path in paths:
+        _check_kind(path)
+        # Processes that wrote into folders of their own have files of the same name.
+        name = path.name if path.name not in files else f"{path.parent.name}-{path.name}"
+        if name in files:
+            raise SitegenError("has the name of another file", where=str(path), fix="rename one")
+        files[name] = _bytes(path)
+        if sum(map(len, files.values())) > MAX_BYTES:
+            raise SitegenError(f"more than {MAX_BYTES // 1_000_000} MB together", where=str(path))
+    matching = [pair for pair in known_bundles() if pair[1].knows(files)]
+    if order.tool:
+        matching = [pair for pair in matching if order.tool in (pair[0], pair[1].name)]
+    if len(matching) != 1:
+        raise SitegenError(
+            "no form of these files together is known"
+            if not matching
+            else f"these files have the form of {', '.join(b.name for _, b in matching)}",
+            where="--together",
+            fix="`sitegen import --forms` lists them" if not matching else "add --tool",
+        )
+    benchmark, bundle = matching[0]
+    return list(_arrivals(bundle, benchmark, files, paths, order, redactor))
+
+
+def read_folder(
+    folder: Path, order: Order, redactor: Callable[[], Redactor]
+) -> tuple[list[Arrival | Packed], list[Left]]:
+    """Return the runs in the files below ``folder``, and the files that were not taken.
+
+    Hidden files and folders are passed over. Raises SitegenError when a tool's output was found
+    and no environment was given: then it is missing for all of them.
+    """
+    found: list[Arrival | Packed] = []
+    left: list[Left] = []
+    paths = sorted(p for p in folder.rglob("*") if _visible(p.relative_to(folder)))
+    whole = {path.parent for path in paths if path.name == "run.json"}
+    for place in sorted(whole):
+        try:
+            found.append(_packed(place))
+        except SitegenError as error:
+            left.append(Left(place, str(error)))
+    for path in paths:
+        if path.is_dir() or any(place in path.parents for place in whole):
+            continue
+        if any(remarks.run_of(path.name) == place.name for place in whole):
+            continue
+        try:
+            found += read(path, order, redactor())
+        except NoEnvironment:
+            raise
+        except SitegenError as error:
+            left.append(Left(path, error.what))
+    return found, left
+
+
+def write(
+    arrivals: Iterable[Arrival | Packed], archive: Archive
+) -> Iterator[tuple[Arrival | Packed, str]]:
     """Write what is new; yield each arrival with the id that it was there under, or nothing.
 
     The same content under another date is there already, and is not written again.
@@ -109,9 +212,16 @@ def write(arrivals: Iterable[Arrival], archive: Archive) -> Iterator[tuple[Arriv
     except SitegenError:
         there = {}  # the first run makes the archive
     for arrival in arrivals:
-        known = there.get((arrival.run.environment, _content(arrival.run.id)), "")
-        if not known:
-            archive.write(arrival.run, arrival.raw)
+        run = arrival.run
+        known = there.get((run.environment, _content(run.id)), "")
+        if isinstance(arrival, Packed):
+            known = run.id if (archive.path(run) / "run.json").is_file() else ""
+            archive.adopt(run, arrival.files)
+            for name, data in arrival.said.items():
+                archive.adopt_remark(run, name, data)
+        elif not known:
+            archive.write(run, arrival.raw)
+        there[run.environment, _content(run.id)] = run.id
         yield arrival, known
 
 
@@ -147,18 +257,66 @@ def _installed() -> Iterator[tuple[str, Collector]]:
             continue  # one broken collector does not stop the others from reading
 
 
-def _bytes(path: Path) -> bytes:
+def known_bundles() -> list[tuple[str, Bundle]]:
+    """Return every form that an installed collector reads from several files, as known_forms."""
+    return [(name, bundle) for name, found in _installed() for bundle in bundles(found)]
+
+
+def _visible(path: Path) -> bool:
+    return not any(part.startswith(".") for part in path.parts)
+
+
+def _packed(place: Path) -> Packed:
+    """Return the run whose folder this is, with what was said of it."""
+    files: dict[str, bytes] = {}
+    for path in sorted(place.rglob("*")):
+        if path.is_file():
+            files[path.relative_to(place).as_posix()] = _stored(path)
+    said = {
+        path.name: path.read_bytes()
+        for path in sorted(place.parent.glob(f"{place.name}.*.json"))
+        if remarks.run_of(path.name) == place.name
+    }
+    return Packed(Archive.checked_files(place.name, files), files, said)
+
+
+def _check_kind(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        what = "is a folder" if path.is_dir() else "is a device or a pipe, not a file"
+        raise SitegenError(what, where=str(path))
+
+
+def _head(path: Path) -> bytes:
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise SitegenError("is a device or a pipe, not a file", where=str(path))
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
-            raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB", where=str(path))
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(4096)
     except OSError as error:
         raise SitegenError(str(error.strerror), where=str(path)) from error
+
+
+def _bytes(path: Path) -> bytes:
+    """Return what a file holds, unpacked when it is gzipped; raises SitegenError past the limit."""
+    data = _stored(path)
+    if data.startswith(_GZIP):
+        try:
+            with gzip.open(io.BytesIO(data)) as file:
+                data = file.read(MAX_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SitegenError(f"is not whole: {error}", where=str(path)) from error
+        if len(data) > MAX_BYTES:
+            raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB unpacked", where=str(path))
     if not data.strip():
         raise SitegenError("is empty", where=str(path))
     return data
+
+
+def _stored(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB", where=str(path))
+        return path.read_bytes()
+    except OSError as error:
+        raise SitegenError(str(error.strerror), where=str(path)) from error
 
 
 def _is_tidy(data: bytes) -> bool:
@@ -197,7 +355,7 @@ def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
     )
 
 
-def _check_settings(reader: Reader, settings: Mapping[str, str]) -> None:
+def _check_settings(reader: Reader | Bundle, settings: Mapping[str, str]) -> None:
     if unknown := sorted(set(settings) - set(reader.asks)):
         raise SitegenError(
             f"{reader.title} takes no {unknown[0]!r}",
@@ -206,69 +364,35 @@ def _check_settings(reader: Reader, settings: Mapping[str, str]) -> None:
         )
 
 
-def _arrival(  # noqa: PLR0913 - a run and where it came from
-    found: Found,
-    index: int,
+def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
+    reader: Reader | Bundle,
     benchmark: str,
-    reader: Reader,
-    data: bytes,
-    path: Path,
+    files: Mapping[str, bytes],
+    paths: Sequence[Path],
     order: Order,
     redactor: Redactor,
-) -> Arrival:
-    for row in found.measurements:
-        check_measurement(row)
-        if row.value is not None and not math.isfinite(row.value):
-            raise SitegenError(f"{row.metric} is not a finite number", where=str(path))
-    if not all(math.isfinite(sample.x) and math.isfinite(sample.y) for sample in found.samples):
-        raise SitegenError("a sample is not a finite number", where=str(path))
-    for definition in found.definitions:
-        check_metric(definition.id)
-    if len(found.measurements) + len(found.samples) > MAX_ROWS:
-        raise SitegenError(f"holds more than {MAX_ROWS:,} values", where=str(path))
-    if not found.measurements:
-        raise SitegenError(f"holds no result ({reader.title})", where=str(path))
-    digest = hashlib.sha256(data).hexdigest()
-    dated, started = _dated(found, path, order)
-    settings = sorted((order.settings or {}).items())
-    content = json.dumps([digest, order.environment, reader.name, index, settings])
-    text = redactor.text
-    raw = {f"{reader.name}.original": redactor.data(data)}
-    parameters = (
-        *(replace(p, value=text(p.value)) for p in found.parameters),
-        Parameter("read as", reader.title),
-        Parameter("file sha256", digest),
-        *([Parameter("dated by", dated)] if dated else []),
-        *(Parameter(f"{ours} is printed as", text(theirs)) for ours, theirs in found.natives),
-        *(kind.parameter(text(told), about) for kind, told, about in found.doubts),
-    )
-    run = Run(
-        id=run_id(started, benchmark, hashlib.sha256(content.encode()).digest()),
-        benchmark=benchmark,
-        environment=order.environment,
-        provenance=Provenance.IMPORTED,
-        started_at=started,
-        duration_s=found.duration_s,
-        measurements=found.measurements,
-        samples=found.samples,
-        tool=found.tool and replace(found.tool, path=text(found.tool.path)),
-        parameters=parameters,
-        definitions=found.definitions,
-        fingerprint=Fingerprint(
-            tuple(replace(f, value=None if f.value is None else text(f.value)) for f in found.facts)
-        ),
-        steps=(StepRecord(reader.name, "import", -1, (), started, 0.0, 0, raw=tuple(raw)),),
-        note=text(" ".join(found.notes)),
-    )
-    run = replace(run, redactions=tuple(sorted(redactor.counts().items())))
-    return Arrival(run, raw, reader.title)
-
-
-def _dated(found: Found, path: Path, order: Order) -> tuple[str, str]:
-    """Return what dates a run where its output does not, and the date."""
-    if found.started_at:
-        return "", check_time(found.started_at)
-    if order.date:
-        return "--date", check_time(order.date)
-    moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return "the time at which the file was last written", timestamp(moment)
+) -> Iterator[Arrival]:
+    """Yield the runs that a reader finds; raises SitegenError when it finds none."""
+    where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+    if order.provenance != Provenance.IMPORTED:
+        raise SitegenError(
+            "what a tool itself wrote is imported, not cited",
+            where=where,
+            fix="leave --provenance out, or write the printed figures as a tidy CSV",
+        )
+    if not order.environment:
+        raise NoEnvironment("names no environment", where=where, fix="add --env LABEL")
+    check_label(order.environment)
+    settings = order.settings or {}
+    _check_settings(reader, settings)
+    try:
+        found = imported.found_by(reader, files, settings)
+        for one in found:
+            imported.check(one, reader)
+    except SitegenError as error:
+        place = f"{where}: {error.where}" if error.where else where
+        raise SitegenError(error.what, where=place, fix=error.fix) from error
+    told = Import(benchmark, reader, order.environment, files, paths, settings, order.date)
+    raw = imported.originals(reader, files, redactor)
+    for index, one in enumerate(found):
+        yield Arrival(imported.run(one, index, told, raw, redactor), raw, reader.title)

@@ -60,6 +60,13 @@ class Comparability(StrEnum):
     IGNORED = "ignored"  # recorded only
 
 
+class RemarkKind(StrEnum):
+    """What may be said of a run after it was written."""
+
+    NOTE = "note"
+    WITHDRAWN = "withdrawn"  # it stays where it is and enters no comparison
+
+
 class Doubt(StrEnum):
     """What a reader can find wrong with an output that it reads all the same."""
 
@@ -247,6 +254,15 @@ class MetricDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that was said of a run after it was written, when (UTC), and in which words."""
+
+    kind: RemarkKind
+    at: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One benchmark taken in one environment at one time. Immutable once written."""
 
@@ -275,6 +291,14 @@ class Run:
     samples: tuple[Sample, ...] = field(default=(), repr=False)
     #: Instead of ``steps`` in a run that the library holds.
     conditions: tuple[StepConditions, ...] = field(default=(), repr=False)
+    #: Not part of the run: what lies beside it in the archive.
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def withdrawn(self) -> str:
+        """Why the run was withdrawn, in the words of the last who did; nothing when it stands."""
+        told = [one.text for one in self.remarks if one.kind == RemarkKind.WITHDRAWN]
+        return told[-1] if told else ""
 
 
 def params(**pairs: object) -> Params:

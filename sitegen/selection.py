@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sitegen.config import Config, Environment, Role
+from sitegen.config import Config, Environment, Role, implied
 from sitegen.metrics import unit_problem
 from sitegen.model import Comparability, Provenance, Run
 
@@ -35,6 +35,9 @@ def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
         declared = config.environment(label)
         if label in newest and not declared.role:
             role, tee = _observed(newest[label])
+            if role is None and not tee and not newest[label].fingerprint.facts:
+                # Imported figures come without a machine: its label is all that there is.
+                role, tee = implied(label)
             declared = replace(declared, role=role, tee=declared.tee or tee)
         found[label] = declared
     return found
@@ -86,9 +89,10 @@ def _left_out(
     run: Run, superseded: AbstractSet[str], newest: datetime | None, config: Config
 ) -> str:
     """Return why a run may not stand for its environment, or nothing."""
-    if run.id in superseded:
-        return "superseded by a later run"
-    if problem := unit_problem(run):
+    gone = "superseded by a later run" if run.id in superseded else ""
+    if run.withdrawn:
+        gone = f"withdrawn: {run.withdrawn}"
+    if problem := gone or unit_problem(run):
         return problem
     if run.provenance == Provenance.CITED:
         return ""

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sitegen.claims import Checked
-    from sitegen.collect import Reader
+    from sitegen.collect import Bundle, Reader
     from sitegen.config import Config
     from sitegen.execute import Progress
+    from sitegen.importing import Left
     from sitegen.model import Measurement, Run
 
 
@@ -55,11 +56,20 @@ def collectors(*, as_json: bool) -> str:
     return "\n".join(lines or ["no collector is installed"]) + "\n"
 
 
-def forms(known: Sequence[tuple[str, Reader]]) -> str:
+def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
+    """Return what machine this is and what can be collected on it."""
+    from sitegen import doctor as checking
+
+    found = checking.diagnose(config.cache / "work", preset)
+    return _json(checking.as_json(found)) if as_json else checking.as_text(found, label, "")
+
+
+def forms(known: Sequence[tuple[str, Reader | Bundle]]) -> str:
     """Return the forms of output that can be read: what --tool takes, and what --set may say."""
     lines: list[str] = []
     for benchmark, reader in known:
-        lines.append(f"{reader.name}: {reader.title} ({benchmark})")
+        several = ", several files with --together" if isinstance(reader, collect.Bundle) else ""
+        lines.append(f"{reader.name}: {reader.title} ({benchmark}{several})")
         width = max((len(name) for name in reader.asks), default=0)
         lines += [f"  --set {name.ljust(width)}  {text}" for name, text in reader.asks.items()]
     return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
@@ -70,6 +80,29 @@ def arrival(run: Run, reader: str, there: str) -> str:
     line = f"{there or run.id}  {run.environment}  {len(run.measurements)} measurements"
     told = f"  {reader}" + ("  (was there)" if there else "")
     return f"{line}{told}" + (f"\n  {run.note}" if run.note and not there else "")
+
+
+def arrived(runs: int, left: Sequence[Left]) -> str:
+    """Return what was not taken, each file with the reason, and a last line that counts."""
+    lines = [f"not taken: {one.path}: {one.why}" for one in left]
+    many = f"{runs} run{'' if runs == 1 else 's'}"
+    if left:
+        lines.append(f"{many} taken; {len(left)} file{'' if len(left) == 1 else 's'} not taken")
+    elif runs > 1:
+        lines.append(f"{many} taken")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def baselines(config: Config, file: Path, pairs: Sequence[str]) -> list[str]:
+    """Declare each ``label=baseline`` in ``file``; return the lines that were written."""
+    from sitegen import declaring
+    from sitegen.selection import environments
+
+    try:
+        known = environments(_runs(config), config)
+    except SitegenError:
+        known = dict(config.environments)  # without an archive, what the file declares
+    return [declaring.baseline(file, pair, known) for pair in pairs]
 
 
 def limit(text: str) -> float | None:
@@ -136,7 +169,7 @@ def _runs(config: Config) -> list[Run]:
     from sitegen.archive import library
 
     archive = Archive(config.archive)
-    held = library.load(archive, config.cache / "cache", archive.scan())
+    held = library.load(archive, config.cache / "cache", archive.scan(), config.aliases)
     return [each.run for each in held.runs.values()]
 
 

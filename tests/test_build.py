@@ -405,7 +405,7 @@ def test_damaged_runs_are_named_and_the_rest_builds(tmp_path: Path) -> None:
     parquet.write_bytes(parquet.read_bytes()[:-10] + b"0123456789")
     (folders[2] / "measurements.parquet").unlink()
     newer = folders[3] / "run.json"
-    newer.write_text(newer.read_text().replace('"schema": 1', '"schema": 99'))
+    newer.write_text(newer.read_text().replace('"schema": 2', '"schema": 99'))
     (folders[4] / "run.json").unlink()
     result = build(settled)
     assert result.runs == 1

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from sitegen.archive import manifest
+from sitegen.archive import manifest, remarks
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, StepConditions
@@ -30,6 +31,7 @@ _FORMAT = 9
 _BUSY = frozenset({"psi_cpu", "steal", "throttled"})
 _AT_REST = 0.01
 _SLICE = 20_000
+_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 _FACTS = frozenset(
     {"cpu", "cpus", "cpu_quota", "microcode", "memory", "kernel", "huge_pages", "container"}
     | {"virtualisation", "file_system", "disk", "gpu"}
@@ -61,8 +63,13 @@ class Library:
     damaged: tuple[Damaged, ...]
 
 
-def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
-    """Return the whole runs among ``entries``; damaged ones are named, not raised."""
+def load(
+    archive: Archive, cache: Path, entries: list[Entry], aliases: Mapping[str, str] = _NO_ALIASES
+) -> Library:
+    """Return the whole runs among ``entries``; damaged ones are named, not raised.
+
+    ``aliases`` gives environments the label that they go by today.
+    """
     from sitegen.archive import tables
 
     index, rows_digest = _read_index(cache)
@@ -101,7 +108,15 @@ def load(archive: Archive, cache: Path, entries: list[Entry]) -> Library:
         _write(cache, lines, tables, packed)
     rows_of = _rows_by_run(tables, packed)
     runs = {
-        run_id: replace(one, run=replace(one.run, measurements=rows_of.get(run_id, ())))
+        run_id: replace(
+            one,
+            run=replace(
+                one.run,
+                measurements=rows_of.get(run_id, ()),
+                environment=aliases.get(one.run.environment, one.run.environment),
+                remarks=remarks.read(one.entry.path.parent, one.entry.remarks),
+            ),
+        )
         for run_id, one in held.items()
     }
     return Library(runs, tuple(damaged))

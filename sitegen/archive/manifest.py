@@ -47,7 +47,7 @@ def _upgrade_1_to_2(value: dict[str, Any]) -> dict[str, Any]:
 SCHEMA = 2
 #: One pure function a step: the manifest of version N -> that of version N + 1.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _upgrade_1_to_2}
-_ELSEWHERE = {"measurements", "samples", "conditions"}
+_ELSEWHERE = {"measurements", "samples", "conditions", "remarks"}
 _KEYS = {field.name for field in fields(Run)} - _ELSEWHERE | {"schema", "files"}
 
 

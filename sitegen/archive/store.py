@@ -7,15 +7,24 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sitegen.archive import manifest
+from sitegen.archive import manifest, remarks
 from sitegen.archive.manifest import File
 from sitegen.errors import SitegenError
-from sitegen.model import LABEL, RUN_ID, Measurement, Run, Sample, check_label, check_run_id
+from sitegen.model import (
+    LABEL,
+    RUN_ID,
+    Measurement,
+    Remark,
+    Run,
+    Sample,
+    check_label,
+    check_run_id,
+)
 
 _HIDDEN = ".writing-"
 #: Names that a run's folder may hold beside ``raw/``.
@@ -30,6 +39,7 @@ class Entry:
     environment: str
     path: Path
     stamp: tuple[int, int]  # modification time in ns and size of run.json
+    remarks: tuple[str, ...] = ()  # names of the files beside the folder that are about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,19 @@ class Archive:
             parts["samples.parquet"] = tables.samples_bytes(run)
         for name, data in sorted((raw or {}).items()):
             parts[f"raw/{_safe(name)}.gz"] = gzip.compress(data, mtime=0)
+        return self._put(run, parts, lambda files: manifest.dump(run, files))
+
+    def _put(
+        self,
+        run: Run,
+        parts: Mapping[str, bytes],
+        manifest_of: Callable[[tuple[File, ...]], bytes],
+    ) -> Path:
+        final = self.path(run)
+        if (final / "run.json").is_file():
+            return final
         hidden = final.parent / f"{_HIDDEN}{run.id}-{secrets.token_hex(4)}"
+        raw = any(name.startswith("raw/") for name in parts)
         try:
             (hidden / "raw").mkdir(parents=True) if raw else hidden.mkdir(parents=True)
             for name, data in parts.items():
@@ -91,7 +113,7 @@ class Archive:
             )
             if raw:
                 _flush_folder(hidden / "raw")
-            _write_flushed(hidden / "run.json", manifest.dump(run, files))
+            _write_flushed(hidden / "run.json", manifest_of(files))
             _flush_folder(hidden)
             try:
                 hidden.rename(final)
@@ -107,6 +129,47 @@ class Archive:
             shutil.rmtree(hidden, ignore_errors=True)
         return final
 
+    @staticmethod
+    def checked_files(run_id: str, files: Mapping[str, bytes]) -> Run:
+        """Return the run that ``files`` are, rows left out; raises SitegenError unless all match.
+
+        All that its manifest lists must be there, and nothing else.
+        """
+        from sitegen.archive import tables
+
+        if "run.json" not in files:
+            raise SitegenError("has no run.json")
+        run, listed = manifest.parse(files["run.json"])
+        if run.id != run_id:
+            raise SitegenError(f"run.json says it is {run.id}")
+        names = {file.name for file in listed}
+        if "measurements.parquet" not in names:
+            raise SitegenError("run.json lists no measurements.parquet")
+        if strange := sorted(set(files) - names - {"run.json"}):
+            raise SitegenError(f"{strange[0][:80]!r} is not in its manifest")
+        for file in listed:
+            if not _inside(file.name):
+                raise SitegenError(f"run.json lists the file {file.name[:60]!r}")
+            data = files.get(file.name)
+            if data is None:
+                raise SitegenError(f"{file.name} is missing")
+            if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+                raise SitegenError(f"{file.name} does not match its digest")
+        tables.check(tables.read_measurements(files["measurements.parquet"]))
+        return run
+
+    def adopt(self, run: Run, files: Mapping[str, bytes]) -> Path:
+        """Write a run that `checked_files` returned, byte for byte, as `write` does."""
+        parts = {name: data for name, data in files.items() if name != "run.json"}
+        return self._put(run, parts, lambda _: files["run.json"])
+
+    def adopt_remark(self, run: Run, name: str, data: bytes) -> None:
+        """Write a remark of an adopted run, unless it is there."""
+        remarks.parse(name, data)
+        final = self.path(run).parent / name
+        if remarks.run_of(name) == run.id and not final.exists():
+            _put_file(final, data)
+
     def scan(self) -> list[Entry]:
         """Return every folder that has a manifest, by run id; reads nothing but names.
 
@@ -120,8 +183,12 @@ class Archive:
         for environment in sorted(_folders(self.root)):
             if not LABEL.fullmatch(environment):
                 continue
+            said: dict[str, list[str]] = {}
+            first = len(found)
             with os.scandir(self.root / environment) as folder:
                 for entry in folder:
+                    if about := remarks.run_of(entry.name):
+                        said.setdefault(about, []).append(entry.name)
                     if not RUN_ID.fullmatch(entry.name):
                         continue
                     try:
@@ -136,8 +203,21 @@ class Archive:
                             (status.st_mtime_ns, status.st_size),
                         )
                     )
+            if said:
+                found[first:] = [
+                    replace(each, remarks=tuple(sorted(said.get(each.run_id, ()))))
+                    for each in found[first:]
+                ]
         found.sort(key=lambda entry: entry.run_id)
         return found
+
+    def remark_on(self, entry: Entry, remark: Remark) -> Path:
+        """Write what is said of a run beside its folder, and return the file.
+
+        Raises SitegenError for words that no page can show, or when it cannot be written.
+        """
+        name, data = remarks.dump(entry.run_id, remark)
+        return _put_file(entry.path.parent / name, data)
 
     def find(self, run_id: str) -> Entry:
         """Return the run whose id is, or ends with, ``run_id``.
@@ -159,12 +239,20 @@ class Archive:
         Raises SitegenError when the manifest or the size of a file is not as it should be.
         """
         data, value = self.decoded(entry)
-        return *self.check(entry, value), data
+        run, files = self.check(entry, value)
+        if entry.remarks:
+            said = remarks.read(entry.path.parent, entry.remarks)
+            run = replace(run, remarks=said)
+        return run, files, data
 
     def decoded(self, entry: Entry) -> tuple[bytes, dict[str, Any]]:
         """Return the manifest's bytes and what they say, at the newest version."""
         data = _read(entry.path / "run.json")
         return data, manifest.upgrade(manifest.decode(data))
+
+    def schema(self, entry: Entry) -> int:
+        """Return the version that a run was written with."""
+        return int(manifest.decode(_read(entry.path / "run.json"))["schema"])
 
     def check(self, entry: Entry, value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
         """Return the run and the files that a decoded manifest describes.
@@ -245,8 +333,34 @@ class Archive:
             for path in sorted((self.root / environment).iterdir()):
                 if path.name.startswith(_HIDDEN):
                     yield Finding(str(path), "left by a collection that was killed", "remove it")
+                elif about := remarks.run_of(path.name):
+                    yield from _remark_findings(path, known=path.parent / about in seen)
                 elif path not in seen:
                     yield Finding(str(path), "not a run", "move it elsewhere")
+
+
+def _put_file(final: Path, data: bytes) -> Path:
+    hidden = final.with_name(f"{_HIDDEN}{final.name}-{secrets.token_hex(4)}")
+    try:
+        _write_flushed(hidden, data)
+        hidden.rename(final)
+        _flush_folder(final.parent)
+    except OSError as error:
+        raise SitegenError(
+            f"cannot be written: {error.strerror}", where=str(final), fix="nothing was kept"
+        ) from error
+    finally:
+        hidden.unlink(missing_ok=True)
+    return final
+
+
+def _remark_findings(path: Path, *, known: bool) -> Iterator[Finding]:
+    if not known:
+        yield Finding(str(path), "is about a run that is not here", "bring the run, or remove it")
+    try:
+        remarks.parse(path.name, _read(path))
+    except SitegenError as error:
+        yield Finding(str(path), error.what, "restore it from a copy, or remove it")
 
 
 def _folders(root: Path) -> list[str]:

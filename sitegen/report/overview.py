@@ -122,6 +122,8 @@ def latest_run(analysis: Analysis, run: Run) -> LatestRun:
         what += ", incomplete"
     if run.source:
         what = run.source.title or run.source.id
+    if run.withdrawn:
+        what += ", withdrawn"
     return LatestRun(
         run.id,
         words.day(run.started_at),

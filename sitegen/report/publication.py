@@ -139,6 +139,7 @@ def page(
         and run.source
         and run.source.id == source
         and run.id not in superseded
+        and not run.withdrawn
     ]
     stated = [checked for checked in found if checked.claim.source == source]
     titles = {key: title for key, title, _ in told.sections}

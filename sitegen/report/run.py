@@ -23,6 +23,7 @@ from sitegen.model import (
     Fact,
     Measurement,
     Provenance,
+    RemarkKind,
     Run,
     Sample,
     Status,
@@ -119,6 +120,8 @@ class RunPage:
     note: str
     superseded_by: str
     started_at: str
+    withdrawn: str = ""
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def page(  # noqa: PLR0913 - what a run's page is made of
@@ -187,6 +190,10 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         note=run.note,
         superseded_by=superseded_by,
         started_at=run.started_at,
+        withdrawn=run.withdrawn,
+        notes=tuple(
+            (words.day(one.at), one.text) for one in run.remarks if one.kind == RemarkKind.NOTE
+        ),
     )
 
 

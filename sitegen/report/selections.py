@@ -198,7 +198,7 @@ def single_runs(
     made = []
     for run in newest:
         why = left_out.get(run.id, "")
-        if why and unit_problem(run):
+        if run.withdrawn or (why and unit_problem(run)):
             continue
         declared = analysis.config.environment(run.environment)
         facts = run.fingerprint

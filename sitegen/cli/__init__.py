@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sitegen import __version__
+from sitegen.cli import keeping, options
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
@@ -34,22 +35,6 @@ class _Commands(click.Group):
         except OSError as error:
             click.echo(f"sitegen: {error.filename}: {error.strerror}", err=True)
             sys.exit(SitegenError.exit_code)
-
-
-_settings = click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="The report's sitegen.toml."
-)
-_site = click.option("--output", type=click.Path(path_type=Path), help="Folder of the site.")
-_form = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of output."
-)
-
-
-def _places(command: Callable[..., Any]) -> Callable[..., Any]:
-    archive = click.option(
-        "--archive", type=click.Path(path_type=Path), help="Folder of the archive."
-    )
-    return _settings(archive(command))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,7 +66,7 @@ def main() -> None:
 @click.option("--seed", type=int, help="Seed of the order of steps; random without it.")
 @click.option("--dry-run", is_flag=True, help="Print the commands and run nothing.")
 @click.option("--quiet", is_flag=True, help="Print only failures.")
-@_places
+@options.places
 def collect(
     environment: str,
     only: tuple[str, ...],
@@ -142,12 +127,32 @@ def collect(
 
 
 @main.command("collectors")
-@_form
+@options.form
 def collectors_(form: str) -> None:
     """Show what can be measured here: each collector, its tool and its settings."""
     from sitegen import terminal
 
     click.echo(terminal.collectors(as_json=form == "json"), nl=False)
+
+
+@main.command()
+@click.option("--env", "environment", default="", help="The label that you mean to collect under.")
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "standard", "thorough"]),
+    default="standard",
+    show_default=True,
+    help="For which the time and the disk are estimated.",
+)
+@options.form
+@options.settings
+def doctor(environment: str, preset: str, form: str, config_file: Path | None) -> None:
+    """Say what machine this is, whether it is a TEE, and what can be collected here."""
+    from sitegen import config, terminal
+
+    settled = config.load(config_file)
+    text = terminal.doctor(settled, environment, preset, as_json=form == "json")
+    click.echo(text, nl=False)
 
 
 @main.command("import")
@@ -168,9 +173,14 @@ def collectors_(form: str) -> None:
     help="Measured with other tools, or printed in a publication.",
 )
 @click.option("--sources", type=click.Path(path_type=Path), help="CSV of the publications.")
+@click.option(
+    "--together",
+    is_flag=True,
+    help="The files are parts of one measurement: a load's processes, a report and its logs.",
+)
 @click.option("--date", default="", help="Date for runs that nothing else dates (ISO 8601).")
 @click.option("--forms", is_flag=True, help="List the tools whose output can be read, and stop.")
-@_places
+@options.places
 def import_(
     files: tuple[Path, ...],
     environment: str,
@@ -178,14 +188,16 @@ def import_(
     settings: tuple[str, ...],
     provenance: str,
     sources: Path | None,
+    together: bool,
     date: str,
     forms: bool,
     archive: Path | None,
     config_file: Path | None,
 ) -> None:
-    """Bring in what other tools wrote, or figures as a tidy CSV.
+    """Bring in what other tools wrote, packs of runs, or figures as a tidy CSV.
 
-    A tool's own output is recognised by its content; --forms lists the tools.
+    A tool's own output is recognised by its content; --forms lists the tools. Of a folder every
+    file is tried, and what was not taken is said. When a file is refused, nothing is written.
 
     \b
     A tidy CSV has one measurement a line. Columns that must be there:
@@ -208,7 +220,7 @@ def import_(
     from sitegen.model import Provenance
 
     if forms:
-        click.echo(terminal.forms(importing.known_forms()), nl=False)
+        click.echo(terminal.forms([*importing.known_forms(), *importing.known_bundles()]), nl=False)
         return
     if not files:
         raise click.UsageError("Missing argument 'FILES...'.")
@@ -221,18 +233,26 @@ def import_(
         date=date,
         settings=importing.parse_settings(settings),
     )
-    redactor = redact.of_this_machine(workdir=settled.cache)
     # All is read before anything is written: a file that is refused leaves nothing behind.
-    arrivals = [a for file in files for a in importing.read(file, order, redactor)]
-    for arrival, there in importing.write(arrivals, Archive(settled.archive)):
-        click.echo(terminal.arrival(arrival.run, arrival.reader, there))
+    arrivals, left = importing.read_all(
+        files,
+        order,
+        lambda: redact.of_this_machine(workdir=settled.cache),
+        together=together,
+    )
+    store = Archive(settled.archive)
+    for arrival, there in importing.write(arrivals, store):
+        click.echo(terminal.arrival(arrival.run, importing.reader_of(arrival), there))
+    click.echo(terminal.arrived(len(arrivals), left), nl=False)
+    if left and not arrivals:
+        sys.exit(SitegenError.exit_code)
 
 
 @main.command()
-@_site
+@options.site
 @click.option("--base-url", help="Where it will be published: for canonical links and the feed.")
 @click.option("--quiet", is_flag=True, help="Print only failures.")
-@_places
+@options.places
 def build(
     output: Path | None,
     base_url: str | None,
@@ -255,8 +275,8 @@ def build(
 @main.command("list")
 @click.option("--env", "environment", help="Only this environment.")
 @click.option("--only", help="Only this benchmark.")
-@_form
-@_places
+@options.form
+@options.places
 def list_(
     environment: str | None,
     only: str | None,
@@ -273,8 +293,8 @@ def list_(
 
 @main.command()
 @click.argument("run")
-@_form
-@_places
+@options.form
+@options.places
 def show(run: str, form: str, archive: Path | None, config_file: Path | None) -> None:
     """Show one run: its id, or the last eight characters of it."""
     from sitegen import config, terminal
@@ -292,7 +312,7 @@ def show(run: str, form: str, archive: Path | None, config_file: Path | None) ->
     help="Form of output.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="File; standard output without it.")
-@_places
+@options.places
 def export_(form: str, output: Path | None, archive: Path | None, config_file: Path | None) -> None:
     """Write every measurement with provenance, source and caveats."""
     from sitegen import config, exporting
@@ -319,7 +339,7 @@ def export_(form: str, output: Path | None, archive: Path | None, config_file: P
     default="text",
     help="Form of output.",
 )
-@_places
+@options.places
 def compare(
     baseline: str,
     side: str,
@@ -361,8 +381,8 @@ def compare(
 @main.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Exit with 1 when an own claim differs.")
-@_form
-@_places
+@options.form
+@options.places
 def claims(
     files: tuple[Path, ...],
     strict: bool,
@@ -385,7 +405,7 @@ def claims(
 
 
 @main.command()
-@_places
+@options.places
 def fsck(archive: Path | None, config_file: Path | None) -> None:
     """Read every file of every run and name what is damaged."""
     from sitegen import config
@@ -403,8 +423,8 @@ def fsck(archive: Path | None, config_file: Path | None) -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any."
 )
-@_site
-@_settings
+@options.site
+@options.settings
 def serve(port: int, output: Path | None, config_file: Path | None) -> None:
     """Serve the built site on this machine, to look at it."""
     from sitegen import config
@@ -417,8 +437,8 @@ def serve(port: int, output: Path | None, config_file: Path | None) -> None:
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch to put it on.")
 @click.option("--remote", default="origin", show_default=True, help="Where to push it.")
 @click.option("--no-push", is_flag=True, help="Make the branch and leave the pushing to you.")
-@_site
-@_settings
+@options.site
+@options.settings
 def publish(
     branch: str, remote: str, no_push: bool, output: Path | None, config_file: Path | None
 ) -> None:
@@ -463,5 +483,5 @@ def _report(outcomes: Sequence[Outcome], say: Callable[[str], None]) -> None:
             say(f"  `sitegen build` makes its page at runs/{outcome.run_id}/")
 
 
-if __name__ == "__main__":
-    main()
+for command in keeping.COMMANDS:
+    main.add_command(command)

@@ -1,0 +1,165 @@
+"""What a reader found, as a run: checked, redacted, addressed by the digest of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sitegen.collect import Bundle, Found, Reader, blamed, check_measurement
+from sitegen.errors import SitegenError
+from sitegen.host import timestamp
+from sitegen.model import (
+    Fingerprint,
+    Parameter,
+    Provenance,
+    Run,
+    StepRecord,
+    check_metric,
+    check_time,
+    run_id,
+)
+from sitegen.redact import Redactor
+
+MAX_ROWS = 2_000_000
+#: Keys of an imported run's one step: which of the runs in the file, settings, names of files.
+FOUND, SETTING, FILE = "found", "set.", "file."
+PRINTED_AS = " is printed as"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What was read, by whom, and what the user said of it.
+
+    ``files`` are the originals by name; ``date`` dates what nothing else does.
+    """
+
+    benchmark: str
+    reader: Reader | Bundle
+    environment: str
+    files: Mapping[str, bytes]
+    paths: Sequence[Path]
+    settings: Mapping[str, str]
+    date: str = ""
+
+
+def found_by(
+    reader: Reader | Bundle, files: Mapping[str, bytes], settings: Mapping[str, str]
+) -> tuple[Found, ...]:
+    """Return what a reader finds in ``files``; raises SitegenError when that is nothing."""
+    with blamed(reader.title):
+        if isinstance(reader, Bundle):
+            found = reader.read(files, settings)
+        else:
+            found = reader.read(next(iter(files.values())), settings)
+    if not found:
+        raise SitegenError(f"holds no result ({reader.title})")
+    return found
+
+
+def check(found: Found, reader: Reader | Bundle) -> None:
+    """Raise SitegenError for a run that could not be archived."""
+    for row in found.measurements:
+        check_measurement(row)
+        if row.value is not None and not math.isfinite(row.value):
+            raise SitegenError(f"{row.metric} is not a finite number")
+    if not all(math.isfinite(sample.x) and math.isfinite(sample.y) for sample in found.samples):
+        raise SitegenError("a sample is not a finite number")
+    for definition in found.definitions:
+        check_metric(definition.id)
+    if len(found.measurements) + len(found.samples) > MAX_ROWS:
+        raise SitegenError(f"holds more than {MAX_ROWS:,} values")
+    if not found.measurements:
+        raise SitegenError(f"holds no result ({reader.title})")
+
+
+def originals(
+    reader: Reader | Bundle, files: Mapping[str, bytes], redactor: Redactor
+) -> dict[str, bytes]:
+    """Return the files as they are archived: redacted, under names of their own."""
+    if isinstance(reader, Reader):
+        return {f"{reader.name}.original": redactor.data(next(iter(files.values())))}
+    return {
+        f"{reader.name}.{number}.original": redactor.data(data)
+        for number, data in enumerate(files.values(), start=1)
+    }
+
+
+def run(
+    found: Found, index: int, read: Import, raw: Mapping[str, bytes], redactor: Redactor
+) -> Run:
+    """Return the run that ``found``, the one at ``index`` in its files, is.
+
+    ``raw`` are the originals as they are archived.
+    """
+    dated, started = _dated(found, read)
+    reader, files = read.reader, read.files
+    digest = _digest(files)
+    settings = sorted(read.settings.items())
+    content = json.dumps([digest, read.environment, reader.name, index, settings])
+    text = redactor.text
+    several = isinstance(reader, Bundle)
+    parameters = (
+        *(replace(p, value=text(p.value)) for p in found.parameters),
+        Parameter("read as", reader.title),
+        Parameter("files sha256" if several else "file sha256", digest),
+        *([Parameter("files", str(len(files)))] if several else []),
+        *([Parameter("dated by", dated)] if dated else []),
+        *(replace(p, value=text(p.value)) for p in told(found)),
+    )
+    # What reading the kept original again needs, beside its bytes.
+    context = [(FOUND, str(index)), *((f"{SETTING}{key}", value) for key, value in settings)]
+    if several:
+        context += [(f"{FILE}{kept}", text(name)) for kept, name in zip(raw, files, strict=True)]
+    step = StepRecord(
+        reader.name, "import", -1, (), started, 0.0, 0, raw=tuple(raw), context=tuple(context)
+    )
+    made = Run(
+        id=run_id(started, read.benchmark, hashlib.sha256(content.encode()).digest()),
+        benchmark=read.benchmark,
+        environment=read.environment,
+        provenance=Provenance.IMPORTED,
+        started_at=started,
+        duration_s=found.duration_s,
+        measurements=found.measurements,
+        samples=found.samples,
+        tool=found.tool and replace(found.tool, path=text(found.tool.path)),
+        parameters=parameters,
+        definitions=found.definitions,
+        fingerprint=Fingerprint(
+            tuple(replace(f, value=None if f.value is None else text(f.value)) for f in found.facts)
+        ),
+        steps=(step,),
+        note=text(" ".join(found.notes)),
+    )
+    return replace(made, redactions=tuple(sorted(redactor.counts().items())))
+
+
+def told(found: Found) -> tuple[Parameter, ...]:
+    """Return the tool's own names and the reader's doubts as a run keeps them."""
+    return (
+        *(Parameter(f"{ours}{PRINTED_AS}", theirs) for ours, theirs in found.natives),
+        *(kind.parameter(sentence, about) for kind, sentence, about in found.doubts),
+    )
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    """Return the sha256 of a file; of several, that of what `sha256sum` prints of them, sorted."""
+    if len(files) == 1:
+        return hashlib.sha256(next(iter(files.values()))).hexdigest()
+    lines = sorted(f"{hashlib.sha256(d).hexdigest()}  {name}\n" for name, d in files.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _dated(found: Found, read: Import) -> tuple[str, str]:
+    """Return what dates a run where its output does not, and the date."""
+    if found.started_at:
+        return "", check_time(found.started_at)
+    if read.date:
+        return "--date", check_time(read.date)
+    moment = datetime.fromtimestamp(max(path.stat().st_mtime for path in read.paths), UTC)
+    return "the time at which the file was last written", timestamp(moment)
