@@ -140,3 +140,48 @@ def test_the_reports_own_settings_are_valid_and_name_environments_that_exist(
     for environment in report.environments.values():
         assert environment.role is not None
         assert set(environment.baselines.values()) <= set(report.environments)
+
+
+@pytest.mark.parametrize(
+    ("label", "implied"),
+    [
+        ("host", ("metal", "none")),
+        ("bare-metal-2", ("metal", "none")),
+        ("vm", ("vm", "none")),
+        ("plain.vm", ("vm", "none")),
+        ("cvm", ("cpu-tee", "unstated")),
+        ("tdx-lab-cvm", ("cpu-tee", "tdx")),
+        ("epyc-snp", ("cpu-tee", "sev-snp")),
+        ("h100-gpu-tee", ("gpu-tee", "unstated")),
+        ("tdx-host", ("metal", "none")),
+        ("tdx-vm", (None, "")),
+        ("tdx-snp", (None, "")),
+        ("machine-7", (None, "")),
+        ("metallic", (None, "")),
+    ],
+)
+def test_a_label_implies_what_its_words_say(label: str, implied: tuple[str | None, str]) -> None:
+    assert config.implied(label) == implied
+
+
+def test_an_old_label_leads_to_the_environment_of_today(tmp_path: Path) -> None:
+    file = tmp_path / "sitegen.toml"
+    file.write_text('[environments.new]\naliases = ["old", "older"]\n')
+    assert config.load(file).aliases == {"old": "new", "older": "new"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[environments.a]\naliases = ["b"]\n[environments.b]\n', "an environment of its own"),
+        ('[environments.a]\naliases = ["c"]\n[environments.b]\naliases = ["c"]\n', "that of a"),
+        ('[environments.a]\naliases = ["../c"]\n', "environments.a.aliases: '../c' is not"),
+        ('[environments.a]\naliases = "c"\n', "must be a list"),
+    ],
+)
+def test_an_old_label_belongs_to_one_environment(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "sitegen.toml"
+    file.write_text(text)
+    with pytest.raises(SitegenError) as raised:
+        config.load(file)
+    assert said in str(raised.value)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
-from sitegen import importing
+from sitegen import caveats, importing, reparsing
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
 from sitegen.importing import Order
@@ -163,3 +164,108 @@ def test_a_file_that_is_too_large_or_no_file_is_refused_before_it_is_read(
     for path in (endless, tmp_path / "pipe"):
         with pytest.raises(SitegenError, match="is a device or a pipe"):
             arrive(path)
+
+
+def test_of_a_folder_every_file_is_tried_and_what_is_left_is_said(
+    log: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    (folder / "deep").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    log.rename(folder / "deep" / "a.log")
+    (folder / ".git" / "b.log").write_text("sh log\n9\n")
+    (folder / "notes.txt").write_text("nothing of note\n")
+    (folder / "damaged.log").write_text("sh log\nx\n")
+    found, left = importing.read_folder(folder, Order("cvm"), Redactor)
+    assert len(found) == 2
+    assert [(one.path.name, one.why) for one in left] == [
+        ("damaged.log", "'x' is no number"),
+        ("notes.txt", "is no form of output that is known here"),
+    ]
+    with pytest.raises(SitegenError, match="names no environment"):
+        importing.read_folder(folder, Order(), Redactor)
+
+
+def test_what_was_replaced_is_counted_for_each_run_alone(log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "b.log"
+    other.write_text("sh log\n3.5\n")
+    found, _ = importing.read_all([log, other], Order("cvm"), Redactor)
+    emails = [dict(one.run.redactions)["email"] for one in found]
+    assert emails[-1] == 1  # the address in its facts
+
+
+def test_a_gzipped_output_is_read_as_what_it_holds(log: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "a.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    plain, unpacked = arrive(log), arrive(packed, Order("cvm", date="2023-11-14T22:13:20Z"))
+    assert [a.run.id for a in plain] == [a.run.id for a in unpacked]
+    packed.write_bytes(packed.read_bytes()[:-12])
+    with pytest.raises(SitegenError, match="is not whole"):
+        arrive(packed)
+    packed.write_bytes(gzip.compress(bytes(importing.MAX_BYTES + 1), 1))
+    with pytest.raises(SitegenError, match="larger than 200 MB unpacked"):
+        arrive(packed)
+
+
+BUNDLING = (
+    READING
+    + """
+from sitegen.collect import Bundle
+
+def _together(files, settings):
+    return (Found(tuple(
+        Measurement(name.lower(), "{name}.x", "mean", "s", float(data.split()[-1]))
+        for name, data in files.items()
+    )),)
+
+BUNDLES = (
+    Bundle("{name}-processes", "Stopwatch, processes",
+           lambda files: all(d.startswith(b"{tool} log") for d in files.values()), _together, {{}}),
+)
+"""
+)
+
+
+def test_several_files_are_one_measurement_when_the_user_says_so(
+    tmp_path: Path, install: Install
+) -> None:
+    install("stopwatch", source=BUNDLING)
+    for number in (1, 2):
+        (tmp_path / f"p{number}").mkdir()
+        (tmp_path / f"p{number}" / "out.log").write_text(f"sh log\n{number}.5\n")
+    paths = sorted(tmp_path.glob("p*/out.log"))
+    [one], _ = importing.read_all(paths, Order("cvm"), Redactor, together=True)
+    assert [(m.workload, m.value) for m in one.run.measurements] == [
+        ("out.log", 1.5),
+        ("p2-out.log", 2.5),
+    ]
+    assert {p.name: p.value for p in one.run.parameters}["files"] == "2"
+    archive = Archive(tmp_path / "archive")
+    list(importing.write([one], archive))
+    assert sorted(p.name for p in archive.scan()[0].path.glob("raw/*")) == [
+        "stopwatch-processes.1.original.gz",
+        "stopwatch-processes.2.original.gz",
+    ]
+    [again] = reparsing.reparse(archive, archive.scan(), dry_run=True)
+    assert again.why == "reads as before"
+    by_folder, _ = importing.read_all(
+        [tmp_path / "p1", tmp_path / "p2"], Order("cvm"), Redactor, together=True
+    )
+    assert [a.run.id for a in by_folder] == [one.run.id]
+    (tmp_path / "p2" / "out.log").write_text("something else\n")
+    with pytest.raises(SitegenError, match="no form of these files together"):
+        importing.read_all(paths, Order("cvm"), Redactor, together=True)
+
+
+def test_what_a_reader_doubts_is_kept_with_the_run(tmp_path: Path, install: Install) -> None:
+    doubting = READING.replace(
+        'notes=("Read with care.",),',
+        'doubts=((Doubt.MISNAMED, "It says read of jane@example.com and wrote.", "w"),),',
+    ).replace("from sitegen.model import Fact", "from sitegen.model import Doubt, Fact")
+    install("stopwatch", source=doubting)
+    path = tmp_path / "a.log"
+    path.write_text("sh log\n1.5\n")
+    [one] = arrive(path)
+    [doubt] = caveats.of_reading(one.run, "w")
+    assert doubt.rule.id == "misnamed"
+    assert doubt.sentence == "It says read of [email] and wrote."
