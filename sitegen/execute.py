@@ -266,6 +266,9 @@ class _Record:
             stderr=self.redactor.data(raw.stderr),
             files={name: self.redactor.data(data) for name, data in raw.files.items()},
             values=tuple((name, self.redact(value)) for name, value in raw.values),
+            # To the millisecond, as it is archived: parsing it again gives the same numbers.
+            duration_s=round(raw.duration_s, 3),
+            cpu_s=None if raw.cpu_s is None else round(raw.cpu_s, 3),
         )
         return clean, fingerprint.conditions(before, after)
 
@@ -283,9 +286,9 @@ class _Record:
                 repetition=repetition,
                 argv=tuple(self.redact(word) for word in step.argv),
                 started_at=raw.started_at,
-                duration_s=round(raw.duration_s, 3),
+                duration_s=raw.duration_s,
                 exit_code=raw.exit_code,
-                cpu_s=None if raw.cpu_s is None else round(raw.cpu_s, 3),
+                cpu_s=raw.cpu_s,
                 conditions=tuple((k, round(v, 4)) for k, v in sorted(conditions.items())),
                 values=raw.values,
                 raw=tuple(sorted(kept)),

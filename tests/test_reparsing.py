@@ -50,6 +50,16 @@ def test_a_run_that_reads_as_before_stays_alone(archive: Archive) -> None:
     assert len(archive.scan()) == 1
 
 
+def test_what_a_parser_makes_of_the_clock_is_the_same_again(
+    tmp_path: Path, install: Install
+) -> None:
+    install("shell", source=SHELL_COLLECTOR.replace("float(raw.stdout)", "raw.duration_s / 7"))
+    archive = Archive(tmp_path / "archive")
+    order = session.Order("here", only=("shell",), repeat=2)
+    session.collect(order, archive, tmp_path / "work", say=lambda _: None, progress=lambda _: None)
+    assert [each.why for each in again(archive)] == ["reads as before"]
+
+
 def test_a_better_parser_gives_a_new_run_that_supersedes_the_old(
     archive: Archive, tmp_path: Path
 ) -> None:

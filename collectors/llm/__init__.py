@@ -99,6 +99,7 @@ _SAID = 200
 #: Exit codes of the client: nothing could be sent, and it was used wrongly.
 _GAVE_UP = (1, 2)
 _LOG_BYTES = 1 << 16
+_BYTES_A_WEIGHT = 4.0  # of the model that is made here, and its file
 _MODEL = re.compile(r"[A-Za-z0-9/][A-Za-z0-9 ._:/@+-]{0,199}")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/@+-]{0,99}")
 _OBJECTIVE = re.compile(r"(\d{1,4}(?:\.\d{1,4})?)/(\d{1,4}(?:\.\d{1,4})?)", re.ASCII)
@@ -170,11 +171,15 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     objectives(slo)  # refuses what it cannot read
     context = [("folder", str(request.scratch)), ("slo", slo)]
     prepare: tuple[Step, ...] = ()
+    needs_bytes = 0.0
     if local:
+        from collectors.llm import weights
+
         target, about = _started(given, loads, prompt)
         path = _model_path(request.cache, about["model_size"])
         context += [*about.items(), ("started", "yes"), ("model_path", str(path))]
         prepare = (_model_step(about["model_size"], path, context),)
+        needs_bytes = _BYTES_A_WEIGHT * weights.parameters(about["model_size"])
         counts = _threads(given, size, request.cpus)
     else:
         target, about, counts = _given(given), {}, ()
@@ -217,6 +222,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         prepare=prepare,
         parameters=_parameters(tool, target, about, prompt, connections),
         about_s=sum(_about_s(step, size) for step in steps),
+        about_bytes=needs_bytes,
     )
 
 

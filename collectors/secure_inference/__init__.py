@@ -52,6 +52,7 @@ _VERIFY = (("attestation_time", params(part="verify")),)
 _QUOTE = (("attestation_time", params(part="quote")),)
 _INSTALL = "pip install 'sitegen[collect]'"
 _LIMIT_S = 3600.0
+_WEIGHTS_BYTES = 65e6  # the model of random weights that it is measured with
 _TAIL = 200
 
 
@@ -150,6 +151,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         ),
         definitions=(_OUTSIDE,),
         about_s=sum(_about_s(step, size) for step in steps),
+        about_bytes=_WEIGHTS_BYTES,
     )
 
 

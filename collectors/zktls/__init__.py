@@ -44,6 +44,7 @@ SETTINGS = {
 
 _OLDEST_NODE = 18
 _LIMIT_S = 3600.0
+_CACHE_BYTES = 300e6  # the provers' packages and the keys, as installed
 _OWN = "command"
 _DURATION = MetricDefinition(
     "zktls.command.duration",
@@ -129,6 +130,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         ),
         parameters=_parameters(tool, size, left_out),
         about_s=about_s,
+        about_bytes=_CACHE_BYTES,
     )
 
 
