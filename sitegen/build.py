@@ -53,6 +53,7 @@ class Result:
     cpu_s: float
     runs: int
     damaged: tuple[Damaged, ...] = ()
+    hints: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Return one line for the terminal."""
@@ -85,6 +86,8 @@ def build(config: Config) -> Result:
     check_folder(config.output)
     # Thousands of values that live as long as the build: looking for cycles among them is waste.
     gc.set_threshold(100_000, 50, 50)
+    from sitegen.selection import hints
+
     made = _Build(config, archive, entries, source, state)
     files, result_of = made.run()
     new = State(
@@ -95,7 +98,7 @@ def build(config: Config) -> Result:
     return Result(
         config.output, _count_pages(files), made.rendered, result_of[0], result_of[1],
         sum(size for _, size in files.values()), time.process_time() - start,
-        len(made.library.runs), tuple(made.damaged),
+        len(made.library.runs), tuple(made.damaged), tuple(hints(made.runs, config)),
     )  # fmt: skip
 
 

@@ -193,6 +193,13 @@ def load(
         if base_url
         else _address(site.get("base_url", ""), f"{where}: site.base_url")
     )
+    for key in ("archive", "output", "notes", "claims", "cache"):
+        if not site.get(key, key).strip():
+            raise SitegenError(f"site.{key} is empty", where=where, fix="name a folder")
+    if site.get("max_bytes", 0) < 0:
+        raise SitegenError(
+            "site.max_bytes is below 0", where=where, fix="0 publishes no raw output"
+        )
     window_days = site.get("window_days", 90)
     if not 1 <= window_days <= MAX_WINDOW_DAYS:
         raise SitegenError(f"site.window_days is {window_days}", where=where, fix="use 1 to 36500")
@@ -207,9 +214,16 @@ def load(
         base_url=base_url.rstrip("/"),
         window_days=window_days,
         max_bytes=site.get("max_bytes", 500_000_000),
-        pinned=tuple(check_run_id(str(run)) for run in site.get("pinned", [])),
+        pinned=tuple(_pinned(run, where) for run in site.get("pinned", [])),
         environments=_environments(data.get("environments", {}), where),
     )
+
+
+def _pinned(run: object, where: str) -> str:
+    try:
+        return check_run_id(_words(run, where, "site.pinned"))
+    except SitegenError as error:
+        raise SitegenError(f"site.pinned: {error.what}", where=where, fix=error.fix) from error
 
 
 def _address(text: str, where: str) -> str:
@@ -239,11 +253,17 @@ def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environmen
                 f"{key}.tee is {tee!r}", where=where, fix=f"use one of {', '.join(TEES)}"
             )
         baselines = {
-            word: check_label(str(name)) for word, name in table.get("baselines", {}).items()
+            word: _label(name, where, f"{key}.baselines.{word}")
+            for word, name in table.get("baselines", {}).items()
         }
         if label in baselines.values():
             raise SitegenError(f"{key}.baselines names the environment itself", where=where)
-        reasons = {check_label(n): str(why) for n, why in table.get("incomparable", {}).items()}
+        reasons = {
+            _label(name, where, f"{key}.incomparable"): _words(
+                why, where, f"{key}.incomparable.{name}"
+            )
+            for name, why in table.get("incomparable", {}).items()
+        }
         found[label] = Environment(
             label,
             role,
@@ -259,9 +279,15 @@ def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environmen
     return found
 
 
+def _words(text: object, where: str, key: str) -> str:
+    if isinstance(text, str) and text.strip():
+        return text
+    raise SitegenError(f"{key} must be a text", where=where, fix="put it in quotes")
+
+
 def _label(label: object, where: str, key: str) -> str:
     try:
-        return check_label(str(label))
+        return check_label(_words(label, where, key))
     except SitegenError as error:
         raise SitegenError(f"{key}: {error.what}", where=where, fix=error.fix) from error
 

@@ -118,6 +118,33 @@ def _moment(run: Run) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def hints(runs: Sequence[Run], config: Config) -> list[str]:
+    """Return what keeps runs from being compared and can be mended, a line each.
+
+    ``config`` is as `sitegen.toml` has it: a baseline that is nowhere, a pinned run that is not
+    there, platforms of which nothing says what they are measured against.
+    """
+    seen = sorted({run.environment for run in runs})
+    found = []
+    for label, declared in config.environments.items():
+        for word, name in declared.baselines.items():
+            if name not in config.environments and name not in seen:
+                found.append(
+                    f"environments.{label}.baselines.{word} names {name!r}, which is no environment"
+                )
+    there = {run.id for run in runs}
+    found += [f"site.pinned names {each}, which is not in the archive" for each in config.pinned
+              if each not in there]  # fmt: skip
+    known = replace(config, environments=environments(runs, config))
+    measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
+    if len(measured) > 1 and not any(baselines(label, known, seen) for label in measured):
+        found.append(
+            f"nothing says what {', '.join(measured[:5])} are measured against:"
+            f" `sitegen baseline {measured[-1]}={measured[0]}` or the other way round"
+        )
+    return found
+
+
 def baselines(label: str, config: Config, present: Iterable[str]) -> list[tuple[str, str]]:
     """Return the (word, environment) pairs that ``label`` is measured against.
 

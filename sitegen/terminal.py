@@ -225,26 +225,26 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
     archive = Archive(config.archive)
     rows: list[dict[str, Any]] = []
     for entry in archive.scan():
-        if environment and entry.environment != environment:
+        label = config.aliases.get(entry.environment, entry.environment)
+        if environment not in (None, label, entry.environment):
             continue
         try:
             run, _, _ = archive.manifest(entry)
         except SitegenError as error:
-            rows.append(
-                {"id": entry.run_id, "environment": entry.environment, "damaged": str(error)}
-            )
+            rows.append({"id": entry.run_id, "environment": label, "damaged": str(error)})
             continue
         if benchmark and run.benchmark != benchmark:
             continue
         rows.append(
             {
                 "id": run.id,
-                "environment": run.environment,
+                "environment": label,
                 "benchmark": run.benchmark,
                 "provenance": str(run.provenance),
                 "started_at": run.started_at,
                 "preset": run.preset,
                 "complete": run.complete,
+                "withdrawn": run.withdrawn,
             }
         )
     if as_json:
@@ -255,10 +255,11 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
             row["environment"],
             row.get("provenance", "damaged"),
             row.get("preset", "") or row.get("damaged", ""),
+            f"withdrawn: {row['withdrawn']}" if row.get("withdrawn") else "",
         )
         for row in rows
     ]
-    return _columns(("run", "environment", "provenance", "preset"), table)
+    return _columns(("run", "environment", "provenance", "preset", ""), table)
 
 
 def run(config: Config, run_id: str, *, as_json: bool) -> str:
@@ -273,6 +274,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         + (f", preset {found.preset}" if found.preset else "")
         + ("" if found.complete else ", incomplete"),
     ]
+    head += [f"{said.kind}, {said.at[:10]}: {said.text}" for said in found.remarks]
     if found.tool:
         head.append(f"{found.tool.name} {found.tool.version}")
     if found.source:

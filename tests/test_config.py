@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -126,12 +128,25 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         config.load(tmp_path / "absent.toml")
 
 
-def test_every_key_stands_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
+def test_every_key_stands_in_the_documentation_with_an_example_that_loads(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    file = tmp_path / "sitegen.toml"
+    file.write_text(example)
+    loaded = config.load(file)
+    tables = tomllib.loads(example)
+    given = {*tables["site"], *(key for each in tables["environments"].values() for key in each)}
+    given |= set(tables["environments"]["cvm"]["price"])
     kinds = (config.Config, config.Environment, config.Price)
-    keys = {each.name for kind in kinds for each in fields(kind)}
-    for key in keys - {"root", "environments", "label"}:
+    keys = {each.name for kind in kinds for each in fields(kind)} - {
+        "root",
+        "environments",
+        "label",
+    }
+    for key in keys:
         assert f"| `{key}` |" in text, key
+    assert given == keys
+    assert loaded.environment("cvm").baselines
 
 
 def test_the_reports_own_settings_are_valid_and_name_environments_that_exist(
@@ -184,4 +199,27 @@ def test_an_old_label_belongs_to_one_environment(tmp_path: Path, text: str, said
     file.write_text(text)
     with pytest.raises(SitegenError) as raised:
         config.load(file)
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[environments.a]\nbaselines = { metal = 5 }\n", "a.baselines.metal must be a text"),
+        (
+            "[environments.a]\nbaselines = { metal = 'A' }\n",
+            "a.baselines.metal: 'A' is not a usable",
+        ),
+        ("[environments.a]\nincomparable = { b = 1 }\n", "a.incomparable.b must be a text"),
+        ("[site]\npinned = [5]\n", "site.pinned: site.pinned must be a text"),
+        ("[site]\npinned = ['x']\n", "site.pinned: 'x' is not a run id"),
+        ("[site]\narchive = ' '\n", "site.archive is empty"),
+        ("[site]\nmax_bytes = -1\n", "site.max_bytes is below 0"),
+    ],
+)
+def test_a_value_inside_a_list_or_a_table_is_checked_too(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(SitegenError) as raised:
+        config.load(write(tmp_path, text))
     assert said in str(raised.value)

@@ -268,6 +268,8 @@ def build(
     result = builder.build(settled)
     for damaged in result.damaged:
         click.echo(f"set aside: {damaged.path}: {damaged.reason}", err=True)
+    for hint in result.hints:
+        click.echo(f"note: {hint}", err=True)
     if not quiet:
         click.echo(result.summary())
 
