@@ -244,7 +244,7 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
                 "started_at": run.started_at,
                 "preset": run.preset,
                 "complete": run.complete,
-                "withdrawn": run.withdrawn,
+                **({"withdrawn": run.withdrawn} if run.withdrawn else {}),
             }
         )
     if as_json:
