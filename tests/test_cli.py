@@ -89,7 +89,7 @@ def test_every_command_line_in_the_documentation_is_one_that_exists(page: Path) 
              for line in block.splitlines() if line.startswith("sitegen ")]  # fmt: skip
     assert lines or page.name == "settings.md"
     for line in lines:
-        words = shlex.split(line, comments=True)[1:]
+        words = shlex.split(line.rstrip("\\"), comments=True)[1:]
         options = {o for p in main.commands[words[0]].params for o in p.opts}
         assert {word for word in words if word.startswith("--")} <= options, line
 
