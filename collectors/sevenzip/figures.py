@@ -44,8 +44,8 @@ def measurements(workload: str, where: Params, table: Table, status: Status) -> 
 
 
 def row_measurements(workload: str, where: Params, row: Row, status: Status) -> list[Measurement]:
-    """Return the figures of one row; its dictionary is in the params that they get."""
-    about = {**dict(where), "dictionary": str(1 << row.bits)}
+    """Return the figures of one row; the params that they get say which."""
+    about = {**dict(where), "dictionary": str(1 << row.bits), "row": str(row.bits)}
     return [
         figure
         for operation, side in (("compress", row.compress), ("decompress", row.decompress))

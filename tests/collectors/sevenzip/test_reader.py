@@ -150,6 +150,7 @@ def test_rows_of_a_table_that_was_cut_off_stand_by_themselves() -> None:
     assert sorted({int(dict(row.params)["dictionary"]) for row in found.measurements}) == [
         1 << 22, 1 << 23, 1 << 24,
     ]  # fmt: skip
+    assert {dict(row.params)["row"] for row in found.measurements} == {"22", "23", "24"}
     assert not of(found, "7z.rating")
     assert {row.statistic for row in of(found, "7z.speed", "compress")} == {"value"}
     assert of(found, "7z.speed", "compress")[0].value == 3731 * 1024
