@@ -18,6 +18,7 @@ from collectors.sevenzip import reader
 from sitegen.collect import Found, RawOutput, Reader, Step, collectors, readers
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Measurement, Status, params
+from sitegen.redact import Redactor
 from tests.collectors.damage import bear, check, values
 
 RAW = Path(__file__).parents[2] / "raw" / "7z"
@@ -392,6 +393,15 @@ def _installed() -> list[Reader]:
 
 def _samples() -> list[Path]:
     return sorted(SAMPLES.glob("*")) if SAMPLES.is_dir() else []
+
+
+@pytest.mark.parametrize("path", [*READABLE, *_samples()], ids=lambda path: path.stem)
+def test_what_redaction_leaves_reads_the_same(path: Path) -> None:
+    content = path.read_bytes()
+    kept = Redactor({"host name": ["Pi5", "odroid"]}).data(content)
+    assert [values(run) for run in reader.read(kept, NONE)] == [
+        values(run) for run in reader.read(content, NONE)
+    ]
 
 
 @pytest.mark.parametrize("path", [*READABLE, *_samples()], ids=lambda path: path.stem)
