@@ -52,6 +52,10 @@ def test_entities_are_undone_and_a_line_drawn_over_itself_is_what_was_left_to_se
     assert plain(b"a\r\nb\r\n") == "a\nb\n"
 
 
+def test_a_line_without_end_costs_as_much_as_its_length() -> None:
+    assert len(plain(b"7-Zip (" * 1_000_000)) == 7_000_000
+
+
 def test_json_and_tables_stay_as_they_are() -> None:
     text = '{\n  "a" : "<x>",\n  "b" : 1\n}\n22: 100 200 | 300 400\n'
     assert plain(text.encode()) == text

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TypeGuard
 
+from collectors.sevenzip import figures, header, output, reader
+from collectors.sevenzip.output import Other, Table
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
     Measurement,
     Parameter,
-    Params,
     Status,
     ToolIdentity,
     params,
@@ -34,50 +34,14 @@ _DICTIONARY_BITS = {"quick": 18, "standard": 22, "thorough": 25}
 _DEFAULT_BITS = 25
 _SECONDS = {"quick": 7.0, "standard": 15.0, "thorough": 75.0}
 _MAX_THREADS = 4096
-# An undisturbed machine shows 99-100 % for one thread and 97-99 % of the ideal for several.
-_LEAST_USAGE_ONE = 0.97
-_LEAST_USAGE_MANY = 0.90
 # Tot is the mean of both Avr sides; each of the three is rounded for print.
 _TOTAL_TOLERANCE = 0.02
-#: Speed is the mean over the dictionaries, the frequency the median of seven trials.
-_STATISTICS = {"7z.speed": "mean", "7z.cpu_frequency": "p50"}
-_KIB = 1024.0
-_MHZ = 1e6
 
-_VERSION = r"(\d+\.\d+(?:\.\d+)?(?:\s+beta)?)"
-_BANNER = re.compile(rf"^7-Zip[^\n]*?\s{_VERSION}(?:\s+(\([^)\n]+\)))?", re.MULTILINE)
-_THREADS = re.compile(r"# Benchmark threads:\s*(\d{1,6})\b")
-_ROW = re.compile(r"^\s*(\d\d):\s", re.MULTILINE)
-_AVERAGE = re.compile(r"^Avr:[ \t]+(\d{1,12}(?:[ \t|]+\d{1,12})*)[ \t]*$", re.MULTILINE)
-_TOTAL = re.compile(r"^Tot:[ \t]+(\d{1,12})[ \t]+(\d{1,12})[ \t]+(\d{1,12})[ \t]*$", re.MULTILINE)
-_FREQUENCY = re.compile(r"^(?:1T )?CPU Freq(?: \(MHz\))?:((?:[ \t]+\d{1,6})+)[ \t]*$", re.MULTILINE)
 _TWO_THREADS = re.compile(
     r"^2T CPU Freq \(MHz\):((?:[ \t]+\d{1,5}%[ \t]+\d{1,6})+)[ \t]*$", re.MULTILINE
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One half of the ``Avr:`` row, as printed; ``speed`` is empty in old versions."""
-
-    usage: str
-    rating_per_usage: str
-    rating: str
-    speed: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One benchmark table: what 7-Zip prints from its banner to ``Tot:``."""
-
-    version: str
-    threads: int
-    dictionary_bits: int
-    compress: Side
-    decompress: Side
-    total: Side
-    frequencies_mhz: tuple[int, ...] = ()
-    two_thread_usage: tuple[str, ...] = ()
+READERS = (reader.READER,)
 
 
 def detect(host: Host) -> ToolIdentity | Missing:
@@ -87,8 +51,7 @@ def detect(host: Host) -> ToolIdentity | Missing:
         return Missing("7-Zip (7zz, 7z or 7za)", "apt install 7zip")
     # A package may call itself p7zip on the second line: the banner's number is the version.
     said = host.run([path], timeout_s=20).stdout.decode("utf-8", "replace")
-    banner = _BANNER.search(said)
-    version = " ".join(part for part in banner.groups() if part) if banner else "unknown"
+    version = next(header.versions(said), "unknown")
     return host.identify("7-Zip", path, version)
 
 
@@ -147,104 +110,47 @@ def parse(step: Step, raw: RawOutput) -> Reading:
             f"7-Zip ended with code {raw.exit_code}: {(said or ['no message'])[-1][:200]}",
             where=step.name,
         )
-    found = blocks(text)
+    found = [table for table in output.tables(text) if _whole_table(table)]
     if not found:
         raise SitegenError("7-Zip printed no whole benchmark table", where=step.name)
-    block = found[-1]
-    status = _status(step, block)
-    return Reading(tuple(_measurements(step, block, status)))
-
-
-def blocks(text: str) -> tuple[Block, ...]:
-    """Return every whole benchmark table in ``text``, in order.
-
-    Reads 7-Zip 21 and later, and p7zip back to 9.20, whose ``Avr:`` row has no speed.
-    Raises SitegenError for a table whose sums do not agree: a digit was lost.
-    """
-    starts = [match.start() for match in _BANNER.finditer(text)] or [0]
-    ends = [*starts[1:], len(text)]
-    parts = (text[start:end] for start, end in zip(starts, ends, strict=True))
-    return tuple(block for part in parts if (block := _block(part)) is not None)
-
-
-def _block(text: str) -> Block | None:
-    average, total, threads = _AVERAGE.search(text), _TOTAL.search(text), _THREADS.search(text)
-    rows = _ROW.findall(text)
-    if average is None or total is None or threads is None or not rows:
-        return None
-    numbers = average[1].replace("|", " ").split()
-    sides = {6: 3, 8: 4}.get(len(numbers))
-    if sides is None:
-        raise SitegenError(f"the Avr: row has {len(numbers)} numbers, not 6 or 8", where="7-Zip")
-    compress, decompress = _side(numbers[:sides]), _side(numbers[sides:])
-    both = _side(list(total.groups()))
-    mean = (int(compress.rating) + int(decompress.rating)) / 2
-    if abs(int(both.rating) - mean) > _TOTAL_TOLERANCE * mean + 2:
-        raise SitegenError(
-            f"Tot: says {both.rating}, the mean of the Avr: row is {mean:.0f}", where="7-Zip"
+    table = found[-1]
+    _check_total(table)
+    status = _status(step, table)
+    return Reading(
+        (
+            *figures.measurements(step.workload, step.params, table, status),
+            *figures.frequency(step.workload, step.params, table, status),
         )
-    banner = _BANNER.search(text)
-    frequency = _FREQUENCY.search(text)
-    two = _TWO_THREADS.search(text)
-    return Block(
-        version=banner[1] if banner else "",
-        threads=int(threads[1]),
-        dictionary_bits=max(map(int, rows)),
-        compress=compress,
-        decompress=decompress,
-        total=both,
-        frequencies_mhz=tuple(map(int, frequency[1].split())) if frequency else (),
-        two_thread_usage=tuple(re.findall(r"(\d+)%", two[1])) if two else (),
     )
 
 
-def _side(numbers: list[str]) -> Side:
-    usage, rating_per_usage, rating = numbers[-3:]
-    return Side(usage, rating_per_usage, rating, numbers[0] if len(numbers) > 3 else "")  # noqa: PLR2004 - with a speed there are four
+def _whole_table(table: Table | Other) -> TypeGuard[Table]:
+    return isinstance(table, Table) and bool(table.rows and table.total and table.threads)
 
 
-def _status(step: Step, block: Block) -> Status:
+def _check_total(table: Table) -> None:
+    """Raise SitegenError for a table whose sums do not agree: a digit was lost."""
+    if table.compress and table.decompress and table.total:
+        mean = (int(table.compress.rating) + int(table.decompress.rating)) / 2
+        if abs(int(table.total.rating) - mean) > _TOTAL_TOLERANCE * mean + 2:
+            raise SitegenError(
+                f"Tot: says {table.total.rating}, the mean of the Avr: row is {mean:.0f}",
+                where="7-Zip",
+            )
+
+
+def _status(step: Step, table: Table) -> Status:
     """Return suspect when something else had the CPUs, or another table was printed."""
     wanted = dict(step.params)
-    if wanted["threads"] != str(block.threads):
+    if wanted["threads"] != str(table.threads):
         return Status.SUSPECT
     # With too little memory 7-Zip lowers the dictionary by itself: another workload.
-    if wanted["dictionary"] != str(1 << block.dictionary_bits):
+    if wanted["dictionary"] != str(1 << table.top_bits):
         return Status.SUSPECT
-    usage = int(block.decompress.usage) / 100
-    if block.threads == 1:
-        least = min(usage, int(block.compress.usage) / 100)
-        return Status.SUSPECT if least < _LEAST_USAGE_ONE else Status.OK
-    reachable = min(block.threads, int(step.get("cpus", str(block.threads))))
-    return Status.SUSPECT if usage < _LEAST_USAGE_MANY * reachable else Status.OK
-
-
-def _measurements(step: Step, block: Block, status: Status) -> list[Measurement]:
-    def add(metric: str, unit: str, value: float, printed: str, where: Params) -> None:
-        statistic = _STATISTICS.get(metric, "value")
-        found.append(
-            Measurement(
-                step.workload, metric, statistic, unit, value, where, status=status, printed=printed
-            )
-        )
-
-    found: list[Measurement] = []
-    for operation, side in (
-        ("compress", block.compress),
-        ("decompress", block.decompress),
-        ("total", block.total),
-    ):
-        where = params(operation=operation, **dict(step.params))
-        per_usage = side.rating_per_usage
-        add("7z.rating", "MIPS", float(side.rating), side.rating, where)
-        add("7z.rating_per_usage", "MIPS", float(per_usage), per_usage, where)
-        add("7z.cpu_usage", "ratio", int(side.usage) / 100, side.usage, where)
-        if side.speed:
-            add("7z.speed", "B/s", int(side.speed) * _KIB, side.speed, where)
-    if block.frequencies_mhz:
-        middle = statistics.median_low(block.frequencies_mhz)
-        add("7z.cpu_frequency", "Hz", middle * _MHZ, str(middle), step.params)
-    return found
+    if table.threads is None or table.compress is None or table.decompress is None:
+        return Status.SUSPECT
+    cpus = int(step.get("cpus", str(table.threads)))
+    return figures.usage_status(table.threads, cpus, table.compress, table.decompress)
 
 
 def _expected(threads: int, dictionary: str) -> tuple[Measurement, ...]:

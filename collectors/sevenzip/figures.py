@@ -1,0 +1,153 @@
+"""What a table of 7-Zip's benchmark is worth: its measurements, and where it contradicts itself."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+from collectors.sevenzip.output import Row, Side, Table
+from sitegen.model import Measurement, Params, Status, params
+
+# An undisturbed machine shows 99-100 % for one thread and 97-99 % of the ideal for several.
+_LEAST_USAGE_ONE = 97
+_LEAST_USAGE_MANY = 90
+#: Two threads that get less than three quarters of two CPUs do not have two CPUs.
+_LEAST_TOGETHER = 0.75
+#: Speed is the mean over the dictionaries, the frequency the median of seven trials.
+_STATISTICS = {"7z.speed": "mean", "7z.cpu_frequency": "p50"}
+_KIB = 1024.0
+_MHZ = 1e6
+# A mean of rounded figures, itself rounded.
+_ROUNDING = 1.5
+_HALF = 0.5
+_SAME_RATE = 0.01
+_COLUMNS = (
+    ("speed", "speed"),
+    ("usage", "usage"),
+    ("rating_per_usage", "R/U"),
+    ("rating", "rating"),
+)
+
+
+def measurements(workload: str, where: Params, table: Table, status: Status) -> list[Measurement]:
+    """Return the averages of a table, those that it has: ``where`` are its params."""
+    found: list[Measurement] = []
+    for operation, side in (
+        ("compress", table.compress),
+        ("decompress", table.decompress),
+        ("total", table.total),
+    ):
+        if side is not None:
+            about = params(operation=operation, **dict(where))
+            found += _figures(workload, about, side, status, _STATISTICS["7z.speed"])
+    return found
+
+
+def row_measurements(workload: str, where: Params, row: Row, status: Status) -> list[Measurement]:
+    """Return the figures of one row; the params that they get say which."""
+    about = {**dict(where), "dictionary": str(1 << row.bits), "row": str(row.bits)}
+    return [
+        figure
+        for operation, side in (("compress", row.compress), ("decompress", row.decompress))
+        for figure in _figures(
+            workload, params(operation=operation, **about), side, status, "value"
+        )
+    ]
+
+
+def frequency(workload: str, where: Params, table: Table, status: Status) -> list[Measurement]:
+    """Return the frequency that 7-Zip deduced for one thread, if it printed a usable one."""
+    if not table.header.frequencies_mhz:
+        return []
+    middle = statistics.median_low(table.header.frequencies_mhz)
+    metric = "7z.cpu_frequency"
+    return [
+        Measurement(
+            workload, metric, _STATISTICS[metric], "Hz", middle * _MHZ, where,
+            status=status, printed=str(middle),
+        )
+    ]  # fmt: skip
+
+
+def usage_status(threads: int, cpus: int, compress: Side, decompress: Side) -> Status:
+    """Return suspect when something else had the CPUs that the threads could have used."""
+    usage = int(decompress.usage)
+    if threads == 1:
+        least = min(usage, int(compress.usage))
+        return Status.SUSPECT if least < _LEAST_USAGE_ONE else Status.OK
+    # Compression keeps its threads less busy than this on any machine.
+    return Status.SUSPECT if usage < _LEAST_USAGE_MANY * min(threads, cpus) else Status.OK
+
+
+def contradictions(table: Table) -> Iterator[str]:
+    """Yield where the averages are not those of the rows, or the total not that of both sides."""
+    for name, side in (("compress", table.compress), ("decompress", table.decompress)):
+        if side is not None:
+            rows = [row.compress if name == "compress" else row.decompress for row in table.rows]
+            yield from _unlike_mean("Avr:", name, side, rows, "the rows")
+    if table.total and table.compress and table.decompress:
+        sides = [table.compress, table.decompress]
+        yield from _unlike_mean("Tot:", "total", table.total, sides, "the Avr: row")
+
+
+def row_contradictions(table: Table) -> Iterator[str]:
+    """Yield the rows whose rating is not their rating per usage times their usage."""
+    for row in table.rows:
+        for name, side in (("compress", row.compress), ("decompress", row.decompress)):
+            usage, per_usage, rating = (
+                int(side.usage), int(side.rating_per_usage), int(side.rating),
+            )  # fmt: skip
+            low = per_usage * (1 - _SAME_RATE) - _HALF
+            high = per_usage * (1 + _SAME_RATE) + _HALF
+            if not (
+                low * (usage - _HALF) / 100 - _HALF
+                <= rating
+                <= high * (usage + _HALF) / 100 + _HALF
+            ):
+                yield (
+                    f"row {row.bits}: {name} says {rating} MIPS, {per_usage} at {usage} % "
+                    f"are {per_usage * usage / 100:.0f}"
+                )
+
+
+def crowded(table: Table) -> str:
+    """Return what several threads got of the CPUs before the benchmark, when it was too little."""
+    for threads, percents in table.header.together:
+        reachable = min(threads, table.header.cpus or 1)
+        if reachable > 1 and max(percents) < _LEAST_TOGETHER * 100 * reachable:
+            seen = " and ".join(f"{percent} %" for percent in percents[:4])
+            return (
+                f"{threads} threads together got {seen} of a CPU on {reachable} CPUs, where about "
+                f"{100 * reachable} % are due: a quota, or something else ran."
+            )
+    return ""
+
+
+def _unlike_mean(
+    label: str, name: str, side: Side, parts: list[Side], of_what: str
+) -> Iterator[str]:
+    for column, title in _COLUMNS:
+        said = getattr(side, column)
+        figures = [int(text) for part in parts if (text := getattr(part, column))]
+        if said and len(figures) == len(parts):
+            mean = statistics.fmean(figures)
+            if abs(int(said) - mean) > _ROUNDING:
+                yield f"{label} {name} {title} is {said}, the mean of {of_what} {mean:.0f}"
+
+
+def _figures(
+    workload: str, where: Params, side: Side, status: Status, speed: str
+) -> Iterator[Measurement]:
+    for metric, unit, value, printed in (
+        ("7z.rating", "MIPS", float(side.rating), side.rating),
+        ("7z.rating_per_usage", "MIPS", float(side.rating_per_usage), side.rating_per_usage),
+        ("7z.cpu_usage", "ratio", int(side.usage) / 100, side.usage),
+    ):
+        yield Measurement(
+            workload, metric, "value", unit, value, where, status=status, printed=printed
+        )
+    if side.speed:
+        yield Measurement(
+            workload, "7z.speed", speed, "B/s", int(side.speed) * _KIB, where,
+            status=status, printed=side.speed,
+        )  # fmt: skip

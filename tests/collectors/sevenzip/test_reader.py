@@ -1,0 +1,446 @@
+"""What an imported log of ``7z b`` gives, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors import sevenzip
+from collectors.ab import BENCHMARK as AB
+from collectors.sevenzip import reader
+from sitegen.collect import Found, RawOutput, Reader, Step, collectors, readers
+from sitegen.errors import SitegenError
+from sitegen.model import Comparability, Doubt, Measurement, Status, params
+from sitegen.redact import Redactor
+from tests.collectors.damage import bear, check, values
+
+RAW = Path(__file__).parents[2] / "raw" / "7z"
+SAMPLES = Path(__file__).parents[4] / "shared" / "samples" / "7z"
+READABLE = sorted(
+    path for path in RAW.glob("*.out")
+    if path.stem not in {"bad-option", "methods", "crc", "archive"}
+)  # fmt: skip
+NONE: Mapping[str, str] = {}
+
+
+def data(name: str) -> bytes:
+    return (RAW / f"{name}.out").read_bytes()
+
+
+def read(content: bytes, settings: Mapping[str, str] = NONE) -> Found:
+    [found] = reader.read(content, settings)
+    return found
+
+
+def of(found: Found, metric: str, operation: str | None = "total") -> list[Measurement]:
+    return [
+        row
+        for row in found.measurements
+        if row.metric == metric and dict(row.params).get("operation") == operation
+    ]
+
+
+def doubts(found: Found) -> dict[tuple[Doubt, str], str]:
+    return {(kind, about): told for kind, told, about in found.doubts}
+
+
+def parameter(found: Found, name: str) -> str | None:
+    return next((each.value for each in found.parameters if each.name == name), None)
+
+
+@pytest.mark.parametrize(("name", "threads", "bits"), [("mmt1", 1, 18), ("p7zip-16.02", 2, 22)])
+def test_an_imported_table_meets_what_the_collector_makes_of_it(
+    name: str, threads: int, bits: int
+) -> None:
+    step = Step(
+        f"threads-{threads}", f"threads-{threads}", (), 1.0,
+        params(threads=threads, dictionary=1 << bits),
+    )  # fmt: skip
+    collected = sevenzip.parse(step, RawOutput(stdout=data(name))).measurements
+    assert read(data(name)).measurements == collected
+
+
+def test_the_version_must_match_and_the_rest_of_the_build_is_a_caveat() -> None:
+    found = read(data("mmt1"))
+    assert found.tool is not None
+    assert found.tool.version == "26.02 (x64)"
+    assert {each.name: (each.value, each.comparability) for each in found.parameters} == {
+        "iterations": ("1", Comparability.CAVEAT),
+        "tool_version": ("26.02 (x64)", Comparability.MUST_MATCH),
+        "compiler": ("12.2.0 GCC 12.2.0 : SSE2", Comparability.CAVEAT),
+    }
+    assert parameter(read(data("p7zip-16.02")), "bits") == "64"
+    assert parameter(read(data("iterations")), "iterations") == "2"
+    assert parameter(read(data("taskset")), "cpu_affinity") == "1 / 2 : 1"
+
+
+def test_the_machine_is_told_without_what_identifies_it() -> None:
+    found = read(data("riscv-24.09"))
+    assert {fact.name: fact.value for fact in found.facts} == {
+        "cpus": "4",
+        "memory": "15.4 GiB",
+        "kernel": "Linux 6.6.66",
+        "architecture": "riscv64",
+        "page_size": "4KB",
+        "huge_pages": "always",
+    }
+    assert "example" not in repr(found)
+    assert "user@board" not in repr(found)
+
+
+def test_repeated_tables_are_repetitions_and_other_thread_counts_other_workloads() -> None:
+    found = read(data("mmt1") + data("mmt2") + data("mmt1"))
+    rows = of(found, "7z.rating")
+    assert [(row.workload, row.repetition) for row in rows] == [
+        ("threads-1", 0), ("threads-2", 0), ("threads-1", 1),
+    ]  # fmt: skip
+
+
+def test_tables_of_two_builds_are_two_runs() -> None:
+    both = data("mmt1") + data("mmt1").replace(b"26.02", b"25.01")
+    first, second = reader.read(both, NONE)
+    assert [parameter(run, "tool_version") for run in (first, second)] == [
+        "26.02 (x64)", "25.01 (x64)",
+    ]  # fmt: skip
+    assert {row.repetition for row in second.measurements} == {0}
+
+
+def test_tables_of_two_machines_are_refused() -> None:
+    for ours, theirs in (
+        (b"AMD EPYC", b"Example CPU"),
+        (b"24105 MB", b"12000 MB"),
+    ):
+        with pytest.raises(SitegenError, match="two machines") as caught:
+            reader.read(data("mmt1") + data("mmt1").replace(ours, theirs), NONE)
+        assert caught.value.where == "line 39"
+
+
+def test_without_a_speed_in_the_averages_there_is_none() -> None:
+    for name in ("p7zip-9.20", "p7zip-16.02", "windows-19.00"):
+        assert not of(read(data(name)), "7z.speed", "compress")
+
+
+def test_a_row_that_is_missing_makes_another_workload() -> None:
+    found = read(data("riscv-24.09"))
+    assert {dict(row.params).get("rows") for row in found.measurements} == {"22,23,25"}
+    whole = read(data("windows-25.01"))
+    assert {dict(row.params).get("rows") for row in whole.measurements} == {None}
+
+
+def test_a_reduced_dictionary_is_that_of_the_rows_and_is_noted() -> None:
+    found = read(data("p7zip-17.05"))
+    assert {dict(row.params)["dictionary"] for row in found.measurements} == {str(1 << 24)}
+    assert any("reduced the dictionary to 24" in note for note in found.notes)
+
+
+def test_options_that_change_the_work_make_another_workload() -> None:
+    assert dict(of(read(data("level-1")), "7z.rating")[0].params)["options"] == "x=1"
+    assert dict(of(read(data("dictionary-3m")), "7z.rating")[0].params)["options"] == "d3m"
+
+
+def test_rows_of_a_table_that_was_cut_off_stand_by_themselves() -> None:
+    found = read(data("cut-off"))
+    assert {row.workload for row in found.measurements} == {"threads-1-rows"}
+    assert sorted({int(dict(row.params)["dictionary"]) for row in found.measurements}) == [
+        1 << 22, 1 << 23, 1 << 24,
+    ]  # fmt: skip
+    assert {dict(row.params)["row"] for row in found.measurements} == {"22", "23", "24"}
+    assert not of(found, "7z.rating")
+    assert {row.statistic for row in of(found, "7z.speed", "compress")} == {"value"}
+    assert of(found, "7z.speed", "compress")[0].value == 3731 * 1024
+    assert list(doubts(found)) == [(Doubt.CUT_OFF, "threads-1-rows")]
+    whole = read(data("mmt1").replace(b"18:", b"22:"))
+    assert not set(values(found)) & set(values(whole))
+
+
+def test_a_table_cut_off_before_its_total_has_its_averages() -> None:
+    whole = data("mmt1")
+    found = read(whole[: whole.index(b"Tot:")])
+    assert {dict(row.params).get("operation") for row in found.measurements} == {
+        "compress", "decompress", None,
+    }  # fmt: skip
+    assert list(doubts(found)) == [(Doubt.CUT_OFF, "threads-1")]
+
+
+def test_a_cut_off_table_joins_the_run_of_the_whole_ones() -> None:
+    whole = data("mmt1")
+    found = read(whole + whole[: whole.index(b"18: ")])
+    assert len(of(found, "7z.rating")) == 1
+    assert "without a row" in doubts(found)[Doubt.CUT_OFF, ""]
+
+
+def test_an_empty_table_before_whole_ones_of_another_build_is_told_too() -> None:
+    old = data("p7zip-16.02").replace(b"7900 MB", b"24105 MB").replace(b"Example CPU (1)\n", b"")
+    found = read(old[: old.index(b"22: ")] + data("mmt1"))
+    assert any("without a row" in note for note in found.notes)
+
+
+def test_averages_over_several_thread_counts_are_left_out_for_the_rows() -> None:
+    # 7z b -mmt=*: the second Avr: goes over both tables.
+    found = read(data("every-count"))
+    assert [row.workload for row in of(found, "7z.rating")] == ["threads-1"]
+    rows = [row for row in found.measurements if row.workload == "threads-2-rows"]
+    assert [row.value for row in rows if row.metric == "7z.rating"] == [14622, 9608]
+    assert "other thread counts" in doubts(found)[Doubt.INCONSISTENT, "threads-2-rows"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "status"), [("98", Status.OK), ("97", Status.OK), ("96", Status.SUSPECT)]
+)
+def test_one_thread_that_did_not_have_a_cpu_is_suspect(usage: str, status: Status) -> None:
+    said = data("p7zip-17.05").decode().replace(" 98 ", f" {usage} ")
+    found = read(said.encode())
+    assert {row.status for row in found.measurements} == {status}
+
+
+def test_taskset_on_an_old_version_is_told_by_its_usage() -> None:
+    # p7zip counts all CPUs and starts a thread for each: one CPU's worth is what they got.
+    said = data("p7zip-16.02").decode().replace("190 ", " 99 ").replace("199 ", " 99 ")
+    found = read(said.encode())
+    assert {row.status for row in found.measurements} == {Status.SUSPECT}
+    assert any("99 % of a CPU" in note for note in found.notes)
+    # Newer ones know: one CPU to use, one thread.
+    assert {row.status for row in read(data("taskset")).measurements} == {Status.OK}
+
+
+def test_threads_that_share_too_few_cpus_before_the_benchmark_are_doubted() -> None:
+    told = doubts(read(data("mmt2")))[Doubt.INCONSISTENT, ""]
+    assert told.startswith("2 threads together got 130 % and 132 % of a CPU on 2 CPUs")
+    told = doubts(read(data("riscv-24.09")))[Doubt.INCONSISTENT, ""]
+    assert told.startswith("4 threads together got 250 % and 255 % of a CPU on 4 CPUs")
+    assert not read(data("windows-25.01")).doubts
+    one_cpu = data("mmt2").replace(b"threads:   2", b"threads:   1")
+    assert (Doubt.INCONSISTENT, "") not in doubts(read(one_cpu))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("Tot:             100   5352   5331", "Tot:             100   5352   5311",
+         "Tot: total rating is 5311, the mean of the Avr: row 5330"),
+        ("Avr:      7853    99   7045   6997", "Avr:      7853    99   7045   9697",
+         "Avr: compress rating is 9697, the mean of the rows 6997"),
+    ],
+)  # fmt: skip
+def test_averages_that_are_not_are_told_kept_and_out_of_verdicts(
+    old: str, new: str, told: str
+) -> None:
+    found = read(data("mmt1").decode().replace(old, new).encode())
+    assert told in doubts(found)[Doubt.INCONSISTENT, "threads-1"]
+    assert {row.status for row in found.measurements} == {Status.SUSPECT}
+
+
+def test_a_row_whose_rating_is_not_that_of_its_usage_is_told() -> None:
+    said = data("mmt2-md20").decode().replace("116   7808   9088", "116   7808   9288")
+    found = read(said.encode())
+    assert (
+        "row 18: compress says 9288 MIPS, 7808 at 116 % are 9057"
+        in (doubts(found)[Doubt.INCONSISTENT, "threads-2"])
+    )
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
+def test_real_and_written_tables_agree_with_themselves(path: Path) -> None:
+    for found in reader.read(path.read_bytes(), NONE):
+        check(found)
+        assert len(values(found)) == len(found.measurements)
+        told = " ".join(sentence for _, sentence, _ in found.doubts)
+        assert "mean of" not in told
+        assert "MIPS" not in told
+
+
+@pytest.mark.parametrize("name", ["methods", "crc"])
+def test_tables_of_methods_and_checksums_are_refused_by_name(name: str) -> None:
+    assert reader.knows(data(name))
+    with pytest.raises(SitegenError, match="line 15: holds a table of methods or checksums"):
+        reader.read(data(name), NONE)
+
+
+def test_a_table_of_another_kind_beside_a_benchmark_is_noted() -> None:
+    [note] = read(data("mmt1") + data("methods")).notes
+    assert "line 39" in note
+
+
+def test_what_7_zip_says_of_an_archive_is_refused_by_name() -> None:
+    assert reader.knows(data("archive"))
+    with pytest.raises(SitegenError, match="there is no benchmark in it"):
+        reader.read(data("archive"), NONE)
+
+
+def test_a_log_of_something_else_that_unpacked_an_archive_is_not_ours() -> None:
+    assert not reader.knows(data("archive") + b"\n| model | size | test | t/s |\n" * 200)
+    assert not reader.knows(b"7-Zip is a fine program. Its Rating is high.\n")
+
+
+def test_a_table_stopped_before_its_first_row_is_refused() -> None:
+    whole = data("mmt1")
+    with pytest.raises(SitegenError, match="line 15: 7-Zip was stopped before the first row"):
+        reader.read(whole[: whole.index(b"18: ")], NONE)
+
+
+def test_averages_without_rows_have_no_dictionary() -> None:
+    said = re.sub(rb"18: .*\n", b"", data("mmt1"))
+    with pytest.raises(SitegenError, match="line 15: the rows above Avr: are missing"):
+        reader.read(said, NONE)
+
+
+def test_a_table_without_its_header_asks_for_the_threads() -> None:
+    said = data("mmt1")
+    bare = said[said.index(b"       Compressing") :]
+    assert reader.knows(bare)
+    with pytest.raises(SitegenError, match="does not say its threads; add --set threads=N"):
+        reader.read(bare, NONE)
+    found = read(bare, {"threads": "1", "version": "26.02 (x64)"})
+    assert {m for m in values(found) if m[1] != "7z.cpu_frequency"} == {
+        m for m in values(read(said)) if m[1] != "7z.cpu_frequency"
+    }
+    assert parameter(found, "tool_version") == "26.02 (x64)"
+    assert parameter(read(bare, {"threads": "1"}), "tool_version") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"threads": "2"}, "line 15: the output says threads 1, not 2"),
+        ({"version": "24.09"}, "the output says version 26.02"),
+        ({"threads": "two"}, "--set threads"),
+        ({"threads": "0"}, "--set threads"),
+        ({"threads": "999999999999"}, "--set threads"),
+        ({"version": "new"}, "--set version"),
+    ],
+)
+def test_a_setting_never_overrules_the_output(settings: Mapping[str, str], told: str) -> None:
+    with pytest.raises(SitegenError, match=re.escape(told)):
+        reader.read(data("mmt1"), settings)
+
+
+def test_no_threads_at_all_is_refused() -> None:
+    said = data("mmt1").replace(b"threads:      1", b"threads:      0")
+    with pytest.raises(SitegenError, match="the table has 0 threads"):
+        reader.read(said, NONE)
+
+
+@pytest.mark.parametrize("form", ["utf-16", "utf-8-sig", "crlf", "html", "markdown", "log"])
+def test_a_log_is_read_as_people_keep_it(form: str) -> None:
+    said = data("mmt2-md20").decode()
+    kept = {
+        "utf-16": said.encode("utf-16"),
+        "utf-8-sig": said.encode("utf-8-sig"),
+        "crlf": said.replace("\n", "\r\n").encode(),
+        "html": b"<html><body><pre>" + said.replace("\n", "<br>").encode() + b"</pre></body>",
+        "markdown": f"## Our board\n```\n$ 7zz b\n{said}```\nNice.\n".encode(),
+        "log": "".join(
+            f"2025-01-31T12:00:0{n % 10}.123Z {line}\n" for n, line in enumerate(said.split("\n"))
+        ).encode(),
+    }[form]
+    assert reader.knows(kept)
+    assert values(read(kept)) == values(read(said.encode()))
+
+
+@given(st.lists(st.sampled_from(["mmt1", "mmt2", "mmt2-md20", "iterations"]), min_size=1))
+def test_every_table_of_a_log_is_in_a_run_once(names: list[str]) -> None:
+    runs = reader.read(b"".join(data(name) for name in names), NONE)
+    assert sum(len(of(run, "7z.rating")) for run in runs) == len(names)
+    for run in runs:
+        assert len(values(run)) == len(run.measurements)
+
+
+@pytest.mark.parametrize("path", sorted(RAW.glob("*.out")), ids=lambda path: path.stem)
+def test_damage_is_borne(path: Path) -> None:
+    bear(reader.knows, lambda hurt: reader.read(hurt, NONE), path.read_bytes())
+
+
+def test_damage_to_several_tables_is_borne() -> None:
+    log = data("mmt1") + data("mmt2") + data("every-count") + data("cut-off")
+    bear(reader.knows, lambda hurt: reader.read(hurt, NONE), log, trials=200)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"7-Zip (" * 300_000,
+        b"7-Zip 1.1" + b" " * 2_000_000,
+        (b" " * 39 + b"Avr: ") * 50_000,
+        b"RAM usage: # Benchmark threads: 1\n" * 60_000,
+        b"Dict Speed\n" + b"22: 1 1 1 1 | 1 1 1 1\n" * 99_000,
+        b"7-Zip 1.1 Copyright\nRAM usage: 1 # Benchmark threads: 1\n" * 9_000,
+        b"7-Zip 1.1 Copyright\n"
+        + b"m " * 1_000_000
+        + b"\nRAM usage: 1 MB # Benchmark threads: 1\n",
+    ],
+    ids=range(7),
+)
+def test_hostile_text_costs_little(hostile: bytes) -> None:
+    began = time.process_time()
+    reader.knows(hostile)
+    with contextlib.suppress(SitegenError):
+        reader.read(hostile, NONE)
+    assert time.process_time() - began < 10
+
+
+def _installed() -> list[Reader]:
+    found = collectors()
+    assert AB in found
+    return [each for name in found for each in readers(found[name])]
+
+
+def _samples() -> list[Path]:
+    return sorted(SAMPLES.glob("*")) if SAMPLES.is_dir() else []
+
+
+@pytest.mark.parametrize("path", [*READABLE, *_samples()], ids=lambda path: path.stem)
+def test_what_redaction_leaves_reads_the_same(path: Path) -> None:
+    content = path.read_bytes()
+    kept = Redactor({"host name": ["Pi5", "odroid"]}).data(content)
+    assert [values(run) for run in reader.read(kept, NONE)] == [
+        values(run) for run in reader.read(content, NONE)
+    ]
+
+
+@pytest.mark.parametrize("path", [*READABLE, *_samples()], ids=lambda path: path.stem)
+def test_one_installed_reader_knows_a_log_and_no_other(path: Path) -> None:
+    content = path.read_bytes()
+    assert [each.name for each in _installed() if each.knows(content)] == ["7z-benchmark"]
+
+
+def test_published_outputs_of_other_people_are_read_whole() -> None:
+    found = _samples()
+    if not found:
+        pytest.skip("no published samples beside this checkout")
+    for path in found:
+        content = path.read_bytes()
+        [run] = reader.read(content, NONE)
+        check(run)
+        assert len(values(run)) == len(run.measurements)
+        assert {dict(row.params)["dictionary"] for row in run.measurements} == {str(1 << 25)}
+        # Another way to the same figures: every Tot: and Avr: of the file, by its words.
+        text = re.sub(r"<[^>]*>", "\n", content.decode().replace("&nbsp;", " "))
+        totals = [line.split() for line in text.split("\n") if line.startswith("Tot:")]
+        assert [[row.printed for row in of(run, metric)] for metric in (
+            "7z.cpu_usage", "7z.rating_per_usage", "7z.rating",
+        )] == [[words[place] for words in totals] for place in (1, 2, 3)]  # fmt: skip
+        averages = [line.split() for line in text.split("\n") if line.startswith("Avr:")]
+        assert len(averages) == len(totals)
+        assert [row.printed for row in of(run, "7z.rating", "decompress")] == [
+            words[-1] for words in averages
+        ]
+        assert [row.value for row in of(run, "7z.speed", "decompress")] == [
+            int(words[6]) * 1024 for words in averages if words[5] == "|"
+        ]
+        bear(reader.knows, lambda hurt: reader.read(hurt, NONE), content, trials=30)
+
+
+def test_published_runs_on_some_of_the_cores_are_suspect() -> None:
+    path = SAMPLES / "p7zip-16.02-aarch64.txt"
+    if not path.is_file():
+        pytest.skip("no published samples beside this checkout")
+    ratings = of(read(path.read_bytes()), "7z.rating")
+    assert [row.status for row in ratings] == [Status.SUSPECT] * 2 + [Status.OK] * 3
+    assert [row.repetition for row in ratings] == [0, 1, 2, 3, 4]
