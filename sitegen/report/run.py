@@ -141,7 +141,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     repetitions = 1 + max((m.repetition for m in run.measurements), default=0)
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
-    found = caveats.of_run(run, declared.tee) + caveats.of_reading(run)
+    found = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
     found += caveats.of_steps(step for step in run.steps if step.repetition >= 0)
     failed = sum(m.status == Status.FAILED for m in run.measurements)
     suspect = sum(m.status == Status.SUSPECT for m in run.measurements)

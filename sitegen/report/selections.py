@@ -20,6 +20,7 @@ from sitegen import caveats
 from sitegen.cells import Cell, Series, cells_of
 from sitegen.comparability import TELLING, proof_of
 from sitegen.compare import Analysis
+from sitegen.config import Environment
 from sitegen.families import FAMILIES, family, headline_of
 from sitegen.metrics import Better, Metric, Scale, unit_problem
 from sitegen.model import Comparability, Params, Provenance, Run
@@ -216,7 +217,7 @@ def single_runs(
                 known[alike],
                 run.id in counted,
                 tuple(declared.incomparable.items()),
-                _of_run(run, catalogue, declared.tee),
+                _of_run(run, catalogue, declared),
             )
         )
     return tuple(made), tuple(setups)
@@ -417,10 +418,11 @@ def _trimmed(numbers: Numbers) -> Numbers:
     return numbers[:end]
 
 
-def _of_run(run: Run, catalogue: Catalogue, tee: str) -> tuple[Numbers | None, ...]:
+def _of_run(run: Run, catalogue: Catalogue, declared: Environment) -> tuple[Numbers | None, ...]:
     """Return what one run measured, by series."""
     found: dict[int, Numbers] = {}
-    for cell in cells_of(run.benchmark, run.id, Selection((run,)), tee):
+    role = declared.role or ""
+    for cell in cells_of(run.benchmark, run.id, Selection((run,)), declared.tee, role):
         place = catalogue.places.get(cell.series)
         if place is None:
             place = catalogue.add(cell.series, [cell.summary.value if cell.summary else None])
