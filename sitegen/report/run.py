@@ -20,7 +20,6 @@ from sitegen.families import family
 from sitegen.metrics import Better, Metric, Scale
 from sitegen.model import (
     DOUBT,
-    Fact,
     Measurement,
     Provenance,
     Run,
@@ -29,7 +28,8 @@ from sitegen.model import (
     StepRecord,
 )
 from sitegen.quantity import DisplayUnit, significant
-from sitegen.report import words
+from sitegen.report import machine, words
+from sitegen.report.machine import Group, Verdict
 
 #: Few different words stand in the commands of many runs.
 _quote = lru_cache(maxsize=65536)(shlex.quote)
@@ -105,9 +105,8 @@ class RunPage:
     rows_left: int
     repeated: bool
     charts: tuple[Chart, ...]
-    machine: tuple[Fact, ...]
-    tee: str
-    tee_reasons: tuple[str, ...]
+    machine: tuple[Group, ...]
+    tee: Verdict
     parameters: tuple[tuple[str, str, str], ...]
     outputs: tuple[Output, ...]
     outputs_left: int
@@ -167,9 +166,8 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         rows_left=max(len(rows) - _MAX_ROWS, 0),
         repeated=repetitions > 1,
         charts=_charts(run, samples, analysis, words.hue(declared)),
-        machine=run.fingerprint.facts,
-        tee=run.fingerprint.tee.kind,
-        tee_reasons=run.fingerprint.tee.reasons,
+        machine=machine.groups(run.fingerprint.facts),
+        tee=machine.verdict(run.fingerprint.tee),
         parameters=tuple(
             (p.name.replace("_", " "), p.value, p.comparability)
             for p in run.parameters

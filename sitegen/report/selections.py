@@ -25,7 +25,7 @@ from sitegen.families import FAMILIES, family, headline_of
 from sitegen.metrics import Better, Metric, Scale, unit_problem
 from sitegen.model import Comparability, Params, Provenance, Run
 from sitegen.quantity import DisplayUnit
-from sitegen.report import panels, words
+from sitegen.report import machine, panels, words
 from sitegen.selection import Selection
 
 #: Single runs that a benchmark offers, and series that it shows.
@@ -349,7 +349,10 @@ def _setup(runs: Sequence[Run]) -> Setup:
             ("preset", run.preset),
             ("tool", f"{run.tool.name} {run.tool.version}" if run.tool else ""),
             ("tee", "" if tee == "unknown" else tee),
-            *((fact.name, fact.value or "not visible") for fact in run.fingerprint.facts),
+            *(
+                (fact.name, machine.value(fact.name, fact.value or "not visible"))
+                for fact in run.fingerprint.facts
+            ),
         ]
         for name, value in seen:
             if value:
@@ -361,7 +364,7 @@ def _setup(runs: Sequence[Run]) -> Setup:
         _number(quota),
         tuple((name, _joined(found), why) for (name, why), found in parameters.items()),
         tuple(
-            (name, _joined(facts[name]))
+            (machine.title(name), _joined(facts[name]))
             for name in sorted(facts, key=lambda name: _ORDER.get(name, len(_ORDER)))
         ),
     )
