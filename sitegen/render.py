@@ -250,7 +250,8 @@ def _machine(groups: tuple[Group, ...]) -> Markup:
 def _machine_group(group: Group) -> str:
     hidden = ", ".join(group.hidden)
     rest = f'<p class="note">Not visible here: {html.escape(hidden)}.</p>' if hidden else ""
-    table = _folded_table(f"Table: {group.title}", ("Fact", "Value", "Read from"), group.shown)
+    head = ("Fact", "Value", "Read from")
+    table = _folded_table(f"Table: {group.title}", head, group.shown, "qq xs opt")
     return (
         f"<details><summary>{_text(group.title)} <small>{_text(group.gist)}</small></summary>"
         f"{table if group.shown else ''}{rest}</details>\n"
@@ -264,21 +265,22 @@ def _signals(signals: tuple[Shown, ...]) -> Markup:
         return Markup()
     seen = sum(one.value not in UNSEEN for one in signals)
     head = f"Where a TEE was looked for: {len(signals)} places, {seen} with something to see"
-    table = _folded_table("Table: TEE signals", ("Place", "Saw", "Means"), signals)
+    table = _folded_table("Table: TEE signals", ("Place", "Saw", "Means"), signals, "qq xs")
     return Markup(f"<details><summary>{head}</summary>{table}</details>\n")  # noqa: S704 - escaped
 
 
-def _folded_table(label: str, head: tuple[str, str, str], rows: Iterable[Shown]) -> str:
+def _folded_table(label: str, head: tuple[str, str, str], rows: Iterable[Shown], last: str) -> str:
+    """Return a table of three columns; ``last`` are the classes of the third."""
     first, second, third = head
     body = "".join(
         f'<tr><th scope="row">{_text(row.title)}</th><td>{_text(row.value)}</td>'
-        f'<td class="qq xs opt">{_text(row.source)}</td></tr>\n'
+        f'<td class="{last}">{_text(row.source)}</td></tr>\n'
         for row in rows
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(label)}">'
         f'<table class="fit"><thead><tr><th scope="col">{first}</th><th scope="col">{second}</th>'
-        f'<th scope="col" class="opt">{third}</th></tr></thead>\n<tbody>{body}</tbody>'
+        f'<th scope="col" class="{last}">{third}</th></tr></thead>\n<tbody>{body}</tbody>'
         "</table></div>"
     )
 

@@ -27,17 +27,19 @@ def activity(root: Path = Path("/")) -> Activity:
     """Return the counters that tell contention: pressure, steal and throttling."""
     counters: dict[str, float] = {}
     for kind in ("cpu", "io", "memory"):
-        found = re.search(r"some .*total=(\d+)", read_text(root, f"/proc/pressure/{kind}") or "")
+        found = re.search(
+            r"some .*total=(\d{1,18})", read_text(root, f"/proc/pressure/{kind}") or ""
+        )
         if found:
             counters[f"psi_{kind}"] = int(found[1]) / 1e6
     stat = (read_text(root, "/proc/stat") or "").split("\n", 1)[0].split()
-    if len(stat) > 8:  # noqa: PLR2004 - steal is the eighth figure, see proc(5)
+    if re.fullmatch(r"\d{1,18}", "".join(stat[8:9])):  # steal is the eighth figure, see proc(5)
         counters["steal"] = int(stat[8]) / os.sysconf("SC_CLK_TCK")
     own = Machine(root, lambda _: None).cgroup("cpu.stat")
-    throttled = re.search(r"throttled_usec (\d+)", own or "")
+    throttled = re.search(r"throttled_usec (\d{1,18})", own or "")
     if throttled:
         counters["throttled"] = int(throttled[1]) / 1e6
-    load = (read_text(root, "/proc/loadavg") or "").split()
+    load = re.match(r"\d{1,9}\.\d{1,4}", read_text(root, "/proc/loadavg") or "")
     before = float(load[0]) if load else None
     return Activity(time.monotonic(), os.cpu_count() or 1, before, counters)
 

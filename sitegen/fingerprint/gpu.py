@@ -30,6 +30,7 @@ _MORE = (
 )
 _ANSWER = re.compile(r"^\s*([A-Za-z][\w /-]{1,40}?)\s*:\s*(.{1,80}?)\s*$", re.MULTILINE)
 _CPU_CAPS = re.compile(r"(?i)(TDX)|SEV[- ]?(SNP)|SEV")
+_MOST = 20_000
 _NOT_CAPABLE = "No CC capable devices found"
 
 
@@ -153,7 +154,7 @@ def _alike(gpus: list[dict[str, str]], name: str) -> str | None:
 
 
 def _answers(said: str) -> dict[str, str | None]:
-    return {name.lower(): value.lower() for name, value in _ANSWER.findall(said)}
+    return {name.lower(): value.lower() for name, value in _ANSWER.findall(said[:_MOST])}
 
 
 def _last(said: str) -> str | None:

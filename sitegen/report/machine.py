@@ -101,6 +101,8 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 _OTHER = "Other"
+#: How the first fact of a group is told where its value alone would say little.
+_GISTS = {"Limits": "CPU quota {}"}
 _PLACES = {
     name: (place, group, title)
     for place, (name, group, title) in enumerate(
@@ -166,7 +168,12 @@ def _group(name: str, members: Sequence[Fact]) -> Group:
         if fact.value is not None
     )
     hidden = tuple(title(fact.name) for fact in ordered if fact.value is None)
-    return Group(name, shown[0].value if shown else "not visible here", shown, hidden)
+    gist = "not visible here"
+    if shown:
+        gist = shown[0].value
+        if name in _GISTS and ordered[0].value is not None:
+            gist = _GISTS[name].format(gist)
+    return Group(name, gist, shown, hidden)
 
 
 def _meaning(signal: Signal) -> str:

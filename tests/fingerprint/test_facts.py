@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitegen import fingerprint
+from sitegen.config import TEES
 from sitegen.fingerprint import Activity, places
 from sitegen.model import Fingerprint
 from sitegen.redact import Redactor
@@ -357,3 +358,33 @@ def test_whatever_programs_say_the_machine_is_read(said: str) -> None:
     with TemporaryDirectory() as folder:
         found = fingerprint.read(Path("/w"), Redactor(), root=Path(folder), command=lambda _: said)
     assert found.tee.kind
+
+
+@given(st.sampled_from(sorted(written.names())), st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_machine_whose_files_and_answers_are_cut_or_changed_is_read(
+    name: str, data: st.DataObject
+) -> None:
+    def damaged(text: str) -> str:
+        at = data.draw(st.integers(0, len(text)))
+        return text[:at] + data.draw(st.sampled_from(["", "\0", "9" * 5000, "\n:", "\u2028"]))
+
+    with TemporaryDirectory() as folder:
+        root = written.lay_out(name, Path(folder))
+        files = [path for path, text in written.written(name)["files"].items() if text]
+        for path in data.draw(st.lists(st.sampled_from(files or [""]), max_size=3, unique=True)):
+            place = root / path.lstrip("/")
+            if place.is_file():
+                place.write_text(damaged(place.read_text()), "utf-8")
+        answers = written.command(name)
+        broken = data.draw(st.sampled_from(["lscpu", "dmesg", "findmnt", "nvidia-smi", "ethtool"]))
+
+        def command(argv: tuple[str, ...]) -> str | None:
+            said = answers(argv)
+            return damaged(said) if said and argv[0] == broken else said
+
+        found = fingerprint.read(Path("/work"), Redactor(), root=root, command=command)
+        seen = fingerprint.activity(root)
+    assert found.tee.kind in (*TEES, "contradictory", "unknown")
+    assert found.tee.confidence in ("", "low", "medium", "high")
+    assert all(value >= 0 for value in seen.counters.values())
