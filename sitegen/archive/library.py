@@ -168,7 +168,10 @@ def _open(
             "redactions": {},
             "fingerprint": {
                 "tee": {**machine["tee"], "signals": []},
-                "facts": [fact for fact in machine["facts"] if fact["name"] in _FACTS],
+                # Where a fact was read stands on the run's page, which reads the whole manifest.
+                "facts": [
+                    {**fact, "source": ""} for fact in machine["facts"] if fact["name"] in _FACTS
+                ],
             },
         },
     }
