@@ -51,8 +51,8 @@ def facts(
     """Yield what the machine could host, and what lies between it and the processor."""
     able = {one.reason for one in seen if one.origin == "host"}
     if "hypervisor" in machine.flags() or found.kind not in _SEEN_NOTHING:
-        # A guest is shown what its host can do; only a parent of enclaves is a guest itself.
-        able &= {"nitro"} if found.kind == "none" else set()
+        # A guest is shown what its host can do; what holds a program, it can hold itself.
+        able &= ENCLAVES if found.kind == "none" else set()
     yield Fact(
         "tee_host", ", ".join(sorted(able)) or None, "/dev, /sys/module, CPU flags, kernel log"
     )

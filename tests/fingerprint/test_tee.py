@@ -6,6 +6,7 @@ import pytest
 
 from sitegen import fingerprint
 from sitegen.config import TEES
+from sitegen.fingerprint import contradiction
 from sitegen.model import Fingerprint, Signal
 from sitegen.redact import Redactor
 from tests.machines import written
@@ -152,6 +153,14 @@ def test_what_a_host_can_do_is_no_guest(
     found = read(name, tmp_path)
     assert any(told in reason for reason in found.tee.reasons)
     assert found.get("tee_host") == able
+
+
+def test_a_guest_that_was_given_sgx_can_make_enclaves_and_is_not_in_one(tmp_path: Path) -> None:
+    root = written.lay_out("plain-vm", tmp_path)
+    (root / "dev/sgx_enclave").touch()
+    found = fingerprint.read(Path("/w"), Redactor(), root=root, command=lambda _: None)
+    assert (found.tee.kind, found.get("tee_host")) == ("none", "sgx")
+    assert contradiction("sgx", "cpu-tee", found) == ""
 
 
 def test_a_tdx_host_whose_module_was_never_started_is_not_ready(tmp_path: Path) -> None:
