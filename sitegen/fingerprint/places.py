@@ -56,7 +56,7 @@ class Machine:
         """Return the text of a file, or whether it is ``absent`` or ``unreadable``."""
         text = self.text(path)
         if text is not None:
-            return text[:120]
+            return text
         return ABSENT if self.look(path) == ABSENT else UNREADABLE
 
     def start(self, path: str, size: int) -> bytes:

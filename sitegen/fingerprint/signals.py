@@ -141,7 +141,7 @@ def _providers(machine: Machine) -> Iterator[Seen]:
         if provider:
             kind = _PROVIDERS.get(provider, "")
             yield Seen(
-                Signal("configfs tsm provider", provider[:60], kind),
+                Signal("configfs tsm provider", provider, kind),
                 "provider",
                 reason=f"configfs tsm provider {provider}",
             )

@@ -93,12 +93,13 @@ def claim_contradicted(label: str, seen: Fingerprint) -> str:
     kind, role = claim(label)
     verdict = seen.tee
     if kind in ("any", "any sev"):
-        wanted = _SEV if kind == "any sev" else ()
         found = verdict.kind
-        if found == "unknown" or verdict.confidence == "low" or found in wanted:
+        if found == "unknown" or verdict.confidence == "low":
             return ""
-        if kind == "any" and found not in _SEEN_NOTHING:
+        if found in _SEV if kind == "any sev" else found not in _SEEN_NOTHING:
             return ""
+        if kind == "any sev" and found == "none" and verdict.confidence == "medium":
+            return ""  # plain SEV shows in the kernel log alone
         if found == "none" and seen.get("gpu_confidential_compute") in gpu.CONFIDENTIAL:
             return ""
         return f"{label} sounds like a TEE; the machine's own signals say {found}."

@@ -96,6 +96,8 @@ def test_the_words_of_a_label_claim_something(label: str, claimed: tuple[str, st
         ("h200-cvm", "azure-hidden", ""),
         ("lab-tdx", "plain-vm", "lab-tdx sounds like tdx; SAY none."),
         ("lab-sev", "snp-guest", ""),
+        ("lab-sev", "plain-amd-vm", ""),
+        ("lab-snp", "plain-amd-vm", "lab-snp sounds like sev-snp; SAY none."),
         ("lab-sev", "tdx-guest", "lab-sev sounds like a TEE; SAY tdx."),
         ("tdx-host", "tdx-host", ""),
         ("tdx-host", "tdx-guest", "tdx-host sounds like bare metal; SAY tdx."),
