@@ -205,13 +205,19 @@ def make(number: int, shape: Shape) -> tuple[Run, dict[str, bytes]]:
             Parameter("repetitions", str(shape.repetitions), Comparability.IGNORED),
         ),
         fingerprint=Fingerprint(
-            tuple(Fact(*fact) for fact in _FACTS),
+            _machine(label),
             TeeVerdict(tee, (f"signals of {tee}",) if tee != "none" else ("no guest device",)),
         ),
         steps=steps,
         redactions=(("host name", 2), ("home path", 1)),
     )
     return run, raw
+
+
+def _machine(label: str) -> tuple[Fact, ...]:
+    """Return the facts of an environment's machine: bare metal shows no hypervisor."""
+    bare = label.endswith("metal")
+    return tuple(Fact(*fact) for fact in _FACTS if not (bare and fact[0] == "virtualisation"))
 
 
 def _steps(

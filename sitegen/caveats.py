@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sitegen.fingerprint import contradiction
 from sitegen.model import (
     DOUBT,
     Comparability,
@@ -154,7 +155,7 @@ RULES: Mapping[str, Rule] = {
         Rule("another-machine", "another machine",
              "The runs of this environment saw different processors: its label stands for more than one machine."),
         Rule("label", "label contradicted",
-             "The TEE that the environment is declared to be is not the one that the machine's own signals show."),
+             "The TEE or the kind of platform that the environment is declared to be is not the one that the machine's own signals show. Signals of low confidence contradict nothing."),
     )
 }  # fmt: skip
 
@@ -165,8 +166,11 @@ def caveat(rule_id: str, sentence: str = "") -> Caveat:
     return Caveat(rule, sentence or rule.definition)
 
 
-def of_run(run: Run, declared_tee: str) -> list[Caveat]:
-    """Return the caveats that hold for every number of a run."""
+def of_run(run: Run, declared_tee: str, declared_role: str = "") -> list[Caveat]:
+    """Return the caveats that hold for every number of a run.
+
+    The declaration is that of the run's environment.
+    """
     found = []
     if run.withdrawn:
         found.append(caveat("withdrawn", run.withdrawn))
@@ -174,16 +178,20 @@ def of_run(run: Run, declared_tee: str) -> list[Caveat]:
         found.append(caveat("quick"))
     if not run.complete:
         found.append(caveat("incomplete"))
-    seen = run.fingerprint.tee.kind
-    if declared_tee == "gpu-cc":
-        # NVML says it, in a run of the hardware collector; the CPU's signals do not.
-        seen = next((p.value for p in run.parameters if p.name == "gpu_cc"), "unknown")
-        declared_tee = seen if seen in _GPU_PROTECTED else declared_tee
-    if declared_tee not in ("", "unstated") and seen not in ("unknown", declared_tee):
-        found.append(
-            caveat("label", f"Declared as {declared_tee}; the machine's own signals say {seen}.")
-        )
+    if against := _against(run, declared_tee, declared_role):
+        found.append(caveat("label", against))
     return found
+
+
+def _against(run: Run, declared_tee: str, declared_role: str) -> str:
+    """Return what the run's machine shows against its declaration, or nothing."""
+    # NVML says it of a GPU, in a run of the hardware collector; the CPU's signals do not.
+    told = next((p.value for p in run.parameters if p.name == "gpu_cc"), None)
+    if declared_tee != "gpu-cc" or told is None:
+        return contradiction(declared_tee, declared_role, run.fingerprint)
+    if told in _GPU_PROTECTED or told == "unknown":
+        return ""
+    return f"Declared as {declared_tee}; the machine's own signals say {told}."
 
 
 def of_reading(run: Run, workload: str | None = None) -> list[Caveat]:

@@ -61,15 +61,17 @@ class Cell:
         return next((c.rule.short for c in self.caveats if c.rule.doubts), "")
 
 
-def cells_of(benchmark: str, label: str, selection: Selection, tee: str) -> Iterable[Cell]:
-    """Yield every series of ``benchmark`` in the environment ``label``."""
+def cells_of(
+    benchmark: str, label: str, selection: Selection, tee: str, role: str = ""
+) -> Iterable[Cell]:
+    """Yield every series of ``benchmark`` in the environment ``label``, declared as told."""
     rows: dict[Series, dict[str, list[Measurement]]] = {}
     for run in selection.runs:
         for row in run.measurements:
             series = Series(benchmark, row.workload, row.metric, row.statistic, row.params)
             rows.setdefault(series, {}).setdefault(run.id, []).append(row)
     together = caveats.of_runs(selection.runs)
-    of_runs = {run.id: [*caveats.of_run(run, tee), *together] for run in selection.runs}
+    of_runs = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
     steps: dict[tuple[str, str], list[StepConditions | StepRecord]] = defaultdict(list)
     for run in selection.runs:
         for step in run.conditions or run.steps:

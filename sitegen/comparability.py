@@ -16,10 +16,15 @@ _SIZE = "zktls.proof_size"
 _NOT_OF_THE_PROOF = frozenset({"time_scope", "cycle_kind", "hash", "cached"})
 #: Facts of a machine that tell most about a number, first. Others follow as they were recorded.
 TELLING = (
-    "tee", "cpu", "gpu", "virtualisation", "container", "cpu_quota", "cpus", "threads_per_core",
-    "sockets", "numa_nodes", "memory", "kernel", "kernel_options", "vulnerable_to", "microcode",
-    "governor", "boost", "smt", "huge_pages", "clock_source", "disk", "disk_driver",
-    "disk_scheduler", "file_system", "mount_options",
+    "tee", "platform", "virtualisation", "paravisor", "cpu", "gpu", "gpus",
+    "gpu_confidential_compute", "container", "cpu_quota", "memory_limit", "cpus", "sockets",
+    "cores_per_socket", "threads_per_core", "smt", "numa_nodes", "memory", "huge_pages",
+    "huge_pages_defrag", "reserved_huge_pages", "swiotlb", "kernel", "kernel_options",
+    "vulnerable_to", "mitigations", "microcode", "cpu_flags", "cpu_flags_digest", "clock_source",
+    "governor", "energy_preference", "no_turbo", "boost", "isolated_cpus", "cpu_affinity",
+    "disk", "disk_bus", "disk_driver", "disk_mapper", "disk_scheduler", "disk_write_cache",
+    "file_system", "mount_options", "gpu_driver", "network_driver", "network_offloads", "mtu",
+    "hypervisor", "instance_type",
 )  # fmt: skip
 #: Parameters that forbid a comparison, those that call for a caveat, then, after the facts, others.
 _RANKS = (

@@ -214,8 +214,8 @@ def analyse(runs: Sequence[Run], config: Config) -> Analysis:
     cells: dict[tuple[Series, str], Cell] = {}
     by_benchmark: dict[str, list[Cell]] = defaultdict(list)
     for (benchmark, label), selection in selections.items():
-        tee = config.environment(label).tee
-        for cell in cells_of(benchmark, label, selection, tee):
+        declared = config.environment(label)
+        for cell in cells_of(benchmark, label, selection, declared.tee, declared.role or ""):
             cells[cell.series, label] = cell
     mark_across(cells, config)
     for key in sorted(cells):

@@ -31,6 +31,7 @@ TEES = (
     "csv",
     "nitro",
     "cca",
+    "secure-execution",
     "sgx",
     "gpu-cc",
     "unstated",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sitegen.comparability import TELLING
 from sitegen.compare import Analysis, Comparison, analyse
 from sitegen.config import Config, Environment
 from sitegen.contrasts import matched_logs, paired_interval
@@ -144,7 +145,7 @@ def _chosen(runs: Sequence[Run], config: Config, name: str) -> tuple[list[Run], 
 
 
 def _differing(analysis: Analysis) -> tuple[tuple[str, str, str], ...]:
-    """Return the facts in which the machines of the two sides differ, in the order recorded."""
+    """Return the facts in which the machines of the two sides differ, the telling ones first."""
     facts: dict[str, dict[str, set[str]]] = {}
     for (_, label), selection in analysis.selections.items():
         for run in selection.runs:
@@ -156,4 +157,5 @@ def _differing(analysis: Analysis) -> tuple[tuple[str, str, str], ...]:
         base, own = (by_label.get(label, set()) for label in (BASELINE, SIDE))
         if base and own and base != own:
             rows.append((name, "; ".join(sorted(base)), "; ".join(sorted(own))))
-    return tuple(rows)
+    order = {name: place for place, name in enumerate(TELLING)}
+    return tuple(sorted(rows, key=lambda row: order.get(row[0], len(order))))

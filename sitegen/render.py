@@ -26,8 +26,8 @@ from markupsafe import Markup, escape
 
 from sitegen.charts import plotly, spec, svg
 from sitegen.errors import SitegenError
-from sitegen.model import Fact
 from sitegen.report import words
+from sitegen.report.machine import UNSEEN, Group, Shown
 from sitegen.report.run import Output, ResultRow, RunPage
 from sitegen.report.site import Site
 from sitegen.resources import templates
@@ -111,7 +111,8 @@ class Renderer:
             factor_axis=lambda axis: Markup(svg.factor_axis(_AXES[axis])),  # noqa: S704
             pattern_defs=Markup(svg.pattern_defs(_ROLES)),  # noqa: S704
             run_rows=_run_rows,
-            machine_rows=_machine_rows,
+            machine=_machine,
+            signals=_signals,
             outputs=_outputs,
             navigation=self._navigation,
             count=words.count,
@@ -240,17 +241,47 @@ def _run_rows(page: RunPage, root: str) -> Markup:
     return Markup("".join(out))  # noqa: S704 - each part is escaped
 
 
-def _machine_rows(facts: Iterable[Fact]) -> Markup:
-    """Return the body of a fingerprint's table."""
-    return Markup(  # noqa: S704 - each part is escaped
-        "".join(
-            [
-                f'<tr><th scope="row">{_text(_fact_title(fact.name))}</th><td>'
-                f"{_ABSENT if fact.value is None else _text(fact.value)}"
-                f'</td><td class="qq xs opt">{_text(fact.source)}</td></tr>\n'
-                for fact in facts
-            ]
-        )
+@lru_cache(maxsize=512)
+def _machine(groups: tuple[Group, ...]) -> Markup:
+    """Return a fingerprint's tables, one a group, folded: the runs of a machine share them."""
+    return Markup("".join(map(_machine_group, groups)))  # noqa: S704 - each part is escaped
+
+
+def _machine_group(group: Group) -> str:
+    hidden = ", ".join(group.hidden)
+    rest = f'<p class="note">Not visible here: {html.escape(hidden)}.</p>' if hidden else ""
+    head = ("Fact", "Value", "Read from")
+    table = _folded_table(f"Table: {group.title}", head, group.shown, "qq xs opt")
+    return (
+        f"<details><summary>{_text(group.title)} <small>{_text(group.gist)}</small></summary>"
+        f"{table if group.shown else ''}{rest}</details>\n"
+    )
+
+
+@lru_cache(maxsize=512)
+def _signals(signals: tuple[Shown, ...]) -> Markup:
+    """Return every TEE signal with what it showed and what that means, folded."""
+    if not signals:
+        return Markup()
+    seen = sum(one.value not in UNSEEN for one in signals)
+    head = f"Where a TEE was looked for: {len(signals)} places, {seen} with something to see"
+    table = _folded_table("Table: TEE signals", ("Place", "Saw", "Means"), signals, "qq xs")
+    return Markup(f"<details><summary>{head}</summary>{table}</details>\n")  # noqa: S704 - escaped
+
+
+def _folded_table(label: str, head: tuple[str, str, str], rows: Iterable[Shown], last: str) -> str:
+    """Return a table of three columns; ``last`` are the classes of the third."""
+    first, second, third = head
+    body = "".join(
+        f'<tr><th scope="row">{_text(row.title)}</th><td>{_text(row.value)}</td>'
+        f'<td class="{last}">{_text(row.source)}</td></tr>\n'
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(label)}">'
+        f'<table class="fit"><thead><tr><th scope="col">{first}</th><th scope="col">{second}</th>'
+        f'<th scope="col" class="{last}">{third}</th></tr></thead>\n<tbody>{body}</tbody>'
+        "</table></div>"
     )
 
 
@@ -287,28 +318,8 @@ def _run_row(row: ResultRow, page: RunPage) -> str:
     )
 
 
-_ABSENT = '<span class="qq">not visible here</span>'
-_FACTS = {
-    "cpu": "Processor",
-    "cpu_id": "Processor id",
-    "cpu_flags": "CPU flags",
-    "cpu_quota": "CPU quota",
-    "cpus": "CPUs",
-    "gpu": "GPU",
-    "l2_cache": "L2 cache",
-    "l3_cache": "L3 cache",
-    "numa_nodes": "NUMA nodes",
-    "os": "System",
-    "smt": "SMT",
-}
-
-
 def _bytes_text(size: int) -> str:
     for factor, unit in ((1_000_000, "MB"), (1_000, "kB")):
         if size >= factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size} B"
-
-
-def _fact_title(name: str) -> str:
-    return _FACTS.get(name) or name.replace("_", " ").capitalize()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sitegen.config import Config, Environment, Role, implied
+from sitegen.fingerprint.gpu import OPEN
 from sitegen.metrics import unit_problem
 from sitegen.model import Comparability, Provenance, Run
 
@@ -45,10 +46,12 @@ def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
 
 def _observed(run: Run) -> tuple[Role | None, str]:
     seen = run.fingerprint
-    if seen.tee.kind not in ("none", "unknown", "contradictory"):
-        return "gpu-tee" if seen.get("gpu") else "cpu-tee", seen.tee.kind
-    if seen.tee.kind != "none":
+    hinted = seen.tee.kind != "none" and seen.tee.confidence == "low"
+    if seen.tee.kind in ("unknown", "contradictory") or hinted:
         return None, ""
+    if seen.tee.kind != "none":
+        open_gpu = seen.get("gpu_confidential_compute") in OPEN
+        return "gpu-tee" if seen.get("gpu") and not open_gpu else "cpu-tee", seen.tee.kind
     return "metal" if seen.get("virtualisation") in (None, "none") else "vm", "none"
 
 

@@ -25,14 +25,15 @@ from sitegen.collect import (
     detect,
     make_plan,
 )
+from sitegen.config import Environment
 from sitegen.errors import SitegenError
 from sitegen.execute import Progress, execute, scratch, sweep
-from sitegen.model import Status, ToolIdentity, check_label
+from sitegen.model import Fingerprint, Status, ToolIdentity, check_label
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the user asked `collect` to do."""
+    """What the user asked `collect` to do; ``declared`` is what the report says of the label."""
 
     environment: str
     preset: str = "standard"
@@ -43,6 +44,7 @@ class Order:
     note: str = ""
     seed: int | None = None
     dry_run: bool = False
+    declared: Environment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,10 @@ def collect(
     """Run every collector that can run here and write its run; return what became of each.
 
     A missing tool is a skip with the command that installs it. A collector that cannot be
-    loaded or fails as a whole is reported and the others go on. Raises SitegenError for an
-    order that makes no sense, before anything runs: so does a setting with a value that its
-    collector refuses. Raises Interrupted on Ctrl-C.
+    loaded or fails as a whole is reported and the others go on. A machine that is not what its
+    label stands for is warned of. Raises SitegenError for an order that makes no sense, before
+    anything runs: so does a setting with a value that its collector refuses. Raises Interrupted
+    on Ctrl-C.
     """
     check_label(order.environment)
     chosen, outcomes = _loaded(order)
@@ -91,6 +94,7 @@ def collect(
         say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
     host = Host()
     sweep(workdir)
+    _warn(order, workdir, say)
     for collector in chosen.values():
         _try_plan(collector, order, workdir, host)
     for number in range(order.sessions):
@@ -110,6 +114,24 @@ def collect(
             if not outcome.complete:
                 raise Interrupted(outcomes)
     return outcomes
+
+
+def doubted(label: str, declared: Environment | None, machine: Fingerprint) -> str:
+    """Return in a sentence what the machine shows against what its label stands for, or nothing.
+
+    That is its declaration; without one, what the words of the label sound like.
+    """
+    if declared and (declared.tee or declared.role):
+        return fingerprint.contradiction(declared.tee, declared.role or "", machine)
+    return fingerprint.claim_contradicted(label, machine)
+
+
+def _warn(order: Order, workdir: Path, say: Callable[[str], None]) -> None:
+    if order.dry_run:
+        return  # what is said then is a script
+    machine = fingerprint.read(workdir, redact.of_this_machine(workdir=workdir))
+    if told := doubted(order.environment, order.declared, machine):
+        say(f"warning: {told}")
 
 
 def _try_plan(collector: Collector, order: Order, workdir: Path, host: Host) -> None:

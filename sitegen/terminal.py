@@ -281,7 +281,9 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         head.append(f"{found.source.title or found.source.id}, section {found.source.section}")
     if found.fingerprint.facts:
         reasons = "; ".join(found.fingerprint.tee.reasons)
-        head.append(f"TEE signals: {found.fingerprint.tee.kind} ({reasons})")
+        sure = found.fingerprint.tee.confidence
+        kind = f"{found.fingerprint.tee.kind}{f', {sure} confidence' if sure else ''}"
+        head.append(f"TEE signals: {kind} ({reasons})")
     table = [
         (
             m.workload,

@@ -101,6 +101,25 @@ def test_a_label_that_the_machines_own_signals_contradict_is_named(
         assert seen in found[0].sentence
 
 
+def test_a_role_that_the_machine_contradicts_is_named_and_a_hint_contradicts_nothing() -> None:
+    guest = Fingerprint((Fact("virtualisation", "kvm", "x"),), TeeVerdict("none", (), "high"))
+    run = replace(a_run(), fingerprint=guest)
+    assert caveats.of_run(run, "none", "vm") == []
+    [found] = caveats.of_run(run, "none", "metal")
+    assert (found.rule.id, found.sentence) == (
+        "label", "Declared as bare metal; the machine shows a hypervisor (kvm)."
+    )  # fmt: skip
+    hint = replace(run, fingerprint=replace(guest, tee=TeeVerdict("sev-snp", (), "low")))
+    assert caveats.of_run(hint, "tdx", "cpu-tee") == []
+
+
+def test_a_gpu_tee_is_doubted_when_the_driver_says_so_of_any_run() -> None:
+    told = Fingerprint((Fact("gpu_confidential_compute", "devtools", "x"),), TeeVerdict("tdx"))
+    assert ids(caveats.of_run(replace(a_run(), fingerprint=told), "gpu-cc")) == ["label"]
+    told = Fingerprint((Fact("gpu_confidential_compute", "ppcie", "x"),), TeeVerdict("tdx"))
+    assert caveats.of_run(replace(a_run(), fingerprint=told), "gpu-cc") == []
+
+
 @pytest.mark.parametrize(
     ("conditions", "said"),
     [

@@ -42,8 +42,8 @@ from sitegen.model import (
     ToolIdentity,
 )
 from sitegen.redact import Redactor
+from tests.machines import written
 
-MACHINES = Path(__file__).parent / "machines"
 FOUR = {"a": "echo 1", "b": "echo 2", "c": "echo 3", "d": "echo 4"}
 
 
@@ -190,8 +190,8 @@ def test_two_runs_of_the_same_have_different_ids() -> None:
     assert whole(Shell({"a": "echo 1"})).run.id != whole(Shell({"a": "echo 1"})).run.id
 
 
-def test_the_conditions_of_the_machine_are_read_around_every_step() -> None:
-    found = collect(Shell({"a": "echo 1"}), host=Host(MACHINES / "tdx-guest"))
+def test_the_conditions_of_the_machine_are_read_around_every_step(tmp_path: Path) -> None:
+    found = collect(Shell({"a": "echo 1"}), host=Host(written.lay_out("tdx-guest", tmp_path)))
     assert found is not None
     shares = dict(found.run.steps[0].conditions)
     assert shares == {"psi_cpu": 0, "psi_io": 0, "psi_memory": 0, "steal": 0, "load_before": 0.42}
@@ -554,8 +554,10 @@ def test_a_program_dies_with_a_collection_that_is_killed() -> None:
     assert gone(child)
 
 
-def test_the_host_finds_the_first_tool_that_is_there_and_reads_below_its_root() -> None:
-    host = Host(MACHINES / "plain-vm")
+def test_the_host_finds_the_first_tool_that_is_there_and_reads_below_its_root(
+    tmp_path: Path,
+) -> None:
+    host = Host(written.lay_out("plain-vm", tmp_path))
     assert host.find("no-such-tool-here", "sh") == Host().find("sh")
     assert host.find("no-such-tool-here") is None
     assert host.cpus() >= 1

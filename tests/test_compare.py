@@ -293,6 +293,17 @@ def test_without_a_declaration_role_and_tee_come_from_the_fingerprint() -> None:
     ]
 
 
+def test_a_hint_is_no_tee_and_a_gpu_that_protects_nothing_makes_none() -> None:
+    gpu = (Fact("gpu", "H100", "x"), Fact("gpu_confidential_compute", "off", "x"))
+    hint = Fingerprint((), TeeVerdict("tdx", (), "low"))
+    runs = [
+        replace(a_run("a", 1.0), fingerprint=hint),
+        replace(a_run("b", 1.0), fingerprint=Fingerprint(gpu, TeeVerdict("tdx", (), "high"))),
+    ]
+    found = environments(runs, Config(Path()))
+    assert [(e.role, e.tee) for e in found.values()] == [(None, ""), ("cpu-tee", "tdx")]
+
+
 def test_what_is_declared_stands_above_what_was_seen() -> None:
     declared = {"a": Environment("a", "gpu-tee", "sev-snp")}
     found = environments([a_run("a", 1.0)], Config(Path(), environments=declared))

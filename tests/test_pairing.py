@@ -116,7 +116,7 @@ def test_the_table_prints_the_two_values_that_were_divided(runs: list[Run]) -> N
     assert head.split()[:3] == ["Series", "metal", "cvm"]
     assert "1.00 k IOPS" in row or "1,005 IOPS" in row
     assert row.rstrip().endswith("slower")
-    assert text.endswith("  cpu: EPYC | Xeon\n")
+    assert text.endswith("  Processor: EPYC | Xeon\n")
 
 
 def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) -> None:
@@ -126,7 +126,7 @@ def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) ->
     text = told.markdown(found := paired(hostile), told.rows(found))
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in table[:3]}) == 1
-    assert "| cpu | EPYC | a\\|b \\| c |" in table
+    assert "| Processor | EPYC | a\\|b \\| c |" in table
 
 
 def test_the_json_holds_values_interval_word_and_runs(runs: list[Run]) -> None:

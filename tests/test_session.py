@@ -10,10 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from sitegen import fingerprint
 from sitegen.archive import Archive
+from sitegen.config import Environment
 from sitegen.errors import SitegenError
-from sitegen.model import Run
-from sitegen.session import Interrupted, Order, Outcome, collect, parse_settings, unmeasured
+from sitegen.model import Fact, Fingerprint, Run, TeeVerdict
+from sitegen.session import (
+    Interrupted,
+    Order,
+    Outcome,
+    collect,
+    doubted,
+    parse_settings,
+    unmeasured,
+)
 from tests.conftest import SHELL_COLLECTOR
 
 Install = Callable[..., str]
@@ -53,6 +63,39 @@ def test_every_benchmark_that_can_run_here_gets_a_run_in_the_archive(rounds: Rou
     assert {m.repetition for m in run.measurements} == {0, 1, 2}
     assert run.fingerprint.facts
     assert list(rounds.archive.fsck()) == []
+
+
+def test_a_machine_that_is_not_what_its_label_stands_for_is_warned_of_in_one_line(
+    rounds: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Fingerprint((Fact("virtualisation", "kvm", "here"),), TeeVerdict("none", (), "high"))
+    monkeypatch.setattr(fingerprint, "read", lambda *_: seen)
+    rounds(replace(ORDER, environment="lab-tdx", repeat=1))
+    told = "warning: lab-tdx sounds like tdx; the machine's own signals say none."
+    assert [line for line in rounds.said if line.startswith("warning")] == [told]
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        (None, "cvm sounds like a TEE; the machine's own signals say none."),
+        (Environment("cvm"), "cvm sounds like a TEE; the machine's own signals say none."),
+        (Environment("cvm", role="vm", tee="none"), ""),
+        (
+            Environment("cvm", role="metal", tee="none"),
+            "Declared as bare metal; the machine shows a hypervisor (kvm).",
+        ),
+        (
+            Environment("cvm", role="cpu-tee", tee="tdx"),
+            "Declared as tdx; the machine's own signals say none.",
+        ),
+    ],
+)
+def test_a_declaration_goes_before_what_a_label_sounds_like(
+    declared: Environment | None, told: str
+) -> None:
+    seen = Fingerprint((Fact("virtualisation", "kvm", "here"),), TeeVerdict("none", (), "high"))
+    assert doubted("cvm", declared, seen) == told
 
 
 def test_the_scratch_folder_is_known_to_the_run_as_work_and_is_gone_afterwards(

@@ -23,18 +23,22 @@ import orjson
 from sitegen.archive import manifest, remarks
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Run, StepConditions
+from sitegen.model import Fingerprint, Measurement, Run, StepConditions
 
-_FORMAT = 9
-#: The facts of the machine that a comparison needs; the rest is read where it is shown.
+_FORMAT = 10
 #: The conditions that a comparison may doubt, and the share below which none of them matters.
 _BUSY = frozenset({"psi_cpu", "steal", "throttled"})
 _AT_REST = 0.01
 _SLICE = 20_000
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
+#: The facts of the machine that a comparison needs; the rest is read where it is shown.
 _FACTS = frozenset(
-    {"cpu", "cpus", "cpu_quota", "microcode", "memory", "kernel", "huge_pages", "container"}
-    | {"virtualisation", "file_system", "disk", "gpu"}
+    {"platform", "virtualisation", "paravisor", "tee_host", "container", "cpu_quota"}
+    | {"memory_limit", "cpu", "cpus", "threads_per_core", "smt", "microcode", "cpu_flags_digest"}
+    | {"governor", "boost", "no_turbo", "memory", "huge_pages", "huge_pages_defrag", "swiotlb"}
+    | {"kernel", "kernel_options", "mitigations", "vulnerable_to", "clock_source", "file_system"}
+    | {"mount_options", "disk", "disk_bus", "disk_driver", "disk_mapper", "disk_scheduler"}
+    | {"network_driver", "gpu", "gpu_driver", "gpu_confidential_compute"}
 )
 
 
@@ -76,17 +80,18 @@ def load(
     table = _read_rows(tables, cache, rows_digest) if index else None
     lines: dict[str, bytes] = {}
     held: dict[str, Held] = {}
+    machines: dict[Fingerprint, Fingerprint] = {}
     fresh, damaged = [], []
     kept = 0
     for entry in entries:
         line = index.get(entry.run_id) if table is not None else None
-        found = _from_line(line, entry) if line else None
+        found = _from_line(line, entry, machines) if line else None
         if line and found:
             lines[entry.run_id], held[entry.run_id] = line, found
             kept += 1
             continue
         try:
-            lines[entry.run_id], held[entry.run_id], rows = _open(archive, entry, tables)
+            lines[entry.run_id], held[entry.run_id], rows = _open(archive, entry, tables, machines)
         except SitegenError as error:
             damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
             continue
@@ -143,6 +148,7 @@ def _open(
     archive: Archive,
     entry: Entry,
     tables: Any,  # noqa: ANN401 - Arrow has no types
+    machines: dict[Fingerprint, Fingerprint],
 ) -> tuple[bytes, Held, Any]:
     """Return the index line of a run, what the library holds of it, and its rows."""
     data, value = archive.decoded(entry)
@@ -177,29 +183,36 @@ def _open(
             "redactions": {},
             "fingerprint": {
                 "tee": {**machine["tee"], "signals": []},
-                "facts": [fact for fact in machine["facts"] if fact["name"] in _FACTS],
+                # Where a fact was read stands on the run's page, which reads the whole manifest.
+                "facts": [
+                    {**fact, "source": ""} for fact in machine["facts"] if fact["name"] in _FACTS
+                ],
             },
         },
     }
-    return orjson.dumps(record), _held(record, entry), rows
+    return orjson.dumps(record), _held(record, entry, machines), rows
 
 
-def _from_line(line: bytes, entry: Entry) -> Held | None:
+def _from_line(line: bytes, entry: Entry, machines: dict[Fingerprint, Fingerprint]) -> Held | None:
     """Return what the index says of a run, or None when its manifest has changed since."""
     record = orjson.loads(line)
     if record["stamp"] != list(entry.stamp) or record["environment"] != entry.environment:
         return None
-    return _held(record, entry)
+    return _held(record, entry, machines)
 
 
-def _held(record: Mapping[str, Any], entry: Entry) -> Held:
+def _held(
+    record: Mapping[str, Any], entry: Entry, machines: dict[Fingerprint, Fingerprint]
+) -> Held:
+    """Return what the library holds of a run; runs of one machine share its facts."""
     run, _ = manifest.build(record["manifest"])
+    machine = machines.setdefault(run.fingerprint, run.fingerprint)
     conditions = tuple(
         StepConditions(workload, repetition, tuple((name, share) for name, share in shares))
         for workload, repetition, shares in record["conditions"]
     )
     return Held(
-        replace(run, conditions=conditions),
+        replace(run, conditions=conditions, fingerprint=machine),
         record["digest"],
         entry,
         record["samples"],

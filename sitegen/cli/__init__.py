@@ -99,6 +99,7 @@ def collect(
         note=note,
         seed=seed,
         dry_run=dry_run,
+        declared=settled.environments.get(environment),
     )
     say: Callable[[str], None] = (lambda _: None) if quiet else click.echo
     # A service manager's request to stop is the user's: what is whole is kept.

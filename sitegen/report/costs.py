@@ -13,7 +13,7 @@ from sitegen.families import Headline, family
 from sitegen.metrics import Better, Metric, Scale
 from sitegen.model import Params
 from sitegen.quantity import percent, significant
-from sitegen.report import words
+from sitegen.report import machine, words
 from sitegen.stats import MOST_RUNS, Word
 
 _TINY = 5e-4
@@ -105,7 +105,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
                 hue=words.hue(declared),
                 tee=words.is_tee(declared),
                 rows=tuple(_row(c, words.hue(declared), known) for c in _ordered(comparisons)),
-                differing=analysis.differences(benchmark, label, base),
+                differing=tuple(map(_in_words, analysis.differences(benchmark, label, base))),
             )
         )
     preferred = {
@@ -130,6 +130,14 @@ def _ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
         comparisons,
         key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)),
     )
+
+
+def _in_words(found: Difference) -> Difference:
+    """Return a difference of the machines in words; that of a parameter keeps its name."""
+    if found.what != "machine":
+        return found
+    side, base = (machine.value(found.name, text) for text in (found.side, found.baseline))
+    return Difference(machine.title(found.name), found.what, side, base)
 
 
 def _row(comparison: Comparison, hue: str, known: Mapping[str, Params]) -> CostRow:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sitegen.compare import Analysis
 from sitegen.families import family, headline_of
-from sitegen.model import Fact, Run
-from sitegen.report import overview, words
+from sitegen.model import Run
+from sitegen.report import machine, overview, words
 from sitegen.report.costs import CostTable
+from sitegen.report.machine import Group, Verdict
 from sitegen.report.overview import LatestRun
 
 _MAX_RUNS = 50
@@ -40,12 +41,11 @@ class EnvironmentPage:
     hue: str
     note: str
     tee: str
-    observed: str
-    observed_reasons: tuple[str, ...]
+    observed: Verdict | None
     baselines: tuple[tuple[str, str, str], ...]
     headlines: tuple[Headline, ...]
     costs: tuple[CostTable, ...]
-    machine: tuple[Fact, ...]
+    machine: tuple[Group, ...]
     runs: tuple[LatestRun, ...]
     runs_all: int
 
@@ -72,8 +72,7 @@ def page(
         hue=words.hue(declared),
         note=declared.note,
         tee=declared.tee,
-        observed=seen.fingerprint.tee.kind if seen else "",
-        observed_reasons=seen.fingerprint.tee.reasons if seen else (),
+        observed=machine.verdict(seen.fingerprint.tee) if seen else None,
         baselines=tuple(
             (against, name, words.environment(names(name)))
             for against, name in declared.baselines.items()
@@ -85,7 +84,7 @@ def page(
             for table in tables[benchmark]
             if table.environment == label
         ),
-        machine=seen.fingerprint.facts if seen else (),
+        machine=machine.groups(seen.fingerprint.facts) if seen else (),
         runs=tuple(overview.latest_run(analysis, run) for run in newest[:_MAX_RUNS]),
         runs_all=len(newest),
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sitegen.compare import Comparison
 from sitegen.pairing import Pairing
 from sitegen.quantity import significant
-from sitegen.report import costs, words
+from sitegen.report import costs, machine, words
 from sitegen.stats import Word
 
 #: "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
@@ -87,7 +87,7 @@ def text(pairing: Pairing, found: Sequence[Row]) -> str:
         lines.append("  ".join(padded).rstrip())
     if pairing.differing:
         lines += ["", "The machines differ in"]
-        lines += [f"  {name}: {base} | {side}" for name, base, side in pairing.differing]
+        lines += [f"  {name}: {base} | {side}" for name, base, side in _differing(pairing)]
     return "\n".join(lines) + "\n"
 
 
@@ -99,7 +99,7 @@ def markdown(pairing: Pairing, found: Sequence[Row]) -> str:
     if pairing.differing:
         lines += ["", "<details><summary>The machines differ in</summary>", ""]
         lines += [_bar(("Fact", pairing.baseline, pairing.side)), _bar(["---", "---", "---"])]
-        lines += [_bar(each) for each in pairing.differing]
+        lines += [_bar(each) for each in _differing(pairing)]
         lines += ["", "</details>"]
     return "\n".join(lines) + "\n"
 
@@ -114,6 +114,12 @@ def as_json(pairing: Pairing, found: Sequence[Row]) -> dict[str, Any]:
             {"fact": name, "baseline": base, "side": side} for name, base, side in pairing.differing
         ],
     }
+
+
+def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
+    """Yield the differing facts in words."""
+    for name, base, side in pairing.differing:
+        yield machine.title(name), base, side
 
 
 def _json(row: Row) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from sitegen.families import family
 from sitegen.metrics import Better, Metric, Scale
 from sitegen.model import (
     DOUBT,
-    Fact,
     Measurement,
     Provenance,
     RemarkKind,
@@ -30,7 +29,8 @@ from sitegen.model import (
     StepRecord,
 )
 from sitegen.quantity import DisplayUnit, significant
-from sitegen.report import words
+from sitegen.report import machine, words
+from sitegen.report.machine import Group, Verdict
 
 #: Few different words stand in the commands of many runs.
 _quote = lru_cache(maxsize=65536)(shlex.quote)
@@ -106,9 +106,8 @@ class RunPage:
     rows_left: int
     repeated: bool
     charts: tuple[Chart, ...]
-    machine: tuple[Fact, ...]
-    tee: str
-    tee_reasons: tuple[str, ...]
+    machine: tuple[Group, ...]
+    tee: Verdict
     parameters: tuple[tuple[str, str, str], ...]
     outputs: tuple[Output, ...]
     outputs_left: int
@@ -144,7 +143,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     repetitions = 1 + max((m.repetition for m in run.measurements), default=0)
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
-    found = caveats.of_run(run, declared.tee) + caveats.of_reading(run)
+    found = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
     found += caveats.of_steps(step for step in run.steps if step.repetition >= 0)
     failed = sum(m.status == Status.FAILED for m in run.measurements)
     suspect = sum(m.status == Status.SUSPECT for m in run.measurements)
@@ -170,9 +169,8 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         rows_left=max(len(rows) - _MAX_ROWS, 0),
         repeated=repetitions > 1,
         charts=_charts(run, samples, analysis, words.hue(declared)),
-        machine=run.fingerprint.facts,
-        tee=run.fingerprint.tee.kind,
-        tee_reasons=run.fingerprint.tee.reasons,
+        machine=machine.groups(run.fingerprint.facts),
+        tee=machine.verdict(run.fingerprint.tee),
         parameters=tuple(
             (p.name.replace("_", " "), p.value, p.comparability)
             for p in run.parameters

@@ -20,11 +20,12 @@ from sitegen import caveats
 from sitegen.cells import Cell, Series, cells_of
 from sitegen.comparability import TELLING, proof_of
 from sitegen.compare import Analysis
+from sitegen.config import Environment
 from sitegen.families import FAMILIES, family, headline_of
 from sitegen.metrics import Better, Metric, Scale, unit_problem
 from sitegen.model import Comparability, Params, Provenance, Run
 from sitegen.quantity import DisplayUnit
-from sitegen.report import panels, words
+from sitegen.report import machine, panels, words
 from sitegen.selection import Selection
 
 #: Single runs that a benchmark offers, and series that it shows.
@@ -216,7 +217,7 @@ def single_runs(
                 known[alike],
                 run.id in counted,
                 tuple(declared.incomparable.items()),
-                _of_run(run, catalogue, declared.tee),
+                _of_run(run, catalogue, declared),
             )
         )
     return tuple(made), tuple(setups)
@@ -348,7 +349,10 @@ def _setup(runs: Sequence[Run]) -> Setup:
             ("preset", run.preset),
             ("tool", f"{run.tool.name} {run.tool.version}" if run.tool else ""),
             ("tee", "" if tee == "unknown" else tee),
-            *((fact.name, fact.value or "not visible") for fact in run.fingerprint.facts),
+            *(
+                (fact.name, machine.value(fact.name, fact.value or "not visible"))
+                for fact in run.fingerprint.facts
+            ),
         ]
         for name, value in seen:
             if value:
@@ -360,7 +364,7 @@ def _setup(runs: Sequence[Run]) -> Setup:
         _number(quota),
         tuple((name, _joined(found), why) for (name, why), found in parameters.items()),
         tuple(
-            (name, _joined(facts[name]))
+            (machine.title(name), _joined(facts[name]))
             for name in sorted(facts, key=lambda name: _ORDER.get(name, len(_ORDER)))
         ),
     )
@@ -417,10 +421,11 @@ def _trimmed(numbers: Numbers) -> Numbers:
     return numbers[:end]
 
 
-def _of_run(run: Run, catalogue: Catalogue, tee: str) -> tuple[Numbers | None, ...]:
+def _of_run(run: Run, catalogue: Catalogue, declared: Environment) -> tuple[Numbers | None, ...]:
     """Return what one run measured, by series."""
     found: dict[int, Numbers] = {}
-    for cell in cells_of(run.benchmark, run.id, Selection((run,)), tee):
+    role = declared.role or ""
+    for cell in cells_of(run.benchmark, run.id, Selection((run,)), declared.tee, role):
         place = catalogue.places.get(cell.series)
         if place is None:
             place = catalogue.add(cell.series, [cell.summary.value if cell.summary else None])

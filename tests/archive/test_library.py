@@ -11,7 +11,18 @@ import pytest
 
 from sitegen.archive import Archive, library
 from sitegen.archive.library import Library
-from sitegen.model import Measurement, Provenance, Run, StepConditions, StepRecord, run_id
+from sitegen.model import (
+    Fact,
+    Fingerprint,
+    Measurement,
+    Provenance,
+    Run,
+    Signal,
+    StepConditions,
+    StepRecord,
+    TeeVerdict,
+    run_id,
+)
 
 
 def a_run(number: int) -> Run:
@@ -65,6 +76,22 @@ def test_the_cache_gives_what_the_archive_holds(archive: Archive, tmp_path: Path
     files = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
     assert both(archive, cache) == first
     assert files == {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
+
+
+def test_of_a_machine_only_what_comparisons_need_is_held_and_once_for_all_its_runs(
+    archive: Archive, tmp_path: Path
+) -> None:
+    facts = (Fact("cpu", "EPYC", "/proc/cpuinfo"), Fact("free_space", "29 %", "findmnt"))
+    signals = (Signal("/dev/tdx_guest", "present", "tdx"),)
+    machine = Fingerprint(facts, TeeVerdict("tdx", ("why",), "high", signals))
+    for number in (11, 12):
+        archive.write(replace(a_run(number), fingerprint=machine), {})
+    for _ in ("opened", "from the cache"):
+        runs = [held.run for held in load(archive, tmp_path / "cache").runs.values()]
+        one, other = (run.fingerprint for run in runs if run.fingerprint.facts)
+        assert one is other
+        assert one.facts == (Fact("cpu", "EPYC", ""),)
+        assert one.tee == TeeVerdict("tdx", ("why",), "high")
 
 
 def test_new_runs_enter_and_removed_ones_leave(archive: Archive, tmp_path: Path) -> None:

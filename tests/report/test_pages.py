@@ -183,8 +183,11 @@ def test_an_environment_shows_what_a_run_of_it_saw(analysis: Analysis, runs: lis
     page = environment.page(analysis, "cvm", own, cost_tables(analysis), newest)
     assert page.name == "CVM"
     assert page.role == "CPU TEE"
-    assert page.observed == "tdx"
-    assert [fact.value for fact in page.machine] == ["Test processor", None]
+    assert page.observed is not None
+    assert page.observed.kind == "tdx"
+    [processor] = page.machine
+    assert (processor.title, processor.gist) == ("Processor", "Test processor")
+    assert len(processor.shown) == len(processor.hidden) == 1
     assert [against for against, *_ in page.baselines] == ["vm", "metal"]
     assert page.runs_all == 4
     assert {t.environment for t in page.costs} == {"cvm"}

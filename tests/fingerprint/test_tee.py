@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sitegen import fingerprint
+from sitegen.config import TEES
+from sitegen.fingerprint import contradiction
+from sitegen.model import Fingerprint, Signal
+from sitegen.redact import Redactor
+from tests.machines import written
+
+VM, METAL, ENCLAVE = "virtual machine", "bare metal", "enclave"
+IN_VM = f"container in {VM}"
+#: Machine -> TEE, confidence, platform.
+TAKEN_FOR = {
+    "azure-cpuid": ("sev-snp", "medium", VM),
+    "azure-h100": ("sev-snp", "high", VM),
+    "azure-hidden": ("none", "low", VM),
+    "azure-snp": ("sev-snp", "medium", VM),
+    "azure-snp-user": ("sev-snp", "medium", VM),
+    "azure-snp-vtom": ("sev-snp", "low", VM),
+    "azure-tdx": ("tdx", "medium", VM),
+    "b200-nvle": ("tdx", "high", VM),
+    "bare-metal": ("none", "high", METAL),
+    "cca-guest": ("cca", "high", VM),
+    "container": ("none", "high", IN_VM),
+    "container-v1": ("none", "high", IN_VM),
+    "contradictory": ("contradictory", "", VM),
+    "csv-guest": ("csv", "medium", VM),
+    "csv-host": ("none", "high", METAL),
+    "csv2-guest": ("csv", "high", VM),
+    "dstack-container": ("tdx", "medium", IN_VM),
+    "dstack-simulator": ("none", "high", VM),
+    "firecracker": ("none", "high", VM),
+    "gcp-snp": ("sev-snp", "high", VM),
+    "gpu-broken": ("none", "high", VM),
+    "gramine-direct": ("none", "low", VM),
+    "gramine-enclave": ("sgx", "medium", ENCLAVE),
+    "gvisor": ("none", "low", IN_VM),
+    "h100-cc-off": ("none", "high", VM),
+    "h100-cc-on": ("tdx", "high", VM),
+    "h100-devtools": ("sev-snp", "high", VM),
+    "h100-simulation": ("none", "high", VM),
+    "h200-protected-pcie": ("tdx", "high", VM),
+    "kubernetes-pod": ("none", "high", IN_VM),
+    "nitro-enclave": ("nitro", "medium", ENCLAVE),
+    "nitro-parent": ("none", "high", VM),
+    "occlum-enclave": ("sgx", "medium", ENCLAVE),
+    "plain-amd-vm": ("none", "medium", VM),
+    "plain-vm": ("none", "high", VM),
+    "podman": ("none", "high", f"container in {METAL}"),
+    "secure-execution-guest": ("secure-execution", "high", VM),
+    "sev-es-guest": ("sev-es", "high", VM),
+    "sev-guest": ("sev", "medium", VM),
+    "sev-guest-old": ("sev", "low", VM),
+    "sev-host": ("none", "high", METAL),
+    "sgx-host": ("none", "high", METAL),
+    "snp-guest": ("sev-snp", "high", VM),
+    "snp-guest-svsm": ("sev-snp", "high", VM),
+    "tdx-gpu-guest": ("tdx", "high", VM),
+    "tdx-guest": ("tdx", "high", VM),
+    "tdx-guest-root": ("tdx", "high", VM),
+    "tdx-host": ("none", "high", METAL),
+    "tdx-host-not-ready": ("none", "high", METAL),
+    "v100": ("none", "high", VM),
+    "wsl2": ("none", "low", IN_VM),
+}
+
+
+def read(name: str, folder: Path) -> Fingerprint:
+    return fingerprint.read(
+        Path("/work"),
+        Redactor(),
+        root=written.lay_out(name, folder),
+        command=written.command(name),
+    )
+
+
+def saw(found: Fingerprint, source: str) -> str:
+    return next(signal.saw for signal in found.tee.signals if signal.source == source)
+
+
+def test_every_machine_that_is_written_down_is_in_the_table() -> None:
+    assert set(TAKEN_FOR) == written.names()
+
+
+@pytest.mark.parametrize("name", TAKEN_FOR)
+def test_a_machine_is_taken_for_what_it_is(name: str, tmp_path: Path) -> None:
+    kind, confidence, platform = TAKEN_FOR[name]
+    found = read(name, tmp_path)
+    assert (found.tee.kind, found.tee.confidence) == (kind, confidence)
+    assert found.get("platform") == platform
+    assert found.tee.reasons
+    assert kind in (*TEES, "contradictory")
+
+
+@pytest.mark.parametrize("name", TAKEN_FOR)
+def test_every_place_is_told_with_what_it_showed_and_for_which_tee_it_speaks(
+    name: str, tmp_path: Path
+) -> None:
+    signals = read(name, tmp_path).tee.signals
+    assert len(signals) > 15
+    assert all(signal.source and signal.saw for signal in signals)
+    assert {signal.means for signal in signals} <= {"", *TEES}
+    kind = TAKEN_FOR[name][0]
+    speaking = {signal.means for signal in signals} - {"", "none"}
+    if kind == "none":
+        assert not speaking
+    elif kind != "contradictory":
+        assert kind in speaking
+
+
+def test_every_signal_of_a_tdx_guest_is_named(tmp_path: Path) -> None:
+    assert read("tdx-guest", tmp_path).tee.reasons == (
+        "/dev/tdx_guest exists",
+        "/sys/devices/virtual/misc/tdx_guest exists",
+        "CPU flag tdx_guest",
+        "configfs tsm provider tdx_guest",
+        "systemd-detect-virt --cvm says tdx",
+    )
+
+
+def test_every_signal_of_an_snp_guest_is_named(tmp_path: Path) -> None:
+    assert read("snp-guest", tmp_path).tee.reasons == (
+        "/dev/sev-guest exists",
+        "/sys/devices/platform/sev-guest exists",
+        "/sys/devices/system/cpu/sev/vmpl exists",
+        "configfs tsm provider sev_guest",
+    )
+
+
+def test_a_reports_folder_in_which_nobody_asked_says_nothing(tmp_path: Path) -> None:
+    found = read("tdx-guest-root", tmp_path)
+    assert saw(found, "/sys/kernel/config/tsm/report") == "present, without an entry"
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "able"),
+    [
+        ("sev-host", "the host of SEV guests, not one", "sev, sev-es, sev-snp"),
+        ("csv-host", "the host of SEV guests, not one", "csv, sev, sev-es"),
+        ("plain-amd-vm", "a capability of the processor, not a guest", None),
+        ("tdx-host", "the host of TDX guests, not one", "sgx, tdx"),
+        ("sgx-host", "this is not inside one", "sgx"),
+        ("nitro-parent", "the parent of Nitro enclaves, not one", "nitro"),
+    ],
+)
+def test_what_a_host_can_do_is_no_guest(
+    name: str, told: str, able: str | None, tmp_path: Path
+) -> None:
+    found = read(name, tmp_path)
+    assert any(told in reason for reason in found.tee.reasons)
+    assert found.get("tee_host") == able
+
+
+def test_a_guest_that_was_given_sgx_can_make_enclaves_and_is_not_in_one(tmp_path: Path) -> None:
+    root = written.lay_out("plain-vm", tmp_path)
+    (root / "dev/sgx_enclave").touch()
+    found = fingerprint.read(Path("/w"), Redactor(), root=root, command=lambda _: None)
+    assert (found.tee.kind, found.get("tee_host")) == ("none", "sgx")
+    assert contradiction("sgx", "cpu-tee", found) == ""
+
+
+def test_a_tdx_host_whose_module_was_never_started_is_not_ready(tmp_path: Path) -> None:
+    found = read("tdx-host-not-ready", tmp_path)
+    assert Signal("dmesg", "virt/tdx: BIOS enabled, module not initialized", "none") in (
+        found.tee.signals
+    )
+    assert found.get("tee_host") is None
+
+
+def test_contradictory_signals_are_all_named_with_their_kind(tmp_path: Path) -> None:
+    reasons = read("contradictory", tmp_path).tee.reasons
+    assert {reason.split(":")[0] for reason in reasons} == {"tdx", "sev-snp"}
+
+
+def test_amd_sev_alone_is_never_plain_sev_under_a_paravisor(tmp_path: Path) -> None:
+    for name in ("azure-snp", "azure-tdx"):
+        found = read(name, tmp_path / name)
+        assert "sev" not in {signal.means for signal in found.tee.signals}
+        assert found.get("paravisor") == "of Hyper-V"
+        assert found.get("cloud") == "Azure"
+    assert read("snp-guest-svsm", tmp_path / "svsm").get("paravisor") == (
+        "an SVSM (the guest runs at VMPL 2)"
+    )
+
+
+def test_systemds_none_proves_nothing_and_an_old_systemd_was_not_asked(tmp_path: Path) -> None:
+    source = "systemd-detect-virt --cvm"
+    hygon, old = read("csv-guest", tmp_path / "a"), read("plain-vm", tmp_path / "b")
+    assert saw(hygon, source) == "none, which proves nothing"
+    assert saw(old, source) == "not known to this version"
+    assert saw(read("container", tmp_path / "c"), source) == "not asked"
+
+
+def test_a_kernel_log_that_is_kept_from_us_is_said_to_be(tmp_path: Path) -> None:
+    assert saw(read("plain-vm", tmp_path / "a"), "kernel log") == "unreadable"
+    assert saw(read("sev-guest", tmp_path / "b"), "kernel log") == "read whole"
+
+
+def test_the_journal_stands_in_for_a_log_that_is_kept_from_us(tmp_path: Path) -> None:
+    def command(argv: tuple[str, ...]) -> str | None:
+        if argv[0] != "journalctl":
+            return written.command("sev-guest")(argv) if argv[0] != "dmesg" else None
+        return (
+            "[    0.000000] example kernel: Linux version 6.8.0\n"
+            "[    0.700000] example kernel: SEV: Status: SEV SEV-ES\n"
+            "[    2.100000] example systemd[1]: Detected confidential virtualization sev-es.\n"
+        )
+
+    root = written.lay_out("sev-guest", tmp_path)
+    found = fingerprint.read(Path("/work"), Redactor(), root=root, command=command)
+    assert (found.tee.kind, found.tee.confidence) == ("sev-es", "high")
+    assert "example" not in str(found.tee)
+
+
+def test_a_log_whose_beginning_is_lost_does_not_rule_a_tee_out(tmp_path: Path) -> None:
+    root = written.lay_out("plain-amd-vm", tmp_path)
+    wrapped = {"dmesg": "[ 9000.100000] usb 1-1: new device\n"}
+    verdict = fingerprint.tee_verdict(root, lambda argv: wrapped.get(argv[0]))
+    assert (verdict.kind, verdict.confidence) == ("none", "medium")
+    assert Signal("kernel log", "read, its beginning is lost") in verdict.signals
+
+
+def test_a_simulator_is_told_and_never_speaks_for_a_tee(tmp_path: Path) -> None:
+    found = read("dstack-simulator", tmp_path)
+    assert found.get("dstack") == "simulator"
+    assert "a dstack simulator answers here: what it attests proves nothing" in found.tee.reasons
+    root = written.lay_out("dstack-container", tmp_path / "real")
+    (root / "proc/self/environ").write_text("DSTACK_SIMULATOR_ENDPOINT=x\0")
+    (root / "proc/cpuinfo").write_text((tmp_path / "proc/cpuinfo").read_text())
+    assert fingerprint.tee_verdict(root).kind == "none"
+
+
+def test_the_socket_of_dstacks_agent_is_a_hint_and_no_more(tmp_path: Path) -> None:
+    root = written.lay_out("plain-vm", tmp_path)
+    (root / "run/dstack").mkdir(parents=True)
+    (root / "run/dstack/tappd.sock").touch()
+    verdict = fingerprint.tee_verdict(root)
+    assert (verdict.kind, verdict.confidence) == ("tdx", "low")
+
+
+def test_a_cpuid_program_that_is_there_is_read(tmp_path: Path) -> None:
+    found = read("azure-cpuid", tmp_path)
+    assert Signal("CPUID 0x4000000c", "isolation type 2", "sev-snp") in found.tee.signals
+    assert saw(found, "CPUID 0x8000001f") == "can do SEV, SEV-ES, SEV-SNP"
+    leaf = "   0x00000021 0x00: eax=0x00000000 ebx=0x65746e49 ecx=0x20202020 edx=0x5844546c\n"
+    root = written.lay_out("plain-vm", tmp_path / "tdx")
+    verdict = fingerprint.tee_verdict(root, lambda argv: leaf if argv[0] == "cpuid" else None)
+    assert (verdict.kind, verdict.confidence) == ("tdx", "medium")
+
+
+def test_an_event_log_of_the_firmware_says_whose_it_is_to_root(tmp_path: Path) -> None:
+    table = tmp_path / "sys/firmware/acpi/tables/CCEL"
+    for kind, byte in (("sev-snp", b"\x01"), ("tdx", b"\x02")):
+        root = written.lay_out("plain-vm", tmp_path)
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_bytes(b"CCEL" + bytes(32) + byte + bytes(19))
+        verdict = fingerprint.tee_verdict(root)
+        assert (verdict.kind, verdict.confidence) == (kind, "low")
+        for link in root.rglob("*"):
+            if link.is_symlink():
+                link.unlink()
+
+
+def test_a_driver_that_sees_another_tee_than_the_cpu_contradicts_it(tmp_path: Path) -> None:
+    root = written.lay_out("tdx-guest", tmp_path)
+    answers = {
+        "nvidia-smi conf-compute -q": "    CC State : ON\n    CPU CC Capabilities : AMD SEV-SNP\n"
+    }
+    verdict = fingerprint.tee_verdict(root, lambda argv: answers.get(" ".join(argv)))
+    assert verdict.kind == "contradictory"
+
+
+def test_csv_2_and_3_are_reasons_and_no_kinds_of_their_own(tmp_path: Path) -> None:
+    assert "the kernel names CSV2" in read("csv2-guest", tmp_path).tee.reasons
+
+
+def test_without_a_processor_nothing_is_known(tmp_path: Path) -> None:
+    verdict = fingerprint.tee_verdict(tmp_path)
+    assert (verdict.kind, verdict.confidence) == ("unknown", "")
+    assert verdict.reasons == ("the processor is not shown",)
