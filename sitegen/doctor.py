@@ -23,6 +23,7 @@ from sitegen.collect import (
 )
 from sitegen.errors import SitegenError
 from sitegen.model import Fingerprint
+from sitegen.report import machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,12 @@ def diagnose(workdir: Path, preset: str) -> Diagnosis:
     """Return what is found here; nothing is measured, installed or changed."""
     place = next(folder for folder in (workdir, *workdir.absolute().parents) if folder.is_dir())
     redactor = redact.of_this_machine(workdir=workdir)
-    machine = fingerprint.read(place, redactor)
+    seen = fingerprint.read(place, redactor)
     host = Host()
     free = shutil.disk_usage(place).free
     with tempfile.TemporaryDirectory() as scratch:
         found = tuple(_checkups(host, preset, Path(scratch), workdir, free))
-    return Diagnosis(machine, found, preset, free, redactor.counts())
+    return Diagnosis(seen, found, preset, free, redactor.counts())
 
 
 def as_json(found: Diagnosis) -> dict[str, Any]:
@@ -77,18 +78,17 @@ def as_text(found: Diagnosis, label: str, warning: str) -> str:
 
     ``warning`` is what contradicts the label that the user means to collect under.
     """
-    verdict = found.machine.tee
-    sure = f", confidence {verdict.confidence}" if verdict.confidence else ""
-    lines = [f"TEE: {verdict.kind}{sure}", *(f"  {reason}" for reason in verdict.reasons)]
+    told = machine.verdict(found.machine.tee)
+    sure = f", {told.sure}" if told.sure else ""
+    lines = [f"TEE: {told.kind}{sure}", *(f"  {reason}" for reason in told.reasons)]
     if warning:
         lines.append(f"warning: {warning}")
-    lines += ["", "Machine"]
-    facts = [(f.name.replace("_", " "), f.value, f.source) for f in found.machine.facts if f.value]
-    width = max((len(name) for name, _, _ in facts), default=0)
-    lines += [f"  {name.ljust(width)}  {value}  ({source})" for name, value, source in facts]
-    unseen = [f.name.replace("_", " ") for f in found.machine.facts if f.value is None]
-    if unseen:
-        lines.append(f"  not shown here: {', '.join(unseen)}")
+    for group in machine.groups(found.machine.facts):
+        width = max((len(fact.title) for fact in group.shown), default=0)
+        lines += ["", group.title]
+        lines += [f"  {fact.title.ljust(width)}  {fact.value}" for fact in group.shown]
+        if group.hidden:
+            lines.append(f"  not shown here: {', '.join(group.hidden)}")
     lines += ["", f"Benchmarks, {found.preset} preset"]
     for each in found.checkups:
         lines += _lines(each)

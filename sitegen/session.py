@@ -28,7 +28,7 @@ from sitegen.collect import (
 from sitegen.config import Environment
 from sitegen.errors import SitegenError
 from sitegen.execute import Progress, execute, scratch, sweep
-from sitegen.model import Fingerprint, Status, ToolIdentity, check_label
+from sitegen.model import Status, ToolIdentity, check_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +116,11 @@ def collect(
     return outcomes
 
 
-def doubted(label: str, declared: Environment | None, machine: Fingerprint) -> str:
-    """Return in a sentence what the machine shows against what its label stands for, or nothing.
-
-    That is its declaration; without one, what the words of the label sound like.
-    """
-    if declared and (declared.tee or declared.role):
-        return fingerprint.contradiction(declared.tee, declared.role or "", machine)
-    return fingerprint.claim_contradicted(label, machine)
-
-
 def _warn(order: Order, workdir: Path, say: Callable[[str], None]) -> None:
     if order.dry_run:
         return  # what is said then is a script
     machine = fingerprint.read(workdir, redact.of_this_machine(workdir=workdir))
-    if told := doubted(order.environment, order.declared, machine):
+    if told := fingerprint.doubted(order.environment, order.declared, machine):
         say(f"warning: {told}")
 
 

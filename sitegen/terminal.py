@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sitegen import collect
+from sitegen import collect, fingerprint
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
 from sitegen.metrics import metric
@@ -61,7 +61,11 @@ def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
     from sitegen import doctor as checking
 
     found = checking.diagnose(config.cache / "work", preset)
-    return _json(checking.as_json(found)) if as_json else checking.as_text(found, label, "")
+    declared = config.environments.get(label)
+    warning = fingerprint.doubted(label, declared, found.machine) if label else ""
+    if as_json:
+        return _json({**checking.as_json(found), "warning": warning})
+    return checking.as_text(found, label, warning)
 
 
 def forms(known: Sequence[tuple[str, Reader | Bundle]]) -> str:

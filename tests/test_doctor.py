@@ -51,11 +51,11 @@ def test_the_text_begins_with_the_verdict_and_ends_with_what_to_do() -> None:
     left = Checkup("zktls", "node", "20", left_out="groth16", steps=2, about_s=60.0)
     found = Diagnosis(SEEN, (ready, missing, left), "standard", 80_000_000_000, {})
     lines = doctor.as_text(found, "cvm", "it says vm").splitlines()
-    assert lines[0] == "TEE: tdx, confidence high"
+    assert lines[0] == "TEE: tdx, high confidence"
     assert lines[1] == "  /dev/tdx_guest exists"
     assert lines[2] == "warning: it says vm"
-    assert "  cpu  A processor  (/proc/cpuinfo)" in lines
-    assert "  not shown here: gpu" in lines
+    assert "  Processor  A processor" in lines
+    assert "  not shown here: GPU" in lines
     assert "  fio: fio 3.33, 15 steps, about 16 min, 4.0 GB" in lines
     assert "  ab: ApacheBench (ab); apt install apache2-utils" in lines
     assert "    left out: groth16" in lines

@@ -20,7 +20,6 @@ from sitegen.session import (
     Order,
     Outcome,
     collect,
-    doubted,
     parse_settings,
     unmeasured,
 )
@@ -95,7 +94,7 @@ def test_a_declaration_goes_before_what_a_label_sounds_like(
     declared: Environment | None, told: str
 ) -> None:
     seen = Fingerprint((Fact("virtualisation", "kvm", "here"),), TeeVerdict("none", (), "high"))
-    assert doubted("cvm", declared, seen) == told
+    assert fingerprint.doubted("cvm", declared, seen) == told
 
 
 def test_the_scratch_folder_is_known_to_the_run_as_work_and_is_gone_afterwards(

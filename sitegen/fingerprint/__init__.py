@@ -21,7 +21,7 @@ from sitegen.fingerprint.places import (
     read_text,
 )
 from sitegen.fingerprint.signals import Seen, signals
-from sitegen.fingerprint.tee import claim_contradicted, contradiction
+from sitegen.fingerprint.tee import claim_contradicted, contradiction, doubted
 from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activity", "activity", "boot_hash", "claim_contradicted", "conditions", "contradiction",
-    "read", "read_text", "tee_verdict",
+    "doubted", "read", "read_text", "tee_verdict",
 ]  # fmt: skip
 
 _MOST_TEXT = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from sitegen.config import implied
+from sitegen.config import Environment, implied
 from sitegen.fingerprint import gpu, platform
 from sitegen.fingerprint.places import PRESENT, UNREADABLE, Log, Machine
 from sitegen.fingerprint.signals import Seen
@@ -60,6 +60,16 @@ def facts(
     yield Fact(
         "paravisor", _paravisor(machine, log), "kernel log, /sys/devices/system/cpu/sev/vmpl"
     )
+
+
+def doubted(label: str, declared: Environment | None, machine: Fingerprint) -> str:
+    """Return in a sentence what the machine shows against what its label stands for, or nothing.
+
+    That is its declaration; without one, what the words of the label sound like.
+    """
+    if declared and (declared.tee or declared.role):
+        return contradiction(declared.tee, declared.role or "", machine)
+    return claim_contradicted(label, machine)
 
 
 def contradiction(declared_tee: str, declared_role: str, seen: Fingerprint) -> str:
