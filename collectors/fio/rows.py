@@ -45,11 +45,11 @@ class Rows:
             found = [part.latencies[metric] for part in parts if metric in part.latencies]
             self.latency(metric, found, where)
 
-    def of_all(self, found: Sequence[Job], where: Params) -> None:
-        """Add what has no direction."""
+    def of_all(self, found: Sequence[Job], where: Params, *, times: float = 1.0) -> None:
+        """Add what has no direction; ``times`` is how many jobs each entry is the mean of."""
         cpus = [job.cpu for job in found if job.cpu is not None]
         if len(cpus) == len(found):
-            self.add("fio.cpu_usage", "value", sum(cpus), where)
+            self.add("fio.cpu_usage", "value", sum(cpus) * times, where)
 
     def sync(self, found: Sequence[Job], where: Params) -> None:
         """Add how long fsync took."""

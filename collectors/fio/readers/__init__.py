@@ -1,0 +1,9 @@
+"""What fio itself wrote, read into our metrics: one module a form."""
+
+from __future__ import annotations
+
+from collectors.fio.readers import json_report, text_report
+from sitegen.collect import Bundle, Reader
+
+READERS: tuple[Reader, ...] = (json_report.READER, text_report.READER)
+BUNDLES: tuple[Bundle, ...] = ()
