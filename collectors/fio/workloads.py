@@ -46,7 +46,8 @@ _SIDES = ("read", "write", "trim")
 #: Names that say a direction: "randread", "seq-write", "4k_reads".
 _SAYS = {
     direction: re.compile(
-        rf"(?<![a-z])(?:r|s|rnd|rand|random|seq|sequential)?[-_ ]?{direction}(?:s|er|ers|ing)?(?![a-z])"
+        rf"(?<![a-z])(?:r|s|rnd|rand|random|seq|sequential)?[-_ ]?{direction}"
+        r"(?:s|er|ers|ing)?(?![a-z])"
     )
     for direction in _SIDES
 }
@@ -153,7 +154,8 @@ def size_of(text: str, kilo: int = 1024) -> int | None:
         return None
     other = 1000 if kilo == 1024 else 1024  # noqa: PLR2004 - the two there are
     base = other if match[3] else kilo
-    return int(match[1]) * base ** (_LEVELS.index(match[2].lower()) + 1 if match[2] else 0)
+    level = _LEVELS.index(match[2].lower()) + 1 if match[2] else 0
+    return int(match[1]) * int(base**level)
 
 
 def answers_of(settings: Mapping[str, str], asks: Mapping[str, str] = ASKS) -> dict[str, str]:
@@ -179,7 +181,10 @@ def answers_of(settings: Mapping[str, str], asks: Mapping[str, str] = ASKS) -> d
 
 
 def agreed(name: str, stated: str | None, answers: Mapping[str, str]) -> str | None:
-    """Return what the output states, else what the user says; raises SitegenError if both differ."""
+    """Return what the output states, else what the user says.
+
+    Raises SitegenError when the two differ.
+    """
     said = answers.get(name)
     if stated is not None and said is not None and stated != said:
         raise SitegenError(

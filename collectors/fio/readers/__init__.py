@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collectors.fio.readers import json_report, text_report
+from collectors.fio.readers import dbench, json_report, text_report
 from sitegen.collect import Bundle, Reader
 
-READERS: tuple[Reader, ...] = (json_report.READER, text_report.READER)
+READERS: tuple[Reader, ...] = (json_report.READER, text_report.READER, dbench.READER)
 BUNDLES: tuple[Bundle, ...] = ()

@@ -41,7 +41,9 @@ _ASYNCHRONOUS = frozenset(
 )
 _LEAST_DEVICE_SHARE = 0.9
 _GROUPED_SHARE = 0.6
-_TAKEN = 1.1
+#: What two reports' times may differ by: fio counts whole seconds since it began, and older
+#: ones print whole seconds only.
+_APART_S = 1.1
 _STILL = {True: 0.2, False: 1.0}
 _NATIVES = {
     "fio.iops value": "iops (total_ios / runtime)",
@@ -172,7 +174,9 @@ class Finding:
         if failed := sum(job.failed_ios for job in good):
             self.doubts.add(Doubt.FAILED_PART, f"{failed} I/Os failed", name)
         if not any(job.sides for job in good):
-            self._failed(workload, repetition, bool(bad))
+            self._failed(workload, repetition)
+            if not bad:
+                self.doubts.add(Doubt.FAILED_PART, "it moved no data", name)
             return
         suspect = bool(bad) or self._capped(workload, report.chatter)
         rows = Rows(name, repetition, full=True)
@@ -232,11 +236,8 @@ class Finding:
                 digits = parts[0].printed.get(f"iops {statistic}")
                 rows.add("fio.iops", statistic, value, where, digits)
 
-    def _failed(self, workload: Workload, repetition: int, failed: bool) -> None:
+    def _failed(self, workload: Workload, repetition: int) -> None:
         """Keep what was to be measured as failed rows."""
-        told = "" if failed else "it moved no data"
-        if told:
-            self.doubts.add(Doubt.FAILED_PART, told, workload.name)
         for direction in workload.directions:
             where = self.where(workload, direction)
             for metric, unit in (("fio.iops", "1/s"), ("fio.bandwidth", "B/s")):
@@ -294,29 +295,37 @@ def final(reports: Sequence[Report]) -> list[Report]:
 
 
 def _goes_on(first: Report, then: Report) -> bool:
+    """Tell whether ``then`` is a later report of the run that ``first`` is of."""
     if _jobs_of(first) != _jobs_of(then) or first.ended is None or then.ended is None:
         return False
     if first.begun is not None and then.begun is not None:
         return first.begun == then.begun
-    passed = then.ended - first.ended
-    if passed < 0:
+    if then.ended < first.ended:
         return False
+    return _grown(first, then, then.ended - first.ended) or _after_ramp(first, then)
+
+
+def _grown(first: Report, then: Report, passed: float) -> bool:
+    """Tell whether as much was measured between two reports as time passed between them."""
     ran, longer = _runtime(first), _runtime(then)
-    exact = first.ended % 1 != 0 or then.ended % 1 != 0
-    grown = all(a <= b for a, b in zip(_ios(first), _ios(then), strict=True))
-    if grown and abs(passed - (longer - ran)) <= _STILL[exact] and (longer > ran or not passed):
-        return True
-    if grown and exact and passed <= _STILL[exact] and ran > _STILL[exact]:
-        return True
-    # What was counted while the ramp lasted is forgotten when it ends: time goes on all the same.
-    if first.duration_s is None or then.duration_s is None:
+    exact = first.ended is not None and first.ended % 1 != 0
+    if not all(a <= b for a, b in zip(_moved(first), _moved(then), strict=True)):
         return False
-    start, again = first.ended - first.duration_s, then.ended - then.duration_s
-    return (
-        then.duration_s > first.duration_s
-        and abs(start - again) <= _TAKEN
-        and again + 1 < first.ended
-    )
+    if abs(passed - (longer - ran)) <= _STILL[exact] and (longer > ran or not passed):
+        return True
+    return exact and passed <= _STILL[exact] < ran
+
+
+def _after_ramp(first: Report, then: Report) -> bool:
+    """Tell whether ``then`` is of a fio that was at work before ``first`` was printed.
+
+    What was counted while the ramp lasted is forgotten when it ends; the time goes on.
+    """
+    ends, durations = (first.ended, then.ended), (first.duration_s, then.duration_s)
+    if ends[0] is None or ends[1] is None or durations[0] is None or durations[1] is None:
+        return False
+    start, again = ends[0] - durations[0], ends[1] - durations[1]
+    return durations[1] > durations[0] and abs(start - again) <= _APART_S and again + 1 < ends[0]
 
 
 def _jobs_of(report: Report) -> list[tuple[object, ...]]:
@@ -327,7 +336,7 @@ def _runtime(report: Report) -> float:
     return max((side.runtime_s for job in report.jobs for side in job.sides), default=0.0)
 
 
-def _ios(report: Report) -> list[float]:
+def _moved(report: Report) -> list[float]:
     return [
         sum(side.moved or 0.0 for side in job.sides if side.direction == direction)
         for job in report.jobs

@@ -44,8 +44,8 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
     texts = document.split(plain(data))
     if not texts.documents:
         if texts.cut:
-            line, _, told = texts.cut.partition(": ")
-            raise SitegenError(f"the JSON breaks off or is damaged: {told}", where=line)
+            place, _, told = texts.cut.partition(": ")
+            raise SitegenError(f"the JSON breaks off or is damaged: {told}", where=place)
         raise SitegenError("there is no JSON of fio's that begins a line")
     reports = []
     for line, content in texts.documents:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -31,6 +31,8 @@ JOB = re.compile(
 _JOB_BYTES = re.compile(
     rb"^[^\n]{1,300}: \(groupid=\d{1,9}, jobs=\d{1,9}\): err=\s{0,4}\d", re.MULTILINE
 )
+DBENCH_BYTES = re.compile(rb"(?m)^\W{0,6}Dbench Summary|^\s{0,16}Testing Read IOPS\.\.\.")
+_INDENTED = re.compile(r"^( {1,16})\S[^\n]{0,200}?: \(groupid=\d", re.MULTILINE)
 _JSON_BYTES = re.compile(rb'"fio version"\s*:')
 _VERSION = re.compile(r"^fio-(\d[\w.+-]{0,60})$")
 _SUMMARY = re.compile(r"^Run status group \d")
@@ -86,7 +88,7 @@ def knows(data: bytes) -> bool:
     return (
         bool(_JOB_BYTES.search(narrow))
         and not _JSON_BYTES.search(narrow)
-        and b"Dbench Summary" not in narrow
+        and not DBENCH_BYTES.search(narrow)
     )
 
 
@@ -105,11 +107,18 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
 
 def reports_of(data: bytes) -> tuple[list[Report], bool]:
     """Return the outputs of fio in ``data``, and whether the last one is cut off."""
-    text = _CLIENT.sub("", plain(data))
-    found = [section for section in sections(text) if section.jobs]
+    found = [section for section in sections(text_of(data)) if section.jobs]
     if not found:
         raise SitegenError("there is no job's result in it")
     return [report(section) for section in found], not found[-1].whole
+
+
+def text_of(data: bytes) -> str:
+    """Return the text in ``data`` without clients' names and without the indent of a document."""
+    text = _CLIENT.sub("", plain(data))
+    if indented := _INDENTED.search(text):
+        text = re.sub(rf"^ {{1,{len(indented[1])}}}", "", text, flags=re.MULTILINE)
+    return text
 
 
 def sections(text: str) -> list[Section]:
@@ -244,11 +253,6 @@ def _time(text: str) -> float | None:
         except (ValueError, OverflowError):
             continue
     return None
-
-
-def each_line(section: Section) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a section with their numbers."""
-    yield from enumerate(section.lines, section.line)
 
 
 READER = Reader("fio-text", "fio's text for people (--output-format=normal)", knows, read, ASKS)

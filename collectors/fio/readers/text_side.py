@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, Latency, Side
@@ -129,40 +129,19 @@ class SideText:
         total, iops = self.total, self.iops
         if total is None or iops is None or not (total.value or iops.value):
             return None
-        against: list[str] = []
+        against = list(self._contradictions(total, runtime))
         rounded: list[str] = []
-        printed: dict[str, str] = {f"iops {name}": p.text for name, p in self.spread.items()}
+        printed = {f"iops {name}": figure.text for name, figure in self.spread.items()}
         ios = self._ios(issued, against)
         if ios is None:
             printed["iops"] = iops.text
             if iops.rounded:
                 rounded.append(f"IOPS is printed as {iops.text}")
-        size = _one_size(blocks, self.direction)
-        moved: float | None = None
-        if ios is not None and size and not _at(short, self.direction):
-            moved = float(ios * size)
-            if not total.holds(moved):
-                moved = None
-        if moved is None:
-            best = self._most_exact(runtime)
-            moved = best.value if best is total or runtime <= 0 else best.value * runtime
-            printed["bandwidth"] = best.text if best is not total else self.rates[0].text
-            if best is total:
-                printed["io_bytes"] = total.text
-            if best.rounded:
-                rounded.append(f"the bandwidth is printed as {self.rates[0].text}")
-        wanted = total.value / runtime if runtime > 0 else None
-        for rate in self.rates:
-            if (
-                wanted
-                and not rate.holds(wanted)
-                and abs(rate.value - wanted)
-                > 2 * (rate.half + total.half / runtime) + wanted / max(self.runtime_ms, 1)
-            ):
-                against.append(
-                    f"the bandwidth is {rate.text}, and {total.text} in {self.runtime_ms} ms "
-                    f"are {wanted:.4g} B/s"
-                )
+        exact = (ios or 0) * _one_size(blocks, self.direction)
+        if exact and not _at(short, self.direction) and total.holds(exact):
+            moved = float(exact)
+        else:
+            moved = self._rounded(total, runtime, printed, rounded)
         count = ios if ios is not None else max(round(iops.value * runtime), 1)
         latencies = {
             metric: found
@@ -183,6 +162,33 @@ class SideText:
             rounded=tuple(rounded),
         )
 
+    def _contradictions(self, total: Printed, runtime: float) -> Iterator[str]:
+        if runtime <= 0:
+            return
+        wanted = total.value / runtime
+        for rate in self.rates:
+            slack = 2 * (rate.half + total.half / runtime) + wanted / self.runtime_ms
+            if not rate.holds(wanted) and abs(rate.value - wanted) > slack:
+                yield (
+                    f"the bandwidth is {rate.text}, and {total.text} in {self.runtime_ms} ms "
+                    f"are {wanted:.4g} B/s"
+                )
+
+    def _rounded(
+        self, total: Printed, runtime: float, printed: dict[str, str], rounded: list[str]
+    ) -> float:
+        """Return the bytes moved by the printed figure that lost least to rounding."""
+        told = [figure for figure in (total, *(self.rates if runtime > 0 else ())) if figure.value]
+        if not told:
+            raise SitegenError("has no bandwidth", where=self.where)
+        best = min(told, key=lambda figure: figure.share)
+        printed["bandwidth"] = self.rates[0].text if best is total else best.text
+        if best is total:
+            printed["io_bytes"] = total.text
+        if best.rounded:
+            rounded.append(f"the bandwidth is printed as {self.rates[0].text}")
+        return best.value if best is total else best.value * runtime
+
     def _ios(self, issued: Sequence[int], against: list[str]) -> int | None:
         """Return how many I/Os there were, where what was issued agrees with the printed rate."""
         iops, runtime = self.iops, self.runtime_ms / 1000
@@ -197,15 +203,6 @@ class SideText:
             f"IOPS is {iops.text}, and {count} I/Os in {self.runtime_ms} ms are {rate:.5g}"
         )
         return None
-
-    def _most_exact(self, runtime: float) -> Printed:
-        """Return the printed figure that lost least to rounding: a rate, or the total."""
-        told = [figure for figure in (self.total, *self.rates) if figure and figure.value]
-        if runtime <= 0:
-            told = [figure for figure in (self.total,) if figure and figure.value]
-        if not told:
-            raise SitegenError("has no bandwidth", where=self.where)
-        return min(told, key=lambda figure: figure.share)
 
 
 def block_size(text: str, where: str) -> str | None:
