@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.fio import output
+from collectors.fio.readers import BUNDLES, READERS
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
+
+__all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "fio"
 SETTINGS = {

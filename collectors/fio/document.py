@@ -192,7 +192,7 @@ def side(part: Mapping[str, Any], direction: str, path: str) -> Side | None:
         moved=moved,
         iops=numbers.get("iops"),
         bandwidth=numbers.get("bw_bytes", numbers["bw"] * _KIB),
-        spread=_spread(part, path),
+        spread=_spread(part, path, ios or 0),
         latencies=latencies,
         against=tuple(_contradictions(numbers, moved, runtime)),
     )
@@ -219,9 +219,8 @@ def stamp(seconds: float | None) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def bin_value(index: int, groups_from: int = 0) -> int:
+def bin_value(index: int) -> int:
     """Return the value in the middle of one of fio's histogram bins (``stat.c``)."""
-    index += groups_from
     if index < _PLAIN_BINS:
         return index
     bits = index // _BIN_GROUP - 1
@@ -253,8 +252,10 @@ def _contradictions(numbers: Mapping[str, float], moved: float, runtime: float) 
         yield f"bw_bytes is {numbers['bw_bytes']:.0f}, and bw is {numbers['bw']:.0f} KiB/s"
 
 
-def _spread(part: Mapping[str, Any], path: str) -> dict[str, float]:
+def _spread(part: Mapping[str, Any], path: str, ios: int) -> dict[str, float]:
     count = finite(part.get("iops_samples", 0), f"{path}.iops_samples")
+    if count >= ios > 1:
+        return {}  # with an IOPS log of single I/Os each of them is a sample of 1
     return {
         statistic: finite(part[f"iops_{statistic}"], f"{path}.iops_{statistic}")
         for statistic in ("min", "max", "mean", "stddev")

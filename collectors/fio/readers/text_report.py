@@ -28,7 +28,7 @@ JOB = re.compile(
     r"^(?P<name>\S[^\n]{0,200}?): \(groupid=(?P<group>\d{1,9}), jobs=(?P<jobs>\d{1,9})\): "
     r"err=\s{0,4}(?P<error>\d{1,9})(?P<rest>[^\n]{0,400})$"
 )
-_JOB_BYTES = re.compile(
+JOB_BYTES = re.compile(
     rb"^[^\n]{1,300}: \(groupid=\d{1,9}, jobs=\d{1,9}\): err=\s{0,4}\d", re.MULTILINE
 )
 DBENCH_BYTES = re.compile(rb"(?m)^\W{0,6}Dbench Summary|^\s{0,16}Testing Read IOPS\.\.\.")
@@ -86,7 +86,7 @@ def knows(data: bytes) -> bool:
     """Tell whether ``data`` is fio's text, and neither its JSON nor a dbench's."""
     narrow = data.replace(b"\0", b"") if b"\0" in data[:100] else data
     return (
-        bool(_JOB_BYTES.search(narrow))
+        bool(JOB_BYTES.search(narrow))
         and not _JSON_BYTES.search(narrow)
         and not DBENCH_BYTES.search(narrow)
     )
