@@ -28,7 +28,7 @@ _COUNT = re.compile(r"\d{1,18}")
 _SECTOR = 512
 _KIB = 1024
 _MILLI = 1000
-_PLAIN_BINS, _BIN_GROUP = 128, 64
+_PLAIN_BINS, _BIN_GROUP, _PLACES = 128, 64, 1856
 _OPTION_LENGTH = 200
 _EARLIEST = 946684800.0  # the year 2000: a clock before it was never set
 _LATEST = 253402300000.0
@@ -289,9 +289,8 @@ def _latency(part: Mapping[str, Any], kind: str, ios: int, path: str) -> Latency
         if _COUNT.fullmatch(value)
     }
     bins = {value: times for value, times in bins.items() if times}
-    if "FIO_IO_U_PLAT_NR" in block.get("bins", {}):  # until fio 2.20 the keys are places
-        top = max(bins, default=0)
-        bins = {bin_value(value): times for value, times in bins.items()} if top < 2000 else {}  # noqa: PLR2004 - 1216 of them
+    if _are_places(block.get("bins", {}), bins, values["mean"]):
+        bins = {bin_value(value): times for value, times in bins.items()}
     return Latency(
         units=units,
         mean=values["mean"],
@@ -302,6 +301,16 @@ def _latency(part: Mapping[str, Any], kind: str, ios: int, path: str) -> Latency
         percentiles=percentiles,
         bins=bins,
     )
+
+
+def _are_places(raw: Mapping[str, Any], bins: Mapping[int, int], mean: float) -> bool:
+    """Tell whether the keys of bins are places in fio's table, as before fio 2.20."""
+    if not bins or max(bins) >= _PLACES:
+        return False
+    count = sum(bins.values())
+    as_values = sum(value * times for value, times in bins.items()) / count
+    as_places = sum(bin_value(value) * times for value, times in bins.items()) / count
+    return "FIO_IO_U_PLAT_NR" in raw or abs(as_places - mean) < abs(as_values - mean)
 
 
 def _ended(document: Mapping[str, Any]) -> float | None:

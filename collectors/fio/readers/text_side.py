@@ -21,8 +21,8 @@ _OLD = re.compile(
     r"iops=\s*([\w.]{1,20})\s*, runt(?:ime)?=\s*(\d{1,15})\s*msec"
 )
 _LATENCY = re.compile(
-    r"^\s+(slat|clat|lat|sync)\s*\((nsec|usec|msec|sec)\)\s*: min=\s*([\w.]{1,20}), "
-    r"max=\s*([\w.]{1,20}), avg=\s*([\w.]{1,24}), stdev=\s*([\w.]{1,24})"
+    r"^\s+(slat|clat|lat|sync)\s*\((nsec|usec|msec|sec)\)\s*: min=\s*([\w.]{1,20})\s{0,4}, "
+    r"max=\s*([\w.]{1,20})\s{0,4}, avg=\s*([\w.]{1,24})\s{0,4}, stdev=\s*([\w.]{1,24})"
 )
 _PERCENTILES = re.compile(r"^\s+(?:(slat|clat|lat|sync) )?percentiles \((nsec|usec|msec|sec)\):")
 _PERCENTILE = re.compile(r"(\d{1,3}\.\d{1,6})th=\[\s*(\d{1,18})\]")
