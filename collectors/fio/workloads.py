@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +31,7 @@ _PLACES = frozenset(
         *("verify_state_save", "cpus_allowed", "numa_cpu_nodes", "steadystate", "unlink"),
     }
 )
+MAX_JOBS = 20_000
 _DEFAULTS = {"rw": "read", "bs": "4k", "iodepth": "1", "numjobs": "1"}
 _ALIASES = {"readwrite": "rw", "blocksize": "bs", "blocksize_range": "bsrange"}
 _SIZE = re.compile(r"(\d{1,15})(?:\.0+)? ?([kmgtp]?)(i?)b?", re.IGNORECASE)
@@ -96,12 +97,15 @@ def workloads(
     ``answers`` are the user's ``--set`` values. ``sized`` says whether engine and size tell
     series apart.
     """
+    if len(jobs) > MAX_JOBS:
+        raise SitegenError(f"there are more than {MAX_JOBS} jobs in one report")
     groups: defaultdict[tuple[object, ...], list[Job]] = defaultdict(list)
     for job in jobs:
         groups[_alike(job)].append(job)
     merged = _numbered(groups)
     found: list[Workload] = []
     taken: set[tuple[str, Params]] = set()
+    again: Counter[str] = Counter()
     for stem, group in merged:
         options = options_of(group[0])
         name, original = slug(stem)
@@ -110,7 +114,8 @@ def workloads(
             pairs = params(**dict(pairs), job_name=original)
         one = Workload(name, tuple(group), pairs, options)
         if taken & _series(one):  # the same name, in another group or with other options
-            mark = f"{stem} {sum(other.name.startswith(name) for other in found)}"
+            again[name] += 1
+            mark = f"{stem} {again[name]}"
             digest = hashlib.sha256(mark.encode()).hexdigest()[:6]
             one = replace(one, name=f"{name[: _LONGEST - 8]}-{digest}")
         taken |= _series(one)

@@ -95,6 +95,7 @@ class Finding:
     notes: dict[str, None] = field(default_factory=dict)
     _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
     _direct: dict[str, str | None] = field(default_factory=dict)
+    _directs: set[str | None] = field(default_factory=set)
 
     def report(self, report: Report) -> None:
         """Add one report: repetitions of workloads that were there before, or new ones."""
@@ -103,7 +104,7 @@ class Finding:
         if stopped := _STOPPED.search(report.chatter):
             self.doubts.add(Doubt.INTERRUPTED, f"fio was stopped by signal {stopped[1]}")
         found = workloads(report.jobs, self.answers, sized=self.sized)
-        self._directs(found)
+        self._read_direct(found)
         for workload in found:
             key = (workload.name, *(workload.of(d) for d in workload.directions))
             repetition = self._times[key]
@@ -124,9 +125,8 @@ class Finding:
             raise SitegenError(f"there are more than {MAX_SAMPLES} samples")
         starts = sorted(report.started_at for report in reports if report.started_at)
         durations = [r.duration_s for r in reports if r.duration_s is not None]
-        settled = {value for value in self._direct.values() if value is not None}
-        if len(settled) == 1:
-            self.set("direct", settled.pop(), Comparability.CAVEAT)
+        if len(self._directs) == 1:
+            self.set("direct", next(iter(self._directs)), Comparability.CAVEAT)
         for option in ("runtime", "ramp_time"):
             told = {workload.options.get(option, "") for workload, _ in self.workloads}
             if len(told) == 1 and (text := told.pop()):
@@ -153,13 +153,15 @@ class Finding:
     def where(self, workload: Workload, direction: str) -> Params:
         """Return the parameters of one direction; direct I/O is one where it differs."""
         pairs = dict(workload.of(direction) if direction else workload.params)
-        if len(set(self._direct.values())) > 1 and (direct := self._direct.get(workload.name)):
+        if len(self._directs) > 1 and (direct := self._direct.get(workload.name)):
             pairs["direct"] = direct
         return params(**pairs)
 
-    def _directs(self, found: Iterable[Workload]) -> None:
+    def _read_direct(self, found: Iterable[Workload]) -> None:
         for workload in found:
-            self._direct[workload.name] = agreed("direct", direct_of(workload), self.answers)
+            direct = agreed("direct", direct_of(workload), self.answers)
+            self._direct[workload.name] = direct
+            self._directs.add(direct)
 
     def _workload(
         self, workload: Workload, repetition: int, report: Report, device: Mapping[str, float]

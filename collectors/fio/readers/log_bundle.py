@@ -33,6 +33,7 @@ _UNITS = {"ns": 1e9, "us": 1e6}
 _KIB, _MILLI = 1024, 1000
 _NEW_COLUMNS = 5  # since fio 3.18
 _APART = 0.10
+_MOST_NUMBERS = 1000
 _LEAST_POINTS = 3
 _PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 _STEM = re.compile(
@@ -54,7 +55,7 @@ def knows(files: Mapping[str, bytes]) -> bool:
 def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Found, ...]:
     """Return the run that ``files`` are of."""
     answers, unit = _answers(settings)
-    results = {name: data for name, data in files.items() if not is_log(data)}
+    results = {name: data for name, data in files.items() if _is_result(data)}
     if len(results) > 1:
         raise SitegenError(
             f"there are {len(results)} results, and nothing says which of them the logs are of",
@@ -171,12 +172,13 @@ def _owned(
 
 def _order(found: Sequence[Workload], report: Report) -> Iterator[int]:
     """Yield for each of fio's jobs, as it numbers them, the place of its workload."""
+    places = {id(job): place for place, one in enumerate(found) for job in one.jobs}
     for job in report.jobs:
-        for place, workload in enumerate(found):
-            if any(job is own for own in workload.jobs):
-                pairs = dict(workload.params)
-                count = int(pairs.get("numjobs", "1")) * int(pairs.get("clients", "1"))
-                yield from [place] * min(max(1, count // len(workload.jobs)), 100_000)
+        workload = found[places[id(job)]]
+        pairs = dict(workload.params)
+        count = int(pairs.get("numjobs", "1")) * int(pairs.get("clients", "1"))
+        each = min(max(1, count // len(workload.jobs)), _MOST_NUMBERS)
+        yield from [places[id(job)]] * each
 
 
 def _owner(log: Log, found: Sequence[Workload], order: Sequence[int]) -> int:
@@ -271,9 +273,9 @@ def _samples(
         if kind == HISTOGRAM:
             yield from _bins(workload, own, place, where)
             continue
-        scale = {"bw": _KIB, "iops": 1.0}.get(kind, 1 / units)
         for second, value in over_time(own, place):
-            yield Sample(workload, 0, "time", METRICS[kind], second, value * scale, where)
+            told = value * _KIB if kind == "bw" else value if kind == "iops" else value / units
+            yield Sample(workload, 0, "time", METRICS[kind], second, told, where)
 
 
 def _bins(workload: str, logs: Sequence[Log], place: int, where: Params) -> Iterator[Sample]:
