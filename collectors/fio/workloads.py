@@ -200,14 +200,14 @@ def agreed(name: str, stated: str | None, answers: Mapping[str, str]) -> str | N
     return said if stated is None else stated
 
 
-def direct_of(workload: Workload) -> str | None:
+def direct_of(job: Job) -> str | None:
     """Return whether the page cache was bypassed, where the options say it."""
-    options = workload.options
+    options = job.options
     if (direct := options.get("direct")) in ("0", "1", ""):
         return direct or "1"
     if (buffered := options.get("buffered")) in ("0", "1"):
         return "1" if buffered == "0" else "0"
-    return "0" if workload.jobs[0].stated else None
+    return "0" if job.stated else None
 
 
 def kept_options(workload: Workload) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collectors.fio import jobs as several
@@ -81,12 +81,13 @@ class Finding:
     """What is found of one run while its reports are read; `found` closes it.
 
     ``sized`` says whether engine and size are parameters of each series, as in all runs but
-    those of the collector's own sets.
+    those of the collector's own sets. ``directs`` are all values of direct in its reports.
     """
 
     version: str
     answers: Mapping[str, str]
     sized: bool = True
+    directs: frozenset[str | None] = frozenset()
     doubts: Doubts = field(default_factory=Doubts)
     measurements: list[Measurement] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -94,8 +95,6 @@ class Finding:
     workloads: list[tuple[Workload, int]] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
     _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
-    _direct: dict[str, str | None] = field(default_factory=dict)
-    _directs: set[str | None] = field(default_factory=set)
 
     def report(self, report: Report) -> None:
         """Add one report: repetitions of workloads that were there before, or new ones."""
@@ -104,9 +103,10 @@ class Finding:
         if stopped := _STOPPED.search(report.chatter):
             self.doubts.add(Doubt.INTERRUPTED, f"fio was stopped by signal {stopped[1]}")
         found = workloads(report.jobs, self.answers, sized=self.sized)
-        self._read_direct(found)
         for workload in found:
-            key = (workload.name, *(workload.of(d) for d in workload.directions))
+            agreed("direct", direct_of(workload.jobs[0]), self.answers)
+        for workload in found:
+            key = (workload.name, *(self.where(workload, d) for d in workload.directions))
             repetition = self._times[key]
             self._times[key] += 1
             self.workloads.append((workload, repetition))
@@ -125,8 +125,9 @@ class Finding:
             raise SitegenError(f"there are more than {MAX_SAMPLES} samples")
         starts = sorted(report.started_at for report in reports if report.started_at)
         durations = [r.duration_s for r in reports if r.duration_s is not None]
-        if len(self._directs) == 1:
-            self.set("direct", next(iter(self._directs)), Comparability.CAVEAT)
+        if len(self.directs) == 1:
+            direct = agreed("direct", next(iter(self.directs)), self.answers)
+            self.set("direct", direct, Comparability.CAVEAT)
         for option in ("runtime", "ramp_time"):
             told = {workload.options.get(option, "") for workload, _ in self.workloads}
             if len(told) == 1 and (text := told.pop()):
@@ -153,15 +154,9 @@ class Finding:
     def where(self, workload: Workload, direction: str) -> Params:
         """Return the parameters of one direction; direct I/O is one where it differs."""
         pairs = dict(workload.of(direction) if direction else workload.params)
-        if len(self._directs) > 1 and (direct := self._direct.get(workload.name)):
+        if len(self.directs) > 1 and (direct := direct_of(workload.jobs[0])):
             pairs["direct"] = direct
         return params(**pairs)
-
-    def _read_direct(self, found: Iterable[Workload]) -> None:
-        for workload in found:
-            direct = agreed("direct", direct_of(workload), self.answers)
-            self._direct[workload.name] = direct
-            self._directs.add(direct)
 
     def _workload(
         self, workload: Workload, repetition: int, report: Report, device: Mapping[str, float]
@@ -274,7 +269,8 @@ def findings(
         versions[report.version].append(report)
     pairs = []
     for version, those in versions.items():
-        finding = Finding(version, answers, sized)
+        directs = frozenset(direct_of(job) for report in those for job in report.jobs)
+        finding = Finding(version, answers, sized, directs)
         for report in those:
             finding.report(report)
         pairs.append((finding, those))

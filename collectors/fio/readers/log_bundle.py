@@ -9,7 +9,7 @@ from collectors import histogram
 from collectors.fio import jobs as several
 from collectors.fio.jobs import DIRECTIONS, Report, Side
 from collectors.fio.readers import json_report, text_report
-from collectors.fio.readers.finding import MAX_SAMPLES, Finding
+from collectors.fio.readers.finding import MAX_SAMPLES, Finding, findings
 from collectors.fio.readers.logs import (
     HISTOGRAM,
     METRICS,
@@ -125,8 +125,7 @@ def _with_result(
             fix="import one result with its own logs",
         )
     report = reports[0]
-    finding = Finding(report.version, answers)
-    finding.report(report)
+    [(finding, _)] = findings(reports, answers)
     if cut:
         finding.doubts.add(Doubt.CUT_OFF, "the result is cut off")
     steps = {job.options.get("log_avg_msec", "") for job in report.jobs}

@@ -106,6 +106,19 @@ def test_params_are_what_the_options_say_and_fios_defaults() -> None:
     assert (direct.value, direct.comparability) == ("1", Comparability.CAVEAT)
 
 
+def test_direct_io_is_a_parameter_of_series_where_it_differs() -> None:
+    def buffer(content: Any) -> None:  # noqa: ANN401
+        del content["global options"]["direct"]
+
+    second = document(RAW / "numjobs.json")
+    buffer(second)
+    data = (RAW / "numjobs.json").read_bytes() + b"\n" + json.dumps(second).encode()
+    [found] = json_report.read(data, {})
+    rows = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    assert [(dict(m.params)["direct"], m.repetition) for m in rows] == [("1", 0), ("0", 0)]
+    assert "direct" not in {p.name for p in found.parameters}
+
+
 def test_no_path_and_no_host_of_the_machine_is_kept() -> None:
     for name in FORMS:
         for found in json_report.read((RAW / name).read_bytes(), {}):
