@@ -160,6 +160,7 @@ def job(
         sides=tuple(sides),
         cpu=sum(finite(value, f"{path}: CPU") for value in cpu) / 100 if len(cpu) > 1 else None,
         sync=_latency(_object(sync, f"{path}.sync"), "lat", 1, f"{path}.sync") if sync else None,
+        steady=_steady(entry.get("steadystate")),
         failed_ios=int(finite(entry.get("total_err", 0), f"{path}.total_err")),
     )
 
@@ -311,6 +312,11 @@ def _are_places(raw: Mapping[str, Any], bins: Mapping[int, int], mean: float) ->
     as_values = sum(value * times for value, times in bins.items()) / count
     as_places = sum(bin_value(value) * times for value, times in bins.items()) / count
     return "FIO_IO_U_PLAT_NR" in raw or abs(as_places - mean) < abs(as_values - mean)
+
+
+def _steady(value: object) -> bool | None:
+    attained = value.get("attained") if isinstance(value, dict) else None
+    return bool(attained) if attained in (0, 1) else None
 
 
 def _ended(document: Mapping[str, Any]) -> float | None:

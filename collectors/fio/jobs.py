@@ -76,6 +76,7 @@ class Job:
     ``options`` are as the report shows them; ``stated`` says whether it shows all that were
     given, so that fio's defaults hold for the others. ``clones`` is how many jobs fio says that
     the entry stands for, 0 where it does not say. ``sides`` are the directions that moved data.
+    ``steady`` is whether fio found its steady state, where it was told to look for one.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Job:
     cpu: float | None = None
     sync: Latency | None = None
     failed_ios: int = 0
+    steady: bool | None = None
 
     def side(self, direction: str) -> Side | None:
         """Return what it did in one direction."""

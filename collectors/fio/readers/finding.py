@@ -112,10 +112,17 @@ class Finding:
             self.workloads.append((workload, repetition))
             device = report.device if len(found) == 1 else {}
             self._workload(workload, repetition, report, device)
-            if text := kept_options(workload):
-                self.parameters.setdefault(
-                    f"options.{workload.name}", Parameter(f"options.{workload.name}", text)
-                )
+            self._remember(workload)
+
+    def _remember(self, workload: Workload) -> None:
+        """Keep a workload's options, where they are the same each time, and its steadiness."""
+        name, text = f"options.{workload.name}", kept_options(workload)
+        if text and self.parameters.setdefault(name, Parameter(name, text)).value != text:
+            self.parameters[name] = Parameter(name, "differ from one report to the next")
+        steady = {job.steady for job in workload.jobs if job.steady is not None}
+        if steady:
+            told = "attained" if all(steady) else "not attained"
+            self.set(f"steadystate.{workload.name}", told, Comparability.IGNORED)
 
     def found(self, reports: Sequence[Report]) -> Found:
         """Return all of it; raises SitegenError when there is no row at all."""

@@ -46,6 +46,7 @@ _ISSUED = re.compile(
     r"^\s+issued(?: rwts?)?\s*: total=(?:r=)?(\d{1,18})(?:,|/w=)(\d{1,18})(?:,|/d=)(\d{1,18})"
     r"[^\n]{0,40}? short=(?:r=)?(\d{1,18})(?:,|/w=)(\d{1,18})(?:,|/d=)(\d{1,18})"
 )
+_STEADY = re.compile(r"^\s+steadystate\s*: attained=(yes|no)\b")
 _TIMES = ("%a %b %d %H:%M:%S %Y",)
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _MAX_JOBS = 100_000
@@ -66,6 +67,7 @@ class _JobText:
     sides: list[SideText] = field(default_factory=list)
     sync: SideText | None = None
     cpu: float | None = None
+    steady: bool | None = None
     issued: tuple[int, ...] = ()
     short: tuple[int, ...] = ()
 
@@ -189,6 +191,8 @@ def _of_job(job: _JobText, line: str, where: str) -> None:
     elif match := _ISSUED.match(line):
         job.issued = tuple(int(match[place]) for place in (1, 2, 3))
         job.short = tuple(int(match[place]) for place in (4, 5, 6))
+    elif match := _STEADY.match(line):
+        job.steady = match[1] == "yes"
     elif job.sync is not None:
         job.sync.take(line, where)
     elif job.sides:
@@ -235,6 +239,7 @@ def _closed(job: _JobText, section: Section) -> Job:
         clones=job.clones,
         sides=tuple({side.direction: side for side in sides}.values()),
         cpu=job.cpu,
+        steady=job.steady,
         sync=dataclasses.replace(sync, count=1) if sync else None,
     )
 

@@ -18,11 +18,19 @@ KNOWN = {
     "fio-json": [
         *("latency.out", "mix.out", "jobs.out", "fio-2.out", "fio-2-group.out", "ramp.json"),
         *("grouped.out", "client.out", "failed-part.out", "all-forms.out", "no-space.out"),
-        *("json-and-text.out", "status-interval.out", "stopped.out", "missing-file.out"),
+        *(
+            "mixed.json",
+            "steady.json",
+            "json-and-text.out",
+            "status-interval.out",
+            "stopped.out",
+            "missing-file.out",
+        ),
     ],
     "fio-text": [
         *("text.txt", "text-2.txt", "text-mix.txt", "text-numjobs.txt", "text-grouped.txt"),
         *("text-stonewall.txt", "text-failed.txt", "text-interrupted.txt", "text-null.txt"),
+        *("text-sync.txt", "text-steady.txt"),
     ],
     "fio-dbench": ["dbench.txt", "dbench-null.txt"],
     "fio-terse": ["terse-2.txt", "terse-3.txt", "terse-4.txt", "terse-5.txt"],

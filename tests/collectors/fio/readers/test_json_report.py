@@ -20,7 +20,15 @@ NONE: Mapping[str, str] = {}
 FORMS = [
     *("latency.out", "mix.out", "jobs.out", "fdatasync.out", "fio-2.out", "fio-2-group.out"),
     *("numjobs.json", "grouped.out", "client.out", "stonewall.json", "all-forms.out"),
-    *("json-and-text.out", "status-interval.out", "ramp.json", "stopped.out", "null.out"),
+    *(
+        "mixed.json",
+        "steady.json",
+        "json-and-text.out",
+        "status-interval.out",
+        "ramp.json",
+        "stopped.out",
+        "null.out",
+    ),
 ]
 
 
@@ -350,6 +358,48 @@ def test_a_depth_that_the_engine_cannot_reach_is_suspect() -> None:
     found = imported("capped.out")
     assert {m.status for m in found.measurements} == {Status.SUSPECT}
     assert "one I/O at a time" in doubts(found)[Doubt.INCONSISTENT]
+
+
+def test_directions_that_fio_counts_as_one_stay_one() -> None:
+    found = imported("mixed.json")
+    assert dict(one(found, "fio.iops").params)["direction"] == "mixed"
+
+
+def test_a_steady_state_that_fio_found_is_recorded() -> None:
+    found = imported("steady.json")
+    assert next(p.value for p in found.parameters if p.name == "steadystate.ss") == "attained"
+
+
+def test_sync_latency_has_no_direction() -> None:
+    found = imported("fdatasync.out")
+    sync = document(RAW / "fdatasync.out")["jobs"][0]["sync"]["lat_ns"]
+    row = one(found, "fio.sync_latency", "mean")
+    assert row.value == sync["mean"] / 1e9
+    assert "direction" not in dict(row.params)
+    assert dict(row.params)["fdatasync"] == "1"
+
+
+def test_a_cache_that_answered_makes_the_numbers_suspect() -> None:
+    def count(sectors: int) -> Callable[[Any], None]:
+        def edit(content: Any) -> None:  # noqa: ANN401
+            content["disk_util"] = [{"name": "sda", "read_sectors": sectors}]
+
+        return edit
+
+    moved = document(RAW / "latency.out")["jobs"][0]["read"]["io_bytes"]
+    found = edited("latency.out", count(moved // 512))
+    assert one(found, "fio.device_bytes").value == moved // 512 * 512
+    assert one(found, "fio.iops").status == Status.OK
+    assert one(edited("latency.out", count(8)), "fio.iops").status == Status.SUSPECT
+
+
+def test_all_clients_counts_where_there_is_nothing_else() -> None:
+    def only_all(content: Any) -> None:  # noqa: ANN401
+        content["client_stats"] = content["client_stats"][-1:]
+
+    found = edited("client.out", only_all)
+    assert {m.workload for m in found.measurements} == {"all-clients"}
+    assert one(found, "fio.iops").value == one(imported("client.out"), "fio.iops").value
 
 
 def test_the_time_is_the_start_in_utc() -> None:

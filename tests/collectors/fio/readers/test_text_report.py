@@ -156,6 +156,18 @@ def test_gtod_reduce_leaves_no_latency() -> None:
     }
 
 
+def test_sync_latency_is_read() -> None:
+    found = imported(text("text-sync"))
+    assert one(found, "fio.sync_latency", "mean").value == pytest.approx(722.85e-6)
+    assert one(found, "fio.sync_latency", "p99.9").value == pytest.approx(7373e-6)
+    assert one(found, "fio.completion_latency", "p99").value == pytest.approx(51e-6)
+
+
+def test_a_steady_state_that_fio_found_is_recorded() -> None:
+    found = imported(text("text-steady"))
+    assert next(p.value for p in found.parameters if p.name.startswith("steady")) == "attained"
+
+
 def test_a_failed_job_is_kept_as_failed() -> None:
     found = imported(text("text-failed"))
     rows = [m for m in found.measurements if m.workload == "full"]
