@@ -246,8 +246,8 @@ def _params(
         read_share=_read_share(options, stated=group[0].stated) if mixed else None,
         fsync=_every(options.get("fsync")),
         fdatasync=_every(options.get("fdatasync")),
-        rate=_word(options.get("rate")),
-        rate_iops=_word(options.get("rate_iops")),
+        rate_limit=_word(options.get("rate")),
+        iops_limit=_word(options.get("rate_iops")),
     )
 
 

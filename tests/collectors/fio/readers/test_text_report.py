@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from collectors.fio.readers import text_report
+from collectors.fio import jobs as several
+from collectors.fio.jobs import Side
+from collectors.fio.readers import json_report, terse, text_report
 from collectors.fio.readers.printed import number
 from sitegen.collect import Found
 from sitegen.errors import SitegenError
@@ -243,3 +247,65 @@ def test_what_the_text_does_not_say_the_user_may() -> None:
     assert dict(one(found, "fio.iops").params)["size"] == "4194304"
     with pytest.raises(SitegenError, match="not overruled"):
         imported(text("text"), {"engine": "psync"})
+
+
+@pytest.mark.parametrize("name", ["grouped.out", "json-and-text.out", "all-forms.out"])
+def test_json_text_and_terse_of_one_run_agree(name: str) -> None:
+    whole = (RAW / name).read_text()
+    start = whole.index("{\n")
+    end = whole.index("\n}\n", start) + 3
+    rest = whole[:start] + whole[end:]
+    lines = rest.split("\n")
+    text_only = "\n".join(line for line in lines if not line.startswith("3;fio"))
+    [exact] = json_report.read(whole.encode(), {})
+    found = imported(text_only)
+    for metric in ("fio.iops", "fio.bandwidth", "fio.io_bytes"):
+        assert one(found, metric).value == one(exact, metric).value
+    for metric in ("fio.latency", "fio.completion_latency", "fio.submission_latency"):
+        rounded = one(found, metric, "mean").value
+        assert rounded == pytest.approx(one(exact, metric, "mean").value, abs=0.0051e-6)
+    cpu = one(found, "fio.cpu_usage").value
+    assert cpu == pytest.approx(one(exact, "fio.cpu_usage").value, abs=0.0005)
+    said = dict(one(exact, "fio.iops").params)
+    del said["size"]
+    assert dict(one(found, "fio.iops").params) == said
+    if terse_lines := [line for line in lines if line.startswith("3;fio")]:
+        [short] = terse.read("\n".join(terse_lines).encode(), {})
+        assert one(short, "fio.io_bytes").value == one(exact, "fio.io_bytes").value
+        mean = one(short, "fio.latency", "mean").value
+        assert mean == pytest.approx(one(exact, "fio.latency", "mean").value, abs=1e-11)
+
+
+_SIDES = st.lists(
+    st.tuples(st.integers(1, 10**9), st.integers(1, 10**6), st.integers(1, 1 << 20)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(_SIDES)
+def test_jobs_together_do_no_more_than_the_sum_of_their_rates(
+    jobs: list[tuple[int, int, int]],
+) -> None:
+    sides = [Side("read", ms / 1000, ios, float(ios * block)) for ios, ms, block in jobs]
+    rate, bytes_a_second = several.rate(sides), several.bandwidth(sides)
+    assert rate is not None
+    assert bytes_a_second is not None
+    assert rate <= sum(ios / ms * 1000 for ios, ms, _ in jobs) * (1 + 1e-9)
+    longest = max(ms for _, ms, _ in jobs)
+    assert rate >= max(ios / longest * 1000 for ios, _, _ in jobs) * (1 - 1e-9)
+    assert bytes_a_second >= rate * min(block for _, _, block in jobs) * (1 - 1e-9)
+
+
+@given(st.floats(1, 9.99e11), st.sampled_from([3, 4]))
+def test_a_printed_number_holds_what_was_rounded_to_it(value: float, digits: int) -> None:
+    scaled, prefix = value, ""
+    for name in ("", "k", "M", "G"):
+        prefix = name
+        if scaled < 1000:
+            break
+        scaled /= 1000
+    shown = f"{scaled:.{max(digits - len(str(int(scaled))), 0)}f}{prefix}"
+    figure = number(shown, "")
+    assert figure.holds(value)
+    assert abs(figure.value - value) <= figure.half * 1.001
