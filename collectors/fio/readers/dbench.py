@@ -117,10 +117,14 @@ def _shared(job: Job) -> Job:
 
 
 def _settings(finding: Finding, reports: list[Report], answers: Mapping[str, str]) -> None:
-    """Record engine and size for the run, as the collector does for its sets."""
+    """Record engine and size for the run: the collector's sets have them there too.
+
+    As caveats: runs of other files in the same environment say nothing of a run's engine, and
+    would drop out beside one that had to match.
+    """
     engines = {job.options.get("ioengine", "") for report in reports for job in report.jobs}
     stated = engines.pop() if len(engines) == 1 else ""
-    finding.set("engine", agreed("engine", stated or None, answers), Comparability.MUST_MATCH)
+    finding.set("engine", agreed("engine", stated or None, answers), Comparability.CAVEAT)
     # The four sequential jobs make the file larger, by their offsets.
     single = [r for r in reports if not any(job.name.endswith("_seq") for job in r.jobs)]
     sizes = {match[1] for report in single for match in _LAYOUT.finditer(report.chatter)}
