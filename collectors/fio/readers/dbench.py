@@ -95,8 +95,8 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
         there = {job.name for report in those for job in report.jobs}
         if missing := [name for name in _NAMES if name not in there]:
             finding.notes[f"Of dbench's workloads {', '.join(missing)} are not in it."] = None
-        if not dumps[-1].whole:
-            finding.doubts.add(Doubt.CUT_OFF, "the last dump ends before fio's own summary")
+        if not all(dump.whole for dump in dumps):
+            finding.doubts.add(Doubt.CUT_OFF, "a dump ends before fio's own summary")
         closed.append(finding.found(those))
     return tuple(closed)
 

@@ -135,10 +135,6 @@ class Finding:
         if len(self.directs) == 1:
             direct = agreed("direct", next(iter(self.directs)), self.answers)
             self.set("direct", direct, Comparability.CAVEAT)
-        for option in ("runtime", "ramp_time"):
-            told = {workload.options.get(option, "") for workload, _ in self.workloads}
-            if len(told) == 1 and (text := told.pop()):
-                self.set(option, text, Comparability.CAVEAT)
         self.set("tool_version", self.version or None, Comparability.CAVEAT)
         there = {f"{m.metric} {m.statistic}" for m in self.measurements}
         return Found(

@@ -101,18 +101,21 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
     closed = []
     for finding, those in findings(reports, answers):
         if cut:
-            told = "it ends before fio's own summary, and what stood there is missing"
+            told = "an output ends before fio's own summary, and what stood there is missing"
             finding.doubts.add(Doubt.CUT_OFF, told)
         closed.append(finding.found(those))
     return tuple(closed)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], bool]:
-    """Return the outputs of fio in ``data``, and whether the last one is cut off."""
+    """Return the outputs of fio in ``data``, and whether one of them is cut off."""
     found = [section for section in sections(text_of(data)) if section.jobs]
     if not found:
         raise SitegenError("there is no job's result in it")
-    return [report(section) for section in found], not found[-1].whole
+    reports = [report(section) for section in found]
+    if not any(one.jobs for one in reports):
+        raise SitegenError("breaks off before its first figure", where=found[-1].jobs[-1].where)
+    return reports, not all(section.whole for section in found)
 
 
 def text_of(data: bytes) -> str:
@@ -208,7 +211,7 @@ def report(section: Section) -> Report:
         jobs.pop((job.name, job.group, again), None)
         jobs[job.name, job.group, again] = job
     kept = [job for job in jobs.values() if job.name != "All clients"] or list(jobs.values())
-    if not section.whole and len(kept) > 1 and not kept[-1].sides and not kept[-1].error:
+    if not section.whole and not kept[-1].sides and not kept[-1].error:
         kept.pop()  # cut off before its first figure
     times = [time for job in kept if (time := _time(job.time)) is not None]
     return Report(

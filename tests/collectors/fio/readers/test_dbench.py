@@ -106,3 +106,11 @@ def test_a_dump_that_is_cut_off_is_doubted() -> None:
     start = whole.index("Testing Write IOPS")
     found = imported(whole[: whole.index("IO depths", start)])
     assert Doubt.CUT_OFF in {kind for kind, _, _ in found.doubts}
+
+
+def test_a_dump_without_a_figure_is_left_out() -> None:
+    whole = text()
+    start = whole.index("Testing Write IOPS")
+    found = imported(whole[: whole.index("  write: IOPS", start)])
+    assert {m.workload for m in found.measurements} == {"read_iops"}
+    assert Doubt.CUT_OFF in {kind for kind, _, _ in found.doubts}

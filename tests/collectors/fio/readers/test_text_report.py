@@ -190,6 +190,12 @@ def test_an_output_that_ends_early_is_doubted() -> None:
     assert one(found, "fio.iops").value == 42683 / 1.001
 
 
+def test_an_output_without_a_figure_is_refused_with_its_line() -> None:
+    whole = text("text")
+    with pytest.raises(SitegenError, match="line 5: breaks off before its first figure"):
+        imported(whole[: whole.index("  read: IOPS")])
+
+
 def test_a_number_cut_in_two_is_not_read() -> None:
     whole = text("text")
     found = imported(whole[: whole.index("stdev=63.44") + len("stdev=63")])
