@@ -7,8 +7,6 @@ import re
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _ANSI = re.compile(r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\))")
-#: A line that was drawn over itself: what stands after the last return is what was left to see.
-_REDRAWN = re.compile(r"^[^\n]*\r(?=[^\n])", re.MULTILINE)
 _BLOCK = re.compile(
     r"(?i)<(?:br|/p|/div|/li|/tr|/pre|/h[1-6]|hr)(?:\s[^<>]{0,500})?/?>(?:[ \t]*\n)?"
 )
@@ -39,13 +37,20 @@ def plain(data: bytes) -> str:
     what a logger put before every line are taken off.
     """
     text = _ANSI.sub("", _decoded(data)).replace("\r\n", "\n").replace("\u2028", "\n")
-    text = _REDRAWN.sub("", text).replace("\r", "").replace("\xa0", " ")
+    if "\r" in text:
+        text = "\n".join(_last_drawn(line) for line in text.split("\n"))
+    text = text.replace("\xa0", " ")
     if _TAG.search(text):
         text = _TAG.sub("", _CELL.sub(" ", _BLOCK.sub("\n", text)))
         text = html.unescape(text)
     elif _ENTITY.search(text):
         text = html.unescape(text)
     return _unlogged(_QUOTE.sub("", text))
+
+
+def _last_drawn(line: str) -> str:
+    """Return what was left to see of a line that was drawn over itself."""
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _decoded(data: bytes) -> str:

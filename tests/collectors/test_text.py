@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +68,10 @@ def test_any_bytes_become_text(data: bytes) -> None:
     text = plain(data)
     assert "\r" not in text
     assert "\0" not in text or b"\0" in data
+
+
+def test_one_long_line_takes_no_longer_than_many_short_ones() -> None:
+    started = time.monotonic()
+    assert len(plain(b" " * 2_000_000)) == 2_000_000
+    assert plain(b"10%\r20%\r" * 100_000 + b"done") == "done"
+    assert time.monotonic() - started < 5

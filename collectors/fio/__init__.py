@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors import fio_output
+from collectors.fio import output
+from collectors.fio.readers import BUNDLES, READERS
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
+
+__all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "fio"
 SETTINGS = {
@@ -209,9 +212,9 @@ def run(step: Step, host: Host) -> RawOutput:
     if before and after:
         values = [
             (f"device_{direction}_bytes", str(late - early))
-            for direction, early, late in zip(fio_output.DIRECTIONS, before, after, strict=False)
+            for direction, early, late in zip(output.DIRECTIONS, before, after, strict=False)
         ]
-    steady = fio_output.steady_state(fio_output.summed(fio_output.per_second(files, "iops")))
+    steady = output.steady_state(output.summed(output.per_second(files, "iops")))
     if steady is not None:
         values.append(("steady", "true" if steady else "false"))
     return dataclasses.replace(raw, stderr=stderr, files=files, values=tuple(values))
@@ -222,7 +225,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
 
     Raises SitegenError when fio failed, was cut short, or printed no whole document.
     """
-    return fio_output.read(step, raw)
+    return output.read(step, raw)
 
 
 def _step(

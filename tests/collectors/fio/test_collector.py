@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import fio, fio_output, histogram
+from collectors import fio, histogram
+from collectors.fio import output as fio_output
 from sitegen.collect import RawOutput, Reading, Request, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 
-RAW = Path(__file__).parents[1] / "raw" / "fio"
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "fio"
+RAW = Path(__file__).parents[2] / "raw" / "fio"
+SAMPLES = Path(__file__).parents[4] / "shared" / "samples" / "fio"
 TOOL = ToolIdentity("fio", "3.33", "/usr/bin/fio")
 PLENTY = 1 << 40
 STEP = Step("x", "x", ("fio",), 60.0, params(block_size=4096, iodepth=4, numjobs=1, pattern="rand"))

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from collectors.fio.readers import log_bundle, logs
+from sitegen.collect import Found
+from sitegen.errors import SitegenError
+from sitegen.model import Doubt, Sample
+
+RAW = Path(__file__).parents[3] / "raw" / "fio"
+NONE: Mapping[str, str] = {}
+KINDS = ("bw", "iops", "lat", "clat", "slat", "clat_hist")
+ALL = tuple(f"log_{kind}.{number}.log" for kind in KINDS for number in (1, 2))
+AVERAGED = tuple(name for name in ALL if "hist" not in name)
+
+
+def files(*names: str) -> dict[str, bytes]:
+    return {name: (RAW / name).read_bytes() for name in names}
+
+
+def together(given: Mapping[str, bytes], settings: Mapping[str, str] = NONE) -> Found:
+    assert log_bundle.knows(given)
+    [found] = log_bundle.read(given, settings)
+    return found
+
+
+def points(found: Found, metric: str, direction: str, kind: str = "time") -> list[Sample]:
+    return [
+        s
+        for s in found.samples
+        if (s.kind, s.metric, dict(s.params)["direction"]) == (kind, metric, direction)
+    ]
+
+
+def test_logs_become_samples_beside_the_result() -> None:
+    found = together(files("logs.json", *ALL))
+    reads = points(found, "fio.iops", "read")
+    assert [s.x for s in reads][:3] == [0.5, 1.0, 1.5]
+    # Two jobs: 11664 and 11430 in the first half second.
+    assert reads[0].y == 11664 + 11430
+    assert points(found, "fio.bandwidth", "read")[0].y == (46656 + 45723) * 1024
+    assert points(found, "fio.latency", "read")[0].y == pytest.approx((82561 + 82939) / 2 / 1e9)
+    assert found.doubts == ()
+    params = {m.params for m in found.measurements if m.metric == "fio.iops"}
+    assert {s.params for s in found.samples} <= params
+
+
+def test_histogram_logs_are_merged_over_jobs_and_time() -> None:
+    found = together(files("logs.json", *ALL))
+    bins = points(found, "fio.completion_latency", "read", "histogram")
+    rows = [
+        line.split(b",")
+        for name in ("log_clat_hist.1.log", "log_clat_hist.2.log")
+        for line in (RAW / name).read_bytes().splitlines()
+    ]
+    counted = sum(int(x) for row in rows if int(row[1]) == 0 for x in row[3:])
+    assert sum(s.y for s in bins) == counted
+    mean = sum(s.x * s.y for s in bins) / counted
+    told = json.loads((RAW / "logs.json").read_text())["jobs"][0]["read"]["clat_ns"]["mean"]
+    assert mean == pytest.approx(told / 1e9, rel=0.05)
+
+
+def test_logs_that_disagree_with_the_result_are_doubted() -> None:
+    given = files("logs.json", "log_iops.1.log")  # one of two jobs
+    [(kind, told, about)] = together(given).doubts
+    assert (kind, about) == (Doubt.INCONSISTENT, "log")
+    assert "the mean of its iops logs" in told
+
+
+def test_logs_of_single_ios_are_counted_by_the_second() -> None:
+    names = [f"perio_{kind}.1.log" for kind in KINDS if kind != "clat_hist"]
+    found = together(files("perio.json", *names))
+    [second] = points(found, "fio.iops", "read")
+    assert (second.x, second.y) == (1.0, 200)
+    assert points(found, "fio.bandwidth", "read")[0].y == 200 * 4096
+    latency = json.loads((RAW / "perio.json").read_text())["jobs"][0]["read"]["lat_ns"]["mean"]
+    assert points(found, "fio.latency", "read")[0].y == pytest.approx(latency / 1e9, rel=1e-3)
+
+
+def test_logs_go_to_the_job_of_their_number() -> None:
+    log = b"1000, 10000, %d, 0, 0\n2000, 10000, %d, 0, 0\n"
+    given = {
+        **files("stonewall.json"),
+        "x_iops.1.log": log % (0, 0),
+        "x_iops.2.log": log % (1, 1),
+    }
+    found = together(given)
+    assert {
+        (s.workload, dict(s.params)["direction"]) for s in found.samples if s.kind == "time"
+    } == {*(("seq-read", "read"), ("random-write", "write"))}
+    with pytest.raises(SitegenError, match="nothing says which job it is of"):
+        together({**files("stonewall.json"), "x_iops.9.log": log % (0, 0)})
+
+
+def test_logs_belong_to_text_as_well() -> None:
+    log = b"500, 42000, 0, 0, 0\n1000, 43000, 0, 0, 0\n"
+    found = together({**files("text.txt"), "a_iops.1.log": log})
+    assert [s.y for s in points(found, "fio.iops", "read")] == [42000, 43000]
+
+
+def test_logs_alone_give_means_over_time() -> None:
+    found = together(files(*ALL))
+    rows = {(m.metric, m.statistic, dict(m.params)["direction"]): m for m in found.measurements}
+    reads = points(found, "fio.iops", "read")
+    assert rows["fio.iops", "mean", "read"].value == sum(s.y for s in reads) / len(reads)
+    assert rows["fio.completion_latency", "p99", "read"].value == pytest.approx(118e-6, rel=0.05)
+    assert {m.workload for m in found.measurements} == {"log"}
+    assert "say nothing else" in found.notes[0]
+
+
+def test_the_last_interval_written_twice_counts_once() -> None:
+    log = b"500, 100, 0, 0, 0\n999, 200, 0, 0, 0\n1000, 200, 0, 0, 0\n"
+    found = together({"x_iops.1.log": log})
+    assert [s.y for s in points(found, "fio.iops", "read")] == [100, 200]
+
+
+def test_a_single_log_needs_its_kind() -> None:
+    data = (RAW / "log_bw.1.log").read_bytes()
+    assert log_bundle.knows_one(data)
+    with pytest.raises(SitegenError, match="does not say what it counts; one of bw, iops"):
+        log_bundle.read_one(data, {})
+    [found] = log_bundle.read_one(data, {"kind": "bw"})
+    assert {m.metric for m in found.measurements} == {"fio.bandwidth"}
+    [histogram] = log_bundle.read_one((RAW / "log_clat_hist.1.log").read_bytes(), {})
+    assert {m.metric for m in histogram.measurements} == {"fio.completion_latency"}
+
+
+def test_four_columns_leave_the_unit_of_latency_open() -> None:
+    log = b"1000, 85000, 0, 0\n2000, 86000, 0, 0\n"
+    with pytest.raises(SitegenError, match="add --set unit=ns or unit=us"):
+        log_bundle.read_one(log, {"kind": "lat"})
+    [found] = log_bundle.read_one(log, {"kind": "lat", "unit": "us"})
+    assert found.measurements[0].value == pytest.approx(85.5e-3)
+    five = b"1000, 85000, 0, 0, 0\n"
+    [found] = log_bundle.read_one(five, {"kind": "lat"})
+    assert found.measurements[0].value == 85e-6
+
+
+def test_fio_2_logs_microseconds() -> None:
+    found = together({**files("fio-2.out"), "a_lat.1.log": b"1000, 100, 0, 0\n2000, 110, 0, 0\n"})
+    assert [s.y for s in points(found, "fio.latency", "read")] == [100e-6, 110e-6]
+
+
+def test_times_since_1970_begin_at_the_first_interval() -> None:
+    log = b"1795269700000, 10, 0, 0, 0\n1795269701000, 20, 0, 0, 0\n"
+    found = together({"x_iops.1.log": log})
+    assert [s.x for s in points(found, "fio.iops", "read")] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"x_iops.1.log": b"1, 2, 0, 0\nnonsense\n"}, r"x_iops.1.log, line 2: is no line of a log"),
+        ({"data.1.log": b"1, 2, 0, 0\n"}, "nothing says what it counts"),
+        ({**files("logs.json", "stonewall.json"), "x_bw.1.log": b"1, 2, 0, 0\n"}, "2 results"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(given: dict[str, bytes], message: str) -> None:
+    with pytest.raises(SitegenError, match=message):
+        log_bundle.read(given, {})
+
+
+def test_a_bundle_is_logs_and_nothing_foreign() -> None:
+    assert not log_bundle.knows(files("logs.json"))
+    assert not log_bundle.knows({**files("log_bw.1.log"), "x": b"hello"})
+
+
+@pytest.mark.parametrize(("count", "units"), [(1856, 1e9), (464, 1e9), (1216, 1e6), (19, 1e6)])
+def test_the_number_of_bins_tells_the_unit(count: int, units: float) -> None:
+    row = b"1000, 0, 4096, " + b", ".join(b"1" for _ in range(count)) + b"\n"
+    log = logs.read_log("x", row, "", 1)
+    assert log.units == units
+    assert sum(log.bins[0].values()) == count

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.fio import jobs as several
+from collectors.fio.jobs import Side
+from collectors.fio.readers import json_report, terse, text_report
+from collectors.fio.readers.printed import number
+from sitegen.collect import Found
+from sitegen.errors import SitegenError
+from sitegen.model import Doubt, Measurement, Status
+
+RAW = Path(__file__).parents[3] / "raw" / "fio"
+NONE: Mapping[str, str] = {}
+
+
+def text(name: str) -> str:
+    return (RAW / f"{name}.txt").read_text()
+
+
+def imported(content: str, settings: Mapping[str, str] = NONE) -> Found:
+    assert text_report.knows(content.encode())
+    [found] = text_report.read(content.encode(), settings)
+    return found
+
+
+def one(found: Found, metric: str, statistic: str = "value", **where: str) -> Measurement:
+    [match] = [
+        m
+        for m in found.measurements
+        if (m.metric, m.statistic) == (metric, statistic)
+        and all(dict(m.params).get(k) == v for k, v in where.items())
+    ]
+    return match
+
+
+def told(found: Found, kind: Doubt) -> str:
+    return next((sentence for one, sentence, _ in found.doubts if one == kind), "")
+
+
+def test_rates_are_exact_where_the_counts_stand_there() -> None:
+    found = imported(text("text"))
+    # IOPS=42.6k, BW=167MiB/s, issued 42683 in 1001 ms, 4096 bytes each.
+    assert one(found, "fio.iops").value == 42683 / 1.001
+    assert one(found, "fio.bandwidth").value == 42683 * 4096 / 1.001
+    assert one(found, "fio.iops").printed is None
+    assert found.doubts == ()
+
+
+def test_latencies_keep_their_unit_and_their_digits() -> None:
+    found = imported(text("text-mix"))
+    lat = one(found, "fio.latency", "mean", direction="read")
+    assert (lat.value, lat.printed) == (89.08 / 1e6, "89.08 usec")
+    clat = one(found, "fio.completion_latency", "max", direction="read")
+    assert (clat.value, clat.printed) == (1256.3e3 / 1e9, "1256.3k nsec")
+    # The percentiles of the same latency are in another unit than its mean.
+    p99 = one(found, "fio.completion_latency", "p99", direction="read")
+    assert (p99.value, p99.printed) == (123 / 1e6, "123 usec")
+
+
+def test_each_direction_has_its_own_block_size() -> None:
+    found = imported(text("text-mix"))
+    assert dict(one(found, "fio.iops", direction="read").params)["block_size"] == "4096"
+    assert dict(one(found, "fio.iops", direction="write").params)["block_size"] == "8192"
+    assert one(found, "fio.io_bytes", direction="write").value == 10782 * 8192
+
+
+def test_params_are_those_of_the_header() -> None:
+    assert dict(one(imported(text("text")), "fio.iops").params) == {
+        "block_size": "4096",
+        "direction": "read",
+        "engine": "libaio",
+        "iodepth": "4",
+        "numjobs": "1",
+        "pattern": "rand",
+    }
+
+
+def test_fio_2_prints_kb_for_1024_bytes() -> None:
+    found = imported(text("text-2"))
+    assert one(found, "fio.bandwidth").value == 51200 * 1024
+    assert one(found, "fio.iops").value == 12800
+    assert one(found, "fio.latency", "mean").value == pytest.approx(1246.75e-6)
+    assert one(found, "fio.latency", "max").value == pytest.approx(20500e-6)
+    assert one(found, "fio.completion_latency", "p99.9").value == 4128e-6
+    assert found.started_at == "2015-11-03T10:00:20Z"
+    assert any("time zone" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("printed", "kilo", "value"),
+    [
+        ("13.9M", 1000, 13.9e6),
+        ("42.6k", 1000, 42600),
+        ("9873", 1000, 9873),
+        ("48.1MiB/s", 1000, 48.1 * 1024**2),
+        ("50.4MB/s", 1000, 50.4e6),
+        ("524kB/s", 1000, 524e3),
+        ("51200KB/s", 1024, 51200 * 1024),
+        ("25.0GiB/s", 1000, 25 * 1024**3),
+        ("8Mbit/s", 1000, 1e6),
+    ],
+)
+def test_units_mean_what_they_say(printed: str, kilo: int, value: float) -> None:
+    assert number(printed, "", kilo=kilo).value == pytest.approx(value)
+
+
+def test_without_the_counts_the_best_printed_figure_stands_and_is_doubted() -> None:
+    lines = [line for line in text("text").split("\n") if "issued" not in line]
+    found = imported("\n".join(lines).replace("42.6k", "13.9M").replace("167MiB", "54.4GiB"))
+    iops = one(found, "fio.iops")
+    assert (iops.value, iops.printed) == (13.9e6, "13.9M")
+    assert "IOPS is printed as 13.9M" in told(found, Doubt.ROUNDED)
+
+
+def test_a_rate_that_the_counts_contradict_is_doubted() -> None:
+    found = imported(text("text").replace("IOPS=42.6k", "IOPS=52.6k"))
+    assert "IOPS is 52.6k, and 42683 I/Os in 1001 ms are 42640" in told(found, Doubt.INCONSISTENT)
+    assert one(found, "fio.iops").value == 52600
+
+
+def test_a_bandwidth_that_the_bytes_contradict_is_doubted() -> None:
+    # fio 3.1 prints 11.0MiB/s for 12.0.
+    found = imported(text("text").replace("BW=167MiB/s", "BW=117MiB/s"))
+    assert "the bandwidth is 117MiB/s" in told(found, Doubt.INCONSISTENT)
+    assert one(found, "fio.bandwidth").value == 42683 * 4096 / 1.001
+
+
+def test_jobs_of_one_name_ran_together() -> None:
+    found = imported(text("text-numjobs"))
+    totals = [int(x.split(",")[0]) for x in text("text-numjobs").split("total=")[1:]]
+    assert len(totals) == 4
+    assert one(found, "fio.iops").value == sum(totals) / 1.001
+    assert dict(one(found, "fio.iops").params)["numjobs"] == "4"
+    assert [dict(m.params)["job"] for m in found.measurements if m.statistic == "p99"] == [
+        *("1", "2", "3", "4")
+    ]
+
+
+def test_a_group_says_how_many_jobs_it_is() -> None:
+    found = imported(text("text-grouped"))
+    assert dict(one(found, "fio.iops").params)["numjobs"] == "4"
+    assert one(found, "fio.iops").value == 54454 / 1.001
+
+
+def test_stonewalled_jobs_are_workloads_of_their_own() -> None:
+    found = imported(text("text-stonewall"))
+    assert {m.workload for m in found.measurements} == {"seq-read", "random-write"}
+
+
+def test_gtod_reduce_leaves_no_latency() -> None:
+    data = text("dbench").split("Testing Read IOPS...")[1].split("Testing")[0]
+    assert {m.metric for m in imported(data).measurements} == {
+        *("fio.iops", "fio.bandwidth", "fio.io_bytes", "fio.cpu_usage")
+    }
+
+
+def test_sync_latency_is_read() -> None:
+    found = imported(text("text-sync"))
+    assert one(found, "fio.sync_latency", "mean").value == pytest.approx(722.85e-6)
+    assert one(found, "fio.sync_latency", "p99.9").value == pytest.approx(7373e-6)
+    assert one(found, "fio.completion_latency", "p99").value == pytest.approx(51e-6)
+
+
+def test_a_steady_state_that_fio_found_is_recorded() -> None:
+    found = imported(text("text-steady"))
+    assert next(p.value for p in found.parameters if p.name.startswith("steady")) == "attained"
+
+
+def test_a_failed_job_is_kept_as_failed() -> None:
+    found = imported(text("text-failed"))
+    rows = [m for m in found.measurements if m.workload == "full"]
+    assert {(m.value, m.status) for m in rows} == {(None, Status.FAILED)}
+    assert told(found, Doubt.FAILED_PART) == "a job failed: No space left on device (error 28)"
+
+
+def test_a_run_that_was_stopped_says_so() -> None:
+    assert told(imported(text("text-interrupted")), Doubt.INTERRUPTED)
+
+
+def test_an_output_that_ends_early_is_doubted() -> None:
+    whole = text("text")
+    found = imported(whole[: whole.index("     latency   :")])
+    assert "ends before" in told(found, Doubt.CUT_OFF)
+    assert one(found, "fio.iops").value == 42683 / 1.001
+
+
+def test_an_output_without_a_figure_is_refused_with_its_line() -> None:
+    whole = text("text")
+    with pytest.raises(SitegenError, match="line 5: breaks off before its first figure"):
+        imported(whole[: whole.index("  read: IOPS")])
+
+
+def test_a_number_cut_in_two_is_not_read() -> None:
+    whole = text("text")
+    found = imported(whole[: whole.index("stdev=63.44") + len("stdev=63")])
+    assert "fio.latency" not in {m.metric for m in found.measurements}
+
+
+def test_outputs_one_after_another_are_repetitions() -> None:
+    found = imported(text("text") + "\n" + text("text").replace("42683", "42684"))
+    rates = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    assert [(m.repetition, m.value) for m in rates] == [(0, 42683 / 1.001), (1, 42684 / 1.001)]
+
+
+def test_the_last_report_of_a_status_interval_counts() -> None:
+    whole = text("text")
+    body = whole[whole.index("randread: (groupid") :]
+    found = imported(whole.replace("42683", "30000").replace("42.6k", "30.0k") + body)
+    [rate] = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    assert rate.value == 42683 / 1.001
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda t: t.replace("\n", "\r\n").encode(),
+        lambda t: t.encode("utf-16"),
+        lambda t: ("# A page\n\n" + "".join(f"    {line}\n" for line in t.split("\n"))).encode(),
+        lambda t: "".join(f"> {line}\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"<perf84> {line}\n" for line in t.split("\n")).encode(),
+        lambda t: f"<html><pre>{t.replace('>', '&gt;')}</pre></html>".encode(),
+    ],
+)
+def test_text_as_people_keep_it_is_read(wrapped: object) -> None:
+    assert callable(wrapped)
+    data = wrapped(text("text-mix"))
+    [found] = text_report.read(data, {})
+    assert found.measurements == imported(text("text-mix")).measurements
+
+
+def test_old_spacing_ranges_and_units_are_read() -> None:
+    old = (
+        text("text-2")
+        .replace("bs=4K-4K/4K-4K/4K-4K", "bs=512-64K/512-64K/512-64K")
+        .replace("iops=12800,", "iops=12800 ,")
+        .replace("percentiles (usec)", "percentiles (msec)")
+    )
+    found = imported(old)
+    assert dict(one(found, "fio.iops").params)["block_size"] == "512-65536"
+    assert one(found, "fio.completion_latency", "p50").value == pytest.approx(1.192)
+    # The bytes of a range are not the count times one size.
+    assert one(found, "fio.bandwidth").value == 51200 * 1024
+
+
+def test_what_the_text_does_not_say_the_user_may() -> None:
+    found = imported(text("text"), {"size": "4M", "direct": "1"})
+    assert dict(one(found, "fio.iops").params)["size"] == "4194304"
+    with pytest.raises(SitegenError, match="not overruled"):
+        imported(text("text"), {"engine": "psync"})
+
+
+@pytest.mark.parametrize("name", ["grouped.out", "json-and-text.out", "all-forms.out"])
+def test_json_text_and_terse_of_one_run_agree(name: str) -> None:
+    whole = (RAW / name).read_text()
+    start = whole.index("{\n")
+    end = whole.index("\n}\n", start) + 3
+    rest = whole[:start] + whole[end:]
+    lines = rest.split("\n")
+    text_only = "\n".join(line for line in lines if not line.startswith("3;fio"))
+    [exact] = json_report.read(whole.encode(), {})
+    found = imported(text_only)
+    for metric in ("fio.iops", "fio.bandwidth", "fio.io_bytes"):
+        assert one(found, metric).value == one(exact, metric).value
+    for metric in ("fio.latency", "fio.completion_latency", "fio.submission_latency"):
+        rounded = one(found, metric, "mean").value
+        assert rounded == pytest.approx(one(exact, metric, "mean").value, abs=0.0051e-6)
+    cpu = one(found, "fio.cpu_usage").value
+    assert cpu == pytest.approx(one(exact, "fio.cpu_usage").value, abs=0.0005)
+    said = dict(one(exact, "fio.iops").params)
+    del said["size"]
+    assert dict(one(found, "fio.iops").params) == said
+    if terse_lines := [line for line in lines if line.startswith("3;fio")]:
+        [short] = terse.read("\n".join(terse_lines).encode(), {})
+        assert one(short, "fio.io_bytes").value == one(exact, "fio.io_bytes").value
+        mean = one(short, "fio.latency", "mean").value
+        assert mean == pytest.approx(one(exact, "fio.latency", "mean").value, abs=1e-11)
+
+
+_SIDES = st.lists(
+    st.tuples(st.integers(1, 10**9), st.integers(1, 10**6), st.integers(1, 1 << 20)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(_SIDES)
+def test_jobs_together_do_no_more_than_the_sum_of_their_rates(
+    jobs: list[tuple[int, int, int]],
+) -> None:
+    sides = [Side("read", ms / 1000, ios, float(ios * block)) for ios, ms, block in jobs]
+    rate, bytes_a_second = several.rate(sides), several.bandwidth(sides)
+    assert rate is not None
+    assert bytes_a_second is not None
+    assert rate <= sum(ios / ms * 1000 for ios, ms, _ in jobs) * (1 + 1e-9)
+    longest = max(ms for _, ms, _ in jobs)
+    assert rate >= max(ios / longest * 1000 for ios, _, _ in jobs) * (1 - 1e-9)
+    assert bytes_a_second >= rate * min(block for _, _, block in jobs) * (1 - 1e-9)
+
+
+@given(st.floats(1, 9.99e11), st.sampled_from([3, 4]))
+def test_a_printed_number_holds_what_was_rounded_to_it(value: float, digits: int) -> None:
+    scaled, prefix = value, ""
+    for name in ("", "k", "M", "G"):
+        prefix = name
+        if scaled < 1000:
+            break
+        scaled /= 1000
+    shown = f"{scaled:.{max(digits - len(str(int(scaled))), 0)}f}{prefix}"
+    figure = number(shown, "")
+    assert figure.holds(value)
+    assert abs(figure.value - value) <= figure.half * 1.001
