@@ -188,6 +188,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
             timings[each.family].runtime_s + timings[each.family].ramp_s + _STARTUP_S
             for each in chosen
         ),
+        about_bytes=float(needed) if target is None else 0.0,
     )
 
 
