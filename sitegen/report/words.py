@@ -31,7 +31,7 @@ _KIB = 1024
 #: Parameters whose value says it all.
 _PLAIN = frozenset(
     {"operation", "direction", "scheme", "model", "engine", "kernel", "slo", "reason", "step",
-     "part", "gpu", "backend", "cipher"}
+     "part", "gpu", "backend", "cipher", "method", "path"}
 )  # fmt: skip
 #: Parameters in a form of their own; {} is the value, thousands separated where it is a count.
 _FORMS: Mapping[str, str] = {
@@ -40,14 +40,19 @@ _FORMS: Mapping[str, str] = {
     "output_tokens": "{} output tokens", "weights": "{} weights", "time_scope": "{} time",
     "cycle_kind": "{} cycles",     "mode": "{} handshake", "depth": "at depth {}",
     "dictionary": "dictionary {}", "requests_per_session": "{} requests a session",
+    "rows": "rows {}", "row": "row {} alone", "options": "options {}", "job": "job {}",
+    "job_name": "called {}", "rate_limit": "limited to {}", "iops_limit": "at most {} I/O a second",
 }  # fmt: skip
 #: Counted things: 1 thread, 2 threads.
 _COUNTED: Mapping[str, tuple[str, str]] = {
     "numjobs": ("job", "jobs"), "threads": ("thread", "threads"), "cores": ("core", "cores"),
-    "processes": ("process", "processes"),
+    "processes": ("process", "processes"), "clients": ("client", "clients"),
 }  # fmt: skip
 _VALUES: Mapping[str, Mapping[str, str]] = {
-    "pattern": {"rand": "random", "seq": "sequential", "randrw": "mixed"},
+    "pattern": {"rand": "random", "seq": "sequential", "randrw": "mixed", "rw": "mixed sequential"},
+    "direct": {"1": "direct", "0": "through the page cache"},
+    "fsync": {"1": "fsync after each write"},
+    "fdatasync": {"1": "fdatasync after each write"},
     "keepalive": {"true": "keep-alive", "false": "no keep-alive"},
     "statement": {"chacha20": "ChaCha20", "sha-256": "SHA-256", "rsa-2048-verify": "RSA-2048"},
     "prover": {"s-two": "S-two"},
