@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import ab, ab_output, ab_target
+from collectors import ab
+from collectors.ab import output as ab_output
+from collectors.ab import target as ab_target
 from sitegen.collect import Host, RawOutput, Reading, Request, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 
-RAW = Path(__file__).parents[1] / "raw" / "ab"
-SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "ab"
+RAW = Path(__file__).parents[2] / "raw" / "ab"
+SAMPLES = Path(__file__).parents[4] / "shared" / "samples" / "ab"
 TOOL = ToolIdentity("ab", "2.3", "/usr/bin/ab")
 
 Settings = Mapping[str, str]
