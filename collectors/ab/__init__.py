@@ -18,14 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from collectors.ab import output, target
+from collectors.ab import logs, output, target
+from collectors.ab.rows import expected
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, timestamp
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
-    Measurement,
     Parameter,
-    Params,
     ToolIdentity,
     params,
 )
@@ -208,8 +207,8 @@ def _run_one(step: Step, host: Host) -> RawOutput:
         files[percentiles.name] = percentiles.read_bytes()
         percentiles.unlink()
     if requests.exists():
-        counts = output.count_requests(requests.read_bytes())
-        files["latency.tsv"] = output.write_counts(counts)
+        counts = logs.count_requests(requests.read_bytes())
+        files["latency.tsv"] = logs.write_counts(counts)
         requests.unlink()
     return dataclasses.replace(raw, files=files)
 
@@ -241,7 +240,7 @@ def _run_many(step: Step, host: Host) -> RawOutput:
     counts: Counter[int] = Counter()
     for place in places:
         if (place / "requests.tsv").exists():
-            counts.update(output.count_requests((place / "requests.tsv").read_bytes()))
+            counts.update(logs.count_requests((place / "requests.tsv").read_bytes()))
             (place / "requests.tsv").unlink()
     rows = [
         f"{index}\t{start:.4f}\t{end:.4f}\t{code}\n"
@@ -257,7 +256,7 @@ def _run_many(step: Step, host: Host) -> RawOutput:
         cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         files={
             "processes.tsv": "".join(["process\tstart_s\tend_s\tcode\n", *rows]).encode(),
-            "latency.tsv": output.write_counts(counts),
+            "latency.tsv": logs.write_counts(counts),
         },
         values=(("processes_failed", str(failed)),),
     )
@@ -339,7 +338,7 @@ def _steps(
                     ),
                     timeout_s=_LIMIT_S,
                     params=where,
-                    expects=_expected("sweep", "mean", where),
+                    expects=expected("sweep", "mean", where),
                     context=context,
                 )
             )
@@ -363,19 +362,11 @@ def _steps(
                 ),
                 timeout_s=_LIMIT_S,
                 params=where,
-                expects=_expected("multi", "total", where),
+                expects=expected("multi", "total", where),
                 context=context,
             )
         )
     return tuple(steps)
-
-
-def _expected(workload: str, statistic: str, where: Params) -> tuple[Measurement, ...]:
-    return (
-        Measurement(workload, "ab.requests_per_second", statistic, "1/s", None, where),
-        Measurement(workload, "ab.latency", "p50", "s", None, where),
-        Measurement(workload, "ab.latency", "p99", "s", None, where),
-    )
 
 
 def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
