@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from collectors.ab import logs, output, target
+from collectors.ab.readers import BUNDLES, READERS
 from collectors.ab.rows import expected
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, timestamp
 from sitegen.errors import SitegenError
@@ -28,6 +29,8 @@ from sitegen.model import (
     ToolIdentity,
     params,
 )
+
+__all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "ab"
 SETTINGS = {

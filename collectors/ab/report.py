@@ -83,9 +83,7 @@ _ROW = re.compile(
 _ROW_LABEL = re.compile(r"(?:Connect|Processing|Waiting|Total) ?: ?[-\d]")
 _PERCENT = re.compile(r"(\d{1,3}) ?% (\d{1,12}(?:\.\d{1,9})?)( \((?:longest|last) request\))?$")
 _PERCENT_LABEL = re.compile(r"\d{1,3} ?% [-\d]")
-_WARNING = re.compile(
-    r"(?:WARNING|ERROR): (The median and mean for .{3,40}? are (?:not|more) .{1,60})"
-)
+_WARNING = re.compile(r"(?:WARNING|ERROR): The median and mean for (.{3,40}?) are (?:not|more) ")
 _TABLE_HEADS = ("Connection Times", "Connnection Times", "min mean", "min avg")
 _STARTED = re.compile(r"\(be patient\)(\.\.\.)?(.*)$")
 _DONE = re.compile(r"\.{0,5}\.\.done$|Finished \d{1,12} requests$")
@@ -332,7 +330,7 @@ class _Reading:
         elif (match := _RATE.match(line)) and whole:
             report.numbers.setdefault(f"{match[2]}_rate", match[1])
         elif match := _WARNING.match(line):
-            report.warnings.append(f"{match[1]} {self._next(index)}".split(". ")[0].strip())
+            report.warnings.append(match[1])
 
     def _row(self, row: re.Match[str], report: Report) -> None:
         cells = row[2].split()

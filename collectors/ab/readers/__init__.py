@@ -1,0 +1,9 @@
+"""What ab printed and wrote for other people: its report, and the files beside it."""
+
+from __future__ import annotations
+
+from collectors.ab.readers import text
+from sitegen.collect import Bundle, Reader
+
+READERS: tuple[Reader, ...] = (text.REPORT,)
+BUNDLES: tuple[Bundle, ...] = ()
