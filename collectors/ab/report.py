@@ -301,7 +301,7 @@ class _Reading:
         elif line.startswith("Percentage of the requests served"):
             self.in_percentiles = True
         elif not self._cells(index, line, report, whole=whole):
-            self._remark(index, line, report, whole=whole)
+            self._remark(line, report, whole=whole)
         self._course(line, report)
 
     def _cells(self, index: int, line: str, report: Report, *, whole: bool) -> bool:
@@ -322,7 +322,7 @@ class _Reading:
             return True
         return False
 
-    def _remark(self, index: int, line: str, report: Report, *, whole: bool) -> None:
+    def _remark(self, line: str, report: Report, *, whole: bool) -> None:
         if match := _FAILURES.match(line):
             kinds = ("connect", "receive", "length", "exceptions")
             parts = zip(kinds, match.groups(), strict=True)

@@ -132,17 +132,17 @@ class Rows:
         if complete is not None and good is not None:
             self.add("error_rate", "value", "ratio", 1 - good / max(complete, 1))
 
-    def together(self, reports: list[Report], span_s: float) -> None:
-        """Add what several processes did in ``span_s``: all of their requests over all of it."""
+    def together(self, reports: list[Report], span_s: float | None) -> None:
+        """Add what several processes did in ``span_s``, where it is known: all over all of it."""
         complete = _sum(report.count("complete") for report in reports)
         good = _sum(report.least_good for report in reports)
         moved = _sum(report.count("total_transferred") for report in reports)
-        if complete is not None:
+        if complete is not None and span_s:
             self.add("requests_per_second", "total", "1/s", complete / span_s)
-        if good is not None:
+        if good is not None and span_s:
             self.add("ok_requests_per_second", "total", "1/s", good / span_s)
         self.counts(reports)
-        if moved is not None:
+        if moved is not None and span_s:
             self.add("transfer_rate", "total", "B/s", moved / span_s)
 
     def merged_latency(self, counts: Mapping[int, int]) -> None:

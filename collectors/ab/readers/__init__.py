@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collectors.ab.readers import text
+from collectors.ab.readers import alone, beside, text, together
 from sitegen.collect import Bundle, Reader
 
-READERS: tuple[Reader, ...] = (text.REPORT,)
-BUNDLES: tuple[Bundle, ...] = ()
+READERS: tuple[Reader, ...] = (text.REPORT, alone.PERCENTILES, alone.REQUESTS)
+BUNDLES: tuple[Bundle, ...] = (beside.BESIDE, together.TOGETHER)

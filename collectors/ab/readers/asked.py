@@ -47,6 +47,21 @@ def given(settings: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def of_one(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return as `given`, for a file that is one process after another.
+
+    Raises SitegenError also when the user speaks of several at once.
+    """
+    found = given(settings)
+    if found.get("processes", "1") != "1":
+        raise SitegenError(
+            "one file is read as one process after another",
+            where="--set processes",
+            fix="give each process a file and import them with --together",
+        )
+    return found
+
+
 def agreed(answers: Mapping[str, str], name: str, stated: str | None) -> str | None:
     """Return what the file states of ``name``, else what the user says; None without either.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from collectors.ab.readers.asked import ASKS, given
+from collectors.ab.readers.asked import ASKS, of_one
 from collectors.ab.readers.sitting import Sitting, no_result
 from collectors.ab.report import Report, abort_reason, reports
 from collectors.text import plain
@@ -48,13 +48,7 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
 
     Raises SitegenError when there is none, with what stands there instead.
     """
-    answers = given(settings)
-    if "processes" in answers and answers["processes"] != "1":
-        raise SitegenError(
-            "one file is read as one process after another",
-            where="--set processes",
-            fix="give each process a file and import them with --together",
-        )
+    answers = of_one(settings)
     text = plain(data)
     found = reports(text)
     tried = found and "concurrency" in answers
