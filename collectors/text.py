@@ -8,7 +8,7 @@ import re
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _ANSI = re.compile(r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\))")
 #: A line that was drawn over itself: what stands after the last return is what was left to see.
-_REDRAWN = re.compile(r"[^\n]*\r(?=[^\n])")
+_REDRAWN = re.compile(r"^[^\n]*\r(?=[^\n])", re.MULTILINE)
 _BLOCK = re.compile(
     r"(?i)<(?:br|/p|/div|/li|/tr|/pre|/h[1-6]|hr)(?:\s[^<>]{0,500})?/?>(?:[ \t]*\n)?"
 )

@@ -62,3 +62,8 @@ def test_any_bytes_become_text(data: bytes) -> None:
     text = plain(data)
     assert "\r" not in text
     assert "\0" not in text or b"\0" in data
+
+
+def test_a_long_line_costs_no_more_than_its_length() -> None:
+    line = b"Requests per second: " * 100_000
+    assert plain(line) == line.decode()
