@@ -75,7 +75,7 @@ _FAILURES = re.compile(
     r", Exceptions: (\d{1,12})\)?$"
 )
 _BANNER = re.compile(
-    r"This is ApacheBench, Version (\S{1,40})(?: <\$Revision(?:: (\d[\d.]{0,20}))? ?\$>)?"
+    r"This is ApacheBench, Version (\S{1,40})(?: <\$Revision(?:: (\d[\d.]{0,20}))? ?\$>?)?"
 )
 _ROW = re.compile(
     r"(Connect|Processing|Waiting|Total) ?: ?((?:\d{1,12}(?:\.\d{1,9})?(?: |$)){2,5})$"
@@ -91,12 +91,13 @@ _PROGRESS = re.compile(r"Completed (\d{1,12}) requests$")
 _SO_FAR = re.compile(r"Total of (\d{1,12}) requests completed")
 _ABORT = re.compile(
     r"(?:apr_\w{1,40}|socket|send|recv|connect)(?:\(\)(?: for \S{1,255})?)?"
-    r": ?[A-Z][^()]{3,90}\(\d{1,6}\)"
-    r"|Test aborted after \d{1,3} failures|ab: [A-Z][^:]{5,90}$"
+    r": ?[A-Z][^()\n]{3,90}\(\d{1,6}\)"
+    r"|Test aborted after \d{1,3} failures|^ab: [A-Z][^:\n]{5,90}$",
+    re.MULTILINE,
 )
 _HOST = re.compile(r"\(\) for \S{1,255}(?=:)")
 _CHATTER = re.compile(r"LOG: header received|INFO: \w{1,16} header ==")
-_EDGE = " \t*_>|•·│+-"
+_EDGE = " \t\xa0*_>|•·│+-"
 _CELLS = re.compile(r"[ \t]*[|│\t][ \t]*|  +")
 
 
@@ -137,14 +138,15 @@ class Report:
     @property
     def measured(self) -> bool:
         """Whether any figure is there."""
-        figures = ("time_taken", "complete", "requests_per_second", "transfer_rate")
+        figures = ("complete", "failed", "requests_per_second", "transfer_rate")
         return bool(self.table or self.percentiles or any(key in self.numbers for key in figures))
 
     @property
     def in_html(self) -> bool:
         """Whether it has the form of ``-w``: its table has no row of waiting times."""
         row = self.table.get("latency", {})
-        return bool(row) and "p50" not in row and "waiting_time" not in self.table
+        waits = "waiting_time" in self.table or "Waiting" in self.merged_rows
+        return bool(row) and "p50" not in row and not waits
 
     @property
     def least_good(self) -> int | None:
@@ -183,7 +185,8 @@ def reports(text: str) -> list[Report]:
 
     Raises SitegenError with the line where a number should stand and none can.
     """
-    return [report for report in _Reading(text).reports() if report.banner or report.measured]
+    found = _Reading(text).reports()
+    return [r for r in found if r.banner or r.measured or "concurrency" in r.numbers]
 
 
 class _Reading:

@@ -24,9 +24,7 @@ from collectors.ab.rows import Rows
 from sitegen.collect import Found, Reader
 from sitegen.model import Doubt, Status
 
-CUT_ROWS = (
-    "the rows are sorted by time and their end is missing: the slowest requests are not there"
-)
+CUT_ROWS = "the rows are sorted by time and their end is missing: the slowest are not there"
 #: What share of a closed loop's connections may be idle before its times are not believed.
 _LEAST_BUSY, _MOST_BUSY = 0.5, 1.1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from collectors.ab.readers.alone import CUT_ROWS
 from collectors.ab.readers.asked import ASKS, of_one
@@ -78,15 +79,16 @@ def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Found
     requests = next((requests_in(files[name]) for name in kinds.get(REQUESTS, ())), None)
     sitting = Sitting(answers)
     complete = report.count("complete")
-    rows = sitting.report(
-        report,
-        finer and finer.statistics(complete),
-        tuple(_differences(report, finer, requests)),
-    )
+    wrong = tuple(_differences(report, finer, requests))
+    if finer and not finer.cut:
+        report = replace(report, percentiles={})  # all of them are finer there
+    rows = sitting.report(report, finer.statistics(complete) if finer else None, wrong)
     if finer and finer.cut:
         sitting.doubt(Doubt.CUT_OFF, f"{len(finer.rows)} of 101 rows of percentiles are there")
-    if requests and requests.cut:
-        sitting.doubt(Doubt.CUT_OFF, CUT_ROWS)
+    if requests and complete is not None and requests.rows < complete:
+        told = f"{requests.rows} of {complete} requests have a row: {CUT_ROWS}"
+        sitting.doubt(Doubt.CUT_OFF, told)
+        requests = replace(requests, cut=True)
     if rows is not None:
         if requests and not requests.cut:
             rows.histogram(requests.latency)
@@ -125,12 +127,14 @@ def _differences(
         return
     yield from requests.contradictions()
     latency = frozenset({"ab.latency"})
-    if complete is not None and requests.rows != complete and not requests.cut:
+    if complete is not None and requests.rows < complete:
+        return
+    if complete is not None and requests.rows > complete:
         yield Contradiction(
             f"{requests.rows} requests have a row, {complete} were completed", latency
         )
     longest = (finer and finer.rows.get(100)) or report.percentiles.get("max")
-    if longest and not requests.cut and abs(max(requests.latency) - float(longest)) > 1:
+    if longest and abs(max(requests.latency) - float(longest)) > 1:
         yield Contradiction(
             f"the longest request took {longest} ms, and {max(requests.latency)} ms in its row",
             latency,

@@ -70,12 +70,15 @@ def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Found
     sitting = Sitting(answers)
     failed = processes - len(load.good)
     if failed:
-        told = "; ".join(f"{reason} ({n})" for reason, n in Counter(load.reasons).items())
+        counted = Counter(load.reasons).items()
+        told = "; ".join(reason if n == 1 else f"{n} times {reason}" for reason, n in counted)
         without = f"{failed} of {processes} processes have no result"
         sitting.doubt(Doubt.FAILED_PART, f"{without}{told and f': {told}'}", MULTI)
     if kinds.get(PERCENTILES):
         sitting.note("Percentiles of single processes are left out: they cannot be merged.")
-    where = _series(load.good, answers, str(processes))
+    # Here it is the span of all processes, not the limit of each.
+    alike = {name: value for name, value in answers.items() if name != "duration_s"}
+    where = _series(load.good, alike, str(processes))
     rows = _rows(sitting, load, where, suspect=bool(failed))
     span = _span(sitting, load, answers)
     rows.together(list(load.good), span)
@@ -86,41 +89,51 @@ def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Found
 
 
 def _load(files: Mapping[str, bytes], kinds: Mapping[str, list[str]]) -> Load:
-    requests = []
-    for name in kinds.get(REQUESTS, ()):
-        try:
-            requests.append(requests_in(files[name]))
-        except SitegenError as error:
-            where = f"{name}: {error.where}" if error.where else name
-            raise SitegenError(error.what, where=where, fix=error.fix) from error
-    good, reasons = [], ["printed nothing" for _ in kinds.get(EMPTY, ())]
+    requests = [_requests(files[name], name) for name in kinds.get(REQUESTS, ())]
     said = [abort_reason(plain(files[name])) for name in kinds.get(SAID, ())]
-    why = [reason for reason in said if reason]
-    for name in kinds.get(REPORT, ()):
-        found = reports(plain(files[name]))
-        if not found:
-            reasons.append("printed no report")
-        for report in found:
-            reason = no_result(report)
-            if reason is None:
-                good.append(report)
-            elif not (report.measured or report.aborted) and why:
-                reasons.append(f"ab gave up: {why.pop(0)}")
-            else:
-                reasons.append(reason)
+    good, reasons = _reports([files[name] for name in kinds.get(REPORT, ())], [*filter(None, said)])
+    reasons += ["it printed nothing" for _ in kinds.get(EMPTY, ())]
     if not kinds.get(REPORT):
         # Each file of requests is a process by itself, of which nothing else is known.
         good = [Report(1, numbers={"complete": str(file.rows)}) for file in requests]
     if not good:
-        raise SitegenError(
-            f"none of {len(reasons)} processes has a result: {'; '.join(sorted(set(reasons)))[:300]}"
-        )
+        told = "; ".join(sorted(set(reasons)))[:300]
+        raise SitegenError(f"none of {len(reasons)} processes has a result: {told}")
     if len(requests) > len(good):
         raise SitegenError(
             f"{len(requests)} files of requests and only {len(good)} reports with a result",
             fix="add the missing reports, or leave all reports out",
         )
     return Load(tuple(good), tuple(reasons), tuple(requests))
+
+
+def _requests(data: bytes, name: str) -> Requests:
+    try:
+        return requests_in(data)
+    except SitegenError as error:
+        where = f"{name}: {error.where}" if error.where else name
+        raise SitegenError(error.what, where=where, fix=error.fix) from error
+
+
+def _reports(texts: list[bytes], said: list[str]) -> tuple[list[Report], list[str]]:
+    """Return the reports with a result, and why others have none.
+
+    What ab said on standard error explains those that do not say it themselves.
+    """
+    good, reasons = [], []
+    for data in texts:
+        found = reports(plain(data))
+        if not found:
+            reasons.append("it printed no report")
+        for report in found:
+            if not report.measured and not report.aborted and said:
+                report.aborted = said.pop(0)
+            reason = no_result(report)
+            if reason is None:
+                good.append(report)
+            else:
+                reasons.append(reason)
+    return good, reasons
 
 
 def _series(good: tuple[Report, ...], answers: Mapping[str, str], processes: str) -> Params:
