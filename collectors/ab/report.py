@@ -7,7 +7,7 @@ tables of Markdown or HTML, with a number on the next line, without their head o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sitegen.errors import SitegenError
@@ -193,14 +193,17 @@ class _Reading:
     """Goes through the lines of a text once; a banner or a label met again begins a report."""
 
     def __init__(self, text: str) -> None:
-        self.lines = text.split("\n")
+        self.text = text
+        self.line = ""
+        self.following: str | None = ""
         self.found: list[Report] = []
         self.in_table = self.in_percentiles = self.in_chatter = self.awaits_done = False
 
     def reports(self) -> list[Report]:
-        for index, line in enumerate(self.lines):
+        for index, (line, following) in enumerate(_lines(self.text)):
+            self.line, self.following = line, following
             # Without its end a line may have lost digits.
-            self._read(index, _tidy(line), whole=index + 1 < len(self.lines))
+            self._read(index, _tidy(line), whole=following is not None)
         self._close()
         return self.found
 
@@ -238,7 +241,7 @@ class _Reading:
         """Read a labelled line; say whether it was one."""
         label, colon, rest = match.groups()
         if label in _WORDS:
-            if ":" not in colon and "|" not in self.lines[index]:
+            if ":" not in colon and "|" not in self.line:
                 return False
             self._report_for(index, label).words.setdefault(_WORDS[label], rest.strip())
             return True
@@ -271,7 +274,7 @@ class _Reading:
 
     def _digits(self, index: int, key: str, rest: str, *, whole: bool) -> str | None:
         match = _NUMBER.match(rest)
-        following = self._next(index)
+        following = self._next()
         unit = _UNITS.get(key, "")
         if match and unit and not match[2].strip() and (more := _MORE_DIGITS.match(following)):
             match = _NUMBER.match(f"{match[1]}{more[1]} {unit}")  # wrapped within its digits
@@ -289,8 +292,8 @@ class _Reading:
             raise _no_number(index)
         return match[1]
 
-    def _next(self, index: int) -> str:
-        return _tidy(self.lines[index + 1]) if index + 1 < len(self.lines) else ""
+    def _next(self) -> str:
+        return _tidy(self.following or "")
 
     def _beside(self, index: int, line: str, report: Report, *, whole: bool) -> None:
         """Read a line without a label of its own: a head, a row, or what ab remarks."""
@@ -359,6 +362,19 @@ def abort_reason(text: str) -> str:
     """Return why ab gave up, without the name of the host, or nothing."""
     match = _ABORT.search(text)
     return _HOST.sub("()", match[0]).strip() if match else ""
+
+
+def _lines(text: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each line of ``text`` with the next one, None after the last.
+
+    One at a time: all of them may be very many.
+    """
+    start, end = 0, text.find("\n")
+    while end >= 0:
+        after = text.find("\n", end + 1)
+        yield text[start:end], text[end + 1 : after if after >= 0 else len(text)]
+        start, end = end + 1, after
+    yield text[start:], None
 
 
 def _tidy(line: str) -> str:
