@@ -151,7 +151,8 @@ def read_together(
         name = path.name if path.name not in files else f"{path.parent.name}-{path.name}"
         if name in files:
             raise SitegenError("has the name of another file", where=str(path), fix="rename one")
-        files[name] = _bytes(path)
+        # One process of many may have left nothing: its bundle counts that as a failure.
+        files[name] = _bytes(path) if path.stat().st_size else b""
         if sum(map(len, files.values())) > MAX_BYTES:
             raise SitegenError(f"more than {MAX_BYTES // 1_000_000} MB together", where=str(path))
     matching = [pair for pair in known_bundles() if pair[1].knows(files)]

@@ -8,7 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from collectors import ab, ab_target, fio, sevenzip
+from collectors import ab, fio, sevenzip
+from collectors.ab import target
 from sitegen.collect import Host, Missing, Plan, RawOutput, Request, make_plan
 from sitegen.execute import Collected, execute
 from sitegen.model import Fingerprint, Status, ToolIdentity
@@ -137,16 +138,16 @@ def test_ab_measures_a_server_that_it_starts_and_stops(tmp_path: Path, server: s
     assert {m.value for m in run.measurements if m.metric == "ab.error_rate"} == {0.0}
     steps = {step.name: dict(step.values) for step in run.steps}
     assert steps["https-c5"]["tls_protocol"] == "TLSv1.3"
-    assert steps["http-c5"]["document_length"] == str(len(ab_target.BODY))
+    assert steps["http-c5"]["document_length"] == str(len(target.BODY))
     assert steps["multi-http"]["processes_failed"] == "0"
     ports = {int(plan.steps[0].get("http")), int(plan.steps[0].get("https"))}
-    assert ports <= set(ab_target.free_ports(len(ports) + 2))
+    assert ports <= set(target.free_ports(len(ports) + 2))
 
 
 def test_ab_against_nothing_is_recorded_as_failed(tmp_path: Path) -> None:
-    [port] = ab_target.free_ports(1)
+    [port] = target.free_ports(1)
     settings = {
-        "url": f"http://{ab_target.LOOPBACK}:{port}/",
+        "url": f"http://{target.LOOPBACK}:{port}/",
         "concurrency": "2",
         "requests": "10",
         "processes": "2",

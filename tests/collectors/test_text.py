@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,8 +68,8 @@ def test_any_bytes_become_text(data: bytes) -> None:
     assert "\0" not in text or b"\0" in data
 
 
-def test_one_long_line_takes_no_longer_than_many_short_ones() -> None:
-    started = time.monotonic()
-    assert len(plain(b" " * 2_000_000)) == 2_000_000
+def test_a_long_line_costs_no_more_than_its_length() -> None:
+    # The square of these lengths would take hours.
+    line = b"Requests per second: " * 100_000
+    assert plain(line) == line.decode()
     assert plain(b"10%\r20%\r" * 100_000 + b"done") == "done"
-    assert time.monotonic() - started < 5

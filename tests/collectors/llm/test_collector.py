@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import llm
-from collectors.ab_target import free_ports
+from collectors.ab.target import free_ports
 from collectors.llm import measures, server, weights
 from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, make_plan
 from sitegen.errors import SitegenError

@@ -18,17 +18,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from collectors import ab_output, ab_target
+from collectors.ab import logs, output, target
+from collectors.ab.readers import BUNDLES, READERS
+from collectors.ab.rows import expected
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, timestamp
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
-    Measurement,
     Parameter,
-    Params,
     ToolIdentity,
     params,
 )
+
+__all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "ab"
 SETTINGS = {
@@ -117,11 +119,11 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
                 "openssl is needed once for a certificate", where="ab", fix="apt install openssl"
             )
         prepare.append(_certificate_step(openssl, context))
-        http, https = ab_target.free_ports(2)
-        access, body, key = "loopback", str(len(ab_target.BODY)), "RSA-2048"
+        http, https = target.free_ports(2)
+        access, body, key = "loopback", str(len(target.BODY)), "RSA-2048"
         addresses = {
-            "http": f"http://{ab_target.LOOPBACK}:{http}/",
-            "https": f"https://{ab_target.LOOPBACK}:{https}/",
+            "http": f"http://{target.LOOPBACK}:{http}/",
+            "https": f"https://{target.LOOPBACK}:{https}/",
         }
         context += [
             ("server", server),
@@ -167,14 +169,14 @@ def parse(step: Step, raw: RawOutput) -> Reading:
 
     Raises SitegenError when ab gave up, or nothing at all was answered.
     """
-    return ab_output.read(step, raw)
+    return output.read(step, raw)
 
 
 def _measure(step: Step, host: Host) -> RawOutput:
     with contextlib.ExitStack() as stack:
         server = None
         if step.get("server"):
-            target = ab_target.Target(
+            wanted = target.Target(
                 server=step.get("server"),
                 path=step.get("server_path"),
                 folder=Path(step.get("folder")),
@@ -183,18 +185,18 @@ def _measure(step: Step, host: Host) -> RawOutput:
                 tls=step.get("tls"),
                 workers=int(step.get("workers")),
             )
-            server = stack.enter_context(ab_target.serving(target, host))
+            server = stack.enter_context(target.serving(wanted, host))
         overflows = _listen_overflows(host)
-        busy = ab_target.cpu_seconds(server) if server else 0.0
+        busy = target.cpu_seconds(server) if server else 0.0
         raw = _run_many(step, host) if step.workload == "multi" else _run_one(step, host)
         values = []
         if server:
-            values.append(("server_cpu_s", f"{ab_target.cpu_seconds(server) - busy:.3f}"))
+            values.append(("server_cpu_s", f"{target.cpu_seconds(server) - busy:.3f}"))
         after = _listen_overflows(host)
         if overflows is not None and after is not None:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):
-            report = ab_output.report_in(raw.stdout.decode("utf-8", "replace"))
+            report = output.report_in(raw.stdout.decode("utf-8", "replace"))
             values += sorted(report.about.items())
         return dataclasses.replace(raw, values=(*raw.values, *values))
 
@@ -208,8 +210,8 @@ def _run_one(step: Step, host: Host) -> RawOutput:
         files[percentiles.name] = percentiles.read_bytes()
         percentiles.unlink()
     if requests.exists():
-        counts = ab_output.count_requests(requests.read_bytes())
-        files["latency.tsv"] = ab_output.write_counts(counts)
+        counts = logs.count_requests(requests.read_bytes())
+        files["latency.tsv"] = logs.write_counts(counts)
         requests.unlink()
     return dataclasses.replace(raw, files=files)
 
@@ -241,7 +243,7 @@ def _run_many(step: Step, host: Host) -> RawOutput:
     counts: Counter[int] = Counter()
     for place in places:
         if (place / "requests.tsv").exists():
-            counts.update(ab_output.count_requests((place / "requests.tsv").read_bytes()))
+            counts.update(logs.count_requests((place / "requests.tsv").read_bytes()))
             (place / "requests.tsv").unlink()
     rows = [
         f"{index}\t{start:.4f}\t{end:.4f}\t{code}\n"
@@ -257,7 +259,7 @@ def _run_many(step: Step, host: Host) -> RawOutput:
         cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         files={
             "processes.tsv": "".join(["process\tstart_s\tend_s\tcode\n", *rows]).encode(),
-            "latency.tsv": ab_output.write_counts(counts),
+            "latency.tsv": logs.write_counts(counts),
         },
         values=(("processes_failed", str(failed)),),
     )
@@ -339,7 +341,7 @@ def _steps(
                     ),
                     timeout_s=_LIMIT_S,
                     params=where,
-                    expects=_expected("sweep", "mean", where),
+                    expects=expected("sweep", "mean", where),
                     context=context,
                 )
             )
@@ -363,19 +365,11 @@ def _steps(
                 ),
                 timeout_s=_LIMIT_S,
                 params=where,
-                expects=_expected("multi", "total", where),
+                expects=expected("multi", "total", where),
                 context=context,
             )
         )
     return tuple(steps)
-
-
-def _expected(workload: str, statistic: str, where: Params) -> tuple[Measurement, ...]:
-    return (
-        Measurement(workload, "ab.requests_per_second", statistic, "1/s", None, where),
-        Measurement(workload, "ab.latency", "p50", "s", None, where),
-        Measurement(workload, "ab.latency", "p99", "s", None, where),
-    )
 
 
 def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
@@ -384,7 +378,7 @@ def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
         workload="certificate",
         argv=(
             *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
-            *("-keyout", ab_target.KEY, "-out", ab_target.CERTIFICATE, "-subj", "/CN=localhost"),
+            *("-keyout", target.KEY, "-out", target.CERTIFICATE, "-subj", "/CN=localhost"),
         ),
         timeout_s=120.0,
         context=tuple(context),

@@ -92,7 +92,7 @@ def serving(target: Target, host: Host) -> Iterator[psutil.Process]:
     with host.start(
         _command(target, tls=len(ports) > 1),
         cwd=target.folder,
-        environ={"PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
+        environ={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     ) as process:
         _wait(process, ports)
         yield psutil.Process(process.pid)
@@ -115,7 +115,7 @@ def cpu_seconds(server: psutil.Process) -> float:
 def _command(target: Target, *, tls: bool) -> list[str]:
     if target.server == "python":
         certificate = [CERTIFICATE, KEY, target.tls, str(target.https)] if tls else []
-        return [target.path, "-m", "collectors.ab_target", str(target.http), *certificate]
+        return [target.path, "-m", "collectors.ab.target", str(target.http), *certificate]
     listen = _NGINX_TLS.format(
         loopback=LOOPBACK,
         https=target.https,

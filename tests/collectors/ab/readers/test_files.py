@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from sitegen.errors import SitegenError
+from sitegen.model import Doubt, Status
+from tests.collectors.ab.readers.given import (
+    BESIDE,
+    PERCENTILES,
+    REQUESTS,
+    TOGETHER,
+    doubts,
+    one,
+    raw,
+    read,
+    sample,
+    statistics,
+    together,
+    where,
+)
+from tests.collectors.damage import bear, check
+
+FOUR = {f"{n}.out": raw(f"four/{n}.out") for n in range(1, 5)}
+ROWS = {f"{n}.requests.tsv": raw(f"four/{n}.requests.tsv") for n in range(1, 5)}
+
+
+def rows(data: bytes) -> list[list[int]]:
+    lines = data.decode().splitlines()[1:]
+    return [[int(cell) for cell in line.split("\t")[1:]] for line in lines]
+
+
+def nearest(values: list[int], percent: float) -> int:
+    return sorted(values)[max(math.ceil(percent / 100 * len(values)) - 1, 0)]
+
+
+def made(count: int, span_s: int, ms: int = 100) -> bytes:
+    """Return rows of requests that begin evenly over a span."""
+    lines = ["starttime\tseconds\tctime\tdtime\tttime\twait"]
+    for index in range(count):
+        start = 1_700_000_000 + index * span_s // count
+        lines.append(f"Tue Nov 14 22:13:20 2023\t{start}\t0\t{ms}\t{ms}\t{ms}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+# Percentiles (-e).
+
+
+def test_percentiles_alone_are_read_to_a_microsecond() -> None:
+    found = read(raw("http.percentiles.csv"), PERCENTILES, concurrency="50")
+    printed = dict(
+        line.split(",") for line in raw("http.percentiles.csv").decode().splitlines()[1:]
+    )
+    assert one(found, "latency", "p99").printed == printed["99"]
+    assert one(found, "latency", "p99").value == float(f"{printed['99']}e-3")
+    assert one(found, "latency", "min").printed == printed["0"]
+    assert one(found, "latency", "max").printed == printed["100"]
+    assert where(found) == {"concurrency": "50", "processes": "1"}
+    assert {m.metric for m in found.measurements} == {"ab.latency"}
+
+
+def test_percentiles_alone_do_not_say_their_concurrency() -> None:
+    with pytest.raises(SitegenError, match="does not say its concurrency"):
+        read(raw("http.percentiles.csv"), PERCENTILES)
+
+
+def test_a_percentile_behind_the_last_request_is_not_read() -> None:
+    """With 40 requests ab takes number 40 of 0 to 39 for 99 %: whatever lies in memory there."""
+    data = raw("few.percentiles.csv")
+    assert b"98,1.342\n99,0.257\n" in data
+    alone = read(data, PERCENTILES, concurrency="5")
+    assert "p99 of 0.257 ms is below p98" in doubts(alone)[Doubt.INCONSISTENT]
+    assert {m.status for m in alone.measurements} == {Status.SUSPECT}
+    known = read(data, PERCENTILES, concurrency="5", requests="40")
+    assert "p99" not in statistics(known, "latency")
+    files = {"a.out": raw("few.out"), "a.csv": data}
+    beside = together(files, BESIDE)
+    assert "p99" not in statistics(beside, "latency")
+    assert not beside.doubts
+
+
+def test_percentiles_cut_off_are_said_and_a_cut_number_is_none() -> None:
+    data = raw("http.percentiles.csv")
+    cut = data[: data.index(b"\n98,") + 6]
+    found = read(cut, PERCENTILES, concurrency="50")
+    assert doubts(found)[Doubt.CUT_OFF] == "98 of 101 rows are there"
+    assert statistics(found, "latency").isdisjoint({"p98", "p99", "max"})
+
+
+@pytest.mark.parametrize("row", [b"101,1.000\n", b"x\n", b"5,nan\n", b"5,-1.000\n", b"0,1.000\n"])
+def test_a_row_that_ab_did_not_write_is_refused_with_its_line(row: bytes) -> None:
+    with pytest.raises(SitegenError, match="line 3: is no row"):
+        read(b"Percentage served,Time in ms\n0,3.538\n" + row, PERCENTILES, concurrency="5")
+
+
+# Requests (-g).
+
+
+def test_requests_alone_give_their_times() -> None:
+    data = raw("beside.requests.tsv")
+    found = read(data, REQUESTS, concurrency="10")
+    times = [row[3] for row in rows(data)]
+    assert one(found, "complete_requests", "value").value == 200
+    assert one(found, "latency").value == pytest.approx(sum(times) / 200 / 1000)
+    for percent in (50, 90, 99):
+        assert one(found, "latency", f"p{percent}").value == nearest(times, percent) / 1000
+    connects = [row[1] for row in rows(data)]
+    assert one(found, "connect_time", "max").value == max(connects) / 1000
+    assert sum(point.y for point in found.samples) == 200
+    assert found.started_at.startswith("2026-11-21T")
+    assert "requests_per_second" not in {m.metric for m in found.measurements}
+    assert "too short" in found.notes[0]
+
+
+def test_a_long_run_has_a_rate_with_its_rounding_said() -> None:
+    found = read(made(1000, 100, 1000), REQUESTS, concurrency="10")
+    # From second 0 to 99, and a second for the last request.
+    assert one(found, "requests_per_second").value == pytest.approx(10)
+    assert "between 9.90 and 10.10" in doubts(found)[Doubt.ROUNDED]
+    assert found.started_at == "2023-11-14T22:13:20Z"
+    assert Doubt.INCONSISTENT not in doubts(found)
+
+
+def test_connections_that_cannot_have_been_so_busy_are_doubted() -> None:
+    found = read(made(1000, 100, 1000), REQUESTS, concurrency="100")
+    assert "100 connections at once would be busy 10%" in doubts(found)[Doubt.INCONSISTENT]
+    assert one(found, "requests_per_second").status == Status.SUSPECT
+    assert one(found, "latency").status == Status.OK
+
+
+def test_a_cut_file_lacks_the_slowest_requests() -> None:
+    data = raw("beside.requests.tsv")
+    found = read(data[:-20], REQUESTS, concurrency="10")
+    assert "the slowest are not there" in doubts(found)[Doubt.CUT_OFF]
+    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    assert "requests" not in where(found)
+
+
+def test_rows_out_of_order_or_that_do_not_add_up_are_doubted() -> None:
+    lines = raw("beside.requests.tsv").decode().splitlines(keepends=True)
+    swapped = "".join([lines[0], lines[-1], *lines[1:-1]]).encode()
+    found = read(swapped, REQUESTS, concurrency="10")
+    assert "not in order of their time" in doubts(found)[Doubt.INCONSISTENT]
+    odd = lines[-1].split("\t")
+    odd[2] = "500"
+    found = read("".join([*lines[:-1], "\t".join(odd)]).encode(), REQUESTS, concurrency="10")
+    assert "in 1 of 200 rows" in doubts(found)[Doubt.INCONSISTENT]
+
+
+def test_two_files_in_one_are_refused() -> None:
+    data = raw("beside.requests.tsv")
+    with pytest.raises(SitegenError, match="line 202: a second file begins"):
+        read(data + data, REQUESTS, concurrency="10")
+
+
+def test_a_published_file_of_requests_agrees_with_its_own_rows() -> None:
+    data = sample("ab-g-1000.tsv")
+    found = read(data, REQUESTS, concurrency="20")
+    table = rows(data)
+    times = [row[3] for row in table]
+    assert one(found, "complete_requests", "value").value == len(table) == 1000
+    assert one(found, "latency").value == pytest.approx(sum(times) / len(times) / 1000)
+    assert one(found, "latency", "p99.9").value == nearest(times, 99.9) / 1000
+    waits = [row[4] for row in table]
+    assert one(found, "waiting_time").value == pytest.approx(sum(waits) / len(waits) / 1000)
+    span = max(row[0] + row[3] / 1000 for row in table) - min(row[0] for row in table)
+    assert one(found, "requests_per_second").value == pytest.approx(1000 / span)
+    assert set(doubts(found)) == {Doubt.ROUNDED}
+
+
+# A report and its files.
+
+
+def test_beside_a_report_the_finer_figures_win() -> None:
+    files = {
+        "a": raw("beside.out"),
+        "b": raw("beside.percentiles.csv"),
+        "c": raw("beside.requests.tsv"),
+    }
+    found = together(files, BESIDE)
+    alone = read(files["b"], PERCENTILES, concurrency="10")
+    for statistic in ("min", "p50", "p99", "max"):
+        finer = one(alone, "latency", statistic)
+        assert one(found, "latency", statistic).printed == finer.printed
+    assert one(found, "latency", "stddev") == one(read(files["a"]), "latency", "stddev")
+    assert sum(point.y for point in found.samples) == 200
+    assert found.started_at == read(files["c"], REQUESTS, concurrency="10").started_at
+    assert not found.doubts
+
+
+def test_a_file_of_another_run_contradicts_the_report() -> None:
+    files = {"a": raw("beside.out"), "b": raw("http.percentiles.csv")}
+    found = together(files, BESIDE)
+    assert "ms in the report and" in doubts(found)[Doubt.INCONSISTENT]
+    assert one(found, "latency", "p99").status == Status.SUSPECT
+    assert one(found, "requests_per_second").status == Status.OK
+
+
+def test_missing_rows_are_said_and_not_drawn() -> None:
+    """Of the recorded file only the first 40 lines are kept."""
+    files = {"a": raw("http.out"), "b": raw("http.requests.tsv")}
+    found = together(files, BESIDE)
+    assert "39 of 2000 requests have a row" in doubts(found)[Doubt.CUT_OFF]
+    assert not found.samples
+    assert one(found, "latency", "p99").status == Status.OK
+
+
+def test_files_beside_several_reports_belong_to_nobody() -> None:
+    files = {"a": raw("http.out") + raw("http.out"), "b": raw("http.percentiles.csv")}
+    with pytest.raises(SitegenError, match="holds 2 reports"):
+        together(files, BESIDE)
+
+
+# Many at once.
+
+
+def test_many_processes_are_one_load() -> None:
+    found = together({**FOUR, **ROWS}, TOGETHER, duration_s="0.150", access="loopback")
+    assert where(found) == {
+        "access": "loopback",
+        "concurrency": "5",
+        "processes": "4",
+        "requests": "200",
+        "scheme": "http",
+    }
+    assert {m.workload for m in found.measurements} == {"multi"}
+    assert one(found, "requests_per_second", "total").value == pytest.approx(800 / 0.150)
+    times = [row[3] for data in ROWS.values() for row in rows(data)]
+    assert one(found, "latency", "p99").value == nearest(times, 99) / 1000
+    assert one(found, "latency").value == pytest.approx(sum(times) / 800 / 1000)
+    assert sum(point.y for point in found.samples) == 800
+    assert not found.doubts
+
+
+def test_without_a_span_the_longest_process_is_it_and_that_is_said() -> None:
+    found = together(FOUR, TOGETHER)
+    assert one(found, "requests_per_second", "total").value == pytest.approx(800 / 0.134)
+    assert "0.109 to 0.134 s" in doubts(found)[Doubt.UNEQUAL_JOBS]
+    assert not statistics(found, "latency")
+
+
+def test_starts_in_whole_seconds_serve_a_long_load() -> None:
+    files = {"a": made(1000, 120), "b": made(1000, 120)}
+    found = together(files, TOGETHER, concurrency="5")
+    # The last of 1,000 begins in second 119 and takes 0.1 s.
+    assert one(found, "requests_per_second", "total").value == pytest.approx(2000 / 119.1)
+    assert "118.1 to 120.1 s" in doubts(found)[Doubt.ROUNDED]
+    assert where(found)["processes"] == "2"
+
+
+def test_failed_and_empty_processes_are_counted_and_said() -> None:
+    failed = {"5.out": raw("timeout.out"), "5.err": raw("timeout.err"), "6.out": b""}
+    found = together({**FOUR, **ROWS, **failed}, TOGETHER)
+    told = doubts(found)[Doubt.FAILED_PART]
+    assert told.startswith("2 of 6 processes have no result: ab gave up: apr_pollset_poll")
+    assert "it printed nothing" in told
+    assert where(found)["processes"] == "6"
+    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    missing = together(FOUR, TOGETHER, processes="5")
+    assert doubts(missing)[Doubt.FAILED_PART] == "1 of 5 processes have no result"
+
+
+def test_percentiles_of_a_part_are_not_those_of_all() -> None:
+    some = dict(list(ROWS.items())[:3])
+    found = together({**FOUR, **some}, TOGETHER)
+    assert not statistics(found, "latency")
+    assert any("No latency" in note for note in found.notes)
+    one_cut = {**FOUR, **ROWS, "4.requests.tsv": ROWS["4.requests.tsv"][:-10]}
+    found = together(one_cut, TOGETHER)
+    assert not statistics(found, "latency")
+    assert Doubt.CUT_OFF in doubts(found)
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "message"),
+    [
+        ({**FOUR, "5": raw("http.out")}, {}, "did not do the same: concurrency"),
+        ({"1": raw("timeout.out"), "2": raw("timeout.out")}, {}, "none of 2 processes"),
+        (FOUR, {"processes": "3"}, "4 processes have a result, not 3"),
+        (FOUR, {"duration_s": "0.05"}, "one process alone took 0.134 s"),
+        ({"1": FOUR["1.out"], **ROWS}, {}, "4 files of requests and only 1 reports"),
+    ],
+)
+def test_what_was_not_one_load_is_refused(
+    files: dict[str, bytes], settings: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SitegenError, match=message):
+        together(files, TOGETHER, **settings)
+
+
+def test_files_of_others_make_no_bundle() -> None:
+    for bundle in (BESIDE, TOGETHER):
+        assert not bundle.knows({**FOUR, "notes": b"what I did on Friday"})
+        assert not bundle.knows({"a": raw("http.out")})
+        assert not bundle.knows({})
+
+
+@pytest.mark.parametrize(
+    ("reader", "name"),
+    [
+        (PERCENTILES, "http.percentiles.csv"),
+        (PERCENTILES, "few.percentiles.csv"),
+        (REQUESTS, "beside.requests.tsv"),
+    ],
+)
+def test_damaged_files_are_refused_or_read(reader: object, name: str) -> None:
+    chosen = PERCENTILES if reader is PERCENTILES else REQUESTS
+    bear(chosen.knows, lambda data: chosen.read(data, {"concurrency": "10"}), raw(name))
+
+
+def test_a_damaged_published_file_is_refused_or_read() -> None:
+    settings = {"concurrency": "20"}
+    data = sample("ab-g-1000.tsv")
+    bear(REQUESTS.knows, lambda hurt: REQUESTS.read(hurt, settings), data, trials=20)
+
+
+@pytest.mark.parametrize("name", ["1.out", "2.requests.tsv"])
+def test_a_damaged_file_among_many_is_refused_or_read(name: str) -> None:
+    whole = {**FOUR, **ROWS}[name]
+    for place in range(0, len(whole), max(len(whole) // 25, 1)):
+        for hurt in (whole[:place], whole[:place] + b"\xff7x" + whole[place + 3 :]):
+            try:
+                [found] = TOGETHER.read({**FOUR, **ROWS, name: hurt}, {})
+            except SitegenError:
+                continue
+            check(found)

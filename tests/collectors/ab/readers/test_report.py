@@ -1,0 +1,507 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors import ab
+from collectors.ab.readers.series import asked_for, clean_path
+from sitegen.collect import RawOutput, Step, bundles, readers
+from sitegen.errors import SitegenError
+from sitegen.model import Doubt, Status
+from tests.collectors.ab.readers.given import (
+    NONE,
+    REPORT,
+    doubts,
+    one,
+    parameters,
+    raw,
+    read,
+    sample,
+    statistics,
+    where,
+)
+from tests.collectors.damage import bear
+
+WHOLE = raw("http.out").decode()
+REPORTS = (
+    *("http", "https", "keepalive", "not-found", "closed", "interrupted", "multi", "post"),
+    *("variable", "length-failures", "no-spread", "no-percentiles", "one", "html", "html-post"),
+    *("chatter", "progress", "tls12", "head", "timed", "old-2.0.40", "trunk", "refused-r"),
+)
+
+
+def changed(old: str, new: str, text: str = WHOLE) -> bytes:
+    assert old in text
+    return text.replace(old, new).encode()
+
+
+def line(name: str, label: str) -> str:
+    [row] = [row for row in raw(name).decode().splitlines() if row.strip().startswith(label)]
+    return row.split(":", 1)[1].strip()
+
+
+def test_the_collector_offers_its_readers() -> None:
+    assert [reader.name for reader in readers(ab)] == ["ab-report", "ab-percentiles", "ab-requests"]
+    assert [bundle.name for bundle in bundles(ab)] == ["ab-run", "ab-processes"]
+
+
+def test_an_imported_report_gives_what_the_collector_measures() -> None:
+    asked = (("concurrency", "50"), ("processes", "1"), ("requests", "2000"), ("scheme", "http"))
+    step = Step("x", "sweep", ("ab",), 60.0, asked)
+    collected = ab.parse(step, RawOutput(stdout=raw("http.out"))).measurements
+    imported = read(raw("http.out")).measurements
+    assert set(collected) <= set(imported)
+    assert {row.metric for row in set(imported) - set(collected)} == {"ab.time_per_request"}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_recorded_report_is_known_to_one_reader_and_read(name: str) -> None:
+    found = read(raw(f"{name}.out"))
+    assert found.measurements
+    keys = [(m.workload, m.metric, m.statistic, m.params, m.repetition) for m in found.measurements]
+    assert len(keys) == len(set(keys))
+    told = "".join(str(field) for field in (found.parameters, found.measurements, found.notes))
+    assert "127.0.0.1" not in told
+    assert "18080" not in told
+
+
+def test_both_times_per_request_are_told_apart() -> None:
+    found = read(raw("http.out"))
+    assert one(found, "time_per_request").printed == "4.805"
+    assert one(found, "time_per_request").value == pytest.approx(0.004805)
+    assert one(found, "latency").printed == line("http.out", "Total:").split()[1]
+
+
+def test_where_the_server_stood_is_no_part_of_the_series() -> None:
+    assert where(read(raw("http.out"))) == {
+        "concurrency": "50",
+        "processes": "1",
+        "requests": "2000",
+        "scheme": "http",
+    }
+    assert where(read(raw("https.out")))["scheme"] == "https"
+    assert "keepalive" not in where(read(raw("https.out")))
+    kept = where(read(raw("keepalive.out"), access="tproxy"))
+    assert (kept["keepalive"], kept["access"]) == ("true", "tproxy")
+
+
+def test_tls_and_server_are_caveats_of_the_run() -> None:
+    told = parameters(read(raw("tls12.out")))
+    assert told["tls_protocol"] == "TLSv1.2"
+    assert told["tls_cipher"] == "ECDHE-RSA-AES256-GCM-SHA384"
+    assert told["tls_key_exchange"] == "X25519 253 bits"
+    assert told["server_software"] == "nginx/1.22.1"
+    assert told["document_length"] == "102"
+    mixed = parameters(read(raw("https.out") + b"\n" + raw("tls12.out")))
+    assert mixed["tls_protocol.sweep"] == "TLSv1.2, TLSv1.3"
+
+
+def test_a_post_tells_what_was_sent() -> None:
+    found = read(raw("post.out"))
+    assert where(found)["method"] == "POST"
+    sent = re.search(r"([\d.]+) kb/s sent", raw("post.out").decode())
+    assert sent
+    assert one(found, "send_rate").value == pytest.approx(float(sent[1]) * 1024)
+    assert one(found, "send_rate").printed == sent[1]
+    assert [d.id for d in found.definitions] == ["ab.time_per_request", "ab.send_rate"]
+
+
+def test_what_may_be_a_secret_is_cut_from_the_path() -> None:
+    assert where(read(raw("post.out")))["path"] == "/order?token=...&kind=a"
+    assert clean_path("/a?user=joe&n=1&s=0123456789abcdef0123456789") == "/a?user=...&n=1&s=..."
+    assert clean_path("/reset/eyJhbGciOiJIUzI1NiJ9.e30/x") == "/reset/.../x"
+    assert clean_path("http://box.example:8080/a#top") == "/a"
+    assert len(clean_path("/" + "a/" * 500)) < 200
+    assert clean_path("/" + "a/" * 500) != clean_path("/" + "a/" * 501)
+
+
+def test_failures_are_counted_by_reason_beside_their_total() -> None:
+    found = read(raw("length-failures.out"))
+    total = one(found, "failed_requests", "value")
+    assert one(found, "failed_requests", "value", reason="length").value == total.value == 119
+    assert one(found, "failed_requests", "value", reason="connect").value == 0
+    assert {row.status for row in found.measurements} == {Status.SUSPECT}
+
+
+def test_an_old_report_has_no_receive_failures_and_names_its_revision() -> None:
+    found = read(raw("old-2.0.40.out"))
+    assert found.tool is not None
+    assert (found.tool.name, found.tool.version) == ("ApacheBench", "2.0.40-dev r1.146")
+    reasons = {dict(m.params).get("reason") for m in found.measurements} - {None}
+    assert reasons == {"connect", "length", "exceptions"}
+    assert one(found, "write_errors", "value").value == 3
+    # 500 requests, 20 failed, 5 outside 2xx: a request may be both.
+    assert one(found, "ok_requests_per_second", "min").value == pytest.approx(200 * 475 / 500)
+    assert one(found, "ok_requests_per_second", "max").value == pytest.approx(200 * 480 / 500)
+    assert one(found, "latency", "max").value == 0.2
+    assert where(found)["path"] == "/index.html"
+    assert found.notes == (
+        "ab calls the initial connection time not reliable: its median and mean are far apart.",
+        "ab calls the total time not reliable: its median and mean are far apart.",
+    )
+
+
+def test_the_trunk_says_workers_rampup_and_what_was_asked() -> None:
+    found = read(raw("trunk.out"))
+    assert found.tool is not None
+    assert found.tool.version == "2.3 r1913912"
+    assert where(found)["workers"] == "4"
+    assert where(found)["rampup_ms"] == "5"
+    assert where(found)["requests"] == "4000"
+    assert one(found, "keepalive_requests", "value").value == 4000
+    assert not found.doubts
+    window = read(changed("4000\nComplete", "100 (window)\nComplete", raw("trunk.out").decode()))
+    assert "requests" not in where(window)
+    less = read(changed("requests:     4000", "requests:     5000", raw("trunk.out").decode()))
+    assert doubts(less)[Doubt.INTERRUPTED] == "line 1: it was stopped after 4000 of 5000 requests"
+
+
+def test_bullets_tables_and_wrapped_numbers_are_read() -> None:
+    found = read(raw("markdown.md"))
+    first, second = {"concurrency": "10"}, {"concurrency": "20"}
+    assert one(found, "requests_per_second", **first).value == 200
+    assert one(found, "latency", "p50", **first).value == 0.041
+    assert one(found, "processing_time", "stddev", **first).printed == "20.0"
+    assert one(found, "requests_per_second", **second).printed == "250.00"
+    assert one(found, "time_per_request", **second).value == 0.08
+    assert one(found, "latency", "p99", **second).value == 0.25
+    assert not found.doubts
+    # Without its head nothing says which scheme it was.
+    assert "scheme" not in dict(found.measurements[0].params)
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        lambda text: re.sub(r" +", " ", text),
+        lambda text: text.replace(":  ", ":\t"),
+        lambda text: "\n".join(f"> {row}" for row in text.split("\n")),
+        lambda text: "\n".join(f"| {row} |" for row in text.split("\n")),
+        lambda text: "\n".join(f"  * {row}" for row in text.split("\n")),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: f"Here it is:\n```\n{text}```\nand that was all.\n",
+        lambda text: text.replace("10406.48 [", "10406.\n48 ["),
+        lambda text: text.replace("Requests per second:    ", "Requests per second:\n"),
+    ],
+)
+def test_a_report_reads_the_same_in_any_dress(dress: object) -> None:
+    assert callable(dress)
+    assert read(dress(WHOLE).encode()).measurements == read(WHOLE.encode()).measurements
+
+
+def test_other_encodings_are_read() -> None:
+    assert read(WHOLE.encode("utf-16")).measurements == read(WHOLE.encode()).measurements
+
+
+def test_the_html_table_gives_no_processing_times_that_count() -> None:
+    found = read(raw("html.out"))
+    assert one(found, "requests_per_second").printed == "16839.74"
+    assert one(found, "transfer_rate").printed == "4045.48"
+    assert one(found, "processing_time").status == Status.SUSPECT
+    assert one(found, "latency", "max").status == Status.OK
+    assert not doubts(found)
+    post = read(raw("html-post.out"))
+    assert one(post, "send_rate").printed == "15792.70"
+    assert where(post)["path"] == "/missing"
+
+
+def test_a_table_without_spread_has_three_columns() -> None:
+    found = read(raw("no-spread.out"))
+    assert statistics(found, "connect_time") == {"min", "mean", "max"}
+    assert "stddev" not in statistics(found, "latency")
+    assert one(found, "processing_time").status == Status.OK
+
+
+def test_two_numbers_that_grew_together_are_left_out() -> None:
+    text = raw("no-spread.out").decode()
+    row = next(row for row in text.splitlines() if row.startswith("Waiting:"))
+    found = read(changed(row, "Waiting:        0   51212345", text))
+    assert not statistics(found, "waiting_time")
+    assert "Waiting" in found.notes[0]
+
+
+@pytest.mark.parametrize("name", ["no-percentiles", "one"])
+def test_without_the_list_of_percentiles_nothing_is_missing(name: str) -> None:
+    found = read(raw(f"{name}.out"))
+    assert not found.doubts
+    assert "p99" not in statistics(found, "latency")
+    assert one(found, "latency", "p50").printed == line(f"{name}.out", "Total:").split()[3]
+
+
+def test_a_document_of_variable_length_is_told() -> None:
+    assert parameters(read(raw("variable.out")))["document_length"] == "Variable"
+
+
+def test_what_the_server_answered_is_not_read_as_a_report() -> None:
+    text = raw("chatter.out").decode()
+    body = "sitegen measures how fast this document is served.\n"
+    trap = "Concurrency Level:      99\nComplete requests:      77\n"
+    found = read(text.replace(body, trap).encode())
+    assert found.measurements == read(text.encode()).measurements
+    assert where(found)["concurrency"] == "1"
+
+
+def test_blocks_are_workloads_or_repetitions_of_one() -> None:
+    found = read(raw("http.out") + b"\n" + raw("https.out") + b"\n" + raw("http.out"))
+    rates = [m for m in found.measurements if m.metric == "ab.requests_per_second"]
+    assert [m.repetition for m in rates] == [0, 0, 1]
+    assert rates[0].params == rates[2].params != rates[1].params
+    assert found.duration_s is None
+
+
+def test_blocks_without_banners_are_told_apart() -> None:
+    body = WHOLE[WHOLE.index("Server Software") :]
+    bare = WHOLE[WHOLE.index("Concurrency Level") :]
+    for text in (body, bare):
+        found = read((text + "\n" + text).encode())
+        rates = [m for m in found.measurements if m.metric == "ab.requests_per_second"]
+        assert [m.repetition for m in rates] == [0, 1]
+
+
+# What was asked for.
+
+
+def test_the_number_that_a_time_limit_allowed_is_not_part_of_the_series() -> None:
+    found = read(raw("timed.out"))
+    assert "requests" not in where(found)
+    assert "time limit" in found.notes[0]
+    assert one(found, "complete_requests", "value").value == 18768
+    assert "requests" not in where(read(raw("http.out"), duration_s="10"))
+
+
+@pytest.mark.parametrize(
+    ("count", "time_s", "asked"),
+    [
+        *((5000, 12.2, True), (3, 0.1, True), (4096, 2.2, True), (12734, 0.996, False)),
+        *((18768, 1.0, False), (18770, 1.003, False), (50000, 30.001, False), (18700, 1.5, True)),
+    ],
+)
+def test_round_numbers_are_asked_for(count: int, time_s: float, *, asked: bool) -> None:
+    assert asked_for(count, time_s) is asked
+
+
+def test_a_report_that_was_interrupted_is_suspect() -> None:
+    found = read(raw("interrupted.out"))
+    assert doubts(found)[Doubt.INTERRUPTED] == "line 1: it was stopped after 12734 requests"
+    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    assert "requests" not in where(found)
+    short = read(raw("http.out"), requests="5000")
+    assert doubts(short)[Doubt.INTERRUPTED] == "line 1: it was stopped after 2000 of 5000 requests"
+    assert where(short)["requests"] == "5000"
+
+
+def test_progress_lines_without_an_end_mean_that_it_was_stopped() -> None:
+    text = raw("progress.out").decode()
+    assert not read(text.encode()).doubts
+    assert Doubt.INTERRUPTED in doubts(read(changed("Finished 2000 requests\n", "", text)))
+
+
+# What is wrong, missing, or somebody else's.
+
+
+def test_a_server_that_never_answered_is_a_failed_series() -> None:
+    for name in ("closed.out", "refused-r.out"):
+        found = read(raw(name))
+        assert {(m.value, m.status) for m in found.measurements} == {(None, Status.FAILED)}
+        assert "without an answer" in doubts(found)[Doubt.FAILED_PART]
+
+
+def test_empty_documents_and_error_pages_are_suspect() -> None:
+    for name in ("head.out", "not-found.out"):
+        assert {m.status for m in read(raw(name)).measurements} == {Status.SUSPECT}
+
+
+def test_an_ab_that_gave_up_is_refused_or_recorded_as_failed() -> None:
+    with pytest.raises(SitegenError, match=r"gave up: apr_socket_recv: Connection refused \(111\)"):
+        read(raw("aborted.out"))
+    found = read(raw("aborted.out"), concurrency="10", scheme="http", requests="200")
+    assert {(m.value, m.status) for m in found.measurements} == {(None, Status.FAILED)}
+    assert where(found)["requests"] == "200"
+    text = raw("aborted.out") + b"\nTotal of 37 requests completed\n"
+    with pytest.raises(SitegenError, match="gave up after 37 requests"):
+        read(text)
+
+
+def test_the_host_that_was_not_found_is_not_told() -> None:
+    told = b"(be patient)...apr_sockaddr_info_get() for box.example: Name or service not known (67)"
+    with pytest.raises(SitegenError, match="Name or service not known") as caught:
+        read(b"This is ApacheBench, Version 2.3\n\nBenchmarking box.example " + told)
+    assert "box.example" not in str(caught.value)
+
+
+def test_one_of_several_that_failed_is_said() -> None:
+    found = read(raw("multi.out"))
+    assert "line 44: ab printed no result" in doubts(found)[Doubt.FAILED_PART]
+    assert len([m for m in found.measurements if m.metric == "ab.requests_per_second"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (raw("help.out"), "ab's usage text"),
+        (raw("too-few.err"), "usage text, not a result .ab: Cannot use concurrency level greater"),
+        (WHOLE.encode()[:120], "banner and no result"),
+        (b"Running 30s test @ x\n  2 threads and 10 connections\nRequests/sec: 5\n", "of wrk"),
+        (b"Transactions: 5 hits\nAvailability: 100 %\nLongest transaction: 1\n", "of siege"),
+        (b"http_req_duration: 1\niterations: 5\nvus: 1\n", "output of k6"),
+    ],
+)
+def test_what_is_no_report_is_refused_by_its_name(data: bytes, message: str) -> None:
+    with pytest.raises(SitegenError, match=message):
+        read(data)
+
+
+def test_without_its_concurrency_a_report_is_no_series() -> None:
+    text = WHOLE[WHOLE.index("Time taken") :].encode()
+    with pytest.raises(SitegenError, match="line 1: does not say its concurrency; add"):
+        read(text)
+    found = read(text, concurrency="50", scheme="http")
+    assert where(found) == where(read(raw("http.out")))
+    assert "no Concurrency Level" in doubts(found)[Doubt.CUT_OFF]
+
+
+@pytest.mark.parametrize(
+    ("end", "missing", "there"),
+    [
+        ("Transfer rate", "Transfer rate, no Connection Times", {"requests_per_second"}),
+        ("Processing", "Connection Times", {"transfer_rate", "connect_time"}),
+        ("  95%", "end of the percentiles", {"latency"}),
+    ],
+)
+def test_what_was_cut_off_is_absent_and_said(end: str, missing: str, there: set[str]) -> None:
+    found = read(WHOLE[: WHOLE.index(end)].encode())
+    assert missing in doubts(found)[Doubt.CUT_OFF]
+    assert {f"ab.{name}" for name in there} <= {m.metric for m in found.measurements}
+
+
+@pytest.mark.parametrize("end", ["10406", "10406.4", "  98%     1", "Total:          2    5 "])
+def test_a_number_that_was_cut_is_no_number(end: str) -> None:
+    found = read(WHOLE[: WHOLE.index(end) + len(end)].encode())
+    rates = [m.printed for m in found.measurements if m.metric == "ab.requests_per_second"]
+    assert rates in ([], ["10406.48"])
+    assert "p98" not in statistics(found, "latency")
+    assert Doubt.CUT_OFF in doubts(found)
+
+
+def test_a_report_cut_before_its_figures_is_a_failed_series() -> None:
+    found = read(WHOLE[: WHOLE.index("Complete requests") + 26].encode())
+    assert {(m.value, m.status) for m in found.measurements} == {(None, Status.FAILED)}
+    assert "cut off" in doubts(found)[Doubt.FAILED_PART]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told", "suspect"),
+    [
+        ("10406.48", "20406.48", "are not 2000 requests in 0.192 s", "requests_per_second"),
+        ("4.805", "8.805", "8.805 ms a request is not 50 at once", "time_per_request"),
+        ("0.096 [", "0.196 [", "0.196 ms a request is not 1 at once", "requests_per_second"),
+        ("11880.05", "880.05", "880.05 KiB/s are not 2338000 B", "transfer_rate"),
+        ("  99%     17", "  99%      7", "p99 of 7 ms is below p98 of 17 ms", "latency"),
+        (" 100%     20", " 100%     40", "20 ms in the table and 40 ms in the list", "latency"),
+        (
+            "Processing:     0    3   1.7      2      19",
+            "Processing:     0    3   1.7     62      19",
+            "the median of 62 ms is not between 0 and 19 ms",
+            "processing_time",
+        ),
+    ],
+)
+def test_figures_that_contradict_each_other_are_suspect(
+    old: str, new: str, told: str, suspect: str
+) -> None:
+    found = read(changed(old, new))
+    assert told in doubts(found)[Doubt.INCONSISTENT]
+    assert {m.status for m in found.measurements if m.metric == f"ab.{suspect}"} == {Status.SUSPECT}
+    assert Status.OK in {m.status for m in found.measurements}
+
+
+def test_parts_of_failures_that_do_not_add_up_are_said() -> None:
+    text = raw("length-failures.out").decode()
+    found = read(changed("Length: 119", "Length: 118", text))
+    assert "119 failed requests are not the sum" in doubts(found)[Doubt.INCONSISTENT]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("10406.48", "-10406.48"),
+        ("10406.48", "nan"),
+        ("10406.48", "1e999"),
+        ("10406.48", "1" * 400),
+        ("2000\n", "2000.5\n"),
+        ("Connect:        0    2 ", "Connect:        0    x2"),
+        ("  99%     17", "  99%     1x"),
+    ],
+)
+def test_a_number_that_ab_cannot_have_printed_is_refused_with_its_line(old: str, new: str) -> None:
+    with pytest.raises(SitegenError, match=r"line \d+: holds no number"):
+        read(changed(old, new))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("http.out", {"concurrency": "10"}, "the file says '50', not '10'"),
+        ("https.out", {"scheme": "http"}, "the file says 'https'"),
+        ("keepalive.out", {"keepalive": "false"}, "the file says 'true'"),
+        ("http.out", {"keepalive": "true"}, "the file says 'false'"),
+        ("http.out", {"path": "/other"}, "the file says '/'"),
+        ("http.out", {"requests": "1000"}, "more than 1000"),
+        ("http.out", {"processes": "2"}, "one process after another"),
+        ("http.out", {"requests": "x"}, "no whole number|not a whole number"),
+        ("http.out", {"access": "A B"}, "no name such as"),
+        ("http.out", {"duration_s": "0"}, "seconds above 0"),
+        ("http.out", {"colour": "red"}, "not asked for"),
+    ],
+)
+def test_what_the_user_may_not_say_is_refused(
+    name: str, settings: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SitegenError, match=message):
+        REPORT.read(raw(name), settings)
+
+
+def test_published_reports_are_read_to_their_last_digit() -> None:
+    found = read(sample("ab-https-sni.md"))
+    assert where(found)["scheme"] == "https"
+    assert one(found, "latency", "stddev").value == pytest.approx(0.0549)
+    assert one(found, "latency", "max").printed == "675"
+    posts = sample("ab-post.md").decode()
+    found = read(posts.encode())
+    printed = re.findall(r"Requests per second: +([\d.]+)", posts)
+    rates = [m for m in found.measurements if m.metric == "ab.requests_per_second"]
+    assert [m.printed for m in rates] == printed
+    assert [m.repetition for m in rates] == [0, 0, 1, 1]
+    taken = [float(each) for each in re.findall(r"Time taken for tests: +([\d.]+)", posts)]
+    for rate, seconds in zip(rates, taken, strict=True):
+        assert rate.value == pytest.approx(100_000 / seconds, rel=1e-4)
+    sent = re.findall(r"([\d.]+) kb/s sent", posts)
+    values = [m.value for m in found.measurements if m.metric == "ab.send_rate"]
+    assert values == [float(each) * 1024 for each in sent]
+    assert not found.doubts
+
+
+@pytest.mark.parametrize("name", [f"{name}.out" for name in REPORTS] + ["markdown.md"])
+def test_damaged_reports_are_refused_or_read(name: str) -> None:
+    bear(REPORT.knows, lambda data: REPORT.read(data, NONE), raw(name), trials=40)
+
+
+@pytest.mark.parametrize("name", ["ab-https-sni.md", "ab-post.md"])
+def test_damaged_published_reports_are_refused_or_read(name: str) -> None:
+    bear(REPORT.knows, lambda data: REPORT.read(data, NONE), sample(name), trials=30)
+
+
+@given(st.binary(max_size=300), st.integers(0, 5))
+def test_any_bytes_beside_a_banner_are_borne(data: bytes, times: int) -> None:
+    text = b"This is ApacheBench, Version 2.3\n" * times + data
+    bear(REPORT.knows, lambda hurt: REPORT.read(hurt, {"concurrency": "1"}), text + b"\n", trials=1)
+
+
+def test_a_long_line_and_many_banners_cost_little() -> None:
+    with pytest.raises(SitegenError):
+        read(b"This is ApacheBench, Version 2.3\n" + b"Requests per second: " * 200_000)
+    with pytest.raises(SitegenError, match="more than 20000 reports"):
+        read(b"This is ApacheBench, Version 2.3\n" * 30_000)
