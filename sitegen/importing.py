@@ -197,7 +197,7 @@ def read_folder(
         except NoEnvironment:
             raise
         except SitegenError as error:
-            left.append(Left(path, error.what))
+            left.append(Left(path, error.what + (f"; {error.fix}" if error.fix else "")))
     return found, left
 
 
@@ -352,7 +352,7 @@ def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
     raise SitegenError(
         "is no form of output that is known here",
         where=str(path),
-        fix="`sitegen import --help` lists them; a tidy CSV always works",
+        fix="`sitegen import --forms` lists them; a tidy CSV always works",
     )
 
 

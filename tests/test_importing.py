@@ -180,7 +180,11 @@ def test_of_a_folder_every_file_is_tried_and_what_is_left_is_said(
     assert len(found) == 2
     assert [(one.path.name, one.why) for one in left] == [
         ("damaged.log", "'x' is no number"),
-        ("notes.txt", "is no form of output that is known here"),
+        (
+            "notes.txt",
+            "is no form of output that is known here;"
+            " `sitegen import --forms` lists them; a tidy CSV always works",
+        ),
     ]
     with pytest.raises(SitegenError, match="names no environment"):
         importing.read_folder(folder, Order(), Redactor)
