@@ -92,7 +92,7 @@ def _load(files: Mapping[str, bytes], kinds: Mapping[str, list[str]]) -> Load:
     requests = [_requests(files[name], name) for name in kinds.get(REQUESTS, ())]
     said = [abort_reason(plain(files[name])) for name in kinds.get(SAID, ())]
     good, reasons = _reports([files[name] for name in kinds.get(REPORT, ())], [*filter(None, said)])
-    reasons += ["it printed nothing" for _ in kinds.get(EMPTY, ())]
+    reasons += ["it printed nothing" for _ in _silent(kinds, len(good))]
     if not kinds.get(REPORT):
         # Each file of requests is a process by itself, of which nothing else is known.
         good = [Report(1, numbers={"complete": str(file.rows)}) for file in requests]
@@ -105,6 +105,20 @@ def _load(files: Mapping[str, bytes], kinds: Mapping[str, list[str]]) -> Load:
             fix="add the missing reports, or leave all reports out",
         )
     return Load(tuple(good), tuple(reasons), tuple(requests))
+
+
+def _silent(kinds: Mapping[str, list[str]], good: int) -> list[str]:
+    """Return the empty files that stand for a process: not what a good one left on stderr.
+
+    That lies beside its report, `p1.err` by `p1.txt`, or there is one for each report.
+    """
+    told = {_stem(name) for kind, names in kinds.items() if kind != EMPTY for name in names}
+    alone = [name for name in kinds.get(EMPTY, ()) if _stem(name) not in told]
+    return [] if len(alone) == good else alone
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
 
 
 def _requests(data: bytes, name: str) -> Requests:

@@ -261,6 +261,15 @@ def test_failed_and_empty_processes_are_counted_and_said() -> None:
     assert doubts(missing)[Doubt.FAILED_PART] == "1 of 5 processes have no result"
 
 
+def test_the_empty_standard_error_of_a_good_process_is_no_process() -> None:
+    beside = {f"{name.rpartition('.')[0]}.err": b"" for name in FOUR}
+    elsewhere = {f"p{number}-stderr": b"" for number in range(len(FOUR))}
+    for silent in (beside, elsewhere):
+        found = together({**FOUR, **ROWS, **silent}, TOGETHER)
+        assert where(found)["processes"] == "4"
+        assert Doubt.FAILED_PART not in doubts(found)
+
+
 def test_percentiles_of_a_part_are_not_those_of_all() -> None:
     some = dict(list(ROWS.items())[:3])
     found = together({**FOUR, **some}, TOGETHER)
