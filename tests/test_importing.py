@@ -45,6 +45,12 @@ READERS = (
 )
 
 
+UNKNOWN = (
+    "is no form of output that is known here;"
+    " `sitegen import --forms` lists them; a tidy CSV always works"
+)
+
+
 @pytest.fixture
 def log(tmp_path: Path, install: Install) -> Path:
     install("stopwatch", source=READING)
@@ -180,11 +186,7 @@ def test_of_a_folder_every_file_is_tried_and_what_is_left_is_said(
     assert len(found) == 2
     assert [(one.path.name, one.why) for one in left] == [
         ("damaged.log", "'x' is no number"),
-        (
-            "notes.txt",
-            "is no form of output that is known here;"
-            " `sitegen import --forms` lists them; a tidy CSV always works",
-        ),
+        ("notes.txt", UNKNOWN),
     ]
     with pytest.raises(SitegenError, match="names no environment"):
         importing.read_folder(folder, Order(), Redactor)
