@@ -141,9 +141,11 @@ def hints(runs: Sequence[Run], config: Config) -> list[str]:
     known = replace(config, environments=environments(runs, config))
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
     if len(measured) > 1 and not any(baselines(label, known, seen) for label in measured):
+        side = next((one for one in measured if implied(one)[1] not in ("", "none")), measured[-1])
+        base = next(one for one in measured if one != side)
         found.append(
             f"nothing says what {', '.join(measured[:5])} are measured against:"
-            f" `sitegen baseline {measured[-1]}={measured[0]}` or the other way round"
+            f" `sitegen baseline {side}={base}` or the other way round"
         )
     return found
 
