@@ -1,0 +1,200 @@
+"""Finding and replacing: what is known, what looks like it, through every view of a text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from sitegen.redact.encodings import decode
+from sitegen.redact.known import Words
+from sitegen.redact.keys import KEY_BLOCK, NAMES_A_SECRET, harmless
+from sitegen.redact.shapes import SHAPES
+from sitegen.redact.views import views
+
+_WINDOW = 1 << 16
+#: As far as any pattern looks back or ahead of what it finds.
+_MARGIN = 1 << 10
+#: What a secret that reaches the end of a window goes on with.
+_REST = re.compile(r"[\w.~+/=%:-]*")
+_NO_LABEL = re.compile(r"[^a-z0-9]+")
+_FIGURE = re.compile(r"[-+]?[\d,]*\.?\d*(?:e[-+]?\d+)?(?: ?[\w/%µ]{0,12})?", re.IGNORECASE)
+
+
+class Span(NamedTuple):
+    """A part of a text that goes, and what stands for it."""
+
+    start: int
+    end: int
+    kind: str
+    stand_in: str
+
+
+class Redactor:
+    """Replaces identifiers and counts what it replaced, by kind."""
+
+    def __init__(
+        self,
+        known: Mapping[str, Iterable[str]] | None = None,
+        paths: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the machine's own identifiers by kind, and paths with what stands for them."""
+        self._counts: Counter[str] = Counter()
+        self._words = Words(known or {})
+        longest_first = sorted((paths or {}).items(), key=lambda pair: -len(pair[0]))
+        self._paths = [
+            (path, re.compile(rf"{re.escape(path)}(?!\w)"), stand_in)
+            for path, stand_in in longest_first
+            if len(path) > 1
+        ]
+
+    def anew(self) -> Redactor:
+        """Return a redactor that knows the same and has counted nothing: one for each run."""
+        other = Redactor()
+        other._words, other._paths = self._words, self._paths  # noqa: SLF001 - its own kind
+        return other
+
+    def text(self, text: str) -> str:
+        """Return ``text`` with ``[kind]`` in the place of every identifier."""
+        return self._replaced(text, self.spans(text))
+
+    def data(self, data: bytes) -> bytes:
+        """Return ``data`` redacted in its own encoding; bytes that are no text stay as they are."""
+        text, encode = decode(data)
+        spans = self.spans(text)
+        return encode(self._replaced(text, spans)) if spans else data
+
+    def words(self, argv: Sequence[str]) -> tuple[str, ...]:
+        """Return a command's words redacted: an option tells what the word after it is."""
+        joined = " ".join(argv)
+        spans = self.spans(joined)
+        found: list[str] = []
+        at = 0
+        for index, word in enumerate(argv):
+            end = at + len(word)
+            before = argv[index - 1] if index else ""
+            if before.startswith("-") and "=" not in before and self._is_secret(before, word):
+                found.append(self._whole("secret"))
+            else:
+                own = [
+                    Span(max(s.start, at) - at, min(s.end, end) - at, s.kind, s.stand_in)
+                    for s in spans
+                    # What reaches over several words was found where it begins.
+                    if at <= s.start < end or (s.start < at < s.end and s.kind == "private-key")
+                ]
+                covered = any(s.start < at < s.end for s in spans)
+                found.append(self._replaced(word, own or (self.spans(word) if covered else [])))
+            at = end + 1
+        return tuple(found)
+
+    def pair(self, name: str, value: str) -> str:
+        """Return the value of what is called ``name``: the name tells what it is."""
+        if self._is_secret(name, value):
+            return self._whole("secret")
+        before = f"{name}="
+        spans = self.spans(before + value)
+        inside = [s._replace(start=max(s.start, len(before))) for s in spans if s.end > len(before)]
+        return self._replaced(before + value, inside)[len(before) :]
+
+    def version(self, text: str) -> str:
+        """Return the text of a version: what looks like an address is none here."""
+        return self.pair("version", text)
+
+    def figure(self, text: str) -> str:
+        """Return a number as printed; quick, because runs have hundreds of thousands."""
+        return text if _FIGURE.fullmatch(text) else self.text(text)
+
+    def label(self, text: str) -> str:
+        """Return a name of sitegen's own form, with the bare kind for what it must not say."""
+        spans = self.spans(text)
+        if not spans:
+            return text
+        bare = [
+            s._replace(stand_in=_NO_LABEL.sub("-", s.stand_in.lower()).strip("-")) for s in spans
+        ]
+        return self._replaced(text, bare)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many replacements were made so far, by kind."""
+        return dict(self._counts)
+
+    def spans(self, text: str) -> list[Span]:
+        """Return what has to go from ``text``, in order and apart from each other."""
+        found = [Span(*m.span(), "private-key", "[private-key]") for m in _key_blocks(text)]
+        for start in range(0, len(text), _WINDOW):
+            low = max(0, start - _MARGIN)
+            high = min(len(text), start + _WINDOW + _MARGIN)
+            window = text[low:high]
+            for span in self._within(window):
+                begin, end = span.start + low, span.end + low
+                if end == high < len(text):
+                    rest = _REST.match(text, end)
+                    end = rest.end() if rest else end
+                if end > start and begin < start + _WINDOW:
+                    found.append(Span(begin, end, span.kind, span.stand_in))
+        return _apart(found)
+
+    def _within(self, window: str) -> Iterator[Span]:
+        yield from self._plain(window)
+        for chain in views(window):
+            for span in self._plain(chain[-1].text):
+                start, end = span.start, span.end
+                for view in reversed(chain):
+                    start, end = view.source(start, end)
+                yield span._replace(start=start, end=end)
+
+    def _plain(self, text: str) -> Iterator[Span]:
+        for path, pattern, stand_in in self._paths:
+            if path in text:
+                yield from (Span(*m.span(), "path", stand_in) for m in pattern.finditer(text))
+        lowered = text.lower()
+        for start, end, kind in self._words.find(text, lowered):
+            yield Span(start, end, kind, f"[{kind}]")
+        for shape in SHAPES:
+            if any(trigger in lowered for trigger in shape.triggers):
+                for start, end, kind in shape.find(text):
+                    yield Span(start, end, kind, f"[{kind}]")
+
+    def _replaced(self, text: str, spans: Iterable[Span]) -> str:
+        parts, at = [], 0
+        for span in spans:
+            parts += [text[at : span.start], span.stand_in]
+            at = span.end
+            self._counts[span.kind] += 1
+        return "".join([*parts, text[at:]]) if parts else text
+
+    def _is_secret(self, name: str, value: str) -> bool:
+        return bool(
+            len(name) <= 100  # noqa: PLR2004 - no name is longer
+            and NAMES_A_SECRET.match(name)
+            and not value.startswith(("-", "$", "[secret]"))
+            and value
+            and not harmless(name, value)
+        )
+
+    def _whole(self, kind: str) -> str:
+        self._counts[kind] += 1
+        return f"[{kind}]"
+
+
+def _apart(spans: Iterable[Span]) -> list[Span]:
+    """Return spans that overlap as one, under the name of the longest of them."""
+    found: list[Span] = []
+    longest = 0
+    for span in sorted(spans, key=lambda s: (s.start, -s.end)):
+        if found and span.start < found[-1].end:
+            last = found[-1]
+            end = max(last.end, span.end)
+            if span.end - span.start > longest:
+                longest = span.end - span.start
+                last = last._replace(kind=span.kind, stand_in=span.stand_in)
+            found[-1] = last._replace(end=end)
+        else:
+            found.append(span)
+            longest = span.end - span.start
+    return found
+
+
+def _key_blocks(text: str) -> Iterator[re.Match[str]]:
+    return KEY_BLOCK.finditer(text) if "PRIVATE" in text else iter(())
