@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from sitegen.model import (
     check_time,
     run_id,
 )
-from sitegen.redact import Redactor
+from sitegen.redact import Redactor, redacted
 
 MAX_BYTES = 200_000_000
 MAX_ROWS = 2_000_000
@@ -62,7 +62,8 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival]:
     """Return the runs in a file: a tidy CSV, or the output of a tool that a collector knows.
 
     Raises SitegenError when nobody knows the form, or with the place that its reader stumbled
-    on. Writes nothing.
+    on. Each run counts what was replaced in itself and in its own copy of the file. Writes
+    nothing.
     """
     data = _bytes(path)
     if not order.tool and _is_tidy(data):
@@ -73,7 +74,7 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival]:
             environment=order.environment,
             date=order.date,
         )
-        return [Arrival(run, {}, "tidy CSV") for run in runs]
+        return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
     if order.provenance != Provenance.IMPORTED:
         raise SitegenError(
             "what a tool itself wrote is imported, not cited",
@@ -93,9 +94,14 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival]:
         raise SitegenError(error.what, where=where, fix=error.fix) from error
     if not found:
         raise SitegenError(f"holds no result ({reader.title})", where=str(path))
+    digest = hashlib.sha256(data).hexdigest()
+    copying = redactor.anew()
+    raw = {f"{reader.name}.original": copying.data(data)}
+    runs = (
+        _run(one, index, benchmark, reader, digest, path, order) for index, one in enumerate(found)
+    )
     return [
-        _arrival(one, index, benchmark, reader, data, path, order, redactor)
-        for index, one in enumerate(found)
+        Arrival(redacted(run, redactor.anew(), copying.counts()), raw, reader.title) for run in runs
     ]
 
 
@@ -206,16 +212,15 @@ def _check_settings(reader: Reader, settings: Mapping[str, str]) -> None:
         )
 
 
-def _arrival(  # noqa: PLR0913 - a run and where it came from
+def _run(  # noqa: PLR0913 - a run and where it came from
     found: Found,
     index: int,
     benchmark: str,
     reader: Reader,
-    data: bytes,
+    digest: str,
     path: Path,
     order: Order,
-    redactor: Redactor,
-) -> Arrival:
+) -> Run:
     for row in found.measurements:
         check_measurement(row)
         if row.value is not None and not math.isfinite(row.value):
@@ -228,21 +233,18 @@ def _arrival(  # noqa: PLR0913 - a run and where it came from
         raise SitegenError(f"holds more than {MAX_ROWS:,} values", where=str(path))
     if not found.measurements:
         raise SitegenError(f"holds no result ({reader.title})", where=str(path))
-    digest = hashlib.sha256(data).hexdigest()
     dated, started = _dated(found, path, order)
     settings = sorted((order.settings or {}).items())
     content = json.dumps([digest, order.environment, reader.name, index, settings])
-    text = redactor.text
-    raw = {f"{reader.name}.original": redactor.data(data)}
     parameters = (
-        *(replace(p, value=text(p.value)) for p in found.parameters),
+        *found.parameters,
         Parameter("read as", reader.title),
         Parameter("file sha256", digest),
         *([Parameter("dated by", dated)] if dated else []),
-        *(Parameter(f"{ours} is printed as", text(theirs)) for ours, theirs in found.natives),
-        *(kind.parameter(text(told), about) for kind, told, about in found.doubts),
+        *(Parameter(f"{ours} is printed as", theirs) for ours, theirs in found.natives),
+        *(kind.parameter(told, about) for kind, told, about in found.doubts),
     )
-    run = Run(
+    return Run(
         id=run_id(started, benchmark, hashlib.sha256(content.encode()).digest()),
         benchmark=benchmark,
         environment=order.environment,
@@ -251,17 +253,17 @@ def _arrival(  # noqa: PLR0913 - a run and where it came from
         duration_s=found.duration_s,
         measurements=found.measurements,
         samples=found.samples,
-        tool=found.tool and replace(found.tool, path=text(found.tool.path)),
+        tool=found.tool,
         parameters=parameters,
         definitions=found.definitions,
-        fingerprint=Fingerprint(
-            tuple(replace(f, value=None if f.value is None else text(f.value)) for f in found.facts)
+        fingerprint=Fingerprint(found.facts),
+        steps=(
+            StepRecord(
+                reader.name, "import", -1, (), started, 0.0, 0, raw=(f"{reader.name}.original",)
+            ),
         ),
-        steps=(StepRecord(reader.name, "import", -1, (), started, 0.0, 0, raw=tuple(raw)),),
-        note=text(" ".join(found.notes)),
+        note=" ".join(found.notes),
     )
-    run = replace(run, redactions=tuple(sorted(redactor.counts().items())))
-    return Arrival(run, raw, reader.title)
 
 
 def _dated(found: Found, path: Path, order: Order) -> tuple[str, str]:

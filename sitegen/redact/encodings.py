@@ -36,6 +36,11 @@ def decode(data: bytes) -> tuple[str, Callable[[str], bytes]]:
     )
 
 
+def is_wide(data: bytes) -> bool:
+    """Say whether the characters of ``data`` take several bytes each."""
+    return bool(_encoding(data)[0])
+
+
 def _encoding(data: bytes) -> tuple[str, int, int]:
     for bom, encoding, width in _BOMS:
         if data.startswith(bom):

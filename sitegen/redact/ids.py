@@ -73,37 +73,107 @@ def _no_disk(match: Match) -> bool:
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 
-SHAPES: tuple[Shape, ...] = (
+
+def _keyed(names: str, of: str) -> str:
+    """Return the pattern of a value after one of ``names``, in JSON, YAML or a table."""
+    return rf"(?i)(?<![a-z])(?:{names})[\"']?\s{{0,40}}[:=]\s{{0,8}}[\"']?(?P<value>{of})(?!\w)"
+
+
+def _short_figure(match: Match) -> bool:
+    return is_number(match["value"]) and len(match["value"]) < 8  # noqa: PLR2004 - FAT's are longer
+
+
+def _no_serial(match: Match) -> bool:
+    text = match["value"]
+    return no_digit(match) or (is_number(text) and ("." in text or len(text) < 7))  # noqa: PLR2004
+
+
+def _decimal(match: Match) -> bool:
+    return re.sub("[.:]", "", match[0]).isdecimal()
+
+
+ADDRESSES: tuple[Shape, ...] = (
     shape(
-        "uuid",
-        "- _",
-        rf"{HEX}{{8}}(?P<_s>[-_]){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s){HEX}{{12}}(?!{HEX})",
-        _nil,
+        "mac",
+        ":",
+        rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])",
+        _no_mac,
+        r":[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}:",
     ),
-    shape("uuid", "uuid", r"(?i)(?<![a-z])(?:part|fs|disk|device|cluster|gpu|system|product)?[_ -]?uuid[\"']?\s{0,30}[:=]\s{0,8}[\"']?(?P<value>[0-9a-f][0-9a-f-]{3,63}+)(?![\w.])", lambda m: is_number(m["value"]) and len(m["value"]) < 8),  # noqa: PLR2004
-    shape("mac", ":", rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])", _no_mac),
-    shape("mac", "-", rf"(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])", _no_mac),
-    shape("mac", ".", rf"(?<![\w.])(?:{HEX}{{4}}\.){{2}}{HEX}{{4}}(?![\w.])", lambda m: m[0].replace(".", "").isdecimal()),
-    shape("guid", ":", rf"(?<![\w:.])(?:{HEX}{{4}}:){{3}}{HEX}{{4}}(?![\w:.])", lambda m: m[0].replace(":", "").isdecimal()),
-    shape("guid", "guid gid lid hwaddr", r"(?i)(?<![a-z])(?:(?:node|port|system|image|sys|fabric|base|ca|hca|cluster)[_ ]?){0,3}guid[\"']?\s{0,20}[:=]\s{0,8}[\"']?(?P<value>(?:0x)?[0-9a-f]{8,32}+)(?!\w)"),
-    shape("address", ".", rf"(?<!\d)(?<!\d\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\d|\.\d)", _no_ipv4),
+    shape(
+        "mac",
+        "-",
+        rf"(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])",
+        _no_mac,
+        r"-[0-9a-f]{2}-[0-9a-f]{2}-",
+    ),
+    shape(
+        "mac",
+        ".",
+        rf"(?<![\w.])(?:{HEX}{{4}}\.){{2}}{HEX}{{4}}(?![\w.])",
+        _decimal,
+        r"\.[0-9a-f]{4}\.[0-9a-f]{4}",
+    ),
+    shape(
+        "guid",
+        ":",
+        rf"(?<![\w:.])(?:{HEX}{{4}}:){{3}}{HEX}{{4}}(?![\w:.])",
+        _decimal,
+        r":[0-9a-f]{4}:[0-9a-f]{4}:",
+    ),
+    shape(
+        "address",
+        ".",
+        rf"(?<!\d)(?<!\d\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\d|\.\d)",
+        _no_ipv4,
+        r"\.\d{1,3}\.\d{1,3}\.",
+    ),
     shape(
         "address",
         ":",
         rf"(?<![\w:.])(?:{HEX}{{0,4}}:){{2,8}}(?:(?:{_OCTET}\.){{3}}{_OCTET}|{HEX}{{1,4}})?"
         r"(?:%[A-Za-z][\w.-]{0,15}+)?(?![\w:]|\.\d)",
         _no_ipv6,
+        r":[0-9a-f]{0,4}:",
     ),
-    shape("machine-id", "machine boot", r"(?i)(?<![a-z])machine[-_ ]?id[\"']?\s{0,20}[:=]\s{0,8}[\"']?(?P<value>[0-9a-f]{32})(?!\w)|(?<![a-z])boot[-_ ]?id[\"']?\s{0,20}[:=]\s{0,8}[\"']?(?P<value2>[0-9a-f]{32})(?!\w)"),
+)
+MACHINES: tuple[Shape, ...] = (
+    shape(
+        "uuid",
+        "- _",
+        rf"{HEX}{{8}}(?P<_s>[-_]){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s)"
+        rf"{HEX}{{12}}(?!{HEX})",
+        _nil,
+        r"-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-|_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_",
+    ),
+    shape(
+        "uuid", "uuid", _keyed(r"[a-z]{0,8}[_ -]?uuid", r"[0-9a-f][0-9a-f-]{3,63}+"), _short_figure
+    ),
+    shape("machine-id", "machine boot", _keyed(r"(?:machine|boot)[-_ ]?id", r"[0-9a-f]{32}")),
+    shape(
+        "guid",
+        "guid",
+        _keyed(r"(?:[a-z]{2,8}[_ ]?){0,3}guid", r"(?:0x)?[0-9a-f]{8,32}+"),
+    ),
+    shape(
+        "gpu-id",
+        "pdi platform+info chassis+physical module+id clique",
+        _keyed(
+            "pdi|platform info|chassis physical id|module id|clique ?id",
+            r"(?:0x)?[0-9a-f]{4,32}+",
+        ),
+    ),
     shape(
         "serial",
-        "by-id by-uuid by-partuuid by-label by-partlabel",
-        r"/dev/disk/by-(?:id|uuid|partuuid|label|partlabel)/(?!\[)(?P<value>[^\s\"',:;)\]]{1,255}+)",
+        "/by-id/ /by-uuid/ /by-partuuid/ /by-label/ /by-partlabel/",
+        r"/dev/disk/by-(?:id|uuid|partuuid|label|partlabel)/(?!\[)"
+        r"(?P<value>[^\s\"',:;)\]<>]{1,255}+)",
     ),
     shape(
         "serial",
-        "wwn eui. naa. wwid t10.",
-        r"(?i)(?<![a-z0-9])(?:wwn[-:=. ]{0,3}(?:0x)?|wwid[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:0x|eui\.|naa\.|t10\.|nvme\.)?|eui\.|naa\.|t10\.)"
+        "wwn wwid eui. naa. t10.",
+        r"(?i)(?<![a-z0-9])(?:wwn[-:=. ]{0,3}(?:0x)?|eui\.|naa\.|t10\."
+        r"|wwid[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:0x|eui\.|naa\.|t10\.|nvme\.)?)"
         r"(?P<value>[0-9a-z][\w.:-]{7,127}+)",
         no_digit,
     ),
@@ -116,33 +186,58 @@ SHAPES: tuple[Shape, ...] = (
     shape(
         "serial",
         "serial asset",
-        r"(?i)(?<![a-z])(?:(?:product|board|chassis|system|disk|gpu|device|baseboard)[_ ])?(?:serial(?:[_ -]?(?:number|num|no|id))?"
-        r"|asset[_ -]?tag)\.?[\"']?\s{0,30}[:=]\s{0,8}[\"']?(?!\[)(?P<value>[a-z0-9][\w.:/-]{3,80}+)",
-        lambda m: no_digit(m) or (is_number(m["value"]) and ("." in m["value"] or len(m["value"]) < 7)),  # noqa: PLR2004
+        r"(?i)(?<![a-z])(?:serial(?:[_ -]?(?:number|num|no|id))?|asset[_ -]?tag)"
+        r"\.?[\"']?\s{0,40}[:=]\s{0,8}[\"']?(?P<value>[a-z0-9][\w.:/-]{3,80}+)",
+        _no_serial,
     ),
-    shape("gpu-id", "pdi fabric clique", r"(?i)\b(?:pdi|platform info|chassis physical id|module id|clique ?id|gpu fabric guid)[\"']?\s{0,30}[:=]\s{0,8}[\"']?(?P<value>(?:0x)?[0-9a-f]{4,32}+)(?![\w.])"),
+)
+CLOUDS: tuple[Shape, ...] = (
     shape(
         "cloud-id",
-        "i-0 i- vol- eni- subnet- vpc- sg- snap-",
-        r"(?<![\w-])(?:(?:i|vol|eni|subnet|vpc|sg|snap|rtb|igw|eipalloc)-[0-9a-f]{17}|(?:i|vm)-[0-9a-f]{8,32})(?![\w-])",
-        lambda m: m[0].partition("-")[2].isalpha(),
+        "i- vm- vol- eni- subnet- vpc- sg- snap- rtb- igw- eipalloc-",
+        r"(?<![\w-])(?:(?:i|vol|eni|subnet|vpc|sg|snap|rtb|igw|eipalloc)-[0-9a-f]{17}"
+        r"|(?:i|vm)-[0-9a-f]{8,32})(?![\w-])",
+        no_digit,
+        r"-[0-9a-f]{8}",
     ),
-    shape("cloud-id", "vm-", r"(?<![\w-])vm-[0-9a-f]{8,32}(?![\w-])", no_digit),
-    shape("cloud-id", "arn:", r"\barn:aws[\w-]{0,20}:[\w-]{0,40}:[\w-]{0,40}:\d{0,12}:[\w+=,.@:/*-]{1,512}+"),
+    shape(
+        "cloud-id",
+        "arn:",
+        r"\barn:aws[\w-]{0,20}:[\w-]{0,40}:[\w-]{0,40}:\d{0,12}:[\w+=,.@:/*-]{1,512}+",
+    ),
     shape("cloud-id", ".dkr.ecr", r"(?<!\d)\d{12}(?=\.dkr\.ecr)"),
     shape(
         "cloud-id",
-        "instance vm account project subscription tenant resource owner customer",
-        r"(?i)(?<![a-z])(?:instance|vm|virtual[_-]?machine|account|project|subscription|tenant|resource[_-]?group|organi[sz]ation|billing|owner|customer)"
-        r"(?:[_ -]?(?:id|number|unique[_-]?id)|(?<=resource.group)(?:[_-]?name)?)[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?!\[)(?P<value>[a-z0-9][\w.:-]{3,128}+)",
+        "instance vm virtual account project subscription tenant organ billing owner customer",
+        _keyed(
+            r"(?:instance|vm|virtual[_-]?machine|account|project|subscription|tenant"
+            r"|organi[sz]ation|billing|owner|customer)[_ -]?(?:id|number|unique[_-]?id)",
+            r"[a-z0-9][\w.:-]{3,128}+",
+        ),
         no_digit,
     ),
-    shape("cloud-id", "resourcegroups/ projects/ subscriptions/", r"(?i)/(?:resourcegroups|subscriptions)/(?P<value>[^\s/\"',\[]{1,90}+)|(?<![\w.])projects/(?P<value2>[a-z0-9][\w.:-]{3,62}+)(?=/(?:zones|regions|global|locations|machinetypes|instances|serviceaccounts|secrets)\b)"),
+    shape(
+        "cloud-id", "resource", _keyed("resource[_-]?group(?:[_-]?name)?", r"[a-z0-9][\w.-]{2,90}+")
+    ),
+    shape(
+        "cloud-id",
+        "resourcegroups/ subscriptions/",
+        r"(?i)/(?:resourcegroups|subscriptions)/(?P<value>[^\s/\"',\[]{1,90}+)",
+    ),
+    shape(
+        "cloud-id",
+        "projects/",
+        r"(?<![\w.])projects/(?P<value>[a-z0-9][\w.:-]{3,62}+)"
+        r"(?=/(?:zones|regions|global|locations|machineTypes|instances|serviceAccounts)\b)",
+    ),
     shape(
         "container",
-        "docker containerd cri- crio- libpod container",
-        rf"(?i)(?:(?:docker|cri-containerd|crio|libpod|containerd|containers?)[-/:]{{1,3}}|(?<![a-z])container[_ -]?id[\"']?\s{{0,8}}[:=]\s{{0,8}}[\"']?(?:docker://)?)(?P<value>{HEX}{{64}}|{HEX}{{12}})(?![\w])",
+        "docker container cri- crio- libpod",
+        r"(?i)(?:(?:docker|crio|libpod|containerd|containers?)[-/:]{1,3}"
+        r"|(?<![a-z])container[_ -]?id[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:docker://)?)"
+        rf"(?P<value>{HEX}{{64}}|{HEX}{{12}})(?!\w)",
         _no_hex,
     ),
     shape("container", "kubepods", rf"(?i)kubepods[^\s:]{{0,200}}/(?P<value>{HEX}{{64}})(?!\w)"),
-)  # fmt: skip
+)
+SHAPES = (*ADDRESSES, *MACHINES, *CLOUDS)

@@ -16,18 +16,21 @@ SECRET_NAME = (
 )
 #: A name whose value is a secret, at the end of a key, an option or a variable.
 NAMES_A_SECRET = re.compile(rf"(?i)(?:.*[^a-z0-9])?{SECRET_NAME}")
+_STAND_IN = re.compile(r"\[[a-z-]{2,20}\]")
 _KEY = r"PRIVATE(?:[ +_]|%20)KEY"
-#: From its first line to its last, or as far as what stands between them goes on.
+#: From its first line to its last; of one that is cut short, what looks like its lines.
 KEY_BLOCK = re.compile(
     rf"-----BEGIN(?:[ +_]|%20)(?:[A-Z0-9]{{1,12}}(?:[ +_]|%20)){{0,3}}{_KEY}"
     r"(?:(?:[ +_]|%20)BLOCK)?-----"
-    r"(?:[A-Za-z0-9+/=\s\\:,%>|\"'.()\x1b\[\0]|-(?!----))*+"
-    r"(?:-----END(?:[ +_]|%20)[A-Z0-9 +%_]{0,60}-----)?"
+    r"(?:(?:[^-]|-(?!----))*+-----END(?:[ +_]|%20)[A-Z0-9 +%_]{0,60}-----"
+    r"|(?:[\s\\nr>|\"',]{0,12}[A-Za-z0-9+/=]{16,}+)*+(?:\s{0,2}[A-Za-z0-9+/=]{1,15}\s*\Z)?)"
 )
 
 
 def harmless(name: str, value: str) -> bool:
     """Say whether ``value`` is no secret although ``name`` says so: a number, a word, a variable."""
+    if _STAND_IN.fullmatch(value):
+        return True
     if value.lower().strip("()[]{}.") in NOBODY or set(value) <= set("*.xX-_"):
         return True
     if value[:1] in "[{(<" and "passw" not in name.lower():
@@ -71,7 +74,7 @@ SHAPES: tuple[Shape, ...] = (
     shape(
         "secret",
         "authorization",
-        rf"(?i)authorization{IS}[\"']?(?:(?:basic|bearer|token|apikey)\s{{1,4}})?"
+        rf"(?i)authorization{IS}[\"']?(?:(?:basic|bearer|token|apikey)\s{{1,4}})?+"
         r"(?P<value>(?:aws4-hmac-sha256|digest|negotiate)\s[^\r\n\"']{1,4096}+"
         r"|(?!\[)[^\s\"',;]{4,}+)",
     ),

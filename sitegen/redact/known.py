@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from sitegen.redact.shape import without_digits
+
 #: Names that identify nobody, and words that tools print: a host or a user who is called like
 #: one is only recognised where a prompt, a path or a key says that it is a name.
 _ORDINARY = frozenset(
@@ -53,20 +55,26 @@ class Words:
 
     def __init__(self, known: Mapping[str, Iterable[str]]) -> None:
         """Keep what is long enough, and no ordinary word."""
-        self._kinds = {
+        kinds = {
             value.lower(): kind
             for kind, values in known.items()
             for value in map(str.strip, values)
             if _tells(kind, value)
         }
-        self._patterns = {word: _pattern(word) for word in self._kinds}
+        self._words = tuple((word, kind, _pattern(word)) for word, kind in kinds.items())
+
+    def among(self, summary: str) -> Words:
+        """Return those that may be in the text of a `shape.summary`."""
+        some = Words({})
+        some._words = tuple(w for w in self._words if without_digits(w[0]) in summary)  # noqa: SLF001 - its own kind
+        return some
 
     def find(self, text: str, lowered: str) -> Iterator[tuple[int, int, str]]:
         """Yield where a known word stands in ``text``, and its kind."""
-        for word, pattern in self._patterns.items():
+        for word, kind, pattern in self._words:
             if word in lowered:
                 for match in pattern.finditer(text):
-                    yield *match.span(), self._kinds[word]
+                    yield *match.span(), kind
 
 
 def _tells(kind: str, value: str) -> bool:

@@ -32,9 +32,7 @@ def _no_host(match: Match) -> bool:
 
 
 def _no_url_host(match: Match) -> bool:
-    return _no_host(match) or ".".join(
-        match["host"].lower().split(".")[-2:]
-    ) in _PUBLIC
+    return _no_host(match) or ".".join(match["host"].lower().split(".")[-2:]) in _PUBLIC
 
 
 def _plain_host(match: Match) -> bool:
@@ -100,7 +98,7 @@ SHAPES: tuple[Shape, ...] = (
     shape(
         "user",
         "rw-r rwx r-x rw-- r--",
-        r"(?<!\S)[-dlbcps][rwxsStT-]{9}[.+@]?[ ]{1,4}\d{1,6}[ ]{1,8}(?P<value>[A-Za-z_][\w.-]{0,31}+ {1,12}[A-Za-z_][\w.-]{0,31}+)(?= {1,12}\d)",
+        r"(?<![\w-])[-dlbcps][rwxsStT-]{9}[.+@]?[ ]{1,4}\d{1,6}[ ]{1,8}(?P<value>[A-Za-z_][\w.-]{0,31}+ {1,12}[A-Za-z_][\w.-]{0,31}+)(?= {1,12}\d)",
         _no_person,
     ),
     # A prompt, and where somebody logs in.
@@ -131,8 +129,8 @@ SHAPES: tuple[Shape, ...] = (
     ),
     shape(
         "host",
-        "host server client remote peer",
-        rf"(?i)(?:(?<![\w.])[\"']?(?:host|server|client|remote|peer)(?:_?addr(?:ess)?)?{IS}|(?<![\w-])--?(?:host|server|hostname)[ =])[\"']?"
+        "host _addr addr",
+        rf"(?i)(?:(?<![\w.])[\"']?(?:host|(?:server|client|remote|peer|listen)_?(?:host|addr(?:ess)?)){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])[\"']?"
         r"(?P<host>[a-z0-9](?:[\w.-]{0,252}+))(?=[\"',;\s:)\]}]|/\s|$)",
         _plain_host,
     ),

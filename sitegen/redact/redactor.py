@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sitegen.redact.encodings import decode
+from sitegen.redact.encodings import decode, is_wide
 from sitegen.redact.known import Words
 from sitegen.redact.keys import KEY_BLOCK, NAMES_A_SECRET, harmless
+from sitegen.redact.shape import Shape, summary
 from sitegen.redact.shapes import SHAPES
 from sitegen.redact.views import views
 
@@ -56,14 +57,25 @@ class Redactor:
         return other
 
     def text(self, text: str) -> str:
-        """Return ``text`` with ``[kind]`` in the place of every identifier."""
-        return self._replaced(text, self.spans(text))
+        """Return ``text`` with ``[kind]`` in the place of every identifier.
+
+        What is returned here and by all but `data` is Unicode, whatever came in.
+        """
+        return _unicode(self._replaced(text, self.spans(text)))
 
     def data(self, data: bytes) -> bytes:
         """Return ``data`` redacted in its own encoding; bytes that are no text stay as they are."""
         text, encode = decode(data)
         spans = self.spans(text)
-        return encode(self._replaced(text, spans)) if spans else data
+        clean = encode(self._replaced(text, spans)) if spans else data
+        if not is_wide(data):
+            return clean
+        # What calls itself UTF-16 may be anything: its bytes are looked at as well.
+        return self._bytes(clean)
+
+    def _bytes(self, data: bytes) -> bytes:
+        text = data.decode("utf-8", "surrogateescape")
+        return self._replaced(text, self.spans(text)).encode("utf-8", "surrogateescape")
 
     def words(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Return a command's words redacted: an option tells what the word after it is."""
@@ -86,7 +98,7 @@ class Redactor:
                 covered = any(s.start < at < s.end for s in spans)
                 found.append(self._replaced(word, own or (self.spans(word) if covered else [])))
             at = end + 1
-        return tuple(found)
+        return tuple(map(_unicode, found))
 
     def pair(self, name: str, value: str) -> str:
         """Return the value of what is called ``name``: the name tells what it is."""
@@ -95,7 +107,7 @@ class Redactor:
         before = f"{name}="
         spans = self.spans(before + value)
         inside = [s._replace(start=max(s.start, len(before))) for s in spans if s.end > len(before)]
-        return self._replaced(before + value, inside)[len(before) :]
+        return _unicode(self._replaced(before + value, inside)[len(before) :])
 
     def version(self, text: str) -> str:
         """Return the text of a version: what looks like an address is none here."""
@@ -122,11 +134,17 @@ class Redactor:
     def spans(self, text: str) -> list[Span]:
         """Return what has to go from ``text``, in order and apart from each other."""
         found = [Span(*m.span(), "private-key", "[private-key]") for m in _key_blocks(text)]
+        shapes, words = SHAPES, self._words
+        if len(text) > _WINDOW:
+            # What is nowhere in the text need not be looked for in each part of it.
+            told = summary(text.lower())
+            shapes = tuple(s for s in SHAPES if any(trace in told for trace in s.traces))
+            words = words.among(told)
         for start in range(0, len(text), _WINDOW):
             low = max(0, start - _MARGIN)
             high = min(len(text), start + _WINDOW + _MARGIN)
             window = text[low:high]
-            for span in self._within(window):
+            for span in self._within(window, shapes, words):
                 begin, end = span.start + low, span.end + low
                 if end == high < len(text):
                     rest = _REST.match(text, end)
@@ -135,24 +153,24 @@ class Redactor:
                     found.append(Span(begin, end, span.kind, span.stand_in))
         return _apart(found)
 
-    def _within(self, window: str) -> Iterator[Span]:
-        yield from self._plain(window)
+    def _within(self, window: str, shapes: Sequence[Shape], words: Words) -> Iterator[Span]:
+        yield from self._plain(window, shapes, words)
         for chain in views(window):
-            for span in self._plain(chain[-1].text):
+            for span in self._plain(chain[-1].text, SHAPES, self._words):
                 start, end = span.start, span.end
                 for view in reversed(chain):
                     start, end = view.source(start, end)
                 yield span._replace(start=start, end=end)
 
-    def _plain(self, text: str) -> Iterator[Span]:
+    def _plain(self, text: str, shapes: Sequence[Shape], words: Words) -> Iterator[Span]:
         for path, pattern, stand_in in self._paths:
             if path in text:
                 yield from (Span(*m.span(), "path", stand_in) for m in pattern.finditer(text))
         lowered = text.lower()
-        for start, end, kind in self._words.find(text, lowered):
+        for start, end, kind in words.find(text, lowered):
             yield Span(start, end, kind, f"[{kind}]")
-        for shape in SHAPES:
-            if any(trigger in lowered for trigger in shape.triggers):
+        for shape in shapes:
+            if shape.may_be_in(lowered):
                 for start, end, kind in shape.find(text):
                     yield Span(start, end, kind, f"[{kind}]")
 
@@ -176,6 +194,11 @@ class Redactor:
     def _whole(self, kind: str) -> str:
         self._counts[kind] += 1
         return f"[{kind}]"
+
+
+def _unicode(text: str) -> str:
+    """Return ``text`` without halves of characters: a byte that is no text reads `\\udcff`."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _apart(spans: Iterable[Span]) -> list[Span]:

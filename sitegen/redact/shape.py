@@ -16,7 +16,8 @@ Match = re.Match[str]
 class Shape(NamedTuple):
     """One way to recognise something.
 
-    ``triggers`` are in lower case; a text with none of them is not searched. What the groups
+    ``triggers`` are in lower case, and so is what ``glimpse`` finds, which begins with a letter
+    or sign of its own and so is quick; a text without any of them is not searched. What the groups
     ``value``, ``value2``, ... matched is replaced as ``kind``; what a group of another name
     matched, as the kind that it names; the whole where there is no such group. A group that
     begins with ``_`` only helps. ``keep`` tells what is innocent.
@@ -27,6 +28,15 @@ class Shape(NamedTuple):
     pattern: re.Pattern[str]
     keep: Callable[[Match], bool] | None
     groups: tuple[tuple[str, str], ...]
+    glimpse: re.Pattern[str] | None
+    #: The triggers without their digits: a summary of a text may have none.
+    traces: tuple[str, ...]
+
+    def may_be_in(self, lowered: str) -> bool:
+        """Say whether a text in lower case is worth a search."""
+        return any(trigger in lowered for trigger in self.triggers) and (
+            self.glimpse is None or self.glimpse.search(lowered) is not None
+        )
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield where in ``text`` something of this shape stands, and its kind."""
@@ -41,15 +51,36 @@ class Shape(NamedTuple):
 
 
 def shape(
-    kind: str, triggers: str, pattern: str, keep: Callable[[Match], bool] | None = None
+    kind: str,
+    triggers: str,
+    pattern: str,
+    keep: Callable[[Match], bool] | None = None,
+    glimpse: str = "",
 ) -> Shape:
-    """Return a shape; ``triggers`` are words with spaces between."""
+    """Return a shape; ``triggers`` are words with spaces between, `+` is a space in one."""
     compiled = re.compile(pattern)
     names = ((name, name.rstrip("0123456789")) for name in compiled.groupindex)
     groups = tuple(
         (name, kind if bare == "value" else bare) for name, bare in names if name[0] != "_"
     )
-    return Shape(kind, tuple(triggers.split()), compiled, keep, groups)
+    words = tuple(word.replace("+", " ") for word in triggers.split())
+    traces = tuple(dict.fromkeys(without_digits(word) for word in words))
+    seen = re.compile(glimpse) if glimpse else None
+    return Shape(kind, words, compiled, keep, groups, seen, traces)
+
+
+def without_digits(text: str) -> str:
+    """Return ``text`` less its digits."""
+    return (
+        text.encode("utf-8", "surrogatepass")
+        .translate(None, b"0123456789")
+        .decode("utf-8", "surrogatepass")
+    )
+
+
+def summary(lowered: str) -> str:
+    """Return the different lines of a text without their digits: small where the text repeats."""
+    return "\n".join(set(without_digits(lowered).split("\n")))
 
 
 START = r"(?<![^\W_])"  # `token` also in `HF_TOKEN`, not in `mytoken`
