@@ -45,7 +45,7 @@ _LEVELS = frozenset(
 
 
 def _no_log_host(match: Match) -> bool:
-    return match["host"].lower().strip(".:") in _LEVELS
+    return value(match).lower().strip(".:") in _LEVELS
 
 
 _PEOPLE_OF_ALL = frozenset(
@@ -66,54 +66,67 @@ def _no_person(match: Match) -> bool:
     )
 
 
-_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"
-_WORD = r"[\"']?(?P<value>[A-Za-z0-9_][\w.:-]{1,253}+)"
+def _of_all(match: Match) -> bool:
+    return match["_name"].lower() in {"shared", "public", "linuxbrew"}
 
-SHAPES: tuple[Shape, ...] = (
+
+def _no_pod(match: Match) -> bool:
+    return is_number(value(match)) or value(match).lower() in NOBODY
+
+
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"
+_USER = r"(?P<user>[A-Za-z_][\w.-]{0,31}+)"
+_AT = rf"{_USER}@(?P<host>[A-Za-z0-9][\w.-]{{0,252}}+)"
+_NAME = r"[A-Za-z_][\w.-]{0,31}+"
+
+PEOPLE: tuple[Shape, ...] = (
     shape("email", "@", r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])"),
     shape(
         "home",
         "/home/ /users/ /media/",
         r"(?<![\w.])(?:(?:/(?:data|export|gpfs|lustre|mnt|net|nfs|remote|shared|usr|var))?"
         r"/(?:home|Users)|/(?:run/)?media)/(?P<_name>[^\s/:\"'\\,;)\]|&?#<>\[]{1,255}+)",
-        lambda m: m["_name"].lower() in {"shared", "public", "linuxbrew"},
+        _of_all,
     ),
     shape(
         "home",
-        ":\\users :/users settings",
+        "\\users \\documents :/users /documents+and",
         r"(?i)\b[a-z]:[\\/]{1,4}(?:users|documents and settings)[\\/]{1,4}"
-        r"(?P<value>[^\\/\s:\"'<>|*?\[](?:[^\\/:\"'<>|*?\r\n]{0,63}(?=[\\/])|[^\\/\s:\"'<>|*?,;]{0,63}))",
+        r"(?P<value>[^\\/\s:\"'<>|*?\[]"
+        r"(?:[^\\/:\"'<>|*?\r\n]{0,63}(?=[\\/])|[^\\/\s:\"'<>|*?,;]{0,63}))",
         _no_person,
     ),
-    shape("host", "\\\\", r"(?<![\\\w.])\\\\(?P<host>[A-Za-z0-9][\w.-]{0,253}+\\[\w.$-]{1,80}+)(?=[\\\s\"',;]|$)", lambda _: False),
     shape("user", "~", r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
     shape(
         "user",
-        "user= name= logname= user: username login user\"",
-        r"(?:\b(?:SUDO_USER|LOGNAME|USERNAME|USER)=|(?i:\b(?:user_?name|login(?:_?name)?|logname)"
-        r"[\"']?\s{0,8}[:=]\s{0,8})|[\"'](?:user|owner)[\"']\s{0,4}:\s{0,4}(?=[\"']))[\"']?"
+        "user= logname= username= username user_name login user\" user' owner\" owner'",
+        r"(?:\b(?:SUDO_USER|LOGNAME|USERNAME|USER)="
+        r"|\b(?i:user_?name|login(?:_?name)?|logname)[\"']?\s{0,8}[:=]\s{0,8}"
+        r"|[\"'](?:user|owner)[\"']\s{0,4}:\s{0,4}(?=[\"']))[\"']?"
         r"(?P<value>[A-Za-z0-9_][\w.\\-]{0,64}+)(?![\w(])",
         _no_person,
     ),
+    # The owner and group that `ls -l` prints.
     shape(
         "user",
         "rw-r rwx r-x rw-- r--",
-        r"(?<![\w-])[-dlbcps][rwxsStT-]{9}[.+@]?[ ]{1,4}\d{1,6}[ ]{1,8}(?P<value>[A-Za-z_][\w.-]{0,31}+ {1,12}[A-Za-z_][\w.-]{0,31}+)(?= {1,12}\d)",
+        r"(?<![\w-])[-dlbcps][rwxsStT-]{9}[.+@]? {1,4}\d{1,6} {1,8}"
+        rf"(?P<value>{_NAME} {{1,12}}{_NAME})(?= {{1,12}}\d)",
         _no_person,
     ),
     # A prompt, and where somebody logs in.
     shape(
         "user",
         "@",
-        r"(?<![\w.+-])(?P<user>[A-Za-z_][\w.-]{0,31}+)@(?P<host>[A-Za-z0-9][\w.-]{0,252}+)"
-        r"(?=:[~/]|[: ][^\s$#%>\]]{0,200}\]?[$#%>](?:\s|$))",
+        rf"(?<![\w.+-]){_AT}(?=:[~/]|[: ][^\s$#%>\]]{{0,100}}\]?[$#%>](?:\s|$))",
     ),
     shape(
         "user",
-        "ssh scp sftp rsync ping mosh",
-        r"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{1,20}(?: \d{1,5})?){0,6} "
-        r"(?P<user>[A-Za-z_][\w.-]{0,31}+)@(?P<host>[A-Za-z0-9][\w.-]{0,252}+)",
+        "ssh scp sftp rsync mosh",
+        rf"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{{1,20}}(?: \d{{1,5}})?){{0,6}} {_AT}",
     ),
+)
+HOSTS: tuple[Shape, ...] = (
     shape(
         "host",
         "://",
@@ -122,45 +135,72 @@ SHAPES: tuple[Shape, ...] = (
     ),
     shape(
         "host",
-        "host name fqdn domain",
-        rf"(?i){START}(?:host[_ -]?name|node[_ -]?name|server[_ -]?(?:host)?name|fqdn|host[_-]?id"
-        rf"|(?:computer|machine|instance|dns|domain)[_ -]?name){IS}[\"']?(?P<host>[a-z0-9][\w.-]{{0,252}}+)(?![\w(])",
+        "\\\\",
+        r"(?<![\\\w.])\\\\(?P<host>[A-Za-z0-9][\w.-]{0,253}+\\[\w.$-]{1,80}+)(?=[\\\s\"',;)<]|$)",
+    ),
+    shape(
+        "host",
+        "hostname host_name host-name host+name nodename node_name node-name node+name servername"
+        " server_name server+name hostid host_id host-id computername computer_name computer+name"
+        " machinename machine_name machine+name instancename instance_name instance-name"
+        " dnsname dns_name domainname domain_name fqdn",
+        rf"(?i){START}(?:(?:(?:host|node|server|computer|machine|instance|dns|domain)[_ -]?"
+        rf"|server[_ -]?host)name|fqdn|host[_-]?id){IS}[\"']?"
+        r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?![\w(])",
         _no_host,
     ),
     shape(
         "host",
-        "host _addr addr",
-        rf"(?i)(?:(?<![\w.])[\"']?(?:host|(?:server|client|remote|peer|listen)_?(?:host|addr(?:ess)?)){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])[\"']?"
-        r"(?P<host>[a-z0-9](?:[\w.-]{0,252}+))(?=[\"',;\s:)\]}]|/\s|$)",
+        'host: host= host" host\' host+ --server _addr addr: addr= address: address= address"',
+        r"(?i)(?:(?<![\w.])[\"']?(?:host|(?:server|client|remote|peer|listen)_?"
+        rf"(?:host|addr(?:ess)?)){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])[\"']?"
+        r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?=[\"',;\s:)\]}<]|/\s|$)",
         _plain_host,
     ),
     shape(
         "host",
         ".internal .intranet .local .lan .corp .home.arpa .amazonaws.com .azure.com .windows.net"
         " .googleusercontent.com .svc",
-        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,12}?(?:internal|intranet|localdomain|local|lan|corp"
-        r"|home\.arpa|(?:compute(?:-1)?\.|elb\.|s3[\w.-]{0,40}\.)?amazonaws\.com(?:\.cn)?"
-        r"|(?:cloudapp\.)?azure\.com|windows\.net|googleusercontent\.com|svc)(?![\w-]|\.\w)",
+        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,12}?"
+        r"(?:internal|intranet|localdomain|local|lan|corp|home\.arpa|svc|azure\.com|windows\.net"
+        r"|amazonaws\.com(?:\.cn)?|googleusercontent\.com)(?![\w-]|\.\w)",
+    ),
+    shape(
+        "host",
+        ".svc.",
+        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,6}?svc\.[a-z0-9-]{1,63}+\.[a-z0-9-]{1,63}+",
     ),
     shape("host", "ip-", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
     shape(
         "host",
-        "linux darwin freebsd",
-        r"\b(?:Linux|Darwin|FreeBSD) (?P<host>[\w.-]{1,253}+) (?=\d{1,3}\.\d{1,3}\S{0,80} (?:#|SMP|Darwin|FreeBSD))",
+        "linux+ darwin+ freebsd+",
+        r"\b(?:Linux|Darwin|FreeBSD) (?P<host>[\w.-]{1,253}+) "
+        r"(?=\d{1,3}\.\d{1,3}\S{0,80} (?:#|SMP|Darwin|FreeBSD))",
         _no_log_host,
     ),
+    # A line of the system's log; of any other the word after the time is no host.
     shape(
         "host",
         ":",
-        r"(?m)^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?P<host>[\w.-]{1,253}+) [\w./-]{1,64}(?:\[\d{1,8}\])?:"
+        r"(?m)^(?:<\d{1,3}>)?(?:"
+        r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?P<host>[\w.-]{1,253}+) [\w./-]{1,64}(?:\[\d{1,8}\])?:"
         r"|\d{4}-\d\d-\d\dT[\d:.+Z-]{8,32} (?P<host2>[\w.-]{1,253}+) [\w./-]{1,64}\[\d{1,8}\]:)",
+        _no_log_host,
+        r":\d\d:\d\d[^ ]{0,16} ",
     ),
-    shape("host", "cn", r"\bCN ?= ?(?P<host>(?:\*\.)?[A-Za-z0-9][\w-]{0,62}(?:\.[\w-]{1,63}){1,8})(?![\w.-])", _no_host),
+    shape(
+        "host",
+        "cn= cn+=",
+        r"\bCN ?= ?(?P<host>(?:\*\.)?[A-Za-z0-9][\w-]{0,62}(?:\.[\w-]{1,63}){1,8})(?![\w.-])",
+        _no_host,
+    ),
     shape(
         "pod",
         "pod",
-        rf"(?i)(?<![a-z])(?:pod(?:[_ -]?(?:name|uid|id))?|kubernetes\.pod\.name){IS}{_WORD}"
+        rf"(?i)(?<![a-z])(?:pod(?:[_ -]?(?:name|uid|id))?|kubernetes\.pod\.name){IS}"
+        r"[\"']?(?P<value>[a-z0-9_][\w.:-]{1,253}+)"
         r"|(?<![\w/])pods?/(?P<value2>[a-z0-9][a-z0-9.-]{4,252}+)(?![\w/])",
-        lambda m: is_number(value(m)) or value(m).lower() in NOBODY,
+        _no_pod,
     ),
-)  # fmt: skip
+)
+SHAPES = (*PEOPLE, *HOSTS)

@@ -20,7 +20,7 @@ _MARGIN = 1 << 10
 #: What a secret that reaches the end of a window goes on with.
 _REST = re.compile(r"[\w.~+/=%:-]*")
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
-_FIGURE = re.compile(r"[-+]?[\d,]*\.?\d*(?:e[-+]?\d+)?(?: ?[\w/%µ]{0,12})?", re.IGNORECASE)
+_FIGURE = re.compile(r"[-+]?[\d,]*\.?\d*(?:e[-+]?\d+)?(?: ?[a-z/%µ]{0,12})?", re.IGNORECASE)
 
 
 class Span(NamedTuple):
