@@ -1,0 +1,44 @@
+"""No text takes longer than its length allows: what repeats is where patterns lose their way."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sitegen.redact import Redactor
+from tests.redaction.corpus import HIDDEN, KNOWN, SHAPED
+
+#: Beginnings of patterns, and what their repetitions would have to try again and again.
+UNITS = (
+    "a", "a.", "a-", "a_", "a:", "aa:", "aa-", "aaaa.", "0000:", "::", "1.", "1.1.1.1", "a@", "@a.b",
+    "user@host:", "a@b:~ ", "://", "://a:", "://a@", "eyJ", "eyJ-", "eyJaaaaaaaa.", "sk-", "AKIA",
+    "sk-aaaaaaaaaaaaaaaa-", "token=", "token='", 'token="', "token: ", " ", "\n", "\\", "\\n", "secret",
+    "\\u0061", "%41", "%25", "%C3", "\x1b[0m", "\x1b[", "\x1b]", "&#47;", "\0", "/home/", "C:\\Users\\a",
+    "\\\\a\\b", "\\\\a", "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "-", "uuid=", "serial: ", "api",
+    "00000000-0000-", "account-", "authorization: basic ", "cookie: a", "--a-token ", "ssh -a ",
+    "Linux a 1.1 ", "CN=a.", "projects/a", "kubepods/", "docker-", "arn:aws:", "a.local", "a.svc.",
+    "bearer ", "-u a:", "-rw-r--r-- 1 a ", "Jan 11 11:11:11 a a[1", "nvme-a_", "i-", "é", "\U0001f600",
+    "token=\x1b[0m", "\\\\u002f", "bench-node-", "\ud83d", "_proxy=", "?sig=a", "node guid", "a = ",
+)  # fmt: skip
+LENGTH = 200_000
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_text_that_repeats_is_read_in_time(unit: str) -> None:
+    text = unit * (LENGTH // len(unit))
+    began = time.process_time()
+    Redactor(KNOWN).text(text)
+    # It takes a tenth; what is quadratic takes a minute.
+    assert time.process_time() - began < 2
+
+
+def test_nothing_slips_through_where_a_long_text_is_cut() -> None:
+    texts = [text for text, _ in SHAPED.values() if "\n" not in text]
+    texts += [data.decode("latin-1") for data, _ in list(HIDDEN.values())[:10]]
+    secrets = [secret.lower() for text, secret in SHAPED.values() if "\n" not in text]
+    for offset in range(0, 1400, 175):
+        for text in texts[:: 1 + offset % 3]:
+            whole = "x" * (65_536 - len(text) // 2 - offset + 700) + "\n" + text + "\n" + "y" * 70_000
+            clean = Redactor(KNOWN).text(whole).lower()
+            assert not any(s in clean for s in secrets if s in text.lower())
