@@ -83,22 +83,29 @@ class Redactor:
         spans = self.spans(joined)
         found: list[str] = []
         at = 0
-        for index, word in enumerate(argv):
+        for before, word in zip(("", *argv), argv, strict=False):
             end = at + len(word)
-            before = argv[index - 1] if index else ""
             if before.startswith("-") and "=" not in before and self._is_secret(before, word):
                 found.append(self._whole("secret"))
             else:
                 own = [
-                    Span(max(s.start, at) - at, min(s.end, end) - at, s.kind, s.stand_in)
-                    for s in spans
-                    # What reaches over several words was found where it begins.
-                    if at <= s.start < end or (s.start < at < s.end and s.kind == "private-key")
+                    span._replace(start=max(span.start, at) - at, end=min(span.end, end) - at)
+                    for span in spans
+                    if span.start < end
+                    and span.end > at
+                    and (span.start >= at or self._goes_on(joined, span, at))
                 ]
-                covered = any(s.start < at < s.end for s in spans)
-                found.append(self._replaced(word, own or (self.spans(word) if covered else [])))
+                found.append(self._replaced(word, own) if own else self.text(word))
             at = end + 1
         return tuple(map(_unicode, found))
+
+    @staticmethod
+    def _goes_on(joined: str, span: Span, at: int) -> bool:
+        """Say whether what was found in an earlier word reaches into that at ``at``.
+
+        A header as one word has its end; of a header in several words the rest goes as well.
+        """
+        return joined[at : at + 1] != "-" and "://" not in joined[at : span.end]
 
     def pair(self, name: str, value: str) -> str:
         """Return the value of what is called ``name``: the name tells what it is."""
@@ -149,7 +156,10 @@ class Redactor:
                 if end == high < len(text):
                     rest = _REST.match(text, end)
                     end = rest.end() if rest else end
-                if end > start and begin < start + _WINDOW:
+                # The backslash of an escaped quote belongs to the quote.
+                if text[end - 1] == "\\" and text[end : end + 1] in ('"', "'"):
+                    end -= 1
+                if end > start and begin < min(end, start + _WINDOW):
                     found.append(Span(begin, end, span.kind, span.stand_in))
         return _apart(found)
 

@@ -66,7 +66,7 @@ def test_words_of_a_command_are_redacted_as_its_line_is(words: list[str], name: 
     argv = [*words, *text.split(" ")]
     clean = Redactor(KNOWN).words(argv)
     assert len(clean) == len(argv)
-    if " " not in secret and "\n" not in text:
+    if " " not in secret and "\n" not in text and "log" not in name:
         assert secret not in " ".join(clean[len(words) :])
 
 
