@@ -20,7 +20,7 @@ _MARGIN = 1 << 10
 #: What a secret that reaches the end of a window goes on with.
 _REST = re.compile(r"[\w.~+/=%:-]*")
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
-_FIGURE = re.compile(r"[-+]?[\d,]*\.?\d*(?:e[-+]?\d+)?(?: ?[a-z/%µ]{0,12})?", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d*(?:e[-+]?\d+)?", re.IGNORECASE)
 
 
 class Span(NamedTuple):
@@ -42,6 +42,7 @@ class Redactor:
     ) -> None:
         """Take the machine's own identifiers by kind, and paths with what stands for them."""
         self._counts: Counter[str] = Counter()
+        self._units: dict[str, bool] = {}
         self._words = Words(known or {})
         longest_first = sorted((paths or {}).items(), key=lambda pair: -len(pair[0]))
         self._paths = [
@@ -91,21 +92,11 @@ class Redactor:
                 own = [
                     span._replace(start=max(span.start, at) - at, end=min(span.end, end) - at)
                     for span in spans
-                    if span.start < end
-                    and span.end > at
-                    and (span.start >= at or self._goes_on(joined, span, at))
+                    if span.start < end and span.end > at and (span.start >= at or _goes_on(word))
                 ]
                 found.append(self._replaced(word, own) if own else self.text(word))
             at = end + 1
         return tuple(map(_unicode, found))
-
-    @staticmethod
-    def _goes_on(joined: str, span: Span, at: int) -> bool:
-        """Say whether what was found in an earlier word reaches into that at ``at``.
-
-        A header as one word has its end; of a header in several words the rest goes as well.
-        """
-        return joined[at : at + 1] != "-" and "://" not in joined[at : span.end]
 
     def pair(self, name: str, value: str) -> str:
         """Return the value of what is called ``name``: the name tells what it is."""
@@ -122,7 +113,16 @@ class Redactor:
 
     def figure(self, text: str) -> str:
         """Return a number as printed; quick, because runs have hundreds of thousands."""
-        return text if _FIGURE.fullmatch(text) else self.text(text)
+        number = _NUMBER.match(text)
+        unit = text[number.end() :] if number else text
+        if unit and (unit[0] != " " or not self._is_clean(unit)):
+            return self.text(text)
+        return text
+
+    def _is_clean(self, unit: str) -> bool:
+        if unit not in self._units:
+            self._units[unit] = not self.spans(unit)
+        return self._units[unit]
 
     def label(self, text: str) -> str:
         """Return a name of sitegen's own form, with the bare kind for what it must not say."""
@@ -195,7 +195,7 @@ class Redactor:
     def _is_secret(self, name: str, value: str) -> bool:
         return bool(
             len(name) <= 100  # noqa: PLR2004 - no name is longer
-            and NAMES_A_SECRET.match(name)
+            and NAMES_A_SECRET.fullmatch(name)
             and not value.startswith(("-", "$", "[secret]"))
             and value
             and not harmless(name, value)
@@ -204,6 +204,14 @@ class Redactor:
     def _whole(self, kind: str) -> str:
         self._counts[kind] += 1
         return f"[{kind}]"
+
+
+def _goes_on(word: str) -> bool:
+    """Say whether ``word`` may belong to what was found in an earlier word of a command.
+
+    Of a header that a shell did not keep together the rest goes as well; what begins anew stays.
+    """
+    return not word.startswith("-") and "://" not in word
 
 
 def _unicode(text: str) -> str:

@@ -88,13 +88,13 @@ class _Clean:
         self.params: dict[Params, Params] = {}
         self.taken: dict[Params, int] = {}
         self.labels: dict[str, str] = {}
-        self.figures: dict[str, str] = {}
+        self.units: dict[str, str] = {}
 
     def measurement(self, row: Measurement) -> Measurement:
         """Return a row as it may be written; one that says nothing is returned as it is."""
         params, workload = self.of_params(row.params), self.label(row.workload)
         printed = row.printed and self.redactor.figure(row.printed)
-        unit = self.figure(row.unit)
+        unit = self.unit(row.unit)
         if (params, workload, printed, unit) == (row.params, row.workload, row.printed, row.unit):
             return row
         return row._replace(params=params, workload=workload, printed=printed, unit=unit)
@@ -131,11 +131,11 @@ class _Clean:
             self.labels[name] = unique
         return self.labels[name]
 
-    def figure(self, text: str) -> str:
+    def unit(self, text: str) -> str:
         """Return a unit, looked at once."""
-        if text not in self.figures:
-            self.figures[text] = self.redactor.figure(text)
-        return self.figures[text]
+        if text not in self.units:
+            self.units[text] = self.redactor.text(text)
+        return self.units[text]
 
     def of_params(self, params: Params) -> Params:
         """Return parameters; two series that read alike afterwards stay two."""

@@ -146,7 +146,7 @@ SHAPED: dict[str, tuple[str, str]] = {
     "token=": (f"GET /?token={KEY}&x=1", KEY),
     "JSON password": ('{"password": "hunter22"}', "hunter22"),
     "password with spaces": ('{"password": "correct horse battery"}', "horse battery"),
-    "numeric password": ("password=12345678", "12345678"),
+    "numeric password": ("password=91827364", "91827364"),
     "YAML key": (f"api_key: {KEY}", KEY),
     "camel case": (f'"apiKey":"{KEY}"', KEY),
     "variable token": (f"HF_TOKEN={KEY}", KEY),
