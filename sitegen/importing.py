@@ -97,11 +97,12 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival]:
     digest = hashlib.sha256(data).hexdigest()
     copying = redactor.anew()
     raw = {f"{reader.name}.original": copying.data(data)}
-    runs = (
+    parsed = (
         _run(one, index, benchmark, reader, digest, path, order) for index, one in enumerate(found)
     )
     return [
-        Arrival(redacted(run, redactor.anew(), copying.counts()), raw, reader.title) for run in runs
+        Arrival(redacted(run, redactor.anew(), copying.counts()), raw, reader.title)
+        for run in parsed
     ]
 
 

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 
-from sitegen.redact.shape import BARE, IS, NOBODY, QUOTED, START, VALUE, Match, Shape, is_number
-from sitegen.redact.shape import no_digit, shape, value
+from sitegen.redact.shape import (
+    BARE,
+    IS,
+    NOBODY,
+    QUOTED,
+    START,
+    VALUE,
+    Match,
+    Shape,
+    is_number,
+    no_digit,
+    shape,
+    value,
+)
 
-SECRET_NAME = (
+_OPENS = (
     r"(?:(?:(?:access|account|api|auth|encryption|license|private|secret|shared|signing|ssh"
     r"|subscription)[_-]?){1,3}keys?(?:[_-]?id)?"
     r"|(?:(?:access|auth|bearer|hf|id|refresh|security|session)[_-]?)?token"
@@ -15,7 +27,7 @@ SECRET_NAME = (
     r"|passw(?:or)?d|passphrase|passcode|credentials?|connection[_-]?string)"
 )
 #: A name whose value is a secret, at the end of a key, an option or a variable.
-NAMES_A_SECRET = re.compile(rf"(?i)(?:.*[^a-z0-9])?{SECRET_NAME}")
+NAMES_A_SECRET = re.compile(rf"(?i)(?:.*[^a-z0-9])?{_OPENS}")
 _STAND_IN = re.compile(r"\[[a-z-]{2,20}\]")
 _KEY = r"PRIVATE(?:[ +_]|%20)KEY"
 #: From its first line to its last; of one that is cut short, what looks like its lines.
@@ -28,7 +40,7 @@ KEY_BLOCK = re.compile(
 
 
 def harmless(name: str, value: str) -> bool:
-    """Say whether ``value`` is no secret although ``name`` says so: a number, a word, a variable."""
+    """Say whether ``value`` is no secret though ``name`` says so: a number, word or variable."""
     if _STAND_IN.fullmatch(value):
         return True
     if value.lower().strip("()[]{}.") in NOBODY or set(value) <= set("*.xX-_"):
@@ -50,7 +62,12 @@ def _no_tail(match: Match) -> bool:
 
 
 SHAPES: tuple[Shape, ...] = (
-    shape("jwt", "eyj", r"(?<![A-Za-z0-9])eyJ[\w-]{8,}+(?P<_tail>\.[\w-]{8,}+(?:\.[\w-]*+){1,3})?", _no_tail),
+    shape(
+        "jwt",
+        "eyj",
+        r"(?<![A-Za-z0-9])eyJ[\w-]{8,}+(?P<_tail>\.[\w-]{8,}+(?:\.[\w-]*+){1,3})?",
+        _no_tail,
+    ),
     shape(
         "key", "sk- pk- rk-", r"(?<![A-Za-z0-9])(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}+", no_digit
     ),
@@ -85,18 +102,22 @@ SHAPES: tuple[Shape, ...] = (
         rf"(?i)(?:{START}(?:set-)?cookie{IS}|--cookie[ =])[\"']?(?P<value>[^\r\n\"'\[]{{3,8192}}+)",
         lambda m: "=" not in m["value"],
     ),
-    shape("secret", "-c", r"(?<!\S)-C[ =]?[\"']?(?P<value>[^\s\"'=\[-][^\s\"'=]{0,80}=[^\s\"']{2,}+)"),
+    shape(
+        "secret",
+        "-c",
+        r"(?<!\S)-C[ =]?[\"']?(?P<value>[^\s\"'=\[-][^\s\"'=]{0,80}=[^\s\"']{2,}+)",
+    ),
     shape(
         "secret",
         "key token secret passw passp passc credential connection",
-        rf"(?i){START}{SECRET_NAME}{IS}{VALUE}",
+        rf"(?i){START}{_OPENS}{IS}{VALUE}",
         _no_secret,
     ),
     # An option and its value as two words of a command line.
     shape(
         "secret",
         "key token secret passw passp passc credential",
-        rf"(?i)(?<![\w-])--?(?:[a-z0-9]{{1,40}}[_-]){{0,5}}{SECRET_NAME}[ ]{{1,8}}(?![-\[])"
+        rf"(?i)(?<![\w-])--?(?:[a-z0-9]{{1,40}}[_-]){{0,5}}{_OPENS}[ ]{{1,8}}(?![-\[])"
         rf"(?:\\?(?:{QUOTED})|[\"'\\]{{0,2}}{BARE})",
         _no_secret,
     ),
@@ -127,6 +148,10 @@ SHAPES: tuple[Shape, ...] = (
         r"(?P<value>AAAA[A-Za-z0-9+/=]{20,}+)",
     ),
     shape("ssh", "sha256:", r"\bSHA256:(?P<value>[A-Za-z0-9+/]{43}=?)(?![A-Za-z0-9+/=])"),
-    shape("ssh", "ssh-2.0-", r"\bSSH-2\.0-(?P<value>[^\s\"'\[\\][^\s\"'\\]{0,200}(?: [A-Z][\w+.-]{1,80})?)"),
+    shape(
+        "ssh",
+        "ssh-2.0-",
+        r"\bSSH-2\.0-(?P<value>[^\s\"'\[\\][^\s\"'\\]{0,200}(?: [A-Z][\w+.-]{1,80})?)",
+    ),
     shape("proxy", "_proxy", rf"(?i)(?:https?|all|ftp|no|socks)_proxy{IS}{VALUE}", _no_secret),
 )  # fmt: skip

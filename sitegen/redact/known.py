@@ -42,7 +42,7 @@ _ORDINARY = frozenset(
     mark max mike rose will grace hope faith joy art bill chase drew frank grant jack june may
     april august dawn gene ray rich rob sky victor pat miles mason carter hunter cooper
     compressing decompressing dict size ram log logs info debug warning note notes id ids key keys
-    """.split()
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 _MIN_LENGTH = 3
 #: Fewer digits than this and nothing else: a serial may be any number in an output.
@@ -66,7 +66,7 @@ class Words:
     def among(self, summary: str) -> Words:
         """Return those that may be in the text of a `shape.summary`."""
         some = Words({})
-        some._words = tuple(w for w in self._words if without_digits(w[0]) in summary)  # noqa: SLF001 - its own kind
+        some._words = tuple(w for w in self._words if without_digits(w[0]) in summary)
         return some
 
     def find(self, text: str, lowered: str) -> Iterator[tuple[int, int, str]]:

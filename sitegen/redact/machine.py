@@ -116,7 +116,7 @@ def of_this_machine(
     folders = [(Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK")]
     if cache is not None:
         folders.append((cache, "$CACHE"))
-    paths = {place: "[home]" for place in _homes(root)}
+    paths = dict.fromkeys(_homes(root), "[home]")
     paths |= {
         str(place): stand_in
         for path, stand_in in folders
@@ -140,7 +140,7 @@ def _of_files(root: Path) -> Iterator[tuple[str, str]]:
 def _forms(kind: str, text: str) -> Iterable[str]:
     """Return the ways in which tools write the same identifier."""
     if kind == "host":
-        return {text, text.split(".")[0]}
+        return {text, text.split(".", 1)[0]}
     if kind == "mac":
         digits = re.sub(r"[^0-9a-fA-F]", "", text).lower()
         if len(digits) != _MAC_DIGITS or not digits.strip("0"):
@@ -157,28 +157,27 @@ def _forms(kind: str, text: str) -> Iterable[str]:
 
 def _of_names(root: Path) -> Iterator[tuple[str, str]]:
     own = [socket.gethostname(), os.uname().nodename] if root == Path("/") else []
-    names = [*own]
+    for name in (*own, *_told_names(root)):
+        if name and not _PUBLIC_NAME.match(name):
+            yield "host", name.strip(".")
+            first = name.split(".", 1)[0]
+            # The first label of a search domain is a word: `corp`, `eu`.
+            if name in own or ("." in name and any(map(str.isdigit, first))):
+                yield "host", first
+
+
+def _told_names(root: Path) -> Iterator[str]:
     for line in _lines(root, "etc/hosts"):
-        names += line.partition("#")[0].split()[1:]
+        yield from line.partition("#")[0].split()[1:]
     for line in _lines(root, "etc/resolv.conf"):
         word, _, rest = line.strip().partition(" ")
         if word in ("search", "domain"):
-            names += [name for name in rest.split() if "." in name]
+            yield from (name for name in rest.split() if "." in name)
     for line in _lines(root, "etc/machine-info"):
         key, _, value = line.partition("=")
         if key in ("PRETTY_HOSTNAME", "DEPLOYMENT", "LOCATION"):
-            names.append(value.strip("\"'"))
-    domain = next(iter(_texts(root, "proc/sys/kernel/domainname")), "")
-    if "." in domain:
-        names.append(domain)
-    for name in names:
-        if name and not _PUBLIC_NAME.match(name):
-            yield "host", name.strip(".")
-            if name in own or "." in name:
-                first = name.split(".")[0]
-                # The first label of a search domain is a word: `corp`, `eu-central-1`.
-                if name in own or any(map(str.isdigit, first)):
-                    yield "host", first
+            yield value.strip("\"'")
+    yield from (name for name in _texts(root, "proc/sys/kernel/domainname") if "." in name)
 
 
 def _of_people(root: Path) -> Iterator[tuple[str, str]]:
@@ -229,9 +228,9 @@ def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             if not host.startswith(("127.", "localhost")):
                 yield "proxy", host
         mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-        if NAMES_A_SECRET.fullmatch(name[:100]) and len(value) >= _SECRET_LENGTH and mixed:
-            if not value.startswith(("/", "~", "sha256:")):
-                yield "secret", value
+        mixed = mixed and not value.startswith(("/", "~", "sha256:"))
+        if mixed and len(value) >= _SECRET_LENGTH and NAMES_A_SECRET.fullmatch(name[:100]):
+            yield "secret", value
 
 
 def _of_network() -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ _PUBLIC = frozenset(
     pythonhosted.org pytorch.org quay.io qemu.org readthedocs.io redhat.com risczero.com
     rust-lang.org sourceforge.net stackoverflow.com succinct.xyz ubuntu.com vllm.ai w3.org
     wikipedia.org zeustech.net
-    """.split()
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 
 
@@ -25,7 +25,7 @@ def _no_host(match: Match) -> bool:
     name = next(v for v in match.groupdict().values() if v is not None).strip(".").lower()
     return (
         name in NOBODY
-        or name.startswith(("127.", "localhost", "0.0.0.0"))
+        or name.startswith(("127.", "localhost", "0.0.0.0"))  # noqa: S104 - told apart, not bound
         or name.isdecimal()
         or is_number(name)
     )
@@ -123,7 +123,7 @@ PEOPLE: tuple[Shape, ...] = (
     shape(
         "user",
         "ssh scp sftp rsync mosh",
-        rf"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{{1,20}}(?: \d{{1,5}})?){{0,6}} {_AT}",
+        r"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{1,20}(?: \d{1,5})?){0,6} " + _AT,
     ),
 )
 HOSTS: tuple[Shape, ...] = (
@@ -183,7 +183,8 @@ HOSTS: tuple[Shape, ...] = (
         "host",
         ":",
         r"(?<!\w)(?:"
-        r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?P<host>[\w.-]{1,253}+) [\w./-]{1,64}(?:\[\d{1,8}\])?:"
+        r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?P<host>[\w.-]{1,253}+)"
+        r" [\w./-]{1,64}(?:\[\d{1,8}\])?:"
         r"|\d{4}-\d\d-\d\dT[\d:.+Z-]{8,32} (?P<host2>[\w.-]{1,253}+) [\w./-]{1,64}\[\d{1,8}\]:)",
         _no_log_host,
         r":\d\d:\d\d[^ ]{0,16} ",

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sitegen.redact.encodings import decode, is_wide
-from sitegen.redact.known import Words
 from sitegen.redact.keys import KEY_BLOCK, NAMES_A_SECRET, harmless
+from sitegen.redact.known import Words
 from sitegen.redact.shape import Shape, summary
 from sitegen.redact.shapes import SHAPES
 from sitegen.redact.views import views
@@ -54,7 +54,7 @@ class Redactor:
     def anew(self) -> Redactor:
         """Return a redactor that knows the same and has counted nothing: one for each run."""
         other = Redactor()
-        other._words, other._paths = self._words, self._paths  # noqa: SLF001 - its own kind
+        other._words, other._paths = self._words, self._paths
         return other
 
     def text(self, text: str) -> str:
@@ -215,7 +215,7 @@ def _goes_on(word: str) -> bool:
 
 
 def _unicode(text: str) -> str:
-    """Return ``text`` without halves of characters: a byte that is no text reads `\\udcff`."""
+    """Return ``text`` without halves of characters: bytes that are no text read as escapes."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 

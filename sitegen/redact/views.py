@@ -59,7 +59,7 @@ def views(text: str) -> Iterator[tuple[View, ...]]:
     if any(found["seam"] is not None for found in _ESCAPE.finditer(text)):
         seams.append(_view(text, " "))
     for view in seams:
-        chain = (view,)
+        chain: tuple[View, ...] = (view,)
         yield chain
         while len(chain) < _DEPTH and _ESCAPE.search(chain[-1].text):
             chain = (*chain, _view(chain[-1].text, ""))
@@ -99,5 +99,6 @@ def _decoded(escape: str) -> str:
     if escape[0] == "&":
         return html.unescape(escape)
     if escape[1] in "ux":
-        return chr(int(escape[2:], 16))
+        digits = escape[2:]
+        return chr(int(digits, base=16))
     return _CONTROL.get(escape[1], escape[1])

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table: one thing a line
 """What must go, each with a text that holds it, and what must stay byte for byte.
 
 All of it is made up: the keys open nothing, the addresses are those kept for documents.

@@ -57,7 +57,7 @@ class Leaky:
     def detect(self, host: Host) -> ToolIdentity | Missing:
         return host.identify("leaky on bench-node-17", sys.executable, "1.2 by janedoe")
 
-    def plan(self, tool: ToolIdentity, request: Request) -> Plan:
+    def plan(self, tool: ToolIdentity, request: Request) -> Plan:  # noqa: ARG002 - the protocol
         words = (*LINES, *(word for line in LINES for word in line.split(" ")))
         step = Step(
             "leak", "leak", (tool.path, "-c", "print(7)", *words), 60.0, PARAMS, context=PARAMS
@@ -66,7 +66,7 @@ class Leaky:
         definition = MetricDefinition("leaky.x", "of janedoe", "s", "lower", " ".join(LINES))
         return Plan((step,), parameters, (replace(step, name="warm"),), definitions=(definition,))
 
-    def run(self, step: Step, host: Host) -> RawOutput:
+    def run(self, step: Step, host: Host) -> RawOutput:  # noqa: ARG002 - the protocol
         text = "\n".join(BLOCKS)
         return RawOutput(
             text.encode(),
@@ -76,7 +76,7 @@ class Leaky:
             started_at="2026-01-01T00:00:00Z",
         )
 
-    def parse(self, step: Step, raw: RawOutput) -> Reading:
+    def parse(self, step: Step, raw: RawOutput) -> Reading:  # noqa: ARG002 - the protocol
         row = Measurement("leak", "leaky.x", "value", "s", 7.0, PARAMS, printed="7 by janedoe")
         job = row._replace(workload="janedoe-randread")
         sample = Sample("leak", 0, "time", "leaky.x", 1.0, 2.0, PARAMS)
@@ -250,7 +250,7 @@ def test_a_run_that_names_nobody_is_returned_as_it_is() -> None:
     assert redacted(run, Redactor()) == run
 
 
-def test_two_series_that_read_alike_afterwards_stay_two(tmp_path: Path, install: Install) -> None:
+def test_two_series_that_read_alike_afterwards_stay_two() -> None:
     rows = tuple(
         Measurement(load, "x.y", "value", "s", 1.0, (("host", host),))
         for load, host in (

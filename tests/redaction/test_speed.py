@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table: one thing a line
 """No text takes longer than its length allows: what repeats is where patterns lose their way."""
 
 from __future__ import annotations
