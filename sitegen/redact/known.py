@@ -11,6 +11,7 @@ from sitegen.redact.shape import without_digits
 #: one is only recognised where a prompt, a path or a key says that it is a name.
 _ORDINARY = frozenset(
     """
+    address boot email guid jwt mac machine pod private proxy secret serial ssh userinfo uuid
     root nobody user users admin administrator ubuntu debian fedora centos rocky alma arch alpine
     www-data daemon bin sys sync games man mail news proxy backup list guest test tests tester
     localhost localdomain local vm host hosts linux windows darwin server client node master worker
