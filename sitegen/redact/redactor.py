@@ -67,8 +67,8 @@ class Redactor:
     def data(self, data: bytes) -> bytes:
         """Return ``data`` redacted in its own encoding; bytes that are no text stay as they are."""
         text, encode = decode(data)
-        spans = self.spans(text)
-        clean = encode(self._replaced(text, spans)) if spans else data
+        changed = self._replaced(text, self.spans(text))
+        clean = data if changed is text else encode(changed)
         if not is_wide(data):
             return clean
         # What calls itself UTF-16 may be anything: its bytes are looked at as well.
@@ -81,7 +81,7 @@ class Redactor:
     def words(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Return a command's words redacted: an option tells what the word after it is."""
         joined = " ".join(argv)
-        spans = self.spans(joined)
+        spans = list(self.spans(joined))
         found: list[str] = []
         at = 0
         for before, word in zip(("", *argv), argv, strict=False):
@@ -92,7 +92,10 @@ class Redactor:
                 own = [
                     span._replace(start=max(span.start, at) - at, end=min(span.end, end) - at)
                     for span in spans
-                    if span.start < end and span.end > at and (span.start >= at or _goes_on(word))
+                    if at < end
+                    and span.start < end
+                    and span.end > at
+                    and (span.start >= at or _goes_on(word))
                 ]
                 found.append(self._replaced(word, own) if own else self.text(word))
             at = end + 1
@@ -121,16 +124,14 @@ class Redactor:
 
     def _is_clean(self, unit: str) -> bool:
         if unit not in self._units:
-            self._units[unit] = not self.spans(unit)
+            self._units[unit] = next(self.spans(unit), None) is None
         return self._units[unit]
 
     def label(self, text: str) -> str:
         """Return a name of sitegen's own form, with the bare kind for what it must not say."""
-        spans = self.spans(text)
-        if not spans:
-            return text
         bare = [
-            s._replace(stand_in=_NO_LABEL.sub("-", s.stand_in.lower()).strip("-")) for s in spans
+            span._replace(stand_in=_NO_LABEL.sub("-", span.stand_in.lower()).strip("-"))
+            for span in self.spans(text)
         ]
         return self._replaced(text, bare)
 
@@ -138,30 +139,44 @@ class Redactor:
         """Return how many replacements were made so far, by kind."""
         return dict(self._counts)
 
-    def spans(self, text: str) -> list[Span]:
-        """Return what has to go from ``text``, in order and apart from each other."""
-        found = [Span(*m.span(), "private-key", "[private-key]") for m in _key_blocks(text)]
+    def spans(self, text: str) -> Iterator[Span]:
+        """Yield what has to go from ``text``, in order and apart from each other."""
         shapes, words = SHAPES, self._words
         if len(text) > _WINDOW:
             # What is nowhere in the text need not be looked for in each part of it.
-            told = summary(text.lower())
+            told = summary(text)
             shapes = tuple(s for s in SHAPES if any(trace in told for trace in s.traces))
             words = words.among(told)
+        blocks = _key_blocks(text)
+        block = next(blocks, None)
+        waiting: list[Span] = []
         for start in range(0, len(text), _WINDOW):
-            low = max(0, start - _MARGIN)
-            high = min(len(text), start + _WINDOW + _MARGIN)
-            window = text[low:high]
-            for span in self._within(window, shapes, words):
-                begin, end = span.start + low, span.end + low
-                if end == high < len(text):
-                    rest = _REST.match(text, end)
-                    end = rest.end() if rest else end
-                # The backslash of an escaped quote belongs to the quote.
-                if text[end - 1] == "\\" and text[end : end + 1] in ('"', "'"):
-                    end -= 1
-                if end > start and begin < min(end, start + _WINDOW):
-                    found.append(Span(begin, end, span.kind, span.stand_in))
-        return _apart(found)
+            after = start + _WINDOW
+            while block is not None and block.start < after:
+                waiting.append(block)
+                block = next(blocks, None)
+            waiting = _apart([*waiting, *self._of_window(text, start, shapes, words)])
+            # No window after this one finds anything before here.
+            settled = [span for span in waiting if span.end <= after - _MARGIN]
+            yield from settled
+            waiting = waiting[len(settled) :]
+        yield from waiting
+
+    def _of_window(
+        self, text: str, start: int, shapes: Sequence[Shape], words: Words
+    ) -> Iterator[Span]:
+        low = max(0, start - _MARGIN)
+        high = min(len(text), start + _WINDOW + _MARGIN)
+        for span in self._within(text[low:high], shapes, words):
+            begin, end = span.start + low, span.end + low
+            if end == high < len(text):
+                rest = _REST.match(text, end)
+                end = rest.end() if rest else end
+            # The backslash of an escaped quote belongs to the quote.
+            if text[end - 1] == "\\" and text[end : end + 1] in ('"', "'"):
+                end -= 1
+            if end > start and begin < min(end, start + _WINDOW):
+                yield Span(begin, end, span.kind, span.stand_in)
 
     def _within(self, window: str, shapes: Sequence[Shape], words: Words) -> Iterator[Span]:
         yield from self._plain(window, shapes, words)
@@ -185,12 +200,15 @@ class Redactor:
                     yield Span(start, end, kind, f"[{kind}]")
 
     def _replaced(self, text: str, spans: Iterable[Span]) -> str:
-        parts, at = [], 0
+        done, parts, at = [], [""], 0
         for span in spans:
             parts += [text[at : span.start], span.stand_in]
             at = span.end
             self._counts[span.kind] += 1
-        return "".join([*parts, text[at:]]) if parts else text
+            if len(parts) > _WINDOW:  # many small texts take far more room than a large one
+                done.append("".join(parts))
+                parts = []
+        return "".join([*done, *parts, text[at:]]) if at else text
 
     def _is_secret(self, name: str, value: str) -> bool:
         return bool(
@@ -237,5 +255,7 @@ def _apart(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def _key_blocks(text: str) -> Iterator[re.Match[str]]:
-    return KEY_BLOCK.finditer(text) if "PRIVATE" in text else iter(())
+def _key_blocks(text: str) -> Iterator[Span]:
+    if "PRIVATE" in text:
+        for match in KEY_BLOCK.finditer(text):
+            yield Span(*match.span(), "private-key", "[private-key]")

@@ -78,9 +78,17 @@ def without_digits(text: str) -> str:
     )
 
 
-def summary(lowered: str) -> str:
-    """Return the different lines of a text without their digits: small where the text repeats."""
-    return "\n".join(set(without_digits(lowered).split("\n")))
+def summary(text: str) -> str:
+    """Return the different lines of a text in lower case and without their digits.
+
+    Small where the text repeats. What is not in it, with its digits taken off, is not in the
+    text either.
+    """
+    lines: set[str] = set()
+    for start in range(0, len(text), _PART):
+        part = text[start : start + _PART + _OVERLAP].lower()
+        lines.update(without_digits(part).split("\n"))
+    return "\n".join(lines)
 
 
 START = r"(?<![^\W_])"  # `token` also in `HF_TOKEN`, not in `mytoken`
@@ -103,6 +111,9 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 40
+_PART = 1 << 20
+#: Longer than any word that is looked for.
+_OVERLAP = 1 << 13
 
 
 def is_number(text: str) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 
@@ -49,3 +50,13 @@ def test_a_secret_longer_than_any_part_goes_whole() -> None:
     assert Redactor().text(f"token={long} x\nAuthorization: Bearer {long}\n") == (
         "token=[secret] x\nAuthorization: Bearer [secret]\n"
     )
+
+
+def test_a_text_of_nothing_but_names_takes_no_more_room_than_its_length_allows() -> None:
+    text = "janedoe " * 250_000
+    tracemalloc.start()
+    clean = Redactor(KNOWN).text(text)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert clean == "[user] " * 250_000
+    assert most < 15 * len(text)
