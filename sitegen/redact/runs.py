@@ -55,7 +55,14 @@ def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = N
                 )
                 for fact in machine.facts
             ),
-            replace(machine.tee, reasons=tuple(map(text, machine.tee.reasons))),
+            replace(
+                machine.tee,
+                reasons=tuple(map(text, machine.tee.reasons)),
+                signals=tuple(
+                    replace(signal, source=text(signal.source), saw=text(signal.saw))
+                    for signal in machine.tee.signals
+                ),
+            ),
         ),
         steps=tuple(map(clean.step, run.steps)),
         note=text(run.note),

@@ -32,6 +32,8 @@ from sitegen.model import (
     Parameter,
     Run,
     Sample,
+    Signal,
+    TeeVerdict,
     ToolIdentity,
 )
 from sitegen.redact import Redactor, redacted
@@ -131,7 +133,11 @@ def _collected(tmp_path: Path) -> Collected:
         note="\n".join(BLOCKS),
     )  # fmt: skip
     assert collected is not None
-    return collected
+    signals = tuple(Signal(f"/sys/{line}", line) for line in LINES)
+    told = replace(collected.run.fingerprint, tee=TeeVerdict("tdx", tuple(LINES), signals=signals))
+    run = redacted(replace(collected.run, fingerprint=told), redactor.anew())
+    assert collected.run.redactions
+    return replace(collected, run=run)
 
 
 def _imported(tmp_path: Path) -> list[importing.Arrival]:
