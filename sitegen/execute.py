@@ -44,7 +44,7 @@ from sitegen.model import (
     ToolIdentity,
     run_id,
 )
-from sitegen.redact import Redactor
+from sitegen.redact import Redactor, redacted
 
 _FILE = re.compile(r"[A-Za-z0-9._+-]{1,100}")
 _SCRATCH = "sitegen-"
@@ -142,7 +142,6 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
     progress(Progress(collector.BENCHMARK, "", total, total, whole - 1))
     steps = tuple(s for s in record.steps if s.repetition < whole)
     kept = {name for step in steps for name in step.raw}
-    redact = record.redact
     run = Run(
         id=run_id(timestamp(started), collector.BENCHMARK, secrets.token_bytes(16)),
         benchmark=collector.BENCHMARK,
@@ -156,20 +155,20 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         session=session,
         boot=fingerprint.boot_hash(host.root),
         seed=seed,
-        tool=replace(tool, path=redact(tool.path)),
+        tool=tool,
         definitions=plan.definitions,
         parameters=(
-            *(replace(p, value=redact(p.value)) for p in plan.parameters),
+            *plan.parameters,
             *record.told(plan.parameters),
             Parameter("preset", request.preset, Comparability.MUST_MATCH),
             Parameter("repetitions", str(whole), Comparability.IGNORED),
         ),
         fingerprint=machine,
         steps=steps,
-        note=redact(note),
+        note=note,
         complete=whole == request.repetitions,
     )
-    run = replace(run, redactions=tuple(sorted(redactor.counts().items())))
+    run = redacted(run, redactor)
     return Collected(run, {name: data for name, data in record.raw.items() if name in kept})
 
 
@@ -195,13 +194,9 @@ class _Record:
                 groups = {f"{name}.{workload}": own for workload, own in by_workload.items()}
             for key, values in groups.items():
                 text = ", ".join(sorted({value.value for value in values}))
-                found.append(replace(min(values, key=str), name=key, value=self.redact(text)))
+                found.append(replace(min(values, key=str), name=key, value=text))
         known = {parameter.name for parameter in planned}
         return [parameter for parameter in found if parameter.name not in known]
-
-    def redact(self, text: str) -> str:
-        """Return a text as it may be written: redacted, and nothing but Unicode."""
-        return self.redactor.text(text).encode("utf-8", "backslashreplace").decode()
 
     def prepare(self, step: Step, host: Host) -> None:
         """Run a step that measures nothing.
@@ -265,7 +260,7 @@ class _Record:
             stdout=self.redactor.data(raw.stdout),
             stderr=self.redactor.data(raw.stderr),
             files={name: self.redactor.data(data) for name, data in raw.files.items()},
-            values=tuple((name, self.redact(value)) for name, value in raw.values),
+            values=tuple((name, self.redactor.pair(name, value)) for name, value in raw.values),
             # To the millisecond, as it is archived: parsing it again gives the same numbers.
             duration_s=round(raw.duration_s, 3),
             cpu_s=None if raw.cpu_s is None else round(raw.cpu_s, 3),
@@ -277,14 +272,16 @@ class _Record:
     ) -> None:
         stem = f"{step.name}-{repetition}" if repetition >= 0 else f"{step.name}-prepare"
         parts = {"out": raw.stdout, "err": raw.stderr, **raw.files}
-        kept = {f"{stem}.{name}": data for name, data in parts.items() if data}
+        # A tool may call a file after the machine that it ran on.
+        label = self.redactor.label
+        kept = {label(f"{stem}.{name}"): data for name, data in parts.items() if data}
         self.raw.update(kept)
         self.steps.append(
             StepRecord(
                 name=step.name,
                 workload=step.workload,
                 repetition=repetition,
-                argv=tuple(self.redact(word) for word in step.argv),
+                argv=step.argv,
                 started_at=raw.started_at,
                 duration_s=raw.duration_s,
                 exit_code=raw.exit_code,
@@ -293,7 +290,7 @@ class _Record:
                 values=raw.values,
                 raw=tuple(sorted(kept)),
                 params=step.params,
-                context=tuple(sorted((key, self.redact(text)) for key, text in step.context)),
+                context=tuple(sorted(step.context)),
             )
         )
 

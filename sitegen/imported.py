@@ -1,4 +1,4 @@
-"""What a reader found, as a run: checked, redacted, addressed by the digest of its content."""
+"""What a reader found, as a run: checked, and addressed by the digest of its content."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,36 +89,33 @@ def originals(
     }
 
 
-def run(
-    found: Found, index: int, read: Import, raw: Mapping[str, bytes], redactor: Redactor
-) -> Run:
-    """Return the run that ``found``, the one at ``index`` in its files, is.
+def run(found: Found, index: int, read: Import, raw: Sequence[str]) -> Run:
+    """Return the run that ``found``, the one at ``index`` in its files, is; not yet redacted.
 
-    ``raw`` are the originals as they are archived.
+    ``raw`` names the originals as they are archived.
     """
     dated, started = _dated(found, read)
     reader, files = read.reader, read.files
     digest = _digest(files)
     settings = sorted(read.settings.items())
     content = json.dumps([digest, read.environment, reader.name, index, settings])
-    text = redactor.text
     several = isinstance(reader, Bundle)
     parameters = (
-        *(replace(p, value=text(p.value)) for p in found.parameters),
+        *found.parameters,
         Parameter("read as", reader.title),
         Parameter("files sha256" if several else "file sha256", digest),
         *([Parameter("files", str(len(files)))] if several else []),
         *([Parameter("dated by", dated)] if dated else []),
-        *(replace(p, value=text(p.value)) for p in told(found)),
+        *told(found),
     )
     # What reading the kept original again needs, beside its bytes.
     context = [(FOUND, str(index)), *((f"{SETTING}{key}", value) for key, value in settings)]
     if several:
-        context += [(f"{FILE}{kept}", text(name)) for kept, name in zip(raw, files, strict=True)]
+        context += [(f"{FILE}{kept}", name) for kept, name in zip(raw, files, strict=True)]
     step = StepRecord(
         reader.name, "import", -1, (), started, 0.0, 0, raw=tuple(raw), context=tuple(context)
     )
-    made = Run(
+    return Run(
         id=run_id(started, read.benchmark, hashlib.sha256(content.encode()).digest()),
         benchmark=read.benchmark,
         environment=read.environment,
@@ -127,16 +124,13 @@ def run(
         duration_s=found.duration_s,
         measurements=found.measurements,
         samples=found.samples,
-        tool=found.tool and replace(found.tool, path=text(found.tool.path)),
+        tool=found.tool,
         parameters=parameters,
         definitions=found.definitions,
-        fingerprint=Fingerprint(
-            tuple(replace(f, value=None if f.value is None else text(f.value)) for f in found.facts)
-        ),
+        fingerprint=Fingerprint(found.facts),
         steps=(step,),
-        note=text(" ".join(found.notes)),
+        note=" ".join(found.notes),
     )
-    return replace(made, redactions=tuple(sorted(redactor.counts().items())))
 
 
 def told(found: Found) -> tuple[Parameter, ...]:

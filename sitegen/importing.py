@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from sitegen.model import (
     check_label,
 )
 from sitegen.packing import Packed
-from sitegen.redact import Redactor
+from sitegen.redact import Redactor, redacted
 
 MAX_BYTES = 200_000_000
 _GZIP = b"\x1f\x8b"
@@ -74,14 +74,14 @@ class NoEnvironment(SitegenError):  # noqa: N818 - says what is missing
 def read_all(
     paths: Sequence[Path],
     order: Order,
-    redactor: Callable[[], Redactor],
+    redactor: Redactor,
     *,
     together: bool = False,
 ) -> tuple[list[Arrival | Packed], list[Left]]:
     """Return the runs in files and folders, and the files of folders that were not taken.
 
-    With ``together`` all are parts of one measurement. Each run has a redactor of its own, which
-    counts what was replaced in it. Raises SitegenError for a file that is refused.
+    With ``together`` all are parts of one measurement. Each run counts what was replaced in
+    itself and in its own copy of the file. Raises SitegenError for a file that is refused.
     """
     found: list[Arrival | Packed] = []
     left: list[Left] = []
@@ -92,14 +92,14 @@ def read_all(
             else [path]
             for path in paths
         )
-        return read_together([file for files in inside for file in files], order, redactor()), left
+        return read_together([file for files in inside for file in files], order, redactor), left
     for path in paths:
         if path.is_dir():
             taken, passed = read_folder(path, order, redactor)
             found += taken
             left += passed
         else:
-            found += read(path, order, redactor())
+            found += read(path, order, redactor)
     return found, left
 
 
@@ -132,7 +132,7 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
             environment=order.environment,
             date=order.date,
         )
-        return [Arrival(run, {}, "tidy CSV") for run in runs]
+        return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
     benchmark, reader = _reader_of(data, path, order.tool)
     return list(_arrivals(reader, benchmark, {path.name: data}, (path,), order, redactor))
 
@@ -171,7 +171,7 @@ def read_together(
 
 
 def read_folder(
-    folder: Path, order: Order, redactor: Callable[[], Redactor]
+    folder: Path, order: Order, redactor: Redactor
 ) -> tuple[list[Arrival | Packed], list[Left]]:
     """Return the runs in the files below ``folder``, and the files that were not taken.
 
@@ -193,7 +193,7 @@ def read_folder(
         if any(remarks.run_of(path.name) == place.name for place in whole):
             continue
         try:
-            found += read(path, order, redactor())
+            found += read(path, order, redactor)
         except NoEnvironment:
             raise
         except SitegenError as error:
@@ -394,6 +394,10 @@ def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
         place = f"{where}: {error.where}" if error.where else where
         raise SitegenError(error.what, where=place, fix=error.fix) from error
     told = Import(benchmark, reader, order.environment, files, paths, settings, order.date)
-    raw = imported.originals(reader, files, redactor)
+    copying = redactor.anew()
+    raw = imported.originals(reader, files, copying)
     for index, one in enumerate(found):
-        yield Arrival(imported.run(one, index, told, raw, redactor), raw, reader.title)
+        run = redacted(
+            imported.run(one, index, told, tuple(raw)), redactor.anew(), copying.counts()
+        )
+        yield Arrival(run, raw, reader.title)

@@ -182,20 +182,20 @@ def test_of_a_folder_every_file_is_tried_and_what_is_left_is_said(
     (folder / ".git" / "b.log").write_text("sh log\n9\n")
     (folder / "notes.txt").write_text("nothing of note\n")
     (folder / "damaged.log").write_text("sh log\nx\n")
-    found, left = importing.read_folder(folder, Order("cvm"), Redactor)
+    found, left = importing.read_folder(folder, Order("cvm"), Redactor())
     assert len(found) == 2
     assert [(one.path.name, one.why) for one in left] == [
         ("damaged.log", "'x' is no number"),
         ("notes.txt", UNKNOWN),
     ]
     with pytest.raises(SitegenError, match="names no environment"):
-        importing.read_folder(folder, Order(), Redactor)
+        importing.read_folder(folder, Order(), Redactor())
 
 
 def test_what_was_replaced_is_counted_for_each_run_alone(log: Path, tmp_path: Path) -> None:
     other = tmp_path / "b.log"
     other.write_text("sh log\n3.5\n")
-    found, _ = importing.read_all([log, other], Order("cvm"), Redactor)
+    found, _ = importing.read_all([log, other], Order("cvm"), Redactor())
     emails = [dict(one.run.redactions)["email"] for one in found]
     assert emails[-1] == 1  # the address in its facts
 
@@ -240,7 +240,7 @@ def test_several_files_are_one_measurement_when_the_user_says_so(
         (tmp_path / f"p{number}").mkdir()
         (tmp_path / f"p{number}" / "out.log").write_text(f"sh log\n{number}.5\n")
     paths = sorted(tmp_path.glob("p*/out.log"))
-    [one], _ = importing.read_all(paths, Order("cvm"), Redactor, together=True)
+    [one], _ = importing.read_all(paths, Order("cvm"), Redactor(), together=True)
     assert [(m.workload, m.value) for m in one.run.measurements] == [
         ("out.log", 1.5),
         ("p2-out.log", 2.5),
@@ -255,12 +255,12 @@ def test_several_files_are_one_measurement_when_the_user_says_so(
     [again] = reparsing.reparse(archive, archive.scan(), dry_run=True)
     assert again.why == "reads as before"
     by_folder, _ = importing.read_all(
-        [tmp_path / "p1", tmp_path / "p2"], Order("cvm"), Redactor, together=True
+        [tmp_path / "p1", tmp_path / "p2"], Order("cvm"), Redactor(), together=True
     )
     assert [a.run.id for a in by_folder] == [one.run.id]
     (tmp_path / "p2" / "out.log").write_text("something else\n")
     with pytest.raises(SitegenError, match="no form of these files together"):
-        importing.read_all(paths, Order("cvm"), Redactor, together=True)
+        importing.read_all(paths, Order("cvm"), Redactor(), together=True)
 
 
 def test_what_a_reader_doubts_is_kept_with_the_run(tmp_path: Path, install: Install) -> None:

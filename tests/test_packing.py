@@ -66,7 +66,7 @@ def test_a_gzipped_pack_and_the_tar_of_a_runs_page_are_packs(
 
 
 def test_a_folder_of_runs_is_taken_as_a_pack_is(archive: Archive, tmp_path: Path) -> None:
-    found, left = importing.read_folder(archive.root, Order(), Redactor)
+    found, left = importing.read_folder(archive.root, Order(), Redactor())
     assert left == []
     list(importing.write(found, Archive(tmp_path / "elsewhere")))
     assert check.tree(tmp_path / "elsewhere") == check.tree(archive.root)

@@ -28,7 +28,10 @@ from sitegen.redact import Redactor, of_this_machine
 RAW = Path(__file__).parent / "raw"
 RECORDED = sorted(path for path in RAW.rglob("*") if path.is_file())
 #: Those that hold an address or an id, as their tools write them.
-NAMING = {"llm/nvidia/aiperf.csv", "llm/nvidia/aiperf.json"}
+NAMING = {
+    *("llm/nvidia/aiperf.csv", "llm/nvidia/aiperf.json"),
+    *("7z/riscv-24.09.out", "ab/old-2.0.40.out", "ab/post.out"),
+}
 
 KEY = "Abcd1234Efgh5678Ijkl"  # stands in secrets below; it opens nothing
 JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{KEY}"

@@ -238,7 +238,7 @@ def import_(
     arrivals, left = importing.read_all(
         files,
         order,
-        lambda: redact.of_this_machine(workdir=settled.cache),
+        redact.of_this_machine(workdir=settled.cache),
         together=together,
     )
     store = Archive(settled.archive)

@@ -40,6 +40,38 @@ _MAX_CHARTS = 6
 _MAIN = frozenset({"value", "mean", "total", "p50", "p99"})
 
 
+#: What was replaced: one, several, and what stands for it where that is not `[kind]`.
+_REPLACED: Mapping[str, tuple[str, str, str]] = {
+    "address": ("network address", "network addresses", ""),
+    "boot-id": ("boot id", "boot ids", ""),
+    "cloud-id": (
+        "id of a cloud's instance or account",
+        "ids of a cloud's instances or accounts",
+        "",
+    ),
+    "container": ("container id", "container ids", ""),
+    "email": ("e-mail address", "e-mail addresses", ""),
+    "gpu-id": ("id of a GPU's platform", "ids of a GPU's platform", ""),
+    "guid": ("InfiniBand GUID", "InfiniBand GUIDs", ""),
+    "home": ("home folder", "home folders", ""),
+    "host": ("host name", "host names", ""),
+    "jwt": ("web token", "web tokens", ""),
+    "key": ("access key", "access keys", ""),
+    "mac": ("MAC address", "MAC addresses", ""),
+    "machine-id": ("machine id", "machine ids", ""),
+    "path": ("folder", "folders", "$WORK, $CACHE, $PWD or ~"),
+    "pod": ("pod's name", "pods' names", ""),
+    "private-key": ("private key", "private keys", ""),
+    "proxy": ("proxy", "proxies", ""),
+    "secret": ("secret", "secrets", ""),
+    "serial": ("serial number", "serial numbers", ""),
+    "ssh": ("SSH key or banner", "SSH keys or banners", ""),
+    "user": ("user name", "user names", ""),
+    "userinfo": ("login in an address", "logins in addresses", ""),
+    "uuid": ("UUID", "UUIDs", ""),
+}
+
+
 class ResultRow(NamedTuple):
     """One series of the run: its repetitions as dots, and their median and range.
 
@@ -182,7 +214,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         downloads=tuple(downloads),
         digest=digest,
         redactions=words.enumerate_words(
-            [f"{words.count(count, kind, kind)}" for kind, count in run.redactions]
+            [_replaced(kind, count) for kind, count in run.redactions]
         ),
         source=_source(run),
         note=run.note,
@@ -399,6 +431,14 @@ def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
         excerpt=next((excerpts[name] for name in step.raw if name in excerpts), ""),
         files=step.raw,
     )
+
+
+def _replaced(kind: str, count: int) -> str:
+    """Return what was replaced in words, with what to look for in its place."""
+    if kind not in _REPLACED:
+        return words.count(count, kind, kind)
+    one, several, stand_in = _REPLACED[kind]
+    return f"{words.count(count, one, several)} ({stand_in or f'[{kind}]'})"
 
 
 def _source(run: Run) -> tuple[str, str, str] | None:

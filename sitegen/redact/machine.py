@@ -1,0 +1,302 @@
+"""What this machine is called: its names, people, addresses, serials and paths."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import IPv6Address
+from pathlib import Path
+
+import psutil
+
+from sitegen.redact.keys import NAMES_A_SECRET
+from sitegen.redact.redactor import Redactor
+
+Command = Callable[[tuple[str, ...]], str | None]
+
+#: One identifier a file.
+_FILES: Mapping[str, tuple[str, ...]] = {
+    "machine-id": ("etc/machine-id", "var/lib/dbus/machine-id"),
+    "boot-id": ("proc/sys/kernel/random/boot_id",),
+    "host": ("etc/hostname", "proc/sys/kernel/hostname", "etc/mailname"),
+    "cloud-id": (
+        "var/lib/cloud/data/instance-id",
+        "run/cloud-init/.instance-id",
+        "sys/class/dmi/id/board_asset_tag",
+    ),
+    "serial": (
+        *(
+            f"sys/class/dmi/id/{name}"
+            for name in ("product_serial", "product_uuid", "board_serial", "chassis_serial")
+        ),
+        "sys/class/dmi/id/chassis_asset_tag",
+        "sys/hypervisor/uuid",
+        "sys/devices/soc0/serial_number",
+        "proc/device-tree/serial-number",
+        "sys/block/*/serial",
+        "sys/block/*/wwid",
+        "sys/block/*/uuid",
+        "sys/block/*/nguid",
+        "sys/block/*/eui",
+        "sys/block/*/device/serial",
+        "sys/block/*/device/wwid",
+        "sys/block/*/device/vpd_pg80",
+        "sys/block/*/device/cid",
+        "sys/block/*/dm/uuid",
+        "sys/block/*/md/uuid",
+        "sys/class/nvme/*/serial",
+        "sys/class/nvme/*/subsysnqn",
+    ),
+    "mac": (
+        "sys/class/net/*/address",
+        "sys/class/net/*/phys_port_id",
+        "sys/class/net/*/phys_switch_id",
+    ),
+    "guid": (
+        "sys/class/infiniband/*/node_guid",
+        "sys/class/infiniband/*/sys_image_guid",
+        "sys/class/infiniband/*/ports/*/gids/*",
+    ),
+}
+#: Folders whose entries are called by an identifier.
+_FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "serial": ("dev/disk/by-id", "dev/disk/by-uuid", "dev/disk/by-partuuid"),
+}
+#: Variables that hold a name, by its kind.
+_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "host": ("HOSTNAME", "HOST", "NODE_NAME", "K8S_NODE_NAME", "MY_NODE_NAME", "SLURMD_NODENAME",
+             "SLURM_JOB_NODELIST", "COMPUTERNAME"),
+    "pod": ("POD_NAME", "MY_POD_NAME", "POD_UID", "K8S_POD_NAME", "POD_NAMESPACE"),
+    "user": ("USER", "LOGNAME", "SUDO_USER", "USERNAME"),
+    "address": ("POD_IP", "HOST_IP", "NODE_IP", "KUBERNETES_SERVICE_HOST"),
+}  # fmt: skip
+_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_GPU_UUID = re.compile(r"(?:GPU|MIG)-([0-9a-fA-F-]{36})")
+_PUBLIC_NAME = re.compile(r"(?i)localhost|ip6-|.*\.(?:cluster\.local|docker\.internal)$|metadata")
+_PEOPLE = range(1000, 60000)
+_SHORT_ID = 12
+_SECRET_LENGTH = 8
+_MAC_DIGITS = 12
+_MOST = 4096
+
+
+def of_this_machine(
+    *,
+    workdir: Path,
+    cache: Path | None = None,
+    root: Path = Path("/"),
+    environ: Mapping[str, str] | None = None,
+    command: Command | None = None,
+) -> Redactor:
+    """Return a redactor that knows this machine's names, people, addresses, serials and paths.
+
+    A run's own folder reads `$WORK`, what a collector keeps between runs `$CACHE`: where
+    somebody put them says nothing of the method. ``root`` is where system files are read, so
+    that a recorded machine can stand in; ``command`` runs a program and returns its output.
+    """
+    variables = os.environ if environ is None else environ
+    known: dict[str, set[str]] = {}
+    sources = (
+        _of_files(root),
+        _of_names(root),
+        _of_people(root),
+        _of_containers(root),
+        _of_variables(variables),
+        _of_network(),
+        _of_gpus(root, command or _run),
+    )
+    for source in sources:
+        for kind, value in source:
+            known.setdefault(kind, set()).add(value)
+    folders = [(Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK")]
+    if cache is not None:
+        folders.append((cache, "$CACHE"))
+    paths = dict.fromkeys(_homes(root), "[home]")
+    paths |= {
+        str(place): stand_in
+        for path, stand_in in folders
+        for place in (path.absolute(), path.resolve())
+    }
+    return Redactor({kind: sorted(values) for kind, values in known.items()}, paths)
+
+
+def _of_files(root: Path) -> Iterator[tuple[str, str]]:
+    for kind, patterns in _FILES.items():
+        for pattern in patterns:
+            for text in _texts(root, pattern):
+                # Firmware without a serial says so in words ("None", "Not Specified").
+                if kind == "host" or any(map(str.isdigit, text)):
+                    yield from ((kind, form) for form in _forms(kind, text))
+    for kind, folders in _FOLDERS.items():
+        for folder in folders:
+            yield from ((kind, name) for name in _entries(root / folder))
+
+
+def _forms(kind: str, text: str) -> Iterable[str]:
+    """Return the ways in which tools write the same identifier."""
+    if kind == "host":
+        return {text, text.split(".", 1)[0]}
+    if kind == "mac":
+        digits = re.sub(r"[^0-9a-fA-F]", "", text).lower()
+        if len(digits) != _MAC_DIGITS or not digits.strip("0"):
+            return () if not digits.strip("0") else (text,)
+        pairs = re.findall("..", digits)
+        dotted = ".".join(re.findall("....", digits))
+        return (":".join(pairs), "-".join(pairs), dotted, digits)
+    if kind == "guid":
+        digits = re.sub(r"[^0-9a-fA-F]", "", text)
+        return (text, digits) if digits.strip("0") else ()
+    bare = re.sub(r"^(?:wwn-|0x|eui\.|naa\.|uuid\.)+", "", text)
+    return {text, bare, *re.findall(r"(?<![\w])[0-9a-fA-F]{16,64}(?![\w])", text)}
+
+
+def _of_names(root: Path) -> Iterator[tuple[str, str]]:
+    own = [socket.gethostname(), os.uname().nodename] if root == Path("/") else []
+    for name in (*own, *_told_names(root)):
+        if name and not _PUBLIC_NAME.match(name):
+            yield "host", name.strip(".")
+            first = name.split(".", 1)[0]
+            # The first label of a search domain is a word: `corp`, `eu`.
+            if name in own or ("." in name and any(map(str.isdigit, first))):
+                yield "host", first
+
+
+def _told_names(root: Path) -> Iterator[str]:
+    for line in _lines(root, "etc/hosts"):
+        yield from line.partition("#")[0].split()[1:]
+    for line in _lines(root, "etc/resolv.conf"):
+        word, _, rest = line.strip().partition(" ")
+        if word in ("search", "domain"):
+            yield from (name for name in rest.split() if "." in name)
+    for line in _lines(root, "etc/machine-info"):
+        key, _, value = line.partition("=")
+        if key in ("PRETTY_HOSTNAME", "DEPLOYMENT", "LOCATION"):
+            yield value.strip("\"'")
+    yield from (name for name in _texts(root, "proc/sys/kernel/domainname") if "." in name)
+
+
+def _of_people(root: Path) -> Iterator[tuple[str, str]]:
+    for name, uid, full, _ in _accounts(root):
+        if uid in _PEOPLE:
+            yield "user", name
+            if " " in full:
+                yield "user", full
+
+
+def _homes(root: Path) -> Iterator[str]:
+    """Yield where people live that is not below /home: /srv/people/jane."""
+    for _, uid, _, home in _accounts(root):
+        if uid in _PEOPLE and home.count("/") > 1:
+            yield home
+
+
+def _accounts(root: Path) -> Iterator[tuple[str, int, str, str]]:
+    if root == Path("/"):
+        for entry in pwd.getpwall():
+            yield entry.pw_name, entry.pw_uid, entry.pw_gecos.split(",")[0], entry.pw_dir
+        return
+    for line in _lines(root, "etc/passwd"):
+        fields = line.split(":")
+        if len(fields) == 7 and re.fullmatch(r"\d{1,10}", fields[2]):  # noqa: PLR2004 - passwd(5)
+            yield fields[0], int(fields[2]), fields[4].split(",")[0], fields[5]
+
+
+def _of_containers(root: Path) -> Iterator[tuple[str, str]]:
+    for name in ("proc/self/cgroup", "proc/self/mountinfo"):
+        for line in _lines(root, name):
+            # A digest of an image's layer is no identifier; the folder of a container is.
+            if "/sha256/" in line or "overlay2/" in line:
+                line = line.split("overlay2/")[0]  # noqa: PLW2901 - what comes before it
+            for found in _ID.findall(line):
+                yield "container", found
+                yield "container", found[:_SHORT_ID]
+    for text in _texts(root, "var/run/secrets/kubernetes.io/serviceaccount/namespace"):
+        yield "pod", text
+
+
+def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for kind, names in _VARIABLES.items():
+        yield from ((kind, environ[name]) for name in names if environ.get(name))
+    for name, value in environ.items():
+        if name.lower().endswith("_proxy") and "://" in value:
+            host = re.sub(r"^[a-z0-9+]{1,10}://(?:[^@/]*@)?|[:/].*$", "", value)
+            if not host.startswith(("127.", "localhost")):
+                yield "proxy", host
+        mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+        mixed = mixed and not value.startswith(("/", "~", "sha256:"))
+        if mixed and len(value) >= _SECRET_LENGTH and NAMES_A_SECRET.fullmatch(name[:100]):
+            yield "secret", value
+
+
+def _of_network() -> Iterator[tuple[str, str]]:
+    for interface in psutil.net_if_addrs().values():
+        for address in interface:
+            value = address.address.split("%")[0]
+            if address.family == psutil.AF_LINK:
+                yield from (("mac", form) for form in _forms("mac", value))
+            elif address.family == socket.AF_INET6 and value != "::1":
+                yield "address", value
+                yield "address", IPv6Address(value).exploded
+            elif address.family == socket.AF_INET and not value.startswith("127."):
+                yield "address", value
+
+
+def _of_gpus(root: Path, run: Command) -> Iterator[tuple[str, str]]:
+    texts = [*_texts(root, "proc/driver/nvidia/gpus/*/information")]
+    listed = run(("nvidia-smi", "--query-gpu=uuid,serial", "--format=csv,noheader")) or ""
+    for text in (*texts, listed):
+        for uuid in _GPU_UUID.findall(text):
+            yield "uuid", uuid
+    for line in listed.splitlines():
+        serial = line.partition(",")[2].strip()
+        if any(map(str.isdigit, serial)):
+            yield "serial", serial
+
+
+def _texts(root: Path, pattern: str) -> Iterator[str]:
+    """Yield the text of each file below ``root`` that ``pattern`` names; of none, nothing."""
+    try:
+        paths = sorted(root.glob(pattern)) if "*" in pattern else [root / pattern]
+    except OSError:
+        return
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                data = file.read(_MOST)
+        except OSError:
+            continue
+        text = "".join(c for c in data.decode("utf-8", "replace") if c.isprintable()).strip()
+        if text:
+            yield text
+
+
+def _lines(root: Path, name: str) -> list[str]:
+    try:
+        return (root / name).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def _entries(folder: Path) -> list[str]:
+    """Return the names in a folder of links to disks, without the number of a partition."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - names, not paths
+    except OSError:
+        return []
+    return sorted({re.sub(r"-part\d+$", "", name) for name in names if re.search(r"\d", name)})
+
+
+def _run(argv: tuple[str, ...]) -> str | None:
+    path = shutil.which(argv[0])
+    if path is None:
+        return None
+    try:
+        done = subprocess.run([path, *argv[1:]], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode("utf-8", "replace")

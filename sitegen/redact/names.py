@@ -1,0 +1,207 @@
+"""Names of people and machines: in addresses, paths, prompts, and after the words for them."""
+
+from __future__ import annotations
+
+import re
+
+from sitegen.redact.shape import IS, NOBODY, START, Match, Shape, is_number, shape, value
+
+#: Where anybody may have got something from: documents, registries, models. No part of a machine.
+_PUBLIC = frozenset(
+    """
+    7-zip.org amd.com anthropic.com apache.org arm.com arxiv.org crates.io debian.org docker.com
+    docker.io doi.org fedoraproject.org ghcr.io github.com githubusercontent.com gitlab.com gnu.org
+    golang.org google.com huggingface.co ietf.org intel.com json-schema.org kernel.dk kernel.org
+    microsoft.com modelscope.cn mozilla.org nginx.org npmjs.com npmjs.org nvcr.io nvidia.com
+    ollama.com openai.com openbenchmarking.org openssl.org phala.network pypi.org python.org
+    pythonhosted.org pytorch.org quay.io qemu.org readthedocs.io redhat.com risczero.com
+    rust-lang.org sourceforge.net stackoverflow.com succinct.xyz ubuntu.com vllm.ai w3.org
+    wikipedia.org zeustech.net
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+
+
+def _no_host(match: Match) -> bool:
+    name = next(v for v in match.groupdict().values() if v is not None).strip(".").lower()
+    return (
+        name in NOBODY
+        or name.startswith(("127.", "localhost", "0.0.0.0"))  # noqa: S104 - told apart, not bound
+        or name.isdecimal()
+        or is_number(name)
+    )
+
+
+def _no_url_host(match: Match) -> bool:
+    return _no_host(match) or ".".join(match["host"].lower().split(".")[-2:]) in _PUBLIC
+
+
+def _plain_host(match: Match) -> bool:
+    return _no_host(match) or not re.search(r"[\d.-]", match["host"])
+
+
+_LEVELS = frozenset(
+    {"info", "warn", "warning", "error", "debug", "trace", "fatal", "critical", "notice", "version"}
+)
+
+
+def _no_log_host(match: Match) -> bool:
+    return value(match).lower().strip(".:") in _LEVELS
+
+
+_PEOPLE_OF_ALL = frozenset(
+    {"root", "nobody", "shared", "public", "default", "all users", "default user", "user"}
+    | {"www-data", "nginx", "daemon", "admin", "assistant", "system", "runner", "ubuntu", "disk"}
+    | {"linuxbrew"}
+)
+
+
+def _no_person(match: Match) -> bool:
+    name = value(match).lower().strip()
+    words = name.split()
+    return (
+        name in _PEOPLE_OF_ALL
+        or name in NOBODY
+        or is_number(name)
+        or (len(words) == 2 and all(w in _PEOPLE_OF_ALL for w in words))  # noqa: PLR2004 - user and group
+    )
+
+
+def _of_all(match: Match) -> bool:
+    return match["_name"].lower() in {"shared", "public", "linuxbrew"}
+
+
+def _no_pod(match: Match) -> bool:
+    return is_number(value(match)) or value(match).lower() in NOBODY
+
+
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"
+_USER = r"(?P<user>[A-Za-z_][\w.-]{0,31}+)"
+_AT = rf"{_USER}@(?P<host>[A-Za-z0-9][\w.-]{{0,252}}+)"
+_NAME = r"[A-Za-z_][\w.-]{0,31}+"
+
+PEOPLE: tuple[Shape, ...] = (
+    shape("email", "@", r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])"),
+    shape(
+        "home",
+        "/home/ /users/ /media/",
+        r"(?<![\w.])(?:(?:/(?:data|export|gpfs|lustre|mnt|net|nfs|remote|shared|usr|var))?"
+        r"/(?:home|Users)|/(?:run/)?media)/(?P<_name>[^\s/:\"'\\,;)\]|&?#<>\[]{1,255}+)",
+        _of_all,
+    ),
+    shape(
+        "home",
+        "\\users \\documents :/users /documents+and",
+        r"(?i)\b[a-z]:[\\/]{1,4}(?:users|documents and settings)[\\/]{1,4}"
+        r"(?P<value>[^\\/\s:\"'<>|*?\[]"
+        r"(?:[^\\/:\"'<>|*?\r\n]{0,63}(?=[\\/])|[^\\/\s:\"'<>|*?,;]{0,63}))",
+        _no_person,
+    ),
+    shape("user", "~", r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
+    shape(
+        "user",
+        "user= logname= username= username user_name login user\" user' owner\" owner'",
+        r"(?:\b(?:SUDO_USER|LOGNAME|USERNAME|USER)="
+        r"|\b(?i:user_?name|login(?:_?name)?|logname)[\"']?\s{0,8}[:=]\s{0,8}"
+        r"|[\"'](?:user|owner)[\"']\s{0,4}:\s{0,4}(?=[\"']))[\"']?"
+        r"(?P<value>[A-Za-z0-9_][\w.\\-]{0,64}+)(?![\w(])",
+        _no_person,
+    ),
+    # The owner and group that `ls -l` prints.
+    shape(
+        "user",
+        "rw-r rwx r-x rw-- r--",
+        r"(?<![\w-])[-dlbcps][rwxsStT-]{9}[.+@]? {1,4}\d{1,6} {1,8}"
+        rf"(?P<value>{_NAME} {{1,12}}{_NAME})(?= {{1,12}}\d)",
+        _no_person,
+    ),
+    # A prompt, and where somebody logs in.
+    shape(
+        "user",
+        "@",
+        rf"(?<![\w.+-]){_AT}(?=:[~/]|[: ][^\s$#%>\]]{{0,100}}\]?[$#%>](?:\s|$))",
+    ),
+    shape(
+        "user",
+        "ssh scp sftp rsync mosh",
+        r"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{1,20}(?: \d{1,5})?){0,6} " + _AT,
+    ),
+)
+HOSTS: tuple[Shape, ...] = (
+    shape(
+        "host",
+        "://",
+        rf"://(?:[^\s/@\"'<>\[\]]{{1,1024}}@|\[[a-z-]{{2,20}}\]@)?(?P<host>{_HOST})(?![\w@])",
+        _no_url_host,
+    ),
+    shape(
+        "host",
+        "\\\\",
+        r"(?<![\\\w.])\\\\(?P<host>[A-Za-z0-9][\w.-]{0,253}+\\[\w.$-]{1,80}+)(?=[\\\s\"',;)<]|$)",
+    ),
+    shape(
+        "host",
+        "hostname host_name host-name host+name nodename node_name node-name node+name servername"
+        " server_name server+name hostid host_id host-id computername computer_name computer+name"
+        " machinename machine_name machine+name instancename instance_name instance-name"
+        " dnsname dns_name domainname domain_name fqdn",
+        rf"(?i){START}(?:(?:(?:host|node|server|computer|machine|instance|dns|domain)[_ -]?"
+        rf"|server[_ -]?host)name|fqdn|host[_-]?id){IS}[\"']?"
+        r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?![\w(])",
+        _no_host,
+    ),
+    shape(
+        "host",
+        'host: host= host" host\' host+ --server _addr addr: addr= address: address= address"',
+        r"(?i)(?:(?<![\w.])[\"']?(?:host|(?:server|client|remote|peer|listen)_?"
+        rf"(?:host|addr(?:ess)?)){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])[\"']?"
+        r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?=[\"',;\s:)\]}<]|/\s|$)",
+        _plain_host,
+    ),
+    shape(
+        "host",
+        ".internal .intranet .local .lan .corp .home.arpa .amazonaws.com .azure.com .windows.net"
+        " .googleusercontent.com .svc",
+        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,12}?"
+        r"(?:internal|intranet|localdomain|local|lan|corp|home\.arpa|svc|azure\.com|windows\.net"
+        r"|amazonaws\.com(?:\.cn)?|googleusercontent\.com)(?![\w-]|\.\w)",
+    ),
+    shape(
+        "host",
+        ".svc.",
+        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,6}?svc\.[a-z0-9-]{1,63}+\.[a-z0-9-]{1,63}+",
+    ),
+    shape("host", "ip-", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
+    shape(
+        "host",
+        "linux+ darwin+ freebsd+",
+        r"\b(?:Linux|Darwin|FreeBSD) (?P<host>[\w.-]{1,253}+) "
+        r"(?=\d{1,3}\.\d{1,3}\S{0,80} (?:#|SMP|Darwin|FreeBSD))",
+        _no_log_host,
+    ),
+    # A line of the system's log; of any other the word after the time is no host.
+    shape(
+        "host",
+        ":",
+        r"(?<!\w)(?:"
+        r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?P<host>[\w.-]{1,253}+)"
+        r" [\w./-]{1,64}(?:\[\d{1,8}\])?:"
+        r"|\d{4}-\d\d-\d\dT[\d:.+Z-]{8,32} (?P<host2>[\w.-]{1,253}+) [\w./-]{1,64}\[\d{1,8}\]:)",
+        _no_log_host,
+        r":\d\d:\d\d[^ ]{0,16} ",
+    ),
+    shape(
+        "host",
+        "cn= cn+=",
+        r"\bCN ?= ?(?P<host>(?:\*\.)?[A-Za-z0-9][\w-]{0,62}(?:\.[\w-]{1,63}){1,8})(?![\w.-])",
+        _no_host,
+    ),
+    shape(
+        "pod",
+        "pod",
+        rf"(?i)(?<![a-z])(?:pod(?:[_ -]?(?:name|uid|id))?|kubernetes\.pod\.name){IS}"
+        r"[\"']?(?P<value>[a-z0-9_][\w.:-]{1,253}+)"
+        r"|(?<![\w/])pods?/(?P<value2>[a-z0-9][a-z0-9.-]{4,252}+)(?![\w/])",
+        _no_pod,
+    ),
+)
+SHAPES = (*PEOPLE, *HOSTS)
