@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from collectors.ab.readers.checks import Contradiction, contradictions
+from collectors.ab.readers.checks import Contradiction, contradictions, short_rate
 from collectors.ab.readers.series import params_of, requests_of
 from collectors.ab.report import Report
-from collectors.ab.rows import KIB, Rows, expected, misleading
+from collectors.ab.rows import Rows, expected, misleading
 from sitegen.collect import Found
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -39,6 +39,10 @@ DEFINITIONS = (
     MetricDefinition(
         *("ab.write_errors", "Write errors", "count", "lower"),
         "Requests that could not be sent. ApacheBench does not count them as failed.",
+    ),
+    MetricDefinition(
+        *("ab.broken_pipe_errors", "Broken pipe errors", "count", "lower"),
+        "Requests whose connection was closed while they were sent, as ab of httpd 1.3 counts.",
     ),
     MetricDefinition(
         *("ab.keepalive_requests", "Requests on kept connections", "count", "none"),
@@ -134,6 +138,11 @@ class Sitting:
         wrong = [*contradictions(report), *found]
         for each in wrong:
             self.doubt(Doubt.INCONSISTENT, f"{at}: {each.told}")
+        if short_rate(report):
+            self.doubt(
+                Doubt.ROUNDED,
+                f"{at}: this ab counts whole KiB only, so its transfer rate is a little too low",
+            )
         if absent := missing(report):
             self.doubt(Doubt.CUT_OFF, f"{at}: there is no {', no '.join(absent)}")
         suspects = frozenset().union(*(each.metrics for each in wrong))
@@ -268,8 +277,12 @@ def _more(rows: Rows, report: Report) -> None:
     if (digits := report.numbers.get("time_per_request")) is not None:
         rows.ms("time_per_request", "mean", digits)
     if (digits := report.numbers.get("sent_rate")) is not None:
-        rows.add("send_rate", "mean", "B/s", float(digits) * KIB, digits)
-    for key, metric in (("write_errors", "write_errors"), ("keepalive", "keepalive_requests")):
+        rows.add("send_rate", "mean", "B/s", float(digits) * report.kilobyte, digits)
+    for key, metric in (
+        ("write_errors", "write_errors"),
+        ("broken_pipes", "broken_pipe_errors"),
+        ("keepalive", "keepalive_requests"),
+    ):
         if (count := report.count(key)) is not None:
             rows.add(metric, "value", "count", float(count), str(count))
     for reason, count in report.failures.items():
