@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_MAX_LINE, _MAX_GLUED = 2000, 8000
+_MAX_LINE, _MAX_GLUED, _SHORTEST_GLUED = 2000, 8000, 20
 _EDGE = " \t\xa0*_>|•·│+-"
 _CELLS = re.compile(r"[ \t]*[|│\t][ \t]*|  +")
 #: What people put before every line of a block to make it a comment, and after one to explain it.
@@ -19,7 +19,7 @@ _LABELS = (
     "|Time per request|Transfer rate"
 )
 _ROWS = "Connect|Processing|Waiting|Total"
-_HEADS = "Conn?nection Times|Percentage of the requests served"
+_HEADS = "Conn?nection Times|Percentage of (?:the )?requests served"
 _BEGINS = re.compile(rf"[ \t]{{0,40}}(?:(?:{_LABELS}|{_ROWS}) ?:|min |{_HEADS})")
 #: Where another line of ab's starts within one: its line ends were lost.
 _GLUED = re.compile(
@@ -34,16 +34,20 @@ def lines(text: str) -> Iterator[tuple[int, str, str | None]]:
     Comment signs before a block of lines are taken off, and lines without an end between them
     are parted. One at a time: all of them may be very many.
     """
-    before = ""
+    before, own = "", None
     for index, (line, following) in enumerate(_raw(text)):
-        lead = _lead(line)
-        if lead and lead not in {_lead(before), _lead(following or "")}:
-            lead = ""  # a heading, and no block
+        own = _lead(line) if own is None else own
+        after = _lead(following or "")
+        lead = own if own and own in {before, after} else ""  # else a heading, and no block
+        if not lead and len(line) < _SHORTEST_GLUED:
+            yield index, line, following
+            before, own = own, after
+            continue
         *pieces, last = _parted(_without(line, lead))
         for number, piece in enumerate(pieces, 1):
             yield index, piece, [*pieces, last][number]
-        yield index, last, None if following is None else _without(following, lead)
-        before = line
+        yield index, last, _without(following, lead) if lead and following else following
+        before, own = own, after
 
 
 def tidy(line: str) -> str:
@@ -67,6 +71,8 @@ def _raw(text: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _lead(line: str) -> str:
+    if not line or line[0].isalnum():
+        return ""
     found = _COMMENT.match(line)
     return found[0].strip() if found else ""
 

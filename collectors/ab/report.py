@@ -90,6 +90,7 @@ _PERCENT = re.compile(
 )
 _PERCENT_LABEL = re.compile(r"\d{1,3} ?% [-\d]")
 _WARNING = re.compile(r"(?:WARN?ING|ERROR): The median and mean for (.{3,40}?) are (?:not|more) ")
+_PERCENTILES = ("Percentage of the requests served", "Percentage of requests served")
 _TABLE_HEADS = ("Connection Times", "Connnection Times", "min mean", "min avg")
 _STARTED = re.compile(r"\(be patient\)(\.\.\.)?(.*)$")
 _DONE = re.compile(r"\.{0,5}\.\.done$|Finished \d{1,12} requests$")
@@ -316,7 +317,7 @@ class _Reading:
             self.in_chatter = bool(_CHATTER.search(line))
         elif line.startswith(_TABLE_HEADS):
             self.in_table = True
-        elif line.startswith("Percentage of the requests served"):
+        elif line.startswith(_PERCENTILES):
             self.in_percentiles = True
         elif not self._cells(index, line, report, whole=whole):
             self._remark(line, report, whole=whole)

@@ -201,3 +201,14 @@ def test_an_endless_log_is_refused() -> None:
     said = text("mmt1") + "Avr:\n" * 100_001
     with pytest.raises(SitegenError, match="more than 100,000 lines"):
         list(output.tables(said))
+
+
+def test_a_line_of_p7zip_that_an_e_mail_wrapped_is_no_processor() -> None:
+    said = text("p7zip-16.02")
+    [line] = [line for line in said.split("\n") if line.startswith("p7zip Version")]
+    start, _, rest = line.partition(" CPU")
+    [wrapped] = tables(said.replace(line, f"{start}\nCPU{rest}"))
+    [whole] = tables(said)
+    assert wrapped.header == whole.header
+    [never_closed] = tables(said.replace(line, line.replace(")", "")))
+    assert never_closed.rows == whole.rows

@@ -63,7 +63,8 @@ def test_what_somebody_explains_behind_a_line_is_left_out(told: str) -> None:
 
 
 def test_a_percentile_may_be_followed_by_words_and_not_by_another_unit() -> None:
-    same(WHOLE.replace("  50%      ", "  50%      ").replace("(longest request)", "(last request)"))
+    same(WHOLE.replace("(longest request)", "(last request)"))
+    same(WHOLE.replace("Percentage of the requests", "Percentage of requests"))
     text = WHOLE.replace("\n  66%", " (half of them)\n  66%")
     assert text != WHOLE
     same(text)
