@@ -24,7 +24,8 @@ _BEGINS = re.compile(rf"[ \t]{{0,40}}(?:(?:{_LABELS}|{_ROWS}) ?:|min |{_HEADS})"
 #: Where another line of ab's starts within one: its line ends were lost.
 _GLUED = re.compile(
     rf"(?=(?:{_LABELS}) ?:|{_HEADS}|\(Connect: \d"
-    rf"|(?<!\()(?:{_ROWS}): {{1,20}}\d{{1,12}} {{1,20}}\d)|(?<= )(?=\d{{2,3}}% {{1,20}}\d)"
+    rf"|(?<!\()(?:{_ROWS}):[ \t]{{1,20}}\d{{1,12}}[ \t]{{1,20}}\d)"
+    r"|(?<=[ \t])(?=\d{2,3}%[ \t]{1,20}\d)"
 )
 
 
