@@ -176,7 +176,10 @@ class Sitting:
                 workload,
             )
             return Status.SUSPECT
-        return Status.SUSPECT if misleading(report, asked) else Status.OK
+        if not misleading(report, asked):
+            return Status.OK
+        self.note(f"Line {report.line} and after: {_failed(report)}, so its rate misleads.")
+        return Status.SUSPECT
 
     def about(self, report: Report, workload: str) -> None:
         """Keep what a report says of its server and of its own version."""
@@ -254,6 +257,16 @@ def no_result(report: Report) -> str | None:
     if report.count("total_transferred") == 0:
         return NO_ANSWER
     return None
+
+
+def _failed(report: Report) -> str:
+    """Return which of the requests did not get what they asked for, in words."""
+    complete, good = report.count("complete"), report.least_good
+    if other := report.count("non_2xx"):
+        return f"{other} of {complete} answers were not 2xx"
+    if report.count("html_transferred") == 0:
+        return "every answer was empty"
+    return f"{(complete or 0) - (good or 0)} of {complete} requests failed"
 
 
 def missing(report: Report) -> list[str]:

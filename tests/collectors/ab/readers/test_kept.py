@@ -157,3 +157,28 @@ def test_what_is_made_of_lines_is_borne() -> None:
 def test_a_line_without_end_is_not_parted_for_long() -> None:
     assert len(list(lines("Total: 1 2 " * 1_000_000))) == 1
     assert len(list(lines("Total:  1 2" * 500 + "\n"))) < 600
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (("Failed requests:        0", "Failed requests:        41"), "41 of 2000 requests failed"),
+        (
+            ("Total transferred:", "Non-2xx responses:      7\nTotal transferred:"),
+            "7 of 2000 answers",
+        ),
+    ],
+)
+def test_figures_that_are_suspect_for_failed_requests_say_so(
+    changed: tuple[str, str], told: str
+) -> None:
+    found = read(WHOLE.replace(*changed).encode())
+    assert one(found, "requests_per_second").status == Status.SUSPECT
+    assert told in " ".join(found.notes)
+
+
+def test_empty_answers_are_told() -> None:
+    html = next(line for line in WHOLE.splitlines() if line.startswith("HTML transferred"))
+    found = read(WHOLE.replace(html, "HTML transferred:       0 bytes").encode())
+    assert one(found, "requests_per_second").status == Status.SUSPECT
+    assert "every answer was empty" in " ".join(found.notes)
