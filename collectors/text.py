@@ -7,6 +7,7 @@ import re
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _ANSI = re.compile(r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\))")
+_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u3000]")
 _BLOCK = re.compile(
     r"(?i)<(?:br|/p|/div|/li|/tr|/pre|/h[1-6]|hr)(?:\s[^<>]{0,500})?/?>(?:[ \t]*\n)?"
 )
@@ -18,7 +19,7 @@ _TAG = re.compile(
 )
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
 _QUOTE = re.compile(r"^(?:> ?){1,8}", re.MULTILINE)
-_DAY = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+_DAY = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
 #: What loggers put before a line: the time, the stream, the container's name.
 _PREFIXES = (
     re.compile(rf"^\[?{_DAY}\]?(?: ?[|:>-](?= ))?(?: (?:stdout|stderr) [FP])?(?: |\t|$)"),
@@ -26,6 +27,7 @@ _PREFIXES = (
     re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,80} +\|(?: |$)"),
     re.compile(r"^\[(?:\d{1,3}:)?\d{1,2}:\d\d(?:\.\d{1,9})?\](?: |\t|$)"),
 )
+_STAMPED = re.compile(_PREFIXES[0].pattern, re.MULTILINE)
 _LOGGED = 0.8
 
 
@@ -39,7 +41,7 @@ def plain(data: bytes) -> str:
     text = _ANSI.sub("", _decoded(data)).replace("\r\n", "\n").replace("\u2028", "\n")
     if "\r" in text:
         text = "\n".join(_last_drawn(line) for line in text.split("\n"))
-    text = text.replace("\xa0", " ")
+    text = _SPACES.sub(" ", text)
     if _TAG.search(text):
         text = _TAG.sub("", _CELL.sub(" ", _BLOCK.sub("\n", text)))
         text = html.unescape(text)
@@ -72,4 +74,14 @@ def _unlogged(text: str) -> str:
         told = [line for line in lines if line.strip()]
         if told and sum(bool(prefix.match(line)) for line in told) >= _LOGGED * len(told):
             text = "\n".join(prefix.sub("", line, count=1) for line in lines)
-    return text
+    return _unstamped(text) if _STAMPED.search(text) else text
+
+
+def _unstamped(text: str) -> str:
+    """Return ``text`` without the times before the lines of a block, as one pasted from a log."""
+    lines = text.split("\n")
+    stamped = [False, *(bool(_PREFIXES[0].match(line)) for line in lines), False]
+    return "\n".join(
+        _PREFIXES[0].sub("", line, count=1) if own and (before or after) else line
+        for line, before, own, after in zip(lines, stamped, stamped[1:], stamped[2:], strict=False)
+    )

@@ -7,13 +7,13 @@ tables of Markdown or HTML, with a number on the next line, without their head o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from collectors.ab.lines import lines, tidy
 from sitegen.errors import SitegenError
 
 MAX_REPORTS = 20_000
-_MAX_LINE = 2000
 #: Two spellings of a column: as ab sets its table, and with ``-S`` or in HTML.
 _COLUMNS = {5: ("min", "mean", "stddev", "p50", "max"), 3: ("min", "mean", "max")}
 _TABLE = {
@@ -34,10 +34,13 @@ _NUMBERS = {
     "Complete requests": "complete",
     "Failed requests": "failed",
     "Write errors": "write_errors",
+    "Broken pipe errors": "broken_pipes",
     "Non-2xx responses": "non_2xx",
     "Keep-Alive requests": "keepalive",
     "Total transferred": "total_transferred",
     "Total body sent": "body_sent",
+    "Total POSTed": "body_sent",
+    "Total PUT": "body_sent",
     "HTML transferred": "html_transferred",
     "Requests per second": "requests_per_second",
     "Time per request": "time_per_request",
@@ -81,9 +84,13 @@ _ROW = re.compile(
     r"(Connect|Processing|Waiting|Total) ?: ?((?:\d{1,12}(?:\.\d{1,9})?(?: |$)){2,5})$"
 )
 _ROW_LABEL = re.compile(r"(?:Connect|Processing|Waiting|Total) ?: ?[-\d]")
-_PERCENT = re.compile(r"(\d{1,3}) ?% (\d{1,12}(?:\.\d{1,9})?)( \((?:longest|last) request\))?$")
+_PERCENT = re.compile(
+    r"(\d{1,3}) ?% (\d{1,12}(?:\.\d{1,9})?)( \((?:longest|last) request\))?"
+    r"(?: [(\u2190-\uffef].*)?$"  # and what somebody says of it
+)
 _PERCENT_LABEL = re.compile(r"\d{1,3} ?% [-\d]")
-_WARNING = re.compile(r"(?:WARNING|ERROR): The median and mean for (.{3,40}?) are (?:not|more) ")
+_WARNING = re.compile(r"(?:WARN?ING|ERROR): The median and mean for (.{3,40}?) are (?:not|more) ")
+_PERCENTILES = ("Percentage of the requests served", "Percentage of requests served")
 _TABLE_HEADS = ("Connection Times", "Connnection Times", "min mean", "min avg")
 _STARTED = re.compile(r"\(be patient\)(\.\.\.)?(.*)$")
 _DONE = re.compile(r"\.{0,5}\.\.done$|Finished \d{1,12} requests$")
@@ -97,8 +104,7 @@ _ABORT = re.compile(
 )
 _HOST = re.compile(r"\(\) for \S{1,255}(?=:)")
 _CHATTER = re.compile(r"LOG: header received|INFO: \w{1,16} header ==")
-_EDGE = " \t\xa0*_>|•·│+-"
-_CELLS = re.compile(r"[ \t]*[|│\t][ \t]*|  +")
+_NUMBERS_ONLY = re.compile(r"(?:\d{1,12}(?:\.\d{1,9})?(?: |$)){1,5}$")
 
 
 @dataclass(slots=True)
@@ -147,6 +153,11 @@ class Report:
         row = self.table.get("latency", {})
         waits = "waiting_time" in self.table or "Waiting" in self.merged_rows
         return bool(row) and "p50" not in row and not waits
+
+    @property
+    def kilobyte(self) -> float:
+        """How many bytes are a kilobyte of its rates: ab of httpd 1.3 divides by milliseconds."""
+        return 1000.0 if self.version.startswith("1.") or "broken_pipes" in self.numbers else 1024.0
 
     @property
     def least_good(self) -> int | None:
@@ -200,10 +211,10 @@ class _Reading:
         self.in_table = self.in_percentiles = self.in_chatter = self.awaits_done = False
 
     def reports(self) -> list[Report]:
-        for index, (line, following) in enumerate(_lines(self.text)):
+        for index, line, following in lines(self.text):
             self.line, self.following = line, following
             # Without its end a line may have lost digits.
-            self._read(index, _tidy(line), whole=following is not None)
+            self._read(index, tidy(line), whole=following is not None)
         self._close()
         return self.found
 
@@ -250,6 +261,8 @@ class _Reading:
             key = "time_across_all"
         if (digits := self._digits(index, key, rest, whole=whole)) is None:
             return False
+        if label == "Total PUT":
+            self._report_for(index, key).words["method"] = "PUT"
         self._report_for(index, key).numbers[key] = digits
         if key == "requests" and "(window)" in rest:
             self.found[-1].numbers["window"] = self.found[-1].numbers.pop("requests")
@@ -293,7 +306,7 @@ class _Reading:
         return match[1]
 
     def _next(self) -> str:
-        return _tidy(self.following or "")
+        return tidy(self.following or "")
 
     def _beside(self, index: int, line: str, report: Report, *, whole: bool) -> None:
         """Read a line without a label of its own: a head, a row, or what ab remarks."""
@@ -304,7 +317,7 @@ class _Reading:
             self.in_chatter = bool(_CHATTER.search(line))
         elif line.startswith(_TABLE_HEADS):
             self.in_table = True
-        elif line.startswith("Percentage of the requests served"):
+        elif line.startswith(_PERCENTILES):
             self.in_percentiles = True
         elif not self._cells(index, line, report, whole=whole):
             self._remark(line, report, whole=whole)
@@ -312,7 +325,7 @@ class _Reading:
 
     def _cells(self, index: int, line: str, report: Report, *, whole: bool) -> bool:
         """Read a row of the table or of the list of percentiles; say whether it was one."""
-        if self.in_table and _ROW_LABEL.match(line):
+        if self.in_table and (line := self._wrapped(line)) and _ROW_LABEL.match(line):
             if whole and (row := _ROW.match(line)) is None:
                 raise _no_number(index)
             if whole and row:
@@ -327,6 +340,14 @@ class _Reading:
                 report.percentiles.setdefault(name, percent[2])
             return True
         return False
+
+    def _wrapped(self, row: str) -> str:
+        """Return a row of the table with the rest of its numbers, where the next line has them."""
+        if _NUMBERS_ONLY.match(following := self._next()):
+            joined = _ROW.match(f"{row} {following}")
+            if joined and len(joined[2].split()) in _COLUMNS:
+                return joined[0]
+        return row
 
     def _remark(self, line: str, report: Report, *, whole: bool) -> None:
         if match := _FAILURES.match(line):
@@ -362,27 +383,6 @@ def abort_reason(text: str) -> str:
     """Return why ab gave up, without the name of the host, or nothing."""
     match = _ABORT.search(text)
     return _HOST.sub("()", match[0]).strip() if match else ""
-
-
-def _lines(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each line of ``text`` with the next one, None after the last.
-
-    One at a time: all of them may be very many.
-    """
-    start, end = 0, text.find("\n")
-    while end >= 0:
-        after = text.find("\n", end + 1)
-        yield text[start:end], text[end + 1 : after if after >= 0 else len(text)]
-        start, end = end + 1, after
-    yield text[start:], None
-
-
-def _tidy(line: str) -> str:
-    """Return a line without bullets, bars and emphasis around it, its white space collapsed."""
-    text = line[:_MAX_LINE].strip(_EDGE + "\r`")
-    if "*" in text or "`" in text:
-        text = text.replace("**", "").replace("`", "")
-    return _CELLS.sub(" ", text)
 
 
 def _no_number(index: int) -> SitegenError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from collectors import histogram
 from collectors.ab.report import Report
 from sitegen.model import Measurement, Params, Sample, Status, params
 
-KIB = 1024.0
 # The rate counts failed requests as served: past the 2 % that a verdict resolves, it misleads.
 MOST_ERRORS = 0.02
 MERGED_PERCENTILES = (50, 66, 75, 80, 90, 95, 98, 99, 99.9)
@@ -82,14 +82,14 @@ class Rows:
 
     def ms(self, metric: str, statistic: str, printed: str) -> None:
         """Add a time that was printed in milliseconds."""
-        self.add(metric, statistic, "s", float(f"{printed}e-3"), printed)
+        self.add(metric, statistic, "s", float(Decimal(printed).scaleb(-3)), printed)
 
     def report(self, report: Report, percentiles: Mapping[str, str]) -> None:
         """Add what one report says; ``percentiles`` are finer ones that win over its own."""
         self.rates(report)
         self.counts([report])
         if (digits := report.numbers.get("transfer_rate")) is not None:
-            self.add("transfer_rate", "mean", "B/s", float(digits) * KIB, digits)
+            self.add("transfer_rate", "mean", "B/s", float(digits) * report.kilobyte, digits)
         merged = {**report.percentiles, **percentiles}
         for metric, row in report.table.items():
             for statistic, ms in row.items():

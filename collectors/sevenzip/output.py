@@ -137,7 +137,7 @@ class _Scanner:
     """One way through a text: headers, and the table that is being read."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._text = text.replace("\t", " ")  # an editor may have put them for spaces
         self._header = Header()
         self._above = 0
         self._lead = ""

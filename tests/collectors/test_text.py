@@ -35,6 +35,7 @@ def test_colours_and_html_are_taken_off(kept: str) -> None:
         "> > ",
         "2024-05-01T12:00:00.1234567Z ",
         "2024-05-01 12:00:00,123 - ",
+        "2024/05/01 12:00:00 ",
         "[2024-05-01 12:00:00] ",
         "2024-05-01T12:00:00.123456789Z stdout F ",
         "bench_1  | ",
@@ -44,6 +45,16 @@ def test_colours_and_html_are_taken_off(kept: str) -> None:
 def test_what_stands_before_every_line_is_taken_off(before: str) -> None:
     told = "".join(f"{before}{line}\n" for line in PRINTED.splitlines())
     assert plain(told.encode()) == PRINTED
+
+
+def test_the_times_before_a_block_pasted_from_a_log_are_taken_off() -> None:
+    log = "".join(
+        f"2024-05-01T12:00:0{n}.5Z {line}\n" for n, line in enumerate(PRINTED.split("\n"))
+    )
+    text = "# Two servers\n\nThe first:\n\n" * 9 + log + "2024-05-01 12:00:00 was the day.\n" * 1
+    assert PRINTED in plain(text.encode())
+    alone = "It was\n2024-05-01 12:00:00 or so\nthat it ended.\n" * 9
+    assert plain(alone.encode()) == alone
 
 
 def test_entities_are_undone_and_a_line_drawn_over_itself_is_what_was_left_to_see() -> None:

@@ -15,7 +15,8 @@ from sitegen.errors import SitegenError
 
 _PERCENTILES_HEAD = "Percentage served,Time in ms"
 _REQUESTS_HEAD = ("starttime", "seconds", "ctime", "dtime", "ttime", "wait")
-_CSV_ROW = re.compile(r"(\d{1,3}), ?(\d{1,12}\.\d{1,9})")
+#: ab of httpd 2.0 prints the time as 5.155000e+03, and no row for 100.
+_CSV_ROW = re.compile(r"(\d{1,3}), ?(\d{1,12}\.\d{1,9}(?:e[+-]\d{2})?)")
 _COLUMNS = ("connect_time", "processing_time", "latency", "waiting_time")
 _HEAD = 400
 _ALL = 100
@@ -118,15 +119,23 @@ def percentiles_in(data: bytes) -> Percentiles:
         if not (text := line.strip()):
             continue
         match = _CSV_ROW.fullmatch(text)
-        last = number == len(lines)
-        if last and (match is None or len(match[2].partition(".")[2]) < 3):  # noqa: PLR2004 - of microseconds
-            break  # without its end a line may have lost digits
+        # Without its end a line may have lost digits.
+        if number == len(lines) and not _whole(match, rows):
+            break
         if match is None or int(match[1]) > _ALL or int(match[1]) in rows:
             raise SitegenError("is no row of percentage and milliseconds", where=f"line {number}")
         rows[int(match[1])] = match[2]
     if not rows:
         raise SitegenError("holds no percentile")
-    return Percentiles(rows, cut=len(rows) <= _ALL)
+    return Percentiles(rows, cut=len(rows) <= _ALL and rows.keys() != set(range(_ALL)))
+
+
+def _whole(row: re.Match[str] | None, before: Mapping[int, str]) -> bool:
+    """Say whether a row has all the digits that ab prints: microseconds, or an exponent."""
+    if row is None:
+        return False
+    exponent = any("e" in ms for ms in before.values())
+    return "e" in row[2] if exponent else len(row[2].partition(".")[2]) >= 3  # noqa: PLR2004 - of microseconds
 
 
 def requests_in(data: bytes) -> Requests:

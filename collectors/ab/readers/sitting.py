@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from collectors.ab.readers.checks import Contradiction, contradictions
+from collectors.ab.readers.checks import Contradiction, contradictions, short_rate
 from collectors.ab.readers.series import params_of, requests_of
 from collectors.ab.report import Report
-from collectors.ab.rows import KIB, Rows, expected, misleading
+from collectors.ab.rows import Rows, expected, misleading
 from sitegen.collect import Found
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -39,6 +39,10 @@ DEFINITIONS = (
     MetricDefinition(
         *("ab.write_errors", "Write errors", "count", "lower"),
         "Requests that could not be sent. ApacheBench does not count them as failed.",
+    ),
+    MetricDefinition(
+        *("ab.broken_pipe_errors", "Broken pipe errors", "count", "lower"),
+        "Requests whose connection was closed while they were sent, as ab of httpd 1.3 counts.",
     ),
     MetricDefinition(
         *("ab.keepalive_requests", "Requests on kept connections", "count", "none"),
@@ -134,6 +138,11 @@ class Sitting:
         wrong = [*contradictions(report), *found]
         for each in wrong:
             self.doubt(Doubt.INCONSISTENT, f"{at}: {each.told}")
+        if short_rate(report):
+            self.doubt(
+                Doubt.ROUNDED,
+                f"{at}: this ab counts whole KiB only, so its transfer rate is a little too low",
+            )
         if absent := missing(report):
             self.doubt(Doubt.CUT_OFF, f"{at}: there is no {', no '.join(absent)}")
         suspects = frozenset().union(*(each.metrics for each in wrong))
@@ -167,7 +176,10 @@ class Sitting:
                 workload,
             )
             return Status.SUSPECT
-        return Status.SUSPECT if misleading(report, asked) else Status.OK
+        if not misleading(report, asked):
+            return Status.OK
+        self.note(f"Line {report.line} and after: {_failed(report)}, so its rate misleads.")
+        return Status.SUSPECT
 
     def about(self, report: Report, workload: str) -> None:
         """Keep what a report says of its server and of its own version."""
@@ -247,6 +259,16 @@ def no_result(report: Report) -> str | None:
     return None
 
 
+def _failed(report: Report) -> str:
+    """Return which of the requests did not get what they asked for, in words."""
+    complete, good = report.count("complete"), report.least_good
+    if other := report.count("non_2xx"):
+        return f"{other} of {complete} answers were not 2xx"
+    if report.count("html_transferred") == 0:
+        return "every answer was empty"
+    return f"{(complete or 0) - (good or 0)} of {complete} requests failed"
+
+
 def missing(report: Report) -> list[str]:
     """Return what a whole report would have and this one has not, as ab calls it."""
     rateless = report.value("time_taken") == 0  # ab does not divide by it
@@ -268,8 +290,12 @@ def _more(rows: Rows, report: Report) -> None:
     if (digits := report.numbers.get("time_per_request")) is not None:
         rows.ms("time_per_request", "mean", digits)
     if (digits := report.numbers.get("sent_rate")) is not None:
-        rows.add("send_rate", "mean", "B/s", float(digits) * KIB, digits)
-    for key, metric in (("write_errors", "write_errors"), ("keepalive", "keepalive_requests")):
+        rows.add("send_rate", "mean", "B/s", float(digits) * report.kilobyte, digits)
+    for key, metric in (
+        ("write_errors", "write_errors"),
+        ("broken_pipes", "broken_pipe_errors"),
+        ("keepalive", "keepalive_requests"),
+    ):
         if (count := report.count(key)) is not None:
             rows.add(metric, "value", "count", float(count), str(count))
     for reason, count in report.failures.items():

@@ -30,6 +30,8 @@ _OTHERS = (
     ("siege", (b"Transactions:", b"Availability:", b"Longest transaction:")),
     ("h2load", (b"finished in ", b"req/s", b"time for request:")),
 )
+#: SeaweedFS's benchmark prints ab's labels over times of its own.
+_SEAWEED = re.compile(rb"min +avg +max +std\s+Total: ")
 
 
 def knows(data: bytes) -> bool:
@@ -50,6 +52,8 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
     """
     answers = of_one(settings)
     text = plain(data)
+    if _BANNER not in (squeezed := _squeezed(data)) and _SEAWEED.search(squeezed):
+        raise _of_another("SeaweedFS's benchmark")
     found = reports(text)
     tried = any("concurrency" in {**report.numbers, **answers} for report in found)
     if not tried and not any(report.measured for report in found):
@@ -73,16 +77,19 @@ def nothing(data: bytes, text: str, found: list[Report]) -> SitegenError:
             fix="add `--set concurrency=N` to record it as failed",
         )
     if not _is_ab(squeezed) and (other := _other(squeezed)):
-        return SitegenError(
-            f"is the output of {other}, not of ApacheBench",
-            fix="bring its figures as a tidy CSV",
-        )
+        return _of_another(other)
     if _USAGE.search(squeezed[:_HEAD]):
         reason = abort_reason(text[:_HEAD])
         return SitegenError(f"is ab's usage text, not a result{reason and f' ({reason})'}")
     if found:
         return SitegenError("holds ab's banner and no result", where=f"line {found[0].line}")
     return SitegenError("holds no report of ApacheBench", where="line 1")
+
+
+def _of_another(tool: str) -> SitegenError:
+    return SitegenError(
+        f"is the output of {tool}, not of ApacheBench", fix="bring its figures as a tidy CSV"
+    )
 
 
 def _squeezed(data: bytes) -> bytes:

@@ -201,3 +201,23 @@ def test_an_endless_log_is_refused() -> None:
     said = text("mmt1") + "Avr:\n" * 100_001
     with pytest.raises(SitegenError, match="more than 100,000 lines"):
         list(output.tables(said))
+
+
+def test_a_line_of_p7zip_that_an_e_mail_wrapped_is_no_processor() -> None:
+    said = text("p7zip-16.02")
+    [line] = [line for line in said.split("\n") if line.startswith("p7zip Version")]
+    start, _, rest = line.partition(" CPU")
+    [wrapped] = tables(said.replace(line, f"{start}\nCPU{rest}"))
+    [whole] = tables(said)
+    assert wrapped.header == whole.header
+    [never_closed] = tables(said.replace(line, line.replace(")", "")))
+    assert never_closed.rows == whole.rows
+
+
+@pytest.mark.parametrize("name", ["p7zip-9.20", "riscv-24.09", "windows-25.01"])
+def test_tabs_that_an_editor_put_for_spaces_are_spaces(name: str) -> None:
+    [tabbed] = tables(text(name).replace("   ", "\t"))
+    [whole] = tables(text(name))
+    assert (tabbed.rows, tabbed.threads, tabbed.total) == (whole.rows, whole.threads, whole.total)
+    assert tabbed.header.cpus == whole.header.cpus
+    assert tabbed.header.frequencies_mhz == whole.header.frequencies_mhz

@@ -139,6 +139,7 @@ def test_an_old_report_has_no_receive_failures_and_names_its_revision() -> None:
     assert one(found, "latency", "max").value == 0.2
     assert where(found)["path"] == "/index.html"
     assert found.notes == (
+        "Line 1 and after: 5 of 500 answers were not 2xx, so its rate misleads.",
         "ab calls the initial connection time not reliable: its median and mean are far apart.",
         "ab calls the total time not reliable: its median and mean are far apart.",
     )
