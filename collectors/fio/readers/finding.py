@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collectors.fio import jobs as several
-from collectors.fio.jobs import Job, Report, Side
+from collectors.fio.jobs import LATENCIES, Job, Report, Side
 from collectors.fio.rows import Rows
 from collectors.fio.workloads import Workload, agreed, direct_of, kept_options, workloads
 from sitegen.collect import Found
@@ -211,6 +211,8 @@ class Finding:
                 self.doubts.add(Doubt.INCONSISTENT, f"{direction}: {told}", name)
             for told in part.rounded:
                 self.doubts.add(Doubt.ROUNDED, f"{direction}: {told}", name)
+            if told := _completed_late(part):
+                self.doubts.add(Doubt.INCONSISTENT, f"{direction}: {told}", name)
         if several.unequal(parts):
             times = [part.runtime_s for part in parts]
             told = f"{direction}: its jobs ran for {min(times):.3g} to {max(times):.3g} s"
@@ -256,6 +258,18 @@ class Finding:
         told = f"iodepth is {depth}, and the engine does one I/O at a time"
         self.doubts.add(Doubt.INCONSISTENT, told, workload.name)
         return True
+
+
+def _completed_late(part: Side) -> str:
+    """Return a sentence where completion took longer than all of an I/O, of which it is a part."""
+    whole, late = (part.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
+    if whole is None or late is None:
+        return ""
+    times = whole.mean / whole.units, late.mean / late.units
+    # Text rounds both, at worst to a whole unit.
+    if times[1] <= times[0] * 1.01 + 1 / whole.units + 1 / late.units:
+        return ""
+    return f"completion took {times[1]:.3g} s on average, and the whole I/O {times[0]:.3g} s"
 
 
 def found(reports: Sequence[Report], answers: Mapping[str, str]) -> tuple[Found, ...]:

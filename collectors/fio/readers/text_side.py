@@ -12,22 +12,22 @@ from sitegen.errors import SitegenError
 
 #: fio 3: ``read: IOPS=42.6k, BW=167MiB/s (175MB/s)(167MiB/1001msec)``
 _NEW = re.compile(
-    r"^\s+(read|write|trim|mixed)\s*: IOPS=([\w.]{1,20}), BW=([\w./]{1,20}) \(([\w./]{1,20})\)"
+    r"^\s*(read|write|trim|mixed)\s*: IOPS=([\w.]{1,20}), BW=([\w./]{1,20}) \(([\w./]{1,20})\)"
     r"\(([\w.]{1,20})/(\d{1,15})msec\)"
 )
 #: fio 2: ``read : io=1024.0MB, bw=52429KB/s, iops=13107, runt= 20000msec``
 _OLD = re.compile(
-    r"^\s+(read|write|trim|mixed)\s*: io=\s*([\w.]{1,20}), bw=\s*([\w./]{1,20}), "
+    r"^\s*(read|write|trim|mixed)\s*: io=\s*([\w.]{1,20}), bw=\s*([\w./]{1,20}), "
     r"iops=\s*([\w.]{1,20})\s*, runt(?:ime)?=\s*(\d{1,15})\s*msec"
 )
 _LATENCY = re.compile(
-    r"^\s+(slat|clat|lat|sync)\s*\((nsec|usec|msec|sec)\)\s*: min=\s*([\w.]{1,20})\s{0,4}, "
+    r"^\s*(slat|clat|lat|sync)\s*\((nsec|usec|msec|sec)\)\s*: min=\s*([\w.]{1,20})\s{0,4}, "
     r"max=\s*([\w.]{1,20})\s{0,4}, avg=\s*([\w.]{1,24})\s{0,4}, stdev=\s*([\w.]{1,24})"
 )
-_PERCENTILES = re.compile(r"^\s+(?:(slat|clat|lat|sync) )?percentiles \((nsec|usec|msec|sec)\):")
+_PERCENTILES = re.compile(r"^\s*(?:(slat|clat|lat|sync) )?percentiles \((nsec|usec|msec|sec)\):")
 _PERCENTILE = re.compile(r"(\d{1,3}\.\d{1,6})th=\[\s*(\d{1,18})\]")
 _SPREAD = re.compile(
-    r"^\s+iops\s*: min=\s*([\w.]{1,20}), max=\s*([\w.]{1,20}), "
+    r"^\s*iops\s*: min=\s*([\w.]{1,20}), max=\s*([\w.]{1,20}), "
     r"avg=\s*([\w.]{1,24}), stdev=\s*([\w.]{1,24})(?:, samples=\s*(\d{1,12}))?"
 )
 _BLOCK = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s?([KMGkmg]?)i?B?")
@@ -93,7 +93,7 @@ class SideText:
             self.spread = dict(zip(names, values, strict=True))
             if match[5] in ("0", "1"):
                 self.spread.pop("stddev")
-        else:
+        elif line.strip():
             self._open = None
 
     def latency(self, kind: str, count: int) -> Latency | None:
@@ -102,6 +102,8 @@ class SideText:
             return None
         unit, texts = self.blocks[kind]
         low, high, mean, stddev = (number(text, f"{self.where}: {kind}") for text in texts)
+        if not high.value:
+            return None  # some engines time no submission
         listed = self.listed.get(kind, {})
         digits = {
             name: f"{figure.text} {unit}"

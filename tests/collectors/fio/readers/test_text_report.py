@@ -19,6 +19,9 @@ RAW = Path(__file__).parents[3] / "raw" / "fio"
 NONE: Mapping[str, str] = {}
 
 
+PROGRESS = "Jobs: 1 (f=1): [m(1)][100.0%][r=126MiB/s,w=84.2MiB/s][r=32k IOPS][eta 00m:00s]"
+
+
 def text(name: str) -> str:
     return (RAW / f"{name}.txt").read_text()
 
@@ -225,6 +228,15 @@ def test_the_last_report_of_a_status_interval_counts() -> None:
         lambda t: "".join(f"> {line}\n" for line in t.split("\n")).encode(),
         lambda t: "".join(f"<perf84> {line}\n" for line in t.split("\n")).encode(),
         lambda t: f"<html><pre>{t.replace('>', '&gt;')}</pre></html>".encode(),
+        lambda t: "".join(f"{line.lstrip()}\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"{line}  \n\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"{' ' * 40}{line}\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"\t{line}\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"   > {line}\n" for line in t.split("\n")).encode(),
+        lambda t: t.replace("=", "=3D").replace("iodepth", "iod=\nepth").encode(),
+        lambda t: t.replace("mix: (groupid", f"{PROGRESS}mix: (groupid").encode(),
+        lambda t: t.replace("mix: (groupid", f"{PROGRESS * 20}mix: (groupid").encode(),
+        lambda t: t.replace("mix: (g", f"{PROGRESS}mix: (g").encode(),
     ],
 )
 def test_text_as_people_keep_it_is_read(wrapped: object) -> None:
@@ -246,6 +258,55 @@ def test_old_spacing_ranges_and_units_are_read() -> None:
     assert one(found, "fio.completion_latency", "p50").value == pytest.approx(1.192)
     # The bytes of a range are not the count times one size.
     assert one(found, "fio.bandwidth").value == 51200 * 1024
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [("fio 1.59", "1.59"), ("fio-2.0.9  ", "2.0.9"), ("2.0.8", "2.0.8"), ("12.5.1.9", "")],
+)
+def test_old_versions_are_named_in_their_own_ways(line: str, version: str) -> None:
+    found = imported(text("text-2").replace("fio-2.1.11", line))
+    assert found.tool.version == version
+
+
+def test_a_latency_of_nothing_is_none_and_one_that_cannot_be_is_doubted() -> None:
+    odd = text("text-mix").replace(
+        "slat (nsec): min=4356, max=87620, avg=7874.37, stdev=5733.61",
+        "slat (nsec): min=0, max=0, avg= 0.00, stdev= 0.00",
+    )
+    found = imported(odd.replace("avg=89.08", "avg=59.08"))
+    assert {
+        dict(m.params)["direction"]
+        for m in found.measurements
+        if m.metric == "fio.submission_latency"
+    } == {"write"}
+    assert "completion took 8.12e-05 s on average" in told(found, Doubt.INCONSISTENT)
+
+
+def test_lines_that_were_joined_are_refused_and_not_a_failure() -> None:
+    joined = text("text").replace("2026\n  read: ", "2026 read: ")
+    with pytest.raises(SitegenError, match="its I/Os were counted"):
+        imported(joined)
+
+
+def test_what_fio_1_counted_is_read() -> None:
+    for issued in (
+        "issued r/w: total=256000/0, short=0/0",
+        "issued r/w/d: total=256000/0/0, short=0/0/0",
+    ):
+        old = text("text-2").replace(
+            "issued    : total=r=256000/w=0/d=0, short=r=0/w=0/d=0", issued
+        )
+        rate = one(imported(old.replace("iops=12800,", "iops=12799 ,")), "fio.iops")
+        assert (rate.value, rate.printed) == (12800, None)
+
+
+def test_a_job_of_which_only_the_first_line_was_kept_did_not_fail() -> None:
+    whole = text("text-mix")
+    kept = "other: (groupid=0, jobs=1): err= 0: pid=7: Sat Nov 21 14:02:08 2026\n[...]\n"
+    found = imported(whole.replace("mix: (groupid", f"{kept}mix: (groupid"))
+    assert {m.workload for m in found.measurements} == {"mix"}
+    assert "missing" in told(found, Doubt.CUT_OFF)
 
 
 def test_what_the_text_does_not_say_the_user_may() -> None:
