@@ -242,7 +242,7 @@ def report(section: Section) -> Report:
 
 
 def _closed(job: _JobText, section: Section) -> Job:
-    options = section.headers.get((job.name, job.group), {})
+    options = _header(job, section)
     sides = []
     for side in job.sides:
         closed = side.closed(job.issued, job.short, options.get("bs", ""))
@@ -262,6 +262,18 @@ def _closed(job: _JobText, section: Section) -> Job:
         steady=job.steady,
         sync=dataclasses.replace(sync, count=1) if sync else None,
     )
+
+
+def _header(job: _JobText, section: Section) -> Mapping[str, str]:
+    """Return what the job's header says; of one that stands behind other text, its end tells."""
+    if (job.name, job.group) in section.headers:
+        return section.headers[job.name, job.group]
+    behind = [
+        options
+        for (name, group), options in section.headers.items()
+        if group == job.group and name.endswith(job.name)
+    ]
+    return behind[0] if len(behind) == 1 and len(section.headers) == 1 else {}
 
 
 def _share(text: str, where: str) -> float:

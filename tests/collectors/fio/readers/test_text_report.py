@@ -237,6 +237,7 @@ def test_the_last_report_of_a_status_interval_counts() -> None:
         lambda t: t.replace("mix: (groupid", f"{PROGRESS}mix: (groupid").encode(),
         lambda t: t.replace("mix: (groupid", f"{PROGRESS * 20}mix: (groupid").encode(),
         lambda t: t.replace("mix: (g", f"{PROGRESS}mix: (g").encode(),
+        lambda t: f"round 1 1====={t}".encode(),
     ],
 )
 def test_text_as_people_keep_it_is_read(wrapped: object) -> None:
@@ -266,6 +267,7 @@ def test_old_spacing_ranges_and_units_are_read() -> None:
 )
 def test_old_versions_are_named_in_their_own_ways(line: str, version: str) -> None:
     found = imported(text("text-2").replace("fio-2.1.11", line))
+    assert found.tool is not None
     assert found.tool.version == version
 
 
