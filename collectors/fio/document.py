@@ -105,7 +105,7 @@ def report(document: Mapping[str, Any], chatter: str = "", at: str = "") -> Repo
     shared = _options(document.get("global options"), "global options")
     stated = "global options" in document
     jobs = tuple(
-        job(entry, path, shared, stated=stated or "job options" in entry)
+        job(entry, path, shared, stated=_tells_all(entry, shared=stated))
         for path, entry in entries(document)
     )
     ended = _ended(document)
@@ -134,6 +134,11 @@ def report(document: Mapping[str, Any], chatter: str = "", at: str = "") -> Repo
         begun=begun,
         device=device_bytes(document),
     )
+
+
+def _tells_all(entry: Mapping[str, Any], *, shared: bool) -> bool:
+    """Tell whether all options of an entry stand there: of the sum over clients they never do."""
+    return "job options" in entry or (shared and entry.get("jobname") != "All clients")
 
 
 def job(

@@ -94,6 +94,7 @@ class Finding:
     parameters: dict[str, Parameter] = field(default_factory=dict)
     workloads: list[tuple[Workload, int]] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
+    wrong: set[tuple[str, Params]] = field(default_factory=set)
     _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
 
     def report(self, report: Report) -> None:
@@ -187,8 +188,12 @@ class Finding:
         everything = self.where(workload, "")
         rows.of_all(good, everything, times=_counted_as_one(workload))
         rows.sync(good, everything)
-        status = Status.SUSPECT if suspect else Status.OK
-        self.measurements += [m._replace(status=status) for m in rows.measurements]
+        self.measurements += [
+            m._replace(status=Status.SUSPECT)
+            if suspect or (m.metric, m.params) in self.wrong
+            else m
+            for m in rows.measurements
+        ]
         self.samples += rows.samples
 
     def _direction(
@@ -213,6 +218,7 @@ class Finding:
                 self.doubts.add(Doubt.ROUNDED, f"{direction}: {told}", name)
             if told := _completed_late(part):
                 self.doubts.add(Doubt.INCONSISTENT, f"{direction}: {told}", name)
+                self.wrong.add((LATENCIES["clat"], where))
         if several.unequal(parts):
             times = [part.runtime_s for part in parts]
             told = f"{direction}: its jobs ran for {min(times):.3g} to {max(times):.3g} s"

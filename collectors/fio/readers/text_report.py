@@ -56,6 +56,8 @@ _STEADY = re.compile(r"^\s*steadystate\s*: attained=(yes|no)\b")
 _TIMES = ("%a %b %d %H:%M:%S %Y",)
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _MAX_JOBS = 100_000
+_SUM = "All clients"
+_AT_ONCE_S = 5
 
 
 @dataclass(slots=True)
@@ -86,6 +88,7 @@ class Section:
     version: str = ""
     headers: dict[tuple[str, int], Mapping[str, str]] = field(default_factory=dict)
     jobs: list[_JobText] = field(default_factory=list)
+    pids: set[str] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     whole: bool = False
 
@@ -144,10 +147,11 @@ def sections(text: str) -> list[Section]:
         if _SUMMARY.match(last):
             lines.append(last)
     found = [Section(1)]
+    clients = any(line.startswith(f"{_SUM}: (groupid=") for line in lines)
     for number, drawn in enumerate(lines, 1):
         line = _PROGRESS.sub("", drawn)
         section = found[-1]
-        if section.jobs and (_VERSION.match(line) or HEADER.match(line)):
+        if section.jobs and _is_another(section, line, clients=clients):
             section = Section(number)
             found.append(section)
         section.lines.append(line)
@@ -157,10 +161,31 @@ def sections(text: str) -> list[Section]:
     return found
 
 
+def _is_another(section: Section, line: str, *, clients: bool) -> bool:
+    """Tell whether ``line`` begins another output.
+
+    fio prints all jobs at once and a summary below them, but for those of clients, each with a
+    summary and a time of its own, before the sum of all. At each status interval it prints the
+    same processes again.
+    """
+    if _VERSION.match(line) or HEADER.match(line):
+        return True
+    match = JOB.match(line)
+    if not match or clients:
+        return bool(match) and section.jobs[-1].name == _SUM
+    job, last = _job(match, ""), section.jobs[-1]
+    if job.pid in section.pids:
+        return False
+    times = (_time(last.time), _time(job.time))
+    apart = times[0] is not None and times[1] is not None and abs(times[1] - times[0])
+    return section.whole or apart > _AT_ONCE_S
+
+
 def _take(section: Section, line: str, number: int) -> None:
     where = f"line {number}"
     if match := JOB.match(line):
         section.jobs.append(_job(match, where))
+        section.pids |= {section.jobs[-1].pid} - {"0"}
         section.whole = False
     elif match := HEADER.match(line):
         group = int(match["group"])
@@ -219,7 +244,7 @@ def report(section: Section) -> Report:
         again = job.pid if job.pid != "0" else f"{place}th"
         jobs.pop((job.name, job.group, again), None)
         jobs[job.name, job.group, again] = job
-    listed = [job for job in jobs.values() if job.name != "All clients"] or list(jobs.values())
+    listed = [job for job in jobs.values() if job.name != _SUM] or list(jobs.values())
     kept = [job for job in listed if job.sides or job.error or job.cpu is not None]
     if len(kept) < len(listed):
         section.whole = False  # of a job nothing but its first line is there

@@ -155,6 +155,7 @@ class SideText:
             runtime_s=runtime,
             ios=ios,
             moved=moved,
+            total=total.value if "io_bytes" in printed else None,
             iops=iops.value,
             bandwidth=self.rates[0].value,
             spread={name: figure.value for name, figure in self.spread.items()},
@@ -185,8 +186,7 @@ class SideText:
             raise SitegenError("has no bandwidth", where=self.where)
         best = min(told, key=lambda figure: figure.share)
         printed["bandwidth"] = self.rates[0].text if best is total else best.text
-        if best is total:
-            printed["io_bytes"] = total.text
+        printed["io_bytes"] = total.text
         if best.rounded:
             rounded.append(f"the bandwidth is printed as {self.rates[0].text}")
         return best.value if best is total else best.value * runtime

@@ -107,6 +107,15 @@ def test_hostile_input_is_refused_at_once(data: bytes) -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("line", ["   read: IOPS=42.6k, BW=167", "Run status group 0 (all jobs):"])
+def test_a_piece_of_an_output_is_named(line: str) -> None:
+    text = (RAW / "text.txt").read_text()
+    piece = f"$ grep -E 'read|READ' out\n{text[text.index(line.strip()) :]}".encode()
+    assert [reader.name for reader in READERS if reader.knows(piece)] == ["fio-refused"]
+    with pytest.raises(SitegenError, match="line 2: is a piece of fio's output"):
+        BY_NAME["fio-refused"].read(piece, {})
+
+
 def test_a_job_file_is_named() -> None:
     reader = BY_NAME["fio-refused"]
     with pytest.raises(SitegenError, match="is a job file"):

@@ -488,6 +488,19 @@ def test_every_document_in_a_file_is_read(between: str, indent: int | None) -> N
     assert {m.repetition for m in found.measurements} == {0, 1}
 
 
+def test_the_sum_over_clients_does_not_take_fios_defaults() -> None:
+    own = document(RAW / "latency.out")
+    entry = {k: v for k, v in own["jobs"][0].items() if k != "job options"}
+    entry["jobname"] = "All clients"
+    whole = {"fio version": "fio-3.7", "global options": {"bs": "8k"}, "client_stats": [entry]}
+    [found] = json_report.read(json.dumps(whole).encode(), {})
+    directions = {dict(m.params).pop("direction", "") for m in found.measurements}
+    told = {pair for m in found.measurements for pair in m.params if pair[0] != "direction"}
+    assert directions >= {"read"}
+    assert told == {("block_size", "8192"), ("job_name", "All clients")}
+    assert "direct" not in {p.name for p in found.parameters}
+
+
 def test_json_after_other_text_on_its_line_is_read() -> None:
     own = document(RAW / "latency.out")
     [alone] = json_report.read(json.dumps(own).encode(), {})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,6 +41,10 @@ def one(found: Found, metric: str, statistic: str = "value", **where: str) -> Me
         and all(dict(m.params).get(k) == v for k, v in where.items())
     ]
     return match
+
+
+def one_of(found: Found, metric: str) -> list[float | None]:
+    return [m.value for m in found.measurements if (m.metric, m.statistic) == (metric, "value")]
 
 
 def told(found: Found, kind: Doubt) -> str:
@@ -211,6 +216,46 @@ def test_outputs_one_after_another_are_repetitions() -> None:
     assert [(m.repetition, m.value) for m in rates] == [(0, 42683 / 1.001), (1, 42684 / 1.001)]
 
 
+@pytest.mark.parametrize("kept", ["groups", "only jobs", "cut before the summary"])
+def test_jobs_of_several_outputs_are_not_added_up(kept: str) -> None:
+    body = text("text")[text("text").index("randread: (groupid") :]
+    body = body if kept == "groups" else body[: body.index("\nRun status")] + "\n"
+    body = body if kept != "only jobs" else "".join(body.splitlines(keepends=True)[:5])
+    again = re.sub(r"pid=\d+", "pid=99", body).replace("IOPS=42.6k", "IOPS=42.7k")
+    if kept != "groups":
+        again = re.sub(r":(\d\d) 2026", lambda m: f":{(int(m[1]) + 30) % 60:02} 2026", again)
+    found = imported(body + "\n" + again)
+    rates = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    assert [m.repetition for m in rates] == [0, 1]
+    assert all(42_000 < (m.value or 0) < 43_000 for m in rates)
+
+
+def test_sums_over_clients_one_after_another_are_repetitions() -> None:
+    sums = "".join(
+        f"*********Fio_Job**************\n"
+        f"All clients: (groupid=0, jobs=3): err= 0: pid=0: Tue Jul 12 18:5{n}:21 2022\n"
+        f"  read: IOPS=2{n}.5k, BW=737{n}Mi (773{n}M)(432GiB/60001msec)\n"
+        f"    clat (usec): min=67, max=8068, avg=394.05, stdev=151.38\n"
+        for n in (1, 2)
+    )
+    found = imported(sums)
+    rates = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    assert [(m.repetition, m.value) for m in rates] == [(0, 21_500), (1, 22_500)]
+    assert one_of(found, "fio.bandwidth") == [7731e6, 7732e6]
+
+
+def test_clients_that_end_at_their_own_times_are_added_up_and_their_sum_is_left_out() -> None:
+    job = (
+        "r: (groupid=0, jobs=1): err= 0: pid={}: Tue Jul 12 18:5{}:21 2022\n"
+        "  read: IOPS=100, BW=400KiB/s (410kB/s)(3906KiB/10000msec)\n"
+        "Run status group 0 (all jobs):\n"
+        "   READ: bw=400KiB/s (410kB/s)\n"
+    )
+    whole = job.format(7, 1) + job.format(8, 2) + job.format(0, 2).replace("r:", "All clients:", 1)
+    rate = one(imported(whole), "fio.iops")
+    assert (rate.value, dict(rate.params)["numjobs"]) == (200, "2")
+
+
 def test_the_last_report_of_a_status_interval_counts() -> None:
     whole = text("text")
     body = whole[whole.index("randread: (groupid") :]
@@ -283,6 +328,19 @@ def test_a_latency_of_nothing_is_none_and_one_that_cannot_be_is_doubted() -> Non
         if m.metric == "fio.submission_latency"
     } == {"write"}
     assert "completion took 8.12e-05 s on average" in told(found, Doubt.INCONSISTENT)
+    assert {
+        (m.metric, dict(m.params)["direction"])
+        for m in found.measurements
+        if m.status == Status.SUSPECT
+    } == {("fio.completion_latency", "read")}
+
+
+def test_bytes_that_are_rounded_are_those_that_are_printed() -> None:
+    found = imported(text("text-mix").replace("     issued rwts", "     counted"))
+    moved = one(found, "fio.io_bytes", direction="write")
+    assert (moved.value, moved.printed) == (84.2 * 1024**2, "84.2MiB")
+    rate = one(found, "fio.bandwidth", direction="write")
+    assert (rate.value, rate.printed) == (88.3e6, "88.3MB/s")
 
 
 def test_lines_that_were_joined_are_refused_and_not_a_failure() -> None:
