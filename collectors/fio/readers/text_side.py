@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, Latency, Side
 from collectors.fio.readers.printed import Printed, number
@@ -128,10 +129,11 @@ class SideText:
         None when nothing was done.
         """
         runtime = self.runtime_ms / 1000
-        total, iops = self.total, self.iops
-        if total is None or iops is None or not (total.value or iops.value):
+        if self.total is None or self.iops is None or not (self.total.value or self.iops.value):
             return None
-        against = list(self._contradictions(total, runtime))
+        against = self._carry(runtime, _one_size(blocks, self.direction))
+        total, iops = self.total, self.iops
+        against += self._contradictions(total, self.rates, runtime)
         rounded: list[str] = []
         printed = {f"iops {name}": figure.text for name, figure in self.spread.items()}
         ios = self._ios(issued, against)
@@ -140,7 +142,11 @@ class SideText:
             if iops.rounded:
                 rounded.append(f"IOPS is printed as {iops.text}")
         exact = (ios or 0) * _one_size(blocks, self.direction)
-        if exact and not _at(short, self.direction) and total.holds(exact):
+        if (
+            exact
+            and not _at(short, self.direction)
+            and any(one.holds(exact) for one in total.readings)
+        ):
             moved = float(exact)
         else:
             moved = self._rounded(total, runtime, printed, rounded)
@@ -165,11 +171,35 @@ class SideText:
             rounded=tuple(rounded),
         )
 
-    def _contradictions(self, total: Printed, runtime: float) -> Iterator[str]:
+    def _carry(self, runtime: float, size: int) -> list[str]:
+        """Put right what fio printed without its carry, where the other figures tell; say so."""
+        if self.total is None or self.iops is None or runtime <= 0:
+            return []
+        before = (self.total, *self.rates, self.iops)
+        all_readings = product(*(one.readings for one in (self.total, *self.rates)))
+        for total, *rates in sorted(all_readings, key=lambda them: len({*them} - {*before})):
+            if not any(self._contradictions(total, rates, runtime)):
+                self.total, self.rates = total, tuple(rates)
+                break
+        wanted = self.total.value / runtime / size if size else 0.0
+        for iops in self.iops.readings if wanted else ():
+            if abs(iops.value - wanted) <= 1 + 2 * iops.half + 2 * self.total.half / runtime / size:
+                self.iops = iops
+                break
+        after = (self.total, *self.rates, self.iops)
+        return [
+            f"{then.text} is printed where the other figures say {then.value:.4g}"
+            for first, then in zip(before, after, strict=True)
+            if first != then
+        ]
+
+    def _contradictions(
+        self, total: Printed, rates: Sequence[Printed], runtime: float
+    ) -> Iterator[str]:
         if runtime <= 0:
             return
         wanted = total.value / runtime
-        for rate in self.rates:
+        for rate in rates:
             slack = 2 * (rate.half + total.half / runtime) + wanted / self.runtime_ms
             if not rate.holds(wanted) and abs(rate.value - wanted) > slack:
                 yield (
@@ -199,7 +229,8 @@ class SideText:
             return None
         rate = count / runtime
         # fio cuts IOPS to a whole number and rounds after that.
-        if iops.holds(rate) or abs(iops.value - rate) <= 1 + 2 * iops.half + rate / self.runtime_ms:
+        slack = 1 + 2 * iops.half + rate / self.runtime_ms
+        if any(one.holds(rate) or abs(one.value - rate) <= slack for one in iops.readings):
             return count
         against.append(
             f"IOPS is {iops.text}, and {count} I/Os in {self.runtime_ms} ms are {rate:.5g}"

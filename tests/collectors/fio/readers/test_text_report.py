@@ -343,6 +343,31 @@ def test_bytes_that_are_rounded_are_those_that_are_printed() -> None:
     assert (rate.value, rate.printed) == (88.3e6, "88.3MB/s")
 
 
+def test_a_carry_that_fio_lost_is_put_right_where_the_other_figures_tell() -> None:
+    lost = (
+        "w: (g=0): rw=write, bs=(R) 2000B-2000B, (W) 2000B-2000B, (T) 2000B-2000B, "
+        "ioengine=sync, iodepth=1\nfio-3.1\n"
+        "w: (groupid=0, jobs=1): err= 0: pid=7: Fri Sep  8 07:53:08 2023\n"
+        "  write: IOPS=18.0k, BW=36.2MiB/s (37.0MB/s)(362MiB/10000msec)\n"
+        "Run status group 0 (all jobs):\n"
+    )
+    found = imported(lost)
+    assert one(found, "fio.iops").value == 19_000
+    assert one(found, "fio.bandwidth").value == pytest.approx(38e6, rel=0.002)
+    assert "18.0k is printed" in told(found, Doubt.INCONSISTENT)
+    assert "37.0MB/s is printed" in told(found, Doubt.INCONSISTENT)
+    # With the count of I/Os nothing is left to doubt but what was printed.
+    counted = lost.replace("Run", "     issued rwts: total=0,189900,0,0 short=0,0,0,0\nRun")
+    assert one(imported(counted), "fio.iops").value == 18_990
+    assert one(imported(counted), "fio.bandwidth").value == 18_990 * 2000
+    # Zeros that are right stay as they are.
+    right = lost.replace(
+        "IOPS=18.0k, BW=36.2MiB/s (37.0MB/s)(362MiB", "IOPS=18.0k, BW=34.3MiB/s (36.0MB/s)(343MiB"
+    )
+    assert one(imported(right), "fio.iops").value == 18_000
+    assert not told(imported(right), Doubt.INCONSISTENT)
+
+
 def test_lines_that_were_joined_are_refused_and_not_a_failure() -> None:
     joined = text("text").replace("2026\n  read: ", "2026 read: ")
     with pytest.raises(SitegenError, match="its I/Os were counted"):
