@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import quopri
 import re
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -18,12 +19,19 @@ _TAG = re.compile(
     r"|title|meta|link|style|script|hr|!doctype)(?:\s[^<>]{0,2000})?/?>"
 )
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
-_QUOTE = re.compile(r"^(?:> ?){1,8}", re.MULTILINE)
+_QUOTE = re.compile(r"^[ \t]{0,16}(?:> ?){1,8}", re.MULTILINE)
+#: Mail writes ``=`` as ``=3D`` and ends a long line with ``=``.
+_MAILED, _MAILED_SIGN, _LEAST_MAILED = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)"), b"=3D", 4
 _DAY = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
 #: What loggers put before a line: the time, the stream, the container's name.
 _PREFIXES = (
     re.compile(rf"^\[?{_DAY}\]?(?: ?[|:>-](?= ))?(?: (?:stdout|stderr) [FP])?(?: |\t|$)"),
     re.compile(r"^\[(?:stdout|stderr|out|err|info|INFO)\](?: |\t|$)"),
+    re.compile(
+        r"^\d\d:\d\d:\d\d(?:[.,]\d{1,9})? [A-Z]{4,8} {0,4}\|(?: \[std(?:out|err)\])?(?: |$)"
+    ),
+    re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} [^\s:]{1,80}:(?: |$)"),
+    re.compile(r"^\[(?:pod|container)/[^\]\s]{1,200}\](?: |$)"),
     re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,80} +\|(?: |$)"),
     re.compile(r"^\[(?:\d{1,3}:)?\d{1,2}:\d\d(?:\.\d{1,9})?\](?: |\t|$)"),
 )
@@ -38,7 +46,7 @@ def plain(data: bytes) -> str:
     UTF-16 without one by its zeros; line ends are newlines; colours, HTML mark-up, quoting and
     what a logger put before every line are taken off.
     """
-    text = _ANSI.sub("", _decoded(data)).replace("\r\n", "\n").replace("\u2028", "\n")
+    text = _ANSI.sub("", _decoded(_unmailed(data))).replace("\r\n", "\n").replace("\u2028", "\n")
     if "\r" in text:
         text = "\n".join(_last_drawn(line) for line in text.split("\n"))
     text = _SPACES.sub(" ", text)
@@ -53,6 +61,15 @@ def plain(data: bytes) -> str:
 def _last_drawn(line: str) -> str:
     """Return what was left to see of a line that was drawn over itself."""
     return line.rstrip("\r").rpartition("\r")[2]
+
+
+def _unmailed(data: bytes) -> bytes:
+    """Return ``data`` with the signs that mail encoded, where most equals signs are such."""
+    if data.count(_MAILED_SIGN) < _LEAST_MAILED:
+        return data
+    if 2 * sum(1 for _ in _MAILED.finditer(data)) < data.count(b"="):
+        return data
+    return quopri.decodestring(data)
 
 
 def _decoded(data: bytes) -> str:

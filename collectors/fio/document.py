@@ -22,7 +22,9 @@ from collectors.fio.jobs import (
 )
 from sitegen.errors import SitegenError
 
-_START = re.compile(r"^[ \t\[,]*\{(?=\s*[\"}])", re.MULTILINE)
+_START = re.compile(r"^[ \t\[,]*\{(?=\s*[\"}])|\{(?=\s*\"fio version\"\s*:)", re.MULTILINE)
+#: A document right after another: in a list, or put together without a line's end.
+_NEXT = re.compile(r"[\s\[\],]*\{(?=\s*[\"}])")
 _PERCENT = re.compile(r"\d{1,3}(?:\.\d{1,9})?")
 _COUNT = re.compile(r"\d{1,18}")
 _SECTOR = 512
@@ -65,7 +67,7 @@ def split(text: str) -> Texts:
     found: list[tuple[int, Mapping[str, Any]]] = []
     chatter = []
     at, line, counted = 0, 1, 0
-    while start := _START.search(text, at):
+    while start := (found and _NEXT.match(text, at)) or _START.search(text, at):
         chatter.append(text[at : start.start()])
         line, counted = line + text.count("\n", counted, start.end()), start.end()
         try:
@@ -103,7 +105,7 @@ def report(document: Mapping[str, Any], chatter: str = "", at: str = "") -> Repo
     shared = _options(document.get("global options"), "global options")
     stated = "global options" in document
     jobs = tuple(
-        job(entry, path, shared, stated=stated or "job options" in entry)
+        job(entry, path, shared, stated=_tells_all(entry, shared=stated))
         for path, entry in entries(document)
     )
     ended = _ended(document)
@@ -132,6 +134,11 @@ def report(document: Mapping[str, Any], chatter: str = "", at: str = "") -> Repo
         begun=begun,
         device=device_bytes(document),
     )
+
+
+def _tells_all(entry: Mapping[str, Any], *, shared: bool) -> bool:
+    """Tell whether all options of an entry stand there: of the sum over clients they never do."""
+    return "job options" in entry or (shared and entry.get("jobname") != "All clients")
 
 
 def job(

@@ -51,15 +51,17 @@ class Latency:
 class Side:
     """What one job did in one direction.
 
-    ``ios`` and ``moved`` (bytes) are exact or None; ``iops`` and ``bandwidth`` (B/s) are what
-    stands there. ``spread`` are statistics of IOPS over time. ``against`` are sentences on
-    figures that contradict each other, ``rounded`` ones on figures that lost digits.
+    ``ios`` and ``moved`` (bytes) are exact or None; ``iops``, ``bandwidth`` (B/s) and ``total``
+    (bytes, where they are rounded) are what stands there. ``spread`` are statistics of IOPS over
+    time. ``against`` are sentences on figures that contradict each other, ``rounded`` ones on
+    figures that lost digits.
     """
 
     direction: str
     runtime_s: float
     ios: int | None = None
     moved: float | None = None
+    total: float | None = None
     iops: float | None = None
     bandwidth: float | None = None
     spread: Mapping[str, float] = field(default_factory=dict)
@@ -160,6 +162,13 @@ def moved(sides: Sequence[Side]) -> float | None:
     """Return the bytes that jobs moved together, None where one of them does not say."""
     found = [side.moved for side in sides if side.moved is not None]
     return sum(found) if len(found) == len(sides) else None
+
+
+def total(sides: Sequence[Side]) -> float | None:
+    """Return the bytes that jobs moved together, as they stand there where they are rounded."""
+    found = [side.moved if side.total is None else side.total for side in sides]
+    told = [one for one in found if one is not None]
+    return sum(told) if len(told) == len(sides) else None
 
 
 def together(latencies: Sequence[Latency]) -> Latency | None:

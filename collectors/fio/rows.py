@@ -40,7 +40,7 @@ class Rows:
             for statistic, value in parts[0].spread.items():
                 self.add("fio.iops", statistic, value, where)
         self.add("fio.bandwidth", "value", jobs.bandwidth(parts), where, alone.get("bandwidth"))
-        self.add("fio.io_bytes", "value", jobs.moved(parts), where, alone.get("io_bytes"))
+        self.add("fio.io_bytes", "value", jobs.total(parts), where, alone.get("io_bytes"))
         for metric in LATENCIES.values():
             found = [part.latencies[metric] for part in parts if metric in part.latencies]
             self.latency(metric, found, where)

@@ -40,6 +40,11 @@ def test_colours_and_html_are_taken_off(kept: str) -> None:
         "2024-05-01T12:00:00.123456789Z stdout F ",
         "bench_1  | ",
         "[stdout] ",
+        "   > > ",
+        "12:10:43 DEBUG| [stdout] ",
+        "12:10:43 INFO | ",
+        "Nov  1 14:02:06 node-1 bench[123]: ",
+        "[pod/bench-vvdbl/bench] ",
     ],
 )
 def test_what_stands_before_every_line_is_taken_off(before: str) -> None:
@@ -61,6 +66,13 @@ def test_entities_are_undone_and_a_line_drawn_over_itself_is_what_was_left_to_se
     assert plain(b"<pre>a &lt;b&gt; &amp; c</pre>").strip() == "a <b> & c"
     assert plain(b"Jobs: 1 [r] eta 3s\rJobs: 1 [r] eta 0s\rdone\nrow\n") == "done\nrow\n"
     assert plain(b"a\r\nb\r\n") == "a\nb\n"
+
+
+def test_mail_writes_equals_signs_and_long_lines_its_own_way() -> None:
+    mail = b"rw=3Dread, bs=3D4K, depth=\n=3D1\nlat: avg=3D 5.75=20\n"
+    assert plain(mail) == "rw=read, bs=4K, depth=1\nlat: avg= 5.75 \n"
+    # Plain text that happens to have them stays as it is.
+    assert plain(b"a=1 b=2 c=3D d=4\n" * 9) == "a=1 b=2 c=3D d=4\n" * 9
 
 
 def test_a_line_without_end_costs_as_much_as_its_length() -> None:

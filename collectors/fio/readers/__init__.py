@@ -5,6 +5,7 @@ from __future__ import annotations
 from collectors.fio.readers import (
     dbench,
     json_report,
+    kubestr,
     log_bundle,
     refused,
     terse,
@@ -16,6 +17,7 @@ READERS: tuple[Reader, ...] = (
     json_report.READER,
     text_report.READER,
     dbench.READER,
+    kubestr.READER,
     terse.READER,
     log_bundle.READER,
     refused.READER,

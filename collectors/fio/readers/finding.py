@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collectors.fio import jobs as several
-from collectors.fio.jobs import Job, Report, Side
+from collectors.fio.jobs import LATENCIES, Job, Report, Side
 from collectors.fio.rows import Rows
 from collectors.fio.workloads import Workload, agreed, direct_of, kept_options, workloads
 from sitegen.collect import Found
@@ -94,6 +94,7 @@ class Finding:
     parameters: dict[str, Parameter] = field(default_factory=dict)
     workloads: list[tuple[Workload, int]] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
+    wrong: set[tuple[str, Params]] = field(default_factory=set)
     _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
 
     def report(self, report: Report) -> None:
@@ -187,8 +188,12 @@ class Finding:
         everything = self.where(workload, "")
         rows.of_all(good, everything, times=_counted_as_one(workload))
         rows.sync(good, everything)
-        status = Status.SUSPECT if suspect else Status.OK
-        self.measurements += [m._replace(status=status) for m in rows.measurements]
+        self.measurements += [
+            m._replace(status=Status.SUSPECT)
+            if suspect or (m.metric, m.params) in self.wrong
+            else m
+            for m in rows.measurements
+        ]
         self.samples += rows.samples
 
     def _direction(
@@ -211,6 +216,9 @@ class Finding:
                 self.doubts.add(Doubt.INCONSISTENT, f"{direction}: {told}", name)
             for told in part.rounded:
                 self.doubts.add(Doubt.ROUNDED, f"{direction}: {told}", name)
+            if told := _completed_late(part):
+                self.doubts.add(Doubt.INCONSISTENT, f"{direction}: {told}", name)
+                self.wrong.add((LATENCIES["clat"], where))
         if several.unequal(parts):
             times = [part.runtime_s for part in parts]
             told = f"{direction}: its jobs ran for {min(times):.3g} to {max(times):.3g} s"
@@ -256,6 +264,18 @@ class Finding:
         told = f"iodepth is {depth}, and the engine does one I/O at a time"
         self.doubts.add(Doubt.INCONSISTENT, told, workload.name)
         return True
+
+
+def _completed_late(part: Side) -> str:
+    """Return a sentence where completion took longer than all of an I/O, of which it is a part."""
+    whole, late = (part.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
+    if whole is None or late is None:
+        return ""
+    times = whole.mean / whole.units, late.mean / late.units
+    # Text rounds both, at worst to a whole unit.
+    if times[1] <= times[0] * 1.01 + 1 / whole.units + 1 / late.units:
+        return ""
+    return f"completion took {times[1]:.3g} s on average, and the whole I/O {times[0]:.3g} s"
 
 
 def found(reports: Sequence[Report], answers: Mapping[str, str]) -> tuple[Found, ...]:

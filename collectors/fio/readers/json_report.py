@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from collectors.fio import document
 from collectors.fio.jobs import Report
@@ -14,6 +15,7 @@ from sitegen.collect import Found, Reader
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
+_JOBS = {"jobs", "client_stats"}
 _BYTES = (re.compile(rb'"fio version"\s*:'), re.compile(rb'"(?:jobs|client_stats)"\s*:'))
 
 
@@ -48,24 +50,47 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
             raise SitegenError(f"the JSON breaks off or is damaged: {told}", where=place)
         raise SitegenError("there is no JSON of fio's that begins a line")
     reports = []
-    for line, content in texts.documents:
-        if "fio version" not in content:
-            _refuse(content, line)
+    for line, whole in texts.documents:
+        content = _own(whole, line)
+        if content is None:
+            continue
         try:
             reports.append(document.report(content, texts.chatter))
         except SitegenError as error:
             where = f"the report in line {line}: {error.where}"
             raise SitegenError(error.what, where=where, fix=error.fix) from error
+    if not reports:
+        raise SitegenError(
+            "no JSON in it is fio's own",
+            where=f"line {texts.documents[0][0]}",
+            fix="import what fio wrote with --output-format=json",
+        )
     return final(reports), texts.cut
 
 
-def _refuse(content: Mapping[str, object], line: int) -> None:
-    inside = [k for k, v in content.items() if isinstance(v, dict) and "fio version" in v]
-    raise SitegenError(
-        "is not fio's own JSON, but that of a program around it",
-        where=f"line {line}",
-        fix=f"import what stands under {ascii(inside[0])[:60]}" if inside else "import fio's own",
-    )
+def _own(whole: Mapping[str, Any], line: int) -> Mapping[str, Any] | None:
+    """Return fio's document in one of a program around it; None when there is none.
+
+    Raises SitegenError where there are several: what tells them apart is that program's.
+    """
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    ahead: list[tuple[str, object]] = [("", whole)]
+    while ahead:
+        path, value = ahead.pop()
+        if isinstance(value, dict) and "fio version" in value and value.keys() & _JOBS:
+            found.append((path, value))
+        elif isinstance(value, dict):
+            ahead += [(f"{path}.{ascii(key)[1:-1][:60]}", inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            ahead += [(f"{path}[{place}]", inner) for place, inner in enumerate(value)]
+    if len(found) > 1:
+        paths = sorted(path.lstrip(".")[:60] for path, _ in found)
+        raise SitegenError(
+            f"there are {len(found)} reports of fio's in the JSON of a program around it",
+            where=f"line {line}",
+            fix=f"import them one by one: {paths[0]}, {paths[1]} ...",
+        )
+    return found[0][1] if found else None
 
 
 READER = Reader("fio-json", "fio --output-format=json or json+", knows, read, ASKS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sitegen.errors import SitegenError
 
 _NUMBER = re.compile(
     r"(\d{1,18}(?:\.\d{1,9})?)\s{0,4}([kKMGTP]?)(i?)(B|bit|b|Byte)?(?:/s(?:ec)?)?", re.ASCII
 )
+_ZEROS = re.compile(r"\d{1,18}\.(0{1,9})[kKMGTP]")
 _LEVELS = " KMGTP"
 #: Figures that lost more than this share to rounding are told to be rounded.
 ROUNDED = 0.0005
@@ -32,6 +33,17 @@ class Printed:
     def rounded(self) -> bool:
         """Tell whether the rounding matters."""
         return self.share > ROUNDED
+
+    @property
+    def readings(self) -> tuple[Printed, ...]:
+        """Return what the digits may mean: themselves, and one more where a carry may be lost.
+
+        Fio long printed 11.98M as 11.0M: it rounded the decimals to 1.0 and dropped their 1.
+        """
+        match = _ZEROS.match(self.text)
+        if not match:
+            return (self,)
+        return (self, replace(self, value=self.value + 2 * self.half * 10 ** len(match[1])))
 
     def holds(self, exact: float) -> bool:
         """Tell whether ``exact`` may have been printed so: rounded or cut."""

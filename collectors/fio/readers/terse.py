@@ -18,12 +18,13 @@ from sitegen.collect import Found, Reader
 from sitegen.errors import SitegenError
 
 _LINE_BYTES = re.compile(
-    rb"^[ \t]{0,16}\d{1,2};fio-\d[^;\n]{0,60};[^;\n]{0,200};\d{1,9};\d{1,9};", re.MULTILINE
+    rb"^[ \t]{0,16}\d{1,2};(?:fio-)?\d{1,2}\.\d[^;\n]{0,60};[^;\n]{0,200};\d{1,9};\d{1,9};",
+    re.MULTILINE,
 )
 #: Version 2 does not say which fio it is.
 _OLD_BYTES = re.compile(rb"^2;[^;\n]{1,200};\d{1,9};\d{1,9};(?:[\d.]{1,24};){12}1\.0", re.MULTILINE)
 _JSON_BYTES = re.compile(rb'"fio version"\s*:')
-_LINE = re.compile(r"^\s{0,16}(\d{1,2});fio-(\d[^;]{0,60});")
+_LINE = re.compile(r"^\s{0,16}(\d{1,2});(?:fio-)?(\d{1,2}\.\d[^;]{0,60});")
 _OLD_LINE = re.compile(r"^2;[^;]{1,200};\d{1,9};\d{1,9};(?:[\d.]{1,24};){12}1\.0")
 _DECIMAL = re.compile(r"\d{1,18}(?:\.\d{1,9})?")
 _PERCENTILE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%=(\d{1,18})")

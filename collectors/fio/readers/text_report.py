@@ -28,28 +28,36 @@ JOB = re.compile(
     r"^(?P<name>\S[^\n]{0,200}?): \(groupid=(?P<group>\d{1,9}), jobs=(?P<jobs>\d{1,9})\): "
     r"err=\s{0,4}(?P<error>\d{1,9})(?P<rest>[^\n]{0,400})$"
 )
-JOB_BYTES = re.compile(
-    rb"^[^\n]{1,300}: \(groupid=\d{1,9}, jobs=\d{1,9}\): err=\s{0,4}\d", re.MULTILINE
+#: In mail an equals sign may be ``=3D``.
+JOB_BYTES = re.compile(rb"\S: \(groupid=(?:3D)?\d{1,9}, jobs=(?:3D)?\d{1,9}\): err=")
+DBENCH_BYTES = re.compile(
+    rb"(?m)^\W{0,6}(?:Dbench|FIO|FIO bench) Summary|^\s{0,16}Testing Read IOPS\.\.\."
 )
-DBENCH_BYTES = re.compile(rb"(?m)^\W{0,6}Dbench Summary|^\s{0,16}Testing Read IOPS\.\.\.")
-_INDENTED = re.compile(r"^( {1,16})\S[^\n]{0,200}?: \(groupid=\d", re.MULTILINE)
+_INDENTED = re.compile(r"^([ \t]{1,200})\S[^\n]{0,200}?: \(groupid=\d", re.MULTILINE)
+#: The line of progress, where the next line was printed over it.
+_PROGRESS = re.compile(r"^\s{0,16}Jobs: \d{1,9} \(f=\d{1,9}\)[^\n]{0,8000}\[eta [\ddhms:]{1,30}\]")
 _JSON_BYTES = re.compile(rb'"fio version"\s*:')
-_VERSION = re.compile(r"^fio-(\d[\w.+-]{0,60})$")
+_VERSION = re.compile(r"^fio[- ](\d[\w.+-]{0,60})\s{0,8}$")
+#: fio 2.0.8 and the like, between the headers and "Starting 1 process".
+_OLD_VERSION = re.compile(r"^(\d{1,2}\.\d{1,2}(?:\.\d{1,2})?)\s{0,8}$")
 _SUMMARY = re.compile(r"^Run status group \d")
 _REST = re.compile(
     r"(?: \((?P<problem>[^\n]{0,250})\))?: pid=(?P<pid>\d{1,10})(?:: (?P<time>[^\n]{1,60}))?"
 )
 _PROBLEM = re.compile(r"error=([^\n/]{1,120})$")
 _CLIENT = re.compile(r"^<[^<>\n]{1,100}> ?", re.MULTILINE)
-_CPU = re.compile(r"^\s+cpu\s*: usr=\s*([\d.]{1,12})%, sys=\s*([\d.]{1,12})%")
+_CPU = re.compile(r"^\s*cpu\s*: usr=\s*([\d.]{1,12})%, sys=\s*([\d.]{1,12})%")
 _ISSUED = re.compile(
-    r"^\s+issued(?: rwts?)?\s*: total=(?:r=)?(\d{1,18})(?:,|/w=)(\d{1,18})(?:,|/d=)(\d{1,18})"
-    r"[^\n]{0,40}? short=(?:r=)?(\d{1,18})(?:,|/w=)(\d{1,18})(?:,|/d=)(\d{1,18})"
+    r"^\s*issued(?: rwts?| r/w(?:/d)?)?\s*: "
+    r"total=(?:r=)?(\d{1,18})(?:,|/w=|/)(\d{1,18})(?:(?:,|/d=|/)(\d{1,18}))?"
+    r"[^\n]{0,40}? short=(?:r=)?(\d{1,18})(?:,|/w=|/)(\d{1,18})(?:(?:,|/d=|/)(\d{1,18}))?"
 )
-_STEADY = re.compile(r"^\s+steadystate\s*: attained=(yes|no)\b")
+_STEADY = re.compile(r"^\s*steadystate\s*: attained=(yes|no)\b")
 _TIMES = ("%a %b %d %H:%M:%S %Y",)
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _MAX_JOBS = 100_000
+_SUM = "All clients"
+_AT_ONCE_S = 5
 
 
 @dataclass(slots=True)
@@ -80,6 +88,7 @@ class Section:
     version: str = ""
     headers: dict[tuple[str, int], Mapping[str, str]] = field(default_factory=dict)
     jobs: list[_JobText] = field(default_factory=list)
+    pids: set[str] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     whole: bool = False
 
@@ -122,7 +131,7 @@ def text_of(data: bytes) -> str:
     """Return the text in ``data`` without clients' names and without the indent of a document."""
     text = _CLIENT.sub("", plain(data))
     if indented := _INDENTED.search(text):
-        text = re.sub(rf"^ {{1,{len(indented[1])}}}", "", text, flags=re.MULTILINE)
+        text = re.sub(rf"^[ \t]{{1,{len(indented[1])}}}", "", text, flags=re.MULTILINE)
     return text
 
 
@@ -138,9 +147,11 @@ def sections(text: str) -> list[Section]:
         if _SUMMARY.match(last):
             lines.append(last)
     found = [Section(1)]
-    for number, line in enumerate(lines, 1):
+    clients = any(line.startswith(f"{_SUM}: (groupid=") for line in lines)
+    for number, drawn in enumerate(lines, 1):
+        line = _PROGRESS.sub("", drawn)
         section = found[-1]
-        if section.jobs and (_VERSION.match(line) or HEADER.match(line)):
+        if section.jobs and _is_another(section, line, clients=clients):
             section = Section(number)
             found.append(section)
         section.lines.append(line)
@@ -150,10 +161,31 @@ def sections(text: str) -> list[Section]:
     return found
 
 
+def _is_another(section: Section, line: str, *, clients: bool) -> bool:
+    """Tell whether ``line`` begins another output.
+
+    fio prints all jobs at once and a summary below them, but for those of clients, each with a
+    summary and a time of its own, before the sum of all. At each status interval it prints the
+    same processes again.
+    """
+    if _VERSION.match(line) or HEADER.match(line):
+        return True
+    match = JOB.match(line)
+    if not match or clients:
+        return bool(match) and section.jobs[-1].name == _SUM
+    job, last = _job(match, ""), section.jobs[-1]
+    if job.pid in section.pids:
+        return False
+    times = (_time(last.time), _time(job.time))
+    apart = times[0] is not None and times[1] is not None and abs(times[1] - times[0])
+    return section.whole or apart > _AT_ONCE_S
+
+
 def _take(section: Section, line: str, number: int) -> None:
     where = f"line {number}"
     if match := JOB.match(line):
         section.jobs.append(_job(match, where))
+        section.pids |= {section.jobs[-1].pid} - {"0"}
         section.whole = False
     elif match := HEADER.match(line):
         group = int(match["group"])
@@ -163,9 +195,11 @@ def _take(section: Section, line: str, number: int) -> None:
         section.headers[match["name"], group] = options
     elif match := _VERSION.match(line):
         section.version = match[1]
+    elif (match := _OLD_VERSION.match(line)) and section.headers and not section.jobs:
+        section.version = section.version or match[1]
     elif _SUMMARY.match(line):
         section.whole = True
-    elif section.jobs and not section.whole and line[:1] in " \t":
+    elif section.jobs and not section.whole:
         _of_job(section.jobs[-1], line, where)
 
 
@@ -192,8 +226,8 @@ def _of_job(job: _JobText, line: str, where: str) -> None:
     elif match := _CPU.match(line):
         job.cpu = (_share(match[1], where) + _share(match[2], where)) / 100
     elif match := _ISSUED.match(line):
-        job.issued = tuple(int(match[place]) for place in (1, 2, 3))
-        job.short = tuple(int(match[place]) for place in (4, 5, 6))
+        job.issued = tuple(int(match[place] or 0) for place in (1, 2, 3))
+        job.short = tuple(int(match[place] or 0) for place in (4, 5, 6))
     elif match := _STEADY.match(line):
         job.steady = match[1] == "yes"
     elif job.sync is not None:
@@ -210,9 +244,17 @@ def report(section: Section) -> Report:
         again = job.pid if job.pid != "0" else f"{place}th"
         jobs.pop((job.name, job.group, again), None)
         jobs[job.name, job.group, again] = job
-    kept = [job for job in jobs.values() if job.name != "All clients"] or list(jobs.values())
-    if not section.whole and not kept[-1].sides and not kept[-1].error:
-        kept.pop()  # cut off before its first figure
+    listed = [job for job in jobs.values() if job.name != _SUM] or list(jobs.values())
+    kept = [job for job in listed if job.sides or job.error or job.cpu is not None]
+    if len(kept) < len(listed):
+        section.whole = False  # of a job nothing but its first line is there
+    for job in kept:
+        if any(job.issued) and not job.sides and not job.error:
+            raise SitegenError(
+                "its I/Os were counted, and no line tells their rate as fio prints it",
+                where=job.where,
+                fix="import the output as fio wrote it, with its own line breaks",
+            )
     times = [time for job in kept if (time := _time(job.time)) is not None]
     return Report(
         version=section.version,
@@ -225,7 +267,7 @@ def report(section: Section) -> Report:
 
 
 def _closed(job: _JobText, section: Section) -> Job:
-    options = section.headers.get((job.name, job.group), {})
+    options = _header(job, section)
     sides = []
     for side in job.sides:
         closed = side.closed(job.issued, job.short, options.get("bs", ""))
@@ -245,6 +287,18 @@ def _closed(job: _JobText, section: Section) -> Job:
         steady=job.steady,
         sync=dataclasses.replace(sync, count=1) if sync else None,
     )
+
+
+def _header(job: _JobText, section: Section) -> Mapping[str, str]:
+    """Return what the job's header says; of one that stands behind other text, its end tells."""
+    if (job.name, job.group) in section.headers:
+        return section.headers[job.name, job.group]
+    behind = [
+        options
+        for (name, group), options in section.headers.items()
+        if group == job.group and name.endswith(job.name)
+    ]
+    return behind[0] if len(behind) == 1 and len(section.headers) == 1 else {}
 
 
 def _share(text: str, where: str) -> float:

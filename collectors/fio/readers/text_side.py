@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, Latency, Side
 from collectors.fio.readers.printed import Printed, number
@@ -12,22 +13,22 @@ from sitegen.errors import SitegenError
 
 #: fio 3: ``read: IOPS=42.6k, BW=167MiB/s (175MB/s)(167MiB/1001msec)``
 _NEW = re.compile(
-    r"^\s+(read|write|trim|mixed)\s*: IOPS=([\w.]{1,20}), BW=([\w./]{1,20}) \(([\w./]{1,20})\)"
+    r"^\s*(read|write|trim|mixed)\s*: IOPS=([\w.]{1,20}), BW=([\w./]{1,20}) \(([\w./]{1,20})\)"
     r"\(([\w.]{1,20})/(\d{1,15})msec\)"
 )
 #: fio 2: ``read : io=1024.0MB, bw=52429KB/s, iops=13107, runt= 20000msec``
 _OLD = re.compile(
-    r"^\s+(read|write|trim|mixed)\s*: io=\s*([\w.]{1,20}), bw=\s*([\w./]{1,20}), "
+    r"^\s*(read|write|trim|mixed)\s*: io=\s*([\w.]{1,20}), bw=\s*([\w./]{1,20}), "
     r"iops=\s*([\w.]{1,20})\s*, runt(?:ime)?=\s*(\d{1,15})\s*msec"
 )
 _LATENCY = re.compile(
-    r"^\s+(slat|clat|lat|sync)\s*\((nsec|usec|msec|sec)\)\s*: min=\s*([\w.]{1,20})\s{0,4}, "
+    r"^\s*(slat|clat|lat|sync)\s*\((nsec|usec|msec|sec)\)\s*: min=\s*([\w.]{1,20})\s{0,4}, "
     r"max=\s*([\w.]{1,20})\s{0,4}, avg=\s*([\w.]{1,24})\s{0,4}, stdev=\s*([\w.]{1,24})"
 )
-_PERCENTILES = re.compile(r"^\s+(?:(slat|clat|lat|sync) )?percentiles \((nsec|usec|msec|sec)\):")
+_PERCENTILES = re.compile(r"^\s*(?:(slat|clat|lat|sync) )?percentiles \((nsec|usec|msec|sec)\):")
 _PERCENTILE = re.compile(r"(\d{1,3}\.\d{1,6})th=\[\s*(\d{1,18})\]")
 _SPREAD = re.compile(
-    r"^\s+iops\s*: min=\s*([\w.]{1,20}), max=\s*([\w.]{1,20}), "
+    r"^\s*iops\s*: min=\s*([\w.]{1,20}), max=\s*([\w.]{1,20}), "
     r"avg=\s*([\w.]{1,24}), stdev=\s*([\w.]{1,24})(?:, samples=\s*(\d{1,12}))?"
 )
 _BLOCK = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s?([KMGkmg]?)i?B?")
@@ -93,7 +94,7 @@ class SideText:
             self.spread = dict(zip(names, values, strict=True))
             if match[5] in ("0", "1"):
                 self.spread.pop("stddev")
-        else:
+        elif line.strip():
             self._open = None
 
     def latency(self, kind: str, count: int) -> Latency | None:
@@ -102,6 +103,8 @@ class SideText:
             return None
         unit, texts = self.blocks[kind]
         low, high, mean, stddev = (number(text, f"{self.where}: {kind}") for text in texts)
+        if not high.value:
+            return None  # some engines time no submission
         listed = self.listed.get(kind, {})
         digits = {
             name: f"{figure.text} {unit}"
@@ -126,10 +129,11 @@ class SideText:
         None when nothing was done.
         """
         runtime = self.runtime_ms / 1000
-        total, iops = self.total, self.iops
-        if total is None or iops is None or not (total.value or iops.value):
+        if self.total is None or self.iops is None or not (self.total.value or self.iops.value):
             return None
-        against = list(self._contradictions(total, runtime))
+        against = self._carry(runtime, _one_size(blocks, self.direction))
+        total, iops = self.total, self.iops
+        against += self._contradictions(total, self.rates, runtime)
         rounded: list[str] = []
         printed = {f"iops {name}": figure.text for name, figure in self.spread.items()}
         ios = self._ios(issued, against)
@@ -138,7 +142,11 @@ class SideText:
             if iops.rounded:
                 rounded.append(f"IOPS is printed as {iops.text}")
         exact = (ios or 0) * _one_size(blocks, self.direction)
-        if exact and not _at(short, self.direction) and total.holds(exact):
+        if (
+            exact
+            and not _at(short, self.direction)
+            and any(one.holds(exact) for one in total.readings)
+        ):
             moved = float(exact)
         else:
             moved = self._rounded(total, runtime, printed, rounded)
@@ -153,6 +161,7 @@ class SideText:
             runtime_s=runtime,
             ios=ios,
             moved=moved,
+            total=total.value if "io_bytes" in printed else None,
             iops=iops.value,
             bandwidth=self.rates[0].value,
             spread={name: figure.value for name, figure in self.spread.items()},
@@ -162,11 +171,35 @@ class SideText:
             rounded=tuple(rounded),
         )
 
-    def _contradictions(self, total: Printed, runtime: float) -> Iterator[str]:
+    def _carry(self, runtime: float, size: int) -> list[str]:
+        """Put right what fio printed without its carry, where the other figures tell; say so."""
+        if self.total is None or self.iops is None or runtime <= 0:
+            return []
+        before = (self.total, *self.rates, self.iops)
+        all_readings = product(*(one.readings for one in (self.total, *self.rates)))
+        for total, *rates in sorted(all_readings, key=lambda them: len({*them} - {*before})):
+            if not any(self._contradictions(total, rates, runtime)):
+                self.total, self.rates = total, tuple(rates)
+                break
+        wanted = self.total.value / runtime / size if size else 0.0
+        for iops in self.iops.readings if wanted else ():
+            if abs(iops.value - wanted) <= 1 + 2 * iops.half + 2 * self.total.half / runtime / size:
+                self.iops = iops
+                break
+        after = (self.total, *self.rates, self.iops)
+        return [
+            f"{then.text} is printed where the other figures say {then.value:.4g}"
+            for first, then in zip(before, after, strict=True)
+            if first != then
+        ]
+
+    def _contradictions(
+        self, total: Printed, rates: Sequence[Printed], runtime: float
+    ) -> Iterator[str]:
         if runtime <= 0:
             return
         wanted = total.value / runtime
-        for rate in self.rates:
+        for rate in rates:
             slack = 2 * (rate.half + total.half / runtime) + wanted / self.runtime_ms
             if not rate.holds(wanted) and abs(rate.value - wanted) > slack:
                 yield (
@@ -183,8 +216,7 @@ class SideText:
             raise SitegenError("has no bandwidth", where=self.where)
         best = min(told, key=lambda figure: figure.share)
         printed["bandwidth"] = self.rates[0].text if best is total else best.text
-        if best is total:
-            printed["io_bytes"] = total.text
+        printed["io_bytes"] = total.text
         if best.rounded:
             rounded.append(f"the bandwidth is printed as {self.rates[0].text}")
         return best.value if best is total else best.value * runtime
@@ -197,7 +229,8 @@ class SideText:
             return None
         rate = count / runtime
         # fio cuts IOPS to a whole number and rounds after that.
-        if iops.holds(rate) or abs(iops.value - rate) <= 1 + 2 * iops.half + rate / self.runtime_ms:
+        slack = 1 + 2 * iops.half + rate / self.runtime_ms
+        if any(one.holds(rate) or abs(one.value - rate) <= slack for one in iops.readings):
             return count
         against.append(
             f"IOPS is {iops.text}, and {count} I/Os in {self.runtime_ms} ms are {rate:.5g}"

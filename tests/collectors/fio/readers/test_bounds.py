@@ -35,7 +35,8 @@ KNOWN = {
     "fio-dbench": ["dbench.txt", "dbench-null.txt"],
     "fio-terse": ["terse-2.txt", "terse-3.txt", "terse-4.txt", "terse-5.txt"],
     "fio-log": ["log_bw.1.log", "log_lat.2.log", "log_clat_hist.1.log", "perio_bw.1.log"],
-    "fio-refused": ["job.fio", "kubestr.txt"],
+    "fio-kubestr": ["kubestr.txt"],
+    "fio-refused": ["job.fio"],
 }
 BY_NAME = {reader.name: reader for reader in READERS}
 SETTINGS = {"fio-log": {"kind": "bw", "unit": "ns"}}
@@ -106,9 +107,16 @@ def test_hostile_input_is_refused_at_once(data: bytes) -> None:
     assert time.monotonic() - started < 5
 
 
-def test_a_job_file_and_a_wrapper_are_named() -> None:
+@pytest.mark.parametrize("line", ["   read: IOPS=42.6k, BW=167", "Run status group 0 (all jobs):"])
+def test_a_piece_of_an_output_is_named(line: str) -> None:
+    text = (RAW / "text.txt").read_text()
+    piece = f"$ grep -E 'read|READ' out\n{text[text.index(line.strip()) :]}".encode()
+    assert [reader.name for reader in READERS if reader.knows(piece)] == ["fio-refused"]
+    with pytest.raises(SitegenError, match="line 2: is a piece of fio's output"):
+        BY_NAME["fio-refused"].read(piece, {})
+
+
+def test_a_job_file_is_named() -> None:
     reader = BY_NAME["fio-refused"]
     with pytest.raises(SitegenError, match="is a job file"):
         reader.read((RAW / "job.fio").read_bytes(), {})
-    with pytest.raises(SitegenError, match="kubestr's own summary"):
-        reader.read((RAW / "kubestr.txt").read_bytes(), {})

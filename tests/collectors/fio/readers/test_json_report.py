@@ -458,10 +458,55 @@ def test_a_whole_report_before_a_broken_one_is_read_and_doubted() -> None:
     assert "breaks off at line" in doubts(found)[Doubt.CUT_OFF]
 
 
-def test_json_of_a_program_around_fio_is_refused() -> None:
-    data = json.dumps({"StorageClass": "x", "Result": document(RAW / "latency.out")}).encode()
-    with pytest.raises(SitegenError, match="program around it; import what stands under 'Result'"):
-        json_report.read(data, {})
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_of_a_program_around_fio_is_looked_into(indent: int | None) -> None:
+    own = document(RAW / "latency.out")
+    [alone] = json_report.read(json.dumps(own).encode(), {})
+    for whole in (
+        {"StorageClass": "x", "Result": own},
+        [{"Status": "OK", "Raw": {"size": "100Gi", "result": own}}],
+        {"a": [[], {"b": own}]},
+    ):
+        [found] = json_report.read(json.dumps(whole, indent=indent).encode(), {})
+        assert found.measurements == alone.measurements
+    both = json.dumps({"local": own, "remote": own}, indent=indent).encode()
+    with pytest.raises(SitegenError, match=r"2 reports .* one by one: local, remote"):
+        json_report.read(both, {})
+    with pytest.raises(SitegenError, match="no JSON in it is fio's own"):
+        json_report.read(b'{"note": "fio"}\n{"fio version": "fio-3.1"}\n{"jobs": []}\n', {})
+
+
+@pytest.mark.parametrize("between", ["[{},{}]", "{}{}", "{}\n{}", "{}\n\n--- again\n{}", "{}, {}"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_every_document_in_a_file_is_read(between: str, indent: int | None) -> None:
+    first = document(RAW / "latency.out")
+    again = {**first, "timestamp": first["timestamp"] + 100}
+    again = {**again, "timestamp_ms": again["timestamp_ms"] + 100_000}
+    texts = [json.dumps(one, indent=indent) for one in (first, again)]
+    content = between.replace("{}", "%s") % tuple(texts)
+    [found] = json_report.read(f'{{"host": 1}}\n{content}'.encode(), {})
+    assert {m.repetition for m in found.measurements} == {0, 1}
+
+
+def test_the_sum_over_clients_does_not_take_fios_defaults() -> None:
+    own = document(RAW / "latency.out")
+    entry = {k: v for k, v in own["jobs"][0].items() if k != "job options"}
+    entry["jobname"] = "All clients"
+    whole = {"fio version": "fio-3.7", "global options": {"bs": "8k"}, "client_stats": [entry]}
+    [found] = json_report.read(json.dumps(whole).encode(), {})
+    directions = {dict(m.params).pop("direction", "") for m in found.measurements}
+    told = {pair for m in found.measurements for pair in m.params if pair[0] != "direction"}
+    assert directions >= {"read"}
+    assert told == {("block_size", "8192"), ("job_name", "All clients")}
+    assert "direct" not in {p.name for p in found.parameters}
+
+
+def test_json_after_other_text_on_its_line_is_read() -> None:
+    own = document(RAW / "latency.out")
+    [alone] = json_report.read(json.dumps(own).encode(), {})
+    for indent in (None, 2):
+        told = f"[pod/fio] out: {json.dumps(own, indent=indent)}"
+        assert json_report.read(told.encode(), {})[0].measurements == alone.measurements
 
 
 def test_published_outputs_give_what_an_independent_computation_gives() -> None:

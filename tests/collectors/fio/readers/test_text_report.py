@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from sitegen.model import Doubt, Measurement, Status
 
 RAW = Path(__file__).parents[3] / "raw" / "fio"
 NONE: Mapping[str, str] = {}
+
+
+PROGRESS = "Jobs: 1 (f=1): [m(1)][100.0%][r=126MiB/s,w=84.2MiB/s][r=32k IOPS][eta 00m:00s]"
 
 
 def text(name: str) -> str:
@@ -37,6 +41,10 @@ def one(found: Found, metric: str, statistic: str = "value", **where: str) -> Me
         and all(dict(m.params).get(k) == v for k, v in where.items())
     ]
     return match
+
+
+def one_of(found: Found, metric: str) -> list[float | None]:
+    return [m.value for m in found.measurements if (m.metric, m.statistic) == (metric, "value")]
 
 
 def told(found: Found, kind: Doubt) -> str:
@@ -208,6 +216,46 @@ def test_outputs_one_after_another_are_repetitions() -> None:
     assert [(m.repetition, m.value) for m in rates] == [(0, 42683 / 1.001), (1, 42684 / 1.001)]
 
 
+@pytest.mark.parametrize("kept", ["groups", "only jobs", "cut before the summary"])
+def test_jobs_of_several_outputs_are_not_added_up(kept: str) -> None:
+    body = text("text")[text("text").index("randread: (groupid") :]
+    body = body if kept == "groups" else body[: body.index("\nRun status")] + "\n"
+    body = body if kept != "only jobs" else "".join(body.splitlines(keepends=True)[:5])
+    again = re.sub(r"pid=\d+", "pid=99", body).replace("IOPS=42.6k", "IOPS=42.7k")
+    if kept != "groups":
+        again = re.sub(r":(\d\d) 2026", lambda m: f":{(int(m[1]) + 30) % 60:02} 2026", again)
+    found = imported(body + "\n" + again)
+    rates = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    assert [m.repetition for m in rates] == [0, 1]
+    assert all(42_000 < (m.value or 0) < 43_000 for m in rates)
+
+
+def test_sums_over_clients_one_after_another_are_repetitions() -> None:
+    sums = "".join(
+        f"*********Fio_Job**************\n"
+        f"All clients: (groupid=0, jobs=3): err= 0: pid=0: Tue Jul 12 18:5{n}:21 2022\n"
+        f"  read: IOPS=2{n}.5k, BW=737{n}Mi (773{n}M)(432GiB/60001msec)\n"
+        f"    clat (usec): min=67, max=8068, avg=394.05, stdev=151.38\n"
+        for n in (1, 2)
+    )
+    found = imported(sums)
+    rates = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    assert [(m.repetition, m.value) for m in rates] == [(0, 21_500), (1, 22_500)]
+    assert one_of(found, "fio.bandwidth") == [7731e6, 7732e6]
+
+
+def test_clients_that_end_at_their_own_times_are_added_up_and_their_sum_is_left_out() -> None:
+    job = (
+        "r: (groupid=0, jobs=1): err= 0: pid={}: Tue Jul 12 18:5{}:21 2022\n"
+        "  read: IOPS=100, BW=400KiB/s (410kB/s)(3906KiB/10000msec)\n"
+        "Run status group 0 (all jobs):\n"
+        "   READ: bw=400KiB/s (410kB/s)\n"
+    )
+    whole = job.format(7, 1) + job.format(8, 2) + job.format(0, 2).replace("r:", "All clients:", 1)
+    rate = one(imported(whole), "fio.iops")
+    assert (rate.value, dict(rate.params)["numjobs"]) == (200, "2")
+
+
 def test_the_last_report_of_a_status_interval_counts() -> None:
     whole = text("text")
     body = whole[whole.index("randread: (groupid") :]
@@ -225,6 +273,16 @@ def test_the_last_report_of_a_status_interval_counts() -> None:
         lambda t: "".join(f"> {line}\n" for line in t.split("\n")).encode(),
         lambda t: "".join(f"<perf84> {line}\n" for line in t.split("\n")).encode(),
         lambda t: f"<html><pre>{t.replace('>', '&gt;')}</pre></html>".encode(),
+        lambda t: "".join(f"{line.lstrip()}\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"{line}  \n\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"{' ' * 40}{line}\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"\t{line}\n" for line in t.split("\n")).encode(),
+        lambda t: "".join(f"   > {line}\n" for line in t.split("\n")).encode(),
+        lambda t: t.replace("=", "=3D").replace("iodepth", "iod=\nepth").encode(),
+        lambda t: t.replace("mix: (groupid", f"{PROGRESS}mix: (groupid").encode(),
+        lambda t: t.replace("mix: (groupid", f"{PROGRESS * 20}mix: (groupid").encode(),
+        lambda t: t.replace("mix: (g", f"{PROGRESS}mix: (g").encode(),
+        lambda t: f"round 1 1====={t}".encode(),
     ],
 )
 def test_text_as_people_keep_it_is_read(wrapped: object) -> None:
@@ -246,6 +304,94 @@ def test_old_spacing_ranges_and_units_are_read() -> None:
     assert one(found, "fio.completion_latency", "p50").value == pytest.approx(1.192)
     # The bytes of a range are not the count times one size.
     assert one(found, "fio.bandwidth").value == 51200 * 1024
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [("fio 1.59", "1.59"), ("fio-2.0.9  ", "2.0.9"), ("2.0.8", "2.0.8"), ("12.5.1.9", "")],
+)
+def test_old_versions_are_named_in_their_own_ways(line: str, version: str) -> None:
+    found = imported(text("text-2").replace("fio-2.1.11", line))
+    assert found.tool is not None
+    assert found.tool.version == version
+
+
+def test_a_latency_of_nothing_is_none_and_one_that_cannot_be_is_doubted() -> None:
+    odd = text("text-mix").replace(
+        "slat (nsec): min=4356, max=87620, avg=7874.37, stdev=5733.61",
+        "slat (nsec): min=0, max=0, avg= 0.00, stdev= 0.00",
+    )
+    found = imported(odd.replace("avg=89.08", "avg=59.08"))
+    assert {
+        dict(m.params)["direction"]
+        for m in found.measurements
+        if m.metric == "fio.submission_latency"
+    } == {"write"}
+    assert "completion took 8.12e-05 s on average" in told(found, Doubt.INCONSISTENT)
+    assert {
+        (m.metric, dict(m.params)["direction"])
+        for m in found.measurements
+        if m.status == Status.SUSPECT
+    } == {("fio.completion_latency", "read")}
+
+
+def test_bytes_that_are_rounded_are_those_that_are_printed() -> None:
+    found = imported(text("text-mix").replace("     issued rwts", "     counted"))
+    moved = one(found, "fio.io_bytes", direction="write")
+    assert (moved.value, moved.printed) == (84.2 * 1024**2, "84.2MiB")
+    rate = one(found, "fio.bandwidth", direction="write")
+    assert (rate.value, rate.printed) == (88.3e6, "88.3MB/s")
+
+
+def test_a_carry_that_fio_lost_is_put_right_where_the_other_figures_tell() -> None:
+    lost = (
+        "w: (g=0): rw=write, bs=(R) 2000B-2000B, (W) 2000B-2000B, (T) 2000B-2000B, "
+        "ioengine=sync, iodepth=1\nfio-3.1\n"
+        "w: (groupid=0, jobs=1): err= 0: pid=7: Fri Sep  8 07:53:08 2023\n"
+        "  write: IOPS=18.0k, BW=36.2MiB/s (37.0MB/s)(362MiB/10000msec)\n"
+        "Run status group 0 (all jobs):\n"
+    )
+    found = imported(lost)
+    assert one(found, "fio.iops").value == 19_000
+    assert one(found, "fio.bandwidth").value == pytest.approx(38e6, rel=0.002)
+    assert "18.0k is printed" in told(found, Doubt.INCONSISTENT)
+    assert "37.0MB/s is printed" in told(found, Doubt.INCONSISTENT)
+    # With the count of I/Os nothing is left to doubt but what was printed.
+    counted = lost.replace("Run", "     issued rwts: total=0,189900,0,0 short=0,0,0,0\nRun")
+    assert one(imported(counted), "fio.iops").value == 18_990
+    assert one(imported(counted), "fio.bandwidth").value == 18_990 * 2000
+    # Zeros that are right stay as they are.
+    right = lost.replace(
+        "IOPS=18.0k, BW=36.2MiB/s (37.0MB/s)(362MiB", "IOPS=18.0k, BW=34.3MiB/s (36.0MB/s)(343MiB"
+    )
+    assert one(imported(right), "fio.iops").value == 18_000
+    assert not told(imported(right), Doubt.INCONSISTENT)
+
+
+def test_lines_that_were_joined_are_refused_and_not_a_failure() -> None:
+    joined = text("text").replace("2026\n  read: ", "2026 read: ")
+    with pytest.raises(SitegenError, match="its I/Os were counted"):
+        imported(joined)
+
+
+def test_what_fio_1_counted_is_read() -> None:
+    for issued in (
+        "issued r/w: total=256000/0, short=0/0",
+        "issued r/w/d: total=256000/0/0, short=0/0/0",
+    ):
+        old = text("text-2").replace(
+            "issued    : total=r=256000/w=0/d=0, short=r=0/w=0/d=0", issued
+        )
+        rate = one(imported(old.replace("iops=12800,", "iops=12799 ,")), "fio.iops")
+        assert (rate.value, rate.printed) == (12800, None)
+
+
+def test_a_job_of_which_only_the_first_line_was_kept_did_not_fail() -> None:
+    whole = text("text-mix")
+    kept = "other: (groupid=0, jobs=1): err= 0: pid=7: Sat Nov 21 14:02:08 2026\n[...]\n"
+    found = imported(whole.replace("mix: (groupid", f"{kept}mix: (groupid"))
+    assert {m.workload for m in found.measurements} == {"mix"}
+    assert "missing" in told(found, Doubt.CUT_OFF)
 
 
 def test_what_the_text_does_not_say_the_user_may() -> None:
