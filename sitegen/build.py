@@ -113,6 +113,7 @@ class _Build:
         from sitegen.compare import analyse
         from sitegen.render import Renderer
         from sitegen.report.site import Site, navigation
+        from sitegen.selection import superseded
 
         self.config, self.archive, self.state = config, archive, state
         self.library: Library = library.load(
@@ -133,7 +134,7 @@ class _Build:
         self.page_base = _short(
             f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
         )
-        self.superseded = {run.supersedes: run.id for run in self.runs if run.supersedes}
+        self.superseded = superseded(self.runs)
         self.output = Output(config.output, state)
         self.paths: list[str] = []
         self.damaged: list[Damaged] = list(self.library.damaged)
@@ -345,11 +346,13 @@ class _Build:
         return commands, samples
 
     def _newest_whole(self, runs: Sequence[Run]) -> Run | None:
-        """Return the newest of ``runs`` that has steps, with the machine that it saw."""
+        """Return the newest of ``runs`` that has steps, those that saw the machine first."""
+        from sitegen.selection import saw_machine
+
         own = [run for run in runs if self.library.runs[run.id].steps]
         if not own:
             return None
-        newest = max(own, key=lambda run: (run.started_at, run.id))
+        newest = max(own, key=lambda run: (saw_machine(run), run.started_at, run.id))
         return self.archive.manifest(self.library.runs[newest.id].entry)[0]
 
     def _note(self, benchmark: str) -> str:

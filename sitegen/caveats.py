@@ -272,7 +272,18 @@ def of_pair(side: Run, baseline: Run) -> list[Caveat]:
         for name in sorted(set(ours) | set(theirs))
         if ours.get(name) != theirs.get(name)
     ]
+    unknown = _unknown(side, baseline)
+    parts += [f"not known of the imported side: {', '.join(unknown)}"] if unknown else []
     return [caveat("parameters-differ", f"{'; '.join(parts)}.")] if parts else []
+
+
+def _unknown(side: Run, baseline: Run) -> list[str]:
+    """Return the parameters that must match and that only one of the two sides tells."""
+    names = [
+        {p.name for p in run.parameters if p.comparability == Comparability.MUST_MATCH}
+        for run in (side, baseline)
+    ]
+    return sorted(names[0] ^ names[1])
 
 
 def _remarkable(run: Run) -> dict[str, str]:

@@ -107,6 +107,10 @@ def _unlike(side: Run, base: Run) -> str:
         {p.name: p.value for p in run.parameters if p.comparability == Comparability.MUST_MATCH}
         for run in (side, base)
     )
+    if Provenance.IMPORTED in (side.provenance, base.provenance):
+        # What another tool did not print is not known, and no difference.
+        shared = ours.keys() & theirs.keys()
+        ours, theirs = ({n: known[n] for n in shared} for known in (ours, theirs))
     if ours == theirs:
         return ""
     return "; ".join(

@@ -74,6 +74,7 @@ class Environment:
     incomparable: Mapping[str, str] = field(default_factory=dict)
     price: Price | None = None
     aliases: tuple[str, ...] = ()
+    by_label: bool = False  # nothing but the words of its label says what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ class Config:
 
 
 #: Words of a label that say what a platform is, where nothing else does.
-_METAL = frozenset({"metal", "host", "bare", "baremetal", "native"})
+_METAL = frozenset({"metal", "host", "bare", "baremetal"})
+_GPU = frozenset({"gpu", "h100", "h200", "b200", "gb200"})
 _VM = frozenset({"vm", "plain"})
 _TEE_WORDS = {
     **dict.fromkeys(("cvm", "tee", "cc", "confidential"), "unstated"),
@@ -125,18 +127,26 @@ def implied(label: str) -> tuple[Role | None, str]:
     (None, "") where they imply nothing, or two things: ``tdx-vm`` may be a guest of TDX or the
     plain VM beside one. The host of a TEE is metal, whatever TEE it hosts.
     """
-    words = set(re.split(r"[-._\d]+", label)) - {""}
+    parts = [part for part in re.split(r"[-._]+", label) if part]
+    words = {*parts, *(part.rstrip("0123456789") for part in parts)} - {""}
+    # SEV-SNP and SEV-ES are written in two words.
     tees = {_TEE_WORDS[word] for word in words & set(_TEE_WORDS)}
+    if "sev" in tees and "sev-snp" in tees:
+        tees.discard("sev")
+    elif "sev" in tees and "es" in words:
+        tees = tees - {"sev"} | {"sev-es"}
+    named = sorted(tees - {"unstated"})
     if words & _METAL:
         return "metal", "none"
-    if tees and words & _VM:
+    if (tees and words & _VM) or len(named) > 1:
         return None, ""
     if words & _VM:
         return "vm", "none"
-    named = sorted(tees - {"unstated"})
-    if len(named) > 1 or not tees:
+    if not tees:
+        return ("metal", "none") if "native" in words else (None, "")
+    if "native" in words:
         return None, ""
-    return ("gpu-tee" if "gpu" in words else "cpu-tee"), (named or ["unstated"])[0]
+    return ("gpu-tee" if words & _GPU else "cpu-tee"), (named or ["unstated"])[0]
 
 
 _SITE = {

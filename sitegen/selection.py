@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -25,10 +24,11 @@ class Selection:
 def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
     """Return every declared or seen environment, in declared order and then by name.
 
-    What is not declared is taken from the fingerprint of its newest run.
+    What is not declared is taken from its newest run that saw the machine, and where none did,
+    as with imported figures, from what the words of its label imply.
     """
     newest: dict[str, Run] = {}
-    for run in sorted(runs, key=lambda run: (_moment(run), run.id)):
+    for run in sorted(runs, key=lambda run: (saw_machine(run), _moment(run), run.id)):
         newest[run.environment] = run
     order = [*config.environments, *sorted(set(newest) - set(config.environments))]
     found = {}
@@ -36,12 +36,38 @@ def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
         declared = config.environment(label)
         if label in newest and not declared.role:
             role, tee = _observed(newest[label])
-            if role is None and not tee and not newest[label].fingerprint.facts:
-                # Imported figures come without a machine: its label is all that there is.
+            by_label = newest[label].fingerprint.tee.kind == "unknown"
+            if by_label:
                 role, tee = implied(label)
-            declared = replace(declared, role=role, tee=declared.tee or tee)
+            declared = replace(
+                declared,
+                role=role,
+                tee=declared.tee or tee,
+                by_label=by_label and role is not None,
+            )
         found[label] = declared
     return found
+
+
+def saw_machine(run: Run) -> bool:
+    """Say whether the run looked for a TEE: what another tool printed has not."""
+    return run.fingerprint.tee.kind != "unknown"
+
+
+def superseded(runs: Iterable[Run]) -> dict[str, str]:
+    """Return which run stands in the place of which: the newer id by the older.
+
+    Only where both are of one benchmark and environment, so that a run from elsewhere replaces
+    nothing here; and a withdrawn run gives back the place that it took.
+    """
+    by_id = {run.id: run for run in runs}
+    return {
+        old.id: run.id
+        for run in by_id.values()
+        if not run.withdrawn
+        and (old := by_id.get(run.supersedes)) is not None
+        and (old.benchmark, old.environment) == (run.benchmark, run.environment)
+    }
 
 
 def _observed(run: Run) -> tuple[Role | None, str]:
@@ -59,10 +85,11 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
     """Return which runs stand for each (benchmark, environment).
 
     Complete runs that are not quick, superseded or out of the window; among these, those whose
-    parameters match the newest. Where there are none, the newest of what there is stands in,
-    and carries its caveat. Cited runs have no window: their publication dates them.
+    parameters match the newest, collected ones before imported ones. Where there are none, the
+    newest of what there is stands in, and carries its caveat. Cited runs have no window: their
+    publication dates them.
     """
-    superseded = {run.supersedes for run in runs if run.supersedes}
+    gone = superseded(runs)
     newest = max((_moment(r) for r in runs if r.provenance != Provenance.CITED), default=None)
     groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
@@ -73,13 +100,20 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
         good: list[Run] = []
         spare: list[Run] = []
         for run in sorted(groups[key], key=lambda run: (_moment(run), run.id)):
-            if why := _left_out(run, superseded, newest, config):
+            if why := _left_out(run, gone, newest, config):
                 out.append((run.id, why))
             else:
                 (spare if run.preset == "quick" or not run.complete else good).append(run)
         if not good and spare:
             good, spare = [spare[-1]], spare[:-1]
         out += [(r.id, "quick preset" if r.preset == "quick" else "incomplete") for r in spare]
+        if any(run.provenance == Provenance.COLLECTED for run in good):
+            out += [
+                (r.id, "imported; the runs collected here stand first")
+                for r in good
+                if r.provenance == Provenance.IMPORTED
+            ]
+            good = [run for run in good if run.provenance != Provenance.IMPORTED]
         if good:
             signature = _signature(good[-1])
             out += [(r.id, "other parameters") for r in good if _signature(r) != signature]
@@ -89,7 +123,7 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
 
 
 def _left_out(
-    run: Run, superseded: AbstractSet[str], newest: datetime | None, config: Config
+    run: Run, superseded: Mapping[str, str], newest: datetime | None, config: Config
 ) -> str:
     """Return why a run may not stand for its environment, or nothing."""
     gone = "superseded by a later run" if run.id in superseded else ""
@@ -138,6 +172,15 @@ def hints(runs: Sequence[Run], config: Config) -> list[str]:
     there = {run.id for run in runs}
     found += [f"site.pinned names {each}, which is not in the archive" for each in config.pinned
               if each not in there]  # fmt: skip
+    own = [run for run in runs if run.provenance != Provenance.CITED and not run.withdrawn]
+    newest = max(own, key=_moment, default=None)
+    latest = {run.environment: _moment(run) for run in sorted(own, key=_moment)}
+    found += [
+        f"all runs of {label} are more than {config.window_days} days older than {newest.id}:"
+        " they enter no comparison (site.window_days)"
+        for label, moment in sorted(latest.items())
+        if newest and moment < _moment(newest) - timedelta(days=config.window_days)
+    ]
     known = replace(config, environments=environments(runs, config))
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
     if len(measured) > 1 and not any(baselines(label, known, seen) for label in measured):

@@ -142,6 +142,7 @@ def test_every_key_stands_in_the_documentation_with_an_example_that_loads(tmp_pa
         "root",
         "environments",
         "label",
+        "by_label",
     }
     for key in keys:
         assert f"| `{key}` |" in text, key
@@ -169,6 +170,14 @@ def test_the_reports_own_settings_are_valid_and_name_environments_that_exist(
         ("epyc-snp", ("cpu-tee", "sev-snp")),
         ("h100-gpu-tee", ("gpu-tee", "unstated")),
         ("tdx-host", ("metal", "none")),
+        ("sev-snp", ("cpu-tee", "sev-snp")),
+        ("sev-snp-2", ("cpu-tee", "sev-snp")),
+        ("sev-snp-cvm", ("cpu-tee", "sev-snp")),
+        ("sev-es", ("cpu-tee", "sev-es")),
+        ("h100-cc", ("gpu-tee", "unstated")),
+        ("h200-cvm", ("gpu-tee", "unstated")),
+        ("native-2", ("metal", "none")),
+        ("tdx-native", (None, "")),
         ("tdx-vm", (None, "")),
         ("tdx-snp", (None, "")),
         ("machine-7", (None, "")),

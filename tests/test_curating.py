@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import curating
+from sitegen import config, curating
+from sitegen import selection as selection_of
 from sitegen.archive import Archive
 from sitegen.build import build
+from sitegen.compare import Word, analyse
+from sitegen.config import Environment
 from sitegen.errors import SitegenError
-from sitegen.model import Fingerprint, Provenance, Remark, RemarkKind
+from sitegen.model import Fact, Fingerprint, Provenance, Remark, RemarkKind, Run
 from sitegen.redact import Redactor
 from tests import site_checks as check
 
@@ -81,3 +84,76 @@ def test_two_imported_environments_are_compared_by_what_their_labels_imply(tmp_p
     page = check.text_of(check.parse((tmp_path / "site/fio/index.html").read_text()))
     assert "1.2" in page
     assert "these two runs only" in page
+
+
+def imported(run: Run) -> Run:
+    """Return a run as another tool's output gives it: without a machine."""
+    return replace(run, fingerprint=Fingerprint(), provenance=Provenance.IMPORTED, preset="")
+
+
+def stands(*runs: Run) -> dict[str, str]:
+    """Return why each run is left out of its selection, by id."""
+    settings = config.Config(Path(), window_days=36_500)
+    return {
+        run_id: why
+        for selection in selection_of.select(runs, settings).values()
+        for run_id, why in selection.left_out
+    }
+
+
+def test_a_withdrawn_run_gives_back_the_place_that_it_took() -> None:
+    old = check.storage_run(0)
+    new = replace(check.storage_run(1), supersedes=old.id)
+    assert stands(old, new) == {old.id: "superseded by a later run"}
+    gone = replace(new, remarks=(Remark(RemarkKind.WITHDRAWN, "2026-03-05T12:00:00Z", "Wrong."),))
+    assert stands(old, gone) == {new.id: "withdrawn: Wrong."}
+
+
+def test_a_run_from_elsewhere_supersedes_nothing_here() -> None:
+    old = check.storage_run(0)
+    foreign = replace(check.storage_run(1, "elsewhere"), supersedes=old.id)
+    assert stands(old, foreign) == {}
+
+
+def test_runs_collected_here_stand_before_imported_ones() -> None:
+    own, newer = check.storage_run(0), imported(check.storage_run(5))
+    assert stands(own, newer) == {newer.id: "imported; the runs collected here stand first"}
+
+
+def test_an_import_does_not_take_an_environments_role_or_machine_away(tmp_path: Path) -> None:
+    own, newer = check.storage_run(0), imported(check.storage_run(5))
+    check.built(tmp_path, own, newer, check.storage_run(1, "host"), toml="")
+    page = check.text_of(check.parse((tmp_path / "site/environments/cvm/index.html").read_text()))
+    assert "TEE signals: tdx" in page
+    assert "Test processor" in page
+
+
+def test_a_role_that_only_the_label_says_is_told_as_that(tmp_path: Path) -> None:
+    facts = Fingerprint((Fact("cpu", "A processor", "7-Zip's banner"),))
+    runs = [
+        replace(imported(check.storage_run(n, label)), fingerprint=facts)
+        for n, label in enumerate(("metal", "tdx-1"))
+    ]
+    check.built(tmp_path, *runs, toml="")
+    page = check.text_of(check.parse((tmp_path / "site/environments/tdx-1/index.html").read_text()))
+    assert "tdx-1: CPU TEE, tdx" in page
+    assert "read off the words of its label" in page
+    assert "fio, against metal (metal)" in page
+
+
+def test_an_imported_and_a_collected_run_meet_with_what_is_not_known_said() -> None:
+    runs = [check.storage_run(0, "host"), imported(check.storage_run(1, factor=1.2))]
+    runs[1] = replace(runs[1], parameters=())
+    declared = {"cvm": Environment("cvm", "cpu-tee", "tdx", baselines={"metal": "host"})}
+    found = analyse(runs, config.Config(Path(), environments=declared)).comparisons
+    assert found
+    assert {one.word for one in found} == {Word.ONE_RUN}
+    for one in found:
+        [told] = [c.sentence for c in one.caveats if c.rule.id == "parameters-differ"]
+        assert told == "not known of the imported side: engine."
+
+
+def test_runs_that_the_window_leaves_out_are_hinted_at(tmp_path: Path) -> None:
+    late = replace(check.storage_run(1, "host"), started_at="2026-12-01T00:00:00Z")
+    settled = check.report(tmp_path, check.storage_run(0), late)
+    assert any("all runs of cvm are more than 90 days older" in h for h in build(settled).hints)

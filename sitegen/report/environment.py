@@ -42,6 +42,7 @@ class EnvironmentPage:
     note: str
     tee: str
     observed: Verdict | None
+    by_label: bool
     baselines: tuple[tuple[str, str, str], ...]
     headlines: tuple[Headline, ...]
     costs: tuple[CostTable, ...]
@@ -73,6 +74,7 @@ def page(
         note=declared.note,
         tee=declared.tee,
         observed=machine.verdict(seen.fingerprint.tee) if seen else None,
+        by_label=declared.by_label,
         baselines=tuple(
             (against, name, words.environment(names(name)))
             for against, name in declared.baselines.items()

@@ -23,6 +23,7 @@ from sitegen.report.claims import ClaimRow
 from sitegen.report.costs import CostTable
 from sitegen.report.printed import Columns, OwnTable, PrintedTable
 from sitegen.report.reviews import Note
+from sitegen.selection import superseded
 
 _ROMAN = re.compile(r"[IVXLC]+\b")
 _ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
@@ -131,14 +132,14 @@ def page(
 
     ``runs`` are all of the archive, ``found`` all checked claims; ``analysis`` is of all runs.
     """
-    superseded = {run.supersedes for run in runs if run.supersedes}
+    gone = superseded(runs)
     cited = [
         run
         for run in runs
         if run.provenance == Provenance.CITED
         and run.source
         and run.source.id == source
-        and run.id not in superseded
+        and run.id not in gone
         and not run.withdrawn
     ]
     stated = [checked for checked in found if checked.claim.source == source]
