@@ -103,6 +103,12 @@ def _unlike(side: Run, base: Run) -> str:
         return "quick runs are never compared" if all(quick) else "a quick run against a full one"
     if (side.provenance == Provenance.CITED) != (base.provenance == Provenance.CITED):
         return "a printed figure against one of our own"
+    files = [
+        {p.value for p in run.parameters if p.name in ("file sha256", "files sha256")}
+        for run in (side, base)
+    ]
+    if files[0] & files[1]:
+        return "both sides were read from one file"
     ours, theirs = (
         {p.name: p.value for p in run.parameters if p.comparability == Comparability.MUST_MATCH}
         for run in (side, base)

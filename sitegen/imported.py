@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sitegen.collect import Bundle, Found, Reader, blamed, check_measurement
@@ -27,7 +27,7 @@ from sitegen.redact import Redactor
 
 MAX_ROWS = 2_000_000
 #: Keys of an imported run's one step: which of the runs in the file, settings, names of files.
-FOUND, SETTING, FILE = "found", "set.", "file."
+FOUND, SETTING, FILE, ONCE = "found", "set.", "file.", "read once"
 PRINTED_AS = " is printed as"
 
 
@@ -35,7 +35,8 @@ PRINTED_AS = " is printed as"
 class Import:
     """What was read, by whom, and what the user said of it.
 
-    ``files`` are the originals by name; ``date`` dates what nothing else does.
+    ``files`` are the originals by name; ``date`` dates what nothing else does. ``once`` says that
+    the originals as they are archived do not read as these did.
     """
 
     benchmark: str
@@ -45,6 +46,7 @@ class Import:
     paths: Sequence[Path]
     settings: Mapping[str, str]
     date: str = ""
+    once: bool = False
 
 
 def found_by(
@@ -89,10 +91,45 @@ def originals(
     }
 
 
-def run(found: Found, index: int, read: Import, raw: Sequence[str]) -> Run:
+def kept_names(
+    files: Mapping[str, bytes], raw: Iterable[str], redactor: Redactor
+) -> dict[str, str]:
+    """Return the redacted name of each file by the name that it is archived under.
+
+    Two names that read alike once redacted stay two.
+    """
+    found: dict[str, str] = {}
+    for number, (kept, name) in enumerate(zip(raw, files, strict=True), start=1):
+        clean = redactor.text(name)
+        found[kept] = f"{number}-{clean}" if clean in found.values() else clean
+    return found
+
+
+def as_kept(
+    reader: Reader | Bundle,
+    found: tuple[Found, ...],
+    kept: Mapping[str, bytes],
+    settings: Mapping[str, str],
+) -> tuple[Found, ...] | None:
+    """Return what the redacted originals say, which is what anybody can read again.
+
+    None where they hold another number of figures than the originals, because two names read
+    alike without what was replaced.
+    """
+    try:
+        again = found_by(reader, kept, settings)
+        for one in again:
+            check(one, reader)
+    except SitegenError:
+        return None
+    sizes = [[len(one.measurements) for one in each] for each in (found, again)]
+    return again if sizes[0] == sizes[1] else None
+
+
+def run(found: Found, index: int, read: Import, names: Mapping[str, str]) -> Run:
     """Return the run that ``found``, the one at ``index`` in its files, is; not yet redacted.
 
-    ``raw`` names the originals as they are archived.
+    ``names`` are the originals' names by the names that they are archived under.
     """
     dated, started = _dated(found, read)
     reader, files = read.reader, read.files
@@ -110,10 +147,12 @@ def run(found: Found, index: int, read: Import, raw: Sequence[str]) -> Run:
     )
     # What reading the kept original again needs, beside its bytes.
     context = [(FOUND, str(index)), *((f"{SETTING}{key}", value) for key, value in settings)]
+    if read.once:
+        context.append((ONCE, "yes"))
     if several:
-        context += [(f"{FILE}{kept}", name) for kept, name in zip(raw, files, strict=True)]
+        context += [(f"{FILE}{kept}", name) for kept, name in names.items()]
     step = StepRecord(
-        reader.name, "import", -1, (), started, 0.0, 0, raw=tuple(raw), context=tuple(context)
+        reader.name, "import", -1, (), started, 0.0, 0, raw=tuple(names), context=tuple(context)
     )
     return Run(
         id=run_id(started, read.benchmark, hashlib.sha256(content.encode()).digest()),
@@ -152,8 +191,18 @@ def _digest(files: Mapping[str, bytes]) -> str:
 def _dated(found: Found, read: Import) -> tuple[str, str]:
     """Return what dates a run where its output does not, and the date."""
     if found.started_at:
-        return "", check_time(found.started_at)
+        return "", _past(check_time(found.started_at), str(read.paths[0]))
     if read.date:
-        return "--date", check_time(read.date)
+        return "--date", _past(check_time(read.date), "--date")
     moment = datetime.fromtimestamp(max(path.stat().st_mtime for path in read.paths), UTC)
-    return "the time at which the file was last written", timestamp(moment)
+    told = "the time at which the file was last written"
+    return told, _past(timestamp(moment), str(read.paths[0]))
+
+
+def _past(text: str, where: str) -> str:
+    """Return a date that is not to come: one would put every other run out of the window."""
+    if text[:10] > timestamp(datetime.now(UTC) + timedelta(days=1))[:10]:
+        raise SitegenError(
+            f"is dated {text}, in the future", where=where, fix="say when with --date"
+        )
+    return text

@@ -7,17 +7,21 @@ that bringing in one file twice changes nothing. Packs of whole runs keep the ru
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from sitegen import imported, packing, tidy
 from sitegen.archive import Archive, remarks
+from sitegen.archive.store import Entry
 from sitegen.collect import (
     Bundle,
     Collector,
+    Found,
     Reader,
     bundles,
     collectors,
@@ -26,16 +30,18 @@ from sitegen.collect import (
 from sitegen.errors import SitegenError
 from sitegen.imported import Import
 from sitegen.model import (
+    RUN_ID,
     Provenance,
     Run,
     Source,
     check_label,
 )
-from sitegen.packing import Packed
+from sitegen.packing import Packed, Whole
 from sitegen.redact import Redactor, redacted
 
 MAX_BYTES = 200_000_000
 _GZIP = b"\x1f\x8b"
+_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +109,6 @@ def read_all(
     return found, left
 
 
-def reader_of(arrival: Arrival | Packed) -> str:
-    """Return who read an arrival, in words."""
-    return "pack" if isinstance(arrival, Packed) else arrival.reader
-
-
 def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]:
     """Return the runs in a file: a pack, a tidy CSV, or the output of a tool that is known.
 
@@ -122,7 +123,7 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
                 where=str(path),
                 fix="leave --env out",
             )
-        return list(packing.read(path))
+        return [*packing.read(path)]
     data = _bytes(path)
     if not order.tool and _is_tidy(data):
         runs = tidy.read_runs(
@@ -153,6 +154,11 @@ def read_together(
             raise SitegenError("has the name of another file", where=str(path), fix="rename one")
         # One process of many may have left nothing: its bundle counts that as a failure.
         files[name] = _bytes(path) if path.stat().st_size else b""
+        if (
+            files[name]
+            and (twin := next((n for n, d in files.items() if d == files[name]), name)) != name
+        ):
+            raise SitegenError(f"is the same as {twin}", where=str(path), fix="give each part once")
         if sum(map(len, files.values())) > MAX_BYTES:
             raise SitegenError(f"more than {MAX_BYTES // 1_000_000} MB together", where=str(path))
     matching = [pair for pair in known_bundles() if pair[1].knows(files)]
@@ -181,7 +187,7 @@ def read_folder(
     found: list[Arrival | Packed] = []
     left: list[Left] = []
     paths = sorted(p for p in folder.rglob("*") if _visible(p.relative_to(folder)))
-    whole = {path.parent for path in paths if path.name == "run.json"}
+    whole = {p.parent for p in paths if p.name == "run.json" and RUN_ID.fullmatch(p.parent.name)}
     for place in sorted(whole):
         try:
             found.append(_packed(place))
@@ -202,28 +208,66 @@ def read_folder(
 
 
 def write(
-    arrivals: Iterable[Arrival | Packed], archive: Archive
+    arrivals: Sequence[Arrival | Packed],
+    archive: Archive,
+    aliases: Mapping[str, str] = _NO_ALIASES,
 ) -> Iterator[tuple[Arrival | Packed, str]]:
     """Write what is new; yield each arrival with the id that it was there under, or nothing.
 
-    The same content under another date is there already, and is not written again.
+    The same content under another date, or under a label of old, is there already and is not
+    written again; of a run that is there and damaged, a pack brings back what it lost. Raises
+    SitegenError, before anything is written, for a run whose id another one has.
     """
     try:
-        there = {(e.environment, _content(e.run_id)): e.run_id for e in archive.scan()}
+        entries = archive.scan()
     except SitegenError:
-        there = {}  # the first run makes the archive
+        entries = []  # the first run makes the archive
+    by_id = {entry.run_id: entry for entry in entries}
+
+    def key(environment: str, run_id: str) -> tuple[str, str]:
+        return aliases.get(environment, environment), _content(run_id)
+
+    there = {key(entry.environment, entry.run_id): entry.run_id for entry in entries}
+    for arrival in arrivals:
+        if isinstance(arrival, Packed):
+            _check_place(arrival, by_id.get(arrival.run.id))
     for arrival in arrivals:
         run = arrival.run
-        known = there.get((run.environment, _content(run.id)), "")
         if isinstance(arrival, Packed):
-            known = run.id if (archive.path(run) / "run.json").is_file() else ""
-            archive.adopt(run, arrival.files)
-            for name, data in arrival.said.items():
-                archive.adopt_remark(run, name, data)
-        elif not known:
+            yield arrival, _adopt(arrival, archive, by_id.get(run.id))
+            continue
+        place = key(run.environment, run.id)
+        known = there.get(place, "")
+        if not known:
             archive.write(run, arrival.raw)
-        there[run.environment, _content(run.id)] = run.id
+            there[place] = run.id
         yield arrival, known
+
+
+def _check_place(arrival: Packed, entry: Entry | None) -> None:
+    """Raise SitegenError when another run has the id of one that came in a pack."""
+    if entry is None:
+        return
+    if entry.environment != arrival.run.environment:
+        raise SitegenError(
+            f"a run of {entry.environment} has this id", where=arrival.run.id, fix="keep one"
+        )
+    digest = hashlib.sha256((entry.path / "run.json").read_bytes()).hexdigest()
+    if digest != arrival.digest:
+        raise SitegenError(
+            "there is another run of this id", where=str(entry.path), fix="keep one of the two"
+        )
+
+
+def _adopt(arrival: Packed, archive: Archive, entry: Entry | None) -> str:
+    """Write a run that came in a pack; return its id when it was there and whole."""
+    whole = arrival.load()
+    restored = entry is not None and archive.restore(entry, whole.files)
+    if entry is None:
+        archive.adopt(whole.run, whole.files)
+    for name, data in whole.said.items():
+        archive.adopt_remark(whole.run, name, data)
+    return "" if entry is None or restored else whole.run.id
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
@@ -269,16 +313,22 @@ def _visible(path: Path) -> bool:
 
 def _packed(place: Path) -> Packed:
     """Return the run whose folder this is, with what was said of it."""
-    files: dict[str, bytes] = {}
-    for path in sorted(place.rglob("*")):
-        if path.is_file():
-            files[path.relative_to(place).as_posix()] = _stored(path)
-    said = {
-        path.name: path.read_bytes()
-        for path in sorted(place.parent.glob(f"{place.name}.*.json"))
-        if remarks.run_of(path.name) == place.name
-    }
-    return Packed(Archive.checked_files(place.name, files), files, said)
+
+    def load() -> Whole:
+        files = {
+            path.relative_to(place).as_posix(): _stored(path)
+            for path in sorted(place.rglob("*"))
+            if path.is_file()
+        }
+        said = {
+            path.name: path.read_bytes()
+            for path in sorted(place.parent.glob(f"{place.name}.*.json"))
+            if remarks.run_of(path.name) == place.name
+        }
+        return packing.of_folder(place, files, said)
+
+    whole = load()
+    return Packed(whole.run, whole.rows, whole.digest, load)
 
 
 def _check_kind(path: Path) -> None:
@@ -322,7 +372,7 @@ def _stored(path: Path) -> bytes:
 
 def _is_tidy(data: bytes) -> bool:
     """Say whether the first line has the columns that name a figure."""
-    head = data[:10_000].decode("utf-8-sig", "replace").splitlines()[0]
+    head = [*data[:10_000].decode("utf-8-sig", "replace").splitlines(), ""][0]
     columns = {name.strip(' "') for name in head.split(",")}
     return len(columns & {"benchmark", "workload", "metric", "value"}) >= 2  # noqa: PLR2004 - a missing column is told by name then
 
@@ -386,6 +436,9 @@ def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
     check_label(order.environment)
     settings = order.settings or {}
     _check_settings(reader, settings)
+    copying = redactor.anew()
+    raw = imported.originals(reader, files, copying)
+    names = imported.kept_names(files, raw, copying)
     try:
         found = imported.found_by(reader, files, settings)
         for one in found:
@@ -393,11 +446,13 @@ def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
     except SitegenError as error:
         place = f"{where}: {error.where}" if error.where else where
         raise SitegenError(error.what, where=place, fix=error.fix) from error
-    told = Import(benchmark, reader, order.environment, files, paths, settings, order.date)
-    copying = redactor.anew()
-    raw = imported.originals(reader, files, copying)
-    for index, one in enumerate(found):
-        run = redacted(
-            imported.run(one, index, told, tuple(raw)), redactor.anew(), copying.counts()
-        )
-        yield Arrival(run, raw, reader.title)
+    kept: tuple[Found, ...] | None = found
+    if copying.counts():
+        # What is archived is what its own, redacted, original says.
+        kept = imported.as_kept(reader, found, {names[k]: raw[k] for k in raw}, settings)
+    told = Import(
+        benchmark, reader, order.environment, files, paths, settings, order.date, once=kept is None
+    )
+    for index, one in enumerate(kept or found):
+        run = imported.run(one, index, told, names)
+        yield Arrival(redacted(run, redactor.anew(), copying.counts()), raw, reader.title)

@@ -192,7 +192,7 @@ def tar(folder: str, files: Sequence[tuple[str, bytes]]) -> bytes:
     for name, data in files:
         member = tarfile.TarInfo(f"{folder}/{name}")
         member.size = len(data)
-        out += member.tobuf(tarfile.USTAR_FORMAT)
+        out += member.tobuf(tarfile.PAX_FORMAT)
         out += data
         out += bytes(-len(data) % tarfile.BLOCKSIZE)
     return bytes(out + bytes(2 * tarfile.BLOCKSIZE))

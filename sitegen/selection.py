@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,9 @@ from sitegen.config import Config, Environment, Role, implied
 from sitegen.fingerprint.gpu import OPEN
 from sitegen.metrics import unit_problem
 from sitegen.model import Comparability, Provenance, Run
+
+#: Digits from which a figure tells a measurement, how many must agree, and which share of them.
+_TELLING, _LEAST_SHARED, _SAME_SHARE = 4, 3, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,9 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
         if not good and spare:
             good, spare = [spare[-1]], spare[:-1]
         out += [(r.id, "quick preset" if r.preset == "quick" else "incomplete") for r in spare]
+        copies = same_measurement(good)
+        out += [(old, f"the same measurement as {kept}") for old, kept in copies.items()]
+        good = [run for run in good if run.id not in copies]
         if any(run.provenance == Provenance.COLLECTED for run in good):
             out += [
                 (r.id, "imported; the runs collected here stand first")
@@ -120,6 +126,40 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
             good = [run for run in good if _signature(run) == signature]
         found[key] = Selection(tuple(good), tuple(sorted(out)))
     return found
+
+
+def same_measurement(runs: Sequence[Run]) -> dict[str, str]:
+    """Return the imported runs that repeat another one's figures: the copy's id, the other's.
+
+    One output may come in as a log, in notes, and with its logs beside it: that is one
+    measurement and no replication. Figures of four digits and more tell: two outputs that share
+    at least three of them, and four fifths of what the shorter one has, are of one measurement.
+    The one that holds more is kept.
+    """
+    holders: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    sizes: dict[str, int] = {}
+    found: dict[str, str] = {}
+    imported = [run for run in runs if run.provenance == Provenance.IMPORTED]
+    for run in sorted(imported, key=lambda run: (-len(run.measurements), run.id)):
+        told = {
+            (row.workload, row.metric, row.statistic, row.repetition, row.value)
+            for row in run.measurements
+            if row.value is not None and _digits(row.value) >= _TELLING
+        }
+        shared = Counter(other for row in told for other in holders[row])
+        other, count = max(shared.items(), key=lambda pair: pair[1], default=("", 0))
+        if count >= _LEAST_SHARED and count >= _SAME_SHARE * min(len(told), sizes[other]):
+            found[run.id] = other
+            continue
+        sizes[run.id] = len(told)
+        for row in told:
+            holders[row].append(run.id)
+    return found
+
+
+def _digits(value: float) -> int:
+    """Return how many significant digits a value has."""
+    return len(f"{abs(value):.15g}".partition("e")[0].replace(".", "").strip("0"))
 
 
 def _left_out(

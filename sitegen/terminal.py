@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sitegen import collect, fingerprint
+from sitegen import caveats, collect, fingerprint
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
 from sitegen.metrics import metric
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from sitegen.collect import Bundle, Reader
     from sitegen.config import Config
     from sitegen.execute import Progress
-    from sitegen.importing import Left
+    from sitegen.importing import Arrival, Left
     from sitegen.model import Measurement, Run
+    from sitegen.packing import Packed
 
 
 def progress_line(progress: Progress) -> str:
@@ -79,11 +80,20 @@ def forms(known: Sequence[tuple[str, Reader | Bundle]]) -> str:
     return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
 
 
-def arrival(run: Run, reader: str, there: str) -> str:
-    """Return one imported run as a line, and what its reader doubts."""
-    line = f"{there or run.id}  {run.environment}  {len(run.measurements)} measurements"
-    told = f"  {reader}" + ("  (was there)" if there else "")
-    return f"{line}{told}" + (f"\n  {run.note}" if run.note and not there else "")
+def arrival(found: Arrival | Packed, there: str) -> str:
+    """Return one imported run as a line, and what its reader remarks and doubts."""
+    from sitegen.packing import Packed
+
+    run = found.run
+    packed = isinstance(found, Packed)
+    rows = found.rows if isinstance(found, Packed) else len(run.measurements)
+    line = f"{there or run.id}  {run.environment}  {rows} measurements"
+    told = "  pack" if packed else f"  {found.reader}"  # type: ignore[union-attr]
+    lines = [f"{line}{told}" + ("  (was there)" if there else "")]
+    if not there and not packed:
+        lines += [run.note] if run.note else []
+        lines += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(run)]
+    return "\n  ".join(lines)
 
 
 def arrived(runs: int, left: Sequence[Left]) -> str:
@@ -279,6 +289,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         + ("" if found.complete else ", incomplete"),
     ]
     head += [f"{said.kind}, {said.at[:10]}: {said.text}" for said in found.remarks]
+    head += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(found)]
     if found.tool:
         head.append(f"{found.tool.name} {found.tool.version}")
     if found.source:
@@ -301,7 +312,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         for m in found.measurements
     ]
     return (
-        "\n".join(head)
+        "\n".join(map(_plain_line, head))
         + "\n\n"
         + _columns(("workload", "metric", "statistic", "value", "params", "rep", ""), table)
     )
@@ -332,4 +343,9 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (header, *rows)
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(_plain_line, lines)) + "\n"
+
+
+def _plain_line(text: str) -> str:
+    """Return a line without what a terminal would obey: a run may come from anybody."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -12,11 +12,21 @@ from sitegen import config, curating
 from sitegen import selection as selection_of
 from sitegen.archive import Archive
 from sitegen.build import build
-from sitegen.compare import Word, analyse
+from sitegen.compare import analyse
 from sitegen.config import Environment
 from sitegen.errors import SitegenError
-from sitegen.model import Fact, Fingerprint, Provenance, Remark, RemarkKind, Run
+from sitegen.model import (
+    Fact,
+    Fingerprint,
+    Measurement,
+    Parameter,
+    Provenance,
+    Remark,
+    RemarkKind,
+    Run,
+)
 from sitegen.redact import Redactor
+from sitegen.stats import Word
 from tests import site_checks as check
 
 
@@ -157,3 +167,36 @@ def test_runs_that_the_window_leaves_out_are_hinted_at(tmp_path: Path) -> None:
     late = replace(check.storage_run(1, "host"), started_at="2026-12-01T00:00:00Z")
     settled = check.report(tmp_path, check.storage_run(0), late)
     assert any("all runs of cvm are more than 90 days older" in h for h in build(settled).hints)
+
+
+def test_one_output_kept_in_several_ways_is_one_measurement() -> None:
+    whole = imported(check.storage_run(0, factor=1.0371))
+    part = replace(whole, id=check.storage_run(7).id, measurements=whole.measurements[:7])
+    assert stands(whole, part) == {part.id: f"the same measurement as {whole.id}"}
+    other = imported(check.storage_run(3, factor=1.2113))
+    assert stands(whole, other) == {}
+
+
+def test_collected_runs_are_never_taken_for_copies() -> None:
+    one = check.storage_run(0)
+    assert stands(one, replace(one, id=check.storage_run(9).id)) == {}
+
+
+def test_round_figures_tell_no_measurement() -> None:
+    rows = tuple(
+        Measurement("sweep", "ab.latency", f"p{p}", "s", 0.001 * p) for p in (50, 66, 75, 90)
+    )
+    runs = [
+        replace(imported(check.storage_run(n)), measurements=rows, benchmark="ab") for n in (0, 1)
+    ]
+    assert stands(*runs) == {}
+
+
+def test_a_file_is_not_compared_with_itself() -> None:
+    sha = (Parameter("file sha256", "ab" * 32),)
+    runs = [
+        replace(imported(check.storage_run(n, label)), parameters=sha)
+        for n, label in enumerate(("host", "cvm"))
+    ]
+    found = analyse(runs, config.Config(Path())).comparisons
+    assert {one.reason for one in found} == {"both sides were read from one file"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import caveats, importing, reparsing
+from sitegen import caveats, imported, importing, reparsing
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
 from sitegen.importing import Order
@@ -91,7 +91,7 @@ def test_what_names_a_person_is_replaced_in_all_that_is_kept(log: Path) -> None:
 def test_a_file_comes_in_once_whatever_its_date(log: Path, tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
     before = [there for _, there in importing.write(arrive(log), archive)]
-    os.utime(log, (1_800_000_000, 1_800_000_000))
+    os.utime(log, (1_750_000_000, 1_750_000_000))
     after = [there for _, there in importing.write(arrive(log), archive)]
     assert before == ["", ""]
     assert sorted(after) == sorted(entry.run_id for entry in archive.scan())
@@ -258,6 +258,8 @@ def test_several_files_are_one_measurement_when_the_user_says_so(
         [tmp_path / "p1", tmp_path / "p2"], Order("cvm"), Redactor(), together=True
     )
     assert [a.run.id for a in by_folder] == [one.run.id]
+    with pytest.raises(SitegenError, match=r"is the same as out\.log; give each part once"):
+        importing.read_all([paths[0], paths[0]], Order("cvm"), Redactor(), together=True)
     (tmp_path / "p2" / "out.log").write_text("something else\n")
     with pytest.raises(SitegenError, match="no form of these files together"):
         importing.read_all(paths, Order("cvm"), Redactor(), together=True)
@@ -275,3 +277,61 @@ def test_what_a_reader_doubts_is_kept_with_the_run(tmp_path: Path, install: Inst
     [doubt] = caveats.of_reading(one.run, "w")
     assert doubt.rule.id == "misnamed"
     assert doubt.sentence == "It says read of [email] and wrote."
+
+
+def test_a_file_from_the_future_is_not_taken(log: Path) -> None:
+    os.utime(log, (4_000_000_000, 4_000_000_000))
+    with pytest.raises(SitegenError, match="in the future; say when with --date"):
+        arrive(log)
+    assert arrive(log, Order("cvm", date="2025-01-31"))
+    with pytest.raises(SitegenError, match="--date: is dated 2999-01-01, in the future"):
+        arrive(log, Order("cvm", date="2999-01-01"))
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf", b"\x1f\x8b\x08" + bytes(6) + b"\xff" * 7])
+def test_a_file_with_nothing_in_it_is_one_line(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    with pytest.raises(SitegenError):
+        arrive(path)
+
+
+def test_a_stray_manifest_hides_no_folder(log: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    log.rename(folder / "a.log")
+    (folder / "run.json").write_text('{"a": 1}')
+    found, left = importing.read_folder(folder, Order("cvm"), Redactor())
+    assert len(found) == 2
+    assert [one.path.name for one in left] == ["run.json"]
+
+
+def test_more_rows_than_an_archive_holds_are_refused(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imported, "MAX_ROWS", 0)
+    with pytest.raises(SitegenError, match="holds more than 0 values"):
+        arrive(log)
+
+
+def test_files_whose_names_read_alike_once_redacted_stay_two(
+    tmp_path: Path, install: Install
+) -> None:
+    install("stopwatch", source=BUNDLING)
+    paths = [tmp_path / f"load-203.0.113.{n}.log" for n in (1, 2, 3)]
+    for number, path in enumerate(paths):
+        path.write_text(f"sh log\n{number}.5\n")
+    [one], _ = importing.read_all(paths, Order("cvm"), Redactor(), together=True)
+    assert len(one.run.measurements) == 3
+    assert "203.0.113" not in str(one.run)
+    archive = Archive(tmp_path / "archive")
+    list(importing.write([one], archive))
+    [again] = reparsing.reparse(archive, archive.scan(), dry_run=True)
+    assert again.new is None
+
+
+def test_an_environment_of_old_is_that_of_today(log: Path, tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    list(importing.write(arrive(log, Order("cvm-old")), archive))
+    again = [there for _, there in importing.write(arrive(log, Order("cvm-old")), archive)]
+    assert all(again)

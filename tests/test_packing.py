@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sitegen import importing, packing
-from sitegen.archive import Archive
+from sitegen.archive import Archive, library, remarks
 from sitegen.errors import SitegenError
 from sitegen.importing import Order
-from sitegen.model import Remark, RemarkKind
+from sitegen.model import Remark, RemarkKind, Run
 from sitegen.redact import Redactor
 from tests import site_checks as check
 
@@ -167,3 +169,98 @@ def test_a_pack_names_its_environments_itself(archive: Archive, tmp_path: Path) 
     packing.write(archive, archive.scan(), tmp_path / "all.pack")
     with pytest.raises(SitegenError, match="leave --env out"):
         importing.read(tmp_path / "all.pack", Order("cvm"), Redactor())
+
+
+def foreign(run: Run, folder: Path) -> Path:
+    """Return a pack of one run, as somebody else's archive has it."""
+    check.write(folder, run)
+    other = Archive(folder / "archive")
+    packing.write(other, other.scan(), folder / "foreign.pack")
+    return folder / "foreign.pack"
+
+
+def test_another_run_of_the_same_id_is_refused_before_anything_is_written(
+    archive: Archive, tmp_path: Path
+) -> None:
+    before = check.tree(archive.root)
+    mine = check.storage_run(0, "host")
+    changed = replace(mine, note="Not mine.")
+    moved = replace(mine, environment="elsewhere")
+    for number, run in enumerate((changed, moved)):
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(SitegenError, match="this id"):
+            taken(foreign(run, tmp_path / str(number)), archive.root)
+    assert check.tree(archive.root) == before
+
+
+def test_one_id_in_two_environments_is_set_aside_and_named(
+    archive: Archive, tmp_path: Path
+) -> None:
+    moved = replace(check.storage_run(0, "host"), environment="elsewhere")
+    check.write_foreign(tmp_path, moved)
+    for _ in range(2):
+        found = library.load(archive, tmp_path / "cache", archive.scan())
+        assert len(found.runs) == 2
+        [damaged] = found.damaged
+        assert "has the id of a run in" in damaged.reason
+        rows = [len(one.run.measurements) for one in found.runs.values()]
+        assert rows == [9, 9]
+    assert any("has the id of a run in" in f.problem for f in archive.fsck())
+
+
+def test_a_pack_brings_back_what_a_run_here_has_lost(archive: Archive, tmp_path: Path) -> None:
+    packing.write(archive, archive.scan(), tmp_path / "all.pack")
+    before = check.tree(archive.root)
+    (archive.scan()[0].path / "measurements.parquet").unlink()
+    shutil.rmtree(archive.scan()[1].path / "raw")
+    assert taken(tmp_path / "all.pack", archive.root) == ["", ""]
+    assert check.tree(archive.root) == before
+
+
+def test_a_gzipped_pack_that_is_damaged_is_one_line(archive: Archive, tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(packed(archive)))
+    data[len(data) // 2 : len(data) // 2 + 40] = b"x" * 40
+    (tmp_path / "bad.tgz").write_bytes(data)
+    with pytest.raises(SitegenError):
+        taken(tmp_path / "bad.tgz", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("limit", ["MAX_RUN_BYTES", "MAX_FILES"])
+def test_a_pack_has_its_limits(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    packing.write(archive, archive.scan(), tmp_path / "all.pack")
+    monkeypatch.setattr(packing, limit, 2)
+    with pytest.raises(SitegenError, match=r"larger than 2|more than 2"):
+        taken(tmp_path / "all.pack", tmp_path / "elsewhere")
+
+
+def test_a_remark_of_another_run_is_not_adopted(archive: Archive, tmp_path: Path) -> None:
+    [first, second] = archive.scan()
+    name, data = remarks.dump(
+        second.run_id, Remark(RemarkKind.WITHDRAWN, "2026-03-02T12:00:00Z", "Not mine.")
+    )
+    out = io.BytesIO(packed(archive))
+    with tarfile.open(fileobj=out, mode="a") as tar:
+        member = tarfile.TarInfo(f"host/{first.run_id}/{name}")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    (tmp_path / "bad.pack").write_bytes(out.getvalue())
+    with pytest.raises(SitegenError):
+        taken(tmp_path / "bad.pack", archive.root)
+    assert archive.scan()[1].remarks == ()
+
+
+def test_a_run_that_is_named_twice_is_packed_once_and_a_damaged_remark_not_at_all(
+    archive: Archive, tmp_path: Path
+) -> None:
+    names = [archive.scan()[0].run_id] * 2
+    assert len(packing.chosen(archive, names, "", "")) == 1
+    assert len(packing.chosen(archive, (), "new", "", {"cvm": "new"})) == 1
+    file = next(archive.root.glob("*/*.json"))
+    file.write_bytes(b"{}")
+    with pytest.raises(SitegenError, match="fsck"):
+        packing.write(archive, archive.scan(), tmp_path / "all.pack")
+    with pytest.raises(SitegenError, match="is a folder"):
+        packing.write(archive, archive.scan(), tmp_path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from sitegen import importing, reparsing, session
 from sitegen.archive import Archive
 from sitegen.build import build
 from sitegen.importing import Order
-from sitegen.model import Run, Status
+from sitegen.model import Remark, RemarkKind, Run, Status
 from sitegen.redact import Redactor
 from sitegen.reparsing import Outcome
 from tests import site_checks as check
 from tests.conftest import SHELL_COLLECTOR, Install
 from tests.test_importing import READING
 
+RAW = Path(__file__).parent / "raw"
 BETTER = SHELL_COLLECTOR.replace("float(raw.stdout)", "2 * float(raw.stdout)")
 WORSE = SHELL_COLLECTOR.replace("float(raw.stdout)", "float('no')")
 
@@ -153,3 +155,30 @@ def test_the_old_page_leads_to_the_new_run(tmp_path: Path) -> None:
 
 def _after(new: Run, old: Run) -> Run:
     return replace(new, supersedes=old.id, derived_from=old.id)
+
+
+def test_a_withdrawn_run_is_not_brought_back(archive: Archive, tmp_path: Path) -> None:
+    said = Remark(RemarkKind.WITHDRAWN, "2026-03-02T12:00:00Z", "A lesson.")
+    archive.remark_on(archive.scan()[0], said)
+    change(tmp_path, "shell", BETTER)
+    assert again(archive) == []
+    assert len(archive.scan()) == 1
+
+
+def test_job_names_that_read_alike_once_redacted_are_not_merged(tmp_path: Path) -> None:
+    text = (RAW / "fio" / "stonewall.json").read_text()
+    names = list(dict.fromkeys(re.findall(r'"jobname" : "([^"]+)"', text)))
+    for number, name in enumerate(names, start=1):
+        text = text.replace(f'"{name}"', f'"203.0.113.{number}"')
+    file = tmp_path / "a.json"
+    file.write_text(text)
+    archive = Archive(tmp_path / "archive")
+    list(importing.write(importing.read(file, Order("cvm"), Redactor()), archive))
+    [run] = map(archive.read, archive.scan())
+    assert "203.0.113" not in str(run)
+    [plain] = importing.read(RAW / "fio" / "stonewall.json", Order("cvm"), Redactor())
+    assert sorted(m.value or 0 for m in run.measurements) == sorted(
+        m.value or 0 for m in plain.run.measurements
+    )
+    [outcome] = again(archive)
+    assert outcome.new is None

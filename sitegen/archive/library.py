@@ -84,6 +84,12 @@ def load(
     fresh, damaged = [], []
     kept = 0
     for entry in entries:
+        if entry.run_id in held:
+            first = held[entry.run_id].entry.environment
+            damaged.append(
+                Damaged(f"{entry.environment}/{entry.run_id}", f"has the id of a run in {first}")
+            )
+            continue
         line = index.get(entry.run_id) if table is not None else None
         found = _from_line(line, entry, machines) if line else None
         if line and found:

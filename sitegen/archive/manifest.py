@@ -47,6 +47,7 @@ def _upgrade_1_to_2(value: dict[str, Any]) -> dict[str, Any]:
 SCHEMA = 2
 #: One pure function a step: the manifest of version N -> that of version N + 1.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _upgrade_1_to_2}
+_MAX_BYTES = 64_000_000
 _ELSEWHERE = {"measurements", "samples", "conditions", "remarks"}
 _KEYS = {field.name for field in fields(Run)} - _ELSEWHERE | {"schema", "files"}
 
@@ -117,6 +118,8 @@ def parse(data: bytes) -> tuple[Run, tuple[File, ...]]:
 
 def decode(data: bytes) -> dict[str, Any]:
     """Return the JSON object in ``data``; raises SitegenError when there is none."""
+    if len(data) > _MAX_BYTES:
+        raise SitegenError(f"run.json is larger than {_MAX_BYTES // 1_000_000} MB")
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -189,6 +192,8 @@ def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SitegenError(f"run.json is not whole: {type(error).__name__} {error}") from error
+    if f"-{run.benchmark}-" not in run.id:
+        raise SitegenError(f"run.json says that {run.id} is of {run.benchmark}")
     return run, files
 
 

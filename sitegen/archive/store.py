@@ -27,6 +27,7 @@ from sitegen.model import (
 )
 
 _HIDDEN = ".writing-"
+_MAX_NAME = 200
 #: Names that a run's folder may hold beside ``raw/``.
 _PARTS = ("measurements.parquet", "samples.parquet")
 
@@ -130,8 +131,10 @@ class Archive:
         return final
 
     @staticmethod
-    def checked_files(run_id: str, files: Mapping[str, bytes]) -> Run:
-        """Return the run that ``files`` are, rows left out; raises SitegenError unless all match.
+    def checked_files(run_id: str, files: Mapping[str, bytes]) -> tuple[Run, int]:
+        """Return the run that ``files`` are, rows left out, and how many rows it has.
+
+        Raises SitegenError unless all match.
 
         All that its manifest lists must be there, and nothing else.
         """
@@ -155,8 +158,28 @@ class Archive:
                 raise SitegenError(f"{file.name} is missing")
             if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
                 raise SitegenError(f"{file.name} does not match its digest")
-        tables.check(tables.read_measurements(files["measurements.parquet"]))
-        return run
+        rows = tables.check(tables.read_measurements(files["measurements.parquet"]))
+        return run, rows.num_rows
+
+    def restore(self, entry: Entry, files: Mapping[str, bytes]) -> bool:
+        """Put back what a run that is here has lost; say whether anything was.
+
+        ``files`` are those of the same run, by `checked_files`; raises SitegenError where its
+        manifest is another one: then it is another run under the same id.
+        """
+        if _read(entry.path / "run.json") != files["run.json"]:
+            raise SitegenError(
+                "there is another run of this id", where=str(entry.path), fix="keep one of the two"
+            )
+        lost = [
+            name
+            for name, data in files.items()
+            if not (entry.path / name).is_file() or _read(entry.path / name) != data
+        ]
+        for name in lost:
+            (entry.path / name).parent.mkdir(exist_ok=True)
+            _put_file(entry.path / name, files[name])
+        return bool(lost)
 
     def adopt(self, run: Run, files: Mapping[str, bytes]) -> Path:
         """Write a run that `checked_files` returned, byte for byte, as `write` does."""
@@ -310,22 +333,23 @@ class Archive:
     def fsck(self) -> Iterator[Finding]:  # noqa: C901 - one check after another
         """Yield everything that is not as it should be: each file of each run is read."""
         seen: set[Path] = set()
+        by_id: dict[str, Entry] = {}
         for entry in self.scan():
             seen.add(entry.path)
             place = str(entry.path)
+            if (first := by_id.setdefault(entry.run_id, entry)) is not entry:
+                yield Finding(place, f"has the id of a run in {first.environment}", "keep one")
             try:
                 _, files, _ = self.manifest(entry)
             except SitegenError as error:
-                yield Finding(
-                    place, str(error), "restore the run from a copy, or remove its folder"
-                )
+                yield Finding(place, str(error), "import a pack that has it, or remove its folder")
                 continue
             listed = {"run.json", *(file.name for file in files)}
             for file in files:
                 try:
                     self.checked(entry, file)
                 except SitegenError as error:
-                    yield Finding(place, str(error), "restore the file from a copy")
+                    yield Finding(place, str(error), "import a pack that has the run")
             for path in sorted(entry.path.rglob("*")):
                 if path.is_file() and path.relative_to(entry.path).as_posix() not in listed:
                     yield Finding(str(path), "not in the run's manifest", "move it elsewhere")
@@ -377,7 +401,7 @@ def _inside(name: str) -> bool:
 
 def _plain(name: str) -> bool:
     return (
-        bool(name)
+        0 < len(name) <= _MAX_NAME
         and not name.startswith(".")
         and name.replace("-", "").replace("_", "").replace(".", "").replace("+", "").isalnum()
     )

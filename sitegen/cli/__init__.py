@@ -242,8 +242,8 @@ def import_(
         together=together,
     )
     store = Archive(settled.archive)
-    for arrival, there in importing.write(arrivals, store):
-        click.echo(terminal.arrival(arrival.run, importing.reader_of(arrival), there))
+    for arrival, there in importing.write(arrivals, store, settled.aliases):
+        click.echo(terminal.arrival(arrival, there))
     click.echo(terminal.arrived(len(arrivals), left), nl=False)
     if left and not arrivals:
         sys.exit(SitegenError.exit_code)

@@ -31,8 +31,9 @@ def pack(
     from sitegen import config, packing
     from sitegen.archive import Archive
 
-    store = Archive(config.load(config_file, archive=archive).archive)
-    entries = packing.chosen(store, runs, environment, only)
+    settled = config.load(config_file, archive=archive)
+    store = Archive(settled.archive)
+    entries = packing.chosen(store, runs, environment, only, settled.aliases)
     if output is None:
         if sys.stdout.isatty():
             raise SitegenError("a pack is no text", where="--output", fix="name a file, or pipe it")
