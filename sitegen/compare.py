@@ -258,7 +258,8 @@ def _comparisons(
                 continue
             own = definitions.get(series.metric)
             known = metric(series.metric, [own] if own else [])
-            if known.better == Better.NONE:
+            # A spread is no cost: steadier is neither faster nor slower.
+            if known.better == Better.NONE or series.statistic == "stddev":
                 continue
             declared = config.environment(label).incomparable.get(name, "")
             found.append(_compare(series, known, cell, base, against, cells, selections, declared))

@@ -167,6 +167,10 @@ _PRICE: Mapping[str, type | tuple[type, ...]] = {
     "per_hour": (int, float), "date": str, "currency": str, "source": str,
     "provider": str, "sku": str, "region": str, "billing": str,
 }  # fmt: skip
+_KINDS: Mapping[type, str] = {
+    str: "a text in quotes", int: "a whole number", float: "a number", list: "a list",
+    dict: "a table",
+}  # fmt: skip
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -207,6 +211,8 @@ def load(
     for key in ("archive", "output", "notes", "claims", "cache"):
         if not site.get(key, key).strip():
             raise SitegenError(f"site.{key} is empty", where=where, fix="name a folder")
+    if not site.get("title", TITLE).strip():
+        raise SitegenError("site.title is empty", where=where, fix="leave it out")
     if site.get("max_bytes", 0) < 0:
         raise SitegenError(
             "site.max_bytes is below 0", where=where, fix="0 publishes no raw output"
@@ -214,6 +220,7 @@ def load(
     window_days = site.get("window_days", 90)
     if not 1 <= window_days <= MAX_WINDOW_DAYS:
         raise SitegenError(f"site.window_days is {window_days}", where=where, fix="use 1 to 36500")
+    _check_folders(site, root, where)
     return Config(
         root=root,
         title=site.get("title", TITLE),
@@ -230,9 +237,32 @@ def load(
     )
 
 
+def _check_folders(site: Mapping[str, Any], root: Path, where: str) -> None:
+    """Raise SitegenError when what may be deleted, or is written anew, is a folder of the report's.
+
+    The cache may be deleted at any time, and a build owns all of its output.
+    """
+    usual = {
+        key: (root / site.get(key, default)).absolute()
+        for key, default in (
+            ("archive", "archive"), ("output", "site"), ("notes", "notes"), ("claims", "claims"),
+            ("cache", ".sitegen"),
+        )
+    }  # fmt: skip
+    for ours in ("cache", "output"):
+        for key, place in usual.items():
+            if key != ours and (place == usual[ours] or place in usual[ours].parents):
+                raise SitegenError(
+                    f"site.{ours} lies in site.{key}",
+                    where=where,
+                    fix="give it a folder of its own",
+                )
+
+
 def _pinned(run: object, where: str) -> str:
+    text = _words(run, where, "site.pinned")
     try:
-        return check_run_id(_words(run, where, "site.pinned"))
+        return check_run_id(text)
     except SitegenError as error:
         raise SitegenError(f"site.pinned: {error.what}", where=where, fix=error.fix) from error
 
@@ -246,7 +276,7 @@ def _address(text: str, where: str) -> str:
 def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environment]:
     found: dict[str, Environment] = {}
     for label, table in tables.items():
-        check_label(label)
+        _label(label, where, f"environments.{label}")
         key = f"environments.{label}"
         if not isinstance(table, dict):
             raise SitegenError(f"{key} must be a table", where=where)
@@ -262,6 +292,12 @@ def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environmen
         if tee and tee not in TEES:
             raise SitegenError(
                 f"{key}.tee is {tee!r}", where=where, fix=f"use one of {', '.join(TEES)}"
+            )
+        if role in ("metal", "vm") and tee not in ("", "none", "unstated"):
+            raise SitegenError(
+                f"{key}.role is {role!r} and {key}.tee {tee!r}",
+                where=where,
+                fix="a platform with a TEE has the role cpu-tee or gpu-tee",
             )
         baselines = {
             word: _label(name, where, f"{key}.baselines.{word}")
@@ -297,8 +333,9 @@ def _words(text: object, where: str, key: str) -> str:
 
 
 def _label(label: object, where: str, key: str) -> str:
+    text = _words(label, where, key)
     try:
-        return check_label(_words(label, where, key))
+        return check_label(text)
     except SitegenError as error:
         raise SitegenError(f"{key}: {error.what}", where=where, fix=error.fix) from error
 
@@ -351,4 +388,4 @@ def _known(
         wanted = keys[key]
         kinds = wanted if isinstance(wanted, tuple) else (wanted,)
         if not isinstance(value, kinds) or (int in kinds and isinstance(value, bool)):
-            raise SitegenError(f"{prefix}{key} must be a {kinds[-1].__name__}", where=where)
+            raise SitegenError(f"{prefix}{key} must be {_KINDS[kinds[-1]]}", where=where)

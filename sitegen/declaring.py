@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,15 +43,20 @@ def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
     words: dict[str, str] = {}
     for name in names:
         role = known[name].role
-        words[role if role and role not in words else name] = name
+        word = role if role and role not in words else name
+        words[word if word not in words else f"{word}-baseline"] = name
     table = ", ".join(f"{_key(word)} = {_text(name)}" for word, name in words.items())
     line = f"baselines = {{ {table} }}"
+    file = file.resolve()
     text = _read(file)
-    written = _with_line(text, label, line)
+    ends = "\r\n" if "\r\n" in text else "\n"
+    written = _with_line(text.replace(ends, "\n"), label, line).replace("\n", ends)
     _check(text, written, label, words, file, line)
-    hidden = file.with_name(f".{file.name}.new")
+    hidden = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        hidden.write_text(written, "utf-8")
+        hidden.write_bytes(written.encode())
+        if file.exists():
+            shutil.copymode(file, hidden)
         config.load(hidden)
         hidden.replace(file)
     except SitegenError as error:
@@ -71,7 +78,8 @@ def _with_line(text: str, label: str, line: str) -> str:
         return f"{text}{gap}[environments.{_key(label)}]\n{line}\n"
     end = re.compile(r"^[ \t]*\[", re.MULTILINE).search(text, found.end())
     body = text[found.end() : end.start() if end else len(text)]
-    old = re.search(r"^[ \t]*baselines[ \t]*=[^\n]*$", body, re.MULTILINE)
+    # A comment behind it stays.
+    old = re.search(r"^[ \t]*baselines[ \t]*=[ \t]*(?:\{[^{}#\n]*\}|[^\n]*$)", body, re.MULTILINE)
     body = body[: old.start()] + line + body[old.end() :] if old else f"\n{line}{body or chr(10)}"
     return text[: found.end()] + body + (text[end.start() :] if end else "")
 
@@ -96,7 +104,7 @@ def _check(  # noqa: PLR0913 - what is compared, and what the error says
 
 def _read(file: Path) -> str:
     try:
-        text = file.read_text("utf-8") if file.exists() else ""
+        text = file.read_bytes().decode() if file.exists() else ""
         tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SitegenError(f"not valid TOML: {error}", where=str(file)) from error

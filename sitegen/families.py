@@ -194,6 +194,10 @@ FAMILIES: Mapping[str, Family] = {
             Headline("fio.iops", "value", "Random read, 4 KiB", (("direction", "read"),), "read_iops", "random reads"),
             Headline("fio.iops", "value", "Random write, 4 KiB", (("direction", "write"),), "write_iops"),
             Headline("fio.bandwidth", "value", "Sequential read, 1 MiB", (("direction", "read"),), "read_seq"),
+            # Jobs that came in from elsewhere say their engine, and are named as somebody liked.
+            Headline("fio.iops", "value", "I/O operations a second", (("engine", "*"),), loses="I/O operations"),
+            Headline("fio.bandwidth", "value", "Bandwidth", (("engine", "*"),)),
+            Headline("fio.completion_latency", "p99", "Completion latency, 99 % within", (("engine", "*"),)),
         ), (
             Panel("Random, 4 KiB", "fio.iops", where=(("block_size", "4096"), ("iodepth", "64"), ("pattern", "rand")), group="direction"),
             Panel("Mixed 75/25, 4 KiB", "fio.iops", where=(("block_size", "4096"), ("pattern", "randrw")), group="direction"),

@@ -187,6 +187,8 @@ def read_folder(
     found: list[Arrival | Packed] = []
     left: list[Left] = []
     paths = sorted(p for p in folder.rglob("*") if _visible(p.relative_to(folder)))
+    if not any(path.is_file() for path in paths):
+        raise SitegenError("holds no file", where=str(folder))
     whole = {p.parent for p in paths if p.name == "run.json" and RUN_ID.fullmatch(p.parent.name)}
     for place in sorted(whole):
         try:

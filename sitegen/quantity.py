@@ -99,6 +99,8 @@ def unit_for(unit: str, values: Iterable[float | None], shown_in: str = "") -> D
     scales = table.get(unit) or (DisplayUnit(1.0, unit),)
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     chosen = scales[0]
+    if not largest and unit == "s":
+        return next(scale for scale in scales if scale.text == "ms")  # no zero is a nanosecond's
     for scale in scales:
         # What rounds up to the next scale is printed in it: 1.00 ms, not 1,000 µs.
         if largest >= scale.factor * _ROUNDS_UP:

@@ -94,7 +94,7 @@ def collect(
         say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
     host = Host()
     sweep(workdir)
-    _warn(order, workdir, say)
+    _before(order, archive, workdir, say)
     for collector in chosen.values():
         _try_plan(collector, order, workdir, host)
     for number in range(order.sessions):
@@ -116,9 +116,10 @@ def collect(
     return outcomes
 
 
-def _warn(order: Order, workdir: Path, say: Callable[[str], None]) -> None:
+def _before(order: Order, archive: Archive, workdir: Path, say: Callable[[str], None]) -> None:
     if order.dry_run:
         return  # what is said then is a script
+    archive.check_writable()
     machine = fingerprint.read(workdir, redact.of_this_machine(workdir=workdir))
     if told := fingerprint.doubted(order.environment, order.declared, machine):
         say(f"warning: {told}")

@@ -51,7 +51,7 @@ def test_everything_else_stays_as_it_stands(file: Path) -> None:
     file.write_text(WRITTEN)
     declaring.baseline(file, "cvm=metal", KNOWN)
     assert file.read_text() == WRITTEN.replace(
-        'baselines = { vm = "plain" }  # old', 'baselines = { metal = "metal" }'
+        'baselines = { vm = "plain" }', 'baselines = { metal = "metal" }'
     )
     declaring.baseline(file, "metal=plain", KNOWN)
     assert declared(file, "metal") == {"vm": "plain"}
@@ -115,3 +115,21 @@ def test_what_was_written_is_toml(file: Path) -> None:
     declaring.baseline(file, "cvm=metal", KNOWN)
     found = tomllib.loads(file.read_text())
     assert found["environments"]["cvm"] == {"role": "cpu-tee", "baselines": {"metal": "metal"}}
+
+
+def test_two_baselines_of_one_role_both_stand(file: Path) -> None:
+    known = {**KNOWN, "host-a": Environment("host-a", "metal", "none")}
+    declaring.baseline(file, "cvm=host-a,metal", known)
+    assert list(declared(file, "cvm").values()) == ["host-a", "metal"]
+
+
+def test_line_ends_links_and_rights_stay_as_they_are(file: Path, tmp_path: Path) -> None:
+    real = tmp_path / "real.toml"
+    real.write_bytes(WRITTEN.replace("\n", "\r\n").encode())
+    real.chmod(0o600)
+    file.symlink_to(real)
+    declaring.baseline(file, "cvm=metal", KNOWN)
+    assert file.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert b'baselines = { metal = "metal" }  # old\r\n' in real.read_bytes()
+    assert real.read_bytes().count(b"\n") == real.read_bytes().count(b"\r\n")

@@ -158,7 +158,7 @@ def test_values_that_stand_together_share_the_unit_of_the_largest(
         (33_000.0, "1/s", "33.0 k/s"),
         (0.873, "ratio", "87.3 %"),
         (2.0**30, "B", "1.00 GiB"),
-        (0.0, "s", "0 ns"),
+        (0.0, "s", "0 ms"),
         (3.0, "count", "3"),
         (99.999, "ratio", "10,000 %"),
     ],

@@ -116,7 +116,9 @@ def load(
         packed.append(tables.pack(tables.with_runs(fresh)))
         del fresh, table  # the peak of a build is here: hold the rows once
     if changed:
-        _write(cache, lines, tables, packed)
+        # On a disk that cannot be written the next reading costs as much as this one.
+        with contextlib.suppress(OSError):
+            _write(cache, lines, tables, packed)
     rows_of = _rows_by_run(tables, packed)
     runs = {
         run_id: replace(

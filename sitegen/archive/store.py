@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +71,19 @@ class Archive:
     def path(self, run: Run) -> Path:
         """Return the folder of ``run``."""
         return self.root / check_label(run.environment) / check_run_id(run.id)
+
+    def check_writable(self) -> None:
+        """Raise SitegenError when no run could be written: better now than after an hour."""
+        place = next(p for p in (self.root.absolute(), *self.root.absolute().parents) if p.exists())
+        try:
+            with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=place):
+                pass
+        except OSError as error:
+            raise SitegenError(
+                f"cannot be written: {error.strerror}",
+                where=str(self.root),
+                fix="name another folder with --archive",
+            ) from error
 
     def write(self, run: Run, raw: Mapping[str, bytes] | None = None) -> Path:
         """Write a whole run and return its folder; a run that is there already is left alone.

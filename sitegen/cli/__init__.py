@@ -20,10 +20,34 @@ if TYPE_CHECKING:
     from sitegen.session import Outcome
 
 
+INTERRUPTED = 130  # as shells say it: 128 and the number of SIGINT
+
+
 class _Commands(click.Group):
-    """A group whose expected failures are one line and exit code 2."""
+    """A group whose expected failures are one line: exit code 2, and 130 for an interrupt."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own types
+        """Run a command line as click does, with one line for what was typed wrongly."""
+        standalone = extra.pop("standalone_mode", True)
+        run: Callable[..., Any] = super().main
+        try:
+            result = run(*args, standalone_mode=False, **extra)
+        except click.UsageError as error:
+            about = error.ctx.command_path if error.ctx else "sitegen"
+            click.echo(f"sitegen: {error.format_message()}; see `{about} --help`", err=True)
+            sys.exit(SitegenError.exit_code)
+        except click.ClickException as error:
+            click.echo(f"sitegen: {error.format_message()}", err=True)
+            sys.exit(SitegenError.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("sitegen: interrupted; nothing is half-written", err=True)
+            sys.exit(INTERRUPTED)
+        if standalone:
+            sys.exit(result if isinstance(result, int) else 0)
+        return result
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
+        """Run a command, and say an expected failure in one line."""
         try:
             return super().invoke(ctx)
         except SitegenError as error:
@@ -33,7 +57,8 @@ class _Commands(click.Group):
             sys.stderr.close()
             sys.exit(0)
         except OSError as error:
-            click.echo(f"sitegen: {error.filename}: {error.strerror}", err=True)
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"sitegen: {where}{error.strerror or error}", err=True)
             sys.exit(SitegenError.exit_code)
 
 
@@ -116,7 +141,7 @@ def collect(
         _report(interrupted.outcomes, say)
         kept = sum(bool(outcome.run_id) for outcome in interrupted.outcomes)
         click.echo(f"\ninterrupted; {kept} runs are kept", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     for outcome in outcomes if quiet else ():
         if outcome.skipped and not outcome.skipped.startswith("missing: "):
             click.echo(f"{outcome.benchmark}: {outcome.skipped}", err=True)

@@ -321,7 +321,7 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
         )
         return Finding(f"A TEE takes {span(analysis, clean)} of {_loses(clean)}.", beside)
     reasons = list(dict.fromkeys(row.detail for row in everything if row.word == "not comparable"))
-    if reasons:
+    if reasons and all(row.word == "not comparable" for row in everything):
         return Finding(f"No comparison of {title} means anything yet: {reasons[0]}.", beside)
     return Finding(f"{words.count(len(everything), 'comparison')} of {title}.", beside)
 

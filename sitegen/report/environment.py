@@ -24,6 +24,7 @@ class Headline:
     benchmark: str
     family: str
     title: str
+    metric: str
     value: str
     unit: str
     n: str
@@ -109,6 +110,11 @@ def _headlines(analysis: Analysis, label: str, benchmarks: Sequence[str]) -> tup
                     benchmark,
                     family(benchmark).title,
                     words.series(cell.series),
+                    ", ".join(
+                        part
+                        for part in (metric.title, words.statistic(cell.series.statistic))
+                        if part
+                    ),
                     words.number(cell, unit),
                     f"{unit.text} {words.arrow(metric)}".strip(),
                     words.count(summary.runs, "run") if summary.runs else "n unknown",

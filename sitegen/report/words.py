@@ -103,7 +103,7 @@ def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
     headline = headline_of(*found)
     have = dict(found.params)
-    if headline and found.benchmark == "fio":
+    if headline and headline.workload and found.benchmark == "fio":
         return headline.title
     words = params(found.params, skip)
     if not words:
