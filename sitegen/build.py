@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -88,8 +89,14 @@ def build(config: Config) -> Result:
     gc.set_threshold(100_000, 50, 50)
     from sitegen.selection import hints
 
-    made = _Build(config, archive, entries, source, state)
-    files, result_of = made.run()
+    try:
+        made = _Build(config, archive, entries, source, state)
+        files, result_of = made.run()
+    except _Stale:
+        # A file of a run is gone that the cache knew as whole: look at every run again.
+        shutil.rmtree(config.cache / "cache", ignore_errors=True)
+        made = _Build(config, archive, entries, source, state)
+        files, result_of = made.run()
     new = State(
         key, files, made.page_keys, len(made.library.runs),
         [[d.path, d.reason] for d in made.damaged],
@@ -100,6 +107,10 @@ def build(config: Config) -> Result:
         sum(size for _, size in files.values()), time.process_time() - start,
         len(made.library.runs), tuple(made.damaged), tuple(hints(made.runs, config)),
     )  # fmt: skip
+
+
+class _Stale(SitegenError):  # noqa: N818 - never shown: the build begins again
+    """A run that the cache holds is not whole any more."""
 
 
 class _Build:
@@ -113,13 +124,14 @@ class _Build:
         from sitegen.compare import analyse
         from sitegen.render import Renderer
         from sitegen.report.site import Site, navigation
-        from sitegen.selection import superseded
+        from sitegen.selection import check_baselines, superseded
 
         self.config, self.archive, self.state = config, archive, state
         self.library: Library = library.load(
             archive, config.cache / "cache", entries, config.aliases
         )
         self.runs: list[Run] = [held.run for held in self.library.runs.values()]
+        check_baselines(self.runs, config)
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
         self.checked: list[Checked] = [
@@ -338,7 +350,7 @@ class _Build:
             held = self.library.runs[selection.runs[-1].id]
             if not held.steps:
                 continue
-            whole, files, _ = self.archive.manifest(held.entry)
+            whole, files, _ = self._manifest(held.entry)
             if whole.started_at > newest:
                 newest, commands = whole.started_at, pages.commands_of(whole)
             if held.samples:
@@ -353,7 +365,7 @@ class _Build:
         if not own:
             return None
         newest = max(own, key=lambda run: (saw_machine(run), run.started_at, run.id))
-        return self.archive.manifest(self.library.runs[newest.id].entry)[0]
+        return self._manifest(self.library.runs[newest.id].entry)[0]
 
     def _note(self, benchmark: str) -> str:
         from sitegen import render
@@ -389,7 +401,7 @@ class _Build:
         self.page_keys[run_id] = key
         if self.state.pages.get(run_id) == key and output.keep(run_id):
             return budget
-        whole, files, manifest = self.archive.manifest(held.entry)
+        whole, files, manifest = self._manifest(held.entry)
         downloads = [pages.Download("run.json", len(manifest), held.digest, published=True)]
         bundle = [("run.json", manifest)]
         excerpts: dict[str, str] = {}
@@ -425,6 +437,12 @@ class _Build:
         self.rendered += 1
         output.refers(f"{base}/index.html", links(html.decode()))
         return budget
+
+    def _manifest(self, entry: Entry) -> tuple[Run, tuple[File, ...], bytes]:
+        try:
+            return self.archive.manifest(entry)
+        except SitegenError as error:
+            raise _Stale(error.what, where=entry.run_id) from error
 
     def _part(self, held: Held, file: File) -> bytes | None:
         """Return one file of a run, or None when it is damaged: the run's page still stands."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from sitegen import caveats
 from sitegen.archive import Archive, library, tables
 from sitegen.compare import Analysis, Series, analyse
 from sitegen.config import Config
@@ -74,7 +75,10 @@ def columns(analysis: Analysis, runs: Iterable[Run]) -> dict[str, list[Any]]:
                 for row in rows
             ]
         else:
-            found["caveats"] += ["not-selected"] * many
+            tee = analysis.config.environment(run.environment).tee
+            told = [*caveats.of_run(run, tee), *caveats.of_reading(run)]
+            ids = dict.fromkeys(("not-selected", *(one.rule.id for one in told)))
+            found["caveats"] += [" ".join(ids)] * many
     return found
 
 

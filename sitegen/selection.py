@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sitegen.config import Config, Environment, Role, implied
+from sitegen.errors import SitegenError
 from sitegen.fingerprint.gpu import OPEN
 from sitegen.metrics import unit_problem
 from sitegen.model import Comparability, Provenance, Run
@@ -195,20 +196,28 @@ def _moment(run: Run) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def check_baselines(runs: Iterable[Run], config: Config) -> None:
+    """Raise SitegenError for a declared baseline that is neither declared itself nor has runs."""
+    there = {*config.environments, *(run.environment for run in runs)}
+    for label, declared in config.environments.items():
+        for word, name in declared.baselines.items():
+            if name not in there:
+                key = f"environments.{label}.baselines.{word}"
+                raise SitegenError(
+                    f"{key} names {name!r}, which is no environment",
+                    where=str(config.root / "sitegen.toml"),
+                    fix=f"known are {', '.join(sorted(there))}",
+                )
+
+
 def hints(runs: Sequence[Run], config: Config) -> list[str]:
     """Return what keeps runs from being compared and can be mended, a line each.
 
-    ``config`` is as `sitegen.toml` has it: a baseline that is nowhere, a pinned run that is not
-    there, platforms of which nothing says what they are measured against.
+    ``config`` is as `sitegen.toml` has it: a pinned run that is not there, an environment whose
+    runs are all too old, platforms of which nothing says what they are measured against.
     """
     seen = sorted({run.environment for run in runs})
     found = []
-    for label, declared in config.environments.items():
-        for word, name in declared.baselines.items():
-            if name not in config.environments and name not in seen:
-                found.append(
-                    f"environments.{label}.baselines.{word} names {name!r}, which is no environment"
-                )
     there = {run.id for run in runs}
     found += [f"site.pinned names {each}, which is not in the archive" for each in config.pinned
               if each not in there]  # fmt: skip

@@ -83,7 +83,7 @@ def test_caveats_are_those_of_the_series_and_a_run_that_does_not_count_says_so(
     }
     assert found[RUN.id, "fio.iops"] == "failed one-run"
     assert found[RUN.id, "fio.latency"] == "one-run"
-    assert {v for (run, _), v in found.items() if run == QUICK.id} == {"not-selected"}
+    assert {v for (run, _), v in found.items() if run == QUICK.id} == {"not-selected quick"}
 
 
 def test_what_is_exported_can_be_imported_and_is_the_same(config: Config, tmp_path: Path) -> None:
