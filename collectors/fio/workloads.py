@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from collectors.asked import agreed
 from collectors.fio.jobs import Job
 from sitegen.errors import SitegenError
 from sitegen.model import LABEL, Params, params
@@ -185,21 +186,6 @@ def answers_of(settings: Mapping[str, str], asks: Mapping[str, str] = ASKS) -> d
     return found
 
 
-def agreed(name: str, stated: str | None, answers: Mapping[str, str]) -> str | None:
-    """Return what the output states, else what the user says.
-
-    Raises SitegenError when the two differ.
-    """
-    said = answers.get(name)
-    if stated is not None and said is not None and stated != said:
-        raise SitegenError(
-            f"the output says {_shown(stated)}, not {_shown(said)}",
-            where=f"--set {name}",
-            fix="leave it out: what an output says is not overruled",
-        )
-    return said if stated is None else stated
-
-
 def direct_of(job: Job) -> str | None:
     """Return whether the page cache was bypassed, where the options say it."""
     options = job.options
@@ -236,13 +222,13 @@ def _params(
     stated_size = size if exact is None else str(exact)
     clients = len({job.client for job in group if job.client})
     return params(
-        block_size=agreed("block_size", _block(options, "read"), answers),
+        block_size=agreed(answers, "block_size", _block(options, "read")),
         pattern=_pattern(rw),
-        iodepth=agreed("iodepth", _whole(options.get("iodepth")), answers),
-        numjobs=agreed("numjobs", _numjobs(group, options, max(clients, 1)), answers),
+        iodepth=agreed(answers, "iodepth", _whole(options.get("iodepth"))),
+        numjobs=agreed(answers, "numjobs", _numjobs(group, options, max(clients, 1))),
         clients=clients if clients > 1 else None,
-        engine=agreed("engine", _engine(engine), answers) if sized else None,
-        size=agreed("size", _size(stated_size), answers) if sized else None,
+        engine=agreed(answers, "engine", _engine(engine)) if sized else None,
+        size=agreed(answers, "size", _size(stated_size)) if sized else None,
         read_share=_read_share(options, stated=group[0].stated) if mixed else None,
         fsync=_every(options.get("fsync")),
         fdatasync=_every(options.get("fdatasync")),

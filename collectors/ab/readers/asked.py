@@ -62,21 +62,6 @@ def of_one(settings: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def agreed(answers: Mapping[str, str], name: str, stated: str | None) -> str | None:
-    """Return what the file states of ``name``, else what the user says; None without either.
-
-    Raises SitegenError when the two differ.
-    """
-    said = answers.get(name)
-    if stated is not None and said is not None and said != stated:
-        raise SitegenError(
-            f"the file says {stated[:40]!r}, not {said[:40]!r}",
-            where=f"--set {name}",
-            fix="leave it out: what a file says is not overruled",
-        )
-    return said if stated is None else stated
-
-
 def _problem(name: str, text: str) -> str:
     if name not in ASKS:
         return f"is not asked for here; it takes {', '.join(sorted(ASKS))}"

@@ -6,8 +6,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from collectors.ab.readers.asked import agreed
 from collectors.ab.report import Report
+from collectors.asked import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import Params, params
 

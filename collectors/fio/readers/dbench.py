@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from collectors.asked import agreed
 from collectors.fio import jobs as several
 from collectors.fio.jobs import Job, Report
 from collectors.fio.readers import text_report
 from collectors.fio.readers.finding import Doubts, Finding, findings
 from collectors.fio.readers.printed import number
-from collectors.fio.workloads import ASKS, agreed, answers_of, size_of
+from collectors.fio.workloads import ASKS, answers_of, size_of
 from sitegen.collect import Found, Reader
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt
@@ -124,12 +125,12 @@ def _settings(finding: Finding, reports: list[Report], answers: Mapping[str, str
     """
     engines = {job.options.get("ioengine", "") for report in reports for job in report.jobs}
     stated = engines.pop() if len(engines) == 1 else ""
-    finding.set("engine", agreed("engine", stated or None, answers), Comparability.CAVEAT)
+    finding.set("engine", agreed(answers, "engine", stated or None), Comparability.CAVEAT)
     # The four sequential jobs make the file larger, by their offsets.
     single = [r for r in reports if not any(job.name.endswith("_seq") for job in r.jobs)]
     sizes = {match[1] for report in single for match in _LAYOUT.finditer(report.chatter)}
     laid = _bytes(sizes.pop()) if len(sizes) == 1 else None
-    finding.set("dbench.size", agreed("size", laid, answers), Comparability.CAVEAT)
+    finding.set("dbench.size", agreed(answers, "size", laid), Comparability.CAVEAT)
 
 
 def _bytes(text: str) -> str | None:

@@ -7,10 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from collectors.asked import agreed
 from collectors.fio import jobs as several
 from collectors.fio.jobs import LATENCIES, Job, Report, Side
 from collectors.fio.rows import Rows
-from collectors.fio.workloads import Workload, agreed, direct_of, kept_options, workloads
+from collectors.fio.workloads import Workload, direct_of, kept_options, workloads
 from sitegen.collect import Found
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -105,7 +106,7 @@ class Finding:
             self.doubts.add(Doubt.INTERRUPTED, f"fio was stopped by signal {stopped[1]}")
         found = workloads(report.jobs, self.answers, sized=self.sized)
         for workload in found:
-            agreed("direct", direct_of(workload.jobs[0]), self.answers)
+            agreed(self.answers, "direct", direct_of(workload.jobs[0]))
         for workload in found:
             key = (workload.name, *(self.where(workload, d) for d in workload.directions))
             repetition = self._times[key]
@@ -134,7 +135,7 @@ class Finding:
         starts = sorted(report.started_at for report in reports if report.started_at)
         durations = [r.duration_s for r in reports if r.duration_s is not None]
         if len(self.directs) == 1:
-            direct = agreed("direct", next(iter(self.directs)), self.answers)
+            direct = agreed(self.answers, "direct", next(iter(self.directs)))
             self.set("direct", direct, Comparability.CAVEAT)
         self.set("tool_version", self.version or None, Comparability.CAVEAT)
         there = {f"{m.metric} {m.statistic}" for m in self.measurements}

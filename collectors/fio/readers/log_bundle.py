@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from collectors import histogram
+from collectors.asked import agreed
 from collectors.fio import jobs as several
 from collectors.fio.jobs import DIRECTIONS, Report, Side
 from collectors.fio.readers import json_report, text_report
@@ -22,7 +23,7 @@ from collectors.fio.readers.logs import (
     over_time,
     read_log,
 )
-from collectors.fio.workloads import ASKS, Workload, agreed, answers_of, slug
+from collectors.fio.workloads import ASKS, Workload, answers_of, slug
 from sitegen.collect import Bundle, Found, Reader
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Measurement, Params, Sample, ToolIdentity, params
@@ -153,7 +154,7 @@ def _units(report: Report, unit: str) -> float:
         stated = "ns" if seen.pop() > _UNITS["us"] else "us"
     elif major.isdecimal():
         stated = "ns" if int(major) > 2 or report.version.startswith("2.99") else "us"  # noqa: PLR2004 - fio 3
-    return _UNITS[agreed("unit", stated or None, {"unit": unit} if unit else {}) or "ns"]
+    return _UNITS[agreed({"unit": unit} if unit else {}, "unit", stated or None) or "ns"]
 
 
 def _owned(
@@ -333,7 +334,7 @@ def _alone_units(logs: Sequence[Log], unit: str) -> float:
     timed = [log for log in logs if log.kind in METRICS and log.kind not in RATES]
     # The fifth column came with fio 3.18, which counts nanoseconds.
     stated = "ns" if any(log.columns >= _NEW_COLUMNS for log in timed) else None
-    said = agreed("unit", stated, {"unit": unit} if unit else {})
+    said = agreed({"unit": unit} if unit else {}, "unit", stated)
     if timed and said is None:
         raise SitegenError(
             "nothing says whether it is in nanoseconds (fio 3) or microseconds (fio 2)",

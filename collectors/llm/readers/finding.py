@@ -90,21 +90,6 @@ def given(asks: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str
     return found
 
 
-def agreed(answers: Mapping[str, str], name: str, stated: str | None) -> str | None:
-    """Return what the file states of ``name``, else what the user says; None without either.
-
-    Raises SitegenError when the two differ.
-    """
-    said = answers.get(name)
-    if stated is not None and said is not None and said != stated:
-        raise SitegenError(
-            f"the file says {stated!r}, not {said!r}",
-            where=f"--set {name}",
-            fix="leave it out: what a file says is not overruled",
-        )
-    return said if stated is None else stated
-
-
 def distribution(values: Sequence[float]) -> dict[str, float]:
     """Return mean, stddev, min, max, and each percentile that one value can lie beyond.
 

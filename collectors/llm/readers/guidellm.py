@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from collectors.asked import agreed
 from collectors.llm.readers import documents
 from collectors.llm.readers.documents import Fields
-from collectors.llm.readers.finding import ASKS, Finding, Series, agreed, failures, given
+from collectors.llm.readers.finding import ASKS, Finding, Series, failures, given
 from sitegen.collect import Found, Reader
 from sitegen.errors import SitegenError
 from sitegen.model import MetricDefinition, Status, ToolIdentity

@@ -13,9 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from collectors.asked import agreed
 from collectors.llm.readers import documents
 from collectors.llm.readers.documents import Fields
-from collectors.llm.readers.finding import ASKS, Finding, agreed, given, near
+from collectors.llm.readers.finding import ASKS, Finding, given, near
 from sitegen.collect import Found, Reader
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, MetricDefinition, ToolIdentity

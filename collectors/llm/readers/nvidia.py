@@ -12,9 +12,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from collectors.asked import agreed
 from collectors.llm.readers import documents
 from collectors.llm.readers.documents import Fields
-from collectors.llm.readers.finding import ASKS, Finding, Series, agreed, failures, given
+from collectors.llm.readers.finding import ASKS, Finding, Series, failures, given
 from sitegen.collect import Found, Reader
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, MetricDefinition, Status, ToolIdentity, params

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from collectors.asked import agreed
 from collectors.llm.readers import documents
 from collectors.llm.readers.documents import Fields
 from collectors.llm.readers.finding import (
     ASKS,
     Finding,
     Series,
-    agreed,
     distribution,
     failures,
     given,

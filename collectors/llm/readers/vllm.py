@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from collectors.asked import agreed
 from collectors.llm.measures import percentile
 from collectors.llm.readers import documents
 from collectors.llm.readers.documents import Fields
@@ -18,7 +19,6 @@ from collectors.llm.readers.finding import (
     ASKS,
     Finding,
     Series,
-    agreed,
     distribution,
     failures,
     given,

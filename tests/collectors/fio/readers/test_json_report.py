@@ -432,8 +432,8 @@ def test_the_user_says_what_the_output_does_not() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"iodepth": "8"}, "the output says '2', not '8'"),
-        ({"direct": "0"}, "the output says '1'"),
+        ({"iodepth": "8"}, "the file says '2', not '8'"),
+        ({"direct": "0"}, "the file says '1'"),
         ({"engine": "a b"}, "not an engine's name"),
         ({"block_size": "big"}, "not a size"),
         ({"numjobs": "0"}, "not a whole number"),
