@@ -34,6 +34,7 @@ _CACHED = 0.1
 #: Confidential-compute states of a GPU that protect anything; devtools and simulation do not.
 _GPU_PROTECTED = frozenset({"on", "ppcie", "nvle"})
 _BEYOND = 10
+_BUFFERED = "The jobs went through the page cache of their own system (direct=0)."
 _DEVICE_SHARE = 0.5
 #: Efficiency at more threads above which the one-thread value is doubted.
 SUPERLINEAR = 1.05
@@ -178,6 +179,8 @@ def of_run(run: Run, declared_tee: str, declared_role: str = "") -> list[Caveat]
         found.append(caveat("quick"))
     if not run.complete:
         found.append(caveat("incomplete"))
+    if run.benchmark == "fio" and ("direct", "0") in {(p.name, p.value) for p in run.parameters}:
+        found.append(caveat("page-cache", _BUFFERED))
     if against := _against(run, declared_tee, declared_role):
         found.append(caveat("label", against))
     return found
@@ -307,7 +310,8 @@ def of_cell(
     if tool == "zktls" and params.get("proof_system") == "groth16":
         return [caveat("benchmark-key")]
     if tool == "fio":
-        return _of_storage(metric, value, beside)
+        buffered = [caveat("page-cache", _BUFFERED)] if params.get("direct") == "0" else []
+        return [*buffered, *_of_storage(metric, value, beside)]
     if tool == "ab":
         return _of_requests(metric, statistic, beside)
     if metric == "7z.rating" and "cores" in params:

@@ -355,3 +355,13 @@ def test_a_server_log_may_say_threads_and_quota_itself() -> None:
     run = replace(a_run(), parameters=(Parameter("threads", "12"), Parameter("cpu_quota", "1")))
     [found] = caveats.of_quota({}, [run])
     assert found.sentence == "12 threads under a CPU quota of 1."
+
+
+def test_jobs_that_went_through_the_page_cache_say_so() -> None:
+    run = replace(a_run(), parameters=(Parameter("direct", "0"),))
+    [found] = caveats.of_run(run, "none")
+    assert found.rule.id == "page-cache"
+    assert "direct=0" in found.sentence
+    assert caveats.of_run(replace(run, parameters=(Parameter("direct", "1"),)), "none") == []
+    assert ids(caveats.of_cell("fio.iops", "value", {"direct": "0"}, 1.0, {})) == ["page-cache"]
+    assert caveats.of_cell("fio.iops", "value", {"direct": "1"}, 1.0, {}) == []
