@@ -99,12 +99,12 @@ def test_damage_to_a_bundle_is_refused_or_read() -> None:
     ],
 )
 def test_hostile_input_is_refused_at_once(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for reader in READERS:
         if reader.knows(data):
             with pytest.raises(SitegenError):
                 reader.read(data, SETTINGS.get(reader.name, {}))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("line", ["   read: IOPS=42.6k, BW=167", "Run status group 0 (all jobs):"])
