@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
@@ -270,6 +271,10 @@ class Collectors(Mapping[str, Collector]):
     def __getitem__(self, benchmark: str) -> Collector:
         return load_collector(self._points[benchmark])
 
+    def module(self, benchmark: str) -> str:
+        """Return the name of a collector's module, which is not imported."""
+        return self._points[benchmark].module
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._points)
 
@@ -323,10 +328,13 @@ def method_note(benchmark: str) -> str:
     built where nothing is measured.
     """
     try:
-        module = cast("ModuleType", collectors()[benchmark])
-    except (KeyError, SitegenError):
+        # Found and not imported: a report needs the note, and none of the collector's code.
+        spec = find_spec(collectors().module(benchmark))
+    except (KeyError, ImportError, ValueError):
         return ""
-    file = Path(str(module.__file__))
+    if spec is None or not spec.origin:
+        return ""
+    file = Path(spec.origin)
     path = file.with_name("method.md") if file.stem == "__init__" else file.with_suffix(".md")
     return path.read_text("utf-8") if path.is_file() else ""
 
