@@ -6,17 +6,16 @@ import re
 
 from sitegen.redact.shape import IS, NOBODY, START, Match, Shape, is_number, shape, value
 
-#: Where anybody may have got something from: documents, registries, models. No part of a machine.
+#: Where anybody may have got something from: documents, projects, models. No part of a machine.
 _PUBLIC = frozenset(
     """
-    7-zip.org amd.com anthropic.com apache.org arm.com arxiv.org crates.io debian.org docker.com
-    docker.io doi.org fedoraproject.org ghcr.io github.com githubusercontent.com gitlab.com gnu.org
+    7-zip.org amd.com anthropic.com apache.org arm.com arxiv.org debian.org docker.com
+    doi.org fedoraproject.org github.com githubusercontent.com gitlab.com gnu.org
     golang.org google.com huggingface.co ietf.org intel.com json-schema.org kernel.dk kernel.org
-    microsoft.com modelscope.cn mozilla.org nginx.org npmjs.com npmjs.org nvcr.io nvidia.com
-    ollama.com openai.com openbenchmarking.org openssl.org phala.network pypi.org python.org
-    pythonhosted.org pytorch.org quay.io qemu.org readthedocs.io redhat.com risczero.com
-    rust-lang.org sourceforge.net stackoverflow.com succinct.xyz ubuntu.com vllm.ai w3.org
-    wikipedia.org zeustech.net
+    microsoft.com modelscope.cn mozilla.org nginx.org nvidia.com ollama.com openai.com
+    openbenchmarking.org openssl.org phala.network python.org pytorch.org qemu.org
+    readthedocs.io redhat.com risczero.com rust-lang.org sourceforge.net stackoverflow.com
+    succinct.xyz ubuntu.com vllm.ai w3.org wikipedia.org zeustech.net
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 
