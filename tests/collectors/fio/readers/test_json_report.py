@@ -12,9 +12,9 @@ from collectors.fio.readers import json_report
 from collectors.histogram import percentile
 from sitegen.collect import Found
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Doubt, Measurement, Status
+from sitegen.model import Comparability, Doubt, Status
+from tests.collectors.fio.readers.given import RAW, one
 
-RAW = Path(__file__).parents[3] / "raw" / "fio"
 SAMPLES = Path(__file__).parents[5] / "shared" / "samples" / "fio"
 NONE: Mapping[str, str] = {}
 FORMS = [
@@ -47,17 +47,6 @@ def edited(name: str, edit: Callable[[Any], None], settings: Mapping[str, str] =
 def document(path: Path) -> Any:  # noqa: ANN401 - whatever fio printed
     text = path.read_text()
     return json.JSONDecoder().raw_decode(text[text.index("{\n") :])[0]
-
-
-def one(found: Found, metric: str, statistic: str = "value", **where: str) -> Measurement:
-    [match] = [
-        m
-        for m in found.measurements
-        if (m.metric, m.statistic) == (metric, statistic)
-        and m.workload == where.get("workload", m.workload)
-        and all(dict(m.params).get(k) == v for k, v in where.items() if k != "workload")
-    ]
-    return match
 
 
 def doubts(found: Found) -> dict[Doubt, str]:

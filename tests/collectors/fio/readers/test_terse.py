@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from collectors.fio.readers import terse
 from sitegen.collect import Found
 from sitegen.errors import SitegenError
-from sitegen.model import Doubt, Measurement
+from sitegen.model import Doubt
+from tests.collectors.fio.readers.given import RAW, one
 
-RAW = Path(__file__).parents[3] / "raw" / "fio"
 NONE: Mapping[str, str] = {}
 
 
@@ -22,16 +21,6 @@ def imported(content: str, settings: Mapping[str, str] = NONE) -> Found:
     assert terse.knows(content.encode())
     [found] = terse.read(content.encode(), settings)
     return found
-
-
-def one(found: Found, metric: str, statistic: str = "value", **where: str) -> Measurement:
-    [match] = [
-        m
-        for m in found.measurements
-        if (m.metric, m.statistic) == (metric, statistic)
-        and all(dict(m.params).get(k) == v for k, v in where.items())
-    ]
-    return match
 
 
 @pytest.mark.parametrize(("version", "write_at"), [(4, 46), (5, 52)])

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,9 +13,9 @@ from collectors.fio.readers import json_report, terse, text_report
 from collectors.fio.readers.printed import number
 from sitegen.collect import Found
 from sitegen.errors import SitegenError
-from sitegen.model import Doubt, Measurement, Status
+from sitegen.model import Doubt, Status
+from tests.collectors.fio.readers.given import RAW, one
 
-RAW = Path(__file__).parents[3] / "raw" / "fio"
 NONE: Mapping[str, str] = {}
 
 
@@ -31,16 +30,6 @@ def imported(content: str, settings: Mapping[str, str] = NONE) -> Found:
     assert text_report.knows(content.encode())
     [found] = text_report.read(content.encode(), settings)
     return found
-
-
-def one(found: Found, metric: str, statistic: str = "value", **where: str) -> Measurement:
-    [match] = [
-        m
-        for m in found.measurements
-        if (m.metric, m.statistic) == (metric, statistic)
-        and all(dict(m.params).get(k) == v for k, v in where.items())
-    ]
-    return match
 
 
 def one_of(found: Found, metric: str) -> list[float | None]:
