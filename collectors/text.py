@@ -36,7 +36,7 @@ _PREFIXES = (
     re.compile(r"^\[(?:\d{1,3}:)?\d{1,2}:\d\d(?:\.\d{1,9})?\](?: |\t|$)"),
 )
 _STAMPED = re.compile(_PREFIXES[0].pattern, re.MULTILINE)
-_LOGGED = 0.8
+_LOGGED, _SAMPLE = 0.8, 2_000
 
 
 def plain(data: bytes) -> str:
@@ -87,11 +87,19 @@ def _decoded(data: bytes) -> str:
 def _unlogged(text: str) -> str:
     """Return ``text`` without what a logger put before nearly every line."""
     for prefix in _PREFIXES:
-        lines = text.split("\n")
-        told = [line for line in lines if line.strip()]
-        if told and sum(bool(prefix.match(line)) for line in told) >= _LOGGED * len(told):
-            text = "\n".join(prefix.sub("", line, count=1) for line in lines)
+        # The beginning of a long text tells: half of what all of it must have.
+        if _is_logged(text.split("\n", _SAMPLE)[:_SAMPLE], prefix, _LOGGED / 2) and _is_logged(
+            text.split("\n"), prefix, _LOGGED
+        ):
+            text = "\n".join(prefix.sub("", line, count=1) for line in text.split("\n"))
     return _unstamped(text) if _STAMPED.search(text) else text
+
+
+def _is_logged(lines: list[str], prefix: re.Pattern[str], share: float) -> bool:
+    written = [line for line in lines if line.strip()]
+    return bool(written) and sum(bool(prefix.match(line)) for line in written) >= share * len(
+        written
+    )
 
 
 def _unstamped(text: str) -> str:

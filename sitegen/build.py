@@ -7,24 +7,25 @@ new site appears as a whole. Same archive, same bytes: no clock, no randomness.
 from __future__ import annotations
 
 import gc
-import gzip
 import hashlib
-import io
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import orjson
 
-from sitegen import __version__, feeds, resources
-from sitegen.archive.store import Archive, Damaged, Entry
+from sitegen import __version__, bounds, feeds, quarantine, resources
+from sitegen.archive import library
+from sitegen.archive.store import SHOWN_BYTES, Archive, Damaged, Entry
 from sitegen.errors import SitegenError
-from sitegen.output import MARK, Output, State, check_folder, tar
+from sitegen.output import Mark, Output, State, check_folder, tar, workplace
+from sitegen.quarantine import SetAside, Unmade
 
 if TYPE_CHECKING:
     from sitegen.archive.library import Held, Library
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from sitegen.report.benchmark import Command
 
 _FORMS = ("csv", "json", "parquet")
-_EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, 2_500, 14
+_EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, SHOWN_BYTES // 4, 14
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -65,48 +66,95 @@ class Result:
         )
 
 
-def build(config: Config) -> Result:
+def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result:
     """Build the site that ``config`` describes and return what was done.
 
-    Raises SitegenError when the archive is absent, a note contradicts its data, a link leads
-    nowhere, or the output folder is not a site; then the old site is as it was.
+    A build of the same site that is at work is waited for, which ``say`` is told. Raises
+    SitegenError when the archive is absent, a note contradicts its data, a link leads nowhere,
+    the output folder is not a site, or cannot be written; then the old site is as it was, or
+    says itself that it is not whole.
     """
     start = time.process_time()
     archive = Archive(config.archive)
-    entries = archive.scan()
+    entries = archive.stamped()
     source = resources.source_digest()
     key = _key(config, entries, source)
     state_file = config.cache / "build" / f"{_short(str(config.output.absolute()))}.json"
-    state = State.load(state_file)
-    if state.key == key and state.intact(config.output):
-        return Result(
-            config.output, _count_pages(state.files), 0, 0, 0,
-            sum(size for _, size in state.files.values()), time.process_time() - start, state.runs,
-            tuple(Damaged(*pair) for pair in state.damaged),
-        )  # fmt: skip
+    if done := _unchanged(config, state_file, key, start):
+        return done
     check_folder(config.output)
     # Thousands of values that live as long as the build: looking for cycles among them is waste.
     gc.set_threshold(100_000, 50, 50)
     from sitegen.selection import hints
 
-    try:
-        made = _Build(config, archive, entries, source, state)
-        files, result_of = made.run()
-    except _Stale:
-        # A file of a run is gone that the cache knew as whole: look at every run again.
-        shutil.rmtree(config.cache / "cache", ignore_errors=True)
-        made = _Build(config, archive, entries, source, state)
-        files, result_of = made.run()
-    new = State(
-        key, files, made.page_keys, len(made.library.runs),
-        [[d.path, d.reason] for d in made.damaged],
-    )  # fmt: skip
-    new.save(state_file)
+    with workplace(config.output, say) as work:
+        if done := _unchanged(config, state_file, key, start):
+            return done
+        check_folder(config.output)
+        try:
+            built = _built(config, archive, entries, source, state_file, work)
+        except _Stale:
+            # A file is not what it was when the cache was made, which no size or time shows:
+            # every run is looked into again.
+            library.forget(config.cache / "cache")
+            built = _built(config, archive, entries, source, state_file, work)
+        runs, damaged = len(built.runs), built.damaged
+        State(
+            key, built.mark.digest, built.page_keys, runs, [[d.path, d.reason] for d in damaged]
+        ).save(state_file)
+    files = built.mark.files or {}
     return Result(
-        config.output, _count_pages(files), made.rendered, result_of[0], result_of[1],
-        sum(size for _, size in files.values()), time.process_time() - start,
-        len(made.library.runs), tuple(made.damaged), tuple(hints(made.runs, config)),
+        config.output, _count_pages(files), built.rendered, built.written, built.removed,
+        sum(size for _, size in files.values()), time.process_time() - start, runs,
+        tuple(damaged), (*hints(built.runs, config), *built.left_out),
     )  # fmt: skip
+
+
+def _unchanged(config: Config, state_file: Path, key: str, start: float) -> Result | None:
+    """Return what a build comes to when the last one of the same is whole, and nothing otherwise.
+
+    ``start`` is the process's CPU time at which this build began, in seconds.
+    """
+    state = State.load(state_file)
+    if state.key != key:
+        return None
+    mark = Mark.read(config.output)
+    if mark is None or not state.describes(mark) or mark.missing(config.output):
+        return None
+    files = mark.files or {}
+    return Result(
+        config.output, _count_pages(files), 0, 0, 0, sum(size for _, size in files.values()),
+        time.process_time() - start, state.runs, tuple(Damaged(*pair) for pair in state.damaged),
+    )  # fmt: skip
+
+
+def _built(  # noqa: PLR0913 - what a build is made from, and where
+    config: Config,
+    archive: Archive,
+    entries: list[Entry],
+    source: str,
+    state_file: Path,
+    work: Path,
+) -> _Build:
+    """Return a build that is done; a run that it fails on is set aside."""
+    from sitegen.selection import check_baselines
+
+    held = library.load(archive, config.cache / "cache", entries, config.aliases)
+    runs = [one.run for one in held.runs.values()]
+    labels = {config.aliases.get(each.environment, each.environment) for each in entries}
+    check_baselines(labels, config)
+    mark, state = Mark.read(config.output), State.load(state_file)
+    pages = state.pages if mark and state.describes(mark) else {}
+    whole = partial(_Build, config, archive, held, source, mark, pages)
+
+    def make(chosen: Sequence[Run], aside: Sequence[SetAside]) -> _Build:
+        _clear(work)
+        return whole(chosen, aside, work).run()
+
+    def trial(chosen: Sequence[Run]) -> None:
+        whole(chosen, (), None).run()
+
+    return quarantine.made(runs, make, trial)[0]
 
 
 class _Stale(SitegenError):  # noqa: N818 - never shown: the build begins again
@@ -114,28 +162,42 @@ class _Stale(SitegenError):  # noqa: N818 - never shown: the build begins again
 
 
 class _Build:
-    """One build: gathers, renders, checks, writes."""
+    """One build: gathers, renders, checks, writes; without ``work`` it writes nothing.
 
-    def __init__(
-        self, config: Config, archive: Archive, entries: list[Entry], source: str, state: State
+    Then notes and claims are left out too, which are not of the runs.
+    """
+
+    def __init__(  # noqa: PLR0913 - what all pages are made from
+        self,
+        config: Config,
+        archive: Archive,
+        held: Library,
+        source: str,
+        mark: Mark | None,
+        pages: Mapping[str, str],
+        runs: Sequence[Run],
+        aside: Sequence[SetAside],
+        work: Path | None,
     ) -> None:
         from sitegen import claims
-        from sitegen.archive import library
         from sitegen.compare import analyse
         from sitegen.render import Renderer
         from sitegen.report.site import Site, navigation
-        from sitegen.selection import check_baselines, superseded
+        from sitegen.selection import superseded
 
-        self.config, self.archive, self.state = config, archive, state
-        self.library: Library = library.load(
-            archive, config.cache / "cache", entries, config.aliases
-        )
-        self.runs: list[Run] = [held.run for held in self.library.runs.values()]
-        check_baselines(self.runs, config)
+        self.config, self.archive, self.library, self.old_pages = config, archive, held, pages
+        self.runs = runs
+        self.prose = work is not None
+        self.damaged: list[Damaged] = [
+            *held.damaged,
+            *held.damages(aside),
+        ]
+        self.left_out: list[str] = []
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
         self.checked: list[Checked] = [
-            claims.check(claim, self.analysis) for claim in claims.load_all(config.claims)
+            claims.check(claim, self.analysis)
+            for claim in (claims.load_all(config.claims) if self.prose else ())
         ]
         self.publications = self._publications()
         nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
@@ -147,30 +209,31 @@ class _Build:
             f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
         )
         self.superseded = superseded(self.runs)
-        self.output = Output(config.output, state)
+        self.output = Output(config.output, mark, work)
         self.paths: list[str] = []
-        self.damaged: list[Damaged] = list(self.library.damaged)
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
-        self.rendered = 0
+        self.rendered = self.written = self.removed = 0
+        self.mark = Mark({}, whole=False, digest="")
 
-    def run(self) -> tuple[dict[str, list[Any]], tuple[int, int]]:
-        """Render and write everything; return the files and (written, removed)."""
-        with self.output as output:
-            self._site_pages()
-            for name, data in self.assets.files.items():
-                output.add(f"{self.assets.folder}/{name}", data)
-            budget = self.config.max_bytes
-            for held in reversed(tuple(self.library.runs.values())):
-                budget = self._run_page(held, output, budget)
-            self._data_pages()
-            self._claims_page()
-            self._report_pages()
-            self._compare_page()
-            self._whole_site_files()
-            self._check_links(output)
-            written, removed = output.finish()
-        return output.files, (written, removed)
+    def run(self) -> Self:
+        """Render and write everything; raises SitegenError, Unmade for a page that is not whole."""
+        output = self.output
+        self._site_pages()
+        for name, data in self.assets.files.items():
+            output.add(f"{self.assets.folder}/{name}", data)
+        budget = self.config.max_bytes
+        for run in reversed(self.runs):
+            budget = self._run_page(self.library.runs[run.id], output, budget)
+        self._data_pages()
+        self._claims_page()
+        self._report_pages()
+        self._compare_page()
+        self._whole_site_files()
+        self._check_links(output)
+        if output.work is not None:
+            self.mark, self.written, self.removed = output.finish(len(self.runs))
+        return self
 
     def _site_pages(self) -> None:
         from sitegen.report import benchmark, costs, environment, overview, site
@@ -246,7 +309,7 @@ class _Build:
                 self._take(f"data/{name}.{form}", data)
                 sizes.append((form, len(data)))
             listed.append(DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes)))
-        schema = {"version": 1, "columns": exporting.COLUMNS}
+        schema = {"version": exporting.VERSION, "columns": exporting.COLUMNS}
         self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
         self._page(
             "data/index.html",
@@ -273,7 +336,7 @@ class _Build:
 
     def _publications(self) -> tuple[str, ...]:
         """Return the publications that have a page: a site that cites nothing loads nothing."""
-        if not self.checked and not any(run.source for run in self.runs):
+        if not self.prose or not (self.checked or any(run.source for run in self.runs)):
             return ()
         from sitegen.report import publication
 
@@ -288,15 +351,14 @@ class _Build:
         """Render a page for each publication, and their list."""
         if not self.publications:
             return
-        from sitegen import render
         from sitegen.report import publication, reviews
 
         made = []
         for source in self.publications:
             path, note = self._review(source), reviews.Note()
             if path.is_file():
-                prose = render.note(path, reviews.functions(self.analysis, self.checked))
-                note = reviews.note(path.read_text("utf-8"), prose, str(path))
+                prose = self._prose(path, reviews.functions(self.analysis, self.checked))
+                note = reviews.note(path.read_text("utf-8"), prose, str(path)) if prose else note
             page = publication.page(self.analysis, source, self.runs, self.checked, note)
             made.append(page)
             self._page(f"reports/{source}/index.html", "report.html", page=page)
@@ -328,7 +390,6 @@ class _Build:
         # It is served at any depth: only here do links start at the site's root.
         self._take("404.html", self.renderer.page("404.html", "", root=root))
         self._take(".nojekyll", b"")
-        self._take(MARK, orjson.dumps({"sitegen": __version__, "runs": len(self.runs)}))
         sitemap = f"Sitemap: {base}/sitemap.xml\n" if base else ""
         self._take("robots.txt", f"User-agent: *\nAllow: /\n{sitemap}".encode())
         if base:
@@ -368,13 +429,28 @@ class _Build:
         return self._manifest(self.library.runs[newest.id].entry)[0]
 
     def _note(self, benchmark: str) -> str:
-        from sitegen import render
         from sitegen.report import quotes
 
         path = self.config.notes / f"{benchmark}.md"
-        if not path.is_file():
+        if not self.prose or not path.is_file():
             return ""
-        return render.note(path, quotes.functions(self.analysis, benchmark))
+        return self._prose(path, quotes.functions(self.analysis, benchmark))
+
+    def _prose(self, path: Path, functions: Mapping[str, Callable[..., object]]) -> str:
+        """Return a note as HTML; nothing where the figures that it quotes are set aside.
+
+        A note that the data contradicts stops the build. One that quotes a damaged run says
+        nothing wrong: it cannot say anything until the run is whole again.
+        """
+        from sitegen import render
+
+        try:
+            return render.note(path, functions)
+        except SitegenError as error:
+            if not self.damaged:
+                raise
+            self.left_out.append(f"{error}; the note is left out while runs are set aside")
+            return ""
 
     def _method(self, benchmark: str) -> str:
         from sitegen import render
@@ -399,7 +475,7 @@ class _Build:
             f"{held.run.remarks}"
         )
         self.page_keys[run_id] = key
-        if self.state.pages.get(run_id) == key and output.keep(run_id):
+        if self.old_pages.get(run_id) == key and output.keep(run_id):
             return budget
         whole, files, manifest = self._manifest(held.entry)
         downloads = [pages.Download("run.json", len(manifest), held.digest, published=True)]
@@ -410,9 +486,6 @@ class _Build:
             downloads.append(pages.Download(file.name, file.bytes, file.sha256, published))
             if published:
                 data = self._part(held, file)
-                if data is None:
-                    downloads[-1] = replace(downloads[-1], published=False, damaged=True)
-                    continue
                 bundle.append((file.name, data))
                 if len(excerpts) < _EXCERPTS and file.name.endswith(".out.gz"):
                     excerpts[file.name[4:-3]] = _excerpt(data)
@@ -444,37 +517,28 @@ class _Build:
         except SitegenError as error:
             raise _Stale(error.what, where=entry.run_id) from error
 
-    def _part(self, held: Held, file: File) -> bytes | None:
-        """Return one file of a run, or None when it is damaged: the run's page still stands."""
+    def _part(self, held: Held, file: File) -> bytes:
         try:
             return self.archive.checked(held.entry, file)
         except SitegenError as error:
-            self._set_aside(held, str(error))
-            return None
+            raise _Stale(error.what, where=held.entry.run_id) from error
 
     def _samples(self, held: Held, files: Sequence[File]) -> tuple[Sample, ...]:
-        """Return the samples of a run, none when they are damaged."""
         try:
             return self.archive.samples(held.entry, files) if held.samples else ()
         except SitegenError as error:
-            self._set_aside(held, str(error))
-            return ()
-
-    def _set_aside(self, held: Held, reason: str) -> None:
-        damaged = Damaged(f"{held.entry.environment}/{held.entry.run_id}", reason)
-        if damaged not in self.damaged:
-            self.damaged.append(damaged)
+            raise _Stale(error.what, where=held.entry.run_id) from error
 
     def _check_links(self, output: Output) -> None:
         """Raise SitegenError for the first link that leads nowhere."""
         for target, path in sorted(output.links.items()):
             place, _, anchor = target.partition("#")
             if place not in output.files:
-                raise SitegenError(f"a link leads to {place!r}, which is not there", where=path)
+                raise Unmade(f"a link leads to {place!r}, which is not there", where=path)
             if "=" in anchor:
                 continue  # what the compare page keeps there is no id: `#b=fio&sel=a,b`
             if anchor and place in self.anchors and anchor not in self.anchors[place]:
-                raise SitegenError(f"a link leads to {target!r}, which has no such id", where=path)
+                raise Unmade(f"a link leads to {target!r}, which has no such id", where=path)
 
 
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
@@ -497,9 +561,13 @@ def _count_pages(files: Mapping[str, Any]) -> int:
     return sum(path.endswith(".html") for path in files)
 
 
+def _clear(work: Path) -> None:
+    """Remove what an attempt has written of a new site."""
+    shutil.rmtree(work, ignore_errors=True)
+
+
 def _excerpt(data: bytes) -> str:
     """Return the beginning of a gzipped output; only as much as is shown is unpacked."""
-    with gzip.open(io.BytesIO(data)) as file:
-        text = file.read(4 * _EXCERPT_CHARACTERS).decode("utf-8", "replace")
+    text = bounds.beginning(data, SHOWN_BYTES).decode("utf-8", "replace")
     lines = text[:_EXCERPT_CHARACTERS].splitlines()[:_EXCERPT_LINES]
     return _ANSI.sub("", "\n".join(lines))

@@ -7,7 +7,7 @@ and reads what the command said (`parse`); `sitegen.execute` does the rest.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -15,9 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
 
+from sitegen import parameters
 from sitegen.errors import SitegenError
 from sitegen.host import Host, RawOutput, timestamp
 from sitegen.model import (
+    LONGEST_PRINT,
+    LONGEST_UNIT,
+    MOST_REPETITIONS,
     Doubt,
     Fact,
     Measurement,
@@ -31,6 +35,7 @@ from sitegen.model import (
     check_label,
     check_metric,
     check_statistic,
+    is_plain,
 )
 
 __all__ = [
@@ -412,9 +417,30 @@ def check_measurement(row: Measurement) -> None:
     check_statistic(row.statistic)
     if row.status not in set(Status):
         raise SitegenError(f"{row.metric} has an unknown status {row.status!r}")
-    for text in (row.unit, row.printed or "", *(part for pair in row.params for part in pair)):
-        if not text.isprintable():
-            raise SitegenError(f"{row.metric} has a text with a control character: {text[:40]!r}")
+    if not 0 <= row.repetition <= MOST_REPETITIONS:
+        raise SitegenError(f"{row.metric} has the repetition {row.repetition}")
+    for text, most in ((row.unit, LONGEST_UNIT), (row.printed or "", LONGEST_PRINT)):
+        if not is_plain(text) or len(text) > most:
+            raise SitegenError(
+                f"{row.metric} has a text with a control character, or of more than {most}"
+                f" characters: {text[:40]!r}"
+            )
+    try:
+        parameters.check(row.params)
+    except SitegenError as error:
+        raise SitegenError(f"{row.metric}: {error.what}", fix=error.fix) from error
+
+
+def check_samples(samples: Iterable[Sample]) -> None:
+    """Raise SitegenError for samples that could not be archived, but for their numbers."""
+    for workload, kind, metric, params in {
+        (s.workload, s.kind, s.metric, s.params) for s in samples
+    }:
+        check_label(workload, "workload")
+        check_metric(metric)
+        if not is_plain(kind) or len(kind) > LONGEST_UNIT:
+            raise SitegenError(f"a sample is of the kind {kind[:40]!r}")
+        parameters.check(params)
 
 
 @contextlib.contextmanager
@@ -429,4 +455,6 @@ def blamed(what: str, where: str = "") -> Iterator[None]:
 
 
 def _told(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "there was not enough memory"
     return f"{type(error).__name__}: {error}"[:200]

@@ -92,6 +92,7 @@ class Config:
     window_days: int = 90
     max_bytes: int = 500_000_000
     pinned: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()  # what `publish` leaves on the branch
     environments: Mapping[str, Environment] = field(default_factory=dict)
 
     def environment(self, label: str) -> Environment:
@@ -160,6 +161,7 @@ _SITE = {
     "window_days": int,
     "max_bytes": int,
     "pinned": list,
+    "keep": list,
 }
 _ENVIRONMENT = {"role": str, "tee": str, "title": str, "note": str, "baselines": dict,
                 "incomparable": dict, "price": dict, "aliases": list}  # fmt: skip
@@ -233,6 +235,7 @@ def load(
         window_days=window_days,
         max_bytes=site.get("max_bytes", 500_000_000),
         pinned=tuple(_pinned(run, where) for run in site.get("pinned", [])),
+        keep=tuple(_kept(path, where) for path in site.get("keep", [])),
         environments=_environments(data.get("environments", {}), where),
     )
 
@@ -265,6 +268,17 @@ def _pinned(run: object, where: str) -> str:
         return check_run_id(text)
     except SitegenError as error:
         raise SitegenError(f"site.pinned: {error.what}", where=where, fix=error.fix) from error
+
+
+def _kept(path: object, where: str) -> str:
+    text = _words(path, where, "site.keep").strip().strip("/")
+    if not text or {"", ".", "..", ".git"} & set(text.split("/")):
+        raise SitegenError(
+            f"site.keep names {text!r}, which is no file of a branch",
+            where=where,
+            fix="write its path, such as .well-known/security.txt",
+        )
+    return text
 
 
 def _address(text: str, where: str) -> str:

@@ -24,3 +24,9 @@ class SitegenError(Exception):
         remedy = f"; {self.fix}" if self.fix else ""
         text = f"{place}{self.what}{remedy}".replace("\n", " ")
         return text if len(text) <= _MOST else f"{text[:_MOST]} ..."
+
+
+class Unjudged(SitegenError):  # noqa: N818 - says what came of it
+    """A limit was given, and nothing that it could be held against."""
+
+    exit_code = 3

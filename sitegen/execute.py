@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import random
 import re
@@ -28,6 +27,7 @@ from sitegen.collect import (
     Step,
     blamed,
     check_measurement,
+    check_samples,
 )
 from sitegen.errors import SitegenError
 from sitegen.host import Host, RawOutput, timestamp
@@ -42,6 +42,7 @@ from sitegen.model import (
     Status,
     StepRecord,
     ToolIdentity,
+    is_quantity,
     run_id,
 )
 from sitegen.redact import Redactor, redacted
@@ -315,12 +316,16 @@ def usable(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Sample, ...
         wrong = _wrong(row) or (f"{row.metric} is given twice" if series_key(row) in rows else "")
         if not wrong:
             rows[series_key(row)] = row
-            if row.value is not None and not math.isfinite(row.value):
+            if row.value is not None and not is_quantity(row.value):
                 wrong = f"{row.metric} is {row.value}"
                 rows[series_key(row)] = row._replace(value=None, status=Status.FAILED)
         problem = problem or wrong
-    samples = (s for s in reading.samples if math.isfinite(s.x) and math.isfinite(s.y))
-    return tuple(rows.values()), tuple(samples), problem
+    samples = tuple(s for s in reading.samples if is_quantity(s.x) and is_quantity(s.y))
+    try:
+        check_samples(samples)
+    except SitegenError as error:
+        samples, problem = (), problem or str(error)
+    return tuple(rows.values()), samples, problem
 
 
 def _wrong(row: Measurement) -> str:

@@ -6,19 +6,22 @@ The columns are a promise: they change with a version of the archive's schema an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import orjson
 
-from sitegen import caveats
-from sitegen.archive import Archive, library, tables
+from sitegen import caveats, quarantine
+from sitegen.archive import Damaged, library, tables
 from sitegen.compare import Analysis, Series, analyse
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Params, Run
 
+#: Of the columns; 2 since they have `started_at`.
+VERSION = 2
 #: Column -> what it means; the order is that of the files.
 COLUMNS: dict[str, str] = {
     "run_id": "The run that the value is from; its page is runs/<run_id>/.",
@@ -36,6 +39,7 @@ COLUMNS: dict[str, str] = {
     "provenance": "collected, imported or cited.",
     "source": "Id of the publication of a cited figure.",
     "caveats": "Ids of the caveat rules that apply to the series, separated by spaces.",
+    "started_at": "When the run was taken, or its source published: UTC, as precise as known.",
 }
 
 
@@ -68,6 +72,7 @@ def columns(analysis: Analysis, runs: Iterable[Run]) -> dict[str, list[Any]]:
         found["params"] += map(_params, params)
         found["provenance"] += [str(run.provenance)] * many
         found["source"] += [run.source.id if run.source else None] * many
+        found["started_at"] += [run.started_at] * many
         chosen = analysis.selections.get((run.benchmark, run.environment))
         if chosen and run in chosen.runs:
             found["caveats"] += [
@@ -93,14 +98,30 @@ def encode(found: dict[str, list[Any]], form: str) -> bytes:
     return tables.csv_bytes(table) if form == "csv" else tables.parquet_bytes(table)
 
 
-def export(config: Config, form: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The bytes of an export, and the runs that were set aside."""
+
+    data: bytes
+    damaged: tuple[Damaged, ...]
+
+
+def export(config: Config, form: str) -> Export:
     """Return every measurement of the archive; raises SitegenError when there is none."""
-    archive = Archive(config.archive)
-    held = library.load(archive, config.cache / "cache", archive.scan(), config.aliases)
+    held = library.of(config)
+
+    def make(runs: Sequence[Run], _: object = ()) -> bytes:
+        return encode(columns(analyse(runs, config), runs), form)
+
     runs = [one.run for one in held.runs.values()]
+    if not runs and held.damaged:
+        raise SitegenError(
+            "all runs are damaged", where=str(config.archive), fix="see `sitegen fsck`"
+        )
     if not runs:
         raise SitegenError("no runs", where=str(config.archive), fix="`sitegen collect` takes some")
-    return encode(columns(analyse(runs, config), runs), form)
+    data, aside = quarantine.made(runs, make, make)
+    return Export(data, (*held.damaged, *held.damages(aside)))
 
 
 @cache

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sitegen.collect import Bundle, Found, Reader, blamed, check_measurement
+from sitegen.collect import Bundle, Found, Reader, blamed, check_measurement, check_samples
 from sitegen.errors import SitegenError
 from sitegen.host import timestamp
 from sitegen.model import (
@@ -21,11 +20,12 @@ from sitegen.model import (
     StepRecord,
     check_metric,
     check_time,
+    is_quantity,
     run_id,
 )
 from sitegen.redact import Redactor
 
-MAX_ROWS = 2_000_000
+MAX_ROWS, MAX_SAMPLES = 100_000, 1_000_000
 #: Keys of an imported run's one step: which of the runs in the file, settings, names of files.
 FOUND, SETTING, FILE, ONCE = "found", "set.", "file.", "read once"
 PRINTED_AS = " is printed as"
@@ -67,14 +67,19 @@ def check(found: Found, reader: Reader | Bundle) -> None:
     """Raise SitegenError for a run that could not be archived."""
     for row in found.measurements:
         check_measurement(row)
-        if row.value is not None and not math.isfinite(row.value):
-            raise SitegenError(f"{row.metric} is not a finite number")
-    if not all(math.isfinite(sample.x) and math.isfinite(sample.y) for sample in found.samples):
+        if row.value is not None and not is_quantity(row.value):
+            raise SitegenError(f"{row.metric} is {row.value:g}, which no quantity is")
+    if not all(is_quantity(sample.x) and is_quantity(sample.y) for sample in found.samples):
         raise SitegenError("a sample is not a finite number")
+    check_samples(found.samples)
     for definition in found.definitions:
         check_metric(definition.id)
-    if len(found.measurements) + len(found.samples) > MAX_ROWS:
-        raise SitegenError(f"holds more than {MAX_ROWS:,} values")
+    for what, count, most in (
+        ("values", len(found.measurements), MAX_ROWS),
+        ("samples", len(found.samples), MAX_SAMPLES),
+    ):
+        if count > most:
+            raise SitegenError(f"holds {count:,} {what}, and a run has {most:,} at most")
     if not found.measurements:
         raise SitegenError(f"holds no result ({reader.title})")
 
@@ -191,18 +196,16 @@ def _digest(files: Mapping[str, bytes]) -> str:
 def _dated(found: Found, read: Import) -> tuple[str, str]:
     """Return what dates a run where its output does not, and the date."""
     if found.started_at:
-        return "", _past(check_time(found.started_at), str(read.paths[0]))
+        return "", _checked(found.started_at, str(read.paths[0]))
     if read.date:
-        return "--date", _past(check_time(read.date), "--date")
+        return "--date", _checked(read.date, "--date")
     moment = datetime.fromtimestamp(max(path.stat().st_mtime for path in read.paths), UTC)
     told = "the time at which the file was last written"
-    return told, _past(timestamp(moment), str(read.paths[0]))
+    return told, _checked(timestamp(moment), str(read.paths[0]))
 
 
-def _past(text: str, where: str) -> str:
-    """Return a date that is not to come: one would put every other run out of the window."""
-    if text[:10] > timestamp(datetime.now(UTC) + timedelta(days=1))[:10]:
-        raise SitegenError(
-            f"is dated {text}, in the future", where=where, fix="say when with --date"
-        )
-    return text
+def _checked(time: str, where: str) -> str:
+    try:
+        return check_time(time)
+    except SitegenError as error:
+        raise SitegenError(error.what, where=where, fix="say when with --date") from error

@@ -6,16 +6,14 @@ that bringing in one file twice changes nothing. Packs of whole runs keep the ru
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import hashlib
-import io
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from sitegen import imported, packing, tidy
+from sitegen import bounds, imported, packing, tidy
 from sitegen.archive import Archive, remarks
 from sitegen.archive.store import Entry
 from sitegen.collect import (
@@ -32,6 +30,7 @@ from sitegen.imported import Import
 from sitegen.model import (
     RUN_ID,
     Provenance,
+    Remark,
     Run,
     Source,
     check_label,
@@ -39,7 +38,9 @@ from sitegen.model import (
 from sitegen.packing import Packed, Whole
 from sitegen.redact import Redactor, redacted
 
-MAX_BYTES = 200_000_000
+#: What is read of one file, or of several together: bytes, unpacked too, and lines. Reading takes
+#: a multiple of that, which is bounded by MAX_MEMORY_BYTES.
+MAX_BYTES, MAX_LINES, MAX_MEMORY_BYTES = 64_000_000, 3_000_000, 480_000_000
 _GZIP = b"\x1f\x8b"
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
@@ -71,6 +72,18 @@ class Left:
 
     path: Path
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A run that was brought in; ``there`` is the id that it was there under, or nothing.
+
+    ``offered`` is what others say of a run that was there, and that was not taken.
+    """
+
+    arrival: Arrival | Packed
+    there: str = ""
+    offered: tuple[Remark, ...] = ()
 
 
 class NoEnvironment(SitegenError):  # noqa: N818 - says what is missing
@@ -123,19 +136,23 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
                 where=str(path),
                 fix="leave --env out",
             )
-        return [*packing.read(path)]
+        with _limited(path):
+            return [*packing.read(path)]
     data = _bytes(path)
     if not order.tool and _is_tidy(data):
-        runs = tidy.read_runs(
-            path,
-            order.provenance,
-            sources=order.sources,
-            environment=order.environment,
-            date=order.date,
-        )
-        return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
-    benchmark, reader = _reader_of(data, path, order.tool)
-    return list(_arrivals(reader, benchmark, {path.name: data}, (path,), order, redactor))
+        with _limited(path):
+            runs = tidy.read_runs(
+                path,
+                order.provenance,
+                sources=order.sources,
+                environment=order.environment,
+                date=order.date,
+            )
+            return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
+    known_forms()  # loads the readers, which the limit of memory is not for
+    with _limited(path):
+        benchmark, reader = _reader_of(data, path, order.tool)
+        return list(_arrivals(reader, benchmark, {path.name: data}, (path,), order, redactor))
 
 
 def read_together(
@@ -145,6 +162,26 @@ def read_together(
 
     Raises SitegenError as `read` does, and when no bundle of these files is known.
     """
+    known_bundles()
+    with _limited(paths[0] if len(paths) == 1 else Path("--together")):
+        return _read_together(paths, order, redactor)
+
+
+@contextlib.contextmanager
+def _limited(path: Path) -> Iterator[None]:
+    """Bound the memory that reading takes; raises SitegenError that names ``path``."""
+    try:
+        with bounds.memory(MAX_MEMORY_BYTES):
+            yield
+    except SitegenError as error:
+        if isinstance(error, NoEnvironment) or error.where:
+            raise
+        raise SitegenError(error.what, where=str(path), fix=error.fix) from error
+
+
+def _read_together(
+    paths: Sequence[Path], order: Order, redactor: Redactor
+) -> list[Arrival | Packed]:
     files: dict[str, bytes] = {}
     for path in paths:
         _check_kind(path)
@@ -213,12 +250,15 @@ def write(
     arrivals: Sequence[Arrival | Packed],
     archive: Archive,
     aliases: Mapping[str, str] = _NO_ALIASES,
-) -> Iterator[tuple[Arrival | Packed, str]]:
+    *,
+    take_remarks: bool = False,
+) -> Iterator[Taken]:
     """Write what is new; yield each arrival with the id that it was there under, or nothing.
 
     The same content under another date, or under a label of old, is there already and is not
-    written again; of a run that is there and damaged, a pack brings back what it lost. Raises
-    SitegenError, before anything is written, for a run whose id another one has.
+    written again; of a run that is there and damaged, a pack brings back what it lost. What
+    others say of a run that is there is only taken with ``take_remarks``: it may withdraw it.
+    Raises SitegenError, before anything is written, for a run whose id another one has.
     """
     try:
         entries = archive.scan()
@@ -236,14 +276,14 @@ def write(
     for arrival in arrivals:
         run = arrival.run
         if isinstance(arrival, Packed):
-            yield arrival, _adopt(arrival, archive, by_id.get(run.id))
+            yield _adopt(arrival, archive, by_id.get(run.id), take_remarks=take_remarks)
             continue
         place = key(run.environment, run.id)
         known = there.get(place, "")
         if not known:
             archive.write(run, arrival.raw)
             there[place] = run.id
-        yield arrival, known
+        yield Taken(arrival, known)
 
 
 def _check_place(arrival: Packed, entry: Entry | None) -> None:
@@ -254,22 +294,29 @@ def _check_place(arrival: Packed, entry: Entry | None) -> None:
         raise SitegenError(
             f"a run of {entry.environment} has this id", where=arrival.run.id, fix="keep one"
         )
-    digest = hashlib.sha256((entry.path / "run.json").read_bytes()).hexdigest()
-    if digest != arrival.digest:
+    manifest = entry.path / "run.json"
+    if manifest.is_file() and hashlib.sha256(manifest.read_bytes()).hexdigest() != arrival.digest:
         raise SitegenError(
             "there is another run of this id", where=str(entry.path), fix="keep one of the two"
         )
 
 
-def _adopt(arrival: Packed, archive: Archive, entry: Entry | None) -> str:
-    """Write a run that came in a pack; return its id when it was there and whole."""
+def _adopt(arrival: Packed, archive: Archive, entry: Entry | None, *, take_remarks: bool) -> Taken:
+    """Write a run that came in a pack, or what it has lost here."""
     whole = arrival.load()
     restored = entry is not None and archive.restore(entry, whole.files)
     if entry is None:
         archive.adopt(whole.run, whole.files)
-    for name, data in whole.said.items():
-        archive.adopt_remark(whole.run, name, data)
-    return "" if entry is None or restored else whole.run.id
+    new = {
+        name: data for name, data in whole.said.items() if not entry or name not in entry.remarks
+    }
+    offered: list[Remark] = []
+    for name, data in new.items():
+        if entry is None or take_remarks:
+            archive.adopt_remark(whole.run, name, data)
+        else:
+            offered.append(remarks.parse(name, data))
+    return Taken(arrival, "" if entry is None or restored else whole.run.id, tuple(offered))
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
@@ -315,21 +362,25 @@ def _visible(path: Path) -> bool:
 
 def _packed(place: Path) -> Packed:
     """Return the run whose folder this is, with what was said of it."""
+    known: set[str] = set()
 
     def load() -> Whole:
-        files = {
-            path.relative_to(place).as_posix(): _stored(path)
-            for path in sorted(place.rglob("*"))
-            if path.is_file()
-        }
+        paths = [path for path in sorted(place.rglob("*")) if path.is_file()]
+        if sum(path.stat().st_size for path in paths) > packing.MAX_RUN_BYTES:
+            raise SitegenError(
+                f"larger than {packing.MAX_RUN_BYTES / 1e6:.0f} MB", where=str(place)
+            )
+        files = {path.relative_to(place).as_posix(): path.read_bytes() for path in paths}
         said = {
             path.name: path.read_bytes()
             for path in sorted(place.parent.glob(f"{place.name}.*.json"))
             if remarks.run_of(path.name) == place.name
         }
-        return packing.of_folder(place, files, said)
+        return packing.of_folder(place, files, said, known)
 
-    whole = load()
+    with _limited(place):
+        whole = load()
+    known.add(whole.digest)
     return Packed(whole.run, whole.rows, whole.digest, load)
 
 
@@ -348,28 +399,27 @@ def _head(path: Path) -> bytes:
 
 
 def _bytes(path: Path) -> bytes:
-    """Return what a file holds, unpacked when it is gzipped; raises SitegenError past the limit."""
-    data = _stored(path)
-    if data.startswith(_GZIP):
-        try:
-            with gzip.open(io.BytesIO(data)) as file:
-                data = file.read(MAX_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise SitegenError(f"is not whole: {error}", where=str(path)) from error
-        if len(data) > MAX_BYTES:
-            raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB unpacked", where=str(path))
-    if not data.strip():
-        raise SitegenError("is empty", where=str(path))
+    """Return what a file holds, unpacked when it is gzipped.
+
+    Raises SitegenError past the limits, and for one that holds nothing.
+    """
+    try:
+        data = bounds.read_file(path, MAX_BYTES)
+        if data.startswith(_GZIP):
+            data = bounds.unpacked(data, MAX_BYTES)
+        _check_bounds(data)
+    except SitegenError as error:
+        raise SitegenError(error.what, where=str(path), fix=error.fix) from error
     return data
 
 
-def _stored(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB", where=str(path))
-        return path.read_bytes()
-    except OSError as error:
-        raise SitegenError(str(error.strerror), where=str(path)) from error
+def _check_bounds(data: bytes) -> None:
+    if (lines := data.count(b"\n")) > MAX_LINES:
+        raise SitegenError(f"holds {lines:,} lines, and {MAX_LINES:,} at most are read")
+    if data.lstrip()[:1] in (b"{", b"["):
+        bounds.check_json(data)
+    if not data.strip():
+        raise SitegenError("is empty")
 
 
 def _is_tidy(data: bytes) -> bool:

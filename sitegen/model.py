@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -31,6 +31,16 @@ STATISTICS = frozenset(
 )
 #: Begins the name of the parameter in which a run keeps what its reader doubted.
 DOUBT = "doubt."
+#: Between these, and 0, lie all quantities: what is computed of them stays finite and not 0.
+LEAST, MOST = 1e-30, 1e30
+#: The longest texts of a row, in characters: a unit, and a value as it was printed.
+LONGEST_UNIT, LONGEST_PRINT = 40, 100
+#: Spaces that publications print between digits and before units.
+_SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
+MOST_REPETITIONS = 1_000_000
+OLDEST_YEAR = "2000"
+#: A clock that shows an earlier day is wrong: this is when the bound on dates was written.
+_CLOCK_FROM = "2026-11-29"
 _TIME = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?Z)?)?)?")
 _STAMP = "20000101000000"
 
@@ -359,10 +369,32 @@ def check_benchmark(name: str) -> str:
     return name
 
 
+def is_plain(text: str) -> bool:
+    """Say whether a text holds no control characters; narrow spaces, as printed, are none."""
+    return text.isprintable() or text.translate(_SPACES).isprintable()
+
+
+def is_quantity(value: float) -> bool:
+    """Say whether a number can be that of a quantity: 0, or from 1e-30 to 1e30 in size."""
+    return value == 0 or LEAST <= abs(value) <= MOST
+
+
+def check_value(value: float | None) -> float | None:
+    """Return ``value`` when a quantity may have it; raises SitegenError otherwise.
+
+    None is absent. A value that is not a number, or beyond 1e30, would make what is computed of
+    it infinite, and one below 1e-30 nothing.
+    """
+    if value is None or is_quantity(value):
+        return value
+    raise SitegenError(f"the value {value:g} is not between 1e-30 and 1e30")
+
+
 def check_time(text: str) -> str:
     """Return ``text`` when it is UTC in ISO 8601: a year, a month, a day or a second.
 
-    Raises SitegenError otherwise.
+    Raises SitegenError otherwise, and for a time before 2000 or after tomorrow: no run is as
+    old, and one that is yet to come would put all others out of the window of comparisons.
     """
     if _TIME.fullmatch(text):
         try:
@@ -370,11 +402,21 @@ def check_time(text: str) -> str:
         except ValueError:
             pass
         else:
-            return text
+            day = text[:10]
+            if OLDEST_YEAR <= day <= _tomorrow()[: len(day)]:
+                return text
+            raise SitegenError(
+                f"{text} is not between {OLDEST_YEAR} and tomorrow", fix="give the right date"
+            )
     raise SitegenError(
         f"{text[:80]!r} is not a time",
         fix="write 2025, 2025-01, 2025-01-31 or 2025-01-31T12:00:00Z",
     )
+
+
+def _tomorrow() -> str:
+    today = datetime.now(UTC).date().isoformat()
+    return (datetime.fromisoformat(max(today, _CLOCK_FROM)) + timedelta(days=1)).isoformat()[:10]
 
 
 def check_run_id(run_id: str) -> str:

@@ -7,27 +7,32 @@ is trusted: names are compared, never used as paths, and every file must match i
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
+from typing import IO, cast
 
 from sitegen.archive import Archive, remarks
 from sitegen.archive.store import Entry
 from sitegen.errors import SitegenError
 from sitegen.model import RUN_ID, Run
 
-#: What one run may take unpacked, and how many files a pack may hold.
-MAX_RUN_BYTES = 500_000_000
+#: What one run may take as it is archived, how many files a pack may hold, and how many times its
+#: own size it may be unpacked: what it holds is compressed already.
+MAX_RUN_BYTES = 100_000_000
 MAX_FILES = 2_000_000
+MAX_RATIO, _SMALL = 100, 10_000_000
+#: A name is no longer. tarfile takes in one piece whatever length a header says.
+_MAX_HEADER = 65_536
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 _MAGIC, _MAGIC_AT = b"ustar", 257
 
@@ -152,7 +157,7 @@ def read(path: Path) -> list[Packed]:
     then what else is missing.
     """
     found = [(whole.run, whole.rows, whole.digest) for whole in _wholes(path)]
-    again = _wholes(path)
+    again = _wholes(path, known={digest for _, _, digest in found})
 
     def load(run_id: str) -> Whole:
         for whole in again:
@@ -163,34 +168,89 @@ def read(path: Path) -> list[Packed]:
     return [Packed(run, rows, digest, partial(load, run.id)) for run, rows, digest in found]
 
 
-def of_folder(place: Path, files: Mapping[str, bytes], said: Mapping[str, bytes]) -> Whole:
+def of_folder(
+    place: Path, files: Mapping[str, bytes], said: Mapping[str, bytes], known: Container[str] = ()
+) -> Whole:
     """Return the run whose folder ``place`` is; raises SitegenError unless it is whole."""
-    return _whole(place.name, files, said, place)
+    return _whole(place.name, files, said, place, known)
 
 
-def _wholes(path: Path) -> Iterator[Whole]:
+def _wholes(path: Path, known: Container[str] = ()) -> Iterator[Whole]:
+    """Yield the runs of a pack; of those with ``known`` digests only the digests are checked."""
     try:
-        with tarfile.open(path, "r:*") as tar:
-            yield from _runs(tar, path)
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+        with path.open("rb") as raw, _unpacked(raw) as plain:
+            size = path.stat().st_size
+            stream = _Bounded(plain, max(MAX_RATIO * size, _SMALL), path)
+            with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as tar:
+                yield from _runs(tar, stream, path, known)
+    except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
         raise SitegenError(
             "the pack is cut off or damaged", where=str(path), fix="bring it again"
         ) from error
 
 
-def _runs(tar: tarfile.TarFile, path: Path) -> Iterator[Whole]:
+@contextlib.contextmanager
+def _unpacked(raw: IO[bytes]) -> Iterator[IO[bytes]]:
+    head = raw.read(2)
+    raw.seek(0)
+    if head != b"\x1f\x8b":
+        yield raw
+        return
+    with gzip.GzipFile(fileobj=raw) as file:
+        yield cast("IO[bytes]", file)
+
+
+class _Bounded:
+    """A tar's bytes as tarfile reads them: no header in one piece that is longer than a name.
+
+    Raises SitegenError for one that is, and past ``most`` bytes in all.
+    """
+
+    def __init__(self, file: IO[bytes], most: int, path: Path) -> None:
+        self.file, self.most, self.path = file, most, path
+
+    def read(self, size: int) -> bytes:
+        if size > _MAX_HEADER:
+            raise SitegenError(
+                f"a name in it is longer than {_MAX_HEADER:,} bytes", where=str(self.path)
+            )
+        return self._next(size)
+
+    def content(self, member: tarfile.TarInfo) -> bytes:
+        """Return the bytes of a file; raises EOFError when they are not all there."""
+        self.seek(member.offset_data)
+        data = self._next(member.size)
+        if len(data) != member.size:
+            raise EOFError
+        return data
+
+    def _next(self, size: int) -> bytes:
+        if self.file.tell() + size > self.most:
+            raise SitegenError(
+                f"holds more than {MAX_RATIO} times its own size", where=str(self.path)
+            )
+        return self.file.read(size)
+
+    def seek(self, at: int) -> int:
+        if at > self.most:
+            return self.file.seek(self.most)  # past the end: what follows is missing
+        return self.file.seek(at)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+
+def _runs(
+    tar: tarfile.TarFile, stream: _Bounded, path: Path, known: Container[str]
+) -> Iterator[Whole]:
     name = ""
     files: dict[str, bytes] = {}
     said: dict[str, bytes] = {}
     done: set[str] = set()
     size = 0
-    for number, member in enumerate(tar):
-        if number > MAX_FILES:
-            raise SitegenError(f"holds more than {MAX_FILES:,} files", where=str(path))
-        if member.isdir():
-            continue
+    for member in _members(tar, path):
         run_id, part = _place(member.name)
-        if not member.isreg() or not run_id:
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not run_id:
             raise SitegenError(
                 f"holds {member.name[:80]!r}, which is no part of a run", where=str(path)
             )
@@ -198,23 +258,40 @@ def _runs(tar: tarfile.TarFile, path: Path) -> Iterator[Whole]:
             if run_id in done:
                 raise SitegenError(f"holds {run_id} twice, or in parts", where=str(path))
             if name:
-                yield _whole(name, files, said, path)
+                yield _whole(name, files, said, path, known)
             name, files, said, size = run_id, {}, {}, 0
             done.add(run_id)
         size += member.size
         if size > MAX_RUN_BYTES:
             raise SitegenError(f"{run_id} is larger than {MAX_RUN_BYTES:,} bytes", where=str(path))
-        stream = tar.extractfile(member)
-        data = stream.read() if stream else b""
-        (files if part else said)[part or member.name.rpartition("/")[2]] = data
+        (files if part else said)[part or member.name.rpartition("/")[2]] = stream.content(member)
     if not name:
         raise SitegenError("holds no run", where=str(path))
-    yield _whole(name, files, said, path)
+    yield _whole(name, files, said, path, known)
 
 
-def _whole(run_id: str, files: Mapping[str, bytes], said: Mapping[str, bytes], path: Path) -> Whole:
+def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield what is in a tar, but for folders; raises SitegenError when it is too much."""
+    number = 0
+    while (member := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined] # tarfile keeps them all
+        number += 1
+        if number > MAX_FILES:
+            raise SitegenError(f"holds more than {MAX_FILES:,} files", where=str(path))
+        if not member.isdir():
+            yield member
+
+
+def _whole(
+    run_id: str,
+    files: Mapping[str, bytes],
+    said: Mapping[str, bytes],
+    path: Path,
+    known: Container[str],
+) -> Whole:
+    digest = hashlib.sha256(files.get("run.json", b"")).hexdigest()
     try:
-        run, rows = Archive.checked_files(run_id, files)
+        run, rows = Archive.checked_files(run_id, files, known=digest in known)
         for name, data in said.items():
             remarks.parse(name, data)
     except SitegenError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from sitegen.comparability import TELLING
@@ -16,6 +16,10 @@ from sitegen.model import RUN_ID, Run
 from sitegen.stats import Interval, verdict
 
 BASELINE, SIDE = "baseline", "side"
+
+
+class Unpaired(SitegenError):  # noqa: N818 - says what the two sides are
+    """Two sides that are there and have nothing in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,23 @@ class Pairing:
     analysis: Analysis
 
 
-def pair(runs: Sequence[Run], config: Config, baseline: str, side: str) -> Pairing:
+def pair(
+    runs: Sequence[Run],
+    config: Config,
+    baseline: str,
+    side: str,
+    benchmarks: Collection[str] = (),
+) -> Pairing:
     """Return ``side`` against ``baseline``: each an environment, or one run by its id's end.
 
-    Raises SitegenError when one of them is not there, or both are the same.
+    Only ``benchmarks`` where some are named. Raises SitegenError when a side is not there, or
+    both are the same, and Unpaired when they have no series in common.
     """
     if baseline == side:
         raise SitegenError(f"{baseline!r} is compared with itself", fix="name two of them")
     ours, declared = _chosen(runs, config, side)
     theirs, against = _chosen(runs, config, baseline)
+    ours, theirs = _of(ours, side, benchmarks), _of(theirs, baseline, benchmarks)
     why = declared.incomparable.get(against.label, "")
     named = {
         BASELINE: replace(against, label=BASELINE, baselines={}, incomparable={}),
@@ -60,11 +72,59 @@ def pair(runs: Sequence[Run], config: Config, baseline: str, side: str) -> Pairi
     # A baseline that is itself a TEE would be held against this side as well.
     found = tuple(c for c in analysis.comparisons if c.side.environment == SIDE)
     if not found:
-        raise SitegenError(
-            f"{baseline} and {side} have no series in common",
-            fix="`sitegen list` shows what each of them has",
-        )
+        raise _unpaired(analysis, baseline, side)
     return Pairing(baseline, side, found, _differing(analysis), analysis)
+
+
+def _of(runs: list[Run], name: str, benchmarks: Collection[str]) -> list[Run]:
+    """Return the runs that are of ``benchmarks``; raises Unpaired when a side has none."""
+    found = [run for run in runs if not benchmarks or run.benchmark in benchmarks]
+    if not found:
+        has = ", ".join(sorted({run.benchmark for run in runs}))
+        wanted = " or ".join(sorted(benchmarks))
+        raise Unpaired(f"{name} has no run of {wanted}", fix=f"it has {has}")
+    return found
+
+
+def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
+    """Return why two sides have no comparison: what each has, or what parts the nearest two."""
+    has = {
+        label: sorted({name for name, own in analysis.selections if own == label})
+        for label in (BASELINE, SIDE)
+    }
+    shared = sorted(set(has[BASELINE]) & set(has[SIDE]))
+    if not shared:
+        theirs, ours = (", ".join(has[label]) for label in (BASELINE, SIDE))
+        return Unpaired(
+            f"{baseline} and {side} have no benchmark in common",
+            fix=f"{baseline} has {theirs}; {side} has {ours}",
+        )
+    cells = [cell for name in shared for cell in analysis.of(name)]
+    series = {
+        label: {cell.series for cell in cells if cell.environment == label}
+        for label in (BASELINE, SIDE)
+    }
+    if both := series[BASELINE] & series[SIDE]:
+        return Unpaired(
+            f"of no series that {baseline} and {side} have in common is it known whether more or"
+            " less is better",
+            fix=f"there are {len(both)}, such as {min(both).metric}",
+        )
+    what = f"{baseline} and {side} have no series in common in {', '.join(shared)}"
+    nearest = min(
+        (
+            sorted(set(one.params) ^ set(other.params))
+            for one in series[SIDE]
+            for other in series[BASELINE]
+            if one[:4] == other[:4]
+        ),
+        key=lambda differing: (len(differing), differing),
+        default=None,
+    )
+    if not nearest:
+        return Unpaired(what, fix="their workloads or metrics have different names: `sitegen show`")
+    names = ", ".join(dict.fromkeys(name for name, _ in nearest))
+    return Unpaired(what, fix=f"the nearest differ in {names}")
 
 
 def pair_values(  # noqa: PLR0913 - what tells two sides apart

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 
+from sitegen.errors import SitegenError
+
 _BUNDLE = 1_000_000
+_BUNDLE_FILES = ("plotly.min.js", "plotly.css", "plotly.LICENSE.txt")
 
 
 def templates() -> Path:
@@ -27,21 +29,20 @@ class Assets:
 
 
 def assets() -> Assets:
-    """Return the site's assets.
+    """Return the site's assets; raises SitegenError without the bundle of the live charts.
 
-    Without the pinned bundle of plotly.js the one in the plotly package stands in: three
-    times the weight, the same charts.
+    Every wheel carries it (`tools/wheel_hook.py`), and set-up puts it into a checkout.
     """
     root = templates()
     found = {path.name: path.read_bytes() for path in sorted((root / "assets").iterdir())}
     vendor = root / "vendor"
-    if (vendor / "plotly.min.js").is_file():
-        found |= {path.name: path.read_bytes() for path in sorted(vendor.iterdir())}
-    else:
-        package = find_spec("plotly")
-        if package is not None and package.origin:
-            bundle = Path(package.origin).parent / "package_data" / "plotly.min.js"
-            found["plotly.min.js"] = bundle.read_bytes()
+    if absent := [name for name in _BUNDLE_FILES if not (vendor / name).is_file()]:
+        raise SitegenError(
+            f"the bundle of live charts is not here: {absent[0]} is missing",
+            where=str(vendor),
+            fix="install sitegen again, or run `make venv` in a checkout",
+        )
+    found |= {path.name: path.read_bytes() for path in sorted(vendor.iterdir())}
     digest = hashlib.sha256(b"".join(found[name] for name in sorted(found))).hexdigest()[:10]
     return Assets(f"assets/{digest}", found)
 

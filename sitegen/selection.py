@@ -26,7 +26,7 @@ class Selection:
 
 
 def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
-    """Return every declared or seen environment, in declared order and then by name.
+    """Return every declared, named or seen environment, in declared order and then by name.
 
     What is not declared is taken from its newest run that saw the machine, and where none did,
     as with imported figures, from what the words of its label imply.
@@ -34,7 +34,8 @@ def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
     newest: dict[str, Run] = {}
     for run in sorted(runs, key=lambda run: (saw_machine(run), _moment(run), run.id)):
         newest[run.environment] = run
-    order = [*config.environments, *sorted(set(newest) - set(config.environments))]
+    named = {name for one in config.environments.values() for name in one.baselines.values()}
+    order = [*config.environments, *sorted({*newest, *named} - set(config.environments))]
     found = {}
     for label in order:
         declared = config.environment(label)
@@ -196,9 +197,12 @@ def _moment(run: Run) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def check_baselines(runs: Iterable[Run], config: Config) -> None:
-    """Raise SitegenError for a declared baseline that is neither declared itself nor has runs."""
-    there = {*config.environments, *(run.environment for run in runs)}
+def check_baselines(labels: Iterable[str], config: Config) -> None:
+    """Raise SitegenError for a declared baseline that is neither declared itself nor has runs.
+
+    ``labels`` are the environments of all runs, whole or damaged.
+    """
+    there = {*config.environments, *labels}
     for label, declared in config.environments.items():
         for word, name in declared.baselines.items():
             if name not in there:

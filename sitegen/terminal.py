@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sitegen import caveats, collect, fingerprint
-from sitegen.archive import Archive
-from sitegen.errors import SitegenError
+from sitegen import caveats, collect, fingerprint, quarantine
+from sitegen.archive import Archive, Damaged, library
+from sitegen.errors import SitegenError, Unjudged
 from sitegen.metrics import metric
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from sitegen.collect import Bundle, Reader
     from sitegen.config import Config
     from sitegen.execute import Progress
-    from sitegen.importing import Arrival, Left
+    from sitegen.importing import Left, Taken
     from sitegen.model import Measurement, Run
-    from sitegen.packing import Packed
+    from sitegen.quarantine import SetAside
 
 
 def progress_line(progress: Progress) -> str:
@@ -80,11 +81,14 @@ def forms(known: Sequence[tuple[str, Reader | Bundle]]) -> str:
     return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
 
 
-def arrival(found: Arrival | Packed, there: str) -> str:
-    """Return one imported run as a line, and what its reader remarks and doubts."""
+def taken(one: Taken) -> str:
+    """Return one imported run as a line, and what its reader remarks and doubts.
+
+    So is what others say of a run that was there, and that was not taken.
+    """
     from sitegen.packing import Packed
 
-    run = found.run
+    found, there, run = one.arrival, one.there, one.arrival.run
     packed = isinstance(found, Packed)
     rows = found.rows if isinstance(found, Packed) else len(run.measurements)
     line = f"{there or run.id}  {run.environment}  {rows} measurements"
@@ -92,8 +96,12 @@ def arrival(found: Arrival | Packed, there: str) -> str:
     lines = [f"{line}{told}" + ("  (was there)" if there else "")]
     if not there and not packed:
         lines += [run.note] if run.note else []
-        lines += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(run)]
-    return "\n  ".join(lines)
+        lines += [f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run)]
+    lines += [
+        f"not taken: {said.kind}, {said.at[:10]}: {said.text}; --take-remarks takes it"
+        for said in one.offered
+    ]
+    return "\n  ".join(map(_plain_line, lines))
 
 
 def arrived(runs: int, left: Sequence[Left]) -> str:
@@ -113,7 +121,8 @@ def baselines(config: Config, file: Path, pairs: Sequence[str]) -> list[str]:
     from sitegen.selection import environments
 
     try:
-        known = environments(_runs(config), config)
+        held = library.of(config).runs.values()
+        known = environments([one.run for one in held], config)
     except SitegenError:
         known = dict(config.environments)  # without an archive, what the file declares
     return [declaring.baseline(file, pair, known) for pair in pairs]
@@ -132,6 +141,20 @@ def limit(text: str) -> float | None:
     return value / 100
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two sides as text; the series that are worse than the limit, and what it could not judge.
+
+    ``judged`` counts the series that it could.
+    """
+
+    text: str
+    above: tuple[str, ...]
+    unjudged: tuple[str, ...]
+    judged: int
+    damaged: tuple[Damaged, ...]
+
+
 def compared(  # noqa: PLR0913 - what the command may be told
     config: Config,
     sides: tuple[str, str],
@@ -142,26 +165,85 @@ def compared(  # noqa: PLR0913 - what the command may be told
     environment: str,
     everything: bool,
     limit: float | None,
-) -> tuple[str, list[str]]:
-    """Return two sides compared, and the series that are worse than ``limit`` for sure."""
-    from sitegen.pairing import pair, pair_values
-    from sitegen.report import pair as told
+) -> Compared:
+    """Return two sides compared; raises Unjudged when a limit has nothing to be held against."""
+    from sitegen.pairing import Unpaired
 
     if environment and not axis:
         raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
+    held = library.of(config)
+
+    def make(runs: Sequence[Run], aside: Sequence[SetAside] = ()) -> Compared:
+        return _compared(
+            runs, config, sides, metrics, form, axis=axis, environment=environment,
+            everything=everything, limit=limit, damaged=(*held.damaged, *held.damages(aside)),
+        )  # fmt: skip
+
+    try:
+        return quarantine.made([one.run for one in held.runs.values()], make, make)[0]
+    except Unpaired as error:
+        if limit is None:
+            raise
+        raise Unjudged(f"nothing could be judged: {error.what}", fix=error.fix) from error
+
+
+def _compared(  # noqa: PLR0913 - as above
+    runs: Sequence[Run],
+    config: Config,
+    sides: tuple[str, str],
+    metrics: Sequence[str],
+    form: str,
+    *,
+    axis: str,
+    environment: str,
+    everything: bool,
+    limit: float | None,
+    damaged: tuple[Damaged, ...],
+) -> Compared:
+    from sitegen.pairing import Unpaired, pair, pair_values
+    from sitegen.report import pair as told
+
+    whole = {run.environment for run in runs}
+    for name in () if axis else sides:
+        own = [one for one in damaged if one.path.partition("/")[0] == name]
+        if own and name not in whole:
+            raise Unpaired(
+                f"all runs of {name} are damaged: {own[0].reason}", fix="see `sitegen fsck`"
+            )
     benchmarks = {name.partition(".")[0] for name in metrics}
-    runs = [run for run in _runs(config) if not metrics or run.benchmark in benchmarks]
-    pairing = (
-        pair_values(runs, config, axis, *sides, environment) if axis else pair(runs, config, *sides)
-    )
+    if axis:
+        chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
+        pairing = pair_values(chosen, config, axis, *sides, environment)
+    else:
+        pairing = pair(runs, config, *sides, benchmarks)
     found = told.rows(pairing, metrics, everything=everything)
     if not found:
         known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
-        raise SitegenError("no series is so", fix=f"use --all, or --metric with one of {known}")
-    above = [] if limit is None else [row.series for row in told.regressions(found, limit)]
+        raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {known}")
     if form == "json":
-        return _json(told.as_json(pairing, found)), above
-    return (told.markdown if form == "markdown" else told.text)(pairing, found), above
+        text = _json(told.as_json(pairing, found))
+    else:
+        text = (told.markdown if form == "markdown" else told.text)(pairing, found)
+    if limit is None:
+        return Compared(text, (), (), 0, damaged)
+    have = {
+        name: {
+            run.benchmark
+            for run in runs
+            if (axis or name in (run.environment, run.id) or run.id.endswith(f"-{name}"))
+            and (not benchmarks or run.benchmark in benchmarks)
+        }
+        for name in sides
+    }
+    lost = [f"{one.path}: {one.reason}" for one in damaged
+            if axis or one.path.partition("/")[0] in sides]  # fmt: skip
+    return Compared(
+        text,
+        tuple(row.series for row in told.regressions(found, limit)),
+        (*lost, *told.unjudged(pairing, found, have)),
+        sum(row.judged for row in found),
+        damaged,
+    )
 
 
 def _computed(found: Checked) -> str:
@@ -179,26 +261,22 @@ def _computed(found: Checked) -> str:
     return f", computed {told}" + (", not decisive" if coarse else "")
 
 
-def _runs(config: Config) -> list[Run]:
-    from sitegen.archive import library
-
-    archive = Archive(config.archive)
-    held = library.load(archive, config.cache / "cache", archive.scan(), config.aliases)
-    return [each.run for each in held.runs.values()]
-
-
 def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str, list[str]]:
     """Return the claims recomputed, and the ids of the report's own that do not hold."""
     from sitegen import claims as checking
     from sitegen.compare import analyse
 
-    runs = _runs(config)
-    analysis = analyse(runs, config)
+    runs = [one.run for one in library.of(config).runs.values()]
     if files:
         found = [claim for path in files for claim in checking.load(path)]
     else:
         found = list(checking.load_all(config.claims))
-    checked = [checking.check(claim, analysis) for claim in found]
+
+    def make(chosen: Sequence[Run], _: object = ()) -> list[Checked]:
+        analysis = analyse(chosen, config)
+        return [checking.check(claim, analysis) for claim in found]
+
+    checked, _ = quarantine.made(runs, make, make)
     cited = {id_ for run in runs if run.source for id_ in (run.source.id, run.source.origin)}
     holds = (checking.Verdict.REPRODUCED, checking.Verdict.CLOSE)
     failed = [

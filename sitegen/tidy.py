@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
+from sitegen import parameters
+from sitegen.collect import check_measurement
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Measurement,
@@ -27,12 +29,12 @@ from sitegen.model import (
     check_metric,
     check_statistic,
     check_time,
+    check_value,
     run_id,
 )
 
-MAX_BYTES = 100_000_000
-MAX_ROWS = 500_000
-MAX_VALUE = 1e100  # no quantity is as large, and sums and squares of it stay finite
+MAX_BYTES = 64_000_000
+MAX_ROWS, MAX_ROWS_OF_RUN = 500_000, 100_000
 _REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "unit", "value")
 #: What else is read where it is there; further columns are left alone.
 _OPTIONAL = (
@@ -97,7 +99,14 @@ def read_runs(
             _check_new(seen, (key, *_identity(found)), line)
         except SitegenError as error:
             raise SitegenError(error.what, where=f"{path}:{line}", fix=error.fix) from error
-        groups.setdefault(key, []).append(found)
+        rows = groups.setdefault(key, [])
+        rows.append(found)
+        if len(rows) > MAX_ROWS_OF_RUN:
+            raise SitegenError(
+                f"the run of {key[3]} in {key[4]} has more than {MAX_ROWS_OF_RUN:,} rows",
+                where=f"{path}:{line}",
+                fix="tell its runs apart by `run_id`",
+            )
     if not groups:
         raise SitegenError("has no rows", where=str(path))
     runs = []
@@ -171,13 +180,11 @@ def _measurement(row: Mapping[str, str]) -> Measurement:
             value = float(row["value"])
         except ValueError:
             raise SitegenError(f"{row['value'][:40]!r} is not a number") from None
-        if not abs(value) < MAX_VALUE:
-            raise SitegenError(f"the value {value:g} is not between -1e100 and 1e100")
     printed = " ".join(part for part in (row.get("printed"), row.get("printed_unit")) if part)
     repetition = row.get("repetition") or "0"
     if not re.fullmatch("[0-9]{1,6}", repetition):
         raise SitegenError(f"repetition {repetition[:40]!r} is not a whole number from 0")
-    return Measurement(
+    found = Measurement(
         workload=check_label(row["workload"], "workload"),
         metric=check_metric(row["metric"]),
         statistic=check_statistic(row["statistic"]),
@@ -188,16 +195,20 @@ def _measurement(row: Mapping[str, str]) -> Measurement:
         status=status,
         printed=printed or None,
     )
+    check_measurement(found)
+    check_value(found.value)
+    return found
 
 
 def _params(text: str) -> Params:
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise SitegenError("params is not JSON", fix='write them as {"threads": "8"}') from None
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise SitegenError("params must be a JSON object of texts")
-    return tuple(sorted(cast("dict[str, str]", value).items()))
+    texts = cast("dict[str, str]", value)
+    return tuple(sorted((key, parameters.normal(key, text)) for key, text in texts.items()))
 
 
 def _rows(path: Path, required: Iterable[str]) -> Iterable[tuple[int, dict[str, str]]]:

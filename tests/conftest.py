@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from sitegen.config import Config
 from sitegen.model import Provenance, Run
 
 ROOT = Path(__file__).parents[1]
+
+# A shell ignores Ctrl-C for what it runs in the background, and whoever is started then inherits
+# that: the tests and the programs that they start take it all the same.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time, and none fails for being slow on a busy machine.
 settings.register_profile("sitegen", derandomize=True, deadline=None)

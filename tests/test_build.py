@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -13,6 +14,8 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -20,7 +23,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks import synthetic
-from sitegen import config, tidy
+from sitegen import compare, config, exporting, output, tidy
 from sitegen.archive import Archive
 from sitegen.build import build
 from sitegen.errors import SitegenError
@@ -197,6 +200,8 @@ def test_settings_that_change_change_the_site(tmp_path: Path) -> None:
 
 # Killed builds
 
+MARK_FILE = "sitegen.json"
+
 
 def killed(folder: Path, at: int) -> bool:
     """Build until the n-th change to the file system; say whether it was killed there."""
@@ -264,14 +269,193 @@ def test_an_update_that_is_killed_leaves_whole_files_and_the_next_build_is_right
         settled = check.report(folder, newest, toml=check.ALONE)
         assert killed(folder, at), at
         for path, data in check.tree(folder / "site").items():
-            if not path.rpartition("/")[2].startswith("."):
+            if path != MARK_FILE:
                 assert data in (old.get(path), new.get(path)), (at, path)
+        left = check.tree(folder / "site")
+        mark = json.loads(left[MARK_FILE])
+        assert mark["whole"] == (left in (old, new)), at
         wanted = new
         if then != "again":
             shutil.rmtree(Archive(folder / "archive").path(newest))
             wanted = old
         build(settled)
         assert check.differing(check.tree(folder / "site"), wanted) == [], at
+
+
+# Only what a build made is removed
+
+
+def test_folders_beside_the_site_that_look_like_a_builds_stay(tmp_path: Path) -> None:
+    check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
+    mine = [".site-backup", ".site-1234", ".site.sitegen-build-old", ".site.old"]
+    for name in mine:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").write_text("years of work")
+    for _ in range(2):
+        check.built(tmp_path, toml=check.ALONE)
+    for name in mine:
+        assert (tmp_path / name / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["*", "[a-z]*", "?"])
+def test_the_name_of_the_site_is_no_pattern(tmp_path: Path, name: str) -> None:
+    settled = check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
+    (tmp_path / ".a-b").mkdir()
+    build(replace(settled, output=tmp_path / name))
+    assert (tmp_path / ".a-b").is_dir()
+    assert (tmp_path / name / "index.html").is_file()
+
+
+def test_what_stands_in_the_place_of_a_build_and_is_none_stops_it(tmp_path: Path) -> None:
+    settled = check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
+    place = tmp_path / ".site.sitegen-build"
+    place.mkdir()
+    (place / "thesis.txt").write_text("years of work")
+    with pytest.raises(SitegenError, match="was not made by one; move it elsewhere"):
+        build(settled)
+    assert check.tree(place) == {"thesis.txt": b"years of work"}
+
+
+@pytest.mark.parametrize("cache", ["kept", "lost"])
+def test_files_of_ones_own_anywhere_in_a_site_stay(tmp_path: Path, cache: str) -> None:
+    runs = [check.storage_run(number) for number in range(2)]
+    check.built(tmp_path, *runs, toml=check.ALONE)
+    mine = ["CNAME", "assets/logo.png", f"runs/{runs[0].id}/notes.txt", "compare/own.js", "my/x"]
+    for path in mine:
+        (tmp_path / "site" / path).parent.mkdir(exist_ok=True)
+        (tmp_path / "site" / path).write_text("mine")
+    shutil.rmtree(Archive(tmp_path / "archive").path(runs[0]))
+    if cache == "lost":
+        shutil.rmtree(tmp_path / ".sitegen")
+    result = check.built(tmp_path, toml=check.ALONE)
+    assert result.removed > 0
+    assert not (tmp_path / "site/runs" / runs[0].id / "index.html").exists()
+    assert [(tmp_path / "site" / path).read_text() for path in mine] == ["mine"] * len(mine)
+
+
+def test_a_file_of_ones_own_where_a_page_belongs_stops_the_build(tmp_path: Path) -> None:
+    check.built(tmp_path, check.storage_run(0), toml=check.ALONE)
+    old = check.tree(tmp_path / "site")
+    newest = check.storage_run(1)
+    mine = tmp_path / "site/runs" / newest.id / "index.html"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(SitegenError, match="was not made by sitegen, and a page belongs there"):
+        check.built(tmp_path, newest, toml=check.ALONE)
+    found = check.tree(tmp_path / "site")
+    assert found.pop(f"runs/{newest.id}/index.html") == b"mine"
+    assert found == old
+
+
+def test_a_mark_that_names_files_outside_of_its_site_is_none(tmp_path: Path) -> None:
+    settled = check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
+    (tmp_path / "precious.txt").write_text("years of work")
+    (tmp_path / "site").mkdir()
+    for path in ("../precious.txt", str(tmp_path / "precious.txt"), "a/../../precious.txt"):
+        mark = {"sitegen": "1", "runs": 1, "whole": True, "files": {path: ["00", 13]}}
+        (tmp_path / "site/sitegen.json").write_text(json.dumps(mark))
+        with pytest.raises(SitegenError, match="was not made by sitegen"):
+            build(settled)
+        assert (tmp_path / "precious.txt").is_file()
+
+
+def test_what_a_link_in_the_site_leads_to_is_not_removed(tmp_path: Path) -> None:
+    runs = [check.storage_run(number) for number in range(2)]
+    check.built(tmp_path, *runs, toml=check.ALONE)
+    place = tmp_path / "site/runs" / runs[0].id
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    shutil.rmtree(Archive(tmp_path / "archive").path(runs[0]))
+    check.built(tmp_path, toml=check.ALONE)
+    assert (tmp_path / "elsewhere/index.html").is_file()
+
+
+def test_an_empty_folder_or_a_link_to_one_takes_a_site(tmp_path: Path) -> None:
+    settled = check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "site").symlink_to(tmp_path / "disk")
+    build(settled)
+    assert (tmp_path / "site").is_symlink()
+    build(replace(settled, output=tmp_path / "other"))
+    assert check.differing(check.tree(tmp_path / "disk"), check.tree(tmp_path / "other")) == []
+
+
+# Builds that meet, and builds that are stopped
+
+# Waits in the midst of a build, before anything is put in its place.
+_SLOW = """
+import sys, time
+from pathlib import Path
+from sitegen import build, config, output
+finish = output.Output.finish
+def slow(self, runs):
+    Path("begun").touch()
+    while not Path("go").exists():
+        time.sleep(0.01)
+    return finish(self, runs)
+output.Output.finish = slow
+print(build.build(config.load(Path("sitegen.toml").absolute())).rendered)
+"""
+
+
+def test_of_two_first_builds_one_waits_says_so_and_has_nothing_left_to_do(tmp_path: Path) -> None:
+    settled = check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
+    first = subprocess.Popen([sys.executable, "-c", _SLOW], cwd=tmp_path, stdout=subprocess.PIPE)
+    while not (tmp_path / "begun").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        (tmp_path / "go").touch()
+
+    result = build(settled, say)
+    out, _ = first.communicate()
+    assert lines == ["another build of this site is at work: waiting for it"]
+    assert int(out) > 0
+    assert (result.rendered, result.written) == (0, 0)
+    assert not list(tmp_path.glob(".site*build*"))
+
+
+def test_a_killed_build_is_not_taken_for_whole_when_the_settings_change_back(
+    tmp_path: Path,
+) -> None:
+    check.built(tmp_path / "base", check.storage_run(0), toml=check.ALONE)
+    wanted = check.tree(tmp_path / "base/site")
+    other = check.ALONE.replace("A small report", "Another title")
+    shutil.copytree(tmp_path / "base", tmp_path / "count")
+    check.report(tmp_path / "count", toml=other)
+    for at in moments("back", changes_of(tmp_path / "count"), 6):
+        folder = tmp_path / f"at-{at}"
+        shutil.copytree(tmp_path / "base", folder)
+        check.report(folder, toml=other)
+        assert killed(folder, at), at
+        check.built(folder, toml=check.ALONE)
+        assert check.differing(check.tree(folder / "site"), wanted) == [], at
+
+
+def test_a_build_that_fails_in_the_midst_leaves_a_site_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check.built(tmp_path, check.storage_run(0), toml=check.ALONE)
+    replaced = output.Output._replace  # noqa: SLF001 - a disk that fills up
+
+    def full(self: output.Output, path: str, data: bytes) -> None:
+        if path == "index.html":
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        replaced(self, path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(output.Output, "_replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            check.built(tmp_path, check.storage_run(1), toml=check.ALONE)
+    mark = output.Mark.read(tmp_path / "site")
+    assert mark is not None
+    assert not mark.whole
+    check.built(tmp_path, toml=check.ALONE)
+    check.built(tmp_path / "new", check.storage_run(0), check.storage_run(1), toml=check.ALONE)
+    assert check.differing(check.tree(tmp_path / "site"), check.tree(tmp_path / "new/site")) == []
 
 
 # What is refused
@@ -375,7 +559,7 @@ def test_a_benchmark_may_not_take_the_place_of_another_page(tmp_path: Path, name
     check.built(tmp_path / "without", check.storage_run(1), toml=check.ALONE)
     pages_without = check.tree(tmp_path / "without/site")
     changed = check.differing(check.tree(tmp_path / "site"), pages_without)
-    assert changed == ["data/index.html"]  # which names what was set aside
+    assert changed == ["data/index.html", "sitegen.json"]  # which names what was set aside
 
 
 @pytest.mark.parametrize("label", ["index.html", "page-2.html", "a.b", "0"])
@@ -409,10 +593,12 @@ def test_damaged_runs_are_named_and_the_rest_builds(tmp_path: Path) -> None:
     (folders[4] / "run.json").unlink()
     result = build(settled)
     assert result.runs == 1
-    assert {Path(one.path).name for one in result.damaged} == {f.name for f in folders[:4]}
+    assert {Path(one.path).name for one in result.damaged} == {f.name for f in folders[:5]}
     data = check.text_of(check.parse((tmp_path / "site/data/index.html").read_text()))
     for folder, reason in zip(
-        folders[:4], ("not JSON", "digest", "missing", "newer than this sitegen"), strict=True
+        folders[:5],
+        ("not JSON", "digest", "missing", "newer than this sitegen", "run.json: is missing"),
+        strict=True,
     ):
         assert folder.name in data
         [said] = [one.reason for one in result.damaged if folder.name in one.path]
@@ -467,8 +653,8 @@ def test_a_manifest_with_a_wrong_type_anywhere_never_stops_the_build(tmp_path: P
 
 @pytest.mark.parametrize("when", ["", "yesterday", "2026-13-40T99:00:00Z", "20", "2026-03", "2026"])
 def test_any_date_that_a_manifest_may_hold_builds(tmp_path: Path, when: str) -> None:
-    odd = replace(check.storage_run(0), started_at=when)
-    result = check.built(tmp_path, odd, check.storage_run(1), toml=check.ALONE)
+    check.write_foreign(tmp_path, replace(check.storage_run(0), started_at=when))
+    result = check.built(tmp_path, check.storage_run(1), toml=check.ALONE)
     assert result.runs + len(result.damaged) == 2
 
 
@@ -487,6 +673,119 @@ def test_any_number_that_a_row_may_hold_builds(tmp_path: Path, value: float) -> 
         assert check.faults(tmp_path / "site", page) == [], page
 
 
+# Damage after a build
+
+
+def damaged_somehow(path: Path, how: str) -> None:
+    """Damage a file, which keeps its size where that is the point."""
+    data = bytearray(path.read_bytes())
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif how == "a pipe":
+        path.unlink()
+        os.mkfifo(path)
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    if how == "flipped, its time put back":
+        os.utime(path, ns=(0, 0))
+
+
+@pytest.mark.parametrize("how", ["flipped", "flipped, its time put back", "cut", "gone", "a pipe"])
+@pytest.mark.parametrize("part", ["measurements.parquet", "raw/{}-0.out.gz", "run.json"])
+def test_damage_after_a_build_is_noticed_and_named_by_every_command(
+    tmp_path: Path, part: str, how: str
+) -> None:
+    runs = check.three_a_side()
+    settled = check.report(tmp_path, *runs)
+    build(settled)
+    exporting.export(settled, "csv")
+    lost = runs[0]
+    name = part.format(lost.steps[0].name)
+    place = Archive(tmp_path / "archive").path(lost) / name
+    damaged_somehow(place, how)
+    if part == "run.json" and how.startswith("flipped"):
+        place.write_bytes(place.read_bytes().replace(b'"note"', b'"nose"'))
+    result = build(settled)
+    assert result.runs == len(runs) - 1
+    named = [one.path for one in exporting.export(settled, "csv").damaged]
+    assert named == [f"{lost.environment}/{lost.id}"]
+    assert [one.path for one in result.damaged] == named
+    assert lost.id.encode() not in exporting.export(settled, "csv").data
+
+
+# What gets past every door
+
+
+def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let analysis fail on runs with a certain note, as a bug would."""
+    real = compare.select
+
+    def select(runs: Sequence[Run], settings: config.Config) -> object:
+        if any("boom" in run.preset for run in runs):
+            raise ZeroDivisionError("a bug")
+        return real(runs, settings)
+
+    monkeypatch.setattr(compare, "select", select)
+
+
+def test_a_run_that_everything_fails_on_is_set_aside_and_the_rest_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = check.three_a_side()
+    odd = [replace(check.storage_run(n, "vm"), preset="boom") for n in (70, 71)]
+    settled = check.report(tmp_path / "odd", *runs, *odd)
+    check.built(tmp_path / "whole", *runs)
+    crashing(monkeypatch)
+    result = build(settled)
+    assert {one.path for one in result.damaged} == {f"vm/{run.id}" for run in odd}
+    assert {one.reason for one in result.damaged} == {"cannot be shown: ZeroDivisionError: a bug"}
+    assert check.differing(
+        check.tree(tmp_path / "odd/site"), check.tree(tmp_path / "whole/site")
+    ) == ["data/index.html", "sitegen.json"]
+    assert build(settled).damaged == result.damaged
+    made = exporting.export(settled, "csv")
+    assert {one.path for one in made.damaged} == {f"vm/{run.id}" for run in odd}
+
+
+def test_what_fails_without_any_run_is_no_matter_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    settled = check.report(tmp_path, *check.three_a_side())
+    monkeypatch.setattr(compare, "select", broken)
+    with pytest.raises(ZeroDivisionError):
+        build(settled)
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_note_that_quotes_a_damaged_run_is_left_out_and_named(tmp_path: Path) -> None:
+    runs = check.three_a_side()
+    settled = check.report(tmp_path, *runs)
+    note(tmp_path, "The CVM reads {{ value('fio.iops', 'cvm', direction='read') }}.")
+    build(settled)
+    for run in runs:
+        if run.environment == "cvm":
+            (Archive(tmp_path / "archive").path(run) / "measurements.parquet").unlink()
+    result = build(settled)
+    assert any("fio.md:1" in hint and "left out" in hint for hint in result.hints)
+    assert "The CVM reads" not in (tmp_path / "site/fio/index.html").read_text()
+
+
+def test_a_baseline_whose_runs_are_all_damaged_is_no_mistake_of_the_settings(
+    tmp_path: Path,
+) -> None:
+    toml = '[environments.cvm]\nbaselines = { metal = "host" }\n'
+    runs = [check.storage_run(0, "host"), check.storage_run(0)]
+    settled = check.report(tmp_path, *runs, toml=toml)
+    (Archive(tmp_path / "archive").path(runs[0]) / "measurements.parquet").unlink()
+    assert build(settled).runs == 1
+
+
 # Hostile text
 
 MARK = "<img src=x onerror=alert(1)>"
@@ -500,10 +799,10 @@ def hostile_run() -> Run:
     run = check.storage_run(0)
     row = "".join(letter for letter in EVIL if letter.isprintable())
     rows = [
-        Measurement(f"w{row}", "fio.own", "value", row, 1.0, (("key" + row, row),)),
-        Measurement(f"w{row}", "fio.iops", "value", "1/s", 2.0, (("direction", row),), 0, "ok",
-                    f"2 {row}"),
-        Measurement(f"w{row}", "fio.iops", "value", "1/s", 3.0, (("direction", row),), 1),
+        Measurement("w", "fio.own", "value", row[:40], 1.0, (("key" + row[:60], row),)),
+        Measurement("w", "fio.iops", "value", "1/s", 2.0, (("direction", row),), 0, "ok",
+                    f"2 {row[:90]}"),
+        Measurement("w", "fio.iops", "value", "1/s", 3.0, (("direction", row),), 1),
         *run.measurements,
     ]  # fmt: skip
     return replace(

@@ -379,7 +379,7 @@ def test_what_is_done_with_a_site_takes_its_folder_and_no_archive(
 
 
 def test_publishing_says_that_it_replaces_the_branch() -> None:
-    assert "replaced by a single commit" in " ".join(run("publish", "--help").stdout.split())
+    assert "The branch becomes a single commit" in " ".join(run("publish", "--help").stdout.split())
 
 
 def test_quiet_prints_failures_alone(folder: Path, install: Callable[..., str]) -> None:

@@ -164,7 +164,7 @@ def test_an_imported_and_a_collected_run_meet_with_what_is_not_known_said() -> N
 
 
 def test_runs_that_the_window_leaves_out_are_hinted_at(tmp_path: Path) -> None:
-    late = replace(check.storage_run(1, "host"), started_at="2026-12-01T00:00:00Z")
+    late = replace(check.storage_run(1, "host"), started_at="2026-11-01T00:00:00Z")
     settled = check.report(tmp_path, check.storage_run(0), late)
     assert any("all runs of cvm are more than 90 days older" in h for h in build(settled).hints)
 

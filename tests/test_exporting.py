@@ -43,20 +43,20 @@ def lines(data: bytes) -> Iterator[dict[str, str]]:
 
 
 def test_the_columns_are_the_documented_ones_in_every_format(config: Config) -> None:
-    table = pq.read_table(pa.BufferReader(exporting.export(config, "parquet")))
+    table = pq.read_table(pa.BufferReader(exporting.export(config, "parquet").data))
     assert table.column_names == list(COLUMNS)
-    assert json.loads(exporting.export(config, "json"))["columns"] == list(COLUMNS)
-    text = exporting.export(config, "csv").decode()
+    assert json.loads(exporting.export(config, "json").data)["columns"] == list(COLUMNS)
+    text = exporting.export(config, "csv").data.decode()
     assert next(csv.reader([text.splitlines()[0]])) == list(COLUMNS)
     assert all(meaning.endswith(".") for meaning in COLUMNS.values())
 
 
 def test_all_three_formats_say_the_same(config: Config) -> None:
-    found = json.loads(exporting.export(config, "json"))
+    found = json.loads(exporting.export(config, "json").data)
     rows = [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
-    table = pq.read_table(pa.BufferReader(exporting.export(config, "parquet"))).to_pylist()
+    table = pq.read_table(pa.BufferReader(exporting.export(config, "parquet").data)).to_pylist()
     assert rows == table
-    for row, line in zip(rows, lines(exporting.export(config, "csv")), strict=True):
+    for row, line in zip(rows, lines(exporting.export(config, "csv").data), strict=True):
         for name, value in row.items():
             if name == "value" and value is not None:
                 assert float(line[name]) == value
@@ -67,7 +67,9 @@ def test_all_three_formats_say_the_same(config: Config) -> None:
 def test_every_measurement_is_there_with_its_run_and_what_was_not_measured_is_empty(
     config: Config,
 ) -> None:
-    found = [line for line in lines(exporting.export(config, "csv")) if line["run_id"] == RUN.id]
+    found = [
+        line for line in lines(exporting.export(config, "csv").data) if line["run_id"] == RUN.id
+    ]
     values = [float(line["value"]) if line["value"] else None for line in found]
     assert values == [0.1 + 0.2, None, 1e-9]
     assert [line["status"] for line in found] == ["ok", "failed", "ok"]
@@ -79,7 +81,8 @@ def test_caveats_are_those_of_the_series_and_a_run_that_does_not_count_says_so(
     config: Config,
 ) -> None:
     found = {
-        (r["run_id"], r["metric"]): r["caveats"] for r in lines(exporting.export(config, "csv"))
+        (r["run_id"], r["metric"]): r["caveats"]
+        for r in lines(exporting.export(config, "csv").data)
     }
     assert found[RUN.id, "fio.iops"] == "failed one-run"
     assert found[RUN.id, "fio.latency"] == "one-run"
@@ -88,7 +91,7 @@ def test_caveats_are_those_of_the_series_and_a_run_that_does_not_count_says_so(
 
 def test_what_is_exported_can_be_imported_and_is_the_same(config: Config, tmp_path: Path) -> None:
     path = tmp_path / "all.csv"
-    path.write_bytes(exporting.export(config, "csv"))
+    path.write_bytes(exporting.export(config, "csv").data)
     first, second = tidy.read_runs(path, Provenance.IMPORTED, date="2025-03-01")
     assert first.measurements == second.measurements == ROWS
     assert first.id != second.id
@@ -96,8 +99,8 @@ def test_what_is_exported_can_be_imported_and_is_the_same(config: Config, tmp_pa
 
 def test_the_same_archive_gives_the_same_bytes(config: Config) -> None:
     for form in ("csv", "json", "parquet"):
-        first = exporting.export(config, form)
-        assert exporting.export(replace(config, cache=config.root / "none"), form) == first
+        first = exporting.export(config, form).data
+        assert exporting.export(replace(config, cache=config.root / "none"), form).data == first
 
 
 def test_an_archive_without_runs_has_nothing_to_export(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def packed(archive: Archive) -> bytes:
 def taken(path: Path, into: Path) -> list[str]:
     """Return the runs that importing ``path`` found to be there already."""
     arrivals = importing.read(path, Order(), Redactor())
-    return [there for _, there in importing.write(arrivals, Archive(into))]
+    return [one.there for one in importing.write(arrivals, Archive(into))]
 
 
 def test_a_pack_brings_every_byte_of_the_runs_and_what_was_said_of_them(

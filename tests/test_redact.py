@@ -213,7 +213,9 @@ class Leaky:
 
     def parse(self, step: Step, raw: RawOutput) -> Reading:
         printed, value = raw.stdout.decode().rsplit("\n", 2)[:2]
-        row = Measurement(step.workload, "leaky.x", "value", "s", float(value), printed=printed)
+        row = Measurement(
+            step.workload, "leaky.x", "value", "s", float(value), printed=printed[:100]
+        )
         return Reading((row,))
 
 

@@ -253,7 +253,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
     path = tmp_path / "figures.csv"
     with path.open("wb") as file:
         file.truncate(tidy.MAX_BYTES + 1)
-    with pytest.raises(SitegenError, match="larger than 100 MB"):
+    with pytest.raises(SitegenError, match="larger than 64 MB"):
         tidy.read_runs(path, Provenance.IMPORTED)
 
 

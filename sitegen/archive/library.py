@@ -1,8 +1,9 @@
 """All measurements of an archive at once, through a cache that can be thrown away.
 
 The cache (one Parquet of all rows, one small index of the runs, with digests of both) lies
-outside the archive. A run enters it under the modification time and size of its manifest; only
-runs that are new or changed are opened.
+outside the archive. A run enters it under the sizes and times of its files; a run that is new, or
+of which a file was written, added or lost since, is looked into as a whole: so damage is noticed
+in the same way by whoever asks, and what is damaged enters nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -22,10 +23,12 @@ import orjson
 
 from sitegen.archive import manifest, remarks
 from sitegen.archive.store import Archive, Damaged, Entry
+from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Fingerprint, Measurement, Run, StepConditions
+from sitegen.quarantine import SetAside
 
-_FORMAT = 10
+_FORMAT = 11
 #: The conditions that a comparison may doubt, and the share below which none of them matters.
 _BUSY = frozenset({"psi_cpu", "steal", "throttled"})
 _AT_REST = 0.01
@@ -66,6 +69,19 @@ class Library:
     runs: Mapping[str, Held]
     damaged: tuple[Damaged, ...]
 
+    def damages(self, aside: Iterable[SetAside]) -> tuple[Damaged, ...]:
+        """Return runs that were set aside as damaged ones, under the labels that they lie under."""
+        return tuple(
+            Damaged(f"{self.runs[one.run.id].entry.environment}/{one.run.id}", one.reason)
+            for one in aside
+        )
+
+
+def of(config: Config) -> Library:
+    """Return the runs of a report; raises SitegenError when it has no archive."""
+    archive = Archive(config.archive)
+    return load(archive, config.cache / "cache", archive.scan(), config.aliases)
+
 
 def load(
     archive: Archive, cache: Path, entries: list[Entry], aliases: Mapping[str, str] = _NO_ALIASES
@@ -90,14 +106,15 @@ def load(
                 Damaged(f"{entry.environment}/{entry.run_id}", f"has the id of a run in {first}")
             )
             continue
+        stamp = entry.stamp or archive.stamp(entry)
         line = index.get(entry.run_id) if table is not None else None
-        found = _from_line(line, entry, machines) if line else None
-        if line and found:
-            lines[entry.run_id], held[entry.run_id] = line, found
-            kept += 1
-            continue
         try:
-            lines[entry.run_id], held[entry.run_id], rows = _open(archive, entry, tables, machines)
+            found = _from_line(line, entry, stamp, machines) if line else None
+            if line and found:
+                lines[entry.run_id], held[entry.run_id] = line, found
+                kept += 1
+                continue
+            lines[entry.run_id], held[entry.run_id], rows = _open(archive, entry, stamp, machines)
         except SitegenError as error:
             damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
             continue
@@ -135,6 +152,11 @@ def load(
     return Library(runs, tuple(damaged))
 
 
+def forget(cache: Path) -> None:
+    """Make the next `load` look into every run again."""
+    (cache / "runs.index").unlink(missing_ok=True)
+
+
 def _unsound(
     tables: Any,  # noqa: ANN401 - Arrow has no types
     fresh: list[tuple[str, Any]],
@@ -153,23 +175,19 @@ def _unsound(
 
 
 def _open(
-    archive: Archive,
-    entry: Entry,
-    tables: Any,  # noqa: ANN401 - Arrow has no types
-    machines: dict[Fingerprint, Fingerprint],
+    archive: Archive, entry: Entry, stamp: str, machines: dict[Fingerprint, Fingerprint]
 ) -> tuple[bytes, Held, Any]:
     """Return the index line of a run, what the library holds of it, and its rows."""
     data, value = archive.decoded(entry)
     run, files = archive.check(entry, value)
-    names = {file.name: file for file in files}
-    rows = tables.read_measurements(archive.checked(entry, names["measurements.parquet"]))
+    parts = dict(archive.look_into(entry, files))
     machine = value["fingerprint"]
     record = {
         "id": entry.run_id,
-        "stamp": entry.stamp,
+        "stamp": stamp,
         "environment": entry.environment,
         "digest": hashlib.sha256(data).hexdigest(),
-        "samples": "samples.parquet" in names,
+        "samples": "samples.parquet" in parts,
         "raw_bytes": sum(file.bytes for file in files if file.name.startswith("raw/")),
         "steps": len(run.steps),
         "conditions": [
@@ -198,13 +216,15 @@ def _open(
             },
         },
     }
-    return orjson.dumps(record), _held(record, entry, machines), rows
+    return orjson.dumps(record), _held(record, entry, machines), parts["measurements.parquet"]
 
 
-def _from_line(line: bytes, entry: Entry, machines: dict[Fingerprint, Fingerprint]) -> Held | None:
-    """Return what the index says of a run, or None when its manifest has changed since."""
+def _from_line(
+    line: bytes, entry: Entry, stamp: str, machines: dict[Fingerprint, Fingerprint]
+) -> Held | None:
+    """Return what the index says of a run, or None when one of its files has changed since."""
     record = orjson.loads(line)
-    if record["stamp"] != list(entry.stamp) or record["environment"] != entry.environment:
+    if not stamp or record["stamp"] != stamp or record["environment"] != entry.environment:
         return None
     return _held(record, entry, machines)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from sitegen.bounds import check_json
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
@@ -47,7 +48,9 @@ def _upgrade_1_to_2(value: dict[str, Any]) -> dict[str, Any]:
 SCHEMA = 2
 #: One pure function a step: the manifest of version N -> that of version N + 1.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _upgrade_1_to_2}
-_MAX_BYTES = 64_000_000
+_MAX_BYTES, _MAX_VALUES = 16_000_000, 500_000
+_MAX_TEXT, _MAX_TEXTS = 200_000, 1_000_000
+_MAX_NUMBER = 2**53  # beyond it a JSON number is not exact
 _ELSEWHERE = {"measurements", "samples", "conditions", "remarks"}
 _KEYS = {field.name for field in fields(Run)} - _ELSEWHERE | {"schema", "files"}
 
@@ -121,7 +124,10 @@ def decode(data: bytes) -> dict[str, Any]:
     if len(data) > _MAX_BYTES:
         raise SitegenError(f"run.json is larger than {_MAX_BYTES // 1_000_000} MB")
     try:
+        check_json(data, _MAX_VALUES)
         value = orjson.loads(data)
+    except SitegenError as error:
+        raise SitegenError(f"run.json {error.what}") from error
     except orjson.JSONDecodeError as error:
         raise SitegenError(f"run.json is not JSON ({error})") from error
     if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
@@ -163,7 +169,7 @@ def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
             preset=_text(value["preset"]),
             session=_text(value["session"]),
             boot=_text(value["boot"]),
-            seed=_whole(value["seed"]),
+            seed=None if value["seed"] is None else _whole(value["seed"]),
             tool=None if value["tool"] is None else ToolIdentity(**_texts(value["tool"])),
             parameters=tuple(
                 Parameter(_text(p["name"]), _text(p["value"]), Comparability(p["comparability"]))
@@ -180,14 +186,14 @@ def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
             definitions=tuple(MetricDefinition(**_texts(d)) for d in value["definitions"]),
             note=_text(value["note"]),
             redactions=tuple(
-                (kind, int(count)) for kind, count in sorted(value["redactions"].items())
+                (kind, _whole(count)) for kind, count in sorted(value["redactions"].items())
             ),
-            complete=bool(value["complete"]),
+            complete=_flag(value["complete"]),
             supersedes=_text(value["supersedes"]),
             derived_from=_text(value["derived_from"]),
         )
         files = tuple(
-            File(_text(file["name"]), int(file["bytes"]), _text(file["sha256"]))
+            File(_text(file["name"]), _whole(file["bytes"]), _text(file["sha256"]))
             for file in value["files"]
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -216,13 +222,13 @@ def _step(value: Mapping[str, Any]) -> StepRecord:
     return StepRecord(
         _text(value["name"]),
         _text(value["workload"]),
-        int(value["repetition"]),
+        _whole(value["repetition"]),
         _strings(value["argv"]),
         _text(value["started_at"]),
-        float(value["duration_s"]),
-        int(value["exit_code"]),
+        _real(value["duration_s"]),
+        _whole(value["exit_code"]),
         _number(value["cpu_s"]),
-        tuple([(name, float(conditions[name])) for name in sorted(conditions)]),
+        tuple([(name, _real(conditions[name])) for name in sorted(conditions)]),
         _pairs(value["values"]),
         _strings(value["raw"]),
         _pairs(value["params"]),
@@ -240,27 +246,49 @@ def _strings(values: list[str]) -> tuple[str, ...]:
     """Return ``values`` when they are texts; joining them finds one that is not, in C."""
     if not isinstance(values, list):
         raise TypeError("not a list of texts")
-    "".join(values)
+    if len("".join(values)) > _MAX_TEXTS:
+        raise ValueError(f"texts of more than {_MAX_TEXTS:,} characters together")
     return tuple(values)
 
 
 def _texts(value: Mapping[str, Any], absent: str = "") -> Mapping[str, Any]:
     """Return ``value`` when it holds texts only; the one called ``absent`` may be None."""
     for key, text in value.items():
-        if not isinstance(text, str) and not (key == absent and text is None):
-            raise TypeError(f"{key} is not text")
+        if not (key == absent and text is None):
+            _text(text)
     return value
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)
+def _number(value: object) -> float | None:
+    return None if value is None else _real(value)
 
 
-def _whole(value: int | None) -> int | None:
-    return None if value is None else int(value)
+def _real(value: object) -> float:
+    """Return a number as a float; raises when it is none, or none that a page could show."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{str(value)[:40]!r} is not a number")
+    if not abs(value) <= _MAX_NUMBER:
+        raise ValueError(f"the number {value:g} is too large")
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{str(value)[:40]!r} is not a whole number")
+    if abs(value) > _MAX_NUMBER:
+        raise ValueError("a whole number is too large")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{str(value)[:40]!r} is neither true nor false")
+    return value
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
+        raise TypeError(f"{str(value)[:40]!r} is not text")
+    if len(value) > _MAX_TEXT:
+        raise ValueError(f"a text of more than {_MAX_TEXT:,} characters")
     return value

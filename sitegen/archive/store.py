@@ -8,11 +8,12 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sitegen import bounds, parameters
 from sitegen.archive import manifest, remarks
 from sitegen.archive.manifest import File
 from sitegen.errors import SitegenError
@@ -29,6 +30,10 @@ from sitegen.model import (
 
 _HIDDEN = ".writing-"
 _MAX_NAME = 200
+#: What one file of a run may take as it is archived, and all of its raw output unpacked.
+MAX_FILE_BYTES, MAX_UNPACKED_BYTES = 100_000_000, 2_000_000_000
+#: As much of an unpacked raw output do pages show.
+SHOWN_BYTES = 10_000
 #: Names that a run's folder may hold beside ``raw/``.
 _PARTS = ("measurements.parquet", "samples.parquet")
 
@@ -40,8 +45,8 @@ class Entry:
     run_id: str
     environment: str
     path: Path
-    stamp: tuple[int, int]  # modification time in ns and size of run.json
     remarks: tuple[str, ...] = ()  # names of the files beside the folder that are about it
+    stamp: str = ""  # by `Archive.stamp`, where it was taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +102,16 @@ class Archive:
         final = self.path(run)
         if (final / "run.json").is_file():
             return final
-        for params in {row.params for rows in (run.measurements, run.samples) for row in rows}:
-            tables.check_params(params)
+        for pairs in {row.params for rows in (run.measurements, run.samples) for row in rows}:
+            parameters.check(pairs, tables.SLACK)
         parts = {"measurements.parquet": tables.measurements_bytes(run)}
         tables.check(tables.read_measurements(parts["measurements.parquet"]))
         if run.samples:
             parts["samples.parquet"] = tables.samples_bytes(run)
+            tables.read_samples(parts["samples.parquet"])
         for name, data in sorted((raw or {}).items()):
             parts[f"raw/{_safe(name)}.gz"] = gzip.compress(data, mtime=0)
+        manifest.parse(manifest.dump(run, ()))  # what is written can be read again
         return self._put(run, parts, lambda files: manifest.dump(run, files))
 
     def _put(
@@ -145,15 +152,15 @@ class Archive:
         return final
 
     @staticmethod
-    def checked_files(run_id: str, files: Mapping[str, bytes]) -> tuple[Run, int]:
+    def checked_files(
+        run_id: str, files: Mapping[str, bytes], *, known: bool = False
+    ) -> tuple[Run, int]:
         """Return the run that ``files`` are, rows left out, and how many rows it has.
 
-        Raises SitegenError unless all match.
-
-        All that its manifest lists must be there, and nothing else.
+        Raises SitegenError unless all match, all are what they are called, and none is missing
+        or left over. Of a ``known`` run, whose files were looked into before, the digests are
+        enough, and no rows are counted.
         """
-        from sitegen.archive import tables
-
         if "run.json" not in files:
             raise SitegenError("has no run.json")
         run, listed = manifest.parse(files["run.json"])
@@ -172,8 +179,10 @@ class Archive:
                 raise SitegenError(f"{file.name} is missing")
             if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
                 raise SitegenError(f"{file.name} does not match its digest")
-        rows = tables.check(tables.read_measurements(files["measurements.parquet"]))
-        return run, rows.num_rows
+        if known:
+            return run, 0
+        parts = _looked_into([(name, files[name]) for name in sorted(names)], whole=True)
+        return run, dict(parts)["measurements.parquet"].num_rows
 
     def restore(self, entry: Entry, files: Mapping[str, bytes]) -> bool:
         """Put back what a run that is here has lost; say whether anything was.
@@ -181,7 +190,8 @@ class Archive:
         ``files`` are those of the same run, by `checked_files`; raises SitegenError where its
         manifest is another one: then it is another run under the same id.
         """
-        if _read(entry.path / "run.json") != files["run.json"]:
+        manifest_file = entry.path / "run.json"
+        if manifest_file.exists() and _read(manifest_file) != files["run.json"]:
             raise SitegenError(
                 "there is another run of this id", where=str(entry.path), fix="keep one of the two"
             )
@@ -190,7 +200,7 @@ class Archive:
             for name, data in files.items()
             if not (entry.path / name).is_file() or _read(entry.path / name) != data
         ]
-        for name in lost:
+        for name in sorted(lost, key=lambda name: (name == "run.json", name)):
             (entry.path / name).parent.mkdir(exist_ok=True)
             _put_file(entry.path / name, files[name])
         return bool(lost)
@@ -208,7 +218,7 @@ class Archive:
             _put_file(final, data)
 
     def scan(self) -> list[Entry]:
-        """Return every folder that has a manifest, by run id; reads nothing but names.
+        """Return every folder that is called as a run is, by run id; reads nothing but names.
 
         Raises SitegenError when the archive is not there.
         """
@@ -228,18 +238,8 @@ class Archive:
                         said.setdefault(about, []).append(entry.name)
                     if not RUN_ID.fullmatch(entry.name):
                         continue
-                    try:
-                        status = os.stat(entry.path + "/run.json")  # noqa: PTH116 - a Path costs more than the call
-                    except OSError:
-                        continue
-                    found.append(
-                        Entry(
-                            entry.name,
-                            environment,
-                            Path(entry.path),
-                            (status.st_mtime_ns, status.st_size),
-                        )
-                    )
+                    if entry.is_dir():
+                        found.append(Entry(entry.name, environment, Path(entry.path)))
             if said:
                 found[first:] = [
                     replace(each, remarks=tuple(sorted(said.get(each.run_id, ()))))
@@ -247,6 +247,35 @@ class Archive:
                 ]
         found.sort(key=lambda entry: entry.run_id)
         return found
+
+    def stamped(self) -> list[Entry]:
+        """Return what `scan` does, each with its stamp."""
+        return [replace(entry, stamp=self.stamp(entry)) for entry in self.scan()]
+
+    @staticmethod
+    def stamp(entry: Entry) -> str:
+        """Return what changes when a file of a run is written, added or lost: sizes and times.
+
+        Contents are not read. An empty text where the folder cannot be looked at.
+        """
+        found: list[tuple[str, int, int, int]] = []
+        try:
+            for folder in ("", "/raw"):
+                with os.scandir(f"{entry.path}{folder}") as parts:
+                    for part in parts:
+                        if part.name == "raw" and part.is_dir():
+                            continue
+                        status = part.stat(follow_symlinks=False)
+                        size, written, changed = (
+                            status.st_size, status.st_mtime_ns, status.st_ctime_ns,
+                        )  # fmt: skip
+                        found.append((f"{folder}/{part.name}", size, written, changed))
+        except FileNotFoundError:
+            pass  # a run without raw output
+        except OSError:
+            return ""
+        listing = repr(sorted(found)).encode()
+        return hashlib.blake2b(listing, digest_size=12).hexdigest()
 
     def remark_on(self, entry: Entry, remark: Remark) -> Path:
         """Write what is said of a run beside its folder, and return the file.
@@ -291,6 +320,17 @@ class Archive:
         """Return the version that a run was written with."""
         return int(manifest.decode(_read(entry.path / "run.json"))["schema"])
 
+    def look_into(
+        self, entry: Entry, files: Sequence[File], *, whole: bool = False
+    ) -> Iterator[tuple[str, Any]]:
+        """Return each file of a run with its rows (None for raw output), after a look into it.
+
+        Raises SitegenError for one whose digest differs, or that is not what its name says:
+        samples that cannot be shown, raw output that cannot be unpacked as far as pages show it.
+        With ``whole`` measurements are checked too, and raw output is unpacked to its end.
+        """
+        return _looked_into(((file.name, self.checked(entry, file)) for file in files), whole=whole)
+
     def check(self, entry: Entry, value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
         """Return the run and the files that a decoded manifest describes.
 
@@ -327,7 +367,7 @@ class Archive:
         )
         samples: tuple[Sample, ...] = ()
         if "samples.parquet" in names:
-            samples = tables.read_samples(self.checked(entry, names["samples.parquet"]))
+            samples = tables.samples(self.checked(entry, names["samples.parquet"]))
         return replace(run, measurements=tuple(rows), samples=samples)
 
     def samples(self, entry: Entry, files: Sequence[File]) -> tuple[Sample, ...]:
@@ -335,7 +375,7 @@ class Archive:
         from sitegen.archive import tables
 
         file = next((f for f in files if f.name == "samples.parquet"), None)
-        return () if file is None else tables.read_samples(self.checked(entry, file))
+        return () if file is None else tables.samples(self.checked(entry, file))
 
     def checked(self, entry: Entry, file: File) -> bytes:
         """Return the bytes of one file of a run; raises SitegenError when its digest differs."""
@@ -361,7 +401,7 @@ class Archive:
             listed = {"run.json", *(file.name for file in files)}
             for file in files:
                 try:
-                    self.checked(entry, file)
+                    list(self.look_into(entry, [file], whole=True))
                 except SitegenError as error:
                     yield Finding(place, str(error), "import a pack that has the run")
             for path in sorted(entry.path.rglob("*")):
@@ -375,6 +415,29 @@ class Archive:
                     yield from _remark_findings(path, known=path.parent / about in seen)
                 elif path not in seen:
                     yield Finding(str(path), "not a run", "move it elsewhere")
+
+
+def _looked_into(files: Iterable[tuple[str, bytes]], *, whole: bool) -> Iterator[tuple[str, Any]]:
+    """Yield the rows in each file of a run, None for raw output; raises SitegenError."""
+    from sitegen.archive import tables
+
+    left = MAX_UNPACKED_BYTES
+    for name, data in files:
+        rows = None
+        try:
+            if name == "measurements.parquet":
+                rows = tables.read_measurements(data, careful=whole)
+                if whole:
+                    tables.check(rows)
+            elif name == "samples.parquet":
+                rows = tables.read_samples(data, careful=whole)
+            elif whole:
+                left -= bounds.check_gzip(data, left)
+            else:
+                bounds.beginning(data, SHOWN_BYTES)
+        except SitegenError as error:
+            raise SitegenError(f"{name}: {error.what}") from error
+        yield name, rows
 
 
 def _put_file(final: Path, data: bytes) -> Path:
@@ -428,10 +491,7 @@ def _safe(name: str) -> str:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SitegenError(f"{path.name}: {error.strerror}") from error
+    return bounds.read_file(path, MAX_FILE_BYTES)
 
 
 def _write_flushed(path: Path, data: bytes) -> None:

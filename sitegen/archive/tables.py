@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from itertools import chain, repeat
 from typing import Any
@@ -12,9 +12,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sitegen import parameters
+from sitegen.archive import footer
 from sitegen.archive.manifest import SCHEMA
 from sitegen.errors import SitegenError
-from sitegen.model import METRIC, Measurement, Params, Run, Sample
+from sitegen.model import (
+    LEAST,
+    LONGEST_PRINT,
+    LONGEST_UNIT,
+    MOST,
+    MOST_REPETITIONS,
+    Measurement,
+    Params,
+    Run,
+    Sample,
+    Status,
+    check_label,
+    check_metric,
+    check_statistic,
+    is_plain,
+)
 
 
 class _NoPandas(MetaPathFinder):
@@ -89,11 +106,13 @@ COMPACT = (
     "params",
 )
 _READ = [name for name in COMPACT if name != "run_id"]
+_READ_SAMPLES = [name for name in SAMPLES.names if name != "run_id"]
 # Characters that no parameter may hold: they part keys from values and pairs from pairs.
 _PAIR, _PAIRS = "\x1f", "\x1e"
-MAX_ROWS = 2_000_000
-#: Spaces that publications print between digits and before units.
-_SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
+#: What one run may hold: so many rows and samples, and so many bytes when they are unpacked.
+MAX_ROWS, MAX_SAMPLES, MAX_BYTES = 100_000, 2_000_000, 200_000_000
+SLACK = 2  # texts may be so many times as long as what comes in: redaction made them longer
+_INDEX_BYTES = 8  # of a value, or of a place in a dictionary
 _OPTIONAL = ("value", "printed")
 
 
@@ -132,33 +151,79 @@ def samples_bytes(run: Run) -> bytes:
     return _parquet(table)
 
 
-def read_measurements(data: bytes) -> pa.Table:
+def read_measurements(data: bytes, *, careful: bool = False) -> pa.Table:
     """Return the rows in ``data`` without the columns that the manifest holds too.
 
-    Raises SitegenError when it is no Parquet file of this schema. What the rows say is not
-    looked at: see check.
+    Raises SitegenError when it is no Parquet file of this schema, or a larger one than a run may
+    have. What the rows say is not looked at: see check. What comes from elsewhere is read
+    ``careful``.
     """
-    return _read(data, MEASUREMENTS, _READ)
+    return _read(data, MEASUREMENTS, _READ, careful=careful)
 
 
 def check(table: pa.Table) -> pa.Table:
     """Return ``table`` when its rows can be shown; raises SitegenError otherwise.
 
-    Nothing but a value and its print is absent, values are finite, metric ids can be anchors,
-    and no text holds a control character.
+    Nothing but a value and its print is absent; values, labels, statistics and parameters are
+    what such may be; no text is too long or holds a control character.
     """
     for name in table.column_names:
         if name not in _OPTIONAL and _absent(table.column(name)):
             raise SitegenError(f"{name} is absent in a row")
-    if not pc.all(pc.is_finite(table.column("value")), min_count=0).as_py():
-        raise SitegenError("a value is not finite")
-    for name in ("workload", "metric", "statistic", "unit", "printed"):
-        for text in pc.unique(table.column(name)).to_pylist():
-            if text is not None and not text.translate(_SPACES).isprintable():
-                raise SitegenError(f"{name} {text[:40]!r} holds a control character")
-            if name == "metric" and not METRIC.fullmatch(text or ""):
-                raise SitegenError(f"{str(text)[:60]!r} is not a metric id")
+    _check_values(table.column("value"), "a value")
+    repetitions = pc.min_max(table.column("repetition")).as_py()
+    if not 0 <= (repetitions["min"] or 0) <= (repetitions["max"] or 0) <= MOST_REPETITIONS:
+        raise SitegenError(f"a repetition is not between 0 and {MOST_REPETITIONS:,}")
+    _check_texts(table)
     return table
+
+
+def _check_texts(table: pa.Table) -> None:
+    for name, check_one in _TEXTS.items():
+        if name in table.column_names:
+            for text in pc.unique(table.column(name)).to_pylist():
+                if text is not None:
+                    check_one(text)
+    for pairs in set(_decoded(pack(table.select(["params"])).column("params"))):
+        parameters.check(pairs, SLACK)
+
+
+def _check_values(column: pa.ChunkedArray, what: str) -> None:
+    """Raise SitegenError unless all values that are there are finite, and of a size that is."""
+    if not pc.all(pc.is_finite(column), min_count=0).as_py():
+        raise SitegenError(f"{what} is not finite")
+    sizes = pc.abs(column)
+    largest = pc.max(sizes).as_py() or 0.0
+    least = pc.min(pc.if_else(pc.equal(sizes, 0.0), pa.scalar(1.0), sizes)).as_py()
+    if largest > MOST or (least is not None and least < LEAST):
+        raise SitegenError(f"{what} is not between {LEAST:g} and {MOST:g}")
+
+
+def _bounded(name: str, most: int) -> Callable[[str], object]:
+    def check_one(text: str) -> None:
+        if len(text) > most:
+            raise SitegenError(f"{name} {text[:40]!r} is longer than {most} characters")
+        if not is_plain(text):
+            raise SitegenError(f"{name} {text[:40]!r} holds a control character")
+
+    return check_one
+
+
+def _check_status(text: str) -> None:
+    if text not in set(Status):
+        raise SitegenError(f"unknown status {text[:40]!r}")
+
+
+#: What each column of texts may hold.
+_TEXTS: Mapping[str, Callable[[str], object]] = {
+    "workload": lambda text: check_label(text, "workload"),
+    "metric": check_metric,
+    "statistic": check_statistic,
+    "status": _check_status,
+    "unit": _bounded("unit", SLACK * LONGEST_UNIT),
+    "printed": _bounded("printed", SLACK * LONGEST_PRINT),
+    "kind": _bounded("kind", LONGEST_UNIT),
+}
 
 
 def _absent(column: pa.ChunkedArray) -> bool:
@@ -168,16 +233,20 @@ def _absent(column: pa.ChunkedArray) -> bool:
     return any(p.null_count or p.field(0).null_count or p.field(1).null_count for p in pairs)
 
 
-def read_samples(data: bytes) -> tuple[Sample, ...]:
-    """Return the samples in ``data``; raises SitegenError as read_measurements does.
+def read_samples(data: bytes, *, careful: bool = False) -> pa.Table:
+    """Return the samples in ``data``; raises SitegenError as read_measurements and check do."""
+    table = _read(data, SAMPLES, _READ_SAMPLES, careful=careful)
+    if any(map(_absent, table.columns)):
+        raise SitegenError("a sample is not whole")
+    for name in ("x", "y"):
+        _check_values(table.column(name), "a sample")
+    _check_texts(table)
+    return table
 
-    Also when one is not whole: absent, or not finite.
-    """
-    table = _read(data, SAMPLES, [n for n in SAMPLES.names if n != "run_id"])
-    finite = (pc.all(pc.is_finite(table.column(n)), min_count=0).as_py() for n in ("x", "y"))
-    if any(map(_absent, table.columns)) or not all(finite):
-        raise SitegenError("samples.parquet holds a sample that is not whole")
-    table = pack(table)
+
+def samples(data: bytes) -> tuple[Sample, ...]:
+    """Return the samples in ``data`` one by one; raises SitegenError as read_samples does."""
+    table = pack(read_samples(data))
     columns = [_column(table, name) for name in Sample._fields]
     return tuple(map(Sample._make, zip(*columns, strict=True)))
 
@@ -267,13 +336,6 @@ def csv_bytes(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def check_params(params: Params) -> None:
-    """Raise SitegenError for parameters that cannot be stored."""
-    for key, value in params:
-        if _PAIR in key + value or _PAIRS in key + value:
-            raise SitegenError(f"parameter {key!r} holds a control character")
-
-
 def _structs(column: Iterable[Params]) -> list[list[dict[str, str]]]:
     return [[{"key": key, "value": value} for key, value in params] for params in column]
 
@@ -327,19 +389,77 @@ def _parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _read(data: bytes, schema: pa.Schema, columns: list[str]) -> pa.Table:
+def _read(data: bytes, schema: pa.Schema, columns: list[str], *, careful: bool) -> pa.Table:
+    """Return ``columns`` of a Parquet file; raises SitegenError for what would be too large.
+
+    That is found out before it is unpacked. ``careful`` looks at the columns of a file that is
+    small in all, too: of what is here already only those that could be large are looked at.
+    """
+    rows = MAX_ROWS if schema is MEASUREMENTS else MAX_SAMPLES
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        if file.metadata.num_rows > MAX_ROWS:
-            raise SitegenError(f"{file.metadata.num_rows} rows, more than {MAX_ROWS}")
-        missing = set(columns) - set(file.schema_arrow.names)
-        if missing:
+        names = file.schema_arrow.names
+        if missing := set(columns) - set(names):
             raise SitegenError(f"has no column {min(missing)}")
-        table = file.read(columns=columns, use_threads=False)
+        if twice := {name for name in columns if names.count(name) > 1}:
+            raise SitegenError(f"has the column {min(twice)} twice")
+        if file.metadata.num_rows > rows:
+            raise SitegenError(f"{file.metadata.num_rows:,} rows, more than {rows:,}")
+        groups = range(file.metadata.num_row_groups)
+        packed = sum(file.metadata.row_group(i).total_byte_size for i in groups)
+        if careful or packed * max(file.metadata.num_rows, 1) > MAX_BYTES:
+            _check_size(data)
+        table = file.read(columns=columns, use_threads=False).select(columns)
         wanted = pa.schema([schema.field(name) for name in columns])
-        table = table.select(columns)
         return table if table.schema.equals(wanted) else table.cast(wanted)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise SitegenError(
-            f"not readable as Parquet ({str(error).splitlines()[0][:120]})"
+            f"not readable as Parquet ({(str(error).splitlines() or [''])[0][:120]})"
         ) from error
+
+
+def _check_size(data: bytes) -> None:
+    """Raise SitegenError for a file whose columns would take more than MAX_BYTES.
+
+    A text stands once in a dictionary and may be the value of every row: a few kilobytes hold
+    gigabytes. Where that could be, texts are looked at while they are still in dictionaries.
+    """
+    chunks = footer.chunks(data)
+    packed = sum(chunk.bytes + _INDEX_BYTES * chunk.values for chunk in chunks)
+    texts = [chunk for chunk in chunks if chunk.text]
+    most = packed + sum(chunk.values * chunk.bytes for chunk in texts)
+    if most > MAX_BYTES >= packed:
+        paths = sorted({chunk.path for chunk in texts})
+        file = pq.ParquetFile(
+            pa.BufferReader(data), page_checksum_verification=True, read_dictionary=paths
+        )
+        longest = _longest_texts(file.read(columns=paths, use_threads=False))
+        most = packed + sum(chunk.values * longest.get(chunk.path, chunk.bytes) for chunk in texts)
+    if most > MAX_BYTES:
+        raise SitegenError(
+            f"would take {most / 1e6:,.0f} MB when it is unpacked, more than"
+            f" {MAX_BYTES / 1e6:.0f} MB"
+        )
+
+
+def _longest_texts(table: pa.Table) -> dict[str, int]:
+    """Return the bytes of the longest text in each column of texts, by its path in the file."""
+    found: dict[str, int] = {}
+
+    def look(array: pa.Array, path: str) -> None:
+        kind = array.type
+        if pa.types.is_dictionary(kind):
+            look(array.dictionary, path)
+        elif pa.types.is_list(kind):
+            look(array.values, f"{path}.list.{kind.value_field.name}")
+        elif pa.types.is_struct(kind):
+            for i in range(kind.num_fields):
+                look(array.field(i), f"{path}.{kind.field(i).name}")
+        elif pa.types.is_string(kind) or pa.types.is_binary(kind):
+            longest = pc.max(pc.binary_length(array)).as_py() or 0
+            found[path] = max(longest, found.get(path, 0))
+
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        for chunk in column.chunks:
+            look(chunk, name)
+    return found

@@ -11,11 +11,12 @@ import click
 
 from sitegen import __version__
 from sitegen.cli import keeping, options
-from sitegen.errors import SitegenError
+from sitegen.errors import SitegenError, Unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sitegen.archive import Damaged
     from sitegen.execute import Progress
     from sitegen.session import Outcome
 
@@ -56,6 +57,9 @@ class _Commands(click.Group):
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(0)
+        except MemoryError:
+            click.echo("sitegen: there is not enough memory for this", err=True)
+            sys.exit(SitegenError.exit_code)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             click.echo(f"sitegen: {where}{error.strerror or error}", err=True)
@@ -88,7 +92,9 @@ def main() -> None:
     help="A collector's setting, e.g. fio.size=8g; `sitegen collectors` lists them.",
 )
 @click.option("--note", default="", help="A sentence that goes with the runs.")
-@click.option("--seed", type=int, help="Seed of the order of steps; random without it.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**53), help="Seed of the order of steps; random without it."
+)
 @click.option("--dry-run", is_flag=True, help="Print the commands and run nothing.")
 @click.option("--quiet", is_flag=True, help="Print only failures.")
 @options.places
@@ -205,6 +211,11 @@ def doctor(environment: str, preset: str, form: str, config_file: Path | None) -
     help="The files are parts of one measurement: a load's processes, a report and its logs.",
 )
 @click.option("--date", default="", help="Date for runs that nothing else dates (ISO 8601).")
+@click.option(
+    "--take-remarks",
+    is_flag=True,
+    help="Take notes and withdrawals that a pack has of runs that are here already.",
+)
 @click.option("--forms", is_flag=True, help="List the tools whose output can be read, and stop.")
 @options.places
 def import_(
@@ -216,6 +227,7 @@ def import_(
     sources: Path | None,
     together: bool,
     date: str,
+    take_remarks: bool,
     forms: bool,
     archive: Path | None,
     config_file: Path | None,
@@ -267,8 +279,8 @@ def import_(
         together=together,
     )
     store = Archive(settled.archive)
-    for arrival, there in importing.write(arrivals, store, settled.aliases):
-        click.echo(terminal.arrival(arrival, there))
+    for taken in importing.write(arrivals, store, settled.aliases, take_remarks=take_remarks):
+        click.echo(terminal.taken(taken))
     click.echo(terminal.arrived(len(arrivals), left), nl=False)
     if left and not arrivals:
         sys.exit(SitegenError.exit_code)
@@ -291,9 +303,8 @@ def build(
     from sitegen import config
 
     settled = config.load(config_file, archive=archive, output=output, base_url=base_url)
-    result = builder.build(settled)
-    for damaged in result.damaged:
-        click.echo(f"set aside: {damaged.path}: {damaged.reason}", err=True)
+    result = builder.build(settled, say=lambda line: click.echo(line, err=True))
+    _say_damaged(result.damaged)
     for hint in result.hints:
         click.echo(f"note: {hint}", err=True)
     if not quiet:
@@ -345,11 +356,12 @@ def export_(form: str, output: Path | None, archive: Path | None, config_file: P
     """Write every measurement with provenance, source and caveats."""
     from sitegen import config, exporting
 
-    data = exporting.export(config.load(config_file, archive=archive), form)
+    made = exporting.export(config.load(config_file, archive=archive), form)
+    _say_damaged(made.damaged)
     if output:
-        output.write_bytes(data)
+        output.write_bytes(made.data)
     else:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(made.data)
 
 
 @main.command()
@@ -360,6 +372,7 @@ def export_(form: str, output: Path | None, archive: Path | None, config_file: P
 @click.option("--metric", "metrics", multiple=True, help="Only this metric, e.g. fio.iops.")
 @click.option("--all", "everything", is_flag=True, help="All series, not only the headline ones.")
 @click.option("--fail-above", default="", help="Exit with 1 when an overhead is surely above: 5%.")
+@click.option("--strict", is_flag=True, help="With --fail-above: all must be judged, else exit 3.")
 @click.option(
     "--format",
     "form",
@@ -376,6 +389,7 @@ def compare(
     metrics: tuple[str, ...],
     everything: bool,
     fail_above: str,
+    strict: bool,
     form: str,
     archive: Path | None,
     config_file: Path | None,
@@ -384,13 +398,17 @@ def compare(
 
     With --axis they are two values of a parameter, as in `compare http https --axis scheme`.
 
-    With --fail-above the exit code is 1 when the lower bound of an overhead is above the limit.
+    With --fail-above the exit code is 1 when the lower bound of an overhead is above the limit,
+    and 3 when there is nothing to hold the limit against: one run a side, quick or damaged runs, a
+    benchmark that one side lacks. What could not be judged is said; with --strict it is 3 as well.
     """
     from sitegen import config, terminal
 
     settled = config.load(config_file, archive=archive)
     limit = terminal.limit(fail_above)
-    text, above = terminal.compared(
+    if strict and limit is None:
+        raise SitegenError("goes with --fail-above", where="--strict", fix="add --fail-above 5%")
+    found = terminal.compared(
         settled,
         (baseline, side),
         metrics,
@@ -400,10 +418,18 @@ def compare(
         everything=everything,
         limit=limit,
     )
-    click.echo(text, nl=False)
-    if above:
-        click.echo(f"sitegen: above {fail_above}: {'; '.join(above)}", err=True)
+    click.echo(found.text, nl=False)
+    if limit is None:
+        _say_damaged(found.damaged)
+    for line in found.unjudged:
+        click.echo(f"not judged: {line}", err=True)
+    if found.above:
+        click.echo(f"sitegen: above {fail_above}: {'; '.join(found.above)}", err=True)
         sys.exit(1)
+    if limit is not None and (not found.judged or (strict and found.unjudged)):
+        what = "not everything" if found.judged else "nothing"
+        click.echo(f"sitegen: {what} could be judged", err=True)
+        sys.exit(Unjudged.exit_code)
 
 
 @main.command()
@@ -465,21 +491,38 @@ def serve(port: int, output: Path | None, config_file: Path | None) -> None:
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch to put it on.")
 @click.option("--remote", default="origin", show_default=True, help="Where to push it.")
 @click.option("--no-push", is_flag=True, help="Make the branch and leave the pushing to you.")
+@click.option("--adopt", is_flag=True, help="Take over a branch that sitegen did not make.")
 @options.site
 @options.settings
 def publish(
-    branch: str, remote: str, no_push: bool, output: Path | None, config_file: Path | None
+    branch: str,
+    remote: str,
+    no_push: bool,
+    adopt: bool,
+    output: Path | None,
+    config_file: Path | None,
 ) -> None:
     """Put the built site on a branch that GitHub Pages serves.
 
-    Whatever that branch held is replaced by a single commit, here and at the remote (a forced
-    push): a branch that grew by every build would not stay small.
+    The branch becomes a single commit, here and at the remote (a forced push): one that grew by
+    every build would not stay small. CNAME and what `site.keep` names stay on it. A branch that
+    is checked out, or that holds anything that sitegen did not put there, is refused; --adopt
+    replaces the latter, and says what that was.
     """
     from sitegen import config
     from sitegen import publish as publishing
 
     settled = config.load(config_file, output=output)
-    click.echo(publishing.to_branch(settled, branch=branch, remote=remote, push=not no_push))
+    lines = publishing.to_branch(
+        settled, branch=branch, remote=remote, push=not no_push, adopt=adopt
+    )
+    for line in lines:
+        click.echo(line)
+
+
+def _say_damaged(damaged: Sequence[Damaged]) -> None:
+    for one in damaged:
+        click.echo(f"set aside: {one.path}: {one.reason}", err=True)
 
 
 def _progress(*, quiet: bool) -> Callable[[Progress], None]:

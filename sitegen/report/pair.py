@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,12 @@ class Row:
     least: float | None
     comparison: Comparison
 
+    @property
+    def judged(self) -> bool:
+        """Whether a limit can be held against it: one run a side does not tell its own spread."""
+        alone = self.comparison.word == Word.ONE_RUN
+        return self.least is not None and not self.comparison.reason and not alone
+
 
 def rows(pairing: Pairing, metrics: Sequence[str] = (), *, everything: bool = False) -> list[Row]:
     """Return the headline series, or those of ``metrics``, or all; the worst first."""
@@ -69,11 +75,34 @@ def rows(pairing: Pairing, metrics: Sequence[str] = (), *, everything: bool = Fa
 
 def regressions(found: Sequence[Row], limit: float) -> list[Row]:
     """Return the rows whose overhead is above ``limit``, a share, at its lower bound."""
-    return [
-        row
-        for row in found
-        if row.least is not None and row.least > limit and not row.comparison.reason
+    return [row for row in found if row.judged and row.least is not None and row.least > limit]
+
+
+def unjudged(
+    pairing: Pairing, found: Sequence[Row], benchmarks: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Return what no limit can judge, a line each: which benchmark, and why.
+
+    ``benchmarks`` are those of each side by its name: one that only one side has is none of
+    ``found``.
+    """
+    ours, theirs = set(benchmarks[pairing.side]), set(benchmarks[pairing.baseline])
+    lines = [f"{name}: {pairing.side} has no run" for name in sorted(theirs - ours)]
+    lines += [f"{name}: {pairing.baseline} has no run" for name in sorted(ours - theirs)]
+    shared = sorted(ours & theirs)
+    lines += [
+        f"{name}: no headline series in common"
+        for name in shared
+        if all(row.comparison.series.benchmark != name for row in found)
     ]
+    reasons = Counter(
+        (row.comparison.series.benchmark, row.comparison.reason or str(row.comparison.word))
+        for row in found
+        if not row.judged
+    )
+    for (name, reason), count in sorted(reasons.items()):
+        lines.append(f"{name}: {reason} ({words.count(count, 'series', 'series')})")
+    return lines
 
 
 def text(pairing: Pairing, found: Sequence[Row]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from sitegen import parameters
 from sitegen.caveats import SUPERLINEAR
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.compare import Analysis, Cell, Series
@@ -111,7 +112,7 @@ def _leading(benchmark: str, have: Mapping[str, str]) -> str:
     """Return the metric that says most of a storage workload: rate, or latency when shallow."""
     if benchmark != "fio":
         return ""
-    if int(have.get("block_size", "0") or 0) >= 65536:  # noqa: PLR2004 - from here bytes count
+    if parameters.largest(have.get("block_size", "")) >= 65536:  # noqa: PLR2004 - from here bytes count
         return "fio.bandwidth"
     return "fio.latency" if have.get("iodepth") in ("1", "4") else "fio.iops"
 

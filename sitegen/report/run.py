@@ -116,7 +116,6 @@ class Download:
     bytes: int
     sha256: str
     published: bool
-    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from sitegen import parameters
 from sitegen.charts.spec import Hue
 from sitegen.compare import Cell, Series
 from sitegen.config import ROLE_WORDS, Environment
@@ -75,7 +76,7 @@ def param(key: str, value: str) -> str:
         return f"{value} {_COUNTED[key][value != '1']}"
     if key == "read_share":
         return f"{float(value) * 100:.0f} % reads" if _is_number(value) else value
-    if key in ("block_size", "size", "dictionary"):
+    if parameters.kind(key) == parameters.Kind.SIZE:
         value = _binary(value)
     elif value.isdecimal() and key in _FORMS:
         value = f"{int(value):,}"

@@ -39,23 +39,24 @@ letters = st.characters(codec="utf-8")
 text = st.text(letters, max_size=12)
 shown = text.filter(str.isprintable)
 name = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8)
-value = st.floats(allow_nan=False, allow_infinity=False)
-plain = st.text(letters, max_size=8).map(lambda t: t.translate({0x1E: None, 0x1F: None}))
+size = st.floats(1e-30, 1e30)
+value = st.just(0.0) | size | size.map(lambda number: -number)
+plain = st.text(letters, min_size=1, max_size=8).filter(str.isprintable)
 metric = st.from_regex(r"[a-z0-9]{1,8}\.[a-z0-9_]{1,8}", fullmatch=True)
 pairs = st.dictionaries(plain, plain, max_size=3).map(lambda d: tuple(sorted(d.items())))
 measurement = st.builds(
     Measurement,
-    workload=shown,
+    workload=name,
     metric=metric,
     statistic=st.sampled_from(["value", "mean", "p99.9"]),
     unit=shown,
     value=st.none() | value,
     params=pairs,
-    repetition=st.integers(0, 2**31 - 1),
+    repetition=st.integers(0, 1_000_000),
     status=st.sampled_from(["ok", "failed", "suspect"]),
     printed=st.none() | shown,
 )
-sample = st.builds(Sample, text, st.integers(0, 9), st.just("time"), text, value, value, pairs)
+sample = st.builds(Sample, name, st.integers(0, 9), st.just("time"), metric, value, value, pairs)
 step = st.builds(
     StepRecord,
     name=text,
@@ -312,7 +313,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "reserved name": (edit(lambda m: m.update(benchmark="runs")), "the site itself"),
     "no time": (edit(lambda m: m.update(started_at="yesterday")), "not a time"),
     "number for text": (edit(lambda m: m.update(note=5)), "not text"),
-    "text for number": (edit(lambda m: m.update(duration_s="long")), "could not convert"),
+    "text for number": (edit(lambda m: m.update(duration_s="long")), "is not a number"),
     "huge number": (edit(lambda m: m.update(duration_s=10**400)), ""),
     "list as tool": (edit(lambda m: m.update(tool=[])), "run.json is not whole"),
     "markup as version": (edit(lambda m: m["tool"].update(version=["<b>"])), "not text"),
@@ -329,7 +330,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "rows flipped at the start": (flip(ROWS, 0.0), "does not match its digest"),
     "rows flipped in the middle": (flip(ROWS, 0.5), "does not match its digest"),
     "rows flipped at the end": (flip(ROWS, 1.0), "does not match its digest"),
-    "folder for manifest": (to_folder, "run.json: Is a directory"),
+    "folder for manifest": (to_folder, "run.json: is a folder"),
 }  # fmt: skip
 
 

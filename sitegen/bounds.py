@@ -1,0 +1,117 @@
+"""How much of somebody else's bytes is unpacked and decoded: looked at before it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import resource
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from sitegen.errors import SitegenError
+
+#: Values in a JSON text: as Python objects they take 50 to 200 bytes each.
+MOST_VALUES = 3_000_000
+_CHUNK = 1 << 20
+_LEAST_ROOM = 100_000_000
+_GZIP = b"\x1f\x8b\x08"
+
+
+def check_json(data: bytes, most: int = MOST_VALUES) -> None:
+    """Raise SitegenError for a JSON text that would make more than ``most`` values.
+
+    Counted are the characters that part values, in strings too, so what passes is never more.
+    """
+    values = sum(map(data.count, (b",", b"[", b"{")))
+    if values > most:
+        raise SitegenError(f"holds {values:,} values, and {most:,} at most are read")
+
+
+@contextlib.contextmanager
+def memory(most: int) -> Iterator[None]:
+    """Let this process take ``most`` bytes of memory in all, and no more, while it lasts.
+
+    What is read may take more than its bytes tell. Raises SitegenError when it would. Where the
+    system has no such limit, as on macOS, there is none.
+    """
+    now = psutil.Process().memory_info()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = now.vms + max(most - now.rss, _LEAST_ROOM)
+    tighter = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (min([wanted, *tighter]), hard))
+    try:
+        yield
+    except (MemoryError, SitegenError) as error:
+        if isinstance(error, SitegenError) and not isinstance(error.__cause__, MemoryError):
+            raise
+        raise SitegenError(f"takes more than {most / 1e6:.0f} MB of memory to read") from error
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def unpacked(data: bytes, most: int) -> bytes:
+    """Return what is gzipped in ``data``, whole and checked.
+
+    Raises SitegenError when it is no gzip file, is cut or damaged, or holds more than ``most``
+    bytes; then no more than that was unpacked.
+    """
+    return b"".join(_parts(data, most))
+
+
+def check_gzip(data: bytes, most: int) -> int:
+    """Return how many bytes are gzipped in ``data``; raises SitegenError as `unpacked` does."""
+    return sum(map(len, _parts(data, most)))
+
+
+def beginning(data: bytes, most: int) -> bytes:
+    """Return the first ``most`` bytes of what is gzipped in ``data``; the rest is not looked at.
+
+    Raises SitegenError when already these cannot be had.
+    """
+    with _opened(data) as file:
+        return _read(file, most)
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Return what is in a plain file; raises SitegenError for a larger one, or for no file.
+
+    A pipe or a device is none: reading it may never end.
+    """
+    try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "is a device or a pipe, not a file"
+            raise SitegenError(what if path.exists() else "is missing", where=path.name)
+        if path.stat().st_size > most:
+            raise SitegenError(f"is larger than {most / 1e6:.0f} MB", where=path.name)
+        return path.read_bytes()
+    except OSError as error:
+        raise SitegenError(f"{error.strerror}", where=path.name) from error
+
+
+def _parts(data: bytes, most: int) -> Iterator[bytes]:
+    size = 0
+    with _opened(data) as file:
+        while part := _read(file, _CHUNK):
+            size += len(part)
+            if size > most:
+                raise SitegenError(f"holds more than {most / 1e6:.0f} MB unpacked")
+            yield part
+
+
+def _opened(data: bytes) -> gzip.GzipFile:
+    if not data.startswith(_GZIP):
+        raise SitegenError("is no gzip file")
+    return gzip.GzipFile(fileobj=io.BytesIO(data))
+
+
+def _read(file: gzip.GzipFile, size: int) -> bytes:
+    try:
+        return file.read(size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SitegenError("is no whole gzip file") from error

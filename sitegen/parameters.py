@@ -1,0 +1,125 @@
+"""What a parameter of a series is: a size, a count, a share, or a text, and which values it has.
+
+Whoever brings rows in, and whoever reads them back, checks them here: pages compute with them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from sitegen.errors import SitegenError
+from sitegen.model import Params, is_plain
+
+#: How many parameters a series may have, and how long their names and values may be.
+MOST, LONGEST_KEY, LONGEST_VALUE = 40, 64, 500
+
+
+class Kind(StrEnum):
+    """What the values of a parameter are."""
+
+    SIZE = "size"  # bytes; also a range, one for each direction, or a share of what there is
+    COUNT = "count"  # a whole number
+    SHARE = "share"  # from 0 to 1
+    TEXT = "text"
+
+
+#: All parameters that are no texts, by their kind.
+_KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(
+        ("block_size", "size", "dictionary", "request_size", "response_size"), Kind.SIZE
+    ),
+    **dict.fromkeys(
+        (
+            *("threads", "cores", "gpus", "numjobs", "processes", "clients", "workers"),
+            *("iodepth", "concurrency", "concurrency_inferred", "requests", "batch_size"),
+            *("requests_per_session", "requests_per_user", "input_tokens", "output_tokens"),
+        ),
+        Kind.COUNT,
+    ),
+    "read_share": Kind.SHARE,
+}  # fmt: skip
+_SIZES = re.compile(r"\d{1,18}(?:-\d{1,18})?(?:,\d{1,18}(?:-\d{1,18})?){0,2}|\d{1,3}%")
+_ONE_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?) ?(?:([kKMGT])(i?B?)|B)?")
+_COUNT = re.compile(r"\d{1,15}")
+_FIXES = {
+    Kind.SIZE: "write bytes, or 4k, 16 MiB, 2 GB",
+    Kind.COUNT: "write a whole number",
+    Kind.SHARE: "write a number from 0 to 1",
+}
+
+
+def kind(key: str) -> Kind:
+    """Return what the values of a parameter are; of an unknown one they are texts."""
+    return _KINDS.get(key, Kind.TEXT)
+
+
+def normal(key: str, value: str) -> str:
+    """Return a value that a person wrote as rows hold it: the size ``4k`` is 4096.
+
+    Units of a size are powers of 1024, but for kB, MB, GB and TB. Raises SitegenError for a
+    value that the parameter cannot have.
+    """
+    if kind(key) == Kind.SIZE:
+        value = re.sub(r"[^,-]+", lambda part: _bytes(part[0].strip()), value.strip())
+    return _checked(key, value)
+
+
+def largest(sizes: str) -> int:
+    """Return the largest of the sizes that a parameter's value names, in bytes; 0 for none."""
+    return max(map(int, re.findall(r"(?<!\d)\d{1,18}(?![\d%])", sizes)), default=0)
+
+
+def check(pairs: Params, times: int = 1) -> None:
+    """Raise SitegenError unless these are parameters of a series as rows hold them.
+
+    Names and values may be so many ``times`` as long as what comes in: redaction may have made
+    them longer.
+    """
+    if len(pairs) > MOST:
+        raise SitegenError(f"has {len(pairs)} parameters, more than {MOST}")
+    for key, value in pairs:
+        _checked(key, value, times)
+
+
+def _checked(key: str, value: str, times: int = 1) -> str:
+    if not 0 < len(key) <= times * LONGEST_KEY:
+        raise SitegenError(
+            f"the name {key[:LONGEST_KEY]!r} of a parameter is not of 1 to {LONGEST_KEY} characters"
+        )
+    if len(value) > times * LONGEST_VALUE:
+        raise SitegenError(f"the parameter {key!r} is longer than {LONGEST_VALUE} characters")
+    if not (is_plain(key) and is_plain(value)):
+        raise SitegenError(f"the parameter {key!r} holds a control character")
+    what = kind(key)
+    if not _IS[what](value):
+        raise SitegenError(f"{key} {value[:40]!r} is not a {what}", fix=_FIXES[what])
+    return value
+
+
+def _is_share(value: str) -> bool:
+    try:
+        share = float(value)
+    except ValueError:
+        return False
+    return math.isfinite(share) and 0 <= share <= 1
+
+
+_IS: Mapping[Kind, Callable[[str], bool]] = {
+    Kind.SIZE: lambda value: _SIZES.fullmatch(value) is not None and value.isascii(),
+    Kind.COUNT: lambda value: _COUNT.fullmatch(value) is not None and value.isascii(),
+    Kind.SHARE: _is_share,
+    Kind.TEXT: lambda _: True,
+}
+
+
+def _bytes(text: str) -> str:
+    """Return one size in bytes, or the text itself where it is none."""
+    match = _ONE_SIZE.fullmatch(text)
+    if match is None or not match[2]:
+        return text.removesuffix("B").rstrip() if match else text
+    base = 1000 if match[3] == "B" else 1024
+    size = float(match[1]) * base ** ("kMGT".index(match[2].replace("K", "k")) + 1)
+    return str(int(size)) if size.is_integer() else text
