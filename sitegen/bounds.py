@@ -47,7 +47,10 @@ def memory(most: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, SitegenError) as error:
-        if isinstance(error, SitegenError) and not isinstance(error.__cause__, MemoryError):
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, MemoryError):
+            cause = cause.__cause__
+        if cause is None:
             raise
         raise SitegenError(f"takes more than {most / 1e6:.0f} MB of memory to read") from error
     finally:

@@ -30,7 +30,7 @@ from sitegen.model import RUN_ID, Run
 #: own size it may be unpacked: what it holds is compressed already.
 MAX_RUN_BYTES = 100_000_000
 MAX_FILES = 2_000_000
-MAX_RATIO, _SMALL = 100, 10_000_000
+MAX_RATIO, _SMALL = 30, 10_000_000
 #: A name is no longer. tarfile takes in one piece whatever length a header says.
 _MAX_HEADER = 65_536
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})

@@ -34,7 +34,7 @@ from sitegen.model import (
 )
 
 MAX_BYTES = 64_000_000
-MAX_ROWS, MAX_ROWS_OF_RUN = 500_000, 100_000
+MAX_ROWS, MAX_ROWS_OF_RUN = 200_000, 100_000
 _REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "unit", "value")
 #: What else is read where it is there; further columns are left alone.
 _OPTIONAL = (
@@ -231,7 +231,7 @@ def _rows(path: Path, required: Iterable[str]) -> Iterable[tuple[int, dict[str, 
             )
         for number, row in enumerate(reader, start=2):
             if number > MAX_ROWS:
-                raise SitegenError(f"more than {MAX_ROWS} rows", where=str(path))
+                raise SitegenError(f"more than {MAX_ROWS:,} rows", where=str(path))
             if None in row or None in row.values():
                 raise SitegenError(
                     "has more or fewer fields than the header", where=f"{path}:{number}"

@@ -408,23 +408,27 @@ def _read(data: bytes, schema: pa.Schema, columns: list[str], *, careful: bool) 
         groups = range(file.metadata.num_row_groups)
         packed = sum(file.metadata.row_group(i).total_byte_size for i in groups)
         if careful or packed * max(file.metadata.num_rows, 1) > MAX_BYTES:
-            _check_size(data)
+            _check_size(data, file.metadata.num_rows)
         table = file.read(columns=columns, use_threads=False).select(columns)
         wanted = pa.schema([schema.field(name) for name in columns])
         return table if table.schema.equals(wanted) else table.cast(wanted)
+    except pa.ArrowMemoryError as error:
+        raise MemoryError from error
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise SitegenError(
             f"not readable as Parquet ({(str(error).splitlines() or [''])[0][:120]})"
         ) from error
 
 
-def _check_size(data: bytes) -> None:
+def _check_size(data: bytes, rows: int) -> None:
     """Raise SitegenError for a file whose columns would take more than MAX_BYTES.
 
     A text stands once in a dictionary and may be the value of every row: a few kilobytes hold
     gigabytes. Where that could be, texts are looked at while they are still in dictionaries.
     """
     chunks = footer.chunks(data)
+    if any(chunk.values > rows * parameters.MOST for chunk in chunks):
+        raise SitegenError(f"a row has more than {parameters.MOST} parameters")
     packed = sum(chunk.bytes + _INDEX_BYTES * chunk.values for chunk in chunks)
     texts = [chunk for chunk in chunks if chunk.text]
     most = packed + sum(chunk.values * chunk.bytes for chunk in texts)
