@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sitegen.compare import Analysis
+from sitegen.config import read_toml
 from sitegen.errors import SitegenError
 from sitegen.expressions import Input, Sheet, Span
 from sitegen.model import check_label
@@ -107,14 +107,7 @@ def load(path: Path) -> tuple[Claim, ...]:
 
     Raises SitegenError that names the claim and the key for anything that is not understood.
     """
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except RecursionError:
-        raise SitegenError("not valid TOML: nested too deep", where=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SitegenError(f"not valid TOML: {error}", where=str(path)) from error
-    except OSError as error:
-        raise SitegenError(str(error.strerror), where=str(path)) from error
+    data = read_toml(path)
     tables = data.get("claim", [])
     if set(data) - {"claim"} or not isinstance(tables, list):
         raise SitegenError("holds something beside [[claim]] tables", where=str(path))

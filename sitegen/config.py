@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from sitegen import bounds
 from sitegen.errors import SitegenError
 from sitegen.model import check_label, check_run_id, check_time
 
@@ -173,6 +174,8 @@ _KINDS: Mapping[type, str] = {
     str: "a text in quotes", int: "a whole number", float: "a number", list: "a list",
     dict: "a table",
 }  # fmt: skip
+_MAX_BYTES = 1_000_000
+_DEEP = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){40}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -194,12 +197,7 @@ def load(
             raise SitegenError("no such file", where=str(path), fix="check --config")
         data: dict[str, Any] = {}
     else:
-        try:
-            data = tomllib.loads(file.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SitegenError(f"not valid TOML: {error}", where=str(file)) from error
-        except OSError as error:
-            raise SitegenError(str(error.strerror), where=str(file)) from error
+        data = read_toml(file)
     root = file.parent
     where = str(file)
     _known(data, {"site": dict, "environments": dict}, where, "")
@@ -221,7 +219,9 @@ def load(
         )
     window_days = site.get("window_days", 90)
     if not 1 <= window_days <= MAX_WINDOW_DAYS:
-        raise SitegenError(f"site.window_days is {window_days}", where=where, fix="use 1 to 36500")
+        raise SitegenError(
+            f"site.window_days is not 1 to {MAX_WINDOW_DAYS}", where=where, fix="leave it out: 90"
+        )
     _check_folders(site, root, where)
     return Config(
         root=root,
@@ -238,6 +238,21 @@ def load(
         keep=tuple(_kept(path, where) for path in site.get("keep", [])),
         environments=_environments(data.get("environments", {}), where),
     )
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return what a TOML file says; raises SitegenError when it is none, or far too large."""
+    where = str(file)
+    try:
+        text = bounds.read_file(file, _MAX_BYTES).decode()
+        # A key of many parts takes the square of their number to read.
+        if _DEEP.search(text):
+            raise SitegenError("not valid TOML: nested too deep", where=where)
+        return tomllib.loads(text)
+    except RecursionError:
+        raise SitegenError("not valid TOML: nested too deep", where=where) from None
+    except ValueError as error:  # of TOML, of UTF-8, or of a number of thousands of digits
+        raise SitegenError(f"not valid TOML: {error}", where=where) from error
 
 
 def _check_folders(site: Mapping[str, Any], root: Path, where: str) -> None:

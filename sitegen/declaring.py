@@ -103,12 +103,10 @@ def _check(  # noqa: PLR0913 - what is compared, and what the error says
 
 
 def _read(file: Path) -> str:
-    try:
-        text = file.read_bytes().decode() if file.exists() else ""
-        tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SitegenError(f"not valid TOML: {error}", where=str(file)) from error
-    return text
+    if not file.exists():
+        return ""
+    config.read_toml(file)
+    return file.read_bytes().decode()
 
 
 def _key(word: str) -> str:

@@ -300,10 +300,14 @@ class Output:
     def _put(self, full: str, data: bytes) -> None:
         self._written += 1
         self._folder(full)
-        with open(full, "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
+        try:
+            with open(full, "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[file.write(rest) :]
+        except OSError as error:
+            error.filename = f"{self.folder}"  # a full disk names no file, and ours is hidden
+            raise
 
     def _folder(self, full: str) -> None:
         parent = full.rpartition("/")[0]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import re
+import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -95,6 +97,12 @@ def write(folder: Path, run: Run) -> Path:
     # These archives live as long as a test: no reason to wait for the disk.
     with mock.patch.object(os, "fsync"):
         return Archive(folder / "archive").write(run, raw)
+
+
+def unpacked(pack: bytes, archive: Path) -> None:
+    """Put what is in a pack into an archive as any tar does: nothing is checked on the way."""
+    with tarfile.open(fileobj=io.BytesIO(pack)) as tar:
+        tar.extractall(archive, filter="data")
 
 
 def write_foreign(folder: Path, run: Run) -> Path:

@@ -92,9 +92,10 @@ def test_caveats_are_those_of_the_series_and_a_run_that_does_not_count_says_so(
 def test_what_is_exported_can_be_imported_and_is_the_same(config: Config, tmp_path: Path) -> None:
     path = tmp_path / "all.csv"
     path.write_bytes(exporting.export(config, "csv").data)
-    first, second = tidy.read_runs(path, Provenance.IMPORTED, date="2025-03-01")
+    first, second = tidy.read_runs(path, Provenance.IMPORTED)
     assert first.measurements == second.measurements == ROWS
     assert first.id != second.id
+    assert first.started_at == second.started_at == RUN.started_at
 
 
 def test_the_same_archive_gives_the_same_bytes(config: Config) -> None:

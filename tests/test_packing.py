@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
+import hashlib
 import io
+import json
 import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from sitegen import importing, packing
-from sitegen.archive import Archive, library, remarks
+from sitegen import importing, packing, terminal
+from sitegen.archive import Archive, library, remarks, tables
 from sitegen.errors import SitegenError
 from sitegen.importing import Order
 from sitegen.model import Remark, RemarkKind, Run
@@ -264,3 +269,173 @@ def test_a_run_that_is_named_twice_is_packed_once_and_a_damaged_remark_not_at_al
         packing.write(archive, archive.scan(), tmp_path / "all.pack")
     with pytest.raises(SitegenError, match="is a folder"):
         packing.write(archive, archive.scan(), tmp_path)
+
+
+# What is inside must be what it is called
+
+
+def with_part(archive: Archive, name: str, data: bytes) -> bytes:
+    """Return a pack of the first run with one file replaced or added, and all digests right."""
+    [entry, *_] = archive.scan()
+    files = {
+        path.relative_to(entry.path).as_posix(): path.read_bytes()
+        for path in entry.path.rglob("*")
+        if path.is_file()
+    }
+    manifest = json.loads(files.pop("run.json"))
+    files[name] = data
+    manifest["files"] = [
+        {"name": each, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+        for each, body in sorted(files.items())
+    ]
+    files["run.json"] = json.dumps(manifest).encode()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for each, body in files.items():
+            member = tarfile.TarInfo(f"host/{entry.run_id}/{each}")
+            member.size = len(body)
+            tar.addfile(member, io.BytesIO(body))
+    return out.getvalue()
+
+
+def parquet(table: pa.Table) -> bytes:
+    out = pa.BufferOutputStream()
+    pq.write_table(table, out, compression="zstd")
+    return bytes(out.getvalue().to_pybytes())
+
+
+def rows(count: int, **columns: object) -> pa.Table:
+    """Return a table of measurements, all alike but for ``columns``."""
+    usual: dict[str, object] = {
+        **dict.fromkeys(("run_id", "environment", "benchmark", "workload", "unit"), ["w"] * count),
+        "metric": ["fio.iops"] * count,
+        "statistic": ["value"] * count,
+        "value": [1.0] * count,
+        "printed": [None] * count,
+        "repetition": [0] * count,
+        "status": ["ok"] * count,
+        "params": [[]] * count,
+    }
+    return pa.table(usual | columns, schema=tables.MEASUREMENTS)
+
+
+def refused(tmp_path: Path, data: bytes) -> str:
+    """Return why a pack is refused, in the one line that says it; nothing of it is written."""
+    file = tmp_path / "odd.pack"
+    file.write_bytes(data)
+    with pytest.raises(SitegenError) as raised:
+        taken(file, tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+    return str(raised.value)
+
+
+WHOLE = gzip.compress(b"output of a tool\n" * 5000, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"this is no gzip", "is no gzip file"),
+        (b"", "is no gzip file"),
+        (WHOLE[:-3], "is no whole gzip file"),
+        (WHOLE[: len(WHOLE) // 2], "is no whole gzip file"),
+        (WHOLE[:-6] + b"\0\0" + WHOLE[-4:], "is no whole gzip file"),
+        (WHOLE[:40] + b"\xff\xff" + WHOLE[42:], "is no whole gzip file"),
+        (WHOLE + b"rest", "is no whole gzip file"),
+    ],
+)
+def test_raw_output_that_is_no_whole_gzip_is_refused_and_found_by_fsck(
+    archive: Archive, tmp_path: Path, data: bytes, said: str
+) -> None:
+    name = "raw/read-0.out.gz"
+    packed_run = with_part(archive, name, data)
+    assert f"{name}: {said}" in refused(tmp_path, packed_run)
+    check.unpacked(packed_run, tmp_path / "archive")
+    [finding] = [one for one in archive.fsck() if "host" in one.path]
+    assert said in finding.problem
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (rows(200_000), "200,000 rows, more than 100,000"),
+        (rows(20_000, unit=["x" * 100_000] * 20_000), "MB when it is unpacked, more than 200 MB"),
+        (rows(1, params=[[{"key": "k", "value": "v"}] * 3_000_000]), "more than 40 parameters"),
+        (rows(1).append_column("value", [[2.0]]), "has the column value twice"),
+        (rows(1).drop(["unit"]), "has no column unit"),
+        (rows(1, value=[1e300]), "is not between"),
+        (rows(1, value=[1e-300]), "is not between"),
+        (rows(1, repetition=[-5]), "a repetition is not between 0 and"),
+        (rows(1, status=["fine"]), "unknown status"),
+        (rows(1, statistic=["p101"]), "unknown statistic"),
+        (rows(1, workload=["../x"]), "is not a usable workload name"),
+        (rows(1, params=[[{"key": "block_size", "value": "4k"}]]), "is not a size"),
+        (rows(1, params=[[{"key": "threads", "value": "9" * 400}]]), "is not a count"),
+        (rows(1, params=[[{"key": "x", "value": "9" * 5000}]]), "longer than 500 characters"),
+    ],
+)  # fmt: skip
+def test_rows_that_no_page_could_show_are_refused_before_they_are_unpacked(
+    archive: Archive, tmp_path: Path, table: pa.Table, said: str
+) -> None:
+    message = refused(tmp_path, with_part(archive, "measurements.parquet", parquet(table)))
+    assert "measurements.parquet: " in message
+    assert said in message
+
+
+def test_a_footer_cut_or_flipped_anywhere_is_one_line(archive: Archive, tmp_path: Path) -> None:
+    data = parquet(rows(3))
+    size = int.from_bytes(data[-8:-4], "little") + 8
+    for at in range(len(data) - size, len(data), 5):
+        for bit in (1, 16, 128):
+            flipped = bytearray(data)
+            flipped[at] ^= bit
+            file = tmp_path / "odd.pack"
+            file.write_bytes(with_part(archive, "measurements.parquet", bytes(flipped)))
+            with contextlib.suppress(SitegenError):
+                importing.read(file, Order(), Redactor())
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(b"L", "a name in it is longer"), (b"x", "a name in it is longer"),
+     (b"g", "a name in it is longer"), (b"S", "no part of a run"), (b"0", "larger than")],
+)  # fmt: skip
+def test_a_header_that_announces_gigabytes_is_refused_before_they_are_read(
+    tmp_path: Path, kind: bytes, said: str
+) -> None:
+    member = tarfile.TarInfo(f"host/{RUN}/raw/x.gz")
+    member.size, member.type = 3 << 30, kind
+    assert said in refused(tmp_path, member.tobuf(tarfile.GNU_FORMAT) + bytes(20_000))
+
+
+def test_a_pack_that_grows_out_of_proportion_is_refused(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("host")
+    member.type = tarfile.DIRTYPE
+    folders = member.tobuf() * 40_000
+    message = refused(tmp_path, gzip.compress(folders))
+    assert "holds more than 30 times its own size" in message
+
+
+# What others say of runs that are here
+
+
+def test_what_others_say_of_a_run_that_is_here_is_shown_and_asked_for(
+    archive: Archive, tmp_path: Path
+) -> None:
+    packing.write(archive, archive.scan(), tmp_path / "all.pack")
+    mine = Archive(tmp_path / "mine")
+    for entry in archive.scan():
+        shutil.copytree(entry.path, mine.root / entry.environment / entry.run_id)
+    arrivals = importing.read(tmp_path / "all.pack", Order(), Redactor())
+    found = list(importing.write(arrivals, mine))
+    assert [one.text for each in found for one in each.offered] == ["A lesson."]
+    assert all(entry.remarks == () for entry in mine.scan())
+    assert "not taken: withdrawn, 2026-03-02: A lesson.; --take-remarks" in terminal.taken(
+        next(one for one in found if one.offered)
+    )
+    arrivals = importing.read(tmp_path / "all.pack", Order(), Redactor())
+    again = list(importing.write(arrivals, mine, take_remarks=True))
+    assert [one.offered for one in again] == [(), ()]
+    assert len(mine.scan()[0].remarks) == 1
+    arrivals = importing.read(tmp_path / "all.pack", Order(), Redactor())
+    assert [one.offered for one in importing.write(arrivals, mine)] == [(), ()]

@@ -166,8 +166,8 @@ def to_pages(settled: Config, **how: bool) -> list[str]:
     return publish.to_branch(settled, branch="gh-pages", remote="origin", push=True, **how)
 
 
-@pytest.mark.parametrize("committed", [True, False])
-def test_the_checked_out_branch_is_refused(settled: Config, committed: bool) -> None:
+@pytest.mark.parametrize("committed", ["a commit", ""])
+def test_the_checked_out_branch_is_refused(settled: Config, committed: str) -> None:
     if committed:
         git(settled.root, "add", "sitegen.toml")
         git(settled.root, "commit", "--quiet", "-m", "A report")

@@ -126,9 +126,9 @@ def _window(benchmark: Fields) -> tuple[float | None, float | None]:
         benchmark.inner("scheduler_metrics"),
     ):
         # -1 is written where there is none.
-        if place is None or place.values.get("start_time") in {None, -1.0}:
+        if place is None or place.values.get("start_time") in (None, -1.0):
             continue
-        ended = place.values.get("end_time") not in {None, -1.0}
+        ended = place.values.get("end_time") not in (None, -1.0)
         return place.number("start_time"), place.number("end_time") if ended else None
     return None, None
 

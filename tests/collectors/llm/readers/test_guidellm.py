@@ -203,3 +203,12 @@ def test_several_lengths_are_no_nominal_length() -> None:
     pairs = dict(report(raw).measurements[0].params)
     assert "input_tokens" not in pairs
     assert pairs["output_tokens"] == "128"
+
+
+@pytest.mark.parametrize("odd", [{"a": [1]}, [[1]], [], {}, "x"])
+@pytest.mark.parametrize("key", ["start_time", "end_time"])
+def test_a_time_that_is_no_number_is_refused_by_its_place(key: str, odd: object) -> None:
+    content = document("before-1.json")
+    content["benchmarks"][0]["run_stats"][key] = odd
+    with pytest.raises(SitegenError, match=key):
+        report(content)
