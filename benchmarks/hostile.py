@@ -320,7 +320,7 @@ def _odd(name: str, old: Any, chance: random.Random) -> Any:  # noqa: ANN401 - a
     if name == "repetition":
         return chance.choice((-5, 0, 7, 999_999, 2**31 - 1))
     if name == "params":
-        pairs = [dict(pair) for pair in old]
+        pairs = [dict(pair) for pair in old or ()]
         new = {"key": chance.choice(_KEYS), "value": chance.choice(_VALUES)}
         return chance.choice((None, [], [*pairs, new], [new], pairs * 12))
     choices: Mapping[str, Sequence[str | None]] = {

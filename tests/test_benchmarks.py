@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import measure, synthetic
+from benchmarks import hostile, measure, synthetic
+from sitegen import parameters
 from sitegen.archive import Archive
 from tests import site_checks as check
 
@@ -62,3 +63,19 @@ def test_a_measured_program_is_charged_for_itself_and_its_children(tmp_path: Pat
 def test_a_program_that_fails_is_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(measure.FailedError, match="ended with 3"):
         measure.run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
+
+
+def test_no_odd_run_stops_a_report(tmp_path: Path) -> None:
+    result = hostile.trial(tmp_path, runs=90, seed=1)
+    assert result.faults == []
+    assert result.counts["archived"] >= 90
+    assert result.counts["refused"] > 0
+    assert result.counts["built"] > result.counts["archived"] / 2
+
+
+def test_the_trial_finds_what_gets_past_the_doors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parameters, "_checked", lambda _, value, __=1: value)
+    result = hostile.trial(tmp_path, runs=180, seed=3)
+    assert any("set aside by the last resort" in fault for fault in result.faults)

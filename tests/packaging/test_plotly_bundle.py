@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +77,12 @@ def test_a_bundle_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "plotly-bundle.json says" in done.stderr
     assert not (tmp_path / "templates").exists()
+
+
+def test_a_wheel_is_built_with_the_plotly_that_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    [wanted] = [each for each in project["build-system"]["requires"] if "plotly" in each]
+    assert f"\n{wanted} " in (ROOT / "requirements/runtime.txt").read_text("utf-8")
 
 
 def test_the_pinned_package_and_the_pinned_bundle_are_the_same_plotly_js() -> None:
