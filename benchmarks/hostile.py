@@ -153,10 +153,8 @@ def _go_over(settings: config.Config, result: Result) -> None:
 
     def compared(form: str) -> None:
         for side, base in (("cvm", "vm"), ("cvm", "metal")):
-            terminal.compared(
-                settings, (base, side), (), form, axis="", environment="", everything=True,
-                limit=0.05,
-            )  # fmt: skip
+            asked = terminal.Question((base, side), form=form, everything=True, limit=0.05)
+            terminal.compared(settings, asked)
 
     commands: dict[str, Callable[[], object]] = {
         "build": built,

@@ -155,57 +155,52 @@ class Compared:
     damaged: tuple[Damaged, ...]
 
 
-def compared(  # noqa: PLR0913 - what the command may be told
-    config: Config,
-    sides: tuple[str, str],
-    metrics: Sequence[str],
-    form: str,
-    *,
-    axis: str,
-    environment: str,
-    everything: bool,
-    limit: float | None,
-) -> Compared:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What `compare` was asked: two sides, which of their series, and how much worse is too much.
+
+    ``limit`` is an overhead, as a share. With ``axis`` the sides are two values of that parameter.
+    """
+
+    sides: tuple[str, str]
+    metrics: Sequence[str] = ()
+    form: str = "text"
+    axis: str = ""
+    environment: str = ""
+    everything: bool = False
+    limit: float | None = None
+
+
+def compared(config: Config, asked: Question) -> Compared:
     """Return two sides compared; raises Unjudged when a limit has nothing to be held against."""
     from sitegen.pairing import Unpaired
 
-    if environment and not axis:
+    if asked.environment and not asked.axis:
         raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
     held = library.of(config)
 
     def make(runs: Sequence[Run], aside: Sequence[SetAside] = ()) -> Compared:
-        return _compared(
-            runs, config, sides, metrics, form, axis=axis, environment=environment,
-            everything=everything, limit=limit, damaged=(*held.damaged, *held.damages(aside)),
-        )  # fmt: skip
+        return _compared(runs, config, asked, (*held.damaged, *held.damages(aside)))
 
     try:
         return quarantine.made([one.run for one in held.runs.values()], make, make)[0]
     except Unpaired as error:
-        if limit is None:
+        if asked.limit is None:
             raise
         raise Unjudged(f"nothing could be judged: {error.what}", fix=error.fix) from error
 
 
-def _compared(  # noqa: PLR0913 - as above
-    runs: Sequence[Run],
-    config: Config,
-    sides: tuple[str, str],
-    metrics: Sequence[str],
-    form: str,
-    *,
-    axis: str,
-    environment: str,
-    everything: bool,
-    limit: float | None,
-    damaged: tuple[Damaged, ...],
+def _compared(
+    runs: Sequence[Run], config: Config, asked: Question, damaged: tuple[Damaged, ...]
 ) -> Compared:
     from sitegen.pairing import Unpaired, pair, pair_values
     from sitegen.report import pair as told
 
+    sides, axis, metrics = asked.sides, asked.axis, asked.metrics
     whole = {run.environment for run in runs}
+    lost = [one for one in damaged if axis or _label(one, config) in sides]
     for name in () if axis else sides:
-        own = [one for one in damaged if one.path.partition("/")[0] == name]
+        own = [one for one in lost if _label(one, config) == name]
         if own and name not in whole:
             raise Unpaired(
                 f"all runs of {name} are damaged: {own[0].reason}", fix="see `sitegen fsck`"
@@ -213,18 +208,18 @@ def _compared(  # noqa: PLR0913 - as above
     benchmarks = {name.partition(".")[0] for name in metrics}
     if axis:
         chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
-        pairing = pair_values(chosen, config, axis, *sides, environment)
+        pairing = pair_values(chosen, config, axis, *sides, asked.environment)
     else:
         pairing = pair(runs, config, *sides, benchmarks)
-    found = told.rows(pairing, metrics, everything=everything)
+    found = told.rows(pairing, metrics, everything=asked.everything)
     if not found:
         known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
         raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {known}")
-    if form == "json":
+    if asked.form == "json":
         text = _json(told.as_json(pairing, found))
     else:
-        text = (told.markdown if form == "markdown" else told.text)(pairing, found)
-    if limit is None:
+        text = (told.markdown if asked.form == "markdown" else told.text)(pairing, found)
+    if asked.limit is None:
         return Compared(text, (), (), 0, damaged)
     have = {
         name: {
@@ -235,15 +230,19 @@ def _compared(  # noqa: PLR0913 - as above
         }
         for name in sides
     }
-    lost = [f"{one.path}: {one.reason}" for one in damaged
-            if axis or one.path.partition("/")[0] in sides]  # fmt: skip
     return Compared(
         text,
-        tuple(row.series for row in told.regressions(found, limit)),
-        (*lost, *told.unjudged(pairing, found, have)),
+        tuple(row.series for row in told.regressions(found, asked.limit)),
+        (*(f"{one.path}: {one.reason}" for one in lost), *told.unjudged(pairing, found, have)),
         sum(row.judged for row in found),
         damaged,
     )
+
+
+def _label(one: Damaged, config: Config) -> str:
+    """Return the environment of a damaged run, by the label of today."""
+    label = one.path.partition("/")[0]
+    return config.aliases.get(label, label)
 
 
 def _computed(found: Checked) -> str:

@@ -408,16 +408,10 @@ def compare(
     limit = terminal.limit(fail_above)
     if strict and limit is None:
         raise SitegenError("goes with --fail-above", where="--strict", fix="add --fail-above 5%")
-    found = terminal.compared(
-        settled,
-        (baseline, side),
-        metrics,
-        form,
-        axis=axis,
-        environment=environment,
-        everything=everything,
-        limit=limit,
+    asked = terminal.Question(
+        (baseline, side), metrics, form, axis, environment, everything=everything, limit=limit
     )
+    found = terminal.compared(settled, asked)
     click.echo(found.text, nl=False)
     if limit is None:
         _say_damaged(found.damaged)
