@@ -193,6 +193,11 @@ class _Build:
             *held.damages(aside),
         ]
         self.left_out: list[str] = []
+        if mark is not None and mark.files is None:
+            self.left_out.append(
+                f"{config.output} was built by an older sitegen: what that made and this one does"
+                " not stays there; remove the folder and build again to be rid of it"
+            )
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
         self.checked: list[Checked] = [

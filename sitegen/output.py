@@ -261,14 +261,22 @@ class Output:
         return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 
     def _check_strangers(self) -> None:
-        for path, _ in () if self._any else self._waiting:
-            place = self.folder / path
-            if path not in self._made and os.path.lexists(place) and not place.is_dir():
+        for path, _ in self._waiting:
+            if strange := self._stranger(path):
                 raise SitegenError(
                     "was not made by sitegen, and a page belongs there",
-                    where=str(place),
+                    where=str(strange),
                     fix="move it elsewhere",
                 )
+
+    def _stranger(self, path: str) -> Path | None:
+        """Return what stands where a file of the site belongs, and is none that a build made."""
+        place = self.folder / path
+        # Builds before sites had a list may have made any file.
+        if place.is_dir() or (not self._any and path not in self._made and os.path.lexists(place)):
+            return place
+        parents = (self.folder / parent for parent in Path(path).parents)
+        return next((parent for parent in parents if parent.is_file()), None)
 
     def _remove(self, path: str) -> bool:
         """Remove what an earlier build made, with its folder where that is empty then."""

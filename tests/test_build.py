@@ -333,18 +333,29 @@ def test_files_of_ones_own_anywhere_in_a_site_stay(tmp_path: Path, cache: str) -
     assert [(tmp_path / "site" / path).read_text() for path in mine] == ["mine"] * len(mine)
 
 
-def test_a_file_of_ones_own_where_a_page_belongs_stops_the_build(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mine", ["runs/{}/index.html", "runs/{}", "runs/{}/index.html/x"])
+def test_a_file_of_ones_own_where_a_page_belongs_stops_the_build(tmp_path: Path, mine: str) -> None:
     check.built(tmp_path, check.storage_run(0), toml=check.ALONE)
     old = check.tree(tmp_path / "site")
     newest = check.storage_run(1)
-    mine = tmp_path / "site/runs" / newest.id / "index.html"
-    mine.parent.mkdir()
-    mine.write_text("mine")
+    path = mine.format(newest.id)
+    (tmp_path / "site" / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "site" / path).write_text("mine")
     with pytest.raises(SitegenError, match="was not made by sitegen, and a page belongs there"):
         check.built(tmp_path, newest, toml=check.ALONE)
     found = check.tree(tmp_path / "site")
-    assert found.pop(f"runs/{newest.id}/index.html") == b"mine"
+    assert found.pop(path) == b"mine"
     assert found == old
+
+
+def test_a_site_of_before_sites_had_a_list_is_taken_over_and_that_is_said(tmp_path: Path) -> None:
+    check.built(tmp_path, check.storage_run(0), toml=check.ALONE)
+    (tmp_path / "site/sitegen.json").write_text('{"sitegen":"0.1.0","runs":1}')
+    (tmp_path / "site/mine.txt").write_text("mine")
+    result = check.built(tmp_path, check.storage_run(1), toml=check.ALONE)
+    assert any("was built by an older sitegen" in hint for hint in result.hints)
+    assert (tmp_path / "site/mine.txt").read_text() == "mine"
+    assert check.built(tmp_path, toml=check.ALONE).hints == ()
 
 
 def test_a_mark_that_names_files_outside_of_its_site_is_none(tmp_path: Path) -> None:
