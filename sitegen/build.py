@@ -200,10 +200,19 @@ class _Build:
             )
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
-        self.checked: list[Checked] = [
-            claims.check(claim, self.analysis)
-            for claim in (claims.load_all(config.claims) if self.prose else ())
-        ]
+        self.checked: list[Checked]
+        self.checked, absent = claims.check_all(
+            claims.load_all(config.claims) if self.prose else (),
+            self.analysis,
+            damaged=bool(self.damaged),
+        )
+        if absent:
+            first, rest = absent[0].partition(":")[0], len(absent) - 1
+            more = f" and {rest} more" if rest else ""
+            self.left_out.append(
+                f"the claim {first}{more} cannot be recomputed while runs are set aside:"
+                " `sitegen claims` says why"
+            )
         self.publications = self._publications()
         nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
         site = Site(config.title, config.base_url, nav, __version__)

@@ -162,6 +162,25 @@ def load_all(folder: Path) -> tuple[Claim, ...]:
     return tuple(found)
 
 
+def check_all(
+    claims: Sequence[Claim], analysis: Analysis, *, damaged: bool
+) -> tuple[list[Checked], list[str]]:
+    """Return claims recomputed, and of those that cannot be, while runs are ``damaged``, why.
+
+    Raises SitegenError for a claim about figures that are not there when all runs are whole: then
+    it is the claim that is wrong.
+    """
+    checked, left_out = [], []
+    for claim in claims:
+        try:
+            checked.append(check(claim, analysis))
+        except SitegenError as error:
+            if not damaged:
+                raise
+            left_out.append(str(error).removeprefix("claim "))
+    return checked, left_out
+
+
 def check(claim: Claim, analysis: Analysis) -> Checked:
     """Return what a claim comes to; raises SitegenError when its expression finds nothing.
 

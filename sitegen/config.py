@@ -244,7 +244,11 @@ def read_toml(file: Path) -> dict[str, Any]:
     """Return what a TOML file says; raises SitegenError when it is none, or far too large."""
     where = str(file)
     try:
-        text = bounds.read_file(file, _MAX_BYTES).decode()
+        data = bounds.read_file(file, _MAX_BYTES)
+    except SitegenError as error:
+        raise SitegenError(error.what, where=where) from error
+    try:
+        text = data.decode()
         # A key of many parts takes the square of their number to read.
         if _DEEP.search(text):
             raise SitegenError("not valid TOML: nested too deep", where=where)

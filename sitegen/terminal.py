@@ -265,17 +265,20 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
     from sitegen import claims as checking
     from sitegen.compare import analyse
 
-    runs = [one.run for one in library.of(config).runs.values()]
+    held = library.of(config)
+    runs = [one.run for one in held.runs.values()]
     if files:
         found = [claim for path in files for claim in checking.load(path)]
     else:
         found = list(checking.load_all(config.claims))
 
-    def make(chosen: Sequence[Run], _: object = ()) -> list[Checked]:
-        analysis = analyse(chosen, config)
-        return [checking.check(claim, analysis) for claim in found]
+    def make(
+        chosen: Sequence[Run], aside: Sequence[SetAside] = ()
+    ) -> tuple[list[Checked], list[str]]:
+        damaged = bool(held.damaged or aside)
+        return checking.check_all(found, analyse(chosen, config), damaged=damaged)
 
-    checked, _ = quarantine.made(runs, make, make)
+    (checked, left_out), _ = quarantine.made(runs, make, make)
     cited = {id_ for run in runs if run.source for id_ in (run.source.id, run.source.origin)}
     holds = (checking.Verdict.REPRODUCED, checking.Verdict.CLOSE)
     failed = [
@@ -294,6 +297,7 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
         lines.append(f"{each.verdict:<11}  {claim.id}: {printed}{value}{fits}")
     counts = Counter(str(each.verdict) for each in checked)
     total = ", ".join(f"{counts[word]} {word}" for word in checking.Verdict if counts[word])
+    lines += [f"not computed, while runs are set aside: {reason}" for reason in left_out]
     lines.append(f"{len(checked)} claims: {total}" if checked else "no claims")
     return "\n".join(lines) + "\n", failed
 

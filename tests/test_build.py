@@ -787,6 +787,22 @@ def test_a_note_that_quotes_a_damaged_run_is_left_out_and_named(tmp_path: Path) 
     assert "The CVM reads" not in (tmp_path / "site/fio/index.html").read_text()
 
 
+def test_damaged_runs_never_stop_the_report_with_its_notes_and_claims(tmp_path: Path) -> None:
+    for name in ("archive", "notes", "claims"):
+        shutil.copytree(check.ROOT / name, tmp_path / name)
+    shutil.copy(check.ROOT / "sitegen.toml", tmp_path)
+    damaged = sorted((tmp_path / "archive").glob("h*/*/measurements.parquet"))
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:-1])
+    result = build(config.load(tmp_path / "sitegen.toml"))
+    assert len(result.damaged) == len(damaged) > 4
+    assert any("cannot be recomputed while runs are set aside" in hint for hint in result.hints)
+    assert any("the note is left out" in hint for hint in result.hints)
+    assert check.dead_links(tmp_path / "site") == []
+    for page in ("index.html", "claims/index.html", "reports/phala-2025/index.html"):
+        assert check.faults(tmp_path / "site", page) == []
+
+
 def test_a_baseline_whose_runs_are_all_damaged_is_no_mistake_of_the_settings(
     tmp_path: Path,
 ) -> None:
