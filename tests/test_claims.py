@@ -393,7 +393,7 @@ def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: 
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SitegenError, match="claims.toml: is missing"):
+    with pytest.raises(SitegenError, match=r"claims\.toml: is missing"):
         load(tmp_path / "claims.toml")
 
 
