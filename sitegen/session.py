@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sitegen import fingerprint, redact
@@ -28,7 +29,8 @@ from sitegen.collect import (
 from sitegen.config import Environment
 from sitegen.errors import SitegenError
 from sitegen.execute import Progress, execute, scratch, sweep
-from sitegen.model import Status, ToolIdentity, check_label
+from sitegen.host import timestamp
+from sitegen.model import Status, ToolIdentity, check_label, check_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,13 @@ def _before(order: Order, archive: Archive, workdir: Path, say: Callable[[str], 
     if order.dry_run:
         return  # what is said then is a script
     archive.check_writable()
+    now = timestamp(datetime.now(UTC))
+    try:
+        check_time(now)
+    except SitegenError as error:
+        raise SitegenError(
+            f"this machine's clock says {now}", fix="set it: what is measured is dated by it"
+        ) from error
     machine = fingerprint.read(workdir, redact.of_this_machine(workdir=workdir))
     if told := fingerprint.doubted(order.environment, order.declared, machine):
         say(f"warning: {told}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import fingerprint
+from sitegen import fingerprint, session
 from sitegen.archive import Archive
 from sitegen.config import Environment
 from sitegen.errors import SitegenError
@@ -62,6 +62,14 @@ def test_every_benchmark_that_can_run_here_gets_a_run_in_the_archive(rounds: Rou
     assert {m.repetition for m in run.measurements} == {0, 1, 2}
     assert run.fingerprint.facts
     assert list(rounds.archive.fsck()) == []
+
+
+def test_a_clock_that_is_wrong_stops_a_round_before_anything_is_measured(
+    rounds: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "timestamp", lambda _: "1970-01-01T00:00:12Z")
+    with pytest.raises(SitegenError, match="this machine's clock says 1970"):
+        rounds(ORDER)
 
 
 def test_a_machine_that_is_not_what_its_label_stands_for_is_warned_of_in_one_line(
