@@ -6,6 +6,7 @@ new site appears as a whole. Same archive, same bytes: no clock, no randomness.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import re
@@ -78,8 +79,10 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     archive = Archive(config.archive)
     entries = archive.stamped()
     source = resources.source_digest()
-    key = _key(config, entries, source)
-    state_file = config.cache / "build" / f"{_short(str(config.output.absolute()))}.json"
+    # Two names of one folder are one site.
+    site = config.output.resolve()
+    key = _key(replace(config, output=site), entries, source)
+    state_file = config.cache / "build" / f"{_short(str(site))}.json"
     if done := _unchanged(config, state_file, key, start):
         return done
     check_folder(config.output)
@@ -87,7 +90,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     gc.set_threshold(100_000, 50, 50)
     from sitegen.selection import hints
 
-    with workplace(config.output, say) as work:
+    with workplace(site, say) as work:
         if done := _unchanged(config, state_file, key, start):
             return done
         check_folder(config.output)
@@ -99,9 +102,12 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
             library.forget(config.cache / "cache")
             built = _built(config, archive, entries, source, state_file, work)
         runs, damaged = len(built.runs), built.damaged
-        State(
+        state = State(
             key, built.mark.digest, built.page_keys, runs, [[d.path, d.reason] for d in damaged]
-        ).save(state_file)
+        )
+        # On a disk that cannot be written the next build costs as much as this one.
+        with contextlib.suppress(OSError):
+            state.save(state_file)
     files = built.mark.files or {}
     return Result(
         config.output, _count_pages(files), built.rendered, built.written, built.removed,
@@ -134,7 +140,7 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     entries: list[Entry],
     source: str,
     state_file: Path,
-    work: Path,
+    work: Path | None,
 ) -> _Build:
     """Return a build that is done; a run that it fails on is set aside."""
     from sitegen.selection import check_baselines
@@ -143,16 +149,18 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     runs = [one.run for one in held.runs.values()]
     labels = {config.aliases.get(each.environment, each.environment) for each in entries}
     check_baselines(labels, config)
-    mark, state = Mark.read(config.output), State.load(state_file)
+    site = config.output.resolve()
+    mark, state = Mark.read(site), State.load(state_file)
     pages = state.pages if mark and state.describes(mark) else {}
-    whole = partial(_Build, config, archive, held, source, mark, pages)
+    whole = partial(_Build, config, archive, held, source, pages)
 
     def make(chosen: Sequence[Run], aside: Sequence[SetAside]) -> _Build:
-        _clear(work)
-        return whole(chosen, aside, work).run()
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)  # what an attempt before this one has written
+        return whole(chosen, aside, Output(site, mark, work)).run()
 
     def trial(chosen: Sequence[Run]) -> None:
-        whole(chosen, (), None).run()
+        whole(chosen, (), Output(site, mark, work, dry=True)).run()
 
     return quarantine.made(runs, make, trial)[0]
 
@@ -162,9 +170,9 @@ class _Stale(SitegenError):  # noqa: N818 - never shown: the build begins again
 
 
 class _Build:
-    """One build: gathers, renders, checks, writes; without ``work`` it writes nothing.
+    """One build: gathers, renders, checks, writes.
 
-    Then notes and claims are left out too, which are not of the runs.
+    A dry one leaves notes and claims out, which are not of the runs.
     """
 
     def __init__(  # noqa: PLR0913 - what all pages are made from
@@ -173,11 +181,10 @@ class _Build:
         archive: Archive,
         held: Library,
         source: str,
-        mark: Mark | None,
         pages: Mapping[str, str],
         runs: Sequence[Run],
         aside: Sequence[SetAside],
-        work: Path | None,
+        output: Output,
     ) -> None:
         from sitegen import claims
         from sitegen.compare import analyse
@@ -187,17 +194,12 @@ class _Build:
 
         self.config, self.archive, self.library, self.old_pages = config, archive, held, pages
         self.runs = runs
-        self.prose = work is not None
+        self.output, self.prose = output, not output.dry
         self.damaged: list[Damaged] = [
             *held.damaged,
             *held.damages(aside),
         ]
         self.left_out: list[str] = []
-        if mark is not None and mark.files is None:
-            self.left_out.append(
-                f"{config.output} was built by an older sitegen: what that made and this one does"
-                " not stays there; remove the folder and build again to be rid of it"
-            )
         self.analysis: Analysis = analyse(self.runs, config)
         self.assets = resources.assets()
         self.checked: list[Checked]
@@ -223,7 +225,6 @@ class _Build:
             f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
         )
         self.superseded = superseded(self.runs)
-        self.output = Output(config.output, mark, work)
         self.paths: list[str] = []
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
@@ -245,7 +246,7 @@ class _Build:
         self._compare_page()
         self._whole_site_files()
         self._check_links(output)
-        if output.work is not None:
+        if not output.dry:
             self.mark, self.written, self.removed = output.finish(len(self.runs))
         return self
 
@@ -556,7 +557,7 @@ class _Build:
 
 
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
-    digest = hashlib.sha256(f"{source}{config}".encode())
+    digest = hashlib.sha256(f"{source}{config}".encode("utf-8", "surrogateescape"))
     for entry in entries:
         digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}{entry.remarks}".encode())
     reports = config.notes / "reports"
@@ -568,16 +569,11 @@ def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
 
 
 def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
 def _count_pages(files: Mapping[str, Any]) -> int:
     return sum(path.endswith(".html") for path in files)
-
-
-def _clear(work: Path) -> None:
-    """Remove what an attempt has written of a new site."""
-    shutil.rmtree(work, ignore_errors=True)
 
 
 def _excerpt(data: bytes) -> str:

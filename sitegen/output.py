@@ -8,7 +8,6 @@ a build was killed or failed, says so. That file is written last.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -22,10 +21,13 @@ from typing import Any, Self
 
 import orjson
 
-from sitegen import __version__
+from sitegen import __version__, bounds
 from sitegen.errors import SitegenError
 
 MARK = "sitegen.json"
+#: What a file is called in its folder until it takes the place of an old one.
+WAITING = ".sitegen-new"
+_MAX_MARK = 500_000_000
 _OURS = b"Made by `sitegen build`, which removes it when it ends.\n"
 #: A file as the mark lists it: its digest and its size in bytes.
 Listed = list[Any]
@@ -35,20 +37,22 @@ Listed = list[Any]
 class Mark:
     """What a site says of itself: the files that builds made, and whether the last one ended.
 
-    ``files`` is None in a site that was built before sites kept it. ``digest`` is that of the
-    mark's own bytes: two sites with equal ones have the same files.
+    ``before`` are the digests that files had before a build that did not end. ``files`` is None in
+    a site that was built before sites kept a list. ``digest`` is that of the mark's own bytes: two
+    sites with equal ones have the same files.
     """
 
     files: Mapping[str, Listed] | None
     whole: bool
     digest: str
+    before: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, site: Path) -> Self | None:
         """Return the mark in a folder, or None when no build made it."""
         try:
-            return cls.parse((site / MARK).read_bytes())
-        except OSError:
+            return cls.parse(bounds.read_file(site / MARK, _MAX_MARK))
+        except SitegenError:
             return None
 
     @classmethod
@@ -56,19 +60,25 @@ class Mark:
         """Return the mark that these bytes are, or None when they are none."""
         try:
             told = orjson.loads(data)
-            files = told.get("files")
-            if not isinstance(told["sitegen"], str) or not _is_listing(files):
+            files, before = told.get("files"), told.get("before", {})
+            if not isinstance(told["sitegen"], str) or not _is_listing(files, before):
                 return None
-            return cls(files, bool(told.get("whole")), _digest(data))
+            return cls(files, told.get("whole") is True, digest_of(data), before)
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
             return None
 
     def missing(self, site: Path) -> str:
-        """Return the first file that is not there as the mark lists it, or nothing."""
+        """Return the first file that is not there with its size as the mark lists it."""
         for path, (_, size) in (self.files or {}).items():
             if not _there(site, path, size):
                 return path
         return ""
+
+    def made(self, path: str, data: bytes) -> bool:
+        """Say whether a build made this file with these bytes."""
+        listed = (self.files or {}).get(path)
+        digest = digest_of(data)
+        return listed is not None and (listed[0] == digest or digest in self.before.get(path, ()))
 
 
 @dataclass(slots=True)
@@ -102,19 +112,56 @@ class State:
 
 
 @contextlib.contextmanager
-def workplace(site: Path, say: Callable[[str], None]) -> Iterator[Path]:
-    """Yield an empty folder beside ``site`` that this build has for itself, removed afterwards.
+def workplace(site: Path, say: Callable[[str], None]) -> Iterator[Path | None]:
+    """Have a site for this build alone; another build of it waits, and says so.
 
-    Another build of the same site waits for it, and says so. What a killed build left in it is
-    removed. Raises SitegenError when something else has its place.
+    Yields the folder beside it in which a new site is made, empty and removed afterwards; None
+    where there is a site, or an empty folder, which is changed in place. What a killed build left
+    beside it is removed. Raises SitegenError when something else has its place.
     """
-    place = site.absolute().with_name(f".{site.absolute().name}.sitegen-build")
+    place = site.with_name(f".{site.name}.sitegen-build")
+    while True:
+        if site.is_dir():
+            with _alone(site, say) as same:
+                if not same:
+                    continue
+                if _is_ours(place):
+                    with _beside(place, say):
+                        pass  # a build was killed after it had put its site in place
+                yield None
+                return
+        else:
+            with _beside(place, say) as folder:
+                if os.path.lexists(site):
+                    continue  # the build before this one has made it
+                yield folder
+                return
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[bool]:
+    """Lock a folder; say whether it is still in its place then."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        _wait_for(lock, say)
+        yield _is_open(lock, folder)
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def _beside(place: Path, say: Callable[[str], None]) -> Iterator[Path]:
+    """Yield a new folder in ``place``, which is removed afterwards with all that is in it."""
     lock = _locked(place, say)
     try:
-        _empty(place)
+        shutil.rmtree(place / "site", ignore_errors=True)
         yield place / "site"
     finally:
-        _empty(place)
+        shutil.rmtree(place / "site", ignore_errors=True)
         # Still locked: whoever waits looks again, and makes it anew.
         (place / "lock").unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -129,7 +176,9 @@ def _locked(place: Path, say: Callable[[str], None]) -> int:
         place.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             place.mkdir()
-        if place.is_symlink() or not place.is_dir() or not _is_ours(place):
+        if not _is_ours(place):
+            if not os.path.lexists(place):
+                continue  # the build before this one has just removed it
             raise SitegenError(
                 "has the place that a build needs and was not made by one",
                 where=str(place),
@@ -138,12 +187,8 @@ def _locked(place: Path, say: Callable[[str], None]) -> int:
         try:
             lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except FileNotFoundError:
-            continue  # the build before this one has just removed it
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another build of this site is at work: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            continue
+        _wait_for(lock, say)
         if _is_open(lock, file):
             if not os.fstat(lock).st_size:
                 os.write(lock, _OURS)
@@ -151,44 +196,52 @@ def _locked(place: Path, say: Callable[[str], None]) -> int:
         os.close(lock)
 
 
+def _wait_for(lock: int, say: Callable[[str], None]) -> None:
+    # A file system without locks has none to wait for.
+    with contextlib.suppress(OSError):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another build of this site is at work: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def _is_ours(place: Path) -> bool:
     """Say whether a build made a folder: it holds nothing, or the lock with a build's words."""
+    if place.is_symlink() or not place.is_dir():
+        return False
     try:
-        found = os.listdir(place)  # noqa: PTH208 - names are enough
-        words = (place / "lock").read_bytes() if "lock" in found else b""
-    except FileNotFoundError:
-        return True  # just removed: it is looked at again
-    return words == _OURS or (not words and found in ([], ["lock"]))
+        names = os.listdir(place)  # noqa: PTH208 - names are enough
+        words = bounds.read_file(place / "lock", len(_OURS)) if "lock" in names else b""
+    except (OSError, SitegenError):
+        return False
+    return words == _OURS or (not words and names in ([], ["lock"]))
 
 
-def _is_open(lock: int, file: Path) -> bool:
+def _is_open(descriptor: int, place: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(lock), file.stat())
+        return os.path.samestat(os.fstat(descriptor), place.stat())
     except FileNotFoundError:
         return False
 
 
-def _empty(place: Path) -> None:
-    shutil.rmtree(place / "site", ignore_errors=True)
-    (place / "file").unlink(missing_ok=True)
-
-
 class Output:
-    """The site's folder while it is written: a new one, or changes in place.
+    """The site's folder while it is written: a new one in ``work``, or else changes in place.
 
-    Without ``work`` nothing is written: what a build would come to, and whether it can.
+    A ``dry`` one writes nothing: what a build would come to, and whether it can.
     """
 
-    def __init__(self, folder: Path, mark: Mark | None, work: Path | None) -> None:
-        """Use the site in ``folder``, which has ``mark``; ``work`` is a `workplace`."""
-        self.folder, self.work = folder, work
-        self.fresh = mark is None and (not os.path.lexists(folder) or _is_empty_folder(folder))
+    def __init__(
+        self, folder: Path, mark: Mark | None, work: Path | None, *, dry: bool = False
+    ) -> None:
+        """Use the site in ``folder``, which has ``mark``; ``work`` is of its `workplace`."""
+        self.folder, self.work, self.dry = folder, work, dry
         self.files: dict[str, Listed] = {}
         self.links: dict[str, str] = {}  # where a link leads, with its anchor -> who has it first
         #: What builds made here; it is as it was listed where the last of them ended.
-        self._made: Mapping[str, Listed] = (mark.files if mark else None) or {}
-        self._known = self._made if mark and mark.whole else {}
-        self._any = mark is not None and mark.files is None
+        self._old = mark or Mark({}, whole=False, digest="")
+        self._made: Mapping[str, Listed] = self._old.files or {}
+        self._known = self._made if self._old.whole else {}
         self._waiting: list[tuple[str, bytes]] = []
         self._folders: set[str] = set()
         self._written = 0
@@ -201,11 +254,11 @@ class Output:
         """Take one file; raises SitegenError when two pages claim one path."""
         if path in self.files:
             raise SitegenError(f"two pages claim {path}", fix="rename the environment or benchmark")
-        entry = [_digest(data), len(data)]
+        entry = [digest_of(data), len(data)]
         self.files[path] = entry
-        if self.work is None:
+        if self.dry:
             return
-        if self.fresh:
+        if self.work is not None:
             self._put(f"{self.work}/{path}", data)
         elif self._known.get(path) != entry or not _there(self.folder, path, len(data)):
             self._waiting.append((path, data))
@@ -223,7 +276,7 @@ class Output:
     def keep(self, run_id: str) -> bool:
         """Take over a run's files from the last build; False when one is not there."""
         kept = self._of_run.get(run_id, {})
-        if self.fresh or not all(_there(self.folder, p, size) for p, (_, size) in kept.items()):
+        if not all(_there(self.folder, path, size) for path, (_, size) in kept.items()):
             return False
         self.files |= kept
         return bool(kept)
@@ -234,13 +287,10 @@ class Output:
         Raises SitegenError, before anything is changed, for a file of somebody else's that
         stands where one of the site belongs.
         """
-        assert self.work is not None  # noqa: S101 - a dry run has nothing to put in place
-        data = self._mark(runs, self.files, whole=True)
-        mark = Mark(self.files, whole=True, digest=_digest(data))
-        if self.fresh:
+        data = _mark(runs, self.files)
+        mark = Mark(self.files, whole=True, digest=digest_of(data))
+        if self.work is not None:
             self._put(f"{self.work}/{MARK}", data)
-            if self.folder.exists():
-                self.folder.rmdir()
             self.work.rename(self.folder)
             return mark, self._written, 0
         gone = sorted(set(self._made) - set(self.files))
@@ -248,17 +298,20 @@ class Output:
             return mark, 0, 0
         self._check_strangers()
         # Until the last file is in place, the site is not whole, and says so.
-        self._replace(MARK, self._mark(runs, {**self._made, **self.files}, whole=False))
+        self._replace(MARK, _mark(runs, {**self._made, **self.files}, self._before()))
         for path, content in self._waiting:
             self._replace(path, content)
         removed = sum(map(self._remove, gone))
         self._replace(MARK, data)
         return mark, self._written - 1, removed
 
-    @staticmethod
-    def _mark(runs: int, files: Mapping[str, Listed], *, whole: bool) -> bytes:
-        told = {"sitegen": __version__, "runs": runs, "whole": whole, "files": files}
-        return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+    def _before(self) -> dict[str, list[str]]:
+        """Return the digests that files may still have when this build does not end."""
+        found = {path: list(digests) for path, digests in self._old.before.items()}
+        for path, (digest, _) in self._made.items():
+            if path in self.files and self.files[path][0] != digest:
+                found.setdefault(path, []).append(digest)
+        return found
 
     def _check_strangers(self) -> None:
         for path, _ in self._waiting:
@@ -272,65 +325,75 @@ class Output:
     def _stranger(self, path: str) -> Path | None:
         """Return what stands where a file of the site belongs, and is none that a build made."""
         place = self.folder / path
-        # Builds before sites had a list may have made any file.
-        if place.is_dir() or (not self._any and path not in self._made and os.path.lexists(place)):
+        if place.is_dir() or (path not in self._made and os.path.lexists(place)):
             return place
-        parents = (self.folder / parent for parent in Path(path).parents)
-        return next((parent for parent in parents if parent.is_file()), None)
+        # A link leads into a folder that is no part of the site.
+        parents = (self.folder / parent for parent in Path(path).parents if parent.name)
+        return next((each for each in parents if each.is_symlink() or each.is_file()), None)
 
     def _remove(self, path: str) -> bool:
-        """Remove what an earlier build made, with its folder where that is empty then."""
+        """Remove what an earlier build made, if it still is that, and a folder left empty."""
         place = self.folder / path
         if not place.parent.resolve().is_relative_to(self.folder.resolve()):
             return False
+        removed = False
         try:
-            place.unlink()
-        except OSError:
-            return False
+            if self._old.made(path, bounds.read_file(place, _MAX_MARK)):
+                place.unlink()
+                removed = True
+        except (SitegenError, OSError):
+            pass  # it is gone, or no file any more
         with contextlib.suppress(OSError):
             place.parent.rmdir()
-        return True
+        return removed
 
     def _replace(self, path: str, data: bytes) -> None:
-        """Put a file in the place of an old one, at once where the file system can."""
-        assert self.work is not None  # noqa: S101 - as above
-        full, waiting = f"{self.folder}/{path}", self.work.with_name("file")
-        self._folder(full)
-        waiting.unlink(missing_ok=True)
-        self._put(f"{waiting}", data)
-        try:
-            waiting.replace(full)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            shutil.copyfile(waiting, full)  # the site is a disk of its own
+        """Put a file in the place of an old one at once: no reader meets half of it."""
+        full = f"{self.folder}/{path}"
+        waiting = f"{full.rpartition('/')[0]}/{WAITING}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(waiting)  # noqa: PTH108 - thousands of them
+        self._put(waiting, data)
+        os.replace(waiting, full)  # noqa: PTH105 - as above
 
     def _put(self, full: str, data: bytes) -> None:
         self._written += 1
-        self._folder(full)
+        parent = full.rpartition("/")[0]
         try:
+            if parent not in self._folders:
+                os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - thousands of them
+                self._folders.add(parent)
             with open(full, "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
                 rest = memoryview(data)
                 while rest:
                     rest = rest[file.write(rest) :]
         except OSError as error:
-            error.filename = f"{self.folder}"  # a full disk names no file, and ours is hidden
+            error.filename = f"{self.folder}"  # ours is hidden, and a full disk names no file
             raise
 
-    def _folder(self, full: str) -> None:
-        parent = full.rpartition("/")[0]
-        if parent not in self._folders:
-            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - thousands of them
-            self._folders.add(parent)
+
+def _mark(
+    runs: int, files: Mapping[str, Listed], before: Mapping[str, list[str]] | None = None
+) -> bytes:
+    """Return a site's mark; with ``before`` that of one that is not whole."""
+    told: dict[str, Any] = {"sitegen": __version__, "runs": runs, "whole": before is None}
+    if before is not None:
+        told["before"] = before
+    return orjson.dumps({**told, "files": files}, option=orjson.OPT_SORT_KEYS)
 
 
 def check_folder(output: Path) -> None:
     """Raise SitegenError unless ``output`` is absent, empty or an earlier site."""
     if output.exists() and not output.is_dir():
         raise SitegenError("is a file", where=str(output), fix="choose another --output")
-    if output.is_dir() and any(output.iterdir()) and Mark.read(output) is None:
+    if not output.is_dir() or not {each.name for each in output.iterdir()} - {WAITING}:
+        return
+    mark = Mark.read(output)
+    if mark is None or mark.files is None:
         raise SitegenError(
-            "is not empty and was not made by sitegen",
+            "is not empty and was not made by sitegen"
+            if mark is None
+            else "was built by an older sitegen, which kept no list of what is its own",
             where=str(output),
             fix="empty it or choose another --output",
         )
@@ -351,7 +414,8 @@ def tar(folder: str, files: Sequence[tuple[str, bytes]]) -> bytes:
     return bytes(out + bytes(2 * tarfile.BLOCKSIZE))
 
 
-def _digest(data: bytes) -> str:
+def digest_of(data: bytes) -> str:
+    """Return the digest of a file as marks list it."""
     return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 
@@ -362,19 +426,12 @@ def _there(site: Path, path: str, size: int) -> bool:
         return False
 
 
-def _is_empty_folder(folder: Path) -> bool:
-    """Say whether a new site may take the place of a folder: empty, and just a folder."""
-    if folder.is_symlink() or not folder.is_dir() or os.path.ismount(folder):
-        return False
-    return not any(folder.iterdir())
-
-
-def _is_listing(files: object) -> bool:
+def _is_listing(files: object, before: object) -> bool:
     """Say whether a mark lists files of its site, or none: what others wrote may name any."""
-    if not isinstance(files, dict):
+    if not isinstance(files, dict) or not isinstance(before, dict):
         return files is None
     return all(
         not path.startswith("/") and "\0" not in path and ".." not in path.split("/")
         and isinstance(listed, list) and [type(part) for part in listed] == [str, int]
         for path, listed in files.items()
-    )  # fmt: skip
+    ) and all(isinstance(digests, list) for digests in before.values())  # fmt: skip

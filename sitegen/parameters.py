@@ -14,7 +14,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Params, is_plain
 
 #: How many parameters a series may have, and how long their names and values may be.
-MOST, LONGEST_KEY, LONGEST_VALUE = 40, 64, 500
+MOST, LONGEST_KEY, LONGEST_VALUE = 200, 64, 500
 
 
 class Kind(StrEnum):

@@ -53,11 +53,20 @@ print("left", left)
 
 
 @pytest.fixture(scope="module")
-def report_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository's own report, built once."""
+def report_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository's own archive, without what `make site` has added to it here."""
+    folder = tmp_path_factory.mktemp("own") / "archive"
+    shutil.copytree(check.ROOT / "archive", folder, ignore=shutil.ignore_patterns("local"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report_site(report_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository's own report, built once, without what was measured on this machine."""
     folder = tmp_path_factory.mktemp("published")
     settled = replace(
         config.load(check.ROOT / "sitegen.toml"),
+        archive=report_archive,
         output=folder / "site",
         cache=folder / "cache",
         base_url="https://example.org/report",
@@ -269,11 +278,11 @@ def test_an_update_that_is_killed_leaves_whole_files_and_the_next_build_is_right
         settled = check.report(folder, newest, toml=check.ALONE)
         assert killed(folder, at), at
         for path, data in check.tree(folder / "site").items():
-            if path != MARK_FILE:
+            if path.rpartition("/")[2] not in (MARK_FILE, ".sitegen-new"):
                 assert data in (old.get(path), new.get(path)), (at, path)
         left = check.tree(folder / "site")
         mark = json.loads(left[MARK_FILE])
-        assert mark["whole"] == (left in (old, new)), at
+        assert not mark["whole"] or left in (old, new), at
         wanted = new
         if then != "again":
             shutil.rmtree(Archive(folder / "archive").path(newest))
@@ -348,14 +357,13 @@ def test_a_file_of_ones_own_where_a_page_belongs_stops_the_build(tmp_path: Path,
     assert found == old
 
 
-def test_a_site_of_before_sites_had_a_list_is_taken_over_and_that_is_said(tmp_path: Path) -> None:
+def test_a_site_of_before_sites_had_a_list_is_not_touched(tmp_path: Path) -> None:
     check.built(tmp_path, check.storage_run(0), toml=check.ALONE)
     (tmp_path / "site/sitegen.json").write_text('{"sitegen":"0.1.0","runs":1}')
-    (tmp_path / "site/mine.txt").write_text("mine")
-    result = check.built(tmp_path, check.storage_run(1), toml=check.ALONE)
-    assert any("was built by an older sitegen" in hint for hint in result.hints)
-    assert (tmp_path / "site/mine.txt").read_text() == "mine"
-    assert check.built(tmp_path, toml=check.ALONE).hints == ()
+    before = check.tree(tmp_path / "site")
+    with pytest.raises(SitegenError, match="was built by an older sitegen"):
+        check.built(tmp_path, check.storage_run(1), toml=check.ALONE)
+    assert check.tree(tmp_path / "site") == before
 
 
 def test_a_mark_that_names_files_outside_of_its_site_is_none(tmp_path: Path) -> None:
@@ -381,7 +389,9 @@ def test_what_a_link_in_the_site_leads_to_is_not_removed(tmp_path: Path) -> None
     assert (tmp_path / "elsewhere/index.html").is_file()
 
 
-def test_an_empty_folder_or_a_link_to_one_takes_a_site(tmp_path: Path) -> None:
+def test_an_empty_folder_or_a_link_to_one_takes_a_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settled = check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
     (tmp_path / "disk").mkdir()
     (tmp_path / "site").symlink_to(tmp_path / "disk")
@@ -389,6 +399,50 @@ def test_an_empty_folder_or_a_link_to_one_takes_a_site(tmp_path: Path) -> None:
     assert (tmp_path / "site").is_symlink()
     build(replace(settled, output=tmp_path / "other"))
     assert check.differing(check.tree(tmp_path / "disk"), check.tree(tmp_path / "other")) == []
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    inode = Path().stat().st_ino
+    build(replace(settled, output=Path()))
+    assert (Path("index.html").is_file(), Path().stat().st_ino) == (True, inode)
+
+
+def test_a_link_within_the_site_is_not_written_through(tmp_path: Path) -> None:
+    check.built(tmp_path, check.storage_run(0), toml=check.ALONE)
+    (tmp_path / "mine").mkdir()
+    shutil.move(tmp_path / "site/fio", tmp_path / "fio")
+    (tmp_path / "site/fio").symlink_to(tmp_path / "mine")
+    (tmp_path / "mine/index.html").write_text("mine")
+    with pytest.raises(SitegenError, match="was not made by sitegen, and a page belongs there"):
+        check.built(tmp_path, check.storage_run(1), toml=check.ALONE)
+    assert (tmp_path / "mine/index.html").read_text() == "mine"
+
+
+def test_two_names_of_one_site_are_one_site(tmp_path: Path) -> None:
+    settled = check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
+    build(settled)
+    (tmp_path / "link").symlink_to(tmp_path / "site")
+    before = check.touched(tmp_path / "site")
+    build(replace(settled, output=tmp_path / "link"))
+    result = build(settled)
+    assert (result.rendered, check.touched(tmp_path / "site")) == (0, before)
+
+
+def test_what_a_build_made_and_the_user_changed_is_not_removed(tmp_path: Path) -> None:
+    runs = [check.storage_run(number) for number in range(2)]
+    check.built(tmp_path, *runs, toml=check.ALONE)
+    page = tmp_path / "site/runs" / runs[0].id / "index.html"
+    page.write_text("my words")
+    shutil.rmtree(Archive(tmp_path / "archive").path(runs[0]))
+    check.built(tmp_path, toml=check.ALONE)
+    assert page.read_text() == "my words"
+    assert [each.name for each in page.parent.iterdir()] == ["index.html"]
+
+
+def test_a_folder_whose_name_is_no_text_takes_a_site(tmp_path: Path) -> None:
+    settled = check.report(tmp_path, check.storage_run(0), toml=check.ALONE)
+    place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/x\xff"))
+    assert build(replace(settled, output=place)).pages > 0
+    assert build(replace(settled, output=place)).rendered == 0
 
 
 # Builds that meet, and builds that are stopped
@@ -974,8 +1028,8 @@ def test_every_link_of_the_report_leads_somewhere(report_site: Path) -> None:
     assert check.dead_links(report_site) == []
 
 
-def test_every_kind_of_page_is_there(report_site: Path) -> None:
-    runs = [run.run_id for run in Archive(check.ROOT / "archive").scan()]
+def test_every_kind_of_page_is_there(report_site: Path, report_archive: Path) -> None:
+    runs = [run.run_id for run in Archive(report_archive).scan()]
     found = set(pages(report_site))
     assert {f"runs/{run}/index.html" for run in runs} <= found
     for name in ("fio", "ab", "7z", "llm", "zktls", "hardware"):
@@ -1054,8 +1108,10 @@ def test_a_thousand_runs_make_whole_pages(grown: dict[int, Path]) -> None:
 # Data
 
 
-def test_the_export_imports_again_to_the_same_figures(report_site: Path, tmp_path: Path) -> None:
-    archive = Archive(check.ROOT / "archive")
+def test_the_export_imports_again_to_the_same_figures(
+    report_site: Path, report_archive: Path, tmp_path: Path
+) -> None:
+    archive = Archive(report_archive)
     wanted: dict[str, list[Measurement]] = {}
     for entry in archive.scan():
         run = archive.read(entry)
@@ -1088,8 +1144,10 @@ def test_the_three_forms_of_the_data_agree(report_site: Path) -> None:
                 assert same or (one, other) == ("0", 0)
 
 
-def test_a_run_publishes_the_bytes_that_its_manifest_lists(report_site: Path) -> None:
-    archive = Archive(check.ROOT / "archive")
+def test_a_run_publishes_the_bytes_that_its_manifest_lists(
+    report_site: Path, report_archive: Path
+) -> None:
+    archive = Archive(report_archive)
     for entry in archive.scan():
         _, files, manifest = archive.manifest(entry)
         bundle = report_site / "runs" / entry.run_id / f"{entry.run_id}.tar"

@@ -360,7 +360,7 @@ def test_raw_output_that_is_no_whole_gzip_is_refused_and_found_by_fsck(
     [
         (rows(200_000), "200,000 rows, more than 100,000"),
         (rows(20_000, unit=["x" * 100_000] * 20_000), "MB when it is unpacked, more than 200 MB"),
-        (rows(1, params=[[{"key": "k", "value": "v"}] * 3_000_000]), "more than 40 parameters"),
+        (rows(1, params=[[{"key": "k", "value": "v"}] * 3_000_000]), "more than 200 parameters"),
         (rows(1).append_column("value", [[2.0]]), "has the column value twice"),
         (rows(1).drop(["unit"]), "has no column unit"),
         (rows(1, value=[1e300]), "is not between"),
