@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -258,7 +259,7 @@ def test_a_branch_name_that_stands_for_another_branch_moves_no_other(settled: Co
 def test_nothing_changed_makes_no_commit(settled: Config) -> None:
     to_pages(settled)
     before = git(settled.root, "rev-parse", "gh-pages")
-    assert to_pages(settled)[0] == "nothing has changed since the last publication"
+    assert "nothing has changed since the last publication" in to_pages(settled)
     assert git(settled.root, "rev-parse", "gh-pages") == before
 
 
@@ -278,11 +279,137 @@ def test_a_site_that_is_not_whole_is_not_published(settled: Config) -> None:
         to_pages(settled)
 
 
-def test_a_link_in_the_site_is_not_followed(settled: Config, tmp_path: Path) -> None:
+def test_what_no_build_made_is_published_where_it_is_declared(
+    settled: Config, tmp_path: Path
+) -> None:
     (tmp_path / "secret").write_text("a key")
     (settled.output / "notes").symlink_to(tmp_path / "secret")
-    with pytest.raises(SitegenError, match="only files can be published"):
+    (settled.output / "extra.pdf").write_text("mine")
+    (settled.output / "CNAME").write_text("x.org")
+    for _ in range(2):
+        said = to_pages(settled)
+        assert any("not published, for no build made it: extra.pdf, notes" in each for each in said)
+        assert {"CNAME", "index.html"} < set(published(tmp_path / "remote.git"))
+        assert not {"extra.pdf", "notes"} & set(published(tmp_path / "remote.git"))
+    to_pages(replace(settled, keep=("extra.pdf",)))
+    assert published(tmp_path / "remote.git")["extra.pdf"] == b"mine"
+    with pytest.raises(SitegenError, match="is a link, not a file"):
+        to_pages(replace(settled, keep=("extra.pdf", "notes")))
+
+
+def test_a_page_of_the_same_size_with_other_words_is_not_whole(settled: Config) -> None:
+    page = settled.output / "index.html"
+    page.write_bytes(page.read_bytes().replace(b"small", b"s-all"))
+    with pytest.raises(SitegenError, match="is not as it was built"):
         to_pages(settled)
+
+
+def test_a_build_that_begins_while_it_is_published_is_noticed(
+    settled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = publish._Git.asked  # noqa: SLF001 - where the files are read a second time
+
+    def meanwhile(self: publish._Git, *argv: str, **how: Any) -> str:  # noqa: ANN401
+        if argv[0] == "hash-object":
+            build(replace(settled, base_url="https://changed.example"))
+        return asked(self, *argv, **how)
+
+    monkeypatch.setattr(publish._Git, "asked", meanwhile)  # noqa: SLF001
+    with pytest.raises(SitegenError, match="a build is at work"):
+        to_pages(settled)
+    assert not tip(settled.root)
+
+
+# What others did to the branch
+
+
+def test_what_was_edited_on_the_branch_is_not_replaced_without_a_word(
+    settled: Config, tmp_path: Path
+) -> None:
+    to_pages(settled)
+    remote = tmp_path / "remote.git"
+    commit_to(remote, "gh-pages", "index.html", "my words")
+    edited = tip(remote)
+    with pytest.raises(SitegenError, match=r"did not put there: index\.html"):
+        to_pages(settled)
+    with pytest.raises(SitegenError, match=r"the site has index\.html itself"):
+        to_pages(replace(settled, keep=("index.html",)))
+    assert tip(remote) == edited
+    said = to_pages(settled, adopt=True)
+    assert any("replaced in origin/gh-pages: index.html" in line for line in said)
+
+
+@pytest.mark.parametrize("path", ["data", "robots.txt/mine", "fio/index.html/x"])
+def test_what_is_kept_takes_no_place_of_a_page(settled: Config, path: str) -> None:
+    mine = branch_of(settled.root, "gh-pages", (path, "mine"))
+    with pytest.raises(SitegenError, match="the site has"):
+        to_pages(replace(settled, keep=(path.partition("/")[0],)), adopt=True)
+    assert tip(settled.root) == mine
+
+
+def test_a_cname_that_was_taken_away_at_the_remote_stays_away(
+    settled: Config, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote.git"
+    to_pages(settled)
+    before = tip(remote)
+    commit_to(remote, "gh-pages", "CNAME", "tee.example.org")
+    to_pages(settled)
+    assert "CNAME" in published(settled.root)
+    git(remote, "update-ref", PAGES, before)
+    to_pages(settled)
+    assert "CNAME" not in published(remote)
+
+
+def test_a_branch_that_is_being_rebased_is_in_use(settled: Config) -> None:
+    def commit(text: str) -> None:
+        (settled.root / "a.txt").write_text(text)
+        git(settled.root, "add", "a.txt")
+        git(settled.root, "commit", "--quiet", "-m", text)
+
+    commit("one")
+    git(settled.root, "checkout", "--quiet", "-b", "topic")
+    commit("two")
+    git(settled.root, "checkout", "--quiet", "main")
+    commit("three")
+    subprocess.run(
+        ["git", "-C", str(settled.root), "rebase", "main", "topic"],
+        capture_output=True,
+        check=False,
+    )
+    before = git(settled.root, "rev-parse", "topic")
+    with pytest.raises(SitegenError, match="is checked out or being rebased"):
+        publish.to_branch(settled, branch="topic", remote="origin", push=False, adopt=True)
+    assert git(settled.root, "rev-parse", "topic") == before
+
+
+def test_the_repository_is_the_reports_whatever_git_is_told(
+    settled: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["git", "init", "--quiet", str(other)], check=True)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    publish.to_branch(settled, branch="gh-pages", remote="origin", push=False)
+    monkeypatch.delenv("GIT_DIR")
+    assert tip(settled.root)
+    assert not tip(other)
+
+
+def test_names_of_all_kinds_are_kept_as_they_are(settled: Config, tmp_path: Path) -> None:
+    names = [
+        "k/a b.txt",
+        'k/quo"te',
+        "k/tab\there",
+        "k/uml\u00e4ut",
+        "k/back\\slash",
+        "k/line\nend",
+    ]
+    branch_of(settled.root, "gh-pages", *((name, name) for name in names))
+    said = to_pages(replace(settled, keep=("k",)))
+    assert said[0].startswith("kept: ")
+    found = published(tmp_path / "remote.git")
+    assert {name: found[name].decode() for name in names} == {name: name for name in names}
+    assert to_pages(replace(settled, keep=("k",)))[-2].startswith("nothing has changed")
 
 
 # Killed publications
