@@ -16,7 +16,7 @@ from sitegen.errors import SitegenError
 
 #: Values in a JSON text: as Python objects they take 50 to 200 bytes each.
 MOST_VALUES = 3_000_000
-_CHUNK = 1 << 20
+_CHUNK, _MB = 1 << 20, 1_000_000
 _LEAST_ROOM = 100_000_000
 _GZIP = b"\x1f\x8b\x08"
 
@@ -91,7 +91,7 @@ def read_file(path: Path, most: int) -> bytes:
             what = "is a folder" if path.is_dir() else "is a device or a pipe, not a file"
             raise SitegenError(what if path.exists() else "is missing", where=path.name)
         if path.stat().st_size > most:
-            raise SitegenError(f"is larger than {most / 1e6:.0f} MB", where=path.name)
+            raise SitegenError(f"is larger than {_size(most)}", where=path.name)
         return path.read_bytes()
     except OSError as error:
         raise SitegenError(f"{error.strerror}", where=path.name) from error
@@ -103,8 +103,12 @@ def _parts(data: bytes, most: int) -> Iterator[bytes]:
         while part := _read(file, _CHUNK):
             size += len(part)
             if size > most:
-                raise SitegenError(f"holds more than {most / 1e6:.0f} MB unpacked")
+                raise SitegenError(f"holds more than {_size(most)} unpacked")
             yield part
+
+
+def _size(most: int) -> str:
+    return f"{most // _MB} MB" if most >= _MB else f"{most:,} bytes"
 
 
 def _opened(data: bytes) -> gzip.GzipFile:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -41,6 +41,7 @@ from sitegen.redact import Redactor, redacted
 #: What is read of one file, or of several together: bytes, unpacked too, and lines. Reading takes
 #: a multiple of that, which is bounded by MAX_MEMORY_BYTES.
 MAX_BYTES, MAX_LINES, MAX_MEMORY_BYTES = 64_000_000, 3_000_000, 480_000_000
+MAX_TOGETHER = 2_000
 _GZIP = b"\x1f\x8b"
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
@@ -78,12 +79,14 @@ class Left:
 class Taken:
     """A run that was brought in; ``there`` is the id that it was there under, or nothing.
 
-    ``offered`` is what others say of a run that was there, and that was not taken.
+    ``offered`` is what others say of a run that was there, and that was not taken. ``instead`` is
+    a run that was there and in whose place this one would stand: then it was not taken itself.
     """
 
     arrival: Arrival | Packed
     there: str = ""
     offered: tuple[Remark, ...] = ()
+    instead: str = ""
 
 
 class NoEnvironment(SitegenError):  # noqa: N818 - says what is missing
@@ -182,7 +185,14 @@ def _limited(path: Path) -> Iterator[None]:
 def _read_together(
     paths: Sequence[Path], order: Order, redactor: Redactor
 ) -> list[Arrival | Packed]:
+    if len(paths) > MAX_TOGETHER:
+        raise SitegenError(
+            f"{len(paths):,} files, and {MAX_TOGETHER:,} at most are one measurement",
+            where="--together",
+        )
     files: dict[str, bytes] = {}
+    known: dict[bytes, str] = {b"": ""}
+    size = 0
     for path in paths:
         _check_kind(path)
         # Processes that wrote into folders of their own have files of the same name.
@@ -191,12 +201,11 @@ def _read_together(
             raise SitegenError("has the name of another file", where=str(path), fix="rename one")
         # One process of many may have left nothing: its bundle counts that as a failure.
         files[name] = _bytes(path) if path.stat().st_size else b""
-        if (
-            files[name]
-            and (twin := next((n for n, d in files.items() if d == files[name]), name)) != name
-        ):
+        twin = known.setdefault(files[name], name)
+        if files[name] and twin != name:
             raise SitegenError(f"is the same as {twin}", where=str(path), fix="give each part once")
-        if sum(map(len, files.values())) > MAX_BYTES:
+        size += len(files[name])
+        if size > MAX_BYTES:
             raise SitegenError(f"more than {MAX_BYTES // 1_000_000} MB together", where=str(path))
     matching = [pair for pair in known_bundles() if pair[1].knows(files)]
     if order.tool:
@@ -221,21 +230,15 @@ def read_folder(
     Hidden files and folders are passed over. Raises SitegenError when a tool's output was found
     and no environment was given: then it is missing for all of them.
     """
-    found: list[Arrival | Packed] = []
-    left: list[Left] = []
     paths = sorted(p for p in folder.rglob("*") if _visible(p.relative_to(folder)))
     if not any(path.is_file() for path in paths):
         raise SitegenError("holds no file", where=str(folder))
     whole = {p.parent for p in paths if p.name == "run.json" and RUN_ID.fullmatch(p.parent.name)}
-    for place in sorted(whole):
-        try:
-            found.append(_packed(place))
-        except SitegenError as error:
-            left.append(Left(place, str(error)))
+    found, left = _read_runs(whole, paths)
     for path in paths:
-        if path.is_dir() or any(place in path.parents for place in whole):
+        if path.is_dir() or not whole.isdisjoint(path.parents):
             continue
-        if any(remarks.run_of(path.name) == place.name for place in whole):
+        if path.parent / remarks.run_of(path.name) in whole:
             continue
         try:
             found += read(path, order, redactor)
@@ -243,6 +246,24 @@ def read_folder(
             raise
         except SitegenError as error:
             left.append(Left(path, error.what + (f"; {error.fix}" if error.fix else "")))
+    return found, left
+
+
+def _read_runs(
+    places: Collection[Path], paths: Iterable[Path]
+) -> tuple[list[Arrival | Packed], list[Left]]:
+    """Return the runs whose folders are among ``paths``, and those that are not whole."""
+    found: list[Arrival | Packed] = []
+    left: list[Left] = []
+    said: dict[Path, list[Path]] = {}
+    for path in paths:
+        if about := remarks.run_of(path.name):
+            said.setdefault(path.parent / about, []).append(path)
+    for place in sorted(places):
+        try:
+            found.append(_packed(place, said.get(place, [])))
+        except SitegenError as error:
+            left.append(Left(place, str(error)))
     return found, left
 
 
@@ -270,13 +291,20 @@ def write(
         return aliases.get(environment, environment), _content(run_id)
 
     there = {key(entry.environment, entry.run_id): entry.run_id for entry in entries}
+    packed: dict[str, Packed] = {}
     for arrival in arrivals:
         if isinstance(arrival, Packed):
             _check_place(arrival, by_id.get(arrival.run.id))
+            _check_twin(arrival, packed.setdefault(arrival.run.id, arrival))
+    before = frozenset(by_id)
     for arrival in arrivals:
         run = arrival.run
         if isinstance(arrival, Packed):
+            if run.supersedes in before and run.id not in by_id and not take_remarks:
+                yield Taken(arrival, instead=run.supersedes)
+                continue
             yield _adopt(arrival, archive, by_id.get(run.id), take_remarks=take_remarks)
+            by_id.setdefault(run.id, archive.entry(run))
             continue
         place = key(run.environment, run.id)
         known = there.get(place, "")
@@ -298,6 +326,14 @@ def _check_place(arrival: Packed, entry: Entry | None) -> None:
     if manifest.is_file() and hashlib.sha256(manifest.read_bytes()).hexdigest() != arrival.digest:
         raise SitegenError(
             "there is another run of this id", where=str(entry.path), fix="keep one of the two"
+        )
+
+
+def _check_twin(arrival: Packed, first: Packed) -> None:
+    """Raise SitegenError when two runs that are brought in together have one id."""
+    if (first.digest, first.run.environment) != (arrival.digest, arrival.run.environment):
+        raise SitegenError(
+            "two different runs of this id are brought in", where=arrival.run.id, fix="keep one"
         )
 
 
@@ -360,8 +396,8 @@ def _visible(path: Path) -> bool:
     return not any(part.startswith(".") for part in path.parts)
 
 
-def _packed(place: Path) -> Packed:
-    """Return the run whose folder this is, with what was said of it."""
+def _packed(place: Path, remarked: Sequence[Path]) -> Packed:
+    """Return the run whose folder this is, with what was said of it in the files beside it."""
     known: set[str] = set()
 
     def load() -> Whole:
@@ -371,11 +407,7 @@ def _packed(place: Path) -> Packed:
                 f"larger than {packing.MAX_RUN_BYTES / 1e6:.0f} MB", where=str(place)
             )
         files = {path.relative_to(place).as_posix(): path.read_bytes() for path in paths}
-        said = {
-            path.name: path.read_bytes()
-            for path in sorted(place.parent.glob(f"{place.name}.*.json"))
-            if remarks.run_of(path.name) == place.name
-        }
+        said = {path.name: remarks.load(path) for path in remarked}
         return packing.of_folder(place, files, said, known)
 
     with _limited(place):

@@ -37,7 +37,7 @@ LEAST, MOST = 1e-30, 1e30
 LONGEST_UNIT, LONGEST_PRINT = 40, 100
 #: Spaces that publications print between digits and before units.
 _SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
-MOST_REPETITIONS = 1_000_000
+MOST_REPETITIONS = 999_999
 OLDEST_YEAR = "2000"
 #: A clock that shows an earlier day is wrong: this is when the bound on dates was written.
 _CLOCK_FROM = "2026-11-29"

@@ -135,7 +135,7 @@ def pack(archive: Archive, entries: Iterable[Entry], out: IO[bytes]) -> int:
                 _, files, manifest = archive.manifest(entry)
                 parts = {"run.json": manifest} | {f.name: archive.checked(entry, f) for f in files}
                 for name in entry.remarks:
-                    said[name] = (entry.path.parent / name).read_bytes()
+                    said[name] = remarks.load(entry.path.parent / name)
                     remarks.parse(name, said[name])
             except SitegenError as error:
                 raise SitegenError(

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from itertools import pairwise
 
 from sitegen.errors import SitegenError
 from sitegen.model import Params, is_plain
@@ -80,6 +81,9 @@ def check(pairs: Params, times: int = 1) -> None:
     """
     if len(pairs) > MOST:
         raise SitegenError(f"has {len(pairs)} parameters, more than {MOST}")
+    keys = [key for key, _ in pairs]
+    if any(one >= other for one, other in pairwise(keys)):
+        raise SitegenError("has parameters that are not sorted by name, each once")
     for key, value in pairs:
         _checked(key, value, times)
 

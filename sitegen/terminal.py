@@ -91,6 +91,11 @@ def taken(one: Taken) -> str:
     found, there, run = one.arrival, one.there, one.arrival.run
     packed = isinstance(found, Packed)
     rows = found.rows if isinstance(found, Packed) else len(run.measurements)
+    if one.instead:
+        return _plain_line(
+            f"{run.id}  {run.environment}  not taken: it would stand in the place of {one.instead},"
+            " which is here; --take-remarks takes it"
+        )
     line = f"{there or run.id}  {run.environment}  {rows} measurements"
     told = "  pack" if packed else f"  {found.reader}"  # type: ignore[union-attr]
     lines = [f"{line}{told}" + ("  (was there)" if there else "")]
@@ -197,15 +202,23 @@ def _compared(
     from sitegen.report import pair as told
 
     sides, axis, metrics = asked.sides, asked.axis, asked.metrics
-    whole = {run.environment for run in runs}
-    lost = [one for one in damaged if axis or _label(one, config) in sides]
+    whole = {each for run in runs for each in (run.environment, run.id)}
+    lost = [one for one in damaged if axis or any(_is_of(one, name, config) for name in sides)]
     for name in () if axis else sides:
-        own = [one for one in lost if _label(one, config) == name]
-        if own and name not in whole:
+        own = [one for one in lost if _is_of(one, name, config)]
+        if own and name not in whole and not any(each.endswith(f"-{name}") for each in whole):
             raise Unpaired(
                 f"all runs of {name} are damaged: {own[0].reason}", fix="see `sitegen fsck`"
             )
-    benchmarks = {name.partition(".")[0] for name in metrics}
+    benchmarks = {
+        run.benchmark
+        for run in runs
+        if metrics and any(row.metric in metrics for row in run.measurements)
+    }
+    if metrics and not benchmarks:
+        raise SitegenError(f"no run here has {' or '.join(metrics)}", where="--metric")
+    if axis and lost and not any(axis in dict(r.params) for run in runs for r in run.measurements):
+        raise Unpaired(f"no whole run has the parameter {axis!r}", fix="see `sitegen fsck`")
     if axis:
         chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
         pairing = pair_values(chosen, config, axis, *sides, asked.environment)
@@ -233,16 +246,19 @@ def _compared(
     return Compared(
         text,
         tuple(row.series for row in told.regressions(found, asked.limit)),
-        (*(f"{one.path}: {one.reason}" for one in lost), *told.unjudged(pairing, found, have)),
+        (
+            *(f"{one.path}: {one.reason}" for one in lost),
+            *told.unjudged(pairing, found, have, metrics, everything=asked.everything),
+        ),
         sum(row.judged for row in found),
         damaged,
     )
 
 
-def _label(one: Damaged, config: Config) -> str:
-    """Return the environment of a damaged run, by the label of today."""
-    label = one.path.partition("/")[0]
-    return config.aliases.get(label, label)
+def _is_of(one: Damaged, name: str, config: Config) -> bool:
+    """Say whether a damaged run is, or belongs to, what is called ``name``."""
+    label, _, run_id = one.path.partition("/")
+    return name in (config.aliases.get(label, label), run_id) or run_id.endswith(f"-{name}")
 
 
 def _computed(found: Checked) -> str:

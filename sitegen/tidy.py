@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-from sitegen import parameters
+from sitegen import bounds, parameters
 from sitegen.collect import check_measurement
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -213,11 +213,9 @@ def _params(text: str) -> Params:
 
 def _rows(path: Path, required: Iterable[str]) -> Iterable[tuple[int, dict[str, str]]]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SitegenError(f"larger than {MAX_BYTES // 1_000_000} MB", where=str(path))
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise SitegenError(str(error.strerror), where=str(path)) from error
+        text = bounds.read_file(path, MAX_BYTES).decode("utf-8-sig")
+    except SitegenError as error:
+        raise SitegenError(error.what, where=str(path)) from error
     except UnicodeDecodeError as error:
         raise SitegenError("not UTF-8 text", where=str(path)) from error
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)

@@ -14,6 +14,7 @@ from sitegen.model import Measurement, Run
 from tests import site_checks as check
 
 TWICE_AS_SLOW = 2.0
+RATE = "ab.requests_per_second"
 
 
 def runs(environment: str, count: int, *, factor: float = 1.0) -> list[Run]:
@@ -22,7 +23,7 @@ def runs(environment: str, count: int, *, factor: float = 1.0) -> list[Run]:
 
 def of_ab(run: Run) -> Run:
     """Return a run of another benchmark in the same place."""
-    row = Measurement("sweep", "ab.requests_per_second", "mean", "1/s", 900.0)
+    row = Measurement("sweep", RATE, "mean", "1/s", 900.0)
     return replace(
         run, id=run.id.replace("-fio-", "-ab-"), benchmark="ab", measurements=(row,), steps=()
     )
@@ -105,8 +106,9 @@ def test_a_side_of_damaged_runs_alone_is_not_judged(tmp_path: Path) -> None:
     [
         (["vm", "nowhere"], "no environment and no run 'nowhere'"),
         (["vm", "cvm", "--strict"], "--strict: goes with --fail-above"),
-        (["vm", "cvm", "--metric", "ab.latency"], "cvm has no run of ab; it has fio"),
-        (["vm", "cvm", "--metric", "llm.ttft"], "cvm has no run of llm; it has fio"),
+        (["vm", "cvm", "--metric", RATE], "cvm has no run of ab; it has fio"),
+        (["vm", "cvm", "--fail-above", "5%", "--metric", "fio.nope"], "no run here has fio.nope"),
+        (["vm", "cvm", "--metric", "llm.ttft"], "--metric: no run here has llm.ttft"),
     ],
 )
 def test_a_mistake_is_no_judgement(tmp_path: Path, words: list[str], said: str) -> None:
@@ -140,3 +142,35 @@ def test_series_without_a_direction_say_so(tmp_path: Path) -> None:
     config = ["--config", str(tmp_path / "sitegen.toml")]
     found = CliRunner().invoke(main, ["compare", "vm", "cvm", *config])
     assert "is it known whether more or less is better" in found.stderr
+
+
+def test_a_series_that_one_side_lacks_is_said(tmp_path: Path) -> None:
+    def reads(run: Run) -> Run:
+        rows = tuple(row for row in run.measurements if ("direction", "read") in row.params)
+        return replace(run, measurements=rows)
+
+    whole = [*runs("vm", 3), *map(reads, runs("cvm", 3))]
+    found = gate(tmp_path, archive=whole)
+    assert (found.exit_code, found.stderr) == (
+        0, "not judged: fio: cvm has no Random write, 4 KiB\n",
+    )  # fmt: skip
+    for more in ((), ("--all",), ("--metric", "fio.iops")):
+        assert gate(tmp_path, "--strict", *more, archive=[]).exit_code == 3
+
+
+def test_a_damaged_run_that_is_a_side_itself_is_not_judged(tmp_path: Path) -> None:
+    whole = [*runs("vm", 1), *runs("cvm", 1)]
+    check.report(tmp_path, *whole)
+    (Archive(tmp_path / "archive").path(whole[0]) / "measurements.parquet").unlink()
+    words = ["compare", whole[0].id[-8:], whole[1].id, "--fail-above", "5%"]
+    found = CliRunner().invoke(main, [*words, "--config", str(tmp_path / "sitegen.toml")])
+    assert found.exit_code == 3
+    assert "are damaged: measurements.parquet" in found.stderr
+
+
+def test_a_metric_under_another_benchmarks_name_is_judged(tmp_path: Path) -> None:
+    def mine(run: Run) -> Run:
+        return replace(run, id=run.id.replace("-fio-", "-mine-"), benchmark="mine")
+
+    slow = map(mine, [*runs("vm", 3), *runs("cvm", 3, factor=TWICE_AS_SLOW)])
+    assert gate(tmp_path, "--metric", "fio.iops", archive=list(slow)).exit_code == 1

@@ -439,3 +439,67 @@ def test_what_others_say_of_a_run_that_is_here_is_shown_and_asked_for(
     assert len(mine.scan()[0].remarks) == 1
     arrivals = importing.read(tmp_path / "all.pack", Order(), Redactor())
     assert [one.offered for one in importing.write(arrivals, mine)] == [(), ()]
+
+
+def test_a_run_that_would_stand_in_the_place_of_one_here_is_shown_and_asked_for(
+    archive: Archive, tmp_path: Path
+) -> None:
+    mine = check.storage_run(0, "host")
+    theirs = replace(check.storage_run(5, "host"), supersedes=mine.id)
+    (tmp_path / "there").mkdir()
+    file = foreign(theirs, tmp_path / "there")
+    [found] = importing.write(importing.read(file, Order(), Redactor()), archive)
+    assert found.instead == mine.id
+    assert f"it would stand in the place of {mine.id}" in terminal.taken(found)
+    assert theirs.id not in {entry.run_id for entry in archive.scan()}
+    arrivals = importing.read(file, Order(), Redactor())
+    list(importing.write(arrivals, archive, take_remarks=True))
+    assert theirs.id in {entry.run_id for entry in archive.scan()}
+
+
+def test_runs_that_come_together_are_held_against_each_other(
+    tmp_path: Path,
+) -> None:
+    run = check.storage_run(0, "host")
+    packs = []
+    for number, other in enumerate((run, replace(run, note="Other."), run)):
+        (tmp_path / str(number)).mkdir()
+        packs.append(foreign(other, tmp_path / str(number)))
+    told = Archive(tmp_path / "2/archive")
+    told.remark_on(told.scan()[0], Remark(RemarkKind.WITHDRAWN, "2026-03-02T12:00:00Z", "Why."))
+    packing.write(told, told.scan(), packs[2])
+
+    def both(first: Path, second: Path) -> list[importing.Taken]:
+        arrivals, _ = importing.read_all([first, second], Order(), Redactor())
+        return list(importing.write(arrivals, Archive(tmp_path / "new")))
+
+    with pytest.raises(SitegenError, match="two different runs of this id"):
+        both(packs[0], packs[1])
+    assert not (tmp_path / "new").exists()
+    [first, second] = both(packs[0], packs[2])
+    assert (first.there, second.there) == ("", run.id)
+    assert [one.text for one in second.offered] == ["Why."]
+    assert Archive(tmp_path / "new").scan()[0].remarks == ()
+
+
+def test_a_footer_that_contradicts_itself_is_refused(archive: Archive, tmp_path: Path) -> None:
+    data = parquet(rows(90_000))
+    count = 2 * 90_000  # as Thrift writes a number: zigzag, seven bits a byte
+    wanted = bytes([count & 127 | 128, count >> 7 & 127 | 128, count >> 14])
+    size = int.from_bytes(data[-8:-4], "little")
+    footer = data[-8 - size : -8]
+    assert footer.count(wanted) > 5
+    for at in (footer.index(wanted), footer.rindex(wanted)):
+        lying = footer[:at] + bytes([2 | 128, *wanted[1:]]) + footer[at + 3 :]
+        odd = data[: -8 - size] + lying + data[-8:]
+        assert "measurements.parquet: " in refused(
+            tmp_path, with_part(archive, "measurements.parquet", odd)
+        )
+
+
+def test_a_raw_output_that_grows_out_of_proportion_is_refused(
+    archive: Archive, tmp_path: Path
+) -> None:
+    bomb = gzip.compress(bytes(40_000_000), 9)
+    message = refused(tmp_path, with_part(archive, "raw/read_iops-0.out.gz", bomb))
+    assert "raw/read_iops-0.out.gz: holds more than 1" in message

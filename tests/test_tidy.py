@@ -242,7 +242,7 @@ def test_figures_that_nothing_dates_are_refused(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_and_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     path = tmp_path / "figures.csv"
-    with pytest.raises(SitegenError, match="No such file"):
+    with pytest.raises(SitegenError, match="is missing"):
         tidy.read_runs(path, Provenance.IMPORTED)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SitegenError, match="not UTF-8"):

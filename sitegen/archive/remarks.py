@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from sitegen import bounds
 from sitegen.errors import SitegenError
 from sitegen.model import RUN_ID, Remark, RemarkKind, check_time
 
@@ -63,6 +64,11 @@ def parse(name: str, data: bytes) -> Remark:
     return found
 
 
+def load(file: Path) -> bytes:
+    """Return the bytes of a remark's file; raises SitegenError for what can be none."""
+    return bounds.read_file(file, _MAX_BYTES)
+
+
 def read(folder: Path, names: tuple[str, ...]) -> tuple[Remark, ...]:
     """Return the remarks in these files of ``folder``, oldest first.
 
@@ -71,8 +77,8 @@ def read(folder: Path, names: tuple[str, ...]) -> tuple[Remark, ...]:
     found = []
     for name in names:
         try:
-            found.append((parse(name, (folder / name).read_bytes()), name))
-        except (SitegenError, OSError):
+            found.append((parse(name, load(folder / name)), name))
+        except SitegenError:
             continue
     return tuple(one for one, _ in sorted(found, key=lambda pair: (pair[0].at, pair[1])))
 

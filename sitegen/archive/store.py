@@ -32,6 +32,8 @@ _HIDDEN = ".writing-"
 _MAX_NAME = 200
 #: What one file of a run may take as it is archived, and all of its raw output unpacked.
 MAX_FILE_BYTES, MAX_UNPACKED_BYTES = 100_000_000, 2_000_000_000
+#: How many times its own size a raw output may be unpacked, beside what any may have.
+MAX_RAW_RATIO, _SMALL_BYTES = 200, 10_000_000
 #: As much of an unpacked raw output do pages show.
 SHOWN_BYTES = 10_000
 #: Names that a run's folder may hold beside ``raw/``.
@@ -248,6 +250,14 @@ class Archive:
         found.sort(key=lambda entry: entry.run_id)
         return found
 
+    def entry(self, run: Run) -> Entry:
+        """Return the folder of a run that is here, with what lies beside it."""
+        path = self.path(run)
+        names = tuple(
+            sorted(name for name in os.listdir(path.parent) if remarks.run_of(name) == run.id)  # noqa: PTH208 - names are enough
+        )
+        return Entry(run.id, run.environment, path, names)
+
     def stamped(self) -> list[Entry]:
         """Return what `scan` does, each with its stamp."""
         return [replace(entry, stamp=self.stamp(entry)) for entry in self.scan()]
@@ -265,7 +275,10 @@ class Archive:
                     for part in parts:
                         if part.name == "raw" and part.is_dir():
                             continue
-                        status = part.stat(follow_symlinks=False)
+                        try:
+                            status = part.stat()
+                        except OSError:
+                            status = part.stat(follow_symlinks=False)  # a link to nowhere
                         size, written, changed = (
                             status.st_size, status.st_mtime_ns, status.st_ctime_ns,
                         )  # fmt: skip
@@ -432,7 +445,8 @@ def _looked_into(files: Iterable[tuple[str, bytes]], *, whole: bool) -> Iterator
             elif name == "samples.parquet":
                 rows = tables.read_samples(data, careful=whole)
             elif whole:
-                left -= bounds.check_gzip(data, left)
+                grown = MAX_RAW_RATIO * len(data) + _SMALL_BYTES
+                left -= bounds.check_gzip(data, min(left, grown))
             else:
                 bounds.beginning(data, SHOWN_BYTES)
         except SitegenError as error:
@@ -459,7 +473,7 @@ def _remark_findings(path: Path, *, known: bool) -> Iterator[Finding]:
     if not known:
         yield Finding(str(path), "is about a run that is not here", "bring the run, or remove it")
     try:
-        remarks.parse(path.name, _read(path))
+        remarks.parse(path.name, remarks.load(path))
     except SitegenError as error:
         yield Finding(str(path), error.what, "restore it from a copy, or remove it")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from itertools import chain, repeat
@@ -405,11 +406,15 @@ def _read(data: bytes, schema: pa.Schema, columns: list[str], *, careful: bool) 
             raise SitegenError(f"has the column {min(twice)} twice")
         if file.metadata.num_rows > rows:
             raise SitegenError(f"{file.metadata.num_rows:,} rows, more than {rows:,}")
-        groups = range(file.metadata.num_row_groups)
-        packed = sum(file.metadata.row_group(i).total_byte_size for i in groups)
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        if sum(group.num_rows for group in groups) != file.metadata.num_rows:
+            raise SitegenError("its footer contradicts itself")
+        packed = sum(group.total_byte_size for group in groups)
         if careful or packed * max(file.metadata.num_rows, 1) > MAX_BYTES:
             _check_size(data, file.metadata.num_rows)
         table = file.read(columns=columns, use_threads=False).select(columns)
+        if table.num_rows > rows:
+            raise SitegenError(f"{table.num_rows:,} rows, more than {rows:,}")
         wanted = pa.schema([schema.field(name) for name in columns])
         return table if table.schema.equals(wanted) else table.cast(wanted)
     except pa.ArrowMemoryError as error:
@@ -427,8 +432,14 @@ def _check_size(data: bytes, rows: int) -> None:
     gigabytes. Where that could be, texts are looked at while they are still in dictionaries.
     """
     chunks = footer.chunks(data)
-    if any(chunk.values > rows * parameters.MOST for chunk in chunks):
-        raise SitegenError(f"a row has more than {parameters.MOST} parameters")
+    counts: Counter[str] = Counter()
+    for chunk in chunks:
+        counts[chunk.path] += chunk.values
+    for path, count in counts.items():
+        if "." not in path and count != rows:
+            raise SitegenError(f"its footer contradicts itself: {count:,} values in {rows:,} rows")
+        if count > rows * parameters.MOST:
+            raise SitegenError(f"a row has more than {parameters.MOST} parameters")
     packed = sum(chunk.bytes + _INDEX_BYTES * chunk.values for chunk in chunks)
     texts = [chunk for chunk in chunks if chunk.text]
     most = packed + sum(chunk.values * chunk.bytes for chunk in texts)

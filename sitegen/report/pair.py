@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sitegen.compare import Comparison
-from sitegen.pairing import Pairing
+from sitegen.compare import Comparison, Series
+from sitegen.families import headline_of
+from sitegen.metrics import Better
+from sitegen.pairing import BASELINE, SIDE, Pairing
 from sitegen.quantity import significant
 from sitegen.report import costs, machine, words
 from sitegen.stats import Word
@@ -79,22 +81,36 @@ def regressions(found: Sequence[Row], limit: float) -> list[Row]:
 
 
 def unjudged(
-    pairing: Pairing, found: Sequence[Row], benchmarks: Mapping[str, Collection[str]]
+    pairing: Pairing,
+    found: Sequence[Row],
+    benchmarks: Mapping[str, Collection[str]],
+    metrics: Sequence[str] = (),
+    *,
+    everything: bool = False,
 ) -> list[str]:
     """Return what no limit can judge, a line each: which benchmark, and why.
 
-    ``benchmarks`` are those of each side by its name: one that only one side has is none of
-    ``found``.
+    ``benchmarks`` are those of each side by its name. What only one side has, a benchmark or a
+    series that would be among the rows, is none of ``found``.
     """
     ours, theirs = set(benchmarks[pairing.side]), set(benchmarks[pairing.baseline])
     lines = [f"{name}: {pairing.side} has no run" for name in sorted(theirs - ours)]
     lines += [f"{name}: {pairing.baseline} has no run" for name in sorted(ours - theirs)]
-    shared = sorted(ours & theirs)
-    lines += [
-        f"{name}: no headline series in common"
-        for name in shared
-        if all(row.comparison.series.benchmark != name for row in found)
-    ]
+    for name in sorted(ours & theirs):
+        own, base = (
+            {
+                cell.series
+                for cell in pairing.analysis.of(name)
+                if cell.environment == label
+                and _is_wanted(cell.series, pairing, metrics, everything=everything)
+            }
+            for label in (SIDE, BASELINE)
+        )
+        for missing, label in ((base - own, pairing.side), (own - base, pairing.baseline)):
+            if missing:
+                more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+                first = words.series(min(missing, key=words.natural))
+                lines.append(f"{name}: {label} has no {first}{more}")
     reasons = Counter(
         (row.comparison.series.benchmark, row.comparison.reason or str(row.comparison.word))
         for row in found
@@ -103,6 +119,18 @@ def unjudged(
     for (name, reason), count in sorted(reasons.items()):
         lines.append(f"{name}: {reason} ({words.count(count, 'series', 'series')})")
     return lines
+
+
+def _is_wanted(
+    series: Series, pairing: Pairing, metrics: Sequence[str], *, everything: bool
+) -> bool:
+    """Say whether a series would be among the rows, had the other side it too."""
+    known = pairing.analysis.metric(series.metric)
+    if known.better == Better.NONE or series.statistic == "stddev":
+        return False
+    if metrics:
+        return everything or series.metric in metrics
+    return everything or headline_of(*series) is not None
 
 
 def text(pairing: Pairing, found: Sequence[Row]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +84,12 @@ def test_a_damaged_remark_is_left_out_and_named(archive: Archive) -> None:
     assert "digest" in finding.problem
     bad.write_bytes(b"[" * 100_000)
     [finding] = archive.fsck()
-    assert "not a note of a run" in finding.problem
+    assert "is larger than 20,000 bytes" in finding.problem
+    bad.unlink()
+    os.mkfifo(bad)
+    assert archive.read(archive.scan()[0]).remarks == (SAID,)
+    [finding] = archive.fsck()
+    assert "a device or a pipe" in finding.problem
     bad.unlink()
     good.rename(good.with_name(good.name.replace("20260301", "20260401")))
     assert {f.problem for f in archive.fsck()} >= {"is about a run that is not here"}
