@@ -38,6 +38,7 @@ _ELSEWHERE = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX",
 )  # fmt: skip
+_AGAIN = "run `sitegen build` first"
 _REMOTE = "check the remote, or use --no-push"
 #: A file in a tree: its mode and its object.
 Blob = tuple[str, str]
@@ -63,6 +64,7 @@ def to_branch(
     and for one that holds what sitegen did not put there, unless it is to ``adopt`` that one.
     """
     keep = (ALWAYS_KEPT, *config.keep)
+    _whole(config.output)
     git = _Git(config.root)
     _check_names(git, branch, remote)
     ref = f"refs/heads/{branch}"
@@ -93,31 +95,36 @@ def to_branch(
     ]
 
 
+def _whole(site: Path) -> tuple[Mark, Mapping[str, Any]]:
+    """Return the mark of a site and the files that it lists; raises SitegenError when not whole."""
+    mark = Mark.read(site)
+    if mark is None:
+        raise SitegenError("no built site", where=str(site), fix=_AGAIN)
+    if not mark.whole or mark.files is None:
+        raise SitegenError(
+            "is not whole: its last build was stopped, or was an older sitegen's",
+            where=str(site),
+            fix=_AGAIN,
+        )
+    return mark, mark.files
+
+
 def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list[str]]:
     """Return the files of a whole site, with those to be kept that lie in it; and the others.
 
     Raises SitegenError for a site that is not whole, or has a file that is not as the last build
     made it: a build may be at work.
     """
-    again = "run `sitegen build` first"
-    mark = Mark.read(site)
-    if mark is None:
-        raise SitegenError("no built site", where=str(site), fix=again)
-    if not mark.whole or mark.files is None:
-        raise SitegenError(
-            "is not whole: its last build was stopped, or was an older sitegen's",
-            where=str(site),
-            fix=again,
-        )
+    mark, listed = _whole(site)
     found: dict[str, bytes] = {}
-    for path in (MARK, *mark.files):
+    for path in (MARK, *listed):
         try:
             found[path] = bounds.read_file(site / path, _MAX_FILE)
         except SitegenError:
             found[path] = b""
         if not (mark.made(path, found[path]) or digest_of(found[path]) == mark.digest):
             raise SitegenError(
-                f"is not whole: {path} is not as it was built", where=str(site), fix=again
+                f"is not whole: {path} is not as it was built", where=str(site), fix=_AGAIN
             )
     others = []
     for path, place in _walked(site):
