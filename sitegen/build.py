@@ -85,7 +85,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     state_file = config.cache / "build" / f"{_short(str(site))}.json"
     if done := _unchanged(config, state_file, key, start):
         return done
-    check_folder(config.output)
+    check_folder(config.output, _mark(site, state_file))
     # Thousands of values that live as long as the build: looking for cycles among them is waste.
     gc.set_threshold(100_000, 50, 50)
     from sitegen.selection import hints
@@ -93,7 +93,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     with workplace(site, say) as work:
         if done := _unchanged(config, state_file, key, start):
             return done
-        check_folder(config.output)
+        check_folder(config.output, _mark(site, state_file))
         try:
             built = _built(config, archive, entries, source, state_file, work)
         except _Stale:
@@ -114,6 +114,11 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
         sum(size for _, size in files.values()), time.process_time() - start, runs,
         tuple(damaged), (*hints(built.runs, config), *built.left_out),
     )  # fmt: skip
+
+
+def _mark(site: Path, state_file: Path) -> Mark | None:
+    mark = Mark.read(site)
+    return mark and mark.with_list_of(state_file)
 
 
 def _unchanged(config: Config, state_file: Path, key: str, start: float) -> Result | None:
@@ -150,7 +155,7 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     labels = {config.aliases.get(each.environment, each.environment) for each in entries}
     check_baselines(labels, config)
     site = config.output.resolve()
-    mark, state = Mark.read(site), State.load(state_file)
+    mark, state = _mark(site, state_file), State.load(state_file)
     pages = state.pages if mark and state.describes(mark) else {}
     whole = partial(_Build, config, archive, held, source, pages)
 

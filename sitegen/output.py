@@ -15,7 +15,7 @@ import posixpath
 import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,6 +54,18 @@ class Mark:
             return cls.parse(bounds.read_file(site / MARK, _MAX_MARK))
         except SitegenError:
             return None
+
+    def with_list_of(self, state: Path) -> Self:
+        """Return the mark of an older site with the list that its build left in ``state``."""
+        if self.files is not None:
+            return self
+        try:
+            files = orjson.loads(state.read_bytes())["files"]
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            return self
+        if files is None or not _is_listing(files, {}):
+            return self
+        return replace(self, files={path: one for path, one in files.items() if path != MARK})
 
     @classmethod
     def parse(cls, data: bytes) -> Self | None:
@@ -382,13 +394,12 @@ def _mark(
     return orjson.dumps({**told, "files": files}, option=orjson.OPT_SORT_KEYS)
 
 
-def check_folder(output: Path) -> None:
-    """Raise SitegenError unless ``output`` is absent, empty or an earlier site."""
+def check_folder(output: Path, mark: Mark | None) -> None:
+    """Raise SitegenError unless ``output`` is absent, empty or the site that has ``mark``."""
     if output.exists() and not output.is_dir():
         raise SitegenError("is a file", where=str(output), fix="choose another --output")
     if not output.is_dir() or not {each.name for each in output.iterdir()} - {WAITING}:
         return
-    mark = Mark.read(output)
     if mark is None or mark.files is None:
         raise SitegenError(
             "is not empty and was not made by sitegen"

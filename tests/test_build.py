@@ -357,13 +357,31 @@ def test_a_file_of_ones_own_where_a_page_belongs_stops_the_build(tmp_path: Path,
     assert found == old
 
 
-def test_a_site_of_before_sites_had_a_list_is_not_touched(tmp_path: Path) -> None:
-    check.built(tmp_path, check.storage_run(0), toml=check.ALONE)
-    (tmp_path / "site/sitegen.json").write_text('{"sitegen":"0.1.0","runs":1}')
+@pytest.mark.parametrize("cache", ["kept", "lost"])
+def test_a_site_of_before_sites_had_a_list_is_known_by_its_cache_or_not_touched(
+    tmp_path: Path, cache: str
+) -> None:
+    runs = [check.storage_run(number) for number in range(2)]
+    check.built(tmp_path, *runs, toml=check.ALONE)
+    mark = tmp_path / "site/sitegen.json"
+    [state] = (tmp_path / ".sitegen/build").iterdir()
+    files = json.loads(mark.read_bytes())["files"]
+    old = {"key": "x", "files": files, "pages": {}, "runs": 2, "damaged": []}
+    state.write_text(json.dumps(old if cache == "kept" else {**old, "files": None}))
+    mark.write_text('{"sitegen":"0.1.0","runs":1}')
+    (tmp_path / "site/mine.txt").write_text("mine")
     before = check.tree(tmp_path / "site")
-    with pytest.raises(SitegenError, match="was built by an older sitegen"):
-        check.built(tmp_path, check.storage_run(1), toml=check.ALONE)
-    assert check.tree(tmp_path / "site") == before
+    shutil.rmtree(Archive(tmp_path / "archive").path(runs[0]))
+    if cache == "lost":
+        with pytest.raises(SitegenError, match="was built by an older sitegen"):
+            check.built(tmp_path, toml=check.ALONE)
+        assert check.tree(tmp_path / "site") == before
+        return
+    check.built(tmp_path, toml=check.ALONE)
+    check.built(tmp_path / "new", runs[1], toml=check.ALONE)
+    found = check.tree(tmp_path / "site")
+    assert found.pop("mine.txt") == b"mine"
+    assert check.differing(found, check.tree(tmp_path / "new/site")) == []
 
 
 def test_a_mark_that_names_files_outside_of_its_site_is_none(tmp_path: Path) -> None:

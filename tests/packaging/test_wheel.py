@@ -71,6 +71,21 @@ def test_the_wheel_holds_the_code_the_templates_and_the_bundle(wheel: Path) -> N
     assert tops == {"sitegen", "collectors"}
 
 
+def test_a_wheel_from_a_clone_without_set_up_has_the_live_charts(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    ours = ("archive", "site", ".*", "vendor", "tests", "__pycache__", "dist")
+    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(*ours))
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    run(build, clone)
+    names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    vendor = {"plotly.min.js", "plotly.css", "plotly.LICENSE.txt"}
+    assert {f"sitegen/_templates/vendor/{name}" for name in vendor} < names
+    (clone / "tools/plotly-bundle.json").write_text("{}")
+    shutil.rmtree(clone / "templates/vendor")
+    refused = subprocess.run(build, cwd=clone, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+
+
 def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     hatchling = [sys.executable, "-m", "hatchling", "build"]
     run([*hatchling, "-t", "sdist", "-d", str(tmp_path)], ROOT)
