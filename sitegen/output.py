@@ -80,7 +80,12 @@ class Mark:
             return None
 
     def missing(self, site: Path) -> str:
-        """Return the first file that is not there with its size as the mark lists it."""
+        """Return the first file that is not there with its size as the mark lists it, or is left.
+
+        Left is what a build that was killed was about to put in its place.
+        """
+        if os.path.lexists(f"{site}/{WAITING}"):
+            return WAITING
         for path, (_, size) in (self.files or {}).items():
             if not _there(site, path, size):
                 return path
@@ -305,6 +310,7 @@ class Output:
             self._put(f"{self.work}/{MARK}", data)
             self.work.rename(self.folder)
             return mark, self._written, 0
+        _unlink(f"{self.folder}/{WAITING}")  # of a build that was killed
         gone = sorted(set(self._made) - set(self.files))
         if not self._waiting and not gone and self._known == self.files:
             return mark, 0, 0
@@ -355,6 +361,7 @@ class Output:
                 removed = True
         except (SitegenError, OSError):
             pass  # it is gone, or no file any more
+        _unlink(f"{place.parent}/{WAITING}")
         with contextlib.suppress(OSError):
             place.parent.rmdir()
         return removed
@@ -363,8 +370,7 @@ class Output:
         """Put a file in the place of an old one at once: no reader meets half of it."""
         full = f"{self.folder}/{path}"
         waiting = f"{full.rpartition('/')[0]}/{WAITING}"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(waiting)  # noqa: PTH108 - thousands of them
+        _unlink(waiting)
         self._put(waiting, data)
         os.replace(waiting, full)  # noqa: PTH105 - as above
 
@@ -428,6 +434,11 @@ def tar(folder: str, files: Sequence[tuple[str, bytes]]) -> bytes:
 def digest_of(data: bytes) -> str:
     """Return the digest of a file as marks list it."""
     return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.unlink(path)  # noqa: PTH108 - thousands of them
 
 
 def _there(site: Path, path: str, size: int) -> bool:

@@ -281,6 +281,7 @@ def test_an_update_that_is_killed_leaves_whole_files_and_the_next_build_is_right
             if path.rpartition("/")[2] not in (MARK_FILE, ".sitegen-new"):
                 assert data in (old.get(path), new.get(path)), (at, path)
         left = check.tree(folder / "site")
+        left.pop(".sitegen-new", None)
         mark = json.loads(left[MARK_FILE])
         assert not mark["whole"] or left in (old, new), at
         wanted = new
@@ -516,6 +517,14 @@ def test_a_killed_build_is_not_taken_for_whole_when_the_settings_change_back(
         assert killed(folder, at), at
         check.built(folder, toml=check.ALONE)
         assert check.differing(check.tree(folder / "site"), wanted) == [], at
+
+
+def test_what_a_killed_build_was_about_to_put_in_place_is_removed(tmp_path: Path) -> None:
+    check.built(tmp_path, check.storage_run(0), toml=check.ALONE)
+    whole = check.tree(tmp_path / "site")
+    (tmp_path / "site/.sitegen-new").write_text("half of a mark")
+    check.built(tmp_path, toml=check.ALONE)
+    assert check.differing(check.tree(tmp_path / "site"), whole) == []
 
 
 def test_a_build_that_fails_in_the_midst_leaves_a_site_that_says_so(
