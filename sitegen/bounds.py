@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import os
 import resource
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from sitegen.errors import SitegenError
 MOST_VALUES = 3_000_000
 _CHUNK, _MB = 1 << 20, 1_000_000
 _LEAST_ROOM = 100_000_000
-_GZIP = b"\x1f\x8b\x08"
+_GZIP, _WITH_HEADER = b"\x1f\x8b\x08", 31
 
 
 def check_json(data: bytes, most: int = MOST_VALUES) -> None:
@@ -77,8 +79,16 @@ def beginning(data: bytes, most: int) -> bytes:
 
     Raises SitegenError when already these cannot be had.
     """
-    with _opened(data) as file:
-        return _read(file, most)
+    if not data.startswith(_GZIP):
+        raise SitegenError("is no gzip file")
+    stream = zlib.decompressobj(wbits=_WITH_HEADER)
+    try:
+        found = stream.decompress(data, most)
+    except zlib.error as error:
+        raise SitegenError("is no whole gzip file") from error
+    if len(found) < most and not stream.eof:
+        raise SitegenError("is no whole gzip file")
+    return found
 
 
 def read_file(path: Path, most: int) -> bytes:
@@ -87,12 +97,22 @@ def read_file(path: Path, most: int) -> bytes:
     A pipe or a device is none: reading it may never end.
     """
     try:
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "is a device or a pipe, not a file"
-            raise SitegenError(what if path.exists() else "is missing", where=path.name)
-        if path.stat().st_size > most:
-            raise SitegenError(f"is larger than {_size(most)}", where=path.name)
-        return path.read_bytes()
+        # To open a pipe waits for its other end, but not so.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - open already
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                what = "is a device or a pipe, not a file"
+                raise SitegenError(
+                    "is a folder" if stat.S_ISDIR(status.st_mode) else what, where=path.name
+                )
+            if status.st_size > most:
+                raise SitegenError(f"is larger than {_size(most)}", where=path.name)
+            return file.readall()
+    except FileNotFoundError:
+        raise SitegenError("is missing", where=path.name) from None
+    except IsADirectoryError:
+        raise SitegenError("is a folder", where=path.name) from None
     except OSError as error:
         raise SitegenError(f"{error.strerror}", where=path.name) from error
 
