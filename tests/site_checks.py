@@ -122,6 +122,17 @@ def built(folder: Path, *runs: Run, toml: str = TOML) -> Result:
     return build(report(folder, *runs, toml=toml))
 
 
+def note(folder: Path, text: str) -> None:
+    """Write the note on storage of a report."""
+    (folder / "notes").mkdir(exist_ok=True)
+    (folder / "notes/fio.md").write_text(text)
+
+
+def pages(site: Path) -> list[str]:
+    """Return the paths of all pages of a site."""
+    return sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+
+
 def storage_run(number: int, environment: str = "cvm", *, factor: float = 1.0) -> Run:
     """Return a collected storage run; a larger number is a newer one in a session of its own."""
     started_at = f"2026-03-{1 + number // 24:02}T{number % 24:02}:00:00Z"
