@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sitegen import bounds
 from sitegen.collect import Bundle, Found, Reader, blamed, check_measurement, check_samples
 from sitegen.errors import SitegenError
 from sitegen.host import timestamp
@@ -25,7 +26,7 @@ from sitegen.model import (
 )
 from sitegen.redact import Redactor
 
-MAX_ROWS, MAX_SAMPLES = 100_000, 1_000_000
+MAX_ROWS, MAX_SAMPLES = bounds.MOST_ROWS, bounds.MOST_SAMPLES
 #: Keys of an imported run's one step: which of the runs in the file, settings, names of files.
 FOUND, SETTING, FILE, ONCE = "found", "set.", "file.", "read once"
 PRINTED_AS = " is printed as"

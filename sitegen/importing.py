@@ -40,7 +40,7 @@ from sitegen.redact import Redactor, redacted
 
 #: What is read of one file, or of several together: bytes, unpacked too, and lines. Reading takes
 #: a multiple of that, which is bounded by MAX_MEMORY_BYTES.
-MAX_BYTES, MAX_LINES, MAX_MEMORY_BYTES = 64_000_000, 3_000_000, 480_000_000
+MAX_BYTES, MAX_LINES, MAX_MEMORY_BYTES = bounds.MOST_FILE_BYTES, 3_000_000, 480_000_000
 MAX_TOGETHER = 2_000
 _GZIP = b"\x1f\x8b"
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})

@@ -6,15 +6,12 @@ the same time and machine, and the old one keeps its address.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sitegen import imported
+from sitegen import bounds, imported
 from sitegen.archive import Archive
 from sitegen.archive.store import Entry
 from sitegen.collect import (
@@ -109,20 +106,13 @@ def _raw(archive: Archive, entry: Entry, old: Run) -> dict[str, bytes]:
     for file in files:
         if file.name.startswith("raw/"):
             name = file.name.removeprefix("raw/").removesuffix(".gz")
-            found[name] = _unpacked(archive.checked(entry, file), file.name)
+            data = archive.checked(entry, file)
+            try:
+                found[name] = bounds.unpacked(data, MOST_BYTES)
+            except SitegenError as error:
+                raise SitegenError(f"{file.name} {error.what}") from error
     if not found:
         raise SitegenError("has no raw output to read again")
-    return found
-
-
-def _unpacked(data: bytes, name: str) -> bytes:
-    try:
-        with gzip.open(io.BytesIO(data)) as file:
-            found = file.read(MOST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SitegenError(f"{name} is no gzip file") from error
-    if len(found) > MOST_BYTES:
-        raise SitegenError(f"{name} is larger than {MOST_BYTES // 1_000_000} MB unpacked")
     return found
 
 

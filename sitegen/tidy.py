@@ -33,8 +33,7 @@ from sitegen.model import (
     run_id,
 )
 
-MAX_BYTES = 64_000_000
-MAX_ROWS, MAX_ROWS_OF_RUN = 200_000, 100_000
+MAX_BYTES, MAX_ROWS = bounds.MOST_FILE_BYTES, 200_000
 _REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "unit", "value")
 #: What else is read where it is there; further columns are left alone.
 _OPTIONAL = (
@@ -101,9 +100,9 @@ def read_runs(
             raise SitegenError(error.what, where=f"{path}:{line}", fix=error.fix) from error
         rows = groups.setdefault(key, [])
         rows.append(found)
-        if len(rows) > MAX_ROWS_OF_RUN:
+        if len(rows) > bounds.MOST_ROWS:
             raise SitegenError(
-                f"the run of {key[3]} in {key[4]} has more than {MAX_ROWS_OF_RUN:,} rows",
+                f"the run of {key[3]} in {key[4]} has more than {bounds.MOST_ROWS:,} rows",
                 where=f"{path}:{line}",
                 fix="tell its runs apart by `run_id`",
             )

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sitegen import parameters
+from sitegen import bounds, parameters
 from sitegen.archive import footer
 from sitegen.archive.manifest import SCHEMA
 from sitegen.errors import SitegenError
@@ -110,8 +110,8 @@ _READ = [name for name in COMPACT if name != "run_id"]
 _READ_SAMPLES = [name for name in SAMPLES.names if name != "run_id"]
 # Characters that no parameter may hold: they part keys from values and pairs from pairs.
 _PAIR, _PAIRS = "\x1f", "\x1e"
-#: What one run may hold: so many rows and samples, and so many bytes when they are unpacked.
-MAX_ROWS, MAX_SAMPLES, MAX_BYTES = 100_000, 2_000_000, 200_000_000
+#: What a file of rows may take when it is unpacked.
+MAX_BYTES = 200_000_000
 SLACK = 2  # texts may be so many times as long as what comes in: redaction made them longer
 _INDEX_BYTES = 8  # of a value, or of a place in a dictionary
 _OPTIONAL = ("value", "printed")
@@ -396,7 +396,7 @@ def _read(data: bytes, schema: pa.Schema, columns: list[str], *, careful: bool) 
     That is found out before it is unpacked. ``careful`` looks at the columns of a file that is
     small in all, too: of what is here already only those that could be large are looked at.
     """
-    rows = MAX_ROWS if schema is MEASUREMENTS else MAX_SAMPLES
+    rows = bounds.MOST_ROWS if schema is MEASUREMENTS else bounds.MOST_SAMPLES
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         names = file.schema_arrow.names
