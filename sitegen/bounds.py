@@ -18,8 +18,9 @@ from sitegen.errors import SitegenError
 
 #: One file of somebody else's, as it is and unpacked, in bytes.
 MOST_FILE_BYTES = 64_000_000
-#: Measurements and samples of one run, at every door and in the archive.
-MOST_ROWS, MOST_SAMPLES = 100_000, 2_000_000
+#: Measurements and samples of one run, at every door and in the archive: to write a run takes
+#: about 400 bytes of memory a sample.
+MOST_ROWS, MOST_SAMPLES = 100_000, 500_000
 #: Values in a JSON text: as Python objects they take 50 to 200 bytes each.
 MOST_VALUES = 3_000_000
 _CHUNK, _MB = 1 << 20, 1_000_000

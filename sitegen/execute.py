@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from sitegen import fingerprint
+from sitegen import bounds, fingerprint
 from sitegen.collect import (
     Collector,
     Plan,
@@ -240,6 +240,9 @@ class _Record:
             for row in step.expects
             if series_key(row) not in found
         )
+        if len(self.samples) + len(samples) > bounds.MOST_SAMPLES:
+            problem = problem or f"a run has {bounds.MOST_SAMPLES:,} samples at most"
+            samples = ()
         self.measurements += [row._replace(repetition=repetition) for row in (*rows, *missing)]
         self.samples += [sample._replace(repetition=repetition) for sample in samples]
         return problem

@@ -38,6 +38,7 @@ from sitegen.model import (
     Measurement,
     MetricDefinition,
     Parameter,
+    Sample,
     Status,
     ToolIdentity,
 )
@@ -226,6 +227,21 @@ def test_what_cannot_be_parsed_is_failed_with_the_reason() -> None:
 def test_a_value_that_is_no_number_is_a_failed_repetition() -> None:
     found = whole(Shell({"a": "echo nan", "b": "echo inf"}))
     assert {(m.value, m.status) for m in found.run.measurements} == {(None, Status.FAILED)}
+
+
+def test_samples_that_a_run_has_no_room_for_cost_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sampling(Shell):
+        def parse(self, step: Step, raw: RawOutput) -> Reading:
+            rows = super().parse(step, raw).measurements
+            return Reading(rows, (Sample(step.workload, 0, "time", "shell.x", 1.0, 2.0),) * 3)
+
+    monkeypatch.setattr("sitegen.bounds.MOST_SAMPLES", 4)
+    said: list[Progress] = []
+    found = collect(Sampling({"a": "echo 1", "b": "echo 2"}), said=said)
+    assert found is not None
+    assert len(found.run.samples) == 3
+    assert {m.status for m in found.run.measurements} == {Status.OK}
+    assert [p.failed for p in said if p.failed] == ["a run has 4 samples at most"]
 
 
 def test_a_value_that_the_tool_gave_before_it_failed_is_said_to_have_failed() -> None:
