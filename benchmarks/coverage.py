@@ -1,8 +1,8 @@
 """How often intervals hold the truth, and verdicts do not: `python -m benchmarks.coverage`.
 
-Two sides are drawn whose difference is known, and given to the formulas of `sitegen.stats`, here
-on whole arrays; a test holds both to each other. `--write` keeps the result, which the
-methodology page shows. The same seed gives the same figures.
+Two sides are drawn whose difference is known, and given to the formulas of
+`sitegen.analysis.stats`, here on whole arrays; a test holds both to each other. `--write` keeps
+the result, which the methodology page shows. The same seed gives the same figures.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.polynomial import Chebyshev
 from numpy.typing import NDArray
 
-from sitegen.metrics import Better, Metric
-from sitegen.stats import CONFIDENCE, t_quantile
+from sitegen.analysis.stats import CONFIDENCE, t_quantile
+from sitegen.catalogue.metrics import Better, Metric
 
 Values = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, int], Values]
@@ -103,7 +103,7 @@ def _quantile() -> Chebyshev:
 
 
 def welch(side: Values, baseline: Values) -> tuple[Values, Values]:
-    """Return the ends of `sitegen.stats.welch`'s interval for each row of two arrays."""
+    """Return the ends of `sitegen.analysis.stats.welch`'s interval for each row of two arrays."""
     n, m = side.shape[1], baseline.shape[1]
     difference = side.mean(axis=1) - baseline.mean(axis=1)
     error_a, error_b = side.var(axis=1, ddof=1) / n, baseline.var(axis=1, ddof=1) / m

@@ -32,14 +32,19 @@ from typing import Any
 from unittest import mock
 
 from benchmarks import synthetic
-from sitegen import build, config, exporting, importing, parameters, terminal, tidy
+from sitegen import config
+from sitegen.analysis import export
 from sitegen.archive import Archive
+from sitegen.catalogue import parameters
+from sitegen.catalogue.metrics import METRICS
+from sitegen.catalogue.parameters import Kind
+from sitegen.cli import terminal
 from sitegen.errors import SitegenError
-from sitegen.importing import Order
-from sitegen.metrics import METRICS
+from sitegen.intake import files, tidy
+from sitegen.intake.files import Order
 from sitegen.model import STATISTICS
-from sitegen.parameters import Kind
 from sitegen.redact import Redactor
+from sitegen.site import build
 
 #: So many runs share an archive, beside the sound ones.
 _BATCH = 60
@@ -123,9 +128,9 @@ def _batch(folder: Path, runs: int, chance: random.Random, result: Result) -> No
         )
         try:
             order = Order("cvm" if kind == "rows" else "", date="2026-06-01")
-            arrivals = importing.read(file, order, Redactor())
+            arrivals = files.read(file, order, Redactor())
             result.counts["archived"] += sum(
-                not one.there for one in importing.write(arrivals, archive)
+                not one.there for one in files.write(arrivals, archive)
             )
         except SitegenError as error:
             result.counts["refused"] += 1
@@ -159,9 +164,9 @@ def _go_over(settings: config.Config, result: Result) -> None:
     commands: dict[str, Callable[[], object]] = {
         "build": built,
         "build again": partial(build.build, settings),
-        "export csv": partial(exporting.export, settings, "csv"),
-        "export json": partial(exporting.export, settings, "json"),
-        "export parquet": partial(exporting.export, settings, "parquet"),
+        "export csv": partial(export.export, settings, "csv"),
+        "export json": partial(export.export, settings, "json"),
+        "export parquet": partial(export.export, settings, "parquet"),
         "compare text": partial(compared, "text"),
         "compare json": partial(compared, "json"),
         "list": partial(terminal.runs, settings, None, None, as_json=False),

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from sitegen import config, tidy
-from sitegen.compare import Analysis, analyse
+from sitegen import config
+from sitegen.analysis.compare import Analysis, analyse
 from sitegen.config import Config
+from sitegen.intake import tidy
 from sitegen.model import Provenance, Run
 
 ROOT = Path(__file__).parents[1]

@@ -21,7 +21,6 @@ import html5lib
 
 from sitegen import config
 from sitegen.archive import Archive, manifest, tables
-from sitegen.build import Result, build
 from sitegen.model import (
     Comparability,
     Fact,
@@ -38,6 +37,7 @@ from sitegen.model import (
     params,
     run_id,
 )
+from sitegen.site.build import Result, build
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICY = (

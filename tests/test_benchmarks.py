@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import hostile, measure, synthetic
-from sitegen import parameters
 from sitegen.archive import Archive
+from sitegen.catalogue import parameters
 from tests import site_checks as check
 
 SHAPE = synthetic.Shape(runs=7, measurements=40, repetitions=2)

@@ -22,11 +22,11 @@ from typing import Any
 import orjson
 
 from sitegen.archive import manifest, remarks
+from sitegen.archive.quarantine import SetAside
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Fingerprint, Measurement, Run, StepConditions
-from sitegen.quarantine import SetAside
 
 _FORMAT = 11
 #: The conditions that a comparison may doubt, and the share below which none of them matters.

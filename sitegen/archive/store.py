@@ -13,20 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sitegen import bounds, parameters
+from sitegen import bounds
 from sitegen.archive import manifest, remarks
 from sitegen.archive.manifest import File
+from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    LABEL,
-    RUN_ID,
-    Measurement,
-    Remark,
-    Run,
-    Sample,
-    check_label,
-    check_run_id,
-)
+from sitegen.model import LABEL, RUN_ID, Measurement, Remark, Run, Sample, check_label, check_run_id
 
 _HIDDEN = ".writing-"
 _MAX_NAME = 200

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sitegen import bounds, parameters
+from sitegen import bounds
 from sitegen.archive import footer
 from sitegen.archive.manifest import SCHEMA
+from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
 from sitegen.model import (
     LEAST,

@@ -10,13 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from sitegen.charts.spec import (
-    NOT_MEASURED,
-    BarChart,
-    mark_sentence,
-    point_sentence,
-    x_place,
-)
+from sitegen.charts.spec import NOT_MEASURED, BarChart, mark_sentence, point_sentence, x_place
 from sitegen.charts.svg import WIDTH, axis_caption, bar_layout, drawable, end_label, frame
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sitegen import __version__
-from sitegen.cli import keeping, options
+from sitegen.cli import options, upkeep
 from sitegen.errors import SitegenError, Unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sitegen.archive import Damaged
-    from sitegen.execute import Progress
-    from sitegen.session import Outcome
+    from sitegen.collect.execute import Progress
+    from sitegen.intake.session import Outcome
 
 
 INTERRUPTED = 130  # as shells say it: 128 and the number of SIGINT
@@ -114,8 +114,9 @@ def collect(
     config_file: Path | None,
 ) -> None:
     """Run the benchmarks that can run here, and archive one run of each."""
-    from sitegen import config, session
+    from sitegen import config
     from sitegen.archive import Archive
+    from sitegen.intake import session
 
     if quick and preset not in (None, "quick"):
         raise SitegenError(f"--quick and --preset {preset} exclude each other", fix="choose one")
@@ -162,7 +163,7 @@ def collect(
 @options.form
 def collectors_(form: str) -> None:
     """Show what can be measured here: each collector, its tool and its settings."""
-    from sitegen import terminal
+    from sitegen.cli import terminal
 
     click.echo(terminal.collectors(as_json=form == "json"), nl=False)
 
@@ -180,7 +181,8 @@ def collectors_(form: str) -> None:
 @options.settings
 def doctor(environment: str, preset: str, form: str, config_file: Path | None) -> None:
     """Say what machine this is, whether it is a TEE, and what can be collected here."""
-    from sitegen import config, terminal
+    from sitegen import config
+    from sitegen.cli import terminal
 
     settled = config.load(config_file)
     text = terminal.doctor(settled, environment, preset, as_json=form == "json")
@@ -253,33 +255,43 @@ def import_(
     Other columns are left alone, and so is `provenance`, on purpose: what others collected is
     imported here, whatever the file says.
     """  # noqa: D301 - click's mark for lines that keep their breaks
-    from sitegen import config, importing, redact, terminal, tidy
+    from sitegen import config, redact
     from sitegen.archive import Archive
+    from sitegen.cli import terminal
+    from sitegen.intake import tidy
+    from sitegen.intake.files import (
+        Order,
+        known_bundles,
+        known_forms,
+        parse_settings,
+        read_all,
+        write,
+    )
     from sitegen.model import Provenance
 
     if forms:
-        click.echo(terminal.forms([*importing.known_forms(), *importing.known_bundles()]), nl=False)
+        click.echo(terminal.forms([*known_forms(), *known_bundles()]), nl=False)
         return
     if not files:
         raise click.UsageError("Missing argument 'FILES...'.")
     settled = config.load(config_file, archive=archive)
-    order = importing.Order(
+    order = Order(
         environment=environment,
         tool=tool,
         provenance=Provenance(provenance),
         sources=tidy.read_sources(sources) if sources else {},
         date=date,
-        settings=importing.parse_settings(settings),
+        settings=parse_settings(settings),
     )
     # All is read before anything is written: a file that is refused leaves nothing behind.
-    arrivals, left = importing.read_all(
+    arrivals, left = read_all(
         files,
         order,
         redact.of_this_machine(workdir=settled.cache),
         together=together,
     )
     store = Archive(settled.archive)
-    for taken in importing.write(arrivals, store, settled.aliases, take_remarks=take_remarks):
+    for taken in write(arrivals, store, settled.aliases, take_remarks=take_remarks):
         click.echo(terminal.taken(taken))
     click.echo(terminal.arrived(len(arrivals), left), nl=False)
     if left and not arrivals:
@@ -299,8 +311,8 @@ def build(
     config_file: Path | None,
 ) -> None:
     """Build the site from the archive."""
-    from sitegen import build as builder
     from sitegen import config
+    from sitegen.site import build as builder
 
     settled = config.load(config_file, archive=archive, output=output, base_url=base_url)
     result = builder.build(settled, say=lambda line: click.echo(line, err=True))
@@ -324,7 +336,8 @@ def list_(
     config_file: Path | None,
 ) -> None:
     """List the runs of the archive."""
-    from sitegen import config, terminal
+    from sitegen import config
+    from sitegen.cli import terminal
 
     settled = config.load(config_file, archive=archive)
     click.echo(terminal.runs(settled, environment, only, as_json=form == "json"), nl=False)
@@ -336,7 +349,8 @@ def list_(
 @options.places
 def show(run: str, form: str, archive: Path | None, config_file: Path | None) -> None:
     """Show one run: its id, or the last eight characters of it."""
-    from sitegen import config, terminal
+    from sitegen import config
+    from sitegen.cli import terminal
 
     settled = config.load(config_file, archive=archive)
     click.echo(terminal.run(settled, run, as_json=form == "json"), nl=False)
@@ -354,9 +368,10 @@ def show(run: str, form: str, archive: Path | None, config_file: Path | None) ->
 @options.places
 def export_(form: str, output: Path | None, archive: Path | None, config_file: Path | None) -> None:
     """Write every measurement with provenance, source and caveats."""
-    from sitegen import config, exporting
+    from sitegen import config
+    from sitegen.analysis import export
 
-    made = exporting.export(config.load(config_file, archive=archive), form)
+    made = export.export(config.load(config_file, archive=archive), form)
     _say_damaged(made.damaged)
     if output:
         output.write_bytes(made.data)
@@ -402,7 +417,8 @@ def compare(
     and 3 when there is nothing to hold the limit against: one run a side, quick or damaged runs, a
     benchmark that one side lacks. What could not be judged is said; with --strict it is 3 as well.
     """
-    from sitegen import config, terminal
+    from sitegen import config
+    from sitegen.cli import terminal
 
     settled = config.load(config_file, archive=archive)
     limit = terminal.limit(fail_above)
@@ -442,7 +458,8 @@ def claims(
 
     A claim of the report's own is one whose source is no publication that the archive cites.
     """
-    from sitegen import config, terminal
+    from sitegen import config
+    from sitegen.cli import terminal
 
     settled = config.load(config_file, archive=archive)
     text, failed = terminal.claims(settled, files, as_json=form == "json")
@@ -476,7 +493,7 @@ def fsck(archive: Path | None, config_file: Path | None) -> None:
 def serve(port: int, output: Path | None, config_file: Path | None) -> None:
     """Serve the built site on this machine, to look at it."""
     from sitegen import config
-    from sitegen import serve as serving
+    from sitegen.site import serve as serving
 
     serving.serve(config.load(config_file, output=output), port, click.echo)
 
@@ -504,7 +521,7 @@ def publish(
     replaces the latter, and says what that was.
     """
     from sitegen import config
-    from sitegen import publish as publishing
+    from sitegen.site import publish as publishing
 
     settled = config.load(config_file, output=output)
     lines = publishing.to_branch(
@@ -520,7 +537,7 @@ def _say_damaged(damaged: Sequence[Damaged]) -> None:
 
 
 def _progress(*, quiet: bool) -> Callable[[Progress], None]:
-    from sitegen.terminal import progress_line
+    from sitegen.cli.terminal import progress_line
 
     live = sys.stderr.isatty()
 
@@ -548,5 +565,5 @@ def _report(outcomes: Sequence[Outcome], say: Callable[[str], None]) -> None:
             say(f"  `sitegen build` makes its page at runs/{outcome.run_id}/")
 
 
-for command in keeping.COMMANDS:
+for command in upkeep.COMMANDS:
     main.add_command(command)

@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING
 
 from sitegen.fingerprint import devices, gpu, machine, platform, tee
 from sitegen.fingerprint.activity import Activity, activity, boot_hash, conditions
-from sitegen.fingerprint.places import (
-    Command,
-    Log,
-    Machine,
-    asked_at_once,
-    kernel_log,
-    read_text,
-)
+from sitegen.fingerprint.places import Command, Log, Machine, asked_at_once, kernel_log, read_text
 from sitegen.fingerprint.signals import Seen, signals
 from sitegen.fingerprint.tee import claim_contradicted, contradiction, doubted
 from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict

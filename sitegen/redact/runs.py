@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sitegen.model import (
-    Fingerprint,
-    Measurement,
-    Params,
-    Provenance,
-    Run,
-    Sample,
-    StepRecord,
-)
+from sitegen.model import Fingerprint, Measurement, Params, Provenance, Run, Sample, StepRecord
 from sitegen.redact.redactor import Redactor
 
 

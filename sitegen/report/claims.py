@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sitegen.claims import Checked, Verdict
-from sitegen.compare import Analysis
-from sitegen.quantity import significant
+from sitegen.analysis.claims import Checked, Verdict
+from sitegen.analysis.compare import Analysis
+from sitegen.catalogue.units import significant
 from sitegen.report import words
 
 _DIGITS = 4

@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sitegen.analysis.compare import Analysis, Comparison
+from sitegen.analysis.differences import Difference
+from sitegen.analysis.stats import MOST_RUNS, Word
+from sitegen.catalogue.families import Headline, family
+from sitegen.catalogue.metrics import Better, Metric, Scale
+from sitegen.catalogue.units import percent, significant
 from sitegen.charts.spec import FactorMark
-from sitegen.comparability import Difference
-from sitegen.compare import Analysis, Comparison
-from sitegen.families import Headline, family
-from sitegen.metrics import Better, Metric, Scale
 from sitegen.model import Params
-from sitegen.quantity import percent, significant
 from sitegen.report import machine, words
-from sitegen.stats import MOST_RUNS, Word
 
 _TINY = 5e-4
 #: More runs than this are told in tens: spreads of three runs know no better.

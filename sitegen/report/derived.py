@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sitegen import contrasts
-from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.compare import Analysis, Cell
-from sitegen.contrasts import (
+from sitegen.analysis import contrasts
+from sitegen.analysis.compare import Analysis, Cell
+from sitegen.analysis.contrasts import (
     AxisPair,
     Climb,
     Difference,
@@ -18,12 +17,20 @@ from sitegen.contrasts import (
     Share,
     UnitCost,
 )
-from sitegen.families import AxisCost, Family, ForTheMoney, Ladder, OverheadBy, SessionShare
-from sitegen.metrics import Better
-from sitegen.quantity import display, percent, significant
+from sitegen.analysis.stats import overhead
+from sitegen.catalogue.families import (
+    AxisCost,
+    Family,
+    ForTheMoney,
+    Ladder,
+    OverheadBy,
+    SessionShare,
+)
+from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.units import display, percent, significant
+from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.report import words
 from sitegen.report.costs import Finding
-from sitegen.stats import overhead
 
 _DIGITS = 3
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sitegen.compare import Analysis
-from sitegen.families import family, headline_of
+from sitegen.analysis.compare import Analysis
+from sitegen.catalogue.families import family, headline_of
 from sitegen.model import Run
 from sitegen.report import machine, overview, words
 from sitegen.report.costs import CostTable

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from sitegen.analysis.compare import Analysis, Cell
+from sitegen.catalogue.families import Headline, headline_of
+from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.units import DisplayUnit
 from sitegen.charts.spec import Chart, Line, LineChart, Point
-from sitegen.compare import Analysis, Cell
-from sitegen.families import Headline, headline_of
-from sitegen.metrics import Better
 from sitegen.model import Provenance
-from sitegen.quantity import DisplayUnit
 from sitegen.report import words
 
 _MAX_CHARTS = 1

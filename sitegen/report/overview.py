@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sitegen.analysis.compare import Analysis
+from sitegen.analysis.stats import Word
+from sitegen.catalogue.families import FAMILIES, family
 from sitegen.charts.spec import Chart, FactorMark
-from sitegen.compare import Analysis
-from sitegen.families import FAMILIES, family
 from sitegen.model import Provenance, Run
 from sitegen.report import costs, panels, words
 from sitegen.report.costs import CostRow, CostTable
-from sitegen.stats import Word
 
 _LATEST = 10
 _VERDICTS = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONCLUSIVE})

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sitegen import parameters
-from sitegen.caveats import SUPERLINEAR
+from sitegen.analysis.caveats import SUPERLINEAR
+from sitegen.analysis.compare import Analysis, Cell, Series
+from sitegen.analysis.contrasts import axis_value
+from sitegen.catalogue import parameters
+from sitegen.catalogue.families import Family, Panel, family, matches
+from sitegen.catalogue.metrics import Better, Metric
+from sitegen.catalogue.units import DisplayUnit
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.compare import Analysis, Cell, Series
-from sitegen.contrasts import axis_value
-from sitegen.families import Family, Panel, family, matches
-from sitegen.metrics import Better, Metric
 from sitegen.model import Params, Sample
-from sitegen.quantity import DisplayUnit
 from sitegen.report import words
 
 _MAX_PANELS = 12

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sitegen.compare import Analysis, Cell, Series
-from sitegen.families import family
+from sitegen.analysis.compare import Analysis, Cell, Series
+from sitegen.catalogue.families import family
+from sitegen.catalogue.units import DisplayUnit
 from sitegen.model import Provenance, Run
-from sitegen.quantity import DisplayUnit
 from sitegen.report import panels, quotes, words
 
 _MAX_ROWS = 200

@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sitegen.analysis.claims import Checked, Verdict
+from sitegen.analysis.compare import Analysis, analyse
+from sitegen.analysis.selection import superseded
+from sitegen.catalogue.families import family
 from sitegen.charts.spec import Chart
-from sitegen.claims import Checked, Verdict
-from sitegen.compare import Analysis, analyse
 from sitegen.errors import SitegenError
-from sitegen.families import family
 from sitegen.model import Provenance, Run, Source, check_label
 from sitegen.report import costs, derived, panels, reviews, words
 from sitegen.report import printed as prints
@@ -23,7 +24,6 @@ from sitegen.report.claims import ClaimRow
 from sitegen.report.costs import CostTable
 from sitegen.report.printed import Columns, OwnTable, PrintedTable
 from sitegen.report.reviews import Note
-from sitegen.selection import superseded
 
 _ROMAN = re.compile(r"[IVXLC]+\b")
 _ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}

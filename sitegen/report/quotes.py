@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sitegen.compare import Analysis
+from sitegen.analysis.compare import Analysis
+from sitegen.analysis.stats import Summary
+from sitegen.catalogue.families import matches
+from sitegen.catalogue.units import DisplayUnit, percent, printed_number, significant
 from sitegen.errors import SitegenError
-from sitegen.families import matches
 from sitegen.model import Params
-from sitegen.quantity import DisplayUnit, percent, printed_number, significant
 from sitegen.report import words
-from sitegen.stats import Summary
 
 NBSP = "\N{NO-BREAK SPACE}"
 _PRINTED = {"us": "µs", "1/s": "/s", "bytes": "B"}

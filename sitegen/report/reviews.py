@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sitegen.claims import Checked
-from sitegen.compare import Analysis
+from sitegen.analysis.claims import Checked
+from sitegen.analysis.compare import Analysis
 from sitegen.errors import SitegenError
 from sitegen.report import claims as claim_pages
 from sitegen.report import quotes

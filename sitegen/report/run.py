@@ -12,12 +12,13 @@ from functools import lru_cache
 from statistics import median
 from typing import NamedTuple
 
-from sitegen import caveats
-from sitegen.caveats import Caveat
+from sitegen.analysis import caveats
+from sitegen.analysis.caveats import Caveat
+from sitegen.analysis.compare import Analysis, Series
+from sitegen.catalogue.families import family
+from sitegen.catalogue.metrics import Better, Metric, Scale
+from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
-from sitegen.compare import Analysis, Series
-from sitegen.families import family
-from sitegen.metrics import Better, Metric, Scale
 from sitegen.model import (
     DOUBT,
     Measurement,
@@ -28,7 +29,6 @@ from sitegen.model import (
     Status,
     StepRecord,
 )
-from sitegen.quantity import DisplayUnit, significant
 from sitegen.report import machine, words
 from sitegen.report.machine import Group, Verdict
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sitegen.analysis.caveats import RULES, Rule
+from sitegen.analysis.compare import Analysis
 from sitegen.archive import Damaged
-from sitegen.caveats import RULES, Rule
-from sitegen.compare import Analysis
-from sitegen.families import FAMILIES, family
-from sitegen.metrics import METRICS, Metric
+from sitegen.catalogue.families import FAMILIES, family
+from sitegen.catalogue.metrics import METRICS, Metric
 from sitegen.model import Run
 from sitegen.report import overview
 from sitegen.report.overview import LatestRun

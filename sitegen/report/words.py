@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from sitegen import parameters
+from sitegen.analysis.compare import Cell, Series
+from sitegen.catalogue import parameters
+from sitegen.catalogue.families import family, headline_of
+from sitegen.catalogue.metrics import Better, Metric
+from sitegen.catalogue.units import DisplayUnit, printed_number
 from sitegen.charts.spec import Hue
-from sitegen.compare import Cell, Series
 from sitegen.config import ROLE_WORDS, Environment
-from sitegen.families import family, headline_of
-from sitegen.metrics import Better, Metric
 from sitegen.model import Params
-from sitegen.quantity import DisplayUnit, printed_number
 
 ARROWS: Mapping[str, str] = {
     "higher": "↑ higher is better",

@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
 from sitegen import config
 from sitegen.archive import Archive
-from sitegen.build import build
 from sitegen.model import Run, Sample
+from sitegen.site.build import build
 from tests import site_checks as check
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from sitegen.analysis.compare import Analysis, Comparison, analyse
+from sitegen.analysis.pairing import SIDE, pair
+from sitegen.analysis.stats import Summary, slowdown_interval, summarise, t_quantile, verdict
 from sitegen.archive import Archive, library
-from sitegen.build import build
-from sitegen.compare import Analysis, Comparison, analyse
 from sitegen.model import (
     Comparability,
     Fact,
@@ -32,9 +33,8 @@ from sitegen.model import (
     params,
     run_id,
 )
-from sitegen.pairing import SIDE, pair
 from sitegen.report import costs
-from sitegen.stats import Summary, slowdown_interval, summarise, t_quantile, verdict
+from sitegen.site.build import build
 from tests import site_checks as check
 from tests.browser.test_access import axe, violations  # noqa: F401 - a fixture
 from tests.charts.examples import HOSTILE

@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 
 from collectors import sevenzip
-from sitegen import config, tidy
+from sitegen import config
 from sitegen.archive import Archive
-from sitegen.build import build
 from sitegen.collect import RawOutput, Step
+from sitegen.intake import tidy
 from sitegen.model import (
     Comparability,
     Fact,
@@ -38,6 +38,7 @@ from sitegen.model import (
     params,
     run_id,
 )
+from sitegen.site.build import build
 from tests import site_checks as check
 from tests.cases import extract
 

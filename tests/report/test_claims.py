@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import claims as checking
-from sitegen.compare import Analysis
+from sitegen.analysis import claims as checking
+from sitegen.analysis.compare import Analysis
 from sitegen.report import claims
 
 FILE = """

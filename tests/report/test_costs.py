@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sitegen.compare import Analysis, analyse
+from sitegen.analysis.compare import Analysis, analyse
+from sitegen.analysis.pairing import pair
+from sitegen.catalogue.metrics import METRICS
+from sitegen.cli import comparison as told
 from sitegen.config import Config, Environment
-from sitegen.metrics import METRICS
 from sitegen.model import Comparability, Measurement, Parameter, Provenance, Run, params, run_id
-from sitegen.pairing import pair
 from sitegen.report import costs, trials
-from sitegen.report import pair as told
 
 CONFIG = Config(
     Path(),

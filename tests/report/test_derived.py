@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sitegen.analysis.compare import Analysis, analyse
+from sitegen.catalogue.families import family
 from sitegen.charts.spec import BarChart, LineChart
-from sitegen.compare import Analysis, analyse
 from sitegen.config import Config, Environment, Price
-from sitegen.families import family
 from sitegen.model import Measurement, Provenance, Run, params, run_id
 from sitegen.report import derived
 from sitegen.report.derived import Section, Table

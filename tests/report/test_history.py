@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sitegen.analysis.compare import analyse
 from sitegen.charts.spec import LineChart
-from sitegen.compare import analyse
 from sitegen.config import Config, Environment
 from sitegen.model import Measurement, Provenance, Run, params, run_id
 from sitegen.report import history

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import fingerprint, render
+from sitegen import fingerprint
+from sitegen.analysis.differences import TELLING
 from sitegen.archive import library
-from sitegen.comparability import TELLING
 from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict
 from sitegen.redact import Redactor
 from sitegen.report import machine
+from sitegen.site import render
 from tests.machines import written
 
 

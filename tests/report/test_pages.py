@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sitegen import config
-from sitegen.compare import Analysis, analyse
+from sitegen.analysis.compare import Analysis, analyse
 from sitegen.config import Config, Environment
 from sitegen.model import Measurement, Run, Sample, Status, params
 from sitegen.report import benchmark, costs, environment, overview, run, site, words

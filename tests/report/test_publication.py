@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 
-from sitegen import claims, config, quantity, render
-from sitegen.build import build
-from sitegen.claims import Checked, Claim, Verdict
-from sitegen.compare import Analysis, analyse
+from sitegen import config
+from sitegen.analysis import claims
+from sitegen.analysis.claims import Checked, Claim, Verdict
+from sitegen.analysis.compare import Analysis, analyse
+from sitegen.catalogue import units
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, Source
 from sitegen.report import publication, reviews
 from sitegen.report.publication import ReportPage, ReportSection
 from sitegen.report.reviews import Note
+from sitegen.site import render
+from sitegen.site.build import build
 from tests import site_checks as check
 
 EVIL = "\"><script>alert(1)</script>'&{{ 7 }}<b>"
@@ -377,7 +380,7 @@ def test_prose_quotes_a_claim_and_a_figure_with_their_links(
     assert '<a href="../../claims/index.html#tproxy-latency"' in html
     [run] = published.selections["fio", "h200-host"].runs
     assert f'<a href="../../runs/{run.id}/index.html"' in html
-    assert quantity.percent(0.0288 / 0.0242 - 1).lstrip("+") in html
+    assert units.percent(0.0288 / 0.0242 - 1).lstrip("+") in html
 
 
 # Whole pages

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sitegen.compare import Analysis
+from sitegen.analysis.compare import Analysis
 from sitegen.errors import SitegenError
 from sitegen.report import quotes
 

@@ -17,8 +17,8 @@ from collectors import llm
 from collectors.ab.target import free_ports
 from collectors.llm import measures, server, weights
 from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, make_plan
+from sitegen.collect.execute import Collected, execute
 from sitegen.errors import SitegenError
-from sitegen.execute import Collected, execute
 from sitegen.model import Comparability, Fingerprint, Measurement, Status, ToolIdentity
 from sitegen.redact import Redactor
 

@@ -15,8 +15,8 @@ from collectors import secure_inference
 from collectors.llm import measures, server
 from collectors.secure_inference import attestation, evidence, quote, served, timings
 from sitegen.collect import Host, Plan, RawOutput, Reading, Refused, Request, Step, make_plan
+from sitegen.collect.execute import Collected, execute
 from sitegen.errors import SitegenError
-from sitegen.execute import Collected, execute
 from sitegen.model import Comparability, Fingerprint, Measurement, Status, ToolIdentity
 from sitegen.redact import Redactor
 

@@ -25,8 +25,8 @@ from sitegen.collect import (
     check_plan,
     make_plan,
 )
+from sitegen.collect.execute import Collected, execute
 from sitegen.errors import SitegenError
-from sitegen.execute import Collected, execute
 from sitegen.model import Comparability, Fingerprint, Measurement, Status, ToolIdentity
 from sitegen.redact import Redactor
 

@@ -1,0 +1,388 @@
+"""Two environments side by side, on the scale of each metric.
+
+Everything here is derived when the archive is read. A `Comparison` is two cells that differ in
+their environment only; an `Analysis` is all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sitegen.analysis import caveats
+from sitegen.analysis.caveats import Caveat
+from sitegen.analysis.differences import Difference, differences, why_not
+from sitegen.analysis.selection import Selection, baselines, environments, select
+from sitegen.analysis.series import Cell, Series, cells_of, mark_across
+from sitegen.analysis.stats import (
+    Interval,
+    Tally,
+    Word,
+    difference_interval,
+    difference_verdict,
+    equality_verdict,
+    more_runs,
+    overhead,
+    proportion_interval,
+    slowdown,
+    slowdown_interval,
+    verdict,
+)
+from sitegen.catalogue.families import Headline, headline_of, matches
+from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
+from sitegen.config import Config
+from sitegen.errors import SitegenError
+from sitegen.model import MetricDefinition, Params, Run
+
+__all__ = [
+    "Analysis",
+    "Cell",
+    "Comparison",
+    "Selection",
+    "Series",
+    "analyse",
+    "baselines",
+    "environments",
+    "select",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What ``side`` costs against ``baseline``.
+
+    ``factor`` is the slowdown, above 1 is worse, with its ``interval``. On every scale but the
+    ratio's, ``difference`` is side - baseline in the base unit, with ``difference_interval``;
+    ``counted`` are the tallies behind two proportions. ``reason`` says why two cells are not
+    comparable. ``against`` is the baseline's word (vm, metal).
+    """
+
+    series: Series
+    metric: Metric
+    side: Cell
+    baseline: Cell
+    against: str
+    word: Word
+    factor: float | None = None
+    interval: Interval | None = None
+    reason: str = ""
+    caveats: tuple[Caveat, ...] = ()
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    counted: tuple[Tally, Tally] | None = None
+
+    @property
+    def headline(self) -> Headline | None:
+        """The headline that verdicts are given for, or None."""
+        return headline_of(*self.series)
+
+    @property
+    def share(self) -> float | None:
+        """The overhead by the convention of the metric: positive is worse."""
+        return None if self.factor is None else self._share(self.factor)
+
+    @property
+    def share_interval(self) -> tuple[float, float] | None:
+        """The interval of the overhead."""
+        if self.interval is None:
+            return None
+        return self._share(self.interval.low), self._share(self.interval.high)
+
+    @property
+    def told(self) -> str:
+        """The word where it may be told: of headline series, and why not of others."""
+        return self.word if self.headline or self.reason else ""
+
+    @property
+    def margin(self) -> float:
+        """The effect below which a difference is not called one; in the unit of the scale."""
+        base = self.baseline.summary
+        return _margin(self.metric, base.value if base else 0.0)
+
+    @property
+    def worsening(self) -> tuple[float, float] | None:
+        """The interval of how much worse the side is: the overhead, or a proportion's points."""
+        if self.metric.scale == Scale.RATIO or self.difference_interval is None:
+            bounds = self.share_interval
+            return (min(bounds), max(bounds)) if bounds else None
+        if self.metric.scale != Scale.PROPORTION:
+            return None
+        low, high = self.difference_interval.low, self.difference_interval.high
+        return (-high, -low) if self.metric.better == Better.HIGHER else (low, high)
+
+    @property
+    def more_runs(self) -> int | None:
+        """How many more runs a side would decide what is inconclusive; None: too many."""
+        side, base, scale = self.side.summary, self.baseline.summary, self.metric.scale
+        if side is None or base is None or scale == Scale.EXACT:
+            return None
+        step = max(self.side.resolution, self.baseline.resolution)
+        if scale != Scale.RATIO:
+            return more_runs(side.values, base.values, self.margin, blur=step, counted=self.counted)
+        if min(*side.values, *base.values) <= 0:
+            return None
+        return more_runs(
+            [math.log(value) for value in side.values],
+            [math.log(value) for value in base.values],
+            math.log1p(self.margin),
+            blur=step / 2 * (1 / side.value + 1 / base.value),
+        )
+
+    @property
+    def doubt(self) -> str:
+        """The first reason not to quote the comparison, or nothing."""
+        if self.reason:
+            return self.word
+        return next((c.rule.short for c in self.caveats if c.rule.doubts), "")
+
+    def _share(self, factor: float) -> float:
+        return overhead(factor, higher_is_better=self.metric.better == Better.HIGHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All cells and comparisons of a report."""
+
+    config: Config
+    selections: Mapping[tuple[str, str], Selection]
+    cells: Mapping[tuple[Series, str], Cell]
+    comparisons: tuple[Comparison, ...]
+    definitions: Mapping[str, MetricDefinition]
+    _by_benchmark: Mapping[str, tuple[Cell, ...]] = field(repr=False)
+
+    def of(self, benchmark: str) -> tuple[Cell, ...]:
+        """Return the cells of a benchmark, by series and environment."""
+        return self._by_benchmark.get(benchmark, ())
+
+    def paired(self, benchmark: str) -> bool:
+        """Say whether an environment of a benchmark and its baseline have a series in common."""
+        present = {label for name, label in self.selections if name == benchmark}
+        series: dict[str, set[Series]] = {label: set() for label in present}
+        for cell in self.of(benchmark):
+            series[cell.environment].add(cell.series)
+        return any(
+            series[label] & series.get(base, set())
+            for label in present
+            for _, base in baselines(label, self.config, present)
+        )
+
+    def figure(
+        self,
+        metric_id: str,
+        label: str,
+        workload: str = "",
+        statistic: str = "",
+        params: Params = (),
+    ) -> Cell:
+        """Return the one figure of an environment that has all that is named.
+
+        Raises SitegenError when there is none, or more than one.
+        """
+        found = [
+            cell
+            for cell in self.of(metric_id.partition(".")[0])
+            if cell.environment == label
+            and cell.series.metric == metric_id
+            and workload in ("", cell.series.workload)
+            and statistic in ("", cell.series.statistic)
+            and matches(dict(cell.series.params), params)
+            and cell.summary is not None
+        ]
+        if len(found) == 1:
+            return found[0]
+        what = f"{metric_id} in {label}" + (f" with {dict(params)}" if params else "")
+        raise SitegenError(f"{len(found)} figures are {what}" if found else f"no figure is {what}")
+
+    def differences(self, benchmark: str, label: str, baseline: str) -> tuple[Difference, ...]:
+        """Return what the runs of two environments differ in, the telling ones first."""
+        sides = (self.selections.get((benchmark, name)) for name in (label, baseline))
+        ours, theirs = (found.runs if found else () for found in sides)
+        return differences(ours, theirs)
+
+    def metric(self, metric_id: str) -> Metric:
+        """Return a metric of the table or of a run's own definitions."""
+        own = self.definitions.get(metric_id)
+        return metric(metric_id, [own] if own else [])
+
+
+def analyse(runs: Sequence[Run], config: Config) -> Analysis:
+    """Return every cell and comparison that ``runs`` give under the report's settings."""
+    config = replace(config, environments=environments(runs, config))
+    selections = select(runs, config)
+    cells: dict[tuple[Series, str], Cell] = {}
+    by_benchmark: dict[str, list[Cell]] = defaultdict(list)
+    for (benchmark, label), selection in selections.items():
+        declared = config.environment(label)
+        for cell in cells_of(benchmark, label, selection, declared.tee, declared.role or ""):
+            cells[cell.series, label] = cell
+    mark_across(cells, config)
+    for key in sorted(cells):
+        by_benchmark[key[0].benchmark].append(cells[key])
+    definitions = _definitions(runs)
+    comparisons = _comparisons(cells, config, definitions, selections)
+    return Analysis(
+        config,
+        selections,
+        cells,
+        comparisons,
+        definitions,
+        {name: tuple(found) for name, found in by_benchmark.items()},
+    )
+
+
+def _definitions(runs: Sequence[Run]) -> dict[str, MetricDefinition]:
+    """Return what runs define; a metric that nobody defines has at least its rows' unit."""
+    found = {d.id: d for run in runs for d in run.definitions}
+    for run in runs:
+        for row in run.measurements:
+            if row.metric not in METRICS and row.metric not in found:
+                found[row.metric] = MetricDefinition(
+                    row.metric, row.metric, row.unit, definition="Not defined by its collector."
+                )
+    return found
+
+
+def _comparisons(
+    cells: Mapping[tuple[Series, str], Cell],
+    config: Config,
+    definitions: Mapping[str, MetricDefinition],
+    selections: Mapping[tuple[str, str], Selection],
+) -> tuple[Comparison, ...]:
+    found = []
+    for (series, label), cell in cells.items():
+        for against, name in baselines(label, config, {key[1] for key in selections}):
+            base = cells.get((series, name))
+            if base is None:
+                continue
+            own = definitions.get(series.metric)
+            known = metric(series.metric, [own] if own else [])
+            # A spread is no cost: steadier is neither faster nor slower.
+            if known.better == Better.NONE or series.statistic == "stddev":
+                continue
+            declared = config.environment(label).incomparable.get(name, "")
+            found.append(_compare(series, known, cell, base, against, cells, selections, declared))
+    return tuple(
+        sorted(found, key=lambda c: (c.series, c.side.environment, c.baseline.environment))
+    )
+
+
+def _compare(  # noqa: PLR0913 - two cells and what surrounds them
+    series: Series,
+    known: Metric,
+    cell: Cell,
+    base: Cell,
+    against: str,
+    cells: Mapping[tuple[Series, str], Cell],
+    selections: Mapping[tuple[str, str], Selection],
+    declared: str,
+) -> Comparison:
+    notes = list(cell.caveats)
+    if any(c.rule.id in ("page-cache", "link-rate") for c in base.caveats):
+        seen = {c.rule.id for c in notes}
+        if not seen & {"page-cache", "link-rate"}:
+            notes.insert(0, caveats.caveat("cached-baseline"))
+    seen_rules = {c.rule.id for c in notes}
+    notes += [c for c in base.caveats if c.rule.id not in seen_rules and c.rule.id != "page-cache"]
+    if cell.summary is None or base.summary is None:
+        which = cell.environment if cell.summary is None else base.environment
+        return Comparison(
+            series, known, cell, base, against, Word.NOT_COMPARABLE,
+            reason=f"nothing was measured in {which}", caveats=tuple(notes),
+        )  # fmt: skip
+    sides = [selections[series.benchmark, c.environment].runs[-1] for c in (cell, base)]
+    reason = declared or why_not(series, cell, base, cells, sides)
+    notes += caveats.of_pair(*sides)
+    if reason.startswith("not the same proof"):
+        notes.insert(0, caveats.caveat("not-the-same-proof", f"{reason}."))
+    effect = _effect(known, cell, base, cells)
+    word, reason = (Word.NOT_COMPARABLE, reason) if reason else (effect.word, effect.reason)
+    return Comparison(
+        series, known, cell, base, against, word, effect.factor, effect.interval, reason,
+        tuple(notes), effect.difference, effect.difference_interval, effect.counted,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What two summaries give on the scale of their metric."""
+
+    word: Word
+    factor: float | None = None
+    interval: Interval | None = None
+    reason: str = ""
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    counted: tuple[Tally, Tally] | None = None
+
+
+def _effect(
+    known: Metric, cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]
+) -> _Effect:
+    side, baseline = cell.summary, base.summary
+    if side is None or baseline is None:
+        return _Effect(Word.NOT_COMPARABLE)
+    higher = known.better == Better.HIGHER
+    step = max(cell.resolution, base.resolution)
+    if known.scale == Scale.RATIO:
+        factor = slowdown(side.value, baseline.value, higher_is_better=higher)
+        interval = slowdown_interval(side, baseline, higher_is_better=higher, resolution=step)
+        if factor is None:
+            return _Effect(Word.NOT_COMPARABLE, None, interval, "a value is zero")
+        return _Effect(verdict(side, baseline, interval, known.margin), factor, interval)
+    difference = side.value - baseline.value
+    if known.scale == Scale.EXACT:
+        values = ([v for run in one.repetitions for v in run] for one in (cell, base))
+        word = equality_verdict(*values, higher_is_better=higher)
+        # Two printed figures are equal as far as they are printed.
+        cited = not min(side.runs, baseline.runs)
+        return _Effect(Word.ONE_RUN if cited else word, difference=difference)
+    counted = None
+    if known.scale == Scale.PROPORTION:
+        counted = _counted(known, cell, base, cells)
+        bounds = proportion_interval(side, baseline, counted)
+    else:
+        bounds = difference_interval(side, baseline, resolution=step)
+    margin = _margin(known, baseline.value)
+    word = difference_verdict(side, baseline, bounds, margin, higher_is_better=higher)
+    return _Effect(word, difference=difference, difference_interval=bounds, counted=counted)
+
+
+def _margin(known: Metric, baseline: float) -> float:
+    """Return the effect below which a difference is not called one, in the unit of the scale.
+
+    A ratio's and a proportion's is the metric's own. A difference must pass the same share of
+    the baseline's value, and one of what is counted: half a failed request is none.
+    """
+    if known.scale in (Scale.RATIO, Scale.PROPORTION):
+        return known.margin
+    if known.scale == Scale.EXACT:
+        return 0.0
+    return max(known.margin * abs(baseline), 1.0 if known.unit == "count" else 0.0)
+
+
+def _counted(
+    known: Metric, cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]
+) -> tuple[Tally, Tally] | None:
+    """Return the tallies behind two proportions, from the count beside each of them."""
+    ours, theirs = (_tally(known, one, cells) for one in (cell, base))
+    return (ours, theirs) if ours and theirs else None
+
+
+def _tally(known: Metric, cell: Cell, cells: Mapping[tuple[Series, str], Cell]) -> Tally | None:
+    """Return how many of how many; None where a repetition has a share and no count."""
+    for statistic in (cell.series.statistic, "value", "total"):
+        series = cell.series._replace(metric=known.of, statistic=statistic)
+        count = cells.get((series, cell.environment))
+        if count is None:
+            continue
+        if list(map(len, count.repetitions)) != list(map(len, cell.repetitions)):
+            return None
+        trials = [n for run in count.repetitions for n in run]
+        shares = [share for run in cell.repetitions for share in run]
+        if min(trials, default=0) <= 0 or not all(0 <= share <= 1 for share in shares):
+            return None
+        events = math.fsum(share * n for share, n in zip(shares, trials, strict=True))
+        return Tally(events, math.fsum(trials))
+    return None

@@ -1,0 +1,129 @@
+"""The public export: every measurement with provenance, source and caveats.
+
+The columns are a promise: they change with a version of the archive's schema and an upgrade.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import orjson
+
+from sitegen.analysis import caveats
+from sitegen.analysis.compare import Analysis, Series, analyse
+from sitegen.archive import Damaged, library, quarantine, tables
+from sitegen.config import Config
+from sitegen.errors import SitegenError
+from sitegen.model import Params, Run
+
+#: Of the columns; 2 since they have `started_at`.
+VERSION = 2
+#: Column -> what it means; the order is that of the files.
+COLUMNS: dict[str, str] = {
+    "run_id": "The run that the value is from; its page is runs/<run_id>/.",
+    "environment": "Label of the platform.",
+    "benchmark": "Family of the benchmark.",
+    "workload": "One configuration of the benchmark.",
+    "metric": "Metric id, defined on the methodology page.",
+    "statistic": "Which statistic: value, mean, total, min, max, stddev or a percentile.",
+    "unit": "Base unit of value.",
+    "value": "The value; empty when it was not measured.",
+    "printed": "The text that the tool or the publication printed, where it rounds.",
+    "repetition": "Number of the repetition within the run, from 0.",
+    "status": "ok, failed or suspect.",
+    "params": "Parameters that tell one series from another, as a JSON object.",
+    "provenance": "collected, imported or cited.",
+    "source": "Id of the publication of a cited figure.",
+    "caveats": "Ids of the caveat rules that apply to the series, separated by spaces.",
+    "started_at": "When the run was taken, or its source published: UTC, as precise as known.",
+}
+
+
+def columns(analysis: Analysis, runs: Iterable[Run]) -> dict[str, list[Any]]:
+    """Return the export of ``runs``, column by column."""
+    found: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    marks = {
+        key: " ".join(dict.fromkeys(c.rule.id for c in cell.caveats))
+        for key, cell in analysis.cells.items()
+    }
+    for run in runs:
+        rows = run.measurements
+        many = len(rows)
+        if not many:
+            continue
+        workload, metric, statistic, unit, value, params, repetition, status, printed = zip(
+            *rows, strict=True
+        )
+        found["run_id"] += [run.id] * many
+        found["environment"] += [run.environment] * many
+        found["benchmark"] += [run.benchmark] * many
+        found["workload"] += workload
+        found["metric"] += metric
+        found["statistic"] += statistic
+        found["unit"] += unit
+        found["value"] += value
+        found["printed"] += printed
+        found["repetition"] += repetition
+        found["status"] += status
+        found["params"] += map(_params, params)
+        found["provenance"] += [str(run.provenance)] * many
+        found["source"] += [run.source.id if run.source else None] * many
+        found["started_at"] += [run.started_at] * many
+        chosen = analysis.selections.get((run.benchmark, run.environment))
+        if chosen and run in chosen.runs:
+            found["caveats"] += [
+                marks.get((Series(run.benchmark, row[0], row[1], row[2], row[5]), run.environment))
+                for row in rows
+            ]
+        else:
+            tee = analysis.config.environment(run.environment).tee
+            told = [*caveats.of_run(run, tee), *caveats.of_reading(run)]
+            ids = dict.fromkeys(("not-selected", *(one.rule.id for one in told)))
+            found["caveats"] += [" ".join(ids)] * many
+    return found
+
+
+def encode(found: dict[str, list[Any]], form: str) -> bytes:
+    """Return columns as ``csv``, ``json`` (columns and data) or ``parquet``."""
+    if form == "json":
+        return orjson.dumps(
+            {"columns": list(found), "data": list(zip(*found.values(), strict=True))},
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+    table = tables.export_table(found)
+    return tables.csv_bytes(table) if form == "csv" else tables.parquet_bytes(table)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The bytes of an export, and the runs that were set aside."""
+
+    data: bytes
+    damaged: tuple[Damaged, ...]
+
+
+def export(config: Config, form: str) -> Export:
+    """Return every measurement of the archive; raises SitegenError when there is none."""
+    held = library.of(config)
+
+    def make(runs: Sequence[Run], _: object = ()) -> bytes:
+        return encode(columns(analyse(runs, config), runs), form)
+
+    runs = [one.run for one in held.runs.values()]
+    if not runs and held.damaged:
+        raise SitegenError(
+            "all runs are damaged", where=str(config.archive), fix="see `sitegen fsck`"
+        )
+    if not runs:
+        raise SitegenError("no runs", where=str(config.archive), fix="`sitegen collect` takes some")
+    data, aside = quarantine.made(runs, make, make)
+    return Export(data, (*held.damaged, *held.damages(aside)))
+
+
+@cache
+def _params(params: Params) -> str:
+    return json.dumps(dict(params), ensure_ascii=False)

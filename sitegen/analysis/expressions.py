@@ -1,0 +1,267 @@
+"""Expressions on the archive: safe to evaluate, and every figure enters with its interval."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+
+from sitegen.analysis.compare import Analysis
+from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.units import significant
+from sitegen.errors import SitegenError
+
+_MAX_LENGTH = 4000
+_BRACES = re.compile(r"\{([^{}]+)\}")
+_DIGITS = 3
+_LARGEST = sys.float_info.max
+#: How the functions on the archive are written, for whoever writes them otherwise.
+_FORMS = {
+    "value": 'write value("fio.iops", "environment", workload="read_iops")',
+    "overhead": 'write overhead("fio.iops", "environment", "baseline", workload="read_iops")',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A figure that a claim was recomputed from."""
+
+    metric: str
+    environment: str
+    value: float
+    printed: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number with the interval that it may lie in; arithmetic on it carries the interval.
+
+    Raises SitegenError where an end is not finite.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        """Refuse what no printed figure can be: infinities and what follows from them."""
+        if not all(map(math.isfinite, (self.value, self.low, self.high))):
+            raise SitegenError("a number that is too large")
+
+    @classmethod
+    def of(cls, value: float) -> Span:
+        """Return an exact number."""
+        return cls(value, value, value)
+
+    def combine(self, other: Span, how: Callable[[float, float], float]) -> Span:
+        """Return the result of an operation with the extremes of its corners.
+
+        The corners bound it as long as it is monotonic in each operand, which a quotient is
+        only where the divisor keeps clear of zero (Moore, Kearfott, Cloud 2009, 2.3).
+        """
+        if how is operator.truediv and other.low <= 0 <= other.high:
+            raise SitegenError("a division by zero, or by a figure that may be zero")
+        corners = [how(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
+        return Span(how(self.value, other.value), min(corners), max(corners))
+
+
+_OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+_COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+Value = Span | bool | str | list["Span"]
+
+
+class Sheet:
+    """Evaluates an expression on the archive and remembers the figures that it took.
+
+    ``compared`` holds, a comparison, whether it holds and whether the intervals leave no doubt.
+    Only what stands here can be written: numbers, texts, + - * /, one comparison, lists, and
+    the functions below. There is no attribute, no index and no name to reach anything by.
+    """
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.analysis = analysis
+        self.inputs: list[Input] = []
+        self.compared: list[tuple[bool, bool]] = []
+        self.functions: Mapping[str, Callable[..., Value]] = {
+            "value": self.figure,
+            "overhead": self.overhead,
+            "mean": lambda *spans: self.fold(operator.add, spans, divide=True),
+            "total": lambda *spans: self.fold(operator.add, spans),
+            "least": lambda *spans: self.extreme(min, spans),
+            "most": lambda *spans: self.extreme(max, spans),
+            "every": self.every,
+        }
+
+    def evaluate(self, expression: str) -> Value:
+        """Return the value of ``expression``; raises SitegenError when it may not be written."""
+        if len(expression) > _MAX_LENGTH:
+            raise SitegenError("an expression that is too long")
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            # In brackets, so that it may run over several lines; it may not close them itself.
+            body = ast.parse(f"(\n{expression}\n)", mode="eval").body
+            if body.lineno > 1:
+                return self.node(body)
+        raise SitegenError(f"not an expression: {expression[:80]!r}")
+
+    def tell(self, text: str) -> str:
+        """Return a text with each expression in braces replaced by its number."""
+
+        def number(match: re.Match[str]) -> str:
+            value = self.evaluate(match[1])
+            if not isinstance(value, Span):
+                raise SitegenError(f"{match[1][:80]!r} is no number")
+            return significant(value.value, _DIGITS)
+
+        return _BRACES.sub(number, text)
+
+    def node(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one return a form
+        """Return the value of one part of an expression."""
+        match node:
+            case ast.Constant(value=bool()):
+                raise SitegenError("True and False are no figures")
+            case ast.Constant(value=int() | float() as number):
+                # A whole number may be too large to become a float at all.
+                return Span.of(float(number) if abs(number) <= _LARGEST else math.inf)
+            case ast.Constant(value=str() as text):
+                return text
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return Span.of(0.0).combine(self.number(operand), operator.sub)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return self.number(left).combine(self.number(right), _OPERATORS[type(op)])
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
+                return self.compare(self.number(left), self.number(right), _COMPARISONS[type(op)])
+            case ast.List(elts=elements):
+                return [self.number(element) for element in elements]
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if (
+                name in self.functions and all(keyword.arg for keyword in keywords)
+            ):
+                return self.call(name, args, keywords)
+        raise SitegenError(
+            f"an expression may not hold {ast.unparse(node)[:80]!r}",
+            fix=f"use numbers, + - * /, one comparison, lists, {', '.join(self.functions)}",
+        )
+
+    def call(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> Value:
+        """Return what a function gives for its arguments."""
+        given = [self.node(arg) for arg in args]
+        named = {str(keyword.arg): self.node(keyword.value) for keyword in keywords}
+        if len(named) < len(keywords):
+            raise SitegenError(f"{name} is given the same name twice")
+        try:
+            return self.functions[name](*given, **named)
+        except TypeError:
+            fix = _FORMS.get(name, "it takes values without names")
+            raise SitegenError(f"{name} is used wrongly", fix=fix) from None
+
+    def compare(self, left: Span, right: Span, how: Callable[[float, float], bool]) -> bool:
+        """Return whether a comparison holds for the values, and note whether for all others."""
+        holds = how(left.value, right.value)
+        corners = {how(a, b) for a in (left.low, left.high) for b in (right.low, right.high)}
+        self.compared.append((holds, corners == {holds}))
+        return holds
+
+    def every(self, *found: Value) -> bool:
+        """Return whether all comparisons hold; at least one must be given."""
+        if not found or not all(isinstance(each, bool) for each in found):
+            raise SitegenError("every takes comparisons, and at least one")
+        return all(found)
+
+    def number(self, node: ast.expr) -> Span:
+        """Return a part that must be a number."""
+        value = self.node(node)
+        if isinstance(value, Span):
+            return value
+        raise SitegenError(f"{ast.unparse(node)[:80]!r} is no number")
+
+    @staticmethod
+    def numbers(spans: Sequence[object]) -> list[Span]:
+        """Return arguments that must be numbers, or lists of them, in one list."""
+        flat = [each for span in spans for each in (span if isinstance(span, list) else [span])]
+        if not flat or not all(isinstance(each, Span) for each in flat):
+            raise SitegenError("a function takes numbers, and at least one")
+        return cast("list[Span]", flat)
+
+    @staticmethod
+    def extreme(which: Callable[[Iterable[float]], float], spans: Sequence[object]) -> Span:
+        """Return the least or the most of all numbers: any of them may be it within its ends."""
+        found = Sheet.numbers(spans)
+        return Span(
+            which(span.value for span in found),
+            which(span.low for span in found),
+            which(span.high for span in found),
+        )
+
+    def fold(
+        self,
+        how: Callable[[float, float], float],
+        spans: Sequence[object],
+        *,
+        divide: bool = False,
+    ) -> Span:
+        """Return all numbers combined, divided by how many there are for a mean."""
+        first, *rest = self.numbers(spans)
+        for span in rest:
+            first = first.combine(span, how)
+        return first.combine(Span.of(1.0 + len(rest)), operator.truediv) if divide else first
+
+    def figure(
+        self, metric: str, env: str, *, workload: str = "", statistic: str = "", **params: Value
+    ) -> Span:
+        """Return a figure of the archive with the interval of its printed digits."""
+        if not all(isinstance(text, str) for text in (metric, env, workload, statistic)):
+            raise SitegenError("a metric, an environment and a workload are texts")
+        cell = self.analysis.figure(metric, env, workload, statistic, _texts(params))
+        summary = cell.summary
+        if summary is None:
+            raise SitegenError(f"{metric} in {env} was not measured")
+        interval = summary.interval
+        self.inputs.append(Input(metric, env, summary.value, cell.printed or "", cell.runs[-1]))
+        if interval is None:
+            return Span.of(summary.value)
+        return Span(summary.value, interval.low, interval.high)
+
+    def overhead(
+        self, metric: str, env: str, against: str, *, workload: str = "", statistic: str = "",
+        **params: Value,
+    ) -> Span:  # fmt: skip
+        """Return E/B - 1 for times and 1 - E/B for rates: positive is worse."""
+        side, base = (
+            self.figure(metric, label, workload=workload, statistic=statistic, **params)
+            for label in (env, against)
+        )
+        ratio = side.combine(base, operator.truediv)
+        one = Span.of(1.0)
+        if self.analysis.metric(metric).better == Better.HIGHER:
+            return one.combine(ratio, operator.sub)
+        return ratio.combine(one, operator.sub)
+
+
+def _texts(params: Mapping[str, Value]) -> tuple[tuple[str, str], ...]:
+    found = []
+    for key, value in params.items():
+        if isinstance(value, Span):
+            # Parameters are texts: 1048576 and never 1.04858e+06.
+            found.append((key, f"{value.value:.15g}"))
+        elif isinstance(value, str):
+            found.append((key, value))
+        else:
+            raise SitegenError(f"the parameter {key} is neither text nor number")
+    return tuple(found)

@@ -1,0 +1,260 @@
+"""Which runs stand for an environment, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sitegen.catalogue.metrics import unit_problem
+from sitegen.config import Config, Environment, Role, implied
+from sitegen.errors import SitegenError
+from sitegen.fingerprint.gpu import OPEN
+from sitegen.model import Comparability, Provenance, Run
+
+#: Digits from which a figure tells a measurement, how many must agree, and which share of them.
+_TELLING, _LEAST_SHARED, _SAME_SHARE = 4, 3, 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which runs of a benchmark stand for an environment, and why others do not."""
+
+    runs: tuple[Run, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
+    """Return every declared, named or seen environment, in declared order and then by name.
+
+    What is not declared is taken from its newest run that saw the machine, and where none did,
+    as with imported figures, from what the words of its label imply.
+    """
+    newest: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: (saw_machine(run), _moment(run), run.id)):
+        newest[run.environment] = run
+    named = {name for one in config.environments.values() for name in one.baselines.values()}
+    order = [*config.environments, *sorted({*newest, *named} - set(config.environments))]
+    found = {}
+    for label in order:
+        declared = config.environment(label)
+        if label in newest and not declared.role:
+            role, tee = _observed(newest[label])
+            by_label = newest[label].fingerprint.tee.kind == "unknown"
+            if by_label:
+                role, tee = implied(label)
+            declared = replace(
+                declared,
+                role=role,
+                tee=declared.tee or tee,
+                by_label=by_label and role is not None,
+            )
+        found[label] = declared
+    return found
+
+
+def saw_machine(run: Run) -> bool:
+    """Say whether the run looked for a TEE: what another tool printed has not."""
+    return run.fingerprint.tee.kind != "unknown"
+
+
+def superseded(runs: Iterable[Run]) -> dict[str, str]:
+    """Return which run stands in the place of which: the newer id by the older.
+
+    Only where both are of one benchmark and environment, so that a run from elsewhere replaces
+    nothing here; and a withdrawn run gives back the place that it took.
+    """
+    by_id = {run.id: run for run in runs}
+    return {
+        old.id: run.id
+        for run in by_id.values()
+        if not run.withdrawn
+        and (old := by_id.get(run.supersedes)) is not None
+        and (old.benchmark, old.environment) == (run.benchmark, run.environment)
+    }
+
+
+def _observed(run: Run) -> tuple[Role | None, str]:
+    seen = run.fingerprint
+    hinted = seen.tee.kind != "none" and seen.tee.confidence == "low"
+    if seen.tee.kind in ("unknown", "contradictory") or hinted:
+        return None, ""
+    if seen.tee.kind != "none":
+        open_gpu = seen.get("gpu_confidential_compute") in OPEN
+        return "gpu-tee" if seen.get("gpu") and not open_gpu else "cpu-tee", seen.tee.kind
+    return "metal" if seen.get("virtualisation") in (None, "none") else "vm", "none"
+
+
+def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selection]:
+    """Return which runs stand for each (benchmark, environment).
+
+    Complete runs that are not quick, superseded or out of the window; among these, those whose
+    parameters match the newest, collected ones before imported ones. Where there are none, the
+    newest of what there is stands in, and carries its caveat. Cited runs have no window: their
+    publication dates them.
+    """
+    gone = superseded(runs)
+    newest = max((_moment(r) for r in runs if r.provenance != Provenance.CITED), default=None)
+    groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.benchmark, run.environment].append(run)
+    found = {}
+    for key in sorted(groups):
+        out: list[tuple[str, str]] = []
+        good: list[Run] = []
+        spare: list[Run] = []
+        for run in sorted(groups[key], key=lambda run: (_moment(run), run.id)):
+            if why := _left_out(run, gone, newest, config):
+                out.append((run.id, why))
+            else:
+                (spare if run.preset == "quick" or not run.complete else good).append(run)
+        if not good and spare:
+            good, spare = [spare[-1]], spare[:-1]
+        out += [(r.id, "quick preset" if r.preset == "quick" else "incomplete") for r in spare]
+        copies = same_measurement(good)
+        out += [(old, f"the same measurement as {kept}") for old, kept in copies.items()]
+        good = [run for run in good if run.id not in copies]
+        if any(run.provenance == Provenance.COLLECTED for run in good):
+            out += [
+                (r.id, "imported; the runs collected here stand first")
+                for r in good
+                if r.provenance == Provenance.IMPORTED
+            ]
+            good = [run for run in good if run.provenance != Provenance.IMPORTED]
+        if good:
+            signature = _signature(good[-1])
+            out += [(r.id, "other parameters") for r in good if _signature(r) != signature]
+            good = [run for run in good if _signature(run) == signature]
+        found[key] = Selection(tuple(good), tuple(sorted(out)))
+    return found
+
+
+def same_measurement(runs: Sequence[Run]) -> dict[str, str]:
+    """Return the imported runs that repeat another one's figures: the copy's id, the other's.
+
+    One output may come in as a log, in notes, and with its logs beside it: that is one
+    measurement and no replication. Figures of four digits and more tell: two outputs that share
+    at least three of them, and four fifths of what the shorter one has, are of one measurement.
+    The one that holds more is kept.
+    """
+    holders: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    sizes: dict[str, int] = {}
+    found: dict[str, str] = {}
+    imported = [run for run in runs if run.provenance == Provenance.IMPORTED]
+    for run in sorted(imported, key=lambda run: (-len(run.measurements), run.id)):
+        told = {
+            (row.workload, row.metric, row.statistic, row.repetition, row.value)
+            for row in run.measurements
+            if row.value is not None and _digits(row.value) >= _TELLING
+        }
+        shared = Counter(other for row in told for other in holders[row])
+        other, count = max(shared.items(), key=lambda pair: pair[1], default=("", 0))
+        if count >= _LEAST_SHARED and count >= _SAME_SHARE * min(len(told), sizes[other]):
+            found[run.id] = other
+            continue
+        sizes[run.id] = len(told)
+        for row in told:
+            holders[row].append(run.id)
+    return found
+
+
+def _digits(value: float) -> int:
+    """Return how many significant digits a value has."""
+    return len(f"{abs(value):.15g}".partition("e")[0].replace(".", "").strip("0"))
+
+
+def _left_out(
+    run: Run, superseded: Mapping[str, str], newest: datetime | None, config: Config
+) -> str:
+    """Return why a run may not stand for its environment, or nothing."""
+    gone = "superseded by a later run" if run.id in superseded else ""
+    if run.withdrawn:
+        gone = f"withdrawn: {run.withdrawn}"
+    if problem := gone or unit_problem(run):
+        return problem
+    if run.provenance == Provenance.CITED:
+        return ""
+    if config.pinned and run.id not in config.pinned:
+        return "not in the report's list of runs"
+    if newest and _moment(run) < newest - timedelta(days=config.window_days):
+        return f"older than {config.window_days} days"
+    return ""
+
+
+def _signature(run: Run) -> tuple[tuple[str, str], ...]:
+    return (
+        *((p.name, p.value) for p in run.parameters if p.comparability == Comparability.MUST_MATCH),
+        ("provenance", run.provenance),
+    )
+
+
+def _moment(run: Run) -> datetime:
+    text = run.started_at
+    if len(text) < 10:  # noqa: PLR2004 - a publication's date may be a year or a month
+        text = (text + "-01-01")[:10]
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def check_baselines(labels: Iterable[str], config: Config) -> None:
+    """Raise SitegenError for a declared baseline that is neither declared itself nor has runs.
+
+    ``labels`` are the environments of all runs, whole or damaged.
+    """
+    there = {*config.environments, *labels}
+    for label, declared in config.environments.items():
+        for word, name in declared.baselines.items():
+            if name not in there:
+                key = f"environments.{label}.baselines.{word}"
+                raise SitegenError(
+                    f"{key} names {name!r}, which is no environment",
+                    where=str(config.root / "sitegen.toml"),
+                    fix=f"known are {', '.join(sorted(there))}",
+                )
+
+
+def hints(runs: Sequence[Run], config: Config) -> list[str]:
+    """Return what keeps runs from being compared and can be mended, a line each.
+
+    ``config`` is as `sitegen.toml` has it: a pinned run that is not there, an environment whose
+    runs are all too old, platforms of which nothing says what they are measured against.
+    """
+    seen = sorted({run.environment for run in runs})
+    found = []
+    there = {run.id for run in runs}
+    found += [f"site.pinned names {each}, which is not in the archive" for each in config.pinned
+              if each not in there]  # fmt: skip
+    own = [run for run in runs if run.provenance != Provenance.CITED and not run.withdrawn]
+    newest = max(own, key=_moment, default=None)
+    latest = {run.environment: _moment(run) for run in sorted(own, key=_moment)}
+    found += [
+        f"all runs of {label} are more than {config.window_days} days older than {newest.id}:"
+        " they enter no comparison (site.window_days)"
+        for label, moment in sorted(latest.items())
+        if newest and moment < _moment(newest) - timedelta(days=config.window_days)
+    ]
+    known = replace(config, environments=environments(runs, config))
+    measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
+    if len(measured) > 1 and not any(baselines(label, known, seen) for label in measured):
+        side = next((one for one in measured if implied(one)[1] not in ("", "none")), measured[-1])
+        base = next(one for one in measured if one != side)
+        found.append(
+            f"nothing says what {', '.join(measured[:5])} are measured against:"
+            f" `sitegen baseline {side}={base}` or the other way round"
+        )
+    return found
+
+
+def baselines(label: str, config: Config, present: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the (word, environment) pairs that ``label`` is measured against.
+
+    Undeclared, the only environment without a TEE is the baseline of every one that has one.
+    """
+    declared = config.environment(label).baselines
+    if declared or config.environment(label).tee in ("", "none"):
+        return list(declared.items())
+    plain = [name for name in present if config.environment(name).tee == "none"]
+    if len(plain) != 1 or plain[0] == label:
+        return []
+    return [(config.environment(plain[0]).role or "baseline", plain[0])]

@@ -1,0 +1,238 @@
+"""Series, and what each of them is in one environment: its runs' values and reasons to doubt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from sitegen.analysis import caveats
+from sitegen.analysis.caveats import Caveat
+from sitegen.analysis.selection import Selection
+from sitegen.analysis.stats import Summary, run_value, slowdown, slowdown_interval, summarise
+from sitegen.catalogue.families import efficiency_axis
+from sitegen.catalogue.metrics import Better, Metric, Scale, metric
+from sitegen.catalogue.units import rounding_interval
+from sitegen.config import Config
+from sitegen.model import Measurement, Params, Provenance, Status, StepConditions, StepRecord
+
+
+class Series(NamedTuple):
+    """What a value is of: equal series can be compared across environments."""
+
+    benchmark: str
+    workload: str
+    metric: str
+    statistic: str
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One series in one environment. ``summary`` is None when nothing was measured well.
+
+    ``repetitions`` are the values behind it, a tuple a run; ``failed`` and ``suspect`` count
+    the repetitions that are not in it; ``resolution`` is the step in which the tool printed.
+    """
+
+    series: Series
+    environment: str
+    summary: Summary | None
+    repetitions: tuple[tuple[float, ...], ...]
+    runs: tuple[str, ...]
+    provenance: Provenance
+    printed: str | None = None
+    failed: int = 0
+    suspect: int = 0
+    caveats: tuple[Caveat, ...] = ()
+    resolution: float = 0.0
+
+    @property
+    def doubt(self) -> str:
+        """The first reason not to quote the value, or nothing."""
+        return next((c.rule.short for c in self.caveats if c.rule.doubts), "")
+
+
+def cells_of(
+    benchmark: str, label: str, selection: Selection, tee: str, role: str = ""
+) -> Iterable[Cell]:
+    """Yield every series of ``benchmark`` in the environment ``label``, declared as told."""
+    rows: dict[Series, dict[str, list[Measurement]]] = {}
+    for run in selection.runs:
+        for row in run.measurements:
+            series = Series(benchmark, row.workload, row.metric, row.statistic, row.params)
+            rows.setdefault(series, {}).setdefault(run.id, []).append(row)
+    together = caveats.of_runs(selection.runs)
+    of_runs = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
+    steps: dict[tuple[str, str], list[StepConditions | StepRecord]] = defaultdict(list)
+    for run in selection.runs:
+        for step in run.conditions or run.steps:
+            if step.repetition >= 0:
+                steps[run.id, step.workload].append(step)
+    side = _side_values(rows)
+    busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
+    for series, by_run in rows.items():
+        # All series of a workload come from the same steps.
+        key = (series.workload, tuple(by_run))
+        if key not in busy:
+            busy[key] = caveats.of_steps(s for r in by_run for s in steps[r, series.workload])
+        yield _cell(series, label, selection, by_run, of_runs, busy[key], side)
+
+
+def _cell(  # noqa: PLR0913 - what a cell is made of
+    series: Series,
+    label: str,
+    selection: Selection,
+    by_run: Mapping[str, list[Measurement]],
+    of_runs: Mapping[str, list[Caveat]],
+    busy: Sequence[Caveat],
+    side: Mapping[tuple[str, Params], Mapping[str, float]],
+) -> Cell:
+    run = selection.runs[-1]
+    cited = run.provenance == Provenance.CITED
+    known = metric(series.metric, run.definitions)
+    failed = suspect = total = 0
+    values: list[tuple[float, ...]] = []
+    doubtful: list[tuple[float, ...]] = []
+    printed = None
+    for rows in by_run.values():
+        total += len(rows)
+        failed += sum(row.status == Status.FAILED or row.value is None for row in rows)
+        suspect += sum(row.status == Status.SUSPECT for row in rows)
+        values.append(tuple(r.value for r in rows if r.status == Status.OK and r.value is not None))
+        doubtful.append(
+            tuple(r.value for r in rows if r.status == Status.SUSPECT and r.value is not None)
+        )
+        printed = rows[0].printed if len(rows) == 1 else printed
+    if not any(values):
+        # Nothing clean: what there is is shown, with its caveat.
+        values = doubtful
+    ratio = known.scale == Scale.RATIO
+    first = next((v[0] for v in values if v), None)
+    rounding = rounding_interval(first, printed) if cited and first is not None else None
+    step = _resolution(known, by_run)
+    summary = summarise(values, ratio=ratio, rounding=rounding, cited=cited, resolution=step)
+    if known.scale == Scale.PROPORTION and summary is not None:
+        summary = _share_of_one(summary)
+    found = list(dict.fromkeys(c for run_id in by_run for c in of_runs[run_id]))
+    if run.provenance == Provenance.IMPORTED:
+        doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in by_run)
+        found += dict.fromkeys(caveat for told in doubted for caveat in told)
+    found += caveats.of_counts(failed, suspect, total, run.provenance)
+    if summary is not None:
+        beside = side.get((series.workload, _without_direction(series.params)), {})
+        found += busy
+        found += caveats.of_quota(dict(series.params), selection.runs)
+        found += caveats.of_cell(
+            series.metric, series.statistic, dict(series.params), summary.value, beside
+        )
+        if cited:
+            found.append(caveats.caveat("single-figure"))
+        elif summary.runs == 1:
+            count = summary.repetitions[0]
+            found.append(
+                caveats.caveat("one-run", f"One run, {count} repetition{'s' if count > 1 else ''}.")
+            )
+    return Cell(
+        series, label, summary, tuple(v for v in values if v), tuple(by_run), run.provenance,
+        printed, failed, suspect, tuple(found), step,
+    )  # fmt: skip
+
+
+def _share_of_one(summary: Summary) -> Summary:
+    """Return a proportion's summary whose interval ends where proportions do."""
+    found = summary.interval
+    if found is None or 0 <= found.low <= found.high <= 1:
+        return summary
+    return replace(
+        summary, interval=replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+    )
+
+
+def _resolution(known: Metric, by_run: Mapping[str, Sequence[Measurement]]) -> float:
+    """Return the step in which the tool printed these values, 0 where it does not round.
+
+    Where it printed decimals, the step is finer: ab's table has whole milliseconds, the file
+    of percentiles microseconds.
+    """
+    if known.resolution is None:
+        return 0.0
+    printed = (row.printed for rows in by_run.values() for row in rows if row.printed)
+    decimals = min((len(text.partition(".")[2]) for text in printed), default=0)
+    return float(known.resolution * 10.0**-decimals)
+
+
+def _side_values(
+    rows: Mapping[Series, Mapping[str, list[Measurement]]],
+) -> dict[tuple[str, Params], dict[str, float]]:
+    """Return, by workload and parameters, the values that caveats on other metrics need."""
+    found: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
+    for series, by_run in rows.items():
+        name = caveats.BESIDE.get((series.metric, series.statistic))
+        if name is None:
+            continue
+        values = [row.value for group in by_run.values() for row in group if row.value is not None]
+        if values:
+            key = (series.workload, _without_direction(series.params))
+            found[key][name] = run_value(values, ratio=False)
+    return found
+
+
+def _without_direction(params: Params) -> Params:
+    return tuple(pair for pair in params if pair[0] != "direction")
+
+
+def mark_across(cells: dict[tuple[Series, str], Cell], config: Config) -> None:
+    """Mark the cells that other cells put in doubt."""
+    _suspect_caches(cells, config)
+    _suspect_bases(cells)
+
+
+def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> None:
+    """Mark storage figures of guests that beat the machine they run on."""
+    for (series, label), cell in list(cells.items()):
+        host = config.environment(label).baselines.get("metal")
+        if not series.metric.startswith("fio.") or host is None or cell.summary is None:
+            continue
+        known = metric(series.metric)
+        base = cells.get((series, host))
+        if base is None or base.summary is None or known.better == Better.NONE:
+            continue
+        higher = known.better == Better.HIGHER
+        factor = slowdown(cell.summary.value, base.summary.value, higher_is_better=higher)
+        interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
+        if factor is None or (interval.high if interval else factor) >= 1:
+            continue
+        sentence = f"{1 / factor:.3g} times as good as on {host}, the machine it runs on."
+        cells[series, label] = _with(cell, caveats.caveat("page-cache", sentence))
+
+
+def _with(cell: Cell, *more: Caveat) -> Cell:
+    return replace(cell, caveats=(*more, *cell.caveats))
+
+
+def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
+    """Mark one-thread values that more threads outdo by more than they can."""
+    groups: dict[tuple[object, ...], list[tuple[int, tuple[Series, str]]]] = defaultdict(list)
+    for series, label in cells:
+        axis = efficiency_axis(series.benchmark)
+        count = dict(series.params).get(axis, "") if axis else ""
+        if count.isdecimal() and metric(series.metric).better == Better.HIGHER:
+            rest = tuple(pair for pair in series.params if pair[0] != axis)
+            key = (series.benchmark, series.metric, series.statistic, rest, label)
+            groups[key].append((int(count), (series, label)))
+    for members in groups.values():
+        base = cells[dict(members)[1]] if 1 in dict(members) else None
+        if base is None or base.summary is None or base.summary.value <= 0:
+            continue
+        efficiency = {
+            threads: found.value / (threads * base.summary.value)
+            for threads, key in members
+            if threads > 1 and (found := cells[key].summary) is not None
+        }
+        best = max(efficiency, key=lambda threads: efficiency[threads], default=1)
+        if efficiency.get(best, 0) > caveats.SUPERLINEAR:
+            told = f"{best} threads reach {efficiency[best]:.0%} of {best} times this value."
+            marked = _with(base, caveats.caveat("superlinear", told))
+            cells[base.series, base.environment] = marked

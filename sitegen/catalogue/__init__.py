@@ -1,0 +1,1 @@
+"""What is known beforehand: metrics and their units, benchmarks, parameters."""

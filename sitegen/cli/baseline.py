@@ -1,0 +1,117 @@
+"""Writing what is measured against what into `sitegen.toml`, and leaving the rest as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sitegen import config
+from sitegen.config import Environment
+from sitegen.errors import SitegenError
+from sitegen.model import check_label
+
+
+def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
+    """Declare ``label=baseline[,baseline...]`` in ``file`` and return the line that was written.
+
+    The first is the default. Each goes under the word of its role (metal, vm), else under its
+    own label. ``known`` are the environments that are declared or have runs. Everything else in
+    the file stays as it stands, comments too. Raises SitegenError for labels that are not known,
+    and when the file's form makes that impossible; then it says what to write by hand, and
+    nothing is written.
+    """
+    label, equals, rest = pair.partition("=")
+    names = [name.strip() for name in rest.split(",") if name.strip()]
+    if not (equals and label and names):
+        raise SitegenError(
+            f"{pair!r} names no baseline", where="baseline", fix="write it as cvm=metal"
+        )
+    for name in (label, *names):
+        if check_label(name) not in known:
+            raise SitegenError(
+                f"there is no environment {name!r}",
+                where="baseline",
+                fix=f"known are {', '.join(sorted(known)) or 'none: collect or import first'}",
+            )
+    if label in names:
+        raise SitegenError(f"{label} cannot be its own baseline", where="baseline")
+    words: dict[str, str] = {}
+    for name in names:
+        role = known[name].role
+        word = role if role and role not in words else name
+        words[word if word not in words else f"{word}-baseline"] = name
+    table = ", ".join(f"{_key(word)} = {_text(name)}" for word, name in words.items())
+    line = f"baselines = {{ {table} }}"
+    file = file.resolve()
+    text = _read(file)
+    ends = "\r\n" if "\r\n" in text else "\n"
+    written = _with_line(text.replace(ends, "\n"), label, line).replace("\n", ends)
+    _check(text, written, label, words, file, line)
+    hidden = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        hidden.write_bytes(written.encode())
+        if file.exists():
+            shutil.copymode(file, hidden)
+        config.load(hidden)
+        hidden.replace(file)
+    except SitegenError as error:
+        raise SitegenError(error.what, where=str(file), fix=error.fix) from error
+    finally:
+        hidden.unlink(missing_ok=True)
+    return f"[environments.{_key(label)}] {line}"
+
+
+def _with_line(text: str, label: str, line: str) -> str:
+    """Return ``text`` with the environment's baselines set; its other lines are untouched."""
+    header = re.compile(
+        rf'^\[[ \t]*environments[ \t]*\.[ \t]*["\']?{re.escape(label)}["\']?[ \t]*\][^\n]*$',
+        re.MULTILINE,
+    )
+    found = header.search(text)
+    if found is None:
+        gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
+        return f"{text}{gap}[environments.{_key(label)}]\n{line}\n"
+    end = re.compile(r"^[ \t]*\[", re.MULTILINE).search(text, found.end())
+    body = text[found.end() : end.start() if end else len(text)]
+    # A comment behind it stays.
+    old = re.search(r"^[ \t]*baselines[ \t]*=[ \t]*(?:\{[^{}#\n]*\}|[^\n]*$)", body, re.MULTILINE)
+    body = body[: old.start()] + line + body[old.end() :] if old else f"\n{line}{body or chr(10)}"
+    return text[: found.end()] + body + (text[end.start() :] if end else "")
+
+
+def _check(
+    before: str, after: str, label: str, words: Mapping[str, str], file: Path, line: str
+) -> None:
+    """Raise SitegenError unless the baselines are all that differs between the two texts."""
+    try:
+        wanted: dict[str, Any] = tomllib.loads(before)
+        wanted.setdefault("environments", {}).setdefault(label, {})["baselines"] = dict(words)
+        if tomllib.loads(after) == wanted:
+            return
+    except (tomllib.TOMLDecodeError, AttributeError, TypeError):
+        pass
+    raise SitegenError(
+        "cannot be changed without touching more",
+        where=str(file),
+        fix=f"write `{line}` into the table of {label} yourself",
+    )
+
+
+def _read(file: Path) -> str:
+    if not file.exists():
+        return ""
+    config.read_toml(file)
+    return file.read_bytes().decode()
+
+
+def _key(word: str) -> str:
+    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else _text(word)
+
+
+def _text(word: str) -> str:
+    return f'"{word}"'

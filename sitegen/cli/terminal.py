@@ -1,0 +1,449 @@
+"""What the commands print: the archive as text or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from sitegen import collect, fingerprint
+from sitegen.analysis import caveats
+from sitegen.archive import Archive, Damaged, library, quarantine
+from sitegen.catalogue.metrics import metric
+from sitegen.errors import SitegenError, Unjudged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sitegen.analysis.claims import Checked
+    from sitegen.archive.quarantine import SetAside
+    from sitegen.collect import Bundle, Reader
+    from sitegen.collect.execute import Progress
+    from sitegen.config import Config
+    from sitegen.intake.files import Left, Taken
+    from sitegen.model import Measurement, Run
+
+
+def progress_line(progress: Progress) -> str:
+    """Return where a collection stands, as one line."""
+    what = "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
+    width = len(str(progress.total))
+    return (
+        f"  [{progress.done + 1:{width}}/{progress.total}] {progress.benchmark}"
+        f" {progress.step}, {what}"
+    )
+
+
+def collectors(*, as_json: bool) -> str:
+    """Return the installed collectors: the tool that each finds here, or why not; its settings."""
+    rows = [_collector(name) for name in collect.collectors()]
+    if as_json:
+        return _json(rows)
+    lines: list[str] = []
+    for row in rows:
+        tool, name = row["tool"], row["benchmark"]
+        if tool:
+            lines.append(f"{name}: {tool['name']} {tool['version']}, {tool['path']}")
+        else:
+            lines.append(f"{name}: {row['problem']}")
+        width = max((len(setting) for setting in row["settings"]), default=0)
+        lines += [
+            f"  --set {name}.{setting.ljust(width)}  {text}"
+            for setting, text in row["settings"].items()
+        ]
+    return "\n".join(lines or ["no collector is installed"]) + "\n"
+
+
+def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
+    """Return what machine this is and what can be collected on it."""
+    from sitegen.cli import diagnosis
+
+    found = diagnosis.diagnose(config.cache / "work", preset)
+    declared = config.environments.get(label)
+    warning = fingerprint.doubted(label, declared, found.machine) if label else ""
+    if as_json:
+        return _json({**diagnosis.as_json(found), "warning": warning})
+    return diagnosis.as_text(found, label, warning)
+
+
+def forms(known: Sequence[tuple[str, Reader | Bundle]]) -> str:
+    """Return the forms of output that can be read: what --tool takes, and what --set may say."""
+    lines: list[str] = []
+    for benchmark, reader in known:
+        several = ", several files with --together" if isinstance(reader, collect.Bundle) else ""
+        lines.append(f"{reader.name}: {reader.title} ({benchmark}{several})")
+        width = max((len(name) for name in reader.asks), default=0)
+        lines += [f"  --set {name.ljust(width)}  {text}" for name, text in reader.asks.items()]
+    return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
+
+
+def taken(one: Taken) -> str:
+    """Return one imported run as a line, and what its reader remarks and doubts.
+
+    So is what others say of a run that was there, and that was not taken.
+    """
+    from sitegen.intake.packs import Packed
+
+    found, there, run = one.arrival, one.there, one.arrival.run
+    packed = isinstance(found, Packed)
+    rows = found.rows if isinstance(found, Packed) else len(run.measurements)
+    if one.instead:
+        return _plain_line(
+            f"{run.id}  {run.environment}  not taken: it would stand in the place of {one.instead},"
+            " which is here; --take-remarks takes it"
+        )
+    line = f"{there or run.id}  {run.environment}  {rows} measurements"
+    told = "  pack" if packed else f"  {found.reader}"  # type: ignore[union-attr]
+    lines = [f"{line}{told}" + ("  (was there)" if there else "")]
+    if not there and not packed:
+        lines += [run.note] if run.note else []
+        lines += [f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run)]
+    lines += [
+        f"not taken: {said.kind}, {said.at[:10]}: {said.text}; --take-remarks takes it"
+        for said in one.offered
+    ]
+    return "\n  ".join(map(_plain_line, lines))
+
+
+def arrived(runs: int, left: Sequence[Left]) -> str:
+    """Return what was not taken, each file with the reason, and a last line that counts."""
+    lines = [f"not taken: {one.path}: {one.why}" for one in left]
+    many = f"{runs} run{'' if runs == 1 else 's'}"
+    if left:
+        lines.append(f"{many} taken; {len(left)} file{'' if len(left) == 1 else 's'} not taken")
+    elif runs > 1:
+        lines.append(f"{many} taken")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def baselines(config: Config, file: Path, pairs: Sequence[str]) -> list[str]:
+    """Declare each ``label=baseline`` in ``file``; return the lines that were written."""
+    from sitegen.analysis.selection import environments
+    from sitegen.cli import baseline
+
+    try:
+        held = library.of(config).runs.values()
+        known = environments([one.run for one in held], config)
+    except SitegenError:
+        known = dict(config.environments)  # without an archive, what the file declares
+    return [baseline.baseline(file, pair, known) for pair in pairs]
+
+
+def limit(text: str) -> float | None:
+    """Return ``5%`` or ``5`` as a share; raises SitegenError for anything else."""
+    if not text:
+        return None
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise SitegenError(f"{text!r} is no limit", where="--fail-above", fix="write it as 5%")
+    return value / 100
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two sides as text; the series that are worse than the limit, and what it could not judge.
+
+    ``judged`` counts the series that it could.
+    """
+
+    text: str
+    above: tuple[str, ...]
+    unjudged: tuple[str, ...]
+    judged: int
+    damaged: tuple[Damaged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What `compare` was asked: two sides, which of their series, and how much worse is too much.
+
+    ``limit`` is an overhead, as a share. With ``axis`` the sides are two values of that parameter.
+    """
+
+    sides: tuple[str, str]
+    metrics: Sequence[str] = ()
+    form: str = "text"
+    axis: str = ""
+    environment: str = ""
+    everything: bool = False
+    limit: float | None = None
+
+
+def compared(config: Config, asked: Question) -> Compared:
+    """Return two sides compared; raises Unjudged when a limit has nothing to be held against."""
+    from sitegen.analysis.pairing import Unpaired
+
+    if asked.environment and not asked.axis:
+        raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
+    held = library.of(config)
+
+    def make(runs: Sequence[Run], aside: Sequence[SetAside] = ()) -> Compared:
+        return _compared(runs, config, asked, (*held.damaged, *held.damages(aside)))
+
+    try:
+        return quarantine.made([one.run for one in held.runs.values()], make, make)[0]
+    except Unpaired as error:
+        if asked.limit is None:
+            raise
+        raise Unjudged(f"nothing could be judged: {error.what}", fix=error.fix) from error
+
+
+def _compared(
+    runs: Sequence[Run], config: Config, asked: Question, damaged: tuple[Damaged, ...]
+) -> Compared:
+    from sitegen.analysis.pairing import Unpaired, pair, pair_values
+    from sitegen.cli import comparison as told
+
+    sides, axis, metrics = asked.sides, asked.axis, asked.metrics
+    whole = {each for run in runs for each in (run.environment, run.id)}
+    lost = [one for one in damaged if axis or any(_is_of(one, name, config) for name in sides)]
+    for name in () if axis else sides:
+        own = [one for one in lost if _is_of(one, name, config)]
+        if own and name not in whole and not any(each.endswith(f"-{name}") for each in whole):
+            raise Unpaired(
+                f"all runs of {name} are damaged: {own[0].reason}", fix="see `sitegen fsck`"
+            )
+    benchmarks = {
+        run.benchmark
+        for run in runs
+        if metrics and any(row.metric in metrics for row in run.measurements)
+    }
+    if metrics and not benchmarks:
+        raise SitegenError(f"no run here has {' or '.join(metrics)}", where="--metric")
+    if axis and lost and not any(axis in dict(r.params) for run in runs for r in run.measurements):
+        raise Unpaired(f"no whole run has the parameter {axis!r}", fix="see `sitegen fsck`")
+    if axis:
+        chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
+        pairing = pair_values(chosen, config, axis, *sides, asked.environment)
+    else:
+        pairing = pair(runs, config, *sides, benchmarks)
+    found = told.rows(pairing, metrics, everything=asked.everything)
+    if not found:
+        known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
+        raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {known}")
+    if asked.form == "json":
+        text = _json(told.as_json(pairing, found))
+    else:
+        text = (told.markdown if asked.form == "markdown" else told.text)(pairing, found)
+    if asked.limit is None:
+        return Compared(text, (), (), 0, damaged)
+    have = {
+        name: {
+            run.benchmark
+            for run in runs
+            if (axis or name in (run.environment, run.id) or run.id.endswith(f"-{name}"))
+            and (not benchmarks or run.benchmark in benchmarks)
+        }
+        for name in sides
+    }
+    return Compared(
+        text,
+        tuple(row.series for row in told.regressions(found, asked.limit)),
+        (
+            *(f"{one.path}: {one.reason}" for one in lost),
+            *told.unjudged(pairing, found, have, metrics, everything=asked.everything),
+        ),
+        sum(row.judged for row in found),
+        damaged,
+    )
+
+
+def _is_of(one: Damaged, name: str, config: Config) -> bool:
+    """Say whether a damaged run is, or belongs to, what is called ``name``."""
+    label, _, run_id = one.path.partition("/")
+    return name in (config.aliases.get(label, label), run_id) or run_id.endswith(f"-{name}")
+
+
+def _computed(found: Checked) -> str:
+    """Return what a claim comes to, with its interval, and whether that decides it."""
+    if found.low is None or found.high is None:
+        return ""
+    low, high = f"{found.low:.4g}", f"{found.high:.4g}"
+    between = f"{low} to {high}" if low != high else low
+    told = between if found.value is None else f"{found.value:.4g}"
+    if found.value is not None and low != high:
+        told += f" ({between})"
+    from sitegen.analysis.claims import Verdict
+
+    coarse = not found.decisive and found.verdict != Verdict.DIFFERS
+    return f", computed {told}" + (", not decisive" if coarse else "")
+
+
+def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str, list[str]]:
+    """Return the claims recomputed, and the ids of the report's own that do not hold."""
+    from sitegen.analysis import claims as analysis
+    from sitegen.analysis.compare import analyse
+
+    held = library.of(config)
+    runs = [one.run for one in held.runs.values()]
+    if files:
+        found = [claim for path in files for claim in analysis.load(path)]
+    else:
+        found = list(analysis.load_all(config.claims))
+
+    def make(
+        chosen: Sequence[Run], aside: Sequence[SetAside] = ()
+    ) -> tuple[list[Checked], list[str]]:
+        damaged = bool(held.damaged or aside)
+        return analysis.check_all(found, analyse(chosen, config), damaged=damaged)
+
+    (checked, left_out), _ = quarantine.made(runs, make, make)
+    cited = {id_ for run in runs if run.source for id_ in (run.source.id, run.source.origin)}
+    holds = (analysis.Verdict.REPRODUCED, analysis.Verdict.CLOSE)
+    failed = [
+        each.claim.id
+        for each in checked
+        if each.claim.source not in cited and each.verdict not in holds
+    ]
+    if as_json:
+        return _json([analysis.as_json(each) for each in checked]), failed
+    lines = []
+    for each in checked:
+        claim = each.claim
+        printed = f"{claim.printed} {claim.unit}".strip()
+        value = _computed(each)
+        fits = "".join(f"; fits if {words}" for words in each.fits_if)
+        lines.append(f"{each.verdict:<11}  {claim.id}: {printed}{value}{fits}")
+    counts = Counter(str(each.verdict) for each in checked)
+    total = ", ".join(f"{counts[word]} {word}" for word in analysis.Verdict if counts[word])
+    lines += [f"not computed, while runs are set aside: {reason}" for reason in left_out]
+    lines.append(f"{len(checked)} claims: {total}" if checked else "no claims")
+    return "\n".join(lines) + "\n", failed
+
+
+def _collector(name: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"benchmark": name, "tool": None, "problem": "", "settings": {}}
+    try:
+        collector = collect.collectors()[name]
+        row["settings"] = dict(collector.SETTINGS)
+        found = collect.detect(collector, collect.Host())
+    except SitegenError as error:
+        return {**row, "problem": str(error)}
+    if isinstance(found, collect.Missing):
+        return {**row, "problem": f"missing: {found}"}
+    return {**row, "tool": dataclasses.asdict(found)}
+
+
+def runs(config: Config, environment: str | None, benchmark: str | None, *, as_json: bool) -> str:
+    """Return the runs of the archive, oldest first; damaged ones are named with the reason."""
+    archive = Archive(config.archive)
+    rows: list[dict[str, Any]] = []
+    for entry in archive.scan():
+        label = config.aliases.get(entry.environment, entry.environment)
+        if environment not in (None, label, entry.environment):
+            continue
+        try:
+            run, _, _ = archive.manifest(entry)
+        except SitegenError as error:
+            rows.append({"id": entry.run_id, "environment": label, "damaged": str(error)})
+            continue
+        if benchmark and run.benchmark != benchmark:
+            continue
+        rows.append(
+            {
+                "id": run.id,
+                "environment": label,
+                "benchmark": run.benchmark,
+                "provenance": str(run.provenance),
+                "started_at": run.started_at,
+                "preset": run.preset,
+                "complete": run.complete,
+                **({"withdrawn": run.withdrawn} if run.withdrawn else {}),
+            }
+        )
+    if as_json:
+        return _json(rows)
+    table = [
+        (
+            row["id"],
+            row["environment"],
+            row.get("provenance", "damaged"),
+            row.get("preset", "") or row.get("damaged", ""),
+            f"withdrawn: {row['withdrawn']}" if row.get("withdrawn") else "",
+        )
+        for row in rows
+    ]
+    return _columns(("run", "environment", "provenance", "preset", ""), table)
+
+
+def run(config: Config, run_id: str, *, as_json: bool) -> str:
+    """Return one run with its measurements."""
+    archive = Archive(config.archive)
+    found = archive.read(archive.find(run_id))
+    if as_json:
+        return _json(_plain(found))
+    head = [
+        f"{found.id}",
+        f"{found.benchmark} in {found.environment}, {found.provenance}, {found.started_at}"
+        + (f", preset {found.preset}" if found.preset else "")
+        + ("" if found.complete else ", incomplete"),
+    ]
+    head += [f"{said.kind}, {said.at[:10]}: {said.text}" for said in found.remarks]
+    head += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(found)]
+    if found.tool:
+        head.append(f"{found.tool.name} {found.tool.version}")
+    if found.source:
+        head.append(f"{found.source.title or found.source.id}, section {found.source.section}")
+    if found.fingerprint.facts:
+        reasons = "; ".join(found.fingerprint.tee.reasons)
+        sure = found.fingerprint.tee.confidence
+        kind = f"{found.fingerprint.tee.kind}{f', {sure} confidence' if sure else ''}"
+        head.append(f"TEE signals: {kind} ({reasons})")
+    table = [
+        (
+            m.workload,
+            m.metric,
+            m.statistic,
+            _shown(found, m),
+            " ".join(f"{key}={value}" for key, value in m.params),
+            f"{m.repetition}",
+            "" if m.status == "ok" else m.status,
+        )
+        for m in found.measurements
+    ]
+    return (
+        "\n".join(map(_plain_line, head))
+        + "\n\n"
+        + _columns(("workload", "metric", "statistic", "value", "params", "rep", ""), table)
+    )
+
+
+def _shown(found: Run, row: Measurement) -> str:
+    """Return a value as its page prints it."""
+    if row.value is None:
+        return "not measured"
+    unit = metric(row.metric, found.definitions).unit_for((row.value,))
+    return f"{unit.number(row.value)} {unit.text}".rstrip()
+
+
+def _plain(found: Run) -> dict[str, Any]:
+    data = dataclasses.asdict(dataclasses.replace(found, measurements=(), samples=()))
+    del data["samples"]
+    data["measurements"] = [{**m._asdict(), "params": dict(m.params)} for m in found.measurements]
+    return data
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (header, *rows)
+    ]
+    return "\n".join(map(_plain_line, lines)) + "\n"
+
+
+def _plain_line(text: str) -> str:
+    """Return a line without what a terminal would obey: a run may come from anybody."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

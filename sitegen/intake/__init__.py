@@ -1,0 +1,1 @@
+"""What brings runs in: a round of `collect`, files of other tools, tidy rows, packs, remarks."""

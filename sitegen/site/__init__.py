@@ -1,0 +1,1 @@
+"""The site as files: building, rendering, looking at it and publishing it."""

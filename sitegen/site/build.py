@@ -1,0 +1,589 @@
+"""Pages -> files: what is rendered again, the link check, and the only writer of the site.
+
+Everything is rendered and checked before the first file of an existing site is replaced; a
+new site appears as a whole. Same archive, same bytes: no clock, no randomness.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import orjson
+
+from sitegen import __version__, bounds, resources
+from sitegen.archive import library, quarantine
+from sitegen.archive.quarantine import SetAside, Unmade
+from sitegen.archive.store import SHOWN_BYTES, Archive, Damaged, Entry
+from sitegen.errors import SitegenError
+from sitegen.site import feeds
+from sitegen.site.folder import Mark, Output, State, check_folder, tar, workplace
+
+if TYPE_CHECKING:
+    from sitegen.analysis.claims import Checked
+    from sitegen.analysis.compare import Analysis
+    from sitegen.archive.library import Held, Library
+    from sitegen.archive.manifest import File
+    from sitegen.config import Config
+    from sitegen.model import Run, Sample
+    from sitegen.report.benchmark import Command
+    from sitegen.site.render import Renderer
+
+_FORMS = ("csv", "json", "parquet")
+_EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, SHOWN_BYTES // 4, 14
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a build did. Sizes in bytes, time in CPU seconds."""
+
+    output: Path
+    pages: int
+    rendered: int
+    written: int
+    removed: int
+    bytes: int
+    cpu_s: float
+    runs: int
+    damaged: tuple[Damaged, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """Return one line for the terminal."""
+        return (
+            f"{self.runs} runs, {self.pages} pages ({self.rendered} rendered), {self.written} files"
+            f" written, {self.bytes / 1e6:.1f} MB, {self.cpu_s:.1f} CPU-s\n"
+            f"open {self.output / 'index.html'}"
+        )
+
+
+def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result:
+    """Build the site that ``config`` describes and return what was done.
+
+    A build of the same site that is at work is waited for, which ``say`` is told. Raises
+    SitegenError when the archive is absent, a note contradicts its data, a link leads nowhere,
+    the output folder is not a site, or cannot be written; then the old site is as it was, or
+    says itself that it is not whole.
+    """
+    start = time.process_time()
+    archive = Archive(config.archive)
+    entries = archive.stamped()
+    source = resources.source_digest()
+    # Two names of one folder are one site.
+    site = config.output.resolve()
+    key = _key(replace(config, output=site), entries, source)
+    state_file = config.cache / "build" / f"{_short(str(site))}.json"
+    if done := _unchanged(config, state_file, key, start):
+        return done
+    check_folder(config.output, _mark(site, state_file))
+    # Thousands of values that live as long as the build: looking for cycles among them is waste.
+    gc.set_threshold(100_000, 50, 50)
+    from sitegen.analysis.selection import hints
+
+    with workplace(site, say) as work:
+        if done := _unchanged(config, state_file, key, start):
+            return done
+        check_folder(config.output, _mark(site, state_file))
+        try:
+            built = _built(config, archive, entries, source, state_file, work)
+        except _Stale:
+            # A file is not what it was when the cache was made, which no size or time shows:
+            # every run is looked into again.
+            library.forget(config.cache / "cache")
+            built = _built(config, archive, entries, source, state_file, work)
+        runs, damaged = len(built.runs), built.damaged
+        state = State(
+            key, built.mark.digest, built.page_keys, runs, [[d.path, d.reason] for d in damaged]
+        )
+        # On a disk that cannot be written the next build costs as much as this one.
+        with contextlib.suppress(OSError):
+            state.save(state_file)
+    files = built.mark.files or {}
+    return Result(
+        config.output, _count_pages(files), built.rendered, built.written, built.removed,
+        sum(size for _, size in files.values()), time.process_time() - start, runs,
+        tuple(damaged), (*hints(built.runs, config), *built.left_out),
+    )  # fmt: skip
+
+
+def _mark(site: Path, state_file: Path) -> Mark | None:
+    mark = Mark.read(site)
+    return mark and mark.with_list_of(state_file)
+
+
+def _unchanged(config: Config, state_file: Path, key: str, start: float) -> Result | None:
+    """Return what a build comes to when the last one of the same is whole, and nothing otherwise.
+
+    ``start`` is the process's CPU time at which this build began, in seconds.
+    """
+    state = State.load(state_file)
+    if state.key != key:
+        return None
+    mark = Mark.read(config.output)
+    if mark is None or not state.describes(mark) or mark.missing(config.output):
+        return None
+    files = mark.files or {}
+    return Result(
+        config.output, _count_pages(files), 0, 0, 0, sum(size for _, size in files.values()),
+        time.process_time() - start, state.runs, tuple(Damaged(*pair) for pair in state.damaged),
+    )  # fmt: skip
+
+
+def _built(  # noqa: PLR0913 - what a build is made from, and where
+    config: Config,
+    archive: Archive,
+    entries: list[Entry],
+    source: str,
+    state_file: Path,
+    work: Path | None,
+) -> _Build:
+    """Return a build that is done; a run that it fails on is set aside."""
+    from sitegen.analysis.selection import check_baselines
+
+    held = library.load(archive, config.cache / "cache", entries, config.aliases)
+    runs = [one.run for one in held.runs.values()]
+    labels = {config.aliases.get(each.environment, each.environment) for each in entries}
+    check_baselines(labels, config)
+    site = config.output.resolve()
+    mark, state = _mark(site, state_file), State.load(state_file)
+    pages = state.pages if mark and state.describes(mark) else {}
+    whole = partial(_Build, config, archive, held, source, pages)
+
+    def make(chosen: Sequence[Run], aside: Sequence[SetAside]) -> _Build:
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)  # what an attempt before this one has written
+        return whole(chosen, aside, Output(site, mark, work)).run()
+
+    def trial(chosen: Sequence[Run]) -> None:
+        whole(chosen, (), Output(site, mark, work, dry=True)).run()
+
+    return quarantine.made(runs, make, trial)[0]
+
+
+class _Stale(SitegenError):  # noqa: N818 - never shown: the build begins again
+    """A run that the cache holds is not whole any more."""
+
+
+class _Build:
+    """One build: gathers, renders, checks, writes.
+
+    A dry one leaves notes and claims out, which are not of the runs.
+    """
+
+    def __init__(  # noqa: PLR0913 - what all pages are made from
+        self,
+        config: Config,
+        archive: Archive,
+        held: Library,
+        source: str,
+        pages: Mapping[str, str],
+        runs: Sequence[Run],
+        aside: Sequence[SetAside],
+        output: Output,
+    ) -> None:
+        from sitegen.analysis import claims
+        from sitegen.analysis.compare import analyse
+        from sitegen.analysis.selection import superseded
+        from sitegen.report.site import Site, navigation
+        from sitegen.site.render import Renderer
+
+        self.config, self.archive, self.library, self.old_pages = config, archive, held, pages
+        self.runs = runs
+        self.output, self.prose = output, not output.dry
+        self.damaged: list[Damaged] = [
+            *held.damaged,
+            *held.damages(aside),
+        ]
+        self.left_out: list[str] = []
+        self.analysis: Analysis = analyse(self.runs, config)
+        self.assets = resources.assets()
+        self.checked: list[Checked]
+        self.checked, absent = claims.check_all(
+            claims.load_all(config.claims) if self.prose else (),
+            self.analysis,
+            damaged=bool(self.damaged),
+        )
+        if absent:
+            first, rest = absent[0].partition(":")[0], len(absent) - 1
+            more = f" and {rest} more" if rest else ""
+            self.left_out.append(
+                f"the claim {first}{more} cannot be recomputed while runs are set aside:"
+                " `sitegen claims` says why"
+            )
+        self.publications = self._publications()
+        nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
+        site = Site(config.title, config.base_url, nav, __version__)
+        compiled = config.cache / "templates"
+        compiled.mkdir(parents=True, exist_ok=True)
+        self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
+        self.page_base = _short(
+            f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
+        )
+        self.superseded = superseded(self.runs)
+        self.paths: list[str] = []
+        self.anchors: dict[str, set[str]] = {}
+        self.page_keys: dict[str, str] = {}
+        self.rendered = self.written = self.removed = 0
+        self.mark = Mark({}, whole=False, digest="")
+
+    def run(self) -> Self:
+        """Render and write everything; raises SitegenError, Unmade for a page that is not whole."""
+        output = self.output
+        self._site_pages()
+        for name, data in self.assets.files.items():
+            output.add(f"{self.assets.folder}/{name}", data)
+        budget = self.config.max_bytes
+        for run in reversed(self.runs):
+            budget = self._run_page(self.library.runs[run.id], output, budget)
+        self._data_pages()
+        self._claims_page()
+        self._report_pages()
+        self._compare_page()
+        self._whole_site_files()
+        self._check_links(output)
+        if not output.dry:
+            self.mark, self.written, self.removed = output.finish(len(self.runs))
+        return self
+
+    def _site_pages(self) -> None:
+        from sitegen.report import benchmark, costs, environment, overview, site
+
+        analysis, runs = self.analysis, self.runs
+        names = sorted({run.benchmark for run in runs})
+        tables = {name: costs.tables(analysis, name) for name in names}
+        front = overview.page(analysis, runs, tables)
+        self._page("index.html", "overview.html", page=front)
+        for name in names:
+            commands, samples = self._of_newest(name)
+            found = benchmark.page(
+                analysis,
+                name,
+                tables[name],
+                commands,
+                samples,
+                note=self._note(name),
+                method=self._method(name),
+            )
+            self._page(
+                f"{name}/index.html",
+                "benchmark.html",
+                page=found,
+                publications=self.publications,
+            )
+        by_label: dict[str, list[Run]] = {}
+        for run in runs:
+            by_label.setdefault(run.environment, []).append(run)
+        for label in analysis.config.environments:
+            own = by_label.get(label, [])
+            self._page(
+                f"environments/{label}/index.html",
+                "environment.html",
+                page=environment.page(analysis, label, own, tables, self._newest_whole(own)),
+            )
+        for alias, label in analysis.config.aliases.items():
+            self._page(f"environments/{alias}/index.html", "moved.html", alias=alias, label=label)
+        self._page("environments/index.html", "environments.html", coverage=front.coverage)
+        for listed in site.run_lists(analysis, runs):
+            name = "index" if listed.number == 1 else f"page-{listed.number}"
+            self._page(f"runs/{name}.html", "runs.html", page=listed)
+        self._page("methodology/index.html", "methodology.html", page=site.methodology(analysis))
+
+    def _page(self, path: str, template: str, **values: Any) -> None:  # noqa: ANN401 - page values
+        folder = path.removesuffix("index.html")
+        self._take(path, self.renderer.page(template, folder, **values))
+        self.rendered += 1
+
+    def _take(self, path: str, data: bytes) -> None:
+        from sitegen.site.render import anchors, links
+
+        self.output.add(path, data)
+        self.paths.append(path)
+        if path.endswith(".html") and path != "404.html":
+            text = data.decode()
+            self.output.refers(path, links(text))
+            self.anchors[path] = anchors(text)
+
+    def _data_pages(self) -> None:
+        from sitegen.analysis import export
+        from sitegen.catalogue.families import family
+        from sitegen.report.site import DataFile, DataPage
+
+        listed = []
+        names = sorted({run.benchmark for run in self.runs})
+        for name in names:
+            chosen = [run for run in self.runs if run.benchmark == name]
+            columns = export.columns(self.analysis, chosen)
+            sizes = []
+            for form in _FORMS:
+                data = export.encode(columns, form)
+                self._take(f"data/{name}.{form}", data)
+                sizes.append((form, len(data)))
+            listed.append(DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes)))
+        schema = {"version": export.VERSION, "columns": export.COLUMNS}
+        self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
+        self._page(
+            "data/index.html",
+            "data.html",
+            page=DataPage(
+                tuple(listed),
+                tuple(export.COLUMNS.items()),
+                tuple(self.damaged),
+                len(self.runs),
+            ),
+        )
+
+    def _claims_page(self) -> None:
+        """Render the page of claims, where a report has any."""
+        if not self.checked:
+            return
+        from sitegen.analysis.claims import as_json
+        from sitegen.report import claims as pages
+
+        page = pages.page(self.analysis, self.checked)
+        self._page("claims/index.html", "claims.html", page=page, publications=self.publications)
+        rows = [as_json(each) for each in self.checked]
+        self._take("claims/claims.json", orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+
+    def _publications(self) -> tuple[str, ...]:
+        """Return the publications that have a page: a site that cites nothing loads nothing."""
+        if not self.prose or not (self.checked or any(run.source for run in self.runs)):
+            return ()
+        from sitegen.report import publication
+
+        return publication.sources(
+            self.runs, self.checked, lambda source: self._review(source).is_file()
+        )
+
+    def _review(self, source: str) -> Path:
+        return self.config.notes / "reports" / f"{source}.md"
+
+    def _report_pages(self) -> None:
+        """Render a page for each publication, and their list."""
+        if not self.publications:
+            return
+        from sitegen.report import publication, reviews
+
+        made = []
+        for source in self.publications:
+            path, note = self._review(source), reviews.Note()
+            if path.is_file():
+                prose = self._prose(path, reviews.functions(self.analysis, self.checked))
+                note = reviews.note(path.read_text("utf-8"), prose, str(path)) if prose else note
+            page = publication.page(self.analysis, source, self.runs, self.checked, note)
+            made.append(page)
+            self._page(f"reports/{source}/index.html", "report.html", page=page)
+            for section in page.sections if page.paged else ():
+                self._page(
+                    f"reports/{source}/{section.file}",
+                    "report_section.html",
+                    page=page,
+                    section=section,
+                )
+        self._page("reports/index.html", "reports.html", page=publication.index(made))
+
+    def _compare_page(self) -> None:
+        """Render the page on which a reader chooses, and the files that it asks for."""
+        from sitegen.report import compare_page
+
+        offered = []
+        for name in sorted({run.benchmark for run in self.runs}):
+            own = [run for run in self.runs if run.benchmark == name]
+            found, files = compare_page.scripts(self.analysis, name, own)
+            for file, data in files.items():
+                self._take(f"compare/{file}", data)
+            offered.append(found)
+        self._page("compare/index.html", "compare.html", page=compare_page.page(offered))
+
+    def _whole_site_files(self) -> None:
+        base = self.config.base_url
+        root = urlsplit(base).path.rstrip("/") + "/" if base else "/"
+        # It is served at any depth: only here do links start at the site's root.
+        self._take("404.html", self.renderer.page("404.html", "", root=root))
+        self._take(".nojekyll", b"")
+        sitemap = f"Sitemap: {base}/sitemap.xml\n" if base else ""
+        self._take("robots.txt", f"User-agent: *\nAllow: /\n{sitemap}".encode())
+        if base:
+            self._take("sitemap.xml", feeds.sitemap(base, self.paths, self.runs))
+            self._take("feed.xml", feeds.feed(base, self.config.title, self.runs))
+
+    def _of_newest(
+        self, benchmark: str
+    ) -> tuple[tuple[Command, ...], dict[str, tuple[Sample, ...]]]:
+        """Return the commands of the newest own run, and each environment's newest samples."""
+        from sitegen.report import benchmark as pages
+
+        commands: tuple[Command, ...] = ()
+        samples: dict[str, tuple[Sample, ...]] = {}
+        newest = ""
+        for (name, label), selection in self.analysis.selections.items():
+            if name != benchmark or not selection.runs:
+                continue
+            held = self.library.runs[selection.runs[-1].id]
+            if not held.steps:
+                continue
+            whole, files, _ = self._manifest(held.entry)
+            if whole.started_at > newest:
+                newest, commands = whole.started_at, pages.commands_of(whole)
+            if held.samples:
+                samples[label] = self._samples(held, files)
+        return commands, samples
+
+    def _newest_whole(self, runs: Sequence[Run]) -> Run | None:
+        """Return the newest of ``runs`` that has steps, those that saw the machine first."""
+        from sitegen.analysis.selection import saw_machine
+
+        own = [run for run in runs if self.library.runs[run.id].steps]
+        if not own:
+            return None
+        newest = max(own, key=lambda run: (saw_machine(run), run.started_at, run.id))
+        return self._manifest(self.library.runs[newest.id].entry)[0]
+
+    def _note(self, benchmark: str) -> str:
+        from sitegen.report import quotes
+
+        path = self.config.notes / f"{benchmark}.md"
+        if not self.prose or not path.is_file():
+            return ""
+        return self._prose(path, quotes.functions(self.analysis, benchmark))
+
+    def _prose(self, path: Path, functions: Mapping[str, Callable[..., object]]) -> str:
+        """Return a note as HTML; nothing where the figures that it quotes are set aside.
+
+        A note that the data contradicts stops the build. One that quotes a damaged run says
+        nothing wrong: it cannot say anything until the run is whole again.
+        """
+        from sitegen.site import render
+
+        try:
+            return render.note(path, functions)
+        except SitegenError as error:
+            if not self.damaged:
+                raise
+            self.left_out.append(f"{error}; the note is left out while runs are set aside")
+            return ""
+
+    def _method(self, benchmark: str) -> str:
+        from sitegen.collect import method_note
+        from sitegen.site import render
+
+        own = (held for held in self.library.runs.values() if held.run.benchmark == benchmark)
+        if not any(held.steps for held in own):
+            return ""
+        return render.markdown(method_note(benchmark))
+
+    def _run_page(self, held: Held, output: Output, budget: int) -> int:
+        """Render a run's page unless the last build's holds; return what is left to publish."""
+        from sitegen.report import run as pages
+        from sitegen.site.render import links
+
+        run_id, base = held.run.id, f"runs/{held.run.id}"
+        with_raw = held.raw_bytes <= budget
+        budget -= held.raw_bytes if with_raw else 0
+        declared = self.analysis.config.environment(held.run.environment)
+        key = _short(
+            f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
+            f"{held.run.remarks}"
+        )
+        self.page_keys[run_id] = key
+        if self.old_pages.get(run_id) == key and output.keep(run_id):
+            return budget
+        whole, files, manifest = self._manifest(held.entry)
+        downloads = [pages.Download("run.json", len(manifest), held.digest, published=True)]
+        bundle = [("run.json", manifest)]
+        excerpts: dict[str, str] = {}
+        for file in files:
+            published = with_raw or not file.name.startswith("raw/")
+            downloads.append(pages.Download(file.name, file.bytes, file.sha256, published))
+            if published:
+                data = self._part(held, file)
+                bundle.append((file.name, data))
+                if len(excerpts) < _EXCERPTS and file.name.endswith(".out.gz"):
+                    excerpts[file.name[4:-3]] = _excerpt(data)
+        page = pages.page(
+            self.analysis,
+            replace(
+                whole,
+                measurements=held.run.measurements,
+                environment=held.run.environment,
+                remarks=held.run.remarks,
+            ),
+            digest=held.digest,
+            bundle=f"{run_id}.tar",
+            downloads=downloads,
+            excerpts=excerpts,
+            samples=self._samples(held, files),
+            superseded_by=self.superseded.get(run_id, ""),
+        )
+        html = self.renderer.page("run.html", f"{base}/", page=page)
+        output.add(f"{base}/index.html", html)
+        output.add(f"{base}/{run_id}.tar", tar(run_id, bundle))
+        self.rendered += 1
+        output.refers(f"{base}/index.html", links(html.decode()))
+        return budget
+
+    def _manifest(self, entry: Entry) -> tuple[Run, tuple[File, ...], bytes]:
+        try:
+            return self.archive.manifest(entry)
+        except SitegenError as error:
+            raise _Stale(error.what, where=entry.run_id) from error
+
+    def _part(self, held: Held, file: File) -> bytes:
+        try:
+            return self.archive.checked(held.entry, file)
+        except SitegenError as error:
+            raise _Stale(error.what, where=held.entry.run_id) from error
+
+    def _samples(self, held: Held, files: Sequence[File]) -> tuple[Sample, ...]:
+        try:
+            return self.archive.samples(held.entry, files) if held.samples else ()
+        except SitegenError as error:
+            raise _Stale(error.what, where=held.entry.run_id) from error
+
+    def _check_links(self, output: Output) -> None:
+        """Raise SitegenError for the first link that leads nowhere."""
+        for target, path in sorted(output.links.items()):
+            place, _, anchor = target.partition("#")
+            if place not in output.files:
+                raise Unmade(f"a link leads to {place!r}, which is not there", where=path)
+            if "=" in anchor:
+                continue  # what the compare page keeps there is no id: `#b=fio&sel=a,b`
+            if anchor and place in self.anchors and anchor not in self.anchors[place]:
+                raise Unmade(f"a link leads to {target!r}, which has no such id", where=path)
+
+
+def _key(config: Config, entries: Sequence[Entry], source: str) -> str:
+    digest = hashlib.sha256(f"{source}{config}".encode("utf-8", "surrogateescape"))
+    for entry in entries:
+        digest.update(f"{entry.environment}/{entry.run_id}{entry.stamp}{entry.remarks}".encode())
+    reports = config.notes / "reports"
+    for folder, pattern in ((config.notes, "*.md"), (reports, "*.md"), (config.claims, "*.toml")):
+        for path in sorted(folder.glob(pattern)) if folder.is_dir() else ():
+            status = path.stat()
+            digest.update(f"{path.name}{status.st_mtime_ns}{status.st_size}".encode())
+    return digest.hexdigest()
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+
+
+def _count_pages(files: Mapping[str, Any]) -> int:
+    return sum(path.endswith(".html") for path in files)
+
+
+def _excerpt(data: bytes) -> str:
+    """Return the beginning of a gzipped output; only as much as is shown is unpacked."""
+    text = bounds.beginning(data, SHOWN_BYTES).decode("utf-8", "replace")
+    lines = text[:_EXCERPT_CHARACTERS].splitlines()[:_EXCERPT_LINES]
+    return _ANSI.sub("", "\n".join(lines))

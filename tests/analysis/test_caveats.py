@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sitegen.analysis import caveats
+from sitegen.analysis.caveats import LINK_RATE, RULES, Caveat
+from sitegen.model import (
+    Doubt,
+    Fact,
+    Fingerprint,
+    Parameter,
+    Provenance,
+    Run,
+    StepConditions,
+    StepRecord,
+    TeeVerdict,
+    run_id,
+)
+
+CODE = Path(caveats.__file__).parent
+
+
+def ids(found: list[Caveat]) -> list[str]:
+    return [caveat.rule.id for caveat in found]
+
+
+def a_run(*, preset: str = "standard", complete: bool = True, tee: str = "none") -> Run:
+    return Run(
+        run_id("2025", "fio", b""), "fio", "here", Provenance.COLLECTED, "2025", 1.0, (),
+        preset=preset, complete=complete, fingerprint=Fingerprint((), TeeVerdict(tee)),
+    )  # fmt: skip
+
+
+def step(**conditions: float) -> StepRecord:
+    return StepRecord("w", "w", 0, (), "", 1.0, 0, None, tuple(conditions.items()))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_has_a_mark_and_a_definition_in_sentences(name: str) -> None:
+    rule = RULES[name]
+    assert rule.id == name
+    assert re.fullmatch("[a-z]+(-[a-z]+)*", name)
+    assert 0 < len(rule.short) <= 30
+    assert rule.definition.endswith(".")
+    assert caveats.caveat(name).sentence == rule.definition
+    assert caveats.caveat(name, "What it saw.").sentence == "What it saw."
+
+
+def test_every_rule_is_applied_somewhere_and_no_other() -> None:
+    code = "".join(path.read_text("utf-8") for path in CODE.rglob("*.py"))
+    applied = set(re.findall(r'\bcaveat\(\s*"([a-z-]+)"', code))
+    assert applied | set(Doubt) == set(RULES)
+
+
+@pytest.mark.parametrize("kind", Doubt)
+def test_what_a_reader_doubts_is_a_caveat_of_its_workload_or_of_all(kind: Doubt) -> None:
+    told = (kind.parameter("What it saw.", "one"), kind.parameter("What else."))
+    run = replace(a_run(), parameters=told)
+    assert [c.sentence for c in caveats.of_reading(run)] == ["one: What it saw.", "What else."]
+    assert [c.sentence for c in caveats.of_reading(run, "one")] == ["What it saw.", "What else."]
+    assert [c.sentence for c in caveats.of_reading(run, "two")] == ["What else."]
+    assert ids(caveats.of_reading(run)) == [kind, kind]
+
+
+def test_a_doubt_of_a_newer_version_is_shown_all_the_same() -> None:
+    run = replace(a_run(), parameters=(Parameter("doubt.unheard-of", "What it saw."),))
+    assert caveats.of_reading(run) == [Caveat(RULES["suspect"], "What it saw.")]
+
+
+def test_a_quick_and_an_interrupted_run_say_so() -> None:
+    assert ids(caveats.of_run(a_run(preset="quick"), "")) == ["quick"]
+    assert ids(caveats.of_run(a_run(complete=False), "")) == ["incomplete"]
+    assert caveats.of_run(a_run(), "none") == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "seen", "contradicted"),
+    [
+        ("tdx", "none", True),
+        ("none", "tdx", True),
+        ("tdx", "contradictory", True),
+        ("tdx", "tdx", False),
+        ("tdx", "unknown", False),
+        ("", "tdx", False),
+        ("unstated", "none", False),
+    ],
+)
+def test_a_label_that_the_machines_own_signals_contradict_is_named(
+    declared: str,
+    seen: str,
+    contradicted: bool,  # noqa: FBT001 - a case
+) -> None:
+    found = caveats.of_run(a_run(tee=seen), declared)
+    assert ids(found) == (["label"] if contradicted else [])
+    if found:
+        assert declared in found[0].sentence
+        assert seen in found[0].sentence
+
+
+def test_a_role_that_the_machine_contradicts_is_named_and_a_hint_contradicts_nothing() -> None:
+    guest = Fingerprint((Fact("virtualisation", "kvm", "x"),), TeeVerdict("none", (), "high"))
+    run = replace(a_run(), fingerprint=guest)
+    assert caveats.of_run(run, "none", "vm") == []
+    [found] = caveats.of_run(run, "none", "metal")
+    assert (found.rule.id, found.sentence) == (
+        "label", "Declared as bare metal; the machine shows a hypervisor (kvm)."
+    )  # fmt: skip
+    hint = replace(run, fingerprint=replace(guest, tee=TeeVerdict("sev-snp", (), "low")))
+    assert caveats.of_run(hint, "tdx", "cpu-tee") == []
+
+
+def test_a_gpu_tee_is_doubted_when_the_driver_says_so_of_any_run() -> None:
+    told = Fingerprint((Fact("gpu_confidential_compute", "devtools", "x"),), TeeVerdict("tdx"))
+    assert ids(caveats.of_run(replace(a_run(), fingerprint=told), "gpu-cc")) == ["label"]
+    told = Fingerprint((Fact("gpu_confidential_compute", "ppcie", "x"),), TeeVerdict("tdx"))
+    assert caveats.of_run(replace(a_run(), fingerprint=told), "gpu-cc") == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ({"psi_cpu": 0.21}, "waiting for a CPU up to 21%"),
+        ({"steal": 0.03}, "steal up to 3%"),
+        ({"throttled": 0.5, "psi_io": 0.9}, "throttled up to 50%"),
+    ],
+)
+def test_contention_during_a_step_is_named_with_how_much(
+    conditions: dict[str, float], said: str
+) -> None:
+    [found] = caveats.of_steps([step(), step(**conditions)])
+    assert found.rule.id == "contention"
+    assert found.sentence == f"In 1 of 2 steps: {said}."
+
+
+@pytest.mark.parametrize(
+    "conditions", [{}, {"psi_cpu": 0.2, "steal": 0.02, "throttled": 0.01}, {"psi_io": 1.0}]
+)
+def test_a_quiet_machine_has_no_caveat(conditions: dict[str, float]) -> None:
+    assert caveats.of_steps([step(**conditions)]) == []
+    assert caveats.of_steps([]) == []
+
+
+def test_failed_and_suspect_repetitions_are_counted() -> None:
+    found = caveats.of_counts(1, 2, 5, Provenance.COLLECTED)
+    assert [c.sentence for c in found] == [
+        "1 of 5 repetitions failed.",
+        "2 of 5 repetitions are suspect.",
+    ]
+    assert ids(found) == ["failed", "suspect"]
+    assert caveats.of_counts(0, 0, 5, Provenance.COLLECTED) == []
+
+
+def test_a_cited_figure_that_its_data_doubts_has_a_doubtful_unit() -> None:
+    assert ids(caveats.of_counts(0, 1, 1, Provenance.CITED)) == ["unit-doubtful"]
+
+
+def test_bandwidth_above_the_fastest_link_is_named() -> None:
+    fast = caveats.of_cell("fio.bandwidth", "value", {}, LINK_RATE * 1.01, {})
+    assert ids(fast) == ["link-rate"]
+    assert caveats.of_cell("fio.bandwidth", "value", {}, LINK_RATE, {}) == []
+    assert caveats.of_cell("fio.iops", "value", {}, 1e12, {}) == []
+
+
+def test_a_device_that_moved_far_less_than_the_benchmark_shows_a_cache() -> None:
+    def storage(**beside: float) -> list[Caveat]:
+        return caveats.of_cell("fio.iops", "value", {}, 1.0, beside)
+
+    [found] = storage(device=10.0, moved=100.0)
+    assert found.rule.id == "page-cache"
+    assert found.sentence == "The block device moved 10% of the bytes."
+    assert storage(device=50.0, moved=100.0) == []
+    assert storage(moved=100.0) == []
+    assert storage(device=0.0, moved=0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("statistic", "requests", "few"),
+    [
+        ("p99", 999, True),
+        ("p99", 1100, False),
+        ("p99.9", 5000, True),
+        ("p50", 30, False),
+        ("mean", 1, False),
+        ("p99", None, False),
+    ],
+)
+def test_a_percentile_with_fewer_than_ten_requests_beyond_it_is_thin(
+    statistic: str,
+    requests: float | None,
+    few: bool,  # noqa: FBT001 - a case
+) -> None:
+    beside = {} if requests is None else {"requests": requests}
+    found = caveats.of_cell("ab.latency", statistic, {}, 1.0, beside)
+    assert ids(found) == (["few-beyond"] if few else [])
+
+
+def test_a_load_generator_at_its_limit_is_named() -> None:
+    def load(cpu: float) -> list[Caveat]:
+        beside = {"requests": 5000.0, "client_cpu": cpu}
+        return caveats.of_cell("ab.requests_per_second", "mean", {}, 1.0, beside)
+
+    assert ids(load(0.95)) == ["generator-saturated"]
+    assert load(0.89) == []
+
+
+def test_runs_of_one_boot_and_runs_of_two_machines_are_told() -> None:
+    def seen(cpu: str, boot: str) -> Run:
+        return replace(a_run(), boot=boot, fingerprint=Fingerprint((Fact("cpu", cpu, "here"),)))
+
+    assert ids(caveats.of_runs([seen("A", "1"), seen("A", "1")])) == ["one-boot"]
+    assert ids(caveats.of_runs([seen("A", "1"), seen("A", "2")])) == []
+    [found] = caveats.of_runs([seen("A", "1"), seen("B", "2")])
+    assert (found.rule.id, found.sentence) == ("another-machine", "Seen: A; B.")
+    assert caveats.of_runs([seen("A", "1")]) == []
+
+
+def test_a_rate_that_never_settled_is_told_from_whole_and_from_held_steps() -> None:
+    moving = replace(step(), values=(("steady", "false"),))
+    settled = replace(step(), values=(("steady", "true"),))
+    [found] = caveats.of_steps([moving, settled, settled])
+    assert (found.rule.id, found.sentence) == ("not-steady", "In 1 of 3 steps.")
+    held = StepConditions("w", 0, (("unsteady", 1.0),))
+    assert ids(caveats.of_steps([held])) == ["not-steady"]
+    assert caveats.of_steps([settled]) == []
+
+
+# LLM serving
+
+BESIDE = {
+    "requests": 200.0,
+    "decode": 1.0,
+    "client_lag": 0.001,
+    "client_lag_p99": 0.006,
+    "client_cpu": 0.2,
+}
+
+
+def of_llm(metric: str, statistic: str = "mean", /, **beside: float) -> list[str]:
+    found = caveats.of_cell(f"llm.{metric}", statistic, {}, 1.0, {**BESIDE, **beside})
+    return ids(found)
+
+
+@pytest.mark.parametrize("metric", ["ttft", "tpot", "output_token_throughput", "goodput"])
+def test_a_load_that_went_well_has_no_caveat(metric: str) -> None:
+    assert of_llm(metric) == []
+
+
+@pytest.mark.parametrize(
+    ("beside", "rule"),
+    [
+        ({"errors": 0.305}, "requests-failed"),
+        ({"client_cpu": 0.71}, "generator-saturated"),
+        ({"offered": 4.0, "achieved": 3.7}, "rate-missed"),
+        ({"uncounted": 3.0}, "tokens-uncounted"),
+    ],
+)
+def test_what_spoils_a_load_stands_beside_rates_and_latencies(
+    beside: dict[str, float], rule: str
+) -> None:
+    assert of_llm("ttft", **beside) == [rule]
+    assert of_llm("output_token_throughput", "value", **beside) == [rule]
+    assert of_llm("requests", "value", **beside) == []
+    assert of_llm("error_rate", "value", **beside) == []
+
+
+def test_the_last_answer_of_a_short_load_is_no_missed_rate() -> None:
+    # 8 requests fall due in 3.5 s, and each takes 0.6 s: 8 / 4.1 a second is all there can be.
+    short = {"requests": 8.0, "offered": 2.0, "quickest": 0.6}
+    assert of_llm("ttft", achieved=8 / 4.1, **short) == []
+    assert of_llm("ttft", achieved=8 / 5.0, **short) == ["rate-missed"]
+
+
+def test_a_late_client_stands_beside_latencies_only() -> None:
+    # The figure is 1 s: a tenth of it, and the millisecond that the timer rounds up to.
+    assert of_llm("ttft", client_lag=0.102) == ["client-late"]
+    assert of_llm("ttft", client_lag=0.1) == []
+    assert of_llm("output_token_throughput", "value", client_lag=0.102) == []
+
+
+def test_tails_are_held_to_the_tail_of_the_lateness() -> None:
+    late = {"client_lag": 0.001, "client_lag_p99": 0.102}
+    assert of_llm("ttft", "mean", **late) == []
+    assert of_llm("ttft", "p95", **late) == ["client-late"]
+
+
+def test_a_late_stamp_moves_the_decoding_not_each_token() -> None:
+    found = caveats.of_cell("llm.tpot", "mean", {}, 0.02, {**BESIDE, "client_lag": 0.01})
+    assert ids(found) == []
+    found = caveats.of_cell(
+        "llm.inter_chunk_latency", "mean", {}, 0.02, {**BESIDE, "client_lag": 0.01}
+    )
+    assert ids(found) == ["client-late"]
+
+
+def test_a_prompt_cache_stands_beside_the_first_token_only() -> None:
+    assert of_llm("ttft", cached=12800.0, input=128.0) == ["cache-helped"]
+    assert of_llm("tpot", cached=12800.0, input=128.0) == []
+    # Five tokens that every chat begins with are no help.
+    assert of_llm("ttft", cached=1000.0, input=128.0) == []
+
+
+def test_a_percentile_needs_ten_requests_beyond_it() -> None:
+    assert of_llm("ttft", "p95") == []
+    assert of_llm("ttft", "p99") == ["few-beyond"]
+    assert of_llm("ttft", "p95", errors=0.5) == ["requests-failed", "few-beyond"]
+
+
+def test_random_weights_are_said_and_no_reason_to_doubt() -> None:
+    found = caveats.of_cell("llm.tpot", "mean", {"weights": "random"}, 1.0, BESIDE)
+    assert ids(found) == ["random-weights"]
+    assert not found[0].rule.doubts
+    assert caveats.of_cell("llm.tpot", "mean", {"weights": "real"}, 1.0, BESIDE) == []
+
+
+def test_a_key_of_one_party_is_said() -> None:
+    proof = {"proof_system": "groth16"}
+    assert ids(caveats.of_cell("zktls.prove_time", "mean", proof, 1.0, {})) == ["benchmark-key"]
+
+
+@pytest.mark.parametrize(
+    ("quota", "threads", "rules"),
+    [("1", "12", ["quota"]), ("1.5", "2", ["quota"]), ("12", "12", []), ("none", "12", []),
+     (None, "12", []), ("1", "", []), ("max", "12", []), ("1", "all", [])],
+)  # fmt: skip
+def test_threads_above_the_quota_are_told(
+    quota: str | None, threads: str, rules: list[str]
+) -> None:
+    run = replace(a_run(), fingerprint=Fingerprint((Fact("cpu_quota", quota, "cgroup cpu.max"),)))
+    assert ids(caveats.of_quota({"threads": threads}, [run])) == rules
+
+
+@pytest.mark.parametrize(
+    ("state", "rules"),
+    [
+        ("on", []),
+        ("ppcie", []),
+        ("nvle", []),
+        ("off", ["label"]),
+        ("devtools", ["label"]),
+        ("simulated", ["label"]),
+        (None, []),
+    ],
+)
+def test_a_gpu_tee_is_believed_by_its_own_state(state: str | None, rules: list[str]) -> None:
+    told = () if state is None else (Parameter("gpu_cc", state),)
+    run = replace(a_run(tee="tdx"), parameters=told)
+    assert ids(caveats.of_run(run, "gpu-cc")) == rules
+
+
+def test_a_server_log_may_say_threads_and_quota_itself() -> None:
+    run = replace(a_run(), parameters=(Parameter("threads", "12"), Parameter("cpu_quota", "1")))
+    [found] = caveats.of_quota({}, [run])
+    assert found.sentence == "12 threads under a CPU quota of 1."
+
+
+def test_jobs_that_went_through_the_page_cache_say_so() -> None:
+    run = replace(a_run(), parameters=(Parameter("direct", "0"),))
+    [found] = caveats.of_run(run, "none")
+    assert found.rule.id == "page-cache"
+    assert "direct=0" in found.sentence
+    assert caveats.of_run(replace(run, parameters=(Parameter("direct", "1"),)), "none") == []
+    assert ids(caveats.of_cell("fio.iops", "value", {"direct": "0"}, 1.0, {})) == ["page-cache"]
+    assert caveats.of_cell("fio.iops", "value", {"direct": "1"}, 1.0, {}) == []

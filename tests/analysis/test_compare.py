@@ -1,0 +1,783 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sitegen.analysis.compare import (
+    Analysis,
+    Cell,
+    Comparison,
+    Selection,
+    analyse,
+    baselines,
+    environments,
+    select,
+)
+from sitegen.analysis.differences import Difference, differences
+from sitegen.analysis.stats import Tally, Word, newcombe, welch
+from sitegen.archive import Archive, library
+from sitegen.catalogue.metrics import METRICS, Better
+from sitegen.config import Config, Environment
+from sitegen.model import (
+    Comparability,
+    Fact,
+    Fingerprint,
+    Measurement,
+    MetricDefinition,
+    Parameter,
+    Provenance,
+    Run,
+    Status,
+    StepRecord,
+    TeeVerdict,
+    params,
+    run_id,
+)
+
+PLAIN = Environment("plain", "vm", "none")
+CVM = Environment("cvm", "cpu-tee", "tdx", baselines={"vm": "plain"})
+CONFIG = Config(Path(), environments={"plain": PLAIN, "cvm": CVM})
+SEEN = {"plain": "none", "cvm": "tdx"}
+SIZE = Parameter("size", "4g", Comparability.MUST_MATCH)
+
+
+def a_run(  # noqa: PLR0913 - what a test may choose
+    environment: str,
+    *values: float | None,
+    day: str = "2025-03-01",
+    metric: str = "7z.rating",
+    status: str = Status.OK,
+    preset: str = "standard",
+    complete: bool = True,
+    supersedes: str = "",
+    provenance: Provenance = Provenance.COLLECTED,
+    parameters: tuple[Parameter, ...] = (SIZE,),
+    definitions: tuple[MetricDefinition, ...] = (),
+    number: int = 0,
+) -> Run:
+    benchmark = metric.split(".", maxsplit=1)[0]
+    series = params(operation="total", threads="2")
+    unit = METRICS[metric].unit if metric in METRICS else "s"
+    rows = tuple(
+        Measurement("w", metric, "value", unit, value, series, i, status)
+        for i, value in enumerate(values)
+    )
+    seed = f"{environment}{day}{number}{values}".encode()
+    return Run(
+        run_id(day, benchmark, seed), benchmark, environment, provenance, day, 60.0, rows,
+        preset=preset, complete=complete, supersedes=supersedes, definitions=definitions,
+        parameters=(*parameters, Parameter("preset", preset, Comparability.MUST_MATCH)),
+        fingerprint=Fingerprint((), TeeVerdict(SEEN.get(environment, "none"))),
+    )  # fmt: skip
+
+
+def chosen(runs: list[Run], config: Config = CONFIG, environment: str = "cvm") -> Selection:
+    return select(runs, config)[runs[0].benchmark, environment]
+
+
+def only(runs: list[Run], config: Config = CONFIG) -> Comparison:
+    [found] = analyse(runs, config).comparisons
+    return found
+
+
+def cell_of(runs: list[Run], environment: str = "cvm") -> Cell:
+    [found] = [
+        cell for (_, label), cell in analyse(runs, CONFIG).cells.items() if label == environment
+    ]
+    return found
+
+
+def marks(of: Cell | Comparison) -> list[str]:
+    return [caveat.rule.id for caveat in of.caveats]
+
+
+def find(
+    analysis: Analysis, workload: str, environment: str, against: str, **have: str
+) -> Comparison:
+    [found] = [
+        c
+        for c in analysis.comparisons
+        if c.series.workload == workload
+        and c.side.environment == environment
+        and c.against == against
+        and set(have.items()) <= {("metric", c.series.metric), *c.series.params}
+    ]
+    return found
+
+
+# The published figures.
+
+
+def test_random_reads_in_the_h200_cvm_lose_87_3_percent(published: Analysis) -> None:
+    found = find(published, "read_iops", "h200-cvm", "metal")
+    assert found.share == pytest.approx(1 - 33 / 259)
+    assert found.share_interval == pytest.approx((1 - 33.5 / 258.5, 1 - 32.5 / 259.5))
+    assert f"{found.share:.1%}" == "87.3%"
+    assert found.headline
+    assert found.word == Word.ONE_RUN
+    assert marks(found) == ["single-figure"]
+
+
+def test_random_reads_in_the_lab_cvm_lose_40_3_percent_of_the_lab_vms(published: Analysis) -> None:
+    assert find(published, "read_iops", "tdx-lab-cvm", "vm").share == pytest.approx(0.403, abs=5e-4)
+
+
+def test_7_zip_with_one_thread_loses_38_3_percent(published: Analysis) -> None:
+    found = find(published, "threads-1", "tee-cvm", "metal", metric="7z.rating")
+    assert found.share == pytest.approx(0.383, abs=5e-4)
+
+
+def test_proofs_of_different_size_are_not_comparable(published: Analysis) -> None:
+    found = [c for c in published.comparisons if c.series.benchmark == "zktls"]
+    proofs = [c for c in found if c.series.metric != "zktls.proof_size"]
+    assert len(proofs) == 8
+    assert {c.word for c in proofs} == {Word.NOT_COMPARABLE}
+    assert {c.reason for c in proofs} == {"not the same proof: 3.01 times the size"}
+    assert all("not-the-same-proof" in marks(c) for c in proofs)
+
+
+def test_the_sizes_of_proofs_are_compared_byte_by_byte(published: Analysis) -> None:
+    sizes = [c for c in published.comparisons if c.series.metric == "zktls.proof_size"]
+    assert {(c.side.environment, c.difference) for c in sizes} == {
+        ("zk-tee-cpu", 25_123_323 - 8_340_752),
+        ("zk-tee-gpu", 25_123_323 - 8_340_752),
+    }
+    assert {(c.word, c.reason, c.factor, c.interval) for c in sizes} == {
+        (Word.ONE_RUN, "", None, None)
+    }
+
+
+def test_14_storage_figures_of_guests_are_suspected_to_come_from_a_cache(
+    published: Analysis,
+) -> None:
+    suspected = [cell for cell in published.of("fio") if "page-cache" in marks(cell)]
+    assert len(suspected) == 14
+    assert Counter(cell.environment for cell in suspected) == {
+        "tdx-lab-vm": 8,
+        "tdx-lab-cvm": 5,
+        "h200-cvm": 1,
+    }
+    assert all(cell.doubt for cell in suspected)
+
+
+def test_a_guest_beside_one_whose_figure_is_cached_says_that_its_baseline_is(
+    published: Analysis,
+) -> None:
+    found = find(published, "read_latency", "tdx-lab-cvm", "vm")
+    assert marks(found)[0] == "cached-baseline"
+    assert found.doubt == "baseline cached"
+
+
+def test_the_36_gb_s_headline_is_faster_than_any_link(published: Analysis) -> None:
+    [cell] = [c for c in published.of("fio") if "link-rate" in marks(c)]
+    assert (cell.environment, cell.series.workload) == ("tdx-lab-vm", "read_seq")
+    assert cell.summary is not None
+    assert cell.summary.value == pytest.approx(38.0e9, rel=1e-3)
+
+
+def test_super_linear_scaling_is_put_on_the_one_thread_value(published: Analysis) -> None:
+    doubted = [c for c in published.of("7z") if "superlinear" in marks(c)]
+    assert {(c.environment, dict(c.series.params)["operation"]) for c in doubted} == {
+        ("tee-cvm", "compress"),
+        ("tee-cvm", "total"),
+    }
+    assert {dict(c.series.params)["threads"] for c in doubted} == {"1"}
+
+
+def test_eight_threads_on_many_cores_are_not_per_core(published: Analysis) -> None:
+    marked = [c for c in published.of("7z") if "not-per-core" in marks(c)]
+    assert {c.environment for c in marked} == {"tdx-lab", "prod5", "prod8"}
+
+
+def test_every_cited_figure_has_an_unknown_count(published: Analysis) -> None:
+    assert len(published.cells) == 214
+    for cell in published.cells.values():
+        assert cell.summary is None or cell.summary.runs == 0
+        assert "single-figure" in marks(cell) or cell.summary is None
+
+
+# Which runs enter.
+
+
+def test_complete_runs_with_the_newest_parameters_enter() -> None:
+    runs = [a_run("cvm", 1.0, day=f"2025-03-0{n}") for n in (3, 1, 2)]
+    found = chosen(runs)
+    assert [run.started_at for run in found.runs] == ["2025-03-01", "2025-03-02", "2025-03-03"]
+    assert found.left_out == ()
+
+
+def test_quick_and_incomplete_runs_give_way_to_whole_ones() -> None:
+    good = a_run("cvm", 1.0)
+    quick = a_run("cvm", 1.0, day="2025-03-02", preset="quick")
+    cut = a_run("cvm", 1.0, day="2025-03-03", complete=False)
+    found = chosen([quick, good, cut])
+    assert found.runs == (good,)
+    assert dict(found.left_out) == {quick.id: "quick preset", cut.id: "incomplete"}
+
+
+def test_where_nothing_else_is_there_the_newest_quick_run_stands_in_with_its_caveat() -> None:
+    older, newer = (a_run("cvm", 1.0, day=f"2025-03-0{n}", preset="quick") for n in (1, 2))
+    assert chosen([older, newer]).runs == (newer,)
+    assert "quick" in marks(cell_of([older, newer]))
+
+
+def test_a_superseded_run_is_left_out() -> None:
+    old = a_run("cvm", 1.0)
+    new = a_run("cvm", 2.0, day="2025-03-02", supersedes=old.id)
+    found = chosen([old, new])
+    assert found.runs == (new,)
+    assert found.left_out == ((old.id, "superseded by a later run"),)
+
+
+def test_runs_out_of_the_window_counted_from_the_newest_of_all_are_left_out() -> None:
+    old = a_run("cvm", 1.0, day="2025-01-01")
+    edge = a_run("cvm", 1.0, day="2025-03-02")
+    newest = a_run("plain", 1.0, day="2025-04-01")
+    config = replace(CONFIG, window_days=30)
+    assert chosen([old, edge, newest], config).runs == (edge,)
+    assert chosen([old, edge, newest], config).left_out == ((old.id, "older than 30 days"),)
+
+
+def test_cited_figures_have_no_window() -> None:
+    old = a_run("cvm", 1.0, day="2019", provenance=Provenance.CITED)
+    assert chosen([old, a_run("plain", 1.0)]).runs == (old,)
+
+
+def test_a_pinned_list_takes_only_its_runs() -> None:
+    first, second = (a_run("cvm", 1.0, day=f"2025-03-0{n}") for n in (1, 2))
+    found = chosen([first, second], replace(CONFIG, pinned=(first.id,)))
+    assert found.runs == (first,)
+    assert found.left_out == ((second.id, "not in the report's list of runs"),)
+
+
+def test_runs_with_other_parameters_than_the_newest_are_left_out() -> None:
+    big = a_run("cvm", 1.0, parameters=(replace(SIZE, value="8g"),))
+    small = a_run("cvm", 1.0, day="2025-03-02")
+    found = chosen([big, small])
+    assert found.runs == (small,)
+    assert found.left_out == ((big.id, "other parameters"),)
+
+
+@pytest.mark.parametrize("kind", [Comparability.CAVEAT, Comparability.IGNORED])
+def test_a_parameter_that_need_not_match_leaves_no_run_out(kind: Comparability) -> None:
+    runs = [
+        a_run("cvm", 1.0, day=f"2025-03-0{n}", parameters=(Parameter("version", str(n), kind),))
+        for n in (1, 2)
+    ]
+    assert len(chosen(runs).runs) == 2
+
+
+# What is compared with what.
+
+
+def test_without_a_declaration_role_and_tee_come_from_the_fingerprint() -> None:
+    def seen(label: str, tee: str, **facts: str) -> Run:
+        listed = tuple(Fact(name, value, "x") for name, value in facts.items())
+        return replace(a_run(label, 1.0), fingerprint=Fingerprint(listed, TeeVerdict(tee, ("x",))))
+
+    runs = [
+        seen("a", "tdx"), seen("b", "tdx", gpu="H200"), seen("c", "none", virtualisation="kvm"),
+        seen("d", "none", virtualisation="none"), seen("e", "unknown"), seen("f", "contradictory"),
+    ]  # fmt: skip
+    found = environments(runs, Config(Path()))
+    assert [(e.label, e.role, e.tee) for e in found.values()] == [
+        ("a", "cpu-tee", "tdx"),
+        ("b", "gpu-tee", "tdx"),
+        ("c", "vm", "none"),
+        ("d", "metal", "none"),
+        ("e", None, ""),
+        ("f", None, ""),
+    ]
+
+
+def test_a_hint_is_no_tee_and_a_gpu_that_protects_nothing_makes_none() -> None:
+    gpu = (Fact("gpu", "H100", "x"), Fact("gpu_confidential_compute", "off", "x"))
+    hint = Fingerprint((), TeeVerdict("tdx", (), "low"))
+    runs = [
+        replace(a_run("a", 1.0), fingerprint=hint),
+        replace(a_run("b", 1.0), fingerprint=Fingerprint(gpu, TeeVerdict("tdx", (), "high"))),
+    ]
+    found = environments(runs, Config(Path()))
+    assert [(e.role, e.tee) for e in found.values()] == [(None, ""), ("cpu-tee", "tdx")]
+
+
+def test_what_is_declared_stands_above_what_was_seen() -> None:
+    declared = {"a": Environment("a", "gpu-tee", "sev-snp")}
+    found = environments([a_run("a", 1.0)], Config(Path(), environments=declared))
+    assert (found["a"].role, found["a"].tee) == ("gpu-tee", "sev-snp")
+
+
+def undeclared(*tees: str) -> Config:
+    return Config(
+        Path(),
+        environments={f"e{i}": Environment(f"e{i}", "vm", tee) for i, tee in enumerate(tees)},
+    )
+
+
+def test_undeclared_the_only_environment_without_a_tee_is_the_baseline() -> None:
+    config = undeclared("none", "tdx", "sev-snp")
+    labels = ["e0", "e1", "e2"]
+    assert baselines("e1", config, labels) == [("vm", "e0")]
+    assert baselines("e2", config, labels) == [("vm", "e0")]
+    assert baselines("e0", config, labels) == []
+
+
+def test_two_environments_without_a_tee_make_no_baseline() -> None:
+    assert baselines("e2", undeclared("none", "none", "tdx"), ["e0", "e1", "e2"]) == []
+
+
+def test_declared_baselines_come_in_their_order() -> None:
+    both = replace(CVM, baselines={"metal": "host", "vm": "plain"})
+    config = replace(CONFIG, environments={"cvm": both})
+    assert baselines("cvm", config, []) == [("metal", "host"), ("vm", "plain")]
+
+
+def test_three_runs_a_side_get_a_verdict_and_the_values_that_were_divided() -> None:
+    days = [f"2025-03-0{n}" for n in (1, 2, 3)]
+    slow = [a_run("cvm", 50.0, 51.0, day=day) for day in days]
+    fast = [a_run("plain", 100.0, 101.0, day=day) for day in days]
+    found = only([*slow, *fast])
+    assert found.word == Word.SLOWER
+    assert found.factor == pytest.approx(2.0, rel=0.01)
+    assert found.share == pytest.approx(0.5, rel=0.01)
+    assert found.side.summary is not None
+    assert found.side.summary.runs == 3
+    assert found.side.repetitions == ((50.0, 51.0),) * 3
+    assert found.doubt == ""
+
+
+def test_one_run_a_side_says_so_and_marks_both() -> None:
+    found = only([a_run("cvm", 50.0, 51.0), a_run("plain", 100.0)])
+    assert found.word == Word.ONE_RUN
+    assert [c.sentence for c in found.side.caveats] == ["One run, 2 repetitions."]
+    assert [c.sentence for c in found.baseline.caveats] == ["One run, 1 repetition."]
+
+
+@pytest.mark.parametrize(
+    ("side", "base", "reason"),
+    [
+        ("quick", "standard", "a quick run against a full one"),
+        ("quick", "quick", "quick runs are never compared"),
+        ("thorough", "standard", "preset is thorough here and standard there"),
+    ],
+)
+def test_quick_runs_are_never_compared(side: str, base: str, reason: str) -> None:
+    found = only([a_run("cvm", 50.0, preset=side), a_run("plain", 100.0, preset=base)])
+    assert found.word == Word.NOT_COMPARABLE
+    assert found.reason == reason
+    assert found.doubt == "not comparable"
+
+
+def test_a_parameter_that_must_match_and_does_not_is_named() -> None:
+    big = a_run("plain", 100.0, parameters=(replace(SIZE, value="8g"),))
+    found = only([a_run("cvm", 50.0), big])
+    assert (found.word, found.reason) == (Word.NOT_COMPARABLE, "size is 4g here and 8g there")
+    absent = a_run("plain", 100.0, parameters=())
+    assert only([a_run("cvm", 50.0), absent]).reason == "size is 4g here and absent there"
+
+
+def test_a_printed_figure_is_not_compared_with_one_of_our_own() -> None:
+    found = only([a_run("cvm", 50.0), a_run("plain", 99.0, provenance=Provenance.CITED)])
+    assert found.reason == "a printed figure against one of our own"
+
+
+def test_a_metric_without_a_direction_gets_no_comparison() -> None:
+    for name in ("7z.cpu_frequency", "7z.cpu_usage", "own.unheard_of"):
+        runs = [a_run("cvm", 50.0, metric=name), a_run("plain", 99.0, metric=name)]
+        found = analyse(runs, CONFIG)
+        assert found.comparisons == ()
+        assert len(found.cells) == 2
+
+
+def test_a_metric_that_a_run_defines_itself_is_compared_in_its_direction() -> None:
+    own = (MetricDefinition("own.pace", "Pace", "s", "lower", "Time."),)
+    runs = [
+        a_run(label, value, metric="own.pace", definitions=own)
+        for label, value in (("cvm", 2.0), ("plain", 1.0))
+    ]
+    found = only(runs)
+    assert (found.factor, found.metric.better) == (2.0, Better.LOWER)
+    assert not found.headline
+
+
+def test_failed_repetitions_are_counted_and_left_out() -> None:
+    run = a_run("cvm", 50.0, None, 52.0)
+    rows = (run.measurements[0], run.measurements[1]._replace(status="failed"), run.measurements[2])
+    cell = cell_of([replace(run, measurements=rows)])
+    assert (cell.failed, cell.repetitions) == (1, ((50.0, 52.0),))
+    assert marks(cell)[0] == "failed"
+    assert cell.caveats[0].sentence == "1 of 3 repetitions failed."
+
+
+def test_a_failed_value_is_never_averaged_even_when_the_tool_gave_one() -> None:
+    run = a_run("cvm", 50.0)
+    odd = run.measurements[0]._replace(value=1.0, repetition=1, status="failed")
+    cell = cell_of([replace(run, measurements=(*run.measurements, odd))])
+    assert cell.summary is not None
+    assert cell.summary.value == 50.0
+
+
+def test_suspect_repetitions_are_shown_and_kept_out_of_a_summary_that_has_others() -> None:
+    run = a_run("cvm", 50.0, 99.0)
+    rows = (run.measurements[0], run.measurements[1]._replace(status="suspect"))
+    cell = cell_of([replace(run, measurements=rows)])
+    assert cell.summary is not None
+    assert (cell.summary.value, cell.suspect) == (50.0, 1)
+    assert "suspect" in marks(cell)
+    alone = cell_of([a_run("cvm", 50.0, 99.0, status="suspect")])
+    assert alone.summary is not None
+    assert alone.suspect == 2
+    assert alone.doubt == "suspect"
+
+
+def test_where_everything_failed_nothing_is_compared_and_it_says_where() -> None:
+    found = only([a_run("cvm", None, None, status="failed"), a_run("plain", 99.0)])
+    assert found.word == Word.NOT_COMPARABLE
+    assert found.reason == "nothing was measured in cvm"
+    assert found.factor is None
+    assert found.side.summary is None
+    assert "failed" in marks(found)
+
+
+@pytest.mark.parametrize("zero", ["cvm", "plain"])
+def test_a_value_of_zero_stops_no_report(zero: str) -> None:
+    values = {"cvm": 50.0, "plain": 99.0, zero: 0.0}
+    found = only([a_run(label, value) for label, value in values.items()])
+    assert (found.word, found.reason) == (Word.NOT_COMPARABLE, "a value is zero")
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-300])
+def test_a_one_thread_value_near_zero_stops_no_report(value: float) -> None:
+    rows = tuple(
+        Measurement("w", "7z.rating", "value", "MIPS", v, params(operation="total", threads=n))
+        for n, v in ((1, value), (2, 1e9))
+    )
+    found = analyse([replace(a_run("cvm", 1.0), measurements=rows)], CONFIG)
+    assert len(found.cells) == 2
+
+
+@pytest.mark.parametrize(("value", "suspected"), [(300.0, True), (90.0, False)])
+def test_a_guest_that_beats_its_own_metal_is_suspected_of_a_cache(
+    value: float,
+    suspected: bool,  # noqa: FBT001 - a case
+) -> None:
+    guest = replace(PLAIN, baselines={"metal": "host"})
+    config = replace(CONFIG, environments={"plain": guest})
+    runs = [a_run("plain", value, metric="fio.iops"), a_run("host", 100.0, metric="fio.iops")]
+    [cell] = [c for c in analyse(runs, config).of("fio") if c.environment == "plain"]
+    assert ("page-cache" in marks(cell)) == suspected
+    if suspected:
+        said = "3 times as good as on host, the machine it runs on."
+        assert cell.caveats[0].sentence == said
+
+
+def test_contention_in_a_step_marks_the_series_of_its_workload_alone() -> None:
+    run = a_run("cvm", 50.0)
+    other = run.measurements[0]._replace(workload="quiet")
+    busy = StepRecord("w", "w", 0, (), "", 1.0, 0, None, (("steal", 0.5),))
+    warm = replace(busy, workload="quiet", repetition=-1)  # preparing is not measuring
+    found = analyse(
+        [replace(run, measurements=(*run.measurements, other), steps=(busy, warm))], CONFIG
+    )
+    marked = {s.workload: "contention" in marks(cell) for (s, _), cell in found.cells.items()}
+    assert marked == {"w": True, "quiet": False}
+
+
+def test_a_label_that_the_machine_contradicts_marks_everything() -> None:
+    liar = replace(a_run("cvm", 50.0), fingerprint=Fingerprint((), TeeVerdict("none")))
+    assert "label" in marks(cell_of([liar]))
+
+
+def test_device_bytes_below_what_was_moved_mark_the_storage_figures_of_the_workload() -> None:
+    run = a_run("cvm", 50.0, metric="fio.iops")
+    row = run.measurements[0]
+    rows = (
+        row,
+        row._replace(metric="fio.device_bytes", unit="B", value=1.0),
+        row._replace(metric="fio.io_bytes", unit="B", value=100.0),
+    )
+    found = analyse([replace(run, measurements=rows)], CONFIG)
+    [cell] = [c for (s, _), c in found.cells.items() if s.metric == "fio.iops"]
+    assert "page-cache" in marks(cell)
+
+
+def test_what_the_library_holds_of_runs_is_enough_to_compare_them(
+    report: Config, tmp_path: Path
+) -> None:
+    archive = Archive(report.archive)
+    whole = analyse([archive.read(entry) for entry in archive.scan()], report)
+    for _ in ("first", "from the cache"):
+        held = library.load(archive, tmp_path, archive.scan())
+        found = analyse([one.run for one in held.runs.values()], report)
+        assert found.cells == whole.cells
+        assert found.comparisons == whole.comparisons
+        assert found.config == whole.config
+
+
+def test_the_same_runs_in_any_order_give_the_same_analysis() -> None:
+    runs = [
+        a_run(label, value + n, day=f"2025-03-0{n}")
+        for label, value in (("cvm", 50.0), ("plain", 99.0))
+        for n in (1, 2, 3)
+    ]
+    assert analyse(runs, CONFIG).comparisons == analyse(runs[::-1], CONFIG).comparisons
+
+
+def test_a_run_that_states_a_metric_in_another_unit_is_left_out_with_the_reason() -> None:
+    wrong = a_run("cvm", 50.0)
+    rows = tuple(row._replace(unit="GIPS") for row in wrong.measurements)
+    found = analyse([replace(wrong, measurements=rows)], CONFIG)
+    selection = found.selections["7z", "cvm"]
+    assert selection.runs == ()
+    assert selection.left_out == ((wrong.id, "7z.rating is stated in GIPS, its base unit is MIPS"),)
+
+
+def test_a_parameter_that_only_calls_for_a_caveat_gives_one_and_no_refusal() -> None:
+    def version(text: str) -> tuple[Parameter, ...]:
+        return (SIZE, Parameter("tool_version", text, Comparability.CAVEAT))
+
+    found = only(
+        [
+            a_run("cvm", 50.0, parameters=version("26.02")),
+            a_run("plain", 99.0, parameters=version("23.01")),
+        ]
+    )
+    assert found.reason == ""
+    [told] = [c.sentence for c in found.caveats if c.rule.id == "parameters-differ"]
+    assert told == "tool_version 26.02 against 23.01."
+
+
+def test_a_pair_that_the_report_calls_incomparable_says_so_and_why() -> None:
+    tee = Environment("cvm", "cpu-tee", "tdx", baselines={"metal": "plain"})
+    tee = replace(tee, incomparable={"plain": "another kernel"})
+    config = replace(CONFIG, environments={"cvm": tee})
+    [found] = analyse([a_run("cvm", 50.0), a_run("plain", 99.0)], config).comparisons
+    assert (found.word, found.reason) == (Word.NOT_COMPARABLE, "another kernel")
+
+
+def test_threads_over_a_quota_are_not_compared_with_threads_that_all_ran() -> None:
+    # One container ran 12 threads under a quota of one CPU, and a TDX guest looked 4.9 times as
+    # fast: the published trap.
+    quota = Fingerprint((Fact("cpu_quota", "1", "cgroup cpu.max"),), TeeVerdict("none"))
+    runs = [replace(a_run("plain", 100.0), fingerprint=quota), a_run("cvm", 490.0)]
+    found = only(runs)
+    assert found.word == Word.NOT_COMPARABLE
+    assert found.reason == "2 threads under a CPU quota of 1"
+
+
+# Other scales than the ratio's
+
+
+DAYS = [f"2025-03-0{n}" for n in (1, 2, 3)]
+
+
+def three(environment: str, metric: str, *values: float) -> list[Run]:
+    return [a_run(environment, v, day=d, metric=metric) for v, d in zip(values, DAYS, strict=True)]
+
+
+def with_count(run: Run, metric: str, *counts: float, statistic: str = "value") -> Run:
+    rows = tuple(
+        run.measurements[0]._replace(
+            metric=metric, statistic=statistic, unit="count", value=value, repetition=i
+        )
+        for i, value in enumerate(counts)
+    )
+    return replace(run, measurements=(*run.measurements, *rows))
+
+
+def test_counts_that_can_be_zero_are_subtracted() -> None:
+    name = "ab.failed_requests"
+    found = only([*three("cvm", name, 40, 50, 60), *three("plain", name, 0, 0, 0)])
+    assert (found.factor, found.interval, found.share, found.reason) == (None, None, None, "")
+    assert found.difference == 50
+    assert found.difference_interval is not None
+    ends = (found.difference_interval.low, found.difference_interval.high)
+    assert ends == welch([40.0, 50.0, 60.0], [0.0, 0.0, 0.0])[1:]
+    assert found.word == Word.SLOWER
+    assert found.told == ""  # no headline
+
+
+def test_none_failed_on_both_sides_is_no_difference() -> None:
+    name = "ab.failed_requests"
+    found = only([*three("cvm", name, 0, 0, 0), *three("plain", name, 0, 0, 0)])
+    assert (found.word, found.difference) == (Word.NO_DIFFERENCE, 0)
+
+
+def test_one_more_failure_is_within_the_margin_of_a_count() -> None:
+    name = "ab.failed_requests"
+    near = only([*three("cvm", name, 10, 10, 10), *three("plain", name, 9, 9, 9)])
+    assert (near.word, near.margin) == (Word.NO_DIFFERENCE, 1.0)
+    far = only([*three("cvm", name, 1010, 1010, 1010), *three("plain", name, 1000, 1000, 1000)])
+    assert (far.word, far.margin) == (Word.NO_DIFFERENCE, 20.0)
+
+
+def test_an_error_rate_is_compared_with_the_requests_behind_it() -> None:
+    runs = [
+        with_count(run, "ab.complete_requests", 1000.0)
+        for run in (
+            *three("cvm", "ab.error_rate", 0.02, 0.02, 0.02),
+            *three("plain", "ab.error_rate", 0, 0, 0),
+        )
+    ]
+    [found] = [c for c in analyse(runs, CONFIG).comparisons if c.series.metric == "ab.error_rate"]
+    assert found.counted == (Tally(60.0, 3000.0), Tally(0.0, 3000.0))
+    assert found.difference_interval is not None
+    _, low, high = newcombe(*found.counted)
+    assert (found.difference_interval.low, found.difference_interval.high) == (low, high)
+    assert found.word == Word.SLOWER
+    assert found.worsening == (low, high)
+
+
+def test_the_interval_of_a_share_ends_at_nothing_and_at_all() -> None:
+    metric = "ab.error_rate"
+    for values, ends in (((0.0, 0.0, 0.1), 0), ((0.9, 1.0, 1.0), 1)):
+        summary = cell_of(three("cvm", metric, *values)).summary
+        assert summary is not None
+        assert summary.interval is not None
+        assert (summary.interval.low, summary.interval.high)[ends] == ends
+        assert summary.interval.low < summary.value < summary.interval.high
+
+
+def test_the_count_of_a_share_may_be_a_total_of_several_processes() -> None:
+    runs = [
+        with_count(a_run(label, 0.5, 0.25, metric="ab.error_rate"), "ab.complete_requests",
+                   10.0, 40.0, statistic="total")
+        for label in ("cvm", "plain")
+    ]  # fmt: skip
+    [found] = [c for c in analyse(runs, CONFIG).comparisons if c.series.metric == "ab.error_rate"]
+    assert found.counted == (Tally(15.0, 50.0), Tally(15.0, 50.0))
+    assert found.word == Word.ONE_RUN
+    assert found.difference_interval is not None
+    assert found.difference_interval.kind == "counts"
+
+
+@pytest.mark.parametrize("counts", [(), (1000.0, 1000.0), (0.0,)])
+def test_without_a_count_for_each_share_run_values_are_subtracted(
+    counts: tuple[float, ...],
+) -> None:
+    shares = {"cvm": (0.01, 0.02, 0.03), "plain": (0.0, 0.0, 0.01)}
+    runs = [
+        with_count(run, "llm.requests", *counts) if counts else run
+        for label, values in shares.items()
+        for run in three(label, "llm.error_rate", *values)
+    ]
+    [found] = [c for c in analyse(runs, CONFIG).comparisons if c.series.metric == "llm.error_rate"]
+    assert found.counted is None
+    assert found.difference_interval is not None
+    ends = (found.difference_interval.low, found.difference_interval.high)
+    assert ends == welch(shares["cvm"], shares["plain"])[1:]
+
+
+@pytest.mark.parametrize(
+    ("size", "word", "difference"),
+    [(1024.0, Word.NO_DIFFERENCE, 0), (1025.0, Word.SLOWER, 1), (1000.0, Word.FASTER, -24)],
+)
+def test_the_bytes_of_a_proof_are_equal_or_not(size: float, word: Word, difference: float) -> None:
+    name = "zktls.proof_size"
+    found = only([a_run("cvm", size, size, metric=name), a_run("plain", 1024.0, metric=name)])
+    assert (found.word, found.difference, found.difference_interval) == (word, difference, None)
+    assert found.reason == ""
+
+
+def test_a_size_that_does_not_repeat_itself_decides_nothing() -> None:
+    name = "zktls.proof_size"
+    found = only([a_run("cvm", 1024.0, 1025.0, metric=name), a_run("plain", 1024.0, metric=name)])
+    assert (found.word, found.more_runs) == (Word.INCONCLUSIVE, None)
+
+
+# Resolution
+
+
+def rounded(environment: str, value: float, printed: str | None) -> list[Run]:
+    runs = three(environment, "ab.latency", value, value, value)
+    return [
+        replace(run, measurements=(run.measurements[0]._replace(printed=printed),)) for run in runs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("printed", "low", "high"),
+    [("5", 4.5 / 4.5, 5.5 / 3.5), (None, 4.5 / 4.5, 5.5 / 3.5), ("5.000", 5 / 4, 5 / 4)],
+)
+def test_whole_milliseconds_widen_an_interval_and_microseconds_do_not(
+    printed: str | None, low: float, high: float
+) -> None:
+    found = only([*rounded("cvm", 0.005, printed), *rounded("plain", 0.004, printed)])
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), rel=1e-3)
+    if printed == "5":
+        assert found.word == Word.INCONCLUSIVE
+        assert found.more_runs is None  # no number of runs makes the tool finer
+
+
+# What is not decided yet
+
+
+def test_an_inconclusive_pair_says_how_many_more_runs_decide() -> None:
+    name = "7z.rating"
+    found = only([*three("cvm", name, 90, 95, 100), *three("plain", name, 96, 100, 104)])
+    assert found.word == Word.INCONCLUSIVE
+    assert found.more_runs is not None
+    assert found.more_runs > 1
+    wide = only([*three("cvm", name, 50, 100, 150), *three("plain", name, 51, 100, 150)])
+    assert (wide.word, wide.more_runs) == (Word.INCONCLUSIVE, None)
+
+
+# What two sides differ in
+
+
+def test_everything_that_must_match_and_does_not_is_named() -> None:
+    engine = Parameter("engine", "libaio", Comparability.MUST_MATCH)
+    other = (replace(SIZE, value="8g"), replace(engine, value="psync"))
+    found = only(
+        [a_run("cvm", 1.0, parameters=(SIZE, engine)), a_run("plain", 2.0, parameters=other)]
+    )
+    assert found.reason == "engine is libaio here and psync there; size is 4g here and 8g there"
+
+
+def test_differences_are_told_the_telling_ones_first() -> None:
+    def seen(label: str, *pairs: tuple[str, str | None]) -> tuple[Fact, ...]:
+        return tuple(Fact(name, value, label) for name, value in pairs)
+
+    same = Parameter("direct", "1", Comparability.MUST_MATCH)
+    ours = a_run("cvm", 1.0, parameters=(
+        Parameter("seed", "1"), Parameter("version", "2", Comparability.CAVEAT), SIZE, same,
+        Parameter("slots", "4", Comparability.MUST_MATCH),
+    ))  # fmt: skip
+    theirs = a_run("plain", 2.0, parameters=(
+        Parameter("seed", "2"), Parameter("version", "1", Comparability.CAVEAT),
+        replace(SIZE, value="8g"), same,
+    ))  # fmt: skip
+    here = seen(
+        "x", ("zz", "1"), ("kernel", "6.8"), ("cpu", "Xeon"), ("memory", "8 GiB"), ("os", "a")
+    )
+    there = seen("x", ("zz", "2"), ("kernel", "6.1"), ("cpu", None), ("memory", "8 GiB"))
+    ours = replace(ours, fingerprint=Fingerprint(here, TeeVerdict("tdx")))
+    theirs = replace(theirs, fingerprint=Fingerprint(there, TeeVerdict("none")))
+    must = Comparability.MUST_MATCH
+    assert differences([ours], [theirs]) == (
+        Difference("size", must, "4g", "8g"),
+        Difference("slots", must, "4", "absent"),
+        Difference("version", Comparability.CAVEAT, "2", "1"),
+        Difference("tee", "machine", "tdx", "none"),
+        Difference("cpu", "machine", "Xeon", "not seen"),
+        Difference("kernel", "machine", "6.8", "6.1"),
+        Difference("zz", "machine", "1", "2"),
+        Difference("seed", Comparability.IGNORED, "1", "2"),
+    )
+    assert differences([ours], [ours]) == ()
+
+
+def test_what_varies_within_a_side_is_told_with_all_its_values() -> None:
+    first = a_run("cvm", 1.0, parameters=(Parameter("version", "2"),))
+    second = a_run("cvm", 1.0, parameters=(Parameter("version", "1"),))
+    base = a_run("plain", 1.0, parameters=(Parameter("version", "1"),))
+    found = analyse([first, replace(second, id=base.id), base], CONFIG)
+    told = found.differences("7z", "cvm", "plain")
+    assert [(d.name, d.side, d.baseline) for d in told if d.what != "machine"] == [
+        ("version", "1; 2", "1")
+    ]
+    assert found.differences("7z", "cvm", "nowhere") == ()

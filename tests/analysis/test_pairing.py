@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sitegen.analysis.pairing import Pairing, pair, pair_values
+from sitegen.analysis.stats import Word
+from sitegen.cli import comparison as told
+from sitegen.config import Config, Environment
+from sitegen.errors import SitegenError
+from sitegen.model import Fact, Fingerprint, Measurement, Provenance, Run, params, run_id
+
+CONFIG = Config(Path(), environments={"cvm": Environment("cvm", "cpu-tee", "tdx", "CVM")})
+
+
+def a_run(environment: str, day: int, value: float, cpu: str = "EPYC") -> Run:
+    rows = tuple(
+        Measurement("read_iops", metric, "value", "1/s", value * (1 + 0.001 * rep), where, rep)
+        for metric, where in (
+            ("fio.iops", params(direction="read")),
+            ("fio.iops", params(direction="trim")),
+        )
+        for rep in range(3)
+    )
+    date = f"2026-11-0{day}"
+    return Run(
+        run_id(date, "fio", f"{environment}{day}{value}".encode()), "fio", environment,
+        Provenance.COLLECTED, date, 1.0, rows, preset="standard", session=f"s{day}",
+        boot=f"b{day}", fingerprint=Fingerprint((Fact("cpu", cpu, "/proc/cpuinfo"),)),
+    )  # fmt: skip
+
+
+def three(environment: str, value: float, cpu: str = "EPYC") -> list[Run]:
+    return [a_run(environment, day, value * (1 + 0.002 * day), cpu) for day in (1, 2, 3)]
+
+
+@pytest.fixture
+def runs() -> list[Run]:
+    return [*three("metal", 1000.0), *three("cvm", 800.0, "Xeon"), *three("same", 1000.0)]
+
+
+def paired(runs: list[Run], baseline: str = "metal", side: str = "cvm") -> Pairing:
+    return pair(runs, CONFIG, baseline, side)
+
+
+def test_any_two_environments_can_be_compared_whatever_is_declared(runs: list[Run]) -> None:
+    forth = {c.series: c for c in paired(runs).comparisons}
+    back = {c.series: c for c in paired(runs, "cvm", "metal").comparisons}
+    for series, comparison in forth.items():
+        assert comparison.word == Word.SLOWER
+        assert comparison.factor == pytest.approx(1.25)
+        assert back[series].word == Word.FASTER
+        assert (comparison.factor or 0) * (back[series].factor or 0) == pytest.approx(1)
+
+
+def test_a_tee_as_the_baseline_gives_each_series_once(runs: list[Run]) -> None:
+    found = paired(runs, "cvm", "metal")
+    assert len(found.comparisons) == len({c.series for c in found.comparisons}) == 2
+
+
+def test_two_runs_are_compared_by_the_end_of_their_ids(runs: list[Run]) -> None:
+    first, second = runs[0], runs[3]
+    found = paired(runs, first.id[-8:], second.id)
+    assert {c.word for c in found.comparisons} == {Word.ONE_RUN}
+    assert found.comparisons[0].baseline.runs == (first.id,)
+
+
+def test_the_machines_differences_are_told(runs: list[Run]) -> None:
+    assert paired(runs).differing == (("cpu", "EPYC", "Xeon"),)
+    assert paired(runs, "metal", "same").differing == ()
+
+
+@pytest.mark.parametrize(
+    ("baseline", "side", "said"),
+    [
+        ("metal", "metal", "is compared with itself"),
+        ("metal", "vm", "no environment and no run 'vm'; environments: cvm, metal, same"),
+        ("20200101t000000z-fio-aaaaaaaa", "cvm", "no run '20200101t000000z-fio-aaaaaaaa'"),
+    ],
+)
+def test_what_is_not_there_is_named(runs: list[Run], baseline: str, side: str, said: str) -> None:
+    with pytest.raises(SitegenError) as raised:
+        paired(runs, baseline, side)
+    assert said in str(raised.value)
+
+
+def test_sides_without_a_common_series_are_refused(runs: list[Run]) -> None:
+    other = replace(runs[3], measurements=(runs[3].measurements[0]._replace(workload="w"),))
+    with pytest.raises(SitegenError, match="have no series in common"):
+        paired([*runs[:3], other])
+
+
+def test_headline_series_are_shown_unless_asked_otherwise(runs: list[Run]) -> None:
+    found = paired(runs)
+    assert [row.word for row in told.rows(found)] == ["slower"]
+    assert len(told.rows(found, everything=True)) == 2
+    assert len(told.rows(found, ["fio.iops"])) == 2
+    assert told.rows(found, ["fio.latency"]) == []
+
+
+def test_a_regression_counts_from_its_lower_bound(runs: list[Run]) -> None:
+    # A quarter fewer IOPS: 20 % overhead, and an interval of a few tenths around it.
+    rows = told.rows(paired(runs))
+    assert [row.series for row in told.regressions(rows, 0.19)] == [rows[0].series]
+    assert told.regressions(rows, 0.2) == []
+    faster = told.rows(paired(runs, "cvm", "metal"))
+    assert told.regressions(faster, 0.0) == []
+
+
+def test_the_table_prints_the_two_values_that_were_divided(runs: list[Run]) -> None:
+    text = told.text(found := paired(runs), told.rows(found))
+    head, row = text.splitlines()[:2]
+    assert head.split()[:3] == ["Series", "metal", "cvm"]
+    assert "1.00 k IOPS" in row or "1,005 IOPS" in row
+    assert row.rstrip().endswith("slower")
+    assert text.endswith("  Processor: EPYC | Xeon\n")
+
+
+def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) -> None:
+    hostile = [*runs[:3], *(
+        replace(run, fingerprint=Fingerprint((Fact("cpu", "a|b\n| c", "x"),))) for run in runs[3:6]
+    )]  # fmt: skip
+    text = told.markdown(found := paired(hostile), told.rows(found))
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.replace("\\|", "").count("|") for line in table[:3]}) == 1
+    assert "| Processor | EPYC | a\\|b \\| c |" in table
+
+
+def test_the_json_holds_values_interval_word_and_runs(runs: list[Run]) -> None:
+    found = paired(runs)
+    value = json.loads(json.dumps(told.as_json(found, told.rows(found))))
+    [one] = value["comparisons"]
+    assert one["slowdown"] == pytest.approx(1.25)
+    assert one["low"] < 1.25 < one["high"]
+    assert one["word"] == "slower"
+    assert len(one["runs"]["side"]) == 3
+    assert value["differing"] == [{"fact": "cpu", "baseline": "EPYC", "side": "Xeon"}]
+
+
+def test_a_declared_reason_stands_in_the_way(runs: list[Run]) -> None:
+    declared = Environment("cvm", incomparable={"metal": "another kernel"})
+    found = pair(runs, Config(Path(), environments={"cvm": declared}), "metal", "cvm")
+    assert {c.reason for c in found.comparisons} == {"another kernel"}
+    assert told.regressions(told.rows(found), 0.0) == []
+
+
+# One parameter
+
+
+def swept(day: int, factors: tuple[float, float], environment: str = "metal") -> Run:
+    rows = tuple(
+        Measurement(
+            "sweep", "ab.requests_per_second", "mean", "1/s",
+            (1000.0 + 100 * rep) * (factors[rep % 2] if scheme == "https" else 1.0),
+            params(scheme=scheme, concurrency="1000"), rep,
+        )
+        for scheme in ("http", "https")
+        for rep in range(4)
+    )  # fmt: skip
+    date = f"2026-11-0{day}"
+    return Run(
+        run_id(date, "ab", f"{environment}{day}".encode()), "ab", environment,
+        Provenance.COLLECTED, date, 1.0, rows, preset="standard", session=f"s{day}",
+        boot=f"b{day}",
+    )  # fmt: skip
+
+
+def test_two_values_of_a_parameter_are_paired_by_repetition_within_one_run() -> None:
+    # Repetitions differ by 30 %, and https is 0.5 or 0.52 of http in each: pairing sees that.
+    found = pair_values([swept(1, (0.5, 0.52))], CONFIG, "scheme", "http", "https")
+    [comparison] = found.comparisons
+    assert comparison.factor == pytest.approx((1 / 0.5 / 0.52) ** 0.5)
+    assert comparison.interval is not None
+    assert 1.85 < comparison.interval.low < 1.95
+    assert 1.97 < comparison.interval.high < 2.1
+    assert comparison.word == Word.ONE_RUN
+    assert comparison.series.params == (("concurrency", "1000"),)
+
+
+def test_and_by_run_from_two_runs_on() -> None:
+    runs = [swept(day, (0.5 + day / 1000, 0.5 + day / 1000)) for day in (1, 2, 3)]
+    [comparison] = pair_values(runs, CONFIG, "scheme", "http", "https").comparisons
+    assert comparison.word == Word.SLOWER
+    assert comparison.interval is not None
+    assert comparison.interval.low > 1.98
+
+
+@pytest.mark.parametrize(
+    ("axis", "baseline", "side", "label", "said"),
+    [
+        ("scheme", "http", "http", "", "is compared with itself"),
+        ("scheme", "http", "gopher", "metal", "no series has scheme at both http and gopher"),
+        ("colour", "red", "blue", "", "has the parameter 'colour'"),
+        ("scheme", "http", "https", "", "add --env with one of cvm, metal"),
+        ("scheme", "http", "https", "vm", "no figure in vm has the parameter"),
+    ],
+)
+def test_an_axis_that_makes_no_pair_is_said(
+    axis: str, baseline: str, side: str, label: str, said: str
+) -> None:
+    runs = [swept(1, (0.5, 0.5)), swept(1, (0.5, 0.5), "cvm")]
+    with pytest.raises(SitegenError) as raised:
+        pair_values(runs, CONFIG, axis, baseline, side, label)
+    assert said in str(raised.value)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sitegen.archive import Archive
+from sitegen.catalogue.families import FAMILIES, family, headline_of, matches
+from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
+from sitegen.catalogue.units import unit_for
+from sitegen.collect import PRESETS, Request, collectors
+from sitegen.model import RESERVED, STATISTICS, MetricDefinition, Run, ToolIdentity, check_benchmark
+
+ROOT = Path(__file__).parents[2]
+BASE_UNITS = {
+    "s", "B", "B/s", "1/s", "Hz", "tokens/s", "MIPS", "op/s", "ratio", "USD/h", "count",
+}  # fmt: skip
+
+
+def every(of: Callable[[Metric], object]) -> dict[str, object]:
+    return {found.id: of(found) for found in METRICS.values()}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", collectors())
+def test_every_metric_that_a_collector_plans_is_defined_in_its_unit(
+    name: str, preset: str, tmp_path: Path
+) -> None:
+    request = Request(preset, 3, {}, 4, tmp_path, tmp_path / "cache", 1 << 40)
+    plan = collectors()[name].plan(ToolIdentity(name, "1.0", f"/usr/bin/{name}"), request)
+    expected = {(m.metric, m.unit) for step in plan.steps for m in step.expects}
+    assert expected
+    known = {(found.id, found.unit) for found in METRICS.values()}
+    assert expected <= known | {(own.id, own.unit) for own in plan.definitions}
+
+
+def test_every_metric_of_the_repositorys_own_runs_is_in_the_table_in_its_unit() -> None:
+    archive = Archive(ROOT / "archive")
+    found = {
+        (m.metric, m.unit, m.statistic)
+        for entry in archive.scan()
+        for m in archive.read(entry).measurements
+    }
+    assert {(name, METRICS[name].unit, statistic) for name, _, statistic in found} == found
+    assert {statistic for _, _, statistic in found} <= STATISTICS
+
+
+def test_every_published_metric_is_in_the_table(cited: list[Run]) -> None:
+    assert {m.metric for run in cited for m in run.measurements} <= set(METRICS)
+
+
+def test_units_are_base_units_that_pages_can_scale() -> None:
+    assert set(every(lambda m: m.unit).values()) <= BASE_UNITS
+    for found in METRICS.values():
+        assert unit_for(found.unit, [1.0]).text or found.unit == "count"
+
+
+def test_every_metric_has_a_title_a_definition_and_a_source() -> None:
+    assert [key for key, text in every(lambda m: m.title and m.source).items() if not text] == []
+    for found in METRICS.values():
+        assert found.definition.endswith("."), found.id
+        assert not found.title.endswith("."), found.id
+
+
+def test_ids_begin_with_their_family_and_no_family_takes_a_page_of_the_site() -> None:
+    assert {key.split(".")[0] for key in METRICS} <= set(FAMILIES)
+    assert not set(FAMILIES) & RESERVED
+    for name in FAMILIES:
+        assert check_benchmark(name) == name
+
+
+def test_what_is_compared_on_logarithms_has_no_resolution_beyond_its_unit() -> None:
+    for found in METRICS.values():
+        assert 0 < found.margin < 1
+        assert found.resolution is None or found.resolution > 0
+        assert found.scale in set(Scale)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_headlines_and_charts_show_metrics_that_are_known(name: str) -> None:
+    shown = FAMILIES[name]
+    for headline in shown.headlines:
+        assert METRICS[headline.metric].better != Better.NONE
+        assert headline.statistic in STATISTICS
+        assert headline.metric.startswith(f"{name}.")
+        params = tuple((key, "8" if value == "*" else value) for key, value in headline.params)
+        series = (name, headline.workload or "any", headline.metric, headline.statistic, params)
+        assert headline_of(*series) == headline
+    for panel in shown.panels:
+        assert panel.metric in METRICS
+        assert panel.statistic in STATISTICS
+        assert not (panel.group and panel.axis)
+        assert panel.axis or not panel.efficiency
+    assert shown.question.endswith("?")
+    assert not shown.headlines or shown.headlines[0].loses
+
+
+def test_titles_of_charts_are_not_used_twice_in_a_family() -> None:
+    for shown in FAMILIES.values():
+        titles = [panel.title for panel in shown.panels]
+        assert len(titles) == len(set(titles))
+
+
+def test_a_benchmark_that_nobody_presents_goes_by_its_name() -> None:
+    assert family("own").title == "own"
+    assert headline_of("own", "w", "own.x", "value", ()) is None
+
+
+def test_a_metric_of_a_runs_own_has_its_direction_and_one_of_nobody_has_none() -> None:
+    own = MetricDefinition("own.x", "Apples", "apples", "higher", "How many.")
+    assert metric("own.x", [own]).better == Better.HIGHER
+    assert metric("own.x", [MetricDefinition("own.x", "A", "a", "sideways")]).better == Better.NONE
+    assert metric("own.x").better == Better.NONE
+    assert metric("fio.iops", [MetricDefinition("fio.iops", "Mine", "x", "lower")]).unit == "1/s"
+
+
+def test_a_series_matches_when_it_has_all_wanted_parameters() -> None:
+    have = {"threads": "8", "operation": "total"}
+    assert matches(have, (("threads", "*"),))
+    assert matches(have, (("threads", "8"), ("operation", "total")))
+    assert not matches(have, (("threads", "4"),))
+    assert not matches(have, (("cores", "*"),))

@@ -1,0 +1,433 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from sitegen import __version__
+from sitegen.analysis.export import COLUMNS
+from sitegen.archive import Archive
+from sitegen.cli import main
+from sitegen.intake import tidy
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = sorted(main.commands)
+HEADER = "benchmark,workload,environment,metric,statistic,unit,value"
+ROW = "fio,read_iops,host,fio.iops,value,1/s,33000"
+SITE = ["pandas", "pyarrow", "numpy", "jinja2", "markdown", "nh3", "plotly", "scipy"]
+HEAVY = [*SITE, "orjson", "psutil"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder that the commands run in."""
+    place = tmp_path / "report"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def filled(folder: Path) -> Path:
+    """Return a folder with an archive of one run."""
+    (folder / "figures.csv").write_text(f"{HEADER},printed\n{ROW},33 k/s\n")
+    assert run("import", "figures.csv", "--date", "2025-03-01").exit_code == 0
+    return folder
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, words)
+
+
+def refused(*words: str) -> str:
+    """Return the one line that a command is refused with."""
+    result = run(*words)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    [line] = result.stderr.splitlines()
+    assert line.startswith("sitegen: ")
+    return line
+
+
+def only_run(folder: Path) -> str:
+    [entry] = Archive(folder / "archive").scan()
+    return entry.run_id
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_every_option_has_help(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert main.commands[name].help
+    for parameter in main.commands[name].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_stands_in_the_readme(name: str) -> None:
+    assert f"sitegen {name}" in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
+)
+def test_every_command_line_in_the_documentation_is_one_that_exists(page: Path) -> None:
+    text = page.read_text("utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+             for line in block.splitlines() if line.startswith("sitegen ")]  # fmt: skip
+    assert lines or page.name == "settings.md"
+    for line in lines:
+        words = shlex.split(line.rstrip("\\"), comments=True)[1:]
+        options = {o for p in main.commands[words[0]].params for o in p.opts}
+        assert {word for word in words if word.startswith("--")} <= options, line
+
+
+def test_the_version_is_the_packages() -> None:
+    assert __version__ in run("--version").output
+
+
+@pytest.mark.parametrize("words", [["--help"], ["collect", "--help"], ["build", "--help"]])
+def test_help_imports_no_heavy_library(words: list[str]) -> None:
+    script = (
+        "import sys\nfrom sitegen.cli import main\n"
+        f"main({words!r}, standalone_mode=False)\n"
+        f"print('HEAVY', sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout.decode().splitlines()[-1] == "HEAVY []"
+
+
+def test_a_machine_that_lists_and_collects_loads_no_library_of_the_site(filled: Path) -> None:
+    script = (
+        "import sys\nfrom sitegen.cli import main\n"
+        "main(['list'], standalone_mode=False)\n"
+        "main(['collect', '--env', 'x', '--only', '7z', '--dry-run'], standalone_mode=False)\n"
+        f"print('HEAVY', sorted(set({SITE!r}) & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, cwd=filled
+    )
+    assert done.stdout.decode().splitlines()[-1] == "HEAVY []"
+
+
+@pytest.mark.parametrize(
+    "words", [["list"], ["show", "x"], ["export"], ["fsck"], ["build"]], ids=lambda w: w[0]
+)
+def test_without_an_archive_a_command_says_so(folder: Path, words: list[str]) -> None:
+    assert "no such archive" in refused(*words)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "size=8g"], "write it as fio.size=8g"),
+        (["--set", "fio.sise=8g"], "fio has no setting 'sise'"),
+        (["--set", "bogus.size=8g"], "no collector 'bogus'"),
+        (["--set", "fio.directory=/no/such/folder"], "is not an existing folder"),
+        (["--only", "bogus"], "no collector 'bogus'"),
+        (["--only", "fio", "--set", "7z.threads=1"], "7z is not among the benchmarks"),
+        (["--preset", "thorough"], "--quick and --preset thorough exclude each other"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused_in_one_line(
+    folder: Path, words: list[str], said: str
+) -> None:
+    assert said in refused("collect", "--env", "here", "--quick", *words)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["collect"],
+        ["collect", "--env", "x", "--preset", "slow"],
+        ["collect", "--env", "x", "--repeat", "0"],
+        ["import"],
+        ["list", "--format", "yaml"],
+        ["nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_is_typed_wrongly_is_one_line_that_leads_to_its_help(
+    words: list[str],
+) -> None:
+    assert refused(*words).endswith("--help`")
+
+
+def test_an_environment_name_that_is_no_folder_is_refused(folder: Path) -> None:
+    assert "not a usable environment name" in refused("collect", "--env", "../x")
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_run_that_is_not_there_is_named(filled: Path) -> None:
+    assert "no run 'zzzzzzzz'" in refused("show", "zzzzzzzz")
+    assert filled.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{HEADER}\n{ROW}\n{ROW.replace('33000', 'x')}\n", "figures.csv:3: 'x' is not a number"),
+        (f'{HEADER}\n{ROW}\nfio,"w\n', "not CSV"),
+        ("metric,value\n1,2\n", "has no column 'benchmark'"),
+        ("a,b\n1,2\n", "is no form of output that is known here"),
+    ],
+)
+def test_a_malformed_csv_is_refused_with_the_line_and_nothing_comes_in(
+    folder: Path, text: str, said: str
+) -> None:
+    (folder / "figures.csv").write_text(text)
+    assert said in refused("import", "figures.csv", "--date", "2025")
+    assert not (folder / "archive").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[site", "not valid TOML"), ("[site]\ntitel = 1\n", "unknown key site.titel")],
+)
+def test_settings_that_are_not_understood_are_refused(folder: Path, text: str, said: str) -> None:
+    (folder / "sitegen.toml").write_text(text)
+    assert said in refused("list")
+    (folder / "sitegen.toml").rename(folder / "other.toml")
+    assert said in refused("list", "--config", "other.toml")
+
+
+def test_an_output_that_cannot_be_written_is_named(filled: Path) -> None:
+    assert "no/such/x.csv: No such file" in refused("export", "--output", "no/such/x.csv")
+    assert filled.is_dir()
+
+
+def test_importing_twice_changes_nothing(filled: Path) -> None:
+    before = sorted(p.stat().st_mtime_ns for p in (filled / "archive").rglob("*"))
+    result = run("import", "figures.csv", "--date", "2025-03-01")
+    assert result.exit_code == 0
+    assert result.stdout.rstrip().endswith("1 measurements  tidy CSV  (was there)")
+    assert sorted(p.stat().st_mtime_ns for p in (filled / "archive").rglob("*")) == before
+
+
+def test_runs_are_listed_as_text_and_as_json(filled: Path) -> None:
+    known = only_run(filled)
+    text = run("list").stdout
+    assert text.splitlines()[0].split() == ["run", "environment", "provenance", "preset"]
+    assert known in text
+    assert json.loads(run("list", "--format", "json").stdout) == [
+        {
+            "id": known,
+            "environment": "host",
+            "benchmark": "fio",
+            "provenance": "imported",
+            "started_at": "2025-03-01",
+            "preset": "",
+            "complete": True,
+        }
+    ]
+    assert json.loads(run("list", "--format", "json", "--env", "other").stdout) == []
+    assert json.loads(run("list", "--format", "json", "--only", "ab").stdout) == []
+
+
+def test_a_damaged_run_is_listed_with_the_reason_and_stops_nothing(filled: Path) -> None:
+    known = only_run(filled)
+    (filled / "archive" / "host" / known / "run.json").write_text("{")
+    [row] = json.loads(run("list", "--format", "json").stdout)
+    assert row["id"] == known
+    assert "not JSON" in row["damaged"]
+    assert run("list").exit_code == 0
+    assert "not JSON" in refused("show", known)
+
+
+def test_a_run_is_shown_as_text_and_as_json_by_the_end_of_its_id(filled: Path) -> None:
+    known = only_run(filled)
+    text = run("show", known[-8:]).stdout
+    assert text.startswith(known)
+    assert "33.0 k IOPS" in text
+    found = json.loads(run("show", known, "--format", "json").stdout)
+    assert found["id"] == known
+    assert found["measurements"] == [
+        {
+            "workload": "read_iops",
+            "metric": "fio.iops",
+            "statistic": "value",
+            "unit": "1/s",
+            "value": 33000.0,
+            "params": {},
+            "repetition": 0,
+            "status": "ok",
+            "printed": "33 k/s",
+        }
+    ]
+
+
+def test_the_export_goes_to_standard_output_or_to_a_file(filled: Path) -> None:
+    assert run("export").stdout.startswith('"run_id","environment"')
+    assert run("export", "--format", "json", "--output", "all.json").stdout == ""
+    assert json.loads((filled / "all.json").read_bytes())["columns"] == list(COLUMNS)
+    data = CliRunner().invoke(main, ["export", "--format", "parquet"]).stdout_bytes
+    assert pq.read_table(pa.BufferReader(data)).num_rows == 1
+
+
+def test_fsck_says_no_with_exit_code_1(filled: Path) -> None:
+    whole = run("fsck")
+    assert (whole.exit_code, whole.stdout) == (0, "1 runs, 0 findings\n")
+    (filled / "archive" / "host" / ".writing-x").mkdir()
+    found = run("fsck")
+    assert found.exit_code == 1
+    assert "left by a collection that was killed; remove it" in found.stdout
+
+
+def test_an_archive_may_lie_elsewhere(filled: Path) -> None:
+    (filled / "archive").rename(filled / "elsewhere")
+    assert "no such archive" in refused("list")
+    assert run("list", "--archive", "elsewhere").exit_code == 0
+
+
+def test_a_dry_run_prints_the_commands_and_runs_nothing(
+    folder: Path, install: Callable[..., str]
+) -> None:
+    install("shell")
+    proof = folder / "ran"
+    words = ["collect", "--env", "x", "--only", "shell", "--dry-run"]
+    result = run(*words, "--set", f"shell.program=touch {proof}")
+    assert result.exit_code == 0
+    assert f"touch {proof}" in result.stdout
+    assert not proof.exists()
+    assert not (folder / "archive").exists()
+
+
+def test_collecting_says_what_it_took_and_where_its_page_will_be(
+    folder: Path, install: Callable[..., str]
+) -> None:
+    install("shell")
+    result = run("collect", "--env", "x", "--only", "shell", "--quick", "--note", "why")
+    assert result.exit_code == 0, result.output
+    known = only_run(folder)
+    assert result.stdout.splitlines()[-2:] == [
+        f"shell: 2 measurements; archive/x/{known}",
+        f"  `sitegen build` makes its page at runs/{known}/",
+    ]
+    assert "[1/2] shell s-" in result.stderr
+    [row] = json.loads(run("list", "--format", "json").stdout)
+    assert row["preset"] == "quick"
+
+
+def test_a_run_elsewhere_is_named_by_its_whole_path(
+    folder: Path, install: Callable[..., str]
+) -> None:
+    install("shell")
+    elsewhere = folder.parent / "elsewhere"
+    words = ["collect", "--env", "x", "--only", "shell", "--quick", "--archive", str(elsewhere)]
+    assert f"; {elsewhere}/x/" in run(*words).stdout
+
+
+def test_the_collectors_are_listed_with_their_tools_and_settings(
+    install: Callable[..., str],
+) -> None:
+    install("shell")
+    install("absent", tool="no-such-tool-here")
+    install("broken", source="raise TypeError('no')")
+    text = run("collectors").stdout
+    assert re.search(r"^shell: sh 1\.0, /.*/sh$", text, re.MULTILINE)
+    assert "  --set shell.program    what the shell runs\n" in text
+    assert "absent: missing: no-such-tool-here; install it with: apt-get install" in text
+    assert "cannot be imported: TypeError: no" in text
+    found = {
+        row["benchmark"]: row for row in json.loads(run("collectors", "--format", "json").stdout)
+    }
+    assert {"7z", "ab", "fio", "shell", "absent", "broken"} <= set(found)
+    assert found["shell"]["tool"]["version"] == "1.0"
+    assert found["shell"]["problem"] == ""
+    assert list(found["shell"]["settings"]) == ["program", "directory"]
+    assert found["absent"]["tool"] is None
+    assert found["absent"]["problem"].startswith("missing: no-such-tool-here")
+    assert found["broken"]["settings"] == {}
+
+
+def test_the_help_of_import_names_every_column_that_is_read() -> None:
+    words = set(re.findall(r"\w+", run("import", "--help").stdout))
+    assert {*tidy.COLUMNS, "provenance"} <= words
+
+
+def test_what_is_exported_comes_in_again_as_imported(filled: Path) -> None:
+    (filled / "figures.csv").write_text(f"{HEADER}\n{ROW}\n")
+    assert run("import", "figures.csv", "--date", "2025-03-02").exit_code == 0
+    assert run("export", "--output", "all.csv").exit_code == 0
+    result = run("import", "all.csv", "--archive", "again")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(run("list", "--archive", "again", "--format", "json").stdout)
+    assert [(row["environment"], row["provenance"]) for row in rows] == [("host", "imported")] * 2
+
+
+@pytest.mark.parametrize("command", ["serve", "publish"])
+def test_what_is_done_with_a_site_takes_its_folder_and_no_archive(
+    folder: Path, command: str
+) -> None:
+    assert "other: no built site" in refused(command, "--output", "other")
+    assert "No such option" in run(command, "--archive", "x").stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_publishing_says_that_it_replaces_the_branch() -> None:
+    assert "The branch becomes a single commit" in " ".join(run("publish", "--help").stdout.split())
+
+
+def test_quiet_prints_failures_alone(folder: Path, install: Callable[..., str]) -> None:
+    install("shell")
+    words = ["collect", "--env", "x", "--only", "shell", "--quick", "--quiet"]
+    assert run(*words).output == ""
+    failing = run(*words, "--set", "shell.program=exit 3")
+    assert failing.exit_code == 2
+    assert failing.stdout == ""
+    assert len(re.findall("failed: ", failing.stderr)) == 2
+    assert "nothing was measured: " in failing.stderr.splitlines()[-1]
+    assert len(Archive(folder / "archive").scan()) == 1
+
+
+def test_nothing_to_collect_with_is_an_error_after_the_skips(
+    folder: Path, install: Callable[..., str]
+) -> None:
+    install("absent", tool="no-such-tool-here")
+    result = run("collect", "--env", "x", "--only", "absent")
+    assert result.exit_code == 2
+    assert "install it with: apt-get install no-such-tool-here" in result.stdout
+    assert result.stderr == (
+        "sitegen: nothing was collected: absent: missing: no-such-tool-here;"
+        " install it with: apt-get install no-such-tool-here\n"
+    )
+    assert not (folder / "archive").exists()
+
+
+def test_ctrl_c_says_how_many_runs_are_kept(folder: Path, install: Callable[..., str]) -> None:
+    install("shell")
+    install("zz-absent", tool="no-such-tool-here")
+    install("zzz-last")
+    result = run(
+        "collect", "--env", "x", "--repeat", "1", "--only", "shell", "--only", "zz-absent",
+        "--only", "zzz-last", "--set", "zzz-last.program=sleep 0.5; kill -INT $PPID; sleep 600",
+    )  # fmt: skip
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "interrupted; 1 runs are kept"
+    assert len(Archive(folder / "archive").scan()) == 1
+
+
+def test_output_into_a_closed_pipe_is_no_traceback(filled: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "sitegen.cli", "list"],
+            stdout=closed, stderr=subprocess.PIPE, check=False, cwd=filled,
+        )  # fmt: skip
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sitegen import fingerprint
+from sitegen.archive import Archive
+from sitegen.config import Environment
+from sitegen.errors import SitegenError
+from sitegen.intake import session
+from sitegen.intake.session import Interrupted, Order, Outcome, collect, parse_settings, unmeasured
+from sitegen.model import Fact, Fingerprint, Run, TeeVerdict
+from tests.conftest import SHELL_COLLECTOR
+
+Install = Callable[..., str]
+ORDER = Order("here", only=("shell",), seed=1)
+
+
+class Round:
+    """One `collect` into an archive of its own, and what it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.archive = Archive(folder / "archive")
+        self.work = folder / "work"
+        self.said: list[str] = []
+
+    def __call__(self, order: Order) -> list[Outcome]:
+        return collect(
+            order, self.archive, self.work, say=self.said.append, progress=lambda _: None
+        )
+
+    def runs(self) -> list[Run]:
+        return [self.archive.read(entry) for entry in self.archive.scan()]
+
+
+@pytest.fixture
+def rounds(tmp_path: Path, install: Install) -> Round:
+    install("shell")
+    return Round(tmp_path)
+
+
+def test_every_benchmark_that_can_run_here_gets_a_run_in_the_archive(rounds: Round) -> None:
+    [outcome] = rounds(replace(ORDER, note="on a quiet day"))
+    assert (outcome.measured, outcome.failed, outcome.skipped) == (6, 0, "")
+    [run] = rounds.runs()
+    assert run.id == outcome.run_id
+    assert (run.benchmark, run.environment, run.note) == ("shell", "here", "on a quiet day")
+    assert (run.preset, run.seed) == ("standard", 1)
+    assert {m.repetition for m in run.measurements} == {0, 1, 2}
+    assert run.fingerprint.facts
+    assert list(rounds.archive.fsck()) == []
+
+
+def test_a_clock_that_is_wrong_stops_a_round_before_anything_is_measured(
+    rounds: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "timestamp", lambda _: "1970-01-01T00:00:12Z")
+    with pytest.raises(SitegenError, match="this machine's clock says 1970"):
+        rounds(ORDER)
+
+
+def test_a_machine_that_is_not_what_its_label_stands_for_is_warned_of_in_one_line(
+    rounds: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Fingerprint((Fact("virtualisation", "kvm", "here"),), TeeVerdict("none", (), "high"))
+    monkeypatch.setattr(fingerprint, "read", lambda *_: seen)
+    rounds(replace(ORDER, environment="lab-tdx", repeat=1))
+    told = "warning: lab-tdx sounds like tdx; the machine's own signals say none."
+    assert [line for line in rounds.said if line.startswith("warning")] == [told]
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        (None, "cvm sounds like a TEE; the machine's own signals say none."),
+        (Environment("cvm"), "cvm sounds like a TEE; the machine's own signals say none."),
+        (Environment("cvm", role="vm", tee="none"), ""),
+        (
+            Environment("cvm", role="metal", tee="none"),
+            "Declared as bare metal; the machine shows a hypervisor (kvm).",
+        ),
+        (
+            Environment("cvm", role="cpu-tee", tee="tdx"),
+            "Declared as tdx; the machine's own signals say none.",
+        ),
+    ],
+)
+def test_a_declaration_goes_before_what_a_label_sounds_like(
+    declared: Environment | None, told: str
+) -> None:
+    seen = Fingerprint((Fact("virtualisation", "kvm", "here"),), TeeVerdict("none", (), "high"))
+    assert fingerprint.doubted("cvm", declared, seen) == told
+
+
+def test_the_scratch_folder_is_known_to_the_run_as_work_and_is_gone_afterwards(
+    rounds: Round,
+) -> None:
+    rounds(replace(ORDER, repeat=1))
+    [run] = rounds.runs()
+    assert {step.argv[-1] for step in run.steps} == {"$WORK"}
+    assert list(rounds.work.iterdir()) == []
+
+
+def test_what_a_collector_keeps_between_runs_is_known_to_the_run_as_cache(
+    tmp_path: Path, install: Install
+) -> None:
+    kept = '(tool.path, "-c", program, f"{{request.cache}}/model.gguf")'
+    plain = '(tool.path, "-c", program, str(request.scratch))'
+    install("shell", source=SHELL_COLLECTOR.replace(plain, kept))
+    rounds = Round(tmp_path)
+    rounds(replace(ORDER, repeat=1))
+    [run] = rounds.runs()
+    assert {step.argv[-1] for step in run.steps} == {"$CACHE/model.gguf"}
+
+
+def test_sessions_are_rounds_with_an_id_of_their_own_on_the_same_boot(rounds: Round) -> None:
+    rounds(replace(ORDER, sessions=2, repeat=1))
+    first, second = rounds.runs()
+    assert first.session != second.session
+    assert first.boot == second.boot
+    assert [line for line in rounds.said if line.startswith("session")] == [
+        "session 1 of 2",
+        "session 2 of 2",
+    ]
+
+
+def test_a_missing_tool_is_a_skip_with_the_line_that_installs_it(
+    rounds: Round, install: Install
+) -> None:
+    install("absent", tool="no-such-tool-here")
+    outcomes = rounds(replace(ORDER, only=("absent", "shell"), repeat=1))
+    assert [(o.benchmark, bool(o.run_id)) for o in outcomes] == [("absent", False), ("shell", True)]
+    assert "install it with: apt-get install no-such-tool-here" in outcomes[0].skipped
+    assert len(rounds.runs()) == 1
+
+
+def test_a_missing_tool_is_none_where_a_setting_does_without_it(
+    rounds: Round, install: Install
+) -> None:
+    source = SHELL_COLLECTOR.replace(
+        '"apt-get install {tool}")', '"apt-get install {tool}", unless="program")'
+    ).replace("(tool.path, ", '("sh", ')
+    install("absent", tool="no-such-tool", source=source)
+    [skipped] = rounds(Order("here", only=("absent",)))
+    assert skipped.skipped.startswith("missing: no-such-tool")
+    [run] = rounds(Order("here", only=("absent",), settings={"absent": {"program": "echo 3"}}))
+    assert run.run_id
+
+
+def test_what_a_plan_leaves_out_is_said(rounds: Round, install: Install) -> None:
+    source = (
+        SHELL_COLLECTOR.replace(
+            "), about_s=1)", '), (Parameter(LEFT_OUT, "the rest: apt install rest"),), about_s=1)'
+        )
+        .replace(
+            "from sitegen.collect import Missing", "from sitegen.collect import LEFT_OUT, Missing"
+        )
+        .replace("import Measurement", "import Measurement, Parameter")
+    )
+    install("partly", source=source)
+    rounds(Order("here", only=("partly",)))
+    assert "partly: left out: the rest: apt install rest" in rounds.said
+
+
+def test_failed_repetitions_are_counted_and_archived(rounds: Round, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    once = f"test -e {flag} && exit 1; touch {flag}; echo 3"
+    [outcome] = rounds(replace(ORDER, repeat=1, settings={"shell": {"program": once}}))
+    assert (outcome.measured, outcome.failed) == (1, 1)
+    assert {m.value for m in rounds.runs()[0].measurements} == {3.0, None}
+
+
+def test_a_run_in_which_nothing_was_measured_is_not_archived_and_says_why(rounds: Round) -> None:
+    settings = {"shell": {"program": "echo no luck"}}
+    [outcome] = rounds(replace(ORDER, repeat=1, settings=settings))
+    assert re.fullmatch(r"nothing was measured: s-[01]: no number", outcome.skipped)
+    assert not rounds.archive.root.exists()
+
+
+def test_a_value_that_a_collector_refuses_ends_it_before_anything_runs(
+    rounds: Round, install: Install, tmp_path: Path
+) -> None:
+    refusing = SHELL_COLLECTOR.replace(
+        'program = request.settings.get("program", "echo 7")',
+        'raise SitegenError("no such size", where="--set")',
+    )
+    install("picky", source=refusing)
+    proof = tmp_path / "ran"
+    settings = {"shell": {"program": f"touch {proof}; echo 1"}, "picky": {"program": "x"}}
+    with pytest.raises(SitegenError, match="no such size"):
+        rounds(Order("here", only=("shell", "picky"), settings=settings))
+    assert not proof.exists()
+
+
+def test_what_a_killed_collection_left_is_removed_and_nobody_elses(rounds: Round) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    mine, theirs = rounds.work / f"sitegen-{ended.pid}-x", rounds.work / f"sitegen-{os.getpid()}-x"
+    for folder in (mine, theirs, rounds.work / "sitegen-old"):
+        folder.mkdir(parents=True)
+    rounds(replace(ORDER, repeat=1))
+    assert sorted(path.name for path in rounds.work.iterdir()) == sorted(
+        [theirs.name, "sitegen-old"]
+    )
+
+
+def test_a_dry_run_prints_the_commands_and_leaves_no_run(rounds: Round, tmp_path: Path) -> None:
+    proof = tmp_path / "ran"
+    settings = {"shell": {"program": f"touch {proof}; echo 1"}}
+    [outcome] = rounds(replace(ORDER, settings=settings, dry_run=True))
+    assert outcome == Outcome("shell")
+    assert not proof.exists()
+    assert not rounds.archive.root.exists()
+    head, folder, *commands = rounds.said
+    assert head.startswith("# sh 1.0")
+    assert folder.startswith(f"WORK=$(mktemp -d {rounds.work}/")
+    assert len(commands) == 2
+    assert all(str(proof) in line and line.endswith(' "$WORK"') for line in commands)
+
+
+def test_what_a_dry_run_prints_can_be_pasted_into_a_shell(tmp_path: Path, install: Install) -> None:
+    tricky = '(tool.path, "-c", program, f\'{{request.scratch}}/a "b" $(c) `d` \\\\ e\')'
+    plain = '(tool.path, "-c", program, str(request.scratch))'
+    install("shell", source=SHELL_COLLECTOR.replace(plain, tricky))
+    rounds = Round(tmp_path / "a folder")
+    program = 'printf "%s\\n" "$0" "$HOME it\'s"'
+    rounds(replace(ORDER, settings={"shell": {"program": program}}, dry_run=True))
+    done = subprocess.run(
+        ["sh"], input="\n".join([*rounds.said[:3], 'echo "$WORK"; pwd']), text=True,
+        capture_output=True, check=True, env={"HOME": "/nowhere", "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    word, other, work, place = done.stdout.splitlines()
+    assert Path(work).parent == rounds.work.absolute()
+    assert word == f'{work}/a "b" $(c) `d` \\ e'
+    assert other == "/nowhere it's"
+    assert place == work
+
+
+def test_a_collector_that_is_broken_is_a_skip_with_its_reason(
+    rounds: Round, install: Install
+) -> None:
+    install("broken", source="raise TypeError('no')")
+    install("buggy", source=SHELL_COLLECTOR.replace("def plan(tool", "def plan(tool, more"))
+    order = replace(ORDER, only=("broken", "buggy", "shell"), repeat=1)
+    outcomes = {outcome.benchmark: outcome for outcome in rounds(order)}
+    assert "cannot be imported: TypeError: no" in outcomes["broken"].skipped
+    assert "buggy: plan failed: TypeError" in outcomes["buggy"].skipped
+    assert outcomes["shell"].run_id
+    assert [line.partition(":")[0] for line in rounds.said if "skipped" in line] == [
+        "broken",
+        "buggy",
+    ]
+    assert unmeasured(list(outcomes.values())).startswith("broken: collector_broken: collector")
+
+
+def test_no_collector_is_imported_but_those_that_are_asked_for(
+    rounds: Round, install: Install
+) -> None:
+    install("other")
+    rounds(replace(ORDER, repeat=1))
+    assert "collector_shell" in sys.modules
+    assert "collector_other" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (replace(ORDER, only=("nothing",)), "no collector 'nothing'"),
+        (replace(ORDER, settings={"nothing": {"a": "1"}}), "no collector 'nothing'"),
+        (replace(ORDER, preset="slow"), "no preset 'slow'"),
+        (replace(ORDER, environment="../x"), "not a usable environment name"),
+        (replace(ORDER, settings={"shell": {"sise": "1"}}), "has no setting 'sise'"),
+        (
+            replace(ORDER, settings={"7z": {"threads": "1"}}),
+            "--set 7z.threads: 7z is not among the benchmarks that --only names",
+        ),
+        (
+            replace(ORDER, settings={"shell": {"directory": "/no/such/folder"}}),
+            "is not an existing folder",
+        ),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused_before_anything_runs(
+    rounds: Round, order: Order, said: str
+) -> None:
+    with pytest.raises(SitegenError) as raised:
+        rounds(order)
+    assert said in str(raised.value)
+    assert rounds.said == []
+    assert not rounds.work.exists()
+    assert not rounds.archive.root.exists()
+
+
+def test_ctrl_c_between_benchmarks_keeps_the_runs_that_are_whole(
+    rounds: Round, install: Install
+) -> None:
+    install("zz-last")
+    order = replace(
+        ORDER,
+        only=("shell", "zz-last"),
+        repeat=1,
+        settings={"zz-last": {"program": "sleep 0.5; kill -INT $PPID; sleep 600"}},
+    )
+    with pytest.raises(Interrupted) as raised:
+        rounds(order)
+    assert [outcome.benchmark for outcome in raised.value.outcomes] == ["shell"]
+    assert [run.benchmark for run in rounds.runs()] == ["shell"]
+    assert list(rounds.work.iterdir()) == []
+    assert list(rounds.archive.fsck()) == []
+
+
+def test_ctrl_c_within_a_benchmark_keeps_it_as_incomplete(rounds: Round, tmp_path: Path) -> None:
+    # Two steps a repetition: the fourth execution is in the second one. The shell waits a moment,
+    # because a signal within Popen itself would find no process to stop.
+    count = f"echo x >> {tmp_path}/count; [ $(wc -l < {tmp_path}/count) -lt 4 ]"
+    program = f"{count} || {{ sleep 0.5; kill -INT $PPID; sleep 600; }}; echo 1"
+    with pytest.raises(Interrupted) as raised:
+        rounds(replace(ORDER, settings={"shell": {"program": program}}))
+    [run] = rounds.runs()
+    assert [(o.run_id, o.complete) for o in raised.value.outcomes] == [(run.id, False)]
+    assert not run.complete
+    assert {m.repetition for m in run.measurements} == {0}
+
+
+def test_settings_belong_to_the_benchmark_that_they_name() -> None:
+    assert parse_settings(["fio.size=8g", "ab.url=http://x/?a=b", "fio.engine=libaio"]) == {
+        "fio": {"size": "8g", "engine": "libaio"},
+        "ab": {"url": "http://x/?a=b"},
+    }
+
+
+def test_a_setting_without_a_value_is_an_empty_variable() -> None:
+    with pytest.raises(SitegenError, match=r"--set llm.key_env: has no value"):
+        parse_settings(["llm.key_env="])
+
+
+@pytest.mark.parametrize("text", ["size=8g", "fio.size", ".size=1", "fio.=1", "", "="])
+def test_what_is_no_setting_is_shown_how_to_write_one(text: str) -> None:
+    with pytest.raises(SitegenError, match="write it as fio"):
+        parse_settings([text])

@@ -1,0 +1,55 @@
+"""A run's page says in words what was replaced, how often, and what stands in its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sitegen.model import Fact, Fingerprint
+from sitegen.redact import machine
+from sitegen.redact.redactor import Redactor
+from sitegen.redact.shapes import SHAPES
+from sitegen.report import run as run_page
+from tests import site_checks as check
+from tests.redact.corpus import HIDDEN, KNOWN, SHAPED
+
+KINDS = {
+    *(kind for shape in SHAPES for kind in (shape.kind, *(kind for _, kind in shape.groups))),
+    *(*machine._FILES, *machine._FOLDERS, *machine._VARIABLES),  # noqa: SLF001 - all that there is
+    *("path", "private-key", "proxy", "secret", "container", "uuid"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_has_words(kind: str) -> None:
+    one, many = run_page._replaced(kind, 1), run_page._replaced(kind, 1_200)  # noqa: SLF001 - words
+    assert one.startswith("1 ")
+    assert many.startswith("1,200 ")
+    assert one.endswith(f"([{kind}])" if kind != "path" else "($WORK, $CACHE, $PWD or ~)")
+
+
+def test_a_kind_of_another_version_is_shown_as_it_is() -> None:
+    assert run_page._replaced("<b>x", 2) == "2 <b>x"  # noqa: SLF001 - words
+
+
+def test_every_placeholder_is_the_kind_in_brackets_and_counted() -> None:
+    for text in (
+        *(t for t, _ in SHAPED.values()),
+        *(d.decode("latin-1") for d, _ in HIDDEN.values()),
+    ):
+        redactor = Redactor(KNOWN)
+        clean = redactor.text(text)
+        assert set(redactor.counts()) <= KINDS
+        assert all(f"[{kind}]" in clean for kind in redactor.counts())
+
+
+@pytest.mark.parametrize("facts", [(Fact("cpu", "X", "y"),), ()])
+def test_the_page_says_what_was_replaced(tmp_path: Path, facts: tuple[Fact, ...]) -> None:
+    counts = (("host", 2), ("path", 1))
+    one = replace(check.storage_run(0), redactions=counts, fingerprint=Fingerprint(facts))
+    check.built(tmp_path, one, toml=check.ALONE)
+    page = (tmp_path / f"site/runs/{one.id}/index.html").read_text("utf-8")
+    told = "2 host names ([host]) and 1 folder ($WORK, $CACHE, $PWD or ~)."
+    assert page.count(f"Replaced before anything was written: {told}") == 1

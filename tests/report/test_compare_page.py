@@ -1,0 +1,247 @@
+"""What the compare page offers: the numbers of a small report, and data that stays small."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitegen.analysis.compare import Analysis, analyse
+from sitegen.charts.spec import Hue
+from sitegen.config import Config, Environment
+from sitegen.model import Comparability, Measurement, Parameter, Provenance, Run, params, run_id
+from sitegen.report import compare_page
+from tests import site_checks as check
+
+_ASSETS = Path(__file__).parents[2] / "templates" / "assets"
+_SCRIPTS = sorted(_ASSETS.glob("compare*.js"))
+_BYTES_A_SCRIPT = 12 * 1024
+SETTINGS = Config(
+    root=check.ROOT,
+    environments={
+        "host": Environment("host", "metal", "none", "Host"),
+        "vm": Environment("vm", "vm", "none", "VM", baselines={"metal": "host"}),
+        "cvm": Environment(
+            "cvm",
+            "cpu-tee",
+            "tdx",
+            "CVM",
+            baselines={"vm": "vm"},
+            incomparable={"host": "a reason"},
+        ),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Run]:
+    return check.three_a_side()
+
+
+@pytest.fixture(scope="module")
+def analysis(runs: list[Run]) -> Analysis:
+    return analyse(runs, SETTINGS)
+
+
+def loaded(analysis: Analysis, benchmark: str, runs: list[Run]) -> tuple[Any, Any]:
+    """Return what a browser gets of the two files."""
+    _, files = compare_page.scripts(
+        analysis, benchmark, [r for r in runs if r.benchmark == benchmark]
+    )
+    found = []
+    for data in files.values():
+        match = re.fullmatch(rb"\(self\.sitegenData \|\|= \[\]\)\.push\((.*)\);\n", data, re.DOTALL)
+        assert match is not None
+        found.append(json.loads(match[1]))
+    return found[0], found[1]
+
+
+def test_every_environment_is_a_side_in_the_declared_order(
+    analysis: Analysis, runs: list[Run]
+) -> None:
+    data, single = loaded(analysis, "fio", runs)
+    assert [side["id"] for side in data["sides"]] == ["host", "vm", "cvm"]
+    assert [side["name"] for side in data["sides"]] == ["Host", "VM", "CVM"]
+    assert data["sides"][2]["about"] == "CPU TEE, 3 runs"
+    assert len(single["sides"]) == 9
+
+
+def test_a_side_has_what_welch_asks_for(analysis: Analysis, runs: list[Run]) -> None:
+    catalogue, sides, _ = compare_page.sides(analysis, "fio")
+    [cvm] = [side for side in sides if side.id == "cvm"]
+    compared = 0
+    for series, numbers in zip(catalogue.series, cvm.cells, strict=True):
+        summary = analysis.cells[series, "cvm"].summary
+        assert summary is not None
+        assert numbers is not None
+        value, n, repetitions, mean, variance, low, high, kind = numbers[:8]
+        assert (value, n, repetitions) == (summary.value, 3, 9)
+        assert summary.interval is not None
+        assert (low, high, kind) == (summary.interval.low, summary.interval.high, "runs")
+        logs = [math.log(each) for each in summary.values]
+        assert mean == pytest.approx(statistics.fmean(logs), abs=1e-12)
+        assert variance == pytest.approx(statistics.variance(logs), rel=1e-9, abs=1e-15)
+        compared += 1
+    assert compared == 3
+    assert runs
+
+
+def test_headline_series_come_first(analysis: Analysis, runs: list[Run]) -> None:
+    data, _ = loaded(analysis, "fio", runs)
+    heads = [headline for *_, headline, _, _, _, _ in data["series"]]
+    assert heads == sorted(heads, reverse=True)
+    assert any(heads)
+
+
+def test_runs_are_the_newest_first_and_no_more_than_promised() -> None:
+    many = [check.storage_run(number, "cvm") for number in range(compare_page.MAX_RUNS + 20)]
+    data, single = loaded(analyse(many, SETTINGS), "fio", many)
+    assert data["all"] == len(many)
+    assert [row[0] for row in data["runs"]] == [side["id"] for side in single["sides"]]
+    assert [row[0] for row in data["runs"]] == sorted((run.id for run in many), reverse=True)[
+        : compare_page.MAX_RUNS
+    ]
+
+
+def test_the_files_do_not_grow_with_the_archive() -> None:
+    def sizes(number: int) -> list[int]:
+        many = [check.storage_run(n, label) for n in range(number) for label in ("vm", "cvm")]
+        _, files = compare_page.scripts(analyse(many, SETTINGS), "fio", many)
+        return [len(data) for data in files.values()]
+
+    for few, more in zip(sizes(60), sizes(240), strict=True):
+        assert more <= few * 1.02
+
+
+def test_a_run_says_why_it_stands_for_nothing(runs: list[Run]) -> None:
+    quick = replace(check.storage_run(30, "cvm"), preset="quick")
+    old = next(run for run in runs if run.benchmark == "fio" and run.environment == "cvm")
+    new = replace(check.storage_run(31, "cvm"), supersedes=old.id)
+    everything = [*runs, quick, new]
+    data, single = loaded(analyse(everything, SETTINGS), "fio", everything)
+    about = {row[0]: row[3] for row in data["runs"]}
+    assert about[quick.id].endswith(", quick preset")
+    assert about[old.id].endswith(", superseded by a later run")
+    assert about[new.id] == f"run {new.id[-8:]}"
+    side = next(side for side in single["sides"] if side["id"] == quick.id)
+    assert single["setups"][side["setup"]]["quick"] is True
+    assert all("quick" in cell[8] for cell in side["cells"] if cell)
+
+
+def test_a_declared_reason_goes_along(analysis: Analysis, runs: list[Run]) -> None:
+    data, single = loaded(analysis, "fio", runs)
+    for side in (*data["sides"], *single["sides"]):
+        assert side["refused"] == ([["host", "a reason"]] if side["environment"] == "cvm" else [])
+
+
+def test_parameters_say_what_a_difference_means(runs: list[Run]) -> None:
+    told = replace(
+        runs[0],
+        parameters=(
+            Parameter("engine", "libaio", Comparability.MUST_MATCH),
+            Parameter("runtime_s", "20", Comparability.CAVEAT),
+            Parameter("cpu_quota", "1.5", Comparability.IGNORED),
+            Parameter("threads", "8", Comparability.IGNORED),
+        ),
+    )
+    data, _ = loaded(analyse([told], SETTINGS), "fio", [told])
+    [setup] = data["setups"]
+    assert setup["parameters"][:2] == [
+        ["engine", "libaio", "not comparable"],
+        ["runtime_s", "20", "a caveat"],
+    ]
+    assert (setup["quota"], setup["threads"]) == (1.5, 8)
+
+
+def test_a_cited_figure_keeps_its_digits_and_has_no_count(
+    analysis: Analysis, runs: list[Run]
+) -> None:
+    data, single = loaded(analysis, "7z", runs)
+    for sides in (data["sides"], single["sides"]):
+        cells = {side["environment"]: side["cells"][0] for side in sides}
+        assert cells["vm"] == [40000.0, 0, 1, None, None, 39999.5, 40000.5, "rounding", [], 0.0,
+                               "40,000"]  # fmt: skip
+        assert cells["cvm"][10] == "36,000"
+
+
+def test_the_size_of_a_proof_is_found_from_its_times() -> None:
+    where = params(prover="p", proof_system="stark", size=1024)
+    timed = params(prover="p", proof_system="stark", size=1024, time_scope="wall")
+    run = replace(
+        check.storage_run(0, "cvm"),
+        id=run_id("2026-03-01T00:00:00Z", "zktls", b"proof"),
+        benchmark="zktls",
+        measurements=(
+            Measurement("w", "zktls.prove_time", "value", "s", 2.0, timed),
+            Measurement("w", "zktls.proof_size", "value", "B", 1000.0, where),
+        ),
+    )
+    data, _ = loaded(analyse([run], SETTINGS), "zktls", [run])
+    metrics = [metric[0] for metric in data["metrics"]]
+    place = {metrics[series[0]]: (at, series[7]) for at, series in enumerate(data["series"])}
+    assert place["zktls.prove_time"][1] == place["zktls.proof_size"][0]
+    assert place["zktls.proof_size"][1] == -1
+
+
+def test_series_that_only_a_run_has_are_offered_too(runs: list[Run]) -> None:
+    extra = Measurement("odd", "fio.iops", "value", "1/s", 5.0, params(block_size=512))
+    quick = check.storage_run(30, "cvm")
+    quick = replace(quick, preset="quick", measurements=(*quick.measurements, extra))
+    everything = [*runs, quick]
+    data, single = loaded(analyse(everything, SETTINGS), "fio", everything)
+    [place] = [at for at, series in enumerate(data["series"]) if series[8] == "odd"]
+    assert all(len(side["cells"]) <= place for side in data["sides"])
+    side = next(side for side in single["sides"] if side["id"] == quick.id)
+    assert side["cells"][place][0] == 5.0
+
+
+def test_a_mean_beside_the_value_itself_is_left_out_of_runs_too(runs: list[Run]) -> None:
+    doubled = [
+        replace(
+            run,
+            measurements=(
+                *run.measurements,
+                *(row._replace(statistic="mean") for row in run.measurements),
+            ),
+        )
+        for run in runs
+        if run.benchmark == "fio"
+    ]
+    data, _ = loaded(analyse(doubled, SETTINGS), "fio", doubled)
+    assert {series[2] for series in data["series"]} == {""}
+
+
+def test_equal_archives_give_equal_bytes(runs: list[Run]) -> None:
+    one, other = (
+        compare_page.scripts(
+            analyse(order, SETTINGS), "fio", [r for r in order if r.benchmark == "fio"]
+        )
+        for order in (runs, list(reversed(runs)))
+    )
+    assert one == other
+
+
+def test_hues_are_those_of_the_charts(analysis: Analysis, runs: list[Run]) -> None:
+    hues: tuple[Hue, ...] = ("metal", "vm", "cpu-tee")
+    data, _ = loaded(analysis, "fio", runs)
+    assert tuple(side["hue"] for side in data["sides"]) == hues
+    assert {run.provenance for run in runs} == {Provenance.COLLECTED, Provenance.CITED}
+
+
+# The scripts of the page
+
+
+@pytest.mark.parametrize("path", _SCRIPTS, ids=lambda path: path.name)
+def test_a_script_stays_small_and_keeps_to_the_policy(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.encode()) < _BYTES_A_SCRIPT
+    assert not re.search(r"https?://|//[a-z]+\.|@import|url\((?!#)", text)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|\beval\b|Function\(|document\.write", text
+    )

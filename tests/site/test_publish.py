@@ -1,0 +1,483 @@
+"""Publishing: the branch holds the site and nothing else, in one commit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitegen.config import Config
+from sitegen.errors import SitegenError
+from sitegen.site import publish
+from sitegen.site.build import build
+from tests import site_checks as check
+
+
+def git(folder: Path, *argv: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *argv], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A built report in a repository with a bare remote called origin."""
+    for key in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "A Reporter")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "reporter@example.org")
+    work = tmp_path / "work"
+    found = check.report(work, *check.three_a_side())
+    build(found)
+    subprocess.run(["git", "init", "--quiet", "--bare", str(tmp_path / "remote.git")], check=True)
+    subprocess.run(["git", "init", "--quiet", "-b", "main", str(work)], check=True)
+    git(work, "config", "user.name", "A Reporter")
+    git(work, "config", "user.email", "reporter@example.org")
+    git(work, "remote", "add", "origin", str(tmp_path / "remote.git"))
+    monkeypatch.chdir(work)
+    return found
+
+
+def published(folder: Path, branch: str = "gh-pages") -> dict[str, bytes]:
+    names = git(folder, "ls-tree", "-r", "--name-only", "-z", branch).split("\0")[:-1]
+    return {
+        name: subprocess.run(
+            ["git", "-C", str(folder), "show", f"{branch}:{name}"], capture_output=True, check=True
+        ).stdout
+        for name in names
+    }
+
+
+def test_the_branch_at_the_remote_holds_the_site_and_nothing_else(settled: Config) -> None:
+    said = publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
+    assert "pushed to origin" in said[-1]
+    remote = settled.root.parent / "remote.git"
+    assert check.differing(published(remote), check.tree(settled.output)) == []
+    assert ".nojekyll" in published(remote)
+
+
+def test_publishing_again_leaves_one_commit(settled: Config) -> None:
+    publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
+    check.write(settled.root, check.storage_run(50))
+    build(settled)
+    publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
+    remote = settled.root.parent / "remote.git"
+    assert git(remote, "rev-list", "--count", "gh-pages").strip() == "1"
+    assert check.differing(published(remote), check.tree(settled.output)) == []
+
+
+def test_without_pushing_only_the_branch_here_changes(settled: Config) -> None:
+    said = publish.to_branch(settled, branch="pages", remote="origin", push=False)
+    assert "not pushed" in said[-1]
+    assert check.differing(published(settled.root, "pages"), check.tree(settled.output)) == []
+    assert git(settled.root.parent / "remote.git", "branch", "--list") == ""
+    assert git(settled.root, "status", "--short").splitlines()[0].startswith("??")
+
+
+def test_the_checked_out_branch_and_its_files_are_left_alone(settled: Config) -> None:
+    git(settled.root, "add", "sitegen.toml")
+    git(settled.root, "commit", "--quiet", "-m", "A report")
+    before = git(settled.root, "rev-parse", "HEAD")
+    publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
+    assert git(settled.root, "rev-parse", "HEAD") == before
+    assert git(settled.root, "symbolic-ref", "--short", "HEAD").strip() == "main"
+    assert (settled.root / "sitegen.toml").is_file()
+
+
+def test_the_repository_is_the_one_beside_the_report(
+    settled: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
+    assert check.differing(published(tmp_path / "remote.git"), check.tree(settled.output)) == []
+
+
+def test_without_a_site_it_says_what_to_run(settled: Config) -> None:
+    elsewhere = replace(settled, output=settled.root / "nothing")
+    with pytest.raises(SitegenError, match="sitegen build"):
+        publish.to_branch(elsewhere, branch="gh-pages", remote="origin", push=True)
+
+
+def test_a_folder_that_is_not_a_site_is_not_published(settled: Config) -> None:
+    with pytest.raises(SitegenError, match="no built site"):
+        publish.to_branch(
+            replace(settled, output=settled.root), branch="gh-pages", remote="origin", push=True
+        )
+
+
+def test_a_remote_that_is_not_there_is_one_line(settled: Config) -> None:
+    with pytest.raises(SitegenError, match="git would not take it") as caught:
+        publish.to_branch(settled, branch="gh-pages", remote="nowhere", push=True)
+    assert "\n" not in str(caught.value)
+
+
+# Nothing of the user's is replaced
+
+
+def branch_of(folder: Path, name: str, *files: tuple[str, str]) -> str:
+    """Make a branch of the user's own with these files, and return its commit."""
+    before = git(folder, "symbolic-ref", "--short", "HEAD").strip()
+    git(folder, "checkout", "--quiet", "--orphan", name)
+    for path, text in files:
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+        git(folder, "add", "--force", path)
+    git(folder, "commit", "--quiet", "-m", "Mine")
+    commit = git(folder, "rev-parse", "HEAD").strip()
+    git(folder, "rm", "-r", "--quiet", "--cached", ".")
+    for path, _ in files:
+        (folder / path).unlink()
+    git(folder, "symbolic-ref", "HEAD", f"refs/heads/{before}")
+    return commit
+
+
+def commit_to(folder: Path, branch: str, path: str, text: str) -> None:
+    """Add a file to a branch of a bare repository, as a hosting site does in its own pages."""
+    blob = subprocess.run(
+        ["git", "-C", str(folder), "hash-object", "-w", "--stdin"],
+        input=text, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    index = {**os.environ, "GIT_INDEX_FILE": str(folder / "an-index")}
+    for argv in (
+        ["read-tree", branch],
+        ["update-index", "--add", "--cacheinfo", f"100644,{blob},{path}"],
+    ):
+        subprocess.run(["git", "-C", str(folder), *argv], env=index, check=True)
+    tree = subprocess.run(
+        ["git", "-C", str(folder), "write-tree"],
+        env=index, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    commit = git(folder, "commit-tree", tree, "-p", branch, "-m", f"Create {path}").strip()
+    git(folder, "update-ref", f"refs/heads/{branch}", commit)
+
+
+def to_pages(settled: Config, **how: bool) -> list[str]:
+    return publish.to_branch(settled, branch="gh-pages", remote="origin", push=True, **how)
+
+
+@pytest.mark.parametrize("committed", ["a commit", ""])
+def test_the_checked_out_branch_is_refused(settled: Config, committed: str) -> None:
+    if committed:
+        git(settled.root, "add", "sitegen.toml")
+        git(settled.root, "commit", "--quiet", "-m", "A report")
+    before = git(settled.root, "for-each-ref")
+    for adopt in (False, True):
+        with pytest.raises(SitegenError, match="main is checked out"):
+            publish.to_branch(settled, branch="main", remote="origin", push=True, adopt=adopt)
+    assert git(settled.root, "for-each-ref") == before
+
+
+def test_a_branch_that_is_checked_out_elsewhere_is_refused(settled: Config) -> None:
+    to_pages(settled)
+    git(settled.root, "worktree", "add", "--quiet", str(settled.root / "tree"), "gh-pages")
+    with pytest.raises(SitegenError, match="gh-pages is checked out"):
+        to_pages(settled)
+
+
+@pytest.mark.parametrize(
+    "name", ["HEAD", "head", "-d", "--force", "", "@", "a b", "a..b", "refs/heads/x", "x.lock", "-"]
+)
+def test_what_is_no_name_of_a_branch_is_refused(settled: Config, name: str) -> None:
+    before = git(settled.root, "for-each-ref")
+    with pytest.raises(SitegenError, match="is not the name of a branch"):
+        publish.to_branch(settled, branch=name, remote="origin", push=True, adopt=True)
+    assert git(settled.root, "for-each-ref") == before
+
+
+@pytest.mark.parametrize("name", ["-d", "--upload-pack=touch x", ""])
+def test_an_option_is_no_remote(settled: Config, name: str) -> None:
+    with pytest.raises(SitegenError, match="is not a remote"):
+        publish.to_branch(settled, branch="gh-pages", remote=name, push=True)
+
+
+def test_a_branch_that_it_did_not_make_is_refused_until_it_is_adopted(settled: Config) -> None:
+    mine = branch_of(settled.root, "gh-pages", ("index.html", "<h1>Mine</h1>"), ("CNAME", "x.org"))
+    with pytest.raises(SitegenError, match=r"was not made by this sitegen, and holds index\.html"):
+        to_pages(settled)
+    assert git(settled.root, "rev-parse", "gh-pages").strip() == mine
+    said = to_pages(settled, adopt=True)
+    assert any("replaced in gh-pages: index.html" in line and mine[:12] in line for line in said)
+    found = published(settled.root)
+    assert found.pop("CNAME") == b"x.org"
+    assert check.differing(found, check.tree(settled.output)) == []
+    assert git(settled.root, "cat-file", "-t", mine).strip() == "commit"
+
+
+def test_a_branch_at_the_remote_that_it_did_not_make_is_refused(
+    settled: Config, tmp_path: Path
+) -> None:
+    mine = branch_of(settled.root, "theirs", ("index.html", "<h1>Theirs</h1>"))
+    git(settled.root, "push", "--quiet", "origin", "theirs:gh-pages")
+    remote = tmp_path / "remote.git"
+    with pytest.raises(SitegenError, match=r"origin/gh-pages: was not made by this sitegen"):
+        to_pages(settled)
+    assert git(remote, "rev-parse", "gh-pages").strip() == mine
+    to_pages(settled, adopt=True)
+    assert check.differing(published(remote), check.tree(settled.output)) == []
+
+
+def test_what_is_named_cname_or_declared_stays_on_the_branch(
+    settled: Config, tmp_path: Path
+) -> None:
+    to_pages(settled)
+    remote = tmp_path / "remote.git"
+    commit_to(remote, "gh-pages", "CNAME", "tee.example.org")
+    said = to_pages(settled)
+    assert "kept: CNAME" in said
+    assert published(remote)["CNAME"] == b"tee.example.org"
+    commit_to(remote, "gh-pages", ".well-known/security.txt", "Contact: us")
+    with pytest.raises(SitegenError, match=r"did not put there: \.well-known/security\.txt"):
+        to_pages(settled)
+    said = to_pages(replace(settled, keep=(".well-known",)))
+    assert "kept: .well-known/security.txt, CNAME" in said
+    assert published(remote)[".well-known/security.txt"] == b"Contact: us"
+
+
+def test_a_branch_name_that_stands_for_another_branch_moves_no_other(settled: Config) -> None:
+    git(settled.root, "add", "sitegen.toml")
+    git(settled.root, "commit", "--quiet", "-m", "A report")
+    git(settled.root, "symbolic-ref", "refs/heads/gh-pages", "refs/heads/main")
+    before = git(settled.root, "rev-parse", "main")
+    with pytest.raises(SitegenError, match="was not made by this sitegen"):
+        to_pages(settled)
+    to_pages(settled, adopt=True)
+    assert git(settled.root, "rev-parse", "main") == before
+
+
+def test_nothing_changed_makes_no_commit(settled: Config) -> None:
+    to_pages(settled)
+    before = git(settled.root, "rev-parse", "gh-pages")
+    assert "nothing has changed since the last publication" in to_pages(settled)
+    assert git(settled.root, "rev-parse", "gh-pages") == before
+
+
+# A site that is not whole
+
+
+def test_a_site_that_is_not_whole_is_not_published(settled: Config) -> None:
+    mark = settled.output / "sitegen.json"
+    whole = mark.read_bytes()
+    mark.write_bytes(whole.replace(b'"whole":true', b'"whole":false'))
+    with pytest.raises(SitegenError, match="is not whole: its last build was stopped"):
+        to_pages(settled)
+    mark.write_bytes(whole)
+    page = settled.output / "index.html"
+    page.write_bytes(page.read_bytes()[:100])
+    with pytest.raises(SitegenError, match=r"is not whole: index\.html is not as it was built"):
+        to_pages(settled)
+
+
+def test_what_no_build_made_is_published_where_it_is_declared(
+    settled: Config, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("a key")
+    (settled.output / "notes").symlink_to(tmp_path / "secret")
+    (settled.output / "extra.pdf").write_text("mine")
+    (settled.output / "CNAME").write_text("x.org")
+    for _ in range(2):
+        said = to_pages(settled)
+        assert any("not published, for no build made it: extra.pdf, notes" in each for each in said)
+        assert {"CNAME", "index.html"} < set(published(tmp_path / "remote.git"))
+        assert not {"extra.pdf", "notes"} & set(published(tmp_path / "remote.git"))
+    to_pages(replace(settled, keep=("extra.pdf",)))
+    assert published(tmp_path / "remote.git")["extra.pdf"] == b"mine"
+    with pytest.raises(SitegenError, match="is a link, not a file"):
+        to_pages(replace(settled, keep=("extra.pdf", "notes")))
+
+
+def test_a_page_of_the_same_size_with_other_words_is_not_whole(settled: Config) -> None:
+    page = settled.output / "index.html"
+    page.write_bytes(page.read_bytes().replace(b"small", b"s-all"))
+    with pytest.raises(SitegenError, match="is not as it was built"):
+        to_pages(settled)
+
+
+def test_a_build_that_begins_while_it_is_published_is_noticed(
+    settled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = publish._Git.asked  # noqa: SLF001 - where the files are read a second time
+
+    def meanwhile(self: publish._Git, *argv: str, **how: Any) -> str:  # noqa: ANN401
+        if argv[0] == "hash-object":
+            build(replace(settled, base_url="https://changed.example"))
+        return asked(self, *argv, **how)
+
+    monkeypatch.setattr(publish._Git, "asked", meanwhile)  # noqa: SLF001
+    with pytest.raises(SitegenError, match="a build is at work"):
+        to_pages(settled)
+    assert not tip(settled.root)
+
+
+# What others did to the branch
+
+
+def test_what_was_edited_on_the_branch_is_not_replaced_without_a_word(
+    settled: Config, tmp_path: Path
+) -> None:
+    to_pages(settled)
+    remote = tmp_path / "remote.git"
+    commit_to(remote, "gh-pages", "index.html", "my words")
+    edited = tip(remote)
+    with pytest.raises(SitegenError, match=r"did not put there: index\.html"):
+        to_pages(settled)
+    with pytest.raises(SitegenError, match=r"the site has index\.html itself"):
+        to_pages(replace(settled, keep=("index.html",)))
+    assert tip(remote) == edited
+    said = to_pages(settled, adopt=True)
+    assert any("replaced in origin/gh-pages: index.html" in line for line in said)
+
+
+@pytest.mark.parametrize("path", ["data", "robots.txt/mine", "fio/index.html/x"])
+def test_what_is_kept_takes_no_place_of_a_page(settled: Config, path: str) -> None:
+    mine = branch_of(settled.root, "gh-pages", (path, "mine"))
+    with pytest.raises(SitegenError, match="the site has"):
+        to_pages(replace(settled, keep=(path.partition("/")[0],)), adopt=True)
+    assert tip(settled.root) == mine
+
+
+def test_a_cname_that_was_taken_away_at_the_remote_stays_away(
+    settled: Config, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote.git"
+    to_pages(settled)
+    before = tip(remote)
+    commit_to(remote, "gh-pages", "CNAME", "tee.example.org")
+    to_pages(settled)
+    assert "CNAME" in published(settled.root)
+    git(remote, "update-ref", PAGES, before)
+    to_pages(settled)
+    assert "CNAME" not in published(remote)
+
+
+def test_a_branch_that_is_being_rebased_is_in_use(settled: Config) -> None:
+    def commit(text: str) -> None:
+        (settled.root / "a.txt").write_text(text)
+        git(settled.root, "add", "a.txt")
+        git(settled.root, "commit", "--quiet", "-m", text)
+
+    commit("one")
+    git(settled.root, "checkout", "--quiet", "-b", "topic")
+    commit("two")
+    git(settled.root, "checkout", "--quiet", "main")
+    commit("three")
+    subprocess.run(
+        ["git", "-C", str(settled.root), "rebase", "main", "topic"],
+        capture_output=True,
+        check=False,
+    )
+    before = git(settled.root, "rev-parse", "topic")
+    with pytest.raises(SitegenError, match="is checked out or being rebased"):
+        publish.to_branch(settled, branch="topic", remote="origin", push=False, adopt=True)
+    assert git(settled.root, "rev-parse", "topic") == before
+
+
+def test_the_repository_is_the_reports_whatever_git_is_told(
+    settled: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["git", "init", "--quiet", str(other)], check=True)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    publish.to_branch(settled, branch="gh-pages", remote="origin", push=False)
+    monkeypatch.delenv("GIT_DIR")
+    assert tip(settled.root)
+    assert not tip(other)
+
+
+def test_names_of_all_kinds_are_kept_as_they_are(settled: Config, tmp_path: Path) -> None:
+    names = [
+        "k/a b.txt",
+        'k/quo"te',
+        "k/tab\there",
+        "k/uml\u00e4ut",
+        "k/back\\slash",
+        "k/line\nend",
+    ]
+    branch_of(settled.root, "gh-pages", *((name, name) for name in names))
+    said = to_pages(replace(settled, keep=("k",)))
+    assert said[0].startswith("kept: ")
+    found = published(tmp_path / "remote.git")
+    assert {name: found[name].decode() for name in names} == {name: name for name in names}
+    assert to_pages(replace(settled, keep=("k",)))[-2].startswith("nothing has changed")
+
+
+# Killed publications
+
+PAGES = "refs/heads/gh-pages"
+#: Stands for git on PATH: kills who runs it, before or after the call that is due.
+_SHIM = """#!{python}
+import os, signal, subprocess, sys
+place = {count!r}
+number = int(open(place).read()) + 1
+open(place, "w").write(str(number))
+due, after = map(int, os.environ["KILL_AT"].split(","))
+if number == due and not after:
+    os.kill(os.getppid(), signal.SIGKILL)
+    sys.exit(1)
+code = subprocess.run([{git!r}, *sys.argv[1:]]).returncode
+if number == due:
+    os.kill(os.getppid(), signal.SIGKILL)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("branch", ["the first", "a later"])
+def test_a_publication_that_is_killed_has_done_all_or_nothing(
+    settled: Config, tmp_path: Path, branch: str
+) -> None:
+    remote, count = tmp_path / "remote.git", tmp_path / "count"
+    if branch == "a later":
+        to_pages(settled)
+        check.write(settled.root, check.storage_run(50))
+        build(settled)
+    new = check.tree(settled.output)
+    old = {place: (tip(place), branch_tree(place)) for place in (remote, settled.root)}
+    shim = tmp_path / "bin" / "git"
+    shim.parent.mkdir()
+    git_path = shutil.which("git")
+    shim.write_text(_SHIM.format(python=sys.executable, count=str(count), git=git_path))
+    shim.chmod(0o755)
+    kills = 0
+    for at in range(1, 100):
+        count.write_text("0")
+        environment = {
+            **os.environ,
+            "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}",
+            "KILL_AT": f"{at},{at % 2}",  # before one call, after the next
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "sitegen.cli", "publish"],
+            cwd=settled.root, env=environment, capture_output=True, check=False,
+        )  # fmt: skip
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+        kills += 1
+        for place, (_, before) in old.items():
+            assert branch_tree(place) in (before, new), at
+        to_pages(settled)
+        for place, (commit, _) in old.items():
+            assert branch_tree(place) == new
+            git(place, "update-ref", *(() if commit else ("-d",)), PAGES, *filter(None, [commit]))
+    assert kills >= 10
+
+
+def branch_tree(folder: Path) -> dict[str, bytes] | None:
+    """Return what the branch holds, None where there is none."""
+    return published(folder) if tip(folder) else None
+
+
+def tip(folder: Path) -> str:
+    """Return the commit that the branch is on, nothing where there is none."""
+    return git(folder, "for-each-ref", "--format=%(objectname)", PAGES).strip()
