@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from collectors import histogram
 from collectors.ab.report import Report
+from sitegen.collect import histogram
 from sitegen.model import Measurement, Params, Sample, Status, params
 
 # The rate counts failed requests as served: past the 2 % that a verdict resolves, it misleads.

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from collectors import histogram
 from collectors.fio import jobs
 from collectors.fio.jobs import LATENCIES, Job, Latency, Side
+from sitegen.collect import histogram
 from sitegen.errors import SitegenError
 from sitegen.model import STATISTICS, Measurement, Params, Sample, params
 

@@ -208,7 +208,7 @@ def _spelled(number: int, words: int) -> str:
 class Mask:
     """Hides a key in texts: servers repeat keys in what they say.
 
-    Found whatever its case is, as it is, percent-encoded, escaped as in JSON, and in base64,
+    Reading whatever its case is, as it is, percent-encoded, escaped as in JSON, and in base64,
     alone or after ``Bearer``; and of each form also the first 8 or more characters.
     """
 

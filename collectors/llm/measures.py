@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from collectors import histogram
+from sitegen.collect import histogram
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Params, Sample, Status
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from typing import TypeGuard
+from typing import Annotated, TypeGuard
+
+from msgspec import Meta
 
 from collectors.sevenzip import figures, header, output, reader
 from collectors.sevenzip.output import Other, Table
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
+from sitegen.collect import (
+    Host,
+    Missing,
+    Plan,
+    RawOutput,
+    Reading,
+    Recorder,
+    Request,
+    Settings,
+    Step,
+    described,
+)
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
@@ -21,11 +33,25 @@ from sitegen.model import (
 )
 
 BENCHMARK = "7z"
-SETTINGS = {
-    "threads": "thread counts, such as 1,2,4,8,16,32 (default: 1,2,4,8 and all CPUs)",
-    "dictionary": "largest dictionary as a power of two, 18 to 30 (default: 22)",
-    "iterations": "passes over the dictionaries that are averaged (default: 1)",
-}
+
+
+class SETTINGS(Settings, frozen=True):
+    """What ``--set`` may change."""
+
+    threads: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=4096)], ...],
+        described("thread counts, such as 1,2,4,8,16,32 (default: 1,2,4,8 and all CPUs)"),
+    ] = ()
+    dictionary: (
+        Annotated[
+            int, described("largest dictionary as a power of two (default: 22)", ge=18, le=30)
+        ]
+        | None
+    ) = None
+    iterations: Annotated[
+        int, described("passes over the dictionaries that are averaged (default: 1)", ge=1, le=100)
+    ] = 1
+
 
 #: Fixed, so that machines meet; all the CPUs come on top.
 _COUNTS = {"quick": (1, 2, 4), "standard": (1, 2, 4, 8), "thorough": (1, 2, 4, 8)}
@@ -33,7 +59,6 @@ _DICTIONARY_BITS = {"quick": 18, "standard": 22, "thorough": 25}
 #: Without ``-md`` 7-Zip works through 2^22 to 2^25; with it and 22 or less, one row or few.
 _DEFAULT_BITS = 25
 _SECONDS = {"quick": 7.0, "standard": 15.0, "thorough": 75.0}
-_MAX_THREADS = 4096
 # Tot is the mean of both Avr sides; each of the three is rounded for print.
 _TOTAL_TOLERANCE = 0.02
 
@@ -57,10 +82,10 @@ def detect(host: Host) -> ToolIdentity | Missing:
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
     """Return one step a thread count. Raises SitegenError for a setting out of range."""
-    given = request.settings
-    bits = _whole(given, "dictionary", 18, 30, _DICTIONARY_BITS[request.preset])
-    iterations = _whole(given, "iterations", 1, 100, 1)
-    counts = sorted(_threads(given.get("threads"), {*_COUNTS[request.preset], request.cpus}))
+    given = request.read(SETTINGS)
+    bits = given.dictionary or _DICTIONARY_BITS[request.preset]
+    iterations = given.iterations
+    counts = sorted({*(given.threads or (*_COUNTS[request.preset], request.cpus))})
     # All the dictionaries up to 2^25 are what 7-Zip does by itself: leave the option out.
     size = () if bits == _DEFAULT_BITS else (f"-md{bits}",)
     dictionary = str(1 << bits)
@@ -115,13 +140,11 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         raise SitegenError("7-Zip printed no whole benchmark table", where=step.name)
     table = found[-1]
     _check_total(table)
-    status = _status(step, table)
-    return Reading(
-        (
-            *figures.measurements(step.workload, step.params, table, status),
-            *figures.frequency(step.workload, step.params, table, status),
-        )
-    )
+    recorder = Recorder()
+    series = recorder.series(step.workload, step.params, status=_status(step, table))
+    figures.averages(series, table)
+    figures.frequency(series, table)
+    return recorder.reading()
 
 
 def _whole_table(table: Table | Other) -> TypeGuard[Table]:
@@ -164,31 +187,4 @@ def _expected(threads: int, dictionary: str) -> tuple[Measurement, ...]:
             params(operation=operation, threads=threads, dictionary=dictionary),
         )
         for operation in ("compress", "decompress", "total")
-    )
-
-
-def _threads(text: str | None, default: set[int]) -> set[int]:
-    if text is None:
-        return default
-    words = text.replace(",", " ").split()
-    counts = {int(word) for word in words if word.isascii() and word.isdigit()}
-    if (
-        len(counts) != len(set(words))
-        or not counts
-        or not 1 <= min(counts) <= max(counts) <= _MAX_THREADS
-    ):
-        raise SitegenError(
-            f"{text!r} is not a list of thread counts",
-            where="--set 7z.threads",
-            fix="write for example 1,2,4,8,16,32",
-        )
-    return counts
-
-
-def _whole(given: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:
-    text = given.get(name, str(default))
-    if text.isascii() and text.isdigit() and least <= int(text) <= most:
-        return int(text)
-    raise SitegenError(
-        f"{text!r} is not a whole number from {least} to {most}", where=f"--set 7z.{name}"
     )

@@ -6,15 +6,14 @@ import statistics
 from collections.abc import Iterator
 
 from collectors.sevenzip.output import Row, Side, Table
-from sitegen.model import Measurement, Params, Status, params
+from sitegen.collect import Series
+from sitegen.model import Params, Status, params
 
 # An undisturbed machine shows 99-100 % for one thread and 97-99 % of the ideal for several.
 _LEAST_USAGE_ONE = 97
 _LEAST_USAGE_MANY = 90
 #: Two threads that get less than three quarters of two CPUs do not have two CPUs.
 _LEAST_TOGETHER = 0.75
-#: Speed is the mean over the dictionaries, the frequency the median of seven trials.
-_STATISTICS = {"7z.speed": "mean", "7z.cpu_frequency": "p50"}
 _KIB = 1024.0
 _MHZ = 1e6
 # A mean of rounded figures, itself rounded.
@@ -29,44 +28,29 @@ _COLUMNS = (
 )
 
 
-def measurements(workload: str, where: Params, table: Table, status: Status) -> list[Measurement]:
-    """Return the averages of a table, those that it has: ``where`` are its params."""
-    found: list[Measurement] = []
+def averages(series: Series, table: Table) -> None:
+    """Write the averages of a table, those that it has."""
     for operation, side in (
         ("compress", table.compress),
         ("decompress", table.decompress),
         ("total", table.total),
     ):
         if side is not None:
-            about = params(operation=operation, **dict(where))
-            found += _figures(workload, about, side, status, _STATISTICS["7z.speed"])
-    return found
+            _figures(series, side, "mean", params(operation=operation))
 
 
-def row_measurements(workload: str, where: Params, row: Row, status: Status) -> list[Measurement]:
-    """Return the figures of one row; the params that they get say which."""
-    about = {**dict(where), "dictionary": str(1 << row.bits), "row": str(row.bits)}
-    return [
-        figure
-        for operation, side in (("compress", row.compress), ("decompress", row.decompress))
-        for figure in _figures(
-            workload, params(operation=operation, **about), side, status, "value"
-        )
-    ]
+def row(series: Series, row: Row) -> None:
+    """Write the figures of one row; its parameters say which."""
+    for operation, side in (("compress", row.compress), ("decompress", row.decompress)):
+        about = params(operation=operation, dictionary=1 << row.bits, row=row.bits)
+        _figures(series, side, "value", about)
 
 
-def frequency(workload: str, where: Params, table: Table, status: Status) -> list[Measurement]:
-    """Return the frequency that 7-Zip deduced for one thread, if it printed a usable one."""
-    if not table.header.frequencies_mhz:
-        return []
-    middle = statistics.median_low(table.header.frequencies_mhz)
-    metric = "7z.cpu_frequency"
-    return [
-        Measurement(
-            workload, metric, _STATISTICS[metric], "Hz", middle * _MHZ, where,
-            status=status, printed=str(middle),
-        )
-    ]  # fmt: skip
+def frequency(series: Series, table: Table) -> None:
+    """Write the frequency that 7-Zip deduced for one thread, if it printed a usable one."""
+    if table.header.frequencies_mhz:
+        middle = statistics.median_low(table.header.frequencies_mhz)
+        series.add("7z.cpu_frequency", "p50", middle * _MHZ, str(middle))
 
 
 def usage_status(threads: int, cpus: int, compress: Side, decompress: Side) -> Status:
@@ -135,19 +119,13 @@ def _unlike_mean(
                 yield f"{label} {name} {title} is {said}, the mean of {of_what} {mean:.0f}"
 
 
-def _figures(
-    workload: str, where: Params, side: Side, status: Status, speed: str
-) -> Iterator[Measurement]:
-    for metric, unit, value, printed in (
-        ("7z.rating", "MIPS", float(side.rating), side.rating),
-        ("7z.rating_per_usage", "MIPS", float(side.rating_per_usage), side.rating_per_usage),
-        ("7z.cpu_usage", "ratio", int(side.usage) / 100, side.usage),
+def _figures(series: Series, side: Side, speed: str, about: Params) -> None:
+    """Write one side; ``speed`` is the statistic of its speed: of averages a mean."""
+    for metric, value, printed in (
+        ("7z.rating", float(side.rating), side.rating),
+        ("7z.rating_per_usage", float(side.rating_per_usage), side.rating_per_usage),
+        ("7z.cpu_usage", int(side.usage) / 100, side.usage),
     ):
-        yield Measurement(
-            workload, metric, "value", unit, value, where, status=status, printed=printed
-        )
+        series.add(metric, "value", value, printed, about=about)
     if side.speed:
-        yield Measurement(
-            workload, "7z.speed", speed, "B/s", int(side.speed) * _KIB, where,
-            status=status, printed=side.speed,
-        )  # fmt: skip
+        series.add("7z.speed", speed, int(side.speed) * _KIB, side.speed, about=about)

@@ -261,8 +261,6 @@ def import_(
     from sitegen.intake import tidy
     from sitegen.intake.files import (
         Order,
-        known_bundles,
-        known_forms,
         parse_settings,
         read_all,
         write,
@@ -270,7 +268,7 @@ def import_(
     from sitegen.model import Provenance
 
     if forms:
-        click.echo(terminal.forms([*known_forms(), *known_bundles()]), nl=False)
+        click.echo(terminal.forms(), nl=False)
         return
     if not files:
         raise click.UsageError("Missing argument 'FILES...'.")

@@ -10,17 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sitegen import fingerprint, redact
-from sitegen.collect import (
-    LEFT_OUT,
-    REPETITIONS,
-    Collector,
-    Host,
-    Missing,
-    Request,
-    collectors,
-    detect,
-    make_plan,
-)
+from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Request
+from sitegen.collect.installed import collectors, collects, detect, make_plan
 from sitegen.errors import SitegenError
 from sitegen.model import Fingerprint
 from sitegen.report import machine
@@ -131,7 +122,8 @@ def _checkups(
     available = collectors()
     for name in available:
         try:
-            yield _checkup(available[name], host, preset, scratch, workdir, free)
+            if collects(available[name]):
+                yield _checkup(available[name], host, preset, scratch, workdir, free)
         except SitegenError as error:
             yield Checkup(name, problem=str(error))
 

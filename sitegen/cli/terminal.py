@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sitegen import collect, fingerprint
+from sitegen import fingerprint
 from sitegen.analysis import caveats
 from sitegen.archive import Archive, Damaged, library, quarantine
 from sitegen.catalogue.metrics import metric
+from sitegen.collect import Bundle, Host, Missing, Reader, installed
+from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError, Unjudged
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from sitegen.analysis.claims import Checked
     from sitegen.archive.quarantine import SetAside
-    from sitegen.collect import Bundle, Reader
     from sitegen.collect.execute import Progress
     from sitegen.config import Config
     from sitegen.intake.files import Left, Taken
@@ -41,7 +42,7 @@ def progress_line(progress: Progress) -> str:
 
 def collectors(*, as_json: bool) -> str:
     """Return the installed collectors: the tool that each finds here, or why not; its settings."""
-    rows = [_collector(name) for name in collect.collectors()]
+    rows = [_collector(name) for name in installed.collectors()]
     if as_json:
         return _json(rows)
     lines: list[str] = []
@@ -71,14 +72,18 @@ def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
     return diagnosis.as_text(found, label, warning)
 
 
-def forms(known: Sequence[tuple[str, Reader | Bundle]]) -> str:
+def forms() -> str:
     """Return the forms of output that can be read: what --tool takes, and what --set may say."""
+    known = installed.forms()
     lines: list[str] = []
-    for benchmark, reader in known:
-        several = ", several files with --together" if isinstance(reader, collect.Bundle) else ""
+    pairs: list[tuple[str, Reader | Bundle]] = [*known.readers, *known.bundles]
+    for benchmark, reader in pairs:
+        several = ", several files with --together" if isinstance(reader, Bundle) else ""
         lines.append(f"{reader.name}: {reader.title} ({benchmark}{several})")
-        width = max((len(name) for name in reader.asks), default=0)
-        lines += [f"  --set {name.ljust(width)}  {text}" for name, text in reader.asks.items()]
+        asks = helps(reader.asks)
+        width = max((len(name) for name in asks), default=0)
+        lines += [f"  --set {name.ljust(width)}  {text}" for name, text in asks.items()]
+    lines += [f"not read: {reason}" for reason in known.broken]
     return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
 
 
@@ -322,12 +327,14 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
 def _collector(name: str) -> dict[str, Any]:
     row: dict[str, Any] = {"benchmark": name, "tool": None, "problem": "", "settings": {}}
     try:
-        collector = collect.collectors()[name]
-        row["settings"] = dict(collector.SETTINGS)
-        found = collect.detect(collector, collect.Host())
+        collector = installed.collectors()[name]
+        if not installed.collects(collector):
+            return {**row, "problem": "reads what its tool wrote and runs nothing"}
+        row["settings"] = helps(collector.SETTINGS)
+        found = installed.detect(collector, Host())
     except SitegenError as error:
         return {**row, "problem": str(error)}
-    if isinstance(found, collect.Missing):
+    if isinstance(found, Missing):
         return {**row, "problem": f"missing: {found}"}
     return {**row, "tool": dataclasses.asdict(found)}
 

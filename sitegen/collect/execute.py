@@ -18,18 +18,9 @@ from pathlib import Path
 import psutil
 
 from sitegen import bounds, fingerprint
-from sitegen.collect import (
-    Collector,
-    Plan,
-    Reading,
-    Refused,
-    Request,
-    Step,
-    blamed,
-    check_measurement,
-    check_samples,
-)
+from sitegen.collect import Collector, Plan, Reading, Refused, Request, Step
 from sitegen.collect.host import Host, RawOutput, timestamp
+from sitegen.collect.installed import blamed, check_measurement, check_samples
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,

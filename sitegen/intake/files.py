@@ -16,7 +16,9 @@ from types import MappingProxyType
 from sitegen import bounds
 from sitegen.archive import Archive, remarks
 from sitegen.archive.store import Entry
-from sitegen.collect import Bundle, Collector, Found, Reader, bundles, collectors, readers
+from sitegen.collect import Bundle, Reader, Reading
+from sitegen.collect.installed import forms
+from sitegen.collect.settings import filled
 from sitegen.errors import SitegenError
 from sitegen.intake import imported, packs, tidy
 from sitegen.intake.imported import Import
@@ -138,7 +140,7 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
                 date=order.date,
             )
             return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
-    known_forms()  # loads the readers, which the limit of memory is not for
+    forms()  # loads the readers, which the limit of memory is not for
     with _limited(path):
         benchmark, reader = _reader_of(data, path, order.tool)
         return list(_arrivals(reader, benchmark, {path.name: data}, (path,), order, redactor))
@@ -151,7 +153,7 @@ def read_together(
 
     Raises SitegenError as `read` does, and when no bundle of these files is known.
     """
-    known_bundles()
+    forms()
     with _limited(paths[0] if len(paths) == 1 else Path("--together")):
         return _read_together(paths, order, redactor)
 
@@ -193,7 +195,7 @@ def _read_together(
         size += len(files[name])
         if size > MAX_BYTES:
             raise SitegenError(f"more than {MAX_BYTES // 1_000_000} MB together", where=str(path))
-    matching = [pair for pair in known_bundles() if pair[1].knows(files)]
+    matching = [pair for pair in forms().bundles if pair[1].knows(files)]
     if order.tool:
         matching = [pair for pair in matching if order.tool in (pair[0], pair[1].name)]
     if len(matching) != 1:
@@ -359,25 +361,6 @@ def _content(identifier: str) -> str:
     return identifier.partition("-")[2]
 
 
-def known_forms() -> list[tuple[str, Reader]]:
-    """Return every form that an installed collector can read, with its benchmark."""
-    return [(name, reader) for name, found in _installed() for reader in readers(found)]
-
-
-def _installed() -> Iterator[tuple[str, Collector]]:
-    available = collectors()
-    for name in available:
-        try:
-            yield name, available[name]
-        except SitegenError:
-            continue  # one broken collector does not stop the others from reading
-
-
-def known_bundles() -> list[tuple[str, Bundle]]:
-    """Return every form that an installed collector reads from several files, as known_forms."""
-    return [(name, bundle) for name, found in _installed() for bundle in bundles(found)]
-
-
 def _visible(path: Path) -> bool:
     return not any(part.startswith(".") for part in path.parts)
 
@@ -446,19 +429,19 @@ def _is_tidy(data: bytes) -> bool:
 
 
 def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
-    forms = known_forms()
+    known = forms().readers
     if tool:
-        named = [pair for pair in forms if tool in (pair[1].name, pair[0])]
+        named = tuple(pair for pair in known if tool in (pair[1].name, pair[0]))
         if not named:
             raise SitegenError(
                 f"no reader {tool!r}",
                 where="--tool",
-                fix=f"known: {', '.join(sorted(reader.name for _, reader in forms))}",
+                fix=f"known: {', '.join(sorted(reader.name for _, reader in known))}",
             )
-        forms = named
-    matching = [pair for pair in forms if pair[1].knows(data)]
-    if not matching and tool and len(forms) == 1:
-        matching = forms  # the user says what it is: the reader says why it is not
+        known = named
+    matching = [pair for pair in known if pair[1].knows(data)]
+    if not matching and tool and len(known) == 1:
+        matching = [*known]  # the user says what it is: the reader says why it is not
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -467,20 +450,13 @@ def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
             where=str(path),
             fix=f"add --tool with one of {', '.join(reader.name for _, reader in matching)}",
         )
+    # A reader that could not be loaded might have known it.
+    broken = "".join(f" ({reason})" for reason in forms().broken)
     raise SitegenError(
-        "is no form of output that is known here",
+        f"is no form of output that is known here{broken}",
         where=str(path),
         fix="`sitegen import --forms` lists them; a tidy CSV always works",
     )
-
-
-def _check_settings(reader: Reader | Bundle, settings: Mapping[str, str]) -> None:
-    if unknown := sorted(set(settings) - set(reader.asks)):
-        raise SitegenError(
-            f"{reader.title} takes no {unknown[0]!r}",
-            where="--set",
-            fix=f"it takes {', '.join(sorted(reader.asks)) or 'none'}",
-        )
 
 
 def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
@@ -503,7 +479,7 @@ def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
         raise NoEnvironment("names no environment", where=where, fix="add --env LABEL")
     check_label(order.environment)
     settings = order.settings or {}
-    _check_settings(reader, settings)
+    filled(reader.asks, settings)
     copying = redactor.anew()
     raw = imported.originals(reader, files, copying)
     names = imported.kept_names(files, raw, copying)
@@ -514,7 +490,7 @@ def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
     except SitegenError as error:
         place = f"{where}: {error.where}" if error.where else where
         raise SitegenError(error.what, where=place, fix=error.fix) from error
-    kept: tuple[Found, ...] | None = found
+    kept: tuple[Reading, ...] | None = found
     if copying.counts():
         # What is archived is what its own, redacted, original says.
         kept = imported.as_kept(reader, found, {names[k]: raw[k] for k in raw}, settings)

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sitegen import bounds
-from sitegen.collect import Bundle, Found, Reader, blamed, check_measurement, check_samples
+from sitegen.collect import Bundle, Reader, Reading
 from sitegen.collect.host import timestamp
+from sitegen.collect.installed import blamed, check_measurement, check_samples
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Fingerprint,
@@ -52,19 +53,19 @@ class Import:
 
 def found_by(
     reader: Reader | Bundle, files: Mapping[str, bytes], settings: Mapping[str, str]
-) -> tuple[Found, ...]:
+) -> tuple[Reading, ...]:
     """Return what a reader finds in ``files``; raises SitegenError when that is nothing."""
     with blamed(reader.title):
         if isinstance(reader, Bundle):
-            found = reader.read(files, settings)
+            found = reader.runs(files, settings)
         else:
-            found = reader.read(next(iter(files.values())), settings)
+            found = reader.runs(next(iter(files.values())), settings)
     if not found:
         raise SitegenError(f"holds no result ({reader.title})")
     return found
 
 
-def check(found: Found, reader: Reader | Bundle) -> None:
+def check(found: Reading, reader: Reader | Bundle) -> None:
     """Raise SitegenError for a run that could not be archived."""
     for row in found.measurements:
         check_measurement(row)
@@ -113,10 +114,10 @@ def kept_names(
 
 def as_kept(
     reader: Reader | Bundle,
-    found: tuple[Found, ...],
+    found: tuple[Reading, ...],
     kept: Mapping[str, bytes],
     settings: Mapping[str, str],
-) -> tuple[Found, ...] | None:
+) -> tuple[Reading, ...] | None:
     """Return what the redacted originals say, which is what anybody can read again.
 
     None where they hold another number of figures than the originals, because two names read
@@ -132,7 +133,7 @@ def as_kept(
     return again if sizes[0] == sizes[1] else None
 
 
-def run(found: Found, index: int, read: Import, names: Mapping[str, str]) -> Run:
+def run(found: Reading, index: int, read: Import, names: Mapping[str, str]) -> Run:
     """Return the run that ``found``, the one at ``index`` in its files, is; not yet redacted.
 
     ``names`` are the originals' names by the names that they are archived under.
@@ -178,7 +179,7 @@ def run(found: Found, index: int, read: Import, names: Mapping[str, str]) -> Run
     )
 
 
-def told(found: Found) -> tuple[Parameter, ...]:
+def told(found: Reading) -> tuple[Parameter, ...]:
     """Return the tool's own names and the reader's doubts as a run keeps them."""
     return (
         *(Parameter(f"{ours}{PRINTED_AS}", theirs) for ours, theirs in found.natives),
@@ -194,7 +195,7 @@ def _digest(files: Mapping[str, bytes]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _dated(found: Found, read: Import) -> tuple[str, str]:
+def _dated(found: Reading, read: Import) -> tuple[str, str]:
     """Return what dates a run where its output does not, and the date."""
     if found.started_at:
         return "", _checked(found.started_at, str(read.paths[0]))

@@ -15,19 +15,10 @@ from sitegen import bounds
 from sitegen.analysis.selection import superseded
 from sitegen.archive import Archive
 from sitegen.archive.store import Entry
-from sitegen.collect import (
-    Bundle,
-    Collector,
-    RawOutput,
-    Reader,
-    Step,
-    blamed,
-    bundles,
-    collectors,
-    readers,
-)
+from sitegen.collect import Bundle, Collector, RawOutput, Reader, Step
 from sitegen.collect.execute import series_key, usable
 from sitegen.collect.host import MOST_BYTES
+from sitegen.collect.installed import blamed, collectors, forms
 from sitegen.errors import SitegenError
 from sitegen.intake import imported
 from sitegen.model import (
@@ -119,14 +110,14 @@ def _raw(archive: Archive, entry: Entry, old: Run) -> dict[str, bytes]:
 
 def _again(old: Run, raw: Mapping[str, bytes]) -> Run:
     """Return ``old`` as its raw output reads today; raises SitegenError when it does not."""
+    if old.provenance == Provenance.IMPORTED:
+        return _imported(old, raw)
     try:
         collector = collectors()[old.benchmark]
     except KeyError:
         raise SitegenError(
             f"no collector {old.benchmark!r} is installed here", where=old.id
         ) from None
-    if old.provenance == Provenance.IMPORTED:
-        return _imported(old, raw, collector)
     return _collected(old, raw, collector)
 
 
@@ -203,13 +194,15 @@ def _parsed(
     return rows, samples
 
 
-def _imported(old: Run, raw: Mapping[str, bytes], collector: Collector) -> Run:
+def _imported(old: Run, raw: Mapping[str, bytes]) -> Run:
     if len(old.steps) != 1:
         raise SitegenError("has not one step as an import has")
     step = old.steps[0]
-    known: tuple[Reader | Bundle, ...] = (*readers(collector), *bundles(collector))
-    forms = [form for form in known if form.name == step.name]
-    if not forms:
+    known = forms()
+    every: list[Reader | Bundle] = [form for _, form in known.readers]
+    every += [form for _, form in known.bundles]
+    matching = [form for form in every if form.name == step.name]
+    if not matching:
         raise SitegenError(f"no reader {step.name!r} is installed here")
     context = dict(step.context)
     if imported.ONCE in context:
@@ -224,13 +217,13 @@ def _imported(old: Run, raw: Mapping[str, bytes], collector: Collector) -> Run:
     files = {context.get(f"{imported.FILE}{name}", name): raw[name] for name in step.raw}
     if len(files) != len(step.raw):
         raise SitegenError("two of its files have one name since it was redacted")
-    found = imported.found_by(forms[0], files, settings)
+    found = imported.found_by(matching[0], files, settings)
     told = context.get(imported.FOUND, "0")
     index = int(told) if told.isdecimal() and len(told) < 10 else len(found)  # noqa: PLR2004 - keeps int() short
     if index >= len(found) or (imported.FOUND not in context and len(found) > 1):
         raise SitegenError(f"its original holds {len(found)} runs today: which it was is not known")
     one = found[index]
-    imported.check(one, forms[0])
+    imported.check(one, matching[0])
     return replace(
         old,
         measurements=one.measurements,

@@ -13,21 +13,10 @@ from pathlib import Path
 
 from sitegen import fingerprint, redact
 from sitegen.archive import Archive
-from sitegen.collect import (
-    LEFT_OUT,
-    REPETITIONS,
-    Collector,
-    Host,
-    Missing,
-    Plan,
-    Request,
-    check_settings,
-    collectors,
-    detect,
-    make_plan,
-)
+from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Plan, Request
 from sitegen.collect.execute import Progress, execute, scratch, sweep
 from sitegen.collect.host import timestamp
+from sitegen.collect.installed import check_settings, collectors, collects, detect, make_plan
 from sitegen.config import Environment
 from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity, check_label, check_time
@@ -270,10 +259,18 @@ def _loaded(order: Order) -> tuple[dict[str, Collector], list[Outcome]]:
     broken: list[Outcome] = []
     for benchmark in _chosen(available, order):
         try:
-            chosen[benchmark] = available[benchmark]
+            module = available[benchmark]
         except SitegenError as error:
             broken.append(Outcome(benchmark, skipped=str(error)))
             continue
+        if not collects(module):
+            if benchmark in order.only:
+                raise SitegenError(
+                    f"{benchmark} reads what its tool wrote and runs nothing",
+                    fix="bring its output in with `sitegen import`",
+                )
+            continue
+        chosen[benchmark] = module
         check_settings(chosen[benchmark], order.settings.get(benchmark, {}))
     return chosen, broken
 

@@ -16,7 +16,7 @@ from typing import cast
 
 from sitegen import bounds
 from sitegen.catalogue import parameters
-from sitegen.collect import check_measurement
+from sitegen.collect.installed import check_measurement
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Measurement,

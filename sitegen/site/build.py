@@ -474,7 +474,7 @@ class _Build:
             return ""
 
     def _method(self, benchmark: str) -> str:
-        from sitegen.collect import method_note
+        from sitegen.collect.installed import method_note
         from sitegen.site import render
 
         own = (held for held in self.library.runs.values() if held.run.benchmark == benchmark)

@@ -9,7 +9,8 @@ from sitegen.archive import Archive
 from sitegen.catalogue.families import FAMILIES, family, headline_of, matches
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.catalogue.units import unit_for
-from sitegen.collect import PRESETS, Request, collectors
+from sitegen.collect import PRESETS, Request
+from sitegen.collect.installed import collectors
 from sitegen.model import RESERVED, STATISTICS, MetricDefinition, Run, ToolIdentity, check_benchmark
 
 ROOT = Path(__file__).parents[2]

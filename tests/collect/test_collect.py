@@ -14,15 +14,9 @@ from typing import ClassVar, cast
 import psutil
 import pytest
 
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Reading,
-    Refused,
-    Request,
-    Step,
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
+from sitegen.collect.execute import Collected, Progress, execute, scratch
+from sitegen.collect.installed import (
     check_settings,
     collectors,
     detect,
@@ -30,7 +24,6 @@ from sitegen.collect import (
     make_plan,
     method_note,
 )
-from sitegen.collect.execute import Collected, Progress, execute, scratch
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
@@ -495,7 +488,7 @@ def test_a_bug_in_detecting_or_planning_is_one_line_with_the_benchmark() -> None
 
 
 def test_a_setting_that_the_collector_does_not_know_is_named_with_those_it_knows() -> None:
-    with pytest.raises(SitegenError, match=r"has no setting 'sise'; it knows directory, size"):
+    with pytest.raises(SitegenError, match=r"there is no setting 'sise'; it takes directory, size"):
         check_settings(Shell({}), {"sise": "1"})
 
 
@@ -585,7 +578,7 @@ def test_a_setting_of_one_that_has_none_is_refused() -> None:
     class Bare(Shell):
         SETTINGS: ClassVar[dict[str, str]] = {}
 
-    with pytest.raises(SitegenError, match="has no setting 'directory'; it knows none"):
+    with pytest.raises(SitegenError, match="there is no setting 'directory'; it takes none"):
         check_settings(Bare({}), {"directory": "/"})
 
 
@@ -653,7 +646,7 @@ def test_a_collector_that_cannot_be_used_is_one_line(
         ("Fio", "collectors.fio", "not a usable benchmark name"),
         ("x_y", "collectors.fio", "not a usable benchmark name"),
         ("x", "no_such_module_here", "cannot be imported"),
-        ("x", "collectors.histogram", "has no BENCHMARK"),
+        ("x", "sitegen.collect.histogram", "has no BENCHMARK"),
         ("x", "collectors.fio", "its BENCHMARK is 'fio' and its entry point 'x'"),
     ],
 )

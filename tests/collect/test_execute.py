@@ -10,8 +10,9 @@ import pytest
 
 from collectors import ab, fio, sevenzip
 from collectors.ab import target
-from sitegen.collect import Host, Missing, Plan, RawOutput, Request, make_plan
+from sitegen.collect import Host, Missing, Plan, RawOutput, Request
 from sitegen.collect.execute import Collected, execute
+from sitegen.collect.installed import make_plan
 from sitegen.model import Fingerprint, Status, ToolIdentity
 from sitegen.redact import Redactor
 

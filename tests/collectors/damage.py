@@ -10,10 +10,11 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 
-from sitegen.collect import Found, check_measurement
+from sitegen.collect import Reading
+from sitegen.collect.installed import check_measurement
 from sitegen.errors import SitegenError
 
-Read = Callable[[bytes], tuple[Found, ...]]
+Read = Callable[[bytes], tuple[Reading, ...]]
 
 
 def bear(knows: Callable[[bytes], bool], read: Read, data: bytes, *, trials: int = 60) -> None:
@@ -32,7 +33,7 @@ def bear(knows: Callable[[bytes], bool], read: Read, data: bytes, *, trials: int
             check(one)
 
 
-def check(found: Found) -> None:
+def check(found: Reading) -> None:
     """Fail for a run that could not be archived."""
     for row in found.measurements:
         check_measurement(row)
@@ -41,7 +42,7 @@ def check(found: Found) -> None:
     assert all(told and "\n" not in told for _, told, _ in found.doubts)
 
 
-def values(found: Found) -> Mapping[tuple[object, ...], float | None]:
+def values(found: Reading) -> Mapping[tuple[object, ...], float | None]:
     """Return every value by its workload, metric, statistic, parameters and repetition."""
     return {
         (m.workload, m.metric, m.statistic, m.params, m.repetition): m.value

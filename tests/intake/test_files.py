@@ -19,7 +19,7 @@ from tests.conftest import SHELL_COLLECTOR, Install
 READING = (
     SHELL_COLLECTOR
     + """
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reading, Reader
 from sitegen.model import Fact, Parameter, ToolIdentity, params
 
 def _read(data, settings):
@@ -29,7 +29,7 @@ def _read(data, settings):
             value = float(line)
         except ValueError:
             raise SitegenError(f"{{line!r}} is no number", where=f"line {{number}}") from None
-        found.append(Found(
+        found.append(Reading(
             (Measurement("w", "{name}.x", "mean", "s", value, params(**settings)),),
             tool=ToolIdentity("stopwatch", "2"),
             natives=(("{name}.x mean", "avg"),),
@@ -220,7 +220,7 @@ BUNDLING = (
 from sitegen.collect import Bundle
 
 def _together(files, settings):
-    return (Found(tuple(
+    return (Reading(tuple(
         Measurement(name.lower(), "{name}.x", "mean", "s", float(data.split()[-1]))
         for name, data in files.items()
     )),)

@@ -20,8 +20,9 @@ import pytest
 
 from sitegen import config, fingerprint
 from sitegen.archive import Archive
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, make_plan
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.collect.execute import Collected, execute
+from sitegen.collect.installed import make_plan
 from sitegen.intake import files
 from sitegen.intake.files import Order
 from sitegen.model import (
@@ -89,13 +90,13 @@ class Leaky:
 READING = (
     SHELL_COLLECTOR
     + """
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reading, Reader
 from sitegen.model import Doubt, Fact, Parameter, Sample, ToolIdentity
 
 def _read(data, settings):
     told = data.decode("utf-16").splitlines()
     params = tuple(sorted((f"p{{i}}", line) for i, line in enumerate(told) if line))
-    return tuple(Found(
+    return tuple(Reading(
         (Measurement("w", "{name}.x", "mean", "s", value, params, printed=f"{{value}} s"),),
         (Sample("w", 0, "time", "{name}.x", 1.0, 2.0, params),),
         tool=ToolIdentity("stopwatch", "2 of janedoe", "/home/janedoe/bin/x"),

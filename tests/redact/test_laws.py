@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitegen.collect import Reader
+from sitegen.collect.installed import forms
 from sitegen.errors import SitegenError
-from sitegen.intake.files import known_forms
 from sitegen.redact import Redactor
 from tests.collectors.damage import values
 from tests.redact.corpus import HIDDEN, INNOCENT, KNOWN, SHAPED
@@ -112,7 +112,7 @@ def _readings(reader: Reader, data: bytes) -> list[Mapping[tuple[object, ...], f
 def _readable() -> list[tuple[Path, Reader]]:
     paths = [p for folder in (RAW, SAMPLES) for p in sorted(folder.rglob("*")) if p.is_file()]
     small = [p for p in paths if p.stat().st_size < 200_000]
-    return [(p, r) for p in small for _, r in known_forms() if r.knows(p.read_bytes())]
+    return [(p, r) for p in small for _, r in forms().readers if r.knows(p.read_bytes())]
 
 
 READABLE = _readable()

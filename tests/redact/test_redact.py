@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from sitegen import fingerprint
 from sitegen.archive import Archive
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, make_plan
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.collect.execute import execute
-from sitegen.intake.files import known_forms
+from sitegen.collect.installed import forms, make_plan
 from sitegen.model import Measurement, Parameter, ToolIdentity
 from sitegen.redact import Redactor, of_this_machine
 
@@ -108,7 +108,7 @@ def test_outputs_that_name_a_machine_are_read_alike_without_its_name(name: str) 
     redactor = Redactor()
     clean = redactor.data(data)
     assert sum(redactor.counts().values()) > 0
-    [reader] = [each for _, each in known_forms() if each.knows(data)]
+    [reader] = [each for _, each in forms().readers if each.knows(data)]
     assert reader.read(clean, {}) == reader.read(data, {})
 
 

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from collectors import histogram
 from collectors.ab.readers.asked import ASKS, of_one
 from collectors.ab.readers.checks import falling
 from collectors.ab.readers.files import (
@@ -21,7 +20,7 @@ from collectors.ab.readers.series import params_of
 from collectors.ab.readers.sitting import SWEEP, Sitting
 from collectors.ab.report import Report
 from collectors.ab.rows import Rows
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading, histogram
 from sitegen.model import Doubt, Status
 
 CUT_ROWS = "the rows are sorted by time and their end is missing: the slowest are not there"
@@ -29,7 +28,7 @@ CUT_ROWS = "the rows are sorted by time and their end is missing: the slowest ar
 _LEAST_BUSY, _MOST_BUSY = 0.5, 1.1
 
 
-def read_percentiles(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_percentiles(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the percentiles of latency that a file of ``-e`` holds."""
     answers = of_one(settings)
     file = percentiles_in(data)
@@ -49,7 +48,7 @@ def read_percentiles(data: bytes, settings: Mapping[str, str]) -> tuple[Found, .
     return (sitting.found(),)
 
 
-def read_requests(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_requests(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return what the requests of a file of ``-g`` say: their times and, of a long run, a rate."""
     answers = of_one(settings)
     file = requests_in(data)

@@ -22,7 +22,7 @@ from collectors.ab.readers.sitting import Sitting
 from collectors.ab.readers.text import is_report, nothing
 from collectors.ab.report import Report, abort_reason, reports
 from collectors.text import plain
-from sitegen.collect import Bundle, Found
+from sitegen.collect import Bundle, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
@@ -67,7 +67,7 @@ def knows(files: Mapping[str, bytes]) -> bool:
     )
 
 
-def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the run of one report, with percentiles to a microsecond and the requests' times.
 
     Raises SitegenError when the file of the report holds several: the others belong to one.

@@ -10,7 +10,7 @@ from collectors.ab.readers.checks import Contradiction, contradictions, short_ra
 from collectors.ab.readers.series import params_of, requests_of
 from collectors.ab.report import Report
 from collectors.ab.rows import Rows, expected, misleading
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
@@ -205,7 +205,7 @@ class Sitting:
                 " what was asked for)."
             )
 
-    def found(self, *, duration_s: float | None = None, started_at: str = "") -> Found:
+    def found(self, *, duration_s: float | None = None, started_at: str = "") -> Reading:
         """Return the run; raises SitegenError when nothing is in it."""
         if not self.measurements:
             raise SitegenError("holds no result of ApacheBench")
@@ -214,7 +214,7 @@ class Sitting:
         more = len(notes) - 2 * _TOLD
         notes = [*notes[: 2 * _TOLD], *([f"And {more} remarks like these."] if more > 0 else [])]
         version = ", ".join(self._versions)[:120]
-        return Found(
+        return Reading(
             measurements=tuple(self.measurements),
             samples=tuple(self.samples),
             tool=ToolIdentity("ApacheBench", version or "unknown"),

@@ -9,7 +9,7 @@ from collectors.ab.readers.asked import ASKS, of_one
 from collectors.ab.readers.sitting import Sitting, no_result
 from collectors.ab.report import Report, abort_reason, reports
 from collectors.text import plain
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 
 _BANNER = b"This is ApacheBench"
@@ -45,7 +45,7 @@ def is_report(data: bytes) -> bool:
     return _is_ab(_squeezed(data))
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the run that the reports in ``data`` are.
 
     Raises SitegenError when there is none, with what stands there instead.

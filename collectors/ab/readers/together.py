@@ -22,7 +22,7 @@ from collectors.ab.readers.sitting import MULTI, Sitting, missing, no_result
 from collectors.ab.report import Report, abort_reason, reports
 from collectors.ab.rows import Rows
 from collectors.text import plain
-from sitegen.collect import Bundle, Found
+from sitegen.collect import Bundle, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Params, Status, params
 
@@ -53,7 +53,7 @@ def knows(files: Mapping[str, bytes]) -> bool:
     return many and kinds.keys() <= {REPORT, PERCENTILES, REQUESTS, SAID, EMPTY}
 
 
-def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the run that all the processes were together.
 
     Raises SitegenError when none has a result, or they did not do the same.

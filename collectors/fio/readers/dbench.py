@@ -18,7 +18,7 @@ from collectors.fio.readers import text_report
 from collectors.fio.readers.finding import Doubts, Finding, findings
 from collectors.fio.readers.printed import number
 from collectors.fio.workloads import ASKS, answers_of, size_of
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt
 
@@ -77,7 +77,7 @@ def knows(data: bytes) -> bool:
     return bool(text_report.DBENCH_BYTES.search(narrow)) and b'"fio version"' not in narrow
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the runs in ``data``, one for each version of fio."""
     answers = answers_of(settings)
     sections = text_report.sections(text_report.text_of(data))

@@ -12,7 +12,7 @@ from collectors.fio import jobs as several
 from collectors.fio.jobs import LATENCIES, Job, Report, Side
 from collectors.fio.rows import Rows
 from collectors.fio.workloads import Workload, direct_of, kept_options, workloads
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
@@ -126,7 +126,7 @@ class Finding:
             told = "attained" if all(steady) else "not attained"
             self.set(f"steadystate.{workload.name}", told, Comparability.IGNORED)
 
-    def found(self, reports: Sequence[Report]) -> Found:
+    def found(self, reports: Sequence[Report]) -> Reading:
         """Return all of it; raises SitegenError when there is no row at all."""
         if not self.measurements:
             raise SitegenError("fio moved no data, and nothing says what it was to do")
@@ -139,7 +139,7 @@ class Finding:
             self.set("direct", direct, Comparability.CAVEAT)
         self.set("tool_version", self.version or None, Comparability.CAVEAT)
         there = {f"{m.metric} {m.statistic}" for m in self.measurements}
-        return Found(
+        return Reading(
             measurements=tuple(self.measurements),
             samples=tuple(self.samples),
             tool=ToolIdentity("fio", self.version),
@@ -279,7 +279,7 @@ def _completed_late(part: Side) -> str:
     return f"completion took {times[1]:.3g} s on average, and the whole I/O {times[0]:.3g} s"
 
 
-def found(reports: Sequence[Report], answers: Mapping[str, str]) -> tuple[Found, ...]:
+def found(reports: Sequence[Report], answers: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run for each version of fio in ``reports``."""
     return tuple(finding.found(those) for finding, those in findings(reports, answers))
 

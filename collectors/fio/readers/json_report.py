@@ -11,7 +11,7 @@ from collectors.fio.jobs import Report
 from collectors.fio.readers.finding import final, findings
 from collectors.fio.workloads import ASKS, answers_of
 from collectors.text import plain
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
@@ -25,7 +25,7 @@ def knows(data: bytes) -> bool:
     return all(pattern.search(narrow) for pattern in _BYTES)
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the runs in ``data``, one for each version of fio."""
     answers = answers_of(settings)
     reports, cut = reports_of(data)

@@ -11,7 +11,7 @@ from collectors.fio.readers.finding import found
 from collectors.fio.readers.printed import ROUNDED
 from collectors.fio.workloads import ASKS, answers_of
 from collectors.text import plain
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 
 _BYTES = re.compile(
@@ -70,7 +70,7 @@ def knows(data: bytes) -> bool:
     return len(kinds) > 1 and not _OTHER_BYTES.search(narrow)
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the runs in ``data``, one for each version of fio."""
     answers = answers_of(settings)
     outputs = [output for output in _outputs(plain(data)) if output.jobs]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from collectors import histogram
 from collectors.asked import agreed
 from collectors.fio import jobs as several
 from collectors.fio.jobs import DIRECTIONS, Report, Side
@@ -24,7 +23,7 @@ from collectors.fio.readers.logs import (
     read_log,
 )
 from collectors.fio.workloads import ASKS, Workload, answers_of, slug
-from sitegen.collect import Bundle, Found, Reader
+from sitegen.collect import Bundle, Reader, Reading, histogram
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Measurement, Params, Sample, ToolIdentity, params
 
@@ -53,7 +52,7 @@ def knows(files: Mapping[str, bytes]) -> bool:
     return bool(logs) and all(_is_result(data) for data in others)
 
 
-def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(files: Mapping[str, bytes], settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the run that ``files`` are of."""
     answers, unit = _answers(settings)
     results = {name: data for name, data in files.items() if _is_result(data)}
@@ -74,7 +73,7 @@ def knows_one(data: bytes) -> bool:
     return is_log(data)
 
 
-def read_one(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_one(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the run that one log is of; its kind is the user's to say."""
     said = dict(settings)
     kind = said.pop("kind", "")
@@ -116,7 +115,7 @@ def _logs(files: Mapping[str, bytes], step_ms: int) -> list[Log]:
 
 def _with_result(
     name: str, data: bytes, files: Mapping[str, bytes], answers: Mapping[str, str], unit: str
-) -> Found:
+) -> Reading:
     reader = json_report if json_report.knows(data) else text_report
     reports, cut = reader.reports_of(data)
     if len(reports) > 1:
@@ -295,7 +294,7 @@ def _merged(logs: Sequence[Log], place: int) -> tuple[dict[int, int], float]:
     return merged, units
 
 
-def _alone(logs: Sequence[Log], answers: Mapping[str, str], unit: str) -> Found:
+def _alone(logs: Sequence[Log], answers: Mapping[str, str], unit: str) -> Reading:
     """Return what logs say without a result: means over time, and percentiles of a histogram."""
     stems = {_STEM.sub("", log.name.rpartition("/")[2]) for log in logs}
     name, original = slug(stems.pop()) if len(stems) == 1 else ("fio", "")
@@ -321,7 +320,7 @@ def _alone(logs: Sequence[Log], answers: Mapping[str, str], unit: str) -> Found:
         raise SitegenError(f"there are more than {MAX_SAMPLES} samples")
     notes = [_ALONE] if any(log.kind != HISTOGRAM for log in logs) else []
     notes += [_COARSE] if any(log.kind == HISTOGRAM for log in logs) else []
-    return Found(
+    return Reading(
         measurements=tuple(measurements),
         samples=tuple(samples),
         tool=ToolIdentity("fio", ""),

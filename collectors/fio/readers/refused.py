@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 
 _JOB_FILE = re.compile(rb"^\s{0,8}\[[^\]\n]{1,200}\]\s*$", re.MULTILINE)
@@ -32,7 +32,7 @@ def knows(data: bytes) -> bool:
     return job_file or bool(_PIECE.search(data))
 
 
-def read(data: bytes, _settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, _settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Raise SitegenError with what it is."""
     if piece := _PIECE.search(data):
         line = data.count(b"\n", 0, piece.start()) + 1

@@ -14,7 +14,7 @@ from collectors.fio.readers.finding import found
 from collectors.fio.readers.printed import ROUNDED
 from collectors.fio.workloads import ASKS, answers_of
 from collectors.text import plain
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 
 _LINE_BYTES = re.compile(
@@ -58,7 +58,7 @@ def knows(data: bytes) -> bool:
     )
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the runs in ``data``, one for each version of fio."""
     answers = answers_of(settings)
     text = plain(data)

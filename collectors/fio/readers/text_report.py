@@ -14,7 +14,7 @@ from collectors.fio.readers.finding import findings
 from collectors.fio.readers.text_side import SideText, block_size
 from collectors.fio.workloads import ASKS, answers_of
 from collectors.text import plain
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
@@ -103,7 +103,7 @@ def knows(data: bytes) -> bool:
     )
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the runs in ``data``, one for each version of fio."""
     answers = answers_of(settings)
     reports, cut = reports_of(data)

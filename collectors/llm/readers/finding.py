@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from collectors import histogram
 from collectors.llm.measures import percentile
 from collectors.llm.readers.documents import plain
-from sitegen.collect import Found
+from sitegen.collect import Reading, histogram
 from sitegen.errors import SitegenError
 from sitegen.model import (
     STATISTICS,
@@ -154,11 +153,11 @@ class Finding:
         """Record a doubt, once."""
         self._notes[sentence] = None
 
-    def found(self) -> Found:
+    def found(self) -> Reading:
         """Return all of it; raises SitegenError when there is no value at all."""
         if not self.measurements:
             raise SitegenError("there is no measurement in it")
-        return Found(
+        return Reading(
             measurements=tuple(self.measurements),
             samples=tuple(self.samples),
             tool=self.tool,

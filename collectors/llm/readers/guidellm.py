@@ -13,7 +13,7 @@ from collectors.asked import agreed
 from collectors.llm.readers import documents
 from collectors.llm.readers.documents import Fields
 from collectors.llm.readers.finding import ASKS, Finding, Series, failures, given
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import MetricDefinition, Status, ToolIdentity
 
@@ -80,7 +80,7 @@ def knows(data: bytes) -> bool:
     return all(re.search(key, data) for key in _KEYS) and bool(_ALSO.search(data))
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run of all the benchmarks in a report."""
     answers = given(GUIDELLM_ASKS, settings)
     reports = documents.objects(data)

@@ -17,7 +17,7 @@ from collectors.asked import agreed
 from collectors.llm.readers import documents
 from collectors.llm.readers.documents import Fields
 from collectors.llm.readers.finding import ASKS, Finding, given, near
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, MetricDefinition, ToolIdentity
 
@@ -113,7 +113,7 @@ def knows_bench(data: bytes) -> bool:
     return bool(form_of(data))
 
 
-def read_bench(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_bench(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the tests in ``data``: one run for each build of llama.cpp that is in it."""
     answers = given(BENCH_ASKS, settings)
     form = form_of(data)
@@ -132,7 +132,7 @@ def read_bench(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
     return tuple(_run(build, group, answers) for build, group in builds.items())
 
 
-def _run(build: str, tests: Sequence[_Test], answers: Mapping[str, str]) -> Found:
+def _run(build: str, tests: Sequence[_Test], answers: Mapping[str, str]) -> Reading:
     finding = Finding(ToolIdentity("llama-bench", build), DEFINITIONS)
     times = [test.at for test in tests if test.at]
     finding.started_at = min(times, default="")
@@ -318,7 +318,7 @@ def knows_batched(data: bytes) -> bool:
     return lines or bool(_BATCHED_TABLE.search(data))
 
 
-def read_batched(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_batched(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run of all the lines of llama-batched-bench in ``data``."""
     answers = given(BATCHED_ASKS, settings)
     if not all(re.search(pattern, data) for pattern in _BATCHED):

@@ -16,7 +16,7 @@ from collectors.asked import agreed
 from collectors.llm.readers import documents
 from collectors.llm.readers.documents import Fields
 from collectors.llm.readers.finding import ASKS, Finding, Series, failures, given
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, MetricDefinition, Status, ToolIdentity, params
 
@@ -123,7 +123,7 @@ class _Export:
     warmup: int | None = None
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the run that a summary of aiperf or genai-perf describes."""
     answers = given(PERF_ASKS, settings)
     table = bool(_TABLE.search(data))
@@ -253,7 +253,7 @@ def _leaf(leaves: dict[str, Fields], header: Sequence[str], row: Sequence[str], 
     leaves[tag] = Fields(f"{at}: {tag}", {"unit": title[2] or "", **values})
 
 
-def _found(export: _Export, answers: Mapping[str, str]) -> Found:
+def _found(export: _Export, answers: Mapping[str, str]) -> Reading:
     about, tool = export.about, export.tool
     version = about.text("aiperf_version") or ""
     finding = Finding(ToolIdentity(tool, version), DEFINITIONS)

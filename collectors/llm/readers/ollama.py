@@ -25,7 +25,7 @@ from collectors.llm.readers.finding import (
     given,
     near,
 )
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, MetricDefinition, Status, ToolIdentity
 
@@ -124,7 +124,7 @@ def knows_text(data: bytes) -> bool:
     return not knows_answers(data) and bool(_EVAL_LINE.search(data) or _TIMING_LINE.search(data))
 
 
-def read_answers(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_answers(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run of all the last answers in ``data``, which may hold whole streams."""
     replies = given(ANSWER_ASKS, settings)
     finding = Finding(ToolIdentity("ollama", ""), DEFINITIONS)
@@ -180,7 +180,7 @@ def _not_zero(value: int | None) -> float | None:
     return float(value) if value else None
 
 
-def read_text(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_text(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run of what a terminal or a log recorded, with the settings that it shows."""
     replies = given(TEXT_ASKS, settings)
     documents.check_size(data)

@@ -24,7 +24,7 @@ from collectors.llm.readers.finding import (
     given,
     near,
 )
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, MetricDefinition, Status, ToolIdentity, params
 
@@ -93,7 +93,7 @@ def knows_latency(data: bytes) -> bool:
     return bool(_LATENCY.search(data) and _ALSO_LATENCY.search(data))
 
 
-def read_serve(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_serve(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run for every result in ``data``: one object, a list, or one a line."""
     answers = given(SERVE_ASKS, settings)
     return tuple(_serve(result, answers) for result in documents.objects(data))
@@ -123,7 +123,7 @@ class _Request:
         return (self.latency - self.ttft) / (self.output_tokens - 1)
 
 
-def _serve(result: Fields, answers: Mapping[str, str]) -> Found:
+def _serve(result: Fields, answers: Mapping[str, str]) -> Reading:
     if result.values.get("total_output_tokens") is None:
         raise SitegenError(
             "is missing: a benchmark of embeddings, or damaged",
@@ -456,13 +456,13 @@ def _requests(result: Fields) -> list[_Request]:
     return found
 
 
-def read_latency(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_latency(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run for every result of ``vllm bench latency`` in ``data``."""
     answers = given(LATENCY_ASKS, settings)
     return tuple(_latency(result, answers) for result in documents.objects(data))
 
 
-def _latency(result: Fields, answers: Mapping[str, str]) -> Found:
+def _latency(result: Fields, answers: Mapping[str, str]) -> Reading:
     finding = Finding(ToolIdentity("vllm bench latency", ""), DEFINITIONS)
     series = finding.series("batch", engine="vllm", **answers)
     metric = "llm.vllm.batch_latency"

@@ -17,7 +17,7 @@ from typing import TypeVar
 from collectors.zktls import durations
 from collectors.zktls.readers import series
 from collectors.zktls.readers.series import Quantity
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Params, ToolIdentity, params
 
@@ -47,7 +47,7 @@ def knows_tlsnotary(data: bytes) -> bool:
     return columns >= _TLSN_RUNTIME or columns >= _TLSN_PHASES
 
 
-def read_primus(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_primus(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run with every line; ``cost`` is the time of one attestation as a whole."""
     prover = series.answer(settings, "prover")
     spelt = next((name for name in _PRIMUS_BANDWIDTH if name in series.first_row(data)), "")
@@ -62,7 +62,7 @@ def read_primus(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
     return (_found(found, columns, prover, settings),)
 
 
-def read_tlsnotary(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read_tlsnotary(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run with every line; preprocessing is the offline time."""
     known = series.first_row(data)
     if known >= _TLSN_PHASES:
@@ -135,12 +135,12 @@ def _row(metric: str, found: Quantity, own: Params, repetition: int) -> Measurem
 
 def _found(
     rows: list[Measurement], columns: Columns, prover: str, settings: Mapping[str, str]
-) -> Found:
+) -> Reading:
     times = [row.value for row in rows if row.metric == "zktls.total_time"]
     notes = []
     if times and all(time is not None and not time % 1 for time in times):
         notes.append("The times are whole seconds: shorter differences do not show.")
-    return Found(
+    return Reading(
         tuple(rows),
         tool=ToolIdentity(prover, series.optional(settings, "prover_version")),
         natives=tuple((f"zktls.{metric}", column) for metric, (column, _) in columns.items()),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from collectors.zktls import durations
 from collectors.zktls.readers import series
 from collectors.zktls.readers.series import Proved, Quantity
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Fact, ToolIdentity, params
 
@@ -55,7 +55,7 @@ def knows(data: bytes) -> bool:
     )
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run a row: each is another prover, and all are of one machine.
 
     Raises SitegenError when the rows are of several machines and ``machine`` does not choose.
@@ -81,7 +81,7 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
     return tuple(found)
 
 
-def _found(row: _Row, footnotes: Mapping[str, str], settings: Mapping[str, str]) -> Found:
+def _found(row: _Row, footnotes: Mapping[str, str], settings: Mapping[str, str]) -> Reading:
     mode = series.answer(settings, "proof_mode", row.mode)
     prover = series.answer(settings, "prover", row.prover)
     version = series.optional(settings, "prover_version", row.version)
@@ -111,7 +111,7 @@ def _found(row: _Row, footnotes: Mapping[str, str], settings: Mapping[str, str])
         ("gpu", row.get("gpu model").strip()),
         ("gpu_memory_used_bytes", str(durations.size(row.get("max gpu memory")) or "")),
     )
-    return Found(
+    return Reading(
         tuple(proved.rows()),
         tool=ToolIdentity(prover, version),
         natives=(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from collectors.zktls import contract
 from collectors.zktls.readers import series
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.model import Measurement, Sample, ToolIdentity
 
 
@@ -24,12 +24,12 @@ def knows(data: bytes) -> bool:
     return isinstance(found, dict) and found.get("record") == "prover" and "proof_system" in found
 
 
-def read(data: bytes, _settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, _settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run a session; raises Refused for one whose numbers mean nothing."""
     return tuple(_found(session) for session in contract.read_all(data))
 
 
-def _found(session: contract.Session) -> Found:
+def _found(session: contract.Session) -> Reading:
     contract.require_controls(session)
     rows: list[Measurement] = []
     samples: list[Sample] = []
@@ -37,7 +37,7 @@ def _found(session: contract.Session) -> Found:
         workload = series.label(part.statements[0])
         rows += contract.measurements(part, workload)
         samples += contract.samples(part, workload)
-    return Found(
+    return Reading(
         tuple(rows),
         samples=tuple(samples),
         tool=ToolIdentity(session.prover.prover, session.prover.prover_version),

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from collectors.zktls import durations
 from collectors.zktls.readers import series
 from collectors.zktls.readers.series import Proved, Quantity
-from sitegen.collect import Found, Reader, Refused
+from sitegen.collect import Reader, Reading, Refused
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Parameter, ToolIdentity
 
@@ -41,7 +41,7 @@ def knows(data: bytes) -> bool:
     return bool(_SIGNS.search(head)) and bool(re.search(r"total cycles|in dev mode", head))
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the one run in a log; several sessions of the same cycles are its repetitions.
 
     Raises Refused for fake proofs.
@@ -82,7 +82,7 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
     dated = _DATED.search(text)
     by_hand = ("The proving time was given by hand: the log does not hold it.",)
     return (
-        Found(
+        Reading(
             tuple(rows),
             tool=ToolIdentity("risc0", series.optional(settings, "prover_version")),
             parameters=tuple(

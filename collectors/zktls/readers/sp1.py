@@ -17,7 +17,7 @@ from fractions import Fraction
 from collectors.zktls import durations
 from collectors.zktls.readers import series
 from collectors.zktls.readers.series import Proved, Quantity
-from sitegen.collect import Found, Reader, Refused
+from sitegen.collect import Reader, Reading, Refused
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, ToolIdentity
 
@@ -91,7 +91,7 @@ def knows(data: bytes) -> bool:
     return bool(_SIGNS.search(series.head_of(data)))
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return the one run in a log; several proofs of the same cycles are its repetitions.
 
     Raises Refused for mock proofs.
@@ -132,7 +132,7 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
         raise SitegenError("it logs no stage and no cycles", fix="set RUST_LOG=info")
     dated = _DATED.search(text)
     return (
-        Found(
+        Reading(
             tuple(rows),
             tool=ToolIdentity("sp1", series.optional(settings, "prover_version")),
             natives=(

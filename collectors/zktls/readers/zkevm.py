@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar, cast
 from collectors.zktls import durations
 from collectors.zktls.readers import series
 from collectors.zktls.readers.series import Proved, Quantity
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Parameter, Status, ToolIdentity, check_time, params
 
@@ -38,7 +38,7 @@ def knows(data: bytes) -> bool:
     )
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run with every case; one that crashed is a failed row."""
     prover = series.answer(settings, "prover")
     rows: list[Measurement] = []
@@ -59,7 +59,7 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
             where = f"case {index + 1}" + (f", {error.where}" if error.where else "")
             raise SitegenError(error.what, where=where, fix=error.fix) from None
     return (
-        Found(
+        Reading(
             tuple(rows),
             tool=ToolIdentity(prover, series.optional(settings, "prover_version")),
             parameters=tuple(dict.fromkeys(gas)),

@@ -17,7 +17,7 @@ from typing import TypeVar
 from collectors.zktls import durations
 from collectors.zktls.readers import series
 from collectors.zktls.readers.series import Proved, Quantity
-from sitegen.collect import Found, Reader
+from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, MetricDefinition, Params, Status, ToolIdentity, params
 
@@ -55,7 +55,7 @@ def knows(data: bytes) -> bool:
     return series.first_row(data) >= _NEEDED
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
+def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
     """Return one run with every line of the file."""
     series.need(data, _NEEDED)
     rows: list[Measurement] = []
@@ -75,7 +75,7 @@ def read(data: bytes, settings: Mapping[str, str]) -> tuple[Found, ...]:
         rows += found
         notes += doubts
     return (
-        Found(
+        Reading(
             tuple(rows),
             tool=ToolIdentity("zkvm-perf", ""),
             definitions=_definitions(),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import fio, histogram
+from collectors import fio
 from collectors.fio import output as fio_output
-from sitegen.collect import RawOutput, Reading, Request, Step
+from sitegen.collect import RawOutput, Reading, Request, Step, histogram
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 

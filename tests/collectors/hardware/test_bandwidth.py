@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from collectors import hardware
 from collectors.hardware import bandwidth
 from collectors.hardware.bandwidth import KERNELS, Memory
-from sitegen.collect import LEFT_OUT, Host, RawOutput, Request, Step, make_plan
+from sitegen.collect import LEFT_OUT, Host, RawOutput, Request, Step
+from sitegen.collect.installed import make_plan
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from collectors import llm
 from collectors.ab.target import free_ports
 from collectors.llm import measures, server, weights
-from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, make_plan
+from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step
 from sitegen.collect.execute import Collected, execute
+from sitegen.collect.installed import make_plan
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Fingerprint, Measurement, Status, ToolIdentity
 from sitegen.redact import Redactor

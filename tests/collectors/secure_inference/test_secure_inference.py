@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from collectors import secure_inference
 from collectors.llm import measures, server
 from collectors.secure_inference import attestation, evidence, quote, served, timings
-from sitegen.collect import Host, Plan, RawOutput, Reading, Refused, Request, Step, make_plan
+from sitegen.collect import Host, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import Collected, execute
+from sitegen.collect.installed import make_plan
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Fingerprint, Measurement, Status, ToolIdentity
 from sitegen.redact import Redactor

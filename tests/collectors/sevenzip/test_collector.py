@@ -20,7 +20,9 @@ NONE: Settings = {}
 
 
 def request(preset: str = "standard", cpus: int = 2, settings: Settings = NONE) -> Request:
-    return Request(preset, 3, settings, cpus, Path("/nowhere"), Path("/nowhere/cache"), 1 << 40)
+    return Request(
+        preset, 3, settings, cpus, Path("/nowhere"), Path("/nowhere/cache"), 1 << 40, "7z"
+    )
 
 
 def step(threads: int, dictionary: int, cpus: int = 2) -> Step:

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import sevenzip
-from collectors.ab import BENCHMARK as AB
 from collectors.sevenzip import reader
-from sitegen.collect import Found, RawOutput, Reader, Step, collectors, readers
+from sitegen.collect import RawOutput, Reader, Reading, Step
+from sitegen.collect.installed import forms
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Measurement, Status, params
 from sitegen.redact import Redactor
@@ -34,12 +34,12 @@ def data(name: str) -> bytes:
     return (RAW / f"{name}.out").read_bytes()
 
 
-def read(content: bytes, settings: Mapping[str, str] = NONE) -> Found:
-    [found] = reader.read(content, settings)
+def read(content: bytes, settings: Mapping[str, str] = NONE) -> Reading:
+    [found] = reader.READER.runs(content, settings)
     return found
 
 
-def of(found: Found, metric: str, operation: str | None = "total") -> list[Measurement]:
+def of(found: Reading, metric: str, operation: str | None = "total") -> list[Measurement]:
     return [
         row
         for row in found.measurements
@@ -47,11 +47,11 @@ def of(found: Found, metric: str, operation: str | None = "total") -> list[Measu
     ]
 
 
-def doubts(found: Found) -> dict[tuple[Doubt, str], str]:
+def doubts(found: Reading) -> dict[tuple[Doubt, str], str]:
     return {(kind, about): told for kind, told, about in found.doubts}
 
 
-def parameter(found: Found, name: str) -> str | None:
+def parameter(found: Reading, name: str) -> str | None:
     return next((each.value for each in found.parameters if each.name == name), None)
 
 
@@ -105,7 +105,7 @@ def test_repeated_tables_are_repetitions_and_other_thread_counts_other_workloads
 
 def test_tables_of_two_builds_are_two_runs() -> None:
     both = data("mmt1") + data("mmt1").replace(b"26.02", b"25.01")
-    first, second = reader.read(both, NONE)
+    first, second = reader.READER.runs(both, NONE)
     assert [parameter(run, "tool_version") for run in (first, second)] == [
         "26.02 (x64)", "25.01 (x64)",
     ]  # fmt: skip
@@ -118,7 +118,7 @@ def test_tables_of_two_machines_are_refused() -> None:
         (b"24105 MB", b"12000 MB"),
     ):
         with pytest.raises(SitegenError, match="two machines") as caught:
-            reader.read(data("mmt1") + data("mmt1").replace(ours, theirs), NONE)
+            reader.READER.runs(data("mmt1") + data("mmt1").replace(ours, theirs), NONE)
         assert caught.value.where == "line 39"
 
 
@@ -179,7 +179,7 @@ def test_a_cut_off_table_joins_the_run_of_the_whole_ones() -> None:
 def test_an_empty_table_before_whole_ones_of_another_build_is_told_too() -> None:
     old = data("p7zip-16.02").replace(b"7900 MB", b"24105 MB").replace(b"Example CPU (1)\n", b"")
     found = read(old[: old.index(b"22: ")] + data("mmt1"))
-    assert any("without a row" in note for note in found.notes)
+    assert any("before the first row" in note for note in found.notes)
 
 
 def test_averages_over_several_thread_counts_are_left_out_for_the_rows() -> None:
@@ -248,7 +248,7 @@ def test_a_row_whose_rating_is_not_that_of_its_usage_is_told() -> None:
 
 @pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
 def test_real_and_written_tables_agree_with_themselves(path: Path) -> None:
-    for found in reader.read(path.read_bytes(), NONE):
+    for found in reader.READER.runs(path.read_bytes(), NONE):
         check(found)
         assert len(values(found)) == len(found.measurements)
         told = " ".join(sentence for _, sentence, _ in found.doubts)
@@ -260,7 +260,7 @@ def test_real_and_written_tables_agree_with_themselves(path: Path) -> None:
 def test_tables_of_methods_and_checksums_are_refused_by_name(name: str) -> None:
     assert reader.knows(data(name))
     with pytest.raises(SitegenError, match="line 15: holds a table of methods or checksums"):
-        reader.read(data(name), NONE)
+        reader.READER.runs(data(name), NONE)
 
 
 def test_a_table_of_another_kind_beside_a_benchmark_is_noted() -> None:
@@ -268,10 +268,10 @@ def test_a_table_of_another_kind_beside_a_benchmark_is_noted() -> None:
     assert "line 39" in note
 
 
-def test_what_7_zip_says_of_an_archive_is_refused_by_name() -> None:
-    assert reader.knows(data("archive"))
+def test_what_7_zip_says_of_an_archive_is_not_claimed_and_refused_when_it_is_asked_for() -> None:
+    assert not reader.knows(data("archive"))
     with pytest.raises(SitegenError, match="there is no benchmark in it"):
-        reader.read(data("archive"), NONE)
+        reader.READER.runs(data("archive"), NONE)
 
 
 def test_a_log_of_something_else_that_unpacked_an_archive_is_not_ours() -> None:
@@ -282,13 +282,13 @@ def test_a_log_of_something_else_that_unpacked_an_archive_is_not_ours() -> None:
 def test_a_table_stopped_before_its_first_row_is_refused() -> None:
     whole = data("mmt1")
     with pytest.raises(SitegenError, match="line 15: 7-Zip was stopped before the first row"):
-        reader.read(whole[: whole.index(b"18: ")], NONE)
+        reader.READER.runs(whole[: whole.index(b"18: ")], NONE)
 
 
 def test_averages_without_rows_have_no_dictionary() -> None:
     said = re.sub(rb"18: .*\n", b"", data("mmt1"))
     with pytest.raises(SitegenError, match="line 15: the rows above Avr: are missing"):
-        reader.read(said, NONE)
+        reader.READER.runs(said, NONE)
 
 
 def test_a_table_without_its_header_asks_for_the_threads() -> None:
@@ -296,7 +296,7 @@ def test_a_table_without_its_header_asks_for_the_threads() -> None:
     bare = said[said.index(b"       Compressing") :]
     assert reader.knows(bare)
     with pytest.raises(SitegenError, match="does not say its threads; add --set threads=N"):
-        reader.read(bare, NONE)
+        reader.READER.runs(bare, NONE)
     found = read(bare, {"threads": "1", "version": "26.02 (x64)"})
     assert {m for m in values(found) if m[1] != "7z.cpu_frequency"} == {
         m for m in values(read(said)) if m[1] != "7z.cpu_frequency"
@@ -318,13 +318,13 @@ def test_a_table_without_its_header_asks_for_the_threads() -> None:
 )
 def test_a_setting_never_overrules_the_output(settings: Mapping[str, str], told: str) -> None:
     with pytest.raises(SitegenError, match=re.escape(told)):
-        reader.read(data("mmt1"), settings)
+        reader.READER.runs(data("mmt1"), settings)
 
 
 def test_no_threads_at_all_is_refused() -> None:
     said = data("mmt1").replace(b"threads:      1", b"threads:      0")
     with pytest.raises(SitegenError, match="the table has 0 threads"):
-        reader.read(said, NONE)
+        reader.READER.runs(said, NONE)
 
 
 @pytest.mark.parametrize("form", ["utf-16", "utf-8-sig", "crlf", "html", "markdown", "log"])
@@ -346,7 +346,7 @@ def test_a_log_is_read_as_people_keep_it(form: str) -> None:
 
 @given(st.lists(st.sampled_from(["mmt1", "mmt2", "mmt2-md20", "iterations"]), min_size=1))
 def test_every_table_of_a_log_is_in_a_run_once(names: list[str]) -> None:
-    runs = reader.read(b"".join(data(name) for name in names), NONE)
+    runs = reader.READER.runs(b"".join(data(name) for name in names), NONE)
     assert sum(len(of(run, "7z.rating")) for run in runs) == len(names)
     for run in runs:
         assert len(values(run)) == len(run.measurements)
@@ -354,12 +354,12 @@ def test_every_table_of_a_log_is_in_a_run_once(names: list[str]) -> None:
 
 @pytest.mark.parametrize("path", sorted(RAW.glob("*.out")), ids=lambda path: path.stem)
 def test_damage_is_borne(path: Path) -> None:
-    bear(reader.knows, lambda hurt: reader.read(hurt, NONE), path.read_bytes())
+    bear(reader.knows, lambda hurt: reader.READER.runs(hurt, NONE), path.read_bytes())
 
 
 def test_damage_to_several_tables_is_borne() -> None:
     log = data("mmt1") + data("mmt2") + data("every-count") + data("cut-off")
-    bear(reader.knows, lambda hurt: reader.read(hurt, NONE), log, trials=200)
+    bear(reader.knows, lambda hurt: reader.READER.runs(hurt, NONE), log, trials=200)
 
 
 @pytest.mark.parametrize(
@@ -381,14 +381,12 @@ def test_hostile_text_costs_little(hostile: bytes) -> None:
     began = time.process_time()
     reader.knows(hostile)
     with contextlib.suppress(SitegenError):
-        reader.read(hostile, NONE)
+        reader.READER.runs(hostile, NONE)
     assert time.process_time() - began < 10
 
 
 def _installed() -> list[Reader]:
-    found = collectors()
-    assert AB in found
-    return [each for name in found for each in readers(found[name])]
+    return [each for _, each in forms().readers]
 
 
 def _samples() -> list[Path]:
@@ -399,8 +397,8 @@ def _samples() -> list[Path]:
 def test_what_redaction_leaves_reads_the_same(path: Path) -> None:
     content = path.read_bytes()
     kept = Redactor({"host name": ["Pi5", "odroid"]}).data(content)
-    assert [values(run) for run in reader.read(kept, NONE)] == [
-        values(run) for run in reader.read(content, NONE)
+    assert [values(run) for run in reader.READER.runs(kept, NONE)] == [
+        values(run) for run in reader.READER.runs(content, NONE)
     ]
 
 
@@ -416,7 +414,7 @@ def test_published_outputs_of_other_people_are_read_whole() -> None:
         pytest.skip("no published samples beside this checkout")
     for path in found:
         content = path.read_bytes()
-        [run] = reader.read(content, NONE)
+        [run] = reader.READER.runs(content, NONE)
         check(run)
         assert len(values(run)) == len(run.measurements)
         assert {dict(row.params)["dictionary"] for row in run.measurements} == {str(1 << 25)}
@@ -434,7 +432,7 @@ def test_published_outputs_of_other_people_are_read_whole() -> None:
         assert [row.value for row in of(run, "7z.speed", "decompress")] == [
             int(words[6]) * 1024 for words in averages if words[5] == "|"
         ]
-        bear(reader.knows, lambda hurt: reader.read(hurt, NONE), content, trials=30)
+        bear(reader.knows, lambda hurt: reader.READER.runs(hurt, NONE), content, trials=30)
 
 
 def test_published_runs_on_some_of_the_cores_are_suspect() -> None:

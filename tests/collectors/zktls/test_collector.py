@@ -13,19 +13,9 @@ from hypothesis import strategies as st
 
 from collectors import zktls
 from collectors.zktls import contract, controls, statements, stwo
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Reading,
-    Refused,
-    Request,
-    Step,
-    check_plan,
-    make_plan,
-)
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import Collected, execute
+from sitegen.collect.installed import check_plan, make_plan
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Fingerprint, Measurement, Status, ToolIdentity
 from sitegen.redact import Redactor

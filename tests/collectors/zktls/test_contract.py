@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.zktls import contract
-from sitegen.collect import Refused, check_measurement
+from sitegen.collect import Refused
+from sitegen.collect.installed import check_measurement
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement
 

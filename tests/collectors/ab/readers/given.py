@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collectors.ab.readers import BUNDLES, READERS
-from sitegen.collect import Bundle, Found, Reader
+from sitegen.collect import Bundle, Reader, Reading
 from sitegen.model import Doubt, Measurement
 
 RAW = Path(__file__).parents[3] / "raw" / "ab"
@@ -28,21 +28,21 @@ def sample(name: str) -> bytes:
     return (SAMPLES / name).read_bytes()
 
 
-def read(data: bytes, reader: Reader = REPORT, **settings: str) -> Found:
+def read(data: bytes, reader: Reader = REPORT, **settings: str) -> Reading:
     [knowing] = [each for each in READERS if each.knows(data)]
     assert knowing is reader
     [found] = reader.read(data, settings)
     return found
 
 
-def together(files: Mapping[str, bytes], bundle: Bundle, **settings: str) -> Found:
+def together(files: Mapping[str, bytes], bundle: Bundle, **settings: str) -> Reading:
     [knowing] = [each for each in BUNDLES if each.knows(files)]
     assert knowing is bundle
     [found] = bundle.read(files, settings)
     return found
 
 
-def one(found: Found, metric: str, statistic: str = "mean", **where: str) -> Measurement:
+def one(found: Reading, metric: str, statistic: str = "mean", **where: str) -> Measurement:
     matching = [
         row
         for row in found.measurements
@@ -54,18 +54,18 @@ def one(found: Found, metric: str, statistic: str = "mean", **where: str) -> Mea
     return row
 
 
-def statistics(found: Found, metric: str) -> set[str]:
+def statistics(found: Reading, metric: str) -> set[str]:
     return {row.statistic for row in found.measurements if row.metric == f"ab.{metric}"}
 
 
-def doubts(found: Found) -> dict[Doubt, str]:
+def doubts(found: Reading) -> dict[Doubt, str]:
     return {kind: told for kind, told, _ in found.doubts}
 
 
-def where(found: Found) -> dict[str, str]:
+def where(found: Reading) -> dict[str, str]:
     [params] = {row.params for row in found.measurements if "reason" not in dict(row.params)}
     return dict(params)
 
 
-def parameters(found: Found) -> dict[str, str]:
+def parameters(found: Reading) -> dict[str, str]:
     return {parameter.name: parameter.value for parameter in found.parameters}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collectors import ab
 from collectors.ab.readers.series import asked_for, clean_path
-from sitegen.collect import RawOutput, Step, bundles, readers
+from sitegen.collect import RawOutput, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status
 from tests.collectors.ab.readers.given import (
@@ -44,8 +44,8 @@ def line(name: str, label: str) -> str:
 
 
 def test_the_collector_offers_its_readers() -> None:
-    assert [reader.name for reader in readers(ab)] == ["ab-report", "ab-percentiles", "ab-requests"]
-    assert [bundle.name for bundle in bundles(ab)] == ["ab-run", "ab-processes"]
+    assert [reader.name for reader in ab.READERS] == ["ab-report", "ab-percentiles", "ab-requests"]
+    assert [bundle.name for bundle in ab.BUNDLES] == ["ab-run", "ab-processes"]
 
 
 def test_an_imported_report_gives_what_the_collector_measures() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.model import Measurement
 
 RAW = Path(__file__).parents[3] / "raw" / "fio"
 
 
-def one(found: Found, metric: str, statistic: str = "value", **where: str) -> Measurement:
+def one(found: Reading, metric: str, statistic: str = "value", **where: str) -> Measurement:
     """Return the one row of a series that has these parameters, or this workload."""
     [match] = [
         m

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collectors.fio.readers import BUNDLES, READERS, log_bundle
-from sitegen.collect import collectors, readers
+from sitegen.collect.installed import forms
 from sitegen.errors import SitegenError
 from tests.collectors.damage import bear, check
 
@@ -45,8 +45,7 @@ SETTINGS = {"fio-log": {"kind": "bw", "unit": "ns"}}
 @pytest.mark.parametrize(("form", "name"), [(f, n) for f, names in KNOWN.items() for n in names])
 def test_exactly_one_reader_of_all_knows_a_file(form: str, name: str) -> None:
     data = (RAW / name).read_bytes()
-    installed = collectors()
-    known = [r.name for name in installed for r in readers(installed[name]) if r.knows(data)]
+    known = [r.name for _, r in forms().readers if r.knows(data)]
     assert known == [form]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from collectors import fio
 from collectors.fio.readers import dbench
-from sitegen.collect import Found, Request
+from sitegen.collect import Reading, Request
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, ToolIdentity
 
@@ -17,7 +17,7 @@ def text(name: str = "dbench") -> str:
     return (RAW / f"{name}.txt").read_text()
 
 
-def imported(content: str) -> Found:
+def imported(content: str) -> Reading:
     assert dbench.knows(content.encode())
     [found] = dbench.read(content.encode(), {})
     return found

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from collectors.fio.readers import json_report
-from collectors.histogram import percentile
-from sitegen.collect import Found
+from sitegen.collect import Reading
+from sitegen.collect.histogram import percentile
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Status
 from tests.collectors.fio.readers.given import RAW, one
@@ -32,12 +32,12 @@ FORMS = [
 ]
 
 
-def imported(name: str, settings: Mapping[str, str] = NONE) -> Found:
+def imported(name: str, settings: Mapping[str, str] = NONE) -> Reading:
     [found] = json_report.read((RAW / name).read_bytes(), settings)
     return found
 
 
-def edited(name: str, edit: Callable[[Any], None], settings: Mapping[str, str] = NONE) -> Found:
+def edited(name: str, edit: Callable[[Any], None], settings: Mapping[str, str] = NONE) -> Reading:
     content = document(RAW / name)
     edit(content)
     [found] = json_report.read(json.dumps(content).encode(), settings)
@@ -49,7 +49,7 @@ def document(path: Path) -> Any:  # noqa: ANN401 - whatever fio printed
     return json.JSONDecoder().raw_decode(text[text.index("{\n") :])[0]
 
 
-def doubts(found: Found) -> dict[Doubt, str]:
+def doubts(found: Reading) -> dict[Doubt, str]:
     return {kind: told for kind, told, _ in found.doubts}
 
 

@@ -5,20 +5,20 @@ from pathlib import Path
 import pytest
 
 from collectors.fio.readers import kubestr
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement
 
 TEXT = (Path(__file__).parents[3] / "raw" / "fio" / "kubestr.txt").read_text()
 
 
-def imported(content: str) -> Found:
+def imported(content: str) -> Reading:
     assert kubestr.knows(content.encode())
     [found] = kubestr.read(content.encode(), {})
     return found
 
 
-def one(found: Found, workload: str, metric: str, statistic: str = "value") -> Measurement:
+def one(found: Reading, workload: str, metric: str, statistic: str = "value") -> Measurement:
     [match] = [
         m
         for m in found.measurements

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collectors.fio.readers import log_bundle, logs
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Sample
 
@@ -22,13 +22,13 @@ def files(*names: str) -> dict[str, bytes]:
     return {name: (RAW / name).read_bytes() for name in names}
 
 
-def together(given: Mapping[str, bytes], settings: Mapping[str, str] = NONE) -> Found:
+def together(given: Mapping[str, bytes], settings: Mapping[str, str] = NONE) -> Reading:
     assert log_bundle.knows(given)
     [found] = log_bundle.read(given, settings)
     return found
 
 
-def points(found: Found, metric: str, direction: str, kind: str = "time") -> list[Sample]:
+def points(found: Reading, metric: str, direction: str, kind: str = "time") -> list[Sample]:
     return [
         s
         for s in found.samples

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from collectors.fio.readers import terse
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 from tests.collectors.fio.readers.given import RAW, one
@@ -17,7 +17,7 @@ def text(version: int) -> str:
     return (RAW / f"terse-{version}.txt").read_text()
 
 
-def imported(content: str, settings: Mapping[str, str] = NONE) -> Found:
+def imported(content: str, settings: Mapping[str, str] = NONE) -> Reading:
     assert terse.knows(content.encode())
     [found] = terse.read(content.encode(), settings)
     return found

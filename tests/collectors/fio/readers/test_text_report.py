@@ -11,7 +11,7 @@ from collectors.fio import jobs as several
 from collectors.fio.jobs import Side
 from collectors.fio.readers import json_report, terse, text_report
 from collectors.fio.readers.printed import number
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status
 from tests.collectors.fio.readers.given import RAW, one
@@ -26,17 +26,17 @@ def text(name: str) -> str:
     return (RAW / f"{name}.txt").read_text()
 
 
-def imported(content: str, settings: Mapping[str, str] = NONE) -> Found:
+def imported(content: str, settings: Mapping[str, str] = NONE) -> Reading:
     assert text_report.knows(content.encode())
     [found] = text_report.read(content.encode(), settings)
     return found
 
 
-def one_of(found: Found, metric: str) -> list[float | None]:
+def one_of(found: Reading, metric: str) -> list[float | None]:
     return [m.value for m in found.measurements if (m.metric, m.statistic) == (metric, "value")]
 
 
-def told(found: Found, kind: Doubt) -> str:
+def told(found: Reading, kind: Doubt) -> str:
     return next((sentence for one, sentence, _ in found.doubts if one == kind), "")
 
 

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.llm.readers import READERS, documents, finding
-from sitegen.collect import Found, Reader, check_measurement
+from sitegen.collect import Reader, Reading
+from sitegen.collect.installed import check_measurement
+from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
 from sitegen.model import STATISTICS, ToolIdentity, check_metric, check_time
 
@@ -25,7 +27,7 @@ def known(data: bytes) -> list[Reader]:
     return [reader for reader in READERS if reader.knows(data)]
 
 
-def check(found: Found) -> None:
+def check(found: Reading) -> None:
     """Check that what is found can be archived."""
     assert found.measurements
     assert found.tool is not None
@@ -55,10 +57,10 @@ def check(found: Found) -> None:
 
 
 def attempt(data: bytes) -> None:
-    """Read ``data`` with every reader that knows it: a Found or a SitegenError, nothing else."""
+    """Read ``data`` with every reader that knows it: a Reading or a SitegenError, nothing else."""
     for reader in known(data):
         said = ""
-        runs: tuple[Found, ...] = ()
+        runs: tuple[Reading, ...] = ()
         try:
             runs = reader.read(data, {})
         except SitegenError as error:
@@ -85,7 +87,7 @@ def test_readers_have_names_of_their_own_and_help_for_what_they_ask() -> None:
     assert len(set(names)) == len(names)
     for reader in READERS:
         assert reader.title
-        for name, line in reader.asks.items():
+        for name, line in helps(reader.asks).items():
             assert finding.ASKS[name] == line
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from collectors.llm.readers import guidellm
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status
 
@@ -25,13 +25,13 @@ def document(name: str) -> dict[str, Any]:
     return found
 
 
-def report(content: object, settings: Mapping[str, str] = NONE) -> Found:
+def report(content: object, settings: Mapping[str, str] = NONE) -> Reading:
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     [found] = guidellm.read(data, settings)
     return found
 
 
-def values(found: Found, metric: str, statistic: str, **pairs: str) -> list[Measurement]:
+def values(found: Reading, metric: str, statistic: str, **pairs: str) -> list[Measurement]:
     return [
         m
         for m in found.measurements

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from collectors.llm.readers import llama_bench
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement
 
@@ -26,13 +26,13 @@ def rows() -> list[dict[str, Any]]:
     return found
 
 
-def bench(content: object, settings: Mapping[str, str] = NONE) -> Found:
+def bench(content: object, settings: Mapping[str, str] = NONE) -> Reading:
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     [found] = llama_bench.read_bench(data, settings)
     return found
 
 
-def values(found: Found, metric: str, statistic: str = "mean", **pairs: str) -> list[Measurement]:
+def values(found: Reading, metric: str, statistic: str = "mean", **pairs: str) -> list[Measurement]:
     return [
         m
         for m in found.measurements

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collectors.llm.readers import ollama
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Status
 
@@ -20,18 +20,18 @@ def text(name: str) -> bytes:
     return (RAW / name).read_bytes()
 
 
-def answers(content: object, settings: Mapping[str, str] = NONE) -> Found:
+def answers(content: object, settings: Mapping[str, str] = NONE) -> Reading:
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     [found] = ollama.read_answers(data, settings)
     return found
 
 
-def printed(data: bytes, settings: Mapping[str, str] = NONE) -> Found:
+def printed(data: bytes, settings: Mapping[str, str] = NONE) -> Reading:
     [found] = ollama.read_text(data, settings)
     return found
 
 
-def one(found: Found, metric: str, statistic: str, reason: str | None = None) -> Measurement:
+def one(found: Reading, metric: str, statistic: str, reason: str | None = None) -> Measurement:
     [match] = [
         m
         for m in found.measurements
@@ -41,11 +41,11 @@ def one(found: Found, metric: str, statistic: str, reason: str | None = None) ->
     return match
 
 
-def metrics(found: Found) -> set[str]:
+def metrics(found: Reading) -> set[str]:
     return {m.metric for m in found.measurements}
 
 
-def parameters(found: Found) -> dict[str, str]:
+def parameters(found: Reading) -> dict[str, str]:
     return {p.name: p.value for p in found.parameters}
 
 

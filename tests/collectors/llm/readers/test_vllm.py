@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from collectors.llm.readers import vllm
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status
 
@@ -26,13 +26,13 @@ def document(name: str) -> Any:  # noqa: ANN401 - whatever the tool wrote
     return json.loads(text(name))
 
 
-def serve(content: object, settings: Mapping[str, str] = NONE) -> Found:
+def serve(content: object, settings: Mapping[str, str] = NONE) -> Reading:
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     [found] = vllm.read_serve(data, settings)
     return found
 
 
-def one(found: Found, metric: str, statistic: str, reason: str | None = None) -> Measurement:
+def one(found: Reading, metric: str, statistic: str, reason: str | None = None) -> Measurement:
     [match] = [
         m
         for m in found.measurements
@@ -42,7 +42,7 @@ def one(found: Found, metric: str, statistic: str, reason: str | None = None) ->
     return match
 
 
-def metrics(found: Found) -> set[str]:
+def metrics(found: Reading) -> set[str]:
     return {m.metric for m in found.measurements}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collectors.zktls.readers import interactive
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 
 ROOT = Path(__file__).parents[4]
@@ -16,17 +16,17 @@ PHASES = (RAW / "tlsn-phases.csv").read_bytes()
 SAMPLES = ROOT.parent / "shared" / "samples" / "zk"
 
 
-def primus(data: bytes = PRIMUS, **settings: str) -> Found:
+def primus(data: bytes = PRIMUS, **settings: str) -> Reading:
     [found] = interactive.read_primus(data, {"prover": "primus"} | settings)
     return found
 
 
-def tlsnotary(data: bytes, **settings: str) -> Found:
+def tlsnotary(data: bytes, **settings: str) -> Reading:
     [found] = interactive.read_tlsnotary(data, settings)
     return found
 
 
-def column(found: Found, metric: str) -> list[float | None]:
+def column(found: Reading, metric: str) -> list[float | None]:
     return [m.value for m in found.measurements if m.metric == f"zktls.{metric}"]
 
 
@@ -42,7 +42,7 @@ def test_time_and_traffic_stand_at_a_bandwidth_and_a_latency() -> None:
 
 
 @pytest.mark.parametrize("found", [primus(), tlsnotary(RUNTIME), tlsnotary(PHASES)])
-def test_an_interactive_protocol_has_no_proof_and_no_speed(found: Found) -> None:
+def test_an_interactive_protocol_has_no_proof_and_no_speed(found: Reading) -> None:
     metrics = {m.metric.removeprefix("zktls.") for m in found.measurements}
     assert not metrics & {"proof_size", "proving_speed", "prove_time", "verify_time", "cycles"}
     assert {dict(m.params)["proof_mode"] for m in found.measurements} == {"interactive"}

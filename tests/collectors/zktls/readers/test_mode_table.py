@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collectors.zktls.readers import mode_table
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 
 ROOT = Path(__file__).parents[4]
@@ -14,11 +14,11 @@ SAMPLES = ROOT.parent / "shared" / "samples" / "zk"
 SAID = {"statement": "tls-record", "machine": "G1"}
 
 
-def read(data: bytes = TABLE, **settings: str) -> tuple[Found, ...]:
+def read(data: bytes = TABLE, **settings: str) -> tuple[Reading, ...]:
     return mode_table.read(data, SAID | settings)
 
 
-def values(found: Found) -> dict[tuple[str, str], float | None]:
+def values(found: Reading) -> dict[tuple[str, str], float | None]:
     return {
         (m.metric.removeprefix("zktls."), dict(m.params).get("cycle_kind", "")): m.value
         for m in found.measurements

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.zktls.readers import READERS
-from sitegen.collect import Found, Reader, check_measurement
+from sitegen.collect import Reader, Reading
+from sitegen.collect.installed import check_measurement
+from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
 from sitegen.model import Params, check_time
 
@@ -56,7 +58,7 @@ def reader(name: str) -> Reader:
     return next(each for each in READERS if each.name == FILES[name])
 
 
-def read(name: str, data: bytes) -> tuple[Found, ...]:
+def read(name: str, data: bytes) -> tuple[Reading, ...]:
     found = reader(name).read(data, ANSWERS.get(FILES[name], {}))
     for one in found:
         assert one.started_at == "" or check_time(one.started_at)
@@ -66,7 +68,7 @@ def read(name: str, data: bytes) -> tuple[Found, ...]:
     return found
 
 
-def values(found: tuple[Found, ...]) -> dict[Key, float | None]:
+def values(found: tuple[Reading, ...]) -> dict[Key, float | None]:
     rows = [row for one in found for row in one.measurements]
     keyed = {(r.workload, r.metric, r.statistic, r.params, r.repetition): r.value for r in rows}
     assert len(keyed) == len(rows)  # no row contradicts another
@@ -161,5 +163,5 @@ def test_nesting_and_nothing_are_errors_or_nothing(each: Reader) -> None:
 def test_readers_ask_with_a_line_of_help_each() -> None:
     assert len({each.name for each in READERS}) == len(READERS)
     for each in READERS:
-        assert all(text and len(text) < 80 for text in each.asks.values())
-        assert set(ANSWERS.get(each.name, {})) <= set(each.asks)
+        assert all(text and len(text) < 80 for text in helps(each.asks).values())
+        assert set(ANSWERS.get(each.name, {})) <= set(helps(each.asks))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collectors.zktls.readers import risc_zero
-from sitegen.collect import Found, Refused
+from sitegen.collect import Reading, Refused
 from sitegen.errors import SitegenError
 
 RAW = Path(__file__).parents[3] / "raw" / "zktls" / "risc0"
@@ -13,12 +13,12 @@ INFO = (RAW / "info.log").read_bytes()
 SAID = {"statement": "rsa-2048-verify", "proof_mode": "composite"}
 
 
-def read(data: bytes = INFO, **settings: str) -> Found:
+def read(data: bytes = INFO, **settings: str) -> Reading:
     [found] = risc_zero.read(data, SAID | settings)
     return found
 
 
-def values(found: Found) -> dict[tuple[str, str], float | None]:
+def values(found: Reading) -> dict[tuple[str, str], float | None]:
     return {
         (m.metric.removeprefix("zktls."), dict(m.params).get("cycle_kind", "")): m.value
         for m in found.measurements

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collectors.zktls.readers import sp1
-from sitegen.collect import Found, Refused
+from sitegen.collect import Reading, Refused
 from sitegen.errors import SitegenError
 
 RAW = Path(__file__).parents[3] / "raw" / "zktls" / "sp1"
@@ -14,12 +14,12 @@ GROTH16 = (RAW / "groth16.log").read_bytes()
 SUMMARY = (RAW / "summary.log").read_bytes()
 
 
-def read(data: bytes, **settings: str) -> Found:
+def read(data: bytes, **settings: str) -> Reading:
     [found] = sp1.read(data, {"statement": "fibonacci"} | settings)
     return found
 
 
-def values(found: Found) -> dict[str, float | None]:
+def values(found: Reading) -> dict[str, float | None]:
     return {m.metric.removeprefix("zktls."): m.value for m in found.measurements}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collectors.zktls.readers import zkevm
-from sitegen.collect import Found
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status
 
@@ -19,12 +19,12 @@ SAMPLES = ROOT.parent / "shared" / "samples" / "zk"
 SAID = {"prover": "zisk", "proof_mode": "compressed", "cycle_kind": "user"}
 
 
-def read(data: bytes = CASES, **settings: str) -> Found:
+def read(data: bytes = CASES, **settings: str) -> Reading:
     [found] = zkevm.read(data, SAID | settings)
     return found
 
 
-def of(found: Found, case: str) -> dict[str, Measurement]:
+def of(found: Reading, case: str) -> dict[str, Measurement]:
     return {m.metric.removeprefix("zktls."): m for m in found.measurements if m.workload == case}
 
 

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import histogram
+from sitegen.collect import histogram
 
 BINS = st.dictionaries(st.integers(0, 10**9), st.integers(1, 1000), min_size=1, max_size=200)
 

@@ -1,0 +1,109 @@
+"""The one way to decode what tools write as JSON: into types, with the place of what is wrong.
+
+A form is a `msgspec.Struct`: keys that it does not name are passed over, so that a newer version
+of a tool still reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from sitegen.errors import SitegenError
+
+Form = TypeVar("Form")
+#: A quantity as a tool prints it: finite and not negative. Sums and squares of it stay finite.
+Number = Annotated[float, msgspec.Meta(ge=0, le=1e100)]
+#: How many of something.
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+#: A text that can stand in a table.
+Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+MOST_DOCUMENTS = 100_000
+_PLACE = re.compile(r"(.*?)(?: - at `(.*)`)?$", re.DOTALL)
+
+
+def document(data: bytes | str, form: type[Form], where: str = "") -> Form:
+    """Return one JSON document as ``form``.
+
+    Python's own Infinity and NaN are read where the form takes them. Raises SitegenError with
+    the place, such as ``$.jobs[1].io_bytes``, for what is no JSON, or not of the form.
+    """
+    try:
+        return msgspec.json.decode(data, type=form, strict=True)
+    except msgspec.ValidationError as error:
+        raise _unlike(error, where) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return convert(_parsed(data, where), form, where)
+
+
+def documents(data: bytes | str, form: type[Form]) -> list[Form]:
+    """Return the documents in ``data``: one object, a list of them, or one a line.
+
+    Raises SitegenError as `document` does, with the entry or the line.
+    """
+    text = data.lstrip() if isinstance(data, str) else data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    begins = text[:1] if isinstance(text, str) else text[:1].decode("latin-1")
+    if begins == "[":
+        found = document(text, list[Any], "")
+        _check_count(len(found))
+        return [convert(entry, form, f"entry {n}") for n, entry in enumerate(found, 1)]
+    try:
+        return [document(text, form)]
+    except SitegenError:
+        whole = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        # Not splitlines(): a JSON text may hold U+2028, which is no end of a line there.
+        lines = [(n, line) for n, line in enumerate(whole.split("\n"), 1) if line.strip()]
+        _check_count(len(lines))
+        if len(lines) < 2 or not _is_object(lines[0][1]):  # noqa: PLR2004 - one is that document
+            raise
+    return [document(line, form, f"line {n}") for n, line in lines]
+
+
+def convert(value: object, form: type[Form], where: str = "") -> Form:
+    """Return decoded JSON as ``form``; raises SitegenError with the place of what is not so."""
+    try:
+        return msgspec.convert(value, form, strict=True)
+    except msgspec.ValidationError as error:
+        raise _unlike(error, where) from error
+
+
+def _parsed(data: bytes | str, where: str) -> object:
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+        return json.loads(text)
+    except UnicodeDecodeError as error:
+        raise SitegenError(f"is not UTF-8 at byte {error.start}", where=where) from error
+    except json.JSONDecodeError as error:
+        place = where or f"line {error.lineno}"
+        raise SitegenError(
+            f"the JSON breaks off or is damaged: {error.msg}",
+            where=f"{place}, column {error.colno}",
+        ) from error
+    except RecursionError as error:
+        raise SitegenError("the JSON is nested too deeply", where=where) from error
+    except ValueError as error:
+        raise SitegenError(f"the JSON cannot be read: {error}"[:200], where=where) from error
+
+
+def _is_object(line: str) -> bool:
+    try:
+        msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _check_count(count: int) -> None:
+    if count > MOST_DOCUMENTS:
+        raise SitegenError(f"has more than {MOST_DOCUMENTS:,} entries")
+
+
+def _unlike(error: msgspec.ValidationError, where: str) -> SitegenError:
+    match = _PLACE.match(str(error))
+    what, place = (match[1], match[2] or "") if match else (str(error), "")
+    what = what.replace("`", "")
+    named = f"{where} {place.removeprefix('$.')}".strip() if where else place
+    return SitegenError(what[:1].lower() + what[1:], where=named)

@@ -1,0 +1,257 @@
+"""The installed collectors: how they are found, and what is checked of what they say."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from sitegen.catalogue import parameters
+from sitegen.collect import settings
+from sitegen.collect.host import Host
+from sitegen.collect.protocol import Bundle, Collector, Missing, Plan, Reader, Request
+from sitegen.errors import SitegenError
+from sitegen.model import (
+    LONGEST_PRINT,
+    LONGEST_UNIT,
+    MOST_REPETITIONS,
+    Measurement,
+    Sample,
+    Status,
+    ToolIdentity,
+    check_benchmark,
+    check_label,
+    check_metric,
+    check_statistic,
+    is_plain,
+)
+
+_COLLECTING = ("SETTINGS", "detect", "plan", "run", "parse")
+
+
+class Collectors(Mapping[str, Collector]):
+    """The installed collectors by benchmark name, in alphabetical order.
+
+    Names cost nothing; a collector is imported when it is asked for, which raises SitegenError
+    when it cannot be.
+    """
+
+    def __init__(self) -> None:
+        """Read the entry points of the installed packages."""
+        points = entry_points(group="sitegen.collectors")
+        self._points = {point.name: point for point in sorted(points, key=lambda p: p.name)}
+
+    def __getitem__(self, benchmark: str) -> Collector:
+        return load_collector(self._points[benchmark])
+
+    def module(self, benchmark: str) -> str:
+        """Return the name of a collector's module, which is not imported."""
+        return self._points[benchmark].module
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __contains__(self, benchmark: object) -> bool:
+        return benchmark in self._points  # the inherited one would import it
+
+
+def collectors() -> Collectors:
+    """Return the installed collectors."""
+    return Collectors()
+
+
+def load_collector(point: EntryPoint) -> Collector:
+    """Import one collector; raises SitegenError when that fails or it is not one."""
+    try:
+        check_benchmark(point.name)
+    except SitegenError as error:
+        raise SitegenError(error.what, where=point.value, fix="rename its entry point") from error
+    try:
+        module: ModuleType = point.load()
+    except (Exception, SystemExit) as error:
+        raise SitegenError(
+            f"collector {point.name!r} cannot be imported: {_told(error)}",
+            where=point.value,
+            fix="reinstall the package that provides it",
+        ) from error
+    reads = any(hasattr(module, name) for name in ("READERS", "BUNDLES"))
+    collects = any(hasattr(module, name) for name in _COLLECTING)
+    wanted = ("BENCHMARK", *(_COLLECTING if collects or not reads else ()))
+    if absent := [name for name in wanted if not hasattr(module, name)]:
+        raise SitegenError(
+            f"collector {point.name!r} has no {', '.join(absent)}",
+            where=point.value,
+            fix="see CONTRIBUTING.md, 'Add a collector'",
+        )
+    if collects and point.name != module.BENCHMARK:
+        raise SitegenError(
+            f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}",
+            where=point.value,
+            fix="give both the same name",
+        )
+    return cast("Collector", module)
+
+
+def method_note(benchmark: str) -> str:
+    """Return the Markdown note that lies beside the module of a benchmark's collector.
+
+    It has the name of the module; for a package it is the ``method.md`` inside. Nothing when
+    there is none, or the collector is not installed here or cannot be loaded: a report is also
+    built where nothing is measured.
+    """
+    try:
+        # Found and not imported: a report needs the note, and none of the collector's code.
+        spec = find_spec(collectors().module(benchmark))
+    except (KeyError, ImportError, ValueError):
+        return ""
+    if spec is None or not spec.origin:
+        return ""
+    file = Path(spec.origin)
+    path = file.with_name("method.md") if file.stem == "__init__" else file.with_suffix(".md")
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The forms of output that can be read, each with its benchmark; and why others cannot be."""
+
+    readers: tuple[tuple[str, Reader], ...]
+    bundles: tuple[tuple[str, Bundle], ...]
+    broken: tuple[str, ...]
+
+
+def forms() -> Forms:
+    """Return the forms that the installed modules read; one broken module does not stop others."""
+    return _forms(tuple(sys.path))
+
+
+@lru_cache(maxsize=1)
+def _forms(_path: tuple[str, ...]) -> Forms:
+    readers: list[tuple[str, Reader]] = []
+    bundles: list[tuple[str, Bundle]] = []
+    broken: list[str] = []
+    available = collectors()
+    for name in available:
+        try:
+            module = available[name]
+        except SitegenError as error:
+            broken.append(str(error))
+            continue
+        readers += [(module.BENCHMARK, each) for each in getattr(module, "READERS", ())]
+        bundles += [(module.BENCHMARK, each) for each in getattr(module, "BUNDLES", ())]
+    return Forms(tuple(readers), tuple(bundles), tuple(broken))
+
+
+def collects(collector: Collector) -> bool:
+    """Say whether a module collects; one that only reads others' outputs does not."""
+    return hasattr(collector, "detect")
+
+
+def detect(collector: Collector, host: Host) -> ToolIdentity | Missing:
+    """Return what the collector detects; raises SitegenError when it fails at that."""
+    with blamed("detect", collector.BENCHMARK):
+        return collector.detect(host)
+
+
+def check_settings(collector: Collector, given: Mapping[str, str]) -> None:
+    """Raise SitegenError for a setting that the collector does not know, or cannot take.
+
+    Also when the setting ``directory``, of a collector that measures a disk, names no existing
+    folder: a mistyped path must not be created and then benchmarked.
+    """
+    settings.filled(collector.SETTINGS, given, f"{collector.BENCHMARK}.")
+    if "directory" in given and not Path(given["directory"]).is_dir():
+        raise SitegenError(
+            f"{given['directory']} is not an existing folder",
+            where=f"--set {collector.BENCHMARK}.directory",
+            fix="create it on the disk that is to be measured",
+        )
+
+
+def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:
+    """Return the collector's plan; raises SitegenError as check_settings and check_plan do."""
+    check_settings(collector, request.settings)
+    with blamed("plan", collector.BENCHMARK):
+        plan = collector.plan(tool, replace(request, benchmark=collector.BENCHMARK))
+        check_plan(plan)
+    return plan
+
+
+def check_plan(plan: Plan) -> None:
+    """Raise SitegenError for a plan whose results could not be archived.
+
+    Found before anything runs, because afterwards it would cost the run.
+    """
+    names = [step.name for step in (*plan.prepare, *plan.steps)]
+    for name in names:
+        check_label(name, "step")
+        if names.count(name) > 1:
+            raise SitegenError(f"two steps are called {name!r}")
+    if not plan.steps:
+        raise SitegenError("there is no step")
+    for step in (*plan.prepare, *plan.steps):
+        check_label(step.workload, "workload")
+        for row in step.expects:
+            check_measurement(row)
+    for definition in plan.definitions:
+        check_metric(definition.id)
+
+
+def check_measurement(row: Measurement) -> None:
+    """Raise SitegenError for a row that could not be archived."""
+    check_label(row.workload, "workload")
+    check_metric(row.metric)
+    check_statistic(row.statistic)
+    if row.status not in set(Status):
+        raise SitegenError(f"{row.metric} has an unknown status {row.status!r}")
+    if not 0 <= row.repetition <= MOST_REPETITIONS:
+        raise SitegenError(f"{row.metric} has the repetition {row.repetition}")
+    for text, most in ((row.unit, LONGEST_UNIT), (row.printed or "", LONGEST_PRINT)):
+        if not is_plain(text) or len(text) > most:
+            raise SitegenError(
+                f"{row.metric} has a text with a control character, or of more than {most}"
+                f" characters: {text[:40]!r}"
+            )
+    try:
+        parameters.check(row.params)
+    except SitegenError as error:
+        raise SitegenError(f"{row.metric}: {error.what}", fix=error.fix) from error
+
+
+def check_samples(samples: Iterable[Sample]) -> None:
+    """Raise SitegenError for samples that could not be archived, but for their numbers."""
+    for workload, kind, metric, params in {
+        (s.workload, s.kind, s.metric, s.params) for s in samples
+    }:
+        check_label(workload, "workload")
+        check_metric(metric)
+        if not is_plain(kind) or len(kind) > LONGEST_UNIT:
+            raise SitegenError(f"a sample is of the kind {kind[:40]!r}")
+        parameters.check(params)
+
+
+@contextlib.contextmanager
+def blamed(what: str, where: str = "") -> Iterator[None]:
+    """Turn an error in a collector into one line: a bug in one must not end the others."""
+    try:
+        yield
+    except SitegenError:
+        raise
+    except Exception as error:
+        raise SitegenError(f"{what} failed: {_told(error)}", where=where) from error
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "there was not enough memory"
+    return f"{type(error).__name__}: {error}"[:200]

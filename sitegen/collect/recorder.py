@@ -1,0 +1,228 @@
+"""The one accumulator of what a run is made of: rows, samples, settings, doubts and notes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sitegen.catalogue.metrics import METRICS
+from sitegen.collect import histogram
+from sitegen.collect.protocol import Reading
+from sitegen.errors import SitegenError
+from sitegen.model import (
+    STATISTICS,
+    Comparability,
+    Doubt,
+    Fact,
+    Measurement,
+    MetricDefinition,
+    Parameter,
+    Params,
+    Sample,
+    Status,
+    ToolIdentity,
+)
+
+_TOLD, _LONGEST = 3, 600
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Collects what is found of one run while its outputs are read; `reading` closes it.
+
+    ``definitions`` are those of metrics that the tool has and sitegen has not; the run carries
+    the ones it uses. ``natives`` are the tool's own names, by metric or by metric and statistic.
+    """
+
+    tool: ToolIdentity | None = None
+    definitions: Iterable[MetricDefinition] = ()
+    natives: Mapping[str, str] = field(default_factory=dict)
+    started_at: str = ""
+    duration_s: float | None = None
+    measurements: list[Measurement] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
+    _notes: dict[str, None] = field(default_factory=dict)
+    _doubts: dict[tuple[Doubt, str], dict[str, None]] = field(default_factory=dict)
+    _said: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
+
+    def series(
+        self,
+        workload: str,
+        pairs: Params = (),
+        *,
+        status: str = Status.OK,
+        repetition: int | None = None,
+    ) -> Series:
+        """Return a writer of one workload's series with these parameters.
+
+        Without a ``repetition`` a series that is added again counts as its next one.
+        """
+        return Series(self, workload, pairs, status, repetition)
+
+    def parameter(
+        self,
+        name: str,
+        value: object,
+        comparability: Comparability = Comparability.MUST_MATCH,
+    ) -> None:
+        """Keep one setting of the run; None is left out."""
+        if value is not None:
+            self.parameters[name] = Parameter(name, str(value), comparability)
+
+    def said(self, name: str, value: str | None, workload: str) -> None:
+        """Keep a setting that an output tells: where all agree the run's, else the workload's."""
+        if value:
+            self._said.setdefault(name, defaultdict(set))[workload].add(value)
+
+    def fact(self, name: str, value: str | None, source: str) -> None:
+        """Keep what the output says of the machine; nothing and None are left out."""
+        if value:
+            self.facts.append(Fact(name, value, source))
+
+    def note(self, sentence: str) -> None:
+        """Add a remark, once."""
+        self._notes[sentence] = None
+
+    def doubt(self, kind: Doubt, sentence: str, workload: str = "") -> None:
+        """Add a doubt about one workload, or about all of them, each sentence once."""
+        self._doubts.setdefault((kind, workload), {})[sentence] = None
+
+    def repetition(self, row: Measurement) -> int:
+        """Return which repetition of its series a row is, and count it."""
+        key = (row.workload, row.metric, row.statistic, row.params)
+        self._times[key] += 1
+        return self._times[key] - 1
+
+    def reading(self) -> Reading:
+        """Return all of it; raises SitegenError when nothing was measured."""
+        if not self.measurements:
+            raise SitegenError("there is no measurement in it")
+        used = {row.metric for row in self.measurements}
+        pairs = dict.fromkeys(f"{row.metric} {row.statistic}" for row in self.measurements)
+        names = {name: told for name, told in self.natives.items() if name in used or name in pairs}
+        return Reading(
+            measurements=tuple(self.measurements),
+            samples=tuple(self.samples),
+            parameters=(*self.parameters.values(), *self._told()),
+            tool=self.tool,
+            definitions=tuple(each for each in self.definitions if each.id in used),
+            natives=tuple((names | self._names).items()),
+            facts=tuple(self.facts),
+            started_at=self.started_at,
+            duration_s=self.duration_s,
+            notes=tuple(few(self._notes, 2 * _TOLD)),
+            doubts=tuple(
+                (kind, "; ".join(few(sentences))[:_LONGEST], about)
+                for (kind, about), sentences in self._doubts.items()
+            ),
+        )
+
+    def unit_of(self, metric: str) -> str:
+        """Return the base unit of a metric, sitegen's or the tool's own."""
+        known = METRICS.get(metric)
+        if known is not None:
+            return known.unit
+        return next(each.unit for each in self.definitions if each.id == metric)
+
+    def put(self, row: Measurement, native: str) -> None:
+        """Add one row, and the tool's own name of it."""
+        self.measurements.append(row)
+        if native:
+            self._names.setdefault(f"{row.metric} {row.statistic}", native)
+
+    def _told(self) -> Iterable[Parameter]:
+        for name, by_workload in sorted(self._said.items()):
+            everywhere = set().union(*by_workload.values())
+            groups = {name: everywhere}
+            if len(everywhere) > 1:
+                groups = {f"{name}.{workload}": own for workload, own in by_workload.items()}
+            for key, values in groups.items():
+                yield Parameter(key, ", ".join(sorted(values))[:400], Comparability.CAVEAT)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Writes the rows and samples of one workload with one set of parameters."""
+
+    recorder: Recorder
+    workload: str
+    params: Params
+    status: str = Status.OK
+    number: int | None = None
+
+    def add(  # noqa: PLR0913 - one row has as many sides
+        self,
+        metric: str,
+        statistic: str,
+        value: float | None,
+        printed: str | None = None,
+        *,
+        native: str = "",
+        status: str = "",
+        about: Params = (),
+    ) -> None:
+        """Add one value in its base unit; None is left out, and so is an unknown statistic.
+
+        ``about`` are further parameters, of this row alone. Raises SitegenError for a value that
+        is not finite.
+        """
+        if value is None or statistic not in STATISTICS:
+            return
+        if not math.isfinite(value):
+            raise SitegenError(f"{metric} is {value}", where=self.workload)
+        self._put(metric, statistic, value, printed, native, status or self.status, about)
+
+    def failed(self, metric: str, statistic: str = "value", about: Params = ()) -> None:
+        """Add a row that was to be measured and was not."""
+        self._put(metric, statistic, None, None, "", Status.FAILED, about)
+
+    def _put(  # noqa: PLR0913 - one row has as many sides
+        self,
+        metric: str,
+        statistic: str,
+        value: float | None,
+        printed: str | None,
+        native: str,
+        status: str,
+        about: Params,
+    ) -> None:
+        pairs = tuple(sorted({**dict(self.params), **dict(about)}.items()))
+        unit = self.recorder.unit_of(metric)
+        row = Measurement(self.workload, metric, statistic, unit, value, pairs, 0, status, printed)
+        number = self.recorder.repetition(row) if self.number is None else self.number
+        self.recorder.put(row._replace(repetition=number), native)
+
+    def spread(
+        self, metric: str, values: Mapping[str, float], *, native: str = "", status: str = ""
+    ) -> None:
+        """Add several statistics of one metric, by their names."""
+        for statistic, value in values.items():
+            self.add(metric, statistic, value, native=native, status=status)
+
+    def histogram(self, metric: str, counts: Mapping[int, int], step: float) -> None:
+        """Add how many were how large as samples, in few bins; values are in units of ``step``."""
+        for value, times in histogram.coarse(counts):
+            self._sample("histogram", metric, value * step, float(times))
+
+    def points(self, kind: str, metric: str, pairs: Iterable[tuple[float, float]]) -> None:
+        """Add samples over time, of ``kind`` time or request: seconds since the start, value."""
+        for x, y in pairs:
+            self._sample(kind, metric, x, y)
+
+    def _sample(self, kind: str, metric: str, x: float, y: float) -> None:
+        self.recorder.samples.append(
+            Sample(self.workload, self.number or 0, kind, metric, x, y, self.params)
+        )
+
+
+def few(sentences: Iterable[str], most: int = _TOLD) -> list[str]:
+    """Return the first of several sentences, and how many more there are."""
+    told = list(sentences)
+    more = len(told) - most
+    return [*told[:most], f"and {more} more"] if more > 0 else told
