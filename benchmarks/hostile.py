@@ -37,7 +37,7 @@ from sitegen.analysis import export
 from sitegen.archive import Archive
 from sitegen.catalogue import parameters
 from sitegen.catalogue.metrics import METRICS
-from sitegen.catalogue.parameters import Kind
+from sitegen.catalogue.tool import Kind
 from sitegen.cli import terminal
 from sitegen.errors import SitegenError
 from sitegen.intake import files, tidy

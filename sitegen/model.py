@@ -111,6 +111,16 @@ class Measurement(NamedTuple):
     printed: str | None = None
 
 
+class Series(NamedTuple):
+    """What a value is of: equal series can be compared across environments."""
+
+    benchmark: str
+    workload: str
+    metric: str
+    statistic: str
+    params: Params
+
+
 class Sample(NamedTuple):
     """One point of a raw series behind a measurement.
 
@@ -221,9 +231,10 @@ class StepRecord:
     context: tuple[tuple[str, str], ...] = ()
 
     @property
-    def unsteady(self) -> bool:
-        """Whether the collector found that the rate had not settled while it measured."""
-        return ("steady", "false") in self.values
+    def seen(self) -> StepConditions:
+        """The conditions that comparisons ask for; a rate that had not settled is one of them."""
+        unsteady = (("unsteady", 1.0),) if ("steady", "false") in self.values else ()
+        return StepConditions(self.workload, self.repetition, (*self.conditions, *unsteady))
 
 
 class StepConditions(NamedTuple):
@@ -232,11 +243,6 @@ class StepConditions(NamedTuple):
     workload: str
     repetition: int
     conditions: tuple[tuple[str, float], ...]
-
-    @property
-    def unsteady(self) -> bool:
-        """Whether the rate had not settled while the step measured."""
-        return ("unsteady", 1.0) in self.conditions
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from sitegen import config
 from sitegen.analysis.compare import Analysis, analyse
+from sitegen.collect import installed
 from sitegen.config import Config
 from sitegen.intake import tidy
 from sitegen.model import Provenance, Run
@@ -82,6 +83,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")
         (metadata / "entry_points.txt").write_text(f"[sitegen.collectors]\n{name} = {module}\n")
         importlib.invalidate_caches()
+        installed._forms.cache_clear()  # noqa: SLF001 - it knows a process's modules, not their changes
         return name
 
     yield write

@@ -13,9 +13,18 @@ from dataclasses import dataclass, field, replace
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
-from sitegen.analysis.differences import Difference, differences, why_not
+from sitegen.analysis.differences import (
+    Difference,
+    Setup,
+    beyond_quota,
+    differences,
+    is_of_a_proof,
+    other_proof,
+    size_of,
+    unlike,
+)
 from sitegen.analysis.selection import Selection, baselines, environments, select
-from sitegen.analysis.series import Cell, Series, cells_of, mark_across
+from sitegen.analysis.series import Cell, cells_of, mark_across
 from sitegen.analysis.stats import (
     Interval,
     Tally,
@@ -30,11 +39,12 @@ from sitegen.analysis.stats import (
     slowdown_interval,
     verdict,
 )
-from sitegen.catalogue.families import Headline, headline_of, matches
+from sitegen.catalogue.families import headline_of
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
+from sitegen.catalogue.tool import Headline, SeriesPattern
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import MetricDefinition, Params, Run
+from sitegen.model import MetricDefinition, Params, Run, Series
 
 __all__ = [
     "Analysis",
@@ -76,7 +86,7 @@ class Comparison:
     @property
     def headline(self) -> Headline | None:
         """The headline that verdicts are given for, or None."""
-        return headline_of(*self.series)
+        return headline_of(self.series)
 
     @property
     def share(self) -> float | None:
@@ -180,15 +190,11 @@ class Analysis:
 
         Raises SitegenError when there is none, or more than one.
         """
+        pattern = SeriesPattern(metric_id, statistic, params, workload)
         found = [
             cell
             for cell in self.of(metric_id.partition(".")[0])
-            if cell.environment == label
-            and cell.series.metric == metric_id
-            and workload in ("", cell.series.workload)
-            and statistic in ("", cell.series.statistic)
-            and matches(dict(cell.series.params), params)
-            and cell.summary is not None
+            if cell.environment == label and pattern.matches(cell.series) and cell.summary
         ]
         if len(found) == 1:
             return found[0]
@@ -197,9 +203,9 @@ class Analysis:
 
     def differences(self, benchmark: str, label: str, baseline: str) -> tuple[Difference, ...]:
         """Return what the runs of two environments differ in, the telling ones first."""
-        sides = (self.selections.get((benchmark, name)) for name in (label, baseline))
-        ours, theirs = (found.runs if found else () for found in sides)
-        return differences(ours, theirs)
+        sides = [self.selections.get((benchmark, name)) for name in (label, baseline)]
+        setups = [Setup.of(found.runs) for found in sides if found and found.runs]
+        return differences(*setups) if len(setups) == len(sides) else ()
 
     def metric(self, metric_id: str) -> Metric:
         """Return a metric of the table or of a run's own definitions."""
@@ -244,6 +250,19 @@ def _definitions(runs: Sequence[Run]) -> dict[str, MetricDefinition]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What two environments are to one another in a benchmark, whatever the series.
+
+    ``declared`` and ``unlike`` are reasons not to compare them; ``runs`` the newest of each.
+    """
+
+    runs: tuple[Run, Run]
+    declared: str
+    unlike: str
+    caveats: tuple[Caveat, ...]
+
+
 def _comparisons(
     cells: Mapping[tuple[Series, str], Cell],
     config: Config,
@@ -251,8 +270,10 @@ def _comparisons(
     selections: Mapping[tuple[str, str], Selection],
 ) -> tuple[Comparison, ...]:
     found = []
+    known_sides: dict[tuple[str, str, str], _Sides] = {}
+    labels = {label for _, label in selections}
     for (series, label), cell in cells.items():
-        for against, name in baselines(label, config, {key[1] for key in selections}):
+        for against, name in baselines(label, config, labels):
             base = cells.get((series, name))
             if base is None:
                 continue
@@ -261,11 +282,35 @@ def _comparisons(
             # A spread is no cost: steadier is neither faster nor slower.
             if known.better == Better.NONE or series.statistic == "stddev":
                 continue
-            declared = config.environment(label).incomparable.get(name, "")
-            found.append(_compare(series, known, cell, base, against, cells, selections, declared))
+            key = (series.benchmark, label, name)
+            if key not in known_sides:
+                known_sides[key] = _sides(*key, config, selections)
+            found.append(_compare(series, known, cell, base, against, cells, known_sides[key]))
     return tuple(
         sorted(found, key=lambda c: (c.series, c.side.environment, c.baseline.environment))
     )
+
+
+def _sides(
+    benchmark: str,
+    label: str,
+    base: str,
+    config: Config,
+    selections: Mapping[tuple[str, str], Selection],
+) -> _Sides:
+    ours, theirs = (selections[benchmark, name].runs for name in (label, base))
+    return _Sides(
+        (ours[-1], theirs[-1]),
+        refused(config, label, base),
+        unlike(Setup.of(ours), Setup.of(theirs)),
+        tuple(caveats.of_pair(ours[-1], theirs[-1])),
+    )
+
+
+def refused(config: Config, label: str, base: str) -> str:
+    """Return why the settings say that two environments are not comparable, or nothing."""
+    ours, theirs = config.environment(label), config.environment(base)
+    return ours.incomparable.get(base, "") or theirs.incomparable.get(label, "")
 
 
 def _compare(  # noqa: PLR0913 - two cells and what surrounds them
@@ -275,27 +320,22 @@ def _compare(  # noqa: PLR0913 - two cells and what surrounds them
     base: Cell,
     against: str,
     cells: Mapping[tuple[Series, str], Cell],
-    selections: Mapping[tuple[str, str], Selection],
-    declared: str,
+    sides: _Sides,
 ) -> Comparison:
-    notes = list(cell.caveats)
-    if any(c.rule.id in ("page-cache", "link-rate") for c in base.caveats):
-        seen = {c.rule.id for c in notes}
-        if not seen & {"page-cache", "link-rate"}:
-            notes.insert(0, caveats.caveat("cached-baseline"))
-    seen_rules = {c.rule.id for c in notes}
-    notes += [c for c in base.caveats if c.rule.id not in seen_rules and c.rule.id != "page-cache"]
+    notes = caveats.across(cell.caveats, base.caveats)
     if cell.summary is None or base.summary is None:
         which = cell.environment if cell.summary is None else base.environment
         return Comparison(
             series, known, cell, base, against, Word.NOT_COMPARABLE,
             reason=f"nothing was measured in {which}", caveats=tuple(notes),
         )  # fmt: skip
-    sides = [selections[series.benchmark, c.environment].runs[-1] for c in (cell, base)]
-    reason = declared or why_not(series, cell, base, cells, sides)
-    notes += caveats.of_pair(*sides)
-    if reason.startswith("not the same proof"):
-        notes.insert(0, caveats.caveat("not-the-same-proof", f"{reason}."))
+    notes += sides.caveats
+    proof = ""
+    if is_of_a_proof(series):
+        proof = other_proof(*(size_of(c.series, c, cells) for c in (cell, base)))
+    if proof:
+        notes.insert(0, caveats.caveat("not-the-same-proof", f"{proof}."))
+    reason = sides.declared or proof or beyond_quota(series, *sides.runs) or sides.unlike
     effect = _effect(known, cell, base, cells)
     word, reason = (Word.NOT_COMPARABLE, reason) if reason else (effect.word, effect.reason)
     return Comparison(

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from sitegen.analysis.compare import Analysis, Cell, Comparison
 from sitegen.analysis.stats import Interval, Summary, slowdown, t_quantile
-from sitegen.catalogue.families import (
+from sitegen.catalogue.metrics import UNIT_COSTS, Better
+from sitegen.catalogue.tool import (
     AxisCost,
     ForTheMoney,
     Ladder,
     OverheadBy,
+    SeriesPattern,
     SessionShare,
-    matches,
 )
-from sitegen.catalogue.metrics import Better
 from sitegen.config import Price
 from sitegen.model import Params
 
@@ -29,16 +29,6 @@ _HOUR_S = 3600.0
 _CONFIDENCE = 0.95
 _TRAILING = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMbB]?)(?:-\d+k)?$")
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
-
-#: What a price buys: the unit by metric and statistic, with how many of them are priced.
-UNIT_COSTS: Mapping[tuple[str, str], tuple[str, float]] = {
-    ("zktls.total_time", "mean"): ("a proof", 1.0),
-    ("zktls.total_time", "value"): ("a proof", 1.0),
-    ("llm.output_token_throughput", "value"): ("a million output tokens", 1e6),
-    ("llm.output_token_throughput", "mean"): ("a million output tokens", 1e6),
-    ("ab.ok_requests_per_second", "mean"): ("a million requests", 1e6),
-    ("ab.ok_requests_per_second", "total"): ("a million requests", 1e6),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +162,7 @@ def overheads(
     found: dict[tuple[str, str], list[OverheadPoint]] = {}
     for comparison in analysis.comparisons:
         series = comparison.series
-        if (series.benchmark, series.metric, series.statistic) != (
-            benchmark,
-            wanted.metric,
-            wanted.statistic,
-        ):
+        if series.benchmark != benchmark or not wanted.series.matches(series):
             continue
         text = dict(series.params).get(wanted.axis)
         x = axis_value(text) if text else None
@@ -219,11 +205,10 @@ def _steps(
 ) -> dict[tuple[str, Params], dict[str, Cell]]:
     """Return the cells of a ladder by step, for each environment and further parameters."""
     groups: dict[tuple[str, Params], dict[str, Cell]] = {}
-    what = (wanted.workload, wanted.metric, wanted.statistic)
     for cell in analysis.of(benchmark):
         series = cell.series
         step = dict(series.params).get(wanted.axis)
-        if (series.workload, series.metric, series.statistic) != what or not step:
+        if not wanted.series.matches(series) or not step:
             continue
         if cell.summary is not None:
             rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
@@ -288,12 +273,12 @@ def paired_interval(values: Sequence[float]) -> Interval | None:
 
 def axis_pairs(analysis: Analysis, benchmark: str, wanted: AxisCost) -> tuple[AxisPair, ...]:
     """Return the series that exist at both values of a parameter, paired within their runs."""
-    metric = analysis.metric(wanted.metric)
+    metric = analysis.metric(wanted.series.metric)
     halves: dict[tuple[str, str, Params], dict[str, Cell]] = {}
     for cell in analysis.of(benchmark):
         series = cell.series
         value = dict(series.params).get(wanted.axis)
-        if (series.metric, series.statistic) != (wanted.metric, wanted.statistic) or not value:
+        if not wanted.series.matches(series) or not value:
             continue
         rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
         halves.setdefault((cell.environment, series.workload, rest), {})[value] = cell
@@ -336,12 +321,12 @@ def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> 
         by_label.setdefault(cell.environment, []).append(cell)
     found = []
     for label, cells in by_label.items():
-        request = _value(cells, *wanted.request)
+        request = _value(cells, wanted.request)
         if not request:
             continue
         parts, absent = [], []
-        for title, metric_id, statistic, params in wanted.once:
-            value = _value(cells, metric_id, statistic, params)
+        for title, pattern in wanted.once:
+            value = _value(cells, pattern)
             if value is None:
                 absent.append(title)
             else:
@@ -354,14 +339,9 @@ def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> 
     return tuple(found)
 
 
-def _value(
-    cells: Sequence[Cell], metric_id: str, statistic: str, params: tuple[tuple[str, str], ...]
-) -> float | None:
+def _value(cells: Sequence[Cell], pattern: SeriesPattern) -> float | None:
     for cell in cells:
-        series = cell.series
-        if (series.metric, series.statistic) == (metric_id, statistic) and matches(
-            dict(series.params), params
-        ):
+        if pattern.matches(cell.series):
             return cell.summary.value if cell.summary else None
     return None
 

@@ -1,177 +1,236 @@
-"""What two sides differ in, and whether that forbids to compare them."""
+"""What two sides differ in, and what forbids to compare them: decided here and nowhere else.
+
+Pages, the terminal, JSON and the script of the compare page show what this says.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sitegen.analysis import caveats
-from sitegen.analysis.series import Cell, Series
-from sitegen.model import DOUBT, Comparability, Provenance, Run
+from sitegen.analysis.series import Cell
+from sitegen.catalogue.rules import over_quota
+from sitegen.catalogue.tool import Sizes
+from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
+from sitegen.fingerprint import facts
+from sitegen.model import DOUBT, Comparability, Fingerprint, Provenance, Run, Series
 
-_SAME_PROOF = 0.01
-_SIZE = "zktls.proof_size"
-#: Parameters of a time or a speed, which the size of a proof does not have.
-_NOT_OF_THE_PROOF = frozenset({"time_scope", "cycle_kind", "hash", "cached"})
-#: Facts of a machine that tell most about a number, first. Others follow as they were recorded.
-TELLING = (
-    "tee", "platform", "virtualisation", "paravisor", "cpu", "gpu", "gpus",
-    "gpu_confidential_compute", "container", "cpu_quota", "memory_limit", "cpus", "sockets",
-    "cores_per_socket", "threads_per_core", "smt", "numa_nodes", "memory", "huge_pages",
-    "huge_pages_defrag", "reserved_huge_pages", "swiotlb", "kernel", "kernel_options",
-    "vulnerable_to", "mitigations", "microcode", "cpu_flags", "cpu_flags_digest", "clock_source",
-    "governor", "energy_preference", "no_turbo", "boost", "isolated_cpus", "cpu_affinity",
-    "disk", "disk_bus", "disk_driver", "disk_mapper", "disk_scheduler", "disk_write_cache",
-    "file_system", "mount_options", "gpu_driver", "network_driver", "network_offloads", "mtu",
-    "hypervisor", "instance_type",
-)  # fmt: skip
-#: Parameters that forbid a comparison, those that call for a caveat, then, after the facts, others.
-_RANKS = (
-    Comparability.MUST_MATCH,
-    Comparability.CAVEAT,
-    Comparability.IDENTITY,
-    Comparability.IGNORED,
-)
-_FACTS_STAND = 2
+#: What a difference is in: a parameter's class, how a run was taken, or the machine.
+TAKEN, MACHINE = "taken", "machine"
+#: What such a difference means, in words; the first weigh most.
+MEANINGS: Mapping[str, str] = {
+    Comparability.MUST_MATCH: "not comparable",
+    Comparability.CAVEAT: "a caveat",
+    TAKEN: "how it was taken",
+    MACHINE: "the machine",
+    Comparability.IDENTITY: "another workload",
+    Comparability.IGNORED: "recorded only",
+}
+WITHIN = "the run is one of those that stand for its environment"
+ABSENT = "absent"
+_RANKS = {what: rank for rank, what in enumerate(MEANINGS)}
+_FILES = frozenset({"file sha256", "files sha256"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How the runs of one side were taken and on what: all that a comparison asks of them.
+
+    ``cited``, ``imported``, ``quick``, ``files`` and ``must`` are those of the newest run, which
+    decides what they may be compared with. ``settings`` are (name, what it is, values), ``facts``
+    (name, values), each with all values that the runs have.
+    """
+
+    cited: bool
+    imported: bool
+    quick: bool
+    files: frozenset[str]
+    must: tuple[tuple[str, str], ...]
+    settings: tuple[tuple[str, str, str], ...]
+    facts: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> Setup:
+        """Return how ``runs``, of which there is one at least, were taken."""
+        newest = runs[-1]
+        return cls(
+            newest.provenance == Provenance.CITED,
+            newest.provenance == Provenance.IMPORTED,
+            newest.preset == "quick",
+            frozenset(p.value for p in newest.parameters if p.name in _FILES),
+            tuple(
+                (p.name, p.value)
+                for p in newest.parameters
+                if p.comparability == Comparability.MUST_MATCH
+            ),
+            _settings(runs),
+            _facts([run.fingerprint for run in runs]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that two sides differ in; ``what`` is a parameter's class, or ``machine``."""
+    """One thing that two sides differ in; ``what`` is a key of MEANINGS."""
 
     name: str
     what: str
     side: str
     baseline: str
 
+    @property
+    def title(self) -> str:
+        """The name in words."""
+        if self.what == MACHINE:
+            return facts.title(self.name)
+        return self.name.replace("_", " ")
 
-def differences(side: Sequence[Run], baseline: Sequence[Run]) -> tuple[Difference, ...]:
-    """Return all parameters and facts of the machine that differ, the telling ones first.
+    @property
+    def meaning(self) -> str:
+        """What the difference means, in words."""
+        return MEANINGS[self.what]
 
-    A parameter that one side does not have differs; a fact that one side did not record does
-    not. Nothing differs from a side that has no runs.
+    @property
+    def words(self) -> tuple[str, str]:
+        """The values of the side and of the baseline in words."""
+        if self.what != MACHINE:
+            return self.side, self.baseline
+        return facts.words(self.name, self.side), facts.words(self.name, self.baseline)
+
+
+def differences(side: Setup, baseline: Setup) -> tuple[Difference, ...]:
+    """Return all settings and facts of the machine that differ, those that weigh most first.
+
+    What one side does not have, or did not record, differs. Where one side recorded nothing of
+    its machine, that is one difference and not one for each fact.
     """
-    if not side or not baseline:
-        return ()
-    ranks = _ranks((*side, *baseline))
-    settings = sorted(
-        (
-            Difference(name, ranks[name], ours or "absent", theirs or "absent")
-            for name, ours, theirs in _unequal(_settings(side), _settings(baseline))
-        ),
-        key=lambda one: (_RANKS.index(ranks[one.name]), one.name),
-    )
-    order = {name: place for place, name in enumerate(TELLING)}
-    facts = [
-        Difference(name, "machine", ours, theirs)
-        for name, ours, theirs in _unequal(_facts(side), _facts(baseline))
-        if ours and theirs
-    ]
-    facts.sort(key=lambda fact: order.get(fact.name, len(order)))
-    first = sum(_RANKS.index(ranks[one.name]) < _FACTS_STAND for one in settings)
-    return (*settings[:first], *facts, *settings[first:])
-
-
-def proof_of(series: Series) -> Series:
-    """Return the series of the proof's size, for a series of the same proof's times or speeds."""
-    proof = tuple(pair for pair in series.params if pair[0] not in _NOT_OF_THE_PROOF)
-    return series._replace(metric=_SIZE, statistic="value", params=proof)
-
-
-def why_not(
-    series: Series,
-    cell: Cell,
-    base: Cell,
-    cells: Mapping[tuple[Series, str], Cell],
-    sides: Sequence[Run],
-) -> str:
-    """Return why two cells must not be compared, or nothing; ``sides`` are a run of each."""
-    # The size itself is what tells two proofs apart: it may be compared.
-    proven = series.benchmark == "zktls" and series.metric != _SIZE
-    if proven and (reason := _other_proof(cell, base, cells)):
-        return reason
-    params = dict(series.params)
-    over = next((told for side in sides if (told := caveats.over_quota(params, side))), "")
-    return over or _unlike(*sides)
-
-
-def _unlike(side: Run, base: Run) -> str:
-    """Return why two runs were not taken in the same way, or nothing."""
-    quick = [run.preset == "quick" for run in (side, base)]
-    if any(quick):
-        return "quick runs are never compared" if all(quick) else "a quick run against a full one"
-    if (side.provenance == Provenance.CITED) != (base.provenance == Provenance.CITED):
-        return "a printed figure against one of our own"
-    files = [
-        {p.value for p in run.parameters if p.name in ("file sha256", "files sha256")}
-        for run in (side, base)
-    ]
-    if files[0] & files[1]:
-        return "both sides were read from one file"
     ours, theirs = (
-        {p.name: p.value for p in run.parameters if p.comparability == Comparability.MUST_MATCH}
-        for run in (side, base)
+        {(n, w == TAKEN): (w, v) for n, w, v in one.settings} for one in (side, baseline)
     )
-    if Provenance.IMPORTED in (side.provenance, base.provenance):
+    found = []
+    for key in {**ours, **theirs}:
+        (what, own), (other, base) = (one.get(key, ("", ABSENT)) for one in (ours, theirs))
+        if own != base:
+            strictest = min(filter(None, (what, other)), key=_RANKS.__getitem__)
+            found.append(Difference(key[0], strictest, own, base))
+    here, there = dict(side.facts), dict(baseline.facts)
+    if bool(here) != bool(there):
+        told = [facts.NOT_RECORDED if not one else "recorded" for one in (here, there)]
+        found.append(Difference(MACHINE, MACHINE, *told))
+    elif here:
+        found += [
+            Difference(name, MACHINE, own, base)
+            for name in facts.WEIGHED
+            if (own := here.get(name, facts.NOT_RECORDED))
+            != (base := there.get(name, facts.NOT_RECORDED))
+        ]
+    weights = {name: place for place, name in enumerate(facts.WEIGHED)}
+    return tuple(
+        sorted(found, key=lambda one: (_RANKS[one.what], weights.get(one.name, -1), one.name))
+    )
+
+
+def unlike(side: Setup, baseline: Setup) -> str:
+    """Return why what was taken so and so must not be compared at all, or nothing."""
+    if side.quick or baseline.quick:
+        both = side.quick and baseline.quick
+        return "quick runs are never compared" if both else "a quick run against a full one"
+    if side.cited != baseline.cited:
+        return "a printed figure against one of our own"
+    if side.files & baseline.files:
+        return "both sides were read from one file"
+    ours, theirs = dict(side.must), dict(baseline.must)
+    if side.imported or baseline.imported:
         # What another tool did not print is not known, and no difference.
         shared = ours.keys() & theirs.keys()
-        ours, theirs = ({n: known[n] for n in shared} for known in (ours, theirs))
-    if ours == theirs:
-        return ""
+        ours, theirs = ({name: known[name] for name in shared} for known in (ours, theirs))
     return "; ".join(
-        f"{name} is {ours.get(name) or 'absent'} here and {theirs.get(name) or 'absent'} there"
+        f"{name} is {ours.get(name) or ABSENT} here and {theirs.get(name) or ABSENT} there"
         for name in sorted({*ours, *theirs})
         if ours.get(name) != theirs.get(name)
     )
 
 
-def _other_proof(cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]) -> str:
-    sizes = []
-    for side in (cell, base):
-        found = cells.get((proof_of(side.series), side.environment))
-        sizes.append(found.summary.value if found and found.summary else math.nan)
-    if any(map(math.isnan, sizes)) or abs(sizes[0] / sizes[1] - 1) <= _SAME_PROOF:
+def proof_of(series: Series) -> Series:
+    """Return the series of the proof's size, for a series of the same proof's times or speeds."""
+    proof = tuple(pair for pair in series.params if pair[0] not in NOT_OF_THE_PROOF)
+    return series._replace(metric=PROOF_SIZE, statistic="value", params=proof)
+
+
+def is_of_a_proof(series: Series) -> bool:
+    """Say whether a series belongs to a proof; its size is what tells two apart."""
+    return series.benchmark == "zktls" and series.metric != PROOF_SIZE
+
+
+def other_proof(side: float | None, baseline: float | None) -> str:
+    """Return how two proofs of these sizes, in bytes, are not the same one, or nothing."""
+    sizes = [math.nan if one is None else one for one in (side, baseline)]
+    if any(map(math.isnan, sizes)) or not sizes[1]:
         return ""
-    return f"not the same proof: {sizes[0] / sizes[1]:.3g} times the size"
+    [*told] = caveats.applying("sizes", Sizes(*sizes))
+    return told[0].sentence if told else ""
 
 
-def _ranks(runs: Iterable[Run]) -> dict[str, Comparability]:
-    """Return the class of each parameter, the strictest where runs disagree."""
-    found: dict[str, Comparability] = {}
-    for run in runs:
-        for each in run.parameters:
-            known = found.setdefault(each.name, each.comparability)
-            found[each.name] = min(known, each.comparability, key=_RANKS.index)
-    return found
+def beyond_quota(series: Series, *runs: Run) -> str:
+    """Return how a series ran more threads than a run's quota allows, or nothing."""
+    params = dict(series.params)
+    return next((over for run in runs if (over := over_quota(params, run))), "")
 
 
-def _settings(runs: Iterable[Run]) -> dict[str, str]:
-    found: dict[str, set[str]] = {}
+def nearest(ours: Sequence[Series], theirs: Sequence[Series]) -> tuple[str, ...]:
+    """Return the parameters in which the two series that are most alike differ, if any are."""
+    found = min(
+        (
+            sorted(set(one.params) ^ set(other.params))
+            for one in ours
+            for other in theirs
+            if one[:4] == other[:4]
+        ),
+        key=lambda differing: (len(differing), differing),
+        default=[],
+    )
+    return tuple(dict.fromkeys(name for name, _ in found))
+
+
+def size_of(series: Series, cell: Cell, cells: Mapping[tuple[Series, str], Cell]) -> float | None:
+    """Return the size of the proof behind a cell, in bytes, or None."""
+    proof = cells.get((proof_of(series), cell.environment))
+    return proof.summary.value if proof and proof.summary else None
+
+
+def _settings(runs: Sequence[Run]) -> tuple[tuple[str, str, str], ...]:
+    """Return the settings of runs, each in the strictest class that any of them gives it."""
+    classes: dict[str, str] = {}
+    values: dict[str, set[str]] = {}
     for run in runs:
         for each in run.parameters:
             if not each.name.startswith(DOUBT):
-                found.setdefault(each.name, set()).add(each.value)
-    return _joined(found)
+                known = classes.setdefault(each.name, each.comparability)
+                classes[each.name] = min(known, each.comparability, key=_RANKS.__getitem__)
+                values.setdefault(each.name, set()).add(each.value)
+    taken = {
+        "provenance": {str(run.provenance) for run in runs},
+        "tool": {f"{run.tool.name} {run.tool.version}" for run in runs if run.tool},
+    }
+    return (
+        *((name, TAKEN, _joined(each)) for name, each in taken.items() if each),
+        *((name, str(classes[name]), _joined(each)) for name, each in values.items()),
+    )
 
 
-def _facts(runs: Iterable[Run]) -> dict[str, str]:
+def _facts(machines: Sequence[Fingerprint]) -> tuple[tuple[str, str], ...]:
     found: dict[str, set[str]] = {}
-    for run in runs:
-        if run.fingerprint.tee.kind != "unknown":
-            found.setdefault("tee", set()).add(run.fingerprint.tee.kind)
-        for fact in run.fingerprint.facts:
-            value = "not seen" if fact.value is None else fact.value
-            found.setdefault(fact.name, set()).add(value)
-    return _joined(found)
+    for machine in machines:
+        if machine.tee.kind != "unknown":
+            found.setdefault(facts.TEE, set()).add(machine.tee.kind)
+        for fact in machine.facts:
+            known = facts.FACTS.get(fact.name)
+            if known and known.weight:
+                value = facts.NOT_VISIBLE if fact.value is None else fact.value
+                found.setdefault(fact.name, set()).add(value)
+    return tuple((name, _joined(values)) for name, values in sorted(found.items()))
 
 
-def _joined(found: Mapping[str, set[str]]) -> dict[str, str]:
-    return {name: "; ".join(sorted(values)) for name, values in found.items()}
-
-
-def _unequal(ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
-    """Yield what is not the same on both, in the order of ours; nothing stands for absent."""
-    for key in {**ours, **theirs}:
-        if ours.get(key) != theirs.get(key):
-            yield key, ours.get(key, ""), theirs.get(key, "")
+def _joined(values: set[str]) -> str:
+    return "; ".join(sorted(values))

@@ -14,11 +14,11 @@ from typing import Any
 import orjson
 
 from sitegen.analysis import caveats
-from sitegen.analysis.compare import Analysis, Series, analyse
+from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Damaged, library, quarantine, tables
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import Params, Run
+from sitegen.model import Params, Run, Series
 
 #: Of the columns; 2 since they have `started_at`.
 VERSION = 2

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from sitegen.analysis.compare import Analysis, Comparison, analyse
 from sitegen.analysis.contrasts import matched_logs, paired_interval
-from sitegen.analysis.differences import TELLING
+from sitegen.analysis.differences import WITHIN, Difference, nearest
+from sitegen.analysis.selection import select
 from sitegen.analysis.stats import Interval, verdict
 from sitegen.catalogue.metrics import Better
 from sitegen.config import Config, Environment
@@ -24,15 +25,12 @@ class Unpaired(SitegenError):  # noqa: N818 - says what the two sides are
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """All comparisons of one side with its baseline; ``differing`` are facts that they differ in.
-
-    Each of ``differing`` is a name and its value on the baseline and on the side.
-    """
+    """All comparisons of one side with its baseline, and what the two differ in."""
 
     baseline: str
     side: str
     comparisons: tuple[Comparison, ...]
-    differing: tuple[tuple[str, str, str], ...]
+    differing: tuple[Difference, ...]
     analysis: Analysis
 
 
@@ -53,7 +51,11 @@ def pair(
     ours, declared = _chosen(runs, config, side)
     theirs, against = _chosen(runs, config, baseline)
     ours, theirs = _of(ours, side, benchmarks), _of(theirs, baseline, benchmarks)
-    why = declared.incomparable.get(against.label, "")
+    why = declared.incomparable.get(against.label, "") or against.incomparable.get(
+        declared.label, ""
+    )
+    if not why and _within(ours, theirs, runs, config):
+        why = WITHIN
     named = {
         BASELINE: replace(against, label=BASELINE, baselines={}, incomparable={}),
         SIDE: replace(
@@ -73,7 +75,7 @@ def pair(
     found = tuple(c for c in analysis.comparisons if c.side.environment == SIDE)
     if not found:
         raise _unpaired(analysis, baseline, side)
-    return Pairing(baseline, side, found, _differing(analysis), analysis)
+    return Pairing(baseline, side, found, _differing(analysis, found), analysis)
 
 
 def _of(runs: list[Run], name: str, benchmarks: Collection[str]) -> list[Run]:
@@ -111,20 +113,10 @@ def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
             fix=f"there are {len(both)}, such as {min(both).metric}",
         )
     what = f"{baseline} and {side} have no series in common in {', '.join(shared)}"
-    nearest = min(
-        (
-            sorted(set(one.params) ^ set(other.params))
-            for one in series[SIDE]
-            for other in series[BASELINE]
-            if one[:4] == other[:4]
-        ),
-        key=lambda differing: (len(differing), differing),
-        default=None,
-    )
-    if not nearest:
+    names = nearest([*series[SIDE]], [*series[BASELINE]])
+    if not names:
         return Unpaired(what, fix="their workloads or metrics have different names: `sitegen show`")
-    names = ", ".join(dict.fromkeys(name for name, _ in nearest))
-    return Unpaired(what, fix=f"the nearest differ in {names}")
+    return Unpaired(what, fix=f"the nearest differ in {', '.join(names)}")
 
 
 def pair_values(  # noqa: PLR0913 - what tells two sides apart
@@ -204,18 +196,19 @@ def _chosen(runs: Sequence[Run], config: Config, name: str) -> tuple[list[Run], 
     raise SitegenError(f"no {kind} {name[:80]!r}", fix=f"environments: {labels}")
 
 
-def _differing(analysis: Analysis) -> tuple[tuple[str, str, str], ...]:
-    """Return the facts in which the machines of the two sides differ, the telling ones first."""
-    facts: dict[str, dict[str, set[str]]] = {}
-    for (_, label), selection in analysis.selections.items():
-        for run in selection.runs:
-            for fact in run.fingerprint.facts:
-                found = facts.setdefault(fact.name, {}).setdefault(label, set())
-                found.add("not seen" if fact.value is None else fact.value)
-    rows = []
-    for name, by_label in facts.items():
-        base, own = (by_label.get(label, set()) for label in (BASELINE, SIDE))
-        if base and own and base != own:
-            rows.append((name, "; ".join(sorted(base)), "; ".join(sorted(own))))
-    order = {name: place for place, name in enumerate(TELLING)}
-    return tuple(sorted(rows, key=lambda row: order.get(row[0], len(order))))
+def _within(
+    ours: Sequence[Run], theirs: Sequence[Run], runs: Sequence[Run], config: Config
+) -> bool:
+    """Say whether one side is a run of those that stand for the other, an environment."""
+    for one, other in ((ours, theirs), (theirs, ours)):
+        if len(one) == 1 and one[0] in other and len(other) > 1:
+            chosen = select(runs, config).get((one[0].benchmark, one[0].environment))
+            return chosen is not None and one[0].id in {run.id for run in chosen.runs}
+    return False
+
+
+def _differing(analysis: Analysis, found: Sequence[Comparison]) -> tuple[Difference, ...]:
+    """Return what the two sides differ in, over all benchmarks that they share."""
+    names = dict.fromkeys(comparison.series.benchmark for comparison in found)
+    every = [one for name in names for one in analysis.differences(name, SIDE, BASELINE)]
+    return tuple(dict.fromkeys(every))

@@ -171,7 +171,7 @@ def _left_out(
     gone = "superseded by a later run" if run.id in superseded else ""
     if run.withdrawn:
         gone = f"withdrawn: {run.withdrawn}"
-    if problem := gone or unit_problem(run):
+    if problem := gone or unit_problem(run.measurements):
         return problem
     if run.provenance == Provenance.CITED:
         return ""

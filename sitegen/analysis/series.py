@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
@@ -13,19 +12,11 @@ from sitegen.analysis.selection import Selection
 from sitegen.analysis.stats import Summary, run_value, slowdown, slowdown_interval, summarise
 from sitegen.catalogue.families import efficiency_axis
 from sitegen.catalogue.metrics import Better, Metric, Scale, metric
+from sitegen.catalogue.rules import BESIDE
+from sitegen.catalogue.tool import Counts, Figure, Outdone, Scaling, Summarised
 from sitegen.catalogue.units import rounding_interval
 from sitegen.config import Config
-from sitegen.model import Measurement, Params, Provenance, Status, StepConditions, StepRecord
-
-
-class Series(NamedTuple):
-    """What a value is of: equal series can be compared across environments."""
-
-    benchmark: str
-    workload: str
-    metric: str
-    statistic: str
-    params: Params
+from sitegen.model import Measurement, Params, Provenance, Series, Status, StepConditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +56,9 @@ def cells_of(
             rows.setdefault(series, {}).setdefault(run.id, []).append(row)
     together = caveats.of_runs(selection.runs)
     of_runs = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
-    steps: dict[tuple[str, str], list[StepConditions | StepRecord]] = defaultdict(list)
+    steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
     for run in selection.runs:
-        for step in run.conditions or run.steps:
+        for step in run.conditions or (step.seen for step in run.steps):
             if step.repetition >= 0:
                 steps[run.id, step.workload].append(step)
     side = _side_values(rows)
@@ -119,21 +110,22 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     if run.provenance == Provenance.IMPORTED:
         doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in by_run)
         found += dict.fromkeys(caveat for told in doubted for caveat in told)
-    found += caveats.of_counts(failed, suspect, total, run.provenance)
+    found += caveats.of_counts(Counts(failed, suspect, total, run.provenance))
     if summary is not None:
         beside = side.get((series.workload, _without_direction(series.params)), {})
         found += busy
-        found += caveats.of_quota(dict(series.params), selection.runs)
-        found += caveats.of_cell(
-            series.metric, series.statistic, dict(series.params), summary.value, beside
-        )
-        if cited:
-            found.append(caveats.caveat("single-figure"))
-        elif summary.runs == 1:
-            count = summary.repetitions[0]
-            found.append(
-                caveats.caveat("one-run", f"One run, {count} repetition{'s' if count > 1 else ''}.")
+        found += caveats.of_figure(
+            Figure(
+                series.metric,
+                series.statistic,
+                dict(series.params),
+                summary.value,
+                beside,
+                selection.runs,
             )
+        )
+        repetitions = summary.repetitions[0] if summary.repetitions else 0
+        found += caveats.applying("summary", Summarised(cited, summary.runs, repetitions))
     return Cell(
         series, label, summary, tuple(v for v in values if v), tuple(by_run), run.provenance,
         printed, failed, suspect, tuple(found), step,
@@ -169,7 +161,7 @@ def _side_values(
     """Return, by workload and parameters, the values that caveats on other metrics need."""
     found: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
     for series, by_run in rows.items():
-        name = caveats.BESIDE.get((series.metric, series.statistic))
+        name = BESIDE.get((series.metric, series.statistic))
         if name is None:
             continue
         values = [row.value for group in by_run.values() for row in group if row.value is not None]
@@ -193,7 +185,7 @@ def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> No
     """Mark storage figures of guests that beat the machine they run on."""
     for (series, label), cell in list(cells.items()):
         host = config.environment(label).baselines.get("metal")
-        if not series.metric.startswith("fio.") or host is None or cell.summary is None:
+        if host is None or cell.summary is None:
             continue
         known = metric(series.metric)
         base = cells.get((series, host))
@@ -201,11 +193,12 @@ def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> No
             continue
         higher = known.better == Better.HIGHER
         factor = slowdown(cell.summary.value, base.summary.value, higher_is_better=higher)
-        interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
-        if factor is None or (interval.high if interval else factor) >= 1:
+        if factor is None or factor >= 1:
             continue
-        sentence = f"{1 / factor:.3g} times as good as on {host}, the machine it runs on."
-        cells[series, label] = _with(cell, caveats.caveat("page-cache", sentence))
+        interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
+        high = interval.high if interval else factor
+        told = caveats.applying("outdone", Outdone(series.metric, factor, high, host))
+        cells[series, label] = _with(cell, *told)
 
 
 def _with(cell: Cell, *more: Caveat) -> Cell:
@@ -232,7 +225,5 @@ def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
             if threads > 1 and (found := cells[key].summary) is not None
         }
         best = max(efficiency, key=lambda threads: efficiency[threads], default=1)
-        if efficiency.get(best, 0) > caveats.SUPERLINEAR:
-            told = f"{best} threads reach {efficiency[best]:.0%} of {best} times this value."
-            marked = _with(base, caveats.caveat("superlinear", told))
-            cells[base.series, base.environment] = marked
+        told = caveats.applying("scaling", Scaling(best, efficiency.get(best, 0.0)))
+        cells[base.series, base.environment] = _with(base, *told)

@@ -24,25 +24,17 @@ import orjson
 from sitegen.archive import manifest, remarks
 from sitegen.archive.quarantine import SetAside
 from sitegen.archive.store import Archive, Damaged, Entry
+from sitegen.catalogue.rules import READ_CONDITIONS
 from sitegen.config import Config
 from sitegen.errors import SitegenError
+from sitegen.fingerprint.facts import KEPT
 from sitegen.model import Fingerprint, Measurement, Run, StepConditions
 
-_FORMAT = 11
-#: The conditions that a comparison may doubt, and the share below which none of them matters.
-_BUSY = frozenset({"psi_cpu", "steal", "throttled"})
+_FORMAT = 12
+#: The share below which no condition of a step matters.
 _AT_REST = 0.01
 _SLICE = 20_000
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
-#: The facts of the machine that a comparison needs; the rest is read where it is shown.
-_FACTS = frozenset(
-    {"platform", "virtualisation", "paravisor", "tee_host", "container", "cpu_quota"}
-    | {"memory_limit", "cpu", "cpus", "threads_per_core", "smt", "microcode", "cpu_flags_digest"}
-    | {"governor", "boost", "no_turbo", "memory", "huge_pages", "huge_pages_defrag", "swiotlb"}
-    | {"kernel", "kernel_options", "mitigations", "vulnerable_to", "clock_source", "file_system"}
-    | {"mount_options", "disk", "disk_bus", "disk_driver", "disk_mapper", "disk_scheduler"}
-    | {"network_driver", "gpu", "gpu_driver", "gpu_confidential_compute"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +187,9 @@ def _open(
                 step.workload,
                 step.repetition,
                 [
-                    *[p for p in step.conditions if p[0] in _BUSY and p[1] >= _AT_REST],
-                    *([("unsteady", 1.0)] if step.unsteady else []),
+                    pair
+                    for pair in step.seen.conditions
+                    if pair[0] in READ_CONDITIONS and pair[1] >= _AT_REST
                 ],
             )
             for step in run.steps
@@ -211,7 +204,7 @@ def _open(
                 "tee": {**machine["tee"], "signals": []},
                 # Where a fact was read stands on the run's page, which reads the whole manifest.
                 "facts": [
-                    {**fact, "source": ""} for fact in machine["facts"] if fact["name"] in _FACTS
+                    {**fact, "source": ""} for fact in machine["facts"] if fact["name"] in KEPT
                 ],
             },
         },

@@ -1,4 +1,4 @@
-"""What a parameter of a series is: a size, a count, a share, or a text, and which values it has.
+"""PARAMETERS: what tells one series from another, which values it has, and how it is worded.
 
 Whoever brings rows in, and whoever reads them back, checks them here: pages compute with them.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from itertools import pairwise
 
+from sitegen.catalogue.tool import Kind, SeriesParameter
+from sitegen.catalogue.tools import TOOLS
 from sitegen.errors import SitegenError
 from sitegen.model import Params, is_plain
 
@@ -18,30 +19,31 @@ from sitegen.model import Params, is_plain
 MOST, LONGEST_KEY, LONGEST_VALUE = 200, 64, 500
 
 
-class Kind(StrEnum):
-    """What the values of a parameter are."""
-
-    SIZE = "size"  # bytes; also a range, one for each direction, or a share of what there is
-    COUNT = "count"  # a whole number
-    SHARE = "share"  # from 0 to 1
-    TEXT = "text"
-
-
-#: All parameters that are no texts, by their kind.
-_KINDS: Mapping[str, Kind] = {
-    **dict.fromkeys(
-        ("block_size", "size", "dictionary", "request_size", "response_size"), Kind.SIZE
-    ),
-    **dict.fromkeys(
+#: Parameters that no tool has to itself; the order of the tools' own follows that of the tools.
+_SHARED = (
+    SeriesParameter("size", Kind.SIZE, "{}"),
+    SeriesParameter("threads", Kind.COUNT, "{} thread", "{} threads"),
+    SeriesParameter("cores", Kind.COUNT, "{} core", "{} cores"),
+    SeriesParameter("concurrency", Kind.COUNT, "{} at once"),
+    SeriesParameter("processes", Kind.COUNT, "{} process", "{} processes"),
+    SeriesParameter("workers", Kind.COUNT),
+    SeriesParameter("requests", Kind.COUNT, "{} requests"),
+)
+PARAMETERS: Mapping[str, SeriesParameter] = {
+    each.key: each for each in (*_SHARED, *(p for tool in TOOLS for p in tool.parameters))
+}
+#: Which stand first in a title; the others follow by name.
+ORDER: Mapping[str, int] = {
+    key: place
+    for place, key in enumerate(
         (
-            *("threads", "cores", "gpus", "numjobs", "processes", "clients", "workers"),
-            *("iodepth", "concurrency", "concurrency_inferred", "requests", "batch_size"),
-            *("requests_per_session", "requests_per_user", "input_tokens", "output_tokens"),
-        ),
-        Kind.COUNT,
-    ),
-    "read_share": Kind.SHARE,
-}  # fmt: skip
+            *("operation", "pattern", "direction", "block_size", "iodepth", "numjobs", "model"),
+            *("engine", "weights", "access", "scheme", "keepalive", "statement", "size", "prover"),
+            *("proof_system", "proof_mode", "kernel", "threads", "concurrency", "rate"),
+            *("processes", "input_tokens", "output_tokens", "requests", "log_level", "slo"),
+        )
+    )
+}
 _SIZES = re.compile(r"\d{1,18}(?:-\d{1,18})?(?:,\d{1,18}(?:-\d{1,18})?){0,2}|\d{1,3}%")
 _ONE_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?) ?(?:([kKMGT])(i?B?)|B)?")
 _COUNT = re.compile(r"\d{1,15}")
@@ -54,7 +56,8 @@ _FIXES = {
 
 def kind(key: str) -> Kind:
     """Return what the values of a parameter are; of an unknown one they are texts."""
-    return _KINDS.get(key, Kind.TEXT)
+    known = PARAMETERS.get(key)
+    return known.kind if known else Kind.TEXT
 
 
 def normal(key: str, value: str) -> str:

@@ -82,6 +82,7 @@ _STRIP_MARGIN: Final = 16
 _DOTS_WIDTH: Final = 280
 
 #: Beyond this a value is text only: sums of such values leave the range of a float.
+_LEAST = 1e-300  # on a logarithmic axis: what lies below has no power of ten beside it
 _LIMIT: Final = 1e300
 
 _EMPTY_HEIGHT: Final = 24
@@ -543,6 +544,7 @@ def _round_step(step: float) -> float:
 
 def _log_places(low: float, high: float) -> list[float]:
     """Return 1-2-5 places, or powers of ten over a wide range, that enclose an extent."""
+    low, high = max(low, _LEAST), max(high, _LEAST)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     if last - first <= _FINE_DECADES:
         places = [

@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sitegen.analysis.compare import Comparison, Series
+from sitegen.analysis.compare import Comparison
+from sitegen.analysis.differences import MACHINE
 from sitegen.analysis.pairing import BASELINE, SIDE, Pairing
 from sitegen.analysis.stats import Word
 from sitegen.catalogue.families import headline_of
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.units import significant
-from sitegen.report import costs, machine, words
+from sitegen.model import Comparability, Series
+from sitegen.report import costs, words
 
 #: "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
 _SEPARATORS: Mapping[str, str] = {Word.INCONCLUSIVE: ": "}
@@ -130,7 +132,7 @@ def _is_wanted(
         return False
     if metrics:
         return everything or series.metric in metrics
-    return everything or headline_of(*series) is not None
+    return everything or headline_of(series) is not None
 
 
 def text(pairing: Pairing, found: Sequence[Row]) -> str:
@@ -143,7 +145,7 @@ def text(pairing: Pairing, found: Sequence[Row]) -> str:
         padded = (_pad(cell, widths[column], column) for column, cell in enumerate(line))
         lines.append("  ".join(padded).rstrip())
     if pairing.differing:
-        lines += ["", "The machines differ in"]
+        lines += ["", "They differ in"]
         lines += [f"  {name}: {base} | {side}" for name, base, side in _differing(pairing)]
     return "\n".join(lines) + "\n"
 
@@ -154,8 +156,8 @@ def markdown(pairing: Pairing, found: Sequence[Row]) -> str:
     lines = [_bar(head), _bar(["---", "---:", "---:", "---:", "---:", "---", "---"])]
     lines += [_bar(_cells(row)) for row in found]
     if pairing.differing:
-        lines += ["", "<details><summary>The machines differ in</summary>", ""]
-        lines += [_bar(("Fact", pairing.baseline, pairing.side)), _bar(["---", "---", "---"])]
+        lines += ["", "<details><summary>They differ in</summary>", ""]
+        lines += [_bar(("What", pairing.baseline, pairing.side)), _bar(["---", "---", "---"])]
         lines += [_bar(each) for each in _differing(pairing)]
         lines += ["", "</details>"]
     return "\n".join(lines) + "\n"
@@ -168,15 +170,19 @@ def as_json(pairing: Pairing, found: Sequence[Row]) -> dict[str, Any]:
         "side": pairing.side,
         "comparisons": [_json(row) for row in found],
         "differing": [
-            {"fact": name, "baseline": base, "side": side} for name, base, side in pairing.differing
+            {"fact": one.name, "baseline": one.baseline, "side": one.side}
+            for one in pairing.differing
+            if one.what == MACHINE
         ],
     }
 
 
 def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
-    """Yield the differing facts in words."""
-    for name, base, side in pairing.differing:
-        yield machine.title(name), base, side
+    """Yield what differs in words, but for what is recorded only."""
+    for one in pairing.differing:
+        if one.what != Comparability.IGNORED:
+            side, base = one.words
+            yield f"{one.title} ({one.meaning})", base, side
 
 
 def _json(row: Row) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sitegen.analysis.caveats import Rule
-from sitegen.analysis.compare import Analysis, Cell, Series
+from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.tool import Rule
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.charts.spec import BarChart, Chart, LineChart
-from sitegen.model import Provenance, Run, Sample, StepRecord
+from sitegen.model import Provenance, Run, Sample, Series, StepRecord
 from sitegen.report import costs, derived, history, panels, words
 from sitegen.report.costs import CostTable, Finding
 from sitegen.report.derived import Section

@@ -11,38 +11,43 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from sitegen.analysis import caveats
-from sitegen.analysis.compare import Analysis
-from sitegen.analysis.differences import TELLING, proof_of
+from sitegen.analysis.compare import Analysis, refused
+from sitegen.analysis.differences import (
+    ABSENT,
+    MACHINE,
+    MEANINGS,
+    WITHIN,
+    Difference,
+    Setup,
+    beyond_quota,
+    differences,
+    is_of_a_proof,
+    nearest,
+    other_proof,
+    proof_of,
+    unlike,
+)
 from sitegen.analysis.selection import Selection
-from sitegen.analysis.series import Cell, Series, cells_of
+from sitegen.analysis.series import Cell, cells_of
 from sitegen.catalogue.families import FAMILIES, family, headline_of
 from sitegen.catalogue.metrics import Better, Metric, Scale, unit_problem
+from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.config import Environment
-from sitegen.model import Comparability, Params, Provenance, Run
-from sitegen.report import machine, panels, words
+from sitegen.fingerprint import facts
+from sitegen.model import Params, Provenance, Run, Series
+from sitegen.report import panels, words
 
 #: Single runs that a benchmark offers, and series that it shows.
 MAX_RUNS = 40
 MAX_SERIES = 400
 _STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
-_MEANINGS = {
-    Comparability.MUST_MATCH: "not comparable",
-    Comparability.CAVEAT: "a caveat",
-    Comparability.IDENTITY: "another workload",
-    Comparability.IGNORED: "recorded only",
-}
 _SIGNS = {Better.HIGHER: 1, Better.LOWER: -1, Better.NONE: 0}
-_PROOF_SIZE = "zktls.proof_size"
-#: How runs were taken tells more than the machine; both in the order of what tells most.
-_ORDER = {name: rank for rank, name in enumerate(("provenance", "preset", "tool", *TELLING))}
-
 #: (value, runs, repetitions, mean of logarithms, their variance, low, high, kind of interval,
 #: ids of doubts, resolution, printed text). Runs are 0 where a figure is cited; what is empty at
 #: the end is left away.
@@ -50,27 +55,8 @@ Numbers = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """How runs were taken: what refuses a comparison, and what is listed where it differs.
-
-    ``parameters`` are (name, value, what a difference means). ``threads`` is None where no
-    parameter says them, ``quota`` where the machine showed none.
-    """
-
-    cited: bool
-    quick: bool
-    threads: int | None
-    quota: float | None
-    parameters: tuple[tuple[str, str, str], ...]
-    facts: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Side:
-    """One environment, or one run of it. ``cells`` stand in the order of the series.
-
-    ``counts`` says that a run is among those that stand for its environment.
-    """
+    """One environment, or one run of it. ``cells`` stand in the order of the series."""
 
     id: str
     environment: str
@@ -79,8 +65,6 @@ class Side:
     hue: str
     page: str
     setup: int
-    counts: bool
-    refused: tuple[tuple[str, str], ...]
     cells: tuple[Numbers | None, ...]
 
 
@@ -130,59 +114,60 @@ class Catalogue:
         return place
 
 
-def sides(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Side], list[Setup]]:
-    """Return every environment of ``benchmark`` as a side, the series and the set-ups."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A side with what Python asks of it: its runs, and how they were taken."""
+
+    side: Side
+    runs: tuple[Run, ...]
+    setup: Setup
+    counts: bool = False  # a run among those that stand for its environment
+
+
+def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Chosen]]:
+    """Return every environment of ``benchmark`` as a side, and the series."""
     catalogue = Catalogue(analysis, benchmark)
-    cells = panels.leading_statistics(analysis.of(benchmark))
     by_series: dict[Series, dict[str, Cell]] = {}
-    for cell in cells:
+    for cell in panels.leading_statistics(analysis.of(benchmark)):
         if cell.series.statistic in _STATISTICS:
             by_series.setdefault(cell.series, {})[cell.environment] = cell
     ordered = sorted(
         by_series,
-        key=lambda s: (headline_of(*s) is None, s.metric, s.statistic, words.natural(s)),
+        key=lambda s: (headline_of(s) is None, s.metric, s.statistic, words.natural(s)),
     )
     for series in ordered:
         found = by_series[series].values()
         catalogue.add(series, [cell.summary.value if cell.summary else None for cell in found])
     for cell in analysis.of(benchmark):
         catalogue.places.setdefault(cell.series, -1)  # left out here, and so of single runs
-    shown = catalogue.series
-    setups: dict[Setup, int] = {}
-    made = []
+    made: list[Chosen] = []
     for label, declared in analysis.config.environments.items():
         selection = analysis.selections.get((benchmark, label))
         if selection is None or not selection.runs:
             continue
-        own = [by_series[series].get(label) for series in shown]
+        own = [by_series[series].get(label) for series in catalogue.series]
         if not any(own):
             continue
-        setup = setups.setdefault(_setup(selection.runs), len(setups))
-        chosen = len(selection.runs)
         cited = selection.runs[-1].provenance == Provenance.CITED
-        made.append(
-            Side(
-                label,
-                label,
-                words.environment(declared),
-                f"{words.role(declared)}, {words.count(chosen, 'cited run' if cited else 'run')}",
-                words.hue(declared),
-                f"environments/{label}",
-                setup,
-                False,  # noqa: FBT003 - it is no run
-                tuple(declared.incomparable.items()),
-                tuple(
-                    None if cell is None else _of_cell(cell, unit, ratio)
-                    for cell, unit, ratio in zip(own, catalogue.units, catalogue.ratio, strict=True)
-                ),
-            )
+        taken = words.count(len(selection.runs), "cited run" if cited else "run")
+        cells = zip(own, catalogue.units, catalogue.ratio, strict=True)
+        side = Side(
+            label,
+            label,
+            words.environment(declared),
+            f"{words.role(declared)}, {taken}",
+            words.hue(declared),
+            f"environments/{label}",
+            -1,
+            tuple(
+                None if cell is None else _of_cell(cell, unit, ratio) for cell, unit, ratio in cells
+            ),
         )
-    return catalogue, made, list(setups)
+        made.append(Chosen(side, selection.runs, Setup.of(selection.runs)))
+    return catalogue, made
 
 
-def single_runs(
-    catalogue: Catalogue, runs: Sequence[Run]
-) -> tuple[tuple[Side, ...], tuple[Setup, ...]]:
+def single_runs(catalogue: Catalogue, runs: Sequence[Run]) -> list[Chosen]:
     """Return the newest of ``runs`` as sides; series that no environment has join the catalogue."""
     analysis = catalogue.analysis
     newest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)[:MAX_RUNS]
@@ -193,42 +178,159 @@ def single_runs(
     ]
     left_out = {run_id: why for selection in chosen for run_id, why in selection.left_out}
     counted = {run.id for selection in chosen for run in selection.runs}
-    setups: dict[Setup, int] = {}
-    # Most runs are taken alike: equal parameters are looked at once.
-    known: dict[tuple[Any, ...], int] = {}
-    made = []
+    made: list[Chosen] = []
     for run in newest:
         why = left_out.get(run.id, "")
-        if run.withdrawn or (why and unit_problem(run)):
+        if run.withdrawn or (why and unit_problem(run.measurements)):
             continue
         declared = analysis.config.environment(run.environment)
-        facts = run.fingerprint
-        alike = (run.provenance, run.preset, run.parameters, facts, run.tool)
-        if alike not in known:
-            known[alike] = setups.setdefault(_setup([run]), len(setups))
-        made.append(
-            Side(
-                run.id,
-                run.environment,
-                f"{words.environment(declared)}, {words.day(run.started_at)}",
-                f"run {run.id[-8:]}" + (f", {why}" if why else ""),
-                words.hue(declared),
-                f"runs/{run.id}",
-                known[alike],
-                run.id in counted,
-                tuple(declared.incomparable.items()),
-                _of_run(run, catalogue, declared),
-            )
+        side = Side(
+            run.id,
+            run.environment,
+            f"{words.environment(declared)}, {words.day(run.started_at)}",
+            f"run {run.id[-8:]}" + (f", {why}" if why else ""),
+            words.hue(declared),
+            f"runs/{run.id}",
+            -1,
+            _of_run(run, catalogue, declared),
         )
-    return tuple(made), tuple(setups)
+        made.append(Chosen(side, (run,), Setup.of([run]), run.id in counted))
+    return made
+
+
+class _Answers:
+    """What Python says of every pair of sides, so that the script need not decide anything.
+
+    ``refused``, ``proofs``, ``over`` and ``apart`` are sparse: (side, baseline, text), (side,
+    baseline, place of a proof's size, text), (side, place of a series, text), (side, baseline,
+    text). What depends on how runs were taken alone stands once a pair of set-ups: ``unlike`` by
+    the side's and the baseline's, ``differ`` by the smaller and the larger, as places in ``rows``.
+    """
+
+    def __init__(self, catalogue: Catalogue, sides: Sequence[Chosen], fresh: int) -> None:
+        """Answer for all pairs in which one of the sides from ``fresh`` on is."""
+        self.catalogue, self.sides, self.fresh = catalogue, sides, fresh
+        self.setups = list(dict.fromkeys(one.setup for one in sides))
+        self.place = {setup: place for place, setup in enumerate(self.setups)}
+
+    def data(self) -> dict[str, Any]:
+        """Return all of it, as the script reads it."""
+        pairs = [
+            (side, base)
+            for i, side in enumerate(self.sides)
+            for j, base in enumerate(self.sides)
+            if i != j and max(i, j) >= self.fresh
+        ]
+        differ = {
+            (i, j): differences(self.setups[i], self.setups[j])
+            for i in range(len(self.setups))
+            for j in range(i + 1, len(self.setups))
+        }
+        rows = self._rows(differ.values())
+        return {
+            "setups": [self._values(setup) for setup in self.setups],
+            "rows": [[title, meaning, missing] for title, meaning, missing, _ in rows.values()],
+            "names": [name for _, _, _, name in rows.values()],
+            "differ": [
+                [i, j, [list(rows).index((d.what, d.name)) for d in found]]
+                for (i, j), found in differ.items()
+                if found
+            ],
+            "unlike": [
+                [i, j, reason]
+                for i, side in enumerate(self.setups)
+                for j, base in enumerate(self.setups)
+                if i != j and (reason := unlike(side, base))
+            ]
+            + [[i, i, reason] for i, one in enumerate(self.setups) if (reason := unlike(one, one))],
+            "refused": [
+                [side.side.id, base.side.id, reason]
+                for side, base in pairs
+                if (reason := self._refused(side, base))
+            ],
+            "proofs": [
+                [side.side.id, base.side.id, place, reason]
+                for side, base in pairs
+                for place, reason in self._other_proofs(side, base)
+            ],
+            "over": [
+                [one.side.id, place, reason]
+                for one in self.sides[self.fresh :]
+                for place, series in enumerate(self.catalogue.series)
+                if place < len(one.side.cells)
+                and one.side.cells[place]
+                and (reason := beyond_quota(series, one.runs[-1]))
+            ],
+            "apart": [
+                [side.side.id, base.side.id, reason]
+                for side, base in pairs
+                if (reason := self._apart(side, base))
+            ],
+        }
+
+    @staticmethod
+    def _rows(every: Iterable[tuple[Difference, ...]]) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Return what any two set-ups differ in, those that weigh most first."""
+        known = {(one.what, one.name): one for found in every for one in found}
+        order = {what: rank for rank, what in enumerate(MEANINGS)}
+        weights = {name: place for place, name in enumerate(facts.WEIGHED)}
+        ordered = sorted(
+            known.values(), key=lambda d: (order[d.what], weights.get(d.name, -1), d.name)
+        )
+        return {
+            (one.what, one.name): (
+                one.title,
+                one.meaning,
+                facts.NOT_RECORDED if one.what == MACHINE else ABSENT,
+                f"{one.what == MACHINE:d}{one.name}",
+            )
+            for one in ordered
+        }
+
+    @staticmethod
+    def _values(setup: Setup) -> dict[str, str]:
+        """Return the values of a set-up in words; facts and settings may share a name."""
+        return {
+            **{f"0{name}": value for name, _, value in setup.settings},
+            **{f"1{name}": facts.words(name, value) for name, value in setup.facts},
+        }
+
+    def _refused(self, side: Chosen, base: Chosen) -> str:
+        for run, whole in ((side, base), (base, side)):
+            if run.counts and run.side.environment == whole.side.id:
+                return WITHIN
+        config = self.catalogue.analysis.config
+        return refused(config, side.side.environment, base.side.environment)
+
+    def _other_proofs(self, side: Chosen, base: Chosen) -> Iterable[tuple[int, str]]:
+        places = self.catalogue.places
+        for place in sorted(
+            {places.get(proof_of(one), -1) for one in self.catalogue.series if is_of_a_proof(one)}
+        ):
+            cells = [
+                one.side.cells[place] if 0 <= place < len(one.side.cells) else None
+                for one in (side, base)
+            ]
+            sizes = [cell[0] if cell else None for cell in cells]
+            if reason := other_proof(*sizes):
+                yield place, reason
+
+    def _apart(self, side: Chosen, base: Chosen) -> str:
+        """Return what keeps the series of two sides from meeting, where none does."""
+        has = [{place for place, cell in enumerate(one.side.cells) if cell} for one in (side, base)]
+        if has[0] & has[1]:
+            return ""
+        ours, theirs = ([self.catalogue.series[place] for place in sorted(own)] for own in has)
+        names = nearest(ours, theirs)
+        return ", ".join(name.replace("_", " ") for name in names)
 
 
 def scripts(
     analysis: Analysis, benchmark: str, runs: Sequence[Run]
 ) -> tuple[Offered, dict[str, bytes]]:
     """Return what the page says of a benchmark, and its two files by name."""
-    catalogue, environments, setups = sides(analysis, benchmark)
-    single, of_single = single_runs(catalogue, runs)
+    catalogue, labelled = environments(analysis, benchmark)
+    single = single_runs(catalogue, runs)
     metrics: dict[str, int] = {}
     for series in catalogue.series:
         metrics.setdefault(series.metric, len(metrics))
@@ -242,22 +344,24 @@ def scripts(
             _series(series, unit, metrics[series.metric], catalogue, known)
             for series, unit in zip(catalogue.series, catalogue.units, strict=True)
         ],
-        "rules": {rule.id: rule.short for rule in caveats.RULES.values() if rule.doubts},
+        "rules": _rules(),
         "background": [
             f"{workload}: {told}"
             for workload, pairs in sorted(known.items())
             if (told := words.params(pairs))
         ],
-        "sides": environments,
-        "setups": setups,
+        **_published(catalogue, labelled, 0),
         # Enough to choose from; their figures come with the other file.
-        "runs": [[side.id, side.environment, side.name, side.about] for side in single],
+        "runs": [
+            [each.side.id, each.side.environment, each.side.name, each.side.about]
+            for each in single
+        ],
         "all": len(runs),
     }
     files = {
         f"data-{benchmark}.js": script(shared),
         f"runs-{benchmark}.js": script(
-            {"runs_of": benchmark, "sides": single, "setups": of_single}
+            {"runs_of": benchmark, **_published(catalogue, [*labelled, *single], len(labelled))}
         ),
     }
     # The version keeps a browser from mixing what it has with a page that is newer.
@@ -266,7 +370,7 @@ def scripts(
         Offered(
             benchmark,
             title,
-            tuple((side.id, side.name) for side in environments),
+            tuple((each.side.id, each.side.name) for each in labelled),
             len(single),
             len(runs),
             *addresses,
@@ -291,6 +395,28 @@ def script(value: Any) -> bytes:  # noqa: ANN401 - anything that JSON can say
     return b"(self.sitegenData ||= []).push(" + orjson.dumps(value) + b");\n"
 
 
+def _published(catalogue: Catalogue, sides: Sequence[Chosen], fresh: int) -> dict[str, Any]:
+    """Return the sides from ``fresh`` on, and what is said of the pairs in which they are."""
+    answers = _Answers(catalogue, sides, fresh)
+    return {
+        "sides": [replace(each.side, setup=answers.place[each.setup]) for each in sides[fresh:]],
+        **answers.data(),
+    }
+
+
+def _rules() -> dict[str, tuple[Any, ...]]:
+    """Return (mark, the rule that it is on a baseline, those of a side that say as much)."""
+    return {
+        rule.id: (
+            rule.short,
+            rule.as_baseline,
+            [other.id for other in RULES.values() if other.as_baseline == rule.id],
+        )
+        for rule in RULES.values()
+        if rule.doubts
+    }
+
+
 def _metric(metric: Metric) -> tuple[Any, ...]:
     """Return (id, title, sign of better, whether it is divided, margin, arrow)."""
     return (
@@ -312,81 +438,18 @@ def _series(
 ) -> tuple[Any, ...]:
     """Return one series by position.
 
-    (metric, title, statistic, unit, factor, headline, threads, place of the proof's size,
-    workload, parameters).
+    (metric, title, statistic, unit, factor, headline, place of the proof's size).
     """
-    proof = -1
-    if series.benchmark == "zktls" and series.metric != _PROOF_SIZE:
-        proof = catalogue.places.get(proof_of(series), -1)
+    proof = catalogue.places.get(proof_of(series), -1) if is_of_a_proof(series) else -1
     return (
         metric,
         words.short(series, known),
         words.statistic(series.statistic),
         unit.text,
         unit.factor,
-        headline_of(*series) is not None,
-        _whole(dict(series.params).get("threads", "")),
+        headline_of(series) is not None,
         proof,
-        series.workload,
-        series.params,
     )
-
-
-def _setup(runs: Sequence[Run]) -> Setup:
-    """Return how ``runs`` were taken; the newest decides what they may be compared with."""
-    newest = runs[-1]
-    own = {p.name: p.value for p in newest.parameters}
-    quota = newest.fingerprint.get("cpu_quota") or own.get("cpu_quota", "")
-    parameters: dict[tuple[str, str], set[str]] = {}
-    facts: dict[str, set[str]] = {}
-    for run in runs:
-        for parameter in run.parameters:
-            key = (parameter.name, _MEANINGS[parameter.comparability])
-            parameters.setdefault(key, set()).add(parameter.value)
-        tee = run.fingerprint.tee.kind
-        seen = [
-            ("provenance", str(run.provenance)),
-            ("preset", run.preset),
-            ("tool", f"{run.tool.name} {run.tool.version}" if run.tool else ""),
-            ("tee", "" if tee == "unknown" else tee),
-            *(
-                (fact.name, machine.value(fact.name, fact.value or "not visible"))
-                for fact in run.fingerprint.facts
-            ),
-        ]
-        for name, value in seen:
-            if value:
-                facts.setdefault(name, set()).add(value)
-    return Setup(
-        newest.provenance == Provenance.CITED,
-        newest.preset == "quick",
-        _whole(own.get("threads", "")),
-        _number(quota),
-        tuple((name, _joined(found), why) for (name, why), found in parameters.items()),
-        tuple(
-            (machine.title(name), _joined(facts[name]))
-            for name in sorted(facts, key=lambda name: _ORDER.get(name, len(_ORDER)))
-        ),
-    )
-
-
-def _joined(found: Iterable[str]) -> str:
-    return "; ".join(sorted(found))
-
-
-def _whole(text: str) -> int | None:
-    """Return a number of threads, -1 for what is none: it is below every quota."""
-    if not text:
-        return None
-    return int(text) if text.isdecimal() else -1
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _of_cell(cell: Cell, unit: DisplayUnit, ratio: bool) -> Numbers:  # noqa: FBT001 - its scale

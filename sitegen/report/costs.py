@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
 from sitegen.analysis.stats import MOST_RUNS, Word
-from sitegen.catalogue.families import Headline, family
+from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric, Scale
+from sitegen.catalogue.tool import Headline
 from sitegen.catalogue.units import percent, significant
 from sitegen.charts.spec import FactorMark
 from sitegen.model import Params
-from sitegen.report import machine, words
+from sitegen.report import words
 
 _TINY = 5e-4
 #: More runs than this are told in tens: spreads of three runs know no better.
@@ -105,7 +106,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
                 hue=words.hue(declared),
                 tee=words.is_tee(declared),
                 rows=tuple(_row(c, words.hue(declared), known) for c in _ordered(comparisons)),
-                differing=tuple(map(_in_words, analysis.differences(benchmark, label, base))),
+                differing=analysis.differences(benchmark, label, base),
             )
         )
     preferred = {
@@ -130,14 +131,6 @@ def _ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
         comparisons,
         key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)),
     )
-
-
-def _in_words(found: Difference) -> Difference:
-    """Return a difference of the machines in words; that of a parameter keeps its name."""
-    if found.what != "machine":
-        return found
-    side, base = (machine.value(found.name, text) for text in (found.side, found.baseline))
-    return Difference(machine.title(found.name), found.what, side, base)
 
 
 def _row(comparison: Comparison, hue: str, known: Mapping[str, Params]) -> CostRow:

@@ -18,15 +18,8 @@ from sitegen.analysis.contrasts import (
     UnitCost,
 )
 from sitegen.analysis.stats import overhead
-from sitegen.catalogue.families import (
-    AxisCost,
-    Family,
-    ForTheMoney,
-    Ladder,
-    OverheadBy,
-    SessionShare,
-)
 from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.tool import AxisCost, Family, ForTheMoney, Ladder, OverheadBy, SessionShare
 from sitegen.catalogue.units import display, percent, significant
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
 from sitegen.report import words
@@ -104,7 +97,7 @@ def finding(analysis: Analysis, presented: Family) -> Finding | None:
     ladders = [wanted for wanted in presented.contrasts if isinstance(wanted, Ladder)]
     if not ladders:
         return None
-    metric_id = ladders[0].metric
+    metric_id = ladders[0].series.metric
     climbs = contrasts.climbs(analysis, presented.benchmark, ladders[0])
     told = [(climb, climb.total) for climb in climbs if climb.total.interval]
     if not told:
@@ -142,7 +135,7 @@ def _overhead_chart(
 ) -> Chart | None:
     lines: list[Line] = []
     ticks: dict[float, str] = {}
-    metric = analysis.metric(wanted.metric)
+    metric = analysis.metric(wanted.series.metric)
     found = contrasts.overheads(analysis, benchmark, wanted)
     sides = Counter(label for label, _ in found)
     for (label, base), points in found.items():
@@ -246,7 +239,7 @@ def _ladder_chart(
     names: Sequence[str],
     chart_id: str,
 ) -> Chart:
-    metric = analysis.metric(wanted.metric)
+    metric = analysis.metric(wanted.series.metric)
     cells = [[climb.first, *(one.cell for one in climb.differences)] for climb in climbs]
     unit = metric.unit_for([_value_of(cell) for steps in cells for cell in steps])
     titles = dict(wanted.steps)
@@ -267,7 +260,7 @@ def _ladder_chart(
     return BarChart(
         chart_id,
         metric.title,
-        words.metric_line(metric, unit, wanted.statistic),
+        words.metric_line(metric, unit, wanted.series.statistic),
         unit.text,
         tuple(Group(title, tuple(marks)) for title, marks in groups.items() if marks),
         f"{wanted.title}: {words.lower_first(metric.title)} at each step,"
@@ -393,7 +386,7 @@ def _for_the_money(
 
 
 def _axis_cost(analysis: Analysis, wanted: AxisCost, pairs: Sequence[AxisPair]) -> Section:
-    metric = analysis.metric(wanted.metric)
+    metric = analysis.metric(wanted.series.metric)
     higher = metric.better == Better.HIGHER
     base, side = (words.param(wanted.axis, value) for value in wanted.values)
     shared = set.intersection(*(set(pair.params) for pair in pairs))

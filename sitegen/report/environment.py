@@ -97,7 +97,7 @@ def _headlines(analysis: Analysis, label: str, benchmarks: Sequence[str]) -> tup
     found = []
     for benchmark in benchmarks:
         cells = [c for c in analysis.of(benchmark) if c.environment == label and c.summary]
-        picked = [c for c in cells if headline_of(*c.series)] or cells
+        picked = [c for c in cells if headline_of(c.series)] or cells
         picked.sort(key=lambda c: (c.series.metric, words.natural(c.series)))
         for cell in picked[:_MAX_HEADLINES]:
             metric = analysis.metric(cell.series.metric)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sitegen.analysis.compare import Analysis, Cell
-from sitegen.catalogue.families import Headline, headline_of
+from sitegen.catalogue.families import headline_of
 from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.tool import Headline
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.charts.spec import Chart, Line, LineChart, Point
 from sitegen.model import Provenance
@@ -27,7 +28,7 @@ def charts(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
         moments |= {run.id: _moment(run.started_at) for run in selection.runs}
     known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     for cell in analysis.of(benchmark):
-        headline = headline_of(*cell.series)
+        headline = headline_of(cell.series)
         if headline is None or cell.provenance == Provenance.CITED or cell.summary is None:
             continue
         groups.setdefault((headline, words.short(cell.series, known)), []).append(cell)

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sitegen.analysis.caveats import SUPERLINEAR
-from sitegen.analysis.compare import Analysis, Cell, Series
+from sitegen.analysis import caveats
+from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import axis_value
 from sitegen.catalogue import parameters
-from sitegen.catalogue.families import Family, Panel, family, matches
+from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric
+from sitegen.catalogue.tool import Family, Panel, Scaling
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.model import Params, Sample
+from sitegen.model import Params, Sample, Series
 from sitegen.report import words
 
 _MAX_PANELS = 12
@@ -53,7 +54,7 @@ def panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list
         rest = [c for c in rest if _is_main(analysis, c)]
         charts += [
             _bar_chart(
-                analysis, panel, [c for c in rest if _takes(panel, c.series)], f"more-{index}"
+                analysis, panel, [c for c in rest if panel.matches(c.series)], f"more-{index}"
             )
             for index, panel in enumerate(_own_panels(analysis, presented, rest))
         ]
@@ -63,7 +64,7 @@ def panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list
 def _divided(wanted: Iterable[Panel], cells: Sequence[Cell]) -> Iterator[tuple[Panel, list[Cell]]]:
     """Yield each panel with its cells; one that is split, once for each combination there is."""
     for panel in wanted:
-        chosen = [cell for cell in cells if _takes(panel, cell.series) and cell.summary]
+        chosen = [cell for cell in cells if panel.matches(cell.series) and cell.summary]
         parts: dict[Params, list[Cell]] = {}
         for cell in chosen:
             key = tuple(pair for pair in cell.series.params if pair[0] in panel.split)
@@ -99,10 +100,10 @@ def _own_panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) ->
             continue
         title = words.params(where, frozenset({"direction", "numjobs"}))
         found[key] = Panel(
-            (title[:1].upper() + title[1:]) or analysis.metric(cell.series.metric).title,
             cell.series.metric,
             cell.series.statistic,
             where,
+            title=(title[:1].upper() + title[1:]) or analysis.metric(cell.series.metric).title,
             group="direction" if "direction" in have else "",
         )
     return list(found.values())[:_MAX_PANELS]
@@ -122,7 +123,7 @@ def _generic_panels(analysis: Analysis, cells: Sequence[Cell]) -> tuple[Panel, .
         (c.series.metric, c.series.statistic) for c in cells if _is_main(analysis, c)
     )
     return tuple(
-        Panel(analysis.metric(name).title, name, statistic)
+        Panel(name, statistic, title=analysis.metric(name).title)
         for name, statistic in list(names)[:_MAX_PANELS]
     )
 
@@ -132,15 +133,6 @@ def _is_main(analysis: Analysis, cell: Cell) -> bool:
         cell.summary is not None
         and cell.series.statistic in ("value", "mean", "total")
         and analysis.metric(cell.series.metric).better != Better.NONE
-    )
-
-
-def _takes(panel: Panel, series: Series) -> bool:
-    return (
-        series.metric == panel.metric
-        and series.statistic == panel.statistic
-        and panel.workload in ("", series.workload)
-        and matches(dict(series.params), panel.where)
     )
 
 
@@ -347,7 +339,11 @@ def efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
         if not isinstance(chart, LineChart):
             continue
         for line in chart.lines:
-            above = [p for p in line.points if p.y > 100 * SUPERLINEAR]
+            above = [
+                p
+                for p in line.points
+                if caveats.applying("scaling", Scaling(round(p.x), p.y / 100))
+            ]
             if above:
                 peak = max(above, key=lambda p: p.y)
                 notes.append(

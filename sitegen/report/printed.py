@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sitegen.analysis.compare import Analysis, Cell, Series
+from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family
 from sitegen.catalogue.units import DisplayUnit
-from sitegen.model import Provenance, Run
+from sitegen.model import Provenance, Run, Series
 from sitegen.report import panels, quotes, words
 
 _MAX_ROWS = 200

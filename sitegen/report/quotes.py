@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sitegen.analysis.compare import Analysis
 from sitegen.analysis.stats import Summary
-from sitegen.catalogue.families import matches
+from sitegen.catalogue.tool import SeriesPattern
 from sitegen.catalogue.units import DisplayUnit, percent, printed_number, significant
 from sitegen.errors import SitegenError
 from sitegen.model import Params
@@ -102,18 +102,15 @@ def functions(
         metric: str, env: str, *, against: str = "", workload: str = "", statistic: str = "",
         **params: object,
     ) -> str:  # fmt: skip
-        wanted = {key: str(item) for key, item in params.items()}
+        pairs = tuple((key, str(item)) for key, item in params.items())
+        pattern = SeriesPattern(metric, statistic, pairs, workload)
         for comparison in analysis.comparisons:
-            series = comparison.series
             if (
-                series.metric == metric
+                pattern.matches(comparison.series)
                 and comparison.side.environment == env
                 and (
                     not against or against in (comparison.against, comparison.baseline.environment)
                 )
-                and workload in ("", series.workload)
-                and statistic in ("", series.statistic)
-                and matches(dict(series.params), tuple(wanted.items()))
                 and comparison.share is not None
             ):
                 text = f"{percent(comparison.share).lstrip('+')}{NBSP}%"

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
-from sitegen.analysis.compare import Analysis, Series
+from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric, Scale
+from sitegen.catalogue.tool import Counts
 from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
 from sitegen.model import (
@@ -26,6 +27,7 @@ from sitegen.model import (
     RemarkKind,
     Run,
     Sample,
+    Series,
     Status,
     StepRecord,
 )
@@ -175,12 +177,11 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
     found = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
-    found += caveats.of_steps(step for step in run.steps if step.repetition >= 0)
+    found += caveats.of_steps(step.seen for step in run.steps if step.repetition >= 0)
     failed = sum(m.status == Status.FAILED for m in run.measurements)
     suspect = sum(m.status == Status.SUSPECT for m in run.measurements)
-    found += caveats.of_counts(
-        failed, suspect, len(run.measurements), run.provenance, counted="value"
-    )
+    total = len(run.measurements)
+    found += caveats.of_counts(Counts(failed, suspect, total, run.provenance, "value"))
     if run.provenance == Provenance.CITED:
         found.append(caveats.caveat("single-figure"))
     presented = family(run.benchmark)
@@ -328,12 +329,9 @@ def _headline(analysis: Analysis, run: Run, title: str, name: str) -> str:
         rows = [
             m
             for m in run.measurements
-            if m.metric == wanted.metric
-            and m.statistic == wanted.statistic
-            and wanted.workload in ("", m.workload)
-            and m.value is not None
+            if m.value is not None
             and m.status == Status.OK
-            and all(v in ("*", dict(m.params).get(k)) for k, v in wanted.params)
+            and wanted.matches(Series(run.benchmark, m.workload, m.metric, m.statistic, m.params))
         ]
         if not rows:
             continue

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sitegen.analysis.caveats import RULES, Rule
 from sitegen.analysis.compare import Analysis
 from sitegen.archive import Damaged
 from sitegen.catalogue.families import FAMILIES, family
 from sitegen.catalogue.metrics import METRICS, Metric
+from sitegen.catalogue.rules import RULES
+from sitegen.catalogue.tool import Rule
 from sitegen.model import Run
 from sitegen.report import overview
 from sitegen.report.overview import LatestRun

@@ -5,104 +5,64 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from sitegen.analysis.compare import Cell, Series
-from sitegen.catalogue import parameters
+from sitegen.analysis.compare import Cell
 from sitegen.catalogue.families import family, headline_of
 from sitegen.catalogue.metrics import Better, Metric
+from sitegen.catalogue.parameters import ORDER, PARAMETERS, kind
+from sitegen.catalogue.tool import Kind
 from sitegen.catalogue.units import DisplayUnit, printed_number
 from sitegen.charts.spec import Hue
 from sitegen.config import ROLE_WORDS, Environment
-from sitegen.model import Params
+from sitegen.model import Params, Series
 
 ARROWS: Mapping[str, str] = {
     "higher": "↑ higher is better",
     "lower": "↓ lower is better",
     "none": "",
 }
-_ORDER = ("operation", "pattern", "direction", "block_size", "iodepth", "numjobs", "model",
-          "engine", "weights", "access", "scheme", "keepalive", "statement", "size", "prover",
-          "proof_system", "proof_mode", "kernel", "threads", "concurrency", "rate", "processes",
-          "input_tokens", "output_tokens", "requests", "log_level", "slo")  # fmt: skip
-_HIDDEN = frozenset({"printed_as", "stated_bottleneck", "gateway_version", "source"})
 _STATISTICS = {"value": "", "p50": "median", "mean": "mean", "total": "total",
                "min": "minimum", "max": "maximum", "stddev": "standard deviation"}  # fmt: skip
 _KIB = 1024
 
 
-#: Parameters whose value says it all.
-_PLAIN = frozenset(
-    {"operation", "direction", "scheme", "model", "engine", "kernel", "slo", "reason", "step",
-     "part", "gpu", "backend", "cipher", "method", "path"}
-)  # fmt: skip
-#: Parameters in a form of their own; {} is the value, thousands separated where it is a count.
-_FORMS: Mapping[str, str] = {
-    "iodepth": "depth {}", "log_level": "log level {}", "concurrency": "{} at once",
-    "rate": "{} requests/s", "requests": "{} requests", "input_tokens": "{} input tokens",
-    "output_tokens": "{} output tokens", "weights": "{} weights", "time_scope": "{} time",
-    "cycle_kind": "{} cycles",     "mode": "{} handshake", "depth": "at depth {}",
-    "dictionary": "dictionary {}", "requests_per_session": "{} requests a session",
-    "rows": "rows {}", "row": "row {} alone", "options": "options {}", "job": "job {}",
-    "job_name": "called {}", "rate_limit": "limited to {}", "iops_limit": "at most {} I/O a second",
-}  # fmt: skip
-#: Counted things: 1 thread, 2 threads.
-_COUNTED: Mapping[str, tuple[str, str]] = {
-    "numjobs": ("job", "jobs"), "threads": ("thread", "threads"), "cores": ("core", "cores"),
-    "processes": ("process", "processes"), "clients": ("client", "clients"),
-}  # fmt: skip
-_VALUES: Mapping[str, Mapping[str, str]] = {
-    "pattern": {"rand": "random", "seq": "sequential", "randrw": "mixed", "rw": "mixed sequential"},
-    "direct": {"1": "direct", "0": "through the page cache"},
-    "fsync": {"1": "fsync after each write"},
-    "fdatasync": {"1": "fdatasync after each write"},
-    "keepalive": {"true": "keep-alive", "false": "no keep-alive"},
-    "statement": {"chacha20": "ChaCha20", "sha-256": "SHA-256", "rsa-2048-verify": "RSA-2048"},
-    "prover": {"s-two": "S-two"},
-    "proof_system": {"stark": "STARK", "groth16": "Groth16"},
-    "proof_mode": {"stark": "STARK", "groth16": "Groth16"},
-    "hash": {"sha256": "SHA-256", "sha-256": "SHA-256", "sm3": "SM3"},
-    "connections": {"fresh": "fresh connections", "reuse": "kept connections"},
-    "channel": {"tls": "TLS", "plain": "without TLS"},
-    "access": {"tproxy": "through the TProxy", "direct": "direct"},
-}
-
-
 def param(key: str, value: str) -> str:
     """Return one parameter in words: "4 KiB", "depth 64", "8 threads"."""
-    if key in _PLAIN:
-        return value
-    if key in _VALUES:
-        return _VALUES[key].get(value, value)
-    if key in _COUNTED:
-        return f"{value} {_COUNTED[key][value != '1']}"
-    if key == "read_share":
-        return f"{float(value) * 100:.0f} % reads" if _is_number(value) else value
-    if parameters.kind(key) == parameters.Kind.SIZE:
+    known = PARAMETERS.get(key)
+    if known is None or not (known.words or known.values or known.several):
+        return f"{key.replace('_', ' ')} {_binary(value) if kind(key) == Kind.SIZE else value}"
+    if known.values:
+        return known.values.get(value, value)
+    if known.several:
+        return (known.words if value == "1" else known.several).format(value)
+    if known.kind == Kind.SHARE and _is_number(value):
+        value = f"{float(value) * 100:.0f}"
+    elif known.kind == Kind.SIZE:
         value = _binary(value)
-    elif value.isdecimal() and key in _FORMS:
+    elif value.isdecimal() and known.words != "{}":
         value = f"{int(value):,}"
-    if key in ("block_size", "size"):
-        return value
-    form = _FORMS.get(key)
-    # A key of somebody else's may hold anything: it is never a format.
-    return form.format(value) if form else f"{key.replace('_', ' ')} {value}"
+    return known.words.format(value)
 
 
 def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
     """Return parameters in words, in a fixed order, without those in ``skip``."""
-    known = {key: index for index, key in enumerate(_ORDER)}
     shown = sorted(
-        (pair for pair in pairs if pair[0] not in skip and pair[0] not in _HIDDEN),
-        key=lambda pair: (known.get(pair[0], len(known)), pair[0]),
+        (pair for pair in pairs if pair[0] not in skip and not _hidden(pair[0])),
+        key=lambda pair: (ORDER.get(pair[0], len(ORDER)), pair[0]),
     )
     words = [param(key, value) for key, value in shown if not (key == "numjobs" and value == "1")]
     # A proof system that has one mode is named once.
     return ", ".join(dict.fromkeys(words))
 
 
+def _hidden(key: str) -> bool:
+    known = PARAMETERS.get(key)
+    return known is not None and known.hidden
+
+
 @lru_cache(maxsize=65536)
 def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
-    headline = headline_of(*found)
+    headline = headline_of(found)
     have = dict(found.params)
     if headline and headline.workload and found.benchmark == "fio":
         return headline.title

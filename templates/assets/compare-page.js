@@ -37,17 +37,10 @@ const fetched = async (file) => {
   return files.get(file);
 };
 
-const sidesOf = ({ sides, setups }) => sides.map((side) => ({
-  ...side,
-  setup: setups[side.setup],
-  refused: new Map(side.refused),
-  cells: side.cells.map((cell) => cell && unpack(cell)),
-}));
-
 const seriesOf = (data) => {
   const metrics = data.metrics.map(([id, title, better, divided, margin, arrow]) => ({ id, title, better, divided, margin, arrow }));
-  return data.series.map(([at, title, statistic, unit, factor, headline, threads, proof, workload, params], place) =>
-    ({ place, metric: metrics[at], title, statistic, unit, factor, headline, threads, proof, workload, params }));
+  return data.series.map(([at, title, statistic, unit, factor, headline, proof], place) =>
+    ({ place, metric: metrics[at], title, statistic, unit, factor, headline, proof }));
 };
 
 // The page
@@ -64,10 +57,10 @@ const show = async () => {
   let sides = [];
   try {
     data = offer && await fetched(offer.sides);
-    const known = data ? sidesOf(data) : [];
+    let known = data ? sidesOf(data) : [];
     const single = (id) => data?.runs.find(([full]) => full === id || full.endsWith(`-${id}`))?.[0];
     if (data && want.sel.some((id) => !known.some((side) => side.id === id) && single(id))) {
-      known.push(...sidesOf(await fetched(offer.runs)));
+      known = sidesOf(data, await fetched(offer.runs));
     }
     sides = want.sel.map((id) => known.find((side) => side.id === id) || known.find((side) => side.id === single(id)));
   } catch {
@@ -157,7 +150,7 @@ const valueCell = (side, one) => {
   const ends = low === high ? "" : `${low} to ${high} · `;
   const doubt = cell.doubts[0];
   node.append(make("span", { className: doubt ? "qq" : "", textContent: valueOf(cell, one) }), ...small(ends + n));
-  if (doubt) node.append(make("span", { className: "m", textContent: rules[doubt] }));
+  if (doubt) node.append(make("span", { className: "m", textContent: rules[doubt][0] }));
   return node;
 };
 
@@ -166,7 +159,7 @@ const costCell = (side, base, one, found, common) => {
   const { factor, interval, word, reason, doubts } = found;
   const node = make("td", { className: "n" });
   node.dataset.name = side.name;
-  const doubt = reason ? word : rules[doubts[0]];
+  const doubt = reason ? word : rules[doubts[0]]?.[0];
   const { better } = one.metric;
   if (factor) node.append(make("span", { className: doubt ? "off" : "v", title: `slowdown ${significant(factor)}×`, textContent: percent(share(factor, better)) }));
   if (interval) node.append(...small(spanOf(interval, better)));
@@ -185,7 +178,7 @@ let rules = {};
 const results = (want, data, series, sides, complaints) => {
   rules = data?.rules || {};
   const [base, ...others] = sides;
-  const pairs = new Map(others.map((side) => [side, new Map(series.map((one) => [one, compared(one, side, base)]))]));
+  const pairs = new Map(others.map((side) => [side, new Map(series.map((one) => [one, compared(one, side, base, rules)]))]));
   const measured = series.filter((one) => sides.some(({ cells }) => cells[one.place]));
   const divided = (one) => others.some((side) => pairs.get(side).get(one));
   let shown = measured.filter((one) => !want.m ? one.headline && (divided(one) || !others.length) : want.m === "all" || one.metric.id === want.m);

@@ -19,12 +19,12 @@ const tableOf = (title, className, head, rows) => {
 const sentence = (side, base, found, rules) => {
   const pairs = found.filter(([, pair]) => pair);
   const start = `${side.name} against ${base.name}: `;
-  if (!pairs.length) return `${start}no series in common${apart(side, base, found.map(([one]) => one))}.`;
+  if (!pairs.length) return `${start}no series in common${side.apart.has(base.id) ? `: the nearest two differ in ${side.apart.get(base.id)}` : ""}.`;
   const reasons = [...new Set(pairs.map(([, { reason }]) => reason))];
   if (reasons.length === 1 && reasons[0]) return `${start}not comparable, because ${reasons[0]}.`;
   const counts = new Map();
   for (const [one, { word, doubts, reason }] of pairs) {
-    const said = !reason && doubts.length ? rules[doubts[0]] : one.headline || reason ? word : "no word";
+    const said = !reason && doubts.length ? rules[doubts[0]][0] : one.headline || reason ? word : "no word";
     counts.set(said, (counts.get(said) || 0) + 1);
   }
   const clean = pairs.filter(([, { doubts, reason }]) => !doubts.length && !reason);
@@ -33,43 +33,18 @@ const sentence = (side, base, found, rules) => {
   return `${start}${[...counts].map(([word, n]) => `${word} (${n})`).join(", ")}${most}.`;
 };
 
-// What keeps two sides' series of one metric from meeting: the pair that differs in least.
-const apart = (side, base, series) => {
-  const has = ({ cells }) => series.filter(({ place }) => cells[place]);
-  let least = null;
-  for (const ours of has(side)) {
-    for (const theirs of has(base)) {
-      if (ours.metric !== theirs.metric || ours.statistic !== theirs.statistic) continue;
-      const [here, there] = [ours, theirs].map(({ params }) => new Map(params));
-      const names = [...new Set([...here.keys(), ...there.keys()])].filter((name) => here.get(name) !== there.get(name));
-      if (!least || names.length < least.length) least = names.map((name) => `${name.replaceAll("_", " ")} (${here.get(name) ?? "absent"} here, ${there.get(name) ?? "absent"} there)`);
-    }
-  }
-  return least?.length ? `: the nearest two differ in ${least.join(", ")}` : "";
-};
-
-// What differs between the sides: first what forbids a comparison, then what speaks against it.
+// What differs between the sides, as Python says it of each pair: first what forbids a comparison.
 
 const differences = (sides) => {
-  const ranks = ["not comparable", "a caveat", "as recorded", "another workload", "recorded only"];
-  const lines = new Map();
-  sides.forEach(({ setup: { parameters, facts } }, i) => {
-    for (const [name, value, why] of [...parameters, ...facts.map((fact) => [...fact, ranks[2]])]) {
-      const id = `${why === ranks[2]} ${name}`;
-      if (!lines.has(id)) lines.set(id, { name, why, values: sides.map(() => null) });
-      const line = lines.get(id);
-      line.values[i] = value;
-      if (ranks.indexOf(why) < ranks.indexOf(line.why)) line.why = why; // the strictest holds
-    }
+  const [base, ...others] = sides;
+  const places = [...new Set(others.flatMap((side) => side.differ(base)))].sort((a, b) => a - b);
+  const rows = places.map((place) => {
+    const [title, meaning, missing] = base.rows[place];
+    const values = sides.map(({ values: own }) => own[base.names[place]] ?? missing);
+    return make("tr", {}, make("th", { scope: "row" }, title, ...small(meaning)), ...values.map((value) => make("td", {}, value)));
   });
-  const found = [...lines.values()];
-  // A parameter that one side does not have differs; a fact that it did not record does not.
-  const differ = found.filter(({ values, why }) => new Set(why === ranks[2] ? values.filter((value) => value !== null) : values).size > 1);
-  differ.sort((a, b) => ranks.indexOf(a.why) - ranks.indexOf(b.why));
-  const alike = found.filter(({ values }) => values.every((value) => value === values[0]));
-  const rows = differ.map(({ name, why, values }) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " "), ...small(why)), ...values.map((value) => make("td", {}, value ?? "not stated"))));
-  return sectionOf("differ", "What differs", `${many(differ.length, "difference")}; ${many(alike.length, "parameter or fact", "parameters and facts")} alike`,
-    rows.length ? tableOf("what differs", "differ", ["Parameter or fact", ...sides.map(({ name }) => name)], rows) : make("p", {}, "They differ in nothing that was recorded of both."));
+  return sectionOf("differ", "What differs", many(rows.length, "difference"),
+    rows.length ? tableOf("what differs", "differ", ["Setting or fact", ...sides.map(({ name }) => name)], rows) : make("p", {}, "They differ in nothing that was recorded of both."));
 };
 
 // Charts: one a metric, drawn as the other pages draw theirs.
@@ -99,7 +74,7 @@ const charts = (shown, sides, relative, pairs, rules) => {
 const marksOf = (one, sides, relative, pairs, rules) => sides.flatMap((side) => {
   const cell = side.cells[one.place];
   const pair = pairs.get(side)?.get(one);
-  const doubt = pair?.reason ? pair.word : rules[(pair?.doubts || cell?.doubts || [])[0]];
+  const doubt = pair?.reason ? pair.word : rules[(pair?.doubts || cell?.doubts || [])[0]]?.[0];
   // A run's name begins as its environment's does: where it does not fit, its id tells it apart.
   const label = side.name.length > 18 && side.id !== side.environment ? `run ${side.id.slice(-8)}` : side.name;
   const rest = { group: one.title, label, hue: side.hue, doubt };

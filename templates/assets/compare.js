@@ -1,5 +1,6 @@
-// What may be compared, and with which words: stats.py, compare.py and quantity.py once more, for
-// any pair that a reader chooses. No page in here: a test holds each answer to Python's.
+// The arithmetic of a comparison: stats.py, compare.py and units.py once more, for any pair that a
+// reader chooses. What may be compared, and why not, Python says. No page in here: a test holds
+// each answer to Python's.
 "use strict";
 
 // Statistics: stats.py once more, on what Python says of each side. A test holds the two equal.
@@ -112,50 +113,55 @@ const unpack = ([value, runs, repetitions, mean = null, variance = null, low = n
   // An end that is infinite has no place in JSON.
   ({ value, runs, repetitions, mean, variance, low, high: kind ? high ?? Infinity : high, kind, doubts, resolution, text });
 
-const overQuota = (series, { setup }) => {
-  const threads = series.threads ?? setup.threads;
-  return setup.quota !== null && threads > setup.quota ? `${threads} threads under a CPU quota of ${+setup.quota.toPrecision(6)}` : "";
+// Python's answers, each at the side that it is about. The second file's set-ups begin with those
+// of the first, and what it says of set-ups holds for both.
+const sidesOf = (...parts) => {
+  const { setups, rows, names, differ, unlike } = parts.at(-1);
+  const all = (key) => parts.flatMap((part) => part[key]);
+  const between = new Map(differ.map(([i, j, places]) => [`${i} ${j}`, places]));
+  const about = (lists, id) => lists.filter(([own]) => own === id).map(([, ...rest]) => rest);
+  return all("sides").map((side) => ({
+    ...side,
+    rows, names,
+    values: setups[side.setup],
+    differ: ({ setup }) => between.get([side.setup, setup].sort((a, b) => a - b).join(" ")) || [],
+    unlike: new Map(about(unlike, side.setup)),
+    refused: new Map(about(all("refused"), side.id)),
+    proofs: new Map(about(all("proofs"), side.id).map(([base, at, reason]) => [`${base} ${at}`, reason])),
+    over: new Map(about(all("over"), side.id)),
+    apart: new Map(about(all("apart"), side.id)),
+    cells: side.cells.map((cell) => cell && unpack(cell)),
+  }));
 };
 
-const unlike = (side, base) => {
-  const [ours, theirs] = [side.setup, base.setup];
-  if (ours.quick || theirs.quick) return ours.quick && theirs.quick ? "quick runs are never compared" : "a quick run against a full one";
-  if (ours.cited !== theirs.cited) return "a printed figure against one of our own";
-  const [here, there] = [ours, theirs].map((setup) => new Map(setup.parameters.filter(([, , why]) => why === "not comparable")));
-  return [...new Set([...here.keys(), ...there.keys()])].sort().filter((name) => here.get(name) !== there.get(name))
-    .map((name) => `${name} is ${here.get(name) || "absent"} here and ${there.get(name) || "absent"} there`).join("; ");
-};
+// Why a series of two sides must not be compared: what Python said of the pair, of its proofs, of
+// the threads of one of them, and of how both were taken.
+const incomparable = (series, side, base) => side.refused.get(base.id)
+  || side.proofs.get(`${base.id} ${series.proof}`) || side.over.get(series.place) || base.over.get(series.place)
+  || side.unlike.get(base.setup) || "";
 
-const otherProof = (series, side, base) => {
-  const [here, there] = [side, base].map(({ cells }) => cells[series.proof]?.value ?? NaN);
-  return Math.abs(here / there - 1) > 0.01 ? `not the same proof: ${+(here / there).toPrecision(3)} times the size` : "";
-};
-
-// A run of an environment is no sample of its own beside it.
-const within = (side, base) => [[side, base], [base, side]].some(([run, whole]) => run.counts && run.environment === whole.id)
-  ? "the run is one of those that stand for its environment" : "";
-
-const incomparable = (series, side, base) =>
-  within(side, base) || side.refused.get(base.environment) || base.refused.get(side.environment)
-  || otherProof(series, side, base) || overQuota(series, side) || overQuota(series, base) || unlike(side, base);
-
-const doubtsOf = (cell, base) => {
-  const cached = ["page-cache", "link-rate"];
-  const own = cell.doubts;
-  const first = base.doubts.some((id) => cached.includes(id)) && !own.some((id) => cached.includes(id)) ? ["cached-baseline"] : [];
-  return [...new Set([...first, ...own, ...base.doubts.filter((id) => id !== "page-cache")])];
+// The marks of a pair: the side's own, then the baseline's, some of which speak otherwise there.
+const doubtsOf = (own, theirs, rules) => {
+  const first = [];
+  const rest = [];
+  for (const id of theirs) {
+    const [, there] = rules[id];
+    const covered = there ? [there, ...rules[there][2]] : [id];
+    if (!covered.some((one) => own.includes(one))) (there ? first : rest).push(there || id);
+  }
+  return [...new Set([...first, ...own, ...rest])];
 };
 
 // One series of a side against the baseline; null where there is nothing to divide.
-const compared = (series, side, base) => {
+const compared = (series, side, base, rules) => {
   const [here, there] = [side, base].map(({ cells }) => cells[series.place]);
   const { better, divided, margin } = series.metric;
   if (!here || !there || !better || !divided) return null;
   const word = "not comparable";
   if (here.value === null || there.value === null) {
-    return { word, reason: `nothing was measured in ${(here.value === null ? side : base).name}`, doubts: [] };
+    return { word, reason: `nothing was measured in ${(here.value === null ? side : base).id}`, doubts: [] };
   }
-  const doubts = doubtsOf(here, there);
+  const doubts = doubtsOf(here.doubts, there.doubts, rules);
   const reason = incomparable(series, side, base);
   if (!(here.value > 0 && there.value > 0)) return { word, reason: reason || "a value is zero", doubts };
   const factor = better > 0 ? there.value / here.value : here.value / there.value;

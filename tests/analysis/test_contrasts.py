@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sitegen.analysis import contrasts
 from sitegen.analysis.compare import Analysis, analyse
-from sitegen.catalogue.families import ForTheMoney, Ladder, OverheadBy, SessionShare
+from sitegen.catalogue.tool import ForTheMoney, Ladder, OverheadBy, SeriesPattern, SessionShare
 from sitegen.config import Config, Environment, Price
 from sitegen.model import Measurement, Provenance, Run, Status, params, run_id
 
@@ -23,17 +23,25 @@ CONFIG = Config(
     },
 )
 LADDER = Ladder(
-    "The ladder", "secure-inference.e2e_latency", "mean", "ladder", "step",
+    "The ladder",
+    SeriesPattern("secure-inference.e2e_latency", "mean", (), "ladder"),
+    "step",
     (("native", "plain HTTP"), ("tls", "TLS"), ("attested", "attestation")),
-)  # fmt: skip
+)
 SHARE = SessionShare(
     "Once a session",
     (
-        ("handshake", "secure-inference.handshake_time", "mean", (("mode", "full"),)),
-        ("quote", "secure-inference.attestation_time", "mean", (("part", "quote"),)),
-        ("verification", "secure-inference.attestation_time", "mean", (("part", "verify"),)),
+        (
+            "handshake",
+            SeriesPattern("secure-inference.handshake_time", "mean", (("mode", "full"),)),
+        ),
+        ("quote", SeriesPattern("secure-inference.attestation_time", "mean", (("part", "quote"),))),
+        (
+            "verification",
+            SeriesPattern("secure-inference.attestation_time", "mean", (("part", "verify"),)),
+        ),
     ),
-    ("secure-inference.e2e_latency", "mean", (("step", "native"),)),
+    SeriesPattern("secure-inference.e2e_latency", "mean", (("step", "native"),)),
 )
 
 
@@ -49,7 +57,7 @@ def a_run(*rows: Measurement, environment: str = "plain", day: str = "2026-11-01
 def steps(day: str = "2026-11-01", **values: tuple[float | None, ...]) -> Run:
     rows = [
         Measurement(
-            "ladder", LADDER.metric, "mean", "s", value, params(step=step), number,
+            "ladder", LADDER.series.metric, "mean", "s", value, params(step=step), number,
             Status.OK if value is not None else Status.FAILED,
         )
         for step, repetitions in values.items()
@@ -137,7 +145,7 @@ def test_a_ladder_needs_two_steps_and_begins_with_the_first_that_there_is() -> N
 
 def test_what_is_paid_once_is_a_share_of_all_requests_of_the_session() -> None:
     rows = (
-        Measurement("ladder", LADDER.metric, "mean", "s", 1.0, params(step="native")),
+        Measurement("ladder", LADDER.series.metric, "mean", "s", 1.0, params(step="native")),
         Measurement("c", "secure-inference.handshake_time", "mean", "s", 0.05, params(mode="full")),
         Measurement(
             "a", "secure-inference.attestation_time", "mean", "s", 0.15, params(part="verify")
@@ -183,14 +191,16 @@ def test_any_text_has_a_finite_place_or_none(text: str) -> None:
 
 
 def test_the_published_overhead_falls_with_the_size_of_the_model(published: Analysis) -> None:
-    wanted = OverheadBy("t", "llm.decode_rate_per_request", "mean", "model", "parameters")
+    wanted = OverheadBy(
+        "t", SeriesPattern("llm.decode_rate_per_request", "mean"), "model", "parameters"
+    )
     found = contrasts.overheads(published, "llm", wanted)
     h200 = found["h200-tee-on", "h200-tee-off"]
     assert [point.at for point in h200] == ["8B", "14B", "70B"]
     shares = [point.comparison.share for point in h200]
     assert shares == pytest.approx([0.0884, 0.0623, 0.0239], abs=2e-4)
     # What may not be compared has no overhead to draw.
-    rate = OverheadBy("t", "llm.eval_rate", "mean", "model", "parameters")
+    rate = OverheadBy("t", SeriesPattern("llm.eval_rate", "mean"), "model", "parameters")
     assert ("xeon6530-tdx", "xeon6530-cpu") not in contrasts.overheads(published, "llm", rate)
 
 

@@ -69,7 +69,8 @@ def test_two_runs_are_compared_by_the_end_of_their_ids(runs: list[Run]) -> None:
 
 
 def test_the_machines_differences_are_told(runs: list[Run]) -> None:
-    assert paired(runs).differing == (("cpu", "EPYC", "Xeon"),)
+    [found] = paired(runs).differing
+    assert (found.name, found.baseline, found.side) == ("cpu", "EPYC", "Xeon")
     assert paired(runs, "metal", "same").differing == ()
 
 
@@ -116,7 +117,7 @@ def test_the_table_prints_the_two_values_that_were_divided(runs: list[Run]) -> N
     assert head.split()[:3] == ["Series", "metal", "cvm"]
     assert "1.00 k IOPS" in row or "1,005 IOPS" in row
     assert row.rstrip().endswith("slower")
-    assert text.endswith("  Processor: EPYC | Xeon\n")
+    assert text.endswith("  Processor (the machine): EPYC | Xeon\n")
 
 
 def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) -> None:
@@ -126,7 +127,7 @@ def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) ->
     text = told.markdown(found := paired(hostile), told.rows(found))
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in table[:3]}) == 1
-    assert "| Processor | EPYC | a\\|b \\| c |" in table
+    assert "| Processor (the machine) | EPYC | a\\|b \\| c |" in table
 
 
 def test_the_json_holds_values_interval_word_and_runs(runs: list[Run]) -> None:

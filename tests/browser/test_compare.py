@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import gzip
 import http.server
-import json
 import math
 import random
 import statistics
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,11 +28,12 @@ from sitegen.model import (
     Measurement,
     Parameter,
     Run,
+    Series,
     TeeVerdict,
     params,
     run_id,
 )
-from sitegen.report import costs
+from sitegen.report import compare_page, costs
 from sitegen.site.build import build
 from tests import site_checks as check
 from tests.browser.test_access import axe, violations  # noqa: F401 - a fixture
@@ -52,11 +52,11 @@ _SERIES = 24
 _COMPUTED = """async ([benchmark, base, side]) => {
     const data = await fetched(offers.get(benchmark).sides);
     const runs = await fetched(offers.get(benchmark).runs);
-    const sides = [...sidesOf(data), ...sidesOf(runs)];
+    const sides = sidesOf(data, runs);
     const [from, to] = [base, side].map((id) => sides.find((one) => one.id === id));
     return seriesOf(data).map((one) => {
-        const found = compared(one, to, from);
-        return found && [one.metric.id, JSON.stringify(one.params), found.word, found.reason,
+        const found = compared(one, to, from, data.rules);
+        return found && [one.metric.id, one.place, found.word, found.reason,
             found.factor ?? null, found.interval?.low ?? null, found.interval?.high ?? null,
             found.reason ? "" : detail(found, one.metric, one.headline)];
     }).filter(Boolean);
@@ -176,12 +176,21 @@ def same(found: float | None, expected: float | None) -> bool:
     return math.isclose(found, expected, rel_tol=1e-9)
 
 
-def assert_equal(computed: list[list[Any]], comparisons: list[Comparison]) -> int:
+def series_of(analysis: Analysis, runs: Sequence[Run], benchmark: str) -> list[Series]:
+    """Return the series of a benchmark in the order in which the page has them."""
+    catalogue, _ = compare_page.environments(analysis, benchmark)
+    compare_page.single_runs(catalogue, [run for run in runs if run.benchmark == benchmark])
+    return catalogue.series
+
+
+def assert_equal(
+    computed: list[list[Any]], comparisons: list[Comparison], series: Sequence[Series]
+) -> int:
     """Hold the page's answers to Python's, one a series; return how many there were."""
-    by_series = {(row[0], tuple(map(tuple, json.loads(row[1])))): row for row in computed}
+    by_series = {series[row[1]]: row for row in computed}
     held = 0
     for one in comparisons:
-        row = by_series.get((one.series.metric, one.series.params))
+        row = by_series.get(one.series)
         assert row is not None, one.series
         _, _, word, reason, factor, low, high, told = row
         assert (word, reason) == (one.word, one.reason), one.series
@@ -197,6 +206,7 @@ def assert_equal(computed: list[list[Any]], comparisons: list[Comparison]) -> in
 
 def test_environments_get_pythons_intervals_and_words(page: Page, report: Report) -> None:
     page.goto(report.at(), wait_until="load")
+    series = series_of(report.analysis, report.runs, "7z")
     seen: set[str] = set()
     for base, side in (("host", "vm"), ("vm", "cvm"), ("host", "cvm")):
         expected = [
@@ -206,7 +216,7 @@ def test_environments_get_pythons_intervals_and_words(page: Page, report: Report
             and (one.baseline.environment, one.side.environment) == (base, side)
         ]
         computed = page.evaluate(_COMPUTED, ["7z", base, side])
-        assert assert_equal(computed, expected) >= _SERIES
+        assert assert_equal(computed, expected, series) >= _SERIES
         seen |= {one.word for one in expected}
     assert {"slower", "no difference", "inconclusive"} <= seen
 
@@ -217,6 +227,7 @@ def test_single_runs_get_pythons_words_too(page: Page, report: Report) -> None:
         label: [r.id for r in report.runs if r.benchmark == "7z" and r.environment == label]
         for label in _LABELS
     }
+    series = series_of(report.analysis, report.runs, "7z")
     ratings = [run for run in report.runs if run.benchmark == "7z"]
     quick, capped = (run.id for run in ratings if run.preset == "quick")
     cited = [run.id for run in ratings if run.source]
@@ -231,7 +242,7 @@ def test_single_runs_get_pythons_words_too(page: Page, report: Report) -> None:
         paired = pair(list(report.runs), report.analysis.config, base, side).comparisons
         expected = [one for one in paired if one.side.environment == SIDE]
         computed = page.evaluate(_COMPUTED, ["7z", base, side])
-        assert assert_equal(computed, expected) == len(computed) > 0
+        assert assert_equal(computed, expected, series) == len(computed) > 0
 
 
 def test_proofs_of_another_size_are_told_apart_as_in_python(page: Page, report: Report) -> None:

@@ -6,12 +6,21 @@ from pathlib import Path
 import pytest
 
 from sitegen.archive import Archive
-from sitegen.catalogue.families import FAMILIES, family, headline_of, matches
+from sitegen.catalogue.families import FAMILIES, family, headline_of
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
+from sitegen.catalogue.tool import has
 from sitegen.catalogue.units import unit_for
 from sitegen.collect import PRESETS, Request
 from sitegen.collect.installed import collectors
-from sitegen.model import RESERVED, STATISTICS, MetricDefinition, Run, ToolIdentity, check_benchmark
+from sitegen.model import (
+    RESERVED,
+    STATISTICS,
+    MetricDefinition,
+    Run,
+    Series,
+    ToolIdentity,
+    check_benchmark,
+)
 
 ROOT = Path(__file__).parents[2]
 BASE_UNITS = {
@@ -86,8 +95,9 @@ def test_headlines_and_charts_show_metrics_that_are_known(name: str) -> None:
         assert headline.statistic in STATISTICS
         assert headline.metric.startswith(f"{name}.")
         params = tuple((key, "8" if value == "*" else value) for key, value in headline.params)
-        series = (name, headline.workload or "any", headline.metric, headline.statistic, params)
-        assert headline_of(*series) == headline
+        workload = headline.workload or "any"
+        series = Series(name, workload, headline.metric, headline.statistic, params)
+        assert headline_of(series) == headline
     for panel in shown.panels:
         assert panel.metric in METRICS
         assert panel.statistic in STATISTICS
@@ -105,7 +115,7 @@ def test_titles_of_charts_are_not_used_twice_in_a_family() -> None:
 
 def test_a_benchmark_that_nobody_presents_goes_by_its_name() -> None:
     assert family("own").title == "own"
-    assert headline_of("own", "w", "own.x", "value", ()) is None
+    assert headline_of(Series("own", "w", "own.x", "value", ())) is None
 
 
 def test_a_metric_of_a_runs_own_has_its_direction_and_one_of_nobody_has_none() -> None:
@@ -118,7 +128,7 @@ def test_a_metric_of_a_runs_own_has_its_direction_and_one_of_nobody_has_none() -
 
 def test_a_series_matches_when_it_has_all_wanted_parameters() -> None:
     have = {"threads": "8", "operation": "total"}
-    assert matches(have, (("threads", "*"),))
-    assert matches(have, (("threads", "8"), ("operation", "total")))
-    assert not matches(have, (("threads", "4"),))
-    assert not matches(have, (("cores", "*"),))
+    assert has(have, (("threads", "*"),))
+    assert has(have, (("threads", "8"), ("operation", "total")))
+    assert not has(have, (("threads", "4"),))
+    assert not has(have, (("cores", "*"),))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sitegen.catalogue import parameters
-from sitegen.catalogue.parameters import Kind
+from sitegen.catalogue.tool import Kind
 from sitegen.errors import SitegenError
 
 

@@ -135,7 +135,7 @@ def test_without_an_archive_a_command_says_so(folder: Path, words: list[str]) ->
     ("words", "said"),
     [
         (["--set", "size=8g"], "write it as fio.size=8g"),
-        (["--set", "fio.sise=8g"], "fio has no setting 'sise'"),
+        (["--set", "fio.sise=8g"], "there is no setting 'sise'"),
         (["--set", "bogus.size=8g"], "no collector 'bogus'"),
         (["--set", "fio.directory=/no/such/folder"], "is not an existing folder"),
         (["--only", "bogus"], "no collector 'bogus'"),

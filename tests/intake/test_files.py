@@ -123,7 +123,11 @@ def test_the_same_file_in_another_environment_or_with_another_setting_is_another
         ("sh log\n1\n", Order(), "names no environment; add --env LABEL"),
         ("sh log\n1\n", Order("../x"), "not a usable environment name"),
         ("sh log\n1\n", Order("cvm", tool="gcc"), "no reader 'gcc'; known: "),
-        ("sh log\n1\n", Order("cvm", settings={"size": "1"}), "takes no 'size'; it takes model"),
+        (
+            "sh log\n1\n",
+            Order("cvm", settings={"size": "1"}),
+            "there is no setting 'size'; it takes model",
+        ),
         (
             "sh log\n1\n",
             Order("cvm", provenance=Provenance.CITED),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sitegen.archive import Archive
+from sitegen.collect import installed
 from sitegen.intake import files, reparse, session
 from sitegen.intake.files import Order
 from sitegen.intake.reparse import Outcome
@@ -40,6 +41,7 @@ def change(tmp_path: Path, name: str, source: str) -> None:
     path = tmp_path / "site-packages" / f"{module}.py"
     path.write_text(source.format(name=name, tool="sh"))
     sys.modules.pop(module, None)
+    installed._forms.cache_clear()  # noqa: SLF001
 
 
 def again(archive: Archive, *, dry_run: bool = False) -> list[Outcome]:

@@ -106,7 +106,7 @@ def test_a_name_tells_what_its_value_is(name: str, value: str, clean: str) -> No
 
 
 def _readings(reader: Reader, data: bytes) -> list[Mapping[tuple[object, ...], float | None]]:
-    return [values(found) for found in reader.read(data, {})]
+    return [values(found) for found in reader.runs(data, {})]
 
 
 def _readable() -> list[tuple[Path, Reader]]:

@@ -109,7 +109,7 @@ def test_outputs_that_name_a_machine_are_read_alike_without_its_name(name: str) 
     clean = redactor.data(data)
     assert sum(redactor.counts().values()) > 0
     [reader] = [each for _, each in forms().readers if each.knows(data)]
-    assert reader.read(clean, {}) == reader.read(data, {})
+    assert reader.runs(clean, {}) == reader.runs(data, {})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sitegen.analysis.compare import Analysis, analyse
+from sitegen.analysis.differences import WITHIN
 from sitegen.charts.spec import Hue
 from sitegen.config import Config, Environment
 from sitegen.model import Comparability, Measurement, Parameter, Provenance, Run, params, run_id
@@ -73,8 +74,8 @@ def test_every_environment_is_a_side_in_the_declared_order(
 
 
 def test_a_side_has_what_welch_asks_for(analysis: Analysis, runs: list[Run]) -> None:
-    catalogue, sides, _ = compare_page.sides(analysis, "fio")
-    [cvm] = [side for side in sides if side.id == "cvm"]
+    catalogue, sides = compare_page.environments(analysis, "fio")
+    [cvm] = [each.side for each in sides if each.side.id == "cvm"]
     compared = 0
     for series, numbers in zip(catalogue.series, cvm.cells, strict=True):
         summary = analysis.cells[series, "cvm"].summary
@@ -94,7 +95,7 @@ def test_a_side_has_what_welch_asks_for(analysis: Analysis, runs: list[Run]) -> 
 
 def test_headline_series_come_first(analysis: Analysis, runs: list[Run]) -> None:
     data, _ = loaded(analysis, "fio", runs)
-    heads = [headline for *_, headline, _, _, _, _ in data["series"]]
+    heads = [headline for *_, headline, _ in data["series"]]
     assert heads == sorted(heads, reverse=True)
     assert any(heads)
 
@@ -130,33 +131,49 @@ def test_a_run_says_why_it_stands_for_nothing(runs: list[Run]) -> None:
     assert about[old.id].endswith(", superseded by a later run")
     assert about[new.id] == f"run {new.id[-8:]}"
     side = next(side for side in single["sides"] if side["id"] == quick.id)
-    assert single["setups"][side["setup"]]["quick"] is True
+    assert [side["setup"], side["setup"], "quick runs are never compared"] in single["unlike"]
     assert all("quick" in cell[8] for cell in side["cells"] if cell)
 
 
-def test_a_declared_reason_goes_along(analysis: Analysis, runs: list[Run]) -> None:
+def test_a_declared_reason_holds_in_both_directions_and_for_runs(
+    analysis: Analysis, runs: list[Run]
+) -> None:
     data, single = loaded(analysis, "fio", runs)
-    for side in (*data["sides"], *single["sides"]):
-        assert side["refused"] == ([["host", "a reason"]] if side["environment"] == "cvm" else [])
+    assert data["refused"] == [["host", "cvm", "a reason"], ["cvm", "host", "a reason"]]
+    for side in single["sides"]:
+        reasons = {(own, base): reason for own, base, reason in single["refused"]}
+        host = reasons.get((side["id"], "host"))
+        assert host == {"host": WITHIN, "vm": None, "cvm": "a reason"}[side["environment"]]
 
 
-def test_parameters_say_what_a_difference_means(runs: list[Run]) -> None:
-    told = replace(
+def test_what_two_sides_differ_in_is_said_with_what_it_means(runs: list[Run]) -> None:
+    must, caveat = Comparability.MUST_MATCH, Comparability.CAVEAT
+    one = replace(
         runs[0],
-        parameters=(
-            Parameter("engine", "libaio", Comparability.MUST_MATCH),
-            Parameter("runtime_s", "20", Comparability.CAVEAT),
-            Parameter("cpu_quota", "1.5", Comparability.IGNORED),
-            Parameter("threads", "8", Comparability.IGNORED),
-        ),
+        parameters=(Parameter("engine", "libaio", must), Parameter("runtime_s", "20", caveat)),
     )
-    data, _ = loaded(analyse([told], SETTINGS), "fio", [told])
-    [setup] = data["setups"]
-    assert setup["parameters"][:2] == [
-        ["engine", "libaio", "not comparable"],
-        ["runtime_s", "20", "a caveat"],
-    ]
-    assert (setup["quota"], setup["threads"]) == (1.5, 8)
+    other = replace(check.storage_run(40, "cvm"), parameters=(Parameter("runtime_s", "5", caveat),))
+    data, _ = loaded(analyse([one, other], SETTINGS), "fio", [one, other])
+    [[_, _, places]] = data["differ"]
+    told = [data["rows"][place] for place in places]
+    assert ["engine", "not comparable", "absent"] in told
+    assert ["runtime s", "a caveat", "absent"] in told
+    names = [data["names"][place] for place in places]
+    assert [setup.get("0engine") for setup in data["setups"]] == ["libaio", None]
+    assert "0engine" in names
+    unlike = {(i, j): reason for i, j, reason in data["unlike"]}
+    assert unlike[0, 1] == "engine is libaio here and absent there"
+    assert unlike[1, 0] == "engine is absent here and libaio there"
+
+
+def test_threads_over_a_quota_are_said_of_their_series() -> None:
+    run = replace(
+        check.storage_run(0, "cvm"),
+        parameters=(Parameter("cpu_quota", "1.5"), Parameter("threads", "8")),
+    )
+    data, _ = loaded(analyse([run], SETTINGS), "fio", [run])
+    assert {reason for _, _, reason in data["over"]} == {"8 threads under a CPU quota of 1.5"}
+    assert len(data["over"]) == sum(cell is not None for cell in data["sides"][0]["cells"])
 
 
 def test_a_cited_figure_keeps_its_digits_and_has_no_count(
@@ -184,7 +201,7 @@ def test_the_size_of_a_proof_is_found_from_its_times() -> None:
     )
     data, _ = loaded(analyse([run], SETTINGS), "zktls", [run])
     metrics = [metric[0] for metric in data["metrics"]]
-    place = {metrics[series[0]]: (at, series[7]) for at, series in enumerate(data["series"])}
+    place = {metrics[series[0]]: (at, series[6]) for at, series in enumerate(data["series"])}
     assert place["zktls.prove_time"][1] == place["zktls.proof_size"][0]
     assert place["zktls.proof_size"][1] == -1
 
@@ -195,7 +212,7 @@ def test_series_that_only_a_run_has_are_offered_too(runs: list[Run]) -> None:
     quick = replace(quick, preset="quick", measurements=(*quick.measurements, extra))
     everything = [*runs, quick]
     data, single = loaded(analyse(everything, SETTINGS), "fio", everything)
-    [place] = [at for at, series in enumerate(data["series"]) if series[8] == "odd"]
+    [place] = [at for at, series in enumerate(data["series"]) if series[1] == "512 B"]
     assert all(len(side["cells"]) <= place for side in data["sides"])
     side = next(side for side in single["sides"] if side["id"] == quick.id)
     assert side["cells"][place][0] == 5.0

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from sitegen import fingerprint
-from sitegen.analysis.differences import TELLING
-from sitegen.archive import library
+from sitegen.fingerprint import facts
 from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict
 from sitegen.redact import Redactor
 from sitegen.report import machine
@@ -23,31 +22,22 @@ def read(name: str, folder: Path) -> Fingerprint:
 def test_every_fact_that_is_read_has_a_group_and_words_and_none_is_left_out(
     name: str, tmp_path: Path
 ) -> None:
-    facts = read(name, tmp_path).facts
-    groups = machine.groups(facts)
+    seen = read(name, tmp_path).facts
+    groups = machine.groups(seen)
     assert "Other" not in [group.title for group in groups]
     titles = [one.title for group in groups for one in group.shown]
     titles += [title for group in groups for title in group.hidden]
-    assert sorted(titles) == sorted(machine.title(fact.name) for fact in facts)
+    assert sorted(titles) == sorted(facts.title(fact.name) for fact in seen)
     assert len(set(titles)) == len(titles)
     assert all(one.source for group in groups for one in group.shown)
 
 
-def test_the_telling_facts_and_those_of_the_library_are_facts_that_are_read(
-    tmp_path: Path,
-) -> None:
-    known = {fact.name for fact in read("h200-protected-pcie", tmp_path).facts}
-    assert set(TELLING) <= known | {"tee"}
-    assert known >= library._FACTS  # noqa: SLF001 - a name that nothing reads would hide there
-    assert set(TELLING) | {"tee_host"} >= library._FACTS  # noqa: SLF001
-
-
 def test_what_tells_most_stands_first_and_what_did_not_show_last() -> None:
-    facts = (
+    known = (
         Fact("boost", None, "b"), Fact("smt", "1", "s"), Fact("cpu", "EPYC", "c"),
         Fact("of_somebody_else", "x", "o"),
     )  # fmt: skip
-    processor, other = machine.groups(facts)
+    processor, other = machine.groups(known)
     assert (processor.title, processor.gist) == ("Processor", "EPYC")
     assert [tuple(one) for one in processor.shown] == [
         ("Processor", "EPYC", "c"),

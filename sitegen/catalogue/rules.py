@@ -1,0 +1,272 @@
+"""RULES: every reason to doubt a number, each with when it applies; the tools' own come after.
+
+Rules are applied when the archive is read, never stored. A rule's definition stands on the
+methodology page; its short text stands beside the number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from sitegen.catalogue.llm import is_latency
+from sitegen.catalogue.tool import Counts, Figure, OfRun, Rule, Scaling, Summarised
+from sitegen.catalogue.tools import TOOLS
+from sitegen.fingerprint import contradiction
+from sitegen.model import Comparability, Doubt, Provenance, Run, StepConditions
+
+#: Shares of wall time above which a step was disturbed, each with its words.
+_BUSY: Mapping[str, tuple[float, str]] = {
+    "psi_cpu": (0.2, "waiting for a CPU"),
+    "steal": (0.02, "steal"),
+    "throttled": (0.01, "throttled"),
+}
+_UNSTEADY = "unsteady"
+#: Shares of a core from which a load generator is the limit; the LLM client answers at once.
+_SATURATED: Mapping[str, tuple[float, str]] = {
+    "ab": (0.9, "ab used {:.0%} of a CPU."),
+    "llm": (0.7, "The client used {:.0%} of a CPU."),
+}
+_BEYOND = 10
+#: Efficiency at more threads above which the one-thread value is doubted.
+_SUPERLINEAR = 1.05
+#: Confidential-compute states of a GPU that protect anything; devtools and simulation do not.
+_GPU_PROTECTED = frozenset({"on", "ppcie", "nvle"})
+
+
+def remarkable(run: Run) -> dict[str, str]:
+    """Return the parameters of a run in which a difference is a caveat."""
+    return {p.name: p.value for p in run.parameters if p.comparability == Comparability.CAVEAT}
+
+
+def over_quota(params: Mapping[str, str], run: Run) -> str:
+    """Return how a run's threads exceed its CPU quota, in words, or nothing.
+
+    Both stand with the run where its series do not say them: a server's log does.
+    """
+    told = {p.name: p.value for p in run.parameters}
+    threads = params.get("threads") or told.get("threads", "")
+    quota = run.fingerprint.get("cpu_quota") or told.get("cpu_quota", "")
+    if not threads.isdecimal() or not re.fullmatch(r"\d+(?:\.\d+)?", quota):
+        return ""
+    if float(quota) >= int(threads):
+        return ""
+    return f"{threads} threads under a CPU quota of {float(quota):g}"
+
+
+def _one_run(of: Summarised) -> str:
+    if of.cited or of.runs != 1:
+        return ""
+    return f"One run, {_many(of.repetitions, 'repetition')}."
+
+
+def _one_boot(runs: Sequence[Run]) -> bool:
+    boots = {run.boot for run in runs}
+    return len(runs) > 1 and len(boots) == 1 and boots != {""}
+
+
+def _contended(steps: Sequence[StepConditions]) -> str:
+    worst: dict[str, float] = {}
+    disturbed = 0
+    for step in steps:
+        over = {
+            name: share
+            for name, share in step.conditions
+            if name in _BUSY and share > _BUSY[name][0]
+        }
+        disturbed += bool(over)
+        for name, share in over.items():
+            worst[name] = max(worst.get(name, 0.0), share)
+    if not worst:
+        return ""
+    parts = ", ".join(f"{_BUSY[name][1]} up to {worst[name]:.0%}" for name in sorted(worst))
+    return f"In {disturbed} of {len(steps)} steps: {parts}."
+
+
+def _not_steady(steps: Sequence[StepConditions]) -> str:
+    unsteady = sum((_UNSTEADY, 1.0) in step.conditions for step in steps)
+    return f"In {unsteady} of {len(steps)} steps." if unsteady else ""
+
+
+def _failed(of: Counts) -> str:
+    return f"{of.failed} of {_many(of.total, of.counted)} failed." if of.failed else ""
+
+
+def _suspect(of: Counts) -> str:
+    if not of.suspect or of.provenance == Provenance.CITED:
+        return ""
+    verb = "is" if of.suspect == 1 else "are"
+    return f"{of.suspect} of {_many(of.total, of.counted)} {verb} suspect."
+
+
+def _unit_doubtful(of: Counts) -> bool:
+    return bool(of.suspect) and of.provenance == Provenance.CITED
+
+
+def _saturated(figure: Figure) -> str:
+    tool = figure.metric.partition(".")[0]
+    busy = figure.beside.get("client_cpu")
+    limited = is_latency(figure.metric) or figure.metric.endswith(
+        (".latency", "per_second", "throughput", "eval_rate", "goodput", "per_request")
+    )
+    if tool not in _SATURATED or busy is None or not limited:
+        return ""
+    least, words = _SATURATED[tool]
+    return words.format(busy) if busy >= least else ""
+
+
+def _few_beyond(figure: Figure) -> str:
+    requests = figure.beside.get("requests", 0) * (1 - figure.beside.get("errors", 0))
+    percent = figure.statistic.removeprefix("p")
+    latency = figure.metric == "ab.latency" or is_latency(figure.metric)
+    if not requests or percent in (figure.statistic, "50") or not latency:
+        return ""
+    beyond = requests * (1 - float(percent) / 100)
+    return f"{beyond:.0f} requests lie beyond {figure.statistic}." if beyond < _BEYOND else ""
+
+
+def _quota(figure: Figure) -> str:
+    over = next((told for run in figure.runs if (told := over_quota(figure.params, run))), "")
+    return f"{over}." if over else ""
+
+
+def _superlinear(of: Scaling) -> str:
+    if of.share <= _SUPERLINEAR:
+        return ""
+    return f"{of.threads} threads reach {of.share:.0%} of {of.threads} times this value."
+
+
+def _differ_between(runs: Sequence[Run]) -> str:
+    first = remarkable(runs[0]) if runs else {}
+    differing = sorted(
+        {
+            name
+            for run in runs[1:]
+            for name, value in remarkable(run).items()
+            if first.get(name) != value
+        }
+    )
+    return f"Between runs: {', '.join(differing)}." if differing else ""
+
+
+def _differ(side: Run, baseline: Run) -> str:
+    ours, theirs = remarkable(side), remarkable(baseline)
+    parts = [
+        f"{name} {ours.get(name, 'absent')} against {theirs.get(name, 'absent')}"
+        for name in sorted(set(ours) | set(theirs))
+        if ours.get(name) != theirs.get(name)
+    ]
+    names = [
+        {p.name for p in run.parameters if p.comparability == Comparability.MUST_MATCH}
+        for run in (side, baseline)
+    ]
+    if unknown := sorted(names[0] ^ names[1]):
+        parts.append(f"not known of the imported side: {', '.join(unknown)}")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def _another_machine(runs: Sequence[Run]) -> str:
+    processors = sorted({cpu for run in runs if (cpu := run.fingerprint.get("cpu"))})
+    return f"Seen: {'; '.join(processors)}." if len(processors) > 1 else ""
+
+
+def _label(of: OfRun) -> str:
+    """Return what the run's machine shows against its declaration, or nothing."""
+    # NVML says it of a GPU, in a run of the hardware collector; the CPU's signals do not.
+    state = next((p.value for p in of.run.parameters if p.name == "gpu_cc"), None)
+    if of.tee != "gpu-cc" or state is None:
+        return contradiction(of.tee, of.role, of.run.fingerprint)
+    if state in _GPU_PROTECTED or state == "unknown":
+        return ""
+    return f"Declared as {of.tee}; the machine's own signals say {state}."
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+RULES: Mapping[str, Rule] = {
+    rule.id: rule
+    for rule in (
+        Rule("single-figure", "n unknown",
+             "The source prints one figure without a count or a spread; the interval is the rounding of its digits and nothing more.",
+             doubts=False, summary=lambda of: of.cited),
+        Rule("one-run", "one run",
+             "All values come from one run: its repetitions share a boot, a placement and a cache, so their spread says nothing about the next run.",
+             doubts=False, summary=_one_run),
+        Rule("withdrawn", "withdrawn",
+             "Whoever took the run has withdrawn it, for the reason given. It keeps its address and enters no comparison.",
+             run=lambda of: of.run.withdrawn),
+        Rule("quick", "quick",
+             "Taken with the quick preset: seconds instead of minutes, small files, one repetition. It shows that the tool works, not what the machine can do, and it is never compared with other runs.",
+             run=lambda of: of.run.preset == "quick"),
+        Rule("incomplete", "incomplete", "The collection was interrupted; only whole repetitions were kept.",
+             run=lambda of: not of.run.complete),
+        *(rule for tool in TOOLS for rule in tool.rules if rule.run),
+        Rule("label", "label contradicted",
+             "The TEE or the kind of platform that the environment is declared to be is not the one that the machine's own signals show. Signals of low confidence contradict nothing.",
+             run=_label),
+        Rule("another-machine", "another machine",
+             "The runs of this environment saw different processors: its label stands for more than one machine.",
+             runs=_another_machine),
+        Rule("one-boot", "one boot",
+             "All runs come from one boot of the machine: what a boot decides (placement, memory layout) did not vary between them, so they differ less than runs of other days would.",
+             doubts=False, runs=_one_boot),
+        Rule("parameters-differ", "parameters differ",
+             "The two sides, or the runs of one side, differ in a parameter that matters and does not forbid the comparison: the version of the tool, the run time.",
+             doubts=False, runs=_differ_between, pair=_differ),
+        Rule("failed", "failed", "Repetitions that failed. They are counted and never averaged.", counts=_failed),
+        Rule("unit-doubtful", "unit doubtful",
+             "The figure is marked in its source data as stated in a unit that contradicts the rest of the publication.",
+             counts=_unit_doubtful),
+        Rule("suspect", "suspect",
+             "Repetitions that the tool itself shows to be disturbed (for 7-Zip: CPU usage below what its threads should reach). They are shown, counted and kept out of every summary that has others.",
+             counts=_suspect),
+        Rule("not-steady", "not steady",
+             "Over five windows of its time the rate ranged over more than 20 % of its mean, or its trend moved more than 10 % of it: it had not settled (after SNIA PTS 2.0.2).",
+             steps=_not_steady, reads=(_UNSTEADY,)),
+        Rule("contention", "contention",
+             "While the step ran, tasks waited for a CPU in more than 20 % of the time (PSI), the hypervisor took more than 2 % of it (steal), or the quota stopped the benchmark for more than 1 % (throttling).",
+             steps=_contended, reads=tuple(_BUSY)),
+        Rule("quota", "quota below threads",
+             "The benchmark ran more threads than the CPU quota of its container allows at once: it was stopped again and again, and fewer threads might have been faster.",
+             figure=_quota),
+        *(rule for tool in TOOLS for rule in tool.rules if not rule.run),
+        Rule("few-beyond", "few beyond",
+             "Fewer than 10 requests lie beyond the percentile: it is one or two unlucky requests.",
+             figure=_few_beyond),
+        Rule("generator-saturated", "load generator saturated",
+             "ApacheBench used 90 % of a CPU or more, or the LLM load client 70 %: the load generator was the limit, not the server.",
+             figure=_saturated),
+        Rule("superlinear", "base doubtful",
+             "Efficiency at more threads passes 105 % of this one-thread value: it is too low, or the tool works differently with one thread.",
+             scaling=_superlinear),
+        Rule("inconsistent", "contradicts itself",
+             "Two figures of the imported output contradict each other, such as a rate and the count and time that it follows from: one of them is wrong, or was changed.",
+             kind=Doubt.INCONSISTENT),
+        Rule("misnamed", "misnamed",
+             "The output's own name for the workload says something else than what ran, such as a job called random-read that writes. What ran counts.",
+             kind=Doubt.MISNAMED),
+        Rule("cut-off", "cut off",
+             "The imported output ends before its end. What is there was read; what stood after it is not measured.",
+             kind=Doubt.CUT_OFF),
+        Rule("interrupted", "interrupted",
+             "The tool was stopped before it was done: its figures stand for the part that ran.",
+             kind=Doubt.INTERRUPTED),
+        Rule("unequal-jobs", "jobs of unequal length",
+             "The jobs or processes that measured together ran for different times: for a part of the time there was less load than the workload says.",
+             kind=Doubt.UNEQUAL_JOBS),
+        Rule("rounded", "rounded",
+             "Only rounded figures are left of the original output; the interval of their last digit is not shown.",
+             doubts=False, kind=Doubt.ROUNDED),
+        Rule("failed-part", "a part failed",
+             "A part of the imported output reports a failure: that part is left out of the figures.",
+             kind=Doubt.FAILED_PART),
+    )
+}  # fmt: skip
+#: The conditions of steps that any rule reads: what the index keeps of a step.
+READ_CONDITIONS = frozenset(name for rule in RULES.values() for name in rule.reads)
+#: The metrics that a rule about another metric of the same workload needs, and their names.
+BESIDE: Mapping[tuple[str, str], str] = {
+    key: name for tool in TOOLS for key, name in tool.beside.items()
+}

@@ -1,0 +1,356 @@
+"""The words in which the catalogue speaks of a tool: metrics, headlines, charts, rules.
+
+One module a tool says all that is known of it beforehand, in these; nobody else repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from sitegen.catalogue.units import DisplayUnit, unit_for
+from sitegen.model import Doubt, Params, Provenance, Series
+
+if TYPE_CHECKING:
+    from sitegen.model import Run, StepConditions
+
+
+class Better(StrEnum):
+    """Which direction is better; ``none`` gets no verdict."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NONE = "none"
+
+
+H, L, N = Better.HIGHER, Better.LOWER, Better.NONE
+
+
+class Scale(StrEnum):
+    """How two values of a metric are compared."""
+
+    RATIO = "ratio"  # divided, on logarithms
+    DIFFERENCE = "difference"  # subtracted: it can be zero or negative
+    PROPORTION = "proportion"  # of a count
+    EXACT = "exact"  # the same bytes every time
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Everything that anyone may say about a number of this kind.
+
+    ``unit`` is the base unit of stored values. ``resolution`` is the smallest step that the
+    tool prints, in that unit. ``margin`` is the effect below which a difference is not called
+    one: a share of the baseline, or for a proportion an amount of it. ``shown_in`` fixes the
+    display unit where the field has a usual one; ``counts`` names what a rate counts (IOPS),
+    ``of`` the metric that counts what a proportion is of.
+    """
+
+    id: str
+    title: str
+    unit: str
+    better: Better
+    definition: str
+    scale: Scale = Scale.RATIO
+    resolution: float | None = None
+    margin: float = 0.02
+    source: str = ""
+    shown_in: str = ""
+    counts: str = ""
+    of: str = ""
+
+    def unit_for(self, values: Iterable[float | None]) -> DisplayUnit:
+        """Return the unit that ``values`` of this metric are shown in, when together."""
+        unit = unit_for(self.unit, values, self.shown_in)
+        if self.counts:
+            return DisplayUnit(unit.factor, unit.text.replace("/s", f" {self.counts}").lstrip())
+        return unit
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPattern:
+    """Which series are meant: those of a metric and statistic, with parameters, of a workload.
+
+    A parameter's ``*`` takes any value that is there; nothing wants the parameter absent. A
+    statistic or workload that is not named may be any.
+    """
+
+    metric: str
+    statistic: str = ""
+    params: Params = ()
+    workload: str = ""
+
+    def matches(self, series: Series) -> bool:
+        """Say whether a series is one of those that are meant."""
+        return (
+            self.metric == series.metric
+            and self.statistic in ("", series.statistic)
+            and self.workload in ("", series.workload)
+            and has(dict(series.params), self.params)
+        )
+
+
+def has(params: Mapping[str, str], wanted: Params) -> bool:
+    """Say whether parameters are as `SeriesPattern` wants them."""
+    return all(
+        key in params if value == "*" else params.get(key, "") == value for key, value in wanted
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Headline(SeriesPattern):
+    """A series that verdicts are given for.
+
+    ``loses`` completes "a TEE takes 40 % of ...": the first headline with one and with figures
+    that may be quoted speaks for its family.
+    """
+
+    title: str = ""
+    loses: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel(SeriesPattern):
+    """One chart of a benchmark's page: the series that it takes, and how it groups them.
+
+    Bars are grouped by the parameter ``group``. With ``axis`` the panel is a line chart over that
+    parameter, one line an environment and further parameter; ``axis_title`` words it.
+    ``efficiency`` divides each value by the axis value times the value at the smallest. Series
+    that differ in a parameter of ``split`` never share a chart.
+    """
+
+    title: str = ""
+    group: str = ""
+    axis: str = ""
+    axis_title: str = ""
+    efficiency: bool = False
+    split: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OverheadBy:
+    """What the TEE costs over a parameter: one line an environment that has a baseline.
+
+    A value of ``axis`` is a number, or ends in one with its unit (``Llama-3.1-8B``).
+    """
+
+    title: str
+    series: SeriesPattern
+    axis: str
+    axis_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Steps of protection on one machine, each against the one before it.
+
+    ``steps`` are the values of the parameter ``axis`` in their order, with their names.
+    """
+
+    title: str
+    series: SeriesPattern
+    axis: str
+    steps: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionShare:
+    """What is paid once a session, as a share of the requests of that session.
+
+    ``once`` are the parts, each with its title. ``request`` is the series of one request's
+    latency without any of them.
+    """
+
+    title: str
+    once: tuple[tuple[str, SeriesPattern], ...]
+    request: SeriesPattern
+    counts: tuple[int, ...] = (1, 10, 100, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class ForTheMoney:
+    """What a datasheet promises for its price, against the first environment that has both.
+
+    Of nominal figures: a ratio of two datasheets is no ratio of two measurements.
+    """
+
+    title: str
+    price: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AxisCost:
+    """What one value of a parameter costs against another, all else being equal.
+
+    ``values`` are the baseline's and the side's; the pairs are those of one run.
+    """
+
+    title: str
+    series: SeriesPattern
+    axis: str
+    values: tuple[str, str]
+
+
+Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How one benchmark is presented: its name and question, headlines, charts and contrasts.
+
+    ``distributions`` are the series whose samples are drawn, the first and the last of each;
+    None draws all that there are. ``background`` are parameters that a row does not repeat where
+    all of its workload have the same.
+    """
+
+    benchmark: str
+    title: str
+    question: str
+    headlines: tuple[Headline, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    axis_title: str = ""
+    contrasts: tuple[Contrast, ...] = ()
+    distributions: tuple[tuple[str, str], ...] | None = None
+    background: frozenset[str] = frozenset()
+
+
+class Kind(StrEnum):
+    """What the values of a series' parameter are."""
+
+    SIZE = "size"  # bytes; also a range, one for each direction, or a share of what there is
+    COUNT = "count"  # a whole number
+    SHARE = "share"  # from 0 to 1
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesParameter:
+    """A parameter that tells one series from another: its kind, and how a page words it.
+
+    ``words`` has ``{}`` for the value; without any the name stands before it. ``several`` words
+    counts other than 1. ``values`` are values with words of their own; a ``hidden`` one is not
+    worded at all.
+    """
+
+    key: str
+    kind: Kind = Kind.TEXT
+    words: str = ""
+    several: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    hidden: bool = False
+
+
+class OfRun(NamedTuple):
+    """A run, and what its environment is declared to be."""
+
+    run: Run
+    tee: str
+    role: str
+
+
+class Figure(NamedTuple):
+    """One series in one environment: its value, and those ``beside`` it that its rules name."""
+
+    metric: str
+    statistic: str
+    params: Mapping[str, str]
+    value: float
+    beside: Mapping[str, float]
+    runs: Sequence[Run]
+
+
+class Counts(NamedTuple):
+    """How many of ``total`` repetitions (or values) failed, or are suspect."""
+
+    failed: int
+    suspect: int
+    total: int
+    provenance: Provenance
+    counted: str = "repetition"
+
+
+class Outdone(NamedTuple):
+    """A figure against one that it cannot well surpass: ``high`` is the end of the interval."""
+
+    metric: str
+    factor: float
+    high: float
+    host: str
+
+
+class Sizes(NamedTuple):
+    """How large the proofs of two sides are, in bytes."""
+
+    side: float
+    baseline: float
+
+
+class Summarised(NamedTuple):
+    """What a figure is computed from: one printed one, or so many runs and repetitions."""
+
+    cited: bool
+    runs: int
+    repetitions: int
+
+
+class Scaling(NamedTuple):
+    """The best of more threads against one: how many, and what share of so many times it."""
+
+    threads: int
+    share: float
+
+
+#: What a rule says of what it looks at: nothing, True (the definition stands), or a sentence.
+Saying = str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One reason to doubt: its mark, its definition, when it applies, and what it reads.
+
+    ``doubts`` says whether the mark is drawn as doubtful. The predicates look at a run (`run`), at
+    the steps behind a figure (`steps`), at the runs of one environment together (`runs`), at one
+    figure (`figure`) and what it is computed from (`summary`), at counts of repetitions (`counts`),
+    at a run of each side (`pair`), at the sizes of two proofs (`sizes`), at a figure that outdoes
+    another (`outdone`) or one thread (`scaling`). ``kind`` is what a reader doubts by.
+    ``reads`` are the conditions of steps that a predicate asks for: the index keeps those and no
+    others. On the baseline of a comparison a rule speaks as ``as_baseline``; unless it is named,
+    as itself.
+    """
+
+    id: str
+    short: str
+    definition: str
+    doubts: bool = True
+    run: Callable[[OfRun], Saying] | None = None
+    steps: Callable[[Sequence[StepConditions]], Saying] | None = None
+    runs: Callable[[Sequence[Run]], Saying] | None = None
+    figure: Callable[[Figure], Saying] | None = None
+    counts: Callable[[Counts], Saying] | None = None
+    pair: Callable[[Run, Run], Saying] | None = None
+    summary: Callable[[Summarised], Saying] | None = None
+    sizes: Callable[[Sizes], Saying] | None = None
+    outdone: Callable[[Outdone], Saying] | None = None
+    scaling: Callable[[Scaling], Saying] | None = None
+    kind: Doubt | None = None
+    reads: tuple[str, ...] = ()
+    as_baseline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """All that is said of one tool: its metrics, how its page is made, its parameters and traps.
+
+    ``beside`` names the series of a workload that its rules ask for beside another;
+    ``unit_costs`` what a price buys, by metric and statistic: its name and how many of it.
+    """
+
+    metrics: tuple[Metric, ...]
+    family: Family
+    parameters: tuple[SeriesParameter, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    beside: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    unit_costs: Mapping[tuple[str, str], tuple[str, float]] = field(default_factory=dict)

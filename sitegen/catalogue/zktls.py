@@ -1,0 +1,126 @@
+"""Provers of statements on TLS sessions: all that is said of it beforehand."""
+
+from __future__ import annotations
+
+from sitegen.catalogue.tool import (
+    Family,
+    Figure,
+    H,
+    Headline,
+    Kind,
+    L,
+    Metric,
+    N,
+    Panel,
+    Rule,
+    Scale,
+    SeriesParameter,
+    Sizes,
+    Tool,
+)
+from sitegen.model import Params
+
+_ONE_SIZE: Params = (("size", ""),)
+_SIZES: Params = (("size", "*"),)
+#: Two proofs that differ in one of these are not the same proof: they never share an axis.
+_PROOF = ("statement", "prover", "proof_system", "proof_mode")
+
+#: The metric that tells two proofs apart, and what of a time or a speed its size does not have.
+PROOF_SIZE = "zktls.proof_size"
+NOT_OF_THE_PROOF = frozenset({"time_scope", "cycle_kind", "hash", "cached"})
+_SAME_PROOF = 0.01
+
+
+def _own_keys(figure: Figure) -> bool:
+    return figure.params.get("proof_system") == "groth16"
+
+
+def _other_proof(sizes: Sizes) -> str:
+    ratio = sizes.side / sizes.baseline
+    if abs(ratio - 1) <= _SAME_PROOF:
+        return ""
+    return f"not the same proof: {ratio:.3g} times the size"
+
+
+TOOL = Tool(
+    metrics=(
+        Metric("zktls.execute_time", "Execution time", "s", L, "Time to run the program without proving it.", source="sitegen"),
+        Metric("zktls.witness_time", "Witness time", "s", L, "Time to compute the witness.", source="sitegen"),
+        Metric("zktls.prove_time", "Proving time", "s", L,
+               "Time to make the proof; set-up, witness and warm-up not included.", source="sitegen; as printed"),
+        Metric("zktls.verify_time", "Verification time", "s", L, "Time to check the proof.", source="sitegen"),
+        Metric("zktls.total_time", "Total time", "s", L,
+               "Time from the input to the finished proof: execution, witness and proof; set-up not included.", source="sitegen; as printed"),
+        Metric("zktls.setup_time", "Set-up time", "s", N, "Time of the one-off key set-up. It is kept between runs and never part of a proof's time.", source="sitegen"),
+        Metric("zktls.compile_time", "Compile time", "s", N, "Time to compile the circuit or the program, once.", source="sitegen"),
+        Metric("zktls.witness_cpu_time", "CPU time of the witness", "s", L, "CPU time to compute the witness.", source="sitegen"),
+        Metric("zktls.prove_cpu_time", "CPU time of proving", "s", L, "CPU time to make the proof, over all threads.", source="sitegen"),
+        Metric("zktls.verify_cpu_time", "CPU time of verification", "s", L, "CPU time to check the proof.", source="sitegen"),
+        Metric("zktls.online_time", "Online time", "s", L, "Time of the interactive protocol during the TLS session, at the bandwidth and latency of the workload.", source="TLSNotary, Primus"),
+        Metric("zktls.offline_time", "Offline time", "s", L, "Time of the interactive protocol before the TLS session.", source="TLSNotary, Primus"),
+        Metric("zktls.proof_size", "Proof size", "B", L,
+               "Bytes of the proof, counted on the proof itself. Two proofs of very different size are not the same proof.",
+               scale=Scale.EXACT, source="sitegen; as printed", shown_in="B"),
+        Metric("zktls.bytes_sent", "Bytes sent", "B", L, "Bytes that the prover sent.", scale=Scale.EXACT, source="as the prover counts"),
+        Metric("zktls.bytes_received", "Bytes received", "B", L, "Bytes that the prover received.", scale=Scale.EXACT, source="as the prover counts"),
+        Metric("zktls.proving_speed", "Proving speed", "Hz", H,
+               "Cycles of the proven program divided by the time that `time_scope` names. Cycles of two provers, or of two builds of a program, are not the same.", source="computed; as printed", shown_in="kHz"),
+        Metric("zktls.cycles", "Cycles", "count", N, "Cycles of the proven program, as the prover counts them: `user`, or `total` with padding.", scale=Scale.EXACT, source="as the prover counts"),
+        Metric("zktls.constraints", "Constraints", "count", N, "Constraints of the circuit.", scale=Scale.EXACT, source="as the compiler counts"),
+        Metric("zktls.proven_throughput", "Proven throughput", "B/s", H,
+               "Bytes of the proven statement divided by proving time. Not a hash speed.", source="sitegen", shown_in="decimal"),
+        Metric("zktls.hash_speed", "Hash speed", "B/s", H, "Bytes hashed in the proof, divided by proving time; for a cited figure, as printed.", source="sitegen; as printed", shown_in="decimal"),
+        Metric("zktls.memory_bandwidth_utilisation", "Memory bandwidth, relative", "ratio", N,
+               "Hash speed relative to the CPU baseline, as printed; not a measured bandwidth.",
+               scale=Scale.DIFFERENCE, source="as printed"),
+        Metric("zktls.peak_memory", "Peak memory", "B", L, "Largest resident size of the prover.", source="resource usage of the process"),
+    ),
+    family=Family(
+        "zktls",
+        "zkTLS",
+        "What does a TEE cost a prover?",
+        headlines=(
+            Headline("zktls.total_time", "value", title="Total time", loses="a prover's time"),
+            Headline("zktls.total_time", "mean", title="Total time", loses="a prover's time"),
+            Headline("zktls.prove_time", "mean", title="Proving time"),
+        ),
+        panels=(
+            Panel("zktls.total_time", "value", _ONE_SIZE, title="Total time", split=_PROOF),
+            Panel("zktls.prove_time", "value", _ONE_SIZE, title="Proving time", split=_PROOF),
+            Panel("zktls.proof_size", "value", _ONE_SIZE, title="Proof size", split=_PROOF),
+            Panel("zktls.hash_speed", "value", _ONE_SIZE, title="Hash speed", split=_PROOF),
+            Panel("zktls.proving_speed", "value", _ONE_SIZE, title="Proving speed", split=(*_PROOF, "time_scope", "cycle_kind")),
+            Panel("zktls.prove_time", "mean", _SIZES, title="Proving time, by size", axis="size", axis_title="bytes", split=_PROOF),
+            Panel("zktls.proven_throughput", "mean", _SIZES, title="Proven throughput, by size", axis="size", axis_title="bytes", split=_PROOF),
+            Panel("zktls.verify_time", "mean", _SIZES, title="Verification time, by size", axis="size", axis_title="bytes", split=_PROOF),
+            Panel("zktls.peak_memory", "max", _SIZES, title="Peak memory, by size", axis="size", axis_title="bytes", split=_PROOF),
+            Panel("zktls.hash_speed", "mean", _SIZES, title="Hash speed, by size", axis="size", axis_title="bytes", split=(*_PROOF, "hash")),
+        ),
+        axis_title="bytes",
+        distributions=(),
+        background=frozenset({"prover", "proof_system", "proof_mode", "threads", "time_scope"}),
+    ),
+    parameters=(
+        SeriesParameter("statement", values={"chacha20": "ChaCha20", "sha-256": "SHA-256", "rsa-2048-verify": "RSA-2048"}),
+        SeriesParameter("prover", values={"s-two": "S-two"}),
+        SeriesParameter("proof_system", values={"stark": "STARK", "groth16": "Groth16"}),
+        SeriesParameter("proof_mode", values={"stark": "STARK", "groth16": "Groth16"}),
+        SeriesParameter("time_scope", words="{} time"),
+        SeriesParameter("cycle_kind", words="{} cycles"),
+        SeriesParameter("hash", values={"sha256": "SHA-256", "sha-256": "SHA-256", "sm3": "SM3"}),
+        SeriesParameter("gpus", Kind.COUNT),
+        SeriesParameter("request_size", Kind.SIZE),
+        SeriesParameter("response_size", Kind.SIZE),
+        SeriesParameter("printed_as", hidden=True),
+        SeriesParameter("stated_bottleneck", hidden=True),
+    ),
+    rules=(
+        Rule("benchmark-key", "benchmark key",
+             "The keys of the proof were made by one party on the spot: fair for a time, worthless for trust.",
+             doubts=False, figure=_own_keys),
+        Rule("not-the-same-proof", "not the same proof",
+             "The proofs of the two sides differ in size by more than 1 %: another proof mode, another statement or another prover.",
+             sizes=_other_proof),
+    ),
+    unit_costs={("zktls.total_time", "mean"): ("a proof", 1.0), ("zktls.total_time", "value"): ("a proof", 1.0)},
+)  # fmt: skip

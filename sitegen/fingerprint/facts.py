@@ -1,0 +1,175 @@
+"""FACTS: the one table of what is known of a machine.
+
+What a fact is called, with which others it stands, and what it weighs where two machines are
+compared: pages, the terminal, the index and comparisons all read it. What has weight is kept in the
+index; the rest stands on the run's page, which reads the whole manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Weight(IntEnum):
+    """What it means for a comparison that a fact differs; the heavier stand first."""
+
+    NONE = 0  # recorded only
+    SETTING = 1  # the same machine, set up otherwise
+    MACHINE = 2  # another machine, or another part of it
+
+
+MACHINE, SETTING = Weight.MACHINE, Weight.SETTING
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFact:
+    """One fact of a machine: how it is told, in which group, and its weight in a comparison.
+
+    ``values`` are the words of values that are mere switches. ``gist`` words the value where it
+    stands alone for its group. ``asked`` facts weigh nothing, and a caveat asks for them.
+    """
+
+    name: str
+    title: str
+    group: str
+    weight: Weight = Weight.NONE
+    values: Mapping[str, str] = field(default_factory=dict)
+    gist: str = "{}"
+    asked: bool = False
+
+
+#: Which TEE the machine's signals show, as one fact among the others.
+TEE = "tee"
+NOT_VISIBLE, NOT_RECORDED = "not visible", "not recorded"
+_ON = {"0": "off", "1": "on"}
+_NO = {"0": "no", "1": "yes"}
+#: By group in the order of a page; the first of a group tells most of it.
+FACTS: Mapping[str, KnownFact] = {
+    fact.name: fact
+    for fact in (
+        KnownFact(TEE, "TEE signals", "", MACHINE),
+        KnownFact("platform", "Platform", "Platform", MACHINE),
+        KnownFact("virtualisation", "Virtualisation", "Platform", MACHINE),
+        KnownFact("hypervisor", "Hypervisor", "Platform", MACHINE),
+        KnownFact("container", "Container", "Platform", MACHINE),
+        KnownFact("cloud", "Cloud", "Platform"),
+        KnownFact("instance_type", "Instance type", "Platform", MACHINE),
+        KnownFact("region", "Region", "Platform"),
+        KnownFact("tee_host", "Could host", "Platform", asked=True),
+        KnownFact("paravisor", "Paravisor", "Platform", MACHINE),
+        KnownFact("dstack", "dstack agent", "Platform"),
+        KnownFact("sys_vendor", "Vendor", "Platform"),
+        KnownFact("product_name", "Product", "Platform"),
+        KnownFact("cpu", "Processor", "Processor", MACHINE),
+        KnownFact("cpu_id", "Processor id", "Processor"),
+        KnownFact("microcode", "Microcode", "Processor", SETTING),
+        KnownFact("cpus", "CPUs", "Processor", MACHINE),
+        KnownFact("sockets", "Sockets", "Processor", MACHINE),
+        KnownFact("cores_per_socket", "Cores per socket", "Processor", MACHINE),
+        KnownFact("threads_per_core", "Threads per core", "Processor", MACHINE),
+        KnownFact("smt", "SMT", "Processor", MACHINE, values=_ON),
+        KnownFact("numa_nodes", "NUMA nodes", "Processor", MACHINE),
+        KnownFact("numa_distances", "NUMA distances", "Processor"),
+        KnownFact("l1d_cache", "L1 data cache", "Processor"),
+        KnownFact("l1i_cache", "L1 instruction cache", "Processor"),
+        KnownFact("l2_cache", "L2 cache", "Processor"),
+        KnownFact("l3_cache", "L3 cache", "Processor"),
+        KnownFact("cpu_flags", "CPU flags", "Processor", SETTING),
+        KnownFact("cpu_flags_digest", "Digest of all CPU flags", "Processor", SETTING),
+        KnownFact("governor", "Governor", "Processor", SETTING),
+        KnownFact("frequency_driver", "Frequency driver", "Processor"),
+        KnownFact("energy_preference", "Energy preference", "Processor", SETTING),
+        KnownFact("no_turbo", "Turbo switched off", "Processor", SETTING, values=_NO),
+        KnownFact("boost", "Boost", "Processor", SETTING, values=_ON),
+        KnownFact("highest_frequency", "Highest frequency", "Processor"),
+        KnownFact("isolated_cpus", "Isolated CPUs", "Processor", SETTING),
+        KnownFact("cpu_affinity", "CPUs of this process", "Processor", SETTING),
+        KnownFact("architecture", "Architecture", "Processor", SETTING),
+        KnownFact("memory", "Memory", "Memory", MACHINE),
+        KnownFact("swap", "Swap", "Memory"),
+        KnownFact("swappiness", "Swappiness", "Memory"),
+        KnownFact("huge_pages", "Transparent huge pages", "Memory", SETTING),
+        KnownFact("huge_pages_defrag", "Huge pages, defragmentation", "Memory", SETTING),
+        KnownFact("reserved_huge_pages", "Reserved huge pages", "Memory", SETTING),
+        KnownFact("ksm", "Page merging (KSM)", "Memory"),
+        KnownFact("overcommit", "Overcommit", "Memory"),
+        KnownFact("swiotlb", "Bounce buffers (swiotlb)", "Memory", SETTING),
+        KnownFact("page_size", "Page size", "Memory", SETTING),
+        KnownFact("kernel", "Kernel", "Kernel", SETTING),
+        KnownFact("kernel_kind", "Kernel kind", "Kernel"),
+        KnownFact("kernel_options", "Kernel options", "Kernel", SETTING),
+        KnownFact("vulnerable_to", "Vulnerable to", "Kernel", SETTING),
+        KnownFact("mitigations", "Digest of mitigations", "Kernel", SETTING),
+        KnownFact("security_modules", "Security modules", "Kernel"),
+        KnownFact("os", "System", "Kernel"),
+        KnownFact("python", "Python", "Kernel"),
+        KnownFact("sitegen", "sitegen", "Kernel"),
+        KnownFact("clock_source", "Clock source", "Clock", SETTING),
+        KnownFact("clock_sources", "Clock sources there are", "Clock"),
+        KnownFact("tsc", "Time-stamp counter", "Clock"),
+        KnownFact("clock_synchronised", "Synchronised", "Clock"),
+        KnownFact("cpu_quota", "CPU quota", "Limits", MACHINE, gist="CPU quota {}"),
+        KnownFact("memory_limit", "Memory limit", "Limits", MACHINE),
+        KnownFact("cgroup_version", "Control groups, version", "Limits"),
+        KnownFact("seccomp", "seccomp", "Limits"),
+        KnownFact("open_files", "Open files", "Limits"),
+        KnownFact("file_system", "File system", "Disk", SETTING),
+        KnownFact("mount_options", "Mount options", "Disk", SETTING),
+        KnownFact("free_space", "Free", "Disk"),
+        KnownFact("disk", "Disk", "Disk", SETTING),
+        KnownFact("disk_bus", "Disk attached by", "Disk", SETTING),
+        KnownFact("disk_model", "Disk model", "Disk"),
+        KnownFact("disk_driver", "Disk driver", "Disk", SETTING),
+        KnownFact("disk_mapper", "Disk mapping", "Disk", SETTING),
+        KnownFact("disk_rotational", "Disk says it rotates", "Disk", values=_NO),
+        KnownFact("disk_scheduler", "Disk scheduler", "Disk", SETTING),
+        KnownFact("disk_write_cache", "Disk write cache", "Disk", SETTING),
+        KnownFact("disk_requests", "Disk requests queued", "Disk"),
+        KnownFact("disk_block_size", "Disk block size", "Disk"),
+        KnownFact("root_file_system", "Root file system", "Disk"),
+        KnownFact("network_driver", "Network driver", "Network", SETTING),
+        KnownFact("network_speed", "Network speed", "Network"),
+        KnownFact("mtu", "MTU", "Network", SETTING),
+        KnownFact("network_offloads", "Network offloads", "Network", SETTING),
+        KnownFact("somaxconn", "Listen backlog (somaxconn)", "Network"),
+        KnownFact("port_range", "Local ports", "Network"),
+        KnownFact("tcp_tw_reuse", "TIME_WAIT reuse", "Network", values={"0": "off", "1": "on", "2": "loopback only"}),
+        KnownFact("congestion_control", "Congestion control", "Network"),
+        KnownFact("gpu", "GPU", "GPU", MACHINE),
+        KnownFact("gpus", "GPUs", "GPU", MACHINE),
+        KnownFact("gpu_driver", "GPU driver", "GPU", SETTING),
+        KnownFact("gpu_firmware", "GPU firmware", "GPU"),
+        KnownFact("gpu_confidential_compute", "GPU confidential computing", "GPU", MACHINE, values={"ppcie": "Protected PCIe", "nvle": "NVLink encryption", "devtools": "developer tools on"}),
+        KnownFact("gpu_cc_answers", "GPU driver's answers", "GPU"),
+        KnownFact("gpu_ready", "GPU ready for work", "GPU"),
+        KnownFact("gpu_mig", "GPU MIG", "GPU"),
+        KnownFact("gpu_ecc", "GPU ECC", "GPU"),
+        KnownFact("gpu_power_limit", "GPU power limit", "GPU"),
+        KnownFact("gpu_link_generation", "GPU link generation", "GPU"),
+        KnownFact("gpu_link_width", "GPU link width", "GPU"),
+    )
+}  # fmt: skip
+GROUPS = tuple(dict.fromkeys(fact.group for fact in FACTS.values() if fact.group))
+#: What weighs in a comparison, most first; and what the index keeps of a machine.
+WEIGHED = tuple(
+    fact.name
+    for fact in sorted(FACTS.values(), key=lambda fact: -fact.weight)
+    if fact.weight != Weight.NONE
+)
+KEPT = frozenset(fact.name for fact in FACTS.values() if fact.weight or fact.asked)
+
+
+def title(name: str) -> str:
+    """Return the name of a fact in words; one that is not known here is spelled out."""
+    known = FACTS.get(name)
+    return known.title if known else name.replace("_", " ").capitalize()
+
+
+def words(name: str, value: str | None) -> str:
+    """Return the value of a fact in words; None is what the machine does not show."""
+    if value is None:
+        return NOT_VISIBLE
+    known = FACTS.get(name)
+    return known.values.get(value, value) if known else value
