@@ -1,6 +1,6 @@
 """What a run is: frozen values that every other module speaks in.
 
-Standard library only, so that a machine which merely collects loads nothing heavy.
+Nothing heavy is imported: a machine that merely collects loads this too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 
@@ -137,8 +139,7 @@ class Sample(NamedTuple):
     params: Params = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
     """One setting of a run, and what a difference in it means for comparisons."""
 
     name: str
@@ -146,8 +147,7 @@ class Parameter:
     comparability: Comparability = Comparability.IGNORED
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True, forbid_unknown_fields=True):
     """One thing the collector saw of the machine, with where it was read.
 
     ``value`` is None when the machine does not show it.
@@ -158,8 +158,7 @@ class Fact:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     """One place that was looked at for a TEE: where, what it showed, and what that means.
 
     ``saw`` is ``absent`` or ``unreadable`` where there was nothing to see. ``means`` is the kind
@@ -171,8 +170,7 @@ class Signal:
     means: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TeeVerdict:
+class TeeVerdict(Struct, frozen=True, forbid_unknown_fields=True):
     """Which TEE the machine's own signals show (``none``, ``tdx``, ...), and why.
 
     ``confidence`` is ``high``, ``medium``, ``low`` or, in runs that never said it, nothing.
@@ -184,8 +182,7 @@ class TeeVerdict:
     signals: tuple[Signal, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True, forbid_unknown_fields=True):
     """What the collector saw of the machine, redacted."""
 
     facts: tuple[Fact, ...] = ()
@@ -196,8 +193,7 @@ class Fingerprint:
         return next((fact.value for fact in self.facts if fact.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolIdentity:
+class ToolIdentity(Struct, frozen=True, forbid_unknown_fields=True):
     """The program that measured."""
 
     name: str
@@ -245,8 +241,7 @@ class StepConditions(NamedTuple):
     conditions: tuple[tuple[str, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
     """The publication that a cited figure is printed in."""
 
     id: str
@@ -258,8 +253,7 @@ class Source:
     origin: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricDefinition:
+class MetricDefinition(Struct, frozen=True, forbid_unknown_fields=True):
     """How a run defines a metric that sitegen itself does not know."""
 
     id: str
@@ -278,9 +272,12 @@ class Remark:
     text: str
 
 
+_UNSEEN = Fingerprint()
+
+
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One benchmark taken in one environment at one time. Immutable once written."""
+class AnyRun:
+    """What is known of a run in both of its states, whole and indexed."""
 
     id: str
     benchmark: str
@@ -295,26 +292,56 @@ class Run:
     seed: int | None = None
     tool: ToolIdentity | None = None
     parameters: tuple[Parameter, ...] = ()
-    fingerprint: Fingerprint = Fingerprint()
-    steps: tuple[StepRecord, ...] = ()
+    fingerprint: Fingerprint = _UNSEEN
     source: Source | None = None
     definitions: tuple[MetricDefinition, ...] = ()
-    note: str = ""
-    redactions: tuple[tuple[str, int], ...] = ()
     complete: bool = True
     supersedes: str = ""
     derived_from: str = ""
-    samples: tuple[Sample, ...] = field(default=(), repr=False)
-    #: Instead of ``steps`` in a run that the library holds.
-    conditions: tuple[StepConditions, ...] = field(default=(), repr=False)
     #: Not part of the run: what lies beside it in the archive.
     remarks: tuple[Remark, ...] = ()
 
     @property
     def withdrawn(self) -> str:
         """Why the run was withdrawn, in the words of the last who did; nothing when it stands."""
-        told = [one.text for one in self.remarks if one.kind == RemarkKind.WITHDRAWN]
-        return told[-1] if told else ""
+        reasons = [one.text for one in self.remarks if one.kind == RemarkKind.WITHDRAWN]
+        return reasons[-1] if reasons else ""
+
+    @property
+    def conditions(self) -> tuple[StepConditions, ...]:
+        """What the machine did while each step ran."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Run(AnyRun):
+    """One benchmark taken in one environment at one time, whole. Immutable once written."""
+
+    steps: tuple[StepRecord, ...] = ()
+    note: str = ""
+    redactions: tuple[tuple[str, int], ...] = ()
+    samples: tuple[Sample, ...] = field(default=(), repr=False)
+
+    @property
+    def conditions(self) -> tuple[StepConditions, ...]:
+        """What the machine did while each step ran."""
+        return tuple(step.seen for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedRun(AnyRun):
+    """What the index keeps of a run, which is all that comparisons ask for.
+
+    Of its steps their conditions, of the machine the facts that weigh something: with whole runs
+    an archive of ten thousand would not fit.
+    """
+
+    steps_seen: tuple[StepConditions, ...] = field(default=(), repr=False)
+
+    @property
+    def conditions(self) -> tuple[StepConditions, ...]:
+        """What the machine did while each step ran, as far as a rule asks for it."""
+        return self.steps_seen
 
 
 def params(**pairs: object) -> Params:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.tool import Counts, Figure, OfRun, Rule
-from sitegen.model import DOUBT, Run, StepConditions
+from sitegen.model import DOUBT, AnyRun, StepConditions
 
 #: The rules by what their predicates look at.
 _BY_SCOPE: Mapping[str, tuple[Rule, ...]] = {
@@ -41,12 +41,12 @@ def applying(scope: str, *seen: Any) -> list[Caveat]:  # noqa: ANN401 - what pre
     return found
 
 
-def of_run(run: Run, tee: str, role: str = "") -> list[Caveat]:
+def of_run(run: AnyRun, tee: str, role: str = "") -> list[Caveat]:
     """Return the caveats that hold for every number of a run, its environment as declared."""
     return applying("run", OfRun(run, tee, role))
 
 
-def of_reading(run: Run, workload: str | None = None) -> list[Caveat]:
+def of_reading(run: AnyRun, workload: str | None = None) -> list[Caveat]:
     """Return what the reader of an imported output doubted: of all of it, or of one workload.
 
     Without a workload all of it is told, and each sentence says which workload it is about.
@@ -72,12 +72,12 @@ def of_steps(steps: Iterable[StepConditions]) -> list[Caveat]:
     return applying("steps", list(steps))
 
 
-def of_runs(runs: Sequence[Run]) -> list[Caveat]:
+def of_runs(runs: Sequence[AnyRun]) -> list[Caveat]:
     """Return the caveats about runs that stand for one environment together."""
     return applying("runs", runs)
 
 
-def of_pair(side: Run, baseline: Run) -> list[Caveat]:
+def of_pair(side: AnyRun, baseline: AnyRun) -> list[Caveat]:
     """Return the caveats about what the two sides of a comparison differ in."""
     return applying("pair", side, baseline)
 

@@ -44,7 +44,7 @@ from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.catalogue.tool import Headline, SeriesPattern
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import MetricDefinition, Params, Run, Series
+from sitegen.model import AnyRun, MetricDefinition, Params, Series
 
 __all__ = [
     "Analysis",
@@ -213,7 +213,7 @@ class Analysis:
         return metric(metric_id, [own] if own else [])
 
 
-def analyse(runs: Sequence[Run], config: Config) -> Analysis:
+def analyse(runs: Sequence[AnyRun], config: Config) -> Analysis:
     """Return every cell and comparison that ``runs`` give under the report's settings."""
     config = replace(config, environments=environments(runs, config))
     selections = select(runs, config)
@@ -238,7 +238,7 @@ def analyse(runs: Sequence[Run], config: Config) -> Analysis:
     )
 
 
-def _definitions(runs: Sequence[Run]) -> dict[str, MetricDefinition]:
+def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
     """Return what runs define; a metric that nobody defines has at least its rows' unit."""
     found = {d.id: d for run in runs for d in run.definitions}
     for run in runs:
@@ -257,7 +257,7 @@ class _Sides:
     ``declared`` and ``unlike`` are reasons not to compare them; ``runs`` the newest of each.
     """
 
-    runs: tuple[Run, Run]
+    runs: tuple[AnyRun, AnyRun]
     declared: str
     unlike: str
     caveats: tuple[Caveat, ...]

@@ -15,7 +15,7 @@ from sitegen.catalogue.rules import over_quota
 from sitegen.catalogue.tool import Sizes
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
-from sitegen.model import DOUBT, Comparability, Fingerprint, Provenance, Run, Series
+from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
 
 #: What a difference is in: a parameter's class, how a run was taken, or the machine.
 TAKEN, MACHINE = "taken", "machine"
@@ -52,7 +52,7 @@ class Setup:
     facts: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, runs: Sequence[Run]) -> Setup:
+    def of(cls, runs: Sequence[AnyRun]) -> Setup:
         """Return how ``runs``, of which there is one at least, were taken."""
         newest = runs[-1]
         return cls(
@@ -172,7 +172,7 @@ def other_proof(side: float | None, baseline: float | None) -> str:
     return told[0].sentence if told else ""
 
 
-def beyond_quota(series: Series, *runs: Run) -> str:
+def beyond_quota(series: Series, *runs: AnyRun) -> str:
     """Return how a series ran more threads than a run's quota allows, or nothing."""
     params = dict(series.params)
     return next((over for run in runs if (over := over_quota(params, run))), "")
@@ -199,7 +199,7 @@ def size_of(series: Series, cell: Cell, cells: Mapping[tuple[Series, str], Cell]
     return proof.summary.value if proof and proof.summary else None
 
 
-def _settings(runs: Sequence[Run]) -> tuple[tuple[str, str, str], ...]:
+def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     """Return the settings of runs, each in the strictest class that any of them gives it."""
     classes: dict[str, str] = {}
     values: dict[str, set[str]] = {}

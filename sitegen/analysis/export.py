@@ -18,7 +18,7 @@ from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Damaged, library, quarantine, tables
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import Params, Run, Series
+from sitegen.model import AnyRun, Params, Series
 
 #: Of the columns; 2 since they have `started_at`.
 VERSION = 2
@@ -43,7 +43,7 @@ COLUMNS: dict[str, str] = {
 }
 
 
-def columns(analysis: Analysis, runs: Iterable[Run]) -> dict[str, list[Any]]:
+def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
     """Return the export of ``runs``, column by column."""
     found: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     marks = {
@@ -110,7 +110,7 @@ def export(config: Config, form: str) -> Export:
     """Return every measurement of the archive; raises SitegenError when there is none."""
     held = library.of(config)
 
-    def make(runs: Sequence[Run], _: object = ()) -> bytes:
+    def make(runs: Sequence[AnyRun], _: object = ()) -> bytes:
         return encode(columns(analyse(runs, config), runs), form)
 
     runs = [one.run for one in held.runs.values()]

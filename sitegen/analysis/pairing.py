@@ -14,7 +14,7 @@ from sitegen.analysis.stats import Interval, verdict
 from sitegen.catalogue.metrics import Better
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
-from sitegen.model import RUN_ID, Run
+from sitegen.model import RUN_ID, AnyRun
 
 BASELINE, SIDE = "baseline", "side"
 
@@ -35,7 +35,7 @@ class Pairing:
 
 
 def pair(
-    runs: Sequence[Run],
+    runs: Sequence[AnyRun],
     config: Config,
     baseline: str,
     side: str,
@@ -78,7 +78,7 @@ def pair(
     return Pairing(baseline, side, found, _differing(analysis, found), analysis)
 
 
-def _of(runs: list[Run], name: str, benchmarks: Collection[str]) -> list[Run]:
+def _of(runs: list[AnyRun], name: str, benchmarks: Collection[str]) -> list[AnyRun]:
     """Return the runs that are of ``benchmarks``; raises Unpaired when a side has none."""
     found = [run for run in runs if not benchmarks or run.benchmark in benchmarks]
     if not found:
@@ -120,7 +120,7 @@ def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
 
 
 def pair_values(  # noqa: PLR0913 - what tells two sides apart
-    runs: Sequence[Run], config: Config, axis: str, baseline: str, side: str, label: str = ""
+    runs: Sequence[AnyRun], config: Config, axis: str, baseline: str, side: str, label: str = ""
 ) -> Pairing:
     """Return the series of one environment at two values of the parameter ``axis``.
 
@@ -157,7 +157,7 @@ def pair_values(  # noqa: PLR0913 - what tells two sides apart
     return Pairing(baseline, side, found, (), analysis)
 
 
-def _at(run: Run, axis: str, value: str, label: str) -> Run:
+def _at(run: AnyRun, axis: str, value: str, label: str) -> AnyRun:
     """Return what a run has at one value of a parameter, without that parameter."""
     rows = tuple(
         row._replace(params=tuple(pair for pair in row.params if pair[0] != axis))
@@ -182,7 +182,7 @@ def _matched(found: Comparison) -> Comparison:
     return replace(found, factor=factor, interval=ratio, word=word)
 
 
-def _chosen(runs: Sequence[Run], config: Config, name: str) -> tuple[list[Run], Environment]:
+def _chosen(runs: Sequence[AnyRun], config: Config, name: str) -> tuple[list[AnyRun], Environment]:
     found = [run for run in runs if run.environment == name]
     if found:
         return found, config.environment(name)
@@ -197,7 +197,7 @@ def _chosen(runs: Sequence[Run], config: Config, name: str) -> tuple[list[Run], 
 
 
 def _within(
-    ours: Sequence[Run], theirs: Sequence[Run], runs: Sequence[Run], config: Config
+    ours: Sequence[AnyRun], theirs: Sequence[AnyRun], runs: Sequence[AnyRun], config: Config
 ) -> bool:
     """Say whether one side is a run of those that stand for the other, an environment."""
     for one, other in ((ours, theirs), (theirs, ours)):

@@ -11,7 +11,7 @@ from sitegen.catalogue.metrics import unit_problem
 from sitegen.config import Config, Environment, Role, implied
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.gpu import OPEN
-from sitegen.model import Comparability, Provenance, Run
+from sitegen.model import AnyRun, Comparability, Provenance
 
 #: Digits from which a figure tells a measurement, how many must agree, and which share of them.
 _TELLING, _LEAST_SHARED, _SAME_SHARE = 4, 3, 0.8
@@ -21,17 +21,17 @@ _TELLING, _LEAST_SHARED, _SAME_SHARE = 4, 3, 0.8
 class Selection:
     """Which runs of a benchmark stand for an environment, and why others do not."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[AnyRun, ...]
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
+def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environment]:
     """Return every declared, named or seen environment, in declared order and then by name.
 
     What is not declared is taken from its newest run that saw the machine, and where none did,
     as with imported figures, from what the words of its label imply.
     """
-    newest: dict[str, Run] = {}
+    newest: dict[str, AnyRun] = {}
     for run in sorted(runs, key=lambda run: (saw_machine(run), _moment(run), run.id)):
         newest[run.environment] = run
     named = {name for one in config.environments.values() for name in one.baselines.values()}
@@ -54,12 +54,12 @@ def environments(runs: Sequence[Run], config: Config) -> dict[str, Environment]:
     return found
 
 
-def saw_machine(run: Run) -> bool:
+def saw_machine(run: AnyRun) -> bool:
     """Say whether the run looked for a TEE: what another tool printed has not."""
     return run.fingerprint.tee.kind != "unknown"
 
 
-def superseded(runs: Iterable[Run]) -> dict[str, str]:
+def superseded(runs: Iterable[AnyRun]) -> dict[str, str]:
     """Return which run stands in the place of which: the newer id by the older.
 
     Only where both are of one benchmark and environment, so that a run from elsewhere replaces
@@ -75,7 +75,7 @@ def superseded(runs: Iterable[Run]) -> dict[str, str]:
     }
 
 
-def _observed(run: Run) -> tuple[Role | None, str]:
+def _observed(run: AnyRun) -> tuple[Role | None, str]:
     seen = run.fingerprint
     hinted = seen.tee.kind != "none" and seen.tee.confidence == "low"
     if seen.tee.kind in ("unknown", "contradictory") or hinted:
@@ -86,7 +86,7 @@ def _observed(run: Run) -> tuple[Role | None, str]:
     return "metal" if seen.get("virtualisation") in (None, "none") else "vm", "none"
 
 
-def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selection]:
+def select(runs: Sequence[AnyRun], config: Config) -> dict[tuple[str, str], Selection]:
     """Return which runs stand for each (benchmark, environment).
 
     Complete runs that are not quick, superseded or out of the window; among these, those whose
@@ -96,14 +96,14 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
     """
     gone = superseded(runs)
     newest = max((_moment(r) for r in runs if r.provenance != Provenance.CITED), default=None)
-    groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[AnyRun]] = defaultdict(list)
     for run in runs:
         groups[run.benchmark, run.environment].append(run)
     found = {}
     for key in sorted(groups):
         out: list[tuple[str, str]] = []
-        good: list[Run] = []
-        spare: list[Run] = []
+        good: list[AnyRun] = []
+        spare: list[AnyRun] = []
         for run in sorted(groups[key], key=lambda run: (_moment(run), run.id)):
             if why := _left_out(run, gone, newest, config):
                 out.append((run.id, why))
@@ -130,7 +130,7 @@ def select(runs: Sequence[Run], config: Config) -> dict[tuple[str, str], Selecti
     return found
 
 
-def same_measurement(runs: Sequence[Run]) -> dict[str, str]:
+def same_measurement(runs: Sequence[AnyRun]) -> dict[str, str]:
     """Return the imported runs that repeat another one's figures: the copy's id, the other's.
 
     One output may come in as a log, in notes, and with its logs beside it: that is one
@@ -165,7 +165,7 @@ def _digits(value: float) -> int:
 
 
 def _left_out(
-    run: Run, superseded: Mapping[str, str], newest: datetime | None, config: Config
+    run: AnyRun, superseded: Mapping[str, str], newest: datetime | None, config: Config
 ) -> str:
     """Return why a run may not stand for its environment, or nothing."""
     gone = "superseded by a later run" if run.id in superseded else ""
@@ -182,14 +182,14 @@ def _left_out(
     return ""
 
 
-def _signature(run: Run) -> tuple[tuple[str, str], ...]:
+def _signature(run: AnyRun) -> tuple[tuple[str, str], ...]:
     return (
         *((p.name, p.value) for p in run.parameters if p.comparability == Comparability.MUST_MATCH),
         ("provenance", run.provenance),
     )
 
 
-def _moment(run: Run) -> datetime:
+def _moment(run: AnyRun) -> datetime:
     text = run.started_at
     if len(text) < 10:  # noqa: PLR2004 - a publication's date may be a year or a month
         text = (text + "-01-01")[:10]
@@ -214,7 +214,7 @@ def check_baselines(labels: Iterable[str], config: Config) -> None:
                 )
 
 
-def hints(runs: Sequence[Run], config: Config) -> list[str]:
+def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
     """Return what keeps runs from being compared and can be mended, a line each.
 
     ``config`` is as `sitegen.toml` has it: a pinned run that is not there, an environment whose

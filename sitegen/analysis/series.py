@@ -58,7 +58,7 @@ def cells_of(
     of_runs = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
     steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
     for run in selection.runs:
-        for step in run.conditions or (step.seen for step in run.steps):
+        for step in run.conditions:
             if step.repetition >= 0:
                 steps[run.id, step.workload].append(step)
     side = _side_values(rows)

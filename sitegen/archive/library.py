@@ -12,41 +12,43 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec import Struct, structs
 
-from sitegen.archive import manifest, remarks
+from sitegen.archive import remarks
 from sitegen.archive.quarantine import SetAside
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.catalogue.rules import READ_CONDITIONS
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.facts import KEPT
-from sitegen.model import Fingerprint, Measurement, Run, StepConditions
+from sitegen.model import AnyRun, Fact, Fingerprint, IndexedRun, Measurement, Run, TeeVerdict
 
-_FORMAT = 12
+_FORMAT = 13
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
 _SLICE = 20_000
+_Machines = dict[Fingerprint, Fingerprint]
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One run as the library holds it: its rows, and of the rest what comparisons need.
+    """One run as the index has it, with its rows.
 
-    Steps stand as their conditions only, and few facts of the machine: with whole runs an
-    archive of ten thousand would not fit. ``digest`` is the sha256 of the manifest, which holds
+    ``digest`` is the sha256 of the manifest, which holds
     the digests of all files: equal digests, equal runs. ``steps`` counts the run's steps.
     """
 
-    run: Run
+    run: IndexedRun
     digest: str
     entry: Entry
     samples: bool
@@ -88,7 +90,7 @@ def load(
     table = _read_rows(tables, cache, rows_digest) if index else None
     lines: dict[str, bytes] = {}
     held: dict[str, Held] = {}
-    machines: dict[Fingerprint, Fingerprint] = {}
+    machines: _Machines = {}
     fresh, damaged = [], []
     kept = 0
     for entry in entries:
@@ -103,10 +105,12 @@ def load(
         try:
             found = _from_line(line, entry, stamp, machines) if line else None
             if line and found:
-                lines[entry.run_id], held[entry.run_id] = line, found
+                lines[entry.run_id], held[entry.run_id] = line, _held(found, entry)
                 kept += 1
                 continue
-            lines[entry.run_id], held[entry.run_id], rows = _open(archive, entry, stamp, machines)
+            found, rows = _open(archive, entry, stamp, machines)
+            lines[entry.run_id] = _ENCODER.encode(found)
+            held[entry.run_id] = _held(found, entry)
         except SitegenError as error:
             damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
             continue
@@ -166,80 +170,72 @@ def _unsound(
                 yield run_id, str(error)
 
 
-def _open(
-    archive: Archive, entry: Entry, stamp: str, machines: dict[Fingerprint, Fingerprint]
-) -> tuple[bytes, Held, Any]:
-    """Return the index line of a run, what the library holds of it, and its rows."""
-    data, value = archive.decoded(entry)
-    run, files = archive.check(entry, value)
-    parts = dict(archive.look_into(entry, files))
-    machine = value["fingerprint"]
-    record = {
-        "id": entry.run_id,
-        "stamp": stamp,
-        "environment": entry.environment,
-        "digest": hashlib.sha256(data).hexdigest(),
-        "samples": "samples.parquet" in parts,
-        "raw_bytes": sum(file.bytes for file in files if file.name.startswith("raw/")),
-        "steps": len(run.steps),
-        "conditions": [
-            (
-                step.workload,
-                step.repetition,
-                [
-                    pair
-                    for pair in step.seen.conditions
-                    if pair[0] in READ_CONDITIONS and pair[1] >= _AT_REST
-                ],
-            )
-            for step in run.steps
-        ],
-        "manifest": {
-            **value,
-            "steps": [],
-            "files": [],
-            "note": "",
-            "redactions": {},
-            "fingerprint": {
-                "tee": {**machine["tee"], "signals": []},
-                # Where a fact was read stands on the run's page, which reads the whole manifest.
-                "facts": [
-                    {**fact, "source": ""} for fact in machine["facts"] if fact["name"] in KEPT
-                ],
-            },
-        },
-    }
-    return orjson.dumps(record), _held(record, entry, machines), parts["measurements.parquet"]
+class _Line(Struct, frozen=True):
+    """What the index says of a run: `Held`, and what tells that its files changed since."""
+
+    stamp: str
+    digest: str
+    samples: bool
+    raw_bytes: int
+    steps: int
+    run: IndexedRun
 
 
-def _from_line(
-    line: bytes, entry: Entry, stamp: str, machines: dict[Fingerprint, Fingerprint]
-) -> Held | None:
-    """Return what the index says of a run, or None when one of its files has changed since."""
-    record = orjson.loads(line)
-    if not stamp or record["stamp"] != stamp or record["environment"] != entry.environment:
-        return None
-    return _held(record, entry, machines)
+_DECODER = msgspec.json.Decoder(_Line)
+_ENCODER = msgspec.json.Encoder()
 
 
-def _held(
-    record: Mapping[str, Any], entry: Entry, machines: dict[Fingerprint, Fingerprint]
-) -> Held:
-    """Return what the library holds of a run; runs of one machine share its facts."""
-    run, _ = manifest.build(record["manifest"])
-    machine = machines.setdefault(run.fingerprint, run.fingerprint)
+def _open(archive: Archive, entry: Entry, stamp: str, machines: _Machines) -> tuple[_Line, Any]:
+    """Return what the index is to say of a run, and its rows."""
+    data, listed = archive.listed(entry)
+    parts = dict(archive.look_into(entry, listed.files))
+    line = _Line(
+        stamp,
+        hashlib.sha256(data).hexdigest(),
+        "samples.parquet" in parts,
+        sum(file.bytes for file in listed.files if file.name.startswith("raw/")),
+        len(listed.steps),
+        _indexed(listed.run(), machines),
+    )
+    return line, parts["measurements.parquet"]
+
+
+def _indexed(run: Run, machines: _Machines) -> IndexedRun:
+    """Return what the index keeps of a run; runs of one machine share its facts."""
+    seen = run.fingerprint
+    # Where a fact was read stands on the run's page, which reads the whole manifest.
+    machine = Fingerprint(
+        tuple(Fact(fact.name, fact.value, "") for fact in seen.facts if fact.name in KEPT),
+        TeeVerdict(seen.tee.kind, seen.tee.reasons, seen.tee.confidence),
+    )
     conditions = tuple(
-        StepConditions(workload, repetition, tuple((name, share) for name, share in shares))
-        for workload, repetition, shares in record["conditions"]
+        step._replace(
+            conditions=tuple(
+                pair
+                for pair in step.conditions
+                if pair[0] in READ_CONDITIONS and pair[1] >= _AT_REST
+            )
+        )
+        for step in run.conditions
     )
-    return Held(
-        replace(run, conditions=conditions, fingerprint=machine),
-        record["digest"],
-        entry,
-        record["samples"],
-        record["raw_bytes"],
-        record["steps"],
+    shared = {field.name: getattr(run, field.name) for field in fields(AnyRun)}
+    return IndexedRun(
+        **{**shared, "fingerprint": machines.setdefault(machine, machine)}, steps_seen=conditions
     )
+
+
+def _from_line(data: bytes, entry: Entry, stamp: str, machines: _Machines) -> _Line | None:
+    """Return what the index says of a run, or None when one of its files has changed since."""
+    line = _DECODER.decode(data)
+    if not stamp or line.stamp != stamp or line.run.environment != entry.environment:
+        return None
+    machine = line.run.fingerprint
+    run = replace(line.run, fingerprint=machines.setdefault(machine, machine))
+    return structs.replace(line, run=run)
+
+
+def _held(line: _Line, entry: Entry) -> Held:
+    return Held(line.run, line.digest, entry, line.samples, line.raw_bytes, line.steps)
 
 
 def _rows_by_run(tables: Any, packed: list[Any]) -> dict[str, tuple[Measurement, ...]]:  # noqa: ANN401

@@ -6,26 +6,23 @@ newest. Unknown keys are an error of a newer version, never dropped silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import orjson
+from msgspec import Meta, Struct
 
 from sitegen.bounds import check_json
 from sitegen.errors import SitegenError
 from sitegen.model import (
-    Comparability,
-    Fact,
     Fingerprint,
     MetricDefinition,
     Parameter,
     Provenance,
     Run,
-    Signal,
     Source,
     StepRecord,
-    TeeVerdict,
     ToolIdentity,
     check_benchmark,
     check_label,
@@ -49,246 +46,218 @@ SCHEMA = 2
 #: One pure function a step: the manifest of version N -> that of version N + 1.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _upgrade_1_to_2}
 _MAX_BYTES, _MAX_VALUES = 16_000_000, 500_000
-_MAX_TEXT, _MAX_TEXTS = 200_000, 1_000_000
+_MAX_TEXT = 200_000
 _MAX_NUMBER = 2**53  # beyond it a JSON number is not exact
-_ELSEWHERE = {"measurements", "samples", "conditions", "remarks"}
-_KEYS = {field.name for field in fields(Run)} - _ELSEWHERE | {"schema", "files"}
+Whole = Annotated[int, Meta(ge=-_MAX_NUMBER, le=_MAX_NUMBER)]
+Real = Annotated[float, Meta(ge=-_MAX_NUMBER, le=_MAX_NUMBER)]
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+#: What is an object in a step of a manifest, and sorted pairs in a run.
+_OBJECTS = ("conditions", "values", "params", "context")
+
+
+class File(Struct, frozen=True, forbid_unknown_fields=True):
     """One file of a run, as its manifest lists it."""
 
     name: str
-    bytes: int
+    bytes: Whole
     sha256: str
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
+    """One executed command, as a manifest has it: a `StepRecord` with objects for its pairs."""
+
+    name: str
+    workload: str
+    repetition: Whole
+    argv: tuple[str, ...]
+    started_at: str
+    duration_s: Real
+    exit_code: Whole
+    cpu_s: Real | None
+    conditions: dict[str, Real]
+    values: dict[str, str]
+    raw: tuple[str, ...]
+    params: dict[str, str]
+    context: dict[str, str]
+
+    @classmethod
+    def of(cls, step: StepRecord) -> Step:
+        """Return a run's step as its manifest has it."""
+        own = {name: getattr(step, name) for name in cls.__struct_fields__}
+        return msgspec.convert({**own, **{name: dict(own[name]) for name in _OBJECTS}}, cls)
+
+    def record(self) -> StepRecord:
+        """Return it as a run has it."""
+        return StepRecord(
+            self.name,
+            self.workload,
+            self.repetition,
+            self.argv,
+            self.started_at,
+            self.duration_s,
+            self.exit_code,
+            self.cpu_s,
+            _pairs(self.conditions),
+            _pairs(self.values),
+            self.raw,
+            _pairs(self.params),
+            _pairs(self.context),
+        )
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+    """All of run.json, at the newest version."""
+
+    schema: Whole
+    id: str
+    benchmark: str
+    environment: str
+    provenance: Provenance
+    started_at: str
+    duration_s: Real | None
+    complete: bool
+    preset: str
+    session: str
+    boot: str
+    seed: Whole | None
+    note: str
+    supersedes: str
+    derived_from: str
+    tool: ToolIdentity | None
+    source: Source | None
+    parameters: tuple[Parameter, ...]
+    definitions: tuple[MetricDefinition, ...]
+    fingerprint: Fingerprint
+    redactions: dict[str, Whole]
+    steps: tuple[Step, ...]
+    files: tuple[File, ...]
+
+    def run(self) -> Run:
+        """Return the run that it describes, without its rows."""
+        own = {name: getattr(self, name) for name in _SHARED}
+        return Run(
+            measurements=(),
+            redactions=_pairs(self.redactions),
+            steps=tuple(step.record() for step in self.steps),
+            **own,
+        )
+
+
+#: What a run and its manifest have alike.
+_SHARED = tuple(
+    field
+    for field in Manifest.__struct_fields__
+    if field not in ("schema", "redactions", "steps", "files")
+)
+_DECODER = msgspec.json.Decoder(Manifest)
+_SCHEMA_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
 def dump(run: Run, files: tuple[File, ...]) -> bytes:
     """Return the manifest of ``run``, with sorted keys, as a line-broken JSON text."""
-    data: dict[str, Any] = {
-        "schema": SCHEMA,
-        "id": run.id,
-        "benchmark": run.benchmark,
-        "environment": run.environment,
-        "provenance": run.provenance,
-        "started_at": run.started_at,
-        "duration_s": run.duration_s,
-        "complete": run.complete,
-        "preset": run.preset,
-        "session": run.session,
-        "boot": run.boot,
-        "seed": run.seed,
-        "note": run.note,
-        "supersedes": run.supersedes,
-        "derived_from": run.derived_from,
-        "tool": run.tool,
-        "source": run.source,
-        "parameters": run.parameters,
-        "definitions": run.definitions,
-        "fingerprint": run.fingerprint,
-        "redactions": dict(run.redactions),
-        "steps": [
-            {
-                "name": step.name,
-                "workload": step.workload,
-                "repetition": step.repetition,
-                "argv": step.argv,
-                "started_at": step.started_at,
-                "duration_s": step.duration_s,
-                "exit_code": step.exit_code,
-                "cpu_s": step.cpu_s,
-                "conditions": dict(step.conditions),
-                "values": dict(step.values),
-                "raw": step.raw,
-                "params": dict(step.params),
-                "context": dict(step.context),
-            }
-            for step in run.steps
-        ],
-        "files": files,
-    }
-    return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+    manifest = Manifest(
+        schema=SCHEMA,
+        redactions=dict(run.redactions),
+        steps=tuple(map(Step.of, run.steps)),
+        files=files,
+        **{name: getattr(run, name) for name in _SHARED},
+    )
+    plain = msgspec.to_builtins(manifest)
+    return orjson.dumps(plain, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
 
 
-def parse(data: bytes) -> tuple[Run, tuple[File, ...]]:
-    """Return the run without its rows, and its files.
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of run.json, of its newest version."""
+    return msgspec.json.schema(Manifest)
+
+
+def parse(data: bytes) -> Manifest:
+    """Return the manifest in ``data``, checked.
 
     Raises SitegenError for anything that is not a whole manifest of a known version.
     """
-    return build(upgrade(decode(data)))
-
-
-def decode(data: bytes) -> dict[str, Any]:
-    """Return the JSON object in ``data``; raises SitegenError when there is none."""
     if len(data) > _MAX_BYTES:
         raise SitegenError(f"run.json is larger than {_MAX_BYTES // 1_000_000} MB")
     try:
         check_json(data, _MAX_VALUES)
-        value = orjson.loads(data)
     except SitegenError as error:
         raise SitegenError(f"run.json {error.what}") from error
-    except orjson.JSONDecodeError as error:
+    try:
+        manifest = _DECODER.decode(data)
+        if manifest.schema != SCHEMA:
+            manifest = _upgraded(data)
+    except msgspec.ValidationError:
+        manifest = _upgraded(data)
+    except msgspec.DecodeError as error:
         raise SitegenError(f"run.json is not JSON ({error})") from error
-    if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
+    return _checked(manifest, len(data))
+
+
+def version(data: bytes) -> int:
+    """Return the version of the manifest in ``data``; raises SitegenError when there is none."""
+    return int(_plain(data)["schema"])
+
+
+def _plain(data: bytes) -> dict[str, Any]:
+    try:
+        value = _SCHEMA_DECODER.decode(data)
+    except msgspec.DecodeError as error:
+        raise SitegenError("run.json is not a manifest: it is no object") from error
+    if not isinstance(value.get("schema"), int):
         raise SitegenError("run.json is not a manifest: it has no schema number")
     return value
 
 
-def upgrade(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest at the newest version; raises SitegenError for a newer one."""
-    while value["schema"] < SCHEMA:
-        step = UPGRADES.get(value["schema"])
-        if step is None:
-            raise SitegenError(f"run.json has the unknown schema version {value['schema']}")
-        try:
-            value = step(value)
-        except (KeyError, TypeError) as error:
-            raise SitegenError(f"run.json is not whole: {type(error).__name__} {error}") from error
+def _upgraded(data: bytes) -> Manifest:
+    """Return a manifest of an older version at the newest; raises SitegenError for a newer one."""
+    value = _plain(data)
     if value["schema"] > SCHEMA:
         raise SitegenError(
             f"run.json has schema version {value['schema']}, newer than this sitegen's {SCHEMA}",
             fix="update sitegen",
         )
-    return value
-
-
-def build(value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
-    """Return the run and files that a manifest of the newest version describes."""
-    if unknown := sorted(set(value) - _KEYS):
-        raise SitegenError(f"run.json has the unknown key {unknown[0][:60]!r}")
     try:
-        run = Run(
-            id=check_run_id(value["id"]),
-            benchmark=check_benchmark(value["benchmark"]),
-            environment=check_label(value["environment"]),
-            provenance=Provenance(value["provenance"]),
-            started_at=check_time(value["started_at"]),
-            duration_s=_number(value["duration_s"]),
-            measurements=(),
-            preset=_text(value["preset"]),
-            session=_text(value["session"]),
-            boot=_text(value["boot"]),
-            seed=None if value["seed"] is None else _whole(value["seed"]),
-            tool=None if value["tool"] is None else ToolIdentity(**_texts(value["tool"])),
-            parameters=tuple(
-                Parameter(_text(p["name"]), _text(p["value"]), Comparability(p["comparability"]))
-                for p in value["parameters"]
-            ),
-            fingerprint=Fingerprint(
-                tuple(
-                    Fact(**_texts(fact, absent="value")) for fact in value["fingerprint"]["facts"]
-                ),
-                _verdict(value["fingerprint"]["tee"]),
-            ),
-            steps=tuple(_step(step) for step in value["steps"]),
-            source=None if value["source"] is None else Source(**_texts(value["source"])),
-            definitions=tuple(MetricDefinition(**_texts(d)) for d in value["definitions"]),
-            note=_text(value["note"]),
-            redactions=tuple(
-                (kind, _whole(count)) for kind, count in sorted(value["redactions"].items())
-            ),
-            complete=_flag(value["complete"]),
-            supersedes=_text(value["supersedes"]),
-            derived_from=_text(value["derived_from"]),
-        )
-        files = tuple(
-            File(_text(file["name"]), _whole(file["bytes"]), _text(file["sha256"]))
-            for file in value["files"]
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise SitegenError(f"run.json is not whole: {type(error).__name__} {error}") from error
-    if f"-{run.benchmark}-" not in run.id:
-        raise SitegenError(f"run.json says that {run.id} is of {run.benchmark}")
-    return run, files
+        while value["schema"] < SCHEMA:
+            step = UPGRADES.get(value["schema"])
+            if step is None:
+                raise SitegenError(f"run.json has the unknown schema version {value['schema']}")
+            value = step(value)
+        return msgspec.convert(value, Manifest)
+    except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
+        what = str(error).replace("`", "")
+        raise SitegenError(f"run.json is not whole: {type(error).__name__} {what}") from error
 
 
-def _verdict(value: Mapping[str, Any]) -> TeeVerdict:
-    return TeeVerdict(
-        _text(value["kind"]),
-        _strings(value["reasons"]),
-        _text(value["confidence"]),
-        tuple(Signal(**_texts(signal)) for signal in value["signals"]),
-    )
+def _checked(manifest: Manifest, size: int) -> Manifest:
+    check_run_id(manifest.id)
+    check_benchmark(manifest.benchmark)
+    check_label(manifest.environment)
+    check_time(manifest.started_at)
+    if f"-{manifest.benchmark}-" not in manifest.id:
+        raise SitegenError(f"run.json says that {manifest.id} is of {manifest.benchmark}")
+    # No text is longer than the file that it stands in.
+    if size > _MAX_TEXT and (longest := max(map(len, _texts(msgspec.to_builtins(manifest))))) > (
+        _MAX_TEXT
+    ):
+        raise SitegenError(f"run.json is not whole: a text of {longest:,} characters")
+    return manifest
 
 
-_STEP_KEYS = frozenset(StepRecord.__dataclass_fields__)
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
-def _step(value: Mapping[str, Any]) -> StepRecord:
-    if unknown := set(value) - _STEP_KEYS:
-        raise ValueError(f"unknown key {min(unknown)!r} in a step")
-    conditions = value["conditions"]
-    return StepRecord(
-        _text(value["name"]),
-        _text(value["workload"]),
-        _whole(value["repetition"]),
-        _strings(value["argv"]),
-        _text(value["started_at"]),
-        _real(value["duration_s"]),
-        _whole(value["exit_code"]),
-        _number(value["cpu_s"]),
-        tuple([(name, _real(conditions[name])) for name in sorted(conditions)]),
-        _pairs(value["values"]),
-        _strings(value["raw"]),
-        _pairs(value["params"]),
-        _pairs(value["context"]),
-    )
+_Value = TypeVar("_Value")
 
 
-def _pairs(value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the texts of ``value`` by their sorted names."""
-    names = sorted(value)
-    return tuple(zip(names, _strings([value[name] for name in names]), strict=True))
-
-
-def _strings(values: list[str]) -> tuple[str, ...]:
-    """Return ``values`` when they are texts; joining them finds one that is not, in C."""
-    if not isinstance(values, list):
-        raise TypeError("not a list of texts")
-    if len("".join(values)) > _MAX_TEXTS:
-        raise ValueError(f"texts of more than {_MAX_TEXTS:,} characters together")
-    return tuple(values)
-
-
-def _texts(value: Mapping[str, Any], absent: str = "") -> Mapping[str, Any]:
-    """Return ``value`` when it holds texts only; the one called ``absent`` may be None."""
-    for key, text in value.items():
-        if not (key == absent and text is None):
-            _text(text)
-    return value
-
-
-def _number(value: object) -> float | None:
-    return None if value is None else _real(value)
-
-
-def _real(value: object) -> float:
-    """Return a number as a float; raises when it is none, or none that a page could show."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{str(value)[:40]!r} is not a number")
-    if not abs(value) <= _MAX_NUMBER:
-        raise ValueError(f"the number {value:g} is too large")
-    return float(value)
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{str(value)[:40]!r} is not a whole number")
-    if abs(value) > _MAX_NUMBER:
-        raise ValueError("a whole number is too large")
-    return value
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{str(value)[:40]!r} is neither true nor false")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]!r} is not text")
-    if len(value) > _MAX_TEXT:
-        raise ValueError(f"a text of more than {_MAX_TEXT:,} characters")
-    return value
+def _pairs(value: Mapping[str, _Value]) -> tuple[tuple[str, _Value], ...]:
+    return tuple(sorted(value.items()))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sitegen.errors import SitegenError
-from sitegen.model import Run
+from sitegen.model import AnyRun
 
 #: With more than so many it is no matter of runs.
 MOST = 25
@@ -25,14 +25,14 @@ class Unmade(SitegenError):  # noqa: N818 - says what came of it
 class SetAside:
     """A run on which something failed, and how."""
 
-    run: Run
+    run: AnyRun
     reason: str
 
 
 def made(
-    runs: Sequence[Run],
-    make: Callable[[Sequence[Run], Sequence[SetAside]], Made],
-    trial: Callable[[Sequence[Run]], object],
+    runs: Sequence[AnyRun],
+    make: Callable[[Sequence[AnyRun], Sequence[SetAside]], Made],
+    trial: Callable[[Sequence[AnyRun]], object],
 ) -> tuple[Made, tuple[SetAside, ...]]:
     """Return what ``make`` gives for ``runs``, less those that it fails on, and these.
 
@@ -58,7 +58,7 @@ def made(
 
 
 def _first_to_fail(
-    runs: Sequence[Run], trial: Callable[[Sequence[Run]], object]
+    runs: Sequence[AnyRun], trial: Callable[[Sequence[AnyRun]], object]
 ) -> tuple[int, Exception] | None:
     """Return the place of the run with which ``trial`` begins to fail, and how it fails.
 
@@ -78,7 +78,9 @@ def _first_to_fail(
     return broken - 1, failure
 
 
-def _failure(runs: Sequence[Run], trial: Callable[[Sequence[Run]], object]) -> Exception | None:
+def _failure(
+    runs: Sequence[AnyRun], trial: Callable[[Sequence[AnyRun]], object]
+) -> Exception | None:
     try:
         trial(runs)
     except (OSError, MemoryError):

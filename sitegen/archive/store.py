@@ -15,7 +15,7 @@ from typing import Any
 
 from sitegen import bounds
 from sitegen.archive import manifest, remarks
-from sitegen.archive.manifest import File
+from sitegen.archive.manifest import File, Manifest
 from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
 from sitegen.model import LABEL, RUN_ID, Measurement, Remark, Run, Sample, check_label, check_run_id
@@ -157,15 +157,15 @@ class Archive:
         """
         if "run.json" not in files:
             raise SitegenError("has no run.json")
-        run, listed = manifest.parse(files["run.json"])
-        if run.id != run_id:
-            raise SitegenError(f"run.json says it is {run.id}")
-        names = {file.name for file in listed}
+        listed = manifest.parse(files["run.json"])
+        if listed.id != run_id:
+            raise SitegenError(f"run.json says it is {listed.id}")
+        names = {file.name for file in listed.files}
         if "measurements.parquet" not in names:
             raise SitegenError("run.json lists no measurements.parquet")
         if strange := sorted(set(files) - names - {"run.json"}):
             raise SitegenError(f"{strange[0][:80]!r} is not in its manifest")
-        for file in listed:
+        for file in listed.files:
             if not _inside(file.name):
                 raise SitegenError(f"run.json lists the file {file.name[:60]!r}")
             data = files.get(file.name)
@@ -173,6 +173,7 @@ class Archive:
                 raise SitegenError(f"{file.name} is missing")
             if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
                 raise SitegenError(f"{file.name} does not match its digest")
+        run = listed.run()
         if known:
             return run, 0
         parts = _looked_into([(name, files[name]) for name in sorted(names)], whole=True)
@@ -309,21 +310,21 @@ class Archive:
 
         Raises SitegenError when the manifest or the size of a file is not as it should be.
         """
-        data, value = self.decoded(entry)
-        run, files = self.check(entry, value)
+        data, listed = self.listed(entry)
+        run = listed.run()
         if entry.remarks:
             said = remarks.read(entry.path.parent, entry.remarks)
             run = replace(run, remarks=said)
-        return run, files, data
+        return run, listed.files, data
 
-    def decoded(self, entry: Entry) -> tuple[bytes, dict[str, Any]]:
-        """Return the manifest's bytes and what they say, at the newest version."""
+    def listed(self, entry: Entry) -> tuple[bytes, Manifest]:
+        """Return the bytes of a manifest and what they say, checked against the run's files."""
         data = _read(entry.path / "run.json")
-        return data, manifest.upgrade(manifest.decode(data))
+        return data, self.check(entry, manifest.parse(data))
 
     def schema(self, entry: Entry) -> int:
         """Return the version that a run was written with."""
-        return int(manifest.decode(_read(entry.path / "run.json"))["schema"])
+        return manifest.version(_read(entry.path / "run.json"))
 
     def look_into(
         self, entry: Entry, files: Sequence[File], *, whole: bool = False
@@ -336,17 +337,17 @@ class Archive:
         """
         return _looked_into(((file.name, self.checked(entry, file)) for file in files), whole=whole)
 
-    def check(self, entry: Entry, value: Mapping[str, Any]) -> tuple[Run, tuple[File, ...]]:
-        """Return the run and the files that a decoded manifest describes.
+    @staticmethod
+    def check(entry: Entry, listed: Manifest) -> Manifest:
+        """Return a manifest when it is that of the run that lies at ``entry``.
 
         Raises SitegenError when it is that of another run, or a file is not as it says.
         """
-        run, files = manifest.build(value)
-        if "measurements.parquet" not in {file.name for file in files}:
+        if "measurements.parquet" not in {file.name for file in listed.files}:
             raise SitegenError("run.json lists no measurements.parquet")
-        if run.id != entry.run_id or run.environment != entry.environment:
-            raise SitegenError(f"run.json says it is {run.environment}/{run.id}")
-        for file in files:
+        if listed.id != entry.run_id or listed.environment != entry.environment:
+            raise SitegenError(f"run.json says it is {listed.environment}/{listed.id}")
+        for file in listed.files:
             if not _inside(file.name):
                 raise SitegenError(f"run.json lists the file {file.name[:60]!r}")
             try:
@@ -355,7 +356,7 @@ class Archive:
                 raise SitegenError(f"{file.name} is missing") from None
             if size != file.bytes:
                 raise SitegenError(f"{file.name} has {size} bytes, the manifest says {file.bytes}")
-        return run, files
+        return listed
 
     def read(self, entry: Entry) -> Run:
         """Return the whole run with measurements and samples; raises SitegenError."""

@@ -13,7 +13,7 @@ from sitegen.catalogue.llm import is_latency
 from sitegen.catalogue.tool import Counts, Figure, OfRun, Rule, Scaling, Summarised
 from sitegen.catalogue.tools import TOOLS
 from sitegen.fingerprint import contradiction
-from sitegen.model import Comparability, Doubt, Provenance, Run, StepConditions
+from sitegen.model import AnyRun, Comparability, Doubt, Provenance, StepConditions
 
 #: Shares of wall time above which a step was disturbed, each with its words.
 _BUSY: Mapping[str, tuple[float, str]] = {
@@ -34,12 +34,12 @@ _SUPERLINEAR = 1.05
 _GPU_PROTECTED = frozenset({"on", "ppcie", "nvle"})
 
 
-def remarkable(run: Run) -> dict[str, str]:
+def remarkable(run: AnyRun) -> dict[str, str]:
     """Return the parameters of a run in which a difference is a caveat."""
     return {p.name: p.value for p in run.parameters if p.comparability == Comparability.CAVEAT}
 
 
-def over_quota(params: Mapping[str, str], run: Run) -> str:
+def over_quota(params: Mapping[str, str], run: AnyRun) -> str:
     """Return how a run's threads exceed its CPU quota, in words, or nothing.
 
     Both stand with the run where its series do not say them: a server's log does.
@@ -60,7 +60,7 @@ def _one_run(of: Summarised) -> str:
     return f"One run, {_many(of.repetitions, 'repetition')}."
 
 
-def _one_boot(runs: Sequence[Run]) -> bool:
+def _one_boot(runs: Sequence[AnyRun]) -> bool:
     boots = {run.boot for run in runs}
     return len(runs) > 1 and len(boots) == 1 and boots != {""}
 
@@ -136,7 +136,7 @@ def _superlinear(of: Scaling) -> str:
     return f"{of.threads} threads reach {of.share:.0%} of {of.threads} times this value."
 
 
-def _differ_between(runs: Sequence[Run]) -> str:
+def _differ_between(runs: Sequence[AnyRun]) -> str:
     first = remarkable(runs[0]) if runs else {}
     differing = sorted(
         {
@@ -149,7 +149,7 @@ def _differ_between(runs: Sequence[Run]) -> str:
     return f"Between runs: {', '.join(differing)}." if differing else ""
 
 
-def _differ(side: Run, baseline: Run) -> str:
+def _differ(side: AnyRun, baseline: AnyRun) -> str:
     ours, theirs = remarkable(side), remarkable(baseline)
     parts = [
         f"{name} {ours.get(name, 'absent')} against {theirs.get(name, 'absent')}"
@@ -165,7 +165,7 @@ def _differ(side: Run, baseline: Run) -> str:
     return f"{'; '.join(parts)}." if parts else ""
 
 
-def _another_machine(runs: Sequence[Run]) -> str:
+def _another_machine(runs: Sequence[AnyRun]) -> str:
     processors = sorted({cpu for run in runs if (cpu := run.fingerprint.get("cpu"))})
     return f"Seen: {'; '.join(processors)}." if len(processors) > 1 else ""
 

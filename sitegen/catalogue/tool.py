@@ -14,7 +14,7 @@ from sitegen.catalogue.units import DisplayUnit, unit_for
 from sitegen.model import Doubt, Params, Provenance, Series
 
 if TYPE_CHECKING:
-    from sitegen.model import Run, StepConditions
+    from sitegen.model import AnyRun, StepConditions
 
 
 class Better(StrEnum):
@@ -246,7 +246,7 @@ class SeriesParameter:
 class OfRun(NamedTuple):
     """A run, and what its environment is declared to be."""
 
-    run: Run
+    run: AnyRun
     tee: str
     role: str
 
@@ -259,7 +259,7 @@ class Figure(NamedTuple):
     params: Mapping[str, str]
     value: float
     beside: Mapping[str, float]
-    runs: Sequence[Run]
+    runs: Sequence[AnyRun]
 
 
 class Counts(NamedTuple):
@@ -327,10 +327,10 @@ class Rule:
     doubts: bool = True
     run: Callable[[OfRun], Saying] | None = None
     steps: Callable[[Sequence[StepConditions]], Saying] | None = None
-    runs: Callable[[Sequence[Run]], Saying] | None = None
+    runs: Callable[[Sequence[AnyRun]], Saying] | None = None
     figure: Callable[[Figure], Saying] | None = None
     counts: Callable[[Counts], Saying] | None = None
-    pair: Callable[[Run, Run], Saying] | None = None
+    pair: Callable[[AnyRun, AnyRun], Saying] | None = None
     summary: Callable[[Summarised], Saying] | None = None
     sizes: Callable[[Sizes], Saying] | None = None
     outdone: Callable[[Outdone], Saying] | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 
 from sitegen import fingerprint
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sitegen.collect.execute import Progress
     from sitegen.config import Config
     from sitegen.intake.files import Left, Taken
-    from sitegen.model import Measurement, Run
+    from sitegen.model import AnyRun, Measurement, Run
 
 
 def progress_line(progress: Progress) -> str:
@@ -190,7 +190,7 @@ def compared(config: Config, asked: Question) -> Compared:
         raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
     held = library.of(config)
 
-    def make(runs: Sequence[Run], aside: Sequence[SetAside] = ()) -> Compared:
+    def make(runs: Sequence[AnyRun], aside: Sequence[SetAside] = ()) -> Compared:
         return _compared(runs, config, asked, (*held.damaged, *held.damages(aside)))
 
     try:
@@ -202,7 +202,7 @@ def compared(config: Config, asked: Question) -> Compared:
 
 
 def _compared(
-    runs: Sequence[Run], config: Config, asked: Question, damaged: tuple[Damaged, ...]
+    runs: Sequence[AnyRun], config: Config, asked: Question, damaged: tuple[Damaged, ...]
 ) -> Compared:
     from sitegen.analysis.pairing import Unpaired, pair, pair_values
     from sitegen.cli import comparison as told
@@ -295,7 +295,7 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
         found = list(analysis.load_all(config.claims))
 
     def make(
-        chosen: Sequence[Run], aside: Sequence[SetAside] = ()
+        chosen: Sequence[AnyRun], aside: Sequence[SetAside] = ()
     ) -> tuple[list[Checked], list[str]]:
         damaged = bool(held.damaged or aside)
         return analysis.check_all(found, analyse(chosen, config), damaged=damaged)
@@ -336,7 +336,7 @@ def _collector(name: str) -> dict[str, Any]:
         return {**row, "problem": str(error)}
     if isinstance(found, Missing):
         return {**row, "problem": f"missing: {found}"}
-    return {**row, "tool": dataclasses.asdict(found)}
+    return {**row, "tool": msgspec.to_builtins(found)}
 
 
 def runs(config: Config, environment: str | None, benchmark: str | None, *, as_json: bool) -> str:
@@ -423,7 +423,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
     )
 
 
-def _shown(found: Run, row: Measurement) -> str:
+def _shown(found: AnyRun, row: Measurement) -> str:
     """Return a value as its page prints it."""
     if row.value is None:
         return "not measured"
@@ -431,11 +431,12 @@ def _shown(found: Run, row: Measurement) -> str:
     return f"{unit.number(row.value)} {unit.text}".rstrip()
 
 
-def _plain(found: Run) -> dict[str, Any]:
-    data = dataclasses.asdict(dataclasses.replace(found, measurements=(), samples=()))
+def _plain(run: Run) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.to_builtins(replace(run, measurements=(), samples=()))
     del data["samples"]
-    data["measurements"] = [{**m._asdict(), "params": dict(m.params)} for m in found.measurements]
-    return data
+    rows = [{**m._asdict(), "params": dict(m.params)} for m in run.measurements]
+    # The conditions of a whole run stand with its steps; the key is a promise.
+    return {**data, "conditions": [], "measurements": rows}
 
 
 def _json(value: object) -> str:

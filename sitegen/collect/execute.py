@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+from msgspec import structs
 
 from sitegen import bounds, fingerprint
 from sitegen.collect import Collector, Plan, Reading, Refused, Request, Step
@@ -186,7 +187,7 @@ class _Record:
                 groups = {f"{name}.{workload}": own for workload, own in by_workload.items()}
             for key, values in groups.items():
                 text = ", ".join(sorted({value.value for value in values}))
-                found.append(replace(min(values, key=str), name=key, value=text))
+                found.append(structs.replace(min(values, key=str), name=key, value=text))
         known = {parameter.name for parameter in planned}
         return [parameter for parameter in found if parameter.name not in known]
 

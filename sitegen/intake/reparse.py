@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from sitegen import bounds
 from sitegen.analysis.selection import superseded
 from sitegen.archive import Archive
@@ -232,7 +234,7 @@ def _imported(old: Run, raw: Mapping[str, bytes]) -> Run:
         parameters=(*one.parameters, *_added(old.parameters), *imported.told(one)),
         definitions=one.definitions,
         duration_s=one.duration_s,
-        fingerprint=replace(old.fingerprint, facts=one.facts),
+        fingerprint=structs.replace(old.fingerprint, facts=one.facts),
         note=" ".join(one.notes),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from msgspec import structs
+
 from sitegen.model import Fingerprint, Measurement, Params, Provenance, Run, Sample, StepRecord
 from sitegen.redact.redactor import Redactor
 
@@ -23,23 +25,25 @@ def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = N
         measurements=tuple(map(clean.measurement, run.measurements)),
         samples=tuple(map(clean.sample, run.samples)),
         tool=run.tool
-        and replace(
+        and structs.replace(
             run.tool,
             name=text(run.tool.name),
             version=redactor.version(run.tool.version),
             path=text(run.tool.path),
         ),
         parameters=tuple(
-            replace(p, name=text(p.name), value=redactor.pair(p.name, p.value))
+            structs.replace(p, name=text(p.name), value=redactor.pair(p.name, p.value))
             for p in run.parameters
         ),
         definitions=tuple(
-            replace(d, title=text(d.title), unit=text(d.unit), definition=text(d.definition))
+            structs.replace(
+                d, title=text(d.title), unit=text(d.unit), definition=text(d.definition)
+            )
             for d in run.definitions
         ),
         fingerprint=Fingerprint(
             tuple(
-                replace(
+                structs.replace(
                     fact,
                     name=text(fact.name),
                     value=None if fact.value is None else redactor.pair(fact.name, fact.value),
@@ -47,11 +51,11 @@ def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = N
                 )
                 for fact in machine.facts
             ),
-            replace(
+            structs.replace(
                 machine.tee,
                 reasons=tuple(map(text, machine.tee.reasons)),
                 signals=tuple(
-                    replace(signal, source=text(signal.source), saw=text(signal.saw))
+                    structs.replace(signal, source=text(signal.source), saw=text(signal.saw))
                     for signal in machine.tee.signals
                 ),
             ),
@@ -63,7 +67,7 @@ def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = N
         source = run.source
         found = replace(
             found,
-            source=replace(
+            source=structs.replace(
                 source,
                 title=text(source.title),
                 authors=text(source.authors),

@@ -40,7 +40,7 @@ from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.config import Environment
 from sitegen.fingerprint import facts
-from sitegen.model import Params, Provenance, Run, Series
+from sitegen.model import AnyRun, Params, Provenance, Series
 from sitegen.report import panels, words
 
 #: Single runs that a benchmark offers, and series that it shows.
@@ -119,7 +119,7 @@ class Chosen:
     """A side with what Python asks of it: its runs, and how they were taken."""
 
     side: Side
-    runs: tuple[Run, ...]
+    runs: tuple[AnyRun, ...]
     setup: Setup
     counts: bool = False  # a run among those that stand for its environment
 
@@ -167,7 +167,7 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Ch
     return catalogue, made
 
 
-def single_runs(catalogue: Catalogue, runs: Sequence[Run]) -> list[Chosen]:
+def single_runs(catalogue: Catalogue, runs: Sequence[AnyRun]) -> list[Chosen]:
     """Return the newest of ``runs`` as sides; series that no environment has join the catalogue."""
     analysis = catalogue.analysis
     newest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)[:MAX_RUNS]
@@ -326,7 +326,7 @@ class _Answers:
 
 
 def scripts(
-    analysis: Analysis, benchmark: str, runs: Sequence[Run]
+    analysis: Analysis, benchmark: str, runs: Sequence[AnyRun]
 ) -> tuple[Offered, dict[str, bytes]]:
     """Return what the page says of a benchmark, and its two files by name."""
     catalogue, labelled = environments(analysis, benchmark)
@@ -484,7 +484,7 @@ def _trimmed(numbers: Numbers) -> Numbers:
     return numbers[:end]
 
 
-def _of_run(run: Run, catalogue: Catalogue, declared: Environment) -> tuple[Numbers | None, ...]:
+def _of_run(run: AnyRun, catalogue: Catalogue, declared: Environment) -> tuple[Numbers | None, ...]:
     """Return what one run measured, by series."""
     found: dict[int, Numbers] = {}
     role = declared.role or ""

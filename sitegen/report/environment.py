@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.families import family, headline_of
-from sitegen.model import Run
+from sitegen.model import AnyRun
 from sitegen.report import machine, overview, words
 from sitegen.report.costs import CostTable
 from sitegen.report.machine import Group, Verdict
@@ -55,9 +55,9 @@ class EnvironmentPage:
 def page(
     analysis: Analysis,
     label: str,
-    runs: Sequence[Run],
+    runs: Sequence[AnyRun],
     tables: Mapping[str, Sequence[CostTable]],
-    seen: Run | None = None,
+    seen: AnyRun | None = None,
 ) -> EnvironmentPage:
     """Return the page of an environment with these runs.
 

@@ -9,7 +9,7 @@ from sitegen.analysis.compare import Analysis
 from sitegen.analysis.stats import Word
 from sitegen.catalogue.families import FAMILIES, family
 from sitegen.charts.spec import Chart, FactorMark
-from sitegen.model import Provenance, Run
+from sitegen.model import AnyRun, Provenance
 from sitegen.report import costs, panels, words
 from sitegen.report.costs import CostRow, CostTable
 
@@ -77,7 +77,7 @@ class OverviewPage:
 
 
 def page(
-    analysis: Analysis, runs: Sequence[Run], tables: Mapping[str, Sequence[CostTable]]
+    analysis: Analysis, runs: Sequence[AnyRun], tables: Mapping[str, Sequence[CostTable]]
 ) -> OverviewPage:
     """Return the front page of a report with these runs; ``tables`` are those of a benchmark."""
     present = {run.benchmark for run in runs}
@@ -111,7 +111,7 @@ def page(
     )
 
 
-def latest_run(analysis: Analysis, run: Run) -> LatestRun:
+def latest_run(analysis: Analysis, run: AnyRun) -> LatestRun:
     """Return the line that lists ``run``."""
     declared = analysis.config.environment(run.environment)
     steps = len({m.workload for m in run.measurements})
@@ -179,7 +179,7 @@ def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Ov
     return OverviewGroup(benchmark, family(benchmark).title, tuple(rows), absent, chart)
 
 
-def _facts(analysis: Analysis, runs: Sequence[Run]) -> tuple[tuple[str, str, str], ...]:
+def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     comparisons = [c for c in analysis.comparisons if c.headline]
     decided = [c for c in comparisons if c.word in _VERDICTS]
     doubtful = sum(bool(c.doubt) for c in comparisons)
@@ -205,7 +205,7 @@ def _facts(analysis: Analysis, runs: Sequence[Run]) -> tuple[tuple[str, str, str
 
 
 def _coverage(
-    analysis: Analysis, runs: Sequence[Run], order: Sequence[str]
+    analysis: Analysis, runs: Sequence[AnyRun], order: Sequence[str]
 ) -> tuple[Coverage, ...]:
     counts: dict[tuple[str, str], int] = {}
     for run in runs:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family
 from sitegen.catalogue.units import DisplayUnit
-from sitegen.model import Provenance, Run, Series
+from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import panels, quotes, words
 
 _MAX_ROWS = 200
@@ -88,7 +88,7 @@ class OwnTable:
     rows: tuple[OwnRow, ...]
 
 
-def tables(printed: Analysis, benchmark: str, cited: Iterable[Run]) -> list[PrintedTable]:
+def tables(printed: Analysis, benchmark: str, cited: Iterable[AnyRun]) -> list[PrintedTable]:
     """Return what a section prints, a table for each set of environments, in its own order."""
     series = dict.fromkeys(
         Series(benchmark, row.workload, row.metric, row.statistic, row.params)

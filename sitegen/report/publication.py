@@ -11,13 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from sitegen.analysis.claims import Checked, Verdict
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.analysis.selection import superseded
 from sitegen.catalogue.families import family
 from sitegen.charts.spec import Chart
 from sitegen.errors import SitegenError
-from sitegen.model import Provenance, Run, Source, check_label
+from sitegen.model import AnyRun, Provenance, Source, check_label
 from sitegen.report import costs, derived, panels, reviews, words
 from sitegen.report import printed as prints
 from sitegen.report.claims import ClaimRow
@@ -106,7 +108,7 @@ class ReportsPage:
 
 
 def sources(
-    runs: Iterable[Run], found: Iterable[Checked], noted: Callable[[str], bool]
+    runs: Iterable[AnyRun], found: Iterable[Checked], noted: Callable[[str], bool]
 ) -> tuple[str, ...]:
     """Return the publications that have a page: cited ones, and those with claims and a note.
 
@@ -126,7 +128,7 @@ def _usable(name: str) -> bool:
 
 
 def page(
-    analysis: Analysis, source: str, runs: Sequence[Run], found: Sequence[Checked], told: Note
+    analysis: Analysis, source: str, runs: Sequence[AnyRun], found: Sequence[Checked], told: Note
 ) -> ReportPage:
     """Return the page of one publication.
 
@@ -145,7 +147,7 @@ def page(
     stated = [checked for checked in found if checked.claim.source == source]
     titles = {key: title for key, title, _ in told.sections}
     texts = {key: text for key, _, text in told.sections}
-    by_section: dict[str, list[Run]] = {}
+    by_section: dict[str, list[AnyRun]] = {}
     for run in cited:
         by_section.setdefault(run.source.section if run.source else "", []).append(run)
     claims_of = _by_section(stated, [*titles, *by_section])
@@ -162,7 +164,7 @@ def page(
             )
         )
     published = next((run.source for run in cited if run.source), Source(source))
-    published = replace(
+    published = structs.replace(
         published,
         section="",
         origin="",
@@ -240,7 +242,7 @@ def _anchor(key: str, taken: Iterable[str]) -> str:
 def _section(
     analysis: Analysis,
     names: tuple[str, str, str],
-    cited: Sequence[Run],
+    cited: Sequence[AnyRun],
     stated: Sequence[Checked],
     text: str,
 ) -> ReportSection:
@@ -298,7 +300,7 @@ def _prefixed(section: derived.Section, prefix: str) -> derived.Section:
     return replace(section, id=f"{prefix}-{section.id}", charts=charts)
 
 
-def _beside(analysis: Analysis, benchmark: str, runs: Iterable[Run]) -> Beside | None:
+def _beside(analysis: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> Beside | None:
     """Return what our own runs of a benchmark say, or None where there are none."""
     own = [
         run for run in runs if run.benchmark == benchmark and run.provenance == Provenance.COLLECTED

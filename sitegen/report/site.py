@@ -11,7 +11,7 @@ from sitegen.catalogue.families import FAMILIES, family
 from sitegen.catalogue.metrics import METRICS, Metric
 from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.tool import Rule
-from sitegen.model import Run
+from sitegen.model import AnyRun
 from sitegen.report import overview
 from sitegen.report.overview import LatestRun
 from sitegen.report.trials import Trial, trials
@@ -70,7 +70,7 @@ class RunsPage:
 
 
 def navigation(
-    runs: Sequence[Run], *, reports: bool = False, claims: bool = False
+    runs: Sequence[AnyRun], *, reports: bool = False, claims: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """Return the (path, title) pairs of the navigation."""
     present = {run.benchmark for run in runs}
@@ -103,7 +103,7 @@ def methodology(analysis: Analysis) -> MethodologyPage:
     )
 
 
-def run_lists(analysis: Analysis, runs: Sequence[Run]) -> list[RunsPage]:
+def run_lists(analysis: Analysis, runs: Sequence[AnyRun]) -> list[RunsPage]:
     """Return the pages that list all runs, newest first."""
     newest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
     pages = max(-(-len(newest) // PER_PAGE), 1)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sitegen.archive.library import Held, Library
     from sitegen.archive.manifest import File
     from sitegen.config import Config
-    from sitegen.model import Run, Sample
+    from sitegen.model import AnyRun, Run, Sample
     from sitegen.report.benchmark import Command
     from sitegen.site.render import Renderer
 
@@ -160,12 +160,12 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     pages = state.pages if mark and state.describes(mark) else {}
     whole = partial(_Build, config, archive, held, source, pages)
 
-    def make(chosen: Sequence[Run], aside: Sequence[SetAside]) -> _Build:
+    def make(chosen: Sequence[AnyRun], aside: Sequence[SetAside]) -> _Build:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)  # what an attempt before this one has written
         return whole(chosen, aside, Output(site, mark, work)).run()
 
-    def trial(chosen: Sequence[Run]) -> None:
+    def trial(chosen: Sequence[AnyRun]) -> None:
         whole(chosen, (), Output(site, mark, work, dry=True)).run()
 
     return quarantine.made(runs, make, trial)[0]
@@ -188,7 +188,7 @@ class _Build:
         held: Library,
         source: str,
         pages: Mapping[str, str],
-        runs: Sequence[Run],
+        runs: Sequence[AnyRun],
         aside: Sequence[SetAside],
         output: Output,
     ) -> None:
@@ -281,7 +281,7 @@ class _Build:
                 page=found,
                 publications=self.publications,
             )
-        by_label: dict[str, list[Run]] = {}
+        by_label: dict[str, list[AnyRun]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
         for label in analysis.config.environments:
@@ -439,7 +439,7 @@ class _Build:
                 samples[label] = self._samples(held, files)
         return commands, samples
 
-    def _newest_whole(self, runs: Sequence[Run]) -> Run | None:
+    def _newest_whole(self, runs: Sequence[AnyRun]) -> Run | None:
         """Return the newest of ``runs`` that has steps, those that saw the machine first."""
         from sitegen.analysis.selection import saw_machine
 

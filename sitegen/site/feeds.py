@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from sitegen.model import Run
+    from sitegen.model import AnyRun
 
 _FEED = 50
 
 
-def sitemap(base: str, paths: Iterable[str], runs: Iterable[Run]) -> bytes:
+def sitemap(base: str, paths: Iterable[str], runs: Iterable[AnyRun]) -> bytes:
     """Return sitemap.xml for the pages at ``paths`` and the page of each run."""
     pages = (p for p in paths if p.endswith(".html") and p != "404.html")
     places = [page.removesuffix("index.html") for page in pages]
@@ -24,7 +24,7 @@ def sitemap(base: str, paths: Iterable[str], runs: Iterable[Run]) -> bytes:
     ).encode()
 
 
-def feed(base: str, title: str, runs: Iterable[Run]) -> bytes:
+def feed(base: str, title: str, runs: Iterable[AnyRun]) -> bytes:
     """Return an Atom feed of the newest runs."""
     newest = sorted(
         (run for run in runs if "T" in run.started_at),

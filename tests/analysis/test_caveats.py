@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
@@ -116,7 +117,7 @@ def test_a_role_that_the_machine_contradicts_is_named_and_a_hint_contradicts_not
     assert (found.rule.id, found.sentence) == (
         "label", "Declared as bare metal; the machine shows a hypervisor (kvm)."
     )  # fmt: skip
-    hint = replace(run, fingerprint=replace(guest, tee=TeeVerdict("sev-snp", (), "low")))
+    hint = replace(run, fingerprint=structs.replace(guest, tee=TeeVerdict("sev-snp", (), "low")))
     assert caveats.of_run(hint, "tdx", "cpu-tee") == []
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from sitegen.analysis.compare import (
     Analysis,
@@ -254,7 +255,7 @@ def test_a_pinned_list_takes_only_its_runs() -> None:
 
 
 def test_runs_with_other_parameters_than_the_newest_are_left_out() -> None:
-    big = a_run("cvm", 1.0, parameters=(replace(SIZE, value="8g"),))
+    big = a_run("cvm", 1.0, parameters=(structs.replace(SIZE, value="8g"),))
     small = a_run("cvm", 1.0, day="2025-03-02")
     found = chosen([big, small])
     assert found.runs == (small,)
@@ -372,7 +373,7 @@ def test_quick_runs_are_never_compared(side: str, base: str, reason: str) -> Non
 
 
 def test_a_parameter_that_must_match_and_does_not_is_named() -> None:
-    big = a_run("plain", 100.0, parameters=(replace(SIZE, value="8g"),))
+    big = a_run("plain", 100.0, parameters=(structs.replace(SIZE, value="8g"),))
     found = only([a_run("cvm", 50.0), big])
     assert (found.word, found.reason) == (Word.NOT_COMPARABLE, "size is 4g here and 8g there")
     absent = a_run("plain", 100.0, parameters=())
@@ -731,7 +732,7 @@ def test_an_inconclusive_pair_says_how_many_more_runs_decide() -> None:
 
 def test_everything_that_must_match_and_does_not_is_named() -> None:
     engine = Parameter("engine", "libaio", Comparability.MUST_MATCH)
-    other = (replace(SIZE, value="8g"), replace(engine, value="psync"))
+    other = (structs.replace(SIZE, value="8g"), structs.replace(engine, value="psync"))
     found = only(
         [a_run("cvm", 1.0, parameters=(SIZE, engine)), a_run("plain", 2.0, parameters=other)]
     )
@@ -749,7 +750,7 @@ def test_differences_are_told_the_telling_ones_first() -> None:
     ))  # fmt: skip
     theirs = a_run("plain", 2.0, parameters=(
         Parameter("seed", "2"), Parameter("version", "1", Comparability.CAVEAT),
-        replace(SIZE, value="8g"), same,
+        structs.replace(SIZE, value="8g"), same,
     ))  # fmt: skip
     here = seen(
         "x", ("zz", "1"), ("kernel", "6.8"), ("cpu", "Xeon"), ("memory", "8 GiB"), ("os", "a")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,14 @@ import pytest
 from sitegen.archive import Archive, library
 from sitegen.archive.library import Library
 from sitegen.model import (
+    AnyRun,
     Fact,
     Fingerprint,
+    IndexedRun,
     Measurement,
     Provenance,
     Run,
     Signal,
-    StepConditions,
     StepRecord,
     TeeVerdict,
     run_id,
@@ -50,17 +51,17 @@ def load(archive: Archive, cache: Path) -> Library:
     return library.load(archive, cache, archive.scan())
 
 
-def held_as(run: Run) -> Run:
-    """Return what the library holds of a run: of its steps the conditions, no note."""
-    conditions = tuple(StepConditions(s.workload, s.repetition, s.conditions) for s in run.steps)
-    return replace(run, note="", steps=(), conditions=conditions)
+def held_as(run: Run) -> IndexedRun:
+    """Return what the index keeps of a run: of its steps the conditions, no note."""
+    shared = {field.name: getattr(run, field.name) for field in fields(AnyRun)}
+    return IndexedRun(**shared, steps_seen=run.conditions)
 
 
-def content(found: Library) -> dict[str, tuple[Run, str]]:
+def content(found: Library) -> dict[str, tuple[IndexedRun, str]]:
     return {run_id: (held.run, held.digest) for run_id, held in found.runs.items()}
 
 
-def both(archive: Archive, cache: Path) -> dict[str, tuple[Run, str]]:
+def both(archive: Archive, cache: Path) -> dict[str, tuple[IndexedRun, str]]:
     """Return what is loaded through ``cache``, after checking it against no cache."""
     found = content(load(archive, cache))
     with_none = content(load(archive, cache.with_name("none")))

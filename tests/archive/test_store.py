@@ -305,24 +305,24 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "newer schema": (edit(lambda m: m.update(schema=99)), "newer than this sitegen's"),
     "schema 0": (edit(lambda m: m.update(schema=0)), "unknown schema version 0"),
     "schema as text": (edit(lambda m: m.update(schema="1")), "no schema number"),
-    "unknown key": (edit(lambda m: m.update(tags=[])), "unknown key 'tags'"),
-    "key of the library": (edit(lambda m: m.update(conditions=[])), "unknown key 'conditions'"),
-    "missing key": (edit(lambda m: m.pop("steps")), "KeyError 'steps'"),
+    "unknown key": (edit(lambda m: m.update(tags=[])), "unknown field tags"),
+    "key of the library": (edit(lambda m: m.update(conditions=[])), "unknown field conditions"),
+    "missing key": (edit(lambda m: m.pop("steps")), "missing required field steps"),
     "another run": (edit(lambda m: m.update(id=plain_run(9).id)), "run.json says it is"),
     "another place": (edit(lambda m: m.update(environment="there")), "run.json says it is"),
     "reserved name": (edit(lambda m: m.update(benchmark="runs")), "the site itself"),
     "no time": (edit(lambda m: m.update(started_at="yesterday")), "not a time"),
-    "number for text": (edit(lambda m: m.update(note=5)), "not text"),
-    "text for number": (edit(lambda m: m.update(duration_s="long")), "is not a number"),
+    "number for text": (edit(lambda m: m.update(note=5)), "Expected str"),
+    "text for number": (edit(lambda m: m.update(duration_s="long")), "Expected float"),
     "huge number": (edit(lambda m: m.update(duration_s=10**400)), ""),
     "list as tool": (edit(lambda m: m.update(tool=[])), "run.json is not whole"),
-    "markup as version": (edit(lambda m: m["tool"].update(version=["<b>"])), "not text"),
+    "markup as version": (edit(lambda m: m["tool"].update(version=["<b>"])), "Expected str"),
     "no measurements": (edit(lambda m: m["files"].pop(0)), "lists no measurements.parquet"),
     "climbing path": (rename_file("../../x"), "lists the file"),
     "absolute path": (rename_file("/etc/passwd"), "lists the file"),
     "markup in a name": (rename_file("raw/<i>.gz"), "lists the file"),
     "hidden raw": (rename_file("raw/..gz"), "lists the file"),
-    "number as name": (edit(lambda m: m["files"][0].update(name=7)), "not text"),
+    "number as name": (edit(lambda m: m["files"][0].update(name=7)), "Expected str"),
     "rows missing": (lambda f: (f / ROWS).unlink(), f"{ROWS} is missing"),
     "rows truncated": (lambda f: (f / ROWS).write_bytes(b"PAR1"), "the manifest says"),
     "rows foreign": (lambda f: (f / ROWS).write_bytes(b"x" * 99), "the manifest says"),
@@ -424,7 +424,7 @@ def test_a_value_of_another_type_never_gets_past_the_manifest_as_text(
         held = library.load(archive, tmp_path / "cache", archive.scan())
         assert len(held.runs) + len(held.damaged) == 3
         for one in held.runs.values():
-            texts = (one.run.note, one.run.preset, *(p.value for p in one.run.parameters))
+            texts = (one.run.boot, one.run.preset, *(p.value for p in one.run.parameters))
             assert all(isinstance(found, str) for found in texts)
         path.write_text(json.dumps(whole))
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from sitegen.archive import Archive, library
 from sitegen.archive.manifest import SCHEMA, UPGRADES
@@ -87,7 +88,7 @@ COLLECTED = Run(
 #: What version 2 keeps besides.
 COLLECTED_2 = replace(
     COLLECTED,
-    fingerprint=replace(
+    fingerprint=structs.replace(
         COLLECTED.fingerprint,
         tee=TeeVerdict(
             "sev-snp",

@@ -25,6 +25,7 @@ from sitegen.model import (
     Comparability,
     Fact,
     Fingerprint,
+    IndexedRun,
     Measurement,
     Parameter,
     Run,
@@ -69,7 +70,7 @@ class Report:
 
     folder: Path
     root: str
-    runs: tuple[Run, ...]
+    runs: tuple[IndexedRun, ...]
     analysis: Analysis
 
     def at(self, choice: str = "", *, file: bool = False) -> str:
@@ -176,7 +177,7 @@ def same(found: float | None, expected: float | None) -> bool:
     return math.isclose(found, expected, rel_tol=1e-9)
 
 
-def series_of(analysis: Analysis, runs: Sequence[Run], benchmark: str) -> list[Series]:
+def series_of(analysis: Analysis, runs: Sequence[IndexedRun], benchmark: str) -> list[Series]:
     """Return the series of a benchmark in the order in which the page has them."""
     catalogue, _ = compare_page.environments(analysis, benchmark)
     compare_page.single_runs(catalogue, [run for run in runs if run.benchmark == benchmark])

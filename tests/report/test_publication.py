@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from sitegen import config
 from sitegen.analysis import claims
@@ -225,7 +226,9 @@ def test_a_section_of_claims_only_stands_where_its_note_puts_it() -> None:
     cited = [check.cited_run("cvm", 36_000.0, "36000")]
     note = Note(sections=(("Abstract", "", ""), ("V", "CPU", "")))
     assert keys_of(cited, [claim_of("Abstract")], note) == ["V", "Abstract"]
-    renamed = [replace(run, source=replace(_source(run), section="Table 1")) for run in cited]
+    renamed = [
+        replace(run, source=structs.replace(_source(run), section="Table 1")) for run in cited
+    ]
     note = Note(sections=(("Abstract", "", ""), ("Table 1", "", "")))
     assert keys_of(renamed, [claim_of("Abstract")], note) == ["Abstract", "Table 1"]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec import structs
 
 from benchmarks import synthetic
 from sitegen import config
@@ -292,13 +293,13 @@ def hostile_run() -> Run:
         session=EVIL,
         boot=EVIL,
         note=EVIL,
-        tool=replace(run.tool, name=EVIL, version=EVIL, path=EVIL) if run.tool else None,
+        tool=structs.replace(run.tool, name=EVIL, version=EVIL, path=EVIL) if run.tool else None,
         parameters=(Parameter(EVIL, EVIL), *run.parameters),
-        fingerprint=replace(
+        fingerprint=structs.replace(
             run.fingerprint,
-            facts=tuple(replace(f, name=EVIL, value=EVIL, source=EVIL)
+            facts=tuple(structs.replace(f, name=EVIL, value=EVIL, source=EVIL)
                         for f in run.fingerprint.facts),
-            tee=replace(run.fingerprint.tee, kind=EVIL, reasons=(EVIL,)),
+            tee=structs.replace(run.fingerprint.tee, kind=EVIL, reasons=(EVIL,)),
         ),
         steps=tuple(
             replace(step, name=EVIL, workload=f"w{EVIL}", argv=("fio", EVIL)) for step in run.steps
