@@ -161,12 +161,8 @@ def make(number: int, shape: Shape) -> tuple[Run, dict[str, bytes]]:
 
 def _machine(label: str) -> tuple[Fact, ...]:
     """Return the facts of an environment's machine: bare metal shows no hypervisor."""
-    bare = label.endswith("metal")
-    return tuple(
-        Fact(name, value or None, source)
-        for name, value, source in FACTS
-        if not (bare and name == "virtualisation")
-    )
+    hidden = "virtualisation" if label.endswith("metal") else ""
+    return tuple(Fact(name, told or None, place) for name, told, place in FACTS if name != hidden)
 
 
 def _steps(

@@ -15,7 +15,7 @@ import random
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -49,10 +49,10 @@ from sitegen.model import (
 _Value = TypeVar("_Value")
 _HERE = Path(__file__).parent
 _MODELS = Archive(_HERE.parents[1] / "archive")
-_REPETITIONS = 3
+_STANDARD, _REPETITIONS = "standard", 3
 _VERIFY, _QUOTE = params(part="verify"), params(part="quote")
 _TAIL, _JITTER, _PACE = 0.05, 0.003, 0.01
-_FIRST, _TURN = timedelta(hours=5, minutes=30), timedelta(hours=5)
+_FIRST, _TURN, _LATER_S = timedelta(hours=5, minutes=30), timedelta(hours=5), 10_000.0
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -108,19 +108,16 @@ TABLES = msgspec.toml.decode((_HERE / "rich.toml").read_bytes(), type=Tables)
 
 
 class _Series(NamedTuple):
-    """A series of the model: its median, and the middle beyond which the tail begins.
-
-    ``power`` says what a slower step does to it; ``unit`` is that of what the tool printed.
-    """
+    """A series of the model: its median, and the middle beyond which its tail begins."""
 
     step: str
     row: Measurement
     value: float
     middle: float
-    power: int
+    power: int  # what a slower step does to it
     exact: bool
     once: bool
-    unit: float
+    unit: float  # of what the tool printed
 
 
 class _Model(NamedTuple):
@@ -134,15 +131,16 @@ class _Model(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """One session of one platform."""
+    """One session of one platform; of another ``kind`` what was run beside it, hours later."""
 
     label: str
     number: int
+    kind: str = _STANDARD
 
     def noise(self, *key: object) -> random.Random:
         """Return the same numbers for the same key, and others for every other."""
-        words = "/".join(map(str, (self.label, self.number, *key)))
-        return random.Random(words)  # noqa: S311 - noise, not a secret
+        words = map(str, (self.label, self.number, self.kind, *key))
+        return random.Random("/".join(words))  # noqa: S311 - noise, not a secret
 
     def digest(self, what: str, size: int) -> str:
         """Return hexadecimal digits that only this session has."""
@@ -154,6 +152,7 @@ class _Session:
         turn = (TABLES.labels.index(self.label) + self.number) % len(TABLES.labels)
         before = list(TABLES.models)[: list(TABLES.models).index(benchmark)]
         taken = sum(1.2 * (_model(name).run.duration_s or 0.0) for name in before)
+        taken += 0 if self.kind == _STANDARD else _LATER_S
         return day + _FIRST + turn * _TURN + timedelta(seconds=round(taken))
 
     def events(self, step: str, repetition: int) -> list[Event]:
@@ -167,45 +166,40 @@ class _Session:
         ]
 
 
-def write(folder: Path) -> None:
-    """Write the whole report below ``folder``: settings, a note, the archive with its remarks."""
-    shutil.copytree(_HERE / "report", folder)
+def write(folder: Path, sessions: Collection[int] = range(len(TABLES.days))) -> None:
+    """Write the report of these sessions below ``folder``: settings, a note and the archive."""
+    shutil.copytree(_HERE / "report", folder, dirs_exist_ok=True)
     archive = Archive(folder / "archive")
+    runs = list(product(TABLES.labels, sessions, TABLES.models, [_STANDARD]))
+    runs += [(one.label, one.session, one.benchmark, one.kind) for one in TABLES.extras]
     with mock.patch.object(os, "fsync"):  # it can be made again: no reason to wait for a disk
-        for run, raw in runs():
-            archive.write(run, raw)
+        for label, number, benchmark, kind in runs:
+            if number in sessions:
+                archive.write(*make(label, number, benchmark, kind))
         for one in TABLES.remarks:
-            run, _ = make(one.label, one.session, one.benchmark)
-            remark = Remark(RemarkKind(one.kind), one.at, one.text)
-            archive.remark_on(archive.find(run.id), remark)
-
-
-def runs() -> Iterator[tuple[Run, dict[str, bytes]]]:
-    """Yield every run of the report with its raw output."""
-    for number, label, benchmark in product(range(len(TABLES.days)), TABLES.labels, TABLES.models):
-        yield make(label, number, benchmark)
-    for one in TABLES.extras:
-        yield make(one.label, one.session, one.benchmark, one.kind)
+            if one.session in sessions:
+                run, _ = make(one.label, one.session, one.benchmark)
+                remark = Remark(RemarkKind(one.kind), one.at, one.text)
+                archive.remark_on(archive.find(run.id), remark)
 
 
 def make(
-    label: str, number: int, benchmark: str, kind: str = "standard"
+    label: str, number: int, benchmark: str, kind: str = _STANDARD
 ) -> tuple[Run, dict[str, bytes]]:
     """Return a session's run of a benchmark; or one beside it, quick or interrupted."""
-    session, model = _Session(label, number), _model(benchmark)
-    repetitions = _REPETITIONS if kind == "standard" else 1
-    start = session.start(benchmark) + timedelta(hours=0 if kind == "standard" else 3)
-    name = f"{benchmark} {kind}"
+    session, model = _Session(label, number, kind), _model(benchmark)
+    name, started_at = f"{benchmark} {kind}", timestamp(session.start(benchmark))
+    repetitions = _REPETITIONS if kind == _STANDARD else 1
     settings = {key: value for key, (value, *_) in TABLES.quick.items() if kind == "quick"}
     settings |= {"repetitions": str(repetitions)}
     settings |= {"quote_generation": "configfs-tsm"} if label == "cvm" else {}
     rows = list(_rows(session, model, repetitions))
-    steps, raw = _steps(session, model, rows, start, kind)
+    steps, raw = _steps(session, model, rows)
     run = replace(
         model.run,
-        id=run_id(timestamp(start), benchmark, session.digest(name, 64).encode()),
+        id=run_id(started_at, benchmark, session.digest(name, 64).encode()),
         environment=label,
-        started_at=timestamp(start),
+        started_at=started_at,
         duration_s=round(sum(step.duration_s for step in steps), 3),
         measurements=tuple(row for _, row in rows),
         samples=tuple(_samples(session, model)) if number in TABLES.sampled else (),
@@ -244,24 +238,21 @@ def _model(benchmark: str) -> _Model:
     run = _MODELS.read(_MODELS.find(TABLES.models[benchmark]))
     rows, steps = list(run.measurements), list(run.steps)
     for row in run.measurements:
-        for count in _wider(benchmark, _step(benchmark, row.workload, row.params)):
+        step = _step(benchmark, row.workload, row.params)
+        for count in _first(TABLES.wider, f"{benchmark} {step}", ()):
             workload = re.sub(r"\d+$", count, row.workload)
             about = params(**{**dict(row.params), "threads": count})
             rows.append(row._replace(workload=workload, params=about))
-    for step in run.steps:
-        steps += [_again(step, count) for count in _wider(benchmark, step.name)]
+    for each in run.steps:
+        counts = _first(TABLES.wider, f"{benchmark} {each.name}", ())
+        steps += [_again(each, count) for count in counts]
     if benchmark == "secure-inference":
         verified = [row for row in rows if (row.workload, row.params) == ("evidence", _VERIFY)]
         rows += [row._replace(params=_QUOTE) for row in verified]
-        steps += [_again(step, "quote") for step in run.steps if step.name == "verify"]
+        steps += [_again(each, "quote") for each in run.steps if each.name == "verify"]
     samples = tuple((_step(benchmark, one.workload, one.params), one) for one in run.samples)
     series = sorted(_series(benchmark, rows), key=lambda one: one.step)
     return _Model(run, tuple(series), tuple(steps), samples)
-
-
-def _wider(benchmark: str, step: str) -> tuple[str, ...]:
-    """Return with how many threads a larger machine takes a step too."""
-    return _first(TABLES.wider, f"{benchmark} {step}", ())
 
 
 def _again(step: StepRecord, word: str) -> StepRecord:
@@ -289,11 +280,8 @@ def _series(benchmark: str, rows: Iterable[Measurement]) -> Iterator[_Series]:
         step = _step(benchmark, workload, about)
         name = f"{benchmark} {step} {metric}"
         factor = _first(TABLES.factors, name, 1.0)
-        middles = {
-            statistic: median(row.value or 0.0 for row in found)
-            for statistic, found in group.items()
-        }
-        middle = middles.get("p50", middles.get("mean"))
+        medians = {key: median(one.value or 0.0 for one in each) for key, each in group.items()}
+        middle = medians.get("p50", medians.get("mean"))
         for statistic, found in group.items():
             row = found[0]
             power = _first(TABLES.other_powers, name, TABLES.powers.get(row.unit, 0))
@@ -302,7 +290,7 @@ def _series(benchmark: str, rows: Iterable[Measurement]) -> Iterator[_Series]:
             shown = float(row.printed or 0)
             yield _Series(
                 step, row._replace(repetition=0, status=Status.OK),
-                middles[statistic] * factor, middle * factor if middle and tail else math.inf,
+                medians[statistic] * factor, middle * factor if middle and tail else math.inf,
                 power, exact, len(found) == 1, (row.value or 0.0) / shown if shown else 0.0,
             )  # fmt: skip
 
@@ -347,18 +335,12 @@ def _samples(session: _Session, model: _Model) -> Iterator[Sample]:
     for step, sample in model.samples:
         slow = _slowness(session, f"{model.run.benchmark} {step}", sample.repetition)
         scale = slow ** powers.get((step, sample.metric), 0)
-        if sample.kind == "histogram":
-            yield sample._replace(x=float(f"{sample.x * scale:.6g}"))
-        else:
-            yield sample._replace(y=float(f"{sample.y * scale:.6g}"))
+        x, y = (scale, 1.0) if sample.kind == "histogram" else (1.0, scale)
+        yield sample._replace(x=float(f"{sample.x * x:.6g}"), y=float(f"{sample.y * y:.6g}"))
 
 
 def _steps(
-    session: _Session,
-    model: _Model,
-    rows: Iterable[tuple[str, Measurement]],
-    start: datetime,
-    kind: str,
+    session: _Session, model: _Model, rows: Iterable[tuple[str, Measurement]]
 ) -> tuple[tuple[StepRecord, ...], dict[str, bytes]]:
     """Return what was executed, one command after the other, and what each printed."""
     printed: dict[tuple[int, str], list[Measurement]] = defaultdict(list)
@@ -370,10 +352,11 @@ def _steps(
         names = [name for _, name in group]
         session.noise("order", model.run.benchmark, repetition).shuffle(names)
         todo += [(repetition, planned[name]) for name in names]
+    start = session.start(model.run.benchmark)
     steps: list[StepRecord] = []
     raw: dict[str, bytes] = {}
     for repetition, planned_step in todo:
-        step = _executed(session, model.run.benchmark, planned_step, repetition, kind)
+        step = _executed(session, model.run.benchmark, planned_step, repetition)
         steps.append(replace(step, started_at=timestamp(start)))
         start += timedelta(seconds=step.duration_s)
         if step.raw:
@@ -381,14 +364,12 @@ def _steps(
     return tuple(steps), raw
 
 
-def _executed(
-    session: _Session, benchmark: str, step: StepRecord, repetition: int, kind: str
-) -> StepRecord:
+def _executed(session: _Session, benchmark: str, step: StepRecord, repetition: int) -> StepRecord:
     """Return a step of the model as it went in a session."""
     name = f"{benchmark} {step.name}"
     noise = session.noise("step", name, repetition)
     events = session.events(name, repetition)
-    failed = any(event.status == Status.FAILED for event in events)
+    failed = Status.FAILED in [event.status for event in events]
     slow = noise.lognormvariate(0, _PACE)
     if repetition >= 0 and benchmark not in ("fio", "hardware", "llm"):  # those take a fixed time
         slow *= _slowness(session, name, repetition)
@@ -401,7 +382,7 @@ def _executed(
     }
     for event in events:
         shares |= {share: noise.uniform(*ends) for share, ends in event.busy.items()}
-    quick = dict(words for _, *words in TABLES.quick.values() if words) if kind == "quick" else {}
+    quick = dict(pair for _, *pair in TABLES.quick.values() if pair and session.kind == "quick")
     return replace(
         step,
         repetition=repetition,
