@@ -86,7 +86,7 @@ class Tables(msgspec.Struct, frozen=True):
     sampled: tuple[int, ...]
     later: int
     spreads: tuple[float, float, float]
-    failure: str
+    failure: tuple[str, str]
     exact: str
     models: dict[str, str]
     names: dict[str, str]
@@ -314,7 +314,7 @@ def _rows(session: _Session, model: _Model, repetitions: int) -> Iterator[tuple[
                 if status != Status.FAILED:
                     drift = 1.0 if one.exact else jitter.lognormvariate(0, _JITTER)
                     yield step, _carried(one, row, slow**one.power if one.power else drift, tail)
-                elif one.power and row.statistic in ("value", "mean"):
+                elif re.fullmatch(TABLES.failure[0], f"{row.metric} {row.statistic}"):
                     yield step, row._replace(value=None, printed=None)
 
 
@@ -401,7 +401,7 @@ def _executed(session: _Session, benchmark: str, step: StepRecord, repetition: i
 def _output(step: StepRecord, rows: Iterable[Measurement]) -> bytes:
     """Return what a step printed: its main figures, a line each, or its last words."""
     if step.exit_code:
-        return f"{TABLES.failure}\n".encode()
+        return f"{TABLES.failure[1]}\n".encode()
     shown = [row for row in rows if row.statistic in ("value", "mean", "total", "p50", "p99")]
     lines = [f"{row.metric:34} {row.statistic:6} {row.value:.7g} {row.unit}\n" for row in shown]
     return f"{step.name}, invented values\n{''.join(lines)}".encode()
