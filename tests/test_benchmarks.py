@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -10,8 +11,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks import hostile, measure, synthetic
+from benchmarks.synthetic import rich
+from sitegen import config
+from sitegen.analysis.compare import analyse
+from sitegen.analysis.stats import Word
 from sitegen.archive import Archive
 from sitegen.catalogue import parameters
+from sitegen.catalogue.families import FAMILIES
+from sitegen.model import Status
 from tests import site_checks as check
 
 SHAPE = synthetic.Shape(runs=7, measurements=40, repetitions=2)
@@ -35,6 +42,47 @@ def test_a_synthetic_run_has_what_a_collected_one_has(tmp_path: Path) -> None:
         assert len(run.steps) >= 20
         assert run.steps[0].raw
     assert list(archive.fsck()) == []
+
+
+def test_the_rich_report_is_the_same_each_time_and_sound(tmp_path: Path) -> None:
+    rich.write(tmp_path / "one", sessions=[1])
+    code = "import sys, pathlib; from benchmarks.synthetic import rich;"
+    code += "rich.write(pathlib.Path(sys.argv[1]), sessions=[1])"
+    argv = [sys.executable, "-c", code, str(tmp_path / "other")]
+    subprocess.run(argv, cwd=check.ROOT, check=True)  # hashes of texts differ between processes
+    assert check.differing(check.tree(tmp_path / "one"), check.tree(tmp_path / "other")) == []
+    archive = Archive(tmp_path / "one" / "archive")
+    runs = [archive.read(entry) for entry in archive.scan()]
+    assert {(run.environment, run.benchmark) for run in runs} == set(
+        itertools.product(("metal", "vm", "cvm"), FAMILIES)
+    )
+    assert [run.benchmark for run in runs if run.withdrawn] == ["7z"]
+    assert list(archive.fsck()) == []
+
+
+def test_something_befell_the_rich_report() -> None:
+    contended, _ = rich.make("vm", 3, "zktls")
+    assert all(dict(step.conditions)["steal"] > 0.02 for step in contended.steps)
+    suspect, _ = rich.make("vm", 0, "7z")
+    assert {m.workload for m in suspect.measurements if m.status == Status.SUSPECT} == {"threads-8"}
+    failed, raw = rich.make("cvm", 1, "fio")
+    assert {m.value for m in failed.measurements if m.status == Status.FAILED} == {None}
+    assert b"Input/output error" in raw["seqread-1m-qd8-2.err"]
+    assert rich.make("cvm", 0, "fio", "quick")[0].preset == "quick"
+    kernels = [rich.make("cvm", number, "7z")[0].fingerprint.get("kernel") for number in (2, 3)]
+    assert kernels[0] != kernels[1]
+    sampled, _ = rich.make("metal", 0, "fio")
+    assert {sample.kind for sample in sampled.samples} == {"time", "histogram"}
+
+
+def test_the_rich_report_is_decided_in_every_way(tmp_path: Path) -> None:
+    rich.write(tmp_path, sessions=[])
+    labels, sessions = rich.TABLES.labels, range(len(rich.TABLES.days))
+    runs = [rich.make(*key)[0] for key in itertools.product(labels, sessions, ("7z", "fio"))]
+    found = analyse(runs, config.load(tmp_path / "sitegen.toml")).comparisons
+    words = {comparison.word for comparison in found}
+    assert {Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONCLUSIVE} <= words
+    assert {c.against for c in found if c.side.environment == "cvm"} == {"vm", "metal"}
 
 
 def test_the_build_benchmark_prints_its_figures_as_json() -> None:

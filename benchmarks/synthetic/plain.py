@@ -1,4 +1,4 @@
-"""A report with any number of runs: invented values in the shape of real ones.
+"""A report with any number of runs: what builds are timed on.
 
 Three benchmarks in six environments with declared baselines; each run has the fingerprint,
 the parameters, the steps with their argv, the measurements and a raw output that a collector
@@ -7,7 +7,7 @@ writes. The same arguments give the same bytes.
 
 from __future__ import annotations
 
-import argparse
+import csv
 import hashlib
 import os
 import random
@@ -35,32 +35,8 @@ from sitegen.model import (
     run_id,
 )
 
-CONFIG = """\
-[site]
-title = "Synthetic report"
-[environments.metal]
-role = "metal"
-tee = "none"
-[environments.vm]
-role = "vm"
-tee = "none"
-baselines = { metal = "metal" }
-[environments.cvm]
-role = "cpu-tee"
-tee = "tdx"
-baselines = { vm = "vm", metal = "metal" }
-[environments.gpu-metal]
-role = "metal"
-tee = "none"
-[environments.gpu-cvm]
-role = "gpu-tee"
-tee = "tdx"
-baselines = { metal = "gpu-metal" }
-[environments.snp-cvm]
-role = "cpu-tee"
-tee = "sev-snp"
-baselines = { vm = "vm" }
-"""
+_HERE = Path(__file__).parent
+CONFIG = (_HERE / "plain.toml").read_text("utf-8")
 #: Label -> (which TEE its signals show, how much slower than bare metal).
 _ENVIRONMENTS = {
     "metal": ("none", 1.0),
@@ -80,39 +56,8 @@ _TOOLS = {
     "ab": ToolIdentity("ApacheBench", "2.3", "/usr/bin/ab", "2" * 64),
     "7z": ToolIdentity("7-Zip", "24.09 (x64)", "/usr/bin/7zz", "3" * 64),
 }
-_FACTS = (
-    ("cpu", "INTEL(R) XEON(R) GOLD 6530", "/proc/cpuinfo"),
-    ("cpu_id", "GenuineIntel family 6 model 207 stepping 2", "/proc/cpuinfo"),
-    ("microcode", "0x210002b3", "/proc/cpuinfo"),
-    ("cpus", "32", "/proc/cpuinfo"),
-    ("threads_per_core", "2", "lscpu"),
-    ("sockets", "1", "lscpu"),
-    ("numa_nodes", "1", "lscpu"),
-    ("l2_cache", "32 MiB (16 instances)", "lscpu"),
-    ("l3_cache", "160 MiB (1 instance)", "lscpu"),
-    ("cpu_flags", "aes avx2 avx512f amx_tile sha_ni vaes hypervisor", "/proc/cpuinfo"),
-    ("cpu_quota", None, "cgroup cpu.max"),
-    ("memory", "125.7 GiB", "/proc/meminfo"),
-    ("swap", "0.0 GiB", "/proc/meminfo"),
-    ("kernel", "Linux 6.8.0-86-generic", "/proc/sys/kernel/osrelease"),
-    ("kernel_options", "mitigations=auto swiotlb=1048576", "/proc/cmdline"),
-    ("os", "Ubuntu 24.04.3 LTS", "/etc/os-release"),
-    ("vulnerable_to", None, "/sys/devices/system/cpu/vulnerabilities"),
-    ("governor", "performance", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-    ("boost", None, "/sys/devices/system/cpu/cpufreq/boost"),
-    ("smt", "1", "/sys/devices/system/cpu/smt/active"),
-    ("clock_source", "tsc", "/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-    ("somaxconn", "4096", "/proc/sys/net/core/somaxconn"),
-    ("huge_pages", "madvise", "/sys/kernel/mm/transparent_hugepage/enabled"),
-    ("virtualisation", "kvm", "systemd-detect-virt --vm, CPU flags"),
-    ("container", "none", "systemd-detect-virt --container, marker files"),
-    ("file_system", "ext4", "findmnt"),
-    ("mount_options", "rw,relatime,discard", "findmnt"),
-    ("disk", "vda", "findmnt, /sys/class/block"),
-    ("disk_scheduler", "none [mq-deadline]", "/sys/class/block/vda/queue/scheduler"),
-    ("disk_driver", "virtio_blk", "/sys/class/block/vda/device/driver"),
-    ("gpu", None, "nvidia-smi"),
-)
+#: Name, value (nothing where a machine does not show it) and source.
+FACTS = tuple(csv.reader((_HERE / "facts.csv").read_text("utf-8").splitlines()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +161,8 @@ def make(number: int, shape: Shape) -> tuple[Run, dict[str, bytes]]:
 
 def _machine(label: str) -> tuple[Fact, ...]:
     """Return the facts of an environment's machine: bare metal shows no hypervisor."""
-    bare = label.endswith("metal")
-    return tuple(Fact(*fact) for fact in _FACTS if not (bare and fact[0] == "virtualisation"))
+    hidden = "virtualisation" if label.endswith("metal") else ""
+    return tuple(Fact(name, told or None, place) for name, told, place in FACTS if name != hidden)
 
 
 def _steps(
@@ -340,23 +285,3 @@ def _sevenzip(level: int) -> Iterator[_Kind]:
         yield _Kind(workload, "7z.cpu_usage", "value", "ratio", 0.98 * threads, where, rate=False)
         if operation != "total":
             yield _Kind(workload, "7z.speed", "mean", "B/s", 1500 * rating, where, rate=True)
-
-
-def main() -> None:
-    """Write an archive from the command line, in a process of its own."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--runs", type=int, required=True)
-    parser.add_argument("--measurements", type=int, default=40)
-    parser.add_argument("--repetitions", type=int, default=1)
-    parser.add_argument("--only", type=int, help="write this run only")
-    options = parser.parse_args()
-    shape = Shape(options.runs, options.measurements, options.repetitions)
-    if options.only is None:
-        write(options.folder, shape)
-    else:
-        add(options.folder, shape, options.only)
-
-
-if __name__ == "__main__":
-    main()
