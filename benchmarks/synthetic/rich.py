@@ -26,6 +26,7 @@ from typing import NamedTuple, TypeVar
 from unittest import mock
 
 import msgspec
+from msgspec import structs
 
 from benchmarks.synthetic import plain
 from sitegen.archive import Archive
@@ -208,7 +209,8 @@ def make(
         boot=session.digest("boot", 16),
         seed=int(session.digest(f"seed {name}", 7), 16),
         parameters=tuple(
-            replace(one, value=settings.get(one.name, one.value)) for one in model.run.parameters
+            structs.replace(one, value=settings.get(one.name, one.value))
+            for one in model.run.parameters
         ),
         fingerprint=_machine(session),
         steps=steps,
@@ -418,6 +420,6 @@ def _machine(session: _Session) -> Fingerprint:
     signals = [Signal(s.source, *seen.get(s.source, (s.saw, s.means))) for s in model.tee.signals]
     tee = "tdx" if label == "cvm" else "none"
     return Fingerprint(
-        tuple(replace(f, value=values.get(f.name, f.value) or None) for f in model.facts),
+        tuple(structs.replace(f, value=values.get(f.name, f.value) or None) for f in model.facts),
         TeeVerdict(tee, TABLES.reasons[label], "high", tuple(signals)),
     )

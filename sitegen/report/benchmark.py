@@ -134,7 +134,7 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
         question=presented.question,
         finding=(None if tables else derived.finding(analysis, presented))
         or costs.finding(analysis, benchmark, tables),
-        doubts=_doubts(cells),
+        doubts=_doubts(analysis, benchmark),
         counts=_counts(analysis, benchmark, labels),
         panels=tuple(c for c in charts if isinstance(c, BarChart)),
         scaling=tuple(c for c in charts if isinstance(c, LineChart)),
@@ -193,13 +193,18 @@ def _counts(analysis: Analysis, benchmark: str, labels: Sequence[str]) -> str:
     return " · ".join(parts)
 
 
-def _doubts(cells: Sequence[Cell]) -> tuple[Doubt, ...]:
+def _doubts(analysis: Analysis, benchmark: str) -> tuple[Doubt, ...]:
+    """Return the rules that apply to figures, and to comparisons where no figure says as much."""
     seen: dict[str, list[str]] = {}
     rules: dict[str, Rule] = {}
-    for cell in cells:
-        for caveat in cell.caveats:
-            rules[caveat.rule.id] = caveat.rule
-            seen.setdefault(caveat.rule.id, []).append(caveat.sentence)
+    caveats = [caveat for cell in analysis.of(benchmark) for caveat in cell.caveats]
+    for one in analysis.comparisons:
+        if one.series.benchmark == benchmark:
+            own = {*one.side.caveats, *one.baseline.caveats}
+            caveats += [caveat for caveat in one.caveats if caveat not in own]
+    for caveat in caveats:
+        rules[caveat.rule.id] = caveat.rule
+        seen.setdefault(caveat.rule.id, []).append(caveat.sentence)
     return tuple(
         Doubt(rules[rule_id], len(sentences), sentences[0])
         for rule_id, sentences in sorted(
