@@ -46,7 +46,7 @@ from sitegen.report import panels, words
 #: Single runs that a benchmark offers, and series that it shows.
 MAX_RUNS = 40
 MAX_SERIES = 400
-_STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
+STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 _SIGNS = {Better.HIGHER: 1, Better.LOWER: -1, Better.NONE: 0}
 #: (value, runs, repetitions, mean of logarithms, their variance, low, high, kind of interval,
 #: ids of doubts, resolution, printed text). Runs are 0 where a figure is cited; what is empty at
@@ -103,7 +103,7 @@ class Catalogue:
     def add(self, series: Series, values: Iterable[float | None]) -> int:
         """Return the place of a series, a new one if need be; -1 when it is not shown."""
         place = len(self.series)
-        if series.statistic not in _STATISTICS or place >= MAX_SERIES:
+        if series.statistic not in STATISTICS or place >= MAX_SERIES:
             self.places[series] = -1
             return -1
         metric = self.analysis.metric(series.metric)
@@ -129,7 +129,7 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Ch
     catalogue = Catalogue(analysis, benchmark)
     by_series: dict[Series, dict[str, Cell]] = {}
     for cell in panels.leading_statistics(analysis.of(benchmark)):
-        if cell.series.statistic in _STATISTICS:
+        if cell.series.statistic in STATISTICS:
             by_series.setdefault(cell.series, {})[cell.environment] = cell
     ordered = sorted(
         by_series,

@@ -200,7 +200,7 @@ const detail = ({ word, interval, here, there, step }, { better, margin }, headl
     return interval.low <= 1 && interval.high >= 1 ? "within rounding" : "interval: rounding of the print";
   }
   if (word === "two runs a side") return "an interval, no verdict";
-  if (word === "no difference") return `above ${+(margin * 100).toPrecision(6)} %`;
+  if (word === "no difference") return !headline ? "" : `above ${+(margin * 100).toPrecision(6)} %`;
   if (word !== "inconclusive" || !headline) return "";
   let more = moreRuns(here, there, margin, step);
   if (more > 20) more = Math.ceil(more / 10) * 10;

@@ -145,7 +145,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     archive = Archive(settings.archive)
     held = library.load(archive, settings.cache / "cache", archive.scan()).runs.values()
     analysis = analyse([one.run for one in held], settings)
-    handler = functools.partial(_Quiet, directory=str(folder / "site"))
+    handler = functools.partial(Quiet, directory=str(folder / "site"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -156,7 +156,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     thread.join()
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
 

@@ -1,0 +1,103 @@
+"""The compare page and Python, on every pair of sides of the rich report: one answer."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks.synthetic import rich
+from sitegen import config
+from sitegen.analysis.compare import Analysis, analyse
+from sitegen.analysis.pairing import Unpaired, pair
+from sitegen.archive import library
+from sitegen.model import IndexedRun
+from sitegen.report import compare_page
+from sitegen.site.build import build
+from tests.browser.test_compare import Quiet, assert_equal, series_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+#: What the page computes for every pair of its sides, as its own scripts say it.
+_COMPUTED = """async (benchmark) => {
+    const data = await fetched(offers.get(benchmark).sides);
+    const sides = sidesOf(data, await fetched(offers.get(benchmark).runs));
+    const series = seriesOf(data);
+    const answers = (to, from) => series.map((one) => {
+        const found = compared(one, to, from, data.rules);
+        return found && [one.metric.id, one.place, found.word, found.reason,
+            found.factor ?? null, found.interval?.low ?? null, found.interval?.high ?? null,
+            found.reason ? "" : detail(found, one.metric, one.headline)];
+    }).filter(Boolean);
+    const titles = (to, from) => to.differ(from).map((place) => to.rows[place].slice(0, 2));
+    return sides.flatMap((from) => sides.filter((to) => to !== from).map((to) =>
+        [from.id, to.id, answers(to, from), titles(to, from)]));
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rich:
+    """The rich report, built and served."""
+
+    root: str
+    settings: config.Config
+    runs: tuple[IndexedRun, ...]
+    analysis: Analysis
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rich]:
+    folder = tmp_path_factory.mktemp("rich")
+    rich.write(folder)
+    settings = config.load(folder / "sitegen.toml")
+    build(settings)
+    runs = tuple(held.run for held in library.of(settings).runs.values())
+    handler = functools.partial(Quiet, directory=str(settings.output))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield Rich(f"http://127.0.0.1:{server.server_port}", settings, runs, analyse(runs, settings))
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "benchmark", ["fio", "ab", "7z", "llm", "zktls", "hardware", "secure-inference"]
+)
+def test_every_pair_of_sides_has_one_answer(page: Page, report: Rich, benchmark: str) -> None:
+    runs = [run for run in report.runs if run.benchmark == benchmark]
+    series = series_of(report.analysis, runs, benchmark)
+    page.goto(f"{report.root}/compare/index.html", wait_until="load")
+    computed = {
+        (base, side): (answers, titles)
+        for base, side, answers, titles in page.evaluate(_COMPUTED, benchmark)
+    }
+    catalogue, sides = compare_page.environments(report.analysis, benchmark)
+    sides += compare_page.single_runs(catalogue, runs)
+    ids = [each.side.id for each in sides]
+    assert set(computed) == set(permutations(ids, 2))
+    held = 0
+    for (base, side), (answers, titles) in computed.items():
+        try:
+            pairing = pair(runs, report.settings, base, side)
+        except Unpaired:
+            assert answers == []
+            continue
+        shown = [c for c in pairing.comparisons if c.series in series and _is_divided(c)]
+        held += assert_equal(answers, shown, series)
+        assert titles == [[one.title, one.meaning] for one in pairing.differing], (base, side)
+    assert held > len(ids)
+
+
+def _is_divided(one: Any) -> bool:  # noqa: ANN401 - a comparison
+    return one.metric.scale == "ratio" and one.series.statistic in compare_page.STATISTICS
