@@ -40,6 +40,8 @@ LONGEST_UNIT, LONGEST_PRINT = 40, 100
 #: Spaces that publications print between digits and before units.
 _SPACES = {0xA0: " ", 0x2009: " ", 0x202F: " "}
 MOST_REPETITIONS = 999_999
+#: The condition of a step whose rate had not settled.
+UNSTEADY = "unsteady"
 OLDEST_YEAR = "2000"
 #: A clock that shows an earlier day is wrong: this is when the bound on dates was written.
 _CLOCK_FROM = "2026-11-29"
@@ -229,7 +231,7 @@ class StepRecord:
     @property
     def seen(self) -> StepConditions:
         """The conditions that comparisons ask for; a rate that had not settled is one of them."""
-        unsteady = (("unsteady", 1.0),) if ("steady", "false") in self.values else ()
+        unsteady = ((UNSTEADY, 1.0),) if ("steady", "false") in self.values else ()
         return StepConditions(self.workload, self.repetition, (*self.conditions, *unsteady))
 
 

@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
@@ -161,6 +162,8 @@ class Analysis:
     comparisons: tuple[Comparison, ...]
     definitions: Mapping[str, MetricDefinition]
     _by_benchmark: Mapping[str, tuple[Cell, ...]] = field(repr=False)
+    #: What pages made once of runs that measured the same, by what they measured.
+    plans: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, benchmark: str) -> tuple[Cell, ...]:
         """Return the cells of a benchmark, by series and environment."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sitegen.analysis import caveats
 from sitegen.analysis.series import Cell
-from sitegen.catalogue.rules import over_quota
+from sitegen.catalogue.rules import limits_of, over_quota
 from sitegen.catalogue.tool import Sizes
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
@@ -175,7 +175,7 @@ def other_proof(side: float | None, baseline: float | None) -> str:
 def beyond_quota(series: Series, *runs: AnyRun) -> str:
     """Return how a series ran more threads than a run's quota allows, or nothing."""
     params = dict(series.params)
-    return next((over for run in runs if (over := over_quota(params, run))), "")
+    return next((over for run in runs if (over := over_quota(params, limits_of(run)))), "")
 
 
 def nearest(ours: Sequence[Series], theirs: Sequence[Series]) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from sitegen.analysis.selection import Selection
 from sitegen.analysis.stats import Summary, run_value, slowdown, slowdown_interval, summarise
 from sitegen.catalogue.families import efficiency_axis
 from sitegen.catalogue.metrics import Better, Metric, Scale, metric
-from sitegen.catalogue.rules import BESIDE
-from sitegen.catalogue.tool import Counts, Figure, Outdone, Scaling, Summarised
+from sitegen.catalogue.rules import BESIDE, limits_of
+from sitegen.catalogue.tool import Counts, Figure, Limits, Outdone, Scaling, Summarised
 from sitegen.catalogue.units import rounding_interval
 from sitegen.config import Config
 from sitegen.model import Measurement, Params, Provenance, Series, Status, StepConditions
@@ -62,13 +62,14 @@ def cells_of(
             if step.repetition >= 0:
                 steps[run.id, step.workload].append(step)
     side = _side_values(rows)
+    limits = list(dict.fromkeys(map(limits_of, selection.runs)))
     busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
     for series, by_run in rows.items():
         # All series of a workload come from the same steps.
         key = (series.workload, tuple(by_run))
         if key not in busy:
             busy[key] = caveats.of_steps(s for r in by_run for s in steps[r, series.workload])
-        yield _cell(series, label, selection, by_run, of_runs, busy[key], side)
+        yield _cell(series, label, selection, by_run, of_runs, busy[key], side, limits)
 
 
 def _cell(  # noqa: PLR0913 - what a cell is made of
@@ -79,6 +80,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     of_runs: Mapping[str, list[Caveat]],
     busy: Sequence[Caveat],
     side: Mapping[tuple[str, Params], Mapping[str, float]],
+    limits: Sequence[Limits],
 ) -> Cell:
     run = selection.runs[-1]
     cited = run.provenance == Provenance.CITED
@@ -121,7 +123,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
                 dict(series.params),
                 summary.value,
                 beside,
-                selection.runs,
+                limits,
             )
         )
         repetitions = summary.repetitions[0] if summary.repetitions else 0

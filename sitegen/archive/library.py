@@ -24,13 +24,22 @@ import orjson
 from msgspec import Struct, structs
 
 from sitegen.archive import remarks
+from sitegen.archive.manifest import Manifest
 from sitegen.archive.quarantine import SetAside
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.catalogue.rules import READ_CONDITIONS
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.facts import KEPT
-from sitegen.model import AnyRun, Fact, Fingerprint, IndexedRun, Measurement, Run, TeeVerdict
+from sitegen.model import (
+    AnyRun,
+    Fact,
+    Fingerprint,
+    IndexedRun,
+    Measurement,
+    StepConditions,
+    TeeVerdict,
+)
 
 _FORMAT = 13
 #: The share below which no condition of a step matters.
@@ -181,6 +190,12 @@ class _Line(Struct, frozen=True):
     run: IndexedRun
 
 
+#: What a manifest and the index have alike.
+_SHARED = tuple(
+    field.name
+    for field in fields(AnyRun)
+    if field.name in Manifest.__struct_fields__ and field.name != "fingerprint"
+)
 _DECODER = msgspec.json.Decoder(_Line)
 _ENCODER = msgspec.json.Encoder()
 
@@ -195,32 +210,36 @@ def _open(archive: Archive, entry: Entry, stamp: str, machines: _Machines) -> tu
         "samples.parquet" in parts,
         sum(file.bytes for file in listed.files if file.name.startswith("raw/")),
         len(listed.steps),
-        _indexed(listed.run(), machines),
+        _indexed(listed, machines),
     )
     return line, parts["measurements.parquet"]
 
 
-def _indexed(run: Run, machines: _Machines) -> IndexedRun:
+def _indexed(listed: Manifest, machines: _Machines) -> IndexedRun:
     """Return what the index keeps of a run; runs of one machine share its facts."""
-    seen = run.fingerprint
-    # Where a fact was read stands on the run's page, which reads the whole manifest.
-    machine = Fingerprint(
-        tuple(Fact(fact.name, fact.value, "") for fact in seen.facts if fact.name in KEPT),
-        TeeVerdict(seen.tee.kind, seen.tee.reasons, seen.tee.confidence),
-    )
-    conditions = tuple(
-        step._replace(
-            conditions=tuple(
-                pair
-                for pair in step.conditions
-                if pair[0] in READ_CONDITIONS and pair[1] >= _AT_REST
-            )
-        )
-        for step in run.conditions
-    )
-    shared = {field.name: getattr(run, field.name) for field in fields(AnyRun)}
+    seen = listed.fingerprint
+    if seen not in machines:
+        # Where a fact was read stands on the run's page, which reads the whole manifest.
+        kept = tuple(Fact(fact.name, fact.value, "") for fact in seen.facts if fact.name in KEPT)
+        tee = TeeVerdict(seen.tee.kind, seen.tee.reasons, seen.tee.confidence)
+        machines[seen] = Fingerprint(kept, tee)
+    shared = {name: getattr(listed, name) for name in _SHARED}
     return IndexedRun(
-        **{**shared, "fingerprint": machines.setdefault(machine, machine)}, steps_seen=conditions
+        measurements=(),
+        fingerprint=machines[seen],
+        steps_seen=tuple(
+            StepConditions(
+                step.workload,
+                step.repetition,
+                tuple(
+                    (name, share)
+                    for name, share in step.seen.items()
+                    if name in READ_CONDITIONS and share >= _AT_REST
+                ),
+            )
+            for step in listed.steps
+        ),
+        **shared,
     )
 
 

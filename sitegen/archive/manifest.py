@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from sitegen.bounds import check_json
 from sitegen.errors import SitegenError
 from sitegen.model import (
+    UNSTEADY,
     Fingerprint,
     MetricDefinition,
     Parameter,
@@ -86,6 +87,12 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
         """Return a run's step as its manifest has it."""
         own = {name: getattr(step, name) for name in cls.__struct_fields__}
         return msgspec.convert({**own, **{name: dict(own[name]) for name in _OBJECTS}}, cls)
+
+    @property
+    def seen(self) -> dict[str, float]:
+        """The conditions that comparisons ask for; a rate that had not settled is one of them."""
+        unsteady = {UNSTEADY: 1.0} if self.values.get("steady") == "false" else {}
+        return self.conditions | unsteady
 
     def record(self) -> StepRecord:
         """Return it as a run has it."""

@@ -112,6 +112,7 @@ _READ_SAMPLES = [name for name in SAMPLES.names if name != "run_id"]
 # Characters that no parameter may hold: they part keys from values and pairs from pairs.
 _PAIR, _PAIRS = "\x1f", "\x1e"
 #: What a file of rows may take when it is unpacked.
+_SMALL_BYTES = 100_000
 MAX_BYTES = 200_000_000
 SLACK = 2  # texts may be so many times as long as what comes in: redaction made them longer
 _INDEX_BYTES = 8  # of a value, or of a place in a dictionary
@@ -383,7 +384,8 @@ def _parquet(table: pa.Table) -> bytes:
     pq.write_table(
         table,
         sink,
-        compression="zstd",
+        # A small file is no smaller compressed, and costs twice as much to open.
+        compression="zstd" if table.nbytes > _SMALL_BYTES else "none",
         use_dictionary=True,
         write_page_checksum=True,
         write_statistics=False,

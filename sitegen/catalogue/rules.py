@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from sitegen.catalogue.llm import is_latency
-from sitegen.catalogue.tool import Counts, Figure, OfRun, Rule, Scaling, Summarised
+from sitegen.catalogue.tool import Counts, Figure, Limits, OfRun, Rule, Scaling, Summarised
 from sitegen.catalogue.tools import TOOLS
 from sitegen.fingerprint import contradiction
-from sitegen.model import AnyRun, Comparability, Doubt, Provenance, StepConditions
+from sitegen.model import UNSTEADY, AnyRun, Comparability, Doubt, Provenance, StepConditions
 
 #: Shares of wall time above which a step was disturbed, each with its words.
 _BUSY: Mapping[str, tuple[float, str]] = {
@@ -21,13 +21,13 @@ _BUSY: Mapping[str, tuple[float, str]] = {
     "steal": (0.02, "steal"),
     "throttled": (0.01, "throttled"),
 }
-_UNSTEADY = "unsteady"
 #: Shares of a core from which a load generator is the limit; the LLM client answers at once.
 _SATURATED: Mapping[str, tuple[float, str]] = {
     "ab": (0.9, "ab used {:.0%} of a CPU."),
     "llm": (0.7, "The client used {:.0%} of a CPU."),
 }
 _BEYOND = 10
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 #: Efficiency at more threads above which the one-thread value is doubted.
 _SUPERLINEAR = 1.05
 #: Confidential-compute states of a GPU that protect anything; devtools and simulation do not.
@@ -39,19 +39,22 @@ def remarkable(run: AnyRun) -> dict[str, str]:
     return {p.name: p.value for p in run.parameters if p.comparability == Comparability.CAVEAT}
 
 
-def over_quota(params: Mapping[str, str], run: AnyRun) -> str:
-    """Return how a run's threads exceed its CPU quota, in words, or nothing.
+def limits_of(run: AnyRun) -> Limits:
+    """Return the threads and the CPU quota that a run states, each empty where it does not."""
+    stated = {p.name: p.value for p in run.parameters if p.name in ("threads", "cpu_quota")}
+    quota = run.fingerprint.get("cpu_quota") or stated.get("cpu_quota", "")
+    return Limits(stated.get("threads", ""), quota if _NUMBER.fullmatch(quota) else "")
+
+
+def over_quota(params: Mapping[str, str], limits: Limits) -> str:
+    """Return how the threads of a series exceed a run's CPU quota, in words, or nothing.
 
     Both stand with the run where its series do not say them: a server's log does.
     """
-    told = {p.name: p.value for p in run.parameters}
-    threads = params.get("threads") or told.get("threads", "")
-    quota = run.fingerprint.get("cpu_quota") or told.get("cpu_quota", "")
-    if not threads.isdecimal() or not re.fullmatch(r"\d+(?:\.\d+)?", quota):
+    threads = params.get("threads") or limits.threads
+    if not limits.quota or not threads.isdecimal() or float(limits.quota) >= int(threads):
         return ""
-    if float(quota) >= int(threads):
-        return ""
-    return f"{threads} threads under a CPU quota of {float(quota):g}"
+    return f"{threads} threads under a CPU quota of {float(limits.quota):g}"
 
 
 def _one_run(of: Summarised) -> str:
@@ -84,7 +87,7 @@ def _contended(steps: Sequence[StepConditions]) -> str:
 
 
 def _not_steady(steps: Sequence[StepConditions]) -> str:
-    unsteady = sum((_UNSTEADY, 1.0) in step.conditions for step in steps)
+    unsteady = sum((UNSTEADY, 1.0) in step.conditions for step in steps)
     return f"In {unsteady} of {len(steps)} steps." if unsteady else ""
 
 
@@ -126,7 +129,8 @@ def _few_beyond(figure: Figure) -> str:
 
 
 def _quota(figure: Figure) -> str:
-    over = next((told for run in figure.runs if (told := over_quota(figure.params, run))), "")
+    found = (over_quota(figure.params, limits) for limits in figure.limits)
+    over = next(filter(None, found), "")
     return f"{over}." if over else ""
 
 
@@ -224,7 +228,7 @@ RULES: Mapping[str, Rule] = {
              counts=_suspect),
         Rule("not-steady", "not steady",
              "Over five windows of its time the rate ranged over more than 20 % of its mean, or its trend moved more than 10 % of it: it had not settled (after SNIA PTS 2.0.2).",
-             steps=_not_steady, reads=(_UNSTEADY,)),
+             steps=_not_steady, reads=(UNSTEADY,)),
         Rule("contention", "contention",
              "While the step ran, tasks waited for a CPU in more than 20 % of the time (PSI), the hypervisor took more than 2 % of it (steal), or the quota stopped the benchmark for more than 1 % (throttling).",
              steps=_contended, reads=tuple(_BUSY)),

@@ -251,15 +251,25 @@ class OfRun(NamedTuple):
     role: str
 
 
+class Limits(NamedTuple):
+    """How many threads a run states, and which CPU quota it had; nothing where it says neither."""
+
+    threads: str
+    quota: str
+
+
 class Figure(NamedTuple):
-    """One series in one environment: its value, and those ``beside`` it that its rules name."""
+    """One series in one environment: its value, and those ``beside`` it that its rules name.
+
+    ``limits`` are those of its runs.
+    """
 
     metric: str
     statistic: str
     params: Mapping[str, str]
     value: float
     beside: Mapping[str, float]
-    runs: Sequence[AnyRun]
+    limits: Sequence[Limits]
 
 
 class Counts(NamedTuple):

@@ -6,7 +6,7 @@ A build makes one for every run: the cost of a row counts here.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
@@ -22,7 +22,9 @@ from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
 from sitegen.model import (
     DOUBT,
+    AnyRun,
     Measurement,
+    Params,
     Provenance,
     RemarkKind,
     Run,
@@ -37,6 +39,7 @@ from sitegen.report.machine import Group, Verdict
 #: Few different words stand in the commands of many runs.
 _quote = lru_cache(maxsize=65536)(shlex.quote)
 _MAX_ROWS = 240
+_DIGITS = 16
 _MAX_STEPS = 120
 _MAX_CHARTS = 6
 _MAIN = frozenset({"value", "mean", "total", "p50", "p99"})
@@ -88,12 +91,13 @@ class ResultRow(NamedTuple):
     dots: tuple[Dot, ...]
     maximum: float
     middle: float | None
-    n: int
+    n: str
     value: str
     low: str
     high: str
     spread: str
     note: str
+    strip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,17 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file of the run, with its size and digest."""
+    """A file of the run, with its size in words and the beginning of its digest."""
 
     name: str
-    bytes: int
-    sha256: str
+    size: str
+    digest: str
     published: bool
+
+    @classmethod
+    def of(cls, name: str, size: int, sha256: str, *, published: bool) -> Download:
+        """Return a file of ``size`` bytes."""
+        return cls(name, words.size(size), sha256[:_DIGITS], published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,7 @@ class RunPage:
     """Everything a run's page says."""
 
     id: str
+    short_id: str
     benchmark: str
     family: str
     environment: str
@@ -151,7 +161,7 @@ class RunPage:
     source: tuple[str, str, str] | None
     note: str
     superseded_by: str
-    started_at: str
+    day: str
     withdrawn: str = ""
     notes: tuple[tuple[str, str], ...] = ()
 
@@ -187,6 +197,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     presented = family(run.benchmark)
     return RunPage(
         id=run.id,
+        short_id=run.id[-8:],
         benchmark=run.benchmark,
         family=presented.title,
         environment=run.environment,
@@ -212,14 +223,14 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         outputs_left=len(run.steps) - len(steps),
         bundle=bundle,
         downloads=tuple(downloads),
-        digest=digest,
+        digest=digest[:_DIGITS],
         redactions=words.enumerate_words(
             [_replaced(kind, count) for kind, count in run.redactions]
         ),
         source=_source(run),
         note=run.note,
         superseded_by=superseded_by,
-        started_at=run.started_at,
+        day=run.started_at[:10],
         withdrawn=run.withdrawn,
         notes=tuple(
             (words.day(one.at), one.text) for one in run.remarks if one.kind == RemarkKind.NOTE
@@ -227,33 +238,52 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     )
 
 
-def result_rows(run: Run, analysis: Analysis) -> list[ResultRow]:
+def result_rows(run: AnyRun, analysis: Analysis) -> list[ResultRow]:
     """Return one row a series of the run, the main statistics only: headline metrics first.
 
     Then those of which more or less is better, then the rest, each as measured.
     """
-    groups: dict[tuple[str, str, str, tuple[tuple[str, str], ...]], list[Measurement]] = {}
+    rows = run.measurements
+    shape = tuple([(m.workload, m.metric, m.statistic, m.params) for m in rows])
+    key = (run.benchmark, shape)
+    if key not in analysis.plans:
+        # Most runs of a benchmark measured the same: its titles and their order are made once.
+        analysis.plans[key] = tuple(_plan(run.benchmark, shape, analysis))
+    return [
+        _result(planned, [rows[place] for place in planned.places])
+        for planned in analysis.plans[key]
+    ]
+
+
+class PlannedRow(NamedTuple):
+    """A row of the result table before its values: of which rows of the run it is made."""
+
+    series: Series
+    title: str
+    metric: Metric
+    arrow: str
+    places: tuple[int, ...]
+
+
+def _plan(
+    benchmark: str, shape: Sequence[tuple[str, str, str, Params]], analysis: Analysis
+) -> Iterator[PlannedRow]:
+    """Yield the rows of the table in their order."""
+    groups: dict[Series, list[int]] = {}
     # A tool's mean of its own samples beside its value is a second opinion: downloads have it.
-    plain = {(m.metric, m.workload, m.params) for m in run.measurements if m.statistic == "value"}
-    for row in run.measurements:
-        if row.statistic == "mean" and (row.metric, row.workload, row.params) in plain:
-            continue
-        if row.statistic in _MAIN:
-            groups.setdefault((row.metric, row.workload, row.statistic, row.params), []).append(row)
-    metrics: dict[str, Metric] = {}
-    found: list[tuple[Series, ResultRow]] = []
-    known = words.background(
-        run.benchmark, (Series(run.benchmark, w, m, s, p) for m, w, s, p in groups)
-    )
-    for (metric_id, workload, statistic, params), rows in groups.items():
-        metric = metrics.get(metric_id)
-        if metric is None:
-            metric = metrics[metric_id] = analysis.metric(metric_id)
-        series = Series(run.benchmark, workload, metric_id, statistic, params)
-        found.append((series, _result(series, words.short(series, known), metric, rows)))
-    order = {metric_id: rank for rank, metric_id in enumerate(_ordered(run.benchmark, metrics))}
-    found.sort(key=lambda pair: (order[pair[0].metric], words.natural(pair[0]), pair[0].statistic))
-    return [row for _, row in found]
+    plain = {(m, w, p) for w, m, statistic, p in shape if statistic == "value"}
+    for place, (workload, metric_id, statistic, params) in enumerate(shape):
+        second = statistic == "mean" and (metric_id, workload, params) in plain
+        if statistic in _MAIN and not second:
+            series = Series(benchmark, workload, metric_id, statistic, params)
+            groups.setdefault(series, []).append(place)
+    metrics = {series.metric: analysis.metric(series.metric) for series in groups}
+    known = words.background(benchmark, groups)
+    order = {metric_id: rank for rank, metric_id in enumerate(_ordered(benchmark, metrics))}
+    for series in sorted(groups, key=lambda s: (order[s.metric], words.natural(s), s.statistic)):
+        metric = metrics[series.metric]
+        title = words.short(series, known)
+        yield PlannedRow(series, title, metric, words.arrow(metric), tuple(groups[series]))
 
 
 def _ordered(benchmark: str, metrics: Mapping[str, Metric]) -> list[str]:
@@ -265,13 +295,14 @@ def _ordered(benchmark: str, metrics: Mapping[str, Metric]) -> list[str]:
     return [name for name in ranked if name in metrics]
 
 
-def _result(series: Series, title: str, metric: Metric, rows: list[Measurement]) -> ResultRow:
+def _result(planned: PlannedRow, rows: Sequence[Measurement]) -> ResultRow:
+    series, title, metric, arrow, _ = planned
     first = rows[0]
     if len(rows) == 1 and first.status == Status.OK and first.value is not None:
         unit = metric.unit_for((first.value,))
         return ResultRow(
             title, metric.id, metric.title, _unit_line(series, unit),
-            words.arrow(metric), (), 1.0, None, 1, _text(first.value, rows, unit), "", "", "", "",
+            arrow, (), 1.0, None, "1", _text(first.value, rows, unit), "", "", "", "",
         )  # fmt: skip
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
     seen = [row.value for row in rows if row.value is not None]
@@ -289,7 +320,7 @@ def _result(series: Series, title: str, metric: Metric, rows: list[Measurement])
     factor, fixed = unit.factor, unit.fixed
     return ResultRow(
         title, metric.id, metric.title, _unit_line(series, unit),
-        words.arrow(metric),
+        arrow,
         dots=tuple(
             [
                 Dot(row.value / factor, fixed(row.value, places), row.status == Status.SUSPECT)
@@ -301,7 +332,7 @@ def _result(series: Series, title: str, metric: Metric, rows: list[Measurement])
         else (),
         maximum=max(seen, default=1.0) / factor,
         middle=None if middle is None else middle / factor,
-        n=len(values),
+        n=f"{len(values)}",
         value=_text(middle, rows, unit) if not several else fixed(middle or 0.0, places),
         low=fixed(low, places) if several else "",
         high=fixed(high, places) if several else "",
@@ -310,6 +341,7 @@ def _result(series: Series, title: str, metric: Metric, rows: list[Measurement])
     )  # fmt: skip
 
 
+@lru_cache(maxsize=65536)
 def _unit_line(series: Series, unit: DisplayUnit) -> str:
     statistic = words.statistic(series.statistic)
     return " · ".join([part for part in (series.workload, statistic, unit.text) if part])

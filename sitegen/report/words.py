@@ -160,6 +160,14 @@ def count(number_of: int, singular: str, plural: str = "") -> str:
     return f"{number_of:,} {singular if number_of == 1 else plural or singular + 's'}"
 
 
+def size(count: int) -> str:
+    """Return a size in bytes in words: "2.5 MB"."""
+    for factor, unit in ((1_000_000, "MB"), (1_000, "kB")):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
+
+
 def day(started_at: str) -> str:
     """Return a run's date as precise as it is known: 2026-11-21 07:40 or 2025."""
     if "T" not in started_at:

@@ -485,7 +485,6 @@ class _Build:
     def _run_page(self, held: Held, output: Output, budget: int) -> int:
         """Render a run's page unless the last build's holds; return what is left to publish."""
         from sitegen.report import run as pages
-        from sitegen.site.render import links
 
         run_id, base = held.run.id, f"runs/{held.run.id}"
         with_raw = held.raw_bytes <= budget
@@ -499,12 +498,14 @@ class _Build:
         if self.old_pages.get(run_id) == key and output.keep(run_id):
             return budget
         whole, files, manifest = self._manifest(held.entry)
-        downloads = [pages.Download("run.json", len(manifest), held.digest, published=True)]
+        downloads = [pages.Download.of("run.json", len(manifest), held.digest, published=True)]
         bundle = [("run.json", manifest)]
         excerpts: dict[str, str] = {}
         for file in files:
             published = with_raw or not file.name.startswith("raw/")
-            downloads.append(pages.Download(file.name, file.bytes, file.sha256, published))
+            downloads.append(
+                pages.Download.of(file.name, file.bytes, file.sha256, published=published)
+            )
             if published:
                 data = self._part(held, file)
                 bundle.append((file.name, data))
@@ -525,11 +526,11 @@ class _Build:
             samples=self._samples(held, files),
             superseded_by=self.superseded.get(run_id, ""),
         )
-        html = self.renderer.page("run.html", f"{base}/", page=page)
+        html, links = self.renderer.run_page(page)
         output.add(f"{base}/index.html", html)
         output.add(f"{base}/{run_id}.tar", tar(run_id, bundle))
         self.rendered += 1
-        output.refers(f"{base}/index.html", links(html.decode()))
+        output.refers(f"{base}/index.html", links)
         return budget
 
     def _manifest(self, entry: Entry) -> tuple[Run, tuple[File, ...], bytes]:

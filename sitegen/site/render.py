@@ -31,6 +31,8 @@ from sitegen.report.machine import UNSEEN, Group, Shown
 from sitegen.report.run import Output, ResultRow, RunPage
 from sitegen.report.site import Site
 from sitegen.resources import templates
+from sitegen.site import layout
+from sitegen.site.layout import Layout
 
 _ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
 _CURRENT = Markup(' aria-current="page"')
@@ -94,6 +96,7 @@ class Renderer:
         """
         self.site = site
         self._made: dict[tuple[str, str], Markup] = {}
+        self._layouts: dict[RunPage, Layout] = {}
         self._jinja = Environment(
             loader=FileSystemLoader(templates()),
             autoescape=True,
@@ -116,7 +119,7 @@ class Renderer:
             outputs=_outputs,
             navigation=self._navigation,
             count=words.count,
-            bytes_text=_bytes_text,
+            bytes_text=words.size,
         )
 
     def _navigation(self, root: str, path: str) -> Markup:
@@ -145,8 +148,25 @@ class Renderer:
         Control characters, which no HTML may hold, are left out.
         """
         up = "../" * path.count("/") if root is None else root
-        text = self._jinja.get_template(template).render(root=up, path=path, **values)
+        text = self._text(template, path, up, **values)
         return _C1.sub(b"", text.encode().translate(None, _C0))
+
+    def _text(self, template: str, path: str, root: str, **values: Any) -> str:  # noqa: ANN401 - as above
+        return self._jinja.get_template(template).render(root=root, path=path, **values)
+
+    def run_page(self, page: RunPage) -> tuple[bytes, list[str]]:
+        """Return a run's page, and the addresses that it refers to.
+
+        The template is rendered once a layout; a page with charts of its own is one by itself.
+        """
+        form, values = layout.slotted(page)
+        known = self._layouts.get(form)
+        if known is None:
+            rendered = self._text("run.html", f"runs/{form.id}/", "../../", page=form)
+            known = Layout.of(rendered, links(rendered))
+            if not page.charts:
+                self._layouts[form] = known
+        return known.page(values).encode(), known.addresses(values)
 
 
 def markdown(text: str) -> Markup:
@@ -310,16 +330,11 @@ def _run_row(row: ResultRow, page: RunPage) -> str:
     value = f'<td class="n"><b>{_text(row.value)}</b></td>'
     if not page.repeated:
         return f"{head}{value}<td>{note_text}</td></tr>"
-    strip = svg.dot_strip(row.dots, page.hue, row.maximum, median=row.middle) if row.dots else ""  # type: ignore[arg-type]
+    strip = row.strip
+    if row.dots:
+        strip = svg.dot_strip(row.dots, page.hue, row.maximum, median=row.middle)  # type: ignore[arg-type]
     return (
         f'{head}<td class="opt">{strip}</td><td class="n">{row.n}</td>{value}'
         f'<td class="n">{row.low}</td><td class="n">{row.high}</td>'
         f'<td class="n">{row.spread}{" " if row.note else ""}{note_text}</td></tr>'
     )
-
-
-def _bytes_text(size: int) -> str:
-    for factor, unit in ((1_000_000, "MB"), (1_000, "kB")):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} B"

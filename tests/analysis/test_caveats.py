@@ -10,7 +10,7 @@ from msgspec import structs
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
 from sitegen.catalogue.fio import LINK_RATE
-from sitegen.catalogue.rules import RULES
+from sitegen.catalogue.rules import RULES, limits_of
 from sitegen.catalogue.tool import Counts, Figure
 from sitegen.model import (
     Doubt,
@@ -50,7 +50,8 @@ def figure(  # noqa: PLR0913 - what a figure is
     beside: Mapping[str, float],
     runs: Sequence[Run] = (),
 ) -> list[Caveat]:
-    return caveats.of_figure(Figure(metric, statistic, pairs, value, beside, runs))
+    limits = [limits_of(run) for run in runs]
+    return caveats.of_figure(Figure(metric, statistic, pairs, value, beside, limits))
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -1,0 +1,133 @@
+"""Pages of one layout: the template is rendered once with slots, and each page fills them in.
+
+Runs that measured the same have pages that differ in their values only. A slot is a text that no
+page can hold, in the place of a value; what the template looks at besides (whether there is a
+note, which metrics there are) stays as it is and tells one layout from another.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from markupsafe import escape
+
+from sitegen.charts import svg
+from sitegen.report.run import Output, ResultRow, RunPage
+
+#: No page holds a control character, and nobody knows this one's word: hostile text is no slot.
+_WORD = secrets.token_hex(8)
+_SLOT = re.compile(f"\x01{_WORD}(\\d+)\x02")
+_CONTROL = dict.fromkeys({*range(32), 127, *range(128, 160)} - {9, 10, 13})
+
+
+class Slots:
+    """Takes the values out of one page: `slot` puts a slot in the place of each."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+
+    def slot(self, value: str, escaped: Callable[[str], str] = escape) -> str:
+        """Return a slot for a text, which is filled in as ``escaped`` has it; nothing for none."""
+        if not value:
+            return value
+        self.values.append(escaped(value))
+        return f"\x01{_WORD}{len(self.values) - 1}\x02"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A page with slots: texts, and between each two of them the number of a slot."""
+
+    texts: tuple[str, ...]
+    numbers: tuple[int, ...]
+    links: tuple[str, ...]
+
+    @classmethod
+    def of(cls, page: str, links: list[str]) -> Layout:
+        """Return the layout of a rendered page, and of the links on it."""
+        parts = _SLOT.split(page)
+        texts = (part.translate(_CONTROL) for part in parts[::2])
+        return cls(tuple(texts), tuple(map(int, parts[1::2])), tuple(links))
+
+    def page(self, values: list[str]) -> str:
+        """Return the page with these values."""
+        parts: list[str] = []
+        for text, number in zip(self.texts, self.numbers, strict=False):
+            parts += (text, values[number])
+        return "".join((*parts, self.texts[-1]))
+
+    def addresses(self, values: list[str]) -> list[str]:
+        """Return the addresses that the page with these values refers to."""
+        return [
+            _SLOT.sub(lambda slot: html.unescape(values[int(slot[1])]), link)
+            if "\x01" in link
+            else link
+            for link in self.links
+        ]
+
+
+def slotted(page: RunPage) -> tuple[RunPage, list[str]]:
+    """Return a run's page with slots for its values, and the values."""
+    slots = Slots()
+    slot = slots.slot
+    form = replace(
+        page,
+        id=slot(page.id),
+        short_id=slot(page.short_id),
+        headline=slot(page.headline),
+        doubts=tuple(replace(one, sentence=slot(one.sentence)) for one in page.doubts),
+        facts=tuple((title, slot(value), slot(about)) for title, value, about in page.facts),
+        rows=tuple(_row(row, page, slots) for row in page.rows),
+        parameters=tuple(
+            (slot(name), slot(value), meaning) for name, value, meaning in page.parameters
+        ),
+        outputs=tuple(_output(output, slots) for output in page.outputs),
+        bundle=slot(page.bundle),
+        downloads=tuple(
+            replace(file, name=slot(file.name), size=slot(file.size), digest=slot(file.digest))
+            for file in page.downloads
+        ),
+        digest=slot(page.digest),
+        redactions=slot(page.redactions),
+        note=slot(page.note),
+        superseded_by=slot(page.superseded_by),
+        day=slot(page.day),
+        withdrawn=slot(page.withdrawn),
+        notes=tuple((slot(at), slot(text)) for at, text in page.notes),
+    )
+    return form, [value.translate(_CONTROL) for value in slots.values]
+
+
+def _row(row: ResultRow, page: RunPage, slots: Slots) -> ResultRow:
+    slot = slots.slot
+    strip = ""
+    if row.dots:
+        drawn = svg.dot_strip(row.dots, page.hue, row.maximum, median=row.middle)  # type: ignore[arg-type]
+        strip = slot(drawn, str)
+    return row._replace(
+        dots=(),
+        maximum=0.0,
+        middle=None,
+        strip=strip,
+        n=slot(row.n, html.escape),
+        value=slot(row.value, html.escape),
+        low=slot(row.low, str),
+        high=slot(row.high, str),
+        spread=slot(row.spread, str),
+    )
+
+
+def _output(output: Output, slots: Slots) -> Output:
+    slot = slots.slot
+    return replace(
+        output,
+        argv=slot(output.argv, html.escape),
+        duration=slot(output.duration, str),
+        conditions=slot(output.conditions, html.escape),
+        excerpt=slot(output.excerpt, html.escape),
+        files=(),
+    )
