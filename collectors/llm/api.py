@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
@@ -18,7 +18,8 @@ import orjson
 from collectors.llm import stream
 from sitegen.errors import SitegenError
 
-APIS: Final = ("openai-chat", "openai-completions", "ollama")
+Api: TypeAlias = Literal["openai-chat", "openai-completions", "ollama"]
+APIS: Final[tuple[Api, ...]] = get_args(Api)
 
 _PATHS: Final = {
     "openai-chat": "chat/completions",
@@ -56,23 +57,6 @@ class Ask:
     output_tokens: int
     seed: int
     extensions: bool = True
-
-
-class Answer(Protocol):
-    """What the events of one answer have said so far."""
-
-    done: bool
-    content: bool
-    finish_reason: str | None
-
-    def take(self, name: bytes, payload: bytes) -> int:
-        """Read one event; return how many characters of text it adds. Raises FailedError."""
-
-    def tokens(self, events: int) -> Tokens:
-        """Return the counts that the server gave for an answer of ``events`` text events."""
-
-    def timings(self) -> dict[str, float] | None:
-        """Return the server's own timings in seconds, counts and tokens/s, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +298,9 @@ class OllamaAnswer:
             load_s=_scaled(given.get("load_duration"), _NS),
             total_s=_scaled(given.get("total_duration"), _NS),
         )
+
+
+Answer: TypeAlias = OpenAiAnswer | OllamaAnswer
 
 
 def error_text(given: object, otherwise: str) -> str:

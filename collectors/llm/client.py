@@ -9,7 +9,6 @@ and before anything of it is parsed. What a server generates is never printed.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import contextlib
@@ -26,18 +25,19 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import quote, quote_plus
 
+import msgspec
 import orjson
 
 from collectors.llm import api, measures, stream
+from collectors.llm.api import Api
+from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
     import aiohttp
-
-SCHEMA: Final = 1
 
 #: Words that are a token each in the vocabularies that matter.
 _WORDS: Final = (
@@ -45,7 +45,6 @@ _WORDS: Final = (
     *("no", "of", "on", "or", "so", "to", "up", "us", "we", "ad", "ax", "ex", "hi", "ma", "ox"),
 )
 _NONCE_WORDS: Final = 4
-_LEAST_INPUT: Final = 2 * _NONCE_WORDS
 _TICK_S: Final = 0.005
 _STABLE_BLOCKS, _STABLE_SHARE = 3, 0.02
 _WARMUP_STREAMS: Final = 8  # at most, where the load itself has no number of streams
@@ -57,84 +56,77 @@ _REDIRECTS: Final = range(300, 400)
 _NS: Final = 1_000_000_000
 _MASK: Final = "***"
 _LEAST_MASKED: Final = 8  # characters: fewer of a key's first ones give nothing away
-#: What no server says: words of ours, and what the command line asked for. A placeholder for a
-#: key ("ollama") may be one of them.
-_OWN_WORDS: Final = frozenset(
-    {"record", "phase", "status", "token_source", "api", "model", "load", "connections", "prompt"}
-)
 
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
 _clock = time.perf_counter_ns
 
 
-class _Content(Protocol):
-    """What is used of a response's body."""
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to send, where and how; the command line has the same names.
 
-    async def readany(self) -> bytes:
-        """Return what has arrived, or nothing at the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to send, where and how. ``concurrency`` makes a closed loop, ``rate`` an open one."""
+    ``concurrency`` makes a closed loop of so many streams, ``rate`` an open one with Poisson
+    arrivals. ``duration_s`` is how long is sent: what is then under way may end. A gap longer
+    than ``stall_s`` is a stall. Without ``extensions`` only the fields of OpenAI's own API are
+    sent.
+    """
 
     url: str
-    api: str
-    model: str
-    concurrency: int | None = None
-    rate: float | None = None
-    requests: int | None = None
-    duration_s: float | None = None
-    input_tokens: int = 128
-    output_tokens: int = 128
-    prompt: str = "unique"
-    connections: str = "fresh"
-    warmup_max: int = 0
-    timeout_s: float = 600.0
-    stall_s: float = 1.0
-    seed: int = 0
+    api: Api
+    model: Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=65_536)] | None = None
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
+    requests: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
+    duration_s: _Seconds | None = None
+    input_tokens: Annotated[int, msgspec.Meta(ge=2 * _NONCE_WORDS, le=10**7)] = 128
+    output_tokens: Annotated[int, msgspec.Meta(ge=1, le=10**7)] = 128
+    prompt: Literal["unique", "shared"] = "unique"
+    connections: Literal["fresh", "reuse"] = "fresh"
+    warmup_max: Annotated[int, msgspec.Meta(ge=0, le=10**6)] = 0
+    timeout_s: _Seconds = 600.0
+    stall_s: _Seconds = 1.0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
     ca: str | None = None
-    key: str | None = field(default=None, repr=False)
+    key_env: str | None = None
     extensions: bool = True
 
+    @property
+    def key(self) -> str | None:
+        """The key that requests carry; raises SitegenError where the environment has none."""
+        if self.key_env is None:
+            return None
+        key = os.environ.get(self.key_env, "").strip()
+        if not key or not key.isascii() or not key.isprintable():
+            raise SitegenError(
+                f"the environment has no usable key in {self.key_env[:60]!r}", where="--key-env"
+            )
+        return key
 
+
+_STAMPS: Final = (
+    *("scheduled", "sent", "connected", "headers"),
+    *("first_event", "first_content", "ended"),
+)
+
+
+@dataclass(slots=True)
 class Row:
     """One request while it is under way: stamps in ns, None until they are taken."""
 
-    __slots__ = (
-        "answer",
-        "characters",
-        "connected",
-        "detail",
-        "ended",
-        "first_content",
-        "first_event",
-        "headers",
-        "index",
-        "phase",
-        "reads",
-        "scheduled",
-        "sent",
-        "stamps",
-        "status",
-    )
-
-    def __init__(self, phase: str, index: int, answer: api.Answer) -> None:
-        """Start with nothing sent."""
-        self.phase = phase
-        self.index = index
-        self.answer = answer
-        self.scheduled: int | None = None
-        self.sent: int | None = None
-        self.connected: int | None = None
-        self.headers: int | None = None
-        self.first_event: int | None = None
-        self.first_content: int | None = None
-        self.ended: int | None = None
-        self.stamps: list[int] = []  # one a text event
-        self.reads = 0
-        self.characters = 0
-        self.status = "ok"
-        self.detail = ""
+    phase: str
+    index: int
+    answer: api.Answer
+    scheduled: int | None = None
+    sent: int | None = None
+    connected: int | None = None
+    headers: int | None = None
+    first_event: int | None = None
+    first_content: int | None = None
+    ended: int | None = None
+    stamps: list[int] = field(default_factory=list)  # one a text event
+    reads: int = 0
+    characters: int = 0
+    status: str = "ok"
+    detail: str = ""
 
     def record(self, origin: int, stall_s: float) -> dict[str, Any]:
         """Return the request as a record, with times from ``origin``."""
@@ -149,15 +141,9 @@ class Row:
             "record": "request",
             "phase": self.phase,
             "index": self.index,
-            "scheduled_s": since(self.scheduled),
-            "sent_s": since(self.sent),
-            "connected_s": since(self.connected),
-            "headers_s": since(self.headers),
-            "first_event_s": since(self.first_event),
+            **{f"{name}_s": since(getattr(self, name)) for name in _STAMPS},
             "first_token_s": since(stamps[0] if stamps else None),
-            "first_content_s": since(self.first_content),
             "last_token_s": since(stamps[-1] if stamps else None),
-            "ended_s": since(self.ended),
             "events": len(stamps),
             "reads": self.reads,
             "characters": self.characters,
@@ -229,20 +215,9 @@ class Mask:
         return "".join((*kept, text[at:]))
 
     def record(self, record: Mapping[str, object]) -> Mapping[str, object]:
-        """Return a record in which only words of our own are as they were."""
-        if self._start is None:
-            return record
-        return {
-            name: value if name in _OWN_WORDS else self._value(value)
-            for name, value in record.items()
-        }
-
-    def _value(self, value: object) -> object:
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return {name: self._value(each) for name, each in value.items()}
-        return [self._value(each) for each in value] if isinstance(value, list) else value
+        """Return a record with a mask in the texts that a server may have chosen."""
+        theirs = {name: record[name] for name in ("detail", "finish_reason") if record.get(name)}
+        return {**record, **{name: self.text(str(text)) for name, text in theirs.items()}}
 
 
 def _lower(text: str) -> str:
@@ -278,7 +253,8 @@ class Client:
     def __init__(self, options: Options, write: Callable[[Mapping[str, object]], None]) -> None:
         """Prepare; nothing is sent yet."""
         self.options = options
-        self.mask = mask = Mask(options.key)
+        key = options.key
+        self.mask = mask = Mask(key)
         # The one way out of all records: whatever a server said, its key stays here.
         self.write: Callable[[Mapping[str, object]], None] = lambda record: write(
             mask.record(record)
@@ -286,10 +262,7 @@ class Client:
         self.address = api.address(options.url, options.api)
         self.interrupted = False
         self._prompts = Prompts(
-            options.prompt,
-            options.input_tokens,
-            options.seed,
-            int.from_bytes(os.urandom(4), "big"),
+            options.prompt, options.input_tokens, options.seed, int.from_bytes(os.urandom(4), "big")
         )
         self._headers = {
             "Accept": "application/x-ndjson" if options.api == "ollama" else "text/event-stream",
@@ -297,8 +270,8 @@ class Client:
             "Content-Type": "application/json",
             "User-Agent": "sitegen",
         }
-        if options.key is not None:
-            self._headers["Authorization"] = f"Bearer {options.key}"
+        if key is not None:
+            self._headers["Authorization"] = f"Bearer {key}"
         self._tasks: set[asyncio.Task[None]] = set()
         self._rows: list[Row] = []
         self._sent = 0
@@ -327,8 +300,6 @@ class Client:
             {
                 "record": "end",
                 "measured_from_s": round((origin - began) / _NS, 6),
-                "window_s": _window_s(rows),
-                "drain_s": _drain_s(rows),
                 "wall_s": round(wall / _NS, 6),
                 "cpu_s": round(cpu, 6),
                 "lag_p50_s": _lag(lags, 50),
@@ -351,20 +322,15 @@ class Client:
 
     def _start_record(self) -> dict[str, object]:
         options = self.options
+        copied = ("api", "model", "concurrency", "rate", "connections", "prompt", "input_tokens")
         return {
             "record": "start",
-            "schema": SCHEMA,
-            "api": options.api,
-            "model": options.model,
+            "schema": 1,
             "load": "open" if options.rate is not None else "closed",
-            "concurrency": options.concurrency,
-            "rate": options.rate,
-            "connections": options.connections,
-            "prompt": options.prompt,
-            "input_tokens": options.input_tokens,
-            "output_tokens": options.output_tokens,
-            "seed": options.seed,
-            "requests": options.requests,
+            **{
+                name: getattr(options, name)
+                for name in (*copied, "output_tokens", "seed", "requests")
+            },
         }
 
     def _session(self) -> aiohttp.ClientSession:
@@ -393,9 +359,7 @@ class Client:
         A server so slow that this takes longer than the measured time is not warmed further.
         """
         options = self.options
-        until = None
-        if options.duration_s is not None:
-            until = _clock() + round(options.duration_s * _NS)
+        until = _after(_clock(), options.duration_s)
         streams = options.concurrency or max(1, min(_WARMUP_STREAMS, round(options.rate or 1)))
         block = min(max(streams, 2), options.warmup_max)
         means: list[float] = []
@@ -422,9 +386,7 @@ class Client:
             return
         self._sent = 0
         if options.concurrency is not None:
-            until = None
-            if options.duration_s is not None:
-                until = begin + round(options.duration_s * _NS)
+            until = _after(begin, options.duration_s)
             await self._closed("measured", options.concurrency, options.requests, until)
         else:
             await self._open(begin)
@@ -479,12 +441,9 @@ class Client:
         options = self.options
         # Warm-up and measured requests differ, and so do the same ones of two processes.
         number = 2 * row.index + (row.phase == "measured")
+        prompt = self._prompts.prompt(number)
         ask = api.Ask(
-            options.model,
-            self._prompts.prompt(number),
-            options.output_tokens,
-            options.seed,
-            options.extensions,
+            options.model, prompt, options.output_tokens, options.seed, options.extensions
         )
         data = api.body(options.api, self.address, ask)
         try:
@@ -538,12 +497,12 @@ class Client:
         if response.status in _REDIRECTS:
             raise api.FailedError("http", f"HTTP {response.status}: redirects are not followed")
         if response.status != _OK:
-            said = b""
+            body = b""
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(_ERROR_BODY_S):
-                    while len(said) < _ERROR_BODY_BYTES and not response.content.at_eof():
-                        said += await response.content.read(_ERROR_BODY_BYTES - len(said))
-            raise api.FailedError("http", f"HTTP {response.status}{_message(said)}")
+                    while len(body) < _ERROR_BODY_BYTES and not response.content.at_eof():
+                        body += await response.content.read(_ERROR_BODY_BYTES - len(body))
+            raise api.FailedError("http", f"HTTP {response.status}{_message(body)}")
         coding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in {"", "identity"}:
             raise api.FailedError("malformed", f"the answer is compressed ({coding}) unasked")
@@ -560,7 +519,7 @@ async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
             raise result
 
 
-async def _stream(content: _Content, reader: stream.Reader, row: Row) -> None:
+async def _stream(content: aiohttp.StreamReader, reader: stream.Reader, row: Row) -> None:
     """Read one answer to its end, with a stamp a read. Raises FailedError.
 
     This is the hot path: one read, one JSON value and one list entry for each chunk.
@@ -577,7 +536,7 @@ async def _stream(content: _Content, reader: stream.Reader, row: Row) -> None:
         _finish(reader, row)
 
 
-async def _drain(content: _Content) -> None:
+async def _drain(content: aiohttp.StreamReader) -> None:
     """Read what follows the answer: only a body that ended leaves a connection to use again."""
     import aiohttp
 
@@ -607,9 +566,9 @@ def _finish(reader: stream.Reader, row: Row) -> None:
     """Take what only the end of the stream completes. Raises FailedError."""
     if row.first_event is None and (rest := reader.rest):
         with contextlib.suppress(orjson.JSONDecodeError):
-            said = orjson.loads(rest)
-            if isinstance(said, dict) and said.get("error"):
-                raise api.FailedError("error-event", api.error_text(said, "an error"))
+            document = orjson.loads(rest)
+            if isinstance(document, dict) and document.get("error"):
+                raise api.FailedError("error-event", api.error_text(document, "an error"))
     _hear(reader.close(), row, _clock())
 
 
@@ -631,10 +590,10 @@ async def _connected(_session: object, context: SimpleNamespace, _params: object
     context.trace_request_ctx.connected = _clock()
 
 
-def _message(said: bytes) -> str:
+def _message(body: bytes) -> str:
     """Return what a JSON error body says; a page of HTML is not repeated."""
     try:
-        text = api.error_text(orjson.loads(said), "")
+        text = api.error_text(orjson.loads(body), "")
     except orjson.JSONDecodeError:
         return ""
     return f": {text}" if text else ""
@@ -684,23 +643,13 @@ def _arrivals(options: Options) -> Iterator[float]:
         due_s += gaps.expovariate(options.rate)
 
 
+def _after(begin: int, duration_s: float | None) -> int | None:
+    return None if duration_s is None else begin + round(duration_s * _NS)
+
+
 def _stable(means: Sequence[float]) -> bool:
     last = means[-_STABLE_BLOCKS:]
     return len(last) == _STABLE_BLOCKS and max(last) <= (1 + _STABLE_SHARE) * min(last)
-
-
-def _window_s(rows: Sequence[Row]) -> float | None:
-    """Return the time from the first sending to the end of the last good answer."""
-    sent = [row.sent for row in rows if row.sent is not None]
-    ended = [row.ended for row in rows if row.status == "ok" and row.ended is not None]
-    return round((max(ended) - min(sent)) / _NS, 6) if sent and ended else None
-
-
-def _drain_s(rows: Sequence[Row]) -> float | None:
-    """Return the time from the last sending to the end of the last answer."""
-    sent = [row.sent for row in rows if row.sent is not None]
-    ended = [row.ended for row in rows if row.ended is not None]
-    return round(max(max(ended) - max(sent), 0) / _NS, 6) if sent and ended else None
 
 
 def _lag(late: Sequence[int], percent: float) -> float | None:
@@ -731,7 +680,7 @@ async def drive(options: Options, write: Callable[[Mapping[str, object]], None])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; see the module and `--help`."""
+    """Run the command line: the fields of `Options`, each by its name."""
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         _need_aiohttp()
@@ -748,8 +697,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(drive(options, write))
     except SitegenError as error:
-        said = Mask(options.key).text(f"llm client: {error}")
-        print(said, file=sys.stderr)  # noqa: T201 - a command line
+        message = Mask(options.key).text(f"llm client: {error}")
+        print(message, file=sys.stderr)  # noqa: T201 - a command line
         return 1
     except BrokenPipeError:
         # Nobody reads on; what is left in the buffer must not fail once more at the exit.
@@ -759,97 +708,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str]) -> Options:
     """Return what the command line asks for; raises SitegenError for what makes no sense."""
-    given = _parser().parse_args(list(arguments))
-    if (given.concurrency is None) == (given.rate is None):
+    words = iter(arguments)
+    given: dict[str, object] = {}
+    for word in words:
+        if word == "--no-extensions":
+            given["extensions"] = False
+        else:
+            given[word.removeprefix("--").replace("-", "_")] = next(words, "")
+    options = decode.convert(given, Options, "arguments", strict=False)
+    if (options.concurrency is None) == (options.rate is None):
         raise SitegenError("give either --concurrency or --rate", where="arguments")
-    if given.requests is None and given.duration_s is None:
+    if options.requests is None and options.duration_s is None:
         raise SitegenError("give --requests, --duration-s or both", where="arguments")
-    api.address(given.url, given.api)
-    if not given.model or not given.model.isprintable():
-        raise SitegenError("a model needs a name", where="--model")
-    key = None
-    if given.key_env is not None:
-        key = os.environ.get(given.key_env, "").strip()
-        if not key or not key.isascii() or not key.isprintable():
-            raise SitegenError(
-                f"the environment has no usable key in {given.key_env[:60]!r}", where="--key-env"
-            )
-    if given.ca is not None:
-        try:
-            _tls(given.ca)
-        except (OSError, ssl.SSLError) as error:
-            raise SitegenError(f"no certificates can be read: {error}", where="--ca") from error
-    return Options(
-        url=given.url,
-        api=given.api,
-        model=given.model,
-        concurrency=given.concurrency,
-        rate=given.rate,
-        requests=given.requests,
-        duration_s=given.duration_s,
-        input_tokens=given.input_tokens,
-        output_tokens=given.output_tokens,
-        prompt=given.prompt,
-        connections=given.connections,
-        warmup_max=given.warmup_max,
-        timeout_s=given.timeout_s,
-        stall_s=given.stall_s,
-        seed=given.seed,
-        ca=given.ca,
-        key=key,
-        extensions=not given.no_extensions,
-    )
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say it in one line, as everything else here does."""
-        raise SitegenError(message, where="arguments")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m collectors.llm.client", description=__doc__)
-    add = parser.add_argument
-    add("--url", required=True, help="address of the server, without credentials")
-    add("--api", required=True, choices=api.APIS)
-    add("--model", required=True, help="name of the model in each request")
-    add("--concurrency", type=_whole(1, 65536), help="closed loop: streams kept busy")
-    add("--rate", type=_positive(1e6), help="open loop: mean requests a second, Poisson arrivals")
-    add("--requests", type=_whole(1, 10**9), help="measured requests")
-    add("--duration-s", type=_positive(1e7), help="send for so long; what is under way may end")
-    add("--input-tokens", type=_whole(_LEAST_INPUT, 10**7), default=128, help="nominal length")
-    add("--output-tokens", type=_whole(1, 10**7), default=128, help="length of each answer")
-    add("--prompt", choices=("unique", "shared"), default="unique")
-    add("--connections", choices=("fresh", "reuse"), default="fresh")
-    add("--warmup-max", type=_whole(0, 10**6), default=0, help="requests of the warm-up at most")
-    add("--timeout-s", type=_positive(1e7), default=600.0, help="limit of one request")
-    add("--stall-s", type=_positive(1e7), default=1.0, help="a longer gap is a stall")
-    add("--seed", type=_whole(0, 2**31 - 1), default=0)
-    add("--ca", help="file with the certificates to trust instead of the system's")
-    add("--key-env", help="environment variable that holds the API key")
-    add("--no-extensions", action="store_true", help="only the fields of OpenAI's own API")
-    return parser
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) <= len(str(most)):
-            number = int(text)
-            if least <= number <= most:
-                return number
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not from {least} to {most}")
-
-    return read
-
-
-def _positive(most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        with contextlib.suppress(ValueError):
-            if 0 < (number := float(text)) <= most:
-                return number
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not above 0 and up to {most:g}")
-
-    return read
+    api.address(options.url, options.api)
+    options.key  # noqa: B018 - raises for one that is not there
+    try:
+        _tls(options.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise SitegenError(f"no certificates can be read: {error}", where="--ca") from error
+    return options
 
 
 def _need_aiohttp() -> None:

@@ -6,21 +6,21 @@ memory and faults apart from those of the load client.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import http.client
 import importlib.util
 import json
+import os
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import psutil
 
 from sitegen.collect import Host
@@ -40,8 +40,7 @@ _START_S, _STOP_S, _PAUSE_S, _ASK_S = 120.0, 5.0, 0.02, 5.0
 _LAST = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """A server that is up. ``load_s`` is from its start to listening, without Python's own."""
 
     url: str
@@ -49,6 +48,17 @@ class Server:
     load_s: float
     model: str
     version: str
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a server is started with: its one argument, as JSON."""
+
+    model: str
+    threads: int = 1
+    parallel: int = 1
+    context: int = 1024
+    cache_prompt: bool = False
+    port: int = 0  # one that is free
 
 
 def missing() -> str:
@@ -76,11 +86,8 @@ def serving(  # noqa: PLR0913 - each is a setting of the server
     """
     if absent := missing():
         raise SitegenError(f"the embedded server needs {absent}", where="llm", fix=INSTALL)
-    argv = [
-        *(sys.executable, "-m", "collectors.llm.server", "--model", str(model)),
-        *("--port", str(port), "--threads", str(threads), "--parallel", str(parallel)),
-        *("--context", str(context), *(["--cache-prompt"] if cache_prompt else [])),
-    ]
+    wanted = Wanted(str(model), threads, parallel, context, cache_prompt, port)
+    argv = [*(sys.executable, "-m", "collectors.llm.server"), msgspec.json.encode(wanted).decode()]
     with (folder / LOG).open("wb") as log:
         started = host.start(
             argv,
@@ -129,15 +136,9 @@ def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
     if arrived and not line:
         raise _ended(log)
     while line:
-        said = json.loads(line)
-        if _is_well(str(said["url"])):
-            return Server(
-                url=str(said["url"]),
-                pid=process.pid,
-                load_s=float(said["load_s"]),
-                model=str(said["model"]),
-                version=str(said["version"]),
-            )
+        server = msgspec.json.decode(line, type=Server)
+        if _is_well(server.url):
+            return server
         if process.poll() is not None:
             raise _ended(log)
         if time.monotonic() > deadline:
@@ -159,26 +160,16 @@ def _is_well(url: str) -> bool:
 
 
 def _ended(log: Path) -> SitegenError:
-    said = log.read_text("utf-8", "replace").strip().splitlines() or ["no message"]
-    return SitegenError(f"the server ended at once: {said[-1][:_LAST]}", where="llm")
+    lines = log.read_text("utf-8", "replace").strip().splitlines() or ["no message"]
+    return SitegenError(f"the server ended at once: {lines[-1][:_LAST]}", where="llm")
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m collectors.llm.server")
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--port", type=int, default=0, help="0: one that is free")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--parallel", type=int, default=1)
-    parser.add_argument("--context", type=int, default=1024)
-    parser.add_argument("--cache-prompt", action="store_true")
-    return parser.parse_args(argv)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argument: str) -> None:
     """Serve until told to stop; one line of JSON on stdout says when the model is loaded."""
-    given = _arguments(argv)
-    if not given.model.is_file():
-        sys.exit(f"there is no model {given.model}")
+    given = msgspec.json.decode(argument, type=Wanted)
+    model = Path(given.model)
+    if not model.is_file():
+        sys.exit(f"there is no model {model}")
     stops = {signal.SIGTERM, signal.SIGINT}
     # Before the server starts its threads, which inherit it: only the wait below sees these.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
@@ -187,8 +178,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ImportError:
         sys.exit(f"xllamacpp is not installed; {INSTALL}")
     wanted = xllamacpp.CommonParams()
-    wanted.model.path = str(given.model)
-    wanted.model_alias = {given.model.stem}
+    wanted.model.path = given.model
+    wanted.model_alias = {model.stem}
     wanted.hostnames = [LOOPBACK]
     wanted.port = given.port
     wanted.n_parallel = given.parallel
@@ -207,16 +198,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         server = xllamacpp.Server(wanted)
     except Exception as error:  # noqa: BLE001 - whatever the wheel raises, the last line says why
         sys.exit(f"{type(error).__name__}: {error}")
-    ready = {
-        "url": server.listening_address,
-        "load_s": round(time.perf_counter() - clock, 6),
-        "model": given.model.stem,
-        "version": f"xllamacpp {xllamacpp.__version__}",
-    }
-    print(json.dumps(ready), flush=True)  # noqa: T201 - for the process that started this one
+    load_s = round(time.perf_counter() - clock, 6)
+    version = f"xllamacpp {xllamacpp.__version__}"
+    ready = Server(server.listening_address, os.getpid(), load_s, model.stem, version)
+    print(msgspec.json.encode(ready).decode(), flush=True)  # noqa: T201 - for the process that started this one
     signal.sigwait(stops)
     del server
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

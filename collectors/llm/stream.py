@@ -7,7 +7,7 @@ the events do not depend on how the bytes were split into reads.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TypeAlias
 
 #: Name and payload of one event; the name is empty where the stream gives none.
 Event = tuple[bytes, bytes]
@@ -17,24 +17,6 @@ LIMIT_BYTES = 1 << 20
 
 _BOM = b"\xef\xbb\xbf"
 _NONE: tuple[Event, ...] = ()
-
-
-class Reader(Protocol):
-    """What both readers offer."""
-
-    @property
-    def broken(self) -> str:
-        """Why nothing more is read, or an empty text."""
-
-    @property
-    def rest(self) -> bytes:
-        """What has come of an event that is not whole yet."""
-
-    def feed(self, data: bytes) -> list[Event] | tuple[Event, ...]:
-        """Return the events that are whole now."""
-
-    def close(self) -> tuple[Event, ...]:
-        """Return what the end of the stream completes."""
 
 
 class ServerSentEvents:
@@ -179,3 +161,6 @@ class JsonLines:
         if length > self.limit_bytes:
             self.broken = f"a line is longer than {self.limit_bytes} bytes"
             self._pending.clear()
+
+
+Reader: TypeAlias = ServerSentEvents | JsonLines

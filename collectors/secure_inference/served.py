@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import msgspec
+
 from collectors.llm import measures
 from collectors.llm.measures import Exchange, Load
 from collectors.secure_inference import timings
@@ -70,7 +72,7 @@ def together(loads: Sequence[Load]) -> Load:
     end = None
     if len(ends) == len(loads):
         lags = [each.lag_p99_s for each in ends if each.lag_p99_s is not None]
-        end = dataclasses.replace(
+        end = msgspec.structs.replace(
             ends[0],
             wall_s=sum(each.wall_s for each in ends),
             cpu_s=sum(each.cpu_s for each in ends),

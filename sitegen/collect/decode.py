@@ -62,12 +62,17 @@ def documents(data: bytes | str, form: type[Form]) -> list[Form]:
     return [document(line, form, f"line {n}") for n, line in lines]
 
 
-def convert(value: object, form: type[Form], where: str = "") -> Form:
-    """Return decoded JSON as ``form``; raises SitegenError with the place of what is not so."""
+def convert(value: object, form: type[Form], where: str = "", *, strict: bool = True) -> Form:
+    """Return decoded JSON as ``form``; raises SitegenError with the place of what is not so.
+
+    Without ``strict`` a number may stand as a text, as in the cells of a table.
+    """
     try:
-        return msgspec.convert(value, form, strict=True)
+        return msgspec.convert(value, form, strict=strict)
     except msgspec.ValidationError as error:
         raise _unlike(error, where) from error
+    except RecursionError as error:
+        raise SitegenError("is nested too deeply", where=where) from error
 
 
 def _parsed(data: bytes | str, where: str) -> object:
@@ -91,7 +96,7 @@ def _parsed(data: bytes | str, where: str) -> object:
 def _is_object(line: str) -> bool:
     try:
         msgspec.json.decode(line, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 

@@ -17,6 +17,7 @@ from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
 
 Form = TypeVar("Form", bound=msgspec.Struct)
+Value = TypeVar("Value")
 _SHOWN = 40
 _BOOLEANS = {"yes": True, "no": False}
 
@@ -83,6 +84,21 @@ def filled(known: Known, given: Mapping[str, str], prefix: str = "") -> Any:  # 
         if name not in known:
             raise _unknown(name, known, prefix)
     return dict(given)
+
+
+def agreed(form: msgspec.Struct, name: str, stated: Value | None) -> Value | None:
+    """Return what an output states, else what the user says in ``form``; None without either.
+
+    Raises SitegenError where the two differ: what a user says fills gaps, and overrules nothing.
+    """
+    given: Value | None = getattr(form, name)
+    if stated is not None and given is not None and stated != given:
+        raise SitegenError(
+            f"the file says {str(stated)[:_SHOWN]!r}, not {str(given)[:_SHOWN]!r}",
+            where=f"--set {name}",
+            fix="leave it out: what a file says is not overruled",
+        )
+    return given if stated is None else stated
 
 
 def helps(known: Known) -> dict[str, str]:

@@ -60,3 +60,12 @@ def test_one_object_a_list_and_one_a_line_are_all_documents() -> None:
         decode.documents(f'{one}\n{{"jobs": 1}}\n'.encode(), Report)
     with pytest.raises(SitegenError, match="entry 2"):
         decode.documents(f"[{one}, 1]".encode(), Report)
+    with pytest.raises(SitegenError, match="nested too deeply"):
+        decode.documents('{"deep": ' + "[" * 5000 + "\n{}", Report)
+
+
+def test_a_number_may_stand_as_a_text_where_that_is_said() -> None:
+    cells = {"name": "read", "iops": "5.5"}
+    assert decode.convert(cells, Job, strict=False) == Job("read", 5.5)
+    with pytest.raises(SitegenError, match="line 3 iops: expected float"):
+        decode.convert(cells, Job, "line 3")

@@ -64,3 +64,13 @@ def test_plain_texts_by_name_are_a_form_too() -> None:
     assert language.filled({"url": "what it asks"}, {"url": "x"}) == {"url": "x"}
     with pytest.raises(SitegenError, match=r"--set ab\.urk: there is no setting 'urk'; it takes"):
         language.filled({"url": "what it asks"}, {"urk": "x"}, "ab.")
+
+
+def test_what_a_user_says_fills_gaps_and_overrules_nothing() -> None:
+    asks = Form(runtime_s=2.0)
+    assert language.agreed(asks, "runtime_s", None) == 2.0
+    assert language.agreed(asks, "runtime_s", 2.0) == 2.0
+    assert language.agreed(Form(), "runtime_s", 3.0) == 3.0
+    assert language.agreed(Form(), "runtime_s", None) is None
+    with pytest.raises(SitegenError, match=r"--set runtime_s: the file says '3.0', not '2.0'"):
+        language.agreed(asks, "runtime_s", 3.0)

@@ -6,12 +6,6 @@ from collectors.llm.readers import guidellm, llama_bench, nvidia, ollama, vllm
 from sitegen.collect import Reader
 
 READERS: tuple[Reader, ...] = (
-    vllm.SERVE,
-    vllm.LATENCY,
-    ollama.ANSWERS,
-    ollama.TEXT,
-    llama_bench.BENCH,
-    llama_bench.BATCHED,
-    nvidia.PERF,
-    guidellm.GUIDELLM,
+    *(vllm.SERVE, vllm.LATENCY, ollama.ANSWERS, ollama.TEXT),
+    *(llama_bench.BENCH, llama_bench.BATCHED, nvidia.PERF, guidellm.GUIDELLM),
 )

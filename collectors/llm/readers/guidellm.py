@@ -7,39 +7,30 @@ statistic of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeAlias
 
-from collectors.asked import agreed
-from collectors.llm.readers import documents
-from collectors.llm.readers.documents import Fields
-from collectors.llm.readers.finding import ASKS, Finding, Series, failures, given
-from sitegen.collect import Reader, Reading
+import msgspec
+
+from collectors.llm.readers.asks import Served
+from collectors.llm.readers.rows import definitions, failures
+from collectors.llm.readers.text import model_name, utc
+from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
+from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import MetricDefinition, Status, ToolIdentity
+from sitegen.model import Status, ToolIdentity, params
 
-GUIDELLM_ASKS = {
-    name: ASKS[name] for name in ("model", "engine", "weights", "input_tokens", "output_tokens")
-}
 _TPOT = "llm.guidellm.time_per_output_token"
 _FIRST = "llm.guidellm.time_to_first_output_token"
-DEFINITIONS: Mapping[str, MetricDefinition] = {
-    _TPOT: MetricDefinition(
-        _TPOT,
-        "Time per output token, the first included",
-        "s",
-        "lower",
-        "From the sending of a request to its last token, divided by all its output tokens: TTFT "
-        "is in it, which is not so in TPOT.",
-    ),
-    _FIRST: MetricDefinition(
-        _FIRST,
-        "Time to the first token of the answer",
-        "s",
-        "lower",
-        "From the sending of a request to its first token that is not reasoning.",
-    ),
-}
-_SCHEMAS = {1, 2}
+DEFINITIONS = definitions("""
+guidellm.time_per_output_token | Time per output token, the first included | s | lower
+From the sending of a request to its last token, divided by all its output tokens: TTFT is in it,
+which is not so in TPOT.
+
+guidellm.time_to_first_output_token | Time to the first token of the answer | s | lower
+From the sending of a request to its first token that is not reasoning.
+""")
 #: guidellm's distribution -> our metric, and how many of its unit are one of ours.
 _SPREAD = {
     "request_latency": ("llm.e2e_latency", 1),
@@ -48,245 +39,274 @@ _SPREAD = {
     "inter_token_latency_ms": ("llm.tpot", 1000),
     "time_per_output_token_ms": (_TPOT, 1000),
 }
-_MEANS = {"prompt_token_count": "llm.input_tokens", "output_token_count": "llm.output_tokens"}
-_RATES = {
-    "requests_per_second": "llm.request_throughput",
-    "output_tokens_per_second": "llm.output_token_throughput",
-    "tokens_per_second": "llm.total_token_throughput",
+_SAMPLES = ("request_latency", "time_to_first_token_ms", "inter_token_latency_ms")
+#: Of the rates the other statistics are of the gaps between single events.
+_MEANS = {
+    "prompt_token_count": ("llm.input_tokens", "mean"),
+    "output_token_count": ("llm.output_tokens", "mean"),
+    "requests_per_second": ("llm.request_throughput", "value"),
+    "output_tokens_per_second": ("llm.output_token_throughput", "value"),
+    "tokens_per_second": ("llm.total_token_throughput", "value"),
 }
-_STATISTICS = {"mean": "mean", "min": "min", "max": "max", "std_dev": "stddev"}
-_PERCENTILES = {
-    "p50": "p50",
-    "p75": "p75",
-    "p90": "p90",
-    "p95": "p95",
-    "p99": "p99",
-    "p999": "p99.9",
-}
-_SAMPLES = {
-    "request_latency": ("llm.e2e_latency", 1),
-    "time_to_first_token_ms": ("llm.ttft", 1000),
-    "inter_token_latency_ms": ("llm.tpot", 1000),
-}
-_KEYS = (rb'"benchmarks"\s*:\s*\[', rb'"metrics"\s*:\s*\{', rb'"successful"\s*:')
-_ALSO = re.compile(rb'"(?:time_to_first_token_ms|inter_token_latency_ms|request_totals)"\s*:')
 _LENGTH = re.compile(r"(prompt|output)_tokens[\"']?\s?[=:]\s?(\d{1,9})\b")
 _MAX_CONFIG = 10_000
 _LOADS = {"synchronous": "closed", "concurrent": "closed", "throughput": "burst"}
 
 
+#: A Unix time, of this century; -1 is written where there is none.
+_Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=-1, le=4e9)] | None
+
+
+class _Distribution(msgspec.Struct, frozen=True):
+    count: Whole | None = None
+    mean: Number | None = None
+    median: Number | None = None
+    min: Number | None = None
+    max: Number | None = None
+    std_dev: Number | None = None
+    percentiles: dict[str, Number | None] | None = None
+
+
+class _Totals(msgspec.Struct, frozen=True):
+    successful: Whole
+    errored: Whole | None = None
+    incomplete: Whole | None = None
+
+
+class _Stats(msgspec.Struct, frozen=True):
+    start_time: _Moment = None
+    end_time: _Moment = None
+    requests_made: _Totals | None = None
+
+
+class _Strategy(msgspec.Struct, frozen=True):
+    type_: Text | None = None
+    kind: Text | None = None
+    rate: Number | None = None
+    streams: Whole | None = None
+    max_concurrency: Whole | None = None
+
+
+class _Setup(msgspec.Struct, frozen=True):
+    """Arguments, of a report or of a benchmark; each version has them elsewhere."""
+
+    strategy: _Strategy | None = None
+    backend: _Setup | str | None = None
+    backend_kwargs: _Setup | str | None = None
+    backend_model: Text | None = None
+    model: Text | None = None
+    spec: _Setup | None = None
+    data: Any = None
+    requests: Any = None
+
+
+class _Request(msgspec.Struct, frozen=True):
+    request_start_time: _Moment = None
+    start_time: _Moment = None
+    request_latency: Number | None = None
+    time_to_first_token_ms: Number | None = None
+    inter_token_latency_ms: Number | None = None
+
+
+class _Benchmark(_Stats, frozen=True, kw_only=True):
+    metrics: dict[str, Any]
+    run_stats: _Stats | None = None
+    scheduler_metrics: _Stats | None = None
+    request_totals: _Totals | None = None
+    requests: dict[str, list[_Request] | None] | None = None
+    config: _Setup = _Setup()
+    args: _Setup = _Setup()
+    scheduler: _Setup = _Setup()
+    worker: _Setup = _Setup()
+    request_loader: _Setup = _Setup()
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    version: Literal[1, 2] | None = None
+    guidellm_version: Text | None = None
+
+
+class _Report(msgspec.Struct, frozen=True):
+    benchmarks: list[_Benchmark]
+    metadata: _Metadata = _Metadata()
+    config: _Setup = _Setup()
+    args: _Setup = _Setup()
+
+
 def knows(data: bytes) -> bool:
     """Tell whether ``data`` has the keys of a guidellm report."""
-    return all(re.search(key, data) for key in _KEYS) and bool(_ALSO.search(data))
+    keys = (b'"benchmarks"', b'"metrics"', b'"successful"')
+    one_of = (b'"time_to_first_token_ms"', b'"inter_token_latency_ms"', b'"request_totals"')
+    return all(key in data for key in keys) and any(key in data for key in one_of)
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read(data: bytes, asks: Served) -> tuple[Reading, ...]:
     """Return one run of all the benchmarks in a report."""
-    answers = given(GUIDELLM_ASKS, settings)
-    reports = documents.objects(data)
-    if len(reports) != 1:
-        raise SitegenError(f"holds {len(reports)} objects, and one is a report")
-    report = reports[0]
-    metadata = report.inner("metadata") or Fields("metadata", {})
-    schema = metadata.count("version")
-    if schema is not None and schema not in _SCHEMAS:
-        raise SitegenError(
-            f"schema {schema} of guidellm is not known",
-            where="metadata: version",
-            fix="1 and 2 are",
-        )
-    benchmarks = report.objects("benchmarks") or []
-    finding = Finding(
-        ToolIdentity("guidellm", metadata.text("guidellm_version") or ""), DEFINITIONS
+    report = decode.document(data, _Report)
+    recorder = Recorder(
+        ToolIdentity("guidellm", report.metadata.guidellm_version or ""), DEFINITIONS
     )
-    starts, ends = [], []
-    for benchmark in benchmarks:
-        start, end = _window(benchmark)
-        if start:
-            documents.unix(start, benchmark.where("start_time"))
-            starts.append(start)
-        if end:
-            ends.append(end)
-        _benchmark(finding, report, benchmark, answers)
+    for benchmark in report.benchmarks:
+        _benchmark(recorder, report, benchmark, asks)
+    windows = [_window(benchmark) for benchmark in report.benchmarks]
+    starts = [each.start_time for each in windows if each.start_time]
+    ends = [each.end_time for each in windows if each.end_time and each.end_time > 0]
     if starts:
-        finding.started_at = documents.unix(min(starts), "start_time")
+        recorder.started_at = utc(datetime.fromtimestamp(min(starts), UTC))
     if starts and ends and max(ends) > min(starts):
-        finding.duration_s = max(ends) - min(starts)
-    finding.note(
+        recorder.duration_s = max(ends) - min(starts)
+    recorder.note(
         "guidellm weights TPOT (its inter-token latency) by output tokens, so that long answers "
         "count more; and its request latency ends with the stream, after the last token."
     )
-    return (finding.found(),)
+    return (recorder.reading(),)
 
 
-def _window(benchmark: Fields) -> tuple[float | None, float | None]:
-    for place in (
-        benchmark,
-        benchmark.inner("run_stats"),
-        benchmark.inner("scheduler_metrics"),
-    ):
-        # -1 is written where there is none.
-        if place is None or place.values.get("start_time") in (None, -1.0):
-            continue
-        ended = place.values.get("end_time") not in (None, -1.0)
-        return place.number("start_time"), place.number("end_time") if ended else None
-    return None, None
+def _window(benchmark: _Benchmark) -> _Stats:
+    """Return what says when a benchmark ran."""
+    places = (benchmark, benchmark.run_stats, benchmark.scheduler_metrics)
+    windows = (each for each in places if each and each.start_time not in {None, -1.0})
+    return next(windows, _Stats())
 
 
-def _benchmark(
-    finding: Finding, report: Fields, benchmark: Fields, answers: Mapping[str, str]
-) -> None:
-    metrics = benchmark.inner("metrics")
-    if metrics is None:
-        raise SitegenError("is missing", where=benchmark.where("metrics"))
-    series = _series(finding, report, benchmark, answers)
-    good = _counts(series, benchmark, metrics)
-    if not good:
-        finding.note("A benchmark without a successful request has counts only.")
+def _benchmark(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: Served) -> None:
+    series = _series(recorder, report, benchmark, asks)
+    if not _counts(series, benchmark):
+        recorder.note("A benchmark without a successful request has counts only.")
         return
     for name, (metric, factor) in _SPREAD.items():
-        if (successful := _successful(metrics, name)) is not None:
+        if (successful := _successful(benchmark, name)) is not None:
             _distribution(series, successful, name, metric, factor)
-    for name, metric in _MEANS.items():
-        if (successful := _successful(metrics, name)) is not None:
-            series.add(metric, "mean", successful.number("mean"), f"{name}.successful.mean")
-    for name, metric in _RATES.items():
-        if (successful := _successful(metrics, name)) is not None:
-            # Its other statistics are of the gaps between single events.
-            series.add(metric, "value", successful.number("mean"), f"{name}.successful.mean")
-    _points(series, benchmark)
+    for name, (metric, statistic) in _MEANS.items():
+        if (successful := _successful(benchmark, name)) is not None:
+            native = f"{name}.successful.mean"
+            series.add(metric, statistic, successful.mean, native=native)
+    _points(series, (benchmark.requests or {}).get("successful") or ())
 
 
-def _successful(metrics: Fields, name: str) -> Fields | None:
+def _successful(benchmark: _Benchmark, name: str) -> _Distribution | None:
     """Return the distribution over successful requests, None where it is empty."""
-    statuses = metrics.inner(name)
-    successful = statuses.inner("successful") if statuses else None
-    return successful if successful and successful.count("count") else None
+    statuses = benchmark.metrics.get(name) or {}
+    distribution = decode.convert(statuses, dict[str, _Distribution | None], name).get("successful")
+    return distribution if distribution and distribution.count else None
 
 
-def _distribution(series: Series, successful: Fields, name: str, metric: str, factor: int) -> None:
-    values: dict[str, float] = {}
-    for key, statistic in _STATISTICS.items():
-        if (value := successful.number(key)) is not None:
-            values[statistic] = value / factor
-    percentiles = successful.inner("percentiles") or Fields("", {})
-    for key, statistic in _PERCENTILES.items():
-        if (value := percentiles.number(key)) is not None:
-            values[statistic] = value / factor
-    if "p50" not in values and (value := successful.number("median")) is not None:
-        values["p50"] = value / factor
+def _distribution(
+    series: Series, successful: _Distribution, name: str, metric: str, factor: int
+) -> None:
+    statistics = {
+        "mean": successful.mean,
+        "min": successful.min,
+        "max": successful.max,
+        "stddev": successful.std_dev,
+        "p50": successful.median,
+        **(successful.percentiles or {}),
+    }
+    values = {key: value / factor for key, value in statistics.items() if value is not None}
     if not any(values.values()):
-        series.finding.note(f"All of {name} is 0.0 in the file, which is how guidellm writes none.")
+        series.recorder.note(f"All of {name} is 0.0 in the file, as guidellm writes none.")
         return
     status = Status.OK
     if values.get("min") == 0.0:
         status = Status.SUSPECT
-        series.finding.note(
+        series.recorder.note(
             f"{name} is 0.0 for a part of the requests, where guidellm has no value."
         )
-    series.spread(metric, values, f"{name}.successful", status)
+    if "p999" in values:
+        values["p99.9"] = values.pop("p999")
+    series.spread(metric, values, native=f"{name}.successful", status=status)
 
 
-def _counts(series: Series, benchmark: Fields, metrics: Fields) -> int:
-    state = benchmark.inner("run_stats") or benchmark.inner("scheduler_metrics")
-    totals, name = metrics.inner("request_totals"), "request_totals"
-    totals = totals or benchmark.inner("request_totals")
+def _counts(series: Series, benchmark: _Benchmark) -> int:
+    """Add how many requests there were, and return how many went well."""
+    state = benchmark.run_stats or benchmark.scheduler_metrics
+    totals, name = benchmark.request_totals, "request_totals"
+    if own := benchmark.metrics.get(name):
+        totals = decode.convert(own, _Totals, name)
     if totals is None and state is not None:
-        totals, name = state.inner("requests_made"), "requests_made"
+        totals, name = state.requests_made, "requests_made"
     if totals is None:
-        raise SitegenError("is missing", where=metrics.where("request_totals"))
-    good, errored = totals.count("successful"), totals.count("errored") or 0
-    if good is None:
-        raise SitegenError("is missing", where=totals.where("successful"))
-    failures(series, good, {"error": (errored, f"{name}.errored")})
-    if incomplete := totals.count("incomplete"):
-        series.finding.note(
-            f"{incomplete} requests were cut off at the end of a benchmark and count neither way."
+        raise SitegenError("is missing", where="request_totals")
+    failures(series, totals.successful, {"error": (totals.errored or 0, f"{name}.errored")})
+    if totals.incomplete:
+        series.recorder.note(
+            f"{totals.incomplete} requests were cut off at the end of a benchmark and count "
+            "neither way."
         )
-    return good
+    return totals.successful
 
 
-def _series(
-    finding: Finding, report: Fields, benchmark: Fields, answers: Mapping[str, str]
-) -> Series:
-    strategy = benchmark.find("config", "strategy") or benchmark.find("args", "strategy")
-    strategy = strategy or benchmark.find("scheduler", "strategy")
-    about = Fields(benchmark.where("strategy"), strategy if isinstance(strategy, dict) else {})
-    kind = about.text("type_") or about.text("kind") or ""
-    rate = about.number("rate")
+def _series(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: Served) -> Series:
+    places = (benchmark.config, benchmark.args, benchmark.scheduler)
+    strategy = next(filter(None, (each.strategy for each in places)), _Strategy())
+    kind, rate = strategy.type_ or strategy.kind or "", strategy.rate
     load = _LOADS.get(kind, "open" if rate else "serving")
-    streams = 1 if kind == "synchronous" else about.count("streams")
-    return finding.series(
-        load,
-        model=agreed(answers, "model", _model(report, benchmark)),
-        engine=answers.get("engine"),
-        weights=answers.get("weights"),
-        input_tokens=agreed(answers, "input_tokens", _length(report, benchmark, "prompt")),
-        output_tokens=agreed(answers, "output_tokens", _length(report, benchmark, "output")),
-        concurrency=streams or (about.count("max_concurrency") if load == "burst" else None),
+    streams = 1 if kind == "synchronous" else strategy.streams
+    most = strategy.max_concurrency if load == "burst" else None
+    about = params(
+        model=settings.agreed(asks, "model", _model(report, benchmark)),
+        engine=asks.engine,
+        weights=asks.weights,
+        input_tokens=settings.agreed(asks, "input_tokens", _length(report, benchmark, "prompt")),
+        output_tokens=settings.agreed(asks, "output_tokens", _length(report, benchmark, "output")),
+        concurrency=streams or most,
         rate=f"{rate:g}" if rate and load == "open" else None,
         # Our own open loop is Poisson.
         arrivals=kind if load == "open" and kind != "poisson" else None,
     )
+    return recorder.series(load, about)
 
 
-def _model(report: Fields, benchmark: Fields) -> str | None:
-    for found in (
-        benchmark.find("config", "backend", "model"),
-        benchmark.find("worker", "backend_model"),
-        report.find("config", "spec", "backend", "model"),
-        report.find("args", "model"),
-        report.find("args", "backend_kwargs", "model"),
-    ):
-        if isinstance(found, str) and found:
-            return documents.model_name(documents.plain(found, "model"))
-    return None
+def _model(report: _Report, benchmark: _Benchmark) -> str | None:
+    backends = (
+        benchmark.config.backend,
+        _Setup(model=benchmark.worker.backend_model),
+        report.config.spec and report.config.spec.backend,
+        report.args,
+        report.args.backend_kwargs,
+    )
+    names = (each.model for each in backends if isinstance(each, _Setup))
+    return model_name(next(filter(None, names), None))
 
 
-def _length(report: Fields, benchmark: Fields, side: str) -> str | None:
+def _length(report: _Report, benchmark: _Benchmark, side: str) -> int | None:
     """Return the nominal length of prompts or answers where the arguments name just one."""
-    places: list[object] = [
-        report.find("args", "data"),
-        report.find("config", "spec", "data"),
-        benchmark.find("config", "requests"),
-        benchmark.find("request_loader", "data"),
+    places: list[Any] = [
+        report.args.data,
+        report.config.spec and report.config.spec.data,
+        benchmark.config.requests,
+        benchmark.request_loader.data,
     ]
-    found: set[str] = set()
+    lengths: set[int] = set()
     for _ in range(_MAX_CONFIG):  # not by recursion: the file sets the depth
         if not places:
             break
         place = places.pop()
         if isinstance(place, str):
-            found |= {n for name, n in _LENGTH.findall(place[:_MAX_CONFIG]) if name == side}
+            lengths |= {int(n) for name, n in _LENGTH.findall(place[:_MAX_CONFIG]) if name == side}
         elif isinstance(place, list):
             places += place[:_MAX_CONFIG]
         elif isinstance(place, dict):
             length = place.get(f"{side}_tokens")
-            found |= {str(length)} if isinstance(length, int) and length is not True else set()
+            lengths |= {length} if isinstance(length, int) and length is not True else set()
             places += place.values()
-    return found.pop() if len(found) == 1 else None
+    return lengths.pop() if len(lengths) == 1 else None
 
 
-def _points(series: Series, benchmark: Fields) -> None:
-    requests = benchmark.inner("requests")
-    rows: Sequence[Fields] = (requests.objects("successful") if requests else None) or ()
-    starts = [_start(row) for row in rows]
-    first = min((start for start in starts if start), default=0.0)
-    for name, (metric, factor) in _SAMPLES.items():
+def _points(series: Series, rows: Sequence[_Request]) -> None:
+    timed = [(start, row) for row in rows if (start := row.request_start_time or row.start_time)]
+    first = min((start for start, _ in timed), default=0.0)
+    for name in _SAMPLES:
+        metric, factor = _SPREAD[name]
         series.points(
+            "request",
             metric,
             (
                 (start - first, value / factor)
-                for start, row in zip(starts, rows, strict=True)
-                if start and (value := row.number(name))
+                for start, row in timed
+                if (value := getattr(row, name))
             ),
         )
 
 
-def _start(row: Fields) -> float | None:
-    return row.number("request_start_time") or row.number("start_time")
-
-
-GUIDELLM = Reader(
-    "guidellm", "guidellm's benchmarks.json, schemas 1 and 2", knows, read, GUIDELLM_ASKS
-)
+GUIDELLM = Reader("guidellm", "guidellm's benchmarks.json, schemas 1 and 2", knows, read, Served)

@@ -8,60 +8,47 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, TypeAlias
 
-from collectors.asked import agreed
-from collectors.llm.readers import documents
-from collectors.llm.readers.documents import Fields
-from collectors.llm.readers.finding import ASKS, Finding, given, near
-from sitegen.collect import Reader, Reading
+import msgspec
+
+from collectors.llm.readers.asks import Computed
+from collectors.llm.readers.rows import definitions, note_crowd
+from collectors.llm.readers.text import documents, file_name, utc
+from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
+from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, MetricDefinition, ToolIdentity
+from sitegen.model import Comparability, ToolIdentity, params
 
-BENCH_ASKS = {name: ASKS[name] for name in ("model", "weights", "threads", "cpus")}
-BATCHED_ASKS = {name: ASKS[name] for name in ("model", "weights", "threads", "cpus")}
 _BOTH = "llm.llama-bench.prompt_and_eval_rate"
-DEFINITIONS: Mapping[str, MetricDefinition] = {
-    _BOTH: MetricDefinition(
-        _BOTH,
-        "Prompt and output tokens a second",
-        "tokens/s",
-        "higher",
-        "Tokens of a prompt and of the output after it divided by the time of both "
-        "(`llama-bench -pg`).",
-    )
-}
+DEFINITIONS = definitions("""
+llama-bench.prompt_and_eval_rate | Prompt and output tokens a second | tokens/s | higher
+Tokens of a prompt and of the output after it divided by the time of both (`llama-bench -pg`).
+""")
 _ENGINE = "llama.cpp"
-_BYTES = {
-    "json": (rb'"avg_ts"\s*:', rb'"n_prompt"\s*:', rb'"n_gen"\s*:'),
-    "csv": (rb"(?m)^\"?build_commit\"?,", rb"\bavg_ts\b", rb"\bn_prompt\b"),
-    "markdown": (rb"(?m)^\|\s*model\s*\|.*\|\s*t/s\s*\|",),
-    "sql": (rb"(?i)INSERT INTO (?:test|llama_bench)\b", rb"\bavg_ts\b"),
+#: Each form by a word that all its files have, and what tells it.
+_FORMS = {
+    "json": (b'"avg_ts"', re.compile(rb'"n_prompt"\s*:')),
+    "csv": (b"avg_ts", re.compile(rb'^"?build_commit"?,', re.MULTILINE)),
+    "markdown": (b"t/s", re.compile(rb"^\|\s*model\s*\|.*\|\s*t/s\s*\|", re.MULTILINE)),
 }
-_BATCHED = (rb'"speed_pp"\s*:', rb'"speed_tg"\s*:', rb'"pl"\s*:')
-_BATCHED_TABLE = re.compile(rb"(?m)^\|\s*PP\s*\|\s*TG\s*\|\s*B\s*\|")
-_MAX_ROWS = 100_000
-_MAX_LINE = 20_000
+_BATCHED = (b'"speed_pp"', b'"speed_tg"', b'"pl"')
+_BATCHED_TABLE = re.compile(rb"^\|\s*PP\s*\|\s*TG\s*\|\s*B\s*\|", re.MULTILINE)
 _NANO = 1e9
 _SAME = 0.02
 _NOTE = "llama-bench leaves out the time for tokenisation and for sampling: no server's rate."
 #: What tells one test of a file from another wherever it does, and is a setting where not.
 _SETTINGS = {
-    "n_batch": "batch",
-    "n_ubatch": "ubatch",
-    "type_k": "type_k",
-    "type_v": "type_v",
-    "flash_attn": "flash_attn",
-    "use_mmap": "mmap",
-    "split_mode": "split_mode",
-    "no_kv_offload": "no_kv_offload",
-    "n_cpu_moe": "cpu_moe",
-    "main_gpu": "main_gpu",
-    "tensor_split": "tensor_split",
-    "embeddings": "embeddings",
+    name: name.removeprefix("n_").removeprefix("use_")
+    for name in (
+        *("n_batch", "n_ubatch", "type_k", "type_v", "flash_attn", "use_mmap", "split_mode"),
+        *("no_kv_offload", "n_cpu_moe", "main_gpu", "tensor_split", "embeddings"),
+    )
 }
 #: Columns of the table, which are shortened, by the name that the other forms have.
 _COLUMNS = {
@@ -83,248 +70,252 @@ _TEST = re.compile(
 _SPEED = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(?:\s*(?:±|\+/-)\s*(\d{1,15}(?:\.\d{1,9})?))?")
 _BUILD = re.compile(r"^build: (\w{1,40}) \((\d{1,9})\)\s*$", re.MULTILINE)
 
+#: A setting: builds write the same one as a number, as true or as a text.
+_Setting: TypeAlias = bool | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | Text | None
 
-@dataclass(frozen=True, slots=True)
-class _Test:
+
+class _Test(msgspec.Struct, frozen=True, kw_only=True):
     """One test: its rates in tokens/s, one a repetition, or their mean and spread alone."""
 
-    prompt: int
-    output: int
-    depth: int
-    rates: tuple[float, ...]
-    mean: float
-    stddev: float | None
-    printed: tuple[str, str] | None
-    build: str
-    at: str
-    about: Mapping[str, str]
+    avg_ts: Annotated[float, msgspec.Meta(gt=0, le=1e100)]
+    stddev_ts: Number | None = None
+    samples_ts: tuple[Number, ...] = ()
+    samples_ns: tuple[Number, ...] = ()
+    n_prompt: Whole = 0
+    n_gen: Whole = 0
+    n_depth: Whole = 0
+    n_threads: Whole | None = None
+    build_commit: Text = ""
+    build_number: Whole | None = None
+    test_time: datetime | None = None
+    model_type: Text = ""
+    model_filename: Text = ""
+    model_size: _Setting = None
+    backends: Text = ""
+    cpu_info: Text = ""
+    gpu_info: Text = ""
+    n_gpu_layers: _Setting = None
+    n_batch: _Setting = None
+    n_ubatch: _Setting = None
+    type_k: _Setting = None
+    type_v: _Setting = None
+    flash_attn: _Setting = None
+    use_mmap: _Setting = None
+    split_mode: _Setting = None
+    no_kv_offload: _Setting = None
+    n_cpu_moe: _Setting = None
+    main_gpu: _Setting = None
+    tensor_split: _Setting = None
+    embeddings: _Setting = None
+
+    def __post_init__(self) -> None:
+        rates, times, tokens = self.samples_ts, self.samples_ns, self.n_prompt + self.n_gen
+        if not tokens:
+            raise ValueError("n_prompt and n_gen are missing or 0")
+        if rates and not _is_near(sum(rates) / len(rates), self.avg_ts):
+            raise ValueError("avg_ts is not the mean of samples_ts")
+        if rates and times:
+            pairs = zip(times, rates, strict=False)
+            if len(times) != len(rates) or not all(
+                ns and _is_near(rate, tokens * _NANO / ns) for ns, rate in pairs
+            ):
+                raise ValueError("samples_ts does not fit samples_ns")
+
+    @property
+    def build(self) -> str:
+        if self.build_number is None or not self.build_commit:
+            return self.build_commit
+        return f"{self.build_commit} ({self.build_number})"
+
+    def setting(self, name: str) -> str | None:
+        """Return a field as a short text, which is the same from all forms."""
+        value = getattr(self, name)
+        if value in (None, ""):
+            return None
+        return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+class _Printed(_Test, frozen=True, kw_only=True):
+    """One test as a row of a table, with the digits of its mean and spread."""
+
+    printed: tuple[str, str | None]
+
+
+def _is_near(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=_SAME)
 
 
 def form_of(data: bytes) -> str:
     """Return which of llama-bench's forms ``data`` has, nothing where none."""
-    for form, patterns in _BYTES.items():
-        if all(re.search(pattern, data) for pattern in patterns):
-            return form
-    return ""
+    forms = (form for form, (word, sign) in _FORMS.items() if word in data and sign.search(data))
+    return next(forms, "")
 
 
 def knows_bench(data: bytes) -> bool:
-    """Tell whether ``data`` is llama-bench's, also as SQL, which `read_bench` refuses."""
+    """Tell whether ``data`` is llama-bench's."""
     return bool(form_of(data))
 
 
-def read_bench(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read_bench(data: bytes, asks: Computed) -> tuple[Reading, ...]:
     """Return the tests in ``data``: one run for each build of llama.cpp that is in it."""
-    answers = given(BENCH_ASKS, settings)
     form = form_of(data)
-    if form == "sql":
-        raise SitegenError("SQL is not read", fix="run llama-bench with -o jsonl")
     if form == "json":
-        tests = [_of_fields(row) for row in documents.objects(data, noise=True)]
+        tests = documents(data, _Test)
     else:
-        text = documents.decoded(data)
+        text = data.decode("utf-8-sig", "replace")
         tests = list(_csv(text) if form == "csv" else _table(text))
     if not tests:
         raise SitegenError("there is no test in it")
     builds: defaultdict[str, list[_Test]] = defaultdict(list)
     for test in tests:
         builds[test.build].append(test)
-    return tuple(_run(build, group, answers) for build, group in builds.items())
+    return tuple(_run(build, group, asks) for build, group in builds.items())
 
 
-def _run(build: str, tests: Sequence[_Test], answers: Mapping[str, str]) -> Reading:
-    finding = Finding(ToolIdentity("llama-bench", build), DEFINITIONS)
-    times = [test.at for test in tests if test.at]
-    finding.started_at = min(times, default="")
-    finding.note(_NOTE)
-    seen = {name: {test.about.get(name) for test in tests} for name in _SETTINGS}
-    varies = {name for name, values in seen.items() if len(values) > 1}
+def _run(build: str, tests: Sequence[_Test], asks: Computed) -> Reading:
+    recorder = Recorder(ToolIdentity("llama-bench", build), DEFINITIONS)
+    recorder.started_at = min((utc(each.test_time) for each in tests if each.test_time), default="")
+    recorder.note(_NOTE)
+    seen = {name: {test.setting(name) for test in tests} for name in _SETTINGS}
+    varying = {name for name, values in seen.items() if len(values) > 1}
     for name, values in seen.items():
-        if name not in varies:
-            finding.set(_SETTINGS[name], values.pop())
+        if name not in varying:
+            recorder.parameter(_SETTINGS[name], next(iter(values)))
     for name, fact in (("cpu_info", "cpu"), ("gpu_info", "gpu")):
-        for value in sorted({test.about[name] for test in tests if name in test.about}):
-            finding.fact(fact, value, f"llama-bench, {name}")
-    for name, setting in (("model_filename", "model_file"), ("model_size", "model_size")):
-        found = sorted({test.about[name] for test in tests if name in test.about})
-        finding.set(setting, ", ".join(found)[:200] or None, Comparability.CAVEAT)
-    finding.set("cpu_quota", answers.get("cpus"))
+        for value in sorted({getattr(test, name) for test in tests}):
+            recorder.fact(fact, value, f"llama-bench, {name}")
+    files = {file_name(test.model_filename) for test in tests if test.model_filename}
+    sizes = {size for test in tests if (size := test.setting("model_size"))}
+    for name, texts in (("model_file", files), ("model_size", sizes)):
+        recorder.parameter(name, ", ".join(sorted(texts))[:200] or None, Comparability.CAVEAT)
+    recorder.parameter("cpu_quota", asks.cpus and f"{asks.cpus:g}")
     for test in tests:
-        _write(finding, test, answers, varies)
-    return finding.found()
+        more = {_SETTINGS[name]: test.setting(name) for name in varying}
+        _write(_series(recorder, test, asks, more), test)
+    return recorder.reading()
 
 
-def _write(finding: Finding, test: _Test, answers: Mapping[str, str], varies: set[str]) -> None:
-    about = test.about
-    threads = agreed(answers, "threads", about.get("n_threads"))
-    cpus = answers.get("cpus")
-    if threads and cpus and float(threads) > float(cpus):
-        finding.note(
-            f"{threads} threads with {cpus} CPU(s) to use: under a quota they wait for one "
-            "another, and the rate says more of that than of the machine."
-        )
-    backend = about.get("backends")
-    series = finding.series(
-        "llama-bench",
-        model=agreed(answers, "model", about.get("model_type")),
+def _series(
+    recorder: Recorder, test: _Test, asks: Computed, more: Mapping[str, str | None]
+) -> Series:
+    threads = settings.agreed(asks, "threads", test.n_threads)
+    note_crowd(recorder, threads, asks.cpus)
+    about = params(
+        model=settings.agreed(asks, "model", test.model_type or None),
         engine=_ENGINE,
-        weights=answers.get("weights"),
-        backend=backend,
+        weights=asks.weights,
+        backend=test.backends or None,
         threads=threads,
-        n_gpu_layers=about.get("n_gpu_layers") if backend != "CPU" else None,
-        input_tokens=test.prompt or None,
-        output_tokens=test.output or None,
-        depth=test.depth or None,
-        **{_SETTINGS[name]: about.get(name) for name in varies},
+        n_gpu_layers=test.setting("n_gpu_layers") if test.backends != "CPU" else None,
+        input_tokens=test.n_prompt or None,
+        output_tokens=test.n_gen or None,
+        depth=test.n_depth or None,
+        **more,
     )
-    if test.prompt and test.output:
+    return recorder.series("llama-bench", about)
+
+
+def _write(series: Series, test: _Test) -> None:
+    if test.n_prompt and test.n_gen:
         metric, name = _BOTH, "pg"
-    elif test.output:
+    elif test.n_gen:
         metric, name = "llm.eval_rate", "tg"
     else:
         metric, name = "llm.prompt_eval_rate", "pp"
-    if test.rates:
-        for rate in test.rates:
-            series.add(metric, "mean", rate, f"{name}: samples_ts")
+    for rate in test.samples_ts:
+        series.add(metric, "mean", rate, native=f"{name}: samples_ts")
+    if test.samples_ts:
         return
-    printed = test.printed or (None, None)
-    series.add(metric, "mean", test.mean, f"{name}: avg_ts", printed=printed[0])
+    mean, stddev = test.printed if isinstance(test, _Printed) else (None, None)
+    series.add(metric, "mean", test.avg_ts, mean, native=f"{name}: avg_ts")
     # A single repetition has no spread, and 0 is written for it.
-    series.add(metric, "stddev", test.stddev or None, f"{name}: stddev_ts", printed=printed[1])
-
-
-def _of_fields(row: Fields) -> _Test:
-    prompt, output = row.count("n_prompt") or 0, row.count("n_gen") or 0
-    mean = row.number("avg_ts")
-    if mean is None or not mean or not prompt + output:
-        key = "avg_ts" if prompt + output else "n_prompt"
-        raise SitegenError("is missing or 0", where=row.where(key))
-    rates = tuple(row.numbers("samples_ts") or ())
-    times = row.numbers("samples_ns") or []
-    if rates and not near(sum(rates) / len(rates), mean, _SAME):
-        raise SitegenError("is not the mean of samples_ts", where=row.where("avg_ts"))
-    if times and rates:
-        if len(times) != len(rates):
-            raise SitegenError("has another length than samples_ns", where=row.where("samples_ts"))
-        for time, rate in zip(times, rates, strict=True):
-            if not time or not near(rate, (prompt + output) * _NANO / time, _SAME):
-                raise SitegenError("does not fit samples_ns", where=row.where("samples_ts"))
-    when = row.text("test_time")
-    return _Test(
-        prompt=prompt,
-        output=output,
-        depth=row.count("n_depth") or 0,
-        rates=rates,
-        mean=mean,
-        stddev=row.number("stddev_ts"),
-        printed=None,
-        build=_build(row),
-        at=documents.utc(when, row.where("test_time"))[0] if when else "",
-        about=_about(row),
-    )
-
-
-def _build(row: Fields) -> str:
-    commit, number = row.text("build_commit") or "", row.count("build_number")
-    return f"{commit} ({number})" if commit and number is not None else commit
-
-
-def _about(row: Fields) -> dict[str, str]:
-    """Return what a row says of its test and its machine, each as a short text."""
-    found = {}
-    names = ("model_type", "model_filename", "backends", "cpu_info", "gpu_info", *_SETTINGS)
-    for name in (*names, "n_threads", "n_gpu_layers", "model_size"):
-        value = row.values.get(name)
-        if isinstance(value, bool):
-            found[name] = str(int(value))
-        elif isinstance(value, int) and abs(value) < documents.MAX_NUMBER:
-            found[name] = str(value)
-        elif text := row.text(name):
-            found[name] = documents.file_name(text) if name == "model_filename" else text
-    return found
+    series.add(metric, "stddev", test.stddev_ts or None, stddev, native=f"{name}: stddev_ts")
 
 
 def _csv(text: str) -> Iterator[_Test]:
     lines = text.split("\n")
     start = next(n for n, line in enumerate(lines) if re.match(r"\"?build_commit\"?,", line))
-    numbers = {"avg_ts", "stddev_ts", "n_prompt", "n_gen", "n_depth", "build_number"}
-    if len(lines) > _MAX_ROWS:
-        raise SitegenError(f"has more than {_MAX_ROWS} lines")
     try:
         rows = csv.DictReader(io.StringIO("\n".join(lines[start:])), strict=True)
         for number, row in enumerate(rows, start + 2):
-            at = f"line {number}"
+            place = f"line {number}"
             if None in row or None in row.values():
-                raise SitegenError("has another number of fields than the first", where=at)
-            values: dict[str, object] = {
-                key: documents.decimal(value, f"{at}: {key}") if key in numbers else value
-                for key, value in row.items()
-            }
-            yield _of_fields(Fields(at, values))
+                raise SitegenError("has another number of fields than the first", where=place)
+            yield decode.convert(row, _Test, place, strict=False)
     except csv.Error as error:
         raise SitegenError(f"is not CSV: {error}"[:200]) from error
 
 
 def _table(text: str) -> Iterator[_Test]:
     match = _BUILD.search(text)
-    build = f"{match[1]} ({match[2]})" if match else ""
+    build = {"build_commit": match[1], "build_number": match[2]} if match else {}
     header: list[str] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.strip()  # noqa: PLW2901 - the same line
-        if not line.startswith("|") or len(line) > _MAX_LINE:
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+        if not line.startswith("|"):
             continue
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        at = f"line {number}"
+        place = f"line {number}"
         if cells[0] == "model":
             header = cells
         elif header and not all(re.fullmatch(r":?-+:?", cell) for cell in cells):
             if len(cells) != len(header):
-                raise SitegenError(f"has {len(cells)} cells under {len(header)}", where=at)
-            yield _row(dict(zip(header, cells, strict=True)), at, build)
+                raise SitegenError(f"has {len(cells)} cells under {len(header)}", where=place)
+            yield _row({**dict(zip(header, cells, strict=True)), **build}, place)
 
 
-def _row(cells: Mapping[str, str], at: str, build: str) -> _Test:
+def _row(cells: Mapping[str, str], place: str) -> _Test:
     speed = _SPEED.fullmatch(cells.get("t/s", ""))
     if not speed:
-        raise SitegenError(f"{cells.get('t/s', '')[:40]!a} is not a rate", where=f"{at}: t/s")
+        raise SitegenError(f"{cells.get('t/s', '')[:40]!a} is not a rate", where=place)
     test = _TEST.fullmatch(cells.get("test", ""))
-    if not test or not (test["pp"] or test["tg"]):
-        raise SitegenError(f"{cells.get('test', '')[:40]!a} is not a test", where=f"{at}: test")
-    about = {
-        _COLUMNS.get(name, name): documents.plain(value, f"{at}: {name}")
-        for name, value in cells.items()
-        if value
+    if not test:
+        raise SitegenError(f"{cells.get('test', '')[:40]!a} is not a test", where=place)
+    named = {_COLUMNS.get(name, name): value for name, value in cells.items() if value}
+    figures = {
+        "avg_ts": speed[1],
+        "stddev_ts": speed[2],
+        "n_prompt": test["pp"] or 0,
+        "n_gen": test["tg"] or 0,
+        "n_depth": test["d"] or 0,
+        "printed": speed.groups(),
     }
-    mean = documents.decimal(speed[1], f"{at}: t/s")
-    if not mean:
-        raise SitegenError("is 0", where=f"{at}: t/s")
-    return _Test(
-        prompt=int(test["pp"] or 0),
-        output=int(test["tg"] or 0),
-        depth=int(test["d"] or 0),
-        rates=(),
-        mean=mean,
-        stddev=documents.decimal(speed[2], f"{at}: t/s") if speed[2] else None,
-        printed=(speed[1], speed[2] or ""),
-        build=build,
-        at="",
-        about=about,
-    )
+    return decode.convert(named | figures, _Printed, place, strict=False)
+
+
+class _Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of llama-batched-bench: rates of all sequences of a batch together."""
+
+    pp: Whole
+    tg: Whole
+    pl: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+    t_pp: Number | None = None
+    t_tg: Number | None = None
+    speed_pp: Number | None = None
+    speed_tg: Number | None = None
+    is_pp_shared: Whole = 0
+    n_gpu_layers: Whole | None = None
+    n_threads: Whole | None = None
+    n_batch: Whole | None = None
+    n_ubatch: Whole | None = None
+    flash_attn: Whole | None = None
+    n_kv_max: Whole | None = None
 
 
 def knows_batched(data: bytes) -> bool:
     """Tell whether ``data`` is llama-batched-bench's, also its table, which is refused."""
-    lines = all(re.search(pattern, data) for pattern in _BATCHED)
-    return lines or bool(_BATCHED_TABLE.search(data))
+    return _is_batched(data) or (b"PP" in data and bool(_BATCHED_TABLE.search(data)))
 
 
-def read_batched(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def _is_batched(data: bytes) -> bool:
+    return all(key in data for key in _BATCHED)
+
+
+def read_batched(data: bytes, asks: Computed) -> tuple[Reading, ...]:
     """Return one run of all the lines of llama-batched-bench in ``data``."""
-    answers = given(BATCHED_ASKS, settings)
-    if not all(re.search(pattern, data) for pattern in _BATCHED):
+    if not _is_batched(data):
         raise SitegenError("the table is not read", fix="run it with --output-format jsonl")
-    finding = Finding(ToolIdentity("llama-batched-bench", ""))
-    rows = documents.objects(data, noise=True)
+    recorder = Recorder(ToolIdentity("llama-batched-bench", ""))
+    batches = documents(data, _Batch)
     kept = {
         "n_batch": "batch",
         "n_ubatch": "ubatch",
@@ -332,62 +323,54 @@ def read_batched(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...
         "n_kv_max": "context",
     }
     for key, name in kept.items():
-        values = sorted({str(value) for row in rows if (value := row.count(key)) is not None})
-        finding.set(name, ", ".join(values)[:200] or None)
-    finding.set("cpu_quota", answers.get("cpus"))
-    finding.note(
+        values = sorted(
+            {str(value) for each in batches if (value := getattr(each, key)) is not None}
+        )
+        recorder.parameter(name, ", ".join(values)[:200] or None)
+    recorder.parameter("cpu_quota", asks.cpus and f"{asks.cpus:g}")
+    recorder.note(
         "Rates are of all sequences of a batch together, without sampling, in one process."
     )
-    for row in rows:
-        _batch(finding, row, answers)
-    return (finding.found(),)
+    for batch in batches:
+        _batch(recorder, batch, asks)
+    return (recorder.reading(),)
 
 
-def _batch(finding: Finding, row: Fields, answers: Mapping[str, str]) -> None:
-    prompt, output, batch = row.count("pp"), row.count("tg"), row.count("pl")
-    if prompt is None or output is None or not batch:
-        key = "pp" if prompt is None else "tg" if output is None else "pl"
-        raise SitegenError("is missing or 0", where=row.where(key))
-    shared = row.count("is_pp_shared")
-    layers, threads = row.count("n_gpu_layers"), row.count("n_threads")
-    series = finding.series(
-        "llama-batched-bench",
-        model=answers.get("model"),
+def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
+    about = params(
+        model=asks.model,
         engine=_ENGINE,
-        weights=answers.get("weights"),
-        threads=agreed(answers, "threads", str(threads) if threads else None),
-        n_gpu_layers=layers or None,
-        input_tokens=prompt,
-        output_tokens=output,
-        concurrency=batch,
-        prompt="shared" if shared else "unique",
+        weights=asks.weights,
+        threads=settings.agreed(asks, "threads", batch.n_threads or None),
+        n_gpu_layers=batch.n_gpu_layers or None,
+        input_tokens=batch.pp,
+        output_tokens=batch.tg,
+        concurrency=batch.pl,
+        prompt="shared" if batch.is_pp_shared else "unique",
     )
-    for metric, speed, time, tokens in (
-        ("llm.prompt_eval_rate", "speed_pp", "t_pp", prompt if shared else prompt * batch),
-        ("llm.eval_rate", "speed_tg", "t_tg", output * batch),
+    series = recorder.series("llama-batched-bench", about)
+    prompts = batch.pp if batch.is_pp_shared else batch.pp * batch.pl
+    for metric, native, rate, seconds, tokens in (
+        ("llm.prompt_eval_rate", "speed_pp", batch.speed_pp, batch.t_pp, prompts),
+        ("llm.eval_rate", "speed_tg", batch.speed_tg, batch.t_tg, batch.tg * batch.pl),
     ):
-        seconds, rate = row.number(time), row.number(speed)
         if not tokens or not rate:
             continue  # nothing of this kind was asked for
-        if seconds and not near(rate, tokens / seconds, _SAME):
+        if seconds and not _is_near(rate, tokens / seconds):
             raise SitegenError(
                 f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {tokens / seconds:g}",
-                where=row.where(speed),
+                where=native,
             )
-        series.add(metric, "mean", rate, speed)
+        series.add(metric, "mean", rate, native=native)
 
 
 BENCH = Reader(
-    "llama-bench",
-    "llama-bench (-o json, jsonl, csv or md; SQL is refused)",
-    knows_bench,
-    read_bench,
-    BENCH_ASKS,
+    "llama-bench", "llama-bench (-o json, jsonl, csv or md)", knows_bench, read_bench, Computed
 )
 BATCHED = Reader(
     "llama-batched-bench",
     "llama-batched-bench --output-format jsonl",
     knows_batched,
     read_batched,
-    BATCHED_ASKS,
+    Computed,
 )

@@ -6,57 +6,41 @@ text as its `Metrics.Summary` prints it, and the timings as llama.cpp's server l
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from collectors.asked import agreed
-from collectors.llm.readers import documents
-from collectors.llm.readers.documents import Fields
-from collectors.llm.readers.finding import (
-    ASKS,
-    Finding,
-    Series,
-    distribution,
-    failures,
-    given,
-    near,
-)
-from sitegen.collect import Reader, Reading
-from sitegen.errors import SitegenError
-from sitegen.model import Comparability, MetricDefinition, Status, ToolIdentity
+import msgspec
 
-ANSWER_ASKS = {
-    name: ASKS[name]
-    for name in ("model", "weights", "threads", "cpus", "input_tokens", "output_tokens")
-}
-TEXT_ASKS = {"engine": ASKS["engine"], **ANSWER_ASKS}
+from collectors.llm.readers.asks import ComputedLengths, ComputedServed
+from collectors.llm.readers.rows import definitions, distribution, failures, note_crowd
+from collectors.llm.readers.text import documents, file_name, model_name, utc
+from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
+from sitegen.collect.decode import Number, Text, Whole
+from sitegen.errors import SitegenError
+from sitegen.model import Comparability, Status, ToolIdentity, params
+
 # Not one workload: llama.cpp's own rates leave out the first token, Ollama's do not.
 WORKLOAD = "ollama-eval"
 LOG_WORKLOAD = "server-log"
 _TOTAL = "llm.ollama.total_duration"
-DEFINITIONS: Mapping[str, MetricDefinition] = {
-    _TOTAL: MetricDefinition(
-        _TOTAL,
-        "Time in the server",
-        "s",
-        "lower",
-        "From a request's arrival in Ollama to its end, as the server counts; a model that is "
-        "loaded first is included.",
-    )
-}
+DEFINITIONS = definitions("""
+ollama.total_duration | Time in the server | s | lower
+From a request's arrival in Ollama to its end, as the server counts; a model that is loaded first
+is included.
+""")
 _NANO = 1e9
 _MILLI = 1e3
-_MUST_MATCH = Comparability.MUST_MATCH
 _CENT = 0.01  # rates are printed with two decimals
-_MAX_LINES = 5_000_000
 _MAX_LINE = 20_000
-_DURATIONS = re.compile(rb'"(?:eval|total)_duration"\s*:')
+_DURATIONS = (b'"eval_duration"', b'"total_duration"')
 _DONE = re.compile(rb'"done"\s*:\s*true')
-_EVAL_LINE = re.compile(rb"(?m)^[ \t]*eval rate:[ \t]+\S+ tokens/s")
+_EVAL_LINE = re.compile(rb"^[ \t]*eval rate:[ \t]+\S+ tokens/s", re.MULTILINE)
 _TIMING_LINE = re.compile(rb"prompt eval time =\s*\S+ ms /")
 _VERBOSE = re.compile(
     r"\s*(total duration|load duration|prompt eval count|prompt eval duration|prompt eval rate"
@@ -81,33 +65,51 @@ _NOTE_N = (
 )
 
 
+class _Line(msgspec.Struct, frozen=True):
+    """One answer of the API, of which the last of a request has the figures."""
+
+    error: Any = None
+    done: bool | None = None
+    done_reason: Text | None = None
+    created_at: datetime | None = None
+    model: Text | None = None
+    total_duration: Number | None = None
+    load_duration: Number | None = None
+    prompt_eval_count: Whole | None = None
+    prompt_eval_duration: Number | None = None
+    prompt_eval_cached_count: Whole | None = None
+    eval_count: Whole | None = None
+    eval_duration: Number | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """One finished request; ``rate`` and ``prompt_rate`` as printed, where text printed them."""
+    """One finished request, in seconds; the two rates as printed, where text printed them."""
 
     model: str | None = None
-    start: float | None = None
-    total: float | None = None
-    load: float | None = None
-    prompt_count: float | None = None
-    prompt_time: float | None = None
-    cached: float | None = None
-    count: float | None = None
-    time: float | None = None
-    rate: tuple[float, str] | None = None
-    prompt_rate: tuple[float, str] | None = None
+    total_duration: float | None = None
+    load_duration: float | None = None
+    prompt_eval_count: int | None = None
+    prompt_eval_duration: float | None = None
+    prompt_eval_cached_count: int | None = None
+    prompt_eval_rate: tuple[float, str] | None = None
+    eval_count: int | None = None
+    eval_duration: float | None = None
+    eval_rate: tuple[float, str] | None = None
 
     @property
-    def eval_rate(self) -> float | None:
-        return self.rate[0] if self.rate else _ratio(self.count, self.time)
+    def rate(self) -> float | None:
+        if self.eval_rate:
+            return self.eval_rate[0]
+        return _ratio(self.eval_count, self.eval_duration)
 
     @property
-    def prompt_eval_rate(self) -> float | None:
-        if self.cached:  # counted, and not computed: the rate would be too high
+    def prompt_rate(self) -> float | None:
+        if self.prompt_eval_cached_count:  # counted, and not computed: it would be too high
             return None
-        return (
-            self.prompt_rate[0] if self.prompt_rate else _ratio(self.prompt_count, self.prompt_time)
-        )
+        if self.prompt_eval_rate:
+            return self.prompt_eval_rate[0]
+        return _ratio(self.prompt_eval_count, self.prompt_eval_duration)
 
 
 def _ratio(count: float | None, time: float | None) -> float | None:
@@ -116,201 +118,174 @@ def _ratio(count: float | None, time: float | None) -> float | None:
 
 def knows_answers(data: bytes) -> bool:
     """Tell whether ``data`` has a last answer of Ollama's API."""
-    return bool(_DURATIONS.search(data) and _DONE.search(data))
+    return any(key in data for key in _DURATIONS) and bool(_DONE.search(data))
 
 
 def knows_text(data: bytes) -> bool:
     """Tell whether ``data`` has an eval rate as printed, or llama.cpp's timings."""
-    return not knows_answers(data) and bool(_EVAL_LINE.search(data) or _TIMING_LINE.search(data))
+    rate = b"eval rate:" in data and _EVAL_LINE.search(data)
+    return bool(rate or _TIMING_LINE.search(data)) and not knows_answers(data)
 
 
-def read_answers(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read_answers(data: bytes, asks: ComputedLengths) -> tuple[Reading, ...]:
     """Return one run of all the last answers in ``data``, which may hold whole streams."""
-    replies = given(ANSWER_ASKS, settings)
-    finding = Finding(ToolIdentity("ollama", ""), DEFINITIONS)
-    answers: list[_Answer] = []
-    errors = empty = 0
-    started: list[str] = []
-    for fields in documents.objects(data, noise=True):
-        if fields.values.get("error") is not None:
-            errors += 1
-        if fields.values.get("done") is not True or fields.text("done_reason") in {
-            "load",
-            "unload",
-        }:
-            continue
-        answer = _answer(fields)
-        if created := fields.text("created_at"):
-            where = fields.where("created_at")
-            started.append(documents.utc(created, where, less=answer.total or 0.0)[0])
-        if answer.count is None and answer.time is None:
-            empty += 1
-        else:
-            answers.append(answer)
+    lines = documents(data, _Line)
+    last = [each for each in lines if each.done and each.done_reason not in {"load", "unload"}]
+    errors = sum(each.error is not None for each in lines)
+    answers = [_answer(each) for each in last if each.eval_count or each.eval_duration is not None]
+    empty = len(last) - len(answers)
     if not answers and not errors + empty:
         raise SitegenError("there is no finished request in it", where="ollama-api")
-    finding.started_at = min(started, default="")
-    finding.set("api", "ollama")
-    finding.set("token_source", "eval_count")
-    finding.note(_NOTE_N)
+    recorder = Recorder(ToolIdentity("ollama", ""), DEFINITIONS)
+    started = (
+        utc(each.created_at, (each.total_duration or 0.0) / _NANO)
+        for each in last
+        if each.created_at is not None
+    )
+    recorder.started_at = min(started, default="")
+    recorder.parameter("api", "ollama")
+    recorder.parameter("token_source", "eval_count")
+    recorder.note(_NOTE_N)
     bad = {"error": (errors, "error"), "zero-tokens": (empty, "answers without eval_count")}
-    about = _About("ollama", threads=replies.get("threads"), bad=bad if errors + empty else {})
-    _write(finding, answers, replies, about)
-    return (finding.found(),)
+    about = _About("ollama", threads=asks.threads, bad=bad if errors + empty else {})
+    _write(recorder, answers, asks, about)
+    return (recorder.reading(),)
 
 
-def _answer(fields: Fields) -> _Answer:
-    def seconds(key: str) -> float | None:
-        value = fields.number(key)
-        return None if value is None else value / _NANO
-
-    return _Answer(
-        model=fields.text("model"),
-        total=seconds("total_duration"),
-        load=seconds("load_duration"),
-        prompt_count=_not_zero(fields.count("prompt_eval_count")),
-        prompt_time=seconds("prompt_eval_duration"),
-        cached=fields.count("prompt_eval_cached_count"),
-        count=_not_zero(fields.count("eval_count")),
-        time=seconds("eval_duration"),
-    )
+def _answer(line: _Line) -> _Answer:
+    texts = {
+        name: getattr(line, name) or None for name in ("model", "prompt_eval_count", "eval_count")
+    }
+    times = {
+        name: nanoseconds / _NANO
+        for name in ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
+        if (nanoseconds := getattr(line, name)) is not None
+    }
+    return _Answer(**texts, **times, prompt_eval_cached_count=line.prompt_eval_cached_count)
 
 
-def _not_zero(value: int | None) -> float | None:
-    return float(value) if value else None
-
-
-def read_text(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read_text(data: bytes, asks: ComputedServed) -> tuple[Reading, ...]:
     """Return one run of what a terminal or a log recorded, with the settings that it shows."""
-    replies = given(TEXT_ASKS, settings)
-    documents.check_size(data)
     # A log may hold anything; only what is recognised is read, and that is ASCII but for a sign.
-    lines = data.decode("utf-8", "replace").split("\n")
-    if len(lines) > _MAX_LINES:
-        raise SitegenError(f"has more than {_MAX_LINES} lines")
     # Figures stand on short lines; a very long one is no log's.
-    lines = [line if len(line) <= _MAX_LINE else "" for line in lines]
-    printed, timings = list(_verbose(lines)), list(_timings(lines))
-    if not printed and not timings:
+    lines = [
+        line if len(line) <= _MAX_LINE else ""
+        for line in data.decode("utf-8", "replace").split("\n")
+    ]
+    verbose, timings = list(_verbose(lines)), list(_timings(lines))
+    if not verbose and not timings:
         raise SitegenError("there is no rate and no request in it", where="ollama-text")
-    log = _Log.of(lines)
-    ollama = log.ollama or bool(printed)
-    tool = ToolIdentity("ollama" if ollama else "llama-server", log.version)
-    finding = Finding(tool, DEFINITIONS, started_at=log.started_at)
-    if printed and log.served and log.served != len(printed):
-        finding.note(
-            f"The log has {log.served} answered requests and {len(printed)} printed rates: "
-            "only what is printed is imported."
+    shown, codes, started_at = _log(lines)
+    served = codes.count("200")
+    is_ollama = bool(verbose or codes) or not shown.keys().isdisjoint({"version", "runner"})
+    tool = ToolIdentity("ollama" if is_ollama else "llama-server", shown.get("version", ""))
+    recorder = Recorder(tool, DEFINITIONS, started_at=started_at)
+    if verbose and served and served != len(verbose):
+        recorder.note(
+            f"The log has {served} answered requests and {len(verbose)} printed rates: only what "
+            "is printed is imported."
         )
-    if printed and timings:
-        finding.note("The log's own timings of the same requests are not imported a second time.")
-    finding.note(_NOTE_N if printed else _convention(timings))
-    for name, value in log.settings.items():
-        finding.set(name, value, Comparability.CAVEAT if name == "library" else _MUST_MATCH)
-    for name, value in log.facts.items():
-        finding.fact(name, value, "the imported log")
-    finding.set("cpus_seen", log.cpus_seen, Comparability.CAVEAT)
+    if verbose and timings:
+        recorder.note("The log's own timings of the same requests are not imported a second time.")
+    recorder.note(_NOTE_N if verbose else _convention(timings))
+    for name in ("parallel", "context", "batch", "quantisation", "kv_cache"):
+        recorder.parameter(name, shown.get(name))
+    for name in ("library", "cpus_seen"):
+        recorder.parameter(name, shown.get(name), Comparability.CAVEAT)
+    for name in ("cpu", "memory", "gpu", "os"):
+        recorder.fact(name, shown.get(name), "the imported log")
+    threads = int(shown["threads"]) if "threads" in shown else None
+    file = file_name(shown.get("model_file", "")).removesuffix(".gguf")
+    refused = (len(codes) - served, "answers in the log that are not 200")
     about = _About(
-        engine=agreed(replies, "engine", "ollama" if ollama else None),
-        workload=WORKLOAD if printed else LOG_WORKLOAD,
-        model=log.model,
-        threads=agreed(replies, "threads", log.threads),
-        bad={"http": (log.refused, "answers in the log that are not 200")} if log.served else {},
+        engine=settings.agreed(asks, "engine", "ollama" if is_ollama else None),
+        workload=WORKLOAD if verbose else LOG_WORKLOAD,
+        model=shown.get("model_name") or shown.get("general.name") or file,
+        threads=settings.agreed(asks, "threads", threads),
+        bad={"http": refused} if served else {},
     )
-    _write(finding, printed or timings, replies, about)
-    return (finding.found(),)
+    _write(recorder, verbose or timings, asks, about)
+    return (recorder.reading(),)
 
 
 def _verbose(lines: Sequence[str]) -> Iterator[_Answer]:
     """Yield an answer for each block of ``--verbose``; a lone eval rate is one too."""
     block: dict[str, Any] = {}
-    fields = {
-        "total duration": "total", "load duration": "load", "prompt eval count": "prompt_count",
-        "prompt eval duration": "prompt_time", "prompt eval rate": "prompt_rate",
-        "eval count": "count", "eval duration": "time", "eval rate": "rate",
-    }  # fmt: skip
+    place = ""
     for number, line in enumerate(lines, 1):
         if not (match := _VERBOSE.fullmatch(line)):
             continue
-        key, text, unit = match.groups()
-        where = f"line {number}: {key}"
-        if block and (fields[key] in block or key == "total duration"):
-            yield _block(block)
+        name, text, unit = match[1].replace(" ", "_"), match[2], match[3]
+        if block and (name in block or name == "total_duration"):
+            yield _block(block, place)
             block = {}
-        if "duration" in key and not unit:
-            block[fields[key]] = go_duration(text, where)
-        elif "count" in key and unit == "token(s)":
-            block[fields[key]] = documents.decimal(text, where)
-        elif "rate" in key and unit == "tokens/s":
-            block[fields[key]] = (documents.decimal(text, where), text)
+        place = f"line {number}"
+        where = f"{place}: {match[1]}"
+        if name.endswith("duration") and not unit:
+            block[name] = go_duration(text, where)
+        elif name.endswith("count") and unit == "token(s)":
+            block[name] = decode.convert(text, Whole, where, strict=False)
+        elif name.endswith("rate") and unit == "tokens/s":
+            block[name] = _rate(text, where)
         else:
             raise SitegenError(f"{text[:40]!a} is not what is printed there", where=where)
-        block["at"] = f"line {number}"
     if block:
-        yield _block(block)
+        yield _block(block, place)
 
 
-def _block(block: dict[str, Any]) -> _Answer:
-    at = block.pop("at")
+def _block(block: Mapping[str, Any], place: str) -> _Answer:
     answer = _Answer(**block)
-    if answer.rate is None and answer.count is None:
-        raise SitegenError("the figures of a request break off: it has no eval rate", where=at)
-    for printed, count, time in (
-        (answer.rate, answer.count, answer.time),
-        (answer.prompt_rate, answer.prompt_count, answer.prompt_time),
+    if answer.eval_rate is None and answer.eval_count is None:
+        raise SitegenError("the figures of a request break off: it has no eval rate", where=place)
+    for rate, count, time in (
+        (answer.eval_rate, answer.eval_count, answer.eval_duration),
+        (answer.prompt_eval_rate, answer.prompt_eval_count, answer.prompt_eval_duration),
     ):
         exact = _ratio(count, time)
-        if not printed or not exact or near(printed[0], exact, _CENT):
-            continue
-        if abs(printed[0] - exact) > _CENT:
-            raise SitegenError(
-                f"{count:g} tokens in {time:g} s are not {printed[1]} tokens/s", where=at
-            )
+        if rate and exact and not math.isclose(rate[0], exact, rel_tol=_CENT, abs_tol=_CENT):
+            message = f"{count} tokens in {time:g} s are not {rate[1]} tokens/s"
+            raise SitegenError(message, where=place)
     return answer
+
+
+def _rate(text: str, place: str) -> tuple[float, str]:
+    return decode.convert(text, Number, place, strict=False), text
 
 
 def _timings(lines: Sequence[str]) -> Iterator[_Answer]:
     """Yield an answer for each pair of llama.cpp's timings: of the prompt, then of the output."""
-    prompt: tuple[float, float, tuple[float, str]] | None = None
+    prompt: dict[str, Any] = {}
     for number, line in enumerate(lines, 1):
         if not (match := _TIMING.search(line)):
             continue
         kind, time, count, rate = match.groups()
-        where = f"line {number}: {kind} time"
-        if rate in {"inf", "nan", "-nan"}:  # nothing to compute: all of the prompt was cached
-            rate = "0"
-        figures = (
-            documents.decimal(count, where),
-            documents.decimal(time, where) / _MILLI,
-            (documents.decimal(rate, where), rate),
-        )
+        place = f"line {number}: {kind} time"
+        # Not a number: nothing to compute, as all of the prompt was cached.
+        figures = _rate("0" if rate in {"inf", "nan", "-nan"} else rate, place)
+        answer: dict[str, Any] = {
+            "eval_count": decode.convert(count, Whole, place, strict=False),
+            "eval_duration": _rate(time, place)[0] / _MILLI,
+            "eval_rate": figures if figures[0] else None,
+        }
         if kind == "prompt eval":
-            prompt = figures
-            continue
-        start = prompt or (None, None, None)
-        yield _Answer(
-            prompt_count=start[0],
-            prompt_time=start[1],
-            prompt_rate=start[2] if start[2] and start[2][0] else None,
-            count=figures[0],
-            time=figures[1],
-            rate=figures[2] if figures[2][0] else None,
-        )
-        prompt = None
+            prompt = {f"prompt_{name}": value for name, value in answer.items()}
+        else:
+            yield _Answer(**prompt, **answer)
+            prompt = {}
 
 
 def _convention(timings: Sequence[_Answer]) -> str:
     """Say whether the printed rates are n tokens, or n - 1, in the printed time."""
     votes = [0, 0]
-    for answer in timings:
-        if answer.rate and answer.count and answer.time and answer.count > 1:
-            all_tokens = answer.count / answer.time
-            after_first = (answer.count - 1) / answer.time
-            votes[abs(answer.rate[0] - after_first) < abs(answer.rate[0] - all_tokens)] += 1
+    for each in timings:
+        if each.eval_rate and each.eval_count and each.eval_duration and each.eval_count > 1:
+            all_tokens = each.eval_count / each.eval_duration
+            after_first = (each.eval_count - 1) / each.eval_duration
+            votes[abs(each.eval_rate[0] - after_first) < abs(each.eval_rate[0] - all_tokens)] += 1
     if votes[0] == votes[1]:
         return "Whether the printed rates count the first token cannot be told."
-    said = "n - 1 tokens, without the first," if votes[1] > votes[0] else "all n tokens"
-    return f"The printed eval rates are {said} in the printed time."
+    counted = "n - 1 tokens, without the first," if votes[1] > votes[0] else "all n tokens"
+    return f"The printed eval rates are {counted} in the printed time."
 
 
 def go_duration(text: str, where: str) -> float:
@@ -325,54 +300,29 @@ def go_duration(text: str, where: str) -> float:
     return math.fsum(float(n) * _GO_UNITS[unit] for n, unit in _GO_PART.findall(text))
 
 
-@dataclass(slots=True)
-class _Log:
-    """What a server's log shows besides timings."""
+def _log(lines: Sequence[str]) -> tuple[Mapping[str, str], Sequence[str], str]:
+    """Return what a server's log shows besides timings, the last word on each thing.
 
-    ollama: bool = False
-    version: str = ""
-    model: str | None = None
-    threads: str | None = None
-    cpus_seen: str | None = None
-    started_at: str = ""
-    served: int = 0
-    refused: int = 0
-    settings: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, lines: Sequence[str]) -> _Log:
-        """Return what ``lines`` show; the last word on each thing counts."""
-        log = cls()
-        names: dict[str, str] = {}
-        for line in lines:
-            if match := _REQUEST.search(line):
-                log.ollama = True
-                log.served += match[1] == "200"
-                log.refused += match[1] != "200"
-                continue
-            for pattern, name in _SHOWN if _MARKS.search(line) else ():
-                if (match := pattern.search(line)) and match[1].isprintable():
-                    names[name] = match[1].strip()[:200]
-            if not log.started_at and (match := _LOG_TIME.match(line)):
-                log.started_at = _time_of(match[1])
-        log.take(names)
-        return log
-
-    def take(self, names: Mapping[str, str]) -> None:
-        """Keep what ``names`` has of each kind."""
-        self.ollama = self.ollama or "version" in names or "runner" in names
-        self.version = names.get("version", "")
-        self.model = names.get("model_name") or names.get("general.name")
-        if not self.model and "model_file" in names:
-            self.model = documents.file_name(names["model_file"]).removesuffix(".gguf")
-        self.threads, self.cpus_seen = names.get("threads"), names.get("cpus_seen")
-        kept = ("parallel", "context", "batch", "quantisation", "library", "kv_cache")
-        self.settings = {name: names[name] for name in kept if name in names}
-        self.facts = {name: names[name] for name in ("cpu", "memory", "gpu", "os") if name in names}
+    Second are the codes of HTTP of the requests for an answer, third is when it begins.
+    """
+    shown: dict[str, str] = {}
+    codes: list[str] = []
+    started_at = ""
+    for line in lines:
+        if match := _REQUEST.search(line):
+            codes.append(match[1])
+            continue
+        for pattern, name in _SHOWN if _MARKS.search(line) else ():
+            if (match := pattern.search(line)) and match[1].isprintable():
+                shown[name] = match[1].strip()[:200]
+        if not started_at and (match := _LOG_TIME.match(line)):
+            with contextlib.suppress(ValueError):  # a log may hold anything
+                started_at = utc(datetime.fromisoformat(_FRACTION.sub(r"\1", match[1])))
+    return shown, codes, started_at
 
 
 _LOG_TIME = re.compile(r"time=(\d{4}-\d\d-\d\dT\S{8,24}(?:Z|[+-]\d\d:\d\d))\s")
+_FRACTION = re.compile(r"(\.\d{6})\d+")  # Go writes nanoseconds, Python reads microseconds
 _RUNNER = r"starting (?:llama server|runner|llama-server)\"? .*"
 # One look instead of eighteen at the many lines that show nothing.
 _MARKS = re.compile(
@@ -408,13 +358,6 @@ _SHOWN = tuple(
 )
 
 
-def _time_of(text: str) -> str:
-    try:
-        return documents.utc(text, "time")[0]
-    except SitegenError:
-        return ""  # a log may hold anything
-
-
 @dataclass(frozen=True, slots=True)
 class _About:
     """What holds for all requests of a file; ``bad`` is empty where it cannot show failures."""
@@ -422,113 +365,104 @@ class _About:
     engine: str | None
     workload: str = WORKLOAD
     model: str | None = None
-    threads: str | None = None
+    threads: int | None = None
     bad: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
 def _write(
-    finding: Finding, answers: Sequence[_Answer], replies: Mapping[str, str], about: _About
+    recorder: Recorder, answers: Sequence[_Answer], asks: ComputedLengths, about: _About
 ) -> None:
-    _threads(finding, about.threads, replies.get("cpus"))
-    stated = sorted({answer.model for answer in answers if answer.model})
-    names: Sequence[str | None] = stated or [about.model]
-    for name in names:
-        group = [answer for answer in answers if answer.model in {name, None}]
-        series = finding.series(
-            about.workload,
-            model=agreed(replies, "model", documents.model_name(name) if name else None),
-            engine=about.engine,
-            weights=replies.get("weights"),
-            input_tokens=_length(replies, "input_tokens", group, "prompt_count"),
-            output_tokens=_length(replies, "output_tokens", group, "count"),
-        )
-        _group(finding, series, group)
-        if about.bad and len(names) == 1:
-            failures(series, len(group), about.bad)
-        else:
-            series.add("llm.requests", "value", float(len(group)), "answers")
-    if len(names) > 1 and any(count for count, _ in about.bad.values()):
-        finding.note("Failed requests do not say which model they were for and are not counted.")
-
-
-def _threads(finding: Finding, threads: str | None, cpus: str | None) -> None:
-    """Record threads and CPUs: too many of the one for the other undoes any comparison."""
-    finding.set("threads", threads)
-    finding.set("cpu_quota", cpus)
-    if threads and cpus and float(threads) > float(cpus):
-        finding.note(
-            f"{threads} threads with {cpus} CPU(s) to use: under a quota they wait for one "
-            "another, and the rate says more of that than of the machine."
-        )
-    elif threads not in {None, "1"} and not cpus:
-        finding.note(
+    threads, cpus = about.threads, asks.cpus
+    recorder.parameter("threads", threads)
+    recorder.parameter("cpu_quota", cpus and f"{cpus:g}")
+    note_crowd(recorder, threads, cpus)
+    if threads not in {None, 1} and not cpus:
+        recorder.note(
             f"The server computed with --threads {threads}; how many CPUs it might use is not "
             "shown, and more threads than CPUs slow it down several times: say it with "
             "--set cpus=."
         )
-
-
-def _length(
-    replies: Mapping[str, str], name: str, group: Sequence[_Answer], attribute: str
-) -> str | None:
-    lengths = {getattr(answer, attribute) for answer in group}
-    one = lengths.pop() if len(lengths) == 1 else None
-    return agreed(replies, name, f"{one:g}" if one and len(group) > 1 else None)
-
-
-def _group(finding: Finding, series: Series, group: Sequence[_Answer]) -> None:
-    for metric, attribute, printed_by, native in (
-        ("llm.eval_rate", "eval_rate", "rate", "eval rate"),
-        ("llm.prompt_eval_rate", "prompt_eval_rate", "prompt_rate", "prompt eval rate"),
-    ):
-        values = [value for answer in group if (value := getattr(answer, attribute)) is not None]
-        printed = [pair[1] for answer in group if (pair := getattr(answer, printed_by))]
-        if len(values) == 1:
-            text = printed[0] if printed else None
-            series.add(metric, "mean", values[0], native, printed=text)
+    stated = sorted({each.model for each in answers if each.model})
+    names: Sequence[str | None] = stated or [about.model]
+    for name in names:
+        group = [answer for answer in answers if answer.model in {name, None}]
+        pairs = params(
+            model=settings.agreed(asks, "model", model_name(name)),
+            engine=about.engine,
+            weights=asks.weights,
+            input_tokens=_length(asks, "input_tokens", [each.prompt_eval_count for each in group]),
+            output_tokens=_length(asks, "output_tokens", [each.eval_count for each in group]),
+        )
+        series = recorder.series(about.workload, pairs)
+        _group(series, group)
+        if about.bad and len(names) == 1:
+            failures(series, len(group), about.bad)
         else:
-            series.spread(metric, distribution(values), native)
-        series.points(metric, _placed(group, attribute))
-    for metric, attribute, native in (
-        ("llm.input_tokens", "prompt_count", "prompt_eval_count"),
-        ("llm.output_tokens", "count", "eval_count"),
+            series.add("llm.requests", "value", float(len(group)), native="answers")
+    if len(names) > 1 and any(count for count, _ in about.bad.values()):
+        recorder.note("Failed requests do not say which model they were for and are not counted.")
+
+
+def _length(asks: ComputedLengths, name: str, counts: Sequence[int | None]) -> int | None:
+    """Return the nominal length: where all of several requests have one, else as the user says."""
+    one = counts[0] if len(counts) > 1 and len(set(counts)) == 1 else None
+    return settings.agreed(asks, name, one or None)
+
+
+def _group(series: Series, group: Sequence[_Answer]) -> None:
+    recorder = series.recorder
+    for metric, attribute, printed_by, native in (
+        ("llm.eval_rate", "rate", "eval_rate", "eval rate"),
+        ("llm.prompt_eval_rate", "prompt_rate", "prompt_eval_rate", "prompt eval rate"),
     ):
-        values = [value for answer in group if (value := getattr(answer, attribute)) is not None]
-        if values:
-            series.add(metric, "mean", math.fsum(values) / len(values), native)
-    cached = [answer.cached for answer in group if answer.cached is not None]
-    if cached:
-        series.add("llm.cached_tokens", "value", math.fsum(cached), "prompt_eval_cached_count")
+        rates = [rate for each in group if (rate := getattr(each, attribute)) is not None]
+        texts = [pair[1] for each in group if (pair := getattr(each, printed_by))]
+        if len(rates) == 1:
+            series.add(metric, "mean", rates[0], texts[0] if texts else None, native=native)
+        else:
+            series.spread(metric, distribution(rates), native=native)
+        series.points("request", metric, _placed(group, attribute))
+    for metric, native in (
+        ("llm.input_tokens", "prompt_eval_count"),
+        ("llm.output_tokens", "eval_count"),
+    ):
+        counts = [count for each in group if (count := getattr(each, native)) is not None]
+        if counts:
+            series.add(metric, "mean", math.fsum(counts) / len(counts), native=native)
+    native = "prompt_eval_cached_count"
+    cached = [count for each in group if (count := getattr(each, native)) is not None]
+    series.add("llm.cached_tokens", "value", float(sum(cached)) if cached else None, native=native)
     if any(cached):
-        finding.note(
+        recorder.note(
             "prompt_eval_count includes tokens that came from the cache and prompt_eval_duration "
             "does not: no prompt rate is given for those requests."
         )
-    _load(finding, series, group)
+    _load(series, group)
 
 
-def _load(finding: Finding, series: Series, group: Sequence[_Answer]) -> None:
+def _load(series: Series, group: Sequence[_Answer]) -> None:
     """Add the load time apart: it belongs to the first request, which it makes look slow."""
-    first = group[0].load if group else None
+    recorder, first = series.recorder, group[0].load_duration if group else None
     if first is not None:
-        series.add("llm.load_time", "value", first, "load_duration of the first request")
-        finding.note(
+        native = "load_duration of the first request"
+        series.add("llm.load_time", "value", first, native=native)
+        recorder.note(
             "load_duration of the first request is the model's load time if the model was not "
             "loaded before; it is shown apart."
         )
-    totals = [answer.total for answer in (group[1:] or group) if answer.total is not None]
+    totals = [each.total_duration for each in group[1:] or group if each.total_duration is not None]
     status = Status.OK
     if len(group) == 1 and first:
         status = Status.SUSPECT  # the load is inside
-        finding.note("The only request's total duration includes the load of the model.")
+        recorder.note("The only request's total duration includes the load of the model.")
     elif len(group) > 1 and totals:
-        finding.note("The first request, which may include a load, is not in the total durations.")
-    series.spread(_TOTAL, distribution(totals), "total_duration", status)
+        recorder.note("The first request, which may include a load, is not in the total durations.")
+    series.spread(_TOTAL, distribution(totals), native="total_duration", status=status)
 
 
 def _placed(group: Sequence[_Answer], attribute: str) -> Iterator[tuple[float, float]]:
     """Yield the values by the time before them, where every request says how long it took."""
-    totals = [answer.total for answer in group]
+    totals = [answer.total_duration for answer in group]
     if any(total is None for total in totals):
         return
     starts = itertools.accumulate((total or 0.0 for total in totals), initial=0.0)
@@ -543,12 +477,12 @@ ANSWERS = Reader(
     "Ollama's API answers (/api/generate, /api/chat), as JSON, JSON lines or whole streams",
     knows_answers,
     read_answers,
-    ANSWER_ASKS,
+    ComputedLengths,
 )
 TEXT = Reader(
     "ollama-text",
     "`ollama run --verbose`, and server logs of Ollama and llama.cpp",
     knows_text,
     read_text,
-    TEXT_ASKS,
+    ComputedServed,
 )

@@ -6,62 +6,34 @@ before them. Times in the summary are in ms, those of single requests in s.
 
 from __future__ import annotations
 
+import itertools
 import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
-from collectors.asked import agreed
-from collectors.llm.measures import percentile
-from collectors.llm.readers import documents
-from collectors.llm.readers.documents import Fields
-from collectors.llm.readers.finding import (
-    ASKS,
-    Finding,
-    Series,
-    distribution,
-    failures,
-    given,
-    near,
-)
-from sitegen.collect import Reader, Reading
+import msgspec
+
+from collectors.llm import measures
+from collectors.llm.readers.asks import Batches, Judged
+from collectors.llm.readers.rows import definitions, distribution, failures
+from collectors.llm.readers.text import model_name, utc
+from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
+from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, MetricDefinition, Status, ToolIdentity, params
+from sitegen.model import STATISTICS, Comparability, Status, ToolIdentity, params
 
-SERVE_ASKS = {
-    name: ASKS[name]
-    for name in ("model", "engine", "weights", "input_tokens", "output_tokens", "slo")
-}
-LATENCY_ASKS = {
-    name: ASKS[name] for name in ("model", "weights", "input_tokens", "output_tokens", "batch_size")
-}
-DEFINITIONS: Mapping[str, MetricDefinition] = {
-    definition.id: definition
-    for definition in (
-        MetricDefinition(
-            "llm.vllm.batch_latency",
-            "Time for one batch",
-            "s",
-            "lower",
-            "From handing a whole batch of prompts to the engine, in its own process, to the last "
-            "token of the last answer (`vllm bench latency`).",
-        ),
-        MetricDefinition(
-            "llm.vllm.client_queue_time",
-            "Wait in the client",
-            "s",
-            "lower",
-            "From a request's turn to its sending: the wait for one of max_concurrency places.",
-        ),
-        MetricDefinition(
-            "llm.vllm.e2el_including_client_queue",
-            "Request latency with the wait in the client",
-            "s",
-            "lower",
-            "E2EL and the time that the request waited in the client before it was sent.",
-        ),
-    )
-}
+DEFINITIONS = definitions("""
+vllm.batch_latency | Time for one batch | s | lower
+From handing a whole batch of prompts to the engine, in its own process, to the last token of the
+last answer (`vllm bench latency`).
+
+vllm.client_queue_time | Wait in the client | s | lower
+From a request's turn to its sending: the wait for one of max_concurrency places.
+
+vllm.e2el_including_client_queue | Request latency with the wait in the client | s | lower
+E2EL and the time that the request waited in the client before it was sent.
+""")
 #: vLLM's name of a time in its summary -> our metric.
 _TIMES = {
     "ttft": "llm.ttft",
@@ -71,50 +43,111 @@ _TIMES = {
     "client_queue_time": "llm.vllm.client_queue_time",
     "e2el_including_client_queue": "llm.vllm.e2el_including_client_queue",
 }
-_STATISTIC = re.compile(rf"(mean|median|std|p\d{{1,2}}(?:\.\d{{1,3}})?)_({'|'.join(_TIMES)})_ms")
-_NAMES = {"median": "p50", "std": "stddev"}
+#: vLLM's name of a statistic -> ours; which percentiles there are is up to its user.
+_STATISTICS = {
+    "mean": "mean",
+    "median": "p50",
+    "std": "stddev",
+    **{name: name for name in sorted(STATISTICS) if name.startswith("p")},
+}
 _COMPLETIONS = {"vllm", "openai", "lmdeploy", "scalellm", "sglang", "llama.cpp"}
-_SERVE = re.compile(rb'"num_prompts"\s*:')
-_ALSO_SERVE = re.compile(rb'"completed"\s*:')
-_LATENCY = re.compile(rb'"avg_latency"\s*:')
-_ALSO_LATENCY = re.compile(rb'"percentiles"\s*:')
-_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)")
 # The file derives its rates from its own counts; more apart than this and it was changed.
 _SAME = 0.01
 
 
-def knows_serve(data: bytes) -> bool:
-    """Tell whether ``data`` has the keys of ``vllm bench serve``."""
-    return bool(_SERVE.search(data) and _ALSO_SERVE.search(data))
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One result of ``vllm bench serve``, without its statistics of times."""
 
-
-def knows_latency(data: bytes) -> bool:
-    """Tell whether ``data`` has the keys of ``vllm bench latency``."""
-    return bool(_LATENCY.search(data) and _ALSO_LATENCY.search(data))
-
-
-def read_serve(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
-    """Return one run for every result in ``data``: one object, a list, or one a line."""
-    answers = given(SERVE_ASKS, settings)
-    return tuple(_serve(result, answers) for result in documents.objects(data))
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """One request of ``--save-detailed``; ``start`` is in s since the first, where it is told."""
-
-    start: float | None
-    input_tokens: float
-    output_tokens: float
-    ttft: float
-    gaps: tuple[float, ...]
-    latency: float
-    failed: bool
-    empty: bool
+    completed: Whole
+    total_output_tokens: Number
+    failed: Whole | None = None
+    num_prompts: Whole | None = None
+    total_input_tokens: Number | None = None
+    date: Text | None = None
+    duration: Number | None = None
+    backend: Text | None = None
+    endpoint_type: Text | None = None
+    model_id: Text | None = None
+    tokenizer_id: Text | None = None
+    request_rate: Annotated[float, msgspec.Meta(ge=0)] | Literal["inf"] | None = None
+    burstiness: Number | None = None
+    max_concurrency: Whole | None = None
+    ramp_up_strategy: Text | None = None
+    request_throughput: Number | None = None
+    output_throughput: Number | None = None
+    total_token_throughput: Number | None = None
+    request_goodput: Number | None = None
+    old_goodput: Number | None = msgspec.field(default=None, name="request_goodput:")
+    # Of single requests, with --save-detailed.
+    ttfts: list[Number] | None = None
+    itls: list[list[Number]] | None = None
+    output_lens: list[Whole] | None = None
+    input_lens: list[Whole] | None = None
+    latencies: list[Number] | None = None
+    start_times: list[Number] | None = None
+    errors: list[str | None] | None = None
+    generated_texts: list[str | None] | None = None
 
     @property
-    def good(self) -> bool:
-        return not self.failed and not self.empty
+    def rate(self) -> float | None:
+        """Requests a second, None for all at once: "inf", in older files a bare Infinity."""
+        rate = self.request_rate
+        return None if rate in (None, "inf", math.inf) else float(rate) or None
+
+    def times(self, name: str) -> dict[str, tuple[str, float]]:
+        """Return vLLM's key and the value in ms of each statistic of one of its times."""
+        statistics: dict[str, tuple[str, float]] = {}
+        for word, statistic in _STATISTICS.items():
+            key = f"{word}_{name}_ms"
+            if (value := getattr(self, _field(key))) is not None:
+                statistics.setdefault(statistic, (key, value))
+        return statistics
+
+
+def _field(key: str) -> str:
+    return key.replace(".", "_")
+
+
+_FORM = cast(
+    "type[Result]",
+    msgspec.defstruct(
+        "Serve",
+        [
+            (_field(key), Number | None, msgspec.field(default=None, name=key))
+            for word, name in itertools.product(_STATISTICS, _TIMES)
+            for key in [f"{word}_{name}_ms"]
+        ],
+        bases=(Result,),
+        frozen=True,
+        kw_only=True,
+    ),
+)
+
+
+#: The lists of --save-detailed, in the order of `_Request`.
+_COLUMNS = (
+    *("start_times", "input_lens", "output_lens", "ttfts", "itls", "latencies"),
+    *("errors", "generated_texts"),
+)
+
+
+class _Request(NamedTuple):
+    """One request of ``--save-detailed``; None is what older files do not tell."""
+
+    start: float | None
+    input_tokens: int | None
+    output_tokens: int
+    ttft: float
+    gaps: Sequence[float]
+    latency: float
+    error: str | None
+    text: str | None
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no token, and vLLM calls it completed."""
+        silent = not self.ttft and not self.gaps and not self.text and self.output_tokens <= 1
+        return not self.error and (not self.output_tokens or silent)
 
     @property
     def tpot(self) -> float | None:
@@ -123,372 +156,316 @@ class _Request:
         return (self.latency - self.ttft) / (self.output_tokens - 1)
 
 
-def _serve(result: Fields, answers: Mapping[str, str]) -> Reading:
-    if result.values.get("total_output_tokens") is None:
-        raise SitegenError(
-            "is missing: a benchmark of embeddings, or damaged",
-            where=result.where("total_output_tokens"),
-        )
-    finding = Finding(ToolIdentity("vllm bench serve", ""), DEFINITIONS)
-    finding.started_at = _date(result, finding)
-    finding.duration_s = result.number("duration")
+def knows_serve(data: bytes) -> bool:
+    """Tell whether ``data`` has the keys of ``vllm bench serve``."""
+    return b'"num_prompts"' in data and b'"completed"' in data
+
+
+def read_serve(data: bytes, asks: Judged) -> tuple[Reading, ...]:
+    """Return one run for every result in ``data``: one object, a list, or one a line."""
+    return tuple(_serve(result, asks) for result in decode.documents(data, _FORM))
+
+
+def _serve(result: Result, asks: Judged) -> Reading:
+    recorder = Recorder(ToolIdentity("vllm bench serve", ""), DEFINITIONS)
+    recorder.started_at = _date(result, recorder)
+    recorder.duration_s = result.duration
     requests = _requests(result)
-    completed, failed = _counts(result, requests, finding)
+    good = [request for request in requests if not request.error and not request.empty]
+    failed = _failed(result, requests, recorder)
     empty = sum(request.empty for request in requests)
-    if not empty and completed and not result.needed("total_output_tokens"):
-        empty = completed
-    series = _series(result, requests, answers, finding)
-    cause = "failed" if "failed" in result.values else "num_prompts - completed"
+    if not empty and not result.total_output_tokens:
+        empty = result.completed
+    series = _series(result, good, asks, recorder)
+    cause = "failed" if result.failed is not None else "num_prompts - completed"
     failures(
         series,
-        completed - empty,
+        result.completed - empty,
         {"error": (failed, cause), "zero-tokens": (empty, "output_lens, ttfts, errors")},
     )
-    if not completed:
-        finding.note(
+    if not result.completed:
+        recorder.note(
             "No request succeeded: vLLM writes 0.0 for every time then, which is left out."
         )
-    elif completed == empty:
-        finding.note("No request has a token: vLLM counts them as completed, here they failed.")
+    elif result.completed == empty:
+        recorder.note("No request has a token: vLLM counts them as completed, here they failed.")
     else:
-        _rates(result, series, completed, empty, answers)
-        _tokens(result, series, [request for request in requests if request.good], completed)
+        _rates(result, series, empty)
+        _goodput(result, series, empty, asks.slo)
+        _tokens(result, series, good)
         if empty:
-            finding.note(
-                f"{empty} of {completed} requests that vLLM calls completed have no token: "
-                "they count as failed here and are left out of every mean, computed again from the "
-                "single requests; the file's own mean TTFT includes them as 0."
+            recorder.note(
+                f"{empty} of {result.completed} requests that vLLM calls completed have no token: "
+                "they count as failed here and are left out of every mean, computed again from "
+                "the single requests; the file's own mean TTFT includes them as 0."
             )
-        _times(result, series, requests, again=bool(empty))
-    return finding.found()
+        _times(result, series, good, again=bool(empty))
+        _singles(series, good)
+    return recorder.reading()
 
 
-def _date(result: Fields, finding: Finding) -> str:
-    text = result.text("date")
-    if text is None:
+def _date(result: Result, recorder: Recorder) -> str:
+    if not result.date:
         return ""
-    if not (parts := _DATE.fullmatch(text)):
+    try:
+        ended = datetime.strptime(result.date, "%Y%m%d-%H%M%S")  # noqa: DTZ007 - it names no zone
+    except ValueError as error:
         raise SitegenError(
-            f"{text[:40]!r} is not a date like 20250102-030405", where=result.where("date")
-        )
-    year, month, day, hour, minute, second = parts.groups()
-    iso = f"{year}-{month}-{day}T{hour}:{minute}:{second}"
-    finding.note("The date in the file is its end in local time of the client, taken as UTC.")
-    return documents.utc(iso, result.where("date"))[0]
+            f"{result.date[:40]!r} is not a date like 20250102-030405", where="date"
+        ) from error
+    recorder.note("The date in the file is its end in local time of the client, taken as UTC.")
+    return utc(ended)
 
 
-def _counts(result: Fields, requests: Sequence[_Request], finding: Finding) -> tuple[int, int]:
-    completed = result.count("completed")
-    if completed is None:
-        raise SitegenError("is missing", where=result.where("completed"))
-    failed = result.count("failed")
+def _requests(result: Result) -> list[_Request]:
+    """Return the single requests where ``--save-detailed`` kept them."""
+    ttfts, gaps = result.ttfts, result.itls
+    if ttfts is None or gaps is None or result.output_lens is None:
+        return []
+    columns: dict[str, Any] = {key: getattr(result, key) for key in _COLUMNS}
+    for key, column in columns.items():
+        if column is not None and len(column) != len(ttfts):
+            raise SitegenError(f"has {len(column)} entries, ttfts has {len(ttfts)}", where=key)
+    if result.latencies is None:
+        pairs = zip(ttfts, gaps, strict=True)
+        columns["latencies"] = [ttft + math.fsum(steps) for ttft, steps in pairs]
+    if starts := result.start_times:
+        first = min(starts)
+        columns["start_times"] = [start - first for start in starts]
+    absent = [None] * len(ttfts)
+    return list(map(_Request, *(absent if each is None else each for each in columns.values())))
+
+
+def _failed(result: Result, requests: Sequence[_Request], recorder: Recorder) -> int:
+    """Return how many requests failed, which older files do not count."""
+    completed, failed, prompts = result.completed, result.failed, result.num_prompts
     if failed is None:
-        prompts = result.count("num_prompts")
         if prompts is None or prompts < completed:
-            raise SitegenError(
-                f"{completed} requests completed of {prompts}", where=result.where("num_prompts")
-            )
+            raise SitegenError(f"{completed} requests completed of {prompts}", where="num_prompts")
         failed = prompts - completed
-        finding.note(
+        recorder.note(
             "The file does not count failed requests: those not completed count as failed."
         )
     if requests and len(requests) != completed + failed:
         raise SitegenError(
-            f"has {len(requests)} entries for {completed + failed} requests",
-            where=result.where("ttfts"),
+            f"has {len(requests)} entries for {completed + failed} requests", where="ttfts"
         )
-    return completed, failed
+    return failed
 
 
-def _series(
-    result: Fields, requests: Sequence[_Request], answers: Mapping[str, str], finding: Finding
-) -> Series:
-    model = result.text("model_id")
-    rate, concurrency = _rate(result), result.count("max_concurrency")
+def _series(result: Result, good: Sequence[_Request], asks: Judged, recorder: Recorder) -> Series:
+    rate, concurrency = result.rate, result.max_concurrency
     workload = "open" if rate else "closed" if concurrency else "burst"
-    backend = result.text("backend") or result.text("endpoint_type")
-    api = "openai-completions" if backend in _COMPLETIONS else backend
-    finding.set("api", api)
+    backend = result.backend or result.endpoint_type or None
+    recorder.parameter("api", "openai-completions" if backend in _COMPLETIONS else backend)
     # Without a rate it shapes nothing.
-    burstiness = result.number("burstiness") if rate else None
-    if burstiness is not None and burstiness != 1:
-        finding.set("burstiness", f"{burstiness:g}")
-    if tokenizer := result.text("tokenizer_id"):
-        finding.set("tokenizer", documents.model_name(tokenizer), Comparability.CAVEAT)
-    finding.set("ramp_up", result.text("ramp_up_strategy"))
-    finding.note(
+    if rate and result.burstiness not in {None, 1}:
+        recorder.parameter("burstiness", f"{result.burstiness:g}")
+    recorder.parameter("tokenizer", model_name(result.tokenizer_id), Comparability.CAVEAT)
+    recorder.parameter("ramp_up", result.ramp_up_strategy or None)
+    recorder.note(
         "vLLM's TTFT ends at the first event with choices, even one without text, and each of its "
         "ITL samples is a gap between two events, of any number of tokens: inter-chunk latency."
     )
-    return finding.series(
-        workload,
-        model=agreed(answers, "model", documents.model_name(model) if model else None),
-        engine=answers.get("engine"),
-        weights=answers.get("weights"),
-        input_tokens=_length(result, requests, answers, "input_tokens"),
-        output_tokens=_length(result, requests, answers, "output_tokens"),
+    about = params(
+        model=settings.agreed(asks, "model", model_name(result.model_id)),
+        engine=asks.engine,
+        weights=asks.weights,
+        input_tokens=_length(result, good, asks, "input_tokens"),
+        output_tokens=_length(result, good, asks, "output_tokens"),
         rate=f"{rate:g}" if rate else None,
         concurrency=concurrency,
-        requests=result.count("num_prompts") if workload == "burst" else None,
+        requests=result.num_prompts if workload == "burst" else None,
     )
+    return recorder.series(workload, about)
 
 
-def _rate(result: Fields) -> float | None:
-    """Return requests a second, None for all at once: "inf", in older files a bare Infinity."""
-    value = result.values.get("request_rate")
-    if value is None or value == "inf" or (isinstance(value, float) and value == math.inf):
-        return None
-    return result.number("request_rate", quoted=True) or None
-
-
-def _length(
-    result: Fields, requests: Sequence[_Request], answers: Mapping[str, str], name: str
-) -> str | None:
+def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -> int | None:
     """Return the nominal length: where all requests have one, else as the user says.
 
     Raises SitegenError when that cannot be: prompts are re-tokenised and answers may end early,
     so a tenth more is let pass, and any number of output tokens less.
     """
-    lengths = {getattr(request, name) for request in requests if request.good}
-    stated = f"{lengths.pop():g}" if len(lengths) == 1 else None
-    completed, said = result.count("completed"), answers.get(name)
-    if stated is None and said and completed:
-        mean = result.needed(f"total_{name}") / completed
-        least = 0.0 if name == "output_tokens" else 0.9 * float(said)
-        if not least <= mean <= 1.1 * float(said):
+    lengths = {getattr(request, name) for request in good}
+    stated = lengths.pop() if len(lengths) == 1 else None
+    asked, total = getattr(asks, name), getattr(result, f"total_{name}")
+    if stated is None and asked and result.completed and total is not None:
+        mean = total / result.completed
+        least = 0.0 if name == "output_tokens" else 0.9 * asked
+        if not least <= mean <= 1.1 * asked:
             raise SitegenError(
-                f"the file's mean is {mean:.1f} tokens a request, which does not fit {said}",
+                f"the file's mean is {mean:.1f} tokens a request, which does not fit {asked}",
                 where=f"--set {name}",
             )
-    return agreed(answers, name, stated)
+    return settings.agreed(asks, name, stated)
 
 
-def _rates(
-    result: Fields, series: Series, completed: int, empty: int, answers: Mapping[str, str]
-) -> None:
-    seconds = result.number("duration")
-    tokens_out, tokens_in = (
-        result.needed("total_output_tokens"),
-        result.number("total_input_tokens"),
-    )
+def _rates(result: Result, series: Series, empty: int) -> None:
+    tokens_out, tokens_in = result.total_output_tokens, result.total_input_tokens
     both = None if tokens_in is None else tokens_in + tokens_out
     for key, metric, amount in (
-        ("request_throughput", "llm.request_throughput", float(completed)),
+        ("request_throughput", "llm.request_throughput", float(result.completed)),
         ("output_throughput", "llm.output_token_throughput", tokens_out),
         ("total_token_throughput", "llm.total_token_throughput", both),
     ):
-        value = result.number(key)
+        value, seconds = getattr(result, key), result.duration
         if value is None:
             continue
-        if seconds and amount is not None and not near(value, amount / seconds, _SAME):
-            raise SitegenError(
-                f"is {value:g}, and {amount:g} in {seconds:g} s are {amount / seconds:g}",
-                where=result.where(key),
-            )
+        if seconds and amount is not None:
+            _check_near(key, value, amount / seconds)
         if key == "request_throughput":
-            value *= (completed - empty) / completed
+            value *= (result.completed - empty) / result.completed
         elif key == "total_token_throughput" and empty:
             continue  # prompts that were never answered are counted in it
-        series.add(metric, "value", value, key)
-    # Old files have a colon inside the key.
-    key = next((k for k in ("request_goodput", "request_goodput:") if k in result.values), "")
-    goodput = result.number(key) if key else None
+        series.add(metric, "value", value, native=key)
+
+
+def _check_near(key: str, value: float, again: float) -> None:
+    if not math.isclose(value, again, rel_tol=_SAME):
+        raise SitegenError(
+            f"is {value:g}, and what it is made of in the same file gives {again:g}", where=key
+        )
+
+
+def _goodput(result: Result, series: Series, empty: int, slo: str | None) -> None:
+    goodput = result.request_goodput if result.old_goodput is None else result.old_goodput
     if goodput is None:
         return
     if empty:
-        series.finding.note("Goodput is left out: vLLM counts an answer without a token as good.")
+        series.recorder.note("Goodput is left out: vLLM counts an answer without a token as good.")
         return
-    extra = params(slo=answers.get("slo"))
-    if not extra:
-        series.finding.note("The file does not say which objective its goodput was counted with.")
-    series.add("llm.goodput", "value", goodput, key, extra=extra)
+    if slo is None:
+        series.recorder.note("The file does not say which objective its goodput was counted with.")
+    about = params(slo=slo)
+    series.add("llm.goodput", "value", goodput, native="request_goodput", about=about)
 
 
-def _tokens(result: Fields, series: Series, good: Sequence[_Request], completed: int) -> None:
+def _tokens(result: Result, series: Series, good: Sequence[_Request]) -> None:
     for name in ("input_tokens", "output_tokens"):
-        total = result.number(f"total_{name}")
-        if good:
-            mean = math.fsum(getattr(request, name) for request in good) / len(good)
-            series.add(f"llm.{name}", "mean", mean, f"{name.removesuffix('_tokens')}_lens")
+        metric, total = f"llm.{name}", getattr(result, f"total_{name}")
+        counts = [n for request in good if (n := getattr(request, name)) is not None]
+        if counts:
+            mean = math.fsum(counts) / len(counts)
+            series.add(metric, "mean", mean, native=f"{name.removesuffix('_tokens')}_lens")
         elif total is not None:
-            series.add(f"llm.{name}", "mean", total / completed, f"total_{name} / completed")
+            mean = total / result.completed
+            series.add(metric, "mean", mean, native=f"total_{name} / completed")
 
 
-def _times(result: Fields, series: Series, requests: Sequence[_Request], *, again: bool) -> None:
-    good = [request for request in requests if request.good]
+def _times(result: Result, series: Series, good: Sequence[_Request], *, again: bool) -> None:
+    """Add the statistics of the times, ``again`` from the requests that had an answer."""
+    note = series.recorder.note
     for name, metric in _TIMES.items():
-        keys = {
-            key: match[1]
-            for key in result.values
-            if (match := _STATISTIC.fullmatch(key)) and match[2] == name
-        }
-        found = {key: result.number(key) for key in keys}
-        values = {key: value for key, value in found.items() if value is not None}
-        if not values:
-            continue
-        if not any(values.values()):
-            series.finding.note(
-                f"All of {name} is 0.0 in the file, as vLLM writes what it has not."
-            )
-            continue
-        if again:
-            _computed_again(series, metric, name, keys, good)
-            continue
-        single = [request.ttft for request in good] if name == "ttft" else _single(name, good)
-        mean = values.get(f"mean_{name}_ms")
-        if single and mean and not near(mean / 1000, math.fsum(single) / len(single), _SAME):
-            raise SitegenError(
-                "is not the mean of the single requests", where=result.where(f"mean_{name}_ms")
-            )
-        centre = [value for key, value in values.items() if keys[key] != "std"]
-        status = Status.OK
-        if name != "itl" and not all(centre):
-            status = Status.SUSPECT
-            series.finding.note(
-                f"{name} is 0.0 for a part of the requests: answers without a token."
-            )
-        for key, value in values.items():
-            statistic = _NAMES.get(keys[key], keys[key])
-            if statistic == "p50" and key != f"median_{name}_ms" and f"median_{name}_ms" in values:
-                continue
-            series.add(metric, statistic, value / 1000, key, status=status)
-    if good:
-        _detail(series, good)
+        statistics = result.times(name)
+        values = _values(name, good)
+        if statistics and not any(value for _, value in statistics.values()):
+            note(f"All of {name} is 0.0 in the file, as vLLM writes what it has not.")
+        elif again:
+            _add_again(series, metric, name, statistics, sorted(values))
+        elif statistics:
+            # In vLLM's own mean an answer without a token counts as 0.
+            count = len(good) if name == "ttft" else len(values)
+            key, mean = statistics.get("mean", ("", 0.0))
+            if count and mean:
+                _check_near(key, mean / 1000, math.fsum(values) / count)
+            centre = [
+                value for statistic, (_, value) in statistics.items() if statistic != "stddev"
+            ]
+            status = Status.OK if name == "itl" or all(centre) else Status.SUSPECT
+            if status != Status.OK:
+                note(f"{name} is 0.0 for a part of the requests: answers without a token.")
+            for statistic, (key, value) in statistics.items():
+                series.add(metric, statistic, value / 1000, native=key, status=status)
 
 
-def _computed_again(
-    series: Series, metric: str, name: str, keys: Mapping[str, str], good: Sequence[_Request]
+_NATIVES = {"ttft": "ttfts", "itl": "itls", "e2el": "latencies"}
+_SINGLE = "ttfts, itls, output_lens"
+
+
+def _add_again(
+    series: Series, metric: str, name: str, wanted: Iterable[str], ordered: Sequence[float]
 ) -> None:
-    values = sorted(_single(name, good))
-    if not values:
-        return
-    native = {"ttft": "ttfts", "itl": "itls", "e2el": "latencies"}.get(
-        name, "ttfts, itls, output_lens"
-    )
-    for word in dict.fromkeys(keys.values()):
-        statistic = _NAMES.get(word, word)
+    known = distribution(ordered)
+    for statistic in wanted if ordered else ():
+        value = known.get(statistic, 0.0)
         if statistic.startswith("p"):
-            value = percentile(values, float(statistic[1:]))
-        else:
-            value = distribution(values).get(statistic, 0.0)
-        series.add(metric, statistic, value, native)
+            value = measures.percentile(ordered, float(statistic[1:]))
+        series.add(metric, statistic, value, native=_NATIVES.get(name, _SINGLE))
 
 
-def _single(name: str, good: Sequence[_Request]) -> list[float]:
-    if name == "ttft":
-        return [request.ttft for request in good if request.ttft]
-    if name == "tpot":
-        return [tpot for request in good if (tpot := request.tpot) is not None]
+def _values(name: str, good: Sequence[_Request]) -> list[float]:
+    """Return one of vLLM's times of the single requests, where they tell it."""
     if name == "itl":
-        return [gap for request in good for gap in request.gaps]
+        return list(itertools.chain.from_iterable(request.gaps for request in good))
+    return [value for _, value in _placed(name, good)]
+
+
+def _placed(name: str, good: Sequence[_Request]) -> list[tuple[float | None, float]]:
+    """Return when each request began, and its time."""
     if name == "e2el":
-        return [request.latency for request in good]
-    return []  # waits in the client are not told apart by request in older files
-
-
-def _detail(series: Series, good: Sequence[_Request]) -> None:
-    """Add what only single requests tell: decode times and rates, and the samples."""
-    decoded = [
-        (request.output_tokens, request.latency - request.ttft) for request in good if request.tpot
-    ]
-    names = "ttfts, itls, output_lens"
-    series.spread("llm.decode_time", distribution([time for _, time in decoded]), names)
-    rates = distribution([tokens / time for tokens, time in decoded])
-    series.spread("llm.decode_rate_per_request", rates, names)
-    values = {
-        "llm.ttft": [(request.start, request.ttft) for request in good if request.ttft],
-        "llm.tpot": [(request.start, tpot) for request in good if (tpot := request.tpot)],
-        "llm.e2e_latency": [(request.start, request.latency) for request in good],
-    }
-    for metric, pairs in values.items():
-        placed = [(start, value) for start, value in pairs if start is not None]
-        if len(placed) == len(pairs):
-            series.points(metric, placed)
-        else:  # older files do not say when a request began
-            series.bins(metric, (value for _, value in pairs))
-    series.bins("llm.inter_chunk_latency", (gap for request in good for gap in request.gaps))
-
-
-def _requests(result: Fields) -> list[_Request]:
-    """Return the single requests where ``--save-detailed`` kept them."""
-    ttfts, gaps = result.numbers("ttfts"), result.rows("itls")
-    out, into = result.numbers("output_lens"), result.numbers("input_lens")
-    if ttfts is None or gaps is None or out is None:
+        return [(request.start, request.latency) for request in good]
+    if name not in {"ttft", "tpot"}:
         return []
-    size = len(ttfts)
-    errors = result.rows("errors") or [""] * size
-    texts = result.rows("generated_texts") or [None] * size
-    starts = result.numbers("start_times")
-    latencies = result.numbers("latencies")
-    for key, rows in (
-        ("itls", gaps), ("output_lens", out), ("input_lens", into), ("errors", errors),
-        ("generated_texts", texts), ("start_times", starts), ("latencies", latencies),
-    ):  # fmt: skip
-        if rows is not None and len(rows) != size:
-            raise SitegenError(
-                f"has {len(rows)} entries, ttfts has {size}", where=result.where(key)
-            )
-    first = min(starts) if starts else 0.0
-    found, total = [], 0
-    for index in range(size):
-        steps = gaps[index]
-        if not isinstance(steps, list):
-            raise SitegenError("is not a list", where=f"{result.where('itls')}[{index}]")
-        total += len(steps)
-        if total > documents.MAX_VALUES:
-            raise SitegenError("has too many entries", where=result.where("itls"))
-        # Older code wrote the gaps of a failed request too; they are in no statistic.
-        steps = documents.number_list(steps, f"{result.where('itls')}[{index}]")
-        failed = bool(errors[index])
-        silent = not ttfts[index] and not steps and texts[index] in ("", None) and out[index] <= 1
-        found.append(
-            _Request(
-                start=starts[index] - first if starts else None,
-                input_tokens=into[index] if into else 0.0,
-                output_tokens=out[index],
-                ttft=ttfts[index],
-                gaps=tuple(steps),
-                latency=latencies[index] if latencies else ttfts[index] + math.fsum(steps),
-                failed=failed,
-                empty=not failed and (not out[index] or silent),
-            )
-        )
-    return found
+    timed = ((request.start, getattr(request, name)) for request in good)
+    return [(start, value) for start, value in timed if value]
 
 
-def read_latency(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def _singles(series: Series, good: Sequence[_Request]) -> None:
+    """Add what only single requests tell: decode times and rates, and the samples."""
+    decoded = [(each.output_tokens, each.latency - each.ttft) for each in good if each.tpot]
+    series.spread("llm.decode_time", distribution([time for _, time in decoded]), native=_SINGLE)
+    rates = distribution([tokens / time for tokens, time in decoded])
+    series.spread("llm.decode_rate_per_request", rates, native=_SINGLE)
+    for name in ("ttft", "tpot", "e2el"):
+        placed = _placed(name, good)
+        timed = [(start, value) for start, value in placed if start is not None]
+        if len(timed) == len(placed):
+            series.points("request", _TIMES[name], timed)
+        else:  # older files do not say when a request began
+            measures.bins(series, _TIMES[name], [value for _, value in placed])
+    measures.bins(series, "llm.inter_chunk_latency", _values("itl", good))
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What ``vllm bench latency`` writes; all in seconds."""
+
+    avg_latency: Annotated[float, msgspec.Meta(gt=0, le=1e100)]
+    percentiles: dict[str, Number | None]
+    std_latency: Number | None = None
+    latencies: list[Number] = []
+
+
+def knows_latency(data: bytes) -> bool:
+    """Tell whether ``data`` has the keys of ``vllm bench latency``."""
+    return b'"avg_latency"' in data and b'"percentiles"' in data
+
+
+def read_latency(data: bytes, asks: Batches) -> tuple[Reading, ...]:
     """Return one run for every result of ``vllm bench latency`` in ``data``."""
-    answers = given(LATENCY_ASKS, settings)
-    return tuple(_latency(result, answers) for result in documents.objects(data))
+    return tuple(_batch(result, asks) for result in decode.documents(data, Batch))
 
 
-def _latency(result: Fields, answers: Mapping[str, str]) -> Reading:
-    finding = Finding(ToolIdentity("vllm bench latency", ""), DEFINITIONS)
-    series = finding.series("batch", engine="vllm", **answers)
-    metric = "llm.vllm.batch_latency"
-    mean = result.needed("avg_latency")
-    latencies = result.numbers("latencies") or []
-    if latencies and not near(mean, math.fsum(latencies) / len(latencies), _SAME):
-        raise SitegenError("is not the mean of `latencies`", where=result.where("avg_latency"))
-    if not mean:
-        raise SitegenError("is 0: nothing was measured", where=result.where("avg_latency"))
-    series.add(metric, "mean", mean, "avg_latency")
-    series.add(metric, "stddev", result.number("std_latency"), "std_latency")
-    percentiles = result.inner("percentiles") or Fields("percentiles", {})
-    for key in percentiles.values:
-        if re.fullmatch(r"\d{1,2}(?:\.\d{1,2})?", key):
-            series.add(metric, f"p{key}", percentiles.number(key), f"percentiles {key}")
+def _batch(result: Batch, asks: Batches) -> Reading:
+    recorder = Recorder(ToolIdentity("vllm bench latency", ""), DEFINITIONS)
+    series = recorder.series("batch", params(engine="vllm", **msgspec.structs.asdict(asks)))
+    metric, latencies = "llm.vllm.batch_latency", result.latencies
     if latencies:
-        series.add(metric, "min", min(latencies), "latencies")
-        series.add(metric, "max", max(latencies), "latencies")
-    passed = 0.0
-    for latency in latencies:  # one batch after the other
-        series.points(metric, [(passed, latency)])
-        passed += latency
-    finding.duration_s = passed or None
-    finding.set("iterations", len(latencies) or None, Comparability.IGNORED)
-    finding.note("A time for a whole batch inside the engine: no server, no network, no streaming.")
-    return finding.found()
+        _check_near("avg_latency", result.avg_latency, math.fsum(latencies) / len(latencies))
+        spread = {"min": min(latencies), "max": max(latencies)}
+        series.spread(metric, spread, native="latencies")
+    series.add(metric, "mean", result.avg_latency, native="avg_latency")
+    series.add(metric, "stddev", result.std_latency, native="std_latency")
+    for percent, value in result.percentiles.items():
+        series.add(metric, f"p{percent}", value, native=f"percentiles {percent}")
+    # One batch after the other.
+    *starts, passed = itertools.accumulate(latencies, initial=0.0)
+    series.points("request", metric, zip(starts, latencies, strict=True))
+    recorder.duration_s = passed or None
+    recorder.parameter("iterations", len(latencies) or None, Comparability.IGNORED)
+    recorder.note(
+        "A time for a whole batch inside the engine: no server, no network, no streaming."
+    )
+    return recorder.reading()
 
 
 SERVE = Reader(
@@ -496,12 +473,8 @@ SERVE = Reader(
     "`vllm bench serve --save-result`, with or without --save-detailed and --append-result",
     knows_serve,
     read_serve,
-    SERVE_ASKS,
+    Judged,
 )
 LATENCY = Reader(
-    "vllm-bench-latency",
-    "`vllm bench latency --output-json`",
-    knows_latency,
-    read_latency,
-    LATENCY_ASKS,
+    "vllm-bench-latency", "`vllm bench latency --output-json`", knows_latency, read_latency, Batches
 )

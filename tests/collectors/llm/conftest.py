@@ -19,12 +19,15 @@ class Run(Protocol):
 
 
 @pytest.fixture
-def run() -> Run:
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that puts a load on a script and returns the records."""
 
     def carry_out(script: Answer | Server, **options: Any) -> list[Record]:  # noqa: ANN401
         server = script if isinstance(script, Server) else Server(script)
         records: list[Record] = []
+        if "key" in options:
+            monkeypatch.setenv("THE_KEY", options.pop("key"))
+            options["key_env"] = "THE_KEY"
 
         async def both() -> None:
             async with server.up(options.pop("tls", None)):

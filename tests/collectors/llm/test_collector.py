@@ -47,7 +47,7 @@ def request(
     scratch: Path = Path("/nowhere"),
     cpus: int = 2,
 ) -> Request:
-    return Request(preset, 1, settings, cpus, scratch, scratch / "cache", 1 << 40)
+    return Request(preset, 1, settings, cpus, scratch, scratch / "cache", 1 << 40, "llm")
 
 
 def option(step: Step, name: str) -> str:
@@ -256,18 +256,18 @@ def test_a_key_is_named_and_never_held(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"url": "http://[::1/"}, "llm.url: "),
         ({"url": "http://user:pass@inference.example/"}, "credentials; put the key into an env"),
         ({"url": "http://inference.example/?key=abc"}, "credentials; .* --set llm.key_env="),
-        ({"model": ""}, "llm.model: the model is not named"),
-        ({"model": "a\nb"}, "llm.model: "),
+        ({"model": ""}, "llm.model: is empty"),
+        ({"model": "a\nb"}, "llm.model: holds a control character"),
+        ({"model": "=b"}, "llm.model: '=b' is not a text"),
         ({"name": "\x1b[1m"}, "llm.name: "),
-        ({"api": "grpc"}, "llm.api: 'grpc' is not one of openai-chat"),
+        ({"api": "grpc"}, "llm.api: 'grpc' is not one of ollama, openai-chat"),
         ({"access": "a b"}, "llm.access: "),
         ({"ca": "/nowhere/ca.pem"}, "llm.ca: there is no such file"),
         ({"weights": "dummy"}, "llm.weights: "),
         ({"model_size": "15m"}, "llm.model_size: the setting is of the server that is started"),
         ({"threads": "1"}, "llm.threads: the setting is of the server that is started"),
-        ({"concurrency": "0"}, "llm.concurrency: '0' is not from 1"),
-        ({"concurrency": "1,"}, "llm.concurrency: "),
-        ({"rates": "fast"}, "llm.rates: 'fast' is no number of requests a second"),
+        ({"concurrency": "0"}, "llm.concurrency: '0' is not a list with commas of which each is"),
+        ({"rates": "fast"}, "llm.rates: 'fast' is not a list with commas of which each is"),
         ({"rates": "0"}, "llm.rates: "),
         ({"rates": "nan"}, "llm.rates: "),
         ({"output_tokens": "1"}, "llm.output_tokens: "),
@@ -289,7 +289,7 @@ def test_settings_that_cannot_be_met_are_refused(more: dict[str, str], message: 
     [
         ({"model": "m"}, "llm.model: the setting is of a server at an address; give that"),
         ({"key_env": "HOME"}, "llm.key_env: "),
-        ({"model_size": "7b"}, "llm.model_size: '7b' is not one of 15m, tiny"),
+        ({"model_size": "7b"}, "llm.model_size: '7b' is not one of 125m, 15m"),
         ({"server_threads": "0"}, "llm.server_threads: "),
         ({"slots": "-1"}, "llm.slots: "),
         ({"threads": "1,x"}, "llm.threads: "),
@@ -300,17 +300,9 @@ def test_settings_of_the_started_server_are_checked(settings: dict[str, str], me
         make_plan(llm, TOOL, request(settings=settings))
 
 
-def test_the_sizes_are_those_that_the_help_names() -> None:
-    named = llm.SETTINGS["model_size"].split(":")[1].split("(")[0].replace(" or ", ", ")
-    assert tuple(word.strip() for word in named.split(",")) == tuple(weights.SIZES)
-
-
-def test_limits_of_ones_own_stand_beside_known_ones() -> None:
-    found = llm.objectives("mlperf-llama2-70b, 0.5/0.03")
-    assert found == {
-        "mlperf-llama2-70b": measures.Objective(2.0, 0.2),
-        "ttft 0.5 s, tpot 0.03 s": measures.Objective(0.5, 0.03),
-    }
+def test_every_size_of_a_model_can_be_asked_for() -> None:
+    for size in weights.SIZES:
+        assert request(settings={"model_size": size}).read(llm.SETTINGS).model_size == size
 
 
 def test_the_client_is_the_tool_and_needs_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:

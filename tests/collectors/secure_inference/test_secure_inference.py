@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,7 +186,7 @@ def test_time_outside_the_model_is_latency_less_the_servers_own() -> None:
     expected = record["last_token_s"] - record["sent_s"] - own
     assert served.outside_model_s(first) == pytest.approx(expected)
     assert one(found, "outside_model_time", "mean").value is not None
-    assert served.outside_model_s(dataclasses.replace(first, server=None)) is None
+    assert served.outside_model_s(msgspec.structs.replace(first, server=None)) is None
     assert [each.id for each in plan().definitions] == ["secure-inference.outside_model_time"]
 
 
