@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import quopri
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _ANSI = re.compile(r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\))")
@@ -19,7 +21,8 @@ _TAG = re.compile(
     r"|title|meta|link|style|script|hr|!doctype)(?:\s[^<>]{0,2000})?/?>"
 )
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
-_QUOTE = re.compile(r"^[ \t]{0,16}(?:> ?){1,8}", re.MULTILINE)
+#: With the end of the line before: a look for that sign is many times faster than one for ``^``.
+_QUOTE = re.compile(r"\n[ \t]{0,16}(?:> ?){1,8}")
 #: Mail writes ``=`` as ``=3D`` and ends a long line with ``=``.
 _MAILED, _MAILED_SIGN, _LEAST_MAILED = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)"), b"=3D", 4
 _DAY = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
@@ -35,8 +38,12 @@ _PREFIXES = (
     re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,80} +\|(?: |$)"),
     re.compile(r"^\[(?:\d{1,3}:)?\d{1,2}:\d\d(?:\.\d{1,9})?\](?: |\t|$)"),
 )
-_STAMPED = re.compile(_PREFIXES[0].pattern, re.MULTILINE)
+#: One look for all of them: most lines of most files have none.
+_ANY_PREFIX = re.compile("|".join(prefix.pattern for prefix in _PREFIXES))
+_STAMPED = re.compile(rf"\n\[?{_DAY}")
 _LOGGED, _SAMPLE = 0.8, 2_000
+#: Several readers look at one file, one after another: the last few texts are kept.
+_KEPT, _MOST_KEPT_BYTES = 8, 1_000_000
 
 
 def plain(data: bytes) -> str:
@@ -46,16 +53,39 @@ def plain(data: bytes) -> str:
     UTF-16 without one by its zeros; line ends are newlines; colours, HTML mark-up, quoting and
     what a logger put before every line are taken off.
     """
-    text = _ANSI.sub("", _decoded(_unmailed(data))).replace("\r\n", "\n").replace("\u2028", "\n")
+    return _kept(data) if len(data) <= _MOST_KEPT_BYTES else _plain(data)
+
+
+def lines(text: str) -> Iterator[str]:
+    """Yield the lines of ``text``, one at a time, each with its end where it has one."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
+def _plain(data: bytes) -> str:
+    text = _decoded(_unmailed(data))
+    # Each repair costs a pass over the text, and a look for the sign that it needs next to nothing.
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    if not text.isascii():
+        text = _SPACES.sub(" ", text.replace("\u2028", "\n"))
     if "\r" in text:
         text = "\n".join(_last_drawn(line) for line in text.split("\n"))
-    text = _SPACES.sub(" ", text)
-    if _TAG.search(text):
-        text = _TAG.sub("", _CELL.sub(" ", _BLOCK.sub("\n", text)))
+    if "<" in text and _TAG.search(text):
+        text = html.unescape(_TAG.sub("", _CELL.sub(" ", _BLOCK.sub("\n", text))))
+    elif "&" in text and _ENTITY.search(text):
         text = html.unescape(text)
-    elif _ENTITY.search(text):
-        text = html.unescape(text)
-    return _unlogged(_QUOTE.sub("", text))
+    if ">" in text:
+        text = _QUOTE.sub("\n", f"\n{text}")[1:]
+    return _unlogged(text)
+
+
+_kept = lru_cache(maxsize=_KEPT)(_plain)
 
 
 def _last_drawn(line: str) -> str:
@@ -86,20 +116,21 @@ def _decoded(data: bytes) -> str:
 
 def _unlogged(text: str) -> str:
     """Return ``text`` without what a logger put before nearly every line."""
-    for prefix in _PREFIXES:
-        # The beginning of a long text tells: half of what all of it must have.
-        if _is_logged(text.split("\n", _SAMPLE)[:_SAMPLE], prefix, _LOGGED / 2) and _is_logged(
-            text.split("\n"), prefix, _LOGGED
-        ):
-            text = "\n".join(prefix.sub("", line, count=1) for line in text.split("\n"))
+    if _begins_logged(text, _ANY_PREFIX):
+        for prefix in _PREFIXES:
+            if _begins_logged(text, prefix) and _is_logged(text.split("\n"), prefix, _LOGGED):
+                text = "\n".join(prefix.sub("", line, count=1) for line in text.split("\n"))
     return _unstamped(text) if _STAMPED.search(text) else text
 
 
-def _is_logged(lines: list[str], prefix: re.Pattern[str], share: float) -> bool:
-    written = [line for line in lines if line.strip()]
-    return bool(written) and sum(bool(prefix.match(line)) for line in written) >= share * len(
-        written
-    )
+def _begins_logged(text: str, prefix: re.Pattern[str]) -> bool:
+    """Say whether the beginning of a text has half of what all of it must have."""
+    return _is_logged(text.split("\n", _SAMPLE)[:_SAMPLE], prefix, _LOGGED / 2)
+
+
+def _is_logged(rows: list[str], prefix: re.Pattern[str], share: float) -> bool:
+    written = [row for row in rows if row and not row.isspace()]
+    return bool(written) and sum(map(bool, map(prefix.match, written))) >= share * len(written)
 
 
 def _unstamped(text: str) -> str:

@@ -16,16 +16,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from collectors.ab import logs, output, target
+import msgspec
+
+from collectors.ab import output, target
 from collectors.ab.readers import BUNDLES, READERS
-from collectors.ab.rows import expected
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, timestamp
+from collectors.ab.readers.files import count_requests, write_counts
+from collectors.ab.readers.params import ACCESS
+from collectors.ab.rows import MULTI, SWEEP, expected
+from sitegen.collect import (
+    Host,
+    Missing,
+    Plan,
+    RawOutput,
+    Reading,
+    Request,
+    Settings,
+    Step,
+    described,
+    timestamp,
+)
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
     Parameter,
+    Params,
     ToolIdentity,
     params,
 )
@@ -33,23 +50,36 @@ from sitegen.model import (
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "ab"
-SETTINGS = {
-    "url": "address to measure instead of the server that is started on loopback",
-    "server": "nginx or python, the server to start (default: nginx where it is installed)",
-    "access": "how that address is reached, such as tproxy (default: direct)",
-    "insecure": "yes: measure an https address whose certificate cannot be verified",
-    "concurrency": "comma-separated connections at once (default: 200,500,1000,2000)",
-    "requests": "requests of each step (default: 5000)",
-    "processes": "ab processes of the multi-process step, 0 for none (default: 51)",
-    "tls": "TLS version of the started server: TLSv1.3 (default) or TLSv1.2",
-}
 
-_MULTI_CONCURRENCY = 40
-#: Descriptors that ab or nginx hold beside one for each connection.
-_SPARE_DESCRIPTORS = 64
-_LIMIT_S = 900.0
-_POLL_S = 0.005
-_KILLED = -9
+
+_Url = Annotated[str, described("address to measure in place of a server started on loopback")]
+_Server = Annotated[
+    Literal["nginx", "python"], described("the server to start (default: nginx where installed)")
+]
+_Access = Annotated[str, described("how that address is reached, as tproxy", pattern=ACCESS)]
+_Insecure = Annotated[bool, described("measure https whose certificate cannot be verified")]
+_Connections = Annotated[
+    tuple[Annotated[int, msgspec.Meta(ge=1, le=20_000)], ...],
+    described("connections at once (default: 200,500,1000,2000)"),
+]
+_Requests = Annotated[int, described("of each step (default: 5000)", ge=1, le=10_000_000)]
+_Processes = Annotated[
+    int, described("ab processes of the multi-process step (default: 51)", ge=0, le=1000)
+]
+_Tls = Annotated[Literal["TLSv1.3", "TLSv1.2"], described("TLS version of the started server")]
+
+
+class SETTINGS(Settings, frozen=True):
+    """What ``--set`` may change."""
+
+    url: _Url = ""
+    server: _Server | None = None
+    access: _Access = "direct"
+    insecure: _Insecure = False
+    concurrency: _Connections = ()
+    requests: _Requests | None = None
+    processes: _Processes | None = None
+    tls: _Tls = "TLSv1.3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +98,13 @@ _SIZES = {
     "standard": Size((200, 500, 1000, 2000), 5000, 5000, 51, 5000),
     "thorough": Size((200, 500, 1000, 2000), 20000, 20000, 51, 5000),
 }
+_MULTI_CONCURRENCY = 40
+#: Descriptors that ab or nginx hold beside one for each connection.
+_SPARE_DESCRIPTORS = 64
+_LIMIT_S = 900.0
+_POLL_S = 0.005
+_KILLED = -9
+_CHECK, _CERTIFICATE = "check-certificate", "certificate"
 
 
 def detect(host: Host) -> ToolIdentity | Missing:
@@ -75,8 +112,8 @@ def detect(host: Host) -> ToolIdentity | Missing:
     path = host.find("ab")
     if path is None:
         return Missing("ApacheBench (ab)", "apt install apache2-utils")
-    said = host.run([path, "-V"], timeout_s=20).stdout.decode("utf-8", "replace")
-    match = re.search(r"Version (\S+)(?: <\$Revision: (\d[\d.]*) \$>)?", said)
+    banner = host.run([path, "-V"], timeout_s=20).stdout.decode("utf-8", "replace")
+    match = re.search(r"Version (\S+)(?: <\$Revision: (\d[\d.]*) \$>)?", banner)
     version = " r".join(part for part in match.groups() if part) if match else "unknown"
     return host.identify("ab", path, version)
 
@@ -86,54 +123,32 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
     Raises SitegenError for a setting that cannot be met.
     """
-    given = request.settings
+    given = request.read(SETTINGS)
     size = _size(given, _SIZES[request.preset])
-    tls = given.get("tls", "TLSv1.3")
-    if tls not in {"TLSv1.2", "TLSv1.3"}:
-        raise SitegenError(
-            f"{tls!r} is no TLS version that ab is measured with", where="--set ab.tls"
-        )
-    context, prepare = [("folder", str(request.scratch))], []
-    if "url" in given:
-        url, scheme = _url(given["url"])
-        access = given.get("access", "direct")
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", access):
-            raise SitegenError(f"{access!r} is not a usable name", where="--set ab.access")
+    context = [("folder", str(request.scratch))]
+    if given.url:
+        url, scheme = _url(given.url)
         addresses = {scheme: url}
-        server, body, key = "given", "unknown", "unknown"
-        tls = "negotiated"
-        if scheme == "https" and given.get("insecure") != "yes":
-            prepare.append(_check_step(url, context))
+        prepare = [_check_step(url, context)] if scheme == "https" and not given.insecure else []
+        access, server, tls, body, key = given.access, "given", "negotiated", "unknown", "unknown"
     else:
-        machine = Host()
-        openssl, nginx = machine.find("openssl"), machine.find("nginx")
-        server = given.get("server", "nginx" if nginx else "python")
-        if server not in {"nginx", "python"} or (server == "nginx" and nginx is None):
-            raise SitegenError(
-                f"there is no server {server!r} here",
-                where="--set ab.server",
-                fix="use python, or nginx after `apt install nginx`",
-            )
-        if openssl is None:
-            raise SitegenError(
-                "openssl is needed once for a certificate", where="ab", fix="apt install openssl"
-            )
-        prepare.append(_certificate_step(openssl, context))
+        server, paths = _server(given.server)
         http, https = target.free_ports(2)
-        access, body, key = "loopback", str(len(target.BODY)), "RSA-2048"
         addresses = {
             "http": f"http://{target.LOOPBACK}:{http}/",
             "https": f"https://{target.LOOPBACK}:{https}/",
         }
+        prepare = [_certificate_step(paths["openssl"], context)]
         context += [
             ("server", server),
-            ("server_path", (nginx if server == "nginx" else None) or sys.executable),
+            ("server_path", paths[server]),
             ("http", str(http)),
             ("https", str(https)),
-            ("tls", tls),
+            ("tls", given.tls),
             ("workers", str(request.cpus)),
         ]
-    steps = _steps(tool, addresses, access, size, tuple(context))
+        access, tls, body, key = "loopback", given.tls, str(len(target.BODY)), "RSA-2048"
+    steps = tuple(_steps(tool, addresses, access, size, tuple(context)))
     must = Comparability.MUST_MATCH
     return Plan(
         steps=steps,
@@ -151,17 +166,17 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
 def run(step: Step, host: Host) -> RawOutput:
     """Run one step: start the server where there is none, then ab, one or many of them."""
-    if step.name == "certificate":
+    if step.name == _CERTIFICATE:
         return host.run(step.argv, timeout_s=step.timeout_s, cwd=Path(step.get("folder")))
-    started = datetime.now(UTC)
+    started = timestamp(datetime.now(UTC))
     try:
-        if step.name == "check-certificate":
+        if step.name == _CHECK:
             _check_certificate(step.argv[1], int(step.argv[2]))
-            return RawOutput(started_at=timestamp(started))
+            return RawOutput(started_at=started)
         with _descriptors(step):
             return _measure(step, host)
     except (SitegenError, OSError) as error:
-        return RawOutput(stderr=f"{error}\n".encode(), exit_code=1, started_at=timestamp(started))
+        return RawOutput(stderr=f"{error}\n".encode(), exit_code=1, started_at=started)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
@@ -176,19 +191,11 @@ def _measure(step: Step, host: Host) -> RawOutput:
     with contextlib.ExitStack() as stack:
         server = None
         if step.get("server"):
-            wanted = target.Target(
-                server=step.get("server"),
-                path=step.get("server_path"),
-                folder=Path(step.get("folder")),
-                http=int(step.get("http")),
-                https=int(step.get("https")),
-                tls=step.get("tls"),
-                workers=int(step.get("workers")),
-            )
+            wanted = msgspec.convert(dict(step.context), target.Target, strict=False)
             server = stack.enter_context(target.serving(wanted, host))
         overflows = _listen_overflows(host)
         busy = target.cpu_seconds(server) if server else 0.0
-        raw = _run_many(step, host) if step.workload == "multi" else _run_one(step, host)
+        raw = _run_many(step, host) if step.workload == MULTI else _run_one(step, host)
         values = []
         if server:
             values.append(("server_cpu_s", f"{target.cpu_seconds(server) - busy:.3f}"))
@@ -210,8 +217,7 @@ def _run_one(step: Step, host: Host) -> RawOutput:
         files[percentiles.name] = percentiles.read_bytes()
         percentiles.unlink()
     if requests.exists():
-        counts = logs.count_requests(requests.read_bytes())
-        files["latency.tsv"] = logs.write_counts(counts)
+        files["latency.tsv"] = write_counts(count_requests(requests.read_bytes()))
         requests.unlink()
     return dataclasses.replace(raw, files=files)
 
@@ -219,8 +225,7 @@ def _run_one(step: Step, host: Host) -> RawOutput:
 def _run_many(step: Step, host: Host) -> RawOutput:
     """Run as many ab as the step says, at once, and keep when each began and ended."""
     folder = Path(step.get("folder"))
-    count = int(dict(step.params)["processes"])
-    places = [folder / f"process-{index}" for index in range(count)]
+    places = [folder / f"process-{index}" for index in range(_number(step, "processes"))]
     for place in places:
         place.mkdir(exist_ok=True)
     started = datetime.now(UTC)
@@ -233,33 +238,32 @@ def _run_many(step: Step, host: Host) -> RawOutput:
             running.append(stack.enter_context(host.start(step.argv, cwd=place)))
         ends = _wait_all(running, begin, step.timeout_s)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        codes, said = [], []
-        for process in running:
-            finished = process.poll() is not None
-            codes.append(process.returncode if finished else _KILLED)
-            # What one ab prints with -q fits into the pipe, so it never waited for a reader.
-            said.append(process.communicate() if finished else (b"", b""))
-    duration = max(ends)
+        codes = [_KILLED if (code := process.poll()) is None else code for process in running]
+        # What one ab prints with -q fits into the pipe, so it never waited for a reader.
+        printed = [
+            process.communicate() if process.returncode is not None else (b"", b"")
+            for process in running
+        ]
     counts: Counter[int] = Counter()
-    for place in places:
-        if (place / "requests.tsv").exists():
-            counts.update(logs.count_requests((place / "requests.tsv").read_bytes()))
-            (place / "requests.tsv").unlink()
-    rows = [
+    for file in [place / "requests.tsv" for place in places]:
+        if file.exists():
+            counts.update(count_requests(file.read_bytes()))
+            file.unlink()
+    table = [
         f"{index}\t{start:.4f}\t{end:.4f}\t{code}\n"
         for index, (start, end, code) in enumerate(zip(starts, ends, codes, strict=True))
     ]
     failed = sum(code != 0 for code in codes)
     return RawOutput(
-        stdout=b"\n".join(out for out, _ in said),
-        stderr=b"\n".join(err for _, err in said if err.strip()),
-        exit_code=0 if failed < count else 1,
+        stdout=b"\n".join(out for out, _ in printed),
+        stderr=b"\n".join(err for _, err in printed if err.strip()),
+        exit_code=0 if failed < len(places) else 1,
         started_at=timestamp(started),
-        duration_s=duration,
+        duration_s=max(ends),
         cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         files={
-            "processes.tsv": "".join(["process\tstart_s\tend_s\tcode\n", *rows]).encode(),
-            "latency.tsv": logs.write_counts(counts),
+            "processes.tsv": "".join(["process\tstart_s\tend_s\tcode\n", *table]).encode(),
+            "latency.tsv": write_counts(counts),
         },
         values=(("processes_failed", str(failed)),),
     )
@@ -279,12 +283,12 @@ def _wait_all(running: list[subprocess.Popen[bytes]], begin: float, limit_s: flo
 @contextlib.contextmanager
 def _descriptors(step: Step) -> Iterator[None]:
     """Allow as many open files as the step's connections need; children inherit it."""
-    concurrency = int(dict(step.params)["concurrency"])
-    processes = int(dict(step.params)["processes"])
-    needed = concurrency * (processes if step.get("server") else 1) + _SPARE_DESCRIPTORS
+    connections = _number(step, "concurrency")
+    if step.get("server"):
+        connections *= _number(step, "processes")
+    needed = connections + _SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = hard if hard != resource.RLIM_INFINITY else max(soft, needed)
-    if needed > enough:
+    if hard != resource.RLIM_INFINITY and needed > hard:
         raise SitegenError(
             f"{needed} open files are needed and the limit is {hard}",
             where=step.name,
@@ -312,70 +316,74 @@ def _steps(
     access: str,
     size: Size,
     context: tuple[tuple[str, str], ...],
-) -> tuple[Step, ...]:
-    kinds = [(scheme, keep) for scheme in addresses for keep in (False, True)]
-    steps = []
-    for scheme, keep in kinds:
+) -> Iterator[Step]:
+    def step(name: str, about: Params, options: tuple[str, ...]) -> Step:
+        given = dict(about)
+        many = name.startswith(MULTI)
+        workload = MULTI if many else SWEEP
+        return Step(
+            name=name,
+            workload=workload,
+            argv=(
+                *(tool.path, "-q", "-n", given["requests"], "-c", given["concurrency"]),
+                *(*options, "-g", "requests.tsv", addresses[given["scheme"]]),
+            ),
+            timeout_s=_LIMIT_S,
+            params=about,
+            expects=expected(workload, "total" if many else "mean", about),
+            context=context,
+        )
+
+    for scheme, keep in [(scheme, keep) for scheme in addresses for keep in (False, True)]:
         if scheme == "http" and keep:
             continue
         for concurrency in size.concurrencies:
             least = size.requests if scheme == "http" else size.handshakes
-            # ab refuses fewer requests than connections.
-            requests = max(least, concurrency)
-            where = params(
+            about = params(
                 access=access,
                 concurrency=concurrency,
                 keepalive="true" if keep else None,
                 processes=1,
-                requests=requests,
+                # ab refuses fewer requests than connections.
+                requests=max(least, concurrency),
                 scheme=scheme,
             )
-            options = ("-k",) if keep else ()
-            steps.append(
-                Step(
-                    name=f"{scheme}{'-keepalive' if keep else ''}-c{concurrency}",
-                    workload="sweep",
-                    argv=(
-                        *(tool.path, "-q", "-n", str(requests), "-c", str(concurrency), *options),
-                        *("-e", "percentiles.csv", "-g", "requests.tsv", addresses[scheme]),
-                    ),
-                    timeout_s=_LIMIT_S,
-                    params=where,
-                    expects=expected("sweep", "mean", where),
-                    context=context,
-                )
-            )
+            name = f"{scheme}{'-keepalive' if keep else ''}-c{concurrency}"
+            yield step(name, about, (*(("-k",) if keep else ()), "-e", "percentiles.csv"))
     if size.processes:
-        scheme, address = next(iter(addresses.items()))
-        concurrency = min(_MULTI_CONCURRENCY, size.process_requests)
-        where = params(
+        scheme = next(iter(addresses))
+        about = params(
             access=access,
-            concurrency=concurrency,
+            concurrency=min(_MULTI_CONCURRENCY, size.process_requests),
             processes=size.processes,
             requests=size.process_requests,
             scheme=scheme,
         )
-        steps.append(
-            Step(
-                name=f"multi-{scheme}",
-                workload="multi",
-                argv=(
-                    *(tool.path, "-q", "-n", str(size.process_requests), "-c", str(concurrency)),
-                    *("-g", "requests.tsv", address),
-                ),
-                timeout_s=_LIMIT_S,
-                params=where,
-                expects=expected("multi", "total", where),
-                context=context,
-            )
+        yield step(f"{MULTI}-{scheme}", about, ())
+
+
+def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
+    """Return which server is started, and where it and openssl are; raises SitegenError."""
+    machine = Host()
+    openssl, nginx = machine.find("openssl"), machine.find("nginx")
+    server = wanted or ("nginx" if nginx else "python")
+    if server == "nginx" and nginx is None:
+        raise SitegenError(
+            "there is no server 'nginx' here",
+            where="--set ab.server",
+            fix="use python, or nginx after `apt install nginx`",
         )
-    return tuple(steps)
+    if openssl is None:
+        raise SitegenError(
+            "openssl is needed once for a certificate", where="ab", fix="apt install openssl"
+        )
+    return server, {"openssl": openssl, "nginx": nginx or "", "python": sys.executable}
 
 
 def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
     return Step(
-        name="certificate",
-        workload="certificate",
+        name=_CERTIFICATE,
+        workload=_CERTIFICATE,
         argv=(
             *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
             *("-keyout", target.KEY, "-out", target.CERTIFICATE, "-subj", "/CN=localhost"),
@@ -387,13 +395,8 @@ def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
 
 def _check_step(url: str, context: list[tuple[str, str]]) -> Step:
     parts = urlsplit(url)
-    return Step(
-        name="check-certificate",
-        workload="check-certificate",
-        argv=("check-certificate", str(parts.hostname), str(parts.port or 443)),
-        timeout_s=30.0,
-        context=tuple(context),
-    )
+    argv = (_CHECK, str(parts.hostname), str(parts.port or 443))
+    return Step(_CHECK, _CHECK, argv, timeout_s=30.0, context=tuple(context))
 
 
 def _check_certificate(name: str, port: int) -> None:
@@ -412,28 +415,18 @@ def _check_certificate(name: str, port: int) -> None:
         ) from error
 
 
-def _size(given: Mapping[str, str], size: Size) -> Size:
-    concurrencies = size.concurrencies
-    if "concurrency" in given:
-        words = given["concurrency"].split(",")
-        concurrencies = tuple(sorted({_whole(word, "concurrency", 1, 20000) for word in words}))
-    if "requests" in given:
-        count = _whole(given["requests"], "requests", 1, 10_000_000)
-        size = dataclasses.replace(size, requests=count, handshakes=count, process_requests=count)
-    processes = size.processes
-    if "processes" in given:
-        processes = _whole(given["processes"], "processes", 0, 1000)
-    return dataclasses.replace(size, concurrencies=concurrencies, processes=processes)
-
-
-def _whole(text: str, name: str, least: int, most: int) -> int:
-    word = text.strip()
-    if word.isascii() and word.isdigit() and len(word) < 10 and least <= int(word) <= most:  # noqa: PLR2004 - keeps int() short
-        return int(word)
-    raise SitegenError(f"{text!r} is not from {least} to {most}", where=f"--set ab.{name}")
+def _size(given: SETTINGS, size: Size) -> Size:
+    return Size(
+        concurrencies=tuple(sorted({*given.concurrency})) or size.concurrencies,
+        requests=given.requests or size.requests,
+        handshakes=given.requests or size.handshakes,
+        processes=size.processes if given.processes is None else given.processes,
+        process_requests=given.requests or size.process_requests,
+    )
 
 
 def _url(text: str) -> tuple[str, str]:
+    """Return an address as ab accepts it, and its scheme."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -451,9 +444,13 @@ def _url(text: str) -> tuple[str, str]:
 
 def _about_s(step: Step) -> float:
     """Estimate by requests and whether each pays a handshake (2 slow cores)."""
-    place = dict(step.params)
-    total = int(place["requests"]) * int(place["processes"])
-    handshakes = 0 if place["scheme"] == "http" else total
-    if "keepalive" in place:
-        handshakes = int(place["concurrency"])
+    about = dict(step.params)
+    total = int(about["requests"]) * int(about["processes"])
+    handshakes = 0 if about["scheme"] == "http" else total
+    if "keepalive" in about:
+        handshakes = int(about["concurrency"])
     return 0.5 + total / 12000 + handshakes / 600
+
+
+def _number(step: Step, name: str) -> int:
+    return int(dict(step.params)[name])

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import re
 
-from collectors.ab.logs import read_counts, read_percentiles
+from collectors.ab import rows
+from collectors.ab.readers.files import percentiles_in, read_counts
 from collectors.ab.report import Report, reports
-from collectors.ab.rows import Rows, misleading
-from sitegen.collect import RawOutput, Reading, Step
+from collectors.ab.rows import Row
+from sitegen.collect import RawOutput, Reading, Recorder, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Status
 
-#: What every whole report has.
-_NEEDED = {
-    "complete": "Complete requests",
-    "failed": "Failed requests",
-    "total_transferred": "Total transferred",
-    "html_transferred": "HTML transferred",
-    "time_taken": "Time taken for tests",
-    "requests_per_second": "Requests per second",
-    "transfer_rate": "Transfer rate",
-}
+_PROCESS = re.compile(r"^\d+\t(\d{1,9}\.\d+)\t(\d{1,9}\.\d+)\t(-?\d{1,4})$", re.MULTILINE)
 
 
 def read(step: Step, raw: RawOutput) -> Reading:
@@ -28,96 +20,94 @@ def read(step: Step, raw: RawOutput) -> Reading:
 
     Raises SitegenError when ab gave up, or nothing at all was answered.
     """
-    if step.workload == "multi":
-        return _read_multi(step, raw)
-    if raw.exit_code != 0:
-        raise SitegenError(f"ab ended with code {raw.exit_code}: {_reason(raw)}", where=step.name)
-    report = report_in(raw.stdout.decode("utf-8", "replace"))
-    rows = Rows(step.workload, step.params, _status(step, [report]))
-    # The file has microseconds, the printed list whole milliseconds.
-    rows.report(report, read_percentiles(raw.files.get("percentiles.csv", b"")))
-    _cpu(rows, step, raw)
-    rows.histogram(read_counts(raw.files.get("latency.tsv", b"")))
-    return Reading(tuple(rows.measurements), tuple(rows.samples))
+    latency = read_counts(raw.files.get("latency.tsv", b""))
+    if step.workload == rows.MULTI:
+        good, span_s = _processes(step, raw)
+        own = [*rows.of_processes(good, span_s), *(rows.of_requests(latency) if latency else ())]
+    elif raw.exit_code != 0:
+        what = f"ab ended with code {raw.exit_code}: {_reason(raw)}"
+        raise SitegenError(what, where=step.name)
+    else:
+        good = [report_in(raw.stdout.decode("utf-8", "replace"))]
+        # The file has microseconds, the printed list whole milliseconds.
+        file = raw.files.get("percentiles.csv")
+        finer = percentiles_in(file).statistics(good[0].complete) if file else {}
+        own = [*rows.of_report(good[0], finer)]
+    recorder = Recorder()
+    series = recorder.series(step.workload, step.params, status=_status(step, good))
+    rows.write(series, [*own, *_cpu(step, raw)])
+    series.histogram("ab.latency", latency, 1e-3)
+    return recorder.reading()
 
 
 def report_in(text: str) -> Report:
-    """Return the whole report in ``text``.
-
-    Raises SitegenError when a line that every report has is missing.
-    """
+    """Return the whole report in ``text``; raises SitegenError when a part of it is missing."""
     return _whole(next(iter(reports(text)), Report(1)))
 
 
 def _whole(report: Report) -> Report:
-    for key, label in _NEEDED.items():
-        if key not in report.numbers:
-            raise SitegenError(f"ab's report has no line {label!r}", where="ab")
+    if report.missing:
+        raise SitegenError(f"in ab's report {report.missing}", where="ab")
     return report
 
 
-def _read_multi(step: Step, raw: RawOutput) -> Reading:
-    rows = re.findall(
-        r"^(\d+)\t(\d{1,9}\.\d+)\t(\d{1,9}\.\d+)\t(-?\d{1,4})$",
-        raw.files.get("processes.tsv", b"").decode("ascii", "replace"),
-        re.MULTILINE,
-    )
+def _processes(step: Step, raw: RawOutput) -> tuple[list[Report], float]:
+    """Return the reports of the processes that ended well, and the span of all of these."""
+    table = raw.files.get("processes.tsv", b"").decode("ascii", "replace")
+    processes = _PROCESS.findall(table)
     # A process that failed has a banner and no report: banners and rows go in the same order.
-    found = [r for r in reports(raw.stdout.decode("utf-8", "replace")) if r.banner]
-    ended = [
+    blocks = [r for r in reports(raw.stdout.decode("utf-8", "replace")) if r.banner]
+    good = [
         (_whole(report), float(start), float(end))
-        for (_, start, end, code), report in zip(rows, found, strict=False)
+        for (start, end, code), report in zip(processes, blocks, strict=False)
         if code == "0"
     ]
-    if not ended or len(rows) != len(found):
-        raise SitegenError(f"no ab of {len(rows)} ended well: {_reason(raw)}", where=step.name)
-    good = [report for report, _, _ in ended]
+    if not good or len(processes) != len(blocks):
+        what = f"no ab of {len(processes)} ended well: {_reason(raw)}"
+        raise SitegenError(what, where=step.name)
     # From the first start to the last end: adding up rates would count idle ends as served.
-    span = max(end for _, _, end in ended) - min(start for _, start, _ in ended)
-    if span <= 0:
+    span_s = max(end for *_, end in good) - min(start for _, start, _ in good)
+    if span_s <= 0:
         raise SitegenError("the processes took no time", where=step.name)
-    status = _status(step, good)
-    if len(ended) < int(dict(step.params)["processes"]):
-        status = Status.SUSPECT
-    writer = Rows(step.workload, step.params, status)
-    writer.together(good, span)
-    counts = read_counts(raw.files.get("latency.tsv", b""))
-    if counts:
-        writer.merged_latency(counts)
-    _cpu(writer, step, raw)
-    writer.histogram(counts)
-    return Reading(tuple(writer.measurements), tuple(writer.samples))
+    return [report for report, *_ in good], span_s
 
 
-def _cpu(rows: Rows, step: Step, raw: RawOutput) -> None:
+def _cpu(step: Step, raw: RawOutput) -> list[Row]:
     # To the millisecond, as archived: reading the archived run gives the same numbers.
     duration = round(raw.duration_s, 3)
     if duration <= 0:
-        return
-    if raw.cpu_s is not None:
-        # Of one ab: each is one thread, and near 1 it is the limit itself.
-        processes = int(dict(step.params)["processes"])
-        usage = round(raw.cpu_s, 3) / duration / processes
-        rows.add("client_cpu_usage", "mean", "ratio", usage)
-    if (seconds := raw.get("server_cpu_s")) is not None:
-        rows.add("server_cpu_usage", "mean", "ratio", float(seconds) / duration)
+        return []
+    # Of one ab: each is one thread, and near 1 it is the limit itself.
+    processes = int(dict(step.params)["processes"])
+    client = None if raw.cpu_s is None else round(raw.cpu_s, 3) / duration / processes
+    server = raw.get("server_cpu_s")
+    return [
+        Row("client_cpu_usage", "mean", client),
+        Row("server_cpu_usage", "mean", None if server is None else float(server) / duration),
+    ]
 
 
-def _status(step: Step, found: list[Report]) -> Status:
+def _status(step: Step, good: list[Report]) -> Status:
     """Return suspect for reports whose rate does not mean what it says.
 
     Raises SitegenError when not one byte was answered: ab counts that as success.
     """
-    if not any(report.count("total_transferred") for report in found):
-        raise SitegenError("the server closed every connection without an answer", where=step.name)
-    requested = int(dict(step.params)["requests"])
-    return Status.SUSPECT if any(misleading(r, requested) for r in found) else Status.OK
+    if not any(report.count("Total transferred") for report in good):
+        raise SitegenError(rows.NO_ANSWER, where=step.name)
+    about = dict(step.params)
+    suspect = any(
+        rows.misleading(report) or (report.complete or 0) < int(about["requests"])
+        for report in good
+    )
+    missing = step.workload == rows.MULTI and len(good) < int(about["processes"])
+    return Status.SUSPECT if suspect or missing else Status.OK
 
 
 def _reason(raw: RawOutput) -> str:
-    said = raw.stderr.decode("utf-8", "replace").strip().splitlines()
-    lines = [line.strip() for line in said if line.strip()]
+    """Return the line of standard error that says most, or the last one."""
+    text = raw.stderr.decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     for sign in ("apr_", "socket:", "SSL handshake", "sitegen:", "ab:"):
-        if told := [line for line in lines if sign in line]:
-            return told[-1][:300]
+        if telling := [line for line in lines if sign in line]:
+            return telling[-1][:300]
     return lines[-1][:300] if lines else "it said nothing"

@@ -1,177 +1,204 @@
-"""ab's figures as measurements: the same for what sitegen ran and for what others bring."""
+"""What ab's reports say as rows: the same for what sitegen ran and for what others bring."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
-from collectors.ab.report import Report
-from sitegen.collect import histogram
-from sitegen.model import Measurement, Params, Sample, Status, params
+from collectors.ab.report import TABLE, Report
+from sitegen.collect import Series, histogram
+from sitegen.model import Measurement, MetricDefinition, Params, Status, params
 
-# The rate counts failed requests as served: past the 2 % that a verdict resolves, it misleads.
-MOST_ERRORS = 0.02
-MERGED_PERCENTILES = (50, 66, 75, 80, 90, 95, 98, 99, 99.9)
+SWEEP, MULTI = "sweep", "multi"
+#: Stands for all metrics.
+EVERY = "*"
+NO_ANSWER = "the server closed every connection without an answer"
+#: What only other people's reports are asked for.
+DEFINITIONS = (
+    MetricDefinition(
+        *("ab.time_per_request", "Time per request", "s", "lower"),
+        "Concurrency times the time of the test, divided by completed requests: the mean latency"
+        " as ab states it, start and end of the test included.",
+    ),
+    MetricDefinition(
+        *("ab.send_rate", "Send rate", "B/s", "higher"),
+        "Bytes sent, request heads included, divided by the time of the test.",
+    ),
+    MetricDefinition(
+        *("ab.write_errors", "Write errors", "count", "lower"),
+        "Requests that could not be sent. ApacheBench does not count them as failed.",
+    ),
+    MetricDefinition(
+        *("ab.keepalive_requests", "Requests on kept connections", "count", "none"),
+        "Completed requests whose answer kept the connection open.",
+    ),
+)
+NATIVES = {f"ab.{metric}": label for label, metric in TABLE.items()} | {
+    "ab.requests_per_second": "Requests per second",
+    "ab.time_per_request": "Time per request (mean)",
+    "ab.latency": "Total, and the times within which requests were served",
+    "ab.transfer_rate": "Transfer rate, received",
+    "ab.send_rate": "Transfer rate, sent",
+}
+#: The rate counts failed requests as served: past the 2 % that a verdict resolves, it misleads.
+_MOST_ERRORS = 0.02
+_PERCENTILES = (50, 66, 75, 80, 90, 95, 98, 99, 99.9)
+_KIB = 1024.0
 
 
-def expected(workload: str, statistic: str, where: Params) -> tuple[Measurement, ...]:
+class Row(NamedTuple):
+    """One value in its base unit, with the digits that ab printed; None where there is none."""
+
+    metric: str
+    statistic: str
+    value: float | None
+    printed: str | None = None
+    about: Params = ()
+
+
+def write(series: Series, rows: Iterable[Row], suspects: frozenset[str] = frozenset()) -> None:
+    """Add rows to a series; those of the metrics in ``suspects``, or `EVERY`, are suspect."""
+    for metric, statistic, value, printed, about in rows:
+        status = Status.SUSPECT if {metric, EVERY} & suspects else ""
+        series.add(f"ab.{metric}", statistic, value, printed, status=status, about=about)
+
+
+def expected(workload: str, statistic: str, about: Params) -> tuple[Measurement, ...]:
     """Return what an ab that gives up leaves unmeasured."""
     return (
-        Measurement(workload, "ab.requests_per_second", statistic, "1/s", None, where),
-        Measurement(workload, "ab.latency", "p50", "s", None, where),
-        Measurement(workload, "ab.latency", "p99", "s", None, where),
+        Measurement(workload, "ab.requests_per_second", statistic, "1/s", None, about),
+        Measurement(workload, "ab.latency", "p50", "s", None, about),
+        Measurement(workload, "ab.latency", "p99", "s", None, about),
     )
 
 
-def misleading(report: Report, requested: int | None) -> bool:
-    """Say whether the report's rate does not mean what it says.
+def misleading(report: Report) -> str:
+    """Return why the rate of a report that ran to its end misleads, or nothing."""
+    complete, good = report.complete, report.good
+    if other := report.count("Non-2xx responses"):
+        return f"{other} of {complete} answers were not 2xx"
+    if report.count("HTML transferred") == 0:
+        return "every answer was empty"
+    if complete is not None and good and complete - good[0] > _MOST_ERRORS * complete:
+        return f"{complete - good[0]} of {complete} requests failed"
+    return ""
 
-    It was stopped early, answered with empty documents or errors, or failed too often.
-    """
-    complete, good = report.count("complete"), report.least_good
-    if complete is not None and requested is not None and complete < requested:
-        return True
-    if report.count("html_transferred") == 0 or report.count("non_2xx"):
-        return True
-    return complete is not None and good is not None and complete - good > MOST_ERRORS * complete
+
+def ms(metric: str, statistic: str, printed: str) -> Row:
+    """Return a time that was printed in milliseconds."""
+    return Row(metric, statistic, float(Decimal(printed).scaleb(-3)), printed)
 
 
-class Rows:
-    """Collects the measurements of one workload, all with its parameters.
+def of_report(report: Report, finer: Mapping[str, str]) -> Iterator[Row]:
+    """Yield what one report says; ``finer`` percentiles win over its own."""
+    yield from _rates(report)
+    yield from _counts([report])
+    yield _kib_rate(report, "transfer_rate", "Transfer rate")
+    merged = {**report.percentiles, **finer}
+    for label, cells in report.table.items():
+        for statistic, digits in cells.items():
+            if label != "Total" or statistic not in merged:
+                yield ms(TABLE[label], statistic, digits)
+    for statistic, digits in merged.items():
+        yield ms("latency", statistic, digits)
 
-    ``suspects`` are the metrics that do not mean what they say; ``status`` is that of the rest.
-    """
 
-    def __init__(
-        self,
-        workload: str,
-        where: Params,
-        status: Status = Status.OK,
-        *,
-        repetition: int = 0,
-        suspects: frozenset[str] = frozenset(),
-    ) -> None:
-        self.workload = workload
-        self.where = where
-        self.status = status
-        self.repetition = repetition
-        self.suspects = suspects
-        self.measurements: list[Measurement] = []
-        self.samples: list[Sample] = []
+def more_of_report(report: Report) -> Iterator[Row]:
+    """Yield what one report says in the metrics of `DEFINITIONS`, and its failures by reason."""
+    if (digits := report.numbers.get("Time per request")) is not None:
+        yield ms("time_per_request", "mean", digits)
+    yield _kib_rate(report, "send_rate", "sent")
+    yield _count("write_errors", report.count("Write errors"))
+    yield _count("keepalive_requests", report.count("Keep-Alive requests"))
+    for reason, count in report.failures.items():
+        yield _count("failed_requests", count)._replace(about=params(reason=reason))
 
-    def add(  # noqa: PLR0913 - what a measurement is
-        self,
-        metric: str,
-        statistic: str,
-        unit: str,
-        value: float,
-        printed: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Add one value; ``reason`` tells the parts of a count from their total."""
-        where = params(**dict(self.where), reason=reason) if reason else self.where
-        name = f"ab.{metric}"
-        status = Status.SUSPECT if name in self.suspects else self.status
-        self.measurements.append(
-            Measurement(
-                *(self.workload, name, statistic, unit, value, where, self.repetition),
-                status=status,
-                printed=printed,
-            )
-        )
 
-    def ms(self, metric: str, statistic: str, printed: str) -> None:
-        """Add a time that was printed in milliseconds."""
-        self.add(metric, statistic, "s", float(Decimal(printed).scaleb(-3)), printed)
+def of_processes(reports: list[Report], span_s: float | None) -> Iterator[Row]:
+    """Yield what several processes did in ``span_s``, where it is known: all over all of it."""
+    complete, moved = _sum(reports, "Complete requests"), _sum(reports, "Total transferred")
 
-    def report(self, report: Report, percentiles: Mapping[str, str]) -> None:
-        """Add what one report says; ``percentiles`` are finer ones that win over its own."""
-        self.rates(report)
-        self.counts([report])
-        if (digits := report.numbers.get("transfer_rate")) is not None:
-            self.add("transfer_rate", "mean", "B/s", float(digits) * report.kilobyte, digits)
-        merged = {**report.percentiles, **percentiles}
-        for metric, row in report.table.items():
-            for statistic, ms in row.items():
-                if metric != "latency" or statistic not in merged:
-                    self.ms(metric, statistic, ms)
-        for statistic, ms in merged.items():
-            self.ms("latency", statistic, ms)
+    def rate(count: int | None) -> float | None:
+        return count / span_s if count is not None and span_s else None
 
-    def rates(self, report: Report) -> None:
-        """Add the rate of all requests, and of those that succeeded: a range where it is one."""
-        digits, complete = report.numbers.get("requests_per_second"), report.count("complete")
-        if digits is None:
-            return
-        rate = float(digits)
-        self.add("requests_per_second", "mean", "1/s", rate, digits)
-        least, most = report.least_good, report.most_good
-        if least is None or most is None or complete is None:
-            return
-        share = 1 / max(complete, 1)
-        good = "mean" if least == most else "min"
-        self.add("ok_requests_per_second", good, "1/s", rate * least * share)
-        if good == "min":
-            self.add("ok_requests_per_second", "max", "1/s", rate * most * share)
+    yield Row("requests_per_second", "total", rate(complete))
+    yield Row("ok_requests_per_second", "total", rate(_least_good(reports)))
+    yield from _counts(reports)
+    yield Row("transfer_rate", "total", rate(moved))
 
-    def counts(self, reports: list[Report]) -> None:
-        """Add how many requests were made and how many failed, over all reports."""
-        complete = _sum(report.count("complete") for report in reports)
-        failed = _sum(report.count("failed") for report in reports)
-        good = _sum(report.least_good for report in reports)
-        # ab prints this line only where there are any; without its neighbours it may be cut off.
-        non_2xx = None if failed is None else sum(r.count("non_2xx") or 0 for r in reports)
-        for metric, count in (
-            ("complete_requests", complete),
-            ("failed_requests", failed),
-            ("non_2xx_responses", non_2xx),
-        ):
-            if count is not None:
-                printed = str(count) if len(reports) == 1 else None
-                self.add(metric, "value", "count", float(count), printed)
-        if complete is not None and good is not None:
-            self.add("error_rate", "value", "ratio", 1 - good / max(complete, 1))
 
-    def together(self, reports: list[Report], span_s: float | None) -> None:
-        """Add what several processes did in ``span_s``, where it is known: all over all of it."""
-        complete = _sum(report.count("complete") for report in reports)
-        good = _sum(report.least_good for report in reports)
-        moved = _sum(report.count("total_transferred") for report in reports)
-        if complete is not None and span_s:
-            self.add("requests_per_second", "total", "1/s", complete / span_s)
-        if good is not None and span_s:
-            self.add("ok_requests_per_second", "total", "1/s", good / span_s)
-        self.counts(reports)
-        if moved is not None and span_s:
-            self.add("transfer_rate", "total", "B/s", moved / span_s)
+def of_requests(latency: Mapping[int, int]) -> Iterator[Row]:
+    """Yield the latency of every request, counted by whole milliseconds."""
+    mean = sum(ms * times for ms, times in latency.items()) / sum(latency.values())
+    yield Row("latency", "mean", mean / 1000)
+    yield Row("latency", "min", min(latency) / 1000)
+    yield Row("latency", "max", max(latency) / 1000)
+    for percent in _PERCENTILES:
+        value = histogram.percentile(latency, percent) / 1000
+        yield Row("latency", f"p{percent:g}", value)
 
-    def merged_latency(self, counts: Mapping[int, int]) -> None:
-        """Add the latency of every request, counted by whole milliseconds."""
-        total = sum(counts.values())
+
+def of_parts(times: Mapping[str, Counter[int]]) -> Iterator[Row]:
+    """Yield of the parts of each request's time what ab's own table has."""
+    for metric, counts in times.items():
+        if metric == "latency":
+            continue
+        total = counts.total()
         mean = sum(ms * times for ms, times in counts.items()) / total
-        self.add("latency", "mean", "s", mean / 1000)
-        self.add("latency", "min", "s", min(counts) / 1000)
-        self.add("latency", "max", "s", max(counts) / 1000)
-        for percent in MERGED_PERCENTILES:
-            value = histogram.percentile(counts, percent) / 1000
-            self.add("latency", f"p{percent:g}", "s", value)
-
-    def histogram(self, counts: Mapping[int, int]) -> None:
-        """Add how many requests took how long, as samples."""
-        self.samples += [
-            Sample(
-                *(self.workload, self.repetition, "histogram", "ab.latency"),
-                *(ms / 1000, float(times), self.where),
-            )
-            for ms, times in histogram.coarse(counts)
-        ]
+        yield Row(metric, "min", min(counts) / 1000)
+        yield Row(metric, "mean", mean / 1000)
+        if total > 1:
+            squares = sum(times * (ms - mean) ** 2 for ms, times in counts.items())
+            yield Row(metric, "stddev", math.sqrt(squares / (total - 1)) / 1000)
+        yield Row(metric, "p50", histogram.percentile(counts, 50) / 1000)
+        yield Row(metric, "max", max(counts) / 1000)
 
 
-def _sum(counts: Iterable[int | None]) -> int | None:
-    """Return the sum, or None where one of the counts is absent."""
-    total = 0
-    for count in counts:
-        if count is None:
-            return None
-        total += count
-    return total
+def _rates(report: Report) -> Iterator[Row]:
+    """Yield the rate of all requests, and of those that succeeded: a range where it is one."""
+    rate, good = report.value("Requests per second"), report.good
+    yield Row("requests_per_second", "mean", rate, report.numbers.get("Requests per second"))
+    if rate is None or good is None:
+        return
+    share = 1 / max(report.complete or 0, 1)
+    statistics = ("mean",) if good[0] == good[1] else ("min", "max")
+    for statistic, count in zip(statistics, good, strict=False):
+        yield Row("ok_requests_per_second", statistic, rate * count * share)
+
+
+def _counts(reports: list[Report]) -> Iterator[Row]:
+    """Yield how many requests were made and how many failed, over all reports."""
+    complete, failed = _sum(reports, "Complete requests"), _sum(reports, "Failed requests")
+    # ab prints this line only where there are any; without its neighbours it may be cut off.
+    non_2xx = None if failed is None else sum(r.count("Non-2xx responses") or 0 for r in reports)
+    whole = len(reports) == 1
+    yield _count("complete_requests", complete, printed=whole)
+    yield _count("failed_requests", failed, printed=whole)
+    yield _count("non_2xx_responses", non_2xx, printed=whole)
+    good = _least_good(reports)
+    if complete is not None and good is not None:
+        yield Row("error_rate", "value", 1 - good / max(complete, 1))
+
+
+def _count(metric: str, count: int | None, *, printed: bool = True) -> Row:
+    value = None if count is None else float(count)
+    return Row(metric, "value", value, str(count) if printed else None)
+
+
+def _kib_rate(report: Report, metric: str, label: str) -> Row:
+    rate = report.value(label)
+    return Row(metric, "mean", None if rate is None else rate * _KIB, report.numbers.get(label))
+
+
+def _sum(reports: list[Report], key: str) -> int | None:
+    """Return the sum, or None where a report does not have the number."""
+    counts = [report.count(key) for report in reports]
+    return None if None in counts else sum(count or 0 for count in counts)
+
+
+def _least_good(reports: list[Report]) -> int | None:
+    counts = [report.good for report in reports]
+    return None if None in counts else sum(good[0] for good in counts if good)

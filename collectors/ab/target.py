@@ -15,9 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from sitegen.collect import Host
@@ -53,13 +53,12 @@ _NGINX_TLS = """listen {loopback}:{https} ssl backlog={backlog};
         ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols {tls};"""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which server to start, and where."""
+class Target(msgspec.Struct, frozen=True):
+    """Which server to start, nginx or python, and where: as the context of a step has it."""
 
-    server: str  # "nginx" or "python"
-    path: str
-    folder: Path
+    server: str
+    server_path: str
+    folder: str
     http: int
     https: int
     tls: str
@@ -87,11 +86,11 @@ def serving(target: Target, host: Host) -> Iterator[psutil.Process]:
     Raises SitegenError when it does not come up.
     """
     ports = [target.http]
-    if (target.folder / CERTIFICATE).exists():
+    if Path(target.folder, CERTIFICATE).exists():
         ports.append(target.https)
     with host.start(
         _command(target, tls=len(ports) > 1),
-        cwd=target.folder,
+        cwd=Path(target.folder),
         environ={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     ) as process:
         _wait(process, ports)
@@ -115,13 +114,13 @@ def cpu_seconds(server: psutil.Process) -> float:
 def _command(target: Target, *, tls: bool) -> list[str]:
     if target.server == "python":
         certificate = [CERTIFICATE, KEY, target.tls, str(target.https)] if tls else []
-        return [target.path, "-m", "collectors.ab.target", str(target.http), *certificate]
+        return [target.server_path, "-m", "collectors.ab.target", str(target.http), *certificate]
     listen = _NGINX_TLS.format(
         loopback=LOOPBACK,
         https=target.https,
         backlog=_BACKLOG,
-        certificate=target.folder / CERTIFICATE,
-        key=target.folder / KEY,
+        certificate=Path(target.folder, CERTIFICATE),
+        key=Path(target.folder, KEY),
         tls=target.tls,
     )
     config = _NGINX.format(
@@ -133,8 +132,8 @@ def _command(target: Target, *, tls: bool) -> list[str]:
         body=BODY.decode(),
     )
     # Workers that have given up root could not read a file here: the body is in the text.
-    (target.folder / "nginx.conf").write_text(config, "utf-8")
-    return [target.path, "-p", str(target.folder), "-c", "nginx.conf", "-e", "nginx.log"]
+    Path(target.folder, "nginx.conf").write_text(config, "utf-8")
+    return [target.server_path, "-p", target.folder, "-c", "nginx.conf", "-e", "nginx.log"]
 
 
 def _wait(process: subprocess.Popen[bytes], ports: list[int]) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.text import plain
+from collectors.text import lines, plain
 
 PRINTED = "This is ApacheBench, Version 2.3 <$Revision: 1903618 $>\nTime per request: 1.5 [ms]\n"
 
@@ -77,6 +77,16 @@ def test_mail_writes_equals_signs_and_long_lines_its_own_way() -> None:
 
 def test_a_line_without_end_costs_as_much_as_its_length() -> None:
     assert len(plain(b"7-Zip (" * 1_000_000)) == 7_000_000
+
+
+def test_a_text_is_repaired_once_for_all_that_read_it() -> None:
+    data = PRINTED.encode() * 9
+    assert plain(data) is plain(bytes(bytearray(data)))
+
+
+def test_lines_are_those_of_the_text_with_their_ends() -> None:
+    assert list(lines("a\n\nb\nc")) == ["a\n", "\n", "b\n", "c"]
+    assert list(lines("")) == []
 
 
 def test_json_and_tables_stay_as_they_are() -> None:

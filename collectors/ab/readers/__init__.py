@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collectors.ab.readers import alone, beside, text, together
+from collectors.ab.readers import bundles, text
 from sitegen.collect import Bundle, Reader
 
-READERS: tuple[Reader, ...] = (text.REPORT, alone.PERCENTILES, alone.REQUESTS)
-BUNDLES: tuple[Bundle, ...] = (beside.BESIDE, together.TOGETHER)
+READERS: tuple[Reader, ...] = (text.REPORT, bundles.PERCENTILES_ALONE, bundles.REQUESTS_ALONE)
+BUNDLES: tuple[Bundle, ...] = (bundles.BESIDE, bundles.TOGETHER)

@@ -1,170 +1,167 @@
-"""Whether the figures of a report agree with one another, as far as their digits go."""
+"""Whether a report holds a result, and whether its figures agree as far as their digits go."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
-from collectors.ab.report import Report
+from collectors.ab.readers.params import Asks, requests_of
+from collectors.ab.report import ACROSS, TABLE, Report
+from collectors.ab.rows import EVERY, NO_ANSWER, misleading
+from sitegen.model import Doubt
 
 _ORDER = ("min", "p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99", "max")
-_NAMES = {
-    "latency": "Total",
-    "connect_time": "Connect",
-    "processing_time": "Processing",
-    "waiting_time": "Waiting",
-}
+_RATES = frozenset({"requests_per_second", "ok_requests_per_second"})
 #: Beyond rounding: what a float adds to it.
 _SLACK = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """Two figures that cannot both be right, in words, and the metrics that are in question."""
+class Flaw(NamedTuple):
+    """What is to be said of a report, the metrics that it puts in question, and which doubt it is.
 
-    told: str
+    Without a kind it is a remark.
+    """
+
+    sentence: str
     metrics: frozenset[str] = frozenset()
+    kind: Doubt | None = Doubt.INCONSISTENT
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """All that a printed number may stand for."""
-
-    low: float
-    high: float
-
-    def meets(self, other: Range) -> bool:
-        """Say whether both can be the same number."""
-        return self.low <= other.high * (1 + _SLACK) and other.low <= self.high * (1 + _SLACK)
-
-    def scaled(self, factor: float) -> Range:
-        """Return both ends times ``factor``."""
-        return Range(self.low * factor, self.high * factor)
-
-    def under(self, amount: float) -> Range:
-        """Return ``amount`` divided by it; without bound where it may be 0."""
-        low = amount / self.high if self.high else math.inf
-        return Range(low, amount / self.low if self.low > 0 else math.inf)
+def no_result(report: Report) -> str:
+    """Return why a report holds no result, or nothing where it holds one."""
+    if not report.measured:
+        if report.aborted:
+            return f"ab gave up: {report.aborted}"
+        return "ab printed no result: it was ended, or the output is cut off"
+    if report.complete == 0:
+        return "no request was completed"
+    return NO_ANSWER if report.count("Total transferred") == 0 else ""
 
 
-def printed(digits: str) -> Range:
-    """Return what ``digits`` may stand for, rounded or cut off at their last place."""
-    place = 10.0 ** -len(digits.partition(".")[2])
-    return Range(max(float(digits) - place, 0.0), float(digits) + place)
-
-
-def contradictions(report: Report) -> list[Contradiction]:
-    """Return what in ``report`` contradicts itself."""
-    return [*_rates(report), *_counts(report), *_table(report), *_percentiles(report)]
-
-
-def _rates(report: Report) -> Iterator[Contradiction]:
-    taken, complete = report.numbers.get("time_taken"), report.count("complete")
-    if taken is None:
-        return
-    time = printed(taken)
-    rates = frozenset({"ab.requests_per_second", "ab.ok_requests_per_second"})
-    numbers = report.numbers
-    per_second = numbers.get("requests_per_second")
-    if complete is not None and per_second and not printed(per_second).meets(time.under(complete)):
-        yield Contradiction(
-            f"{per_second} requests a second are not {complete} requests in {taken} s", rates
+def flaws(report: Report, asks: Asks) -> Iterator[Flaw]:
+    """Yield what makes ``report`` mean less than it says, and where it contradicts itself."""
+    if report.missing:
+        yield Flaw(report.missing, kind=Doubt.CUT_OFF)
+    asked, complete = asks.requests or report.count("Number of requests"), report.complete
+    if report.stopped or (complete is not None and complete < (asked or 0)):
+        done = "an unknown number" if complete is None else complete
+        of_all = f" of {asked}" if asked else ""
+        sentence = f"it was stopped after {done}{of_all} requests"
+        yield Flaw(sentence, frozenset({EVERY}), Doubt.INTERRUPTED)
+    elif reason := misleading(report):
+        yield Flaw(f"{reason}, so the rate misleads", frozenset({EVERY}), None)
+    if report.in_html:
+        sentence = (
+            "in ab's HTML table the processing times are differences of two rows, not times of"
+            " requests, and its averages are cut to whole milliseconds"
         )
-    concurrency = report.count("concurrency")
-    for key, at_once in (("time_per_request", concurrency), ("time_across_all", 1)):
-        each = numbers.get(key)
-        if each is None or not complete or not at_once:
-            continue
-        if not printed(each).meets(time.scaled(1000 * at_once / complete)):
-            metrics = rates | {"ab.time_per_request"} if key == "time_per_request" else rates
-            yield Contradiction(
-                f"{each} ms a request is not {at_once} at once, {complete} in {taken} s", metrics
-            )
-    for key, moved, metric in (
-        ("transfer_rate", "total_transferred", "ab.transfer_rate"),
-        ("sent_rate", "body_sent", "ab.send_rate"),
-    ):
-        speed, total = numbers.get(key), report.count(moved)
-        if speed is None or total is None:
-            continue
-        rate = printed(speed).scaled(report.kilobyte)
-        if not (rate.meets(time.under(total)) or rate.meets(time.under(whole_kib(total)))):
-            kilobyte = "KiB" if report.kilobyte > 1000 else "kB"  # noqa: PLR2004 - or 1024
-            yield Contradiction(
-                f"{speed} {kilobyte}/s are not {total} B in {taken} s", frozenset({metric})
-            )
-
-
-def whole_kib(count: int) -> int:
-    """Return the bytes that ab 2.0 counts for its rates: it leaves out the last part of a KiB."""
-    return count // 1024 * 1024
-
-
-def short_rate(report: Report) -> bool:
-    """Say whether the rate of transfer fits the bytes only as ab 2.0 counts them."""
-    taken, speed = report.numbers.get("time_taken"), report.numbers.get("transfer_rate")
-    total = report.count("total_transferred")
-    if taken is None or speed is None or total is None:
-        return False
-    rate, time = printed(speed).scaled(report.kilobyte), printed(taken)
-    return not rate.meets(time.under(total)) and rate.meets(time.under(whole_kib(total)))
-
-
-def _counts(report: Report) -> Iterator[Contradiction]:
-    failed, parts = report.count("failed"), report.failures
-    if failed is not None and parts and sum(parts.values()) != failed:
-        kinds = ", ".join(f"{kind} {count}" for kind, count in parts.items())
-        yield Contradiction(f"{failed} failed requests are not the sum of their parts: {kinds}")
-    complete = report.count("complete")
-    for key, told in (
-        ("non_2xx", "answers outside 2xx"),
-        ("keepalive", "requests on kept connections"),
-    ):
-        count = report.count(key)
-        if count is not None and complete is not None and count > complete:
-            yield Contradiction(
-                f"{count} {told} are more than the {complete} completed requests",
-                frozenset({"ab.non_2xx_responses", "ab.error_rate", "ab.ok_requests_per_second"}),
-            )
-
-
-def _table(report: Report) -> Iterator[Contradiction]:
-    for metric, row in report.table.items():
-        if report.in_html and metric == "processing_time":
-            continue  # differences of two rows, which may have any order
-        low, high = float(row["min"]), float(row["max"])
-        middle = [(name, row[name]) for name in ("p50", "mean") if name in row]
-        for name, digits in middle:
-            # A mean is rounded from the whole and each of the others by itself.
-            if not low - 1 <= float(digits) <= high + 1 or (low > high):
-                word = "median" if name == "p50" else name
-                yield Contradiction(
-                    f"{_NAMES[metric]}: the {word} of {digits} ms is not between"
-                    f" {row['min']} and {row['max']} ms",
-                    frozenset({f"ab.{metric}"}),
-                )
-                break
-    longest, last = report.table.get("latency", {}).get("max"), report.percentiles.get("max")
-    if longest is not None and last is not None and float(longest) != float(last):
-        yield Contradiction(
-            f"the longest request took {longest} ms in the table and {last} ms in the list",
-            frozenset({"ab.latency"}),
-        )
-
-
-def _percentiles(report: Report) -> Iterator[Contradiction]:
+        yield Flaw(sentence, frozenset({"processing_time"}), None)
+    yield from _rates(report)
+    yield from _counts(report)
+    yield from _table(report)
     yield from falling(report.percentiles)
 
 
-def falling(percentiles: Mapping[str, str]) -> Iterator[Contradiction]:
+def remarks(report: Report, asks: Asks) -> Iterator[Flaw]:
+    """Yield what else is to be said of a report."""
+    for label, cells in report.table.items():
+        if not cells:
+            yield Flaw(f"two numbers of the row {label} have grown together", kind=None)
+    complete = report.complete
+    if complete and requests_of(report, asks) is None:
+        yield Flaw(
+            f"{complete} requests look like what a time limit allowed, so their number is not part"
+            " of the series (`--set requests=N` says what was asked for)",
+            kind=None,
+        )
+
+
+def falling(percentiles: Mapping[str, str]) -> Iterator[Flaw]:
     """Yield the first place where a higher percentile is a shorter time."""
     there = [(name, percentiles[name]) for name in _ORDER if name in percentiles]
     for (lower, before), (higher, after) in pairwise(there):
         if float(after) < float(before):
-            yield Contradiction(
-                f"{higher} of {after} ms is below {lower} of {before} ms",
-                frozenset({"ab.latency"}),
-            )
+            sentence = f"{higher} of {after} ms is below {lower} of {before} ms"
+            yield Flaw(sentence, frozenset({"latency"}))
             return
+
+
+def _rates(report: Report) -> Iterator[Flaw]:
+    """Yield the rates and times that are not those of the count and the time."""
+    printed, complete = report.numbers, report.complete
+    at_once = report.count("Concurrency Level")
+    taken, rate = printed.get("Time taken for tests"), printed.get("Requests per second")
+    each, across = printed.get("Time per request"), printed.get(ACROSS)
+    speed, moved = printed.get("Transfer rate"), report.count("Total transferred")
+    sent, body = printed.get("sent"), report.body_sent
+    whole = f"{complete} in {taken} s"
+    for sentence, metrics, one, other in (
+        (f"{rate} requests a second are not {whole}", _RATES, (rate, taken), (complete,)),
+        (
+            f"{each} ms a request is not {at_once} at once, {whole}",
+            _RATES | {"time_per_request"},
+            (each, complete),
+            (taken, 1000, at_once),
+        ),
+        (f"{across} ms a request is not {whole}", _RATES, (across, complete), (taken, 1000)),
+        (f"{speed} KiB/s are not {moved} B", {"transfer_rate"}, (speed, 1024, taken), (moved,)),
+        (f"{sent} KiB/s are not {body} B sent", {"send_rate"}, (sent, 1024, taken), (body,)),
+    ):
+        if _differ(one, other):
+            yield Flaw(sentence, frozenset(metrics))
+
+
+def _differ(one: tuple[str | int | None, ...], other: tuple[str | int | None, ...]) -> bool:
+    """Say whether two products cannot be the same; where a factor is unknown they can."""
+    if None in (*one, *other):
+        return False
+    (low, high), (least, most) = (
+        map(math.prod, zip(*map(_ends, factors), strict=True)) for factors in (one, other)
+    )
+    return low > most * (1 + _SLACK) or least > high * (1 + _SLACK)
+
+
+def _ends(factor: str | int | None) -> tuple[float, float]:
+    """Return what a number may stand for: one that was printed is rounded or cut off."""
+    number = float(factor or 0)
+    place = 10.0 ** -len(factor.partition(".")[2]) if isinstance(factor, str) else 0
+    return max(number - place, 0.0), number + place
+
+
+def _counts(report: Report) -> Iterator[Flaw]:
+    failed, parts = report.count("Failed requests"), report.failures
+    if failed is not None and parts and sum(parts.values()) != failed:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in parts.items())
+        yield Flaw(f"{failed} failed requests are not the sum of their parts: {kinds}")
+    complete = report.complete
+    for label in ("Non-2xx responses", "Keep-Alive requests"):
+        count = report.count(label)
+        if count is not None and complete is not None and count > complete:
+            yield Flaw(
+                f"{count} {label} are more than the {complete} completed requests",
+                frozenset({"non_2xx_responses", "error_rate", "ok_requests_per_second"}),
+            )
+
+
+def _table(report: Report) -> Iterator[Flaw]:
+    for label, row in report.table.items():
+        if not row or (report.in_html and label == "Processing"):
+            continue  # in HTML it is differences of two rows, which may have any order
+        low, high = float(row["min"]), float(row["max"])
+        for statistic, word in (("p50", "median"), ("mean", "mean")):
+            # A mean is rounded from the whole and each of the others by itself.
+            middle = float(row.get(statistic, low))
+            if low > high or not low - 1 <= middle <= high + 1:
+                sentence = (
+                    f"{label}: the {word} of {middle:g} ms is not between {low:g} and {high:g} ms"
+                )
+                yield Flaw(sentence, frozenset({TABLE[label]}))
+                break
+    longest, last = report.table.get("Total", {}).get("max"), report.percentiles.get("max")
+    if longest is not None and last is not None and float(longest) != float(last):
+        yield Flaw(
+            f"the longest request took {longest} ms in the table and {last} ms in the list",
+            frozenset({"latency"}),
+        )

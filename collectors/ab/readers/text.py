@@ -3,109 +3,135 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-from collectors.ab.readers.asked import ASKS, of_one
-from collectors.ab.readers.sitting import Sitting, no_result
-from collectors.ab.report import Report, abort_reason, reports
+from collectors.ab import rows
+from collectors.ab.readers.checks import Flaw, flaws, no_result, remarks
+from collectors.ab.readers.params import Asks, params_of
+from collectors.ab.report import WHOLE, Report, reports
+from collectors.ab.rows import SWEEP, Row
 from collectors.text import plain
-from sitegen.collect import Reader, Reading
+from sitegen.collect import Reader, Reading, Recorder, Series
 from sitegen.errors import SitegenError
+from sitegen.model import Comparability, Doubt, Params, ToolIdentity
 
 _BANNER = b"This is ApacheBench"
-_LABELS = (
-    *(b"Concurrency Level", b"Time taken for tests", b"Complete requests"),
-    *(b"Requests per second", b"[#/sec]", b"HTML transferred"),
-)
-_FEWEST = 2
-_USAGE = re.compile(rb"Usage: \S{0,200}\bab \[options\]")
-_HEAD = 200_000
-#: What other load generators print, each with signs that stand there together.
-_OTHERS = (
-    ("wrk", (b"Running ", b" threads and ", b"Requests/sec:")),
-    ("oha", (b"Success rate:", b"Slowest:", b"Response time histogram:")),
-    ("hey", (b"Slowest:", b"Requests/sec:", b"Response time histogram:")),
-    ("k6", (b"http_req_duration", b"iterations", b"vus")),
-    ("vegeta", (b"[total, rate", b"Success", b"[ratio]")),
-    ("siege", (b"Transactions:", b"Availability:", b"Longest transaction:")),
-    ("h2load", (b"finished in ", b"req/s", b"time for request:")),
-)
+_LABELS, _FEWEST = [label.encode() for label in WHOLE], 2
 #: SeaweedFS's benchmark prints ab's labels over times of its own.
-_SEAWEED = re.compile(rb"min +avg +max +std\s+Total: ")
+_OTHER = re.compile(rb"min +avg +max +std\s+Total: ")
 
 
 def knows(data: bytes) -> bool:
-    """Say whether ab printed this, or another load generator that must not be taken for it."""
-    squeezed = _squeezed(data)
-    return _is_ab(squeezed) or bool(_other(squeezed))
-
-
-def is_report(data: bytes) -> bool:
     """Say whether ab printed this."""
-    return _is_ab(_squeezed(data))
+    letters = data.replace(b"\0", b"") if b"\0" in data else data  # UTF-16 or not
+    labels = sum(label in letters for label in _LABELS)
+    return _BANNER in letters or (labels >= _FEWEST and not _OTHER.search(letters))
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
-    """Return the run that the reports in ``data`` are.
+def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return the run that the reports in ``data`` are, each a series or a repetition of one.
 
     Raises SitegenError when there is none, with what stands there instead.
     """
-    answers = of_one(settings)
-    text = plain(data)
-    if _BANNER not in (squeezed := _squeezed(data)) and _SEAWEED.search(squeezed):
-        raise _of_another("SeaweedFS's benchmark")
-    found = reports(text)
-    tried = any("concurrency" in {**report.numbers, **answers} for report in found)
-    if not tried and not any(report.measured for report in found):
-        raise nothing(data, text, found)
-    sitting = Sitting(answers)
-    for report in found:
-        if not report.measured and "concurrency" not in {**report.numbers, **answers}:
-            sitting.skipped(report)
-        elif (rows := sitting.report(report)) is not None:
-            sitting.keep(rows)
-    return (sitting.found(duration_s=found[0].value("time_taken") if len(found) == 1 else None),)
+    blocks = reports(plain(data))
+    recorder, times = new_recorder(), Counter[Params]()
+    if not any(_is_series(report, asks) for report in blocks):
+        raise nothing(blocks)
+    for report in blocks:
+        if _is_series(report, asks):
+            record(recorder, report, asks, times)
+        else:
+            recorder.doubt(Doubt.FAILED_PART, f"{report.at}{no_result(report)}", SWEEP)
+    recorder.duration_s = blocks[0].value("Time taken for tests") if len(blocks) == 1 else None
+    return (reading_of(recorder, blocks),)
 
 
-def nothing(data: bytes, text: str, found: list[Report]) -> SitegenError:
+def new_recorder() -> Recorder:
+    """Return a recorder of a run of ab's."""
+    return Recorder(definitions=rows.DEFINITIONS, natives=rows.NATIVES)
+
+
+def reading_of(recorder: Recorder, reports: Iterable[Report]) -> Reading:
+    """Return the run, with the version that its reports tell."""
+    versions = dict.fromkeys(report.version for report in reports if report.version)
+    version = ", ".join(versions)[:120]
+    recorder.tool = ToolIdentity("ApacheBench", version or "unknown")
+    recorder.parameter("tool_version", version or None, Comparability.CAVEAT)
+    return recorder.reading()
+
+
+def record(  # noqa: PLR0913 - a report, and what the files beside it say
+    recorder: Recorder,
+    report: Report,
+    asks: Asks,
+    times: Counter[Params],
+    *,
+    finer: Mapping[str, str] | None = None,
+    more: Iterable[Row] = (),
+    wrong: Iterable[Flaw] = (),
+) -> Series | None:
+    """Record one report; return its series, or None where it holds no result.
+
+    ``times`` counts how often each series came. ``finer`` percentiles, ``more`` rows and what is
+    ``wrong`` are of the files beside it.
+    """
+    about = params_of(report, asks)
+    number = times[about]
+    times[about] += 1
+    note_server(recorder, report, SWEEP)
+    if report.line and (reason := no_result(report)):
+        series = recorder.series(SWEEP, about, repetition=number)
+        for row in rows.expected(SWEEP, "mean", about):
+            series.failed(row.metric, row.statistic)
+        recorder.doubt(Doubt.FAILED_PART, f"{report.at}{reason}", SWEEP)
+        return None
+    every = [*flaws(report, asks), *remarks(report, asks), *wrong]
+    suspects = note_flaws(recorder, every, SWEEP, report.at)
+    for warning in report.warnings:
+        recorder.note(f"ab calls {warning} not reliable: its median and mean are far apart.")
+    series = recorder.series(SWEEP, about, repetition=number)
+    rows.write(series, rows.of_report(report, finer or {}), suspects)
+    rows.write(series, [*rows.more_of_report(report), *more], suspects)
+    return series
+
+
+def note_server(recorder: Recorder, report: Report, workload: str) -> None:
+    """Keep what a report says of its server."""
+    for name, text in report.about.items():
+        if name != "failure_kinds" and text.isprintable():
+            recorder.said(name, text[:200], workload)
+
+
+def note_flaws(
+    recorder: Recorder, every: Iterable[Flaw], workload: str, at: str = ""
+) -> frozenset[str]:
+    """Keep flaws as doubts and remarks; return the metrics that are in question."""
+    suspects: frozenset[str] = frozenset()
+    for flaw in every:
+        sentence = f"{at}{flaw.sentence}"
+        if flaw.kind:
+            recorder.doubt(flaw.kind, sentence, workload)
+        else:
+            recorder.note(f"{sentence[0].upper()}{sentence[1:]}.")
+        suspects |= flaw.metrics
+    return suspects
+
+
+def nothing(blocks: list[Report]) -> SitegenError:
     """Return the error for a file without a result: what it holds instead, and what to do."""
-    squeezed = _squeezed(data)
-    if found and (found[0].started or found[0].aborted):
+    if blocks and (blocks[0].started or blocks[0].aborted):
         return SitegenError(
-            str(no_result(found[0])),
-            where=f"line {found[0].line}",
+            no_result(blocks[0]),
+            where=f"line {blocks[0].line}",
             fix="add `--set concurrency=N` to record it as failed",
         )
-    if not _is_ab(squeezed) and (other := _other(squeezed)):
-        return _of_another(other)
-    if _USAGE.search(squeezed[:_HEAD]):
-        reason = abort_reason(text[:_HEAD])
-        return SitegenError(f"is ab's usage text, not a result{reason and f' ({reason})'}")
-    if found:
-        return SitegenError("holds ab's banner and no result", where=f"line {found[0].line}")
-    return SitegenError("holds no report of ApacheBench", where="line 1")
+    return SitegenError("holds ab's banner and no result" if blocks else "holds no report of ab")
 
 
-def _of_another(tool: str) -> SitegenError:
-    return SitegenError(
-        f"is the output of {tool}, not of ApacheBench", fix="bring its figures as a tidy CSV"
-    )
+def _is_series(report: Report, asks: Asks) -> bool:
+    """Say whether a report has a result, or at least tells what was to be measured."""
+    return report.measured or WHOLE[0] in report.numbers or asks.concurrency is not None
 
 
-def _squeezed(data: bytes) -> bytes:
-    """Return ``data`` so that its letters can be looked for, UTF-16 or not."""
-    return data.replace(b"\0", b"") if b"\0" in data else data
-
-
-def _is_ab(data: bytes) -> bool:
-    if _BANNER in data or _USAGE.search(data[:_HEAD]):
-        return True
-    return sum(label in data for label in _LABELS) >= _FEWEST
-
-
-def _other(data: bytes) -> str:
-    head = data[:_HEAD]
-    return next((name for name, signs in _OTHERS if all(s in head for s in signs)), "")
-
-
-REPORT = Reader("ab-report", "ApacheBench, report", knows, read, ASKS)
+REPORT = Reader("ab-report", "ApacheBench, report", knows, read, Asks)

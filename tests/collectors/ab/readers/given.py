@@ -31,14 +31,14 @@ def sample(name: str) -> bytes:
 def read(data: bytes, reader: Reader = REPORT, **settings: str) -> Reading:
     [knowing] = [each for each in READERS if each.knows(data)]
     assert knowing is reader
-    [found] = reader.read(data, settings)
+    [found] = reader.runs(data, settings)
     return found
 
 
 def together(files: Mapping[str, bytes], bundle: Bundle, **settings: str) -> Reading:
     [knowing] = [each for each in BUNDLES if each.knows(files)]
     assert knowing is bundle
-    [found] = bundle.read(files, settings)
+    [found] = bundle.runs(files, settings)
     return found
 
 

@@ -1,0 +1,165 @@
+"""Which series a report belongs to: what was asked of ab, and nothing that a machine decides."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated, Literal
+
+from collectors.ab.report import Report
+from collectors.asked import agreed
+from sitegen.collect import Count, Positive, Settings, described
+from sitegen.errors import SitegenError
+from sitegen.model import Params, params
+
+#: A name such as loopback, direct or tproxy.
+ACCESS = "^[a-z0-9][a-z0-9_-]{0,31}$"
+_Access = Annotated[str, described("how the server was reached, such as tproxy", pattern=ACCESS)]
+_Concurrency = Annotated[Count, described("connections at once (-c)")]
+_Requests = Annotated[Count, described("requests that were asked for (-n)")]
+_Scheme = Annotated[Literal["http", "https"], described("as in the address")]
+_Kept = Annotated[bool, described("whether connections were kept (-k)")]
+_Processes = Annotated[int, described("how many ab ran at once", ge=1, le=100_000)]
+_Seconds = Annotated[Positive, described("the limit given (-t), or from first start to last end")]
+_Path = Annotated[str, described("path of the document", pattern="^/.{0,1000}$")]
+
+
+class Asks(Settings, frozen=True):
+    """What ab does not print, or a file without its report does not say."""
+
+    access: _Access | None = None
+    concurrency: _Concurrency | None = None
+    requests: _Requests | None = None
+    scheme: _Scheme | None = None
+    keepalive: _Kept | None = None
+    processes: _Processes | None = None
+    duration_s: _Seconds | None = None
+    path: _Path | None = None
+
+
+_SECRET_NAME = re.compile(
+    r"(?i)token|key|secret|pass|pwd|auth|sig|sess|sid|jwt|code|cred|otp|nonce|user|mail|account"
+)
+#: Long and of mixed characters: made by a machine, for one machine or one user.
+_SECRET_VALUE = re.compile(r"(?=[^/?&=]*\d)(?=[^/?&=]*[A-Za-z])[A-Za-z0-9_.~%+-]{20,}")
+_ADDRESS = re.compile(r"[a-z]{2,10}://[^/]{1,300}")
+_CUT = "..."
+_LONGEST = 120
+#: Below it any number of requests is one that somebody may ask for.
+_FEW = 100
+#: How far past a whole second a run may end that a time limit stopped.
+_LATE_S = 0.02
+_DEFAULT_OF_T = 50_000
+_HTTPS_PORT = 443
+
+
+def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
+    """Return the parameters that tell the report's series, one of ``processes``, from others.
+
+    Raises SitegenError when the concurrency is missing, or the user contradicts the report.
+    """
+    if not processes and asks.processes not in (None, 1):
+        raise SitegenError(
+            "one file is read as one process after another",
+            where="--set processes",
+            fix="give each process a file and import them with --together",
+        )
+    concurrency = _agreed("concurrency", report.numbers.get("Concurrency Level"), asks.concurrency)
+    if int(concurrency or 0) == 0:
+        raise SitegenError(
+            "does not say its concurrency",
+            where=report.at.rstrip(": "),
+            fix="add `--set concurrency=N`",
+        )
+    method = "PUT" if "Total PUT" in report.numbers else "POST"
+    workers = report.count("Number of workers")
+    return params(
+        access=asks.access,
+        concurrency=int(concurrency or 0),
+        keepalive=_keepalive(report, asks),
+        method=method if report.body_sent is not None else None,
+        path=_path(report, asks),
+        processes=processes or 1,
+        rampup_ms=report.count("Rampup delay") or None,
+        requests=requests_of(report, asks),
+        scheme=_scheme(report, asks),
+        workers=workers if workers and workers > 1 else None,
+    )
+
+
+def requests_of(report: Report, asks: Asks) -> int | None:
+    """Return how many requests were asked for; None where that cannot be told.
+
+    A number that the time decided differs from machine to machine, and would part the series.
+    """
+    complete = report.complete
+    if asks.requests is not None:
+        if complete is not None and complete > asks.requests:
+            raise SitegenError(
+                f"{complete} requests were completed, more than {asks.requests}",
+                where="--set requests",
+            )
+        return asks.requests
+    if (stated := report.count("Number of requests")) is not None:
+        return stated or None
+    by_time = asks.duration_s is not None or "window" in report.numbers or report.stopped
+    if not complete or by_time or not asked_for(complete, report.value("Time taken for tests")):
+        return None
+    return complete
+
+
+def asked_for(count: int, time_s: float | None) -> bool:
+    """Say whether somebody will have asked for so many requests, and no time limit decided."""
+    if count <= _FEW or count & (count - 1) == 0:
+        return True
+    if time_s is not None and time_s >= 1 and time_s % 1 <= _LATE_S:
+        return count % 100 == 0 and count != _DEFAULT_OF_T
+    return count % 10 == 0
+
+
+def clean_path(path: str) -> str:
+    """Return a path without what may be a secret or one machine's own; never a host."""
+    route, mark, query = _ADDRESS.sub("", path.partition("#")[0]).partition("?")
+    route = _SECRET_VALUE.sub(_CUT, route) or "/"
+    pairs = [_clean_pair(*pair.partition("=")) for pair in query.split("&") if pair]
+    text = f"{route}{mark}{'&'.join(pairs)}".rstrip("?")
+    text = "".join(char if char.isprintable() else "?" for char in text)
+    if len(text) <= _LONGEST:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{text[:_LONGEST]}{_CUT}{digest}"
+
+
+def _clean_pair(name: str, equals: str, value: str) -> str:
+    if _SECRET_NAME.search(name) or _SECRET_VALUE.search(value):
+        value = _CUT
+    return f"{_SECRET_VALUE.sub(_CUT, name)}{equals}{value if equals else ''}"
+
+
+def _keepalive(report: Report, asks: Asks) -> str | None:
+    stated = "yes" if "Keep-Alive requests" in report.numbers else None
+    if stated is None and {"Failed requests", "Total transferred"} <= report.numbers.keys():
+        stated = "no"  # the line would stand between these two
+    asked = None if asks.keepalive is None else "yes" if asks.keepalive else "no"
+    # As the collector has it: said only where it is so.
+    return "true" if _agreed("keepalive", stated, asked) == "yes" else None
+
+
+def _scheme(report: Report, asks: Asks) -> str | None:
+    if {"SSL/TLS Protocol", "Server Temp Key"} & report.words.keys():
+        return _agreed("scheme", "https", asks.scheme)
+    # Where the head is missing, so would be the line that tells.
+    by_port = "https" if report.count("Server Port") == _HTTPS_PORT else "http"
+    return asks.scheme or (by_port if "Server Port" in report.numbers else None)
+
+
+def _path(report: Report, asks: Asks) -> str | None:
+    stated, asked = (
+        text and clean_path(text) for text in (report.words.get("Document Path"), asks.path)
+    )
+    path = _agreed("path", stated or None, asked)
+    return None if path == "/" else path
+
+
+def _agreed(name: str, stated: str | None, asked: str | int | None) -> str | None:
+    return agreed({} if asked is None else {name: str(asked)}, name, stated)
