@@ -105,7 +105,23 @@ def helps(known: Known) -> dict[str, str]:
     """Return the line of help of each setting, by its name."""
     if isinstance(known, Mapping):
         return dict(known)
-    return {name: _help(kind) for name, kind in _fields(known).items()}
+    info = msgspec.inspect.type_info(known)
+    assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 - what a Struct is
+    return {field.encode_name: _line(field) for field in info.fields}
+
+
+def _line(field: msgspec.inspect.Field) -> str:
+    """Return a line of help, with the choices and the default where its words do not say them."""
+    line, bare = _help(field.type), _bare(field.type)
+    if isinstance(bare, msgspec.inspect.LiteralType) and not all(
+        str(v) in line for v in bare.values
+    ):
+        line += f"; one of {', '.join(map(str, bare.values))}"
+    if "default" in line or field.default in {None, "", (), False, msgspec.NODEFAULT}:
+        return line
+    default = field.default
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    return f"{line} (default: {'yes' if shown is True else shown})"
 
 
 def schema(form: type[msgspec.Struct]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from sitegen.fingerprint.facts import FACTS, GROUPS, title, words
@@ -49,7 +50,8 @@ _TEES = {
 UNSEEN = ("absent", "unreadable", "not asked")
 
 
-def groups(facts: Iterable[Fact]) -> tuple[Group, ...]:
+@lru_cache(maxsize=256)
+def groups(facts: tuple[Fact, ...]) -> tuple[Group, ...]:
     """Return all facts by group, in the order of the groups; none is left out."""
     found: dict[str, list[Fact]] = {name: [] for name in (*GROUPS, _OTHER)}
     for fact in facts:

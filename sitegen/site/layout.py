@@ -21,7 +21,7 @@ from sitegen.report.run import Output, ResultRow, RunPage
 #: No page holds a control character, and nobody knows this one's word: hostile text is no slot.
 _WORD = secrets.token_hex(8)
 _SLOT = re.compile(f"\x01{_WORD}(\\d+)\x02")
-_CONTROL = dict.fromkeys({*range(32), 127, *range(128, 160)} - {9, 10, 13})
+_UNSAFE = re.compile("[&<>\"']")
 
 
 class Slots:
@@ -34,7 +34,7 @@ class Slots:
         """Return a slot for a text, which is filled in as ``escaped`` has it; nothing for none."""
         if not value:
             return value
-        self.values.append(escaped(value))
+        self.values.append(escaped(value) if _UNSAFE.search(value) else value)
         return f"\x01{_WORD}{len(self.values) - 1}\x02"
 
 
@@ -50,15 +50,14 @@ class Layout:
     def of(cls, page: str, links: list[str]) -> Layout:
         """Return the layout of a rendered page, and of the links on it."""
         parts = _SLOT.split(page)
-        texts = (part.translate(_CONTROL) for part in parts[::2])
-        return cls(tuple(texts), tuple(map(int, parts[1::2])), tuple(links))
+        return cls(tuple(parts[::2]), tuple(map(int, parts[1::2])), tuple(links))
 
     def page(self, values: list[str]) -> str:
         """Return the page with these values."""
-        parts: list[str] = []
-        for text, number in zip(self.texts, self.numbers, strict=False):
-            parts += (text, values[number])
-        return "".join((*parts, self.texts[-1]))
+        parts = list(self.texts) + [""] * len(self.numbers)
+        parts[::2] = self.texts
+        parts[1::2] = [values[number] for number in self.numbers]
+        return "".join(parts)
 
     def addresses(self, values: list[str]) -> list[str]:
         """Return the addresses that the page with these values refers to."""
@@ -99,7 +98,7 @@ def slotted(page: RunPage) -> tuple[RunPage, list[str]]:
         withdrawn=slot(page.withdrawn),
         notes=tuple((slot(at), slot(text)) for at, text in page.notes),
     )
-    return form, [value.translate(_CONTROL) for value in slots.values]
+    return form, slots.values
 
 
 def _row(row: ResultRow, page: RunPage, slots: Slots) -> ResultRow:
@@ -107,7 +106,7 @@ def _row(row: ResultRow, page: RunPage, slots: Slots) -> ResultRow:
     strip = ""
     if row.dots:
         drawn = svg.dot_strip(row.dots, page.hue, row.maximum, median=row.middle)  # type: ignore[arg-type]
-        strip = slot(drawn, str)
+        strip = slot(drawn, _as_it_is)
     return row._replace(
         dots=(),
         maximum=0.0,
@@ -115,9 +114,9 @@ def _row(row: ResultRow, page: RunPage, slots: Slots) -> ResultRow:
         strip=strip,
         n=slot(row.n, html.escape),
         value=slot(row.value, html.escape),
-        low=slot(row.low, str),
-        high=slot(row.high, str),
-        spread=slot(row.spread, str),
+        low=slot(row.low, html.escape),
+        high=slot(row.high, html.escape),
+        spread=slot(row.spread, html.escape),
     )
 
 
@@ -126,8 +125,12 @@ def _output(output: Output, slots: Slots) -> Output:
     return replace(
         output,
         argv=slot(output.argv, html.escape),
-        duration=slot(output.duration, str),
+        duration=slot(output.duration, html.escape),
         conditions=slot(output.conditions, html.escape),
         excerpt=slot(output.excerpt, html.escape),
         files=(),
     )
+
+
+def _as_it_is(markup: str) -> str:
+    return markup

@@ -149,7 +149,7 @@ class Renderer:
         """
         up = "../" * path.count("/") if root is None else root
         text = self._text(template, path, up, **values)
-        return _C1.sub(b"", text.encode().translate(None, _C0))
+        return _clean(text)
 
     def _text(self, template: str, path: str, root: str, **values: Any) -> str:  # noqa: ANN401 - as above
         return self._jinja.get_template(template).render(root=root, path=path, **values)
@@ -166,7 +166,11 @@ class Renderer:
             known = Layout.of(rendered, links(rendered))
             if not page.charts:
                 self._layouts[form] = known
-        return known.page(values).encode(), known.addresses(values)
+        return _clean(known.page(values)), known.addresses(values)
+
+
+def _clean(text: str) -> bytes:
+    return _C1.sub(b"", text.encode().translate(None, _C0))
 
 
 def markdown(text: str) -> Markup:
