@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -287,7 +288,7 @@ class AnyRun:
     provenance: Provenance
     started_at: str  # UTC, ISO 8601; for a cited run its publication date, as precise as known
     duration_s: float | None
-    measurements: tuple[Measurement, ...]
+    _: KW_ONLY
     preset: str = ""
     session: str = ""
     boot: str = ""
@@ -303,26 +304,49 @@ class AnyRun:
     #: Not part of the run: what lies beside it in the archive.
     remarks: tuple[Remark, ...] = ()
 
+    if TYPE_CHECKING:
+
+        @property
+        def measurements(self) -> tuple[Measurement, ...]:
+            """All values of the run."""
+
+        @property
+        def units(self) -> tuple[tuple[str, str], ...]:
+            """Each metric of the run with each unit that it is stated in, sorted."""
+
+        @property
+        def conditions(self) -> tuple[StepConditions, ...]:
+            """What the machine did while each step ran."""
+
+        def with_rows(self, rows: tuple[Measurement, ...]) -> AnyRun:
+            """Return the run with these rows in the place of its own."""
+
     @property
     def withdrawn(self) -> str:
         """Why the run was withdrawn, in the words of the last who did; nothing when it stands."""
         reasons = [one.text for one in self.remarks if one.kind == RemarkKind.WITHDRAWN]
         return reasons[-1] if reasons else ""
 
-    @property
-    def conditions(self) -> tuple[StepConditions, ...]:
-        """What the machine did while each step ran."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, slots=True)
 class Run(AnyRun):
     """One benchmark taken in one environment at one time, whole. Immutable once written."""
 
+    measurements: tuple[Measurement, ...]
+    _: KW_ONLY
     steps: tuple[StepRecord, ...] = ()
     note: str = ""
     redactions: tuple[tuple[str, int], ...] = ()
     samples: tuple[Sample, ...] = field(default=(), repr=False)
+
+    @property
+    def units(self) -> tuple[tuple[str, str], ...]:
+        """Each metric of the run with each unit that it is stated in, sorted."""
+        return units_of(self.measurements)
+
+    def with_rows(self, rows: tuple[Measurement, ...]) -> Run:
+        """Return the run with these rows in the place of its own."""
+        return replace(self, measurements=rows)
 
     @property
     def conditions(self) -> tuple[StepConditions, ...]:
@@ -330,20 +354,48 @@ class Run(AnyRun):
         return tuple(step.seen for step in self.steps)
 
 
+class RowSource(Protocol):
+    """Gives the rows of a run when they are asked for."""
+
+    def of(self, run_id: str) -> tuple[Measurement, ...]:
+        """Return all rows of a run."""
+
+
+class GivenRows(NamedTuple):
+    """Rows that are there already."""
+
+    rows: tuple[Measurement, ...]
+
+    def of(self, _run_id: str) -> tuple[Measurement, ...]:
+        """Return all of them."""
+        return self.rows
+
+
+def units_of(rows: Iterable[Measurement]) -> tuple[tuple[str, str], ...]:
+    """Return each metric of ``rows`` with each unit that it is stated in, sorted."""
+    return tuple(sorted({(row.metric, row.unit) for row in rows}))
+
+
 @dataclass(frozen=True, slots=True)
 class IndexedRun(AnyRun):
     """What the index keeps of a run, which is all that comparisons ask for.
 
-    Of its steps their conditions, of the machine the facts that weigh something: with whole runs
-    an archive of ten thousand would not fit.
+    Of its steps their conditions, of the machine the facts that weigh something; its rows are
+    read when they are asked for: with whole runs an archive of ten thousand would not fit.
     """
 
-    steps_seen: tuple[StepConditions, ...] = field(default=(), repr=False)
+    units: tuple[tuple[str, str], ...]
+    conditions: tuple[StepConditions, ...] = field(repr=False)
+    rows: RowSource = field(repr=False, compare=False)
 
     @property
-    def conditions(self) -> tuple[StepConditions, ...]:
-        """What the machine did while each step ran, as far as a rule asks for it."""
-        return self.steps_seen
+    def measurements(self) -> tuple[Measurement, ...]:
+        """All values of the run."""
+        return self.rows.of(self.id)
+
+    def with_rows(self, rows: tuple[Measurement, ...]) -> IndexedRun:
+        """Return the run with these rows in the place of its own."""
+        return replace(self, rows=GivenRows(rows), units=units_of(rows))
 
 
 def params(**pairs: object) -> Params:

@@ -245,10 +245,10 @@ def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
     """Return what runs define; a metric that nobody defines has at least its rows' unit."""
     found = {d.id: d for run in runs for d in run.definitions}
     for run in runs:
-        for row in run.measurements:
-            if row.metric not in METRICS and row.metric not in found:
-                found[row.metric] = MetricDefinition(
-                    row.metric, row.metric, row.unit, definition="Not defined by its collector."
+        for name, unit in run.units:
+            if name not in METRICS and name not in found:
+                found[name] = MetricDefinition(
+                    name, name, unit, definition="Not defined by its collector."
                 )
     return found
 

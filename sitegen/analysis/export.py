@@ -50,6 +50,7 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
         key: " ".join(dict.fromkeys(c.rule.id for c in cell.caveats))
         for key, cell in analysis.cells.items()
     }
+    selected = {run.id for selection in analysis.selections.values() for run in selection.runs}
     for run in runs:
         rows = run.measurements
         many = len(rows)
@@ -73,8 +74,7 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
         found["provenance"] += [str(run.provenance)] * many
         found["source"] += [run.source.id if run.source else None] * many
         found["started_at"] += [run.started_at] * many
-        chosen = analysis.selections.get((run.benchmark, run.environment))
-        if chosen and run in chosen.runs:
+        if run.id in selected:
             found["caveats"] += [
                 marks.get((Series(run.benchmark, row[0], row[1], row[2], row[5]), run.environment))
                 for row in rows

@@ -164,7 +164,7 @@ def _at(run: AnyRun, axis: str, value: str, label: str) -> AnyRun:
         for row in run.measurements
         if (axis, value) in row.params
     )
-    return replace(run, environment=label, measurements=rows)
+    return replace(run, environment=label).with_rows(rows)
 
 
 def _matched(found: Comparison) -> Comparison:

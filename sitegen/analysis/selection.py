@@ -171,7 +171,7 @@ def _left_out(
     gone = "superseded by a later run" if run.id in superseded else ""
     if run.withdrawn:
         gone = f"withdrawn: {run.withdrawn}"
-    if problem := gone or unit_problem(run.measurements):
+    if problem := gone or unit_problem(run.units):
         return problem
     if run.provenance == Provenance.CITED:
         return ""

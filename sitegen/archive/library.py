@@ -11,20 +11,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
-import orjson
-from msgspec import Struct, structs
+from msgspec import Struct, field
 
 from sitegen.archive import remarks
-from sitegen.archive.manifest import Manifest
+from sitegen.archive.manifest import Step
 from sitegen.archive.quarantine import SetAside
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.catalogue.rules import READ_CONDITIONS
@@ -36,16 +33,19 @@ from sitegen.model import (
     Fact,
     Fingerprint,
     IndexedRun,
-    Measurement,
+    MetricDefinition,
+    Parameter,
+    Provenance,
+    RowSource,
+    Source,
     StepConditions,
     TeeVerdict,
+    ToolIdentity,
 )
 
-_FORMAT = 13
+_FORMAT = 14
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
-_SLICE = 20_000
-_Machines = dict[Fingerprint, Fingerprint]
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -95,64 +95,56 @@ def load(
     """
     from sitegen.archive import tables
 
-    index, rows_digest = _read_index(cache)
-    table = _read_rows(tables, cache, rows_digest) if index else None
-    lines: dict[str, bytes] = {}
-    held: dict[str, Held] = {}
-    machines: _Machines = {}
-    fresh, damaged = [], []
-    kept = 0
+    index = _read_index(cache)
+    table = _read_rows(tables, cache, index.rows) if index.lines else None
+    known = {line.id: line for line in index.lines} if table is not None else {}
+    reading = _Reading(archive, tables, index.common)
+    lines: dict[str, _Line] = {}
+    places: dict[str, Entry] = {}
+    fresh: list[tuple[str, Any]] = []
+    damaged: list[Damaged] = []
     for entry in entries:
-        if entry.run_id in held:
-            first = held[entry.run_id].entry.environment
-            damaged.append(
-                Damaged(f"{entry.environment}/{entry.run_id}", f"has the id of a run in {first}")
-            )
+        if first := places.get(entry.run_id):
+            path = f"{entry.environment}/{entry.run_id}"
+            damaged.append(Damaged(path, f"has the id of a run in {first.environment}"))
             continue
         stamp = entry.stamp or archive.stamp(entry)
-        line = index.get(entry.run_id) if table is not None else None
-        try:
-            found = _from_line(line, entry, stamp, machines) if line else None
-            if line and found:
-                lines[entry.run_id], held[entry.run_id] = line, _held(found, entry)
-                kept += 1
+        line = known.get(entry.run_id)
+        if line is None or not line.is_of(entry, stamp):
+            try:
+                line, rows = reading.line(entry, stamp)
+            except SitegenError as error:
+                damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
                 continue
-            found, rows = _open(archive, entry, stamp, machines)
-            lines[entry.run_id] = _ENCODER.encode(found)
-            held[entry.run_id] = _held(found, entry)
-        except SitegenError as error:
-            damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
-            continue
-        fresh.append((entry.run_id, rows))
+            fresh.append((entry.run_id, rows))
+        lines[entry.run_id], places[entry.run_id] = line, entry
     for run_id, reason in _unsound(tables, fresh):
-        damaged.append(Damaged(f"{held.pop(run_id).entry.environment}/{run_id}", reason))
+        damaged.append(Damaged(f"{places.pop(run_id).environment}/{run_id}", reason))
         del lines[run_id]
-    fresh = [part for part in fresh if part[0] in held]
-    changed = bool(fresh) or kept != len(index)
-    if kept and kept != len(index):
+    fresh = [part for part in fresh if part[0] in lines]
+    renewed = {run_id for run_id, _ in fresh}
+    kept = [run_id for run_id in lines if run_id not in renewed]
+    if kept and len(kept) != len(known):
         # Rows of runs that are gone or were replaced.
-        renewed = {run_id for run_id, _ in fresh}
-        table = tables.only_runs(table, [run_id for run_id in held if run_id not in renewed])
+        table = tables.only_runs(table, kept)
     packed = [table] if kept else []
     if fresh:
         packed.append(tables.pack(tables.with_runs(fresh)))
-        del fresh, table  # the peak of a build is here: hold the rows once
+    changed = bool(fresh) or len(kept) != len(index.lines)
+    del fresh, table  # the peak of a build is here: hold the rows once
     if changed:
         # On a disk that cannot be written the next reading costs as much as this one.
         with contextlib.suppress(OSError):
-            _write(cache, lines, tables, packed)
-    rows_of = _rows_by_run(tables, packed)
+            _write(cache, list(lines.values()), index.common, tables, packed)
+    rows_of = tables.Rows(packed)
     runs = {
-        run_id: replace(
-            one,
-            run=replace(
-                one.run,
-                measurements=rows_of.get(run_id, ()),
-                environment=aliases.get(one.run.environment, one.run.environment),
-                remarks=remarks.read(one.entry.path.parent, one.entry.remarks),
-            ),
+        run_id: line.held(
+            places[run_id],
+            aliases.get(line.environment, line.environment),
+            index.common,
+            rows_of,
         )
-        for run_id, one in held.items()
+        for run_id, line in lines.items()
     }
     return Library(runs, tuple(damaged))
 
@@ -180,111 +172,172 @@ def _unsound(
 
 
 class _Line(Struct, frozen=True):
-    """What the index says of a run: `Held`, and what tells that its files changed since."""
+    """What the index says of a run, and what tells that one of its files changed since.
+
+    ``machine``, ``settings``, ``seen`` and ``units`` are places in what the runs of an index have
+    in common: most runs were taken alike, on few machines.
+    """
 
     stamp: str
     digest: str
     samples: bool
     raw_bytes: int
     steps: int
-    run: IndexedRun
+    id: str
+    benchmark: str
+    environment: str
+    provenance: Provenance
+    started_at: str
+    duration_s: float | None
+    preset: str
+    session: str
+    boot: str
+    seed: int | None
+    tool: ToolIdentity | None
+    source: Source | None
+    definitions: tuple[MetricDefinition, ...]
+    complete: bool
+    supersedes: str
+    derived_from: str
+    machine: int
+    settings: int
+    seen: int
+    units: int
+
+    def is_of(self, entry: Entry, stamp: str) -> bool:
+        """Say whether it is what the files of a run say that have this stamp."""
+        return bool(stamp) and (self.stamp, self.environment) == (stamp, entry.environment)
+
+    def held(self, entry: Entry, label: str, common: _Common, rows: RowSource) -> Held:
+        """Return the run, under the label that its environment goes by today."""
+        run = IndexedRun(
+            id=self.id,
+            benchmark=self.benchmark,
+            environment=label,
+            provenance=self.provenance,
+            started_at=self.started_at,
+            duration_s=self.duration_s,
+            preset=self.preset,
+            session=self.session,
+            boot=self.boot,
+            seed=self.seed,
+            tool=self.tool,
+            source=self.source,
+            definitions=self.definitions,
+            complete=self.complete,
+            supersedes=self.supersedes,
+            derived_from=self.derived_from,
+            parameters=common.settings[self.settings],
+            fingerprint=common.machines[self.machine],
+            units=common.units[self.units],
+            conditions=common.seen[self.seen],
+            remarks=remarks.read(entry.path.parent, entry.remarks) if entry.remarks else (),
+            rows=rows,
+        )
+        return Held(run, self.digest, entry, self.samples, self.raw_bytes, self.steps)
 
 
-#: What a manifest and the index have alike.
-_SHARED = tuple(
-    field.name
-    for field in fields(AnyRun)
-    if field.name in Manifest.__struct_fields__ and field.name != "fingerprint"
-)
-_DECODER = msgspec.json.Decoder(_Line)
-_ENCODER = msgspec.json.Encoder()
+class _Common(Struct):
+    """What runs of an index have in common, each different value once."""
+
+    machines: list[Fingerprint] = field(default_factory=list)
+    settings: list[tuple[Parameter, ...]] = field(default_factory=list)
+    seen: list[tuple[StepConditions, ...]] = field(default_factory=list)
+    units: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
 
 
-def _open(archive: Archive, entry: Entry, stamp: str, machines: _Machines) -> tuple[_Line, Any]:
-    """Return what the index is to say of a run, and its rows."""
-    data, listed = archive.listed(entry)
-    parts = dict(archive.look_into(entry, listed.files))
-    line = _Line(
-        stamp,
-        hashlib.sha256(data).hexdigest(),
-        "samples.parquet" in parts,
-        sum(file.bytes for file in listed.files if file.name.startswith("raw/")),
-        len(listed.steps),
-        _indexed(listed, machines),
+class _Index(Struct):
+    """The index file: its runs, what they have in common, and the digest of their rows."""
+
+    format: int
+    rows: str
+    common: _Common
+    lines: list[_Line]
+
+
+#: What the index has of a run just as its manifest has it.
+_SHARED = tuple(name for name in _Line.__struct_fields__ if name in AnyRun.__dataclass_fields__)
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Index)
+_Value = TypeVar("_Value")
+
+
+class _Pool(Generic[_Value]):
+    """Gives each different value its place in a list."""
+
+    def __init__(self, values: list[_Value]) -> None:
+        self.values = values
+        self.places = {value: place for place, value in enumerate(values)}
+
+    def place(self, value: _Value) -> int:
+        """Return the place of a value, a new one if need be."""
+        place = self.places.setdefault(value, len(self.values))
+        if place == len(self.values):
+            self.values.append(value)
+        return place
+
+
+class _Reading:
+    """Looks into runs that the index does not know yet."""
+
+    def __init__(self, archive: Archive, tables: Any, common: _Common) -> None:  # noqa: ANN401
+        self.archive, self.tables = archive, tables
+        self.machines, self.settings = _Pool(common.machines), _Pool(common.settings)
+        self.seen, self.units = _Pool(common.seen), _Pool(common.units)
+        self.known: dict[Fingerprint, int] = {}
+
+    def line(self, entry: Entry, stamp: str) -> tuple[_Line, Any]:
+        """Return what the index is to say of a run, and its rows; raises SitegenError."""
+        data, listed = self.archive.listed(entry)
+        parts = dict(self.archive.look_into(entry, listed.files))
+        rows = parts["measurements.parquet"]
+        line = _Line(
+            stamp=stamp,
+            digest=hashlib.sha256(data).hexdigest(),
+            samples="samples.parquet" in parts,
+            raw_bytes=sum(file.bytes for file in listed.files if file.name.startswith("raw/")),
+            steps=len(listed.steps),
+            machine=self._machine(listed.fingerprint),
+            settings=self.settings.place(listed.parameters),
+            seen=self.seen.place(tuple(map(_conditions, listed.steps))),
+            units=self.units.place(self.tables.units(rows)),
+            **{name: getattr(listed, name) for name in _SHARED},
+        )
+        return line, rows
+
+    def _machine(self, machine: Fingerprint) -> int:
+        if machine not in self.known:
+            # Where a fact was read stands on the run's page, which reads the whole manifest.
+            kept = tuple(Fact(f.name, f.value, "") for f in machine.facts if f.name in KEPT)
+            tee = TeeVerdict(machine.tee.kind, machine.tee.reasons, machine.tee.confidence)
+            self.known[machine] = self.machines.place(Fingerprint(kept, tee))
+        return self.known[machine]
+
+
+def _conditions(step: Step) -> StepConditions:
+    """Return what a rule may ask of a step."""
+    kept = (
+        (name, share)
+        for name, share in step.seen.items()
+        if name in READ_CONDITIONS and share >= _AT_REST
     )
-    return line, parts["measurements.parquet"]
+    return StepConditions(step.workload, step.repetition, tuple(kept))
 
 
-def _indexed(listed: Manifest, machines: _Machines) -> IndexedRun:
-    """Return what the index keeps of a run; runs of one machine share its facts."""
-    seen = listed.fingerprint
-    if seen not in machines:
-        # Where a fact was read stands on the run's page, which reads the whole manifest.
-        kept = tuple(Fact(fact.name, fact.value, "") for fact in seen.facts if fact.name in KEPT)
-        tee = TeeVerdict(seen.tee.kind, seen.tee.reasons, seen.tee.confidence)
-        machines[seen] = Fingerprint(kept, tee)
-    shared = {name: getattr(listed, name) for name in _SHARED}
-    return IndexedRun(
-        measurements=(),
-        fingerprint=machines[seen],
-        steps_seen=tuple(
-            StepConditions(
-                step.workload,
-                step.repetition,
-                tuple(
-                    (name, share)
-                    for name, share in step.seen.items()
-                    if name in READ_CONDITIONS and share >= _AT_REST
-                ),
-            )
-            for step in listed.steps
-        ),
-        **shared,
-    )
+def _read_index(cache: Path) -> _Index:
+    """Return the index; one without a run when it is absent or damaged.
 
-
-def _from_line(data: bytes, entry: Entry, stamp: str, machines: _Machines) -> _Line | None:
-    """Return what the index says of a run, or None when one of its files has changed since."""
-    line = _DECODER.decode(data)
-    if not stamp or line.stamp != stamp or line.run.environment != entry.environment:
-        return None
-    machine = line.run.fingerprint
-    run = replace(line.run, fingerprint=machines.setdefault(machine, machine))
-    return structs.replace(line, run=run)
-
-
-def _held(line: _Line, entry: Entry) -> Held:
-    return Held(line.run, line.digest, entry, line.samples, line.raw_bytes, line.steps)
-
-
-def _rows_by_run(tables: Any, packed: list[Any]) -> dict[str, tuple[Measurement, ...]]:  # noqa: ANN401
-    found: dict[str, tuple[Measurement, ...]] = {}
-    for table in packed:
-        # In slices: the columns of all rows as lists would stand beside the rows themselves.
-        for start in range(0, table.num_rows, _SLICE):
-            part = table.slice(start, _SLICE)
-            pairs = zip(tables.run_ids(part), tables.rows(part), strict=True)
-            for run_id, group in groupby(pairs, key=itemgetter(0)):
-                found[run_id] = (*found.get(run_id, ()), *[row for _, row in group])
-    return found
-
-
-def _read_index(cache: Path) -> tuple[dict[str, bytes], str]:
-    """Return the index lines by run and the digest of the rows that belong to them.
-
-    Empty when it is absent or damaged: its first line is the digest of the rest.
+    Its first line is the digest of the rest.
     """
+    none = _Index(_FORMAT, "", _Common(), [])
     try:
-        digest, _, text = (cache / "runs.index").read_bytes().partition(b"\n")
-        if hashlib.sha256(text).hexdigest().encode() != digest:
-            return {}, ""
-        head, *lines = text.splitlines()
-        told = orjson.loads(head)
-        if told["format"] != _FORMAT:
-            return {}, ""
-        return dict(zip(told["runs"], lines, strict=True)), told["rows"]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        return {}, ""
+        digest, _, data = (cache / "runs.index").read_bytes().partition(b"\n")
+        if hashlib.sha256(data).hexdigest().encode() != digest:
+            return none
+        index = _DECODER.decode(data)
+    except (OSError, msgspec.DecodeError):
+        return none
+    return index if index.format == _FORMAT else none
 
 
 def _read_rows(tables: Any, cache: Path, digest: str) -> Any:  # noqa: ANN401
@@ -296,15 +349,20 @@ def _read_rows(tables: Any, cache: Path, digest: str) -> Any:  # noqa: ANN401
         return None
 
 
-def _write(cache: Path, lines: Mapping[str, bytes], tables: Any, packed: list[Any]) -> None:  # noqa: ANN401
+def _write(
+    cache: Path,
+    lines: Sequence[_Line],
+    common: _Common,
+    tables: Any,  # noqa: ANN401
+    packed: list[Any],
+) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     rows = ""
     if packed:
         data = tables.parquet_bytes(tables.concat(packed))
         rows = hashlib.sha256(data).hexdigest()
         _replace(cache / "measurements.parquet", data)
-    head = orjson.dumps({"format": _FORMAT, "rows": rows, "runs": list(lines)})
-    index = b"\n".join([head, *lines.values()])
+    index = _ENCODER.encode(_Index(_FORMAT, rows, common, list(lines)))
     digest = hashlib.sha256(index).hexdigest().encode()
     _replace(cache / "runs.index", digest + b"\n" + index)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from itertools import chain, repeat
 from typing import Any
@@ -279,6 +279,70 @@ def rows(table: pa.Table) -> list[Measurement]:
     return list(map(Measurement._make, zip(*columns, strict=True)))
 
 
+class Rows:
+    """The rows of many runs, each run's made into Measurements when they are asked for."""
+
+    def __init__(self, packed: Sequence[pa.Table]) -> None:
+        """Take tables with runs, packed, in which each run's rows stand together."""
+        self._columns: list[list[tuple[list[Any] | None, Any]]] = []
+        self._places: dict[str, tuple[int, int, int]] = {}
+        for number, part in enumerate(packed):
+            table = part.combine_chunks()
+            self._columns.append([_indices(table, name) for name in Measurement._fields])
+            start = 0
+            for run_id, count in _groups(table):
+                self._places[run_id] = (number, start, count)
+                start += count
+
+    def of(self, run_id: str) -> tuple[Measurement, ...]:
+        """Return the rows of a run, in their order; none of a run that is not here."""
+        number, start, count = self._places.get(run_id, (0, 0, 0))
+        if not count:
+            return ()
+        columns = []
+        for words, values in self._columns[number]:
+            part = values.slice(start, count).to_pylist()
+            columns.append(part if words is None else map(words.__getitem__, part))
+        return tuple(map(Measurement._make, zip(*columns, strict=True)))
+
+
+def _groups(table: pa.Table) -> Iterator[tuple[str, int]]:
+    """Yield each run of a table with the number of its rows, as they stand."""
+    column = table.column("run_id")
+    if not table.num_rows:
+        return
+    encoded = pc.run_end_encode(pc.cast(column.chunk(0).indices, pa.int32()))
+    names, before = column.chunk(0).dictionary.to_pylist(), 0
+    ends = encoded.run_ends.to_pylist()
+    for place, end in zip(encoded.values.to_pylist(), ends, strict=True):
+        yield names[place], end - before
+        before = end
+
+
+def _indices(table: pa.Table, name: str) -> tuple[list[Any] | None, Any]:
+    """Return the different values of a column and where each row has them; numbers as they are.
+
+    Shared strings: a build holds each workload's name once, not once a row.
+    """
+    column = table.column(name)
+    if name == "params" or pa.types.is_string(column.type):
+        column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    if not pa.types.is_dictionary(column.type):
+        return None, column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    chunk = column.combine_chunks()
+    chunk = chunk.chunk(0) if isinstance(chunk, pa.ChunkedArray) else chunk
+    words = chunk.dictionary.to_pylist()
+    words = [_unpack(text) for text in words] if name == "params" else words
+    # A row without a value has the place after the last.
+    return [*words, None], pc.fill_null(chunk.indices, len(words))
+
+
+def units(table: pa.Table) -> tuple[tuple[str, str], ...]:
+    """Return each metric of a table with each unit that it is stated in, sorted."""
+    pairs = zip(*(table.column(name).to_pylist() for name in ("metric", "unit")), strict=True)
+    return tuple(sorted(set(pairs)))
+
+
 def concat(tables: Sequence[pa.Table]) -> pa.Table:
     """Return the tables one after another."""
     return pa.concat_tables(tables, promote_options="default")
@@ -291,11 +355,6 @@ def with_runs(parts: Sequence[tuple[str, pa.Table]]) -> pa.Table:
     indices = pa.array(list(chain.from_iterable(lengths)), pa.int32())
     column = pa.DictionaryArray.from_arrays(indices, pa.array([run_id for run_id, _ in parts]))
     return table.add_column(0, "run_id", column)
-
-
-def run_ids(table: pa.Table) -> list[str]:
-    """Return the run of each row of a table with runs."""
-    return _column(table, "run_id")
 
 
 def only_runs(table: pa.Table, runs: list[str]) -> pa.Table:

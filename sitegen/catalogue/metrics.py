@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from sitegen.catalogue.tool import Better, Metric, Scale
 from sitegen.catalogue.tools import TOOLS
-from sitegen.model import Measurement, MetricDefinition
+from sitegen.model import MetricDefinition
 
 __all__ = ["METRICS", "UNIT_COSTS", "Better", "Metric", "Scale", "metric", "unit_problem"]
 
@@ -36,9 +36,9 @@ def metric(metric_id: str, definitions: Iterable[MetricDefinition] = ()) -> Metr
     return Metric(metric_id, metric_id, "", Better.NONE, "Not defined by its collector.")
 
 
-def unit_problem(rows: Iterable[Measurement]) -> str:
+def unit_problem(units: Iterable[tuple[str, str]]) -> str:
     """Return which metric of a run is stated in another unit than its base unit, or nothing."""
-    for name, unit in sorted({(row.metric, row.unit) for row in rows}):
+    for name, unit in units:
         known = METRICS.get(name)
         if known is not None and unit != known.unit:
             return f"{name} is stated in {unit or 'no unit'}, its base unit is {known.unit}"

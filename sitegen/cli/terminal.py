@@ -217,9 +217,7 @@ def _compared(
                 f"all runs of {name} are damaged: {own[0].reason}", fix="see `sitegen fsck`"
             )
     benchmarks = {
-        run.benchmark
-        for run in runs
-        if metrics and any(row.metric in metrics for row in run.measurements)
+        run.benchmark for run in runs if metrics and any(name in metrics for name, _ in run.units)
     }
     if metrics and not benchmarks:
         raise SitegenError(f"no run here has {' or '.join(metrics)}", where="--metric")

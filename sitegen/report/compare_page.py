@@ -181,7 +181,7 @@ def single_runs(catalogue: Catalogue, runs: Sequence[AnyRun]) -> list[Chosen]:
     made: list[Chosen] = []
     for run in newest:
         why = left_out.get(run.id, "")
-        if run.withdrawn or (why and unit_problem(run.measurements)):
+        if run.withdrawn or (why and unit_problem(run.units)):
             continue
         declared = analysis.config.environment(run.environment)
         side = Side(

@@ -15,6 +15,7 @@ from sitegen.model import (
     AnyRun,
     Fact,
     Fingerprint,
+    GivenRows,
     IndexedRun,
     Measurement,
     Provenance,
@@ -54,7 +55,8 @@ def load(archive: Archive, cache: Path) -> Library:
 def held_as(run: Run) -> IndexedRun:
     """Return what the index keeps of a run: of its steps the conditions, no note."""
     shared = {field.name: getattr(run, field.name) for field in fields(AnyRun)}
-    return IndexedRun(**shared, steps_seen=run.conditions)
+    rows = GivenRows(run.measurements)
+    return IndexedRun(**shared, units=run.units, conditions=run.conditions, rows=rows)
 
 
 def content(found: Library) -> dict[str, tuple[IndexedRun, str]]:
