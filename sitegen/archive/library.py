@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -32,7 +32,9 @@ from sitegen.model import (
     AnyRun,
     Fact,
     Fingerprint,
+    GivenRows,
     IndexedRun,
+    Measurement,
     MetricDefinition,
     Parameter,
     Provenance,
@@ -86,6 +88,29 @@ def of(config: Config) -> Library:
     return load(archive, config.cache / "cache", archive.scan(), config.aliases)
 
 
+def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
+    """Return the runs of a report without a look at their rows, and the damaged ones.
+
+    What the index knows is not read again; of another run its manifest is, and the sizes of its
+    files: a machine that merely collects loads nothing heavy for that.
+    """
+    archive, index = Archive(config.archive), _read_index(config.cache / "cache")
+    known = {line.id: line for line in index.lines}
+    runs: list[AnyRun] = []
+    damaged: list[Damaged] = []
+    for entry in archive.scan():
+        label = config.aliases.get(entry.environment, entry.environment)
+        line = known.get(entry.run_id)
+        try:
+            if line and line.is_of(entry, archive.stamp(entry)):
+                runs.append(line.held(entry, label, index.common, GivenRows(())).run)
+            else:
+                runs.append(replace(archive.manifest(entry)[0], environment=label))
+        except SitegenError as error:
+            damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
+    return runs, damaged
+
+
 def load(
     archive: Archive, cache: Path, entries: list[Entry], aliases: Mapping[str, str] = _NO_ALIASES
 ) -> Library:
@@ -93,12 +118,10 @@ def load(
 
     ``aliases`` gives environments the label that they go by today.
     """
-    from sitegen.archive import tables
-
     index = _read_index(cache)
-    table = _read_rows(tables, cache, index.rows) if index.lines else None
-    known = {line.id: line for line in index.lines} if table is not None else {}
-    reading = _Reading(archive, tables, index.common)
+    data = _read_rows(cache, index.rows) if index.lines else None
+    known = {line.id: line for line in index.lines} if data is not None else {}
+    reading = _Reading(archive, index.common)
     lines: dict[str, _Line] = {}
     places: dict[str, Entry] = {}
     fresh: list[tuple[str, Any]] = []
@@ -118,25 +141,15 @@ def load(
                 continue
             fresh.append((entry.run_id, rows))
         lines[entry.run_id], places[entry.run_id] = line, entry
-    for run_id, reason in _unsound(tables, fresh):
+    for run_id, reason in _unsound(fresh):
         damaged.append(Damaged(f"{places.pop(run_id).environment}/{run_id}", reason))
         del lines[run_id]
     fresh = [part for part in fresh if part[0] in lines]
     renewed = {run_id for run_id, _ in fresh}
     kept = [run_id for run_id in lines if run_id not in renewed]
-    if kept and len(kept) != len(known):
-        # Rows of runs that are gone or were replaced.
-        table = tables.only_runs(table, kept)
-    packed = [table] if kept else []
-    if fresh:
-        packed.append(tables.pack(tables.with_runs(fresh)))
-    changed = bool(fresh) or len(kept) != len(index.lines)
-    del fresh, table  # the peak of a build is here: hold the rows once
-    if changed:
-        # On a disk that cannot be written the next reading costs as much as this one.
-        with contextlib.suppress(OSError):
-            _write(cache, list(lines.values()), index.common, tables, packed)
-    rows_of = tables.Rows(packed)
+    rows_of: RowSource = _CachedRows(data or b"")
+    if fresh or len(kept) != len(index.lines):
+        rows_of = _renewed(cache, index.common, lines, (data, kept, len(known)), fresh)
     runs = {
         run_id: line.held(
             places[run_id],
@@ -149,18 +162,61 @@ def load(
     return Library(runs, tuple(damaged))
 
 
+class _CachedRows:
+    """The rows of the cache, read when the first are asked for: some commands need none."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.rows: RowSource | None = None
+
+    def of(self, run_id: str) -> tuple[Measurement, ...]:
+        """Return all rows of a run."""
+        if self.rows is None:
+            from sitegen.archive import tables
+
+            self.rows = tables.Rows([tables.read_cache(self.data)])
+        return self.rows.of(run_id)
+
+
+def _renewed(
+    cache: Path,
+    common: _Common,
+    lines: Mapping[str, _Line],
+    cached: tuple[bytes | None, list[str], int],
+    fresh: list[tuple[str, Any]],
+) -> RowSource:
+    """Return the rows of cached runs that are still there and of ``fresh`` ones, and keep them.
+
+    ``cached`` are the rows of the cache, the runs of which they are still wanted, and how many
+    runs it had.
+    """
+    from sitegen.archive import tables
+
+    data, kept, had = cached
+    packed = []
+    if data is not None and kept:
+        table = tables.read_cache(data)
+        packed.append(table if len(kept) == had else tables.only_runs(table, kept))
+    if fresh:
+        packed.append(tables.pack(tables.with_runs(fresh)))
+        fresh.clear()  # the peak of a build is here: hold the rows once
+    # On a disk that cannot be written the next reading costs as much as this one.
+    with contextlib.suppress(OSError):
+        _write(cache, list(lines.values()), common, tables, packed)
+    return tables.Rows(packed)
+
+
 def forget(cache: Path) -> None:
     """Make the next `load` look into every run again."""
     (cache / "runs.index").unlink(missing_ok=True)
 
 
-def _unsound(
-    tables: Any,  # noqa: ANN401 - Arrow has no types
-    fresh: list[tuple[str, Any]],
-) -> Iterator[tuple[str, str]]:
+def _unsound(fresh: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
     """Yield the runs whose rows cannot be shown, and why; one look at all of them, mostly."""
     if not fresh:
         return
+    from sitegen.archive import tables
+
     try:
         tables.check(tables.concat([rows for _, rows in fresh]))
     except SitegenError:
@@ -280,14 +336,16 @@ class _Pool(Generic[_Value]):
 class _Reading:
     """Looks into runs that the index does not know yet."""
 
-    def __init__(self, archive: Archive, tables: Any, common: _Common) -> None:  # noqa: ANN401
-        self.archive, self.tables = archive, tables
+    def __init__(self, archive: Archive, common: _Common) -> None:
+        self.archive = archive
         self.machines, self.settings = _Pool(common.machines), _Pool(common.settings)
         self.seen, self.units = _Pool(common.seen), _Pool(common.units)
         self.known: dict[Fingerprint, int] = {}
 
     def line(self, entry: Entry, stamp: str) -> tuple[_Line, Any]:
         """Return what the index is to say of a run, and its rows; raises SitegenError."""
+        from sitegen.archive import tables
+
         data, listed = self.archive.listed(entry)
         parts = dict(self.archive.look_into(entry, listed.files))
         rows = parts["measurements.parquet"]
@@ -300,7 +358,7 @@ class _Reading:
             machine=self._machine(listed.fingerprint),
             settings=self.settings.place(listed.parameters),
             seen=self.seen.place(tuple(map(_conditions, listed.steps))),
-            units=self.units.place(self.tables.units(rows)),
+            units=self.units.place(tables.units(rows)),
             **{name: getattr(listed, name) for name in _SHARED},
         )
         return line, rows
@@ -340,13 +398,13 @@ def _read_index(cache: Path) -> _Index:
     return index if index.format == _FORMAT else none
 
 
-def _read_rows(tables: Any, cache: Path, digest: str) -> Any:  # noqa: ANN401
+def _read_rows(cache: Path, digest: str) -> bytes | None:
     """Return the cached rows that belong to the index, or None."""
     try:
         data = (cache / "measurements.parquet").read_bytes()
-        return tables.read_cache(data) if hashlib.sha256(data).hexdigest() == digest else None
-    except (SitegenError, OSError):
+    except OSError:
         return None
+    return data if hashlib.sha256(data).hexdigest() == digest else None
 
 
 def _write(

@@ -339,23 +339,21 @@ def _collector(name: str) -> dict[str, Any]:
 
 def runs(config: Config, environment: str | None, benchmark: str | None, *, as_json: bool) -> str:
     """Return the runs of the archive, oldest first; damaged ones are named with the reason."""
-    archive = Archive(config.archive)
+    found, damaged = library.heads(config)
     rows: list[dict[str, Any]] = []
-    for entry in archive.scan():
-        label = config.aliases.get(entry.environment, entry.environment)
-        if environment not in (None, label, entry.environment):
-            continue
-        try:
-            run, _, _ = archive.manifest(entry)
-        except SitegenError as error:
-            rows.append({"id": entry.run_id, "environment": label, "damaged": str(error)})
-            continue
-        if benchmark and run.benchmark != benchmark:
+    for one in damaged:
+        own, _, run_id = one.path.partition("/")
+        label = config.aliases.get(own, own)
+        if environment in (None, label, own):
+            rows.append({"id": run_id, "environment": label, "damaged": one.reason})
+    wanted = environment and config.aliases.get(environment, environment)
+    for run in found:
+        if (wanted and run.environment != wanted) or (benchmark and run.benchmark != benchmark):
             continue
         rows.append(
             {
                 "id": run.id,
-                "environment": label,
+                "environment": run.environment,
                 "benchmark": run.benchmark,
                 "provenance": str(run.provenance),
                 "started_at": run.started_at,
@@ -364,6 +362,7 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
                 **({"withdrawn": run.withdrawn} if run.withdrawn else {}),
             }
         )
+    rows.sort(key=lambda row: row["id"])
     if as_json:
         return _json(rows)
     table = [
