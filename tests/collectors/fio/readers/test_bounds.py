@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.fio.readers import BUNDLES, READERS, log_bundle
+from collectors.fio.readers import BUNDLES, READERS
 from sitegen.collect.installed import forms
 from sitegen.errors import SitegenError
 from tests.collectors.damage import bear, check
@@ -33,10 +33,9 @@ KNOWN = {
         *("text-sync.txt", "text-steady.txt"),
     ],
     "fio-dbench": ["dbench.txt", "dbench-null.txt"],
-    "fio-terse": ["terse-2.txt", "terse-3.txt", "terse-4.txt", "terse-5.txt"],
+    "fio-terse": ["terse-3.txt", "terse-4.txt", "terse-5.txt"],
     "fio-log": ["log_bw.1.log", "log_lat.2.log", "log_clat_hist.1.log", "perio_bw.1.log"],
     "fio-kubestr": ["kubestr.txt"],
-    "fio-refused": ["job.fio"],
 }
 BY_NAME = {reader.name: reader for reader in READERS}
 SETTINGS = {"fio-log": {"kind": "bw", "unit": "ns"}}
@@ -54,7 +53,7 @@ def test_damage_anywhere_is_refused_or_read(form: str, name: str) -> None:
     reader = BY_NAME[form]
     data = (RAW / name).read_bytes()
     settings = SETTINGS.get(form, {})
-    bear(reader.knows, lambda hurt: reader.read(hurt, settings), data, trials=25)
+    bear(reader.knows, lambda hurt: reader.runs(hurt, settings), data, trials=25)
 
 
 def test_damage_to_published_outputs_is_refused_or_read() -> None:
@@ -62,19 +61,19 @@ def test_damage_to_published_outputs_is_refused_or_read() -> None:
         pytest.skip("no published samples beside this checkout")
     reader = BY_NAME["fio-json"]
     for path in sorted(SAMPLES.iterdir()):
-        bear(reader.knows, lambda hurt: reader.read(hurt, {}), path.read_bytes(), trials=10)
+        bear(reader.knows, lambda hurt: reader.runs(hurt, {}), path.read_bytes(), trials=10)
 
 
 def test_damage_to_a_bundle_is_refused_or_read() -> None:
     whole = {p.name: p.read_bytes() for p in (RAW / "logs.json", *RAW.glob("log_*.log"))}
     for name, data in whole.items():
         bear(
-            lambda hurt, name=name: log_bundle.knows({**whole, name: hurt}),  # type: ignore[misc]
-            lambda hurt, name=name: log_bundle.read({**whole, name: hurt}, {}),  # type: ignore[misc]
+            lambda hurt, name=name: BUNDLES[0].knows({**whole, name: hurt}),  # type: ignore[misc]
+            lambda hurt, name=name: BUNDLES[0].runs({**whole, name: hurt}, {}),  # type: ignore[misc]
             data,
             trials=6,
         )
-    for found in BUNDLES[0].read(whole, {}):
+    for found in BUNDLES[0].runs(whole, {}):
         check(found)
 
 
@@ -102,20 +101,5 @@ def test_hostile_input_is_refused_at_once(data: bytes) -> None:
     for reader in READERS:
         if reader.knows(data):
             with pytest.raises(SitegenError):
-                reader.read(data, SETTINGS.get(reader.name, {}))
+                reader.runs(data, SETTINGS.get(reader.name, {}))
     assert time.process_time() - started < 5
-
-
-@pytest.mark.parametrize("line", ["   read: IOPS=42.6k, BW=167", "Run status group 0 (all jobs):"])
-def test_a_piece_of_an_output_is_named(line: str) -> None:
-    text = (RAW / "text.txt").read_text()
-    piece = f"$ grep -E 'read|READ' out\n{text[text.index(line.strip()) :]}".encode()
-    assert [reader.name for reader in READERS if reader.knows(piece)] == ["fio-refused"]
-    with pytest.raises(SitegenError, match="line 2: is a piece of fio's output"):
-        BY_NAME["fio-refused"].read(piece, {})
-
-
-def test_a_job_file_is_named() -> None:
-    reader = BY_NAME["fio-refused"]
-    with pytest.raises(SitegenError, match="is a job file"):
-        reader.read((RAW / "job.fio").read_bytes(), {})
