@@ -48,11 +48,11 @@ class _Block(Struct):
         """Return how many I/Os took how long; before fio 2.20 keys were places in its own table."""
         try:
             bins = msgspec.json.decode(self.bins, type=dict[Whole, Whole])
-        except msgspec.ValidationError:
-            # The sizes of the table stood there too, under names.
+        except msgspec.ValidationError as error:
             named = decode.document(self.bins, dict[str, Whole], "bins")
-            places = {int(key): times for key, times in named.items() if _PLACE.fullmatch(key)}
-            bins = {bin_value(place): times for place, times in places.items()}
+            if "FIO_IO_U_PLAT_NR" not in named:  # the size of that table stood there too
+                raise SitegenError("holds a bin that is none of fio's", where="bins") from error
+            bins = {bin_value(int(key)): n for key, n in named.items() if _PLACE.fullmatch(key)}
         return {value: times for value, times in bins.items() if times}
 
 
@@ -188,6 +188,10 @@ def _split(data: bytes) -> tuple[list[tuple[int, memoryview]], str, str]:
             break
         documents.append((begin, document))
         at = begin + len(document)
+        if len(documents) > decode.MOST_DOCUMENTS:
+            raise SitegenError(
+                f"there are more than {decode.MOST_DOCUMENTS:,} JSON documents in it"
+            )
     around.append(data[at:])
     return documents, b"\n".join(around).decode("utf-8", "replace"), cut
 

@@ -19,8 +19,7 @@ def direction(
     """Write what jobs that ran together did in one direction.
 
     ``full`` adds what a collected run leaves to its raw output: the spread of completion and
-    submission latency, and percentiles of single jobs where they cannot be merged. ``numjobs``
-    is how many jobs one entry may be of.
+    submission latency, and percentiles of single jobs. An entry may be of several jobs.
     """
     if jobs.longest(parts) <= 0:
         raise SitegenError("fio measured for no time at all", where=series.workload)

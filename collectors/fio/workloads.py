@@ -117,8 +117,7 @@ def workloads(
 ) -> list[Workload]:
     """Return the workloads of one report, in its order.
 
-    ``answers`` are the user's ``--set`` values. ``sized`` says whether engine and size tell
-    series apart.
+    ``sized`` says whether engine and size tell series apart.
     """
     if len(jobs) > _MOST_JOBS:
         raise SitegenError(f"there are more than {_MOST_JOBS} jobs in one report")

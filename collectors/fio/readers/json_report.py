@@ -11,8 +11,7 @@ from collectors.fio.workloads import Asks
 from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 
-#: What two reports' times may differ by: fio counts whole seconds since it began, and older
-#: ones print whole seconds only.
+#: What two reports' times may differ by: in whole seconds, as older fio prints, and in exact ones.
 _APART_S, _STILL = 1.1, 0.2
 
 
@@ -71,9 +70,9 @@ def _goes_on(first: Report, then: Report) -> bool:
     )
     # What was counted while a ramp lasted is forgotten when it ends; the time since the start,
     # in whole seconds, goes on.
-    times = (then.duration_s or 0.0), (first.duration_s or 0.0)
-    older = times[0] > times[1] and times[0] - passed > 1
-    return passed >= 0 and (grown or (older and abs(passed - (times[0] - times[1])) <= _APART_S))
+    age, older = first.duration_s or 0.0, then.duration_s or 0.0
+    ramped = older > age and older - passed > 1 and abs(passed - (older - age)) <= _APART_S
+    return passed >= 0 and (grown or ramped)
 
 
 def _measured(report: Report) -> tuple[float, list[float]]:

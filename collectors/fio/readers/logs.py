@@ -202,8 +202,6 @@ def _values(count: int, name: str) -> tuple[list[int], float]:
 def _begins_with(data: bytes, pattern: re.Pattern[bytes]) -> bool:
     """Tell whether the first lines that are written on, and whole, have a form."""
     head = data[: (_FIRST_LINES + 1) * _MOST_LINE]
-    lines = [line for line in head.split(b"\n") if line.strip()]
-    if len(head) < len(data):
-        lines.pop()
-    first = lines[:_FIRST_LINES]
+    lines = head.split(b"\n")[: -1 if len(head) < len(data) else None]
+    first = [line for line in lines if line.strip()][:_FIRST_LINES]
     return bool(first) and all(len(one) <= _MOST_LINE and pattern.fullmatch(one) for one in first)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -10,21 +9,19 @@ from collectors.fio.readers import bundles, logs
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Sample
+from tests.collectors.fio.readers.given import RAW, one
 
-RAW = Path(__file__).parents[3] / "raw" / "fio"
-NONE: Mapping[str, str] = {}
 KINDS = ("bw", "iops", "lat", "clat", "slat", "clat_hist")
 ALL = tuple(f"log_{kind}.{number}.log" for kind in KINDS for number in (1, 2))
-AVERAGED = tuple(name for name in ALL if "hist" not in name)
 
 
 def files(*names: str) -> dict[str, bytes]:
     return {name: (RAW / name).read_bytes() for name in names}
 
 
-def together(given: Mapping[str, bytes], settings: Mapping[str, str] = NONE) -> Reading:
+def together(given: Mapping[str, bytes]) -> Reading:
     assert bundles.knows(given)
-    [found] = bundles.BUNDLE.runs(given, settings)
+    [found] = bundles.BUNDLE.runs(given, {})
     return found
 
 
@@ -104,10 +101,11 @@ def test_logs_belong_to_text_as_well() -> None:
 
 def test_logs_alone_give_means_over_time() -> None:
     found = together(files(*ALL))
-    rows = {(m.metric, m.statistic, dict(m.params)["direction"]): m for m in found.measurements}
     reads = points(found, "fio.iops", "read")
-    assert rows["fio.iops", "mean", "read"].value == sum(s.y for s in reads) / len(reads)
-    assert rows["fio.completion_latency", "p99", "read"].value == pytest.approx(118e-6, rel=0.05)
+    mean = one(found, "fio.iops", "mean", direction="read").value
+    assert mean == sum(s.y for s in reads) / len(reads)
+    p99 = one(found, "fio.completion_latency", "p99", direction="read").value
+    assert p99 == pytest.approx(118e-6, rel=0.05)
     assert {m.workload for m in found.measurements} == {"log"}
     assert "say nothing else" in found.notes[0]
 
@@ -154,10 +152,7 @@ def test_times_since_1970_begin_at_the_first_interval() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (
-            {"x_iops.1.log": b"1, 2, 0, 0\nnonsense\n"},
-            r"x_iops.1.log, line 2: is no line of such a log",
-        ),
+        ({"x_iops.1.log": b"1, 2, 0, 0\nnonsense\n"}, r"x_iops.1.log, line 2: is no line of"),
         ({"data.1.log": b"1, 2, 0, 0\n"}, "nothing says what it counts"),
         ({**files("logs.json", "stonewall.json"), "x_bw.1.log": b"1, 2, 0, 0\n"}, "2 results"),
     ],

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -11,30 +11,15 @@ from collectors.fio import jobs as several
 from collectors.fio.jobs import Side
 from collectors.fio.readers import json_report, terse, text_report
 from collectors.fio.readers.text_side import number
-from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status
-from tests.collectors.fio.readers.given import RAW, one
+from tests.collectors.fio.readers.given import RAW, every, one, read, told
 
-NONE: Mapping[str, str] = {}
+imported = partial(read, text_report.READER)
 
 
 def text(name: str) -> str:
     return (RAW / f"{name}.txt").read_text()
-
-
-def imported(content: str, settings: Mapping[str, str] = NONE) -> Reading:
-    assert text_report.knows(content.encode())
-    [found] = text_report.READER.runs(content.encode(), settings)
-    return found
-
-
-def one_of(found: Reading, metric: str) -> list[float | None]:
-    return [m.value for m in found.measurements if (m.metric, m.statistic) == (metric, "value")]
-
-
-def told(found: Reading, kind: Doubt) -> str:
-    return next((sentence for one, sentence, _ in found.doubts if one == kind), "")
 
 
 def test_rates_are_exact_where_the_counts_stand_there() -> None:
@@ -131,20 +116,14 @@ def test_jobs_of_one_name_ran_together() -> None:
     assert len(totals) == 4
     assert one(found, "fio.iops").value == sum(totals) / 1.001
     assert dict(one(found, "fio.iops").params)["numjobs"] == "4"
-    assert [dict(m.params)["job"] for m in found.measurements if m.statistic == "p99"] == [
-        *("1", "2", "3", "4")
-    ]
+    p99 = every(found, "fio.completion_latency", "p99")
+    assert [dict(m.params)["job"] for m in p99] == ["1", "2", "3", "4"]
 
 
 def test_a_group_says_how_many_jobs_it_is() -> None:
     found = imported(text("text-grouped"))
     assert dict(one(found, "fio.iops").params)["numjobs"] == "4"
     assert one(found, "fio.iops").value == 54454 / 1.001
-
-
-def test_stonewalled_jobs_are_workloads_of_their_own() -> None:
-    found = imported(text("text-stonewall"))
-    assert {m.workload for m in found.measurements} == {"seq-read", "random-write"}
 
 
 def test_gtod_reduce_leaves_no_latency() -> None:
@@ -161,44 +140,33 @@ def test_sync_latency_is_read() -> None:
     assert one(found, "fio.completion_latency", "p99").value == pytest.approx(51e-6)
 
 
-def test_a_steady_state_that_fio_found_is_recorded() -> None:
+def test_a_failed_job_is_kept_as_failed() -> None:
+    found = imported(text("text-failed"))
+    row = one(found, "fio.iops", workload="full")
+    assert (row.value, row.status) == (None, Status.FAILED)
+    assert told(found, Doubt.FAILED_PART) == "a job failed: No space left on device (error 28)"
+
+
+def test_a_run_that_was_stopped_and_a_steady_state_say_so() -> None:
+    assert told(imported(text("text-interrupted")), Doubt.INTERRUPTED)
     found = imported(text("text-steady"))
     assert next(p.value for p in found.parameters if p.name.startswith("steady")) == "attained"
 
 
-def test_a_failed_job_is_kept_as_failed() -> None:
-    found = imported(text("text-failed"))
-    rows = [m for m in found.measurements if m.workload == "full"]
-    assert {(m.value, m.status) for m in rows} == {(None, Status.FAILED)}
-    assert told(found, Doubt.FAILED_PART) == "a job failed: No space left on device (error 28)"
-
-
-def test_a_run_that_was_stopped_says_so() -> None:
-    assert told(imported(text("text-interrupted")), Doubt.INTERRUPTED)
-
-
-def test_an_output_that_ends_early_is_doubted() -> None:
+def test_an_output_that_ends_early_is_doubted_and_a_number_cut_in_two_is_not_read() -> None:
     whole = text("text")
     found = imported(whole[: whole.index("     latency   :")])
     assert "ends before" in told(found, Doubt.CUT_OFF)
     assert one(found, "fio.iops").value == 42683 / 1.001
-
-
-def test_an_output_without_a_figure_is_refused() -> None:
-    whole = text("text")
+    found = imported(whole[: whole.index("stdev=63.44") + len("stdev=63")])
+    assert "fio.latency" not in {m.metric for m in found.measurements}
     with pytest.raises(SitegenError, match="breaks off before the first figure"):
         imported(whole[: whole.index("  read: IOPS")])
 
 
-def test_a_number_cut_in_two_is_not_read() -> None:
-    whole = text("text")
-    found = imported(whole[: whole.index("stdev=63.44") + len("stdev=63")])
-    assert "fio.latency" not in {m.metric for m in found.measurements}
-
-
 def test_outputs_one_after_another_are_repetitions() -> None:
     found = imported(text("text") + "\n" + text("text").replace("42683", "42684"))
-    rates = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    rates = every(found, "fio.iops")
     assert [(m.repetition, m.value) for m in rates] == [(0, 42683 / 1.001), (1, 42684 / 1.001)]
 
 
@@ -211,7 +179,7 @@ def test_jobs_of_several_outputs_are_not_added_up(kept: str) -> None:
     if kept != "groups":
         again = re.sub(r":(\d\d) 2026", lambda m: f":{(int(m[1]) + 30) % 60:02} 2026", again)
     found = imported(body + "\n" + again)
-    rates = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    rates = every(found, "fio.iops")
     assert [m.repetition for m in rates] == [0, 1]
     assert all(42_000 < (m.value or 0) < 43_000 for m in rates)
 
@@ -225,9 +193,9 @@ def test_sums_over_clients_one_after_another_are_repetitions() -> None:
         for n in (1, 2)
     )
     found = imported(sums)
-    rates = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
+    rates = every(found, "fio.iops")
     assert [(m.repetition, m.value) for m in rates] == [(0, 21_500), (1, 22_500)]
-    assert one_of(found, "fio.bandwidth") == [7731e6, 7732e6]
+    assert [m.value for m in every(found, "fio.bandwidth")] == [7731e6, 7732e6]
 
 
 def test_clients_that_end_at_their_own_times_are_added_up_and_their_sum_is_left_out() -> None:
@@ -246,8 +214,7 @@ def test_the_last_report_of_a_status_interval_counts() -> None:
     whole = text("text")
     body = whole[whole.index("randread: (groupid") :]
     found = imported(whole.replace("42683", "30000").replace("42.6k", "30.0k") + body)
-    [rate] = [m for m in found.measurements if (m.metric, m.statistic) == ("fio.iops", "value")]
-    assert rate.value == 42683 / 1.001
+    assert one(found, "fio.iops").value == 42683 / 1.001
 
 
 @pytest.mark.parametrize(
@@ -304,11 +271,8 @@ def test_a_latency_of_nothing_is_none_and_one_that_cannot_be_is_doubted() -> Non
         "slat (nsec): min=0, max=0, avg= 0.00, stdev= 0.00",
     )
     found = imported(odd.replace("avg=89.08", "avg=59.08"))
-    assert {
-        dict(m.params)["direction"]
-        for m in found.measurements
-        if m.metric == "fio.submission_latency"
-    } == {"write"}
+    slat = every(found, "fio.submission_latency", "mean")
+    assert [dict(m.params)["direction"] for m in slat] == ["write"]
     assert "completion took 8.12e-05 s on average" in told(found, Doubt.INCONSISTENT)
 
 
