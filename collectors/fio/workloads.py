@@ -124,7 +124,7 @@ def workloads(
     groups: defaultdict[tuple[object, ...], list[Job]] = defaultdict(list)
     for job in jobs:
         groups[_alike(job)].append(job)
-    found: list[Workload] = []
+    every: list[Workload] = []
     taken: set[tuple[str, Params]] = set()
     again: Counter[str] = Counter()
     for group in groups.values():
@@ -141,8 +141,8 @@ def workloads(
             digest = hashlib.sha256(f"{stem} {again[name]}".encode()).hexdigest()[:6]
             one = replace(one, name=f"{name[: _LONGEST - 8]}-{digest}")
         taken |= _series(one)
-        found.append(one)
-    return found
+        every.append(one)
+    return every
 
 
 def slug(name: str) -> tuple[str, str]:

@@ -157,8 +157,8 @@ def _add(run: Run, workload: Workload, own: Sequence[Log], units: float) -> None
             if stated is None or len(values[kind]) < _LEAST_POINTS:
                 continue
             if abs(mean - stated) > _APART * max(mean, stated):
-                told = f"its {kind} logs is {mean:.4g}, and the result says {stated:.4g}"
-                sentence = f"{direction}: the mean of {told}"
+                figures = f"its {kind} logs is {mean:.4g}, and the result says {stated:.4g}"
+                sentence = f"{direction}: the mean of {figures}"
                 run.recorder.doubt(Doubt.INCONSISTENT, sentence, workload.name)
 
 

@@ -63,15 +63,15 @@ def runs(reports: Sequence[Report], answers: Mapping[str, str], *, sized: bool =
     versions: defaultdict[str, list[Report]] = defaultdict(list)
     for report in reports:
         versions[report.version].append(report)
-    found = []
+    every = []
     for version, own in versions.items():
         directs = frozenset(direct_of(job) for report in own for job in report.jobs)
         recorder = Recorder(ToolIdentity("fio", version), natives=_NATIVES)
         run = Run(tuple(own), recorder, answers, directs)
         for report in own:
             run.take(report, workloads(report.jobs, answers, sized=sized))
-        found.append(run)
-    return found
+        every.append(run)
+    return every
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Run:
     workloads: list[Workload] = field(default_factory=list)
     _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
 
-    def take(self, report: Report, found: Sequence[Workload]) -> None:
+    def take(self, report: Report, own: Sequence[Workload]) -> None:
         """Add one report: repetitions of workloads that were there before, or new ones."""
         for note in report.notes:
             self.recorder.note(note)
@@ -96,12 +96,12 @@ class Run:
             self.recorder.doubt(Doubt.INTERRUPTED, f"fio was stopped by signal {stopped[1]}")
         problems = {int(match[1]): match[2] for match in _PROBLEM.finditer(report.chatter)}
         capped = CAPPED in report.chatter
-        for workload in found:
+        for workload in own:
             agreed(self.answers, "direct", direct_of(workload.jobs[0]))
             good = [job for job in workload.jobs if not job.error]
             parts = {d: jobs.sides(good, d) for d in workload.directions}
             # The disk's counters are of all that ran.
-            device = report.device if len(found) == 1 else {}
+            device = report.device if len(own) == 1 else {}
             suspect = any(jobs.is_cached(sides, device.get(d)) for d, sides in parts.items())
             doubts = [*_failures(workload, problems)]
             doubts += _depth_doubts(workload) if capped else ()
@@ -112,7 +112,7 @@ class Run:
                 suspect |= counts
             self._rows(workload, parts, device, Status.SUSPECT if suspect else Status.OK)
             self._options(workload)
-        self.workloads += found
+        self.workloads += own
 
     def about(self, workload: Workload, direction: str = "") -> Params:
         """Return the parameters of one direction; direct I/O is one where it differs."""

@@ -114,13 +114,13 @@ def printouts_of(data: bytes) -> list[Printout]:
         text = f"{ended}\n"
     events = list(_EVENT.finditer(text))
     clients = any(event["name"] == _SUM for event in events)
-    found, begin = [Printout()], 0
+    printouts, begin = [Printout()], 0
     for event, end in zip(events, [*(one.start() for one in events[1:]), len(text)], strict=False):
-        printout = found[-1]
+        printout = printouts[-1]
         if printout.jobs and _begins_another(printout, event, clients=clients):
             printout.text = text[begin : event.start()]
             printout, begin = Printout(), event.start()
-            found.append(printout)
+            printouts.append(printout)
         if event["error"]:
             # With --status-interval the same process is printed again and again: the last counts.
             pid = event["pid"] or "0"
@@ -138,8 +138,8 @@ def printouts_of(data: bytes) -> list[Printout]:
             printout.version = event["version"]
         else:
             printout.ended = bool(printout.jobs)
-    found[-1].text = text[begin:]
-    return found
+    printouts[-1].text = text[begin:]
+    return printouts
 
 
 def _begins_another(printout: Printout, event: re.Match[str], *, clients: bool) -> bool:

@@ -129,7 +129,7 @@ def read_job(
 def block_sizes(text: str) -> str | None:
     """Return ``bs`` of a header as fio's option would say it: bytes, for each direction."""
     parts = [part for part in re.split(r"[,/]|\([RWT]\)", text) if part.strip()]
-    found = []
+    sizes = []
     for part in parts[:3]:
         try:
             ends = [number(end, kilo=1024).value for end in part.strip().split("-")[:2]]
@@ -137,8 +137,8 @@ def block_sizes(text: str) -> str | None:
             return None
         if any(size != int(size) for size in ends):
             return None  # 1.5K was rounded
-        found.append("-".join(dict.fromkeys(str(int(size)) for size in ends)))
-    return ",".join(found) or None
+        sizes.append("-".join(dict.fromkeys(str(int(size)) for size in ends)))
+    return ",".join(sizes) or None
 
 
 def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
@@ -213,7 +213,7 @@ def _latencies(text: str, count: int) -> dict[str, Latency]:
         match[1] or "clat": (match[2], _PERCENTILE.findall(match[3]))
         for match in _PERCENTILES.finditer(text)
     }
-    found = {}
+    latencies = {}
     for kind, unit, *texts in _LATENCY.findall(text):
         low, high, mean, stddev = (number(figure) for figure in texts)
         if not high.value:
@@ -222,7 +222,7 @@ def _latencies(text: str, count: int) -> dict[str, Latency]:
         printed = {name: f"{figure.text} {unit}" for name, figure in figures.items()}
         other, percentiles = listed.get(kind, (unit, []))
         printed |= {f"p{float(percent):g}": f"{value} {other}" for percent, value in percentiles}
-        found[kind] = Latency(
+        latencies[kind] = Latency(
             units=_UNITS[unit],
             mean=mean.value,
             count=count,
@@ -232,4 +232,4 @@ def _latencies(text: str, count: int) -> dict[str, Latency]:
             percentiles={float(p): float(value) / _UNITS[other] for p, value in percentiles},
             printed=printed,
         )
-    return found
+    return latencies
