@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-import re
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from collectors.fio import output
+from collectors.fio.jobs import DIRECTIONS
+from collectors.fio.output import is_steady, parse
 from collectors.fio.readers import BUNDLES, READERS
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
+from collectors.fio.workloads import size_of
+from sitegen.collect import (
+    Host,
+    Missing,
+    Plan,
+    Positive,
+    RawOutput,
+    Request,
+    Settings,
+    Size,
+    Step,
+    described,
+)
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "fio"
-SETTINGS = {
-    "set": "both (default), dbench (the nine of docker-fio) or default (ours)",
-    "workloads": "comma-separated workload names instead of a whole set",
-    "directory": "existing folder on the disk to measure (default: sitegen's own work folder)",
-    "size": "size of the file, such as 8G (default: 2G for dbench, 4G for default)",
-    "engine": "fio's I/O engine (default: libaio)",
-    "runtime_s": "measured seconds of each workload",
-    "ramp_s": "unmeasured seconds before them",
-    "device": "an existing block device or file to use instead of a new file; it is overwritten",
-    "allow_raw": "yes: really overwrite what `device` names",
-}
 
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+_Set = Literal["both", "dbench", "default"]
+_ENGINE = r"^[a-z][a-z0-9_-]{0,31}$"
+_FOLDER = "existing folder on the disk to measure (default: sitegen's own work folder)"
+_DEVICE = "existing block device or file instead of a new file; it is overwritten"
+
+
+class SETTINGS(Settings, frozen=True):
+    """What ``--set`` may change."""
+
+    set: Annotated[_Set, described("the nine of docker-fio, ours, or both (default: both)")] = (
+        "both"
+    )
+    workloads: Annotated[tuple[str, ...], described("workloads by name instead of a set")] = ()
+    directory: Annotated[str, described(_FOLDER)] = ""
+    size: Annotated[Size, described("size of the file (default: 2G or 4G, by set)")] | None = None
+    engine: Annotated[str, described("I/O engine (default: libaio)", pattern=_ENGINE)] = "libaio"
+    runtime_s: Annotated[Positive, described("measured seconds of each workload")] | None = None
+    ramp_s: Annotated[float, described("unmeasured seconds before", ge=0, le=1e6)] | None = None
+    device: Annotated[str, described(_DEVICE)] = ""
+    allow_raw: Annotated[bool, described("yes: really overwrite what `device` names")] = False
+
+
 _MIB = 1 << 20
 #: The seed's job offsets: 500 MiB steps in a file of 2 GiB.
 _SEED_SIZE, _SEED_STEP = 2 << 30, 500 << 20
@@ -67,7 +91,7 @@ class Workload:
         """Return what tells its measurements apart, but for the direction."""
         mixed = self.rw == "randrw"
         return params(
-            block_size=_bytes(self.block, "block"),
+            block_size=size_of(self.block),
             iodepth=self.iodepth,
             numjobs=self.numjobs,
             pattern="randrw" if mixed else "rand" if self.rw.startswith("rand") else "seq",
@@ -115,8 +139,8 @@ def detect(host: Host) -> ToolIdentity | Missing:
     path = host.find("fio")
     if path is None:
         return Missing("fio", "apt install fio")
-    said = host.run([path, "--version"], timeout_s=20).stdout.decode("utf-8", "replace").split()
-    return host.identify("fio", path, said[0].removeprefix("fio-") if said else "unknown")
+    words = host.run([path, "--version"], timeout_s=20).stdout.decode("utf-8", "replace").split()
+    return host.identify("fio", path, words[0].removeprefix("fio-") if words else "unknown")
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
@@ -124,20 +148,12 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
     Raises SitegenError when a setting cannot be met or the disk has too little room.
     """
-    given = request.settings
+    given = request.read(SETTINGS)
     chosen = _chosen(given)
-    engine = given.get("engine", "libaio")
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", engine):
-        raise SitegenError(f"{engine!r} is not an engine's name", where="--set fio.engine")
-    timings = {
-        family: Timing(
-            _bytes(given["size"], "size") if "size" in given else timing.size,
-            _seconds(given, "runtime_s", timing.runtime_s, least=0.5),
-            _seconds(given, "ramp_s", timing.ramp_s, least=0.0),
-        )
-        for family, timing in _TIMINGS[request.preset].items()
-    }
-    needed = max(_reach(workload, timings[workload.family]) for workload in chosen)
+    timings = _timings(given, request.preset)
+    pairs = [(workload, timings[workload.family]) for workload in chosen]
+    # The jobs of one workload begin at offsets of their own.
+    needed = max(each.size + (one.numjobs - 1) * _offset(each.size) for one, each in pairs)
     target = _target(given)
     if target is None and needed * 1.05 + _SPARE_BYTES > request.free_bytes:
         raise SitegenError(
@@ -148,7 +164,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     file = target or request.scratch / "fio.data"
     # fio reads a colon in a file name as the start of the next one.
     name = f"--filename={str(file).replace(':', chr(92) + ':')}"
-    common = (name, f"--ioengine={engine}", "--direct=1", "--randrepeat=0")
+    common = (name, f"--ioengine={given.engine}", "--direct=1", "--randrepeat=0")
     context = (("folder", str(request.scratch)), ("file", str(file)))
     layout = Step(
         name="layout",
@@ -160,34 +176,25 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         timeout_s=_LAYOUT_LIMIT_S,
         context=context,
     )
-    steps = tuple(
-        _step(tool, workload, timings[workload.family], common, context) for workload in chosen
-    )
+    steps = tuple(_step(tool, one, each, common, context) for one, each in pairs)
     must, caveat = Comparability.MUST_MATCH, Comparability.CAVEAT
+    parameters = [
+        Parameter("engine", given.engine, must),
+        Parameter("direct", "1", must),
+        Parameter("target", "file" if target is None else "device", must),
+    ]
     # Both sets are always listed, so that runs of one set and of both still meet.
-    sets = [
-        parameter
-        for family, timing in timings.items()
-        for parameter in (
+    for family, timing in timings.items():
+        parameters += [
             Parameter(f"{family}.size", str(timing.size), must),
             Parameter(f"{family}.runtime_s", f"{timing.runtime_s:g}", caveat),
             Parameter(f"{family}.ramp_s", f"{timing.ramp_s:g}", caveat),
-        )
-    ]
+        ]
     return Plan(
         steps=steps,
         prepare=(layout,),
-        parameters=(
-            Parameter("engine", engine, must),
-            Parameter("direct", "1", must),
-            Parameter("target", "file" if target is None else "device", must),
-            *sets,
-            Parameter("tool_version", tool.version, caveat),
-        ),
-        about_s=sum(
-            timings[each.family].runtime_s + timings[each.family].ramp_s + _STARTUP_S
-            for each in chosen
-        ),
+        parameters=(*parameters, Parameter("tool_version", tool.version, caveat)),
+        about_s=sum(each.runtime_s + each.ramp_s + _STARTUP_S for _, each in pairs),
         about_bytes=float(needed) if target is None else 0.0,
     )
 
@@ -195,10 +202,9 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 def run(step: Step, host: Host) -> RawOutput:
     """Run one job; keep its per-second logs, and what the device moved meanwhile."""
     folder = Path(step.get("folder"))
-    counter = _counter(Path(step.get("file")))
-    before = _moved(host, counter)
+    before = _moved(host, Path(step.get("file")))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-    after = _moved(host, counter)
+    after = _moved(host, Path(step.get("file")))
     files = {}
     for path in sorted(folder.glob("fio_*.log")):
         files[path.name.removeprefix("fio_")] = path.read_bytes()
@@ -209,24 +215,14 @@ def run(step: Step, host: Host) -> RawOutput:
             b"\nsitegen: the file system of the work folder refuses direct I/O; "
             b"name a folder on a disk with --set fio.directory=\n"
         )
-    values = []
+    values = {}
     if before and after:
-        values = [
-            (f"device_{direction}_bytes", str(late - early))
-            for direction, early, late in zip(output.DIRECTIONS, before, after, strict=False)
-        ]
-    steady = output.steady_state(output.summed(output.per_second(files, "iops")))
-    if steady is not None:
-        values.append(("steady", "true" if steady else "false"))
-    return dataclasses.replace(raw, stderr=stderr, files=files, values=tuple(values))
-
-
-def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what fio's last JSON document and its logs say.
-
-    Raises SitegenError when fio failed, was cut short, or printed no whole document.
-    """
-    return output.read(step, raw)
+        for direction, early, late in zip(DIRECTIONS, before, after, strict=False):
+            values[f"device_{direction}_bytes"] = str(late - early)
+    with contextlib.suppress(SitegenError):  # a log that is cut off is refused by `parse`
+        if (steady := is_steady(files)) is not None:
+            values["steady"] = "true" if steady else "false"
+    return dataclasses.replace(raw, stderr=stderr, files=files, values=tuple(values.items()))
 
 
 def _step(
@@ -236,61 +232,46 @@ def _step(
     common: tuple[str, ...],
     context: tuple[tuple[str, str], ...],
 ) -> Step:
-    argv = [tool.path, f"--name={workload.name}", *common, f"--rw={workload.rw}"]
-    argv += [f"--bs={workload.block}", f"--iodepth={workload.iodepth}", f"--size={timing.size}"]
-    argv += ["--time_based", f"--ramp_time={_time(timing.ramp_s)}"]
-    argv += [f"--runtime={_time(timing.runtime_s)}", "--allow_file_create=0"]
+    flags = f"--rw={workload.rw} --bs={workload.block} --iodepth={workload.iodepth}"
+    flags += f" --size={timing.size} --time_based --ramp_time={_time(timing.ramp_s)}"
+    flags += f" --runtime={_time(timing.runtime_s)} --allow_file_create=0"
     if workload.family == "dbench":
-        argv.append("--verify=0")
+        flags += " --verify=0"
     else:
-        argv += ["--lat_percentiles=1", "--clat_percentiles=0"]
-        argv.append("--percentile_list=50:90:95:99:99.9:99.99")
+        flags += " --lat_percentiles=1 --clat_percentiles=0"
+        flags += " --percentile_list=50:90:95:99:99.9:99.99"
     if not workload.timed:
-        argv.append("--gtod_reduce=1")
+        flags += " --gtod_reduce=1"
     if workload.rw == "randrw":
-        argv.append("--rwmixread=75")
+        flags += " --rwmixread=75"
     if workload.numjobs > 1:
-        argv += ["--thread", f"--numjobs={workload.numjobs}"]
-        argv.append(f"--offset_increment={_offset(timing.size)}")
+        flags += f" --thread --numjobs={workload.numjobs}"
+        flags += f" --offset_increment={_offset(timing.size)}"
     if workload.fdatasync:
-        argv.append("--fdatasync=1")
-        context = (*context, ("fdatasync", "1"))
-    argv += ["--output-format=json+", "--write_bw_log=fio", "--write_iops_log=fio"]
-    argv.append("--log_avg_msec=1000")
+        flags += " --fdatasync=1"
+    flags += " --output-format=json+ --write_bw_log=fio --write_iops_log=fio --log_avg_msec=1000"
     expected = [("fio.iops", "value", "1/s"), ("fio.bandwidth", "value", "B/s")]
     if workload.timed:
         expected.append(("fio.latency", "mean", "s"))
+    abouts = [params(direction=d, **dict(workload.params)) for d in workload.directions]
     return Step(
         name=workload.name,
         workload=workload.name,
-        argv=tuple(argv),
+        argv=(tool.path, f"--name={workload.name}", *common, *flags.split()),
         timeout_s=timing.runtime_s + timing.ramp_s + _GRACE_S,
         params=workload.params,
         expects=tuple(
-            Measurement(
-                workload.name,
-                metric,
-                statistic,
-                unit,
-                None,
-                params(direction=direction, **dict(workload.params)),
-            )
-            for direction in workload.directions
+            Measurement(workload.name, metric, statistic, unit, None, about)
+            for about in abouts
             for metric, statistic, unit in expected
         ),
         context=context,
     )
 
 
-def _chosen(given: Mapping[str, str]) -> tuple[Workload, ...]:
-    family = given.get("set", "both")
-    if family not in {"both", "dbench", "default"}:
-        raise SitegenError(
-            f"fio has no set {family!r}", where="--set fio.set", fix="use both, dbench or default"
-        )
-    names = [name.strip() for name in given.get("workloads", "").split(",") if name.strip()]
+def _chosen(given: SETTINGS) -> tuple[Workload, ...]:
     known = {workload.name for workload in _WORKLOADS}
-    if unknown := [name for name in names if name not in known]:
+    if unknown := [name for name in given.workloads if name not in known]:
         raise SitegenError(
             f"fio has no workload {unknown[0]!r}",
             where="--set fio.workloads",
@@ -299,14 +280,25 @@ def _chosen(given: Mapping[str, str]) -> tuple[Workload, ...]:
     return tuple(
         workload
         for workload in _WORKLOADS
-        if (workload.name in names if names else family in {"both", workload.family})
+        if workload.name in given.workloads
+        or (not given.workloads and given.set in {"both", workload.family})
     )
 
 
-def _target(given: Mapping[str, str]) -> Path | None:
-    if "device" not in given:
+def _timings(given: SETTINGS, preset: str) -> dict[str, Timing]:
+    if given.size is not None and given.size < 16 * _MIB:
+        raise SitegenError("is less than 16M", where="--set fio.size", fix="write 8G")
+    own: dict[str, Any] = {"size": given.size, "runtime_s": given.runtime_s, "ramp_s": given.ramp_s}
+    own = {name: value for name, value in own.items() if value is not None}
+    return {
+        family: dataclasses.replace(timing, **own) for family, timing in _TIMINGS[preset].items()
+    }
+
+
+def _target(given: SETTINGS) -> Path | None:
+    if not given.device:
         return None
-    path = Path(given["device"])
+    path = Path(given.device)
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -317,7 +309,7 @@ def _target(given: Mapping[str, str]) -> Path | None:
         ) from error
     if not stat.S_ISBLK(mode) and not stat.S_ISREG(mode):
         raise SitegenError(f"{path} is no block device and no file", where="--set fio.device")
-    if given.get("allow_raw") != "yes":
+    if not given.allow_raw:
         raise SitegenError(
             f"everything on {path} would be overwritten",
             where="--set fio.device",
@@ -326,49 +318,22 @@ def _target(given: Mapping[str, str]) -> Path | None:
     return path
 
 
-def _reach(workload: Workload, timing: Timing) -> int:
-    """Return how much of the file a workload touches."""
-    return timing.size + (workload.numjobs - 1) * _offset(timing.size)
-
-
 def _offset(size: int) -> int:
     return _SEED_STEP * size // _SEED_SIZE // _MIB * _MIB or _MIB
-
-
-def _bytes(text: str, setting: str) -> int:
-    match = re.fullmatch(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?", text.strip().lower())
-    size = int(match[1]) * _UNITS[match[2]] if match else 0
-    if setting == "size" and size < 16 * _MIB:
-        raise SitegenError(
-            f"{text!r} is not a size of 16M or more", where="--set fio.size", fix="write 8G"
-        )
-    return size
-
-
-def _seconds(given: Mapping[str, str], name: str, default: float, *, least: float) -> float:
-    text = given.get(name)
-    if text is None:
-        return default
-    if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) and float(text) >= least:
-        return float(text)
-    raise SitegenError(f"{text!r} is not {least:g} seconds or more", where=f"--set fio.{name}")
 
 
 def _time(seconds: float) -> str:
     return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds * 1000:.0f}ms"
 
 
-def _counter(file: Path) -> str:
-    """Return where the kernel counts the sectors of the device that ``file`` lies on."""
+def _moved(host: Host, file: Path) -> tuple[int, int] | None:
+    """Return the bytes read and written so far of the device that ``file`` lies on."""
     try:
-        found = file.stat() if file.exists() else file.parent.stat()
+        status = file.stat() if file.exists() else file.parent.stat()
     except OSError:
-        return ""
-    device = found.st_rdev if stat.S_ISBLK(found.st_mode) else found.st_dev
-    return f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat"
-
-
-def _moved(host: Host, counter: str) -> tuple[int, int] | None:
-    fields = (host.read(counter) or "").split() if counter else []
+        return None
+    device = status.st_rdev if stat.S_ISBLK(status.st_mode) else status.st_dev
+    counters = host.read(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+    fields = (counters or "").split()
     # Documentation/block/stat: the third field counts sectors read, the seventh written.
     return (int(fields[2]) * _SECTOR, int(fields[6]) * _SECTOR) if len(fields) > 6 else None  # noqa: PLR2004

@@ -2,222 +2,239 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from collectors.fio.jobs import (
-    DIRECTIONS,
-    LATENCIES,
-    MIXED,
-    Job,
-    Latency,
-    Report,
-    Side,
-    agree,
-    finite,
-)
+import msgspec
+from msgspec import Raw, Struct
+
+from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, Job, Latency, Report, Side, agree
+from collectors.text import plain
+from sitegen.collect import decode
+from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
 
-_START = re.compile(r"^[ \t\[,]*\{(?=\s*[\"}])|\{(?=\s*\"fio version\"\s*:)", re.MULTILINE)
+_START = re.compile(rb"(?m)^[ \t\[,]*\{(?=\s*[\"}])|\{(?=\s*\"fio version\"\s*:)")
 #: A document right after another: in a list, or put together without a line's end.
-_NEXT = re.compile(r"[\s\[\],]*\{(?=\s*[\"}])")
-_PERCENT = re.compile(r"\d{1,3}(?:\.\d{1,9})?")
-_COUNT = re.compile(r"\d{1,18}")
-_SECTOR = 512
-_KIB = 1024
-_MILLI = 1000
-_PLAIN_BINS, _BIN_GROUP, _PLACES = 128, 64, 1856
-_OPTION_LENGTH = 200
-_EARLIEST = 946684800.0  # the year 2000: a clock before it was never set
-_LATEST = 253402300000.0
+_NEXT = re.compile(rb"[\s\[\],]*\{(?=\s*[\"}])")
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+_BYTE = re.compile(r" \(byte (\d+)\)")
+_PLACE = re.compile(r"[0-9]{1,4}")
+_SECTOR, _KIB, _MILLI = 512, 1024, 1000
+_PLAIN_BINS, _BIN_GROUP = 128, 64
+_LONGEST, _SCALARS = 201, (str, int, float)
+_EARLIEST, _LATEST = 946684800.0, 253402300000.0  # before 2000 a clock was never set
 _LONGEST_S = 1e8
+_NEAR = 0.05  # of two rounded figures of one quantity
+_DEEPEST = 16
+_EVERYONE = "All clients"
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The JSON documents of an output with the lines that they begin on, and the text around.
+class _Block(Struct):
+    """One kind of latency."""
 
-    ``cut`` says where and how a last document breaks off, nothing when all are whole.
-    """
+    mean: Number = 0.0
+    stddev: Number | None = None
+    min: Number | None = None
+    max: Number | None = None
+    N: Whole | None = None
+    percentile: dict[float, Number] = {}
+    bins: Raw = Raw(b"{}")
 
-    documents: tuple[tuple[int, Mapping[str, Any]], ...]
+    def counts(self) -> Mapping[int, int]:
+        """Return how many I/Os took how long; before fio 2.20 keys were places in its own table."""
+        try:
+            bins = msgspec.json.decode(self.bins, type=dict[Whole, Whole])
+        except msgspec.ValidationError as error:
+            named = decode.document(self.bins, dict[str, Whole], "bins")
+            if "FIO_IO_U_PLAT_NR" not in named:  # the size of that table stood there too
+                raise SitegenError("holds a bin that is none of fio's", where="bins") from error
+            bins = {bin_value(int(key)): n for key, n in named.items() if _PLACE.fullmatch(key)}
+        return {value: times for value, times in bins.items() if times}
+
+
+class _Direction(Struct):
+    """One direction of a job, or the syncs; programs around fio leave out what is 0."""
+
+    io_bytes: Number | None = None
+    io_kbytes: Number | None = None
+    bw: Number | None = None
+    bw_bytes: Number | None = None
+    iops: Number | None = None
+    runtime: Number | None = None
+    total_ios: Whole | None = None
+    iops_min: Number | None = None
+    iops_max: Number | None = None
+    iops_mean: Number | None = None
+    iops_stddev: Number | None = None
+    iops_samples: Number = 0.0
+    lat_ns: _Block | None = None
+    clat_ns: _Block | None = None
+    slat_ns: _Block | None = None
+    lat: _Block | None = None
+    clat: _Block | None = None
+    slat: _Block | None = None
+
+
+class _Entry(Struct):
+    """One job, or a group of them."""
+
+    jobname: str
+    groupid: int = 0
+    error: int = 0
+    options: dict[str, Any] | None = msgspec.field(name="job options", default=None)
+    hostname: str = ""
+    port: Any = None
+    read: _Direction | None = None
+    write: _Direction | None = None
+    trim: _Direction | None = None
+    mixed: _Direction | None = None
+    sync: _Direction | None = None
+    usr_cpu: Number | None = None
+    sys_cpu: Number | None = None
+    elapsed: Number = 0.0
+    job_start: Number = 0.0
+    total_err: Whole = 0
+    steadystate: dict[str, Any] = {}
+
+
+class _Document(Struct):
+    """One document as fio writes it."""
+
+    version: Text = msgspec.field(name="fio version")
+    timestamp: Number | None = None
+    timestamp_ms: Number | None = None
+    options: dict[str, Any] | None = msgspec.field(name="global options", default=None)
+    jobs: list[_Entry] = []
+    client_stats: list[_Entry] = []
+    disk_util: list[dict[str, Number | str]] | None = None
+
+    def report(self, chatter: str) -> Report:
+        """Return what it says; raises SitegenError for what is missing."""
+        every = self.jobs or self.client_stats
+        # The sum over clients has no percentiles: it counts where there is nothing else.
+        entries = [entry for entry in every if entry.jobname != _EVERYONE] or every
+        begun = min((entry.job_start / _MILLI for entry in entries if entry.job_start), default=0.0)
+        elapsed = max((entry.elapsed for entry in entries), default=0.0)
+        duration = elapsed if 0 < elapsed < _LONGEST_S else None
+        ended = self.timestamp if self.timestamp_ms is None else self.timestamp_ms / _MILLI
+        started = begun if begun > _EARLIEST else (ended or 0.0) - (duration or 0.0)
+        # The first disk is the device of the file, the rest lie below it.
+        disk = self.disk_util[0] if self.disk_util else {}
+        sectors = {side: disk.get(f"{side}_sectors") for side in DIRECTIONS}
+        return Report(
+            version=self.version.removeprefix("fio-")[:40] or "unknown",
+            jobs=tuple(_job(entry, self.options) for entry in entries),
+            chatter=chatter,
+            started_at=stamp(started),
+            duration_s=duration,
+            begun=begun if begun > _EARLIEST else None,
+            ended=ended,
+            device={k: n * _SECTOR for k, n in sectors.items() if isinstance(n, float)},
+        )
+
+
+class Output(NamedTuple):
+    """The reports in an output of fio's, the text around, and where a last report breaks off."""
+
+    reports: tuple[Report, ...]
     chatter: str
     cut: str = ""
 
 
-def documents(text: str) -> tuple[list[Mapping[str, Any]], str]:
-    """Return the JSON documents in fio's output, and all the text around them.
+def read(data: bytes) -> Output:
+    """Return what fio's JSON in ``data`` says, all of it up to what is damaged.
 
-    fio prints notes before its JSON, and one document a status interval: the last is final.
-    Raises SitegenError when a document is cut off.
+    fio prints notes before its JSON, one document a status interval, and programs around it put
+    it into their own. Raises SitegenError with the place of what is not as fio writes it.
     """
-    found = split(text)
-    if found.cut:
-        raise SitegenError(f"fio's JSON is cut off or damaged: {found.cut}", where="fio")
-    return [document for _, document in found.documents], found.chatter
+    with contextlib.suppress(SitegenError):
+        output = _read(data)
+        if output.reports:
+            return output
+    return _read(plain(data).encode())
 
 
-def split(text: str) -> Texts:
-    """Return the JSON documents in ``text``; what follows a damaged one is not read."""
-    decoder = json.JSONDecoder(parse_constant=_refuse)
-    found: list[tuple[int, Mapping[str, Any]]] = []
-    chatter = []
-    at, line, counted = 0, 1, 0
-    while start := (found and _NEXT.match(text, at)) or _START.search(text, at):
-        chatter.append(text[at : start.start()])
-        line, counted = line + text.count("\n", counted, start.end()), start.end()
+def _read(data: bytes) -> Output:
+    texts, chatter, cut = _split(data)
+    reports: list[Report] = []
+    for begin, text in texts:
         try:
-            value, at = decoder.raw_decode(text, start.end() - 1)
-        except json.JSONDecodeError as error:
-            return Texts(tuple(found), "".join(chatter), f"line {error.lineno}: {error.msg}")
-        except RecursionError:
-            return Texts(tuple(found), "".join(chatter), f"line {line}: nested too deeply")
-        except ValueError as error:
-            return Texts(tuple(found), "".join(chatter), f"line {line}: {error}"[:200])
-        found.append((line, value))
-    return Texts(tuple(found), "".join((*chatter, text[at:])))
+            reports += _reports(text, chatter)
+        except SitegenError as error:
+            where = f"the report in {_line(data, begin)}: {error.where}".removesuffix(": ")
+            raise SitegenError(error.what, where=where, fix=error.fix) from error
+    return Output(tuple(reports), chatter, cut)
 
 
-def entries(document: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the jobs of a document, each with the path to it.
-
-    In client mode the last entry adds the others up, without their percentiles: it is left out
-    where there are others.
-    """
-    key = "jobs" if "jobs" in document else "client_stats"
-    jobs = document.get(key)
-    if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
-        raise SitegenError("is not a list of jobs", where=key)
-    found = [(f"{key}[{place}]", job) for place, job in enumerate(jobs)]
-    alone = [pair for pair in found if pair[1].get("jobname") != "All clients"]
-    return alone or found
-
-
-def report(document: Mapping[str, Any], chatter: str = "", at: str = "") -> Report:
-    """Return what one document says.
-
-    Raises SitegenError with the path to what is not as fio writes it.
-    """
-    shared = _options(document.get("global options"), "global options")
-    stated = "global options" in document
-    jobs = tuple(
-        job(entry, path, shared, stated=_tells_all(entry, shared=stated))
-        for path, entry in entries(document)
-    )
-    ended = _ended(document)
-    starts = {
-        finite(entry["job_start"], f"{path}.job_start") / _MILLI
-        for path, entry in entries(document)
-        if "job_start" in entry
-    }
-    elapsed = [
-        finite(entry["elapsed"], f"{path}.elapsed")
-        for path, entry in entries(document)
-        if "elapsed" in entry
-    ]
-    duration = max(elapsed) if elapsed and 0 < max(elapsed) < _LONGEST_S else None
-    begun = min(starts) if starts and min(starts) > _EARLIEST else None
-    started = begun if begun is not None else None if ended is None else ended - (duration or 0)
-    version = document.get("fio version")
-    return Report(
-        version=_version(version),
-        jobs=jobs,
-        where=at,
-        chatter=chatter,
-        started_at=stamp(started),
-        duration_s=duration,
-        ended=ended,
-        begun=begun,
-        device=device_bytes(document),
-    )
+def _split(data: bytes) -> tuple[list[tuple[int, memoryview]], str, str]:
+    """Return the JSON documents with the byte that each begins at, the text around, and the cut."""
+    documents: list[tuple[int, memoryview]] = []
+    around: list[bytes] = []
+    cut, at = "", 0
+    while start := (documents and _NEXT.match(data, at)) or _START.search(data, at):
+        around.append(data[at : start.start()])
+        begin = start.end() - 1
+        try:
+            document = _first(memoryview(data)[begin:])
+        except (msgspec.DecodeError, RecursionError) as error:
+            byte = _BYTE.search(str(error))
+            place = _line(data, begin + int(byte[1]) if byte else len(data))
+            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            cut, at = f"{place}: {_BYTE.sub('', reason)}", len(data)
+            break
+        documents.append((begin, document))
+        at = begin + len(document)
+        if len(documents) > decode.MOST_DOCUMENTS:
+            raise SitegenError(
+                f"there are more than {decode.MOST_DOCUMENTS:,} JSON documents in it"
+            )
+    around.append(data[at:])
+    return documents, b"\n".join(around).decode("utf-8", "replace"), cut
 
 
-def _tells_all(entry: Mapping[str, Any], *, shared: bool) -> bool:
-    """Tell whether all options of an entry stand there: of the sum over clients they never do."""
-    return "job options" in entry or (shared and entry.get("jobname") != "All clients")
+def _first(text: memoryview) -> memoryview:
+    """Return the JSON document that ``text`` begins with; msgspec says where the next text is."""
+    try:
+        msgspec.json.decode(text, type=Raw)
+    except msgspec.DecodeError as error:
+        if not (rest := _TRAILING.search(str(error))):
+            raise
+        return text[: int(rest[1]) - 1]
+    return text
 
 
-def job(
-    entry: Mapping[str, Any], path: str, shared: Mapping[str, str] | None = None, *, stated: bool
-) -> Job:
-    """Return one entry of a document."""
-    name = entry.get("jobname")
-    if not isinstance(name, str):
-        raise SitegenError("is missing or not a text", where=f"{path}.jobname")
-    sides: list[Side] = []
-    for direction in (*DIRECTIONS, MIXED):
-        if direction in entry and not (direction == MIXED and sides):
-            part = _object(entry[direction], f"{path}.{direction}")
-            if (found := side(part, direction, f"{path}.{direction}")) is not None:
-                sides.append(found)
-    sync = entry.get("sync")
-    cpu = [entry[key] for key in ("usr_cpu", "sys_cpu") if key in entry]
-    return Job(
-        name=name,
-        where=path,
-        group=int(finite(entry.get("groupid", 0), f"{path}.groupid", least=-1e18)),
-        error=int(finite(entry.get("error", 0), f"{path}.error", least=-1e18)),
-        options={**(shared or {}), **_options(entry.get("job options"), f"{path}.job options")},
-        stated=stated,
-        client=f"{entry['hostname']}:{entry.get('port')}" if "hostname" in entry else "",
-        sides=tuple(sides),
-        cpu=sum(finite(value, f"{path}: CPU") for value in cpu) / 100 if len(cpu) > 1 else None,
-        sync=_latency(_object(sync, f"{path}.sync"), "lat", 1, f"{path}.sync") if sync else None,
-        steady=_steady(entry.get("steadystate")),
-        failed_ios=int(finite(entry.get("total_err", 0), f"{path}.total_err")),
-    )
+def _line(data: bytes, at: int) -> str:
+    lines = data.count(b"\n", 0, at)
+    return f"line {lines + 1}"
 
 
-def side(part: Mapping[str, Any], direction: str, path: str) -> Side | None:
-    """Return what one job did in one direction, None where that is nothing."""
-    numbers = {
-        key: finite(part[key], f"{path}.{key}")
-        for key in ("io_bytes", "bw", "runtime", "total_ios", "iops", "bw_bytes", "io_kbytes")
-        if key in part
-    }
-    for key in ("io_bytes", "bw", "runtime"):
-        if key not in numbers:
-            raise SitegenError("is missing", where=f"{path}.{key}")
-    if not numbers["io_bytes"] and not numbers.get("total_ios"):
-        return None
-    runtime = numbers["runtime"] / _MILLI
-    moved = _io_bytes(numbers)
-    ios = int(numbers["total_ios"]) if "total_ios" in numbers else None
-    count = ios if ios is not None else round(numbers.get("iops", 0.0) * runtime) or 1
-    latencies = {
-        metric: found
-        for kind, metric in LATENCIES.items()
-        if (found := _latency(part, kind, count, path)) is not None
-    }
-    return Side(
-        direction=direction,
-        runtime_s=runtime,
-        ios=ios,
-        moved=moved,
-        iops=numbers.get("iops"),
-        bandwidth=numbers.get("bw_bytes", numbers["bw"] * _KIB),
-        spread=_spread(part, path, ios or 0),
-        latencies=latencies,
-        against=tuple(_contradictions(numbers, moved, runtime)),
-    )
+def _reports(text: memoryview, chatter: str) -> list[Report]:
+    own = list(_own(text))
+    if len(own) > 1:
+        raise SitegenError(
+            f"there are {len(own)} reports of fio's in the JSON of a program around it",
+            fix=f"import them one by one: {own[0][0][1:60]}, {own[1][0][1:60]} ...",
+        )
+    return [decode.document(part, _Document).report(chatter) for _, part in own]
 
 
-def device_bytes(document: Mapping[str, Any]) -> dict[str, float]:
-    """Return the bytes that the kernel saw the disk move, by direction (fio 3.36 and later)."""
-    disks = document.get("disk_util") or [{}]
-    if not isinstance(disks, list) or not isinstance(disks[0], dict):
-        raise SitegenError("is not a list of disks", where="disk_util")
-    # The first is the device of the file, the rest lie below it.
-    found = {}
-    for direction in DIRECTIONS:
-        if f"{direction}_sectors" in disks[0]:
-            sectors = finite(disks[0][f"{direction}_sectors"], f"disk_util: {direction}_sectors")
-            found[direction] = sectors * _SECTOR
-    return found
+def _own(text: memoryview, place: str = "", depth: int = 0) -> Iterator[tuple[str, memoryview]]:
+    """Yield fio's documents in one that may be of a program around it, each with its place."""
+    inner: dict[str, Raw] = {}
+    if bytes(text[:1]) == b"{":
+        inner = decode.document(text, dict[str, Raw], place)
+        if "fio version" in inner and ("jobs" in inner or "client_stats" in inner):
+            yield place, text
+            return
+    elif bytes(text[:1]) == b"[":
+        raws = decode.document(text, list[Raw], place)
+        inner = {str(number): raw for number, raw in enumerate(raws)}
+    for key, raw in inner.items() if depth < _DEEPEST else ():
+        yield from _own(memoryview(raw), f"{place}.{ascii(key)[1:-1][:60]}", depth + 1)
 
 
 def stamp(seconds: float | None) -> str:
@@ -235,126 +252,96 @@ def bin_value(index: int) -> int:
     return (1 << (bits + 6)) + int((index % _BIN_GROUP + 0.5) * (1 << bits))
 
 
-def _io_bytes(numbers: Mapping[str, float]) -> float:
-    """Return the bytes moved: up to fio 2.20 ``io_bytes`` holds KiB."""
-    moved, total = numbers["io_bytes"], numbers["bw"] * numbers["runtime"] / _MILLI
-    if "io_kbytes" not in numbers and total and abs(moved / total - 1) < 0.05:  # noqa: PLR2004 - both are rounded
-        return moved * _KIB
-    return moved
-
-
-def _contradictions(numbers: Mapping[str, float], moved: float, runtime: float) -> Iterator[str]:
-    """Yield a sentence for each two figures of one quantity that do not agree."""
-    if runtime <= 0:
-        return
-    # The runtime is in whole milliseconds, and so everything divided by it is uncertain.
-    slack = 1 / numbers["runtime"]
-    if "total_ios" in numbers and "iops" in numbers:
-        wanted, stated = numbers["total_ios"] / runtime, numbers["iops"]
-        if not agree(wanted, stated, 1 + slack * wanted):
-            yield f"iops is {stated:g}, and total_ios over runtime is {wanted:g}"
-    wanted, stated = moved / runtime, numbers.get("bw_bytes", numbers["bw"] * _KIB)
-    if not agree(wanted, stated, _KIB + slack * wanted):
-        yield f"the bandwidth is {stated:.0f} B/s, and io_bytes over runtime is {wanted:.0f} B/s"
-    if "bw_bytes" in numbers and not agree(numbers["bw_bytes"], numbers["bw"] * _KIB, 2 * _KIB):
-        yield f"bw_bytes is {numbers['bw_bytes']:.0f}, and bw is {numbers['bw']:.0f} KiB/s"
-
-
-def _spread(part: Mapping[str, Any], path: str, ios: int) -> dict[str, float]:
-    count = finite(part.get("iops_samples", 0), f"{path}.iops_samples")
-    if count >= ios > 1:
-        return {}  # with an IOPS log of single I/Os each of them is a sample of 1
-    return {
-        statistic: finite(part[f"iops_{statistic}"], f"{path}.iops_{statistic}")
-        for statistic in ("min", "max", "mean", "stddev")
-        if count > (statistic == "stddev") and f"iops_{statistic}" in part
-    }
-
-
-def _latency(part: Mapping[str, Any], kind: str, ios: int, path: str) -> Latency | None:
-    """Return one kind of latency, None where there is none, as with gtod_reduce."""
-    key, units = (f"{kind}_ns", 1e9) if f"{kind}_ns" in part else (kind, 1e6)
-    if not part.get(key):
-        return None
-    where = f"{path}.{key}"
-    block = _object(part[key], where)
-    values = {
-        name: finite(block[name], f"{where}.{name}")
-        for name in ("mean", "stddev", "min", "max", "N")
-        if name in block
-    }
-    # A mean over no I/O is 0. fio 2 has no N.
-    if not values.get("mean") or not (count := int(values.get("N", ios))):
-        return None
-    percentiles = {
-        float(percent): finite(value, f"{where}.percentile.{percent}") / units
-        for percent, value in _object(block.get("percentile", {}), f"{where}.percentile").items()
-        if _PERCENT.fullmatch(percent) and float(percent) > 0
-    }
-    bins = {
-        int(value): int(finite(times, f"{where}.bins.{value}"))
-        for value, times in _object(block.get("bins", {}), f"{where}.bins").items()
-        if _COUNT.fullmatch(value)
-    }
-    bins = {value: times for value, times in bins.items() if times}
-    if _are_places(block.get("bins", {}), bins, values["mean"]):
-        bins = {bin_value(value): times for value, times in bins.items()}
-    return Latency(
-        units=units,
-        mean=values["mean"],
-        count=count,
-        stddev=values.get("stddev"),
-        low=values.get("min"),
-        high=values.get("max"),
-        percentiles=percentiles,
-        bins=bins,
+def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> Job:
+    parts = ((d, getattr(entry, d)) for d in (*DIRECTIONS, MIXED))
+    sides = [side for d, part in parts if part and (side := _side(part, d)) is not None]
+    shares = [share for share in (entry.usr_cpu, entry.sys_cpu) if share is not None]
+    attained = entry.steadystate.get("attained")
+    return Job(
+        name=entry.jobname,
+        group=entry.groupid,
+        error=entry.error,
+        options=_options({**(shared or {}), **(entry.options or {})}),
+        # Of the sum over clients the options never stand there.
+        stated=entry.options is not None or (shared is not None and entry.jobname != _EVERYONE),
+        client=f"{entry.hostname}:{entry.port}" if entry.hostname else "",
+        sides=tuple(side for side in sides if side.direction != MIXED or len(sides) == 1),
+        cpu=sum(shares) / 100 if len(shares) > 1 else None,
+        sync=_latency(entry.sync, "lat", 1) if entry.sync else None,
+        steady=bool(attained) if attained in (0, 1) else None,
+        failed_ios=entry.total_err,
     )
 
 
-def _are_places(raw: Mapping[str, Any], bins: Mapping[int, int], mean: float) -> bool:
-    """Tell whether the keys of bins are places in fio's table, as before fio 2.20."""
-    if not bins or max(bins) >= _PLACES:
-        return False
-    count = sum(bins.values())
-    as_values = sum(value * times for value, times in bins.items()) / count
-    as_places = sum(bin_value(value) * times for value, times in bins.items()) / count
-    return "FIO_IO_U_PLAT_NR" in raw or abs(as_places - mean) < abs(as_values - mean)
+def _side(part: _Direction, direction: str) -> Side | None:
+    """Return what one job did in one direction, None where that is nothing."""
+    if not part.total_ios and not (part.iops if part.io_bytes is None else part.io_bytes):
+        return None
+    if part.io_bytes is None or part.bw is None or part.runtime is None:
+        raise SitegenError(f"io_bytes, bw or runtime of a job's {direction}s is missing")
+    runtime = part.runtime / _MILLI
+    moved, by_rate = part.io_bytes, part.bw * runtime
+    if part.io_kbytes is None and by_rate and abs(moved / by_rate - 1) < _NEAR:
+        moved *= _KIB  # up to fio 2.20 io_bytes holds KiB
+    rough = round((part.iops or 0.0) * runtime) or 1
+    count = rough if part.total_ios is None else part.total_ios
+    latencies = {metric: _latency(part, kind, count) for kind, metric in LATENCIES.items()}
+    spread = {"min": part.iops_min, "max": part.iops_max, "mean": part.iops_mean}
+    if part.iops_samples > 1:
+        spread["stddev"] = part.iops_stddev
+    if not part.iops_samples or part.iops_samples >= (part.total_ios or 0) > 1:
+        spread = {}  # with an IOPS log of single I/Os each of them is a sample of 1
+    return Side(
+        direction=direction,
+        runtime_s=runtime,
+        ios=part.total_ios,
+        moved=moved,
+        iops=part.iops,
+        bandwidth=part.bw * _KIB if part.bw_bytes is None else part.bw_bytes,
+        spread={name: value for name, value in spread.items() if value is not None},
+        latencies={metric: one for metric, one in latencies.items() if one is not None},
+        against=tuple(_contradictions(part, moved, runtime)) if runtime > 0 else (),
+    )
 
 
-def _steady(value: object) -> bool | None:
-    attained = value.get("attained") if isinstance(value, dict) else None
-    return bool(attained) if attained in (0, 1) else None
+def _contradictions(part: _Direction, moved: float, runtime: float) -> Iterator[str]:
+    """Yield a sentence for each two figures of one quantity that do not agree."""
+    # The runtime is in whole milliseconds, and so everything divided by it is uncertain.
+    slack = 1 / (runtime * _MILLI)
+    if part.total_ios is not None and part.iops is not None:
+        rate = part.total_ios / runtime
+        if not agree(rate, part.iops, 1 + slack * rate):
+            yield f"iops is {part.iops:g}, and total_ios over runtime is {rate:g}"
+    rate, rough = moved / runtime, (part.bw or 0.0) * _KIB
+    exact = rough if part.bw_bytes is None else part.bw_bytes
+    if not agree(rate, exact, _KIB + slack * rate):
+        yield f"the bandwidth is {exact:.0f} B/s, and io_bytes over runtime is {rate:.0f} B/s"
+    if not agree(exact, rough, 2 * _KIB):
+        yield f"bw_bytes is {exact:.0f}, and bw is {rough / _KIB:.0f} KiB/s"
 
 
-def _ended(document: Mapping[str, Any]) -> float | None:
-    for key, units in (("timestamp_ms", _MILLI), ("timestamp", 1)):
-        if key in document:
-            return finite(document[key], key) / units
-    return None
+def _latency(part: _Direction, kind: str, ios: int) -> Latency | None:
+    """Return one kind of latency, None where there is none, as with gtod_reduce."""
+    key, units = f"{kind}_ns", 1e9
+    if getattr(part, key) is None:
+        key, units = kind, 1e6
+    block: _Block | None = getattr(part, key)
+    # A mean over no I/O is 0. fio 2 has no N.
+    if block is None or not block.mean or not (count := ios if block.N is None else block.N):
+        return None
+    return Latency(
+        units=units,
+        mean=block.mean,
+        count=count,
+        stddev=block.stddev,
+        low=block.min,
+        high=block.max,
+        percentiles={p: value / units for p, value in block.percentile.items() if p > 0},
+        bins=block.counts,
+    )
 
 
-def _version(value: object) -> str:
-    if not isinstance(value, str) or not value.isprintable():
-        raise SitegenError("is missing or not a text", where="fio version")
-    return value.removeprefix("fio-")[:40] or "unknown"
-
-
-def _options(value: object, path: str) -> dict[str, str]:
+def _options(options: Mapping[str, Any]) -> dict[str, str]:
     """Return options as texts; newest fio gives flags an empty one."""
-    found = {}
-    for key, told in _object({} if value is None else value, path).items():
-        if isinstance(told, (str, int, float)) and not isinstance(told, bool):
-            text = str(told)
-            if len(text) <= _OPTION_LENGTH and text.isprintable() and key.isprintable():
-                found[key] = text
-    return found
-
-
-def _object(value: object, path: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise SitegenError("is not an object", where=path)
-    return value
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
+    texts = ((key, str(value)) for key, value in options.items() if isinstance(value, _SCALARS))
+    return {k: text for k, text in texts if len(text) < _LONGEST and f"{k}{text}".isprintable()}

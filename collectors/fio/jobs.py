@@ -1,14 +1,12 @@
-"""What fio says of its jobs, whatever form it was printed in."""
+"""What fio says of its jobs, whatever form it was printed in, and what several did together."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
-from sitegen.errors import SitegenError
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 DIRECTIONS = ("read", "write", "trim")
 #: With ``unified_rw_reporting`` fio counts all directions as one.
@@ -19,8 +17,12 @@ LATENCIES = {
     "clat": "fio.completion_latency",
     "slat": "fio.submission_latency",
 }
-#: No quantity is as large, and sums and squares of such numbers stay finite.
-MAX_NUMBER = 1e100
+#: Figures that lost more than this share to rounding are told to be rounded.
+ROUNDED = 0.0005
+#: What fio prints before the report of an engine that does one I/O at a time.
+CAPPED = "queue depth will be capped"
+# Ramp and metadata make a device move more than fio counts; less means a cache answered.
+_LEAST_DEVICE_SHARE = 0.9
 # Jobs that measured for different lengths did not load the disk alike.
 _RUNTIME_SPREAD, _RUNTIME_SPREAD_S = 0.02, 0.1
 #: What two figures of one quantity may differ by beside the rounding of both.
@@ -32,8 +34,8 @@ _ERRORS = 4096
 class Latency:
     """One kind of latency of one job, in a unit of which ``units`` make a second.
 
-    ``count`` weighs it among other jobs. ``percentiles`` are percent -> seconds, ``bins`` are
-    value -> times. ``printed`` are the digits by statistic, where they were printed as text.
+    ``percentiles`` are percent -> seconds. ``bins`` gives value -> times, decoded only when it is
+    called: a file may have millions. ``printed`` are digits by statistic, of what is text.
     """
 
     units: float
@@ -43,8 +45,25 @@ class Latency:
     low: float | None = None
     high: float | None = None
     percentiles: Mapping[float, float] = field(default_factory=dict)
-    bins: Mapping[int, int] = field(default_factory=dict)
+    bins: Callable[[], Mapping[int, int]] | None = None
     printed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def mean_s(self) -> float:
+        """Return the mean in seconds."""
+        return self.mean / self.units
+
+    def scaled(self, units: float) -> Latency:
+        """Return the same in another unit, without bins: fio's text chooses one for each line."""
+        if units == self.units:
+            return self
+        factor = units / self.units
+        stddev, low, high = (
+            None if value is None else value * factor
+            for value in (self.stddev, self.low, self.high)
+        )
+        scaled = replace(self, units=units, mean=self.mean * factor, bins=None)
+        return replace(scaled, stddev=stddev, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +71,8 @@ class Side:
     """What one job did in one direction.
 
     ``ios`` and ``moved`` (bytes) are exact or None; ``iops``, ``bandwidth`` (B/s) and ``total``
-    (bytes, where they are rounded) are what stands there. ``spread`` are statistics of IOPS over
-    time. ``against`` are sentences on figures that contradict each other, ``rounded`` ones on
-    figures that lost digits.
+    (bytes, where they are rounded) are what stands there. ``spread`` is of IOPS over time.
+    ``against`` are sentences on contradictions, ``rounded`` on figures that lost digits.
     """
 
     direction: str
@@ -75,14 +93,12 @@ class Side:
 class Job:
     """One entry of a report: a job, or a group of them that fio added up.
 
-    ``options`` are as the report shows them; ``stated`` says whether it shows all that were
-    given, so that fio's defaults hold for the others. ``clones`` is how many jobs fio says that
-    the entry stands for, 0 where it does not say. ``sides`` are the directions that moved data.
-    ``steady`` is whether fio found its steady state, where it was told to look for one.
+    ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
+    the others. ``clones`` is how many jobs fio says that the entry stands for, 0 where it does
+    not say. ``steady`` is whether fio found its steady state, where it was to look for one.
     """
 
     name: str
-    where: str
     group: int = 0
     error: int = 0
     problem: str = ""
@@ -96,135 +112,99 @@ class Job:
     failed_ios: int = 0
     steady: bool | None = None
 
-    def side(self, direction: str) -> Side | None:
-        """Return what it did in one direction."""
-        return next((side for side in self.sides if side.direction == direction), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """One report of fio: its jobs, and what it says of all of them.
 
-    ``ended`` is when it was printed, in seconds since 1970. ``device`` are the bytes that the
-    kernel saw the disk move. ``chatter`` is the text around the report.
+    ``begun`` and ``ended`` are seconds since 1970. ``device`` are the bytes that the kernel saw
+    the disk move. ``chatter`` is the text around the report.
     """
 
     version: str
     jobs: tuple[Job, ...]
-    where: str = ""
     chatter: str = ""
     started_at: str = ""
     duration_s: float | None = None
-    ended: float | None = None
     begun: float | None = None
+    ended: float | None = None
     device: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def unequal(sides: Sequence[Side]) -> bool:
+def sides(jobs: Iterable[Job], direction: str) -> list[Side]:
+    """Return what those of the jobs that moved data in one direction did in it."""
+    return [side for job in jobs for side in job.sides if side.direction == direction]
+
+
+def longest(parts: Iterable[Side]) -> float:
+    """Return the longest runtime in seconds."""
+    return max((side.runtime_s for side in parts), default=0.0)
+
+
+def unequal(parts: Sequence[Side]) -> bool:
     """Tell whether jobs that ran together measured for different lengths."""
-    longest, shortest = max(s.runtime_s for s in sides), min(s.runtime_s for s in sides)
-    return longest - shortest > max(_RUNTIME_SPREAD * longest, _RUNTIME_SPREAD_S)
+    most, least = longest(parts), min(side.runtime_s for side in parts)
+    return most - least > max(_RUNTIME_SPREAD * most, _RUNTIME_SPREAD_S)
 
 
-def rate(sides: Sequence[Side]) -> float | None:
+def is_cached(parts: Sequence[Side], device_bytes: float | None) -> bool:
+    """Tell whether the device moved so little that a cache must have answered."""
+    least = _LEAST_DEVICE_SHARE * (moved(parts) or 0.0)
+    return device_bytes is not None and device_bytes < least
+
+
+def rate(parts: Sequence[Side]) -> float | None:
     """Return I/Os a second of jobs that ran together: I/Os over the longest runtime.
 
     Jobs that ended early still counted at full rate, so I/Os are added and not rates.
     """
-    runtime = max(side.runtime_s for side in sides)
-    ios = [side.ios for side in sides if side.ios is not None]
-    if len(ios) == len(sides) and runtime > 0:
-        return sum(ios) / runtime
-    weighed = [(side.iops, side.runtime_s) for side in sides if side.iops is not None]
-    if len(weighed) != len(sides):
-        return None
-    if len(weighed) == 1:
-        return weighed[0][0]
-    return sum(one * time for one, time in weighed) / runtime if runtime > 0 else None
+    return _rate(parts, _sum(side.ios for side in parts), [side.iops for side in parts])
 
 
-def bandwidth(sides: Sequence[Side]) -> float | None:
+def bandwidth(parts: Sequence[Side]) -> float | None:
     """Return bytes a second of jobs that ran together, as `rate` does for I/Os."""
-    runtime = max(side.runtime_s for side in sides)
-    total = moved(sides)
-    if total is not None and runtime > 0:
-        return total / runtime
-    if len(sides) == 1:
-        return sides[0].bandwidth
-    weighed = [(side.bandwidth, side.runtime_s) for side in sides if side.bandwidth is not None]
-    if len(weighed) != len(sides) or runtime <= 0:
-        return None
-    return sum(one * time for one, time in weighed) / runtime
+    return _rate(parts, moved(parts), [side.bandwidth for side in parts])
 
 
-def moved(sides: Sequence[Side]) -> float | None:
+def moved(parts: Sequence[Side]) -> float | None:
     """Return the bytes that jobs moved together, None where one of them does not say."""
-    found = [side.moved for side in sides if side.moved is not None]
-    return sum(found) if len(found) == len(sides) else None
+    return _sum(side.moved for side in parts)
 
 
-def total(sides: Sequence[Side]) -> float | None:
+def total(parts: Sequence[Side]) -> float | None:
     """Return the bytes that jobs moved together, as they stand there where they are rounded."""
-    found = [side.moved if side.total is None else side.total for side in sides]
-    told = [one for one in found if one is not None]
-    return sum(told) if len(told) == len(sides) else None
+    return _sum(side.moved if side.total is None else side.total for side in parts)
 
 
-def together(latencies: Sequence[Latency]) -> Latency | None:
-    """Return the latency of all I/Os of several jobs; percentiles only where that is exact.
+def together(parts: Sequence[Latency]) -> tuple[Latency, Mapping[int, int]] | None:
+    """Return the latency of all I/Os of several jobs, and its bins where each job has some.
 
-    Percentiles do not average: they come from the bins, or from a single job. None without any.
+    It has percentiles only of a single job: they do not average. None without any I/O.
     """
-    units = {one.units for one in latencies}
-    if len(units) > 1:
-        latencies = [_scaled(one, max(units)) for one in latencies]
-    count = sum(one.count for one in latencies)
+    units = max((one.units for one in parts), default=0.0)
+    parts = [one.scaled(units) for one in parts]
+    count = sum(one.count for one in parts)
     if not count:
         return None
-    first = latencies[0]
-    mean = sum(one.mean * one.count for one in latencies) / count
-    spreads = [(one.stddev, one) for one in latencies if one.stddev is not None]
-    square = sum((spread**2 + (one.mean - mean) ** 2) * one.count for spread, one in spreads)
-    lows = [one.low for one in latencies if one.low is not None]
-    highs = [one.high for one in latencies if one.high is not None]
-    bins: Counter[int] = Counter()
-    if all(one.bins for one in latencies):
-        for one in latencies:
-            bins.update(one.bins)
-    alone = len(latencies) == 1
-    return Latency(
-        units=first.units,
+    mean = sum(one.mean * one.count for one in parts) / count
+    square = _sum(
+        None if one.stddev is None else (one.stddev**2 + (one.mean - mean) ** 2) * one.count
+        for one in parts
+    )
+    lows, highs = [one.low for one in parts], [one.high for one in parts]
+    alone = parts[0] if len(parts) == 1 else Latency(units, 0.0, 0)
+    whole = Latency(
+        units=units,
         mean=mean,
         count=count,
-        stddev=math.sqrt(square / count) if len(spreads) == len(latencies) else None,
-        low=min(lows) if len(lows) == len(latencies) else None,
-        high=max(highs) if len(highs) == len(latencies) else None,
-        percentiles=first.percentiles if alone else {},
-        bins=bins,
-        printed=first.printed if alone else {},
+        stddev=None if square is None else math.sqrt(square / count),
+        low=None if None in lows else min(low for low in lows if low is not None),
+        high=None if None in highs else max(high for high in highs if high is not None),
+        percentiles=alone.percentiles,
+        printed=alone.printed,
     )
-
-
-def _scaled(one: Latency, units: float) -> Latency:
-    """Return a latency in a smaller unit: fio's text chooses one for each line."""
-    factor = units / one.units
-    return Latency(
-        units=units,
-        mean=one.mean * factor,
-        count=one.count,
-        stddev=None if one.stddev is None else one.stddev * factor,
-        low=None if one.low is None else one.low * factor,
-        high=None if one.high is None else one.high * factor,
-        percentiles=one.percentiles,
-        bins={round(value * factor): times for value, times in one.bins.items()},
-        printed=one.printed,
-    )
-
-
-def problem(error: int) -> str:
-    """Return an error's number in words, as Linux numbers them."""
-    return os.strerror(error) if 0 < error < _ERRORS else f"error {error}"
+    return whole, _merged(parts)
 
 
 def agree(one: float, other: float, rounding: float) -> bool:
@@ -232,13 +212,37 @@ def agree(one: float, other: float, rounding: float) -> bool:
     return abs(one - other) <= rounding + _SLACK * max(abs(one), abs(other))
 
 
-def finite(value: object, where: str, *, least: float = 0.0) -> float:
-    """Return a number; raises SitegenError for anything else, for NaN, and below ``least``."""
-    # bool is an int to Python, and true is not a measurement.
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise SitegenError(f"{ascii(value)[:40]} is not a number", where=where)
-    if not -MAX_NUMBER < value < MAX_NUMBER:  # also false for NaN
-        raise SitegenError("is not a finite number", where=where)
-    if value < least:
-        raise SitegenError(f"is below {least:g}: {value:g}", where=where)
-    return float(value)
+def problem(error: int) -> str:
+    """Return an error's number in words, as Linux numbers them."""
+    return os.strerror(error) if 0 < error < _ERRORS else f"error {error}"
+
+
+def _rate(
+    parts: Sequence[Side], amount: float | None, rates: Sequence[float | None]
+) -> float | None:
+    runtime = longest(parts)
+    if amount is not None and runtime > 0:
+        return amount / runtime
+    if len(rates) == 1:
+        return rates[0]
+    pairs = zip(rates, parts, strict=True)
+    weighed = _sum(None if one is None else one * side.runtime_s for one, side in pairs)
+    return None if weighed is None or runtime <= 0 else weighed / runtime
+
+
+def _merged(parts: Sequence[Latency]) -> Mapping[int, int]:
+    """Return the bins of all, none where one of them has none."""
+    merged: Counter[int] = Counter()
+    for one in parts:
+        counts = one.bins() if one.bins is not None else {}
+        if not counts or len(parts) == 1:
+            return counts
+        merged.update(counts)
+    return merged
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """Return the sum, None where one is missing."""
+    listed = list(values)
+    known = [value for value in listed if value is not None]
+    return sum(known) if len(known) == len(listed) else None

@@ -25,7 +25,7 @@ MOST_DOCUMENTS = 100_000
 _PLACE = re.compile(r"(.*?)(?: - at `(.*)`)?$", re.DOTALL)
 
 
-def document(data: bytes | str, form: type[Form], where: str = "") -> Form:
+def document(data: bytes | str | memoryview, form: type[Form], where: str = "") -> Form:
     """Return one JSON document as ``form``.
 
     Python's own Infinity and NaN are read where the form takes them. Raises SitegenError with
@@ -75,9 +75,9 @@ def convert(value: object, form: type[Form], where: str = "", *, strict: bool = 
         raise SitegenError("is nested too deeply", where=where) from error
 
 
-def _parsed(data: bytes | str, where: str) -> object:
+def _parsed(data: bytes | str | memoryview, where: str) -> object:
     try:
-        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+        text = data if isinstance(data, str) else bytes(data).decode("utf-8-sig")
         return json.loads(text)
     except UnicodeDecodeError as error:
         raise SitegenError(f"is not UTF-8 at byte {error.start}", where=where) from error

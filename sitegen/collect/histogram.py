@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 
 _BINS = 60
+_SURELY = 1 - 1e-9
 
 
 def percentile(bins: Mapping[int, int], percent: float) -> int:
     """Return the first value at which ``percent`` of all counts is reached (nearest rank)."""
-    wanted = percent / 100 * sum(bins.values())
-    passed = 0
-    for value in sorted(bins):
-        passed += bins[value]
-        if passed >= wanted:
-            return value
-    return max(bins)
+    return percentiles(bins, [percent])[0]
+
+
+def percentiles(bins: Mapping[int, int], percents: Iterable[float]) -> list[int]:
+    """Return the `percentile` of each of ``percents``."""
+    values = sorted(bins)
+    passed = list(accumulate(bins[value] for value in values))
+    places = (bisect_left(passed, percent / 100 * passed[-1]) for percent in percents)
+    return [values[min(place, len(values) - 1)] for place in places]
 
 
 def coarse(bins: Mapping[int, int]) -> Iterator[tuple[float, int]]:
@@ -26,11 +30,16 @@ def coarse(bins: Mapping[int, int]) -> Iterator[tuple[float, int]]:
         return
     low, high = max(min(bins), 1), max(*bins, 2)
     width = math.log(high / low) / _BINS or 1.0
-    cells: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for value, times in bins.items():
-        place = int(math.log(max(value, 1) / low) / width)
-        cells[min(place, _BINS - 1)].append((value, times))
-    for _, cell in sorted(cells.items()):
-        count = sum(times for _, times in cell)
-        if count:
-            yield sum(value * times for value, times in cell) / count, count
+    cell, end = -1, 0.0
+    count = total = 0
+    for value, times in sorted(bins.items()):
+        if value >= end:  # else it is in the same cell: a logarithm of each would take long
+            place = min(int(math.log(max(value, 1) / low) / width), _BINS - 1)
+            if place != cell and count:
+                yield total / count, count
+                count = total = 0
+            cell, end = place, low * math.exp((place + 1) * width) * _SURELY
+        count += times
+        total += value * times
+    if count:
+        yield total / count, count

@@ -28,6 +28,14 @@ def test_a_document_is_read_into_its_type_and_keys_of_newer_versions_are_passed_
     assert decode.document(b"\xef\xbb\xbf" + GOOD, Report).jobs[0].name == "read"
 
 
+def test_a_part_of_a_larger_output_is_read_in_place() -> None:
+    whole = b"fio: " + GOOD + b" done"
+    part = memoryview(whole)[5:-5]
+    assert decode.document(part, Report).jobs[0].name == "read"
+    with pytest.raises(SitegenError, match="the JSON breaks off"):
+        decode.document(part[:20], Report)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

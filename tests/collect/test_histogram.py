@@ -22,6 +22,12 @@ def test_percentile_is_the_nearest_rank(bins: dict[int, int], percent: float) ->
     }
 
 
+@given(BINS, st.lists(st.floats(0.1, 100)))
+def test_percentiles_are_those_one_by_one(bins: dict[int, int], percents: list[float]) -> None:
+    each = [histogram.percentile(bins, percent) for percent in percents]
+    assert histogram.percentiles(bins, percents) == each
+
+
 @given(BINS)
 def test_coarse_keeps_every_count_and_the_mean_in_few_bins(bins: dict[int, int]) -> None:
     cells = list(histogram.coarse(bins))

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from collectors.fio.readers import (
-    dbench,
-    json_report,
-    kubestr,
-    log_bundle,
-    refused,
-    terse,
-    text_report,
-)
+from collectors.fio.readers import bundles, dbench, json_report, kubestr, terse, text_report
 from sitegen.collect import Bundle, Reader
 
 READERS: tuple[Reader, ...] = (
@@ -19,7 +11,6 @@ READERS: tuple[Reader, ...] = (
     dbench.READER,
     kubestr.READER,
     terse.READER,
-    log_bundle.READER,
-    refused.READER,
+    bundles.READER,
 )
-BUNDLES: tuple[Bundle, ...] = (log_bundle.BUNDLE,)
+BUNDLES: tuple[Bundle, ...] = (bundles.BUNDLE,)

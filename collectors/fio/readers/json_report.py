@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
-from collectors.fio import document
-from collectors.fio.jobs import Report
-from collectors.fio.readers.finding import final, findings
-from collectors.fio.workloads import ASKS, answers_of
-from collectors.text import plain
+from collectors.fio import document, jobs
+from collectors.fio.jobs import DIRECTIONS, MIXED, Report
+from collectors.fio.readers.runs import JSON_SIGN, holds, readings
+from collectors.fio.workloads import Asks
 from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
-from sitegen.model import Doubt
 
-_JOBS = {"jobs", "client_stats"}
-_BYTES = (re.compile(rb'"fio version"\s*:'), re.compile(rb'"(?:jobs|client_stats)"\s*:'))
+#: What two reports' times may differ by: in whole seconds, as older fio prints, and in exact ones.
+_APART_S, _STILL = 1.1, 0.2
 
 
 def knows(data: bytes) -> bool:
     """Tell whether ``data`` holds fio's JSON."""
-    narrow = data.replace(b"\0", b"") if b"\0" in data[:100] else data  # UTF-16
-    return all(pattern.search(narrow) for pattern in _BYTES)
+    return holds(data, JSON_SIGN) and holds(data, b'"jobs"', b'"client_stats"')
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the runs in ``data``, one for each version of fio."""
-    answers = answers_of(settings)
     reports, cut = reports_of(data)
-    closed = []
-    for finding, those in findings(reports, answers):
-        if cut:
-            told = f"another report follows and breaks off at {cut}"
-            finding.doubts.add(Doubt.CUT_OFF, told)
-        closed.append(finding.found(those))
-    return tuple(closed)
+    sentence = f"another report follows and breaks off at {cut}" if cut else ""
+    return readings(reports, asks.answers, sentence)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:
@@ -43,54 +32,54 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
 
     Raises SitegenError when there is no whole one.
     """
-    texts = document.split(plain(data))
-    if not texts.documents:
-        if texts.cut:
-            place, _, told = texts.cut.partition(": ")
-            raise SitegenError(f"the JSON breaks off or is damaged: {told}", where=place)
-        raise SitegenError("there is no JSON of fio's that begins a line")
-    reports = []
-    for line, whole in texts.documents:
-        content = _own(whole, line)
-        if content is None:
-            continue
-        try:
-            reports.append(document.report(content, texts.chatter))
-        except SitegenError as error:
-            where = f"the report in line {line}: {error.where}"
-            raise SitegenError(error.what, where=where, fix=error.fix) from error
-    if not reports:
-        raise SitegenError(
-            "no JSON in it is fio's own",
-            where=f"line {texts.documents[0][0]}",
-            fix="import what fio wrote with --output-format=json",
-        )
-    return final(reports), texts.cut
+    output = document.read(data)
+    if not output.reports:
+        place, _, reason = output.cut.partition(": ")
+        broken = f"the JSON breaks off or is damaged: {reason}"
+        raise SitegenError(broken if reason else "no JSON in it is fio's own", where=place)
+    return _final(output.reports), output.cut
 
 
-def _own(whole: Mapping[str, Any], line: int) -> Mapping[str, Any] | None:
-    """Return fio's document in one of a program around it; None when there is none.
+def _final(reports: Sequence[Report]) -> list[Report]:
+    """Return the reports less those that a later one of the same jobs goes on from.
 
-    Raises SitegenError where there are several: what tells them apart is that program's.
+    With --status-interval fio prints one report after another, each of all that was done so
+    far: the last one counts.
     """
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    ahead: list[tuple[str, object]] = [("", whole)]
-    while ahead:
-        path, value = ahead.pop()
-        if isinstance(value, dict) and "fio version" in value and value.keys() & _JOBS:
-            found.append((path, value))
-        elif isinstance(value, dict):
-            ahead += [(f"{path}.{ascii(key)[1:-1][:60]}", inner) for key, inner in value.items()]
-        elif isinstance(value, list):
-            ahead += [(f"{path}[{place}]", inner) for place, inner in enumerate(value)]
-    if len(found) > 1:
-        paths = sorted(path.lstrip(".")[:60] for path, _ in found)
-        raise SitegenError(
-            f"there are {len(found)} reports of fio's in the JSON of a program around it",
-            where=f"line {line}",
-            fix=f"import them one by one: {paths[0]}, {paths[1]} ...",
-        )
-    return found[0][1] if found else None
+    kept: list[Report] = []
+    for report in reports:
+        if kept and _goes_on(kept[-1], report):
+            kept.pop()
+        kept.append(report)
+    return kept
 
 
-READER = Reader("fio-json", "fio --output-format=json or json+", knows, read, ASKS)
+def _goes_on(first: Report, then: Report) -> bool:
+    """Tell whether ``then`` is a later report of the run that ``first`` is of."""
+    alike = [[(job.name, job.group, job.options) for job in one.jobs] for one in (first, then)]
+    if alike[0] != alike[1] or first.ended is None or then.ended is None:
+        return False
+    if first.begun is not None and then.begun is not None:
+        return first.begun == then.begun
+    passed = then.ended - first.ended
+    (ran, moved), (longer, more) = _measured(first), _measured(then)
+    still = _STILL if first.ended % 1 else _APART_S
+    grown = all(a <= b for a, b in zip(moved, more, strict=True)) and (
+        (abs(passed - (longer - ran)) <= still and (longer > ran or not passed))
+        or (passed <= _STILL < ran and still == _STILL)
+    )
+    # What was counted while a ramp lasted is forgotten when it ends; the time since the start,
+    # in whole seconds, goes on.
+    age, older = first.duration_s or 0.0, then.duration_s or 0.0
+    ramped = older > age and older - passed > 1 and abs(passed - (older - age)) <= _APART_S
+    return passed >= 0 and (grown or ramped)
+
+
+def _measured(report: Report) -> tuple[float, list[float]]:
+    """Return the longest runtime, and the bytes that each job moved in each direction."""
+    directions = (*DIRECTIONS, MIXED)
+    moved = [jobs.moved(jobs.sides([job], d)) or 0.0 for job in report.jobs for d in directions]
+    return jobs.longest(side for job in report.jobs for side in job.sides), moved
+
+
+READER = Reader("fio-json", "fio --output-format=json or json+", knows, read, Asks)

@@ -1,272 +1,235 @@
-"""The lines of one direction in fio's text, and the exact figures that are left in them."""
+"""The lines of one job in fio's text, and the exact figures that are left in them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, Latency, Side
-from collectors.fio.readers.printed import Printed, number
+from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, ROUNDED, Latency, Side
+from collectors.fio.workloads import block_of
 from sitegen.errors import SitegenError
 
+_NUMBER = re.compile(
+    r"(\d{1,18}(?:\.\d{1,9})?)\s{0,4}([kKMGTP]?)(i?)(B|bit|b|Byte)?(?:/s(?:ec)?)?", re.ASCII
+)
+_LEVELS = " KMGTP"
+#: What a part of the section begins with.
+_FIRST = re.compile(
+    r"(?m)^[ \t]*(?:fsync/fdatasync|(?:read|write|trim|mixed)[ \t]*: (?:IOPS|io)=)[^\n]*"
+)
 #: fio 3: ``read: IOPS=42.6k, BW=167MiB/s (175MB/s)(167MiB/1001msec)``
 _NEW = re.compile(
-    r"^\s*(read|write|trim|mixed)\s*: IOPS=([\w.]{1,20}), BW=([\w./]{1,20}) \(([\w./]{1,20})\)"
-    r"\(([\w.]{1,20})/(\d{1,15})msec\)"
+    r"[ \t]*(\w+)[ \t]*: IOPS=(?P<iops>[\w.]{1,20}), BW=(?P<rate>[\w./]{1,20}) "
+    r"\((?P<decimal>[\w./]{1,20})\)\((?P<total>[\w.]{1,20})/(?P<runtime>\d{1,15})msec\)"
 )
 #: fio 2: ``read : io=1024.0MB, bw=52429KB/s, iops=13107, runt= 20000msec``
 _OLD = re.compile(
-    r"^\s*(read|write|trim|mixed)\s*: io=\s*([\w.]{1,20}), bw=\s*([\w./]{1,20}), "
-    r"iops=\s*([\w.]{1,20})\s*, runt(?:ime)?=\s*(\d{1,15})\s*msec"
+    r"[ \t]*(\w+)[ \t]*: io=[ \t]*(?P<total>[\w.]{1,20}), bw=[ \t]*(?P<rate>[\w./]{1,20}), "
+    r"iops=[ \t]*(?P<iops>[\w.]{1,20})[ \t]*, "
+    r"runt(?:ime)?=[ \t]*(?P<runtime>\d{1,15})[ \t]*msec"
+)
+_FOUR = ", ".join(
+    rf"{name}=[ \t]*([\w.]{{1,24}})[ \t]{{0,4}}" for name in ("min", "max", "avg", "stdev")
 )
 _LATENCY = re.compile(
-    r"^\s*(slat|clat|lat|sync)\s*\((nsec|usec|msec|sec)\)\s*: min=\s*([\w.]{1,20})\s{0,4}, "
-    r"max=\s*([\w.]{1,20})\s{0,4}, avg=\s*([\w.]{1,24})\s{0,4}, stdev=\s*([\w.]{1,24})"
+    rf"(?m)^[ \t]*(slat|clat|lat|sync)[ \t]*\((nsec|usec|msec|sec)\)[ \t]*: {_FOUR}"
 )
-_PERCENTILES = re.compile(r"^\s*(?:(slat|clat|lat|sync) )?percentiles \((nsec|usec|msec|sec)\):")
+_SPREAD = re.compile(rf"(?m)^[ \t]*iops[ \t]*: {_FOUR}(?:, samples=\s*(\d{{1,12}}))?")
+#: Before fio 3.13 there were percentiles of clat alone.
+_PERCENTILES = re.compile(
+    r"(?m)^[ \t]*(?:(slat|clat|lat|sync) )?percentiles \((nsec|usec|msec|sec)\):"
+    r"((?:[^\n]*\n[ \t]*(?:\||(?=\n)))+[^\n]*)"
+)
 _PERCENTILE = re.compile(r"(\d{1,3}\.\d{1,6})th=\[\s*(\d{1,18})\]")
-_SPREAD = re.compile(
-    r"^\s*iops\s*: min=\s*([\w.]{1,20}), max=\s*([\w.]{1,20}), "
-    r"avg=\s*([\w.]{1,24}), stdev=\s*([\w.]{1,24})(?:, samples=\s*(\d{1,12}))?"
+_COUNTS = r"(?:r=)?(\d{1,18})(?:,|/w=)(\d{1,18})(?:(?:,|/d=)(\d{1,18}))?"
+_ISSUED = re.compile(
+    rf"(?m)^[ \t]*issued(?: rwts?)?[ \t]*: total={_COUNTS}[^\n]{{0,40}}? short={_COUNTS}"
 )
-_BLOCK = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s?([KMGkmg]?)i?B?")
 _UNITS = {"nsec": 1e9, "usec": 1e6, "msec": 1e3, "sec": 1.0}
-_LEVELS = " KMG"
 
 
-@dataclass(slots=True)
-class SideText:
-    """One direction of a job while its lines are read; `closed` ends it."""
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A number in its base unit, half of its last digit, and its text."""
 
-    direction: str
-    where: str
-    runtime_ms: int = 0
-    iops: Printed | None = None
-    rates: tuple[Printed, ...] = ()
-    total: Printed | None = None
-    blocks: dict[str, tuple[str, tuple[str, str, str, str]]] = field(default_factory=dict)
-    listed: dict[str, dict[float, tuple[float, str]]] = field(default_factory=dict)
-    spread: dict[str, Printed] = field(default_factory=dict)
-    _open: tuple[str, str] | None = None
+    value: float
+    half: float
+    text: str
 
-    @classmethod
-    def begin(cls, line: str, where: str) -> SideText | None:
-        """Return a direction when ``line`` is its first one."""
-        if match := _NEW.match(line):
-            return cls(
-                match[1],
-                where,
-                int(match[6]),
-                number(match[2], where),
-                (number(match[3], where), number(match[4], where)),
-                number(match[5], where),
-            )
-        if match := _OLD.match(line):
-            return cls(
-                match[1],
-                where,
-                int(match[5]),
-                number(match[4], where),
-                (number(match[3], where, kilo=1024),),
-                number(match[2], where, kilo=1024),
-            )
-        return None
+    @property
+    def share(self) -> float:
+        """Return how much of the value may be rounding."""
+        return self.half / self.value if self.value else 0.0
 
-    def take(self, line: str, where: str) -> None:
-        """Take one further line of the section; what says nothing about this is passed over."""
-        if match := _LATENCY.match(line):
-            self.blocks[match[1]] = (match[2], (match[3], match[4], match[5], match[6]))
-            self._open = None
-        elif match := _PERCENTILES.match(line):
-            # Before fio 3.13 there were percentiles of clat alone.
-            self._open = (match[1] or "clat", match[2])
-        elif self._open and line.lstrip().startswith("|"):
-            kind, unit = self._open
-            place = self.listed.setdefault(kind, {})
-            for found in _PERCENTILE.finditer(line):
-                value = float(found[2])
-                place[float(found[1])] = (value / _UNITS[unit], f"{found[2]} {unit}")
-        elif match := _SPREAD.match(line):
-            names = ("min", "max", "mean", "stddev")
-            values = [number(match[place], where) for place in (1, 2, 3, 4)]
-            self.spread = dict(zip(names, values, strict=True))
-            if match[5] in ("0", "1"):
-                self.spread.pop("stddev")
-        elif line.strip():
-            self._open = None
+    def is_rate(self, exact: float, runtime_ms: int) -> bool:
+        """Tell whether ``exact`` I/Os a second may have been printed so: cut, and rounded then."""
+        slack = 1 + 2 * self.half + exact / runtime_ms
+        return self.holds(exact) or abs(self.value - exact) <= slack
 
-    def latency(self, kind: str, count: int) -> Latency | None:
-        """Return one kind of latency with the digits that were printed."""
-        if kind not in self.blocks:
+    def holds(self, exact: float) -> bool:
+        """Tell whether ``exact`` may have been printed so: rounded or cut."""
+        return abs(exact - self.value) <= 2 * self.half + 0.002 * max(exact, self.value)
+
+
+def number(text: str, *, kilo: int = 1000) -> Printed:
+    """Return a number; ``k`` means ``kilo``, and ``Ki`` always 1024.
+
+    fio 2 prints KB for 1024 bytes, fio 3 KiB for 1024 and kB for 1000. Raises SitegenError for
+    what is no number.
+    """
+    match = _NUMBER.fullmatch(text.strip())
+    if not match:
+        raise SitegenError(f"{ascii(text)[:40]} is not a number of fio's")
+    digits, prefix, binary, unit = match.groups()
+    scale = float((1024 if binary else kilo) ** _LEVELS.index(prefix.upper() or " "))
+    if unit in ("b", "bit"):
+        scale /= 8
+    places = len(digits.partition(".")[2])
+    return Printed(float(digits) * scale, 0.5 * 10.0**-places * scale, text.strip())
+
+
+def read_job(
+    text: str, options: Mapping[str, str], *, failed: bool
+) -> tuple[tuple[Side, ...], Latency | None]:
+    """Return the directions of a job's section, and how long its syncs took.
+
+    Figures are exact where the I/Os counted, of one block size, say it. Raises
+    SitegenError for what is not as fio prints it.
+    """
+    match = _ISSUED.search(text)
+    counts = [int(count or 0) for count in match.groups()] if match else [0] * 6
+    issued, short = (dict(zip(DIRECTIONS, half, strict=True)) for half in (counts[:3], counts[3:]))
+    issued[MIXED] = sum(counts[:3])
+    firsts = list(_FIRST.finditer(text))
+    ends = [*(first.start() for first in firsts[1:]), len(text)]
+    sides: dict[str, Side] = {}
+    sync = None
+    for first, end in zip(firsts, ends, strict=False):
+        part = text[first.end() : end]
+        if "fsync" in first[0]:
+            sync = _latencies(part, 1).get("sync")
+            continue
+        line = _NEW.match(first[0]) or _OLD.match(first[0])
+        if line is None:
+            raise SitegenError(f"{first[0].strip()[:60]!a} is not as fio prints it")
+        block = block_of(options, line[1]) or ""
+        exact = block.isdecimal() and not short.get(line[1])
+        side = _side(line, part, issued[line[1]], int(block) if exact else 0)
+        if side is not None:
+            sides[side.direction] = side
+    if any(counts) and not sides and not failed:
+        raise SitegenError(
+            "its I/Os were counted, and no line tells their rate as fio prints it",
+            fix="import the output as fio wrote it, with its own line breaks",
+        )
+    return tuple(sides.values()), sync
+
+
+def block_sizes(text: str) -> str | None:
+    """Return ``bs`` of a header as fio's option would say it: bytes, for each direction."""
+    parts = [part for part in re.split(r"[,/]|\([RWT]\)", text) if part.strip()]
+    sizes = []
+    for part in parts[:3]:
+        try:
+            ends = [number(end, kilo=1024).value for end in part.strip().split("-")[:2]]
+        except SitegenError:
             return None
-        unit, texts = self.blocks[kind]
-        low, high, mean, stddev = (number(text, f"{self.where}: {kind}") for text in texts)
+        if any(size != int(size) for size in ends):
+            return None  # 1.5K was rounded
+        sizes.append("-".join(dict.fromkeys(str(int(size)) for size in ends)))
+    return ",".join(sizes) or None
+
+
+def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
+    """Return one direction, exact where ``ios`` I/Os of ``size`` bytes are what is printed.
+
+    None when nothing was done.
+    """
+    figures = line.groupdict()
+    kilo = 1000 if "decimal" in figures else 1024
+    iops, total = number(figures["iops"]), number(figures["total"], kilo=kilo)
+    rates = [number(figures[key], kilo=kilo) for key in ("rate", "decimal") if key in figures]
+    if not total.value and not iops.value:
+        return None
+    runtime_ms = int(figures["runtime"])
+    runtime = runtime_ms / 1000
+    match = _SPREAD.search(text)
+    names = ("min", "max", "mean", "stddev")[: 3 if match and match[5] in ("0", "1") else 4]
+    values = [number(text) for text in match.groups()[: len(names)]] if match else []
+    spread = dict(zip(names, values, strict=False))
+    printed = {f"iops {name}": figure.text for name, figure in spread.items()}
+    against = list(_contradictions(total, rates, runtime_ms))
+    rounded, exact = [], ios if runtime else 0
+    if exact and not iops.is_rate(exact / runtime, runtime_ms):
+        rate = exact / runtime
+        against.append(f"IOPS is {iops.text}, and {exact} I/Os in {runtime_ms} ms are {rate:.5g}")
+        exact = 0
+    if not exact:
+        printed["iops"] = iops.text
+        if iops.share > ROUNDED:
+            rounded.append(f"IOPS is printed as {iops.text}")
+    moved = float(exact * size)
+    if not moved or not total.holds(moved):
+        known = [figure for figure in (total, *(rates if runtime else ())) if figure.value]
+        if not known:
+            raise SitegenError("has no bandwidth")
+        best = min(known, key=lambda figure: figure.share)
+        moved = best.value if best is total else best.value * runtime
+        printed["bandwidth"] = rates[0].text if best is total else best.text
+        printed["io_bytes"] = total.text
+        if best.share > ROUNDED:
+            rounded.append(f"the bandwidth is printed as {rates[0].text}")
+    every = _latencies(text, exact or max(round(iops.value * runtime), 1))
+    return Side(
+        direction=line[1],
+        runtime_s=runtime,
+        ios=exact or None,
+        moved=moved,
+        total=total.value if "io_bytes" in printed else None,
+        iops=iops.value,
+        bandwidth=rates[0].value,
+        spread={name: figure.value for name, figure in spread.items()},
+        latencies={LATENCIES[kind]: one for kind, one in every.items() if kind in LATENCIES},
+        printed=printed,
+        against=tuple(against),
+        rounded=tuple(rounded),
+    )
+
+
+def _contradictions(total: Printed, rates: Sequence[Printed], runtime_ms: int) -> Iterator[str]:
+    """Yield a sentence for each bandwidth that is not the bytes over the time."""
+    for rate in rates if runtime_ms else ():
+        wanted = 1000 * total.value / runtime_ms
+        slack = 2 * (rate.half + 1000 * total.half / runtime_ms) + wanted / runtime_ms
+        if not rate.holds(wanted) and abs(rate.value - wanted) > slack:
+            time = f"in {runtime_ms} ms are {wanted:.4g} B/s"
+            yield f"the bandwidth is {rate.text}, and {total.text} {time}"
+
+
+def _latencies(text: str, count: int) -> dict[str, Latency]:
+    """Return each kind of latency with the digits that were printed."""
+    listed = {
+        match[1] or "clat": (match[2], _PERCENTILE.findall(match[3]))
+        for match in _PERCENTILES.finditer(text)
+    }
+    latencies = {}
+    for kind, unit, *texts in _LATENCY.findall(text):
+        low, high, mean, stddev = (number(figure) for figure in texts)
         if not high.value:
-            return None  # some engines time no submission
-        listed = self.listed.get(kind, {})
-        digits = {
-            name: f"{figure.text} {unit}"
-            for name, figure in (("min", low), ("max", high), ("mean", mean), ("stddev", stddev))
-        }
-        for percent, (_, text) in listed.items():
-            digits[f"p{percent:g}"] = text
-        return Latency(
+            continue  # some engines time no submission
+        figures = {"min": low, "max": high, "mean": mean, "stddev": stddev}
+        printed = {name: f"{figure.text} {unit}" for name, figure in figures.items()}
+        other, percentiles = listed.get(kind, (unit, []))
+        printed |= {f"p{float(percent):g}": f"{value} {other}" for percent, value in percentiles}
+        latencies[kind] = Latency(
             units=_UNITS[unit],
             mean=mean.value,
             count=count,
             stddev=stddev.value,
             low=low.value,
             high=high.value,
-            percentiles={percent: value for percent, (value, _) in listed.items()},
-            printed=digits,
-        )
-
-    def closed(self, issued: Sequence[int], short: Sequence[int], blocks: str) -> Side | None:
-        """Return the direction; exact where ``issued`` I/Os of one block size say it.
-
-        None when nothing was done.
-        """
-        runtime = self.runtime_ms / 1000
-        if self.total is None or self.iops is None or not (self.total.value or self.iops.value):
-            return None
-        against = self._carry(runtime, _one_size(blocks, self.direction))
-        total, iops = self.total, self.iops
-        against += self._contradictions(total, self.rates, runtime)
-        rounded: list[str] = []
-        printed = {f"iops {name}": figure.text for name, figure in self.spread.items()}
-        ios = self._ios(issued, against)
-        if ios is None:
-            printed["iops"] = iops.text
-            if iops.rounded:
-                rounded.append(f"IOPS is printed as {iops.text}")
-        exact = (ios or 0) * _one_size(blocks, self.direction)
-        if (
-            exact
-            and not _at(short, self.direction)
-            and any(one.holds(exact) for one in total.readings)
-        ):
-            moved = float(exact)
-        else:
-            moved = self._rounded(total, runtime, printed, rounded)
-        count = ios if ios is not None else max(round(iops.value * runtime), 1)
-        latencies = {
-            metric: found
-            for kind, metric in LATENCIES.items()
-            if (found := self.latency(kind, count)) is not None
-        }
-        return Side(
-            direction=self.direction,
-            runtime_s=runtime,
-            ios=ios,
-            moved=moved,
-            total=total.value if "io_bytes" in printed else None,
-            iops=iops.value,
-            bandwidth=self.rates[0].value,
-            spread={name: figure.value for name, figure in self.spread.items()},
-            latencies=latencies,
+            percentiles={float(p): float(value) / _UNITS[other] for p, value in percentiles},
             printed=printed,
-            against=tuple(against),
-            rounded=tuple(rounded),
         )
-
-    def _carry(self, runtime: float, size: int) -> list[str]:
-        """Put right what fio printed without its carry, where the other figures tell; say so."""
-        if self.total is None or self.iops is None or runtime <= 0:
-            return []
-        before = (self.total, *self.rates, self.iops)
-        all_readings = product(*(one.readings for one in (self.total, *self.rates)))
-        for total, *rates in sorted(all_readings, key=lambda them: len({*them} - {*before})):
-            if not any(self._contradictions(total, rates, runtime)):
-                self.total, self.rates = total, tuple(rates)
-                break
-        wanted = self.total.value / runtime / size if size else 0.0
-        for iops in self.iops.readings if wanted else ():
-            if abs(iops.value - wanted) <= 1 + 2 * iops.half + 2 * self.total.half / runtime / size:
-                self.iops = iops
-                break
-        after = (self.total, *self.rates, self.iops)
-        return [
-            f"{then.text} is printed where the other figures say {then.value:.4g}"
-            for first, then in zip(before, after, strict=True)
-            if first != then
-        ]
-
-    def _contradictions(
-        self, total: Printed, rates: Sequence[Printed], runtime: float
-    ) -> Iterator[str]:
-        if runtime <= 0:
-            return
-        wanted = total.value / runtime
-        for rate in rates:
-            slack = 2 * (rate.half + total.half / runtime) + wanted / self.runtime_ms
-            if not rate.holds(wanted) and abs(rate.value - wanted) > slack:
-                yield (
-                    f"the bandwidth is {rate.text}, and {total.text} in {self.runtime_ms} ms "
-                    f"are {wanted:.4g} B/s"
-                )
-
-    def _rounded(
-        self, total: Printed, runtime: float, printed: dict[str, str], rounded: list[str]
-    ) -> float:
-        """Return the bytes moved by the printed figure that lost least to rounding."""
-        told = [figure for figure in (total, *(self.rates if runtime > 0 else ())) if figure.value]
-        if not told:
-            raise SitegenError("has no bandwidth", where=self.where)
-        best = min(told, key=lambda figure: figure.share)
-        printed["bandwidth"] = self.rates[0].text if best is total else best.text
-        printed["io_bytes"] = total.text
-        if best.rounded:
-            rounded.append(f"the bandwidth is printed as {self.rates[0].text}")
-        return best.value if best is total else best.value * runtime
-
-    def _ios(self, issued: Sequence[int], against: list[str]) -> int | None:
-        """Return how many I/Os there were, where what was issued agrees with the printed rate."""
-        iops, runtime = self.iops, self.runtime_ms / 1000
-        count = sum(issued) if self.direction == MIXED else _at(issued, self.direction)
-        if not count or iops is None or runtime <= 0:
-            return None
-        rate = count / runtime
-        # fio cuts IOPS to a whole number and rounds after that.
-        slack = 1 + 2 * iops.half + rate / self.runtime_ms
-        if any(one.holds(rate) or abs(one.value - rate) <= slack for one in iops.readings):
-            return count
-        against.append(
-            f"IOPS is {iops.text}, and {count} I/Os in {self.runtime_ms} ms are {rate:.5g}"
-        )
-        return None
-
-
-def block_size(text: str, where: str) -> str | None:
-    """Return ``bs`` of a header as fio's option would say it: bytes, for each direction."""
-    parts = [part for part in re.split(r"[,/]|\([RWT]\)", text) if part.strip()]
-    found = []
-    for part in parts[:3]:
-        ends = []
-        for end in part.strip().split("-")[:2]:
-            match = _BLOCK.fullmatch(end.strip())
-            if not match:
-                return None
-            size = float(match[1]) * 1024 ** _LEVELS.index(match[2].upper() or " ")
-            if size != int(size):
-                return None  # 1.5K was rounded
-            ends.append(str(int(size)))
-        found.append("-".join(dict.fromkeys(ends)))
-    if not found:
-        raise SitegenError("has no block size", where=where)
-    return ",".join(found)
-
-
-def _one_size(blocks: str, direction: str) -> int:
-    """Return the block size of a direction in bytes, 0 where it is none or a range."""
-    parts = blocks.split(",")
-    place = DIRECTIONS.index(direction) if direction in DIRECTIONS else 0
-    if direction == MIXED and len(set(parts)) > 1:
-        return 0
-    text = parts[min(place, len(parts) - 1)]
-    return int(text) if text.isdecimal() and len(text) < 16 else 0  # noqa: PLR2004 - fio's largest is far less
-
-
-def _at(counts: Sequence[int], direction: str) -> int:
-    return counts[DIRECTIONS.index(direction)] if counts and direction in DIRECTIONS else 0
+    return latencies

@@ -1,22 +1,41 @@
-"""What the tests of fio's readers share: the recorded outputs, and picking one value."""
+"""What the tests of fio's readers share: the recorded outputs, and picking rows of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from sitegen.collect import Reading
-from sitegen.model import Measurement
+from sitegen.collect import Reader, Reading
+from sitegen.model import Doubt, Measurement
 
 RAW = Path(__file__).parents[3] / "raw" / "fio"
+NONE: Mapping[str, str] = {}
 
 
-def one(found: Reading, metric: str, statistic: str = "value", **where: str) -> Measurement:
-    """Return the one row of a series that has these parameters, or this workload."""
-    [match] = [
+def read(reader: Reader, content: str, settings: Mapping[str, str] = NONE) -> Reading:
+    """Return the one run in what ``reader`` knows."""
+    assert reader.knows(content.encode())
+    [found] = reader.runs(content.encode(), settings)
+    return found
+
+
+def every(found: Reading, metric: str, statistic: str = "value", **where: str) -> list[Measurement]:
+    """Return the rows of a series that have these parameters, or this workload."""
+    return [
         m
         for m in found.measurements
         if (m.metric, m.statistic) == (metric, statistic)
         and m.workload == where.get("workload", m.workload)
         and all(dict(m.params).get(k) == v for k, v in where.items() if k != "workload")
     ]
+
+
+def one(found: Reading, metric: str, statistic: str = "value", **where: str) -> Measurement:
+    """Return the one row of such a series."""
+    [match] = every(found, metric, statistic, **where)
     return match
+
+
+def told(found: Reading, kind: Doubt) -> str:
+    """Return what a run says of one kind of doubt."""
+    return next((sentence for one, sentence, _ in found.doubts if one == kind), "")

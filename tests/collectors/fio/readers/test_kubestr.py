@@ -1,35 +1,20 @@
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 from collectors.fio.readers import kubestr
-from sitegen.collect import Reading
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement
+from tests.collectors.fio.readers.given import RAW, one, read
 
-TEXT = (Path(__file__).parents[3] / "raw" / "fio" / "kubestr.txt").read_text()
-
-
-def imported(content: str) -> Reading:
-    assert kubestr.knows(content.encode())
-    [found] = kubestr.read(content.encode(), {})
-    return found
-
-
-def one(found: Reading, workload: str, metric: str, statistic: str = "value") -> Measurement:
-    [match] = [
-        m
-        for m in found.measurements
-        if (m.workload, m.metric, m.statistic) == (workload, metric, statistic)
-    ]
-    return match
+TEXT = (RAW / "kubestr.txt").read_text()
+imported = partial(read, kubestr.READER)
 
 
 def test_rates_keep_their_digits_and_their_settings() -> None:
     found = imported(TEXT)
-    rate = one(found, "read_iops", "fio.iops")
+    rate = one(found, "fio.iops", workload="read_iops")
     assert (rate.value, rate.printed, rate.unit) == (1234.5, "1234.500000", "1/s")
     assert dict(rate.params) == {
         "block_size": "4096",
@@ -39,10 +24,10 @@ def test_rates_keep_their_digits_and_their_settings() -> None:
         "pattern": "rand",
         "size": "2147483648",
     }
-    moved = one(found, "write_bw", "fio.bandwidth")
+    moved = one(found, "fio.bandwidth", workload="write_bw")
     assert (moved.value, moved.printed) == (57632 * 1024, "57632 KiB/s")
-    assert one(found, "write_bw", "fio.iops", "mean").value == 451.5
-    assert one(found, "write_bw", "fio.iops", "min").value == 336
+    assert one(found, "fio.iops", "mean", workload="write_bw").value == 451.5
+    assert one(found, "fio.iops", "min", workload="write_bw").value == 336
     assert {m.metric for m in found.measurements} == {"fio.iops", "fio.bandwidth"}
     assert found.tool is not None
     assert found.tool.version == "3.20"
@@ -57,7 +42,7 @@ def test_options_that_were_not_given_and_a_job_without_a_name() -> None:
         .replace("JobName: read_iops", "JobName: ")
         .replace("blocksize=4K filesize=2G iodepth=64 rw=randread", "blocksize= filesize= rw=")
     )
-    assert dict(one(found, "job", "fio.iops").params) == {"direction": "read"}
+    assert dict(one(found, "fio.iops", workload="job").params) == {"direction": "read"}
 
 
 def test_small_figures_are_doubted_as_rounded() -> None:
@@ -77,16 +62,16 @@ def test_text_as_people_keep_it_is_read() -> None:
         f"# A page\n```\n{TEXT}```\n",
     ):
         assert imported(kept).measurements == rows
-    assert kubestr.read(TEXT.encode("utf-16"), {})[0].measurements == rows
+    assert kubestr.READER.runs(TEXT.encode("utf-16"), {})[0].measurements == rows
 
 
 def test_the_same_class_again_is_a_repetition_and_another_one_is_refused() -> None:
     assert {m.repetition for m in imported(TEXT + TEXT).measurements} == {0, 1}
     other = TEXT.replace("StorageClass (standard)", "StorageClass (fast)")
-    with pytest.raises(SitegenError, match="line 29: there are results of 2 storage classes"):
+    with pytest.raises(SitegenError, match="there are results of 2 storage classes"):
         imported(TEXT + other)
 
 
-def test_a_job_without_figures_is_refused_with_its_line() -> None:
-    with pytest.raises(SitegenError, match="line 10: is a job without a figure"):
+def test_a_job_without_figures_is_refused_by_name() -> None:
+    with pytest.raises(SitegenError, match="the job 'read_iops': has no figure"):
         imported(TEXT.replace("read:\n", "**read**:\n"))

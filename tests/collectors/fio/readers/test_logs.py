@@ -2,29 +2,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
-from collectors.fio.readers import log_bundle, logs
+from collectors.fio.readers import bundles, logs
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Sample
+from tests.collectors.fio.readers.given import RAW, one
 
-RAW = Path(__file__).parents[3] / "raw" / "fio"
-NONE: Mapping[str, str] = {}
 KINDS = ("bw", "iops", "lat", "clat", "slat", "clat_hist")
 ALL = tuple(f"log_{kind}.{number}.log" for kind in KINDS for number in (1, 2))
-AVERAGED = tuple(name for name in ALL if "hist" not in name)
 
 
 def files(*names: str) -> dict[str, bytes]:
     return {name: (RAW / name).read_bytes() for name in names}
 
 
-def together(given: Mapping[str, bytes], settings: Mapping[str, str] = NONE) -> Reading:
-    assert log_bundle.knows(given)
-    [found] = log_bundle.read(given, settings)
+def together(given: Mapping[str, bytes]) -> Reading:
+    assert bundles.knows(given)
+    [found] = bundles.BUNDLE.runs(given, {})
     return found
 
 
@@ -104,10 +101,11 @@ def test_logs_belong_to_text_as_well() -> None:
 
 def test_logs_alone_give_means_over_time() -> None:
     found = together(files(*ALL))
-    rows = {(m.metric, m.statistic, dict(m.params)["direction"]): m for m in found.measurements}
     reads = points(found, "fio.iops", "read")
-    assert rows["fio.iops", "mean", "read"].value == sum(s.y for s in reads) / len(reads)
-    assert rows["fio.completion_latency", "p99", "read"].value == pytest.approx(118e-6, rel=0.05)
+    mean = one(found, "fio.iops", "mean", direction="read").value
+    assert mean == sum(s.y for s in reads) / len(reads)
+    p99 = one(found, "fio.completion_latency", "p99", direction="read").value
+    assert p99 == pytest.approx(118e-6, rel=0.05)
     assert {m.workload for m in found.measurements} == {"log"}
     assert "say nothing else" in found.notes[0]
 
@@ -120,23 +118,23 @@ def test_the_last_interval_written_twice_counts_once() -> None:
 
 def test_a_single_log_needs_its_kind() -> None:
     data = (RAW / "log_bw.1.log").read_bytes()
-    assert log_bundle.knows_one(data)
+    assert bundles.READER.knows(data)
     with pytest.raises(SitegenError, match="does not say what it counts; one of bw, iops"):
-        log_bundle.read_one(data, {})
-    [found] = log_bundle.read_one(data, {"kind": "bw"})
+        bundles.READER.runs(data, {})
+    [found] = bundles.READER.runs(data, {"kind": "bw"})
     assert {m.metric for m in found.measurements} == {"fio.bandwidth"}
-    [histogram] = log_bundle.read_one((RAW / "log_clat_hist.1.log").read_bytes(), {})
+    [histogram] = bundles.READER.runs((RAW / "log_clat_hist.1.log").read_bytes(), {})
     assert {m.metric for m in histogram.measurements} == {"fio.completion_latency"}
 
 
 def test_four_columns_leave_the_unit_of_latency_open() -> None:
     log = b"1000, 85000, 0, 0\n2000, 86000, 0, 0\n"
     with pytest.raises(SitegenError, match="add --set unit=ns or unit=us"):
-        log_bundle.read_one(log, {"kind": "lat"})
-    [found] = log_bundle.read_one(log, {"kind": "lat", "unit": "us"})
+        bundles.READER.runs(log, {"kind": "lat"})
+    [found] = bundles.READER.runs(log, {"kind": "lat", "unit": "us"})
     assert found.measurements[0].value == pytest.approx(85.5e-3)
     five = b"1000, 85000, 0, 0, 0\n"
-    [found] = log_bundle.read_one(five, {"kind": "lat"})
+    [found] = bundles.READER.runs(five, {"kind": "lat"})
     assert found.measurements[0].value == 85e-6
 
 
@@ -154,24 +152,24 @@ def test_times_since_1970_begin_at_the_first_interval() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"x_iops.1.log": b"1, 2, 0, 0\nnonsense\n"}, r"x_iops.1.log, line 2: is no line of a log"),
+        ({"x_iops.1.log": b"1, 2, 0, 0\nnonsense\n"}, r"x_iops.1.log, line 2: is no line of"),
         ({"data.1.log": b"1, 2, 0, 0\n"}, "nothing says what it counts"),
         ({**files("logs.json", "stonewall.json"), "x_bw.1.log": b"1, 2, 0, 0\n"}, "2 results"),
     ],
 )
 def test_what_cannot_be_told_is_refused(given: dict[str, bytes], message: str) -> None:
     with pytest.raises(SitegenError, match=message):
-        log_bundle.read(given, {})
+        bundles.BUNDLE.runs(given, {})
 
 
 def test_a_bundle_is_logs_and_nothing_foreign() -> None:
-    assert not log_bundle.knows(files("logs.json"))
-    assert not log_bundle.knows({**files("log_bw.1.log"), "x": b"hello"})
+    assert not bundles.knows(files("logs.json"))
+    assert not bundles.knows({**files("log_bw.1.log"), "x": b"hello"})
 
 
 @pytest.mark.parametrize(("count", "units"), [(1856, 1e9), (464, 1e9), (1216, 1e6), (19, 1e6)])
 def test_the_number_of_bins_tells_the_unit(count: int, units: float) -> None:
     row = b"1000, 0, 4096, " + b", ".join(b"1" for _ in range(count)) + b"\n"
-    log = logs.read_log("x", row, "", 1)
+    log = logs.read_log("x", row)
     assert log.units == units
     assert sum(log.bins[0].values()) == count

@@ -1,26 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
 from collectors.fio.readers import terse
-from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
-from tests.collectors.fio.readers.given import RAW, one
+from tests.collectors.fio.readers.given import RAW, one, read
 
-NONE: Mapping[str, str] = {}
+imported = partial(read, terse.READER)
 
 
 def text(version: int) -> str:
     return (RAW / f"terse-{version}.txt").read_text()
-
-
-def imported(content: str, settings: Mapping[str, str] = NONE) -> Reading:
-    assert terse.knows(content.encode())
-    [found] = terse.read(content.encode(), settings)
-    return found
 
 
 @pytest.mark.parametrize(("version", "write_at"), [(4, 46), (5, 52)])
@@ -92,7 +85,6 @@ def test_what_terse_does_not_say_the_user_may() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (text(2), "terse version 2"),
         (text(5).replace("5;fio", "6;fio", 1), "terse version 6"),
         (text(5)[:400], r"line 1: breaks off after \d+ fields"),
         (text(5).replace(";64115;", ";nan;"), "'nan' is not a number"),
