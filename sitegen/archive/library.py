@@ -9,6 +9,7 @@ in the same way by whoever asks, and what is damaged enters nothing.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -118,6 +119,8 @@ def load(
 
     ``aliases`` gives environments the label that they go by today.
     """
+    # Thousands of values that live as long as the command: looking for cycles in them is waste.
+    gc.set_threshold(100_000, 50, 50)
     index = _read_index(cache)
     data = _read_rows(cache, index.rows) if index.lines else None
     known = {line.id: line for line in index.lines} if data is not None else {}

@@ -7,7 +7,6 @@ new site appears as a whole. Same archive, same bytes: no clock, no randomness.
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import re
 import shutil
@@ -87,8 +86,6 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     if done := _unchanged(config, state_file, key, start):
         return done
     check_folder(config.output, _mark(site, state_file))
-    # Thousands of values that live as long as the build: looking for cycles among them is waste.
-    gc.set_threshold(100_000, 50, 50)
     from sitegen.analysis.selection import hints
 
     with workplace(site, say) as work:
