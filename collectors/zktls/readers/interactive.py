@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from fractions import Fraction
-from typing import TypeVar
+from typing import Annotated, Literal
 
-from collectors.zktls import durations
-from collectors.zktls.readers import series
-from collectors.zktls.readers.series import Quantity
-from sitegen.collect import Reader, Reading
+from collectors.zktls import quantities
+from collectors.zktls.quantities import Quantity
+from collectors.zktls.readers import proofs
+from collectors.zktls.readers.proofs import Cells, cell
+from sitegen.collect import Reader, Reading, Recorder, Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Params, ToolIdentity, params
+from sitegen.model import Params, ToolIdentity, params
 
 _STATEMENT = "tls-session"
 _PRIMUS = {"kind", "name", "latency(ms)", "send_bytes(B)", "recv_bytes(B)", "cost(ms)"}
@@ -29,207 +29,172 @@ _TLSN_RUNTIME = {"runtime", "uploaded", "downloaded", "upload_delay"}
 _TLSN_PHASES = {"time_preprocess", "time_online", "time_total"}
 _IN_MILLISECONDS = "uploaded_preprocess"
 _MEGABIT = 10**6
-_T = TypeVar("_T")
 
-Cells = Mapping[str, str]
-#: Metric -> the column that it is in, and how to read that.
-Columns = Mapping[str, tuple[str, Callable[[str], Quantity | None]]]
+#: Metric or parameter -> the column that it is in, and how to read that.
+Metrics = dict[str, tuple[str, Callable[[str], Quantity | None]]]
+Columns = Mapping[str, tuple[str, Callable[[str], object]]]
+
+
+class PrimusAsks(Settings, frozen=True):
+    """What a file of zktls-bench does not say."""
+
+    prover: proofs.Prover = ""
+    prover_version: proofs.Version = ""
+
+
+class TlsnotaryAsks(Settings, frozen=True):
+    """What a file of TLSNotary does not say."""
+
+    prover_version: proofs.Version = ""
+    time_unit: Annotated[Literal["s", "ms"], described("unit of the columns time_*")] | None = None
 
 
 def knows_primus(data: bytes) -> bool:
     """Say whether the first line has the columns of zktls-bench."""
-    return series.first_row(data) >= _PRIMUS
+    return proofs.first_row(data) >= _PRIMUS
 
 
 def knows_tlsnotary(data: bytes) -> bool:
     """Say whether the first line has the columns of one of TLSNotary's forms."""
-    columns = series.first_row(data)
+    columns = proofs.first_row(data)
     return columns >= _TLSN_RUNTIME or columns >= _TLSN_PHASES
 
 
-def read_primus(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read_primus(data: bytes, asks: PrimusAsks) -> tuple[Reading, ...]:
     """Return one run with every line; ``cost`` is the time of one attestation as a whole."""
-    prover = series.answer(settings, "prover")
-    spelt = next((name for name in _PRIMUS_BANDWIDTH if name in series.first_row(data)), "")
-    series.need(data, _PRIMUS | {spelt or _PRIMUS_BANDWIDTH[0]})
-    columns: Columns = {
+    tool = ToolIdentity(proofs.answer(asks, "prover"), asks.prover_version)
+    right, misspelt = _PRIMUS_BANDWIDTH
+    bandwidth = misspelt if misspelt in proofs.first_row(data) else right
+    metrics: Metrics = {
         "total_time": ("cost(ms)", _milliseconds),
         "bytes_sent": ("send_bytes(B)", _bytes),
         "bytes_received": ("recv_bytes(B)", _bytes),
-        "peak_memory": ("memory(KB)", lambda text: _bytes(text, 1024)),
+        "peak_memory": ("memory(KB)", _kibibytes),
     }
-    found = _rows(data, prover, _primus_params, columns)
-    return (_found(found, columns, prover, settings),)
+    columns: Columns = {
+        "client": ("kind", _word),
+        "variant": ("name", _name),
+        "bandwidth_bits_per_s": (bandwidth, _megabits),
+        "latency_s": ("latency(ms)", _latency),
+        "request_size": ("request_size(B)", quantities.count),
+        "response_size": ("response_size(B)", quantities.count),
+    }
+    return (_reading(data, tool, {*_PRIMUS, bandwidth}, metrics, columns),)
 
 
-def read_tlsnotary(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read_tlsnotary(data: bytes, asks: TlsnotaryAsks) -> tuple[Reading, ...]:
     """Return one run with every line; preprocessing is the offline time."""
-    known = series.first_row(data)
+    known = proofs.first_row(data)
+    newest = _IN_MILLISECONDS in known
     if known >= _TLSN_PHASES:
-        unit = series.answer(settings, "time_unit", "ms" if _IN_MILLISECONDS in known else "")
-        if unit not in ("s", "ms"):
-            raise SitegenError(f"{unit[:20]!r} is not s or ms", where="--set time_unit")
-        total = "_total" if _IN_MILLISECONDS in known else ""
-
-        def timed(text: str) -> Quantity | None:
-            return series.duration(text, unit)
-
-        columns: Columns = {
-            "offline_time": ("time_preprocess", timed),
-            "online_time": ("time_online", timed),
-            "total_time": ("time_total", timed),
-            "bytes_sent": (f"uploaded{total}", _bytes),
-            "bytes_received": (f"downloaded{total}", _bytes),
-            "peak_memory": ("heap_max_bytes", _bytes),
-        }
+        unit = proofs.answer(asks, "time_unit", "ms" if newest else "")
+        times = {"offline": "time_preprocess", "online": "time_online", "total": "time_total"}
     else:
-        columns = {
-            "total_time": ("runtime", lambda text: series.duration(text, "s")),
-            "bytes_sent": ("uploaded", _bytes),
-            "bytes_received": ("downloaded", _bytes),
-            "peak_memory": ("heap_max_bytes", _bytes),
-        }
-    series.need(data, {column for column, _ in columns.values()} - {"heap_max_bytes"})
-    found = _rows(data, "tlsnotary", _tlsnotary_params, columns)
-    return (_found(found, columns, "tlsnotary", settings),)
+        unit, times = "s", {"total": "runtime"}
+    timed = _milliseconds if unit == "ms" else _seconds
+    traffic = "_total" if newest else ""
+    metrics: Metrics = {f"{phase}_time": (column, timed) for phase, column in times.items()}
+    metrics["bytes_sent"] = (f"uploaded{traffic}", _bytes)
+    metrics["bytes_received"] = (f"downloaded{traffic}", _bytes)
+    needed = {column for column, _ in metrics.values()}
+    metrics["peak_memory"] = ("heap_max_bytes", _bytes)
+    columns: Columns = {
+        "client": ("kind", _word),
+        "group": ("group", _name),
+        "variant": ("name", _name),
+        "bandwidth_bits_per_s": ("bandwidth", _megabits),
+        "upload_bits_per_s": ("upload", _megabits),
+        "download_bits_per_s": ("download", _megabits),
+        "latency_s": ("latency", _latency),
+        "upload_latency_s": ("upload_delay", _latency),
+        "download_latency_s": ("download_delay", _latency),
+        "protocol_latency_s": ("protocol_latency", _latency),
+        "app_latency_s": ("app_latency", _latency),
+        "request_size": ("upload_size", quantities.count),
+        "response_size": ("download_size", quantities.count),
+        "defer_decryption": ("defer_decryption", _word),
+        "memory_profile": ("memory_profile", _word),
+    }
+    tool = ToolIdentity("tlsnotary", asks.prover_version)
+    return (_reading(data, tool, needed, metrics, columns),)
 
 
-def _rows(
-    data: bytes, prover: str, where: Callable[[Cells], Params], columns: Columns
-) -> list[Measurement]:
-    rows: list[Measurement] = []
-    seen: Counter[Params] = Counter()
-    for line, cells in series.csv_rows(data):
-        try:
-            own = params(
-                **dict(where(cells)),
-                statement=_STATEMENT,
-                prover=prover,
-                proof_system="interactive",
-                proof_mode="interactive",
-            )
-            for metric, (column, parse) in columns.items():
-                found = _named(parse, cells, column)
-                if found is not None:
-                    rows.append(_row(metric, found, own, seen[own]))
-            seen[own] += 1
-        except SitegenError as error:
-            raise series.placed(error, f"line {line}") from None
-    return rows
-
-
-def _row(metric: str, found: Quantity, own: Params, repetition: int) -> Measurement:
-    timed = metric.endswith("_time")
-    scoped = params(**dict(own), time_scope="total") if metric == "total_time" else own
-    return Measurement(
-        _STATEMENT,
-        f"zktls.{metric}",
-        "max" if metric == "peak_memory" else "value",
-        "s" if timed else "B",
-        found.value,
-        scoped,
-        repetition,
-        printed=found.printed,
-    )
-
-
-def _found(
-    rows: list[Measurement], columns: Columns, prover: str, settings: Mapping[str, str]
+def _reading(
+    data: bytes, tool: ToolIdentity, needed: set[str], metrics: Metrics, columns: Columns
 ) -> Reading:
-    times = [row.value for row in rows if row.metric == "zktls.total_time"]
-    notes = []
+    natives = {f"zktls.{metric}": column for metric, (column, _) in metrics.items()}
+    recorder = Recorder(tool=tool, natives=natives)
+    lines: Counter[Params] = Counter()
+    for line, cells in proofs.csv_rows(data, needed):
+        with proofs.at(f"line {line}"):
+            about = _about(cells, tool.name, columns)
+            series = recorder.series(_STATEMENT, about, repetition=lines[about])
+            lines[about] += 1
+            for metric, (column, parse) in metrics.items():
+                quantity = cell(cells, column, parse)
+                if quantity is not None:
+                    statistic = "max" if metric == "peak_memory" else "value"
+                    scope = params(time_scope="total" if metric == "total_time" else None)
+                    series.add(f"zktls.{metric}", statistic, *quantity, about=scope)
+    times = [row.value for row in recorder.measurements if row.metric == "zktls.total_time"]
     if times and all(time is not None and not time % 1 for time in times):
-        notes.append("The times are whole seconds: shorter differences do not show.")
-    return Reading(
-        tuple(rows),
-        tool=ToolIdentity(prover, series.optional(settings, "prover_version")),
-        natives=tuple((f"zktls.{metric}", column) for metric, (column, _) in columns.items()),
-        notes=tuple(notes),
-    )
+        recorder.note("The times are whole seconds: shorter differences do not show.")
+    return recorder.reading()
 
 
-def _primus_params(cells: Cells) -> Params:
-    bandwidth = next((name for name in _PRIMUS_BANDWIDTH if name in cells), _PRIMUS_BANDWIDTH[0])
+def _about(cells: Cells, prover: str, columns: Columns) -> Params:
+    """Return the parameters of a line: one bandwidth, or that of each direction."""
+    pairs = {name: cell(cells, column, parse) for name, (column, parse) in columns.items()}
+    if pairs.get("upload_bits_per_s") == pairs.get("download_bits_per_s"):
+        upload = pairs.pop("upload_bits_per_s", None)
+        pairs.pop("download_bits_per_s", None)
+        pairs["bandwidth_bits_per_s"] = pairs["bandwidth_bits_per_s"] or upload
+    system = "interactive"
     return params(
-        client=_text(cells, "kind").lower() or None,
-        variant=_text(cells, "name") or None,
-        bandwidth_bits_per_s=_named(_megabits, cells, bandwidth),
-        latency_s=_named(_latency, cells, "latency(ms)"),
-        request_size=_named(durations.count, cells, "request_size(B)"),
-        response_size=_named(durations.count, cells, "response_size(B)"),
+        **pairs, statement=_STATEMENT, prover=prover, proof_system=system, proof_mode=system
     )
 
 
-def _tlsnotary_params(cells: Cells) -> Params:
-    """Return what TLSNotary's forms say of the network and of the exchange."""
-    both = cells.get("upload") == cells.get("download")
-    return params(
-        client=_text(cells, "kind").lower() or None,
-        group=_text(cells, "group") or None,
-        variant=_text(cells, "name") or None,
-        bandwidth_bits_per_s=_named(_megabits, cells, "bandwidth")
-        or (_named(_megabits, cells, "upload") if both else None),
-        upload_bits_per_s=None if both else _named(_megabits, cells, "upload"),
-        download_bits_per_s=None if both else _named(_megabits, cells, "download"),
-        latency_s=_named(_latency, cells, "latency"),
-        upload_latency_s=_named(_latency, cells, "upload_delay"),
-        download_latency_s=_named(_latency, cells, "download_delay"),
-        protocol_latency_s=_named(_latency, cells, "protocol_latency"),
-        app_latency_s=_named(_latency, cells, "app_latency"),
-        request_size=_named(durations.count, cells, "upload_size"),
-        response_size=_named(durations.count, cells, "download_size"),
-        defer_decryption=_text(cells, "defer_decryption").lower() or None,
-        memory_profile=_text(cells, "memory_profile").lower() or None,
-    )
+def _name(text: str) -> str | None:
+    if not re.fullmatch(r"[\w .:/()+-]{0,80}", text.strip(), re.ASCII):
+        raise SitegenError(f"{text[:40]!r} is not a name")
+    return text.strip() or None
 
 
-def _named(parse: Callable[[str], _T], cells: Cells, column: str) -> _T:
-    """Return what ``parse`` makes of a cell; its SitegenError then names the column."""
-    try:
-        return parse(cells.get(column, ""))
-    except SitegenError as error:
-        raise SitegenError(f"{column}: {error.what}") from None
+def _word(text: str) -> str | None:
+    return (_name(text) or "").lower() or None
 
 
-def _text(cells: Cells, column: str) -> str:
-    text = cells.get(column, "").strip()
-    if not re.fullmatch(r"[\w .:/()+-]{0,80}", text, re.ASCII):
-        raise SitegenError(f"{column}: {text[:40]!r} is not a name")
-    return text
+def _seconds(text: str) -> Quantity | None:
+    return quantities.duration(text, "s")
 
 
 def _milliseconds(text: str) -> Quantity | None:
-    return series.duration(text, "ms")
+    return quantities.duration(text, "ms")
 
 
-def _bytes(text: str, factor: int = 1) -> Quantity | None:
-    found = durations.count(text)
-    printed = text.strip() + (" KB" if factor != 1 else "")
-    return None if found is None else Quantity(float(found * factor), printed)
+def _bytes(text: str) -> Quantity | None:
+    count = quantities.count(text)
+    return None if count is None else Quantity(float(count), text.strip())
+
+
+def _kibibytes(text: str) -> Quantity | None:
+    count = quantities.count(text)
+    return None if count is None else Quantity(float(count * 1024), f"{text.strip()} KB")
 
 
 def _megabits(text: str) -> str | None:
-    found = durations.number(text)
-    return None if found is None else f"{float(Fraction(repr(found)) * _MEGABIT):.0f}"
+    rate = quantities.number(text)
+    return None if rate is None else f"{float(rate * _MEGABIT):.0f}"
 
 
 def _latency(text: str) -> str | None:
     """Return seconds; a latency of 0 is one that was asked for."""
-    found = durations.seconds(text, "ms")
-    return "0" if found is None and text.strip() else None if found is None else repr(found)
+    latency = _milliseconds(text)
+    return repr(latency.value) if latency else "0" if text.strip() else None
 
 
-PRIMUS = Reader(
-    "zktls-bench",
-    "zktls-bench CSV (Primus)",
-    knows_primus,
-    read_primus,
-    series.asks("prover", "prover_version"),
-)
+PRIMUS = Reader("zktls-bench", "zktls-bench CSV (Primus)", knows_primus, read_primus, PrimusAsks)
 TLSNOTARY = Reader(
-    "tlsnotary",
-    "TLSNotary metrics.csv",
-    knows_tlsnotary,
-    read_tlsnotary,
-    series.asks("prover_version", "time_unit"),
+    "tlsnotary", "TLSNotary metrics.csv", knows_tlsnotary, read_tlsnotary, TlsnotaryAsks
 )

@@ -9,14 +9,16 @@ mode, in which proofs are fake, is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
 
-from collectors.zktls import durations
-from collectors.zktls.readers import series
-from collectors.zktls.readers.series import Proved, Quantity
-from sitegen.collect import Reader, Reading, Refused
+from collectors.zktls import quantities
+from collectors.zktls.quantities import Quantity
+from collectors.zktls.readers import proofs
+from collectors.zktls.readers.proofs import Proved
+from sitegen.collect import Reader, Reading, Recorder, Refused, described
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Parameter, ToolIdentity
+from sitegen.model import Comparability, ToolIdentity
 
 _DEV_MODE = re.compile(
     r"proving in dev mode|dev[ _-]mode is (?:on|enabled)|"
@@ -28,141 +30,131 @@ _CYCLES = re.compile(rf"(?:^|\s){_COUNT} (total|user|paging|reserved) cycles\b")
 _OLD_CYCLES = re.compile(rf"\b(total|user|paging|reserved) cycles:\s*{_COUNT}\s*$")
 _EXECUTION = re.compile(r"\bexecution time:\s*(\S{1,40})\s*$")
 _SEGMENTS = re.compile(rf"\bnumber of segments:\s*{_COUNT}\s*$")
-_DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)
 _SIGNS = re.compile(
     r"risc0_zkvm::host|RISC0_INFO|number of segments: [0-9]|[0-9] total cycles\b|R0VM\b"
 )
-_MOST_LINE = 2000
+
+
+class Asks(proofs.Asks, frozen=True):
+    """What a log does not say."""
+
+    statement: proofs.Statement = ""
+    prove_time: Annotated[str, described("the proving time, as in 1m32.7s")] = ""
+
+
+@dataclass(slots=True)
+class _Session:
+    """One execution: its counts by name, and how long it took."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    execute: Quantity | None = None
 
 
 def knows(data: bytes) -> bool:
     """Say whether it holds lines that only RISC Zero logs."""
-    head = series.head_of(data)
+    head = proofs.head_of(data)
     return bool(_SIGNS.search(head)) and bool(re.search(r"total cycles|in dev mode", head))
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the one run in a log; several sessions of the same cycles are its repetitions.
 
     Raises Refused for fake proofs.
     """
-    text = series.text_of(data)
+    text = proofs.text_of(data)
     if match := _DEV_MODE.search(text):
         raise Refused(
             "its proofs are fake (RISC0_DEV_MODE)",
-            where=f"line {text.count(chr(10), 0, match.start()) + 1}",
+            where=proofs.line_of(match),
             fix="prove again without that variable",
         )
     sessions = _sessions(text)
     if not sessions:
         raise SitegenError("no session is logged in it", fix="set RUST_LOG=info RISC0_INFO=1")
-    counted = {tuple(sorted(session.items())) for session, _ in sessions}
-    if len(counted) > 1:
+    counts = sessions[0].counts
+    if any(session.counts != counts for session in sessions):
         raise SitegenError(
-            f"it logs {len(counted)} different programs or inputs",
-            fix="import the lines of each on their own",
+            "it logs different programs or inputs", fix="import the lines of each on their own"
         )
-    mode = series.answer(settings, "proof_mode")
-    prove = _prove(settings, len(sessions))
-    cycles = sessions[0][0]
-    rows: list[Measurement] = []
-    for repetition, (_, execute) in enumerate(sessions):
-        rows += Proved(
-            series.answer(settings, "statement"),
+    mode = proofs.answer(asks, "proof_mode")
+    with proofs.at("--set prove_time"):
+        prove = quantities.duration(asks.prove_time)
+        if prove and len(sessions) > 1:
+            raise SitegenError(
+                f"the log holds {len(sessions)} sessions, and one proving time is given",
+                fix="import the lines of one session",
+            )
+    recorder = Recorder(
+        tool=ToolIdentity("risc0", asks.prover_version),
+        natives={
+            "zktls.cycles": "user cycles, total cycles",
+            "zktls.execute_time": "execution time",
+        },
+        started_at=proofs.begun(text),
+    )
+    for name, count in (
+        ("segments", counts.get("segments")),
+        ("paging_cycles", counts.get("paging")),
+        ("reserved_cycles", counts.get("reserved")),
+    ):
+        recorder.parameter(name, count, Comparability.IGNORED)
+    if prove:
+        recorder.note("The proving time was given by hand: the log does not hold it.")
+    for repetition, session in enumerate(sessions):
+        Proved(
+            proofs.answer(asks, "statement"),
             "risc0",
             mode,
-            series.SCOPES.get(mode, "total"),
-            size=series.whole_answer(settings, "size"),
-            threads=series.whole_answer(settings, "threads"),
-            execute=execute,
+            asks.size,
+            asks.threads,
+            execute=session.execute,
             prove=prove,
-            user_cycles=cycles.get("user"),
-            total_cycles=cycles.get("total"),
-        ).rows(repetition)
-    dated = _DATED.search(text)
-    by_hand = ("The proving time was given by hand: the log does not hold it.",)
-    return (
-        Reading(
-            tuple(rows),
-            tool=ToolIdentity("risc0", series.optional(settings, "prover_version")),
-            parameters=tuple(
-                Parameter(name if name == "segments" else f"{name}_cycles", str(cycles[name]))
-                for name in ("segments", "paging", "reserved")
-                if name in cycles
-            ),
-            natives=(
-                ("zktls.cycles user", "user cycles"),
-                ("zktls.cycles total", "total cycles"),
-                ("zktls.execute_time", "execution time"),
-            ),
-            started_at=f"{dated[1]}Z" if dated else "",
-            notes=by_hand if prove else (),
-        ),
-    )
+            user_cycles=counts.get("user"),
+            total_cycles=counts.get("total"),
+        ).write(recorder, repetition)
+    return (recorder.reading(),)
 
 
-def _prove(settings: Mapping[str, str], sessions: int) -> Quantity | None:
-    said = settings.get("prove_time", "")
-    if not said:
-        return None
-    if sessions > 1:
-        raise SitegenError(
-            f"the log holds {sessions} sessions, and one proving time is given",
-            where="--set prove_time",
-            fix="import the lines of one session",
-        )
-    try:
-        return series.duration(said)
-    except SitegenError as error:
-        raise SitegenError(error.what, where="--set prove_time", fix=error.fix) from None
-
-
-def _sessions(text: str) -> list[tuple[dict[str, int], Quantity | None]]:
-    """Return the counts of each session and its execution time.
+def _sessions(text: str) -> list[_Session]:
+    """Return the sessions of a log.
 
     A count that is there already begins the next session. What has no execution time of its
     own and the counts of an earlier one is that one again: some versions log it twice.
     """
-    found: list[tuple[dict[str, int], Quantity | None]] = [({}, None)]
-    for number, line in enumerate(series.lines_of(text), 1):
-        try:
-            name, value = _fact(line[:_MOST_LINE].rstrip())
-        except SitegenError as error:
-            raise series.placed(error, f"line {number}") from None
-        counts, execute = found[-1]
-        if name in counts or (isinstance(value, Quantity) and (execute or counts)):
-            counts, execute = {}, None
-            found.append((counts, execute))
-        if isinstance(value, Quantity):
-            found[-1] = (counts, value)
-        elif value is not None:
-            counts[name] = value
-            if counts.get("user", 0) > counts.get("total", value):
-                raise SitegenError("more user cycles than in total", where=f"line {number}")
-    sessions: list[tuple[dict[str, int], Quantity | None]] = []
-    for counts, execute in found:
-        if counts and (execute or all(counts != each for each, _ in sessions)):
-            sessions.append((counts, execute))
+    logged = [_Session()]
+    for number, line in enumerate(proofs.lines_of(text), 1):
+        with proofs.at(f"line {number}"):
+            name, value = _fact(line.rstrip())
+            session = logged[-1]
+            timed = isinstance(value, Quantity)
+            if name in session.counts or (timed and (session.execute or session.counts)):
+                session = _Session()
+                logged.append(session)
+            if isinstance(value, Quantity):
+                session.execute = value
+            elif value is not None:
+                session.counts[name] = value
+                if session.counts.get("user", 0) > session.counts.get("total", value):
+                    raise SitegenError("more user cycles than in total")
+    sessions: list[_Session] = []
+    for session in logged:
+        again = any(session.counts == each.counts for each in sessions)
+        if session.counts and (session.execute or not again):
+            sessions.append(session)
     return sessions
 
 
 def _fact(line: str) -> tuple[str, int | Quantity | None]:
-    """Return the name and value of what a line says, or two times nothing."""
+    """Return the name and value of what a line says, or nothing of both."""
     if match := _EXECUTION.search(line):
-        return "execution", series.rust_duration(match[1])
+        return "execution", quantities.rust_duration(match[1])
     if match := _SEGMENTS.search(line):
-        return "segments", durations.count(match[1])
+        return "segments", quantities.count(match[1])
     if match := _CYCLES.search(line):
-        return match[2], durations.count(match[1])
+        return match[2], quantities.count(match[1])
     if match := _OLD_CYCLES.search(line):
-        return match[1], durations.count(match[2])
+        return match[1], quantities.count(match[2])
     return "", None
 
 
-READER = Reader(
-    "risc0",
-    "RISC Zero log",
-    knows,
-    read,
-    series.asks("statement", "size", "proof_mode", "prover_version", "threads", "prove_time"),
-)
+READER = Reader("risc0", "RISC Zero log", knows, read, Asks)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 
-from collectors.zktls import durations
-from collectors.zktls.readers import series
-from collectors.zktls.readers.series import Proved, Quantity
-from sitegen.collect import Reader, Reading, Refused
+from collectors.zktls import quantities
+from collectors.zktls.quantities import Quantity
+from collectors.zktls.readers import proofs
+from collectors.zktls.readers.proofs import Proved
+from sitegen.collect import Reader, Reading, Recorder, Refused
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, ToolIdentity
+from sitegen.model import ToolIdentity
 
 #: The stages in their order, with the mode of a proof that ends there.
 _STAGES: Mapping[str, str] = {
@@ -43,12 +43,18 @@ _SUMMARY = re.compile(r"\bsummary: cycles=.*?\be2e=([0-9][0-9.]{0,20})s?,.*?\bpr
 _MOCK = re.compile(
     r"SP1_PROVER[\"']?\s*[=:]\s*[\"']?mock\b|\bmock (?:prover|proof)\b", re.IGNORECASE
 )
-_DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)
 _SIGNS = re.compile(
     r"\bprove_core\b.*(?:: close time\.busy=|summary: cycles=)|"
     r"\bexecute: (?:clk = [0-9]|close time\.busy=)"
 )
-_MOST_LINE = 2000
+#: Cargo begins another program, which may have another input.
+_RUNNING = re.compile(r"^\s*Running `")
+
+
+class Asks(proofs.Asks, frozen=True):
+    """What a log does not say."""
+
+    statement: proofs.Statement = ""
 
 
 @dataclass(slots=True)
@@ -58,7 +64,7 @@ class _Proof:
     stages: dict[str, Quantity] = field(default_factory=dict)
     cycles: int | None = None
     summary: Quantity | None = None
-    proof_size: int | None = None
+    size: int | None = None
 
     @property
     def proving(self) -> dict[str, Quantity]:
@@ -81,100 +87,76 @@ class _Proof:
     @property
     def prove(self) -> Quantity | None:
         """Return the time of all stages that make the proof."""
-        if not self.proving:
-            return self.summary
-        return Quantity(float(sum(Fraction(repr(time.value)) for time in self.proving.values())))
+        return quantities.total(self.proving.values()) if self.proving else self.summary
 
 
 def knows(data: bytes) -> bool:
     """Say whether it holds lines that only SP1 logs."""
-    return bool(_SIGNS.search(series.head_of(data)))
+    return bool(_SIGNS.search(proofs.head_of(data)))
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the one run in a log; several proofs of the same cycles are its repetitions.
 
     Raises Refused for mock proofs.
     """
-    text = series.text_of(data)
+    text = proofs.text_of(data)
     if match := _MOCK.search(text):
         raise Refused(
             "its proofs are fake (mock prover)",
-            where=f"line {text.count(chr(10), 0, match.start()) + 1}",
+            where=proofs.line_of(match),
             fix="prove again with SP1_PROVER=cpu or cuda",
         )
-    proofs = _proofs(text)
-    made = [proof for proof in proofs if proof.mode] or proofs
+    logged = _proofs(text)
+    made = [proof for proof in logged if proof.mode] or logged
     modes = {proof.mode for proof in made}
-    counted = {proof.cycles for proof in made} - {None}
-    if len(modes) > 1 or len(counted) > 1:
+    if len(modes) > 1 or len({proof.cycles for proof in made} - {None}) > 1:
         raise SitegenError(
             "it logs proofs of different modes or programs",
             fix="import the lines of each on their own",
         )
-    mode = series.answer(settings, "proof_mode", modes.pop() if modes else "")
-    rows: list[Measurement] = []
+    mode = proofs.answer(asks, "proof_mode", modes.pop())
+    times, stages = "time.busy + time.idle of ", " + ".join(made[0].proving)
+    recorder = Recorder(
+        tool=ToolIdentity("sp1", asks.prover_version),
+        natives={
+            "zktls.prove_time": f"{times}{stages}" if stages else "e2e",
+            "zktls.execute_time": f"{times}execute",
+            "zktls.verify_time": f"{times}verify",
+            "zktls.cycles": "cycles",
+            "zktls.proof_size": "proofSize",
+        },
+        started_at=proofs.begun(text),
+    )
     for repetition, proof in enumerate(made):
-        rows += Proved(
-            series.answer(settings, "statement"),
+        Proved(
+            proofs.answer(asks, "statement"),
             "sp1",
             mode,
-            series.SCOPES.get(mode, "total"),
-            series.whole_answer(settings, "size"),
-            series.whole_answer(settings, "threads"),
+            asks.size,
+            asks.threads,
             execute=proof.stages.get("execute"),
             prove=proof.prove,
             verify=proof.stages.get("verify"),
-            proof_size=proof.proof_size if mode == "core" else None,
+            proof_size=proof.size if mode == "core" else None,
             user_cycles=proof.cycles,
-        ).rows(repetition)
-    if not rows:
-        raise SitegenError("it logs no stage and no cycles", fix="set RUST_LOG=info")
-    dated = _DATED.search(text)
-    return (
-        Reading(
-            tuple(rows),
-            tool=ToolIdentity("sp1", series.optional(settings, "prover_version")),
-            natives=(
-                ("zktls.prove_time", "time.busy + time.idle of " + " + ".join(_of(mode))),
-                ("zktls.execute_time", "time.busy + time.idle of execute"),
-                ("zktls.verify_time", "time.busy + time.idle of verify"),
-                ("zktls.cycles user", "cycles"),
-                ("zktls.proof_size", "proofSize"),
-            ),
-            started_at=f"{dated[1]}Z" if dated else "",
-        ),
-    )
-
-
-def _of(mode: str) -> list[str]:
-    """Return the stages that a proof of this mode consists of."""
-    ends = {end: stage for stage, end in _STAGES.items() if end}
-    last = _ORDER[ends.get(mode, "prove_core")]
-    others = {"wrap_groth16_bn254"} if mode == "plonk" else set()
-    return [
-        stage
-        for stage, place in _ORDER.items()
-        if place <= last and stage not in {*_NOT_PROVING, *others}
-    ]
+        ).write(recorder, repetition)
+    return (recorder.reading(),)
 
 
 def _proofs(text: str) -> list[_Proof]:
     """Return the proofs in a log. A stage that is not later than the last begins the next."""
-    found = [_Proof()]
-    last = -1
-    for number, line in enumerate(series.lines_of(text), 1):
-        try:
-            stage, time = _stage(line[:_MOST_LINE])
-            if stage and _ORDER[stage] <= last:
-                found.append(_Proof())
-            if stage and time:
-                last = _ORDER[stage]
-                found[-1].stages[stage] = time
-            _counts(line[:_MOST_LINE], found[-1])
-        except SitegenError as error:
-            raise series.placed(error, f"line {number}") from None
-    return found
+    logged = [_Proof()]
+    for number, line in enumerate(proofs.lines_of(text), 1):
+        with proofs.at(f"line {number}"):
+            stage, time = _stage(line)
+            last = max((_ORDER[name] for name in logged[-1].stages), default=-1)
+            if _RUNNING.match(line) or (stage and _ORDER[stage] <= last):
+                logged.append(_Proof())
+            if time:
+                logged[-1].stages[stage] = time
+            _count(line, logged[-1])
+    return logged
 
 
 def _stage(line: str) -> tuple[str, Quantity | None]:
@@ -186,26 +168,20 @@ def _stage(line: str) -> tuple[str, Quantity | None]:
     *outer, name = [part.partition("{")[0].strip() for part in match[1].split(":")]
     if name not in _STAGES or any(part in _STAGES for part in outer):
         return "", None
-    parts = [series.rust_duration(part) for part in (match[2], match[3])]
-    total = sum(Fraction(repr(part.value)) for part in parts if part)
-    return name, Quantity(float(total)) if total else None
+    parts = [quantities.rust_duration(match[2]), quantities.rust_duration(match[3])]
+    return name, quantities.total(part for part in parts if part) if any(parts) else None
 
 
-def _counts(line: str, proof: _Proof) -> None:
+def _count(line: str, proof: _Proof) -> None:
+    """Keep what a line says of the cycles and the size of a proof."""
     if match := _CYCLES.search(line):
-        cycles = durations.count(match[1])
+        cycles = quantities.count(match[1])
         if cycles and proof.cycles not in (None, cycles):
             raise SitegenError("another number of cycles for the same proof")
         proof.cycles = cycles or proof.cycles
     if match := _SUMMARY.search(line):
-        proof.summary = series.duration(match[1], "s")
-        proof.proof_size = durations.count(match[2])
+        proof.summary = quantities.duration(match[1], "s")
+        proof.size = quantities.count(match[2])
 
 
-READER = Reader(
-    "sp1",
-    "SP1 log",
-    knows,
-    read,
-    series.asks("statement", "size", "proof_mode", "prover_version", "threads"),
-)
+READER = Reader("sp1", "SP1 log", knows, read, Asks)
