@@ -8,14 +8,14 @@ import importlib.util
 import os
 import re
 import shlex
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from collectors.zktls import contract, controls, packages, statements, stwo
+from collectors.zktls import contract, controls, groth16, packages, statements, stwo
 from collectors.zktls.readers import READERS
 from sitegen.collect import (
     LEFT_OUT,
@@ -99,7 +99,7 @@ _DURATION = MetricDefinition(
 )
 #: What a command proves is known only after it has, so this is what it must deliver.
 _OWN_ROW = Measurement(_OWN, _DURATION.id, "value", _DURATION.unit, None)
-_CHACHA = stwo.CIPHERS[0]
+_CHACHA, _HASH = stwo.CIPHERS[0], statements.SHA_256
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,17 @@ class Size:
     hashed: tuple[int, ...]
     proofs: int
 
+    @property
+    def work(self) -> Iterator[tuple[str, int]]:
+        """Yield each statement with each of its sizes."""
+        for statement in self.statements:
+            own = self.hashed if statement == _HASH else (statements.RSA_SIZE,)
+            for size in self.records if statement in stwo.CIPHERS else own:
+                yield statement, size
+
 
 _SIZES = {
-    "quick": Size((_CHACHA, statements.SHA_256), (1024, 16384), (64,), 2),
+    "quick": Size((_CHACHA, _HASH), (1024, 16384), (64,), 2),
     "standard": Size((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256), 5),
     "thorough": Size((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256, 1024), 5),
 }
@@ -151,28 +159,27 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     npm = Host().find("npm")
     if npm is None:
         raise SitegenError("npm is needed to install the provers", fix="apt install npm")
-    place = packages.folder(request.cache)
+    place, scratch = packages.folder(request.cache), ("scratch", str(request.scratch))
     prepare, steps, about_s = [packages.step(npm, request.cache)], [], 0.0
-    for statement in size.statements:
+    for statement, count in size.work:
+        name = statement if statement == statements.RSA_2048 else f"{statement}-{count}"
         if statement in stwo.CIPHERS:
-            for count in size.records:
-                steps.append(stwo.step(tool.path, place, statement, count, size.proofs))
-                about_s += stwo.about_s(statement, count, size.proofs)
+            argv = stwo.argv(tool.path, place, statement, count, size.proofs)
+            context = (("program_sha256", stwo.PROGRAM_SHA256), scratch)
+            steps.append(_proving(name, statement, count, argv, context))
+            about_s += stwo.about_s(statement, count, size.proofs)
         else:
-            hashed = statement == statements.SHA_256
-            for count in size.hashed if hashed else (statements.RSA_SIZE,):
-                ready, step = _groth16_steps(tool.path, request, statement, count, size.proofs)
-                fresh = ("--fresh",) if given.setup == "fresh" else ()
-                prepare.append(dataclasses.replace(ready, argv=(*ready.argv, *fresh)))
-                steps.append(step)
-                about_s += _about_s(statement, count, size.proofs)
-    scratch = ("scratch", str(request.scratch))
+            keys, made = request.cache / "keys", request.scratch / f"{name}.json"
+            fresh = given.setup == "fresh"
+            job = groth16.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
+            argv = groth16.command("setup", job)
+            prepare.append(Step(f"setup-{name}", "setup", argv, _LIMIT_S, context=(scratch,)))
+            argv = groth16.command("prove", job)
+            steps.append(_proving(name, statement, count, argv, (scratch,)))
+            about_s += groth16.about_s(job)
     return Plan(
-        prepare=tuple(dataclasses.replace(s, context=(*s.context, scratch)) for s in prepare),
-        steps=tuple(
-            dataclasses.replace(s, context=(*s.context, scratch), expects=_expected(s))
-            for s in steps
-        ),
+        prepare=tuple(prepare),
+        steps=tuple(steps),
         parameters=_parameters(tool, size, left_out),
         about_s=about_s,
         about_bytes=_CACHE_BYTES,
@@ -213,7 +220,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     contract.require_controls(session)
     recorder = Recorder()
     contract.settings(recorder, session)
-    contract.record(recorder, session, step.workload)
+    contract.record(recorder, session, lambda _: step.workload)
     if step.workload == _OWN:
         if raw.duration_s:
             recorder.put(_OWN_ROW._replace(value=raw.duration_s), "")
@@ -249,55 +256,31 @@ def _check_embedded(step: Step, session: contract.Session) -> None:
         )
 
 
-def _groth16_steps(
-    node: str, request: Request, statement: str, size: int, proofs: int
-) -> tuple[Step, Step]:
-    """Return the step that sees to the key, and the one that proves with it."""
-    hashed = statement == statements.SHA_256
-    name = f"{statement}-{size}" if hashed else statement
-    common = (
-        *("--statement", statement, "--size", str(size), "--node", node),
-        *("--packages", str(packages.folder(request.cache))),
-        *("--keys", str(request.cache / "keys")),
-        *("--made", str(request.scratch / f"{name}.json")),
+def _proving(
+    name: str,
+    statement: str,
+    size: int,
+    argv: tuple[str, ...],
+    context: tuple[tuple[str, str], ...],
+) -> Step:
+    """Return a step that proves a statement, with what it must deliver."""
+    ours = statement in stwo.CIPHERS
+    prover, system = (stwo.PROVER, "stark") if ours else (statements.PROVER, "groth16")
+    about = params(
+        statement=statement,
+        size=size,
+        prover=prover,
+        proof_system=system,
+        proof_mode=system,
+        threads=1,
     )
-    program = (sys.executable, "-m", "collectors.zktls.groth16")
-    ready = Step(
-        name=f"setup-{name}",
-        workload="setup",
-        argv=(*program, "setup", *common),
-        timeout_s=_LIMIT_S,
+    scoped = params(**dict(about), time_scope="total")
+    expects = (
+        Measurement(statement, "zktls.prove_time", "mean", "s", None, scoped),
+        Measurement(statement, "zktls.verify_time", "mean", "s", None, about),
+        Measurement(statement, "zktls.proof_size", "value", "B", None, about),
     )
-    prove = Step(
-        name=name,
-        workload=statement,
-        argv=(*program, "prove", *common, "--proofs", str(proofs)),
-        timeout_s=_LIMIT_S,
-        params=params(
-            statement=statement,
-            size=size,
-            prover=statements.PROVER,
-            proof_system="groth16",
-            proof_mode="groth16",
-            threads=1,
-        ),
-    )
-    return ready, prove
-
-
-def _about_s(statement: str, size: int, proofs: int) -> float:
-    """Estimate how long a Groth16 step takes: loading its key, then its proofs."""
-    thousands = 190 if statement == statements.RSA_2048 else 30 + 0.5 * size
-    return thousands * (0.1 + 0.03 * (proofs + 1))
-
-
-def _expected(step: Step) -> tuple[Measurement, ...]:
-    scoped = params(**dict(step.params), time_scope="total")
-    return (
-        Measurement(step.workload, "zktls.prove_time", "mean", "s", None, scoped),
-        Measurement(step.workload, "zktls.verify_time", "mean", "s", None, step.params),
-        Measurement(step.workload, "zktls.proof_size", "value", "B", None, step.params),
-    )
+    return Step(name, statement, argv, _LIMIT_S, about, expects, context)
 
 
 def _parameters(tool: ToolIdentity, size: Size, left_out: str) -> tuple[Parameter, ...]:

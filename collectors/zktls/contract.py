@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
@@ -47,7 +47,12 @@ CONTROLS: tuple[str, ...] = get_args(Kind)
 
 
 class _Line(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="record"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="record",
 ):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -348,30 +353,15 @@ def _reasons(session: Session) -> Iterator[tuple[str, str]]:
                 yield f"the control {kind} of {statement} is missing", fix
 
 
-#: Fields of a proof that all measured proofs of a statement must have, or none: a mean over
-#: some of them would not be the mean of what is listed beside it.
-_EVEN = (
-    *("execute_s", "witness_s", "witness_cpu_s", "prove_s", "prove_cpu_s"),
-    *("verify_s", "verify_cpu_s", "proof_bytes", "cycles", "online_s", "offline_s"),
-    *("bytes_sent", "bytes_received"),
-)
 _TIMES = (
     *("execute_s", "witness_s", "witness_cpu_s", "prove_s", "prove_cpu_s"),
     *("verify_s", "verify_cpu_s", "total_s", "online_s", "offline_s"),
 )
 #: What these say depends on which stages are timed.
 _SCOPED = frozenset({"prove_s", "prove_cpu_s", "total_s"})
-
-
-def by_statement(session: Session) -> Iterator[Session]:
-    """Yield the session of each statement proven: for who makes each a workload of its own."""
-    for statement in session.statements:
-        yield Session(
-            session.prover,
-            tuple(each for each in session.setups if each.statement == statement),
-            tuple(each for each in session.proofs if each.statement == statement),
-            tuple(each for each in session.controls if each.statement == statement),
-        )
+#: Fields that all measured proofs of a statement must have, or none: a mean over some of them
+#: would not be the mean of what is listed beside it.
+_EVEN = (*_TIMES, "proof_bytes", "cycles", "bytes_sent", "bytes_received")
 
 
 def is_bulk(statement: str) -> bool:
@@ -379,20 +369,21 @@ def is_bulk(statement: str) -> bool:
     return not statement.endswith(_NOT_BULK)
 
 
-def record(recorder: Recorder, session: Session, workload: str) -> None:
+def record(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
     """Write what the measured proofs of a session amount to; warm-ups are left out.
 
     A time is the mean, the least and the most over the proofs of one statement and size. A rate
     is an amount over such a time (mean: all of it over all the time), so it never contradicts
     the time beside it. A size is one value, or its range where it differs between the proofs.
+    ``workload`` names that of a statement.
     """
     for proofs in session.series:
-        _record_proofs(recorder, session.prover, proofs, workload)
+        first = proofs[0]
+        _record_proofs(recorder, workload(first.statement), proofs, _about(session.prover, first))
     for setup in session.setups:
-        about = _about(session.prover, statement=setup.statement, size=setup.size)
+        series = recorder.series(workload(setup.statement), _about(session.prover, setup))
         # What an earlier run took stands in a series of its own.
         timed = params(cached=str(setup.cached).lower())
-        series = recorder.series(workload, about)
         series.add("zktls.compile_time", "value", setup.compile_s, about=timed)
         series.add("zktls.setup_time", "value", setup.setup_s, about=timed)
         if setup.constraints:
@@ -401,12 +392,12 @@ def record(recorder: Recorder, session: Session, workload: str) -> None:
 
 
 def _record_proofs(
-    recorder: Recorder, prover: Prover, proofs: Sequence[Proof], workload: str
+    recorder: Recorder, workload: str, proofs: Sequence[Proof], about: Params
 ) -> None:
     first = proofs[0]
 
     def series(**more: object) -> Series:
-        return recorder.series(workload, params(**dict(_about_proof(prover, first)), **more))
+        return recorder.series(workload, params(**dict(about), **more))
 
     plain, scoped = series(), series(time_scope=first.time_scope)
     for field in _TIMES:
@@ -427,37 +418,36 @@ def _record_proofs(
     plain.add("zktls.peak_memory", "max", peaks.get("max"))
 
     seconds = _values(proofs, "prove_s")
-    if seconds and first.size and is_bulk(first.statement):
-        speed = _rates([Fraction(first.size)] * len(seconds), seconds)
+    if first.size and is_bulk(first.statement):
+        speed = _spread([Fraction(first.size)] * len(seconds), seconds)
         scoped.spread("zktls.proven_throughput", speed)
         if first.statement in HASHES:
             hashed = series(time_scope=first.time_scope, hash=first.statement)
             hashed.spread("zktls.hash_speed", speed)
-    if seconds and cycles:
+    if cycles and seconds:
         counted = series(time_scope=first.time_scope, cycle_kind=first.cycle_kind)
-        counted.spread("zktls.proving_speed", _rates(cycles, seconds))
+        counted.spread("zktls.proving_speed", _spread(cycles, seconds))
 
 
-def _record_samples(recorder: Recorder, session: Session, workload: str) -> None:
+def _record_samples(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
     """Write one point a measured proof: its proving time, or its time online.
 
     Its x are the seconds that the proofs before it took, warm-ups included: the contract has
     no clock, so what else the prover did in between is not in it.
     """
-    elapsed = Fraction(0)
+    elapsed: dict[str, Fraction] = defaultdict(Fraction)
     for proof in session.proofs:
-        if proof.phase == "measured":
-            about = _about_proof(session.prover, proof)
-            scoped = params(**dict(about), time_scope=proof.time_scope)
-            for value, metric, own in (
-                (proof.prove_s, "zktls.prove_time", scoped),
-                (proof.online_s, "zktls.online_time", about),
-            ):
-                if value is not None:
-                    series = recorder.series(workload, own)
-                    series.points("request", metric, [(float(elapsed), value)])
-        spent = ("execute_s", "witness_s", "prove_s", "verify_s", "online_s", "offline_s")
-        elapsed += sum(value for field in spent for value in _values([proof], field))
+        name, about = workload(proof.statement), _about(session.prover, proof)
+        scoped = params(**dict(about), time_scope=proof.time_scope)
+        for metric, value, own in (
+            ("zktls.prove_time", proof.prove_s, scoped),
+            ("zktls.online_time", proof.online_s, about),
+        ):
+            if value is not None and proof.phase == "measured":
+                point = (float(elapsed[name]), value)
+                recorder.series(name, own).points("request", metric, [point])
+        for field in ("execute_s", "witness_s", "prove_s", "verify_s", "online_s", "offline_s"):
+            elapsed[name] += sum(_values([proof], field))
 
 
 def settings(recorder: Recorder, session: Session) -> None:
@@ -489,23 +479,17 @@ def settings(recorder: Recorder, session: Session) -> None:
         recorder.parameter(f"key_sha256{suffix}", setup.key_sha256, ignored)
 
 
-def _about(prover: Prover, **more: object) -> Params:
+def _about(prover: Prover, work: Proof | Setup) -> Params:
+    """Return the parameters that the series of a proof and its set-up have."""
     return params(
+        statement=work.statement,
+        size=work.size,
         prover=prover.prover,
         proof_system=prover.proof_system,
         proof_mode=prover.proof_mode,
         threads=prover.threads,
-        **more,
-    )
-
-
-def _about_proof(prover: Prover, proof: Proof) -> Params:
-    return _about(
-        prover,
-        statement=proof.statement,
-        size=proof.size,
-        bandwidth_bits_per_s=proof.bandwidth_bits_per_s,
-        latency_s=proof.latency_s,
+        bandwidth_bits_per_s=getattr(work, "bandwidth_bits_per_s", None),
+        latency_s=getattr(work, "latency_s", None),
     )
 
 
@@ -514,19 +498,20 @@ def _values(proofs: Iterable[Proof], field: str) -> list[Fraction]:
     return [_exact(value) for value in values if value is not None]
 
 
-def _spread(values: Sequence[Fraction]) -> dict[str, float]:
-    """Return mean, min and max of ``values``; nothing of none."""
-    if not values:
+def _spread(amounts: Sequence[Fraction], times: Sequence[Fraction] = ()) -> dict[str, float]:
+    """Return mean, min and max of amounts, or of amounts a second; nothing of none.
+
+    The mean of rates is all the amount over all the time.
+    """
+    if not amounts:
         return {}
-    mean = sum(values, Fraction(0)) / len(values)
-    return {"mean": float(mean), "min": float(min(values)), "max": float(max(values))}
-
-
-def _rates(amounts: Sequence[Fraction], times: Sequence[Fraction]) -> dict[str, float]:
-    """Return all the amount over all the time, and the least and the most of one proof."""
-    each = [amount / time for amount, time in zip(amounts, times, strict=True)]
-    mean = sum(amounts, Fraction(0)) / sum(times, Fraction(0))
-    return {"mean": float(mean), "min": float(min(each)), "max": float(max(each))}
+    over = times or [Fraction(1)] * len(amounts)
+    each = [amount / time for amount, time in zip(amounts, over, strict=True)]
+    return {
+        "mean": float(sum(amounts) / sum(over)),
+        "min": float(min(each)),
+        "max": float(max(each)),
+    }
 
 
 def _only(proofs: Iterable[Proof], field: str) -> object:

@@ -13,6 +13,27 @@ from typing import NamedTuple
 
 from sitegen.errors import SitegenError
 
+#: Unit -> what it measures, and how much of the base unit it is. Rust prints `µs` with the micro
+#: sign; the Greek letter looks the same.
+_UNITS: Mapping[str, tuple[str, Fraction]] = {
+    "h": ("duration", Fraction(3600)),
+    "m": ("duration", Fraction(60)),
+    "s": ("duration", Fraction(1)),
+    "ms": ("duration", Fraction(1, 10**3)),
+    **dict.fromkeys(("us", "\u00b5s", "\u03bcs"), ("duration", Fraction(1, 10**6))),
+    "ns": ("duration", Fraction(1, 10**9)),
+    "B": ("size", Fraction(1)),
+    "kB": ("size", Fraction(1000)),
+    **{f"{letter}B": ("size", Fraction(1000**n)) for n, letter in enumerate("KMGT", 1)},
+    **{f"{letter}iB": ("size", Fraction(1024**n)) for n, letter in enumerate("KMGT", 1)},
+}
+_ABSENT = frozenset({"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "n/a", "na", "null", "none"})
+_WHOLE = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})"
+_NUMBER = rf"{_WHOLE}(?:\.[0-9]{{1,30}})?(?:[eE][-+]?[0-9]{{1,2}})?"
+_PART = re.compile(rf"({_NUMBER})\s*([A-Za-z\u00b5\u03bc]{{1,7}})\s*")
+_PARTS = re.compile(rf"(?:{_PART.pattern})+")
+_LONGEST, _SHOWN, _MOST = 80, 40, 2**53
+
 
 class Quantity(NamedTuple):
     """A value in its base unit, and the text that it was printed as where that is one number."""
@@ -26,33 +47,9 @@ class Quantity(NamedTuple):
         return Fraction(repr(self.value))
 
 
-#: Kind -> unit -> how much of the base unit it is. Rust prints `µs` with the micro sign; the
-#: Greek letter looks the same.
-_UNITS: Mapping[str, Mapping[str, Fraction]] = {
-    "duration": {
-        "d": Fraction(86400),
-        **dict.fromkeys(("h", "hour", "hours"), Fraction(3600)),
-        **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), Fraction(60)),
-        **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), Fraction(1)),
-        "ms": Fraction(1, 10**3),
-        **dict.fromkeys(("us", "\u00b5s", "\u03bcs"), Fraction(1, 10**6)),
-        "ns": Fraction(1, 10**9),
-    },
-    "size": {
-        "B": Fraction(1),
-        "kB": Fraction(1000),
-        **{f"{letter}B": Fraction(1000**power) for power, letter in enumerate("KMGT", 1)},
-        **{f"{letter}iB": Fraction(1024**power) for power, letter in enumerate("KMGT", 1)},
-    },
-}
-_MOST = {"duration": 10**9, "size": 2**53}
-_FIXES = {"duration": "write it as 1m32.7s", "size": "write it as 10.7GB or 512MiB"}
-_ABSENT = frozenset({"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "n/a", "na", "null", "none"})
-_WHOLE = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})"
-_NUMBER = rf"{_WHOLE}(?:\.[0-9]{{1,30}})?(?:[eE][-+]?[0-9]{{1,2}})?"
-_PART = re.compile(rf"({_NUMBER})\s*([A-Za-z\u00b5\u03bc]{{1,7}})\s*")
-_PARTS = re.compile(rf"(?:{_PART.pattern})+")
-_LONGEST, _SHOWN = 80, 40
+def total(parts: Iterable[Quantity]) -> Quantity:
+    """Return the exact sum of quantities."""
+    return Quantity(float(sum(part.exact for part in parts)))
 
 
 def duration(text: str, unit: str = "") -> Quantity | None:
@@ -68,60 +65,52 @@ def rust_duration(text: str) -> Quantity | None:
 
     Minutes it never has: "155m" is what is left of "155ms".
     """
-    if not re.fullmatch(r"[0-9.]{1,21}(?:[nu\u00b5\u03bcm]?s)", text):
+    if not re.fullmatch(r"[0-9.]{1,21}[nu\u00b5\u03bcm]?s", text):
         raise SitegenError(f"{text[:_SHOWN]!r} is not a duration")
     return duration(text)
 
 
 def size(text: str) -> Quantity | None:
     """Return the bytes in "10.7GB" or "13653MiB"."""
-    return _quantity(text, "size", "")
+    return _quantity(text, "size")
 
 
 def count(text: str) -> int | None:
     """Return a whole number: "8340752", "8,340,752", "8_340_752"; 0 is absent."""
     digits = text.strip().replace("_", "")
-    if _is_absent(digits):
+    if digits.casefold() in _ABSENT:
         return None
-    if not re.fullmatch(_WHOLE, digits) or int(digits.replace(",", "")) > _MOST["size"]:
+    if not re.fullmatch(_WHOLE, digits) or _fraction(digits) > _MOST:
         raise SitegenError(f"{text[:_SHOWN]!r} is not a whole number")
-    return int(digits.replace(",", "")) or None
+    return int(_fraction(digits)) or None
 
 
 def number(text: str) -> Fraction | None:
     """Return a number without a unit, thousands separated or not; 0 is absent."""
-    if _is_absent(text):
+    digits = text.strip()
+    if digits.casefold() in _ABSENT:
         return None
-    if not re.fullmatch(_NUMBER, text.strip()):
+    if not re.fullmatch(_NUMBER, digits):
         raise SitegenError(f"{text[:_SHOWN]!r} is not a number")
-    return _fraction(text.strip()) or None
+    return _fraction(digits) or None
 
 
-def total(parts: Iterable[Quantity]) -> Quantity:
-    """Return the exact sum of quantities."""
-    return Quantity(float(sum(part.exact for part in parts)))
-
-
-def _quantity(text: str, kind: str, unit: str) -> Quantity | None:
-    text = text.strip()
-    if _is_absent(text):
+def _quantity(text: str, kind: str, unit: str = "") -> Quantity | None:
+    written = text.strip()
+    if written.casefold() in _ABSENT:
         return None
-    written = f"{text} {unit}" if unit and re.fullmatch(_NUMBER, text) else text
-    whole = len(text) <= _LONGEST and _PARTS.fullmatch(written)
-    parts = _PART.findall(written) if whole else []
-    factors = [_UNITS[kind].get(name, Fraction(0)) for _, name in parts]
-    # Units go from the largest to the smallest, each once.
-    if not parts or factors != sorted(set(factors) - {Fraction(0)}, reverse=True):
-        raise SitegenError(f"{text[:_SHOWN]!r} is not a {kind}", fix=_FIXES[kind])
-    amounts = [_fraction(digits) for digits, _ in parts]
-    value = sum(amount * factor for amount, factor in zip(amounts, factors, strict=True))
-    if value > _MOST[kind]:
+    if unit and re.fullmatch(_NUMBER, written):
+        written = f"{written} {unit}"
+    fits = len(written) <= _LONGEST and _PARTS.fullmatch(written)
+    parts = _PART.findall(written) if fits else []
+    units = [_UNITS.get(name, ("", Fraction(0))) for _, name in parts]
+    # From the largest to the smallest, each once.
+    if not parts or units != sorted(set(units), reverse=True) or {kind} != {u[0] for u in units}:
+        raise SitegenError(f"{text[:_SHOWN]!r} is not a {kind}")
+    value = sum(_fraction(part[0]) * unit[1] for part, unit in zip(parts, units, strict=True))
+    if value > (_MOST if kind == "size" else 10**9):
         raise SitegenError(f"{text[:_SHOWN]!r} is beyond any {kind}")
     return Quantity(float(value), written if len(parts) == 1 else None) if value else None
-
-
-def _is_absent(text: str) -> bool:
-    return text.strip().casefold() in _ABSENT
 
 
 def _fraction(digits: str) -> Fraction:

@@ -97,11 +97,8 @@ def _reading(row: _Row, footnotes: Mapping[str, str], asks: Asks) -> Reading:
     match = _PROVER.search(row.heading)
     named = match[1].lower().replace(" ", "").replace("risczero", "risc0") if match else ""
     prover = proofs.answer(asks, "prover", named)
-    version = proofs.optional(asks, "prover_version", match[2] if match else "")
-    user, total = _cycles(row.get("cycle"))
-    if user and not row.pairs:
-        kind = proofs.answer(asks, "cycle_kind", "user" if prover == "sp1" else "")
-        user, total = (user, None) if kind == "user" else (None, user)
+    version = proofs.answer(asks, "prover_version", match[2] if match else "", needed=False)
+    cycles = _cycles(row, prover, asks)
     recorder = Recorder(
         tool=ToolIdentity(prover, version),
         natives={
@@ -128,21 +125,23 @@ def _reading(row: _Row, footnotes: Mapping[str, str], asks: Asks) -> Reading:
         asks.threads,
         prove=quantities.duration(row.get("proof time")),
         peak_memory=quantities.size(row.get("max memory")),
-        user_cycles=user,
-        total_cycles=total,
+        cycles=cycles,
         # Versions stand side by side in such a table: they must not become one series.
         more=params(prover_version=version or None),
     ).write(recorder)
     return recorder.reading()
 
 
-def _cycles(text: str) -> tuple[int | None, int | None]:
-    """Return the user and the total cycles in "37,758,703 / 41,943,040"; the first alone."""
-    user, _, total = text.partition("/")
-    counts = quantities.count(user), quantities.count(total)
-    if counts[0] and counts[1] and counts[0] > counts[1]:
-        raise SitegenError(f"{text.strip()[:60]!r} has more user cycles than cycles in total")
-    return counts
+def _cycles(row: _Row, prover: str, asks: Asks) -> dict[str, int | None]:
+    """Return the cycles by kind: "37,758,703 / 41,943,040", or one number of a kind."""
+    text = row.get("cycle")
+    first, *second = map(quantities.count, text.split("/", 1))
+    if row.pairs or second or not first:
+        counts = dict(zip(("user", "total"), (first, *second), strict=False))
+        if (counts.get("total") or first or 0) < (first or 0):
+            raise SitegenError(f"{text[:60]!r} has more user cycles than cycles in total")
+        return counts
+    return {proofs.answer(asks, "cycle_kind", "user" if prover == "sp1" else ""): first}
 
 
 def _rows(lines: list[str]) -> Iterator[_Row]:

@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
 from collectors.zktls import quantities
@@ -21,7 +21,6 @@ from sitegen.model import Params, Status, params
 T = TypeVar("T")
 Cells = Mapping[str, str]
 
-MAX_BYTES = 64 << 20
 MAX_ROWS = 20_000
 _MOST_LINE = 2000
 #: Proof mode -> the stages that its proving time spans, and the proof system.
@@ -71,8 +70,7 @@ class Proved:
     verify: Quantity | None = None
     proof_size: int | None = None
     peak_memory: Quantity | None = None
-    user_cycles: int | None = None
-    total_cycles: int | None = None
+    cycles: Mapping[str, int | None] = field(default_factory=dict)
     hash: str = ""
     status: str = Status.OK
     more: Params = ()
@@ -116,10 +114,10 @@ class Proved:
         add("verify_time", self.verify)
         if self.execute and self.prove:
             add("total_time", quantities.total([self.execute, self.prove]), **scope)
-        add("proof_size", _whole(self.proof_size))
+        add("proof_size", whole(self.proof_size))
         add("peak_memory", self.peak_memory)
-        for kind, cycles in (("user", self.user_cycles), ("total", self.total_cycles)):
-            add("cycles", _whole(cycles), cycle_kind=kind)
+        for kind, cycles in self.cycles.items():
+            add("cycles", whole(cycles), cycle_kind=kind)
             rate("proving_speed", cycles, cycle_kind=kind)
         if is_bulk(self.statement):
             rate("proven_throughput", self.size)
@@ -128,14 +126,12 @@ class Proved:
 
 
 def text_of(data: bytes) -> str:
-    """Return the text of an output, without the colours of a terminal; raises SitegenError."""
-    if len(data) > MAX_BYTES:
-        raise SitegenError(f"it is larger than {MAX_BYTES >> 20} MiB")
+    """Return the text of an output, without the colours of a terminal."""
     return _CONTROL.sub("", data.decode("utf-8-sig", "replace"))
 
 
 def head_of(data: bytes) -> str:
-    """Return the beginning of an output, for telling its form; never raises."""
+    """Return the beginning of an output, for telling its form."""
     return text_of(data[:200_000])
 
 
@@ -236,22 +232,11 @@ def mode(text: str) -> str:
     return _ALIASES.get(name, name)
 
 
-def answer(asks: Settings, name: str, stated: str = "") -> str:
+def answer(asks: Settings, name: str, stated: str = "", *, needed: bool = True) -> str:
     """Return what the output itself states of ``name``, else what the user says.
 
-    Raises SitegenError when neither says anything, and when both do and they differ.
+    Raises SitegenError when both do and they differ, and when it is needed and neither does.
     """
-    given = optional(asks, name, stated)
-    if not given:
-        raise SitegenError(
-            f"the output does not say the {name.replace('_', ' ')}",
-            fix=f"add --set {name}=..., {language.helps(type(asks))[name]}",
-        )
-    return given
-
-
-def optional(asks: Settings, name: str, stated: str = "") -> str:
-    """Return as `answer` does, or nothing when nobody says anything."""
     given: str = getattr(asks, name) or ""
     if given and name in ("statement", "prover", "proof_mode"):
         given = mode(given) if name == "proof_mode" else label(given)
@@ -261,8 +246,14 @@ def optional(asks: Settings, name: str, stated: str = "") -> str:
             where=f"--set {name}",
             fix="leave it out: what an output says is not overruled",
         )
+    if needed and not (given or stated):
+        raise SitegenError(
+            f"the output does not say the {name.replace('_', ' ')}",
+            fix=f"add --set {name}=..., {language.helps(type(asks))[name]}",
+        )
     return given or stated
 
 
-def _whole(value: int | None) -> Quantity | None:
-    return None if value is None else Quantity(float(value), str(value))
+def whole(value: int | None) -> Quantity | None:
+    """Return a count as it is printed; 0 is absent."""
+    return Quantity(float(value), str(value)) if value else None

@@ -26,8 +26,7 @@ def _reading(session: contract.Session) -> Reading:
     contract.require_controls(session)
     recorder = Recorder(tool=ToolIdentity(session.prover.prover, session.prover.prover_version))
     contract.settings(recorder, session)
-    for part in contract.by_statement(session):
-        contract.record(recorder, part, proofs.label(part.statements[0]))
+    contract.record(recorder, session, proofs.label)
     return recorder.reading()
 
 

@@ -109,8 +109,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
             asks.threads,
             execute=session.execute,
             prove=prove,
-            user_cycles=counts.get("user"),
-            total_cycles=counts.get("total"),
+            cycles={kind: counts.get(kind) for kind in ("user", "total")},
         ).write(recorder, repetition)
     return (recorder.reading(),)
 

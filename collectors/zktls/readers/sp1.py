@@ -139,7 +139,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
             prove=proof.prove,
             verify=proof.stages.get("verify"),
             proof_size=proof.size if mode == "core" else None,
-            user_cycles=proof.cycles,
+            cycles={"user": proof.cycles},
         ).write(recorder, repetition)
     return (recorder.reading(),)
 

@@ -131,8 +131,7 @@ def _record(recorder: Recorder, case: _Case, name: str, repetition: int, asks: A
         prove=_milliseconds(proven.proving_time_ms),
         verify=_milliseconds(proven.verification_time_ms),
         proof_size=proven.proof_size or None,
-        user_cycles=cycles if kind == "user" else None,
-        total_cycles=cycles if kind == "total" else None,
+        cycles={kind: cycles},
         status=Status.SUSPECT if wrong else Status.OK,
     )
     proved.write(recorder, repetition)

@@ -36,36 +36,21 @@ _PROOFS: Mapping[str, tuple[str, str]] = {
     "core": ("core_proof_size", "core_verify_duration"),
     "compressed": ("compress_proof_size", "compress_verify_duration"),
 }
-#: Their derived values, kept under their own names: column -> unit, factor to it, meaning.
+#: Their derived values, kept under their own names: column -> unit, meaning.
 _DERIVED = {
-    "speed": (
-        "Hz",
-        1,
-        (
-            "Cycles a second as zkvm-perf prints it: over the core stage for SP1, over core and "
-            "compress for RISC Zero."
-        ),
-    ),
-    "core_khz": ("Hz", 1000, "Cycles over the core stage, as zkvm-perf prints it."),
-    "overall_khz": ("Hz", 1000, "Cycles over core and compress, as zkvm-perf prints it."),
-    "hash_bytes_per_second": (
-        "B/s",
-        1,
-        "Bytes hashed over core and compress, as zkvm-perf prints it.",
-    ),
+    "speed": ("Hz", "Cycles over the core stage for SP1, over core and compress for RISC Zero"),
+    "core_khz": ("Hz", "Cycles over the core stage"),
+    "overall_khz": ("Hz", "Cycles over core and compress"),
+    "hash_bytes_per_second": ("B/s", "Bytes hashed over core and compress"),
 }
 _DEFINITIONS = tuple(
-    MetricDefinition(f"zkvm-perf.{name}", f"{name}, as printed", unit, "none", meaning)
-    for name, (unit, _, meaning) in _DERIVED.items()
+    MetricDefinition(
+        f"zkvm-perf.{name}", f"{name}, as printed", unit, "none", f"{meaning}, as it prints them."
+    )
+    for name, (unit, meaning) in _DERIVED.items()
 )
-_NATIVES = {
-    "zktls.prove_time": "core_prove_duration, and the stages after it that the mode has",
-    "zktls.proof_size": "core_proof_size, compress_proof_size",
-    "zktls.verify_time": "core_verify_duration, compress_verify_duration",
-}
 _HASHED = {"sha256": "sha-256", "keccak256": "keccak-256"}
 _SIZED = re.compile(r"(sha256|keccak256)-([0-9]{1,6})(kb|mb)")
-_USER_CYCLES = ("sp1", "risc0")
 _AGREE = Fraction(1, 100)
 
 
@@ -83,7 +68,13 @@ def knows(data: bytes) -> bool:
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return one run with every line of the file."""
     recorder = Recorder(
-        tool=ToolIdentity("zkvm-perf", ""), definitions=_DEFINITIONS, natives=_NATIVES
+        tool=ToolIdentity("zkvm-perf", ""),
+        definitions=_DEFINITIONS,
+        natives={
+            "zktls.prove_time": "core_prove_duration, and the stages after it that the mode has",
+            "zktls.proof_size": "core_proof_size, compress_proof_size",
+            "zktls.verify_time": "core_verify_duration, compress_verify_duration",
+        },
     )
     lines: Counter[Params] = Counter()
     for line, cells in proofs.csv_rows(data, _NEEDED):
@@ -125,7 +116,7 @@ def _record(recorder: Recorder, cells: Cells, about: Params, repetition: int, as
     program, prover = pairs.pop("statement"), pairs.pop("prover")
     hashed, size = _hashed(program)
     cycles = cell(cells, "cycles", quantities.count)
-    stated = "user" if prover in _USER_CYCLES else ""
+    stated = "user" if prover in ("sp1", "risc0") else ""
     kind = proofs.answer(asks, "cycle_kind", stated) if cycles else ""
     before = len(recorder.measurements)
     for mode, stages in _STAGES.items():
@@ -143,18 +134,18 @@ def _record(recorder: Recorder, cells: Cells, about: Params, repetition: int, as
             prove=_sum(times),
             verify=cell(cells, checked, _seconds),
             proof_size=proof_size,
-            user_cycles=cycles if kind == "user" else None,
-            total_cycles=cycles if kind == "total" else None,
+            cycles={kind: cycles},
             hash=hashed,
             more=params(**pairs),
         ).write(recorder, repetition)
     if len(recorder.measurements) == before:
         raise SitegenError("it holds no time and no proof")
     series = recorder.series(program, about, repetition=repetition)
-    for column, (_, factor, _) in _DERIVED.items():
+    for column in _DERIVED:
         value = cell(cells, column, quantities.number)
         if value is not None:
-            printed = cells[column].strip() + (" kHz" if factor != 1 else "")
+            factor, unit = (1000, " kHz") if column.endswith("_khz") else (1, "")
+            printed = f"{cells[column].strip()}{unit}"
             series.add(f"zkvm-perf.{column}", "value", float(value * factor), printed)
 
 
