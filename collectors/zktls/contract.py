@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from sitegen.collect import Recorder, Refused, Series, decode
 from sitegen.errors import SitegenError
@@ -47,12 +47,7 @@ CONTROLS: tuple[str, ...] = get_args(Kind)
 
 
 class _Line(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-    tag_field="record",
+    Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="record"
 ):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -244,15 +239,10 @@ def read_all(data: bytes) -> tuple[Session, ...]:
     if len(lines) > MAX_RECORDS:
         raise _broken(f"there are more than {MAX_RECORDS} records")
     for number, line in lines:
-        try:
-            record = _record(line)
-        except SitegenError as error:
-            field = error.where.replace("$.", ", ")
-            raise _broken(error.what, f", line {number}{field}") from error
-        if isinstance(record, Prover) and records:
-            raise _broken("a second prover before the line end", f", line {number}")
-        if not isinstance(record, Prover) and not records:
-            raise _broken("the first line is not the record prover", f", line {number}")
+        record = _record(line, number)
+        if isinstance(record, Prover) == bool(records):
+            told = "a second prover before" if records else "the record prover is not before"
+            raise _broken(f"{told} this line", number)
         if isinstance(record, End):
             sessions.append(_session(*records))
             records = []
@@ -263,17 +253,18 @@ def read_all(data: bytes) -> tuple[Session, ...]:
     return tuple(sessions)
 
 
-def _record(line: bytes) -> Record:
-    """Return the record of a line; raises SitegenError with the field."""
+def _record(line: bytes, number: int) -> Record:
     if len(line) > MAX_LINE_BYTES:
-        raise SitegenError(f"it is longer than {MAX_LINE_BYTES} bytes")
+        raise _broken(f"it is longer than {MAX_LINE_BYTES} bytes", number)
     try:
         # By hand first: a field that is there twice is an error, and 3.0 is a whole number,
         # because some languages print no other.
         fields = json.loads(line.decode(), object_pairs_hook=_once, parse_float=_number)
+        record: Record = decode.convert(fields, _RECORD)
+    except SitegenError as error:
+        raise _broken(error.what, number, error.where.replace("$.", ", ")) from error
     except (ValueError, RecursionError) as error:
-        raise SitegenError(f"it is not JSON: {getattr(error, 'msg', error)}"[:200]) from error
-    record: Record = decode.convert(fields, _RECORD)
+        raise _broken(f"it is not JSON: {getattr(error, 'msg', error)}"[:200], number) from error
     return record
 
 
@@ -289,8 +280,8 @@ def _number(text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
-def _broken(what: str, place: str = "") -> SitegenError:
-    where = f"the prover's output{place}"
+def _broken(what: str, line: int = 0, field: str = "") -> SitegenError:
+    where = "the prover's output" + (f", line {line}{field}" if line else "")
     return SitegenError(what, where=where, fix="see docs/bring-your-own-prover.md")
 
 

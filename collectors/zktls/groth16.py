@@ -13,10 +13,12 @@ a line on stderr when something cannot be done.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -80,11 +82,8 @@ class Job:
 class Key(msgspec.Struct, frozen=True):
     """What is known of a stored key; ``files`` are the digests of what lies beside it."""
 
-    compile_s: float
-    setup_s: float
-    constraints: int
+    setup: contract.Setup
     r1cs_sha256: str
-    key_sha256: str
     files: dict[str, str]
 
 
@@ -131,17 +130,12 @@ def prove(job: Job) -> Iterator[contract.Record]:
         dev_mode=False,
     )
     # Only what was made in this run was measured in it.
-    made = job.made.is_file()
-    job.made.unlink(missing_ok=True)
-    yield contract.Setup(
-        statement=job.statement,
-        size=job.size,
-        compile_s=about.compile_s if made else None,
-        setup_s=about.setup_s if made else None,
-        cached=not made,
-        constraints=about.constraints,
-        key_sha256=about.key_sha256,
+    fresh, kept = (
+        about.setup,
+        msgspec.structs.replace(about.setup, cached=True, compile_s=None, setup_s=None),
     )
+    yield fresh if job.made.is_file() else kept
+    job.made.unlink(missing_ok=True)
     key = groth16py.ProvingKey.load(str(job.folder / _PROVING_KEY))
     verifier = groth16py.Verifier(groth16py.VerifyingKey.load(str(job.folder / _VERIFYING_KEY)))
     measured, other = statements.instances(job.statement, job.size)
@@ -258,14 +252,17 @@ def _make(job: Job, place: Path) -> None:
     for name in _FILES:
         shutil.move(place / "circuit_js" / name, place / name)
     shutil.rmtree(place / "circuit_js")
-    about = Key(
+    setup = contract.Setup(
+        statement=job.statement,
+        size=job.size,
+        cached=False,
         compile_s=compile_s,
         setup_s=setup_s,
         constraints=constraints(r1cs.read_bytes()),
-        r1cs_sha256=_digest(r1cs),
         key_sha256=_digest(place / _PROVING_KEY),
-        files={name: _digest(place / name) for name in (*_FILES, _VERIFYING_KEY)},
     )
+    files = {name: _digest(place / name) for name in (*_FILES, _PROVING_KEY, _VERIFYING_KEY)}
+    about = Key(setup, _digest(r1cs), files)
     r1cs.unlink()
     (place / _ABOUT).write_bytes(msgspec.json.encode(about))
 
@@ -277,18 +274,15 @@ def constraints(r1cs: bytes) -> int:
     (u64) and its bytes. The header, type 1, is the field's size (u32), the prime, then u32
     counts of wires, public outputs, public inputs, private inputs, u64 labels, u32 constraints.
     """
-    at = 12
-    while r1cs[:4] == b"r1cs" and at + 12 <= len(r1cs):
-        kind = int.from_bytes(r1cs[at : at + 4], "little")
-        length = int.from_bytes(r1cs[at + 4 : at + 12], "little")
-        header = r1cs[at + 12 : at + 12 + length]
-        if kind == 1:
-            field = int.from_bytes(header[:4], "little")
-            count = header[4 + field + 24 : 4 + field + 28]
-            if len(count) == 4:  # noqa: PLR2004 - a u32
-                return int.from_bytes(count, "little")
-            break
-        at += 12 + length
+    place = 12
+    with contextlib.suppress(struct.error):
+        while r1cs[:4] == b"r1cs":
+            kind, length = struct.unpack_from("<IQ", r1cs, place)
+            place += 12
+            if kind == 1:
+                [field] = struct.unpack_from("<I", r1cs, place)
+                return int(struct.unpack_from("<I", r1cs, place + 4 + field + 24)[0])
+            place += length
     raise SitegenError("the compiler's .r1cs has no header", where="groth16")
 
 
@@ -296,11 +290,10 @@ def _about(folder: Path) -> Key | None:
     """Return what is known of the key in ``folder``; None when it is not there or not whole."""
     try:
         about = decode.document((folder / _ABOUT).read_bytes(), Key)
-        files = {**about.files, _PROVING_KEY: about.key_sha256}
-        whole = all(_digest(folder / name) == digest for name, digest in files.items())
+        whole = all(_digest(folder / name) == digest for name, digest in about.files.items())
     except (OSError, SitegenError):
         return None
-    return about if whole and {*_FILES, _VERIFYING_KEY} <= set(files) else None
+    return about if whole else None
 
 
 def _digest(path: Path) -> str:

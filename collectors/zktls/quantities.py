@@ -60,16 +60,6 @@ def duration(text: str, unit: str = "") -> Quantity | None:
     return _quantity(text, "duration", unit)
 
 
-def rust_duration(text: str) -> Quantity | None:
-    """Return a duration as Rust logs it: one number and a unit up to seconds.
-
-    Minutes it never has: "155m" is what is left of "155ms".
-    """
-    if not re.fullmatch(r"[0-9.]{1,21}[nu\u00b5\u03bcm]?s", text):
-        raise SitegenError(f"{text[:_SHOWN]!r} is not a duration")
-    return duration(text)
-
-
 def size(text: str) -> Quantity | None:
     """Return the bytes in "10.7GB" or "13653MiB"."""
     return _quantity(text, "size")

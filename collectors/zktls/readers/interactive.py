@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 from collectors.zktls import quantities
@@ -24,15 +25,41 @@ from sitegen.model import Params, ToolIdentity, params
 _STATEMENT = "tls-session"
 _PRIMUS = {"kind", "name", "latency(ms)", "send_bytes(B)", "recv_bytes(B)", "cost(ms)"}
 #: Its own header is misspelt in some files.
-_PRIMUS_BANDWIDTH = ("bandwidth(Mbps)", "bandwith(Mbps)")
+_BANDWIDTH, _MISSPELT = "bandwidth(Mbps)", "bandwith(Mbps)"
 _TLSN_RUNTIME = {"runtime", "uploaded", "downloaded", "upload_delay"}
 _TLSN_PHASES = {"time_preprocess", "time_online", "time_total"}
 _IN_MILLISECONDS = "uploaded_preprocess"
-_MEGABIT = 10**6
 
-#: Metric or parameter -> the column that it is in, and how to read that.
-Metrics = dict[str, tuple[str, Callable[[str], Quantity | None]]]
-Columns = Mapping[str, tuple[str, Callable[[str], object]]]
+#: Column -> metric, and the unit where the column is always in one.
+_METRICS: Mapping[str, tuple[str, str]] = {
+    "cost(ms)": ("total_time", "ms"),
+    "runtime": ("total_time", "s"),
+    "time_preprocess": ("offline_time", ""),
+    "time_online": ("online_time", ""),
+    "time_total": ("total_time", ""),
+    **dict.fromkeys(("send_bytes(B)", "uploaded", "uploaded_total"), ("bytes_sent", "B")),
+    **dict.fromkeys(("recv_bytes(B)", "downloaded", "downloaded_total"), ("bytes_received", "B")),
+    "memory(KB)": ("peak_memory", "KB"),
+    "heap_max_bytes": ("peak_memory", "B"),
+}
+#: Column -> parameter; how its cells are read follows from the parameter's name.
+_PARAMETERS = {
+    "kind": "client",
+    "group": "group",
+    "name": "variant",
+    **dict.fromkeys((_BANDWIDTH, _MISSPELT, "bandwidth"), "bandwidth_bits_per_s"),
+    "upload": "upload_bits_per_s",
+    "download": "download_bits_per_s",
+    **dict.fromkeys(("latency(ms)", "latency"), "latency_s"),
+    "upload_delay": "upload_latency_s",
+    "download_delay": "download_latency_s",
+    "protocol_latency": "protocol_latency_s",
+    "app_latency": "app_latency_s",
+    **dict.fromkeys(("request_size(B)", "upload_size"), "request_size"),
+    **dict.fromkeys(("response_size(B)", "download_size"), "response_size"),
+    "defer_decryption": "defer_decryption",
+    "memory_profile": "memory_profile",
+}
 
 
 class PrimusAsks(Settings, frozen=True):
@@ -62,76 +89,33 @@ def knows_tlsnotary(data: bytes) -> bool:
 
 def read_primus(data: bytes, asks: PrimusAsks) -> tuple[Reading, ...]:
     """Return one run with every line; ``cost`` is the time of one attestation as a whole."""
+    bandwidth = _MISSPELT if _MISSPELT in proofs.first_row(data) else _BANDWIDTH
     tool = ToolIdentity(proofs.answer(asks, "prover"), asks.prover_version)
-    right, misspelt = _PRIMUS_BANDWIDTH
-    bandwidth = misspelt if misspelt in proofs.first_row(data) else right
-    metrics: Metrics = {
-        "total_time": ("cost(ms)", _milliseconds),
-        "bytes_sent": ("send_bytes(B)", _bytes),
-        "bytes_received": ("recv_bytes(B)", _bytes),
-        "peak_memory": ("memory(KB)", _kibibytes),
-    }
-    columns: Columns = {
-        "client": ("kind", _word),
-        "variant": ("name", _name),
-        "bandwidth_bits_per_s": (bandwidth, _megabits),
-        "latency_s": ("latency(ms)", _latency),
-        "request_size": ("request_size(B)", quantities.count),
-        "response_size": ("response_size(B)", quantities.count),
-    }
-    return (_reading(data, tool, {*_PRIMUS, bandwidth}, metrics, columns),)
+    return (_reading(data, {*_PRIMUS, bandwidth}, tool, ""),)
 
 
 def read_tlsnotary(data: bytes, asks: TlsnotaryAsks) -> tuple[Reading, ...]:
     """Return one run with every line; preprocessing is the offline time."""
     known = proofs.first_row(data)
-    newest = _IN_MILLISECONDS in known
-    if known >= _TLSN_PHASES:
-        unit = proofs.answer(asks, "time_unit", "ms" if newest else "")
-        times = {"offline": "time_preprocess", "online": "time_online", "total": "time_total"}
-    else:
-        unit, times = "s", {"total": "runtime"}
-    timed = _milliseconds if unit == "ms" else _seconds
-    traffic = "_total" if newest else ""
-    metrics: Metrics = {f"{phase}_time": (column, timed) for phase, column in times.items()}
-    metrics["bytes_sent"] = (f"uploaded{traffic}", _bytes)
-    metrics["bytes_received"] = (f"downloaded{traffic}", _bytes)
-    needed = {column for column, _ in metrics.values()}
-    metrics["peak_memory"] = ("heap_max_bytes", _bytes)
-    columns: Columns = {
-        "client": ("kind", _word),
-        "group": ("group", _name),
-        "variant": ("name", _name),
-        "bandwidth_bits_per_s": ("bandwidth", _megabits),
-        "upload_bits_per_s": ("upload", _megabits),
-        "download_bits_per_s": ("download", _megabits),
-        "latency_s": ("latency", _latency),
-        "upload_latency_s": ("upload_delay", _latency),
-        "download_latency_s": ("download_delay", _latency),
-        "protocol_latency_s": ("protocol_latency", _latency),
-        "app_latency_s": ("app_latency", _latency),
-        "request_size": ("upload_size", quantities.count),
-        "response_size": ("download_size", quantities.count),
-        "defer_decryption": ("defer_decryption", _word),
-        "memory_profile": ("memory_profile", _word),
-    }
     tool = ToolIdentity("tlsnotary", asks.prover_version)
-    return (_reading(data, tool, needed, metrics, columns),)
+    if not known >= _TLSN_PHASES:
+        return (_reading(data, _TLSN_RUNTIME, tool, ""),)
+    unit = proofs.answer(asks, "time_unit", "ms" if _IN_MILLISECONDS in known else "")
+    return (_reading(data, _TLSN_PHASES, tool, unit),)
 
 
-def _reading(
-    data: bytes, tool: ToolIdentity, needed: set[str], metrics: Metrics, columns: Columns
-) -> Reading:
-    natives = {f"zktls.{metric}": column for metric, (column, _) in metrics.items()}
+def _reading(data: bytes, needed: set[str], tool: ToolIdentity, time_unit: str) -> Reading:
+    known = proofs.first_row(data)
+    natives = {f"zktls.{metric}": name for name, (metric, _) in _METRICS.items() if name in known}
     recorder = Recorder(tool=tool, natives=natives)
     lines: Counter[Params] = Counter()
     for line, cells in proofs.csv_rows(data, needed):
         with proofs.at(f"line {line}"):
-            about = _about(cells, tool.name, columns)
+            about = _about(cells, tool.name)
             series = recorder.series(_STATEMENT, about, repetition=lines[about])
             lines[about] += 1
-            for metric, (column, parse) in metrics.items():
-                quantity = cell(cells, column, parse)
+            for column, (metric, unit) in _METRICS.items():
+                quantity = _quantity(cells, column, unit or time_unit)
                 if quantity is not None:
                     statistic = "max" if metric == "peak_memory" else "value"
                     scope = params(time_scope="total" if metric == "total_time" else None)
@@ -142,56 +126,51 @@ def _reading(
     return recorder.reading()
 
 
-def _about(cells: Cells, prover: str, columns: Columns) -> Params:
+def _quantity(cells: Cells, column: str, unit: str) -> Quantity | None:
+    if unit in ("s", "ms"):
+        return cell(cells, column, lambda text: quantities.duration(text, unit))
+    count = cell(cells, column, quantities.count)
+    if count is None:
+        return None
+    printed = cells[column].strip()
+    return (
+        Quantity(1024.0 * count, f"{printed} KB")
+        if unit == "KB"
+        else Quantity(float(count), printed)
+    )
+
+
+def _about(cells: Cells, prover: str) -> Params:
     """Return the parameters of a line: one bandwidth, or that of each direction."""
-    pairs = {name: cell(cells, column, parse) for name, (column, parse) in columns.items()}
+    pairs = {
+        parameter: cell(cells, column, partial(_value, parameter))
+        for column, parameter in _PARAMETERS.items()
+        if column in cells
+    }
     if pairs.get("upload_bits_per_s") == pairs.get("download_bits_per_s"):
         upload = pairs.pop("upload_bits_per_s", None)
         pairs.pop("download_bits_per_s", None)
-        pairs["bandwidth_bits_per_s"] = pairs["bandwidth_bits_per_s"] or upload
+        pairs["bandwidth_bits_per_s"] = pairs.get("bandwidth_bits_per_s") or upload
     system = "interactive"
     return params(
         **pairs, statement=_STATEMENT, prover=prover, proof_system=system, proof_mode=system
     )
 
 
-def _name(text: str) -> str | None:
-    if not re.fullmatch(r"[\w .:/()+-]{0,80}", text.strip(), re.ASCII):
+def _value(parameter: str, text: str) -> object:
+    """Return what a cell says of a parameter; a latency of 0 is one that was asked for."""
+    text = text.strip()
+    if parameter.endswith("bits_per_s"):
+        rate = quantities.number(text)
+        return None if rate is None else f"{float(rate * 10**6):.0f}"
+    if parameter.endswith("latency_s"):
+        latency = quantities.duration(text, "ms")
+        return repr(latency.value) if latency else "0" if text else None
+    if parameter.endswith("_size"):
+        return quantities.count(text)
+    if not re.fullmatch(r"[\w .:/()+-]{0,80}", text, re.ASCII):
         raise SitegenError(f"{text[:40]!r} is not a name")
-    return text.strip() or None
-
-
-def _word(text: str) -> str | None:
-    return (_name(text) or "").lower() or None
-
-
-def _seconds(text: str) -> Quantity | None:
-    return quantities.duration(text, "s")
-
-
-def _milliseconds(text: str) -> Quantity | None:
-    return quantities.duration(text, "ms")
-
-
-def _bytes(text: str) -> Quantity | None:
-    count = quantities.count(text)
-    return None if count is None else Quantity(float(count), text.strip())
-
-
-def _kibibytes(text: str) -> Quantity | None:
-    count = quantities.count(text)
-    return None if count is None else Quantity(float(count * 1024), f"{text.strip()} KB")
-
-
-def _megabits(text: str) -> str | None:
-    rate = quantities.number(text)
-    return None if rate is None else f"{float(rate * _MEGABIT):.0f}"
-
-
-def _latency(text: str) -> str | None:
-    """Return seconds; a latency of 0 is one that was asked for."""
-    latency = _milliseconds(text)
-    return repr(latency.value) if latency else "0" if text.strip() else None
+    return (text if parameter in ("group", "variant") else text.lower()) or None
 
 
 PRIMUS = Reader("zktls-bench", "zktls-bench CSV (Primus)", knows_primus, read_primus, PrimusAsks)

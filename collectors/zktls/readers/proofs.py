@@ -151,11 +151,6 @@ def lines_of(text: str) -> list[str]:
     return [line[:_MOST_LINE].rstrip("\r") for line in lines]
 
 
-def line_of(match: re.Match[str]) -> str:
-    """Return the place of a match in its text."""
-    return f"line {match.string.count(chr(10), 0, match.start()) + 1}"
-
-
 def begun(text: str) -> str:
     """Return the first time that a Rust log has, or nothing."""
     match = _DATED.search(text)
