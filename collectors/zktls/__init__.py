@@ -43,47 +43,35 @@ from sitegen.model import (
 __all__ = ["BENCHMARK", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "zktls"
+_Cipher = Literal["chacha20", "aes-128-ctr", "aes-256-ctr"]
+_Statement = Literal["chacha20", "aes-128-ctr", "aes-256-ctr", "sha-256", "rsa-2048-verify"]
+_Keys = Literal["keep", "fresh"]
 _Record = Annotated[int, Meta(ge=stwo.BLOCK, le=stwo.MOST)]
 _Hashed = Annotated[int, Meta(ge=1, le=statements.MOST_HASHED)]
 _Proofs = Annotated[
     int, described("measured proofs of each step, after one warm-up (default: 5)", ge=1, le=1000)
 ]
-_Seconds = Annotated[
-    int, described("seconds that such a command may take (default: 3600)", ge=1, le=604800)
-]
+_Limit = Annotated[int, described("seconds that it may take (default: 3600)", ge=1, le=604800)]
 
 
 class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
     statements: Annotated[
-        tuple[Literal["chacha20", "aes-128-ctr", "aes-256-ctr", "sha-256", "rsa-2048-verify"], ...],
-        described("what is proven: ciphers with S-two, the others with Groth16"),
+        tuple[_Statement, ...], described("what is proven: ciphers with S-two, others with Groth16")
     ] = ()
-    cipher: (
-        Annotated[
-            Literal["chacha20", "aes-128-ctr", "aes-256-ctr"],
-            described("the record's cipher (default: chacha20)"),
-        ]
-        | None
-    ) = None
+    cipher: Annotated[_Cipher, described("the record's cipher (default: chacha20)")] | None = None
     sizes: Annotated[
         tuple[_Record, ...],
         described("bytes of the record, multiples of 64 (default: 1024,16384,65536)"),
     ] = ()
-    hash_sizes: Annotated[
-        tuple[_Hashed, ...], described("bytes that are hashed in a proof (default: 64,256)")
-    ] = ()
+    hash_sizes: Annotated[tuple[_Hashed, ...], described("bytes hashed (default: 64,256)")] = ()
     proofs: _Proofs | None = None
-    setup: Annotated[
-        Literal["keep", "fresh"],
-        described("fresh: make the Groth16 keys anew, and so measure that (default: keep them)"),
-    ] = "keep"
+    setup: Annotated[_Keys, described("fresh: the Groth16 keys are made anew")] = "keep"
     command: Annotated[
-        str,
-        described("a prover of your own instead, a command that prints JSON lines (see the docs)"),
+        str, described("a prover of your own, which prints JSON lines (see the docs)")
     ] = ""
-    timeout: _Seconds | None = None
+    timeout: _Limit | None = None
 
 
 _OLDEST_NODE = 18
@@ -156,9 +144,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
             fix="give zktls.command too, or leave it out",
         )
     size, left_out = _size(given, _SIZES[request.preset])
-    npm = Host().find("npm")
-    if npm is None:
-        raise SitegenError("npm is needed to install the provers", fix="apt install npm")
+    npm = Host().find("npm") or "npm"
     place, scratch = packages.folder(request.cache), ("scratch", str(request.scratch))
     prepare, steps, about_s = [packages.step(npm, request.cache)], [], 0.0
     for statement, count in size.work:
@@ -225,7 +211,8 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         if raw.duration_s:
             recorder.put(_OWN_ROW._replace(value=raw.duration_s), "")
         return recorder.reading()
-    _check_embedded(step, session)
+    for difference in _differences(step, session):
+        raise SitegenError(difference, where=step.name)
     if session.prover.prover == stwo.PROVER:
         # It makes its witness inside the proof: there is nothing to add for the total.
         for row in tuple(recorder.measurements):
@@ -234,26 +221,18 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     return recorder.reading()
 
 
-def _check_embedded(step: Step, session: contract.Session) -> None:
-    """Raise SitegenError when what was proven is not what the step asked for."""
-    wanted = dict(step.params)
-    prover = session.prover
+def _differences(step: Step, session: contract.Session) -> Iterator[str]:
+    """Yield in what an embedded prover did not do what the step asked for."""
+    wanted, prover = dict(step.params), session.prover
     for proof in session.proofs:
         if (proof.statement, str(proof.size)) != (wanted["statement"], wanted["size"]):
-            raise SitegenError(
-                f"it proved {proof.statement} of {proof.size} bytes", where=step.name
-            )
+            yield f"it proved {proof.statement} of {proof.size} bytes"
     if prover.prover != wanted["prover"]:
-        raise SitegenError(f"it is the prover {prover.prover}", where=step.name)
+        yield f"it is the prover {prover.prover}"
     if prover.prover == stwo.PROVER and len({p.proof_sha256 for p in session.measured}) > 1:
-        raise SitegenError("its proofs of one statement differ, and should not", where=step.name)
-    program = step.get("program_sha256")
-    if program and prover.program_sha256 != program:
-        raise SitegenError(
-            "the program of the prover is not the one that this version was made for",
-            where=step.name,
-            fix="delete the cache of zktls and collect again",
-        )
+        yield "its proofs of one statement differ, and should not"
+    if step.get("program_sha256") not in ("", prover.program_sha256):
+        yield "the program of the prover has changed: delete the cache of zktls and collect again"
 
 
 def _proving(
@@ -266,14 +245,8 @@ def _proving(
     """Return a step that proves a statement, with what it must deliver."""
     ours = statement in stwo.CIPHERS
     prover, system = (stwo.PROVER, "stark") if ours else (statements.PROVER, "groth16")
-    about = params(
-        statement=statement,
-        size=size,
-        prover=prover,
-        proof_system=system,
-        proof_mode=system,
-        threads=1,
-    )
+    work = {"statement": statement, "size": size, "threads": 1}
+    about = params(prover=prover, proof_system=system, proof_mode=system, **work)
     scoped = params(**dict(about), time_scope="total")
     expects = (
         Measurement(statement, "zktls.prove_time", "mean", "s", None, scoped),
@@ -314,18 +287,12 @@ def _own(request: Request, given: SETTINGS) -> Plan:
         argv = tuple(shlex.split(given.command))
     except ValueError as error:
         raise SitegenError(
-            f"it is no command: {error}".lower(), where="--set zktls.command"
+            f"is no command: {error}".lower(), where="--set zktls.command"
         ) from error
-    if not argv or not argv[0]:
-        raise SitegenError("it is empty", where="--set zktls.command")
-    step = Step(
-        name=_OWN,
-        workload=_OWN,
-        argv=argv,
-        timeout_s=float(given.timeout or _LIMIT_S),
-        expects=(_OWN_ROW,),
-        context=(("scratch", str(Path.cwd())),),
-    )
+    if not argv[0]:
+        raise SitegenError("is empty", where="--set zktls.command")
+    scratch, limit_s = (("scratch", str(Path.cwd())),), float(given.timeout or _LIMIT_S)
+    step = Step(_OWN, _OWN, argv, limit_s, expects=(_OWN_ROW,), context=scratch)
     return Plan(steps=(step,), about_s=60.0, definitions=(_DURATION,))
 
 
@@ -341,10 +308,6 @@ def _size(given: SETTINGS, preset: Size) -> tuple[Size, str]:
             statements.prover_version()  # says that it is missing
         wanted = tuple(each for each in wanted if each not in absent)
         left_out = f"{', '.join(absent)}: groth16py is not installed (sitegen[zktls])"
-    size = Size(
-        wanted,
-        tuple(sorted({*given.sizes})) or preset.records,
-        tuple(sorted({*given.hash_sizes})) or preset.hashed,
-        given.proofs or preset.proofs,
-    )
-    return size, left_out
+    records = tuple(sorted({*given.sizes})) or preset.records
+    hashed = tuple(sorted({*given.hash_sizes})) or preset.hashed
+    return Size(wanted, records, hashed, given.proofs or preset.proofs), left_out

@@ -199,11 +199,6 @@ class Session:
             groups[proof.series].append(proof)
         return list(groups.values())
 
-    @property
-    def statements(self) -> tuple[str, ...]:
-        """Return the statements proven, in the order in which they first are."""
-        return tuple(dict.fromkeys(proof.statement for proof in self.proofs))
-
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of one line, as `docs/prover-contract.schema.json` holds it."""
@@ -337,7 +332,7 @@ def _reasons(session: Session) -> Iterator[tuple[str, str]]:
                 "no number of this prover means anything until it refuses that",
             )
     tried = {(each.statement, each.kind) for each in session.controls}
-    for statement in session.statements:
+    for statement in dict.fromkeys(proof.statement for proof in session.proofs):
         for kind in CONTROLS:
             if (statement, kind) not in tried:
                 fix = f"try each of {', '.join(CONTROLS)} for each statement"
@@ -370,7 +365,7 @@ def record(recorder: Recorder, session: Session, workload: Callable[[str], str])
     """
     for proofs in session.series:
         first = proofs[0]
-        _record_proofs(recorder, workload(first.statement), proofs, _about(session.prover, first))
+        _proofs(recorder, workload(first.statement), proofs, _about(session.prover, first))
     for setup in session.setups:
         series = recorder.series(workload(setup.statement), _about(session.prover, setup))
         # What an earlier run took stands in a series of its own.
@@ -379,12 +374,10 @@ def record(recorder: Recorder, session: Session, workload: Callable[[str], str])
         series.add("zktls.setup_time", "value", setup.setup_s, about=timed)
         if setup.constraints:
             series.add("zktls.constraints", "value", float(setup.constraints))
-    _record_samples(recorder, session, workload)
+    _samples(recorder, session, workload)
 
 
-def _record_proofs(
-    recorder: Recorder, workload: str, proofs: Sequence[Proof], about: Params
-) -> None:
+def _proofs(recorder: Recorder, workload: str, proofs: list[Proof], about: Params) -> None:
     first = proofs[0]
 
     def series(**more: object) -> Series:
@@ -420,7 +413,7 @@ def _record_proofs(
         counted.spread("zktls.proving_speed", _spread(cycles, seconds))
 
 
-def _record_samples(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
+def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
     """Write one point a measured proof: its proving time, or its time online.
 
     Its x are the seconds that the proofs before it took, warm-ups included: the contract has

@@ -47,16 +47,13 @@ def refuse_accepted(stdout: bytes) -> None:
             line = decode.document(text, dict[str, Any])
         except SitegenError:
             continue
+        reason = fix = ""
         if line.get("record") == "control" and line.get("accepted") is True:
             kind = "".join(c for c in str(line.get("kind")) if c.isprintable())[:40]
-            raise Refused(
-                f"the verifier accepted something wrong: control {kind}",
-                where="zktls",
-                fix="no number of this prover means anything until it refuses that",
-            )
+            reason = f"the verifier accepted something wrong: control {kind}"
+            fix = "no number of this prover means anything until it refuses that"
         if line.get("record") == "prover" and line.get("dev_mode") is True:
-            raise Refused(
-                "the prover says that its proofs are fake (dev_mode)",
-                where="zktls",
-                fix="turn that mode off",
-            )
+            reason = "the prover says that its proofs are fake (dev_mode)"
+            fix = "turn that mode off"
+        if reason:
+            raise Refused(reason, where="zktls", fix=fix)

@@ -101,8 +101,6 @@ def set_up(job: Job) -> None:
         with tempfile.TemporaryDirectory(prefix=_MAKING, dir=job.keys) as place:
             _make(job, Path(place))
             Path(place).rename(job.folder)
-        if _about(job.folder) is None:
-            raise SitegenError("the key was not stored whole", where=str(job.folder))
         job.made.touch()
 
 
@@ -130,11 +128,8 @@ def prove(job: Job) -> Iterator[contract.Record]:
         dev_mode=False,
     )
     # Only what was made in this run was measured in it.
-    fresh, kept = (
-        about.setup,
-        msgspec.structs.replace(about.setup, cached=True, compile_s=None, setup_s=None),
-    )
-    yield fresh if job.made.is_file() else kept
+    kept = msgspec.structs.replace(about.setup, cached=True, compile_s=None, setup_s=None)
+    yield about.setup if job.made.is_file() else kept
     job.made.unlink(missing_ok=True)
     key = groth16py.ProvingKey.load(str(job.folder / _PROVING_KEY))
     verifier = groth16py.Verifier(groth16py.VerifyingKey.load(str(job.folder / _VERIFYING_KEY)))
@@ -352,16 +347,13 @@ def _job(words: Sequence[str]) -> tuple[str, Job]:
     parser.add_argument("--statement", required=True, choices=statements.STATEMENTS)
     parser.add_argument("--size", type=int, required=True)
     for folder in ("packages", "keys", "made"):
-        parser.add_argument(f"--{folder}", type=_place, required=True)
+        # Absolute, because programs are run in other folders.
+        parser.add_argument(f"--{folder}", type=lambda p: Path(p).absolute(), required=True)
     parser.add_argument("--node", default="node")
     parser.add_argument("--proofs", type=int, default=1)
     parser.add_argument("--fresh", action="store_true")
     given = vars(parser.parse_args(words))
     return given.pop("action"), Job(**given)
-
-
-def _place(word: str) -> Path:
-    return Path(word).absolute()  # programs are run in other folders
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -373,11 +365,9 @@ def main(words: Sequence[str] | None = None) -> int:
         else:
             for record in prove(job):
                 print(msgspec.json.encode(record).decode(), flush=True)  # noqa: T201 - a command
-    except SitegenError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
     except Exception as error:  # noqa: BLE001 - the library's own are plain exceptions
-        sys.stderr.write(f"groth16: {type(error).__name__}: {error}\n")
+        kind = "" if isinstance(error, SitegenError) else f"groth16: {type(error).__name__}: "
+        print(f"{kind}{error}", file=sys.stderr)  # noqa: T201 - a command
         return 1
     return 0
 

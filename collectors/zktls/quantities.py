@@ -47,9 +47,13 @@ class Quantity(NamedTuple):
         return Fraction(repr(self.value))
 
 
-def total(parts: Iterable[Quantity]) -> Quantity:
-    """Return the exact sum of quantities."""
-    return Quantity(float(sum(part.exact for part in parts)))
+def total(parts: Iterable[Quantity | None]) -> Quantity | None:
+    """Return the exact sum of quantities; None when one of them is absent, or all are."""
+    known = list(parts)
+    present = [part for part in known if part is not None]
+    if not known or len(present) < len(known):
+        return None
+    return present[0] if len(present) == 1 else Quantity(float(sum(p.exact for p in present)))
 
 
 def duration(text: str, unit: str = "") -> Quantity | None:

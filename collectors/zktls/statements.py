@@ -118,16 +118,10 @@ def _hashed(size: int, first: int) -> Instance:
 
 def _signed(index: int) -> Instance:
     digest = int.from_bytes(hashlib.sha256(RSA_MESSAGES[index]).digest(), "big")
-    message, modulus, signature = (
-        _chunks(number, _LIMB_BITS, _LIMBS)
-        for number in (digest, RSA_MODULUS, RSA_SIGNATURES[index])
-    )
-    inputs = {
-        "message": [str(limb) for limb in message],
-        "modulus": [str(limb) for limb in modulus],
-        "signature": [str(limb) for limb in signature],
-    }
-    return Instance(inputs, (*message, *modulus))
+    numbers = {"message": digest, "modulus": RSA_MODULUS, "signature": RSA_SIGNATURES[index]}
+    limbs = {name: _chunks(number, _LIMB_BITS, _LIMBS) for name, number in numbers.items()}
+    inputs = {name: [str(limb) for limb in chunks] for name, chunks in limbs.items()}
+    return Instance(inputs, (*limbs["message"], *limbs["modulus"]))
 
 
 def _chunks(number: int, bits: int, count: int) -> tuple[int, ...]:

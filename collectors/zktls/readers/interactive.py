@@ -9,7 +9,6 @@ seconds and later in milliseconds under the same names, which only the newest co
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Literal
@@ -76,17 +75,6 @@ class TlsnotaryAsks(Settings, frozen=True):
     time_unit: Annotated[Literal["s", "ms"], described("unit of the columns time_*")] | None = None
 
 
-def knows_primus(data: bytes) -> bool:
-    """Say whether the first line has the columns of zktls-bench."""
-    return proofs.first_row(data) >= _PRIMUS
-
-
-def knows_tlsnotary(data: bytes) -> bool:
-    """Say whether the first line has the columns of one of TLSNotary's forms."""
-    columns = proofs.first_row(data)
-    return columns >= _TLSN_RUNTIME or columns >= _TLSN_PHASES
-
-
 def read_primus(data: bytes, asks: PrimusAsks) -> tuple[Reading, ...]:
     """Return one run with every line; ``cost`` is the time of one attestation as a whole."""
     bandwidth = _MISSPELT if _MISSPELT in proofs.first_row(data) else _BANDWIDTH
@@ -108,12 +96,9 @@ def _reading(data: bytes, needed: set[str], tool: ToolIdentity, time_unit: str) 
     known = proofs.first_row(data)
     natives = {f"zktls.{metric}": name for name, (metric, _) in _METRICS.items() if name in known}
     recorder = Recorder(tool=tool, natives=natives)
-    lines: Counter[Params] = Counter()
     for line, cells in proofs.csv_rows(data, needed):
         with proofs.at(f"line {line}"):
-            about = _about(cells, tool.name)
-            series = recorder.series(_STATEMENT, about, repetition=lines[about])
-            lines[about] += 1
+            series = recorder.series(_STATEMENT, _about(cells, tool.name))
             for column, (metric, unit) in _METRICS.items():
                 quantity = _quantity(cells, column, unit or time_unit)
                 if quantity is not None:
@@ -132,12 +117,8 @@ def _quantity(cells: Cells, column: str, unit: str) -> Quantity | None:
     count = cell(cells, column, quantities.count)
     if count is None:
         return None
-    printed = cells[column].strip()
-    return (
-        Quantity(1024.0 * count, f"{printed} KB")
-        if unit == "KB"
-        else Quantity(float(count), printed)
-    )
+    factor, suffix = (1024, " KB") if unit == "KB" else (1, "")
+    return Quantity(float(count * factor), cells[column].strip() + suffix)
 
 
 def _about(cells: Cells, prover: str) -> Params:
@@ -173,7 +154,8 @@ def _value(parameter: str, text: str) -> object:
     return (text if parameter in ("group", "variant") else text.lower()) or None
 
 
-PRIMUS = Reader("zktls-bench", "zktls-bench CSV (Primus)", knows_primus, read_primus, PrimusAsks)
-TLSNOTARY = Reader(
-    "tlsnotary", "TLSNotary metrics.csv", knows_tlsnotary, read_tlsnotary, TlsnotaryAsks
+PRIMUS = Reader(
+    "zktls-bench", "zktls-bench CSV (Primus)", proofs.naming(_PRIMUS), read_primus, PrimusAsks
 )
+_KNOWN = proofs.naming(_TLSN_RUNTIME, _TLSN_PHASES)
+TLSNOTARY = Reader("tlsnotary", "TLSNotary metrics.csv", _KNOWN, read_tlsnotary, TlsnotaryAsks)

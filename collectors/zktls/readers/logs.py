@@ -28,18 +28,17 @@ from sitegen.collect import Reader, Reading, Recorder, Refused, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, ToolIdentity
 
-#: SP1's stages in their order, with the mode of a proof that ends there.
-_STAGES: Mapping[str, str] = {
-    "execute": "",
+#: SP1's stages in their order, and the modes of the proofs that end with them.
+_STAGES = (
+    *("execute", "prove_core", "compress", "shrink", "wrap_bn254"),
+    *("wrap_groth16_bn254", "wrap_plonk_bn254", "verify"),
+)
+_MODES: Mapping[str, str] = {
     "prove_core": "core",
     "compress": "compressed",
-    "shrink": "",
-    "wrap_bn254": "",
     "wrap_groth16_bn254": "groth16",
     "wrap_plonk_bn254": "plonk",
-    "verify": "",
 }
-_ORDER = {stage: place for place, stage in enumerate(_STAGES)}
 _CLOSE = re.compile(r"\sINFO\s+(\S.*?): close time\.busy=(\S+) time\.idle=(\S+)")
 _SP1_CYCLES = re.compile(
     r"(?:\bsummary: cycles=|\btotal_cycles=|\bSimulation complete, cycles: |"
@@ -61,11 +60,13 @@ _RISC0_FAKE = re.compile(
     r"\bRISC0_DEV_MODE[\"']?\s*[=:]\s*[\"']?(?:1|true|yes|on)\b",
     re.IGNORECASE,
 )
-_COUNT = r"([0-9][0-9,_]{0,30})"
-_CYCLES = re.compile(rf"(?:^|\s){_COUNT} (total|user|paging|reserved) cycles\b")
-_OLD_CYCLES = re.compile(rf"\b(total|user|paging|reserved) cycles:\s*{_COUNT}\s*$")
 _EXECUTION = re.compile(r"\bexecution time:\s*(\S{1,40})\s*$")
-_SEGMENTS = re.compile(rf"\bnumber of segments:\s*{_COUNT}\s*$")
+_COUNT, _NAME = r"(?P<count>[0-9][0-9,_]{0,30})", r"(?P<name>total|user|paging|reserved)"
+_COUNTS = (
+    re.compile(rf"\bnumber of (?P<name>segments):\s*{_COUNT}\s*$"),
+    re.compile(rf"(?:^|\s){_COUNT} {_NAME} cycles\b"),
+    re.compile(rf"\b{_NAME} cycles:\s*{_COUNT}\s*$"),
+)
 _RISC0 = re.compile(
     r"risc0_zkvm::host|RISC0_INFO|number of segments: [0-9]|[0-9] total cycles\b|R0VM\b"
 )
@@ -84,39 +85,29 @@ class Risc0Asks(Asks, frozen=True):
 
 
 @dataclass(slots=True)
-class _Proof:
-    """What SP1's log says of one proof."""
+class _Part:
+    """What a log says of one proof or execution: how long its stages took, and its counts."""
 
-    stages: dict[str, Quantity] = field(default_factory=dict)
-    cycles: int | None = None
-    summary: Quantity | None = None
-    size: int | None = None
+    times: dict[str, Quantity] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def proving(self) -> dict[str, Quantity]:
-        """Return the stages that make the proof."""
-        return {k: time for k, time in self.stages.items() if k not in ("execute", "verify")}
+        """Return the stages that make a proof, in their order."""
+        return {name: self.times[name] for name in _STAGES[1:-1] if name in self.times}
 
     @property
     def mode(self) -> str:
-        """Return the mode of the proof, or nothing where it was not made.
+        """Return the mode of a proof, or nothing where it was not made.
 
         Raises SitegenError when the log ends within it.
         """
         if not self.proving:
-            return "core" if self.summary else ""
-        last = max(self.proving, key=lambda name: _ORDER[name])
-        if not _STAGES[last]:
+            return "core" if "e2e" in self.times else ""
+        last = [*self.proving][-1]
+        if last not in _MODES:
             raise SitegenError(f"it ends after {last}: no proof was finished")
-        return _STAGES[last]
-
-
-@dataclass(slots=True)
-class _Session:
-    """What RISC Zero's log says of one execution: its counts by name, and its time."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    execute: Quantity | None = None
+        return _MODES[last]
 
 
 def knows_sp1(data: bytes) -> bool:
@@ -136,11 +127,10 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     Raises Refused for mock proofs.
     """
     text = _genuine(data, _SP1_FAKE, "SP1_PROVER=cpu or cuda")
-    logged = [_Proof()]
-    _each_line(text, lambda line: _take_sp1(line, logged))
+    logged = _parts(text, _take_sp1)
     made = [proof for proof in logged if proof.mode] or logged
     _check_same(proof.mode for proof in made)
-    _check_same(proof.cycles for proof in made if proof.cycles)
+    _check_same(proof.counts["cycles"] for proof in made if "cycles" in proof.counts)
     mode = proofs.answer(asks, "proof_mode", made[0].mode)
     times, stages = "time.busy + time.idle of ", " + ".join(made[0].proving)
     recorder = Recorder(
@@ -155,18 +145,17 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         started_at=proofs.begun(text),
     )
     for repetition, proof in enumerate(made):
-        stages_s = proof.proving.values()
         Proved(
             proofs.answer(asks, "statement"),
             "sp1",
             mode,
             asks.size,
             asks.threads,
-            execute=proof.stages.get("execute"),
-            prove=quantities.total(stages_s) if stages_s else proof.summary,
-            verify=proof.stages.get("verify"),
-            proof_size=proof.size if mode == "core" else None,
-            cycles={"user": proof.cycles},
+            execute=proof.times.get("execute"),
+            prove=quantities.total(proof.proving.values()) or proof.times.get("e2e"),
+            verify=proof.times.get("verify"),
+            proof_size=proof.counts.get("size") if mode == "core" else None,
+            cycles={"user": proof.counts.get("cycles")},
         ).write(recorder, repetition)
     return (recorder.reading(),)
 
@@ -177,13 +166,11 @@ def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
     Raises Refused for fake proofs.
     """
     text = _genuine(data, _RISC0_FAKE, "RISC0_DEV_MODE unset")
-    logged = [_Session()]
-    _each_line(text, lambda line: _take_risc0(line, logged))
-    sessions: list[_Session] = []
-    for session in logged:
+    sessions: list[_Part] = []
+    for session in _parts(text, _take_risc0):
         # Some versions log the counts twice, the second time without an execution.
         again = any(session.counts == each.counts for each in sessions)
-        if session.counts and (session.execute or not again):
+        if session.counts and (session.times or not again):
             sessions.append(session)
     if not sessions:
         raise SitegenError("no session is logged in it", fix="set RUST_LOG=info RISC0_INFO=1")
@@ -216,7 +203,7 @@ def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
             proofs.answer(asks, "proof_mode"),
             asks.size,
             asks.threads,
-            execute=session.execute,
+            execute=session.times.get("execute"),
             prove=prove,
             cycles={kind: counts.get(kind) for kind in ("user", "total")},
         ).write(recorder, repetition)
@@ -236,10 +223,13 @@ def _genuine(data: bytes, fake: re.Pattern[str], fix: str) -> str:
     return text
 
 
-def _each_line(text: str, take: Callable[[str], None]) -> None:
+def _parts(text: str, take: Callable[[str, list[_Part]], None]) -> list[_Part]:
+    """Return what ``take`` makes of all lines of a log."""
+    parts = [_Part()]
     for number, line in enumerate(proofs.lines_of(text), 1):
         with proofs.at(f"line {number}"):
-            take(line)
+            take(line, parts)
+    return parts
 
 
 def _check_same(each: Iterable[object]) -> None:
@@ -250,23 +240,23 @@ def _check_same(each: Iterable[object]) -> None:
         )
 
 
-def _take_sp1(line: str, logged: list[_Proof]) -> None:
+def _take_sp1(line: str, parts: list[_Part]) -> None:
     """Add what a line says to the last proof, or to the next, which an earlier stage begins."""
     stage, time = _stage(line)
-    last = max((_ORDER[name] for name in logged[-1].stages), default=-1)
-    if _RUNNING.match(line) or (stage and _ORDER[stage] <= last):
-        logged.append(_Proof())
-    proof = logged[-1]
+    last = max(map(_STAGES.index, parts[-1].times.keys() - {"e2e"}), default=-1)
+    if _RUNNING.match(line) or (stage and _STAGES.index(stage) <= last):
+        parts.append(_Part())
+    part = parts[-1]
     if time:
-        proof.stages[stage] = time
+        part.times[stage] = time
     if match := _SP1_CYCLES.search(line):
         cycles = quantities.count(match[1])
-        if cycles and proof.cycles not in (None, cycles):
+        if cycles and part.counts.setdefault("cycles", cycles) != cycles:
             raise SitegenError("another number of cycles for the same proof")
-        proof.cycles = cycles or proof.cycles
     if match := _SUMMARY.search(line):
-        proof.summary = quantities.duration(match[1], "s")
-        proof.size = quantities.count(match[2])
+        took, size = quantities.duration(match[1], "s"), quantities.count(match[2])
+        part.times |= {"e2e": took} if took else {}
+        part.counts |= {"size": size} if size else {}
 
 
 def _stage(line: str) -> tuple[str, Quantity | None]:
@@ -279,31 +269,24 @@ def _stage(line: str) -> tuple[str, Quantity | None]:
     if name not in _STAGES or any(part in _STAGES for part in outer):
         return "", None
     parts = [quantities.duration(match[2]), quantities.duration(match[3])]
-    return name, quantities.total(part for part in parts if part) if any(parts) else None
+    return name, quantities.total(part for part in parts if part)
 
 
-def _take_risc0(line: str, logged: list[_Session]) -> None:
+def _take_risc0(line: str, parts: list[_Part]) -> None:
     """Add what a line says to the last session, or to the next, which a name again begins."""
-    session = logged[-1]
+    part = parts[-1]
     if match := _EXECUTION.search(line):
-        if session.execute or session.counts:
-            logged.append(session := _Session())
-        session.execute = quantities.duration(match[1])
+        if part.times or part.counts:
+            parts.append(part := _Part())
+        took = quantities.duration(match[1])
+        part.times |= {"execute": took} if took else {}
         return
-    if match := _SEGMENTS.search(line):
-        name, text = "segments", match[1]
-    elif match := _CYCLES.search(line):
-        text, name = match.groups()
-    elif match := _OLD_CYCLES.search(line):
-        name, text = match.groups()
-    else:
-        return
-    if name in session.counts:
-        logged.append(session := _Session())
-    count = quantities.count(text)
-    if count is not None:
-        session.counts[name] = count
-        if session.counts.get("user", 0) > session.counts.get("total", count):
+    match = next(filter(None, (pattern.search(line) for pattern in _COUNTS)), None)
+    if match and match["name"] in part.counts:
+        parts.append(part := _Part())
+    if match and (count := quantities.count(match["count"])):
+        part.counts[match["name"]] = count
+        if part.counts.get("user", 0) > part.counts.get("total", count):
             raise SitegenError("more user cycles than in total")
 
 

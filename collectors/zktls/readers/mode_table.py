@@ -45,20 +45,19 @@ class _Row:
     mode: str
     cells: Cells
 
-    def get(self, column: str) -> str:
-        """Return the cell whose column begins with ``column``."""
-        return next((v for k, v in self.cells.items() if k.lower().startswith(column)), "")
+    def column(self, start: str) -> str:
+        """Return the whole name of a column, or nothing where there is none."""
+        return next((name for name in self.cells if name.lower().startswith(start)), "")
 
-    @property
-    def pairs(self) -> bool:
-        """Say whether the column of cycles has user and total ones."""
-        return any("user / total" in column.lower() for column in self.cells)
+    def get(self, start: str) -> str:
+        """Return the cell whose column begins with ``start``."""
+        return self.cells.get(self.column(start), "")
 
     @property
     def machine(self) -> str:
         """Return what tells the machine from others."""
-        parts = (_MARK.sub("", self.get("cpu model")), self.get("core number"))
-        return ", ".join(filter(None, (each.strip() for each in (*parts, self.get("gpu model")))))
+        parts = (self.get(start) for start in ("cpu model", "core number", "gpu model"))
+        return ", ".join(filter(None, (_MARK.sub("", part).strip() for part in parts)))
 
 
 def knows(data: bytes) -> bool:
@@ -104,7 +103,7 @@ def _reading(row: _Row, footnotes: Mapping[str, str], asks: Asks) -> Reading:
         natives={
             "zktls.prove_time": "Proof Time",
             "zktls.peak_memory": "Max Memory",
-            "zktls.cycles": "Cycle (user / total)" if row.pairs else "Cycle",
+            "zktls.cycles": row.column("cycle"),
         },
     )
     cpu = row.get("cpu model")
@@ -136,7 +135,7 @@ def _cycles(row: _Row, prover: str, asks: Asks) -> dict[str, int | None]:
     """Return the cycles by kind: "37,758,703 / 41,943,040", or one number of a kind."""
     text = row.get("cycle")
     first, *second = map(quantities.count, text.split("/", 1))
-    if row.pairs or second or not first:
+    if second or not first or "user / total" in row.column("cycle").lower():
         counts = dict(zip(("user", "total"), (first, *second), strict=False))
         if (counts.get("total") or first or 0) < (first or 0):
             raise SitegenError(f"{text[:60]!r} has more user cycles than cycles in total")

@@ -93,7 +93,7 @@ class Proved:
         """Return the parameter that says which stages the proving time spans."""
         return params(time_scope=_MODES.get(self.proof_mode, ("total", ""))[0])
 
-    def write(self, recorder: Recorder, repetition: int = 0) -> None:
+    def write(self, recorder: Recorder, repetition: int | None = None) -> None:
         """Write its rows; a rate is recomputed from cycles or bytes and the time."""
         series = recorder.series(
             self.statement, self.about, status=self.status, repetition=repetition
@@ -112,12 +112,11 @@ class Proved:
         add("execute_time", self.execute)
         add("prove_time", self.prove, **scope)
         add("verify_time", self.verify)
-        if self.execute and self.prove:
-            add("total_time", quantities.total([self.execute, self.prove]), **scope)
-        add("proof_size", whole(self.proof_size))
+        add("total_time", quantities.total([self.execute, self.prove]), **scope)
+        add("proof_size", _whole(self.proof_size))
         add("peak_memory", self.peak_memory)
         for kind, cycles in self.cycles.items():
-            add("cycles", whole(cycles), cycle_kind=kind)
+            add("cycles", _whole(cycles), cycle_kind=kind)
             rate("proving_speed", cycles, cycle_kind=kind)
         if is_bulk(self.statement):
             rate("proven_throughput", self.size)
@@ -161,6 +160,11 @@ def first_row(data: bytes) -> set[str]:
     """Return the cells of the first line, for telling a form; never raises."""
     line = head_of(data).lstrip().partition("\n")[0]
     return {cell.strip(' "\r') for cell in line.split(",")}
+
+
+def naming(*forms: set[str]) -> Callable[[bytes], bool]:
+    """Return what says whether a first line names all columns of one of several forms."""
+    return lambda data: any(first_row(data) >= form for form in forms)
 
 
 def csv_rows(data: bytes, needed: Collection[str]) -> Iterator[tuple[int, Cells]]:
@@ -249,6 +253,5 @@ def answer(asks: Settings, name: str, stated: str = "", *, needed: bool = True) 
     return given or stated
 
 
-def whole(value: int | None) -> Quantity | None:
-    """Return a count as it is printed; 0 is absent."""
+def _whole(value: int | None) -> Quantity | None:
     return Quantity(float(value), str(value)) if value else None

@@ -6,7 +6,7 @@ as one list or one a line. Which prover it was stands in the folder's name only.
 
 from __future__ import annotations
 
-from collections import Counter
+import contextlib
 from fractions import Fraction
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -19,9 +19,7 @@ from sitegen.collect import Reader, Reading, Recorder, decode
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Status, ToolIdentity, check_time
 
-_ACTIONS = ("proving", "execution", "verification")
 _MOST_REASON = 160
-_SECOND = len("2026-01-31T12:00:00")
 _Result = TypeVar("_Result")
 _Whole = Annotated[int, Meta(ge=0, le=2**53)]
 #: Kept as it is printed: a whole number has digits that a page can quote.
@@ -56,7 +54,7 @@ class _Execution(Struct, frozen=True):
 
 
 class _Crash(Struct, frozen=True):
-    reason: Any = ""
+    reason: str = ""
 
 
 class _Outcome(Struct, Generic[_Result], frozen=True, forbid_unknown_fields=True):
@@ -70,7 +68,7 @@ class _Outcome(Struct, Generic[_Result], frozen=True, forbid_unknown_fields=True
 
 class _Case(Struct, frozen=True):
     name: str
-    timestamp_completed: Any = None
+    timestamp_completed: str = ""
     metadata: Any = None
     proving: _Outcome[_Proving] | None = None
     execution: _Outcome[_Execution] | None = None
@@ -79,12 +77,8 @@ class _Case(Struct, frozen=True):
 def knows(data: bytes) -> bool:
     """Say whether it begins as such an object or a list of them does."""
     head = proofs.head_of(data).lstrip()
-    return (
-        head[:1] in ("{", "[")
-        and '"name"' in head
-        and any(f'"{action}"' in head for action in _ACTIONS)
-        and any(f'"{outcome}"' in head for outcome in ("success", "crashed"))
-    )
+    case = '"name"' in head and ('"proving"' in head or '"execution"' in head)
+    return head[:1] in ("{", "[") and case and ('"success"' in head or '"crashed"' in head)
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -99,20 +93,17 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
             "zktls.cycles": "execution.success.total_num_cycles",
         },
     )
-    names: Counter[str] = Counter()
     dates = []
     for number, case in enumerate(decode.documents(data, _Case), 1):
         with proofs.at(f"case {number}"):
-            name = proofs.label(case.name)
-            _record(recorder, case, name, names[name], asks)
-            names[name] += 1
+            _record(recorder, case, proofs.label(case.name), asks)
             dates.append(_date(case.timestamp_completed))
     recorder.started_at = min(filter(None, dates), default="")
     return (recorder.reading(),)
 
 
-def _record(recorder: Recorder, case: _Case, name: str, repetition: int, asks: Asks) -> None:
-    """Write the rows of one case; ``repetition`` is how many of its name came before."""
+def _record(recorder: Recorder, case: _Case, name: str, asks: Asks) -> None:
+    """Write the rows of one case."""
     proven = (case.proving and case.proving.success) or _Proving()
     executed = (case.execution and case.execution.success) or _Execution()
     cycles = executed.total_num_cycles
@@ -134,15 +125,15 @@ def _record(recorder: Recorder, case: _Case, name: str, repetition: int, asks: A
         cycles={kind: cycles},
         status=Status.SUSPECT if wrong else Status.OK,
     )
-    proved.write(recorder, repetition)
-    series = recorder.series(name, proved.about, repetition=repetition)
+    proved.write(recorder)
+    series = recorder.series(name, proved.about)
     for outcome, metric, scope in (
         (case.proving, "zktls.prove_time", proved.scope),
         (case.execution, "zktls.execute_time", ()),
     ):
         if outcome is not None and outcome.crashed is not None:
             series.failed(metric, about=scope)
-            reason = str(outcome.crashed.reason)[:_MOST_REASON]
+            reason = outcome.crashed.reason[:_MOST_REASON]
             reason = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
             recorder.note(f"{name} crashed: {reason or 'no reason is given'}.")
     gas = case.metadata.get("block_used_gas") if isinstance(case.metadata, dict) else None
@@ -163,13 +154,10 @@ def _duration(value: _Duration | None) -> Quantity | None:
     return Quantity(float(value.secs + Fraction(value.nanos, 10**9)))
 
 
-def _date(text: object) -> str:
-    if not isinstance(text, str) or not text.endswith("Z"):
-        return ""
-    try:
-        return check_time(f"{text[:_SECOND]}Z")
-    except SitegenError:
-        return ""
+def _date(text: str) -> str:
+    with contextlib.suppress(SitegenError):
+        return check_time(f"{text[:19]}Z") if text.endswith("Z") else ""
+    return ""
 
 
 READER = Reader("zkevm-benchmark-workload", "zkevm-benchmark-workload JSON", knows, read, Asks)

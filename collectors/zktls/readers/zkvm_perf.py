@@ -9,8 +9,7 @@ beside them. A duration of 0 is one that was not measured. An earlier version wr
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 
 from collectors.zktls import quantities
@@ -31,11 +30,8 @@ _STAGES: Mapping[str, tuple[str, ...]] = {
     "groth16": (*_WRAPPED, "groth16_prove_duration"),
     "plonk": (*_WRAPPED, "plonk_prove_duration"),
 }
-#: Mode -> the columns of its size and of its verification; the others have neither.
-_PROOFS: Mapping[str, tuple[str, str]] = {
-    "core": ("core_proof_size", "core_verify_duration"),
-    "compressed": ("compress_proof_size", "compress_verify_duration"),
-}
+#: The modes whose proofs have a size and a verification, by how their columns begin.
+_PROOFS = {"core": "core", "compressed": "compress"}
 #: Their derived values, kept under their own names: column -> unit, meaning.
 _DERIVED = {
     "speed": ("Hz", "Cycles over the core stage for SP1, over core and compress for RISC Zero"),
@@ -60,11 +56,6 @@ class Asks(Settings, frozen=True):
     cycle_kind: proofs.CycleKind | None = None
 
 
-def knows(data: bytes) -> bool:
-    """Say whether the first line has its columns."""
-    return proofs.first_row(data) >= _NEEDED
-
-
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return one run with every line of the file."""
     recorder = Recorder(
@@ -76,7 +67,6 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
             "zktls.verify_time": "core_verify_duration, compress_verify_duration",
         },
     )
-    lines: Counter[Params] = Counter()
     for line, cells in proofs.csv_rows(data, _NEEDED):
         with proofs.at(f"line {line}"):
             ordered = _put_right(cells)
@@ -91,8 +81,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
                 proof_hash=ordered["hashfn"].strip() or None,
                 shard_size=cell(ordered, "shard_size", quantities.count),
             )
-            _record(recorder, ordered, about, lines[about], asks)
-            lines[about] += 1
+            _record(recorder, ordered, about, asks)
             if not _adds_up(ordered):
                 recorder.note(f"In line {line} prove_duration is not the sum of core and compress.")
     return (recorder.reading(),)
@@ -110,7 +99,7 @@ def _put_right(cells: Cells) -> Cells:
     return dict(zip(order, cells.values(), strict=True))
 
 
-def _record(recorder: Recorder, cells: Cells, about: Params, repetition: int, asks: Asks) -> None:
+def _record(recorder: Recorder, cells: Cells, about: Params, asks: Asks) -> None:
     """Write the rows of one line, of each mode that it has, and its own derived values."""
     pairs = dict(about)
     program, prover = pairs.pop("statement"), pairs.pop("prover")
@@ -121,8 +110,8 @@ def _record(recorder: Recorder, cells: Cells, about: Params, repetition: int, as
     before = len(recorder.measurements)
     for mode, stages in _STAGES.items():
         times = [cell(cells, stage, _seconds) for stage in stages]
-        weighed, checked = _PROOFS.get(mode, ("", ""))
-        proof_size = cell(cells, weighed, quantities.count)
+        own = _PROOFS.get(mode, "")
+        proof_size = cell(cells, f"{own}_proof_size", quantities.count)
         if times[-1] is None and proof_size is None:
             continue
         Proved(
@@ -131,16 +120,16 @@ def _record(recorder: Recorder, cells: Cells, about: Params, repetition: int, as
             mode,
             size,
             execute=cell(cells, "execution_duration", _seconds),
-            prove=_sum(times),
-            verify=cell(cells, checked, _seconds),
+            prove=quantities.total(times),
+            verify=cell(cells, f"{own}_verify_duration", _seconds),
             proof_size=proof_size,
             cycles={kind: cycles},
             hash=hashed,
             more=params(**pairs),
-        ).write(recorder, repetition)
+        ).write(recorder)
     if len(recorder.measurements) == before:
         raise SitegenError("it holds no time and no proof")
-    series = recorder.series(program, about, repetition=repetition)
+    series = recorder.series(program, about)
     for column in _DERIVED:
         value = cell(cells, column, quantities.number)
         if value is not None:
@@ -152,7 +141,7 @@ def _record(recorder: Recorder, cells: Cells, about: Params, repetition: int, as
 def _adds_up(cells: Cells) -> bool:
     """Say whether the total that the tool printed is the sum of its stages."""
     total = cell(cells, "prove_duration", _seconds)
-    stages = _sum([cell(cells, stage, _seconds) for stage in _COMPRESSED])
+    stages = quantities.total(cell(cells, stage, _seconds) for stage in _COMPRESSED)
     if total is None or stages is None:
         return True
     return abs(total.exact - stages.exact) <= _AGREE * total.exact
@@ -173,12 +162,4 @@ def _seconds(text: str) -> Quantity | None:
     return quantities.duration(text, "s")
 
 
-def _sum(times: Sequence[Quantity | None]) -> Quantity | None:
-    """Return the sum of stages; None when one of them was not measured."""
-    known = [time for time in times if time is not None]
-    if len(known) < len(times):
-        return None
-    return known[0] if len(known) == 1 else quantities.total(known)
-
-
-READER = Reader("zkvm-perf", "zkvm-perf CSV", knows, read, Asks)
+READER = Reader("zkvm-perf", "zkvm-perf CSV", proofs.naming(_NEEDED), read, Asks)
