@@ -17,12 +17,12 @@ SAMPLES = ROOT.parent / "shared" / "samples" / "zk"
 
 
 def primus(data: bytes = PRIMUS, **settings: str) -> Reading:
-    [found] = interactive.read_primus(data, {"prover": "primus"} | settings)
+    [found] = interactive.PRIMUS.runs(data, {"prover": "primus"} | settings)
     return found
 
 
 def tlsnotary(data: bytes, **settings: str) -> Reading:
-    [found] = interactive.read_tlsnotary(data, settings)
+    [found] = interactive.TLSNOTARY.runs(data, settings)
     return found
 
 
@@ -55,7 +55,7 @@ def test_memory_of_0_is_not_reported() -> None:
 
 def test_the_header_is_known_spelt_right_or_wrong() -> None:
     right = PRIMUS.replace(b"bandwith", b"bandwidth")
-    assert interactive.knows_primus(right)
+    assert interactive.PRIMUS.knows(right)
     assert primus(right).measurements == primus().measurements
 
 
@@ -96,12 +96,12 @@ def test_a_latency_of_0_is_one_that_was_set() -> None:
 def test_the_unit_of_the_form_between_is_asked_for() -> None:
     lines = ["name,latency,time_preprocess,time_online,time_total,uploaded,downloaded"]
     data = "\n".join([*lines, "x,25,3,1,5,100,200", ""]).encode()
-    assert interactive.knows_tlsnotary(data)
+    assert interactive.TLSNOTARY.knows(data)
     with pytest.raises(SitegenError, match="does not say the time unit"):
         tlsnotary(data)
     assert column(tlsnotary(data, time_unit="s"), "total_time") == [5]
     assert column(tlsnotary(data, time_unit="ms"), "total_time") == [0.005]
-    with pytest.raises(SitegenError, match="is not s or ms"):
+    with pytest.raises(SitegenError, match="is not one of ms, s"):
         tlsnotary(data, time_unit="min")
 
 
@@ -113,15 +113,15 @@ def test_the_same_line_again_is_a_repetition() -> None:
 
 def test_whose_protocol_it_was_is_asked_for() -> None:
     with pytest.raises(SitegenError, match="does not say the prover"):
-        interactive.read_primus(PRIMUS, {})
+        interactive.PRIMUS.runs(PRIMUS, {})
 
 
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (PRIMUS.replace(b"5210.734", b"slow"), r"line 2: cost\(ms\): 'slow' is not a duration"),
-        (PRIMUS.replace(b"24162160", b"2e7"), r"line 2: send_bytes\(B\): '2e7' is not a whole"),
-        (PRIMUS.replace(b"native", b"n\x07tive"), "line 2: kind: .* is not a name"),
+        (PRIMUS.replace(b"5210.734", b"slow"), r"line 2, cost\(ms\): 'slow' is not a duration"),
+        (PRIMUS.replace(b"24162160", b"2e7"), r"line 2, send_bytes\(B\): '2e7' is not a whole"),
+        (PRIMUS.replace(b"native", b"n\x07tive"), "line 2, kind: .* is not a name"),
         (PRIMUS.replace(b",104824", b""), "line 2: it has 9 cells, the header has 10"),
         (PRIMUS.replace(b"send_bytes(B)", b"name"), r"line 1: it has no column 'send_bytes\(B\)'"),
         (PRIMUS.replace(b"request_size(B)", b"name"), "two columns have the same name"),
@@ -137,7 +137,7 @@ def test_a_damaged_file_is_an_error(data: bytes, told: str) -> None:
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="recorded samples are not here")
 def test_a_published_file_is_read() -> None:
-    [found] = interactive.read_primus(
+    [found] = interactive.PRIMUS.runs(
         (SAMPLES / "tlsn-x86.csv").read_bytes(), {"prover": "tlsnotary"}
     )
     assert column(found, "total_time")[:3] == [18, 19, 20]

@@ -15,7 +15,7 @@ SAID = {"statement": "tls-record", "machine": "G1"}
 
 
 def read(data: bytes = TABLE, **settings: str) -> tuple[Reading, ...]:
-    return mode_table.read(data, SAID | settings)
+    return mode_table.READER.runs(data, SAID | settings)
 
 
 def values(found: Reading) -> dict[tuple[str, str], float | None]:
@@ -65,7 +65,7 @@ def test_the_machine_is_a_fact_with_its_footnote() -> None:
 
 def test_rows_of_several_machines_are_not_one_environment() -> None:
     with pytest.raises(SitegenError, match=r"2 machines: 1234A, 8, Example G1; 5678B"):
-        read(machine="")
+        mode_table.READER.runs(TABLE, {"statement": "x"})
     assert len(read(machine="5678b")) == 1
     with pytest.raises(SitegenError, match="no row of it is of that machine"):
         read(machine="H100")
@@ -97,6 +97,6 @@ def test_a_row_of_risc_zero_cycles_alone_needs_their_kind() -> None:
 @pytest.mark.skipif(not SAMPLES.exists(), reason="recorded samples are not here")
 def test_a_published_table_is_read() -> None:
     data = (SAMPLES / "sp1-risc0-zktls-guest.md").read_bytes()
-    found = mode_table.read(data, {"statement": "zktls-guest", "machine": "A10"})
+    found = mode_table.READER.runs(data, {"statement": "zktls-guest", "machine": "A10"})
     times = [values(one)["prove_time", ""] for one in found]
     assert times == [81.792756724, 299.882120536, 174.762700752, 282.295366971]

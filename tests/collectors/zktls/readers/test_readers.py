@@ -59,7 +59,7 @@ def reader(name: str) -> Reader:
 
 
 def read(name: str, data: bytes) -> tuple[Reading, ...]:
-    found = reader(name).read(data, ANSWERS.get(FILES[name], {}))
+    found = reader(name).runs(data, ANSWERS.get(FILES[name], {}))
     for one in found:
         assert one.started_at == "" or check_time(one.started_at)
         for row in one.measurements:
@@ -144,7 +144,7 @@ def test_any_bytes_are_known_or_not_and_read_or_refused(data: bytes) -> None:
     for each in READERS:
         each.knows(data)
         try:
-            each.read(data, ANSWERS.get(each.name, {}))
+            each.runs(data, ANSWERS.get(each.name, {}))
         except SitegenError:
             continue
 
@@ -154,7 +154,7 @@ def test_nesting_and_nothing_are_errors_or_nothing(each: Reader) -> None:
     for data in (b"", b"\n", b"[" * 100_000, b'{"a":' * 20_000, b"\x00" * 1000):
         each.knows(data)
         try:
-            found = each.read(data, ANSWERS.get(each.name, {}))
+            found = each.runs(data, ANSWERS.get(each.name, {}))
         except SitegenError:
             continue
         assert not any(one.measurements for one in found)

@@ -12,7 +12,7 @@ OK = (Path(__file__).parents[3] / "raw" / "zktls" / "contract" / "ok.jsonl").rea
 
 
 def test_each_statement_is_a_workload_of_the_run() -> None:
-    [found] = recorded.read(OK, {})
+    [found] = recorded.READER.runs(OK, {})
     assert {row.workload for row in found.measurements} == {"chacha20", "sha-256"}
     assert len(found.samples) == 5
     assert found.tool is not None
@@ -20,7 +20,7 @@ def test_each_statement_is_a_workload_of_the_run() -> None:
 
 
 def test_each_session_is_a_run() -> None:
-    assert len(recorded.read(OK + OK, {})) == 2
+    assert len(recorded.READER.runs(OK + OK, {})) == 2
 
 
 @pytest.mark.parametrize("field", ["accepted", "missing", "dev_mode"])
@@ -33,4 +33,4 @@ def test_controls_are_needed_as_in_a_live_run(field: str) -> None:
     data = "\n".join(json.dumps(record) for record in records).encode()
     assert recorded.knows(data)
     with pytest.raises(Refused):
-        recorded.read(data, {})
+        recorded.READER.runs(data, {})

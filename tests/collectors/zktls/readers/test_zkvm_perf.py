@@ -13,7 +13,7 @@ OK = (RAW / "results.csv").read_bytes()
 
 
 def rows(data: bytes = OK, **settings: str) -> tuple[Measurement, ...]:
-    [found] = zkvm_perf.read(data, settings)
+    [found] = zkvm_perf.READER.runs(data, settings)
     return found.measurements
 
 
@@ -50,7 +50,7 @@ def test_speed_is_recomputed_from_cycles_and_a_named_duration() -> None:
 def test_their_khz_are_kept_in_the_base_unit() -> None:
     theirs = one(rows(), "zkvm-perf.core_khz", prover="sp1", statement="sha256-100kb")
     assert (theirs.value, theirs.unit, theirs.printed) == (144_000, "Hz", "144.0 kHz")
-    [found] = zkvm_perf.read(OK, {})
+    [found] = zkvm_perf.READER.runs(OK, {})
     assert {d.id for d in found.definitions} >= {theirs.metric}
     assert all(d.better == "none" for d in found.definitions)
 
@@ -92,7 +92,7 @@ def test_what_is_hashed_is_as_long_as_the_suite_makes_it() -> None:
 
 def test_a_header_that_is_one_column_off_is_put_right() -> None:
     """One version wrote `priority` second in the header and eighteenth in the rows."""
-    [found] = zkvm_perf.read((RAW / "priority-second.csv").read_bytes(), {})
+    [found] = zkvm_perf.READER.runs((RAW / "priority-second.csv").read_bytes(), {})
     straight = {m for m in rows() if dict(m.params).get("proof_mode") != "groth16"}
     assert set(found.measurements) == straight
     assert "priority" in found.notes[0]
@@ -123,22 +123,22 @@ def test_cycles_of_another_prover_need_their_kind() -> None:
     with pytest.raises(SitegenError, match="the output says cycle_kind user, not total"):
         rows(data, **settings)
     only = data.decode().splitlines(keepends=True)
-    [found] = zkvm_perf.read("".join([only[0], only[3]]).encode(), settings)
+    [found] = zkvm_perf.READER.runs("".join([only[0], only[3]]).encode(), settings)
     assert one(found.measurements, "zktls.cycles").params[0] == ("cycle_kind", "total")
 
 
 def test_a_total_that_is_not_its_sum_is_noted() -> None:
-    [found] = zkvm_perf.read(replaced(1, "prove_duration", "12.5"), {})
+    [found] = zkvm_perf.READER.runs(replaced(1, "prove_duration", "12.5"), {})
     assert found.notes == ("In line 2 prove_duration is not the sum of core and compress.",)
 
 
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
-        ("core_prove_duration", "fast", "line 2: core_prove_duration: 'fast' is not a duration"),
-        ("cycles", "1.8e6", "line 2: cycles: '1.8e6' is not a whole number"),
-        ("core_khz", "NaN", "line 2: core_khz: 'NaN' is not a number"),
-        ("core_proof_size", "-1", "line 2: core_proof_size"),
+        ("core_prove_duration", "fast", "line 2, core_prove_duration: 'fast' is not a duration"),
+        ("cycles", "1.8e6", "line 2, cycles: '1.8e6' is not a whole number"),
+        ("core_khz", "NaN", "line 2, core_khz: 'NaN' is not a number"),
+        ("core_proof_size", "-1", "line 2, core_proof_size"),
         ("prover", "", "line 2: '' cannot be made a name"),
         ("gas", "1,2", "line 2: it has 26 cells, the header has 25"),
     ],

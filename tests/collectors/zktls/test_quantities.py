@@ -1,0 +1,122 @@
+"""Durations, sizes and counts in the forms that provers print."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.zktls import quantities
+from collectors.zktls.quantities import Quantity
+from sitegen.errors import SitegenError
+
+
+def seconds(text: str, unit: str = "") -> float | None:
+    found = quantities.duration(text, unit)
+    return found.value if found else None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1m32.7s", 92.7),
+        ("81.792756724s", 81.792756724),
+        ("820ms", 0.82),
+        ("59µs", 0.000059),
+        ("59μs", 0.000059),  # the Greek letter, as some tools print it
+        ("59us", 0.000059),
+        ("959ns", 9.59e-7),
+        ("1h 2m 3.5s", 3723.5),
+        ("1,234 ms", 1.234),
+        *((absent, None) for absent in ("0s", "", "  ", "-", "N/A", "null")),
+    ],
+)
+def test_all_forms_of_a_duration_are_read(text: str, expected: float | None) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("12", "s", "1s2m", "1m1m", "1m32.7", "1.2.3s", "-1s", "+1s", "1,23s", "12,345,6s"),
+        *("nan", "inf s", "1e400s", "١٢s", "1 fortnight", "9" * 100 + "s", "1e9h", "5GB"),
+    ],
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(SitegenError):
+        quantities.duration(text)
+
+
+def test_a_number_takes_the_unit_of_its_column() -> None:
+    assert quantities.duration("5210.734", "ms") == Quantity(5.210734, "5210.734 ms")
+    assert seconds("1,500", "ms") == 1.5
+    assert seconds("0", "ms") is None
+    assert seconds("2s", "ms") == 2.0
+
+
+@given(st.integers(min_value=1, max_value=10**15))
+def test_every_form_of_a_duration_goes_round(nanos: int) -> None:
+    exact = nanos / 10**9
+    whole, rest = divmod(nanos, 10**9)
+    minutes, left = divmod(whole, 60)
+    decimal = f"{whole}.{rest:09d}"
+    assert seconds(f"{decimal}s") == float(decimal) == exact
+    assert seconds(f"{minutes}m{left}.{rest:09d}s") == exact
+    assert seconds(f"{nanos}ns") == seconds(f"{nanos:,} ns") == exact
+    assert seconds(decimal, "s") == exact
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_quantity_or_refused(text: str) -> None:
+    for parse in (quantities.duration, quantities.size, quantities.number, quantities.count):
+        try:
+            found = parse(text)
+        except SitegenError:
+            continue
+        value = found.value if isinstance(found, Quantity) else found
+        assert value is None or (math.isfinite(value) and value > 0)
+
+
+def test_only_one_number_has_digits_to_quote() -> None:
+    for text, printed in (("81.79s", "81.79s"), ("1m32.7s", None)):
+        found = quantities.duration(text)
+        assert found is not None
+        assert found.printed == printed
+
+
+def test_a_sum_is_exact_and_of_what_is_all_there() -> None:
+    tenth, fifth = Quantity(0.1, "0.1s"), Quantity(0.2)
+    assert quantities.total([tenth, fifth]) == Quantity(0.3)
+    assert quantities.total([tenth]) == tenth
+    assert quantities.total([tenth, None]) is None
+    assert quantities.total([]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("8,340,752", 8340752), ("8_340_752", 8340752), ("0", None), ("", None), ("-", None)],
+)
+def test_counts_are_whole_and_0_is_absent(text: str, count: int | None) -> None:
+    assert quantities.count(text) == count
+
+
+@pytest.mark.parametrize("text", ["1.5", "83,40", "-3", "1e6", str(2**60), "9" * 30, "١"])
+def test_what_is_no_count_is_refused(text: str) -> None:
+    with pytest.raises(SitegenError):
+        quantities.count(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("10.7GB", 10.7e9), ("13653MiB", 13653 * 2**20), ("1817 MB", 1.817e9), ("512 B", 512)],
+)
+def test_sizes_are_decimal_or_binary_as_they_say(text: str, size: float) -> None:
+    assert quantities.size(text) == Quantity(size, text)
+
+
+@pytest.mark.parametrize("text", ["10.7", "10 Gb", "10 parsecs", "-1GB", "1e99TB", "5s"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(SitegenError):
+        quantities.size(text)
