@@ -43,8 +43,6 @@ _TIME_DIGITS = 6e-7
 
 _MARKER = "Running without Marker API"
 _THREAD = re.compile(r"^Group: \d+ Thread \d+ .*running on hwthread (\d{1,6}) ", re.MULTILINE)
-
-
 _Threads = Annotated[int, Meta(ge=1, le=_MOST_THREADS)]
 _Kernel = Literal["load", "copy", "triad"]
 

@@ -17,7 +17,6 @@ from sitegen.model import Measurement, params
 
 WORKLOAD = "machine"
 
-_KIB = 1024
 _ABOUT = params(source="detected")
 _Count = Annotated[int, Meta(ge=1, le=1 << 60)]  # above any memory or disk: one EiB
 
@@ -63,9 +62,8 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     said = decode.document(raw.stdout, Description, step.name)
     recorder = Recorder()
     series = recorder.series(step.workload, _ABOUT)
-    if said.memory_kib:
-        kib = said.memory_kib
-        series.add("hardware.memory_capacity", "value", float(kib * _KIB), str(kib))
+    if kib := said.memory_kib:
+        series.add("hardware.memory_capacity", "value", kib * 1024.0, str(kib))
     for metric, number in (("cpus", said.cpus), ("disk_capacity", said.disk_bytes)):
         if number:
             series.add(f"hardware.{metric}", "value", float(number))
