@@ -49,24 +49,29 @@ def _arguments() -> argparse.ArgumentParser:
     made.add_argument("--model", type=Path, help="where to write it, unless it is there")
     served = command("terminate", _terminate, "serve as the TLS terminator")
     served.add_argument("--backend", default="")
-    for name, act, text in (
-        ("handshake", _handshake, "time full and resumed TLS handshakes"),
-        ("sessions", _sessions, "time the start of attested sessions"),
-        ("verify", _verify, "time the verification of the evidence"),
-        ("quote", _quote, "time the quotes of this machine's TEE"),
-        ("throughput", _throughput, "measure the channel without and with TLS"),
-        ("hash", _hash, "time the hashing of a file"),
-    ):
-        added = command(name, act, text)
+    timed = {
+        name: command(name, act, text)
+        for name, act, text in (
+            ("handshake", _handshake, "time full and resumed TLS handshakes"),
+            ("sessions", _sessions, "time the start of attested sessions"),
+            ("verify", _verify, "time the verification of the evidence"),
+            ("quote", _quote, "time the quotes of this machine's TEE"),
+            ("throughput", _throughput, "measure the channel without and with TLS"),
+            ("hash", _hash, "time the hashing of a file"),
+        )
+    }
+    for added in timed.values():
         added.add_argument("--rounds", type=int, default=20)
-        if name == "throughput":
-            added.add_argument("--bytes", type=int, default=1 << 25)
-        if name == "hash":
-            added.add_argument("--file", type=Path, required=True)
-        if name == "sessions":
-            added.add_argument("--unbound", action="store_true")
+    timed["throughput"].add_argument("--bytes", type=int, default=1 << 25)
+    timed["hash"].add_argument("--file", type=Path, required=True)
+    timed["sessions"].add_argument("--unbound", action="store_true")
     ladder.add_arguments(command("step", _step, "run one step of the ladder"))
     return parser
+
+
+def _report_data(folder: Path) -> bytes:
+    shown = (folder / certificate.CERTIFICATE).read_bytes()
+    return attestation.report_data(certificate.key_digest(shown))
 
 
 def _prepare(given: argparse.Namespace) -> None:
@@ -74,8 +79,7 @@ def _prepare(given: argparse.Namespace) -> None:
     if given.evidence is not None:
         found = evidence.read(given.evidence)
     else:
-        digest = certificate.key_digest((given.folder / certificate.CERTIFICATE).read_bytes())
-        found = evidence.construct(attestation.report_data(digest), datetime.now(UTC))
+        found = evidence.construct(_report_data(given.folder), datetime.now(UTC))
     attestation.verify(found)
     found.write(given.folder)
     if given.weights and not given.model.exists():
@@ -104,8 +108,7 @@ def _verify(given: argparse.Namespace) -> str:
 
 
 def _quote(given: argparse.Namespace) -> str:
-    digest = certificate.key_digest((given.folder / certificate.CERTIFICATE).read_bytes())
-    data = attestation.report_data(digest)
+    data = _report_data(given.folder)
     return quote.measure(lambda: quote.take(Host().root, data), data, given.rounds)
 
 

@@ -25,10 +25,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from collectors.secure_inference import attestation, certificate, evidence, timings
 from collectors.secure_inference.certificate import LOOPBACK
 from collectors.secure_inference.evidence import Evidence
-from sitegen.collect import Host, Refused
+from sitegen.collect import Host, Refused, decode
 from sitegen.errors import SitegenError
 
 _OWN = "/.well-known/sitegen/"
@@ -139,9 +141,13 @@ def _shown(folder: Path) -> bytes:
         return b""
     found = evidence.read(folder)
     # The root is the client's to know.
-    return json.dumps(
-        {"quote": found.quote.hex(), "collateral": found.collateral, "at": found.at}
-    ).encode()
+    return msgspec.json.encode(_Shown(found.quote.hex(), found.collateral, found.at))
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    quote: str
+    collateral: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +309,9 @@ def start_session(port: int, folder: Path, root: bytes, *, bind: bool = True) ->
 def told(body: bytes, root: bytes) -> Evidence:
     """Return the evidence that an endpoint shows, not yet believed; raises SitegenError."""
     try:
-        found = json.loads(body)
-        quote, collateral, at = found["quote"], found["collateral"], found["at"]
-        if not isinstance(collateral, str) or not isinstance(at, int):
-            raise TypeError(collateral)  # noqa: TRY301 - told once, below
-        return Evidence(bytes.fromhex(quote), collateral, at, root)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        shown = decode.document(body, _Shown)
+        return Evidence(bytes.fromhex(shown.quote), shown.collateral, shown.at, root)
+    except (SitegenError, ValueError) as error:
         raise SitegenError("the endpoint shows no evidence", where="attestation") from error
 
 
@@ -323,15 +326,9 @@ def measure_sessions(port: int, folder: Path, root: bytes, rounds: int, *, bind:
         lines.append(timings.check("another-tls-key", refused=not accepted))
     for _ in range(rounds):
         each = start_session(port, folder, root, bind=bind)
-        parts = {
-            "fetch": each.fetch_s,
-            "verify": each.verify_s,
-            "binding": each.bind_s,
-            "session": each.attestation_s,
-        }
-        lines += [
-            timings.value("attestation_time", took, part=part) for part, took in parts.items()
-        ]
+        parts = {"fetch": each.fetch_s, "verify": each.verify_s, "binding": each.bind_s}
+        for part, took in {**parts, "session": each.attestation_s}.items():
+            lines.append(timings.value("attestation_time", took, part=part))
     return timings.whole(lines)
 
 

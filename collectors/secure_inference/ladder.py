@@ -12,7 +12,7 @@ import secrets
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from collectors.llm import server
@@ -64,45 +64,24 @@ class Endpoint:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what a Ladder is made of to a command line."""
+    """Add what a Ladder is made of to a command line, each under its field's name."""
     parser.add_argument("--step", choices=STEPS, required=True)
     parser.add_argument("--model", type=Path, required=True)
     for name, default in (
-        ("users", 2),
-        ("requests", 4),
-        ("input-tokens", 32),
-        ("output-tokens", 16),
-        ("concurrency", 1),
-        ("threads", 1),
-        ("warmup", 2),
-        ("seed", 0),
+        *(("users", 2), ("requests", 4), ("input-tokens", 32), ("output-tokens", 16)),
+        *(("concurrency", 1), ("threads", 1), ("warmup", 2), ("seed", 0)),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--connections", choices=("fresh", "reuse"), default="fresh")
     parser.add_argument("--prompt", choices=("unique", "shared"), default="unique")
     parser.add_argument("--cache", action="store_true", help="keep a prefix cache")
-    parser.add_argument("--unbound", action="store_true", help="evidence of another endpoint")
+    unbound = "evidence of another endpoint"
+    parser.add_argument("--unbound", dest="bind", action="store_false", help=unbound)
 
 
 def chosen(given: argparse.Namespace) -> Ladder:
     """Return the Ladder that a command line says."""
-    return Ladder(
-        step=given.step,
-        model=given.model,
-        folder=given.folder,
-        users=given.users,
-        requests=given.requests,
-        input_tokens=given.input_tokens,
-        output_tokens=given.output_tokens,
-        concurrency=given.concurrency,
-        threads=given.threads,
-        connections=given.connections,
-        prompt=given.prompt,
-        cache=given.cache,
-        warmup=given.warmup,
-        bind=not given.unbound,
-        seed=given.seed,
-    )
+    return Ladder(**{field.name: getattr(given, field.name) for field in fields(Ladder)})
 
 
 def measure(wanted: Ladder, host: Host) -> str:
@@ -132,12 +111,13 @@ def measure(wanted: Ladder, host: Host) -> str:
             seed = wanted.seed + (user if wanted.prompt == "unique" else 0)
             printed = _client(wanted, endpoint, host, wanted.requests, seed, wanted.prompt)
             lines.append(timings.load(printed))
-        about = {"server": contexts[0].version, "contexts": len(contexts)}
+        version, count = contexts[0].version, len(contexts)
         for context in contexts:
             destroyed = context.destroy()
             if own:
                 lines.append(_context_line("destroy", destroyed))
-    return timings.whole([timings.start("step", step=wanted.step, **about), *lines])
+    start = timings.start("step", step=wanted.step, server=version, contexts=count)
+    return timings.whole([start, *lines])
 
 
 def _session(wanted: Ladder, endpoint: Endpoint) -> channel.Session:
@@ -182,13 +162,11 @@ class _Context:
         self.version = up.version
         self.endpoint = Endpoint(up.url, 0, up.model)
         if wanted.step != "native":
-            before = self.before.enter_context(
-                channel.terminating(wanted.folder, self.host, up.url)
-            )
+            terminating = channel.terminating(wanted.folder, self.host, up.url)
+            before = self.before.enter_context(terminating)
             plain = wanted.step == "hop"
-            port = before.plain if plain else before.tls
-            url = f"{'http' if plain else 'https'}://{LOOPBACK}:{port}"
-            self.endpoint = Endpoint(url, port, up.model)
+            port, scheme = (before.plain, "http") if plain else (before.tls, "https")
+            self.endpoint = Endpoint(f"{scheme}://{LOOPBACK}:{port}", port, up.model)
         return duration
 
     def destroy(self) -> float:

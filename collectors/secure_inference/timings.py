@@ -8,28 +8,55 @@ to be refused, and whether it was), ``load`` (all that one user's load client pr
 
 from __future__ import annotations
 
-import json
-import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
 
 from collectors.llm import measures
+from sitegen.collect import Recorder, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Params, params
+from sitegen.model import Params, params
 
-SCHEMA = 1
-#: What a command may report, and its unit.
-UNITS = {
-    "handshake_time": "s",
-    "attestation_time": "s",
-    "measure_time": "s",
-    "context_time": "s",
-    "channel_throughput": "B/s",
-    "hash_speed": "B/s",
-}
+#: What a command may report, in the base unit of its metric.
+_Time = Literal["handshake_time", "attestation_time", "measure_time", "context_time"]
+Metric = Literal[_Time, "channel_throughput", "hash_speed"]
 _P95_FROM, _P99_FROM = 20, 100
-_MOST_LINES = 1_000_000
+
+
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="record"):
+    pass
+
+
+class _Start(_Line, frozen=True, tag="start"):
+    schema: Literal[1]
+    what: str
+    about: dict[str, str]
+
+
+class _Value(_Line, frozen=True, tag="value"):
+    metric: Metric
+    params: dict[str, str]
+    value: decode.Number
+
+
+class _Check(_Line, frozen=True, tag="check"):
+    name: str
+    refused: bool
+
+
+class _Load(_Line, frozen=True, tag="load"):
+    printed: str
+
+
+class _End(_Line, frozen=True, tag="end"):
+    lines: int
+
+
+_RECORD: Any = _Start | _Value | _Check | _Load | _End  # what a type checker takes for no type
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +64,35 @@ class Report:
     """What one command reported."""
 
     about: tuple[tuple[str, str], ...]
-    values: tuple[tuple[str, Params, float], ...]
+    values: tuple[tuple[Metric, Params, float], ...]
     checks: tuple[tuple[str, bool], ...] = ()
     loads: tuple[bytes, ...] = ()
 
 
 def start(what: str, **about: object) -> str:
     """Return the first line of a command's output."""
-    return _line("start", schema=SCHEMA, what=what, about={k: str(v) for k, v in about.items()})
+    return _written(_Start(1, what, {name: str(value) for name, value in about.items()}))
 
 
-def value(metric: str, measured: float, **where: object) -> str:
+def value(metric: Metric, measured: float, **about: object) -> str:
     """Return the line of one measured value, in the base unit of its metric."""
-    return _line("value", metric=metric, params=dict(params(**where)), value=measured)
+    return _written(_Value(metric, dict(params(**about)), measured))
 
 
 def check(name: str, *, refused: bool) -> str:
     """Return the line of a negative control."""
-    return _line("check", name=name, refused=refused)
+    return _written(_Check(name, refused))
 
 
 def load(printed: bytes) -> str:
     """Return the line that carries all that one user's load client printed."""
-    return _line("load", printed=printed.decode("utf-8", "replace"))
+    return _written(_Load(printed.decode("utf-8", "replace")))
 
 
 def whole(lines: Iterable[str]) -> str:
     """Return a command's output: its lines, and the one that ends them."""
     kept = list(lines)
-    return "\n".join([*kept, _line("end", lines=len(kept))]) + "\n"
+    return "\n".join([*kept, _written(_End(len(kept)))]) + "\n"
 
 
 def read(printed: bytes) -> Report:
@@ -73,55 +100,34 @@ def read(printed: bytes) -> Report:
 
     Raises SitegenError, with the line, for anything that is not of the form above.
     """
-    rows = printed.decode("utf-8", "replace").splitlines()
-    if len(rows) > _MOST_LINES:
-        raise SitegenError(f"{len(rows)} lines are too many", where="secure-inference")
-    about: tuple[tuple[str, str], ...] = ()
-    values, checks, loads = [], [], []
-    for number, row in enumerate(rows, 1):
-        try:
-            found = json.loads(row)
-            match found["record"]:
-                case "start" if number == 1 and found["schema"] == SCHEMA:
-                    about = params(**_texts(found["about"]))
-                case "value" if number > 1:
-                    values.append(_value(found))
-                case "check" if number > 1 and isinstance(found["refused"], bool):
-                    checks.append((_text(found["name"]), found["refused"]))
-                case "load" if number > 1:
-                    loads.append(_text(found["printed"]).encode())
-                case "end" if number == len(rows) > 1 and found["lines"] == number - 1:
-                    return Report(about, tuple(values), tuple(checks), tuple(loads))
-                case _:
-                    raise ValueError("unexpected")  # noqa: TRY301 - told once, below
-        except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-            raise SitegenError(
-                "is not a line that sitegen's own command prints", where=f"line {number}"
-            ) from error
-    raise SitegenError("the output is cut off: its last line is missing", where="secure-inference")
+    rows = printed.decode("utf-8", "replace").removesuffix("\n").split("\n")
+    lines = [decode.document(row, _RECORD, f"line {n}") for n, row in enumerate(rows, 1)]
+    for number, line in enumerate(lines, 1):
+        ends = isinstance(line, _End) and (number < len(lines) or line.lines != number - 1)
+        if isinstance(line, _Start) != (number == 1) or ends:
+            raise SitegenError("is not where sitegen's own command has it", where=f"line {number}")
+    if not isinstance(lines[-1], _End):
+        raise SitegenError("its last line is missing: it is cut off", where="secure-inference")
+    values = (line for line in lines if isinstance(line, _Value))
+    return Report(
+        params(**lines[0].about),
+        tuple((each.metric, params(**each.params), each.value) for each in values),
+        tuple((line.name, line.refused) for line in lines if isinstance(line, _Check)),
+        tuple(line.printed.encode() for line in lines if isinstance(line, _Load)),
+    )
 
 
-def measurements(report: Report, workload: str, where: Params) -> tuple[Measurement, ...]:
-    """Return each series' statistics: mean, p50, least and most, and more where n allows.
+def record(recorder: Recorder, report: Report, workload: str, about: Params) -> None:
+    """Write each series' statistics: mean, p50, least and most, and more where n allows.
 
     Percentiles interpolate linearly between the two nearest values; stddev is the sample's
     (n - 1).
     """
-    series: dict[tuple[str, Params], list[float]] = {}
-    for metric, place, measured in report.values:
-        series.setdefault((metric, place), []).append(measured)
-    return tuple(
-        Measurement(
-            workload,
-            f"secure-inference.{metric}",
-            statistic,
-            UNITS[metric],
-            figure,
-            params(**{**dict(where), **dict(place)}),
-        )
-        for (metric, place), each in series.items()
-        for statistic, figure in summary(each).items()
-    )
+    groups: dict[tuple[str, Params], list[float]] = defaultdict(list)
+    for metric, own, measured in report.values:
+        groups[metric, params(**{**dict(about), **dict(own)})].append(measured)
+    for (name, pairs), each in groups.items():
+        recorder.series(workload, pairs).spread(f"secure-inference.{name}", summary(each))
 
 
 def summary(each: list[float]) -> dict[str, float]:
@@ -140,26 +146,5 @@ def summary(each: list[float]) -> dict[str, float]:
     return found
 
 
-def _value(found: Mapping[str, object]) -> tuple[str, Params, float]:
-    metric, measured, where = found["metric"], found["value"], found["params"]
-    if metric not in UNITS or isinstance(measured, bool):
-        raise ValueError(metric)
-    if not isinstance(measured, int | float) or not 0 <= measured < math.inf:
-        raise ValueError(measured)
-    return str(metric), params(**_texts(where)), float(measured)
-
-
-def _texts(found: object) -> dict[str, str]:
-    if not isinstance(found, dict):
-        raise TypeError(found)
-    return {_text(key): _text(each) for key, each in found.items()}
-
-
-def _text(found: object) -> str:
-    if not isinstance(found, str):
-        raise TypeError(found)
-    return found
-
-
-def _line(record: str, **fields: object) -> str:
-    return json.dumps({"record": record, **fields}, separators=(",", ":"))
+def _written(line: _Line) -> str:
+    return msgspec.json.encode(line).decode()
