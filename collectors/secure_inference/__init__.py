@@ -13,28 +13,11 @@ from typing import Annotated, Literal
 
 from collectors.llm import weights
 from collectors.secure_inference import attestation, channel, ladder, quote, served, timings
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Reading,
-    Recorder,
-    Refused,
-    Request,
-    Settings,
-    Step,
-    described,
-)
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
+from sitegen.collect.recorder import Recorder
+from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    Comparability,
-    Measurement,
-    Parameter,
-    Params,
-    ToolIdentity,
-    params,
-)
+from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
 
 BENCHMARK = "secure-inference"
 _SizeName = Literal["tiny", "15m", "60m", "125m", "350m", "1b"]
@@ -52,7 +35,7 @@ class SETTINGS(Settings, frozen=True):
     requests: _Requests | None = None
     input_tokens: _Input | None = None
     output_tokens: _Output | None = None
-    concurrency: Annotated[int, described("requests of a user at once", ge=1, le=64)] = 1
+    concurrency: Annotated[int, described("of a user at once (default: 1)", ge=1, le=64)] = 1
     threads: Annotated[int, described("threads of the server (default: 1)", ge=1, le=1024)] = 1
     evidence: Annotated[
         str, described("folder with quote.bin, collateral.json and time.txt, to verify instead")
@@ -61,10 +44,9 @@ class SETTINGS(Settings, frozen=True):
 
 _Words = tuple[str, ...]
 _Rows = tuple[Measurement, ...]
-_INSTALL = "pip install 'sitegen[collect]'"
+_NEEDED = ("xllamacpp", "gguf", "aiohttp", "cryptography", "dcap_qvl")
 _LIMIT_S = 3600.0
 _WEIGHTS_BYTES = 65e6  # the model of random weights that it is measured with
-_TAIL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +70,8 @@ class Size:
 
 #: llama.cpp's server keeps no connection, so there is no native step; later steps add no bytes.
 _KEPT = ("hop", "tls")
+#: How a prefix is shared, and the step of the ladder that serves it so.
+_SHARED = (("shared-cache", "attested"), ("isolated", "isolated"), ("uncached", "attested"))
 _SIZES = {
     "quick": Size(2, 3, 64, 16, 256, 3, (), 50, 20, 100, 5, 1 << 25, 3),
     "standard": Size(4, 20, 64, 32, 512, 5, _KEPT, 300, 100, 500, 20, 1 << 27, 10),
@@ -97,13 +81,9 @@ _SIZES = {
 
 def detect(host: Host) -> ToolIdentity | Missing:  # noqa: ARG001 - of the protocol
     """Return the server that the ladder stands on, or which packages are missing."""
-    absent = [
-        name
-        for name in ("xllamacpp", "gguf", "aiohttp", "cryptography", "dcap_qvl")
-        if importlib.util.find_spec(name) is None
-    ]
+    absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if absent:
-        return Missing(", ".join(absent), _INSTALL)
+        return Missing(", ".join(absent), "pip install 'sitegen[collect]'")
     return ToolIdentity("llama.cpp server (xllamacpp)", importlib.metadata.version("xllamacpp"))
 
 
@@ -116,13 +96,9 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     if given.evidence and not Path(given.evidence).is_dir():
         told = f"{given.evidence[:80]} is not an existing folder"
         raise SitegenError(told, where=f"--set {BENCHMARK}.evidence")
-    size = dataclasses.replace(
-        usual,
-        users=given.users or usual.users,
-        requests=given.requests or usual.requests,
-        input_tokens=given.input_tokens or usual.input_tokens,
-        output_tokens=given.output_tokens or usual.output_tokens,
-    )
+    asked = ("users", "requests", "input_tokens", "output_tokens")
+    changes = {name: value for name in asked if (value := getattr(given, name))}
+    size = dataclasses.replace(usual, **changes)
     model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
     making = _Making(request.scratch.absolute(), model.absolute(), given)
     attested = quote.available(Host().root)
@@ -180,16 +156,16 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if raw.exit_code != 0:
         said = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         failure = Refused if raw.exit_code == channel.REFUSED else SitegenError
-        raise failure(said[-1][:_TAIL], where=step.name)
+        raise failure(said[-1][:200], where=step.name)
     report = timings.read(raw.stdout)
-    for name, refused in report.checks:
-        if not refused:
-            raise Refused(
-                f"the control {name!r} was accepted: nothing that was verified means anything",
-                where=step.name,
-                fix="report it, with the versions of dcap-qvl and cryptography",
-            )
-    if step.name == "verify" and {name for name, _ in report.checks} != set(attestation.CONTROLS):
+    for check in report.checks:
+        if not check.refused:
+            told = f"the control {check.name!r} was accepted: what was verified means nothing"
+            fix = "report it, with the versions of dcap-qvl and cryptography"
+            raise Refused(told, where=step.name, fix=fix)
+    if step.name == "verify" and {check.name for check in report.checks} != set(
+        attestation.CONTROLS
+    ):
         raise SitegenError("the negative controls are missing", where=step.name)
     recorder = Recorder()
     if report.loads:
@@ -244,16 +220,18 @@ class _Making:
                 f"prefix-{name}",
                 "shared-prefix",
                 longer,
-                ("--step", step, "--prompt", "shared", *cache),
+                (
+                    "--step",
+                    step,
+                    "--prompt",
+                    "shared",
+                    *(("--cache",) if name != "uncached" else ()),
+                ),
                 step=name,
                 connections="fresh",
                 requests_per_user=str(requests),
             )
-            for name, step, cache in (
-                ("shared-cache", "attested", ("--cache",)),
-                ("isolated", "isolated", ("--cache",)),
-                ("uncached", "attested", ()),
-            )
+            for name, step in _SHARED
         )
 
     def parts(self, size: Size, *, quotes: int) -> tuple[Step, ...]:

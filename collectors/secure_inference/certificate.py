@@ -31,11 +31,8 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / AUTHORITY).write_text(issuing.pem(authority), "ascii")
     (folder / CERTIFICATE).write_text(issuing.pem(shown), "ascii")
-    private = terminator.key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+    private = terminator.key.private_bytes(*form, serialization.NoEncryption())
     opened = os.open(folder / KEY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(opened, "wb") as file:
         file.write(private)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,8 @@ _MOST_BYTES = 4 << 20
 _BODY_BYTES, _QE_BYTES = 584, 384
 _ECDSA_P256, _TDX = 2, 0x81
 _QE_CERTIFICATION, _PCK_CHAIN = 6, 5
-_SGX = "1.2.840.113741.1.13.1"
+#: Intel's extension of a PCK certificate, 1.2.840.113741.1.13.1, and that in DER.
+_SGX, _SGX_DER = "1.2.840.113741.1.13.1", bytes.fromhex("2a864886f84d010d01")
 _FMSPC, _PCEID = bytes.fromhex("00ff00000000"), bytes(2)
 _SVN, _PCE_SVN, _QE_SVN, _MODULE_SVN = 3, 11, 4, 3
 _QE_PRODUCT, _QE_SIGNER = 2, hashlib.sha256(b"sitegen constructed quoting enclave").digest()
@@ -75,19 +77,15 @@ def read(folder: Path) -> Evidence:
     quote = _bytes(folder / QUOTE)
     if len(quote) < REPORT_DATA_AT + REPORT_DATA_BYTES:
         raise SitegenError(f"a quote of {len(quote)} bytes is too short", where=QUOTE)
+    time = _bytes(folder / TIME)
+    if not re.fullmatch(rb"\s*[0-9]{1,11}\s*", time):
+        raise SitegenError("is not one whole number, seconds since 1970", where=TIME)
     try:
         collateral = _bytes(folder / COLLATERAL).decode("utf-8")
-        words = _bytes(folder / TIME).decode("ascii").split()
-        if len(words) != 1 or not words[0].isdecimal() or len(words[0]) > 11:  # noqa: PLR2004 - up to the year 5138
-            raise ValueError  # noqa: TRY301 - told once, below
-    except ValueError as error:
-        raise SitegenError(
-            "is not text of the form expected",
-            where=f"{COLLATERAL} or {TIME}",
-            fix=f"{TIME} holds one whole number, seconds since 1970",
-        ) from error
+    except UnicodeDecodeError as error:
+        raise SitegenError("is not UTF-8", where=COLLATERAL) from error
     root = _bytes(folder / ROOT) if (folder / ROOT).exists() else b""
-    return Evidence(quote, collateral, int(words[0]), root)
+    return Evidence(quote, collateral, int(time), root)
 
 
 def _bytes(path: Path) -> bytes:
@@ -95,14 +93,18 @@ def _bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise SitegenError(
-            f"cannot be read: {error.strerror}",
-            where=path.name,
-            fix=f"the evidence folder holds {QUOTE}, {COLLATERAL} and {TIME}",
-        ) from error
+        told = f"cannot be read: {error.strerror}"
+        fix = f"the evidence folder holds {QUOTE}, {COLLATERAL} and {TIME}"
+        raise SitegenError(told, where=path.name, fix=fix) from error
     if len(data) > _MOST_BYTES:
         raise SitegenError(f"is larger than {_MOST_BYTES} bytes", where=path.name)
     return data
+
+
+def check_report_data(data: bytes) -> None:
+    """Raise SitegenError unless it has the length that a quote carries."""
+    if len(data) != REPORT_DATA_BYTES:
+        raise SitegenError(f"report data is {len(data)} bytes, not {REPORT_DATA_BYTES}")
 
 
 def construct(report_data: bytes, now: datetime) -> Evidence:
@@ -115,8 +117,7 @@ def construct(report_data: bytes, now: datetime) -> Evidence:
 
     from collectors.secure_inference import issuing
 
-    if len(report_data) != REPORT_DATA_BYTES:
-        raise SitegenError(f"report data is {len(report_data)} bytes, not {REPORT_DATA_BYTES}")
+    check_report_data(report_data)
     root_ca, pck_ca, platform, signer, attester = (
         issuing.party(f"sitegen test {name}, proves nothing")
         for name in ("Root CA", "PCK CA", "PCK", "TCB Signing", "Attestation")
@@ -214,27 +215,23 @@ def _qe_identity(issued: dict[str, str]) -> dict[str, object]:
 def _sgx_extension() -> bytes:
     """Return the extension of a PCK certificate that says which platform and TCB it is for."""
 
-    def entry(place: str, value: bytes) -> bytes:
-        return _der(0x30, _oid(f"{_SGX}{place}") + value)
+    def entry(value: bytes, *place: int) -> bytes:
+        return _der(0x30, _der(0x06, _SGX_DER + bytes(place)) + value)
 
     def number(value: int) -> bytes:
         return _der(0x02, bytes([value]))
 
-    levels = [entry(f".2.{index}", number(_SVN)) for index in range(1, 17)]
-    levels.append(entry(".2.17", number(_PCE_SVN)))
-    levels.append(entry(".2.18", _der(0x04, bytes([_SVN] * 16))))
+    levels = [entry(number(_SVN), 2, index) for index in range(1, 17)]
+    levels.append(entry(number(_PCE_SVN), 2, 17))
+    levels.append(entry(_der(0x04, bytes([_SVN] * 16)), 2, 18))
     # Dynamic platform, cached keys, simultaneous multithreading: as on ordinary servers.
-    options = [entry(f".7.{index}", _der(0x01, b"\xff")) for index in range(1, 4)]
-    return _der(
-        0x30,
-        entry(".1", _der(0x04, bytes(16)))
-        + entry(".2", _der(0x30, b"".join(levels)))
-        + entry(".3", _der(0x04, _PCEID))
-        + entry(".4", _der(0x04, _FMSPC))
-        + entry(".5", _der(0x0A, b"\x01"))
-        + entry(".6", _der(0x04, bytes(16)))
-        + entry(".7", _der(0x30, b"".join(options))),
+    options = [entry(_der(0x01, b"\xff"), 7, index) for index in range(1, 4)]
+    parts = (
+        *(_der(0x04, bytes(16)), _der(0x30, b"".join(levels)), _der(0x04, _PCEID)),
+        *(_der(0x04, _FMSPC), _der(0x0A, b"\x01"), _der(0x04, bytes(16))),
+        _der(0x30, b"".join(options)),
     )
+    return _der(0x30, b"".join(entry(part, place) for place, part in enumerate(parts, 1)))
 
 
 def _der(tag: int, value: bytes) -> bytes:
@@ -243,12 +240,3 @@ def _der(tag: int, value: bytes) -> bytes:
         return bytes([tag, size]) + value
     digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes([tag, 0x80 | len(digits)]) + digits + value
-
-
-def _oid(dotted: str) -> bytes:
-    first, second, *rest = map(int, dotted.split("."))
-    data = bytes([first * 40 + second])
-    for number in rest:
-        septets = [number >> shift & 0x7F for shift in range(0, max(number.bit_length(), 1), 7)]
-        data += bytes([*(0x80 | septet for septet in reversed(septets[1:])), septets[0]])
-    return _der(0x06, data)

@@ -18,8 +18,7 @@ from sitegen.model import Params, Status
 QUANTITIES = ("e2e_latency", "ttft")
 OUTSIDE = "outside_model_time"
 
-_THEIRS, _OURS = "llm.", "secure-inference."
-_WANTED = {f"{_THEIRS}{quantity}" for quantity in QUANTITIES}
+_WANTED = {f"llm.{quantity}" for quantity in QUANTITIES}
 
 
 def record(recorder: Recorder, printed: Sequence[bytes], workload: str, about: Params) -> None:
@@ -46,7 +45,7 @@ def record(recorder: Recorder, printed: Sequence[bytes], workload: str, about: P
         begun += load.end.wall_s if load.end else 0.0
     outside = [took for each in every.ok if (took := outside_model_s(each)) is not None]
     series = recorder.series(workload, about, status=rows[0].status if rows else Status.OK)
-    series.spread(f"{_OURS}{OUTSIDE}", timings.summary(outside))
+    series.spread(_own(f"llm.{OUTSIDE}"), timings.summary(outside))
 
 
 def outside_model_s(each: Exchange) -> float | None:
@@ -80,4 +79,4 @@ def together(loads: Sequence[Load]) -> Load:
 
 
 def _own(metric: str) -> str:
-    return _OURS + metric.removeprefix(_THEIRS)
+    return metric.replace("llm.", "secure-inference.", 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,75 +24,70 @@ from sitegen.model import Params, params
 #: What a command may report, in the base unit of its metric.
 _Time = Literal["handshake_time", "attestation_time", "measure_time", "context_time"]
 Metric = Literal[_Time, "channel_throughput", "hash_speed"]
-_P95_FROM, _P99_FROM = 20, 100
+#: A high percentile needs so many values that one of them can lie beyond it.
+_PERCENTILES = ((95, 20), (99, 100))
 
 
-class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="record"):
-    pass
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="record"):
+    """One line that a command prints."""
 
 
-class _Start(_Line, frozen=True, tag="start"):
+class Start(Line, frozen=True, tag="start"):
+    """What was measured, and facts about it."""
+
     schema: Literal[1]
     what: str
     about: dict[str, str]
 
 
-class _Value(_Line, frozen=True, tag="value"):
+class Value(Line, frozen=True, tag="value"):
+    """One measured value, in the base unit of its metric; ``params`` tell its series apart."""
+
     metric: Metric
     params: dict[str, str]
     value: decode.Number
 
 
-class _Check(_Line, frozen=True, tag="check"):
+class Check(Line, frozen=True, tag="check"):
+    """A negative control, and whether it was refused."""
+
     name: str
     refused: bool
 
 
-class _Load(_Line, frozen=True, tag="load"):
+class Load(Line, frozen=True, tag="load"):
+    """All that one user's load client printed."""
+
     printed: str
 
 
-class _End(_Line, frozen=True, tag="end"):
+class End(Line, frozen=True, tag="end"):
+    """The last line: how many came before it."""
+
     lines: int
 
 
-_RECORD: Any = _Start | _Value | _Check | _Load | _End  # what a type checker takes for no type
+_RECORD: Any = Start | Value | Check | Load | End  # what a type checker takes for no type
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What one command reported."""
 
-    about: tuple[tuple[str, str], ...]
-    values: tuple[tuple[Metric, Params, float], ...]
-    checks: tuple[tuple[str, bool], ...] = ()
-    loads: tuple[bytes, ...] = ()
+    about: Params
+    values: tuple[Value, ...]
+    checks: tuple[Check, ...]
+    loads: tuple[bytes, ...]
 
 
-def start(what: str, **about: object) -> str:
+def start(what: str, **about: object) -> Start:
     """Return the first line of a command's output."""
-    return _written(_Start(1, what, {name: str(value) for name, value in about.items()}))
+    return Start(1, what, {name: str(value) for name, value in about.items()})
 
 
-def value(metric: Metric, measured: float, **about: object) -> str:
-    """Return the line of one measured value, in the base unit of its metric."""
-    return _written(_Value(metric, dict(params(**about)), measured))
-
-
-def check(name: str, *, refused: bool) -> str:
-    """Return the line of a negative control."""
-    return _written(_Check(name, refused))
-
-
-def load(printed: bytes) -> str:
-    """Return the line that carries all that one user's load client printed."""
-    return _written(_Load(printed.decode("utf-8", "replace")))
-
-
-def whole(lines: Iterable[str]) -> str:
+def whole(lines: Sequence[Line]) -> str:
     """Return a command's output: its lines, and the one that ends them."""
-    kept = list(lines)
-    return "\n".join([*kept, _written(_End(len(kept)))]) + "\n"
+    return "".join(f"{msgspec.json.encode(line).decode()}\n" for line in (*lines, End(len(lines))))
 
 
 def read(printed: bytes) -> Report:
@@ -103,17 +98,16 @@ def read(printed: bytes) -> Report:
     rows = printed.decode("utf-8", "replace").removesuffix("\n").split("\n")
     lines = [decode.document(row, _RECORD, f"line {n}") for n, row in enumerate(rows, 1)]
     for number, line in enumerate(lines, 1):
-        ends = isinstance(line, _End) and (number < len(lines) or line.lines != number - 1)
-        if isinstance(line, _Start) != (number == 1) or ends:
+        ends = isinstance(line, End) and (number < len(lines) or line.lines != number - 1)
+        if isinstance(line, Start) != (number == 1) or ends:
             raise SitegenError("is not where sitegen's own command has it", where=f"line {number}")
-    if not isinstance(lines[-1], _End):
+    if not isinstance(lines[-1], End):
         raise SitegenError("its last line is missing: it is cut off", where="secure-inference")
-    values = (line for line in lines if isinstance(line, _Value))
     return Report(
         params(**lines[0].about),
-        tuple((each.metric, params(**each.params), each.value) for each in values),
-        tuple((line.name, line.refused) for line in lines if isinstance(line, _Check)),
-        tuple(line.printed.encode() for line in lines if isinstance(line, _Load)),
+        tuple(line for line in lines if isinstance(line, Value)),
+        tuple(line for line in lines if isinstance(line, Check)),
+        tuple(line.printed.encode() for line in lines if isinstance(line, Load)),
     )
 
 
@@ -124,10 +118,10 @@ def record(recorder: Recorder, report: Report, workload: str, about: Params) -> 
     (n - 1).
     """
     groups: dict[tuple[str, Params], list[float]] = defaultdict(list)
-    for metric, own, measured in report.values:
-        groups[metric, params(**{**dict(about), **dict(own)})].append(measured)
-    for (name, pairs), each in groups.items():
-        recorder.series(workload, pairs).spread(f"secure-inference.{name}", summary(each))
+    for each in report.values:
+        groups[each.metric, params(**{**dict(about), **each.params})].append(each.value)
+    for (metric, pairs), values in groups.items():
+        recorder.series(workload, pairs).spread(f"secure-inference.{metric}", summary(values))
 
 
 def summary(each: list[float]) -> dict[str, float]:
@@ -139,12 +133,7 @@ def summary(each: list[float]) -> dict[str, float]:
     found |= {"min": ordered[0], "max": ordered[-1]}
     if len(each) > 1:
         found["stddev"] = statistics.stdev(each)
-    if len(each) >= _P95_FROM:
-        found["p95"] = measures.percentile(ordered, 95)
-    if len(each) >= _P99_FROM:
-        found["p99"] = measures.percentile(ordered, 99)
+    for percent, least in _PERCENTILES:
+        if len(each) >= least:
+            found[f"p{percent}"] = measures.percentile(ordered, percent)
     return found
-
-
-def _written(line: _Line) -> str:
-    return msgspec.json.encode(line).decode()

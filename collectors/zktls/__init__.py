@@ -17,19 +17,9 @@ from msgspec import Meta
 
 from collectors.zktls import contract, controls, groth16, packages, statements, stwo
 from collectors.zktls.readers import READERS
-from sitegen.collect import (
-    LEFT_OUT,
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Reading,
-    Recorder,
-    Request,
-    Settings,
-    Step,
-    described,
-)
+from sitegen.collect import LEFT_OUT, Host, Missing, Plan, RawOutput, Reading, Request, Step
+from sitegen.collect.recorder import Recorder
+from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
