@@ -171,7 +171,7 @@ def test_evidence_of_another_endpoint_is_refused(tmp_path: Path) -> None:
 )
 def test_what_an_endpoint_shows_instead_of_evidence_is_told(body: bytes) -> None:
     with pytest.raises(SitegenError, match="shows no evidence"):
-        channel.told(body, b"")
+        channel.evidence_in(body, b"")
 
 
 def test_an_endpoint_without_evidence_starts_no_session(tmp_path: Path) -> None:
@@ -194,26 +194,21 @@ def test_sessions_are_timed_by_their_parts(
 ) -> None:
     report = timings.read(channel.measure_sessions(up.tls, folder, root, 4, bind=True).encode())
     parts: dict[str, list[float]] = {}
-    for metric, where, value in report.values:
-        assert metric == "attestation_time"
-        parts.setdefault(dict(where)["part"], []).append(value)
-    assert {part: len(each) for part, each in parts.items()} == {
-        "fetch": 4,
-        "verify": 4,
-        "binding": 4,
-        "session": 4,
-    }
+    for each in report.values:
+        assert each.metric == "attestation_time"
+        parts.setdefault(each.params["part"], []).append(each.value)
+    counts = {part: len(took) for part, took in parts.items()}
+    assert counts == dict.fromkeys(("fetch", "verify", "binding", "session"), 4)
     total = sum(sum(parts[part]) for part in ("fetch", "verify", "binding"))
     assert sum(parts["session"]) == pytest.approx(total)
-    assert report.checks == (("another-tls-key", True),)
+    assert report.checks == (timings.Check("another-tls-key", refused=True),)
     assert dict(report.about) == {"bound": "true", "cipher": channel.preferred_cipher()}
 
 
 def test_full_and_resumed_handshakes_are_told_apart(up: channel.Terminator, folder: Path) -> None:
     report = timings.read(channel.measure_handshakes(up.tls, folder, 5).encode())
-    modes = [dict(where)["mode"] for _, where, _ in report.values]
-    assert modes == ["full", "resumed"] * 5
-    assert all(value > 0 for _, _, value in report.values)
+    assert [each.params["mode"] for each in report.values] == ["full", "resumed"] * 5
+    assert all(each.value > 0 for each in report.values)
 
 
 def test_a_server_without_tickets_is_not_timed_as_resumed(folder: Path) -> None:
@@ -247,7 +242,7 @@ def test_a_server_without_tickets_is_not_timed_as_resumed(folder: Path) -> None:
 def test_throughput_is_measured_without_and_with_tls(up: channel.Terminator, folder: Path) -> None:
     ports = (up.plain, up.tls)
     report = timings.read(channel.measure_throughput(ports, folder, 1_000_000, 2).encode())
-    assert [(metric, dict(where)) for metric, where, _ in report.values] == [
+    assert [(each.metric, each.params) for each in report.values] == [
         ("channel_throughput", {"channel": kind, "size": "1000000"})
         for kind in ("plain", "tls", "plain", "tls")
     ]

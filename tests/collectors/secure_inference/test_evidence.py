@@ -127,11 +127,11 @@ def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
         (evidence.QUOTE, None, "cannot be read"),
         (evidence.QUOTE, b"\x04\x00", "too short"),
         (evidence.QUOTE, bytes((4 << 20) + 1), "larger than"),
-        (evidence.COLLATERAL, b"\xff\xfe", "not text"),
-        (evidence.TIME, b"yesterday", "not text"),
-        (evidence.TIME, b"-5", "not text"),
-        (evidence.TIME, b"9" * 5000, "not text"),
-        (evidence.TIME, "\u0663".encode(), "not text"),
+        (evidence.COLLATERAL, b"\xff\xfe", "not UTF-8"),
+        (evidence.TIME, b"yesterday", "not one whole number"),
+        (evidence.TIME, b"-5", "not one whole number"),
+        (evidence.TIME, b"9" * 5000, "not one whole number"),
+        (evidence.TIME, "\u0663".encode(), "not one whole number"),
     ],
 )
 def test_a_folder_that_holds_something_else_is_told(

@@ -120,7 +120,7 @@ def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
     taken = lambda: quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)  # noqa: E731
     printed = quote.measure(taken, DATA, 3)
     report = timings.read(printed.encode())
-    assert [(metric, dict(where)) for metric, where, _ in report.values] == [
+    assert [(each.metric, each.params) for each in report.values] == [
         ("attestation_time", {"part": "quote"})
     ] * 3
     assert dict(report.about)["provider"] == "tdx_guest"

@@ -40,9 +40,9 @@ def test_speed_is_bytes_over_time(tmp_path: Path) -> None:
     path.write_bytes(bytes(3_000_000))
     report = timings.read(weights_hash.measure(path, 2).encode())
     values = {"measure_time": [], "hash_speed": []}  # type: dict[str, list[float]]
-    for metric, where, value in report.values:
-        assert dict(where)["size"] == "3000000"
-        values[metric].append(value)
+    for each in report.values:
+        assert each.params["size"] == "3000000"
+        values[each.metric].append(each.value)
     assert len(values["hash_speed"]) == 2 * len(weights_hash.algorithms())
     for took, speed in zip(values["measure_time"], values["hash_speed"], strict=True):
         assert took * speed == pytest.approx(3_000_000)
