@@ -67,20 +67,18 @@ def test_a_gpu_that_does_not_tell_its_memory_has_no_row() -> None:
     "said",
     [
         [],
-        {"cpus": 0},
-        {"cpus": -2},
-        {"cpus": True},
-        {"cpus": "2"},
-        {"cpus": 2.5},
-        {"memory_kib": float("nan")},
-        {"memory_kib": 1 << 61},
-        {"disk_bytes": {}},
-        {"nvml": {"gpus": [3]}},
-        {"nvml": {"gpus": [{"memory_bytes": 1}]}},
-        {"nvml": {"gpus": [{**GPU, "name": "a\nb"}]}},
-        {"nvml": {"gpus": [{**GPU, "name": "x" * 201}]}},
-        {"nvml": 5},
-        {"nvml": {"gpus": [{**GPU, "memory_bytes": -1}]}},
+        *({"cpus": bad} for bad in (0, -2, True, "2", 2.5)),
+        *({"memory_kib": float("nan")}, {"memory_kib": 1 << 61}, {"disk_bytes": {}}, {"nvml": 5}),
+        *(
+            {"nvml": {"gpus": [gpu]}}
+            for gpu in (
+                3,
+                {"memory_bytes": 1},
+                {**GPU, "name": "a\nb"},
+                {**GPU, "name": "x" * 201},
+                {**GPU, "memory_bytes": -1},
+            )
+        ),
     ],
 )
 def test_a_description_that_cannot_be_is_refused(said: object) -> None:
