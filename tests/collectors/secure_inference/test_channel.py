@@ -8,7 +8,7 @@ import http.server
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -158,13 +158,11 @@ def test_evidence_of_another_endpoint_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"null",
-        b"{}",
-        b"[" * 100_000,
-        b"\xff",
-        b'{"quote": "zz", "collateral": "", "at": 0}',
-        b'{"quote": 5, "collateral": "", "at": 0}',
+        *(b"", b"null", b"{}", b"[" * 100_000, b"\xff"),
+        *(
+            b'{"quote": "zz", "collateral": "", "at": 0}',
+            b'{"quote": 5, "collateral": "", "at": 0}',
+        ),
         b'{"quote": "00", "collateral": [], "at": 0}',
         b'{"quote": "00", "collateral": "", "at": "now"}',
     ],
@@ -211,34 +209,6 @@ def test_full_and_resumed_handshakes_are_told_apart(up: channel.Terminator, fold
     assert all(each.value > 0 for each in report.values)
 
 
-def test_a_server_without_tickets_is_not_timed_as_resumed(folder: Path) -> None:
-    """A handshake that was meant to be resumed and was full must not pass for a resumed one."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / certificate.CERTIFICATE, folder / certificate.KEY)
-    context.num_tickets = 0
-    listener = socket.create_server((LOOPBACK, 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                plain, _ = listener.accept()
-                with context.wrap_socket(plain, server_side=True) as link:
-                    link.recv(4096)
-                    link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\0")
-            except OSError:
-                return
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        with pytest.raises(SitegenError, match="resumed no session"):
-            channel.measure_handshakes(listener.getsockname()[1], folder, 1)
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(10)
-
-
 def test_throughput_is_measured_without_and_with_tls(up: channel.Terminator, folder: Path) -> None:
     ports = (up.plain, up.tls)
     report = timings.read(channel.measure_throughput(ports, folder, 1_000_000, 2).encode())
@@ -250,28 +220,53 @@ def test_throughput_is_measured_without_and_with_tls(up: channel.Terminator, fol
 
 
 @contextlib.contextmanager
-def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """Run a server that gives one fixed answer to each connection, and then closes it."""
-    heard: list[bytes] = []
+def accepting(handle: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Run a server that hands each connection over, and then closes it."""
     with socket.create_server((LOOPBACK, 0)) as listener:
 
         def serve() -> None:
-            while True:
-                try:
+            with contextlib.suppress(OSError):  # until the listener is shut
+                while True:
                     link, _ = listener.accept()
                     with link:
-                        heard.append(link.recv(65536))
-                        link.sendall(answer)
-                except OSError:
-                    return
+                        handle(link)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         try:
-            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}", heard
+            yield listener.getsockname()[1]
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join(10)
+
+
+@contextlib.contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Run a server that gives one fixed answer to each connection."""
+    heard: list[bytes] = []
+
+    def handle(link: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            heard.append(link.recv(65536))
+            link.sendall(answer)
+
+    with accepting(handle) as port:
+        yield f"http://{LOOPBACK}:{port}", heard
+
+
+def test_a_server_without_tickets_is_not_timed_as_resumed(folder: Path) -> None:
+    """A handshake that was meant to be resumed and was full must not pass for a resumed one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / certificate.CERTIFICATE, folder / certificate.KEY)
+    context.num_tickets = 0
+
+    def handle(plain: socket.socket) -> None:
+        with context.wrap_socket(plain, server_side=True) as link:
+            link.recv(4096)
+            link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\0")
+
+    with accepting(handle) as port, pytest.raises(SitegenError, match="resumed no session"):
+        channel.measure_handshakes(port, folder, 1)
 
 
 STREAM = (
@@ -333,14 +328,12 @@ def test_an_answer_that_is_cut_off_is_no_whole_one(folder: Path, answer: bytes) 
 @pytest.mark.parametrize(
     "request_",
     [
-        b"GET\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        *(b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"x" * 200_000),
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 9999999999999\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\n\r\n",
-        b"x" * 200_000,
     ],
 )
 def test_what_is_no_plain_request_reaches_no_server(folder: Path, request_: bytes) -> None:
@@ -394,14 +387,12 @@ def test_a_server_that_is_gone_ends_the_connection_only(folder: Path, root: byte
     assert not process.is_running()
 
 
-def test_a_terminator_that_cannot_start_says_why(folder: Path, tmp_path: Path) -> None:
-    with (
-        pytest.raises(SitegenError, match="did not start"),
-        channel.terminating(tmp_path, Host()),
-    ):
-        pass
-    with (
-        pytest.raises(SitegenError, match="is not an http address"),
-        channel.terminating(folder, Host(), "ftp://127.0.0.1"),
-    ):
+@pytest.mark.parametrize(
+    ("backend", "told"), [("", "did not start"), ("ftp://127.0.0.1", "is not an http address")]
+)
+def test_a_terminator_that_cannot_start_says_why(
+    folder: Path, tmp_path: Path, backend: str, told: str
+) -> None:
+    place = folder if backend else tmp_path
+    with pytest.raises(SitegenError, match=told), channel.terminating(place, Host(), backend):
         pass

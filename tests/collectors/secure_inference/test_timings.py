@@ -75,6 +75,7 @@ def test_a_line_that_is_lost_is_told() -> None:
 
 VALUE = {"record": "value", "metric": "handshake_time", "params": {}, "value": 1.0}
 BAD: tuple[object, ...] = (float("nan"), float("inf"), -1.0, True, "1", 10**400)
+BAD_VALUES = [{**VALUE, "value": each} for each in BAD]
 
 
 @pytest.mark.parametrize(
