@@ -74,19 +74,15 @@ def test_a_line_that_is_lost_is_told() -> None:
 
 
 VALUE = {"record": "value", "metric": "handshake_time", "params": {}, "value": 1.0}
-BAD: tuple[object, ...] = (float("nan"), float("inf"), -1.0, True, "1", 10**400)
-BAD_VALUES = [{**VALUE, "value": each} for each in BAD]
+BAD_VALUES: tuple[object, ...] = (float("nan"), float("inf"), -1.0, True, "1", 10**400)
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        *(
-            {**VALUE, "value": bad}
-            for bad in (float("nan"), float("inf"), -1.0, True, "1", 10**400)
-        ),
-        *({**VALUE, "params": bad} for bad in ({"mode": 5}, [])),
-        *({**VALUE, "metric": bad} for bad in ("price", ["handshake_time"])),
+        *({**VALUE, "value": bad} for bad in BAD_VALUES),
+        {**VALUE, "params": {"mode": 5}},
+        {**VALUE, "metric": "price"},
         {"record": "value"},
         {"record": "start", "schema": 1, "what": "x", "about": {}},
         {"record": "check", "name": "wrong-root", "refused": "yes"},

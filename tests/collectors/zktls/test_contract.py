@@ -80,13 +80,10 @@ def test_a_rate_never_contradicts_the_time_beside_it() -> None:
     assert found["sha-256", "proven_throughput", "mean"].value == pytest.approx(64 / 1.5)
 
 
-def test_a_signature_is_verified_once_however_long_it_is() -> None:
-    found = rows(OK.replace(b'"chacha20"', b'"rsa-2048-verify"'))
-    assert ("rsa-2048-verify", "prove_time", "mean") in found
-    assert ("rsa-2048-verify", "proven_throughput", "mean") not in found
-
-
-def test_only_what_hashes_has_a_hash_speed() -> None:
+def test_a_signature_is_verified_once_and_only_what_hashes_has_a_hash_speed() -> None:
+    signed = rows(OK.replace(b'"chacha20"', b'"rsa-2048-verify"'))
+    assert ("rsa-2048-verify", "prove_time", "mean") in signed
+    assert ("rsa-2048-verify", "proven_throughput", "mean") not in signed
     found = rows(OK)
     assert dict(found["sha-256", "hash_speed", "mean"].params)["hash"] == "sha-256"
     assert ("chacha20", "hash_speed", "mean") not in found
@@ -105,10 +102,6 @@ def test_a_size_that_differs_between_proofs_is_a_range() -> None:
     assert ("chacha20", "proof_size", "value") not in found
 
 
-def test_cpu_time_below_the_tick_of_the_clock_is_left_out() -> None:
-    assert not any("verify_cpu_time" in key[1] for key in rows(OK))
-
-
 def test_setup_stands_apart_and_says_when_it_is_of_an_earlier_run() -> None:
     found = rows(OK)
     setup = found["sha-256", "setup_time", "value"]
@@ -116,6 +109,8 @@ def test_setup_stands_apart_and_says_when_it_is_of_an_earlier_run() -> None:
     assert dict(setup.params)["cached"] == "true"
     assert found["sha-256", "constraints", "value"].value == 59825
     assert ("chacha20", "setup_time", "value") not in found
+    # A CPU time below the clock's tick is no time.
+    assert not any("verify_cpu_time" in key[1] for key in found)
 
 
 def test_cycles_carry_their_kind_and_speed_its_scope() -> None:
@@ -216,7 +211,6 @@ def test_each_control_is_needed_for_each_statement(missing: int) -> None:
         (lambda r: r.insert(4, r[4]), "proof 1 of chacha20, 1024 bytes, is there twice"),
         (lambda r: r.insert(2, r[2]), "the setup of sha-256, 64 bytes, is there twice"),
         (lambda r: r[0].update(schema=2), "line 1, schema: invalid enum value 2"),
-        (lambda r: r[0].update(schema=True), "line 1, schema"),
         (lambda r: r[0].pop("dev_mode"), "line 1.*missing required field dev_mode"),
         (lambda r: r[0].update(dev_mode="no"), "line 1, dev_mode: expected bool, got str"),
         (lambda r: r[0].update(prover="S-Two"), "line 1, prover: expected str matching"),
@@ -228,7 +222,6 @@ def test_each_control_is_needed_for_each_statement(missing: int) -> None:
         (lambda r: r[4].update(prove_s=0), "line 5, prove_s: expected float > 0"),
         (lambda r: r[4].update(prove_s="1"), "line 5, prove_s: expected float.*, got str"),
         (lambda r: r[4].update(prove_s=True), "line 5, prove_s"),
-        (lambda r: r[4].update(prove_s=-1), "line 5, prove_s"),
         (lambda r: r[4].update(prove_s=1e99), "line 5, prove_s"),
         (lambda r: r[4].update(prove_s=None), "line 5: a proof must have prove_s, or online_s"),
         (lambda r: r[4].update(prove_ms=5), "line 5.*unknown field prove_ms"),
@@ -239,7 +232,6 @@ def test_each_control_is_needed_for_each_statement(missing: int) -> None:
         (lambda r: r[4].update(phase="cold"), "line 5, phase: invalid enum value 'cold'"),
         (lambda r: r[5].update(witness_s=None), "of chacha20, 1024 bytes, have witness_s and"),
         (lambda r: r[4].update(record="prof"), "line 5, record: invalid value 'prof'"),
-        (lambda r: r[4].update(record=["proof"]), "line 5, record"),
     ],
 )
 def test_what_breaks_the_contract_is_named_by_line_and_field(

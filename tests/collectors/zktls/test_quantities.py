@@ -51,6 +51,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 def test_a_number_takes_the_unit_of_its_column() -> None:
     assert quantities.duration("5210.734", "ms") == Quantity(5.210734, "5210.734 ms")
+    assert quantities.duration("1m32.7s") == Quantity(92.7)  # two numbers are not quoted
     assert seconds("1,500", "ms") == 1.5
     assert seconds("0", "ms") is None
     assert seconds("2s", "ms") == 2.0
@@ -79,13 +80,6 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
         assert value is None or (math.isfinite(value) and value > 0)
 
 
-def test_only_one_number_has_digits_to_quote() -> None:
-    for text, printed in (("81.79s", "81.79s"), ("1m32.7s", None)):
-        found = quantities.duration(text)
-        assert found is not None
-        assert found.printed == printed
-
-
 def test_a_sum_is_exact_and_of_what_is_all_there() -> None:
     tenth, fifth = Quantity(0.1, "0.1s"), Quantity(0.2)
     assert quantities.total([tenth, fifth]) == Quantity(0.3)
@@ -94,18 +88,12 @@ def test_a_sum_is_exact_and_of_what_is_all_there() -> None:
     assert quantities.total([]) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("8,340,752", 8340752), ("8_340_752", 8340752), ("0", None), ("", None), ("-", None)],
-)
-def test_counts_are_whole_and_0_is_absent(text: str, count: int | None) -> None:
-    assert quantities.count(text) == count
-
-
-@pytest.mark.parametrize("text", ["1.5", "83,40", "-3", "1e6", str(2**60), "9" * 30, "١"])
-def test_what_is_no_count_is_refused(text: str) -> None:
-    with pytest.raises(SitegenError):
-        quantities.count(text)
+def test_counts_are_whole_and_0_is_absent() -> None:
+    assert quantities.count("8,340,752") == quantities.count("8_340_752") == 8340752
+    assert {quantities.count(text) for text in ("0", "", "-")} == {None}
+    for text in ("1.5", "83,40", "-3", "1e6", str(2**60), "9" * 30, "١"):
+        with pytest.raises(SitegenError, match="not a whole number"):
+            quantities.count(text)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +104,7 @@ def test_sizes_are_decimal_or_binary_as_they_say(text: str, size: float) -> None
     assert quantities.size(text) == Quantity(size, text)
 
 
-@pytest.mark.parametrize("text", ["10.7", "10 Gb", "10 parsecs", "-1GB", "1e99TB", "5s"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(SitegenError):
-        quantities.size(text)
+def test_what_is_no_size_is_refused() -> None:
+    for text in ("10.7", "10 Gb", "10 parsecs", "-1GB", "1e99TB", "5s"):
+        with pytest.raises(SitegenError, match="size"):
+            quantities.size(text)

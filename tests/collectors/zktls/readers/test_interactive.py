@@ -67,15 +67,12 @@ def test_a_runtime_in_whole_seconds_is_noted() -> None:
 
 
 def test_a_line_whose_directions_differ_says_both() -> None:
-    first, second = (
-        dict(m.params) for m in tlsnotary(RUNTIME).measurements if m.metric == "zktls.total_time"
-    )
+    rows = [m for m in tlsnotary(RUNTIME).measurements if m.metric == "zktls.total_time"]
+    first, second = (dict(m.params) for m in rows)
     assert first["bandwidth_bits_per_s"] == "250000000"
     assert "bandwidth_bits_per_s" not in second
-    assert (second["upload_bits_per_s"], second["download_bits_per_s"]) == (
-        "100000000",
-        "50000000",
-    )
+    directions = (second["upload_bits_per_s"], second["download_bits_per_s"])
+    assert directions == ("100000000", "50000000")
 
 
 def test_preprocessing_is_offline_and_in_milliseconds_in_the_newest_form() -> None:
@@ -84,13 +81,10 @@ def test_preprocessing_is_offline_and_in_milliseconds_in_the_newest_form() -> No
     assert column(found, "online_time") == [0.85, 0.3]
     assert column(found, "total_time") == [2.9, 1.21]
     assert column(found, "bytes_sent") == [20600000, 20600000]
+    # A latency of 0 is one that was set.
+    assert {dict(m.params)["protocol_latency_s"] for m in found.measurements} == {"0.025", "0"}
     with pytest.raises(SitegenError, match="the output says time_unit ms, not s"):
         tlsnotary(PHASES, time_unit="s")
-
-
-def test_a_latency_of_0_is_one_that_was_set() -> None:
-    have = [dict(m.params)["protocol_latency_s"] for m in tlsnotary(PHASES).measurements]
-    assert set(have) == {"0.025", "0"}
 
 
 def test_the_unit_of_the_form_between_is_asked_for() -> None:
@@ -109,11 +103,6 @@ def test_the_same_line_again_is_a_repetition() -> None:
     lines = PRIMUS.splitlines(keepends=True)
     found = primus(b"".join([*lines, lines[1]]))
     assert [m.repetition for m in found.measurements if "total_time" in m.metric] == [0, 0, 0, 1]
-
-
-def test_whose_protocol_it_was_is_asked_for() -> None:
-    with pytest.raises(SitegenError, match="does not say the prover"):
-        interactive.PRIMUS.runs(PRIMUS, {})
 
 
 @pytest.mark.parametrize(

@@ -27,15 +27,12 @@ def values(found: Reading) -> dict[tuple[str, str], float | None]:
 
 def test_each_row_of_the_machine_is_a_run_with_its_prover_and_version() -> None:
     found = read()
-    assert [(f.tool.name, f.tool.version) for f in found if f.tool] == [
-        ("sp1", "4.0"),
-        ("risc0", "1.2"),
-        ("risc0", "1.1"),
-    ]
-    for one in found:
-        for row in one.measurements:
-            assert dict(row.params)["proof_mode"] == "groth16"
-            assert dict(row.params)["prover_version"]
+    tools = [(f.tool.name, f.tool.version) for f in found if f.tool]
+    assert tools == [("sp1", "4.0"), ("risc0", "1.2"), ("risc0", "1.1")]
+    for one, (_, version) in zip(found, tools, strict=True):
+        about = [dict(row.params) for row in one.measurements]
+        assert {each["proof_mode"] for each in about} == {"groth16"}
+        assert {each["prover_version"] for each in about} == {version}
 
 
 def test_cycles_are_user_or_a_pair_or_absent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +23,7 @@ ANSWERS: Mapping[str, Mapping[str, str]] = {
     "risc0": {"statement": "rsa-2048-verify", "proof_mode": "core", "size": "256"},
     "sp1": {"statement": "fibonacci"},
     "proof-table": {"statement": "tls-record", "machine": "G1"},
-    "zkevm-benchmark-workload": {
-        "prover": "zisk",
-        "proof_mode": "compressed",
-        "cycle_kind": "total",
-    },
+    "zkevm-benchmark-workload": {"prover": "zisk", "proof_mode": "core", "cycle_kind": "total"},
     "zktls-bench": {"prover": "primus"},
 }
 FILES = {
@@ -103,17 +100,6 @@ def test_every_row_names_its_mode_and_no_two_are_the_same(name: str) -> None:
                 assert have["time_scope"] in ("core", "compressed", "wrapped", "total")
 
 
-@given(st.data())
-def test_a_cut_file_gives_an_error_or_values_of_the_whole(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(CUT))
-    whole = (RAW / name).read_bytes()
-    try:
-        found = read(name, whole[: data.draw(st.integers(0, len(whole)))])
-    except SitegenError:
-        return
-    assert values(found).items() <= values(read(name, whole)).items()
-
-
 @pytest.mark.parametrize("name", CUT)
 def test_a_file_cut_anywhere_near_its_end_gives_no_wrong_value(name: str) -> None:
     whole = (RAW / name).read_bytes()
@@ -133,20 +119,16 @@ def test_a_changed_byte_is_an_error_or_a_reading(data: st.DataObject) -> None:
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     for each in READERS:
         each.knows(bytes(whole))
-    try:
+    with contextlib.suppress(SitegenError):
         read(name, bytes(whole))
-    except SitegenError:
-        return
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_known_or_not_and_read_or_refused(data: bytes) -> None:
     for each in READERS:
         each.knows(data)
-        try:
+        with contextlib.suppress(SitegenError):
             each.runs(data, ANSWERS.get(each.name, {}))
-        except SitegenError:
-            continue
 
 
 @pytest.mark.parametrize("each", READERS, ids=lambda each: each.name)

@@ -50,10 +50,6 @@ def test_a_crash_is_a_failed_row_with_its_reason() -> None:
     assert found.notes[0] == "rpc_block_101 crashed: out of memory: killed."
 
 
-def test_0_cycles_and_no_time_are_not_reported() -> None:
-    assert not {"cycles", "execute_time"} & set(of(read(), "rpc_block_101"))
-
-
 def test_a_proof_of_another_output_is_suspect() -> None:
     found = read()
     assert {m.status for m in of(found, "rpc_block_102").values()} == {Status.SUSPECT}
