@@ -45,14 +45,11 @@ UNKNOWN_FUNCTION = {"error": "function not found"}
         # The feature reads as disabled, and the GPUs are confidential.
         (record(feature=0, multi=1), "ppcie"),
         (record(feature=0, multi=2), "nvle"),
-        (record(feature=1, multi=1), "ppcie"),
         (record(feature=1, multi=2), "nvle"),
         (record(feature=1, devtools=1), "devtools"),
         (record(feature=0, multi=1, devtools=1), "devtools"),
-        (record(feature=0, devtools=1), "devtools"),
         (record(environment=1, feature=1), "simulated"),
         (record(environment=1, multi=1), "simulated"),
-        (record(environment=1, multi=2), "simulated"),
         (record(environment=1, feature=1, devtools=1), "devtools"),
         (record(environment=1, feature=0), "off"),
         (record(environment=0, feature=0), "off"),
@@ -61,8 +58,6 @@ UNKNOWN_FUNCTION = {"error": "function not found"}
         # A driver that does not tell the multi-GPU mode.
         (record(feature=1, multi=None), "on"),
         (record(feature=0, multi=None), "unknown"),
-        (record(feature=1, devtools=1, multi=None), "devtools"),
-        (record(environment=1, feature=1, multi=None), "simulated"),
         # Only the settings are told.
         (record(multi=1, state=UNKNOWN_FUNCTION), "ppcie"),
         (record(multi=0, state=UNKNOWN_FUNCTION), "off"),

@@ -102,35 +102,23 @@ def test_the_channel_is_tls_1_3_with_an_aead(up: channel.Terminator, folder: Pat
         channel.client_context(folder).wrap_socket(plain, server_hostname=LOOPBACK) as link,
     ):
         assert link.version() == "TLSv1.3"
-        cipher = link.cipher()
-        assert cipher is not None
-        assert cipher[0] == channel.preferred_cipher()
-        assert cipher[0] in {
-            "TLS_AES_256_GCM_SHA384",
-            "TLS_CHACHA20_POLY1305_SHA256",
-            "TLS_AES_128_GCM_SHA256",
-        }
+        cipher, *_ = link.cipher() or ("none",)
+        assert cipher == channel.preferred_cipher()
+        assert "_GCM_" in cipher or "_POLY1305_" in cipher
 
 
-def test_an_older_tls_is_refused(up: channel.Terminator, folder: Path) -> None:
-    context = channel.client_context(folder)
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with (
-        socket.create_connection((LOOPBACK, up.tls), 20) as plain,
-        pytest.raises(ssl.SSLError),
-    ):
-        context.wrap_socket(plain, server_hostname=LOOPBACK)
-
-
-def test_a_client_that_trusts_another_authority_refuses(
-    up: channel.Terminator, tmp_path: Path
+def test_an_older_tls_and_another_authority_are_refused(
+    up: channel.Terminator, folder: Path, tmp_path: Path
 ) -> None:
+    older = channel.client_context(folder)
+    older.minimum_version = older.maximum_version = ssl.TLSVersion.TLSv1_2
     certificate.write(tmp_path)
-    with (
-        socket.create_connection((LOOPBACK, up.tls), 20) as plain,
-        pytest.raises(ssl.SSLCertVerificationError),
-    ):
-        channel.client_context(tmp_path).wrap_socket(plain, server_hostname=LOOPBACK)
+    for context in (older, channel.client_context(tmp_path)):
+        with (
+            socket.create_connection((LOOPBACK, up.tls), 20) as plain,
+            pytest.raises(ssl.SSLError),
+        ):
+            context.wrap_socket(plain, server_hostname=LOOPBACK)
 
 
 def test_a_session_is_verified_and_bound(up: channel.Terminator, folder: Path, root: bytes) -> None:

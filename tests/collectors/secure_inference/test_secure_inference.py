@@ -65,24 +65,18 @@ def loads(name: str) -> list[measures.Load]:
     return [measures.read(each) for each in timings.read(output(name).stdout).loads]
 
 
-def test_the_ladder_is_climbed_in_its_order_and_steps_differ_in_one_parameter() -> None:
+def test_the_ladder_is_climbed_in_its_order_and_steps_differ_in_one_thing() -> None:
     rungs = [each for each in plan().steps if each.workload == "ladder"]
-    fresh = [dict(each.params) for each in rungs if dict(each.params)["connections"] == "fresh"]
-    assert [each.pop("step") for each in fresh] == ["native", "hop", "tls", "attested", "isolated"]
-    assert all(each == fresh[0] for each in fresh)
-    kept = [dict(each.params)["step"] for each in rungs if "reuse" in dict(each.params).values()]
-    assert kept == ["hop", "tls"]
-
-
-def test_the_commands_of_the_ladder_differ_in_the_step_alone() -> None:
-    fresh = [each for each in plan().steps if each.name.endswith("-fresh")]
-    without = []
-    for each in fresh:
-        argv = list(each.argv)
+    fresh = [each for each in rungs if each.name.endswith("-fresh")]
+    about = [dict(each.params) for each in fresh]
+    assert [each.pop("step") for each in about] == ["native", "hop", "tls", "attested", "isolated"]
+    assert all(each == about[0] for each in about)
+    commands = [list(each.argv) for each in fresh]
+    for argv in commands:
         argv[argv.index("--step") + 1] = ""
-        without.append(argv)
-    assert len(without) == 5
-    assert all(argv == without[0] for argv in without)
+    assert all(argv == commands[0] for argv in commands)
+    kept = [dict(each.params)["step"] for each in rungs if each.name.endswith("-reuse")]
+    assert kept == ["hop", "tls"]
 
 
 def test_a_shared_prefix_is_served_with_one_cache_with_many_and_with_none() -> None:
@@ -199,24 +193,35 @@ def test_a_shared_prefix_says_latency_only() -> None:
     }
 
 
-def test_parts_are_read_with_their_series() -> None:
-    handshake = read("handshake", "handshake")
-    assert one(handshake, "handshake_time", "p95", mode="full").value
-    assert one(handshake, "handshake_time", "mean", mode="resumed").workload == "session"
+@pytest.mark.parametrize(
+    ("name", "workload", "metric", "statistic", "unit", "about"),
+    [
+        ("handshake", "session", "handshake_time", "p95", "s", {"mode": "full"}),
+        ("handshake", "session", "handshake_time", "mean", "s", {"mode": "resumed"}),
+        ("verify", "evidence", "attestation_time", "p50", "s", {"part": "verify"}),
+        ("throughput", "channel", "channel_throughput", "mean", "B/s", {"channel": "tls"}),
+        ("hash", "weights", "hash_speed", "mean", "B/s", {"hash": "sha256"}),
+        ("hash", "weights", "measure_time", "mean", "s", {"hash": "sm3"}),
+    ],
+)
+def test_parts_are_read_with_their_series(  # noqa: PLR0913 - a row has as many sides
+    name: str, workload: str, metric: str, statistic: str, unit: str, about: dict[str, str]
+) -> None:
+    found = read(name, name)
+    row = one(found, metric, statistic, **about)
+    assert (row.workload, row.unit) == (workload, unit)
+    assert row.value
+    keys = [(m.metric, m.statistic, m.params) for m in found.measurements]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_session_is_the_sum_of_its_parts() -> None:
     sessions = read("sessions", "sessions")
-    whole = one(sessions, "attestation_time", "mean", part="session").value
-    parts = [
-        one(sessions, "attestation_time", "mean", part=part).value
-        for part in ("fetch", "verify", "binding")
-    ]
-    assert whole == pytest.approx(sum(part for part in parts if part is not None))
-    verify = read("verify", "verify")
-    assert one(verify, "attestation_time", "p50", part="verify").workload == "evidence"
-    moved = read("throughput", "throughput")
-    assert one(moved, "channel_throughput", "mean", channel="tls", size="4194304").unit == "B/s"
-    hashed = read("hash", "hash")
-    assert one(hashed, "hash_speed", "mean", hash="sha256").unit == "B/s"
-    assert one(hashed, "measure_time", "mean", hash="sm3").unit == "s"
+    whole, *parts = (
+        one(sessions, "attestation_time", "mean", part=part).value or 0.0
+        for part in ("session", "fetch", "verify", "binding")
+    )
+    assert whole == pytest.approx(sum(parts))
 
 
 @pytest.mark.parametrize(

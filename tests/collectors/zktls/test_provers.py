@@ -301,7 +301,8 @@ def broken_package(place: Path, verify: str) -> Path:
 @pytest.mark.parametrize(
     ("verify", "accepted"),
     [
-        ("true", {"public-input", "proof", "other-statement"}),
+        ("true", set(contract.CONTROLS)),
+        ("false", set()),
         ("proofs.has(String(proof))", {"public-input", "other-statement"}),
         ("inputs.noncesAndCounters[0].counter === 1", set(contract.CONTROLS)),
     ],
@@ -313,14 +314,8 @@ def test_a_broken_verifier_of_records_is_caught(
     assert done.returncode == 0, done.stderr
     controls = [json.loads(line) for line in done.stdout.splitlines() if b'"control"' in line]
     assert {each["kind"] for each in controls if each["accepted"]} == accepted
-    with pytest.raises(Refused, match="accepted something wrong"):
-        zktls.parse(RECORD, RawOutput(stdout=done.stdout))
-
-
-@pytest.mark.tools
-def test_a_verifier_that_refuses_a_real_proof_is_caught(tmp_path: Path) -> None:
-    done = prove(broken_package(tmp_path, "false"), *SMALLEST)
-    with pytest.raises(Refused, match="was not accepted"):
+    # The last does not even accept its own proof.
+    with pytest.raises(Refused, match=r"accepted something wrong|was not accepted"):
         zktls.parse(RECORD, RawOutput(stdout=done.stdout))
 
 
@@ -328,17 +323,14 @@ def test_a_verifier_that_refuses_a_real_proof_is_caught(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "--cipher rot13 --size 64 --proofs 1",
-        "--cipher chacha20 --size 65 --proofs 1",
-        "--cipher chacha20 --size 64 --proofs 0",
-        "--cipher chacha20",
+        *("--cipher rot13 --size 64 --proofs 1", "--cipher chacha20 --size 65 --proofs 1"),
+        *("--cipher chacha20 --size 64 --proofs 0", "--cipher chacha20"),
         "--cipher chacha20 --size 64 --proofs 1 --more",
     ],
 )
 def test_the_driver_of_records_fails_in_one_line(tmp_path: Path, words: str) -> None:
     done = prove(tmp_path, *words.split())
-    assert done.returncode == 1
-    assert done.stdout == b""
+    assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.startswith(b"stwo: ")
 
 

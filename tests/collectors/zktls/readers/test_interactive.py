@@ -105,25 +105,6 @@ def test_the_same_line_again_is_a_repetition() -> None:
     assert [m.repetition for m in found.measurements if "total_time" in m.metric] == [0, 0, 0, 1]
 
 
-@pytest.mark.parametrize(
-    ("data", "told"),
-    [
-        (PRIMUS.replace(b"5210.734", b"slow"), r"line 2, cost\(ms\): 'slow' is not a duration"),
-        (PRIMUS.replace(b"24162160", b"2e7"), r"line 2, send_bytes\(B\): '2e7' is not a whole"),
-        (PRIMUS.replace(b"native", b"n\x07tive"), "line 2, kind: .* is not a name"),
-        (PRIMUS.replace(b",104824", b""), "line 2: it has 9 cells, the header has 10"),
-        (PRIMUS.replace(b"send_bytes(B)", b"name"), r"line 1: it has no column 'send_bytes\(B\)'"),
-        (PRIMUS.replace(b"request_size(B)", b"name"), "two columns have the same name"),
-        (PRIMUS.replace(b"bandwith(Mbps)", b"speed"), "it has no column 'bandwidth"),
-        (PRIMUS.removesuffix(b"\n"), "the last line does not end"),
-        (PRIMUS.replace(b"native", b'"native'), "it is not CSV"),
-    ],
-)
-def test_a_damaged_file_is_an_error(data: bytes, told: str) -> None:
-    with pytest.raises(SitegenError, match=told):
-        primus(data)
-
-
 @pytest.mark.skipif(not SAMPLES.exists(), reason="recorded samples are not here")
 def test_a_published_file_is_read() -> None:
     [found] = interactive.PRIMUS.runs(

@@ -119,23 +119,6 @@ def test_mock_proofs_are_refused(line: bytes) -> None:
         sp1(line + CORE)
 
 
-@pytest.mark.parametrize(
-    ("data", "told"),
-    [
-        (CORE.replace(b"7.46s", b"7.46"), "line 12: '7.46' is not a duration"),
-        (
-            CORE.replace(b"Number of cycles: 9941", b"Number of cycles: 9941\ncycles: 7"),
-            "line 9: another number",
-        ),
-        (b"prove_core: nothing\n", "does not say the proof mode"),
-        (CORE.removesuffix(b"\n"), "the last line does not end"),
-    ],
-)
-def test_a_damaged_log_of_sp1_is_an_error(data: bytes, told: str) -> None:
-    with pytest.raises(SitegenError, match=told):
-        sp1(data)
-
-
 def test_cycles_of_risc_zero_carry_their_kind() -> None:
     found = risc0()
     assert values(found) == {
@@ -215,35 +198,3 @@ def test_sessions_of_the_same_cycles_are_repetitions() -> None:
 def test_sessions_of_other_cycles_are_another_run() -> None:
     with pytest.raises(SitegenError, match="different modes, programs or inputs"):
         risc0(INFO + INFO.replace(b"2415056", b"2415057"))
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"proof_mode": "core"}, "does not say the statement; add --set statement="),
-        ({"statement": "x"}, "does not say the proof mode"),
-        (
-            {"statement": "x", "proof_mode": "core", "prove_time": "soon"},
-            "--set prove_time: 'soon'",
-        ),
-        ({"size": "big"}, "--set size: 'big' is not a size"),
-    ],
-)
-def test_what_a_log_does_not_say_is_asked_for(settings: dict[str, str], told: str) -> None:
-    with pytest.raises(SitegenError, match=told):
-        logs.RISC0.runs(INFO, settings)
-
-
-@pytest.mark.parametrize(
-    ("data", "told"),
-    [
-        (b"risc0_zkvm::host total cycles\n", "no session is logged"),
-        (INFO.replace(b"2621440", b"1621440"), "line 4: more user cycles than in total"),
-        (INFO.replace(b"59.0434ms", b"59.0434"), "line 1: '59.0434' is not a duration"),
-        (INFO.replace(b"2621440", b"9" * 26), "line 3"),
-        (INFO.removesuffix(b"\n"), "the last line does not end"),
-    ],
-)
-def test_a_damaged_log_of_risc_zero_is_an_error(data: bytes, told: str) -> None:
-    with pytest.raises(SitegenError, match=told):
-        risc0(data)

@@ -68,23 +68,6 @@ def test_rows_of_several_machines_are_not_one_environment() -> None:
         read(machine="H100")
 
 
-@pytest.mark.parametrize(
-    ("data", "told"),
-    [
-        (TABLE.replace(b"groth 16", b"good"), "line 9: .* proof mode"),
-        (TABLE.replace(b"1m21.5s   ", b"fast      "), "line 9: 'fast' is not a duration"),
-        (TABLE.replace(b"1m21.5s    |", b"1m"), "line 9: the row does not end with"),
-        (TABLE.replace(b"| 8           | 10.5GB", b"| 10.5GB"), "line 9: it has 6 cells"),
-        (TABLE.replace(b"SP1 4.0 Backend", b"Backend"), "line 9: .* prover"),
-        (TABLE.replace(b"37,758,703 /", b"47,758,703 /"), "line 18: .* more user cycles"),
-        (TABLE.replace(b"300s", b"300s |"), "line 26: it has 8 cells"),
-    ],
-)
-def test_a_damaged_table_is_an_error(data: bytes, told: str) -> None:
-    with pytest.raises(SitegenError, match=told):
-        read(data)
-
-
 def test_a_row_of_risc_zero_cycles_alone_needs_their_kind() -> None:
     data = TABLE.replace(b"|       | 1234A", b"| 5,000 | 1234A")
     with pytest.raises(SitegenError, match=r"line 26: .* cycle kind"):

@@ -111,6 +111,71 @@ def test_a_file_cut_anywhere_near_its_end_gives_no_wrong_value(name: str) -> Non
         assert values(found).items() <= values(read(name, whole)).items()
 
 
+CSV, PRIMUS, TABLE = "zkvm-perf/results.csv", "interactive/primus.csv", "proof-table/table.md"
+CORE, INFO = "sp1/core.log", "risc0/info.log"
+DAMAGED = (
+    (CSV, b"144000.0,0.04,20.0,12.5", b"1,0.04,20,fast", "line 2, core_prove_duration: 'fast' is"),
+    (CSV, b",1800000,", b",1.8e6,", "line 2, cycles: '1.8e6' is not a whole number"),
+    (CSV, b",144.0,", b",NaN,", "line 2, core_khz: 'NaN' is not a number"),
+    (CSV, b",4200000,", b",-1,", "line 2, core_proof_size"),
+    (CSV, b"90.0,1,", b"90.0,sp1,", "line 2: its cells do not stand under"),
+    (CSV, b"sha256-100kb,sp1,", b"sha256-100kb,,", "line 2: '' cannot be made a name"),
+    (CSV, b",,5120", b",1,2,5120", "line 2: it has 26 cells, the header has 25"),
+    (PRIMUS, b"5210.734", b"slow", r"line 2, cost\(ms\): 'slow' is not a duration"),
+    (PRIMUS, b"24162160", b"2e7", r"line 2, send_bytes\(B\): '2e7' is not a whole"),
+    (PRIMUS, b"native", b"n\x07tive", "line 2, kind: .* is not a name"),
+    (PRIMUS, b",104824", b"", "line 2: it has 9 cells, the header has 10"),
+    (PRIMUS, b"send_bytes(B)", b"name", r"line 1: it has no column 'send_bytes\(B\)'"),
+    (PRIMUS, b"request_size(B)", b"name", "two columns have the same name"),
+    (PRIMUS, b"bandwith(Mbps)", b"speed", "it has no column 'bandwidth"),
+    (PRIMUS, b"native", b'"native', "it is not CSV"),
+    (TABLE, b"groth 16", b"good", "line 9: .* proof mode"),
+    (TABLE, b"1m21.5s   ", b"fast      ", "line 9: 'fast' is not a duration"),
+    (TABLE, b"1m21.5s    |", b"1m", "line 9: the row does not end with"),
+    (TABLE, b"| 8           | 10.5GB", b"| 10.5GB", "line 9: it has 6 cells"),
+    (TABLE, b"SP1 4.0 Backend", b"Backend", "line 9: .* prover"),
+    (TABLE, b"37,758,703 /", b"47,758,703 /", "line 18: .* more user cycles"),
+    (TABLE, b"300s", b"300s |", "line 26: it has 8 cells"),
+    (CORE, b"7.46s", b"7.46", "line 12: '7.46' is not a duration"),
+    (CORE, b"cycles: 9941", b"cycles: 9941\ncycles: 7", "line 9: another number"),
+    (INFO, b"2621440", b"1621440", "line 4: more user cycles than in total"),
+    (INFO, b"59.0434ms", b"59.0434", "line 1: '59.0434' is not a duration"),
+    (INFO, b"2621440", b"9" * 26, "line 3"),
+)
+
+
+@pytest.mark.parametrize(("name", "old", "new", "told"), DAMAGED)
+def test_what_is_wrong_is_named_by_its_place(name: str, old: bytes, new: bytes, told: str) -> None:
+    data = (RAW / name).read_bytes()
+    assert old in data
+    with pytest.raises(SitegenError, match=told):
+        read(name, data.replace(old, new))
+
+
+@pytest.mark.parametrize("name", [CSV, PRIMUS, TABLE, CORE, INFO])
+def test_a_last_line_without_an_end_may_be_cut_off(name: str) -> None:
+    with pytest.raises(SitegenError, match="the last line does not end"):
+        read(name, (RAW / name).read_bytes().removesuffix(b"\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "told"),
+    [
+        (INFO, {"proof_mode": "core"}, "does not say the statement; add --set statement="),
+        (INFO, {"statement": "x"}, "does not say the proof mode"),
+        (INFO, {**ANSWERS["risc0"], "prove_time": "soon"}, "--set prove_time: 'soon'"),
+        (INFO, {"size": "big"}, "--set size: 'big' is not a size"),
+        (PRIMUS, {}, "does not say the prover"),
+        (CORE, {}, "does not say the statement"),
+    ],
+)
+def test_what_an_output_does_not_say_is_asked_for(
+    name: str, answers: dict[str, str], told: str
+) -> None:
+    with pytest.raises(SitegenError, match=told):
+        reader(name).runs((RAW / name).read_bytes(), answers)
+
+
 @given(st.data())
 def test_a_changed_byte_is_an_error_or_a_reading(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(FILES)))

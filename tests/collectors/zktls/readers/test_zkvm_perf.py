@@ -122,20 +122,3 @@ def test_cycles_of_another_prover_need_their_kind() -> None:
 def test_a_total_that_is_not_its_sum_is_noted() -> None:
     [found] = zkvm_perf.READER.runs(replaced(1, "prove_duration", "12.5"), {})
     assert found.notes == ("In line 2 prove_duration is not the sum of core and compress.",)
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "told"),
-    [
-        ("priority", "sp1", "line 2: its cells do not stand under"),
-        ("core_prove_duration", "fast", "line 2, core_prove_duration: 'fast' is not a duration"),
-        ("cycles", "1.8e6", "line 2, cycles: '1.8e6' is not a whole number"),
-        ("core_khz", "NaN", "line 2, core_khz: 'NaN' is not a number"),
-        ("core_proof_size", "-1", "line 2, core_proof_size"),
-        ("prover", "", "line 2: '' cannot be made a name"),
-        ("gas", "1,2", "line 2: it has 26 cells, the header has 25"),
-    ],
-)
-def test_a_cell_that_is_no_value_is_named(column: str, value: str, told: str) -> None:
-    with pytest.raises(SitegenError, match=told):
-        rows(replaced(1, column, value))
