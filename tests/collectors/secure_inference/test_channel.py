@@ -85,15 +85,12 @@ def connection(up: channel.Terminator, folder: Path, *, tls: bool) -> http.clien
 def test_requests_go_through_unchanged_on_one_connection(
     up: channel.Terminator, folder: Path, *, tls: bool
 ) -> None:
-    link = connection(up, folder, tls=tls)
-    try:
+    with contextlib.closing(connection(up, folder, tls=tls)) as link:
         for _ in range(3):
             link.request("GET", "/anything")
             assert link.getresponse().read() == BODY
             link.request("POST", "/", BODY * 5)
             assert link.getresponse().read() == BODY * 5
-    finally:
-        link.close()
 
 
 def test_the_channel_is_tls_1_3_with_an_aead(up: channel.Terminator, folder: Path) -> None:
@@ -129,11 +126,14 @@ def test_a_session_is_verified_and_bound(up: channel.Terminator, folder: Path, r
     assert found.handshake_s > 0
 
 
-def test_evidence_of_another_endpoint_is_refused(tmp_path: Path) -> None:
+def test_no_evidence_and_that_of_another_endpoint_are_refused(tmp_path: Path) -> None:
     """Evidence that verifies but names another key would relay somebody else's TEE."""
     certificate.write(tmp_path)
     digest = certificate.key_digest((tmp_path / certificate.AUTHORITY).read_bytes())
     relayed = evidence.construct(attestation.report_data(digest), datetime.now(UTC))
+    none = pytest.raises(SitegenError, match="shows nothing usable")
+    with channel.terminating(tmp_path, Host()) as running, none:
+        channel.start_session(running.tls, tmp_path, b"")
     relayed.write(tmp_path)
     with channel.terminating(tmp_path, Host()) as running:
         with pytest.raises(Refused, match="another TLS key"):
@@ -147,26 +147,14 @@ def test_evidence_of_another_endpoint_is_refused(tmp_path: Path) -> None:
     "body",
     [
         *(b"", b"null", b"{}", b"[" * 100_000, b"\xff"),
-        *(
-            b'{"quote": "zz", "collateral": "", "at": 0}',
-            b'{"quote": 5, "collateral": "", "at": 0}',
-        ),
-        b'{"quote": "00", "collateral": [], "at": 0}',
+        *(b'{"quote": %b, "collateral": "", "at": 0}' % quote for quote in (b'"zz"', b"5")),
+        *(b'{"quote": "00", "collateral": [], "at": 0}', b'{"quote": "", "collateral": ""}'),
         b'{"quote": "00", "collateral": "", "at": "now"}',
     ],
 )
 def test_what_an_endpoint_shows_instead_of_evidence_is_told(body: bytes) -> None:
     with pytest.raises(SitegenError, match="shows no evidence"):
         channel.evidence_in(body, b"")
-
-
-def test_an_endpoint_without_evidence_starts_no_session(tmp_path: Path) -> None:
-    certificate.write(tmp_path)
-    with (
-        channel.terminating(tmp_path, Host()) as running,
-        pytest.raises(SitegenError, match="shows nothing usable"),
-    ):
-        channel.start_session(running.tls, tmp_path, b"")
 
 
 def test_evidence_under_another_root_is_refused(up: channel.Terminator, folder: Path) -> None:
@@ -179,14 +167,13 @@ def test_sessions_are_timed_by_their_parts(
     up: channel.Terminator, folder: Path, root: bytes
 ) -> None:
     report = timings.read(channel.measure_sessions(up.tls, folder, root, 4, bind=True).encode())
-    parts: dict[str, list[float]] = {}
-    for each in report.values:
-        assert each.metric == "attestation_time"
-        parts.setdefault(each.params["part"], []).append(each.value)
-    counts = {part: len(took) for part, took in parts.items()}
-    assert counts == dict.fromkeys(("fetch", "verify", "binding", "session"), 4)
-    total = sum(sum(parts[part]) for part in ("fetch", "verify", "binding"))
-    assert sum(parts["session"]) == pytest.approx(total)
+    assert {each.metric for each in report.values} == {"attestation_time"}
+    fetch, verify, binding, session = (
+        [each.value for each in report.values if each.params["part"] == part]
+        for part in ("fetch", "verify", "binding", "session")
+    )
+    assert len(fetch) == len(verify) == len(binding) == len(session) == 4
+    assert sum(session) == pytest.approx(sum([*fetch, *verify, *binding]))
     assert report.checks == (timings.Check("another-tls-key", refused=True),)
     assert dict(report.about) == {"bound": "true", "cipher": channel.preferred_cipher()}
 
@@ -229,8 +216,8 @@ def accepting(handle: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """Run a server that gives one fixed answer to each connection."""
+def answering(folder: Path, answer: bytes) -> Iterator[tuple[channel.Terminator, list[bytes]]]:
+    """Run a terminator before a server that gives one fixed answer to each connection."""
     heard: list[bytes] = []
 
     def handle(link: socket.socket) -> None:
@@ -238,8 +225,11 @@ def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
             heard.append(link.recv(65536))
             link.sendall(answer)
 
-    with accepting(handle) as port:
-        yield f"http://{LOOPBACK}:{port}", heard
+    with (
+        accepting(handle) as port,
+        channel.terminating(folder, Host(), f"http://{LOOPBACK}:{port}") as running,
+    ):
+        yield running, heard
 
 
 def test_a_server_without_tickets_is_not_timed_as_resumed(folder: Path) -> None:
@@ -266,10 +256,9 @@ STREAM = (
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_kept_connection_outlives_a_server_that_ends_its_own(folder: Path, *, tls: bool) -> None:
     with (
-        answering(STREAM) as (address, heard),
-        channel.terminating(folder, Host(), address) as running,
+        answering(folder, STREAM) as (running, heard),
+        contextlib.closing(connection(running, folder, tls=tls)) as link,
     ):
-        link = connection(running, folder, tls=tls)
         link.connect()
         own = link.sock
         for _ in range(3):
@@ -283,7 +272,6 @@ def test_a_kept_connection_outlives_a_server_that_ends_its_own(folder: Path, *, 
         answer = link.getresponse()
         assert answer.read() == b"hello"
         assert answer.getheader("Connection") == "close"
-        link.close()
     assert len(heard) == 4
     for request in heard:
         assert request.lower().count(b"connection: close\r\n") == 1
@@ -303,14 +291,12 @@ def test_a_kept_connection_outlives_a_server_that_ends_its_own(folder: Path, *, 
 )
 def test_an_answer_that_is_cut_off_is_no_whole_one(folder: Path, answer: bytes) -> None:
     with (
-        answering(answer) as (address, _),
-        channel.terminating(folder, Host(), address) as running,
+        answering(folder, answer) as (running, _),
+        contextlib.closing(connection(running, folder, tls=True)) as link,
     ):
-        link = connection(running, folder, tls=True)
         link.request("GET", "/")
         with pytest.raises((http.client.HTTPException, OSError)):
             link.getresponse().read()
-        link.close()
 
 
 @pytest.mark.parametrize(
@@ -325,10 +311,7 @@ def test_an_answer_that_is_cut_off_is_no_whole_one(folder: Path, answer: bytes) 
     ],
 )
 def test_what_is_no_plain_request_reaches_no_server(folder: Path, request_: bytes) -> None:
-    with (
-        answering(STREAM) as (address, heard),
-        channel.terminating(folder, Host(), address) as running,
-    ):
+    with answering(folder, STREAM) as (running, heard):
         with (
             socket.create_connection((LOOPBACK, running.plain), 20) as link,
             contextlib.suppress(ConnectionError),
@@ -342,12 +325,9 @@ def test_what_is_no_plain_request_reaches_no_server(folder: Path, request_: byte
 def test_an_address_that_it_does_not_know_is_not_found(
     up: channel.Terminator, folder: Path, path: str
 ) -> None:
-    link = connection(up, folder, tls=True)
-    try:
+    with contextlib.closing(connection(up, folder, tls=True)) as link:
         link.request("GET", f"/.well-known/sitegen/{path}")
         assert link.getresponse().status == 404
-    finally:
-        link.close()
 
 
 def test_a_client_that_says_nothing_ends_nothing(

@@ -64,18 +64,17 @@ def test_a_quote_is_taken_and_its_report_removed(tmp_path: Path) -> None:
     assert list(kernel.reports.iterdir()) == []
 
 
-def test_a_report_that_others_write_to_is_given_up(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path, writers=2)
-    with pytest.raises(SitegenError, match="written to by another process"):
+@pytest.mark.parametrize(
+    ("writers", "answer", "tries", "told"),
+    [(2, b"quote", 5, "written to by another process"), (1, b"", 1, "empty quote")],
+)
+def test_a_report_of_others_and_an_empty_quote_are_none(
+    tmp_path: Path, writers: int, answer: bytes, tries: int, told: str
+) -> None:
+    kernel = Kernel(tmp_path, writers=writers, answer=answer)
+    with pytest.raises(SitegenError, match=told):
         kernel.take()
-    assert len(kernel.blobs) == 5
-    assert list(kernel.reports.iterdir()) == []
-
-
-def test_an_empty_quote_is_none(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path, answer=b"")
-    with pytest.raises(SitegenError, match="empty quote"):
-        kernel.take()
+    assert len(kernel.blobs) == tries
     assert list(kernel.reports.iterdir()) == []
 
 
@@ -119,9 +118,6 @@ def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
     assert dict(report.about) == {"provider": "tdx_guest", "quote_bytes": "70"}
     assert DATA.hex() not in printed
     assert len(kernel.blobs) == 3  # each quote has a report of its own
-
-
-def test_a_quote_over_something_else_is_refused(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path, answer=b"a quote over nothing")
+    kernel.answer = b"a quote over nothing"
     with pytest.raises(SitegenError, match="does not carry the report data"):
         quote.measure(kernel.take, DATA, 1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from collectors import zktls
 from collectors.zktls import contract, controls, statements, stwo
-from sitegen.collect import Host, Missing, RawOutput, Reading, Refused, Request, Step
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import execute
 from sitegen.collect.installed import check_plan, make_plan
 from sitegen.errors import SitegenError
@@ -72,6 +73,9 @@ def changed(name: str, record: str, **fields: object) -> bytes:
     return b"".join(json.dumps(each).encode() + b"\n" for each in found)
 
 
+PROOF = re.findall(rb'"proof_sha256": ?"(\w+)"', output("chacha20-1024"))[1]
+
+
 def one(found: Reading, metric: str, statistic: str) -> Measurement:
     [row] = [
         m for m in found.measurements if (m.metric, m.statistic) == (f"zktls.{metric}", statistic)
@@ -91,31 +95,27 @@ def test_what_a_plan_expects_is_what_a_prover_delivers(name: str) -> None:
         assert (row.workload, row.metric, row.statistic, row.params) in found
 
 
-def test_proof_sizes_are_of_the_artefact() -> None:
-    assert one(read("chacha20-1024"), "proof_size", "value").value == 1_466_289
-    assert one(read("chacha20-16384"), "proof_size", "value").value == 1_469_409
-    assert one(read("sha-256-64"), "proof_size", "value").value == 256
-    assert one(read("rsa-2048-verify"), "proof_size", "value").value == 256
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("chacha20-1024", 1_466_289), ("chacha20-16384", 1_469_409), ("sha-256-64", 256)],
+)
+def test_proof_sizes_are_of_the_artefact(name: str, size: int) -> None:
+    assert one(read(name), "proof_size", "value").value == size
 
 
 def test_series_say_what_was_proven_with_what() -> None:
-    assert dict(one(read("chacha20-16384"), "prove_time", "mean").params) == {
-        "proof_mode": "stark",
-        "proof_system": "stark",
-        "prover": "s-two",
-        "size": "16384",
-        "statement": "chacha20",
-        "threads": "1",
-        "time_scope": "total",
-    }
-    assert one(read("chacha20-16384"), "prove_time", "mean").workload == "chacha20"
+    row = one(read("chacha20-16384"), "prove_time", "mean")
+    assert row.workload == "chacha20"
+    about = ("prover", "proof_system", "proof_mode", "time_scope", "statement", "size", "threads")
+    said = ("s-two", "stark", "stark", "total", "chacha20", "16384", "1")
+    assert dict(row.params) == dict(zip(about, said, strict=True))
 
 
 def test_s_two_has_no_witness_time_of_its_own() -> None:
     found = read("chacha20-1024")
     assert "zktls.witness_time" not in {m.metric for m in found.measurements}
-    total, proved = (one(found, name, "mean") for name in ("total_time", "prove_time"))
-    assert total == proved._replace(metric="zktls.total_time")
+    proved = one(found, "prove_time", "mean")
+    assert one(found, "total_time", "mean") == proved._replace(metric="zktls.total_time")
 
 
 def test_groth16_has_a_witness_and_a_set_up_where_it_was_made() -> None:
@@ -136,6 +136,7 @@ def test_groth16_has_a_witness_and_a_set_up_where_it_was_made() -> None:
         (changed("chacha20-1024", "prover", prover="sp1"), "it is the prover sp1"),
         (changed("chacha20-1024", "prover", program_sha256="0" * 64), "program of the prover"),
         (changed("chacha20-1024", "proof", prove_s=0), "prove_s"),
+        (output("chacha20-1024").replace(PROOF, b"0" * 64, 1), "differ"),
         (output("chacha20-1024").replace(b'{"record":"end"}', b""), "did not finish"),
         (b"\xff\xfe", "line 1"),
     ],
@@ -144,16 +145,6 @@ def test_another_proof_than_was_asked_for_is_no_result(stdout: bytes, message: s
     with pytest.raises(SitegenError, match=message) as told:
         zktls.parse(step("chacha20-1024"), RawOutput(stdout=stdout))
     assert not isinstance(told.value, Refused)
-
-
-def test_proofs_of_a_deterministic_prover_that_differ_are_no_result() -> None:
-    whole = [json.loads(line) for line in output("chacha20-1024").splitlines()]
-    first, second, *_ = (each for each in whole if each.get("phase") == "measured")
-    assert first["proof_sha256"] == second["proof_sha256"]
-    first["proof_sha256"] = "0" * 64
-    stdout = b"\n".join(json.dumps(each).encode() for each in whole)
-    with pytest.raises(SitegenError, match="differ"):
-        zktls.parse(step("chacha20-1024"), RawOutput(stdout=stdout))
 
 
 def test_a_prover_that_gave_up_says_why() -> None:
@@ -318,16 +309,15 @@ def test_settings_that_cannot_be_met_are_refused(settings: dict[str, str]) -> No
 
 
 def test_the_presets_prove_what_they_say() -> None:
-    names = {
-        preset: [each.name for each in zktls.plan(TOOL, request(preset)).steps]
+    quick, standard, thorough = (
+        [each.name for each in zktls.plan(TOOL, request(preset)).steps]
         for preset in ("quick", "standard", "thorough")
-    }
-    assert names["quick"] == ["chacha20-1024", "chacha20-16384", "sha-256-64"]
-    assert names["standard"] == [
-        *("chacha20-1024", "chacha20-16384", "chacha20-65536"),
-        *("sha-256-64", "sha-256-256", "rsa-2048-verify"),
-    ]
-    assert set(names["thorough"]) == {*names["standard"], "sha-256-1024"}
+    )
+    records = ["chacha20-1024", "chacha20-16384"]
+    assert quick == [*records, "sha-256-64"]
+    hashes = ["sha-256-64", "sha-256-256"]
+    assert standard == [*records, "chacha20-65536", *hashes, "rsa-2048-verify"]
+    assert {*thorough} == {*standard, "sha-256-1024"}
 
 
 def test_a_plan_installs_first_then_sees_to_the_keys() -> None:
@@ -347,29 +337,30 @@ def test_a_plan_installs_first_then_sees_to_the_keys() -> None:
 @pytest.mark.parametrize(
     ("settings", "names"),
     [
-        (
-            {"cipher": "aes-256-ctr", "sizes": "64, 4096"},
-            ["aes-256-ctr-64", "aes-256-ctr-4096", "sha-256-64"],
-        ),
-        (
-            {"statements": "rsa-2048-verify,chacha20"},
-            ["rsa-2048-verify", "chacha20-1024", "chacha20-16384"],
-        ),
-        (
-            {"statements": "sha-256", "hash_sizes": "56,1,55"},
-            ["sha-256-1", "sha-256-55", "sha-256-56"],
-        ),
+        ("cipher=aes-256-ctr;sizes=64, 4096", "aes-256-ctr-64 aes-256-ctr-4096 sha-256-64"),
+        ("statements=rsa-2048-verify,chacha20", "rsa-2048-verify chacha20-1024 chacha20-16384"),
+        ("statements=sha-256;hash_sizes=56,1,55", "sha-256-1 sha-256-55 sha-256-56"),
     ],
 )
-def test_settings_choose_what_is_proven(settings: dict[str, str], names: list[str]) -> None:
-    plan = zktls.plan(TOOL, request("quick", {**settings, "proofs": "3"}))
-    assert [each.name for each in plan.steps] == names
+def test_settings_choose_what_is_proven(settings: str, names: str) -> None:
+    chosen = dict(each.split("=") for each in settings.split(";"))
+    plan = zktls.plan(TOOL, request("quick", {**chosen, "proofs": "3"}))
+    assert [each.name for each in plan.steps] == names.split()
     assert {each.argv[-2:] for each in plan.steps} == {("--proofs", "3")}
 
 
+def must_match(plan: Plan) -> dict[str, str]:
+    known = plan.parameters
+    return {p.name: p.value for p in known if p.comparability == Comparability.MUST_MATCH}
+
+
 def test_without_groth16py_the_records_are_still_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = must_match(zktls.plan(TOOL, request()))
+    assert whole["s_two"].endswith(" 5.1.3")
+    assert whole["s_two_program_sha256"] == stwo.PROGRAM_SHA256
     monkeypatch.setattr(statements, "PROVER", "groth16py_that_nobody_installed")
     plan = zktls.plan(TOOL, request())
+    assert must_match(plan) == whole  # the runs compare where they meet
     assert {each.workload for each in plan.steps} == {"chacha20"}
     assert [each.name for each in plan.prepare] == ["install"]
     [left] = [each for each in plan.parameters if each.name == "left_out"]
@@ -377,20 +368,6 @@ def test_without_groth16py_the_records_are_still_proven(monkeypatch: pytest.Monk
     assert left.comparability == Comparability.IGNORED
     with pytest.raises(SitegenError, match="is not installed"):
         zktls.plan(TOOL, request(settings={"statements": "sha-256"}))
-
-
-def test_runs_with_and_without_groth16_compare_where_they_meet(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def must() -> dict[str, str]:
-        found = zktls.plan(TOOL, request()).parameters
-        return {p.name: p.value for p in found if p.comparability == Comparability.MUST_MATCH}
-
-    whole = must()
-    monkeypatch.setattr(statements, "PROVER", "groth16py_that_nobody_installed")
-    assert must() == whole
-    assert whole["s_two"].endswith(" 5.1.3")
-    assert whole["s_two_program_sha256"] == stwo.PROGRAM_SHA256
 
 
 def test_nothing_in_a_plan_depends_on_the_number_of_cpus() -> None:
@@ -430,9 +407,3 @@ def test_node_and_npm_are_needed(
     monkeypatch.setenv("PATH", str(place))
     found = zktls.detect(Bare())
     assert (found.version if isinstance(found, ToolIdentity) else found) == expected
-
-
-def test_the_method_note_says_what_is_not_proven() -> None:
-    text = (ROOT / "collectors" / "zktls" / "method.md").read_text()
-    assert "handshake" in text
-    assert "GPL-3.0" in text

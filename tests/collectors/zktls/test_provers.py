@@ -177,15 +177,9 @@ def judged(controls: Sequence[contract.Control]) -> None:
 
 
 def step(statement: str, size: int, prover: str, system: str) -> Step:
-    about = params(
-        statement=statement,
-        size=size,
-        prover=prover,
-        proof_system=system,
-        proof_mode=system,
-        threads=1,
-    )
-    return Step(f"{statement}-{size}", statement, ("x",), 1.0, about)
+    about = {"statement": statement, "size": size, "prover": prover, "threads": 1}
+    about |= {"proof_system": system, "proof_mode": system}
+    return Step(f"{statement}-{size}", statement, ("x",), 1.0, params(**about))
 
 
 RECORD = step("chacha20", 1024, "s-two", "stark")
@@ -289,11 +283,12 @@ SMALLEST = ("--cipher", "chacha20", "--size", "64", "--proofs", "1")
 
 def broken_package(place: Path, verify: str) -> Path:
     folder = place / "node_modules" / "@reclaimprotocol" / "zk-symmetric-crypto"
-    (folder / "lib" / "stwo").mkdir(parents=True)
+    program = folder / "lib" / "stwo"
+    program.mkdir(parents=True)
     about = {"version": "0", "type": "module", "exports": {"./stwo": "./lib/stwo/index.js"}}
     (folder / "package.json").write_text(json.dumps(about))
-    (folder / "lib" / "stwo" / "index.js").write_text(BROKEN % verify)
-    (folder / "lib" / "stwo" / "s2circuits_bg.wasm").write_bytes(b"none")
+    (program / "index.js").write_text(BROKEN % verify)
+    (program / "s2circuits_bg.wasm").write_bytes(b"none")
     return place
 
 
@@ -390,15 +385,14 @@ def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Pa
     contract.require_controls(first)
     [setup] = first.setups
     assert not setup.cached
-    assert setup.setup_s is not None
-    assert setup.constraints is not None
-    assert setup.constraints > 20_000
+    assert setup.setup_s
+    assert (setup.constraints or 0) > 20_000
     [proof] = first.measured
     assert proof.proof_bytes == 256
     assert proof.witness_s is not None
 
     # What an earlier run took is not said to be measured in this one.
-    prover, again, *_ = itertools.islice(groth16.prove(job), 2)
+    prover, again = itertools.islice(groth16.prove(job), 2)
     assert isinstance(prover, contract.Prover)
     assert prover.program_sha256 == first.prover.program_sha256
     assert again == msgspec.structs.replace(setup, cached=True, setup_s=None, compile_s=None)
@@ -406,6 +400,5 @@ def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Pa
     program = folder / "circuit.wasm"
     program.write_bytes(program.read_bytes() + b"\0")
     damaged = drive("prove")
-    assert damaged.returncode == 1
-    assert damaged.stdout == b""
+    assert (damaged.returncode, damaged.stdout) == (1, b"")
     assert b"there is no key, or it is damaged" in damaged.stderr

@@ -8,9 +8,8 @@ from collectors.zktls.readers import mode_table
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 
-ROOT = Path(__file__).parents[4]
-TABLE = (ROOT / "tests" / "raw" / "zktls" / "proof-table" / "table.md").read_bytes()
-SAMPLES = ROOT.parent / "shared" / "samples" / "zk"
+RAW = Path(__file__).parents[3] / "raw" / "zktls"
+TABLE = (RAW / "proof-table" / "table.md").read_bytes()
 SAID = {"statement": "tls-record", "machine": "G1"}
 
 
@@ -72,11 +71,3 @@ def test_a_row_of_risc_zero_cycles_alone_needs_their_kind() -> None:
     data = TABLE.replace(b"|       | 1234A", b"| 5,000 | 1234A")
     with pytest.raises(SitegenError, match=r"line 26: .* cycle kind"):
         read(data)
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="recorded samples are not here")
-def test_a_published_table_is_read() -> None:
-    data = (SAMPLES / "sp1-risc0-zktls-guest.md").read_bytes()
-    found = mode_table.READER.runs(data, {"statement": "zktls-guest", "machine": "A10"})
-    times = [values(one)["prove_time", ""] for one in found]
-    assert times == [81.792756724, 299.882120536, 174.762700752, 282.295366971]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,12 +12,13 @@ from hypothesis import strategies as st
 
 from collectors.zktls.readers import READERS
 from sitegen.collect import Reader, Reading
-from sitegen.collect.installed import check_measurement
 from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
 from sitegen.model import Params, check_time
+from tests.collectors.damage import check
 
 RAW = Path(__file__).parents[3] / "raw" / "zktls"
+SAMPLES = Path(__file__).parents[5] / "shared" / "samples" / "zk"
 ANSWERS: Mapping[str, Mapping[str, str]] = {
     "risc0": {"statement": "rsa-2048-verify", "proof_mode": "core", "size": "256"},
     "sp1": {"statement": "fibonacci"},
@@ -58,10 +58,9 @@ def reader(name: str) -> Reader:
 def read(name: str, data: bytes) -> tuple[Reading, ...]:
     found = reader(name).runs(data, ANSWERS.get(FILES[name], {}))
     for one in found:
+        check(one)
         assert one.started_at == "" or check_time(one.started_at)
-        for row in one.measurements:
-            check_measurement(row)
-            assert row.value is None or (math.isfinite(row.value) and row.value >= 0)
+        assert all(row.value is None or row.value >= 0 for row in one.measurements)
     return found
 
 
@@ -150,6 +149,34 @@ def test_what_is_wrong_is_named_by_its_place(name: str, old: bytes, new: bytes, 
     assert old in data
     with pytest.raises(SitegenError, match=told):
         read(name, data.replace(old, new))
+
+
+@pytest.mark.parametrize("name", [CSV, PRIMUS, "zkevm/one.json"])
+def test_what_is_there_again_is_a_repetition(name: str) -> None:
+    whole = (RAW / name).read_bytes()
+    rest = whole.split(b"\n", 1)[1]
+    again = b"[" + whole + b"," + whole + b"]" if "json" in name else whole + rest
+    [once], [twice] = read(name, whole), read(name, again)
+    repeated = {row._replace(repetition=1) for row in once.measurements}
+    assert {*twice.measurements} == {*once.measurements} | repeated
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="recorded samples are not here")
+@pytest.mark.parametrize(
+    ("sample", "form", "count", "times"),
+    [
+        ("tlsn-x86.csv", PRIMUS, 288, [18, 19, 20]),
+        ("zisk-proving.json", "zkevm/one.json", 3, [20.72]),
+        ("sp1-risc0-zktls-guest.md", TABLE, 16, [81.792756724, 299.882120536, 174.762700752]),
+    ],
+)
+def test_a_published_file_is_read(sample: str, form: str, count: int, times: list[float]) -> None:
+    answers = {**ANSWERS[FILES[form]], **({"machine": "A10"} if form == TABLE else {})}
+    found = reader(form).runs((SAMPLES / sample).read_bytes(), answers)
+    rows = [row for one in found for row in one.measurements]
+    assert len(rows) == count
+    taken = [m.value for m in rows if m.metric in ("zktls.prove_time", "zktls.total_time")]
+    assert taken[:3] == times
 
 
 @pytest.mark.parametrize("name", [CSV, PRIMUS, TABLE, CORE, INFO])

@@ -11,11 +11,9 @@ from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status
 
-ROOT = Path(__file__).parents[4]
-RAW = ROOT / "tests" / "raw" / "zktls" / "zkevm"
+RAW = Path(__file__).parents[3] / "raw" / "zktls" / "zkevm"
 CASES = (RAW / "cases.json").read_bytes()
 ONE = (RAW / "one.json").read_bytes()
-SAMPLES = ROOT.parent / "shared" / "samples" / "zk"
 SAID = {"prover": "zisk", "proof_mode": "compressed", "cycle_kind": "user"}
 
 
@@ -65,12 +63,6 @@ def test_one_object_a_list_and_one_a_line_are_read() -> None:
         assert "rpc_block_8" in {m.workload for m in found.measurements}
 
 
-def test_the_same_case_again_is_a_repetition() -> None:
-    again = b"[" + ONE + b"," + ONE + b"]"
-    times = [m.repetition for m in read(again).measurements if "prove" in m.metric]
-    assert times == [0, 1]
-
-
 def test_which_prover_it_was_is_asked_for() -> None:
     with pytest.raises(SitegenError, match="does not say the prover"):
         zkevm.READER.runs(ONE, {"proof_mode": "compressed"})
@@ -112,9 +104,3 @@ def test_what_has_not_the_form_is_named(change: dict[str, Any], told: str) -> No
 def test_what_is_no_json_of_it_is_an_error(data: bytes, told: str) -> None:
     with pytest.raises(SitegenError, match=told):
         read(data)
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="recorded samples are not here")
-def test_a_recorded_case_is_read() -> None:
-    [found] = zkevm.READER.runs((SAMPLES / "zisk-proving.json").read_bytes(), SAID)
-    assert of(found, "rpc_block_23533500")["prove_time"].value == 20.72
