@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from collectors.zktls import contract, controls, groth16, packages, statements, stwo
+from collectors.zktls import contract, controls, jobs, packages, statements, stwo
 from collectors.zktls.readers import READERS
 from sitegen.collect import LEFT_OUT, Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.collect.recorder import Recorder
@@ -147,12 +147,12 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         else:
             keys, made = request.cache / "keys", request.scratch / f"{name}.json"
             fresh = given.setup == "fresh"
-            job = groth16.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
-            argv = groth16.command("setup", job)
+            job = jobs.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
+            argv = jobs.command("setup", job)
             prepare.append(Step(f"setup-{name}", "setup", argv, _LIMIT_S, context=(scratch,)))
-            argv = groth16.command("prove", job)
+            argv = jobs.command("prove", job)
             steps.append(_proving(name, statement, count, argv, (scratch,)))
-            about_s += groth16.about_s(job)
+            about_s += jobs.about_s(job)
     return Plan(
         prepare=tuple(prepare),
         steps=tuple(steps),

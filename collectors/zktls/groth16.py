@@ -12,7 +12,6 @@ a line on stderr when something cannot be done.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import os
@@ -24,13 +23,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from collectors.zktls import contract, statements
+from collectors.zktls import contract, jobs, statements
+from collectors.zktls.jobs import Job
 from collectors.zktls.statements import Instance
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
@@ -43,6 +42,7 @@ _WORD = 32  # bytes of a coordinate in a proof
 _POINTS = (("A", 0, 64), ("B", 64, 192), ("C", 192, 256))
 _FILES = ("circuit.wasm", "generate_witness.js", "witness_calculator.js")
 _PROVING_KEY, _VERIFYING_KEY, _ABOUT = "proving.key", "verifying.key", "key.json"
+_KEPT = (*_FILES, _PROVING_KEY, _VERIFYING_KEY)
 _MAKING = ".making-"
 _LIMIT_S = 3600.0
 
@@ -54,29 +54,6 @@ class Verifier(Protocol):
 
     def verify(self, proof: bytes, public_inputs: Sequence[int]) -> bool:
         """Return whether the proof holds for these public values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a process is to do, and with what."""
-
-    statement: str
-    size: int
-    packages: Path
-    keys: Path
-    made: Path
-    node: str
-    fresh: bool = False
-    proofs: int = 1
-
-    @property
-    def folder(self) -> Path:
-        """Return where the key lies: another circuit, tool or version has another folder."""
-        circuit = statements.circuit(self.statement, self.size).encode()
-        lock = (self.packages / "package-lock.json").read_bytes()
-        parts = (circuit, lock, statements.prover_version().encode())
-        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
-        return self.keys / f"{self.statement}-{self.size}-{digest[:16]}"
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -198,9 +175,7 @@ def _proof(
     calculator, program = job.folder / "generate_witness.js", job.folder / "circuit.wasm"
     argv = [job.node, str(calculator), str(program), str(given), str(witness)]
     own, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
-    _, witness_s, witness_cpu_s = _timed(
-        children, lambda: _run(argv, place, "the witness cannot be made")
-    )
+    _, witness_s, witness_cpu_s = _timed(children, lambda: _run(argv, place, "there is no witness"))
     proof, prove_s, prove_cpu_s = _timed(own, lambda: groth16py.prove_wtns(key, str(witness)))
     verified, verify_s, verify_cpu_s = _timed(
         own, lambda: verifier.verify(proof, list(instance.public))
@@ -256,8 +231,7 @@ def _make(job: Job, place: Path) -> None:
         constraints=constraints(r1cs.read_bytes()),
         key_sha256=_digest(place / _PROVING_KEY),
     )
-    files = {name: _digest(place / name) for name in (*_FILES, _PROVING_KEY, _VERIFYING_KEY)}
-    about = Key(setup, _digest(r1cs), files)
+    about = Key(setup, _digest(r1cs), {name: _digest(place / name) for name in _KEPT})
     r1cs.unlink()
     (place / _ABOUT).write_bytes(msgspec.json.encode(about))
 
@@ -285,7 +259,7 @@ def _about(folder: Path) -> Key | None:
     """Return what is known of the key in ``folder``; None when it is not there or not whole."""
     try:
         about = decode.document((folder / _ABOUT).read_bytes(), Key)
-        whole = all(_digest(folder / name) == digest for name, digest in about.files.items())
+        whole = all(_digest(folder / name) == about.files.get(name) for name in _KEPT)
     except (OSError, SitegenError):
         return None
     return about if whole else None
@@ -324,41 +298,9 @@ def _run(argv: list[str], place: Path, problem: str) -> None:
         raise SitegenError(f"{problem}: {told[0].strip()[:200]}", where="groth16")
 
 
-def command(action: str, job: Job) -> tuple[str, ...]:
-    """Return the command line that `main` reads ``job`` from."""
-    more = ("--proofs", str(job.proofs)) if action == "prove" else ("--fresh",) * job.fresh
-    return (
-        *(sys.executable, "-m", "collectors.zktls.groth16", action),
-        *("--statement", job.statement, "--size", str(job.size), "--node", job.node),
-        *("--packages", str(job.packages), "--keys", str(job.keys), "--made", str(job.made)),
-        *more,
-    )
-
-
-def about_s(job: Job) -> float:
-    """Estimate how long a job takes: loading its key, then its proofs."""
-    thousands = 190 if job.statement == statements.RSA_2048 else 30 + 0.5 * job.size
-    return thousands * (0.1 + 0.03 * (job.proofs + 1))
-
-
-def _job(words: Sequence[str]) -> tuple[str, Job]:
-    parser = argparse.ArgumentParser(prog="groth16", allow_abbrev=False)
-    parser.add_argument("action", choices=("setup", "prove"))
-    parser.add_argument("--statement", required=True, choices=statements.STATEMENTS)
-    parser.add_argument("--size", type=int, required=True)
-    for folder in ("packages", "keys", "made"):
-        # Absolute, because programs are run in other folders.
-        parser.add_argument(f"--{folder}", type=lambda p: Path(p).absolute(), required=True)
-    parser.add_argument("--node", default="node")
-    parser.add_argument("--proofs", type=int, default=1)
-    parser.add_argument("--fresh", action="store_true")
-    given = vars(parser.parse_args(words))
-    return given.pop("action"), Job(**given)
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
-    action, job = _job(sys.argv[1:] if words is None else words)
+    action, job = jobs.read(sys.argv[1:] if words is None else words)
     try:
         if action == "setup":
             set_up(job)

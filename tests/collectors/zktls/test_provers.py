@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from collectors import zktls
-from collectors.zktls import contract, groth16, packages, statements, stwo
+from collectors.zktls import contract, groth16, jobs, packages, statements, stwo
 from collectors.zktls.statements import Instance
 from sitegen.collect import Host, RawOutput, Refused, Step
 from sitegen.errors import SitegenError
@@ -368,10 +368,10 @@ def test_a_real_record_is_proven_as_it_was_before(cache: Path) -> None:
 def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Path) -> None:
     pytest.importorskip("groth16py")
     place, made_file = packages.folder(cache), tmp_path / "made.json"
-    job = groth16.Job("sha-256", 1, place, tmp_path / "keys", made_file, node())
+    job = jobs.Job("sha-256", 1, place, tmp_path / "keys", made_file, node())
 
     def drive(action: str) -> subprocess.CompletedProcess[bytes]:
-        argv = [sys.executable, "-W", "error", *groth16.command(action, job)[1:]]
+        argv = [sys.executable, "-W", "error", *jobs.command(action, job)[1:]]
         return subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=300, check=False)
 
     made = drive("setup")
