@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Annotated
 
 from collectors.hardware import bandwidth, gpu, machine
-from sitegen.collect import (
-    LEFT_OUT,
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Reading,
-    Request,
-    Step,
-)
+from sitegen.collect import LEFT_OUT, Host, Plan, RawOutput, Reading, Request, Step, described
 from sitegen.model import Comparability, Parameter, ToolIdentity
 
 BENCHMARK = "hardware"
-SETTINGS = {
-    "threads": "thread counts, such as 1,2,4,8 (default: 1,2,4,8 and all CPUs)",
-    "size": "bytes that all arrays of a kernel have together, such as 2GB (default: 2GB)",
-    "kernels": "comma-separated kernels (default: load,copy,triad)",
-    "directory": "the existing folder whose file system is described (default: the work folder)",
-}
-
+_TOOL = "likwid-bench"
+_MISSING = "memory bandwidth; it needs likwid-bench 5.2 or later: apt install likwid"
 _VERSION = re.compile(r"Version\s+(\d[\w.]*)")
 
 
-_TOOL = "likwid-bench"
-_MISSING = "memory bandwidth; it needs likwid-bench 5.2 or later: apt install likwid"
+class SETTINGS(bandwidth.Asked, frozen=True):
+    """What ``--set`` may change."""
+
+    directory: Annotated[str, described("whose file system is described (a work folder)")] = ""
 
 
-def detect(host: Host) -> ToolIdentity | Missing:
+def detect(host: Host) -> ToolIdentity:
     """Return likwid-bench with its version; without it, the kernel, which says what there is.
 
     A likwid-bench that is too old for ``-W`` counts as absent: with ``-w`` one thread touches all
@@ -54,9 +43,11 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
     Raises SitegenError for a setting out of range, or when there is too little memory.
     """
-    host = Host()
-    measuring = tool.name == _TOOL
-    steps = bandwidth.steps(tool, request, bandwidth.memory_of(host)) if measuring else ()
+    host, given = Host(), request.read(SETTINGS)
+    steps: tuple[Step, ...] = ()
+    if measuring := tool.name == _TOOL:
+        memory = bandwidth.memory_of(host)
+        steps = bandwidth.steps(tool, request.preset, request.cpus, given, memory)
     huge = re.search(r"\[(\w+)\]", host.read("/sys/kernel/mm/transparent_hugepage/enabled") or "")
     record = gpu.read()
     return Plan(
@@ -67,7 +58,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
             *(gpu.parameters(record) if record else ()),
             *(() if measuring else (Parameter(LEFT_OUT, _MISSING),)),
         ),
-        about_s=bandwidth.about_s(request, len(steps)),
+        about_s=bandwidth.WORK[request.preset].about_s * len(steps),
     )
 
 

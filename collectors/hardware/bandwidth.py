@@ -9,8 +9,11 @@ import dataclasses
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated, Literal
 
-from sitegen.collect import Host, RawOutput, Reading, Request, Step
+from msgspec import Meta
+
+from sitegen.collect import Host, RawOutput, Reading, Recorder, Settings, Size, Step, described
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 
@@ -38,13 +41,22 @@ _LEAST_TIME_S = 0.05
 _RATE_STEP = 0.005
 _TIME_DIGITS = 6e-7
 
-_SIZE = re.compile(r"([1-9]\d{0,5})(MB|GB)")
 _MARKER = "Running without Marker API"
 _THREAD = re.compile(r"^Group: \d+ Thread \d+ .*running on hwthread (\d{1,6}) ", re.MULTILINE)
+_Threads = Annotated[int, Meta(ge=1, le=_MOST_THREADS)]
+_Kernel = Literal["load", "copy", "triad"]
+
+
+class Asked(Settings, frozen=True):
+    """What may be asked of a measurement of bandwidth."""
+
+    threads: Annotated[tuple[_Threads, ...], described("default: 1,2,4,8 and all CPUs")] = ()
+    size: Annotated[Size, described("of all arrays of a kernel (default: 2GB)")] | None = None
+    kernels: Annotated[tuple[_Kernel, ...], described("default: load,copy,triad")] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class Work:
     """How much a preset does.
 
     likwid repeats its passes until ``least_s`` have gone by, or does ``iterations`` of them.
@@ -57,10 +69,10 @@ class Size:
     all_only: bool = False
 
 
-_SIZES = {
-    "quick": Size(1000 * _MB, 0, 20, 2.5, all_only=True),
-    "standard": Size(2000 * _MB, 1, 0, 7.0),
-    "thorough": Size(2000 * _MB, 4, 0, 14.0),
+WORK = {
+    "quick": Work(1000 * _MB, 0, 20, 2.5, all_only=True),
+    "standard": Work(2000 * _MB, 1, 0, 7.0),
+    "thorough": Work(2000 * _MB, 4, 0, 14.0),
 }
 
 
@@ -106,39 +118,29 @@ def memory_of(host: Host) -> Memory:
     return Memory(min(limits) if limits else None, sum(caches.values()) or None)
 
 
-def steps(tool: ToolIdentity, request: Request, memory: Memory) -> tuple[Step, ...]:
+def steps(
+    tool: ToolIdentity, preset: str, cpus: int, given: Asked, memory: Memory
+) -> tuple[Step, ...]:
     """Return one step a kernel and thread count.
 
     Raises SitegenError for a setting out of range, or when there is too little memory.
     """
-    given, size = request.settings, _SIZES[request.preset]
-    total = _bytes(given.get("size"), size.bytes, memory.free)
-    passes = ("-i", str(size.iterations)) if size.iterations else ("-s", str(size.least_s))
+    work = WORK[preset]
+    total = _bytes(given.size, work.bytes, memory.free)
+    passes = ("-i", str(work.iterations)) if work.iterations else ("-s", str(work.least_s))
     caches = memory.last_level_caches
     context = () if caches is None else (("caches", str(caches)),)
+    counts = _threads(given.threads, cpus, all_only=work.all_only)
     found = []
-    for kernel in _kernels(given.get("kernels")):
-        for threads in _threads(given.get("threads"), request.cpus, all_only=size.all_only):
-            where = params(kernel=kernel, threads=threads, size=total, source="measured")
-            row = Measurement(WORKLOAD, "hardware.memory_bandwidth", "value", "B/s", None, where)
+    for kernel in dict.fromkeys(given.kernels or KERNELS):
+        for threads in counts:
+            about = params(kernel=kernel, threads=threads, size=total, source="measured")
+            row = Measurement(WORKLOAD, "hardware.memory_bandwidth", "value", "B/s", None, about)
             place = f"N:{total // _MB}MB:{threads}"
-            found.append(
-                Step(
-                    name=f"{kernel}-threads-{threads}",
-                    workload=WORKLOAD,
-                    argv=(tool.path, "-t", KERNELS[kernel], "-W", place, *passes),
-                    timeout_s=_LIMIT_S,
-                    params=where,
-                    expects=(row,),
-                    context=context,
-                )
-            )
+            argv = (tool.path, "-t", KERNELS[kernel], "-W", place, *passes)
+            name = f"{kernel}-threads-{threads}"
+            found.append(Step(name, WORKLOAD, argv, _LIMIT_S, about, (row,), context))
     return tuple(found)
-
-
-def about_s(request: Request, count: int) -> float:
-    """Return about how long ``count`` steps of the preset take."""
-    return _SIZES[request.preset].about_s * count
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -161,36 +163,26 @@ def parse(step: Step, raw: RawOutput) -> Reading:
 
     Raises SitegenError when likwid-bench failed or its report is not whole.
     """
-    where = dict(step.params)
-    if raw.exit_code != 0:
-        raise SitegenError(
-            f"likwid-bench ended with code {raw.exit_code}: {_reason(raw)}", where=step.name
-        )
+    about = dict(step.params)
     try:
+        if raw.exit_code != 0:
+            raise SitegenError(f"likwid-bench ended with code {raw.exit_code}")  # noqa: TRY301 - told with its reason, below
         seen = report_in(raw.stdout.decode("utf-8", "replace"))
     except SitegenError as error:
         reason = _reason(raw)
-        raise SitegenError(
-            f"{error.what}: {reason}" if reason else error.what, where=step.name
-        ) from error
-    wanted = KERNELS[where["kernel"]]
-    if (seen.kernel, str(seen.threads)) != (wanted, where["threads"]):
+        told = f"{error.what}: {reason}" if reason else error.what
+        raise SitegenError(told, where=step.name) from error
+    wanted = KERNELS[about["kernel"]]
+    if (seen.kernel, str(seen.threads)) != (wanted, about["threads"]):
         raise SitegenError(
             f"the report is of {seen.kernel} with {seen.threads} threads,"
-            f" not of {wanted} with {where['threads']}",
+            f" not of {wanted} with {about['threads']}",
             where=step.name,
         )
-    row = Measurement(
-        step.workload,
-        "hardware.memory_bandwidth",
-        "value",
-        "B/s",
-        float(Decimal(seen.rate) * _MB),
-        step.params,
-        status=_status(step, raw, seen),
-        printed=seen.rate,
-    )
-    return Reading((row,))
+    recorder, rate = Recorder(), float(Decimal(seen.rate) * _MB)
+    series = recorder.series(step.workload, step.params, status=_status(step, raw, seen))
+    series.add("hardware.memory_bandwidth", "value", rate, seen.rate)
+    return recorder.reading()
 
 
 def report_in(text: str) -> Report:
@@ -232,34 +224,19 @@ def report_in(text: str) -> Report:
     return found
 
 
-def lowered(wanted: int, free: int | None) -> int:
-    """Return ``wanted`` bytes, or the largest fixed size below it that the free memory takes.
-
-    Fixed, so that machines of one size class still meet. Raises SitegenError when none fits.
-    """
-    if free is None or wanted <= _SHARE * free:
-        return wanted
-    fits = [size for size in _LOWERED if size < wanted and size <= _SHARE * free]
-    if not fits:
-        raise SitegenError(
-            f"{free // _MB} MB of memory are free and {int(_LOWERED[-1] / _SHARE) // _MB} needed",
-            where="hardware",
-        )
-    return fits[0]
-
-
 def _status(step: Step, raw: RawOutput, seen: Report) -> Status:
     """Return suspect when the rate is not that of memory, or not of so many CPUs."""
-    asked = int(dict(step.params)["size"])
-    caches = step.get("caches")
-    # Two threads on one hardware thread take turns: the domain held fewer than asked for.
-    shared = len(set(seen.hardware_threads)) != seen.threads
-    smaller = abs(seen.size_bytes - asked) > _SIZE_TOLERANCE * asked
-    cached = bool(caches) and seen.size_bytes < _CACHES * int(caches)
+    asked, caches = int(dict(step.params)["size"]), int(step.get("caches", "0"))
     time = float(seen.time_s)
-    # likwid converts clock ticks by a frequency that it measured; a guest's can be disturbed.
-    impossible = 0 < raw.duration_s < time
-    suspect = shared or smaller or cached or impossible or time < _LEAST_TIME_S
+    suspect = (
+        # Two threads on one hardware thread take turns: the domain held fewer than asked for.
+        len(set(seen.hardware_threads)) != seen.threads
+        or abs(seen.size_bytes - asked) > _SIZE_TOLERANCE * asked
+        or seen.size_bytes < _CACHES * caches
+        # likwid converts clock ticks by a frequency that it measured; a guest's can be disturbed.
+        or 0 < raw.duration_s < time
+        or time < _LEAST_TIME_S
+    )
     return Status.SUSPECT if suspect else Status.OK
 
 
@@ -272,48 +249,32 @@ def _reason(raw: RawOutput) -> str:
     return lines[-1][:200] if lines else "" if raw.exit_code == 0 else "it said nothing"
 
 
-def _bytes(text: str | None, default: int, free: int | None) -> int:
-    if text is None:
-        return lowered(default, free)
-    found = _SIZE.fullmatch(text)
-    total = int(found[1]) * (1000 if found[2] == "GB" else 1) * _MB if found else 0
-    if not _LEAST_BYTES <= total <= _MOST_BYTES:
-        raise SitegenError(
-            f"{text!r} is not a size from 64MB to 1000GB",
-            where="--set hardware.size",
-            fix="write for example 2GB",
-        )
-    if free is not None and total > free:
-        raise SitegenError(
-            f"{text} do not fit into the {free // _MB} MB of memory that are free",
-            where="--set hardware.size",
-        )
-    return total
+def _bytes(asked: int | None, usual: int, free: int | None) -> int:
+    """Return the bytes asked for, or the largest fixed size that the free memory takes.
+
+    Fixed, so that machines of one size class still meet. Raises SitegenError when none fits.
+    """
+    if asked is None:
+        sizes = [usual, *(size for size in _LOWERED if size < usual)]
+        fits = [size for size in sizes if free is None or size <= _SHARE * free]
+        if not fits:
+            needed = int(_LOWERED[-1] / _SHARE) // _MB
+            told = f"{(free or 0) // _MB} MB of memory are free and {needed} needed"
+            raise SitegenError(told, where="hardware")
+        return fits[0]
+    if asked % _MB or not _LEAST_BYTES <= asked <= _MOST_BYTES:
+        raise SitegenError("it takes whole MB from 64MB to 1000GB", where="--set hardware.size")
+    if free is not None and asked > free:
+        told = f"{asked // _MB} MB do not fit into the {free // _MB} MB of memory that are free"
+        raise SitegenError(told, where="--set hardware.size")
+    return asked
 
 
-def _kernels(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return tuple(KERNELS)
-    words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
-    if unknown := [word for word in words if word not in KERNELS]:
-        raise SitegenError(
-            f"no kernel {unknown[0]!r}",
-            where="--set hardware.kernels",
-            fix=f"use {', '.join(KERNELS)}",
-        )
-    return words
-
-
-def _threads(text: str | None, cpus: int, *, all_only: bool) -> list[int]:
+def _threads(asked: tuple[int, ...], cpus: int, *, all_only: bool) -> list[int]:
     """Return thread counts, none above the CPUs: more would only take turns."""
-    if text is None:
-        return sorted({cpus, *(() if all_only else (n for n in _COUNTS if n <= cpus))})
-    words = [word.strip() for word in text.split(",")]
-    most = min(cpus, _MOST_THREADS)
-    if all(re.fullmatch(r"[1-9]\d{0,3}", word) and int(word) <= most for word in words):
-        return sorted({int(word) for word in words})
-    raise SitegenError(
-        f"{text!r} is not a list of thread counts up to the {most} CPUs",
-        where="--set hardware.threads",
-        fix="write for example 1,2,4,8",
-    )
+    if asked and max(asked) > cpus:
+        raise SitegenError(
+            f"{max(asked)} threads are more than the {cpus} CPUs", where="--set hardware.threads"
+        )
+    usual = {cpus, *(() if all_only else (count for count in _COUNTS if count <= cpus))}
+    return sorted({*asked} or usual)

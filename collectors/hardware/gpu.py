@@ -10,28 +10,69 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta, Struct
+
+from sitegen.collect import decode
 from sitegen.model import Comparability, Parameter
 
-ENVIRONMENTS = {0: "unavailable", 1: "simulation", 2: "production"}
-FEATURES = {0: "disabled", 1: "enabled"}
-DEVTOOLS = {0: "off", 1: "on"}
-MULTI_GPU = {0: "none", 1: "protected-pcie", 2: "nvlink-encryption"}
-CPU_CAPS = {0: "none", 1: "sev", 2: "tdx", 3: "sev-snp", 4: "sev-snp-vtom"}
-GPU_CAPS = {0: "not capable", 1: "capable"}
-READY = {0: "not ready", 1: "ready"}
-
+#: Answer -> its title, and what its numbers mean, from 0 on.
+MEANINGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "environment": ("environment", ("unavailable", "simulation", "production")),
+    "feature": ("feature", ("disabled", "enabled")),
+    "devtools": ("developer tools", ("off", "on")),
+    "multi_gpu": ("multi-GPU mode", ("none", "protected-pcie", "nvlink-encryption")),
+    "cpu": ("CPU as the driver sees it", ("none", "sev", "tdx", "sev-snp", "sev-snp-vtom")),
+    "gpus": ("GPUs by their make", ("not capable", "capable")),
+    "ready": ("GPUs for work", ("not ready", "ready")),
+}
 #: The verdicts under which what is on the GPU is kept from the host.
 CONFIDENTIAL = frozenset({"on", "ppcie", "nvle"})
 
 _MULTI_GPU_WORDS = {1: "ppcie", 2: "nvle"}
-_STATE_FIELDS = ("environment", "ccFeature", "devToolsMode")
 _NOT_SUPPORTED = "not supported"
 _ERRORS = {3: _NOT_SUPPORTED, 4: "no permission", 13: "function not found"}
+_NAMES = {
+    "feature": "ccFeature",
+    "devtools": "devToolsMode",
+    "multi_gpu": "multiGpuMode",
+    "cpu": "cpuCaps",
+    "gpus": "gpusCaps",
+}
+_STATE = ("environment", "ccFeature", "devToolsMode")
 _MOST_GPUS = 64
+
+
+class Answers(Struct, frozen=True, rename=_NAMES):
+    """NVML's numbers in answer to one question, or why there are none."""
+
+    environment: int | None = None
+    feature: int | None = None
+    devtools: int | None = None
+    multi_gpu: int | None = None
+    cpu: int | None = None
+    gpus: int | None = None
+    error: str = ""
+
+
+class Gpu(Struct, frozen=True):
+    """One GPU. Its memory is None where it does not tell."""
+
+    name: decode.Text
+    memory_bytes: Annotated[int, Meta(ge=1, le=1 << 60)] | None = None
+
+
+class Record(Struct, frozen=True):
+    """All that NVML answered, as `read` has it."""
+
+    gpus: tuple[Gpu, ...] = ()
+    state: Answers = Answers()
+    settings: Answers = Answers()
+    capabilities: Answers = Answers()
+    ready: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +88,8 @@ class Verdict:
 
 
 def read() -> dict[str, object] | None:
-    """Return NVML's answers, or None without the library, a driver or a GPU.
+    """Return NVML's answers, of the form `Record`; None without the library, a driver or a GPU.
 
-    ``gpus`` is a list of ``name`` and ``memory_bytes``; ``state``, ``settings`` and
-    ``capabilities`` hold NVML's own field names and numbers, or ``error``; ``ready`` likewise.
     Nothing is changed on the GPU.
     """
     try:
@@ -72,18 +111,20 @@ def verdict(record: Mapping[str, object]) -> Verdict:
     GPUs in Protected PCIe answer that the feature is disabled and are confidential all the
     same: without the multi-GPU mode a disabled feature is not yet "off".
     """
-    seen = _answers(record)
+    told, answers = decode.convert(record, Record), _answers(record)
     reasons = [
-        f"{name}: {part['error']}"
+        f"{name}: {error}"
         for name in ("state", "settings", "capabilities")
-        if "error" in (part := _part(record, name))
+        if (error := getattr(told, name).error)
     ]
-    reasons += [f"{a.title}: {a.told}" for a in seen.values() if a.value is not None]
-    if seen["multi_gpu"].value is None and seen["feature"].value == 0:
+    reasons += [
+        f"{MEANINGS[name][0]}: {_meaning(name, number)}"
+        for name, number in answers.items()
+        if number is not None
+    ]
+    if answers["multi_gpu"] is None and answers["feature"] == 0:
         reasons.append("Protected PCIe also reads as a disabled feature")
-    if any(seen[name].unusable for name in ("environment", "feature", "devtools", "multi_gpu")):
-        return Verdict("unknown", tuple(reasons))
-    return Verdict(_word(seen, _part(record, "state").get("error")), tuple(reasons))
+    return Verdict(_word(answers, told.state.error), tuple(reasons))
 
 
 def parameters(record: Mapping[str, object]) -> tuple[Parameter, ...]:
@@ -92,55 +133,48 @@ def parameters(record: Mapping[str, object]) -> tuple[Parameter, ...]:
     None of them keeps runs apart: whether the GPU is protected is what environments differ in.
     """
     found = verdict(record)
-    words = {
-        "gpu_cc": found.word,
-        "gpu_cc_reasons": "; ".join(found.reasons),
-        **{f"gpu_cc_{name}": answer.told for name, answer in _answers(record).items()},
-    }
+    words = {"gpu_cc": found.word, "gpu_cc_reasons": "; ".join(found.reasons)}
+    for name, number in _answers(record).items():
+        words[f"gpu_cc_{name}"] = _meaning(name, number)
     return tuple(Parameter(name, text, Comparability.IGNORED) for name, text in words.items())
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """One number of NVML's, None where there is none and -1 where two answers differ."""
-
-    title: str
-    names: Mapping[int, str]
-    value: int | None
-
-    @property
-    def unusable(self) -> bool:
-        return self.value is not None and self.value not in self.names
-
-    @property
-    def told(self) -> str:
-        if self.value is None:
-            return "not told"
-        if self.value < 0:
-            return "contradictory"
-        return self.names.get(self.value, f"unknown value {self.value}"[:40])
-
-
-def _answers(record: Mapping[str, object]) -> dict[str, _Answer]:
-    state, settings = _part(record, "state"), _part(record, "settings")
-    capabilities = _part(record, "capabilities")
-    both = {name: _either(settings, state, name) for name in _STATE_FIELDS}
+def _answers(record: Mapping[str, object]) -> dict[str, int | None]:
+    """Return the numbers: None where there is none, and -1 where two answers differ."""
+    told = decode.convert(record, Record)
+    state, settings, capabilities = told.state, told.settings, told.capabilities
     return {
-        "environment": _Answer("environment", ENVIRONMENTS, both["environment"]),
-        "feature": _Answer("feature", FEATURES, both["ccFeature"]),
-        "devtools": _Answer("developer tools", DEVTOOLS, both["devToolsMode"]),
-        "multi_gpu": _Answer("multi-GPU mode", MULTI_GPU, _value(settings, "multiGpuMode")),
-        "cpu": _Answer("CPU as the driver sees it", CPU_CAPS, _value(capabilities, "cpuCaps")),
-        "gpus": _Answer("GPUs by their make", GPU_CAPS, _value(capabilities, "gpusCaps")),
-        "ready": _Answer("GPUs for work", READY, _value(record, "ready")),
+        "environment": _either(settings.environment, state.environment),
+        "feature": _either(settings.feature, state.feature),
+        "devtools": _either(settings.devtools, state.devtools),
+        "multi_gpu": settings.multi_gpu,
+        "cpu": capabilities.cpu,
+        "gpus": capabilities.gpus,
+        "ready": told.ready,
     }
 
 
-def _word(seen: Mapping[str, _Answer], error: object) -> str:
-    """Return the verdict on answers that are all known or absent."""
+def _either(first: int | None, second: int | None) -> int | None:
+    if first is not None and second is not None and first != second:
+        return -1
+    return second if first is None else first
+
+
+def _meaning(name: str, number: int | None) -> str:
+    if number is None:
+        return "not told"
+    if number < 0:
+        return "contradictory"
+    words = MEANINGS[name][1]
+    return words[number] if number < len(words) else f"unknown value {number}"[:40]
+
+
+def _word(answers: Mapping[str, int | None], error: str) -> str:
     names = ("environment", "feature", "devtools", "multi_gpu")
-    environment, feature, devtools, multi = (seen[name].value for name in names)
-    if feature is None and multi is None:
+    environment, feature, devtools, multi = (answers[name] for name in names)
+    if any(answers[name] not in (None, *range(len(MEANINGS[name][1]))) for name in names):
+        word = "unknown"
+    elif feature is None and multi is None:
         # This GPU or its driver cannot do it; any other error leaves it open.
         word = "off" if error == _NOT_SUPPORTED else "unknown"
     elif devtools:
@@ -153,88 +187,57 @@ def _word(seen: Mapping[str, _Answer], error: object) -> str:
         word = _MULTI_GPU_WORDS[multi]
     else:
         # An enabled feature in an environment that cannot have it is a contradiction.
-        word = "on" if environment == 2 else "unknown"  # noqa: PLR2004 - see ENVIRONMENTS
+        word = "on" if environment == 2 else "unknown"  # noqa: PLR2004 - see MEANINGS
     return word
-
-
-def _either(settings: Mapping[str, object], state: Mapping[str, object], name: str) -> int | None:
-    """Return the value that both answers agree on, or that the only answer gives.
-
-    A contradiction is -1, which is no value of NVML's.
-    """
-    first, second = _value(settings, name), _value(state, name)
-    if first is not None and second is not None and first != second:
-        return -1
-    return second if first is None else first
-
-
-def _part(record: Mapping[str, object], name: str) -> Mapping[str, object]:
-    part = record.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _value(part: Mapping[str, object], name: str) -> int | None:
-    value = part.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _gpus(nvml: Any) -> list[dict[str, object]]:  # noqa: ANN401 - a library without types
     found: list[dict[str, object]] = []
-    try:
-        count = min(int(nvml.nvmlDeviceGetCount()), _MOST_GPUS)
-    except nvml.NVMLError:
-        return found
-    for index in range(count):
-        with contextlib.suppress(nvml.NVMLError):
-            device = nvml.nvmlDeviceGetHandleByIndex(index)
-            name = nvml.nvmlDeviceGetName(device)
-            entry: dict[str, object] = {
-                "name": name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-            }
-            found.append(entry)
-            entry["memory_bytes"] = int(nvml.nvmlDeviceGetMemoryInfo(device).total)
+    with contextlib.suppress(nvml.NVMLError):
+        for index in range(min(int(nvml.nvmlDeviceGetCount()), _MOST_GPUS)):
+            with contextlib.suppress(nvml.NVMLError):
+                device = nvml.nvmlDeviceGetHandleByIndex(index)
+                name = nvml.nvmlDeviceGetName(device)
+                name = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+                found.append({"name": name})
+                found[-1]["memory_bytes"] = int(nvml.nvmlDeviceGetMemoryInfo(device).total)
     return found
 
 
-def _state(nvml: Any) -> dict[str, object]:  # noqa: ANN401 - a library without types
-    def asked(question: str, fields: tuple[str, ...]) -> dict[str, object]:
+def _state(nvml: Any) -> dict[str, object]:  # noqa: ANN401 - as above
+    def asked(question: Callable[[], dict[str, object]]) -> dict[str, object]:
         try:
-            answer = getattr(nvml, question)()
-        except (nvml.NVMLError, AttributeError) as error:
-            return {"error": _error(error)}
-        return {name: int(getattr(answer, name)) for name in fields}
+            return question()
+        except AttributeError:
+            return {"error": "the library does not know it"}
+        except nvml.NVMLError as error:
+            return {"error": _told(error.value)}
 
-    ready: dict[str, object]
-    try:
-        ready = {"ready": int(nvml.nvmlSystemGetConfComputeGpusReadyState())}
-    except (nvml.NVMLError, AttributeError):
-        ready = {}
+    able = ("cpuCaps", "gpusCaps")
+    ready = asked(lambda: {"ready": int(nvml.nvmlSystemGetConfComputeGpusReadyState())})
+    ready.pop("error", None)
     return {
-        "state": asked("nvmlSystemGetConfComputeState", _STATE_FIELDS),
-        "settings": _settings(nvml),
-        "capabilities": asked("nvmlSystemGetConfComputeCapabilities", ("cpuCaps", "gpusCaps")),
+        "state": asked(lambda: _numbers(nvml.nvmlSystemGetConfComputeState(), _STATE)),
+        "settings": asked(lambda: _settings(nvml)),
+        "capabilities": asked(lambda: _numbers(nvml.nvmlSystemGetConfComputeCapabilities(), able)),
         **ready,
     }
 
 
-def _settings(nvml: Any) -> dict[str, object]:  # noqa: ANN401 - a library without types
+def _settings(nvml: Any) -> dict[str, object]:  # noqa: ANN401 - as above
     """Ask for the settings, the only answer with the multi-GPU mode.
 
     The binding hands the structure on as it is and returns NVML's code without raising: without
     a pointer and a look at the code, an error would read as zeros, and Protected PCIe as off.
     """
-    try:
-        answer = nvml.c_nvmlSystemConfComputeSettings_v1_t()
-        code = nvml.nvmlSystemGetConfComputeSettings(ctypes.byref(answer))
-    except (nvml.NVMLError, AttributeError) as error:
-        return {"error": _error(error)}
-    if code != 0:
-        return {"error": _ERRORS.get(int(code), f"NVML error {int(code)}")}
-    return {name: int(getattr(answer, name)) for name in (*_STATE_FIELDS, "multiGpuMode")}
+    answer = nvml.c_nvmlSystemConfComputeSettings_v1_t()
+    code = int(nvml.nvmlSystemGetConfComputeSettings(ctypes.byref(answer)))
+    return _numbers(answer, (*_STATE, "multiGpuMode")) if code == 0 else {"error": _told(code)}
 
 
-def _error(error: Exception) -> str:
-    code = getattr(error, "value", None)
-    if isinstance(error, AttributeError):
-        return "the library does not know it"
-    return _ERRORS.get(code, f"NVML error {code}") if isinstance(code, int) else "NVML error"
+def _numbers(answer: object, fields: tuple[str, ...]) -> dict[str, object]:
+    return {name: int(getattr(answer, name)) for name in fields}
+
+
+def _told(code: int) -> str:
+    return _ERRORS.get(code, f"NVML error {code}")

@@ -7,53 +7,46 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 from collectors.llm import weights
 from collectors.secure_inference import attestation, channel, ladder, quote, served, timings
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
+from sitegen.collect.recorder import Recorder
+from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    Comparability,
-    Measurement,
-    MetricDefinition,
-    Parameter,
-    Params,
-    Sample,
-    ToolIdentity,
-    params,
-)
+from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
 
 BENCHMARK = "secure-inference"
-SETTINGS = {
-    "model": f"size of the random-weight model (default 15m; {', '.join(weights.SIZES)})",
-    "users": "users served in each step of the ladder, one after the other (default: 4)",
-    "requests": "requests of each user (default: 20)",
-    "input_tokens": "length of a prompt (default: 64)",
-    "output_tokens": "length of an answer (default: 32)",
-    "concurrency": "requests that one user has under way at once (default: 1)",
-    "threads": "threads of the server (default: 1)",
-    "evidence": "folder with quote.bin, collateral.json and time.txt, to verify instead",
-}
+_SizeName = Literal["tiny", "15m", "60m", "125m", "350m", "1b"]
+_Users = Annotated[int, described("served one after the other (default: 4)", ge=1, le=64)]
+_Requests = Annotated[int, described("of each user (default: 20)", ge=1, le=100_000)]
+_Input = Annotated[int, described("length of a prompt (default: 64)", ge=8, le=1024)]
+_Output = Annotated[int, described("length of an answer (default: 32)", ge=2, le=1024)]
 
-_OUTSIDE = MetricDefinition(
-    f"{BENCHMARK}.{served.OUTSIDE}",
-    "Time outside the model",
-    "s",
-    "lower",
-    "Latency of a request less the server's own time for its prompt and its answer: what the "
-    "connection, the channel and the queue add, without the noise of the model.",
-)
-_HANDSHAKE = tuple(("handshake_time", params(mode=mode)) for mode in ("full", "resumed"))
-_SESSION = (("attestation_time", params(part="session")),)
-_VERIFY = (("attestation_time", params(part="verify")),)
-_QUOTE = (("attestation_time", params(part="quote")),)
-_INSTALL = "pip install 'sitegen[collect]'"
+
+class SETTINGS(Settings, frozen=True):
+    """What ``--set`` may change."""
+
+    model: Annotated[_SizeName, described("size of the random-weight model (default: 15m)")] = "15m"
+    users: _Users | None = None
+    requests: _Requests | None = None
+    input_tokens: _Input | None = None
+    output_tokens: _Output | None = None
+    concurrency: Annotated[int, described("of a user at once (default: 1)", ge=1, le=64)] = 1
+    threads: Annotated[int, described("threads of the server (default: 1)", ge=1, le=1024)] = 1
+    evidence: Annotated[
+        str, described("folder with quote.bin, collateral.json and time.txt, to verify instead")
+    ] = ""
+
+
+_Words = tuple[str, ...]
+_Rows = tuple[Measurement, ...]
+_NEEDED = ("xllamacpp", "gguf", "aiohttp", "cryptography", "dcap_qvl")
 _LIMIT_S = 3600.0
 _WEIGHTS_BYTES = 65e6  # the model of random weights that it is measured with
-_TAIL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +70,8 @@ class Size:
 
 #: llama.cpp's server keeps no connection, so there is no native step; later steps add no bytes.
 _KEPT = ("hop", "tls")
+#: How a prefix is shared, and the step of the ladder that serves it so.
+_SHARED = (("shared-cache", "attested"), ("isolated", "isolated"), ("uncached", "attested"))
 _SIZES = {
     "quick": Size(2, 3, 64, 16, 256, 3, (), 50, 20, 100, 5, 1 << 25, 3),
     "standard": Size(4, 20, 64, 32, 512, 5, _KEPT, 300, 100, 500, 20, 1 << 27, 10),
@@ -86,13 +81,9 @@ _SIZES = {
 
 def detect(host: Host) -> ToolIdentity | Missing:  # noqa: ARG001 - of the protocol
     """Return the server that the ladder stands on, or which packages are missing."""
-    absent = [
-        name
-        for name in ("xllamacpp", "gguf", "aiohttp", "cryptography", "dcap_qvl")
-        if importlib.util.find_spec(name) is None
-    ]
+    absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if absent:
-        return Missing(", ".join(absent), _INSTALL)
+        return Missing(", ".join(absent), "pip install 'sitegen[collect]'")
     return ToolIdentity("llama.cpp server (xllamacpp)", importlib.metadata.version("xllamacpp"))
 
 
@@ -101,58 +92,49 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
     Raises SitegenError for a setting that cannot be met.
     """
-    given = request.settings
-    size = _size(given, _SIZES[request.preset])
-    name = given.get("model", "15m")
-    if name not in weights.SIZES:
-        raise SitegenError(
-            f"there is no model size {name[:40]!r}",
-            where="--set secure-inference.model",
-            fix=f"use one of {', '.join(weights.SIZES)}",
-        )
-    concurrency = _whole(given.get("concurrency", "1"), "concurrency", 1, 64)
-    threads = _whole(given.get("threads", "1"), "threads", 1, 1024)
-    evidence = given.get("evidence")
-    if evidence is not None and not Path(evidence).is_dir():
-        raise SitegenError(
-            f"{evidence[:80]} is not an existing folder", where="--set secure-inference.evidence"
-        )
-    model = request.cache / f"{weights.model_name(name)}-{weights.VERSION}.gguf"
-    own = evidence is not None
-    making = _Making(request.scratch.absolute(), model.absolute(), name, concurrency, threads, own)
+    given, usual = request.read(SETTINGS), _SIZES[request.preset]
+    if given.evidence and not Path(given.evidence).is_dir():
+        told = f"{given.evidence[:80]} is not an existing folder"
+        raise SitegenError(told, where=f"--set {BENCHMARK}.evidence")
+    asked = ("users", "requests", "input_tokens", "output_tokens")
+    changes = {name: value for name in asked if (value := getattr(given, name))}
+    size = dataclasses.replace(usual, **changes)
+    model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
+    making = _Making(request.scratch.absolute(), model.absolute(), given)
     attested = quote.available(Host().root)
     steps = (
         *making.ladder(size),
         *making.shared_prefix(size),
         *making.parts(size, quotes=size.quotes if attested else 0),
     )
-    must, caveat = Comparability.MUST_MATCH, Comparability.CAVEAT
     return Plan(
         steps=steps,
-        prepare=(making.preparation(evidence),),
-        parameters=(
-            Parameter("api", "openai-chat", must),
-            Parameter("weights", "random", must),
-            Parameter("quantisation", weights.SIZES[name].quantisation, must),
-            Parameter("users", str(size.users), must),
-            Parameter("requests_per_user", str(size.requests), must),
-            Parameter("terminator", "asyncio over OpenSSL, in front of the server", must),
-            Parameter("server_key", "ECDSA P-256", must),
-            Parameter("cipher", channel.preferred_cipher(), caveat),
-            Parameter("openssl", ssl.OPENSSL_VERSION, caveat),
-            Parameter("evidence", "given" if own else "constructed, proves nothing", must),
-            Parameter("evidence_binding", "not checked" if own else "TLS key", caveat),
-            Parameter(
-                "quote_generation",
-                "configfs-tsm" if attested else "not measured: no TEE here",
-                Comparability.IGNORED,
-            ),
-            Parameter("tool_version", tool.version, caveat),
-        ),
-        definitions=(_OUTSIDE,),
+        prepare=(making.preparation(),),
+        parameters=_parameters(tool, given, size, attested=attested),
         about_s=sum(_about_s(step, size) for step in steps),
         about_bytes=_WEIGHTS_BYTES,
     )
+
+
+def _parameters(
+    tool: ToolIdentity, given: SETTINGS, size: Size, *, attested: bool
+) -> tuple[Parameter, ...]:
+    recorder, caveat, own = Recorder(), Comparability.CAVEAT, bool(given.evidence)
+    quotes = "configfs-tsm" if attested else "not measured: no TEE here"
+    recorder.parameter("api", "openai-chat")
+    recorder.parameter("weights", "random")
+    recorder.parameter("quantisation", weights.SIZES[given.model].quantisation)
+    recorder.parameter("users", size.users)
+    recorder.parameter("requests_per_user", size.requests)
+    recorder.parameter("terminator", "asyncio over OpenSSL, in front of the server")
+    recorder.parameter("server_key", "ECDSA P-256")
+    recorder.parameter("cipher", channel.preferred_cipher(), caveat)
+    recorder.parameter("openssl", ssl.OPENSSL_VERSION, caveat)
+    recorder.parameter("evidence", "given" if own else "constructed, proves nothing")
+    recorder.parameter("evidence_binding", "not checked" if own else "TLS key", caveat)
+    recorder.parameter("quote_generation", quotes, Comparability.IGNORED)
+    recorder.parameter("tool_version", tool.version, caveat)
+    return tuple(recorder.parameters.values())
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -174,26 +156,24 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if raw.exit_code != 0:
         said = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         failure = Refused if raw.exit_code == channel.REFUSED else SitegenError
-        raise failure(said[-1][:_TAIL], where=step.name)
+        raise failure(said[-1][:200], where=step.name)
     report = timings.read(raw.stdout)
-    for name, refused in report.checks:
-        if not refused:
-            raise Refused(
-                f"the control {name!r} was accepted: nothing that was verified means anything",
-                where=step.name,
-                fix="report it, with the versions of dcap-qvl and cryptography",
-            )
-    if step.name == "verify" and {name for name, _ in report.checks} != set(attestation.CONTROLS):
+    for check in report.checks:
+        if not check.refused:
+            told = f"the control {check.name!r} was accepted: what was verified means nothing"
+            fix = "report it, with the versions of dcap-qvl and cryptography"
+            raise Refused(told, where=step.name, fix=fix)
+    if step.name == "verify" and {check.name for check in report.checks} != set(
+        attestation.CONTROLS
+    ):
         raise SitegenError("the negative controls are missing", where=step.name)
-    rows = timings.measurements(report, step.workload, step.params)
-    samples: tuple[Sample, ...] = ()
+    recorder = Recorder()
     if report.loads:
-        latencies, samples = served.read(report.loads, step.workload, step.params)
-        # What a session and a context take is the ladder's to say.
-        rows = (*latencies, *(rows if step.workload == "ladder" else ()))
-    if not rows:
-        raise SitegenError("the command measured nothing", where=step.name)
-    return Reading(rows, samples)
+        served.record(recorder, report.loads, step.workload, step.params)
+    # What a session and a context take is the ladder's to say.
+    if not report.loads or step.workload == "ladder":
+        timings.record(recorder, report, step.workload, step.params)
+    return recorder.reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,152 +182,112 @@ class _Making:
 
     folder: Path
     model: Path
-    size_name: str
-    concurrency: int
-    threads: int
-    unbound: bool
+    given: SETTINGS
 
-    def preparation(self, evidence: str | None) -> Step:
+    def preparation(self) -> Step:
         """Return the step that makes certificate, evidence and weights."""
-        own = ("--evidence", str(Path(evidence).absolute())) if evidence is not None else ()
-        argv = ("--weights", self.size_name, "--model", str(self.model), *own)
+        evidence = self.given.evidence
+        own = ("--evidence", str(Path(evidence).absolute())) if evidence else ()
+        argv = ("--weights", self.given.model, "--model", str(self.model), *own)
         return self._step("prepare", "prepare", ("prepare", *argv))
+
+    @property
+    def unbound(self) -> tuple[str, ...]:
+        """Return what says that the evidence is of another endpoint, where it is."""
+        return ("--unbound",) if self.given.evidence else ()
 
     def ladder(self, size: Size) -> tuple[Step, ...]:
         """Return the steps of the ladder, on fresh connections and on kept ones."""
         return tuple(
             self._serving(
-                f"{step}-{connections}",
+                f"{step}-{kind}",
+                "ladder",
                 size,
-                ("--step", step, "--connections", connections, "--prompt", "unique"),
-                ("ladder", step, connections),
+                ("--step", step, "--connections", kind, "--prompt", "unique"),
+                step=step,
+                connections=kind,
             )
-            for connections, steps in (("fresh", ladder.STEPS), ("reuse", size.reuse))
+            for kind, steps in (("fresh", ladder.STEPS), ("reuse", size.reuse))
             for step in steps
         )
 
     def shared_prefix(self, size: Size) -> tuple[Step, ...]:
         """Return what users share: all of one prefix cache, one each, or none at all."""
-        longer = dataclasses.replace(
-            size, input_tokens=size.prefix_tokens, requests=size.prefix_requests
-        )
+        tokens, requests = size.prefix_tokens, size.prefix_requests
+        longer = dataclasses.replace(size, input_tokens=tokens, requests=requests)
         return tuple(
             self._serving(
                 f"prefix-{name}",
+                "shared-prefix",
                 longer,
-                ("--step", step, "--prompt", "shared", *(("--cache",) if cached else ())),
-                ("shared-prefix", name, "fresh"),
+                (
+                    "--step",
+                    step,
+                    "--prompt",
+                    "shared",
+                    *(("--cache",) if name != "uncached" else ()),
+                ),
+                step=name,
+                connections="fresh",
+                requests_per_user=str(requests),
             )
-            for name, step, cached in (
-                ("shared-cache", "attested", True),
-                ("isolated", "isolated", True),
-                ("uncached", "attested", False),
-            )
+            for name, step in _SHARED
         )
 
     def parts(self, size: Size, *, quotes: int) -> tuple[Step, ...]:
         """Return what is timed alone: handshakes, attestation, the channel, the hash."""
-        unbound = ("--unbound",) if self.unbound else ()
         moved, file = ("--bytes", str(size.transfer_bytes)), ("--file", str(self.model))
+        full, resumed = (("handshake_time", params(mode=mode)) for mode in ("full", "resumed"))
+        session, verify, quote = (
+            ("attestation_time", params(part=part)) for part in ("session", "verify", "quote")
+        )
         steps = [
-            self._timing("handshake", "session", size.handshakes, (), _HANDSHAKE),
-            self._timing("sessions", "session", size.sessions, unbound, _SESSION),
-            self._timing("verify", "evidence", size.verifications, (), _VERIFY),
-            self._timing("throughput", "channel", size.rounds, moved, ()),
-            self._timing("hash", "weights", size.rounds, file, ()),
+            self._timing("handshake", "session", size.handshakes, (), full, resumed),
+            self._timing("sessions", "session", size.sessions, self.unbound, session),
+            self._timing("verify", "evidence", size.verifications, (), verify),
+            self._timing("throughput", "channel", size.rounds, moved),
+            self._timing("hash", "weights", size.rounds, file),
         ]
         if quotes:
-            steps.append(self._timing("quote", "evidence", quotes, (), _QUOTE))
+            steps.append(self._timing("quote", "evidence", quotes, (), quote))
         return tuple(steps)
 
     def _timing(
-        self,
-        name: str,
-        workload: str,
-        rounds: int,
-        options: tuple[str, ...],
-        expected: tuple[tuple[str, Params], ...],
+        self, name: str, workload: str, rounds: int, options: _Words, *expected: tuple[str, Params]
     ) -> Step:
         expects = tuple(
-            Measurement(workload, f"{BENCHMARK}.{metric}", "mean", timings.UNITS[metric], None, p)
-            for metric, p in expected
+            Measurement(workload, f"{BENCHMARK}.{metric}", "mean", "s", None, about)
+            for metric, about in expected
         )
-        argv = (name, "--rounds", str(rounds), *options)
-        return self._step(name, workload, argv, (), expects)
+        return self._step(name, workload, (name, "--rounds", str(rounds), *options), (), expects)
 
-    def _serving(
-        self, name: str, size: Size, argv: tuple[str, ...], where: tuple[str, str, str]
-    ) -> Step:
-        workload, step, connections = where
-        given = params(
-            step=step,
-            connections=connections,
-            concurrency=self.concurrency,
-            threads=self.threads,
-            input_tokens=size.input_tokens,
-            output_tokens=size.output_tokens,
-            model=weights.model_name(self.size_name),
-            requests_per_user=size.requests if workload == "shared-prefix" else None,
-        )
+    def _serving(self, name: str, workload: str, size: Size, options: _Words, **about: str) -> Step:
+        """Return a step that serves all users; ``about`` are its own parameters."""
         counts = {
             "users": size.users,
             "requests": size.requests,
-            "input-tokens": size.input_tokens,
-            "output-tokens": size.output_tokens,
-            "concurrency": self.concurrency,
-            "threads": self.threads,
+            "input_tokens": size.input_tokens,
+            "output_tokens": size.output_tokens,
+            "concurrency": self.given.concurrency,
+            "threads": self.given.threads,
         }
-        options = [word for key, count in counts.items() for word in (f"--{key}", str(count))]
-        unbound = ("--unbound",) if self.unbound else ()
-        argv = ("step", "--model", str(self.model), *argv, *options, *unbound)
+        words = [w for key, n in counts.items() for w in (f"--{key.replace('_', '-')}", str(n))]
+        argv = ("step", "--model", str(self.model), *options, *words, *self.unbound)
+        del counts["users"], counts["requests"]
+        pairs = params(model=weights.model_name(self.given.model), **counts, **about)
         expects = tuple(
-            Measurement(workload, f"{BENCHMARK}.{quantity}", statistic, "s", None, given)
+            Measurement(workload, f"{BENCHMARK}.{quantity}", statistic, "s", None, pairs)
             for quantity in served.QUANTITIES
             for statistic in ("mean", "p50")
         )
-        return self._step(name, workload, argv, given, expects)
+        return self._step(name, workload, argv, pairs, expects)
 
     def _step(
-        self,
-        name: str,
-        workload: str,
-        argv: tuple[str, ...],
-        where: Params = (),
-        expects: tuple[Measurement, ...] = (),
+        self, name: str, workload: str, argv: _Words, about: Params = (), expects: _Rows = ()
     ) -> Step:
-        command, *options = argv
-        return Step(
-            name=name,
-            workload=workload,
-            argv=(*channel.COMMAND, command, "--folder", str(self.folder), *options),
-            timeout_s=_LIMIT_S,
-            params=where,
-            expects=expects,
-            context=(("folder", str(self.folder)),),
-        )
-
-
-def _size(given: Mapping[str, str], size: Size) -> Size:
-    return dataclasses.replace(
-        size,
-        users=_whole(given.get("users", str(size.users)), "users", 1, 64),
-        requests=_whole(given.get("requests", str(size.requests)), "requests", 1, 100_000),
-        input_tokens=_whole(
-            given.get("input_tokens", str(size.input_tokens)), "input_tokens", 8, 1024
-        ),
-        output_tokens=_whole(
-            given.get("output_tokens", str(size.output_tokens)), "output_tokens", 2, 1024
-        ),
-    )
-
-
-def _whole(text: str, name: str, least: int, most: int) -> int:
-    word = text.strip()
-    if word.isascii() and word.isdigit() and len(word) < 10 and least <= int(word) <= most:  # noqa: PLR2004 - keeps int() short
-        return int(word)
-    raise SitegenError(
-        f"{text[:40]!r} is not from {least} to {most}", where=f"--set {BENCHMARK}.{name}"
-    )
+        folder = str(self.folder)
+        argv = (*channel.COMMAND, argv[0], "--folder", folder, *argv[1:])
+        return Step(name, workload, argv, _LIMIT_S, about, expects, (("folder", folder),))
 
 
 def _about_s(step: Step, size: Size) -> float:

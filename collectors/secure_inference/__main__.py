@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.llm import weights
-from collectors.secure_inference import (
-    attestation,
-    certificate,
-    channel,
-    evidence,
-    ladder,
-    quote,
-    weights_hash,
-)
-from sitegen.collect import Host, Refused
+from collectors.secure_inference import attestation, certificate, channel, evidence, ladder
+from collectors.secure_inference import quote as quotes
+from collectors.secure_inference.channel import Terminator
+from collectors.secure_inference.weights_hash import measure as measure_hash
+from sitegen.collect import Host, Refused, settings
 from sitegen.errors import SitegenError
 
 
-def main(argv: list[str] | None = None) -> int:
+class Given(ladder.Ladder, frozen=True):
+    """What a command may be given."""
+
+    rounds: int = 20
+    bytes: int = 1 << 25
+    file: str = ""
+    weights: str = ""  # size of a random-weight model to write, unless it is there
+    evidence: str = ""  # a folder of one's own
+    backend: str = ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; a SitegenError is one line on stderr and exit code 1, a Refused 3."""
-    given = _arguments().parse_args(argv)
     try:
-        printed = given.command(given)
+        name, *words = (sys.argv[1:] if argv is None else argv) or [""]
+        if name not in _COMMANDS:
+            raise SitegenError(f"there is no command {name!r}")  # noqa: TRY301 - as every other
+        printed = _COMMANDS[name](settings.read(Given, dict(_options(words))))
     except (SitegenError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command
         return channel.REFUSED if isinstance(error, Refused) else 1
@@ -33,95 +41,67 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m collectors.secure_inference")
-    commands = parser.add_subparsers(required=True)
-
-    def command(name: str, act: object, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text)
-        added.add_argument("--folder", type=Path, required=True, help="certificate and evidence")
-        added.set_defaults(command=act)
-        return added
-
-    made = command("prepare", _prepare, "make the certificate and the evidence")
-    made.add_argument("--evidence", type=Path, help="evidence of one's own instead")
-    made.add_argument("--weights", help="size of a random-weight model to write")
-    made.add_argument("--model", type=Path, help="where to write it, unless it is there")
-    served = command("terminate", _terminate, "serve as the TLS terminator")
-    served.add_argument("--backend", default="")
-    for name, act, text in (
-        ("handshake", _handshake, "time full and resumed TLS handshakes"),
-        ("sessions", _sessions, "time the start of attested sessions"),
-        ("verify", _verify, "time the verification of the evidence"),
-        ("quote", _quote, "time the quotes of this machine's TEE"),
-        ("throughput", _throughput, "measure the channel without and with TLS"),
-        ("hash", _hash, "time the hashing of a file"),
-    ):
-        added = command(name, act, text)
-        added.add_argument("--rounds", type=int, default=20)
-        if name == "throughput":
-            added.add_argument("--bytes", type=int, default=1 << 25)
-        if name == "hash":
-            added.add_argument("--file", type=Path, required=True)
-        if name == "sessions":
-            added.add_argument("--unbound", action="store_true")
-    ladder.add_arguments(command("step", _step, "run one step of the ladder"))
-    return parser
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield options by name; one that no value follows says yes."""
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        if word.startswith("--"):
+            name = word.removeprefix("--").replace("-", "_")
+            yield name, "yes" if following.startswith("--") else following
 
 
-def _prepare(given: argparse.Namespace) -> None:
-    certificate.write(given.folder)
-    if given.evidence is not None:
-        found = evidence.read(given.evidence)
+def _up(measure: Callable[[Terminator, Given], str]) -> Callable[[Given], str]:
+    """Return a command that measures on a terminator that is up."""
+
+    def measured(given: Given) -> str:
+        with channel.terminating(given.place, Host()) as up:
+            return measure(up, given)
+
+    return measured
+
+
+def _report_data(folder: Path) -> bytes:
+    shown = (folder / certificate.CERTIFICATE).read_bytes()
+    return attestation.report_data(certificate.key_digest(shown))
+
+
+def _prepare(given: Given) -> None:
+    certificate.write(given.place)
+    if given.evidence:
+        found = evidence.read(Path(given.evidence))
     else:
-        digest = certificate.key_digest((given.folder / certificate.CERTIFICATE).read_bytes())
-        found = evidence.construct(attestation.report_data(digest), datetime.now(UTC))
+        found = evidence.construct(_report_data(given.place), datetime.now(UTC))
     attestation.verify(found)
-    found.write(given.folder)
-    if given.weights and not given.model.exists():
-        weights.write(given.model, given.weights)
+    found.write(given.place)
+    if given.weights and not Path(given.model).exists():
+        weights.write(Path(given.model), given.weights)
 
 
-def _terminate(given: argparse.Namespace) -> None:
-    channel.terminate(given.folder, given.backend)
+def _sessions(up: Terminator, given: Given) -> str:
+    root, bind = evidence.read(given.place).root, not given.unbound
+    return channel.measure_sessions(up.tls, given.place, root, given.rounds, bind=bind)
 
 
-def _handshake(given: argparse.Namespace) -> str:
-    with channel.terminating(given.folder, Host()) as up:
-        return channel.measure_handshakes(up.tls, given.folder, given.rounds)
+def _throughput(up: Terminator, given: Given) -> str:
+    ports = (up.plain, up.tls)
+    return channel.measure_throughput(ports, given.place, given.bytes, given.rounds)
 
 
-def _sessions(given: argparse.Namespace) -> str:
-    root = evidence.read(given.folder).root
-    with channel.terminating(given.folder, Host()) as up:
-        return channel.measure_sessions(
-            up.tls, given.folder, root, given.rounds, bind=not given.unbound
-        )
+def _quote(given: Given) -> str:
+    data = _report_data(given.place)
+    return quotes.measure(lambda: quotes.take(Host().root, data), data, given.rounds)
 
 
-def _verify(given: argparse.Namespace) -> str:
-    return attestation.measure(evidence.read(given.folder), given.rounds)
-
-
-def _quote(given: argparse.Namespace) -> str:
-    digest = certificate.key_digest((given.folder / certificate.CERTIFICATE).read_bytes())
-    data = attestation.report_data(digest)
-    return quote.measure(lambda: quote.take(Host().root, data), data, given.rounds)
-
-
-def _throughput(given: argparse.Namespace) -> str:
-    with channel.terminating(given.folder, Host()) as up:
-        return channel.measure_throughput(
-            (up.plain, up.tls), given.folder, given.bytes, given.rounds
-        )
-
-
-def _hash(given: argparse.Namespace) -> str:
-    return weights_hash.measure(given.file, given.rounds)
-
-
-def _step(given: argparse.Namespace) -> str:
-    return ladder.measure(ladder.chosen(given), Host())
+_COMMANDS: Mapping[str, Callable[[Given], str | None]] = {
+    "prepare": _prepare,
+    "terminate": lambda given: channel.terminate(given.place, given.backend),
+    "handshake": _up(lambda up, g: channel.measure_handshakes(up.tls, g.place, g.rounds)),
+    "sessions": _up(_sessions),
+    "verify": lambda given: attestation.measure(evidence.read(given.place), given.rounds),
+    "quote": _quote,
+    "throughput": _up(_throughput),
+    "hash": lambda given: measure_hash(Path(given.file), given.rounds),
+    "step": lambda given: ladder.measure(given, Host()),
+}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from collectors.secure_inference import certificate, evidence, timings
 from collectors.secure_inference.evidence import Evidence
+from collectors.secure_inference.timings import Check, Line, Value
 from sitegen.errors import SitegenError
 
 DIGEST_BYTES = 32
@@ -38,11 +39,9 @@ def verify(given: Evidence) -> Verdict:
         else:
             found = dcap_qvl.verify(given.quote, collateral, given.at)
     except (ValueError, OverflowError) as error:
-        raise SitegenError(
-            f"the quote is refused: {str(error)[:200]}",
-            where="attestation",
-            fix="give a quote with the collateral, and the time, that it was valid at",
-        ) from error
+        told = f"the quote is refused: {str(error)[:200]}"
+        fix = "give a quote with the collateral, and the time, that it was valid at"
+        raise SitegenError(told, where="attestation", fix=fix) from error
     return Verdict(found.status, tuple(found.advisory_ids))
 
 
@@ -53,9 +52,8 @@ def parse(given: Evidence) -> str:
     try:
         return str(dcap_qvl.parse_quote(given.quote).quote_type())
     except ValueError as error:
-        raise SitegenError(
-            f"the quote cannot be parsed: {str(error)[:200]}", where="attestation"
-        ) from error
+        told = f"the quote cannot be parsed: {str(error)[:200]}"
+        raise SitegenError(told, where="attestation") from error
 
 
 def refused(given: Evidence) -> bool:
@@ -69,9 +67,8 @@ def refused(given: Evidence) -> bool:
 
 def controls(given: Evidence) -> dict[str, Evidence]:
     """Return what every verifier must refuse, by name: one bit flipped, and another root."""
-    place = evidence.REPORT_DATA_AT
     flipped = bytearray(given.quote)
-    flipped[place] ^= 1
+    flipped[evidence.REPORT_DATA_AT] ^= 1
     other = evidence.construct(bytes(evidence.REPORT_DATA_BYTES), datetime.now(UTC))
     changed = (replace(given, quote=bytes(flipped)), replace(given, root=other.root))
     return dict(zip(CONTROLS, changed, strict=True))
@@ -95,24 +92,22 @@ def measure(given: Evidence, rounds: int) -> str:
     """
     verdict = verify(given)  # also the warm-up
     kind = parse(given)
-    lines = [
-        timings.start(
-            "verify",
-            quote=kind,
-            quote_bytes=len(given.quote),
-            status=verdict.status,
-            advisories=len(verdict.advisories),
-            root="constructed" if given.root else "the verifier's own",
-        )
-    ]
-    for name, each in controls(given).items():
-        lines.append(timings.check(name, refused=refused(each)))
+    start = timings.start(
+        "verify",
+        quote=kind,
+        quote_bytes=len(given.quote),
+        status=verdict.status,
+        advisories=len(verdict.advisories),
+        root="constructed" if given.root else "the verifier's own",
+    )
+    lines: list[Line] = [start]
+    lines += [Check(name, refused(each)) for name, each in controls(given).items()]
     for _ in range(rounds):
         begun = time.perf_counter()
         parse(given)
         parsed = time.perf_counter()
         verify(given)
         ended = time.perf_counter()
-        lines.append(timings.value("attestation_time", parsed - begun, part="parse"))
-        lines.append(timings.value("attestation_time", ended - parsed, part="verify"))
+        lines.append(Value("attestation_time", {"part": "parse"}, parsed - begun))
+        lines.append(Value("attestation_time", {"part": "verify"}, ended - parsed))
     return timings.whole(lines)

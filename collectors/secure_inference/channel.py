@@ -25,10 +25,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from collectors.secure_inference import attestation, certificate, evidence, timings
 from collectors.secure_inference.certificate import LOOPBACK
 from collectors.secure_inference.evidence import Evidence
-from sitegen.collect import Host, Refused
+from collectors.secure_inference.timings import Line, Value
+from sitegen.collect import Host, Refused, decode
 from sitegen.errors import SitegenError
 
 _OWN = "/.well-known/sitegen/"
@@ -80,7 +83,8 @@ def terminating(folder: Path, host: Host, backend: str = "") -> Iterator[Termina
     ``folder`` holds the certificate and its key, and the evidence that it shows. Raises
     SitegenError when it does not come up.
     """
-    argv = [*COMMAND, "terminate", "--folder", str(folder), "--backend", backend]
+    behind = ("--backend", backend) if backend else ()
+    argv = [*COMMAND, "terminate", "--folder", str(folder), *behind]
     # A file and no pipe: nobody reads what it says while it runs.
     with (
         tempfile.TemporaryFile() as said,
@@ -92,9 +96,8 @@ def terminating(folder: Path, host: Host, backend: str = "") -> Iterator[Termina
         if not line:
             said.seek(0)
             lines = said.read().decode("utf-8", "replace").strip().splitlines() or ["no message"]
-            raise SitegenError(
-                f"the terminator did not start: {lines[-1][:200]}", where="secure-inference"
-            )
+            told = f"the terminator did not start: {lines[-1][:200]}"
+            raise SitegenError(told, where="secure-inference")
         ports = json.loads(line)
         yield Terminator(ports["plain"], ports["tls"], process.pid)
         process.terminate()
@@ -139,9 +142,13 @@ def _shown(folder: Path) -> bytes:
         return b""
     found = evidence.read(folder)
     # The root is the client's to know.
-    return json.dumps(
-        {"quote": found.quote.hex(), "collateral": found.collateral, "at": found.at}
-    ).encode()
+    return msgspec.json.encode(_Shown(found.quote.hex(), found.collateral, found.at))
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    quote: str
+    collateral: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,53 +292,42 @@ def start_session(port: int, folder: Path, root: bytes, *, bind: bool = True) ->
         begun = time.perf_counter()
         with context.wrap_socket(plain, server_hostname=LOOPBACK) as link:
             shaken = time.perf_counter()
-            shown = told(_fetch(link, EVIDENCE), root)
+            shown = evidence_in(_fetch(link, EVIDENCE), root)
             fetched = time.perf_counter()
             attestation.verify(shown)
             verified = time.perf_counter()
             own = link.getpeercert(binary_form=True) or b""
             if bind and not attestation.bound(shown, own):
-                raise Refused(
-                    "the evidence is another endpoint's: it names another TLS key",
-                    where="attestation",
-                )
+                told = "the evidence is another endpoint's: it names another TLS key"
+                raise Refused(told, where="attestation")
             ended = time.perf_counter()
             cipher = (link.cipher() or ("none",))[0]
     return Session(shaken - begun, fetched - shaken, verified - fetched, ended - verified, cipher)
 
 
-def told(body: bytes, root: bytes) -> Evidence:
+def evidence_in(body: bytes, root: bytes) -> Evidence:
     """Return the evidence that an endpoint shows, not yet believed; raises SitegenError."""
     try:
-        found = json.loads(body)
-        quote, collateral, at = found["quote"], found["collateral"], found["at"]
-        if not isinstance(collateral, str) or not isinstance(at, int):
-            raise TypeError(collateral)  # noqa: TRY301 - told once, below
-        return Evidence(bytes.fromhex(quote), collateral, at, root)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        shown = decode.document(body, _Shown)
+        return Evidence(bytes.fromhex(shown.quote), shown.collateral, shown.at, root)
+    except (SitegenError, ValueError) as error:
         raise SitegenError("the endpoint shows no evidence", where="attestation") from error
 
 
 def measure_sessions(port: int, folder: Path, root: bytes, rounds: int, *, bind: bool) -> str:
     """Start ``rounds`` attested sessions and return the command's output."""
     first = start_session(port, folder, root, bind=bind)  # the warm-up
-    lines = [timings.start("sessions", cipher=first.cipher, bound=str(bind).lower())]
+    lines: list[Line] = [timings.start("sessions", cipher=first.cipher, bound=str(bind).lower())]
     if bind:
         # The authority's key is another one than the endpoint's.
         other = ssl.PEM_cert_to_DER_cert((folder / certificate.AUTHORITY).read_text("ascii"))
         accepted = attestation.bound(evidence.read(folder), other)
-        lines.append(timings.check("another-tls-key", refused=not accepted))
+        lines.append(timings.Check("another-tls-key", not accepted))
     for _ in range(rounds):
         each = start_session(port, folder, root, bind=bind)
-        parts = {
-            "fetch": each.fetch_s,
-            "verify": each.verify_s,
-            "binding": each.bind_s,
-            "session": each.attestation_s,
-        }
-        lines += [
-            timings.value("attestation_time", took, part=part) for part, took in parts.items()
-        ]
+        parts = {"fetch": each.fetch_s, "verify": each.verify_s, "binding": each.bind_s}
+        for part, took in {**parts, "session": each.attestation_s}.items():
+            lines.append(Value("attestation_time", {"part": part}, took))
     return timings.whole(lines)
 
 
@@ -342,12 +338,12 @@ def measure_handshakes(port: int, folder: Path, rounds: int) -> str:
     """
     context = client_context(folder)
     _, kept, cipher = _handshake(port, context, None)  # the warm-up, and the first ticket
-    lines = [timings.start("handshake", cipher=cipher, openssl=ssl.OPENSSL_VERSION)]
+    lines: list[Line] = [timings.start("handshake", cipher=cipher, openssl=ssl.OPENSSL_VERSION)]
     for _ in range(rounds):
         full, _, _ = _handshake(port, context, None)
         resumed, kept, _ = _handshake(port, context, kept)
-        lines.append(timings.value("handshake_time", full, mode="full"))
-        lines.append(timings.value("handshake_time", resumed, mode="resumed"))
+        lines.append(Value("handshake_time", {"mode": "full"}, full))
+        lines.append(Value("handshake_time", {"mode": "resumed"}, resumed))
     return timings.whole(lines)
 
 
@@ -371,16 +367,15 @@ def measure_throughput(terminator: tuple[int, int], folder: Path, size: int, rou
     The time is from the request to the last byte, on a connection that is up.
     """
     context = client_context(folder)
-    lines: list[str] = []
+    lines: list[Line] = []
     for index in range(rounds + 1):
         for channel, port in zip(("plain", "tls"), terminator, strict=True):
             duration, cipher = _transfer(port, context if channel == "tls" else None, size)
             if index == 0 and channel == "tls":
                 lines.insert(0, timings.start("throughput", cipher=cipher))
             elif index:  # the first of each is the warm-up
-                lines.append(
-                    timings.value("channel_throughput", size / duration, channel=channel, size=size)
-                )
+                about = {"channel": channel, "size": str(size)}
+                lines.append(Value("channel_throughput", about, size / duration))
     return timings.whole(lines)
 
 
@@ -404,10 +399,7 @@ def _transfer(port: int, context: ssl.SSLContext | None, size: int) -> tuple[flo
 
 
 def _connected(port: int) -> socket.socket:
-    try:
-        link = socket.create_connection((LOOPBACK, port), _WAIT_S)
-    except OSError as error:
-        raise SitegenError(f"cannot connect: {error}", where="terminator") from error
+    link = socket.create_connection((LOOPBACK, port), _WAIT_S)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return link
 

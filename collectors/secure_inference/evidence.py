@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collectors.secure_inference.certificate import key_usage
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from collectors.secure_inference.issuing import Party
 
 QUOTE, COLLATERAL, TIME, ROOT = "quote.bin", "collateral.json", "time.txt", "root.der"
 LABEL = "constructed evidence under a test root: times verification, proves nothing"
@@ -32,7 +31,8 @@ _MOST_BYTES = 4 << 20
 _BODY_BYTES, _QE_BYTES = 584, 384
 _ECDSA_P256, _TDX = 2, 0x81
 _QE_CERTIFICATION, _PCK_CHAIN = 6, 5
-_SGX = "1.2.840.113741.1.13.1"
+#: Intel's extension of a PCK certificate, 1.2.840.113741.1.13.1, and that in DER.
+_SGX, _SGX_DER = "1.2.840.113741.1.13.1", bytes.fromhex("2a864886f84d010d01")
 _FMSPC, _PCEID = bytes.fromhex("00ff00000000"), bytes(2)
 _SVN, _PCE_SVN, _QE_SVN, _MODULE_SVN = 3, 11, 4, 3
 _QE_PRODUCT, _QE_SIGNER = 2, hashlib.sha256(b"sitegen constructed quoting enclave").digest()
@@ -77,19 +77,15 @@ def read(folder: Path) -> Evidence:
     quote = _bytes(folder / QUOTE)
     if len(quote) < REPORT_DATA_AT + REPORT_DATA_BYTES:
         raise SitegenError(f"a quote of {len(quote)} bytes is too short", where=QUOTE)
+    time = _bytes(folder / TIME)
+    if not re.fullmatch(rb"\s*[0-9]{1,11}\s*", time):
+        raise SitegenError("is not one whole number, seconds since 1970", where=TIME)
     try:
         collateral = _bytes(folder / COLLATERAL).decode("utf-8")
-        words = _bytes(folder / TIME).decode("ascii").split()
-        if len(words) != 1 or not words[0].isdecimal() or len(words[0]) > 11:  # noqa: PLR2004 - up to the year 5138
-            raise ValueError  # noqa: TRY301 - told once, below
-    except ValueError as error:
-        raise SitegenError(
-            "is not text of the form expected",
-            where=f"{COLLATERAL} or {TIME}",
-            fix=f"{TIME} holds one whole number, seconds since 1970",
-        ) from error
+    except UnicodeDecodeError as error:
+        raise SitegenError("is not UTF-8", where=COLLATERAL) from error
     root = _bytes(folder / ROOT) if (folder / ROOT).exists() else b""
-    return Evidence(quote, collateral, int(words[0]), root)
+    return Evidence(quote, collateral, int(time), root)
 
 
 def _bytes(path: Path) -> bytes:
@@ -97,14 +93,18 @@ def _bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise SitegenError(
-            f"cannot be read: {error.strerror}",
-            where=path.name,
-            fix=f"the evidence folder holds {QUOTE}, {COLLATERAL} and {TIME}",
-        ) from error
+        told = f"cannot be read: {error.strerror}"
+        fix = f"the evidence folder holds {QUOTE}, {COLLATERAL} and {TIME}"
+        raise SitegenError(told, where=path.name, fix=fix) from error
     if len(data) > _MOST_BYTES:
         raise SitegenError(f"is larger than {_MOST_BYTES} bytes", where=path.name)
     return data
+
+
+def check_report_data(data: bytes) -> None:
+    """Raise SitegenError unless it has the length that a quote carries."""
+    if len(data) != REPORT_DATA_BYTES:
+        raise SitegenError(f"report data is {len(data)} bytes, not {REPORT_DATA_BYTES}")
 
 
 def construct(report_data: bytes, now: datetime) -> Evidence:
@@ -112,83 +112,72 @@ def construct(report_data: bytes, now: datetime) -> Evidence:
 
     Every key in it is new and is forgotten when this returns.
     """
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    if len(report_data) != REPORT_DATA_BYTES:
-        raise SitegenError(f"report data is {len(report_data)} bytes, not {REPORT_DATA_BYTES}")
-    root_key, ca_key, pck_key, tcb_key, attestation_key = (
-        ec.generate_private_key(ec.SECP256R1()) for _ in range(5)
+    from collectors.secure_inference import issuing
+
+    check_report_data(report_data)
+    root_ca, pck_ca, platform, signer, attester = (
+        issuing.party(f"sitegen test {name}, proves nothing")
+        for name in ("Root CA", "PCK CA", "PCK", "TCB Signing", "Attestation")
     )
-    root = _certificate("Root CA", root_key, "Root CA", root_key, now, authority=True)
-    ca = _certificate("PCK CA", ca_key, "Root CA", root_key, now, authority=True)
-    pck = _certificate("PCK", pck_key, "PCK CA", ca_key, now, extension=_sgx_extension())
-    signer = _certificate("TCB Signing", tcb_key, "Root CA", root_key, now)
-    chain = _pem(pck, ca, root)
-    issued = {"issueDate": _moment(now - timedelta(days=1))}
-    issued["nextUpdate"] = _moment(now + timedelta(days=29))
+    valid = (now - timedelta(days=1), now + timedelta(days=30))
+    sgx = x509.UnrecognizedExtension(x509.ObjectIdentifier(_SGX), _sgx_extension())
+    root = issuing.certificate(root_ca, root_ca, valid, authority=True)
+    ca = issuing.certificate(pck_ca, root_ca, valid, authority=True)
+    chain = issuing.pem(issuing.certificate(platform, pck_ca, valid, sgx), ca, root)
+    signed_by = issuing.pem(issuing.certificate(signer, root_ca, valid), root)
+    current = (valid[0], now + timedelta(days=29))
+    dates = [each.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in current]
+    issued = dict(zip(("issueDate", "nextUpdate"), dates, strict=True))
     tcb_info = json.dumps(_tcb_info(issued), separators=(",", ":"))
     identity = json.dumps(_qe_identity(issued), separators=(",", ":"))
     collateral = {
-        "pck_crl_issuer_chain": _pem(ca, root),
-        "root_ca_crl": _revoked("Root CA", root_key, now).hex(),
-        "pck_crl": _revoked("PCK CA", ca_key, now).hex(),
-        "tcb_info_issuer_chain": _pem(signer, root),
+        "pck_crl_issuer_chain": issuing.pem(ca, root),
+        "root_ca_crl": issuing.revoked(root_ca, current).hex(),
+        "pck_crl": issuing.revoked(pck_ca, current).hex(),
+        "tcb_info_issuer_chain": signed_by,
         "tcb_info": tcb_info,
-        "tcb_info_signature": _sign(tcb_key, tcb_info.encode()).hex(),
-        "qe_identity_issuer_chain": _pem(signer, root),
+        "tcb_info_signature": signer.sign(tcb_info.encode()).hex(),
+        "qe_identity_issuer_chain": signed_by,
         "qe_identity": identity,
-        "qe_identity_signature": _sign(tcb_key, identity.encode()).hex(),
+        "qe_identity_signature": signer.sign(identity.encode()).hex(),
     }
-    quote = _quote(report_data, attestation_key, pck_key, chain)
-    return Evidence(
-        quote,
-        json.dumps(collateral),
-        int(now.timestamp()),
-        root.public_bytes(Encoding.DER),
-    )
+    quote = _quote(report_data, attester, platform, chain)
+    at, der = int(now.timestamp()), root.public_bytes(Encoding.DER)
+    return Evidence(quote, json.dumps(collateral), at, der)
 
 
-def _quote(
-    report_data: bytes,
-    attestation_key: ec.EllipticCurvePrivateKey,
-    pck_key: ec.EllipticCurvePrivateKey,
-    chain: str,
-) -> bytes:
+def _quote(report_data: bytes, attester: Party, platform: Party, chain: str) -> bytes:
     header = struct.pack("<HHIHH", 4, _ECDSA_P256, _TDX, 0, 0) + _QE_VENDOR + bytes(20)
     zero, measured = bytes(48), hashlib.sha384(LABEL.encode()).digest()
     body = bytes([_MODULE_SVN, 0, _SVN]) + bytes(13)
     body += measured + zero + bytes(8)  # MRSEAM, its signer, its attributes
     body += bytes.fromhex("0000001000000000e702060000000000")  # TD attributes, XFAM
     body += measured + zero * 7 + report_data  # MRTD, three owners, four RTMRs
-    public = _point(attestation_key)
     said = b"sitegen constructed evidence    "
     enclave = bytes([_SVN] * 16) + bytes(4 + 28) + _QE_ATTRIBUTES
     enclave += hashlib.sha256(said).digest() + bytes(32) + _QE_SIGNER + bytes(96)
     enclave += struct.pack("<HH", _QE_PRODUCT, _QE_SVN) + bytes(60)
     # The quoting enclave vouches for the attestation key in its own report data.
-    enclave += hashlib.sha256(public + said).digest() + bytes(32)
+    enclave += hashlib.sha256(attester.point + said).digest() + bytes(32)
     if (len(body), len(enclave)) != (_BODY_BYTES, _QE_BYTES):
         raise SitegenError(f"a report of {len(body)} and {len(enclave)} bytes", where="evidence")
-    certified = enclave + _sign(pck_key, enclave) + struct.pack("<H", len(said)) + said
+    certified = enclave + platform.sign(enclave) + struct.pack("<H", len(said)) + said
     certified += struct.pack("<HI", _PCK_CHAIN, len(chain)) + chain.encode()
-    signed = _sign(attestation_key, header + body) + public
+    signed = attester.sign(header + body) + attester.point
     signed += struct.pack("<HI", _QE_CERTIFICATION, len(certified)) + certified
     return header + body + struct.pack("<I", len(signed)) + signed
 
 
 def _tcb_info(issued: dict[str, str]) -> dict[str, object]:
-    level = {
-        "tcb": {
-            "sgxtcbcomponents": [{"svn": _SVN}] * 16,
-            "pcesvn": _PCE_SVN,
-            "tdxtcbcomponents": [{"svn": _MODULE_SVN}, {"svn": 0}, {"svn": _SVN}]
-            + [{"svn": 0}] * 13,
-        },
-        "tcbDate": issued["issueDate"],
-        "tcbStatus": "UpToDate",
+    tdx = [_MODULE_SVN, 0, _SVN] + [0] * 13
+    tcb = {
+        "sgxtcbcomponents": [{"svn": _SVN}] * 16,
+        "pcesvn": _PCE_SVN,
+        "tdxtcbcomponents": [{"svn": svn} for svn in tdx],
     }
-    module = {"mrsigner": "00" * 48, "attributes": "00" * 8, "attributesMask": "FF" * 8}
     return {
         "id": "TDX",
         "version": 3,
@@ -197,10 +186,14 @@ def _tcb_info(issued: dict[str, str]) -> dict[str, object]:
         "pceId": _PCEID.hex(),
         "tcbType": 0,
         "tcbEvaluationDataNumber": 1,
-        "tdxModule": module,
+        "tdxModule": {"mrsigner": "00" * 48, "attributes": "00" * 8, "attributesMask": "FF" * 8},
         "tdxModuleIdentities": [],
-        "tcbLevels": [level],
+        "tcbLevels": [_level(tcb, issued)],
     }
+
+
+def _level(tcb: dict[str, object], issued: dict[str, str]) -> dict[str, object]:
+    return {"tcb": tcb, "tcbDate": issued["issueDate"], "tcbStatus": "UpToDate"}
 
 
 def _qe_identity(issued: dict[str, str]) -> dict[str, object]:
@@ -215,40 +208,30 @@ def _qe_identity(issued: dict[str, str]) -> dict[str, object]:
         "attributesMask": "FB" + "FF" * 7 + "00" * 8,
         "mrsigner": _QE_SIGNER.hex().upper(),
         "isvprodid": _QE_PRODUCT,
-        "tcbLevels": [
-            {
-                "tcb": {"isvsvn": _QE_SVN},
-                "tcbDate": issued["issueDate"],
-                "tcbStatus": "UpToDate",
-            }
-        ],
+        "tcbLevels": [_level({"isvsvn": _QE_SVN}, issued)],
     }
 
 
 def _sgx_extension() -> bytes:
     """Return the extension of a PCK certificate that says which platform and TCB it is for."""
 
-    def entry(place: str, value: bytes) -> bytes:
-        return _der(0x30, _oid(f"{_SGX}{place}") + value)
+    def entry(value: bytes, *place: int) -> bytes:
+        return _der(0x30, _der(0x06, _SGX_DER + bytes(place)) + value)
 
     def number(value: int) -> bytes:
         return _der(0x02, bytes([value]))
 
-    levels = [entry(f".2.{index}", number(_SVN)) for index in range(1, 17)]
-    levels.append(entry(".2.17", number(_PCE_SVN)))
-    levels.append(entry(".2.18", _der(0x04, bytes([_SVN] * 16))))
+    levels = [entry(number(_SVN), 2, index) for index in range(1, 17)]
+    levels.append(entry(number(_PCE_SVN), 2, 17))
+    levels.append(entry(_der(0x04, bytes([_SVN] * 16)), 2, 18))
     # Dynamic platform, cached keys, simultaneous multithreading: as on ordinary servers.
-    options = [entry(f".7.{index}", _der(0x01, b"\xff")) for index in range(1, 4)]
-    return _der(
-        0x30,
-        entry(".1", _der(0x04, bytes(16)))
-        + entry(".2", _der(0x30, b"".join(levels)))
-        + entry(".3", _der(0x04, _PCEID))
-        + entry(".4", _der(0x04, _FMSPC))
-        + entry(".5", _der(0x0A, b"\x01"))
-        + entry(".6", _der(0x04, bytes(16)))
-        + entry(".7", _der(0x30, b"".join(options))),
+    options = [entry(_der(0x01, b"\xff"), 7, index) for index in range(1, 4)]
+    parts = (
+        *(_der(0x04, bytes(16)), _der(0x30, b"".join(levels)), _der(0x04, _PCEID)),
+        *(_der(0x04, _FMSPC), _der(0x0A, b"\x01"), _der(0x04, bytes(16))),
+        _der(0x30, b"".join(options)),
     )
+    return _der(0x30, b"".join(entry(part, place) for place, part in enumerate(parts, 1)))
 
 
 def _der(tag: int, value: bytes) -> bytes:
@@ -257,98 +240,3 @@ def _der(tag: int, value: bytes) -> bytes:
         return bytes([tag, size]) + value
     digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes([tag, 0x80 | len(digits)]) + digits + value
-
-
-def _oid(dotted: str) -> bytes:
-    first, second, *rest = map(int, dotted.split("."))
-    data = bytes([first * 40 + second])
-    for number in rest:
-        septets = [number >> shift & 0x7F for shift in range(0, max(number.bit_length(), 1), 7)]
-        data += bytes([*(0x80 | septet for septet in reversed(septets[1:])), septets[0]])
-    return _der(0x06, data)
-
-
-def _name(name: str) -> x509.Name:
-    from cryptography import x509
-
-    common = x509.NameAttribute(x509.NameOID.COMMON_NAME, f"sitegen test {name}, proves nothing")
-    return x509.Name([common])
-
-
-def _certificate(  # noqa: PLR0913 - a certificate's fields
-    name: str,
-    key: ec.EllipticCurvePrivateKey,
-    issuer: str,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    now: datetime,
-    *,
-    authority: bool = False,
-    extension: bytes = b"",
-) -> x509.Certificate:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(_name(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
-            critical=False,
-        )
-        .add_extension(key_usage(authority=authority), critical=True)
-    )
-    if extension:
-        sgx = x509.UnrecognizedExtension(x509.ObjectIdentifier(_SGX), extension)
-        builder = builder.add_extension(sgx, critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def _revoked(issuer: str, key: ec.EllipticCurvePrivateKey, now: datetime) -> bytes:
-    """Return the DER of an empty revocation list."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(_name(issuer))
-        .last_update(now - timedelta(days=1))
-        .next_update(now + timedelta(days=29))
-        .add_extension(x509.CRLNumber(1), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
-        )
-    )
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
-
-
-def _pem(*certificates: x509.Certificate) -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return "".join(c.public_bytes(Encoding.PEM).decode() for c in certificates)
-
-
-def _sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
-    """Return an ECDSA signature as 32 bytes of r and 32 of s."""
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
-    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-def _point(key: ec.EllipticCurvePrivateKey) -> bytes:
-    numbers = key.public_key().public_numbers()
-    return numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

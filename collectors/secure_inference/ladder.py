@@ -6,19 +6,19 @@ a load client of its own. What the steps differ in is between the client and the
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import secrets
 import socket
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from collectors.llm import server
 from collectors.secure_inference import certificate, channel, evidence, timings
 from collectors.secure_inference.certificate import LOOPBACK
-from sitegen.collect import Host
+from collectors.secure_inference.timings import Line, Load, Value
+from sitegen.collect import Host, Settings
 from sitegen.errors import SitegenError
 
 #: In the order of what is added: nothing, the terminator's hop, its TLS, a verified attestation
@@ -31,78 +31,32 @@ _PORTS, _DRAWS = range(20100, 32000), 20
 _SPARE_TOKENS = 256
 _TIMEOUT_S = 120.0
 _WARM_SEED = 90_000
+_PROCESS = {"context": "process"}
 
 
-@dataclass(frozen=True, slots=True)
-class Ladder:
+class Ladder(Settings, frozen=True):
     """What all steps of a ladder have in common, and which step this is."""
 
-    step: str
-    model: Path
-    folder: Path
-    users: int
-    requests: int  # of each user
-    input_tokens: int
-    output_tokens: int
-    concurrency: int
-    threads: int
-    connections: str  # "fresh" or "reuse"
-    prompt: str  # "unique" or "shared"
-    cache: bool  # whether the server keeps a prefix cache
-    warmup: int
-    bind: bool
-    seed: int
+    folder: str = ""  # certificate and evidence
+    model: str = ""
+    step: str = "native"
+    users: int = 2
+    requests: int = 4  # of each user
+    input_tokens: int = 32
+    output_tokens: int = 16
+    concurrency: int = 1
+    threads: int = 1
+    connections: Literal["fresh", "reuse"] = "fresh"
+    prompt: Literal["unique", "shared"] = "unique"
+    cache: bool = False  # whether the server keeps a prefix cache
+    warmup: int = 2
+    unbound: bool = False  # whether the evidence is of another endpoint
+    seed: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where one user's requests go."""
-
-    url: str
-    port: int
-    model: str
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what a Ladder is made of to a command line."""
-    parser.add_argument("--step", choices=STEPS, required=True)
-    parser.add_argument("--model", type=Path, required=True)
-    for name, default in (
-        ("users", 2),
-        ("requests", 4),
-        ("input-tokens", 32),
-        ("output-tokens", 16),
-        ("concurrency", 1),
-        ("threads", 1),
-        ("warmup", 2),
-        ("seed", 0),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--connections", choices=("fresh", "reuse"), default="fresh")
-    parser.add_argument("--prompt", choices=("unique", "shared"), default="unique")
-    parser.add_argument("--cache", action="store_true", help="keep a prefix cache")
-    parser.add_argument("--unbound", action="store_true", help="evidence of another endpoint")
-
-
-def chosen(given: argparse.Namespace) -> Ladder:
-    """Return the Ladder that a command line says."""
-    return Ladder(
-        step=given.step,
-        model=given.model,
-        folder=given.folder,
-        users=given.users,
-        requests=given.requests,
-        input_tokens=given.input_tokens,
-        output_tokens=given.output_tokens,
-        concurrency=given.concurrency,
-        threads=given.threads,
-        connections=given.connections,
-        prompt=given.prompt,
-        cache=given.cache,
-        warmup=given.warmup,
-        bind=not given.unbound,
-        seed=given.seed,
-    )
+    @property
+    def place(self) -> Path:
+        """Return the folder as a path."""
+        return Path(self.folder)
 
 
 def measure(wanted: Ladder, host: Host) -> str:
@@ -112,41 +66,33 @@ def measure(wanted: Ladder, host: Host) -> str:
     that an endpoint shows is refused.
     """
     own = wanted.step == "isolated"
-    lines: list[str] = []
+    lines: list[Line] = []
     with contextlib.ExitStack() as everything:
         contexts = [_Context(wanted, host, index) for index in range(wanted.users if own else 1)]
         for context in contexts:
             everything.callback(context.destroy)
             created = context.create()
             if own:
-                lines.append(_context_line("create", created))
-            _client(wanted, context.endpoint, host, wanted.warmup, _WARM_SEED, "unique")
+                lines.append(Value("context_time", {"part": "create", **_PROCESS}, created))
+            _client(context, wanted.warmup, _WARM_SEED, "unique")
             if wanted.step in ATTESTED:
-                _session(wanted, context.endpoint)  # the first loads the verifier
+                context.session()  # the first loads the verifier
         for user in range(wanted.users):
-            endpoint = contexts[user % len(contexts)].endpoint
+            context = contexts[user % len(contexts)]
             if wanted.step in ATTESTED:
-                took = _session(wanted, endpoint).attestation_s
-                lines.append(timings.value("attestation_time", took, part="session"))
+                took = context.session().attestation_s
+                lines.append(Value("attestation_time", {"part": "session"}, took))
             # A prefix that users share comes of one seed; prompts of their own of one each.
             seed = wanted.seed + (user if wanted.prompt == "unique" else 0)
-            printed = _client(wanted, endpoint, host, wanted.requests, seed, wanted.prompt)
-            lines.append(timings.load(printed))
-        about = {"server": contexts[0].version, "contexts": len(contexts)}
+            printed = _client(context, wanted.requests, seed, wanted.prompt)
+            lines.append(Load(printed.decode("utf-8", "replace")))
+        version, count = contexts[0].version, len(contexts)
         for context in contexts:
             destroyed = context.destroy()
             if own:
-                lines.append(_context_line("destroy", destroyed))
-    return timings.whole([timings.start("step", step=wanted.step, **about), *lines])
-
-
-def _session(wanted: Ladder, endpoint: Endpoint) -> channel.Session:
-    root = evidence.read(wanted.folder).root
-    return channel.start_session(endpoint.port, wanted.folder, root, bind=wanted.bind)
-
-
-def _context_line(part: str, duration_s: float) -> str:
-    return timings.value("context_time", duration_s, part=part, context="process")
+                lines.append(Value("context_time", {"part": "destroy", **_PROCESS}, destroyed))
+    start = timings.start("step", step=wanted.step, server=version, contexts=count)
+    return timings.whole([start, *lines])
 
 
 class _Context:
@@ -155,9 +101,9 @@ class _Context:
     def __init__(self, wanted: Ladder, host: Host, index: int) -> None:
         self.wanted = wanted
         self.host = host
-        self.folder = wanted.folder / f"context-{index}"
-        self.version = ""
-        self.endpoint = Endpoint("", 0, "")
+        self.folder = wanted.place / f"context-{index}"
+        self.version = self.url = self.served = ""
+        self.port = 0
         self.serving = contextlib.ExitStack()
         self.before = contextlib.ExitStack()
 
@@ -168,7 +114,7 @@ class _Context:
         begun = time.perf_counter()
         up = self.serving.enter_context(
             server.serving(
-                wanted.model,
+                Path(wanted.model),
                 threads=wanted.threads,
                 parallel=wanted.concurrency,
                 context=2 * wanted.input_tokens + wanted.output_tokens + _SPARE_TOKENS,
@@ -179,17 +125,19 @@ class _Context:
             )
         )
         duration = time.perf_counter() - begun
-        self.version = up.version
-        self.endpoint = Endpoint(up.url, 0, up.model)
+        self.version, self.url, self.served = up.version, up.url, up.model
         if wanted.step != "native":
-            before = self.before.enter_context(
-                channel.terminating(wanted.folder, self.host, up.url)
-            )
+            terminating = channel.terminating(wanted.place, self.host, up.url)
+            before = self.before.enter_context(terminating)
             plain = wanted.step == "hop"
-            port = before.plain if plain else before.tls
-            url = f"{'http' if plain else 'https'}://{LOOPBACK}:{port}"
-            self.endpoint = Endpoint(url, port, up.model)
+            self.port, scheme = (before.plain, "http") if plain else (before.tls, "https")
+            self.url = f"{scheme}://{LOOPBACK}:{self.port}"
         return duration
+
+    def session(self) -> channel.Session:
+        """Start a session of one user."""
+        wanted, root = self.wanted, evidence.read(self.wanted.place).root
+        return channel.start_session(self.port, wanted.place, root, bind=not wanted.unbound)
 
     def destroy(self) -> float:
         """Stop it; return the seconds until the server was gone."""
@@ -212,23 +160,22 @@ def _port() -> int:
     raise SitegenError(f"no free port in {_DRAWS} draws on loopback", where="secure-inference")
 
 
-def _client(  # noqa: PLR0913 - a load's own settings
-    wanted: Ladder, endpoint: Endpoint, host: Host, requests: int, seed: int, prompt: str
-) -> bytes:
+def _client(context: _Context, requests: int, seed: int, prompt: str) -> bytes:
     """Run one user's load client and return what it printed."""
+    wanted = context.wanted
     argv = [
-        *(sys.executable, "-m", "collectors.llm.client", "--url", endpoint.url),
-        *("--api", "openai-chat", "--model", endpoint.model),
+        *(sys.executable, "-m", "collectors.llm.client", "--url", context.url),
+        *("--api", "openai-chat", "--model", context.served),
         *("--concurrency", str(wanted.concurrency), "--requests", str(requests)),
         *("--input-tokens", str(wanted.input_tokens)),
         *("--output-tokens", str(wanted.output_tokens)),
         *("--prompt", prompt, "--connections", wanted.connections, "--warmup-max", "0"),
         *("--timeout-s", f"{_TIMEOUT_S:.0f}", "--seed", str(seed)),
     ]
-    if endpoint.url.startswith("https"):
-        argv += ["--ca", str(wanted.folder / certificate.AUTHORITY)]
+    if context.url.startswith("https"):
+        argv += ["--ca", str(wanted.place / certificate.AUTHORITY)]
     limit_s = _TIMEOUT_S + requests * _TIMEOUT_S / 4
-    raw = host.run(argv, timeout_s=limit_s, cwd=wanted.folder, environ=channel.ENVIRON)
+    raw = context.host.run(argv, timeout_s=limit_s, cwd=wanted.place, environ=channel.ENVIRON)
     if raw.exit_code != 0:
         said = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         raise SitegenError(f"the load client: {said[-1][:200]}", where=wanted.step)

@@ -17,6 +17,7 @@ from pathlib import Path
 from collectors.secure_inference import evidence, timings
 from sitegen.errors import SitegenError
 
+Act = Callable[[Path], None]
 REPORTS = "sys/kernel/config/tsm/report"
 _ATTEMPTS = 5
 
@@ -35,23 +36,14 @@ def available(root: Path) -> bool:
     return (root / REPORTS).is_dir()
 
 
-def take(
-    root: Path,
-    report_data: bytes,
-    *,
-    make: Callable[[Path], None] = os.mkdir,
-    remove: Callable[[Path], None] = os.rmdir,
-) -> Quote:
+def take(root: Path, report_data: bytes, *, make: Act = os.mkdir, remove: Act = os.rmdir) -> Quote:
     """Return a quote over 64 bytes.
 
     ``make`` and ``remove`` are what the kernel does with a report's directory. Raises
     SitegenError when there is no TEE, no right, no quote service on the host, or the report was
     written to by another process each time.
     """
-    if len(report_data) != evidence.REPORT_DATA_BYTES:
-        raise SitegenError(
-            f"report data is {len(report_data)} bytes, not {evidence.REPORT_DATA_BYTES}"
-        )
+    evidence.check_report_data(report_data)
     if not available(root):
         raise SitegenError("there is no /sys/kernel/config/tsm here: no TEE", where="quote")
     for _ in range(_ATTEMPTS):
@@ -64,11 +56,9 @@ def take(
                 # Its files are the kernel's: they go with the directory.
                 remove(folder)
         except OSError as error:
-            raise SitegenError(
-                f"the machine gives no quote: {error.strerror}",
-                where="quote",
-                fix="run as root, and see that the host offers a quote service",
-            ) from error
+            told = f"the machine gives no quote: {error.strerror}"
+            fix = "run as root, and see that the host offers a quote service"
+            raise SitegenError(told, where="quote", fix=fix) from error
         if found is not None:
             return found
     raise SitegenError("every report was written to by another process", where="quote")
@@ -107,7 +97,7 @@ def measure(taken: Callable[[], Quote], report_data: bytes, rounds: int) -> str:
     The quotes themselves are not kept: they identify the machine. Each must carry the report
     data that it was asked for; SitegenError otherwise.
     """
-    lines = []
+    lines: list[timings.Line] = []
     for index in range(rounds):
         found = taken()
         if report_data not in found.data:
@@ -115,5 +105,5 @@ def measure(taken: Callable[[], Quote], report_data: bytes, rounds: int) -> str:
         if not index:
             about = {"provider": found.provider, "quote_bytes": len(found.data)}
             lines.append(timings.start("quote", **about))
-        lines.append(timings.value("attestation_time", found.duration_s, part="quote"))
+        lines.append(timings.Value("attestation_time", {"part": "quote"}, found.duration_s))
     return timings.whole(lines)

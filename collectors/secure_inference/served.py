@@ -10,21 +10,19 @@ import msgspec
 from collectors.llm import measures
 from collectors.llm.measures import Exchange, Load
 from collectors.secure_inference import timings
+from sitegen.collect import Recorder
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Params, Sample, Status
+from sitegen.model import Params, Status
 
 #: What of a load is said of each step of the ladder.
 QUANTITIES = ("e2e_latency", "ttft")
 OUTSIDE = "outside_model_time"
 
-_THEIRS, _OURS = "llm.", "secure-inference."
-_WANTED = {f"{_THEIRS}{quantity}" for quantity in QUANTITIES}
+_WANTED = {f"llm.{quantity}" for quantity in QUANTITIES}
 
 
-def read(
-    printed: Sequence[bytes], workload: str, where: Params
-) -> tuple[tuple[Measurement, ...], tuple[Sample, ...]]:
-    """Return the latencies of what the users' load clients printed, and each request's.
+def record(recorder: Recorder, printed: Sequence[bytes], workload: str, about: Params) -> None:
+    """Write the latencies of what the users' load clients printed, and each request's.
 
     The users came one after the other: a sample's x counts from the first one's start. Raises
     SitegenError when not one request was answered.
@@ -34,24 +32,20 @@ def read(
     if not every.ok:
         details = [each.detail or each.status for each in every.measured] or ["none was sent"]
         raise SitegenError(f"no request was answered: {details[-1]}", where=workload)
-    rows = measures.measurements(every, workload, where)
-    samples: list[Sample] = []
+    rows = [r for r in measures.measurements(every, workload, about) if r.metric in _WANTED]
+    for row in rows:
+        recorder.put(row._replace(metric=_own(row.metric)), "")
     begun = 0.0
     for load in loads:
-        samples += [
+        recorder.samples += [
             each._replace(metric=_own(each.metric), x=begun + each.x)
-            for each in measures.samples(load, workload, where)
+            for each in measures.samples(load, workload, about)
             if each.metric in _WANTED
         ]
         begun += load.end.wall_s if load.end else 0.0
-    latencies = [row._replace(metric=_own(row.metric)) for row in rows if row.metric in _WANTED]
-    status = next((row.status for row in latencies), Status.OK)
     outside = [took for each in every.ok if (took := outside_model_s(each)) is not None]
-    latencies += [
-        Measurement(workload, f"{_OURS}{OUTSIDE}", statistic, "s", value, where, status=status)
-        for statistic, value in timings.summary(outside).items()
-    ]
-    return tuple(latencies), tuple(samples)
+    series = recorder.series(workload, about, status=rows[0].status if rows else Status.OK)
+    series.spread(_own(f"llm.{OUTSIDE}"), timings.summary(outside))
 
 
 def outside_model_s(each: Exchange) -> float | None:
@@ -67,7 +61,6 @@ def outside_model_s(each: Exchange) -> float | None:
 
 def together(loads: Sequence[Load]) -> Load:
     """Return several loads as one: all requests, all doubts, and the worst lag of the clients."""
-    first, *_ = loads
     ends = [load.end for load in loads if load.end is not None]
     end = None
     if len(ends) == len(loads):
@@ -79,7 +72,7 @@ def together(loads: Sequence[Load]) -> Load:
             lag_p99_s=max(lags, default=None),
         )
     return dataclasses.replace(
-        first,
+        loads[0],
         requests=tuple(each for load in loads for each in load.requests),
         end=end,
         notes=tuple(dict.fromkeys(note for load in loads for note in load.notes)),
@@ -87,4 +80,4 @@ def together(loads: Sequence[Load]) -> Load:
 
 
 def _own(metric: str) -> str:
-    return _OURS + metric.removeprefix(_THEIRS)
+    return metric.replace("llm.", "secure-inference.", 1)

@@ -8,64 +8,86 @@ to be refused, and whether it was), ``load`` (all that one user's load client pr
 
 from __future__ import annotations
 
-import json
-import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
 
 from collectors.llm import measures
+from sitegen.collect import Recorder, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Params, params
+from sitegen.model import Params, params
 
-SCHEMA = 1
-#: What a command may report, and its unit.
-UNITS = {
-    "handshake_time": "s",
-    "attestation_time": "s",
-    "measure_time": "s",
-    "context_time": "s",
-    "channel_throughput": "B/s",
-    "hash_speed": "B/s",
-}
-_P95_FROM, _P99_FROM = 20, 100
-_MOST_LINES = 1_000_000
+#: What a command may report, in the base unit of its metric.
+_Time = Literal["handshake_time", "attestation_time", "measure_time", "context_time"]
+Metric = Literal[_Time, "channel_throughput", "hash_speed"]
+#: A high percentile needs so many values that one of them can lie beyond it.
+_PERCENTILES = ((95, 20), (99, 100))
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="record"):
+    """One line that a command prints."""
+
+
+class Start(Line, frozen=True, tag="start"):
+    """What was measured, and facts about it."""
+
+    schema: Literal[1]
+    what: str
+    about: dict[str, str]
+
+
+class Value(Line, frozen=True, tag="value"):
+    """One measured value, in the base unit of its metric; ``params`` tell its series apart."""
+
+    metric: Metric
+    params: dict[str, str]
+    value: decode.Number
+
+
+class Check(Line, frozen=True, tag="check"):
+    """A negative control, and whether it was refused."""
+
+    name: str
+    refused: bool
+
+
+class Load(Line, frozen=True, tag="load"):
+    """All that one user's load client printed."""
+
+    printed: str
+
+
+class End(Line, frozen=True, tag="end"):
+    """The last line: how many came before it."""
+
+    lines: int
+
+
+_RECORD: Any = Start | Value | Check | Load | End  # what a type checker takes for no type
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What one command reported."""
 
-    about: tuple[tuple[str, str], ...]
-    values: tuple[tuple[str, Params, float], ...]
-    checks: tuple[tuple[str, bool], ...] = ()
-    loads: tuple[bytes, ...] = ()
+    about: Params
+    values: tuple[Value, ...]
+    checks: tuple[Check, ...]
+    loads: tuple[bytes, ...]
 
 
-def start(what: str, **about: object) -> str:
+def start(what: str, **about: object) -> Start:
     """Return the first line of a command's output."""
-    return _line("start", schema=SCHEMA, what=what, about={k: str(v) for k, v in about.items()})
+    return Start(1, what, {name: str(value) for name, value in about.items()})
 
 
-def value(metric: str, measured: float, **where: object) -> str:
-    """Return the line of one measured value, in the base unit of its metric."""
-    return _line("value", metric=metric, params=dict(params(**where)), value=measured)
-
-
-def check(name: str, *, refused: bool) -> str:
-    """Return the line of a negative control."""
-    return _line("check", name=name, refused=refused)
-
-
-def load(printed: bytes) -> str:
-    """Return the line that carries all that one user's load client printed."""
-    return _line("load", printed=printed.decode("utf-8", "replace"))
-
-
-def whole(lines: Iterable[str]) -> str:
+def whole(lines: Sequence[Line]) -> str:
     """Return a command's output: its lines, and the one that ends them."""
-    kept = list(lines)
-    return "\n".join([*kept, _line("end", lines=len(kept))]) + "\n"
+    return "".join(f"{msgspec.json.encode(line).decode()}\n" for line in (*lines, End(len(lines))))
 
 
 def read(printed: bytes) -> Report:
@@ -73,55 +95,33 @@ def read(printed: bytes) -> Report:
 
     Raises SitegenError, with the line, for anything that is not of the form above.
     """
-    rows = printed.decode("utf-8", "replace").splitlines()
-    if len(rows) > _MOST_LINES:
-        raise SitegenError(f"{len(rows)} lines are too many", where="secure-inference")
-    about: tuple[tuple[str, str], ...] = ()
-    values, checks, loads = [], [], []
-    for number, row in enumerate(rows, 1):
-        try:
-            found = json.loads(row)
-            match found["record"]:
-                case "start" if number == 1 and found["schema"] == SCHEMA:
-                    about = params(**_texts(found["about"]))
-                case "value" if number > 1:
-                    values.append(_value(found))
-                case "check" if number > 1 and isinstance(found["refused"], bool):
-                    checks.append((_text(found["name"]), found["refused"]))
-                case "load" if number > 1:
-                    loads.append(_text(found["printed"]).encode())
-                case "end" if number == len(rows) > 1 and found["lines"] == number - 1:
-                    return Report(about, tuple(values), tuple(checks), tuple(loads))
-                case _:
-                    raise ValueError("unexpected")  # noqa: TRY301 - told once, below
-        except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-            raise SitegenError(
-                "is not a line that sitegen's own command prints", where=f"line {number}"
-            ) from error
-    raise SitegenError("the output is cut off: its last line is missing", where="secure-inference")
+    rows = printed.decode("utf-8", "replace").removesuffix("\n").split("\n")
+    lines = [decode.document(row, _RECORD, f"line {n}") for n, row in enumerate(rows, 1)]
+    for number, line in enumerate(lines, 1):
+        ends = isinstance(line, End) and (number < len(lines) or line.lines != number - 1)
+        if isinstance(line, Start) != (number == 1) or ends:
+            raise SitegenError("is not where sitegen's own command has it", where=f"line {number}")
+    if not isinstance(lines[-1], End):
+        raise SitegenError("its last line is missing: it is cut off", where="secure-inference")
+    return Report(
+        params(**lines[0].about),
+        tuple(line for line in lines if isinstance(line, Value)),
+        tuple(line for line in lines if isinstance(line, Check)),
+        tuple(line.printed.encode() for line in lines if isinstance(line, Load)),
+    )
 
 
-def measurements(report: Report, workload: str, where: Params) -> tuple[Measurement, ...]:
-    """Return each series' statistics: mean, p50, least and most, and more where n allows.
+def record(recorder: Recorder, report: Report, workload: str, about: Params) -> None:
+    """Write each series' statistics: mean, p50, least and most, and more where n allows.
 
     Percentiles interpolate linearly between the two nearest values; stddev is the sample's
     (n - 1).
     """
-    series: dict[tuple[str, Params], list[float]] = {}
-    for metric, place, measured in report.values:
-        series.setdefault((metric, place), []).append(measured)
-    return tuple(
-        Measurement(
-            workload,
-            f"secure-inference.{metric}",
-            statistic,
-            UNITS[metric],
-            figure,
-            params(**{**dict(where), **dict(place)}),
-        )
-        for (metric, place), each in series.items()
-        for statistic, figure in summary(each).items()
-    )
+    groups: dict[tuple[str, Params], list[float]] = defaultdict(list)
+    for each in report.values:
+        groups[each.metric, params(**{**dict(about), **each.params})].append(each.value)
+    for (metric, pairs), values in groups.items():
+        recorder.series(workload, pairs).spread(f"secure-inference.{metric}", summary(values))
 
 
 def summary(each: list[float]) -> dict[str, float]:
@@ -133,33 +133,7 @@ def summary(each: list[float]) -> dict[str, float]:
     found |= {"min": ordered[0], "max": ordered[-1]}
     if len(each) > 1:
         found["stddev"] = statistics.stdev(each)
-    if len(each) >= _P95_FROM:
-        found["p95"] = measures.percentile(ordered, 95)
-    if len(each) >= _P99_FROM:
-        found["p99"] = measures.percentile(ordered, 99)
+    for percent, least in _PERCENTILES:
+        if len(each) >= least:
+            found[f"p{percent}"] = measures.percentile(ordered, percent)
     return found
-
-
-def _value(found: Mapping[str, object]) -> tuple[str, Params, float]:
-    metric, measured, where = found["metric"], found["value"], found["params"]
-    if metric not in UNITS or isinstance(measured, bool):
-        raise ValueError(metric)
-    if not isinstance(measured, int | float) or not 0 <= measured < math.inf:
-        raise ValueError(measured)
-    return str(metric), params(**_texts(where)), float(measured)
-
-
-def _texts(found: object) -> dict[str, str]:
-    if not isinstance(found, dict):
-        raise TypeError(found)
-    return {_text(key): _text(each) for key, each in found.items()}
-
-
-def _text(found: object) -> str:
-    if not isinstance(found, str):
-        raise TypeError(found)
-    return found
-
-
-def _line(record: str, **fields: object) -> str:
-    return json.dumps({"record": record, **fields}, separators=(",", ":"))

@@ -43,12 +43,14 @@ def measure(path: Path, rounds: int) -> str:
     first, size = digest(path, "sha256")
     if not size:
         raise SitegenError("is empty", where=path.name)
-    lines = [timings.start("hash", bytes=size, sha256=first, algorithms=",".join(known))]
+    start = timings.start("hash", bytes=size, sha256=first, algorithms=",".join(known))
+    lines: list[timings.Line] = [start]
     for _ in range(rounds):
         for algorithm in known:
             begun = time.perf_counter()
             digest(path, algorithm)
             duration = time.perf_counter() - begun
-            lines.append(timings.value("measure_time", duration, hash=algorithm, size=size))
-            lines.append(timings.value("hash_speed", size / duration, hash=algorithm, size=size))
+            about = {"hash": algorithm, "size": str(size)}
+            lines.append(timings.Value("measure_time", about, duration))
+            lines.append(timings.Value("hash_speed", about, size / duration))
     return timings.whole(lines)

@@ -8,21 +8,24 @@ import importlib.util
 import os
 import re
 import shlex
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from collectors.zktls import contract, controls, packages, statements, stwo
+from msgspec import Meta
+
+from collectors.zktls import contract, controls, jobs, packages, statements, stwo
 from collectors.zktls.readers import READERS
-from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
+from sitegen.collect import LEFT_OUT, Host, Missing, Plan, RawOutput, Reading, Request, Step
+from sitegen.collect.recorder import Recorder
+from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
     Measurement,
     MetricDefinition,
     Parameter,
-    Params,
     ToolIdentity,
     params,
 )
@@ -30,17 +33,36 @@ from sitegen.model import (
 __all__ = ["BENCHMARK", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "zktls"
-SETTINGS = {
-    "statements": "comma-separated: chacha20, aes-128-ctr, aes-256-ctr (with S-two), sha-256, "
-    "rsa-2048-verify (with Groth16)",
-    "cipher": "the record's cipher: chacha20 (default), aes-128-ctr or aes-256-ctr",
-    "sizes": "comma-separated bytes of the record, multiples of 64 (default: 1024,16384,65536)",
-    "hash_sizes": "comma-separated bytes that are hashed in a proof (default: 64,256)",
-    "proofs": "measured proofs of each step, after one warm-up (default: 5)",
-    "setup": "fresh: make the Groth16 keys anew, and so measure that (default: keep them)",
-    "command": "a prover of your own instead, a command that prints JSON lines (see the docs)",
-    "timeout": "seconds that such a command may take (default: 3600)",
-}
+_Cipher = Literal["chacha20", "aes-128-ctr", "aes-256-ctr"]
+_Statement = Literal["chacha20", "aes-128-ctr", "aes-256-ctr", "sha-256", "rsa-2048-verify"]
+_Keys = Literal["keep", "fresh"]
+_Record = Annotated[int, Meta(ge=stwo.BLOCK, le=stwo.MOST)]
+_Hashed = Annotated[int, Meta(ge=1, le=statements.MOST_HASHED)]
+_Proofs = Annotated[
+    int, described("measured proofs of each step, after one warm-up (default: 5)", ge=1, le=1000)
+]
+_Limit = Annotated[int, described("seconds that it may take (default: 3600)", ge=1, le=604800)]
+
+
+class SETTINGS(Settings, frozen=True):
+    """What ``--set`` may change."""
+
+    statements: Annotated[
+        tuple[_Statement, ...], described("what is proven: ciphers with S-two, others with Groth16")
+    ] = ()
+    cipher: Annotated[_Cipher, described("the record's cipher (default: chacha20)")] | None = None
+    sizes: Annotated[
+        tuple[_Record, ...],
+        described("bytes of the record, multiples of 64 (default: 1024,16384,65536)"),
+    ] = ()
+    hash_sizes: Annotated[tuple[_Hashed, ...], described("bytes hashed (default: 64,256)")] = ()
+    proofs: _Proofs | None = None
+    setup: Annotated[_Keys, described("fresh: the Groth16 keys are made anew")] = "keep"
+    command: Annotated[
+        str, described("a prover of your own, which prints JSON lines (see the docs)")
+    ] = ""
+    timeout: _Limit | None = None
+
 
 _OLDEST_NODE = 18
 _LIMIT_S = 3600.0
@@ -55,6 +77,7 @@ _DURATION = MetricDefinition(
 )
 #: What a command proves is known only after it has, so this is what it must deliver.
 _OWN_ROW = Measurement(_OWN, _DURATION.id, "value", _DURATION.unit, None)
+_CHACHA, _HASH = stwo.CIPHERS[0], statements.SHA_256
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +89,17 @@ class Size:
     hashed: tuple[int, ...]
     proofs: int
 
+    @property
+    def work(self) -> Iterator[tuple[str, int]]:
+        """Yield each statement with each of its sizes."""
+        for statement in self.statements:
+            own = self.hashed if statement == _HASH else (statements.RSA_SIZE,)
+            for size in self.records if statement in stwo.CIPHERS else own:
+                yield statement, size
 
-_CHACHA = stwo.CIPHERS[0]
+
 _SIZES = {
-    "quick": Size((_CHACHA, statements.SHA_256), (1024, 16384), (64,), 2),
+    "quick": Size((_CHACHA, _HASH), (1024, 16384), (64,), 2),
     "standard": Size((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256), 5),
     "thorough": Size((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256, 1024), 5),
 }
@@ -94,40 +124,38 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
     Raises SitegenError for a setting that cannot be met.
     """
-    if "command" in request.settings:
-        return _own(request)
-    if "timeout" in request.settings:
+    given = request.read(SETTINGS)
+    if given.command:
+        return _own(request, given)
+    if given.timeout:
         raise SitegenError(
             "it is for a command of your own, and there is none",
             where="--set zktls.timeout",
             fix="give zktls.command too, or leave it out",
         )
-    groth16_here = importlib.util.find_spec(statements.PROVER) is not None
-    size, left_out = _size(request.settings, _SIZES[request.preset], groth16_here=groth16_here)
-    npm = Host().find("npm")
-    if npm is None:
-        raise SitegenError("npm is needed to install the provers", fix="apt install npm")
-    place = packages.folder(request.cache)
+    size, left_out = _size(given, _SIZES[request.preset])
+    npm = Host().find("npm") or "npm"
+    place, scratch = packages.folder(request.cache), ("scratch", str(request.scratch))
     prepare, steps, about_s = [packages.step(npm, request.cache)], [], 0.0
-    for statement in size.statements:
+    for statement, count in size.work:
+        name = statement if statement == statements.RSA_2048 else f"{statement}-{count}"
         if statement in stwo.CIPHERS:
-            for count in size.records:
-                steps.append(stwo.step(tool.path, place, statement, count, size.proofs))
-                about_s += stwo.about_s(statement, count, size.proofs)
+            argv = stwo.argv(tool.path, place, statement, count, size.proofs)
+            context = (("program_sha256", stwo.PROGRAM_SHA256), scratch)
+            steps.append(_proving(name, statement, count, argv, context))
+            about_s += stwo.about_s(statement, count, size.proofs)
         else:
-            hashed = statement == statements.SHA_256
-            for count in size.hashed if hashed else (statements.RSA_SIZE,):
-                ready, step = _groth16_steps(tool.path, request, statement, count, size.proofs)
-                prepare.append(ready)
-                steps.append(step)
-                about_s += _about_s(statement, count, size.proofs)
-    scratch = ("scratch", str(request.scratch))
+            keys, made = request.cache / "keys", request.scratch / f"{name}.json"
+            fresh = given.setup == "fresh"
+            job = jobs.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
+            argv = jobs.command("setup", job)
+            prepare.append(Step(f"setup-{name}", "setup", argv, _LIMIT_S, context=(scratch,)))
+            argv = jobs.command("prove", job)
+            steps.append(_proving(name, statement, count, argv, (scratch,)))
+            about_s += jobs.about_s(job)
     return Plan(
-        prepare=tuple(dataclasses.replace(s, context=(*s.context, scratch)) for s in prepare),
-        steps=tuple(
-            dataclasses.replace(s, context=(*s.context, scratch), expects=_expected(s))
-            for s in steps
-        ),
+        prepare=tuple(prepare),
+        steps=tuple(steps),
         parameters=_parameters(tool, size, left_out),
         about_s=about_s,
         about_bytes=_CACHE_BYTES,
@@ -146,10 +174,11 @@ def run(step: Step, host: Host) -> RawOutput:
         # Of a prover that would take them all: the embedded ones are measured on one thread.
         environ=None if step.workload == _OWN else {"RAYON_NUM_THREADS": "1"},
     )
-    about: tuple[Parameter, ...] = ()
+    recorder = Recorder()
     with contextlib.suppress(SitegenError):
-        about = contract.parameters(contract.read(raw.stdout))
-    return dataclasses.replace(raw, values=tuple((each.name, each.value) for each in about))
+        contract.settings(recorder, contract.read(raw.stdout))
+    values = tuple((each.name, each.value) for each in recorder.parameters.values())
+    return dataclasses.replace(raw, values=values)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
@@ -165,202 +194,110 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         raise SitegenError(f"code {raw.exit_code}: {last[:200]}", where=step.name)
     session = contract.read(raw.stdout)
     contract.require_controls(session)
-    if step.workload != _OWN:
-        _check_embedded(step, session)
-    found = contract.reading(session, step.workload)
-    found = dataclasses.replace(found, parameters=contract.parameters(session))
+    recorder = Recorder()
+    contract.settings(recorder, session)
+    contract.record(recorder, session, lambda _: step.workload)
     if step.workload == _OWN:
-        took = (_OWN_ROW._replace(value=raw.duration_s),) if raw.duration_s else ()
-        return dataclasses.replace(found, measurements=(*found.measurements, *took))
-    rows = found.measurements
+        if raw.duration_s:
+            recorder.put(_OWN_ROW._replace(value=raw.duration_s), "")
+        return recorder.reading()
+    for difference in _differences(step, session):
+        raise SitegenError(difference, where=step.name)
     if session.prover.prover == stwo.PROVER:
         # It makes its witness inside the proof: there is nothing to add for the total.
-        proved = [row for row in rows if row.metric == "zktls.prove_time"]
-        rows = (*rows, *(row._replace(metric="zktls.total_time") for row in proved))
-    if step.workload == statements.RSA_2048:
-        # A signature is verified once, however long it is: bytes per second would say nothing.
-        rows = tuple(row for row in rows if row.metric != "zktls.proven_throughput")
-    return dataclasses.replace(found, measurements=rows)
+        for row in tuple(recorder.measurements):
+            if row.metric == "zktls.prove_time":
+                recorder.put(row._replace(metric="zktls.total_time"), "")
+    return recorder.reading()
 
 
-def _check_embedded(step: Step, session: contract.Session) -> None:
-    """Raise SitegenError when what was proven is not what the step asked for."""
-    wanted = dict(step.params)
-    prover = session.prover
+def _differences(step: Step, session: contract.Session) -> Iterator[str]:
+    """Yield in what an embedded prover did not do what the step asked for."""
+    wanted, prover = dict(step.params), session.prover
     for proof in session.proofs:
         if (proof.statement, str(proof.size)) != (wanted["statement"], wanted["size"]):
-            raise SitegenError(
-                f"it proved {proof.statement} of {proof.size} bytes", where=step.name
-            )
+            yield f"it proved {proof.statement} of {proof.size} bytes"
     if prover.prover != wanted["prover"]:
-        raise SitegenError(f"it is the prover {prover.prover}", where=step.name)
+        yield f"it is the prover {prover.prover}"
     if prover.prover == stwo.PROVER and len({p.proof_sha256 for p in session.measured}) > 1:
-        raise SitegenError("its proofs of one statement differ, and should not", where=step.name)
-    program = step.get("program_sha256")
-    if program and prover.program_sha256 != program:
-        raise SitegenError(
-            "the program of the prover is not the one that this version was made for",
-            where=step.name,
-            fix="delete the cache of zktls and collect again",
-        )
+        yield "its proofs of one statement differ, and should not"
+    if step.get("program_sha256") not in ("", prover.program_sha256):
+        yield "the program of the prover has changed: delete the cache of zktls and collect again"
 
 
-def _groth16_steps(
-    node: str, request: Request, statement: str, size: int, proofs: int
-) -> tuple[Step, Step]:
-    """Return the step that sees to the key, and the one that proves with it."""
-    hashed = statement == statements.SHA_256
-    name = f"{statement}-{size}" if hashed else statement
-    common = (
-        *("--statement", statement, "--size", str(size), "--node", node),
-        *("--packages", str(packages.folder(request.cache))),
-        *("--keys", str(request.cache / "keys")),
-        *("--made", str(request.scratch / f"{name}.json")),
+def _proving(
+    name: str,
+    statement: str,
+    size: int,
+    argv: tuple[str, ...],
+    context: tuple[tuple[str, str], ...],
+) -> Step:
+    """Return a step that proves a statement, with what it must deliver."""
+    ours = statement in stwo.CIPHERS
+    prover, system = (stwo.PROVER, "stark") if ours else (statements.PROVER, "groth16")
+    work = {"statement": statement, "size": size, "threads": 1}
+    about = params(prover=prover, proof_system=system, proof_mode=system, **work)
+    scoped = params(**dict(about), time_scope="total")
+    expects = (
+        Measurement(statement, "zktls.prove_time", "mean", "s", None, scoped),
+        Measurement(statement, "zktls.verify_time", "mean", "s", None, about),
+        Measurement(statement, "zktls.proof_size", "value", "B", None, about),
     )
-    program = (sys.executable, "-m", "collectors.zktls.groth16")
-    fresh = ("--fresh",) if request.settings.get("setup") == "fresh" else ()
-    ready = Step(
-        name=f"setup-{name}",
-        workload="setup",
-        argv=(*program, "setup", *common, *fresh),
-        timeout_s=_LIMIT_S,
-    )
-    prove = Step(
-        name=name,
-        workload=statement,
-        argv=(*program, "prove", *common, "--proofs", str(proofs)),
-        timeout_s=_LIMIT_S,
-        params=params(
-            statement=statement,
-            size=size,
-            prover=statements.PROVER,
-            proof_system="groth16",
-            proof_mode="groth16",
-            threads=1,
-        ),
-    )
-    return ready, prove
-
-
-def _about_s(statement: str, size: int, proofs: int) -> float:
-    """Estimate how long a Groth16 step takes: loading its key, then its proofs."""
-    thousands = 190 if statement == statements.RSA_2048 else 30 + 0.5 * size
-    return thousands * (0.1 + 0.03 * (proofs + 1))
-
-
-def _expected(step: Step) -> tuple[Measurement, ...]:
-    where: Params = step.params
-    scoped = params(**dict(where), time_scope="total")
-    return (
-        Measurement(step.workload, "zktls.prove_time", "mean", "s", None, scoped),
-        Measurement(step.workload, "zktls.verify_time", "mean", "s", None, where),
-        Measurement(step.workload, "zktls.proof_size", "value", "B", None, where),
-    )
+    return Step(name, statement, argv, _LIMIT_S, about, expects, context)
 
 
 def _parameters(tool: ToolIdentity, size: Size, left_out: str) -> tuple[Parameter, ...]:
-    must, caveat, ignored = (
-        Comparability.MUST_MATCH,
-        Comparability.CAVEAT,
-        Comparability.IGNORED,
-    )
+    recorder, ignored = Recorder(), Comparability.IGNORED
     exact = packages.versions()
-    circuits = ", ".join(
-        f"{name} {exact[name]}" for name in ("circom2", "circomlib", "@zk-email/circuits")
-    )
-    found = [
-        Parameter("s_two", f"{stwo.PACKAGE} {exact[stwo.PACKAGE]}", must),
-        Parameter("s_two_program_sha256", stwo.PROGRAM_SHA256, must),
-        Parameter("circuits", circuits, must),
-        Parameter("inputs", f"fixed, edition {statements.EDITION}", must),
-        Parameter("tool_version", tool.version, caveat),
-        Parameter("proofs", f"{size.proofs} after 1 warm-up", caveat),
-        Parameter("controls", ", ".join(contract.CONTROLS), ignored),
-        Parameter("security_s_two", "the package documents no security level", ignored),
-    ]
+    circuits = ("circom2", "circomlib", "@zk-email/circuits")
+    recorder.parameter("s_two", f"{stwo.PACKAGE} {exact[stwo.PACKAGE]}")
+    recorder.parameter("s_two_program_sha256", stwo.PROGRAM_SHA256)
+    recorder.parameter("circuits", ", ".join(f"{name} {exact[name]}" for name in circuits))
+    recorder.parameter("inputs", f"fixed, edition {statements.EDITION}")
+    recorder.parameter("tool_version", tool.version, Comparability.CAVEAT)
+    recorder.parameter("proofs", f"{size.proofs} after 1 warm-up", Comparability.CAVEAT)
+    recorder.parameter("controls", ", ".join(contract.CONTROLS), ignored)
+    recorder.parameter("security_s_two", "the package documents no security level", ignored)
     if set(size.statements) & set(statements.STATEMENTS):
         # Not what must match: with a run that has no Groth16 step, the others compare.
-        found.append(Parameter("groth16py", statements.prover_version(), caveat))
-        found.append(Parameter("security_groth16", statements.SECURITY, ignored))
-    if left_out:
-        found.append(Parameter("left_out", left_out, ignored))
-    return tuple(found)
+        recorder.parameter("groth16py", statements.prover_version(), Comparability.CAVEAT)
+        recorder.parameter("security_groth16", statements.SECURITY, ignored)
+    recorder.parameter(LEFT_OUT, left_out or None, ignored)
+    return tuple(recorder.parameters.values())
 
 
-def _own(request: Request) -> Plan:
+def _own(request: Request, given: SETTINGS) -> Plan:
     """Return the plan of a command that keeps to the contract."""
-    given = request.settings
-    if others := sorted(set(given) - {"command", "timeout"}):
+    if others := sorted(set(request.settings) - {"command", "timeout"}):
         raise SitegenError(
             f"{others[0]} is for the embedded provers, which a command takes the place of",
             where="--set zktls.command",
         )
     try:
-        argv = tuple(shlex.split(given["command"]))
+        argv = tuple(shlex.split(given.command))
     except ValueError as error:
         raise SitegenError(
-            f"it is no command: {error}".lower(), where="--set zktls.command"
+            f"is no command: {error}".lower(), where="--set zktls.command"
         ) from error
-    if not argv or not argv[0]:
-        raise SitegenError("it is empty", where="--set zktls.command")
-    limit_s = _whole(given.get("timeout", "3600"), "timeout", 1, 604800)
-    step = Step(
-        name=_OWN,
-        workload=_OWN,
-        argv=argv,
-        timeout_s=float(limit_s),
-        expects=(_OWN_ROW,),
-        context=(("scratch", str(Path.cwd())),),
-    )
+    if not argv[0]:
+        raise SitegenError("is empty", where="--set zktls.command")
+    scratch, limit_s = (("scratch", str(Path.cwd())),), float(given.timeout or _LIMIT_S)
+    step = Step(_OWN, _OWN, argv, limit_s, expects=(_OWN_ROW,), context=scratch)
     return Plan(steps=(step,), about_s=60.0, definitions=(_DURATION,))
 
 
-def _size(given: Mapping[str, str], size: Size, *, groth16_here: bool) -> tuple[Size, str]:
+def _size(given: SETTINGS, preset: Size) -> tuple[Size, str]:
     """Return what to prove, and what is left out of it and why."""
-    if given.get("setup", "keep") not in {"fresh", "keep"}:
-        raise SitegenError(f"{given['setup']!r} is not fresh", where="--set zktls.setup")
-    wanted, left_out = _statements(given, size.statements), ""
-    absent = [word for word in wanted if word in statements.STATEMENTS and not groth16_here]
-    if absent and "statements" in given:
-        statements.prover_version()  # says that it is missing
-    if absent:
-        wanted = tuple(word for word in wanted if word not in absent)
-        left_out = f"{', '.join(absent)}: groth16py is not installed (sitegen[zktls])"
-    records, hashed, proofs = size.records, size.hashed, size.proofs
-    if "sizes" in given:
-        records = _wholes(given["sizes"], "sizes", stwo.BLOCK, stwo.MOST)
-    if "hash_sizes" in given:
-        hashed = _wholes(given["hash_sizes"], "hash_sizes", 1, statements.MOST_HASHED)
-    if "proofs" in given:
-        proofs = _whole(given["proofs"], "proofs", 1, 1000)
-    return Size(wanted, records, hashed, proofs), left_out
-
-
-def _statements(given: Mapping[str, str], usual: tuple[str, ...]) -> tuple[str, ...]:
-    known = (*stwo.CIPHERS, *statements.STATEMENTS)
-    cipher = given.get("cipher", _CHACHA)
-    if cipher not in stwo.CIPHERS:
-        raise SitegenError(
-            f"{cipher!r} is not one of {', '.join(stwo.CIPHERS)}", where="--set zktls.cipher"
-        )
-    if "statements" not in given:
-        return tuple(cipher if each == _CHACHA else each for each in usual)
-    if "cipher" in given:
+    if given.statements and given.cipher:
         raise SitegenError("name the cipher in statements", where="--set zktls.cipher")
-    words = tuple(dict.fromkeys(word.strip() for word in given["statements"].split(",")))
-    if unknown := [word for word in words if word not in known]:
-        raise SitegenError(
-            f"{unknown[0]!r} is not one of {', '.join(known)}", where="--set zktls.statements"
-        )
-    return words
-
-
-def _wholes(text: str, name: str, least: int, most: int) -> tuple[int, ...]:
-    return tuple(sorted({_whole(word, name, least, most) for word in text.split(",")}))
-
-
-def _whole(text: str, name: str, least: int, most: int) -> int:
-    word = text.strip()
-    if word.isascii() and word.isdigit() and len(word) < 10 and least <= int(word) <= most:  # noqa: PLR2004 - keeps int() short
-        return int(word)
-    raise SitegenError(f"{text!r} is not from {least} to {most}", where=f"--set zktls.{name}")
+    usual = (given.cipher or _CHACHA if each == _CHACHA else each for each in preset.statements)
+    wanted, left_out = tuple(dict.fromkeys(given.statements or usual)), ""
+    absent = [each for each in wanted if each in statements.STATEMENTS]
+    if absent and importlib.util.find_spec(statements.PROVER) is None:
+        if given.statements:
+            statements.prover_version()  # says that it is missing
+        wanted = tuple(each for each in wanted if each not in absent)
+        left_out = f"{', '.join(absent)}: groth16py is not installed (sitegen[zktls])"
+    records = tuple(sorted({*given.sizes})) or preset.records
+    hashed = tuple(sorted({*given.hash_sizes})) or preset.hashed
+    return Size(wanted, records, hashed, given.proofs or preset.proofs), left_out

@@ -6,10 +6,11 @@ one, or where there never will be.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from typing import Any
 
-from sitegen.collect import Refused
+from sitegen.collect import Refused, decode
+from sitegen.errors import SitegenError
 
 _NO = frozenset({"", "0", "false", "no", "off"})
 #: Switches of provers that fake or weaken proofs: RISC Zero's dev mode, SP1's smaller circuits,
@@ -39,25 +40,20 @@ def refuse_accepted(stdout: bytes) -> None:
     Also when the lines around it are broken off or wrong: a prover that dies after it has
     accepted a false statement has still accepted it.
     """
-    for line in stdout.split(b"\n"):
-        if b'"accepted"' not in line and b'"dev_mode"' not in line:
+    for text in stdout.split(b"\n"):
+        if b'"accepted"' not in text and b'"dev_mode"' not in text:
             continue
         try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
+            line = decode.document(text, dict[str, Any])
+        except SitegenError:
             continue
-        if not isinstance(found, dict):
-            continue
-        if found.get("record") == "control" and found.get("accepted") is True:
-            kind = "".join(c for c in str(found.get("kind")) if c.isprintable())[:40]
-            raise Refused(
-                f"the verifier accepted something wrong: control {kind}",
-                where="zktls",
-                fix="no number of this prover means anything until it refuses that",
-            )
-        if found.get("record") == "prover" and found.get("dev_mode") is True:
-            raise Refused(
-                "the prover says that its proofs are fake (dev_mode)",
-                where="zktls",
-                fix="turn that mode off",
-            )
+        reason = fix = ""
+        if line.get("record") == "control" and line.get("accepted") is True:
+            kind = "".join(c for c in str(line.get("kind")) if c.isprintable())[:40]
+            reason = f"the verifier accepted something wrong: control {kind}"
+            fix = "no number of this prover means anything until it refuses that"
+        if line.get("record") == "prover" and line.get("dev_mode") is True:
+            reason = "the prover says that its proofs are fake (dev_mode)"
+            fix = "turn that mode off"
+        if reason:
+            raise Refused(reason, where="zktls", fix=fix)

@@ -12,24 +12,26 @@ a line on stderr when something cannot be done.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
-import json
 import os
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from collectors.zktls import statements
+import msgspec
+
+from collectors.zktls import contract, jobs, statements
+from collectors.zktls.jobs import Job
 from collectors.zktls.statements import Instance
+from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
@@ -40,10 +42,11 @@ _WORD = 32  # bytes of a coordinate in a proof
 _POINTS = (("A", 0, 64), ("B", 64, 192), ("C", 192, 256))
 _FILES = ("circuit.wasm", "generate_witness.js", "witness_calculator.js")
 _PROVING_KEY, _VERIFYING_KEY, _ABOUT = "proving.key", "verifying.key", "key.json"
+_KEPT = (*_FILES, _PROVING_KEY, _VERIFYING_KEY)
 _MAKING = ".making-"
 _LIMIT_S = 3600.0
 
-Verify = Callable[[bytes, Sequence[int]], bool]
+T = TypeVar("T")
 
 
 class Verifier(Protocol):
@@ -53,35 +56,12 @@ class Verifier(Protocol):
         """Return whether the proof holds for these public values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a process is to do, and with what."""
+class Key(msgspec.Struct, frozen=True):
+    """What is known of a stored key; ``files`` are the digests of what lies beside it."""
 
-    statement: str
-    size: int
-    packages: Path
-    keys: Path
-    made: Path
-    node: str
-    fresh: bool = False
-    proofs: int = 1
-
-    @property
-    def folder(self) -> Path:
-        """Return where the key lies: another circuit, tool or version has another folder."""
-        circuit = statements.circuit(self.statement, self.size).encode()
-        lock = (self.packages / "package-lock.json").read_bytes()
-        parts = (circuit, lock, statements.prover_version().encode())
-        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
-        return self.keys / f"{self.statement}-{self.size}-{digest[:16]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """How long something took: wall clock, and CPU of this process or of its children."""
-
-    wall_s: float
-    cpu_s: float
+    setup: contract.Setup
+    r1cs_sha256: str
+    files: dict[str, str]
 
 
 def set_up(job: Job) -> None:
@@ -98,12 +78,10 @@ def set_up(job: Job) -> None:
         with tempfile.TemporaryDirectory(prefix=_MAKING, dir=job.keys) as place:
             _make(job, Path(place))
             Path(place).rename(job.folder)
-        if _about(job.folder) is None:
-            raise SitegenError("the key was not stored whole", where=str(job.folder))
         job.made.touch()
 
 
-def prove(job: Job) -> Iterator[dict[str, object]]:
+def prove(job: Job) -> Iterator[contract.Record]:
     """Yield the records of a session: a warm-up, the measured proofs, the controls.
 
     The warm-up proves another instance of the statement, so that its proof serves as the valid
@@ -114,47 +92,33 @@ def prove(job: Job) -> Iterator[dict[str, object]]:
     about = _about(job.folder)
     if about is None:
         raise SitegenError("there is no key, or it is damaged", where=str(job.folder))
-    yield {
-        "record": "prover",
-        "schema": 1,
-        "prover": statements.PROVER,
-        "prover_version": statements.prover_version(),
-        "proof_system": "groth16",
-        "proof_mode": "groth16",
-        "program_sha256": about["r1cs_sha256"],
-        "field": "BN254",
-        "security_bits": None,
-        "security_note": statements.SECURITY,
-        "threads": 1,
-        "hash": None,
-        "dev_mode": False,
-    }
+    yield contract.Prover(
+        schema=1,
+        prover=statements.PROVER,
+        prover_version=statements.prover_version(),
+        proof_system="groth16",
+        proof_mode="groth16",
+        program_sha256=about.r1cs_sha256,
+        field="BN254",
+        security_note=statements.SECURITY,
+        threads=1,
+        dev_mode=False,
+    )
     # Only what was made in this run was measured in it.
-    made = job.made.is_file()
+    kept = msgspec.structs.replace(about.setup, cached=True, compile_s=None, setup_s=None)
+    yield about.setup if job.made.is_file() else kept
     job.made.unlink(missing_ok=True)
-    yield {
-        "record": "setup",
-        "statement": job.statement,
-        "size": job.size,
-        "compile_s": about["compile_s"] if made else None,
-        "setup_s": about["setup_s"] if made else None,
-        "cached": not made,
-        "constraints": about["constraints"],
-        "key_sha256": about["key_sha256"],
-    }
     key = groth16py.ProvingKey.load(str(job.folder / _PROVING_KEY))
     verifier = groth16py.Verifier(groth16py.VerifyingKey.load(str(job.folder / _VERIFYING_KEY)))
     measured, other = statements.instances(job.statement, job.size)
     proof = other_proof = b""
     with tempfile.TemporaryDirectory(dir=job.made.parent) as place:
         for number in range(job.proofs + 1):
-            instance = measured if number else other
-            record, proof = _proof(job, Path(place), instance, key, verifier)
+            record, proof = _proof(job, number, Path(place), key, verifier)
             other_proof = other_proof or proof
-            phase = ("measured", number - 1) if number else ("warmup", 0)
-            yield {**record, "phase": phase[0], "index": phase[1]}
+            yield record
     yield from controls(job.statement, verifier, (measured, proof), (other, other_proof))
-    yield {"record": "end"}
+    yield contract.End()
 
 
 def controls(
@@ -162,7 +126,7 @@ def controls(
     verifier: Verifier,
     measured: tuple[Instance, bytes],
     other: tuple[Instance, bytes],
-) -> Iterator[dict[str, object]]:
+) -> Iterator[contract.Control]:
     """Yield what a verifier says to what it must refuse.
 
     ``measured`` and ``other`` are two instances, each with its proof. A key from an incomplete
@@ -171,7 +135,7 @@ def controls(
     """
     (instance, proof), (other_instance, other_proof) = measured, other
     public = instance.public
-    wrong: list[tuple[str, str, bytes, Sequence[int]]] = []
+    wrong: list[tuple[contract.Kind, str, bytes, Sequence[int]]] = []
     for index in sorted({0, len(public) - 1}):
         changed = [value + (place == index) for place, value in enumerate(public)]
         wrong.append(("public-input", f"public value {index} plus 1", proof, changed))
@@ -186,13 +150,8 @@ def controls(
     wrong.append(("other-statement", "another instance", proof, other_instance.public))
     for kind, detail, shown, values in wrong:
         accepted, said = _asked(verifier, shown, values)
-        yield {
-            "record": "control",
-            "statement": statement,
-            "kind": kind,
-            "accepted": accepted,
-            "detail": f"{detail}: {said}" if said else detail,
-        }
+        told = f"{detail}: {said}" if said else detail
+        yield contract.Control(statement=statement, kind=kind, accepted=accepted, detail=told)
 
 
 def _asked(verifier: Verifier, proof: bytes, public: Sequence[int]) -> tuple[bool, str]:
@@ -204,43 +163,41 @@ def _asked(verifier: Verifier, proof: bytes, public: Sequence[int]) -> tuple[boo
 
 
 def _proof(
-    job: Job, place: Path, instance: Instance, key: groth16py.ProvingKey, verifier: Verifier
-) -> tuple[dict[str, object], bytes]:
+    job: Job, number: int, place: Path, key: groth16py.ProvingKey, verifier: Verifier
+) -> tuple[contract.Proof, bytes]:
+    """Make and check one proof; number 0 is the warm-up, of the other instance."""
     import groth16py
 
+    measured, other = statements.instances(job.statement, job.size)
+    instance = measured if number else other
     given, witness = place / "input.json", place / "witness.wtns"
     given.write_bytes(instance.file)
     calculator, program = job.folder / "generate_witness.js", job.folder / "circuit.wasm"
     argv = [job.node, str(calculator), str(program), str(given), str(witness)]
-    with _clock(resource.RUSAGE_CHILDREN) as witnessed:
-        _run(argv, place, "the witness cannot be made")
-    with _clock(resource.RUSAGE_SELF) as proved:
-        proof = groth16py.prove_wtns(key, str(witness))
-    with _clock(resource.RUSAGE_SELF) as checked:
-        verified = verifier.verify(proof, list(instance.public))
-    record: dict[str, object] = {
-        "record": "proof",
-        "statement": job.statement,
-        "size": job.size,
-        "execute_s": None,
-        "witness_s": witnessed().wall_s,
-        "witness_cpu_s": witnessed().cpu_s,
-        "prove_s": proved().wall_s,
-        "prove_cpu_s": proved().cpu_s,
-        "verify_s": checked().wall_s,
-        "verify_cpu_s": checked().cpu_s,
-        "proof_bytes": len(proof),
-        "reported_proof_bytes": None,
-        "proof_sha256": hashlib.sha256(proof).hexdigest(),
-        "input_sha256": hashlib.sha256(instance.file).hexdigest(),
-        "cycles": None,
-        "cycle_kind": None,
-        "time_scope": "total",
-        "bytes_sent": None,
-        "bytes_received": None,
-        "peak_memory_bytes": _peak_bytes(),
-        "verified": bool(verified),
-    }
+    own, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    _, witness_s, witness_cpu_s = _timed(children, lambda: _run(argv, place, "there is no witness"))
+    proof, prove_s, prove_cpu_s = _timed(own, lambda: groth16py.prove_wtns(key, str(witness)))
+    verified, verify_s, verify_cpu_s = _timed(
+        own, lambda: verifier.verify(proof, list(instance.public))
+    )
+    record = contract.Proof(
+        phase="measured" if number else "warmup",
+        statement=job.statement,
+        size=job.size,
+        index=max(number - 1, 0),
+        time_scope="total",
+        verified=bool(verified),
+        witness_s=witness_s,
+        witness_cpu_s=witness_cpu_s,
+        prove_s=prove_s,
+        prove_cpu_s=prove_cpu_s,
+        verify_s=verify_s,
+        verify_cpu_s=verify_cpu_s,
+        proof_bytes=len(proof),
+        proof_sha256=hashlib.sha256(proof).hexdigest(),
+        input_sha256=hashlib.sha256(instance.file).hexdigest(),
+        peak_memory_bytes=_peak_bytes(),
+    )
     return record, proof
 
 
@@ -255,26 +212,28 @@ def _make(job: Job, place: Path) -> None:
     below = Path(os.path.commonpath([modules, place.absolute()]))
     options = ("--r1cs", "--wasm", "--O1", "-l", str(modules), "-o", str(place.absolute()))
     argv = [job.node, str(modules / "circom2" / "cli.js"), str(source.absolute()), *options]
-    with _clock(resource.RUSAGE_CHILDREN) as compiled:
-        _run(argv, below, "the circuit cannot be compiled")
+    _, compile_s, _ = _timed(
+        resource.RUSAGE_CHILDREN, lambda: _run(argv, below, "the circuit cannot be compiled")
+    )
     r1cs = place / "circuit.r1cs"
-    with _clock(resource.RUSAGE_SELF) as made:
-        key, verifying = groth16py.setup(str(r1cs))
+    (key, verifying), setup_s, _ = _timed(resource.RUSAGE_SELF, lambda: groth16py.setup(str(r1cs)))
     key.save(str(place / _PROVING_KEY))
     verifying.save(str(place / _VERIFYING_KEY))
     for name in _FILES:
         shutil.move(place / "circuit_js" / name, place / name)
     shutil.rmtree(place / "circuit_js")
-    about = {
-        "compile_s": compiled().wall_s,
-        "setup_s": made().wall_s,
-        "constraints": constraints(r1cs.read_bytes()),
-        "r1cs_sha256": _digest(r1cs),
-        "key_sha256": _digest(place / _PROVING_KEY),
-        "files": {name: _digest(place / name) for name in (*_FILES, _VERIFYING_KEY)},
-    }
+    setup = contract.Setup(
+        statement=job.statement,
+        size=job.size,
+        cached=False,
+        compile_s=compile_s,
+        setup_s=setup_s,
+        constraints=constraints(r1cs.read_bytes()),
+        key_sha256=_digest(place / _PROVING_KEY),
+    )
+    about = Key(setup, _digest(r1cs), {name: _digest(place / name) for name in _KEPT})
     r1cs.unlink()
-    (place / _ABOUT).write_text(json.dumps(about), "utf-8")
+    (place / _ABOUT).write_bytes(msgspec.json.encode(about))
 
 
 def constraints(r1cs: bytes) -> int:
@@ -284,30 +243,26 @@ def constraints(r1cs: bytes) -> int:
     (u64) and its bytes. The header, type 1, is the field's size (u32), the prime, then u32
     counts of wires, public outputs, public inputs, private inputs, u64 labels, u32 constraints.
     """
-    at = 12
-    while r1cs[:4] == b"r1cs" and at + 12 <= len(r1cs):
-        kind = int.from_bytes(r1cs[at : at + 4], "little")
-        length = int.from_bytes(r1cs[at + 4 : at + 12], "little")
-        header = r1cs[at + 12 : at + 12 + length]
-        if kind == 1:
-            field = int.from_bytes(header[:4], "little")
-            count = header[4 + field + 24 : 4 + field + 28]
-            if len(count) == 4:  # noqa: PLR2004 - a u32
-                return int.from_bytes(count, "little")
-            break
-        at += 12 + length
+    place = 12
+    with contextlib.suppress(struct.error):
+        while r1cs[:4] == b"r1cs":
+            kind, length = struct.unpack_from("<IQ", r1cs, place)
+            place += 12
+            if kind == 1:
+                [field] = struct.unpack_from("<I", r1cs, place)
+                return int(struct.unpack_from("<I", r1cs, place + 4 + field + 24)[0])
+            place += length
     raise SitegenError("the compiler's .r1cs has no header", where="groth16")
 
 
-def _about(folder: Path) -> dict[str, object] | None:
+def _about(folder: Path) -> Key | None:
     """Return what is known of the key in ``folder``; None when it is not there or not whole."""
     try:
-        about = json.loads((folder / _ABOUT).read_text("utf-8"))
-        files = {**about["files"], _PROVING_KEY: about["key_sha256"]}
-        whole = all(_digest(folder / name) == digest for name, digest in files.items())
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        about = decode.document((folder / _ABOUT).read_bytes(), Key)
+        whole = all(_digest(folder / name) == about.files.get(name) for name in _KEPT)
+    except (OSError, SitegenError):
         return None
-    return about if whole and {*_FILES, _VERIFYING_KEY} <= set(files) else None
+    return about if whole else None
 
 
 def _digest(path: Path) -> str:
@@ -315,17 +270,15 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextlib.contextmanager
-def _clock(who: int) -> Iterator[Callable[[], Timed]]:
-    """Time a block; what is yielded tells, after it, how long it took."""
+def _timed(who: int, work: Callable[[], T]) -> tuple[T, float, float]:
+    """Return what ``work`` returns, and its seconds by the wall clock and of CPU."""
     used = resource.getrusage(who)
     begin = time.perf_counter()
-    found: list[Timed] = []
-    yield lambda: found[0]
+    result = work()
     wall = time.perf_counter() - begin
     now = resource.getrusage(who)
     cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-    found.append(Timed(wall, cpu))
+    return result, wall, cpu
 
 
 def _peak_bytes() -> int:
@@ -345,39 +298,18 @@ def _run(argv: list[str], place: Path, problem: str) -> None:
         raise SitegenError(f"{problem}: {told[0].strip()[:200]}", where="groth16")
 
 
-def _job(words: Sequence[str]) -> tuple[str, Job]:
-    parser = argparse.ArgumentParser(prog="groth16", allow_abbrev=False)
-    parser.add_argument("action", choices=("setup", "prove"))
-    parser.add_argument("--statement", required=True, choices=statements.STATEMENTS)
-    parser.add_argument("--size", type=int, required=True)
-    for folder in ("packages", "keys", "made"):
-        parser.add_argument(f"--{folder}", type=_place, required=True)
-    parser.add_argument("--node", default="node")
-    parser.add_argument("--proofs", type=int, default=1)
-    parser.add_argument("--fresh", action="store_true")
-    given = vars(parser.parse_args(words))
-    return given.pop("action"), Job(**given)
-
-
-def _place(word: str) -> Path:
-    return Path(word).absolute()  # programs are run in other folders
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
-    action, job = _job(sys.argv[1:] if words is None else words)
+    action, job = jobs.read(sys.argv[1:] if words is None else words)
     try:
         if action == "setup":
             set_up(job)
         else:
             for record in prove(job):
-                sys.stdout.write(json.dumps(record) + "\n")
-                sys.stdout.flush()
-    except SitegenError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+                print(msgspec.json.encode(record).decode(), flush=True)  # noqa: T201 - a command
     except Exception as error:  # noqa: BLE001 - the library's own are plain exceptions
-        sys.stderr.write(f"groth16: {type(error).__name__}: {error}\n")
+        kind = "" if isinstance(error, SitegenError) else f"groth16: {type(error).__name__}: "
+        print(f"{kind}{error}", file=sys.stderr)  # noqa: T201 - a command
         return 1
     return 0
 

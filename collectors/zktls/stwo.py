@@ -1,12 +1,10 @@
-"""Steps that prove the encryption of one TLS record with the S-two prover (`stwo.mjs`)."""
+"""Proving the encryption of one TLS record with the S-two prover (`stwo.mjs`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sitegen.collect import Step
 from sitegen.errors import SitegenError
-from sitegen.model import params
 
 PROVER = "s-two"
 PACKAGE = "@reclaimprotocol/zk-symmetric-crypto"
@@ -18,7 +16,6 @@ BLOCK = 64
 MOST = 1 << 18
 
 _DRIVER = Path(__file__).with_name("stwo.mjs")
-_LIMIT_S = 1800.0
 #: Seconds of one proof on a slow core: fixed, and a byte.
 _COST = {
     "chacha20": (0.4, 1.1e-4),
@@ -27,8 +24,8 @@ _COST = {
 }
 
 
-def step(node: str, packages: Path, cipher: str, size: int, proofs: int) -> Step:
-    """Return the step that proves one record of ``size`` bytes, ``proofs`` times.
+def argv(node: str, packages: Path, cipher: str, size: int, proofs: int) -> tuple[str, ...]:
+    """Return the command that proves one record of ``size`` bytes, ``proofs`` times.
 
     Raises SitegenError for a size that the prover does not take.
     """
@@ -37,24 +34,8 @@ def step(node: str, packages: Path, cipher: str, size: int, proofs: int) -> Step
             f"{size} bytes cannot be proven: it takes multiples of {BLOCK} up to {MOST}",
             where="--set zktls.sizes",
         )
-    return Step(
-        name=f"{cipher}-{size}",
-        workload=cipher,
-        argv=(
-            *(node, str(_DRIVER), "--packages", str(packages)),
-            *("--cipher", cipher, "--size", str(size), "--proofs", str(proofs)),
-        ),
-        timeout_s=_LIMIT_S,
-        params=params(
-            statement=cipher,
-            size=size,
-            prover=PROVER,
-            proof_system="stark",
-            proof_mode="stark",
-            threads=1,
-        ),
-        context=(("program_sha256", PROGRAM_SHA256),),
-    )
+    about = ("--cipher", cipher, "--size", str(size), "--proofs", str(proofs))
+    return (node, str(_DRIVER), "--packages", str(packages), *about)
 
 
 def about_s(cipher: str, size: int, proofs: int) -> float:

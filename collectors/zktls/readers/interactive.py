@@ -9,227 +9,153 @@ seconds and later in milliseconds under the same names, which only the newest co
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
-from fractions import Fraction
-from typing import TypeVar
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Literal
 
-from collectors.zktls import durations
-from collectors.zktls.readers import series
-from collectors.zktls.readers.series import Quantity
-from sitegen.collect import Reader, Reading
+from collectors.zktls import quantities
+from collectors.zktls.quantities import Quantity
+from collectors.zktls.readers import proofs
+from collectors.zktls.readers.proofs import Cells, cell
+from sitegen.collect import Reader, Reading, Recorder, Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Params, ToolIdentity, params
+from sitegen.model import Params, ToolIdentity, params
 
 _STATEMENT = "tls-session"
 _PRIMUS = {"kind", "name", "latency(ms)", "send_bytes(B)", "recv_bytes(B)", "cost(ms)"}
 #: Its own header is misspelt in some files.
-_PRIMUS_BANDWIDTH = ("bandwidth(Mbps)", "bandwith(Mbps)")
+_BANDWIDTH, _MISSPELT = "bandwidth(Mbps)", "bandwith(Mbps)"
 _TLSN_RUNTIME = {"runtime", "uploaded", "downloaded", "upload_delay"}
 _TLSN_PHASES = {"time_preprocess", "time_online", "time_total"}
 _IN_MILLISECONDS = "uploaded_preprocess"
-_MEGABIT = 10**6
-_T = TypeVar("_T")
 
-Cells = Mapping[str, str]
-#: Metric -> the column that it is in, and how to read that.
-Columns = Mapping[str, tuple[str, Callable[[str], Quantity | None]]]
+#: Column -> metric, and the unit where the column is always in one.
+_METRICS: Mapping[str, tuple[str, str]] = {
+    "cost(ms)": ("total_time", "ms"),
+    "runtime": ("total_time", "s"),
+    "time_preprocess": ("offline_time", ""),
+    "time_online": ("online_time", ""),
+    "time_total": ("total_time", ""),
+    **dict.fromkeys(("send_bytes(B)", "uploaded", "uploaded_total"), ("bytes_sent", "B")),
+    **dict.fromkeys(("recv_bytes(B)", "downloaded", "downloaded_total"), ("bytes_received", "B")),
+    "memory(KB)": ("peak_memory", "KB"),
+    "heap_max_bytes": ("peak_memory", "B"),
+}
+#: Column -> parameter; how its cells are read follows from the parameter's name.
+_PARAMETERS = {
+    "kind": "client",
+    "group": "group",
+    "name": "variant",
+    **dict.fromkeys((_BANDWIDTH, _MISSPELT, "bandwidth"), "bandwidth_bits_per_s"),
+    "upload": "upload_bits_per_s",
+    "download": "download_bits_per_s",
+    **dict.fromkeys(("latency(ms)", "latency"), "latency_s"),
+    "upload_delay": "upload_latency_s",
+    "download_delay": "download_latency_s",
+    "protocol_latency": "protocol_latency_s",
+    "app_latency": "app_latency_s",
+    **dict.fromkeys(("request_size(B)", "upload_size"), "request_size"),
+    **dict.fromkeys(("response_size(B)", "download_size"), "response_size"),
+    "defer_decryption": "defer_decryption",
+    "memory_profile": "memory_profile",
+}
 
 
-def knows_primus(data: bytes) -> bool:
-    """Say whether the first line has the columns of zktls-bench."""
-    return series.first_row(data) >= _PRIMUS
+class PrimusAsks(Settings, frozen=True):
+    """What a file of zktls-bench does not say."""
+
+    prover: proofs.Prover = ""
+    prover_version: proofs.Version = ""
 
 
-def knows_tlsnotary(data: bytes) -> bool:
-    """Say whether the first line has the columns of one of TLSNotary's forms."""
-    columns = series.first_row(data)
-    return columns >= _TLSN_RUNTIME or columns >= _TLSN_PHASES
+class TlsnotaryAsks(Settings, frozen=True):
+    """What a file of TLSNotary does not say."""
+
+    prover_version: proofs.Version = ""
+    time_unit: Annotated[Literal["s", "ms"], described("unit of the columns time_*")] | None = None
 
 
-def read_primus(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read_primus(data: bytes, asks: PrimusAsks) -> tuple[Reading, ...]:
     """Return one run with every line; ``cost`` is the time of one attestation as a whole."""
-    prover = series.answer(settings, "prover")
-    spelt = next((name for name in _PRIMUS_BANDWIDTH if name in series.first_row(data)), "")
-    series.need(data, _PRIMUS | {spelt or _PRIMUS_BANDWIDTH[0]})
-    columns: Columns = {
-        "total_time": ("cost(ms)", _milliseconds),
-        "bytes_sent": ("send_bytes(B)", _bytes),
-        "bytes_received": ("recv_bytes(B)", _bytes),
-        "peak_memory": ("memory(KB)", lambda text: _bytes(text, 1024)),
-    }
-    found = _rows(data, prover, _primus_params, columns)
-    return (_found(found, columns, prover, settings),)
+    bandwidth = _MISSPELT if _MISSPELT in proofs.first_row(data) else _BANDWIDTH
+    tool = ToolIdentity(proofs.answer(asks, "prover"), asks.prover_version)
+    return (_reading(data, {*_PRIMUS, bandwidth}, tool, ""),)
 
 
-def read_tlsnotary(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read_tlsnotary(data: bytes, asks: TlsnotaryAsks) -> tuple[Reading, ...]:
     """Return one run with every line; preprocessing is the offline time."""
-    known = series.first_row(data)
-    if known >= _TLSN_PHASES:
-        unit = series.answer(settings, "time_unit", "ms" if _IN_MILLISECONDS in known else "")
-        if unit not in ("s", "ms"):
-            raise SitegenError(f"{unit[:20]!r} is not s or ms", where="--set time_unit")
-        total = "_total" if _IN_MILLISECONDS in known else ""
-
-        def timed(text: str) -> Quantity | None:
-            return series.duration(text, unit)
-
-        columns: Columns = {
-            "offline_time": ("time_preprocess", timed),
-            "online_time": ("time_online", timed),
-            "total_time": ("time_total", timed),
-            "bytes_sent": (f"uploaded{total}", _bytes),
-            "bytes_received": (f"downloaded{total}", _bytes),
-            "peak_memory": ("heap_max_bytes", _bytes),
-        }
-    else:
-        columns = {
-            "total_time": ("runtime", lambda text: series.duration(text, "s")),
-            "bytes_sent": ("uploaded", _bytes),
-            "bytes_received": ("downloaded", _bytes),
-            "peak_memory": ("heap_max_bytes", _bytes),
-        }
-    series.need(data, {column for column, _ in columns.values()} - {"heap_max_bytes"})
-    found = _rows(data, "tlsnotary", _tlsnotary_params, columns)
-    return (_found(found, columns, "tlsnotary", settings),)
+    known = proofs.first_row(data)
+    tool = ToolIdentity("tlsnotary", asks.prover_version)
+    if not known >= _TLSN_PHASES:
+        return (_reading(data, _TLSN_RUNTIME, tool, ""),)
+    unit = proofs.answer(asks, "time_unit", "ms" if _IN_MILLISECONDS in known else "")
+    return (_reading(data, _TLSN_PHASES, tool, unit),)
 
 
-def _rows(
-    data: bytes, prover: str, where: Callable[[Cells], Params], columns: Columns
-) -> list[Measurement]:
-    rows: list[Measurement] = []
-    seen: Counter[Params] = Counter()
-    for line, cells in series.csv_rows(data):
-        try:
-            own = params(
-                **dict(where(cells)),
-                statement=_STATEMENT,
-                prover=prover,
-                proof_system="interactive",
-                proof_mode="interactive",
-            )
-            for metric, (column, parse) in columns.items():
-                found = _named(parse, cells, column)
-                if found is not None:
-                    rows.append(_row(metric, found, own, seen[own]))
-            seen[own] += 1
-        except SitegenError as error:
-            raise series.placed(error, f"line {line}") from None
-    return rows
-
-
-def _row(metric: str, found: Quantity, own: Params, repetition: int) -> Measurement:
-    timed = metric.endswith("_time")
-    scoped = params(**dict(own), time_scope="total") if metric == "total_time" else own
-    return Measurement(
-        _STATEMENT,
-        f"zktls.{metric}",
-        "max" if metric == "peak_memory" else "value",
-        "s" if timed else "B",
-        found.value,
-        scoped,
-        repetition,
-        printed=found.printed,
-    )
-
-
-def _found(
-    rows: list[Measurement], columns: Columns, prover: str, settings: Mapping[str, str]
-) -> Reading:
-    times = [row.value for row in rows if row.metric == "zktls.total_time"]
-    notes = []
+def _reading(data: bytes, needed: set[str], tool: ToolIdentity, time_unit: str) -> Reading:
+    known = proofs.first_row(data)
+    natives = {f"zktls.{metric}": name for name, (metric, _) in _METRICS.items() if name in known}
+    recorder = Recorder(tool=tool, natives=natives)
+    for line, cells in proofs.csv_rows(data, needed):
+        with proofs.at(f"line {line}"):
+            series = recorder.series(_STATEMENT, _about(cells, tool.name))
+            for column, (metric, unit) in _METRICS.items():
+                quantity = _quantity(cells, column, unit or time_unit)
+                if quantity is not None:
+                    statistic = "max" if metric == "peak_memory" else "value"
+                    scope = params(time_scope="total" if metric == "total_time" else None)
+                    series.add(f"zktls.{metric}", statistic, *quantity, about=scope)
+    times = [row.value for row in recorder.measurements if row.metric == "zktls.total_time"]
     if times and all(time is not None and not time % 1 for time in times):
-        notes.append("The times are whole seconds: shorter differences do not show.")
-    return Reading(
-        tuple(rows),
-        tool=ToolIdentity(prover, series.optional(settings, "prover_version")),
-        natives=tuple((f"zktls.{metric}", column) for metric, (column, _) in columns.items()),
-        notes=tuple(notes),
-    )
+        recorder.note("The times are whole seconds: shorter differences do not show.")
+    return recorder.reading()
 
 
-def _primus_params(cells: Cells) -> Params:
-    bandwidth = next((name for name in _PRIMUS_BANDWIDTH if name in cells), _PRIMUS_BANDWIDTH[0])
+def _quantity(cells: Cells, column: str, unit: str) -> Quantity | None:
+    if unit in ("s", "ms"):
+        return cell(cells, column, lambda text: quantities.duration(text, unit))
+    count = cell(cells, column, quantities.count)
+    if count is None:
+        return None
+    factor, suffix = (1024, " KB") if unit == "KB" else (1, "")
+    return Quantity(float(count * factor), cells[column].strip() + suffix)
+
+
+def _about(cells: Cells, prover: str) -> Params:
+    """Return the parameters of a line: one bandwidth, or that of each direction."""
+    pairs = {
+        parameter: cell(cells, column, partial(_value, parameter))
+        for column, parameter in _PARAMETERS.items()
+        if column in cells
+    }
+    if pairs.get("upload_bits_per_s") == pairs.get("download_bits_per_s"):
+        upload = pairs.pop("upload_bits_per_s", None)
+        pairs.pop("download_bits_per_s", None)
+        pairs["bandwidth_bits_per_s"] = pairs.get("bandwidth_bits_per_s") or upload
+    system = "interactive"
     return params(
-        client=_text(cells, "kind").lower() or None,
-        variant=_text(cells, "name") or None,
-        bandwidth_bits_per_s=_named(_megabits, cells, bandwidth),
-        latency_s=_named(_latency, cells, "latency(ms)"),
-        request_size=_named(durations.count, cells, "request_size(B)"),
-        response_size=_named(durations.count, cells, "response_size(B)"),
+        **pairs, statement=_STATEMENT, prover=prover, proof_system=system, proof_mode=system
     )
 
 
-def _tlsnotary_params(cells: Cells) -> Params:
-    """Return what TLSNotary's forms say of the network and of the exchange."""
-    both = cells.get("upload") == cells.get("download")
-    return params(
-        client=_text(cells, "kind").lower() or None,
-        group=_text(cells, "group") or None,
-        variant=_text(cells, "name") or None,
-        bandwidth_bits_per_s=_named(_megabits, cells, "bandwidth")
-        or (_named(_megabits, cells, "upload") if both else None),
-        upload_bits_per_s=None if both else _named(_megabits, cells, "upload"),
-        download_bits_per_s=None if both else _named(_megabits, cells, "download"),
-        latency_s=_named(_latency, cells, "latency"),
-        upload_latency_s=_named(_latency, cells, "upload_delay"),
-        download_latency_s=_named(_latency, cells, "download_delay"),
-        protocol_latency_s=_named(_latency, cells, "protocol_latency"),
-        app_latency_s=_named(_latency, cells, "app_latency"),
-        request_size=_named(durations.count, cells, "upload_size"),
-        response_size=_named(durations.count, cells, "download_size"),
-        defer_decryption=_text(cells, "defer_decryption").lower() or None,
-        memory_profile=_text(cells, "memory_profile").lower() or None,
-    )
-
-
-def _named(parse: Callable[[str], _T], cells: Cells, column: str) -> _T:
-    """Return what ``parse`` makes of a cell; its SitegenError then names the column."""
-    try:
-        return parse(cells.get(column, ""))
-    except SitegenError as error:
-        raise SitegenError(f"{column}: {error.what}") from None
-
-
-def _text(cells: Cells, column: str) -> str:
-    text = cells.get(column, "").strip()
+def _value(parameter: str, text: str) -> object:
+    """Return what a cell says of a parameter; a latency of 0 is one that was asked for."""
+    text = text.strip()
+    if parameter.endswith("bits_per_s"):
+        rate = quantities.number(text)
+        return None if rate is None else f"{float(rate * 10**6):.0f}"
+    if parameter.endswith("latency_s"):
+        latency = quantities.duration(text, "ms")
+        return repr(latency.value) if latency else "0" if text else None
+    if parameter.endswith("_size"):
+        return quantities.count(text)
     if not re.fullmatch(r"[\w .:/()+-]{0,80}", text, re.ASCII):
-        raise SitegenError(f"{column}: {text[:40]!r} is not a name")
-    return text
-
-
-def _milliseconds(text: str) -> Quantity | None:
-    return series.duration(text, "ms")
-
-
-def _bytes(text: str, factor: int = 1) -> Quantity | None:
-    found = durations.count(text)
-    printed = text.strip() + (" KB" if factor != 1 else "")
-    return None if found is None else Quantity(float(found * factor), printed)
-
-
-def _megabits(text: str) -> str | None:
-    found = durations.number(text)
-    return None if found is None else f"{float(Fraction(repr(found)) * _MEGABIT):.0f}"
-
-
-def _latency(text: str) -> str | None:
-    """Return seconds; a latency of 0 is one that was asked for."""
-    found = durations.seconds(text, "ms")
-    return "0" if found is None and text.strip() else None if found is None else repr(found)
+        raise SitegenError(f"{text[:40]!r} is not a name")
+    return (text if parameter in ("group", "variant") else text.lower()) or None
 
 
 PRIMUS = Reader(
-    "zktls-bench",
-    "zktls-bench CSV (Primus)",
-    knows_primus,
-    read_primus,
-    series.asks("prover", "prover_version"),
+    "zktls-bench", "zktls-bench CSV (Primus)", proofs.naming(_PRIMUS), read_primus, PrimusAsks
 )
-TLSNOTARY = Reader(
-    "tlsnotary",
-    "TLSNotary metrics.csv",
-    knows_tlsnotary,
-    read_tlsnotary,
-    series.asks("prover_version", "time_unit"),
-)
+_KNOWN = proofs.naming(_TLSN_RUNTIME, _TLSN_PHASES)
+TLSNOTARY = Reader("tlsnotary", "TLSNotary metrics.csv", _KNOWN, read_tlsnotary, TlsnotaryAsks)

@@ -1,209 +1,163 @@
 """The JSON of zkevm-benchmark-workload: one object a case, with what came of it.
 
-``proving`` and ``execution`` hold either ``success`` or ``crashed``; several files may be given
-as one list or one after another. Which prover it was stands in the folder's name only.
+``proving`` and ``execution`` hold either ``success`` or ``crashed``; several cases may be given
+as one list or one a line. Which prover it was stands in the folder's name only.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import NoReturn, TypeVar, cast
+import contextlib
+from fractions import Fraction
+from typing import Annotated, Any, Generic, TypeVar
 
-from collectors.zktls import durations
-from collectors.zktls.readers import series
-from collectors.zktls.readers.series import Proved, Quantity
-from sitegen.collect import Reader, Reading
+from msgspec import Meta, Struct
+
+from collectors.zktls.quantities import Quantity
+from collectors.zktls.readers import proofs
+from collectors.zktls.readers.proofs import Proved
+from sitegen.collect import Reader, Reading, Recorder, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Parameter, Status, ToolIdentity, check_time, params
+from sitegen.model import Comparability, Status, ToolIdentity, check_time
 
-_ACTIONS = ("proving", "execution", "verification")
-_MOST_CASES = 20_000
 _MOST_REASON = 160
-_SECOND = len("2026-01-31T12:00:00")
+_Result = TypeVar("_Result")
+_Whole = Annotated[int, Meta(ge=0, le=2**53)]
+#: Kept as it is printed: a whole number has digits that a page can quote.
+_Milliseconds = Annotated[int, Meta(ge=0, le=10**12)] | Annotated[float, Meta(ge=0, le=1e12)]
 
-Case = Mapping[str, object]
-_T = TypeVar("_T")
+
+class Asks(proofs.Asks, frozen=True):
+    """What a case does not say."""
+
+    prover: proofs.Prover = ""
+    cycle_kind: proofs.CycleKind | None = None
+
+
+class _Duration(Struct, frozen=True, forbid_unknown_fields=True):
+    """A duration as serde writes it."""
+
+    secs: Annotated[int, Meta(ge=0, le=10**9)]
+    nanos: Annotated[int, Meta(ge=0, lt=10**9)]
+
+
+class _Proving(Struct, frozen=True):
+    output_matched: bool | None = None
+    proof_size: _Whole | None = None
+    proving_time_ms: _Milliseconds | None = None
+    verification_time_ms: _Milliseconds | None = None
+
+
+class _Execution(Struct, frozen=True):
+    output_matched: bool | None = None
+    total_num_cycles: _Whole | None = None
+    execution_duration: _Duration | None = None
+
+
+class _Crash(Struct, frozen=True):
+    reason: str = ""
+
+
+class _Outcome(Struct, Generic[_Result], frozen=True, forbid_unknown_fields=True):
+    success: _Result | None = None
+    crashed: _Crash | None = None
+
+    def __post_init__(self) -> None:
+        if (self.success is None) == (self.crashed is None):
+            raise ValueError("it is neither a success nor crashed")
+
+
+class _Case(Struct, frozen=True):
+    name: str
+    timestamp_completed: str = ""
+    metadata: Any = None
+    proving: _Outcome[_Proving] | None = None
+    execution: _Outcome[_Execution] | None = None
 
 
 def knows(data: bytes) -> bool:
     """Say whether it begins as such an object or a list of them does."""
-    head = series.head_of(data).lstrip()
-    return (
-        head[:1] in ("{", "[")
-        and '"name"' in head
-        and any(f'"{action}"' in head for action in _ACTIONS)
-        and any(f'"{outcome}"' in head for outcome in ("success", "crashed"))
-    )
+    head = proofs.head_of(data).lstrip()
+    case = '"name"' in head and ('"proving"' in head or '"execution"' in head)
+    return head[:1] in ("{", "[") and case and ('"success"' in head or '"crashed"' in head)
 
 
-def read(data: bytes, settings: Mapping[str, str]) -> tuple[Reading, ...]:
+def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return one run with every case; one that crashed is a failed row."""
-    prover = series.answer(settings, "prover")
-    rows: list[Measurement] = []
-    notes: list[str] = []
-    dates: list[str] = []
-    gas: list[Parameter] = []
-    seen: Counter[str] = Counter()
-    for index, case in enumerate(_cases(data)):
-        try:
-            name = _name(case)
-            found, doubts = _case(case, name, prover, settings, seen[name])
-            seen[name] += 1
-            rows += found
-            notes += doubts
-            dates += _dated(case)
-            gas += _gas(case, name)
-        except SitegenError as error:
-            where = f"case {index + 1}" + (f", {error.where}" if error.where else "")
-            raise SitegenError(error.what, where=where, fix=error.fix) from None
-    return (
-        Reading(
-            tuple(rows),
-            tool=ToolIdentity(prover, series.optional(settings, "prover_version")),
-            parameters=tuple(dict.fromkeys(gas)),
-            natives=(
-                ("zktls.prove_time", "proving.success.proving_time_ms"),
-                ("zktls.verify_time", "proving.success.verification_time_ms"),
-                ("zktls.proof_size", "proving.success.proof_size"),
-                ("zktls.execute_time", "execution.success.execution_duration"),
-                ("zktls.cycles", "execution.success.total_num_cycles"),
-            ),
-            started_at=min(dates, default=""),
-            notes=tuple(dict.fromkeys(notes)),
-        ),
+    recorder = Recorder(
+        tool=ToolIdentity(proofs.answer(asks, "prover"), asks.prover_version),
+        natives={
+            "zktls.prove_time": "proving.success.proving_time_ms",
+            "zktls.verify_time": "proving.success.verification_time_ms",
+            "zktls.proof_size": "proving.success.proof_size",
+            "zktls.execute_time": "execution.success.execution_duration",
+            "zktls.cycles": "execution.success.total_num_cycles",
+        },
     )
+    dates = []
+    for number, case in enumerate(decode.documents(data, _Case), 1):
+        with proofs.at(f"case {number}"):
+            _record(recorder, case, proofs.label(case.name), asks)
+            dates.append(_date(case.timestamp_completed))
+    recorder.started_at = min(filter(None, dates), default="")
+    return (recorder.reading(),)
 
 
-def _cases(data: bytes) -> Iterator[Case]:
-    """Yield the cases in one object, a list, or objects one after another."""
-    text = series.text_of(data).strip()
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
-    place = count = 0
-    while place < len(text):
-        try:
-            document, end = decoder.raw_decode(text, place)
-        except RecursionError:
-            raise SitegenError("it is nested too deeply") from None
-        except ValueError as error:
-            raise SitegenError(f"it is not JSON: {error}"[:200]) from None
-        for each in document if isinstance(document, list) else [document]:
-            count += 1
-            if not isinstance(each, dict):
-                raise SitegenError("it is not a JSON object", where=f"case {count}")
-            if count > _MOST_CASES:
-                raise SitegenError(f"it holds more than {_MOST_CASES} cases")
-            yield each
-        place = end
-        while place < len(text) and text[place] in " \t\r\n,":
-            place += 1
-
-
-def _case(
-    case: Case, name: str, prover: str, settings: Mapping[str, str], repetition: int
-) -> tuple[list[Measurement], list[str]]:
-    mode = series.answer(settings, "proof_mode")
-    proving, execution = _outcome(case, "proving"), _outcome(case, "execution")
-    proven, executed = proving.get("success", {}), execution.get("success", {})
-    cycles = _at("total_num_cycles", durations.count, executed)
-    kind = series.cycle_kind(settings) if cycles else ""
-    notes = []
-    status = Status.OK
-    if False in (proven.get("output_matched"), executed.get("output_matched")):
+def _record(recorder: Recorder, case: _Case, name: str, asks: Asks) -> None:
+    """Write the rows of one case."""
+    proven = (case.proving and case.proving.success) or _Proving()
+    executed = (case.execution and case.execution.success) or _Execution()
+    cycles = executed.total_num_cycles
+    kind = proofs.answer(asks, "cycle_kind") if cycles else ""
+    wrong = False in (proven.output_matched, executed.output_matched)
+    if wrong:
         # It proved something, and not what the case says.
-        status = Status.SUSPECT
-        notes.append(f"{name}: the output is not the expected one.")
+        recorder.note(f"{name}: the output is not the expected one.")
     proved = Proved(
         name,
-        prover,
-        mode,
-        series.SCOPES.get(mode, "total"),
-        series.whole_answer(settings, "size"),
-        series.whole_answer(settings, "threads"),
-        execute=_time("execution_duration", durations.of_parts, executed),
-        prove=_time("proving_time_ms", durations.of_milliseconds, proven),
-        verify=_time("verification_time_ms", durations.of_milliseconds, proven),
-        proof_size=_at("proof_size", durations.count, proven),
-        user_cycles=cycles if kind == "user" else None,
-        total_cycles=cycles if kind == "total" else None,
-        status=status,
+        proofs.answer(asks, "prover"),
+        proofs.answer(asks, "proof_mode"),
+        asks.size,
+        asks.threads,
+        execute=_duration(executed.execution_duration),
+        prove=_milliseconds(proven.proving_time_ms),
+        verify=_milliseconds(proven.verification_time_ms),
+        proof_size=proven.proof_size or None,
+        cycles={kind: cycles},
+        status=Status.SUSPECT if wrong else Status.OK,
     )
-    rows = proved.rows(repetition)
+    proved.write(recorder)
+    series = recorder.series(name, proved.about)
     for outcome, metric, scope in (
-        (proving, "zktls.prove_time", proved.time_scope),
-        (execution, "zktls.execute_time", None),
+        (case.proving, "zktls.prove_time", proved.scope),
+        (case.execution, "zktls.execute_time", ()),
     ):
-        if "crashed" in outcome:
-            reason = str(outcome["crashed"].get("reason", ""))[:_MOST_REASON]
+        if outcome is not None and outcome.crashed is not None:
+            series.failed(metric, about=scope)
+            reason = outcome.crashed.reason[:_MOST_REASON]
             reason = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
-            notes.append(f"{name} crashed: {reason or 'no reason is given'}.")
-            where = params(**dict(proved.where), time_scope=scope)
-            rows.append(
-                Measurement(name, metric, "value", "s", None, where, repetition, Status.FAILED)
-            )
-    return rows, notes
+            recorder.note(f"{name} crashed: {reason or 'no reason is given'}.")
+    gas = case.metadata.get("block_used_gas") if isinstance(case.metadata, dict) else None
+    if isinstance(gas, int) and not isinstance(gas, bool):
+        recorder.parameter(f"block_used_gas.{name}", gas, Comparability.IGNORED)
 
 
-def _outcome(case: Case, action: str) -> Mapping[str, Mapping[str, object]]:
-    found = case.get(action)
-    if found is None:
-        return {}
-    fits = isinstance(found, dict) and len(found) == 1 and set(found) <= {"success", "crashed"}
-    if not fits or not all(isinstance(each, dict) for each in cast("Case", found).values()):
-        raise SitegenError("it is neither a success nor crashed", where=action)
-    return cast("Mapping[str, Mapping[str, object]]", found)
-
-
-def _name(case: Case) -> str:
-    name = case.get("name")
-    if not isinstance(name, str):
-        raise SitegenError("the case has no name")
-    return series.label(name)
-
-
-def _at(key: str, parse: Callable[[object], _T], found: Mapping[str, object]) -> _T:
-    try:
-        return parse(found.get(key))
-    except SitegenError as error:
-        raise SitegenError(error.what, where=key) from None
-
-
-def _time(
-    key: str, parse: Callable[[object], float | None], found: Mapping[str, object]
-) -> Quantity | None:
-    value = _at(key, parse, found)
-    if value is None:
+def _milliseconds(value: float | None) -> Quantity | None:
+    if not value:
         return None
-    whole = found.get(key)
-    return Quantity(value, f"{whole} ms" if isinstance(whole, int) else None)
+    printed = f"{value} ms" if isinstance(value, int) else None
+    return Quantity(float(Fraction(str(value)) / 1000), printed)
 
 
-def _dated(case: Case) -> list[str]:
-    text = case.get("timestamp_completed")
-    if not isinstance(text, str) or not text.endswith("Z"):
-        return []
-    try:
-        return [check_time(f"{text[:_SECOND]}Z")]
-    except SitegenError:
-        return []
+def _duration(value: _Duration | None) -> Quantity | None:
+    if value is None or not (value.secs or value.nanos):
+        return None
+    return Quantity(float(value.secs + Fraction(value.nanos, 10**9)))
 
 
-def _gas(case: Case, name: str) -> list[Parameter]:
-    metadata = case.get("metadata")
-    used = metadata.get("block_used_gas") if isinstance(metadata, dict) else None
-    whole = isinstance(used, int) and not isinstance(used, bool)
-    return [Parameter(f"block_used_gas.{name}", str(used))] if whole else []
+def _date(text: str) -> str:
+    with contextlib.suppress(SitegenError):
+        return check_time(f"{text[:19]}Z") if text.endswith("Z") else ""
+    return ""
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
-
-
-READER = Reader(
-    "zkevm-benchmark-workload",
-    "zkevm-benchmark-workload JSON",
-    knows,
-    read,
-    series.asks("prover", "prover_version", "proof_mode", "cycle_kind", "size", "threads"),
-)
+READER = Reader("zkevm-benchmark-workload", "zkevm-benchmark-workload JSON", knows, read, Asks)

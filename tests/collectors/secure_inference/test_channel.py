@@ -8,7 +8,7 @@ import http.server
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -85,15 +85,12 @@ def connection(up: channel.Terminator, folder: Path, *, tls: bool) -> http.clien
 def test_requests_go_through_unchanged_on_one_connection(
     up: channel.Terminator, folder: Path, *, tls: bool
 ) -> None:
-    link = connection(up, folder, tls=tls)
-    try:
+    with contextlib.closing(connection(up, folder, tls=tls)) as link:
         for _ in range(3):
             link.request("GET", "/anything")
             assert link.getresponse().read() == BODY
             link.request("POST", "/", BODY * 5)
             assert link.getresponse().read() == BODY * 5
-    finally:
-        link.close()
 
 
 def test_the_channel_is_tls_1_3_with_an_aead(up: channel.Terminator, folder: Path) -> None:
@@ -102,35 +99,23 @@ def test_the_channel_is_tls_1_3_with_an_aead(up: channel.Terminator, folder: Pat
         channel.client_context(folder).wrap_socket(plain, server_hostname=LOOPBACK) as link,
     ):
         assert link.version() == "TLSv1.3"
-        cipher = link.cipher()
-        assert cipher is not None
-        assert cipher[0] == channel.preferred_cipher()
-        assert cipher[0] in {
-            "TLS_AES_256_GCM_SHA384",
-            "TLS_CHACHA20_POLY1305_SHA256",
-            "TLS_AES_128_GCM_SHA256",
-        }
+        cipher, *_ = link.cipher() or ("none",)
+        assert cipher == channel.preferred_cipher()
+        assert "_GCM_" in cipher or "_POLY1305_" in cipher
 
 
-def test_an_older_tls_is_refused(up: channel.Terminator, folder: Path) -> None:
-    context = channel.client_context(folder)
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with (
-        socket.create_connection((LOOPBACK, up.tls), 20) as plain,
-        pytest.raises(ssl.SSLError),
-    ):
-        context.wrap_socket(plain, server_hostname=LOOPBACK)
-
-
-def test_a_client_that_trusts_another_authority_refuses(
-    up: channel.Terminator, tmp_path: Path
+def test_an_older_tls_and_another_authority_are_refused(
+    up: channel.Terminator, folder: Path, tmp_path: Path
 ) -> None:
+    older = channel.client_context(folder)
+    older.minimum_version = older.maximum_version = ssl.TLSVersion.TLSv1_2
     certificate.write(tmp_path)
-    with (
-        socket.create_connection((LOOPBACK, up.tls), 20) as plain,
-        pytest.raises(ssl.SSLCertVerificationError),
-    ):
-        channel.client_context(tmp_path).wrap_socket(plain, server_hostname=LOOPBACK)
+    for context in (older, channel.client_context(tmp_path)):
+        with (
+            socket.create_connection((LOOPBACK, up.tls), 20) as plain,
+            pytest.raises(ssl.SSLError),
+        ):
+            context.wrap_socket(plain, server_hostname=LOOPBACK)
 
 
 def test_a_session_is_verified_and_bound(up: channel.Terminator, folder: Path, root: bytes) -> None:
@@ -141,11 +126,14 @@ def test_a_session_is_verified_and_bound(up: channel.Terminator, folder: Path, r
     assert found.handshake_s > 0
 
 
-def test_evidence_of_another_endpoint_is_refused(tmp_path: Path) -> None:
+def test_no_evidence_and_that_of_another_endpoint_are_refused(tmp_path: Path) -> None:
     """Evidence that verifies but names another key would relay somebody else's TEE."""
     certificate.write(tmp_path)
     digest = certificate.key_digest((tmp_path / certificate.AUTHORITY).read_bytes())
     relayed = evidence.construct(attestation.report_data(digest), datetime.now(UTC))
+    none = pytest.raises(SitegenError, match="shows nothing usable")
+    with channel.terminating(tmp_path, Host()) as running, none:
+        channel.start_session(running.tls, tmp_path, b"")
     relayed.write(tmp_path)
     with channel.terminating(tmp_path, Host()) as running:
         with pytest.raises(Refused, match="another TLS key"):
@@ -158,29 +146,15 @@ def test_evidence_of_another_endpoint_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"null",
-        b"{}",
-        b"[" * 100_000,
-        b"\xff",
-        b'{"quote": "zz", "collateral": "", "at": 0}',
-        b'{"quote": 5, "collateral": "", "at": 0}',
-        b'{"quote": "00", "collateral": [], "at": 0}',
+        *(b"", b"null", b"{}", b"[" * 100_000, b"\xff"),
+        *(b'{"quote": %b, "collateral": "", "at": 0}' % quote for quote in (b'"zz"', b"5")),
+        *(b'{"quote": "00", "collateral": [], "at": 0}', b'{"quote": "", "collateral": ""}'),
         b'{"quote": "00", "collateral": "", "at": "now"}',
     ],
 )
 def test_what_an_endpoint_shows_instead_of_evidence_is_told(body: bytes) -> None:
     with pytest.raises(SitegenError, match="shows no evidence"):
-        channel.told(body, b"")
-
-
-def test_an_endpoint_without_evidence_starts_no_session(tmp_path: Path) -> None:
-    certificate.write(tmp_path)
-    with (
-        channel.terminating(tmp_path, Host()) as running,
-        pytest.raises(SitegenError, match="shows nothing usable"),
-    ):
-        channel.start_session(running.tls, tmp_path, b"")
+        channel.evidence_in(body, b"")
 
 
 def test_evidence_under_another_root_is_refused(up: channel.Terminator, folder: Path) -> None:
@@ -193,61 +167,27 @@ def test_sessions_are_timed_by_their_parts(
     up: channel.Terminator, folder: Path, root: bytes
 ) -> None:
     report = timings.read(channel.measure_sessions(up.tls, folder, root, 4, bind=True).encode())
-    parts: dict[str, list[float]] = {}
-    for metric, where, value in report.values:
-        assert metric == "attestation_time"
-        parts.setdefault(dict(where)["part"], []).append(value)
-    assert {part: len(each) for part, each in parts.items()} == {
-        "fetch": 4,
-        "verify": 4,
-        "binding": 4,
-        "session": 4,
-    }
-    total = sum(sum(parts[part]) for part in ("fetch", "verify", "binding"))
-    assert sum(parts["session"]) == pytest.approx(total)
-    assert report.checks == (("another-tls-key", True),)
+    assert {each.metric for each in report.values} == {"attestation_time"}
+    fetch, verify, binding, session = (
+        [each.value for each in report.values if each.params["part"] == part]
+        for part in ("fetch", "verify", "binding", "session")
+    )
+    assert len(fetch) == len(verify) == len(binding) == len(session) == 4
+    assert sum(session) == pytest.approx(sum([*fetch, *verify, *binding]))
+    assert report.checks == (timings.Check("another-tls-key", refused=True),)
     assert dict(report.about) == {"bound": "true", "cipher": channel.preferred_cipher()}
 
 
 def test_full_and_resumed_handshakes_are_told_apart(up: channel.Terminator, folder: Path) -> None:
     report = timings.read(channel.measure_handshakes(up.tls, folder, 5).encode())
-    modes = [dict(where)["mode"] for _, where, _ in report.values]
-    assert modes == ["full", "resumed"] * 5
-    assert all(value > 0 for _, _, value in report.values)
-
-
-def test_a_server_without_tickets_is_not_timed_as_resumed(folder: Path) -> None:
-    """A handshake that was meant to be resumed and was full must not pass for a resumed one."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / certificate.CERTIFICATE, folder / certificate.KEY)
-    context.num_tickets = 0
-    listener = socket.create_server((LOOPBACK, 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                plain, _ = listener.accept()
-                with context.wrap_socket(plain, server_side=True) as link:
-                    link.recv(4096)
-                    link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\0")
-            except OSError:
-                return
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        with pytest.raises(SitegenError, match="resumed no session"):
-            channel.measure_handshakes(listener.getsockname()[1], folder, 1)
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(10)
+    assert [each.params["mode"] for each in report.values] == ["full", "resumed"] * 5
+    assert all(each.value > 0 for each in report.values)
 
 
 def test_throughput_is_measured_without_and_with_tls(up: channel.Terminator, folder: Path) -> None:
     ports = (up.plain, up.tls)
     report = timings.read(channel.measure_throughput(ports, folder, 1_000_000, 2).encode())
-    assert [(metric, dict(where)) for metric, where, _ in report.values] == [
+    assert [(each.metric, each.params) for each in report.values] == [
         ("channel_throughput", {"channel": kind, "size": "1000000"})
         for kind in ("plain", "tls", "plain", "tls")
     ]
@@ -255,28 +195,56 @@ def test_throughput_is_measured_without_and_with_tls(up: channel.Terminator, fol
 
 
 @contextlib.contextmanager
-def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """Run a server that gives one fixed answer to each connection, and then closes it."""
-    heard: list[bytes] = []
+def accepting(handle: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Run a server that hands each connection over, and then closes it."""
     with socket.create_server((LOOPBACK, 0)) as listener:
 
         def serve() -> None:
-            while True:
-                try:
+            with contextlib.suppress(OSError):  # until the listener is shut
+                while True:
                     link, _ = listener.accept()
                     with link:
-                        heard.append(link.recv(65536))
-                        link.sendall(answer)
-                except OSError:
-                    return
+                        handle(link)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         try:
-            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}", heard
+            yield listener.getsockname()[1]
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join(10)
+
+
+@contextlib.contextmanager
+def answering(folder: Path, answer: bytes) -> Iterator[tuple[channel.Terminator, list[bytes]]]:
+    """Run a terminator before a server that gives one fixed answer to each connection."""
+    heard: list[bytes] = []
+
+    def handle(link: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            heard.append(link.recv(65536))
+            link.sendall(answer)
+
+    with (
+        accepting(handle) as port,
+        channel.terminating(folder, Host(), f"http://{LOOPBACK}:{port}") as running,
+    ):
+        yield running, heard
+
+
+def test_a_server_without_tickets_is_not_timed_as_resumed(folder: Path) -> None:
+    """A handshake that was meant to be resumed and was full must not pass for a resumed one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / certificate.CERTIFICATE, folder / certificate.KEY)
+    context.num_tickets = 0
+
+    def handle(plain: socket.socket) -> None:
+        with context.wrap_socket(plain, server_side=True) as link:
+            link.recv(4096)
+            link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\0")
+
+    with accepting(handle) as port, pytest.raises(SitegenError, match="resumed no session"):
+        channel.measure_handshakes(port, folder, 1)
 
 
 STREAM = (
@@ -288,10 +256,9 @@ STREAM = (
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_kept_connection_outlives_a_server_that_ends_its_own(folder: Path, *, tls: bool) -> None:
     with (
-        answering(STREAM) as (address, heard),
-        channel.terminating(folder, Host(), address) as running,
+        answering(folder, STREAM) as (running, heard),
+        contextlib.closing(connection(running, folder, tls=tls)) as link,
     ):
-        link = connection(running, folder, tls=tls)
         link.connect()
         own = link.sock
         for _ in range(3):
@@ -305,7 +272,6 @@ def test_a_kept_connection_outlives_a_server_that_ends_its_own(folder: Path, *, 
         answer = link.getresponse()
         assert answer.read() == b"hello"
         assert answer.getheader("Connection") == "close"
-        link.close()
     assert len(heard) == 4
     for request in heard:
         assert request.lower().count(b"connection: close\r\n") == 1
@@ -325,34 +291,27 @@ def test_a_kept_connection_outlives_a_server_that_ends_its_own(folder: Path, *, 
 )
 def test_an_answer_that_is_cut_off_is_no_whole_one(folder: Path, answer: bytes) -> None:
     with (
-        answering(answer) as (address, _),
-        channel.terminating(folder, Host(), address) as running,
+        answering(folder, answer) as (running, _),
+        contextlib.closing(connection(running, folder, tls=True)) as link,
     ):
-        link = connection(running, folder, tls=True)
         link.request("GET", "/")
         with pytest.raises((http.client.HTTPException, OSError)):
             link.getresponse().read()
-        link.close()
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        b"GET\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        *(b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"x" * 200_000),
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 9999999999999\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\n\r\n",
-        b"x" * 200_000,
     ],
 )
 def test_what_is_no_plain_request_reaches_no_server(folder: Path, request_: bytes) -> None:
-    with (
-        answering(STREAM) as (address, heard),
-        channel.terminating(folder, Host(), address) as running,
-    ):
+    with answering(folder, STREAM) as (running, heard):
         with (
             socket.create_connection((LOOPBACK, running.plain), 20) as link,
             contextlib.suppress(ConnectionError),
@@ -366,12 +325,9 @@ def test_what_is_no_plain_request_reaches_no_server(folder: Path, request_: byte
 def test_an_address_that_it_does_not_know_is_not_found(
     up: channel.Terminator, folder: Path, path: str
 ) -> None:
-    link = connection(up, folder, tls=True)
-    try:
+    with contextlib.closing(connection(up, folder, tls=True)) as link:
         link.request("GET", f"/.well-known/sitegen/{path}")
         assert link.getresponse().status == 404
-    finally:
-        link.close()
 
 
 def test_a_client_that_says_nothing_ends_nothing(
@@ -399,14 +355,12 @@ def test_a_server_that_is_gone_ends_the_connection_only(folder: Path, root: byte
     assert not process.is_running()
 
 
-def test_a_terminator_that_cannot_start_says_why(folder: Path, tmp_path: Path) -> None:
-    with (
-        pytest.raises(SitegenError, match="did not start"),
-        channel.terminating(tmp_path, Host()),
-    ):
-        pass
-    with (
-        pytest.raises(SitegenError, match="is not an http address"),
-        channel.terminating(folder, Host(), "ftp://127.0.0.1"),
-    ):
+@pytest.mark.parametrize(
+    ("backend", "told"), [("", "did not start"), ("ftp://127.0.0.1", "is not an http address")]
+)
+def test_a_terminator_that_cannot_start_says_why(
+    folder: Path, tmp_path: Path, backend: str, told: str
+) -> None:
+    place = folder if backend else tmp_path
+    with pytest.raises(SitegenError, match=told), channel.terminating(place, Host(), backend):
         pass

@@ -50,9 +50,9 @@ def test_it_never_verifies_under_the_root_that_the_verifier_knows(made: Evidence
     assert attestation.refused(dataclasses.replace(made, root=b""))
 
 
-@pytest.mark.parametrize("days", [-2, 31])
-def test_it_is_valid_for_a_month_only(made: Evidence, days: int) -> None:
-    moved = int((NOW + timedelta(days=days)).timestamp())
+@pytest.mark.parametrize("at", [NOW - timedelta(days=2), NOW + timedelta(days=31), 1 << 80])
+def test_it_is_valid_for_a_month_only(made: Evidence, at: datetime | int) -> None:
+    moved = at if isinstance(at, int) else int(at.timestamp())
     with pytest.raises(SitegenError, match="the quote is refused"):
         attestation.verify(dataclasses.replace(made, at=moved))
 
@@ -109,11 +109,6 @@ def test_keys_are_new_each_time(made: Evidence) -> None:
     assert attestation.refused(dataclasses.replace(made, root=again.root))
 
 
-def test_report_data_of_another_length_is_an_error() -> None:
-    with pytest.raises(SitegenError, match="63 bytes, not 64"):
-        evidence.construct(bytes(63), NOW)
-
-
 def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
     made.write(tmp_path / "new")
     assert evidence.read(tmp_path / "new") == made
@@ -127,11 +122,11 @@ def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
         (evidence.QUOTE, None, "cannot be read"),
         (evidence.QUOTE, b"\x04\x00", "too short"),
         (evidence.QUOTE, bytes((4 << 20) + 1), "larger than"),
-        (evidence.COLLATERAL, b"\xff\xfe", "not text"),
-        (evidence.TIME, b"yesterday", "not text"),
-        (evidence.TIME, b"-5", "not text"),
-        (evidence.TIME, b"9" * 5000, "not text"),
-        (evidence.TIME, "\u0663".encode(), "not text"),
+        (evidence.COLLATERAL, b"\xff\xfe", "not UTF-8"),
+        *(
+            (evidence.TIME, time, "not one whole number")
+            for time in (b"yesterday", b"-5", b"9" * 5000, "\u0663".encode())
+        ),
     ],
 )
 def test_a_folder_that_holds_something_else_is_told(
@@ -152,11 +147,6 @@ def test_a_folder_that_holds_something_else_is_told(
 def test_collateral_that_is_none_is_told(made: Evidence, collateral: str) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
         attestation.verify(dataclasses.replace(made, collateral=collateral))
-
-
-def test_a_time_out_of_range_is_told(made: Evidence) -> None:
-    with pytest.raises(SitegenError, match="the quote is refused"):
-        attestation.verify(dataclasses.replace(made, at=1 << 80))
 
 
 @pytest.fixture

@@ -22,12 +22,16 @@ class Kernel:
     """
 
     def __init__(self, root: Path, *, writers: int = 1, answer: bytes = b"quote:%b") -> None:
+        self.root = root
         self.writers = writers
         self.answer = answer
         self.blobs: list[bytes] = []
         self.reports = root / quote.REPORTS
         self.reports.mkdir(parents=True)
         self.threads: list[threading.Thread] = []
+
+    def take(self) -> quote.Quote:
+        return quote.take(self.root, DATA, make=self.make, remove=self.remove)
 
     def make(self, folder: Path) -> None:
         os.mkdir(folder)  # noqa: PTH102 - what it stands for
@@ -52,7 +56,7 @@ class Kernel:
 
 def test_a_quote_is_taken_and_its_report_removed(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
-    found = quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)
+    found = kernel.take()
     assert found.provider == "tdx_guest"
     assert found.data == b"quote:" + DATA
     assert found.duration_s > 0
@@ -60,25 +64,17 @@ def test_a_quote_is_taken_and_its_report_removed(tmp_path: Path) -> None:
     assert list(kernel.reports.iterdir()) == []
 
 
-def test_every_quote_has_a_report_of_its_own(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path)
-    for _ in range(3):
-        quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)
-    assert len(kernel.blobs) == 3
-
-
-def test_a_report_that_others_write_to_is_given_up(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path, writers=2)
-    with pytest.raises(SitegenError, match="written to by another process"):
-        quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)
-    assert len(kernel.blobs) == 5
-    assert list(kernel.reports.iterdir()) == []
-
-
-def test_an_empty_quote_is_none(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path, answer=b"")
-    with pytest.raises(SitegenError, match="empty quote"):
-        quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)
+@pytest.mark.parametrize(
+    ("writers", "answer", "tries", "told"),
+    [(2, b"quote", 5, "written to by another process"), (1, b"", 1, "empty quote")],
+)
+def test_a_report_of_others_and_an_empty_quote_are_none(
+    tmp_path: Path, writers: int, answer: bytes, tries: int, told: str
+) -> None:
+    kernel = Kernel(tmp_path, writers=writers, answer=answer)
+    with pytest.raises(SitegenError, match=told):
+        kernel.take()
+    assert len(kernel.blobs) == tries
     assert list(kernel.reports.iterdir()) == []
 
 
@@ -86,6 +82,8 @@ def test_a_machine_without_a_tee_has_none(tmp_path: Path) -> None:
     assert not quote.available(tmp_path)
     with pytest.raises(SitegenError, match="no TEE"):
         quote.take(tmp_path, DATA)
+    with pytest.raises(SitegenError, match="65 bytes"):
+        quote.take(tmp_path, bytes(65))
 
 
 def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path) -> None:
@@ -96,11 +94,6 @@ def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path)
     with pytest.raises(SitegenError, match="gives no quote: No such file"):
         quote.take(tmp_path, DATA)
     assert list(reports.iterdir()) == []
-
-
-def test_the_report_data_is_64_bytes(tmp_path: Path) -> None:
-    with pytest.raises(SitegenError, match="65 bytes"):
-        quote.take(tmp_path, bytes(65))
 
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "9" * 30])
@@ -117,19 +110,14 @@ def test_a_generation_that_is_no_count_is_told(tmp_path: Path, text: str) -> Non
 
 def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
-    taken = lambda: quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)  # noqa: E731
-    printed = quote.measure(taken, DATA, 3)
+    printed = quote.measure(kernel.take, DATA, 3)
     report = timings.read(printed.encode())
-    assert [(metric, dict(where)) for metric, where, _ in report.values] == [
+    assert [(each.metric, each.params) for each in report.values] == [
         ("attestation_time", {"part": "quote"})
     ] * 3
-    assert dict(report.about)["provider"] == "tdx_guest"
-    assert dict(report.about)["quote_bytes"] == "70"
+    assert dict(report.about) == {"provider": "tdx_guest", "quote_bytes": "70"}
     assert DATA.hex() not in printed
-
-
-def test_a_quote_over_something_else_is_refused(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path, answer=b"a quote over nothing")
-    taken = lambda: quote.take(tmp_path, DATA, make=kernel.make, remove=kernel.remove)  # noqa: E731
+    assert len(kernel.blobs) == 3  # each quote has a report of its own
+    kernel.answer = b"a quote over nothing"
     with pytest.raises(SitegenError, match="does not carry the report data"):
-        quote.measure(taken, DATA, 1)
+        quote.measure(kernel.take, DATA, 1)

@@ -10,35 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.secure_inference import timings
+from collectors.secure_inference.timings import Check, Load, Value
+from sitegen.collect import Recorder
 from sitegen.errors import SitegenError
 from sitegen.model import params
 
-FULL = timings.whole(
-    [
-        timings.start("handshake", cipher="TLS_AES_256_GCM_SHA384", bytes=5),
-        timings.value("handshake_time", 0.25, mode="full"),
-        timings.value("handshake_time", 0.5, mode="resumed"),
-        timings.value("handshake_time", 0.75, mode="full"),
-        timings.check("wrong-root", refused=True),
-        timings.load(b'{"record":"start"}\n'),
-    ]
+VALUES = (
+    Value("handshake_time", {"mode": "full"}, 0.25),
+    Value("handshake_time", {"mode": "resumed"}, 0.5),
+    Value("handshake_time", {"mode": "full"}, 0.75),
 )
+START = timings.start("handshake", cipher="TLS_AES_256_GCM_SHA384", bytes=5)
+FULL = timings.whole([START, *VALUES, Check("wrong-root", refused=True), Load('{"a":1}\n')])
 
 
 def test_what_is_written_is_read() -> None:
     report = timings.read(FULL.encode())
     assert dict(report.about) == {"cipher": "TLS_AES_256_GCM_SHA384", "bytes": "5"}
-    assert report.values == (
-        ("handshake_time", params(mode="full"), 0.25),
-        ("handshake_time", params(mode="resumed"), 0.5),
-        ("handshake_time", params(mode="full"), 0.75),
-    )
-    assert report.checks == (("wrong-root", True),)
-    assert report.loads == (b'{"record":"start"}\n',)
+    assert report.values == VALUES
+    assert report.checks == (Check("wrong-root", refused=True),)
+    assert report.loads == (b'{"a":1}\n',)
 
 
 def test_each_series_has_its_own_statistics() -> None:
-    rows = timings.measurements(timings.read(FULL.encode()), "session", params(step="tls"))
+    recorder = Recorder()
+    timings.record(recorder, timings.read(FULL.encode()), "session", params(step="tls"))
+    rows = recorder.measurements
     found = {(dict(row.params)["mode"], row.statistic): row.value for row in rows}
     assert found == {
         ("full", "mean"): 0.5,
@@ -46,10 +43,7 @@ def test_each_series_has_its_own_statistics() -> None:
         ("full", "min"): 0.25,
         ("full", "max"): 0.75,
         ("full", "stddev"): pytest.approx(statistics.stdev([0.25, 0.75])),
-        ("resumed", "mean"): 0.5,
-        ("resumed", "p50"): 0.5,
-        ("resumed", "min"): 0.5,
-        ("resumed", "max"): 0.5,
+        **{("resumed", statistic): 0.5 for statistic in ("mean", "p50", "min", "max")},
     }
     assert {(row.metric, row.unit, row.workload) for row in rows} == {
         ("secure-inference.handshake_time", "s", "session")
@@ -65,45 +59,26 @@ def test_high_percentiles_need_enough_values(count: int, has: set[str]) -> None:
         assert found["p95"] == pytest.approx(0.95 * (count - 1))
 
 
-def test_of_no_value_there_is_nothing() -> None:
-    assert timings.summary([]) == {}
-
-
-@pytest.mark.parametrize("kept", range(1, 7))
-def test_an_output_that_is_cut_off_is_told(kept: int) -> None:
-    cut = "\n".join(FULL.splitlines()[:kept])
-    with pytest.raises(SitegenError, match="cut off"):
-        timings.read(cut.encode())
-
-
-def test_a_line_that_is_lost_is_told() -> None:
+def test_an_output_that_is_cut_off_or_lost_a_line_is_told() -> None:
     rows = FULL.splitlines()
-    del rows[2]
-    with pytest.raises(SitegenError, match="line 6"):
-        timings.read("\n".join(rows).encode())
+    broken = [(rows[:kept], "cut off") for kept in range(1, len(rows))]
+    for kept, told in (*broken, ([*rows[:2], *rows[3:]], "line 6")):
+        with pytest.raises(SitegenError, match=told):
+            timings.read("\n".join(kept).encode())
 
 
-def line(**fields: object) -> bytes:
-    rows = FULL.splitlines()
-    rows[1] = json.dumps(fields)
-    return "\n".join(rows).encode()
+VALUE = {"record": "value", "metric": "handshake_time", "params": {}, "value": 1.0}
+BAD_VALUES: tuple[object, ...] = (float("nan"), float("inf"), -1.0, True, "1", 10**400)
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"record": "value", "metric": "handshake_time", "params": {}, "value": float("nan")},
-        {"record": "value", "metric": "handshake_time", "params": {}, "value": float("inf")},
-        {"record": "value", "metric": "handshake_time", "params": {}, "value": -1.0},
-        {"record": "value", "metric": "handshake_time", "params": {}, "value": True},
-        {"record": "value", "metric": "handshake_time", "params": {}, "value": "1"},
-        {"record": "value", "metric": "handshake_time", "params": {}, "value": 10**400},
-        {"record": "value", "metric": "handshake_time", "params": {"mode": 5}, "value": 1},
-        {"record": "value", "metric": "handshake_time", "params": [], "value": 1},
-        {"record": "value", "metric": "price", "params": {}, "value": 1},
-        {"record": "value", "metric": ["handshake_time"], "params": {}, "value": 1},
+        *({**VALUE, "value": bad} for bad in BAD_VALUES),
+        {**VALUE, "params": {"mode": 5}},
+        {**VALUE, "metric": "price"},
         {"record": "value"},
-        {"record": "start", "schema": 1, "about": {}},
+        {"record": "start", "schema": 1, "what": "x", "about": {}},
         {"record": "check", "name": "wrong-root", "refused": "yes"},
         {"record": "load", "printed": None},
         {"record": "end", "lines": 1},
@@ -112,21 +87,22 @@ def line(**fields: object) -> bytes:
     ],
 )
 def test_a_line_of_another_form_is_told_with_its_number(fields: dict[str, object]) -> None:
+    rows = FULL.splitlines()
+    rows[1] = json.dumps(fields)
     with pytest.raises(SitegenError, match="line 2"):
-        timings.read(line(**fields))
+        timings.read("\n".join(rows).encode())
 
 
 @pytest.mark.parametrize(
-    "printed", [b"", b"null", b"[]", b"5", b"[" * 100_000, b"\xff\xfe", b'"' * 10, b"{}"]
+    "printed",
+    [
+        *(b"", b"null", b"[]", b"5", b"[" * 100_000, b"\xff\xfe", b'"' * 10, b"{}"),
+        FULL.replace('"schema":1', '"schema":2').encode(),
+    ],
 )
 def test_what_no_command_printed_is_told(printed: bytes) -> None:
     with pytest.raises(SitegenError):
         timings.read(printed)
-
-
-def test_another_schema_is_not_read() -> None:
-    with pytest.raises(SitegenError, match="line 1"):
-        timings.read(FULL.replace('"schema":1', '"schema":2').encode())
 
 
 @given(st.data())

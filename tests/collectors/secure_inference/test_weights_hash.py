@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -25,26 +26,23 @@ def test_digests_are_the_published_ones(algorithm: str, tmp_path: Path) -> None:
 
 
 def test_a_file_longer_than_a_block_is_hashed_whole(tmp_path: Path) -> None:
-    import hashlib
-
     data = bytes(range(256)) * 5000
     (tmp_path / "long").write_bytes(data)
-    assert weights_hash.digest(tmp_path / "long", "sha256") == (
-        hashlib.sha256(data).hexdigest(),
-        len(data),
-    )
+    digest = hashlib.sha256(data).hexdigest()
+    assert weights_hash.digest(tmp_path / "long", "sha256") == (digest, len(data))
 
 
 def test_speed_is_bytes_over_time(tmp_path: Path) -> None:
     path = tmp_path / "weights"
     path.write_bytes(bytes(3_000_000))
     report = timings.read(weights_hash.measure(path, 2).encode())
-    values = {"measure_time": [], "hash_speed": []}  # type: dict[str, list[float]]
-    for metric, where, value in report.values:
-        assert dict(where)["size"] == "3000000"
-        values[metric].append(value)
-    assert len(values["hash_speed"]) == 2 * len(weights_hash.algorithms())
-    for took, speed in zip(values["measure_time"], values["hash_speed"], strict=True):
+    assert {each.params["size"] for each in report.values} == {"3000000"}
+    times, speeds = (
+        [each.value for each in report.values if each.metric == metric]
+        for metric in ("measure_time", "hash_speed")
+    )
+    assert len(speeds) == 2 * len(weights_hash.algorithms())
+    for took, speed in zip(times, speeds, strict=True):
         assert took * speed == pytest.approx(3_000_000)
     assert dict(report.about)["bytes"] == "3000000"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from collectors.zktls import contract
+from sitegen.collect import Recorder
 
 PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-own-prover.md").read_text("utf-8")
 SH = shutil.which("sh") or "sh"
@@ -43,9 +44,10 @@ def block(language: str, start: str) -> str:
 def test_an_example_keeps_to_the_contract(argv: list[str], code: str, proofs: int) -> None:
     assert len(code.splitlines()) <= 18
     done = subprocess.run([*argv, code], capture_output=True, check=True, timeout=60)
-    session = contract.read(done.stdout)
+    session, recorder = contract.read(done.stdout), Recorder()
     contract.require_controls(session)
-    metrics = {row.metric for row in contract.measurements(session, "command")}
+    contract.record(recorder, session, lambda _: "command")
+    metrics = {row.metric for row in recorder.measurements}
     assert {"zktls.prove_time", "zktls.verify_time", "zktls.hash_speed"} <= metrics
     assert len(session.measured) == proofs
     assert not done.stderr
@@ -53,10 +55,14 @@ def test_an_example_keeps_to_the_contract(argv: list[str], code: str, proofs: in
 
 def test_the_page_names_every_field_and_no_other() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \|(.*)\|$", PAGE, re.MULTILINE))
-    for record, kinds in contract.FIELDS.items():
+    shapes = {
+        shape["properties"]["record"]["enum"][0]: shape
+        for shape in contract.schema()["$defs"].values()
+    }
+    for record, shape in shapes.items():
         named = set(re.findall(r"`(\w+)`", rows[record]))
-        assert named == set(kinds)
+        assert named == set(shape["properties"]) - {"record"}
         must = set(re.findall(r"`(\w+)`", rows[record].split("|")[0])) - {"prove_s", "online_s"}
-        assert must == set(contract.required(record))
+        assert must == set(shape["required"]) - {"record"}
     for kind in contract.CONTROLS:
         assert f"| `{kind}` |" in PAGE

@@ -1,0 +1,294 @@
+"""The logs of SP1 and RISC Zero hosts: cycles, and how long what it took them for.
+
+With RUST_LOG=info, SP1 logs when a stage ends: ``prove_core: close time.busy=7.46s
+time.idle=155ms``. A stage lasts for both times together. The stages of a groth16 proof are
+prove_core, compress, shrink, wrap_bn254 and wrap_groth16_bn254; which of them there are says the
+mode. ``clk = N`` is a mark on the way and ``└╴N cycles`` a part: neither is the cycles of the
+program. ``khz`` in the summary line has been printed in Hz and in kHz: speeds are recomputed.
+
+With RISC0_INFO set, RISC Zero's executor logs how many segments a session has and its cycles:
+total (each segment padded to a power of two), user, paging, reserved. Older versions log "total
+cycles: N". None of them says how long proving took or what was proven.
+
+A log of a mode in which proofs are fake is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from collectors.zktls import quantities
+from collectors.zktls.quantities import Quantity
+from collectors.zktls.readers import proofs
+from collectors.zktls.readers.proofs import Proved
+from sitegen.collect import Reader, Reading, Recorder, Refused, described
+from sitegen.errors import SitegenError
+from sitegen.model import Comparability, ToolIdentity
+
+#: SP1's stages in their order, and the modes of the proofs that end with them.
+_STAGES = (
+    *("execute", "prove_core", "compress", "shrink", "wrap_bn254"),
+    *("wrap_groth16_bn254", "wrap_plonk_bn254", "verify"),
+)
+_MODES: Mapping[str, str] = {
+    "prove_core": "core",
+    "compress": "compressed",
+    "wrap_groth16_bn254": "groth16",
+    "wrap_plonk_bn254": "plonk",
+}
+_CLOSE = re.compile(r"\sINFO\s+(\S.*?): close time\.busy=(\S+) time\.idle=(\S+)")
+_SP1_CYCLES = re.compile(
+    r"(?:\bsummary: cycles=|\btotal_cycles=|\bSimulation complete, cycles: |"
+    r"^Number of cycles: |^cycles: )([0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?![0-9])"
+)
+_SUMMARY = re.compile(r"\bsummary: cycles=.*?\be2e=([0-9][0-9.]{0,20})s?,.*?\bproofSize=([0-9]+)\b")
+_SP1_FAKE = re.compile(
+    r"SP1_PROVER[\"']?\s*[=:]\s*[\"']?mock\b|\bmock (?:prover|proof)\b", re.IGNORECASE
+)
+_SP1 = re.compile(
+    r"\bprove_core\b.*(?:: close time\.busy=|summary: cycles=)|"
+    r"\bexecute: (?:clk = [0-9]|close time\.busy=)"
+)
+#: Cargo begins another program, which may have another input.
+_RUNNING = re.compile(r"^\s*Running `")
+
+_RISC0_FAKE = re.compile(
+    r"proving in dev mode|dev[ _-]mode is (?:on|enabled)|"
+    r"\bRISC0_DEV_MODE[\"']?\s*[=:]\s*[\"']?(?:1|true|yes|on)\b",
+    re.IGNORECASE,
+)
+_EXECUTION = re.compile(r"\bexecution time:\s*(\S{1,40})\s*$")
+_COUNT, _NAME = r"(?P<count>[0-9][0-9,_]{0,30})", r"(?P<name>total|user|paging|reserved)"
+_COUNTS = (
+    re.compile(rf"\bnumber of (?P<name>segments):\s*{_COUNT}\s*$"),
+    re.compile(rf"(?:^|\s){_COUNT} {_NAME} cycles\b"),
+    re.compile(rf"\b{_NAME} cycles:\s*{_COUNT}\s*$"),
+)
+_RISC0 = re.compile(
+    r"risc0_zkvm::host|RISC0_INFO|number of segments: [0-9]|[0-9] total cycles\b|R0VM\b"
+)
+
+
+class Asks(proofs.Asks, frozen=True):
+    """What a log of SP1 does not say."""
+
+    statement: proofs.Statement = ""
+
+
+class Risc0Asks(Asks, frozen=True):
+    """What a log of RISC Zero does not say."""
+
+    prove_time: Annotated[str, described("the proving time, as in 1m32.7s")] = ""
+
+
+@dataclass(slots=True)
+class _Part:
+    """What a log says of one proof or execution: how long its stages took, and its counts."""
+
+    times: dict[str, Quantity] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def proving(self) -> dict[str, Quantity]:
+        """Return the stages that make a proof, in their order."""
+        return {name: self.times[name] for name in _STAGES[1:-1] if name in self.times}
+
+    @property
+    def mode(self) -> str:
+        """Return the mode of a proof, or nothing where it was not made.
+
+        Raises SitegenError when the log ends within it.
+        """
+        if not self.proving:
+            return "core" if "e2e" in self.times else ""
+        last = [*self.proving][-1]
+        if last not in _MODES:
+            raise SitegenError(f"it ends after {last}: no proof was finished")
+        return _MODES[last]
+
+
+def knows_sp1(data: bytes) -> bool:
+    """Say whether it holds lines that only SP1 logs."""
+    return bool(_SP1.search(proofs.head_of(data)))
+
+
+def knows_risc0(data: bytes) -> bool:
+    """Say whether it holds lines that only RISC Zero logs."""
+    head = proofs.head_of(data)
+    return bool(_RISC0.search(head)) and bool(re.search(r"total cycles|in dev mode", head))
+
+
+def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return the one run in a log; several proofs of the same cycles are its repetitions.
+
+    Raises Refused for mock proofs.
+    """
+    text = _genuine(data, _SP1_FAKE, "SP1_PROVER=cpu or cuda")
+    logged = _parts(text, _take_sp1)
+    made = [proof for proof in logged if proof.mode] or logged
+    _check_same(proof.mode for proof in made)
+    _check_same(proof.counts["cycles"] for proof in made if "cycles" in proof.counts)
+    mode = proofs.answer(asks, "proof_mode", made[0].mode)
+    times, stages = "time.busy + time.idle of ", " + ".join(made[0].proving)
+    recorder = Recorder(
+        tool=ToolIdentity("sp1", asks.prover_version),
+        natives={
+            "zktls.prove_time": f"{times}{stages}" if stages else "e2e",
+            "zktls.execute_time": f"{times}execute",
+            "zktls.verify_time": f"{times}verify",
+            "zktls.cycles": "cycles",
+            "zktls.proof_size": "proofSize",
+        },
+        started_at=proofs.begun(text),
+    )
+    for repetition, proof in enumerate(made):
+        Proved(
+            proofs.answer(asks, "statement"),
+            "sp1",
+            mode,
+            asks.size,
+            asks.threads,
+            execute=proof.times.get("execute"),
+            prove=quantities.total(proof.proving.values()) or proof.times.get("e2e"),
+            verify=proof.times.get("verify"),
+            proof_size=proof.counts.get("size") if mode == "core" else None,
+            cycles={"user": proof.counts.get("cycles")},
+        ).write(recorder, repetition)
+    return (recorder.reading(),)
+
+
+def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
+    """Return the one run in a log; several sessions of the same cycles are its repetitions.
+
+    Raises Refused for fake proofs.
+    """
+    text = _genuine(data, _RISC0_FAKE, "RISC0_DEV_MODE unset")
+    sessions: list[_Part] = []
+    for session in _parts(text, _take_risc0):
+        # Some versions log the counts twice, the second time without an execution.
+        again = any(session.counts == each.counts for each in sessions)
+        if session.counts and (session.times or not again):
+            sessions.append(session)
+    if not sessions:
+        raise SitegenError("no session is logged in it", fix="set RUST_LOG=info RISC0_INFO=1")
+    _check_same(tuple(sorted(session.counts.items())) for session in sessions)
+    with proofs.at("--set prove_time"):
+        prove = quantities.duration(asks.prove_time)
+        if prove and len(sessions) > 1:
+            raise SitegenError(
+                f"the log holds {len(sessions)} sessions, and one proving time is given",
+                fix="import the lines of one session",
+            )
+    recorder = Recorder(
+        tool=ToolIdentity("risc0", asks.prover_version),
+        natives={
+            "zktls.cycles": "user cycles, total cycles",
+            "zktls.execute_time": "execution time",
+        },
+        started_at=proofs.begun(text),
+    )
+    counts = sessions[0].counts
+    for name in ("segments", "paging", "reserved"):
+        key = name if name == "segments" else f"{name}_cycles"
+        recorder.parameter(key, counts.get(name), Comparability.IGNORED)
+    if prove:
+        recorder.note("The proving time was given by hand: the log does not hold it.")
+    for repetition, session in enumerate(sessions):
+        Proved(
+            proofs.answer(asks, "statement"),
+            "risc0",
+            proofs.answer(asks, "proof_mode"),
+            asks.size,
+            asks.threads,
+            execute=session.times.get("execute"),
+            prove=prove,
+            cycles={kind: counts.get(kind) for kind in ("user", "total")},
+        ).write(recorder, repetition)
+    return (recorder.reading(),)
+
+
+def _genuine(data: bytes, fake: re.Pattern[str], fix: str) -> str:
+    """Return the text of a log; raises Refused where it says that its proofs are fake."""
+    text = proofs.text_of(data)
+    if match := fake.search(text):
+        line = text.count("\n", 0, match.start()) + 1
+        raise Refused(
+            f"its proofs are fake ({match[0][:40]})",
+            where=f"line {line}",
+            fix=f"prove again with {fix}",
+        )
+    return text
+
+
+def _parts(text: str, take: Callable[[str, list[_Part]], None]) -> list[_Part]:
+    """Return what ``take`` makes of all lines of a log."""
+    parts = [_Part()]
+    for number, line in enumerate(proofs.lines_of(text), 1):
+        with proofs.at(f"line {number}"):
+            take(line, parts)
+    return parts
+
+
+def _check_same(each: Iterable[object]) -> None:
+    if len(set(each)) > 1:
+        raise SitegenError(
+            "it logs proofs of different modes, programs or inputs",
+            fix="import the lines of each on their own",
+        )
+
+
+def _take_sp1(line: str, parts: list[_Part]) -> None:
+    """Add what a line says to the last proof, or to the next, which an earlier stage begins."""
+    stage, time = _stage(line)
+    last = max(map(_STAGES.index, parts[-1].times.keys() - {"e2e"}), default=-1)
+    if _RUNNING.match(line) or (stage and _STAGES.index(stage) <= last):
+        parts.append(_Part())
+    part = parts[-1]
+    if time:
+        part.times[stage] = time
+    if match := _SP1_CYCLES.search(line):
+        cycles = quantities.count(match[1])
+        if cycles and part.counts.setdefault("cycles", cycles) != cycles:
+            raise SitegenError("another number of cycles for the same proof")
+    if match := _SUMMARY.search(line):
+        took, size = quantities.duration(match[1], "s"), quantities.count(match[2])
+        part.times |= {"e2e": took} if took else {}
+        part.counts |= {"size": size} if size else {}
+
+
+def _stage(line: str) -> tuple[str, Quantity | None]:
+    """Return the stage that ends in this line, and how long it took."""
+    match = _CLOSE.search(line)
+    if match is None:
+        return "", None
+    # `prove_core:shard` is a part of prove_core, and `prove_core:execute` is no execution.
+    *outer, name = [part.partition("{")[0].strip() for part in match[1].split(":")]
+    if name not in _STAGES or any(part in _STAGES for part in outer):
+        return "", None
+    parts = [quantities.duration(match[2]), quantities.duration(match[3])]
+    return name, quantities.total(part for part in parts if part)
+
+
+def _take_risc0(line: str, parts: list[_Part]) -> None:
+    """Add what a line says to the last session, or to the next, which a name again begins."""
+    part = parts[-1]
+    if match := _EXECUTION.search(line):
+        if part.times or part.counts:
+            parts.append(part := _Part())
+        took = quantities.duration(match[1])
+        part.times |= {"execute": took} if took else {}
+        return
+    match = next(filter(None, (pattern.search(line) for pattern in _COUNTS)), None)
+    if match and match["name"] in part.counts:
+        parts.append(part := _Part())
+    if match and (count := quantities.count(match["count"])):
+        part.counts[match["name"]] = count
+        if part.counts.get("user", 0) > part.counts.get("total", count):
+            raise SitegenError("more user cycles than in total")
+
+
+SP1 = Reader("sp1", "SP1 log", knows_sp1, read_sp1, Asks)
+RISC0 = Reader("risc0", "RISC Zero log", knows_risc0, read_risc0, Risc0Asks)

@@ -1,0 +1,257 @@
+"""What all readers share: bounded text, what a user adds to it, and the rows of one proof."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeVar
+
+from collectors.zktls import quantities
+from collectors.zktls.contract import HASHES, is_bulk
+from collectors.zktls.quantities import Quantity
+from sitegen.collect import Count, Recorder, Settings, Size, described
+from sitegen.collect import settings as language
+from sitegen.errors import SitegenError
+from sitegen.model import Params, Status, params
+
+T = TypeVar("T")
+Cells = Mapping[str, str]
+
+MAX_ROWS = 20_000
+_MOST_LINE = 2000
+#: Proof mode -> the stages that its proving time spans, and the proof system.
+_MODES: Mapping[str, tuple[str, str]] = {
+    "core": ("core", "stark"),
+    "compressed": ("compressed", "stark"),
+    "groth16": ("wrapped", "groth16"),
+    "plonk": ("wrapped", "plonk"),
+}
+#: RISC Zero's names for the kinds of receipt.
+_ALIASES = {"composite": "core", "succinct": "compressed"}
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)
+
+Statement = Annotated[str, described("what is proven, as in rsa-2048-verify")]
+Prover = Annotated[str, described("the prover, as in sp1")]
+Version = Annotated[str, described("the prover's version")]
+CycleKind = Annotated[
+    Literal["user", "total"], described("what the cycles count; total is with padding")
+]
+
+
+class Asks(Settings, frozen=True):
+    """What most outputs do not say of a proof."""
+
+    size: Annotated[Size, described("bytes of the statement that is proven")] | None = None
+    threads: Annotated[Count, described("threads that the prover used")] | None = None
+    proof_mode: Annotated[str, described("core, compressed, groth16 or plonk")] = ""
+    prover_version: Version = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """One proof as a tool reports it; what the tool does not report is None.
+
+    ``more`` are parameters that tell its series from others of the same statement.
+    """
+
+    statement: str
+    prover: str
+    proof_mode: str
+    size: int | None = None
+    threads: int | None = None
+    execute: Quantity | None = None
+    prove: Quantity | None = None
+    verify: Quantity | None = None
+    proof_size: int | None = None
+    peak_memory: Quantity | None = None
+    cycles: Mapping[str, int | None] = field(default_factory=dict)
+    hash: str = ""
+    status: str = Status.OK
+    more: Params = ()
+
+    @property
+    def about(self) -> Params:
+        """Return the parameters of its series."""
+        return params(
+            **dict(self.more),
+            statement=self.statement,
+            prover=self.prover,
+            proof_system=_MODES.get(self.proof_mode, (None, None))[1],
+            proof_mode=self.proof_mode,
+            size=self.size or None,
+            threads=self.threads,
+        )
+
+    @property
+    def scope(self) -> Params:
+        """Return the parameter that says which stages the proving time spans."""
+        return params(time_scope=_MODES.get(self.proof_mode, ("total", ""))[0])
+
+    def write(self, recorder: Recorder, repetition: int | None = None) -> None:
+        """Write its rows; a rate is recomputed from cycles or bytes and the time."""
+        series = recorder.series(
+            self.statement, self.about, status=self.status, repetition=repetition
+        )
+        scope = dict(self.scope)
+
+        def add(metric: str, quantity: Quantity | None, **more: str) -> None:
+            if quantity is not None:
+                statistic = "max" if metric == "peak_memory" else "value"
+                series.add(f"zktls.{metric}", statistic, *quantity, about=params(**more))
+
+        def rate(metric: str, amount: int | None, **more: str) -> None:
+            if amount and self.prove:
+                add(metric, Quantity(float(amount / self.prove.exact)), **scope, **more)
+
+        add("execute_time", self.execute)
+        add("prove_time", self.prove, **scope)
+        add("verify_time", self.verify)
+        add("total_time", quantities.total([self.execute, self.prove]), **scope)
+        add("proof_size", _whole(self.proof_size))
+        add("peak_memory", self.peak_memory)
+        for kind, cycles in self.cycles.items():
+            add("cycles", _whole(cycles), cycle_kind=kind)
+            rate("proving_speed", cycles, cycle_kind=kind)
+        if is_bulk(self.statement):
+            rate("proven_throughput", self.size)
+        if hashed := self.hash or (self.statement if self.statement in HASHES else ""):
+            rate("hash_speed", self.size, hash=hashed)
+
+
+def text_of(data: bytes) -> str:
+    """Return the text of an output, without the colours of a terminal."""
+    return _CONTROL.sub("", data.decode("utf-8-sig", "replace"))
+
+
+def head_of(data: bytes) -> str:
+    """Return the beginning of an output, for telling its form."""
+    return text_of(data[:200_000])
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a log or table, of each the beginning that can matter.
+
+    Raises SitegenError when the last is cut off.
+    Of "cycles: 9941" without an end of line nobody can tell whether digits are missing.
+    """
+    lines = text.split("\n")
+    if lines.pop():
+        raise SitegenError(
+            "the last line does not end",
+            where=f"line {len(lines) + 1}",
+            fix="add an end of line if it is whole",
+        )
+    return [line[:_MOST_LINE].rstrip("\r") for line in lines]
+
+
+def begun(text: str) -> str:
+    """Return the first time that a Rust log has, or nothing."""
+    match = _DATED.search(text)
+    return f"{match[1]}Z" if match else ""
+
+
+def first_row(data: bytes) -> set[str]:
+    """Return the cells of the first line, for telling a form; never raises."""
+    line = head_of(data).lstrip().partition("\n")[0]
+    return {cell.strip(' "\r') for cell in line.split(",")}
+
+
+def naming(*forms: set[str]) -> Callable[[bytes], bool]:
+    """Return what says whether a first line names all columns of one of several forms."""
+    return lambda data: any(first_row(data) >= form for form in forms)
+
+
+def csv_rows(data: bytes, needed: Collection[str]) -> Iterator[tuple[int, Cells]]:
+    """Yield line number and cells by column.
+
+    Raises SitegenError for a row that does not fit, and without all of the ``needed`` columns.
+    """
+    text = text_of(data)
+    lines_of(text)
+    if missing := sorted(set(needed) - first_row(data)):
+        raise SitegenError(f"it has no column {missing[0]!r}", where="line 1")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if len(set(header)) != len(header):
+            raise SitegenError("two columns have the same name", where="line 1")
+        for index, row in enumerate(reader):
+            if index >= MAX_ROWS:
+                raise SitegenError(f"it has more than {MAX_ROWS} rows")
+            if not row or [each.strip() for each in row] == header:
+                continue  # tools that append write their header again
+            yield reader.line_num, cells_of(header, row, reader.line_num)
+    except csv.Error as error:
+        raise SitegenError(f"it is not CSV: {error}", where=f"line {reader.line_num}") from None
+
+
+def cells_of(header: list[str], cells: list[str], line: int) -> Cells:
+    """Return cells by their column; raises SitegenError when there are more or fewer."""
+    if len(cells) != len(header):
+        raise SitegenError(
+            f"it has {len(cells)} cells, the header has {len(header)}", where=f"line {line}"
+        )
+    return dict(zip(header, cells, strict=True))
+
+
+def cell(cells: Cells, column: str, parse: Callable[[str], T]) -> T:
+    """Return what ``parse`` makes of a cell; its SitegenError then names the column."""
+    with at(column):
+        return parse(cells.get(column, ""))
+
+
+@contextlib.contextmanager
+def at(place: str) -> Iterator[None]:
+    """Say where it was in each SitegenError of the block."""
+    try:
+        yield
+    except SitegenError as error:
+        where = f"{place}, {error.where}" if error.where else place
+        raise type(error)(error.what, where=where, fix=error.fix) from None
+
+
+def label(text: str) -> str:
+    """Return ``text`` as a name of a workload; raises SitegenError when nothing is left of it."""
+    name = re.sub(r"[^a-z0-9._]+", "-", text.strip().lower()).replace("..", ".")
+    name = name.strip("-._")[:64].strip("-._").removesuffix(".html")
+    if not _LABEL.fullmatch(name):
+        raise SitegenError(f"{text[:40]!r} cannot be made a name")
+    return name
+
+
+def mode(text: str) -> str:
+    """Return the proof mode that a prover's own name of it stands for."""
+    name = label(text)
+    return _ALIASES.get(name, name)
+
+
+def answer(asks: Settings, name: str, stated: str = "", *, needed: bool = True) -> str:
+    """Return what the output itself states of ``name``, else what the user says.
+
+    Raises SitegenError when both do and they differ, and when it is needed and neither does.
+    """
+    given: str = getattr(asks, name) or ""
+    if given and name in ("statement", "prover", "proof_mode"):
+        given = mode(given) if name == "proof_mode" else label(given)
+    if given and stated and given != stated:
+        raise SitegenError(
+            f"the output says {name} {stated}, not {given}",
+            where=f"--set {name}",
+            fix="leave it out: what an output says is not overruled",
+        )
+    if needed and not (given or stated):
+        raise SitegenError(
+            f"the output does not say the {name.replace('_', ' ')}",
+            fix=f"add --set {name}=..., {language.helps(type(asks))[name]}",
+        )
+    return given or stated
+
+
+def _whole(value: int | None) -> Quantity | None:
+    return Quantity(float(value), str(value)) if value else None
