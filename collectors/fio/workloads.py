@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from collectors.asked import agreed
 from collectors.fio.jobs import DIRECTIONS, MIXED, Job
 from sitegen.collect import Count, Settings, Size, described
+from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import LABEL, Params, params
 
@@ -223,7 +223,7 @@ def _params(
         del texts["engine"], texts["size"]
     syncs = {key: _whole(options, key) for key in ("fsync", "fdatasync")}
     return params(
-        **{name: agreed(answers, name, text) for name, text in texts.items()},
+        **{name: agreed(name, answers.get(name), text) for name, text in texts.items()},
         pattern=kind if rw else None,
         clients=clients if clients > 1 else None,
         read_share=_read_share(options, stated=group[0].stated) if rw in ("rw", "randrw") else None,

@@ -86,12 +86,11 @@ def filled(known: Known, given: Mapping[str, str], prefix: str = "") -> Any:  # 
     return dict(given)
 
 
-def agreed(form: msgspec.Struct, name: str, stated: Value | None) -> Value | None:
-    """Return what an output states, else what the user says in ``form``; None without either.
+def agreed(name: str, given: Value | None, stated: Value | None) -> Value | None:
+    """Return what an output has ``stated`` of a setting, else what the user has ``given``, or None.
 
     Raises SitegenError where the two differ: what a user says fills gaps, and overrules nothing.
     """
-    given: Value | None = getattr(form, name)
     if stated is not None and given is not None and stated != given:
         raise SitegenError(
             f"the file says {str(stated)[:_SHOWN]!r}, not {str(given)[:_SHOWN]!r}",

@@ -68,9 +68,9 @@ def test_plain_texts_by_name_are_a_form_too() -> None:
 
 def test_what_a_user_says_fills_gaps_and_overrules_nothing() -> None:
     asks = Form(runtime_s=2.0)
-    assert language.agreed(asks, "runtime_s", None) == 2.0
-    assert language.agreed(asks, "runtime_s", 2.0) == 2.0
-    assert language.agreed(Form(), "runtime_s", 3.0) == 3.0
-    assert language.agreed(Form(), "runtime_s", None) is None
+    assert language.agreed("runtime_s", asks.runtime_s, None) == 2.0
+    assert language.agreed("runtime_s", asks.runtime_s, 2.0) == 2.0
+    assert language.agreed("runtime_s", Form().runtime_s, 3.0) == 3.0
+    assert language.agreed("runtime_s", Form().runtime_s, None) is None
     with pytest.raises(SitegenError, match=r"--set runtime_s: the file says '3.0', not '2.0'"):
-        language.agreed(asks, "runtime_s", 3.0)
+        language.agreed("runtime_s", asks.runtime_s, 3.0)

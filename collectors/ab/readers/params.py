@@ -7,8 +7,8 @@ import re
 from typing import Annotated, Literal
 
 from collectors.ab.report import Report
-from collectors.asked import agreed
 from sitegen.collect import Count, Positive, Settings, described
+from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import Params, params
 
@@ -162,4 +162,4 @@ def _path(report: Report, asks: Asks) -> str | None:
 
 
 def _agreed(name: str, stated: str | None, asked: str | int | None) -> str | None:
-    return agreed({} if asked is None else {name: str(asked)}, name, stated)
+    return agreed(name, None if asked is None else str(asked), stated)

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from collectors.asked import agreed
 from collectors.fio import jobs, rows
 from collectors.fio.jobs import DIRECTIONS, Report
 from collectors.fio.readers import json_report, logs, text_report
@@ -15,6 +14,7 @@ from collectors.fio.readers.logs import HISTOGRAM, METRICS, RATES, Log, read_log
 from collectors.fio.readers.runs import Run, runs
 from collectors.fio.workloads import Asks, Workload, slug
 from sitegen.collect import Bundle, Reader, Reading, Recorder, Series, described, histogram
+from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, ToolIdentity, params
 
@@ -133,7 +133,7 @@ def _units(every: Sequence[Log], asks: LogsAsks, report: Report | None = None) -
         elif major.isdecimal():
             newer = int(major) >= _NEW_VERSION or report.version.startswith("2.99")
             stated = "ns" if newer else "us"
-    unit = agreed({"unit": asks.unit} if asks.unit else {}, "unit", stated)
+    unit = agreed("unit", asks.unit or None, stated)
     if timed and unit is None:
         raise SitegenError(
             "nothing says whether it is in nanoseconds (fio 3) or microseconds (fio 2)",

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from collectors.asked import agreed
 from collectors.fio import jobs
 from collectors.fio.jobs import Job
 from collectors.fio.readers import text_report
 from collectors.fio.readers.runs import JSON_SIGN, Run, holds, runs
 from collectors.fio.workloads import Asks, size_of
 from sitegen.collect import Reader, Reading
+from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability
 
@@ -80,7 +80,7 @@ def _settings(run: Run) -> None:
     sizes = {size_of(match[1]) for report in single for match in _LAYOUT.finditer(report.chatter)}
     for name, asked, values in (("engine", "engine", engines), ("dbench.size", "size", sizes)):
         stated = str(next(iter(values)) or "") if len(values) == 1 else ""
-        value = agreed(run.answers, asked, stated or None)
+        value = agreed(asked, run.answers.get(asked), stated or None)
         run.recorder.parameter(name, value, Comparability.CAVEAT)
 
 

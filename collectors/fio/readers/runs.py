@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from collectors.asked import agreed
 from collectors.fio import jobs, rows
 from collectors.fio.jobs import CAPPED, LATENCIES, Report, Side
 from collectors.fio.workloads import Workload, direct_of, kept_options, workloads
 from sitegen.collect import Reading, Recorder
+from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Params, Status, ToolIdentity, params
 
@@ -97,7 +97,7 @@ class Run:
         problems = {int(match[1]): match[2] for match in _PROBLEM.finditer(report.chatter)}
         capped = CAPPED in report.chatter
         for workload in own:
-            agreed(self.answers, "direct", direct_of(workload.jobs[0]))
+            agreed("direct", self.answers.get("direct"), direct_of(workload.jobs[0]))
             good = [job for job in workload.jobs if not job.error]
             parts = {d: jobs.sides(good, d) for d in workload.directions}
             # The disk's counters are of all that ran.
@@ -128,7 +128,7 @@ class Run:
         if not self.recorder.measurements:
             raise SitegenError("fio moved no data, and nothing says what it was to do")
         if len(self.directs) == 1:
-            direct = agreed(self.answers, "direct", next(iter(self.directs)))
+            direct = agreed("direct", self.answers.get("direct"), next(iter(self.directs)))
             self.recorder.parameter("direct", direct, Comparability.CAVEAT)
         version = self.reports[0].version
         self.recorder.parameter("tool_version", version or None, Comparability.CAVEAT)

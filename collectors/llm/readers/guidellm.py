@@ -244,11 +244,15 @@ def _series(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: Se
     streams = 1 if kind == "synchronous" else strategy.streams
     most = strategy.max_concurrency if load == "burst" else None
     about = params(
-        model=settings.agreed(asks, "model", _model(report, benchmark)),
+        model=settings.agreed("model", asks.model, _model(report, benchmark)),
         engine=asks.engine,
         weights=asks.weights,
-        input_tokens=settings.agreed(asks, "input_tokens", _length(report, benchmark, "prompt")),
-        output_tokens=settings.agreed(asks, "output_tokens", _length(report, benchmark, "output")),
+        input_tokens=settings.agreed(
+            "input_tokens", asks.input_tokens, _length(report, benchmark, "prompt")
+        ),
+        output_tokens=settings.agreed(
+            "output_tokens", asks.output_tokens, _length(report, benchmark, "output")
+        ),
         concurrency=streams or most,
         rate=f"{rate:g}" if rate and load == "open" else None,
         # Our own open loop is Poisson.

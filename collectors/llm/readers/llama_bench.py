@@ -198,10 +198,10 @@ def _run(build: str, tests: Sequence[_Test], asks: Computed) -> Reading:
 def _series(
     recorder: Recorder, test: _Test, asks: Computed, more: Mapping[str, str | None]
 ) -> Series:
-    threads = settings.agreed(asks, "threads", test.n_threads)
+    threads = settings.agreed("threads", asks.threads, test.n_threads)
     note_crowd(recorder, threads, asks.cpus)
     about = params(
-        model=settings.agreed(asks, "model", test.model_type or None),
+        model=settings.agreed("model", asks.model, test.model_type or None),
         engine=_ENGINE,
         weights=asks.weights,
         backend=test.backends or None,
@@ -341,7 +341,7 @@ def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
         model=asks.model,
         engine=_ENGINE,
         weights=asks.weights,
-        threads=settings.agreed(asks, "threads", batch.n_threads or None),
+        threads=settings.agreed("threads", asks.threads, batch.n_threads or None),
         n_gpu_layers=batch.n_gpu_layers or None,
         input_tokens=batch.pp,
         output_tokens=batch.tg,

@@ -289,13 +289,13 @@ def _reading(export: _Export, asks: Load) -> Reading:
         recorder.note("The benchmark was cancelled: its figures are of a part.")
     recorder.parameter("api", config.api)
     recorder.parameter("warmup_requests", load.warmup_request_count, Comparability.CAVEAT)
-    rate = settings.agreed(asks, "rate", load.request_rate or load.rate or None)
-    streams = settings.agreed(asks, "concurrency", load.concurrency or None)
+    rate = settings.agreed("rate", asks.rate, load.request_rate or load.rate or None)
+    streams = settings.agreed("concurrency", asks.concurrency, load.concurrency or None)
     if not rate and not streams:
         recorder.note("The load is not in the file: say it with --set concurrency= or --set rate=.")
     arrivals = load.request_rate_mode or load.type
     pairs = params(
-        model=settings.agreed(asks, "model", model_name(config.one_model)),
+        model=settings.agreed("model", asks.model, model_name(config.one_model)),
         engine=asks.engine,
         weights=asks.weights,
         input_tokens=asks.input_tokens,

@@ -198,10 +198,10 @@ def read_text(data: bytes, asks: ComputedServed) -> tuple[Reading, ...]:
     file = file_name(shown.get("model_file", "")).removesuffix(".gguf")
     refused = (len(codes) - served, "answers in the log that are not 200")
     about = _About(
-        engine=settings.agreed(asks, "engine", "ollama" if is_ollama else None),
+        engine=settings.agreed("engine", asks.engine, "ollama" if is_ollama else None),
         workload=WORKLOAD if verbose else LOG_WORKLOAD,
         model=shown.get("model_name") or shown.get("general.name") or file,
-        threads=settings.agreed(asks, "threads", threads),
+        threads=settings.agreed("threads", asks.threads, threads),
         bad={"http": refused} if served else {},
     )
     _write(recorder, verbose or timings, asks, about)
@@ -387,7 +387,7 @@ def _write(
     for name in names:
         group = [answer for answer in answers if answer.model in {name, None}]
         pairs = params(
-            model=settings.agreed(asks, "model", model_name(name)),
+            model=settings.agreed("model", asks.model, model_name(name)),
             engine=about.engine,
             weights=asks.weights,
             input_tokens=_length(asks, "input_tokens", [each.prompt_eval_count for each in group]),
@@ -406,7 +406,7 @@ def _write(
 def _length(asks: ComputedLengths, name: str, counts: Sequence[int | None]) -> int | None:
     """Return the nominal length: where all of several requests have one, else as the user says."""
     one = counts[0] if len(counts) > 1 and len(set(counts)) == 1 else None
-    return settings.agreed(asks, name, one or None)
+    return settings.agreed(name, getattr(asks, name), one or None)
 
 
 def _group(series: Series, group: Sequence[_Answer]) -> None:

@@ -268,7 +268,7 @@ def _series(result: Result, good: Sequence[_Request], asks: Judged, recorder: Re
         "ITL samples is a gap between two events, of any number of tokens: inter-chunk latency."
     )
     about = params(
-        model=settings.agreed(asks, "model", model_name(result.model_id)),
+        model=settings.agreed("model", asks.model, model_name(result.model_id)),
         engine=asks.engine,
         weights=asks.weights,
         input_tokens=_length(result, good, asks, "input_tokens"),
@@ -297,7 +297,7 @@ def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -
                 f"the file's mean is {mean:.1f} tokens a request, which does not fit {asked}",
                 where=f"--set {name}",
             )
-    return settings.agreed(asks, name, stated)
+    return settings.agreed(name, getattr(asks, name), stated)
 
 
 def _rates(result: Result, series: Series, empty: int) -> None:
