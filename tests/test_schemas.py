@@ -1,0 +1,39 @@
+"""The JSON Schemas in docs/ are those of the types that read what they describe."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitegen.archive import manifest
+from sitegen.collect import installed, settings
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def of_collectors() -> dict[str, Any]:
+    """Return the settings of every collector: what `collect --set` takes."""
+    forms: dict[str, Any] = {}
+    for name, collector in installed.collectors().items():
+        assert not isinstance(collector.SETTINGS, Mapping), name
+        forms[name] = settings.schema(collector.SETTINGS)
+    return {"title": "What `sitegen collect --set` takes, by collector", "collectors": forms}
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "run.schema.json": manifest.schema,
+    "settings.schema.json": of_collectors,
+}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_that_of_the_types(name: str) -> None:
+    text = json.dumps(SCHEMAS[name](), indent=2, sort_keys=True) + "\n"
+    if os.environ.get("SITEGEN_GOLDEN") == "write":
+        (DOCS / name).write_text(text)
+    assert (DOCS / name).read_text("utf-8") == text
