@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sitegen.catalogue.rules import RULES
+from sitegen.catalogue.rules import OF_FIGURES, RULES
 from sitegen.catalogue.tool import Counts, Figure, OfRun, Rule
 from sitegen.model import DOUBT, AnyRun, StepConditions
 
@@ -31,10 +31,10 @@ def caveat(rule_id: str, sentence: str = "") -> Caveat:
     return Caveat(rule, sentence or rule.definition)
 
 
-def applying(scope: str, *seen: Any) -> list[Caveat]:  # noqa: ANN401 - what predicates of the scope take
+def applying(scope: str, *seen: Any, rules: Sequence[Rule] | None = None) -> list[Caveat]:  # noqa: ANN401 - what predicates of the scope take
     """Return the caveats of the rules whose predicate of ``scope`` applies to what is ``seen``."""
     found = []
-    for rule in _BY_SCOPE[scope]:
+    for rule in _BY_SCOPE[scope] if rules is None else rules:
         saying = getattr(rule, scope)(*seen)
         if saying:
             found.append(Caveat(rule, rule.definition if saying is True else saying))
@@ -84,7 +84,8 @@ def of_pair(side: AnyRun, baseline: AnyRun) -> list[Caveat]:
 
 def of_figure(figure: Figure) -> list[Caveat]:
     """Return what the traps of each tool say about one figure."""
-    return applying("figure", figure)
+    tool = figure.metric.partition(".")[0]
+    return applying("figure", figure, rules=OF_FIGURES.get(tool, OF_FIGURES[""]))
 
 
 def of_counts(counts: Counts) -> list[Caveat]:

@@ -91,6 +91,12 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     printed = None
     for rows in by_run.values():
         total += len(rows)
+        row = rows[0]
+        if len(rows) == 1 and row.status == Status.OK and row.value is not None:
+            values.append((row.value,))
+            doubtful.append(())
+            printed = row.printed
+            continue
         failed += sum(row.status == Status.FAILED or row.value is None for row in rows)
         suspect += sum(row.status == Status.SUSPECT for row in rows)
         values.append(tuple(r.value for r in rows if r.status == Status.OK and r.value is not None))

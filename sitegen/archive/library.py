@@ -49,6 +49,7 @@ from sitegen.model import (
 _FORMAT = 14
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
+_READ = tuple(sorted(READ_CONDITIONS))
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -377,11 +378,8 @@ class _Reading:
 
 def _conditions(step: Step) -> StepConditions:
     """Return what a rule may ask of a step."""
-    kept = (
-        (name, share)
-        for name, share in step.seen.items()
-        if name in READ_CONDITIONS and share >= _AT_REST
-    )
+    seen = step.seen
+    kept = [(name, seen[name]) for name in _READ if seen.get(name, 0.0) >= _AT_REST]
     return StepConditions(step.workload, step.repetition, tuple(kept))
 
 

@@ -268,6 +268,21 @@ RULES: Mapping[str, Rule] = {
              kind=Doubt.FAILED_PART),
     )
 }  # fmt: skip
+#: The rules that look at a figure, by benchmark: a tool's own are asked of its figures only.
+OF_FIGURES: Mapping[str, tuple[Rule, ...]] = {
+    benchmark: tuple(
+        rule
+        for rule in RULES.values()
+        if rule.figure and not any(rule in tool.rules for tool in others)
+    )
+    for benchmark, others in (
+        ("", TOOLS),
+        *(
+            (tool.family.benchmark, [other for other in TOOLS if other is not tool])
+            for tool in TOOLS
+        ),
+    )
+}
 #: The conditions of steps that any rule reads: what the index keeps of a step.
 READ_CONDITIONS = frozenset(name for rule in RULES.values() for name in rule.reads)
 #: The metrics that a rule about another metric of the same workload needs, and their names.
