@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from msgspec import Struct
 
@@ -124,6 +124,57 @@ class Series(NamedTuple):
     metric: str
     statistic: str
     params: Params
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What the rows of a run say but for their values; runs that measured the same share one.
+
+    ``rows`` stand in their order, each without its value. Made once for many runs: what follows
+    from it is kept with it.
+    """
+
+    rows: tuple[Measurement, ...]
+    _places: dict[str, Mapping[Series, tuple[int, ...]]] = field(default_factory=dict, repr=False)
+
+    def places(self, benchmark: str) -> Mapping[Series, tuple[int, ...]]:
+        """Return where the rows of each series of the benchmark stand."""
+        if benchmark not in self._places:
+            places: dict[Series, list[int]] = {}
+            for place, row in enumerate(self.rows):
+                series = Series(benchmark, row.workload, row.metric, row.statistic, row.params)
+                places.setdefault(series, []).append(place)
+            self._places[benchmark] = {series: tuple(own) for series, own in places.items()}
+        return self._places[benchmark]
+
+
+class Table(NamedTuple):
+    """The rows of one run: their shape, and the value of each."""
+
+    shape: Shape
+    values: Sequence[float | None]
+
+    @classmethod
+    def of(cls, rows: Sequence[Measurement]) -> Self:
+        """Return the table of rows that stand alone."""
+        return cls(
+            Shape(tuple(row._replace(value=None) for row in rows)),
+            tuple(row.value for row in rows),
+        )
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Return the rows one by one."""
+        columns = [*zip(*self.shape.rows, strict=True)]
+        if columns:
+            columns[_VALUE] = tuple(self.values)
+        return tuple(map(Measurement._make, zip(*columns, strict=True)))
+
+    def at(self, places: Iterable[int]) -> list[Measurement]:
+        """Return the rows in some places."""
+        return [self.shape.rows[place]._replace(value=self.values[place]) for place in places]
+
+
+_VALUE = Measurement._fields.index("value")
 
 
 class Sample(NamedTuple):
@@ -311,6 +362,10 @@ class AnyRun:
             """All values of the run."""
 
         @property
+        def table(self) -> Table:
+            """All values of the run, apart from what they are."""
+
+        @property
         def units(self) -> tuple[tuple[str, str], ...]:
             """Each metric of the run with each unit that it is stated in, sorted."""
 
@@ -340,6 +395,11 @@ class Run(AnyRun):
     samples: tuple[Sample, ...] = field(default=(), repr=False)
 
     @property
+    def table(self) -> Table:
+        """All values of the run, apart from what they are."""
+        return Table.of(self.measurements)
+
+    @property
     def units(self) -> tuple[tuple[str, str], ...]:
         """Each metric of the run with each unit that it is stated in, sorted."""
         return units_of(self.measurements)
@@ -357,7 +417,7 @@ class Run(AnyRun):
 class RowSource(Protocol):
     """Gives the rows of a run when they are asked for."""
 
-    def of(self, run_id: str) -> tuple[Measurement, ...]:
+    def table(self, run_id: str) -> Table:
         """Return all rows of a run."""
 
 
@@ -366,9 +426,9 @@ class GivenRows(NamedTuple):
 
     rows: tuple[Measurement, ...]
 
-    def of(self, _run_id: str) -> tuple[Measurement, ...]:
+    def table(self, _run_id: str) -> Table:
         """Return all of them."""
-        return self.rows
+        return Table.of(self.rows)
 
 
 def units_of(rows: Iterable[Measurement]) -> tuple[tuple[str, str], ...]:
@@ -389,9 +449,14 @@ class IndexedRun(AnyRun):
     rows: RowSource = field(repr=False, compare=False)
 
     @property
+    def table(self) -> Table:
+        """All values of the run, apart from what they are."""
+        return self.rows.table(self.id)
+
+    @property
     def measurements(self) -> tuple[Measurement, ...]:
         """All values of the run."""
-        return self.rows.of(self.id)
+        return self.table.measurements()
 
     def with_rows(self, rows: tuple[Measurement, ...]) -> IndexedRun:
         """Return the run with these rows in the place of its own."""

@@ -18,7 +18,7 @@ from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Damaged, library, quarantine, tables
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import AnyRun, Params, Series
+from sitegen.model import AnyRun, Params, Shape
 
 #: Of the columns; 2 since they have `started_at`.
 VERSION = 2
@@ -51,14 +51,16 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
         for key, cell in analysis.cells.items()
     }
     selected = {run.id for selection in analysis.selections.values() for run in selection.runs}
+    texts: dict[Shape, list[tuple[Any, ...]]] = {}
+    quoted: dict[tuple[Shape, str, str], list[str | None]] = {}
     for run in runs:
-        rows = run.measurements
-        many = len(rows)
+        shape, values = run.table
+        many = len(values)
         if not many:
             continue
-        workload, metric, statistic, unit, value, params, repetition, status, printed = zip(
-            *rows, strict=True
-        )
+        if shape not in texts:
+            texts[shape] = [*zip(*shape.rows, strict=True)]
+        workload, metric, statistic, unit, _, params, repetition, status, printed = texts[shape]
         found["run_id"] += [run.id] * many
         found["environment"] += [run.environment] * many
         found["benchmark"] += [run.benchmark] * many
@@ -66,7 +68,7 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
         found["metric"] += metric
         found["statistic"] += statistic
         found["unit"] += unit
-        found["value"] += value
+        found["value"] += values
         found["printed"] += printed
         found["repetition"] += repetition
         found["status"] += status
@@ -75,10 +77,15 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
         found["source"] += [run.source.id if run.source else None] * many
         found["started_at"] += [run.started_at] * many
         if run.id in selected:
-            found["caveats"] += [
-                marks.get((Series(run.benchmark, row[0], row[1], row[2], row[5]), run.environment))
-                for row in rows
-            ]
+            about = (shape, run.benchmark, run.environment)
+            if about not in quoted:
+                by_place = {
+                    place: marks.get((series, run.environment))
+                    for series, places in shape.places(run.benchmark).items()
+                    for place in places
+                }
+                quoted[about] = [by_place[place] for place in range(many)]
+            found["caveats"] += quoted[about]
         else:
             tee = analysis.config.environment(run.environment).tee
             told = [*caveats.of_run(run, tee), *caveats.of_reading(run)]

@@ -16,7 +16,7 @@ from sitegen.catalogue.rules import BESIDE, limits_of
 from sitegen.catalogue.tool import Counts, Figure, Limits, Outdone, Scaling, Summarised
 from sitegen.catalogue.units import rounding_interval
 from sitegen.config import Config
-from sitegen.model import Measurement, Params, Provenance, Series, Status, StepConditions
+from sitegen.model import Params, Provenance, Series, Status, StepConditions, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,19 @@ class Cell:
         return next((c.rule.short for c in self.caveats if c.rule.doubts), "")
 
 
+#: Rows of one series in one run: the run's, and where they stand.
+_Rows = tuple[Table, tuple[int, ...]]
+
+
 def cells_of(
     benchmark: str, label: str, selection: Selection, tee: str, role: str = ""
 ) -> Iterable[Cell]:
     """Yield every series of ``benchmark`` in the environment ``label``, declared as told."""
-    rows: dict[Series, dict[str, list[Measurement]]] = {}
+    rows: dict[Series, dict[str, _Rows]] = {}
     for run in selection.runs:
-        for row in run.measurements:
-            series = Series(benchmark, row.workload, row.metric, row.statistic, row.params)
-            rows.setdefault(series, {}).setdefault(run.id, []).append(row)
+        table = run.table
+        for series, places in table.shape.places(benchmark).items():
+            rows.setdefault(series, {})[run.id] = (table, places)
     together = caveats.of_runs(selection.runs)
     of_runs = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
     steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
@@ -76,7 +80,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     series: Series,
     label: str,
     selection: Selection,
-    by_run: Mapping[str, list[Measurement]],
+    by_run: Mapping[str, _Rows],
     of_runs: Mapping[str, list[Caveat]],
     busy: Sequence[Caveat],
     side: Mapping[tuple[str, Params], Mapping[str, float]],
@@ -89,21 +93,22 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     values: list[tuple[float, ...]] = []
     doubtful: list[tuple[float, ...]] = []
     printed = None
-    for rows in by_run.values():
-        total += len(rows)
-        row = rows[0]
-        if len(rows) == 1 and row.status == Status.OK and row.value is not None:
-            values.append((row.value,))
+    for table, places in by_run.values():
+        total += len(places)
+        row, value = table.shape.rows[places[0]], table.values[places[0]]
+        if len(places) == 1 and row.status == Status.OK and value is not None:
+            values.append((value,))
             doubtful.append(())
             printed = row.printed
             continue
+        rows = table.at(places)
         failed += sum(row.status == Status.FAILED or row.value is None for row in rows)
         suspect += sum(row.status == Status.SUSPECT for row in rows)
         values.append(tuple(r.value for r in rows if r.status == Status.OK and r.value is not None))
         doubtful.append(
             tuple(r.value for r in rows if r.status == Status.SUSPECT and r.value is not None)
         )
-        printed = rows[0].printed if len(rows) == 1 else printed
+        printed = row.printed if len(rows) == 1 else printed
     if not any(values):
         # Nothing clean: what there is is shown, with its caveat.
         values = doubtful
@@ -150,7 +155,7 @@ def _share_of_one(summary: Summary) -> Summary:
     )
 
 
-def _resolution(known: Metric, by_run: Mapping[str, Sequence[Measurement]]) -> float:
+def _resolution(known: Metric, by_run: Mapping[str, _Rows]) -> float:
     """Return the step in which the tool printed these values, 0 where it does not round.
 
     Where it printed decimals, the step is finer: ab's table has whole milliseconds, the file
@@ -158,25 +163,27 @@ def _resolution(known: Metric, by_run: Mapping[str, Sequence[Measurement]]) -> f
     """
     if known.resolution is None:
         return 0.0
-    printed = (row.printed for rows in by_run.values() for row in rows if row.printed)
-    decimals = min((len(text.partition(".")[2]) for text in printed), default=0)
+    printed = (
+        table.shape.rows[place].printed for table, places in by_run.values() for place in places
+    )
+    decimals = min((len(text.partition(".")[2]) for text in printed if text), default=0)
     return float(known.resolution * 10.0**-decimals)
 
 
 def _side_values(
-    rows: Mapping[Series, Mapping[str, list[Measurement]]],
+    rows: Mapping[Series, Mapping[str, _Rows]],
 ) -> dict[tuple[str, Params], dict[str, float]]:
     """Return, by workload and parameters, the values that caveats on other metrics need."""
-    found: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
+    side: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
     for series, by_run in rows.items():
         name = BESIDE.get((series.metric, series.statistic))
         if name is None:
             continue
-        values = [row.value for group in by_run.values() for row in group if row.value is not None]
-        if values:
+        found = [table.values[place] for table, places in by_run.values() for place in places]
+        if values := [value for value in found if value is not None]:
             key = (series.workload, _without_direction(series.params))
-            found[key][name] = run_value(values, ratio=False)
-    return found
+            side[key][name] = run_value(values, ratio=False)
+    return side
 
 
 def _without_direction(params: Params) -> Params:

@@ -35,13 +35,13 @@ from sitegen.model import (
     Fingerprint,
     GivenRows,
     IndexedRun,
-    Measurement,
     MetricDefinition,
     Parameter,
     Provenance,
     RowSource,
     Source,
     StepConditions,
+    Table,
     TeeVerdict,
     ToolIdentity,
 )
@@ -173,13 +173,13 @@ class _CachedRows:
         self.data = data
         self.rows: RowSource | None = None
 
-    def of(self, run_id: str) -> tuple[Measurement, ...]:
+    def table(self, run_id: str) -> Table:
         """Return all rows of a run."""
         if self.rows is None:
             from sitegen.archive import tables
 
             self.rows = tables.Rows([tables.read_cache(self.data)])
-        return self.rows.of(run_id)
+        return self.rows.table(run_id)
 
 
 def _renewed(

@@ -28,7 +28,9 @@ from sitegen.model import (
     Params,
     Run,
     Sample,
+    Shape,
     Status,
+    Table,
     check_label,
     check_metric,
     check_statistic,
@@ -280,30 +282,54 @@ def rows(table: pa.Table) -> list[Measurement]:
 
 
 class Rows:
-    """The rows of many runs, each run's made into Measurements when they are asked for."""
+    """The rows of many runs, each run's read when they are asked for."""
 
     def __init__(self, packed: Sequence[pa.Table]) -> None:
         """Take tables with runs, packed, in which each run's rows stand together."""
-        self._columns: list[list[tuple[list[Any] | None, Any]]] = []
+        self._parts = []
         self._places: dict[str, tuple[int, int, int]] = {}
+        shapes: dict[tuple[Measurement, ...], Shape] = {}
         for number, part in enumerate(packed):
             table = part.combine_chunks()
-            self._columns.append([_indices(table, name) for name in Measurement._fields])
+            self._parts.append(_Part(table, shapes))
             start = 0
             for run_id, count in _groups(table):
                 self._places[run_id] = (number, start, count)
                 start += count
 
-    def of(self, run_id: str) -> tuple[Measurement, ...]:
+    def table(self, run_id: str) -> Table:
         """Return the rows of a run, in their order; none of a run that is not here."""
-        number, start, count = self._places.get(run_id, (0, 0, 0))
-        if not count:
-            return ()
-        columns = []
-        for words, values in self._columns[number]:
-            part = values.slice(start, count).to_pylist()
-            columns.append(part if words is None else map(words.__getitem__, part))
-        return tuple(map(Measurement._make, zip(*columns, strict=True)))
+        if run_id not in self._places:
+            return Table.of(())
+        number, start, count = self._places[run_id]
+        return self._parts[number].table(start, count)
+
+
+class _Part:
+    """Some runs' rows: of each column its different values, and in each row which of them it is.
+
+    Runs whose places are the same, value by value, have the same shape: it is looked up by these
+    bytes.
+    """
+
+    def __init__(self, table: pa.Table, shapes: dict[tuple[Measurement, ...], Shape]) -> None:
+        self.values = _chunk(table.column("value"))
+        names = [name for name in Measurement._fields if name != "value"]
+        self.columns = {name: _indices(table.column(name), name) for name in names}
+        self.shapes, self.known = shapes, dict[bytes, Shape]()
+
+    def table(self, start: int, count: int) -> Table:
+        """Return ``count`` rows from ``start`` on."""
+        places = [places[start : start + count] for _, places in self.columns.values()]
+        key = b"".join(places)
+        if key not in self.known:
+            columns: dict[str, Iterable[Any]] = {"value": repeat(None, count)}
+            for (name, (words, _)), own in zip(self.columns.items(), places, strict=True):
+                columns[name] = map(words.__getitem__, own)
+            ordered = (columns[name] for name in Measurement._fields)
+            rows = tuple(map(Measurement._make, zip(*ordered, strict=True)))
+            self.known[key] = self.shapes.setdefault(rows, Shape(rows))
+        return Table(self.known[key], self.values.slice(start, count).to_pylist())
 
 
 def _groups(table: pa.Table) -> Iterator[tuple[str, int]]:
@@ -319,22 +345,25 @@ def _groups(table: pa.Table) -> Iterator[tuple[str, int]]:
         before = end
 
 
-def _indices(table: pa.Table, name: str) -> tuple[list[Any] | None, Any]:
-    """Return the different values of a column and where each row has them; numbers as they are.
-
-    Shared strings: a build holds each workload's name once, not once a row.
-    """
-    column = table.column(name)
-    if name == "params" or pa.types.is_string(column.type):
-        column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    if not pa.types.is_dictionary(column.type):
-        return None, column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    chunk = column.combine_chunks()
-    chunk = chunk.chunk(0) if isinstance(chunk, pa.ChunkedArray) else chunk
+def _indices(column: pa.ChunkedArray, name: str) -> tuple[list[Any], memoryview[int]]:
+    """Return the different values of a column, and in which place each row's is."""
+    column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    chunk = _chunk(column)
     words = chunk.dictionary.to_pylist()
     words = [_unpack(text) for text in words] if name == "params" else words
     # A row without a value has the place after the last.
-    return [*words, None], pc.fill_null(chunk.indices, len(words))
+    places = pc.cast(pc.fill_null(chunk.indices, len(words)), pa.int32())
+    first = places.offset
+    data = memoryview(places.buffers()[1] or b"").cast("i")[first : first + len(places)]
+    return [*words, None], data
+
+
+def _chunk(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece."""
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        return whole.chunk(0) if whole.num_chunks else pa.array([], whole.type)
+    return whole
 
 
 def units(table: pa.Table) -> tuple[tuple[str, str], ...]:

@@ -17,21 +17,21 @@ from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric, Scale
-from sitegen.catalogue.tool import Counts
+from sitegen.catalogue.tool import Counts, Headline
 from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
 from sitegen.model import (
     DOUBT,
     AnyRun,
-    Measurement,
-    Params,
     Provenance,
     RemarkKind,
     Run,
     Sample,
     Series,
+    Shape,
     Status,
     StepRecord,
+    Table,
 )
 from sitegen.report import machine, words
 from sitegen.report.machine import Group, Verdict
@@ -171,6 +171,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     run: Run,
     *,
     digest: str,
+    table: Table | None = None,
     bundle: str = "",
     downloads: Sequence[Download] = (),
     excerpts: Mapping[str, str] | None = None,
@@ -179,19 +180,21 @@ def page(  # noqa: PLR0913 - what a run's page is made of
 ) -> RunPage:
     """Return the page of ``run``, whose manifest was read whole.
 
-    ``excerpts`` are the beginnings of raw outputs by file name.
+    ``table`` has its rows, where they were not read with it; ``excerpts`` are the beginnings of raw outputs by file name.
     """
     declared = analysis.config.environment(run.environment)
-    rows = result_rows(run, analysis)
-    repetitions = 1 + max((m.repetition for m in run.measurements), default=0)
+    table = table or run.table
+    shape = table.shape.rows
+    plan = _plan_of(run.benchmark, table.shape, analysis)
+    rows = [_result(planned, table) for planned in plan.rows]
+    repetitions = 1 + max((row.repetition for row in shape), default=0)
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
     found = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
     found += caveats.of_steps(step.seen for step in run.steps if step.repetition >= 0)
-    failed = sum(m.status == Status.FAILED for m in run.measurements)
-    suspect = sum(m.status == Status.SUSPECT for m in run.measurements)
-    total = len(run.measurements)
-    found += caveats.of_counts(Counts(failed, suspect, total, run.provenance, "value"))
+    failed = sum(row.status == Status.FAILED for row in shape)
+    suspect = sum(row.status == Status.SUSPECT for row in shape)
+    found += caveats.of_counts(Counts(failed, suspect, len(shape), run.provenance, "value"))
     if run.provenance == Provenance.CITED:
         found.append(caveats.caveat("single-figure"))
     presented = family(run.benchmark)
@@ -204,7 +207,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         environment_name=words.environment(declared),
         role=words.role(declared),
         hue=words.hue(declared),
-        headline=_headline(analysis, run, presented.title, words.environment(declared)),
+        headline=_headline(analysis, table, plan, presented.title, words.environment(declared)),
         lede=declared.note,
         doubts=tuple(found),
         facts=_facts(run, words.role(declared), repetitions),
@@ -243,16 +246,9 @@ def result_rows(run: AnyRun, analysis: Analysis) -> list[ResultRow]:
 
     Then those of which more or less is better, then the rest, each as measured.
     """
-    rows = run.measurements
-    shape = tuple([(m.workload, m.metric, m.statistic, m.params) for m in rows])
-    key = (run.benchmark, shape)
-    if key not in analysis.plans:
-        # Most runs of a benchmark measured the same: its titles and their order are made once.
-        analysis.plans[key] = tuple(_plan(run.benchmark, shape, analysis))
-    return [
-        _result(planned, [rows[place] for place in planned.places])
-        for planned in analysis.plans[key]
-    ]
+    table = run.table
+    plan = _plan_of(run.benchmark, table.shape, analysis)
+    return [_result(planned, table) for planned in plan.rows]
 
 
 class PlannedRow(NamedTuple):
@@ -265,25 +261,48 @@ class PlannedRow(NamedTuple):
     places: tuple[int, ...]
 
 
-def _plan(
-    benchmark: str, shape: Sequence[tuple[str, str, str, Params]], analysis: Analysis
+class Plan(NamedTuple):
+    """What the pages of runs of one shape have in common.
+
+    ``headlines`` are the places of the series that each headline of the family asks for.
+    """
+
+    rows: tuple[PlannedRow, ...]
+    headlines: tuple[tuple[Headline, tuple[int, ...]], ...]
+
+
+def _plan_of(benchmark: str, shape: Shape, analysis: Analysis) -> Plan:
+    key = (benchmark, shape)
+    if key not in analysis.plans:
+        # Most runs of a benchmark measured the same: its titles and their order are made once.
+        every = shape.places(benchmark)
+        headlines = tuple(
+            (wanted, tuple(sorted(p for s, own in every.items() if wanted.matches(s) for p in own)))
+            for wanted in family(benchmark).headlines
+        )
+        analysis.plans[key] = Plan(tuple(_planned(benchmark, every, analysis)), headlines)
+    plan: Plan = analysis.plans[key]
+    return plan
+
+
+def _planned(
+    benchmark: str, every: Mapping[Series, tuple[int, ...]], analysis: Analysis
 ) -> Iterator[PlannedRow]:
     """Yield the rows of the table in their order."""
-    groups: dict[Series, list[int]] = {}
     # A tool's mean of its own samples beside its value is a second opinion: downloads have it.
-    plain = {(m, w, p) for w, m, statistic, p in shape if statistic == "value"}
-    for place, (workload, metric_id, statistic, params) in enumerate(shape):
-        second = statistic == "mean" and (metric_id, workload, params) in plain
-        if statistic in _MAIN and not second:
-            series = Series(benchmark, workload, metric_id, statistic, params)
-            groups.setdefault(series, []).append(place)
+    groups = {
+        series: places
+        for series, places in every.items()
+        if series.statistic in _MAIN
+        and not (series.statistic == "mean" and series._replace(statistic="value") in every)
+    }
     metrics = {series.metric: analysis.metric(series.metric) for series in groups}
     known = words.background(benchmark, groups)
     order = {metric_id: rank for rank, metric_id in enumerate(_ordered(benchmark, metrics))}
     for series in sorted(groups, key=lambda s: (order[s.metric], words.natural(s), s.statistic)):
         metric = metrics[series.metric]
         title = words.short(series, known)
-        yield PlannedRow(series, title, metric, words.arrow(metric), tuple(groups[series]))
+        yield PlannedRow(series, title, metric, words.arrow(metric), groups[series])
 
 
 def _ordered(benchmark: str, metrics: Mapping[str, Metric]) -> list[str]:
@@ -295,15 +314,17 @@ def _ordered(benchmark: str, metrics: Mapping[str, Metric]) -> list[str]:
     return [name for name in ranked if name in metrics]
 
 
-def _result(planned: PlannedRow, rows: Sequence[Measurement]) -> ResultRow:
-    series, title, metric, arrow, _ = planned
-    first = rows[0]
-    if len(rows) == 1 and first.status == Status.OK and first.value is not None:
-        unit = metric.unit_for((first.value,))
+def _result(planned: PlannedRow, table: Table) -> ResultRow:
+    series, title, metric, arrow, own = planned
+    first, value = table.shape.rows[own[0]], table.values[own[0]]
+    if len(own) == 1 and first.status == Status.OK and value is not None:
+        unit = metric.unit_for((value,))
+        text = _text(value, first.printed, unit)
         return ResultRow(
             title, metric.id, metric.title, _unit_line(series, unit),
-            arrow, (), 1.0, None, "1", _text(first.value, rows, unit), "", "", "", "",
+            arrow, (), 1.0, None, "1", text, "", "", "", "",
         )  # fmt: skip
+    rows = table.at(own)
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
     seen = [row.value for row in rows if row.value is not None]
     unit = metric.unit_for(seen)
@@ -333,7 +354,9 @@ def _result(planned: PlannedRow, rows: Sequence[Measurement]) -> ResultRow:
         maximum=max(seen, default=1.0) / factor,
         middle=None if middle is None else middle / factor,
         n=f"{len(values)}",
-        value=_text(middle, rows, unit) if not several else fixed(middle or 0.0, places),
+        value=fixed(middle or 0.0, places)
+        if several
+        else _text(middle, first.printed if len(rows) == 1 else None, unit),
         low=fixed(low, places) if several else "",
         high=fixed(high, places) if several else "",
         spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
@@ -347,28 +370,25 @@ def _unit_line(series: Series, unit: DisplayUnit) -> str:
     return " · ".join([part for part in (series.workload, statistic, unit.text) if part])
 
 
-def _text(value: float | None, rows: Sequence[Measurement], unit: DisplayUnit) -> str:
+def _text(value: float | None, printed: str | None, unit: DisplayUnit) -> str:
     if value is None:
         return "not measured"
-    printed = rows[0].printed
-    if len(rows) == 1 and printed and printed.split(" ")[-1] in (unit.text, printed):
+    if printed and printed.split(" ")[-1] in (unit.text, printed):
         return printed.split(" ")[0]
     return unit.number(value)
 
 
-def _headline(analysis: Analysis, run: Run, title: str, name: str) -> str:
-    for wanted in family(run.benchmark).headlines:
-        rows = [
-            m
-            for m in run.measurements
-            if m.value is not None
-            and m.status == Status.OK
-            and wanted.matches(Series(run.benchmark, m.workload, m.metric, m.statistic, m.params))
+def _headline(analysis: Analysis, table: Table, plan: Plan, title: str, name: str) -> str:
+    for wanted, places in plan.headlines:
+        values = [
+            value
+            for place in places
+            if (value := table.values[place]) is not None
+            and table.shape.rows[place].status == Status.OK
         ]
-        if not rows:
+        if not values:
             continue
         metric = analysis.metric(wanted.metric)
-        values = [m.value for m in rows if m.value is not None]
         unit = metric.unit_for([max(values)])
         low, high = unit.number(min(values)), unit.number(max(values))
         span = high if low == high else f"{low} to {high}"

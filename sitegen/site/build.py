@@ -510,13 +510,9 @@ class _Build:
                     excerpts[file.name[4:-3]] = _excerpt(data)
         page = pages.page(
             self.analysis,
-            replace(
-                whole,
-                measurements=held.run.measurements,
-                environment=held.run.environment,
-                remarks=held.run.remarks,
-            ),
+            replace(whole, environment=held.run.environment, remarks=held.run.remarks),
             digest=held.digest,
+            table=held.run.table,
             bundle=f"{run_id}.tar",
             downloads=downloads,
             excerpts=excerpts,
