@@ -26,11 +26,11 @@ from sitegen.analysis.stats import (
     slowdown,
     slowdown_interval,
     summarise,
-    t_quantile,
     verdict,
     welch,
     wilson,
 )
+from sitegen.analysis.student import t_quantile
 
 MARGIN = 0.02
 FREEDOMS = [0.1, 0.5, 1, 1.5, 2, 2.7, 3, 4, 5.5, 10.3, 30, 99.9, 100.1, 1e3, 1e4, 1e5]
