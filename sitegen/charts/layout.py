@@ -51,12 +51,7 @@ _WIDEST_END: Final = 150.0
 _FEW_PLACES: Final = 9
 _FINE_DECADES: Final = 3
 _BOLD: Final = 1.08  # how much wider bold type is
-_LOG_AXES: Final = {
-    (False, False): "",
-    (True, False): "log scale",
-    (False, True): "vertical axis log",
-    (True, True): "both axes log",
-}
+_LOG_AXES: Final = (("", "vertical axis log"), ("log scale", "both axes log"))  # x, then y
 
 # Axis numbers.
 _MINUS: Final = "\N{MINUS SIGN}"
@@ -93,7 +88,7 @@ class Note(NamedTuple):
 class BarRow(NamedTuple):
     """A mark under its heading, with the top of its bar and the ends of its whisker.
 
-    ``value`` is None where it has no place on the axis.
+    ``value`` is None where it has no place on the axis. The text stands after ``end``.
     """
 
     mark: Mark
@@ -101,6 +96,7 @@ class BarRow(NamedTuple):
     top: int
     value: float | None
     whisker: Extent | None
+    end: float
 
 
 class BarLayout(NamedTuple):
@@ -247,8 +243,9 @@ def bar_layout(spec: BarChart) -> BarLayout:
                 y += _LABEL_ROW
                 axes[y - 1] = y + BAR + 1
             value = mark.value if drawable(mark.value) else None
-            whisker = interval(mark, _BAR_WHISKER * (total / span))
-            rows.append(BarRow(mark, heading, y, value, None if value is None else whisker))
+            whisker = interval(mark, _BAR_WHISKER * (total / span)) if value is not None else None
+            end = max(0.0, value or 0.0, whisker[1] if whisker else 0.0)
+            rows.append(BarRow(mark, heading, y, value, whisker, end))
             y += _ROW
         if not stacked:
             axes[start] = y - 2
@@ -327,7 +324,7 @@ def frame(spec: LineChart) -> Frame:
         x=x_axis,
         y=y_axis,
         series=tuple(Series(*parts, end) for parts, end in zip(drawn, ends, strict=True)),
-        caption=", ".join(filter(None, (spec.x_title, _LOG_AXES[spec.x_log, spec.y_log]))),
+        caption=", ".join(filter(None, (spec.x_title, _LOG_AXES[spec.x_log][spec.y_log]))),
         reference=reference,
         notes=notes,
     )

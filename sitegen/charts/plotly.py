@@ -78,7 +78,7 @@ def _bars(spec: BarChart) -> Figure:
     texts = {
         "type": "scatter",
         "mode": "text",
-        "x": [_text_place(row) for row in rows],
+        "x": [row.end for row in rows],
         "y": _centres(rows),
         "text": [_bar_text(mark, layout) for mark in marks],
         "textposition": "middle right",
@@ -135,11 +135,6 @@ def _centres(rows: Sequence[BarRow]) -> list[int]:
 
 def _hues(rows: Sequence[BarRow]) -> list[str]:
     return [f"var(--{row.mark.hue})" for row in rows]
-
-
-def _text_place(row: BarRow) -> float:
-    value = row.value or 0.0
-    return max(0.0, value, value + (row.whisker[1] - value) if row.whisker else 0.0)
 
 
 def _bar_text(mark: Mark, layout: BarLayout) -> str:

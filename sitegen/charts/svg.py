@@ -88,10 +88,9 @@ def _bar(row: BarRow, layout: BarLayout, unit: str) -> str:
             f'<text class="e" x="{layout.gutter - 8}" y="{top + 11}">{escape(mark.label)}</text>'
         )
     bar = whisker = ""
-    after, px = zero, layout.span / layout.total
+    px = layout.span / layout.total
     if row.value is not None:
         end = zero + row.value * px
-        after = max(zero, end)
         paint = f'hatch" fill="url(#p-{mark.hue})' if mark.doubt else f"bar c-{mark.hue}"
         bar = (
             f'<rect class="{paint}" x="{min(zero, end):.1f}" y="{top}"'
@@ -99,7 +98,6 @@ def _bar(row: BarRow, layout: BarLayout, unit: str) -> str:
         )
         if row.whisker:
             low, high = (zero + value * px for value in row.whisker)
-            after = max(after, high)
             whisker = (
                 f'<path class="w" d="M{low:.1f} {top + 7}H{high:.1f}'
                 f'M{low:.1f} {top + 4}v6M{high:.1f} {top + 4}v6"/>'
@@ -113,7 +111,7 @@ def _bar(row: BarRow, layout: BarLayout, unit: str) -> str:
             text += f' <tspan class="y">{escape(mark.doubt)}</tspan>'
     return (
         f"<g><title>{escape(mark_sentence(mark, row.heading, unit))}</title>{label}{bar}{whisker}"
-        f'<text{absent} x="{after + 6:.1f}" y="{top + 11}">{text}</text></g>'
+        f'<text{absent} x="{zero + row.end * px + 6:.1f}" y="{top + 11}">{text}</text></g>'
     )
 
 
