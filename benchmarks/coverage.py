@@ -19,7 +19,8 @@ import numpy as np
 from numpy.polynomial import Chebyshev
 from numpy.typing import NDArray
 
-from sitegen.analysis.stats import CONFIDENCE, t_quantile
+from sitegen.analysis.stats import CONFIDENCE
+from sitegen.analysis.student import t_quantile
 from sitegen.catalogue.metrics import Better, Metric
 
 Values = NDArray[np.float64]

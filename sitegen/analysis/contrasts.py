@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from sitegen.analysis.compare import Analysis, Cell, Comparison
-from sitegen.analysis.stats import Interval, Summary, slowdown, t_quantile
+from sitegen.analysis.stats import Interval, Summary, slowdown, t_interval
 from sitegen.catalogue.metrics import UNIT_COSTS, Better
 from sitegen.catalogue.tool import (
     AxisCost,
@@ -26,7 +26,6 @@ from sitegen.config import Price
 from sitegen.model import Params
 
 _HOUR_S = 3600.0
-_CONFIDENCE = 0.95
 _TRAILING = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMbB]?)(?:-\d+k)?$")
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
 
@@ -132,9 +131,9 @@ class UnitCost:
     price: Price
     amount: float
     interval: tuple[float, float] | None
-    baseline: str
-    relative: float | None
-    relative_interval: tuple[float, float] | None
+    baseline: str = ""
+    relative: float | None = None
+    relative_interval: tuple[float, float] | None = None
 
 
 def axis_value(text: str) -> float | None:
@@ -149,7 +148,7 @@ def axis_value(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def axis_text(text: str) -> str:
+def _axis_text(text: str) -> str:
     """Return what marks a place on an axis: the size that a name ends in, or the text itself."""
     match = _TRAILING.search(text)
     return f"{match[1]}{match[2]}" if match and match[2] else text
@@ -159,20 +158,20 @@ def overheads(
     analysis: Analysis, benchmark: str, wanted: OverheadBy
 ) -> dict[tuple[str, str], tuple[OverheadPoint, ...]]:
     """Return the overhead over a parameter, by (environment, baseline); only where it varies."""
-    found: dict[tuple[str, str], list[OverheadPoint]] = {}
+    by_pair: dict[tuple[str, str], list[OverheadPoint]] = {}
     for comparison in analysis.comparisons:
         series = comparison.series
         if series.benchmark != benchmark or not wanted.series.matches(series):
             continue
-        text = dict(series.params).get(wanted.axis)
-        x = axis_value(text) if text else None
+        text = dict(series.params).get(wanted.axis, "")
+        x = axis_value(text)
         if x is None or x <= 0 or comparison.factor is None or comparison.reason:
             continue
-        key = (comparison.side.environment, comparison.baseline.environment)
-        found.setdefault(key, []).append(OverheadPoint(x, axis_text(str(text)), comparison))
+        pair = (comparison.side.environment, comparison.baseline.environment)
+        by_pair.setdefault(pair, []).append(OverheadPoint(x, _axis_text(text), comparison))
     return {
-        key: tuple(sorted(points, key=lambda p: (p.x, p.comparison.series)))
-        for key, points in found.items()
+        pair: tuple(sorted(points, key=lambda p: (p.x, p.comparison.series)))
+        for pair, points in by_pair.items()
         if len({point.x for point in points}) > 1
     }
 
@@ -182,37 +181,33 @@ def climbs(analysis: Analysis, benchmark: str, wanted: Ladder) -> tuple[Climb, .
 
     What is not there in any of an environment's ladders is absent.
     """
-    found = []
-    groups = _steps(analysis, benchmark, wanted)
-    present = {(label, step) for (label, _), by_step in groups.items() for step in by_step}
-    for (label, rest), by_step in groups.items():
-        order = [(step, title) for step, title in wanted.steps if step in by_step]
-        if len(order) < 2:  # noqa: PLR2004 - one step is no ladder
-            continue
-        first = by_step[order[0][0]]
-        differences = []
-        differences = [
-            _difference(by_step[before], by_step[step], first, step, title)
-            for (before, _), (step, title) in pairwise(order)
-        ]
-        absent = tuple(title for step, title in wanted.steps if (label, step) not in present)
-        found.append(Climb(label, rest, first, order[0][1], tuple(differences), absent))
-    return tuple(found)
+    ladders = _by_value(analysis, benchmark, wanted.series, wanted.axis)
+    present = {(label, step) for (label, *_), by_step in ladders.items() for step in by_step}
+    rows = []
+    for (label, _, rest), by_step in ladders.items():
+        steps = [(title, by_step[step], step) for step, title in wanted.steps if step in by_step]
+        if len(steps) > 1:
+            title, first, _ = steps[0]
+            differences = tuple(
+                _difference(before, after, first, step, title)
+                for (_, before, _), (title, after, step) in pairwise(steps)
+            )
+            absent = tuple(title for step, title in wanted.steps if (label, step) not in present)
+            rows.append(Climb(label, rest, first, title, differences, absent))
+    return tuple(rows)
 
 
-def _steps(
-    analysis: Analysis, benchmark: str, wanted: Ladder
-) -> dict[tuple[str, Params], dict[str, Cell]]:
-    """Return the cells of a ladder by step, for each environment and further parameters."""
-    groups: dict[tuple[str, Params], dict[str, Cell]] = {}
+def _by_value(
+    analysis: Analysis, benchmark: str, pattern: SeriesPattern, axis: str
+) -> dict[tuple[str, str, Params], dict[str, Cell]]:
+    """Return measured cells by their value of a parameter, all else (the keys) being equal."""
+    groups: dict[tuple[str, str, Params], dict[str, Cell]] = {}
     for cell in analysis.of(benchmark):
         series = cell.series
-        step = dict(series.params).get(wanted.axis)
-        if not wanted.series.matches(series) or not step:
-            continue
-        if cell.summary is not None:
-            rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
-            groups.setdefault((cell.environment, rest), {})[step] = cell
+        value = dict(series.params).get(axis)
+        if value and cell.summary is not None and pattern.matches(series):
+            rest = tuple(pair for pair in series.params if pair[0] != axis)
+            groups.setdefault((cell.environment, series.workload, rest), {})[value] = cell
     return groups
 
 
@@ -222,32 +217,29 @@ def _difference(before: Cell, after: Cell, first: Cell, step: str, title: str) -
     The interval is Student's t over run values from two runs on, and over the pairs of the
     single run otherwise: then it says how steady that run was and nothing about the next.
     """
-    base = first.summary.value if first.summary else math.nan
-    runs = _paired(before, after)
-    means = [sum(pairs) / len(pairs) for pairs in runs]
-    values = means if len(means) > 1 else (runs[0] if runs else [])
+    by_run = [[b - a for a, b in pairs] for pairs in _pairs(before, after)]
+    values = _units(by_run)
     if not values:
         return Difference(step, title, after, None, None, None, None, 0, within=False)
-    value = sum(values) / len(values)
-    interval = paired_interval(values)
-    shares = (interval.low / base, interval.high / base) if interval and base > 0 else None
+    value, interval = math.fsum(values) / len(values), paired_interval(values)
+    base = first.summary.value if first.summary else 0.0
     share = value / base if base > 0 else None
-    return Difference(
-        step, title, after, value, interval, share, shares, len(values), within=len(means) < 2  # noqa: PLR2004 - one run
-    )  # fmt: skip
+    shares = (interval.low / base, interval.high / base) if interval and base > 0 else None
+    within = len(by_run) == 1
+    return Difference(step, title, after, value, interval, share, shares, len(values), within)
 
 
-def _paired(before: Cell, after: Cell) -> list[list[float]]:
-    """Return the differences by repetition, a list a run; a run that misses some is left out."""
-    theirs, ours = whole_runs(before), whole_runs(after)
+def _pairs(before: Cell, after: Cell) -> list[list[tuple[float, float]]]:
+    """Return the values of two cells by repetition, a list a run that has both whole."""
+    earlier, later = _whole_runs(before), _whole_runs(after)
     return [
-        [b - a for a, b in zip(theirs[run], ours[run], strict=True)]
-        for run in ours
-        if run in theirs and len(theirs[run]) == len(ours[run])
+        list(zip(earlier[run], values, strict=True))
+        for run, values in later.items()
+        if len(earlier.get(run, ())) == len(values)
     ]
 
 
-def whole_runs(cell: Cell) -> dict[str, tuple[float, ...]]:
+def _whole_runs(cell: Cell) -> dict[str, tuple[float, ...]]:
     """Return the values of the runs that lost no repetition, by run.
 
     Where one is lost, what is left has moved up: the third would be paired with the second.
@@ -260,58 +252,47 @@ def whole_runs(cell: Cell) -> dict[str, tuple[float, ...]]:
     return {run: values for run, values in pairs if len(values) == each}
 
 
+def _units(by_run: Sequence[list[float]]) -> list[float]:
+    """Return what an interval stands on: a mean a run, or the values of the only run."""
+    return by_run[0] if len(by_run) == 1 else [math.fsum(one) / len(one) for one in by_run]
+
+
 def paired_interval(values: Sequence[float]) -> Interval | None:
     """Return Student's t interval of paired differences (1908); None for fewer than two."""
-    n = len(values)
-    if n < 2:  # noqa: PLR2004 - one value spreads nothing
-        return None
-    mean = sum(values) / n
-    variance = sum((value - mean) ** 2 for value in values) / (n - 1)
-    half = t_quantile((1 + _CONFIDENCE) / 2, n - 1) * math.sqrt(variance / n)
-    return Interval(mean - half, mean + half, "t")
+    return t_interval(values, "t") if len(values) > 1 else None
 
 
 def axis_pairs(analysis: Analysis, benchmark: str, wanted: AxisCost) -> tuple[AxisPair, ...]:
     """Return the series that exist at both values of a parameter, paired within their runs."""
-    metric = analysis.metric(wanted.series.metric)
-    halves: dict[tuple[str, str, Params], dict[str, Cell]] = {}
-    for cell in analysis.of(benchmark):
-        series = cell.series
-        value = dict(series.params).get(wanted.axis)
-        if not wanted.series.matches(series) or not value:
-            continue
-        rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
-        halves.setdefault((cell.environment, series.workload, rest), {})[value] = cell
-    found = []
-    for (_, _, rest), by_value in halves.items():
+    higher = analysis.metric(wanted.series.metric).better == Better.HIGHER
+    rows = []
+    groups = _by_value(analysis, benchmark, wanted.series, wanted.axis)
+    for (_, _, rest), by_value in groups.items():
         base, side = (by_value.get(value) for value in wanted.values)
-        if base is None or side is None or base.summary is None or side.summary is None:
+        if not base or not side or not base.summary or not side.summary:
             continue
-        higher = metric.better == Better.HIGHER
-        logs = matched_logs(base, side, higher_is_better=higher)
         factor = slowdown(side.summary.value, base.summary.value, higher_is_better=higher)
         if factor is None:
             continue
+        logs = matched_logs(base, side, higher_is_better=higher)
         interval = paired_interval(logs)
         if interval is not None:
             factor = math.exp(math.fsum(logs) / len(logs))
-            interval = Interval(math.exp(interval.low), math.exp(interval.high), interval.kind)
-        found.append(AxisPair(base, side, rest, factor, interval, len(logs)))
-    return tuple(found)
+            interval = interval.map(math.exp)
+        rows.append(AxisPair(base, side, rest, factor, interval, len(logs)))
+    return tuple(rows)
 
 
 def matched_logs(baseline: Cell, side: Cell, *, higher_is_better: bool) -> list[float]:
     """Return logarithms of the slowdown of matched pairs: a run's mean each, or one run's own."""
-    theirs, ours = whole_runs(baseline), whole_runs(side)
-    by_run = []
-    for run in ours.keys() & theirs.keys():
-        pairs = list(zip(ours[run], theirs[run], strict=False))
-        if len(ours[run]) == len(theirs[run]) and all(min(pair) > 0 for pair in pairs):
-            sign = 1.0 if higher_is_better else -1.0
-            by_run.append([sign * math.log(b / a) for a, b in pairs])
-    if len(by_run) == 1:
-        return by_run[0]
-    return sorted(math.fsum(logs) / len(logs) for logs in by_run)
+    sign = 1.0 if higher_is_better else -1.0
+    return _units(
+        [
+            [sign * math.log(b / a) for b, a in pairs]
+            for pairs in _pairs(baseline, side)
+            if all(min(pair) > 0 for pair in pairs)
+        ]
+    )
 
 
 def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> tuple[Share, ...]:
@@ -319,69 +300,52 @@ def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> 
     by_label: dict[str, list[Cell]] = {}
     for cell in analysis.of(benchmark):
         by_label.setdefault(cell.environment, []).append(cell)
-    found = []
+    rows = []
     for label, cells in by_label.items():
         request = _value(cells, wanted.request)
-        if not request:
-            continue
-        parts, absent = [], []
-        for title, pattern in wanted.once:
-            value = _value(cells, pattern)
-            if value is None:
-                absent.append(title)
-            else:
-                parts.append((title, value))
-        if not parts:
-            continue
-        once = sum(value for _, value in parts)
-        shares = tuple((count, once / (count * request)) for count in wanted.counts)
-        found.append(Share(label, tuple(parts), once, request, shares, tuple(absent)))
-    return tuple(found)
+        times = [(title, _value(cells, pattern)) for title, pattern in wanted.once]
+        parts = tuple((title, value) for title, value in times if value is not None)
+        if request and parts:
+            once = sum(value for _, value in parts)
+            shares = tuple((count, once / (count * request)) for count in wanted.counts)
+            absent = tuple(title for title, value in times if value is None)
+            rows.append(Share(label, parts, once, request, shares, absent))
+    return tuple(rows)
 
 
 def _value(cells: Sequence[Cell], pattern: SeriesPattern) -> float | None:
-    for cell in cells:
-        if pattern.matches(cell.series):
-            return cell.summary.value if cell.summary else None
-    return None
+    cell = next((cell for cell in cells if pattern.matches(cell.series)), None)
+    return cell.summary.value if cell and cell.summary else None
 
 
 def for_the_money(
     analysis: Analysis, benchmark: str, wanted: ForTheMoney
 ) -> tuple[NominalRatio, ...]:
     """Return what each environment's figures are for their price, against the first one's."""
-    plain: dict[tuple[str, str], Summary] = {}
+    figures: dict[tuple[str, str], Summary] = {}
     for cell in analysis.of(benchmark):
         # A measured bandwidth has parameters; a datasheet's has none.
         if cell.summary is not None and cell.summary.value > 0 and not cell.series.params:
-            plain[cell.environment, cell.series.metric] = cell.summary
-    priced = [
-        label for label in analysis.config.environments if (label, wanted.price) in plain
-    ]  # in the order of the report's settings: the first is the baseline
-    found = []
+            figures[cell.environment, cell.series.metric] = cell.summary
+    # In the order of the report's settings: the first is the baseline.
+    priced = [label for label in analysis.config.environments if (label, wanted.price) in figures]
+    rows = []
     for label in priced:
-        for metric_id in wanted.metrics:
-            keys = (
-                (label, metric_id),
-                (label, wanted.price),
-                (priced[0], metric_id),
-                (priced[0], wanted.price),
-            )
-            if any(key not in plain for key in keys):
+        for metric in wanted.metrics:
+            if (label, metric) not in figures or (priced[0], metric) not in figures:
                 continue
-            a, b, c, d = (plain[key] for key in keys)
-            bounds = [s.interval for s in (a, b, c, d)]
+            own, base = (
+                (figures[name, metric], figures[name, wanted.price]) for name in (label, priced[0])
+            )
+            ratio = (own[0].value / own[1].value) / (base[0].value / base[1].value)
+            printed = [one.interval for one in (*own, *base)]
+            positive = [ends for ends in printed if ends and ends.low > 0]
             interval = None
-            if label != priced[0] and all(one is not None and one.low > 0 for one in bounds):
-                lows = [one.low for one in bounds if one]
-                highs = [one.high for one in bounds if one]
-                interval = (
-                    lows[0] / highs[1] / (highs[2] / lows[3]),
-                    highs[0] / lows[1] / (lows[2] / highs[3]),
-                )
-            ratio = (a.value / b.value) / (c.value / d.value)
-            found.append(NominalRatio(label, priced[0], metric_id, ratio, interval))
-    return tuple(found)
+            if label != priced[0] and len(positive) == len(printed):
+                quotient = positive[0].over(positive[1]).over(positive[2].over(positive[3]))
+                interval = (quotient.low, quotient.high)
+            rows.append(NominalRatio(label, priced[0], metric, ratio, interval))
+    return tuple(rows)
 
 
 def unit_costs(analysis: Analysis, benchmark: str) -> tuple[UnitCost, ...]:
@@ -390,7 +354,7 @@ def unit_costs(analysis: Analysis, benchmark: str) -> tuple[UnitCost, ...]:
     A time costs price x time; a rate costs price / rate. The baseline is the environment's
     default one, when it has a price in the same currency.
     """
-    found = []
+    rows = []
     compared = {
         (c.series, c.side.environment, c.baseline.environment): c for c in analysis.comparisons
     }
@@ -400,30 +364,22 @@ def unit_costs(analysis: Analysis, benchmark: str) -> tuple[UnitCost, ...]:
         price = declared.price
         if not unit or price is None or cell.summary is None or cell.summary.value <= 0:
             continue
-        higher = analysis.metric(cell.series.metric).better == Better.HIGHER
+        rate = analysis.metric(cell.series.metric).better == Better.HIGHER
         second = price.per_hour / _HOUR_S * count
-
-        def cost(value: float, second: float = second, *, higher: bool = higher) -> float:
-            return second / value if higher else second * value
-
         bounds = cell.summary.interval
-        interval = None
-        if bounds and bounds.low > 0:
-            ends = sorted((cost(bounds.low), cost(bounds.high)))
-            interval = (ends[0], ends[1])
+        figures = [cell.summary.value]
+        figures += [bounds.low, bounds.high] if bounds and bounds.low > 0 else []
+        amount, *ends = (second / figure if rate else second * figure for figure in figures)
+        interval = (min(ends), max(ends)) if ends else None
         baseline = next(iter(declared.baselines.values()), "")
         other = analysis.config.environment(baseline).price if baseline else None
         pair = compared.get((cell.series, cell.environment, baseline))
-        relative, relative_interval = None, None
+        cost = UnitCost(cell, unit, price, amount, interval)
         if pair and pair.factor and not pair.reason and other and other.currency == price.currency:
             cheaper = other.per_hour / price.per_hour
-            relative = cheaper / pair.factor
-            if pair.interval:
-                relative_interval = (cheaper / pair.interval.high, cheaper / pair.interval.low)
-        found.append(
-            UnitCost(
-                cell, unit, price, cost(cell.summary.value), interval,
-                baseline if relative is not None else "", relative, relative_interval,
-            )
-        )  # fmt: skip
-    return tuple(found)
+            cost = replace(cost, baseline=baseline, relative=cheaper / pair.factor)
+            if around := pair.interval:
+                relative = (cheaper / around.high, cheaper / around.low)
+                cost = replace(cost, relative_interval=relative)
+        rows.append(cost)
+    return tuple(rows)

@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
 
 from sitegen.analysis.student import t_quantile
-
-__all__ = [
-    "CONFIDENCE",
-    "MOST_RUNS",
-    "RUNS_FOR_INTERVAL",
-    "RUNS_FOR_VERDICT",
-    "Interval",
-    "Summary",
-    "Tally",
-    "Word",
-    "difference_interval",
-    "difference_verdict",
-    "equality_verdict",
-    "more_runs",
-    "newcombe",
-    "overhead",
-    "proportion_interval",
-    "run_value",
-    "slowdown",
-    "slowdown_interval",
-    "summarise",
-    "t_quantile",
-    "verdict",
-    "welch",
-    "wilson",
-]
 
 CONFIDENCE = 0.95
 _TAIL = 1 - (1 - CONFIDENCE) / 2
@@ -71,6 +46,14 @@ class Interval:
     low: float
     high: float
     kind: str
+
+    def map(self, rising: Callable[[float], float]) -> Interval:
+        """Return the interval of a function that rises with what this is of."""
+        return Interval(rising(self.low), rising(self.high), self.kind)
+
+    def over(self, other: Interval) -> Interval:
+        """Return the interval of the quotient of two that are positive."""
+        return Interval(self.low / other.high, self.high / other.low, _shared_kind(self, other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +122,8 @@ def summarise(
         interval = Interval(*rounding, "rounding") if rounding else None
     elif len(values) >= RUNS_FOR_INTERVAL:
         logs = ratio and all(value > 0 for value in values)
-        scaled = [math.log(value) if logs else value for value in values]
-        mean, half = _mean_and_half_width(scaled)
-        low, high = mean - half, mean + half
-        interval = Interval(_exp(low), _exp(high), "runs") if logs else Interval(low, high, "runs")
+        interval = t_interval([math.log(v) for v in values] if logs else values, "runs")
+        interval = interval.map(_exp) if logs else interval
     elif counts[0] > 1:
         interval = Interval(min(filled[0]), max(filled[0]), "repetitions")
     if resolution and interval and not cited:
@@ -150,6 +131,13 @@ def summarise(
         low = max(interval.low - half, 0.0) if ratio else interval.low - half
         interval = Interval(low, interval.high + half, interval.kind)
     return Summary(centre, 0 if cited else len(values), values, counts, interval)
+
+
+def t_interval(values: Sequence[float], kind: str) -> Interval:
+    """Return Student's t interval of the mean of two values or more (1908)."""
+    mean, variance = _moments(values)
+    half = t_quantile(_TAIL, len(values) - 1) * math.sqrt(variance / len(values))
+    return Interval(mean - half, mean + half, kind)
 
 
 def slowdown(value: float, baseline: float, *, higher_is_better: bool) -> float | None:
@@ -175,9 +163,8 @@ def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
     Unequal variances, degrees of freedom by Welch and Satterthwaite (Welch 1947,
     doi:10.1093/biomet/34.1-2.28). Each side needs two values.
     """
-    mean_a, mean_b = math.fsum(a) / len(a), math.fsum(b) / len(b)
-    error_a = _variance(a, mean_a) / len(a)
-    error_b = _variance(b, mean_b) / len(b)
+    (mean_a, variance_a), (mean_b, variance_b) = _moments(a), _moments(b)
+    error_a, error_b = variance_a / len(a), variance_b / len(b)
     difference, error = mean_a - mean_b, error_a + error_b
     if error == 0:
         return difference, difference, difference
@@ -210,12 +197,8 @@ def slowdown_interval(
             low *= max(a - half, 0.0) / a * b / (b + half)
             high *= (a + half) / a * (b / (b - half) if b > half else math.inf)
         return Interval(low, high, "runs")
-    kind = _common_kind(first.interval, second.interval)
-    if not kind or first.interval is None or second.interval is None or second.interval.low <= 0:
-        return None
-    return Interval(
-        first.interval.low / second.interval.high, first.interval.high / second.interval.low, kind
-    )
+    ends = _single(first, second)
+    return ends[0].over(ends[1]) if ends and ends[1].low > 0 else None
 
 
 def difference_interval(
@@ -229,11 +212,11 @@ def difference_interval(
     if min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL:
         _, low, high = welch(side.values, baseline.values)
         return Interval(low - resolution, high + resolution, "runs")
-    ours, theirs = side.interval, baseline.interval
-    kind = _common_kind(ours, theirs)
-    if not kind or ours is None or theirs is None:
+    ends = _single(side, baseline)
+    if ends is None:
         return None
-    return Interval(ours.low - theirs.high, ours.high - theirs.low, kind)
+    ours, theirs = ends
+    return Interval(ours.low - theirs.high, ours.high - theirs.low, _shared_kind(ours, theirs))
 
 
 def wilson(tally: Tally) -> tuple[float, float]:
@@ -286,12 +269,7 @@ def verdict(side: Summary, baseline: Summary, interval: Interval | None, margin:
     *slower* and *faster* need an interval that excludes 1 and an effect past ``margin``;
     *no difference* an interval inside it.
     """
-    early = _too_few(side, baseline)
-    if early is not None:
-        return early
-    if interval is None:
-        return Word.INCONCLUSIVE
-    return _word(_log(interval.low), _log(interval.high), math.log1p(margin))
+    return _decided(side, baseline, interval and interval.map(_log), math.log1p(margin))
 
 
 def difference_verdict(
@@ -306,14 +284,9 @@ def difference_verdict(
 
     The same words by the same rule as of a slowdown, with 0 for 1: *slower* is worse.
     """
-    early = _too_few(side, baseline)
-    if early is not None:
-        return early
-    if interval is None:
-        return Word.INCONCLUSIVE
-    if higher_is_better:
-        return _word(-interval.high, -interval.low, margin)
-    return _word(interval.low, interval.high, margin)
+    if interval and higher_is_better:
+        interval = Interval(-interval.high, -interval.low, interval.kind)
+    return _decided(side, baseline, interval, margin)
 
 
 def equality_verdict(
@@ -349,9 +322,8 @@ def more_runs(
     are then the two tails of that normal, *no difference* its middle (two one-sided tests:
     Schuirmann 1987, doi:10.1007/BF01068419). None where more than `MOST_RUNS` are needed.
     """
-    mean_a, mean_b = math.fsum(side) / len(side), math.fsum(baseline) / len(baseline)
-    effect, a, b = mean_a - mean_b, _variance(side, mean_a), _variance(baseline, mean_b)
-    spread = a + b
+    (mean_a, a), (mean_b, b) = _moments(side), _moments(baseline)
+    effect, spread = mean_a - mean_b, a + b
     if not math.isfinite(spread):
         return None
     freedom = 1 / ((a / spread) ** 2 + (b / spread) ** 2) if spread > 0 else 1.0
@@ -370,8 +342,11 @@ def more_runs(
             error = max(error, half / _Z)
         return _odds(effect, error, half + blur, margin) >= _POWER
 
-    least = _least(decides, RUNS_FOR_VERDICT, MOST_RUNS)
-    return None if least is None else max(least - min(runs), 1)
+    if not decides(MOST_RUNS):
+        return None
+    numbers = range(RUNS_FOR_VERDICT, MOST_RUNS)
+    least = RUNS_FOR_VERDICT + bisect_left(numbers, x=True, key=decides)
+    return max(least - min(runs), 1)
 
 
 def _odds(effect: float, error: float, half: float, margin: float) -> float:
@@ -384,21 +359,12 @@ def _odds(effect: float, error: float, half: float, margin: float) -> float:
     return beyond + middle.cdf(inside) - middle.cdf(-inside)
 
 
-def _least(holds: Callable[[int], bool], low: int, high: int) -> int | None:
-    """Return the least number from ``low`` to ``high`` from which ``holds`` is true."""
-    if not holds(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low
-
-
-def _too_few(side: Summary, baseline: Summary) -> Word | None:
+def _decided(side: Summary, baseline: Summary, worse: Interval | None, margin: float) -> Word:
+    """Return the word that the number of runs allows, then that of an interval of what is worse."""
     runs = min(side.runs, baseline.runs)
-    if runs < RUNS_FOR_INTERVAL:
-        return Word.ONE_RUN
-    return Word.TWO_RUNS if runs < RUNS_FOR_VERDICT else None
+    if runs < RUNS_FOR_VERDICT:
+        return Word.ONE_RUN if runs < RUNS_FOR_INTERVAL else Word.TWO_RUNS
+    return _word(worse.low, worse.high, margin) if worse else Word.INCONCLUSIVE
 
 
 def _word(low: float, high: float, margin: float) -> Word:
@@ -413,25 +379,26 @@ def _word(low: float, high: float, margin: float) -> Word:
     return Word.INCONCLUSIVE
 
 
-def _common_kind(a: Interval | None, b: Interval | None) -> str:
-    """Return what the intervals of two sides allow to say, or nothing.
+def _single(a: Summary, b: Summary) -> tuple[Interval, Interval] | None:
+    """Return the intervals of two sides that are single runs or cited.
 
     A side with runs has none in common with a single run, whose spread says nothing of others.
     """
-    if a is None or b is None or "runs" in (a.kind, b.kind):
-        return ""
+    if a.interval is None or b.interval is None or "runs" in (a.interval.kind, b.interval.kind):
+        return None
+    return a.interval, b.interval
+
+
+def _shared_kind(a: Interval, b: Interval) -> str:
     return "rounding" if a.kind == b.kind == "rounding" else "repetitions"
 
 
-def _mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
+def _moments(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the variance of a sample."""
     mean = math.fsum(values) / len(values)
-    quantile = t_quantile(_TAIL, len(values) - 1)
-    return mean, quantile * math.sqrt(_variance(values, mean) / len(values))
-
-
-def _variance(values: Sequence[float], mean: float) -> float:
     # Not ** 2, which raises where a product is infinite.
-    return math.fsum((value - mean) * (value - mean) for value in values) / (len(values) - 1)
+    squares = ((value - mean) * (value - mean) for value in values)
+    return mean, math.fsum(squares) / (len(values) - 1)
 
 
 def _exp(x: float) -> float:

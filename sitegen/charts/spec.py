@@ -12,6 +12,9 @@ from typing import Final, Literal
 #: Colour says the role of an environment; see `sitegen.config.Role`.
 Hue = Literal["metal", "vm", "cpu-tee", "gpu-tee", "gpu-tee-2"]
 
+#: The role whose points are squares, so that hue is not the only sign.
+SQUARE: Final = "gpu-tee"
+
 #: What stands where there is no value. Never 0, never a blank.
 NOT_MEASURED: Final = "not measured"
 
@@ -40,6 +43,11 @@ class Mark:
     high: float | None = None
     doubt: str = ""
     interval: str = ""
+
+    @property
+    def printed(self) -> str:
+        """What stands at the mark."""
+        return NOT_MEASURED if self.value is None else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,31 +185,25 @@ class Dot:
     suspect: bool = False
 
 
-def mark_sentence(mark: Mark, group: str, unit: str) -> str:
+def mark_sentence(mark: Mark, heading: str, unit: str) -> str:
     """Tell a reader who points at a bar what it shows, in every drawing alike."""
-    name = f"{mark.label}, {group}" if group else mark.label
+    name = f"{mark.label}, {heading}" if heading else mark.label
     if mark.value is None:
         return f"{name}: {NOT_MEASURED}"
     return _sentence(name, f"{mark.text} {unit}".rstrip(), mark.interval, mark.doubt)
 
 
-def point_sentence(line: str, at: str, point: Point, unit: str) -> str:
-    """Tell a reader who points at a point what it shows; ``at`` words its place on the x axis."""
-    name = f"{line}, {at}" if line else at
-    return _sentence(name, f"{point.text} {unit}".rstrip(), point.interval, point.doubt)
+def point_sentence(chart: LineChart, line: Line, point: Point) -> str:
+    """Tell a reader who points at a point what it shows: its named tick, or its x by number."""
+    at = f"{chart.x_title} {point.x:g}".lstrip()
+    at = next((text for x, text in chart.x_ticks if x == point.x), at)
+    name = f"{line.label}, {at}" if line.label else at
+    return _sentence(name, f"{point.text} {chart.unit}".rstrip(), point.interval, point.doubt)
 
 
 def factor_sentence(mark: FactorMark) -> str:
     """Tell a reader who points at a cost factor what it is."""
     return _sentence(mark.label or "Cost factor", mark.printed, "", mark.doubt)
-
-
-def x_place(chart: LineChart, x: float) -> str:
-    """Word a place on the x axis: its named tick, or the number after the axis title."""
-    for at, text in chart.x_ticks:
-        if at == x:
-            return text
-    return f"{chart.x_title} {x:g}".lstrip()
 
 
 def _sentence(name: str, value: str, interval: str, doubt: str) -> str:

@@ -28,20 +28,15 @@ LADDER = Ladder(
     "step",
     (("native", "plain HTTP"), ("tls", "TLS"), ("attested", "attestation")),
 )
+HANDSHAKE, ATTESTATION = "secure-inference.handshake_time", "secure-inference.attestation_time"
 SHARE = SessionShare(
     "Once a session",
     (
-        (
-            "handshake",
-            SeriesPattern("secure-inference.handshake_time", "mean", (("mode", "full"),)),
-        ),
-        ("quote", SeriesPattern("secure-inference.attestation_time", "mean", (("part", "quote"),))),
-        (
-            "verification",
-            SeriesPattern("secure-inference.attestation_time", "mean", (("part", "verify"),)),
-        ),
+        ("handshake", SeriesPattern(HANDSHAKE, "mean", (("mode", "full"),))),
+        ("quote", SeriesPattern(ATTESTATION, "mean", (("part", "quote"),))),
+        ("verification", SeriesPattern(ATTESTATION, "mean", (("part", "verify"),))),
     ),
-    SeriesPattern("secure-inference.e2e_latency", "mean", (("step", "native"),)),
+    SeriesPattern(LADDER.series.metric, "mean", (("step", "native"),)),
 )
 
 
@@ -83,9 +78,13 @@ def priced(**prices: Price) -> Config:
 # The ladder
 
 
+def climb_of(*runs: Run) -> contrasts.Climb:
+    [climb] = contrasts.climbs(of(*runs), "secure-inference", LADDER)
+    return climb
+
+
 def test_each_step_is_the_difference_to_the_step_before_paired_by_repetition() -> None:
-    run = steps(native=(1.0, 2.0, 3.0), tls=(1.1, 2.1, 3.1), attested=(1.1, 2.1, 3.1))
-    [climb] = contrasts.climbs(of(run), "secure-inference", LADDER)
+    climb = climb_of(steps(native=(1.0, 2.0, 3.0), tls=(1.1, 2.1, 3.1), attested=(1.1, 2.1, 3.1)))
     tls, attested = climb.differences
     # The repetitions differ by 2 s and every pair by 0.1 s: pairing removes what they share.
     assert tls.value == pytest.approx(0.1)
@@ -98,10 +97,7 @@ def test_each_step_is_the_difference_to_the_step_before_paired_by_repetition() -
 
 
 def test_the_interval_is_students_t_over_the_pairs() -> None:
-    [climb] = contrasts.climbs(
-        of(steps(native=(1, 1, 1), tls=(2, 3, 4))), "secure-inference", LADDER
-    )
-    interval = climb.differences[0].interval
+    interval = climb_of(steps(native=(1, 1, 1), tls=(2, 3, 4))).differences[0].interval
     assert interval is not None
     # mean 2, standard deviation 1, t(0.975, 2) = 4.302652...
     half = 4.30265272974946 / math.sqrt(3)
@@ -110,32 +106,30 @@ def test_the_interval_is_students_t_over_the_pairs() -> None:
 
 def test_with_several_runs_the_run_is_the_unit() -> None:
     runs = [steps(f"2026-11-0{d}", native=(1, 1), tls=(1 + d, 1 + d)) for d in (1, 2, 3)]
-    [climb] = contrasts.climbs(of(*runs), "secure-inference", LADDER)
+    climb = climb_of(*runs)
     [tls] = climb.differences
     assert tls.value == pytest.approx(2)
     assert (tls.pairs, tls.within) == (3, False)
     assert climb.absent == ("attestation",)
 
 
-def test_a_step_that_failed_once_is_not_paired_with_the_wrong_repetition() -> None:
-    [climb] = contrasts.climbs(
-        of(steps(native=(1, 2, 3), tls=(None, 2.5, 3.5))), "secure-inference", LADDER
-    )
-    assert climb.differences[0].value is None
-    assert climb.differences[0].pairs == 0
-
-
-def test_two_steps_that_each_lost_another_repetition_are_not_paired() -> None:
-    # What is left has equal length, and the second of one would meet the third of the other.
-    [climb] = contrasts.climbs(
-        of(steps(native=(1, None, 3), tls=(None, 2.1, 3.1))), "secure-inference", LADDER
-    )
-    assert climb.differences[0].value is None
+@pytest.mark.parametrize(
+    ("native", "tls"),
+    [
+        ((1, 2, 3), (None, 2.5, 3.5)),
+        ((1, None, 3), (None, 2.1, 3.1)),  # the second of one would meet the third of the other
+    ],
+)
+def test_a_step_that_failed_once_is_not_paired_with_the_wrong_repetition(
+    native: tuple[float | None, ...], tls: tuple[float | None, ...]
+) -> None:
+    [difference] = climb_of(steps(native=native, tls=tls)).differences
+    assert (difference.value, difference.pairs) == (None, 0)
 
 
 def test_a_ladder_needs_two_steps_and_begins_with_the_first_that_there_is() -> None:
     assert contrasts.climbs(of(steps(native=(1,))), "secure-inference", LADDER) == ()
-    [climb] = contrasts.climbs(of(steps(tls=(1,), attested=(2,))), "secure-inference", LADDER)
+    climb = climb_of(steps(tls=(1,), attested=(2,)))
     assert climb.first_title == "TLS"
     assert climb.absent == ("plain HTTP",)
 
@@ -146,10 +140,8 @@ def test_a_ladder_needs_two_steps_and_begins_with_the_first_that_there_is() -> N
 def test_what_is_paid_once_is_a_share_of_all_requests_of_the_session() -> None:
     rows = (
         Measurement("ladder", LADDER.series.metric, "mean", "s", 1.0, params(step="native")),
-        Measurement("c", "secure-inference.handshake_time", "mean", "s", 0.05, params(mode="full")),
-        Measurement(
-            "a", "secure-inference.attestation_time", "mean", "s", 0.15, params(part="verify")
-        ),
+        Measurement("c", HANDSHAKE, "mean", "s", 0.05, params(mode="full")),
+        Measurement("a", ATTESTATION, "mean", "s", 0.15, params(part="verify")),
     )
     [share] = contrasts.session_shares(of(a_run(*rows)), "secure-inference", SHARE)
     # The note's own example: 200 ms at 1 s a request is 20 % of one and 0.2 % of a hundred.
@@ -225,27 +217,22 @@ def test_a_rate_costs_the_price_divided_by_it_and_a_time_the_price_times_it() ->
     assert cost.amount == pytest.approx(0.01)
 
 
-def test_performance_for_the_money_is_relative_to_the_named_baseline() -> None:
-    runs = (served("plain", 500.0), served("cvm", 400.0))
-    config = priced(plain=PRICE, cvm=replace(PRICE, per_hour=7.2))
-    plain, cvm = sorted(
-        contrasts.unit_costs(of(*runs, config=config), "llm"), key=lambda c: c.amount
-    )
-    # Four fifths of the speed at twice the price.
-    assert cvm.baseline == "plain"
-    assert cvm.relative == pytest.approx(0.4)
-    assert (plain.baseline, plain.relative) == ("", None)
-
-
-@pytest.mark.parametrize("other", [None, replace(PRICE, currency="EUR")])
-def test_no_price_no_cost_and_two_currencies_no_ratio(other: Price | None) -> None:
-    runs = (served("plain", 500.0), served("cvm", 400.0))
-    analysis = of(
-        *runs, config=priced(cvm=PRICE) if other is None else priced(cvm=PRICE, plain=other)
-    )
-    costs = {c.cell.environment: c for c in contrasts.unit_costs(analysis, "llm")}
-    assert set(costs) == ({"cvm"} if other is None else {"cvm", "plain"})
-    assert costs["cvm"].relative is None
+@pytest.mark.parametrize(
+    ("prices", "relative"),
+    [
+        # Four fifths of the speed at twice the price.
+        ({"plain": PRICE, "cvm": replace(PRICE, per_hour=7.2)}, ("plain", pytest.approx(0.4))),
+        ({"cvm": PRICE}, ("", None)),
+        ({"plain": replace(PRICE, currency="EUR"), "cvm": PRICE}, ("", None)),
+    ],
+)
+def test_performance_for_the_money_is_relative_to_a_baseline_with_a_price_in_one_currency(
+    prices: dict[str, Price], relative: tuple[str, object]
+) -> None:
+    analysis = of(served("plain", 500.0), served("cvm", 400.0), config=priced(**prices))
+    costs = {cost.cell.environment: cost for cost in contrasts.unit_costs(analysis, "llm")}
+    assert costs.keys() == prices.keys()
+    assert (costs["cvm"].baseline, costs["cvm"].relative) == relative
 
 
 def test_the_published_cost_performance_follows_from_its_datasheet_figures(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -26,29 +26,59 @@ from sitegen.analysis.stats import (
     slowdown,
     slowdown_interval,
     summarise,
-    t_quantile,
     verdict,
     welch,
     wilson,
 )
+from sitegen.analysis.student import t_quantile
 
 MARGIN = 0.02
 FREEDOMS = [0.1, 0.5, 1, 1.5, 2, 2.7, 3, 4, 5.5, 10.3, 30, 99.9, 100.1, 1e3, 1e4, 1e5]
 FREEDOMS += [0.99e6, 1.01e6, 1e8, 1e10, 1e12, 1e15]
+TURNED = {Word.SLOWER: Word.FASTER, Word.FASTER: Word.SLOWER}
 positive = st.floats(1e-9, 1e12)
 several = st.lists(positive, min_size=1, max_size=6)
 sides = st.lists(several, min_size=1, max_size=5)
+whole = st.lists(st.integers(-1000, 1000), min_size=2, max_size=9)
+counts = st.lists(st.integers(0, 1000).map(float), min_size=3, max_size=5)
 
 
-def side(*runs: float, ratio: bool = True) -> Summary:
-    found = summarise([[value] for value in runs], ratio=ratio)
+def summary(runs: Sequence[Sequence[float]], *, ratio: bool = True, step: float = 0) -> Summary:
+    found = summarise(runs, ratio=ratio, resolution=step)
     assert found is not None
     return found
 
 
-def word(of: Summary, base: Summary, *, higher_is_better: bool = True) -> Word:
-    interval = slowdown_interval(of, base, higher_is_better=higher_is_better)
-    return verdict(of, base, interval, MARGIN)
+def side(*runs: float) -> Summary:
+    return summary([[value] for value in runs])
+
+
+def plain(*runs: float) -> Summary:
+    return summary([[value] for value in runs], ratio=False)
+
+
+def cited(value: float, low: float, high: float, step: float = 0.0) -> Summary:
+    found = summarise([[value]], ratio=True, rounding=(low, high), cited=True, resolution=step)
+    assert found is not None
+    return found
+
+
+def slower(of: Summary, base: Summary, *, higher: bool = True, step: float = 0.0) -> Interval:
+    found = slowdown_interval(of, base, higher_is_better=higher, resolution=step)
+    assert found is not None
+    return found
+
+
+def word(of: Summary, base: Summary) -> Word:
+    return verdict(of, base, slowdown_interval(of, base, higher_is_better=True), MARGIN)
+
+
+def count_word(of: Summary, base: Summary, margin: float, *, higher: bool = False) -> Word:
+    interval = difference_interval(of, base)
+    return difference_verdict(of, base, interval, margin, higher_is_better=higher)
+
+
+# Quantiles, means and summaries
 
 
 @pytest.mark.parametrize("freedom", FREEDOMS)
@@ -63,53 +93,40 @@ def test_the_t_quantile_is_scipys_for_any_degrees_of_freedom(p: float, freedom: 
     assert t_quantile(1 - p, freedom) == pytest.approx(-t_quantile(p, freedom), rel=1e-9)
 
 
-@given(
-    st.lists(st.integers(-1000, 1000), min_size=2, max_size=9),
-    st.lists(st.integers(-1000, 1000), min_size=2, max_size=9),
-)
+@given(whole, whole)
 def test_the_welch_interval_is_scipys(a: list[int], b: list[int]) -> None:
-    difference, low, high = welch([x / 8 for x in a], [x / 8 for x in b])
+    ours, others = [x / 8 for x in a], [x / 8 for x in b]
+    difference, low, high = welch(ours, others)
     assert low <= difference <= high
     if len({*a}) == 1 or len({*b}) == 1:
         # SciPy warns of constant values; both constant: there is no spread to speak of.
         assert (low == high) == (len({*a}) == len({*b}))
         return
-    theirs = reference.ttest_ind([x / 8 for x in a], [x / 8 for x in b], equal_var=False)
-    interval = theirs.confidence_interval(0.95)
-    assert low == pytest.approx(interval.low, rel=1e-9, abs=1e-9)
-    assert high == pytest.approx(interval.high, rel=1e-9, abs=1e-9)
-
-
-@pytest.mark.parametrize("n", [3, 5, 10])
-def test_the_95_percent_interval_holds_the_truth_in_94_percent_of_20000_draws(n: int) -> None:
-    draw = random.Random(n)  # noqa: S311 - simulation
-    inside = 0
-    for _ in range(20_000):
-        a = [draw.gauss(0.3, 1.0) for _ in range(n)]
-        b = [draw.gauss(0.0, 1.5) for _ in range(n)]
-        _, low, high = welch(a, b)
-        inside += low <= 0.3 <= high
-    assert inside / 20_000 >= 0.94
+    interval = reference.ttest_ind(ours, others, equal_var=False).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((interval.low, interval.high), rel=1e-9, abs=1e-9)
 
 
 @given(several, st.booleans())
 def test_a_runs_value_lies_within_its_repetitions(values: list[float], ratio: bool) -> None:  # noqa: FBT001 - drawn
     assert min(values) <= run_value(values, ratio=ratio) <= max(values)
+    assert run_value(values[:1] * len(values), ratio=ratio) == values[0]
 
 
-@given(positive, st.integers(1, 5))
-def test_equal_repetitions_are_their_own_mean(value: float, count: int) -> None:
-    assert run_value([value] * count, ratio=True) == value
-
-
-def test_on_a_ratio_scale_twice_and_half_cancel() -> None:
-    assert run_value([0.5, 2.0], ratio=True) == pytest.approx(1.0)
-    assert run_value([0.5, 2.0], ratio=False) == 1.25
-
-
-def test_values_without_a_logarithm_are_averaged_as_they_are() -> None:
-    assert run_value([0.0, 4.0], ratio=True) == 2.0
-    assert run_value([-1.0, 4.0], ratio=True) == 1.5
+@pytest.mark.parametrize(
+    ("values", "ratio", "mean"),
+    [
+        ([0.5, 2.0], True, 1.0),  # on a ratio scale twice and half cancel
+        ([0.5, 2.0], False, 1.25),
+        ([0.0, 4.0], True, 2.0),  # what has no logarithm is averaged as it is
+        ([-1.0, 4.0], True, 1.5),
+    ],
+)
+def test_a_runs_value_is_the_mean_of_its_scale(
+    values: list[float],
+    ratio: bool,  # noqa: FBT001 - a case
+    mean: float,
+) -> None:
+    assert run_value(values, ratio=ratio) == pytest.approx(mean)
 
 
 @given(sides, st.booleans())
@@ -117,8 +134,7 @@ def test_a_summary_lies_within_its_runs_and_inside_its_interval(
     runs: list[list[float]],
     ratio: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    found = summarise(runs, ratio=ratio)
-    assert found is not None
+    found = summary(runs, ratio=ratio)
     assert found.runs == len(runs)
     assert found.repetitions == tuple(map(len, runs))
     assert min(found.values) <= found.value <= max(found.values)
@@ -129,36 +145,28 @@ def test_a_summary_lies_within_its_runs_and_inside_its_interval(
 
 
 def test_repetitions_of_one_run_count_as_one_value() -> None:
-    many = summarise([[1.0] * 50, [2.0]], ratio=True)
-    few = summarise([[1.0], [2.0]], ratio=True)
-    assert many is not None
-    assert few is not None
+    many, few = summary([[1.0] * 50, [2.0]]), summary([[1.0], [2.0]])
     assert (many.value, many.interval) == (few.value, few.interval)
 
 
-def test_nothing_measured_has_no_summary() -> None:
+def test_nothing_measured_has_no_summary_and_no_run() -> None:
     assert summarise([], ratio=True) is None
     assert summarise([[], ()], ratio=True) is None
-
-
-def test_a_run_without_values_is_not_counted() -> None:
-    found = summarise([[], [3.0]], ratio=True)
-    assert found is not None
-    assert (found.runs, found.values) == (1, (3.0,))
+    assert summary([[], [3.0]]) == side(3.0)
 
 
 def test_a_cited_figure_has_an_unknown_count_and_the_interval_of_its_rounding() -> None:
-    found = summarise([[33.0]], ratio=True, rounding=(32.5, 33.5), cited=True)
-    assert found == Summary(33.0, 0, (33.0,), (1,), Interval(32.5, 33.5, "rounding"))
+    found = Summary(33.0, 0, (33.0,), (1,), Interval(32.5, 33.5, "rounding"))
+    assert cited(33.0, 32.5, 33.5) == found
+
+
+# Slowdowns
 
 
 def test_runs_fifty_orders_of_magnitude_apart_still_have_an_interval() -> None:
     far = side(1e-50, 1e50)
     assert far.interval is not None
-    assert far.interval.high == math.inf
-    found = slowdown_interval(far, side(1.0, 1.0), higher_is_better=True)
-    assert found is not None
-    assert found.high == math.inf
+    assert far.interval.high == slower(far, side(1.0, 1.0)).high == math.inf
 
 
 @given(positive, positive, st.booleans())
@@ -167,10 +175,7 @@ def test_the_slowdowns_of_two_sides_against_each_other_cancel(
     b: float,
     higher: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    there, back = (
-        slowdown(a, b, higher_is_better=higher),
-        slowdown(b, a, higher_is_better=higher),
-    )
+    there, back = slowdown(a, b, higher_is_better=higher), slowdown(b, a, higher_is_better=higher)
     assert there is not None
     assert back is not None
     assert there * back == pytest.approx(1.0)
@@ -182,74 +187,68 @@ def test_a_value_that_is_not_positive_has_no_slowdown(value: float, baseline: fl
     assert slowdown(value, baseline, higher_is_better=True) is None
 
 
-def test_overhead_follows_the_convention_of_times_and_of_rates() -> None:
-    assert overhead(1.25, higher_is_better=False) == pytest.approx(0.25)  # E/B - 1
-    assert overhead(1.25, higher_is_better=True) == pytest.approx(0.2)  # 1 - E/B
-    assert overhead(1.0, higher_is_better=True) == overhead(1.0, higher_is_better=False) == 0
-    # The lower end of an interval may be 0: as much faster as one likes.
-    assert overhead(0.0, higher_is_better=True) == -math.inf
-    assert overhead(0.0, higher_is_better=False) == -1
+@pytest.mark.parametrize(
+    ("factor", "of_times", "of_rates"),  # E/B - 1, 1 - E/B
+    [(1.25, 0.25, 0.2), (1.0, 0, 0), (0.0, -1, -math.inf)],
+)
+def test_overhead_follows_the_convention_of_times_and_of_rates(
+    factor: float, of_times: float, of_rates: float
+) -> None:
+    assert overhead(factor, higher_is_better=False) == pytest.approx(of_times)
+    assert overhead(factor, higher_is_better=True) == pytest.approx(of_rates)
 
 
 @given(sides, sides)
-def test_the_interval_holds_the_slowdown_itself(a: list[list[float]], b: list[list[float]]) -> None:
-    left, right = summarise(a, ratio=True), summarise(b, ratio=True)
-    assert left is not None
-    assert right is not None
+def test_the_interval_holds_the_slowdown_and_turns_with_the_sides(
+    a: list[list[float]], b: list[list[float]]
+) -> None:
+    left, right = summary(a), summary(b)
     factor = slowdown(left.value, right.value, higher_is_better=True)
     interval = slowdown_interval(left, right, higher_is_better=True)
     if interval is not None and factor is not None:
         assert interval.low <= factor * (1 + 1e-9)
         assert interval.high >= factor * (1 - 1e-9)
-
-
-@given(sides, sides)
-def test_what_is_slower_one_way_is_faster_the_other_way(
-    a: list[list[float]], b: list[list[float]]
-) -> None:
-    left, right = summarise(a, ratio=True), summarise(b, ratio=True)
-    assert left is not None
-    assert right is not None
-    turned = {Word.SLOWER: Word.FASTER, Word.FASTER: Word.SLOWER}
     there = word(left, right)
-    assert word(right, left) == turned.get(there, there)
+    assert word(right, left) == TURNED.get(there, there)
 
 
 @given(st.lists(positive, min_size=3, max_size=5), st.lists(positive, min_size=3, max_size=5))
 def test_a_verdict_does_not_depend_on_the_direction_of_the_metric(
     rates: list[float], others: list[float]
 ) -> None:
-    times = side(*(1 / value for value in rates)), side(*(1 / value for value in others))
-    as_rates = slowdown_interval(side(*rates), side(*others), higher_is_better=True)
-    as_times = slowdown_interval(*times, higher_is_better=False)
-    assert as_rates is not None
-    assert as_times is not None
+    of, base = (side(*(1 / value for value in values)) for values in (rates, others))
+    as_rates, as_times = slower(side(*rates), side(*others)), slower(of, base, higher=False)
     assert as_rates.low == pytest.approx(as_times.low, rel=1e-6)
     assert as_rates.high == pytest.approx(as_times.high, rel=1e-6)
 
 
-def test_one_run_a_side_never_gets_a_verdict() -> None:
-    of, base = summarise([[50.0, 51.0]], ratio=True), summarise([[99.0, 100.0]], ratio=True)
-    assert of is not None
-    assert base is not None
-    interval = slowdown_interval(of, base, higher_is_better=True)
-    assert interval == Interval(99 / 51, 100 / 50, "repetitions")
-    assert word(of, base) == Word.ONE_RUN
+ALONE = summary([[50.0, 51.0]])
 
 
-def test_a_single_run_against_many_has_no_interval_and_no_verdict() -> None:
-    alone = summarise([[50.0, 51.0]], ratio=True)
-    assert alone is not None
-    many = side(99.0, 100.0, 101.0)
-    assert slowdown_interval(alone, many, higher_is_better=True) is None
-    assert word(alone, many) == Word.ONE_RUN
+@pytest.mark.parametrize(
+    ("of", "base", "interval", "expected"),
+    [
+        (ALONE, summary([[99.0, 100.0]]), Interval(99 / 51, 100 / 50, "repetitions"), Word.ONE_RUN),
+        (ALONE, side(99.0, 100.0, 101.0), None, Word.ONE_RUN),
+        (
+            cited(33_000.0, 32_500.0, 33_500.0),
+            cited(259_000.0, 258_500.0, 259_500.0),
+            Interval(258_500 / 33_500, 259_500 / 32_500, "rounding"),
+            Word.ONE_RUN,
+        ),
+        (cited(0.2, -0.3, 0.7), cited(1.0, 0.5, 1.5), None, Word.ONE_RUN),  # it may be zero
+    ],
+)
+def test_one_run_or_a_cited_figure_has_the_interval_of_its_own_and_no_verdict(
+    of: Summary, base: Summary, interval: Interval | None, expected: Word
+) -> None:
+    assert slowdown_interval(of, base, higher_is_better=True) == interval
+    assert word(of, base) == expected
 
 
 def test_two_runs_a_side_have_an_interval_and_no_verdict() -> None:
     of, base = side(50.0, 51.0), side(100.0, 101.0)
-    interval = slowdown_interval(of, base, higher_is_better=True)
-    assert interval is not None
-    assert interval.kind == "runs"
+    assert slower(of, base).kind == "runs"
     assert word(of, base) == Word.TWO_RUNS
 
 
@@ -269,71 +268,18 @@ def test_three_runs_a_side_get_a_verdict(
     assert word(side(*of), side(*base)) == expected
 
 
-def test_a_cited_pair_gets_the_interval_of_its_rounding_and_no_verdict() -> None:
-    of = summarise([[33_000.0]], ratio=True, rounding=(32_500.0, 33_500.0), cited=True)
-    base = summarise([[259_000.0]], ratio=True, rounding=(258_500.0, 259_500.0), cited=True)
-    assert of is not None
-    assert base is not None
-    found = slowdown_interval(of, base, higher_is_better=True)
-    assert found == Interval(258_500 / 33_500, 259_500 / 32_500, "rounding")
-    assert word(of, base) == Word.ONE_RUN
-
-
-def test_a_baseline_that_may_be_zero_gives_no_interval() -> None:
-    of = summarise([[1.0]], ratio=True, rounding=(0.5, 1.5), cited=True)
-    base = summarise([[0.2]], ratio=True, rounding=(-0.3, 0.7), cited=True)
-    assert of is not None
-    assert base is not None
-    assert slowdown_interval(of, base, higher_is_better=False) is None
-
-
-def test_identical_machines_are_called_different_in_at_most_6_percent_of_cases() -> None:
-    # Between-run spread twice the within-run spread; 3 runs of 3 repetitions a side.
-    draw = random.Random(20250101)  # noqa: S311 - simulation
-    between, within, rounds = 0.10, 0.05, 2_000
-
-    def machine() -> Summary:
-        runs = []
-        for _ in range(3):
-            level = draw.gauss(0, between)
-            runs.append([100 * math.exp(level + draw.gauss(0, within)) for _ in range(3)])
-        found = summarise(runs, ratio=True)
-        assert found is not None
-        return found
-
-    words = [word(machine(), machine()) for _ in range(rounds)]
-    wrong = sum(found in (Word.SLOWER, Word.FASTER) for found in words)
-    assert wrong / rounds <= 0.06
-
-
 # Differences
 
 
-counts = st.lists(st.integers(0, 1000).map(float), min_size=3, max_size=5)
-
-
-def plain(*runs: float) -> Summary:
-    return side(*runs, ratio=False)
-
-
 @given(counts, counts)
-def test_a_difference_is_welchs_on_the_run_values(a: list[float], b: list[float]) -> None:
-    found = difference_interval(plain(*a), plain(*b))
-    assert found == Interval(*welch(a, b)[1:], "runs")
-
-
-@given(counts, counts)
-def test_worse_by_a_difference_one_way_is_better_the_other_way(
+def test_a_difference_is_welchs_on_the_run_values_and_turns_with_the_sides(
     a: list[float], b: list[float]
 ) -> None:
-    def told(of: Summary, base: Summary, *, higher: bool) -> Word:
-        interval = difference_interval(of, base)
-        return difference_verdict(of, base, interval, 1.0, higher_is_better=higher)
-
-    turned = {Word.SLOWER: Word.FASTER, Word.FASTER: Word.SLOWER}
-    first = told(plain(*a), plain(*b), higher=False)
-    assert told(plain(*b), plain(*a), higher=False) == turned.get(first, first)
-    assert told(plain(*a), plain(*b), higher=True) == turned.get(first, first)
+    of, base = plain(*a), plain(*b)
+    assert difference_interval(of, base) == Interval(*welch(a, b)[1:], "runs")
+    first = count_word(of, base, 1.0)
+    assert count_word(base, of, 1.0) == TURNED.get(first, first)
+    assert count_word(of, base, 1.0, higher=True) == TURNED.get(first, first)
 
 
 @pytest.mark.parametrize(
@@ -345,44 +291,33 @@ def test_worse_by_a_difference_one_way_is_better_the_other_way(
         ((1.0, 0.0, 0.0), (0.0, 0.0, 0.0), 1.0, Word.INCONCLUSIVE),
         ((10.0, 10.0, 10.0), (9.5, 9.5, 9.5), 1.0, Word.NO_DIFFERENCE),
         ((-5.0, -5.1, -4.9), (-1.0, -1.1, -0.9), 0.5, Word.FASTER),
+        ((5.0,), (5.0, 6.0), 0.0, Word.ONE_RUN),
+        ((5.0, 6.0), (5.0, 6.0), 0.0, Word.TWO_RUNS),
+        ((1e-150, 2e-150, 3e-150), (0.0, 1e-150, 5e-150), 2e-152, Word.INCONCLUSIVE),
+        ((1e200, 2e200, 3e200), (0.0, 1e200, 5e200), 2e198, Word.INCONCLUSIVE),
     ],
 )
-def test_counts_that_can_be_zero_get_a_verdict(
+def test_counts_that_can_be_zero_get_a_verdict_from_three_runs(
     of: tuple[float, ...], base: tuple[float, ...], margin: float, expected: Word
 ) -> None:
-    interval = difference_interval(plain(*of), plain(*base))
-    told = difference_verdict(plain(*of), plain(*base), interval, margin, higher_is_better=False)
-    assert told == expected
+    assert count_word(plain(*of), plain(*base), margin) == expected
 
 
-def test_differences_of_one_and_of_two_runs_get_no_verdict() -> None:
-    one, two = plain(5.0), plain(5.0, 6.0)
-    for of, expected in ((one, Word.ONE_RUN), (two, Word.TWO_RUNS)):
-        interval = difference_interval(of, two)
-        told = difference_verdict(of, two, interval, 0.0, higher_is_better=False)
-        assert told == expected
-    assert difference_interval(one, two) is None
-    repeated = summarise([[1.0, 3.0]], ratio=False)
-    assert repeated is not None
-    assert difference_interval(repeated, repeated) == Interval(-2.0, 2.0, "repetitions")
+REPEATED = summary([[1.0, 3.0]], ratio=False)
 
 
-def test_cited_figures_are_subtracted_with_the_rounding_of_their_print() -> None:
-    of = summarise([[3.0]], ratio=False, rounding=(2.5, 3.5), cited=True)
-    base = summarise([[1.0]], ratio=False, rounding=(0.5, 1.5), cited=True)
-    assert of is not None
-    assert base is not None
-    assert difference_interval(of, base) == Interval(1.0, 3.0, "rounding")
-
-
-@pytest.mark.parametrize("size", [1e-150, 1e200])
-def test_counts_of_any_size_stop_no_report(size: float) -> None:
-    of, base = plain(size, 2 * size, 3 * size), plain(0.0, size, 5 * size)
-    interval = difference_interval(of, base)
-    assert interval is not None
-    told = difference_verdict(of, base, interval, size / 50, higher_is_better=False)
-    assert told == Word.INCONCLUSIVE
-    more_runs(of.values, base.values, size / 50)
+@pytest.mark.parametrize(
+    ("of", "base", "interval"),
+    [
+        (plain(5.0), plain(5.0, 6.0), None),
+        (REPEATED, REPEATED, Interval(-2.0, 2.0, "repetitions")),
+        (cited(3.0, 2.5, 3.5), cited(1.0, 0.5, 1.5), Interval(1.0, 3.0, "rounding")),
+    ],
+)
+def test_below_two_runs_a_side_the_ends_of_the_intervals_are_subtracted(
+    of: Summary, base: Summary, interval: Interval | None
+) -> None:
+    assert difference_interval(of, base) == interval
 
 
 # Proportions
@@ -392,13 +327,12 @@ def test_counts_of_any_size_stop_no_report(size: float) -> None:
 def test_the_interval_of_a_proportion_is_scipys(trials: int, share: float) -> None:
     events = round(share * trials)
     theirs = reference.binomtest(events, trials).proportion_ci(method="wilson")
-    low, high = wilson(Tally(events, trials))
-    assert low == pytest.approx(theirs.low, rel=1e-9, abs=1e-12)
-    assert high == pytest.approx(theirs.high, rel=1e-9, abs=1e-12)
+    ends = pytest.approx((theirs.low, theirs.high), rel=1e-9, abs=1e-12)
+    assert wilson(Tally(events, trials)) == ends
 
 
 @pytest.mark.parametrize(
-    ("side_", "base", "low", "high"),
+    ("of", "base", "low", "high"),
     [  # Newcombe 1998, Table II, method 10
         (Tally(56, 70), Tally(48, 80), 0.0524, 0.3339),
         (Tally(9, 10), Tally(3, 10), 0.1705, 0.8090),
@@ -408,11 +342,9 @@ def test_the_interval_of_a_proportion_is_scipys(trials: int, share: float) -> No
     ],
 )
 def test_the_difference_of_proportions_is_the_published_one(
-    side_: Tally, base: Tally, low: float, high: float
+    of: Tally, base: Tally, low: float, high: float
 ) -> None:
-    _, least, most = newcombe(side_, base)
-    assert least == pytest.approx(low, abs=6e-5)
-    assert most == pytest.approx(high, abs=6e-5)
+    assert newcombe(of, base)[1:] == pytest.approx((low, high), abs=6e-5)
 
 
 @pytest.mark.parametrize(
@@ -422,14 +354,10 @@ def test_the_difference_of_proportions_holds_the_truth_in_94_percent(
     p: float, q: float, n: int, m: int
 ) -> None:
     # Over all outcomes, each as likely as it is: no draws.
-    def likely(trials: int, share: float) -> list[float]:
-        return [
-            math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(trials + 1)
-        ]
-
+    ks, js = reference.binom.pmf(range(n + 1), n, p), reference.binom.pmf(range(m + 1), m, q)
     covered = 0.0
-    for k, of_k in enumerate(likely(n, p)):
-        for j, of_j in enumerate(likely(m, q)):
+    for k, of_k in enumerate(ks):
+        for j, of_j in enumerate(js):
             _, low, high = newcombe(Tally(k, n), Tally(j, m))
             covered += of_k * of_j * (low <= p - q <= high)
     assert covered >= 0.94
@@ -447,13 +375,15 @@ def test_requests_that_fail_together_widen_the_interval_of_their_share() -> None
     assert calm == Interval(*binomial[1:], "runs")
 
 
-def test_no_failure_among_few_requests_is_no_proof_that_there_are_none() -> None:
-    never = plain(0.0, 0.0, 0.0)
-    few, many = Tally(0.0, 60.0), Tally(0.0, 60_000.0)
-    for tally, expected in ((few, Word.INCONCLUSIVE), (many, Word.NO_DIFFERENCE)):
-        interval = proportion_interval(never, never, (tally, tally))
-        told = difference_verdict(never, never, interval, 0.001, higher_is_better=False)
-        assert told == expected
+@pytest.mark.parametrize(
+    ("trials", "expected"), [(60.0, Word.INCONCLUSIVE), (60_000.0, Word.NO_DIFFERENCE)]
+)
+def test_no_failure_among_few_requests_is_no_proof_that_there_are_none(
+    trials: float, expected: Word
+) -> None:
+    never, tally = plain(0.0, 0.0, 0.0), Tally(0.0, trials)
+    interval = proportion_interval(never, never, (tally, tally))
+    assert difference_verdict(never, never, interval, 0.001, higher_is_better=False) == expected
 
 
 def test_one_run_of_many_requests_has_the_interval_of_its_counts_and_no_verdict() -> None:
@@ -464,11 +394,12 @@ def test_one_run_of_many_requests_has_the_interval_of_its_counts_and_no_verdict(
     assert difference_verdict(of, base, interval, 0.001, higher_is_better=False) == Word.ONE_RUN
 
 
-def test_without_a_count_proportions_are_subtracted_as_run_values() -> None:
+@pytest.mark.parametrize("tallies", [None, (Tally(0.0, 0.0), Tally(0.0, 9.0))])
+def test_without_a_count_proportions_are_subtracted_as_run_values(
+    tallies: tuple[Tally, Tally] | None,
+) -> None:
     of, base = plain(0.02, 0.03, 0.04), plain(0.0, 0.01, 0.0)
-    assert proportion_interval(of, base, None) == difference_interval(of, base)
-    nothing = (Tally(0.0, 0.0), Tally(0.0, 9.0))
-    assert proportion_interval(of, base, nothing) == difference_interval(of, base)
+    assert proportion_interval(of, base, tallies) == difference_interval(of, base)
 
 
 # Exact values
@@ -500,58 +431,45 @@ def test_what_is_the_same_each_time_is_equal_or_not(
 def test_half_a_step_of_the_tool_widens_an_interval_on_each_side() -> None:
     # Whole milliseconds: 5 may be 4.5 to 5.5, and 4 may be 3.5 to 4.5, in every run.
     of, base = side(0.005, 0.005, 0.005), side(0.004, 0.004, 0.004)
-    found = slowdown_interval(of, base, higher_is_better=False, resolution=0.001)
-    assert found is not None
+    found, exact = (slower(of, base, higher=False, step=step) for step in (0.001, 0.0))
     assert (found.low, found.high) == pytest.approx((4.5 / 4.5, 5.5 / 3.5))
     assert verdict(of, base, found, MARGIN) == Word.INCONCLUSIVE
-    exact = slowdown_interval(of, base, higher_is_better=False)
-    assert exact is not None
     assert verdict(of, base, exact, MARGIN) == Word.SLOWER
+    subtracted = difference_interval(plain(5.0, 5.0), plain(4.0, 4.0), resolution=1.0)
+    assert subtracted == Interval(0.0, 2.0, "runs")
 
 
 def test_a_value_within_half_a_step_of_zero_has_no_upper_end() -> None:
     of, base = side(0.005, 0.005), side(0.0004, 0.0004)
-    found = slowdown_interval(of, base, higher_is_better=False, resolution=0.001)
-    assert found is not None
-    assert found.high == math.inf
-    back = slowdown_interval(base, of, higher_is_better=False, resolution=0.001)
-    assert back is not None
-    assert back.low == 0
+    assert slower(of, base, higher=False, step=0.001).high == math.inf
+    assert slower(base, of, higher=False, step=0.001).low == 0
 
 
-def test_a_summary_of_a_tool_that_rounds_is_wider_by_half_a_step_at_each_end() -> None:
-    fine = summarise([[3.0, 5.0]], ratio=True)
-    coarse = summarise([[3.0, 5.0]], ratio=True, resolution=1.0)
-    assert fine is not None
-    assert coarse is not None
-    assert (fine.interval, coarse.interval) == (
-        Interval(3.0, 5.0, "repetitions"),
-        Interval(2.5, 5.5, "repetitions"),
-    )
-    least = summarise([[0.2, 5.0]], ratio=True, resolution=1.0)
-    assert least is not None
-    assert least.interval == Interval(0.0, 5.5, "repetitions")
-    cited = summarise([[3.0]], ratio=True, rounding=(2.9, 3.1), cited=True, resolution=1.0)
-    assert cited is not None
-    assert cited.interval == Interval(2.9, 3.1, "rounding")
-
-
-def test_a_difference_moves_by_half_a_step_of_each_side() -> None:
-    found = difference_interval(plain(5.0, 5.0), plain(4.0, 4.0), resolution=1.0)
-    assert found == Interval(0.0, 2.0, "runs")
+@pytest.mark.parametrize(
+    ("found", "interval"),
+    [
+        (summary([[3.0, 5.0]]), Interval(3.0, 5.0, "repetitions")),
+        (summary([[3.0, 5.0]], step=1.0), Interval(2.5, 5.5, "repetitions")),
+        (summary([[0.2, 5.0]], step=1.0), Interval(0.0, 5.5, "repetitions")),
+        (cited(3.0, 2.9, 3.1, step=1.0), Interval(2.9, 3.1, "rounding")),
+    ],
+)
+def test_a_summary_of_a_tool_that_rounds_is_wider_by_half_a_step_at_each_end(
+    found: Summary, interval: Interval
+) -> None:
+    assert found.interval == interval
 
 
 # More runs
 
 
-def expected_power(n: int, effect: float, a: float, b: float, margin: float) -> float:
+def expected_power(n: int, effect: float, a: float, b: float) -> float:
     """Return what `more_runs` promises for spreads a and b, from scipy's distributions."""
     error = math.sqrt((a * a + b * b) / n)
     freedom = (n - 1) * (a * a + b * b) ** 2 / (a**4 + b**4)
     half = float(reference.t.ppf(0.975, freedom)) * error
     middle = reference.norm(effect, error)
-    inside = max(margin - half, 0)
-    past = max(half, margin)
+    inside, past = max(MARGIN - half, 0), max(half, MARGIN)
     tails = float(middle.sf(past) + middle.cdf(-past))
     return tails + float(middle.cdf(inside) - middle.cdf(-inside))
 
@@ -567,15 +485,13 @@ def test_the_number_of_runs_that_decide_is_the_least_with_the_power(
     effect: float, a: float, b: float
 ) -> None:
     more = more_runs([effect - a, effect, effect + a], [-b, 0.0, b], MARGIN)
-    assert more is not None
-    enough = [n for n in range(3, MOST_RUNS) if expected_power(n, effect, a, b, MARGIN) >= 0.8]
-    assert more == max(enough[0] - 3, 1)
+    enough = next(n for n in range(3, MOST_RUNS) if expected_power(n, effect, a, b) >= 0.8)
+    assert more == max(enough - 3, 1)
 
 
 def test_the_side_with_fewer_runs_is_told_how_many() -> None:
-    few, many = [-0.1, 0.0, 0.1], [-0.1, 0.0, 0.1] * 3
-    found = more_runs([0.1 + v for v in few], many, MARGIN)
-    equal = more_runs([0.1 + v for v in few], few, MARGIN)
+    few = [-0.1, 0.0, 0.1]
+    found, equal = (more_runs([0.0, 0.1, 0.2], base, MARGIN) for base in (few * 3, few))
     assert found is not None
     assert equal is not None
     assert abs(found - equal) <= 3
@@ -587,6 +503,7 @@ def test_the_side_with_fewer_runs_is_told_how_many() -> None:
         (0.021, 0.02, 0.0),  # so near the margin that no number helps
         (0.1, 2.0, 0.0),  # a hundred runs are not enough
         (0.1, 0.01, 0.2),  # the tool is too coarse
+        (1e200, 1e200, 0.0),  # no float holds the spread
     ],
 )
 def test_where_no_number_of_runs_would_decide_none_is_named(

@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from sitegen.analysis.compare import Analysis, Comparison, analyse
 from sitegen.analysis.pairing import SIDE, pair
-from sitegen.analysis.stats import Summary, slowdown_interval, summarise, t_quantile, verdict
+from sitegen.analysis.stats import Summary, slowdown_interval, summarise, verdict
+from sitegen.analysis.student import t_quantile
 from sitegen.archive import Archive, library
 from sitegen.model import (
     Comparability,

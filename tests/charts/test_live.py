@@ -148,6 +148,12 @@ def _make_live(page: Page) -> None:
         page.locator(f"#c-{index}[data-live]").wait_for(state="attached")
 
 
+def _hover(page: Page, address: str, index: int = 0) -> None:
+    page.goto(address)
+    page.locator(f"#c-{index}").hover()
+    page.locator(f"#c-{index}[data-live]").wait_for(state="attached")
+
+
 def test_plotly_is_not_run_before_the_reader_means_it(page: Page, address: str) -> None:
     page.goto(address)
     page.wait_for_load_state("networkidle")
@@ -174,23 +180,16 @@ def test_every_chart_becomes_live_without_a_complaint(
         ("doubts that are shared", ".ch g > rect", _BARS),
         ("all negative", ".ch g > rect", _BARS),
         ("scaling", ".ch > circle", _POINTS),
-        (
-            "a reference and a doubtful point",
-            ".ch > :has(title)",
-            _POINTS,
-        ),
+        ("a reference and a doubtful point", ".ch > :has(title)", _POINTS),
         ("named places", ".ch > circle", _POINTS),
     ],
 )
 def test_live_marks_lie_over_those_of_the_svg(
     page: Page, address: str, name: str, ours: str, live: str
 ) -> None:
-    figure = f"#c-{list(EXAMPLES).index(name)}"
-    page.goto(address)
-    page.locator(figure).hover()
-    page.locator(f"{figure}[data-live]").wait_for(state="attached")
-    mine = page.evaluate(_CENTRES, f"{figure} {ours}")
-    theirs = page.evaluate(_CENTRES, f"{figure} {live}")
+    index = list(EXAMPLES).index(name)
+    _hover(page, address, index)
+    mine, theirs = (page.evaluate(_CENTRES, f"#c-{index} {marks}") for marks in (ours, live))
     assert len(mine) >= 2
     assert [place for mark in theirs for place in mark] == pytest.approx(
         [place for mark in mine for place in mark], abs=1.0
@@ -198,9 +197,7 @@ def test_live_marks_lie_over_those_of_the_svg(
 
 
 def test_theme_button_repaints_live_charts(page: Page, address: str) -> None:
-    page.goto(address)
-    page.locator("#c-0").hover()
-    page.locator("#c-0[data-live]").wait_for(state="attached")
+    _hover(page, address)
     button = page.get_by_role("button", name="Theme")
     grounds = []
     for theme in ("light", "dark"):
@@ -213,9 +210,7 @@ def test_theme_button_repaints_live_charts(page: Page, address: str) -> None:
 
 
 def test_print_shows_the_svg(page: Page, address: str) -> None:
-    page.goto(address)
-    page.locator("#c-0").hover()
-    page.locator("#c-0[data-live]").wait_for(state="attached")
+    _hover(page, address)
     assert not page.locator("#c-0 svg.ch").is_visible()
     page.emulate_media(media="print")
     assert page.locator("#c-0 svg.ch").is_visible()
