@@ -226,7 +226,7 @@ def load(
     folders = {key: root / getattr(site, key) for key in _FOLDERS}
     _check_folders(folders, file)
     for run in site.pinned:
-        _checked(check_run_id, run, f"{file}: site.pinned")
+        checked(check_run_id, run, f"{file}: site.pinned")
     if base_url:
         decoded(base_url, Address, "--base-url")
     folders["archive"] = archive or folders["archive"]
@@ -338,7 +338,7 @@ def _environments(tables: Mapping[str, object], file: Path) -> dict[str, Environ
     for label, value in tables.items():
         key = f"environments.{label}"
         place = f"{file}: {key}"
-        _checked(check_label, label, place)
+        checked(check_label, label, place)
         table = decoded(value, EnvironmentTable, str(file), key)
         if table.role in ("metal", "vm") and table.tee not in ("", "none", "unstated"):
             raise SitegenError(
@@ -347,15 +347,15 @@ def _environments(tables: Mapping[str, object], file: Path) -> dict[str, Environ
                 fix="a platform with a TEE has the role cpu-tee or gpu-tee",
             )
         for word, name in table.baselines.items():
-            _checked(check_label, name, f"{place}.baselines.{word}")
+            checked(check_label, name, f"{place}.baselines.{word}")
         for name in table.incomparable:
-            _checked(check_label, name, f"{place}.incomparable")
+            checked(check_label, name, f"{place}.incomparable")
         if label in table.baselines.values():
             raise SitegenError(
                 "names the environment itself", where=f"{place}.baselines", fix="name another"
             )
         for old in table.aliases:
-            _checked(check_label, old, f"{place}.aliases")
+            checked(check_label, old, f"{place}.aliases")
             if old in tables or owners.setdefault(old, label) != label:
                 other = "an environment of its own" if old in tables else f"that of {owners[old]}"
                 raise SitegenError(
@@ -364,12 +364,12 @@ def _environments(tables: Mapping[str, object], file: Path) -> dict[str, Environ
                     fix="an old label belongs to one environment and has no table",
                 )
         if table.price:
-            _checked(check_time, table.price.date, f"{place}.price.date")
+            checked(check_time, table.price.date, f"{place}.price.date")
         environments[label] = Environment(label, **structs.asdict(table))
     return environments
 
 
-def _checked(check: Callable[[str], object], text: str, place: str) -> None:
+def checked(check: Callable[[str], object], text: str, place: str) -> None:
     """Check a text; raises what ``check`` does, with the place."""
     try:
         check(text)
