@@ -229,9 +229,8 @@ def mean(spans: Sequence[Span]) -> Span:
 
 def extreme(which: Callable[[Iterable[float]], float], spans: Sequence[Span]) -> Span:
     """Return the least or the most of all numbers: any of them may be it within its ends."""
-    return Span(
-        *map(which, zip(*((each.value, each.low, each.high) for each in spans), strict=True))
-    )
+    ends = zip(*((each.value, each.low, each.high) for each in spans), strict=True)
+    return Span(*map(which, ends))
 
 
 def _numbers(values: Sequence[Value]) -> list[Span]:
