@@ -166,6 +166,17 @@ def test_every_key_stands_in_the_documentation_with_an_example_that_loads(tmp_pa
     assert loaded.environment("cvm").baselines
 
 
+def test_the_schema_has_every_bound_and_refuses_unknown_keys() -> None:
+    forms = config.schema()["$defs"]
+    assert not any(form["additionalProperties"] for form in forms.values())
+    assert forms["Price"]["required"] == ["per_hour", "date"]
+    assert forms["EnvironmentTable"]["properties"]["tee"]["enum"] == ["", *sorted(config.TEES)]
+    assert forms["SiteTable"]["properties"]["window_days"] == {
+        "type": "integer", "minimum": 1, "maximum": config.MAX_WINDOW_DAYS, "default": 90,
+        "description": "a whole number, 1 to 36500",
+    }  # fmt: skip
+
+
 def test_the_reports_own_settings_are_valid_and_name_environments_that_exist(
     report: config.Config,
 ) -> None:
