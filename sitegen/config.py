@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta, Struct, inspect, structs
 
 from sitegen import bounds
 from sitegen.errors import SitegenError
@@ -23,37 +25,85 @@ ROLE_WORDS: Mapping[str, str] = {
 }
 MAX_WINDOW_DAYS = 36_500
 TITLE = "What a TEE costs, measured"
-TEES = (
-    "none",
-    "tdx",
-    "sev",
-    "sev-es",
-    "sev-snp",
-    "csv",
-    "nitro",
-    "cca",
-    "secure-execution",
-    "sgx",
-    "gpu-cc",
-    "unstated",
-)
+Tee = Literal[
+    "none", "tdx", "sev", "sev-es", "sev-snp", "csv", "nitro", "cca", "secure-execution", "sgx",
+    "gpu-cc", "unstated",
+]  # fmt: skip
+TEES = get_args(Tee)
+
+#: The values of settings. An error says what a value must be in the words of its description.
+Text = Annotated[str, Meta(description="a text in quotes")]
+Filled = Annotated[str, Meta(pattern=r"\S", description="a text in quotes, and not empty")]
+Folder = Annotated[str, Meta(pattern=r"\S", description="the name of a folder")]
+Address = Annotated[
+    str, Meta(pattern="^($|https?://)", description="an address that begins with https://")
+]
+Days = Annotated[
+    int,
+    Meta(ge=1, le=MAX_WINDOW_DAYS, description=f"a whole number, 1 to {MAX_WINDOW_DAYS}"),
+]
+Bytes = Annotated[int, Meta(ge=0, description="a whole number; 0 publishes no raw output")]
+Amount = Annotated[float, Meta(gt=0, le=1e100, description="a number that is more than 0")]
+Currency = Annotated[
+    str, Meta(pattern="^[A-Z]{3}", max_length=3, description="a code of three letters")
+]
+Texts = Annotated[tuple[Filled, ...], Meta(description="a list of texts")]
+Words = Annotated[dict[str, Filled], Meta(description="a table of texts in quotes")]
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True, forbid_unknown_fields=True):
     """What an hour of a platform costs: an input, dated, never fetched and never guessed.
 
     Costs are computed from it when pages are built, so a new price needs no new measurement.
     """
 
-    per_hour: float
-    date: str
-    currency: str = "USD"
-    source: str = ""
-    provider: str = ""
-    sku: str = ""
-    region: str = ""
-    billing: str = ""
+    per_hour: Amount
+    date: Text
+    currency: Currency = "USD"
+    source: Text = ""
+    provider: Text = ""
+    sku: Text = ""
+    region: Text = ""
+    billing: Text = ""
+
+
+class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `sitegen.toml` says of an environment."""
+
+    role: Annotated[Role, Meta(description=f"one of {', '.join(get_args(Role))}")] | None = None
+    tee: Annotated[Literal["", Tee], Meta(description=f"one of {', '.join(TEES)}")] = ""
+    title: Text = ""
+    note: Text = ""
+    baselines: Words = {}
+    incomparable: Words = {}
+    price: Price | None = None
+    aliases: Texts = ()
+
+
+class SiteTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `sitegen.toml` says of the report; the folders are seen from that of the file."""
+
+    title: Filled = TITLE
+    archive: Folder = "archive"
+    output: Folder = "site"
+    notes: Folder = "notes"
+    claims: Folder = "claims"
+    cache: Folder = ".sitegen"
+    base_url: Address = ""
+    window_days: Days = 90
+    max_bytes: Bytes = 500_000_000
+    pinned: Texts = ()
+    keep: Texts = ()
+
+
+Form = TypeVar("Form")
+
+
+class Settings(Struct, Generic[Form], frozen=True, forbid_unknown_fields=True):
+    """All of `sitegen.toml`."""
+
+    site: SiteTable = SiteTable()
+    environments: Annotated[dict[str, Form], Meta(description="a table")] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,32 +201,9 @@ def implied(label: str) -> tuple[Role | None, str]:
     return ("gpu-tee" if words & _GPU else "cpu-tee"), (named or ["unstated"])[0]
 
 
-_SITE = {
-    "title": str,
-    "archive": str,
-    "output": str,
-    "notes": str,
-    "claims": str,
-    "cache": str,
-    "base_url": str,
-    "window_days": int,
-    "max_bytes": int,
-    "pinned": list,
-    "keep": list,
-}
-_ENVIRONMENT = {"role": str, "tee": str, "title": str, "note": str, "baselines": dict,
-                "incomparable": dict, "price": dict, "aliases": list}  # fmt: skip
-_PRICE: Mapping[str, type | tuple[type, ...]] = {
-    "per_hour": (int, float), "date": str, "currency": str, "source": str,
-    "provider": str, "sku": str, "region": str, "billing": str,
-}  # fmt: skip
-_KINDS: Mapping[type, str] = {
-    str: "a text in quotes", int: "a whole number", float: "a number", list: "a list",
-    dict: "a table",
-}  # fmt: skip
+_FOLDERS = ("archive", "output", "notes", "claims", "cache")
 _MAX_BYTES = 1_000_000
 _DEEP = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){40}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def load(
@@ -192,233 +219,159 @@ def load(
     that names the key for anything that is not understood.
     """
     file = path or Path("sitegen.toml")
-    if not file.is_file():
-        if path is not None:
-            raise SitegenError("no such file", where=str(path), fix="check --config")
-        data: dict[str, Any] = {}
-    else:
-        data = read_toml(file)
-    root = file.parent
-    where = str(file)
-    _known(data, {"site": dict, "environments": dict}, where, "")
-    site = data.get("site", {})
-    _known(site, _SITE, where, "site.")
-    base_url = (
-        _address(base_url, "--base-url")
-        if base_url
-        else _address(site.get("base_url", ""), f"{where}: site.base_url")
-    )
-    for key in ("archive", "output", "notes", "claims", "cache"):
-        if not site.get(key, key).strip():
-            raise SitegenError(f"site.{key} is empty", where=where, fix="name a folder")
-    if not site.get("title", TITLE).strip():
-        raise SitegenError("site.title is empty", where=where, fix="leave it out")
-    if site.get("max_bytes", 0) < 0:
-        raise SitegenError(
-            "site.max_bytes is below 0", where=where, fix="0 publishes no raw output"
-        )
-    window_days = site.get("window_days", 90)
-    if not 1 <= window_days <= MAX_WINDOW_DAYS:
-        raise SitegenError(
-            f"site.window_days is not 1 to {MAX_WINDOW_DAYS}", where=where, fix="leave it out: 90"
-        )
-    _check_folders(site, root, where)
+    if path is not None and not file.is_file():
+        raise SitegenError("no such file", where=str(path), fix="check --config")
+    settings = decoded(read_toml(file) if file.is_file() else {}, Settings[Any], str(file))
+    site, root = settings.site, file.parent
+    folders = {key: root / getattr(site, key) for key in _FOLDERS}
+    _check_folders(folders, file)
+    for run in site.pinned:
+        checked(check_run_id, run, f"{file}: site.pinned")
+    if base_url:
+        decoded(base_url, Address, "--base-url")
+    folders["archive"] = archive or folders["archive"]
+    folders["output"] = output or folders["output"]
     return Config(
         root=root,
-        title=site.get("title", TITLE),
-        archive=archive or root / site.get("archive", "archive"),
-        output=output or root / site.get("output", "site"),
-        notes=root / site.get("notes", "notes"),
-        claims=root / site.get("claims", "claims"),
-        cache=root / site.get("cache", ".sitegen"),
-        base_url=base_url.rstrip("/"),
-        window_days=window_days,
-        max_bytes=site.get("max_bytes", 500_000_000),
-        pinned=tuple(_pinned(run, where) for run in site.get("pinned", [])),
-        keep=tuple(_kept(path, where) for path in site.get("keep", [])),
-        environments=_environments(data.get("environments", {}), where),
+        title=site.title,
+        **folders,
+        base_url=(base_url or site.base_url).rstrip("/"),
+        window_days=site.window_days,
+        max_bytes=site.max_bytes,
+        pinned=site.pinned,
+        keep=tuple(_kept(path, file) for path in site.keep),
+        environments=_environments(settings.environments, file),
     )
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of `sitegen.toml`."""
+    return msgspec.json.schema(Settings[EnvironmentTable])
 
 
 def read_toml(file: Path) -> dict[str, Any]:
     """Return what a TOML file says; raises SitegenError when it is none, or far too large."""
-    where = str(file)
     try:
-        data = bounds.read_file(file, _MAX_BYTES)
-    except SitegenError as error:
-        raise SitegenError(error.what, where=where) from error
-    try:
-        text = data.decode()
+        text = bounds.read_file(file, _MAX_BYTES).decode()
         # A key of many parts takes the square of their number to read.
-        if _DEEP.search(text):
-            raise SitegenError("not valid TOML: nested too deep", where=where)
-        return tomllib.loads(text)
+        tables = None if _DEEP.search(text) else tomllib.loads(text)
+    except SitegenError as error:
+        raise SitegenError(error.what, where=str(file)) from error
     except RecursionError:
-        raise SitegenError("not valid TOML: nested too deep", where=where) from None
+        tables = None
     except ValueError as error:  # of TOML, of UTF-8, or of a number of thousands of digits
-        raise SitegenError(f"not valid TOML: {error}", where=where) from error
+        raise SitegenError(f"not valid TOML: {error}", where=str(file)) from error
+    if tables is None:
+        raise SitegenError("not valid TOML: nested too deep", where=str(file))
+    return tables
 
 
-def _check_folders(site: Mapping[str, Any], root: Path, where: str) -> None:
+def decoded(value: object, form: type[Form], file: str, key: str = "") -> Form:
+    """Return what stands under ``key`` in a TOML file as ``form``.
+
+    Raises SitegenError for the first value that is not of it, with its place, such as
+    ``sitegen.toml: environments.cvm.role``.
+    """
+    try:
+        return msgspec.convert(value, form)
+    except msgspec.ValidationError as error:
+        reason, _, steps = str(error).replace("`", "").partition(" - at $")
+        wanted, keys = _wanted(form, steps)
+        what, fix = f"must be {wanted}", ""
+        if reason.startswith("Object "):
+            what = reason.replace("Object contains unknown field", "unknown key")
+            what = what.replace("Object missing required field", "has no")
+            fix = f"known here: {keys}"
+        place = (key + steps).removeprefix(".").removesuffix("[...]")
+        raise SitegenError(what, where=f"{file}: {place}" if place else file, fix=fix) from error
+
+
+def _wanted(form: object, steps: str) -> tuple[str, str]:
+    """Return what a value at a place of a form must be, and the keys that it may have."""
+    kind = inspect.type_info(form)
+    for name in [*re.findall(r"\.(\w+)|\[", steps), None]:
+        if isinstance(kind, inspect.UnionType):
+            kind = kind.types[0]  # the others say that it is absent
+        words = "a table"
+        if isinstance(kind, inspect.Metadata):
+            words, kind = (kind.extra_json_schema or {})["description"], kind.type
+        match kind:
+            case inspect.StructType(fields=fields) if name is None:
+                return words, ", ".join(sorted(each.encode_name for each in fields))
+            case inspect.StructType(fields=fields):
+                kind = next((each.type for each in fields if each.encode_name == name), kind)
+            case inspect.DictType(value_type=inner) | inspect.VarTupleType(item_type=inner):
+                kind = inner if name is not None else kind
+    return words, ""
+
+
+def _check_folders(folders: Mapping[str, Path], file: Path) -> None:
     """Raise SitegenError when what may be deleted, or is written anew, is a folder of the report's.
 
     The cache may be deleted at any time, and a build owns all of its output.
     """
-    usual = {
-        key: (root / site.get(key, default)).absolute()
-        for key, default in (
-            ("archive", "archive"), ("output", "site"), ("notes", "notes"), ("claims", "claims"),
-            ("cache", ".sitegen"),
-        )
-    }  # fmt: skip
+    usual = {key: folder.absolute() for key, folder in folders.items()}
     for ours in ("cache", "output"):
         for key, place in usual.items():
             if key != ours and (place == usual[ours] or place in usual[ours].parents):
                 raise SitegenError(
-                    f"site.{ours} lies in site.{key}",
-                    where=where,
+                    f"lies in site.{key}",
+                    where=f"{file}: site.{ours}",
                     fix="give it a folder of its own",
                 )
 
 
-def _pinned(run: object, where: str) -> str:
-    text = _words(run, where, "site.pinned")
-    try:
-        return check_run_id(text)
-    except SitegenError as error:
-        raise SitegenError(f"site.pinned: {error.what}", where=where, fix=error.fix) from error
-
-
-def _kept(path: object, where: str) -> str:
-    text = _words(path, where, "site.keep").strip().strip("/")
-    if not text or {"", ".", "..", ".git"} & set(text.split("/")):
+def _kept(path: str, file: Path) -> str:
+    text = path.strip().strip("/")
+    if {"", ".", "..", ".git"} & set(text.split("/")):
         raise SitegenError(
-            f"site.keep names {text!r}, which is no file of a branch",
-            where=where,
+            f"{text!r} is no file of a branch",
+            where=f"{file}: site.keep",
             fix="write its path, such as .well-known/security.txt",
         )
     return text
 
 
-def _address(text: str, where: str) -> str:
-    if text and not text.startswith(("https://", "http://")):
-        raise SitegenError("must begin with https:// or http://", where=where)
-    return text
-
-
-def _environments(tables: Mapping[str, Any], where: str) -> dict[str, Environment]:
-    found: dict[str, Environment] = {}
-    for label, table in tables.items():
-        _label(label, where, f"environments.{label}")
+def _environments(tables: Mapping[str, object], file: Path) -> dict[str, Environment]:
+    environments: dict[str, Environment] = {}
+    owners: dict[str, str] = {}  # of labels of old
+    for label, value in tables.items():
         key = f"environments.{label}"
-        if not isinstance(table, dict):
-            raise SitegenError(f"{key} must be a table", where=where)
-        _known(table, _ENVIRONMENT, where, f"{key}.")
-        role = table.get("role")
-        if role is not None and role not in get_args(Role):
+        place = f"{file}: {key}"
+        checked(check_label, label, place)
+        table = decoded(value, EnvironmentTable, str(file), key)
+        if table.role in ("metal", "vm") and table.tee not in ("", "none", "unstated"):
             raise SitegenError(
-                f"{key}.role is {role!r}",
-                where=where,
-                fix=f"use one of {', '.join(get_args(Role))}",
-            )
-        tee = table.get("tee", "")
-        if tee and tee not in TEES:
-            raise SitegenError(
-                f"{key}.tee is {tee!r}", where=where, fix=f"use one of {', '.join(TEES)}"
-            )
-        if role in ("metal", "vm") and tee not in ("", "none", "unstated"):
-            raise SitegenError(
-                f"{key}.role is {role!r} and {key}.tee {tee!r}",
-                where=where,
+                f"the role is {table.role!r} and the TEE {table.tee!r}",
+                where=place,
                 fix="a platform with a TEE has the role cpu-tee or gpu-tee",
             )
-        baselines = {
-            word: _label(name, where, f"{key}.baselines.{word}")
-            for word, name in table.get("baselines", {}).items()
-        }
-        if label in baselines.values():
-            raise SitegenError(f"{key}.baselines names the environment itself", where=where)
-        reasons = {
-            _label(name, where, f"{key}.incomparable"): _words(
-                why, where, f"{key}.incomparable.{name}"
+        for word, name in table.baselines.items():
+            checked(check_label, name, f"{place}.baselines.{word}")
+        for name in table.incomparable:
+            checked(check_label, name, f"{place}.incomparable")
+        if label in table.baselines.values():
+            raise SitegenError(
+                "names the environment itself", where=f"{place}.baselines", fix="name another"
             )
-            for name, why in table.get("incomparable", {}).items()
-        }
-        found[label] = Environment(
-            label,
-            role,
-            tee,
-            table.get("title", ""),
-            table.get("note", ""),
-            baselines,
-            reasons,
-            _price(table["price"], where, f"{key}.price") if "price" in table else None,
-            tuple(_label(old, where, f"{key}.aliases") for old in table.get("aliases", [])),
-        )
-    _check_aliases(found, where)
-    return found
-
-
-def _words(text: object, where: str, key: str) -> str:
-    if isinstance(text, str) and text.strip():
-        return text
-    raise SitegenError(f"{key} must be a text", where=where, fix="put it in quotes")
-
-
-def _label(label: object, where: str, key: str) -> str:
-    text = _words(label, where, key)
-    try:
-        return check_label(text)
-    except SitegenError as error:
-        raise SitegenError(f"{key}: {error.what}", where=where, fix=error.fix) from error
-
-
-def _check_aliases(found: Mapping[str, Environment], where: str) -> None:
-    """Raise SitegenError for an old label that is still in use, or that two environments claim."""
-    owners: dict[str, str] = {}
-    for label, environment in found.items():
-        for old in environment.aliases:
-            if old in found or old in owners:
-                other = "an environment of its own" if old in found else f"that of {owners[old]}"
+        for old in table.aliases:
+            checked(check_label, old, f"{place}.aliases")
+            if old in tables or owners.setdefault(old, label) != label:
+                other = "an environment of its own" if old in tables else f"that of {owners[old]}"
                 raise SitegenError(
-                    f"environments.{label}.aliases names {old!r}, which is {other}",
-                    where=where,
+                    f"{old!r} is {other}",
+                    where=f"{place}.aliases",
                     fix="an old label belongs to one environment and has no table",
                 )
-            owners[old] = label
+        if table.price:
+            checked(check_time, table.price.date, f"{place}.price.date")
+        environments[label] = Environment(label, **structs.asdict(table))
+    return environments
 
 
-def _price(table: Mapping[str, Any], where: str, key: str) -> Price:
-    """Return a price; raises SitegenError when it has no amount or no date."""
-    _known(table, _PRICE, where, f"{key}.")
-    for name, why in (("per_hour", "the amount"), ("date", "the day that it held on")):
-        if name not in table:
-            raise SitegenError(f"{key} has no {name}", where=where, fix=f"give {why}")
-    if not (math.isfinite(table["per_hour"]) and table["per_hour"] > 0):
-        raise SitegenError(f"{key}.per_hour must be more than 0", where=where)
-    if not _CURRENCY.fullmatch(table.get("currency", "USD")):
-        raise SitegenError(f"{key}.currency must be a code of three letters", where=where)
+def checked(check: Callable[[str], object], text: str, place: str) -> None:
+    """Check a text; raises what ``check`` does, with the place."""
     try:
-        check_time(table["date"])
+        check(text)
     except SitegenError as error:
-        raise SitegenError(f"{key}.date: {error.what}", where=where, fix=error.fix) from error
-    return Price(**{**table, "per_hour": float(table["per_hour"])})
-
-
-def _known(
-    table: Mapping[str, Any],
-    keys: Mapping[str, type | tuple[type, ...]],
-    where: str,
-    prefix: str,
-) -> None:
-    for key, value in table.items():
-        if key not in keys:
-            raise SitegenError(
-                f"unknown key {prefix}{key}",
-                where=where,
-                fix=f"known here: {', '.join(sorted(keys))}",
-            )
-        wanted = keys[key]
-        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
-        if not isinstance(value, kinds) or (int in kinds and isinstance(value, bool)):
-            raise SitegenError(f"{prefix}{key} must be {_KINDS[kinds[-1]]}", where=where)
+        raise SitegenError(error.what, where=place, fix=error.fix) from error

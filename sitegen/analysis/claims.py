@@ -8,21 +8,25 @@ never called wrong for a rounding.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal, get_args
+
+from msgspec import Meta, Struct, structs
 
 from sitegen.analysis.compare import Analysis
 from sitegen.analysis.expressions import Input, Sheet, Span
 from sitegen.catalogue.units import printed_number
-from sitegen.config import read_toml
+from sitegen.config import Filled, Text, Words, checked, decoded, read_toml
 from sitegen.errors import SitegenError
 from sitegen.model import check_label
 
-KINDS = ("value", "range", "bound", "ordering", "statement")
+Kind = Literal["value", "range", "bound", "ordering", "statement"]
 #: What one of a printed unit is in the base unit of the figures.
 UNITS: Mapping[str, float] = {
     "": 1.0, "x": 1.0, "ratio": 1.0, "%": 0.01, "points": 0.01, "GB/s": 1e9, "MB/s": 1e6,
@@ -34,7 +38,7 @@ UNITS: Mapping[str, float] = {
 _SUFFIXES = {"": 1.0, "k": 1e3, "M": 1e6}
 _FIGURE = r"[-+]?\d[\d,]*(?:\.\d+)?[kM]?"
 _PRINTED = {
-    "value": re.compile(_FIGURE),
+    "value": re.compile(f"({_FIGURE})"),
     "range": re.compile(f"({_FIGURE})-({_FIGURE})"),
     "bound": re.compile(f"([<>]=?)({_FIGURE})"),
 }
@@ -42,8 +46,6 @@ _PRINTED = {
 _HAIR = 1e-9
 #: A printed figure this near to the computed one, as a share of it, is a slip.
 _CLOSE = 0.01
-_KEYS = {"id", "source", "where", "statement", "printed", "unit", "kind", "expression", "fits_if",
-         "note"}  # fmt: skip
 
 
 class Verdict(StrEnum):
@@ -55,31 +57,29 @@ class Verdict(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Another way to read a claim: a sentence about it and its expression."""
-
-    words: str
-    expression: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One published statement. ``printed`` is its text, ``unit`` what it is printed in.
 
-    Without an expression the publication prints no figure from which it follows.
+    Without an expression the publication prints no figure from which it follows. ``fits_if`` are
+    other ways to read it: an expression by a sentence about it.
     """
 
-    id: str
-    source: str
-    where: str
-    statement: str
-    printed: str
-    unit: str
-    kind: str
-    expression: str = ""
-    readings: tuple[Reading, ...] = ()
-    note: str = ""
+    id: Text
+    source: Filled
+    where: Text = ""
+    statement: Filled
+    printed: Text = ""
+    unit: Text = ""
+    kind: Annotated[Kind, Meta(description=f"one of {', '.join(get_args(Kind))}")]
+    expression: Text = ""
+    fits_if: Words = {}
+    note: Text = ""
+
+
+class ClaimFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of claims."""
+
+    claim: Annotated[list[dict[str, Any]], Meta(description="a list of tables, [[claim]]")] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,64 +102,33 @@ class Checked:
     figures: tuple[float, ...] = ()
 
 
-def load(path: Path) -> tuple[Claim, ...]:
-    """Return the claims of a TOML file: an array of tables ``claim``.
+def load(*files: Path) -> tuple[Claim, ...]:
+    """Return the claims of TOML files, each an array of tables ``claim``.
 
-    Raises SitegenError that names the claim and the key for anything that is not understood.
+    Raises SitegenError that names the claim and the key for anything that is not understood, and
+    for two claims of one name.
     """
-    data = read_toml(path)
-    tables = data.get("claim", [])
-    if set(data) - {"claim"} or not isinstance(tables, list):
-        raise SitegenError("holds something beside [[claim]] tables", where=str(path))
-    found = [_claim(table, index, path) for index, table in enumerate(tables, 1)]
-    seen: set[str] = set()
-    for claim in found:
-        if claim.id in seen:
-            raise SitegenError(f"two claims are called {claim.id!r}", where=str(path))
-        seen.add(claim.id)
-    return tuple(found)
-
-
-def _claim(table: Any, index: int, path: Path) -> Claim:  # noqa: ANN401 - what TOML holds
-    if not isinstance(table, dict) or not isinstance(table.get("id"), str):
-        raise SitegenError(f"claim {index} has no id", where=str(path))
-    where = f"{path}: {table['id'][:80]}"
-    check_label(table["id"], "claim")
-    if unknown := sorted(set(table) - _KEYS):
-        raise SitegenError(f"unknown key {unknown[0]!r}", where=where)
-    for key in ("source", "statement", "kind"):
-        if not isinstance(table.get(key), str) or not table[key]:
-            raise SitegenError(f"has no {key}", where=where)
-    if table["kind"] not in KINDS:
-        raise SitegenError(f"no kind {table['kind']!r}", where=where, fix=f"use {', '.join(KINDS)}")
-    readings = table.get("fits_if", {})
-    if not isinstance(readings, dict):
-        raise SitegenError("fits_if is a table of words and expressions", where=where)
-    texts = {key: table.get(key, "") for key in ("where", "printed", "unit", "expression", "note")}
-    if wrong := [k for k, v in [*texts.items(), *readings.items()] if not isinstance(v, str)]:
-        raise SitegenError(f"{wrong[0]} must be a text", where=where)
-    unit = texts["unit"]
-    if unit not in UNITS:
-        raise SitegenError(f"no unit {unit!r}", where=where, fix=f"use one of {', '.join(UNITS)}")
-    kind, printed = table["kind"], texts["printed"]
-    if kind in _PRINTED:
-        _limits(kind, printed, where)
-    return Claim(
-        table["id"], table["source"], texts["where"], table["statement"], texts["printed"], unit,
-        table["kind"], texts["expression"],
-        tuple(Reading(words, expression) for words, expression in readings.items()), texts["note"],
-    )  # fmt: skip
+    claims: dict[str, Claim] = {}
+    for file in files:
+        tables = decoded(read_toml(file), ClaimFile, str(file)).claim
+        for number, table in enumerate(tables, 1):
+            name = str(table.get("id", f"claim {number}"))[:80]
+            claim = decoded(table, Claim, str(file), name)
+            place = f"{file}: {name}"
+            checked(partial(check_label, kind="claim"), claim.id, place)
+            if claim.unit not in UNITS:
+                fix = f"use one of {', '.join(filter(None, UNITS))}"
+                raise SitegenError(f"no unit {claim.unit!r}", where=f"{place}.unit", fix=fix)
+            if claim.kind in _PRINTED:
+                checked(partial(_limits, claim.kind), claim.printed, f"{place}.printed")
+            if claims.setdefault(claim.id, claim) is not claim:
+                raise SitegenError(f"two claims are called {claim.id!r}", where=str(file))
+    return tuple(claims.values())
 
 
 def load_all(folder: Path) -> tuple[Claim, ...]:
     """Return the claims of every file of a folder; none when it is not there."""
-    if not folder.is_dir():
-        return ()
-    found = [claim for path in sorted(folder.glob("*.toml")) for claim in load(path)]
-    for claim in found:
-        if sum(other.id == claim.id for other in found) > 1:
-            raise SitegenError(f"two claims are called {claim.id!r}", where=str(folder))
-    return tuple(found)
+    return load(*sorted(folder.glob("*.toml")))
 
 
 def check_all(
@@ -187,19 +156,24 @@ def check(claim: Claim, analysis: Analysis) -> Checked:
     Figures in its note are expressions in braces: they are evaluated too.
     """
     try:
+        result = Checked(claim, Verdict.UNSUPPORTED)
         if claim.expression:
-            found = _evaluated(claim, claim.expression, analysis)
-        else:
-            found = Checked(claim, Verdict.UNSUPPORTED)
-        told = replace(claim, note=_told(claim.note, analysis))
-        return replace(_with_readings(found, analysis), claim=told)
+            result = _evaluated(claim, claim.expression, analysis)
+        note = _note(claim, analysis)
+        readings = claim.fits_if if result.verdict != Verdict.REPRODUCED else {}
+        fits_if = tuple(
+            words
+            for words, expression in readings.items()
+            if _evaluated(claim, expression, analysis).verdict == Verdict.REPRODUCED
+        )
     except SitegenError as error:
         raise SitegenError(error.what, where=f"claim {claim.id}", fix=error.fix) from error
+    return replace(result, claim=structs.replace(claim, note=note), fits_if=fits_if)
 
 
-def as_json(found: Checked) -> dict[str, Any]:
+def as_json(result: Checked) -> dict[str, Any]:
     """Return a checked claim in the public form of ``sitegen claims --format json``."""
-    claim = found.claim
+    claim = result.claim
     return {
         "id": claim.id,
         "source": claim.source,
@@ -208,46 +182,25 @@ def as_json(found: Checked) -> dict[str, Any]:
         "kind": claim.kind,
         "published": claim.printed,
         "unit": claim.unit,
-        "verdict": str(found.verdict),
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "figures": list(found.figures),
-        "decisive": found.decisive,
+        "verdict": str(result.verdict),
+        "value": result.value,
+        "low": result.low,
+        "high": result.high,
+        "figures": list(result.figures),
+        "decisive": result.decisive,
         "expression": claim.expression,
-        "inputs": [
-            {
-                "metric": each.metric,
-                "environment": each.environment,
-                "value": each.value,
-                "printed": each.printed,
-                "run": each.run,
-            }
-            for each in found.inputs
-        ],
-        "fits_if": list(found.fits_if),
+        "inputs": [asdict(figure) for figure in result.inputs],
+        "fits_if": list(result.fits_if),
         "note": claim.note,
     }
 
 
-def _told(note: str, analysis: Analysis) -> str:
+def _note(claim: Claim, analysis: Analysis) -> str:
     """Return a note with its figures; a brace that is left over would reach the reader."""
-    told = Sheet(analysis).tell(note)
-    if set(told) & set("{}"):
+    note = Sheet(analysis).with_numbers(claim.note)
+    if set(note) & set("{}"):
         raise SitegenError("a brace in its note holds no expression")
-    return told
-
-
-def _with_readings(found: Checked, analysis: Analysis) -> Checked:
-    """Add the readings that reproduce the claim where its own words do not."""
-    if found.verdict == Verdict.REPRODUCED:
-        return found
-    fits = tuple(
-        reading.words
-        for reading in found.claim.readings
-        if _evaluated(found.claim, reading.expression, analysis).verdict == Verdict.REPRODUCED
-    )
-    return replace(found, fits_if=fits)
+    return note
 
 
 def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:
@@ -262,60 +215,64 @@ def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:
         clear = [clear for holds, clear in sheet.compared if holds == result]
         return Checked(claim, verdict, decisive=all(clear) if result else any(clear), inputs=inputs)
     spans = result if isinstance(result, list) else [result]
-    if not spans or not all(isinstance(span, Span) for span in spans):
+    unit = Span.of(UNITS[claim.unit])
+    spans = [span.combine(unit, operator.truediv) for span in spans if isinstance(span, Span)]
+    if not spans:
         raise SitegenError("its expression is no number")
-    scale = UNITS[claim.unit]
-    found = [
-        Span(s.value / scale, s.low / scale, s.high / scale) for s in cast("list[Span]", spans)
-    ]
     low, high = _limits(claim.kind, claim.printed)
-    verdict = _verdict(claim.kind, found, low, high)
-    middle = found[0].value if len(found) == 1 else None
-    ends = (min(span.low for span in found), max(span.high for span in found))
+    verdict = _verdict(claim.kind, spans, low, high)
     if claim.kind == "value":
-        widest = max(span.high - span.low for span in found)
+        widest = max(span.high - span.low for span in spans)
         decisive = widest <= (high - low) * (1 + _HAIR)
     else:
-        inside = all(low <= span.low and span.high <= high for span in found)
+        inside = all(low <= span.low and span.high <= high for span in spans)
         decisive = inside or verdict == Verdict.DIFFERS
-    figures = tuple(span.value for span in found)
-    return Checked(claim, verdict, middle, *ends, decisive, inputs, (), figures)
+    return Checked(
+        claim,
+        verdict,
+        spans[0].value if len(spans) == 1 else None,
+        min(span.low for span in spans),
+        max(span.high for span in spans),
+        decisive,
+        inputs,
+        figures=tuple(span.value for span in spans),
+    )
 
 
-def _verdict(kind: str, found: Sequence[Span], low: float, high: float) -> Verdict:
+def _verdict(kind: str, spans: Sequence[Span], low: float, high: float) -> Verdict:
     """Return the verdict for figures against what is printed.
 
     A value meets its printed interval; a range or a bound holds when every figure lies in it.
     """
     hair = _HAIR * max(1.0, *(abs(end) for end in (low, high) if math.isfinite(end)))
-    gaps = [max(low - span.high, span.low - high, 0.0) for span in found]
+    gaps = [max(low - span.high, span.low - high, 0.0) for span in spans]
     if all(gap <= hair for gap in gaps):
         return Verdict.REPRODUCED
     if kind != "value":
         return Verdict.DIFFERS
-    near = all(gap <= _CLOSE * abs(s.value) + hair for gap, s in zip(gaps, found, strict=True))
+    near = all(gap <= _CLOSE * abs(s.value) + hair for gap, s in zip(gaps, spans, strict=True))
     return Verdict.CLOSE if near else Verdict.DIFFERS
 
 
-def _limits(kind: str, printed: str, where: str = "") -> tuple[float, float]:
+def _limits(kind: str, printed: str) -> tuple[float, float]:
     """Return the interval that a printed text stands for: its rounding, its range, its bound.
 
     Raises SitegenError when it is not printed as its kind is.
     """
-    found = _PRINTED[kind].fullmatch(printed)
+    match = _PRINTED[kind].fullmatch(printed)
     low = high = math.nan
-    if found and kind == "bound":
-        bound, _ = _figure(found[2])
+    if match and kind == "bound":
+        bound, _ = _figure(match[2])
         # A strict bound leaves out its own figure, and so more than floats may lose.
-        edge = 0.0 if found[1].endswith("=") else 2 * _HAIR * max(1.0, abs(bound))
-        low, high = (-math.inf, bound - edge) if found[1][0] == "<" else (bound + edge, math.inf)
-    elif found:
+        edge = 0.0 if match[1].endswith("=") else 2 * _HAIR * max(1.0, abs(bound))
+        low, high = (-math.inf, bound - edge) if match[1][0] == "<" else (bound + edge, math.inf)
+    elif match:
         # The ends of a range are rounded like any printed figure.
-        ends = [_figure(text) for text in (found.groups() or (printed,))]
+        ends = [_figure(text) for text in match.groups()]
         low, high = ends[0][0] - ends[0][1], ends[-1][0] + ends[-1][1]
     if not low < high:
         what = f"{printed[:80]!r} is not printed as a {kind}"
-        raise SitegenError(what, where=where, fix="write 1,271 or 60-80 or <=1")
+        raise SitegenError(what, fix="write 1,271 or 60-80 or <=1")
     return low, high
 
 

@@ -7,10 +7,10 @@ import math
 import operator
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from functools import reduce
 
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.metrics import Better
@@ -103,11 +103,11 @@ class Sheet:
         self.functions: Mapping[str, Callable[..., Value]] = {
             "value": self.figure,
             "overhead": self.overhead,
-            "mean": lambda *spans: self.fold(operator.add, spans, divide=True),
-            "total": lambda *spans: self.fold(operator.add, spans),
-            "least": lambda *spans: self.extreme(min, spans),
-            "most": lambda *spans: self.extreme(max, spans),
-            "every": self.every,
+            "mean": lambda *values: mean(_numbers(values)),
+            "total": lambda *values: total(_numbers(values)),
+            "least": lambda *values: extreme(min, _numbers(values)),
+            "most": lambda *values: extreme(max, _numbers(values)),
+            "every": _every,
         }
 
     def evaluate(self, expression: str) -> Value:
@@ -121,7 +121,7 @@ class Sheet:
                 return self.node(body)
         raise SitegenError(f"not an expression: {expression[:80]!r}")
 
-    def tell(self, text: str) -> str:
+    def with_numbers(self, text: str) -> str:
         """Return a text with each expression in braces replaced by its number."""
 
         def number(match: re.Match[str]) -> str:
@@ -178,12 +178,6 @@ class Sheet:
         self.compared.append((holds, corners == {holds}))
         return holds
 
-    def every(self, *found: Value) -> bool:
-        """Return whether all comparisons hold; at least one must be given."""
-        if not found or not all(isinstance(each, bool) for each in found):
-            raise SitegenError("every takes comparisons, and at least one")
-        return all(found)
-
     def number(self, node: ast.expr) -> Span:
         """Return a part that must be a number."""
         value = self.node(node)
@@ -191,44 +185,13 @@ class Sheet:
             return value
         raise SitegenError(f"{ast.unparse(node)[:80]!r} is no number")
 
-    @staticmethod
-    def numbers(spans: Sequence[object]) -> list[Span]:
-        """Return arguments that must be numbers, or lists of them, in one list."""
-        flat = [each for span in spans for each in (span if isinstance(span, list) else [span])]
-        if not flat or not all(isinstance(each, Span) for each in flat):
-            raise SitegenError("a function takes numbers, and at least one")
-        return cast("list[Span]", flat)
-
-    @staticmethod
-    def extreme(which: Callable[[Iterable[float]], float], spans: Sequence[object]) -> Span:
-        """Return the least or the most of all numbers: any of them may be it within its ends."""
-        found = Sheet.numbers(spans)
-        return Span(
-            which(span.value for span in found),
-            which(span.low for span in found),
-            which(span.high for span in found),
-        )
-
-    def fold(
-        self,
-        how: Callable[[float, float], float],
-        spans: Sequence[object],
-        *,
-        divide: bool = False,
-    ) -> Span:
-        """Return all numbers combined, divided by how many there are for a mean."""
-        first, *rest = self.numbers(spans)
-        for span in rest:
-            first = first.combine(span, how)
-        return first.combine(Span.of(1.0 + len(rest)), operator.truediv) if divide else first
-
     def figure(
         self, metric: str, env: str, *, workload: str = "", statistic: str = "", **params: Value
     ) -> Span:
         """Return a figure of the archive with the interval of its printed digits."""
         if not all(isinstance(text, str) for text in (metric, env, workload, statistic)):
             raise SitegenError("a metric, an environment and a workload are texts")
-        cell = self.analysis.figure(metric, env, workload, statistic, _texts(params))
+        cell = self.analysis.figure(metric, env, workload, statistic, tuple(_texts(params)))
         summary = cell.summary
         if summary is None:
             raise SitegenError(f"{metric} in {env} was not measured")
@@ -254,14 +217,41 @@ class Sheet:
         return ratio.combine(one, operator.sub)
 
 
-def _texts(params: Mapping[str, Value]) -> tuple[tuple[str, str], ...]:
-    found = []
+def total(spans: Sequence[Span]) -> Span:
+    """Return the sum of all numbers."""
+    return reduce(lambda left, right: left.combine(right, operator.add), spans)
+
+
+def mean(spans: Sequence[Span]) -> Span:
+    """Return the mean of all numbers."""
+    return total(spans).combine(Span.of(float(len(spans))), operator.truediv)
+
+
+def extreme(which: Callable[[Iterable[float]], float], spans: Sequence[Span]) -> Span:
+    """Return the least or the most of all numbers: any of them may be it within its ends."""
+    ends = zip(*((each.value, each.low, each.high) for each in spans), strict=True)
+    return Span(*map(which, ends))
+
+
+def _numbers(values: Sequence[Value]) -> list[Span]:
+    """Return arguments that must be numbers, or lists of them, in one list."""
+    flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    spans = [each for each in flat if isinstance(each, Span)]
+    if not spans or len(spans) < len(flat):
+        raise SitegenError("a function takes numbers, and at least one")
+    return spans
+
+
+def _every(*values: Value) -> bool:
+    """Return whether all comparisons hold; at least one must be given."""
+    if not values or not all(isinstance(each, bool) for each in values):
+        raise SitegenError("every takes comparisons, and at least one")
+    return all(values)
+
+
+def _texts(params: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
     for key, value in params.items():
-        if isinstance(value, Span):
-            # Parameters are texts: 1048576 and never 1.04858e+06.
-            found.append((key, f"{value.value:.15g}"))
-        elif isinstance(value, str):
-            found.append((key, value))
-        else:
+        if not isinstance(value, Span | str):
             raise SitegenError(f"the parameter {key} is neither text nor number")
-    return tuple(found)
+        # Parameters are texts: 1048576 and never 1.04858e+06.
+        yield key, value if isinstance(value, str) else f"{value.value:.15g}"

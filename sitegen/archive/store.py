@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +20,18 @@ from sitegen.archive import manifest, remarks
 from sitegen.archive.manifest import File, Manifest
 from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
-from sitegen.model import LABEL, RUN_ID, Measurement, Remark, Run, Sample, check_label, check_run_id
+from sitegen.model import LABEL, RUN_ID, Remark, Run, Sample, check_label, check_run_id
 
 _HIDDEN = ".writing-"
-_MAX_NAME = 200
 #: What one file of a run may take as it is archived, and all of its raw output unpacked.
 MAX_FILE_BYTES, MAX_UNPACKED_BYTES = 100_000_000, 2_000_000_000
 #: How many times its own size a raw output may be unpacked, beside what any may have.
 MAX_RAW_RATIO, _SMALL_BYTES = 200, 10_000_000
 #: As much of an unpacked raw output do pages show.
 SHOWN_BYTES = 10_000
-#: Names that a run's folder may hold beside ``raw/``.
-_PARTS = ("measurements.parquet", "samples.parquet")
+#: The name of a raw output, and of a file that a run may have: no path that climbs out of it.
+_PLAIN = re.compile(r"(?![.])(?=.*[^\W_])[\w.+-]{1,200}")
+_PART = re.compile(rf"measurements[.]parquet|samples[.]parquet|raw/{_PLAIN.pattern}[.]gz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,6 @@ class Archive:
         """
         from sitegen.archive import tables
 
-        final = self.path(run)
-        if (final / "run.json").is_file():
-            return final
         for pairs in {row.params for rows in (run.measurements, run.samples) for row in rows}:
             parameters.check(pairs, tables.SLACK)
         parts = {"measurements.parquet": tables.measurements_bytes(run)}
@@ -104,32 +103,29 @@ class Archive:
             parts["samples.parquet"] = tables.samples_bytes(run)
             tables.read_samples(parts["samples.parquet"])
         for name, data in sorted((raw or {}).items()):
-            parts[f"raw/{_safe(name)}.gz"] = gzip.compress(data, mtime=0)
-        manifest.parse(manifest.dump(run, ()))  # what is written can be read again
-        return self._put(run, parts, lambda files: manifest.dump(run, files))
+            if not _PLAIN.fullmatch(name):
+                raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
+            parts[f"raw/{name}.gz"] = gzip.compress(data, mtime=0)
+        listed = tuple(
+            File(name, len(data), hashlib.sha256(data).hexdigest())
+            for name, data in sorted(parts.items())
+        )
+        parts["run.json"] = manifest.dump(run, listed)
+        manifest.parse(parts["run.json"])  # what is written can be read again
+        return self.adopt(run, parts)
 
-    def _put(
-        self,
-        run: Run,
-        parts: Mapping[str, bytes],
-        manifest_of: Callable[[tuple[File, ...]], bytes],
-    ) -> Path:
+    def adopt(self, run: Run, files: Mapping[str, bytes]) -> Path:
+        """Write a run that `checked_files` returned, byte for byte, as `write` does."""
         final = self.path(run)
         if (final / "run.json").is_file():
             return final
         hidden = final.parent / f"{_HIDDEN}{run.id}-{secrets.token_hex(4)}"
-        raw = any(name.startswith("raw/") for name in parts)
         try:
-            (hidden / "raw").mkdir(parents=True) if raw else hidden.mkdir(parents=True)
-            for name, data in parts.items():
-                _write_flushed(hidden / name, data)
-            files = tuple(
-                File(name, len(data), hashlib.sha256(data).hexdigest())
-                for name, data in sorted(parts.items())
-            )
-            if raw:
+            for name in _manifest_last(files):
+                (hidden / name).parent.mkdir(parents=True, exist_ok=True)
+                _write_flushed(hidden / name, files[name])
+            if (hidden / "raw").is_dir():
                 _flush_folder(hidden / "raw")
-            _write_flushed(hidden / "run.json", manifest_of(files))
             _flush_folder(hidden)
             try:
                 hidden.rename(final)
@@ -160,14 +156,10 @@ class Archive:
         listed = manifest.parse(files["run.json"])
         if listed.id != run_id:
             raise SitegenError(f"run.json says it is {listed.id}")
-        names = {file.name for file in listed.files}
-        if "measurements.parquet" not in names:
-            raise SitegenError("run.json lists no measurements.parquet")
-        if strange := sorted(set(files) - names - {"run.json"}):
+        names = _names(listed)
+        if strange := sorted(files.keys() - names - {"run.json"}):
             raise SitegenError(f"{strange[0][:80]!r} is not in its manifest")
         for file in listed.files:
-            if not _inside(file.name):
-                raise SitegenError(f"run.json lists the file {file.name[:60]!r}")
             data = files.get(file.name)
             if data is None:
                 raise SitegenError(f"{file.name} is missing")
@@ -192,18 +184,13 @@ class Archive:
             )
         lost = [
             name
-            for name, data in files.items()
-            if not (entry.path / name).is_file() or _read(entry.path / name) != data
+            for name in _manifest_last(files)
+            if not (entry.path / name).is_file() or _read(entry.path / name) != files[name]
         ]
-        for name in sorted(lost, key=lambda name: (name == "run.json", name)):
+        for name in lost:
             (entry.path / name).parent.mkdir(exist_ok=True)
             _put_file(entry.path / name, files[name])
         return bool(lost)
-
-    def adopt(self, run: Run, files: Mapping[str, bytes]) -> Path:
-        """Write a run that `checked_files` returned, byte for byte, as `write` does."""
-        parts = {name: data for name, data in files.items() if name != "run.json"}
-        return self._put(run, parts, lambda _: files["run.json"])
 
     def adopt_remark(self, run: Run, name: str, data: bytes) -> None:
         """Write a remark of an adopted run, unless it is there."""
@@ -221,27 +208,20 @@ class Archive:
             raise SitegenError(
                 "no such archive", where=str(self.root), fix="`sitegen collect` makes one"
             )
-        found: list[Entry] = []
-        for environment in sorted(_folders(self.root)):
-            if not LABEL.fullmatch(environment):
-                continue
-            said: dict[str, list[str]] = {}
-            first = len(found)
+        entries: list[Entry] = []
+        for environment in filter(LABEL.fullmatch, sorted(_folders(self.root))):
+            about: defaultdict[str, list[str]] = defaultdict(list)
             with os.scandir(self.root / environment) as folder:
-                for entry in folder:
-                    if about := remarks.run_of(entry.name):
-                        said.setdefault(about, []).append(entry.name)
-                    if not RUN_ID.fullmatch(entry.name):
-                        continue
-                    if entry.is_dir():
-                        found.append(Entry(entry.name, environment, Path(entry.path)))
-            if said:
-                found[first:] = [
-                    replace(each, remarks=tuple(sorted(said.get(each.run_id, ()))))
-                    for each in found[first:]
-                ]
-        found.sort(key=lambda entry: entry.run_id)
-        return found
+                listed = list(folder)
+            for each in listed:
+                if run_id := remarks.run_of(each.name):
+                    about[run_id].append(each.name)
+            entries += [
+                Entry(each.name, environment, Path(each.path), tuple(sorted(about[each.name])))
+                for each in listed
+                if RUN_ID.fullmatch(each.name) and each.is_dir()
+            ]
+        return sorted(entries, key=lambda entry: entry.run_id)
 
     def entry(self, run: Run) -> Entry:
         """Return the folder of a run that is here, with what lies beside it."""
@@ -272,10 +252,8 @@ class Archive:
                             status = part.stat()
                         except OSError:
                             status = part.stat(follow_symlinks=False)  # a link to nowhere
-                        size, written, changed = (
-                            status.st_size, status.st_mtime_ns, status.st_ctime_ns,
-                        )  # fmt: skip
-                        found.append((f"{folder}/{part.name}", size, written, changed))
+                        times = status.st_mtime_ns, status.st_ctime_ns
+                        found.append((f"{folder}/{part.name}", status.st_size, *times))
         except FileNotFoundError:
             pass  # a run without raw output
         except OSError:
@@ -343,13 +321,10 @@ class Archive:
 
         Raises SitegenError when it is that of another run, or a file is not as it says.
         """
-        if "measurements.parquet" not in {file.name for file in listed.files}:
-            raise SitegenError("run.json lists no measurements.parquet")
+        _names(listed)
         if listed.id != entry.run_id or listed.environment != entry.environment:
             raise SitegenError(f"run.json says it is {listed.environment}/{listed.id}")
         for file in listed.files:
-            if not _inside(file.name):
-                raise SitegenError(f"run.json lists the file {file.name[:60]!r}")
             try:
                 size = os.stat(f"{entry.path}/{file.name}").st_size  # noqa: PTH116 - as above
             except OSError:
@@ -363,18 +338,13 @@ class Archive:
         from sitegen.archive import tables
 
         run, files, _ = self.manifest(entry)
-        names = {file.name: file for file in files}
-        rows: Sequence[Measurement] = tables.rows(
-            tables.pack(
-                tables.check(
-                    tables.read_measurements(self.checked(entry, names["measurements.parquet"]))
-                )
-            )
+        file = next(each for each in files if each.name == "measurements.parquet")
+        rows = tables.check(tables.read_measurements(self.checked(entry, file)))
+        return replace(
+            run,
+            measurements=tuple(tables.rows(tables.pack(rows))),
+            samples=self.samples(entry, files),
         )
-        samples: tuple[Sample, ...] = ()
-        if "samples.parquet" in names:
-            samples = tables.samples(self.checked(entry, names["samples.parquet"]))
-        return replace(run, measurements=tuple(rows), samples=samples)
 
     def samples(self, entry: Entry, files: Sequence[File]) -> tuple[Sample, ...]:
         """Return the samples of a run whose manifest was read already."""
@@ -476,25 +446,18 @@ def _folders(root: Path) -> list[str]:
         return [entry.name for entry in folder if entry.is_dir() and not entry.name.startswith(".")]
 
 
-def _inside(name: str) -> bool:
-    """Say whether ``name`` is a file that a run may have: no path that climbs out of it."""
-    return name in _PARTS or (
-        name.startswith("raw/") and name.endswith(".gz") and _plain(name[4:-3])
-    )
+def _manifest_last(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (name == "run.json", name))
 
 
-def _plain(name: str) -> bool:
-    return (
-        0 < len(name) <= _MAX_NAME
-        and not name.startswith(".")
-        and name.replace("-", "").replace("_", "").replace(".", "").replace("+", "").isalnum()
-    )
-
-
-def _safe(name: str) -> str:
-    if not _plain(name):
-        raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
-    return name
+def _names(listed: Manifest) -> set[str]:
+    """Return the files that a manifest lists; raises SitegenError when no run can have them."""
+    names = {file.name for file in listed.files}
+    if "measurements.parquet" not in names:
+        raise SitegenError("run.json lists no measurements.parquet")
+    if strange := next((name for name in sorted(names) if not _PART.fullmatch(name)), ""):
+        raise SitegenError(f"run.json lists the file {strange[:60]!r}")
+    return names
 
 
 def _read(path: Path) -> bytes:

@@ -101,7 +101,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
             built = _built(config, archive, entries, source, state_file, work)
         runs, damaged = len(built.runs), built.damaged
         state = State(
-            key, built.mark.digest, built.page_keys, runs, [[d.path, d.reason] for d in damaged]
+            key, built.mark.digest, built.page_keys, runs, [(d.path, d.reason) for d in damaged]
         )
         # On a disk that cannot be written the next build costs as much as this one.
         with contextlib.suppress(OSError):
@@ -232,7 +232,7 @@ class _Build:
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
         self.rendered = self.written = self.removed = 0
-        self.mark = Mark({}, whole=False, digest="")
+        self.mark = Mark()
 
     def run(self) -> Self:
         """Render and write everything; raises SitegenError, Unmade for a page that is not whole."""

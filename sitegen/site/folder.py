@@ -15,11 +15,11 @@ import posixpath
 import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypeVar
 
-import orjson
+import msgspec
+from msgspec import Struct, structs
 
 from sitegen import __version__, bounds
 from sitegen.errors import SitegenError
@@ -30,11 +30,21 @@ WAITING = ".sitegen-new"
 _MAX_MARK = 500_000_000
 _OURS = b"Made by `sitegen build`, which removes it when it ends.\n"
 #: A file as the mark lists it: its digest and its size in bytes.
-Listed = list[Any]
+Listed = tuple[str, int]
+Form = TypeVar("Form", bound=Struct)
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class _Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    files: dict[str, Listed] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse files outside of the site: what others wrote may name any."""
+        for path in self.files or ():
+            if path.startswith("/") or "\0" in path or ".." in path.split("/"):
+                raise ValueError("lists a file outside of its site")
+
+
+class Mark(_Listing, frozen=True, kw_only=True, omit_defaults=True):
     """What a site says of itself: the files that builds made, and whether the last one ended.
 
     ``before`` are the digests that files had before a build that did not end. ``files`` is None in
@@ -42,10 +52,11 @@ class Mark:
     sites with equal ones have the same files.
     """
 
-    files: Mapping[str, Listed] | None
-    whole: bool
-    digest: str
-    before: Mapping[str, list[str]] = field(default_factory=dict)
+    sitegen: str = ""
+    runs: int | None = None
+    whole: bool | None = None
+    before: dict[str, list[str]] = {}
+    digest: str = ""
 
     @classmethod
     def read(cls, site: Path) -> Self | None:
@@ -55,29 +66,19 @@ class Mark:
         except SitegenError:
             return None
 
-    def with_list_of(self, state: Path) -> Self:
-        """Return the mark of an older site with the list that its build left in ``state``."""
-        if self.files is not None:
-            return self
-        try:
-            files = orjson.loads(state.read_bytes())["files"]
-        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-            return self
-        if files is None or not _is_listing(files, {}):
-            return self
-        return replace(self, files={path: one for path, one in files.items() if path != MARK})
-
     @classmethod
     def parse(cls, data: bytes) -> Self | None:
         """Return the mark that these bytes are, or None when they are none."""
-        try:
-            told = orjson.loads(data)
-            files, before = told.get("files"), told.get("before", {})
-            if not isinstance(told["sitegen"], str) or not _is_listing(files, before):
-                return None
-            return cls(files, told.get("whole") is True, digest_of(data), before)
-        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
-            return None
+        mark = _decoded(data, cls)
+        return structs.replace(mark, digest=digest_of(data)) if mark and mark.sitegen else None
+
+    def with_list_of(self, state: Path) -> Self:
+        """Return the mark of an older site with the list that its build left in ``state``."""
+        listing = None if self.files is not None else _decoded(state, _Listing)
+        if listing is None or listing.files is None:
+            return self
+        files = {path: listed for path, listed in listing.files.items() if path != MARK}
+        return structs.replace(self, files=files)
 
     def missing(self, site: Path) -> str:
         """Return the first file that is not there with its size as the mark lists it, or is left.
@@ -98,34 +99,30 @@ class Mark:
         return listed is not None and (listed[0] == digest or digest in self.before.get(path, ()))
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct, forbid_unknown_fields=True):
     """What the last build of this site was made from. ``mark`` is the digest of its mark."""
 
     key: str = ""
     mark: str = ""
-    pages: dict[str, str] = field(default_factory=dict)  # run id -> key of its page
+    pages: dict[str, str] = {}  # run id -> key of its page
     runs: int = 0
-    damaged: list[list[str]] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = []
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Return the state in ``path``; an empty one when it is absent or damaged."""
-        try:
-            return cls(**orjson.loads(path.read_bytes()))
-        except (OSError, orjson.JSONDecodeError, TypeError):
-            return cls()
+        return _decoded(path, cls) or cls()
 
     def save(self, path: Path) -> None:
         """Write the state for the next build."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(orjson.dumps(self))
+        temporary.write_bytes(msgspec.json.encode(self))
         temporary.replace(path)
 
     def describes(self, mark: Mark | None) -> bool:
         """Say whether the site with this mark is the one that the last build left, and whole."""
-        return mark is not None and mark.whole and bool(self.key) and self.mark == mark.digest
+        return mark is not None and bool(mark.whole and self.key) and self.mark == mark.digest
 
 
 @contextlib.contextmanager
@@ -256,7 +253,7 @@ class Output:
         self.files: dict[str, Listed] = {}
         self.links: dict[str, str] = {}  # where a link leads, with its anchor -> who has it first
         #: What builds made here; it is as it was listed where the last of them ended.
-        self._old = mark or Mark({}, whole=False, digest="")
+        self._old = mark or Mark()
         self._made: Mapping[str, Listed] = self._old.files or {}
         self._known = self._made if self._old.whole else {}
         self._waiting: list[tuple[str, bytes]] = []
@@ -271,7 +268,7 @@ class Output:
         """Take one file; raises SitegenError when two pages claim one path."""
         if path in self.files:
             raise SitegenError(f"two pages claim {path}", fix="rename the environment or benchmark")
-        entry = [digest_of(data), len(data)]
+        entry = (digest_of(data), len(data))
         self.files[path] = entry
         if self.dry:
             return
@@ -304,8 +301,9 @@ class Output:
         Raises SitegenError, before anything is changed, for a file of somebody else's that
         stands where one of the site belongs.
         """
-        data = _mark(runs, self.files)
-        mark = Mark(self.files, whole=True, digest=digest_of(data))
+        mark = Mark(sitegen=__version__, runs=runs, whole=True, files=self.files)
+        data = msgspec.json.encode(mark, order="sorted")
+        mark = structs.replace(mark, digest=digest_of(data))
         if self.work is not None:
             self._put(f"{self.work}/{MARK}", data)
             self.work.rename(self.folder)
@@ -316,7 +314,10 @@ class Output:
             return mark, 0, 0
         self._check_strangers()
         # Until the last file is in place, the site is not whole, and says so.
-        self._replace(MARK, _mark(runs, {**self._made, **self.files}, self._before()))
+        changing = structs.replace(
+            mark, whole=False, files={**self._made, **self.files}, before=self._before(), digest=""
+        )
+        self._replace(MARK, msgspec.json.encode(changing, order="sorted"))
         for path, content in self._waiting:
             self._replace(path, content)
         removed = sum(map(self._remove, gone))
@@ -390,14 +391,13 @@ class Output:
             raise
 
 
-def _mark(
-    runs: int, files: Mapping[str, Listed], before: Mapping[str, list[str]] | None = None
-) -> bytes:
-    """Return a site's mark; with ``before`` that of one that is not whole."""
-    told: dict[str, Any] = {"sitegen": __version__, "runs": runs, "whole": before is None}
-    if before is not None:
-        told["before"] = before
-    return orjson.dumps({**told, "files": files}, option=orjson.OPT_SORT_KEYS)
+def _decoded(source: bytes | Path, form: type[Form]) -> Form | None:
+    """Return JSON, or that of a file, as ``form``; None where it is no such thing."""
+    try:
+        data = source.read_bytes() if isinstance(source, Path) else source
+        return msgspec.json.decode(data, type=form)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def check_folder(output: Path, mark: Mark | None) -> None:
@@ -446,14 +446,3 @@ def _there(site: Path, path: str, size: int) -> bool:
         return os.stat(f"{site}/{path}").st_size == size  # noqa: PTH116 - thousands of them
     except OSError:
         return False
-
-
-def _is_listing(files: object, before: object) -> bool:
-    """Say whether a mark lists files of its site, or none: what others wrote may name any."""
-    if not isinstance(files, dict) or not isinstance(before, dict):
-        return files is None
-    return all(
-        not path.startswith("/") and "\0" not in path and ".." not in path.split("/")
-        and isinstance(listed, list) and [type(part) for part in listed] == [str, int]
-        for path, listed in files.items()
-    ) and all(isinstance(digests, list) for digests in before.values())  # fmt: skip

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections import defaultdict
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,14 @@ class _Branch:
     ours: bool
     strange: tuple[str, ...]
 
+    def kept(self, keep: Sequence[str]) -> dict[str, Blob]:
+        """Return what no publication put there and is to stay."""
+        return {path: self.files[path] for path in self.strange if _is_kept(path, keep)}
+
+    def lost(self, keep: Sequence[str]) -> list[str]:
+        """Return what no publication put there and would be replaced."""
+        return [path for path in self.strange if not _is_kept(path, keep)]
+
 
 def to_branch(
     config: Config, *, branch: str, remote: str, push: bool, adopt: bool = False
@@ -75,38 +83,39 @@ def to_branch(
     for each in known:
         _check_made(each, keep, adopt=adopt)
     files, others = git.blobs(config.output, keep)
-    kept = _kept(here, there, keep)
-    lines = _with_kept(files, kept)
+    lines = _with_kept(files, _kept(here, there, keep))
     if others:
         lines.append(f"not published, for no build made it: {_listed(others)} (see site.keep)")
-    commit, told = _commit(git, ref, here, git.tree(files))
+    tree = git.tree(files)
+    if here is not None and git.asked("log", "-1", "--format=%T%P", here.commit) == tree:
+        commit = here.commit
+        lines.append("nothing has changed since the last publication")
+    else:
+        commit = git.asked("commit-tree", tree, "-m", _MESSAGE)
+        old = here.commit if here else "0" * len(commit)
+        git.asked("update-ref", "--no-deref", "-m", "sitegen publish", ref, commit, old)
     if push:
         git.push(remote, commit, ref, there.commit if there else "")
     done = f"pushed to {remote}" if push else "not pushed"
-    lines += [*told, f"{config.output} is on branch {branch}, {done}"]
-    return [
-        *lines,
-        *(
-            f"replaced in {each.place}: {_listed(lost)};"
-            f" `git branch {branch}-before {each.commit[:12]}` brings them back"
-            for each in known
-            if (lost := _lost(each, keep))
-        ),
+    lines.append(f"{config.output} is on branch {branch}, {done}")
+    lines += [
+        f"replaced in {each.place}: {_listed(lost)};"
+        f" `git branch {branch}-before {each.commit[:12]}` brings them back"
+        for each in known
+        if (lost := each.lost(keep))
     ]
+    return lines
 
 
-def _whole(site: Path) -> tuple[Mark, Mapping[str, Any]]:
-    """Return the mark of a site and the files that it lists; raises SitegenError when not whole."""
+def _whole(site: Path) -> Mark:
+    """Return the mark of a site; raises SitegenError when it has none, or is not whole."""
     mark = Mark.read(site)
     if mark is None:
         raise SitegenError("no built site", where=str(site), fix=_AGAIN)
     if not mark.whole or mark.files is None:
-        raise SitegenError(
-            "is not whole: its last build was stopped, or was an older sitegen's",
-            where=str(site),
-            fix=_AGAIN,
-        )
-    return mark, mark.files
+        what = "is not whole: its last build was stopped, or was an older sitegen's"
+        raise SitegenError(what, where=str(site), fix=_AGAIN)
+    return mark
 
 
 def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list[str]]:
@@ -115,26 +124,24 @@ def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list
     Raises SitegenError for a site that is not whole, or has a file that is not as the last build
     made it: a build may be at work.
     """
-    mark, listed = _whole(site)
-    found: dict[str, bytes] = {}
-    for path in (MARK, *listed):
+    mark = _whole(site)
+    files: dict[str, bytes] = {}
+    for path in (MARK, *(mark.files or ())):
         try:
-            found[path] = bounds.read_file(site / path, _MAX_FILE)
+            files[path] = bounds.read_file(site / path, _MAX_FILE)
         except SitegenError:
-            found[path] = b""
-        if not (mark.made(path, found[path]) or digest_of(found[path]) == mark.digest):
+            files[path] = b""
+        if not (mark.made(path, files[path]) or digest_of(files[path]) == mark.digest):
             raise SitegenError(
                 f"is not whole: {path} is not as it was built", where=str(site), fix=_AGAIN
             )
-    others = []
-    for path, place in _walked(site):
-        if path not in found and not _is_kept(path, keep):
-            others.append(path)
-        elif path not in found:
+    strange = {path: place for path, place in _walked(site) if path not in files}
+    for path, place in strange.items():
+        if _is_kept(path, keep):
             if place.is_symlink():
                 raise SitegenError("is a link, not a file", where=str(place), fix="move it away")
-            found[path] = bounds.read_file(place, _MAX_FILE)
-    return found, sorted(others)
+            files[path] = bounds.read_file(place, _MAX_FILE)
+    return files, sorted(strange.keys() - files.keys())
 
 
 def _walked(site: Path) -> Iterator[tuple[str, Path]]:
@@ -175,7 +182,7 @@ def _check_free(git: _Git, branch: str, here: _Branch | None) -> None:
 
 def _check_made(known: _Branch, keep: Sequence[str], *, adopt: bool) -> None:
     """Raise SitegenError for a branch with something that nobody said may be replaced."""
-    lost = _lost(known, keep)
+    lost = known.lost(keep)
     if adopt or not lost:
         return
     if not known.ours:
@@ -191,10 +198,6 @@ def _check_made(known: _Branch, keep: Sequence[str], *, adopt: bool) -> None:
     )
 
 
-def _lost(known: _Branch, keep: Sequence[str]) -> list[str]:
-    return [path for path in known.strange if not _is_kept(path, keep)]
-
-
 def _is_kept(path: str, keep: Iterable[str]) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in keep)
 
@@ -205,20 +208,18 @@ def _kept(here: _Branch | None, there: _Branch | None, keep: Sequence[str]) -> d
     The remote decides where there is one: what was taken away there is gone. Raises SitegenError
     where a file is one thing at the remote and another in commits that were made here.
     """
-    found: dict[str, Blob] = {}
-    for known in (there, here if here and (there is None or here.strange) else None):
-        for path in known.strange if known else ():
-            if known is None or not _is_kept(path, keep):
-                continue
-            if there and known is here and path not in found:
-                continue
-            if found.setdefault(path, known.files[path]) != known.files[path]:
-                raise SitegenError(
-                    f"{path} is one thing on the branch here and another at the remote",
-                    where="publish",
-                    fix="fetch the branch, or delete the one here",
-                )
-    return found
+    if here is None or there is None:
+        known = here or there
+        return known.kept(keep) if known else {}
+    kept, local = there.kept(keep), here.kept(keep)
+    for path, blob in kept.items():
+        if local.get(path, blob) != blob:
+            raise SitegenError(
+                f"{path} is one thing on the branch here and another at the remote",
+                where="publish",
+                fix="fetch the branch, or delete the one here",
+            )
+    return kept
 
 
 def _with_kept(files: dict[str, Blob], kept: Mapping[str, Blob]) -> list[str]:
@@ -239,16 +240,6 @@ def _with_kept(files: dict[str, Blob], kept: Mapping[str, Blob]) -> list[str]:
     return [f"kept: {_listed(sorted(kept))}"] if kept else []
 
 
-def _commit(git: _Git, ref: str, here: _Branch | None, tree: str) -> tuple[str, list[str]]:
-    """Return the commit that the branch is on now, a new one where its tree is another."""
-    if here is not None and git.asked("log", "-1", "--format=%T%P", here.commit) == tree:
-        return here.commit, ["nothing has changed since the last publication"]
-    commit = git.asked("commit-tree", tree, "-m", _MESSAGE)
-    old = here.commit if here else "0" * len(commit)
-    git.asked("update-ref", "--no-deref", "-m", "sitegen publish", ref, commit, old)
-    return commit, []
-
-
 def _listed(paths: Sequence[str]) -> str:
     shown = ", ".join(paths[:_SHOWN])
     return f"{shown} and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else shown
@@ -261,12 +252,14 @@ class _Git:
         self.root = root
 
     def run(
-        self, *argv: str, given: bytes = b"", cwd: Path | None = None, git_dir: str = ""
+        self,
+        *argv: str,
+        given: bytes = b"",
+        cwd: Path | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         environment = {name: text for name, text in os.environ.items() if name not in _ELSEWHERE}
-        environment["GIT_TERMINAL_PROMPT"] = "0"
-        if git_dir:
-            environment["GIT_DIR"] = git_dir
+        environment |= {"GIT_TERMINAL_PROMPT": "0", **(variables or {})}
         try:
             return subprocess.run(
                 ["git", *argv], cwd=cwd or self.root, input=given, env=environment,
@@ -344,8 +337,8 @@ class _Git:
         names = list(files)
         given = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
         argv = ("hash-object", "-w", "--no-filters", "--stdin-paths")
-        git_dir = self.asked("rev-parse", "--absolute-git-dir")
-        done = self.asked(*argv, given=given, cwd=site, git_dir=git_dir).split()
+        own = {"GIT_DIR": self.asked("rev-parse", "--absolute-git-dir")}
+        done = self.asked(*argv, given=given, cwd=site, variables=own).split()
         if done != [wanted[name] for name in names]:
             raise SitegenError(
                 "has changed while it was published: a build is at work",
@@ -355,40 +348,15 @@ class _Git:
         return {path: ("100644", blob) for path, blob in wanted.items()}, others
 
     def tree(self, files: Mapping[str, Blob]) -> str:
-        """Return a tree of these files, written from the deepest folder up."""
-        entries: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
-        for path, (mode, blob) in files.items():
-            folder, _, name = path.rpartition("/")
-            entries[folder].append((mode, blob, name))
-            for parent in Path(folder).parents if folder else ():
-                entries.setdefault("" if str(parent) == "." else str(parent), [])
-        made: dict[str, str] = {}
-        for depth in sorted({_depth(folder) for folder in entries}, reverse=True):
-            level = [folder for folder in entries if _depth(folder) == depth]
-            given = b"\n".join(
-                b"".join(_row(mode, blob, name) for mode, blob, name in entries[folder])
-                for folder in level
-            )
-            made |= zip(level, self.asked("mktree", "--batch", given=given).split(), strict=True)
-            for folder in level if depth else ():
-                above, _, name = folder.rpartition("/")
-                entries[above].append(("40000", made[folder], name))
-        return made[""]
+        """Return a tree of these files, written through an index of its own."""
+        rows = "".join(f"{mode} {blob}\t{path}\0" for path, (mode, blob) in files.items())
+        given = rows.encode("utf-8", "surrogateescape")
+        with tempfile.TemporaryDirectory() as folder:
+            index = {"GIT_INDEX_FILE": f"{folder}/index"}
+            self.asked("update-index", "-z", "--index-info", given=given, variables=index)
+            return self.asked("write-tree", variables=index)
 
     def push(self, remote: str, commit: str, ref: str, old: str) -> None:
         """Replace the branch at the remote, if it is still as it was looked at."""
         lease = f"--force-with-lease={ref}:{old}"
         self.asked("push", "--quiet", lease, "--", remote, f"{commit}:{ref}", fix=_REMOTE)
-
-
-def _depth(folder: str) -> int:
-    return folder.count("/") + 1 if folder else 0
-
-
-def _row(mode: str, name_of: str, name: str) -> bytes:
-    """Return one line of a tree; a name with odd characters is quoted as git does."""
-    kind = {"40000": "tree", "160000": "commit"}.get(mode, "blob")
-    data = name.encode("utf-8", "surrogateescape")
-    if any(byte < 32 or byte > 126 or byte in b'"\\' for byte in data):  # noqa: PLR2004 - printable ASCII
-        data = b'"' + b"".join(b"\\%03o" % byte for byte in data) + b'"'
-    return f"{mode} {kind} {name_of}\t".encode() + data + b"\n"

@@ -3,16 +3,16 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import Counter
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert
+from msgspec.structs import replace
 
-from sitegen.analysis.claims import Checked, Claim, Reading, Verdict, as_json, check, load
+from sitegen.analysis.claims import Checked, Claim, Verdict, as_json, check, load
 from sitegen.analysis.compare import Analysis
 from sitegen.errors import SitegenError
 from sitegen.report import claims as claim_pages
@@ -36,7 +36,8 @@ Checks = dict[str, Checked]
 
 
 def a_claim(expression: str, printed: str = "10", unit: str = "%", kind: str = "value") -> Claim:
-    return Claim("c", "a-report", "I", "a statement", printed, unit, kind, expression)
+    fields = {"printed": printed, "unit": unit, "kind": kind, "expression": expression}
+    return convert({"id": "c", "source": "s", "statement": "a rate", **fields}, Claim)
 
 
 @cache
@@ -53,64 +54,51 @@ def checks(published: Analysis) -> Checks:
 
 
 @pytest.mark.parametrize(
-    ("expression", "printed", "unit", "verdict"),
+    ("kind", "printed", "verdicts"),
     [
-        ("0.1", "10", "%", Verdict.REPRODUCED),
-        ("0.1049", "10", "%", Verdict.REPRODUCED),
-        ("0.105", "10", "%", Verdict.REPRODUCED),
-        ("0.0951", "10", "%", Verdict.REPRODUCED),
         # Just outside its rounding is within 1 % of what was computed.
-        ("0.1055", "10", "%", Verdict.CLOSE),
-        ("0.1062", "10", "%", Verdict.DIFFERS),
-        ("0.0945", "10", "%", Verdict.CLOSE),
-        ("0.0935", "10", "%", Verdict.DIFFERS),
-        ("0.1055", "10.0", "%", Verdict.DIFFERS),
-        ("1271.4", "1,271", "MIPS/core", Verdict.REPRODUCED),
-        ("5.6944", "5.70", "x", Verdict.CLOSE),
-        ("-0.13 * 0.01", "-0.13", "%", Verdict.REPRODUCED),
-        ("0.0013", "-0.13", "%", Verdict.DIFFERS),
-        ("25123", "25.1k", "proofs/s", Verdict.REPRODUCED),
-        ("25.1", "25.1k", "proofs/s", Verdict.DIFFERS),
-        ("18312000", "18.3", "kHz", Verdict.DIFFERS),
-        ("0", "0", "%", Verdict.REPRODUCED),
-        ("[0.1, 0.102]", "10", "%", Verdict.REPRODUCED),
-        ("[0.1, 0.1055]", "10", "%", Verdict.CLOSE),
-        ("[0.1, 0.2]", "10", "%", Verdict.DIFFERS),
-        ("", "10", "%", Verdict.UNSUPPORTED),
+        ("value", "10 %", "reproduced: 0.1 0.1049 0.105 0.0951 [0.1,0.102]"),
+        ("value", "10 %", "close: 0.1055 0.0945 [0.1,0.1055]"),
+        ("value", "10 %", "differs: 0.1062 0.0935 [0.1,0.2]"),
+        ("value", "10.0 %", "differs: 0.1055"),
+        ("value", "1,271 MIPS/core", "reproduced: 1271.4"),
+        ("value", "5.70 x", "close: 5.6944"),
+        ("value", "-0.13 %", "reproduced: -0.13*0.01"),
+        ("value", "-0.13 %", "differs: 0.0013"),
+        ("value", "25.1k proofs/s", "reproduced: 25123"),
+        ("value", "25.1k proofs/s", "differs: 25.1"),
+        ("value", "18.3 kHz", "differs: 18312000"),
+        ("value", "0 %", "reproduced: 0"),
+        # One figure outside is enough, and near is not inside.
+        ("range", "60-80 %", "reproduced: [0.6,0.7,0.8] 0.804"),
+        ("range", "60-80 %", "differs: [0.7,0.81] [0.7,0.59]"),
+        ("bound", "<0.5 %", "reproduced: [0.001,0.004] -3"),
+        ("bound", "<0.5 %", "differs: [0.001,0.006] 0.005"),
+        ("bound", ">0.5 %", "differs: 0.005"),
+        ("bound", "<=0.5 %", "reproduced: 0.005"),
+        ("bound", ">=0.5 %", "reproduced: 0.005"),
+        ("ordering", "true %", "reproduced: 1<2"),
+        ("ordering", "true %", "differs: 2<1"),
+        ("statement", "equal %", "differs: every(1<2,2<1)"),
     ],
 )
-def test_the_verdict_on_a_value(
-    published: Analysis, expression: str, printed: str, unit: str, verdict: Verdict
+def test_the_verdict_on_each_kind_of_claim(
+    published: Analysis, kind: str, printed: str, verdicts: str
 ) -> None:
-    assert check(a_claim(expression, printed, unit), published).verdict == verdict
+    verdict, *expressions = verdicts.split()
+    for expression in expressions:
+        text, unit = printed.split()
+        claim = a_claim(expression, text, unit, kind)
+        assert f"{check(claim, published).verdict}:" == verdict
 
 
 @pytest.mark.parametrize(
-    ("expression", "printed", "kind", "verdict"),
-    [
-        ("[0.6, 0.7, 0.8]", "60-80", "range", Verdict.REPRODUCED),
-        ("0.804", "60-80", "range", Verdict.REPRODUCED),
-        # One figure outside is enough, and near is not inside.
-        ("[0.7, 0.81]", "60-80", "range", Verdict.DIFFERS),
-        ("[0.7, 0.59]", "60-80", "range", Verdict.DIFFERS),
-        ("[0.001, 0.004]", "<0.5", "bound", Verdict.REPRODUCED),
-        ("[0.001, 0.006]", "<0.5", "bound", Verdict.DIFFERS),
-        ("0.005", "<0.5", "bound", Verdict.DIFFERS),
-        ("0.005", "<=0.5", "bound", Verdict.REPRODUCED),
-        ("0.005", ">0.5", "bound", Verdict.DIFFERS),
-        ("0.005", ">=0.5", "bound", Verdict.REPRODUCED),
-        ("-3", "<0.5", "bound", Verdict.REPRODUCED),
-        ("1 < 2", "true", "ordering", Verdict.REPRODUCED),
-        ("2 < 1", "true", "ordering", Verdict.DIFFERS),
-        ("every(1 < 2, 2 < 1)", "equal", "statement", Verdict.DIFFERS),
-        ("", "equal", "statement", Verdict.UNSUPPORTED),
-        ("", "<30", "bound", Verdict.UNSUPPORTED),
-    ],
+    ("kind", "printed"), [("value", "10"), ("statement", "x"), ("bound", "<3")]
 )
-def test_the_verdict_on_a_range_a_bound_and_a_statement(
-    published: Analysis, expression: str, printed: str, kind: str, verdict: Verdict
+def test_a_claim_without_an_expression_is_unsupported(
+    published: Analysis, kind: str, printed: str
 ) -> None:
-    assert check(a_claim(expression, printed, kind=kind), published).verdict == verdict
+    assert check(a_claim("", printed, kind=kind), published).verdict == Verdict.UNSUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -159,11 +147,11 @@ def test_a_figure_always_reproduces_its_own_rounding(
     assert check(claim, published).verdict == Verdict.REPRODUCED
 
 
-READINGS = (Reading("it is a fraction", "10"), Reading("it is nothing", "0"))
+READINGS = {"it is a fraction": "10", "it is nothing": "0"}
 
 
 def test_readings_that_fit_are_given_where_the_own_words_do_not(published: Analysis) -> None:
-    claim = replace(a_claim("0.1", "10", "x"), readings=READINGS)
+    claim = replace(a_claim("0.1", "10", "x"), fits_if=READINGS)
     found = check(claim, published)
     assert (found.verdict, found.fits_if) == (Verdict.DIFFERS, ("it is a fraction",))
     found = check(replace(claim, expression=""), published)
@@ -181,7 +169,7 @@ def test_readings_that_fit_are_given_where_the_own_words_do_not(published: Analy
         (a_claim("1", "true", "", "ordering"), "claim c: its expression is no comparison"),
         (a_claim("value('fio.iops', 'gone')"), "claim c: no figure is fio.iops in gone"),
         (a_claim("1 / 0"), "claim c: a division by zero"),
-        (replace(a_claim(""), readings=(Reading("x", "1 / 0"),)), "claim c: a div"),
+        (replace(a_claim(""), fits_if={"x": "1 / 0"}), "claim c: a div"),
     ],
 )
 def test_an_expression_that_gives_nothing_names_its_claim(
@@ -245,19 +233,11 @@ def test_the_figures_of_a_note_are_no_inputs_of_its_claim(published: Analysis) -
     ("note", "told"),
     [
         ("{value('fio.iops', 'gone')}", "no figure is fio.iops in gone"),
-        ("right: {1 + 1}, wrong: {1 / 0}", "a division by zero"),
         ("{1 < 2}", "'1 < 2' is no number"),
-        ("{'text'}", "is no number"),
-        ("{[1, 2]}", "'[1, 2]' is no number"),
-        ("{words}", "an expression may not hold 'words'"),
-        ("{__import__('os').system('true')}", "an expression may not hold"),
         ("{value.__globals__}", "an expression may not hold"),
         ("{0!r:>{99999999}}", "a brace in its note holds no expression"),
-        ("{1:>99999999}", "not an expression"),
         ("{\n1\n2\n}", "not an expression: '\\n1\\n2\\n'"),
         ("{" + "9" * 5000 + "}", "an expression that is too long"),
-        ("{" + "-" * 3000 + "1}", "not an expression"),
-        ("{1e999}", "a number that is too large"),
         ("{}", "a brace in its note holds no expression"),
         ("{{1}}", "a brace in its note holds no expression"),
         ("{1", "a brace in its note holds no expression"),
@@ -320,60 +300,60 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_a_file_of_claims_is_read(tmp_path: Path) -> None:
     (claim,) = load(written(tmp_path, GOOD))
     assert claim == Claim(
-        "a", "s", "", "a rate", "1.5", "x", "value", "3 / 2", (Reading("it is another", "2"),)
-    )
+        id="a", source="s", statement="a rate", printed="1.5", unit="x", kind="value",
+        expression="3 / 2", fits_if={"it is another": "2"},
+    )  # fmt: skip
     assert load(written(tmp_path, "")) == ()
 
 
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ('id = "a"', "", "claim 1 has no id"),
-        ('id = "a"', "id = 5", "claim 1 has no id"),
-        ('id = "a"', 'id = "../a"', "claim"),
+        ('id = "a"', "", "claim 1: has no id"),
+        ('id = "a"', "id = 5", "5.id: must be a text"),
+        ('id = "a"', 'id = "../a"', "../a: '../a' is not a usable claim name"),
         ('source = "s"', "", "a: has no source"),
-        ('source = "s"', 'source = ""', "a: has no source"),
-        ('statement = "a rate"', "statement = 4", "a: has no statement"),
-        ('kind = "value"', 'kind = "guess"', "a: no kind 'guess'; use value, range"),
-        ('unit = "x"', 'unit = "furlong"', "a: no unit 'furlong'; use one of"),
-        ('unit = "x"', 'unit = ["x"]', "a: unit must be a text"),
-        ('printed = "1.5"', "printed = 1.5", "a: printed must be a text"),
-        ('printed = "1.5"', 'printed = "much"', "a: 'much' is not printed as a value; write"),
-        ('printed = "1.5"', 'printed = "1.5 or 2"', "is not printed as a value"),
-        ('printed = "1.5"', 'printed = "<1.5"', "is not printed as a value"),
-        ('printed = "1.5"', f'printed = "{"9" * 400}"', "is not printed as a value"),
-        ('printed = "1.5"', 'printed = ""', "is not printed as a value"),
-        ('expression = "3 / 2"', "expression = 3", "a: expression must be a text"),
-        ('expression = "3 / 2"', "expresion = '3'", "a: unknown key 'expresion'"),
-        ('"it is another" = "2"', '"it is another" = 2', "a: it is another must be a text"),
-        ('[claim.fits_if]\n"it is another" = "2"', "fits_if = '2'", "a: fits_if is a table"),
-        ("[[claim]]", "[[claims]]", "holds something beside [[claim]] tables"),
-        ("[[claim]]", "[claim]", "holds something beside [[claim]] tables"),
+        ('source = "s"', 'source = ""', "a.source: must be a text in quotes, and not empty"),
+        ('statement = "a rate"', "statement = 4", "a.statement: must be a text"),
+        ('kind = "value"', 'kind = "guess"', "a.kind: must be one of value, range"),
+        ('unit = "x"', 'unit = "furlong"', "a.unit: no unit 'furlong'; use one of x, ratio"),
+        ('unit = "x"', 'unit = ["x"]', "a.unit: must be a text"),
+        ('"1.5"', '"much"', "a.printed: 'much' is not printed as a value; write"),
+        ('"1.5"', '"1.5 or 2"', "a.printed: '1.5 or 2' is not printed as a value"),
+        ('"1.5"', '"<1.5"', "a.printed: '<1.5' is not printed as a value"),
+        ('"1.5"', f'"{"9" * 400}"', "a.printed: '999"),
+        ('"1.5"', '""', "a.printed: '' is not printed as a value"),
+        ('expression = "3 / 2"', "expresion = '3'", "a: unknown key expresion; known here: ex"),
+        ('"it is another" = "2"', '"it is another" = 2', "a.fits_if: must be a text"),
+        ('[claim.fits_if]\n"it is another" = "2"', "fits_if = '2'", "a.fits_if: must be a table"),
+        ("[[claim]]", "[[claims]]", "unknown key claims; known here: claim"),
+        ("[[claim]]", "[claim]", "claim: must be a list of tables, [[claim]]"),
         ('id = "a"', 'id = "a', "not valid TOML"),
     ],
 )
-def test_what_is_not_understood_is_named(
+def test_what_is_not_understood_is_named_with_its_place(
     tmp_path: Path, before: str, after: str, told: str
 ) -> None:
     assert before in GOOD
-    text = GOOD.replace(before, after)
+    path = written(tmp_path, GOOD.replace(before, after))
     with pytest.raises(SitegenError) as refusal:
-        load(written(tmp_path, text))
-    assert told in str(refusal.value)
+        load(path)
+    assert str(refusal.value).startswith(f"{path}: {told}")
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("printed", ["80-60", "60", "60-", "-60-80-90", "60--80"])
-def test_a_range_has_two_ends_in_order(tmp_path: Path, printed: str) -> None:
-    text = GOOD.replace('"value"', '"range"').replace('"1.5"', f'"{printed}"')
-    with pytest.raises(SitegenError, match="is not printed as a range"):
-        load(written(tmp_path, text))
-
-
-@pytest.mark.parametrize("printed", ["5", "=5", "<", "<>5", "<5-6"])
-def test_a_bound_has_one_sign_and_one_figure(tmp_path: Path, printed: str) -> None:
-    text = GOOD.replace('"value"', '"bound"').replace('"1.5"', f'"{printed}"')
-    with pytest.raises(SitegenError, match="is not printed as a bound"):
+@pytest.mark.parametrize(
+    ("kind", "printed"),
+    [
+        *(("range", text) for text in ("80-60", "60", "60-", "-60-80-90", "60--80")),
+        *(("bound", text) for text in ("5", "=5", "<", "<>5", "<5-6")),
+    ],
+)
+def test_a_range_has_two_ends_in_order_and_a_bound_one_sign_and_one_figure(
+    tmp_path: Path, kind: str, printed: str
+) -> None:
+    text = GOOD.replace('"value"', f'"{kind}"').replace('"1.5"', f'"{printed}"')
+    with pytest.raises(SitegenError, match=f"is not printed as a {kind}"):
         load(written(tmp_path, text))
 
 
@@ -436,7 +416,7 @@ def test_every_note_is_told_without_braces_and_in_one_line(checks: Checks) -> No
 
 def typed(claim: Claim) -> list[str]:
     """Return the figures that a claim's note and readings type and its printed text does not."""
-    prose = [re.sub(r"\{[^{}]+\}", "_", claim.note), *(each.words for each in claim.readings)]
+    prose = [re.sub(r"\{[^{}]+\}", "_", claim.note), *claim.fits_if]
     printed = re.findall(r"[\d.,]+", claim.printed)
     return [
         text
@@ -461,12 +441,13 @@ def test_no_note_and_no_reading_types_a_figure() -> None:
 )
 def test_a_typed_figure_is_seen(note: str, found: list[str]) -> None:
     assert typed(replace(a_claim("", "18.2"), note=note)) == found
-    assert typed(replace(a_claim("", "18.2"), readings=(Reading("1.25 times", "1"),))) == ["1.25"]
+    assert typed(replace(a_claim("", "18.2"), fits_if={"1.25 times": "1"})) == ["1.25"]
 
 
 def test_every_other_reading_fits_and_only_stands_where_it_is_needed(checks: Checks) -> None:
     for name, found in checks.items():
-        assert found.fits_if == tuple(reading.words for reading in found.claim.readings), name
+        assert found.fits_if == tuple(found.claim.fits_if), name
+    assert sum(bool(found.fits_if) for found in checks.values()) == 21
 
 
 def test_all_inputs_are_figures_as_they_were_printed(checks: Checks) -> None:
@@ -476,35 +457,28 @@ def test_all_inputs_are_figures_as_they_were_printed(checks: Checks) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "counts"),
+    ("source", "verdict", "count", "undecided"),
     [
-        (
-            "phala-2025",
-            {
-                Verdict.REPRODUCED: (76, 34),
-                Verdict.CLOSE: (7, 1),
-                Verdict.DIFFERS: (26, 5),
-                Verdict.UNSUPPORTED: (14, 0),
-            },
-        ),
-        (
-            "arxiv-2502.11347",
-            {
-                Verdict.REPRODUCED: (10, 0),
-                Verdict.CLOSE: (1, 0),
-                Verdict.DIFFERS: (7, 0),
-            },
-        ),
-        ("sev-csv-secure-inference", {Verdict.UNSUPPORTED: (1, 0)}),
+        ("phala-2025", "reproduced", 76, 34),
+        ("phala-2025", "close", 7, 1),
+        ("phala-2025", "differs", 26, 5),
+        ("phala-2025", "unsupported", 14, 0),
+        ("arxiv-2502.11347", "reproduced", 10, 0),
+        ("arxiv-2502.11347", "close", 1, 0),
+        ("arxiv-2502.11347", "differs", 7, 0),
+        ("arxiv-2502.11347", "unsupported", 0, 0),
+        ("sev-csv-secure-inference", "unsupported", 1, 0),
     ],
 )
 def test_how_many_there_are_of_a_verdict_and_how_many_are_not_decided(
-    checks: Checks, source: str, counts: dict[Verdict, tuple[int, int]]
+    checks: Checks, source: str, verdict: str, count: int, undecided: int
 ) -> None:
-    of = [found for found in checks.values() if found.claim.source == source]
-    all_of = Counter(found.verdict for found in of)
-    undecided = Counter(found.verdict for found in of if not found.decisive)
-    assert {verdict: (n, undecided[verdict]) for verdict, n in all_of.items()} == counts
+    decided = [
+        each.decisive
+        for each in checks.values()
+        if (each.claim.source, each.verdict) == (source, verdict)
+    ]
+    assert (len(decided), decided.count(False)) == (count, undecided)
 
 
 @pytest.mark.parametrize(
@@ -544,27 +518,6 @@ def test_what_a_published_claim_comes_to(
     found = checks[name]
     assert found.verdict == verdict
     assert found.value == (value if value is None else pytest.approx(value, rel=1e-4, abs=1e-9))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "rand-read-latency",
-        "seq-write-36",
-        "tproxy-latency",
-        "zk-speed",
-        "zk-gpu-accel",
-        "zk-throughput",
-        "scaling-delta-4",
-        "llm-70b-range",
-        "llm-8b-range",
-        "deepseek-gpu-ratio-1.5b",
-        "deepseek-gpu-mean",
-        "deepseek-smaller-lower",
-    ],
-)
-def test_a_published_claim_that_fits_another_reading(checks: Checks, name: str) -> None:
-    assert len(checks[name].fits_if) == 1
 
 
 def test_two_equal_printed_rates_allow_any_small_overhead(checks: Checks) -> None:

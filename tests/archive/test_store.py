@@ -398,37 +398,6 @@ def test_a_manifest_cut_anywhere_is_set_aside(archive: Archive, tmp_path: Path) 
         assert len(held.damaged) == 1
 
 
-def leaves(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    found = [path] if path else []
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            found += leaves(inner, (*path, key))
-    elif isinstance(value, list) and value:
-        found += leaves(value[0], (*path, 0))
-    return found
-
-
-@pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, [1], {"a": 1}], ids=repr)
-def test_a_value_of_another_type_never_gets_past_the_manifest_as_text(
-    archive: Archive, tmp_path: Path, wrong: object
-) -> None:
-    path = archive.scan()[1].path / "run.json"
-    whole = json.loads(path.read_bytes())
-    for place in leaves(whole):
-        manifest = json.loads(path.read_bytes())
-        target: Any = manifest
-        for key in place[:-1]:
-            target = target[key]
-        target[place[-1]] = wrong
-        (path.parent / "run.json").write_text(json.dumps(manifest))
-        held = library.load(archive, tmp_path / "cache", archive.scan())
-        assert len(held.runs) + len(held.damaged) == 3
-        for one in held.runs.values():
-            texts = (one.run.boot, one.run.preset, *(p.value for p in one.run.parameters))
-            assert all(isinstance(found, str) for found in texts)
-        path.write_text(json.dumps(whole))
-
-
 def test_fsck_names_what_does_not_belong(archive: Archive) -> None:
     entry = archive.scan()[0]
     (entry.path / "raw" / "extra.gz").write_bytes(b"")

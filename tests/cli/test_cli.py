@@ -197,7 +197,7 @@ def test_a_malformed_csv_is_refused_with_the_line_and_nothing_comes_in(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("[site", "not valid TOML"), ("[site]\ntitel = 1\n", "unknown key site.titel")],
+    [("[site", "not valid TOML"), ("[site]\ntitel = 1\n", "site: unknown key titel")],
 )
 def test_settings_that_are_not_understood_are_refused(folder: Path, text: str, said: str) -> None:
     (folder / "sitegen.toml").write_text(text)

@@ -60,7 +60,7 @@ def section(page: ReportPage, key: str) -> ReportSection:
 
 
 def claim_of(where: str, claim_id: str = "c") -> Checked:
-    stated = Claim(claim_id, "a-report", where, "A claim", "5", "%", "value", "0.05")
+    stated = Claim(id=claim_id, source="a-report", where=where, statement="A claim", kind="value")
     return Checked(stated, Verdict.REPRODUCED, 5.0, 5.0, 5.0)
 
 
