@@ -19,7 +19,7 @@ from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError, Unjudged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
     from pathlib import Path
 
     from sitegen.analysis.claims import Checked
@@ -48,15 +48,9 @@ def collectors(*, as_json: bool) -> str:
     lines: list[str] = []
     for row in rows:
         tool, name = row["tool"], row["benchmark"]
-        if tool:
-            lines.append(f"{name}: {tool['name']} {tool['version']}, {tool['path']}")
-        else:
-            lines.append(f"{name}: {row['problem']}")
-        width = max((len(setting) for setting in row["settings"]), default=0)
-        lines += [
-            f"  --set {name}.{setting.ljust(width)}  {text}"
-            for setting, text in row["settings"].items()
-        ]
+        here = f"{tool['name']} {tool['version']}, {tool['path']}" if tool else row["problem"]
+        lines.append(f"{name}: {here}")
+        lines += _settings(row["settings"], f"{name}.")
     return "\n".join(lines or ["no collector is installed"]) + "\n"
 
 
@@ -80,11 +74,14 @@ def forms() -> str:
     for benchmark, reader in pairs:
         several = ", several files with --together" if isinstance(reader, Bundle) else ""
         lines.append(f"{reader.name}: {reader.title} ({benchmark}{several})")
-        asks = helps(reader.asks)
-        width = max((len(name) for name in asks), default=0)
-        lines += [f"  --set {name.ljust(width)}  {text}" for name, text in asks.items()]
+        lines += _settings(helps(reader.asks))
     lines += [f"not read: {reason}" for reason in known.broken]
     return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
+
+
+def _settings(asks: Mapping[str, str], prefix: str = "") -> list[str]:
+    width = max(map(len, asks), default=0)
+    return [f"  --set {prefix}{name.ljust(width)}  {text}" for name, text in asks.items()]
 
 
 def taken(one: Taken) -> str:
@@ -118,11 +115,9 @@ def taken(one: Taken) -> str:
 def arrived(runs: int, left: Sequence[Left]) -> str:
     """Return what was not taken, each file with the reason, and a last line that counts."""
     lines = [f"not taken: {one.path}: {one.why}" for one in left]
-    many = f"{runs} run{'' if runs == 1 else 's'}"
-    if left:
-        lines.append(f"{many} taken; {len(left)} file{'' if len(left) == 1 else 's'} not taken")
-    elif runs > 1:
-        lines.append(f"{many} taken")
+    files = f"; {len(left)} file{'' if len(left) == 1 else 's'} not taken" if left else ""
+    if left or runs > 1:
+        lines.append(f"{runs} run{'' if runs == 1 else 's'} taken{files}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -315,7 +310,7 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
         value = _computed(each)
         fits = "".join(f"; fits if {words}" for words in each.fits_if)
         lines.append(f"{each.verdict:<11}  {claim.id}: {printed}{value}{fits}")
-    counts = Counter(str(each.verdict) for each in checked)
+    counts = Counter(each.verdict for each in checked)
     total = ", ".join(f"{counts[word]} {word}" for word in analysis.Verdict if counts[word])
     lines += [f"not computed, while runs are set aside: {reason}" for reason in left_out]
     lines.append(f"{len(checked)} claims: {total}" if checked else "no claims")
@@ -441,12 +436,19 @@ def _json(value: object) -> str:
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (header, *rows)
+    return "\n".join(map(_plain_line, aligned([header, *rows]))) + "\n"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """Return the rows of a table as lines; the columns ``right`` end at their right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
     ]
-    return "\n".join(map(_plain_line, lines)) + "\n"
 
 
 def _plain_line(text: str) -> str:
