@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from sitegen.analysis.compare import Cell
+from sitegen.analysis.stats import Interval
 from sitegen.catalogue.families import family, headline_of
 from sitegen.catalogue.metrics import Metric
 from sitegen.catalogue.parameters import ORDER, PARAMETERS, kind
@@ -154,8 +155,7 @@ def hue(declared: Environment) -> Hue:
 
 def metric_line(metric: Metric, unit: DisplayUnit, statistic_name: str = "value") -> str:
     """Return the line under a chart's title: statistic, unit, arrow."""
-    parts = [statistic(statistic_name), unit.text, ARROWS[metric.better]]
-    return " · ".join(part for part in parts if part)
+    return joined(statistic(statistic_name), unit.text, ARROWS[metric.better], by=" · ")
 
 
 def number(cell: Cell, unit: DisplayUnit) -> str:
@@ -168,6 +168,14 @@ def number(cell: Cell, unit: DisplayUnit) -> str:
         decimals = len(cell.printed.split(" ")[0].partition(".")[2])
         return f"{parsed[0]:,.{decimals}f}".replace("-", "−")
     return unit.number(value)
+
+
+def between(interval: Interval | None, unit: DisplayUnit) -> str:
+    """Return both ends of an interval in ``unit``; nothing where they print alike."""
+    if interval is None:
+        return ""
+    low, high = unit.number(interval.low), unit.number(interval.high)
+    return f"{low} to {high}" if low != high else ""
 
 
 def count(number_of: int, singular: str, plural: str = "") -> str:
@@ -185,16 +193,17 @@ def size(count: int) -> str:
 
 def day(started_at: str) -> str:
     """Return a run's date as precise as it is known: 2026-11-21 07:40 or 2025."""
-    if "T" not in started_at:
-        return started_at
-    return f"{started_at[:10]} {started_at[11:16]}"
+    return started_at if "T" not in started_at else f"{started_at[:10]} {started_at[11:16]}"
 
 
-def enumerate_words(parts: list[str]) -> str:
+def enumerate_words(parts: Sequence[str]) -> str:
     """Return "a", "a and b" or "a, b and c"."""
-    if len(parts) < 2:  # noqa: PLR2004 - nothing to join
-        return "".join(parts)
-    return ", ".join(parts[:-1]) + " and " + parts[-1]
+    return joined(", ".join(parts[:-1]), *parts[-1:], by=" and ")
+
+
+def joined(*parts: str, by: str = ", ") -> str:
+    """Return the parts that say something, joined."""
+    return by.join(part for part in parts if part)
 
 
 def arrow(metric: Metric) -> str:

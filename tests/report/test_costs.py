@@ -13,7 +13,7 @@ from sitegen.catalogue.metrics import METRICS
 from sitegen.cli import comparison as told
 from sitegen.config import Config, Environment
 from sitegen.model import Comparability, Measurement, Parameter, Provenance, Run, params, run_id
-from sitegen.report import costs, trials
+from sitegen.report import costs, methodology
 
 CONFIG = Config(
     Path(),
@@ -156,10 +156,9 @@ def test_a_count_is_no_share_and_so_no_regression() -> None:
 
 
 def test_the_simulation_is_shown_with_all_that_was_kept(published: Analysis) -> None:
-    from sitegen.report import site
 
-    found = site.methodology(published).trials
-    assert found == trials.trials()
+    found = methodology.page(published).trials
+    assert found == methodology.trials()
     rates, shares = (one.table for one in found)
     assert len({len(line) for line in (rates.head, *rates.rows)}) == 1
     assert len({len(line) for line in (shares.head, *shares.rows)}) == 1

@@ -10,7 +10,16 @@ from sitegen import config
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.config import Config, Environment
 from sitegen.model import Measurement, Run, Sample, Status, params
-from sitegen.report import benchmark, costs, environment, overview, run, site, words
+from sitegen.report import (
+    benchmark,
+    costs,
+    environment,
+    methodology,
+    overview,
+    run,
+    run_list,
+    words,
+)
 from tests import site_checks as check
 
 SETTINGS = Config(
@@ -204,11 +213,13 @@ def test_a_label_that_contradicts_the_machine_is_a_caveat(runs: list[Run]) -> No
 
 
 def test_long_lists_of_runs_are_cut_into_pages(analysis: Analysis) -> None:
-    many = [check.storage_run(number % 600, f"e{number}") for number in range(site.PER_PAGE + 1)]
-    pages = site.run_lists(analyse(many, SETTINGS), many)
-    assert [len(page.runs) for page in pages] == [site.PER_PAGE, 1]
-    assert {page.total for page in pages} == {site.PER_PAGE + 1}
-    assert [page.number for page in site.run_lists(analysis, [])] == [1]
+    many = [
+        check.storage_run(number % 600, f"e{number}") for number in range(run_list.PER_PAGE + 1)
+    ]
+    pages = run_list.pages(analyse(many, SETTINGS), many)
+    assert [len(page.runs) for page in pages] == [run_list.PER_PAGE, 1]
+    assert {page.total for page in pages} == {run_list.PER_PAGE + 1}
+    assert [page.number for page in run_list.pages(analysis, [])] == [1]
 
 
 def test_the_methodology_defines_what_the_runs_bring(runs: list[Run]) -> None:
@@ -218,7 +229,7 @@ def test_the_methodology_defines_what_the_runs_bring(runs: list[Run]) -> None:
         check.storage_run(20),
         definitions=(MetricDefinition("fio.own", "Own", "s", "lower", "What it means."),),
     )
-    page = site.methodology(analyse([*runs, own], SETTINGS))
+    page = methodology.page(analyse([*runs, own], SETTINGS))
     defined = {metric.id: metric for _, _, found in page.metrics for metric in found}
     assert defined["fio.own"].definition == "What it means."
     assert "7z.rating" in defined

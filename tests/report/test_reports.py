@@ -19,9 +19,9 @@ from sitegen.catalogue import units
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, Source
-from sitegen.report import publication, reviews
-from sitegen.report.publication import ReportPage, ReportSection
-from sitegen.report.reviews import Note
+from sitegen.report import notes, reports
+from sitegen.report.notes import Note
+from sitegen.report.reports import ReportPage, ReportSection
 from sitegen.site import render
 from sitegen.site.build import build
 from tests import site_checks as check
@@ -46,11 +46,11 @@ def rows() -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def pages(published: Analysis, cited: list[Run], checked: list[Checked]) -> dict[str, ReportPage]:
     made = {}
-    for source in publication.sources(cited, checked, lambda _: True):
+    for source in reports.sources(cited, checked, lambda _: True):
         path = REPORT / f"{source}.md"
-        prose = render.note(path, reviews.functions(published, checked))
-        note = reviews.note(path.read_text("utf-8"), prose, str(path))
-        made[source] = publication.page(published, source, cited, checked, note)
+        prose = render.note(path, notes.of_report(published, checked))
+        note = notes.cut(path.read_text("utf-8"), prose, str(path))
+        made[source] = reports.page(published, source, cited, checked, note)
     return made
 
 
@@ -65,9 +65,7 @@ def claim_of(where: str, claim_id: str = "c") -> Checked:
 
 
 def keys_of(cited: list[Run], found: list[Checked], note: Note | None = None) -> list[str]:
-    page = publication.page(
-        analyse(cited, check_settings()), "a-report", cited, found, note or Note()
-    )
+    page = reports.page(analyse(cited, check_settings()), "a-report", cited, found, note or Note())
     return [each.key for each in page.sections]
 
 
@@ -107,7 +105,7 @@ def test_a_figure_keeps_the_unit_of_its_source_and_links_its_run(
     assert next([cell.text for cell in row.cells if cell] for row in p99) == ["173", "1,254"]
     assert {row.unit for row in p99} == {"ms"}
     for row in sweep.rows:
-        for (label, _, _), cell in zip(sweep.environments, row.cells, strict=True):
+        for (label, *_), cell in zip(sweep.environments, row.cells, strict=True):
             if cell:
                 run = runs[cell.run]
                 assert run.environment == label
@@ -118,7 +116,7 @@ def test_a_figure_keeps_the_unit_of_its_source_and_links_its_run(
 def test_the_parts_of_the_gateway_are_tables_of_their_own(pages: dict[str, ReportPage]) -> None:
     tables = section(pages["phala-2025"], "III").tables
     assert [table.title for table in tables] == ["sweep", "tproxy overhead", "multi"]
-    assert [[label for label, _, _ in table.environments] for table in tables] == [
+    assert [[label for label, *_ in table.environments] for table in tables] == [
         ["tdx-lab", "prod5"], ["tdx-lab"], ["tdx-lab", "prod8"],
     ]  # fmt: skip
 
@@ -145,7 +143,7 @@ def test_two_sections_on_one_benchmark_keep_to_their_own_figures(
 ) -> None:
     page = pages["phala-2025"]
     labels = {
-        key: {label for table in section(page, key).tables for label, _, _ in table.environments}
+        key: {label for table in section(page, key).tables for label, *_ in table.environments}
         for key in ("V", "VIII")
     }
     assert labels == {"V": {"tdx-lab", "prod5", "prod8"}, "VIII": {"bare-metal", "tee-cvm"}}
@@ -172,7 +170,7 @@ def test_the_charts_of_a_section_draw_its_figures(pages: dict[str, ReportPage]) 
 
 
 def test_the_list_counts_what_the_pages_hold(pages: dict[str, ReportPage]) -> None:
-    listed = publication.index(list(pages.values()))
+    listed = reports.index(list(pages.values()))
     assert [report.source.id for report in listed.reports] == list(pages)
     for report in listed.reports:
         assert sum(found for _, found in report.counts) == report.claims
@@ -217,7 +215,7 @@ def test_every_claim_stands_in_the_sections_that_it_names(
 def test_a_claim_finds_its_section(where: str, keys: list[str]) -> None:
     cited = [check.cited_run("cvm", 36_000.0, "36000")]
     analysis = analyse(cited, check_settings())
-    page = publication.page(analysis, "a-report", cited, [claim_of(where)], Note())
+    page = reports.page(analysis, "a-report", cited, [claim_of(where)], Note())
     assert [each.key for each in page.sections if each.claims] == keys
     assert page.claims == 1
 
@@ -266,14 +264,14 @@ def test_our_runs_of_the_same_series_stand_beside_it_and_are_compared_with_nothi
     own = own_run("ours", list(cited[0].measurements))
     settings = config.load(check.ROOT / "sitegen.toml")
     runs = [*cited, own]
-    page = publication.page(analyse(runs, settings), "a-report", runs, [], Note())
+    page = reports.page(analyse(runs, settings), "a-report", runs, [], Note())
     [found] = page.sections
     [table] = found.own
-    assert [label for label, _, _ in table.environments] == ["ours"]
+    assert [label for label, *_ in table.environments] == ["ours"]
     [row] = table.rows
     assert row.cells[0] is not None
     assert (row.cells[0].text, row.cells[0].run) == ("20,000", own.id)
-    assert {label for each in found.tables for label, _, _ in each.environments} == {"vm", "cvm"}
+    assert {label for each in found.tables for label, *_ in each.environments} == {"vm", "cvm"}
     assert not any("ours" in (each.environment, each.baseline) for each in found.costs)
     assert page.figures == 2
 
@@ -284,7 +282,7 @@ def test_our_runs_may_state_more_than_a_source_does() -> None:
     printed = row._replace(params=(("cores", "32"), *row.params))
     stated = row._replace(params=(("dictionary", "4194304"), *row.params))
     runs = [check.with_rows(cited[0], printed), own_run("ours", [stated])]
-    page = publication.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
+    page = reports.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
     [table] = page.sections[0].own
     assert [row.title for row in table.rows] == ["Total, 8 threads, dictionary 4 MiB"]
     assert page.sections[0].other == ()
@@ -295,17 +293,17 @@ def test_our_runs_of_other_series_are_said_to_be_others() -> None:
     [row] = cited[0].measurements
     other = row._replace(params=(("operation", "total"), ("threads", "9")))
     runs = [*cited, own_run("ours", [other])]
-    page = publication.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
+    page = reports.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
     assert page.sections[0].own == ()
     assert page.sections[0].other == (("7z", "CPU"),)
-    alone = publication.page(analyse(cited, check_settings()), "a-report", cited, [], Note())
+    alone = reports.page(analyse(cited, check_settings()), "a-report", cited, [], Note())
     assert alone.sections[0].other == ()
 
 
 def test_a_superseded_figure_is_not_the_reports() -> None:
     old, new = (check.cited_run("vm", value, f"{value:.0f}") for value in (40_000.0, 41_000.0))
     runs = [old, replace(new, supersedes=old.id)]
-    page = publication.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
+    page = reports.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
     [table] = page.sections[0].tables
     assert [cell.text for row in table.rows for cell in row.cells if cell] == ["41000"]
 
@@ -326,7 +324,7 @@ def test_a_note_is_cut_at_its_headings() -> None:
     text = (
         "<!--\ntitle: A: title\nbeside: fio, llm\n-->\nBefore.\n\n# V: CPU & more\n\nIn.\n\n# VI\n"
     )
-    note = reviews.note(text, render.markdown(text), "a.md")
+    note = notes.cut(text, render.markdown(text), "a.md")
     assert note.about == {"title": "A: title"}
     assert note.beside == ("fio", "llm")
     assert note.introduction.strip() == "<p>Before.</p>"
@@ -345,7 +343,7 @@ def test_a_note_is_cut_at_its_headings() -> None:
 )
 def test_a_note_that_is_not_understood_says_where(text: str, message: str, place: str) -> None:
     with pytest.raises(SitegenError, match=message) as error:
-        reviews.note(text, render.markdown(text), "a.md")
+        notes.cut(text, render.markdown(text), "a.md")
     assert error.value.where == place
 
 
@@ -366,7 +364,7 @@ def test_prose_that_its_figures_do_not_bear_out_fails_with_its_line(
     path = tmp_path / "note.md"
     path.write_text(f"# V\n\n{line}\n", "utf-8")
     with pytest.raises(SitegenError, match=message) as error:
-        render.note(path, reviews.functions(published, checked))
+        render.note(path, notes.of_report(published, checked))
     assert error.value.where == f"{path}:3"
 
 
@@ -379,7 +377,7 @@ def test_prose_quotes_a_claim_and_a_figure_with_their_links(
         ' {{ value("fio.iops", "h200-host", workload="read_iops") }}'
         ' {{ overhead("llm.ttft", "h100-tee-on", model="Llama-3.1-8B") }}\n', "utf-8"
     )  # fmt: skip
-    html = render.note(path, reviews.functions(published, checked))
+    html = render.note(path, notes.of_report(published, checked))
     assert '<a href="../../claims/index.html#tproxy-latency"' in html
     [run] = published.selections["fio", "h200-host"].runs
     assert f'<a href="../../runs/{run.id}/index.html"' in html
@@ -393,13 +391,13 @@ def test_a_publication_whose_id_is_no_folder_has_no_page() -> None:
     run = check.cited_run("vm", 1.0, "1")
     bad = [replace(run, source=Source(name)) for name in ("../x", EVIL, "A B", "", ".hidden")]
     good = replace(run, source=Source("fine.1"))
-    assert publication.sources([*bad, good], [], lambda _: True) == ("fine.1",)
+    assert reports.sources([*bad, good], [], lambda _: True) == ("fine.1",)
 
 
 def test_claims_without_figures_have_a_page_where_a_note_was_written() -> None:
     found = [claim_of("V")]
-    assert publication.sources([], found, lambda _: False) == ()
-    assert publication.sources([], found, lambda name: name == "a-report") == ("a-report",)
+    assert reports.sources([], found, lambda _: False) == ()
+    assert reports.sources([], found, lambda name: name == "a-report") == ("a-report",)
 
 
 def test_a_report_that_cites_nothing_has_no_reports(tmp_path: Path) -> None:
