@@ -209,8 +209,7 @@ def _json(row: Row) -> dict[str, Any]:
 
 
 def _row(found: Comparison, title: str) -> Row:
-    values = [cell.summary.value for cell in (found.baseline, found.side) if cell.summary]
-    unit = found.metric.unit_for([min(values)] if values else [])
+    unit = costs.unit_of(found)
     bounds = found.worsening
     statistic = words.statistic(found.series.statistic)
     name = words.lower_first(found.metric.title)

@@ -89,7 +89,7 @@ def page(
             table
             for benchmark in benchmarks
             for table in tables[benchmark]
-            if table.environment == label
+            if table.side.label == label
         ),
         machine=machine.groups(seen.fingerprint.facts) if seen else (),
         runs=run_list.lines(analysis, newest[:_MAX_RUNS]),

@@ -102,7 +102,7 @@ def page(
 def _headline(
     analysis: Analysis, tables: Mapping[str, Sequence[CostTable]], order: Sequence[str], runs: int
 ) -> str:
-    clauses = [found for name in order if (found := costs.clause(analysis, name, tables[name]))]
+    clauses = [found for name in order if (found := costs.clause(name, tables[name]))]
     if clauses:
         return f"A TEE takes {words.enumerate_words(clauses)}."
     if not runs:
@@ -123,7 +123,7 @@ def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Ov
         if not table.tee:
             continue
         worst = table.worst
-        shown = [row for row in table.rows if row.headline] or table.rows
+        shown = [row for row in table.rows if row.comparison.headline] or table.rows
         marks = tuple(
             replace(row.mark, label=row.title if row is worst else "") for row in shown if row.mark
         )

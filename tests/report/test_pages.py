@@ -63,11 +63,15 @@ def test_the_worst_headline_series_stands_for_a_row(analysis: Analysis, runs: li
     page = overview.page(analysis, runs, cost_tables(analysis))
     storage = next(group for group in page.groups if group.benchmark == "fio")
     [row] = storage.rows
-    assert row.table.environment == "cvm"
-    assert (row.table.against, row.table.baseline_name) == ("vm", "VM")
+    assert row.table.side.label == "cvm"
+    assert (row.table.against, row.table.baseline.name) == ("vm", "VM")
     assert row.worst is not None
-    factors = [one.factor for one in row.table.rows if one.headline and one.factor]
-    assert row.worst.factor == max(factors) == pytest.approx(1.2 / 1.05)
+    factors = [
+        one.comparison.factor
+        for one in row.table.rows
+        if one.comparison.headline and one.comparison.factor
+    ]
+    assert row.worst.comparison.factor == max(factors) == pytest.approx(1.2 / 1.05)
 
 
 def test_coverage_counts_runs_and_leaves_gaps(analysis: Analysis, runs: list[Run]) -> None:
@@ -103,20 +107,20 @@ def test_a_cost_table_is_ordered_worst_first_and_shows_what_was_divided(
     analysis: Analysis,
 ) -> None:
     tables = costs.tables(analysis, "fio")
-    against = {(t.environment, t.against) for t in tables}
+    against = {(t.side.label, t.against) for t in tables}
     assert against == {("vm", "metal"), ("cvm", "vm"), ("cvm", "metal")}
-    table = next(t for t in tables if t.environment == "cvm" and t.against == "vm")
+    table = next(t for t in tables if t.side.label == "cvm" and t.against == "vm")
     reads = next(row for row in table.rows if row.title == "Random read, 4 KiB")
-    assert reads.word == "slower"
+    assert reads.comparison.told == "slower"
     assert reads.share == "+12.5"
     assert (reads.baseline, reads.side) == ("238", "209")
-    assert len(reads.side_runs) == len(reads.baseline_runs) == 3
+    assert len(reads.comparison.side.runs) == len(reads.comparison.baseline.runs) == 3
 
 
 def test_a_cited_pair_gets_no_verdict(analysis: Analysis) -> None:
     [table] = costs.tables(analysis, "7z")
     [row] = table.rows
-    assert row.word == "one run a side"
+    assert row.comparison.told == "one run a side"
     assert row.share == "+10.0"
     assert (row.baseline, row.side) == ("40,000", "36,000")
     assert "rounding" in row.detail
@@ -199,7 +203,7 @@ def test_an_environment_shows_what_a_run_of_it_saw(analysis: Analysis, runs: lis
     assert len(processor.shown) == len(processor.hidden) == 1
     assert [against for against, *_ in page.baselines] == ["vm", "metal"]
     assert page.runs_all == 4
-    assert {t.environment for t in page.costs} == {"cvm"}
+    assert {t.side.label for t in page.costs} == {"cvm"}
 
 
 def test_a_label_that_contradicts_the_machine_is_a_caveat(runs: list[Run]) -> None:

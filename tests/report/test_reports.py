@@ -149,7 +149,7 @@ def test_two_sections_on_one_benchmark_keep_to_their_own_figures(
     assert labels == {"V": {"tdx-lab", "prod5", "prod8"}, "VIII": {"bare-metal", "tee-cvm"}}
     assert not section(page, "V").costs
     [cost] = section(page, "VIII").costs
-    assert (cost.environment, cost.baseline) == ("tee-cvm", "bare-metal")
+    assert (cost.side.label, cost.baseline.label) == ("tee-cvm", "bare-metal")
 
 
 def test_a_figure_of_doubtful_unit_carries_its_doubt(pages: dict[str, ReportPage]) -> None:
@@ -272,7 +272,7 @@ def test_our_runs_of_the_same_series_stand_beside_it_and_are_compared_with_nothi
     assert row.cells[0] is not None
     assert (row.cells[0].text, row.cells[0].run) == ("20,000", own.id)
     assert {label for each in found.tables for label, *_ in each.environments} == {"vm", "cvm"}
-    assert not any("ours" in (each.environment, each.baseline) for each in found.costs)
+    assert not any("ours" in (each.side.label, each.baseline.label) for each in found.costs)
     assert page.figures == 2
 
 
