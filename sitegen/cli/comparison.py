@@ -50,9 +50,7 @@ class Row:
 def rows(pairing: Pairing, metrics: Sequence[str] = (), *, everything: bool = False) -> list[Row]:
     """Return the headline series, or those of ``metrics``, or all; the worst first."""
     chosen = [
-        found
-        for found in pairing.comparisons
-        if everything or (found.series.metric in metrics if metrics else found.headline is not None)
+        found for found in pairing.comparisons if everything or _is_asked(found.series, metrics)
     ]
     known = {
         name: words.background(name, (cell.series for cell in pairing.analysis.of(name)))
@@ -96,7 +94,8 @@ def unjudged(
                 cell.series
                 for cell in pairing.analysis.of(name)
                 if cell.environment == label
-                and _is_wanted(cell.series, pairing, metrics, everything=everything)
+                and _is_directed(cell.series, pairing)
+                and (everything or _is_asked(cell.series, metrics))
             }
             for label in (SIDE, BASELINE)
         )
@@ -115,15 +114,14 @@ def unjudged(
     return lines
 
 
-def _is_wanted(
-    series: Series, pairing: Pairing, metrics: Sequence[str], *, everything: bool
-) -> bool:
-    """Say whether a series would be among the rows, had the other side it too."""
+def _is_asked(series: Series, metrics: Sequence[str]) -> bool:
+    return series.metric in metrics if metrics else headline_of(series) is not None
+
+
+def _is_directed(series: Series, pairing: Pairing) -> bool:
+    """Say whether a series would be compared, had both sides it."""
     better = pairing.analysis.metric(series.metric).better
-    if better == Better.NONE or series.statistic == "stddev":
-        return False
-    wanted = series.metric in metrics if metrics else headline_of(series) is not None
-    return everything or wanted
+    return better != Better.NONE and series.statistic != "stddev"
 
 
 def text(pairing: Pairing, found: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sitegen.analysis.claims import Checked, Verdict
+from sitegen.analysis.claims import Checked, Claim, Verdict
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.units import significant
 from sitegen.model import Source
@@ -30,17 +30,13 @@ class ClaimRow:
     Only a claim that is reproduced or close can be short of ``decisive``.
     """
 
-    id: str
-    where: str
-    statement: str
+    claim: Claim
     printed: str
     computed: str
     interval: str
     verdict: str
     decisive: bool
     fits_if: tuple[str, ...]
-    note: str
-    expression: str
     inputs: tuple[tuple[str, str, str], ...]
 
 
@@ -136,9 +132,7 @@ def _row(found: Checked) -> ClaimRow:
         low, high = _text(found.low), _text(found.high)
         interval = f"{low} to {high}" if low != high else ""
     return ClaimRow(
-        id=claim.id,
-        where=claim.where,
-        statement=claim.statement,
+        claim=claim,
         printed=f"{claim.printed}{times}{unit}",
         computed=computed,
         interval=interval,
@@ -146,8 +140,6 @@ def _row(found: Checked) -> ClaimRow:
         # Coarse figures qualify an agreement; a claim that they cannot reach differs all the same.
         decisive=found.decisive or found.verdict not in (Verdict.REPRODUCED, Verdict.CLOSE),
         fits_if=found.fits_if,
-        note=claim.note,
-        expression=claim.expression,
         inputs=tuple(
             (f"{each.metric} in {each.environment}", each.printed or _text(each.value), each.run)
             for each in found.inputs

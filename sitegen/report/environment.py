@@ -12,6 +12,7 @@ from sitegen.report import machine, panels, run_list, words
 from sitegen.report.costs import CostTable
 from sitegen.report.machine import Group, Verdict
 from sitegen.report.run_list import ListedRun
+from sitegen.report.words import Platform
 
 _MAX_RUNS = 50
 _MAX_HEADLINES = 12
@@ -36,10 +37,7 @@ class Headline:
 class EnvironmentPage:
     """Everything an environment's page says."""
 
-    label: str
-    name: str
-    role: str
-    hue: str
+    platform: Platform
     note: str
     tee: str
     observed: Verdict | None
@@ -64,14 +62,10 @@ def page(
     ``tables`` are those of a benchmark; ``seen`` is its newest run of our own, read whole.
     """
     declared = analysis.config.environment(label)
-    platform = words.platform(analysis.config, label)
     newest = run_list.newest(runs)
     benchmarks = sorted({run.benchmark for run in newest})
     return EnvironmentPage(
-        label=label,
-        name=platform.name,
-        role=platform.role,
-        hue=platform.hue,
+        platform=words.platform(analysis.config, label),
         note=declared.note,
         tee=declared.tee,
         observed=machine.verdict(seen.fingerprint.tee) if seen else None,

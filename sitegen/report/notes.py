@@ -158,7 +158,7 @@ def of_report(analysis: Analysis, checked: Sequence[Checked]) -> Functions:
 
     ``stated("faster", a / b > 1)`` is the word as long as the figures say so.
     """
-    rows = {row.id: row for row in claims.rows(checked)}
+    rows = {row.claim.id: row for row in claims.rows(checked)}
 
     def claim(claim_id: str) -> Quoted:
         if claim_id not in rows:

@@ -16,6 +16,7 @@ from sitegen.report.costs import CostRow, CostTable
 from sitegen.report.figures import platforms
 from sitegen.report.navigation import in_order
 from sitegen.report.run_list import ListedRun
+from sitegen.report.words import Platform
 
 _LATEST = 10
 _VERDICTS = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONCLUSIVE})
@@ -45,10 +46,7 @@ class OverviewGroup:
 class Coverage:
     """How many runs each benchmark has in one environment; None is not measured."""
 
-    environment: str
-    name: str
-    role: str
-    hue: str
+    environment: Platform
     counts: tuple[int | None, ...]
 
 
@@ -169,12 +167,6 @@ def _coverage(
 ) -> tuple[Coverage, ...]:
     counts = Counter((run.environment, run.benchmark) for run in runs)
     return tuple(
-        Coverage(
-            one.label,
-            one.name,
-            one.role,
-            one.hue,
-            tuple(counts.get((one.label, benchmark)) for benchmark in order),
-        )
+        Coverage(one, tuple(counts.get((one.label, benchmark)) for benchmark in order))
         for one in platforms(analysis, {run.environment for run in runs})
     )

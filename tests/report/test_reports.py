@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from msgspec import structs
 
-from sitegen import config
 from sitegen.analysis import claims
 from sitegen.analysis.claims import Checked, Claim, Verdict
 from sitegen.analysis.compare import Analysis, analyse
@@ -28,7 +25,6 @@ from tests import site_checks as check
 
 EVIL = "\"><script>alert(1)</script>'&{{ 7 }}<b>"
 REPORT = check.ROOT / "notes" / "reports"
-Functions = Mapping[str, Callable[..., Any]]
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +60,9 @@ def claim_of(where: str, claim_id: str = "c") -> Checked:
     return Checked(stated, Verdict.REPRODUCED, 5.0, 5.0, 5.0)
 
 
-def keys_of(cited: list[Run], found: list[Checked], note: Note | None = None) -> list[str]:
-    page = reports.page(analyse(cited, check_settings()), "a-report", cited, found, note or Note())
-    return [each.key for each in page.sections]
-
-
-def check_settings() -> Config:
-    return Config(root=check.ROOT)
+def page_of(*runs: Run, checked: Sequence[Checked] = (), note: Note | None = None) -> ReportPage:
+    analysis = analyse(runs, Config(root=check.ROOT))
+    return reports.page(analysis, "a-report", runs, checked, note or Note())
 
 
 # What is printed
@@ -191,12 +183,12 @@ def test_every_claim_stands_in_the_sections_that_it_names(
 ) -> None:
     for source, page in pages.items():
         of_source = {each.claim.id: each for each in checked if each.claim.source == source}
-        shown = {row.id for each in page.sections for row in each.claims}
+        shown = {row.claim.id for each in page.sections for row in each.claims}
         assert shown == set(of_source)
         assert page.claims == len(of_source)
         for each in page.sections:
             for row in each.claims:
-                assert row.verdict == str(of_source[row.id].verdict)
+                assert row.verdict == str(of_source[row.claim.id].verdict)
 
 
 @pytest.mark.parametrize(
@@ -213,27 +205,20 @@ def test_every_claim_stands_in_the_sections_that_it_names(
     ],
 )
 def test_a_claim_finds_its_section(where: str, keys: list[str]) -> None:
-    cited = [check.cited_run("cvm", 36_000.0, "36000")]
-    analysis = analyse(cited, check_settings())
-    page = reports.page(analysis, "a-report", cited, [claim_of(where)], Note())
+    page = page_of(check.cited_run("cvm", 36_000.0, "36000"), checked=[claim_of(where)])
     assert [each.key for each in page.sections if each.claims] == keys
     assert page.claims == 1
 
 
 def test_a_section_of_claims_only_stands_where_its_note_puts_it() -> None:
-    cited = [check.cited_run("cvm", 36_000.0, "36000")]
-    note = Note(sections=(("Abstract", "", ""), ("V", "CPU", "")))
-    assert keys_of(cited, [claim_of("Abstract")], note) == ["V", "Abstract"]
-    renamed = [
-        replace(run, source=structs.replace(_source(run), section="Table 1")) for run in cited
-    ]
-    note = Note(sections=(("Abstract", "", ""), ("Table 1", "", "")))
-    assert keys_of(renamed, [claim_of("Abstract")], note) == ["Abstract", "Table 1"]
-
-
-def _source(run: Run) -> Source:
-    assert run.source is not None
-    return run.source
+    run, source = check.cited_run("cvm", 36_000.0, "36000"), Source("a-report", section="Table 1")
+    for cited, sections, keys in (
+        (run, ("Abstract", "V"), ["V", "Abstract"]),
+        (replace(run, source=source), ("Abstract", "Table 1"), ["Abstract", "Table 1"]),
+    ):
+        note = Note(sections=tuple((key, "", "") for key in sections))
+        page = page_of(cited, checked=[claim_of("Abstract")], note=note)
+        assert [each.key for each in page.sections] == keys
 
 
 def test_one_claim_makes_a_sentence(pages: dict[str, ReportPage]) -> None:
@@ -249,22 +234,15 @@ def test_one_claim_makes_a_sentence(pages: dict[str, ReportPage]) -> None:
 
 def own_run(label: str, rows: list[Measurement]) -> Run:
     run = check.storage_run(1)
-    return replace(
-        run, benchmark="7z", environment=label, id=run.id.replace("-fio-", "-7z-"), steps=(),
-        measurements=tuple(replace_row(row) for row in rows),
-    )  # fmt: skip
-
-
-def replace_row(row: Measurement) -> Measurement:
-    return row._replace(printed=None, value=None if row.value is None else row.value / 2)
+    half = tuple(row._replace(printed=None, value=(row.value or 0.0) / 2) for row in rows)
+    run_id = run.id.replace("-fio-", "-7z-")
+    return replace(run, benchmark="7z", environment=label, id=run_id, steps=(), measurements=half)
 
 
 def test_our_runs_of_the_same_series_stand_beside_it_and_are_compared_with_nothing() -> None:
     cited = [check.cited_run("vm", 40_000.0, "40000"), check.cited_run("cvm", 36_000.0, "36000")]
     own = own_run("ours", list(cited[0].measurements))
-    settings = config.load(check.ROOT / "sitegen.toml")
-    runs = [*cited, own]
-    page = reports.page(analyse(runs, settings), "a-report", runs, [], Note())
+    page = page_of(*cited, own)
     [found] = page.sections
     [table] = found.own
     assert [label for label, *_ in table.environments] == ["ours"]
@@ -282,7 +260,7 @@ def test_our_runs_may_state_more_than_a_source_does() -> None:
     printed = row._replace(params=(("cores", "32"), *row.params))
     stated = row._replace(params=(("dictionary", "4194304"), *row.params))
     runs = [check.with_rows(cited[0], printed), own_run("ours", [stated])]
-    page = reports.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
+    page = page_of(*runs)
     [table] = page.sections[0].own
     assert [row.title for row in table.rows] == ["Total, 8 threads, dictionary 4 MiB"]
     assert page.sections[0].other == ()
@@ -293,17 +271,17 @@ def test_our_runs_of_other_series_are_said_to_be_others() -> None:
     [row] = cited[0].measurements
     other = row._replace(params=(("operation", "total"), ("threads", "9")))
     runs = [*cited, own_run("ours", [other])]
-    page = reports.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
+    page = page_of(*runs)
     assert page.sections[0].own == ()
     assert page.sections[0].other == (("7z", "CPU"),)
-    alone = reports.page(analyse(cited, check_settings()), "a-report", cited, [], Note())
+    alone = page_of(*cited)
     assert alone.sections[0].other == ()
 
 
 def test_a_superseded_figure_is_not_the_reports() -> None:
     old, new = (check.cited_run("vm", value, f"{value:.0f}") for value in (40_000.0, 41_000.0))
     runs = [old, replace(new, supersedes=old.id)]
-    page = reports.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
+    page = page_of(*runs)
     [table] = page.sections[0].tables
     assert [cell.text for row in table.rows for cell in row.cells if cell] == ["41000"]
 
