@@ -38,7 +38,6 @@ class Doubt:
 class Command:
     """The exact command of a workload, from the newest run that has it."""
 
-    workload: str
     argv: tuple[str, ...]
     run: str
 
@@ -136,7 +135,7 @@ def commands_of(run: Run) -> tuple[Command, ...]:
     for step in run.steps:
         if step.argv:
             found.setdefault((step.workload, step.name), step)
-    return tuple(Command(step.name, step.argv, run.id) for step in found.values())
+    return tuple(Command(step.argv, run.id) for step in found.values())
 
 
 def _runs(analysis: Analysis, benchmark: str) -> list[AnyRun]:

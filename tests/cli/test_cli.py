@@ -199,17 +199,14 @@ def test_runs_are_listed_as_text_and_as_json(filled: Path) -> None:
     text = run("list").stdout
     assert text.splitlines()[0].split() == ["run", "environment", "provenance", "preset"]
     assert known in text
-    assert json.loads(run("list", "--format", "json").stdout) == [
-        {
-            "id": known,
-            "environment": "host",
-            "benchmark": "fio",
-            "provenance": "imported",
-            "started_at": "2025-03-01",
-            "preset": "",
-            "complete": True,
-        }
-    ]
+    row: dict[str, object] = {
+        "id": known,
+        "environment": "host",
+        "benchmark": "fio",
+        "provenance": "imported",
+    }
+    row |= {"started_at": "2025-03-01", "preset": "", "complete": True}
+    assert json.loads(run("list", "--format", "json").stdout) == [row]
     assert json.loads(run("list", "--format", "json", "--env", "other").stdout) == []
     assert json.loads(run("list", "--format", "json", "--only", "ab").stdout) == []
     (filled / "archive").rename(filled / "elsewhere")
@@ -233,19 +230,14 @@ def test_a_run_is_shown_as_text_and_as_json_by_the_end_of_its_id(filled: Path) -
     assert "33.0 k IOPS" in text
     found = json.loads(run("show", known, "--format", "json").stdout)
     assert found["id"] == known
-    assert found["measurements"] == [
-        {
-            "workload": "read_iops",
-            "metric": "fio.iops",
-            "statistic": "value",
-            "unit": "1/s",
-            "value": 33000.0,
-            "params": {},
-            "repetition": 0,
-            "status": "ok",
-            "printed": "33 k/s",
-        }
-    ]
+    row: dict[str, object] = {
+        "workload": "read_iops",
+        "metric": "fio.iops",
+        "statistic": "value",
+        "unit": "1/s",
+    }
+    row |= {"value": 33000.0, "params": {}, "repetition": 0, "status": "ok", "printed": "33 k/s"}
+    assert found["measurements"] == [row]
 
 
 def test_the_export_goes_to_standard_output_or_to_a_file(filled: Path) -> None:
@@ -292,14 +284,8 @@ def test_collecting_says_what_it_took_and_where_its_page_will_be(
     assert "[1/2] shell s-" in result.stderr
     [row] = json.loads(run("list", "--format", "json").stdout)
     assert row["preset"] == "quick"
-
-
-def test_a_run_elsewhere_is_named_by_its_whole_path(
-    folder: Path, install: Callable[..., str]
-) -> None:
-    install("shell")
     elsewhere = folder.parent / "elsewhere"
-    words = ["collect", "--env", "x", "--only", "shell", "--quick", "--archive", str(elsewhere)]
+    words = ("collect", "--env", "x", "--only", "shell", "--quick", "--archive", str(elsewhere))
     assert f"; {elsewhere}/x/" in run(*words).stdout
 
 
@@ -366,13 +352,11 @@ def test_nothing_to_collect_with_is_an_error_after_the_skips(
     folder: Path, install: Callable[..., str]
 ) -> None:
     install("absent", tool="no-such-tool-here")
+    missing = "missing: no-such-tool-here; install it with: apt-get install no-such-tool-here"
     result = run("collect", "--env", "x", "--only", "absent")
     assert result.exit_code == 2
-    assert "install it with: apt-get install no-such-tool-here" in result.stdout
-    assert result.stderr == (
-        "sitegen: nothing was collected: absent: missing: no-such-tool-here;"
-        " install it with: apt-get install no-such-tool-here\n"
-    )
+    assert missing in result.stdout
+    assert result.stderr == f"sitegen: nothing was collected: absent: {missing}\n"
     assert not (folder / "archive").exists()
 
 

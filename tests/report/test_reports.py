@@ -105,15 +105,7 @@ def test_a_figure_keeps_the_unit_of_its_source_and_links_its_run(
                 assert run.source.section == "III"
 
 
-def test_the_parts_of_the_gateway_are_tables_of_their_own(pages: dict[str, ReportPage]) -> None:
-    tables = section(pages["phala-2025"], "III").tables
-    assert [table.title for table in tables] == ["sweep", "tproxy overhead", "multi"]
-    assert [[label for label, *_ in table.environments] for table in tables] == [
-        ["tdx-lab", "prod5"], ["tdx-lab"], ["tdx-lab", "prod8"],
-    ]  # fmt: skip
-
-
-def test_what_all_rows_share_and_remarks_on_machines_stand_beneath_the_table(
+def test_what_all_rows_share_and_remarks_on_machines_stand_beneath_a_table_of_its_machines(
     pages: dict[str, ReportPage],
 ) -> None:
     [table] = section(pages["phala-2025"], "V").tables
@@ -121,10 +113,17 @@ def test_what_all_rows_share_and_remarks_on_machines_stand_beneath_the_table(
     assert row.title == "Compress, 8 threads"
     assert [cell.text for cell in row.cells if cell] == ["40,677", "12,654", "31,658"]
     assert table.note == "TDX-Lab: 32 cores; Prod5: 128 cores; Prod8: 288 cores"
-    sweep, _, multi = section(pages["phala-2025"], "III").tables
+    sweep, overhead, multi = section(pages["phala-2025"], "III").tables
+    assert [each.title for each in (sweep, overhead, multi)] == [
+        "sweep",
+        "tproxy overhead",
+        "multi",
+    ]
+    assert [one.label for one in sweep.environments] == ["tdx-lab", "prod5"]
+    assert [one.label for one in multi.environments] == ["tdx-lab", "prod8"]
     assert {row.title for row in sweep.rows} == {
-        "200 at once", "500 at once", "1,000 at once", "2,000 at once",
-    }  # fmt: skip
+        f"{count} at once" for count in ("200", "500", "1,000", "2,000")
+    }
     assert "through the TProxy, https" in sweep.note
     assert [row.title for row in multi.rows] == [*["Log level error"] * 2, *["Log level info"] * 2]
     assert "TDX-Lab: gateway version 7bc9eea, stated bottleneck CPU saturation" in multi.note
@@ -254,28 +253,24 @@ def test_our_runs_of_the_same_series_stand_beside_it_and_are_compared_with_nothi
     assert page.figures == 2
 
 
-def test_our_runs_may_state_more_than_a_source_does() -> None:
-    cited = [check.cited_run("vm", 40_000.0, "40000")]
-    [row] = cited[0].measurements
-    printed = row._replace(params=(("cores", "32"), *row.params))
-    stated = row._replace(params=(("dictionary", "4194304"), *row.params))
-    runs = [check.with_rows(cited[0], printed), own_run("ours", [stated])]
-    page = page_of(*runs)
-    [table] = page.sections[0].own
-    assert [row.title for row in table.rows] == ["Total, 8 threads, dictionary 4 MiB"]
-    assert page.sections[0].other == ()
-
-
-def test_our_runs_of_other_series_are_said_to_be_others() -> None:
-    cited = [check.cited_run("vm", 40_000.0, "40000")]
-    [row] = cited[0].measurements
-    other = row._replace(params=(("operation", "total"), ("threads", "9")))
-    runs = [*cited, own_run("ours", [other])]
-    page = page_of(*runs)
-    assert page.sections[0].own == ()
-    assert page.sections[0].other == (("7z", "CPU"),)
-    alone = page_of(*cited)
-    assert alone.sections[0].other == ()
+@pytest.mark.parametrize(
+    ("pair", "titles", "other"),
+    [
+        (("dictionary", "4194304"), ["Total, 8 threads, dictionary 4 MiB"], ()),
+        (("threads", "9"), [], (("7z", "CPU"),)),
+    ],
+)
+def test_our_runs_may_state_more_than_a_source_does_and_other_series_are_said_to_be_others(
+    pair: tuple[str, str], titles: list[str], other: tuple[tuple[str, str], ...]
+) -> None:
+    cited = check.cited_run("vm", 40_000.0, "40000")
+    [row] = cited.measurements
+    printed = check.with_rows(cited, row._replace(params=(("cores", "32"), *row.params)))
+    params = tuple(sorted({**dict(row.params), pair[0]: pair[1]}.items()))
+    [found] = page_of(printed, own_run("ours", [row._replace(params=params)])).sections
+    assert [row.title for table in found.own for row in table.rows] == titles
+    assert found.other == other
+    assert page_of(printed).sections[0].other == ()
 
 
 def test_a_superseded_figure_is_not_the_reports() -> None:
@@ -365,17 +360,13 @@ def test_prose_quotes_a_claim_and_a_figure_with_their_links(
 # Whole pages
 
 
-def test_a_publication_whose_id_is_no_folder_has_no_page() -> None:
+def test_a_publication_has_a_page_where_its_id_is_a_folder_and_it_has_figures_or_a_note() -> None:
     run = check.cited_run("vm", 1.0, "1")
-    bad = [replace(run, source=Source(name)) for name in ("../x", EVIL, "A B", "", ".hidden")]
-    good = replace(run, source=Source("fine.1"))
-    assert reports.sources([*bad, good], [], lambda _: True) == ("fine.1",)
-
-
-def test_claims_without_figures_have_a_page_where_a_note_was_written() -> None:
-    found = [claim_of("V")]
-    assert reports.sources([], found, lambda _: False) == ()
-    assert reports.sources([], found, lambda name: name == "a-report") == ("a-report",)
+    names = ("../x", EVIL, "A B", "", ".hidden", "fine.1")
+    cited = [replace(run, source=Source(name)) for name in names]
+    assert reports.sources(cited, [], lambda _: True) == ("fine.1",)
+    assert reports.sources([], [claim_of("V")], lambda _: False) == ()
+    assert reports.sources([], [claim_of("V")], lambda name: name == "a-report") == ("a-report",)
 
 
 def test_a_report_that_cites_nothing_has_no_reports(tmp_path: Path) -> None:
