@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -35,14 +35,11 @@ class _Commands(click.Group):
             result = run(*args, standalone_mode=False, **extra)
         except click.UsageError as error:
             about = error.ctx.command_path if error.ctx else "sitegen"
-            click.echo(f"sitegen: {error.format_message()}; see `{about} --help`", err=True)
-            sys.exit(SitegenError.exit_code)
+            _stop(f"{error.format_message()}; see `{about} --help`")
         except click.ClickException as error:
-            click.echo(f"sitegen: {error.format_message()}", err=True)
-            sys.exit(SitegenError.exit_code)
+            _stop(error.format_message())
         except (click.Abort, KeyboardInterrupt):
-            click.echo("sitegen: interrupted; nothing is half-written", err=True)
-            sys.exit(INTERRUPTED)
+            _stop("interrupted; nothing is half-written", INTERRUPTED)
         if standalone:
             sys.exit(result if isinstance(result, int) else 0)
         return result
@@ -52,18 +49,20 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except SitegenError as error:
-            click.echo(f"sitegen: {error}", err=True)
-            sys.exit(error.exit_code)
+            _stop(str(error), error.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(0)
         except MemoryError:
-            click.echo("sitegen: there is not enough memory for this", err=True)
-            sys.exit(SitegenError.exit_code)
+            _stop("there is not enough memory for this")
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"sitegen: {where}{error.strerror or error}", err=True)
-            sys.exit(SitegenError.exit_code)
+            _stop(f"{where}{error.strerror or error}")
+
+
+def _stop(message: str, code: int = SitegenError.exit_code) -> NoReturn:
+    click.echo(f"sitegen: {message}", err=True)
+    sys.exit(code)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +76,7 @@ def main() -> None:
 @click.option("--only", multiple=True, help="Only this benchmark; may be repeated.")
 @click.option(
     "--preset",
-    type=click.Choice(["quick", "standard", "thorough"]),
+    type=options.preset,
     help="How long each step runs, and how often; standard without it.",
 )
 @click.option("--quick", is_flag=True, help="Short for --preset quick.")
@@ -99,48 +98,34 @@ def main() -> None:
 @click.option("--quiet", is_flag=True, help="Print only failures.")
 @options.places
 def collect(
-    environment: str,
-    only: tuple[str, ...],
+    load: options.Load,
     preset: str | None,
     quick: bool,
-    repeat: int | None,
-    sessions: int,
     settings: tuple[str, ...],
-    note: str,
-    seed: int | None,
-    dry_run: bool,
     quiet: bool,
-    archive: Path | None,
-    config_file: Path | None,
+    **order: Any,  # noqa: ANN401 - the fields of an Order
 ) -> None:
     """Run the benchmarks that can run here, and archive one run of each."""
-    from sitegen import config
     from sitegen.archive import Archive
     from sitegen.intake import session
 
     if quick and preset not in (None, "quick"):
         raise SitegenError(f"--quick and --preset {preset} exclude each other", fix="choose one")
-    settled = config.load(config_file, archive=archive)
-    order = session.Order(
-        environment=environment,
+    report = load()
+    ordered = session.Order(
+        **order,
         preset="quick" if quick else preset or "standard",
-        only=only,
-        repeat=repeat,
-        sessions=sessions,
         settings=session.parse_settings(settings),
-        note=note,
-        seed=seed,
-        dry_run=dry_run,
-        declared=settled.environments.get(environment),
+        declared=report.environments.get(order["environment"]),
     )
     say: Callable[[str], None] = (lambda _: None) if quiet else click.echo
     # A service manager's request to stop is the user's: what is whole is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcomes = session.collect(
-            order,
-            Archive(settled.archive),
-            settled.cache / "work",
+            ordered,
+            Archive(report.archive),
+            report.cache / "work",
             say=say,
             progress=_progress(quiet=quiet),
         )
@@ -152,7 +137,7 @@ def collect(
     for outcome in outcomes if quiet else ():
         if outcome.skipped and not outcome.skipped.startswith("missing: "):
             click.echo(f"{outcome.benchmark}: {outcome.skipped}", err=True)
-    if dry_run:
+    if ordered.dry_run:
         return
     if not any(outcome.run_id for outcome in outcomes):
         raise SitegenError(f"nothing was collected: {session.unmeasured(outcomes)}")
@@ -161,36 +146,33 @@ def collect(
 
 @main.command("collectors")
 @options.form
-def collectors_(form: str) -> None:
+def collectors_(as_json: bool) -> None:
     """Show what can be measured here: each collector, its tool and its settings."""
     from sitegen.cli import terminal
 
-    click.echo(terminal.collectors(as_json=form == "json"), nl=False)
+    click.echo(terminal.collectors(as_json=as_json), nl=False)
 
 
 @main.command()
 @click.option("--env", "environment", default="", help="The label that you mean to collect under.")
 @click.option(
     "--preset",
-    type=click.Choice(["quick", "standard", "thorough"]),
+    type=options.preset,
     default="standard",
     show_default=True,
     help="For which the time and the disk are estimated.",
 )
 @options.form
 @options.settings
-def doctor(environment: str, preset: str, form: str, config_file: Path | None) -> None:
+def doctor(load: options.Load, environment: str, preset: str, as_json: bool) -> None:
     """Say what machine this is, whether it is a TEE, and what can be collected here."""
-    from sitegen import config
     from sitegen.cli import terminal
 
-    settled = config.load(config_file)
-    text = terminal.doctor(settled, environment, preset, as_json=form == "json")
-    click.echo(text, nl=False)
+    click.echo(terminal.doctor(load(), environment, preset, as_json=as_json), nl=False)
 
 
 @main.command("import")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=options.PATH)
 @click.option("--env", "environment", default="", help="Label of the platform it ran on.")
 @click.option("--tool", default="", help="What wrote the files, where their content is not clear.")
 @click.option(
@@ -206,7 +188,7 @@ def doctor(environment: str, preset: str, form: str, config_file: Path | None) -
     show_default=True,
     help="Measured with other tools, or printed in a publication.",
 )
-@click.option("--sources", type=click.Path(path_type=Path), help="CSV of the publications.")
+@click.option("--sources", type=options.PATH, help="CSV of the publications.")
 @click.option(
     "--together",
     is_flag=True,
@@ -221,18 +203,15 @@ def doctor(environment: str, preset: str, form: str, config_file: Path | None) -
 @click.option("--forms", is_flag=True, help="List the tools whose output can be read, and stop.")
 @options.places
 def import_(
+    load: options.Load,
     files: tuple[Path, ...],
-    environment: str,
-    tool: str,
     settings: tuple[str, ...],
     provenance: str,
     sources: Path | None,
     together: bool,
-    date: str,
     take_remarks: bool,
     forms: bool,
-    archive: Path | None,
-    config_file: Path | None,
+    **order: Any,  # noqa: ANN401 - the fields of an Order
 ) -> None:
     """Bring in what other tools wrote, packs of runs, or figures as a tidy CSV.
 
@@ -255,16 +234,11 @@ def import_(
     Other columns are left alone, and so is `provenance`, on purpose: what others collected is
     imported here, whatever the file says.
     """  # noqa: D301 - click's mark for lines that keep their breaks
-    from sitegen import config, redact
+    from sitegen import redact
     from sitegen.archive import Archive
     from sitegen.cli import terminal
     from sitegen.intake import tidy
-    from sitegen.intake.files import (
-        Order,
-        parse_settings,
-        read_all,
-        write,
-    )
+    from sitegen.intake.files import Order, parse_settings, read_all, write
     from sitegen.model import Provenance
 
     if forms:
@@ -272,25 +246,18 @@ def import_(
         return
     if not files:
         raise click.UsageError("Missing argument 'FILES...'.")
-    settled = config.load(config_file, archive=archive)
-    order = Order(
-        environment=environment,
-        tool=tool,
+    report = load()
+    ordered = Order(
+        **order,
         provenance=Provenance(provenance),
         sources=tidy.read_sources(sources) if sources else {},
-        date=date,
         settings=parse_settings(settings),
     )
     # All is read before anything is written: a file that is refused leaves nothing behind.
-    arrivals, left = read_all(
-        files,
-        order,
-        redact.of_this_machine(workdir=settled.cache),
-        together=together,
-    )
-    store = Archive(settled.archive)
-    for taken in write(arrivals, store, settled.aliases, take_remarks=take_remarks):
-        click.echo(terminal.taken(taken))
+    redactor = redact.of_this_machine(workdir=report.cache)
+    arrivals, left = read_all(files, ordered, redactor, together=together)
+    for one in write(arrivals, Archive(report.archive), report.aliases, take_remarks=take_remarks):
+        click.echo(terminal.taken(one))
     click.echo(terminal.arrived(len(arrivals), left), nl=False)
     if left and not arrivals:
         sys.exit(SitegenError.exit_code)
@@ -301,19 +268,11 @@ def import_(
 @click.option("--base-url", help="Where it will be published: for canonical links and the feed.")
 @click.option("--quiet", is_flag=True, help="Print only failures.")
 @options.places
-def build(
-    output: Path | None,
-    base_url: str | None,
-    quiet: bool,
-    archive: Path | None,
-    config_file: Path | None,
-) -> None:
+def build(load: options.Load, quiet: bool) -> None:
     """Build the site from the archive."""
-    from sitegen import config
     from sitegen.site import build as builder
 
-    settled = config.load(config_file, archive=archive, output=output, base_url=base_url)
-    result = builder.build(settled, say=lambda line: click.echo(line, err=True))
+    result = builder.build(load(), say=lambda line: click.echo(line, err=True))
     _say_damaged(result.damaged)
     for hint in result.hints:
         click.echo(f"note: {hint}", err=True)
@@ -326,32 +285,22 @@ def build(
 @click.option("--only", help="Only this benchmark.")
 @options.form
 @options.places
-def list_(
-    environment: str | None,
-    only: str | None,
-    form: str,
-    archive: Path | None,
-    config_file: Path | None,
-) -> None:
+def list_(load: options.Load, environment: str | None, only: str | None, as_json: bool) -> None:
     """List the runs of the archive."""
-    from sitegen import config
     from sitegen.cli import terminal
 
-    settled = config.load(config_file, archive=archive)
-    click.echo(terminal.runs(settled, environment, only, as_json=form == "json"), nl=False)
+    click.echo(terminal.runs(load(), environment, only, as_json=as_json), nl=False)
 
 
 @main.command()
 @click.argument("run")
 @options.form
 @options.places
-def show(run: str, form: str, archive: Path | None, config_file: Path | None) -> None:
+def show(load: options.Load, run: str, as_json: bool) -> None:
     """Show one run: its id, or the last eight characters of it."""
-    from sitegen import config
     from sitegen.cli import terminal
 
-    settled = config.load(config_file, archive=archive)
-    click.echo(terminal.run(settled, run, as_json=form == "json"), nl=False)
+    click.echo(terminal.run(load(), run, as_json=as_json), nl=False)
 
 
 @main.command("export")
@@ -362,17 +311,16 @@ def show(run: str, form: str, archive: Path | None, config_file: Path | None) ->
     default="csv",
     help="Form of output.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="File; standard output without it.")
+@click.option("--output", "file", type=options.PATH, help="File; standard output without it.")
 @options.places
-def export_(form: str, output: Path | None, archive: Path | None, config_file: Path | None) -> None:
+def export_(load: options.Load, form: str, file: Path | None) -> None:
     """Write every measurement with provenance, source and caveats."""
-    from sitegen import config
     from sitegen.analysis import export
 
-    made = export.export(config.load(config_file, archive=archive), form)
+    made = export.export(load(), form)
     _say_damaged(made.damaged)
-    if output:
-        output.write_bytes(made.data)
+    if file:
+        file.write_bytes(made.data)
     else:
         sys.stdout.buffer.write(made.data)
 
@@ -395,17 +343,12 @@ def export_(form: str, output: Path | None, archive: Path | None, config_file: P
 )
 @options.places
 def compare(
+    load: options.Load,
     baseline: str,
     side: str,
-    axis: str,
-    environment: str,
-    metrics: tuple[str, ...],
-    everything: bool,
     fail_above: str,
     strict: bool,
-    form: str,
-    archive: Path | None,
-    config_file: Path | None,
+    **question: Any,  # noqa: ANN401 - the fields of a Question
 ) -> None:
     """Compare SIDE with BASELINE: environments, or runs by the end of their ids.
 
@@ -415,66 +358,51 @@ def compare(
     and 3 when there is nothing to hold the limit against: one run a side, quick or damaged runs, a
     benchmark that one side lacks. What could not be judged is said; with --strict it is 3 as well.
     """
-    from sitegen import config
     from sitegen.cli import terminal
 
-    settled = config.load(config_file, archive=archive)
+    report = load()
     limit = terminal.limit(fail_above)
     if strict and limit is None:
         raise SitegenError("goes with --fail-above", where="--strict", fix="add --fail-above 5%")
-    asked = terminal.Question(
-        (baseline, side), metrics, form, axis, environment, everything=everything, limit=limit
-    )
-    found = terminal.compared(settled, asked)
+    asked = terminal.Question((baseline, side), **question, limit=limit)
+    found = terminal.compared(report, asked)
     click.echo(found.text, nl=False)
     if limit is None:
         _say_damaged(found.damaged)
     for line in found.unjudged:
         click.echo(f"not judged: {line}", err=True)
     if found.above:
-        click.echo(f"sitegen: above {fail_above}: {'; '.join(found.above)}", err=True)
-        sys.exit(1)
+        _stop(f"above {fail_above}: {'; '.join(found.above)}", 1)
     if limit is not None and (not found.judged or (strict and found.unjudged)):
         what = "not everything" if found.judged else "nothing"
-        click.echo(f"sitegen: {what} could be judged", err=True)
-        sys.exit(Unjudged.exit_code)
+        _stop(f"{what} could be judged", Unjudged.exit_code)
 
 
 @main.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=options.PATH)
 @click.option("--strict", is_flag=True, help="Exit with 1 when an own claim differs.")
 @options.form
 @options.places
-def claims(
-    files: tuple[Path, ...],
-    strict: bool,
-    form: str,
-    archive: Path | None,
-    config_file: Path | None,
-) -> None:
+def claims(load: options.Load, files: tuple[Path, ...], strict: bool, as_json: bool) -> None:
     """Recompute claims from the archive: those of the report, or of the FILES named.
 
     A claim of the report's own is one whose source is no publication that the archive cites.
     """
-    from sitegen import config
     from sitegen.cli import terminal
 
-    settled = config.load(config_file, archive=archive)
-    text, failed = terminal.claims(settled, files, as_json=form == "json")
+    text, failed = terminal.claims(load(), files, as_json=as_json)
     click.echo(text, nl=False)
     if strict and failed:
-        click.echo(f"sitegen: {', '.join(failed)}: differs", err=True)
-        sys.exit(1)
+        _stop(f"{', '.join(failed)}: differs", 1)
 
 
 @main.command()
 @options.places
-def fsck(archive: Path | None, config_file: Path | None) -> None:
+def fsck(load: options.Load) -> None:
     """Read every file of every run and name what is damaged."""
-    from sitegen import config
     from sitegen.archive import Archive
 
-    target = Archive(config.load(config_file, archive=archive).archive)
+    target = Archive(load().archive)
     findings = list(target.fsck())
     for finding in findings:
         click.echo(f"{finding.path}: {finding.problem}; {finding.fix}")
@@ -488,12 +416,11 @@ def fsck(archive: Path | None, config_file: Path | None) -> None:
 )
 @options.site
 @options.settings
-def serve(port: int, output: Path | None, config_file: Path | None) -> None:
+def serve(load: options.Load, port: int) -> None:
     """Serve the built site on this machine, to look at it."""
-    from sitegen import config
     from sitegen.site import serve as serving
 
-    serving.serve(config.load(config_file, output=output), port, click.echo)
+    serving.serve(load(), port, click.echo)
 
 
 @main.command()
@@ -503,14 +430,7 @@ def serve(port: int, output: Path | None, config_file: Path | None) -> None:
 @click.option("--adopt", is_flag=True, help="Take over a branch that sitegen did not make.")
 @options.site
 @options.settings
-def publish(
-    branch: str,
-    remote: str,
-    no_push: bool,
-    adopt: bool,
-    output: Path | None,
-    config_file: Path | None,
-) -> None:
+def publish(load: options.Load, branch: str, remote: str, no_push: bool, adopt: bool) -> None:
     """Put the built site on a branch that GitHub Pages serves.
 
     The branch becomes a single commit, here and at the remote (a forced push): one that grew by
@@ -518,14 +438,11 @@ def publish(
     is checked out, or that holds anything that sitegen did not put there, is refused; --adopt
     replaces the latter, and says what that was.
     """
-    from sitegen import config
     from sitegen.site import publish as publishing
 
-    settled = config.load(config_file, output=output)
-    lines = publishing.to_branch(
-        settled, branch=branch, remote=remote, push=not no_push, adopt=adopt
-    )
-    for line in lines:
+    for line in publishing.to_branch(
+        load(), branch=branch, remote=remote, push=not no_push, adopt=adopt
+    ):
         click.echo(line)
 
 

@@ -14,12 +14,12 @@ from sitegen.analysis.stats import Word
 from sitegen.catalogue.families import headline_of
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.units import significant
+from sitegen.cli.terminal import aligned
 from sitegen.model import Comparability, Series
 from sitegen.report import costs, words
 
 #: "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
 _SEPARATORS: Mapping[str, str] = {Word.INCONCLUSIVE: ": "}
-_HEAD = ("Series", "Baseline", "Side", "Overhead, %", "Interval, %", "Verdict", "Read first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,6 @@ class Row:
     ``least`` is an overhead, or a share's points. ``detail`` completes the word.
     """
 
-    metric: str
     series: str
     baseline: str
     side: str
@@ -51,30 +50,21 @@ class Row:
 def rows(pairing: Pairing, metrics: Sequence[str] = (), *, everything: bool = False) -> list[Row]:
     """Return the headline series, or those of ``metrics``, or all; the worst first."""
     chosen = [
-        found
-        for found in pairing.comparisons
-        if everything or (found.series.metric in metrics if metrics else found.headline is not None)
+        found for found in pairing.comparisons if everything or _is_asked(found.series, metrics)
     ]
-    known = {}
-    for benchmark in {found.series.benchmark for found in chosen}:
-        series = (cell.series for cell in pairing.analysis.of(benchmark))
-        known[benchmark] = words.background(benchmark, series)
+    known = {
+        name: words.background(name, (cell.series for cell in pairing.analysis.of(name)))
+        for name in {found.series.benchmark for found in chosen}
+    }
     chosen.sort(key=lambda c: (bool(c.reason), -(c.factor or 0.0), c.series))
-    titles = [words.short(found.series, known[found.series.benchmark]) for found in chosen]
+    titled = [(found, words.short(found.series, known[found.series.benchmark])) for found in chosen]
     # Two workloads may share all parameters: then the workload tells them apart.
-    told = Counter(
-        (found.series.metric, found.series.statistic, title)
-        for found, title in zip(chosen, titles, strict=True)
-    )
+    alike = Counter((c.series.metric, c.series.statistic, title) for c, title in titled)
     return [
-        _row(
-            found,
-            f"{found.series.workload}, {title}"
-            if told[found.series.metric, found.series.statistic, title] > 1
-            else title,
-        )
-        for found, title in zip(chosen, titles, strict=True)
-    ]
+        _row(c, title if alike[c.series.metric, c.series.statistic, title] == 1
+             else f"{c.series.workload}, {title}")
+        for c, title in titled
+    ]  # fmt: skip
 
 
 def regressions(found: Sequence[Row], limit: float) -> list[Row]:
@@ -104,7 +94,8 @@ def unjudged(
                 cell.series
                 for cell in pairing.analysis.of(name)
                 if cell.environment == label
-                and _is_wanted(cell.series, pairing, metrics, everything=everything)
+                and _is_directed(cell.series, pairing)
+                and (everything or _is_asked(cell.series, metrics))
             }
             for label in (SIDE, BASELINE)
         )
@@ -123,27 +114,19 @@ def unjudged(
     return lines
 
 
-def _is_wanted(
-    series: Series, pairing: Pairing, metrics: Sequence[str], *, everything: bool
-) -> bool:
-    """Say whether a series would be among the rows, had the other side it too."""
-    known = pairing.analysis.metric(series.metric)
-    if known.better == Better.NONE or series.statistic == "stddev":
-        return False
-    if metrics:
-        return everything or series.metric in metrics
-    return everything or headline_of(series) is not None
+def _is_asked(series: Series, metrics: Sequence[str]) -> bool:
+    return series.metric in metrics if metrics else headline_of(series) is not None
+
+
+def _is_directed(series: Series, pairing: Pairing) -> bool:
+    """Say whether a series would be compared, had both sides it."""
+    better = pairing.analysis.metric(series.metric).better
+    return better != Better.NONE and series.statistic != "stddev"
 
 
 def text(pairing: Pairing, found: Sequence[Row]) -> str:
     """Return a table for a terminal, and what the two machines differ in."""
-    head = (*_HEAD[:1], pairing.baseline, pairing.side, *_HEAD[3:])
-    table = [head, *(_cells(row) for row in found)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
-    lines = []
-    for line in table:
-        padded = (_pad(cell, widths[column], column) for column, cell in enumerate(line))
-        lines.append("  ".join(padded).rstrip())
+    lines = aligned([_head(pairing), *(_cells(row) for row in found)], right=range(1, 5))
     if pairing.differing:
         lines += ["", "They differ in"]
         lines += [f"  {name}: {base} | {side}" for name, base, side in _differing(pairing)]
@@ -152,8 +135,7 @@ def text(pairing: Pairing, found: Sequence[Row]) -> str:
 
 def markdown(pairing: Pairing, found: Sequence[Row]) -> str:
     """Return a table for a pull request; what the machines differ in is folded."""
-    head = (*_HEAD[:1], pairing.baseline, pairing.side, *_HEAD[3:])
-    lines = [_bar(head), _bar(["---", "---:", "---:", "---:", "---:", "---", "---"])]
+    lines = [_bar(_head(pairing)), _bar(["---", "---:", "---:", "---:", "---:", "---", "---"])]
     lines += [_bar(_cells(row)) for row in found]
     if pairing.differing:
         lines += ["", "<details><summary>They differ in</summary>", ""]
@@ -175,6 +157,11 @@ def as_json(pairing: Pairing, found: Sequence[Row]) -> dict[str, Any]:
             if one.what == MACHINE
         ],
     }
+
+
+def _head(pairing: Pairing) -> tuple[str, ...]:
+    sides = (pairing.baseline, pairing.side)
+    return ("Series", *sides, "Overhead, %", "Interval, %", "Verdict", "Read first")
 
 
 def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
@@ -220,13 +207,11 @@ def _json(row: Row) -> dict[str, Any]:
 
 
 def _row(found: Comparison, title: str) -> Row:
-    values = [cell.summary.value for cell in (found.baseline, found.side) if cell.summary]
-    unit = found.metric.unit_for([min(values)] if values else [])
+    unit = costs.unit_of(found)
     bounds = found.worsening
     statistic = words.statistic(found.series.statistic)
     name = words.lower_first(found.metric.title)
     return Row(
-        metric=found.series.metric,
         series=f"{title}: {name}{f', {statistic}' if statistic else ''}",
         baseline=_value(words.number(found.baseline, unit), unit.text),
         side=_value(words.number(found.side, unit), unit.text),
@@ -253,10 +238,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.series, row.baseline, row.side, f"{row.share}{worse}", row.interval,
         f"{row.word}{_SEPARATORS.get(row.word, ' ')}{row.detail}".rstrip(), ", ".join(row.caveats),
     )  # fmt: skip
-
-
-def _pad(cell: str, width: int, column: int) -> str:
-    return cell.rjust(width) if column in range(1, 5) else cell.ljust(width)
 
 
 def _bar(cells: Sequence[str]) -> str:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sitegen import fingerprint, redact
 from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Request
 from sitegen.collect.installed import collectors, collects, detect, make_plan
 from sitegen.errors import SitegenError
-from sitegen.model import Fingerprint
+from sitegen.model import Fingerprint, ToolIdentity
 from sitegen.report import machine
 
 
@@ -57,11 +56,6 @@ def diagnose(workdir: Path, preset: str) -> Diagnosis:
     with tempfile.TemporaryDirectory() as scratch:
         found = tuple(_checkups(host, preset, Path(scratch), workdir, free))
     return Diagnosis(seen, found, preset, free, redactor.counts())
-
-
-def as_json(found: Diagnosis) -> dict[str, Any]:
-    """Return a diagnosis as plain values."""
-    return asdict(found)
 
 
 def as_text(found: Diagnosis, label: str, warning: str) -> str:
@@ -122,33 +116,29 @@ def _checkups(
     available = collectors()
     for name in available:
         try:
-            if collects(available[name]):
-                yield _checkup(available[name], host, preset, scratch, workdir, free)
+            collector = available[name]
+            tool = detect(collector, host) if collects(collector) else None
         except SitegenError as error:
             yield Checkup(name, problem=str(error))
+            continue
+        if isinstance(tool, Missing):
+            yield Checkup(name, problem=tool.what, install=tool.install)
+        elif tool:
+            cache = workdir.absolute() / "cache" / name
+            request = Request(preset, REPETITIONS[preset], {}, host.cpus(), scratch, cache, free)
+            yield _planned(collector, tool, request)
 
 
-def _checkup(
-    collector: Collector, host: Host, preset: str, scratch: Path, workdir: Path, free: int
-) -> Checkup:
-    name = collector.BENCHMARK
-    tool = detect(collector, host)
-    if isinstance(tool, Missing):
-        return Checkup(name, problem=tool.what, install=tool.install)
-    repetitions = REPETITIONS[preset]
-    cache = workdir.absolute() / "cache" / name
-    request = Request(preset, repetitions, {}, host.cpus(), scratch, cache, free)
+def _planned(collector: Collector, tool: ToolIdentity, request: Request) -> Checkup:
+    found = Checkup(collector.BENCHMARK, tool.name, tool.version)
     try:
         plan = make_plan(collector, tool, request)
     except SitegenError as error:
-        return Checkup(name, tool.name, tool.version, problem=error.what, install=error.fix)
-    left_out = "; ".join(p.value for p in plan.parameters if p.name == LEFT_OUT)
-    return Checkup(
-        name,
-        tool.name,
-        tool.version,
-        left_out=left_out,
+        return replace(found, problem=error.what, install=error.fix)
+    return replace(
+        found,
+        left_out="; ".join(p.value for p in plan.parameters if p.name == LEFT_OUT),
         steps=len(plan.steps),
-        about_s=plan.about_s * repetitions,
+        about_s=plan.about_s * request.repetitions,
         needs_bytes=plan.about_bytes,
     )

@@ -1,25 +1,53 @@
-"""The options that several commands share."""
+"""The options that several commands share, and the settings that they lead to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-settings = click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="The report's sitegen.toml."
-)
-site = click.option("--output", type=click.Path(path_type=Path), help="Folder of the site.")
+if TYPE_CHECKING:
+    from sitegen.config import Config
+
+#: What a command gets first: the report's settings, read when they are asked for.
+Load = Callable[[], "Config"]
+PATH = click.Path(path_type=Path)
+
+preset = click.Choice(["quick", "standard", "thorough"])
+site = click.option("--output", type=PATH, help="Folder of the site.")
 form = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of output."
+    "--format",
+    "as_json",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    callback=lambda _context, _option, value: value == "json",
+    help="Form of output.",
 )
+
+
+def settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--config``; places on the command line stand above what the file says."""
+
+    @wraps(command)
+    def run(*, config_file: Path | None, **given: Any) -> Any:  # noqa: ANN401 - click's own
+        places = {key: given.pop(key) for key in ("archive", "output", "base_url") if key in given}
+
+        def load() -> Config:
+            from sitegen import config
+
+            return config.load(config_file, **places)
+
+        return command(load, **given)
+
+    return click.option("--config", "config_file", type=PATH, help="The report's sitegen.toml.")(
+        run
+    )
 
 
 def places(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--archive`` and ``--config``."""
-    archive = click.option(
-        "--archive", type=click.Path(path_type=Path), help="Folder of the archive."
-    )
-    return settings(archive(command))
+    command = click.option("--archive", type=PATH, help="Folder of the archive.")(command)
+    return settings(command)

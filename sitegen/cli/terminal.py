@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +19,7 @@ from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError, Unjudged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
     from pathlib import Path
 
     from sitegen.analysis.claims import Checked
@@ -48,15 +48,9 @@ def collectors(*, as_json: bool) -> str:
     lines: list[str] = []
     for row in rows:
         tool, name = row["tool"], row["benchmark"]
-        if tool:
-            lines.append(f"{name}: {tool['name']} {tool['version']}, {tool['path']}")
-        else:
-            lines.append(f"{name}: {row['problem']}")
-        width = max((len(setting) for setting in row["settings"]), default=0)
-        lines += [
-            f"  --set {name}.{setting.ljust(width)}  {text}"
-            for setting, text in row["settings"].items()
-        ]
+        here = f"{tool['name']} {tool['version']}, {tool['path']}" if tool else row["problem"]
+        lines.append(f"{name}: {here}")
+        lines += _settings(row["settings"], f"{name}.")
     return "\n".join(lines or ["no collector is installed"]) + "\n"
 
 
@@ -68,7 +62,7 @@ def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
     declared = config.environments.get(label)
     warning = fingerprint.doubted(label, declared, found.machine) if label else ""
     if as_json:
-        return _json({**diagnosis.as_json(found), "warning": warning})
+        return _json({**asdict(found), "warning": warning})
     return diagnosis.as_text(found, label, warning)
 
 
@@ -80,11 +74,14 @@ def forms() -> str:
     for benchmark, reader in pairs:
         several = ", several files with --together" if isinstance(reader, Bundle) else ""
         lines.append(f"{reader.name}: {reader.title} ({benchmark}{several})")
-        asks = helps(reader.asks)
-        width = max((len(name) for name in asks), default=0)
-        lines += [f"  --set {name.ljust(width)}  {text}" for name, text in asks.items()]
+        lines += _settings(helps(reader.asks))
     lines += [f"not read: {reason}" for reason in known.broken]
     return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
+
+
+def _settings(asks: Mapping[str, str], prefix: str = "") -> list[str]:
+    width = max(map(len, asks), default=0)
+    return [f"  --set {prefix}{name.ljust(width)}  {text}" for name, text in asks.items()]
 
 
 def taken(one: Taken) -> str:
@@ -118,11 +115,9 @@ def taken(one: Taken) -> str:
 def arrived(runs: int, left: Sequence[Left]) -> str:
     """Return what was not taken, each file with the reason, and a last line that counts."""
     lines = [f"not taken: {one.path}: {one.why}" for one in left]
-    many = f"{runs} run{'' if runs == 1 else 's'}"
-    if left:
-        lines.append(f"{many} taken; {len(left)} file{'' if len(left) == 1 else 's'} not taken")
-    elif runs > 1:
-        lines.append(f"{many} taken")
+    files = f"; {len(left)} file{'' if len(left) == 1 else 's'} not taken" if left else ""
+    if left or runs > 1:
+        lines.append(f"{runs} run{'' if runs == 1 else 's'} taken{files}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -208,14 +203,13 @@ def _compared(
     from sitegen.cli import comparison as told
 
     sides, axis, metrics = asked.sides, asked.axis, asked.metrics
-    whole = {each for run in runs for each in (run.environment, run.id)}
-    lost = [one for one in damaged if axis or any(_is_of(one, name, config) for name in sides)]
-    for name in () if axis else sides:
-        own = [one for one in lost if _is_of(one, name, config)]
-        if own and name not in whole and not any(each.endswith(f"-{name}") for each in whole):
+    broken = {name: [one for one in damaged if _is_of(one, name, config)] for name in sides}
+    for name, own in broken.items():
+        if own and not axis and not any(_is_called(name, r.environment, r.id) for r in runs):
             raise Unpaired(
                 f"all runs of {name} are damaged: {own[0].reason}", fix="see `sitegen fsck`"
             )
+    lost = [one for one in damaged if axis or any(one in own for own in broken.values())]
     benchmarks = {
         run.benchmark for run in runs if metrics and any(name in metrics for name, _ in run.units)
     }
@@ -242,7 +236,7 @@ def _compared(
         name: {
             run.benchmark
             for run in runs
-            if (axis or name in (run.environment, run.id) or run.id.endswith(f"-{name}"))
+            if (axis or _is_called(name, run.environment, run.id))
             and (not benchmarks or run.benchmark in benchmarks)
         }
         for name in sides
@@ -262,7 +256,11 @@ def _compared(
 def _is_of(one: Damaged, name: str, config: Config) -> bool:
     """Say whether a damaged run is, or belongs to, what is called ``name``."""
     label, _, run_id = one.path.partition("/")
-    return name in (config.aliases.get(label, label), run_id) or run_id.endswith(f"-{name}")
+    return _is_called(name, config.aliases.get(label, label), run_id)
+
+
+def _is_called(name: str, label: str, run_id: str) -> bool:
+    return name in (label, run_id) or run_id.endswith(f"-{name}")
 
 
 def _computed(found: Checked) -> str:
@@ -270,14 +268,11 @@ def _computed(found: Checked) -> str:
     if found.low is None or found.high is None:
         return ""
     low, high = f"{found.low:.4g}", f"{found.high:.4g}"
-    between = f"{low} to {high}" if low != high else low
-    told = between if found.value is None else f"{found.value:.4g}"
-    if found.value is not None and low != high:
-        told += f" ({between})"
-    from sitegen.analysis.claims import Verdict
-
-    coarse = not found.decisive and found.verdict != Verdict.DIFFERS
-    return f", computed {told}" + (", not decisive" if coarse else "")
+    value = between = f"{low} to {high}" if low != high else low
+    if found.value is not None:
+        value = f"{found.value:.4g}" + (f" ({between})" if low != high else "")
+    coarse = not found.decisive and found.verdict != "differs"
+    return f", computed {value}" + (", not decisive" if coarse else "")
 
 
 def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str, list[str]]:
@@ -287,16 +282,14 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
 
     held = library.of(config)
     runs = [one.run for one in held.runs.values()]
-    if files:
-        found = [claim for path in files for claim in analysis.load(path)]
-    else:
-        found = list(analysis.load_all(config.claims))
+    of_files = [claim for path in files for claim in analysis.load(path)]
+    stated = of_files if files else analysis.load_all(config.claims)
 
     def make(
         chosen: Sequence[AnyRun], aside: Sequence[SetAside] = ()
     ) -> tuple[list[Checked], list[str]]:
         damaged = bool(held.damaged or aside)
-        return analysis.check_all(found, analyse(chosen, config), damaged=damaged)
+        return analysis.check_all(stated, analyse(chosen, config), damaged=damaged)
 
     (checked, left_out), _ = quarantine.made(runs, make, make)
     cited = {id_ for run in runs if run.source for id_ in (run.source.id, run.source.origin)}
@@ -310,12 +303,10 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
         return _json([analysis.as_json(each) for each in checked]), failed
     lines = []
     for each in checked:
-        claim = each.claim
-        printed = f"{claim.printed} {claim.unit}".strip()
-        value = _computed(each)
+        printed = f"{each.claim.printed} {each.claim.unit}".strip()
         fits = "".join(f"; fits if {words}" for words in each.fits_if)
-        lines.append(f"{each.verdict:<11}  {claim.id}: {printed}{value}{fits}")
-    counts = Counter(str(each.verdict) for each in checked)
+        lines.append(f"{each.verdict:<11}  {each.claim.id}: {printed}{_computed(each)}{fits}")
+    counts = Counter(each.verdict for each in checked)
     total = ", ".join(f"{counts[word]} {word}" for word in analysis.Verdict if counts[word])
     lines += [f"not computed, while runs are set aside: {reason}" for reason in left_out]
     lines.append(f"{len(checked)} claims: {total}" if checked else "no claims")
@@ -390,7 +381,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         + (f", preset {found.preset}" if found.preset else "")
         + ("" if found.complete else ", incomplete"),
     ]
-    head += [f"{said.kind}, {said.at[:10]}: {said.text}" for said in found.remarks]
+    head += [f"{each.kind}, {each.at[:10]}: {each.text}" for each in found.remarks]
     head += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(found)]
     if found.tool:
         head.append(f"{found.tool.name} {found.tool.version}")
@@ -441,12 +432,19 @@ def _json(value: object) -> str:
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (header, *rows)
+    return "\n".join(map(_plain_line, aligned([header, *rows]))) + "\n"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """Return the rows of a table as lines; the columns ``right`` end at their right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
     ]
-    return "\n".join(map(_plain_line, lines)) + "\n"
 
 
 def _plain_line(text: str) -> str:

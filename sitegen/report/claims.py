@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sitegen.analysis.claims import Checked, Verdict
+from sitegen.analysis.claims import Checked, Claim, Verdict
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.units import significant
+from sitegen.model import Source
 from sitegen.report import words
 
 _DIGITS = 4
@@ -29,17 +30,13 @@ class ClaimRow:
     Only a claim that is reproduced or close can be short of ``decisive``.
     """
 
-    id: str
-    where: str
-    statement: str
+    claim: Claim
     printed: str
     computed: str
     interval: str
     verdict: str
     decisive: bool
     fits_if: tuple[str, ...]
-    note: str
-    expression: str
     inputs: tuple[tuple[str, str, str], ...]
 
 
@@ -64,29 +61,43 @@ class ClaimsPage:
     groups: tuple[ClaimGroup, ...]
 
 
-def page(analysis: Analysis, found: Sequence[Checked]) -> ClaimsPage:
+def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
     """Return the page: what differs first, what is reproduced last, by publication."""
     by_source: dict[str, list[Checked]] = {}
-    for checked in found:
-        by_source.setdefault(checked.claim.source, []).append(checked)
-    counts = Counter(checked.verdict for checked in found)
-    told = [
-        f"{counts[verdict]:,} {_WORDS[verdict][counts[verdict] != 1]} {_WORDS[verdict][2]}"
-        for verdict in Verdict
-        if counts[verdict]
+    for each in checked:
+        by_source.setdefault(each.claim.source, []).append(each)
+    became = [
+        f"{number:,} {_WORDS[verdict][number != 1]} {_WORDS[verdict][2]}"
+        for verdict, number in _tally(checked).items()
     ]
-    readings = sum(bool(checked.fits_if) for checked in found)
+    readings = sum(bool(each.fits_if) for each in checked)
+    do = "does" if readings == 1 else "do"
     return ClaimsPage(
-        f"Of {words.count(len(found), 'published claim')}, {words.enumerate_words(told)}.",
-        f"{words.count(readings, 'claim')} that {'does' if readings == 1 else 'do'} not follow as"
-        f" worded {'does' if readings == 1 else 'do'} in another reading, which is named."
+        f"Of {words.count(len(checked), 'published claim')}, {words.enumerate_words(became)}.",
+        f"{words.count(readings, 'claim')} that {do} not follow as worded {do} in another reading,"
+        " which is named."
         if readings
         else "",
-        tuple(_group(analysis, source, rows) for source, rows in by_source.items()),
+        tuple(_group(analysis, source, own) for source, own in by_source.items()),
     )
 
 
-def _group(analysis: Analysis, source: str, found: Sequence[Checked]) -> ClaimGroup:
+def counts(checked: Iterable[Checked]) -> tuple[tuple[str, int], ...]:
+    """Return how many claims there are of each verdict that any of them has."""
+    return tuple((str(verdict), number) for verdict, number in _tally(checked).items())
+
+
+def rows(checked: Iterable[Checked]) -> tuple[ClaimRow, ...]:
+    """Return the rows of claims, what differs first."""
+    return tuple(map(_row, sorted(checked, key=lambda each: _ORDER.index(each.verdict))))
+
+
+def _tally(checked: Iterable[Checked]) -> dict[Verdict, int]:
+    found = Counter(each.verdict for each in checked)
+    return {verdict: found[verdict] for verdict in Verdict if found[verdict]}
+
+
+def _group(analysis: Analysis, source: str, checked: Sequence[Checked]) -> ClaimGroup:
     published = next(
         (
             run.source
@@ -96,17 +107,15 @@ def _group(analysis: Analysis, source: str, found: Sequence[Checked]) -> ClaimGr
         ),
         None,
     )
-    counts = Counter(checked.verdict for checked in found)
-    rank = {verdict: index for index, verdict in enumerate(_ORDER)}
-    ordered = sorted(found, key=lambda checked: rank[checked.verdict])
-    mine = published is not None and published.id == source
+    if published is None or published.id != source:
+        published = Source(source)
     return ClaimGroup(
         source,
-        published.title if published and mine and published.title else source,
-        published.edition if published and mine else "",
-        published.address if published and mine else "",
-        tuple((str(verdict), counts[verdict]) for verdict in Verdict if counts[verdict]),
-        tuple(_row(checked) for checked in ordered),
+        published.title or source,
+        published.edition,
+        published.address,
+        counts(checked),
+        rows(checked),
     )
 
 
@@ -123,9 +132,7 @@ def _row(found: Checked) -> ClaimRow:
         low, high = _text(found.low), _text(found.high)
         interval = f"{low} to {high}" if low != high else ""
     return ClaimRow(
-        id=claim.id,
-        where=claim.where,
-        statement=claim.statement,
+        claim=claim,
         printed=f"{claim.printed}{times}{unit}",
         computed=computed,
         interval=interval,
@@ -133,8 +140,6 @@ def _row(found: Checked) -> ClaimRow:
         # Coarse figures qualify an agreement; a claim that they cannot reach differs all the same.
         decisive=found.decisive or found.verdict not in (Verdict.REPRODUCED, Verdict.CLOSE),
         fits_if=found.fits_if,
-        note=claim.note,
-        expression=claim.expression,
         inputs=tuple(
             (f"{each.metric} in {each.environment}", each.printed or _text(each.value), each.run)
             for each in found.inputs

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
 from sitegen.analysis.stats import MOST_RUNS, Word
 from sitegen.catalogue.families import family
-from sitegen.catalogue.metrics import Better, Metric, Scale
-from sitegen.catalogue.tool import Headline
-from sitegen.catalogue.units import percent, significant
-from sitegen.charts.spec import FactorMark
+from sitegen.catalogue.metrics import Metric, Scale
+from sitegen.catalogue.units import DisplayUnit, percent, significant
+from sitegen.charts.spec import FactorMark, Hue
 from sitegen.model import Params
 from sitegen.report import words
+from sitegen.report.words import Platform
 
 _TINY = 5e-4
 #: More runs than this are told in tens: spreads of three runs know no better.
@@ -25,153 +25,116 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True, slots=True)
 class CostRow:
-    """One comparison: answer first, then the two values that were divided or subtracted.
+    """One comparison in words: answer first, then the two values that were divided or subtracted.
 
     ``share`` is the overhead in percent; on another scale than the ratio's, the difference with
-    its unit, and there is no ``factor``.
+    its unit.
     """
 
+    comparison: Comparison
     title: str
-    metric_id: str
     unit: str
     arrow: str
     share: str
     interval: str
-    word: str
     detail: str
-    doubt: str
-    notes: tuple[str, ...]
     mark: FactorMark | None
     side: str
     baseline: str
-    side_runs: tuple[str, ...]
-    baseline_runs: tuple[str, ...]
-    factor: float | None
-    headline: Headline | None
 
 
 @dataclass(frozen=True, slots=True)
 class CostTable:
     """All comparisons of one environment against one baseline, and what the two differ in."""
 
-    id: str
     benchmark: str
-    environment: str
-    environment_name: str
-    baseline: str
-    baseline_name: str
+    side: Platform
+    baseline: Platform
     against: str
-    hue: str
     tee: bool
     rows: tuple[CostRow, ...]
-    differing: tuple[Difference, ...] = ()
+    differing: tuple[Difference, ...]
+
+    @property
+    def id(self) -> str:
+        """What no other table of the page is called."""
+        return f"{self.side.label}-against-{self.baseline.label}"
 
     @property
     def worst(self) -> CostRow | None:
         """The headline row with the largest slowdown; doubtful ones only if all are."""
-        rows = [row for row in self.rows if row.headline and row.factor] or [
-            row for row in self.rows if row.factor
-        ]
-        clean = [row for row in rows if not row.doubt]
-        return max(clean or rows, key=lambda row: row.factor or 0, default=None)
+        rows = [row for row in self.rows if row.comparison.factor]
+        rows = [row for row in rows if row.comparison.headline] or rows
+        clean = [row for row in rows if not row.comparison.doubt]
+        return max(clean or rows, key=lambda row: row.comparison.factor or 0, default=None)
 
     @property
     def doubtful(self) -> int:
         """How many rows must not be quoted yet."""
-        return sum(bool(row.doubt) for row in self.rows)
+        return sum(bool(row.comparison.doubt) for row in self.rows)
 
 
 def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
     """Return the cost tables of a benchmark: an environment against each of its baselines."""
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for comparison in analysis.comparisons:
-        if comparison.series.benchmark != benchmark:
-            continue
-        key = (comparison.side.environment, comparison.baseline.environment, comparison.against)
-        groups.setdefault(key, []).append(comparison)
-    order = {label: index for index, label in enumerate(analysis.config.environments)}
+    for one in analysis.comparisons:
+        if one.series.benchmark == benchmark:
+            key = (one.side.environment, one.baseline.environment, one.against)
+            groups.setdefault(key, []).append(one)
     known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
+    order = list(analysis.config.environments)
+
+    def place(pair: tuple[str, str, str]) -> tuple[int, int, str]:
+        label, base, _ = pair
+        preferred = list(analysis.config.environment(label).baselines.values())
+        return preferred.index(base) if base in preferred else 0, order.index(label), base
+
     found = []
-    for (label, base, against), comparisons in groups.items():
-        declared = analysis.config.environment(label)
+    for label, base, against in sorted(groups, key=place):
+        side, baseline = (words.platform(analysis.config, each) for each in (label, base))
+        comparisons = groups[label, base, against]
+        comparisons.sort(key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)))
         found.append(
             CostTable(
-                id=f"{label}-against-{base}",
-                benchmark=benchmark,
-                environment=label,
-                environment_name=words.environment(declared),
-                baseline=base,
-                baseline_name=words.environment(analysis.config.environment(base)),
-                against=against,
-                hue=words.hue(declared),
-                tee=words.is_tee(declared),
-                rows=tuple(_row(c, words.hue(declared), known) for c in _ordered(comparisons)),
-                differing=analysis.differences(benchmark, label, base),
+                benchmark,
+                side,
+                baseline,
+                against,
+                words.is_tee(analysis.config.environment(label)),
+                tuple(_row(one, side.hue, known) for one in comparisons),
+                analysis.differences(benchmark, label, base),
             )
         )
-    preferred = {
-        (label, base): rank
-        for label, declared in analysis.config.environments.items()
-        for rank, base in enumerate(declared.baselines.values())
-    }
-    return tuple(
-        sorted(
-            found,
-            key=lambda t: (
-                preferred.get((t.environment, t.baseline), 0),
-                order.get(t.environment, len(order)),
-                t.baseline,
-            ),
-        )
-    )
+    return tuple(found)
 
 
-def _ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    return sorted(
-        comparisons,
-        key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)),
-    )
-
-
-def _row(comparison: Comparison, hue: str, known: Mapping[str, Params]) -> CostRow:
+def _row(comparison: Comparison, hue: Hue, known: Mapping[str, Params]) -> CostRow:
     metric, side, base = comparison.metric, comparison.side, comparison.baseline
-    values = [c.summary.value for c in (side, base) if c.summary]
-    unit = metric.unit_for([min(values)] if values else [])
-    title = words.short(comparison.series, known)
-    statistic = words.statistic(comparison.series.statistic)
-    doubt = comparison.doubt
-    mark = None
+    unit = unit_of(comparison)
+    mark, bounds = None, comparison.interval
     if comparison.factor:
-        bounds = comparison.interval
-        mark = FactorMark(
-            "",
-            comparison.factor,
-            hue,  # type: ignore[arg-type]
-            bounds.low if bounds else None,
-            bounds.high if bounds else None,
-            doubt,
-        )
+        low, high = (bounds.low, bounds.high) if bounds else (None, None)
+        mark = FactorMark("", comparison.factor, hue, low, high, comparison.doubt)
+    statistic = words.statistic(comparison.series.statistic)
     return CostRow(
-        title=title,
-        metric_id=metric.id,
-        unit=" ".join(
-            p for p in (words.lower_first(metric.title) + ",", statistic, unit.text) if p
-        ),
-        arrow=words.arrow(metric),
-        share=effect(comparison),
-        interval=interval(comparison),
-        word=comparison.told,
-        detail=comparison.reason or _detail(comparison),
-        doubt=doubt,
-        notes=tuple(dict.fromkeys(c.sentence for c in comparison.caveats if c.rule.doubts)),
-        mark=mark,
-        side=words.number(side, unit),
-        baseline=words.number(base, unit),
-        side_runs=side.runs,
-        baseline_runs=base.runs,
-        factor=comparison.factor,
-        headline=comparison.headline,
+        comparison,
+        words.short(comparison.series, known),
+        words.joined(f"{words.lower_first(metric.title)},", statistic, unit.text, by=" "),
+        words.arrow(metric),
+        effect(comparison),
+        interval(comparison),
+        comparison.reason or _detail(comparison),
+        mark,
+        words.number(side, unit),
+        words.number(base, unit),
     )
+
+
+def unit_of(comparison: Comparison) -> DisplayUnit:
+    """Return the unit that both sides are shown in: that of the smaller one."""
+    cells = (comparison.side, comparison.baseline)
+    values = [cell.summary.value for cell in cells if cell.summary]
+    return comparison.metric.unit_for([min(values)] if values else [])
 
 
 def effect(comparison: Comparison) -> str:
@@ -227,25 +190,20 @@ def _signed(value: float) -> str:
 def _detail(comparison: Comparison) -> str:
     word = comparison.word
     if word == Word.ONE_RUN:
-        found = comparison.interval or comparison.difference_interval
-        if found and found.kind == "rounding":
+        bounds = comparison.interval or comparison.difference_interval
+        if bounds and bounds.kind == "rounding":
             nothing = 1 if comparison.interval else 0
-            return (
-                "within rounding"
-                if found.low <= nothing <= found.high
-                else "interval: rounding of the print"
-            )
-        if comparison.metric.scale == Scale.EXACT:
-            return "as printed"
-        return "these two runs only"
+            within = bounds.low <= nothing <= bounds.high
+            return "within rounding" if within else "interval: rounding of the print"
+        exact = comparison.metric.scale == Scale.EXACT
+        return "as printed" if exact else "these two runs only"
     if word == Word.TWO_RUNS:
         return "an interval, no verdict"
-    if word == Word.INCONCLUSIVE:
-        ends = interval(comparison, "and")
-        percents = " %" if comparison.share is not None else ""
-        between = f"between {ends}{percents}; " if ends else ""
-        return f"{between}{decision(comparison)}" if comparison.headline else ""
-    return decision(comparison) if comparison.headline else ""
+    if not comparison.headline:
+        return ""
+    ends = interval(comparison, "and") if word == Word.INCONCLUSIVE else ""
+    percents = " %" if comparison.share is not None else ""
+    return (f"between {ends}{percents}; " if ends else "") + decision(comparison)
 
 
 def decision(comparison: Comparison) -> str:
@@ -285,9 +243,9 @@ class Finding:
 def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Finding:
     """Return what the comparisons of a benchmark say, in one sentence with its figures."""
     title = family(benchmark).title
-    environments = {cell.environment for cell in analysis.of(benchmark)}
-    everything = [row for table in found for row in table.rows]
+    everything = [row.comparison for table in found for row in table.rows]
     if not everything:
+        environments = {cell.environment for cell in analysis.of(benchmark)}
         many = words.count(len(environments), "environment")
         if analysis.paired(benchmark):
             return Finding(
@@ -299,67 +257,57 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
             "What a TEE costs here was not measured: no environment has its own machine "
             "without the TEE beside it.",
         )
-    doubtful = sum(bool(row.doubt) for row in everything)
-    beside = (
-        f"{doubtful} of {words.count(len(everything), 'comparison')} must not be quoted yet."
-        if doubtful
-        else f"{words.count(len(everything), 'comparison')} in all."
-    )
-    clean = leading(benchmark, defaults(found))
-    if clean:
-        ours = {t.environment for t in defaults(found) for row in t.rows if row in clean}
-        beside = (
-            f"In {words.count(len(ours), 'TEE')}, by"
-            f" {words.count(len(clean), 'comparison')} of that series. {beside}"
+    doubtful = sum(bool(one.doubt) for one in everything)
+    many = words.count(len(everything), "comparison")
+    beside = f"{doubtful} of {many} must not be quoted yet." if doubtful else f"{many} in all."
+    if chosen := leading(benchmark, found):
+        tees = {one.side.environment for one in chosen}
+        return Finding(
+            f"A TEE takes {_loss(chosen)}.",
+            f"In {words.count(len(tees), 'TEE')}, by {words.count(len(chosen), 'comparison')} of"
+            f" that series. {beside}",
         )
-        return Finding(f"A TEE takes {span(analysis, clean)} of {_loses(clean)}.", beside)
-    reasons = list(dict.fromkeys(row.detail for row in everything if row.word == "not comparable"))
-    if reasons and all(row.word == "not comparable" for row in everything):
+    reasons = [row.detail for table in found for row in table.rows]
+    if all(one.word == Word.NOT_COMPARABLE for one in everything):
         return Finding(f"No comparison of {title} means anything yet: {reasons[0]}.", beside)
-    return Finding(f"{words.count(len(everything), 'comparison')} of {title}.", beside)
+    return Finding(f"{many} of {title}.", beside)
 
 
-def clause(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> str:
+def clause(benchmark: str, found: Sequence[CostTable]) -> str:
     """Return "40 to 87 % of random reads", or nothing where nothing may be quoted."""
-    clean = leading(benchmark, defaults(found))
-    return f"{span(analysis, clean)} of {_loses(clean)}" if clean else ""
+    chosen = leading(benchmark, found)
+    return _loss(chosen) if chosen else ""
 
 
-def leading(benchmark: str, found: Iterable[CostTable]) -> list[CostRow]:
-    """Return the rows of TEEs in the first headline series of which any may be quoted."""
-    rows = [
-        row
-        for table in found
+def leading(benchmark: str, found: Sequence[CostTable]) -> list[Comparison]:
+    """Return the first headline series of TEEs against their defaults that may be quoted."""
+    clean = [
+        row.comparison
+        for table in defaults(found)
         if table.tee
         for row in table.rows
-        if row.headline and row.factor and not row.doubt
+        if row.comparison.factor and not row.comparison.doubt
     ]
-    for headline in family(benchmark).headlines:
-        if headline.loses and (chosen := [row for row in rows if row.headline == headline]):
-            return chosen
-    return []
-
-
-def _loses(rows: Sequence[CostRow]) -> str:
-    return rows[0].headline.loses if rows[0].headline else ""
-
-
-def span(analysis: Analysis, rows: Iterable[CostRow]) -> str:
-    """Return "27 to 38 %" for the smallest and largest overhead of ``rows``."""
-    shares = sorted(
-        (row.factor - 1)
-        if analysis.metric(row.metric_id).better == Better.LOWER
-        else (1 - 1 / row.factor)
-        for row in rows
-        if row.factor
+    of_headlines = (
+        [one for one in clean if one.headline == headline]
+        for headline in family(benchmark).headlines
+        if headline.loses
     )
+    return next(filter(None, of_headlines), [])
+
+
+def _loss(comparisons: Sequence[Comparison]) -> str:
+    """Return "27 to 38 % of random reads" for the smallest and largest overhead."""
+    shares = sorted(one.share for one in comparisons if one.share is not None)
     low, high = (significant(round(share * 100), 1) for share in (shares[0], shares[-1]))
-    return f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"
+    headline = comparisons[0].headline
+    span = high if low == high else f"{low} to {high}"
+    return f"{span}{NBSP}% of {headline.loses if headline else ''}"
 
 
 def defaults(found: Sequence[CostTable]) -> list[CostTable]:
     """Return the table of each environment against its default baseline."""
     first: dict[str, CostTable] = {}
     for table in found:
-        first.setdefault(table.environment, table)
+        first.setdefault(table.side.label, table)
     return list(first.values())

@@ -5,37 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sitegen.analysis import contrasts
 from sitegen.analysis.compare import Analysis, Cell
-from sitegen.analysis.contrasts import (
-    AxisPair,
-    Climb,
-    Difference,
-    NominalRatio,
-    OverheadPoint,
-    Share,
-    UnitCost,
-)
+from sitegen.analysis.contrasts import Climb, Difference, NominalRatio, OverheadPoint
 from sitegen.analysis.stats import overhead
-from sitegen.catalogue.metrics import Better
-from sitegen.catalogue.tool import AxisCost, Family, ForTheMoney, Ladder, OverheadBy, SessionShare
+from sitegen.catalogue.families import family
+from sitegen.catalogue.metrics import Better, Metric
+from sitegen.catalogue.tool import AxisCost, ForTheMoney, Ladder, OverheadBy, SessionShare
 from sitegen.catalogue.units import display, percent, significant
 from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, Point
-from sitegen.report import words
+from sitegen.report import panels, words
 from sitegen.report.costs import Finding
-
-_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TableCell:
-    """One cell: its text, a smaller text under it, a doubt, and whether it is a number."""
+    """One cell: its text, a smaller text under it, and a doubt."""
 
     text: str
     small: str = ""
     doubt: str = ""
-    number: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,72 +50,62 @@ class Section:
     tables: tuple[Table, ...] = ()
 
 
-def sections(analysis: Analysis, presented: Family) -> tuple[Section, ...]:
+def sections(analysis: Analysis, benchmark: str) -> tuple[Section, ...]:
     """Return the sections of a benchmark's derived quantities, those that have something to say."""
-    charts: list[Chart] = []
-    found: list[Section] = []
-    for index, wanted in enumerate(presented.contrasts):
+    charts: list[Chart | None] = []
+    found: list[Section | None] = []
+    for index, wanted in enumerate(family(benchmark).contrasts):
         match wanted:
             case OverheadBy():
-                chart = _overhead_chart(analysis, presented.benchmark, wanted, f"overhead-{index}")
-                charts += [chart] if chart else []
+                charts.append(_overhead_chart(analysis, benchmark, wanted, f"overhead-{index}"))
             case Ladder():
-                climbs = contrasts.climbs(analysis, presented.benchmark, wanted)
-                found += [_ladder(analysis, wanted, climbs, f"ladder-{index}")] if climbs else []
+                found.append(_ladder(analysis, benchmark, wanted, f"ladder-{index}"))
             case SessionShare():
-                shares = contrasts.session_shares(analysis, presented.benchmark, wanted)
-                found += [_shares(analysis, wanted, shares, f"session-{index}")] if shares else []
+                found.append(_shares(analysis, benchmark, wanted, f"session-{index}"))
             case AxisCost():
-                pairs = contrasts.axis_pairs(analysis, presented.benchmark, wanted)
-                found += [_axis_cost(analysis, wanted, pairs)] if pairs else []
+                found.append(_axis_cost(analysis, benchmark, wanted))
             case ForTheMoney():
-                ratios = contrasts.for_the_money(analysis, presented.benchmark, wanted)
-                found += [_for_the_money(analysis, wanted, ratios)] if ratios else []
-    if charts:
+                found.append(_for_the_money(analysis, benchmark, wanted))
+    found.append(_unit_costs(analysis, benchmark))
+    if any(charts):
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
-        found.insert(0, Section("overhead", "Overhead", aside, charts=tuple(charts)))
-    costs = contrasts.unit_costs(analysis, presented.benchmark)
-    if costs:
-        found.append(_unit_costs(analysis, costs))
-    return tuple(found)
+        found.insert(0, Section("overhead", "Overhead", aside, charts=tuple(filter(None, charts))))
+    return tuple(filter(None, found))
 
 
-def finding(analysis: Analysis, presented: Family) -> Finding | None:
+def finding(analysis: Analysis, benchmark: str) -> Finding | None:
     """Return what a ladder adds to a request, in a sentence; None without one.
 
     It speaks of the first ladder of the family, in the environment that can be quoted best.
     """
-    ladders = [wanted for wanted in presented.contrasts if isinstance(wanted, Ladder)]
-    if not ladders:
+    asked = family(benchmark).contrasts
+    ladder = next((wanted for wanted in asked if isinstance(wanted, Ladder)), None)
+    climbs = contrasts.climbs(analysis, benchmark, ladder) if ladder else ()
+    totals = [(climb, climb.total) for climb in climbs if climb.total.interval]
+    if not totals:
         return None
-    metric_id = ladders[0].series.metric
-    climbs = contrasts.climbs(analysis, presented.benchmark, ladders[0])
-    told = [(climb, climb.total) for climb in climbs if climb.total.interval]
-    if not told:
-        return None
-    climb, total = max(told, key=lambda pair: (not pair[0].first.doubt, pair[1].pairs))
-    interval = total.interval
-    if total.value is None or interval is None:
+    climb, total = max(totals, key=lambda pair: (not pair[0].first.doubt, pair[1].pairs))
+    if total.value is None or total.interval is None:
         return None
     declared = analysis.config.environment(climb.environment)
-    many = f"{words.count(total.pairs, 'repetition')} of one run"
     platform = words.environment(declared)
     if declared.tee == "none":
         platform += ", which has no TEE"
-    counted = many if total.within else words.count(total.pairs, "run")
+    within = f"{words.count(total.pairs, 'repetition')} of one run"
+    counted = within if total.within else words.count(total.pairs, "run")
     beside = [f"{platform}: {counted}; from {climb.first_title} to {total.title}."]
-    for wanted in presented.contrasts:
-        if isinstance(wanted, SessionShare):
-            beside += [
-                f"A request takes {_seconds(share.request_s)},"
-                f" and a session pays {_seconds(share.once_s)} once."
-                for share in contrasts.session_shares(analysis, presented.benchmark, wanted)
-                if share.environment == climb.environment
-            ]
-    low, high = (_signed(analysis, metric_id, end) for end in (interval.low, interval.high))
-    added = _value_text(analysis, metric_id, abs(total.value))
+    beside += [
+        f"A request takes {_seconds(share.request_s)},"
+        f" and a session pays {_seconds(share.once_s)} once."
+        for wanted in asked
+        if isinstance(wanted, SessionShare)
+        for share in contrasts.session_shares(analysis, benchmark, wanted)
+        if share.environment == climb.environment
+    ]
+    metric = analysis.metric(climb.first.series.metric)
+    low, high = (_signed(metric, end) for end in (total.interval.low, total.interval.high))
     return Finding(
-        f"Outside the model, each request takes {added}"
+        f"Outside the model, each request takes {_text(metric, abs(total.value))}"
         f" {'more' if total.value > 0 else 'less'} with every protection ({low} to {high}).",
         " ".join(beside),
     )
@@ -133,37 +114,31 @@ def finding(analysis: Analysis, presented: Family) -> Finding | None:
 def _overhead_chart(
     analysis: Analysis, benchmark: str, wanted: OverheadBy, chart_id: str
 ) -> Chart | None:
-    lines: list[Line] = []
-    ticks: dict[float, str] = {}
-    metric = analysis.metric(wanted.series.metric)
     found = contrasts.overheads(analysis, benchmark, wanted)
-    sides = Counter(label for label, _ in found)
-    for (label, base), points in found.items():
-        declared = analysis.config.environment(label)
-        name = words.environment(declared)
-        if sides[label] > 1:
-            name += f" against {words.environment(analysis.config.environment(base))}"
-        ticks |= {point.x: point.at for point in points if not _is_number(point.at)}
-        hue = words.hue(declared)
-        pattern = sum(line.hue == hue for line in lines)
-        lines.append(
-            Line(
-                name,
-                hue,
-                tuple(_overhead_point(point) for point in points),
-                min(pattern, 2),
-            )
-        )
-    if not lines:
+    if not found:
         return None
+    metric = analysis.metric(wanted.series.metric)
+    sides = Counter(label for label, _ in found)
+    drawn = []
+    for (label, base), points in found.items():
+        environment = words.platform(analysis.config, label)
+        against = words.platform(analysis.config, base).name
+        name = f"{environment.name} against {against}" if sides[label] > 1 else environment.name
+        drawn.append((name, environment.hue, tuple(map(_overhead_point, points))))
+    ticks = {
+        point.x: point.at
+        for points in found.values()
+        for point in points
+        if not words.is_number(point.at)
+    }
     return LineChart(
         id=chart_id,
         title=wanted.title,
         subtitle=f"{words.lower_first(metric.title)} · % · ↓ lower is better",
         x_title=wanted.axis_title,
         unit="%",
-        lines=tuple(lines),
-        summary=f"{wanted.title}: {words.enumerate_words([line.label for line in lines])}",
+        lines=panels.lines(drawn),
+        summary=f"{wanted.title}: {words.enumerate_words([name for name, _, _ in drawn])}",
         x_log=True,
         y_zero=True,
         x_ticks=tuple(sorted(ticks.items())),
@@ -173,38 +148,38 @@ def _overhead_chart(
 def _overhead_point(point: OverheadPoint) -> Point:
     share = point.comparison.share or 0.0
     bounds = point.comparison.share_interval
-    low, high = sorted(bounds) if bounds else (None, None)
-    return Point(
-        point.x,
-        100 * share,
-        percent(share),
-        None if low is None else 100 * low,
-        None if high is None else 100 * high,
-        point.comparison.doubt,
-    )
+    low, high = (100 * end for end in sorted(bounds)) if bounds else (None, None)
+    return Point(point.x, 100 * share, percent(share), low, high, point.comparison.doubt)
 
 
-def _ladder(
-    analysis: Analysis, wanted: Ladder, climbs: Sequence[Climb], section_id: str
-) -> Section:
-    tables = []
+def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, section_id: str) -> Section | None:
+    climbs = contrasts.climbs(analysis, benchmark, wanted)
+    if not climbs:
+        return None
+    metric = analysis.metric(wanted.series.metric)
+    # The parameters that tell two climbs apart.
+    common = set.intersection(*(set(climb.params) for climb in climbs))
+    names, tables = [], []
     sentences: list[str] = []
-    names = _names(analysis, climbs)
-    for climb, name in zip(climbs, names, strict=True):
-        rows = [_first_row(analysis, climb)]
-        rows += [_step_row(analysis, one) for one in climb.differences]
+    for climb in climbs:
+        platform = words.platform(analysis.config, climb.environment).name
+        own = tuple(pair for pair in climb.params if pair not in common)
+        name = words.joined(platform, words.params(own))
+        names.append(name)
+        first = TableCell(_text(metric, _value(climb.first)), doubt=climb.first.doubt)
         tables.append(
             Table(
                 f"{wanted.title}, {name}",
                 (name, "more than the step before", f"share of {climb.first_title}", "request"),
-                tuple(rows),
+                (
+                    (TableCell(climb.first_title), TableCell("·"), TableCell("·"), first),
+                    *(_step_row(metric, one) for one in climb.differences),
+                ),
             )
         )
-        platform = words.environment(analysis.config.environment(climb.environment))
         if climb.absent:
-            sentences.append(
-                f"{platform}: not measured here: {words.enumerate_words(list(climb.absent))}."
-            )
+            absent = words.enumerate_words(list(climb.absent))
+            sentences.append(f"{platform}: not measured here: {absent}.")
         if any(one.within for one in climb.differences):
             sentences.append(
                 f"{platform}: one run; its intervals come from the repetitions within it and say"
@@ -220,119 +195,70 @@ def _ladder(
     )
 
 
-def _names(analysis: Analysis, climbs: Sequence[Climb]) -> list[str]:
-    """Return a name for each climb: its environment, and the parameters that tell two apart."""
-    pairs = [set(climb.params) for climb in climbs]
-    common = set.intersection(*pairs)
-    names = []
-    for climb in climbs:
-        name = words.environment(analysis.config.environment(climb.environment))
-        told = words.params(tuple(pair for pair in climb.params if pair not in common))
-        names.append(f"{name}, {told}" if told else name)
-    return names
-
-
 def _ladder_chart(
-    analysis: Analysis,
-    wanted: Ladder,
-    climbs: Sequence[Climb],
-    names: Sequence[str],
-    chart_id: str,
+    analysis: Analysis, wanted: Ladder, climbs: Sequence[Climb], names: Sequence[str], chart_id: str
 ) -> Chart:
     metric = analysis.metric(wanted.series.metric)
     cells = [[climb.first, *(one.cell for one in climb.differences)] for climb in climbs]
-    unit = metric.unit_for([_value_of(cell) for steps in cells for cell in steps])
-    titles = dict(wanted.steps)
-    groups: dict[str, list[Mark]] = {title: [] for title in titles.values()}
-    for climb, name, steps in zip(climbs, names, cells, strict=True):
-        declared = analysis.config.environment(climb.environment)
+    unit = panels.unit_of(analysis, chain.from_iterable(cells))
+    groups: dict[str, list[Mark]] = {step: [] for step, _ in wanted.steps}
+    for name, steps in zip(names, cells, strict=True):
         for cell in steps:
-            groups[titles[dict(cell.series.params)[wanted.axis]]].append(
-                Mark(
-                    name,
-                    (_value_of(cell) or 0.0) / unit.factor,
-                    words.number(cell, unit),
-                    words.hue(declared),
-                    *_bounds(cell, unit.factor),
-                    doubt=cell.doubt,
-                )
-            )
+            mark = panels.mark(analysis, cell, unit, name)
+            groups[dict(cell.series.params)[wanted.axis]].append(mark)
     return BarChart(
         chart_id,
         metric.title,
         words.metric_line(metric, unit, wanted.series.statistic),
         unit.text,
-        tuple(Group(title, tuple(marks)) for title, marks in groups.items() if marks),
+        tuple(Group(title, tuple(groups[step])) for step, title in wanted.steps if groups[step]),
         f"{wanted.title}: {words.lower_first(metric.title)} at each step,"
-        f" {words.enumerate_words(list(names))}",
+        f" {words.enumerate_words(names)}",
     )
 
 
-def _bounds(cell: Cell, factor: float) -> tuple[float | None, float | None]:
-    interval = cell.summary.interval if cell.summary else None
-    return (interval.low / factor, interval.high / factor) if interval else (None, None)
-
-
-def _first_row(analysis: Analysis, climb: Climb) -> tuple[TableCell, ...]:
-    return (
-        TableCell(climb.first_title, number=False),
-        TableCell("·"),
-        TableCell("·"),
-        TableCell(
-            _value_text(analysis, climb.first.series.metric, _value_of(climb.first)),
-            doubt=climb.first.doubt,
-        ),
-    )
-
-
-def _step_row(analysis: Analysis, one: Difference) -> tuple[TableCell, ...]:
-    metric_id = one.cell.series.metric
+def _step_row(metric: Metric, one: Difference) -> tuple[TableCell, ...]:
     between = words.count(one.pairs, "pair") if one.pairs else ""
     if one.interval:
-        low = _signed(analysis, metric_id, one.interval.low)
-        high = _signed(analysis, metric_id, one.interval.high)
-        between = f"{low} to {high}, {words.count(one.pairs, 'pair')}"
+        low, high = (_signed(metric, end) for end in (one.interval.low, one.interval.high))
+        between = f"{low} to {high}, {between}"
     shares = ""
     if one.share_interval:
         shares = f"{percent(one.share_interval[0])} to {percent(one.share_interval[1])} %"
-    told = "not paired" if one.value is None else _signed(analysis, metric_id, one.value)
     return (
-        TableCell(one.title, number=False),
-        TableCell(told, between),
+        TableCell(one.title),
+        TableCell("not paired" if one.value is None else _signed(metric, one.value), between),
         # A share of one pair would read like a finding.
         TableCell(f"{percent(one.share)} %" if one.share is not None and shares else "", shares),
-        TableCell(_value_text(analysis, metric_id, _value_of(one.cell)), doubt=one.cell.doubt),
+        TableCell(_text(metric, _value(one.cell)), doubt=one.cell.doubt),
     )
 
 
 def _shares(
-    analysis: Analysis, wanted: SessionShare, shares: Sequence[Share], section_id: str
-) -> Section:
-    lines, rows = [], []
-    sentences: list[str] = []
+    analysis: Analysis, benchmark: str, wanted: SessionShare, section_id: str
+) -> Section | None:
+    shares = contrasts.session_shares(analysis, benchmark, wanted)
+    if not shares:
+        return None
+    lines, rows, sentences = [], [], []
     for share in shares:
-        declared = analysis.config.environment(share.environment)
-        name = words.environment(declared)
-        points = tuple(
-            Point(float(count), 100 * part, _percent_text(part)) for count, part in share.shares
-        )
-        lines.append(Line(name, words.hue(declared), points))
+        environment = words.platform(analysis.config, share.environment)
+        name = environment.name
+        parts = [(count, 100 * part, significant(100 * part, 2)) for count, part in share.shares]
+        points = tuple(Point(float(count), part, text) for count, part, text in parts)
+        lines.append(Line(name, environment.hue, points))
+        once = ", ".join(f"{title} {_seconds(value)}" for title, value in share.parts)
         rows.append(
             (
-                TableCell(name, number=False),
-                TableCell(
-                    _seconds(share.once_s),
-                    ", ".join(f"{title} {_seconds(value)}" for title, value in share.parts),
-                ),
+                TableCell(name),
+                TableCell(_seconds(share.once_s), once),
                 TableCell(_seconds(share.request_s)),
-                *(TableCell(f"{_percent_text(part)} %") for _, part in share.shares),
+                *(TableCell(f"{text} %") for _, _, text in parts),
             )
         )
         if share.absent:
-            sentences.append(
-                f"{name}: not part of it, because not measured:"
-                f" {words.enumerate_words(list(share.absent))}."
-            )
+            absent = words.enumerate_words(list(share.absent))
+            sentences.append(f"{name}: not part of it, because not measured: {absent}.")
     chart = LineChart(
         id=section_id,
         title=wanted.title,
@@ -346,10 +272,8 @@ def _shares(
         y_zero=False,
         reference=1.0,
     )
-    head = (
-        "Environment", "once a session", "a request",
-        *(f"{words.count(count, 'request')} a session" for count in wanted.counts),
-    )  # fmt: skip
+    counts = (f"{words.count(count, 'request')} a session" for count in wanted.counts)
+    head = ("Environment", "once a session", "a request", *counts)
     return Section(
         f"{section_id}-section",
         wanted.title,
@@ -360,20 +284,21 @@ def _shares(
     )
 
 
-def _for_the_money(
-    analysis: Analysis, wanted: ForTheMoney, ratios: Sequence[NominalRatio]
-) -> Section:
-    base = words.environment(analysis.config.environment(ratios[0].baseline))
-    shown = [name for name in wanted.metrics if any(ratio.metric == name for ratio in ratios)]
-    by_label: dict[str, dict[str, NominalRatio]] = {}
-    for ratio in ratios:
-        by_label.setdefault(ratio.environment, {})[ratio.metric] = ratio
+def _for_the_money(analysis: Analysis, benchmark: str, wanted: ForTheMoney) -> Section | None:
+    ratios = {
+        (ratio.environment, ratio.metric): ratio
+        for ratio in contrasts.for_the_money(analysis, benchmark, wanted)
+    }
+    if not ratios:
+        return None
+    base = words.platform(analysis.config, next(iter(ratios.values())).baseline).name
+    shown = [name for name in wanted.metrics if any(metric == name for _, metric in ratios)]
     rows = tuple(
         (
-            TableCell(words.environment(analysis.config.environment(label)), number=False),
-            *(_ratio_cell(found.get(name)) for name in shown),
+            TableCell(words.platform(analysis.config, label).name),
+            *(_ratio_cell(ratios.get((label, name))) for name in shown),
         )
-        for label, found in by_label.items()
+        for label in dict.fromkeys(label for label, _ in ratios)
     )
     head = ("Environment", *(analysis.metric(name).title for name in shown))
     return Section(
@@ -385,87 +310,71 @@ def _for_the_money(
     )
 
 
-def _axis_cost(analysis: Analysis, wanted: AxisCost, pairs: Sequence[AxisPair]) -> Section:
+def _ratio_cell(ratio: NominalRatio | None) -> TableCell:
+    if ratio is None:
+        return TableCell("not stated")
+    between = _between(ratio.interval)
+    return TableCell(significant(ratio.ratio), between and f"{between} by rounding")
+
+
+def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost) -> Section | None:
+    pairs = contrasts.axis_pairs(analysis, benchmark, wanted)
+    if not pairs:
+        return None
     metric = analysis.metric(wanted.series.metric)
-    higher = metric.better == Better.HIGHER
     base, side = (words.param(wanted.axis, value) for value in wanted.values)
     shared = set.intersection(*(set(pair.params) for pair in pairs))
+
+    def share(factor: float) -> float:
+        return overhead(factor, higher_is_better=metric.better == Better.HIGHER)
+
     rows = []
     for pair in pairs:
-        declared = analysis.config.environment(pair.side.environment)
-        name = words.environment(declared)
-        told = words.params(tuple(one for one in pair.params if one not in shared))
-        values = [cell.summary.value for cell in (pair.baseline, pair.side) if cell.summary]
-        unit = metric.unit_for([min(values)])
+        name = words.platform(analysis.config, pair.side.environment).name
+        extra = words.params(tuple(one for one in pair.params if one not in shared))
+        cells = (pair.baseline, pair.side)
+        unit = metric.unit_for([min(cell.summary.value for cell in cells if cell.summary)])
         between = words.count(pair.pairs, "pair") if pair.pairs else "not paired"
         if pair.interval:
-            ends = sorted(
-                overhead(end, higher_is_better=higher)
-                for end in (pair.interval.low, pair.interval.high)
-            )
-            between = f"{percent(ends[0])} to {percent(ends[1])} %, {between}"
+            low, high = sorted(map(share, (pair.interval.low, pair.interval.high)))
+            between = f"{percent(low)} to {percent(high)} %, {between}"
+        doubt = pair.side.doubt or pair.baseline.doubt
         rows.append(
             (
-                TableCell(", ".join(filter(None, (name, told))), number=False),
-                TableCell(
-                    f"{percent(overhead(pair.factor, higher_is_better=higher))} %",
-                    between,
-                    pair.side.doubt or pair.baseline.doubt,
-                ),
-                TableCell(f"{significant(pair.factor, _DIGITS)}×"),
-                *(
-                    TableCell(f"{words.number(cell, unit)} {unit.text}")
-                    for cell in (pair.baseline, pair.side)
-                ),
+                TableCell(words.joined(name, extra)),
+                TableCell(f"{percent(share(pair.factor))} %", between, doubt),
+                TableCell(f"{significant(pair.factor)}×"),
+                *(TableCell(f"{words.number(cell, unit)} {unit.text}") for cell in cells),
             )
         )
     head = ("Environment", f"{side} against {base}", "slowdown", base, side)
     about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
-    return Section(
-        f"axis-{wanted.axis}", wanted.title, about, tables=(Table(wanted.title, head, tuple(rows)),)
-    )
+    tables = (Table(wanted.title, head, tuple(rows)),)
+    return Section(f"axis-{wanted.axis}", wanted.title, about, tables=tables)
 
 
-def _ratio_cell(ratio: NominalRatio | None) -> TableCell:
-    if ratio is None:
-        return TableCell("not stated")
-    between = ""
-    if ratio.interval:
-        low, high = (significant(value, _DIGITS) for value in ratio.interval)
-        between = f"{low} to {high} by rounding"
-    return TableCell(significant(ratio.ratio, _DIGITS), between)
-
-
-def _unit_costs(analysis: Analysis, costs: Sequence[UnitCost]) -> Section:
-    benchmark = costs[0].cell.series.benchmark
+def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
+    costs = contrasts.unit_costs(analysis, benchmark)
+    if not costs:
+        return None
     known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     rows = []
     for cost in costs:
-        declared = analysis.config.environment(cost.cell.environment)
-        price = cost.price
-        currency = price.currency
-        about = ", ".join(
-            part for part in (price.sku, price.region, price.billing, price.date) if part
-        )
-        between = ""
-        if cost.interval:
-            between = f"{_money(cost.interval[0])} to {_money(cost.interval[1])}"
-        relative, relative_about = "", ""
+        cell, price = cost.cell, cost.price
+        name = words.platform(analysis.config, cell.environment).name
+        amount = f"{significant(cost.amount)} {price.currency} {cost.unit}"
+        relative = TableCell("no baseline with a price")
         if cost.relative is not None:
-            base = words.environment(analysis.config.environment(cost.baseline))
-            relative, relative_about = significant(cost.relative, _DIGITS), f"against {base}"
-            if cost.relative_interval:
-                low, high = (significant(v, _DIGITS) for v in cost.relative_interval)
-                relative_about = f"{low} to {high}, {relative_about}"
-        title = words.short(cost.cell.series, known)
+            against = f"against {words.platform(analysis.config, cost.baseline).name}"
+            about = words.joined(_between(cost.relative_interval), against)
+            relative = TableCell(significant(cost.relative), about)
+        billed = words.joined(price.sku, price.region, price.billing, price.date)
         rows.append(
             (
-                TableCell(f"{words.environment(declared)}, {title}", number=False),
-                TableCell(
-                    f"{_money(cost.amount)} {currency} {cost.unit}", between, cost.cell.doubt
-                ),
-                TableCell(relative or "no baseline with a price", relative_about),
-                TableCell(f"{price.per_hour:g} {currency} an hour", about),
+                TableCell(f"{name}, {words.short(cell.series, known)}"),
+                TableCell(amount, _between(cost.interval), cell.doubt),
+                relative,
+                TableCell(f"{price.per_hour:g} {price.currency} an hour", billed),
             )
         )
     head = ("Series", "cost", "performance for the money, baseline = 1", "price")
@@ -477,37 +386,24 @@ def _unit_costs(analysis: Analysis, costs: Sequence[UnitCost]) -> Section:
     )
 
 
-def _value_of(cell: Cell) -> float | None:
+def _between(ends: tuple[float, float] | None) -> str:
+    return f"{significant(ends[0])} to {significant(ends[1])}" if ends else ""
+
+
+def _value(cell: Cell) -> float | None:
     return cell.summary.value if cell.summary else None
 
 
-def _value_text(analysis: Analysis, metric_id: str, value: float | None) -> str:
+def _text(metric: Metric, value: float | None) -> str:
     if value is None:
         return "not measured"
-    unit = analysis.metric(metric_id).unit_for([value])
+    unit = metric.unit_for([value])
     return f"{unit.number(value)} {unit.text}"
 
 
-def _signed(analysis: Analysis, metric_id: str, value: float) -> str:
-    text = _value_text(analysis, metric_id, abs(value))
-    return f"−{text}" if value < 0 else f"+{text}"
+def _signed(metric: Metric, value: float) -> str:
+    return f"{'−' if value < 0 else '+'}{_text(metric, abs(value))}"
 
 
 def _seconds(value: float) -> str:
     return display(value, "s")
-
-
-def _percent_text(share: float) -> str:
-    return significant(100 * share, 2)
-
-
-def _money(amount: float) -> str:
-    return significant(amount, _DIGITS)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

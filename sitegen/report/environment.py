@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sitegen.analysis.compare import Analysis
+from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family, headline_of
 from sitegen.model import AnyRun
-from sitegen.report import machine, overview, words
+from sitegen.report import machine, panels, run_list, words
 from sitegen.report.costs import CostTable
 from sitegen.report.machine import Group, Verdict
-from sitegen.report.overview import LatestRun
+from sitegen.report.run_list import ListedRun
+from sitegen.report.words import Platform
 
 _MAX_RUNS = 50
 _MAX_HEADLINES = 12
@@ -36,10 +37,7 @@ class Headline:
 class EnvironmentPage:
     """Everything an environment's page says."""
 
-    label: str
-    name: str
-    role: str
-    hue: str
+    platform: Platform
     note: str
     tee: str
     observed: Verdict | None
@@ -48,7 +46,7 @@ class EnvironmentPage:
     headlines: tuple[Headline, ...]
     costs: tuple[CostTable, ...]
     machine: tuple[Group, ...]
-    runs: tuple[LatestRun, ...]
+    runs: tuple[ListedRun, ...]
     runs_all: int
 
 
@@ -64,62 +62,55 @@ def page(
     ``tables`` are those of a benchmark; ``seen`` is its newest run of our own, read whole.
     """
     declared = analysis.config.environment(label)
-    newest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
-    benchmarks = list(dict.fromkeys(run.benchmark for run in newest))
-    names = analysis.config.environment
+    newest = run_list.newest(runs)
+    benchmarks = sorted({run.benchmark for run in newest})
     return EnvironmentPage(
-        label=label,
-        name=words.environment(declared),
-        role=words.role(declared),
-        hue=words.hue(declared),
+        platform=words.platform(analysis.config, label),
         note=declared.note,
         tee=declared.tee,
         observed=machine.verdict(seen.fingerprint.tee) if seen else None,
         by_label=declared.by_label,
         baselines=tuple(
-            (against, name, words.environment(names(name)))
+            (against, name, words.platform(analysis.config, name).name)
             for against, name in declared.baselines.items()
         ),
-        headlines=_headlines(analysis, label, sorted(benchmarks)),
+        headlines=tuple(
+            _headline(analysis, cell)
+            for benchmark in benchmarks
+            for cell in _leading(analysis, benchmark, label)
+        ),
         costs=tuple(
             table
-            for benchmark in sorted(benchmarks)
+            for benchmark in benchmarks
             for table in tables[benchmark]
-            if table.environment == label
+            if table.side.label == label
         ),
         machine=machine.groups(seen.fingerprint.facts) if seen else (),
-        runs=tuple(overview.latest_run(analysis, run) for run in newest[:_MAX_RUNS]),
+        runs=run_list.lines(analysis, newest[:_MAX_RUNS]),
         runs_all=len(newest),
     )
 
 
-def _headlines(analysis: Analysis, label: str, benchmarks: Sequence[str]) -> tuple[Headline, ...]:
-    found = []
-    for benchmark in benchmarks:
-        cells = [c for c in analysis.of(benchmark) if c.environment == label and c.summary]
-        picked = [c for c in cells if headline_of(c.series)] or cells
-        picked.sort(key=lambda c: (c.series.metric, words.natural(c.series)))
-        for cell in picked[:_MAX_HEADLINES]:
-            metric = analysis.metric(cell.series.metric)
-            summary = cell.summary
-            if summary is None:
-                continue
-            unit = metric.unit_for([summary.value])
-            found.append(
-                Headline(
-                    benchmark,
-                    family(benchmark).title,
-                    words.series(cell.series),
-                    ", ".join(
-                        part
-                        for part in (metric.title, words.statistic(cell.series.statistic))
-                        if part
-                    ),
-                    words.number(cell, unit),
-                    f"{unit.text} {words.arrow(metric)}".strip(),
-                    words.count(summary.runs, "run") if summary.runs else "n unknown",
-                    cell.doubt,
-                    cell.runs[-1],
-                )
-            )
-    return tuple(found)
+def _leading(analysis: Analysis, benchmark: str, label: str) -> list[Cell]:
+    """Return the headline figures of a benchmark, or all where it has none."""
+    cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
+    leading = [cell for cell in cells if headline_of(cell.series)] or cells
+    leading.sort(key=lambda cell: (cell.series.metric, words.natural(cell.series)))
+    return leading[:_MAX_HEADLINES]
+
+
+def _headline(analysis: Analysis, cell: Cell) -> Headline:
+    series = cell.series
+    metric, unit = analysis.metric(series.metric), panels.unit_of(analysis, [cell])
+    runs = cell.summary.runs if cell.summary else 0
+    return Headline(
+        series.benchmark,
+        family(series.benchmark).title,
+        words.series(series),
+        words.joined(metric.title, words.statistic(series.statistic)),
+        words.number(cell, unit),
+        f"{unit.text} {words.arrow(metric)}".strip(),
+        words.count(runs, "run") if runs else "n unknown",
+        cell.doubt,
+        cell.runs[-1],
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sitegen.analysis.compare import Analysis, Cell
@@ -10,18 +10,17 @@ from sitegen.catalogue.families import headline_of
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import Headline
 from sitegen.catalogue.units import DisplayUnit
-from sitegen.charts.spec import Chart, Line, LineChart, Point
+from sitegen.charts.spec import Chart, LineChart, Point
 from sitegen.model import Provenance
-from sitegen.report import words
+from sitegen.report import panels, words
 
-_MAX_CHARTS = 1
 #: Newest runs of an environment: a page does not grow with the archive.
 _MAX_RUNS = 8
 _DAY_S = 86_400.0
 
 
 def charts(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
-    """Return the headline series of environments that have several runs, one chart a series."""
+    """Return the first headline series of environments that have several runs, as a chart."""
     groups: dict[tuple[Headline, str], list[Cell]] = {}
     moments: dict[str, float] = {}
     for selection in analysis.selections.values():
@@ -32,48 +31,40 @@ def charts(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
         if headline is None or cell.provenance == Provenance.CITED or cell.summary is None:
             continue
         groups.setdefault((headline, words.short(cell.series, known)), []).append(cell)
-    found: list[Chart] = []
     for (headline, title), cells in groups.items():
         if any(len({moments[run] for run in cell.runs}) > 1 for cell in cells):
-            found.append(_chart(analysis, headline, title, cells, moments, f"history-{len(found)}"))
-    return tuple(found[:_MAX_CHARTS])
+            return (_chart(analysis, headline, title, cells, moments),)
+    return ()
 
 
-def _chart(  # noqa: PLR0913 - what a chart is made of
+def _chart(
     analysis: Analysis,
     headline: Headline,
     title: str,
     cells: Sequence[Cell],
-    moments: dict[str, float],
-    chart_id: str,
+    moments: Mapping[str, float],
 ) -> Chart:
     metric = analysis.metric(headline.metric)
     unit = metric.unit_for([v for cell in cells if cell.summary for v in cell.summary.values])
-    lines = []
-    patterns: dict[str, int] = {}
-    for cell in cells:
-        declared = analysis.config.environment(cell.environment)
-        hue = words.hue(declared)
-        lines.append(
-            Line(words.environment(declared), hue, _points(cell, moments, unit),
-                 min(patterns.get(hue, 0), 2))
-        )  # fmt: skip
-        patterns[hue] = patterns.get(hue, 0) + 1
-    places = sorted({point.x for line in lines for point in line.points})
+    lines = panels.lines(
+        (environment.name, environment.hue, _points(cell, moments, unit))
+        for cell in cells
+        for environment in [words.platform(analysis.config, cell.environment)]
+    )
     return LineChart(
-        id=chart_id,
+        id="history-0",
         title=f"{headline.title}: {title}" if title != headline.title else title,
         subtitle=words.metric_line(metric, unit, headline.statistic),
         x_title="",
         unit=unit.text,
-        lines=tuple(lines),
+        lines=lines,
         summary=f"{headline.title}, {title}, run by run",
         y_zero=metric.better != Better.NONE,
-        x_ticks=_ticks(places),
+        x_ticks=_ticks(sorted({point.x for line in lines for point in line.points})),
     )
 
 
-def _points(cell: Cell, moments: dict[str, float], unit: DisplayUnit) -> tuple[Point, ...]:
+def _points(cell: Cell, moments: Mapping[str, float], unit: DisplayUnit) -> tuple[Point, ...]:
     values = cell.summary.values if cell.summary else ()
     if len(values) != len(cell.runs):
         return ()  # a run had nothing clean: its place is not known

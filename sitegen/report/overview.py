@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sitegen.analysis.compare import Analysis
 from sitegen.analysis.stats import Word
-from sitegen.catalogue.families import FAMILIES, family
+from sitegen.catalogue.families import family
 from sitegen.charts.spec import Chart, FactorMark
 from sitegen.model import AnyRun, Provenance
-from sitegen.report import costs, panels, words
+from sitegen.report import costs, panels, run_list, words
 from sitegen.report.costs import CostRow, CostTable
+from sitegen.report.figures import platforms
+from sitegen.report.navigation import in_order
+from sitegen.report.run_list import ListedRun
+from sitegen.report.words import Platform
 
 _LATEST = 10
 _VERDICTS = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONCLUSIVE})
@@ -38,26 +43,10 @@ class OverviewGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class LatestRun:
-    """One line of the list of latest runs."""
-
-    id: str
-    when: str
-    benchmark: str
-    environment: str
-    hue: str
-    what: str
-    provenance: str
-
-
-@dataclass(frozen=True, slots=True)
 class Coverage:
     """How many runs each benchmark has in one environment; None is not measured."""
 
-    environment: str
-    name: str
-    role: str
-    hue: str
+    environment: Platform
     counts: tuple[int | None, ...]
 
 
@@ -70,7 +59,7 @@ class OverviewPage:
     doubt: str
     facts: tuple[tuple[str, str, str], ...]
     groups: tuple[OverviewGroup, ...]
-    latest: tuple[LatestRun, ...]
+    latest: tuple[ListedRun, ...]
     runs: int
     benchmarks: tuple[tuple[str, str], ...]
     coverage: tuple[Coverage, ...]
@@ -80,65 +69,38 @@ def page(
     analysis: Analysis, runs: Sequence[AnyRun], tables: Mapping[str, Sequence[CostTable]]
 ) -> OverviewPage:
     """Return the front page of a report with these runs; ``tables`` are those of a benchmark."""
-    present = {run.benchmark for run in runs}
-    order = [*[name for name in FAMILIES if name in present], *sorted(present - set(FAMILIES))]
-    groups = tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order)
+    order = in_order(run.benchmark for run in runs)
     cited = [run for run in runs if run.provenance == Provenance.CITED]
-    figures = sum(len(run.measurements) for run in cited)
     own = sum(run.provenance == Provenance.COLLECTED for run in runs)
-    lede, doubt = [], ""
+    lede = doubt = ""
     if cited:
+        figures = sum(len(run.measurements) for run in cited)
         sources = {run.source.id for run in cited if run.source}
-        lede.append(
+        beside = f", beside {words.count(own, 'run')} of our own." if own else "."
+        lede = (
             f"Recomputed from {words.count(figures, 'figure')} in"
-            f" {words.count(len(sources), 'publication')}"
-            + (f", beside {words.count(own, 'run')} of our own." if own else ".")
+            f" {words.count(len(sources), 'publication')}{beside}"
         )
         doubt = "Cited figures are single values without a published spread"
     elif own:
-        lede.append(f"Computed from {words.count(own, 'archived run')}.")
-    latest = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
+        lede = f"Computed from {words.count(own, 'archived run')}."
     return OverviewPage(
         headline=_headline(analysis, tables, order, len(runs)),
-        lede=" ".join(lede),
+        lede=lede,
         doubt=doubt,
         facts=_facts(analysis, runs),
-        groups=groups,
-        latest=tuple(latest_run(analysis, run) for run in latest[:_LATEST]),
+        groups=tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order),
+        latest=run_list.lines(analysis, run_list.newest(runs)[:_LATEST]),
         runs=len(runs),
         benchmarks=tuple((name, family(name).title) for name in order),
         coverage=_coverage(analysis, runs, order),
     )
 
 
-def latest_run(analysis: Analysis, run: AnyRun) -> LatestRun:
-    """Return the line that lists ``run``."""
-    declared = analysis.config.environment(run.environment)
-    steps = len({m.workload for m in run.measurements})
-    what = words.count(steps, "workload")
-    if run.preset:
-        what += f", {run.preset}"
-    if not run.complete:
-        what += ", incomplete"
-    if run.source:
-        what = run.source.title or run.source.id
-    if run.withdrawn:
-        what += ", withdrawn"
-    return LatestRun(
-        run.id,
-        words.day(run.started_at),
-        family(run.benchmark).title,
-        run.environment,
-        words.hue(declared),
-        what,
-        run.provenance,
-    )
-
-
 def _headline(
     analysis: Analysis, tables: Mapping[str, Sequence[CostTable]], order: Sequence[str], runs: int
 ) -> str:
-    clauses = [found for name in order if (found := costs.clause(analysis, name, tables[name]))]
+    clauses = [found for name in order if (found := costs.clause(name, tables[name]))]
     if clauses:
         return f"A TEE takes {words.enumerate_words(clauses)}."
     if not runs:
@@ -154,19 +116,15 @@ def _headline(
 
 
 def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> OverviewGroup:
-    tables = [t for t in costs.defaults(found) if t.tee]
     rows = []
-    for table in tables:
+    for table in costs.defaults(found):
+        if not table.tee:
+            continue
         worst = table.worst
-        shown = [row for row in table.rows if row.headline] or list(table.rows)
+        shown = [row for row in table.rows if row.comparison.headline] or table.rows
         marks = tuple(
-            FactorMark(
-                row.title if row is worst else "", row.mark.factor, row.mark.hue,
-                row.mark.low, row.mark.high, row.doubt,
-            )
-            for row in shown
-            if row.mark
-        )  # fmt: skip
+            replace(row.mark, label=row.title if row is worst else "") for row in shown if row.mark
+        )
         rows.append(OverviewRow(table, worst, marks))
     absent = ""
     if not rows:
@@ -207,19 +165,8 @@ def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, 
 def _coverage(
     analysis: Analysis, runs: Sequence[AnyRun], order: Sequence[str]
 ) -> tuple[Coverage, ...]:
-    counts: dict[tuple[str, str], int] = {}
-    for run in runs:
-        key = (run.environment, run.benchmark)
-        counts[key] = counts.get(key, 0) + 1
-    seen = {run.environment for run in runs}
+    counts = Counter((run.environment, run.benchmark) for run in runs)
     return tuple(
-        Coverage(
-            label,
-            words.environment(declared),
-            words.role(declared),
-            words.hue(declared),
-            tuple(counts.get((label, benchmark)) for benchmark in order),
-        )
-        for label, declared in analysis.config.environments.items()
-        if label in seen
+        Coverage(one, tuple(counts.get((one.label, benchmark)) for benchmark in order))
+        for one in platforms(analysis, {run.environment for run in runs})
     )

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from sitegen.analysis.compare import Cell
+from sitegen.analysis.stats import Interval
 from sitegen.catalogue.families import family, headline_of
-from sitegen.catalogue.metrics import Better, Metric
+from sitegen.catalogue.metrics import Metric
 from sitegen.catalogue.parameters import ORDER, PARAMETERS, kind
 from sitegen.catalogue.tool import Kind
 from sitegen.catalogue.units import DisplayUnit, printed_number
 from sitegen.charts.spec import Hue
-from sitegen.config import ROLE_WORDS, Environment
+from sitegen.config import ROLE_WORDS, Config, Environment
 from sitegen.model import Params, Series
 
-ARROWS: Mapping[str, str] = {
-    "higher": "↑ higher is better",
-    "lower": "↓ lower is better",
-    "none": "",
-}
+ARROWS = {"higher": "↑ higher is better", "lower": "↓ lower is better", "none": ""}
 _STATISTICS = {"value": "", "p50": "median", "mean": "mean", "total": "total",
                "min": "minimum", "max": "maximum", "stddev": "standard deviation"}  # fmt: skip
 _KIB = 1024
@@ -34,7 +32,7 @@ def param(key: str, value: str) -> str:
         return known.values.get(value, value)
     if known.several:
         return (known.words if value == "1" else known.several).format(value)
-    if known.kind == Kind.SHARE and _is_number(value):
+    if known.kind == Kind.SHARE and is_number(value):
         value = f"{float(value) * 100:.0f}"
     elif known.kind == Kind.SIZE:
         value = _binary(value)
@@ -45,35 +43,35 @@ def param(key: str, value: str) -> str:
 
 def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
     """Return parameters in words, in a fixed order, without those in ``skip``."""
-    shown = sorted(
-        (pair for pair in pairs if pair[0] not in skip and not _hidden(pair[0])),
-        key=lambda pair: (ORDER.get(pair[0], len(ORDER)), pair[0]),
-    )
-    words = [param(key, value) for key, value in shown if not (key == "numjobs" and value == "1")]
+    shown = [
+        (key, value)
+        for key, value in pairs
+        if key not in skip
+        and (key, value) != ("numjobs", "1")
+        and not (key in PARAMETERS and PARAMETERS[key].hidden)
+    ]
+    shown.sort(key=lambda pair: (ORDER.get(pair[0], len(ORDER)), pair[0]))
     # A proof system that has one mode is named once.
-    return ", ".join(dict.fromkeys(words))
-
-
-def _hidden(key: str) -> bool:
-    known = PARAMETERS.get(key)
-    return known is not None and known.hidden
+    return ", ".join(dict.fromkeys(param(key, value) for key, value in shown))
 
 
 @lru_cache(maxsize=65536)
 def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
     headline = headline_of(found)
-    have = dict(found.params)
     if headline and headline.workload and found.benchmark == "fio":
         return headline.title
     words = params(found.params, skip)
     if not words:
-        return found.workload.replace("-", " ").replace("_", " ")
-    if "model" in have and words.startswith(have["model"]):
-        return words  # a name is written as it is
-    if "pattern" in have or "operation" in have:
-        return words[0].upper() + words[1:]
-    return words[0].upper() + words[1:] if words[0].islower() else words
+        return workload(found)
+    model = dict(found.params).get("model")
+    # A name is written as it is.
+    return words if model and words.startswith(model) else upper_first(words)
+
+
+def workload(found: Series) -> str:
+    """Return the workload of a series in words."""
+    return found.workload.replace("-", " ").replace("_", " ")
 
 
 def background(benchmark: str, found: Iterable[Series]) -> dict[str, Params]:
@@ -96,6 +94,11 @@ def short(found: Series, known: Mapping[str, Params]) -> str:
     return series(found, frozenset(key for key, _ in known.get(found.workload, ())))
 
 
+def upper_first(text: str) -> str:
+    """Return ``text`` with its first letter large."""
+    return text[:1].upper() + text[1:]
+
+
 def lower_first(text: str) -> str:
     """Return ``text`` with its first letter small, unless it is an acronym: I/O, CPU."""
     return text if text[:2].isupper() or text[1:2] == "/" else text[:1].lower() + text[1:]
@@ -113,6 +116,21 @@ def statistic(name: str) -> str:
     if name not in _STATISTICS and name.startswith("p"):
         return f"{name[1:]} % within"
     return _STATISTICS.get(name, name)
+
+
+class Platform(NamedTuple):
+    """An environment as pages show it."""
+
+    label: str
+    name: str
+    hue: Hue
+    role: str
+
+
+def platform(config: Config, label: str) -> Platform:
+    """Return how the environment ``label`` is shown."""
+    declared = config.environment(label)
+    return Platform(label, environment(declared), hue(declared), role(declared))
 
 
 def environment(declared: Environment) -> str:
@@ -137,22 +155,27 @@ def hue(declared: Environment) -> Hue:
 
 def metric_line(metric: Metric, unit: DisplayUnit, statistic_name: str = "value") -> str:
     """Return the line under a chart's title: statistic, unit, arrow."""
-    parts = [statistic(statistic_name), unit.text, ARROWS[metric.better]]
-    return " · ".join(part for part in parts if part)
+    return joined(statistic(statistic_name), unit.text, ARROWS[metric.better], by=" · ")
 
 
 def number(cell: Cell, unit: DisplayUnit) -> str:
     """Return a cell's value in ``unit``: the printed digits where the source used that unit."""
     if cell.summary is None:
         return "not measured"
-    if cell.printed:
-        parsed = printed_number(cell.printed)
-        if parsed and abs(parsed[0] * unit.factor - cell.summary.value) <= 1e-9 * abs(
-            cell.summary.value
-        ):
-            decimals = len(cell.printed.split(" ")[0].partition(".")[2])
-            return f"{parsed[0]:,.{decimals}f}".replace("-", "−")
-    return unit.number(cell.summary.value)
+    value = cell.summary.value
+    parsed = printed_number(cell.printed) if cell.printed else None
+    if cell.printed and parsed and abs(parsed[0] * unit.factor - value) <= 1e-9 * abs(value):
+        decimals = len(cell.printed.split(" ")[0].partition(".")[2])
+        return f"{parsed[0]:,.{decimals}f}".replace("-", "−")
+    return unit.number(value)
+
+
+def between(interval: Interval | None, unit: DisplayUnit) -> str:
+    """Return both ends of an interval in ``unit``; nothing where they print alike."""
+    if interval is None:
+        return ""
+    low, high = unit.number(interval.low), unit.number(interval.high)
+    return f"{low} to {high}" if low != high else ""
 
 
 def count(number_of: int, singular: str, plural: str = "") -> str:
@@ -170,55 +193,45 @@ def size(count: int) -> str:
 
 def day(started_at: str) -> str:
     """Return a run's date as precise as it is known: 2026-11-21 07:40 or 2025."""
-    if "T" not in started_at:
-        return started_at
-    return f"{started_at[:10]} {started_at[11:16]}"
+    return started_at if "T" not in started_at else f"{started_at[:10]} {started_at[11:16]}"
 
 
-def enumerate_words(parts: list[str]) -> str:
+def enumerate_words(parts: Sequence[str]) -> str:
     """Return "a", "a and b" or "a, b and c"."""
-    if len(parts) < 2:  # noqa: PLR2004 - nothing to join
-        return "".join(parts)
-    return ", ".join(parts[:-1]) + " and " + parts[-1]
+    return joined(", ".join(parts[:-1]), *parts[-1:], by=" and ")
+
+
+def joined(*parts: str, by: str = ", ") -> str:
+    """Return the parts that say something, joined."""
+    return by.join(part for part in parts if part)
 
 
 def arrow(metric: Metric) -> str:
     """Return the arrow of a metric's better direction, or nothing."""
-    return {Better.HIGHER: "↑", Better.LOWER: "↓"}.get(metric.better, "")
+    return ARROWS[metric.better][:1]
 
 
 def _binary(value: str) -> str:
+    """Return a size in the unit that divides it, of 1024 unless those of 1000 divide it further."""
     if not value.isdecimal():
         return value
     size = int(value)
-    if _decimal(size):
-        return _powers_of_ten(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < _KIB or size % _KIB:
-            return f"{size} {unit}"
-        size //= _KIB
-    return f"{size} TiB"
-
-
-def _decimal(size: int) -> bool:
-    """Say whether a size is rounder in powers of ten: 2 GB is also 1953125 KiB."""
+    base, units = _KIB, ("B", "KiB", "MiB", "GiB", "TiB")
     for power in (4, 3, 2, 1):
         if size % _KIB**power == 0:
-            return False
-        if size % 1000**power == 0:
-            return True
-    return False
-
-
-def _powers_of_ten(size: int) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or size % 1000:  # noqa: PLR2004 - the base of these units
+            break
+        if size % 1000**power == 0:  # 2 GB is also 1953125 KiB
+            base, units = 1000, ("B", "kB", "MB", "GB", "TB")
+            break
+    for unit in units[:-1]:
+        if size < base or size % base:
             return f"{size} {unit}"
-        size //= 1000
-    return f"{size} TB"
+        size //= base
+    return f"{size} {units[-1]}"
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Say whether a text is a number and nothing else."""
     try:
         float(text)
     except ValueError:

@@ -192,7 +192,7 @@ class _Build:
         from sitegen.analysis import claims
         from sitegen.analysis.compare import analyse
         from sitegen.analysis.selection import superseded
-        from sitegen.report.site import Site, navigation
+        from sitegen.report.navigation import Site, navigation
         from sitegen.site.render import Renderer
 
         self.config, self.archive, self.library, self.old_pages = config, archive, held, pages
@@ -254,7 +254,7 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import benchmark, costs, environment, overview, site
+        from sitegen.report import benchmark, costs, environment, methodology, overview, run_list
 
         analysis, runs = self.analysis, self.runs
         names = sorted({run.benchmark for run in runs})
@@ -291,10 +291,10 @@ class _Build:
         for alias, label in analysis.config.aliases.items():
             self._page(f"environments/{alias}/index.html", "moved.html", alias=alias, label=label)
         self._page("environments/index.html", "environments.html", coverage=front.coverage)
-        for listed in site.run_lists(analysis, runs):
+        for listed in run_list.pages(analysis, runs):
             name = "index" if listed.number == 1 else f"page-{listed.number}"
             self._page(f"runs/{name}.html", "runs.html", page=listed)
-        self._page("methodology/index.html", "methodology.html", page=site.methodology(analysis))
+        self._page("methodology/index.html", "methodology.html", page=methodology.page(analysis))
 
     def _page(self, path: str, template: str, **values: Any) -> None:  # noqa: ANN401 - page values
         folder = path.removesuffix("index.html")
@@ -314,7 +314,7 @@ class _Build:
     def _data_pages(self) -> None:
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report.site import DataFile, DataPage
+        from sitegen.report.data import DataFile, DataPage
 
         listed = []
         names = sorted({run.benchmark for run in self.runs})
@@ -336,7 +336,6 @@ class _Build:
                 tuple(listed),
                 tuple(export.COLUMNS.items()),
                 tuple(self.damaged),
-                len(self.runs),
             ),
         )
 
@@ -356,9 +355,9 @@ class _Build:
         """Return the publications that have a page: a site that cites nothing loads nothing."""
         if not self.prose or not (self.checked or any(run.source for run in self.runs)):
             return ()
-        from sitegen.report import publication
+        from sitegen.report import reports
 
-        return publication.sources(
+        return reports.sources(
             self.runs, self.checked, lambda source: self._review(source).is_file()
         )
 
@@ -369,15 +368,15 @@ class _Build:
         """Render a page for each publication, and their list."""
         if not self.publications:
             return
-        from sitegen.report import publication, reviews
+        from sitegen.report import notes, reports
 
         made = []
         for source in self.publications:
-            path, note = self._review(source), reviews.Note()
+            path, note = self._review(source), notes.Note()
             if path.is_file():
-                prose = self._prose(path, reviews.functions(self.analysis, self.checked))
-                note = reviews.note(path.read_text("utf-8"), prose, str(path)) if prose else note
-            page = publication.page(self.analysis, source, self.runs, self.checked, note)
+                prose = self._prose(path, notes.of_report(self.analysis, self.checked))
+                note = notes.cut(path.read_text("utf-8"), prose, str(path)) if prose else note
+            page = reports.page(self.analysis, source, self.runs, self.checked, note)
             made.append(page)
             self._page(f"reports/{source}/index.html", "report.html", page=page)
             for section in page.sections if page.paged else ():
@@ -387,7 +386,7 @@ class _Build:
                     page=page,
                     section=section,
                 )
-        self._page("reports/index.html", "reports.html", page=publication.index(made))
+        self._page("reports/index.html", "reports.html", page=reports.index(made))
 
     def _compare_page(self) -> None:
         """Render the page on which a reader chooses, and the files that it asks for."""
@@ -447,12 +446,12 @@ class _Build:
         return self._manifest(self.library.runs[newest.id].entry)[0]
 
     def _note(self, benchmark: str) -> str:
-        from sitegen.report import quotes
+        from sitegen.report import notes
 
         path = self.config.notes / f"{benchmark}.md"
         if not self.prose or not path.is_file():
             return ""
-        return self._prose(path, quotes.functions(self.analysis, benchmark))
+        return self._prose(path, notes.of_benchmark(self.analysis, benchmark))
 
     def _prose(self, path: Path, functions: Mapping[str, Callable[..., object]]) -> str:
         """Return a note as HTML; nothing where the figures that it quotes are set aside.

@@ -28,8 +28,8 @@ from sitegen.charts import plotly, spec, svg
 from sitegen.errors import SitegenError
 from sitegen.report import words
 from sitegen.report.machine import UNSEEN, Group, Shown
+from sitegen.report.navigation import Site
 from sitegen.report.run import Output, ResultRow, RunPage
-from sitegen.report.site import Site
 from sitegen.resources import templates
 from sitegen.site import layout
 from sitegen.site.layout import Layout

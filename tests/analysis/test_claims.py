@@ -222,7 +222,7 @@ def test_a_note_tells_its_expressions_and_leaves_all_else(
     found = check(with_note(note), published)
     assert found.claim.note == told
     assert as_json(found)["note"] == told
-    assert claim_pages.page(published, [found]).groups[0].rows[0].note == told
+    assert claim_pages.page(published, [found]).groups[0].rows[0].claim.note == told
 
 
 def test_the_figures_of_a_note_are_no_inputs_of_its_claim(published: Analysis) -> None:

@@ -16,6 +16,7 @@ KNOWN = {
     "plain": Environment("plain", "vm", "none"),
     "other": Environment("other"),
     "v1.2": Environment("v1.2"),
+    "host-a": Environment("host-a", "metal", "none"),
 }
 WRITTEN = """\
 # A report.
@@ -42,10 +43,23 @@ def declared(file: Path, label: str) -> dict[str, str]:
     return dict(config.load(file).environment(label).baselines)
 
 
-def test_without_a_file_one_is_written(file: Path) -> None:
-    line = baseline.baseline(file, "cvm=metal,plain", KNOWN)
-    assert line == '[environments.cvm] baselines = { metal = "metal", vm = "plain" }'
-    assert list(declared(file, "cvm").items()) == [("metal", "metal"), ("vm", "plain")]
+@pytest.mark.parametrize(
+    ("pair", "written"),
+    [
+        ("cvm=metal,plain", {"metal": "metal", "vm": "plain"}),
+        ("cvm=other", {"other": "other"}),  # without a role, under its label
+        ("v1.2=plain,metal", {"vm": "plain", "metal": "metal"}),
+        ("cvm=host-a,metal", {"metal": "host-a", "metal-baseline": "metal"}),  # of one role
+    ],
+)
+def test_each_baseline_goes_under_its_role_in_the_order_given(
+    file: Path, pair: str, written: dict[str, str]
+) -> None:
+    line = baseline.baseline(file, pair, KNOWN)
+    label = pair.partition("=")[0]
+    assert list(declared(file, label).items()) == list(written.items())
+    table = f'"{label}"' if "." in label else label
+    assert line.startswith(f"[environments.{table}] baselines = {{ ")
 
 
 def test_everything_else_stays_as_it_stands(file: Path) -> None:
@@ -62,23 +76,12 @@ def test_everything_else_stays_as_it_stands(file: Path) -> None:
     assert declared(file, "cvm") == {"metal": "metal"}
 
 
-def test_a_baseline_without_a_role_goes_under_its_label(file: Path) -> None:
-    baseline.baseline(file, "cvm=other", KNOWN)
-    assert declared(file, "cvm") == {"other": "other"}
-
-
-def test_labels_with_dots_are_quoted(file: Path) -> None:
-    baseline.baseline(file, "v1.2=metal", KNOWN)
-    baseline.baseline(file, "v1.2=plain,metal", KNOWN)
-    assert declared(file, "v1.2") == {"vm": "plain", "metal": "metal"}
-
-
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
         ("cvm", "write it as cvm=metal"),
         ("cvm=", "write it as cvm=metal"),
-        ("cvm=nobody", "no environment 'nobody'; known are cvm, metal"),
+        ("cvm=nobody", "no environment 'nobody'; known are cvm, host-a, metal"),
         ("cvm=cvm", "cannot be its own baseline"),
         ("../x=metal", "not a usable environment name"),
     ],
@@ -111,17 +114,11 @@ def test_a_form_that_cannot_be_changed_safely_is_left_alone(file: Path, text: st
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_what_was_written_is_toml(file: Path) -> None:
+def test_a_file_without_a_last_line_end_stays_toml(file: Path) -> None:
     file.write_text('[environments.cvm]\nrole = "cpu-tee"')
     baseline.baseline(file, "cvm=metal", KNOWN)
     found = tomllib.loads(file.read_text())
     assert found["environments"]["cvm"] == {"role": "cpu-tee", "baselines": {"metal": "metal"}}
-
-
-def test_two_baselines_of_one_role_both_stand(file: Path) -> None:
-    known = {**KNOWN, "host-a": Environment("host-a", "metal", "none")}
-    baseline.baseline(file, "cvm=host-a,metal", known)
-    assert list(declared(file, "cvm").values()) == ["host-a", "metal"]
 
 
 def test_line_ends_links_and_rights_stay_as_they_are(file: Path, tmp_path: Path) -> None:

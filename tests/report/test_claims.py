@@ -61,7 +61,7 @@ def test_what_differs_stands_first_with_what_it_comes_to(page: claims.ClaimsPage
     report, readme = page.groups
     assert report.counts == (("reproduced", 1), ("differs", 1))
     first, second = report.rows
-    assert (first.id, first.verdict, first.printed) == ("penalty", "differs", "45 %")
+    assert (first.claim.id, first.verdict, first.printed) == ("penalty", "differs", "45 %")
     assert first.computed == "38.31 %"
     assert first.fits_if == ("it is a joke",)
     assert len(first.inputs) == 2

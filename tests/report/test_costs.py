@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from sitegen.analysis.compare import Analysis, analyse
-from sitegen.analysis.pairing import pair
+from sitegen.analysis.pairing import Pairing, pair
 from sitegen.catalogue.metrics import METRICS
 from sitegen.cli import comparison as told
 from sitegen.config import Config, Environment
 from sitegen.model import Comparability, Measurement, Parameter, Provenance, Run, params, run_id
-from sitegen.report import costs, trials
+from sitegen.report import costs, methodology
 
 CONFIG = Config(
     Path(),
@@ -52,7 +52,7 @@ def sides(metric: str, side: tuple[float, ...], base: tuple[float, ...]) -> list
 def row(metric: str, side: tuple[float, ...], base: tuple[float, ...]) -> costs.CostRow:
     analysis = analyse(sides(metric, side, base), CONFIG)
     [table] = costs.tables(analysis, metric.partition(".")[0])
-    [found] = [one for one in table.rows if one.metric_id == metric]
+    [found] = [one for one in table.rows if one.comparison.series.metric == metric]
     return found
 
 
@@ -72,12 +72,12 @@ def test_what_is_subtracted_is_told_with_its_unit(
 ) -> None:
     found = row(metric, side, base)
     assert (found.share, found.interval) == (share, interval)
-    assert (found.factor, found.mark, found.word) == (None, None, "")
+    assert (found.comparison.factor, found.mark, found.comparison.told) == (None, None, "")
 
 
 def test_an_inconclusive_headline_says_between_what_and_how_many_more_runs_decide() -> None:
     found = row(IOPS, (90.0, 95.0, 100.0), (96.0, 100.0, 104.0))
-    assert found.word == "inconclusive"
+    assert found.comparison.told == "inconclusive"
     between, decide = found.detail.split("; ")
     low, high = found.interval.split(" to ")
     assert between == f"between {low} and {high} %"
@@ -97,13 +97,13 @@ def test_an_interval_without_an_upper_end_says_so() -> None:
 
 def test_no_difference_names_its_margin() -> None:
     found = row(IOPS, (100.0, 100.1, 99.9), (100.0, 100.1, 100.05))
-    assert (found.word, found.detail) == ("no difference", "above 2 %")
+    assert (found.comparison.told, found.detail) == ("no difference", "above 2 %")
 
 
 def test_a_series_that_is_no_headline_gets_no_word_and_nothing_to_complete_it() -> None:
     for side in ((50.0, 51.0, 52.0), (100.0, 100.1, 99.9), (90.0, 95.0, 100.0)):
         found = row("fio.latency", side, (100.0, 100.1, 100.05))
-        assert (found.word, found.detail) == ("", "")
+        assert (found.comparison.told, found.detail) == ("", "")
 
 
 def test_a_table_lists_what_its_two_sides_differ_in() -> None:
@@ -117,49 +117,43 @@ def test_a_table_lists_what_its_two_sides_differ_in() -> None:
 # The terminal
 
 
+def paired(metric: str, side: tuple[float, ...], base: tuple[float, ...]) -> Pairing:
+    return pair(sides(metric, side, base), CONFIG, "plain", "cvm")
+
+
 def test_the_terminal_tells_the_same_words() -> None:
-    pairing = pair(sides(IOPS, (90.0, 95.0, 100.0), (96.0, 100.0, 104.0)), CONFIG, "plain", "cvm")
+    pairing = paired(IOPS, (90.0, 95.0, 100.0), (96.0, 100.0, 104.0))
     rows = told.rows(pairing)
     assert "inconclusive: about " in told.text(pairing, rows)
     [one] = told.as_json(pairing, rows)["comparisons"]
-    [comparison] = pairing.comparisons
-    assert one["more_runs"] == comparison.more_runs
+    assert one["more_runs"] == pairing.comparisons[0].more_runs
     assert one["more_runs"] > 1
     assert (one["scale"], one["difference"]) == ("ratio", None)
-    calm = pair(sides(IOPS, (100.0, 100.1, 99.9), (100.0, 100.1, 100.0)), CONFIG, "plain", "cvm")
+    calm = paired(IOPS, (100.0, 100.1, 99.9), (100.0, 100.1, 100.0))
     assert "no difference above 2 %" in told.text(calm, told.rows(calm))
-    [one] = told.as_json(calm, told.rows(calm))["comparisons"]
-    assert one["more_runs"] is None
+    assert told.as_json(calm, told.rows(calm))["comparisons"][0]["more_runs"] is None
 
 
-def test_more_errors_than_the_limit_are_a_regression_in_points() -> None:
-    metric = "ab.error_rate"
-    pairing = pair(sides(metric, (0.1,) * 3, (0.0,) * 3), CONFIG, "plain", "cvm")
-    rows = told.rows(pairing, [metric])
+def test_more_errors_than_the_limit_are_a_regression_in_points_and_a_count_is_none() -> None:
+    pairing = paired("ab.error_rate", (0.1,) * 3, (0.0,) * 3)
+    rows = told.rows(pairing, ["ab.error_rate"])
     assert told.regressions(rows, 0.08) == rows
     assert told.regressions(rows, 0.09) == []
     [one] = told.as_json(pairing, rows)["comparisons"]
-    assert one["word"] == ""
+    assert (one["word"], one["overhead"]) == ("", None)
     assert one["difference_low"] == pytest.approx(0.0897, abs=1e-4)
-    assert one["overhead"] is None
-
-
-def test_a_count_is_no_share_and_so_no_regression() -> None:
-    metric = "ab.failed_requests"
-    pairing = pair(sides(metric, (50, 50, 50), (0, 0, 0)), CONFIG, "plain", "cvm")
-    rows = told.rows(pairing, [metric])
-    assert rows[0].share == "50 more"
-    assert told.regressions(rows, 0.0) == []
+    failures = paired("ab.failed_requests", (50, 50, 50), (0, 0, 0))
+    [count] = told.rows(failures, ["ab.failed_requests"])
+    assert count.share == "50 more"
+    assert told.regressions([count], 0.0) == []
 
 
 # The methodology page
 
 
 def test_the_simulation_is_shown_with_all_that_was_kept(published: Analysis) -> None:
-    from sitegen.report import site
-
-    found = site.methodology(published).trials
-    assert found == trials.trials()
+    found = methodology.page(published).trials
+    assert found == methodology.trials()
     rates, shares = (one.table for one in found)
     assert len({len(line) for line in (rates.head, *rates.rows)}) == 1
     assert len({len(line) for line in (shares.head, *shares.rows)}) == 1

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from sitegen.analysis.compare import Analysis, analyse
-from sitegen.catalogue.families import family
 from sitegen.charts.spec import BarChart, LineChart
 from sitegen.config import Config, Environment, Price
 from sitegen.model import Measurement, Provenance, Run, params, run_id
@@ -16,7 +15,7 @@ from sitegen.report.derived import Section, Table
 
 
 def sections(analysis: Analysis, benchmark: str) -> dict[str, Section]:
-    return {section.id: section for section in derived.sections(analysis, family(benchmark))}
+    return {section.id: section for section in derived.sections(analysis, benchmark)}
 
 
 def text(table: Table) -> list[list[str]]:

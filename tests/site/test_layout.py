@@ -13,7 +13,7 @@ from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Archive
 from sitegen.model import Remark, RemarkKind, Run
 from sitegen.report import run as pages
-from sitegen.report.site import Site, navigation
+from sitegen.report.navigation import Site, navigation
 from sitegen.site.render import Renderer
 from tests import site_checks as check
 from tests.charts.examples import HOSTILE

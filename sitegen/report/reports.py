@@ -1,4 +1,4 @@
-"""A published report, rebuilt section by section from the figures that it prints.
+"""The pages of published reports, rebuilt section by section from the figures that they print.
 
 What it prints, the same figures drawn and divided, what it states about them, and our own runs
 of the same series: another machine, and never set against it.
@@ -7,9 +7,9 @@ of the same series: another machine, and never set against it.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 
 from msgspec import structs
 
@@ -20,12 +20,12 @@ from sitegen.catalogue.families import family
 from sitegen.charts.spec import Chart
 from sitegen.errors import SitegenError
 from sitegen.model import AnyRun, Provenance, Source, check_label
-from sitegen.report import costs, derived, panels, reviews, words
-from sitegen.report import printed as prints
+from sitegen.report import claims, costs, derived, figures, panels, words
 from sitegen.report.claims import ClaimRow
 from sitegen.report.costs import CostTable
-from sitegen.report.printed import Columns, OwnTable, PrintedTable
-from sitegen.report.reviews import Note
+from sitegen.report.figures import FigureTable
+from sitegen.report.notes import Note
+from sitegen.report.words import Platform
 
 _ROMAN = re.compile(r"[IVXLC]+\b")
 _ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
@@ -43,22 +43,22 @@ class ReportSection:
     """One section of a publication, rebuilt."""
 
     id: str
-    key: str
-    title: str
     about: str
     counts: tuple[tuple[str, int], ...]
     figures: int
-    note: str
-    tables: tuple[PrintedTable, ...]
+    tables: tuple[FigureTable, ...]
     charts: tuple[Chart, ...]
     chart_notes: tuple[str, ...]
     derived: tuple[derived.Section, ...]
     costs: tuple[CostTable, ...]
     claims: tuple[ClaimRow, ...]
-    own: tuple[OwnTable, ...]
+    own: tuple[FigureTable, ...]
     other: tuple[tuple[str, str], ...]
     pages: tuple[tuple[str, str], ...]
     origins: tuple[str, ...]
+    key: str = ""
+    title: str = ""
+    note: str = ""
 
     @property
     def file(self) -> str:
@@ -73,7 +73,7 @@ class Beside:
     benchmark: str
     title: str
     finding: str
-    environments: Columns
+    environments: tuple[Platform, ...]
     sections: tuple[derived.Section, ...]
 
 
@@ -108,16 +108,18 @@ class ReportsPage:
 
 
 def sources(
-    runs: Iterable[AnyRun], found: Iterable[Checked], noted: Callable[[str], bool]
+    runs: Iterable[AnyRun], checked: Iterable[Checked], noted: Callable[[str], bool]
 ) -> tuple[str, ...]:
     """Return the publications that have a page: cited ones, and those with claims and a note.
 
     One whose id cannot be a folder has none; its runs have their pages all the same.
     """
     cited = {run.source.id for run in runs if run.provenance == Provenance.CITED and run.source}
-    stated = {checked.claim.source for checked in found} - cited
-    usable = [name for name in sorted(cited) if _usable(name)]
-    return (*usable, *(name for name in sorted(stated) if _usable(name) and noted(name)))
+    stated = {each.claim.source for each in checked} - cited
+    return (
+        *filter(_usable, sorted(cited)),
+        *(name for name in sorted(stated) if _usable(name) and noted(name)),
+    )
 
 
 def _usable(name: str) -> bool:
@@ -128,72 +130,56 @@ def _usable(name: str) -> bool:
 
 
 def page(
-    analysis: Analysis, source: str, runs: Sequence[AnyRun], found: Sequence[Checked], told: Note
+    analysis: Analysis, source: str, runs: Sequence[AnyRun], checked: Sequence[Checked], note: Note
 ) -> ReportPage:
     """Return the page of one publication.
 
-    ``runs`` are all of the archive, ``found`` all checked claims; ``analysis`` is of all runs.
+    ``runs`` are all of the archive, ``checked`` all claims; ``analysis`` is of all runs.
     """
     gone = superseded(runs)
-    cited = [
-        run
-        for run in runs
-        if run.provenance == Provenance.CITED
-        and run.source
-        and run.source.id == source
-        and run.id not in gone
-        and not run.withdrawn
-    ]
-    stated = [checked for checked in found if checked.claim.source == source]
-    titles = {key: title for key, title, _ in told.sections}
-    texts = {key: text for key, _, text in told.sections}
     by_section: dict[str, list[AnyRun]] = {}
-    for run in cited:
-        by_section.setdefault(run.source.section if run.source else "", []).append(run)
-    claims_of = _by_section(stated, [*titles, *by_section])
+    published: Source | None = None
+    for run in runs:
+        cited = run.source if run.provenance == Provenance.CITED else None
+        if cited and cited.id == source and run.id not in gone and not run.withdrawn:
+            published = published or cited
+            by_section.setdefault(cited.section, []).append(run)
+    stated = [each for each in checked if each.claim.source == source]
+    prose = {key: (title, text) for key, title, text in note.sections}
+    claims_of = _by_section(stated, [*prose, *by_section])
     sections: list[ReportSection] = []
-    for key in sorted(dict.fromkeys([*titles, *by_section, *claims_of]), key=_place):
+    for key in sorted(dict.fromkeys([*prose, *by_section, *claims_of]), key=_place):
+        title, text = prose.get(key, ("", ""))
         name = _anchor(key, {section.id for section in sections})
-        sections.append(
-            _section(
-                analysis,
-                (name, key, titles.get(key, "")),
-                by_section.get(key, []),
-                claims_of.get(key, []),
-                texts.get(key, ""),
-            )
-        )
-    published = next((run.source for run in cited if run.source), Source(source))
-    published = structs.replace(
-        published,
-        section="",
-        origin="",
-        **{key: text for key, text in told.about.items() if not getattr(published, key)},
-    )
-    figures = sum(section.figures for section in sections)
+        cited_runs, claimed = by_section.get(key, []), claims_of.get(key, [])
+        section = _section(analysis, name, cited_runs, claimed)
+        sections.append(replace(section, key=key, title=title, note=text))
+    published = published or Source(source)
+    about = {key: text for key, text in note.about.items() if not getattr(published, key)}
+    published = structs.replace(published, section="", origin="", **about)
+    title = published.title or source
+    printed = sum(section.figures for section in sections)
     return ReportPage(
         source=published,
-        title=published.title or source,
-        finding=_finding(published.title or source, figures, stated),
-        counts=_counts(stated),
-        figures=figures,
-        runs=len(cited),
+        title=title,
+        finding=_finding(title, printed, stated),
+        counts=claims.counts(stated),
+        figures=printed,
+        runs=sum(map(len, by_section.values())),
         claims=len(stated),
-        introduction=told.introduction if told.introduction.strip() else "",
+        introduction=note.introduction if note.introduction.strip() else "",
         sections=tuple(sections),
-        beside=tuple(
-            beside for name in told.beside if (beside := _beside(analysis, name, runs)) is not None
-        ),
+        beside=tuple(filter(None, (_beside(analysis, name, runs) for name in note.beside))),
     )
 
 
 def index(reports: Sequence[ReportPage]) -> ReportsPage:
     """Return the list of publications, with their claims by verdict."""
-    figures = sum(report.figures for report in reports)
+    printed = sum(report.figures for report in reports)
     stated = sum(report.claims for report in reports)
     return ReportsPage(
         f"{words.count(len(reports), 'published report')} rebuilt from"
-        f" {words.count(figures, 'printed figure')}, and {words.count(stated, 'claim')}"
+        f" {words.count(printed, 'printed figure')}, and {words.count(stated, 'claim')}"
         " recomputed from them.",
         tuple(str(verdict) for verdict in Verdict),
         tuple(reports),
@@ -202,10 +188,10 @@ def index(reports: Sequence[ReportPage]) -> ReportsPage:
 
 def _by_section(stated: Iterable[Checked], known: Iterable[str]) -> dict[str, list[Checked]]:
     """Return the claims of each section; one that names two stands in both."""
-    keys = sorted(set(known), key=len, reverse=True)
+    keys = sorted({*known} - {""}, key=len, reverse=True)
     found: dict[str, list[Checked]] = {}
     for checked in stated:
-        parts = [part.strip() for part in checked.claim.where.split(",")]
+        parts = (part.strip() for part in checked.claim.where.split(","))
         for key in dict.fromkeys(_key(part, keys) for part in parts):
             found.setdefault(key, []).append(checked)
     return found
@@ -213,11 +199,9 @@ def _by_section(stated: Iterable[Checked], known: Iterable[str]) -> dict[str, li
 
 def _key(part: str, known: Iterable[str]) -> str:
     """Return the section that a claim's place lies in: "VIII table 1" lies in VIII."""
-    for key in known:
-        if key and re.match(rf"{re.escape(key)}(?!\w)", part):
-            return key
     numeral = _ROMAN.match(part)
-    return numeral[0] if numeral else part
+    section = (key for key in known if re.match(rf"{re.escape(key)}(?!\w)", part))
+    return next(section, numeral[0] if numeral else part)
 
 
 def _place(key: str) -> tuple[int, int]:
@@ -232,72 +216,71 @@ def _place(key: str) -> tuple[int, int]:
 
 def _anchor(key: str, taken: Iterable[str]) -> str:
     base = "section-" + (re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:40] or "other")
-    name, number = base, 1
-    while name in taken:
-        number += 1
-        name = f"{base}-{number}"
-    return name
+    names = chain([base], (f"{base}-{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def _section(
-    analysis: Analysis,
-    names: tuple[str, str, str],
-    cited: Sequence[AnyRun],
-    stated: Sequence[Checked],
-    text: str,
+    analysis: Analysis, name: str, cited: Sequence[AnyRun], stated: Sequence[Checked]
 ) -> ReportSection:
-    name, key, title = names
     # A section's figures alone: two sections may cite one benchmark in one environment.
     printed = analyse(cited, analysis.config)
     benchmarks = sorted({run.benchmark for run in cited})
+    titles = [(each, family(each).title) for each in benchmarks]
     charts: list[Chart] = []
     notes: list[str] = []
     sections: list[derived.Section] = []
-    own = []
+    own = {}
     for benchmark in benchmarks:
         prefix = f"{name}-{benchmark}"
-        presented = family(benchmark)
-        drawn = panels.panels(printed, presented, printed.of(benchmark))
-        notes += panels.efficiency_notes([c for c in drawn if c.id.startswith("efficiency")])
+        drawn = panels.panels(printed, benchmark)
+        notes += panels.efficiency_notes(drawn)
         charts += [replace(chart, id=f"{prefix}-{chart.id}") for chart in drawn]
-        sections += [_prefixed(one, prefix) for one in derived.sections(printed, presented)]
-        own.append(prints.own(analysis, benchmark, {cell.series for cell in printed.of(benchmark)}))
-    tables = tuple(table for each in benchmarks for table in prints.tables(printed, each, cited))
-    figures = sum(len(run.measurements) for run in cited)
-    environments = {run.environment for run in cited}
-    about = [words.count(figures, "figure"), words.count(len(environments), "environment")]
-    about = about if cited else []
+        sections += _derived(printed, benchmark, prefix)
+        series = {cell.series for cell in printed.of(benchmark)}
+        own[benchmark] = figures.own(analysis, benchmark, series)
+    shown = sum(len(run.measurements) for run in cited)
+    about = []
+    if cited:
+        environments = {run.environment for run in cited}
+        about = [words.count(shown, "figure"), words.count(len(environments), "environment")]
     about += [words.count(len(stated), "claim")] if stated else []
     return ReportSection(
         id=name,
-        key=key,
-        title=title,
         about=" · ".join(about),
-        counts=_counts(stated),
-        figures=figures,
-        note=text,
-        tables=tables,
+        counts=claims.counts(stated),
+        figures=shown,
+        tables=tuple(
+            table for each in benchmarks for table in figures.printed(printed, each, cited)
+        ),
         charts=tuple(charts),
         chart_notes=tuple(notes),
         derived=tuple(sections),
         costs=tuple(table for each in benchmarks for table in costs.tables(printed, each)),
-        claims=tuple(reviews.claim_rows(analysis, stated).values()),
-        own=tuple(table for table in own if table),
+        claims=claims.rows(stated),
+        own=tuple(filter(None, own.values())),
         other=tuple(
-            (each, family(each).title)
-            for each, table in zip(benchmarks, own, strict=True)
-            if table is None and prints.collected(analysis, each)
+            (each, title)
+            for each, title in titles
+            if own[each] is None and figures.collected(analysis, each)
         ),
-        pages=tuple((each, family(each).title) for each in benchmarks),
+        pages=tuple(titles),
         origins=tuple(
             sorted({run.source.origin for run in cited if run.source and run.source.origin})
         ),
     )
 
 
-def _prefixed(section: derived.Section, prefix: str) -> derived.Section:
-    charts = tuple(replace(chart, id=f"{prefix}-{chart.id}") for chart in section.charts)
-    return replace(section, id=f"{prefix}-{section.id}", charts=charts)
+def _derived(analysis: Analysis, benchmark: str, prefix: str) -> tuple[derived.Section, ...]:
+    """Return a benchmark's derived sections under ids that are unique on the page."""
+    return tuple(
+        replace(
+            section,
+            id=f"{prefix}-{section.id}",
+            charts=tuple(replace(one, id=f"{prefix}-{one.id}") for one in section.charts),
+        )
+        for section in derived.sections(analysis, benchmark)
+    )
 
 
 def _beside(analysis: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> Beside | None:
@@ -308,34 +291,24 @@ def _beside(analysis: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> Besid
     if not own:
         return None
     measured = analyse(own, analysis.config)
-    presented = family(benchmark)
-    finding = derived.finding(measured, presented)
-    present = {run.environment for run in own}
-    labels = [label for label in analysis.config.environments if label in present]
+    finding = derived.finding(measured, benchmark)
     return Beside(
         benchmark,
-        presented.title,
+        family(benchmark).title,
         f"{finding.sentence} {finding.beside}" if finding else "",
-        prints.columns(analysis, labels),
-        tuple(_prefixed(one, f"own-{benchmark}") for one in derived.sections(measured, presented)),
+        figures.platforms(analysis, {run.environment for run in own}),
+        _derived(measured, benchmark, f"own-{benchmark}"),
     )
-
-
-def _counts(stated: Iterable[Checked]) -> tuple[tuple[str, int], ...]:
-    counts = Counter(checked.verdict for checked in stated)
-    return tuple((str(verdict), counts[verdict]) for verdict in Verdict if counts[verdict])
 
 
 def _finding(title: str, figures: int, stated: Sequence[Checked]) -> str:
     """Return what became of a publication's claims, in one sentence."""
-    counts = Counter(checked.verdict for checked in stated)
     if not stated:
         return f"{title}: {words.count(figures, 'printed figure')}, rebuilt from the archive."
     if len(stated) == 1:
         return f"Its one claim {_ENDINGS[stated[0].verdict][0]}."
-    told = [
-        f"{counts[verdict]:,} {_ENDINGS[verdict][counts[verdict] != 1]}"
-        for verdict in Verdict
-        if counts[verdict]
+    clauses = [
+        f"{number:,} {_ENDINGS[Verdict(verdict)][number != 1]}"
+        for verdict, number in claims.counts(stated)
     ]
-    return f"Of its {words.count(len(stated), 'claim')}, {words.enumerate_words(told)}."
+    return f"Of its {words.count(len(stated), 'claim')}, {words.enumerate_words(clauses)}."

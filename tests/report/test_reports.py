@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from msgspec import structs
 
-from sitegen import config
 from sitegen.analysis import claims
 from sitegen.analysis.claims import Checked, Claim, Verdict
 from sitegen.analysis.compare import Analysis, analyse
@@ -19,16 +16,15 @@ from sitegen.catalogue import units
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Run, Source
-from sitegen.report import publication, reviews
-from sitegen.report.publication import ReportPage, ReportSection
-from sitegen.report.reviews import Note
+from sitegen.report import notes, reports
+from sitegen.report.notes import Note
+from sitegen.report.reports import ReportPage, ReportSection
 from sitegen.site import render
 from sitegen.site.build import build
 from tests import site_checks as check
 
 EVIL = "\"><script>alert(1)</script>'&{{ 7 }}<b>"
 REPORT = check.ROOT / "notes" / "reports"
-Functions = Mapping[str, Callable[..., Any]]
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +42,11 @@ def rows() -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def pages(published: Analysis, cited: list[Run], checked: list[Checked]) -> dict[str, ReportPage]:
     made = {}
-    for source in publication.sources(cited, checked, lambda _: True):
+    for source in reports.sources(cited, checked, lambda _: True):
         path = REPORT / f"{source}.md"
-        prose = render.note(path, reviews.functions(published, checked))
-        note = reviews.note(path.read_text("utf-8"), prose, str(path))
-        made[source] = publication.page(published, source, cited, checked, note)
+        prose = render.note(path, notes.of_report(published, checked))
+        note = notes.cut(path.read_text("utf-8"), prose, str(path))
+        made[source] = reports.page(published, source, cited, checked, note)
     return made
 
 
@@ -64,15 +60,9 @@ def claim_of(where: str, claim_id: str = "c") -> Checked:
     return Checked(stated, Verdict.REPRODUCED, 5.0, 5.0, 5.0)
 
 
-def keys_of(cited: list[Run], found: list[Checked], note: Note | None = None) -> list[str]:
-    page = publication.page(
-        analyse(cited, check_settings()), "a-report", cited, found, note or Note()
-    )
-    return [each.key for each in page.sections]
-
-
-def check_settings() -> Config:
-    return Config(root=check.ROOT)
+def page_of(*runs: Run, checked: Sequence[Checked] = (), note: Note | None = None) -> ReportPage:
+    analysis = analyse(runs, Config(root=check.ROOT))
+    return reports.page(analysis, "a-report", runs, checked, note or Note())
 
 
 # What is printed
@@ -107,7 +97,7 @@ def test_a_figure_keeps_the_unit_of_its_source_and_links_its_run(
     assert next([cell.text for cell in row.cells if cell] for row in p99) == ["173", "1,254"]
     assert {row.unit for row in p99} == {"ms"}
     for row in sweep.rows:
-        for (label, _, _), cell in zip(sweep.environments, row.cells, strict=True):
+        for (label, *_), cell in zip(sweep.environments, row.cells, strict=True):
             if cell:
                 run = runs[cell.run]
                 assert run.environment == label
@@ -115,15 +105,7 @@ def test_a_figure_keeps_the_unit_of_its_source_and_links_its_run(
                 assert run.source.section == "III"
 
 
-def test_the_parts_of_the_gateway_are_tables_of_their_own(pages: dict[str, ReportPage]) -> None:
-    tables = section(pages["phala-2025"], "III").tables
-    assert [table.title for table in tables] == ["sweep", "tproxy overhead", "multi"]
-    assert [[label for label, _, _ in table.environments] for table in tables] == [
-        ["tdx-lab", "prod5"], ["tdx-lab"], ["tdx-lab", "prod8"],
-    ]  # fmt: skip
-
-
-def test_what_all_rows_share_and_remarks_on_machines_stand_beneath_the_table(
+def test_what_all_rows_share_and_remarks_on_machines_stand_beneath_a_table_of_its_machines(
     pages: dict[str, ReportPage],
 ) -> None:
     [table] = section(pages["phala-2025"], "V").tables
@@ -131,10 +113,17 @@ def test_what_all_rows_share_and_remarks_on_machines_stand_beneath_the_table(
     assert row.title == "Compress, 8 threads"
     assert [cell.text for cell in row.cells if cell] == ["40,677", "12,654", "31,658"]
     assert table.note == "TDX-Lab: 32 cores; Prod5: 128 cores; Prod8: 288 cores"
-    sweep, _, multi = section(pages["phala-2025"], "III").tables
+    sweep, overhead, multi = section(pages["phala-2025"], "III").tables
+    assert [each.title for each in (sweep, overhead, multi)] == [
+        "sweep",
+        "tproxy overhead",
+        "multi",
+    ]
+    assert [one.label for one in sweep.environments] == ["tdx-lab", "prod5"]
+    assert [one.label for one in multi.environments] == ["tdx-lab", "prod8"]
     assert {row.title for row in sweep.rows} == {
-        "200 at once", "500 at once", "1,000 at once", "2,000 at once",
-    }  # fmt: skip
+        f"{count} at once" for count in ("200", "500", "1,000", "2,000")
+    }
     assert "through the TProxy, https" in sweep.note
     assert [row.title for row in multi.rows] == [*["Log level error"] * 2, *["Log level info"] * 2]
     assert "TDX-Lab: gateway version 7bc9eea, stated bottleneck CPU saturation" in multi.note
@@ -145,13 +134,13 @@ def test_two_sections_on_one_benchmark_keep_to_their_own_figures(
 ) -> None:
     page = pages["phala-2025"]
     labels = {
-        key: {label for table in section(page, key).tables for label, _, _ in table.environments}
+        key: {label for table in section(page, key).tables for label, *_ in table.environments}
         for key in ("V", "VIII")
     }
     assert labels == {"V": {"tdx-lab", "prod5", "prod8"}, "VIII": {"bare-metal", "tee-cvm"}}
     assert not section(page, "V").costs
     [cost] = section(page, "VIII").costs
-    assert (cost.environment, cost.baseline) == ("tee-cvm", "bare-metal")
+    assert (cost.side.label, cost.baseline.label) == ("tee-cvm", "bare-metal")
 
 
 def test_a_figure_of_doubtful_unit_carries_its_doubt(pages: dict[str, ReportPage]) -> None:
@@ -172,7 +161,7 @@ def test_the_charts_of_a_section_draw_its_figures(pages: dict[str, ReportPage]) 
 
 
 def test_the_list_counts_what_the_pages_hold(pages: dict[str, ReportPage]) -> None:
-    listed = publication.index(list(pages.values()))
+    listed = reports.index(list(pages.values()))
     assert [report.source.id for report in listed.reports] == list(pages)
     for report in listed.reports:
         assert sum(found for _, found in report.counts) == report.claims
@@ -193,12 +182,12 @@ def test_every_claim_stands_in_the_sections_that_it_names(
 ) -> None:
     for source, page in pages.items():
         of_source = {each.claim.id: each for each in checked if each.claim.source == source}
-        shown = {row.id for each in page.sections for row in each.claims}
+        shown = {row.claim.id for each in page.sections for row in each.claims}
         assert shown == set(of_source)
         assert page.claims == len(of_source)
         for each in page.sections:
             for row in each.claims:
-                assert row.verdict == str(of_source[row.id].verdict)
+                assert row.verdict == str(of_source[row.claim.id].verdict)
 
 
 @pytest.mark.parametrize(
@@ -215,27 +204,20 @@ def test_every_claim_stands_in_the_sections_that_it_names(
     ],
 )
 def test_a_claim_finds_its_section(where: str, keys: list[str]) -> None:
-    cited = [check.cited_run("cvm", 36_000.0, "36000")]
-    analysis = analyse(cited, check_settings())
-    page = publication.page(analysis, "a-report", cited, [claim_of(where)], Note())
+    page = page_of(check.cited_run("cvm", 36_000.0, "36000"), checked=[claim_of(where)])
     assert [each.key for each in page.sections if each.claims] == keys
     assert page.claims == 1
 
 
 def test_a_section_of_claims_only_stands_where_its_note_puts_it() -> None:
-    cited = [check.cited_run("cvm", 36_000.0, "36000")]
-    note = Note(sections=(("Abstract", "", ""), ("V", "CPU", "")))
-    assert keys_of(cited, [claim_of("Abstract")], note) == ["V", "Abstract"]
-    renamed = [
-        replace(run, source=structs.replace(_source(run), section="Table 1")) for run in cited
-    ]
-    note = Note(sections=(("Abstract", "", ""), ("Table 1", "", "")))
-    assert keys_of(renamed, [claim_of("Abstract")], note) == ["Abstract", "Table 1"]
-
-
-def _source(run: Run) -> Source:
-    assert run.source is not None
-    return run.source
+    run, source = check.cited_run("cvm", 36_000.0, "36000"), Source("a-report", section="Table 1")
+    for cited, sections, keys in (
+        (run, ("Abstract", "V"), ["V", "Abstract"]),
+        (replace(run, source=source), ("Abstract", "Table 1"), ["Abstract", "Table 1"]),
+    ):
+        note = Note(sections=tuple((key, "", "") for key in sections))
+        page = page_of(cited, checked=[claim_of("Abstract")], note=note)
+        assert [each.key for each in page.sections] == keys
 
 
 def test_one_claim_makes_a_sentence(pages: dict[str, ReportPage]) -> None:
@@ -251,61 +233,50 @@ def test_one_claim_makes_a_sentence(pages: dict[str, ReportPage]) -> None:
 
 def own_run(label: str, rows: list[Measurement]) -> Run:
     run = check.storage_run(1)
-    return replace(
-        run, benchmark="7z", environment=label, id=run.id.replace("-fio-", "-7z-"), steps=(),
-        measurements=tuple(replace_row(row) for row in rows),
-    )  # fmt: skip
-
-
-def replace_row(row: Measurement) -> Measurement:
-    return row._replace(printed=None, value=None if row.value is None else row.value / 2)
+    half = tuple(row._replace(printed=None, value=(row.value or 0.0) / 2) for row in rows)
+    run_id = run.id.replace("-fio-", "-7z-")
+    return replace(run, benchmark="7z", environment=label, id=run_id, steps=(), measurements=half)
 
 
 def test_our_runs_of_the_same_series_stand_beside_it_and_are_compared_with_nothing() -> None:
     cited = [check.cited_run("vm", 40_000.0, "40000"), check.cited_run("cvm", 36_000.0, "36000")]
     own = own_run("ours", list(cited[0].measurements))
-    settings = config.load(check.ROOT / "sitegen.toml")
-    runs = [*cited, own]
-    page = publication.page(analyse(runs, settings), "a-report", runs, [], Note())
+    page = page_of(*cited, own)
     [found] = page.sections
     [table] = found.own
-    assert [label for label, _, _ in table.environments] == ["ours"]
+    assert [label for label, *_ in table.environments] == ["ours"]
     [row] = table.rows
     assert row.cells[0] is not None
     assert (row.cells[0].text, row.cells[0].run) == ("20,000", own.id)
-    assert {label for each in found.tables for label, _, _ in each.environments} == {"vm", "cvm"}
-    assert not any("ours" in (each.environment, each.baseline) for each in found.costs)
+    assert {label for each in found.tables for label, *_ in each.environments} == {"vm", "cvm"}
+    assert not any("ours" in (each.side.label, each.baseline.label) for each in found.costs)
     assert page.figures == 2
 
 
-def test_our_runs_may_state_more_than_a_source_does() -> None:
-    cited = [check.cited_run("vm", 40_000.0, "40000")]
-    [row] = cited[0].measurements
-    printed = row._replace(params=(("cores", "32"), *row.params))
-    stated = row._replace(params=(("dictionary", "4194304"), *row.params))
-    runs = [check.with_rows(cited[0], printed), own_run("ours", [stated])]
-    page = publication.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
-    [table] = page.sections[0].own
-    assert [row.title for row in table.rows] == ["Total, 8 threads, dictionary 4 MiB"]
-    assert page.sections[0].other == ()
-
-
-def test_our_runs_of_other_series_are_said_to_be_others() -> None:
-    cited = [check.cited_run("vm", 40_000.0, "40000")]
-    [row] = cited[0].measurements
-    other = row._replace(params=(("operation", "total"), ("threads", "9")))
-    runs = [*cited, own_run("ours", [other])]
-    page = publication.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
-    assert page.sections[0].own == ()
-    assert page.sections[0].other == (("7z", "CPU"),)
-    alone = publication.page(analyse(cited, check_settings()), "a-report", cited, [], Note())
-    assert alone.sections[0].other == ()
+@pytest.mark.parametrize(
+    ("pair", "titles", "other"),
+    [
+        (("dictionary", "4194304"), ["Total, 8 threads, dictionary 4 MiB"], ()),
+        (("threads", "9"), [], (("7z", "CPU"),)),
+    ],
+)
+def test_our_runs_may_state_more_than_a_source_does_and_other_series_are_said_to_be_others(
+    pair: tuple[str, str], titles: list[str], other: tuple[tuple[str, str], ...]
+) -> None:
+    cited = check.cited_run("vm", 40_000.0, "40000")
+    [row] = cited.measurements
+    printed = check.with_rows(cited, row._replace(params=(("cores", "32"), *row.params)))
+    params = tuple(sorted({**dict(row.params), pair[0]: pair[1]}.items()))
+    [found] = page_of(printed, own_run("ours", [row._replace(params=params)])).sections
+    assert [row.title for table in found.own for row in table.rows] == titles
+    assert found.other == other
+    assert page_of(printed).sections[0].other == ()
 
 
 def test_a_superseded_figure_is_not_the_reports() -> None:
     old, new = (check.cited_run("vm", value, f"{value:.0f}") for value in (40_000.0, 41_000.0))
     runs = [old, replace(new, supersedes=old.id)]
-    page = publication.page(analyse(runs, check_settings()), "a-report", runs, [], Note())
+    page = page_of(*runs)
     [table] = page.sections[0].tables
     assert [cell.text for row in table.rows for cell in row.cells if cell] == ["41000"]
 
@@ -326,7 +297,7 @@ def test_a_note_is_cut_at_its_headings() -> None:
     text = (
         "<!--\ntitle: A: title\nbeside: fio, llm\n-->\nBefore.\n\n# V: CPU & more\n\nIn.\n\n# VI\n"
     )
-    note = reviews.note(text, render.markdown(text), "a.md")
+    note = notes.cut(text, render.markdown(text), "a.md")
     assert note.about == {"title": "A: title"}
     assert note.beside == ("fio", "llm")
     assert note.introduction.strip() == "<p>Before.</p>"
@@ -345,7 +316,7 @@ def test_a_note_is_cut_at_its_headings() -> None:
 )
 def test_a_note_that_is_not_understood_says_where(text: str, message: str, place: str) -> None:
     with pytest.raises(SitegenError, match=message) as error:
-        reviews.note(text, render.markdown(text), "a.md")
+        notes.cut(text, render.markdown(text), "a.md")
     assert error.value.where == place
 
 
@@ -366,7 +337,7 @@ def test_prose_that_its_figures_do_not_bear_out_fails_with_its_line(
     path = tmp_path / "note.md"
     path.write_text(f"# V\n\n{line}\n", "utf-8")
     with pytest.raises(SitegenError, match=message) as error:
-        render.note(path, reviews.functions(published, checked))
+        render.note(path, notes.of_report(published, checked))
     assert error.value.where == f"{path}:3"
 
 
@@ -379,7 +350,7 @@ def test_prose_quotes_a_claim_and_a_figure_with_their_links(
         ' {{ value("fio.iops", "h200-host", workload="read_iops") }}'
         ' {{ overhead("llm.ttft", "h100-tee-on", model="Llama-3.1-8B") }}\n', "utf-8"
     )  # fmt: skip
-    html = render.note(path, reviews.functions(published, checked))
+    html = render.note(path, notes.of_report(published, checked))
     assert '<a href="../../claims/index.html#tproxy-latency"' in html
     [run] = published.selections["fio", "h200-host"].runs
     assert f'<a href="../../runs/{run.id}/index.html"' in html
@@ -389,17 +360,13 @@ def test_prose_quotes_a_claim_and_a_figure_with_their_links(
 # Whole pages
 
 
-def test_a_publication_whose_id_is_no_folder_has_no_page() -> None:
+def test_a_publication_has_a_page_where_its_id_is_a_folder_and_it_has_figures_or_a_note() -> None:
     run = check.cited_run("vm", 1.0, "1")
-    bad = [replace(run, source=Source(name)) for name in ("../x", EVIL, "A B", "", ".hidden")]
-    good = replace(run, source=Source("fine.1"))
-    assert publication.sources([*bad, good], [], lambda _: True) == ("fine.1",)
-
-
-def test_claims_without_figures_have_a_page_where_a_note_was_written() -> None:
-    found = [claim_of("V")]
-    assert publication.sources([], found, lambda _: False) == ()
-    assert publication.sources([], found, lambda name: name == "a-report") == ("a-report",)
+    names = ("../x", EVIL, "A B", "", ".hidden", "fine.1")
+    cited = [replace(run, source=Source(name)) for name in names]
+    assert reports.sources(cited, [], lambda _: True) == ("fine.1",)
+    assert reports.sources([], [claim_of("V")], lambda _: False) == ()
+    assert reports.sources([], [claim_of("V")], lambda name: name == "a-report") == ("a-report",)
 
 
 def test_a_report_that_cites_nothing_has_no_reports(tmp_path: Path) -> None:

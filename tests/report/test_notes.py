@@ -9,14 +9,14 @@ import pytest
 
 from sitegen.analysis.compare import Analysis
 from sitegen.errors import SitegenError
-from sitegen.report import quotes
+from sitegen.report import notes
 
 Functions = dict[str, Callable[..., Any]]
 
 
 @pytest.fixture(scope="module")
 def fio(published: Analysis) -> Functions:
-    return dict(quotes.functions(published, "fio"))
+    return dict(notes.of_benchmark(published, "fio"))
 
 
 def test_a_figure_is_a_link_to_its_run_in_the_digits_of_its_source(

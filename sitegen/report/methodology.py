@@ -1,4 +1,4 @@
-"""What simulation shows of the intervals and verdicts, as the methodology page prints it."""
+"""The methodology page: metrics by benchmark, every rule of doubt, and what simulation shows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 import orjson
 
 from sitegen import resources
+from sitegen.analysis.compare import Analysis
+from sitegen.catalogue.families import family
+from sitegen.catalogue.metrics import METRICS, Metric
+from sitegen.catalogue.rules import RULES
+from sitegen.catalogue.tool import Rule
 from sitegen.report.derived import Table, TableCell
-
-_ABSENT = TableCell("·")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,34 @@ class Trial:
     table: Table
 
 
+@dataclass(frozen=True, slots=True)
+class MethodologyPage:
+    """Definitions: metrics by benchmark, every caveat rule, and what simulation shows."""
+
+    metrics: tuple[tuple[str, str, tuple[Metric, ...]], ...]
+    rules: tuple[Rule, ...]
+    window_days: int
+    trials: tuple[Trial, ...]
+
+
+def page(analysis: Analysis) -> MethodologyPage:
+    """Return the definitions of every metric that sitegen knows or that a run brought."""
+    brought = {series.metric for series, _ in analysis.cells} | set(analysis.definitions)
+    groups: dict[str, list[Metric]] = {}
+    for metric in (*METRICS.values(), *map(analysis.metric, sorted(brought - set(METRICS)))):
+        groups.setdefault(metric.id.split(".")[0], []).append(metric)
+    return MethodologyPage(
+        tuple((name, family(name).title, tuple(metrics)) for name, metrics in groups.items()),
+        tuple(RULES.values()),
+        analysis.config.window_days,
+        trials(),
+    )
+
+
 def trials() -> tuple[Trial, ...]:
     """Return the result that `python -m benchmarks.coverage` keeps."""
     kept = orjson.loads((resources.templates() / "coverage.json").read_bytes())
-    return Trial(_without_effect(kept), _rates(kept)), Trial(_with_effect(kept), _found(kept))
+    return Trial(_without_effect(kept), _rates(kept)), Trial((_with_effect(kept),), _found(kept))
 
 
 def _without_effect(kept: Mapping[str, Any]) -> tuple[str, ...]:
@@ -47,13 +74,12 @@ def _without_effect(kept: Mapping[str, Any]) -> tuple[str, ...]:
     return drawn, moved
 
 
-def _with_effect(kept: Mapping[str, Any]) -> tuple[str, ...]:
-    told = (
+def _with_effect(kept: Mapping[str, Any]) -> str:
+    return (
         "And of an effect that is there, how often it is called slower: at"
         f" {_percent(kept['between'])} % between runs, {_percent(kept['within'])} % within them and"
         f" {kept['repetitions']} repetitions a run."
     )
-    return (told,)
 
 
 def _rates(kept: Mapping[str, Any]) -> Table:
@@ -64,7 +90,7 @@ def _rates(kept: Mapping[str, Any]) -> Table:
             *(
                 TableCell(f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false")
                 if rate
-                else _ABSENT
+                else TableCell("·")
                 for rate in case["rates"]
             ),
         )

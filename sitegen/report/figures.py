@@ -1,0 +1,302 @@
+"""Tables of figures, a row a series and a column an environment: as measured, and as printed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sitegen.analysis.compare import Analysis, Cell
+from sitegen.catalogue.families import family
+from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.units import DisplayUnit
+from sitegen.model import AnyRun, Provenance, Series
+from sitegen.report import panels, words
+from sitegen.report.words import Platform
+
+_MAX_ROWS = 200
+#: What a table of figures shows; the downloads hold the rest.
+_STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
+#: Parameters by which a source describes a machine or itself: no other series.
+_REMARKS = frozenset({"cores", "gateway_version", "printed_as", "stated_bottleneck"})
+_PRINTED_UNITS = {"us": "µs", "1/s": "/s", "bytes": "B"}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One value with its interval, count, doubt and the run to read it in.
+
+    ``unit`` is that of a printed figure where it is not its row's.
+    """
+
+    text: str
+    doubt: str
+    run: str
+    n: str = ""
+    interval: str = ""
+    value: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureRow:
+    """One series in all environments; ``printed_as`` is a source's own name for the metric."""
+
+    title: str
+    metric: str
+    metric_id: str
+    statistic: str
+    unit: str
+    arrow: str
+    cells: tuple[Figure | None, ...]
+    printed_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureTable:
+    """The figures of some environments. ``left`` counts rows cut off.
+
+    Of a printed table ``note`` words the parameters that all rows have, and what the source says
+    of its machines.
+    """
+
+    title: str
+    environments: tuple[Platform, ...]
+    rows: tuple[FigureRow, ...]
+    left: int = 0
+    note: str = ""
+
+
+def by_series(cells: Iterable[Cell]) -> dict[Series, dict[str, Cell]]:
+    """Return the cells of each series by environment."""
+    found: dict[Series, dict[str, Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.series, {})[cell.environment] = cell
+    return found
+
+
+def platforms(analysis: Analysis, labels: Iterable[str]) -> tuple[Platform, ...]:
+    """Return how those of ``labels`` are shown that the report has, in its order."""
+    wanted = set(labels)
+    return tuple(
+        words.platform(analysis.config, label)
+        for label in analysis.config.environments
+        if label in wanted
+    )
+
+
+def measured(analysis: Analysis, benchmark: str) -> FigureTable:
+    """Return all figures of a benchmark that a table can hold."""
+    cells = analysis.of(benchmark)
+    found = by_series(
+        cell for cell in panels.leading_statistics(cells) if cell.series.statistic in _STATISTICS
+    )
+    # What the table cannot hold is what nobody compares by: counts, and the load client's own.
+    presented = family(benchmark)
+    leading = {one.metric for one in (*presented.headlines, *presented.panels)}
+    kept = sorted(
+        found,
+        key=lambda s: (s.metric not in leading, analysis.metric(s.metric).better == Better.NONE),
+    )[:_MAX_ROWS]
+    environments = platforms(analysis, {cell.environment for cell in cells})
+    table = _table(analysis, benchmark, found, kept, environments)
+    return replace(table, left=len({cell.series for cell in cells}) - len(kept))
+
+
+def collected(analysis: Analysis, benchmark: str) -> list[Cell]:
+    """Return the figures of our own runs."""
+    return [
+        cell
+        for cell in analysis.of(benchmark)
+        if cell.provenance == Provenance.COLLECTED and cell.summary
+    ]
+
+
+def own(analysis: Analysis, benchmark: str, wanted: set[Series]) -> FigureTable | None:
+    """Return our own runs of these series, or None; ours may state more parameters."""
+    plain: dict[Series, list[set[tuple[str, str]]]] = {}
+    for series in wanted:
+        stated = {pair for pair in series.params if pair[0] not in _REMARKS}
+        plain.setdefault(series._replace(params=()), []).append(stated)
+    found = by_series(
+        cell
+        for cell in collected(analysis, benchmark)
+        if any(
+            stated <= set(cell.series.params)
+            for stated in plain.get(cell.series._replace(params=()), ())
+        )
+    )
+    environments = platforms(analysis, {label for cells in found.values() for label in cells})
+    return _table(analysis, benchmark, found, found, environments) if found else None
+
+
+def _table(
+    analysis: Analysis,
+    benchmark: str,
+    found: Mapping[Series, Mapping[str, Cell]],
+    shown: Iterable[Series],
+    environments: tuple[Platform, ...],
+) -> FigureTable:
+    """Return the rows of ``shown``; titles leave out what all of ``found`` share."""
+    known = words.background(benchmark, found)
+    rows = []
+    for series in sorted(shown, key=lambda s: (s.metric, s.statistic, words.natural(s))):
+        cells = found[series]
+        unit = panels.unit_of(analysis, cells.values())
+        figures = [
+            _figure(cells[e.label], unit) if e.label in cells else None for e in environments
+        ]
+        rows.append(_row(analysis, series, words.short(series, known), unit.text, figures))
+    return FigureTable(family(benchmark).title, environments, tuple(rows))
+
+
+def _row(
+    analysis: Analysis,
+    series: Series,
+    title: str,
+    unit: str,
+    figures: Iterable[Figure | None],
+) -> FigureRow:
+    metric = analysis.metric(series.metric)
+    return FigureRow(
+        title,
+        metric.title,
+        metric.id,
+        words.statistic(series.statistic),
+        unit,
+        words.arrow(metric),
+        tuple(figures),
+        dict(series.params).get("printed_as", ""),
+    )
+
+
+def _figure(cell: Cell, unit: DisplayUnit) -> Figure:
+    summary = cell.summary
+    n, interval = "", ""
+    if summary:
+        runs = f"{words.count(summary.runs, 'run')} of {sum(summary.repetitions)}"
+        n = runs if summary.runs else "n unknown"
+        interval = words.between(summary.interval, unit)
+    return Figure(
+        words.number(cell, unit),
+        cell.doubt,
+        cell.runs[-1],
+        n,
+        interval,
+        summary.value if summary else None,
+    )
+
+
+def printed(cited: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> list[FigureTable]:
+    """Return what a section prints, a table for each set of environments, in its own order."""
+    series = dict.fromkeys(
+        Series(benchmark, row.workload, row.metric, row.statistic, row.params)
+        for run in runs
+        if run.benchmark == benchmark
+        for row in run.measurements
+    )
+    present: dict[str, set[str]] = {}
+    for cell in cited.of(benchmark):
+        present.setdefault(cell.series.workload, set()).add(cell.environment)
+    groups: dict[tuple[Platform, ...], list[Series]] = {}
+    for each in series:
+        environments = platforms(cited, present.get(each.workload, ()))
+        groups.setdefault(environments, []).append(each)
+    return [
+        _printed_table(cited, members, environments, titled=len(groups) > 1)
+        for environments, members in groups.items()
+    ]
+
+
+def _printed_table(
+    cited: Analysis,
+    members: Sequence[Series],
+    environments: tuple[Platform, ...],
+    *,
+    titled: bool,
+) -> FigureTable:
+    """Return one table; what all of its rows share stands once beneath it."""
+    shared = set.intersection(*(set(each.params) for each in members))
+    skip = frozenset(key for key, _ in shared) | _REMARKS
+    if not all(words.params(each.params, skip) for each in members):
+        shared, skip = set(), _REMARKS  # or there would be a row without a title
+    rows: dict[tuple[str, str, str], list[tuple[Series, dict[str, Cell]]]] = {}
+    for each in members[:_MAX_ROWS]:
+        key = (each.metric, each.statistic, words.series(each, skip))
+        cells = {
+            one.label: cited.cells[each, one.label]
+            for one in environments
+            if (each, one.label) in cited.cells
+        }
+        own_rows = rows.setdefault(key, [])
+        # A remark that a source adds to each environment splits no row.
+        free = next((row for _, row in own_rows if not row.keys() & cells.keys()), None)
+        if free is None:
+            own_rows.append((own_rows[0][0] if own_rows else each, cells))
+        else:
+            free.update(cells)
+    notes = [f"all of them: {words.params(tuple(sorted(shared)))}"] if shared else []
+    notes += [
+        f"{one.name}: {remarks}"
+        for one in environments
+        if (remarks := _remarks(each for each in members if (each, one.label) in cited.cells))
+    ]
+    workloads = dict.fromkeys(map(words.workload, members)) if titled else ()
+    return FigureTable(
+        words.enumerate_words(list(workloads)),
+        environments,
+        tuple(
+            _printed_row(cited, series, title, [cells.get(one.label) for one in environments])
+            for (_, _, title), own_rows in rows.items()
+            for series, cells in own_rows
+        ),
+        len(members[_MAX_ROWS:]),
+        "; ".join(notes),
+    )
+
+
+def _remarks(members: Iterable[Series]) -> str:
+    """Return what a source says of a machine beside its figures: its cores, its bottleneck."""
+    pairs = dict.fromkeys(
+        pair
+        for each in members
+        for pair in each.params
+        if pair[0] in _REMARKS and pair[0] != "printed_as"
+    )
+    return ", ".join(
+        dict.fromkeys(
+            words.param(key, value) if key == "cores" else f"{key.replace('_', ' ')} {value}"
+            for key, value in pairs
+        )
+    )
+
+
+def _printed_row(
+    cited: Analysis, series: Series, title: str, cells: Sequence[Cell | None]
+) -> FigureRow:
+    texts = [_as_printed(cited, cell) if cell else ("", "") for cell in cells]
+    units = Counter(unit for (_, unit), cell in zip(texts, cells, strict=True) if cell)
+    common = units.most_common(1)[0][0] if units else ""
+    figures = [
+        Figure(text, cell.doubt, cell.runs[-1], unit=unit if unit != common else "")
+        if cell
+        else None
+        for (text, unit), cell in zip(texts, cells, strict=True)
+    ]
+    return _row(cited, series, title, common, figures)
+
+
+def _as_printed(cited: Analysis, cell: Cell) -> tuple[str, str]:
+    """Return the digits and the unit of a source; ours where it left none."""
+    if cell.printed:
+        number, _, unit = cell.printed.partition(" ")
+        return number, printed_unit(unit)
+    if cell.summary is None:
+        return "not measured", ""
+    shown = panels.unit_of(cited, [cell])
+    return shown.number(cell.summary.value), shown.text
+
+
+def printed_unit(text: str) -> str:
+    """Return a unit as pages print it, from the text of a source."""
+    return _PRINTED_UNITS.get(text, text)

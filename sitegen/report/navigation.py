@@ -1,0 +1,38 @@
+"""What all pages share: the report's title, and the links to its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sitegen.catalogue.families import FAMILIES, family
+from sitegen.model import AnyRun
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every page says: the report's title and its navigation."""
+
+    title: str
+    base_url: str
+    nav: tuple[tuple[str, str], ...]
+    version: str
+
+
+def navigation(
+    runs: Sequence[AnyRun], *, reports: bool = False, claims: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """Return the (path, title) pairs of the navigation."""
+    measured = in_order({run.benchmark for run in runs})
+    pages = ["Compare", *["Reports"] * reports, *["Claims"] * claims, "Methodology", "Data"]
+    return (
+        ("", "Overview"),
+        *((f"{name}/", family(name).title) for name in measured),
+        *((f"{title.lower()}/", title) for title in pages),
+    )
+
+
+def in_order(benchmarks: Iterable[str]) -> list[str]:
+    """Return benchmarks in the order of the site: those that sitegen knows first."""
+    present = set(benchmarks)
+    return [*(name for name in FAMILIES if name in present), *sorted(present - set(FAMILIES))]

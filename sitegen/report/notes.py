@@ -1,0 +1,237 @@
+"""Our prose on a benchmark or a published report, and the functions that it may call.
+
+They fetch figures from the archive: a figure prints as a Markdown link to the run behind it. One
+that is not there is an error, so prose cannot outlive its data.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sitegen.analysis.claims import Checked
+from sitegen.analysis.compare import Analysis
+from sitegen.catalogue.tool import SeriesPattern
+from sitegen.catalogue.units import DisplayUnit, percent, printed_number, significant
+from sitegen.errors import SitegenError
+from sitegen.model import Params
+from sitegen.report import claims, words
+from sitegen.report.figures import printed_unit
+
+NBSP = "\N{NO-BREAK SPACE}"
+_UNITS = {"GB/s": 1e9, "MB/s": 1e6, "MiB/s": 2.0**20, "GiB/s": 2.0**30, "%": 0.01, "ms": 1e-3,
+          "us": 1e-6, "s": 1.0, "k/s": 1e3, "MB": 1e6, "MHz": 1e6, "kHz": 1e3}  # fmt: skip
+_OF_INTERVALS = {"rounding": "by rounding", "repetitions": "repetitions", "runs": "95 % of runs"}
+_HEADER = re.compile(r"\A<!--\n(.*?)\n?-->(?:\n|\Z)", re.DOTALL)
+_HEADER_KEYS = frozenset({"title", "authors", "edition", "address", "beside"})
+_TAG = re.compile(r"<[^>]*>")
+#: From a benchmark's page, and from a report's, to the site's own.
+_BENCHMARK_ROOT, _REPORT_ROOT = "../", "../../"
+Functions = Mapping[str, Callable[..., object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Our prose on a report: an introduction, and (key, title, text) for each section.
+
+    ``about`` says of a publication what no cited figure does: title, authors, edition, address.
+    ``beside`` names the benchmarks of our own that are shown after it.
+    """
+
+    about: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+    introduction: str = ""
+    sections: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A number from the archive in its base unit; arithmetic on it gives plain numbers."""
+
+    value: float
+    unit: DisplayUnit
+    text: str
+    run: str
+    params: Params = ()
+    root: str = _BENCHMARK_ROOT
+    between: str = ""
+
+    def __str__(self) -> str:
+        """Return the value with its unit as a link to its run, its interval as the link's title."""
+        title = f' "{self.between}"' if self.between else ""
+        return f"[{self.text} {self.unit.text}]({self.address}{title})".replace(" ]", "]")
+
+    @property
+    def address(self) -> str:
+        """The run's page, from the page that the note stands on."""
+        return f"{self.root}runs/{self.run}/index.html"
+
+    def param(self, key: str) -> float:
+        """Return a numeric parameter of the figure, such as its cores."""
+        try:
+            return float(dict(self.params)[key])
+        except (KeyError, ValueError):
+            raise SitegenError(f"the figure has no number {key!r}") from None
+
+    def to(self, unit: str, digits: int = 3) -> str:
+        """Return the value in another unit, without a link."""
+        if unit not in _UNITS:
+            raise SitegenError(f"no unit {unit!r}", fix=f"use one of {', '.join(_UNITS)}")
+        return f"{significant(self.value / _UNITS[unit], digits)} {unit}"
+
+    def __truediv__(self, other: Quote | float) -> float:
+        """Divide by another figure or a number."""
+        return self.value / _plain(other)
+
+    def __sub__(self, other: Quote | float) -> float:
+        """Subtract another figure or a number."""
+        return self.value - _plain(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A claim in prose: what is printed, what it comes to and the verdict; prints as a link."""
+
+    printed: str
+    computed: str
+    verdict: str
+    address: str
+
+    def __str__(self) -> str:
+        """Return the printed figure as a link to the claim."""
+        return f"[{self.printed}]({self.address})"
+
+
+def cut(text: str, rendered: str, where: str) -> Note:
+    """Return a note in its parts, cut at its first-level headings: ``# II: Storage``.
+
+    A comment before all else may hold lines such as ``title: ...``. Raises SitegenError with
+    the line for one that is not understood. ``rendered`` is the same text as safe HTML, and
+    its parts are of its type, so that they stay safe.
+    """
+    about = _header(text, where)
+    # Sanitised headings have no attributes; those of a page's sections are cut here.
+    introduction, *parts = rendered.split("<h2>")
+    sections: dict[str, tuple[str, str, str]] = {}
+    for part in parts:
+        heading, _, body = part.partition("</h2>")
+        plain = html.unescape(_TAG.sub("", str(heading)))
+        key, _, title = (piece.strip() for piece in plain.partition(":"))
+        if key in sections:
+            raise SitegenError(f"two sections are called {key[:80]!r}", where=where)
+        sections[key] = (key, title, body)
+    beside = tuple(about.pop("beside", "").replace(",", " ").split())
+    return Note(about, beside, introduction, tuple(sections.values()))
+
+
+def _header(text: str, where: str) -> dict[str, str]:
+    header = _HEADER.match(text)
+    about = {}
+    for number, line in enumerate(header[1].splitlines() if header else (), start=2):
+        key, colon, value = (piece.strip() for piece in line.partition(":"))
+        if not colon or key not in _HEADER_KEYS:
+            raise SitegenError(
+                f"{line[:80]!r} is not understood",
+                where=f"{where}:{number}",
+                fix=f"write one of {', '.join(sorted(_HEADER_KEYS))}, a colon and its text",
+            )
+        about[key] = value
+    return about
+
+
+def _plain(number: Quote | float) -> float:
+    return number.value if isinstance(number, Quote) else number
+
+
+def of_benchmark(analysis: Analysis, benchmark: str) -> Functions:
+    """Return the functions of a note on ``benchmark``."""
+    cells = analysis.of(benchmark)
+    return {
+        **_of_figures(analysis, _BENCHMARK_ROOT),
+        "doubtful": lambda rule: sum(
+            any(c.rule.id == rule for c in cell.caveats) for cell in cells
+        ),
+        "cells": lambda *labels: sum(cell.environment in labels for cell in cells),
+    }
+
+
+def of_report(analysis: Analysis, checked: Sequence[Checked]) -> Functions:
+    """Return what a note on a report may say: figures of any benchmark, and claims.
+
+    ``stated("faster", a / b > 1)`` is the word as long as the figures say so.
+    """
+    rows = {row.claim.id: row for row in claims.rows(checked)}
+
+    def claim(claim_id: str) -> Quoted:
+        if claim_id not in rows:
+            raise SitegenError(f"no claim {claim_id[:80]!r}")
+        row = rows[claim_id]
+        address = f"{_REPORT_ROOT}claims/index.html#{claim_id}"
+        return Quoted(row.printed, row.computed, row.verdict, address)
+
+    def stated(text: str, condition: object) -> str:
+        if condition is not True:
+            raise SitegenError(f"the figures do not say {text[:80]!r}")
+        return text
+
+    return {**_of_figures(analysis, _REPORT_ROOT), "claim": claim, "stated": stated}
+
+
+def _of_figures(analysis: Analysis, root: str) -> Functions:
+    """Return the functions that fetch figures; ``root`` leads from the note's page to the site."""
+
+    def value(
+        metric: str, env: str, *, workload: str = "", statistic: str = "", **params: object
+    ) -> Quote:
+        cell = analysis.figure(metric, env, workload, statistic, _pairs(params))
+        summary = cell.summary
+        if summary is None:
+            raise SitegenError(f"{metric} in {env} was not measured")
+        unit = analysis.metric(metric).unit_for([summary.value])
+        if cell.printed and (parsed := printed_number(cell.printed)) and parsed[0]:
+            name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text
+            unit = DisplayUnit(summary.value / parsed[0], printed_unit(name))
+        between, interval = "", summary.interval
+        if interval and interval.low != interval.high:
+            low, high = unit.number(interval.low), unit.number(interval.high)
+            between = f"{f'{low} to {high} {unit.text}'.rstrip()}, {_OF_INTERVALS[interval.kind]}"
+        text, run = words.number(cell, unit), cell.runs[-1]
+        return Quote(summary.value, unit, text, run, cell.series.params, root, between)
+
+    def overhead(
+        metric: str, env: str, *, against: str = "", workload: str = "", statistic: str = "",
+        **params: object,
+    ) -> str:  # fmt: skip
+        pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
+        for one in analysis.comparisons:
+            if (
+                one.side.environment != env
+                or one.share is None
+                or (against and against not in (one.against, one.baseline.environment))
+                or not pattern.matches(one.series)
+            ):
+                continue
+            text = f"{percent(one.share).lstrip('+')}{NBSP}%"
+            address = f"{root}runs/{one.side.runs[-1]}/index.html"
+            if not one.share_interval:
+                return f"[{text}]({address})"
+            low, high = (percent(end) for end in sorted(one.share_interval))
+            return f'[{text}]({address} "{low} to {high} %")'
+        raise SitegenError(f"no comparison of {metric} in {env}")
+
+    return {
+        "value": value,
+        "overhead": overhead,
+        "number": _number,
+        "percent": lambda share, digits=1: f"{share * 100:.{digits}f}{NBSP}%",
+    }
+
+
+def _pairs(params: Mapping[str, object]) -> Params:
+    return tuple((key, str(item)) for key, item in params.items())
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:,.0f}" if value == int(value) else significant(value, digits)
