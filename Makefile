@@ -23,7 +23,7 @@ test: setup-test  ## lint, types, import contracts and every test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 cited: venv   ## bring the published figures into archive/ (again is a no-op)
 	$(BIN)/sitegen import archive/published-results.csv --provenance cited \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import io
@@ -238,8 +239,9 @@ def first_view_bytes(site: Path, page: str) -> int:
 # What every page must be
 
 
+@functools.lru_cache(maxsize=200)
 def parse(text: str) -> Element:
-    """Return the page's root; raises html5lib's ParseError for any deviation from HTML."""
+    """Return the page's root, to be read only; raises ParseError for any deviation from HTML."""
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     return parser.parse(text)
 

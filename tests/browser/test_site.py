@@ -79,13 +79,15 @@ def test_the_first_intent_brings_live_charts_without_a_complaint(
     assert outside == set()
 
 
-def test_every_chart_of_the_report_comes_alive_and_says_what_its_drawing_says(
+def test_every_chart_comes_alive_says_what_its_drawing_says_and_widens_no_narrow_page(
     page: Page, watch: Watch, site: Site
 ) -> None:
     assert site.long_run in site.live
+    page.set_viewport_size({"width": 390, "height": 844})
     for kind in site.live:
         page.goto(f"{site.root}/{kind}", wait_until="load")
         wake(page)
+        assert page.evaluate(_FITS) <= 0, (kind, page.evaluate(_STICKING_OUT))
         for figure in page.locator("figure[data-live]").all():
             said = [_unescaped(text) for text in figure.evaluate(_LIVE_SAYS)]
             assert said, (kind, figure.get_attribute("id"))
@@ -141,14 +143,6 @@ def test_no_page_scrolls_sideways(page: Page, site: Site, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     for kind in site.kinds:
         page.goto(f"{site.root}/{kind}", wait_until="load")
-        assert page.evaluate(_FITS) <= 0, (kind, page.evaluate(_STICKING_OUT))
-
-
-def test_live_charts_do_not_widen_a_narrow_page(page: Page, site: Site) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    for kind in site.live:
-        page.goto(f"{site.root}/{kind}", wait_until="load")
-        wake(page)
         assert page.evaluate(_FITS) <= 0, (kind, page.evaluate(_STICKING_OUT))
 
 

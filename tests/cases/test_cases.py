@@ -46,9 +46,14 @@ CASES = Path(__file__).parent
 NAMES = sorted(path.parent.name for path in CASES.glob("*/sitegen.toml"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_pages_say_what_they_should(name: str, tmp_path: Path) -> None:
-    site = made(name, tmp_path)
+@pytest.fixture(scope="module", params=NAMES)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of a case."""
+    return made(request.param, tmp_path_factory.mktemp("cases"))
+
+
+def test_the_pages_say_what_they_should(site: Path) -> None:
+    name = site.parent.name
     found = {
         f"{page.relative_to(site).as_posix().removesuffix('.html')}.txt": extract.text(
             page.read_text("utf-8")
@@ -76,9 +81,7 @@ def test_the_pages_say_what_they_should(name: str, tmp_path: Path) -> None:
         pytest.fail("\n".join(changed), pytrace=False)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_pages_are_whole(name: str, tmp_path: Path) -> None:
-    site = made(name, tmp_path)
+def test_the_pages_are_whole(site: Path) -> None:
     for page in sorted(site.rglob("*.html")):
         assert check.faults(site, page.relative_to(site).as_posix()) == [], page
     assert check.dead_links(site) == []

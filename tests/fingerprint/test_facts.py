@@ -340,7 +340,7 @@ def test_a_program_that_is_missing_fails_or_hangs_is_as_if_it_said_nothing(
 
 
 @given(st.dictionaries(st.sampled_from(READ), st.text(max_size=300), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_whatever_the_files_hold_the_machine_is_read(texts: dict[str, str]) -> None:
     with TemporaryDirectory() as folder:
         root = Path(folder)
@@ -353,7 +353,7 @@ def test_whatever_the_files_hold_the_machine_is_read(texts: dict[str, str]) -> N
 
 
 @given(st.text(max_size=400))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_whatever_programs_say_the_machine_is_read(said: str) -> None:
     with TemporaryDirectory() as folder:
         found = fingerprint.read(Path("/w"), Redactor(), root=Path(folder), command=lambda _: said)
@@ -361,7 +361,7 @@ def test_whatever_programs_say_the_machine_is_read(said: str) -> None:
 
 
 @given(st.sampled_from(sorted(written.names())), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_machine_whose_files_and_answers_are_cut_or_changed_is_read(
     name: str, data: st.DataObject
 ) -> None:

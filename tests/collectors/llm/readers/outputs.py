@@ -10,7 +10,6 @@ from sitegen.collect import Reader, Reading
 from sitegen.model import Measurement
 
 RAW = Path(__file__).parents[3] / "raw" / "llm"
-SAMPLES = Path(__file__).parents[5] / "shared" / "samples" / "llm"
 
 
 def text(name: str) -> bytes:

@@ -8,7 +8,6 @@ from collectors.llm.readers.nvidia import PERF
 from sitegen.errors import SitegenError
 from sitegen.model import Status
 from tests.collectors.llm.readers.outputs import (
-    SAMPLES,
     document,
     first_params,
     has_note,
@@ -202,11 +201,3 @@ def test_a_damaged_table_is_refused(old: bytes, new: bytes) -> None:
     assert old in text(GENAI_CSV)
     with pytest.raises(SitegenError):
         read(PERF, text(GENAI_CSV).replace(old, new, 1))
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="published outputs are not here")
-def test_a_published_export_is_read() -> None:
-    reading = read(PERF, (SAMPLES / "aiperf.json").read_bytes())
-    assert one(reading, "ttft", "mean").value == pytest.approx(0.0828465124)
-    assert has_note(reading, "40 of 100 requests have a token besides")
-    assert "test_key" not in repr(reading)

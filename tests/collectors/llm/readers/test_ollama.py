@@ -8,7 +8,6 @@ from collectors.llm.readers.ollama import ANSWERS, TEXT, go_duration
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Status
 from tests.collectors.llm.readers.outputs import (
-    SAMPLES,
     document,
     first_params,
     has_note,
@@ -280,14 +279,3 @@ def test_a_text_without_a_rate_is_no_run(data: bytes) -> None:
 def test_json_without_a_finished_request_is_no_run(data: bytes) -> None:
     with pytest.raises(SitegenError, match="no finished request"):
         read(ANSWERS, data)
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="published outputs are not here")
-def test_a_published_pair_differs_in_threads_and_not_in_the_machine() -> None:
-    native = read(TEXT, (SAMPLES / "ollama-native-1cpu.txt").read_bytes(), cpus="1")
-    tdx = read(TEXT, (SAMPLES / "ollama-tdx-1cpu.txt").read_bytes(), cpus="1")
-    rates = [one(each, "eval_rate", "mean").value or 1 for each in (native, tdx)]
-    assert rates[1] / rates[0] == pytest.approx(4.93, abs=0.01)
-    assert (parameters(native)["threads"], parameters(tdx)["threads"]) == ("12", "1")
-    assert has_note(native, "12 threads with 1 CPU(s)")
-    assert not has_note(tdx, "threads")

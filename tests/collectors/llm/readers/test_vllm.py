@@ -10,7 +10,6 @@ from collectors.llm.readers.vllm import LATENCY, SERVE
 from sitegen.errors import SitegenError
 from sitegen.model import Status
 from tests.collectors.llm.readers.outputs import (
-    SAMPLES,
     document,
     first_params,
     has_note,
@@ -277,9 +276,3 @@ def test_forms_are_told_by_their_keys() -> None:
     assert not SERVE.knows(json.dumps({"response": '"num_prompts": 1, "completed": 2'}).encode())
     assert not SERVE.knows(b'{"completed": 1}')
     assert not LATENCY.knows(b'{"avg_latency": 1}')
-
-
-@pytest.mark.skipif(not SAMPLES.exists(), reason="published outputs are not here")
-def test_published_results_are_read() -> None:
-    reading = read(SERVE, (SAMPLES / "vllm-bench-serve.json").read_bytes())
-    assert one(reading, "tpot", "mean").value == pytest.approx(0.0112658, rel=1e-5)
