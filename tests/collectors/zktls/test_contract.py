@@ -54,7 +54,7 @@ def rows(data: bytes) -> dict[tuple[str, str, str], Measurement]:
 
 def test_a_session_is_read_and_its_controls_hold() -> None:
     session = contract.read(OK)
-    contract.require_controls(session)
+    controls.require(session)
     assert session.prover.prover == "example-stark"
     assert [len(session.setups), len(session.proofs), len(session.controls)] == [2, 7, 6]
     assert [proof.phase for proof in session.proofs].count("warmup") == 2
@@ -181,7 +181,7 @@ def test_each_statement_can_be_a_workload_of_its_own() -> None:
 )
 def test_numbers_of_a_verifier_that_verifies_nothing_are_refused(data: bytes, told: str) -> None:
     with pytest.raises(Refused, match=told):
-        contract.require_controls(contract.read(data))
+        controls.require(contract.read(data))
 
 
 @pytest.mark.parametrize("missing", range(6))
@@ -190,7 +190,7 @@ def test_each_control_is_needed_for_each_statement(missing: int) -> None:
     control = [each for each in found if each["record"] == "control"][missing]
     found.remove(control)
     with pytest.raises(Refused, match=f"{control['kind']} of {control['statement']} is missing"):
-        contract.require_controls(contract.read(lines(found)))
+        controls.require(contract.read(lines(found)))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_cut_output_is_an_error_or_the_whole(end: int) -> None:
 def test_a_changed_byte_is_an_error_or_a_session(place: int, byte: int) -> None:
     data = OK[:place] + bytes([byte]) + OK[place + 1 :]
     try:
-        contract.require_controls(contract.read(data))
+        controls.require(contract.read(data))
     except SitegenError:
         return
     found = reading(data)

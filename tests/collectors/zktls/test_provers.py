@@ -382,7 +382,7 @@ def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Pa
     assert (folder / "key.json").stat().st_mtime_ns == stamp
 
     first = contract.read(drive("prove").stdout)
-    contract.require_controls(first)
+    controls.require(first)
     [setup] = first.setups
     assert not setup.cached
     assert setup.setup_s
