@@ -128,14 +128,13 @@ def _record(recorder: Recorder, case: _Case, name: str, asks: Asks) -> None:
     )
     proved.write(recorder)
     series = recorder.series(name, proved.about)
-    proving, execution = (each and each.crashed for each in (case.proving, case.execution))
-    if proving:
-        series.failed("zktls.prove_time", about=proved.scope)
-    if execution:
-        series.failed("zktls.execute_time")
-    for crash in filter(None, (proving, execution)):
-        reason = "".join(c if c.isprintable() else " " for c in crash.reason[:_MOST_REASON])
-        recorder.note(f"{name} crashed: {' '.join(reason.split()) or 'no reason is given'}.")
+    cases = ((case.proving, "prove_time", proved.scope), (case.execution, "execute_time", ()))
+    for outcome, metric, scope in cases:
+        if outcome and outcome.crashed:
+            series.failed(f"zktls.{metric}", about=scope)
+            text = "".join(c if c.isprintable() else " " for c in outcome.crashed.reason)
+            reason = " ".join(text[:_MOST_REASON].split()) or "no reason is given"
+            recorder.note(f"{name} crashed: {reason}.")
     gas = case.metadata.get("block_used_gas") if isinstance(case.metadata, dict) else None
     if isinstance(gas, int) and not isinstance(gas, bool):
         recorder.parameter(f"block_used_gas.{name}", gas, Comparability.IGNORED)

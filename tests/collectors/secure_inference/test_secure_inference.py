@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from collectors import secure_inference
 from collectors.llm import measures, server
-from collectors.secure_inference import attestation, evidence, quote, served, timings
+from collectors.secure_inference import attestation, evidence, quote, timings
 from sitegen.collect import Host, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
@@ -163,9 +163,9 @@ def test_time_outside_the_model_is_latency_less_the_servers_own() -> None:
     first = loads("attested")[0].requests[0]
     own = record["server"]["prompt_s"] + record["server"]["predicted_s"]
     expected = record["last_token_s"] - record["sent_s"] - own
-    assert served.outside_model_s(first) == pytest.approx(expected)
+    assert timings.outside_model_s(first) == pytest.approx(expected)
     assert one(found, "outside_model_time", "mean").value is not None
-    assert served.outside_model_s(msgspec.structs.replace(first, server=None)) is None
+    assert timings.outside_model_s(msgspec.structs.replace(first, server=None)) is None
 
 
 def test_a_session_and_a_context_are_timed_once_a_user() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.zktls import contract
+from collectors.zktls import contract, controls
 from sitegen.collect import Recorder
 
 PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-own-prover.md").read_text("utf-8")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.zktls import contract
+from collectors.zktls import contract, controls
 from sitegen.collect import Reading, Recorder, Refused
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement

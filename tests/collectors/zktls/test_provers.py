@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from collectors import zktls
-from collectors.zktls import contract, groth16, jobs, packages, statements, stwo
+from collectors.zktls import contract, controls, groth16, jobs, packages, statements
 from collectors.zktls.statements import Instance
 from sitegen.collect import Host, RawOutput, Refused, Step
 from sitegen.errors import SitegenError
@@ -58,7 +58,7 @@ def test_packages_are_locked_by_version_and_digest_and_name_no_registry() -> Non
     lock = json.loads(text)["packages"]
     asked = json.loads((HERE / "package.json").read_text())["dependencies"]
     assert asked == packages.versions() == lock[""]["dependencies"]
-    assert asked[stwo.PACKAGE] == "5.1.3"
+    assert asked[jobs.PACKAGE] == "5.1.3"
     for name, about in lock.items():
         if name:
             assert re.fullmatch(r"\d+\.\d+\.\d+", about["version"]), name
@@ -75,8 +75,8 @@ def test_packages_that_changed_after_they_were_installed_are_not_whole(tmp_path:
     file = tmp_path / "node_modules" / "a" / "index.js"
     file.write_text("1")
     assert not packages.whole(tmp_path)
-    stamp = tmp_path / "whole.json"
-    stamp.write_text(packages._stamp(tmp_path))  # noqa: SLF001
+    stamp = tmp_path / "whole.sha256"
+    stamp.write_text(packages.stamp(tmp_path))
     assert packages.whole(tmp_path)
     file.write_text("2")
     assert not packages.whole(tmp_path)
@@ -351,14 +351,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.tools
 def test_a_real_record_is_proven_as_it_was_before(cache: Path) -> None:
-    argv = stwo.argv(node(), packages.folder(cache), "chacha20", 1024, 1)
-    done = Host().run(argv, timeout_s=120)
+    job = jobs.Job("chacha20", 1024, packages.folder(cache), cache, cache, node())
+    done = Host().run(job.command(), timeout_s=120)
     found = zktls.parse(RECORD, done)
     session = contract.read(done.stdout)
     before = contract.read((RAW / "stwo-chacha20-1024.out").read_bytes())
     # Deterministic: the same proof on another machine, at another time.
     assert session.measured[0].proof_sha256 == before.measured[0].proof_sha256
-    assert session.prover.program_sha256 == stwo.PROGRAM_SHA256
+    assert session.prover.program_sha256 == jobs.PROGRAM_SHA256
     assert not any(control.accepted for control in session.controls)
     [size] = [m.value for m in found.measurements if m.metric == "zktls.proof_size"]
     assert size == 1_466_289
@@ -371,7 +371,7 @@ def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Pa
     job = jobs.Job("sha-256", 1, place, tmp_path / "keys", made_file, node())
 
     def drive(action: str) -> subprocess.CompletedProcess[bytes]:
-        argv = [sys.executable, "-W", "error", *jobs.command(action, job)[1:]]
+        argv = [sys.executable, "-W", "error", *job.command(action)[1:]]
         return subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=300, check=False)
 
     made = drive("setup")

@@ -6,7 +6,6 @@ import pytest
 
 from collectors.zktls.readers import interactive
 from sitegen.collect import Reading
-from sitegen.errors import SitegenError
 
 RAW = Path(__file__).parents[3] / "raw" / "zktls" / "interactive"
 PRIMUS = (RAW / "primus.csv").read_bytes()
@@ -70,6 +69,10 @@ def test_a_line_whose_directions_differ_says_both() -> None:
     assert second == {"upload_bits_per_s": "100000000", "download_bits_per_s": "50000000"}
 
 
+def test_the_form_in_seconds_under_the_same_names_is_not_known() -> None:
+    assert not interactive.TLSNOTARY.knows(PHASES.replace(b"uploaded_preprocess", b"other"))
+
+
 def test_preprocessing_is_offline_and_in_milliseconds_in_the_newest_form() -> None:
     found = tlsnotary(PHASES)
     assert column(found, "offline_time") == [1.5, 0.7]
@@ -78,17 +81,3 @@ def test_preprocessing_is_offline_and_in_milliseconds_in_the_newest_form() -> No
     assert column(found, "bytes_sent") == [20600000, 20600000]
     # A latency of 0 is one that was set.
     assert {dict(m.params)["protocol_latency_s"] for m in found.measurements} == {"0.025", "0"}
-    with pytest.raises(SitegenError, match="the output says time_unit ms, not s"):
-        tlsnotary(PHASES, time_unit="s")
-
-
-def test_the_unit_of_the_form_between_is_asked_for() -> None:
-    lines = ["name,latency,time_preprocess,time_online,time_total,uploaded,downloaded"]
-    data = "\n".join([*lines, "x,25,3,1,5,100,200", ""]).encode()
-    assert interactive.TLSNOTARY.knows(data)
-    with pytest.raises(SitegenError, match="does not say the time unit"):
-        tlsnotary(data)
-    assert column(tlsnotary(data, time_unit="s"), "total_time") == [5]
-    assert column(tlsnotary(data, time_unit="ms"), "total_time") == [0.005]
-    with pytest.raises(SitegenError, match="is not one of ms, s"):
-        tlsnotary(data, time_unit="min")
