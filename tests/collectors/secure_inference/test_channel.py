@@ -329,17 +329,6 @@ def test_an_address_that_it_does_not_know_is_not_found(
         assert link.getresponse().status == 404
 
 
-def test_a_client_that_says_nothing_ends_nothing(
-    up: channel.Terminator, folder: Path, root: bytes
-) -> None:
-    for data in (b"", b"\0" * 10, b"GET"):
-        with socket.create_connection((LOOPBACK, up.tls), 20) as plain:
-            plain.sendall(data)
-    with socket.create_connection((LOOPBACK, up.plain), 20):
-        pass
-    channel.start_session(up.tls, folder, root)
-
-
 def test_a_server_that_is_gone_ends_the_connection_only(folder: Path, root: bytes) -> None:
     with socket.create_server((LOOPBACK, 0)) as listener:
         port = listener.getsockname()[1]

@@ -105,13 +105,6 @@ def test_a_machine_without_a_tee_has_no_quote_step_and_says_so() -> None:
     assert said == "not measured: no TEE here"
 
 
-@pytest.mark.parametrize("preset", ["quick", "standard", "thorough"])
-def test_every_preset_has_the_same_parts(preset: str) -> None:
-    names = {each.name for each in plan(preset).steps}
-    assert {"native-fresh", "isolated-fresh", "handshake", "sessions", "verify", "hash"} <= names
-    assert plan(preset).about_s > 0
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -205,15 +198,6 @@ def test_parts_are_read_with_their_series(  # noqa: PLR0913 - a row has as many 
     assert row.value
     keys = [(m.metric, m.statistic, m.params) for m in found.measurements]
     assert len(keys) == len(set(keys))
-
-
-def test_a_session_is_the_sum_of_its_parts() -> None:
-    sessions = read("sessions", "sessions")
-    whole, *parts = (
-        one(sessions, "attestation_time", "mean", part=part).value or 0.0
-        for part in ("session", "fetch", "verify", "binding")
-    )
-    assert whole == pytest.approx(sum(parts))
 
 
 @pytest.mark.parametrize(

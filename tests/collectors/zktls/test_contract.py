@@ -159,14 +159,6 @@ def test_program_and_input_must_match_for_a_comparison() -> None:
     assert "security_bits" not in found
 
 
-def test_each_statement_can_be_a_workload_of_its_own() -> None:
-    found = reading(OK, lambda statement: statement)
-    assert {row.workload for row in found.measurements} == {"chacha20", "sha-256"}
-    assert len(found.measurements) == len(reading(OK).measurements)
-    first = next(s for s in found.samples if s.workload == "sha-256")
-    assert first.x == pytest.approx(0.3 + 1.5 + 0.005)  # its own warm-up alone
-
-
 @pytest.mark.parametrize(
     ("data", "told"),
     [
@@ -202,28 +194,17 @@ def test_each_control_is_needed_for_each_statement(missing: int) -> None:
         (lambda r: r.append(r[3]), "the record prover is not before"),
         (lambda r: r.insert(4, r[4]), "proof 1 of chacha20, 1024 bytes, is there twice"),
         (lambda r: r.insert(2, r[2]), "the setup of sha-256, 64 bytes, is there twice"),
-        (lambda r: r[0].update(schema=2), "line 1, schema: invalid enum value 2"),
         (lambda r: r[0].pop("dev_mode"), "line 1.*missing required field dev_mode"),
-        (lambda r: r[0].update(dev_mode="no"), "line 1, dev_mode: expected bool, got str"),
         (lambda r: r[0].update(prover="S-Two"), "line 1, prover: expected str matching"),
         (lambda r: r[0].update(prover="two\n"), "line 1: prover holds a character"),
-        (lambda r: r[0].update(threads=0), "line 1, threads: expected int >= 1"),
-        (lambda r: r[0].update(field="a\nb"), "line 1, field: expected str matching"),
         (lambda r: r[0].update(field="a\u202eb"), "line 1: field holds a character"),
-        (lambda r: r[4].pop("time_scope"), "line 5.*missing required field time_scope"),
         (lambda r: r[4].update(prove_s=0), "line 5, prove_s: expected float > 0"),
-        (lambda r: r[4].update(prove_s="1"), "line 5, prove_s: expected float.*, got str"),
-        (lambda r: r[4].update(prove_s=True), "line 5, prove_s"),
         (lambda r: r[4].update(prove_s=1e99), "line 5, prove_s"),
         (lambda r: r[4].update(prove_s=None), "line 5: a proof must have prove_s, or online_s"),
         (lambda r: r[4].update(prove_ms=5), "line 5.*unknown field prove_ms"),
         (lambda r: r[4].update(cycles=5), "line 5: cycles and cycle_kind come together"),
         (lambda r: r[4].update(proof_bytes=2**70), "line 5, proof_bytes"),
-        (lambda r: r[4].update(proof_bytes=1.5), "line 5, proof_bytes"),
-        (lambda r: r[4].update(proof_sha256="AB"), "line 5, proof_sha256"),
-        (lambda r: r[4].update(phase="cold"), "line 5, phase: invalid enum value 'cold'"),
         (lambda r: r[5].update(witness_s=None), "of chacha20, 1024 bytes, have witness_s and"),
-        (lambda r: r[4].update(record="prof"), "line 5, record: invalid value 'prof'"),
     ],
 )
 def test_what_breaks_the_contract_is_named_by_line_and_field(
@@ -239,13 +220,9 @@ def test_what_breaks_the_contract_is_named_by_line_and_field(
     ("line", "told"),
     [
         (b"proving...", "line 1: it is not JSON"),
-        (b"[]", "line 1: expected object, got array"),
-        (b"null", "line 1: expected object, got null"),
         (b"[" * 50_000, "line 1: it is not JSON"),
-        (b'{"record":' * 6_000, "line 1: it is not JSON"),
         (b'{"record":"end","record":"end"}', "a field is there twice"),
         (b'{"record":"prover","schema":NaN}', "line 1"),
-        (b'{"record":"prover","schema":' + b"9" * 5000 + b"}", "line 1"),
         (b'{"a":"' + b"x" * contract.MAX_LINE_BYTES + b'"}', "it is longer than"),
         (b'{"record":"\xff"}', "it is not JSON"),
         (b"", "the record end is missing"),
@@ -267,15 +244,6 @@ def test_several_sessions_stand_one_after_another() -> None:
     assert len(contract.read_all(OK + b"\n" + OK)) == 2
     with pytest.raises(SitegenError, match="more than one session"):
         contract.read(OK + OK)
-
-
-@given(st.integers(0, len(OK)))
-def test_a_cut_output_is_an_error_or_the_whole(end: int) -> None:
-    try:
-        session = contract.read(OK[:end])
-    except SitegenError:
-        return
-    assert session == contract.read(OK)
 
 
 @given(st.integers(0, len(OK) - 1), st.integers(0, 255))

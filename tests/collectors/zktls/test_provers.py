@@ -314,21 +314,6 @@ def test_a_broken_verifier_of_records_is_caught(
         zktls.parse(RECORD, RawOutput(stdout=done.stdout))
 
 
-@pytest.mark.tools
-@pytest.mark.parametrize(
-    "words",
-    [
-        *("--cipher rot13 --size 64 --proofs 1", "--cipher chacha20 --size 65 --proofs 1"),
-        *("--cipher chacha20 --size 64 --proofs 0", "--cipher chacha20"),
-        "--cipher chacha20 --size 64 --proofs 1 --more",
-    ],
-)
-def test_the_driver_of_records_fails_in_one_line(tmp_path: Path, words: str) -> None:
-    done = prove(tmp_path, *words.split())
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.startswith(b"stwo: ")
-
-
 # Real proofs
 
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from collectors.zktls.readers import interactive
 from sitegen.collect import Reading
 
@@ -38,13 +36,6 @@ def test_time_and_traffic_stand_at_a_bandwidth_and_a_latency() -> None:
     assert have["latency_s"] == "0.01"
     assert (have["request_size"], have["response_size"]) == ("1024", "16")
     assert have["client"] == "native"
-
-
-@pytest.mark.parametrize("found", [primus(), tlsnotary(RUNTIME), tlsnotary(PHASES)])
-def test_an_interactive_protocol_has_no_proof_and_no_speed(found: Reading) -> None:
-    metrics = {m.metric.removeprefix("zktls.") for m in found.measurements}
-    assert not metrics & {"proof_size", "proving_speed", "prove_time", "verify_time", "cycles"}
-    assert {dict(m.params)["proof_mode"] for m in found.measurements} == {"interactive"}
 
 
 def test_the_header_is_known_spelt_right_or_wrong() -> None:

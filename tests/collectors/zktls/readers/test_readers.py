@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.zktls.readers import READERS
-from sitegen.collect import Reader, Reading
+from collectors.zktls.readers import CONTRACT, READERS
+from sitegen.collect import Reader, Reading, Refused
 from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
 from sitegen.model import Params, check_time
@@ -203,14 +203,6 @@ def test_a_changed_byte_is_an_error_or_a_reading(data: st.DataObject) -> None:
         read(name, bytes(whole))
 
 
-@given(st.binary(max_size=300))
-def test_any_bytes_are_known_or_not_and_read_or_refused(data: bytes) -> None:
-    for each in READERS:
-        each.knows(data)
-        with contextlib.suppress(SitegenError):
-            each.runs(data, ANSWERS.get(each.name, {}))
-
-
 @pytest.mark.parametrize("each", READERS, ids=lambda each: each.name)
 def test_nesting_and_nothing_are_errors_or_nothing(each: Reader) -> None:
     for data in (b"", b"\n", b"[" * 100_000, b'{"a":' * 20_000, b"\x00" * 1000):
@@ -227,3 +219,13 @@ def test_readers_ask_with_a_line_of_help_each() -> None:
     for each in READERS:
         assert all(text and len(text) < 80 for text in helps(each.asks).values())
         assert set(ANSWERS.get(each.name, {})) <= set(helps(each.asks))
+
+
+@pytest.mark.parametrize("field", ["accepted", "dev_mode"])
+def test_a_recorded_session_needs_its_controls_as_a_live_one(field: str) -> None:
+    whole = (RAW / "contract" / "ok.jsonl").read_bytes()
+    with pytest.raises(Refused):
+        CONTRACT.runs(whole.replace(f'"{field}":false'.encode(), f'"{field}":true'.encode(), 1), {})
+    first, second = CONTRACT.runs(whole + whole, {})
+    assert first == second
+    assert {row.workload for row in first.measurements} == {"chacha20", "sha-256"}
