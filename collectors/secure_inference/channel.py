@@ -1,9 +1,8 @@
 """The TLS 1.3 terminator on loopback, and what its channel costs.
 
-The terminator is a process of its own: asyncio over OpenSSL. It opens one port with TLS and
-one without, so that what its hop costs is told from what the encryption costs. It hands HTTP
-requests to the server behind it, and answers two addresses itself: the evidence of its endpoint,
-and as many zero bytes as are asked for.
+The terminator is a process of its own, asyncio over OpenSSL, with one port with TLS and one
+without: what its hop costs is told from what the encryption costs. It hands HTTP requests to the
+server behind it, and answers two itself: evidence, and as many zero bytes as are asked for.
 """
 
 from __future__ import annotations
@@ -230,10 +229,9 @@ def preferred_cipher() -> str:
 def start_session(port: int, folder: Path, root: bytes, *, bind: bool = True) -> dict[str, float]:
     """Open a TLS connection, fetch the endpoint's evidence, verify it and check its binding.
 
-    Returns the seconds of each of these parts after the handshake, and of the ``session``, all of
-    them. ``root`` is the root that the evidence must be under; empty means the verifier's own.
-    Raises SitegenError when the evidence is refused, and Refused when it names another key than
-    the connection's.
+    Returns the seconds of each part after the handshake, and of the ``session``, all of them.
+    ``root`` is the evidence's; empty means the verifier's own. Raises SitegenError when the
+    evidence is refused, and Refused when it names another key than the connection's.
     """
     context = client_context(folder)
     with _connected(port) as plain, context.wrap_socket(plain, server_hostname=LOOPBACK) as link:

@@ -1,14 +1,12 @@
 """The logs of SP1 and RISC Zero hosts: cycles, and how long what it took them for.
 
-With RUST_LOG=info, SP1 logs when a stage ends: ``prove_core: close time.busy=7.46s
-time.idle=155ms``. A stage lasts for both times together. The stages of a groth16 proof are
-prove_core, compress, shrink, wrap_bn254 and wrap_groth16_bn254; which of them there are says the
-mode. ``clk = N`` is a mark on the way and ``└╴N cycles`` a part: neither is the cycles of the
-program. ``khz`` in the summary line has been printed in Hz and in kHz: speeds are recomputed.
+With RUST_LOG=info, SP1 logs when a stage ends, ``prove_core: close time.busy=7.46s
+time.idle=155ms``: it lasts for both times together. Which stages there are says the mode. ``clk =
+N`` is a mark on the way and ``└╴N cycles`` a part: neither is the cycles of the program. ``khz``
+in the summary line has been printed in Hz and in kHz: speeds are recomputed.
 
-With RISC0_INFO set, RISC Zero's executor logs how many segments a session has and its cycles:
-total (each segment padded to a power of two), user, paging, reserved. Older versions log "total
-cycles: N". None of them says how long proving took or what was proven.
+With RISC0_INFO set, RISC Zero's executor logs segments and cycles: total (each segment padded to
+a power of two), user, paging, reserved. It does not say how long proving took or what was proven.
 
 A log of a mode in which proofs are fake is refused.
 """

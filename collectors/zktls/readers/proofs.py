@@ -21,7 +21,6 @@ from sitegen.model import Params, Status, params
 T = TypeVar("T")
 Cells = Mapping[str, str]
 
-MAX_ROWS = 20_000
 _MOST_LINE = 2000
 #: Proof mode -> the stages that its proving time spans, and the proof system.
 _MODES: Mapping[str, tuple[str, str | None]] = {
@@ -135,8 +134,7 @@ def head_of(data: bytes) -> str:
 def lines_of(text: str) -> list[str]:
     """Return the lines of a log or table, of each the beginning that can matter.
 
-    Raises SitegenError when the last is cut off.
-    Of "cycles: 9941" without an end of line nobody can tell whether digits are missing.
+    Raises SitegenError when the last is cut off: digits of "cycles: 9941" may be missing then.
     """
     lines = text.split("\n")
     if lines.pop():
@@ -178,9 +176,7 @@ def csv_rows(data: bytes, *forms: set[str]) -> Iterator[tuple[int, Cells]]:
         header = [name.strip() for name in next(reader, [])]
         if len(set(header)) != len(header):
             raise SitegenError("two columns have the same name", where="line 1")
-        for index, row in enumerate(reader):
-            if index >= MAX_ROWS:
-                raise SitegenError(f"it has more than {MAX_ROWS} rows")
+        for row in reader:
             if not row or [each.strip() for each in row] == header:
                 continue  # tools that append write their header again
             if len(row) != len(header):

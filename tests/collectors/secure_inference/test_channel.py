@@ -320,15 +320,6 @@ def test_what_is_no_plain_request_reaches_no_server(folder: Path, request_: byte
         assert heard == []
 
 
-@pytest.mark.parametrize("path", ["", "zeros/", "zeros/-1", "zeros/x", "zeros/99999999999"])
-def test_an_address_that_it_does_not_know_is_not_found(
-    up: channel.Terminator, folder: Path, path: str
-) -> None:
-    with contextlib.closing(connection(up, folder, tls=True)) as link:
-        link.request("GET", f"/.well-known/sitegen/{path}")
-        assert link.getresponse().status == 404
-
-
 def test_a_server_that_is_gone_ends_the_connection_only(folder: Path, root: bytes) -> None:
     with socket.create_server((LOOPBACK, 0)) as listener:
         port = listener.getsockname()[1]

@@ -94,18 +94,6 @@ def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path)
     assert list(reports.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["", "many", "-1", "9" * 30])
-def test_a_generation_that_is_no_count_is_told(tmp_path: Path, text: str) -> None:
-    (tmp_path / quote.REPORTS).mkdir(parents=True)
-
-    def make(folder: Path) -> None:
-        folder.mkdir()
-        (folder / "generation").write_text(text)
-
-    with pytest.raises(SitegenError, match="is not a count"):
-        quote.take(tmp_path, DATA, make=make, remove=shutil.rmtree)
-
-
 def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
     printed = quote.measure(kernel.take, DATA, 3)

@@ -182,6 +182,8 @@ def test_a_last_line_without_an_end_may_be_cut_off(name: str) -> None:
         (INFO, {"size": "big"}, "--set size: 'big' is not a size"),
         (PRIMUS, {}, "does not say the prover"),
         (CORE, {}, "does not say the statement"),
+        ("zkevm/one.json", {"prover": "zisk"}, "case 1: .* proof mode"),
+        ("zkevm/cases.json", {"prover": "x", "proof_mode": "core"}, "case 1: .* cycle kind"),
     ],
 )
 def test_what_an_output_does_not_say_is_asked_for(

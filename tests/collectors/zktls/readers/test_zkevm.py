@@ -63,17 +63,6 @@ def test_one_object_a_list_and_one_a_line_are_read() -> None:
         assert "rpc_block_8" in {m.workload for m in found.measurements}
 
 
-def test_which_prover_it_was_is_asked_for() -> None:
-    with pytest.raises(SitegenError, match="does not say the prover"):
-        zkevm.READER.runs(ONE, {"proof_mode": "compressed"})
-    with pytest.raises(SitegenError, match=r"case 1: .* proof mode"):
-        zkevm.READER.runs(ONE, {"prover": "zisk"})
-    with pytest.raises(SitegenError, match=r"case 1: .* cycle kind"):
-        zkevm.READER.runs(CASES, {"prover": "zisk", "proof_mode": "compressed"})
-    with pytest.raises(SitegenError, match="is not one of total, user"):
-        read(cycle_kind="many")
-
-
 @pytest.mark.parametrize(
     ("change", "told"),
     [
