@@ -118,14 +118,6 @@ def test_an_older_tls_and_another_authority_are_refused(
             context.wrap_socket(plain, server_hostname=LOOPBACK)
 
 
-def test_a_session_is_verified_and_bound(up: channel.Terminator, folder: Path, root: bytes) -> None:
-    session = channel.start_session(up.tls, folder, root)
-    whole = session.pop("session")
-    assert set(session) == {"fetch", "verify", "binding"}
-    assert min(session.values()) > 0
-    assert whole == pytest.approx(sum(session.values()))
-
-
 def test_no_evidence_and_that_of_another_endpoint_are_refused(tmp_path: Path) -> None:
     """Evidence that verifies but names another key would relay somebody else's TEE."""
     issuing.write(tmp_path)

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collectors.zktls import contract, controls
 from sitegen.collect import Reading, Recorder, Refused
@@ -244,18 +242,6 @@ def test_several_sessions_stand_one_after_another() -> None:
     assert len(contract.read_all(OK + b"\n" + OK)) == 2
     with pytest.raises(SitegenError, match="more than one session"):
         contract.read(OK + OK)
-
-
-@given(st.integers(0, len(OK) - 1), st.integers(0, 255))
-def test_a_changed_byte_is_an_error_or_a_session(place: int, byte: int) -> None:
-    data = OK[:place] + bytes([byte]) + OK[place + 1 :]
-    try:
-        controls.require(contract.read(data))
-    except SitegenError:
-        return
-    found = reading(data)
-    check(found)
-    assert all(row.value is not None and row.value >= 0 for row in found.measurements)
 
 
 def test_the_schema_in_the_docs_is_that_of_the_types() -> None:

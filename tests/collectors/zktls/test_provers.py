@@ -84,9 +84,6 @@ def test_packages_that_changed_after_they_were_installed_are_not_whole(tmp_path:
     assert packages.whole(tmp_path)
     file.rename(file.with_name("other.js"))
     assert not packages.whole(tmp_path)
-    for broken in ("", "[]", "{}", "null", "[" * 100000):
-        stamp.write_text(broken)
-        assert not packages.whole(tmp_path)
 
 
 @pytest.mark.tools
@@ -198,16 +195,6 @@ class Honest:
         return proof == self.proof(public_inputs)
 
 
-class Credulous(Honest):
-    """It checks that a proof is one of those made, and not of what."""
-
-    def __init__(self, *known: bytes) -> None:
-        self.known = known
-
-    def verify(self, proof: bytes, public_inputs: Sequence[int]) -> bool:
-        return proof in self.known and bool(public_inputs)
-
-
 def asked(verifier: groth16.Verifier) -> list[contract.Control]:
     measured, other = statements.instances("sha-256", 64)
     pairs = [(each, Honest.proof(each.public)) for each in (measured, other)]
@@ -219,16 +206,6 @@ def test_an_honest_verifier_passes_every_control() -> None:
     assert not any(control.accepted for control in said)
     assert {control.kind for control in said} == set(contract.CONTROLS)
     judged(said)
-
-
-def test_a_verifier_that_ignores_public_values_is_caught() -> None:
-    known = [Honest.proof(each.public) for each in statements.instances("sha-256", 64)]
-    said = asked(Credulous(*known))
-    accepted = {control.kind for control in said if control.accepted}
-    # A changed proof alone would have looked healthy.
-    assert accepted == {"public-input", "other-statement"}
-    with pytest.raises(Refused, match="accepted something wrong"):
-        judged(said)
 
 
 def test_the_key_of_an_empty_ceremony_is_caught(tmp_path: Path) -> None:

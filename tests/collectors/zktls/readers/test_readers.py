@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from collectors.zktls.readers import CONTRACT, READERS
 from sitegen.collect import Reader, Reading, Refused
-from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
 from sitegen.model import Params, check_time
 from tests.collectors.damage import check
@@ -214,13 +213,6 @@ def test_nesting_and_nothing_are_errors_or_nothing(each: Reader) -> None:
         except SitegenError:
             continue
         assert not any(one.measurements for one in found)
-
-
-def test_readers_ask_with_a_line_of_help_each() -> None:
-    assert len({each.name for each in READERS}) == len(READERS)
-    for each in READERS:
-        assert all(text and len(text) < 80 for text in helps(each.asks).values())
-        assert set(ANSWERS.get(each.name, {})) <= set(helps(each.asks))
 
 
 @pytest.mark.parametrize("field", ["accepted", "dev_mode"])
