@@ -7,12 +7,13 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import ssl
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from collectors.llm import weights
-from collectors.secure_inference import attestation, channel, ladder, quote, served, timings
+from collectors.secure_inference import attestation, channel, ladder, quote, timings
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import Settings, described
@@ -60,22 +61,27 @@ class Size:
     prefix_tokens: int  # of the prompt that all users share
     prefix_requests: int  # of each user, with that prompt
     reuse: tuple[str, ...]  # steps that are also taken with kept connections
-    handshakes: int
-    sessions: int
-    verifications: int
-    quotes: int
+    rounds: tuple[int, ...]  # of each of _PARTS
     transfer_bytes: int
-    rounds: int  # of transfers and of hashing
 
 
 #: llama.cpp's server keeps no connection, so there is no native step; later steps add no bytes.
 _KEPT = ("hop", "tls")
 #: How a prefix is shared, and the step of the ladder that serves it so.
 _SHARED = (("shared-cache", "attested"), ("isolated", "isolated"), ("uncached", "attested"))
+#: What is timed alone: command, workload, and the times that it must deliver.
+_PARTS: tuple[tuple[str, str, str, Sequence[dict[str, str]]], ...] = (
+    ("handshake", "session", "handshake_time", ({"mode": "full"}, {"mode": "resumed"})),
+    ("sessions", "session", "attestation_time", ({"part": "session"},)),
+    ("verify", "evidence", "attestation_time", ({"part": "verify"},)),
+    ("throughput", "channel", "", ()),
+    ("hash", "weights", "", ()),
+    ("quote", "evidence", "attestation_time", ({"part": "quote"},)),
+)
 _SIZES = {
-    "quick": Size(2, 3, 64, 16, 256, 3, (), 50, 20, 100, 5, 1 << 25, 3),
-    "standard": Size(4, 20, 64, 32, 512, 5, _KEPT, 300, 100, 500, 20, 1 << 27, 10),
-    "thorough": Size(4, 100, 64, 32, 512, 5, _KEPT, 1000, 300, 1000, 50, 1 << 28, 20),
+    "quick": Size(2, 3, 64, 16, 256, 3, (), (50, 20, 100, 3, 3, 5), 1 << 25),
+    "standard": Size(4, 20, 64, 32, 512, 5, _KEPT, (300, 100, 500, 10, 10, 20), 1 << 27),
+    "thorough": Size(4, 100, 64, 32, 512, 5, _KEPT, (1000, 300, 1000, 20, 20, 50), 1 << 28),
 }
 
 
@@ -92,23 +98,20 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
     Raises SitegenError for a setting that cannot be met.
     """
-    given, usual = request.read(SETTINGS), _SIZES[request.preset]
+    given = request.read(SETTINGS)
     if given.evidence and not Path(given.evidence).is_dir():
         told = f"{given.evidence[:80]} is not an existing folder"
         raise SitegenError(told, where=f"--set {BENCHMARK}.evidence")
     asked = ("users", "requests", "input_tokens", "output_tokens")
     changes = {name: value for name in asked if (value := getattr(given, name))}
-    size = dataclasses.replace(usual, **changes)
+    size = dataclasses.replace(_SIZES[request.preset], **changes)
     model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
     making = _Making(request.scratch.absolute(), model.absolute(), given)
     attested = quote.available(Host().root)
-    steps = (
-        *making.ladder(size),
-        *making.shared_prefix(size),
-        *making.parts(size, quotes=size.quotes if attested else 0),
-    )
+    parts = making.parts(size, attested=attested)
+    steps = (*making.ladder(size), *making.shared_prefix(size), *parts)
     return Plan(
-        steps=steps,
+        steps,
         prepare=(making.preparation(),),
         parameters=_parameters(tool, given, size, attested=attested),
         about_s=sum(_about_s(step, size) for step in steps),
@@ -163,13 +166,12 @@ def parse(step: Step, raw: RawOutput) -> Reading:
             told = f"the control {check.name!r} was accepted: what was verified means nothing"
             fix = "report it, with the versions of dcap-qvl and cryptography"
             raise Refused(told, where=step.name, fix=fix)
-    if step.name == "verify" and {check.name for check in report.checks} != set(
-        attestation.CONTROLS
-    ):
+    tried = {check.name for check in report.checks}
+    if step.name == "verify" and tried != set(attestation.CONTROLS):
         raise SitegenError("the negative controls are missing", where=step.name)
     recorder = Recorder()
     if report.loads:
-        served.record(recorder, report.loads, step.workload, step.params)
+        timings.record_served(recorder, report, step.workload, step.params)
     # What a session and a context take is the ladder's to say.
     if not report.loads or step.workload == "ladder":
         timings.record(recorder, report, step.workload, step.params)
@@ -184,100 +186,63 @@ class _Making:
     model: Path
     given: SETTINGS
 
+    @property
+    def unbound(self) -> _Words:
+        """Return what says that the evidence is of another endpoint, where it is."""
+        return ("--unbound",) if self.given.evidence else ()
+
     def preparation(self) -> Step:
         """Return the step that makes certificate, evidence and weights."""
         evidence = self.given.evidence
         own = ("--evidence", str(Path(evidence).absolute())) if evidence else ()
-        argv = ("--weights", self.given.model, "--model", str(self.model), *own)
-        return self._step("prepare", "prepare", ("prepare", *argv))
+        options = ("--weights", self.given.model, "--model", str(self.model), *own)
+        return self._step("prepare", "prepare", ("prepare", *options))
 
-    @property
-    def unbound(self) -> tuple[str, ...]:
-        """Return what says that the evidence is of another endpoint, where it is."""
-        return ("--unbound",) if self.given.evidence else ()
+    def ladder(self, size: Size) -> Iterator[Step]:
+        """Yield the steps of the ladder, on fresh connections and on kept ones."""
+        for kind, steps in (("fresh", ladder.STEPS), ("reuse", size.reuse)):
+            for step in steps:
+                options = ("--step", step, "--connections", kind, "--prompt", "unique")
+                about = {"step": step, "connections": kind}
+                yield self._serving(f"{step}-{kind}", "ladder", size, options, about)
 
-    def ladder(self, size: Size) -> tuple[Step, ...]:
-        """Return the steps of the ladder, on fresh connections and on kept ones."""
-        return tuple(
-            self._serving(
-                f"{step}-{kind}",
-                "ladder",
-                size,
-                ("--step", step, "--connections", kind, "--prompt", "unique"),
-                step=step,
-                connections=kind,
-            )
-            for kind, steps in (("fresh", ladder.STEPS), ("reuse", size.reuse))
-            for step in steps
-        )
-
-    def shared_prefix(self, size: Size) -> tuple[Step, ...]:
-        """Return what users share: all of one prefix cache, one each, or none at all."""
+    def shared_prefix(self, size: Size) -> Iterator[Step]:
+        """Yield what users share: all of one prefix cache, one each, or none at all."""
         tokens, requests = size.prefix_tokens, size.prefix_requests
         longer = dataclasses.replace(size, input_tokens=tokens, requests=requests)
-        return tuple(
-            self._serving(
-                f"prefix-{name}",
-                "shared-prefix",
-                longer,
-                (
-                    "--step",
-                    step,
-                    "--prompt",
-                    "shared",
-                    *(("--cache",) if name != "uncached" else ()),
-                ),
-                step=name,
-                connections="fresh",
-                requests_per_user=str(requests),
-            )
-            for name, step in _SHARED
-        )
+        for name, step in _SHARED:
+            cache = ("--cache",) if name != "uncached" else ()
+            options = ("--step", step, "--prompt", "shared", *cache)
+            about = {"step": name, "connections": "fresh", "requests_per_user": str(requests)}
+            yield self._serving(f"prefix-{name}", "shared-prefix", longer, options, about)
 
-    def parts(self, size: Size, *, quotes: int) -> tuple[Step, ...]:
-        """Return what is timed alone: handshakes, attestation, the channel, the hash."""
+    def parts(self, size: Size, *, attested: bool) -> Iterator[Step]:
+        """Yield what is timed alone; a quote only where there is a TEE."""
         moved, file = ("--bytes", str(size.transfer_bytes)), ("--file", str(self.model))
-        full, resumed = (("handshake_time", params(mode=mode)) for mode in ("full", "resumed"))
-        session, verify, quote = (
-            ("attestation_time", params(part=part)) for part in ("session", "verify", "quote")
-        )
-        steps = [
-            self._timing("handshake", "session", size.handshakes, (), full, resumed),
-            self._timing("sessions", "session", size.sessions, self.unbound, session),
-            self._timing("verify", "evidence", size.verifications, (), verify),
-            self._timing("throughput", "channel", size.rounds, moved),
-            self._timing("hash", "weights", size.rounds, file),
-        ]
-        if quotes:
-            steps.append(self._timing("quote", "evidence", quotes, (), quote))
-        return tuple(steps)
+        options = {"sessions": self.unbound, "throughput": moved, "hash": file}
+        for (name, workload, metric, parts), rounds in zip(_PARTS, size.rounds, strict=True):
+            expects = tuple(
+                Measurement(workload, f"{BENCHMARK}.{metric}", "mean", "s", None, params(**part))
+                for part in parts
+            )
+            argv = (name, "--rounds", str(rounds), *options.get(name, ()))
+            if attested or name != "quote":
+                yield self._step(name, workload, argv, (), expects)
 
-    def _timing(
-        self, name: str, workload: str, rounds: int, options: _Words, *expected: tuple[str, Params]
+    def _serving(
+        self, name: str, workload: str, size: Size, options: _Words, about: dict[str, str]
     ) -> Step:
-        expects = tuple(
-            Measurement(workload, f"{BENCHMARK}.{metric}", "mean", "s", None, about)
-            for metric, about in expected
-        )
-        return self._step(name, workload, (name, "--rounds", str(rounds), *options), (), expects)
-
-    def _serving(self, name: str, workload: str, size: Size, options: _Words, **about: str) -> Step:
         """Return a step that serves all users; ``about`` are its own parameters."""
-        counts = {
-            "users": size.users,
-            "requests": size.requests,
-            "input_tokens": size.input_tokens,
-            "output_tokens": size.output_tokens,
-            "concurrency": self.given.concurrency,
-            "threads": self.given.threads,
-        }
+        given = self.given
+        tokens = {"input_tokens": size.input_tokens, "output_tokens": size.output_tokens}
+        work = {**tokens, "concurrency": given.concurrency, "threads": given.threads}
+        counts = {"users": size.users, "requests": size.requests, **work}
         words = [w for key, n in counts.items() for w in (f"--{key.replace('_', '-')}", str(n))]
         argv = ("step", "--model", str(self.model), *options, *words, *self.unbound)
-        del counts["users"], counts["requests"]
-        pairs = params(model=weights.model_name(self.given.model), **counts, **about)
+        pairs = params(model=weights.model_name(given.model), **work, **about)
         expects = tuple(
             Measurement(workload, f"{BENCHMARK}.{quantity}", statistic, "s", None, pairs)
-            for quantity in served.QUANTITIES
+            for quantity in timings.QUANTITIES
             for statistic in ("mean", "p50")
         )
         return self._step(name, workload, argv, pairs, expects)
@@ -293,8 +258,8 @@ class _Making:
 def _about_s(step: Step, size: Size) -> float:
     """Estimate on two slow cores: servers and clients to start, then tokens."""
     if step.workload not in {"ladder", "shared-prefix"}:
-        return 0.5 + size.handshakes / 200
-    where = dict(step.params)
-    contexts = size.users if where["step"] == "isolated" else 1
-    tokens = int(where["output_tokens"]) / 150 + int(where["input_tokens"]) / 2000
+        return 0.5 + size.rounds[0] / 200
+    about = dict(step.params)
+    contexts = size.users if about["step"] == "isolated" else 1
+    tokens = int(about["output_tokens"]) / 150 + int(about["input_tokens"]) / 2000
     return 1.5 * contexts + size.users * (0.5 + size.requests * tokens)

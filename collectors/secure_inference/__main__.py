@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.llm import weights
-from collectors.secure_inference import attestation, certificate, channel, evidence, ladder
+from collectors.secure_inference import attestation, channel, evidence, issuing, ladder, timings
 from collectors.secure_inference import quote as quotes
 from collectors.secure_inference.channel import Terminator
-from collectors.secure_inference.weights_hash import measure as measure_hash
 from sitegen.collect import Host, Refused, settings
 from sitegen.errors import SitegenError
+
+#: SHA-256 everywhere; SM3 is what CSV measures with.
+ALGORITHMS = ("sha256", "sm3")
 
 
 class Given(ladder.Ladder, frozen=True):
@@ -34,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name not in _COMMANDS:
             raise SitegenError(f"there is no command {name!r}")  # noqa: TRY301 - as every other
         printed = _COMMANDS[name](settings.read(Given, dict(_options(words))))
+    except KeyboardInterrupt:
+        return 0
     except (SitegenError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command
         return channel.REFUSED if isinstance(error, Refused) else 1
@@ -60,18 +67,18 @@ def _up(measure: Callable[[Terminator, Given], str]) -> Callable[[Given], str]:
 
 
 def _report_data(folder: Path) -> bytes:
-    shown = (folder / certificate.CERTIFICATE).read_bytes()
-    return attestation.report_data(certificate.key_digest(shown))
+    shown = (folder / channel.CERTIFICATE).read_bytes()
+    return attestation.report_data(issuing.key_digest(shown))
 
 
 def _prepare(given: Given) -> None:
-    certificate.write(given.place)
+    issuing.write(given.place)
     if given.evidence:
-        found = evidence.read(Path(given.evidence))
+        shown = evidence.read(Path(given.evidence))
     else:
-        found = evidence.construct(_report_data(given.place), datetime.now(UTC))
-    attestation.verify(found)
-    found.write(given.place)
+        shown = evidence.construct(_report_data(given.place), datetime.now(UTC))
+    attestation.verify(shown)
+    shown.write(given.place)
     if given.weights and not Path(given.model).exists():
         weights.write(Path(given.model), given.weights)
 
@@ -81,24 +88,51 @@ def _sessions(up: Terminator, given: Given) -> str:
     return channel.measure_sessions(up.tls, given.place, root, given.rounds, bind=bind)
 
 
-def _throughput(up: Terminator, given: Given) -> str:
-    ports = (up.plain, up.tls)
-    return channel.measure_throughput(ports, given.place, given.bytes, given.rounds)
-
-
 def _quote(given: Given) -> str:
     data = _report_data(given.place)
     return quotes.measure(lambda: quotes.take(Host().root, data), data, given.rounds)
 
 
+def digest(path: Path, algorithm: str) -> str:
+    """Return the digest of a file in hex."""
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def measure_hash(path: Path, rounds: int) -> str:
+    """Hash a model's weights ``rounds`` times with each algorithm, in turn; return the output.
+
+    A pass before the first one brings the file into the page cache, so that the hash is timed
+    and not the disk.
+    """
+    known = [name for name in ALGORITHMS if name in hashlib.algorithms_available]
+    try:
+        first, size = digest(path, "sha256"), path.stat().st_size
+    except OSError as error:
+        raise SitegenError(f"cannot be read: {error.strerror}", where=path.name) from error
+    if not size:
+        raise SitegenError("is empty", where=path.name)
+    start = timings.start("hash", bytes=size, sha256=first, algorithms=",".join(known))
+    lines: list[timings.Line] = [start]
+    for _ in range(rounds):
+        for algorithm in known:
+            begun = time.perf_counter()
+            digest(path, algorithm)
+            duration = time.perf_counter() - begun
+            about = {"hash": algorithm, "size": str(size)}
+            lines.append(timings.Value("measure_time", about, duration))
+            lines.append(timings.Value("hash_speed", about, size / duration))
+    return timings.whole(lines)
+
+
 _COMMANDS: Mapping[str, Callable[[Given], str | None]] = {
     "prepare": _prepare,
-    "terminate": lambda given: channel.terminate(given.place, given.backend),
+    "terminate": lambda given: asyncio.run(channel.terminate(given.place, given.backend)),
     "handshake": _up(lambda up, g: channel.measure_handshakes(up.tls, g.place, g.rounds)),
     "sessions": _up(_sessions),
     "verify": lambda given: attestation.measure(evidence.read(given.place), given.rounds),
     "quote": _quote,
-    "throughput": _up(_throughput),
+    "throughput": _up(lambda up, g: channel.measure_throughput(up, g.place, g.bytes, g.rounds)),
     "hash": lambda given: measure_hash(Path(given.file), given.rounds),
     "step": lambda given: ladder.measure(given, Host()),
 }

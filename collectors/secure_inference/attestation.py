@@ -8,10 +8,10 @@ is here: the first 32 bytes of its report data are the SHA-256 of the endpoint's
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from collectors.secure_inference import certificate, evidence, timings
+from collectors.secure_inference import evidence, timings
 from collectors.secure_inference.evidence import Evidence
 from collectors.secure_inference.timings import Check, Line, Value
 from sitegen.errors import SitegenError
@@ -20,29 +20,24 @@ DIGEST_BYTES = 32
 CONTROLS = ("flipped-report-data-bit", "wrong-root")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the verifier says of a quote whose signatures are right."""
+def verify(given: Evidence) -> tuple[str, int]:
+    """Return the TCB status of evidence whose signatures are right, and its number of advisories.
 
-    status: str
-    advisories: tuple[str, ...] = ()
-
-
-def verify(given: Evidence) -> Verdict:
-    """Verify evidence; raises SitegenError with the verifier's reason when it is refused."""
+    Raises SitegenError with the verifier's reason when it is refused.
+    """
     import dcap_qvl
 
     try:
         collateral = dcap_qvl.QuoteCollateralV3.from_json(given.collateral)
         if given.root:
-            found = dcap_qvl.verify_with_root_ca(given.quote, collateral, given.root, given.at)
+            report = dcap_qvl.verify_with_root_ca(given.quote, collateral, given.root, given.at)
         else:
-            found = dcap_qvl.verify(given.quote, collateral, given.at)
+            report = dcap_qvl.verify(given.quote, collateral, given.at)
     except (ValueError, OverflowError) as error:
         told = f"the quote is refused: {str(error)[:200]}"
         fix = "give a quote with the collateral, and the time, that it was valid at"
         raise SitegenError(told, where="attestation", fix=fix) from error
-    return Verdict(found.status, tuple(found.advisory_ids))
+    return report.status, len(report.advisory_ids)
 
 
 def parse(given: Evidence) -> str:
@@ -74,14 +69,16 @@ def controls(given: Evidence) -> dict[str, Evidence]:
     return dict(zip(CONTROLS, changed, strict=True))
 
 
-def report_data(key_digest: bytes, nonce: bytes = b"") -> bytes:
-    """Return the 64 bytes that bind a quote to a TLS key: its SHA-256, then a nonce."""
-    return (key_digest + nonce).ljust(evidence.REPORT_DATA_BYTES, b"\0")
+def report_data(key_digest: bytes) -> bytes:
+    """Return the 64 bytes that bind a quote to a TLS key: its SHA-256, then zeros."""
+    return key_digest.ljust(evidence.REPORT_DATA_BYTES, b"\0")
 
 
-def bound(given: Evidence, certificate_der: bytes) -> bool:
+def bound(given: Evidence, certificate: bytes) -> bool:
     """Return whether a quote names the public key of the certificate that the peer showed."""
-    return given.report_data[:DIGEST_BYTES] == certificate.key_digest(certificate_der)
+    from collectors.secure_inference import issuing
+
+    return given.report_data[:DIGEST_BYTES] == issuing.key_digest(certificate)
 
 
 def measure(given: Evidence, rounds: int) -> str:
@@ -90,24 +87,15 @@ def measure(given: Evidence, rounds: int) -> str:
     The negative controls run once, untimed. Raises SitegenError when the evidence itself is
     refused.
     """
-    verdict = verify(given)  # also the warm-up
-    kind = parse(given)
-    start = timings.start(
-        "verify",
-        quote=kind,
-        quote_bytes=len(given.quote),
-        status=verdict.status,
-        advisories=len(verdict.advisories),
-        root="constructed" if given.root else "the verifier's own",
-    )
-    lines: list[Line] = [start]
+    status, advisories = verify(given)  # also the warm-up
+    about = {"quote": parse(given), "quote_bytes": len(given.quote), "status": status}
+    root = "constructed" if given.root else "the verifier's own"
+    lines: list[Line] = [timings.start("verify", **about, advisories=advisories, root=root)]
     lines += [Check(name, refused(each)) for name, each in controls(given).items()]
     for _ in range(rounds):
-        begun = time.perf_counter()
-        parse(given)
-        parsed = time.perf_counter()
-        verify(given)
-        ended = time.perf_counter()
-        lines.append(Value("attestation_time", {"part": "parse"}, parsed - begun))
-        lines.append(Value("attestation_time", {"part": "verify"}, ended - parsed))
+        for part, work in (("parse", parse), ("verify", verify)):
+            begun = time.perf_counter()
+            work(given)
+            took = time.perf_counter() - begun
+            lines.append(Value("attestation_time", {"part": part}, took))
     return timings.whole(lines)

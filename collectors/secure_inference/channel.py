@@ -1,9 +1,8 @@
 """The TLS 1.3 terminator on loopback, and what its channel costs.
 
-The terminator is a process of its own: asyncio over OpenSSL. It opens one port with TLS and
-one without, so that what its hop costs is told from what the encryption costs. It hands HTTP
-requests to the server behind it, and answers two addresses itself: the evidence of its endpoint,
-and as many zero bytes as are asked for.
+The terminator is a process of its own, asyncio over OpenSSL, with one port with TLS and one
+without: what its hop costs is told from what the encryption costs. It hands HTTP requests to the
+server behind it, and answers two itself: evidence, and as many zero bytes as are asked for.
 """
 
 from __future__ import annotations
@@ -24,16 +23,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from collectors.secure_inference import attestation, certificate, evidence, timings
-from collectors.secure_inference.certificate import LOOPBACK
+from collectors.secure_inference import attestation, evidence, timings
 from collectors.secure_inference.evidence import Evidence
 from collectors.secure_inference.timings import Line, Value
 from sitegen.collect import Host, Refused, decode
 from sitegen.errors import SitegenError
 
+#: The terminator's certificate with its key, and the certificate of who vouches for it.
+AUTHORITY, CERTIFICATE, KEY = "authority.pem", "certificate.pem", "key.pem"
+LOOPBACK = "127.0.0.1"
 _OWN = "/.well-known/sitegen/"
 EVIDENCE, ZEROS = f"{_OWN}evidence", f"{_OWN}zeros/"
 #: The exit code of a command that met a failed check which every number stands on.
@@ -42,7 +44,12 @@ REFUSED = 3
 COMMAND = (sys.executable, "-m", "collectors.secure_inference")
 ENVIRON = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
-_OF_ONE_CONNECTION = {b"connection", b"keep-alive"}
+_END = b"\r\n\r\n"
+#: Fields of an HTTP/1.1 head: what belongs to one connection only, what ends it, what the body is.
+_OF_ONE_CONNECTION = re.compile(rb"(?i)\r\n(?:connection|keep-alive):[^\r\n]*")
+_CLOSE = re.compile(rb"(?i)\r\nconnection:[ \t]*close[ \t]*\r\n")
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length:([^\r\n]*)")
+_CHUNKED = re.compile(rb"(?i)\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n")
 _LAST_CHUNK = b"0\r\n\r\n"
 _BLOCK_BYTES = 1 << 16
 _MOST_ZEROS = 1 << 32
@@ -51,29 +58,12 @@ _BACKLOG = 1024
 _START_S, _STOP_S, _WAIT_S = 15.0, 5.0, 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Terminator:
+class Terminator(NamedTuple):
     """A terminator that is up: its port without TLS, and the one with it."""
 
     plain: int
     tls: int
     pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What the start of an attested session took, part by part, in seconds."""
-
-    handshake_s: float
-    fetch_s: float
-    verify_s: float
-    bind_s: float
-    cipher: str
-
-    @property
-    def attestation_s(self) -> float:
-        """Return all of it but the handshake."""
-        return self.fetch_s + self.verify_s + self.bind_s
 
 
 @contextlib.contextmanager
@@ -98,51 +88,32 @@ def terminating(folder: Path, host: Host, backend: str = "") -> Iterator[Termina
             lines = said.read().decode("utf-8", "replace").strip().splitlines() or ["no message"]
             told = f"the terminator did not start: {lines[-1][:200]}"
             raise SitegenError(told, where="secure-inference")
-        ports = json.loads(line)
-        yield Terminator(ports["plain"], ports["tls"], process.pid)
+        plain, tls = json.loads(line)
+        yield Terminator(plain, tls, process.pid)
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_S)
 
 
-def terminate(folder: Path, backend: str = "") -> None:
+async def terminate(folder: Path, backend: str = "") -> None:
     """Serve until told to stop; one line of JSON on stdout says the two ports."""
-    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        asyncio.run(_terminate(folder, backend))
-
-
-async def _terminate(folder: Path, backend: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(folder / certificate.CERTIFICATE, folder / certificate.KEY)
+    context.load_cert_chain(folder / CERTIFICATE, folder / KEY)
     relay = _Relay(_backend(backend), _shown(folder))
     plain = await asyncio.start_server(relay.serve, LOOPBACK, 0, backlog=_BACKLOG)
     tls = await asyncio.start_server(relay.serve, LOOPBACK, 0, ssl=context, backlog=_BACKLOG)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
-    ports = {
-        name: server.sockets[0].getsockname()[1]
-        for name, server in (("plain", plain), ("tls", tls))
-    }
+    ports = [server.sockets[0].getsockname()[1] for server in (plain, tls)]
     print(json.dumps(ports), flush=True)  # noqa: T201 - for the process that started this one
     await asyncio.gather(plain.serve_forever(), tls.serve_forever())
 
 
 def _backend(address: str) -> tuple[str, int] | None:
-    if not address:
-        return None
-    found = re.fullmatch(r"http://([0-9a-z.-]{1,253}):([0-9]{1,5})/?", address)
-    if found is None:
+    match = re.fullmatch(r"http://([0-9a-z.-]{1,253}):([0-9]{1,5})/?", address)
+    if address and match is None:
         raise SitegenError(f"{address[:80]!r} is not an http address", where="--backend")
-    return found[1], int(found[2])
-
-
-def _shown(folder: Path) -> bytes:
-    """Return the evidence as the endpoint shows it; nothing where there is none."""
-    if not (folder / evidence.QUOTE).exists():
-        return b""
-    found = evidence.read(folder)
-    # The root is the client's to know.
-    return msgspec.json.encode(_Shown(found.quote.hex(), found.collateral, found.at))
+    return (match[1], int(match[2])) if match else None
 
 
 class _Shown(msgspec.Struct, frozen=True):
@@ -151,49 +122,32 @@ class _Shown(msgspec.Struct, frozen=True):
     at: int
 
 
+def _shown(folder: Path) -> bytes:
+    """Return the evidence as the endpoint shows it; nothing where there is none."""
+    if not (folder / evidence.QUOTE).exists():
+        return b""
+    own = evidence.read(folder)  # its root is the client's to know
+    return msgspec.json.encode(_Shown(own.quote.hex(), own.collateral, own.at))
+
+
+def _length(head: bytes) -> int | None:
+    """Return the length of the body that a head announces, or None; raises ValueError."""
+    lengths = _LENGTH.findall(head)
+    if not lengths:
+        return None
+    [length] = lengths
+    if not re.fullmatch(rb"[ \t]*[0-9]{1,12}[ \t]*", length):
+        raise ValueError(length)
+    return int(length)
+
+
+def _passed_on(head: bytes, *, keep: bool) -> bytes:
+    """Return a head less what belongs to one connection only, and whether this one is kept."""
+    fields = _OF_ONE_CONNECTION.sub(b"", head).removesuffix(_END)
+    return fields + (b"" if keep else b"\r\nConnection: close") + _END
+
+
 @dataclass(frozen=True, slots=True)
-class _Head:
-    """The head of an HTTP/1.1 message, less what belongs to one connection only."""
-
-    first: bytes
-    fields: tuple[tuple[bytes, bytes], ...]
-    keep: bool
-
-    @property
-    def length(self) -> int | None:
-        """Return the length of the body that it announces, or None."""
-        found = [value for name, value in self.fields if name.lower() == b"content-length"]
-        if not found:
-            return None
-        if len(found) > 1 or not re.fullmatch(rb"[0-9]{1,12}", found[0]):
-            raise ValueError(found)
-        return int(found[0])
-
-    @property
-    def chunked(self) -> bool:
-        """Return whether the body comes in chunks."""
-        return any(
-            name.lower() == b"transfer-encoding" and value.lower().endswith(b"chunked")
-            for name, value in self.fields
-        )
-
-    def written(self, *, keep: bool) -> bytes:
-        """Return the head as it goes on."""
-        lines = [self.first, *(name + b": " + value for name, value in self.fields)]
-        if not keep:
-            lines.append(b"Connection: close")
-        return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-def _head_in(data: bytes) -> _Head:
-    first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
-    pairs = [line.split(b":", 1) for line in lines]
-    fields = tuple((name, value.strip()) for name, value in pairs)
-    closing = any(n.lower() == b"connection" and v.lower() == b"close" for n, v in fields)
-    passed = tuple(each for each in fields if each[0].lower() not in _OF_ONE_CONNECTION)
-    return _Head(first, passed, keep=not closing)
-
-
 class _Relay:
     """Hands each request to the server behind, over a connection of its own.
 
@@ -201,60 +155,52 @@ class _Relay:
     connection after each stream, and an ordinary terminator does not let a client see that.
     """
 
-    def __init__(self, backend: tuple[str, int] | None, shown: bytes) -> None:
-        self.backend = backend
-        self.shown = shown
+    backend: tuple[str, int] | None
+    shown: bytes
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        # A peer that has gone, or speaks no HTTP: the load client counts what it misses.
+        gone = (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError)
+        with contextlib.suppress(*gone), contextlib.closing(writer):
             keep = True
             while keep:
-                head = _head_in(await reader.readuntil(b"\r\n\r\n"))
-                body = await reader.readexactly(head.length or 0)
-                target = head.first.split(b" ")[1].decode("ascii")
+                head = await reader.readuntil(_END)
+                body = await reader.readexactly(_length(head) or 0)
+                target = head.split(b" ", 2)[1].decode("ascii")
+                keep = False
                 if target.startswith(_OWN):
                     await self._answer(target, writer)
-                    keep = False
-                elif self.backend is not None and not head.chunked:
+                elif self.backend is not None and not _CHUNKED.search(head):
                     keep = await self._exchange(self.backend, head, body, writer)
-                else:
-                    keep = False
-        except (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError):
-            pass  # a peer that has gone, or speaks no HTTP: the load client counts what it misses
-        finally:
-            writer.close()
 
     async def _exchange(
-        self, backend: tuple[str, int], head: _Head, body: bytes, writer: asyncio.StreamWriter
+        self, backend: tuple[str, int], head: bytes, body: bytes, writer: asyncio.StreamWriter
     ) -> bool:
         """Pass on one request and its answer; return whether the connection can be kept."""
         answer, ask = await asyncio.open_connection(*backend)
-        try:
-            ask.write(head.written(keep=False) + body)
-            told = _head_in(await answer.readuntil(b"\r\n\r\n"))
-            keep = head.keep and (told.chunked or told.length is not None)
-            writer.write(told.written(keep=keep))
+        with contextlib.closing(ask):
+            ask.write(_passed_on(head, keep=False) + body)
+            answered = await answer.readuntil(_END)
+            length, chunked = _length(answered), _CHUNKED.search(answered)
+            keep = not _CLOSE.search(head) and bool(chunked or length is not None)
+            writer.write(_passed_on(answered, keep=keep))
             count, tail = 0, b""
             # Asked not to keep it, the server closes its connection when the answer is whole.
             while data := await answer.read(_BLOCK_BYTES):
                 writer.write(data)
                 await writer.drain()
                 count, tail = count + len(data), (tail + data)[-len(_LAST_CHUNK) :]
-            whole = tail == _LAST_CHUNK if told.chunked else count == told.length
-            return keep and whole
-        finally:
-            ask.close()
+            return keep and (tail == _LAST_CHUNK if chunked else count == length)
 
     async def _answer(self, target: str, writer: asyncio.StreamWriter) -> None:
         if target == EVIDENCE and self.shown:
             writer.write(_head(len(self.shown)) + self.shown)
         elif re.fullmatch(re.escape(ZEROS) + r"[0-9]{1,10}", target):
-            left = min(int(target[len(ZEROS) :]), _MOST_ZEROS)
-            writer.write(_head(left))
+            size = min(int(target[len(ZEROS) :]), _MOST_ZEROS)
+            writer.write(_head(size))
             block = bytes(_BLOCK_BYTES)
-            while left:
-                writer.write(block[:left])
-                left -= min(left, _BLOCK_BYTES)
+            for start in range(0, size, _BLOCK_BYTES):
+                writer.write(block[: size - start])
                 await writer.drain()
         else:
             writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
@@ -269,7 +215,7 @@ def client_context(folder: Path) -> ssl.SSLContext:
     """Return what a client of the terminator trusts: TLS 1.3, its authority, nothing else."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(folder / certificate.AUTHORITY)
+    context.load_verify_locations(folder / AUTHORITY)
     return context
 
 
@@ -280,29 +226,26 @@ def preferred_cipher() -> str:
     return str(offered[0]) if offered else "none"
 
 
-def start_session(port: int, folder: Path, root: bytes, *, bind: bool = True) -> Session:
+def start_session(port: int, folder: Path, root: bytes, *, bind: bool = True) -> dict[str, float]:
     """Open a TLS connection, fetch the endpoint's evidence, verify it and check its binding.
 
-    ``root`` is the root that the evidence must be under; empty means the verifier's own. Raises
-    SitegenError when the evidence is refused, and Refused when it names another key than the
-    connection's.
+    Returns the seconds of each part after the handshake, and of the ``session``, all of them.
+    ``root`` is the evidence's; empty means the verifier's own. Raises SitegenError when the
+    evidence is refused, and Refused when it names another key than the connection's.
     """
     context = client_context(folder)
-    with _connected(port) as plain:
+    with _connected(port) as plain, context.wrap_socket(plain, server_hostname=LOOPBACK) as link:
         begun = time.perf_counter()
-        with context.wrap_socket(plain, server_hostname=LOOPBACK) as link:
-            shaken = time.perf_counter()
-            shown = evidence_in(_fetch(link, EVIDENCE), root)
-            fetched = time.perf_counter()
-            attestation.verify(shown)
-            verified = time.perf_counter()
-            own = link.getpeercert(binary_form=True) or b""
-            if bind and not attestation.bound(shown, own):
-                told = "the evidence is another endpoint's: it names another TLS key"
-                raise Refused(told, where="attestation")
-            ended = time.perf_counter()
-            cipher = (link.cipher() or ("none",))[0]
-    return Session(shaken - begun, fetched - shaken, verified - fetched, ended - verified, cipher)
+        shown = evidence_in(_fetch(link, EVIDENCE), root)
+        fetched = time.perf_counter()
+        attestation.verify(shown)
+        verified = time.perf_counter()
+        if bind and not attestation.bound(shown, link.getpeercert(binary_form=True) or b""):
+            told = "the evidence is another endpoint's: it names another TLS key"
+            raise Refused(told, where="attestation")
+        ended = time.perf_counter()
+    parts = {"fetch": fetched - begun, "verify": verified - fetched, "binding": ended - verified}
+    return {**parts, "session": sum(parts.values())}
 
 
 def evidence_in(body: bytes, root: bytes) -> Evidence:
@@ -316,17 +259,16 @@ def evidence_in(body: bytes, root: bytes) -> Evidence:
 
 def measure_sessions(port: int, folder: Path, root: bytes, rounds: int, *, bind: bool) -> str:
     """Start ``rounds`` attested sessions and return the command's output."""
-    first = start_session(port, folder, root, bind=bind)  # the warm-up
-    lines: list[Line] = [timings.start("sessions", cipher=first.cipher, bound=str(bind).lower())]
+    start_session(port, folder, root, bind=bind)  # the warm-up
+    _, _, cipher = _handshake(port, client_context(folder))
+    lines: list[Line] = [timings.start("sessions", cipher=cipher, bound=str(bind).lower())]
     if bind:
         # The authority's key is another one than the endpoint's.
-        other = ssl.PEM_cert_to_DER_cert((folder / certificate.AUTHORITY).read_text("ascii"))
+        other = ssl.PEM_cert_to_DER_cert((folder / AUTHORITY).read_text("ascii"))
         accepted = attestation.bound(evidence.read(folder), other)
         lines.append(timings.Check("another-tls-key", not accepted))
     for _ in range(rounds):
-        each = start_session(port, folder, root, bind=bind)
-        parts = {"fetch": each.fetch_s, "verify": each.verify_s, "binding": each.bind_s}
-        for part, took in {**parts, "session": each.attestation_s}.items():
+        for part, took in start_session(port, folder, root, bind=bind).items():
             lines.append(Value("attestation_time", {"part": part}, took))
     return timings.whole(lines)
 
@@ -337,19 +279,19 @@ def measure_handshakes(port: int, folder: Path, rounds: int) -> str:
     Raises SitegenError when a handshake is not of the kind that it should be.
     """
     context = client_context(folder)
-    _, kept, cipher = _handshake(port, context, None)  # the warm-up, and the first ticket
+    _, kept, cipher = _handshake(port, context)  # the warm-up, and the first ticket
     lines: list[Line] = [timings.start("handshake", cipher=cipher, openssl=ssl.OPENSSL_VERSION)]
     for _ in range(rounds):
-        full, _, _ = _handshake(port, context, None)
-        resumed, kept, _ = _handshake(port, context, kept)
-        lines.append(Value("handshake_time", {"mode": "full"}, full))
-        lines.append(Value("handshake_time", {"mode": "resumed"}, resumed))
+        for mode in ("full", "resumed"):
+            took, kept, _ = _handshake(port, context, kept if mode == "resumed" else None)
+            lines.append(Value("handshake_time", {"mode": mode}, took))
     return timings.whole(lines)
 
 
 def _handshake(
-    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None
+    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None
 ) -> tuple[float, ssl.SSLSession | None, str]:
+    """Return how long a handshake took, the session that it leaves, and the cipher."""
     with _connected(port) as plain:
         begun = time.perf_counter()
         with context.wrap_socket(plain, server_hostname=LOOPBACK, session=session) as link:
@@ -361,31 +303,26 @@ def _handshake(
             return duration, link.session, (link.cipher() or ("none",))[0]
 
 
-def measure_throughput(terminator: tuple[int, int], folder: Path, size: int, rounds: int) -> str:
+def measure_throughput(up: Terminator, folder: Path, size: int, rounds: int) -> str:
     """Fetch ``size`` bytes without TLS and with it, in turn, and return the output.
 
     The time is from the request to the last byte, on a connection that is up.
     """
     context = client_context(folder)
-    lines: list[Line] = []
+    _, _, cipher = _handshake(up.tls, context)
+    lines: list[Line] = [timings.start("throughput", cipher=cipher)]
     for index in range(rounds + 1):
-        for channel, port in zip(("plain", "tls"), terminator, strict=True):
-            duration, cipher = _transfer(port, context if channel == "tls" else None, size)
-            if index == 0 and channel == "tls":
-                lines.insert(0, timings.start("throughput", cipher=cipher))
-            elif index:  # the first of each is the warm-up
+        for channel, port, secured in (("plain", up.plain, None), ("tls", up.tls, context)):
+            duration = _transfer(port, secured, size)
+            if index:  # the first of each is the warm-up
                 about = {"channel": channel, "size": str(size)}
                 lines.append(Value("channel_throughput", about, size / duration))
     return timings.whole(lines)
 
 
-def _transfer(port: int, context: ssl.SSLContext | None, size: int) -> tuple[float, str]:
-    with contextlib.ExitStack() as stack:
-        link = stack.enter_context(_connected(port))
-        cipher = "none"
-        if context is not None:
-            secured = stack.enter_context(context.wrap_socket(link, server_hostname=LOOPBACK))
-            link, cipher = secured, (secured.cipher() or ("none",))[0]
+def _transfer(port: int, context: ssl.SSLContext | None, size: int) -> float:
+    plain = _connected(port)
+    with context.wrap_socket(plain, server_hostname=LOOPBACK) if context else plain as link:
         buffer = memoryview(bytearray(_BLOCK_BYTES))
         begun = time.perf_counter()
         link.sendall(_request(f"{ZEROS}{size}"))
@@ -395,7 +332,7 @@ def _transfer(port: int, context: ssl.SSLContext | None, size: int) -> tuple[flo
         duration = time.perf_counter() - begun
     if received != size + len(_head(size)):
         raise SitegenError(f"{received} bytes came of {size}", where="channel")
-    return duration, cipher
+    return duration
 
 
 def _connected(port: int) -> socket.socket:

@@ -28,13 +28,14 @@ LABEL = "constructed evidence under a test root: times verification, proves noth
 REPORT_DATA_AT, REPORT_DATA_BYTES = 48 + 520, 64
 
 _MOST_BYTES = 4 << 20
-_BODY_BYTES, _QE_BYTES = 584, 384
+#: What of certificate and collateral is the same each time: FMSPC 00ff00000000, PCE SVN 11, and
+#: the numbers below.
+_FIXED = Path(__file__).with_name("constructed.json")
 _ECDSA_P256, _TDX = 2, 0x81
 _QE_CERTIFICATION, _PCK_CHAIN = 6, 5
-#: Intel's extension of a PCK certificate, 1.2.840.113741.1.13.1, and that in DER.
-_SGX, _SGX_DER = "1.2.840.113741.1.13.1", bytes.fromhex("2a864886f84d010d01")
-_FMSPC, _PCEID = bytes.fromhex("00ff00000000"), bytes(2)
-_SVN, _PCE_SVN, _QE_SVN, _MODULE_SVN = 3, 11, 4, 3
+#: Intel's extension of a PCK certificate, which says for which platform and TCB it is.
+_SGX = "1.2.840.113741.1.13.1"
+_SVN, _QE_SVN, _MODULE_SVN = 3, 4, 3
 _QE_PRODUCT, _QE_SIGNER = 2, hashlib.sha256(b"sitegen constructed quoting enclave").digest()
 _QE_ATTRIBUTES = bytes.fromhex("11000000000000000000000000000000")
 #: Intel's vendor id in the header; verifiers refuse a quoting enclave of another vendor.
@@ -101,12 +102,6 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def check_report_data(data: bytes) -> None:
-    """Raise SitegenError unless it has the length that a quote carries."""
-    if len(data) != REPORT_DATA_BYTES:
-        raise SitegenError(f"report data is {len(data)} bytes, not {REPORT_DATA_BYTES}")
-
-
 def construct(report_data: bytes, now: datetime) -> Evidence:
     """Return constructed evidence for 64 bytes of report data, valid for 30 days around now.
 
@@ -117,33 +112,32 @@ def construct(report_data: bytes, now: datetime) -> Evidence:
 
     from collectors.secure_inference import issuing
 
-    check_report_data(report_data)
     root_ca, pck_ca, platform, signer, attester = (
         issuing.party(f"sitegen test {name}, proves nothing")
         for name in ("Root CA", "PCK CA", "PCK", "TCB Signing", "Attestation")
     )
     valid = (now - timedelta(days=1), now + timedelta(days=30))
-    sgx = x509.UnrecognizedExtension(x509.ObjectIdentifier(_SGX), _sgx_extension())
+    fixed = json.loads(_FIXED.read_text("utf-8"))
+    extension = bytes.fromhex(fixed.pop("sgx_extension"))
+    sgx = x509.UnrecognizedExtension(x509.ObjectIdentifier(_SGX), extension)
     root = issuing.certificate(root_ca, root_ca, valid, authority=True)
     ca = issuing.certificate(pck_ca, root_ca, valid, authority=True)
     chain = issuing.pem(issuing.certificate(platform, pck_ca, valid, sgx), ca, root)
     signed_by = issuing.pem(issuing.certificate(signer, root_ca, valid), root)
     current = (valid[0], now + timedelta(days=29))
-    dates = [each.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in current]
-    issued = dict(zip(("issueDate", "nextUpdate"), dates, strict=True))
-    tcb_info = json.dumps(_tcb_info(issued), separators=(",", ":"))
-    identity = json.dumps(_qe_identity(issued), separators=(",", ":"))
+    issued, until = (each.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in current)
     collateral = {
         "pck_crl_issuer_chain": issuing.pem(ca, root),
         "root_ca_crl": issuing.revoked(root_ca, current).hex(),
         "pck_crl": issuing.revoked(pck_ca, current).hex(),
-        "tcb_info_issuer_chain": signed_by,
-        "tcb_info": tcb_info,
-        "tcb_info_signature": signer.sign(tcb_info.encode()).hex(),
-        "qe_identity_issuer_chain": signed_by,
-        "qe_identity": identity,
-        "qe_identity_signature": signer.sign(identity.encode()).hex(),
     }
+    for name, document in fixed.items():  # tcb_info and qe_identity
+        document |= {"issueDate": issued, "nextUpdate": until}
+        document["tcbLevels"][0]["tcbDate"] = issued
+        text = json.dumps(document, separators=(",", ":"))
+        signature = signer.sign(text.encode()).hex()
+        collateral |= {name: text, f"{name}_signature": signature}
+        collateral[f"{name}_issuer_chain"] = signed_by
     quote = _quote(report_data, attester, platform, chain)
     at, der = int(now.timestamp()), root.public_bytes(Encoding.DER)
     return Evidence(quote, json.dumps(collateral), at, der)
@@ -162,81 +156,8 @@ def _quote(report_data: bytes, attester: Party, platform: Party, chain: str) -> 
     enclave += struct.pack("<HH", _QE_PRODUCT, _QE_SVN) + bytes(60)
     # The quoting enclave vouches for the attestation key in its own report data.
     enclave += hashlib.sha256(attester.point + said).digest() + bytes(32)
-    if (len(body), len(enclave)) != (_BODY_BYTES, _QE_BYTES):
-        raise SitegenError(f"a report of {len(body)} and {len(enclave)} bytes", where="evidence")
     certified = enclave + platform.sign(enclave) + struct.pack("<H", len(said)) + said
     certified += struct.pack("<HI", _PCK_CHAIN, len(chain)) + chain.encode()
     signed = attester.sign(header + body) + attester.point
     signed += struct.pack("<HI", _QE_CERTIFICATION, len(certified)) + certified
     return header + body + struct.pack("<I", len(signed)) + signed
-
-
-def _tcb_info(issued: dict[str, str]) -> dict[str, object]:
-    tdx = [_MODULE_SVN, 0, _SVN] + [0] * 13
-    tcb = {
-        "sgxtcbcomponents": [{"svn": _SVN}] * 16,
-        "pcesvn": _PCE_SVN,
-        "tdxtcbcomponents": [{"svn": svn} for svn in tdx],
-    }
-    return {
-        "id": "TDX",
-        "version": 3,
-        **issued,
-        "fmspc": _FMSPC.hex().upper(),
-        "pceId": _PCEID.hex(),
-        "tcbType": 0,
-        "tcbEvaluationDataNumber": 1,
-        "tdxModule": {"mrsigner": "00" * 48, "attributes": "00" * 8, "attributesMask": "FF" * 8},
-        "tdxModuleIdentities": [],
-        "tcbLevels": [_level(tcb, issued)],
-    }
-
-
-def _level(tcb: dict[str, object], issued: dict[str, str]) -> dict[str, object]:
-    return {"tcb": tcb, "tcbDate": issued["issueDate"], "tcbStatus": "UpToDate"}
-
-
-def _qe_identity(issued: dict[str, str]) -> dict[str, object]:
-    return {
-        "id": "TD_QE",
-        "version": 2,
-        **issued,
-        "tcbEvaluationDataNumber": 1,
-        "miscselect": "00" * 4,
-        "miscselectMask": "FF" * 4,
-        "attributes": _QE_ATTRIBUTES.hex(),
-        "attributesMask": "FB" + "FF" * 7 + "00" * 8,
-        "mrsigner": _QE_SIGNER.hex().upper(),
-        "isvprodid": _QE_PRODUCT,
-        "tcbLevels": [_level({"isvsvn": _QE_SVN}, issued)],
-    }
-
-
-def _sgx_extension() -> bytes:
-    """Return the extension of a PCK certificate that says which platform and TCB it is for."""
-
-    def entry(value: bytes, *place: int) -> bytes:
-        return _der(0x30, _der(0x06, _SGX_DER + bytes(place)) + value)
-
-    def number(value: int) -> bytes:
-        return _der(0x02, bytes([value]))
-
-    levels = [entry(number(_SVN), 2, index) for index in range(1, 17)]
-    levels.append(entry(number(_PCE_SVN), 2, 17))
-    levels.append(entry(_der(0x04, bytes([_SVN] * 16)), 2, 18))
-    # Dynamic platform, cached keys, simultaneous multithreading: as on ordinary servers.
-    options = [entry(_der(0x01, b"\xff"), 7, index) for index in range(1, 4)]
-    parts = (
-        *(_der(0x04, bytes(16)), _der(0x30, b"".join(levels)), _der(0x04, _PCEID)),
-        *(_der(0x04, _FMSPC), _der(0x0A, b"\x01"), _der(0x04, bytes(16))),
-        _der(0x30, b"".join(options)),
-    )
-    return _der(0x30, b"".join(entry(part, place) for place, part in enumerate(parts, 1)))
-
-
-def _der(tag: int, value: bytes) -> bytes:
-    size = len(value)
-    if size < 0x80:  # noqa: PLR2004 - the short form of a length
-        return bytes([tag, size]) + value
-    digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(digits)]) + digits + value

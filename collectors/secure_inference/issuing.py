@@ -1,21 +1,32 @@
 """Certificates, revocation lists and signatures of keys that are made for one run: ECDSA, P-256.
 
-Imported when something is issued: the library is heavy, and an extra.
+Imported where something is issued or read: the library is heavy, and an extra.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from collectors.secure_inference.channel import AUTHORITY, CERTIFICATE, KEY, LOOPBACK
+
 Validity = tuple[datetime, datetime]
-_NO_USE = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+#: What an authority's key is for, and what no key is for.
+_USES = ("key_cert_sign", "crl_sign")
+_NO_USES = (
+    *("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("encipher_only", "decipher_only"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +66,7 @@ def certificate(
     authority: bool = False,
 ) -> x509.Certificate:
     """Return a certificate; an authority's key signs others, another one data."""
-    uses = dict.fromkeys((*_NO_USE, "encipher_only", "decipher_only"), False)
-    uses |= {"digital_signature": not authority, "key_cert_sign": authority, "crl_sign": authority}
+    uses = dict.fromkeys(_USES, authority) | dict.fromkeys(_NO_USES, False)
     own, theirs = subject.key.public_key(), issuer.key.public_key()
     builder = (
         x509.CertificateBuilder()
@@ -67,7 +77,7 @@ def certificate(
         .not_valid_before(valid[0])
         .not_valid_after(valid[1])
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(**uses), critical=True)
+        .add_extension(x509.KeyUsage(digital_signature=not authority, **uses), critical=True)
     )
     for extension in (
         x509.SubjectKeyIdentifier.from_public_key(own),
@@ -95,3 +105,28 @@ def revoked(issuer: Party, valid: Validity) -> bytes:
 def pem(*certificates: x509.Certificate) -> str:
     """Return certificates as text, one after another."""
     return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
+
+
+def write(folder: Path) -> None:
+    """Write an authority's certificate, the terminator's and its key, valid for two days."""
+    now = datetime.now(UTC)
+    valid = (now - timedelta(hours=1), now + timedelta(days=2))
+    issuer, terminator = party("sitegen test authority"), party("localhost")
+    names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address(LOOPBACK))]
+    shown = certificate(terminator, issuer, valid, x509.SubjectAlternativeName(names))
+    folder.mkdir(parents=True, exist_ok=True)
+    own = certificate(issuer, issuer, valid, authority=True)
+    (folder / AUTHORITY).write_text(pem(own), "ascii")
+    (folder / CERTIFICATE).write_text(pem(shown), "ascii")
+    form = (Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    opened = os.open(folder / KEY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(opened, "wb") as file:
+        file.write(terminator.key.private_bytes(*form))
+
+
+def key_digest(certificate: bytes) -> bytes:
+    """Return SHA-256 of the public key (SubjectPublicKeyInfo) of a certificate, PEM or DER."""
+    pem = certificate.startswith(b"-----")
+    load = x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate
+    form = (Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(load(certificate).public_key().public_bytes(*form)).digest()

@@ -1,8 +1,7 @@
 """Asking the kernel for a quote: configfs-tsm (Linux 6.7 and later).
 
-A report is a directory below ``/sys/kernel/config/tsm/report``: 64 bytes written to its
-``inblob`` come back signed in ``outblob``. ``generation`` counts the writes, so that a report
-which somebody else wrote to meanwhile is told (Documentation/ABI/testing/configfs-tsm-report).
+64 bytes written to ``inblob`` of a report's directory come back signed in ``outblob``;
+``generation`` counts the writes (Documentation/ABI/testing/configfs-tsm-report).
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from collectors.secure_inference import evidence, timings
+from collectors.secure_inference import timings
 from sitegen.errors import SitegenError
 
 Act = Callable[[Path], None]
@@ -22,8 +21,7 @@ REPORTS = "sys/kernel/config/tsm/report"
 _ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """A report of the machine's own TEE, and how long it took."""
 
     provider: str  # tdx_guest, sev_guest or arm_cca_guest
@@ -43,7 +41,6 @@ def take(root: Path, report_data: bytes, *, make: Act = os.mkdir, remove: Act = 
     SitegenError when there is no TEE, no right, no quote service on the host, or the report was
     written to by another process each time.
     """
-    evidence.check_report_data(report_data)
     if not available(root):
         raise SitegenError("there is no /sys/kernel/config/tsm here: no TEE", where="quote")
     for _ in range(_ATTEMPTS):
@@ -51,7 +48,7 @@ def take(root: Path, report_data: bytes, *, make: Act = os.mkdir, remove: Act = 
         try:
             make(folder)
             try:
-                found = _take(folder, report_data)
+                quote = _take(folder, report_data)
             finally:
                 # Its files are the kernel's: they go with the directory.
                 remove(folder)
@@ -59,8 +56,8 @@ def take(root: Path, report_data: bytes, *, make: Act = os.mkdir, remove: Act = 
             told = f"the machine gives no quote: {error.strerror}"
             fix = "run as root, and see that the host offers a quote service"
             raise SitegenError(told, where="quote", fix=fix) from error
-        if found is not None:
-            return found
+        if quote is not None:
+            return quote
     raise SitegenError("every report was written to by another process", where="quote")
 
 
@@ -68,20 +65,16 @@ def _take(folder: Path, report_data: bytes) -> Quote | None:
     """Return the quote, or None when somebody else wrote to the report too."""
     before = _number(folder / "generation")
     begun = time.perf_counter()
-    opened = os.open(folder / "inblob", os.O_WRONLY)
-    try:
-        # One write: the kernel takes each as a whole blob.
-        os.write(opened, report_data)
-    finally:
-        os.close(opened)
+    # One write: the kernel takes each as a whole blob.
+    with (folder / "inblob").open("wb", buffering=0) as blob:
+        blob.write(report_data)
     data = (folder / "outblob").read_bytes()
     duration = time.perf_counter() - begun
     if _number(folder / "generation") != before + 1:
         return None
     if not data:
         raise SitegenError("the machine gave an empty quote", where="quote")
-    provider = (folder / "provider").read_text("ascii", "replace").strip()
-    return Quote(provider, data, duration)
+    return Quote((folder / "provider").read_text("ascii", "replace").strip(), data, duration)
 
 
 def _number(path: Path) -> int:
@@ -99,11 +92,11 @@ def measure(taken: Callable[[], Quote], report_data: bytes, rounds: int) -> str:
     """
     lines: list[timings.Line] = []
     for index in range(rounds):
-        found = taken()
-        if report_data not in found.data:
+        quote = taken()
+        if report_data not in quote.data:
             raise SitegenError("the quote does not carry the report data", where="quote")
         if not index:
-            about = {"provider": found.provider, "quote_bytes": len(found.data)}
+            about = {"provider": quote.provider, "quote_bytes": len(quote.data)}
             lines.append(timings.start("quote", **about))
-        lines.append(timings.Value("attestation_time", {"part": "quote"}, found.duration_s))
+        lines.append(timings.Value("attestation_time", {"part": "quote"}, quote.duration_s))
     return timings.whole(lines)

@@ -1,29 +1,31 @@
 """The lines that the measuring commands print, and the measurements that they become.
 
-One JSON object a line: ``start`` (what was measured, and facts about it), then ``value`` (one
-measured value, with the parameters that tell its series apart), ``check`` (something that had
-to be refused, and whether it was), ``load`` (all that one user's load client printed), and
-``end`` with the number of lines before it, so that a cut-off output is told.
+One JSON object a line: ``start``, then values, checks and loads, and ``end`` with the number of
+lines before it, so that a cut-off output is told.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from collectors.llm import measures
+from collectors.llm.measures import Exchange
 from sitegen.collect import Recorder, decode
 from sitegen.errors import SitegenError
-from sitegen.model import Params, params
+from sitegen.model import Params, Status, params
 
 #: What a command may report, in the base unit of its metric.
 _Time = Literal["handshake_time", "attestation_time", "measure_time", "context_time"]
 Metric = Literal[_Time, "channel_throughput", "hash_speed"]
+#: What of a load is said of each step of the ladder.
+QUANTITIES = ("e2e_latency", "ttft")
+_SERVED = {f"llm.{quantity}": f"secure-inference.{quantity}" for quantity in QUANTITIES}
 #: A high percentile needs so many values that one of them can lie beyond it.
 _PERCENTILES = ((95, 20), (99, 100))
 
@@ -70,8 +72,7 @@ class End(Line, frozen=True, tag="end"):
 _RECORD: Any = Start | Value | Check | Load | End  # what a type checker takes for no type
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What one command reported."""
 
     about: Params
@@ -101,22 +102,19 @@ def read(printed: bytes) -> Report:
         ends = isinstance(line, End) and (number < len(lines) or line.lines != number - 1)
         if isinstance(line, Start) != (number == 1) or ends:
             raise SitegenError("is not where sitegen's own command has it", where=f"line {number}")
-    if not isinstance(lines[-1], End):
+    first, *others, last = lines if len(lines) > 1 else (*lines, None)
+    if not isinstance(last, End):
         raise SitegenError("its last line is missing: it is cut off", where="secure-inference")
     return Report(
-        params(**lines[0].about),
-        tuple(line for line in lines if isinstance(line, Value)),
-        tuple(line for line in lines if isinstance(line, Check)),
-        tuple(line.printed.encode() for line in lines if isinstance(line, Load)),
+        params(**first.about),
+        tuple(line for line in others if isinstance(line, Value)),
+        tuple(line for line in others if isinstance(line, Check)),
+        tuple(line.printed.encode() for line in others if isinstance(line, Load)),
     )
 
 
 def record(recorder: Recorder, report: Report, workload: str, about: Params) -> None:
-    """Write each series' statistics: mean, p50, least and most, and more where n allows.
-
-    Percentiles interpolate linearly between the two nearest values; stddev is the sample's
-    (n - 1).
-    """
+    """Write the statistics of each series of values."""
     groups: dict[tuple[str, Params], list[float]] = defaultdict(list)
     for each in report.values:
         groups[each.metric, params(**{**dict(about), **each.params})].append(each.value)
@@ -124,16 +122,72 @@ def record(recorder: Recorder, report: Report, workload: str, about: Params) -> 
         recorder.series(workload, pairs).spread(f"secure-inference.{metric}", summary(values))
 
 
-def summary(each: list[float]) -> dict[str, float]:
-    """Return the statistics of some values that their number allows; none of no value."""
-    if not each:
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Return mean, p50, least and most of some values, and more where their number allows.
+
+    Percentiles interpolate linearly between the two nearest values; stddev is the sample's
+    (n - 1). Of no value there is none.
+    """
+    if not values:
         return {}
-    ordered = sorted(each)
-    found = {"mean": statistics.fmean(each), "p50": measures.percentile(ordered, 50)}
-    found |= {"min": ordered[0], "max": ordered[-1]}
-    if len(each) > 1:
-        found["stddev"] = statistics.stdev(each)
+    ordered = sorted(values)
+    figures = {"mean": statistics.fmean(values), "p50": measures.percentile(ordered, 50)}
+    figures |= {"min": ordered[0], "max": ordered[-1]}
+    if len(values) > 1:
+        figures["stddev"] = statistics.stdev(values)
     for percent, least in _PERCENTILES:
-        if len(each) >= least:
-            found[f"p{percent}"] = measures.percentile(ordered, percent)
-    return found
+        if len(values) >= least:
+            figures[f"p{percent}"] = measures.percentile(ordered, percent)
+    return figures
+
+
+def record_served(recorder: Recorder, report: Report, workload: str, about: Params) -> None:
+    """Write the latencies of what the users' load clients printed, and each request's.
+
+    The users came one after the other: a sample's x counts from the first one's start. Raises
+    SitegenError when not one request was answered.
+    """
+    loads = [measures.read(each) for each in report.loads]
+    every = together(loads)
+    if not every.ok:
+        details = [each.detail or each.status for each in every.measured] or ["none was sent"]
+        raise SitegenError(f"no request was answered: {details[-1]}", where=workload)
+    rows = [r for r in measures.measurements(every, workload, about) if r.metric in _SERVED]
+    for row in rows:
+        recorder.put(row._replace(metric=_SERVED[row.metric]), "")
+    begun = 0.0
+    for load in loads:
+        recorder.samples += [
+            each._replace(metric=_SERVED[each.metric], x=begun + each.x)
+            for each in measures.samples(load, workload, about)
+            if each.metric in _SERVED
+        ]
+        begun += load.end.wall_s if load.end else 0.0
+    outside = [took for each in every.ok if (took := outside_model_s(each)) is not None]
+    series = recorder.series(workload, about, status=rows[0].status if rows else Status.OK)
+    series.spread("secure-inference.outside_model_time", summary(outside))
+
+
+def outside_model_s(each: Exchange) -> float | None:
+    """Return a request's latency less the server's own time for prompt and answer, or None.
+
+    It holds what is between the client and the model: connection, channel, HTTP, queueing.
+    """
+    own = each.server
+    if own is None or each.e2e_s is None or own.prompt_s is None or own.predicted_s is None:
+        return None
+    return max(each.e2e_s - own.prompt_s - own.predicted_s, 0.0)
+
+
+def together(loads: Sequence[measures.Load]) -> measures.Load:
+    """Return several loads as one: all requests, all doubts, and the worst lag of the clients."""
+    ends = [load.end for load in loads if load.end is not None]
+    end = None
+    if len(ends) == len(loads):
+        lags = [each.lag_p99_s for each in ends if each.lag_p99_s is not None]
+        wall_s, cpu_s = sum(each.wall_s for each in ends), sum(each.cpu_s for each in ends)
+        lag_s = max(lags, default=None)
+        end = msgspec.structs.replace(ends[0], wall_s=wall_s, cpu_s=cpu_s, lag_p99_s=lag_s)
+    requests = tuple(each for load in loads for each in load.requests)
+    notes = tuple(dict.fromkeys(note for load in loads for note in load.notes))
+    return dataclasses.replace(loads[0], requests=requests, end=end, notes=notes)

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from collectors.zktls import contract, controls, jobs, packages, statements, stwo
+from collectors.zktls import contract, controls, jobs, packages, statements
 from collectors.zktls.readers import READERS
 from sitegen.collect import LEFT_OUT, Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.collect.recorder import Recorder
@@ -36,7 +36,7 @@ BENCHMARK = "zktls"
 _Cipher = Literal["chacha20", "aes-128-ctr", "aes-256-ctr"]
 _Statement = Literal["chacha20", "aes-128-ctr", "aes-256-ctr", "sha-256", "rsa-2048-verify"]
 _Keys = Literal["keep", "fresh"]
-_Record = Annotated[int, Meta(ge=stwo.BLOCK, le=stwo.MOST)]
+_Record = Annotated[int, Meta(ge=jobs.BLOCK, le=jobs.MOST)]
 _Hashed = Annotated[int, Meta(ge=1, le=statements.MOST_HASHED)]
 _Proofs = Annotated[
     int, described("measured proofs of each step, after one warm-up (default: 5)", ge=1, le=1000)
@@ -77,7 +77,7 @@ _DURATION = MetricDefinition(
 )
 #: What a command proves is known only after it has, so this is what it must deliver.
 _OWN_ROW = Measurement(_OWN, _DURATION.id, "value", _DURATION.unit, None)
-_CHACHA, _HASH = stwo.CIPHERS[0], statements.SHA_256
+_CHACHA, _HASH = "chacha20", statements.SHA_256
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Size:
         """Yield each statement with each of its sizes."""
         for statement in self.statements:
             own = self.hashed if statement == _HASH else (statements.RSA_SIZE,)
-            for size in self.records if statement in stwo.CIPHERS else own:
+            for size in self.records if statement in jobs.CIPHERS else own:
                 yield statement, size
 
 
@@ -128,38 +128,24 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     if given.command:
         return _own(request, given)
     if given.timeout:
-        raise SitegenError(
-            "it is for a command of your own, and there is none",
-            where="--set zktls.timeout",
-            fix="give zktls.command too, or leave it out",
-        )
+        told = "it is for a command of your own, and there is none"
+        fix = "give zktls.command too, or leave it out"
+        raise SitegenError(told, where="--set zktls.timeout", fix=fix)
     size, left_out = _size(given, _SIZES[request.preset])
-    npm = Host().find("npm") or "npm"
-    place, scratch = packages.folder(request.cache), ("scratch", str(request.scratch))
+    npm, place = Host().find("npm") or "npm", packages.folder(request.cache)
+    keys, scratch = request.cache / "keys", ("scratch", str(request.scratch))
     prepare, steps, about_s = [packages.step(npm, request.cache)], [], 0.0
     for statement, count in size.work:
         name = statement if statement == statements.RSA_2048 else f"{statement}-{count}"
-        if statement in stwo.CIPHERS:
-            argv = stwo.argv(tool.path, place, statement, count, size.proofs)
-            context = (("program_sha256", stwo.PROGRAM_SHA256), scratch)
-            steps.append(_proving(name, statement, count, argv, context))
-            about_s += stwo.about_s(statement, count, size.proofs)
-        else:
-            keys, made = request.cache / "keys", request.scratch / f"{name}.json"
-            fresh = given.setup == "fresh"
-            job = jobs.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
-            argv = jobs.command("setup", job)
+        made, fresh = request.scratch / f"{name}.json", given.setup == "fresh"
+        job = jobs.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
+        if statement in statements.STATEMENTS:
+            argv = job.command("setup")
             prepare.append(Step(f"setup-{name}", "setup", argv, _LIMIT_S, context=(scratch,)))
-            argv = jobs.command("prove", job)
-            steps.append(_proving(name, statement, count, argv, (scratch,)))
-            about_s += jobs.about_s(job)
-    return Plan(
-        prepare=tuple(prepare),
-        steps=tuple(steps),
-        parameters=_parameters(tool, size, left_out),
-        about_s=about_s,
-        about_bytes=_CACHE_BYTES,
-    )
+        steps.append(_proving(name, job, scratch))
+        about_s += job.about_s
+    parameters = _parameters(tool, size, left_out)
+    return Plan(tuple(steps), parameters, tuple(prepare), about_s, _CACHE_BYTES)
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -184,8 +170,8 @@ def run(step: Step, host: Host) -> RawOutput:
 def parse(step: Step, raw: RawOutput) -> Reading:
     """Return what the proofs took.
 
-    Raises Refused when the verifier accepted something wrong, or a proof is fake or was not
-    accepted; SitegenError when the prover gave up or does not keep to the contract.
+    Raises Refused when the numbers mean nothing, and SitegenError when the prover gave up or
+    does not keep to the contract.
     """
     controls.refuse_accepted(raw.stdout)
     if raw.exit_code != 0:
@@ -193,7 +179,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         last = "".join(c for c in said[-1] if c.isprintable()) if said else "no message"
         raise SitegenError(f"code {raw.exit_code}: {last[:200]}", where=step.name)
     session = contract.read(raw.stdout)
-    contract.require_controls(session)
+    controls.require(session)
     recorder = Recorder()
     contract.settings(recorder, session)
     contract.record(recorder, session, lambda _: step.workload)
@@ -203,7 +189,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         return recorder.reading()
     for difference in _differences(step, session):
         raise SitegenError(difference, where=step.name)
-    if session.prover.prover == stwo.PROVER:
+    if session.prover.prover == jobs.STWO:
         # It makes its witness inside the proof: there is nothing to add for the total.
         for row in tuple(recorder.measurements):
             if row.metric == "zktls.prove_time":
@@ -219,39 +205,34 @@ def _differences(step: Step, session: contract.Session) -> Iterator[str]:
             yield f"it proved {proof.statement} of {proof.size} bytes"
     if prover.prover != wanted["prover"]:
         yield f"it is the prover {prover.prover}"
-    if prover.prover == stwo.PROVER and len({p.proof_sha256 for p in session.measured}) > 1:
+    if prover.prover == jobs.STWO and len({p.proof_sha256 for p in session.measured}) > 1:
         yield "its proofs of one statement differ, and should not"
     if step.get("program_sha256") not in ("", prover.program_sha256):
         yield "the program of the prover has changed: delete the cache of zktls and collect again"
 
 
-def _proving(
-    name: str,
-    statement: str,
-    size: int,
-    argv: tuple[str, ...],
-    context: tuple[tuple[str, str], ...],
-) -> Step:
+def _proving(name: str, job: jobs.Job, scratch: tuple[str, str]) -> Step:
     """Return a step that proves a statement, with what it must deliver."""
-    ours = statement in stwo.CIPHERS
-    prover, system = (stwo.PROVER, "stark") if ours else (statements.PROVER, "groth16")
-    work = {"statement": statement, "size": size, "threads": 1}
+    prover, system = job.prover
+    work = {"statement": job.statement, "size": job.size, "threads": 1}
     about = params(prover=prover, proof_system=system, proof_mode=system, **work)
     scoped = params(**dict(about), time_scope="total")
+    program = (("program_sha256", jobs.PROGRAM_SHA256),) if prover == jobs.STWO else ()
     expects = (
-        Measurement(statement, "zktls.prove_time", "mean", "s", None, scoped),
-        Measurement(statement, "zktls.verify_time", "mean", "s", None, about),
-        Measurement(statement, "zktls.proof_size", "value", "B", None, about),
+        Measurement(job.statement, "zktls.prove_time", "mean", "s", None, scoped),
+        Measurement(job.statement, "zktls.verify_time", "mean", "s", None, about),
+        Measurement(job.statement, "zktls.proof_size", "value", "B", None, about),
     )
-    return Step(name, statement, argv, _LIMIT_S, about, expects, context)
+    context = (*program, scratch)
+    return Step(name, job.statement, job.command(), _LIMIT_S, about, expects, context)
 
 
 def _parameters(tool: ToolIdentity, size: Size, left_out: str) -> tuple[Parameter, ...]:
     recorder, ignored = Recorder(), Comparability.IGNORED
     exact = packages.versions()
     circuits = ("circom2", "circomlib", "@zk-email/circuits")
-    recorder.parameter("s_two", f"{stwo.PACKAGE} {exact[stwo.PACKAGE]}")
-    recorder.parameter("s_two_program_sha256", stwo.PROGRAM_SHA256)
+    recorder.parameter("s_two", f"{jobs.PACKAGE} {exact[jobs.PACKAGE]}")
+    recorder.parameter("s_two_program_sha256", jobs.PROGRAM_SHA256)
     recorder.parameter("circuits", ", ".join(f"{name} {exact[name]}" for name in circuits))
     recorder.parameter("inputs", f"fixed, edition {statements.EDITION}")
     recorder.parameter("tool_version", tool.version, Comparability.CAVEAT)
@@ -268,21 +249,17 @@ def _parameters(tool: ToolIdentity, size: Size, left_out: str) -> tuple[Paramete
 
 def _own(request: Request, given: SETTINGS) -> Plan:
     """Return the plan of a command that keeps to the contract."""
-    if others := sorted(set(request.settings) - {"command", "timeout"}):
-        raise SitegenError(
-            f"{others[0]} is for the embedded provers, which a command takes the place of",
-            where="--set zktls.command",
-        )
+    argv, problem = [""], "is empty"
     try:
-        argv = tuple(shlex.split(given.command))
+        argv = shlex.split(given.command)
     except ValueError as error:
-        raise SitegenError(
-            f"is no command: {error}".lower(), where="--set zktls.command"
-        ) from error
-    if not argv[0]:
-        raise SitegenError("is empty", where="--set zktls.command")
+        problem = f"is no command: {error}".lower()
+    if others := sorted(set(request.settings) - {"command", "timeout"}):
+        problem = f"{others[0]} is for the embedded provers, which a command takes the place of"
+    if others or not argv[0]:
+        raise SitegenError(problem, where="--set zktls.command")
     scratch, limit_s = (("scratch", str(Path.cwd())),), float(given.timeout or _LIMIT_S)
-    step = Step(_OWN, _OWN, argv, limit_s, expects=(_OWN_ROW,), context=scratch)
+    step = Step(_OWN, _OWN, tuple(argv), limit_s, expects=(_OWN_ROW,), context=scratch)
     return Plan(steps=(step,), about_s=60.0, definitions=(_DURATION,))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from sitegen.collect import Recorder, Refused, Series, decode
+from sitegen.collect import Recorder, decode
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Params, params
 
@@ -192,12 +192,12 @@ class Session:
         return tuple(proof for proof in self.proofs if proof.phase == "measured")
 
     @property
-    def series(self) -> list[list[Proof]]:
+    def series(self) -> Iterable[list[Proof]]:
         """Return the measured proofs of each series, in the order in which the series begin."""
         groups: dict[tuple[object, ...], list[Proof]] = defaultdict(list)
         for proof in self.measured:
             groups[proof.series].append(proof)
-        return list(groups.values())
+        return groups.values()
 
 
 def schema() -> dict[str, Any]:
@@ -210,11 +210,7 @@ def schema() -> dict[str, Any]:
 
 
 def read(stdout: bytes) -> Session:
-    """Return the one session that a prover printed.
-
-    Raises SitegenError with the line and the field that do not keep to the contract, also when
-    the line ``end`` is missing: the prover did not finish.
-    """
+    """Return the one session that a prover printed; raises SitegenError as `read_all` does."""
     first, *others = read_all(stdout)
     if others:
         raise _broken("there is more than one session")
@@ -224,25 +220,25 @@ def read(stdout: bytes) -> Session:
 def read_all(data: bytes) -> tuple[Session, ...]:
     """Return the sessions in ``data``, one or more, each from `prover` to `end`.
 
-    Raises SitegenError as `read` does.
+    Raises SitegenError with the line and the field that do not keep to the contract, also when
+    the line ``end`` is missing: the prover did not finish.
     """
     if len(data) > MAX_BYTES:
         raise _broken(f"it is larger than {MAX_BYTES >> 20} MiB")
-    sessions: list[Session] = []
-    records: list[Any] = []
     lines = [(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
     if len(lines) > MAX_RECORDS:
         raise _broken(f"there are more than {MAX_RECORDS} records")
+    sessions: list[Session] = []
+    records: list[Any] = []
     for number, line in lines:
         record = _record(line, number)
         if isinstance(record, Prover) == bool(records):
             told = "a second prover before" if records else "the record prover is not before"
             raise _broken(f"{told} this line", number)
+        records.append(record)
         if isinstance(record, End):
-            sessions.append(_session(*records))
+            sessions.append(_session(records))
             records = []
-        else:
-            records.append(record)
     if records or not sessions:
         raise _broken("the record end is missing: the prover did not finish")
     return tuple(sessions)
@@ -280,74 +276,41 @@ def _broken(what: str, line: int = 0, field: str = "") -> SitegenError:
     return SitegenError(what, where=where, fix="see docs/bring-your-own-prover.md")
 
 
-def _session(prover: Prover, *others: Record) -> Session:
+def _session(records: list[Any]) -> Session:
     """Return a session; raises SitegenError for a line that contradicts another."""
-    session = Session(
-        prover,
-        tuple(each for each in others if isinstance(each, Setup)),
-        tuple(each for each in others if isinstance(each, Proof)),
-        tuple(each for each in others if isinstance(each, Control)),
-    )
-    names: Counter[tuple[str, tuple[object, ...]]] = Counter()
-    names.update(
-        (f"the setup of {each.statement}, {each.size} bytes", ()) for each in session.setups
-    )
-    names.update((each.name, each.series) for each in session.proofs)
-    for (name, _), times in names.items():
+    prover, *others = records
+    setups = tuple(each for each in others if isinstance(each, Setup))
+    proofs = tuple(each for each in others if isinstance(each, Proof))
+    controls = tuple(each for each in others if isinstance(each, Control))
+    session = Session(prover, setups, proofs, controls)
+    names: list[tuple[str, object]] = []
+    names += [(f"the setup of {each.statement}, {each.size} bytes", None) for each in setups]
+    names += [(each.name, each.series) for each in proofs]
+    for (name, _), times in Counter(names).items():
         if times > 1:
             raise _broken(f"{name}, is there twice")
-    for proofs in session.series:
+    for series in session.series:
         for field in _EVEN:
-            if 0 < sum(getattr(proof, field) is None for proof in proofs) < len(proofs):
-                about = f"{proofs[0].statement}, {proofs[0].size} bytes"
+            if 0 < sum(getattr(proof, field) is None for proof in series) < len(series):
+                about = f"{series[0].statement}, {series[0].size} bytes"
                 raise _broken(f"some proofs of {about}, have {field} and others do not")
     return session
-
-
-def require_controls(session: Session) -> None:
-    """Raise Refused unless the verifier is known to refuse what is wrong.
-
-    For each statement proven, each kind of CONTROLS must have been tried and refused, every
-    proof must have been verified, and no proof may be fake. A verification key of which one
-    control looks healthy may still accept another (see the method note), so none is optional.
-    """
-    for reason, fix in _reasons(session):
-        raise Refused(reason, where=session.prover.prover, fix=fix)
-
-
-def _reasons(session: Session) -> Iterator[tuple[str, str]]:
-    """Yield why the numbers of a session mean nothing, and what would mend that."""
-    if session.prover.dev_mode:
-        yield "its proofs are fake (dev_mode)", "turn that mode off"
-    if not session.measured:
-        yield "it made no measured proof", ""
-    for proof in session.proofs:
-        if proof.verified is not True:
-            verdict = "was not accepted" if proof.verified is False else "was not checked"
-            yield f"the {proof.name}, {verdict} by the verifier", ""
-    for each in session.controls:
-        if each.accepted:
-            yield (
-                f"the verifier accepted something wrong: control {each.kind} of {each.statement}",
-                "no number of this prover means anything until it refuses that",
-            )
-    tried = {(each.statement, each.kind) for each in session.controls}
-    for statement in dict.fromkeys(proof.statement for proof in session.proofs):
-        for kind in CONTROLS:
-            if (statement, kind) not in tried:
-                fix = f"try each of {', '.join(CONTROLS)} for each statement"
-                yield f"the control {kind} of {statement} is missing", fix
 
 
 _TIMES = (
     *("execute_s", "witness_s", "witness_cpu_s", "prove_s", "prove_cpu_s"),
     *("verify_s", "verify_cpu_s", "total_s", "online_s", "offline_s"),
 )
+#: Metric -> the field that it is of.
+_AMOUNTS = {
+    "proof_size": "proof_bytes",
+    **{name: name for name in ("bytes_sent", "bytes_received", "cycles")},
+}
 #: What these say depends on which stages are timed.
 _SCOPED = frozenset({"prove_s", "prove_cpu_s", "total_s"})
 #: Fields that all measured proofs of a statement must have, or none: a mean over some of them
 #: would not be the mean of what is listed beside it.
-_EVEN = (*_TIMES, "proof_bytes", "cycles", "bytes_sent", "bytes_received")
+_EVEN = (*_TIMES, *_AMOUNTS.values())
 
 
 def is_bulk(statement: str) -> bool:
@@ -364,53 +327,46 @@ def record(recorder: Recorder, session: Session, workload: Callable[[str], str])
     ``workload`` names that of a statement.
     """
     for proofs in session.series:
-        first = proofs[0]
-        _proofs(recorder, workload(first.statement), proofs, _about(session.prover, first))
+        _proofs(recorder, workload(proofs[0].statement), proofs, _about(session.prover, proofs[0]))
     for setup in session.setups:
         series = recorder.series(workload(setup.statement), _about(session.prover, setup))
         # What an earlier run took stands in a series of its own.
         timed = params(cached=str(setup.cached).lower())
         series.add("zktls.compile_time", "value", setup.compile_s, about=timed)
         series.add("zktls.setup_time", "value", setup.setup_s, about=timed)
-        if setup.constraints:
-            series.add("zktls.constraints", "value", float(setup.constraints))
+        series.add("zktls.constraints", "value", setup.constraints and float(setup.constraints))
     _samples(recorder, session, workload)
 
 
 def _proofs(recorder: Recorder, workload: str, proofs: list[Proof], about: Params) -> None:
-    first = proofs[0]
+    first, pairs = proofs[0], dict(about)
+    counted = {"cycle_kind": first.cycle_kind}
 
-    def series(**more: object) -> Series:
-        return recorder.series(workload, params(**dict(about), **more))
+    def write(metric: str, values: Mapping[str, float], **more: object) -> None:
+        recorder.series(workload, params(**pairs, **more)).spread(f"zktls.{metric}", values)
 
-    plain, scoped = series(), series(time_scope=first.time_scope)
+    scope = {"time_scope": first.time_scope}
     for field in _TIMES:
         times = _values(proofs, field)
         if any(times):
-            metric = f"zktls.{field.removesuffix('_s')}_time"
-            (scoped if field in _SCOPED else plain).spread(metric, _spread(times))
-    cycles = _values(proofs, "cycles")
-    for metric, own, sizes in (
-        ("proof_size", plain, _values(proofs, "proof_bytes")),
-        ("bytes_sent", plain, _values(proofs, "bytes_sent")),
-        ("bytes_received", plain, _values(proofs, "bytes_received")),
-        ("cycles", series(cycle_kind=first.cycle_kind), cycles),
-    ):
-        same = len(set(sizes)) == 1
-        own.spread(f"zktls.{metric}", {"value": float(sizes[0])} if same else _spread(sizes))
+            own = scope if field in _SCOPED else {}
+            write(f"{field.removesuffix('_s')}_time", _spread(times), **own)
+    for metric, field in _AMOUNTS.items():
+        amounts = _values(proofs, field)
+        same = len(set(amounts)) == 1
+        values = {"value": float(amounts[0])} if same else _spread(amounts)
+        write(metric, values, **(counted if metric == "cycles" else {}))
     peaks = _spread(_values(proofs, "peak_memory_bytes"))
-    plain.add("zktls.peak_memory", "max", peaks.get("max"))
+    write("peak_memory", {name: peak for name, peak in peaks.items() if name == "max"})
 
-    seconds = _values(proofs, "prove_s")
+    seconds, cycles = _values(proofs, "prove_s"), _values(proofs, "cycles")
     if first.size and is_bulk(first.statement):
         speed = _spread([Fraction(first.size)] * len(seconds), seconds)
-        scoped.spread("zktls.proven_throughput", speed)
+        write("proven_throughput", speed, **scope)
         if first.statement in HASHES:
-            hashed = series(time_scope=first.time_scope, hash=first.statement)
-            hashed.spread("zktls.hash_speed", speed)
+            write("hash_speed", speed, **scope, hash=first.statement)
     if cycles and seconds:
-        counted = series(time_scope=first.time_scope, cycle_kind=first.cycle_kind)
-        counted.spread("zktls.proving_speed", _spread(cycles, seconds))
+        write("proving_speed", _spread(cycles, seconds), **scope, **counted)
 
 
 def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
@@ -422,14 +378,15 @@ def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str
     elapsed: dict[str, Fraction] = defaultdict(Fraction)
     for proof in session.proofs:
         name, about = workload(proof.statement), _about(session.prover, proof)
-        scoped = params(**dict(about), time_scope=proof.time_scope)
-        for metric, value, own in (
-            ("zktls.prove_time", proof.prove_s, scoped),
-            ("zktls.online_time", proof.online_s, about),
-        ):
-            if value is not None and proof.phase == "measured":
-                point = (float(elapsed[name]), value)
-                recorder.series(name, own).points("request", metric, [point])
+        if proof.phase == "measured":
+            at = float(elapsed[name])
+            if proof.prove_s is not None:
+                scoped = params(**dict(about), time_scope=proof.time_scope)
+                series = recorder.series(name, scoped)
+                series.points("request", "zktls.prove_time", [(at, proof.prove_s)])
+            if proof.online_s is not None:
+                series = recorder.series(name, about)
+                series.points("request", "zktls.online_time", [(at, proof.online_s)])
         for field in ("execute_s", "witness_s", "prove_s", "verify_s", "online_s", "offline_s"):
             elapsed[name] += sum(_values([proof], field))
 
@@ -442,12 +399,10 @@ def settings(recorder: Recorder, session: Session) -> None:
     """
     prover, ignored = session.prover, Comparability.IGNORED
     recorder.parameter("prover_version", prover.prover_version, Comparability.CAVEAT)
-    recorder.parameter("program_sha256", prover.program_sha256)
-    recorder.parameter("field", prover.field)
+    for name in ("program_sha256", "field", "security_bits", "precompiles"):
+        recorder.parameter(name, getattr(prover, name))
     recorder.parameter("proof_hash", prover.hash)
-    recorder.parameter("security_bits", prover.security_bits)
     recorder.parameter("security_note", prover.security_note, ignored)
-    recorder.parameter("precompiles", prover.precompiles)
     for proofs in session.series:
         first = proofs[0]
         suffix = f".{first.statement}.{first.size}"
@@ -491,11 +446,8 @@ def _spread(amounts: Sequence[Fraction], times: Sequence[Fraction] = ()) -> dict
         return {}
     over = times or [Fraction(1)] * len(amounts)
     each = [amount / time for amount, time in zip(amounts, over, strict=True)]
-    return {
-        "mean": float(sum(amounts) / sum(over)),
-        "min": float(min(each)),
-        "max": float(max(each)),
-    }
+    mean = float(sum(amounts) / sum(over))
+    return {"mean": mean, "min": float(min(each)), "max": float(max(each))}
 
 
 def _only(proofs: Iterable[Proof], field: str) -> object:

@@ -1,17 +1,17 @@
-"""What makes every number of a run worthless: fake proofs, and a verifier that takes anything.
-
-`contract.require_controls` judges a whole session; here is what must be seen before there is
-one, or where there never will be.
-"""
+"""What makes every number of a run worthless: fake proofs, and a verifier that takes anything."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from collectors.zktls import contract
 from sitegen.collect import Refused, decode
 from sitegen.errors import SitegenError
 
+_ACCEPTED = "the verifier accepted something wrong: control "
+_UNTIL_REFUSED = "no number of this prover means anything until it refuses that"
 _NO = frozenset({"", "0", "false", "no", "off"})
 #: Switches of provers that fake or weaken proofs: RISC Zero's dev mode, SP1's smaller circuits,
 #: OP Succinct's mock mode.
@@ -27,11 +27,8 @@ def refuse_fakes(environ: Mapping[str, str]) -> None:
         word = value.strip().lower()
         switch = name in _SWITCHES or f"_{name}".endswith(_SWITCH_ENDS)
         if (switch and word not in _NO) or (name.endswith("_PROVER") and word in _FAKES):
-            raise Refused(
-                f"{name} asks for proofs that prove nothing",
-                where="zktls",
-                fix=f"unset {name} and collect again",
-            )
+            told, fix = f"{name} asks for proofs that prove nothing", f"unset {name}"
+            raise Refused(told, where="zktls", fix=f"{fix} and collect again")
 
 
 def refuse_accepted(stdout: bytes) -> None:
@@ -47,13 +44,41 @@ def refuse_accepted(stdout: bytes) -> None:
             line = decode.document(text, dict[str, Any])
         except SitegenError:
             continue
-        reason = fix = ""
         if line.get("record") == "control" and line.get("accepted") is True:
             kind = "".join(c for c in str(line.get("kind")) if c.isprintable())[:40]
-            reason = f"the verifier accepted something wrong: control {kind}"
-            fix = "no number of this prover means anything until it refuses that"
+            raise Refused(f"{_ACCEPTED}{kind}", where="zktls", fix=_UNTIL_REFUSED)
         if line.get("record") == "prover" and line.get("dev_mode") is True:
-            reason = "the prover says that its proofs are fake (dev_mode)"
-            fix = "turn that mode off"
-        if reason:
-            raise Refused(reason, where="zktls", fix=fix)
+            told = "the prover says that its proofs are fake (dev_mode)"
+            raise Refused(told, where="zktls", fix="turn that mode off")
+
+
+def require(session: contract.Session) -> None:
+    """Raise Refused unless the verifier is known to refuse what is wrong.
+
+    For each statement, each kind of control must have been tried and refused, every proof must
+    have been verified, and no proof may be fake. A verification key of which one control looks
+    healthy may still accept another (see the method note), so none is optional.
+    """
+    for reason, fix in _reasons(session):
+        raise Refused(reason, where=session.prover.prover, fix=fix)
+
+
+def _reasons(session: contract.Session) -> Iterator[tuple[str, str]]:
+    """Yield why the numbers of a session mean nothing, and what would mend that."""
+    if session.prover.dev_mode:
+        yield "its proofs are fake (dev_mode)", "turn that mode off"
+    if not session.measured:
+        yield "it made no measured proof", ""
+    for proof in session.proofs:
+        if proof.verified is not True:
+            verdict = "was not accepted" if proof.verified is False else "was not checked"
+            yield f"the {proof.name}, {verdict} by the verifier", ""
+    for each in session.controls:
+        if each.accepted:
+            yield f"{_ACCEPTED}{each.kind} of {each.statement}", _UNTIL_REFUSED
+    tried = {(each.statement, each.kind) for each in session.controls}
+    proven = dict.fromkeys(proof.statement for proof in session.proofs)
+    for statement, kind in itertools.product(proven, contract.CONTROLS):
+        if (statement, kind) not in tried:
+            fix = f"try each of {', '.join(contract.CONTROLS)} for each statement"
+            yield f"the control {kind} of {statement} is missing", fix

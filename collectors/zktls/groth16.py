@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from collectors.zktls import contract, jobs, statements
+from collectors.zktls import contract, jobs, packages, statements
 from collectors.zktls.jobs import Job
 from collectors.zktls.statements import Instance
 from sitegen.collect import decode
@@ -42,8 +42,6 @@ _WORD = 32  # bytes of a coordinate in a proof
 _POINTS = (("A", 0, 64), ("B", 64, 192), ("C", 192, 256))
 _FILES = ("circuit.wasm", "generate_witness.js", "witness_calculator.js")
 _PROVING_KEY, _VERIFYING_KEY, _ABOUT = "proving.key", "verifying.key", "key.json"
-_KEPT = (*_FILES, _PROVING_KEY, _VERIFYING_KEY)
-_MAKING = ".making-"
 _LIMIT_S = 3600.0
 
 T = TypeVar("T")
@@ -57,11 +55,10 @@ class Verifier(Protocol):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """What is known of a stored key; ``files`` are the digests of what lies beside it."""
+    """What is known of a stored key."""
 
     setup: contract.Setup
     r1cs_sha256: str
-    files: dict[str, str]
 
 
 def set_up(job: Job) -> None:
@@ -69,15 +66,9 @@ def set_up(job: Job) -> None:
 
     The file ``job.made`` says that it was made now, to the first `prove` of this run.
     """
-    if job.fresh or _about(job.folder) is None:
-        job.keys.mkdir(parents=True, exist_ok=True)
-        # By a process that was killed, and keys of other versions: each is up to 400 MB.
-        for pattern in (f"{_MAKING}*", f"{job.statement}-{job.size}-*"):
-            for left in job.keys.glob(pattern):
-                shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=job.keys) as place:
-            _make(job, Path(place))
-            Path(place).rename(job.folder)
+    if job.fresh or not packages.whole(job.folder):
+        with packages.making(job.folder, f"{job.statement}-{job.size}-*") as place:
+            _make(job, place)
         job.made.touch()
 
 
@@ -89,9 +80,9 @@ def prove(job: Job) -> Iterator[contract.Record]:
     """
     import groth16py
 
-    about = _about(job.folder)
-    if about is None:
+    if not packages.whole(job.folder):
         raise SitegenError("there is no key, or it is damaged", where=str(job.folder))
+    about = decode.document((job.folder / _ABOUT).read_bytes(), Key)
     yield contract.Prover(
         schema=1,
         prover=statements.PROVER,
@@ -172,8 +163,8 @@ def _proof(
     instance = measured if number else other
     given, witness = place / "input.json", place / "witness.wtns"
     given.write_bytes(instance.file)
-    calculator, program = job.folder / "generate_witness.js", job.folder / "circuit.wasm"
-    argv = [job.node, str(calculator), str(program), str(given), str(witness)]
+    programs = (job.folder / "generate_witness.js", job.folder / "circuit.wasm")
+    argv = [job.node, *map(str, (*programs, given, witness))]
     own, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     _, witness_s, witness_cpu_s = _timed(children, lambda: _run(argv, place, "there is no witness"))
     proof, prove_s, prove_cpu_s = _timed(own, lambda: groth16py.prove_wtns(key, str(witness)))
@@ -229,9 +220,9 @@ def _make(job: Job, place: Path) -> None:
         compile_s=compile_s,
         setup_s=setup_s,
         constraints=constraints(r1cs.read_bytes()),
-        key_sha256=_digest(place / _PROVING_KEY),
+        key_sha256=packages.digest(place / _PROVING_KEY).hex(),
     )
-    about = Key(setup, _digest(r1cs), {name: _digest(place / name) for name in _KEPT})
+    about = Key(setup, packages.digest(r1cs).hex())
     r1cs.unlink()
     (place / _ABOUT).write_bytes(msgspec.json.encode(about))
 
@@ -253,21 +244,6 @@ def constraints(r1cs: bytes) -> int:
                 return int(struct.unpack_from("<I", r1cs, place + 4 + field + 24)[0])
             place += length
     raise SitegenError("the compiler's .r1cs has no header", where="groth16")
-
-
-def _about(folder: Path) -> Key | None:
-    """Return what is known of the key in ``folder``; None when it is not there or not whole."""
-    try:
-        about = decode.document((folder / _ABOUT).read_bytes(), Key)
-        whole = all(_digest(folder / name) == about.files.get(name) for name in _KEPT)
-    except (OSError, SitegenError):
-        return None
-    return about if whole else None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _timed(who: int, work: Callable[[], T]) -> tuple[T, float, float]:
@@ -292,10 +268,10 @@ def _run(argv: list[str], place: Path, problem: str) -> None:
     except OSError as error:
         raise SitegenError(f"{problem}: {error.strerror}", where=argv[0]) from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+        lines = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
         # Node prints its version last, and the error above it.
-        told = [line for line in said if "rror" in line] or said or [f"code {done.returncode}"]
-        raise SitegenError(f"{problem}: {told[0].strip()[:200]}", where="groth16")
+        errors = [line for line in lines if "rror" in line] or [f"code {done.returncode}"]
+        raise SitegenError(f"{problem}: {errors[0].strip()[:200]}", where="groth16")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -6,11 +6,13 @@ digest of each. No install script of theirs is run, and nothing of theirs is par
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from sitegen.errors import SitegenError
 
 _HERE = Path(__file__).parent
 _LISTS = ("package.json", "package-lock.json")
-_WHOLE = "whole.json"
+_WHOLE = "whole.sha256"
 _MAKING = ".installing-"
 _OPTIONS = (
     *("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"),
@@ -48,53 +50,63 @@ def step(npm: str, cache: Path) -> Step:
 def install(step: Step, host: Host) -> RawOutput:
     """Install the packages unless they are there and whole; the output says which.
 
-    They are installed beside their place and moved there, so that they are there whole or not
-    at all. Raises SitegenError when npm cannot install them, as without a network.
+    Raises SitegenError when npm cannot install them, as without a network.
     """
     cache = Path(step.get("cache"))
-    place = folder(cache)
     started = timestamp(datetime.now(UTC))
-    if whole(place):
+    if whole(folder(cache)):
         return RawOutput(stdout=b"already installed\n", started_at=started)
-    cache.mkdir(parents=True, exist_ok=True)
-    # By a process that was killed, and what other versions of sitegen had.
-    for pattern in (f"{_MAKING}*", "packages-*"):
-        for left in cache.glob(pattern):
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=cache) as making:
+    with making(folder(cache), "packages-*") as place:
         for name in _LISTS:
-            shutil.copyfile(_HERE / name, Path(making) / name)
-        raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=Path(making))
+            shutil.copyfile(_HERE / name, place / name)
+        raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=place)
         if raw.exit_code != 0:
-            raise SitegenError(
-                f"npm could not install the provers ({_reason(raw)})",
-                where="zktls",
-                fix="let this machine reach the npm registry once; the packages are kept",
-            )
-        (Path(making) / _WHOLE).write_text(_stamp(Path(making)), "utf-8")
-        Path(making).rename(place)
+            told = f"npm could not install the provers ({_reason(raw)})"
+            fix = "let this machine reach the npm registry once; the packages are kept"
+            raise SitegenError(told, where="zktls", fix=fix)
     return RawOutput(
         stdout=b"installed\n", started_at=started, duration_s=raw.duration_s, cpu_s=raw.cpu_s
     )
 
 
-def whole(place: Path) -> bool:
-    """Return whether the packages are installed in ``place``, to the last byte."""
+@contextlib.contextmanager
+def making(folder: Path, others: str) -> Iterator[Path]:
+    """Yield a place whose files are ``folder`` after the block: whole, or not there at all.
+
+    What a killed process left and what matches ``others`` is removed before: each is up to 400 MB.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for pattern in (f"{_MAKING}*", others):
+        for left in folder.parent.glob(pattern):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=folder.parent) as place:
+        yield Path(place)
+        (Path(place) / _WHOLE).write_text(stamp(Path(place)), "utf-8")
+        Path(place).rename(folder)
+
+
+def whole(folder: Path) -> bool:
+    """Return whether what was made in ``folder`` is there, to the last byte."""
     try:
-        return (place / _WHOLE).read_text("utf-8") == _stamp(place)
+        return (folder / _WHOLE).read_text("utf-8") == stamp(folder)
     except (OSError, UnicodeDecodeError):
         return False
 
 
-def _stamp(place: Path) -> str:
-    """Return what says which files are installed: one digest of their names and content."""
-    digest = hashlib.sha256()
-    modules = place / "node_modules"
-    for path in sorted(path for path in modules.rglob("*") if path.is_file()):
-        name = path.relative_to(modules).as_posix().encode()
-        digest.update(hashlib.sha256(name).digest())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return json.dumps({"tree": digest.hexdigest()})
+def stamp(folder: Path) -> str:
+    """Return what says which files are in ``folder``: one digest of their names and content."""
+    tree = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name != _WHOLE:
+            tree.update(hashlib.sha256(name.encode()).digest() + digest(path))
+    return tree.hexdigest()
+
+
+def digest(path: Path) -> bytes:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _reason(raw: RawOutput) -> str:

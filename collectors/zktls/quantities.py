@@ -1,4 +1,4 @@
-"""Quantities as provers print them: durations, sizes and counts, in all the forms they use.
+"""Quantities as provers print them: durations, counts and numbers, in all the forms they use.
 
 None stands for what is absent: an empty cell, a dash, and 0, with which these tools say that they
 did not measure. A text that is there and is no quantity is an error, never a guess.
@@ -7,32 +7,27 @@ did not measure. A text that is there and is no quantity is an error, never a gu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
 from sitegen.errors import SitegenError
 
-#: Unit -> what it measures, and how much of the base unit it is. Rust prints `µs` with the micro
-#: sign; the Greek letter looks the same.
-_UNITS: Mapping[str, tuple[str, Fraction]] = {
-    "h": ("duration", Fraction(3600)),
-    "m": ("duration", Fraction(60)),
-    "s": ("duration", Fraction(1)),
-    "ms": ("duration", Fraction(1, 10**3)),
-    **dict.fromkeys(("us", "\u00b5s", "\u03bcs"), ("duration", Fraction(1, 10**6))),
-    "ns": ("duration", Fraction(1, 10**9)),
-    "B": ("size", Fraction(1)),
-    "kB": ("size", Fraction(1000)),
-    **{f"{letter}B": ("size", Fraction(1000**n)) for n, letter in enumerate("KMGT", 1)},
-    **{f"{letter}iB": ("size", Fraction(1024**n)) for n, letter in enumerate("KMGT", 1)},
+#: Rust prints `µs` with the micro sign; the Greek letter looks the same.
+_SECONDS = {
+    "h": Fraction(3600),
+    "m": Fraction(60),
+    "s": Fraction(1),
+    "ms": Fraction(1, 10**3),
+    **dict.fromkeys(("us", "\u00b5s", "\u03bcs"), Fraction(1, 10**6)),
+    "ns": Fraction(1, 10**9),
 }
 _ABSENT = frozenset({"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "n/a", "na", "null", "none"})
 _WHOLE = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})"
 _NUMBER = rf"{_WHOLE}(?:\.[0-9]{{1,30}})?(?:[eE][-+]?[0-9]{{1,2}})?"
-_PART = re.compile(rf"({_NUMBER})\s*([A-Za-z\u00b5\u03bc]{{1,7}})\s*")
+_PART = re.compile(rf"({_NUMBER})\s*([a-z\u00b5\u03bc]{{1,2}})\s*")
 _PARTS = re.compile(rf"(?:{_PART.pattern})+")
-_LONGEST, _SHOWN, _MOST = 80, 40, 2**53
+_LONGEST, _SHOWN, _MOST, _MOST_S = 80, 40, 2**53, 10**9
 
 
 class Quantity(NamedTuple):
@@ -61,12 +56,21 @@ def duration(text: str, unit: str = "") -> Quantity | None:
 
     ``unit`` is that of a number without one; without it such a number is an error.
     """
-    return _quantity(text, "duration", unit)
-
-
-def size(text: str) -> Quantity | None:
-    """Return the bytes in "10.7GB" or "13653MiB"."""
-    return _quantity(text, "size")
+    written = text.strip()
+    if written.casefold() in _ABSENT:
+        return None
+    if unit and re.fullmatch(_NUMBER, written):
+        written = f"{written} {unit}"
+    fits = len(written) <= _LONGEST and _PARTS.fullmatch(written)
+    parts = _PART.findall(written) if fits else []
+    units = [_SECONDS.get(name, Fraction(0)) for _, name in parts]
+    # From the largest to the smallest, each once.
+    if not parts or units != sorted(set(units), reverse=True) or not units[-1]:
+        raise SitegenError(f"{text[:_SHOWN]!r} is not a duration")
+    value = sum(_fraction(part[0]) * unit for part, unit in zip(parts, units, strict=True))
+    if value > _MOST_S:
+        raise SitegenError(f"{text[:_SHOWN]!r} is beyond any duration")
+    return Quantity(float(value), written if len(parts) == 1 else None) if value else None
 
 
 def count(text: str) -> int | None:
@@ -87,24 +91,6 @@ def number(text: str) -> Fraction | None:
     if not re.fullmatch(_NUMBER, digits):
         raise SitegenError(f"{text[:_SHOWN]!r} is not a number")
     return _fraction(digits) or None
-
-
-def _quantity(text: str, kind: str, unit: str = "") -> Quantity | None:
-    written = text.strip()
-    if written.casefold() in _ABSENT:
-        return None
-    if unit and re.fullmatch(_NUMBER, written):
-        written = f"{written} {unit}"
-    fits = len(written) <= _LONGEST and _PARTS.fullmatch(written)
-    parts = _PART.findall(written) if fits else []
-    units = [_UNITS.get(name, ("", Fraction(0))) for _, name in parts]
-    # From the largest to the smallest, each once.
-    if not parts or units != sorted(set(units), reverse=True) or {kind} != {u[0] for u in units}:
-        raise SitegenError(f"{text[:_SHOWN]!r} is not a {kind}")
-    value = sum(_fraction(part[0]) * unit[1] for part, unit in zip(parts, units, strict=True))
-    if value > (_MOST if kind == "size" else 10**9):
-        raise SitegenError(f"{text[:_SHOWN]!r} is beyond any {kind}")
-    return Quantity(float(value), written if len(parts) == 1 else None) if value else None
 
 
 def _fraction(digits: str) -> Fraction:

@@ -180,7 +180,8 @@ def page(  # noqa: PLR0913 - what a run's page is made of
 ) -> RunPage:
     """Return the page of ``run``, whose manifest was read whole.
 
-    ``table`` has its rows, where they were not read with it; ``excerpts`` are the beginnings of raw outputs by file name.
+    ``table`` has its rows, where they were not read with it; ``excerpts`` are the beginnings of
+    raw outputs by file name.
     """
     declared = analysis.config.environment(run.environment)
     table = table or run.table

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from collectors.zktls.readers import interactive, logs, mode_table, recorded, zkevm, zkvm_perf
+from collectors.zktls import contract, controls
+from collectors.zktls.readers import interactive, logs, proofs, zkevm, zkvm_perf
+from sitegen.collect import Reader, Reading, Recorder, Settings
+from sitegen.model import ToolIdentity
 
+
+def _knows(data: bytes) -> bool:
+    line = proofs.head_of(data).lstrip().partition("\n")[0]
+    return '"record"' in line and '"prover"' in line and '"proof_system"' in line
+
+
+def _read(data: bytes, _asks: Settings) -> tuple[Reading, ...]:
+    """Return one run a session; as live, nothing is read without all controls refused."""
+    readings = []
+    for session in contract.read_all(data):
+        controls.require(session)
+        recorder = Recorder(tool=ToolIdentity(session.prover.prover, session.prover.prover_version))
+        contract.settings(recorder, session)
+        contract.record(recorder, session, proofs.label)
+        readings.append(recorder.reading())
+    return tuple(readings)
+
+
+CONTRACT = Reader("zktls-contract", "prover's contract (JSON lines)", _knows, _read)
 READERS = (
-    *(recorded.READER, zkvm_perf.READER, logs.RISC0, logs.SP1, mode_table.READER),
+    *(CONTRACT, zkvm_perf.READER, logs.RISC0, logs.SP1),
     *(zkevm.READER, interactive.TLSNOTARY, interactive.PRIMUS),
 )

@@ -1,9 +1,9 @@
 """The CSV of interactive zkTLS: TLSNotary's metrics.csv and the one of primus-labs/zktls-bench.
 
 Such a protocol costs time and traffic at a given bandwidth and latency; it has no proof to weigh
-and no cycles. Three forms of TLSNotary are told by their columns: the oldest has ``runtime`` in
-whole seconds, later ones ``time_preprocess``, ``time_online`` and ``time_total``, at first in
-seconds and later in milliseconds under the same names, which only the newest columns decide.
+and no cycles. Two forms of TLSNotary are told by their columns: the older has ``runtime`` in
+whole seconds, the newer ``time_preprocess``, ``time_online`` and ``time_total`` in milliseconds.
+Between them the same names were in seconds, without ``uploaded_preprocess``: that form is not read.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Literal
 
 from collectors.zktls import quantities
 from collectors.zktls.quantities import Quantity
 from collectors.zktls.readers import proofs
 from collectors.zktls.readers.proofs import Cells, cell
-from sitegen.collect import Reader, Reading, Recorder, Settings, described
+from sitegen.collect import Reader, Reading, Recorder, Settings
 from sitegen.errors import SitegenError
 from sitegen.model import Params, ToolIdentity, params
 
 _STATEMENT = "tls-session"
-_PRIMUS = {"kind", "name", "latency(ms)", "send_bytes(B)", "recv_bytes(B)", "cost(ms)"}
+_COLUMNS = {"kind", "name", "latency(ms)", "send_bytes(B)", "recv_bytes(B)", "cost(ms)"}
 #: Its own header is misspelt in some files.
 _BANDWIDTH, _MISSPELT = "bandwidth(Mbps)", "bandwith(Mbps)"
-_TLSN_RUNTIME = {"runtime", "uploaded", "downloaded", "upload_delay"}
-_TLSN_PHASES = {"time_preprocess", "time_online", "time_total"}
-_IN_MILLISECONDS = "uploaded_preprocess"
-
-#: Column -> metric, and the unit where the column is always in one.
+_PRIMUS = ({*_COLUMNS, _BANDWIDTH}, {*_COLUMNS, _MISSPELT})
+_TLSNOTARY = (
+    {"runtime", "uploaded", "downloaded", "upload_delay"},
+    {"time_preprocess", "time_online", "time_total", "uploaded_preprocess"},
+)
+#: Column -> metric, and its unit.
 _METRICS: Mapping[str, tuple[str, str]] = {
     "cost(ms)": ("total_time", "ms"),
     "runtime": ("total_time", "s"),
-    "time_preprocess": ("offline_time", ""),
-    "time_online": ("online_time", ""),
-    "time_total": ("total_time", ""),
+    "time_preprocess": ("offline_time", "ms"),
+    "time_online": ("online_time", "ms"),
+    "time_total": ("total_time", "ms"),
     **dict.fromkeys(("send_bytes(B)", "uploaded", "uploaded_total"), ("bytes_sent", "B")),
     **dict.fromkeys(("recv_bytes(B)", "downloaded", "downloaded_total"), ("bytes_received", "B")),
     "memory(KB)": ("peak_memory", "KB"),
@@ -61,64 +61,55 @@ _PARAMETERS = {
 }
 
 
-class PrimusAsks(Settings, frozen=True):
-    """What a file of zktls-bench does not say."""
-
-    prover: proofs.Prover = ""
-    prover_version: proofs.Version = ""
-
-
 class TlsnotaryAsks(Settings, frozen=True):
     """What a file of TLSNotary does not say."""
 
     prover_version: proofs.Version = ""
-    time_unit: Annotated[Literal["s", "ms"], described("unit of the columns time_*")] | None = None
+
+
+class PrimusAsks(TlsnotaryAsks, frozen=True):
+    """What a file of zktls-bench does not say."""
+
+    prover: proofs.Prover = ""
 
 
 def read_primus(data: bytes, asks: PrimusAsks) -> tuple[Reading, ...]:
     """Return one run with every line; ``cost`` is the time of one attestation as a whole."""
-    bandwidth = _MISSPELT if _MISSPELT in proofs.first_row(data) else _BANDWIDTH
     tool = ToolIdentity(proofs.answer(asks, "prover"), asks.prover_version)
-    return (_reading(data, {*_PRIMUS, bandwidth}, tool, ""),)
+    return (_reading(data, _PRIMUS, tool),)
 
 
 def read_tlsnotary(data: bytes, asks: TlsnotaryAsks) -> tuple[Reading, ...]:
     """Return one run with every line; preprocessing is the offline time."""
-    known = proofs.first_row(data)
-    tool = ToolIdentity("tlsnotary", asks.prover_version)
-    if not known >= _TLSN_PHASES:
-        return (_reading(data, _TLSN_RUNTIME, tool, ""),)
-    unit = proofs.answer(asks, "time_unit", "ms" if _IN_MILLISECONDS in known else "")
-    return (_reading(data, _TLSN_PHASES, tool, unit),)
+    return (_reading(data, _TLSNOTARY, ToolIdentity("tlsnotary", asks.prover_version)),)
 
 
-def _reading(data: bytes, needed: set[str], tool: ToolIdentity, time_unit: str) -> Reading:
+def _reading(data: bytes, forms: tuple[set[str], ...], tool: ToolIdentity) -> Reading:
     known = proofs.first_row(data)
     natives = {f"zktls.{metric}": name for name, (metric, _) in _METRICS.items() if name in known}
     recorder = Recorder(tool=tool, natives=natives)
-    for line, cells in proofs.csv_rows(data, needed):
+    for line, cells in proofs.csv_rows(data, *forms):
         with proofs.at(f"line {line}"):
             series = recorder.series(_STATEMENT, _about(cells, tool.name))
             for column, (metric, unit) in _METRICS.items():
-                quantity = _quantity(cells, column, unit or time_unit)
-                if quantity is not None:
+                if quantity := cell(cells, column, partial(_quantity, unit)):
                     statistic = "max" if metric == "peak_memory" else "value"
                     scope = params(time_scope="total" if metric == "total_time" else None)
                     series.add(f"zktls.{metric}", statistic, *quantity, about=scope)
-    times = [row.value for row in recorder.measurements if row.metric == "zktls.total_time"]
-    if times and all(time is not None and not time % 1 for time in times):
+    times = [row.value or 0.0 for row in recorder.measurements if row.metric == "zktls.total_time"]
+    if times and not any(time % 1 for time in times):
         recorder.note("The times are whole seconds: shorter differences do not show.")
     return recorder.reading()
 
 
-def _quantity(cells: Cells, column: str, unit: str) -> Quantity | None:
+def _quantity(unit: str, text: str) -> Quantity | None:
     if unit in ("s", "ms"):
-        return cell(cells, column, lambda text: quantities.duration(text, unit))
-    count = cell(cells, column, quantities.count)
+        return quantities.duration(text, unit)
+    count = quantities.count(text)
     if count is None:
         return None
     factor, suffix = (1024, " KB") if unit == "KB" else (1, "")
-    return Quantity(float(count * factor), cells[column].strip() + suffix)
+    return Quantity(float(count * factor), text.strip() + suffix)
 
 
 def _about(cells: Cells, prover: str) -> Params:
@@ -155,7 +146,7 @@ def _value(parameter: str, text: str) -> object:
 
 
 PRIMUS = Reader(
-    "zktls-bench", "zktls-bench CSV (Primus)", proofs.naming(_PRIMUS), read_primus, PrimusAsks
+    "zktls-bench", "zktls-bench CSV (Primus)", proofs.naming(*_PRIMUS), read_primus, PrimusAsks
 )
-_KNOWN = proofs.naming(_TLSN_RUNTIME, _TLSN_PHASES)
+_KNOWN = proofs.naming(*_TLSNOTARY)
 TLSNOTARY = Reader("tlsnotary", "TLSNotary metrics.csv", _KNOWN, read_tlsnotary, TlsnotaryAsks)

@@ -1,23 +1,21 @@
 """The logs of SP1 and RISC Zero hosts: cycles, and how long what it took them for.
 
-With RUST_LOG=info, SP1 logs when a stage ends: ``prove_core: close time.busy=7.46s
-time.idle=155ms``. A stage lasts for both times together. The stages of a groth16 proof are
-prove_core, compress, shrink, wrap_bn254 and wrap_groth16_bn254; which of them there are says the
-mode. ``clk = N`` is a mark on the way and ``└╴N cycles`` a part: neither is the cycles of the
-program. ``khz`` in the summary line has been printed in Hz and in kHz: speeds are recomputed.
+With RUST_LOG=info, SP1 logs when a stage ends, ``prove_core: close time.busy=7.46s
+time.idle=155ms``: it lasts for both times together. Which stages there are says the mode. ``clk =
+N`` is a mark on the way and ``└╴N cycles`` a part: neither is the cycles of the program. ``khz``
+in the summary line has been printed in Hz and in kHz: speeds are recomputed.
 
-With RISC0_INFO set, RISC Zero's executor logs how many segments a session has and its cycles:
-total (each segment padded to a power of two), user, paging, reserved. Older versions log "total
-cycles: N". None of them says how long proving took or what was proven.
+With RISC0_INFO set, RISC Zero's executor logs segments and cycles: total (each segment padded to
+a power of two), user, paging, reserved. It does not say how long proving took or what was proven.
 
 A log of a mode in which proofs are fake is refused.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Annotated
 
 from collectors.zktls import quantities
@@ -84,12 +82,12 @@ class Risc0Asks(Asks, frozen=True):
     prove_time: Annotated[str, described("the proving time, as in 1m32.7s")] = ""
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Part:
     """What a log says of one proof or execution: how long its stages took, and its counts."""
 
-    times: dict[str, Quantity] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    times: dict[str, Quantity] = dataclasses.field(default_factory=dict)
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def proving(self) -> dict[str, Quantity]:
@@ -130,34 +128,18 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     logged = _parts(text, _take_sp1)
     made = [proof for proof in logged if proof.mode] or logged
     _check_same(proof.mode for proof in made)
-    _check_same(proof.counts["cycles"] for proof in made if "cycles" in proof.counts)
-    mode = proofs.answer(asks, "proof_mode", made[0].mode)
+    _check_same(proof.counts["user"] for proof in made if "user" in proof.counts)
     times, stages = "time.busy + time.idle of ", " + ".join(made[0].proving)
-    recorder = Recorder(
-        tool=ToolIdentity("sp1", asks.prover_version),
-        natives={
-            "zktls.prove_time": f"{times}{stages}" if stages else "e2e",
-            "zktls.execute_time": f"{times}execute",
-            "zktls.verify_time": f"{times}verify",
-            "zktls.cycles": "cycles",
-            "zktls.proof_size": "proofSize",
-        },
-        started_at=proofs.begun(text),
-    )
-    for repetition, proof in enumerate(made):
-        Proved(
-            proofs.answer(asks, "statement"),
-            "sp1",
-            mode,
-            asks.size,
-            asks.threads,
-            execute=proof.times.get("execute"),
-            prove=quantities.total(proof.proving.values()) or proof.times.get("e2e"),
-            verify=proof.times.get("verify"),
-            proof_size=proof.counts.get("size") if mode == "core" else None,
-            cycles={"user": proof.counts.get("cycles")},
-        ).write(recorder, repetition)
-    return (recorder.reading(),)
+    natives = {
+        "zktls.prove_time": f"{times}{stages}" if stages else "e2e",
+        "zktls.execute_time": f"{times}execute",
+        "zktls.verify_time": f"{times}verify",
+        "zktls.cycles": "cycles",
+        "zktls.proof_size": "proofSize",
+    }
+    tool = ToolIdentity("sp1", asks.prover_version)
+    recorder = Recorder(tool=tool, natives=natives, started_at=proofs.begun(text))
+    return (_reading(recorder, _asked(asks, "sp1", made[0].mode), made),)
 
 
 def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
@@ -178,48 +160,48 @@ def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
     with proofs.at("--set prove_time"):
         prove = quantities.duration(asks.prove_time)
         if prove and len(sessions) > 1:
-            raise SitegenError(
-                f"the log holds {len(sessions)} sessions, and one proving time is given",
-                fix="import the lines of one session",
-            )
-    recorder = Recorder(
-        tool=ToolIdentity("risc0", asks.prover_version),
-        natives={
-            "zktls.cycles": "user cycles, total cycles",
-            "zktls.execute_time": "execution time",
-        },
-        started_at=proofs.begun(text),
-    )
+            told = f"the log holds {len(sessions)} sessions, and one proving time is given"
+            raise SitegenError(told, fix="import the lines of one session")
+    natives = {"zktls.cycles": "user cycles, total cycles", "zktls.execute_time": "execution time"}
+    tool = ToolIdentity("risc0", asks.prover_version)
+    recorder = Recorder(tool=tool, natives=natives, started_at=proofs.begun(text))
     counts = sessions[0].counts
     for name in ("segments", "paging", "reserved"):
         key = name if name == "segments" else f"{name}_cycles"
         recorder.parameter(key, counts.get(name), Comparability.IGNORED)
     if prove:
         recorder.note("The proving time was given by hand: the log does not hold it.")
-    for repetition, session in enumerate(sessions):
-        Proved(
-            proofs.answer(asks, "statement"),
-            "risc0",
-            proofs.answer(asks, "proof_mode"),
-            asks.size,
-            asks.threads,
-            execute=session.times.get("execute"),
-            prove=prove,
-            cycles={kind: counts.get(kind) for kind in ("user", "total")},
+    return (_reading(recorder, _asked(asks, "risc0"), sessions, prove),)
+
+
+def _asked(asks: Asks, prover: str, mode: str = "") -> Proved:
+    mode = proofs.answer(asks, "proof_mode", mode)
+    return Proved(proofs.answer(asks, "statement"), prover, mode, asks.size, asks.threads)
+
+
+def _reading(
+    recorder: Recorder, proof: Proved, parts: list[_Part], prove: Quantity | None = None
+) -> Reading:
+    """Write what each part says of a proof as a repetition of it."""
+    for repetition, part in enumerate(parts):
+        dataclasses.replace(
+            proof,
+            execute=part.times.get("execute"),
+            prove=prove or quantities.total(part.proving.values()) or part.times.get("e2e"),
+            verify=part.times.get("verify"),
+            proof_size=part.counts.get("size") if proof.proof_mode == "core" else None,
+            cycles={kind: part.counts.get(kind) for kind in ("user", "total")},
         ).write(recorder, repetition)
-    return (recorder.reading(),)
+    return recorder.reading()
 
 
 def _genuine(data: bytes, fake: re.Pattern[str], fix: str) -> str:
     """Return the text of a log; raises Refused where it says that its proofs are fake."""
     text = proofs.text_of(data)
     if match := fake.search(text):
-        line = text.count("\n", 0, match.start()) + 1
-        raise Refused(
-            f"its proofs are fake ({match[0][:40]})",
-            where=f"line {line}",
-            fix=f"prove again with {fix}",
-        )
+        line = f"line {text.count(chr(10), 0, match.start()) + 1}"
+        told = f"its proofs are fake ({match[0][:40]})"
+        raise Refused(told, where=line, fix=f"prove again with {fix}")
     return text
 
 
@@ -234,10 +216,8 @@ def _parts(text: str, take: Callable[[str, list[_Part]], None]) -> list[_Part]:
 
 def _check_same(each: Iterable[object]) -> None:
     if len(set(each)) > 1:
-        raise SitegenError(
-            "it logs proofs of different modes, programs or inputs",
-            fix="import the lines of each on their own",
-        )
+        told = "it logs proofs of different modes, programs or inputs"
+        raise SitegenError(told, fix="import the lines of each on their own")
 
 
 def _take_sp1(line: str, parts: list[_Part]) -> None:
@@ -251,7 +231,7 @@ def _take_sp1(line: str, parts: list[_Part]) -> None:
         part.times[stage] = time
     if match := _SP1_CYCLES.search(line):
         cycles = quantities.count(match[1])
-        if cycles and part.counts.setdefault("cycles", cycles) != cycles:
+        if cycles and part.counts.setdefault("user", cycles) != cycles:
             raise SitegenError("another number of cycles for the same proof")
     if match := _SUMMARY.search(line):
         took, size = quantities.duration(match[1], "s"), quantities.count(match[2])

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
@@ -21,15 +21,15 @@ from sitegen.model import Params, Status, params
 T = TypeVar("T")
 Cells = Mapping[str, str]
 
-MAX_ROWS = 20_000
 _MOST_LINE = 2000
 #: Proof mode -> the stages that its proving time spans, and the proof system.
-_MODES: Mapping[str, tuple[str, str]] = {
+_MODES: Mapping[str, tuple[str, str | None]] = {
     "core": ("core", "stark"),
     "compressed": ("compressed", "stark"),
     "groth16": ("wrapped", "groth16"),
     "plonk": ("wrapped", "plonk"),
 }
+_OTHER_MODE = ("total", None)
 #: RISC Zero's names for the kinds of receipt.
 _ALIASES = {"composite": "core", "succinct": "compressed"}
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -69,7 +69,6 @@ class Proved:
     prove: Quantity | None = None
     verify: Quantity | None = None
     proof_size: int | None = None
-    peak_memory: Quantity | None = None
     cycles: Mapping[str, int | None] = field(default_factory=dict)
     hash: str = ""
     status: str = Status.OK
@@ -82,7 +81,7 @@ class Proved:
             **dict(self.more),
             statement=self.statement,
             prover=self.prover,
-            proof_system=_MODES.get(self.proof_mode, (None, None))[1],
+            proof_system=_MODES.get(self.proof_mode, _OTHER_MODE)[1],
             proof_mode=self.proof_mode,
             size=self.size or None,
             threads=self.threads,
@@ -91,37 +90,35 @@ class Proved:
     @property
     def scope(self) -> Params:
         """Return the parameter that says which stages the proving time spans."""
-        return params(time_scope=_MODES.get(self.proof_mode, ("total", ""))[0])
+        return params(time_scope=_MODES.get(self.proof_mode, _OTHER_MODE)[0])
 
     def write(self, recorder: Recorder, repetition: int | None = None) -> None:
         """Write its rows; a rate is recomputed from cycles or bytes and the time."""
+        scope = self.scope
+        rows: list[tuple[str, Quantity | None, Params]] = [
+            ("execute_time", self.execute, ()),
+            ("prove_time", self.prove, scope),
+            ("verify_time", self.verify, ()),
+            ("total_time", quantities.total([self.execute, self.prove]), scope),
+            ("proof_size", _whole(self.proof_size), ()),
+        ]
+        for kind, cycles in self.cycles.items():
+            counted = params(cycle_kind=kind)
+            rows.append(("cycles", _whole(cycles), counted))
+            rows.append(("proving_speed", self._rate(cycles), (*scope, *counted)))
+        if is_bulk(self.statement):
+            rows.append(("proven_throughput", self._rate(self.size), scope))
+        if hashed := self.hash or (self.statement if self.statement in HASHES else ""):
+            rows.append(("hash_speed", self._rate(self.size), (*scope, ("hash", hashed))))
         series = recorder.series(
             self.statement, self.about, status=self.status, repetition=repetition
         )
-        scope = dict(self.scope)
-
-        def add(metric: str, quantity: Quantity | None, **more: str) -> None:
+        for metric, quantity, more in rows:
             if quantity is not None:
-                statistic = "max" if metric == "peak_memory" else "value"
-                series.add(f"zktls.{metric}", statistic, *quantity, about=params(**more))
+                series.add(f"zktls.{metric}", "value", *quantity, about=more)
 
-        def rate(metric: str, amount: int | None, **more: str) -> None:
-            if amount and self.prove:
-                add(metric, Quantity(float(amount / self.prove.exact)), **scope, **more)
-
-        add("execute_time", self.execute)
-        add("prove_time", self.prove, **scope)
-        add("verify_time", self.verify)
-        add("total_time", quantities.total([self.execute, self.prove]), **scope)
-        add("proof_size", _whole(self.proof_size))
-        add("peak_memory", self.peak_memory)
-        for kind, cycles in self.cycles.items():
-            add("cycles", _whole(cycles), cycle_kind=kind)
-            rate("proving_speed", cycles, cycle_kind=kind)
-        if is_bulk(self.statement):
-            rate("proven_throughput", self.size)
-        if hashed := self.hash or (self.statement if self.statement in HASHES else ""):
-            rate("hash_speed", self.size, hash=hashed)
+    def _rate(self, amount: int | None) -> Quantity | None:
+        return Quantity(float(amount / self.prove.exact)) if amount and self.prove else None
 
 
 def text_of(data: bytes) -> str:
@@ -137,16 +134,13 @@ def head_of(data: bytes) -> str:
 def lines_of(text: str) -> list[str]:
     """Return the lines of a log or table, of each the beginning that can matter.
 
-    Raises SitegenError when the last is cut off.
-    Of "cycles: 9941" without an end of line nobody can tell whether digits are missing.
+    Raises SitegenError when the last is cut off: digits of "cycles: 9941" may be missing then.
     """
     lines = text.split("\n")
     if lines.pop():
-        raise SitegenError(
-            "the last line does not end",
-            where=f"line {len(lines) + 1}",
-            fix="add an end of line if it is whole",
-        )
+        where = f"line {len(lines) + 1}"
+        fix = "add an end of line if it is whole"
+        raise SitegenError("the last line does not end", where=where, fix=fix)
     return [line[:_MOST_LINE].rstrip("\r") for line in lines]
 
 
@@ -167,37 +161,30 @@ def naming(*forms: set[str]) -> Callable[[bytes], bool]:
     return lambda data: any(first_row(data) >= form for form in forms)
 
 
-def csv_rows(data: bytes, needed: Collection[str]) -> Iterator[tuple[int, Cells]]:
+def csv_rows(data: bytes, *forms: set[str]) -> Iterator[tuple[int, Cells]]:
     """Yield line number and cells by column.
 
-    Raises SitegenError for a row that does not fit, and without all of the ``needed`` columns.
+    Raises SitegenError for a row that does not fit, and without all columns of one of ``forms``.
     """
     text = text_of(data)
     lines_of(text)
-    if missing := sorted(set(needed) - first_row(data)):
+    known = first_row(data)
+    if missing := min((sorted(form - known) for form in forms), key=len):
         raise SitegenError(f"it has no column {missing[0]!r}", where="line 1")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         if len(set(header)) != len(header):
             raise SitegenError("two columns have the same name", where="line 1")
-        for index, row in enumerate(reader):
-            if index >= MAX_ROWS:
-                raise SitegenError(f"it has more than {MAX_ROWS} rows")
+        for row in reader:
             if not row or [each.strip() for each in row] == header:
                 continue  # tools that append write their header again
-            yield reader.line_num, cells_of(header, row, reader.line_num)
+            if len(row) != len(header):
+                told = f"it has {len(row)} cells, the header has {len(header)}"
+                raise SitegenError(told, where=f"line {reader.line_num}")
+            yield reader.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise SitegenError(f"it is not CSV: {error}", where=f"line {reader.line_num}") from None
-
-
-def cells_of(header: list[str], cells: list[str], line: int) -> Cells:
-    """Return cells by their column; raises SitegenError when there are more or fewer."""
-    if len(cells) != len(header):
-        raise SitegenError(
-            f"it has {len(cells)} cells, the header has {len(header)}", where=f"line {line}"
-        )
-    return dict(zip(header, cells, strict=True))
 
 
 def cell(cells: Cells, column: str, parse: Callable[[str], T]) -> T:
@@ -225,32 +212,23 @@ def label(text: str) -> str:
     return name
 
 
-def mode(text: str) -> str:
-    """Return the proof mode that a prover's own name of it stands for."""
-    name = label(text)
-    return _ALIASES.get(name, name)
-
-
-def answer(asks: Settings, name: str, stated: str = "", *, needed: bool = True) -> str:
+def answer(asks: Settings, name: str, stated: str = "") -> str:
     """Return what the output itself states of ``name``, else what the user says.
 
-    Raises SitegenError when both do and they differ, and when it is needed and neither does.
+    Raises SitegenError when both do and they differ, and when neither does.
     """
     given: str = getattr(asks, name) or ""
     if given and name in ("statement", "prover", "proof_mode"):
-        given = mode(given) if name == "proof_mode" else label(given)
-    if given and stated and given != stated:
-        raise SitegenError(
-            f"the output says {name} {stated}, not {given}",
-            where=f"--set {name}",
-            fix="leave it out: what an output says is not overruled",
-        )
-    if needed and not (given or stated):
+        given = label(given)
+    if name == "proof_mode":
+        given = _ALIASES.get(given, given)
+    known = language.agreed(name, given or None, stated or None)
+    if known is None:
         raise SitegenError(
             f"the output does not say the {name.replace('_', ' ')}",
             fix=f"add --set {name}=..., {language.helps(type(asks))[name]}",
         )
-    return given or stated
+    return known
 
 
 def _whole(value: int | None) -> Quantity | None:

@@ -20,6 +20,13 @@ from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Status, ToolIdentity, check_time
 
 _MOST_REASON = 160
+_NATIVES = {
+    "zktls.prove_time": "proving.success.proving_time_ms",
+    "zktls.verify_time": "proving.success.verification_time_ms",
+    "zktls.proof_size": "proving.success.proof_size",
+    "zktls.execute_time": "execution.success.execution_duration",
+    "zktls.cycles": "execution.success.total_num_cycles",
+}
 _Result = TypeVar("_Result")
 _Whole = Annotated[int, Meta(ge=0, le=2**53)]
 #: Kept as it is printed: a whole number has digits that a page can quote.
@@ -83,22 +90,16 @@ def knows(data: bytes) -> bool:
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return one run with every case; one that crashed is a failed row."""
-    recorder = Recorder(
-        tool=ToolIdentity(proofs.answer(asks, "prover"), asks.prover_version),
-        natives={
-            "zktls.prove_time": "proving.success.proving_time_ms",
-            "zktls.verify_time": "proving.success.verification_time_ms",
-            "zktls.proof_size": "proving.success.proof_size",
-            "zktls.execute_time": "execution.success.execution_duration",
-            "zktls.cycles": "execution.success.total_num_cycles",
-        },
-    )
+    tool = ToolIdentity(proofs.answer(asks, "prover"), asks.prover_version)
+    recorder = Recorder(tool=tool, natives=_NATIVES)
     dates = []
     for number, case in enumerate(decode.documents(data, _Case), 1):
         with proofs.at(f"case {number}"):
             _record(recorder, case, proofs.label(case.name), asks)
-            dates.append(_date(case.timestamp_completed))
-    recorder.started_at = min(filter(None, dates), default="")
+        if case.timestamp_completed.endswith("Z"):
+            with contextlib.suppress(SitegenError):
+                dates.append(check_time(f"{case.timestamp_completed[:19]}Z"))
+    recorder.started_at = min(dates, default="")
     return (recorder.reading(),)
 
 
@@ -127,15 +128,13 @@ def _record(recorder: Recorder, case: _Case, name: str, asks: Asks) -> None:
     )
     proved.write(recorder)
     series = recorder.series(name, proved.about)
-    for outcome, metric, scope in (
-        (case.proving, "zktls.prove_time", proved.scope),
-        (case.execution, "zktls.execute_time", ()),
-    ):
-        if outcome is not None and outcome.crashed is not None:
-            series.failed(metric, about=scope)
-            reason = outcome.crashed.reason[:_MOST_REASON]
-            reason = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
-            recorder.note(f"{name} crashed: {reason or 'no reason is given'}.")
+    cases = ((case.proving, "prove_time", proved.scope), (case.execution, "execute_time", ()))
+    for outcome, metric, scope in cases:
+        if outcome and outcome.crashed:
+            series.failed(f"zktls.{metric}", about=scope)
+            text = "".join(c if c.isprintable() else " " for c in outcome.crashed.reason)
+            reason = " ".join(text[:_MOST_REASON].split()) or "no reason is given"
+            recorder.note(f"{name} crashed: {reason}.")
     gas = case.metadata.get("block_used_gas") if isinstance(case.metadata, dict) else None
     if isinstance(gas, int) and not isinstance(gas, bool):
         recorder.parameter(f"block_used_gas.{name}", gas, Comparability.IGNORED)
@@ -152,12 +151,6 @@ def _duration(value: _Duration | None) -> Quantity | None:
     if value is None or not (value.secs or value.nanos):
         return None
     return Quantity(float(value.secs + Fraction(value.nanos, 10**9)))
-
-
-def _date(text: str) -> str:
-    with contextlib.suppress(SitegenError):
-        return check_time(f"{text[:19]}Z") if text.endswith("Z") else ""
-    return ""
 
 
 READER = Reader("zkevm-benchmark-workload", "zkevm-benchmark-workload JSON", knows, read, Asks)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.secure_inference import attestation, certificate, evidence, timings
+from collectors.secure_inference import attestation, channel, evidence, issuing, timings
 from collectors.secure_inference.evidence import Evidence
 from sitegen.errors import SitegenError
 
@@ -18,14 +18,14 @@ pytest.importorskip("dcap_qvl")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("endpoint")
-    certificate.write(place)
+    issuing.write(place)
     return place
 
 
 @pytest.fixture(scope="module")
 def made(folder: Path) -> Evidence:
-    digest = certificate.key_digest((folder / certificate.CERTIFICATE).read_bytes())
-    return evidence.construct(attestation.report_data(digest, b"nonce"), datetime.now(UTC))
+    digest = issuing.key_digest((folder / channel.CERTIFICATE).read_bytes())
+    return evidence.construct(attestation.report_data(digest), datetime.now(UTC))
 
 
 def test_parsing_and_verifying_are_timed_and_the_controls_are_refused(made: Evidence) -> None:
@@ -60,20 +60,15 @@ def test_a_control_differs_from_the_evidence_in_one_thing(made: Evidence) -> Non
 
 
 def test_a_quote_is_bound_to_one_key(made: Evidence, folder: Path) -> None:
-    own = (folder / certificate.CERTIFICATE).read_bytes()
+    own = (folder / channel.CERTIFICATE).read_bytes()
     assert attestation.bound(made, own)
-    assert not attestation.bound(made, (folder / certificate.AUTHORITY).read_bytes())
+    assert not attestation.bound(made, (folder / channel.AUTHORITY).read_bytes())
     again = evidence.construct(bytes(64), datetime.now(UTC))
     assert not attestation.bound(again, own)
 
 
-def test_report_data_is_the_digest_then_the_nonce() -> None:
-    assert attestation.report_data(b"d" * 32) == b"d" * 32 + bytes(32)
-    assert attestation.report_data(b"d" * 32, b"n" * 32) == b"d" * 32 + b"n" * 32
-
-
 def test_the_private_key_is_for_its_owner_only(folder: Path) -> None:
-    assert (folder / certificate.KEY).stat().st_mode & 0o777 == 0o600
+    assert (folder / channel.KEY).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("quote", [b"", b"\x04\x00", bytes(5000), b"\xff" * 5000])

@@ -82,8 +82,6 @@ def test_a_machine_without_a_tee_has_none(tmp_path: Path) -> None:
     assert not quote.available(tmp_path)
     with pytest.raises(SitegenError, match="no TEE"):
         quote.take(tmp_path, DATA)
-    with pytest.raises(SitegenError, match="65 bytes"):
-        quote.take(tmp_path, bytes(65))
 
 
 def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path) -> None:
@@ -94,18 +92,6 @@ def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path)
     with pytest.raises(SitegenError, match="gives no quote: No such file"):
         quote.take(tmp_path, DATA)
     assert list(reports.iterdir()) == []
-
-
-@pytest.mark.parametrize("text", ["", "many", "-1", "9" * 30])
-def test_a_generation_that_is_no_count_is_told(tmp_path: Path, text: str) -> None:
-    (tmp_path / quote.REPORTS).mkdir(parents=True)
-
-    def make(folder: Path) -> None:
-        folder.mkdir()
-        (folder / "generation").write_text(text)
-
-    with pytest.raises(SitegenError, match="is not a count"):
-        quote.take(tmp_path, DATA, make=make, remove=shutil.rmtree)
 
 
 def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ import json
 import statistics
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collectors.secure_inference import timings
 from collectors.secure_inference.timings import Check, Load, Value
@@ -91,26 +89,3 @@ def test_a_line_of_another_form_is_told_with_its_number(fields: dict[str, object
     rows[1] = json.dumps(fields)
     with pytest.raises(SitegenError, match="line 2"):
         timings.read("\n".join(rows).encode())
-
-
-@pytest.mark.parametrize(
-    "printed",
-    [
-        *(b"", b"null", b"[]", b"5", b"[" * 100_000, b"\xff\xfe", b'"' * 10, b"{}"),
-        FULL.replace('"schema":1', '"schema":2').encode(),
-    ],
-)
-def test_what_no_command_printed_is_told(printed: bytes) -> None:
-    with pytest.raises(SitegenError):
-        timings.read(printed)
-
-
-@given(st.data())
-def test_damaged_output_raises_only_expected_errors(data: st.DataObject) -> None:
-    whole = FULL.encode()
-    cut = data.draw(st.integers(0, len(whole)))
-    tail = data.draw(st.integers(cut, len(whole)))
-    try:
-        timings.read(whole[:cut] + data.draw(st.binary(max_size=8)) + whole[tail:])
-    except SitegenError:
-        return

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.zktls import contract
+from collectors.zktls import contract, controls
 from sitegen.collect import Recorder
 
 PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-own-prover.md").read_text("utf-8")
@@ -45,7 +45,7 @@ def test_an_example_keeps_to_the_contract(argv: list[str], code: str, proofs: in
     assert len(code.splitlines()) <= 18
     done = subprocess.run([*argv, code], capture_output=True, check=True, timeout=60)
     session, recorder = contract.read(done.stdout), Recorder()
-    contract.require_controls(session)
+    controls.require(session)
     contract.record(recorder, session, lambda _: "command")
     metrics = {row.metric for row in recorder.measurements}
     assert {"zktls.prove_time", "zktls.verify_time", "zktls.hash_speed"} <= metrics

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shlex
@@ -10,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collectors import zktls
-from collectors.zktls import contract, controls, statements, stwo
+from collectors.zktls import contract, controls, jobs, statements
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import execute
 from sitegen.collect.installed import check_plan, make_plan
@@ -95,22 +92,6 @@ def test_what_a_plan_expects_is_what_a_prover_delivers(name: str) -> None:
         assert (row.workload, row.metric, row.statistic, row.params) in found
 
 
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [("chacha20-1024", 1_466_289), ("chacha20-16384", 1_469_409), ("sha-256-64", 256)],
-)
-def test_proof_sizes_are_of_the_artefact(name: str, size: int) -> None:
-    assert one(read(name), "proof_size", "value").value == size
-
-
-def test_series_say_what_was_proven_with_what() -> None:
-    row = one(read("chacha20-16384"), "prove_time", "mean")
-    assert row.workload == "chacha20"
-    about = ("prover", "proof_system", "proof_mode", "time_scope", "statement", "size", "threads")
-    said = ("s-two", "stark", "stark", "total", "chacha20", "16384", "1")
-    assert dict(row.params) == dict(zip(about, said, strict=True))
-
-
 def test_s_two_has_no_witness_time_of_its_own() -> None:
     found = read("chacha20-1024")
     assert "zktls.witness_time" not in {m.metric for m in found.measurements}
@@ -155,16 +136,6 @@ def test_a_prover_that_gave_up_says_why() -> None:
         zktls.parse(step("chacha20-1024"), RawOutput(exit_code=-9))
 
 
-@given(st.sampled_from(sorted(STEPS)), st.data())
-def test_damaged_output_raises_only_expected_errors(name: str, data: st.DataObject) -> None:
-    whole = output(name)
-    cut = data.draw(st.integers(0, len(whole)))
-    tail = data.draw(st.integers(cut, len(whole)))
-    stdout = whole[:cut] + data.draw(st.binary(max_size=6)) + whole[tail:]
-    with contextlib.suppress(SitegenError):
-        zktls.parse(step(name), RawOutput(stdout=stdout))
-
-
 # Refusing
 
 
@@ -185,23 +156,6 @@ def test_a_control_that_is_accepted_refuses_the_run(name: str, kind: str) -> Non
     ):
         with pytest.raises(Refused):
             zktls.parse(step(name), raw)
-
-
-@pytest.mark.parametrize(
-    ("record", "fields", "message"),
-    [
-        ("prover", {"dev_mode": True}, "fake"),
-        ("proof", {"verified": False}, "was not accepted"),
-        ("proof", {"verified": None}, "was not checked"),
-        ("control", {"kind": "proof"}, "control public-input of chacha20 is missing"),
-    ],
-)
-def test_proofs_that_prove_nothing_refuse_the_run(
-    record: str, fields: dict[str, object], message: str
-) -> None:
-    raw = RawOutput(stdout=changed("chacha20-1024", record, **fields))
-    with pytest.raises(Refused, match=message):
-        zktls.parse(step("chacha20-1024"), raw)
 
 
 FAKES = (
@@ -357,7 +311,7 @@ def must_match(plan: Plan) -> dict[str, str]:
 def test_without_groth16py_the_records_are_still_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = must_match(zktls.plan(TOOL, request()))
     assert whole["s_two"].endswith(" 5.1.3")
-    assert whole["s_two_program_sha256"] == stwo.PROGRAM_SHA256
+    assert whole["s_two_program_sha256"] == jobs.PROGRAM_SHA256
     monkeypatch.setattr(statements, "PROVER", "groth16py_that_nobody_installed")
     plan = zktls.plan(TOOL, request())
     assert must_match(plan) == whole  # the runs compare where they meet
@@ -368,12 +322,6 @@ def test_without_groth16py_the_records_are_still_proven(monkeypatch: pytest.Monk
     assert left.comparability == Comparability.IGNORED
     with pytest.raises(SitegenError, match="is not installed"):
         zktls.plan(TOOL, request(settings={"statements": "sha-256"}))
-
-
-def test_nothing_in_a_plan_depends_on_the_number_of_cpus() -> None:
-    few, many = (zktls.plan(TOOL, replace(request(), cpus=cpus)) for cpus in (1, 64))
-    assert few == many
-    assert {dict(each.params)["threads"] for each in few.steps} == {"1"}
 
 
 # Detecting

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from collectors import zktls
-from collectors.zktls import contract, groth16, jobs, packages, statements, stwo
+from collectors.zktls import contract, controls, groth16, jobs, packages, statements
 from collectors.zktls.statements import Instance
 from sitegen.collect import Host, RawOutput, Refused, Step
 from sitegen.errors import SitegenError
@@ -58,7 +58,7 @@ def test_packages_are_locked_by_version_and_digest_and_name_no_registry() -> Non
     lock = json.loads(text)["packages"]
     asked = json.loads((HERE / "package.json").read_text())["dependencies"]
     assert asked == packages.versions() == lock[""]["dependencies"]
-    assert asked[stwo.PACKAGE] == "5.1.3"
+    assert asked[jobs.PACKAGE] == "5.1.3"
     for name, about in lock.items():
         if name:
             assert re.fullmatch(r"\d+\.\d+\.\d+", about["version"]), name
@@ -75,8 +75,8 @@ def test_packages_that_changed_after_they_were_installed_are_not_whole(tmp_path:
     file = tmp_path / "node_modules" / "a" / "index.js"
     file.write_text("1")
     assert not packages.whole(tmp_path)
-    stamp = tmp_path / "whole.json"
-    stamp.write_text(packages._stamp(tmp_path))  # noqa: SLF001
+    stamp = tmp_path / "whole.sha256"
+    stamp.write_text(packages.stamp(tmp_path))
     assert packages.whole(tmp_path)
     file.write_text("2")
     assert not packages.whole(tmp_path)
@@ -84,9 +84,6 @@ def test_packages_that_changed_after_they_were_installed_are_not_whole(tmp_path:
     assert packages.whole(tmp_path)
     file.rename(file.with_name("other.js"))
     assert not packages.whole(tmp_path)
-    for broken in ("", "[]", "{}", "null", "[" * 100000):
-        stamp.write_text(broken)
-        assert not packages.whole(tmp_path)
 
 
 @pytest.mark.tools
@@ -198,16 +195,6 @@ class Honest:
         return proof == self.proof(public_inputs)
 
 
-class Credulous(Honest):
-    """It checks that a proof is one of those made, and not of what."""
-
-    def __init__(self, *known: bytes) -> None:
-        self.known = known
-
-    def verify(self, proof: bytes, public_inputs: Sequence[int]) -> bool:
-        return proof in self.known and bool(public_inputs)
-
-
 def asked(verifier: groth16.Verifier) -> list[contract.Control]:
     measured, other = statements.instances("sha-256", 64)
     pairs = [(each, Honest.proof(each.public)) for each in (measured, other)]
@@ -219,16 +206,6 @@ def test_an_honest_verifier_passes_every_control() -> None:
     assert not any(control.accepted for control in said)
     assert {control.kind for control in said} == set(contract.CONTROLS)
     judged(said)
-
-
-def test_a_verifier_that_ignores_public_values_is_caught() -> None:
-    known = [Honest.proof(each.public) for each in statements.instances("sha-256", 64)]
-    said = asked(Credulous(*known))
-    accepted = {control.kind for control in said if control.accepted}
-    # A changed proof alone would have looked healthy.
-    assert accepted == {"public-input", "other-statement"}
-    with pytest.raises(Refused, match="accepted something wrong"):
-        judged(said)
 
 
 def test_the_key_of_an_empty_ceremony_is_caught(tmp_path: Path) -> None:
@@ -314,21 +291,6 @@ def test_a_broken_verifier_of_records_is_caught(
         zktls.parse(RECORD, RawOutput(stdout=done.stdout))
 
 
-@pytest.mark.tools
-@pytest.mark.parametrize(
-    "words",
-    [
-        *("--cipher rot13 --size 64 --proofs 1", "--cipher chacha20 --size 65 --proofs 1"),
-        *("--cipher chacha20 --size 64 --proofs 0", "--cipher chacha20"),
-        "--cipher chacha20 --size 64 --proofs 1 --more",
-    ],
-)
-def test_the_driver_of_records_fails_in_one_line(tmp_path: Path, words: str) -> None:
-    done = prove(tmp_path, *words.split())
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.startswith(b"stwo: ")
-
-
 # Real proofs
 
 
@@ -351,14 +313,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.tools
 def test_a_real_record_is_proven_as_it_was_before(cache: Path) -> None:
-    argv = stwo.argv(node(), packages.folder(cache), "chacha20", 1024, 1)
-    done = Host().run(argv, timeout_s=120)
+    job = jobs.Job("chacha20", 1024, packages.folder(cache), cache, cache, node())
+    done = Host().run(job.command(), timeout_s=120)
     found = zktls.parse(RECORD, done)
     session = contract.read(done.stdout)
     before = contract.read((RAW / "stwo-chacha20-1024.out").read_bytes())
     # Deterministic: the same proof on another machine, at another time.
     assert session.measured[0].proof_sha256 == before.measured[0].proof_sha256
-    assert session.prover.program_sha256 == stwo.PROGRAM_SHA256
+    assert session.prover.program_sha256 == jobs.PROGRAM_SHA256
     assert not any(control.accepted for control in session.controls)
     [size] = [m.value for m in found.measurements if m.metric == "zktls.proof_size"]
     assert size == 1_466_289
@@ -371,7 +333,7 @@ def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Pa
     job = jobs.Job("sha-256", 1, place, tmp_path / "keys", made_file, node())
 
     def drive(action: str) -> subprocess.CompletedProcess[bytes]:
-        argv = [sys.executable, "-W", "error", *jobs.command(action, job)[1:]]
+        argv = [sys.executable, "-W", "error", *job.command(action)[1:]]
         return subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=300, check=False)
 
     made = drive("setup")
@@ -382,7 +344,7 @@ def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Pa
     assert (folder / "key.json").stat().st_mtime_ns == stamp
 
     first = contract.read(drive("prove").stdout)
-    contract.require_controls(first)
+    controls.require(first)
     [setup] = first.setups
     assert not setup.cached
     assert setup.setup_s

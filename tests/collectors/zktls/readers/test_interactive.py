@@ -2,11 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from collectors.zktls.readers import interactive
 from sitegen.collect import Reading
-from sitegen.errors import SitegenError
 
 RAW = Path(__file__).parents[3] / "raw" / "zktls" / "interactive"
 PRIMUS = (RAW / "primus.csv").read_bytes()
@@ -41,13 +38,6 @@ def test_time_and_traffic_stand_at_a_bandwidth_and_a_latency() -> None:
     assert have["client"] == "native"
 
 
-@pytest.mark.parametrize("found", [primus(), tlsnotary(RUNTIME), tlsnotary(PHASES)])
-def test_an_interactive_protocol_has_no_proof_and_no_speed(found: Reading) -> None:
-    metrics = {m.metric.removeprefix("zktls.") for m in found.measurements}
-    assert not metrics & {"proof_size", "proving_speed", "prove_time", "verify_time", "cycles"}
-    assert {dict(m.params)["proof_mode"] for m in found.measurements} == {"interactive"}
-
-
 def test_the_header_is_known_spelt_right_or_wrong() -> None:
     right = PRIMUS.replace(b"bandwith", b"bandwidth")
     assert interactive.PRIMUS.knows(right)
@@ -70,6 +60,10 @@ def test_a_line_whose_directions_differ_says_both() -> None:
     assert second == {"upload_bits_per_s": "100000000", "download_bits_per_s": "50000000"}
 
 
+def test_the_form_in_seconds_under_the_same_names_is_not_known() -> None:
+    assert not interactive.TLSNOTARY.knows(PHASES.replace(b"uploaded_preprocess", b"other"))
+
+
 def test_preprocessing_is_offline_and_in_milliseconds_in_the_newest_form() -> None:
     found = tlsnotary(PHASES)
     assert column(found, "offline_time") == [1.5, 0.7]
@@ -78,17 +72,3 @@ def test_preprocessing_is_offline_and_in_milliseconds_in_the_newest_form() -> No
     assert column(found, "bytes_sent") == [20600000, 20600000]
     # A latency of 0 is one that was set.
     assert {dict(m.params)["protocol_latency_s"] for m in found.measurements} == {"0.025", "0"}
-    with pytest.raises(SitegenError, match="the output says time_unit ms, not s"):
-        tlsnotary(PHASES, time_unit="s")
-
-
-def test_the_unit_of_the_form_between_is_asked_for() -> None:
-    lines = ["name,latency,time_preprocess,time_online,time_total,uploaded,downloaded"]
-    data = "\n".join([*lines, "x,25,3,1,5,100,200", ""]).encode()
-    assert interactive.TLSNOTARY.knows(data)
-    with pytest.raises(SitegenError, match="does not say the time unit"):
-        tlsnotary(data)
-    assert column(tlsnotary(data, time_unit="s"), "total_time") == [5]
-    assert column(tlsnotary(data, time_unit="ms"), "total_time") == [0.005]
-    with pytest.raises(SitegenError, match="is not one of ms, s"):
-        tlsnotary(data, time_unit="min")

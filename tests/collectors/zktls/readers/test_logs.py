@@ -70,9 +70,7 @@ def test_the_last_stage_says_the_mode() -> None:
 
 
 def test_a_mode_that_contradicts_the_log_is_refused() -> None:
-    with pytest.raises(
-        SitegenError, match="--set proof_mode: the output says proof_mode groth16, not core"
-    ):
+    with pytest.raises(SitegenError, match="--set proof_mode: the file says 'groth16', not 'core'"):
         sp1(GROTH16, proof_mode="core")
     assert sp1(GROTH16, proof_mode="Groth16").measurements == sp1(GROTH16).measurements
 

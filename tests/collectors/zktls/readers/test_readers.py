@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.zktls.readers import READERS
-from sitegen.collect import Reader, Reading
-from sitegen.collect.settings import helps
+from collectors.zktls.readers import CONTRACT, READERS
+from sitegen.collect import Reader, Reading, Refused
 from sitegen.errors import SitegenError
 from sitegen.model import Params, check_time
 from tests.collectors.damage import check
@@ -22,21 +21,18 @@ SAMPLES = Path(__file__).parents[5] / "shared" / "samples" / "zk"
 ANSWERS: Mapping[str, Mapping[str, str]] = {
     "risc0": {"statement": "rsa-2048-verify", "proof_mode": "core", "size": "256"},
     "sp1": {"statement": "fibonacci"},
-    "proof-table": {"statement": "tls-record", "machine": "G1"},
     "zkevm-benchmark-workload": {"prover": "zisk", "proof_mode": "core", "cycle_kind": "total"},
     "zktls-bench": {"prover": "primus"},
 }
 FILES = {
     "contract/ok.jsonl": "zktls-contract",
     "zkvm-perf/results.csv": "zkvm-perf",
-    "zkvm-perf/priority-second.csv": "zkvm-perf",
     "risc0/info.log": "risc0",
     "risc0/old.log": "risc0",
     "risc0/dev-mode.log": "risc0",
     "sp1/core.log": "sp1",
     "sp1/summary.log": "sp1",
     "sp1/groth16.log": "sp1",
-    "proof-table/table.md": "proof-table",
     "zkevm/cases.json": "zkevm-benchmark-workload",
     "zkevm/one.json": "zkevm-benchmark-workload",
     "interactive/primus.csv": "zktls-bench",
@@ -110,7 +106,7 @@ def test_a_file_cut_anywhere_near_its_end_gives_no_wrong_value(name: str) -> Non
         assert values(found).items() <= values(read(name, whole)).items()
 
 
-CSV, PRIMUS, TABLE = "zkvm-perf/results.csv", "interactive/primus.csv", "proof-table/table.md"
+CSV, PRIMUS = "zkvm-perf/results.csv", "interactive/primus.csv"
 CORE, INFO = "sp1/core.log", "risc0/info.log"
 DAMAGED = (
     (CSV, b"144000.0,0.04,20.0,12.5", b"1,0.04,20,fast", "line 2, core_prove_duration: 'fast' is"),
@@ -128,13 +124,6 @@ DAMAGED = (
     (PRIMUS, b"request_size(B)", b"name", "two columns have the same name"),
     (PRIMUS, b"bandwith(Mbps)", b"speed", "it has no column 'bandwidth"),
     (PRIMUS, b"native", b'"native', "it is not CSV"),
-    (TABLE, b"groth 16", b"good", "line 9: .* proof mode"),
-    (TABLE, b"1m21.5s   ", b"fast      ", "line 9: 'fast' is not a duration"),
-    (TABLE, b"1m21.5s    |", b"1m", "line 9: the row does not end with"),
-    (TABLE, b"| 8           | 10.5GB", b"| 10.5GB", "line 9: it has 6 cells"),
-    (TABLE, b"SP1 4.0 Backend", b"Backend", "line 9: .* prover"),
-    (TABLE, b"37,758,703 /", b"47,758,703 /", "line 18: .* more user cycles"),
-    (TABLE, b"300s", b"300s |", "line 26: it has 8 cells"),
     (CORE, b"7.46s", b"7.46", "line 12: '7.46' is not a duration"),
     (CORE, b"cycles: 9941", b"cycles: 9941\ncycles: 7", "line 9: another number"),
     (INFO, b"2621440", b"1621440", "line 4: more user cycles than in total"),
@@ -167,19 +156,17 @@ def test_what_is_there_again_is_a_repetition(name: str) -> None:
     [
         ("tlsn-x86.csv", PRIMUS, 288, [18, 19, 20]),
         ("zisk-proving.json", "zkevm/one.json", 3, [20.72]),
-        ("sp1-risc0-zktls-guest.md", TABLE, 16, [81.792756724, 299.882120536, 174.762700752]),
     ],
 )
 def test_a_published_file_is_read(sample: str, form: str, count: int, times: list[float]) -> None:
-    answers = {**ANSWERS[FILES[form]], **({"machine": "A10"} if form == TABLE else {})}
-    found = reader(form).runs((SAMPLES / sample).read_bytes(), answers)
+    found = reader(form).runs((SAMPLES / sample).read_bytes(), ANSWERS.get(FILES[form], {}))
     rows = [row for one in found for row in one.measurements]
     assert len(rows) == count
     taken = [m.value for m in rows if m.metric in ("zktls.prove_time", "zktls.total_time")]
     assert taken[:3] == times
 
 
-@pytest.mark.parametrize("name", [CSV, PRIMUS, TABLE, CORE, INFO])
+@pytest.mark.parametrize("name", [CSV, PRIMUS, CORE, INFO])
 def test_a_last_line_without_an_end_may_be_cut_off(name: str) -> None:
     with pytest.raises(SitegenError, match="the last line does not end"):
         read(name, (RAW / name).read_bytes().removesuffix(b"\n"))
@@ -194,6 +181,8 @@ def test_a_last_line_without_an_end_may_be_cut_off(name: str) -> None:
         (INFO, {"size": "big"}, "--set size: 'big' is not a size"),
         (PRIMUS, {}, "does not say the prover"),
         (CORE, {}, "does not say the statement"),
+        ("zkevm/one.json", {"prover": "zisk"}, "case 1: .* proof mode"),
+        ("zkevm/cases.json", {"prover": "x", "proof_mode": "core"}, "case 1: .* cycle kind"),
     ],
 )
 def test_what_an_output_does_not_say_is_asked_for(
@@ -215,14 +204,6 @@ def test_a_changed_byte_is_an_error_or_a_reading(data: st.DataObject) -> None:
         read(name, bytes(whole))
 
 
-@given(st.binary(max_size=300))
-def test_any_bytes_are_known_or_not_and_read_or_refused(data: bytes) -> None:
-    for each in READERS:
-        each.knows(data)
-        with contextlib.suppress(SitegenError):
-            each.runs(data, ANSWERS.get(each.name, {}))
-
-
 @pytest.mark.parametrize("each", READERS, ids=lambda each: each.name)
 def test_nesting_and_nothing_are_errors_or_nothing(each: Reader) -> None:
     for data in (b"", b"\n", b"[" * 100_000, b'{"a":' * 20_000, b"\x00" * 1000):
@@ -234,8 +215,11 @@ def test_nesting_and_nothing_are_errors_or_nothing(each: Reader) -> None:
         assert not any(one.measurements for one in found)
 
 
-def test_readers_ask_with_a_line_of_help_each() -> None:
-    assert len({each.name for each in READERS}) == len(READERS)
-    for each in READERS:
-        assert all(text and len(text) < 80 for text in helps(each.asks).values())
-        assert set(ANSWERS.get(each.name, {})) <= set(helps(each.asks))
+@pytest.mark.parametrize("field", ["accepted", "dev_mode"])
+def test_a_recorded_session_needs_its_controls_as_a_live_one(field: str) -> None:
+    whole = (RAW / "contract" / "ok.jsonl").read_bytes()
+    with pytest.raises(Refused):
+        CONTRACT.runs(whole.replace(f'"{field}":false'.encode(), f'"{field}":true'.encode(), 1), {})
+    first, second = CONTRACT.runs(whole + whole, {})
+    assert first == second
+    assert {row.workload for row in first.measurements} == {"chacha20", "sha-256"}
