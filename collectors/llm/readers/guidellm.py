@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from collectors.llm.readers.asks import Served
-from collectors.llm.readers.rows import definitions, failures
-from collectors.llm.readers.text import model_name, utc
+from collectors.llm.readers.outputs import definitions, failures, model_name, utc
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
@@ -48,8 +47,7 @@ _MEANS = {
     "output_tokens_per_second": ("llm.output_token_throughput", "value"),
     "tokens_per_second": ("llm.total_token_throughput", "value"),
 }
-_LENGTH = re.compile(r"(prompt|output)_tokens[\"']?\s?[=:]\s?(\d{1,9})\b")
-_MAX_CONFIG = 10_000
+_LENGTH = rb"%s_tokens[\\\"']*\s?[=:]\s?(\d{1,9})(?![\d.])"
 _LOADS = {"synchronous": "closed", "concurrent": "closed", "throughput": "burst"}
 
 
@@ -175,10 +173,10 @@ def _benchmark(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks:
         recorder.note("A benchmark without a successful request has counts only.")
         return
     for name, (metric, factor) in _SPREAD.items():
-        if (successful := _successful(benchmark, name)) is not None:
+        if successful := _successful(benchmark, name):
             _distribution(series, successful, name, metric, factor)
     for name, (metric, statistic) in _MEANS.items():
-        if (successful := _successful(benchmark, name)) is not None:
+        if successful := _successful(benchmark, name):
             native = f"{name}.successful.mean"
             series.add(metric, statistic, successful.mean, native=native)
     _points(series, (benchmark.requests or {}).get("successful") or ())
@@ -248,10 +246,10 @@ def _series(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: Se
         engine=asks.engine,
         weights=asks.weights,
         input_tokens=settings.agreed(
-            "input_tokens", asks.input_tokens, _length(report, benchmark, "prompt")
+            "input_tokens", asks.input_tokens, _length(report, benchmark, b"prompt")
         ),
         output_tokens=settings.agreed(
-            "output_tokens", asks.output_tokens, _length(report, benchmark, "output")
+            "output_tokens", asks.output_tokens, _length(report, benchmark, b"output")
         ),
         concurrency=streams or most,
         rate=f"{rate:g}" if rate and load == "open" else None,
@@ -273,28 +271,19 @@ def _model(report: _Report, benchmark: _Benchmark) -> str | None:
     return model_name(next(filter(None, names), None))
 
 
-def _length(report: _Report, benchmark: _Benchmark, side: str) -> int | None:
+def _length(report: _Report, benchmark: _Benchmark, side: bytes) -> int | None:
     """Return the nominal length of prompts or answers where the arguments name just one."""
-    places: list[Any] = [
+    places = [
         report.args.data,
         report.config.spec and report.config.spec.data,
         benchmark.config.requests,
         benchmark.request_loader.data,
     ]
-    lengths: set[int] = set()
-    for _ in range(_MAX_CONFIG):  # not by recursion: the file sets the depth
-        if not places:
-            break
-        place = places.pop()
-        if isinstance(place, str):
-            lengths |= {int(n) for name, n in _LENGTH.findall(place[:_MAX_CONFIG]) if name == side}
-        elif isinstance(place, list):
-            places += place[:_MAX_CONFIG]
-        elif isinstance(place, dict):
-            length = place.get(f"{side}_tokens")
-            lengths |= {length} if isinstance(length, int) and length is not True else set()
-            places += place.values()
-    return lengths.pop() if len(lengths) == 1 else None
+    try:  # a text of arguments, or objects in any nesting: each version has it otherwise
+        lengths = set(re.findall(_LENGTH % side, msgspec.json.encode(places)))
+    except RecursionError as error:
+        raise SitegenError("is nested too deeply", where="data") from error
+    return int(lengths.pop()) if len(lengths) == 1 else None
 
 
 def _points(series: Series, rows: Sequence[_Request]) -> None:
@@ -302,15 +291,8 @@ def _points(series: Series, rows: Sequence[_Request]) -> None:
     first = min((start for start, _ in timed), default=0.0)
     for name in _SAMPLES:
         metric, factor = _SPREAD[name]
-        series.points(
-            "request",
-            metric,
-            (
-                (start - first, value / factor)
-                for start, row in timed
-                if (value := getattr(row, name))
-            ),
-        )
+        pairs = ((start - first, getattr(row, name)) for start, row in timed)
+        series.points("request", metric, ((x, value / factor) for x, value in pairs if value))
 
 
 GUIDELLM = Reader("guidellm", "guidellm's benchmarks.json, schemas 1 and 2", knows, read, Served)

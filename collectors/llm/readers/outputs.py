@@ -1,13 +1,64 @@
-"""What several tools tell alike: metrics of their own, statistics, and how many requests failed."""
+"""What outputs of several tools have in common: names, times, JSON, metrics, failed requests."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from collectors.llm import measures
-from sitegen.collect import Recorder, Series
+from sitegen.collect import Recorder, Series, decode, timestamp
+from sitegen.collect.decode import Form
+from sitegen.errors import SitegenError
 from sitegen.model import MetricDefinition, params
+
+_LIST = re.compile(r"^\[\s*$", re.MULTILINE)
+
+
+def file_name(path: str) -> str:
+    """Return the last part of ``path``: the folders say more of a machine than of a model."""
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path
+
+
+def model_name(name: str | None) -> str | None:
+    """Return a model's name, of a path on somebody's machine only its last part; else None."""
+    if not name:
+        return None
+    local = name.startswith(("/", "~", ".")) or "\\" in name or name.count("/") > 1
+    return file_name(name) if local else name
+
+
+def utc(moment: datetime, less_s: float = 0.0) -> str:
+    """Return a time, in UTC where it names no zone, ``less_s`` earlier, as an archive has it."""
+    try:
+        whole = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return timestamp(whole.astimezone(UTC) - timedelta(seconds=less_s))
+    except OverflowError as error:
+        raise SitegenError(f"{less_s:g} s before {moment} is no time") from error
+
+
+def documents(data: bytes, form: type[Form]) -> list[Form]:
+    """Return the documents in ``data``, as `decode.documents`, also in a terminal's record.
+
+    Lines that are no JSON may stand between them. Raises SitegenError for a damaged one: it
+    must not pass for such a line, which would drop a result in silence.
+    """
+    try:
+        return decode.documents(data, form)
+    except SitegenError:
+        text = data.decode("utf-8-sig", "replace")
+        if start := _LIST.search(text):
+            kept = text[start.start() : max(text.rfind("]") + 1, start.end())]
+        else:
+            kept = "\n".join(line if _is_json(line) else "" for line in text.split("\n"))
+        if kept.strip() in {"", text.strip()}:
+            raise
+    return decode.documents(kept, form)
+
+
+def _is_json(line: str) -> bool:
+    return line.lstrip().startswith("{") or line.rstrip().endswith("}")
 
 
 def definitions(text: str) -> tuple[MetricDefinition, ...]:
@@ -44,8 +95,7 @@ def distribution(values: Sequence[float]) -> dict[str, float]:
 def failures(series: Series, good: int, bad: Mapping[str, tuple[int, str]]) -> None:
     """Add how many requests there were and how many failed, in all and by cause.
 
-    ``bad`` has the count and the tool's own name by cause; a cause without a request is left
-    out.
+    ``bad`` has the count and the tool's own name by cause; one without a request is left out.
     """
     failed = sum(count for count, _ in bad.values())
     names = ", ".join(dict.fromkeys(name for _, name in bad.values()))
@@ -60,7 +110,8 @@ def failures(series: Series, good: int, bad: Mapping[str, tuple[int, str]]) -> N
 
 
 def note_crowd(recorder: Recorder, threads: int | None, cpus: float | None) -> None:
-    """Note where a server had more threads than CPUs: that undoes any comparison."""
+    """Keep how many CPUs there were, and note more threads: that undoes any comparison."""
+    recorder.parameter("cpu_quota", cpus and f"{cpus:g}")
     if threads and cpus and threads > cpus:
         recorder.note(
             f"{threads} threads with {cpus:g} CPU(s) to use: under a quota they wait for one "
