@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from collectors.llm.readers.asks import Served
-from collectors.llm.readers.outputs import definitions, failures, model_name, utc
-from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
+from collectors.llm.readers.outputs import about, definitions, failures, utc
+from sitegen.collect import Reader, Reading, Recorder, Series, decode
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Status, ToolIdentity, params
+from sitegen.model import Status, ToolIdentity
 
 _TPOT = "llm.guidellm.time_per_output_token"
 _FIRST = "llm.guidellm.time_to_first_output_token"
@@ -241,22 +241,17 @@ def _series(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: Se
     load = _LOADS.get(kind, "open" if rate else "serving")
     streams = 1 if kind == "synchronous" else strategy.streams
     most = strategy.max_concurrency if load == "burst" else None
-    about = params(
-        model=settings.agreed("model", asks.model, _model(report, benchmark)),
-        engine=asks.engine,
-        weights=asks.weights,
-        input_tokens=settings.agreed(
-            "input_tokens", asks.input_tokens, _length(report, benchmark, b"prompt")
-        ),
-        output_tokens=settings.agreed(
-            "output_tokens", asks.output_tokens, _length(report, benchmark, b"output")
-        ),
+    pairs = about(
+        asks,
+        _model(report, benchmark),
+        input_tokens=_length(report, benchmark, b"prompt"),
+        output_tokens=_length(report, benchmark, b"output"),
         concurrency=streams or most,
         rate=f"{rate:g}" if rate and load == "open" else None,
         # Our own open loop is Poisson.
         arrivals=kind if load == "open" and kind != "poisson" else None,
     )
-    return recorder.series(load, about)
+    return recorder.series(load, pairs)
 
 
 def _model(report: _Report, benchmark: _Benchmark) -> str | None:
@@ -268,7 +263,7 @@ def _model(report: _Report, benchmark: _Benchmark) -> str | None:
         report.args.backend_kwargs,
     )
     names = (each.model for each in backends if isinstance(each, _Setup))
-    return model_name(next(filter(None, names), None))
+    return next(filter(None, names), None)
 
 
 def _length(report: _Report, benchmark: _Benchmark, side: bytes) -> int | None:

@@ -18,11 +18,11 @@ from typing import Annotated, Any
 import msgspec
 
 from collectors.llm.readers.asks import Computed
-from collectors.llm.readers.outputs import definitions, documents, file_name, note_crowd, utc
+from collectors.llm.readers.outputs import about, definitions, documents, file_name, note_crowd, utc
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, ToolIdentity, params
+from sitegen.model import Comparability, ToolIdentity
 
 _BOTH = "llm.llama-bench.prompt_and_eval_rate"
 DEFINITIONS = definitions("""
@@ -182,10 +182,10 @@ def _series(
 ) -> Series:
     threads = settings.agreed("threads", asks.threads, test.n_threads)
     note_crowd(recorder, threads, asks.cpus)
-    about = params(
-        model=settings.agreed("model", asks.model, test.model_type or None),
+    pairs = about(
+        asks,
+        test.model_type or None,
         engine=_ENGINE,
-        weights=asks.weights,
         backend=test.backends or None,
         threads=threads,
         n_gpu_layers=test.settings.get("n_gpu_layers") if test.backends != "CPU" else None,
@@ -194,7 +194,7 @@ def _series(
         depth=test.n_depth or None,
         **more,
     )
-    return recorder.series("llama-bench", about)
+    return recorder.series("llama-bench", pairs)
 
 
 def _write(series: Series, test: _Test) -> None:
@@ -304,10 +304,9 @@ def read_batched(data: bytes, asks: Computed) -> tuple[Reading, ...]:
 def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
     threads = settings.agreed("threads", asks.threads, batch.n_threads or None)
     note_crowd(recorder, threads, asks.cpus)
-    about = params(
-        model=asks.model,
+    pairs = about(
+        asks,
         engine=_ENGINE,
-        weights=asks.weights,
         threads=threads,
         n_gpu_layers=batch.n_gpu_layers or None,
         input_tokens=batch.pp,
@@ -315,7 +314,7 @@ def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
         concurrency=batch.pl,
         prompt="shared" if batch.is_pp_shared else "unique",
     )
-    series = recorder.series("llama-batched-bench", about)
+    series = recorder.series("llama-batched-bench", pairs)
     prompts = batch.pp if batch.is_pp_shared else batch.pp * batch.pl
     for metric, native, rate, seconds, tokens in (
         ("llm.prompt_eval_rate", "speed_pp", batch.speed_pp, batch.t_pp, prompts),

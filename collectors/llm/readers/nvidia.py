@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from collectors.llm.readers.asks import Judged
-from collectors.llm.readers.outputs import definitions, failures, model_name, utc
+from collectors.llm.readers.outputs import about, definitions, failures, utc
 from sitegen.collect import (
     Count,
     Positive,
@@ -214,16 +214,16 @@ def _own(tool: str) -> Mapping[str, str]:
 
 
 def _reading(export: _Export, asks: Load) -> Reading:
-    about, tool = export.about, export.tool
-    config = about.input_config or _Setup()
+    stated, tool = export.about, export.tool
+    config = stated.input_config or _Setup()
     load = config.load
-    recorder = Recorder(ToolIdentity(tool, about.aiperf_version or ""), DEFINITIONS)
-    if about.start_time is not None:
-        recorder.started_at = utc(about.start_time)
-        if about.start_time.tzinfo is None:
+    recorder = Recorder(ToolIdentity(tool, stated.aiperf_version or ""), DEFINITIONS)
+    if stated.start_time is not None:
+        recorder.started_at = utc(stated.start_time)
+        if stated.start_time.tzinfo is None:
             recorder.note("The start in the file is local time of the client, taken as UTC.")
     status = Status.OK
-    if about.was_cancelled:
+    if stated.was_cancelled:
         status = Status.SUSPECT
         recorder.note("The benchmark was cancelled: its figures are of a part.")
     recorder.parameter("api", config.api)
@@ -233,12 +233,9 @@ def _reading(export: _Export, asks: Load) -> Reading:
     if not rate and not streams:
         recorder.note("The load is not in the file: say it with --set concurrency= or --set rate=.")
     arrivals = load.request_rate_mode or load.type
-    pairs = params(
-        model=settings.agreed("model", asks.model, model_name(config.one_model)),
-        engine=asks.engine,
-        weights=asks.weights,
-        input_tokens=asks.input_tokens,
-        output_tokens=asks.output_tokens,
+    pairs = about(
+        asks,
+        config.one_model,
         rate=rate and f"{rate:g}",
         concurrency=streams,
         # Our own open loop is Poisson.

@@ -18,19 +18,19 @@ import msgspec
 
 from collectors.llm.readers.asks import ServedHere
 from collectors.llm.readers.outputs import (
+    about,
     definitions,
     distribution,
     documents,
     failures,
     file_name,
-    model_name,
     note_crowd,
     utc,
 )
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Status, ToolIdentity, params
+from sitegen.model import Comparability, Status, ToolIdentity
 
 # Not one workload: llama.cpp's own rates leave out the first token, Ollama's do not.
 WORKLOAD = "ollama-eval"
@@ -183,7 +183,7 @@ def read_text(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
     file = file_name(shown.get("model_file", "")).removesuffix(".gguf")
     refused = (len(codes) - served, "answers in the log that are not 200")
     shared = _Shared(
-        engine=settings.agreed("engine", asks.engine, "ollama" if is_ollama else None),
+        engine="ollama" if is_ollama else None,
         workload=WORKLOAD if verbose else LOG_WORKLOAD,
         model=shown.get("model_name") or shown.get("general.name") or file,
         threads=settings.agreed("threads", asks.threads, threads),
@@ -353,12 +353,12 @@ def _write(
     stated = sorted({each.model for each in answers if each.model})
     for name in stated or [shared.model]:
         group = [answer for answer in answers if answer.model in {name, None}]
-        pairs = params(
-            model=settings.agreed("model", asks.model, model_name(name)),
+        pairs = about(
+            asks,
+            name,
             engine=shared.engine,
-            weights=asks.weights,
-            input_tokens=_length(asks, "input_tokens", [each.prompt_eval_count for each in group]),
-            output_tokens=_length(asks, "output_tokens", [each.eval_count for each in group]),
+            input_tokens=_length([each.prompt_eval_count for each in group]),
+            output_tokens=_length([each.eval_count for each in group]),
         )
         series = recorder.series(shared.workload, pairs)
         _group(series, group)
@@ -370,10 +370,9 @@ def _write(
         recorder.note("Failed requests do not say which model they were for and are not counted.")
 
 
-def _length(asks: ServedHere, name: str, counts: Sequence[int | None]) -> int | None:
-    """Return the nominal length: where all of several requests have one, else as the user says."""
-    one = counts[0] if len(counts) > 1 and len(set(counts)) == 1 else None
-    return settings.agreed(name, getattr(asks, name), one or None)
+def _length(counts: Sequence[int | None]) -> int | None:
+    """Return the length that all of several requests have."""
+    return (counts[0] or None) if len(counts) > 1 and len(set(counts)) == 1 else None
 
 
 def _group(series: Series, group: Sequence[_Answer]) -> None:

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from collectors.llm import measures
-from sitegen.collect import Recorder, Series, decode, timestamp
+from collectors.llm.readers.asks import Asks
+from sitegen.collect import Recorder, Series, decode, settings, timestamp
 from sitegen.collect.decode import Form
 from sitegen.errors import SitegenError
-from sitegen.model import MetricDefinition, params
+from sitegen.model import MetricDefinition, Params, params
 
+_ASKED = ("model", "engine", "weights", "input_tokens", "output_tokens")
 _LIST = re.compile(r"^\[\s*$", re.MULTILINE)
 
 
@@ -107,6 +109,17 @@ def failures(series: Series, good: int, bad: Mapping[str, tuple[int, str]]) -> N
             series.add("llm.failed_requests", "value", float(count), native=name, about=about)
     if good + failed:
         series.add("llm.error_rate", "value", failed / (good + failed), native=names)
+
+
+def about(asks: Asks, model: str | None = None, **stated: object) -> Params:
+    """Return what tells series apart: what an output states, and the user where it does not.
+
+    Raises SitegenError where the two differ.
+    """
+    stated["model"] = model_name(model)
+    for name in _ASKED:
+        stated[name] = settings.agreed(name, getattr(asks, name, None), stated.get(name))
+    return params(**stated)
 
 
 def note_crowd(recorder: Recorder, threads: int | None, cpus: float | None) -> None:

@@ -18,8 +18,15 @@ import msgspec
 
 from collectors.llm import measures
 from collectors.llm.readers.asks import Judged, Lengths
-from collectors.llm.readers.outputs import definitions, distribution, failures, model_name, utc
-from sitegen.collect import Count, Reader, Reading, Recorder, Series, decode, described, settings
+from collectors.llm.readers.outputs import (
+    about,
+    definitions,
+    distribution,
+    failures,
+    model_name,
+    utc,
+)
+from sitegen.collect import Count, Reader, Reading, Recorder, Series, decode, described
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Status, ToolIdentity, params
@@ -249,17 +256,16 @@ def _series(result: Result, good: Sequence[_Request], asks: Judged, recorder: Re
         "vLLM's TTFT ends at the first event, even one without text, and its ITL is between "
         "two events, of any number of tokens: inter-chunk latency."
     )
-    about = params(
-        model=settings.agreed("model", asks.model, model_name(result.model_id)),
-        engine=asks.engine,
-        weights=asks.weights,
+    pairs = about(
+        asks,
+        result.model_id,
         input_tokens=_length(result, good, asks, "input_tokens"),
         output_tokens=_length(result, good, asks, "output_tokens"),
         rate=f"{rate:g}" if rate else None,
         concurrency=concurrency,
         requests=result.num_prompts if workload == "burst" else None,
     )
-    return recorder.series(workload, about)
+    return recorder.series(workload, pairs)
 
 
 def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -> int | None:
@@ -279,7 +285,7 @@ def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -
                 f"the file's mean is {mean:.1f} tokens a request, which does not fit {asked}",
                 where=f"--set {name}",
             )
-    return settings.agreed(name, getattr(asks, name), stated)
+    return stated
 
 
 def _rates(result: Result, series: Series, empty: int) -> None:
@@ -318,8 +324,8 @@ def _goodput(result: Result, series: Series, empty: int, slo: str | None) -> Non
         return
     if slo is None:
         series.recorder.note("The file does not say which objective its goodput was counted with.")
-    about = params(slo=slo)
-    series.add("llm.goodput", "value", goodput, native="request_goodput", about=about)
+    objective = params(slo=slo)
+    series.add("llm.goodput", "value", goodput, native="request_goodput", about=objective)
 
 
 def _tokens(result: Result, series: Series, good: Sequence[_Request]) -> None:

@@ -64,11 +64,6 @@ def ask(running: server.Server, **more: object) -> list[dict[str, Any]]:
     return [json.loads(event) for event in events]
 
 
-def texts(events: list[dict[str, Any]]) -> list[str]:
-    found = [choice["delta"].get("content") for e in events for choice in e["choices"]]
-    return [text for text in found if text]
-
-
 @pytest.mark.tools
 @needs_server
 def test_it_says_what_it_is_and_is_gone_afterwards(tiny: Path, tmp_path: Path) -> None:
@@ -112,24 +107,6 @@ def test_a_word_of_a_prompt_is_one_token(up: server.Server) -> None:
     many = ask(up, max_tokens=1, messages=[{"role": "user", "content": words}])
     # One more at the beginning of each.
     assert (few, many[-1]["usage"]["prompt_tokens"]) == (4 + 1, 100 + 1)
-
-
-@pytest.mark.tools
-@needs_server
-def test_greedy_answers_repeat_and_are_one_token_an_event(up: server.Server) -> None:
-    first = texts(ask(up, max_tokens=40, temperature=0, seed=1))
-    assert len(first) == 40
-    assert texts(ask(up, max_tokens=40, temperature=0, seed=1)) == first
-
-
-@pytest.mark.tools
-@needs_server
-def test_incomplete_characters_are_held_back_so_events_are_not_tokens(up: server.Server) -> None:
-    # The euro sign is three bytes, each a token of its own here.
-    bias = [[3 + byte, 100] for byte in "\u20ac".encode()]
-    events = ask(up, max_tokens=24, temperature=1.5, seed=3, logit_bias=bias, ignore_eos=True)
-    assert events[-1]["usage"]["completion_tokens"] == 24
-    assert 0 < len(texts(events)) < 24
 
 
 @pytest.mark.tools

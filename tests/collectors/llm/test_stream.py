@@ -64,10 +64,6 @@ def test_all_three_line_ends_are_read(end: bytes) -> None:
     assert sse(*(data[i : i + 1] for i in range(len(data)))) == [(b"", b"a"), (b"error", b"b")]
 
 
-def test_comments_other_fields_and_blank_lines_are_no_events() -> None:
-    assert sse(b": ping\n\n\n\nid: 7\nretry: 10\n\ndata: a\n\n:\n\n") == [(b"", b"a")]
-
-
 def test_lines_of_data_are_joined_and_one_space_is_dropped() -> None:
     assert sse(b"data: {\ndata:  1\ndata\ndata:}\n\n") == [(b"", b"{\n 1\n\n}")]
 
@@ -80,16 +76,6 @@ def test_a_byte_order_mark_is_dropped_at_the_start_only() -> None:
     mark = b"\xef\xbb\xbf"
     assert sse(mark[:1], mark[1:] + b"data: a\n\ndata: b\n\n") == [(b"", b"a"), (b"", b"b")]
     assert sse(b"data: a\n\n" + mark + b"data: b\n\n") == [(b"", b"a")]
-
-
-def test_a_letter_that_two_reads_share_stays_whole() -> None:
-    data = 'data: {"a":"€"}\n\n'.encode()
-    cut = data.index(b"\xe2") + 1
-    assert sse(data[:cut], data[cut:]) == [(b"", '{"a":"€"}'.encode())]
-
-
-def test_what_no_blank_line_ends_is_no_event() -> None:
-    assert sse(b"data: a\n\ndata: b\n") == [(b"", b"a")]
 
 
 @pytest.mark.parametrize("kind", [ServerSentEvents, JsonLines])

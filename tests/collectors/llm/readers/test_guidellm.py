@@ -158,14 +158,6 @@ def test_a_report_without_benchmarks_or_of_a_schema_to_come_is_refused() -> None
         read(GUIDELLM, changed(NEW, "metadata", "version", value=3))
 
 
-def test_the_median_stands_in_for_a_percentile_that_is_not_there() -> None:
-    path = ("benchmarks", 0, "metrics", "request_latency", "successful", "percentiles")
-    raw = changed(NEW, *path, value=None)
-    [median] = rows(read(GUIDELLM, raw), "e2e_latency", "p50", concurrency="2")
-    latency = raw["benchmarks"][0]["metrics"]["request_latency"]["successful"]
-    assert median.value == latency["median"]
-
-
 def test_several_lengths_are_no_nominal_length() -> None:
     data = ["prompt_tokens=256,output_tokens=128", {"prompt_tokens": 512}]
     raw = changed("guidellm/schema-1.json", "args", "data", value=data)

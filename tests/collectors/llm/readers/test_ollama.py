@@ -171,12 +171,6 @@ def test_figures_that_do_not_fit_are_refused(old: bytes, new: bytes) -> None:
         read(TEXT, text(VERBOSE).replace(old, new))
 
 
-def test_a_rate_that_was_not_printed_is_computed() -> None:
-    line = b"eval rate:            10.31 tokens/s\n"
-    reading = read(TEXT, text(VERBOSE).replace(line, b""))
-    assert one(reading, "eval_rate", "mean").value == pytest.approx((10.25 + 33 / 3.2) / 2)
-
-
 def test_a_log_with_rates_shows_the_servers_settings() -> None:
     reading = read(TEXT, text(MIXED), cpus="1")
     rate = one(reading, "eval_rate", "mean")
@@ -214,21 +208,10 @@ def test_llama_cpps_own_timings_leave_out_the_first_token() -> None:
     assert workloads(reading) == {"server-log"}
     assert one(reading, "requests").value == 3
     assert one(reading, "eval_rate", "max").value == 9717.87
-    assert has_note(reading, "are n - 1 tokens")
+    assert has_note(reading, "leaves out the first token")
     assert first_params(reading) == {"model": "tiny", "weights": "random"}
     assert parameters(reading)["threads"] == "1"
     assert not has_note(reading, "--set cpus=")  # one thread is never too many
-
-
-def test_rates_over_all_tokens_are_told_from_those_without_the_first() -> None:
-    reading = read(
-        TEXT,
-        b"prompt eval time = 100.00 ms / 10 tokens (10.00 ms per token, 100.0 tokens per second)\n"
-        b"       eval time = 900.00 ms / 10 runs   (90.00 ms per token, 11.11 tokens per second)\n",
-    )
-    assert one(reading, "eval_rate", "mean").printed == "11.11"
-    assert has_note(reading, "are all n tokens")
-    assert reading.started_at == ""
 
 
 def test_timings_in_a_log_beside_printed_rates_count_once() -> None:
@@ -249,16 +232,6 @@ def test_an_ollama_log_is_told_by_its_version_or_its_requests(mark: bytes) -> No
     assert first_params(reading)["engine"] == "ollama"
     # Their rates leave out the first token all the same: not the workload of printed rates.
     assert workloads(reading) == {"server-log"}
-
-
-def test_forms_are_told_by_their_content() -> None:
-    for name in ("ollama/generate.json", STREAM):
-        assert ANSWERS.knows(text(name))
-        assert not TEXT.knows(text(name))
-    for name in (VERBOSE, MIXED, LOG):
-        assert TEXT.knows(text(name))
-        assert not ANSWERS.knows(text(name))
-    assert not TEXT.knows(b"Average of eval rate:  2.008  tokens/s\n")
 
 
 @pytest.mark.parametrize(
