@@ -7,8 +7,8 @@ with what vLLM, SGLang and llama.cpp's server add to it; ``ollama`` is Ollama's 
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,6 +33,9 @@ _NS, _MS = 1e-9, 1e-3
 HIDDEN: Final = "endpoint"
 _DETAIL_LENGTH = 160
 _Value = TypeVar("_Value")
+#: Words of a prompt that tell it from others.
+NONCE_WORDS: Final = 4
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
 _ERROR = "the server sent an error"
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)] | None
 _Number = Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None
@@ -49,19 +52,45 @@ class FailedError(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What is asked of a model: a prompt, and an answer of exactly ``output_tokens``.
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to send, where and how; the command line has the same names.
 
-    ``extensions`` adds what holds the length where a server knows it (``ignore_eos``,
-    ``min_tokens``); the API of OpenAI itself refuses fields that it does not know.
+    ``concurrency`` makes a closed loop of so many streams, ``rate`` an open one with Poisson
+    arrivals. ``duration_s`` is how long is sent: what is then under way may end. A gap longer
+    than ``stall_s`` is a stall. Without ``extensions`` only the fields of OpenAI's own API are
+    sent.
     """
 
-    model: str
-    prompt: str
-    output_tokens: int
-    seed: int
+    url: str
+    api: Api
+    model: Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=65_536)] | None = None
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
+    requests: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
+    duration_s: _Seconds | None = None
+    input_tokens: Annotated[int, msgspec.Meta(ge=2 * NONCE_WORDS, le=10**7)] = 128
+    output_tokens: Annotated[int, msgspec.Meta(ge=1, le=10**7)] = 128
+    prompt: Literal["unique", "shared"] = "unique"
+    connections: Literal["fresh", "reuse"] = "fresh"
+    warmup_max: Annotated[int, msgspec.Meta(ge=0, le=10**6)] = 0
+    timeout_s: _Seconds = 600.0
+    stall_s: _Seconds = 1.0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    ca: str | None = None
+    key_env: str | None = None
     extensions: bool = True
+
+    @property
+    def key(self) -> str | None:
+        """The key that requests carry; raises SitegenError where the environment has none."""
+        if self.key_env is None:
+            return None
+        key = os.environ.get(self.key_env, "").strip()
+        if not re.fullmatch(r"[\x21-\x7e]+", key):
+            raise SitegenError(
+                f"the environment has no usable key in {self.key_env[:60]!r}", where="--key-env"
+            )
+        return key
 
 
 class Tokens(NamedTuple):
@@ -111,7 +140,7 @@ def is_near(url: str) -> bool:
     return host in {"localhost", "::1"} or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
-def body(api: str, url: str, ask: Ask) -> bytes:
+def body(ask: Options, url: str, prompt: str) -> bytes:
     """Return the JSON body of one request to the address ``url``.
 
     The answer is greedy and as long as the dialect can make it: Ollama has no way to go on
@@ -119,17 +148,17 @@ def body(api: str, url: str, ask: Ask) -> bytes:
     """
     fields: dict[str, Any] = {"model": ask.model, "stream": True}
     greedy = {"temperature": 0, "seed": ask.seed}
-    if api == "ollama":
+    if ask.api == "ollama":
         fields["options"] = {"num_predict": ask.output_tokens, **greedy}
     else:
         fields |= {"stream_options": {"include_usage": True}, "max_tokens": ask.output_tokens}
         fields |= greedy
         if ask.extensions:
             fields |= {"ignore_eos": True, "min_tokens": ask.output_tokens}
-    if api == "openai-completions" or url.endswith(_OLLAMA_GENERATE):
-        fields["prompt"] = ask.prompt
+    if ask.api == "openai-completions" or url.endswith(_OLLAMA_GENERATE):
+        fields["prompt"] = prompt
     else:
-        fields["messages"] = [{"role": "user", "content": ask.prompt}]
+        fields["messages"] = [{"role": "user", "content": prompt}]
     return orjson.dumps(fields)
 
 

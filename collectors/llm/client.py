@@ -25,26 +25,27 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from types import SimpleNamespace
-from typing import Annotated, Any, Final, Literal, TypeAlias
-from urllib.parse import quote, quote_plus, urlsplit
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import msgspec
 import orjson
 
 from collectors.llm import api, measures, stream
-from collectors.llm.api import Api
+from collectors.llm.api import NONCE_WORDS, Options
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
+
+__all__ = ["Client", "Mask", "Options", "Prompts", "Row", "drive", "main", "parse"]
 
 #: Words that are a token each in the vocabularies that matter.
 _WORDS: Final = (
     *("am", "an", "as", "at", "be", "by", "do", "go", "he", "if", "in", "is", "it", "me", "my"),
     *("no", "of", "on", "or", "so", "to", "up", "us", "we", "ad", "ax", "ex", "hi", "ma", "ox"),
 )
-_NONCE_WORDS: Final = 4
 _NS: Final = 1_000_000_000
 _TICK_S: Final = 0.005
 _STABLE_BLOCKS, _STABLE_SHARE = 3, 0.02
@@ -56,50 +57,8 @@ _REDIRECTS: Final = range(300, 400)
 _MASK: Final = "***"
 _LEAST_MASKED: Final = 8  # characters: fewer of a key's first ones give nothing away
 
-_Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
 _Write: TypeAlias = Callable[[Mapping[str, Any]], None]
 _clock = time.perf_counter_ns
-
-
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to send, where and how; the command line has the same names.
-
-    ``concurrency`` makes a closed loop of so many streams, ``rate`` an open one with Poisson
-    arrivals. ``duration_s`` is how long is sent: what is then under way may end. A gap longer
-    than ``stall_s`` is a stall. Without ``extensions`` only the fields of OpenAI's own API are
-    sent.
-    """
-
-    url: str
-    api: Api
-    model: Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    concurrency: Annotated[int, msgspec.Meta(ge=1, le=65_536)] | None = None
-    rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
-    requests: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
-    duration_s: _Seconds | None = None
-    input_tokens: Annotated[int, msgspec.Meta(ge=2 * _NONCE_WORDS, le=10**7)] = 128
-    output_tokens: Annotated[int, msgspec.Meta(ge=1, le=10**7)] = 128
-    prompt: Literal["unique", "shared"] = "unique"
-    connections: Literal["fresh", "reuse"] = "fresh"
-    warmup_max: Annotated[int, msgspec.Meta(ge=0, le=10**6)] = 0
-    timeout_s: _Seconds = 600.0
-    stall_s: _Seconds = 1.0
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
-    ca: str | None = None
-    key_env: str | None = None
-    extensions: bool = True
-
-    @property
-    def key(self) -> str | None:
-        """The key that requests carry; raises SitegenError where the environment has none."""
-        if self.key_env is None:
-            return None
-        key = os.environ.get(self.key_env, "").strip()
-        if not key or not key.isascii() or not key.isprintable():
-            raise SitegenError(
-                f"the environment has no usable key in {self.key_env[:60]!r}", where="--key-env"
-            )
-        return key
 
 
 @dataclass(slots=True)
@@ -155,7 +114,7 @@ class Prompts:
         """Make the part that all have; ``nonce`` tells this process from others."""
         self._unique = kind == "unique"
         self._nonce = nonce
-        rest = max(tokens - _NONCE_WORDS - (_NONCE_WORDS if self._unique else 0), 0)
+        rest = max(tokens - NONCE_WORDS - (NONCE_WORDS if self._unique else 0), 0)
         choose = random.Random(seed)  # noqa: S311 - text, not a secret
         self._text = " ".join(choose.choice(_WORDS) for _ in range(rest))
 
@@ -164,9 +123,9 @@ class Prompts:
         if self._unique:
             # The first words already differ between requests and between processes: what they
             # began with in common would come from a cache.
-            first = _spelled(self._nonce + number, _NONCE_WORDS)
-            return f"{first} {_spelled(self._nonce, _NONCE_WORDS)} {self._text}"
-        return f"{self._text} {_spelled(number, _NONCE_WORDS)}"
+            first = _spelled(self._nonce + number, NONCE_WORDS)
+            return f"{first} {_spelled(self._nonce, NONCE_WORDS)} {self._text}"
+        return f"{self._text} {_spelled(number, NONCE_WORDS)}"
 
 
 def _spelled(number: int, words: int) -> str:
@@ -178,7 +137,7 @@ class Mask:
     """Hides in texts a key, and the host of ``url`` where it is not this machine.
 
     Servers repeat keys: in any case, as it is, percent-encoded, escaped as in JSON, and in base64,
-    alone or after ``Bearer``; and of each form also the first 8 or more characters.
+    alone or after ``Bearer``, or its beginning: a word is hidden from the first 8 characters on.
     """
 
     def __init__(self, key: str | None, url: str) -> None:
@@ -186,33 +145,22 @@ class Mask:
         host = "" if api.is_near(url) else urlsplit(url).hostname or ""
         word = rf"(?<![\w.-]){re.escape(host)}(?![\w-])" if host else r"(?!)"
         self._host = re.compile(word, re.IGNORECASE)
-        self._forms = sorted({form.lower() for form in _forms(key)} if key else ())
-        starts = sorted({form[:_LEAST_MASKED] for form in self._forms}, key=len, reverse=True)
-        pattern = "|".join(map(re.escape, starts)) or r"(?!)"
-        self._start = re.compile(pattern, re.IGNORECASE | re.ASCII)
+        starts = {form[:_LEAST_MASKED] for form in _forms(key)} if key else set()
+        words = "|".join(map(re.escape, sorted(starts, key=len, reverse=True))) or r"(?!)"
+        self._key = re.compile(rf"(?:{words})\S*", re.IGNORECASE | re.ASCII)
 
     def text(self, text: str) -> str:
         """Return ``text`` with a mask in place of each form of the key, and of the host."""
-        text = self._host.sub(api.HIDDEN, text)
-        kept, at = [], 0
-        while match := self._start.search(text, at):
-            kept += [text[at : match.start()], _MASK]
-            at = match.end()
-            for form in self._forms:
-                said = text[match.start() : match.start() + len(form)].lower()
-                same = takewhile(lambda pair: pair[0] == pair[1], zip(said, form, strict=False))
-                at = max(at, match.start() + len(list(same)))
-        return "".join((*kept, text[at:]))
+        return self._key.sub(_MASK, self._host.sub(api.HIDDEN, text))
 
 
 def _forms(key: str) -> Iterator[str]:
     """Yield an ASCII key as servers may repeat it."""
-    yield from (key, orjson.dumps(key).decode()[1:-1])
-    yield from (quote(key), quote(key, safe=""), quote_plus(key))
+    yield from (key, orjson.dumps(key).decode()[1:-1], quote(key), quote(key, safe=""))
     for secret in (key, f"Bearer {key}"):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(secret.encode()).decode()
-            yield from (text, text.rstrip("="), quote(text, safe=""))
+            yield from (text.rstrip("="), quote(text, safe=""))
 
 
 class Client:
@@ -369,9 +317,8 @@ class Client:
         await _all(under_way)
 
     def _row(self, phase: Literal["warmup", "measured"]) -> Row:
-        row = Row(phase, self._sent, api.Answer())
         self._sent += 1
-        return row
+        return Row(phase, self._sent - 1, api.Answer())
 
     def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
@@ -386,10 +333,7 @@ class Client:
         options = self.options
         # Warm-up and measured requests differ, and so do the same ones of two processes.
         prompt = self._prompts.prompt(2 * row.index + (row.phase == "measured"))
-        ask = api.Ask(
-            options.model, prompt, options.output_tokens, options.seed, options.extensions
-        )
-        data = api.body(options.api, self.address, ask)
+        data = api.body(options, self.address, prompt)
         try:
             await self._exchange(row, data)
         except asyncio.CancelledError:

@@ -38,6 +38,7 @@ _SPREAD = {
     "inter_token_latency_ms": ("llm.tpot", 1000),
     "time_per_output_token_ms": (_TPOT, 1000),
 }
+_FIGURES = {"mean": "mean", "min": "min", "max": "max", "std_dev": "stddev", "median": "p50"}
 _SAMPLES = ("request_latency", "time_to_first_token_ms", "inter_token_latency_ms")
 #: Of the rates the other statistics are of the gaps between single events.
 _MEANS = {
@@ -153,10 +154,7 @@ def read(data: bytes, asks: Served) -> tuple[Reading, ...]:
         recorder.started_at = utc(datetime.fromtimestamp(min(starts), UTC))
     if starts and ends and max(ends) > min(starts):
         recorder.duration_s = max(ends) - min(starts)
-    recorder.note(
-        "guidellm weights TPOT (its inter-token latency) by output tokens, so that long answers "
-        "count more; and its request latency ends with the stream, after the last token."
-    )
+    recorder.note("guidellm weights TPOT by output tokens; its latency ends with the stream.")
     return (recorder.reading(),)
 
 
@@ -192,24 +190,16 @@ def _successful(benchmark: _Benchmark, name: str) -> _Distribution | None:
 def _distribution(
     series: Series, successful: _Distribution, name: str, metric: str, factor: int
 ) -> None:
-    statistics = {
-        "mean": successful.mean,
-        "min": successful.min,
-        "max": successful.max,
-        "stddev": successful.std_dev,
-        "p50": successful.median,
-        **(successful.percentiles or {}),
-    }
-    values = {key: value / factor for key, value in statistics.items() if value is not None}
+    named = {name: getattr(successful, key) for key, name in _FIGURES.items()}
+    named |= successful.percentiles or {}
+    values = {key: value / factor for key, value in named.items() if value is not None}
     if not any(values.values()):
         series.recorder.note(f"All of {name} is 0.0 in the file, as guidellm writes none.")
         return
     status = Status.OK
     if values.get("min") == 0.0:
         status = Status.SUSPECT
-        series.recorder.note(
-            f"{name} is 0.0 for a part of the requests, where guidellm has no value."
-        )
+        series.recorder.note(f"{name} is 0.0 for a part of the requests: no value.")
     if "p999" in values:
         values["p99.9"] = values.pop("p999")
     series.spread(metric, values, native=f"{name}.successful", status=status)
@@ -227,10 +217,7 @@ def _counts(series: Series, benchmark: _Benchmark) -> int:
         raise SitegenError("is missing", where="request_totals")
     failures(series, totals.successful, {"error": (totals.errored or 0, f"{name}.errored")})
     if totals.incomplete:
-        series.recorder.note(
-            f"{totals.incomplete} requests were cut off at the end of a benchmark and count "
-            "neither way."
-        )
+        series.recorder.note(f"{totals.incomplete} requests were cut off at the end: not counted.")
     return totals.successful
 
 

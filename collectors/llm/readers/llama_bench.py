@@ -293,9 +293,7 @@ def read_batched(data: bytes, asks: Computed) -> tuple[Reading, ...]:
     for key, name in _KEPT.items():
         values = {str(value) for each in batches if (value := getattr(each, key)) is not None}
         recorder.parameter(name, ", ".join(sorted(values))[:200] or None)
-    recorder.note(
-        "Rates are of all sequences of a batch together, without sampling, in one process."
-    )
+    recorder.note("Rates are of all sequences of a batch together, without sampling.")
     for batch in batches:
         _batch(recorder, batch, asks)
     return (recorder.reading(),)

@@ -72,7 +72,7 @@ _WHOLE = {
 }
 _COUNTS = {
     *("request_count", "error_request_count", "goodput", "request_goodput"),
-    *("benchmark_duration", "total_output_tokens", "output_token_count"),
+    "benchmark_duration",
 }
 #: How many of a unit are one of ours.
 _UNITS: Mapping[str, Mapping[str, float]] = {
@@ -245,7 +245,8 @@ def _reading(export: _Export, asks: Load) -> Reading:
     series = recorder.series(workload, pairs, status=status)
     _write(export, series, asks.slo)
     recorder.duration_s = export.value("benchmark_duration", "s")
-    _note_reasoning(export, recorder)
+    if tool == "aiperf" and "reasoning_token_count" in export.leaves:
+        recorder.note("aiperf's output lengths and rates count reasoning tokens too.")
     return recorder.reading()
 
 
@@ -260,9 +261,7 @@ def _write(export: _Export, series: Series, slo: str | None) -> None:
     tag = "goodput" if "goodput" in export.leaves else "request_goodput"
     goodput = export.value(tag, "1/s")
     if goodput is not None and slo is None:
-        series.recorder.note(
-            "Which objective the goodput was counted with is said with --set slo=."
-        )
+        series.recorder.note("The objective of the goodput is said with --set slo=.")
     series.add("llm.goodput", "value", goodput, native=tag, about=params(slo=slo))
 
 
@@ -288,20 +287,6 @@ def _counts(export: _Export, series: Series) -> None:
         series.add("llm.requests", "value", good, native="request_count")
         return
     failures(series, int(good), {"error": (int(bad), "error_request_count, error_summary")})
-
-
-def _note_reasoning(export: _Export, recorder: Recorder) -> None:
-    """Note what reasoning tokens are counted in, and answers that have nothing else."""
-    if export.tool != "aiperf" or "reasoning_token_count" not in export.leaves:
-        return
-    recorder.note("aiperf's output lengths and rates count reasoning tokens too.")
-    tags = ("total_output_tokens", "output_token_count", "request_count")
-    total, mean, count = (export.value(tag, "count") for tag in tags)
-    if total and mean and count and round(total / mean) < count:
-        recorder.note(
-            f"{round(total / mean)} of {count:g} requests have a token besides their reasoning: "
-            "the time to the first token of an answer is of those only."
-        )
 
 
 PERF = Reader(

@@ -166,10 +166,7 @@ def read_text(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
     tool = ToolIdentity("ollama" if is_ollama else "llama-server", shown.get("version", ""))
     recorder = Recorder(tool, DEFINITIONS, started_at=started_at)
     if verbose and served and served != len(verbose):
-        recorder.note(
-            f"The log has {served} answered requests and {len(verbose)} printed rates: only what "
-            "is printed is imported."
-        )
+        recorder.note(f"Of {served} answered requests in the log {len(verbose)} printed a rate.")
     if verbose and timings:
         recorder.note("The log's own timings of the same requests are not imported a second time.")
     recorder.note(_NOTE_N if verbose else "llama.cpp's eval rate leaves out the first token.")
@@ -398,10 +395,7 @@ def _group(series: Series, group: Sequence[_Answer]) -> None:
     if cached := _known(group, native):
         series.add("llm.cached_tokens", "value", float(sum(cached)), native=native)
     if any(cached):
-        recorder.note(
-            "prompt_eval_count includes tokens that came from the cache and prompt_eval_duration "
-            "does not: no prompt rate is given for those requests."
-        )
+        recorder.note("Requests of which a cache had a part have no prompt rate.")
     _load(series, group)
 
 

@@ -126,7 +126,4 @@ def note_crowd(recorder: Recorder, threads: int | None, cpus: float | None) -> N
     """Keep how many CPUs there were, and note more threads: that undoes any comparison."""
     recorder.parameter("cpu_quota", cpus and f"{cpus:g}")
     if threads and cpus and threads > cpus:
-        recorder.note(
-            f"{threads} threads with {cpus:g} CPU(s) to use: under a quota they wait for one "
-            "another, and the rate says more of that than of the machine."
-        )
+        recorder.note(f"{threads} threads with {cpus:g} CPU(s) to use: they wait for one another.")

@@ -232,9 +232,7 @@ def _failed(result: Result, requests: Sequence[_Request], recorder: Recorder) ->
         if prompts is None or prompts < completed:
             raise SitegenError(f"{completed} requests completed of {prompts}", where="num_prompts")
         failed = prompts - completed
-        recorder.note(
-            "The file does not count failed requests: those not completed count as failed."
-        )
+        recorder.note("The file counts no failures: requests that are not completed failed.")
     if requests and len(requests) != completed + failed:
         raise SitegenError(
             f"has {len(requests)} entries for {completed + failed} requests", where="ttfts"
@@ -252,10 +250,7 @@ def _series(result: Result, good: Sequence[_Request], asks: Judged, recorder: Re
         recorder.parameter("burstiness", f"{result.burstiness:g}")
     recorder.parameter("tokenizer", model_name(result.tokenizer_id), Comparability.CAVEAT)
     recorder.parameter("ramp_up", result.ramp_up_strategy or None)
-    recorder.note(
-        "vLLM's TTFT ends at the first event, even one without text, and its ITL is between "
-        "two events, of any number of tokens: inter-chunk latency."
-    )
+    recorder.note("vLLM's TTFT ends at an event, also without text; its ITL is by event.")
     pairs = about(
         asks,
         result.model_id,
@@ -451,9 +446,7 @@ def _batch(result: Batch, asks: Batches) -> Reading:
     series.points("request", metric, zip(starts, latencies, strict=True))
     recorder.duration_s = passed or None
     recorder.parameter("iterations", len(latencies) or None, Comparability.IGNORED)
-    recorder.note(
-        "A time for a whole batch inside the engine: no server, no network, no streaming."
-    )
+    recorder.note("A time for a whole batch inside the engine: no server, no streaming.")
     return recorder.reading()
 
 

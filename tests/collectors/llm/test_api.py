@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.llm import api
-from collectors.llm.api import Answer, Ask, FailedError
+from collectors.llm.api import Answer, FailedError, Options
 from collectors.llm.measures import ServerTimings
 from sitegen.errors import SitegenError
 
-ASK = Ask("m", "go on", 16, 7)
+ASK = Options("http://h", "openai-chat", "m", output_tokens=16, seed=7)
 FIELDS = (
     *("choices", "delta", "content", "text", "usage", "timings", "message", "error", "done"),
     *("completion_tokens", "prompt_tokens_details", "cached_tokens", "response", "eval_count"),
@@ -87,26 +90,28 @@ def test_an_address_with_credentials_is_refused_and_not_repeated(base: str) -> N
     assert "secret" not in str(caught.value)
 
 
+def asked(url: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of Options
+    options = msgspec.structs.replace(ASK, **changes)
+    return dict(orjson.loads(api.body(options, url, "go on")))
+
+
 def test_a_request_asks_for_a_stream_of_a_fixed_length_with_usage() -> None:
-    chat = orjson.loads(api.body("openai-chat", "http://h/v1/chat/completions", ASK))
+    chat = asked("http://h/v1/chat/completions")
     assert chat["stream"] is True
     assert chat["stream_options"] == {"include_usage": True}
     assert (chat["max_tokens"], chat["min_tokens"], chat["ignore_eos"]) == (16, 16, True)
     assert (chat["temperature"], chat["seed"], chat["model"]) == (0, 7, "m")
     assert chat["messages"] == [{"role": "user", "content": "go on"}]
-    plain = Ask("m", "go on", 16, 7, extensions=False)
-    completion = orjson.loads(api.body("openai-completions", "http://h/v1/completions", plain))
-    assert completion["prompt"] == "go on"
-    assert "messages" not in completion
-    assert not {"ignore_eos", "min_tokens"} & set(completion)
+    plain = asked("http://h/v1/completions", api="openai-completions", extensions=False)
+    assert plain["prompt"] == "go on"
+    assert not {"messages", "ignore_eos", "min_tokens"} & set(plain)
 
 
 def test_ollama_is_asked_at_either_of_its_endpoints() -> None:
-    chat = orjson.loads(api.body("ollama", "http://h/api/chat", ASK))
+    chat = asked("http://h/api/chat", api="ollama")
     assert chat["options"] == {"num_predict": 16, "temperature": 0, "seed": 7}
     assert chat["messages"] == [{"role": "user", "content": "go on"}]
-    generate = orjson.loads(api.body("ollama", "http://h/api/generate", ASK))
-    assert (generate["prompt"], generate["stream"]) == ("go on", True)
+    assert asked("http://h/api/generate", api="ollama")["prompt"] == "go on"
 
 
 def test_a_role_an_empty_text_and_null_are_no_text() -> None:
