@@ -199,15 +199,11 @@ def _step(
 
 def _expected(workload: str, about: Params) -> tuple[Measurement, ...]:
     """Return what a step is recorded as failed for when it does not deliver it."""
-    wanted = [(name, "p50", "s") for name in ("ttft", "tpot", "e2e_latency")]
-    if workload == "open":
-        wanted.append(("ttft_scheduled", "p50", "s"))
-    else:
-        wanted.append(("output_token_throughput", "value", "tokens/s"))
-    return tuple(
-        Measurement(workload, f"llm.{name}", statistic, unit, None, about)
-        for name, statistic, unit in wanted
-    )
+    timed = ("ttft", "tpot", "e2e_latency", *(["ttft_scheduled"] if workload == "open" else []))
+    wanted = [(f"llm.{name}", "p50", "s") for name in timed]
+    if workload != "open":
+        wanted.append(("llm.output_token_throughput", "value", "tokens/s"))
+    return tuple(Measurement(workload, *each, None, about) for each in wanted)
 
 
 def _about_s(load: Load, given: SETTINGS, limit_s: float) -> float:
@@ -326,11 +322,11 @@ def _make_model(step: Step, started: datetime) -> RawOutput:
 
 def _record_server(series: Series, raw: RawOutput) -> None:
     """Add what only is known of a server that was started for the step."""
-    cpu_s = raw.get("server_cpu_s")
-    usage = float(cpu_s) / raw.duration_s if cpu_s and raw.duration_s else None
-    for metric, value in (
-        ("llm.load_time", raw.get("load_s")),
-        ("llm.server_cpu_usage", usage),
-        ("llm.peak_memory", raw.get("server_peak_bytes")),
-    ):
-        series.add(metric, "value", float(value) if value else None)
+    loaded_s, cpu_s, peak = (
+        float(text) if (text := raw.get(name)) else None
+        for name in ("load_s", "server_cpu_s", "server_peak_bytes")
+    )
+    usage = cpu_s / raw.duration_s if cpu_s and raw.duration_s else None
+    series.add("llm.load_time", "value", loaded_s)
+    series.add("llm.server_cpu_usage", "value", usage)
+    series.add("llm.peak_memory", "value", peak)

@@ -328,13 +328,7 @@ def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
         series.add(metric, "mean", rate, native=native)
 
 
-BENCH = Reader(
-    "llama-bench", "llama-bench (-o json, jsonl, csv or md)", knows_bench, read_bench, Computed
-)
-BATCHED = Reader(
-    "llama-batched-bench",
-    "llama-batched-bench --output-format jsonl",
-    knows_batched,
-    read_batched,
-    Computed,
-)
+_BENCH = "llama-bench (-o json, jsonl, csv or md)"
+BENCH = Reader("llama-bench", _BENCH, knows_bench, read_bench, Computed)
+_JSONL = "llama-batched-bench --output-format jsonl"
+BATCHED = Reader("llama-batched-bench", _JSONL, knows_batched, read_batched, Computed)

@@ -222,9 +222,8 @@ def _reading(export: _Export, asks: Load) -> Reading:
         recorder.started_at = utc(stated.start_time)
         if stated.start_time.tzinfo is None:
             recorder.note("The start in the file is local time of the client, taken as UTC.")
-    status = Status.OK
+    status = Status.SUSPECT if stated.was_cancelled else Status.OK
     if stated.was_cancelled:
-        status = Status.SUSPECT
         recorder.note("The benchmark was cancelled: its figures are of a part.")
     recorder.parameter("api", config.api)
     recorder.parameter("warmup_requests", load.warmup_request_count, Comparability.CAVEAT)
@@ -289,10 +288,5 @@ def _counts(export: _Export, series: Series) -> None:
     failures(series, int(good), {"error": (int(bad), "error_request_count, error_summary")})
 
 
-PERF = Reader(
-    "aiperf",
-    "profile_export_aiperf.json, profile_export_genai_perf.json",
-    knows,
-    read,
-    Load,
-)
+_FILES = "profile_export_aiperf.json, profile_export_genai_perf.json"
+PERF = Reader("aiperf", _FILES, knows, read, Load)

@@ -165,10 +165,8 @@ def read_text(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
     is_ollama = bool(verbose or codes) or not shown.keys().isdisjoint({"version", "runner"})
     tool = ToolIdentity("ollama" if is_ollama else "llama-server", shown.get("version", ""))
     recorder = Recorder(tool, DEFINITIONS, started_at=started_at)
-    if verbose and served and served != len(verbose):
-        recorder.note(f"Of {served} answered requests in the log {len(verbose)} printed a rate.")
-    if verbose and timings:
-        recorder.note("The log's own timings of the same requests are not imported a second time.")
+    if verbose and (timings or served not in {0, len(verbose)}):
+        recorder.note("Of the requests in the log those are read whose rate was printed.")
     recorder.note(_NOTE_N if verbose else "llama.cpp's eval rate leaves out the first token.")
     for name in ("parallel", "context", "batch", "quantisation", "kv_cache"):
         recorder.parameter(name, shown.get(name))
@@ -429,17 +427,7 @@ def _placed(group: Sequence[_Answer], attribute: str) -> Iterator[tuple[float, f
                 yield start, value
 
 
-ANSWERS = Reader(
-    "ollama-api",
-    "Ollama's API answers (/api/generate, /api/chat), as JSON, JSON lines or whole streams",
-    knows_answers,
-    read_answers,
-    ServedHere,
-)
-TEXT = Reader(
-    "ollama-text",
-    "`ollama run --verbose`, and server logs of Ollama and llama.cpp",
-    knows_text,
-    read_text,
-    ServedHere,
-)
+_ANSWERS = "Ollama's API answers (/api/generate, /api/chat), as JSON, JSON lines or whole streams"
+ANSWERS = Reader("ollama-api", _ANSWERS, knows_answers, read_answers, ServedHere)
+_TEXT = "`ollama run --verbose`, and server logs of Ollama and llama.cpp"
+TEXT = Reader("ollama-text", _TEXT, knows_text, read_text, ServedHere)

@@ -185,9 +185,8 @@ def _serve(document: Mapping[str, Any], asks: Judged) -> Reading:
         _tokens(result, series, good)
         if empty:
             recorder.note(
-                f"{empty} of {result.completed} requests that vLLM calls completed have no token: "
-                "they count as failed, and every mean is computed again without them; the file's "
-                "own mean TTFT includes them as 0."
+                f"{empty} of {result.completed} completed requests have no token: they count as "
+                "failed, and what is read is without them; the file's own mean TTFT includes them."
             )
         _times(times, series, good, again=bool(empty))
         _singles(series, good)
@@ -200,9 +199,8 @@ def _date(result: Result, recorder: Recorder) -> str:
     try:
         ended = datetime.strptime(result.date, "%Y%m%d-%H%M%S")  # noqa: DTZ007 - it names no zone
     except ValueError as error:
-        raise SitegenError(
-            f"{result.date[:40]!r} is not a date like 20250102-030405", where="date"
-        ) from error
+        message = f"{result.date[:40]!r} is not a date like 20250102-030405"
+        raise SitegenError(message, where="date") from error
     recorder.note("The date in the file is its end in local time of the client, taken as UTC.")
     return utc(ended)
 
@@ -234,9 +232,8 @@ def _failed(result: Result, requests: Sequence[_Request], recorder: Recorder) ->
         failed = prompts - completed
         recorder.note("The file counts no failures: requests that are not completed failed.")
     if requests and len(requests) != completed + failed:
-        raise SitegenError(
-            f"has {len(requests)} entries for {completed + failed} requests", where="ttfts"
-        )
+        message = f"has {len(requests)} entries for {completed + failed} requests"
+        raise SitegenError(message, where="ttfts")
     return failed
 
 
@@ -276,10 +273,8 @@ def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -
         mean = total / result.completed
         least = 0.0 if name == "output_tokens" else 0.9 * asked
         if not least <= mean <= 1.1 * asked:
-            raise SitegenError(
-                f"the file's mean is {mean:.1f} tokens a request, which does not fit {asked}",
-                where=f"--set {name}",
-            )
+            message = f"the file's mean is {mean:.1f} tokens a request, which does not fit {asked}"
+            raise SitegenError(message, where=f"--set {name}")
     return stated
 
 
@@ -305,22 +300,19 @@ def _rates(result: Result, series: Series, empty: int) -> None:
 
 def _check_near(key: str, value: float, again: float) -> None:
     if not math.isclose(value, again, rel_tol=_SAME):
-        raise SitegenError(
-            f"is {value:g}, and what it is made of in the same file gives {again:g}", where=key
-        )
+        message = f"is {value:g}, and what it is made of in the same file gives {again:g}"
+        raise SitegenError(message, where=key)
 
 
 def _goodput(result: Result, series: Series, empty: int, slo: str | None) -> None:
     goodput = result.request_goodput if result.old_goodput is None else result.old_goodput
-    if goodput is None:
-        return
-    if empty:
+    if goodput is not None and empty:
         series.recorder.note("Goodput is left out: vLLM counts an answer without a token as good.")
-        return
-    if slo is None:
-        series.recorder.note("The file does not say which objective its goodput was counted with.")
-    objective = params(slo=slo)
-    series.add("llm.goodput", "value", goodput, native="request_goodput", about=objective)
+    elif goodput is not None:
+        if slo is None:
+            series.recorder.note("The objective of the goodput is said with --set slo=.")
+        objective = params(slo=slo)
+        series.add("llm.goodput", "value", goodput, native="request_goodput", about=objective)
 
 
 def _tokens(result: Result, series: Series, good: Sequence[_Request]) -> None:
@@ -450,13 +442,8 @@ def _batch(result: Batch, asks: Batches) -> Reading:
     return recorder.reading()
 
 
-SERVE = Reader(
-    "vllm-bench-serve",
-    "`vllm bench serve --save-result`, with or without --save-detailed and --append-result",
-    knows_serve,
-    read_serve,
-    Judged,
-)
+_SERVE = "`vllm bench serve --save-result`, with or without --save-detailed and --append-result"
+SERVE = Reader("vllm-bench-serve", _SERVE, knows_serve, read_serve, Judged)
 LATENCY = Reader(
     "vllm-bench-latency", "`vllm bench latency --output-json`", knows_latency, read_latency, Batches
 )

@@ -188,20 +188,6 @@ def test_another_status_than_200_is_a_failure(
     assert len(server.peers) == 1
 
 
-def test_a_compressed_answer_is_refused(run: Run) -> None:
-    async def script(peer: Peer) -> None:
-        assert peer.headers["accept-encoding"] == "identity"
-        await peer.head(more="Content-Encoding: gzip\r\n")
-        await peer.send(b"nonsense")
-        await peer.end()
-
-    one = only(run(script))
-    assert (one["status"], one["detail"]) == (
-        "malformed",
-        "the answer is compressed (gzip) unasked",
-    )
-
-
 @pytest.mark.parametrize("said", [b"", chat(content="a")])
 def test_a_broken_connection_is_a_disconnect(run: Run, said: bytes) -> None:
     async def script(peer: Peer) -> None:
@@ -213,15 +199,6 @@ def test_a_broken_connection_is_a_disconnect(run: Run, said: bytes) -> None:
     one = only(run(script))
     assert one["status"] == "disconnect"
     assert one["detail"]
-
-
-def test_what_is_no_http_is_malformed(run: Run) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
-        peer.cut()
-
-    one = only(run(script))
-    assert (one["status"], one["detail"]) == ("malformed", "no usable HTTP: Bad status line")
 
 
 @pytest.mark.parametrize("said", [None, b"", chat(content="a"), whole("a").removesuffix(DONE)])
@@ -608,21 +585,6 @@ def test_when_nobody_reads_on_the_client_ends_without_a_word(served: Serve) -> N
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
-
-
-@pytest.mark.parametrize("load", [{"concurrency": 2}, {"rate": 1000.0}])
-def test_a_record_that_cannot_be_written_ends_the_load(load: dict[str, float]) -> None:
-    def write(record: Record) -> None:
-        if record["record"] == "request":
-            raise BrokenPipeError
-
-    async def both() -> None:
-        async with Server(saying(whole("a"))).up() as server:
-            options = Options(server.url, "openai-chat", "m", requests=3, **load)  # type: ignore[arg-type]
-            await client.Client(options, write).run()
-
-    with pytest.raises(BrokenPipeError):
-        asyncio.run(both())
 
 
 @pytest.mark.parametrize(

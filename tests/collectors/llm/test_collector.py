@@ -143,20 +143,6 @@ def test_what_must_match_between_runs_is_said() -> None:
 
 
 @needs_server
-def test_each_stream_has_enough_requests_and_warm_up() -> None:
-    for preset in ("quick", "standard", "thorough"):
-        for step in llm.plan(TOOL, request(preset)).steps:
-            where = dict(step.params)
-            streams = int(where.get("concurrency") or where["rate"])
-            assert int(option(step, "requests")) >= 2 * streams
-            # Blocks that agree are three; quick has time for one.
-            blocks = 1 if preset == "quick" else 3
-            assert int(option(step, "warmup-max")) >= blocks * max(streams, 2)
-    many = llm.plan(TOOL, request(settings={"concurrency": "100", "rates": "none"})).steps
-    assert (option(many[0], "requests"), option(many[0], "warmup-max")) == ("400", "400")
-
-
-@needs_server
 def test_the_context_holds_prompt_and_answer_or_it_is_refused() -> None:
     plan = llm.plan(TOOL, request(settings={"input_tokens": "1000", "output_tokens": "200"}))
     assert parameters(plan)["context_tokens"][0] == "1536"

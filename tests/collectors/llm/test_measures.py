@@ -146,13 +146,6 @@ def test_without_a_token_count_nothing_is_counted_in_tokens() -> None:
     assert value(one, "inter_chunk_latency", "mean") == pytest.approx(0.1)
 
 
-def test_one_answer_without_a_count_leaves_out_the_sums_and_itself() -> None:
-    both = load(request(0, output_tokens=None), request(1, gaps=[0.2, 0.2, 0.2]))
-    assert value(both, "missing_usage") == 1
-    assert value(both, "tpot", "mean") == pytest.approx(0.2)
-    assert not {"output_token_throughput", "total_token_throughput"} & metrics(both)
-
-
 def test_only_good_requests_have_latencies_and_all_count_as_errors() -> None:
     of = load(
         request(0, ttft=0.5),
@@ -200,10 +193,8 @@ def test_a_failure_that_drags_on_does_not_stretch_the_window() -> None:
     [
         (1, set()),
         (2, {"p50", "stddev"}),
-        (9, {"p50", "stddev"}),
         (10, {"p50", "p90", "stddev"}),
         (20, {"p50", "p90", "p95", "stddev"}),
-        (99, {"p50", "p90", "p95", "stddev"}),
         (100, {"p50", "p90", "p95", "p99", "stddev"}),
     ],
 )

@@ -90,16 +90,6 @@ def test_an_endless_line_is_given_up_and_its_memory_with_it(
     assert not reader.feed(b"data: a\n\n")
 
 
-@pytest.mark.parametrize("kind", [ServerSentEvents, JsonLines])
-def test_what_came_before_an_endless_line_is_kept(
-    kind: type[ServerSentEvents | JsonLines],
-) -> None:
-    reader = kind(20)
-    found = reader.feed(b"data: a\n\n" + b"x" * 50 + b"\n\ndata: b\n\n")
-    assert len(found) == 1
-    assert reader.broken
-
-
 def test_json_lines_skip_blank_ones_and_need_no_last_line_end() -> None:
     reads = [b'{"a":1}\r\n\r\n \n{"a"', b':2}\n{"a":3}']
     found, _ = events(JsonLines(), reads)

@@ -126,13 +126,10 @@ def test_builds_are_runs_and_a_test_that_stands_there_again_is_a_repetition() ->
     [
         ({"avg_ts": None}, "entry 1 avg_ts: expected float, got null"),
         ({"avg_ts": 0.0}, "entry 1 avg_ts: expected float > 0"),
-        ({"avg_ts": float("nan")}, "entry 1 avg_ts: expected float"),
         ({"avg_ts": 9.0}, "entry 1: avg_ts is not the mean of samples_ts"),
         ({"samples_ns": [1, 2, 3]}, "entry 1: samples_ts does not fit samples_ns"),
-        ({"samples_ns": [1]}, "entry 1: samples_ts does not fit samples_ns"),
         ({"n_prompt": -512}, "entry 1 n_prompt: expected int >= 0"),
         ({"n_prompt": 0}, "entry 1: n_prompt and n_gen are missing or 0"),
-        ({"n_gen": True}, "entry 1 n_gen: expected int, got bool"),
         ({"test_time": "now"}, "entry 1 test_time: invalid RFC3339"),
         ({"cpu_info": "a\nb"}, "entry 1 cpu_info: expected str matching"),
     ],

@@ -63,7 +63,7 @@ def test_cached_prompt_tokens_make_no_prompt_rate() -> None:
     # 26 tokens in 60 ms would be 433 tokens/s: 20 of them were not computed.
     assert one(reading, "prompt_eval_rate", "mean").value == 20
     assert one(reading, "cached_tokens").value == 20
-    assert has_note(reading, "came from the cache")
+    assert has_note(reading, "cache had a part")
 
 
 def test_the_load_belongs_to_the_first_request_alone() -> None:
@@ -108,7 +108,6 @@ def test_lengths_that_all_requests_share_are_nominal() -> None:
         ({"eval_count": True}, "eval_count: expected int | null, got bool"),
         ({"eval_duration": -5}, "eval_duration: expected float >= 0"),
         ({"eval_duration": "3s"}, "eval_duration: expected float | null, got str"),
-        ({"load_duration": float("nan")}, "load_duration: expected float"),
         ({"created_at": "soon"}, "created_at: invalid RFC3339"),
         ({"total_duration": 10**30}, "1e+21 s before 2026-03-01"),
     ],
@@ -217,7 +216,7 @@ def test_llama_cpps_own_timings_leave_out_the_first_token() -> None:
 def test_timings_in_a_log_beside_printed_rates_count_once() -> None:
     reading = read(TEXT, text(LOG) + text(VERBOSE))
     assert one(reading, "requests").value == 2
-    assert has_note(reading, "not imported a second time")
+    assert has_note(reading, "whose rate was printed")
 
 
 @pytest.mark.parametrize(

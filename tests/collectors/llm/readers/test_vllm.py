@@ -158,35 +158,18 @@ def test_all_zero_is_none_and_a_zero_among_others_is_suspect() -> None:
     assert one(reading, "tpot", "mean").status == Status.OK
 
 
-def test_completed_requests_without_any_token_are_failures() -> None:
-    reading = read(SERVE, plain(total_output_tokens=0, output_throughput=0.0))
-    assert one(reading, "error_rate").value == 1
-    assert metrics(reading) == COUNTS
-
-
-def test_waits_in_the_client_have_a_metric_of_their_own() -> None:
-    more = {"mean_client_queue_time_ms": 3.0, "p99.9_client_queue_time_ms": 9}
-    reading = read(SERVE, plain(**more))
-    assert one(reading, "vllm.client_queue_time", "mean").value == 0.003
-    assert one(reading, "vllm.client_queue_time", "p99.9").value == 0.009
-    assert [each.id for each in reading.definitions] == ["llm.vllm.client_queue_time"]
-
-
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("mean_ttft_ms", True, "mean_ttft_ms: expected float, got bool"),
         ("mean_ttft_ms", "12", "mean_ttft_ms: expected float, got str"),
-        ("mean_ttft_ms", math.nan, "mean_ttft_ms: expected float"),
         ("mean_ttft_ms", math.inf, "mean_ttft_ms: expected float <= "),
         ("mean_tpot_ms", -1, "mean_tpot_ms: expected float >= 0"),
         ("completed", 3.5, "completed: expected int"),
         ("completed", 3, "request_throughput: is 4.44444, and what it is made of"),
         ("output_throughput", 1.0, "output_throughput: is 1, and what it is made of"),
         ("date", "yesterday", "date: 'yesterday' is not a date"),
-        ("date", "20261301-000000", "date: '20261301-000000' is not a date"),
         ("model_id", "a\u0000b", "model_id: expected str matching"),
-        ("request_rate", "fast", "request_rate: invalid enum value 'fast'"),
         ("total_output_tokens", None, "total_output_tokens: expected float, got null"),
     ],
 )
@@ -244,14 +227,3 @@ def test_the_offline_benchmark_times_whole_batches() -> None:
     for change in ({"avg_latency": 9.0}, {"avg_latency": None}, {"percentiles": {"50": -1}}):
         with pytest.raises(SitegenError):
             read(LATENCY, raw | change)
-
-
-def test_forms_are_told_by_their_keys() -> None:
-    assert SERVE.knows(text("vllm/serve-old.json"))
-    assert LATENCY.knows(text("vllm/latency.json"))
-    assert not SERVE.knows(text("vllm/latency.json"))
-    assert not LATENCY.knows(text("vllm/serve.json"))
-    # A key inside a text of an answer is no key, and one key of a form is not the form.
-    assert not SERVE.knows(json.dumps({"response": '"num_prompts": 1, "completed": 2'}).encode())
-    assert not SERVE.knows(b'{"completed": 1}')
-    assert not LATENCY.knows(b'{"avg_latency": 1}')
