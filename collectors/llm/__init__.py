@@ -240,10 +240,8 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     load = measures.read(raw.stdout)
     if load.requests and not any(each.ok for each in load.requests):
         first = load.requests[0]
-        raise SitegenError(
-            f"no request went well, the first: {first.status}: {first.detail or 'no message'}",
-            where=step.name,
-        )
+        reason = f"{first.status}: {first.detail or 'no message'}"
+        raise SitegenError(f"no request went well, the first: {reason}", where=step.name)
     recorder = Recorder()
     limits = measures.objectives(step.get("slo"))
     measures.record(recorder, load, step.workload, step.params, limits)

@@ -116,9 +116,8 @@ def write(path: Path, name: str, seed: int = 0) -> None:
         writer.close()
         part.replace(path)
     except OSError as error:
-        raise SitegenError(
-            f"the model cannot be written: {error.strerror or error}", where=str(path)
-        ) from error
+        message = f"the model cannot be written: {error.strerror or error}"
+        raise SitegenError(message, where=str(path)) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -127,9 +126,8 @@ def write(path: Path, name: str, seed: int = 0) -> None:
 def _size(name: str) -> Size:
     if name in SIZES:
         return SIZES[name]
-    raise SitegenError(
-        f"there is no model size {name[:40]!r}", fix=f"use one of {', '.join(SIZES)}"
-    )
+    known = ", ".join(SIZES)
+    raise SitegenError(f"there is no model size {name[:40]!r}", fix=f"use one of {known}")
 
 
 def _tensors(size: Size) -> Iterator[tuple[str, int, int]]:

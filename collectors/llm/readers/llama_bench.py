@@ -321,10 +321,8 @@ def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
         if not tokens or not rate:
             continue  # nothing of this kind was asked for
         if seconds and not _is_near(rate, tokens / seconds):
-            raise SitegenError(
-                f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {tokens / seconds:g}",
-                where=native,
-            )
+            message = f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {tokens / seconds:g}"
+            raise SitegenError(message, where=native)
         series.add(metric, "mean", rate, native=native)
 
 

@@ -70,6 +70,7 @@ _NOTE_N = (
     "Ollama's eval rate divides all n tokens by the time of the n - 1 after the first where its "
     "server counts so, which is n/(n-1) high: compare it at equal output length only."
 )
+_NOTE_LLAMA = "Whether llama.cpp's eval rate counts the first token is up to its version."
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +168,7 @@ def read_text(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
     recorder = Recorder(tool, DEFINITIONS, started_at=started_at)
     if verbose and (timings or served not in {0, len(verbose)}):
         recorder.note("Of the requests in the log those are read whose rate was printed.")
-    recorder.note(_NOTE_N if verbose else "llama.cpp's eval rate leaves out the first token.")
+    recorder.note(_NOTE_N if verbose else _NOTE_LLAMA)
     for name in ("parallel", "context", "batch", "quantisation", "kv_cache"):
         recorder.parameter(name, shown.get(name))
     for name in ("library", "cpus_seen"):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import itertools
 
 import pytest
@@ -94,10 +93,3 @@ def test_json_lines_skip_blank_ones_and_need_no_last_line_end() -> None:
     reads = [b'{"a":1}\r\n\r\n \n{"a"', b':2}\n{"a":3}']
     found, _ = events(JsonLines(), reads)
     assert found == [(b"", b'{"a":1}'), (b"", b'{"a":2}'), (b"", b'{"a":3}')]
-
-
-@given(st.binary(max_size=400))
-def test_noise_never_raises(data: bytes) -> None:
-    for noise in (data, gzip.compress(data)):
-        for kind in (ServerSentEvents, JsonLines):
-            events(kind(64), [noise, noise])

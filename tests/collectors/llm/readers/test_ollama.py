@@ -207,7 +207,7 @@ def test_llama_cpps_own_timings_leave_out_the_first_token() -> None:
     assert workloads(reading) == {"server-log"}
     assert one(reading, "requests").value == 3
     assert one(reading, "eval_rate", "max").value == 9717.87
-    assert has_note(reading, "leaves out the first token")
+    assert has_note(reading, "is up to its version")
     assert first_params(reading) == {"model": "tiny", "weights": "random"}
     assert parameters(reading)["threads"] == "1"
     assert not has_note(reading, "--set cpus=")  # one thread is never too many
