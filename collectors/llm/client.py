@@ -151,7 +151,7 @@ class Mask:
 
     def text(self, text: str) -> str:
         """Return ``text`` with a mask in place of each form of the key, and of the host."""
-        return self._key.sub(_MASK, self._host.sub(api.HIDDEN, text))
+        return self._host.sub(api.HIDDEN, self._key.sub(_MASK, text))
 
 
 def _forms(key: str) -> Iterator[str]:

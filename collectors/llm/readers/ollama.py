@@ -284,12 +284,11 @@ def _log(lines: Sequence[str]) -> tuple[Mapping[str, str], Sequence[str], str]:
                 shown[name] = match[1].strip()[:200]
         if not started_at and (match := _LOG_TIME.match(line)):
             with contextlib.suppress(ValueError):  # a log may hold anything
-                started_at = utc(datetime.fromisoformat(_FRACTION.sub(r"\1", match[1])))
+                started_at = utc(datetime.fromisoformat(match[1]))
     return shown, codes, started_at
 
 
 _LOG_TIME = re.compile(r"time=(\d{4}-\d\d-\d\dT\S{8,24}(?:Z|[+-]\d\d:\d\d))\s")
-_FRACTION = re.compile(r"(\.\d{6})\d+")  # Go writes nanoseconds, Python reads microseconds
 _RUNNER = r"starting (?:llama server|runner|llama-server)\"? .*"
 # One look instead of eighteen at the many lines that show nothing.
 _MARKS = re.compile(
