@@ -6,14 +6,12 @@ git, rsync and object stores bring together from several machines without a conf
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import orjson
-from msgspec import Struct
 
 from sitegen import bounds
 from sitegen.errors import SitegenError
@@ -24,20 +22,7 @@ _MAX_BYTES = 20_000
 _MAX_TEXT = 2_000
 _KINDS = "|".join(RemarkKind)
 _NAME = re.compile(rf"({RUN_ID.pattern})\.(?:{_KINDS})-[0-9a-f]{{8}}\.json")
-
-
-class _Version(Struct):
-    schema: int
-
-
-class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    """A remark's file as JSON."""
-
-    schema: int
-    run: str
-    kind: RemarkKind
-    at: str
-    text: str
+_KEYS = {"schema", "run", "kind", "at", "text"}
 
 
 def run_of(name: str) -> str:
@@ -48,29 +33,35 @@ def run_of(name: str) -> str:
 
 def dump(run_id: str, remark: Remark) -> tuple[str, bytes]:
     """Return the name and the bytes of a remark's file; the same words, the same file."""
-    file = _File(SCHEMA, run_id, remark.kind, check_time(remark.at), check_text(remark.text))
-    data = msgspec.to_builtins(file)
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "run": run_id,
+        "kind": remark.kind,
+        "at": check_time(remark.at),
+        "text": check_text(remark.text),
+    }
     written = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
-    return f"{run_id}.{remark.kind}-{hashlib.sha256(written).hexdigest()[:8]}.json", written
+    return f"{run_id}.{remark.kind}-{_digest(written)}.json", written
 
 
 def parse(name: str, data: bytes) -> Remark:
     """Return the remark in a file; raises SitegenError when it is damaged or not its own."""
     try:
-        version = msgspec.json.decode(data[: _MAX_BYTES + 1], type=_Version).schema
-        if version > SCHEMA:
+        value: dict[str, Any] = orjson.loads(data[: _MAX_BYTES + 1])
+        if value["schema"] > SCHEMA:
             raise SitegenError(
-                f"has schema version {version}, newer than this sitegen's {SCHEMA}",
+                f"has schema version {value['schema']}, newer than this sitegen's {SCHEMA}",
                 where=name,
                 fix="update sitegen",
             )
-        file = msgspec.json.decode(data, type=_File)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found = Remark(RemarkKind(value["kind"]), check_time(value["at"]), value["text"])
+        check_text(found.text)
+        about = str(value["run"]) if set(value) == _KEYS else ""
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SitegenError("is not a note of a run", where=name) from error
-    remark = Remark(file.kind, file.at, file.text)
-    if dump(file.run, remark) != (name, data):
+    if dump(about, found) != (name, data):
         raise SitegenError("does not match the digest in its name", where=name)
-    return remark
+    return found
 
 
 def load(file: Path) -> bytes:
@@ -83,12 +74,13 @@ def read(folder: Path, names: tuple[str, ...]) -> tuple[Remark, ...]:
 
     A damaged one is left out, and `fsck` names it: a run stands without it.
     """
-    dated = []
+    found = []
     for name in names:
-        with contextlib.suppress(SitegenError):
-            remark = parse(name, load(folder / name))
-            dated.append((remark.at, name, remark))
-    return tuple(remark for _, _, remark in sorted(dated))
+        try:
+            found.append((parse(name, load(folder / name)), name))
+        except SitegenError:
+            continue
+    return tuple(one for one, _ in sorted(found, key=lambda pair: (pair[0].at, pair[1])))
 
 
 def check_text(text: str) -> str:
@@ -98,3 +90,7 @@ def check_text(text: str) -> str:
             "is not a sentence", where="the text", fix=f"one line of at most {_MAX_TEXT} characters"
         )
     return text
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:8]

@@ -261,11 +261,7 @@ class _Git:
         self.root = root
 
     def run(
-        self,
-        *argv: str,
-        given: bytes = b"",
-        cwd: Path | None = None,
-        variables: Mapping[str, str] | None = None,
+        self, *argv: str, given: bytes = b"", cwd: Path | None = None, git_dir: str = ""
     ) -> subprocess.CompletedProcess[bytes]:
         environment = {name: text for name, text in os.environ.items() if name not in _ELSEWHERE}
         environment["GIT_TERMINAL_PROMPT"] = "0"
