@@ -1,4 +1,4 @@
-"""What aiperf and genai-perf write: statistics by metric, as JSON.
+"""What aiperf and genai-perf write: statistics by metric, as JSON or CSV.
 
 Leaves as in aiperf's export_models.py and genai-perf's exporters: ``<tag>{unit, avg, min, max,
 p1..p99, std}``.
@@ -6,8 +6,10 @@ p1..p99, std}``.
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -85,6 +87,9 @@ _FIGURES = ("avg", "min", "max", "std", "p50", "p75", "p90", "p95", "p99")
 _STATISTICS = {"avg": "mean", "std": "stddev"}
 _MEANS_ONLY = {"llm.output_tokens", "llm.input_tokens"}
 _TAGS = (re.compile(rb'"request_throughput"\s*:\s*\{'), re.compile(rb'"request_latency"\s*:\s*\{'))
+_TABLE = b"Metric,avg,min,max,"
+_TITLE = re.compile(r"([A-Za-z0-9 ]{1,60}?)(?: \(([^()]{0,30})\))?")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _APIS = {"chat": "openai-chat", "completions": "openai-completions"}
 
 
@@ -181,19 +186,29 @@ class _Export:
         """Return a figure of one metric in a base unit; raises SitegenError for another unit."""
         leaf = self.leaves.get(tag)
         value: float | None = getattr(leaf, figure, None)
+        if value is None:
+            return None
         named = getattr(leaf, "unit", None) or ""
-        if value is not None and named not in _UNITS[unit]:
+        if (divisor := _UNITS[unit].get(named)) is None:
             raise SitegenError(f"{named[:30]!a} is not a unit of {unit}", where=tag)
-        return None if value is None else value / _UNITS[unit][named]
+        return value / divisor
 
 
 def knows(data: bytes) -> bool:
     """Tell whether ``data`` is a summary of aiperf or genai-perf."""
+    if _TABLE in data:
+        return b"Request Latency (" in data
     return all(tag.search(data) for tag in _TAGS)
 
 
 def read(data: bytes, asks: Load) -> tuple[Reading, ...]:
     """Return the run that a summary of aiperf or genai-perf describes."""
+    is_table = _TABLE in data
+    export = _of_table(data.decode("utf-8-sig", "replace")) if is_table else _of_json(data)
+    return (_reading(export, asks),)
+
+
+def _of_json(data: bytes) -> _Export:
     document = decode.document(data, dict[str, Any])
     ours = {"aiperf_version", "was_cancelled", "benchmark_duration", "min_request_timestamp"}
     tool = "aiperf" if ours & document.keys() else "genai-perf"
@@ -203,7 +218,7 @@ def read(data: bytes, asks: Load) -> tuple[Reading, ...]:
         for tag, leaf in document.items()
         if tag in wanted and leaf is not None
     }
-    return (_reading(_Export(tool, leaves, decode.convert(document, _About)), asks),)
+    return _Export(tool, leaves, decode.convert(document, _About))
 
 
 def _own(tool: str) -> Mapping[str, str]:
@@ -211,6 +226,49 @@ def _own(tool: str) -> Mapping[str, str]:
     return {
         each.id.removeprefix(start): each.id for each in DEFINITIONS if each.id.startswith(start)
     }
+
+
+def _of_table(text: str) -> _Export:
+    """Read the two tables of the CSV: statistics by metric, then single values."""
+    header: list[str] = []
+    leaves: dict[str, msgspec.Struct] = {}
+    tool = "genai-perf"
+    try:
+        for number, row in enumerate(csv.reader(io.StringIO(text), strict=True), 1):
+            if row and row[0] == "Metric":
+                header = row
+                # aiperf's percentiles go up, genai-perf's down.
+                if "p50" in row and "p99" in row and row.index("p50") < row.index("p99"):
+                    tool = "aiperf"
+            elif row and row[0] == "Endpoint" and header:
+                break  # what follows is of GPUs
+            elif row and header:
+                _leaf(leaves, header, row, f"line {number}")
+    except csv.Error as error:
+        raise SitegenError(f"is not CSV: {error}"[:200]) from error
+    return _Export(tool, leaves, _About())
+
+
+def _leaf(
+    leaves: dict[str, msgspec.Struct], header: Sequence[str], row: Sequence[str], place: str
+) -> None:
+    if len(row) != len(header):
+        raise SitegenError(f"has {len(row)} fields under {len(header)}", where=place)
+    title = _TITLE.fullmatch(row[0])
+    if not title:
+        return
+    tag = title[1].lower().replace(" ", "_")
+    names = ["avg"] if header[1:] == ["Value"] else header[1:]
+    # Thousands are separated in the CSV of genai-perf.
+    values = {
+        name: cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else cell
+        for name, cell in zip(names, row[1:], strict=True)
+        if cell not in {"", "N/A"}
+    }
+    if tag in leaves:
+        raise SitegenError(f"{tag} stands there twice", where=place)
+    values["unit"] = title[2] or ""
+    leaves[tag] = decode.convert(values, _Leaf, f"{place} {tag}", strict=False)
 
 
 def _reading(export: _Export, asks: Load) -> Reading:
@@ -288,5 +346,5 @@ def _counts(export: _Export, series: Series) -> None:
     failures(series, int(good), {"error": (int(bad), "error_request_count, error_summary")})
 
 
-_FILES = "profile_export_aiperf.json, profile_export_genai_perf.json"
+_FILES = "aiperf and genai-perf: profile_export_{aiperf,genai_perf}.json or .csv"
 PERF = Reader("aiperf", _FILES, knows, read, Load)

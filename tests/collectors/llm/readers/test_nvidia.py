@@ -20,6 +20,7 @@ from tests.collectors.llm.readers.outputs import (
 )
 
 AIPERF, GENAI = "nvidia/aiperf.json", "nvidia/genai-perf.json"
+GENAI_CSV, AIPERF_CSV = "nvidia/genai-perf.csv", "nvidia/aiperf.csv"
 
 
 def aiperf(**changes: object) -> dict[str, Any]:
@@ -147,3 +148,19 @@ def test_a_published_export_is_read() -> None:
     reading = read(PERF, (SAMPLES / "aiperf.json").read_bytes())
     assert one(reading, "ttft", "mean").value == pytest.approx(0.0828465124)
     assert "test_key" not in repr(reading)
+
+
+def test_csv_is_read_like_json() -> None:
+    reading = read(PERF, text(GENAI_CSV), model="tiny_8b")
+    assert one(reading, "e2e_latency", "mean").value == 1.85  # "1,850.00"
+    assert one(reading, "e2e_latency", "p99").value == 1.99
+    assert one(reading, "request_throughput").value == 4.5
+    assert one(reading, "genai-perf.inter_token_latency", "p50").value == 0.0038
+    assert workloads(reading) == {"serving"}
+    assert has_note(reading, "--set concurrency=")
+    reading = read(PERF, text(AIPERF_CSV), concurrency="2")
+    assert workloads(reading) == {"closed"}
+    assert one(reading, "tpot", "mean").value == 0.012
+    assert one(reading, "requests").value == 19
+    assert "error_rate" not in metrics(reading)
+    assert reading.duration_s == 9.5
