@@ -8,20 +8,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-import json
-import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from collectors.llm import measures
 from collectors.llm.readers import READERS
 from collectors.llm.settings import SETTINGS
-from collectors.llm.target import HIDDEN, Target, target
+from collectors.llm.target import Target, target
 from sitegen.collect import (
     Host,
     Missing,
@@ -125,8 +122,6 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         needs_bytes = _BYTES_A_WEIGHT * weights.parameters(given.model_size)
     else:
         context["url"] = measured.url
-        if measured.shown != measured.url:
-            context["hidden"] = "yes"
     must = Comparability.MUST_MATCH
     loads = tuple(_loads(given, size, request.cpus, local=bool(measured.started)))
     return Plan(
@@ -169,30 +164,32 @@ def _step(
 ) -> Step:
     workload = load.name.partition("-")[0]
     threads = {} if load.threads is None else {"threads": str(load.threads)}
+    lengths = {"input_tokens": given.input_tokens, "output_tokens": given.output_tokens}
     shape = {"concurrency": str(load.streams)}
     if load.rate is not None:
         shape = {"rate": f"{load.rate:g}"}
-    about = params(
-        **measured.series,
-        input_tokens=given.input_tokens,
-        output_tokens=given.output_tokens,
+    about = params(**measured.series, **lengths, **shape, **threads)
+    options = {
+        "url": measured.shown,
+        "api": given.api,
+        "model": measured.model,
+        **measured.options,
         **shape,
-        **threads,
-    )
+        "requests": load.requests,
+        "duration-s": f"{limit_s:g}",
+        "warmup-max": load.warmup,
+        "input-tokens": given.input_tokens,
+        "output-tokens": given.output_tokens,
+        "prompt": given.prompt,
+        "connections": given.connections,
+        "timeout-s": given.timeout_s,
+    }
+    words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
+    plain = () if given.extensions else ("--no-extensions",)
     return Step(
         name=load.name,
         workload=workload,
-        argv=(
-            *(sys.executable, "-m", _CLIENT, "--url", measured.shown, "--api", measured.api),
-            *("--model", measured.model, *measured.options),
-            *(word for key, value in shape.items() for word in (f"--{key}", value)),
-            *("--requests", str(load.requests), "--duration-s", f"{limit_s:g}"),
-            *("--warmup-max", str(load.warmup)),
-            *("--input-tokens", str(given.input_tokens)),
-            *("--output-tokens", str(given.output_tokens)),
-            *("--prompt", given.prompt, "--connections", given.connections),
-            *("--timeout-s", str(given.timeout_s)),
-        ),
+        argv=(sys.executable, "-m", _CLIENT, *words, *plain),
         timeout_s=2 * limit_s + _SPARE_S,
         params=about,
         expects=_expected(workload, about),
@@ -202,15 +199,11 @@ def _step(
 
 def _expected(workload: str, about: Params) -> tuple[Measurement, ...]:
     """Return what a step is recorded as failed for when it does not deliver it."""
-    wanted = [("ttft", "p50", "s"), ("tpot", "p50", "s"), ("e2e_latency", "p50", "s")]
-    if workload == "open":
-        wanted.append(("ttft_scheduled", "p50", "s"))
-    else:
-        wanted.append(("output_token_throughput", "value", "tokens/s"))
-    return tuple(
-        Measurement(workload, f"llm.{name}", statistic, unit, None, about)
-        for name, statistic, unit in wanted
-    )
+    timed = ("ttft", "tpot", "e2e_latency", *(["ttft_scheduled"] if workload == "open" else []))
+    wanted = [(f"llm.{name}", "p50", "s") for name in timed]
+    if workload != "open":
+        wanted.append(("llm.output_token_throughput", "value", "tokens/s"))
+    return tuple(Measurement(workload, *each, None, about) for each in wanted)
 
 
 def _about_s(load: Load, given: SETTINGS, limit_s: float) -> float:
@@ -230,8 +223,7 @@ def run(step: Step, host: Host) -> RawOutput:
             return _make_model(step, started)
         if step.get("started"):
             return _measure(step, host)
-        raw = _load(step, step.get("url"), host)
-        return _without_host(raw, step.get("url")) if step.get("hidden") else raw
+        return _load(step, step.get("url"), host)
     except (SitegenError, OSError) as error:
         return RawOutput(stderr=f"{error}\n".encode(), exit_code=1, started_at=timestamp(started))
 
@@ -248,18 +240,17 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     load = measures.read(raw.stdout)
     if load.requests and not any(each.ok for each in load.requests):
         first = load.requests[0]
-        raise SitegenError(
-            f"no request went well, the first: {first.status}: {first.detail or 'no message'}",
-            where=step.name,
-        )
+        reason = f"{first.status}: {first.detail or 'no message'}"
+        raise SitegenError(f"no request went well, the first: {reason}", where=step.name)
     recorder = Recorder()
     limits = measures.objectives(step.get("slo"))
     measures.record(recorder, load, step.workload, step.params, limits)
     if step.get("started"):
         _record_server(recorder.series(step.workload, step.params), raw)
     else:  # nobody knows what that server did before
-        rows = [row for row in recorder.measurements if row.metric != "llm.cold_ttft"]
-        recorder.measurements = rows
+        recorder.measurements = [
+            row for row in recorder.measurements if row.metric != "llm.cold_ttft"
+        ]
     sources = sorted({each.token_source or "none" for each in load.ok})
     recorder.parameter("token_source", ", ".join(sources) or None)
     version = raw.get("server_version") or None
@@ -286,17 +277,14 @@ def _measure(step: Step, host: Host) -> RawOutput:
         raw = _load(step, running.url, host)
         after = server.cpu_seconds(running.pid)
         seen = {
+            "server_version": running.version,
             "load_s": running.load_s,
             "server_cpu_s": None if before is None or after is None else round(after - before, 3),
             "server_peak_bytes": server.peak_memory(running.pid, host),
         }
-        values = [(name, str(value)) for name, value in seen.items() if value is not None]
+    values = ((name, str(value)) for name, value in seen.items() if value is not None)
     log = (folder / server.LOG).read_bytes()[-_LOG_BYTES:]
-    return dataclasses.replace(
-        raw,
-        values=(*raw.values, ("server_version", running.version), *values),
-        files={server.LOG: log},
-    )
+    return dataclasses.replace(raw, values=(*raw.values, *values), files={server.LOG: log})
 
 
 def _load(step: Step, url: str, host: Host) -> RawOutput:
@@ -306,30 +294,6 @@ def _load(step: Step, url: str, host: Host) -> RawOutput:
     root = str(Path(__file__).resolve().parents[2])
     folder = Path(step.get("folder"))
     return host.run(argv, timeout_s=step.timeout_s, cwd=folder, environ={"PYTHONPATH": root})
-
-
-def _without_host(raw: RawOutput, url: str) -> RawOutput:
-    """Return an output without the name of the host that was measured.
-
-    Only errors hold it. A line of records is read for that, because a name may be any word.
-    """
-    name = urlsplit(url).hostname or ""
-    word = re.compile(rf"(?i)(?<![\w.-]){re.escape(name)}(?![\w-])")
-
-    def clean(line: bytes) -> bytes:
-        if name.encode() not in line.lower():
-            return line
-        try:
-            record = json.loads(line)
-            record["detail"] = word.sub(HIDDEN, record["detail"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return line
-        return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
-
-    stderr = word.sub(HIDDEN, raw.stderr.decode("utf-8", "replace"))
-    return dataclasses.replace(
-        raw, stdout=b"\n".join(map(clean, raw.stdout.split(b"\n"))), stderr=stderr.encode()
-    )
 
 
 def _make_model(step: Step, started: datetime) -> RawOutput:
@@ -356,11 +320,11 @@ def _make_model(step: Step, started: datetime) -> RawOutput:
 
 def _record_server(series: Series, raw: RawOutput) -> None:
     """Add what only is known of a server that was started for the step."""
-    cpu_s = raw.get("server_cpu_s")
-    usage = float(cpu_s) / raw.duration_s if cpu_s and raw.duration_s else None
-    for metric, value in (
-        ("llm.load_time", raw.get("load_s")),
-        ("llm.server_cpu_usage", usage),
-        ("llm.peak_memory", raw.get("server_peak_bytes")),
-    ):
-        series.add(metric, "value", float(value) if value else None)
+    loaded_s, cpu_s, peak = (
+        float(text) if (text := raw.get(name)) else None
+        for name in ("load_s", "server_cpu_s", "server_peak_bytes")
+    )
+    usage = cpu_s / raw.duration_s if cpu_s and raw.duration_s else None
+    series.add("llm.load_time", "value", loaded_s)
+    series.add("llm.server_cpu_usage", "value", usage)
+    series.add("llm.peak_memory", "value", peak)

@@ -7,15 +7,16 @@ with what vLLM, SGLang and llama.cpp's server add to it; ``ollama`` is Ollama's 
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 import orjson
 
 from collectors.llm import stream
+from collectors.llm.measures import Outcome, ServerTimings
 from sitegen.errors import SitegenError
 
 Api: TypeAlias = Literal["openai-chat", "openai-completions", "ollama"]
@@ -28,46 +29,77 @@ _PATHS: Final = {
 }
 _OLLAMA_GENERATE = "api/generate"
 _NS, _MS = 1e-9, 1e-3
+#: What stands for the host of an address in all that is archived.
+HIDDEN: Final = "endpoint"
 _DETAIL_LENGTH = 160
-_MOST, _MOST_SCALED = 1 << 53, 1e9
-_REASON = re.compile(r"[a-z_]{1,40}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
+_Value = TypeVar("_Value")
+#: Words of a prompt that tell it from others.
+NONCE_WORDS: Final = 4
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
+_ERROR = "the server sent an error"
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)] | None
+_Number = Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None
+_Nanoseconds = Annotated[float, msgspec.Meta(ge=0, le=1e18)] | None
 
 
 class FailedError(Exception):
     """A request that failed: ``status`` names the kind, ``detail`` says more."""
 
-    def __init__(self, status: str, detail: str) -> None:
+    def __init__(self, status: Outcome, detail: str) -> None:
         """Keep both; the detail as the server gave it."""
         super().__init__(status, detail)
-        self.status = status
+        self.status: Outcome = status
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What is asked of a model: a prompt, and an answer of exactly ``output_tokens``.
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to send, where and how; the command line has the same names.
 
-    ``extensions`` adds what holds the length where a server knows it (``ignore_eos``,
-    ``min_tokens``); the API of OpenAI itself refuses fields that it does not know.
+    ``concurrency`` makes a closed loop of so many streams, ``rate`` an open one with Poisson
+    arrivals. ``duration_s`` is how long is sent: what is then under way may end. A gap longer
+    than ``stall_s`` is a stall. Without ``extensions`` only the fields of OpenAI's own API are
+    sent.
     """
 
-    model: str
-    prompt: str
-    output_tokens: int
-    seed: int
+    url: str
+    api: Api
+    model: Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=65_536)] | None = None
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
+    requests: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
+    duration_s: _Seconds | None = None
+    input_tokens: Annotated[int, msgspec.Meta(ge=2 * NONCE_WORDS, le=10**7)] = 128
+    output_tokens: Annotated[int, msgspec.Meta(ge=1, le=10**7)] = 128
+    prompt: Literal["unique", "shared"] = "unique"
+    connections: Literal["fresh", "reuse"] = "fresh"
+    warmup_max: Annotated[int, msgspec.Meta(ge=0, le=10**6)] = 0
+    timeout_s: _Seconds = 600.0
+    stall_s: _Seconds = 1.0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    ca: str | None = None
+    key_env: str | None = None
     extensions: bool = True
 
+    @property
+    def key(self) -> str | None:
+        """The key that requests carry; raises SitegenError where the environment has none."""
+        if self.key_env is None:
+            return None
+        key = os.environ.get(self.key_env, "").strip()
+        if not re.fullmatch(r"[\x21-\x7e]+", key):
+            raise SitegenError(
+                f"the environment has no usable key in {self.key_env[:60]!r}", where="--key-env"
+            )
+        return key
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Token counts by the server; None where it gave none. ``source`` says which field."""
 
-    output: int | None = None
-    input: int | None = None
-    cached: int | None = None
-    reasoning: int | None = None
-    source: str | None = None
+class Tokens(NamedTuple):
+    """Token counts by the server; None where it gave none. The source is the field's name."""
+
+    output_tokens: int | None = None
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    token_source: str | None = None
 
 
 def address(base: str, api: str) -> str:
@@ -82,7 +114,7 @@ def address(base: str, api: str) -> str:
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or re.search(r"[\s\x00-\x1f\x7f]", base) or not base.isascii():
+    if not usable or re.search(r"[^\x21-\x7e]", base):
         raise SitegenError(
             f"{base[:80]!r} is not an http or https address",
             where="--url",
@@ -102,37 +134,31 @@ def address(base: str, api: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
-def body(api: str, url: str, ask: Ask) -> bytes:
+def is_near(url: str) -> bool:
+    """Say whether an address is of this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
+
+
+def body(ask: Options, url: str, prompt: str) -> bytes:
     """Return the JSON body of one request to the address ``url``.
 
     The answer is greedy and as long as the dialect can make it: Ollama has no way to go on
     past the model's own end, so its answers may be shorter.
     """
-    if api == "ollama":
-        fields: dict[str, Any] = {
-            "model": ask.model,
-            "stream": True,
-            "options": {"num_predict": ask.output_tokens, "temperature": 0, "seed": ask.seed},
-        }
-        if url.endswith(_OLLAMA_GENERATE):
-            fields["prompt"] = ask.prompt
-        else:
-            fields["messages"] = [{"role": "user", "content": ask.prompt}]
-        return orjson.dumps(fields)
-    fields = {
-        "model": ask.model,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "max_tokens": ask.output_tokens,
-        "temperature": 0,
-        "seed": ask.seed,
-    }
-    if ask.extensions:
-        fields |= {"ignore_eos": True, "min_tokens": ask.output_tokens}
-    if api == "openai-chat":
-        fields["messages"] = [{"role": "user", "content": ask.prompt}]
+    fields: dict[str, Any] = {"model": ask.model, "stream": True}
+    greedy = {"temperature": 0, "seed": ask.seed}
+    if ask.api == "ollama":
+        fields["options"] = {"num_predict": ask.output_tokens, **greedy}
     else:
-        fields["prompt"] = ask.prompt
+        fields |= {"stream_options": {"include_usage": True}, "max_tokens": ask.output_tokens}
+        fields |= greedy
+        if ask.extensions:
+            fields |= {"ignore_eos": True, "min_tokens": ask.output_tokens}
+    if ask.api == "openai-completions" or url.endswith(_OLLAMA_GENERATE):
+        fields["prompt"] = prompt
+    else:
+        fields["messages"] = [{"role": "user", "content": prompt}]
     return orjson.dumps(fields)
 
 
@@ -141,234 +167,176 @@ def reader(api: str) -> stream.Reader:
     return stream.JsonLines() if api == "ollama" else stream.ServerSentEvents()
 
 
-def answer(api: str) -> Answer:
-    """Return a new, empty answer."""
-    if api == "ollama":
-        return OllamaAnswer()
-    return OpenAiAnswer(chat=api == "openai-chat")
+class _Details(msgspec.Struct, frozen=True):
+    cached_tokens: _Count = None
 
 
-class OpenAiAnswer:
-    """An answer in the OpenAI dialects. Text is content and reasoning; a role alone is none.
+class _Usage(msgspec.Struct, frozen=True):
+    completion_tokens: _Count = None
+    prompt_tokens: _Count = None
+    prompt_tokens_details: _Details | None = None
 
-    vLLM, DeepSeek and llama.cpp call reasoning ``reasoning_content``, newer vLLM and OpenRouter
-    ``reasoning``. Usage may ride on the last event of the text, on the finishing one, or on one
-    of its own whose ``choices`` are empty; where a server repeats it, the last one counts.
+
+class _Timings(msgspec.Struct, frozen=True):
+    cache_n: _Count = None
+    prompt_n: _Count = None
+    prompt_ms: _Number = None
+    prompt_per_second: _Number = None
+    predicted_n: _Count = None
+    predicted_ms: _Number = None
+    predicted_per_second: _Number = None
+
+
+class _Text(msgspec.Struct, frozen=True):
+    """What is said. vLLM, DeepSeek and llama.cpp have one name of reasoning, others another."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    thinking: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.content or self.reasoning_content or self.reasoning or self.thinking)
+
+
+class _Choice(msgspec.Struct, frozen=True):
+    delta: _Text | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Event(msgspec.Struct, frozen=True):
+    """One event: the first four are of the OpenAI dialects, the others of Ollama."""
+
+    error: Any = None
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    timings: _Timings | None = None
+    message: _Text | None = None
+    response: str | None = None
+    thinking: str | None = None
+    done: bool = False
+    load_duration: _Nanoseconds = None
+    prompt_eval_count: _Count = None
+    prompt_eval_cached_count: _Count = None
+    prompt_eval_duration: _Nanoseconds = None
+    eval_count: _Count = None
+    eval_duration: _Nanoseconds = None
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+class Answer:
+    """An answer in any dialect. Text is content and reasoning; a role alone is none.
+
+    Usage may ride on the last event of the text, on the finishing one, or on one of its own
+    whose ``choices`` are empty; where a server repeats it, the last one counts. Ollama's counters
+    are in its last line, each absent where it would be 0: an absent one is unknown.
     """
 
-    __slots__ = ("_timings", "_usage", "chat", "content", "done", "finish_reason")
+    __slots__ = ("_last", "_timings", "_usage", "done", "finished")
 
-    def __init__(self, *, chat: bool) -> None:
-        """Start empty; ``chat`` tells the two endpoints apart."""
-        self.chat = chat
-        self.done = False
-        self.content = False
-        self.finish_reason: str | None = None
-        self._usage: object = None
-        self._timings: object = None
+    def __init__(self) -> None:
+        """Start empty; ``finished`` is that the model has ended, ``done`` the stream too."""
+        self.done = self.finished = False
+        self._usage = _Usage()
+        self._timings = _Timings()
+        self._last = _Event()
 
-    def take(self, name: bytes, payload: bytes) -> int:
-        """Read one event; return how many characters of text it adds. Raises FailedError."""
+    def take(self, name: bytes, payload: bytes) -> bool:
+        """Read one event; return whether it has text. Raises FailedError."""
         if payload == b"[DONE]":
             self.done = True
-            return 0
-        event = _object(payload, name)
-        if event.get("error") or name == b"error":
-            raise FailedError("error-event", error_text(event, "the server sent an error"))
-        if (usage := event.get("usage")) is not None:
-            self._usage = usage
-        if (timings := event.get("timings")) is not None:
-            self._timings = timings
-        choices = event.get("choices")
-        if not choices:
-            return 0
-        if not isinstance(choices, list):
-            raise FailedError("malformed", "choices is not a list")
-        return sum(map(self._choice, choices))
-
-    def _choice(self, choice: object) -> int:
-        if not isinstance(choice, dict):
-            raise FailedError("malformed", "a choice is not an object")
-        if (reason := choice.get("finish_reason")) is not None:
-            self.finish_reason = _reason(reason)
-        if self.chat:
-            delta, key = choice.get("delta") or {}, "content"
-            if not isinstance(delta, dict):
-                raise FailedError("malformed", "a delta is not an object")
-        else:
-            delta, key = choice, "text"
-        said = _text(delta, key)
-        if said:
-            self.content = True
-        if not self.chat or (said and len(delta) == 1):
-            return len(said)
-        # A server that sends both names of reasoning sends the same text twice.
-        return len(said) + len(_text(delta, "reasoning_content") or _text(delta, "reasoning"))
+            return False
+        event = _decoded(name, payload)
+        if event.usage is not None:
+            self._usage = event.usage
+        if event.timings is not None:
+            self._timings = event.timings
+        if event.done:
+            self.done = self.finished = True
+            self._last = event
+        has_text = bool(event.message or event.response or event.thinking)
+        for choice in event.choices or ():
+            self.finished |= choice.finish_reason is not None
+            has_text |= bool(choice.text or choice.delta)
+        return has_text
 
     def tokens(self, events: int) -> Tokens:
-        """Return the server's counts: usage, else llama.cpp's timings.
+        """Return the server's counts: usage, else llama.cpp's timings, or Ollama's counters.
 
         A count of 0 beside text is wrong, so it is no count.
         """
-        usage = _mapping(self._usage)
-        timings = _mapping(self._timings)
-        cached = _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
-        if cached is None:
-            cached = _count(timings.get("cache_n"))
-        details = _mapping(usage.get("completion_tokens_details"))
-        prompt = _count(usage.get("prompt_tokens"))
-        if prompt is None and (fresh := _count(timings.get("prompt_n"))) is not None:
-            prompt = fresh + (cached or 0)
-        known = {
-            "usage": _count(usage.get("completion_tokens")),
-            "timings": _count(timings.get("predicted_n")),
-        }
-        for source, count in known.items():
+        usage, timings, last = self._usage, self._timings, self._last
+        details = usage.prompt_tokens_details or _Details()
+        cached = _first(details.cached_tokens, timings.cache_n, last.prompt_eval_cached_count)
+        prompt = _first(usage.prompt_tokens, last.prompt_eval_count or None)
+        if prompt is None and timings.prompt_n is not None:
+            prompt = timings.prompt_n + (cached or 0)
+        for source, count in (
+            ("usage", usage.completion_tokens),
+            ("timings", timings.predicted_n),
+            ("eval_count", last.eval_count),
+        ):
             if count is not None and (count or not events):
-                reasoning = _count(details.get("reasoning_tokens"))
-                return Tokens(count, prompt, cached, reasoning, source)
-        return Tokens(input=prompt, cached=cached)
+                return Tokens(count, prompt, cached, source)
+        return Tokens(None, prompt, cached)
 
-    def timings(self) -> dict[str, float] | None:
-        """Return llama.cpp's ``timings``, its rates as it printed them."""
-        given = _mapping(self._timings)
-        return _known(
-            prompt_n=_count(given.get("prompt_n")),
-            prompt_s=_scaled(given.get("prompt_ms"), _MS),
-            prompt_rate=_scaled(given.get("prompt_per_second"), 1),
-            predicted_n=_count(given.get("predicted_n")),
-            predicted_s=_scaled(given.get("predicted_ms"), _MS),
-            predicted_rate=_scaled(given.get("predicted_per_second"), 1),
+    def timings(self) -> ServerTimings | None:
+        """Return the server's times in seconds, llama.cpp's rates as it printed them."""
+        given, last = self._timings, self._last
+        timings = ServerTimings(
+            prompt_n=_first(given.prompt_n, last.prompt_eval_count),
+            prompt_s=_first(
+                _seconds(given.prompt_ms, _MS), _seconds(last.prompt_eval_duration, _NS)
+            ),
+            prompt_rate=given.prompt_per_second,
+            predicted_n=_first(given.predicted_n, last.eval_count),
+            predicted_s=_first(
+                _seconds(given.predicted_ms, _MS), _seconds(last.eval_duration, _NS)
+            ),
+            predicted_rate=given.predicted_per_second,
+            load_s=_seconds(last.load_duration, _NS),
         )
+        return None if timings == ServerTimings() else timings
 
 
-class OllamaAnswer:
-    """An answer of Ollama: JSON lines, the last of which has ``done`` and the counters.
-
-    Each counter is absent where it would be 0, so an absent one is unknown.
-    """
-
-    __slots__ = ("_last", "content", "done", "finish_reason")
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.done = False
-        self.content = False
-        self.finish_reason: str | None = None
-        self._last: Mapping[str, Any] = {}
-
-    def take(self, name: bytes, payload: bytes) -> int:
-        """Read one line; return how many characters of text it adds. Raises FailedError."""
-        line = _object(payload, name)
-        if line.get("error"):
-            raise FailedError("error-event", error_text(line, "the server sent an error"))
-        message = line.get("message")
-        if message is None:
-            said, thought = _text(line, "response"), _text(line, "thinking")
-        elif isinstance(message, dict):
-            said, thought = _text(message, "content"), _text(message, "thinking")
-        else:
-            raise FailedError("malformed", "message is not an object")
-        if line.get("done") is True:
-            self.done = True
-            self._last = line
-            reason = line.get("done_reason")
-            self.finish_reason = _reason(reason) if reason else "done"
-        if said:
-            self.content = True
-        return len(said) + len(thought)
-
-    def tokens(self, events: int) -> Tokens:
-        """Return Ollama's counters; ``events`` tells an absent count from none."""
-        output = _count(self._last.get("eval_count"))
-        if not output and events:
-            output = None
-        cached = _count(self._last.get("prompt_eval_cached_count"))
-        prompt = _count(self._last.get("prompt_eval_count")) or None
-        return Tokens(output, prompt, cached, source=None if output is None else "eval_count")
-
-    def timings(self) -> dict[str, float] | None:
-        """Return Ollama's counters in seconds."""
-        given = self._last
-        return _known(
-            prompt_n=_count(given.get("prompt_eval_count")),
-            prompt_s=_scaled(given.get("prompt_eval_duration"), _NS),
-            predicted_n=_count(given.get("eval_count")),
-            predicted_s=_scaled(given.get("eval_duration"), _NS),
-            load_s=_scaled(given.get("load_duration"), _NS),
-            total_s=_scaled(given.get("total_duration"), _NS),
-        )
-
-
-Answer: TypeAlias = OpenAiAnswer | OllamaAnswer
-
-
-def error_text(given: object, otherwise: str) -> str:
-    """Return the message in an error object of any server, else ``otherwise``; not cut."""
+def error_text(data: bytes, otherwise: str) -> str:
+    """Return the message in the JSON of an error of any server, else ``otherwise``; not cut."""
+    try:
+        given = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return otherwise
     for _ in range(3):
-        if isinstance(given, str):
-            return given.strip() or otherwise
-        if not isinstance(given, dict):
-            break
-        given = given.get("error") or given.get("message") or given.get("detail")
-    return otherwise
+        if isinstance(given, dict):
+            given = given.get("error") or given.get("message") or given.get("detail")
+    return (given.strip() if isinstance(given, str) else "") or otherwise
 
 
 def one_line(text: str, length: int = _DETAIL_LENGTH) -> str:
     """Return ``text`` on one line, without control characters, cut to ``length``."""
-    flat = _CONTROL.sub(" ", text[: 4 * length]).strip()
+    flat = " ".join(text[: 4 * length].split())
     flat = "".join(letter if letter.isprintable() else "?" for letter in flat)
     return flat if len(flat) <= length else f"{flat[: length - 1]}…"
 
 
-def _object(payload: bytes, name: bytes) -> dict[str, Any]:
+def _decoded(name: bytes, payload: bytes) -> _Event:
+    if name == b"error":
+        otherwise = payload.decode("utf-8", "replace") or _ERROR
+        raise FailedError("error-event", error_text(payload, otherwise))
     try:
-        event = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        if name == b"error":
-            text = payload.decode("utf-8", "replace")
-            raise FailedError("error-event", text or "the server sent an error") from None
-        raise FailedError("malformed", "an event is not JSON") from None
-    if not isinstance(event, dict):
-        if name == b"error":
-            raise FailedError("error-event", error_text(event, "the server sent an error"))
-        raise FailedError("malformed", "an event is not an object")
+        event = _EVENT.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise FailedError("malformed", f"an event cannot be read: {error}") from None
+    if event.error:
+        raise FailedError("error-event", error_text(payload, _ERROR))
     return event
 
 
-def _reason(given: object) -> str:
-    """Return a server's word for why an answer ended; what is no such word is ``other``."""
-    return given if isinstance(given, str) and _REASON.fullmatch(given) else "other"
+def _first(*values: _Value | None) -> _Value | None:
+    return next((value for value in values if value is not None), None)
 
 
-def _text(holder: Mapping[str, Any], key: str) -> str:
-    text = holder.get(key)
-    if text is None:
-        return ""
-    if not isinstance(text, str):
-        raise FailedError("malformed", f"{key} is not text")
-    return text
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
-        return value
-    return None
-
-
-def _scaled(value: object, factor: float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    number = round(float(value) * factor, 9)
-    return number if 0 <= number <= _MOST_SCALED else None
-
-
-def _known(**values: float | None) -> dict[str, float] | None:
-    found = {key: value for key, value in values.items() if value is not None}
-    return found or None
+def _seconds(value: float | None, factor: float) -> float | None:
+    return None if value is None else round(value * factor, 9)

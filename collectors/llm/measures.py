@@ -12,9 +12,9 @@ import math
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -53,6 +53,7 @@ _MOST_FAILED, _MOST_CPU, _MOST_LAG = 0.02, 0.70, 0.10
 #: The client's event loop rounds timers up to a millisecond: so much is no sign of anything.
 _TIMER_S = 0.001
 _US = 1_000_000
+_Value = TypeVar("_Value")
 _MOST_S = 1e9
 
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MOST_S)]
@@ -61,8 +62,22 @@ _Stamp = Annotated[float, msgspec.Meta(ge=-_MOST_S, le=_MOST_S)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
+#: What became of a request.
+Outcome: TypeAlias = Literal[
+    "ok",
+    "http",
+    "refused",
+    "disconnect",
+    "malformed",
+    "error-event",
+    "timeout",
+    "zero-tokens",
+    "cancelled",
+]
+
+
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="start"):
-    """What was asked of the load client, as far as its answers are read by it."""
+    """Which form the records have, and whose answers they are of."""
 
     schema: Literal[1]
     api: Text
@@ -81,10 +96,7 @@ class ServerTimings(msgspec.Struct, frozen=True):
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="request"):
-    """One request and what came of it; times in seconds from the start of the measured phase.
-
-    The client records more of it, which is kept and in no measurement.
-    """
+    """One request and what came of it; times in seconds from the start of the measured phase."""
 
     phase: Literal["warmup", "measured"]
     index: _Count
@@ -98,17 +110,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     output_tokens: _Count | None = None
     cached_tokens: _Count | None = None
     token_source: Literal["usage", "timings", "eval_count"] | None = None
-    status: Literal[
-        "ok",
-        "http",
-        "refused",
-        "disconnect",
-        "malformed",
-        "error-event",
-        "timeout",
-        "zero-tokens",
-        "cancelled",
-    ]
+    status: Outcome
     detail: Text | None = None
     stalls: _Count
     gaps_s: tuple[_Seconds, ...]
@@ -164,6 +166,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="en
     lag_p99_s: _Seconds | None = None
     lag_max_s: _Seconds | None = None
     chunks: _Count
+    warmup_stable: bool | None = None
     interrupted: bool
 
 
@@ -192,8 +195,8 @@ class Load:
     @property
     def window_s(self) -> float | None:
         """First sending to the end of the last good answer; None where there is none."""
-        sent = [each.sent_s for each in self.measured if each.sent_s is not None]
-        ended = [each.ended_s for each in self.ok if each.ended_s is not None]
+        sent = _known(each.sent_s for each in self.measured)
+        ended = _known(each.ended_s for each in self.ok)
         return (max(ended) - min(sent) or None) if sent and ended else None
 
 
@@ -274,13 +277,11 @@ def doubts(load: Load) -> tuple[str, ...]:
     How late the client's own timer fired is judged beside each latency, in `record`.
     """
     reasons = list(load.notes)
-    measured = load.measured
-    failed = len(measured) - len(load.ok)
-    if failed > _MOST_FAILED * len(measured):
-        reasons.append(f"{failed} of {len(measured)} requests failed.")
-    end = load.end
-    if end is not None and end.wall_s > 0 and end.cpu_s > _MOST_CPU * end.wall_s:
-        share = end.cpu_s / end.wall_s
+    asked, end = len(load.measured), load.end
+    failed = asked - len(load.ok)
+    if failed > _MOST_FAILED * asked:
+        reasons.append(f"{failed} of {asked} requests failed.")
+    if end is not None and (share := _ratio(end.cpu_s, end.wall_s) or 0.0) > _MOST_CPU:
         reasons.append(f"The load client itself was busy for {share:.0%} of the time.")
     return tuple(reasons)
 
@@ -300,15 +301,12 @@ def record(
     counted = recorder.series(workload, about, status=Status.SUSPECT if load.notes else Status.OK)
     timed = recorder.series(workload, about, status=Status.SUSPECT if doubts(load) else Status.OK)
     _record_counts(counted, load)
-    _record_client(counted, load.end)
-    good, window_s = load.ok, load.window_s
-    if window_s is not None:
-        _record_times(timed, load, good)
-        _record_tokens(counted, timed, good, window_s)
-        _record_rates(timed, good, window_s, slos)
-        _record_schedule(counted, timed, load.measured)
     _record_first(counted, load.requests)
-    _record_samples(timed, good)
+    if (window_s := load.window_s) is not None:
+        _record_times(timed, load, load.ok)
+        _record_tokens(counted, timed, load.ok, window_s)
+        _record_rates(counted, timed, load, window_s, slos)
+    _record_samples(timed, load.ok)
 
 
 def measurements(
@@ -327,9 +325,9 @@ def samples(load: Load, workload: str, about: Params) -> tuple[Sample, ...]:
     return tuple(recorder.samples)
 
 
-def bins(series: Series, metric: str, times_s: Sequence[float]) -> None:
+def bins(series: Series, metric: str, times_s: Iterable[float]) -> None:
     """Add times as the samples of a histogram of few bins, made on whole microseconds."""
-    counts = Counter(map(round, map(float(_US).__mul__, times_s)))
+    counts = Counter(round(time_s * _US) for time_s in times_s)
     cells = ((us / _US, float(count)) for us, count in histogram.coarse(counts))
     series.points("histogram", metric, cells)
 
@@ -341,12 +339,9 @@ def eval_rate(timings: ServerTimings, api: str) -> float | None:
     intervals after the first token. Ollama divides all n tokens by its time, which for the same
     work is n / (n - 1) higher: compare at equal output length only.
     """
-    if timings.predicted_rate:
-        return timings.predicted_rate
-    count, time_s = timings.predicted_n, timings.predicted_s
-    if not count or not time_s:
-        return None
-    return (count if api == "ollama" else count - 1) / time_s or None
+    count = timings.predicted_n or 0
+    of_time = _ratio(count if api == "ollama" else count - 1, timings.predicted_s)
+    return timings.predicted_rate or (of_time if count else None) or None
 
 
 def prompt_eval_rate(timings: ServerTimings, cached: int | None) -> float | None:
@@ -356,11 +351,7 @@ def prompt_eval_rate(timings: ServerTimings, cached: int | None) -> float | None
     """
     if cached:
         return None
-    if timings.prompt_rate:
-        return timings.prompt_rate
-    if not timings.prompt_n or not timings.prompt_s:
-        return None
-    return timings.prompt_n / timings.prompt_s
+    return timings.prompt_rate or _ratio(timings.prompt_n, timings.prompt_s) or None
 
 
 #: The scheduled ones count from when a request was due: there are none in a closed loop.
@@ -383,26 +374,21 @@ def _record_times(timed: Series, load: Load, good: Sequence[Exchange]) -> None:
         pairs = [(each, value) for each in good if (value := of(each)) is not None]
         # A late stamp moves the time of the whole decoding, not that of each token.
         spans = [each.decode_s or 0.0 for each, _ in pairs] if metric == "llm.tpot" else []
-        spread(metric, [value for _, value in pairs], _mean(spans) if spans else None)
-    spread("llm.decode_time", [each.decode_s for each in good if each.decode_s is not None])
+        spread(metric, [value for _, value in pairs], _mean(spans))
+    spread("llm.decode_time", _known(each.decode_s for each in good))
     gaps = [gap for each in good for gap in each.gaps_s]
     spread("llm.inter_chunk_latency", gaps)
     if all(each.events == each.output_tokens for each in good):
         spread("llm.itl", gaps)
-    rates = [
-        (each.output_tokens / each.decode_s, each.decode_s)
-        for each in good
-        if each.output_tokens and each.decode_s and each.tpot_s
-    ]
-    decode_s = _mean([span for _, span in rates])
-    spread("llm.decode_rate_per_request", [rate for rate, _ in rates], decode_s)
+    decoded = [each for each in good if each.tpot_s]
+    rates = _known(_ratio(each.output_tokens, each.decode_s) for each in decoded)
+    spread("llm.decode_rate_per_request", rates, _mean(_known(each.decode_s for each in decoded)))
     timings = [(each.server, each.cached_tokens) for each in good if each.server is not None]
-    kind = load.start.api
-    evals = [rate for server, _ in timings if (rate := eval_rate(server, kind))]
+    evals = _known(eval_rate(server, load.start.api) for server, _ in timings)
     spread("llm.eval_rate", evals, math.inf)
     # Of a load that a cache helped in part, the rest is no fair picture.
     if not any(each.cached_tokens for each in good):
-        prompts = [rate for each in timings if (rate := prompt_eval_rate(*each))]
+        prompts = _known(prompt_eval_rate(*each) for each in timings)
         spread("llm.prompt_eval_rate", prompts, math.inf)
 
 
@@ -432,85 +418,74 @@ def _record_counts(counted: Series, load: Load) -> None:
     for reason, times in sorted(failed.items()):
         about = params(reason=reason)
         counted.add("llm.failed_requests", "value", float(times), about=about)
-    if measured:
-        counted.add("llm.error_rate", "value", failed.total() / len(measured))
+    counted.add("llm.error_rate", "value", _ratio(failed.total(), len(measured)))
     if good:
         uncounted = sum(each.output_tokens is None for each in good)
         counted.add("llm.stalls", "value", float(sum(each.stalls for each in good)))
         counted.add("llm.missing_usage", "value", float(uncounted))
-        if cached := [each.cached_tokens for each in good if each.cached_tokens is not None]:
+        if cached := _known(each.cached_tokens for each in good):
             counted.add("llm.cached_tokens", "value", float(sum(cached)))
+    if end := load.end:
+        counted.add("llm.client_lag", "p50", end.lag_p50_s)
+        counted.add("llm.client_lag", "p99", end.lag_p99_s)
+        counted.add("llm.client_lag", "max", end.lag_max_s)
+        counted.add("llm.client_cpu_usage", "mean", _ratio(end.cpu_s, end.wall_s))
+        counted.add("llm.client_cpu_per_chunk", "mean", _ratio(end.cpu_s, end.chunks))
 
 
-def _record_client(counted: Series, end: End | None) -> None:
-    if end is None:
-        return
-    counted.add("llm.client_lag", "p50", end.lag_p50_s)
-    counted.add("llm.client_lag", "p99", end.lag_p99_s)
-    counted.add("llm.client_lag", "max", end.lag_max_s)
-    if end.wall_s > 0:
-        counted.add("llm.client_cpu_usage", "mean", end.cpu_s / end.wall_s)
-    if end.chunks:
-        counted.add("llm.client_cpu_per_chunk", "mean", end.cpu_s / end.chunks)
+def _record_first(counted: Series, requests: Sequence[Exchange]) -> None:
+    """Add what belongs to the first request alone, and to no average."""
+    first = min(requests, key=lambda each: (each.phase == "measured", each.index), default=None)
+    if first is not None and first.ok:
+        if first.phase == "warmup":
+            counted.add("llm.cold_ttft", "value", first.ttft_s)
+        if first.server is not None:
+            counted.add("llm.load_time", "value", first.server.load_s)
 
 
 def _record_tokens(
     counted: Series, timed: Series, good: Sequence[Exchange], window_s: float
 ) -> None:
-    counts = [(each.output_tokens, each.events) for each in good if each.output_tokens is not None]
-    inputs = [each.input_tokens for each in good if each.input_tokens is not None]
-    if not counts:
-        return
-    output = sum(tokens for tokens, _ in counts)
-    counted.add("llm.output_tokens", "mean", _mean([tokens for tokens, _ in counts]))
-    if inputs:
-        counted.add("llm.input_tokens", "mean", _mean(inputs))
-    counted.add("llm.tokens_per_chunk", "mean", output / sum(events for _, events in counts))
+    known = [each for each in good if each.output_tokens is not None]
+    outputs = _known(each.output_tokens for each in known)
+    inputs = _known(each.input_tokens for each in good) if known else []
+    per_chunk = _ratio(sum(outputs), sum(each.events for each in known)) if known else None
+    counted.add("llm.output_tokens", "mean", _mean(outputs))
+    counted.add("llm.input_tokens", "mean", _mean(inputs))
+    counted.add("llm.tokens_per_chunk", "mean", per_chunk)
     # A sum that lacks some answers would pass for a slower server.
-    if len(counts) == len(good):
-        timed.add("llm.output_token_throughput", "value", output / window_s)
+    if len(outputs) == len(good):
+        timed.add("llm.output_token_throughput", "value", sum(outputs) / window_s)
         if len(inputs) == len(good):
-            total = (output + sum(inputs)) / window_s
+            total = (sum(outputs) + sum(inputs)) / window_s
             timed.add("llm.total_token_throughput", "value", total)
 
 
 def _record_rates(
-    timed: Series, good: Sequence[Exchange], window_s: float, slos: Mapping[str, Objective]
+    counted: Series, timed: Series, load: Load, window_s: float, slos: Mapping[str, Objective]
 ) -> None:
+    good, measured = load.ok, load.measured
     timed.add("llm.request_throughput", "value", len(good) / window_s)
     # Without a token count nobody knows whether the second limit was met.
     if all(each.output_tokens is not None for each in good):
         for name, limits in sorted(slos.items()):
             met = sum(_meets(each, limits) for each in good)
             timed.add("llm.goodput", "value", met / window_s, about=params(slo=name))
-
-
-def _record_schedule(counted: Series, timed: Series, measured: Sequence[Exchange]) -> None:
-    sent = [each.sent_s for each in measured if each.sent_s is not None]
-    ended = [each.ended_s for each in measured if each.ended_s is not None]
-    if sent and ended:
-        timed.add("llm.drain_time", "value", max(max(ended) - max(sent), 0.0))
-    due = [each.scheduled_s for each in measured if each.scheduled_s is not None]
-    if len(due) > 1 and (span := max(due) - min(due)) > 0:
-        counted.add("llm.offered_rate", "value", (len(due) - 1) / span)
-
-
-def _record_first(counted: Series, requests: Sequence[Exchange]) -> None:
-    """Add what belongs to the first request alone, and to no average."""
-    first = min(requests, key=lambda each: (each.phase == "measured", each.index), default=None)
-    if first is None or not first.ok:
-        return
-    if first.phase == "warmup":
-        counted.add("llm.cold_ttft", "value", first.ttft_s)
-    if first.server is not None:
-        counted.add("llm.load_time", "value", first.server.load_s)
+    sent, ended, due = (
+        _known(getattr(each, name) for each in measured)
+        for name in ("sent_s", "ended_s", "scheduled_s")
+    )
+    timed.add("llm.drain_time", "value", max(max(ended) - max(sent), 0.0))
+    if due:
+        rate = _ratio(len(due) - 1, max(due) - min(due))
+        counted.add("llm.offered_rate", "value", rate)
 
 
 def _record_samples(series: Series, good: Sequence[Exchange]) -> None:
     for metric, of in _LATENCIES:
         timed = ((each.sent_s or 0.0, of(each)) for each in good)
         series.points("request", metric, ((x, y) for x, y in timed if y is not None))
-    bins(series, "llm.inter_chunk_latency", [gap for each in good for gap in each.gaps_s])
+    bins(series, "llm.inter_chunk_latency", (gap for each in good for gap in each.gaps_s))
 
 
 def _meets(each: Exchange, limits: Objective) -> bool:
@@ -520,13 +495,19 @@ def _meets(each: Exchange, limits: Objective) -> bool:
     """
     due_s = each.sent_s if each.scheduled_s is None else each.scheduled_s
     first = _between(due_s, each.first_token_s)
-    if first is None or first > limits.ttft_s:
-        return False
-    return each.tpot_s is None or each.tpot_s <= limits.tpot_s
+    return first is not None and first <= limits.ttft_s and (each.tpot_s or 0.0) <= limits.tpot_s
 
 
-def _mean(values: Sequence[float]) -> float:
-    return statistics.fmean(values) if values else 0.0
+def _known(values: Iterable[_Value | None]) -> list[_Value]:
+    return [value for value in values if value is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
 
 
 def _between(before: float | None, after: float | None) -> float | None:

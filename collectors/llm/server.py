@@ -11,6 +11,7 @@ import http.client
 import importlib.util
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -88,16 +89,12 @@ def serving(  # noqa: PLR0913 - each is a setting of the server
         raise SitegenError(f"the embedded server needs {absent}", where="llm", fix=INSTALL)
     wanted = Wanted(str(model), threads, parallel, context, cache_prompt, port)
     argv = [*(sys.executable, "-m", "collectors.llm.server"), msgspec.json.encode(wanted).decode()]
+    environ = {
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "GOMP_SPINCOUNT": _SPINS,
+    }
     with (folder / LOG).open("wb") as log:
-        started = host.start(
-            argv,
-            cwd=folder,
-            environ={
-                "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-                "GOMP_SPINCOUNT": _SPINS,
-            },
-            stderr=log.fileno(),
-        )
+        started = host.start(argv, cwd=folder, environ=environ, stderr=log.fileno())
         with started as process:
             yield _ready(process, folder / LOG)
             process.terminate()
@@ -120,11 +117,9 @@ def peak_memory(pid: int, host: Host) -> int | None:
     VmHWM of proc_pid_status(5), whose kB are of 1024 bytes. It counts the pages of the model
     file that are mapped.
     """
-    for line in (host.read(f"/proc/{pid}/status") or "").splitlines():
-        words = line.split()
-        if len(words) == 3 and words[0] == "VmHWM:" and words[1].isdigit():  # noqa: PLR2004 - name, number, unit
-            return int(words[1]) * 1024
-    return None
+    status = host.read(f"/proc/{pid}/status") or ""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
@@ -133,16 +128,13 @@ def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
     deadline = time.monotonic() + _START_S
     arrived, _, _ = select.select([process.stdout], [], [], _START_S)
     line = process.stdout.readline() if arrived else b""
-    if arrived and not line:
-        raise _ended(log)
-    while line:
+    while arrived and time.monotonic() < deadline:
+        if not line or process.poll() is not None:
+            last = log.read_text("utf-8", "replace").strip().splitlines() or ["no message"]
+            raise SitegenError(f"the server ended at once: {last[-1][:_LAST]}", where="llm")
         server = msgspec.json.decode(line, type=Server)
         if _is_well(server.url):
             return server
-        if process.poll() is not None:
-            raise _ended(log)
-        if time.monotonic() > deadline:
-            break
         time.sleep(_PAUSE_S)
     raise SitegenError(f"the server did not start in {_START_S:.0f} s", where="llm")
 
@@ -157,11 +149,6 @@ def _is_well(url: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _ended(log: Path) -> SitegenError:
-    lines = log.read_text("utf-8", "replace").strip().splitlines() or ["no message"]
-    return SitegenError(f"the server ended at once: {lines[-1][:_LAST]}", where="llm")
 
 
 def main(argument: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,8 +18,6 @@ from sitegen.model import Comparability, Parameter
 # `server` and `weights` are also programs (python -m), which the package must not load for
 # them: they are imported where they are needed.
 _OLLAMA = "http://127.0.0.1:11434"
-#: What stands for a host in what is archived: of an address, and of the started server.
-HIDDEN, _STARTED = "endpoint", "started-server"
 #: A prompt may be longer than asked: the beginning of a text, and words of two tokens.
 _CONTEXT_STEP, _LEAST_CONTEXT, _TEMPLATE_TOKENS = 256, 512, 64
 
@@ -30,38 +28,25 @@ class Target:
 
     url: str
     shown: str  # as it is archived: without the host of a machine that is not this one
-    api: str
     model: str
-    access: str
-    channel: str
     series: Mapping[str, str | None]  # model, engine, weights as they tell series apart
-    quantisation: str
+    must_match: Mapping[str, str]
     server_version: str
-    options: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
     started: Mapping[str, str] = field(default_factory=dict)
 
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Return what a run says of it, and what a difference in that means."""
+    def parameters(self) -> Iterator[Parameter]:
+        """Yield what a run says of it, and what a difference in that means."""
         from collectors.llm import weights
 
-        must = Comparability.MUST_MATCH
-        rows = [
-            Parameter("api", self.api, must),
-            Parameter("access", self.access, must),
-            Parameter("channel", self.channel, must),
-            Parameter("quantisation", self.quantisation, must),
-            Parameter("weights", str(self.series["weights"]), must),
-            Parameter("server_version", self.server_version, Comparability.CAVEAT),
-        ]
-        if started := self.started:
-            count = weights.parameters(started["model_size"])
-            rows += [
-                *(Parameter(name, started[name], must) for name in ("server_threads", "slots")),
-                Parameter("context_tokens", started["context"], must),
-                Parameter("model_architecture", weights.ARCHITECTURE),
-                Parameter("model_parameters", str(count)),
-            ]
-        return tuple(rows)
+        shared = {**self.must_match, "weights": str(self.series["weights"])}
+        for name, value in shared.items():
+            yield Parameter(name, value, Comparability.MUST_MATCH)
+        yield Parameter("server_version", self.server_version, Comparability.CAVEAT)
+        if self.started:
+            count = weights.parameters(self.started["model_size"])
+            yield Parameter("model_architecture", weights.ARCHITECTURE)
+            yield Parameter("model_parameters", str(count))
 
 
 def target(given: SETTINGS, names: Mapping[str, str]) -> Target:
@@ -100,22 +85,26 @@ def _to_start(given: SETTINGS) -> Target:
             fix="ask for fewer tokens, or measure a server of your own with --set llm.url=",
         )
     name = weights.model_name(given.model_size)
+    served = {"server_threads": str(given.server_threads), "slots": str(given.slots)}
     return Target(
         url="",  # it has one when it is up
-        shown=f"http://[{_STARTED}]",
-        api=given.api,
+        shown="http://[started-server]",
         model=name,
-        access="loopback",
-        channel="plain",
         series={"model": name, "engine": "llama.cpp", "weights": "random"},
-        quantisation=weights.SIZES[given.model_size].quantisation,
+        must_match={
+            "api": given.api,
+            "access": "loopback",
+            "channel": "plain",
+            "quantisation": weights.SIZES[given.model_size].quantisation,
+            "context_tokens": str(context),
+            **served,
+        },
         server_version=f"xllamacpp {importlib.metadata.version('xllamacpp')}",
         started={
             "model_size": given.model_size,
-            "server_threads": str(given.server_threads),
-            "slots": str(given.slots),
             "context": str(context),
             "cache_prompt": "yes" if given.prompt == "shared" else "no",
+            **served,
         },
     )
 
@@ -133,32 +122,32 @@ def _at_address(given: SETTINGS) -> Target:
             where="--set llm.model",
             fix="its name as the server lists it (GET /v1/models, or `ollama list`)",
         )
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    near = host in {"localhost", "::1"} or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
+    scheme, near = urlsplit(url).scheme, api.is_near(url)
     # A model that a server names by its path is known by the last part of it.
     name = given.model.rpartition("/")[2] if given.model.startswith("/") else given.model
     return Target(
         url=url,
-        shown=url if near else f"{parts.scheme}://[{HIDDEN}]",
-        api=given.api,
+        shown=url if near else f"{scheme}://[{api.HIDDEN}]",
         model=given.model,
-        access=given.access or ("loopback" if near else "direct"),
-        channel="tls" if parts.scheme == "https" else "plain",
         series={
             "model": given.name or name,
             "engine": given.engine or ("ollama" if given.api == "ollama" else None),
             "weights": given.weights,
         },
-        quantisation=given.quantisation,
+        must_match={
+            "api": given.api,
+            "access": given.access or ("loopback" if near else "direct"),
+            "channel": "tls" if scheme == "https" else "plain",
+            "quantisation": given.quantisation,
+        },
         server_version=given.engine_version,
         options=_options(given),
     )
 
 
-def _options(given: SETTINGS) -> tuple[str, ...]:
+def _options(given: SETTINGS) -> dict[str, str]:
     """Return options of the client. Raises SitegenError for a key or file that is not there."""
-    options = []
+    options = {}
     if key := given.key_env:
         if not re.fullmatch(r"[A-Za-z_]\w*", key) or key not in os.environ:
             # It may be the key itself, so it is not repeated.
@@ -167,11 +156,9 @@ def _options(given: SETTINGS) -> tuple[str, ...]:
                 where="--set llm.key_env",
                 fix="put the key into one, and give its name here",
             )
-        options += ["--key-env", key]
+        options["key-env"] = key
     if given.ca:
         if not Path(given.ca).is_file():
             raise SitegenError("there is no such file", where="--set llm.ca")
-        options += ["--ca", str(Path(given.ca).absolute())]
-    if not given.extensions:
-        options.append("--no-extensions")
-    return tuple(options)
+        options["ca"] = str(Path(given.ca).absolute())
+    return options

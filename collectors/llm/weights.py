@@ -116,9 +116,8 @@ def write(path: Path, name: str, seed: int = 0) -> None:
         writer.close()
         part.replace(path)
     except OSError as error:
-        raise SitegenError(
-            f"the model cannot be written: {error.strerror or error}", where=str(path)
-        ) from error
+        message = f"the model cannot be written: {error.strerror or error}"
+        raise SitegenError(message, where=str(path)) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -127,9 +126,8 @@ def write(path: Path, name: str, seed: int = 0) -> None:
 def _size(name: str) -> Size:
     if name in SIZES:
         return SIZES[name]
-    raise SitegenError(
-        f"there is no model size {name[:40]!r}", fix=f"use one of {', '.join(SIZES)}"
-    )
+    known = ", ".join(SIZES)
+    raise SitegenError(f"there is no model size {name[:40]!r}", fix=f"use one of {known}")
 
 
 def _tensors(size: Size) -> Iterator[tuple[str, int, int]]:
@@ -158,11 +156,9 @@ def _tensors(size: Size) -> Iterator[tuple[str, int, int]]:
 def _describe(writer: Any, name: str, size: Size) -> None:  # noqa: ANN401 - gguf is loaded late
     import gguf
 
-    tokens = vocabulary()
-    kinds = gguf.TokenType
-    control = [kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL]
-    normal = [kinds.NORMAL] * (len(tokens) - first_word())
-    stored = gguf.LlamaFileType
+    tokens, kinds, stored = vocabulary(), gguf.TokenType, gguf.LlamaFileType
+    types = [kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL, *[kinds.BYTE] * len(_BYTES)]
+    types += [kinds.NORMAL] * (len(tokens) - first_word())
     writer.add_name(model_name(name))
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(size.embedding)
@@ -178,7 +174,7 @@ def _describe(writer: Any, name: str, size: Size) -> None:  # noqa: ANN401 - ggu
     writer.add_token_list(list(tokens))
     # Joined in the order of their ids: a space and a letter before the word that they begin.
     writer.add_token_scores([-float(index) for index in range(len(tokens))])
-    writer.add_token_types([*control, *[kinds.BYTE] * len(_BYTES), *normal])
+    writer.add_token_types(types)
     writer.add_unk_token_id(0)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
@@ -197,10 +193,10 @@ def _announce(writer: Any, size: Size, tensor: str, rows: int, columns: int) -> 
     if _is_norm(tensor) or size.quantisation == "F32":
         shape = (columns,) if _is_norm(tensor) else (rows, columns)
         writer.add_tensor_info(tensor, shape, np.dtype("f4"), rows * columns * 4)
-        return
-    row_bytes = columns // _QUANT_BLOCK * _QUANT_BLOCK_BYTES
-    kind = gguf.GGMLQuantizationType.Q8_0
-    writer.add_tensor_info(tensor, (rows, row_bytes), np.dtype("u1"), rows * row_bytes, kind)
+    else:
+        shape = (rows, columns // _QUANT_BLOCK * _QUANT_BLOCK_BYTES)
+        kind = gguf.GGMLQuantizationType.Q8_0
+        writer.add_tensor_info(tensor, shape, np.dtype("u1"), shape[0] * shape[1], kind)
 
 
 def _values(size: Size, seed: int) -> Iterator[npt.NDArray[np.generic]]:
@@ -219,8 +215,7 @@ def _values(size: Size, seed: int) -> Iterator[npt.NDArray[np.generic]]:
         is_head = tensor == "output.weight"
         std = (_HEAD_STD if is_head else _BODY_STD) / columns**0.5
         quantised = size.quantisation == "Q8_0"
-        count = rows * columns
-        draws = count // (8 if quantised else 4)
+        draws = rows * columns // (8 if quantised else 4)
         bits = source.random_raw(draws).astype("<u8", copy=False)
         if quantised:
             kind = np.dtype([("scale", "<f2"), ("quants", "i1", _QUANT_BLOCK)])

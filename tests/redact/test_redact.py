@@ -29,7 +29,7 @@ RAW = Path(__file__).parents[1] / "raw"
 RECORDED = sorted(path for path in RAW.rglob("*") if path.is_file())
 #: Those that hold an address or an id, as their tools write them.
 NAMING = {
-    *("llm/nvidia/aiperf.csv", "llm/nvidia/aiperf.json"),
+    "llm/nvidia/aiperf.json",
     *("7z/riscv-24.09.out", "ab/old-2.0.40.out", "ab/post.out"),
 }
 

@@ -1,4 +1,4 @@
-"""What a tool's output may not say, and the user does: the forms of the readers here."""
+"""What a tool's output may not say, and the user does: the forms that several readers have."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import msgspec
 
 from sitegen.collect import Count, Positive, Settings, described
 
-_Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=200)]
-_Engine: TypeAlias = Annotated[
-    _Name | None, described("what served it: vllm, sglang, llama.cpp, ollama ...")
-]
+Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=200)]
 _Threads: TypeAlias = Annotated[
     Count | None, described("CPU threads that the server computed with")
 ]
@@ -24,7 +21,7 @@ class Asks(Settings, frozen=True):
     """What was run."""
 
     model: Annotated[
-        _Name | None, described("name of the model, where the file does not say it")
+        Name | None, described("name of the model, where the file does not say it")
     ] = None
     weights: Annotated[Literal["real", "random"] | None, described("of the model")] = None
 
@@ -43,46 +40,25 @@ class Lengths(Asks, frozen=True):
     output_tokens: Annotated[Count | None, described("nominal length of an answer")] = None
 
 
-class Batches(Lengths, frozen=True):
-    """Requests that an engine works on together."""
-
-    batch_size: Annotated[Count | None, described("prompts in one batch")] = None
-
-
-class ComputedLengths(Lengths, frozen=True):
-    """Requests of one length, and what their server had to compute with."""
-
-    threads: _Threads = None
-    cpus: _Cpus = None
-
-
-class ComputedServed(ComputedLengths, frozen=True):
-    """The same where the output does not tell the server."""
-
-    engine: _Engine = None
-
-
 class Served(Lengths, frozen=True):
     """Requests to a server."""
 
-    engine: _Engine = None
+    engine: Annotated[
+        Name | None, described("what served it: vllm, sglang, llama.cpp, ollama ...")
+    ] = None
 
 
 class Judged(Served, frozen=True):
     """Requests that had to meet an objective."""
 
     slo: Annotated[
-        _Name | None,
+        Name | None,
         described("the objective that goodput was counted with, such as ttft=2s,tpot=100ms"),
     ] = None
 
 
-class Load(Judged, frozen=True):
-    """Requests of a load."""
+class ServedHere(Served, frozen=True):
+    """Requests to a server on CPUs."""
 
-    concurrency: Annotated[
-        Count | None, described("requests under way at once, in a closed loop")
-    ] = None
-    rate: Annotated[
-        Positive | None, described("requests a second that were sent, in an open loop")
-    ] = None
+    threads: _Threads = None
+    cpus: _Cpus = None

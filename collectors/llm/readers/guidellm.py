@@ -14,12 +14,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from collectors.llm.readers.asks import Served
-from collectors.llm.readers.rows import definitions, failures
-from collectors.llm.readers.text import model_name, utc
-from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
+from collectors.llm.readers.outputs import about, definitions, failures, utc
+from sitegen.collect import Reader, Reading, Recorder, Series, decode
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Status, ToolIdentity, params
+from sitegen.model import Status, ToolIdentity
 
 _TPOT = "llm.guidellm.time_per_output_token"
 _FIRST = "llm.guidellm.time_to_first_output_token"
@@ -39,6 +38,7 @@ _SPREAD = {
     "inter_token_latency_ms": ("llm.tpot", 1000),
     "time_per_output_token_ms": (_TPOT, 1000),
 }
+_FIGURES = {"mean": "mean", "min": "min", "max": "max", "std_dev": "stddev", "median": "p50"}
 _SAMPLES = ("request_latency", "time_to_first_token_ms", "inter_token_latency_ms")
 #: Of the rates the other statistics are of the gaps between single events.
 _MEANS = {
@@ -48,8 +48,7 @@ _MEANS = {
     "output_tokens_per_second": ("llm.output_token_throughput", "value"),
     "tokens_per_second": ("llm.total_token_throughput", "value"),
 }
-_LENGTH = re.compile(r"(prompt|output)_tokens[\"']?\s?[=:]\s?(\d{1,9})\b")
-_MAX_CONFIG = 10_000
+_LENGTH = rb"%s_tokens[\\\"']*\s?[=:]\s?(\d{1,9})(?![\d.])"
 _LOADS = {"synchronous": "closed", "concurrent": "closed", "throughput": "burst"}
 
 
@@ -155,10 +154,7 @@ def read(data: bytes, asks: Served) -> tuple[Reading, ...]:
         recorder.started_at = utc(datetime.fromtimestamp(min(starts), UTC))
     if starts and ends and max(ends) > min(starts):
         recorder.duration_s = max(ends) - min(starts)
-    recorder.note(
-        "guidellm weights TPOT (its inter-token latency) by output tokens, so that long answers "
-        "count more; and its request latency ends with the stream, after the last token."
-    )
+    recorder.note("guidellm weights TPOT by output tokens; its latency ends with the stream.")
     return (recorder.reading(),)
 
 
@@ -175,10 +171,10 @@ def _benchmark(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks:
         recorder.note("A benchmark without a successful request has counts only.")
         return
     for name, (metric, factor) in _SPREAD.items():
-        if (successful := _successful(benchmark, name)) is not None:
+        if successful := _successful(benchmark, name):
             _distribution(series, successful, name, metric, factor)
     for name, (metric, statistic) in _MEANS.items():
-        if (successful := _successful(benchmark, name)) is not None:
+        if successful := _successful(benchmark, name):
             native = f"{name}.successful.mean"
             series.add(metric, statistic, successful.mean, native=native)
     _points(series, (benchmark.requests or {}).get("successful") or ())
@@ -194,24 +190,16 @@ def _successful(benchmark: _Benchmark, name: str) -> _Distribution | None:
 def _distribution(
     series: Series, successful: _Distribution, name: str, metric: str, factor: int
 ) -> None:
-    statistics = {
-        "mean": successful.mean,
-        "min": successful.min,
-        "max": successful.max,
-        "stddev": successful.std_dev,
-        "p50": successful.median,
-        **(successful.percentiles or {}),
-    }
-    values = {key: value / factor for key, value in statistics.items() if value is not None}
+    named = {name: getattr(successful, key) for key, name in _FIGURES.items()}
+    named |= successful.percentiles or {}
+    values = {key: value / factor for key, value in named.items() if value is not None}
     if not any(values.values()):
         series.recorder.note(f"All of {name} is 0.0 in the file, as guidellm writes none.")
         return
     status = Status.OK
     if values.get("min") == 0.0:
         status = Status.SUSPECT
-        series.recorder.note(
-            f"{name} is 0.0 for a part of the requests, where guidellm has no value."
-        )
+        series.recorder.note(f"{name} is 0.0 for a part of the requests: no value.")
     if "p999" in values:
         values["p99.9"] = values.pop("p999")
     series.spread(metric, values, native=f"{name}.successful", status=status)
@@ -229,10 +217,7 @@ def _counts(series: Series, benchmark: _Benchmark) -> int:
         raise SitegenError("is missing", where="request_totals")
     failures(series, totals.successful, {"error": (totals.errored or 0, f"{name}.errored")})
     if totals.incomplete:
-        series.recorder.note(
-            f"{totals.incomplete} requests were cut off at the end of a benchmark and count "
-            "neither way."
-        )
+        series.recorder.note(f"{totals.incomplete} requests were cut off at the end: not counted.")
     return totals.successful
 
 
@@ -243,22 +228,17 @@ def _series(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: Se
     load = _LOADS.get(kind, "open" if rate else "serving")
     streams = 1 if kind == "synchronous" else strategy.streams
     most = strategy.max_concurrency if load == "burst" else None
-    about = params(
-        model=settings.agreed("model", asks.model, _model(report, benchmark)),
-        engine=asks.engine,
-        weights=asks.weights,
-        input_tokens=settings.agreed(
-            "input_tokens", asks.input_tokens, _length(report, benchmark, "prompt")
-        ),
-        output_tokens=settings.agreed(
-            "output_tokens", asks.output_tokens, _length(report, benchmark, "output")
-        ),
+    pairs = about(
+        asks,
+        _model(report, benchmark),
+        input_tokens=_length(report, benchmark, b"prompt"),
+        output_tokens=_length(report, benchmark, b"output"),
         concurrency=streams or most,
         rate=f"{rate:g}" if rate and load == "open" else None,
         # Our own open loop is Poisson.
         arrivals=kind if load == "open" and kind != "poisson" else None,
     )
-    return recorder.series(load, about)
+    return recorder.series(load, pairs)
 
 
 def _model(report: _Report, benchmark: _Benchmark) -> str | None:
@@ -270,31 +250,22 @@ def _model(report: _Report, benchmark: _Benchmark) -> str | None:
         report.args.backend_kwargs,
     )
     names = (each.model for each in backends if isinstance(each, _Setup))
-    return model_name(next(filter(None, names), None))
+    return next(filter(None, names), None)
 
 
-def _length(report: _Report, benchmark: _Benchmark, side: str) -> int | None:
+def _length(report: _Report, benchmark: _Benchmark, side: bytes) -> int | None:
     """Return the nominal length of prompts or answers where the arguments name just one."""
-    places: list[Any] = [
+    places = [
         report.args.data,
         report.config.spec and report.config.spec.data,
         benchmark.config.requests,
         benchmark.request_loader.data,
     ]
-    lengths: set[int] = set()
-    for _ in range(_MAX_CONFIG):  # not by recursion: the file sets the depth
-        if not places:
-            break
-        place = places.pop()
-        if isinstance(place, str):
-            lengths |= {int(n) for name, n in _LENGTH.findall(place[:_MAX_CONFIG]) if name == side}
-        elif isinstance(place, list):
-            places += place[:_MAX_CONFIG]
-        elif isinstance(place, dict):
-            length = place.get(f"{side}_tokens")
-            lengths |= {length} if isinstance(length, int) and length is not True else set()
-            places += place.values()
-    return lengths.pop() if len(lengths) == 1 else None
+    try:  # a text of arguments, or objects in any nesting: each version has it otherwise
+        lengths = set(re.findall(_LENGTH % side, msgspec.json.encode(places)))
+    except RecursionError as error:
+        raise SitegenError("is nested too deeply", where="data") from error
+    return int(lengths.pop()) if len(lengths) == 1 else None
 
 
 def _points(series: Series, rows: Sequence[_Request]) -> None:
@@ -302,15 +273,8 @@ def _points(series: Series, rows: Sequence[_Request]) -> None:
     first = min((start for start, _ in timed), default=0.0)
     for name in _SAMPLES:
         metric, factor = _SPREAD[name]
-        series.points(
-            "request",
-            metric,
-            (
-                (start - first, value / factor)
-                for start, row in timed
-                if (value := getattr(row, name))
-            ),
-        )
+        pairs = ((start - first, getattr(row, name)) for start, row in timed)
+        series.points("request", metric, ((x, value / factor) for x, value in pairs if value))
 
 
 GUIDELLM = Reader("guidellm", "guidellm's benchmarks.json, schemas 1 and 2", knows, read, Served)

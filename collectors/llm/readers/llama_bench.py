@@ -13,17 +13,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any
 
 import msgspec
 
 from collectors.llm.readers.asks import Computed
-from collectors.llm.readers.rows import definitions, note_crowd
-from collectors.llm.readers.text import documents, file_name, utc
+from collectors.llm.readers.outputs import about, definitions, documents, file_name, note_crowd, utc
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, ToolIdentity, params
+from sitegen.model import Comparability, ToolIdentity
 
 _BOTH = "llm.llama-bench.prompt_and_eval_rate"
 DEFINITIONS = definitions("""
@@ -38,7 +37,12 @@ _FORMS = {
     "markdown": (b"t/s", re.compile(rb"^\|\s*model\s*\|.*\|\s*t/s\s*\|", re.MULTILINE)),
 }
 _BATCHED = (b'"speed_pp"', b'"speed_tg"', b'"pl"')
-_BATCHED_TABLE = re.compile(rb"^\|\s*PP\s*\|\s*TG\s*\|\s*B\s*\|", re.MULTILINE)
+_KEPT = {
+    "n_batch": "batch",
+    "n_ubatch": "ubatch",
+    "flash_attn": "flash_attn",
+    "n_kv_max": "context",
+}
 _NANO = 1e9
 _SAME = 0.02
 _NOTE = "llama-bench leaves out the time for tokenisation and for sampling: no server's rate."
@@ -64,14 +68,9 @@ _COLUMNS = {
     "backend": "backends",
     "model": "model_type",
 }
-_TEST = re.compile(
-    r"(?:pp ?(?P<pp>\d{1,9}))?\s*\+?\s*(?:tg ?(?P<tg>\d{1,9}))?\s*(?:@ d ?(?P<d>\d{1,9}))?"
-)
+_TEST = re.compile(r"(?:pp(?P<pp>\d{1,9}))?\+?(?:tg(?P<tg>\d{1,9}))?(?: @ d(?P<d>\d{1,9}))?")
 _SPEED = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(?:\s*(?:±|\+/-)\s*(\d{1,15}(?:\.\d{1,9})?))?")
 _BUILD = re.compile(r"^build: (\w{1,40}) \((\d{1,9})\)\s*$", re.MULTILINE)
-
-#: A setting: builds write the same one as a number, as true or as a text.
-_Setting: TypeAlias = bool | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | Text | None
 
 
 class _Test(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,23 +89,11 @@ class _Test(msgspec.Struct, frozen=True, kw_only=True):
     test_time: datetime | None = None
     model_type: Text = ""
     model_filename: Text = ""
-    model_size: _Setting = None
     backends: Text = ""
     cpu_info: Text = ""
     gpu_info: Text = ""
-    n_gpu_layers: _Setting = None
-    n_batch: _Setting = None
-    n_ubatch: _Setting = None
-    type_k: _Setting = None
-    type_v: _Setting = None
-    flash_attn: _Setting = None
-    use_mmap: _Setting = None
-    split_mode: _Setting = None
-    no_kv_offload: _Setting = None
-    n_cpu_moe: _Setting = None
-    main_gpu: _Setting = None
-    tensor_split: _Setting = None
-    embeddings: _Setting = None
+    settings: dict[str, Text] = {}
+    printed: tuple[str, str | None] | None = None  # digits of mean and spread in a table
 
     def __post_init__(self) -> None:
         rates, times, tokens = self.samples_ts, self.samples_ns, self.n_prompt + self.n_gen
@@ -114,12 +101,9 @@ class _Test(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("n_prompt and n_gen are missing or 0")
         if rates and not _is_near(sum(rates) / len(rates), self.avg_ts):
             raise ValueError("avg_ts is not the mean of samples_ts")
-        if rates and times:
-            pairs = zip(times, rates, strict=False)
-            if len(times) != len(rates) or not all(
-                ns and _is_near(rate, tokens * _NANO / ns) for ns, rate in pairs
-            ):
-                raise ValueError("samples_ts does not fit samples_ns")
+        again = [tokens * _NANO / ns if ns else 0.0 for ns in times]
+        if rates and times and (len(again) != len(rates) or not all(map(_is_near, rates, again))):
+            raise ValueError("samples_ts does not fit samples_ns")
 
     @property
     def build(self) -> str:
@@ -127,18 +111,16 @@ class _Test(msgspec.Struct, frozen=True, kw_only=True):
             return self.build_commit
         return f"{self.build_commit} ({self.build_number})"
 
-    def setting(self, name: str) -> str | None:
-        """Return a field as a short text, which is the same from all forms."""
-        value = getattr(self, name)
-        if value in (None, ""):
-            return None
-        return str(int(value)) if isinstance(value, bool) else str(value)
 
-
-class _Printed(_Test, frozen=True, kw_only=True):
-    """One test as a row of a table, with the digits of its mean and spread."""
-
-    printed: tuple[str, str | None]
+def _test(fields: Mapping[str, Any], place: str, *, strict: bool = True) -> _Test:
+    """Return one test; builds write the same setting as a number, as true or as a text."""
+    named = {name: fields.get(name) for name in (*_SETTINGS, "n_gpu_layers", "model_size")}
+    settings = {
+        name: str(int(value)) if isinstance(value, bool) else str(value)
+        for name, value in named.items()
+        if value not in (None, "")
+    }
+    return decode.convert({**fields, "settings": settings}, _Test, place, strict=strict)
 
 
 def _is_near(one: float, other: float) -> bool:
@@ -160,7 +142,8 @@ def read_bench(data: bytes, asks: Computed) -> tuple[Reading, ...]:
     """Return the tests in ``data``: one run for each build of llama.cpp that is in it."""
     form = form_of(data)
     if form == "json":
-        tests = documents(data, _Test)
+        found = documents(data, dict[str, Any])
+        tests = [_test(fields, f"entry {number}") for number, fields in enumerate(found, 1)]
     else:
         text = data.decode("utf-8-sig", "replace")
         tests = list(_csv(text) if form == "csv" else _table(text))
@@ -176,7 +159,7 @@ def _run(build: str, tests: Sequence[_Test], asks: Computed) -> Reading:
     recorder = Recorder(ToolIdentity("llama-bench", build), DEFINITIONS)
     recorder.started_at = min((utc(each.test_time) for each in tests if each.test_time), default="")
     recorder.note(_NOTE)
-    seen = {name: {test.setting(name) for test in tests} for name in _SETTINGS}
+    seen = {name: {test.settings.get(name) for test in tests} for name in _SETTINGS}
     varying = {name for name, values in seen.items() if len(values) > 1}
     for name, values in seen.items():
         if name not in varying:
@@ -185,12 +168,11 @@ def _run(build: str, tests: Sequence[_Test], asks: Computed) -> Reading:
         for value in sorted({getattr(test, name) for test in tests}):
             recorder.fact(fact, value, f"llama-bench, {name}")
     files = {file_name(test.model_filename) for test in tests if test.model_filename}
-    sizes = {size for test in tests if (size := test.setting("model_size"))}
+    sizes = {size for test in tests if (size := test.settings.get("model_size"))}
     for name, texts in (("model_file", files), ("model_size", sizes)):
         recorder.parameter(name, ", ".join(sorted(texts))[:200] or None, Comparability.CAVEAT)
-    recorder.parameter("cpu_quota", asks.cpus and f"{asks.cpus:g}")
     for test in tests:
-        more = {_SETTINGS[name]: test.setting(name) for name in varying}
+        more = {_SETTINGS[name]: test.settings.get(name) for name in varying}
         _write(_series(recorder, test, asks, more), test)
     return recorder.reading()
 
@@ -200,19 +182,19 @@ def _series(
 ) -> Series:
     threads = settings.agreed("threads", asks.threads, test.n_threads)
     note_crowd(recorder, threads, asks.cpus)
-    about = params(
-        model=settings.agreed("model", asks.model, test.model_type or None),
+    pairs = about(
+        asks,
+        test.model_type or None,
         engine=_ENGINE,
-        weights=asks.weights,
         backend=test.backends or None,
         threads=threads,
-        n_gpu_layers=test.setting("n_gpu_layers") if test.backends != "CPU" else None,
+        n_gpu_layers=test.settings.get("n_gpu_layers") if test.backends != "CPU" else None,
         input_tokens=test.n_prompt or None,
         output_tokens=test.n_gen or None,
         depth=test.n_depth or None,
         **more,
     )
-    return recorder.series("llama-bench", about)
+    return recorder.series("llama-bench", pairs)
 
 
 def _write(series: Series, test: _Test) -> None:
@@ -226,7 +208,7 @@ def _write(series: Series, test: _Test) -> None:
         series.add(metric, "mean", rate, native=f"{name}: samples_ts")
     if test.samples_ts:
         return
-    mean, stddev = test.printed if isinstance(test, _Printed) else (None, None)
+    mean, stddev = test.printed or (None, None)
     series.add(metric, "mean", test.avg_ts, mean, native=f"{name}: avg_ts")
     # A single repetition has no spread, and 0 is written for it.
     series.add(metric, "stddev", test.stddev_ts or None, stddev, native=f"{name}: stddev_ts")
@@ -241,7 +223,7 @@ def _csv(text: str) -> Iterator[_Test]:
             place = f"line {number}"
             if None in row or None in row.values():
                 raise SitegenError("has another number of fields than the first", where=place)
-            yield decode.convert(row, _Test, place, strict=False)
+            yield _test(row, place, strict=False)
     except csv.Error as error:
         raise SitegenError(f"is not CSV: {error}"[:200]) from error
 
@@ -265,11 +247,9 @@ def _table(text: str) -> Iterator[_Test]:
 
 def _row(cells: Mapping[str, str], place: str) -> _Test:
     speed = _SPEED.fullmatch(cells.get("t/s", ""))
-    if not speed:
-        raise SitegenError(f"{cells.get('t/s', '')[:40]!a} is not a rate", where=place)
     test = _TEST.fullmatch(cells.get("test", ""))
-    if not test:
-        raise SitegenError(f"{cells.get('test', '')[:40]!a} is not a test", where=place)
+    if not speed or not test:
+        raise SitegenError("is not a test and its rate in tokens/s", where=place)
     named = {_COLUMNS.get(name, name): value for name, value in cells.items() if value}
     figures = {
         "avg_ts": speed[1],
@@ -279,7 +259,7 @@ def _row(cells: Mapping[str, str], place: str) -> _Test:
         "n_depth": test["d"] or 0,
         "printed": speed.groups(),
     }
-    return decode.convert(named | figures, _Printed, place, strict=False)
+    return _test(named | figures, place, strict=False)
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,53 +282,37 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def knows_batched(data: bytes) -> bool:
-    """Tell whether ``data`` is llama-batched-bench's, also its table, which is refused."""
-    return _is_batched(data) or (b"PP" in data and bool(_BATCHED_TABLE.search(data)))
-
-
-def _is_batched(data: bytes) -> bool:
+    """Tell whether ``data`` is llama-batched-bench's."""
     return all(key in data for key in _BATCHED)
 
 
 def read_batched(data: bytes, asks: Computed) -> tuple[Reading, ...]:
     """Return one run of all the lines of llama-batched-bench in ``data``."""
-    if not _is_batched(data):
-        raise SitegenError("the table is not read", fix="run it with --output-format jsonl")
     recorder = Recorder(ToolIdentity("llama-batched-bench", ""))
     batches = documents(data, _Batch)
-    kept = {
-        "n_batch": "batch",
-        "n_ubatch": "ubatch",
-        "flash_attn": "flash_attn",
-        "n_kv_max": "context",
-    }
-    for key, name in kept.items():
-        values = sorted(
-            {str(value) for each in batches if (value := getattr(each, key)) is not None}
-        )
-        recorder.parameter(name, ", ".join(values)[:200] or None)
-    recorder.parameter("cpu_quota", asks.cpus and f"{asks.cpus:g}")
-    recorder.note(
-        "Rates are of all sequences of a batch together, without sampling, in one process."
-    )
+    for key, name in _KEPT.items():
+        values = {str(value) for each in batches if (value := getattr(each, key)) is not None}
+        recorder.parameter(name, ", ".join(sorted(values))[:200] or None)
+    recorder.note("Rates are of all sequences of a batch together, without sampling.")
     for batch in batches:
         _batch(recorder, batch, asks)
     return (recorder.reading(),)
 
 
 def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
-    about = params(
-        model=asks.model,
+    threads = settings.agreed("threads", asks.threads, batch.n_threads or None)
+    note_crowd(recorder, threads, asks.cpus)
+    pairs = about(
+        asks,
         engine=_ENGINE,
-        weights=asks.weights,
-        threads=settings.agreed("threads", asks.threads, batch.n_threads or None),
+        threads=threads,
         n_gpu_layers=batch.n_gpu_layers or None,
         input_tokens=batch.pp,
         output_tokens=batch.tg,
         concurrency=batch.pl,
         prompt="shared" if batch.is_pp_shared else "unique",
     )
-    series = recorder.series("llama-batched-bench", about)
+    series = recorder.series("llama-batched-bench", pairs)
     prompts = batch.pp if batch.is_pp_shared else batch.pp * batch.pl
     for metric, native, rate, seconds, tokens in (
         ("llm.prompt_eval_rate", "speed_pp", batch.speed_pp, batch.t_pp, prompts),
@@ -357,20 +321,12 @@ def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
         if not tokens or not rate:
             continue  # nothing of this kind was asked for
         if seconds and not _is_near(rate, tokens / seconds):
-            raise SitegenError(
-                f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {tokens / seconds:g}",
-                where=native,
-            )
+            message = f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {tokens / seconds:g}"
+            raise SitegenError(message, where=native)
         series.add(metric, "mean", rate, native=native)
 
 
-BENCH = Reader(
-    "llama-bench", "llama-bench (-o json, jsonl, csv or md)", knows_bench, read_bench, Computed
-)
-BATCHED = Reader(
-    "llama-batched-bench",
-    "llama-batched-bench --output-format jsonl",
-    knows_batched,
-    read_batched,
-    Computed,
-)
+_BENCH = "llama-bench (-o json, jsonl, csv or md)"
+BENCH = Reader("llama-bench", _BENCH, knows_bench, read_bench, Computed)
+_JSONL = "llama-batched-bench --output-format jsonl"
+BATCHED = Reader("llama-batched-bench", _JSONL, knows_batched, read_batched, Computed)

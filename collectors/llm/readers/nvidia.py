@@ -12,14 +12,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from collectors.llm.readers.asks import Load
-from collectors.llm.readers.rows import definitions, failures
-from collectors.llm.readers.text import model_name, utc
-from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
+from collectors.llm.readers.asks import Judged
+from collectors.llm.readers.outputs import about, definitions, failures, utc
+from sitegen.collect import (
+    Count,
+    Positive,
+    Reader,
+    Reading,
+    Recorder,
+    Series,
+    decode,
+    described,
+    settings,
+)
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Status, ToolIdentity, params
@@ -47,9 +56,6 @@ Gaps between chunks divided by the tokens of the later one; by request in some v
 genai-perf.time_to_second_token | Time from the first token to the second | s | lower
 From a request's first response to its second.
 
-genai-perf.output_token_throughput_per_request | Output rate of a request | tokens/s | higher
-Output tokens of a request divided by its whole latency, TTFT included.
-
 genai-perf.output_token_throughput_per_user | Output tokens a second and user | tokens/s | higher
 One divided by genai-perf's inter-token latency.
 """)
@@ -68,11 +74,7 @@ _WHOLE = {
 }
 _COUNTS = {
     *("request_count", "error_request_count", "goodput", "request_goodput"),
-    *("benchmark_duration", "total_output_tokens", "output_token_count"),
-}
-_OLD_TAGS = {
-    "num_output_token": "output_sequence_length",
-    "num_input_token": "input_sequence_length",
+    "benchmark_duration",
 }
 #: How many of a unit are one of ours.
 _UNITS: Mapping[str, Mapping[str, float]] = {
@@ -85,27 +87,18 @@ _FIGURES = ("avg", "min", "max", "std", "p50", "p75", "p90", "p95", "p99")
 _STATISTICS = {"avg": "mean", "std": "stddev"}
 _MEANS_ONLY = {"llm.output_tokens", "llm.input_tokens"}
 _TAGS = (re.compile(rb'"request_throughput"\s*:\s*\{'), re.compile(rb'"request_latency"\s*:\s*\{'))
-_RECORDS = (b'"request_start_ns"', b'"metrics"')
-_RAW = (b'"experiments"', b'"response_timestamps"')
 _TABLE = b"Metric,avg,min,max,"
 _TITLE = re.compile(r"([A-Za-z0-9 ]{1,60}?)(?: \(([^()]{0,30})\))?")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _APIS = {"chat": "openai-chat", "completions": "openai-completions"}
 
 
-class _Leaf(msgspec.Struct, frozen=True):
-    """The statistics of one metric; genai-perf writes numbers as text."""
-
-    unit: Text | None = None
-    avg: Number | None = None
-    min: Number | None = None
-    max: Number | None = None
-    std: Number | None = None
-    p50: Number | None = None
-    p75: Number | None = None
-    p90: Number | None = None
-    p95: Number | None = None
-    p99: Number | None = None
+#: The statistics of one metric, each where the tool has it.
+_Leaf = msgspec.defstruct(
+    "_Leaf",
+    [("unit", Text | None, None), *((figure, Number | None, None) for figure in _FIGURES)],
+    frozen=True,
+)
 
 
 class _Setup(msgspec.Struct, frozen=True):
@@ -170,55 +163,58 @@ class _About(msgspec.Struct, frozen=True):
     input_config: _Setup | None = None
 
 
+class Load(Judged, frozen=True):
+    """Requests of a load."""
+
+    concurrency: Annotated[
+        Count | None, described("requests under way at once, in a closed loop")
+    ] = None
+    rate: Annotated[
+        Positive | None, described("requests a second that were sent, in an open loop")
+    ] = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Export:
     """One file: its leaves by tag, and what else it says."""
 
     tool: str
-    leaves: Mapping[str, _Leaf]
+    leaves: Mapping[str, msgspec.Struct]
     about: _About
 
     def value(self, tag: str, unit: str, figure: str = "avg") -> float | None:
         """Return a figure of one metric in a base unit; raises SitegenError for another unit."""
-        leaf = self.leaves.get(tag, _Leaf())
-        value: float | None = getattr(leaf, figure)
+        leaf = self.leaves.get(tag)
+        value: float | None = getattr(leaf, figure, None)
         if value is None:
             return None
-        if (divisor := _UNITS[unit].get(leaf.unit or "")) is None:
-            raise SitegenError(f"{(leaf.unit or '')[:30]!a} is not a unit of {unit}", where=tag)
+        named = getattr(leaf, "unit", None) or ""
+        if (divisor := _UNITS[unit].get(named)) is None:
+            raise SitegenError(f"{named[:30]!a} is not a unit of {unit}", where=tag)
         return value / divisor
 
 
 def knows(data: bytes) -> bool:
-    """Tell whether ``data`` is aiperf's or genai-perf's, also the files that `read` refuses."""
-    table = _TABLE in data and b"Request Latency (" in data
-    singles = any(all(key in data for key in keys) for keys in (_RECORDS, _RAW))
-    return table or singles or _is_summary(data)
-
-
-def _is_summary(data: bytes) -> bool:
+    """Tell whether ``data`` is a summary of aiperf or genai-perf."""
+    if _TABLE in data:
+        return b"Request Latency (" in data
     return all(tag.search(data) for tag in _TAGS)
 
 
 def read(data: bytes, asks: Load) -> tuple[Reading, ...]:
     """Return the run that a summary of aiperf or genai-perf describes."""
-    if _TABLE in data:
-        return (_reading(_of_table(data.decode("utf-8-sig", "replace")), asks),)
-    if not _is_summary(data):
-        raise SitegenError(
-            "holds single requests, and the summary beside it is what is read",
-            fix="import profile_export_aiperf.json or profile_export_genai_perf.json",
-        )
-    return (_reading(_of_json(data), asks),)
+    is_table = _TABLE in data
+    export = _of_table(data.decode("utf-8-sig", "replace")) if is_table else _of_json(data)
+    return (_reading(export, asks),)
 
 
 def _of_json(data: bytes) -> _Export:
     document = decode.document(data, dict[str, Any])
     ours = {"aiperf_version", "was_cancelled", "benchmark_duration", "min_request_timestamp"}
     tool = "aiperf" if ours & document.keys() else "genai-perf"
-    wanted = {*_SHARED, *_AIPERF, *_WHOLE, *_OLD_TAGS, *_COUNTS, *_own(tool)}
+    wanted = {*_SHARED, *_AIPERF, *_WHOLE, *_COUNTS, *_own(tool)}
     leaves = {
-        _OLD_TAGS.get(tag, tag): decode.convert(leaf, _Leaf, tag, strict=False)
+        tag: decode.convert(leaf, _Leaf, tag)
         for tag, leaf in document.items()
         if tag in wanted and leaf is not None
     }
@@ -235,7 +231,7 @@ def _own(tool: str) -> Mapping[str, str]:
 def _of_table(text: str) -> _Export:
     """Read the two tables of the CSV: statistics by metric, then single values."""
     header: list[str] = []
-    leaves: dict[str, _Leaf] = {}
+    leaves: dict[str, msgspec.Struct] = {}
     tool = "genai-perf"
     try:
         for number, row in enumerate(csv.reader(io.StringIO(text), strict=True), 1):
@@ -253,14 +249,15 @@ def _of_table(text: str) -> _Export:
     return _Export(tool, leaves, _About())
 
 
-def _leaf(leaves: dict[str, _Leaf], header: Sequence[str], row: Sequence[str], place: str) -> None:
+def _leaf(
+    leaves: dict[str, msgspec.Struct], header: Sequence[str], row: Sequence[str], place: str
+) -> None:
     if len(row) != len(header):
         raise SitegenError(f"has {len(row)} fields under {len(header)}", where=place)
     title = _TITLE.fullmatch(row[0])
     if not title:
         return
     tag = title[1].lower().replace(" ", "_")
-    tag = _OLD_TAGS.get(tag, tag)
     names = ["avg"] if header[1:] == ["Value"] else header[1:]
     # Thousands are separated in the CSV of genai-perf.
     values = {
@@ -275,17 +272,16 @@ def _leaf(leaves: dict[str, _Leaf], header: Sequence[str], row: Sequence[str], p
 
 
 def _reading(export: _Export, asks: Load) -> Reading:
-    about, tool = export.about, export.tool
-    config = about.input_config or _Setup()
+    stated, tool = export.about, export.tool
+    config = stated.input_config or _Setup()
     load = config.load
-    recorder = Recorder(ToolIdentity(tool, about.aiperf_version or ""), DEFINITIONS)
-    if about.start_time is not None:
-        recorder.started_at = utc(about.start_time)
-        if about.start_time.tzinfo is None:
+    recorder = Recorder(ToolIdentity(tool, stated.aiperf_version or ""), DEFINITIONS)
+    if stated.start_time is not None:
+        recorder.started_at = utc(stated.start_time)
+        if stated.start_time.tzinfo is None:
             recorder.note("The start in the file is local time of the client, taken as UTC.")
-    status = Status.OK
-    if about.was_cancelled:
-        status = Status.SUSPECT
+    status = Status.SUSPECT if stated.was_cancelled else Status.OK
+    if stated.was_cancelled:
         recorder.note("The benchmark was cancelled: its figures are of a part.")
     recorder.parameter("api", config.api)
     recorder.parameter("warmup_requests", load.warmup_request_count, Comparability.CAVEAT)
@@ -294,12 +290,9 @@ def _reading(export: _Export, asks: Load) -> Reading:
     if not rate and not streams:
         recorder.note("The load is not in the file: say it with --set concurrency= or --set rate=.")
     arrivals = load.request_rate_mode or load.type
-    pairs = params(
-        model=settings.agreed("model", asks.model, model_name(config.one_model)),
-        engine=asks.engine,
-        weights=asks.weights,
-        input_tokens=asks.input_tokens,
-        output_tokens=asks.output_tokens,
+    pairs = about(
+        asks,
+        config.one_model,
         rate=rate and f"{rate:g}",
         concurrency=streams,
         # Our own open loop is Poisson.
@@ -309,7 +302,8 @@ def _reading(export: _Export, asks: Load) -> Reading:
     series = recorder.series(workload, pairs, status=status)
     _write(export, series, asks.slo)
     recorder.duration_s = export.value("benchmark_duration", "s")
-    _note_reasoning(export, recorder)
+    if tool == "aiperf" and "reasoning_token_count" in export.leaves:
+        recorder.note("aiperf's output lengths and rates count reasoning tokens too.")
     return recorder.reading()
 
 
@@ -324,9 +318,7 @@ def _write(export: _Export, series: Series, slo: str | None) -> None:
     tag = "goodput" if "goodput" in export.leaves else "request_goodput"
     goodput = export.value(tag, "1/s")
     if goodput is not None and slo is None:
-        series.recorder.note(
-            "Which objective the goodput was counted with is said with --set slo=."
-        )
+        series.recorder.note("The objective of the goodput is said with --set slo=.")
     series.add("llm.goodput", "value", goodput, native=tag, about=params(slo=slo))
 
 
@@ -346,28 +338,13 @@ def _counts(export: _Export, series: Series) -> None:
     rows = export.about.error_summary
     if bad is None and rows is not None:
         bad = sum(row.count or 0 for row in rows)
-    if good is None:
-        return
-    if good != int(good):
+    if good is not None and good != int(good):
         raise SitegenError("is not a whole number", where="request_count")
-    if bad is None:
+    if good is None or bad is None:
         series.add("llm.requests", "value", good, native="request_count")
         return
     failures(series, int(good), {"error": (int(bad), "error_request_count, error_summary")})
 
 
-def _note_reasoning(export: _Export, recorder: Recorder) -> None:
-    """Note what reasoning tokens are counted in, and answers that have nothing else."""
-    if export.tool != "aiperf" or "reasoning_token_count" not in export.leaves:
-        return
-    recorder.note("aiperf's output lengths and rates count reasoning tokens too.")
-    tags = ("total_output_tokens", "output_token_count", "request_count")
-    total, mean, count = (export.value(tag, "count") for tag in tags)
-    if total and mean and count and round(total / mean) < count:
-        recorder.note(
-            f"{round(total / mean)} of {count:g} requests have a token besides their reasoning: "
-            "the time to the first token of an answer is of those only."
-        )
-
-
-PERF = Reader("aiperf", "aiperf and genai-perf: profile_export_*.json or .csv", knows, read, Load)
+_FILES = "aiperf and genai-perf: profile_export_{aiperf,genai_perf}.json or .csv"
+PERF = Reader("aiperf", _FILES, knows, read, Load)

@@ -11,19 +11,26 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from collectors.llm.readers.asks import ComputedLengths, ComputedServed
-from collectors.llm.readers.rows import definitions, distribution, failures, note_crowd
-from collectors.llm.readers.text import documents, file_name, model_name, utc
+from collectors.llm.readers.asks import ServedHere
+from collectors.llm.readers.outputs import (
+    about,
+    definitions,
+    distribution,
+    documents,
+    failures,
+    file_name,
+    note_crowd,
+    utc,
+)
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Status, ToolIdentity, params
+from sitegen.model import Comparability, Status, ToolIdentity
 
 # Not one workload: llama.cpp's own rates leave out the first token, Ollama's do not.
 WORKLOAD = "ollama-eval"
@@ -63,15 +70,12 @@ _NOTE_N = (
     "Ollama's eval rate divides all n tokens by the time of the n - 1 after the first where its "
     "server counts so, which is n/(n-1) high: compare it at equal output length only."
 )
+_NOTE_LLAMA = "Whether llama.cpp's eval rate counts the first token is up to its version."
 
 
-class _Line(msgspec.Struct, frozen=True):
-    """One answer of the API, of which the last of a request has the figures."""
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished request, in seconds; the two rates as printed, where text printed them."""
 
-    error: Any = None
-    done: bool | None = None
-    done_reason: Text | None = None
-    created_at: datetime | None = None
     model: Text | None = None
     total_duration: Number | None = None
     load_duration: Number | None = None
@@ -80,22 +84,8 @@ class _Line(msgspec.Struct, frozen=True):
     prompt_eval_cached_count: Whole | None = None
     eval_count: Whole | None = None
     eval_duration: Number | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """One finished request, in seconds; the two rates as printed, where text printed them."""
-
-    model: str | None = None
-    total_duration: float | None = None
-    load_duration: float | None = None
-    prompt_eval_count: int | None = None
-    prompt_eval_duration: float | None = None
-    prompt_eval_cached_count: int | None = None
-    prompt_eval_rate: tuple[float, str] | None = None
-    eval_count: int | None = None
-    eval_duration: float | None = None
     eval_rate: tuple[float, str] | None = None
+    prompt_eval_rate: tuple[float, str] | None = None
 
     @property
     def rate(self) -> float | None:
@@ -110,6 +100,20 @@ class _Answer:
         if self.prompt_eval_rate:
             return self.prompt_eval_rate[0]
         return _ratio(self.prompt_eval_count, self.prompt_eval_duration)
+
+
+class _Line(_Answer, frozen=True, kw_only=True):
+    """One answer of the API, of which the last of a request has the figures, in nanoseconds."""
+
+    error: Any = None
+    done: bool | None = None
+    done_reason: Text | None = None
+    created_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"):
+            if (nanoseconds := getattr(self, name)) is not None:
+                msgspec.structs.force_setattr(self, name, nanoseconds / _NANO)
 
 
 def _ratio(count: float | None, time: float | None) -> float | None:
@@ -127,51 +131,33 @@ def knows_text(data: bytes) -> bool:
     return bool(rate or _TIMING_LINE.search(data)) and not knows_answers(data)
 
 
-def read_answers(data: bytes, asks: ComputedLengths) -> tuple[Reading, ...]:
+def read_answers(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
     """Return one run of all the last answers in ``data``, which may hold whole streams."""
     lines = documents(data, _Line)
     last = [each for each in lines if each.done and each.done_reason not in {"load", "unload"}]
     errors = sum(each.error is not None for each in lines)
-    answers = [_answer(each) for each in last if each.eval_count or each.eval_duration is not None]
+    answers = [each for each in last if each.eval_count or each.eval_duration is not None]
     empty = len(last) - len(answers)
     if not answers and not errors + empty:
         raise SitegenError("there is no finished request in it", where="ollama-api")
     recorder = Recorder(ToolIdentity("ollama", ""), DEFINITIONS)
-    started = (
-        utc(each.created_at, (each.total_duration or 0.0) / _NANO)
-        for each in last
-        if each.created_at is not None
+    recorder.started_at = min(
+        (utc(each.created_at, each.total_duration or 0.0) for each in last if each.created_at),
+        default="",
     )
-    recorder.started_at = min(started, default="")
     recorder.parameter("api", "ollama")
     recorder.parameter("token_source", "eval_count")
     recorder.note(_NOTE_N)
     bad = {"error": (errors, "error"), "zero-tokens": (empty, "answers without eval_count")}
-    about = _About("ollama", threads=asks.threads, bad=bad if errors + empty else {})
-    _write(recorder, answers, asks, about)
+    series = _Shared("ollama", WORKLOAD, "", asks.threads, bad if errors + empty else {})
+    _write(recorder, answers, asks, series)
     return (recorder.reading(),)
 
 
-def _answer(line: _Line) -> _Answer:
-    texts = {
-        name: getattr(line, name) or None for name in ("model", "prompt_eval_count", "eval_count")
-    }
-    times = {
-        name: nanoseconds / _NANO
-        for name in ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
-        if (nanoseconds := getattr(line, name)) is not None
-    }
-    return _Answer(**texts, **times, prompt_eval_cached_count=line.prompt_eval_cached_count)
-
-
-def read_text(data: bytes, asks: ComputedServed) -> tuple[Reading, ...]:
+def read_text(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
     """Return one run of what a terminal or a log recorded, with the settings that it shows."""
     # A log may hold anything; only what is recognised is read, and that is ASCII but for a sign.
-    # Figures stand on short lines; a very long one is no log's.
-    lines = [
-        line if len(line) <= _MAX_LINE else ""
-        for line in data.decode("utf-8", "replace").split("\n")
-    ]
+    lines = [line[:_MAX_LINE] for line in data.decode("utf-8", "replace").split("\n")]
     verbose, timings = list(_verbose(lines)), list(_timings(lines))
     if not verbose and not timings:
         raise SitegenError("there is no rate and no request in it", where="ollama-text")
@@ -180,14 +166,9 @@ def read_text(data: bytes, asks: ComputedServed) -> tuple[Reading, ...]:
     is_ollama = bool(verbose or codes) or not shown.keys().isdisjoint({"version", "runner"})
     tool = ToolIdentity("ollama" if is_ollama else "llama-server", shown.get("version", ""))
     recorder = Recorder(tool, DEFINITIONS, started_at=started_at)
-    if verbose and served and served != len(verbose):
-        recorder.note(
-            f"The log has {served} answered requests and {len(verbose)} printed rates: only what "
-            "is printed is imported."
-        )
-    if verbose and timings:
-        recorder.note("The log's own timings of the same requests are not imported a second time.")
-    recorder.note(_NOTE_N if verbose else _convention(timings))
+    if verbose and (timings or served not in {0, len(verbose)}):
+        recorder.note("Of the requests in the log those are read whose rate was printed.")
+    recorder.note(_NOTE_N if verbose else _NOTE_LLAMA)
     for name in ("parallel", "context", "batch", "quantisation", "kv_cache"):
         recorder.parameter(name, shown.get(name))
     for name in ("library", "cpus_seen"):
@@ -197,14 +178,14 @@ def read_text(data: bytes, asks: ComputedServed) -> tuple[Reading, ...]:
     threads = int(shown["threads"]) if "threads" in shown else None
     file = file_name(shown.get("model_file", "")).removesuffix(".gguf")
     refused = (len(codes) - served, "answers in the log that are not 200")
-    about = _About(
-        engine=settings.agreed("engine", asks.engine, "ollama" if is_ollama else None),
+    shared = _Shared(
+        engine="ollama" if is_ollama else None,
         workload=WORKLOAD if verbose else LOG_WORKLOAD,
         model=shown.get("model_name") or shown.get("general.name") or file,
         threads=settings.agreed("threads", asks.threads, threads),
         bad={"http": refused} if served else {},
     )
-    _write(recorder, verbose or timings, asks, about)
+    _write(recorder, verbose or timings, asks, shared)
     return (recorder.reading(),)
 
 
@@ -274,20 +255,6 @@ def _timings(lines: Sequence[str]) -> Iterator[_Answer]:
             prompt = {}
 
 
-def _convention(timings: Sequence[_Answer]) -> str:
-    """Say whether the printed rates are n tokens, or n - 1, in the printed time."""
-    votes = [0, 0]
-    for each in timings:
-        if each.eval_rate and each.eval_count and each.eval_duration and each.eval_count > 1:
-            all_tokens = each.eval_count / each.eval_duration
-            after_first = (each.eval_count - 1) / each.eval_duration
-            votes[abs(each.eval_rate[0] - after_first) < abs(each.eval_rate[0] - all_tokens)] += 1
-    if votes[0] == votes[1]:
-        return "Whether the printed rates count the first token cannot be told."
-    counted = "n - 1 tokens, without the first," if votes[1] > votes[0] else "all n tokens"
-    return f"The printed eval rates are {counted} in the printed time."
-
-
 def go_duration(text: str, where: str) -> float:
     """Return the seconds of a duration as Go prints it: 1h10m22s, 820.5ms, 59.042µs.
 
@@ -317,12 +284,11 @@ def _log(lines: Sequence[str]) -> tuple[Mapping[str, str], Sequence[str], str]:
                 shown[name] = match[1].strip()[:200]
         if not started_at and (match := _LOG_TIME.match(line)):
             with contextlib.suppress(ValueError):  # a log may hold anything
-                started_at = utc(datetime.fromisoformat(_FRACTION.sub(r"\1", match[1])))
+                started_at = utc(datetime.fromisoformat(match[1]))
     return shown, codes, started_at
 
 
 _LOG_TIME = re.compile(r"time=(\d{4}-\d\d-\d\dT\S{8,24}(?:Z|[+-]\d\d:\d\d))\s")
-_FRACTION = re.compile(r"(\.\d{6})\d+")  # Go writes nanoseconds, Python reads microseconds
 _RUNNER = r"starting (?:llama server|runner|llama-server)\"? .*"
 # One look instead of eighteen at the many lines that show nothing.
 _MARKS = re.compile(
@@ -333,7 +299,6 @@ _SHOWN = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
         (r"\(version (\d[\w.+-]{0,30})\)", "version"),
-        (r"^ollama_version: (\d[\w.+-]{0,30})$", "version"),
         (r"(ollama) runner ", "runner"),
         (_RUNNER + r"--threads (\d{1,5})\b", "threads"),
         (_RUNNER + r"--parallel (\d{1,5})\b", "parallel"),
@@ -351,6 +316,7 @@ _SHOWN = tuple(
         (r"^model_name = +(\S.{0,120})$", "model_name"),
         (r"type_k = '(\w{1,10})'", "kv_cache"),
         (r"msg=\"system memory\" total=\"([^\"]{1,30})\"", "memory"),
+        (r"^ollama_version: (\d[\w.+-]{0,30})$", "version"),
         (r"^cpu_info: (.{1,120})$", "cpu"),
         (r"^gpu_info: (?!no_gpu)(.{1,120})$", "gpu"),
         (r"^os_version: \"?([^\"]{1,80})", "os"),
@@ -358,55 +324,50 @@ _SHOWN = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
+class _Shared(NamedTuple):
     """What holds for all requests of a file; ``bad`` is empty where it cannot show failures."""
 
     engine: str | None
-    workload: str = WORKLOAD
-    model: str | None = None
-    threads: int | None = None
-    bad: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    workload: str
+    model: str
+    threads: int | None
+    bad: Mapping[str, tuple[int, str]]
 
 
 def _write(
-    recorder: Recorder, answers: Sequence[_Answer], asks: ComputedLengths, about: _About
+    recorder: Recorder, answers: Sequence[_Answer], asks: ServedHere, shared: _Shared
 ) -> None:
-    threads, cpus = about.threads, asks.cpus
+    threads, cpus = shared.threads, asks.cpus
     recorder.parameter("threads", threads)
-    recorder.parameter("cpu_quota", cpus and f"{cpus:g}")
     note_crowd(recorder, threads, cpus)
     if threads not in {None, 1} and not cpus:
         recorder.note(
             f"The server computed with --threads {threads}; how many CPUs it might use is not "
-            "shown, and more threads than CPUs slow it down several times: say it with "
-            "--set cpus=."
+            "shown: say it with --set cpus=."
         )
     stated = sorted({each.model for each in answers if each.model})
-    names: Sequence[str | None] = stated or [about.model]
-    for name in names:
+    for name in stated or [shared.model]:
         group = [answer for answer in answers if answer.model in {name, None}]
-        pairs = params(
-            model=settings.agreed("model", asks.model, model_name(name)),
-            engine=about.engine,
-            weights=asks.weights,
-            input_tokens=_length(asks, "input_tokens", [each.prompt_eval_count for each in group]),
-            output_tokens=_length(asks, "output_tokens", [each.eval_count for each in group]),
+        pairs = about(
+            asks,
+            name,
+            engine=shared.engine,
+            input_tokens=_length([each.prompt_eval_count for each in group]),
+            output_tokens=_length([each.eval_count for each in group]),
         )
-        series = recorder.series(about.workload, pairs)
+        series = recorder.series(shared.workload, pairs)
         _group(series, group)
-        if about.bad and len(names) == 1:
-            failures(series, len(group), about.bad)
+        if shared.bad and len(stated) <= 1:
+            failures(series, len(group), shared.bad)
         else:
             series.add("llm.requests", "value", float(len(group)), native="answers")
-    if len(names) > 1 and any(count for count, _ in about.bad.values()):
+    if len(stated) > 1 and any(count for count, _ in shared.bad.values()):
         recorder.note("Failed requests do not say which model they were for and are not counted.")
 
 
-def _length(asks: ComputedLengths, name: str, counts: Sequence[int | None]) -> int | None:
-    """Return the nominal length: where all of several requests have one, else as the user says."""
-    one = counts[0] if len(counts) > 1 and len(set(counts)) == 1 else None
-    return settings.agreed(name, getattr(asks, name), one or None)
+def _length(counts: Sequence[int | None]) -> int | None:
+    """Return the length that all of several requests have."""
+    return (counts[0] or None) if len(counts) > 1 and len(set(counts)) == 1 else None
 
 
 def _group(series: Series, group: Sequence[_Answer]) -> None:
@@ -415,8 +376,8 @@ def _group(series: Series, group: Sequence[_Answer]) -> None:
         ("llm.eval_rate", "rate", "eval_rate", "eval rate"),
         ("llm.prompt_eval_rate", "prompt_rate", "prompt_eval_rate", "prompt eval rate"),
     ):
-        rates = [rate for each in group if (rate := getattr(each, attribute)) is not None]
-        texts = [pair[1] for each in group if (pair := getattr(each, printed_by))]
+        rates = _known(group, attribute)
+        texts = [text for _, text in _known(group, printed_by)]
         if len(rates) == 1:
             series.add(metric, "mean", rates[0], texts[0] if texts else None, native=native)
         else:
@@ -426,63 +387,47 @@ def _group(series: Series, group: Sequence[_Answer]) -> None:
         ("llm.input_tokens", "prompt_eval_count"),
         ("llm.output_tokens", "eval_count"),
     ):
-        counts = [count for each in group if (count := getattr(each, native)) is not None]
-        if counts:
+        if counts := [count for count in _known(group, native) if count]:
             series.add(metric, "mean", math.fsum(counts) / len(counts), native=native)
     native = "prompt_eval_cached_count"
-    cached = [count for each in group if (count := getattr(each, native)) is not None]
-    series.add("llm.cached_tokens", "value", float(sum(cached)) if cached else None, native=native)
+    if cached := _known(group, native):
+        series.add("llm.cached_tokens", "value", float(sum(cached)), native=native)
     if any(cached):
-        recorder.note(
-            "prompt_eval_count includes tokens that came from the cache and prompt_eval_duration "
-            "does not: no prompt rate is given for those requests."
-        )
+        recorder.note("Requests of which a cache had a part have no prompt rate.")
     _load(series, group)
 
 
 def _load(series: Series, group: Sequence[_Answer]) -> None:
     """Add the load time apart: it belongs to the first request, which it makes look slow."""
     recorder, first = series.recorder, group[0].load_duration if group else None
+    totals = _known(group[1:] or group, "total_duration")
+    status = Status.OK
     if first is not None:
         native = "load_duration of the first request"
         series.add("llm.load_time", "value", first, native=native)
-        recorder.note(
-            "load_duration of the first request is the model's load time if the model was not "
-            "loaded before; it is shown apart."
-        )
-    totals = [each.total_duration for each in group[1:] or group if each.total_duration is not None]
-    status = Status.OK
+        recorder.note("The load time is that of the model if it was not loaded before.")
     if len(group) == 1 and first:
         status = Status.SUSPECT  # the load is inside
         recorder.note("The only request's total duration includes the load of the model.")
-    elif len(group) > 1 and totals:
+    elif totals and len(group) > 1:
         recorder.note("The first request, which may include a load, is not in the total durations.")
     series.spread(_TOTAL, distribution(totals), native="total_duration", status=status)
 
 
+def _known(group: Sequence[_Answer], name: str) -> list[Any]:
+    return [value for each in group if (value := getattr(each, name)) is not None]
+
+
 def _placed(group: Sequence[_Answer], attribute: str) -> Iterator[tuple[float, float]]:
     """Yield the values by the time before them, where every request says how long it took."""
-    totals = [answer.total_duration for answer in group]
-    if any(total is None for total in totals):
-        return
-    starts = itertools.accumulate((total or 0.0 for total in totals), initial=0.0)
-    for start, answer in zip(starts, group, strict=False):
-        value = getattr(answer, attribute)
-        if value is not None:
-            yield start, value
+    totals = _known(group, "total_duration")
+    if len(totals) == len(group):
+        for start, answer in zip(itertools.accumulate(totals, initial=0.0), group, strict=False):
+            if (value := getattr(answer, attribute)) is not None:
+                yield start, value
 
 
-ANSWERS = Reader(
-    "ollama-api",
-    "Ollama's API answers (/api/generate, /api/chat), as JSON, JSON lines or whole streams",
-    knows_answers,
-    read_answers,
-    ComputedLengths,
-)
-TEXT = Reader(
-    "ollama-text",
-    "`ollama run --verbose`, and server logs of Ollama and llama.cpp",
-    knows_text,
-    read_text,
-    ComputedServed,
-)
+_ANSWERS = "Ollama's API answers (/api/generate, /api/chat), as JSON, JSON lines or whole streams"
+ANSWERS = Reader("ollama-api", _ANSWERS, knows_answers, read_answers, ServedHere)
+_TEXT = "`ollama run --verbose`, and server logs of Ollama and llama.cpp"
+TEXT = Reader("ollama-text", _TEXT, knows_text, read_text, ServedHere)

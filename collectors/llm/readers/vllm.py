@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from collectors.llm import measures
-from collectors.llm.readers.asks import Batches, Judged
-from collectors.llm.readers.rows import definitions, distribution, failures
-from collectors.llm.readers.text import model_name, utc
-from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
+from collectors.llm.readers.asks import Judged, Lengths
+from collectors.llm.readers.outputs import (
+    about,
+    definitions,
+    distribution,
+    failures,
+    model_name,
+    utc,
+)
+from sitegen.collect import Count, Reader, Reading, Recorder, Series, decode, described
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import STATISTICS, Comparability, Status, ToolIdentity, params
+from sitegen.model import Comparability, Status, ToolIdentity, params
 
 DEFINITIONS = definitions("""
 vllm.batch_latency | Time for one batch | s | lower
@@ -43,16 +51,17 @@ _TIMES = {
     "client_queue_time": "llm.vllm.client_queue_time",
     "e2el_including_client_queue": "llm.vllm.e2el_including_client_queue",
 }
-#: vLLM's name of a statistic -> ours; which percentiles there are is up to its user.
-_STATISTICS = {
-    "mean": "mean",
-    "median": "p50",
-    "std": "stddev",
-    **{name: name for name in sorted(STATISTICS) if name.startswith("p")},
-}
+#: Which percentiles there are is up to vLLM's user.
+_TIME = re.compile(rf"(mean|median|std|p\d{{1,2}}(?:\.\d{{1,4}})?)_({'|'.join(_TIMES)})_ms")
+_STATISTICS = {"median": "p50", "std": "stddev"}
 _COMPLETIONS = {"vllm", "openai", "lmdeploy", "scalellm", "sglang", "llama.cpp"}
+_NUMBER: Any = Number  # mypy takes no annotated one for a type
 # The file derives its rates from its own counts; more apart than this and it was changed.
 _SAME = 0.01
+
+
+#: Of one time: vLLM's key and the value in ms by our statistic.
+_Figures: TypeAlias = Mapping[str, tuple[str, float]]
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,34 +103,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         rate = self.request_rate
         return None if rate in (None, "inf", math.inf) else float(rate) or None
 
-    def times(self, name: str) -> dict[str, tuple[str, float]]:
-        """Return vLLM's key and the value in ms of each statistic of one of its times."""
-        statistics: dict[str, tuple[str, float]] = {}
-        for word, statistic in _STATISTICS.items():
-            key = f"{word}_{name}_ms"
-            if (value := getattr(self, _field(key))) is not None:
-                statistics.setdefault(statistic, (key, value))
-        return statistics
 
-
-def _field(key: str) -> str:
-    return key.replace(".", "_")
-
-
-_FORM = cast(
-    "type[Result]",
-    msgspec.defstruct(
-        "Serve",
-        [
-            (_field(key), Number | None, msgspec.field(default=None, name=key))
-            for word, name in itertools.product(_STATISTICS, _TIMES)
-            for key in [f"{word}_{name}_ms"]
-        ],
-        bases=(Result,),
-        frozen=True,
-        kw_only=True,
-    ),
-)
+def _figures(document: Mapping[str, object]) -> Mapping[str, _Figures]:
+    """Return the statistics of each of vLLM's times by its name, as it has them."""
+    times: defaultdict[str, dict[str, tuple[str, float]]] = defaultdict(dict)
+    for key, value in document.items():
+        if value is not None and (match := _TIME.fullmatch(key)):
+            statistic = _STATISTICS.get(match[1], match[1])
+            number: float = decode.convert(value, _NUMBER, key)
+            times[match[2]].setdefault(statistic, (key, number))
+    return times
 
 
 #: The lists of --save-detailed, in the order of `_Request`.
@@ -163,10 +154,11 @@ def knows_serve(data: bytes) -> bool:
 
 def read_serve(data: bytes, asks: Judged) -> tuple[Reading, ...]:
     """Return one run for every result in ``data``: one object, a list, or one a line."""
-    return tuple(_serve(result, asks) for result in decode.documents(data, _FORM))
+    return tuple(_serve(each, asks) for each in decode.documents(data, dict[str, Any]))
 
 
-def _serve(result: Result, asks: Judged) -> Reading:
+def _serve(document: Mapping[str, Any], asks: Judged) -> Reading:
+    result, times = decode.convert(document, Result), _figures(document)
     recorder = Recorder(ToolIdentity("vllm bench serve", ""), DEFINITIONS)
     recorder.started_at = _date(result, recorder)
     recorder.duration_s = result.duration
@@ -184,9 +176,7 @@ def _serve(result: Result, asks: Judged) -> Reading:
         {"error": (failed, cause), "zero-tokens": (empty, "output_lens, ttfts, errors")},
     )
     if not result.completed:
-        recorder.note(
-            "No request succeeded: vLLM writes 0.0 for every time then, which is left out."
-        )
+        recorder.note("No request succeeded: every time is 0.0 in the file, and left out.")
     elif result.completed == empty:
         recorder.note("No request has a token: vLLM counts them as completed, here they failed.")
     else:
@@ -195,11 +185,10 @@ def _serve(result: Result, asks: Judged) -> Reading:
         _tokens(result, series, good)
         if empty:
             recorder.note(
-                f"{empty} of {result.completed} requests that vLLM calls completed have no token: "
-                "they count as failed here and are left out of every mean, computed again from "
-                "the single requests; the file's own mean TTFT includes them as 0."
+                f"{empty} of {result.completed} completed requests have no token: they count as "
+                "failed, and what is read is without them; the file's own mean TTFT includes them."
             )
-        _times(result, series, good, again=bool(empty))
+        _times(times, series, good, again=bool(empty))
         _singles(series, good)
     return recorder.reading()
 
@@ -210,9 +199,8 @@ def _date(result: Result, recorder: Recorder) -> str:
     try:
         ended = datetime.strptime(result.date, "%Y%m%d-%H%M%S")  # noqa: DTZ007 - it names no zone
     except ValueError as error:
-        raise SitegenError(
-            f"{result.date[:40]!r} is not a date like 20250102-030405", where="date"
-        ) from error
+        message = f"{result.date[:40]!r} is not a date like 20250102-030405"
+        raise SitegenError(message, where="date") from error
     recorder.note("The date in the file is its end in local time of the client, taken as UTC.")
     return utc(ended)
 
@@ -222,9 +210,9 @@ def _requests(result: Result) -> list[_Request]:
     ttfts, gaps = result.ttfts, result.itls
     if ttfts is None or gaps is None or result.output_lens is None:
         return []
-    columns: dict[str, Any] = {key: getattr(result, key) for key in _COLUMNS}
+    columns: dict[str, Any] = {key: getattr(result, key) or [None] * len(ttfts) for key in _COLUMNS}
     for key, column in columns.items():
-        if column is not None and len(column) != len(ttfts):
+        if len(column) != len(ttfts):
             raise SitegenError(f"has {len(column)} entries, ttfts has {len(ttfts)}", where=key)
     if result.latencies is None:
         pairs = zip(ttfts, gaps, strict=True)
@@ -232,8 +220,7 @@ def _requests(result: Result) -> list[_Request]:
     if starts := result.start_times:
         first = min(starts)
         columns["start_times"] = [start - first for start in starts]
-    absent = [None] * len(ttfts)
-    return list(map(_Request, *(absent if each is None else each for each in columns.values())))
+    return list(map(_Request, *columns.values()))
 
 
 def _failed(result: Result, requests: Sequence[_Request], recorder: Recorder) -> int:
@@ -243,13 +230,10 @@ def _failed(result: Result, requests: Sequence[_Request], recorder: Recorder) ->
         if prompts is None or prompts < completed:
             raise SitegenError(f"{completed} requests completed of {prompts}", where="num_prompts")
         failed = prompts - completed
-        recorder.note(
-            "The file does not count failed requests: those not completed count as failed."
-        )
+        recorder.note("The file counts no failures: requests that are not completed failed.")
     if requests and len(requests) != completed + failed:
-        raise SitegenError(
-            f"has {len(requests)} entries for {completed + failed} requests", where="ttfts"
-        )
+        message = f"has {len(requests)} entries for {completed + failed} requests"
+        raise SitegenError(message, where="ttfts")
     return failed
 
 
@@ -263,21 +247,17 @@ def _series(result: Result, good: Sequence[_Request], asks: Judged, recorder: Re
         recorder.parameter("burstiness", f"{result.burstiness:g}")
     recorder.parameter("tokenizer", model_name(result.tokenizer_id), Comparability.CAVEAT)
     recorder.parameter("ramp_up", result.ramp_up_strategy or None)
-    recorder.note(
-        "vLLM's TTFT ends at the first event with choices, even one without text, and each of its "
-        "ITL samples is a gap between two events, of any number of tokens: inter-chunk latency."
-    )
-    about = params(
-        model=settings.agreed("model", asks.model, model_name(result.model_id)),
-        engine=asks.engine,
-        weights=asks.weights,
+    recorder.note("vLLM's TTFT ends at an event, also without text; its ITL is by event.")
+    pairs = about(
+        asks,
+        result.model_id,
         input_tokens=_length(result, good, asks, "input_tokens"),
         output_tokens=_length(result, good, asks, "output_tokens"),
         rate=f"{rate:g}" if rate else None,
         concurrency=concurrency,
         requests=result.num_prompts if workload == "burst" else None,
     )
-    return recorder.series(workload, about)
+    return recorder.series(workload, pairs)
 
 
 def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -> int | None:
@@ -293,11 +273,9 @@ def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -
         mean = total / result.completed
         least = 0.0 if name == "output_tokens" else 0.9 * asked
         if not least <= mean <= 1.1 * asked:
-            raise SitegenError(
-                f"the file's mean is {mean:.1f} tokens a request, which does not fit {asked}",
-                where=f"--set {name}",
-            )
-    return settings.agreed(name, getattr(asks, name), stated)
+            message = f"the file's mean is {mean:.1f} tokens a request, which does not fit {asked}"
+            raise SitegenError(message, where=f"--set {name}")
+    return stated
 
 
 def _rates(result: Result, series: Series, empty: int) -> None:
@@ -322,22 +300,19 @@ def _rates(result: Result, series: Series, empty: int) -> None:
 
 def _check_near(key: str, value: float, again: float) -> None:
     if not math.isclose(value, again, rel_tol=_SAME):
-        raise SitegenError(
-            f"is {value:g}, and what it is made of in the same file gives {again:g}", where=key
-        )
+        message = f"is {value:g}, and what it is made of in the same file gives {again:g}"
+        raise SitegenError(message, where=key)
 
 
 def _goodput(result: Result, series: Series, empty: int, slo: str | None) -> None:
     goodput = result.request_goodput if result.old_goodput is None else result.old_goodput
-    if goodput is None:
-        return
-    if empty:
+    if goodput is not None and empty:
         series.recorder.note("Goodput is left out: vLLM counts an answer without a token as good.")
-        return
-    if slo is None:
-        series.recorder.note("The file does not say which objective its goodput was counted with.")
-    about = params(slo=slo)
-    series.add("llm.goodput", "value", goodput, native="request_goodput", about=about)
+    elif goodput is not None:
+        if slo is None:
+            series.recorder.note("The objective of the goodput is said with --set slo=.")
+        objective = params(slo=slo)
+        series.add("llm.goodput", "value", goodput, native="request_goodput", about=objective)
 
 
 def _tokens(result: Result, series: Series, good: Sequence[_Request]) -> None:
@@ -352,34 +327,39 @@ def _tokens(result: Result, series: Series, good: Sequence[_Request]) -> None:
             series.add(metric, "mean", mean, native=f"total_{name} / completed")
 
 
-def _times(result: Result, series: Series, good: Sequence[_Request], *, again: bool) -> None:
+def _times(
+    times: Mapping[str, _Figures], series: Series, good: Sequence[_Request], *, again: bool
+) -> None:
     """Add the statistics of the times, ``again`` from the requests that had an answer."""
     note = series.recorder.note
-    for name, metric in _TIMES.items():
-        statistics = result.times(name)
-        values = _values(name, good)
-        if statistics and not any(value for _, value in statistics.values()):
+    for name, figures in times.items():
+        metric, values = _TIMES[name], _values(name, good)
+        if not any(value for _, value in figures.values()):
             note(f"All of {name} is 0.0 in the file, as vLLM writes what it has not.")
-        elif again:
-            _add_again(series, metric, name, statistics, sorted(values))
-        elif statistics:
-            # In vLLM's own mean an answer without a token counts as 0.
-            count = len(good) if name == "ttft" else len(values)
-            key, mean = statistics.get("mean", ("", 0.0))
-            if count and mean:
-                _check_near(key, mean / 1000, math.fsum(values) / count)
-            centre = [
-                value for statistic, (_, value) in statistics.items() if statistic != "stddev"
-            ]
-            status = Status.OK if name == "itl" or all(centre) else Status.SUSPECT
-            if status != Status.OK:
-                note(f"{name} is 0.0 for a part of the requests: answers without a token.")
-            for statistic, (key, value) in statistics.items():
-                series.add(metric, statistic, value / 1000, native=key, status=status)
+            continue
+        if again:
+            _add_again(series, metric, name, figures, sorted(values))
+            continue
+        # In vLLM's own mean an answer without a token counts as 0.
+        count = len(good) if name == "ttft" else len(values)
+        key, mean = figures.get("mean", ("", 0.0))
+        if count and mean:
+            _check_near(key, mean / 1000, math.fsum(values) / count)
+        status = Status.OK
+        if name != "itl" and 0.0 in {v for key, (_, v) in figures.items() if key != "stddev"}:
+            status = Status.SUSPECT
+            note(f"{name} is 0.0 for a part of the requests: answers without a token.")
+        for statistic, (key, value) in figures.items():
+            series.add(metric, statistic, value / 1000, native=key, status=status)
 
 
-_NATIVES = {"ttft": "ttfts", "itl": "itls", "e2el": "latencies"}
 _SINGLE = "ttfts, itls, output_lens"
+_NATIVES = {"ttft": "ttfts", "itl": "itls", "e2el": "latencies"}
+_OF_REQUEST: Mapping[str, Callable[[_Request], float | None]] = {
+    "ttft": lambda request: request.ttft or None,
+    "tpot": lambda request: request.tpot,
+    "e2el": lambda request: request.latency,
+}
 
 
 def _add_again(
@@ -397,17 +377,8 @@ def _values(name: str, good: Sequence[_Request]) -> list[float]:
     """Return one of vLLM's times of the single requests, where they tell it."""
     if name == "itl":
         return list(itertools.chain.from_iterable(request.gaps for request in good))
-    return [value for _, value in _placed(name, good)]
-
-
-def _placed(name: str, good: Sequence[_Request]) -> list[tuple[float | None, float]]:
-    """Return when each request began, and its time."""
-    if name == "e2el":
-        return [(request.start, request.latency) for request in good]
-    if name not in {"ttft", "tpot"}:
-        return []
-    timed = ((request.start, getattr(request, name)) for request in good)
-    return [(start, value) for start, value in timed if value]
+    of = _OF_REQUEST.get(name)
+    return [value for each in good if of and (value := of(each)) is not None]
 
 
 def _singles(series: Series, good: Sequence[_Request]) -> None:
@@ -416,14 +387,19 @@ def _singles(series: Series, good: Sequence[_Request]) -> None:
     series.spread("llm.decode_time", distribution([time for _, time in decoded]), native=_SINGLE)
     rates = distribution([tokens / time for tokens, time in decoded])
     series.spread("llm.decode_rate_per_request", rates, native=_SINGLE)
-    for name in ("ttft", "tpot", "e2el"):
-        placed = _placed(name, good)
-        timed = [(start, value) for start, value in placed if start is not None]
-        if len(timed) == len(placed):
-            series.points("request", _TIMES[name], timed)
-        else:  # older files do not say when a request began
-            measures.bins(series, _TIMES[name], [value for _, value in placed])
+    for name, of in _OF_REQUEST.items():
+        pairs = [(each.start, time) for each in good if (time := of(each)) is not None]
+        timed = [(start, time) for start, time in pairs if start is not None]
+        series.points("request", _TIMES[name], timed)
+        if not timed:  # older files do not say when a request began
+            measures.bins(series, _TIMES[name], [time for _, time in pairs])
     measures.bins(series, "llm.inter_chunk_latency", _values("itl", good))
+
+
+class Batches(Lengths, frozen=True):
+    """Requests that an engine works on together."""
+
+    batch_size: Annotated[Count | None, described("prompts in one batch")] = None
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -462,19 +438,12 @@ def _batch(result: Batch, asks: Batches) -> Reading:
     series.points("request", metric, zip(starts, latencies, strict=True))
     recorder.duration_s = passed or None
     recorder.parameter("iterations", len(latencies) or None, Comparability.IGNORED)
-    recorder.note(
-        "A time for a whole batch inside the engine: no server, no network, no streaming."
-    )
+    recorder.note("A time for a whole batch inside the engine: no server, no streaming.")
     return recorder.reading()
 
 
-SERVE = Reader(
-    "vllm-bench-serve",
-    "`vllm bench serve --save-result`, with or without --save-detailed and --append-result",
-    knows_serve,
-    read_serve,
-    Judged,
-)
+_SERVE = "`vllm bench serve --save-result`, with or without --save-detailed and --append-result"
+SERVE = Reader("vllm-bench-serve", _SERVE, knows_serve, read_serve, Judged)
 LATENCY = Reader(
     "vllm-bench-latency", "`vllm bench latency --output-json`", knows_latency, read_latency, Batches
 )

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gzip
 import itertools
 import os
 import re
@@ -14,9 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given
@@ -64,19 +64,14 @@ def saying(data: bytes, kind: str = "text/event-stream") -> Answer:
 
 
 def test_a_usual_answer_is_stamped_and_counted(run: Run) -> None:
-    start, one, end = run(saying(whole("a", "bc", "d")), output_tokens=3, seed=5)
-    assert (start["record"], start["schema"], start["load"]) == ("start", 1, "closed")
-    assert (start["api"], start["model"], start["seed"]) == ("openai-chat", "m", 5)
-    assert (one["status"], one["detail"], one["finish_reason"]) == ("ok", None, "length")
-    assert (one["events"], one["characters"], len(one["gaps_s"])) == (3, 4, 2)
-    assert (one["output_tokens"], one["input_tokens"]) == (3, 9)
-    assert [one[key] for key in ("token_source", "cached_tokens")] == ["usage", None]
-    stamps = [
-        one[f"{name}_s"]
-        for name in ("sent", "connected", "headers", "first_event", "first_token", "last_token")
-    ]
+    start, one, end = run(saying(whole("a", "bc", "d")), output_tokens=3)
+    assert start == {"record": "start", "schema": 1, "api": "openai-chat"}
+    assert (one["status"], one["detail"], one["stalls"]) == ("ok", None, 0)
+    assert (one["events"], one["gaps_s"]) == (3, (0.0, 0.0))  # one read is one stamp
+    assert (one["output_tokens"], one["input_tokens"], one["cached_tokens"]) == (3, 9, None)
+    assert one["token_source"] == "usage"  # noqa: S105 - no password
+    stamps = [one[f"{name}_s"] for name in ("sent", "first_token", "last_token", "ended")]
     assert stamps == sorted(stamps)
-    assert one["ended_s"] >= one["last_token_s"]
     assert one["scheduled_s"] is None
     assert (end["record"], end["chunks"], end["interrupted"]) == ("end", 3, False)
     assert end["warmup_stable"] is None
@@ -100,62 +95,17 @@ def test_a_role_without_text_is_no_first_token(run: Run) -> None:
 
     one = only(run(script))
     assert one["first_token_s"] - one["sent_s"] >= stamps["text"]
-    assert one["first_event_s"] < one["first_token_s"]
     assert one["events"] == 1
-
-
-def test_the_last_token_is_the_last_text_and_not_usage_or_done(run: Run) -> None:
-    stamps = {}
-
-    async def script(peer: Peer) -> None:
-        await peer.head()
-        await peer.send(chat(content="a") + chat(content="b"))
-        await asyncio.sleep(0.05)
-        stamps["rest"] = time.perf_counter() - peer.received_s
-        await peer.send(finish() + usage(2) + DONE)
-        await peer.end()
-
-    one = only(run(script))
-    assert one["ended_s"] - one["sent_s"] >= stamps["rest"]
-    assert one["last_token_s"] < one["ended_s"]
-
-
-def test_reasoning_is_the_first_token_and_not_the_first_content(run: Run) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.head()
-        await peer.send(chat(role="assistant") + chat(reasoning_content="hm"))
-        await asyncio.sleep(0.05)
-        details = {"reasoning_tokens": 1}
-        await peer.send(
-            chat(content="so") + finish() + usage(2, completion_tokens_details=details) + DONE
-        )
-        await peer.end()
-
-    one = only(run(script))
-    assert one["first_token_s"] < one["first_content_s"]
-    assert (one["events"], one["reasoning_tokens"]) == (2, 1)
 
 
 def test_usage_may_ride_on_the_finishing_event(run: Run) -> None:
     last = {
         "choices": [{"text": "", "finish_reason": "stop"}],
-        "usage": {"completion_tokens": 1, "prompt_tokens": 4},
+        "usage": {"completion_tokens": 24, "prompt_tokens": 4},
     }
-    data = event({"choices": [{"text": "a", "finish_reason": None}]}) + event(last) + DONE
+    data = event({"choices": [{"text": "one two", "finish_reason": None}]}) + event(last) + DONE
     one = only(run(saying(data), api="openai-completions"))
-    assert (one["status"], one["output_tokens"], one["finish_reason"]) == ("ok", 1, "stop")
-
-
-def test_several_tokens_in_an_event_are_one_event(run: Run) -> None:
-    data = chat(content="one two three") + finish() + usage(24) + DONE
-    one = only(run(saying(data)))
-    assert (one["events"], one["output_tokens"], one["gaps_s"]) == (1, 24, [])
-
-
-def test_events_of_one_read_have_one_stamp_and_the_reads_are_counted(run: Run) -> None:
-    one = only(run(saying(whole("a", "b", "c"))))
-    assert one["reads"] == 1
-    assert one["gaps_s"] == [0.0, 0.0]
+    assert (one["status"], one["events"], one["output_tokens"]) == ("ok", 1, 24)
 
 
 def test_any_cuts_line_ends_and_comments_leave_the_text_as_it_is(run: Run) -> None:
@@ -170,26 +120,7 @@ def test_any_cuts_line_ends_and_comments_leave_the_text_as_it_is(run: Run) -> No
         await peer.end()
 
     one = only(run(script))
-    assert (one["status"], one["events"], one["characters"]) == ("ok", 2, 3)
-
-
-def test_without_usage_there_is_no_token_count(run: Run) -> None:
-    one = only(run(saying(chat(content="a") + finish() + DONE)))
-    assert (one["status"], one["output_tokens"], one["token_source"]) == ("ok", None, None)
-
-
-def test_a_finish_without_done_ends_an_answer_too(run: Run) -> None:
-    one = only(run(saying(chat(content="a") + usage(1) + finish())))
-    assert one["status"] == "ok"
-
-
-def test_done_without_the_end_of_the_body_is_the_end(run: Run) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.head()
-        await peer.send(whole("a"))
-        peer.cut()
-
-    assert only(run(script))["status"] == "ok"
+    assert (one["status"], one["events"]) == ("ok", 2)
 
 
 def test_done_is_the_end_even_when_the_server_then_waits(run: Run) -> None:
@@ -210,18 +141,15 @@ def test_done_is_the_end_even_when_the_server_then_waits(run: Run) -> None:
         (event({"error": {"message": "out of memory", "code": 500}}), "error-event", "out of"),
         (b'error: {"code":400,"message":"no slot"}\n\n', "error-event", "no slot"),
         (chat(content="a") + event({"error": "gone"}), "error-event", "gone"),
-        (chat(content="a") + b'data: {"choices": [{\n\n', "malformed", "not JSON"),
-        (b"data: [1]\n\n", "malformed", "not an object"),
+        (chat(content="a") + b'data: {"choices": [{\n\n', "malformed", "cannot be read"),
+        (b"data: [1]\n\n", "malformed", "got `array`"),
         (chat(content="a"), "disconnect", "ended before the answer did"),
         (chat(content="a") + b"data: [DO", "disconnect", "ended before the answer did"),
         (chat(role="assistant") + finish("stop") + usage(0) + DONE, "zero-tokens", "of 0 tokens"),
-        (finish() + usage(5) + DONE, "zero-tokens", "of 5 tokens"),
         (DONE, "zero-tokens", "no count"),
         (b"", "malformed", "no event"),
         (b'{"error":{"message":"busy"}}', "error-event", "busy"),
         (b'{"choices":[{"message":{"content":"a"}}]}', "malformed", "no event"),
-        (b"<html>hello</html>", "malformed", "no event"),
-        (gzip.compress(whole("a")), "malformed", "no event"),
         (b"data: " + b"x" * (2 << 20), "malformed", "longer than"),
     ],
 )
@@ -241,10 +169,8 @@ def test_each_way_to_answer_badly_has_its_status(
         ("404 Not Found", b'{"object":"error","message":"no model m"}', "HTTP 404: no model m"),
         ("422 No", b'{"detail":"too\\nlong"}', "HTTP 422: too long"),
         ("500 Oops", b"<html><h1>Oops</h1></html>", "HTTP 500"),
-        ("503 Busy", b"", "HTTP 503"),
         ("429 Slow", b"\xff" * 100_000, "HTTP 429"),
         ("302 Found", b"", "HTTP 302: redirects are not followed"),
-        ("204 None", b"", "HTTP 204"),
     ],
 )
 def test_another_status_than_200_is_a_failure(
@@ -262,28 +188,6 @@ def test_another_status_than_200_is_a_failure(
     assert len(server.peers) == 1
 
 
-def test_an_error_whose_body_never_ends_is_still_that_error(run: Run) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.head("500 Oops", "application/json")
-        await peer.reader.read()
-
-    assert only(run(script))["detail"] == "HTTP 500"
-
-
-def test_a_compressed_answer_is_refused(run: Run) -> None:
-    async def script(peer: Peer) -> None:
-        assert peer.headers["accept-encoding"] == "identity"
-        await peer.head(more="Content-Encoding: gzip\r\n")
-        await peer.send(b"nonsense")
-        await peer.end()
-
-    one = only(run(script))
-    assert (one["status"], one["detail"]) == (
-        "malformed",
-        "the answer is compressed (gzip) unasked",
-    )
-
-
 @pytest.mark.parametrize("said", [b"", chat(content="a")])
 def test_a_broken_connection_is_a_disconnect(run: Run, said: bytes) -> None:
     async def script(peer: Peer) -> None:
@@ -295,15 +199,6 @@ def test_a_broken_connection_is_a_disconnect(run: Run, said: bytes) -> None:
     one = only(run(script))
     assert one["status"] == "disconnect"
     assert one["detail"]
-
-
-def test_what_is_no_http_is_malformed(run: Run) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
-        peer.cut()
-
-    one = only(run(script))
-    assert (one["status"], one["detail"]) == ("malformed", "no usable HTTP: Bad status line")
 
 
 @pytest.mark.parametrize("said", [None, b"", chat(content="a"), whole("a").removesuffix(DONE)])
@@ -319,17 +214,13 @@ def test_a_server_that_stops_talking_times_out(run: Run, said: bytes | None) -> 
 
 
 def test_gaps_longer_than_the_limit_are_stalls() -> None:
-    row = client.Row("measured", 0, api.answer("openai-chat"))
-    row.sent = row.ended = 5_000_000_000
+    row = client.Row("measured", 0, api.Answer())
+    row.sent, row.ended = 5_000_000_000, 7_000_000_000
     row.stamps = [5_000_000_000, 5_000_000_700, 5_250_000_000, 7_000_000_000]
     record = row.record(4_000_000_000, 1.0)
-    assert record["gaps_s"] == [0.000001, 0.249999, 1.75]
-    assert (record["stalls"], row.record(0, 0.2)["stalls"], row.record(0, 2.0)["stalls"]) == (
-        1,
-        2,
-        0,
-    )
-    assert (record["sent_s"], record["first_token_s"], record["last_token_s"]) == (1.0, 1.0, 3.0)
+    assert record.gaps_s == (0.000001, 0.249999, 1.75)
+    assert [row.record(0, limit).stalls for limit in (1.0, 0.2, 2.0)] == [1, 2, 0]
+    assert (record.sent_s, record.first_token_s, record.last_token_s) == (1.0, 1.0, 3.0)
 
 
 OLLAMA_LAST = {
@@ -359,7 +250,8 @@ def test_ollama_is_read_line_by_line(run: Run, path: str) -> None:
     one = only(run(server, api="ollama", path=path, output_tokens=2))
     assert server.peers[0].line == f"POST {path or '/api/chat'} HTTP/1.1"
     assert (one["status"], one["output_tokens"], one["token_source"]) == ("ok", 2, "eval_count")
-    assert one["server"] == {"prompt_n": 5, "predicted_n": 2, "predicted_s": 1.0, "load_s": 2.0}
+    server_s = {name: one["server"][f"{name}_s"] for name in ("prompt", "predicted", "load")}
+    assert server_s == {"prompt": None, "predicted": 1.0, "load": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -402,7 +294,6 @@ def test_an_open_loop_sends_when_it_is_due_whatever_the_server_does(run: Run) ->
         await peer.say(whole("a"))
 
     records = run(script, rate=200.0, requests=5, seed=3)
-    assert records[0]["load"] == "open"
     found = sorted(requests(records), key=lambda each: int(each["index"]))
     due = [each["scheduled_s"] for each in found]
     gaps = [b - a for a, b in itertools.pairwise(due)]
@@ -423,12 +314,6 @@ def test_arrivals_are_poisson_with_the_rate_asked_for() -> None:
     assert deviation == pytest.approx(mean, rel=0.05)  # of an exponential distribution both
     limited = list(client._arrivals(Options("", "ollama", "", rate=50.0, duration_s=1.0)))  # noqa: SLF001
     assert limited == [each for each in due if each < 1.0]
-
-
-def test_a_limit_in_time_lets_what_is_under_way_end(run: Run) -> None:
-    records = run(saying(whole("a")), requests=None, duration_s=0.3, concurrency=2)
-    assert {each["status"] for each in requests(records)} == {"ok"}
-    assert records[-1]["interrupted"] is False
 
 
 def test_warm_up_comes_before_and_is_kept_apart(run: Run) -> None:
@@ -460,8 +345,6 @@ def test_fresh_connections_are_new_ones_and_kept_ones_are_used_again(run: Run) -
     for server, policy in ((fresh, "fresh"), (kept, "reuse")):
         records = run(server, requests=6, connections=policy)
         assert {each["status"] for each in requests(records)} == {"ok"}
-        assert all(each["connected_s"] >= each["sent_s"] for each in requests(records))
-        assert records[0]["connections"] == policy
     assert (fresh.connections, kept.connections) == (6, 1)
 
 
@@ -494,11 +377,6 @@ def test_unique_prompts_share_no_prefix_with_another_process() -> None:
     assert one[8:] == other[8:]
 
 
-def test_shared_prompts_share_all_but_the_end() -> None:
-    prompts = Prompts("shared", 64, 0, 7)
-    assert prompts.prompt(0).split()[:60] == prompts.prompt(999).split()[:60]
-
-
 def test_a_request_carries_no_cookie_and_the_key_only_where_it_belongs(run: Run) -> None:
     async def script(peer: Peer) -> None:
         await peer.head(more="Set-Cookie: a=b\r\n")
@@ -513,20 +391,11 @@ def test_a_request_carries_no_cookie_and_the_key_only_where_it_belongs(run: Run)
     assert b"secret" not in orjson.dumps(records)
 
 
-def test_the_records_are_what_measures_reads(run: Run) -> None:
-    records = run(saying(whole("a", "b")), requests=5, warmup_max=6)
-    load = load_of(records)
-    assert len(load.ok) == 5
-    assert load.window_s == pytest.approx(records[-1]["wall_s"], rel=0.5)
-
-
-@given(
-    st.sampled_from(api.APIS), st.lists(JSON, max_size=5), st.sampled_from(["measured", "warmup"])
-)
+@given(st.lists(JSON, max_size=5), st.sampled_from(["measured", "warmup"]))
 def test_whatever_a_server_says_the_record_can_be_read(
-    kind: str, events: list[object], phase: str
+    events: list[object], phase: Literal["measured", "warmup"]
 ) -> None:
-    row = client.Row(phase, 0, api.answer(kind))
+    row = client.Row(phase, 0, api.Answer())
     row.sent = 1_000_000_000
     try:
         for number, each in enumerate(events):
@@ -535,8 +404,8 @@ def test_whatever_a_server_says_the_record_can_be_read(
     except api.FailedError as error:
         row.status, row.detail = error.status, api.one_line(error.detail)
     row.ended = row.ended or row.sent
-    start: Record = {"record": "start", "schema": 1, "api": kind}
-    load = load_of([start, row.record(0, 1.0)])
+    start: Record = {"record": "start", "schema": 1, "api": "ollama"}
+    load = load_of([start, msgspec.to_builtins(row.record(0, 1.0))])
     measures.measurements(load, "w", (), measures.SLOS)
     measures.samples(load, "w", ())
 
@@ -599,17 +468,14 @@ def forms(key: str) -> set[str]:
     return {form.lower() for form in found}
 
 
-FORMS = {
-    "plain": SECRET,
-    "upper": SECRET.upper(),
-    "prefix": f"{SECRET[:12]}...",
-    "quoted": quote(SECRET),
-    "quoted-all": quote(SECRET, safe="").lower(),
-    "quoted-plus": quote_plus(SECRET),
-    "base64": base64.b64encode(SECRET.encode()).decode(),
-    "urlsafe": base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
-    "bearer": base64.b64encode(f"Bearer {SECRET}".encode()).decode(),
-}
+FORMS = (
+    SECRET,
+    f"{SECRET.upper()[:12]}...",
+    quote(SECRET, safe="").lower(),
+    quote_plus(SECRET),
+    base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
+    base64.b64encode(f"Bearer {SECRET}".encode()).decode(),
+)
 
 
 def echoes(said: str) -> dict[str, Answer]:
@@ -655,51 +521,40 @@ def echoes(said: str) -> dict[str, Answer]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_key_that_a_server_repeats_is_nowhere_in_what_is_printed(
-    form: str, served: Serve
-) -> None:
-    scripts = echoes(FORMS[form])
+def test_a_key_that_a_server_repeats_is_nowhere_in_what_is_printed(form: str, run: Run) -> None:
+    scripts = echoes(form)
 
     async def script(peer: Peer) -> None:
         await list(scripts.values())[peer.number](peer)
 
-    server = served(script)
-    argv = [*USUAL[:-1], str(len(scripts))]
-    done = command("--url", server.url, *argv, "--key-env", "KEY", KEY=SECRET)
-    assert done.returncode == 0
-    found = requests(records_of(done.stdout))
-    assert len(found) == len(server.peers) == len(scripts)
+    server = Server(script)
+    records = run(server, requests=len(scripts), key=SECRET)
     assert server.peers[0].headers["authorization"] == f"Bearer {SECRET}"
-    printed = (done.stdout + done.stderr).lower()
+    printed = orjson.dumps(records).decode().lower()
     assert not [each for each in forms(SECRET) if each in printed]
-    by_name = dict(zip(scripts, found, strict=True))
-    assert (by_name["answer"]["status"], by_name["answer"]["finish_reason"]) == ("ok", "other")
+    by_name = dict(zip(scripts, requests(records), strict=True))
+    assert by_name["answer"]["status"] == "ok"
     for name in ("error", "event", "text", "coded", "typed"):
         assert "***" in by_name[name]["detail"], name
 
 
-def test_a_key_that_looks_like_a_reason_is_masked_too(run: Run) -> None:
-    key = "my_secret_key"
-    one = only(run(saying(chat(content="a") + finish(key) + usage(1) + DONE), key=key))
-    assert (one["status"], one["finish_reason"]) == ("ok", "***")
-
-
-def test_a_placeholder_for_a_key_hides_no_word_of_our_own(run: Run) -> None:
-    for key in ("openai-chat", "measured", "m", "0"):
-        records = run(saying(whole("a")), key=key)
-        assert len(load_of(records).ok) == 1
-        assert (records[0]["api"], records[0]["model"]) == ("openai-chat", "m")
-
-
 @given(
-    st.text(st.characters(exclude_characters="*"), min_size=1, max_size=40),
+    st.from_regex(r"[!-)+-~]{1,40}", fullmatch=True),
     st.text(max_size=20),
     st.text(max_size=20),
 )
 def test_a_mask_leaves_no_key_in_a_text(key: str, before: str, after: str) -> None:
-    said = client.Mask(key).text(f"{before}{key}{after}")
+    said = client.Mask(key, "").text(f"{before}{key}{after}")
     assert key not in said
-    assert client.Mask(None).text(key) == key
+    assert client.Mask(None, "").text(key) == key
+
+
+def test_a_mask_hides_the_host_of_another_machine_as_a_whole_word() -> None:
+    mask = client.Mask(None, "http://Inference.example:8000/v1")
+    assert mask.text("to inference.EXAMPLE:8000, of inference.example.org") == (
+        "to endpoint:8000, of endpoint.org"
+    )
+    assert client.Mask(None, "http://127.0.0.1:80").text("127.0.0.1") == "127.0.0.1"
 
 
 def test_what_ends_the_client_is_masked_on_its_standard_error() -> None:
@@ -709,11 +564,6 @@ def test_what_ends_the_client_is_masked_on_its_standard_error() -> None:
     assert done.returncode == 1
     assert "no request could be sent" in done.stderr
     assert key[:8] not in done.stdout + done.stderr
-
-
-def test_failed_requests_are_a_result_and_no_error(served: Serve) -> None:
-    done = command("--url", served(saying(b"")).url, *USUAL)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_server_that_is_not_there_is_one_line_and_code_1() -> None:
@@ -737,21 +587,6 @@ def test_when_nobody_reads_on_the_client_ends_without_a_word(served: Serve) -> N
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-@pytest.mark.parametrize("load", [{"concurrency": 2}, {"rate": 1000.0}])
-def test_a_record_that_cannot_be_written_ends_the_load(load: dict[str, float]) -> None:
-    def write(record: Record) -> None:
-        if record["record"] == "request":
-            raise BrokenPipeError
-
-    async def both() -> None:
-        async with Server(saying(whole("a"))).up() as server:
-            options = Options(server.url, "openai-chat", "m", requests=3, **load)  # type: ignore[arg-type]
-            await client.Client(options, write).run()
-
-    with pytest.raises(BrokenPipeError):
-        asyncio.run(both())
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -760,15 +595,11 @@ def test_a_record_that_cannot_be_written_ends_the_load(load: dict[str, float]) -
         (("--url", "http://h", *USUAL, "--rate", "1"), "either --concurrency or --rate"),
         (("--url", "http://h", *USUAL[:-2]), "--requests, --duration-s or both"),
         (("--url", "http://h", *USUAL[:-1], "0"), "arguments requests: expected int >= 1"),
-        (("--url", "http://h", *USUAL[:-1], "9" * 400), "arguments requests: expected int"),
         (("--url", "http://h", *USUAL, "--timeout-s", "nan"), "timeout_s: expected float > 0"),
         (("--url", "http://h", *USUAL, "--input-tokens", "7"), "input_tokens: expected int >= 8"),
         (("--url", "http://h", *USUAL, "--key", "secret"), "unknown field key"),
-        (("--url", "http://h", *USUAL, "stray"), "unknown field stray"),
         (("--url", "http://h", *USUAL, "--key-env", "NOT_SET_HERE"), "no usable key"),
         (("--url", "http://h", *USUAL, "--ca", "/nowhere"), "no certificates can be read"),
-        (("--url", "http://h", "--api", "grpc"), "api: invalid enum value"),
-        (("--url", "http://h", *USUAL, "--model", ""), "model: expected str of length >= 1"),
         ((), "missing required field url"),
     ],
 )
@@ -782,23 +613,10 @@ def test_a_wrong_use_is_one_line(
     assert err.count("\n") == 1
 
 
-def test_without_aiohttp_one_line_says_how_to_get_it() -> None:
-    program = (
-        "import sys; sys.modules['aiohttp'] = None; from collectors.llm import client; "
-        f"sys.exit(client.main(['--url', 'http://127.0.0.1:1', *{USUAL!r}]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr == (
-        "llm client: llm: the load client needs aiohttp; pip install 'sitegen[llm]'\n"
-    )
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "phase"), [(signal.SIGINT, "measured"), (signal.SIGTERM, "warmup")]
+)
 @pytest.mark.parametrize("load", [("--concurrency", "2"), ("--rate", "100")])
-@pytest.mark.parametrize("phase", ["measured", "warmup"])
 def test_a_signal_ends_the_load_with_what_there_is(
     served: Serve, number: signal.Signals, load: tuple[str, str], phase: str
 ) -> None:

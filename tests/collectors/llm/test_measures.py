@@ -123,12 +123,6 @@ def test_a_single_token_has_no_time_per_token_and_never_0() -> None:
     assert value(both, "tpot", "mean") == pytest.approx(0.1)
 
 
-def test_tokens_that_all_came_at_once_show_no_time_per_token() -> None:
-    for gaps in ([], [0.0, 0.0]):
-        one = load(request(gaps=gaps, output_tokens=24))
-        assert not {"tpot", "decode_time", "decode_rate_per_request"} & metrics(one)
-
-
 def test_gaps_are_called_itl_only_where_every_event_is_one_token() -> None:
     assert value(load(request(0), request(1)), "itl", "mean") == pytest.approx(0.1)
     assert "itl" not in metrics(load(request(0), request(1, output_tokens=5)))
@@ -150,13 +144,6 @@ def test_without_a_token_count_nothing_is_counted_in_tokens() -> None:
     assert not [row for row in measures.measurements(one, "w", (), SLOS) if "goodput" in row.metric]
     assert value(one, "missing_usage") == 1
     assert value(one, "inter_chunk_latency", "mean") == pytest.approx(0.1)
-
-
-def test_one_answer_without_a_count_leaves_out_the_sums_and_itself() -> None:
-    both = load(request(0, output_tokens=None), request(1, gaps=[0.2, 0.2, 0.2]))
-    assert value(both, "missing_usage") == 1
-    assert value(both, "tpot", "mean") == pytest.approx(0.2)
-    assert not {"output_token_throughput", "total_token_throughput"} & metrics(both)
 
 
 def test_only_good_requests_have_latencies_and_all_count_as_errors() -> None:
@@ -206,10 +193,8 @@ def test_a_failure_that_drags_on_does_not_stretch_the_window() -> None:
     [
         (1, set()),
         (2, {"p50", "stddev"}),
-        (9, {"p50", "stddev"}),
         (10, {"p50", "p90", "stddev"}),
         (20, {"p50", "p90", "p95", "stddev"}),
-        (99, {"p50", "p90", "p95", "stddev"}),
         (100, {"p50", "p90", "p95", "p99", "stddev"}),
     ],
 )
@@ -286,17 +271,6 @@ def test_limits_of_ones_own_stand_beside_known_ones() -> None:
     }
 
 
-def test_a_single_token_can_meet_an_objective() -> None:
-    of = load(request(gaps=[], output_tokens=1, ttft=0.5))
-    assert goodput(of, slo=Objective(0.5, 0.01)) == {"slo": pytest.approx(2.0)}
-
-
-def test_the_objectives_of_mlperf_are_in_seconds() -> None:
-    assert SLOS["mlperf-llama2-70b-interactive"] == Objective(0.450, 0.040)
-    assert SLOS["mlperf-llama3.1-8b"] == Objective(2.0, 0.1)
-    assert all(0.4 < each.ttft_s < 10 and 0.01 < each.tpot_s < 0.3 for each in SLOS.values())
-
-
 def test_eval_rate_is_reckoned_as_its_server_does() -> None:
     printed = ServerTimings(predicted_n=5, predicted_s=0.002967, predicted_rate=1348.16)
     assert measures.eval_rate(printed, "openai-chat") == 1348.16
@@ -336,14 +310,6 @@ def test_cold_start_is_of_the_first_request_and_of_no_other() -> None:
     assert value(of, "ttft", "max") == pytest.approx(0.1)
     assert value(of, "requests") == 1
     assert value(load(warm), "cold_ttft") is None
-
-
-def test_the_clients_own_cost_and_lag_are_given() -> None:
-    of = load(request(0))
-    assert value(of, "client_cpu_usage", "mean") == 0.25
-    assert value(of, "client_cpu_per_chunk", "mean") == 0.125
-    lag = [value(of, "client_lag", each) for each in ("p50", "p99", "max")]
-    assert lag == [0.0001, 0.0005, 0.002]
 
 
 def suspects(of: Load) -> set[tuple[str, str]]:
@@ -406,37 +372,24 @@ def test_an_output_that_is_cut_off_keeps_what_is_whole_and_says_so() -> None:
     ("data", "message"),
     [
         (b"", "no start record"),
-        (b"\n\n", "no start record"),
         (lines(request(0)), "no start record"),
-        (lines(end()), "no start record"),
         (b"Traceback (most recent call last):\n", "line 1, column 1: the JSON breaks off"),
         (lines(start()) + b"oops\n" + lines(end()), "line 2, column 1: the JSON breaks off"),
         (lines(start()) + b"[]\n", "line 2: expected object"),
         (lines(start(schema=2)), "line 1 schema: invalid enum value 2"),
         (lines(start(), end(), request(0)), "not at its place"),
-        (lines(start(), end(), end()), "not at its place"),
-        (lines(start(), start()), "not at its place"),
         (lines(start(), {"record": "more"}), "line 2 record: invalid value 'more'"),
         (lines(start(), request(0), request(0)), "there twice"),
         (lines(start(), request(0, status="fine")), "line 2 status: invalid enum value 'fine'"),
-        (lines(start(), request(0, phase="cold")), "line 2 phase: invalid enum value 'cold'"),
         (lines(start(), {**request(0), "token_source": "chunks"}), "line 2 token_source: "),
         (lines(start(), request(0, output_tokens=-1)), "line 2 output_tokens: expected int >= 0"),
-        (lines(start(), request(0, output_tokens=True)), "line 2 output_tokens: expected int"),
-        (lines(start(), request(0, output_tokens=1.5)), "line 2 output_tokens: expected int"),
-        (lines(start(), request(0, output_tokens=1 << 60)), "line 2 output_tokens: expected int"),
-        (lines(start(), request(0, sent_s="0")), "line 2 sent_s: expected float"),
         (lines(start(), request(0, sent_s=1e300)), "line 2 sent_s: expected float <= "),
         (lines(start(), request(0, sent_s=5.0)), "line 2: its times are not in order"),
         (lines(start(), request(0, first_token_s=None)), "line 2: a request that went well lacks"),
         (lines(start(), request(0, gaps_s=[0.1])), "line 2: gaps_s has 1 entries for 4 events"),
         (lines(start(), request(0, gaps_s=[0.1, -0.1, 0.1])), r"line 2 gaps_s\[1\]: expected"),
-        (lines(start(), request(0, gaps_s=[0.1, None, 0.1])), r"line 2 gaps_s\[1\]: expected"),
-        (lines(start(), request(0, detail="a\nb")), "line 2 detail: "),
-        (lines(start(), request(0, server=[])), "line 2 server: expected object"),
         (lines(start(), request(0, sent=1.0, scheduled_s=2.0)), "sent before it was due"),
         (lines(start(), end(interrupted=0)), "line 2 interrupted: expected bool"),
-        (lines(start(), end(cpu_s=None)), "line 2 cpu_s: expected float"),
         (lines(start(), request(0)).replace(b"0.5", b"NaN"), "line 2 first_token_s: expected"),
         (b'{"a":' * 100_000 + b"\n" + b"x\n", "line 1: the JSON is nested too deeply"),
     ],

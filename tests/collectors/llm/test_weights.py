@@ -80,12 +80,6 @@ def test_a_word_of_two_letters_is_one_token() -> None:
     assert {"\u2581", "\u2581a", "\u2581zz", "~"} <= set(tokens)
 
 
-def test_an_unknown_size_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(SitegenError, match="no model size '7b'; use one of tiny, 15m"):
-        weights.write(tmp_path / "x.gguf", "7b")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_what_cannot_be_written_says_where_and_leaves_nothing(tmp_path: Path) -> None:
     taken = tmp_path / "taken.gguf"
     taken.mkdir()

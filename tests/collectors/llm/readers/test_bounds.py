@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.llm.readers import READERS
-from collectors.llm.readers.rows import distribution
+from collectors.llm.readers.outputs import distribution
 from sitegen.collect import Reader, Reading
-from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
 from sitegen.model import STATISTICS, check_metric
 from tests.collectors import damage
@@ -20,7 +19,6 @@ from tests.collectors.llm.readers.outputs import RAW
 FOLDERS = ("guidellm", "llama-bench", "nvidia", "ollama", "vllm")
 FILES = [path for folder in FOLDERS for path in sorted((RAW / folder).iterdir())]
 CONTENTS = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in FILES}
-REFUSED = {"llama-bench/batched.md", "nvidia/profile_export.jsonl"}
 
 
 def known(data: bytes) -> list[Reader]:
@@ -65,20 +63,8 @@ def attempt(data: bytes) -> None:
 @pytest.mark.parametrize("name", sorted(CONTENTS))
 def test_each_form_is_known_to_one_reader_alone(name: str) -> None:
     [reader] = known(CONTENTS[name])
-    if name in REFUSED:
-        with pytest.raises(SitegenError):
-            reader.runs(CONTENTS[name], {})
-        return
     for reading in reader.runs(CONTENTS[name], {}):
         check(reading)
-
-
-def test_readers_have_names_of_their_own_and_help_for_what_they_ask() -> None:
-    names = [reader.name for reader in READERS]
-    assert len(set(names)) == len(names)
-    for reader in READERS:
-        assert reader.title
-        assert all(helps(reader.asks).values())
 
 
 @pytest.mark.parametrize(
@@ -147,22 +133,6 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
             [reader] = known(data)
             with pytest.raises(SitegenError, match=r"nested too deeply|breaks off"):
                 reader.runs(data.replace(b"{", deep, 1), {})
-
-
-@pytest.mark.parametrize("depth", [100, 300, 900, 1100])
-def test_any_depth_is_read_or_refused(depth: int) -> None:
-    deep = b"[" * depth + b'{"prompt_tokens": 256}' + b"]" * depth
-    data = CONTENTS["guidellm/schema-1.json"]
-    old = b'["prompt_tokens=256,output_tokens=128"]'
-    assert old in data
-    attempt(data.replace(old, deep))
-
-
-def test_the_line_of_the_damage_is_named() -> None:
-    data = CONTENTS["ollama/chat-stream.jsonl"].replace(b'"eval_count": 64', b'"eval_count": x', 1)
-    [reader] = known(data)
-    with pytest.raises(SitegenError, match="line 6, column"):
-        reader.runs(data, {})
 
 
 @pytest.mark.parametrize("name", ["ollama/chat-stream.jsonl", "llama-bench/bench.jsonl"])

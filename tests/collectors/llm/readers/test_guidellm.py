@@ -111,13 +111,6 @@ def test_a_zero_among_others_is_suspect_and_no_sample() -> None:
     assert 0.0 not in {each.y for each in reading.samples}
 
 
-def test_requests_cut_off_at_the_end_count_neither_way() -> None:
-    reading = report()
-    [requests] = rows(reading, "requests", "value", concurrency="2")
-    assert requests.value == 5
-    assert has_note(reading, "1 requests were cut off")
-
-
 def test_single_requests_become_samples() -> None:
     points = [
         (each.x, each.y)
@@ -131,15 +124,11 @@ def test_single_requests_become_samples() -> None:
     ("path", "value", "message"),
     [
         (("metrics", "request_latency", "successful", "mean"), -1.0, "expected float >= 0"),
-        (("metrics", "request_latency", "successful", "mean"), True, "got bool"),
         (("metrics", "request_latency", "successful", "max"), float("inf"), "expected float <= "),
         (("metrics", "request_latency", "successful"), [1], "got array"),
-        (("metrics", "request_latency", "successful", "percentiles", "p99"), "x", "got str"),
         (("metrics", "request_totals", "successful"), None, "expected int, got null"),
         (("metrics",), None, "benchmarks[0].metrics: expected object"),
         (("start_time",), 1e30, "benchmarks[0].start_time: expected float <= 4"),
-        (("run_stats",), {"end_time": [1]}, "benchmarks[0].run_stats.end_time: "),
-        (("config", "strategy", "streams"), 1.5, "benchmarks[0].config.strategy.streams: "),
         (("requests", "successful"), [1], "benchmarks[0].requests[...][0]: expected object"),
     ],
 )
@@ -156,14 +145,6 @@ def test_a_report_without_benchmarks_or_of_a_schema_to_come_is_refused() -> None
         read(GUIDELLM, {"metadata": {"version": 2}, "benchmarks": []})
     with pytest.raises(SitegenError, match=r"metadata\.version: invalid enum value 3"):
         read(GUIDELLM, changed(NEW, "metadata", "version", value=3))
-
-
-def test_the_median_stands_in_for_a_percentile_that_is_not_there() -> None:
-    path = ("benchmarks", 0, "metrics", "request_latency", "successful", "percentiles")
-    raw = changed(NEW, *path, value=None)
-    [median] = rows(read(GUIDELLM, raw), "e2e_latency", "p50", concurrency="2")
-    latency = raw["benchmarks"][0]["metrics"]["request_latency"]["successful"]
-    assert median.value == latency["median"]
 
 
 def test_several_lengths_are_no_nominal_length() -> None:

@@ -94,8 +94,6 @@ def test_the_table_is_read_with_its_own_digits() -> None:
     assert {"input_tokens": "256", "output_tokens": "64"}.items() <= dict(both.params).items()
     assert reading.tool is not None
     assert reading.tool.version == "abc1234f (6000)"
-    old = text(TABLE).replace(b"pp512 ", b"pp 512").replace(b"tg128 |", b"tg 128 |")
-    assert rows(read(BENCH, old), "prompt_eval_rate", "mean", input_tokens="512")
 
 
 def test_a_setting_that_differs_tells_tests_apart_and_is_no_setting_of_the_run() -> None:
@@ -115,12 +113,6 @@ def test_a_setting_that_differs_tells_tests_apart_and_is_no_setting_of_the_run()
     assert "flash_attn" not in first_params(one_setting)
 
 
-def test_layers_on_a_gpu_tell_tests_apart() -> None:
-    reading = read(BENCH, first_test(backends="CUDA", gpu_info="Example GPU"))
-    assert first_params(reading)["n_gpu_layers"] == "99"
-    assert {each.name: each.value for each in reading.facts}["gpu"] == "Example GPU"
-
-
 def test_builds_are_runs_and_a_test_that_stands_there_again_is_a_repetition() -> None:
     raw = [*first_test(), *first_test(build_number=6001)]
     versions = [each.tool.version for each in BENCH.runs(json.dumps(raw).encode(), {}) if each.tool]
@@ -134,13 +126,10 @@ def test_builds_are_runs_and_a_test_that_stands_there_again_is_a_repetition() ->
     [
         ({"avg_ts": None}, "entry 1 avg_ts: expected float, got null"),
         ({"avg_ts": 0.0}, "entry 1 avg_ts: expected float > 0"),
-        ({"avg_ts": float("nan")}, "entry 1 avg_ts: expected float"),
         ({"avg_ts": 9.0}, "entry 1: avg_ts is not the mean of samples_ts"),
         ({"samples_ns": [1, 2, 3]}, "entry 1: samples_ts does not fit samples_ns"),
-        ({"samples_ns": [1]}, "entry 1: samples_ts does not fit samples_ns"),
         ({"n_prompt": -512}, "entry 1 n_prompt: expected int >= 0"),
         ({"n_prompt": 0}, "entry 1: n_prompt and n_gen are missing or 0"),
-        ({"n_gen": True}, "entry 1 n_gen: expected int, got bool"),
         ({"test_time": "now"}, "entry 1 test_time: invalid RFC3339"),
         ({"cpu_info": "a\nb"}, "entry 1 cpu_info: expected str matching"),
     ],
@@ -217,8 +206,3 @@ def test_a_prompt_that_a_batch_shares_is_counted_once() -> None:
     reading = read(BATCHED, shared)
     assert metrics(reading) == {"prompt_eval_rate"}
     assert first_params(reading)["prompt"] == "shared"
-
-
-def test_the_table_of_batches_is_refused_with_the_way_out() -> None:
-    with pytest.raises(SitegenError, match="--output-format jsonl"):
-        read(BATCHED, text("llama-bench/batched.md"))

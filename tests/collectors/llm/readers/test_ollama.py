@@ -62,7 +62,7 @@ def test_cached_prompt_tokens_make_no_prompt_rate() -> None:
     # 26 tokens in 60 ms would be 433 tokens/s: 20 of them were not computed.
     assert one(reading, "prompt_eval_rate", "mean").value == 20
     assert one(reading, "cached_tokens").value == 20
-    assert has_note(reading, "came from the cache")
+    assert has_note(reading, "cache had a part")
 
 
 def test_the_load_belongs_to_the_first_request_alone() -> None:
@@ -107,7 +107,6 @@ def test_lengths_that_all_requests_share_are_nominal() -> None:
         ({"eval_count": True}, "eval_count: expected int | null, got bool"),
         ({"eval_duration": -5}, "eval_duration: expected float >= 0"),
         ({"eval_duration": "3s"}, "eval_duration: expected float | null, got str"),
-        ({"load_duration": float("nan")}, "load_duration: expected float"),
         ({"created_at": "soon"}, "created_at: invalid RFC3339"),
         ({"total_duration": 10**30}, "1e+21 s before 2026-03-01"),
     ],
@@ -170,12 +169,6 @@ def test_figures_that_do_not_fit_are_refused(old: bytes, new: bytes) -> None:
         read(TEXT, text(VERBOSE).replace(old, new))
 
 
-def test_a_rate_that_was_not_printed_is_computed() -> None:
-    line = b"eval rate:            10.31 tokens/s\n"
-    reading = read(TEXT, text(VERBOSE).replace(line, b""))
-    assert one(reading, "eval_rate", "mean").value == pytest.approx((10.25 + 33 / 3.2) / 2)
-
-
 def test_a_log_with_rates_shows_the_servers_settings() -> None:
     reading = read(TEXT, text(MIXED), cpus="1")
     rate = one(reading, "eval_rate", "mean")
@@ -213,27 +206,16 @@ def test_llama_cpps_own_timings_leave_out_the_first_token() -> None:
     assert workloads(reading) == {"server-log"}
     assert one(reading, "requests").value == 3
     assert one(reading, "eval_rate", "max").value == 9717.87
-    assert has_note(reading, "are n - 1 tokens")
+    assert has_note(reading, "is up to its version")
     assert first_params(reading) == {"model": "tiny", "weights": "random"}
     assert parameters(reading)["threads"] == "1"
     assert not has_note(reading, "--set cpus=")  # one thread is never too many
 
 
-def test_rates_over_all_tokens_are_told_from_those_without_the_first() -> None:
-    reading = read(
-        TEXT,
-        b"prompt eval time = 100.00 ms / 10 tokens (10.00 ms per token, 100.0 tokens per second)\n"
-        b"       eval time = 900.00 ms / 10 runs   (90.00 ms per token, 11.11 tokens per second)\n",
-    )
-    assert one(reading, "eval_rate", "mean").printed == "11.11"
-    assert has_note(reading, "are all n tokens")
-    assert reading.started_at == ""
-
-
 def test_timings_in_a_log_beside_printed_rates_count_once() -> None:
     reading = read(TEXT, text(LOG) + text(VERBOSE))
     assert one(reading, "requests").value == 2
-    assert has_note(reading, "not imported a second time")
+    assert has_note(reading, "whose rate was printed")
 
 
 @pytest.mark.parametrize(
@@ -248,16 +230,6 @@ def test_an_ollama_log_is_told_by_its_version_or_its_requests(mark: bytes) -> No
     assert first_params(reading)["engine"] == "ollama"
     # Their rates leave out the first token all the same: not the workload of printed rates.
     assert workloads(reading) == {"server-log"}
-
-
-def test_forms_are_told_by_their_content() -> None:
-    for name in ("ollama/generate.json", STREAM):
-        assert ANSWERS.knows(text(name))
-        assert not TEXT.knows(text(name))
-    for name in (VERBOSE, MIXED, LOG):
-        assert TEXT.knows(text(name))
-        assert not ANSWERS.knows(text(name))
-    assert not TEXT.knows(b"Average of eval rate:  2.008  tokens/s\n")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""What outputs of several tools have in common: names, times, JSON, metrics, failed requests."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from collectors.llm import measures
+from collectors.llm.readers.asks import Asks
+from sitegen.collect import Recorder, Series, decode, settings, timestamp
+from sitegen.collect.decode import Form
+from sitegen.errors import SitegenError
+from sitegen.model import MetricDefinition, Params, params
+
+_ASKED = ("model", "engine", "weights", "input_tokens", "output_tokens")
+_LIST = re.compile(r"^\[\s*$", re.MULTILINE)
+
+
+def file_name(path: str) -> str:
+    """Return the last part of ``path``: the folders say more of a machine than of a model."""
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path
+
+
+def model_name(name: str | None) -> str | None:
+    """Return a model's name, of a path on somebody's machine only its last part; else None."""
+    if not name:
+        return None
+    local = name.startswith(("/", "~", ".")) or "\\" in name or name.count("/") > 1
+    return file_name(name) if local else name
+
+
+def utc(moment: datetime, less_s: float = 0.0) -> str:
+    """Return a time, in UTC where it names no zone, ``less_s`` earlier, as an archive has it."""
+    try:
+        whole = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return timestamp(whole.astimezone(UTC) - timedelta(seconds=less_s))
+    except OverflowError as error:
+        raise SitegenError(f"{less_s:g} s before {moment} is no time") from error
+
+
+def documents(data: bytes, form: type[Form]) -> list[Form]:
+    """Return the documents in ``data``, as `decode.documents`, also in a terminal's record.
+
+    Lines that are no JSON may stand between them. Raises SitegenError for a damaged one: it
+    must not pass for such a line, which would drop a result in silence.
+    """
+    try:
+        return decode.documents(data, form)
+    except SitegenError:
+        text = data.decode("utf-8-sig", "replace")
+        if start := _LIST.search(text):
+            kept = text[start.start() : max(text.rfind("]") + 1, start.end())]
+        else:
+            kept = "\n".join(line if _is_json(line) else "" for line in text.split("\n"))
+        if kept.strip() in {"", text.strip()}:
+            raise
+    return decode.documents(kept, form)
+
+
+def _is_json(line: str) -> bool:
+    return line.lstrip().startswith("{") or line.rstrip().endswith("}")
+
+
+def definitions(text: str) -> tuple[MetricDefinition, ...]:
+    """Return the metrics that ``text`` defines, a paragraph each.
+
+    Its first line is ``id | title | unit | better``, the id without its ``llm.``; the others are
+    the definition.
+    """
+    paragraphs = (each.splitlines() for each in text.strip().split("\n\n"))
+    return tuple(
+        MetricDefinition(f"llm.{name}", title, unit, better, " ".join(words))
+        for head, *words in paragraphs
+        for name, title, unit, better in [head.split(" | ")]
+    )
+
+
+def distribution(values: Sequence[float]) -> dict[str, float]:
+    """Return mean, stddev, min, max, and each percentile that one value can lie beyond.
+
+    Percentiles by linear interpolation and the population's standard deviation, as NumPy and
+    with it vLLM's benchmark compute them by default. Empty for no values.
+    """
+    if not values:
+        return {}
+    ordered = sorted(values)
+    figures = measures.averages(ordered)
+    if len(ordered) > 1:
+        mean = figures["mean"]
+        variance = math.fsum((value - mean) ** 2 for value in ordered) / len(ordered)
+        figures |= {"min": ordered[0], "max": ordered[-1], "stddev": math.sqrt(variance)}
+    return figures
+
+
+def failures(series: Series, good: int, bad: Mapping[str, tuple[int, str]]) -> None:
+    """Add how many requests there were and how many failed, in all and by cause.
+
+    ``bad`` has the count and the tool's own name by cause; one without a request is left out.
+    """
+    failed = sum(count for count, _ in bad.values())
+    names = ", ".join(dict.fromkeys(name for _, name in bad.values()))
+    series.add("llm.requests", "value", float(good + failed), native=f"completed and {names}")
+    series.add("llm.failed_requests", "value", float(failed), native=names)
+    for cause, (count, name) in bad.items():
+        if count:
+            about = params(reason=cause)
+            series.add("llm.failed_requests", "value", float(count), native=name, about=about)
+    if good + failed:
+        series.add("llm.error_rate", "value", failed / (good + failed), native=names)
+
+
+def about(asks: Asks, model: str | None = None, **stated: object) -> Params:
+    """Return what tells series apart: what an output states, and the user where it does not.
+
+    Raises SitegenError where the two differ.
+    """
+    stated["model"] = model_name(model)
+    for name in _ASKED:
+        stated[name] = settings.agreed(name, getattr(asks, name, None), stated.get(name))
+    return params(**stated)
+
+
+def note_crowd(recorder: Recorder, threads: int | None, cpus: float | None) -> None:
+    """Keep how many CPUs there were, and note more threads: that undoes any comparison."""
+    recorder.parameter("cpu_quota", cpus and f"{cpus:g}")
+    if threads and cpus and threads > cpus:
+        recorder.note(f"{threads} threads with {cpus:g} CPU(s) to use: they wait for one another.")
