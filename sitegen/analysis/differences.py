@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sitegen.analysis import caveats
 from sitegen.analysis.series import Cell
@@ -220,16 +221,25 @@ def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
 
 
 def _facts(machines: Sequence[Fingerprint]) -> tuple[tuple[str, str], ...]:
-    found: dict[str, set[str]] = {}
-    for machine in machines:
-        if machine.tee.kind != "unknown":
-            found.setdefault(facts.TEE, set()).add(machine.tee.kind)
-        for fact in machine.facts:
-            known = facts.FACTS.get(fact.name)
-            if known and known.weight:
-                value = facts.NOT_VISIBLE if fact.value is None else fact.value
-                found.setdefault(fact.name, set()).add(value)
-    return tuple((name, _joined(values)) for name, values in sorted(found.items()))
+    values: dict[str, set[str]] = {}
+    for machine in dict.fromkeys(machines):
+        for name, value in _weighed(machine):
+            values.setdefault(name, set()).add(value)
+    return tuple((name, _joined(own)) for name, own in sorted(values.items()))
+
+
+@lru_cache(maxsize=4096)
+def _weighed(machine: Fingerprint) -> tuple[tuple[str, str], ...]:
+    """Return the facts of a machine that weigh something in a comparison."""
+    tee = ((facts.TEE, machine.tee.kind),) if machine.tee.kind != "unknown" else ()
+    return (
+        *tee,
+        *(
+            (fact.name, facts.NOT_VISIBLE if fact.value is None else fact.value)
+            for fact in machine.facts
+            if (known := facts.FACTS.get(fact.name)) and known.weight
+        ),
+    )
 
 
 def _joined(values: set[str]) -> str:

@@ -63,10 +63,7 @@ class Metric:
 
     def unit_for(self, values: Iterable[float | None]) -> DisplayUnit:
         """Return the unit that ``values`` of this metric are shown in, when together."""
-        unit = unit_for(self.unit, values, self.shown_in)
-        if self.counts:
-            return DisplayUnit(unit.factor, unit.text.replace("/s", f" {self.counts}").lstrip())
-        return unit
+        return unit_for(self.unit, values, self.shown_in, self.counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +87,39 @@ _MAX_PLACES = 12
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 
 
-def unit_for(unit: str, values: Iterable[float | None], shown_in: str = "") -> DisplayUnit:
-    """Return the scale in which the largest of ``values`` reads best, or ``shown_in``.
+@lru_cache(maxsize=1024)
+def scales(unit: str, shown_in: str = "", counts: str = "") -> tuple[DisplayUnit, ...]:
+    """Return the scales that values of a base unit may be shown in, smallest first.
 
-    ``decimal`` chooses among the powers of ten instead; ``plain`` is a number, not a percentage.
+    ``shown_in`` names the only one; ``decimal`` chooses the powers of ten instead; ``plain`` is a
+    number, not a percentage. ``counts`` is what a rate counts, as ``IOPS``.
     """
     if shown_in in _NAMED:
-        return _NAMED[shown_in]
-    if shown_in == "plain":
-        return DisplayUnit(1.0, "")
-    table = _DECIMAL if shown_in == "decimal" else _SCALES
-    scales = table.get(unit) or (DisplayUnit(1.0, unit),)
-    largest = max((abs(value) for value in values if value is not None), default=0.0)
-    chosen = scales[0]
+        known: tuple[DisplayUnit, ...] = (_NAMED[shown_in],)
+    elif shown_in == "plain":
+        known = (DisplayUnit(1.0, ""),)
+    else:
+        table = _DECIMAL if shown_in == "decimal" else _SCALES
+        known = table.get(unit) or (DisplayUnit(1.0, unit),)
+    if not counts:
+        return known
+    return tuple(
+        DisplayUnit(one.factor, one.text.replace("/s", f" {counts}").lstrip()) for one in known
+    )
+
+
+def unit_for(
+    unit: str, values: Iterable[float | None], shown_in: str = "", counts: str = ""
+) -> DisplayUnit:
+    """Return the one of `scales` in which the largest of ``values`` reads best."""
+    known = scales(unit, shown_in, counts)
+    if len(known) == 1:
+        return known[0]
+    largest = max([abs(value) for value in values if value is not None], default=0.0)
     if not largest and unit == "s":
-        return next(scale for scale in scales if scale.text == "ms")  # no zero is a nanosecond's
-    for scale in scales:
+        return next(scale for scale in known if scale.text == "ms")  # no zero is a nanosecond's
+    chosen = known[0]
+    for scale in known:
         # What rounds up to the next scale is printed in it: 1.00 ms, not 1,000 µs.
         if largest >= scale.factor * _ROUNDS_UP:
             chosen = scale
@@ -127,9 +145,9 @@ def significant(value: float, digits: int = 3) -> str:
         if math.isnan(value):
             return "not a number"
         return "∞" if value > 0 else f"{MINUS}∞"
-    places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
-    text = f"{value:,.{min(places, _MAX_PLACES)}f}"
-    return text.replace("-", MINUS)
+    places = min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), _MAX_PLACES)
+    text = f"{value:,.{places}f}"
+    return text if value > 0 else text.replace("-", MINUS)
 
 
 def percent(share: float, digits: int = 1) -> str:

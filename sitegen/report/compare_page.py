@@ -212,6 +212,14 @@ class _Answers:
         self.catalogue, self.sides, self.fresh = catalogue, sides, fresh
         self.setups = list(dict.fromkeys(one.setup for one in sides))
         self.place = {setup: place for place, setup in enumerate(self.setups)}
+        places = catalogue.places
+        self.proofs = sorted(
+            {places.get(proof_of(one), -1) for one in catalogue.series if is_of_a_proof(one)}
+        )
+        self.has = {
+            one.side.id: {place for place, cell in enumerate(one.side.cells) if cell}
+            for one in sides
+        }
 
     def data(self) -> dict[str, Any]:
         """Return all of it, as the script reads it."""
@@ -303,10 +311,7 @@ class _Answers:
         return refused(config, side.side.environment, base.side.environment)
 
     def _other_proofs(self, side: Chosen, base: Chosen) -> Iterable[tuple[int, str]]:
-        places = self.catalogue.places
-        for place in sorted(
-            {places.get(proof_of(one), -1) for one in self.catalogue.series if is_of_a_proof(one)}
-        ):
+        for place in self.proofs:
             cells = [
                 one.side.cells[place] if 0 <= place < len(one.side.cells) else None
                 for one in (side, base)
@@ -317,8 +322,8 @@ class _Answers:
 
     def _apart(self, side: Chosen, base: Chosen) -> str:
         """Return what keeps the series of two sides from meeting, where none does."""
-        has = [{place for place, cell in enumerate(one.side.cells) if cell} for one in (side, base)]
-        if has[0] & has[1]:
+        has = [self.has[one.side.id] for one in (side, base)]
+        if not has[0].isdisjoint(has[1]):
             return ""
         ours, theirs = ([self.catalogue.series[place] for place in sorted(own)] for own in has)
         names = nearest(ours, theirs)

@@ -22,7 +22,6 @@ from sitegen.catalogue.units import DisplayUnit, significant
 from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
 from sitegen.model import (
     DOUBT,
-    AnyRun,
     Provenance,
     RemarkKind,
     Run,
@@ -78,9 +77,9 @@ _REPLACED: Mapping[str, tuple[str, str, str]] = {
 
 
 class ResultRow(NamedTuple):
-    """One series of the run: its repetitions as dots, and their median and range.
+    """One series of the run, and the unit that its figures are in; runs of one shape share it.
 
-    A NamedTuple for the sake of builds with tens of thousands of them.
+    A NamedTuple, as `Figures`, for the sake of builds with tens of thousands of them.
     """
 
     title: str
@@ -88,16 +87,20 @@ class ResultRow(NamedTuple):
     metric: str
     unit: str
     arrow: str
-    dots: tuple[Dot, ...]
-    maximum: float
-    middle: float | None
+
+
+class Figures(NamedTuple):
+    """What was measured of one series: its repetitions as dots, and their median and range."""
+
     n: str
     value: str
-    low: str
-    high: str
-    spread: str
-    note: str
-    strip: str = ""
+    low: str = ""
+    high: str = ""
+    spread: str = ""
+    note: str = ""
+    dots: tuple[Dot, ...] = ()
+    maximum: float = 1.0
+    middle: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ class RunPage:
     doubts: tuple[Caveat, ...]
     facts: tuple[tuple[str, str, str], ...]
     rows: tuple[ResultRow, ...]
+    figures: tuple[Figures, ...]
     rows_left: int
     repeated: bool
     charts: tuple[Chart, ...]
@@ -187,7 +191,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     table = table or run.table
     shape = table.shape.rows
     plan = _plan_of(run.benchmark, table.shape, analysis)
-    rows = [_result(planned, table) for planned in plan.rows]
+    results = [_result(planned, table) for planned in plan.rows[:_MAX_ROWS]]
     repetitions = 1 + max((row.repetition for row in shape), default=0)
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
@@ -212,8 +216,9 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         lede=declared.note,
         doubts=tuple(found),
         facts=_facts(run, words.role(declared), repetitions),
-        rows=tuple(rows[:_MAX_ROWS]),
-        rows_left=max(len(rows) - _MAX_ROWS, 0),
+        rows=tuple([row for row, _ in results]),
+        figures=tuple([figures for _, figures in results]),
+        rows_left=len(plan.rows) - len(results),
         repeated=repetitions > 1,
         charts=_charts(run, samples, analysis, words.hue(declared)),
         machine=machine.groups(run.fingerprint.facts),
@@ -242,24 +247,32 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     )
 
 
-def result_rows(run: AnyRun, analysis: Analysis) -> list[ResultRow]:
-    """Return one row a series of the run, the main statistics only: headline metrics first.
-
-    Then those of which more or less is better, then the rest, each as measured.
-    """
-    table = run.table
-    plan = _plan_of(run.benchmark, table.shape, analysis)
-    return [_result(planned, table) for planned in plan.rows]
-
-
 class PlannedRow(NamedTuple):
-    """A row of the result table before its values: of which rows of the run it is made."""
+    """A row of the result table before its values: of which rows of the run it is made.
+
+    ``made`` are the rows that there were of it so far, by unit.
+    """
 
     series: Series
     title: str
     metric: Metric
-    arrow: str
     places: tuple[int, ...]
+    made: dict[str, ResultRow]
+
+    def row(self, unit: DisplayUnit) -> ResultRow:
+        """Return the row with this unit."""
+        row = self.made.get(unit.text)
+        if row is None:
+            metric, statistic = self.metric, words.statistic(self.series.statistic)
+            parts = (self.series.workload, statistic, unit.text)
+            row = self.made[unit.text] = ResultRow(
+                self.title,
+                metric.id,
+                metric.title,
+                " · ".join(filter(None, parts)),
+                words.arrow(metric),
+            )
+        return row
 
 
 class Plan(NamedTuple):
@@ -302,8 +315,7 @@ def _planned(
     order = {metric_id: rank for rank, metric_id in enumerate(_ordered(benchmark, metrics))}
     for series in sorted(groups, key=lambda s: (order[s.metric], words.natural(s), s.statistic)):
         metric = metrics[series.metric]
-        title = words.short(series, known)
-        yield PlannedRow(series, title, metric, words.arrow(metric), groups[series])
+        yield PlannedRow(series, words.short(series, known), metric, groups[series], {})
 
 
 def _ordered(benchmark: str, metrics: Mapping[str, Metric]) -> list[str]:
@@ -315,16 +327,12 @@ def _ordered(benchmark: str, metrics: Mapping[str, Metric]) -> list[str]:
     return [name for name in ranked if name in metrics]
 
 
-def _result(planned: PlannedRow, table: Table) -> ResultRow:
-    series, title, metric, arrow, own = planned
+def _result(planned: PlannedRow, table: Table) -> tuple[ResultRow, Figures]:
+    _, _, metric, own, _ = planned
     first, value = table.shape.rows[own[0]], table.values[own[0]]
     if len(own) == 1 and first.status == Status.OK and value is not None:
         unit = metric.unit_for((value,))
-        text = _text(value, first.printed, unit)
-        return ResultRow(
-            title, metric.id, metric.title, _unit_line(series, unit),
-            arrow, (), 1.0, None, "1", text, "", "", "", "",
-        )  # fmt: skip
+        return planned.row(unit), Figures("1", _text(value, first.printed, unit))
     rows = table.at(own)
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
     seen = [row.value for row in rows if row.value is not None]
@@ -340,20 +348,12 @@ def _result(planned: PlannedRow, table: Table) -> ResultRow:
     several = len(values) > 1
     low, high = (min(values), max(values)) if several else (0.0, 0.0)
     factor, fixed = unit.factor, unit.fixed
-    return ResultRow(
-        title, metric.id, metric.title, _unit_line(series, unit),
-        arrow,
-        dots=tuple(
-            [
-                Dot(row.value / factor, fixed(row.value, places), row.status == Status.SUSPECT)
-                for row in rows
-                if row.value is not None
-            ]
-        )
-        if len(rows) > 1
-        else (),
-        maximum=max(seen, default=1.0) / factor,
-        middle=None if middle is None else middle / factor,
+    dots = [
+        Dot(row.value / factor, fixed(row.value, places), row.status == Status.SUSPECT)
+        for row in rows
+        if row.value is not None
+    ]
+    return planned.row(unit), Figures(
         n=f"{len(values)}",
         value=fixed(middle or 0.0, places)
         if several
@@ -362,13 +362,10 @@ def _result(planned: PlannedRow, table: Table) -> ResultRow:
         high=fixed(high, places) if several else "",
         spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
         note=", ".join(notes),
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=65536)
-def _unit_line(series: Series, unit: DisplayUnit) -> str:
-    statistic = words.statistic(series.statistic)
-    return " · ".join([part for part in (series.workload, statistic, unit.text) if part])
+        dots=tuple(dots) if len(rows) > 1 else (),
+        maximum=max(seen, default=1.0) / factor,
+        middle=None if middle is None else middle / factor,
+    )
 
 
 def _text(value: float | None, printed: str | None, unit: DisplayUnit) -> str:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
-from sitegen.charts import svg
-from sitegen.report.run import Output, ResultRow, RunPage
+from sitegen.report.run import Download, RunPage
 
 #: No page holds a control character, and nobody knows this one's word: hostile text is no slot.
 _WORD = secrets.token_hex(8)
@@ -30,12 +28,19 @@ class Slots:
     def __init__(self) -> None:
         self.values: list[str] = []
 
-    def slot(self, value: str, escaped: Callable[[str], str] = escape) -> str:
-        """Return a slot for a text, which is filled in as ``escaped`` has it; nothing for none."""
+    def slot(self, value: str) -> str:
+        """Return a slot for a text, which is escaped; nothing for none."""
         if not value:
             return value
-        self.values.append(escaped(value) if _UNSAFE.search(value) else value)
+        self.values.append(escape(value) if _UNSAFE.search(value) else value)
         return f"\x01{_WORD}{len(self.values) - 1}\x02"
+
+    def markup(self, value: str) -> Markup:
+        """Return a slot for what is markup already; nothing for none."""
+        if not value:
+            return Markup()
+        self.values.append(value)
+        return Markup(f"\x01{_WORD}{len(self.values) - 1}\x02")  # noqa: S704 - no text of others
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +74,27 @@ class Layout:
         ]
 
 
-def slotted(page: RunPage) -> tuple[RunPage, list[str]]:
-    """Return a run's page with slots for its values, and the values."""
-    slots = Slots()
+def slotted(page: RunPage, slots: Slots) -> RunPage:
+    """Return a run's page with slots for its values, without its figures and outputs."""
     slot = slots.slot
-    form = replace(
+    return replace(
         page,
         id=slot(page.id),
         short_id=slot(page.short_id),
         headline=slot(page.headline),
-        doubts=tuple(replace(one, sentence=slot(one.sentence)) for one in page.doubts),
-        facts=tuple((title, slot(value), slot(about)) for title, value, about in page.facts),
-        rows=tuple(_row(row, page, slots) for row in page.rows),
+        doubts=tuple([replace(one, sentence=slot(one.sentence)) for one in page.doubts]),
+        facts=tuple([(title, slot(value), slot(about)) for title, value, about in page.facts]),
+        figures=(),
+        outputs=(),
         parameters=tuple(
-            (slot(name), slot(value), meaning) for name, value, meaning in page.parameters
+            [(slot(name), slot(value), meaning) for name, value, meaning in page.parameters]
         ),
-        outputs=tuple(_output(output, slots) for output in page.outputs),
         bundle=slot(page.bundle),
         downloads=tuple(
-            replace(file, name=slot(file.name), size=slot(file.size), digest=slot(file.digest))
-            for file in page.downloads
+            [
+                Download(slot(file.name), slot(file.size), slot(file.digest), file.published)
+                for file in page.downloads
+            ]
         ),
         digest=slot(page.digest),
         redactions=slot(page.redactions),
@@ -96,41 +102,5 @@ def slotted(page: RunPage) -> tuple[RunPage, list[str]]:
         superseded_by=slot(page.superseded_by),
         day=slot(page.day),
         withdrawn=slot(page.withdrawn),
-        notes=tuple((slot(at), slot(text)) for at, text in page.notes),
+        notes=tuple([(slot(at), slot(text)) for at, text in page.notes]),
     )
-    return form, slots.values
-
-
-def _row(row: ResultRow, page: RunPage, slots: Slots) -> ResultRow:
-    slot = slots.slot
-    strip = ""
-    if row.dots:
-        drawn = svg.dot_strip(row.dots, page.hue, row.maximum, median=row.middle)  # type: ignore[arg-type]
-        strip = slot(drawn, _as_it_is)
-    return row._replace(
-        dots=(),
-        maximum=0.0,
-        middle=None,
-        strip=strip,
-        n=slot(row.n, html.escape),
-        value=slot(row.value, html.escape),
-        low=slot(row.low, html.escape),
-        high=slot(row.high, html.escape),
-        spread=slot(row.spread, html.escape),
-    )
-
-
-def _output(output: Output, slots: Slots) -> Output:
-    slot = slots.slot
-    return replace(
-        output,
-        argv=slot(output.argv, html.escape),
-        duration=slot(output.duration, html.escape),
-        conditions=slot(output.conditions, html.escape),
-        excerpt=slot(output.excerpt, html.escape),
-        files=(),
-    )
-
-
-def _as_it_is(markup: str) -> str:
-    return markup

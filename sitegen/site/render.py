@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,10 @@ from sitegen.errors import SitegenError
 from sitegen.report import words
 from sitegen.report.machine import UNSEEN, Group, Shown
 from sitegen.report.navigation import Site
-from sitegen.report.run import Output, ResultRow, RunPage
+from sitegen.report.run import Figures, RunPage
 from sitegen.resources import templates
 from sitegen.site import layout
-from sitegen.site.layout import Layout
+from sitegen.site.layout import Layout, Slots
 
 _ROLES: tuple[spec.Hue, ...] = ("metal", "vm", "cpu-tee", "gpu-tee")
 _CURRENT = Markup(' aria-current="page"')
@@ -96,7 +96,7 @@ class Renderer:
         """
         self.site = site
         self._made: dict[tuple[str, str], Markup] = {}
-        self._layouts: dict[RunPage, Layout] = {}
+        self._layouts: dict[tuple[RunPage, bool], Layout] = {}
         self._jinja = Environment(
             loader=FileSystemLoader(templates()),
             autoescape=True,
@@ -116,7 +116,6 @@ class Renderer:
             run_rows=_run_rows,
             machine=_machine,
             signals=_signals,
-            outputs=_outputs,
             navigation=self._navigation,
             count=words.count,
             bytes_text=words.size,
@@ -159,14 +158,19 @@ class Renderer:
 
         The template is rendered once a layout; a page with charts of its own is one by itself.
         """
-        form, values = layout.slotted(page)
-        known = self._layouts.get(form)
+        slots = Slots()
+        figures, commands = list(map(slots.markup, cells(page))), slots.markup(outputs(page))
+        form = layout.slotted(page, slots)
+        # Whether there are outputs stands in no slot.
+        known = self._layouts.get((form, bool(commands)))
         if known is None:
-            rendered = self._text("run.html", f"runs/{form.id}/", "../../", page=form)
+            rendered = self._text(
+                "run.html", f"runs/{form.id}/", "../../", page=form, cells=figures, outputs=commands
+            )
             known = Layout.of(rendered, links(rendered))
             if not page.charts:
-                self._layouts[form] = known
-        return _clean(known.page(values)), known.addresses(values)
+                self._layouts[form, bool(commands)] = known
+        return _clean(known.page(slots.values)), known.addresses(slots.values)
 
 
 def _clean(text: str) -> bytes:
@@ -248,12 +252,12 @@ def _text(value: str) -> str:
     return html.escape(value)
 
 
-def _run_rows(page: RunPage, root: str) -> Markup:
-    """Return the body of a run's result table, one row a series."""
+def _run_rows(page: RunPage, figures: Sequence[str], root: str) -> Markup:
+    """Return the body of a run's result table, one row a series; ``figures`` are its `cells`."""
     out: list[str] = []
     add = out.append
     last = ""
-    for row in page.rows:
+    for row, own in zip(page.rows, figures, strict=True):
         if row.metric_id != last:
             last = row.metric_id
             add(
@@ -261,7 +265,8 @@ def _run_rows(page: RunPage, root: str) -> Markup:
                 f'<a href="{root}methodology/index.html#{_text(row.metric_id)}">'
                 f"{_text(row.metric)}</a> <small>{row.arrow}</small></th></tr>"
             )
-        add(_run_row(row, page))
+        unit = f"<small>{_text(row.unit)}</small>"
+        add(f'<tr><th scope="row">{_text(row.title)} {unit}</th>{own}</tr>')
     return Markup("".join(out))  # noqa: S704 - each part is escaped
 
 
@@ -309,10 +314,10 @@ def _folded_table(label: str, head: tuple[str, str, str], rows: Iterable[Shown],
     )
 
 
-def _outputs(outputs: Iterable[Output]) -> Markup:
+def outputs(page: RunPage) -> Markup:
     """Return each executed command, folded, with what it printed."""
     parts = []
-    for output in outputs:
+    for output in page.outputs:
         failed = (
             f' <span class="m">ended with code {output.exit_code}</span>'
             if output.exit_code
@@ -328,17 +333,21 @@ def _outputs(outputs: Iterable[Output]) -> Markup:
     return Markup("".join(parts))  # noqa: S704 - each part is escaped
 
 
-def _run_row(row: ResultRow, page: RunPage) -> str:
-    note_text = f'<span class="m">{_text(row.note)}</span>' if row.note else ""
-    head = f'<tr><th scope="row">{_text(row.title)} <small>{_text(row.unit)}</small></th>'
-    value = f'<td class="n"><b>{_text(row.value)}</b></td>'
+def cells(page: RunPage) -> list[str]:
+    """Return as markup the cells of each row of a run's result table that hold its figures."""
+    return [_cells(figures, page) for figures in page.figures]
+
+
+def _cells(figures: Figures, page: RunPage) -> str:
+    note = f'<span class="m">{_text(figures.note)}</span>' if figures.note else ""
+    value = f'<td class="n"><b>{_text(figures.value)}</b></td>'
     if not page.repeated:
-        return f"{head}{value}<td>{note_text}</td></tr>"
-    strip = row.strip
-    if row.dots:
-        strip = svg.dot_strip(row.dots, page.hue, row.maximum, median=row.middle)  # type: ignore[arg-type]
+        return f"{value}<td>{note}</td>"
+    strip = ""
+    if figures.dots:
+        strip = svg.dot_strip(figures.dots, page.hue, figures.maximum, median=figures.middle)  # type: ignore[arg-type]
     return (
-        f'{head}<td class="opt">{strip}</td><td class="n">{row.n}</td>{value}'
-        f'<td class="n">{row.low}</td><td class="n">{row.high}</td>'
-        f'<td class="n">{row.spread}{" " if row.note else ""}{note_text}</td></tr>'
+        f'<td class="opt">{strip}</td><td class="n">{figures.n}</td>{value}'
+        f'<td class="n">{figures.low}</td><td class="n">{figures.high}</td>'
+        f'<td class="n">{figures.spread}{" " if figures.note else ""}{note}</td>'
     )

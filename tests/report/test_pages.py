@@ -126,11 +126,11 @@ def test_a_cited_pair_gets_no_verdict(analysis: Analysis) -> None:
 
 def test_a_row_of_a_run_has_its_repetitions_median_and_range(analysis: Analysis) -> None:
     one = check.storage_run(0)
-    rows = run.result_rows(one, analysis)
-    assert [row.title for row in rows] == [
+    page = run.page(analysis, one, digest="")
+    assert [row.title for row in page.rows] == [
         "Random read, 4 KiB", "Random write, 4 KiB", "Sequential read, 1 MiB",
     ]  # fmt: skip
-    reads = rows[0]
+    reads = page.figures[0]
     assert (reads.n, reads.value, reads.low, reads.high) == ("3", "250", "249", "251")
     assert [dot.text for dot in reads.dots] == ["250", "251", "249"]
     assert reads.spread == "0.80"
@@ -145,16 +145,18 @@ def test_failed_and_suspect_repetitions_are_counted_and_not_averaged(analysis: A
         Measurement("read_iops", "fio.iops", "value", "1/s", 900.0, where, 1, Status.SUSPECT),
         Measurement("read_iops", "fio.iops", "value", "1/s", None, where, 2, Status.FAILED),
     )
-    [row] = run.result_rows(odd, analysis)
-    assert (row.n, row.value) == ("1", "100")
-    assert row.note == "1 suspect, 1 failed"
-    assert [dot.suspect for dot in row.dots] == [False, True]
+    page = run.page(analysis, odd, digest="")
+    [figures] = page.figures
+    assert (figures.n, figures.value) == ("1", "100")
+    assert figures.note == "1 suspect, 1 failed"
+    assert [dot.suspect for dot in figures.dots] == [False, True]
 
 
 def test_what_was_not_measured_says_so(analysis: Analysis) -> None:
     nothing = Measurement("w", "fio.iops", "value", "1/s", None, (), 0, Status.FAILED)
-    [row] = run.result_rows(check.with_rows(check.storage_run(0), nothing), analysis)
-    assert (row.value, row.n) == ("not measured", "0")
+    absent = check.with_rows(check.storage_run(0), nothing)
+    [figures] = run.page(analysis, absent, digest="").figures
+    assert (figures.value, figures.n) == ("not measured", "0")
 
 
 def test_a_time_series_is_one_chart_with_a_line_a_repetition(analysis: Analysis) -> None:
