@@ -9,10 +9,11 @@ in the same way by whoever asks, and what is damaged enters nothing.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +28,7 @@ from sitegen.archive.quarantine import SetAside
 from sitegen.archive.store import Archive, Damaged, Entry
 from sitegen.catalogue.rules import READ_CONDITIONS
 from sitegen.config import Config
+from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.facts import KEPT
 from sitegen.model import (
@@ -125,35 +127,31 @@ def load(
     index = _read_index(cache)
     data = _read_rows(cache, index.rows) if index.lines else None
     known = {line.id: line for line in index.lines} if data is not None else {}
-    reading = _Reading(archive, index.common)
+    entries = [each if each.stamp else replace(each, stamp=archive.stamp(each)) for each in entries]
+    unknown = [
+        place
+        for place, entry in enumerate(entries)
+        if (line := known.get(entry.run_id)) is None or not line.is_of(entry, entry.stamp)
+    ]
     lines: dict[str, _Line] = {}
     places: dict[str, Entry] = {}
-    fresh: list[tuple[str, Any]] = []
     damaged: list[Damaged] = []
-    for entry in entries:
+    fresh = _read(archive, entries, unknown, index.common)
+    for place, entry in enumerate(entries):
+        path = f"{entry.environment}/{entry.run_id}"
         if first := places.get(entry.run_id):
-            path = f"{entry.environment}/{entry.run_id}"
             damaged.append(Damaged(path, f"has the id of a run in {first.environment}"))
             continue
-        stamp = entry.stamp or archive.stamp(entry)
-        line = known.get(entry.run_id)
-        if line is None or not line.is_of(entry, stamp):
-            try:
-                line, rows = reading.line(entry, stamp)
-            except SitegenError as error:
-                damaged.append(Damaged(f"{entry.environment}/{entry.run_id}", str(error)))
-                continue
-            fresh.append((entry.run_id, rows))
-        lines[entry.run_id], places[entry.run_id] = line, entry
-    for run_id, reason in _unsound(fresh):
-        damaged.append(Damaged(f"{places.pop(run_id).environment}/{run_id}", reason))
-        del lines[run_id]
-    fresh = [part for part in fresh if part[0] in lines]
-    renewed = {run_id for run_id, _ in fresh}
+        line = fresh.lines.get(place) or known.get(entry.run_id)
+        if reason := fresh.reasons.get(place):
+            damaged.append(Damaged(path, reason))
+        elif line is not None:
+            lines[entry.run_id], places[entry.run_id] = line, entry
+    renewed = {entries[place].run_id for place in fresh.lines}
     kept = [run_id for run_id in lines if run_id not in renewed]
     rows_of: RowSource = _CachedRows(data or b"")
-    if fresh or len(kept) != len(index.lines):
-        rows_of = _renewed(cache, index.common, lines, (data, kept, len(known)), fresh)
+    if fresh.lines or len(kept) != len(index.lines):
+        rows_of = _renewed(cache, index.common, lines, (data, kept, len(known)), fresh.rows)
     runs = {
         run_id: line.held(
             places[run_id],
@@ -187,9 +185,9 @@ def _renewed(
     common: _Common,
     lines: Mapping[str, _Line],
     cached: tuple[bytes | None, list[str], int],
-    fresh: list[tuple[str, Any]],
+    fresh: list[Any],
 ) -> RowSource:
-    """Return the rows of cached runs that are still there and of ``fresh`` ones, and keep them.
+    """Return the rows of cached runs that are still there and ``fresh`` ones, and keep them.
 
     ``cached`` are the rows of the cache, the runs of which they are still wanted, and how many
     runs it had.
@@ -201,34 +199,19 @@ def _renewed(
     if data is not None and kept:
         table = tables.read_cache(data)
         packed.append(table if len(kept) == had else tables.only_runs(table, kept))
-    if fresh:
-        packed.append(tables.pack(tables.with_runs(fresh)))
-        fresh.clear()  # the peak of a build is here: hold the rows once
+    packed += fresh
+    fresh.clear()  # the peak of a build is here: hold the rows once
+    whole = tables.concat(packed).combine_chunks() if packed else None
+    packed.clear()
     # On a disk that cannot be written the next reading costs as much as this one.
     with contextlib.suppress(OSError):
-        _write(cache, list(lines.values()), common, tables, packed)
-    return tables.Rows(packed)
+        _write(cache, list(lines.values()), common, tables, whole)
+    return tables.Rows([] if whole is None else [whole])
 
 
 def forget(cache: Path) -> None:
     """Make the next `load` look into every run again."""
     (cache / "runs.index").unlink(missing_ok=True)
-
-
-def _unsound(fresh: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Yield the runs whose rows cannot be shown, and why; one look at all of them, mostly."""
-    if not fresh:
-        return
-    from sitegen.archive import tables
-
-    try:
-        tables.check(tables.concat([rows for _, rows in fresh]))
-    except SitegenError:
-        for run_id, rows in fresh:
-            try:
-                tables.check(rows)
-            except SitegenError as error:
-                yield run_id, str(error)
 
 
 class _Line(Struct, frozen=True):
@@ -337,16 +320,88 @@ class _Pool(Generic[_Value]):
         return place
 
 
+@dataclass(slots=True)
+class _Fresh:
+    """Runs that were looked into, by their places among the entries.
+
+    ``rows`` are packed tables with runs; ``reasons`` say why a run cannot be shown.
+    """
+
+    common: _Common
+    lines: dict[int, _Line] = dataclasses.field(default_factory=dict)
+    rows: list[Any] = dataclasses.field(default_factory=list)
+    reasons: dict[int, str] = dataclasses.field(default_factory=dict)
+
+    def take(self, other: _Fresh) -> None:
+        """Take what another process has read: what its runs have in common is pooled here."""
+        pools = [
+            (name, {place: _Pool(getattr(self.common, name)).place(value)
+                    for place, value in enumerate(getattr(other.common, name))}, column)
+            for name, column in _POOLED
+        ]  # fmt: skip
+        for place, line in other.lines.items():
+            moved = {column: places[getattr(line, column)] for _, places, column in pools}
+            self.lines[place] = msgspec.structs.replace(line, **moved)
+        self.rows += other.rows
+        self.reasons |= other.reasons
+
+
+#: What runs have in common, and where a line keeps its place in it.
+_POOLED = (("machines", "machine"), ("settings", "settings"), ("seen", "seen"), ("units", "units"))
+_RUNS_AT_ONCE = 50
+
+
+def _read(
+    archive: Archive, entries: Sequence[Entry], unknown: Sequence[int], common: _Common
+) -> _Fresh:
+    """Look into the runs in the places ``unknown`` among the entries."""
+
+    def look(part: Sequence[int]) -> _Fresh:
+        return _Reading(archive).read({place: entries[place] for place in part})
+
+    fresh = _Fresh(common)
+    with Crew(look, parts_of(unknown, _RUNS_AT_ONCE)) as crew:
+        for part in crew.results():
+            fresh.take(part)
+    return fresh
+
+
 class _Reading:
     """Looks into runs that the index does not know yet."""
 
-    def __init__(self, archive: Archive, common: _Common) -> None:
-        self.archive = archive
+    def __init__(self, archive: Archive) -> None:
+        self.archive, self.fresh = archive, _Fresh(_Common())
+        common = self.fresh.common
         self.machines, self.settings = _Pool(common.machines), _Pool(common.settings)
         self.seen, self.units = _Pool(common.seen), _Pool(common.units)
         self.known: dict[Fingerprint, int] = {}
 
-    def line(self, entry: Entry, stamp: str) -> tuple[_Line, Any]:
+    def read(self, entries: Mapping[int, Entry]) -> _Fresh:
+        """Return the lines and rows of some runs; what cannot be shown has a reason."""
+        from sitegen.archive import tables
+
+        fresh, rows = self.fresh, dict[int, Any]()
+        for place, entry in entries.items():
+            try:
+                fresh.lines[place], rows[place] = self._line(entry)
+            except SitegenError as error:
+                fresh.reasons[place] = str(error)
+        try:
+            if rows:  # one look at all of them, mostly
+                tables.check(tables.concat(list(rows.values())))
+        except SitegenError:
+            for place, table in list(rows.items()):
+                try:
+                    tables.check(table)
+                except SitegenError as error:
+                    fresh.reasons[place] = str(error)
+                    del fresh.lines[place], rows[place]
+        if rows:
+            named = [(entries[place].run_id, table) for place, table in rows.items()]
+            fresh.rows.append(tables.pack(tables.with_runs(named)))
+        return fresh
+
+    def _line(self, entry: Entry) -> tuple[_Line, Any]:
         """Return what the index is to say of a run, and its rows; raises SitegenError."""
         from sitegen.archive import tables
 
@@ -354,7 +409,7 @@ class _Reading:
         parts = dict(self.archive.look_into(entry, listed.files))
         rows = parts["measurements.parquet"]
         line = _Line(
-            stamp=stamp,
+            stamp=entry.stamp,
             digest=hashlib.sha256(data).hexdigest(),
             samples="samples.parquet" in parts,
             raw_bytes=sum(file.bytes for file in listed.files if file.name.startswith("raw/")),
@@ -413,12 +468,12 @@ def _write(
     lines: Sequence[_Line],
     common: _Common,
     tables: Any,  # noqa: ANN401
-    packed: list[Any],
+    table: Any,  # noqa: ANN401
 ) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     rows = ""
-    if packed:
-        data = tables.parquet_bytes(tables.concat(packed))
+    if table is not None:
+        data = tables.parquet_bytes(table)
         rows = hashlib.sha256(data).hexdigest()
         _replace(cache / "measurements.parquet", data)
     index = _ENCODER.encode(_Index(_FORMAT, rows, common, list(lines)))
