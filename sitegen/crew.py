@@ -13,7 +13,8 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from typing import Generic, Self, TypeVar
 
 Part = TypeVar("Part")
@@ -37,18 +38,24 @@ class Crew(Generic[Part, Result]):
         """Begin; ``alone`` leaves all parts to this process."""
         self.work, self.parts = work, parts
         self._children: list[tuple[int, int]] = []  # process id, where its results are read
+        self._places = -1  # a pipe with the places of the parts that nobody has taken
         free = 1 if alone or sys.platform != "linux" else len(os.sched_getaffinity(0))
-        self._places, write = os.pipe()
-        with os.fdopen(write, "wb") as pipe:
-            pipe.write(b"".join(place.to_bytes(_PLACE_BYTES) for place in range(len(parts))))
-        for _ in range(min(free, _MOST, len(parts)) - 1):
-            self._fork()
+        more = min(free, _MOST, len(parts)) - 1
+        # A system that has no room for another process leaves all to this one.
+        with contextlib.suppress(OSError):
+            if more > 0:
+                self._places, write = os.pipe()
+                with os.fdopen(write, "wb") as pipe:
+                    pipe.write(b"".join(map(_encoded, range(len(parts)))))
+            for _ in range(more):
+                self._fork()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._places)
+        if self._places >= 0:
+            os.close(self._places)
         for child, results in self._children:
             os.close(results)
             with contextlib.suppress(ProcessLookupError):
@@ -57,7 +64,7 @@ class Crew(Generic[Part, Result]):
 
     def results(self) -> list[Result]:
         """Do what parts are left, and return what each part gave, in their order."""
-        made = dict(self._done())
+        made = dict(self._done()) if self._children else {}
         while self._children:
             child, results = self._children[0]
             with os.fdopen(results, "rb") as pipe:
@@ -71,18 +78,21 @@ class Crew(Generic[Part, Result]):
             for place, part in enumerate(self.parts)
         ]
 
-    def _done(self) -> list[tuple[int, Result]]:
+    def _done(self) -> Iterator[tuple[int, Result]]:
         """Do parts until none is left that another has not taken."""
-        done = []
         while place := os.read(self._places, _PLACE_BYTES):
-            number = int.from_bytes(place)
-            done.append((number, self.work(self.parts[number])))
-        return done
+            number = int.from_bytes(place, "big")
+            yield number, self.work(self.parts[number])
 
     def _fork(self) -> None:
         results, write = os.pipe()
         parent = os.getpid()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:
+            os.close(results)
+            os.close(write)
+            raise
         if child:
             os.close(write)
             self._children.append((child, results))
@@ -92,10 +102,13 @@ class Crew(Generic[Part, Result]):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             gc.disable()
             done = dict[int, Result]()
-            while os.getppid() == parent and (place := os.read(self._places, _PLACE_BYTES)):
-                number = int.from_bytes(place)
-                done[number] = self.work(self.parts[number])
+            with contextlib.suppress(Exception):  # it is met again where the part is done again
+                done.update(takewhile(lambda _: os.getppid() == parent, self._done()))
             with os.fdopen(write, "wb") as pipe:
                 pickle.dump(done, pipe, pickle.HIGHEST_PROTOCOL)
         finally:
             os._exit(0)
+
+
+def _encoded(place: int) -> bytes:
+    return place.to_bytes(_PLACE_BYTES, "big")

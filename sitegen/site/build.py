@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,9 +24,10 @@ from sitegen import __version__, bounds, resources
 from sitegen.archive import library, quarantine
 from sitegen.archive.quarantine import SetAside, Unmade
 from sitegen.archive.store import SHOWN_BYTES, Archive, Damaged, Entry
+from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
 from sitegen.site import feeds
-from sitegen.site.folder import Mark, Output, State, check_folder, tar, workplace
+from sitegen.site.folder import Given, Mark, Output, State, check_folder, tar, workplace
 
 if TYPE_CHECKING:
     from sitegen.analysis.claims import Checked
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sitegen.site.render import Renderer
 
 _FORMS = ("csv", "json", "parquet")
+_PAGES_AT_ONCE = 25
 _EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, SHOWN_BYTES // 4, 14
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -75,7 +77,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     the output folder is not a site, or cannot be written; then the old site is as it was, or
     says itself that it is not whole.
     """
-    start = time.process_time()
+    start = _cpu_s()
     archive = Archive(config.archive)
     entries = archive.stamped()
     source = resources.source_digest()
@@ -109,7 +111,7 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     files = built.mark.files or {}
     return Result(
         config.output, _count_pages(files), built.rendered, built.written, built.removed,
-        sum(size for _, size in files.values()), time.process_time() - start, runs,
+        sum(size for _, size in files.values()), _cpu_s() - start, runs,
         tuple(damaged), (*hints(built.runs, config), *built.left_out),
     )  # fmt: skip
 
@@ -133,7 +135,7 @@ def _unchanged(config: Config, state_file: Path, key: str, start: float) -> Resu
     files = mark.files or {}
     return Result(
         config.output, _count_pages(files), 0, 0, 0, sum(size for _, size in files.values()),
-        time.process_time() - start, state.runs, tuple(Damaged(*pair) for pair in state.damaged),
+        _cpu_s() - start, state.runs, tuple(Damaged(*pair) for pair in state.damaged),
     )  # fmt: skip
 
 
@@ -237,17 +239,20 @@ class _Build:
     def run(self) -> Self:
         """Render and write everything; raises SitegenError, Unmade for a page that is not whole."""
         output = self.output
-        self._site_pages()
-        for name, data in self.assets.files.items():
-            output.add(f"{self.assets.folder}/{name}", data)
-        budget = self.config.max_bytes
-        for run in reversed(self.runs):
-            budget = self._run_page(self.library.runs[run.id], output, budget)
-        self._data_pages()
-        self._claims_page()
-        self._report_pages()
-        self._compare_page()
-        self._whole_site_files()
+        parts = parts_of(self._published(), _PAGES_AT_ONCE)
+        with Crew(self._run_pages, parts, alone=output.dry) as crew:
+            self._site_pages()
+            for name, data in self.assets.files.items():
+                output.add(f"{self.assets.folder}/{name}", data)
+            self._data_pages()
+            self._claims_page()
+            self._report_pages()
+            self._compare_page()
+            self._whole_site_files()
+            for given, keys, rendered in crew.results():
+                output.take(given)
+                self.page_keys |= keys
+                self.rendered += rendered
         self._check_links(output)
         if not output.dry:
             self.mark, self.written, self.removed = output.finish(len(self.runs))
@@ -478,21 +483,34 @@ class _Build:
             return ""
         return render.markdown(method_note(benchmark))
 
-    def _run_page(self, held: Held, output: Output, budget: int) -> int:
-        """Render a run's page unless the last build's holds; return what is left to publish."""
+    def _published(self) -> list[tuple[Held, bool]]:
+        """Return the runs, the newest first, and whether the raw output of each has room."""
+        budget, published = self.config.max_bytes, []
+        for run in reversed(self.runs):
+            held = self.library.runs[run.id]
+            with_raw = held.raw_bytes <= budget
+            budget -= held.raw_bytes if with_raw else 0
+            published.append((held, with_raw))
+        return published
+
+    def _run_pages(self, part: Sequence[tuple[Held, bool]]) -> tuple[Given, dict[str, str], int]:
+        """Return what the pages of some runs come to, their keys, and how many were rendered."""
+        output, keys, rendered = self.output.part(), dict[str, str](), 0
+        for held, with_raw in part:
+            run_id, declared = held.run.id, self.analysis.config.environment(held.run.environment)
+            keys[run_id] = _short(
+                f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
+                f"{held.run.remarks}"
+            )
+            if self.old_pages.get(run_id) != keys[run_id] or not output.keep(run_id):
+                self._run_page(held, output, with_raw=with_raw)
+                rendered += 1
+        return output.given(), keys, rendered
+
+    def _run_page(self, held: Held, output: Output, *, with_raw: bool) -> None:
         from sitegen.report import run as pages
 
         run_id, base = held.run.id, f"runs/{held.run.id}"
-        with_raw = held.raw_bytes <= budget
-        budget -= held.raw_bytes if with_raw else 0
-        declared = self.analysis.config.environment(held.run.environment)
-        key = _short(
-            f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
-            f"{held.run.remarks}"
-        )
-        self.page_keys[run_id] = key
-        if self.old_pages.get(run_id) == key and output.keep(run_id):
-            return budget
         whole, files, manifest = self._manifest(held.entry)
         downloads = [pages.Download.of("run.json", len(manifest), held.digest, published=True)]
         bundle = [("run.json", manifest)]
@@ -521,9 +539,7 @@ class _Build:
         html, links = self.renderer.run_page(page)
         output.add(f"{base}/index.html", html)
         output.add(f"{base}/{run_id}.tar", tar(run_id, bundle))
-        self.rendered += 1
         output.refers(f"{base}/index.html", links)
-        return budget
 
     def _manifest(self, entry: Entry) -> tuple[Run, tuple[File, ...], bytes]:
         try:
@@ -553,6 +569,11 @@ class _Build:
                 continue  # what the compare page keeps there is no id: `#b=fio&sel=a,b`
             if anchor and place in self.anchors and anchor not in self.anchors[place]:
                 raise Unmade(f"a link leads to {target!r}, which has no such id", where=path)
+
+
+def _cpu_s() -> float:
+    """Return the CPU time of this process and of the forks that helped it, in seconds."""
+    return sum(os.times()[:4])
 
 
 def _key(config: Config, entries: Sequence[Entry], source: str) -> str:

@@ -16,7 +16,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -239,6 +239,15 @@ def _is_open(descriptor: int, place: Path) -> bool:
         return False
 
 
+class Given(NamedTuple):
+    """What one part of a site comes to: its files, its links, what waits to be written."""
+
+    files: dict[str, Listed]
+    links: dict[str, str]
+    waiting: list[tuple[str, bytes]]
+    written: int
+
+
 class Output:
     """The site's folder while it is written: a new one in ``work``, or else changes in place.
 
@@ -267,7 +276,7 @@ class Output:
     def add(self, path: str, data: bytes) -> None:
         """Take one file; raises SitegenError when two pages claim one path."""
         if path in self.files:
-            raise SitegenError(f"two pages claim {path}", fix="rename the environment or benchmark")
+            raise _claimed(path)
         entry = (digest_of(data), len(data))
         self.files[path] = entry
         if self.dry:
@@ -286,6 +295,25 @@ class Output:
             place, hash_mark, anchor = target.partition("#")
             resolved = posixpath.normpath(posixpath.join(folder, place)) if place else path
             self.links.setdefault(resolved + hash_mark + anchor, path)
+
+    def part(self) -> Output:
+        """Return an output of the same site, for files that `take` adds to this one."""
+        part = Output(self.folder, None, self.work, dry=self.dry)
+        part._known, part._of_run = self._known, self._of_run
+        return part
+
+    def given(self) -> Given:
+        """Return what this part of a site has, for another process's whole."""
+        return Given(self.files, self.links, self._waiting, self._written)
+
+    def take(self, given: Given) -> None:
+        """Take the files of a part; raises SitegenError when two pages claim one path."""
+        if twice := self.files.keys() & given.files.keys():
+            raise _claimed(min(twice))
+        self.files |= given.files
+        self.links = {**given.links, **self.links}
+        self._waiting += given.waiting
+        self._written += given.written
 
     def keep(self, run_id: str) -> bool:
         """Take over a run's files from the last build; False when one is not there."""
@@ -382,7 +410,8 @@ class Output:
             if parent not in self._folders:
                 os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - thousands of them
                 self._folders.add(parent)
-            with open(full, "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
+            # A new site may have files of a process that was killed; elsewhere nothing is ours.
+            with open(full, "wb" if self.work else "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
                 rest = memoryview(data)
                 while rest:
                     rest = rest[file.write(rest) :]
@@ -434,6 +463,10 @@ def tar(folder: str, files: Sequence[tuple[str, bytes]]) -> bytes:
 def digest_of(data: bytes) -> str:
     """Return the digest of a file as marks list it."""
     return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+def _claimed(path: str) -> SitegenError:
+    return SitegenError(f"two pages claim {path}", fix="rename the environment or benchmark")
 
 
 def _unlink(path: str) -> None:
