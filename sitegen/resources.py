@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,7 +13,10 @@ from pathlib import Path
 
 from sitegen.errors import SitegenError
 
+_COMPILED = "__pycache__"
 _BUNDLE = 1_000_000
+#: Whole lines of comments in our scripts and styles: no reader of a page needs them.
+_COMMENTS = re.compile(rb"^ *(?://.*|/\*[^*]*\*/)\n", re.MULTILINE)
 _BUNDLE_FILES = ("plotly.min.js", "plotly.css", "plotly.LICENSE.txt")
 
 
@@ -18,6 +24,20 @@ def templates() -> Path:
     """Return the folder of templates: in the wheel, or beside the package in a checkout."""
     packed = Path(str(files("sitegen").joinpath("_templates")))
     return packed if packed.is_dir() else Path(__file__).parent.parent / "templates"
+
+
+def compiled_templates(otherwise: Path) -> Path | None:
+    """Return the folder of compiled templates: beside them, as Python's own, or ``otherwise``.
+
+    So they are compiled once an installation, where whoever builds may write to it. None where
+    neither can be written.
+    """
+    for folder in (templates() / _COMPILED, otherwise):
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +54,10 @@ def assets() -> Assets:
     Every wheel carries it (`tools/wheel_hook.py`), and set-up puts it into a checkout.
     """
     root = templates()
-    found = {path.name: path.read_bytes() for path in sorted((root / "assets").iterdir())}
+    found = {
+        path.name: _COMMENTS.sub(b"", path.read_bytes())
+        for path in sorted((root / "assets").iterdir())
+    }
     vendor = root / "vendor"
     if absent := [name for name in _BUNDLE_FILES if not (vendor / name).is_file()]:
         raise SitegenError(
@@ -53,6 +76,8 @@ def source_digest() -> str:
     package = Path(__file__).parent
     for folder, pattern in ((package, "**/*.py"), (templates(), "**/*.*")):
         for path in sorted(folder.glob(pattern)):
+            if path.parent.name == _COMPILED:
+                continue
             if path.is_file() and path.stat().st_size < _BUNDLE:
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())
             elif path.is_file():

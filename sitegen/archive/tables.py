@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.abc import MetaPathFinder
 from itertools import chain, repeat
 from typing import Any
 
@@ -14,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sitegen import bounds
-from sitegen.archive import footer
+from sitegen.archive import footer, hidden
 from sitegen.archive.manifest import SCHEMA
 from sitegen.catalogue import parameters
 from sitegen.errors import SitegenError
@@ -37,30 +35,10 @@ from sitegen.model import (
     is_plain,
 )
 
-
-class _NoPandas(MetaPathFinder):
-    """While it is installed, there is no pandas.
-
-    pyarrow's first pa.array imports pandas (0.35 CPU-s, 50 MB) to see whether the values are a
-    DataFrame's. Ours never are; pyarrow does not ask twice, and later imports find pandas.
-    """
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        del path, target
-        if fullname == "pandas":
-            raise ModuleNotFoundError(fullname)
-
-
-def _keep_pandas_out() -> None:
-    finder = _NoPandas()
-    sys.meta_path.insert(0, finder)
-    try:
-        pa.array([])
-    finally:
-        sys.meta_path.remove(finder)
-
-
-_keep_pandas_out()
+# pyarrow's first pa.array imports pandas (0.35 CPU-s, 50 MB) to see whether the values are a
+# DataFrame's. Ours never are; pyarrow does not ask twice, and later imports find pandas.
+with hidden.modules("pandas"):
+    pa.array([])
 # The default pool holds on to what it frees, 60 MB in a build of 200,000 rows.
 pa.set_memory_pool(pa.system_memory_pool())
 

@@ -223,8 +223,7 @@ class _Build:
         self.publications = self._publications()
         nav = navigation(self.runs, reports=bool(self.publications), claims=bool(self.checked))
         site = Site(config.title, config.base_url, nav, __version__)
-        compiled = config.cache / "templates"
-        compiled.mkdir(parents=True, exist_ok=True)
+        compiled = resources.compiled_templates(config.cache / "templates")
         self.renderer: Renderer = Renderer(site, self.assets.folder, compiled)
         self.page_base = _short(
             f"{source}{config.title}{config.base_url}{site.nav}{self.assets.folder}"
