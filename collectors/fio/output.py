@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from collectors.fio import document, jobs, rows
+from collectors.fio import document, jobs
 from collectors.fio.jobs import CAPPED, DIRECTIONS
 from collectors.fio.readers.logs import over_time, read_log
 from sitegen.collect import RawOutput, Reading, Recorder, Step
@@ -48,13 +48,13 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     for direction, sides in parts.items():
         about = params(direction=direction, **dict(step.params))
         series = recorder.series(step.workload, about, status=status)
-        rows.direction(series, sides)
+        jobs.write_direction(series, sides)
         series.add("fio.device_bytes", "value", device.get(direction))
         for metric, log, scale in (("fio.iops", "iops", 1.0), ("fio.bandwidth", "bw", 1024.0)):
             values = per_second(raw.files, log, direction)
             series.points("time", metric, ((second, value * scale) for second, value in values))
     everything = recorder.series(step.workload, step.params, status=status)
-    rows.every(everything, final.jobs)
+    jobs.write_rest(everything, final.jobs)
     return recorder.reading()
 
 

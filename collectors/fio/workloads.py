@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from collectors.fio.jobs import DIRECTIONS, MIXED, Job
+from collectors.fio.jobs import DIRECTIONS, Job
 from sitegen.collect import Count, Settings, Size, described
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
@@ -56,14 +56,6 @@ _UNUSABLE = re.compile(r"[^a-z0-9._-]+-*|-{2,}")
 _DOTS = re.compile(r"\.{2,}")
 _LONGEST = 64
 _LEVELS = "kmgtp"
-#: Names that say a direction: "randread", "seq-write", "4k_reads".
-_NAMED = {
-    direction: re.compile(
-        rf"(?<![a-z])(?:r|s|rnd|rand|random|seq|sequential)?[-_ ]?{direction}"
-        r"(?:s|er|ers|ing)?(?![a-z])"
-    )
-    for direction in DIRECTIONS
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +91,6 @@ class Workload:
     def each(self) -> float:
         """Return how many jobs one entry stands for."""
         return max(1.0, self.number("numjobs") * self.number("clients") / len(self.jobs))
-
-    @property
-    def misnamed(self) -> str:
-        """Return a sentence when the name says another direction than the jobs took."""
-        name = self.jobs[0].name
-        named = {d for d, pattern in _NAMED.items() if pattern.search(name.lower())}
-        taken = {side.direction for job in self.jobs for side in job.sides}
-        if not named or not taken or MIXED in taken or named & taken:
-            return ""
-        directions = " and ".join(sorted(named)), " and ".join(sorted(taken))
-        return f"the job is called {ascii(name)[:80]} ({directions[0]}), and did {directions[1]}"
 
 
 def workloads(
