@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from collectors.ab import output, target
+from collectors.ab import target
+from collectors.ab.output import parse, report_in
 from collectors.ab.readers import BUNDLES, READERS
 from collectors.ab.readers.files import count_requests, write_counts
 from collectors.ab.readers.params import ACCESS
@@ -31,7 +32,6 @@ from sitegen.collect import (
     Missing,
     Plan,
     RawOutput,
-    Reading,
     Request,
     Settings,
     Step,
@@ -39,13 +39,7 @@ from sitegen.collect import (
     timestamp,
 )
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    Comparability,
-    Parameter,
-    Params,
-    ToolIdentity,
-    params,
-)
+from sitegen.model import Comparability, Parameter, Params, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
@@ -134,30 +128,19 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     else:
         server, paths = _server(given.server)
         http, https = target.free_ports(2)
-        addresses = {
-            "http": f"http://{target.LOOPBACK}:{http}/",
-            "https": f"https://{target.LOOPBACK}:{https}/",
-        }
+        ports = {"http": http, "https": https}
+        addresses = {s: f"{s}://{target.LOOPBACK}:{port}/" for s, port in ports.items()}
         prepare = [_certificate_step(paths["openssl"], context)]
-        context += [
-            ("server", server),
-            ("server_path", paths[server]),
-            ("http", str(http)),
-            ("https", str(https)),
-            ("tls", given.tls),
-            ("workers", str(request.cpus)),
-        ]
+        context += [("server", server), ("server_path", paths[server]), ("http", str(http))]
+        context += [("https", str(https)), ("tls", given.tls), ("workers", str(request.cpus))]
         access, tls, body, key = "loopback", given.tls, str(len(target.BODY)), "RSA-2048"
     steps = tuple(_steps(tool, addresses, access, size, tuple(context)))
-    must = Comparability.MUST_MATCH
+    must = {"server": server, "tls": tls, "server_key": key, "body_bytes": body}
     return Plan(
         steps=steps,
         prepare=tuple(prepare),
         parameters=(
-            Parameter("server", server, must),
-            Parameter("tls", tls, must),
-            Parameter("server_key", key, must),
-            Parameter("body_bytes", body, must),
+            *(Parameter(name, text, Comparability.MUST_MATCH) for name, text in must.items()),
             Parameter("tool_version", tool.version, Comparability.CAVEAT),
         ),
         about_s=sum(_about_s(step) for step in steps),
@@ -179,14 +162,6 @@ def run(step: Step, host: Host) -> RawOutput:
         return RawOutput(stderr=f"{error}\n".encode(), exit_code=1, started_at=started)
 
 
-def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what ab reported, of one process or of all.
-
-    Raises SitegenError when ab gave up, or nothing at all was answered.
-    """
-    return output.read(step, raw)
-
-
 def _measure(step: Step, host: Host) -> RawOutput:
     with contextlib.ExitStack() as stack:
         server = None
@@ -203,8 +178,7 @@ def _measure(step: Step, host: Host) -> RawOutput:
         if overflows is not None and after is not None:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):
-            report = output.report_in(raw.stdout.decode("utf-8", "replace"))
-            values += sorted(report.about.items())
+            values += sorted(report_in(raw.stdout.decode("utf-8", "replace")).about.items())
         return dataclasses.replace(raw, values=(*raw.values, *values))
 
 
@@ -212,13 +186,11 @@ def _run_one(step: Step, host: Host) -> RawOutput:
     folder = Path(step.get("folder"))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
     files = {}
-    percentiles, requests = folder / "percentiles.csv", folder / "requests.tsv"
-    if percentiles.exists():
+    if (percentiles := folder / "percentiles.csv").exists():
         files[percentiles.name] = percentiles.read_bytes()
         percentiles.unlink()
-    if requests.exists():
-        files["latency.tsv"] = write_counts(count_requests(requests.read_bytes()))
-        requests.unlink()
+    if counts := _counts(folder):
+        files["latency.tsv"] = write_counts(counts)
     return dataclasses.replace(raw, files=files)
 
 
@@ -244,11 +216,7 @@ def _run_many(step: Step, host: Host) -> RawOutput:
             process.communicate() if process.returncode is not None else (b"", b"")
             for process in running
         ]
-    counts: Counter[int] = Counter()
-    for file in [place / "requests.tsv" for place in places]:
-        if file.exists():
-            counts.update(count_requests(file.read_bytes()))
-            file.unlink()
+    counts = sum(map(_counts, places), Counter[int]())
     table = [
         f"{index}\t{start:.4f}\t{end:.4f}\t{code}\n"
         for index, (start, end, code) in enumerate(zip(starts, ends, codes, strict=True))
@@ -267,6 +235,16 @@ def _run_many(step: Step, host: Host) -> RawOutput:
         },
         values=(("processes_failed", str(failed)),),
     )
+
+
+def _counts(folder: Path) -> Counter[int]:
+    """Return how many requests took how long, of the file that ab left; it is removed."""
+    file = folder / "requests.tsv"
+    if not file.exists():
+        return Counter()
+    counts = count_requests(file.read_bytes())
+    file.unlink()
+    return counts
 
 
 def _wait_all(running: list[subprocess.Popen[bytes]], begin: float, limit_s: float) -> list[float]:
@@ -289,11 +267,9 @@ def _descriptors(step: Step) -> Iterator[None]:
     needed = connections + _SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and needed > hard:
-        raise SitegenError(
-            f"{needed} open files are needed and the limit is {hard}",
-            where=step.name,
-            fix="raise it (`ulimit -Hn`, LimitNOFILE) or use a lower `--set ab.concurrency=`",
-        )
+        what = f"{needed} open files are needed and the limit is {hard}"
+        fix = "raise it (`ulimit -Hn`, LimitNOFILE) or use a lower `--set ab.concurrency=`"
+        raise SitegenError(what, where=step.name, fix=fix)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
     try:
         yield
@@ -317,10 +293,8 @@ def _steps(
     size: Size,
     context: tuple[tuple[str, str], ...],
 ) -> Iterator[Step]:
-    def step(name: str, about: Params, options: tuple[str, ...]) -> Step:
+    def step(name: str, workload: str, about: Params, options: tuple[str, ...]) -> Step:
         given = dict(about)
-        many = name.startswith(MULTI)
-        workload = MULTI if many else SWEEP
         return Step(
             name=name,
             workload=workload,
@@ -330,7 +304,7 @@ def _steps(
             ),
             timeout_s=_LIMIT_S,
             params=about,
-            expects=expected(workload, "total" if many else "mean", about),
+            expects=expected(workload, "total" if workload == MULTI else "mean", about),
             context=context,
         )
 
@@ -349,7 +323,7 @@ def _steps(
                 scheme=scheme,
             )
             name = f"{scheme}{'-keepalive' if keep else ''}-c{concurrency}"
-            yield step(name, about, (*(("-k",) if keep else ()), "-e", "percentiles.csv"))
+            yield step(name, SWEEP, about, (*("-k",) * keep, "-e", "percentiles.csv"))
     if size.processes:
         scheme = next(iter(addresses))
         about = params(
@@ -359,7 +333,7 @@ def _steps(
             requests=size.process_requests,
             scheme=scheme,
         )
-        yield step(f"{MULTI}-{scheme}", about, ())
+        yield step(f"{MULTI}-{scheme}", MULTI, about, ())
 
 
 def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
@@ -368,15 +342,11 @@ def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
     openssl, nginx = machine.find("openssl"), machine.find("nginx")
     server = wanted or ("nginx" if nginx else "python")
     if server == "nginx" and nginx is None:
-        raise SitegenError(
-            "there is no server 'nginx' here",
-            where="--set ab.server",
-            fix="use python, or nginx after `apt install nginx`",
-        )
+        what, fix = "there is no server 'nginx' here", "use python, or `apt install nginx`"
+        raise SitegenError(what, where="--set ab.server", fix=fix)
     if openssl is None:
-        raise SitegenError(
-            "openssl is needed once for a certificate", where="ab", fix="apt install openssl"
-        )
+        what, fix = "openssl is needed once for a certificate", "apt install openssl"
+        raise SitegenError(what, where="ab", fix=fix)
     return server, {"openssl": openssl, "nginx": nginx or "", "python": sys.executable}
 
 
@@ -408,11 +378,9 @@ def _check_certificate(name: str, port: int) -> None:
         ):
             return
     except ssl.SSLCertVerificationError as error:
-        raise SitegenError(
-            f"the certificate cannot be verified: {error.verify_message}",
-            where="ab",
-            fix="add `--set ab.insecure=yes` to measure it all the same",
-        ) from error
+        what = f"the certificate cannot be verified: {error.verify_message}"
+        fix = "add `--set ab.insecure=yes` to measure it all the same"
+        raise SitegenError(what, where="ab", fix=fix) from error
 
 
 def _size(given: SETTINGS, size: Size) -> Size:
@@ -433,11 +401,8 @@ def _url(text: str) -> tuple[str, str]:
     except ValueError:
         usable = False
     if not usable or re.search(r"[\s\x00-\x1f]", text):
-        raise SitegenError(
-            f"{text!r} is not an http or https address",
-            where="--set ab.url",
-            fix="write for example https://192.0.2.1:8443/",
-        )
+        what, fix = f"{text!r} is not an http or https address", "write https://192.0.2.1:8443/"
+        raise SitegenError(what, where="--set ab.url", fix=fix)
     # ab does not accept an address without a path.
     return (text if parts.path else parts._replace(path="/").geturl()), parts.scheme
 

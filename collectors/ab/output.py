@@ -15,7 +15,7 @@ from sitegen.model import Status
 _PROCESS = re.compile(r"^\d+\t(\d{1,9}\.\d+)\t(\d{1,9}\.\d+)\t(-?\d{1,4})$", re.MULTILINE)
 
 
-def read(step: Step, raw: RawOutput) -> Reading:
+def parse(step: Step, raw: RawOutput) -> Reading:
     """Return what ab reported, of one process or of all.
 
     Raises SitegenError when ab gave up, or nothing at all was answered.
@@ -42,7 +42,7 @@ def read(step: Step, raw: RawOutput) -> Reading:
 
 def report_in(text: str) -> Report:
     """Return the whole report in ``text``; raises SitegenError when a part of it is missing."""
-    return _whole(next(iter(reports(text)), Report(1)))
+    return _whole(next(iter(reports(text)), Report()))
 
 
 def _whole(report: Report) -> Report:

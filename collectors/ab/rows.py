@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
@@ -139,22 +137,6 @@ def of_requests(latency: Mapping[int, int]) -> Iterator[Row]:
     for percent in _PERCENTILES:
         value = histogram.percentile(latency, percent) / 1000
         yield Row("latency", f"p{percent:g}", value)
-
-
-def of_parts(times: Mapping[str, Counter[int]]) -> Iterator[Row]:
-    """Yield of the parts of each request's time what ab's own table has."""
-    for metric, counts in times.items():
-        if metric == "latency":
-            continue
-        total = counts.total()
-        mean = sum(ms * times for ms, times in counts.items()) / total
-        yield Row(metric, "min", min(counts) / 1000)
-        yield Row(metric, "mean", mean / 1000)
-        if total > 1:
-            squares = sum(times * (ms - mean) ** 2 for ms, times in counts.items())
-            yield Row(metric, "stddev", math.sqrt(squares / (total - 1)) / 1000)
-        yield Row(metric, "p50", histogram.percentile(counts, 50) / 1000)
-        yield Row(metric, "max", max(counts) / 1000)
 
 
 def _rates(report: Report) -> Iterator[Row]:

@@ -20,7 +20,6 @@ _PERCENTILE = re.compile(r"(\d{1,3}), ?(\d{1,12}\.(?P<fraction>\d{1,9}))")
 _TIME = re.compile(rb"\t(\d{1,12})\t\d{1,12}$", re.MULTILINE)
 _COUNT = re.compile(rb"^(\d{1,12})\t(\d{1,12})$", re.MULTILINE)
 _STATISTICS = {0: "min", **{p: f"p{p}" for p in (50, 66, 75, 80, 90, 95, 98, 99)}, 100: "max"}
-COLUMNS = ("connect_time", "processing_time", "latency", "waiting_time")
 _HEAD, _ALL, _MICROSECONDS = 800, 100, 3
 _OLDEST, _NEWEST = 946_684_800, 253_402_300_799  # 2000, a clock that was set, to 9999
 #: How far rounded parts may be from their rounded sum, in milliseconds.
@@ -52,35 +51,25 @@ class Percentiles:
         }
 
     def flaws(self, printed: Mapping[str, str], complete: int | None) -> Iterator[Flaw]:
-        """Yield where percentiles fall, and the first ``printed`` in a report that is not theirs.
-
-        The two take requests one rank apart, and the report is rounded to a millisecond.
-        """
+        """Yield where percentiles fall, or end at another time than is ``printed`` in a report."""
         if self.cut:
             yield Flaw(f"{len(self.rows)} of 101 percentiles are there", kind=Doubt.CUT_OFF)
         yield from falling(self.statistics(complete))
-        step = -(-100 // complete) if complete else 1
-        for percent, name in _STATISTICS.items():
-            if (own := self.rows.get(percent)) is None:
-                continue
-            ranks = (percent - step, percent, percent + step)
-            near = [float(self.rows.get(rank, own)) for rank in ranks]
-            if not min(near) - 1 <= float(printed.get(name, own)) <= max(near) + 1:
-                sentence = f"{name} is {printed[name]} ms in the report and {own} ms in the file"
-                yield Flaw(sentence, frozenset({"latency"}))
-                return
+        last, longest = self.rows.get(100), printed.get("max")
+        if last and longest and abs(float(last) - float(longest)) > 1:
+            sentence = f"max is {longest} ms in the report and {last} ms in the file"
+            yield Flaw(sentence, frozenset({"latency"}))
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """A file of ``-g``: how many requests took how many milliseconds, and when they were.
+    """A file of ``-g``: how many requests took how many milliseconds, and when they began.
 
     ``unsorted`` is the first line that is out of order; ``odd`` how many rows do not add up.
     """
 
-    times: Mapping[str, Counter[int]]
+    latency: Counter[int]
     first_s: int
-    last_end_ms: int
     cut: bool
     unsorted: int
     odd: int
@@ -91,33 +80,19 @@ class Requests:
         return self.latency.total()
 
     @property
-    def latency(self) -> Counter[int]:
-        """Return how many requests took how many milliseconds in all."""
-        return self.times["latency"]
-
-    @property
-    def span_s(self) -> float:
-        """Return the time from the first start to the last end, to a second either way."""
-        return self.last_end_ms / 1000 - self.first_s
-
-    @property
     def started_at(self) -> str:
         """Return the second in which the first request began."""
         return datetime.fromtimestamp(self.first_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def flaws(self) -> Iterator[Flaw]:
         """Yield what in the rows contradicts itself."""
+        latency = frozenset({"latency"})
         if self.unsorted:
-            yield Flaw(
-                "the rows of requests are not in order of their time, as ab writes them"
-                f" (line {self.unsorted})",
-                frozenset({"latency"}),
-            )
+            sentence = f"the rows of requests are not in order of their time (line {self.unsorted})"
+            yield Flaw(sentence, latency)
         if self.odd:
-            yield Flaw(
-                f"in {self.odd} of {self.count} rows the parts of a request's time do not add up",
-                frozenset(COLUMNS),
-            )
+            rows = f"in {self.odd} of {self.count} rows"
+            yield Flaw(f"{rows} the parts of a request's time do not add up", latency)
 
 
 def is_percentiles(data: bytes) -> bool:
@@ -149,23 +124,21 @@ def percentiles_in(data: bytes) -> Percentiles:
 
 def requests_in(data: bytes) -> Requests:
     """Return what a file of ``-g`` says; raises SitegenError with the line that is none of it."""
-    times: dict[str, Counter[int]] = {name: Counter() for name in COLUMNS}
-    first_s, last_end_ms, before, unsorted, odd, cut = _NEWEST, 0, 0, 0, 0, False
+    latency = Counter[int]()
+    first_s, before, unsorted, odd, cut = _NEWEST, 0, 0, 0, False
     for number, text, whole in _below_head(data):
         if cut := not whole:
             break
         seconds, connect, processing, total, wait = _times(text, number)
-        for name, ms in zip(COLUMNS, (connect, processing, total, wait), strict=True):
-            times[name][ms] += 1
+        latency[total] += 1
         first_s = min(first_s, seconds)
-        last_end_ms = max(last_end_ms, seconds * 1000 + total)
         unsorted = unsorted or (number if total < before else 0)
         parts = abs(connect + processing - total) > _ROUNDING_MS
         odd += parts or wait > processing + _ROUNDING_MS
         before = total
-    if not times["latency"]:
+    if not latency:
         raise SitegenError("holds no request")
-    return Requests(times, first_s, last_end_ms, cut, unsorted, odd)
+    return Requests(latency, first_s, cut, unsorted, odd)
 
 
 def count_requests(data: bytes) -> Counter[int]:
@@ -194,11 +167,7 @@ def _times(text: str, number: int) -> list[int]:
     """Return the columns of times in a row."""
     cells = [c for c in text.rsplit(None, 5)[1:] if c.isascii() and c.isdigit() and len(c) <= 12]  # noqa: PLR2004 - keeps int() short
     if len(cells) != 5 or not _OLDEST <= int(cells[0]) <= _NEWEST:  # noqa: PLR2004 - as many columns
-        raise SitegenError(
-            "is no row of a request and its times",
-            where=f"line {number}",
-            fix="a file is of one ab: import those of one load with --together",
-        )
+        raise SitegenError("is no row of a request and its times", where=f"line {number}")
     return [int(cell) for cell in cells]
 
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import Annotated, Literal
 
-from collectors.ab.report import Report
+from collectors.ab.report import BODY, Report
 from sitegen.collect import Count, Positive, Settings, described
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
@@ -59,25 +59,19 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
     Raises SitegenError when the concurrency is missing, or the user contradicts the report.
     """
     if not processes and asks.processes not in (None, 1):
-        raise SitegenError(
-            "one file is read as one process after another",
-            where="--set processes",
-            fix="give each process a file and import them with --together",
-        )
+        what = "one file is read as one process after another"
+        fix = "give each process a file and import them with --together"
+        raise SitegenError(what, where="--set processes", fix=fix)
     concurrency = _agreed("concurrency", report.numbers.get("Concurrency Level"), asks.concurrency)
     if int(concurrency or 0) == 0:
-        raise SitegenError(
-            "does not say its concurrency",
-            where=report.at.rstrip(": "),
-            fix="add `--set concurrency=N`",
-        )
-    method = "PUT" if "Total PUT" in report.numbers else "POST"
+        place, fix = f"line {report.line}", "add `--set concurrency=N`"
+        raise SitegenError("does not say its concurrency", where=place, fix=fix)
     workers = report.count("Number of workers")
     return params(
         access=asks.access,
         concurrency=int(concurrency or 0),
         keepalive=_keepalive(report, asks),
-        method=method if report.body_sent is not None else None,
+        method="POST" if BODY in report.numbers else None,
         path=_path(report, asks),
         processes=processes or 1,
         rampup_ms=report.count("Rampup delay") or None,
@@ -95,14 +89,10 @@ def requests_of(report: Report, asks: Asks) -> int | None:
     complete = report.complete
     if asks.requests is not None:
         if complete is not None and complete > asks.requests:
-            raise SitegenError(
-                f"{complete} requests were completed, more than {asks.requests}",
-                where="--set requests",
-            )
+            what = f"{complete} requests were completed, more than {asks.requests}"
+            raise SitegenError(what, where="--set requests")
         return asks.requests
-    if (stated := report.count("Number of requests")) is not None:
-        return stated or None
-    by_time = asks.duration_s is not None or "window" in report.numbers or report.stopped
+    by_time = asks.duration_s is not None or report.stopped
     if not complete or by_time or not asked_for(complete, report.value("Time taken for tests")):
         return None
     return complete
