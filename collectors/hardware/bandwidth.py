@@ -150,11 +150,9 @@ def run(step: Step, host: Host) -> RawOutput:
         seen = report_in(raw.stdout.decode("utf-8", "replace"))
     except SitegenError:
         return raw  # `parse` says what is wrong
-    values = (
-        ("hardware_threads", " ".join(map(str, seen.hardware_threads))),
-        ("timed_s", seen.time_s),
-        ("clock_hz", str(seen.clock_hz)),
-    )
+    threads = " ".join(map(str, seen.hardware_threads))
+    clock = ("clock_hz", str(seen.clock_hz))
+    values = (("hardware_threads", threads), ("timed_s", seen.time_s), clock)
     return dataclasses.replace(raw, values=values)
 
 
@@ -163,22 +161,19 @@ def parse(step: Step, raw: RawOutput) -> Reading:
 
     Raises SitegenError when likwid-bench failed or its report is not whole.
     """
-    about = dict(step.params)
+    about, reason = dict(step.params), _reason(raw)
+    if raw.exit_code != 0:
+        what = f"likwid-bench ended with code {raw.exit_code}: {reason}"
+        raise SitegenError(what, where=step.name)
     try:
-        if raw.exit_code != 0:
-            raise SitegenError(f"likwid-bench ended with code {raw.exit_code}")  # noqa: TRY301 - told with its reason, below
         seen = report_in(raw.stdout.decode("utf-8", "replace"))
     except SitegenError as error:
-        reason = _reason(raw)
-        told = f"{error.what}: {reason}" if reason else error.what
-        raise SitegenError(told, where=step.name) from error
+        what = f"{error.what}: {reason}".removesuffix(": ")
+        raise SitegenError(what, where=step.name) from error
     wanted = KERNELS[about["kernel"]]
     if (seen.kernel, str(seen.threads)) != (wanted, about["threads"]):
-        raise SitegenError(
-            f"the report is of {seen.kernel} with {seen.threads} threads,"
-            f" not of {wanted} with {about['threads']}",
-            where=step.name,
-        )
+        what = f"the report is of {seen.kernel} with {seen.threads} threads"
+        raise SitegenError(f"{what}, not of {wanted} with {about['threads']}", where=step.name)
     recorder, rate = Recorder(), float(Decimal(seen.rate) * _MB)
     series = recorder.series(step.workload, step.params, status=_status(step, raw, seen))
     series.add("hardware.memory_bandwidth", "value", rate, seen.rate)
@@ -217,10 +212,8 @@ def report_in(text: str) -> Report:
     time, rate = float(found.time_s), float(found.rate)
     expected = found.volume_bytes / time / _MB if time else 0.0
     if not time or abs(rate - expected) > _RATE_STEP + 2 * _TIME_DIGITS * expected:
-        raise SitegenError(
-            f"likwid-bench printed {found.rate} MByte/s for {found.volume_bytes} bytes"
-            f" in {found.time_s} s"
-        )
+        work = f"{found.volume_bytes} bytes in {found.time_s} s"
+        raise SitegenError(f"likwid-bench printed {found.rate} MByte/s for {work}")
     return found
 
 
@@ -258,9 +251,9 @@ def _bytes(asked: int | None, usual: int, free: int | None) -> int:
         sizes = [usual, *(size for size in _LOWERED if size < usual)]
         fits = [size for size in sizes if free is None or size <= _SHARE * free]
         if not fits:
-            needed = int(_LOWERED[-1] / _SHARE) // _MB
-            told = f"{(free or 0) // _MB} MB of memory are free and {needed} needed"
-            raise SitegenError(told, where="hardware")
+            needed = f"{int(_LOWERED[-1] / _SHARE) // _MB} needed"
+            what = f"{(free or 0) // _MB} MB of memory are free and {needed}"
+            raise SitegenError(what, where="hardware")
         return fits[0]
     if asked % _MB or not _LEAST_BYTES <= asked <= _MOST_BYTES:
         raise SitegenError("it takes whole MB from 64MB to 1000GB", where="--set hardware.size")
@@ -273,8 +266,7 @@ def _bytes(asked: int | None, usual: int, free: int | None) -> int:
 def _threads(asked: tuple[int, ...], cpus: int, *, all_only: bool) -> list[int]:
     """Return thread counts, none above the CPUs: more would only take turns."""
     if asked and max(asked) > cpus:
-        raise SitegenError(
-            f"{max(asked)} threads are more than the {cpus} CPUs", where="--set hardware.threads"
-        )
+        what = f"{max(asked)} threads are more than the {cpus} CPUs"
+        raise SitegenError(what, where="--set hardware.threads")
     usual = {cpus, *(() if all_only else (count for count in _COUNTS if count <= cpus))}
     return sorted({*asked} or usual)
