@@ -46,34 +46,25 @@ __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "pl
 BENCHMARK = "ab"
 
 
-_Url = Annotated[str, described("address to measure in place of a server started on loopback")]
-_Server = Annotated[
-    Literal["nginx", "python"], described("the server to start (default: nginx where installed)")
-]
-_Access = Annotated[str, described("how that address is reached, as tproxy", pattern=ACCESS)]
-_Insecure = Annotated[bool, described("measure https whose certificate cannot be verified")]
-_Connections = Annotated[
-    tuple[Annotated[int, msgspec.Meta(ge=1, le=20_000)], ...],
-    described("connections at once (default: 200,500,1000,2000)"),
-]
-_Requests = Annotated[int, described("of each step (default: 5000)", ge=1, le=10_000_000)]
-_Processes = Annotated[
-    int, described("ab processes of the multi-process step (default: 51)", ge=0, le=1000)
-]
-_Tls = Annotated[Literal["TLSv1.3", "TLSv1.2"], described("TLS version of the started server")]
+_Server = Literal["nginx", "python"]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=20_000)]
+_COUNTS = "connections at once (default: 200,500,1000,2000)"
+_PROCESSES = "ab processes of the multi-process step (default: 51)"
 
 
 class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
-    url: _Url = ""
-    server: _Server | None = None
-    access: _Access = "direct"
-    insecure: _Insecure = False
-    concurrency: _Connections = ()
-    requests: _Requests | None = None
-    processes: _Processes | None = None
-    tls: _Tls = "TLSv1.3"
+    url: Annotated[str, described("address to measure, not a server started on loopback")] = ""
+    server: Annotated[_Server, described("to start (default: nginx where installed)")] | None = None
+    access: Annotated[str, described("how `url` is reached, as tproxy", pattern=ACCESS)] = "direct"
+    insecure: Annotated[bool, described("measure https that cannot be verified")] = False
+    concurrency: Annotated[tuple[_Count, ...], described(_COUNTS)] = ()
+    requests: Annotated[int, described("of each step (default: 5000)", ge=1, le=10**7)] | None = (
+        None
+    )
+    processes: Annotated[int, described(_PROCESSES, ge=0, le=1000)] | None = None
+    tls: Annotated[Literal["TLSv1.3", "TLSv1.2"], described("of the started server")] = "TLSv1.3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,16 +342,11 @@ def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
 
 
 def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
-    return Step(
-        name=_CERTIFICATE,
-        workload=_CERTIFICATE,
-        argv=(
-            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
-            *("-keyout", target.KEY, "-out", target.CERTIFICATE, "-subj", "/CN=localhost"),
-        ),
-        timeout_s=120.0,
-        context=tuple(context),
+    argv = (
+        *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
+        *("-keyout", target.KEY, "-out", target.CERTIFICATE, "-subj", "/CN=localhost"),
     )
+    return Step(_CERTIFICATE, _CERTIFICATE, argv, timeout_s=120.0, context=tuple(context))
 
 
 def _check_step(url: str, context: list[tuple[str, str]]) -> Step:

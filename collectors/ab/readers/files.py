@@ -65,13 +65,12 @@ class Percentiles:
 class Requests:
     """A file of ``-g``: how many requests took how many milliseconds, and when they began.
 
-    ``unsorted`` is the first line that is out of order; ``odd`` how many rows do not add up.
+    ``odd`` is how many rows do not add up.
     """
 
     latency: Counter[int]
     first_s: int
     cut: bool
-    unsorted: int
     odd: int
 
     @property
@@ -86,13 +85,10 @@ class Requests:
 
     def flaws(self) -> Iterator[Flaw]:
         """Yield what in the rows contradicts itself."""
-        latency = frozenset({"latency"})
-        if self.unsorted:
-            sentence = f"the rows of requests are not in order of their time (line {self.unsorted})"
-            yield Flaw(sentence, latency)
         if self.odd:
             rows = f"in {self.odd} of {self.count} rows"
-            yield Flaw(f"{rows} the parts of a request's time do not add up", latency)
+            sentence = f"{rows} the parts of a request's time do not add up"
+            yield Flaw(sentence, frozenset({"latency"}))
 
 
 def is_percentiles(data: bytes) -> bool:
@@ -125,20 +121,18 @@ def percentiles_in(data: bytes) -> Percentiles:
 def requests_in(data: bytes) -> Requests:
     """Return what a file of ``-g`` says; raises SitegenError with the line that is none of it."""
     latency = Counter[int]()
-    first_s, before, unsorted, odd, cut = _NEWEST, 0, 0, 0, False
+    first_s, odd, cut = _NEWEST, 0, False
     for number, text, whole in _below_head(data):
         if cut := not whole:
             break
         seconds, connect, processing, total, wait = _times(text, number)
         latency[total] += 1
         first_s = min(first_s, seconds)
-        unsorted = unsorted or (number if total < before else 0)
         parts = abs(connect + processing - total) > _ROUNDING_MS
         odd += parts or wait > processing + _ROUNDING_MS
-        before = total
     if not latency:
         raise SitegenError("holds no request")
-    return Requests(latency, first_s, cut, unsorted, odd)
+    return Requests(latency, first_s, cut, odd)
 
 
 def count_requests(data: bytes) -> Counter[int]:

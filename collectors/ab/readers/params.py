@@ -14,27 +14,20 @@ from sitegen.model import Params, params
 
 #: A name such as loopback, direct or tproxy.
 ACCESS = "^[a-z0-9][a-z0-9_-]{0,31}$"
-_Access = Annotated[str, described("how the server was reached, such as tproxy", pattern=ACCESS)]
-_Concurrency = Annotated[Count, described("connections at once (-c)")]
-_Requests = Annotated[Count, described("requests that were asked for (-n)")]
-_Scheme = Annotated[Literal["http", "https"], described("as in the address")]
-_Kept = Annotated[bool, described("whether connections were kept (-k)")]
-_Processes = Annotated[int, described("how many ab ran at once", ge=1, le=100_000)]
-_Seconds = Annotated[Positive, described("the limit given (-t), or from first start to last end")]
-_Path = Annotated[str, described("path of the document", pattern="^/.{0,1000}$")]
+_SPAN = "the limit given (-t), or from first start to last end"
 
 
 class Asks(Settings, frozen=True):
-    """What ab does not print, or a file without its report does not say."""
+    """What ab does not print, or the rest of a report does not say."""
 
-    access: _Access | None = None
-    concurrency: _Concurrency | None = None
-    requests: _Requests | None = None
-    scheme: _Scheme | None = None
-    keepalive: _Kept | None = None
-    processes: _Processes | None = None
-    duration_s: _Seconds | None = None
-    path: _Path | None = None
+    access: Annotated[str, described("way to the server, as tproxy", pattern=ACCESS)] | None = None
+    concurrency: Annotated[Count, described("connections at once (-c)")] | None = None
+    requests: Annotated[Count, described("requests that were asked for (-n)")] | None = None
+    scheme: Annotated[Literal["http", "https"], described("as in the address")] | None = None
+    keepalive: Annotated[bool, described("whether connections were kept (-k)")] | None = None
+    processes: Annotated[int, described("ab that ran at once", ge=1, le=100_000)] | None = None
+    duration_s: Annotated[Positive, described(_SPAN)] | None = None
+    path: Annotated[str, described("of the document", pattern="^/.{0,1000}$")] | None = None
 
 
 _SECRET_NAME = re.compile(
