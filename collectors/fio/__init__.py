@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from collectors.fio.jobs import DIRECTIONS
 from collectors.fio.output import is_steady, parse
 from collectors.fio.readers import BUNDLES, READERS
 from collectors.fio.workloads import size_of
@@ -64,6 +63,9 @@ _STARTUP_S = 0.5
 _GRACE_S = 180.0
 _LAYOUT_LIMIT_S = 7200.0
 _SECTOR = 512
+_NO_DIRECT = b"""
+sitegen: the work folder refuses direct I/O; name one on a disk with --set fio.directory=
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +201,8 @@ def run(step: Step, host: Host) -> RawOutput:
         path.unlink()
     stderr = raw.stderr
     if b"O_DIRECT" in stderr or b"does not support direct" in stderr:
-        stderr += (
-            b"\nsitegen: the file system of the work folder refuses direct I/O; "
-            b"name a folder on a disk with --set fio.directory=\n"
-        )
-    values = {}
-    if before and after:
-        for direction, early, late in zip(DIRECTIONS, before, after, strict=False):
-            values[f"device_{direction}_bytes"] = str(late - early)
+        stderr += _NO_DIRECT
+    values = {f"device_{d}_bytes": str(after[d] - before[d]) for d in before if d in after}
     with contextlib.suppress(SitegenError):  # a log that is cut off is refused by `parse`
         if (steady := is_steady(files)) is not None:
             values["steady"] = "true" if steady else "false"
@@ -300,14 +296,15 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds * 1000:.0f}ms"
 
 
-def _moved(host: Host, file: Path) -> tuple[int, int] | None:
+def _moved(host: Host, file: Path) -> dict[str, int]:
     """Return the bytes read and written so far of the device that ``file`` lies on."""
     try:
         status = file.stat() if file.exists() else file.parent.stat()
     except OSError:
-        return None
+        return {}
     device = status.st_rdev if stat.S_ISBLK(status.st_mode) else status.st_dev
     counters = host.read(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
     fields = (counters or "").split()
     # Documentation/block/stat: the third field counts sectors read, the seventh written.
-    return (int(fields[2]) * _SECTOR, int(fields[6]) * _SECTOR) if len(fields) > 6 else None  # noqa: PLR2004
+    sectors = zip(("read", "write"), fields[2:7:4], strict=False)
+    return {direction: int(count) * _SECTOR for direction, count in sectors}

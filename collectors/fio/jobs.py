@@ -15,6 +15,8 @@ from sitegen.model import params
 DIRECTIONS = ("read", "write", "trim")
 #: With ``unified_rw_reporting`` fio counts all directions as one.
 MIXED = "mixed"
+#: In fio's order.
+STATISTICS = ("min", "max", "mean", "stddev")
 #: fio's names of the latencies, and ours.
 LATENCIES = {
     "lat": "fio.latency",
@@ -260,9 +262,7 @@ def _together(parts: Sequence[Latency], units: float) -> dict[str, float]:
     return merged
 
 
-def _rate(
-    parts: Sequence[Side], amount: float | None, rates: Sequence[float | None]
-) -> float | None:
+def _rate(parts: Sequence[Side], amount: float | None, rates: list[float | None]) -> float | None:
     runtime = longest(parts)
     if amount is not None and runtime > 0:
         return amount / runtime

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 from collectors.fio.readers import bundles, dbench, json_report, terse, text_report
-from sitegen.collect import Bundle, Reader
 
-READERS: tuple[Reader, ...] = (
-    json_report.READER,
-    text_report.READER,
-    dbench.READER,
-    terse.READER,
-)
-BUNDLES: tuple[Bundle, ...] = (bundles.BUNDLE,)
+READERS = (json_report.READER, text_report.READER, dbench.READER, terse.READER)
+BUNDLES = (bundles.BUNDLE,)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from collectors.fio import jobs
-from collectors.fio.jobs import DIRECTIONS, Report
+from collectors.fio.jobs import DIRECTIONS
 from collectors.fio.readers import json_report, logs, text_report
 from collectors.fio.readers.logs import HISTOGRAM, METRICS, Log, read_log
 from collectors.fio.readers.runs import Run, run_of
@@ -29,7 +29,8 @@ def knows(files: Mapping[str, bytes]) -> bool:
 def read(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     """Return the run that ``files`` are of."""
     results = [name for name, data in sorted(files.items()) if _is_result(data)]
-    outputs = [_reports(files[name]) for name in results]
+    forms = (json_report, text_report)
+    outputs = [next(f for f in forms if f.knows(files[n])).reports_of(files[n]) for n in results]
     if [len(reports) for reports, _ in outputs] != [1]:
         what = "not one result is there, and nothing says which the logs are of"
         fix = "import one result with its own logs at a time"
@@ -50,12 +51,6 @@ def read(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
 
 def _is_result(data: bytes) -> bool:
     return json_report.knows(data) or text_report.knows(data)
-
-
-def _reports(data: bytes) -> tuple[list[Report], str]:
-    if json_report.knows(data):
-        return json_report.reports_of(data)
-    return text_report.reports_of(data)
 
 
 def _numbered(run: Run) -> list[int]:

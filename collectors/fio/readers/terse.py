@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from collectors.fio import jobs
-from collectors.fio.jobs import DIRECTIONS, LATENCIES, ROUNDED, Job, Latency, Report, Side, agree
+from collectors.fio.jobs import (
+    DIRECTIONS,
+    LATENCIES,
+    ROUNDED,
+    STATISTICS,
+    Job,
+    Latency,
+    Report,
+    Side,
+    agree,
+)
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
 from collectors.fio.workloads import Asks
 from collectors.text import plain
@@ -26,7 +36,6 @@ _LAYOUTS = {3: (41, DIRECTIONS[:2]), 4: (41, DIRECTIONS), 5: (47, DIRECTIONS)}
 _FIRST, _AFTER = 5, 34
 _MICRO, _MILLI, _KIB = 1e6, 1000, 1024
 _STEP = 1.05
-_STATISTICS = ("min", "max", "mean", "stddev")
 
 
 def knows(data: bytes) -> bool:
@@ -104,7 +113,7 @@ def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:
     count = max(round(iops * seconds), 1)
     latencies = {}
     for kind, start in (("slat", 4), ("clat", 8), ("lat", 32)):
-        figures = dict(zip(_STATISTICS, _numbers(fields[start : start + 4], place), strict=True))
+        figures = dict(zip(STATISTICS, _numbers(fields[start : start + 4], place), strict=True))
         listed = [field.partition("%=")[::2] for field in fields[12:32] if kind == "clat"]
         pairs = [_numbers(pair, place) for pair in listed]
         # An unused place is 0%=0.
@@ -113,7 +122,7 @@ def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:
             latencies[LATENCIES[kind]] = Latency(_MICRO, count, figures, percentiles)
     # IOPS over time, which version 5 alone has.
     *values, samples = _numbers(fields[42:47], place) or [0.0]
-    spread = dict(zip(_STATISTICS, values, strict=False))
+    spread = dict(zip(STATISTICS, values, strict=False))
     return Side(
         direction=direction,
         runtime_s=seconds,

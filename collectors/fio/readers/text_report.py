@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from collectors.fio.document import stamp
-from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, ROUNDED, Job, Latency, Report, Side
+from collectors.fio.jobs import (
+    DIRECTIONS,
+    LATENCIES,
+    MIXED,
+    ROUNDED,
+    STATISTICS,
+    Job,
+    Latency,
+    Report,
+    Side,
+)
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
 from collectors.fio.workloads import Asks, block_of
 from collectors.text import plain
@@ -68,7 +78,6 @@ _COUNTS = r"(?:r=)?(\d{1,18})(?:,|/w=)(\d{1,18})(?:(?:,|/d=)(\d{1,18}))?"
 _ISSUED = re.compile(
     rf"(?m)^[ \t]*issued(?: rwts?)?[ \t]*: total={_COUNTS}[^\n]{{0,40}}? short={_COUNTS}"
 )
-_STATISTICS = ("min", "max", "mean", "stddev")
 _UNITS = {"nsec": 1e9, "usec": 1e6, "msec": 1e3, "sec": 1.0}
 
 
@@ -293,7 +302,7 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
     if not runtime or not (total.value or iops.value):
         return None
     match = _SPREAD.search(text)
-    names = _STATISTICS[: 3 if match and match[5] in ("0", "1") else 4]
+    names = STATISTICS[: 3 if match and match[5] in ("0", "1") else 4]
     spread = dict(zip(names, map(number, match.groups()), strict=False)) if match else {}
     printed = {f"iops {name}": figure.text for name, figure in spread.items()}
     against, rounded, exact = [], [], ios
@@ -347,7 +356,7 @@ def _latencies(text: str, count: int) -> dict[str, Latency]:
     }
     latencies = {}
     for kind, unit, *texts in _LATENCY.findall(text):
-        figures = dict(zip(_STATISTICS, map(number, texts), strict=True))
+        figures = dict(zip(STATISTICS, map(number, texts), strict=True))
         if not figures["max"].value:
             continue  # some engines time no submission
         printed = {name: f"{figure.text} {unit}" for name, figure in figures.items()}
