@@ -30,8 +30,8 @@ WHOLE = (
 )
 BODY = "Total body sent"
 _NUMBERS = (
-    *(*WHOLE, BODY, "Server Port", "Number of workers", "Rampup delay", "Write errors"),
-    *("Non-2xx responses", "Keep-Alive requests", "Time per request"),
+    *(*WHOLE, BODY, "Server Port", "Write errors", "Non-2xx responses", "Keep-Alive requests"),
+    "Time per request",
 )
 #: The second time per request: the first is of one connection.
 ACROSS = "Time per request, across all"

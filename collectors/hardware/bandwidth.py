@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -55,12 +54,8 @@ class Asked(Settings, frozen=True):
     kernels: Annotated[tuple[_Kernel, ...], described("default: load,copy,triad")] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """How much a preset does.
-
-    likwid repeats its passes until ``least_s`` have gone by, or does ``iterations`` of them.
-    """
+class Work(NamedTuple):
+    """How much a preset does: passes until ``least_s`` have gone by, or so many iterations."""
 
     bytes: int
     least_s: int
@@ -76,16 +71,14 @@ WORK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What decides how large arrays can be and must be, in bytes; None where it is not known."""
 
     free: int | None
     last_level_caches: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One report of likwid-bench. ``rate`` is as printed, in 10^6 bytes a second."""
 
     kernel: str

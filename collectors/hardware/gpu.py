@@ -11,8 +11,7 @@ import contextlib
 import ctypes
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -75,12 +74,10 @@ class Record(Struct, frozen=True):
     ready: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One word for the state of the GPUs, and the answers that it follows from.
 
-    ``word`` is ``on``, ``off``, ``ppcie`` (Protected PCIe), ``nvle`` (NVLink encryption),
-    ``devtools``, ``simulated`` or ``unknown``; only those in CONFIDENTIAL protect anything.
+    Only the words in CONFIDENTIAL protect anything.
     """
 
     word: str
@@ -113,16 +110,10 @@ def verdict(record: Mapping[str, object]) -> Verdict:
     """
     told = decode.convert(record, Record)
     answers = _answers(told)
-    reasons = [
-        f"{name}: {error}"
-        for name in ("state", "settings", "capabilities")
-        if (error := getattr(told, name).error)
-    ]
-    reasons += [
-        f"{MEANINGS[name][0]}: {_meaning(name, number)}"
-        for name, number in answers.items()
-        if number is not None
-    ]
+    errors = {name: getattr(told, name).error for name in ("state", "settings", "capabilities")}
+    reasons = [f"{name}: {error}" for name, error in errors.items() if error]
+    known = [(name, number) for name, number in answers.items() if number is not None]
+    reasons += [f"{MEANINGS[name][0]}: {_meaning(name, number)}" for name, number in known]
     if answers["multi_gpu"] is None and answers["feature"] == 0:
         reasons.append("Protected PCIe also reads as a disabled feature")
     return Verdict(_word(answers, told.state.error), tuple(reasons))

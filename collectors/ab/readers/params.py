@@ -59,7 +59,6 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
     if int(concurrency or 0) == 0:
         place, fix = f"line {report.line}", "add `--set concurrency=N`"
         raise SitegenError("does not say its concurrency", where=place, fix=fix)
-    workers = report.count("Number of workers")
     return params(
         access=asks.access,
         concurrency=int(concurrency or 0),
@@ -67,10 +66,8 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
         method="POST" if BODY in report.numbers else None,
         path=_path(report, asks),
         processes=processes or 1,
-        rampup_ms=report.count("Rampup delay") or None,
         requests=requests_of(report, asks),
         scheme=_scheme(report, asks),
-        workers=workers if workers and workers > 1 else None,
     )
 
 

@@ -29,7 +29,7 @@ WHOLE = raw("http.out").decode()
 REPORTS = (
     *("http", "https", "keepalive", "not-found", "closed", "interrupted", "multi", "post"),
     *("variable", "length-failures", "no-spread", "no-percentiles", "one", "html", "html-post"),
-    *("progress", "tls12", "head", "timed", "old-2.0.40", "trunk", "refused-r"),
+    *("progress", "tls12", "head", "timed", "old-2.0.40", "refused-r"),
 )
 
 
@@ -175,13 +175,6 @@ def test_the_html_table_gives_no_processing_times() -> None:
 def test_what_the_server_answered_is_not_read_as_a_report() -> None:
     with pytest.raises(SitegenError, match="run ab without -v"):
         read(raw("chatter.out"))
-
-
-def test_the_trunk_says_workers_and_rampup() -> None:
-    found = read(raw("trunk.out"))
-    assert found.tool is not None
-    assert found.tool.version == "2.3 r1913912"
-    assert (where(found)["workers"], where(found)["rampup_ms"]) == ("4", "5")
 
 
 def test_a_table_without_spread_has_three_columns() -> None:

@@ -408,17 +408,3 @@ def test_every_document_in_a_file_is_read(between: str, indent: int | None) -> N
     content = between.replace("{}", "%s") % tuple(texts)
     [found] = runs(f'{{"host": 1}}\n{content}'.encode(), {})
     assert {m.repetition for m in found.measurements} == {0, 1}
-
-
-def test_clients_of_old_are_added_up_as_fio_does() -> None:
-    if not SAMPLES.is_dir():
-        pytest.skip("no published samples beside this checkout")
-    [many] = runs((SAMPLES / "fio-3.7-client-server.txt").read_bytes(), {})
-    everyone = document(SAMPLES / "fio-3.7-client-server.txt")["client_stats"][-1]["read"]
-    assert one(many, "fio.iops").value == pytest.approx(everyone["iops"], rel=1e-9)
-    assert one(many, "fio.io_bytes").value == everyone["io_bytes"]
-    # fio 3.7 does not say how many I/Os each mean is of: they are weighed by all I/Os.
-    mean = one(many, "fio.latency", "mean").value
-    assert mean == pytest.approx(everyone["lat_ns"]["mean"] / 1e9, rel=1e-4)
-    assert dict(one(many, "fio.iops").params)["clients"] == "2"
-    assert "perf" not in repr(many.parameters)
