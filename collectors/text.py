@@ -65,6 +65,13 @@ def lines(text: str) -> Iterator[str]:
         start = end
 
 
+def telling(text: str, *signs: str) -> str:
+    """Return the line that says best what went wrong: the last one with a sign, or the last."""
+    every = [line.strip() for line in text.splitlines() if line.strip()]
+    signed = (line for sign in signs for line in reversed(every) if sign in line)
+    return next(signed, every[-1] if every else "")[:300]
+
+
 def _plain(data: bytes) -> str:
     text = _decoded(_unmailed(data))
     # Each repair costs a pass over the text, and a look for the sign that it needs next to nothing.

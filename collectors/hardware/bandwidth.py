@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
+from collectors.text import telling
 from sitegen.collect import Host, RawOutput, Reading, Recorder, Settings, Size, Step, described
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
@@ -40,7 +41,7 @@ _LEAST_TIME_S = 0.05
 _RATE_STEP = 0.005
 _TIME_DIGITS = 6e-7
 
-_MARKER = "Running without Marker API"
+_MARKER = re.compile(".*Running without Marker API.*")
 _THREAD = re.compile(r"^Group: \d+ Thread \d+ .*running on hwthread (\d{1,6}) ", re.MULTILINE)
 _Threads = Annotated[int, Meta(ge=1, le=_MOST_THREADS)]
 _Kernel = Literal["load", "copy", "triad"]
@@ -227,12 +228,9 @@ def _status(step: Step, raw: RawOutput, seen: Report) -> Status:
 
 
 def _reason(raw: RawOutput) -> str:
-    said = raw.stderr.decode("utf-8", "replace").splitlines()
-    lines = [line.strip() for line in said if line.strip() and _MARKER not in line]
-    for sign in ("Error", "ERROR", "sitegen:"):
-        if told := [line for line in lines if sign in line]:
-            return told[0][:200]
-    return lines[-1][:200] if lines else "" if raw.exit_code == 0 else "it said nothing"
+    messages = _MARKER.sub("", raw.stderr.decode("utf-8", "replace"))
+    reason = telling(messages, "Error", "ERROR", "sitegen:")
+    return reason or ("it said nothing" if raw.exit_code else "")
 
 
 def _bytes(asked: int | None, usual: int, free: int | None) -> int:
