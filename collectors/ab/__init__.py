@@ -299,11 +299,10 @@ def _steps(
             context=context,
         )
 
-    for scheme, keep in [(scheme, keep) for scheme in addresses for keep in (False, True)]:
-        if scheme == "http" and keep:
-            continue
+    kinds = [(s, keep) for s in addresses for keep in (False, True) if s == "https" or not keep]
+    for scheme, keep in kinds:
+        least = size.requests if scheme == "http" else size.handshakes
         for concurrency in size.concurrencies:
-            least = size.requests if scheme == "http" else size.handshakes
             about = params(
                 access=access,
                 concurrency=concurrency,

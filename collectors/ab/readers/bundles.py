@@ -29,7 +29,6 @@ from sitegen.model import Doubt, Params, params
 
 #: Which of ab's files one is.
 _KINDS = {"requests": is_requests, "percentiles": is_percentiles, "report": text.knows}
-_MANY = 2
 _CUT_ROWS = "they are sorted by time and their end is missing: the slowest are not there"
 #: What a verdict resolves: times of processes that differ by more are said.
 _UNEQUAL = 0.02
@@ -59,7 +58,7 @@ def is_beside(files: Mapping[str, bytes]) -> bool:
 def is_many(files: Mapping[str, bytes]) -> bool:
     """Say whether these are reports of several processes, and files beside them."""
     kinds = by_kind(files)
-    return "" not in kinds and len(kinds.get("report", ())) >= _MANY
+    return "" not in kinds and len(kinds.get("report", ())) > 1
 
 
 def read_beside(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:

@@ -309,11 +309,6 @@ def test_damage_is_borne(path: Path) -> None:
     bear(reader.knows, lambda hurt: reader.READER.runs(hurt, NONE), path.read_bytes())
 
 
-def test_damage_to_several_tables_is_borne() -> None:
-    log = data("mmt1") + data("mmt2") + data("every-count") + data("cut-off")
-    bear(reader.knows, lambda hurt: reader.READER.runs(hurt, NONE), log, trials=200)
-
-
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -377,12 +372,3 @@ def test_published_outputs_of_other_people_are_read_whole() -> None:
             "7z.cpu_usage", "7z.rating_per_usage", "7z.rating",
         )] == [[words[place] for words in totals] for place in (1, 2, 3)]  # fmt: skip
         bear(reader.knows, lambda hurt: reader.READER.runs(hurt, NONE), content, trials=30)
-
-
-def test_published_runs_on_some_of_the_cores_are_suspect() -> None:
-    path = SAMPLES / "p7zip-16.02-aarch64.txt"
-    if not path.is_file():
-        pytest.skip("no published samples beside this checkout")
-    ratings = of(read(path.read_bytes()), "7z.rating")
-    assert [row.status for row in ratings] == [Status.SUSPECT] * 2 + [Status.OK] * 3
-    assert [row.repetition for row in ratings] == [0, 1, 2, 3, 4]

@@ -66,12 +66,6 @@ def test_a_job_is_read_as_fio_states_it() -> None:
     assert found.doubts == ()
 
 
-def test_iops_mean_is_a_statistic_of_its_own() -> None:
-    found, side = imported("mix.out"), document(RAW / "mix.out")["jobs"][0]["write"]
-    assert one(found, "fio.iops", "mean", direction="write").value == side["iops_mean"]
-    assert one(found, "fio.iops", "value", direction="write").value == pytest.approx(side["iops"])
-
-
 def test_params_are_what_the_options_say_and_fios_defaults() -> None:
     found = imported("numjobs.json")
     assert dict(one(found, "fio.iops").params) == {
