@@ -48,23 +48,27 @@ BENCHMARK = "ab"
 
 _Server = Literal["nginx", "python"]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=20_000)]
+_Tls = Literal["TLSv1.3", "TLSv1.2"]
+_URL = "address to measure in place of a server started on loopback"
+_SERVER = "the server to start (default: nginx where installed)"
+_ACCESS = "how that address is reached, as tproxy"
+_INSECURE = "measure https whose certificate cannot be verified"
 _COUNTS = "connections at once (default: 200,500,1000,2000)"
+_REQUESTS = "of each step (default: 5000)"
 _PROCESSES = "ab processes of the multi-process step (default: 51)"
 
 
 class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
-    url: Annotated[str, described("address to measure, not a server started on loopback")] = ""
-    server: Annotated[_Server, described("to start (default: nginx where installed)")] | None = None
-    access: Annotated[str, described("how `url` is reached, as tproxy", pattern=ACCESS)] = "direct"
-    insecure: Annotated[bool, described("measure https that cannot be verified")] = False
+    url: Annotated[str, described(_URL)] = ""
+    server: Annotated[_Server, described(_SERVER)] | None = None
+    access: Annotated[str, described(_ACCESS, pattern=ACCESS)] = "direct"
+    insecure: Annotated[bool, described(_INSECURE)] = False
     concurrency: Annotated[tuple[_Count, ...], described(_COUNTS)] = ()
-    requests: Annotated[int, described("of each step (default: 5000)", ge=1, le=10**7)] | None = (
-        None
-    )
+    requests: Annotated[int, described(_REQUESTS, ge=1, le=10_000_000)] | None = None
     processes: Annotated[int, described(_PROCESSES, ge=0, le=1000)] | None = None
-    tls: Annotated[Literal["TLSv1.3", "TLSv1.2"], described("of the started server")] = "TLSv1.3"
+    tls: Annotated[_Tls, described("TLS version of the started server")] = "TLSv1.3"
 
 
 @dataclass(frozen=True, slots=True)
