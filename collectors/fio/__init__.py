@@ -8,7 +8,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from collectors.fio.output import is_steady, parse
 from collectors.fio.readers import BUNDLES, READERS
@@ -102,8 +102,7 @@ class Workload:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """How large a set's file is and how long each of its workloads runs."""
 
     size: int
@@ -257,22 +256,16 @@ def _chosen(given: SETTINGS) -> tuple[Workload, ...]:
     if unknown := [name for name in given.workloads if name not in known]:
         what, fix = f"fio has no workload {unknown[0]!r}", f"use some of {', '.join(known)}"
         raise SitegenError(what, where="--set fio.workloads", fix=fix)
-    return tuple(
-        workload
-        for workload in _WORKLOADS
-        if workload.name in given.workloads
-        or (not given.workloads and given.set in {"both", workload.family})
-    )
+    own = given.workloads or [w.name for w in _WORKLOADS if given.set in {"both", w.family}]
+    return tuple(workload for workload in _WORKLOADS if workload.name in own)
 
 
 def _timings(given: SETTINGS, preset: str) -> dict[str, Timing]:
     if given.size is not None and given.size < 16 * _MIB:
         raise SitegenError("is less than 16M", where="--set fio.size", fix="write 8G")
-    own: dict[str, Any] = {"size": given.size, "runtime_s": given.runtime_s, "ramp_s": given.ramp_s}
+    own = {name: getattr(given, name) for name in Timing._fields}
     own = {name: value for name, value in own.items() if value is not None}
-    return {
-        family: dataclasses.replace(timing, **own) for family, timing in _TIMINGS[preset].items()
-    }
+    return {family: timing._replace(**own) for family, timing in _TIMINGS[preset].items()}
 
 
 def _target(given: SETTINGS) -> Path | None:

@@ -15,7 +15,6 @@ from sitegen.model import params
 DIRECTIONS = ("read", "write", "trim")
 #: With ``unified_rw_reporting`` fio counts all directions as one.
 MIXED = "mixed"
-#: In fio's order.
 STATISTICS = ("min", "max", "mean", "stddev")
 #: fio's names of the latencies, and ours.
 LATENCIES = {

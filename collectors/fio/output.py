@@ -55,8 +55,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         for metric, log, scale in (("fio.iops", "iops", 1.0), ("fio.bandwidth", "bw", 1024.0)):
             values = per_second(raw.files, log, direction)
             series.points("time", metric, ((second, value * scale) for second, value in values))
-    everything = recorder.series(step.workload, step.params, status=status)
-    jobs.write_rest(everything, final.jobs)
+    jobs.write_rest(recorder.series(step.workload, step.params, status=status), final.jobs)
     return recorder.reading()
 
 

@@ -96,10 +96,7 @@ class Workload:
 def workloads(
     jobs: Sequence[Job], answers: Mapping[str, str], *, sized: bool = True
 ) -> list[Workload]:
-    """Return the workloads of one report, in its order.
-
-    ``sized`` says whether engine and size tell series apart.
-    """
+    """Return the workloads of one report; ``sized`` is whether engine and size part series."""
     if len(jobs) > _MOST_JOBS:
         raise SitegenError(f"there are more than {_MOST_JOBS} jobs in one report")
     groups: defaultdict[tuple[object, ...], list[Job]] = defaultdict(list)

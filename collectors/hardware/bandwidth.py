@@ -97,10 +97,8 @@ def memory_of(host: Host) -> Memory:
     meminfo = host.read("/proc/meminfo") or ""
     available = re.search(r"^MemAvailable:\s*(\d+) kB$", meminfo, re.MULTILINE)
     limits = [int(available[1]) * 1024] if available else []
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        limit = host.read(path) or ""
-        if limit.isascii() and limit.isdigit():
-            limits.append(int(limit))
+    paths = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+    limits += [int(text) for p in paths if re.fullmatch("[0-9]+", text := host.read(p) or "")]
     caches: dict[str, int] = {}
     for cpu in range(_MOST_THREADS):
         base = f"/sys/devices/system/cpu/cpu{cpu}/cache/index3"

@@ -67,10 +67,9 @@ def _shared(report: Report) -> Report:
 
 
 def _settings(run: Run) -> None:
-    """Record engine and size for the run: the collector's sets have them there too.
+    """Record engine and size for the run, as the collector's sets have them.
 
-    As caveats: runs of other files in the same environment say nothing of a run's engine, and
-    would drop out beside one that had to match.
+    As caveats: runs of other files beside it say nothing of an engine, and would drop out.
     """
     engines = {job.options.get("ioengine", "") for report in run.reports for job in report.jobs}
     # The four sequential jobs make the file larger, by their offsets.

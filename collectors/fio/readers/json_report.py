@@ -21,8 +21,8 @@ def knows(data: bytes) -> bool:
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run in ``data``."""
     reports, cut = reports_of(data)
-    sentence = f"another report follows and breaks off at {cut}" if cut else ""
-    return (run_of(reports, asks.answers).reading(sentence),)
+    cut = cut and f"another report follows and breaks off at {cut}"
+    return (run_of(reports, asks.answers).reading(cut),)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:

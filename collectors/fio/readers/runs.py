@@ -104,10 +104,7 @@ class Run:
         return params(**pairs)
 
     def reading(self, cut: str = "") -> Reading:
-        """Return all of it; ``cut`` says what of the output is missing.
-
-        Raises SitegenError when there is no row at all.
-        """
+        """Return all of it; raises SitegenError when there is no row at all."""
         recorder = self.recorder
         if cut:
             recorder.doubt(Doubt.CUT_OFF, cut)

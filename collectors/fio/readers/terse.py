@@ -47,9 +47,8 @@ def knows(data: bytes) -> bool:
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run in ``data``.
 
-    Lines of one job are those that ran at once, or the same job again: what they say of the disks
-    tells, which is the same for all of one output, or the user with ``numjobs``. Raises
-    SitegenError where neither does.
+    Lines of one job ran at once, or it ran again: the disks' counters tell, which are those of one
+    output, or the user with ``numjobs``. Raises SitegenError where neither does.
     """
     texts = plain(data).split("\n")
     outputs: defaultdict[tuple[str, str, int], list[Job]] = defaultdict(list)
@@ -67,8 +66,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         seen[key] += 1
     chatter = "\n".join(text for text in texts if text.startswith("fio: "))
     reports = [Report(v, tuple(own), chatter) for (v, *_), own in outputs.items()]
-    reports = reports[-1:] if _grows(reports) else reports
-    return (run_of(reports, asks.answers).reading(),)
+    return (run_of(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
 
 
 def _grows(reports: Sequence[Report]) -> bool:
