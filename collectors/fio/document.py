@@ -1,4 +1,4 @@
-"""fio's JSON, of fio 3 and later."""
+"""fio's JSON, of any version: units are told by the keys that are there, never by a version."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from sitegen.errors import SitegenError
 _START = re.compile(rb"(?m)^[ \t\[,]*\{(?=\s*[\"}])|\{(?=\s*\"fio version\"\s*:)")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _BYTE = re.compile(r" \(byte (\d+)\)")
-#: Before fio 3 the same keys are in other units.
-_OLD = re.compile(r"(?:fio-)?(?:1|2(?!\.99))\.")
-_SECTOR, _KIB, _MILLI, _NANO = 512, 1024, 1000, 1e9
+_SECTOR, _KIB, _MILLI = 512, 1024, 1000
+#: Up to fio 2.20 keys of bins are places in a table, whose size stands among them.
+_TABLE_SIZE, _MOST_DIGITS, _PLAIN_BINS, _BIN_GROUP = "FIO_IO_U_PLAT_NR", 4, 128, 64
+_NEAR = 0.05  # of two rounded figures of one quantity
 _LONGEST, _SCALARS = 201, (str, int, float)
 _EARLIEST, _LATEST = 946684800.0, 253402300000.0  # before 2000 a clock was never set
 _LONGEST_S = 1e8
@@ -43,14 +44,23 @@ class _Block(Struct):
 
     def counts(self) -> Mapping[int, int]:
         """Return how many I/Os took how long."""
+        if _TABLE_SIZE.encode() in bytes(self.bins):
+            table = decode.document(self.bins, dict[str, Whole], "bins")
+            own = {key: n for key, n in table.items() if key.isdecimal() and n}
+            return {bin_value(int(key)): n for key, n in own.items() if len(key) <= _MOST_DIGITS}
         bins = decode.document(self.bins, dict[Whole, Whole], "bins")
         return {value: times for value, times in bins.items() if times}
 
 
 class _Direction(Struct):
-    """One direction of a job, or the syncs; programs around fio leave out what is 0."""
+    """One direction of a job, or the syncs; programs around fio leave out what is 0.
+
+    fio 2 has rates in KiB/s, and latencies in microseconds under shorter names.
+    """
 
     io_bytes: Number | None = None
+    io_kbytes: Number | None = None
+    bw: Number | None = None
     bw_bytes: Number | None = None
     iops: Number | None = None
     runtime: Number | None = None
@@ -63,6 +73,9 @@ class _Direction(Struct):
     lat_ns: _Block | None = None
     clat_ns: _Block | None = None
     slat_ns: _Block | None = None
+    lat: _Block | None = None
+    clat: _Block | None = None
+    slat: _Block | None = None
 
 
 class _Entry(Struct):
@@ -84,6 +97,7 @@ class _Entry(Struct):
     elapsed: Number = 0.0
     job_start: Number = 0.0
     total_err: Whole = 0
+    steadystate: dict[str, Any] = {}
 
 
 class _Document(Struct):
@@ -99,9 +113,6 @@ class _Document(Struct):
 
     def report(self, chatter: str) -> Report:
         """Return what it says; raises SitegenError for what is missing."""
-        if _OLD.match(self.version):
-            fix = "use fio 3 or later"
-            raise SitegenError(f"is of {self.version}, whose units differ", fix=fix)
         every = self.jobs or self.client_stats
         # The sum over clients has no percentiles: it counts where there is nothing else.
         entries = [entry for entry in every if entry.jobname != _EVERYONE] or every
@@ -221,6 +232,14 @@ def _own(text: memoryview, place: str = "", depth: int = 0) -> Iterator[tuple[st
         yield from _own(memoryview(raw), f"{place}.{ascii(key)[1:-1][:60]}", depth + 1)
 
 
+def bin_value(index: int) -> int:
+    """Return the value in the middle of one of fio's histogram bins (``stat.c``)."""
+    if index < _PLAIN_BINS:
+        return index
+    bits = index // _BIN_GROUP - 1
+    return (1 << (bits + 6)) + int((index % _BIN_GROUP + 0.5) * (1 << bits))
+
+
 def stamp(seconds: float | None) -> str:
     """Return a time since 1970 as UTC to the second, nothing for one that cannot be."""
     if seconds is None or not _EARLIEST < seconds < _LATEST:
@@ -232,6 +251,7 @@ def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> Job:
     parts = ((d, getattr(entry, d)) for d in (*DIRECTIONS, MIXED))
     sides = [side for d, part in parts if part and (side := _side(part, d)) is not None]
     shares = [share for share in (entry.usr_cpu, entry.sys_cpu) if share is not None]
+    attained = entry.steadystate.get("attained")
     return Job(
         name=entry.jobname,
         group=entry.groupid,
@@ -244,6 +264,7 @@ def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> Job:
         cpu=sum(shares) / 100 if len(shares) > 1 else None,
         sync=_latency(entry.sync, "lat", 1) if entry.sync else None,
         failed_ios=entry.total_err,
+        steady=bool(attained) if attained in (0, 1) else None,
     )
 
 
@@ -251,9 +272,13 @@ def _side(part: _Direction, direction: str) -> Side | None:
     """Return what one job did in one direction, None where that is nothing."""
     if not part.total_ios and not (part.iops if part.io_bytes is None else part.io_bytes):
         return None
-    if part.io_bytes is None or part.bw_bytes is None or part.runtime is None:
+    bandwidth = part.bw * _KIB if part.bw_bytes is None and part.bw is not None else part.bw_bytes
+    if part.io_bytes is None or bandwidth is None or part.runtime is None:
         raise SitegenError(f"io_bytes, bw_bytes or runtime of a job's {direction}s is missing")
-    runtime = part.runtime / _MILLI
+    runtime, moved = part.runtime / _MILLI, part.io_bytes
+    by_rate = bandwidth / _KIB * runtime
+    if part.io_kbytes is None and by_rate and abs(moved / by_rate - 1) < _NEAR:
+        moved *= _KIB  # up to fio 2.20 io_bytes holds KiB
     rough = round((part.iops or 0.0) * runtime) or 1
     count = rough if part.total_ios is None else part.total_ios
     latencies = {metric: _latency(part, kind, count) for kind, metric in LATENCIES.items()}
@@ -266,16 +291,18 @@ def _side(part: _Direction, direction: str) -> Side | None:
         direction=direction,
         runtime_s=runtime,
         ios=part.total_ios,
-        moved=part.io_bytes,
+        moved=moved,
         iops=part.iops,
-        bandwidth=part.bw_bytes,
+        bandwidth=bandwidth,
         spread={name: value for name, value in spread.items() if value is not None},
         latencies={metric: one for metric, one in latencies.items() if one is not None},
-        against=tuple(_contradictions(part, runtime)) if runtime > 0 else (),
+        against=tuple(_contradictions(part, moved, bandwidth, runtime)) if runtime > 0 else (),
     )
 
 
-def _contradictions(part: _Direction, runtime: float) -> Iterator[str]:
+def _contradictions(
+    part: _Direction, moved: float, bandwidth: float, runtime: float
+) -> Iterator[str]:
     """Yield a sentence for each two figures of one quantity that do not agree."""
     # The runtime is in whole milliseconds, and so everything divided by it is uncertain.
     slack = 1 / (runtime * _MILLI)
@@ -283,23 +310,24 @@ def _contradictions(part: _Direction, runtime: float) -> Iterator[str]:
         rate = part.total_ios / runtime
         if not agree(rate, part.iops, 1 + slack * rate):
             yield f"iops is {part.iops:g}, and total_ios over runtime is {rate:g}"
-    stated, rate = part.bw_bytes or 0.0, (part.io_bytes or 0.0) / runtime
-    if not agree(rate, stated, _KIB + slack * rate):
-        yield f"bw_bytes is {stated:.0f}, and io_bytes over runtime is {rate:.0f}"
+    rate = moved / runtime
+    if not agree(rate, bandwidth, _KIB + slack * rate):
+        yield f"the bandwidth is {bandwidth:.0f} B/s, and io_bytes over runtime is {rate:.0f} B/s"
 
 
 def _latency(part: _Direction, kind: str, ios: int) -> Latency | None:
     """Return one kind of latency, None where there is none, as with gtod_reduce."""
-    block: _Block | None = getattr(part, f"{kind}_ns")
+    exact: _Block | None = getattr(part, f"{kind}_ns")
+    block, units = (getattr(part, kind), 1e6) if exact is None else (exact, 1e9)
     # A mean over no I/O is 0. Up to fio 3.8 there is no N.
     if block is None or not block.mean or not (count := ios if block.N is None else block.N):
         return None
     figures = {"mean": block.mean, "stddev": block.stddev, "min": block.min, "max": block.max}
     return Latency(
-        units=_NANO,
+        units=units,
         count=count,
         figures={name: value for name, value in figures.items() if value is not None},
-        percentiles={p: value / _NANO for p, value in block.percentile.items() if p > 0},
+        percentiles={p: value / units for p, value in block.percentile.items() if p > 0},
         bins=block.counts,
     )
 

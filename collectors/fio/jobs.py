@@ -33,6 +33,7 @@ _RUNTIME_SPREAD, _RUNTIME_SPREAD_S = 0.02, 0.1
 #: What two figures of one quantity may differ by beside the rounding of both.
 _SLACK = 0.01
 _ERRORS = 4096
+_GROUPED_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Job:
 
     ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
     the others. ``clones`` is how many jobs fio says that the entry stands for, 0 where it does
-    not say.
+    not say. ``steady`` is whether fio found its steady state, where it was to look for one.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Job:
     cpu: float | None = None
     sync: Latency | None = None
     failed_ios: int = 0
+    steady: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +191,12 @@ def write_direction(
     if longest(parts) <= 0:
         raise SitegenError("fio measured for no time at all", where=series.workload)
     alone = parts[0] if len(parts) == 1 else Side("", 0.0)
-    series.add("fio.iops", "value", rate(parts), alone.printed.get("iops"))
+    rate_of_all = rate(parts)
+    series.add("fio.iops", "value", rate_of_all, alone.printed.get("iops"))
     for statistic, value in alone.spread.items():
-        # With group_reporting the mean is the group's, and the rest one job's.
-        if numjobs == 1 or statistic == "mean":
+        # With group_reporting the mean is the group's from fio 3.13 on, and one job's before;
+        # the rest is always one job's.
+        if numjobs == 1 or (statistic == "mean" and value > _GROUPED_SHARE * (rate_of_all or 0.0)):
             series.add("fio.iops", statistic, value, alone.printed.get(f"iops {statistic}"))
     series.add("fio.bandwidth", "value", bandwidth(parts), alone.printed.get("bandwidth"))
     in_all = total(part.moved if part.total is None else part.total for part in parts)

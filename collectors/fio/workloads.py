@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from collectors.fio.jobs import DIRECTIONS, Job
+from collectors.fio.jobs import DIRECTIONS, MIXED, Job
 from sitegen.collect import Count, Settings, Size, described
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
@@ -47,6 +47,14 @@ _PLACES = frozenset(
     }
 )
 _MOST_JOBS = 20_000
+#: Names that say a direction: "randread", "seq-write", "4k_reads".
+_NAMED = {
+    direction: re.compile(
+        rf"(?<![a-z])(?:r|s|rnd|rand|random|seq|sequential)?[-_ ]?{direction}"
+        r"(?:s|er|ers|ing)?(?![a-z])"
+    )
+    for direction in DIRECTIONS
+}
 _DEFAULTS = {"rw": "read", "bs": "4k", "iodepth": "1", "numjobs": "1"}
 _ALIASES = {"readwrite": "rw", "blocksize": "bs", "blocksize_range": "bsrange"}
 _MIXES = ("rw", "randrw", "trimwrite", "randtrimwrite")
@@ -82,6 +90,16 @@ class Workload:
         if not moved and kind in ("rw", "readwrite", "randrw"):
             return ("read", "write")
         return tuple(moved) or tuple(d for d in DIRECTIONS if d in kind)
+
+    @property
+    def misnamed(self) -> str:
+        """Return a sentence when the name says another direction than the jobs took."""
+        name = self.jobs[0].name
+        named = {d for d, pattern in _NAMED.items() if pattern.search(name.lower())}
+        taken = {side.direction for job in self.jobs for side in job.sides}
+        if not named or not taken or MIXED in taken or named & taken:
+            return ""
+        return f"the job is called {ascii(name)[:80]}, and did {' and '.join(sorted(taken))}"
 
     def number(self, name: str) -> int:
         """Return a parameter that counts something, 1 without it."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collectors.fio.readers import bundles, dbench, json_report, terse, text_report
+from collectors.fio.readers import bundles, dbench, json_report, kubestr, terse, text_report
 
-READERS = (json_report.READER, text_report.READER, dbench.READER, terse.READER)
+READERS = (
+    *(json_report.READER, text_report.READER, dbench.READER, kubestr.READER),
+    *(terse.READER, bundles.READER),
+)
 BUNDLES = (bundles.BUNDLE,)

@@ -1,7 +1,7 @@
 """fio's own logs over time (write_bw_log and the like), and its histogram logs.
 
-A log does not say what it counts: its name does. Bandwidth is in KiB/s, latency in
-nanoseconds.
+A log does not say what it counts: its name or the user does. Bandwidth is in KiB/s, latency in
+nanoseconds, and in microseconds before fio 3.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 from statistics import median
 
+from collectors.fio.document import bin_value
 from collectors.fio.jobs import DIRECTIONS, LATENCIES
 from sitegen.errors import SitegenError
 
@@ -31,7 +32,7 @@ _BINS = re.compile(
     rb"\s{0,8}(\d{1,15}), {0,3}([012]), {0,3}(\d{1,12})((?:, {0,3}\d{1,18}){29,1856}),?\s{0,8}"
 )
 #: The bins of a histogram; each step of log_hist_coarseness halves their number.
-_PLACES, _PLAIN_BINS, _BIN_GROUP = 1856, 128, 64
+_PLACES = 1856
 _KIB, _SECOND_MS, _LEAST_MS, _EPOCH_MS = 1024, 1000, 50, 1e11
 _MOST_POINTS, _MOST_LINE, _FIRST_LINES, _HEAD = 200_000, 40_000, 4, 2000
 _WHOLE_SECOND = 0.9
@@ -42,13 +43,14 @@ class Log:
     """One log: which counts it holds, of which job, and its points.
 
     ``points`` are direction -> place in time -> the sum there and of how many values; ``step_ms``
-    is how far places are apart. ``single`` says that each line is one I/O. ``bins`` are those of
-    a histogram log by direction, in nanoseconds.
+    is how far places are apart. ``columns`` are those of its lines, and ``single`` says that each
+    is one I/O. ``bins`` are those of a histogram log by direction, in nanoseconds.
     """
 
     name: str
     kind: str
     number: int
+    columns: int = 0
     step_ms: int = _SECOND_MS
     single: bool = False
     points: dict[int, dict[int, tuple[float, int]]] = field(default_factory=dict)
@@ -82,7 +84,8 @@ def read_log(name: str, data: bytes, step_ms: int = 0) -> Log:
     head = list(islice(rows, _HEAD))
     if not head:
         raise SitegenError("is empty", where=name)
-    log = Log(name, kind, number, single=any(int(row[4]) for row in head))
+    log = Log(name, kind, number, columns=4 + head[0][5].count(b","))
+    log.single = any(int(row[4]) for row in head)
     log.step_ms = _SECOND_MS if log.single else step_ms or _step(head)
     for row in chain(head, rows):
         msec, value, direction, block = map(int, row.groups()[:4])
@@ -172,16 +175,8 @@ def _middles(count: int, name: str) -> list[int]:
     stride, rest = divmod(_PLACES, count)
     if rest or stride & (stride - 1):
         raise SitegenError(f"{count} bins are not those of fio 3 or later", where=name)
-    places = [_bin_value(place) for place in range(_PLACES)]
+    places = [bin_value(place) for place in range(_PLACES)]
     return [(places[at] + places[at + stride - 1]) // 2 for at in range(0, _PLACES, stride)]
-
-
-def _bin_value(index: int) -> int:
-    """Return the value in the middle of one of fio's histogram bins (``stat.c``)."""
-    if index < _PLAIN_BINS:
-        return index
-    bits = index // _BIN_GROUP - 1
-    return (1 << (bits + 6)) + int((index % _BIN_GROUP + 0.5) * (1 << bits))
 
 
 def _begins_with(data: bytes, pattern: re.Pattern[bytes]) -> bool:

@@ -126,6 +126,9 @@ class Run:
         if before is not None and before.value != text:
             text = "differ from one report to the next"
         self.recorder.parameter(name, text or None, Comparability.IGNORED)
+        if steady := {job.steady for job in workload.jobs if job.steady is not None}:
+            state = "attained" if all(steady) else "not attained"
+            self.recorder.parameter(f"steadystate.{workload.name}", state, Comparability.IGNORED)
 
     def _rows(
         self,
@@ -162,6 +165,8 @@ _Doubted = tuple[Doubt, str, bool]
 
 def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
     """Yield what there is to doubt of a workload as a whole."""
+    if misnamed := workload.misnamed:
+        yield Doubt.MISNAMED, misnamed, False
     errors = dict.fromkeys(job.error for job in workload.jobs if job.error)
     for error in errors:
         yield Doubt.FAILED_PART, f"a job failed: {jobs.problem(error)} (error {error})", True

@@ -46,10 +46,11 @@ _CLIENT = re.compile(r"(?m)^<[^<>\n]{1,100}> ?")
 _CPU = re.compile(
     r"(?m)^[ \t]*cpu[ \t]*: usr=\s*(\d{1,9}(?:\.\d{1,9})?)%, sys=\s*(\d{1,9}(?:\.\d{1,9})?)%"
 )
+_STEADY = re.compile(r"(?m)^[ \t]*steadystate[ \t]*: attained=(yes|no)\b")
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _SUM = "All clients"
 _AT_ONCE_S = 5
-_NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKMGTP]?)(i?)B?(?:/s)?", re.ASCII)
+_NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKMGTP]?)(i?)(?:B|(bit))?(?:/s)?", re.ASCII)
 #: A size that was not rounded: with kb_base=1000 there is 65.5kB for 65536.
 _WHOLE = re.compile(r"\d{1,15}(?:(?:\.0+)?[KMGT]i)?B")
 _LEVELS = " KMGTP"
@@ -96,16 +97,22 @@ class Printout:
     ended: bool = False
 
     @property
+    def own(self) -> list[tuple[float | None, Job | None]]:
+        """Return its jobs, without the sum over clients where there are others."""
+        own = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
+        return own or list(self.jobs.values())
+
+    @property
     def is_whole(self) -> bool:
         """Return whether nothing of it is missing."""
-        return self.ended and all(job is not None for _, job in self.jobs.values())
+        return self.ended and all(job is not None for _, job in self.own)
 
     def report(self) -> Report:
         """Return what it says."""
-        times = [time for time, _ in self.jobs.values() if time is not None]
+        times = [time for time, _ in self.own if time is not None]
         return Report(
             version=self.version,
-            jobs=tuple(job for _, job in self.jobs.values() if job is not None),
+            jobs=tuple(job for _, job in self.own if job is not None),
             chatter=self.text,
             started_at=stamp(min(times, default=None)),
             notes=(_UNZONED,) if times else (),
@@ -141,11 +148,10 @@ def printouts_of(data: bytes) -> list[Printout]:
         # A number at the very end may have lost its last digits.
         text = f"{ended}\n"
     events = list(_EVENT.finditer(text))
-    if any(event["name"] == _SUM for event in events):
-        raise SitegenError("is of several clients", fix="import fio's JSON of them")
+    clients = any(event["name"] == _SUM for event in events)
     printouts, begin = [Printout()], 0
     for event, end in zip(events, [*(one.start() for one in events[1:]), len(text)], strict=False):
-        if printouts[-1].jobs and _begins_another(printouts[-1], event):
+        if printouts[-1].jobs and _begins_another(printouts[-1], event, clients=clients):
             printouts[-1].text = text[begin : event.start()]
             printouts.append(Printout())
             begin = event.start()
@@ -154,11 +160,17 @@ def printouts_of(data: bytes) -> list[Printout]:
     return printouts
 
 
-def _begins_another(printout: Printout, event: re.Match[str]) -> bool:
-    """Tell whether an event begins another output: fio prints all jobs at once, and a summary."""
+def _begins_another(printout: Printout, event: re.Match[str], *, clients: bool) -> bool:
+    """Tell whether an event begins another output.
+
+    fio prints all jobs at once and a summary below them, but for those of clients, each with a
+    summary and a time of its own, before the sum of all.
+    """
     if not event["error"]:
         return not event["summary"]
-    last, _ = next(reversed(printout.jobs.values()))
+    (name, _, _), (last, _) = next(reversed(printout.jobs.items()))
+    if clients:
+        return name == _SUM
     if (event["name"], int(event["group"]), event["pid"]) in printout.jobs:
         return False
     time = _time(event)
@@ -193,7 +205,7 @@ def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | N
         sides, sync = _sides(text, options, failed=error > 0)
     except SitegenError as wrong:
         raise SitegenError(wrong.what, where=f"the job {name[:60]!a}", fix=wrong.fix) from wrong
-    cpu = _CPU.search(text)
+    cpu, steady = _CPU.search(text), _STEADY.search(text)
     if not sides and not error and not cpu:
         return None
     return Job(
@@ -205,6 +217,7 @@ def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | N
         sides=sides,
         cpu=(float(cpu[1]) + float(cpu[2])) / 100 if cpu else None,
         sync=sync,
+        steady=steady[1] == "yes" if steady else None,
     )
 
 
@@ -240,8 +253,9 @@ def number(text: str) -> Printed:
     match = _NUMBER.fullmatch(text.strip())
     if not match:
         raise SitegenError(f"{ascii(text)[:40]} is not a number of fio's")
-    digits, prefix, binary = match.groups()
+    digits, prefix, binary, bits = match.groups()
     scale = float((1024 if binary else 1000) ** _LEVELS.index(prefix.upper() or " "))
+    scale = scale / 8 if bits else scale  # with unit_base=1
     places = len(digits.partition(".")[2])
     return Printed(float(digits) * scale, 0.5 * 10.0**-places * scale, text.strip())
 
