@@ -76,12 +76,12 @@ _VERBOSE = ("LOG: header received", "INFO: GET header ==", "INFO: POST header ==
 class Report:
     """One report of ab, its numbers as printed. What it does not say is absent.
 
-    ``line`` is where it begins. ``numbers`` and ``words`` are by ab's labels, ``table`` is row ->
-    statistic -> milliseconds, ``failures`` are the parts of the failed requests. ``aborted`` says
-    why ab gave up.
+    ``line`` is where it begins; 0 is for what a file says without its report. ``numbers`` and
+    ``words`` are by ab's labels, ``table`` is row -> statistic -> milliseconds, ``failures`` are
+    the parts of the failed requests. ``aborted`` says why ab gave up.
     """
 
-    line: int = 1
+    line: int = 0
     banner: bool = False
     version: str = ""
     numbers: dict[str, str] = field(default_factory=dict)
@@ -109,6 +109,11 @@ class Report:
         return self.count("Complete requests")
 
     @property
+    def at(self) -> str:
+        """Return its place, as it stands before a sentence."""
+        return f"line {self.line}: " if self.line else ""
+
+    @property
     def measured(self) -> bool:
         """Whether any figure is there."""
         figures = {"Complete requests", "Failed requests", *WHOLE[-2:]}
@@ -124,7 +129,7 @@ class Report:
             absent.append("Connection Times")
         if self.percentiles and "max" not in self.percentiles:
             absent.append("end of the percentiles")
-        return f"there is no {', no '.join(absent)}" if absent else ""
+        return f"there is no {', no '.join(absent)}" if absent and self.line else ""
 
     @property
     def good(self) -> tuple[int, int] | None:
@@ -179,6 +184,12 @@ def reports(text: str) -> list[Report]:
     return [r for r in every if r.banner or r.measured or WHOLE[0] in r.numbers]
 
 
+def abort_reason(text: str) -> str:
+    """Return why ab gave up, without the name of the host, or nothing."""
+    match = _ABORT.search(text)
+    return _HOST.sub("()", match[0]).strip() if match else ""
+
+
 def _labelled(line: str, place: str) -> tuple[str, str] | None:
     """Return the label of a line and its text or number, None where it has none."""
     if line.startswith(_VERBOSE):
@@ -228,10 +239,9 @@ def _read_rest(report: Report, line: str, place: str) -> None:
         report.stopped = bool(_PROGRESS.match(line))
     elif not report.measured:  # once there are figures, what follows is about something else
         # Progress goes to standard error; only with dots does "done" follow on this line.
-        start, abort = _STARTED.search(line), _ABORT.search(line)
+        start = _STARTED.search(line)
         report.stopped |= bool(start and start[1])
-        if abort and not report.aborted:
-            report.aborted = _HOST.sub("()", abort[0]).strip()
+        report.aborted = report.aborted or abort_reason(line)
 
 
 def _read_row(report: Report, line: str, place: str) -> None:

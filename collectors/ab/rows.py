@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
@@ -137,6 +139,20 @@ def of_requests(latency: Mapping[int, int]) -> Iterator[Row]:
     for percent in _PERCENTILES:
         value = histogram.percentile(latency, percent) / 1000
         yield Row("latency", f"p{percent:g}", value)
+
+
+def of_parts(times: Mapping[str, Counter[int]]) -> Iterator[Row]:
+    """Yield of the parts of each request's time what ab's own table has."""
+    for metric, counts in times.items():
+        total = counts.total()
+        mean = sum(ms * times for ms, times in counts.items()) / total
+        statistics = {"min": min(counts), "mean": mean, "max": max(counts)}
+        if total > 1:
+            squares = sum(times * (ms - mean) ** 2 for ms, times in counts.items())
+            statistics["stddev"] = math.sqrt(squares / (total - 1))
+        statistics["p50"] = histogram.percentile(counts, 50)
+        for statistic, value in statistics.items() if metric != "latency" else ():
+            yield Row(metric, statistic, value / 1000)
 
 
 def _rates(report: Report) -> Iterator[Row]:

@@ -274,7 +274,7 @@ def _side(part: _Direction, direction: str) -> Side | None:
         return None
     bandwidth = part.bw * _KIB if part.bw_bytes is None and part.bw is not None else part.bw_bytes
     if part.io_bytes is None or bandwidth is None or part.runtime is None:
-        raise SitegenError(f"io_bytes, bw_bytes or runtime of a job's {direction}s is missing")
+        raise SitegenError(f"io_bytes, bw or runtime of a job's {direction}s is missing")
     runtime, moved = part.runtime / _MILLI, part.io_bytes
     by_rate = bandwidth / _KIB * runtime
     if part.io_kbytes is None and by_rate and abs(moved / by_rate - 1) < _NEAR:

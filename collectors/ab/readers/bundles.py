@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,23 +21,45 @@ from collectors.ab.readers.files import (
     requests_in,
 )
 from collectors.ab.readers.params import Asks, params_of
-from collectors.ab.report import Report, reports
-from collectors.ab.rows import EVERY, MULTI
+from collectors.ab.report import Report, abort_reason, reports
+from collectors.ab.rows import EVERY, MULTI, Row
 from collectors.text import plain
-from sitegen.collect import Bundle, Reading, Recorder
+from sitegen.collect import Bundle, Reader, Reading, Recorder
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Params, params
 
-#: Which of ab's files one is.
-_KINDS = {"requests": is_requests, "percentiles": is_percentiles, "report": text.knows}
+_PROGRESS = re.compile(
+    r"(?:Completed|Finished) \d{1,12} requests|Total of \d{1,12} requests.{0,40}"
+)
+_MOST_MESSAGES = 200_000
 _CUT_ROWS = "they are sorted by time and their end is missing: the slowest are not there"
-#: What a verdict resolves: times of processes that differ by more are said.
+#: Shorter than this, whole seconds of start make a rate wrong by more than 2 %.
+_SHORTEST_S = 50.0
+#: What share of a closed loop's connections may be busy; other times are not believed.
+_LEAST_BUSY, _MOST_BUSY = 0.5, 1.1
+#: What a verdict resolves: times of processes, and ends of a span, that differ by more are said.
 _UNEQUAL = 0.02
 _WITHOUT_SPAN = (
     "Rates are over the longest time of one process: right where all began together, and too high"
     " where they did not (`--set duration_s=` says the time from first start to last end)."
 )
 _NO_LATENCY = "No latency: percentiles of processes cannot be merged without all their requests."
+
+
+def _is_messages(data: bytes) -> bool:
+    """Say whether this may be ab's standard error: how far it is, why it gave up, or nothing."""
+    rest = [line.strip() for line in plain(data[:_MOST_MESSAGES]).split("\n") if line.strip()]
+    own = all(_PROGRESS.fullmatch(line) or abort_reason(line) for line in rest)
+    return own and len(data) <= _MOST_MESSAGES
+
+
+#: Which of ab's files one is.
+_KINDS = {
+    "requests": is_requests,
+    "percentiles": is_percentiles,
+    "report": text.knows,
+    "messages": _is_messages,
+}
 
 
 def by_kind(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
@@ -51,14 +74,25 @@ def by_kind(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
 def is_beside(files: Mapping[str, bytes]) -> bool:
     """Say whether these are one report and one or two files of the same ab."""
     counts = {kind: len(own) for kind, own in by_kind(files).items()}
-    finer = [counts.pop(kind, 0) for kind in ("requests", "percentiles")]
+    *finer, _ = [counts.pop(kind, 0) for kind in ("requests", "percentiles", "messages")]
     return counts == {"report": 1} and max(finer) == 1
 
 
 def is_many(files: Mapping[str, bytes]) -> bool:
-    """Say whether these are reports of several processes, and files beside them."""
+    """Say whether these are reports, or files of requests, of several processes."""
     kinds = by_kind(files)
-    return "" not in kinds and len(kinds.get("report", ())) > 1
+    return "" not in kinds and any(len(kinds.get(kind, ())) > 1 for kind in ("report", "requests"))
+
+
+def read_percentiles(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return the percentiles of latency that a file of ``-e`` holds."""
+    return (_run(Report(), percentiles_in(data), None, asks),)
+
+
+def read_requests(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return what the requests of a file of ``-g`` say: their times and, of a long run, a rate."""
+    requests = requests_in(data)
+    return (_run(_report_of(requests), None, requests, asks),)
 
 
 def read_beside(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
@@ -79,24 +113,38 @@ def read_beside(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     return (_run(blocks[0], next(iter(finer), None), next(iter(requests), None), asks),)
 
 
+def _report_of(requests: Requests) -> Report:
+    """Return what a file of requests says as a report."""
+    count = str(requests.count)
+    # Of a cut file nobody asked for so many, as of a window of time.
+    window = {"window": count} if requests.cut else {}
+    return Report(numbers={"Complete requests": count, **window})
+
+
 def _run(
     report: Report, finer: Percentiles | None, requests: Requests | None, asks: Asks
 ) -> Reading:
     """Return the run of one ab by its report and the files beside it: what is finer wins."""
     recorder, complete = text.new_recorder(), report.complete
-    wrong = list(finer.flaws(report.percentiles, complete)) if finer else []
+    known = asks.requests if complete is None else complete
+    wrong = list(finer.flaws(report.percentiles, known)) if finer else []
     cut = requests is not None and (requests.cut or requests.count < (complete or 0))
     wrong += _flaws(report, finer, requests, cut=cut) if requests else ()
     if finer and not finer.cut:
         report = replace(report, percentiles={})  # all of them are finer there
-    bare = requests and not (cut or report.table or report.percentiles or finer)
+    more = list[Row]()
+    if requests and not report.line:
+        more += [*_rate(recorder, requests), *rows.of_parts(requests.times)]
+        wrong += _pace(requests, asks.concurrency or 1)
+    if requests and not (report.line and (cut or report.table or report.percentiles or finer)):
+        more += rows.of_requests(requests.latency)
     series = text.record(
         *(recorder, report, asks, Counter()),
-        finer=finer.statistics(complete) if finer else {},
-        more=rows.of_requests(requests.latency) if requests and bare else (),
+        finer=finer.statistics(known) if finer else {},
+        more=more,
         wrong=wrong,
     )
-    if series and requests and not cut:
+    if series and requests and not (cut and report.line):
         series.histogram("ab.latency", requests.latency, 1e-3)
     recorder.duration_s = report.value("Time taken for tests")
     recorder.started_at = requests.started_at if requests else ""
@@ -110,8 +158,9 @@ def _flaws(
     yield from requests.flaws()
     latency, complete = frozenset({"latency"}), report.complete or requests.count
     if cut:
-        sentence = f"{requests.count} of {complete} requests have a row: {_CUT_ROWS}"
-        yield Flaw(sentence, kind=Doubt.CUT_OFF)
+        of_all = f"{requests.count} of {complete} requests have a row: " if report.line else ""
+        suspects = frozenset[str]() if report.line else frozenset({EVERY})
+        yield Flaw(f"{of_all}{_CUT_ROWS}", suspects, Doubt.CUT_OFF)
         return
     if requests.count > complete:
         yield Flaw(f"{requests.count} requests have a row, {complete} were completed", latency)
@@ -119,6 +168,29 @@ def _flaws(
     last = max(requests.latency)
     if longest and abs(last - float(longest)) > 1:
         yield Flaw(f"the longest request took {longest} ms, and {last} ms in its row", latency)
+
+
+def _rate(recorder: Recorder, requests: Requests) -> Iterator[Row]:
+    """Yield the rate of requests without a report, where whole seconds do not spoil it."""
+    span_s = requests.span_s
+    if span_s >= _SHORTEST_S:
+        yield Row("requests_per_second", "mean", requests.count / span_s)
+    else:
+        short = f"{span_s:.1f} s are too short for that"
+        recorder.note(f"No rate: starts are in whole seconds, and {short}.")
+
+
+def _pace(requests: Requests, concurrency: int) -> Iterator[Flaw]:
+    """Yield how far off that rate may be, and whether so many connections can have had it."""
+    span_s, count = requests.span_s, requests.count
+    if span_s < _SHORTEST_S:
+        return
+    between = f"between {count / (span_s + 1):.2f} and {count / (span_s - 1):.2f} a second"
+    yield Flaw(f"starts are in whole seconds: the rate is {between}", kind=Doubt.ROUNDED)
+    worked_s = sum(ms * times for ms, times in requests.latency.items()) / 1000
+    if not _LEAST_BUSY <= (busy := worked_s / span_s / concurrency) <= _MOST_BUSY:
+        sentence = f"{concurrency} connections at once would be busy {busy:.0%} of {span_s:.0f} s"
+        yield Flaw(sentence, frozenset({"requests_per_second"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +234,37 @@ def read_many(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
 
 
 def _load(kinds: Mapping[str, Mapping[str, bytes]]) -> Load:
-    blocks = [reports(plain(data)) or [Report()] for data in kinds["report"].values()]
-    results = [(report, no_result(report)) for own in blocks for report in own]
-    good = [report for report, reason in results if not reason]
-    reasons = [reason for _, reason in results if reason]
+    messages = kinds.get("messages", {})
+    # What ab printed to standard error explains reports that do not say it themselves.
+    unused = [reason for data in messages.values() if (reason := abort_reason(plain(data)))]
+    blocks = [reports(plain(data)) or [Report()] for data in kinds.get("report", {}).values()]
+    every = [report for own in blocks for report in own]
+    for report in every:
+        if unused and not report.measured and not report.aborted:
+            report.aborted = unused.pop(0)
+    good = [report for report in every if not no_result(report)]
+    reasons = [reason for report in every if (reason := no_result(report))]
+    # An empty file is a process that printed nothing, and not what a good one left on stderr.
+    stems = {_stem(name) for own in kinds.values() for name in own if own[name].strip()}
+    silent = [n for n, data in messages.items() if not data.strip() and _stem(n) not in stems]
+    reasons += ["it printed nothing"] * len(silent)
+    requests = [_requests(name, data) for name, data in kinds.get("requests", {}).items()]
+    if "report" not in kinds:
+        # Each file of requests is a process by itself, of which nothing else is known.
+        good = [Report(numbers={"Complete requests": str(file.count)}) for file in requests]
     if not good:
         what = "; ".join(sorted(set(reasons)))[:300]
         raise SitegenError(f"none of {len(reasons)} processes has a result: {what}")
-    requests = [_requests(name, data) for name, data in kinds.get("requests", {}).items()]
     if len(requests) > len(good):
         what = f"{len(requests)} files of requests and only {len(good)} reports with a result"
-        raise SitegenError(what, fix="add the missing reports")
+        raise SitegenError(what, fix="add the missing reports, or leave all reports out")
     whole = len(requests) == len(good) and not any(file.cut for file in requests)
     latency = sum((file.latency for file in requests if whole), Counter[int]())
     return Load(tuple(good), tuple(reasons), tuple(requests), latency)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
 
 
 def _requests(name: str, data: bytes) -> Requests:
@@ -217,7 +306,7 @@ def _load_flaws(load: Load, processes: int) -> Iterator[Flaw]:
 
 
 def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
-    """Return the time from the first start to the last end: the longest where it is not given."""
+    """Return the time from the first start to the last end, as well as it can be told."""
     every = [report.value("Time taken for tests") for report in load.good]
     times = [time for time in every if time]
     longest = max(times, default=0.0)
@@ -226,6 +315,14 @@ def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
             what = f"one process alone took {longest:g} s"
             raise SitegenError(what, where="--set duration_s", fix="mend it")
         return asks.duration_s
+    if load.latency:
+        seen = max(file.last_end_ms for file in load.requests) / 1000
+        seen -= min(file.first_s for file in load.requests)
+        low, high = max(seen - 1, longest), seen + 1
+        if 0 < low <= high <= low * (1 + _UNEQUAL):
+            sentence = f"starts are in whole seconds: {low:.1f} to {high:.1f} s"
+            recorder.doubt(Doubt.ROUNDED, sentence, MULTI)
+            return min(max(seen, low), high)
     if len(times) < len(every):
         recorder.note("No rate: not every process says how long it took.")
         return None
@@ -236,6 +333,12 @@ def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
     return longest
 
 
+PERCENTILES_ALONE = Reader(
+    "ab-percentiles", "ApacheBench, percentiles (-e)", is_percentiles, read_percentiles, Asks
+)
+REQUESTS_ALONE = Reader(
+    "ab-requests", "ApacheBench, requests (-g)", is_requests, read_requests, Asks
+)
 BESIDE = Bundle(
     "ab-run", "ApacheBench, report with its files (-e, -g)", is_beside, read_beside, Asks
 )

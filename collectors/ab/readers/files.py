@@ -20,6 +20,7 @@ _PERCENTILE = re.compile(r"(\d{1,3}), ?(\d{1,12}\.(?P<fraction>\d{1,9}))")
 _TIME = re.compile(rb"\t(\d{1,12})\t\d{1,12}$", re.MULTILINE)
 _COUNT = re.compile(rb"^(\d{1,12})\t(\d{1,12})$", re.MULTILINE)
 _STATISTICS = {0: "min", **{p: f"p{p}" for p in (50, 66, 75, 80, 90, 95, 98, 99)}, 100: "max"}
+COLUMNS = ("connect_time", "processing_time", "latency", "waiting_time")
 _HEAD, _ALL, _MICROSECONDS = 800, 100, 3
 _OLDEST, _NEWEST = 946_684_800, 253_402_300_799  # 2000, a clock that was set, to 9999
 #: How far rounded parts may be from their rounded sum, in milliseconds.
@@ -63,13 +64,14 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """A file of ``-g``: how many requests took how many milliseconds, and when they began.
+    """A file of ``-g``: how many requests took how many milliseconds, and when they were.
 
-    ``odd`` is how many rows do not add up.
+    ``times`` are by metric; ``odd`` is how many rows do not add up.
     """
 
-    latency: Counter[int]
+    times: Mapping[str, Counter[int]]
     first_s: int
+    last_end_ms: int
     cut: bool
     odd: int
 
@@ -77,6 +79,16 @@ class Requests:
     def count(self) -> int:
         """Return how many requests there are."""
         return self.latency.total()
+
+    @property
+    def latency(self) -> Counter[int]:
+        """Return how many requests took how many milliseconds in all."""
+        return self.times["latency"]
+
+    @property
+    def span_s(self) -> float:
+        """Return the time from the first start to the last end, to a second either way."""
+        return self.last_end_ms / 1000 - self.first_s
 
     @property
     def started_at(self) -> str:
@@ -88,7 +100,7 @@ class Requests:
         if self.odd:
             rows = f"in {self.odd} of {self.count} rows"
             sentence = f"{rows} the parts of a request's time do not add up"
-            yield Flaw(sentence, frozenset({"latency"}))
+            yield Flaw(sentence, frozenset(COLUMNS))
 
 
 def is_percentiles(data: bytes) -> bool:
@@ -120,19 +132,21 @@ def percentiles_in(data: bytes) -> Percentiles:
 
 def requests_in(data: bytes) -> Requests:
     """Return what a file of ``-g`` says; raises SitegenError with the line that is none of it."""
-    latency = Counter[int]()
-    first_s, odd, cut = _NEWEST, 0, False
+    times = {name: Counter[int]() for name in COLUMNS}
+    first_s, last_end_ms, odd, cut = _NEWEST, 0, 0, False
     for number, text, whole in _below_head(data):
         if cut := not whole:
             break
         seconds, connect, processing, total, wait = _times(text, number)
-        latency[total] += 1
+        for name, ms in zip(COLUMNS, (connect, processing, total, wait), strict=True):
+            times[name][ms] += 1
         first_s = min(first_s, seconds)
+        last_end_ms = max(last_end_ms, seconds * 1000 + total)
         parts = abs(connect + processing - total) > _ROUNDING_MS
         odd += parts or wait > processing + _ROUNDING_MS
-    if not latency:
+    if not times["latency"]:
         raise SitegenError("holds no request")
-    return Requests(latency, first_s, cut, odd)
+    return Requests(times, first_s, last_end_ms, cut, odd)
 
 
 def count_requests(data: bytes) -> Counter[int]:

@@ -57,7 +57,7 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
         raise SitegenError(what, where="--set processes", fix=fix)
     concurrency = _agreed("concurrency", report.numbers.get("Concurrency Level"), asks.concurrency)
     if int(concurrency or 0) == 0:
-        place, fix = f"line {report.line}", "add `--set concurrency=N`"
+        place, fix = report.at.rstrip(": "), "add `--set concurrency=N`"
         raise SitegenError("does not say its concurrency", where=place, fix=fix)
     return params(
         access=asks.access,
@@ -82,7 +82,7 @@ def requests_of(report: Report, asks: Asks) -> int | None:
             what = f"{complete} requests were completed, more than {asks.requests}"
             raise SitegenError(what, where="--set requests")
         return asks.requests
-    by_time = asks.duration_s is not None or report.stopped
+    by_time = asks.duration_s is not None or report.stopped or "window" in report.numbers
     if not complete or by_time or not asked_for(complete, report.value("Time taken for tests")):
         return None
     return complete

@@ -42,8 +42,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         if _is_series(report, asks):
             record(recorder, report, asks, times)
         else:
-            sentence = f"line {report.line}: {no_result(report)}"
-            recorder.doubt(Doubt.FAILED_PART, sentence, SWEEP)
+            recorder.doubt(Doubt.FAILED_PART, f"{report.at}{no_result(report)}", SWEEP)
     recorder.duration_s = blocks[0].value("Time taken for tests") if len(blocks) == 1 else None
     return (reading_of(recorder, blocks),)
 
@@ -81,14 +80,13 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
     number = times[about]
     times[about] += 1
     note_server(recorder, report, SWEEP)
-    at = f"line {report.line}: "
-    if reason := no_result(report):
+    if report.line and (reason := no_result(report)):
         series = recorder.series(SWEEP, about, repetition=number)
         for row in rows.expected(SWEEP, "mean", about):
             series.failed(row.metric, row.statistic)
-        recorder.doubt(Doubt.FAILED_PART, f"{at}{reason}", SWEEP)
+        recorder.doubt(Doubt.FAILED_PART, f"{report.at}{reason}", SWEEP)
         return None
-    suspects = note_flaws(recorder, [*flaws(report, asks), *wrong], SWEEP, at)
+    suspects = note_flaws(recorder, [*flaws(report, asks), *wrong], SWEEP, report.at)
     for warning in report.warnings:
         recorder.note(f"ab calls {warning} not reliable: its median and mean are far apart.")
     series = recorder.series(SWEEP, about, repetition=number)

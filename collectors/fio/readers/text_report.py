@@ -1,4 +1,4 @@
-"""What fio prints for people (--output-format=normal), of fio 2 and 3."""
+"""What fio prints for people (--output-format=normal), of fio 3 and later."""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from collectors.ab.readers import BUNDLES, READERS
-from sitegen.collect import Bundle, Reading
+from sitegen.collect import Bundle, Reader, Reading
 from sitegen.model import Doubt, Measurement
 
 RAW = Path(__file__).parents[3] / "raw" / "ab"
 SAMPLES = Path(__file__).parents[5] / "shared" / "samples" / "ab"
-[REPORT] = READERS
+REPORT, PERCENTILES, REQUESTS = READERS
 BESIDE, TOGETHER = BUNDLES
 NONE: Mapping[str, str] = {}
 
@@ -28,9 +28,9 @@ def sample(name: str) -> bytes:
     return (SAMPLES / name).read_bytes()
 
 
-def read(data: bytes, **settings: str) -> Reading:
-    assert REPORT.knows(data)
-    [found] = REPORT.runs(data, settings)
+def read(data: bytes, reader: Reader = REPORT, /, **settings: str) -> Reading:
+    assert [each for each in READERS if each.knows(data)] == [reader]
+    [found] = reader.runs(data, settings)
     return found
 
 

@@ -8,11 +8,14 @@ from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status
 from tests.collectors.ab.readers.given import (
     BESIDE,
+    PERCENTILES,
+    REQUESTS,
     TOGETHER,
     doubts,
     one,
     raw,
     read,
+    sample,
     statistics,
     together,
     where,
@@ -32,7 +35,81 @@ def nearest(values: list[int], percent: float) -> int:
     return sorted(values)[max(math.ceil(percent / 100 * len(values)) - 1, 0)]
 
 
+def made(count: int, span_s: int, ms: int = 100) -> bytes:
+    """Return rows of requests that begin evenly over a span."""
+    lines = ["starttime\tseconds\tctime\tdtime\tttime\twait"]
+    for index in range(count):
+        start = 1_700_000_000 + index * span_s // count
+        lines.append(f"Tue Nov 14 22:13:20 2023\t{start}\t0\t{ms}\t{ms}\t{ms}")
+    return ("\n".join(lines) + "\n").encode()
+
+
 HTTP = {"a.out": raw("http.out")}
+
+
+# A file without its report.
+
+
+def test_percentiles_alone_are_read_to_a_microsecond() -> None:
+    data = raw("http.percentiles.csv")
+    found = read(data, PERCENTILES, concurrency="50")
+    printed = dict(line.split(",") for line in data.decode().splitlines()[1:])
+    assert one(found, "latency", "p99").printed == printed["99"]
+    assert one(found, "latency", "p99").value == float(f"{printed['99']}e-3")
+    assert one(found, "latency", "min").printed == printed["0"]
+    assert where(found) == {"concurrency": "50", "processes": "1"}
+    assert {m.metric for m in found.measurements} == {"ab.latency"}
+    assert not found.doubts
+
+
+def test_of_few_requests_alone_the_user_says_how_many_there_were() -> None:
+    data = raw("few.percentiles.csv")
+    alone = read(data, PERCENTILES, concurrency="5")
+    assert "p99 of 0.257 ms is below p98" in doubts(alone)[Doubt.INCONSISTENT]
+    assert {m.status for m in alone.measurements} == {Status.SUSPECT}
+    known = read(data, PERCENTILES, concurrency="5", requests="40")
+    assert "p99" not in statistics(known, "latency")
+
+
+def test_a_published_file_of_requests_agrees_with_its_own_rows() -> None:
+    data = sample("ab-g-1000.tsv")
+    with pytest.raises(SitegenError, match=r"add `--set concurrency=N`"):
+        REQUESTS.runs(data, {})
+    found = read(data, REQUESTS, concurrency="20")
+    table = rows(data)
+    times = [row[3] for row in table]
+    assert one(found, "complete_requests", "value").value == len(table) == 1000
+    assert one(found, "latency").value == pytest.approx(sum(times) / len(times) / 1000)
+    assert one(found, "latency", "p99.9").value == nearest(times, 99.9) / 1000
+    waits = [row[4] for row in table]
+    assert one(found, "waiting_time").value == pytest.approx(sum(waits) / len(waits) / 1000)
+    span = max(row[0] + row[3] / 1000 for row in table) - min(row[0] for row in table)
+    assert one(found, "requests_per_second").value == pytest.approx(1000 / span)
+    assert set(doubts(found)) == {Doubt.ROUNDED}
+
+
+def test_a_long_run_has_a_rate_with_its_rounding_said() -> None:
+    found = read(made(1000, 100, 1000), REQUESTS, concurrency="10")
+    # From second 0 to 99, and a second for the last request.
+    assert one(found, "requests_per_second").value == pytest.approx(10)
+    assert "between 9.90 and 10.10" in doubts(found)[Doubt.ROUNDED]
+    assert found.started_at == "2023-11-14T22:13:20Z"
+    idle = read(made(1000, 100, 1000), REQUESTS, concurrency="100")
+    assert "100 connections at once would be busy 10%" in doubts(idle)[Doubt.INCONSISTENT]
+    assert one(idle, "requests_per_second").status == Status.SUSPECT
+    assert one(idle, "latency").status == Status.OK
+
+
+def test_a_short_or_cut_file_of_requests_alone_says_what_is_missing() -> None:
+    data = raw("beside.requests.tsv")
+    found = read(data, REQUESTS, concurrency="10")
+    assert not statistics(found, "requests_per_second")
+    assert "too short" in found.notes[0]
+    assert where(found)["requests"] == "200"
+    cut = read(data[:-20], REQUESTS, concurrency="10")
+    assert "the slowest are not there" in doubts(cut)[Doubt.CUT_OFF]
+    assert {m.status for m in cut.measurements} == {Status.SUSPECT}
+    assert "requests" not in where(cut)
 
 
 # A report and its percentiles (-e).
@@ -168,6 +245,24 @@ def test_failed_processes_are_counted_and_said() -> None:
     assert doubts(missing)[Doubt.FAILED_PART] == "1 of 5 processes have no result"
 
 
+def test_what_ab_printed_to_standard_error_is_no_process_and_gives_the_reason() -> None:
+    silent = {f"{name.rpartition('.')[0]}.err": b"" for name in FOUR}
+    failed = {"5.out": raw("timeout.out"), "5.err": raw("timeout.err"), "6.out": b""}
+    found = together({**FOUR, **ROWS, **silent, **failed}, TOGETHER)
+    reason = doubts(found)[Doubt.FAILED_PART]
+    assert reason.startswith("2 of 6 processes have no result: ab gave up: apr_pollset_poll")
+    assert "it printed nothing" in reason
+    assert where(found)["processes"] == "6"
+
+
+def test_starts_in_whole_seconds_serve_a_long_load_without_reports() -> None:
+    found = together({"a": made(1000, 120), "b": made(1000, 120)}, TOGETHER, concurrency="5")
+    # The last of 1,000 begins in second 119 and takes 0.1 s.
+    assert one(found, "requests_per_second", "total").value == pytest.approx(2000 / 119.1)
+    assert "118.1 to 120.1 s" in doubts(found)[Doubt.ROUNDED]
+    assert where(found)["processes"] == "2"
+
+
 def test_percentiles_of_a_part_are_not_those_of_all() -> None:
     some = dict(list(ROWS.items())[:3])
     found = together({**FOUR, **some}, TOGETHER)
@@ -209,7 +304,8 @@ def test_files_of_others_make_no_bundle() -> None:
 
 @pytest.mark.parametrize("name", ["beside.percentiles.csv", "beside.requests.tsv"])
 def test_damaged_files_are_refused_or_read(name: str) -> None:
-    report = raw("beside.out")
+    report, reader = raw("beside.out"), PERCENTILES if name.endswith("csv") else REQUESTS
+    bear(reader.knows, lambda data: reader.runs(data, {"concurrency": "10"}), raw(name))
     bear(
         lambda data: BESIDE.knows({"a": report, "b": data}),
         lambda data: BESIDE.runs({"a": report, "b": data}, {}),

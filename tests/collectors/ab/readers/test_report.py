@@ -29,7 +29,7 @@ WHOLE = raw("http.out").decode()
 REPORTS = (
     *("http", "https", "keepalive", "not-found", "closed", "interrupted", "multi", "post"),
     *("variable", "length-failures", "no-spread", "no-percentiles", "one", "html", "html-post"),
-    *("progress", "tls12", "head", "timed", "old-2.0.40", "refused-r"),
+    *("progress", "tls12", "head", "timed", "old-2.0.40", "trunk", "refused-r"),
 )
 
 
@@ -44,7 +44,7 @@ def line(name: str, label: str) -> str:
 
 
 def test_the_collector_offers_its_readers() -> None:
-    assert [reader.name for reader in ab.READERS] == ["ab-report"]
+    assert [reader.name for reader in ab.READERS] == ["ab-report", "ab-percentiles", "ab-requests"]
     assert [bundle.name for bundle in ab.BUNDLES] == ["ab-run", "ab-processes"]
 
 

@@ -19,16 +19,18 @@ FORMS = {
     "fio-text": ("text*.txt",),
     "fio-dbench": ("dbench*.txt",),
     "fio-terse": ("terse-[345].txt",),
+    "fio-log": ("*.log",),
+    "fio-kubestr": ("kubestr.txt",),
 }
-OLD = ("fio-2.out", "fio-2-group.out", "text-2.txt")
 KNOWN = [
     (form, path.name)
     for form, patterns in FORMS.items()
     for pattern in patterns
     for path in sorted(RAW.glob(pattern))
-    if path.name not in {"bad-engine.out", *OLD}
+    if path.name != "bad-engine.out"
 ]
 BY_NAME = {reader.name: reader for reader in READERS}
+SETTINGS = {"fio-log": {"kind": "bw", "unit": "ns"}}
 
 
 @pytest.mark.parametrize(("form", "name"), KNOWN)
@@ -38,7 +40,7 @@ def test_exactly_one_reader_of_all_knows_a_file_and_no_row_stands_twice(
     data = (RAW / name).read_bytes()
     known = [r.name for _, r in forms().readers if r.knows(data)]
     assert known == [form]
-    for found in BY_NAME[form].runs(data, {}):
+    for found in BY_NAME[form].runs(data, SETTINGS.get(form, {})):
         check(found)
         rows = [row._replace(value=None, printed=None) for row in found.measurements]
         assert len(rows) == len(set(rows))
@@ -51,18 +53,11 @@ def test_exactly_one_reader_of_all_knows_a_file_and_no_row_stands_twice(
 def test_damage_anywhere_is_refused_or_read(form: str, name: str) -> None:
     reader = BY_NAME[form]
     data = (RAW / name).read_bytes()
-    bear(reader.knows, lambda hurt: reader.runs(hurt, {}), data, trials=25)
+    settings = SETTINGS.get(form, {})
+    bear(reader.knows, lambda hurt: reader.runs(hurt, settings), data, trials=25)
 
 
-@pytest.mark.parametrize("name", OLD)
-def test_fio_2_whose_units_differ_is_refused(name: str) -> None:
-    data = (RAW / name).read_bytes()
-    [reader] = [reader for reader in READERS if reader.knows(data)]
-    with pytest.raises(SitegenError, match="fio 3"):
-        reader.runs(data, {})
-
-
-@pytest.mark.parametrize("name", ["job.fio", "terse-2.txt", "bad-engine.out", "log_bw.1.log"])
+@pytest.mark.parametrize("name", ["job.fio", "terse-2.txt", "bad-engine.out"])
 def test_what_holds_no_result_that_can_be_read_is_nobodys(name: str) -> None:
     data = (RAW / name).read_bytes()
     assert [r.name for _, r in forms().readers if r.knows(data)] == []
@@ -105,7 +100,7 @@ def test_hostile_input_is_refused_at_once(data: bytes) -> None:
     for reader in READERS:
         if reader.knows(data):
             with pytest.raises(SitegenError):
-                reader.runs(data, {})
+                reader.runs(data, SETTINGS.get(reader.name, {}))
     assert time.process_time() - started < 5
 
 

@@ -130,7 +130,9 @@ def test_group_reporting_gives_the_group_and_its_jobs() -> None:
     mean = (job["usr_cpu"] + job["sys_cpu"]) / 100
     assert one(found, "fio.cpu_usage").value == pytest.approx(4 * mean)
     assert one(found, "fio.iops", "mean").value == job["read"]["iops_mean"]
-    assert {m.statistic for m in found.measurements if m.metric == "fio.iops"} == {"value", "mean"}
+    # Before fio 3.13 the mean over time was one job's.
+    found = changed("grouped.out", read_iops_mean=job["read"]["iops_mean"] / 4)
+    assert {m.statistic for m in found.measurements if m.metric == "fio.iops"} == {"value"}
 
 
 def test_iops_of_single_ios_are_no_spread() -> None:
@@ -157,6 +159,21 @@ def test_jobs_that_differ_in_their_number_only_ran_together() -> None:
     assert {m.workload for m in found.measurements} == {"disk"}
     same = one(imported("numjobs.json"), "fio.iops").value
     assert one(found, "fio.iops").value == same
+
+
+def test_fio_2_is_told_by_its_keys() -> None:
+    found = imported("fio-2-group.out")
+    # io_bytes 1280000 is KiB, and microseconds are microseconds.
+    assert one(found, "fio.bandwidth").value == 1280000 * 1024 / 10
+    assert one(found, "fio.latency", "mean").value == pytest.approx(8e-3)
+    # Options stand there twice, and so do percentiles of 0.
+    statistics = {m.statistic for m in found.measurements if m.metric == "fio.completion_latency"}
+    assert statistics == {"mean", "min", "max", "stddev", "p50", "p99"}
+    assert one(found, "fio.completion_latency", "p99").value == pytest.approx(8.896e-3)
+    points = [s for s in found.samples if s.kind == "histogram"]
+    # Before fio 2.20 the keys of bins are places in a table.
+    assert sum(s.y for s in points) == 10000
+    assert sum(s.x * s.y for s in points) / 10000 == pytest.approx(8e-3, rel=0.07)
 
 
 def test_the_last_report_of_a_status_interval_counts() -> None:
@@ -259,13 +276,21 @@ def test_jobs_of_unequal_runtime_are_doubted() -> None:
     [
         ("iops", 1.5, r"iops is \d"),
         ("io_bytes", 1.5, "io_bytes over runtime"),
-        ("bw_bytes", 2, "bw_bytes is"),
+        ("bw_bytes", 2, "the bandwidth is"),
     ],
 )
 def test_figures_that_contradict_each_other_are_doubted(key: str, factor: float, what: str) -> None:
     stated = document(RAW / "latency.out")["jobs"][0]["read"][key]
     found = changed("latency.out", **{f"read_{key}": int(stated * factor)})
     assert re.search(what, told(found, Doubt.INCONSISTENT))
+
+
+@pytest.mark.parametrize(
+    ("name", "doubted"),
+    [("random-read", False), ("4k_writes", True), ("thread-spread", False), ("read-write", False)],
+)
+def test_a_job_called_after_another_direction_is_doubted(name: str, doubted: bool) -> None:  # noqa: FBT001
+    assert bool(told(changed("latency.out", jobname=name), Doubt.MISNAMED)) is doubted
 
 
 def test_a_depth_that_the_engine_cannot_reach_is_suspect() -> None:
@@ -276,6 +301,11 @@ def test_a_depth_that_the_engine_cannot_reach_is_suspect() -> None:
 
 def test_directions_that_fio_counts_as_one_stay_one() -> None:
     assert dict(one(imported("mixed.json"), "fio.iops").params)["direction"] == "mixed"
+
+
+def test_a_steady_state_that_fio_found_is_recorded() -> None:
+    found = imported("steady.json")
+    assert next(p.value for p in found.parameters if p.name == "steadystate.ss") == "attained"
 
 
 def test_sync_latency_has_no_direction() -> None:
@@ -387,9 +417,9 @@ def test_json_of_a_program_around_fio_is_looked_into(indent: int | None) -> None
         runs(b'{"note": "fio"}\n{"fio version": "fio-3.1"}\n{"jobs": []}\n', {})
 
 
-@pytest.mark.parametrize("key", ["io_bytes", "bw_bytes", "runtime"])
+@pytest.mark.parametrize("key", ["io_bytes", "runtime"])
 def test_a_rate_without_what_it_is_of_is_refused(key: str) -> None:
-    with pytest.raises(SitegenError, match=r"the report in line 1: io_bytes, bw_bytes or runtime"):
+    with pytest.raises(SitegenError, match=r"the report in line 1: io_bytes, bw or runtime"):
         edited("latency.out", lambda content: content["jobs"][0]["read"].pop(key))
 
 
@@ -402,3 +432,15 @@ def test_every_document_in_a_file_is_read(between: str, indent: int | None) -> N
     content = between.replace("{}", "%s") % tuple(texts)
     [found] = runs(f'{{"host": 1}}\n{content}'.encode(), {})
     assert {m.repetition for m in found.measurements} == {0, 1}
+
+
+def test_clients_of_old_are_added_up_as_fio_does() -> None:
+    if not SAMPLES.is_dir():
+        pytest.skip("no published samples beside this checkout")
+    [many] = runs((SAMPLES / "fio-3.7-client-server.txt").read_bytes(), {})
+    everyone = document(SAMPLES / "fio-3.7-client-server.txt")["client_stats"][-1]["read"]
+    assert one(many, "fio.iops").value == pytest.approx(everyone["iops"], rel=1e-9)
+    # fio 3.7 does not say how many I/Os each mean is of: they are weighed by all I/Os.
+    mean = one(many, "fio.latency", "mean").value
+    assert mean == pytest.approx(everyone["lat_ns"]["mean"] / 1e9, rel=1e-4)
+    assert dict(one(many, "fio.iops").params)["clients"] == "2"

@@ -9,7 +9,7 @@ from collectors.fio.readers import bundles, logs
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Sample
-from tests.collectors.fio.readers.given import RAW
+from tests.collectors.fio.readers.given import RAW, one
 
 KINDS = ("bw", "iops", "lat", "clat", "slat", "clat_hist")
 ALL = tuple(f"log_{kind}.{number}.log" for kind in KINDS for number in (1, 2))
@@ -99,6 +99,42 @@ def test_logs_belong_to_text_as_well() -> None:
     assert [s.y for s in points(found, "fio.iops", "read")] == [42000, 43000]
 
 
+def test_logs_alone_give_means_over_time() -> None:
+    found = together(files(*ALL))
+    reads = points(found, "fio.iops", "read")
+    mean = one(found, "fio.iops", "mean", direction="read").value
+    assert mean == sum(s.y for s in reads) / len(reads)
+    p99 = one(found, "fio.completion_latency", "p99", direction="read").value
+    assert p99 == pytest.approx(118e-6, rel=0.05)
+    assert {m.workload for m in found.measurements} == {"log"}
+    assert "say nothing else" in found.notes[0]
+
+
+def test_a_single_log_needs_its_kind() -> None:
+    data = (RAW / "log_bw.1.log").read_bytes()
+    with pytest.raises(SitegenError, match="does not say what it counts; one of bw, iops"):
+        bundles.READER.runs(data, {})
+    [found] = bundles.READER.runs(data, {"kind": "bw"})
+    assert {m.metric for m in found.measurements} == {"fio.bandwidth"}
+    [histogram] = bundles.READER.runs((RAW / "log_clat_hist.1.log").read_bytes(), {})
+    assert {m.metric for m in histogram.measurements} == {"fio.completion_latency"}
+
+
+def test_four_columns_leave_the_unit_of_latency_open() -> None:
+    log = b"1000, 85000, 0, 0\n2000, 86000, 0, 0\n"
+    with pytest.raises(SitegenError, match="add --set unit=ns or unit=us"):
+        bundles.READER.runs(log, {"kind": "lat"})
+    [found] = bundles.READER.runs(log, {"kind": "lat", "unit": "us"})
+    assert found.measurements[0].value == pytest.approx(85.5e-3)
+    [found] = bundles.READER.runs(b"1000, 85000, 0, 0, 0\n", {"kind": "lat"})
+    assert found.measurements[0].value == 85e-6
+
+
+def test_fio_2_logs_microseconds() -> None:
+    found = together({**files("fio-2.out"), "a_lat.1.log": b"1000, 100, 0, 0\n2000, 110, 0, 0\n"})
+    assert [s.y for s in points(found, "fio.latency", "read")] == [100e-6, 110e-6]
+
+
 def test_times_since_1970_begin_at_the_first_interval() -> None:
     log = b"1795269700000, 10, 0, 0, 0\n1795269701000, 20, 0, 0, 0\n"
     found = together({**files("latency.out"), "x_iops.1.log": log})
@@ -120,7 +156,6 @@ def test_what_cannot_be_told_is_refused(given: dict[str, bytes], message: str) -
 
 def test_a_bundle_is_logs_and_nothing_foreign() -> None:
     assert not bundles.knows(files("logs.json"))
-    assert not bundles.knows(files("log_bw.1.log"))
     assert not bundles.knows({**files("log_bw.1.log"), "x": b"hello"})
 
 

@@ -68,6 +68,7 @@ def test_params_are_those_of_the_header() -> None:
         ("9873", 9873),
         ("48.1MiB/s", 48.1 * 1024**2),
         ("524kB/s", 524e3),
+        ("8Mbit/s", 1e6),
     ],
 )
 def test_units_mean_what_they_say(printed: str, value: float) -> None:
@@ -132,8 +133,17 @@ def test_a_failed_job_is_kept_as_failed() -> None:
     assert told(found, Doubt.FAILED_PART) == "a job failed: No space left on device (error 28)"
 
 
-def test_a_run_that_was_stopped_says_so() -> None:
+def test_a_run_that_was_stopped_and_a_steady_state_say_so() -> None:
     assert told(imported(text("text-interrupted")), Doubt.INTERRUPTED)
+    found = imported(text("text-steady"))
+    assert next(p.value for p in found.parameters if p.name.startswith("steady")) == "attained"
+
+
+def test_fio_2_whose_units_differ_is_refused() -> None:
+    line = next(row for row in text("text").splitlines() if row.strip().startswith("read: "))
+    old = "  read : io=1000.0MB, bw=51200KB/s, iops=12800, runt= 20000msec"
+    with pytest.raises(SitegenError, match="is not as fio 3 prints it"):
+        imported(text("text").replace(line, old))
 
 
 def test_an_output_that_ends_early_is_doubted_and_a_number_cut_in_two_is_not_read() -> None:
@@ -165,6 +175,30 @@ def test_jobs_of_several_outputs_are_not_added_up(kept: str) -> None:
     rates = every(found, "fio.iops")
     assert [m.repetition for m in rates] == [0, 1]
     assert all(42_000 < (m.value or 0) < 43_000 for m in rates)
+
+
+def test_sums_over_clients_one_after_another_are_repetitions() -> None:
+    sums = "".join(
+        f"*********Fio_Job**************\n"
+        f"All clients: (groupid=0, jobs=3): err= 0: pid=0: Tue Jul 12 18:5{n}:21 2022\n"
+        f"  read: IOPS=2{n}.5k, BW=737{n}Mi (773{n}M)(432GiB/60001msec)\n"
+        f"    clat (usec): min=67, max=8068, avg=394.05, stdev=151.38\n"
+        for n in (1, 2)
+    )
+    rates = every(imported(sums), "fio.iops")
+    assert [(m.repetition, m.value) for m in rates] == [(0, 21_500), (1, 22_500)]
+
+
+def test_clients_that_end_at_their_own_times_are_added_up_and_their_sum_is_left_out() -> None:
+    job = (
+        "r: (groupid=0, jobs=1): err= 0: pid={}: Tue Jul 12 18:5{}:21 2022\n"
+        "  read: IOPS=100, BW=400KiB/s (410kB/s)(3906KiB/10000msec)\n"
+        "Run status group 0 (all jobs):\n"
+        "   READ: bw=400KiB/s (410kB/s)\n"
+    )
+    whole = job.format(7, 1) + job.format(8, 2) + job.format(0, 2).replace("r:", "All clients:", 1)
+    rate = one(imported(whole), "fio.iops")
+    assert (rate.value, dict(rate.params)["numjobs"]) == (200, "2")
 
 
 def test_the_last_report_of_a_status_interval_counts() -> None:
