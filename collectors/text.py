@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import quopri
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -23,8 +22,6 @@ _TAG = re.compile(
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
 #: With the end of the line before: a look for that sign is many times faster than one for ``^``.
 _QUOTE = re.compile(r"\n[ \t]{0,16}(?:> ?){1,8}")
-#: Mail writes ``=`` as ``=3D`` and ends a long line with ``=``.
-_MAILED, _MAILED_SIGN, _LEAST_MAILED = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)"), b"=3D", 4
 _DAY = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
 #: What loggers put before a line: the time, the stream, the container's name.
 _PREFIXES = (
@@ -40,7 +37,6 @@ _PREFIXES = (
 )
 #: One look for all of them: most lines of most files have none.
 _ANY_PREFIX = re.compile("|".join(prefix.pattern for prefix in _PREFIXES))
-_STAMPED = re.compile(rf"\n\[?{_DAY}")
 _LOGGED, _SAMPLE = 0.8, 2_000
 #: Several readers look at one file, one after another: the last few texts are kept.
 _KEPT, _MOST_KEPT_BYTES = 8, 1_000_000
@@ -65,8 +61,15 @@ def lines(text: str) -> Iterator[str]:
         start = end
 
 
+def telling(text: str, *signs: str) -> str:
+    """Return the line that says best what went wrong: the last one with a sign, or the last."""
+    every = [line.strip() for line in text.splitlines() if line.strip()]
+    signed = (line for sign in signs for line in reversed(every) if sign in line)
+    return next(signed, every[-1] if every else "")[:300]
+
+
 def _plain(data: bytes) -> str:
-    text = _decoded(_unmailed(data))
+    text = _decoded(data)
     # Each repair costs a pass over the text, and a look for the sign that it needs next to nothing.
     if "\x1b" in text:
         text = _ANSI.sub("", text)
@@ -93,15 +96,6 @@ def _last_drawn(line: str) -> str:
     return line.rstrip("\r").rpartition("\r")[2]
 
 
-def _unmailed(data: bytes) -> bytes:
-    """Return ``data`` with the signs that mail encoded, where most equals signs are such."""
-    if data.count(_MAILED_SIGN) < _LEAST_MAILED:
-        return data
-    if 2 * sum(1 for _ in _MAILED.finditer(data)) < data.count(b"="):
-        return data
-    return quopri.decodestring(data)
-
-
 def _decoded(data: bytes) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
@@ -120,7 +114,7 @@ def _unlogged(text: str) -> str:
         for prefix in _PREFIXES:
             if _begins_logged(text, prefix) and _is_logged(text.split("\n"), prefix, _LOGGED):
                 text = "\n".join(prefix.sub("", line, count=1) for line in text.split("\n"))
-    return _unstamped(text) if _STAMPED.search(text) else text
+    return text
 
 
 def _begins_logged(text: str, prefix: re.Pattern[str]) -> bool:
@@ -131,13 +125,3 @@ def _begins_logged(text: str, prefix: re.Pattern[str]) -> bool:
 def _is_logged(rows: list[str], prefix: re.Pattern[str], share: float) -> bool:
     written = [row for row in rows if row and not row.isspace()]
     return bool(written) and sum(map(bool, map(prefix.match, written))) >= share * len(written)
-
-
-def _unstamped(text: str) -> str:
-    """Return ``text`` without the times before the lines of a block, as one pasted from a log."""
-    lines = text.split("\n")
-    stamped = [False, *(bool(_PREFIXES[0].match(line)) for line in lines), False]
-    return "\n".join(
-        _PREFIXES[0].sub("", line, count=1) if own and (before or after) else line
-        for line, before, own, after in zip(lines, stamped, stamped[1:], stamped[2:], strict=False)
-    )

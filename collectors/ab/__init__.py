@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from collectors.ab import output, target
+from collectors.ab import target
+from collectors.ab.output import parse, report_in
 from collectors.ab.readers import BUNDLES, READERS
 from collectors.ab.readers.files import count_requests, write_counts
 from collectors.ab.readers.params import ACCESS
@@ -31,7 +32,6 @@ from sitegen.collect import (
     Missing,
     Plan,
     RawOutput,
-    Reading,
     Request,
     Settings,
     Step,
@@ -39,47 +39,36 @@ from sitegen.collect import (
     timestamp,
 )
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    Comparability,
-    Parameter,
-    Params,
-    ToolIdentity,
-    params,
-)
+from sitegen.model import Comparability, Parameter, Params, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "ab"
 
 
-_Url = Annotated[str, described("address to measure in place of a server started on loopback")]
-_Server = Annotated[
-    Literal["nginx", "python"], described("the server to start (default: nginx where installed)")
-]
-_Access = Annotated[str, described("how that address is reached, as tproxy", pattern=ACCESS)]
-_Insecure = Annotated[bool, described("measure https whose certificate cannot be verified")]
-_Connections = Annotated[
-    tuple[Annotated[int, msgspec.Meta(ge=1, le=20_000)], ...],
-    described("connections at once (default: 200,500,1000,2000)"),
-]
-_Requests = Annotated[int, described("of each step (default: 5000)", ge=1, le=10_000_000)]
-_Processes = Annotated[
-    int, described("ab processes of the multi-process step (default: 51)", ge=0, le=1000)
-]
-_Tls = Annotated[Literal["TLSv1.3", "TLSv1.2"], described("TLS version of the started server")]
+_Server = Literal["nginx", "python"]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=20_000)]
+_Tls = Literal["TLSv1.3", "TLSv1.2"]
+_URL = "address to measure in place of a server started on loopback"
+_SERVER = "the server to start (default: nginx where installed)"
+_ACCESS = "how that address is reached, as tproxy"
+_INSECURE = "measure https whose certificate cannot be verified"
+_COUNTS = "connections at once (default: 200,500,1000,2000)"
+_REQUESTS = "of each step (default: 5000)"
+_PROCESSES = "ab processes of the multi-process step (default: 51)"
 
 
 class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
-    url: _Url = ""
-    server: _Server | None = None
-    access: _Access = "direct"
-    insecure: _Insecure = False
-    concurrency: _Connections = ()
-    requests: _Requests | None = None
-    processes: _Processes | None = None
-    tls: _Tls = "TLSv1.3"
+    url: Annotated[str, described(_URL)] = ""
+    server: Annotated[_Server, described(_SERVER)] | None = None
+    access: Annotated[str, described(_ACCESS, pattern=ACCESS)] = "direct"
+    insecure: Annotated[bool, described(_INSECURE)] = False
+    concurrency: Annotated[tuple[_Count, ...], described(_COUNTS)] = ()
+    requests: Annotated[int, described(_REQUESTS, ge=1, le=10_000_000)] | None = None
+    processes: Annotated[int, described(_PROCESSES, ge=0, le=1000)] | None = None
+    tls: Annotated[_Tls, described("TLS version of the started server")] = "TLSv1.3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,30 +123,19 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     else:
         server, paths = _server(given.server)
         http, https = target.free_ports(2)
-        addresses = {
-            "http": f"http://{target.LOOPBACK}:{http}/",
-            "https": f"https://{target.LOOPBACK}:{https}/",
-        }
+        ports = {"http": http, "https": https}
+        addresses = {s: f"{s}://{target.LOOPBACK}:{port}/" for s, port in ports.items()}
         prepare = [_certificate_step(paths["openssl"], context)]
-        context += [
-            ("server", server),
-            ("server_path", paths[server]),
-            ("http", str(http)),
-            ("https", str(https)),
-            ("tls", given.tls),
-            ("workers", str(request.cpus)),
-        ]
+        context += [("server", server), ("server_path", paths[server]), ("http", str(http))]
+        context += [("https", str(https)), ("tls", given.tls), ("workers", str(request.cpus))]
         access, tls, body, key = "loopback", given.tls, str(len(target.BODY)), "RSA-2048"
     steps = tuple(_steps(tool, addresses, access, size, tuple(context)))
-    must = Comparability.MUST_MATCH
+    must = {"server": server, "tls": tls, "server_key": key, "body_bytes": body}
     return Plan(
         steps=steps,
         prepare=tuple(prepare),
         parameters=(
-            Parameter("server", server, must),
-            Parameter("tls", tls, must),
-            Parameter("server_key", key, must),
-            Parameter("body_bytes", body, must),
+            *(Parameter(name, text, Comparability.MUST_MATCH) for name, text in must.items()),
             Parameter("tool_version", tool.version, Comparability.CAVEAT),
         ),
         about_s=sum(_about_s(step) for step in steps),
@@ -179,14 +157,6 @@ def run(step: Step, host: Host) -> RawOutput:
         return RawOutput(stderr=f"{error}\n".encode(), exit_code=1, started_at=started)
 
 
-def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what ab reported, of one process or of all.
-
-    Raises SitegenError when ab gave up, or nothing at all was answered.
-    """
-    return output.read(step, raw)
-
-
 def _measure(step: Step, host: Host) -> RawOutput:
     with contextlib.ExitStack() as stack:
         server = None
@@ -203,8 +173,7 @@ def _measure(step: Step, host: Host) -> RawOutput:
         if overflows is not None and after is not None:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):
-            report = output.report_in(raw.stdout.decode("utf-8", "replace"))
-            values += sorted(report.about.items())
+            values += sorted(report_in(raw.stdout.decode("utf-8", "replace")).about.items())
         return dataclasses.replace(raw, values=(*raw.values, *values))
 
 
@@ -212,13 +181,11 @@ def _run_one(step: Step, host: Host) -> RawOutput:
     folder = Path(step.get("folder"))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
     files = {}
-    percentiles, requests = folder / "percentiles.csv", folder / "requests.tsv"
-    if percentiles.exists():
+    if (percentiles := folder / "percentiles.csv").exists():
         files[percentiles.name] = percentiles.read_bytes()
         percentiles.unlink()
-    if requests.exists():
-        files["latency.tsv"] = write_counts(count_requests(requests.read_bytes()))
-        requests.unlink()
+    if counts := _counts(folder):
+        files["latency.tsv"] = write_counts(counts)
     return dataclasses.replace(raw, files=files)
 
 
@@ -244,11 +211,7 @@ def _run_many(step: Step, host: Host) -> RawOutput:
             process.communicate() if process.returncode is not None else (b"", b"")
             for process in running
         ]
-    counts: Counter[int] = Counter()
-    for file in [place / "requests.tsv" for place in places]:
-        if file.exists():
-            counts.update(count_requests(file.read_bytes()))
-            file.unlink()
+    counts = sum(map(_counts, places), Counter[int]())
     table = [
         f"{index}\t{start:.4f}\t{end:.4f}\t{code}\n"
         for index, (start, end, code) in enumerate(zip(starts, ends, codes, strict=True))
@@ -267,6 +230,16 @@ def _run_many(step: Step, host: Host) -> RawOutput:
         },
         values=(("processes_failed", str(failed)),),
     )
+
+
+def _counts(folder: Path) -> Counter[int]:
+    """Return how many requests took how long, of the file that ab left; it is removed."""
+    file = folder / "requests.tsv"
+    if not file.exists():
+        return Counter()
+    counts = count_requests(file.read_bytes())
+    file.unlink()
+    return counts
 
 
 def _wait_all(running: list[subprocess.Popen[bytes]], begin: float, limit_s: float) -> list[float]:
@@ -289,11 +262,9 @@ def _descriptors(step: Step) -> Iterator[None]:
     needed = connections + _SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and needed > hard:
-        raise SitegenError(
-            f"{needed} open files are needed and the limit is {hard}",
-            where=step.name,
-            fix="raise it (`ulimit -Hn`, LimitNOFILE) or use a lower `--set ab.concurrency=`",
-        )
+        what = f"{needed} open files are needed and the limit is {hard}"
+        fix = "raise it (`ulimit -Hn`, LimitNOFILE) or use a lower `--set ab.concurrency=`"
+        raise SitegenError(what, where=step.name, fix=fix)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
     try:
         yield
@@ -317,10 +288,8 @@ def _steps(
     size: Size,
     context: tuple[tuple[str, str], ...],
 ) -> Iterator[Step]:
-    def step(name: str, about: Params, options: tuple[str, ...]) -> Step:
+    def step(name: str, workload: str, about: Params, options: tuple[str, ...]) -> Step:
         given = dict(about)
-        many = name.startswith(MULTI)
-        workload = MULTI if many else SWEEP
         return Step(
             name=name,
             workload=workload,
@@ -330,15 +299,14 @@ def _steps(
             ),
             timeout_s=_LIMIT_S,
             params=about,
-            expects=expected(workload, "total" if many else "mean", about),
+            expects=expected(workload, "total" if workload == MULTI else "mean", about),
             context=context,
         )
 
-    for scheme, keep in [(scheme, keep) for scheme in addresses for keep in (False, True)]:
-        if scheme == "http" and keep:
-            continue
+    kinds = [(s, keep) for s in addresses for keep in (False, True) if s == "https" or not keep]
+    for scheme, keep in kinds:
+        least = size.requests if scheme == "http" else size.handshakes
         for concurrency in size.concurrencies:
-            least = size.requests if scheme == "http" else size.handshakes
             about = params(
                 access=access,
                 concurrency=concurrency,
@@ -349,7 +317,7 @@ def _steps(
                 scheme=scheme,
             )
             name = f"{scheme}{'-keepalive' if keep else ''}-c{concurrency}"
-            yield step(name, about, (*(("-k",) if keep else ()), "-e", "percentiles.csv"))
+            yield step(name, SWEEP, about, (*("-k",) * keep, "-e", "percentiles.csv"))
     if size.processes:
         scheme = next(iter(addresses))
         about = params(
@@ -359,7 +327,7 @@ def _steps(
             requests=size.process_requests,
             scheme=scheme,
         )
-        yield step(f"{MULTI}-{scheme}", about, ())
+        yield step(f"{MULTI}-{scheme}", MULTI, about, ())
 
 
 def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
@@ -368,29 +336,20 @@ def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
     openssl, nginx = machine.find("openssl"), machine.find("nginx")
     server = wanted or ("nginx" if nginx else "python")
     if server == "nginx" and nginx is None:
-        raise SitegenError(
-            "there is no server 'nginx' here",
-            where="--set ab.server",
-            fix="use python, or nginx after `apt install nginx`",
-        )
+        what, fix = "there is no server 'nginx' here", "use python, or `apt install nginx`"
+        raise SitegenError(what, where="--set ab.server", fix=fix)
     if openssl is None:
-        raise SitegenError(
-            "openssl is needed once for a certificate", where="ab", fix="apt install openssl"
-        )
+        what, fix = "openssl is needed once for a certificate", "apt install openssl"
+        raise SitegenError(what, where="ab", fix=fix)
     return server, {"openssl": openssl, "nginx": nginx or "", "python": sys.executable}
 
 
 def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
-    return Step(
-        name=_CERTIFICATE,
-        workload=_CERTIFICATE,
-        argv=(
-            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
-            *("-keyout", target.KEY, "-out", target.CERTIFICATE, "-subj", "/CN=localhost"),
-        ),
-        timeout_s=120.0,
-        context=tuple(context),
+    argv = (
+        *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
+        *("-keyout", target.KEY, "-out", target.CERTIFICATE, "-subj", "/CN=localhost"),
     )
+    return Step(_CERTIFICATE, _CERTIFICATE, argv, timeout_s=120.0, context=tuple(context))
 
 
 def _check_step(url: str, context: list[tuple[str, str]]) -> Step:
@@ -408,11 +367,9 @@ def _check_certificate(name: str, port: int) -> None:
         ):
             return
     except ssl.SSLCertVerificationError as error:
-        raise SitegenError(
-            f"the certificate cannot be verified: {error.verify_message}",
-            where="ab",
-            fix="add `--set ab.insecure=yes` to measure it all the same",
-        ) from error
+        what = f"the certificate cannot be verified: {error.verify_message}"
+        fix = "add `--set ab.insecure=yes` to measure it all the same"
+        raise SitegenError(what, where="ab", fix=fix) from error
 
 
 def _size(given: SETTINGS, size: Size) -> Size:
@@ -433,11 +390,8 @@ def _url(text: str) -> tuple[str, str]:
     except ValueError:
         usable = False
     if not usable or re.search(r"[\s\x00-\x1f]", text):
-        raise SitegenError(
-            f"{text!r} is not an http or https address",
-            where="--set ab.url",
-            fix="write for example https://192.0.2.1:8443/",
-        )
+        what, fix = f"{text!r} is not an http or https address", "write https://192.0.2.1:8443/"
+        raise SitegenError(what, where="--set ab.url", fix=fix)
     # ab does not accept an address without a path.
     return (text if parts.path else parts._replace(path="/").geturl()), parts.scheme
 

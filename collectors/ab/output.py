@@ -8,6 +8,7 @@ from collectors.ab import rows
 from collectors.ab.readers.files import percentiles_in, read_counts
 from collectors.ab.report import Report, reports
 from collectors.ab.rows import Row
+from collectors.text import telling
 from sitegen.collect import RawOutput, Reading, Recorder, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Status
@@ -15,7 +16,7 @@ from sitegen.model import Status
 _PROCESS = re.compile(r"^\d+\t(\d{1,9}\.\d+)\t(\d{1,9}\.\d+)\t(-?\d{1,4})$", re.MULTILINE)
 
 
-def read(step: Step, raw: RawOutput) -> Reading:
+def parse(step: Step, raw: RawOutput) -> Reading:
     """Return what ab reported, of one process or of all.
 
     Raises SitegenError when ab gave up, or nothing at all was answered.
@@ -42,7 +43,7 @@ def read(step: Step, raw: RawOutput) -> Reading:
 
 def report_in(text: str) -> Report:
     """Return the whole report in ``text``; raises SitegenError when a part of it is missing."""
-    return _whole(next(iter(reports(text)), Report(1)))
+    return _whole(next(iter(reports(text)), Report()))
 
 
 def _whole(report: Report) -> Report:
@@ -104,10 +105,5 @@ def _status(step: Step, good: list[Report]) -> Status:
 
 
 def _reason(raw: RawOutput) -> str:
-    """Return the line of standard error that says most, or the last one."""
-    text = raw.stderr.decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for sign in ("apr_", "socket:", "SSL handshake", "sitegen:", "ab:"):
-        if telling := [line for line in lines if sign in line]:
-            return telling[-1][:300]
-    return lines[-1][:300] if lines else "it said nothing"
+    signs = ("apr_", "socket:", "SSL handshake", "sitegen:", "ab:")
+    return telling(raw.stderr.decode("utf-8", "replace"), *signs) or "it said nothing"

@@ -144,17 +144,15 @@ def of_requests(latency: Mapping[int, int]) -> Iterator[Row]:
 def of_parts(times: Mapping[str, Counter[int]]) -> Iterator[Row]:
     """Yield of the parts of each request's time what ab's own table has."""
     for metric, counts in times.items():
-        if metric == "latency":
-            continue
         total = counts.total()
         mean = sum(ms * times for ms, times in counts.items()) / total
-        yield Row(metric, "min", min(counts) / 1000)
-        yield Row(metric, "mean", mean / 1000)
+        statistics = {"min": min(counts), "mean": mean, "max": max(counts)}
         if total > 1:
             squares = sum(times * (ms - mean) ** 2 for ms, times in counts.items())
-            yield Row(metric, "stddev", math.sqrt(squares / (total - 1)) / 1000)
-        yield Row(metric, "p50", histogram.percentile(counts, 50) / 1000)
-        yield Row(metric, "max", max(counts) / 1000)
+            statistics["stddev"] = math.sqrt(squares / (total - 1))
+        statistics["p50"] = histogram.percentile(counts, 50)
+        for statistic, value in statistics.items() if metric != "latency" else ():
+            yield Row(metric, statistic, value / 1000)
 
 
 def _rates(report: Report) -> Iterator[Row]:

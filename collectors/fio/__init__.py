@@ -8,9 +8,8 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from collectors.fio.jobs import DIRECTIONS
 from collectors.fio.output import is_steady, parse
 from collectors.fio.readers import BUNDLES, READERS
 from collectors.fio.workloads import size_of
@@ -64,6 +63,9 @@ _STARTUP_S = 0.5
 _GRACE_S = 180.0
 _LAYOUT_LIMIT_S = 7200.0
 _SECTOR = 512
+_NO_DIRECT = b"""
+sitegen: the work folder refuses direct I/O; name one on a disk with --set fio.directory=
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,7 @@ class Workload:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """How large a set's file is and how long each of its workloads runs."""
 
     size: int
@@ -156,44 +157,32 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     needed = max(each.size + (one.numjobs - 1) * _offset(each.size) for one, each in pairs)
     target = _target(given)
     if target is None and needed * 1.05 + _SPARE_BYTES > request.free_bytes:
-        raise SitegenError(
-            f"the file takes {needed / 1e9:.1f} GB, {request.free_bytes / 1e9:.1f} GB are free",
-            where=BENCHMARK,
-            fix="free some space, or `--set fio.size=1G`, or `--set fio.directory=` another disk",
-        )
+        what = f"the file takes {needed / 1e9:.1f} GB, {request.free_bytes / 1e9:.1f} GB are free"
+        fix = "free some space, or `--set fio.size=1G`, or `--set fio.directory=` another disk"
+        raise SitegenError(what, where=BENCHMARK, fix=fix)
     file = target or request.scratch / "fio.data"
     # fio reads a colon in a file name as the start of the next one.
     name = f"--filename={str(file).replace(':', chr(92) + ':')}"
     common = (name, f"--ioengine={given.engine}", "--direct=1", "--randrepeat=0")
     context = (("folder", str(request.scratch)), ("file", str(file)))
-    layout = Step(
-        name="layout",
-        workload="layout",
-        argv=(
-            *(tool.path, "--name=layout", *common, "--rw=write", "--bs=1M", "--iodepth=8"),
-            *(f"--size={needed}", "--end_fsync=1", "--output-format=json"),
-        ),
-        timeout_s=_LAYOUT_LIMIT_S,
-        context=context,
+    layout = (
+        *(tool.path, "--name=layout", *common, "--rw=write", "--bs=1M", "--iodepth=8"),
+        *(f"--size={needed}", "--end_fsync=1", "--output-format=json"),
     )
-    steps = tuple(_step(tool, one, each, common, context) for one, each in pairs)
-    must, caveat = Comparability.MUST_MATCH, Comparability.CAVEAT
-    parameters = [
-        Parameter("engine", given.engine, must),
-        Parameter("direct", "1", must),
-        Parameter("target", "file" if target is None else "device", must),
-    ]
+    must = {"engine": given.engine, "direct": "1", "target": "device" if target else "file"}
+    caveats = {"tool_version": tool.version}
     # Both sets are always listed, so that runs of one set and of both still meet.
     for family, timing in timings.items():
-        parameters += [
-            Parameter(f"{family}.size", str(timing.size), must),
-            Parameter(f"{family}.runtime_s", f"{timing.runtime_s:g}", caveat),
-            Parameter(f"{family}.ramp_s", f"{timing.ramp_s:g}", caveat),
-        ]
+        must[f"{family}.size"] = str(timing.size)
+        caveats[f"{family}.runtime_s"] = f"{timing.runtime_s:g}"
+        caveats[f"{family}.ramp_s"] = f"{timing.ramp_s:g}"
     return Plan(
-        steps=steps,
-        prepare=(layout,),
-        parameters=(*parameters, Parameter("tool_version", tool.version, caveat)),
+        steps=tuple(_step(tool, one, each, common, context) for one, each in pairs),
+        prepare=(Step("layout", "layout", layout, _LAYOUT_LIMIT_S, context=context),),
+        parameters=(
+            *(Parameter(key, text, Comparability.MUST_MATCH) for key, text in must.items()),
+            *(Parameter(key, text, Comparability.CAVEAT) for key, text in caveats.items()),
+        ),
         about_s=sum(each.runtime_s + each.ramp_s + _STARTUP_S for _, each in pairs),
         about_bytes=float(needed) if target is None else 0.0,
     )
@@ -211,14 +200,8 @@ def run(step: Step, host: Host) -> RawOutput:
         path.unlink()
     stderr = raw.stderr
     if b"O_DIRECT" in stderr or b"does not support direct" in stderr:
-        stderr += (
-            b"\nsitegen: the file system of the work folder refuses direct I/O; "
-            b"name a folder on a disk with --set fio.directory=\n"
-        )
-    values = {}
-    if before and after:
-        for direction, early, late in zip(DIRECTIONS, before, after, strict=False):
-            values[f"device_{direction}_bytes"] = str(late - early)
+        stderr += _NO_DIRECT
+    values = {f"device_{d}_bytes": str(after[d] - before[d]) for d in before if d in after}
     with contextlib.suppress(SitegenError):  # a log that is cut off is refused by `parse`
         if (steady := is_steady(files)) is not None:
             values["steady"] = "true" if steady else "false"
@@ -253,7 +236,6 @@ def _step(
     expected = [("fio.iops", "value", "1/s"), ("fio.bandwidth", "value", "B/s")]
     if workload.timed:
         expected.append(("fio.latency", "mean", "s"))
-    abouts = [params(direction=d, **dict(workload.params)) for d in workload.directions]
     return Step(
         name=workload.name,
         workload=workload.name,
@@ -261,60 +243,41 @@ def _step(
         timeout_s=timing.runtime_s + timing.ramp_s + _GRACE_S,
         params=workload.params,
         expects=tuple(
-            Measurement(workload.name, metric, statistic, unit, None, about)
-            for about in abouts
-            for metric, statistic, unit in expected
+            Measurement(workload.name, *row, None, params(direction=d, **dict(workload.params)))
+            for d in workload.directions
+            for row in expected
         ),
         context=context,
     )
 
 
 def _chosen(given: SETTINGS) -> tuple[Workload, ...]:
-    known = {workload.name for workload in _WORKLOADS}
+    known = [workload.name for workload in _WORKLOADS]
     if unknown := [name for name in given.workloads if name not in known]:
-        raise SitegenError(
-            f"fio has no workload {unknown[0]!r}",
-            where="--set fio.workloads",
-            fix=f"use some of {', '.join(sorted(known))}",
-        )
-    return tuple(
-        workload
-        for workload in _WORKLOADS
-        if workload.name in given.workloads
-        or (not given.workloads and given.set in {"both", workload.family})
-    )
+        what, fix = f"fio has no workload {unknown[0]!r}", f"use some of {', '.join(known)}"
+        raise SitegenError(what, where="--set fio.workloads", fix=fix)
+    own = given.workloads or [w.name for w in _WORKLOADS if given.set in {"both", w.family}]
+    return tuple(workload for workload in _WORKLOADS if workload.name in own)
 
 
 def _timings(given: SETTINGS, preset: str) -> dict[str, Timing]:
     if given.size is not None and given.size < 16 * _MIB:
         raise SitegenError("is less than 16M", where="--set fio.size", fix="write 8G")
-    own: dict[str, Any] = {"size": given.size, "runtime_s": given.runtime_s, "ramp_s": given.ramp_s}
+    own = {name: getattr(given, name) for name in Timing._fields}
     own = {name: value for name, value in own.items() if value is not None}
-    return {
-        family: dataclasses.replace(timing, **own) for family, timing in _TIMINGS[preset].items()
-    }
+    return {family: timing._replace(**own) for family, timing in _TIMINGS[preset].items()}
 
 
 def _target(given: SETTINGS) -> Path | None:
     if not given.device:
         return None
-    path = Path(given.device)
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise SitegenError(
-            f"{path} cannot be used: {error.strerror}",
-            where="--set fio.device",
-            fix="name an existing block device; fio would create the path and measure this disk",
-        ) from error
-    if not stat.S_ISBLK(mode) and not stat.S_ISREG(mode):
-        raise SitegenError(f"{path} is no block device and no file", where="--set fio.device")
+    path, place = Path(given.device), "--set fio.device"
+    # fio would create a path that is not there, and measure this disk.
+    if not path.is_block_device() and not path.is_file():
+        raise SitegenError(f"{path} is no block device and no file", where=place)
     if not given.allow_raw:
-        raise SitegenError(
-            f"everything on {path} would be overwritten",
-            where="--set fio.device",
-            fix="add `--set fio.allow_raw=yes` if that is wanted",
-        )
+        fix = "add `--set fio.allow_raw=yes` if that is wanted"
+        raise SitegenError(f"everything on {path} would be overwritten", where=place, fix=fix)
     return path
 
 
@@ -326,14 +289,15 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds * 1000:.0f}ms"
 
 
-def _moved(host: Host, file: Path) -> tuple[int, int] | None:
+def _moved(host: Host, file: Path) -> dict[str, int]:
     """Return the bytes read and written so far of the device that ``file`` lies on."""
     try:
         status = file.stat() if file.exists() else file.parent.stat()
     except OSError:
-        return None
+        return {}
     device = status.st_rdev if stat.S_ISBLK(status.st_mode) else status.st_dev
     counters = host.read(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
     fields = (counters or "").split()
     # Documentation/block/stat: the third field counts sectors read, the seventh written.
-    return (int(fields[2]) * _SECTOR, int(fields[6]) * _SECTOR) if len(fields) > 6 else None  # noqa: PLR2004
+    sectors = zip(("read", "write"), fields[2:7:4], strict=False)
+    return {direction: int(count) * _SECTOR for direction, count in sectors}

@@ -18,17 +18,15 @@ from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
 
 _START = re.compile(rb"(?m)^[ \t\[,]*\{(?=\s*[\"}])|\{(?=\s*\"fio version\"\s*:)")
-#: A document right after another: in a list, or put together without a line's end.
-_NEXT = re.compile(rb"[\s\[\],]*\{(?=\s*[\"}])")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _BYTE = re.compile(r" \(byte (\d+)\)")
-_PLACE = re.compile(r"[0-9]{1,4}")
 _SECTOR, _KIB, _MILLI = 512, 1024, 1000
-_PLAIN_BINS, _BIN_GROUP = 128, 64
+#: Up to fio 2.20 keys of bins are places in a table, whose size stands among them.
+_TABLE_SIZE, _MOST_DIGITS, _PLAIN_BINS, _BIN_GROUP = "FIO_IO_U_PLAT_NR", 4, 128, 64
+_NEAR = 0.05  # of two rounded figures of one quantity
 _LONGEST, _SCALARS = 201, (str, int, float)
 _EARLIEST, _LATEST = 946684800.0, 253402300000.0  # before 2000 a clock was never set
 _LONGEST_S = 1e8
-_NEAR = 0.05  # of two rounded figures of one quantity
 _DEEPEST = 16
 _EVERYONE = "All clients"
 
@@ -45,19 +43,20 @@ class _Block(Struct):
     bins: Raw = Raw(b"{}")
 
     def counts(self) -> Mapping[int, int]:
-        """Return how many I/Os took how long; before fio 2.20 keys were places in its own table."""
-        try:
-            bins = msgspec.json.decode(self.bins, type=dict[Whole, Whole])
-        except msgspec.ValidationError as error:
-            named = decode.document(self.bins, dict[str, Whole], "bins")
-            if "FIO_IO_U_PLAT_NR" not in named:  # the size of that table stood there too
-                raise SitegenError("holds a bin that is none of fio's", where="bins") from error
-            bins = {bin_value(int(key)): n for key, n in named.items() if _PLACE.fullmatch(key)}
+        """Return how many I/Os took how long."""
+        if _TABLE_SIZE.encode() in bytes(self.bins):
+            table = decode.document(self.bins, dict[str, Whole], "bins")
+            own = {key: n for key, n in table.items() if key.isdecimal() and n}
+            return {bin_value(int(key)): n for key, n in own.items() if len(key) <= _MOST_DIGITS}
+        bins = decode.document(self.bins, dict[Whole, Whole], "bins")
         return {value: times for value, times in bins.items() if times}
 
 
 class _Direction(Struct):
-    """One direction of a job, or the syncs; programs around fio leave out what is 0."""
+    """One direction of a job, or the syncs; programs around fio leave out what is 0.
+
+    fio 2 has rates in KiB/s, and latencies in microseconds under shorter names.
+    """
 
     io_bytes: Number | None = None
     io_kbytes: Number | None = None
@@ -105,7 +104,7 @@ class _Document(Struct):
     """One document as fio writes it."""
 
     version: Text = msgspec.field(name="fio version")
-    timestamp: Number | None = None
+    timestamp: Number | None = None  # of clients
     timestamp_ms: Number | None = None
     options: dict[str, Any] | None = msgspec.field(name="global options", default=None)
     jobs: list[_Entry] = []
@@ -175,7 +174,7 @@ def _split(data: bytes) -> tuple[list[tuple[int, memoryview]], str, str]:
     documents: list[tuple[int, memoryview]] = []
     around: list[bytes] = []
     cut, at = "", 0
-    while start := (documents and _NEXT.match(data, at)) or _START.search(data, at):
+    while start := _START.search(data, at):
         around.append(data[at : start.start()])
         begin = start.end() - 1
         try:
@@ -189,9 +188,7 @@ def _split(data: bytes) -> tuple[list[tuple[int, memoryview]], str, str]:
         documents.append((begin, document))
         at = begin + len(document)
         if len(documents) > decode.MOST_DOCUMENTS:
-            raise SitegenError(
-                f"there are more than {decode.MOST_DOCUMENTS:,} JSON documents in it"
-            )
+            raise SitegenError(f"holds more than {decode.MOST_DOCUMENTS:,} JSON documents")
     around.append(data[at:])
     return documents, b"\n".join(around).decode("utf-8", "replace"), cut
 
@@ -215,10 +212,8 @@ def _line(data: bytes, at: int) -> str:
 def _reports(text: memoryview, chatter: str) -> list[Report]:
     own = list(_own(text))
     if len(own) > 1:
-        raise SitegenError(
-            f"there are {len(own)} reports of fio's in the JSON of a program around it",
-            fix=f"import them one by one: {own[0][0][1:60]}, {own[1][0][1:60]} ...",
-        )
+        fix = f"import them one by one: {own[0][0][1:60]}, {own[1][0][1:60]} ..."
+        raise SitegenError(f"holds {len(own)} reports of fio's in one JSON document", fix=fix)
     return [decode.document(part, _Document).report(chatter) for _, part in own]
 
 
@@ -237,19 +232,19 @@ def _own(text: memoryview, place: str = "", depth: int = 0) -> Iterator[tuple[st
         yield from _own(memoryview(raw), f"{place}.{ascii(key)[1:-1][:60]}", depth + 1)
 
 
-def stamp(seconds: float | None) -> str:
-    """Return a time since 1970 as UTC to the second, nothing for one that cannot be."""
-    if seconds is None or not _EARLIEST < seconds < _LATEST:
-        return ""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def bin_value(index: int) -> int:
     """Return the value in the middle of one of fio's histogram bins (``stat.c``)."""
     if index < _PLAIN_BINS:
         return index
     bits = index // _BIN_GROUP - 1
     return (1 << (bits + 6)) + int((index % _BIN_GROUP + 0.5) * (1 << bits))
+
+
+def stamp(seconds: float | None) -> str:
+    """Return a time since 1970 as UTC to the second, nothing for one that cannot be."""
+    if seconds is None or not _EARLIEST < seconds < _LATEST:
+        return ""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> Job:
@@ -268,8 +263,8 @@ def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> Job:
         sides=tuple(side for side in sides if side.direction != MIXED or len(sides) == 1),
         cpu=sum(shares) / 100 if len(shares) > 1 else None,
         sync=_latency(entry.sync, "lat", 1) if entry.sync else None,
-        steady=bool(attained) if attained in (0, 1) else None,
         failed_ios=entry.total_err,
+        steady=bool(attained) if attained in (0, 1) else None,
     )
 
 
@@ -277,10 +272,11 @@ def _side(part: _Direction, direction: str) -> Side | None:
     """Return what one job did in one direction, None where that is nothing."""
     if not part.total_ios and not (part.iops if part.io_bytes is None else part.io_bytes):
         return None
-    if part.io_bytes is None or part.bw is None or part.runtime is None:
+    bandwidth = part.bw * _KIB if part.bw_bytes is None and part.bw is not None else part.bw_bytes
+    if part.io_bytes is None or bandwidth is None or part.runtime is None:
         raise SitegenError(f"io_bytes, bw or runtime of a job's {direction}s is missing")
-    runtime = part.runtime / _MILLI
-    moved, by_rate = part.io_bytes, part.bw * runtime
+    runtime, moved = part.runtime / _MILLI, part.io_bytes
+    by_rate = bandwidth / _KIB * runtime
     if part.io_kbytes is None and by_rate and abs(moved / by_rate - 1) < _NEAR:
         moved *= _KIB  # up to fio 2.20 io_bytes holds KiB
     rough = round((part.iops or 0.0) * runtime) or 1
@@ -297,14 +293,16 @@ def _side(part: _Direction, direction: str) -> Side | None:
         ios=part.total_ios,
         moved=moved,
         iops=part.iops,
-        bandwidth=part.bw * _KIB if part.bw_bytes is None else part.bw_bytes,
+        bandwidth=bandwidth,
         spread={name: value for name, value in spread.items() if value is not None},
         latencies={metric: one for metric, one in latencies.items() if one is not None},
-        against=tuple(_contradictions(part, moved, runtime)) if runtime > 0 else (),
+        against=tuple(_contradictions(part, moved, bandwidth, runtime)) if runtime > 0 else (),
     )
 
 
-def _contradictions(part: _Direction, moved: float, runtime: float) -> Iterator[str]:
+def _contradictions(
+    part: _Direction, moved: float, bandwidth: float, runtime: float
+) -> Iterator[str]:
     """Yield a sentence for each two figures of one quantity that do not agree."""
     # The runtime is in whole milliseconds, and so everything divided by it is uncertain.
     slack = 1 / (runtime * _MILLI)
@@ -312,30 +310,23 @@ def _contradictions(part: _Direction, moved: float, runtime: float) -> Iterator[
         rate = part.total_ios / runtime
         if not agree(rate, part.iops, 1 + slack * rate):
             yield f"iops is {part.iops:g}, and total_ios over runtime is {rate:g}"
-    rate, rough = moved / runtime, (part.bw or 0.0) * _KIB
-    exact = rough if part.bw_bytes is None else part.bw_bytes
-    if not agree(rate, exact, _KIB + slack * rate):
-        yield f"the bandwidth is {exact:.0f} B/s, and io_bytes over runtime is {rate:.0f} B/s"
-    if not agree(exact, rough, 2 * _KIB):
-        yield f"bw_bytes is {exact:.0f}, and bw is {rough / _KIB:.0f} KiB/s"
+    rate = moved / runtime
+    if not agree(rate, bandwidth, _KIB + slack * rate):
+        yield f"the bandwidth is {bandwidth:.0f} B/s, and io_bytes over runtime is {rate:.0f} B/s"
 
 
 def _latency(part: _Direction, kind: str, ios: int) -> Latency | None:
     """Return one kind of latency, None where there is none, as with gtod_reduce."""
-    key, units = f"{kind}_ns", 1e9
-    if getattr(part, key) is None:
-        key, units = kind, 1e6
-    block: _Block | None = getattr(part, key)
-    # A mean over no I/O is 0. fio 2 has no N.
+    exact: _Block | None = getattr(part, f"{kind}_ns")
+    block, units = (getattr(part, kind), 1e6) if exact is None else (exact, 1e9)
+    # A mean over no I/O is 0. Up to fio 3.8 there is no N.
     if block is None or not block.mean or not (count := ios if block.N is None else block.N):
         return None
+    figures = {"mean": block.mean, "stddev": block.stddev, "min": block.min, "max": block.max}
     return Latency(
         units=units,
-        mean=block.mean,
         count=count,
-        stddev=block.stddev,
-        low=block.min,
-        high=block.max,
+        figures={name: value for name, value in figures.items() if value is not None},
         percentiles={p: value / units for p, value in block.percentile.items() if p > 0},
         bins=block.counts,
     )

@@ -6,11 +6,16 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from sitegen.collect import Series, histogram
+from sitegen.errors import SitegenError
+from sitegen.model import params
 
 DIRECTIONS = ("read", "write", "trim")
 #: With ``unified_rw_reporting`` fio counts all directions as one.
 MIXED = "mixed"
+STATISTICS = ("min", "max", "mean", "stddev")
 #: fio's names of the latencies, and ours.
 LATENCIES = {
     "lat": "fio.latency",
@@ -28,42 +33,29 @@ _RUNTIME_SPREAD, _RUNTIME_SPREAD_S = 0.02, 0.1
 #: What two figures of one quantity may differ by beside the rounding of both.
 _SLACK = 0.01
 _ERRORS = 4096
+_GROUPED_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """One kind of latency of one job, in a unit of which ``units`` make a second.
+    """One kind of latency of one job.
 
-    ``percentiles`` are percent -> seconds. ``bins`` gives value -> times, decoded only when it is
+    ``figures`` are mean, stddev, min and max in a unit of which ``units`` make a second,
+    ``percentiles`` percent -> seconds. ``bins`` gives value -> times, decoded only when it is
     called: a file may have millions. ``printed`` are digits by statistic, of what is text.
     """
 
     units: float
-    mean: float
     count: int
-    stddev: float | None = None
-    low: float | None = None
-    high: float | None = None
+    figures: Mapping[str, float]
     percentiles: Mapping[float, float] = field(default_factory=dict)
-    bins: Callable[[], Mapping[int, int]] | None = None
+    bins: Callable[[], Mapping[int, int]] = dict
     printed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mean_s(self) -> float:
         """Return the mean in seconds."""
-        return self.mean / self.units
-
-    def scaled(self, units: float) -> Latency:
-        """Return the same in another unit, without bins: fio's text chooses one for each line."""
-        if units == self.units:
-            return self
-        factor = units / self.units
-        stddev, low, high = (
-            None if value is None else value * factor
-            for value in (self.stddev, self.low, self.high)
-        )
-        scaled = replace(self, units=units, mean=self.mean * factor, bins=None)
-        return replace(scaled, stddev=stddev, low=low, high=high)
+        return self.figures["mean"] / self.units
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +93,6 @@ class Job:
     name: str
     group: int = 0
     error: int = 0
-    problem: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     stated: bool = False
     clones: int = 0
@@ -159,7 +150,7 @@ def rate(parts: Sequence[Side]) -> float | None:
 
     Jobs that ended early still counted at full rate, so I/Os are added and not rates.
     """
-    return _rate(parts, _sum(side.ios for side in parts), [side.iops for side in parts])
+    return _rate(parts, total(side.ios for side in parts), [side.iops for side in parts])
 
 
 def bandwidth(parts: Sequence[Side]) -> float | None:
@@ -169,42 +160,14 @@ def bandwidth(parts: Sequence[Side]) -> float | None:
 
 def moved(parts: Sequence[Side]) -> float | None:
     """Return the bytes that jobs moved together, None where one of them does not say."""
-    return _sum(side.moved for side in parts)
+    return total(side.moved for side in parts)
 
 
-def total(parts: Sequence[Side]) -> float | None:
-    """Return the bytes that jobs moved together, as they stand there where they are rounded."""
-    return _sum(side.moved if side.total is None else side.total for side in parts)
-
-
-def together(parts: Sequence[Latency]) -> tuple[Latency, Mapping[int, int]] | None:
-    """Return the latency of all I/Os of several jobs, and its bins where each job has some.
-
-    It has percentiles only of a single job: they do not average. None without any I/O.
-    """
-    units = max((one.units for one in parts), default=0.0)
-    parts = [one.scaled(units) for one in parts]
-    count = sum(one.count for one in parts)
-    if not count:
-        return None
-    mean = sum(one.mean * one.count for one in parts) / count
-    square = _sum(
-        None if one.stddev is None else (one.stddev**2 + (one.mean - mean) ** 2) * one.count
-        for one in parts
-    )
-    lows, highs = [one.low for one in parts], [one.high for one in parts]
-    alone = parts[0] if len(parts) == 1 else Latency(units, 0.0, 0)
-    whole = Latency(
-        units=units,
-        mean=mean,
-        count=count,
-        stddev=None if square is None else math.sqrt(square / count),
-        low=None if None in lows else min(low for low in lows if low is not None),
-        high=None if None in highs else max(high for high in highs if high is not None),
-        percentiles=alone.percentiles,
-        printed=alone.printed,
-    )
-    return whole, _merged(parts)
+def total(values: Iterable[float | None]) -> float | None:
+    """Return the sum, None where one is missing."""
+    listed = list(values)
+    known = [value for value in listed if value is not None]
+    return sum(known) if len(known) == len(listed) else None
 
 
 def agree(one: float, other: float, rounding: float) -> bool:
@@ -217,32 +180,97 @@ def problem(error: int) -> str:
     return os.strerror(error) if 0 < error < _ERRORS else f"error {error}"
 
 
-def _rate(
-    parts: Sequence[Side], amount: float | None, rates: Sequence[float | None]
-) -> float | None:
+def write_direction(
+    series: Series, parts: Sequence[Side], *, numjobs: int = 1, full: bool = False
+) -> None:
+    """Write what jobs that ran together did in one direction.
+
+    ``full`` adds what a collected run leaves to its raw output: the spread of completion and
+    submission latency, and percentiles of single jobs. An entry may be of several jobs.
+    """
+    if longest(parts) <= 0:
+        raise SitegenError("fio measured for no time at all", where=series.workload)
+    alone = parts[0] if len(parts) == 1 else Side("", 0.0)
+    rate_of_all = rate(parts)
+    series.add("fio.iops", "value", rate_of_all, alone.printed.get("iops"))
+    for statistic, value in alone.spread.items():
+        # With group_reporting the mean is the group's from fio 3.13 on, and one job's before;
+        # the rest is always one job's.
+        if numjobs == 1 or (statistic == "mean" and value > _GROUPED_SHARE * (rate_of_all or 0.0)):
+            series.add("fio.iops", statistic, value, alone.printed.get(f"iops {statistic}"))
+    series.add("fio.bandwidth", "value", bandwidth(parts), alone.printed.get("bandwidth"))
+    in_all = total(part.moved if part.total is None else part.total for part in parts)
+    series.add("fio.io_bytes", "value", in_all, alone.printed.get("io_bytes"))
+    for metric in LATENCIES.values():
+        own = [part.latencies[metric] for part in parts if metric in part.latencies]
+        _write_latency(series, metric, own, full=full)
+
+
+def write_rest(series: Series, entries: Sequence[Job], *, times: float = 1.0) -> None:
+    """Write what has no direction: the CPU time, and how long fsync took.
+
+    ``times`` is how many jobs each entry is the mean of.
+    """
+    shares = [job.cpu for job in entries if job.cpu is not None]
+    if len(shares) == len(entries):
+        series.add("fio.cpu_usage", "value", sum(shares) * times)
+    syncs = [job.sync for job in entries if job.sync is not None]
+    _write_latency(series, "fio.sync_latency", syncs, full=True)
+
+
+def _write_latency(series: Series, metric: str, parts: Sequence[Latency], *, full: bool) -> None:
+    """Write one kind of latency of several jobs, that of all their I/Os."""
+    if not sum(one.count for one in parts):
+        return
+    units = max(one.units for one in parts)
+    printed = parts[0].printed if len(parts) == 1 else {}
+    for statistic, value in _together(parts, units).items():
+        if full or statistic == "mean" or metric == LATENCIES["lat"]:
+            series.add(metric, statistic, value / units, printed.get(statistic))
+    each = [one.bins() for one in parts]
+    bins = sum(map(Counter, each), Counter[int]()) if all(each) else Counter[int]()
+    if len(parts) > 1 and bins:  # percentiles of several jobs do not average
+        percents = list(parts[0].percentiles)
+        for percent, value in zip(percents, histogram.percentiles(bins, percents), strict=True):
+            series.add(metric, f"p{percent:g}", value / units)
+    elif len(parts) == 1 or full:
+        for number, one in enumerate(parts, 1):
+            about = params(job=number if len(parts) > 1 else None)
+            for percent, value in one.percentiles.items():
+                name = f"p{percent:g}"
+                series.add(metric, name, value, one.printed.get(name), about=about)
+    write_histogram(series, metric, bins, units)
+
+
+def write_histogram(series: Series, metric: str, bins: Mapping[int, int], units: float) -> None:
+    """Write how many I/Os took how long; ``units`` make a second."""
+    points = ((value / units, float(times)) for value, times in histogram.coarse(bins))
+    series.points("histogram", metric, points)
+
+
+def _together(parts: Sequence[Latency], units: float) -> dict[str, float]:
+    """Return mean, stddev, min and max of all I/Os, those that every part has."""
+    counts = [one.count for one in parts]
+    # fio's text chooses a unit for each line.
+    every = [{k: v * (units / one.units) for k, v in one.figures.items()} for one in parts]
+    mean = sum(one["mean"] * n for one, n in zip(every, counts, strict=True)) / sum(counts)
+    merged = {"mean": mean}
+    if all("stddev" in one for one in every):
+        squares = [one["stddev"] ** 2 + (one["mean"] - mean) ** 2 for one in every]
+        square = sum(square * n for square, n in zip(squares, counts, strict=True))
+        merged["stddev"] = math.sqrt(square / sum(counts))
+    for name, extreme in (("min", min), ("max", max)):
+        if all(name in one for one in every):
+            merged[name] = extreme(one[name] for one in every)
+    return merged
+
+
+def _rate(parts: Sequence[Side], amount: float | None, rates: list[float | None]) -> float | None:
     runtime = longest(parts)
     if amount is not None and runtime > 0:
         return amount / runtime
     if len(rates) == 1:
         return rates[0]
     pairs = zip(rates, parts, strict=True)
-    weighed = _sum(None if one is None else one * side.runtime_s for one, side in pairs)
+    weighed = total(None if one is None else one * side.runtime_s for one, side in pairs)
     return None if weighed is None or runtime <= 0 else weighed / runtime
-
-
-def _merged(parts: Sequence[Latency]) -> Mapping[int, int]:
-    """Return the bins of all, none where one of them has none."""
-    merged: Counter[int] = Counter()
-    for one in parts:
-        counts = one.bins() if one.bins is not None else {}
-        if not counts or len(parts) == 1:
-            return counts
-        merged.update(counts)
-    return merged
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    """Return the sum, None where one is missing."""
-    listed = list(values)
-    known = [value for value in listed if value is not None]
-    return sum(known) if len(known) == len(listed) else None

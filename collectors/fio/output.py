@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from collectors.fio import document, jobs, rows
+from collectors.fio import document, jobs
 from collectors.fio.jobs import CAPPED, DIRECTIONS
 from collectors.fio.readers.logs import over_time, read_log
+from collectors.text import telling
 from sitegen.collect import RawOutput, Reading, Recorder, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Status, params
@@ -26,7 +27,8 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if output.cut:
         raise SitegenError(f"fio's JSON is cut off or damaged: {output.cut}", where=step.name)
     errors = raw.stderr.decode("utf-8", "replace")
-    reason = _reason(errors, output.chatter)
+    messages = f"{output.chatter}\n{errors}"
+    reason = telling(messages, "sitegen:", "O_DIRECT", "error=", "fio:")
     if raw.exit_code != 0 or not output.reports:
         reason = reason or "it printed no result"
         raise SitegenError(f"fio ended with code {raw.exit_code}: {reason}", where=step.name)
@@ -48,13 +50,12 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     for direction, sides in parts.items():
         about = params(direction=direction, **dict(step.params))
         series = recorder.series(step.workload, about, status=status)
-        rows.direction(series, sides)
+        jobs.write_direction(series, sides)
         series.add("fio.device_bytes", "value", device.get(direction))
         for metric, log, scale in (("fio.iops", "iops", 1.0), ("fio.bandwidth", "bw", 1024.0)):
             values = per_second(raw.files, log, direction)
             series.points("time", metric, ((second, value * scale) for second, value in values))
-    everything = recorder.series(step.workload, step.params, status=status)
-    rows.every(everything, final.jobs)
+    jobs.write_rest(recorder.series(step.workload, step.params, status=status), final.jobs)
     return recorder.reading()
 
 
@@ -87,12 +88,3 @@ def per_second(files: Mapping[str, bytes], kind: str, direction: str) -> list[tu
     """Return second and value from the per-second logs, added up over the jobs."""
     own = [(name, data) for name, data in files.items() if name.startswith(kind) and data.strip()]
     return over_time([read_log(*log, step_ms=1000) for log in own], direction)
-
-
-def _reason(errors: str, chatter: str) -> str:
-    """Return the line that says best what went wrong."""
-    lines = [line.strip() for line in (chatter + "\n" + errors).splitlines() if line.strip()]
-    for sign in ("sitegen:", "O_DIRECT", "error=", "fio:"):
-        if signed := [line for line in lines if sign in line]:
-            return signed[-1][:300]
-    return lines[-1][:300] if lines else ""

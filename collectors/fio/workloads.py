@@ -47,6 +47,14 @@ _PLACES = frozenset(
     }
 )
 _MOST_JOBS = 20_000
+#: Names that say a direction: "randread", "seq-write", "4k_reads".
+_NAMED = {
+    direction: re.compile(
+        rf"(?<![a-z])(?:r|s|rnd|rand|random|seq|sequential)?[-_ ]?{direction}"
+        r"(?:s|er|ers|ing)?(?![a-z])"
+    )
+    for direction in DIRECTIONS
+}
 _DEFAULTS = {"rw": "read", "bs": "4k", "iodepth": "1", "numjobs": "1"}
 _ALIASES = {"readwrite": "rw", "blocksize": "bs", "blocksize_range": "bsrange"}
 _MIXES = ("rw", "randrw", "trimwrite", "randtrimwrite")
@@ -56,14 +64,6 @@ _UNUSABLE = re.compile(r"[^a-z0-9._-]+-*|-{2,}")
 _DOTS = re.compile(r"\.{2,}")
 _LONGEST = 64
 _LEVELS = "kmgtp"
-#: Names that say a direction: "randread", "seq-write", "4k_reads".
-_NAMED = {
-    direction: re.compile(
-        rf"(?<![a-z])(?:r|s|rnd|rand|random|seq|sequential)?[-_ ]?{direction}"
-        r"(?:s|er|ers|ing)?(?![a-z])"
-    )
-    for direction in DIRECTIONS
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,16 @@ class Workload:
             return ("read", "write")
         return tuple(moved) or tuple(d for d in DIRECTIONS if d in kind)
 
+    @property
+    def misnamed(self) -> str:
+        """Return a sentence when the name says another direction than the jobs took."""
+        name = self.jobs[0].name
+        named = {d for d, pattern in _NAMED.items() if pattern.search(name.lower())}
+        taken = {side.direction for job in self.jobs for side in job.sides}
+        if not named or not taken or MIXED in taken or named & taken:
+            return ""
+        return f"the job is called {ascii(name)[:80]}, and did {' and '.join(sorted(taken))}"
+
     def number(self, name: str) -> int:
         """Return a parameter that counts something, 1 without it."""
         return int(dict(self.params).get(name, "1"))
@@ -100,25 +110,11 @@ class Workload:
         """Return how many jobs one entry stands for."""
         return max(1.0, self.number("numjobs") * self.number("clients") / len(self.jobs))
 
-    @property
-    def misnamed(self) -> str:
-        """Return a sentence when the name says another direction than the jobs took."""
-        name = self.jobs[0].name
-        named = {d for d, pattern in _NAMED.items() if pattern.search(name.lower())}
-        taken = {side.direction for job in self.jobs for side in job.sides}
-        if not named or not taken or MIXED in taken or named & taken:
-            return ""
-        directions = " and ".join(sorted(named)), " and ".join(sorted(taken))
-        return f"the job is called {ascii(name)[:80]} ({directions[0]}), and did {directions[1]}"
-
 
 def workloads(
     jobs: Sequence[Job], answers: Mapping[str, str], *, sized: bool = True
 ) -> list[Workload]:
-    """Return the workloads of one report, in its order.
-
-    ``sized`` says whether engine and size tell series apart.
-    """
+    """Return the workloads of one report; ``sized`` is whether engine and size part series."""
     if len(jobs) > _MOST_JOBS:
         raise SitegenError(f"there are more than {_MOST_JOBS} jobs in one report")
     groups: defaultdict[tuple[object, ...], list[Job]] = defaultdict(list)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
+from collectors.text import telling
 from sitegen.collect import Host, RawOutput, Reading, Recorder, Settings, Size, Step, described
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
@@ -41,7 +41,7 @@ _LEAST_TIME_S = 0.05
 _RATE_STEP = 0.005
 _TIME_DIGITS = 6e-7
 
-_MARKER = "Running without Marker API"
+_MARKER = re.compile(".*Running without Marker API.*")
 _THREAD = re.compile(r"^Group: \d+ Thread \d+ .*running on hwthread (\d{1,6}) ", re.MULTILINE)
 _Threads = Annotated[int, Meta(ge=1, le=_MOST_THREADS)]
 _Kernel = Literal["load", "copy", "triad"]
@@ -55,12 +55,8 @@ class Asked(Settings, frozen=True):
     kernels: Annotated[tuple[_Kernel, ...], described("default: load,copy,triad")] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """How much a preset does.
-
-    likwid repeats its passes until ``least_s`` have gone by, or does ``iterations`` of them.
-    """
+class Work(NamedTuple):
+    """How much a preset does: passes until ``least_s`` have gone by, or so many iterations."""
 
     bytes: int
     least_s: int
@@ -76,16 +72,14 @@ WORK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What decides how large arrays can be and must be, in bytes; None where it is not known."""
 
     free: int | None
     last_level_caches: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One report of likwid-bench. ``rate`` is as printed, in 10^6 bytes a second."""
 
     kernel: str
@@ -103,10 +97,8 @@ def memory_of(host: Host) -> Memory:
     meminfo = host.read("/proc/meminfo") or ""
     available = re.search(r"^MemAvailable:\s*(\d+) kB$", meminfo, re.MULTILINE)
     limits = [int(available[1]) * 1024] if available else []
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        limit = host.read(path) or ""
-        if limit.isascii() and limit.isdigit():
-            limits.append(int(limit))
+    paths = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+    limits += [int(text) for p in paths if re.fullmatch("[0-9]+", text := host.read(p) or "")]
     caches: dict[str, int] = {}
     for cpu in range(_MOST_THREADS):
         base = f"/sys/devices/system/cpu/cpu{cpu}/cache/index3"
@@ -150,11 +142,9 @@ def run(step: Step, host: Host) -> RawOutput:
         seen = report_in(raw.stdout.decode("utf-8", "replace"))
     except SitegenError:
         return raw  # `parse` says what is wrong
-    values = (
-        ("hardware_threads", " ".join(map(str, seen.hardware_threads))),
-        ("timed_s", seen.time_s),
-        ("clock_hz", str(seen.clock_hz)),
-    )
+    threads = " ".join(map(str, seen.hardware_threads))
+    clock = ("clock_hz", str(seen.clock_hz))
+    values = (("hardware_threads", threads), ("timed_s", seen.time_s), clock)
     return dataclasses.replace(raw, values=values)
 
 
@@ -163,22 +153,19 @@ def parse(step: Step, raw: RawOutput) -> Reading:
 
     Raises SitegenError when likwid-bench failed or its report is not whole.
     """
-    about = dict(step.params)
+    about, reason = dict(step.params), _reason(raw)
+    if raw.exit_code != 0:
+        what = f"likwid-bench ended with code {raw.exit_code}: {reason}"
+        raise SitegenError(what, where=step.name)
     try:
-        if raw.exit_code != 0:
-            raise SitegenError(f"likwid-bench ended with code {raw.exit_code}")  # noqa: TRY301 - told with its reason, below
         seen = report_in(raw.stdout.decode("utf-8", "replace"))
     except SitegenError as error:
-        reason = _reason(raw)
-        told = f"{error.what}: {reason}" if reason else error.what
-        raise SitegenError(told, where=step.name) from error
+        what = f"{error.what}: {reason}".removesuffix(": ")
+        raise SitegenError(what, where=step.name) from error
     wanted = KERNELS[about["kernel"]]
     if (seen.kernel, str(seen.threads)) != (wanted, about["threads"]):
-        raise SitegenError(
-            f"the report is of {seen.kernel} with {seen.threads} threads,"
-            f" not of {wanted} with {about['threads']}",
-            where=step.name,
-        )
+        what = f"the report is of {seen.kernel} with {seen.threads} threads"
+        raise SitegenError(f"{what}, not of {wanted} with {about['threads']}", where=step.name)
     recorder, rate = Recorder(), float(Decimal(seen.rate) * _MB)
     series = recorder.series(step.workload, step.params, status=_status(step, raw, seen))
     series.add("hardware.memory_bandwidth", "value", rate, seen.rate)
@@ -217,10 +204,8 @@ def report_in(text: str) -> Report:
     time, rate = float(found.time_s), float(found.rate)
     expected = found.volume_bytes / time / _MB if time else 0.0
     if not time or abs(rate - expected) > _RATE_STEP + 2 * _TIME_DIGITS * expected:
-        raise SitegenError(
-            f"likwid-bench printed {found.rate} MByte/s for {found.volume_bytes} bytes"
-            f" in {found.time_s} s"
-        )
+        work = f"{found.volume_bytes} bytes in {found.time_s} s"
+        raise SitegenError(f"likwid-bench printed {found.rate} MByte/s for {work}")
     return found
 
 
@@ -241,12 +226,9 @@ def _status(step: Step, raw: RawOutput, seen: Report) -> Status:
 
 
 def _reason(raw: RawOutput) -> str:
-    said = raw.stderr.decode("utf-8", "replace").splitlines()
-    lines = [line.strip() for line in said if line.strip() and _MARKER not in line]
-    for sign in ("Error", "ERROR", "sitegen:"):
-        if told := [line for line in lines if sign in line]:
-            return told[0][:200]
-    return lines[-1][:200] if lines else "" if raw.exit_code == 0 else "it said nothing"
+    messages = _MARKER.sub("", raw.stderr.decode("utf-8", "replace"))
+    reason = telling(messages, "Error", "ERROR", "sitegen:")
+    return reason or ("it said nothing" if raw.exit_code else "")
 
 
 def _bytes(asked: int | None, usual: int, free: int | None) -> int:
@@ -258,9 +240,9 @@ def _bytes(asked: int | None, usual: int, free: int | None) -> int:
         sizes = [usual, *(size for size in _LOWERED if size < usual)]
         fits = [size for size in sizes if free is None or size <= _SHARE * free]
         if not fits:
-            needed = int(_LOWERED[-1] / _SHARE) // _MB
-            told = f"{(free or 0) // _MB} MB of memory are free and {needed} needed"
-            raise SitegenError(told, where="hardware")
+            needed = f"{int(_LOWERED[-1] / _SHARE) // _MB} needed"
+            what = f"{(free or 0) // _MB} MB of memory are free and {needed}"
+            raise SitegenError(what, where="hardware")
         return fits[0]
     if asked % _MB or not _LEAST_BYTES <= asked <= _MOST_BYTES:
         raise SitegenError("it takes whole MB from 64MB to 1000GB", where="--set hardware.size")
@@ -273,8 +255,7 @@ def _bytes(asked: int | None, usual: int, free: int | None) -> int:
 def _threads(asked: tuple[int, ...], cpus: int, *, all_only: bool) -> list[int]:
     """Return thread counts, none above the CPUs: more would only take turns."""
     if asked and max(asked) > cpus:
-        raise SitegenError(
-            f"{max(asked)} threads are more than the {cpus} CPUs", where="--set hardware.threads"
-        )
+        what = f"{max(asked)} threads are more than the {cpus} CPUs"
+        raise SitegenError(what, where="--set hardware.threads")
     usual = {cpus, *(() if all_only else (count for count in _COUNTS if count <= cpus))}
     return sorted({*asked} or usual)

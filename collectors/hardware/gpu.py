@@ -11,8 +11,7 @@ import contextlib
 import ctypes
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -43,7 +42,7 @@ _NAMES = {
     "gpus": "gpusCaps",
 }
 _STATE = ("environment", "ccFeature", "devToolsMode")
-_MOST_GPUS = 64
+_MOST_GPUS, _PRODUCTION = 64, 2
 
 
 class Answers(Struct, frozen=True, rename=_NAMES):
@@ -75,12 +74,10 @@ class Record(Struct, frozen=True):
     ready: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One word for the state of the GPUs, and the answers that it follows from.
 
-    ``word`` is ``on``, ``off``, ``ppcie`` (Protected PCIe), ``nvle`` (NVLink encryption),
-    ``devtools``, ``simulated`` or ``unknown``; only those in CONFIDENTIAL protect anything.
+    Only the words in CONFIDENTIAL protect anything.
     """
 
     word: str
@@ -111,17 +108,12 @@ def verdict(record: Mapping[str, object]) -> Verdict:
     GPUs in Protected PCIe answer that the feature is disabled and are confidential all the
     same: without the multi-GPU mode a disabled feature is not yet "off".
     """
-    told, answers = decode.convert(record, Record), _answers(record)
-    reasons = [
-        f"{name}: {error}"
-        for name in ("state", "settings", "capabilities")
-        if (error := getattr(told, name).error)
-    ]
-    reasons += [
-        f"{MEANINGS[name][0]}: {_meaning(name, number)}"
-        for name, number in answers.items()
-        if number is not None
-    ]
+    told = decode.convert(record, Record)
+    answers = _answers(told)
+    errors = {name: getattr(told, name).error for name in ("state", "settings", "capabilities")}
+    reasons = [f"{name}: {error}" for name, error in errors.items() if error]
+    known = [(name, number) for name, number in answers.items() if number is not None]
+    reasons += [f"{MEANINGS[name][0]}: {_meaning(name, number)}" for name, number in known]
     if answers["multi_gpu"] is None and answers["feature"] == 0:
         reasons.append("Protected PCIe also reads as a disabled feature")
     return Verdict(_word(answers, told.state.error), tuple(reasons))
@@ -134,30 +126,19 @@ def parameters(record: Mapping[str, object]) -> tuple[Parameter, ...]:
     """
     found = verdict(record)
     words = {"gpu_cc": found.word, "gpu_cc_reasons": "; ".join(found.reasons)}
-    for name, number in _answers(record).items():
+    for name, number in _answers(decode.convert(record, Record)).items():
         words[f"gpu_cc_{name}"] = _meaning(name, number)
     return tuple(Parameter(name, text, Comparability.IGNORED) for name, text in words.items())
 
 
-def _answers(record: Mapping[str, object]) -> dict[str, int | None]:
+def _answers(record: Record) -> dict[str, int | None]:
     """Return the numbers: None where there is none, and -1 where two answers differ."""
-    told = decode.convert(record, Record)
-    state, settings, capabilities = told.state, told.settings, told.capabilities
-    return {
-        "environment": _either(settings.environment, state.environment),
-        "feature": _either(settings.feature, state.feature),
-        "devtools": _either(settings.devtools, state.devtools),
-        "multi_gpu": settings.multi_gpu,
-        "cpu": capabilities.cpu,
-        "gpus": capabilities.gpus,
-        "ready": told.ready,
-    }
-
-
-def _either(first: int | None, second: int | None) -> int | None:
-    if first is not None and second is not None and first != second:
-        return -1
-    return second if first is None else first
+    numbers: dict[str, int | None] = {}
+    for name in Answers.__struct_fields__[:-1]:
+        every = (record.settings, record.state, record.capabilities)
+        known = {getattr(each, name) for each in every} - {None}
+        numbers[name] = -1 if len(known) > 1 else next(iter(known), None)
+    return {**numbers, "ready": record.ready}
 
 
 def _meaning(name: str, number: int | None) -> str:
@@ -172,23 +153,19 @@ def _meaning(name: str, number: int | None) -> str:
 def _word(answers: Mapping[str, int | None], error: str) -> str:
     names = ("environment", "feature", "devtools", "multi_gpu")
     environment, feature, devtools, multi = (answers[name] for name in names)
-    if any(answers[name] not in (None, *range(len(MEANINGS[name][1]))) for name in names):
-        word = "unknown"
-    elif feature is None and multi is None:
+    known = all(answers[n] in (None, *range(len(MEANINGS[n][1]))) for n in names)
+    words = (
+        (not known, "unknown"),
         # This GPU or its driver cannot do it; any other error leaves it open.
-        word = "off" if error == _NOT_SUPPORTED else "unknown"
-    elif devtools:
-        word = "devtools"
-    elif not feature and not multi:
-        word = "off" if feature == 0 and multi == 0 else "unknown"
-    elif environment == 1:
-        word = "simulated"
-    elif multi:
-        word = _MULTI_GPU_WORDS[multi]
-    else:
+        (feature is None and multi is None, "off" if error == _NOT_SUPPORTED else "unknown"),
+        (devtools, "devtools"),
+        (not feature and not multi, "off" if feature == 0 and multi == 0 else "unknown"),
+        (environment == 1, "simulated"),
+        (multi, _MULTI_GPU_WORDS.get(multi or 0, "")),
         # An enabled feature in an environment that cannot have it is a contradiction.
-        word = "on" if environment == 2 else "unknown"  # noqa: PLR2004 - see MEANINGS
-    return word
+        (True, "on" if environment == _PRODUCTION else "unknown"),
+    )
+    return next(word for applies, word in words if applies)
 
 
 def _gpus(nvml: Any) -> list[dict[str, object]]:  # noqa: ANN401 - a library without types

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Annotated, TypeGuard
+from typing import Annotated
 
 from msgspec import Meta
 
 from collectors.sevenzip import figures, header, output, reader
-from collectors.sevenzip.output import Other, Table
+from collectors.sevenzip.output import Table
 from sitegen.collect import (
     Host,
     Missing,
@@ -23,14 +23,7 @@ from sitegen.collect import (
     described,
 )
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    Comparability,
-    Measurement,
-    Parameter,
-    Status,
-    ToolIdentity,
-    params,
-)
+from sitegen.model import Comparability, Measurement, Parameter, Status, ToolIdentity, params
 
 BENCHMARK = "7z"
 
@@ -131,11 +124,9 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     text = raw.stdout.decode("utf-8", "replace")
     if raw.exit_code != 0:
         said = (raw.stderr.decode("utf-8", "replace") or text).strip().splitlines()
-        raise SitegenError(
-            f"7-Zip ended with code {raw.exit_code}: {(said or ['no message'])[-1][:200]}",
-            where=step.name,
-        )
-    found = [table for table in output.tables(text) if _whole_table(table)]
+        what = f"7-Zip ended with code {raw.exit_code}: {(said or ['no message'])[-1][:200]}"
+        raise SitegenError(what, where=step.name)
+    found = [each for each in output.tables(text) if each.rows and each.total and each.threads]
     if not found:
         raise SitegenError("7-Zip printed no whole benchmark table", where=step.name)
     table = found[-1]
@@ -147,19 +138,13 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     return recorder.reading()
 
 
-def _whole_table(table: Table | Other) -> TypeGuard[Table]:
-    return isinstance(table, Table) and bool(table.rows and table.total and table.threads)
-
-
 def _check_total(table: Table) -> None:
     """Raise SitegenError for a table whose sums do not agree: a digit was lost."""
     if table.compress and table.decompress and table.total:
         mean = (int(table.compress.rating) + int(table.decompress.rating)) / 2
         if abs(int(table.total.rating) - mean) > _TOTAL_TOLERANCE * mean + 2:
-            raise SitegenError(
-                f"Tot: says {table.total.rating}, the mean of the Avr: row is {mean:.0f}",
-                where="7-Zip",
-            )
+            what = f"Tot: says {table.total.rating}, the mean of the Avr: row is {mean:.0f}"
+            raise SitegenError(what, where="7-Zip")
 
 
 def _status(step: Step, table: Table) -> Status:
@@ -179,11 +164,7 @@ def _status(step: Step, table: Table) -> Status:
 def _expected(threads: int, dictionary: str) -> tuple[Measurement, ...]:
     return tuple(
         Measurement(
-            f"threads-{threads}",
-            "7z.rating",
-            "value",
-            "MIPS",
-            None,
+            *(f"threads-{threads}", "7z.rating", "value", "MIPS", None),
             params(operation=operation, threads=threads, dictionary=dictionary),
         )
         for operation in ("compress", "decompress", "total")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
-from collectors.sevenzip.output import Row, Side, Table
+from collectors.sevenzip.output import Side, Table
 from sitegen.collect import Series
 from sitegen.model import Params, Status, params
 
@@ -36,14 +36,7 @@ def averages(series: Series, table: Table) -> None:
         ("total", table.total),
     ):
         if side is not None:
-            _figures(series, side, "mean", params(operation=operation))
-
-
-def row(series: Series, row: Row) -> None:
-    """Write the figures of one row; its parameters say which."""
-    for operation, side in (("compress", row.compress), ("decompress", row.decompress)):
-        about = params(operation=operation, dictionary=1 << row.bits, row=row.bits)
-        _figures(series, side, "value", about)
+            _figures(series, side, params(operation=operation))
 
 
 def frequency(series: Series, table: Table) -> None:
@@ -78,20 +71,12 @@ def row_contradictions(table: Table) -> Iterator[str]:
     """Yield the rows whose rating is not their rating per usage times their usage."""
     for row in table.rows:
         for name, side in (("compress", row.compress), ("decompress", row.decompress)):
-            usage, per_usage, rating = (
-                int(side.usage), int(side.rating_per_usage), int(side.rating),
-            )  # fmt: skip
-            low = per_usage * (1 - _SAME_RATE) - _HALF
-            high = per_usage * (1 + _SAME_RATE) + _HALF
-            if not (
-                low * (usage - _HALF) / 100 - _HALF
-                <= rating
-                <= high * (usage + _HALF) / 100 + _HALF
-            ):
-                yield (
-                    f"row {row.bits}: {name} says {rating} MIPS, {per_usage} at {usage} % "
-                    f"are {per_usage * usage / 100:.0f}"
-                )
+            usage, per_usage = int(side.usage), int(side.rating_per_usage)
+            low = (per_usage * (1 - _SAME_RATE) - _HALF) * (usage - _HALF) / 100 - _HALF
+            high = (per_usage * (1 + _SAME_RATE) + _HALF) * (usage + _HALF) / 100 + _HALF
+            if not low <= int(side.rating) <= high:
+                expected = f"{per_usage} at {usage} % are {per_usage * usage / 100:.0f}"
+                yield f"row {row.bits}: {name} says {side.rating} MIPS, {expected}"
 
 
 def crowded(table: Table) -> str:
@@ -119,8 +104,7 @@ def _unlike_mean(
                 yield f"{label} {name} {title} is {said}, the mean of {of_what} {mean:.0f}"
 
 
-def _figures(series: Series, side: Side, speed: str, about: Params) -> None:
-    """Write one side; ``speed`` is the statistic of its speed: of averages a mean."""
+def _figures(series: Series, side: Side, about: Params) -> None:
     for metric, value, printed in (
         ("7z.rating", float(side.rating), side.rating),
         ("7z.rating_per_usage", float(side.rating_per_usage), side.rating_per_usage),
@@ -128,4 +112,4 @@ def _figures(series: Series, side: Side, speed: str, about: Params) -> None:
     ):
         series.add(metric, "value", value, printed, about=about)
     if side.speed:
-        series.add("7z.speed", speed, int(side.speed) * _KIB, side.speed, about=about)
+        series.add("7z.speed", "mean", int(side.speed) * _KIB, side.speed, about=about)

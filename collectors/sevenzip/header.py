@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 _MAX_MHZ = 20_000
 _MAX_DIGITS = 12
-_MAX_WRAPPED = 400
 
 _BANNER = re.compile(
     r"7-Zip(?P<kind>(?: ?[(\[][^)\]\n]{1,12}[)\]]){0,3})"
@@ -86,7 +85,7 @@ def read_header(lines: list[str], above: Header) -> Header:
     found = replace(above, frequencies_mhz=(), frequency_unusable="", together=())
     names: list[str] = []
     labelled = False
-    for line in _joined(lines):
+    for line in lines:
         if (known := _build(found, line)) is not None:
             # The processor's name stands between these and what was measured.
             found, names, labelled = known, [], True
@@ -95,22 +94,6 @@ def read_header(lines: list[str], above: Header) -> Header:
         elif line and labelled:
             names.append(line)
     return replace(found, cpu=_cpu(names, found.machine) or found.cpu)
-
-
-def _joined(lines: list[str]) -> Iterator[str]:
-    """Yield the lines, that of p7zip as one where an e-mail wrapped it."""
-    start = ""
-    for line in lines:
-        if start or (line.startswith("p7zip Version") and "(" in line):
-            start = f"{start} {line}".strip()
-            if line and start.count("(") > start.count(")") and len(start) < _MAX_WRAPPED:
-                continue
-            yield start
-            start = ""
-        else:
-            yield line
-    if start:
-        yield start
 
 
 def _build(header: Header, line: str) -> Header | None:

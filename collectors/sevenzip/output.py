@@ -1,7 +1,6 @@
 """Reading the tables that ``7z b`` prints, whole or cut off.
 
-Lines are known by their labels and never by their columns, from p7zip 9.20 to 7-Zip 26; what a
-person put before every line of a block (a comment's sign, an indent) is taken off.
+Lines are known by their labels and never by their columns, from p7zip 9.20 to 7-Zip 26.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from collectors.sevenzip.header import Header, read_header
 from sitegen.errors import SitegenError
@@ -20,9 +19,8 @@ _ROW_NUMBERS = 8
 _MAX_TABLES, _MAX_LINES, _MAX_HEADER = 10_000, 100_000, 8_000
 _MAX_DIGITS = 12
 
-_LEAD = r"^(?P<lead>[^\S\n]{0,40}(?:(?:[#>|*;%]|//)[^\S\n]{0,40})?)"
 _EVENT = re.compile(
-    _LEAD + r"(?:(?P<banner>7-Zip(?=[ (\[])[^\n]{0,120}?Copyright)"
+    r"^[^\S\n]{0,40}(?:(?P<banner>7-Zip(?=[ (\[])[^\n]{0,120}?Copyright)"
     r"|(?P<size>RAM size:[^\n]{0,200})"
     r"|(?P<usage>RAM usage:[^\n]{0,200})"
     r"|(?P<head>Dict[^\S\n]+(?:Speed|Compressing)\b)"
@@ -88,22 +86,11 @@ class Table:
         usual = set(counts) == set(range(min(first, self.top_bits), self.top_bits + 1))
         return min(counts.values()) if usual and len(set(counts.values())) == 1 else None
 
-    def only(self, row: Row) -> Table:
-        """Return the table with one row alone."""
-        return replace(self, rows=(row,))
-
     @property
     def rows_named(self) -> str:
         """Return the dictionaries of the rows, each with its count where that is not one."""
         counts = sorted(Counter(row.bits for row in self.rows).items())
         return ",".join(f"{bits}x{count}" if count > 1 else str(bits) for bits, count in counts)
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """A table of another kind, which is not read: of methods, or of one checksum."""
-
-    line: int
 
 
 @dataclass(slots=True)
@@ -113,7 +100,7 @@ class _Draft:
     line: int
     usage: str = ""
     head: bool = False
-    other: bool = False
+    other: bool = False  # of methods or checksums, which is not read
     reduced: str = ""
     rows: list[Row] = field(default_factory=list)
     average: tuple[Side, Side] | None = None
@@ -125,7 +112,7 @@ class _Draft:
         return bool(self.usage or self.head or self.other or self.rows)
 
 
-def tables(text: str) -> Iterator[Table | Other]:
+def tables(text: str) -> Iterator[Table]:
     """Yield every benchmark table in ``text``, in order, also those that end too early.
 
     Raises SitegenError with the line of a row that is not 7-Zip's.
@@ -137,14 +124,13 @@ class _Scanner:
     """One way through a text: headers, and the table that is being read."""
 
     def __init__(self, text: str) -> None:
-        self._text = text.replace("\t", " ")  # an editor may have put them for spaces
+        self._text = text
         self._header = Header()
         self._above = 0
-        self._lead = ""
         self._nth = self._found = 0
         self._line, self._counted = 1, 0
 
-    def tables(self) -> Iterator[Table | Other]:
+    def tables(self) -> Iterator[Table]:
         draft, last = _Draft(1), 0
         for number, event in enumerate(_EVENT.finditer(self._text)):
             kind = event.lastgroup or ""
@@ -156,7 +142,7 @@ class _Scanner:
                 draft = _Draft(self._line_of(event.start()))
             if kind == "banner":
                 self._header, self._nth = Header(), 0
-                self._above, self._lead = event.start(), event["lead"].strip()
+                self._above = event.start()
             elif kind in ("usage", "head", "other") and not draft.begun:
                 draft.line = self._line_of(event.start())
                 self._read_header(event.start())
@@ -206,9 +192,7 @@ class _Scanner:
             raise self._bad(event, f"the Tot: row has {len(numbers)} numbers, not 3")
         return _side(numbers)
 
-    def _finished(self, draft: _Draft) -> Iterator[Table | Other]:
-        if draft.other:
-            yield Other(draft.line)
+    def _finished(self, draft: _Draft) -> Iterator[Table]:
         if draft.other or not draft.begun:
             return
         self._found += 1
@@ -232,8 +216,7 @@ class _Scanner:
     def _read_header(self, end: int) -> None:
         """Read what stands between the banner, or the table before, and this table."""
         part = self._text[max(self._above, end - _MAX_HEADER) : end]
-        lines = [line.strip().removeprefix(self._lead).strip() for line in part.split("\n")]
-        self._header = read_header(lines, self._header)
+        self._header = read_header(list(map(str.strip, part.split("\n"))), self._header)
 
     def _ended(self, event: re.Match[str]) -> bool:
         return event.end() < len(self._text)
@@ -244,9 +227,8 @@ class _Scanner:
         return self._line
 
     def _bad(self, event: re.Match[str], what: str) -> SitegenError:
-        return SitegenError(
-            what, where=f"line {self._line_of(event.start())}", fix="import the output as it was"
-        )
+        place = f"line {self._line_of(event.start())}"
+        return SitegenError(what, where=place, fix="import the output as it was")
 
 
 def _starts(kind: str, draft: _Draft) -> bool:

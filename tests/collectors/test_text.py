@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.text import lines, plain
+from collectors.text import lines, plain, telling
 
 PRINTED = "This is ApacheBench, Version 2.3 <$Revision: 1903618 $>\nTime per request: 1.5 [ms]\n"
 
@@ -52,27 +52,10 @@ def test_what_stands_before_every_line_is_taken_off(before: str) -> None:
     assert plain(told.encode()) == PRINTED
 
 
-def test_the_times_before_a_block_pasted_from_a_log_are_taken_off() -> None:
-    log = "".join(
-        f"2024-05-01T12:00:0{n}.5Z {line}\n" for n, line in enumerate(PRINTED.split("\n"))
-    )
-    text = "# Two servers\n\nThe first:\n\n" * 9 + log + "2024-05-01 12:00:00 was the day.\n" * 1
-    assert PRINTED in plain(text.encode())
-    alone = "It was\n2024-05-01 12:00:00 or so\nthat it ended.\n" * 9
-    assert plain(alone.encode()) == alone
-
-
 def test_entities_are_undone_and_a_line_drawn_over_itself_is_what_was_left_to_see() -> None:
     assert plain(b"<pre>a &lt;b&gt; &amp; c</pre>").strip() == "a <b> & c"
     assert plain(b"Jobs: 1 [r] eta 3s\rJobs: 1 [r] eta 0s\rdone\nrow\n") == "done\nrow\n"
     assert plain(b"a\r\nb\r\n") == "a\nb\n"
-
-
-def test_mail_writes_equals_signs_and_long_lines_its_own_way() -> None:
-    mail = b"rw=3Dread, bs=3D4K, depth=\n=3D1\nlat: avg=3D 5.75=20\n"
-    assert plain(mail) == "rw=read, bs=4K, depth=1\nlat: avg= 5.75 \n"
-    # Plain text that happens to have them stays as it is.
-    assert plain(b"a=1 b=2 c=3D d=4\n" * 9) == "a=1 b=2 c=3D d=4\n" * 9
 
 
 def test_a_line_without_end_costs_as_much_as_its_length() -> None:
@@ -106,3 +89,11 @@ def test_a_long_line_costs_no_more_than_its_length() -> None:
     line = b"Requests per second: " * 100_000
     assert plain(line) == line.decode()
     assert plain(b"10%\r20%\r" * 100_000 + b"done") == "done"
+
+
+def test_of_messages_the_last_with_the_first_sign_tells_most() -> None:
+    messages = "ab: one\n  apr_connect: two\nab: three\n\nbye\n"
+    assert telling(messages, "apr_", "ab:") == "apr_connect: two"
+    assert telling(messages, "ab:") == "ab: three"
+    assert telling(messages) == "bye"
+    assert telling("") == ""

@@ -28,17 +28,14 @@ from sitegen.collect import Bundle, Reader, Reading, Recorder
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Params, params
 
-#: Which of ab's files one is; messages are what it printed to standard error.
-REPORT, PERCENTILES, REQUESTS, MESSAGES, EMPTY = "report", "csv", "tsv", "messages", "empty"
 _PROGRESS = re.compile(
     r"(?:Completed|Finished) \d{1,12} requests|Total of \d{1,12} requests.{0,40}"
 )
 _MOST_MESSAGES = 200_000
-_MANY = 2
 _CUT_ROWS = "they are sorted by time and their end is missing: the slowest are not there"
 #: Shorter than this, whole seconds of start make a rate wrong by more than 2 %.
 _SHORTEST_S = 50.0
-#: What share of a closed loop's connections may be idle before its times are not believed.
+#: What share of a closed loop's connections may be busy; other times are not believed.
 _LEAST_BUSY, _MOST_BUSY = 0.5, 1.1
 #: What a verdict resolves: times of processes, and ends of a span, that differ by more are said.
 _UNEQUAL = 0.02
@@ -46,42 +43,45 @@ _WITHOUT_SPAN = (
     "Rates are over the longest time of one process: right where all began together, and too high"
     " where they did not (`--set duration_s=` says the time from first start to last end)."
 )
+_NO_LATENCY = "No latency: percentiles of processes cannot be merged without all their requests."
 
 
-def kind_of(data: bytes) -> str:
-    """Return which of ab's files this is, or nothing."""
-    if not data.strip():
-        return EMPTY
-    for kind, has_form in ((REQUESTS, is_requests), (PERCENTILES, is_percentiles)):
-        if has_form(data):
-            return kind
-    if text.knows(data):
-        return REPORT
+def _is_messages(data: bytes) -> bool:
+    """Say whether this may be ab's standard error: how far it is, why it gave up, or nothing."""
     rest = [line.strip() for line in plain(data[:_MOST_MESSAGES]).split("\n") if line.strip()]
-    own = bool(rest) and all(_PROGRESS.fullmatch(line) or abort_reason(line) for line in rest)
-    return MESSAGES if own and len(data) <= _MOST_MESSAGES else ""
+    own = all(_PROGRESS.fullmatch(line) or abort_reason(line) for line in rest)
+    return own and len(data) <= _MOST_MESSAGES
+
+
+#: Which of ab's files one is.
+_KINDS = {
+    "requests": is_requests,
+    "percentiles": is_percentiles,
+    "report": text.knows,
+    "messages": _is_messages,
+}
 
 
 def by_kind(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     """Return the files of each kind that there is, by their names in order."""
     kinds: dict[str, dict[str, bytes]] = {}
     for name in sorted(files):
-        kinds.setdefault(kind_of(files[name]), {})[name] = files[name]
+        kind = next((kind for kind, has_form in _KINDS.items() if has_form(files[name])), "")
+        kinds.setdefault(kind, {})[name] = files[name]
     return kinds
 
 
 def is_beside(files: Mapping[str, bytes]) -> bool:
     """Say whether these are one report and one or two files of the same ab."""
-    kinds = by_kind(files)
-    finer = {len(kinds.get(PERCENTILES, ())), len(kinds.get(REQUESTS, ()))}
-    return "" not in kinds and len(kinds.get(REPORT, ())) == 1 and max(finer) == 1
+    counts = {kind: len(own) for kind, own in by_kind(files).items()}
+    *finer, _ = [counts.pop(kind, 0) for kind in ("requests", "percentiles", "messages")]
+    return counts == {"report": 1} and max(finer) == 1
 
 
 def is_many(files: Mapping[str, bytes]) -> bool:
     """Say whether these are reports, or files of requests, of several processes."""
     kinds = by_kind(files)
-    many = max(len(kinds.get(REPORT, ())), len(kinds.get(REQUESTS, ()))) >= _MANY
-    return "" not in kinds and many
+    return "" not in kinds and any(len(kinds.get(kind, ())) > 1 for kind in ("report", "requests"))
 
 
 def read_percentiles(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -101,33 +101,24 @@ def read_beside(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     Raises SitegenError when the file of the report holds several: the others belong to one.
     """
     kinds = by_kind(files)
-    finer = [percentiles_in(data) for data in kinds.get(PERCENTILES, {}).values()]
-    requests = [requests_in(data) for data in kinds.get(REQUESTS, {}).values()]
-    return (_run(_only_report(kinds), next(iter(finer), None), next(iter(requests), None), asks),)
-
-
-def _only_report(kinds: Mapping[str, Mapping[str, bytes]]) -> Report:
-    [(name, data)] = kinds[REPORT].items()
+    [(name, data)] = kinds["report"].items()
     blocks = reports(plain(data))
     if not blocks:
         raise text.nothing(blocks)
     if len(blocks) > 1:
-        raise SitegenError(
-            f"holds {len(blocks)} reports: the files beside it belong to one",
-            where=name,
-            fix="give each report a file",
-        )
-    messages = (abort_reason(plain(data)) for data in kinds.get(MESSAGES, {}).values())
-    return replace(blocks[0], aborted=blocks[0].aborted or next(filter(None, messages), ""))
+        what = f"holds {len(blocks)} reports: the files beside it belong to one"
+        raise SitegenError(what, where=name, fix="give each report a file")
+    finer = [percentiles_in(file) for file in kinds.get("percentiles", {}).values()]
+    requests = [requests_in(file) for file in kinds.get("requests", {}).values()]
+    return (_run(blocks[0], next(iter(finer), None), next(iter(requests), None), asks),)
 
 
 def _report_of(requests: Requests) -> Report:
     """Return what a file of requests says as a report."""
     count = str(requests.count)
     # Of a cut file nobody asked for so many, as of a window of time.
-    return Report(
-        numbers={"Complete requests": count, **({"window": count} if requests.cut else {})}
-    )
+    window = {"window": count} if requests.cut else {}
+    return Report(numbers={"Complete requests": count, **window})
 
 
 def _run(
@@ -136,19 +127,17 @@ def _run(
     """Return the run of one ab by its report and the files beside it: what is finer wins."""
     recorder, complete = text.new_recorder(), report.complete
     known = asks.requests if complete is None else complete
-    wrong, more = list[Flaw](), list[Row]()
+    wrong = list(finer.flaws(report.percentiles, known)) if finer else []
     cut = requests is not None and (requests.cut or requests.count < (complete or 0))
-    if finer:
-        wrong += finer.flaws(report.percentiles, known)
-        if not finer.cut:
-            report = replace(report, percentiles={})  # all of them are finer there
-    if requests:
-        wrong += _flaws(report, finer, requests, cut=cut)
-        if not report.line:
-            more = [*_rate(recorder, requests), *rows.of_parts(requests.times)]
-            wrong += _pace(requests, asks.concurrency or 1)
-        if not (report.line and (cut or report.table or report.percentiles or finer)):
-            more += rows.of_requests(requests.latency)
+    wrong += _flaws(report, finer, requests, cut=cut) if requests else ()
+    if finer and not finer.cut:
+        report = replace(report, percentiles={})  # all of them are finer there
+    more = list[Row]()
+    if requests and not report.line:
+        more += [*_rate(recorder, requests), *rows.of_parts(requests.times)]
+        wrong += _pace(requests, asks.concurrency or 1)
+    if requests and not (report.line and (cut or report.table or report.percentiles or finer)):
+        more += rows.of_requests(requests.latency)
     series = text.record(
         *(recorder, report, asks, Counter()),
         finer=finer.statistics(known) if finer else {},
@@ -170,7 +159,7 @@ def _flaws(
     latency, complete = frozenset({"latency"}), report.complete or requests.count
     if cut:
         of_all = f"{requests.count} of {complete} requests have a row: " if report.line else ""
-        suspects = frozenset() if report.line else frozenset({EVERY})
+        suspects = frozenset[str]() if report.line else frozenset({EVERY})
         yield Flaw(f"{of_all}{_CUT_ROWS}", suspects, Doubt.CUT_OFF)
         return
     if requests.count > complete:
@@ -187,9 +176,8 @@ def _rate(recorder: Recorder, requests: Requests) -> Iterator[Row]:
     if span_s >= _SHORTEST_S:
         yield Row("requests_per_second", "mean", requests.count / span_s)
     else:
-        recorder.note(
-            f"No rate: starts are in whole seconds, and {span_s:.1f} s are too short for that."
-        )
+        short = f"{span_s:.1f} s are too short for that"
+        recorder.note(f"No rate: starts are in whole seconds, and {short}.")
 
 
 def _pace(requests: Requests, concurrency: int) -> Iterator[Flaw]:
@@ -197,17 +185,12 @@ def _pace(requests: Requests, concurrency: int) -> Iterator[Flaw]:
     span_s, count = requests.span_s, requests.count
     if span_s < _SHORTEST_S:
         return
-    low, high = count / (span_s + 1), count / (span_s - 1)
-    yield Flaw(
-        f"starts are in whole seconds: the rate is between {low:.2f} and {high:.2f} a second",
-        kind=Doubt.ROUNDED,
-    )
+    between = f"between {count / (span_s + 1):.2f} and {count / (span_s - 1):.2f} a second"
+    yield Flaw(f"starts are in whole seconds: the rate is {between}", kind=Doubt.ROUNDED)
     worked_s = sum(ms * times for ms, times in requests.latency.items()) / 1000
     if not _LEAST_BUSY <= (busy := worked_s / span_s / concurrency) <= _MOST_BUSY:
-        yield Flaw(
-            f"{concurrency} connections at once would be busy {busy:.0%} of {span_s:.0f} s",
-            frozenset({"requests_per_second"}),
-        )
+        sentence = f"{concurrency} connections at once would be busy {busy:.0%} of {span_s:.0f} s"
+        yield Flaw(sentence, frozenset({"requests_per_second"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +211,11 @@ def read_many(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
 
     Raises SitegenError when none has a result, or they did not do the same.
     """
-    kinds, recorder = by_kind(files), text.new_recorder()
-    load = _load(kinds)
+    recorder, load = text.new_recorder(), _load(by_kind(files))
     processes = asks.processes or len(load.good) + len(load.reasons)
     if processes < len(load.good):
         what = f"{len(load.good)} processes have a result, not {processes}"
         raise SitegenError(what, where="--set processes")
-    if PERCENTILES in kinds:
-        recorder.note("Percentiles of single processes are left out: they cannot be merged.")
     series = recorder.series(MULTI, _about(load.good, asks, processes))
     suspects = text.note_flaws(recorder, _load_flaws(load, processes), MULTI)
     for number, report in enumerate(load.good, 1):
@@ -246,49 +226,38 @@ def read_many(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     if load.latency:
         rows.write(series, rows.of_requests(load.latency), suspects)
         series.histogram("ab.latency", load.latency, 1e-3)
-    elif load.requests:
-        recorder.note("No latency: not every process has a whole file of its requests.")
     else:
-        recorder.note(
-            "No latency: percentiles of processes cannot be merged without their requests (-g)."
-        )
+        recorder.note(_NO_LATENCY)
     recorder.duration_s = span_s
     recorder.started_at = min((file.started_at for file in load.requests), default="")
     return (text.reading_of(recorder, load.good),)
 
 
 def _load(kinds: Mapping[str, Mapping[str, bytes]]) -> Load:
-    messages = [abort_reason(plain(data)) for data in kinds.get(MESSAGES, {}).values()]
+    messages = kinds.get("messages", {})
     # What ab printed to standard error explains reports that do not say it themselves.
-    unused = list(filter(None, messages))
-    good, reasons = [], []
-    for data in kinds.get(REPORT, {}).values():
-        blocks = reports(plain(data))
-        if not blocks:
-            reasons.append("it printed no report")
-        for report in blocks:
-            if not report.measured and not report.aborted and unused:
-                report.aborted = unused.pop(0)
-            if reason := no_result(report):
-                reasons.append(reason)
-            else:
-                good.append(report)
+    unused = [reason for data in messages.values() if (reason := abort_reason(plain(data)))]
+    blocks = [reports(plain(data)) or [Report()] for data in kinds.get("report", {}).values()]
+    every = [report for own in blocks for report in own]
+    for report in every:
+        if unused and not report.measured and not report.aborted:
+            report.aborted = unused.pop(0)
+    good = [report for report in every if not no_result(report)]
+    reasons = [reason for report in every if (reason := no_result(report))]
     # An empty file is a process that printed nothing, and not what a good one left on stderr.
-    stems = {_stem(name) for kind in kinds.keys() - {EMPTY} for name in kinds[kind]}
-    silent = [name for name in kinds.get(EMPTY, ()) if _stem(name) not in stems]
+    stems = {_stem(name) for own in kinds.values() for name in own if own[name].strip()}
+    silent = [n for n, data in messages.items() if not data.strip() and _stem(n) not in stems]
     reasons += ["it printed nothing"] * len(silent)
-    requests = [_requests(name, data) for name, data in kinds.get(REQUESTS, {}).items()]
-    if REPORT not in kinds:
+    requests = [_requests(name, data) for name, data in kinds.get("requests", {}).items()]
+    if "report" not in kinds:
         # Each file of requests is a process by itself, of which nothing else is known.
         good = [Report(numbers={"Complete requests": str(file.count)}) for file in requests]
     if not good:
         what = "; ".join(sorted(set(reasons)))[:300]
         raise SitegenError(f"none of {len(reasons)} processes has a result: {what}")
     if len(requests) > len(good):
-        raise SitegenError(
-            f"{len(requests)} files of requests and only {len(good)} reports with a result",
-            fix="add the missing reports, or leave all reports out",
-        )
+        what = f"{len(requests)} files of requests and only {len(good)} reports with a result"
+        raise SitegenError(what, fix="add the missing reports, or leave all reports out")
     whole = len(requests) == len(good) and not any(file.cut for file in requests)
     latency = sum((file.latency for file in requests if whole), Counter[int]())
     return Load(tuple(good), tuple(reasons), tuple(requests), latency)
@@ -302,8 +271,7 @@ def _requests(name: str, data: bytes) -> Requests:
     try:
         return requests_in(data)
     except SitegenError as error:
-        place = f"{name}: {error.where}" if error.where else name
-        raise SitegenError(error.what, where=place, fix=error.fix) from error
+        raise SitegenError(error.what, where=f"{name}: {error.where}", fix=error.fix) from error
 
 
 def _about(good: tuple[Report, ...], asks: Asks, processes: int) -> Params:
@@ -315,10 +283,8 @@ def _about(good: tuple[Report, ...], asks: Asks, processes: int) -> Params:
     for name in sorted({name for about in each for name in about}):
         values = sorted({about.get(name, "none") for about in each})
         if len(values) > 1:
-            raise SitegenError(
-                f"the processes did not do the same: {name} is {' and '.join(values[:2])}",
-                fix="import together only what ran as one load",
-            )
+            what = f"the processes did not do the same: {name} is {' and '.join(values[:2])}"
+            raise SitegenError(what, fix="import together only what ran as one load")
     return params(**each[0], requests=requests.pop() if len(requests) == 1 else None)
 
 
@@ -341,34 +307,29 @@ def _load_flaws(load: Load, processes: int) -> Iterator[Flaw]:
 
 def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
     """Return the time from the first start to the last end, as well as it can be told."""
-    times = [
-        t for t in (report.value("Time taken for tests") for report in load.good) if t is not None
-    ]
+    every = [report.value("Time taken for tests") for report in load.good]
+    times = [time for time in every if time]
     longest = max(times, default=0.0)
     if asks.duration_s is not None:
         if asks.duration_s < longest * (1 - _UNEQUAL):
-            raise SitegenError(
-                f"one process alone took {longest:g} s", where="--set duration_s", fix="mend it"
-            )
+            what = f"one process alone took {longest:g} s"
+            raise SitegenError(what, where="--set duration_s", fix="mend it")
         return asks.duration_s
     if load.latency:
-        ends = max(file.last_end_ms for file in load.requests) / 1000
-        seen = ends - min(file.first_s for file in load.requests)
+        seen = max(file.last_end_ms for file in load.requests) / 1000
+        seen -= min(file.first_s for file in load.requests)
         low, high = max(seen - 1, longest), seen + 1
-        if low > 0 and high <= low * (1 + _UNEQUAL):
+        if 0 < low <= high <= low * (1 + _UNEQUAL):
             sentence = f"starts are in whole seconds: {low:.1f} to {high:.1f} s"
             recorder.doubt(Doubt.ROUNDED, sentence, MULTI)
             return min(max(seen, low), high)
-    if not longest or len(times) < len(load.good):
-        recorder.note("No rate: nothing tells when the first process began and the last one ended.")
+    if len(times) < len(every):
+        recorder.note("No rate: not every process says how long it took.")
         return None
     recorder.note(_WITHOUT_SPAN)
     if longest - min(times) > _UNEQUAL * longest:
-        recorder.doubt(
-            Doubt.UNEQUAL_JOBS,
-            f"the processes took {min(times):g} to {longest:g} s, and rates are over the longest",
-            MULTI,
-        )
+        sentence = f"the processes took {min(times):g} to {longest:g} s: rates are over the longest"
+        recorder.doubt(Doubt.UNEQUAL_JOBS, sentence, MULTI)
     return longest
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from collectors.ab.readers.params import Asks, requests_of
-from collectors.ab.report import ACROSS, TABLE, Report
+from collectors.ab.report import ACROSS, BODY, TABLE, Report
 from collectors.ab.rows import EVERY, NO_ANSWER, misleading
 from sitegen.model import Doubt
 
@@ -44,7 +44,7 @@ def flaws(report: Report, asks: Asks) -> Iterator[Flaw]:
     """Yield what makes ``report`` mean less than it says, and where it contradicts itself."""
     if report.missing:
         yield Flaw(report.missing, kind=Doubt.CUT_OFF)
-    asked, complete = asks.requests or report.count("Number of requests"), report.complete
+    asked, complete = asks.requests, report.complete
     if report.stopped or (complete is not None and complete < (asked or 0)):
         done = "an unknown number" if complete is None else complete
         of_all = f" of {asked}" if asked else ""
@@ -52,30 +52,13 @@ def flaws(report: Report, asks: Asks) -> Iterator[Flaw]:
         yield Flaw(sentence, frozenset({EVERY}), Doubt.INTERRUPTED)
     elif reason := misleading(report):
         yield Flaw(f"{reason}, so the rate misleads", frozenset({EVERY}), None)
-    if report.in_html:
-        sentence = (
-            "in ab's HTML table the processing times are differences of two rows, not times of"
-            " requests, and its averages are cut to whole milliseconds"
-        )
-        yield Flaw(sentence, frozenset({"processing_time"}), None)
     yield from _rates(report)
     yield from _counts(report)
     yield from _table(report)
     yield from falling(report.percentiles)
-
-
-def remarks(report: Report, asks: Asks) -> Iterator[Flaw]:
-    """Yield what else is to be said of a report."""
-    for label, cells in report.table.items():
-        if not cells:
-            yield Flaw(f"two numbers of the row {label} have grown together", kind=None)
-    complete = report.complete
     if complete and requests_of(report, asks) is None:
-        yield Flaw(
-            f"{complete} requests look like what a time limit allowed, so their number is not part"
-            " of the series (`--set requests=N` says what was asked for)",
-            kind=None,
-        )
+        sentence = f"{complete} requests look like what a time limit allowed: their number is not"
+        yield Flaw(f"{sentence} part of the series (say it with `--set requests=N`)", kind=None)
 
 
 def falling(percentiles: Mapping[str, str]) -> Iterator[Flaw]:
@@ -95,7 +78,7 @@ def _rates(report: Report) -> Iterator[Flaw]:
     taken, rate = printed.get("Time taken for tests"), printed.get("Requests per second")
     each, across = printed.get("Time per request"), printed.get(ACROSS)
     speed, moved = printed.get("Transfer rate"), report.count("Total transferred")
-    sent, body = printed.get("sent"), report.body_sent
+    sent, body = printed.get("sent"), report.count(BODY)
     whole = f"{complete} in {taken} s"
     for sentence, metrics, one, other in (
         (f"{rate} requests a second are not {whole}", _RATES, (rate, taken), (complete,)),
@@ -147,21 +130,16 @@ def _counts(report: Report) -> Iterator[Flaw]:
 
 def _table(report: Report) -> Iterator[Flaw]:
     for label, row in report.table.items():
-        if not row or (report.in_html and label == "Processing"):
-            continue  # in HTML it is differences of two rows, which may have any order
         low, high = float(row["min"]), float(row["max"])
         for statistic, word in (("p50", "median"), ("mean", "mean")):
             # A mean is rounded from the whole and each of the others by itself.
             middle = float(row.get(statistic, low))
             if low > high or not low - 1 <= middle <= high + 1:
-                sentence = (
-                    f"{label}: the {word} of {middle:g} ms is not between {low:g} and {high:g} ms"
-                )
+                between = f"is not between {low:g} and {high:g} ms"
+                sentence = f"{label}: the {word} of {middle:g} ms {between}"
                 yield Flaw(sentence, frozenset({TABLE[label]}))
                 break
     longest, last = report.table.get("Total", {}).get("max"), report.percentiles.get("max")
     if longest is not None and last is not None and float(longest) != float(last):
-        yield Flaw(
-            f"the longest request took {longest} ms in the table and {last} ms in the list",
-            frozenset({"latency"}),
-        )
+        sentence = f"the longest request took {longest} ms in the table and {last} ms in the list"
+        yield Flaw(sentence, frozenset({"latency"}))

@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import Annotated, Literal
 
-from collectors.ab.report import Report
+from collectors.ab.report import BODY, Report
 from sitegen.collect import Count, Positive, Settings, described
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
@@ -14,27 +14,20 @@ from sitegen.model import Params, params
 
 #: A name such as loopback, direct or tproxy.
 ACCESS = "^[a-z0-9][a-z0-9_-]{0,31}$"
-_Access = Annotated[str, described("how the server was reached, such as tproxy", pattern=ACCESS)]
-_Concurrency = Annotated[Count, described("connections at once (-c)")]
-_Requests = Annotated[Count, described("requests that were asked for (-n)")]
-_Scheme = Annotated[Literal["http", "https"], described("as in the address")]
-_Kept = Annotated[bool, described("whether connections were kept (-k)")]
-_Processes = Annotated[int, described("how many ab ran at once", ge=1, le=100_000)]
-_Seconds = Annotated[Positive, described("the limit given (-t), or from first start to last end")]
-_Path = Annotated[str, described("path of the document", pattern="^/.{0,1000}$")]
+_SPAN = "the limit given (-t), or from first start to last end"
 
 
 class Asks(Settings, frozen=True):
-    """What ab does not print, or a file without its report does not say."""
+    """What ab does not print, or the rest of a report does not say."""
 
-    access: _Access | None = None
-    concurrency: _Concurrency | None = None
-    requests: _Requests | None = None
-    scheme: _Scheme | None = None
-    keepalive: _Kept | None = None
-    processes: _Processes | None = None
-    duration_s: _Seconds | None = None
-    path: _Path | None = None
+    access: Annotated[str, described("way to the server, as tproxy", pattern=ACCESS)] | None = None
+    concurrency: Annotated[Count, described("connections at once (-c)")] | None = None
+    requests: Annotated[Count, described("requests that were asked for (-n)")] | None = None
+    scheme: Annotated[Literal["http", "https"], described("as in the address")] | None = None
+    keepalive: Annotated[bool, described("whether connections were kept (-k)")] | None = None
+    processes: Annotated[int, described("ab that ran at once", ge=1, le=100_000)] | None = None
+    duration_s: Annotated[Positive, described(_SPAN)] | None = None
+    path: Annotated[str, described("of the document", pattern="^/.{0,1000}$")] | None = None
 
 
 _SECRET_NAME = re.compile(
@@ -59,31 +52,22 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
     Raises SitegenError when the concurrency is missing, or the user contradicts the report.
     """
     if not processes and asks.processes not in (None, 1):
-        raise SitegenError(
-            "one file is read as one process after another",
-            where="--set processes",
-            fix="give each process a file and import them with --together",
-        )
+        what = "one file is read as one process after another"
+        fix = "give each process a file and import them with --together"
+        raise SitegenError(what, where="--set processes", fix=fix)
     concurrency = _agreed("concurrency", report.numbers.get("Concurrency Level"), asks.concurrency)
     if int(concurrency or 0) == 0:
-        raise SitegenError(
-            "does not say its concurrency",
-            where=report.at.rstrip(": "),
-            fix="add `--set concurrency=N`",
-        )
-    method = "PUT" if "Total PUT" in report.numbers else "POST"
-    workers = report.count("Number of workers")
+        place, fix = report.at.rstrip(": "), "add `--set concurrency=N`"
+        raise SitegenError("does not say its concurrency", where=place, fix=fix)
     return params(
         access=asks.access,
         concurrency=int(concurrency or 0),
         keepalive=_keepalive(report, asks),
-        method=method if report.body_sent is not None else None,
+        method="POST" if BODY in report.numbers else None,
         path=_path(report, asks),
         processes=processes or 1,
-        rampup_ms=report.count("Rampup delay") or None,
         requests=requests_of(report, asks),
         scheme=_scheme(report, asks),
-        workers=workers if workers and workers > 1 else None,
     )
 
 
@@ -95,14 +79,10 @@ def requests_of(report: Report, asks: Asks) -> int | None:
     complete = report.complete
     if asks.requests is not None:
         if complete is not None and complete > asks.requests:
-            raise SitegenError(
-                f"{complete} requests were completed, more than {asks.requests}",
-                where="--set requests",
-            )
+            what = f"{complete} requests were completed, more than {asks.requests}"
+            raise SitegenError(what, where="--set requests")
         return asks.requests
-    if (stated := report.count("Number of requests")) is not None:
-        return stated or None
-    by_time = asks.duration_s is not None or "window" in report.numbers or report.stopped
+    by_time = asks.duration_s is not None or report.stopped or "window" in report.numbers
     if not complete or by_time or not asked_for(complete, report.value("Time taken for tests")):
         return None
     return complete

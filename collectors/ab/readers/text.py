@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from collectors.ab import rows
-from collectors.ab.readers.checks import Flaw, flaws, no_result, remarks
+from collectors.ab.readers.checks import Flaw, flaws, no_result
 from collectors.ab.readers.params import Asks, params_of
 from collectors.ab.report import WHOLE, Report, reports
 from collectors.ab.rows import SWEEP, Row
@@ -86,8 +86,7 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
             series.failed(row.metric, row.statistic)
         recorder.doubt(Doubt.FAILED_PART, f"{report.at}{reason}", SWEEP)
         return None
-    every = [*flaws(report, asks), *remarks(report, asks), *wrong]
-    suspects = note_flaws(recorder, every, SWEEP, report.at)
+    suspects = note_flaws(recorder, [*flaws(report, asks), *wrong], SWEEP, report.at)
     for warning in report.warnings:
         recorder.note(f"ab calls {warning} not reliable: its median and mean are far apart.")
     series = recorder.series(SWEEP, about, repetition=number)
@@ -120,13 +119,10 @@ def note_flaws(
 
 def nothing(blocks: list[Report]) -> SitegenError:
     """Return the error for a file without a result: what it holds instead, and what to do."""
-    if blocks and (blocks[0].started or blocks[0].aborted):
-        return SitegenError(
-            no_result(blocks[0]),
-            where=f"line {blocks[0].line}",
-            fix="add `--set concurrency=N` to record it as failed",
-        )
-    return SitegenError("holds ab's banner and no result" if blocks else "holds no report of ab")
+    if not blocks:
+        return SitegenError("holds no report of ab")
+    fix = "add `--set concurrency=N` to record it as failed"
+    return SitegenError(no_result(blocks[0]), where=f"line {blocks[0].line}", fix=fix)
 
 
 def _is_series(report: Report, asks: Asks) -> bool:

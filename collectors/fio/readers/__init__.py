@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collectors.fio.readers import bundles, dbench, json_report, kubestr, terse, text_report
-from sitegen.collect import Bundle, Reader
 
-READERS: tuple[Reader, ...] = (
-    json_report.READER,
-    text_report.READER,
-    dbench.READER,
-    kubestr.READER,
-    terse.READER,
-    bundles.READER,
+READERS = (
+    *(json_report.READER, text_report.READER, dbench.READER, kubestr.READER),
+    *(terse.READER, bundles.READER),
 )
-BUNDLES: tuple[Bundle, ...] = (bundles.BUNDLE,)
+BUNDLES = (bundles.BUNDLE,)

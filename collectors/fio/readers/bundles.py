@@ -1,4 +1,4 @@
-"""fio's logs with the result that they belong to, or alone."""
+"""fio's logs over time, with the result that they belong to or alone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from collectors.fio import jobs, rows
-from collectors.fio.jobs import DIRECTIONS, Report
+from collectors.fio import jobs
+from collectors.fio.jobs import DIRECTIONS, LATENCIES
 from collectors.fio.readers import json_report, logs, text_report
-from collectors.fio.readers.logs import HISTOGRAM, METRICS, RATES, Log, read_log
-from collectors.fio.readers.runs import Run, runs
+from collectors.fio.readers.logs import HISTOGRAM, METRICS, Log, read_log
+from collectors.fio.readers.runs import Run, run_of
 from collectors.fio.workloads import Asks, Workload, slug
 from sitegen.collect import Bundle, Reader, Reading, Recorder, Series, described, histogram
 from sitegen.collect.settings import agreed
@@ -33,70 +33,40 @@ class LogAsks(LogsAsks, frozen=True):
     kind: Annotated[_Kind, described("what the log counts")] | None = None
 
 
-_UNITS = {"ns": 1e9, "us": 1e6}
-#: fio 3 counts nanoseconds; since 3.18 there is a fifth column.
-_NEW_VERSION, _NEW_COLUMNS = 3, 5
-_KIB, _MOST_NUMBERS, _LEAST_POINTS, _APART = 1024, 1000, 3, 0.10
+#: What rates are divided by, and latencies of each unit.
+_PARTS, _UNITS = {"bw": 1 / 1024, "iops": 1.0}, {"ns": 1e9, "us": 1e6}
+_OLD = re.compile(r"[12]\.(?!99)")
+#: Since fio 3.18 there is a fifth column.
+_NEW_COLUMNS = 5
 _PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 _STEM = re.compile(
     r"(?:[_.-])?(?:clat_hist|slat|clat|lat|bw|iops)(?:\.\d{1,6})?\.log$", re.IGNORECASE
 )
 _ALONE = "These are means over time of fio's logs: of the job they say nothing else."
 _COARSE = "Latency percentiles are of a histogram log, whose bins are wide."
+_MOST_NUMBERS, _LEAST_POINTS, _APART = 1000, 3, 0.10
 
 
 def knows(files: Mapping[str, bytes]) -> bool:
-    """Tell whether there are logs of fio's among ``files``, and else its results."""
+    """Tell whether ``files`` are logs of fio's, and else its results."""
     others = [data for data in files.values() if not logs.is_log(data)]
-    return len(others) < len(files) and all(_is_result(data) for data in others)
+    return len(others) < len(files) and all(map(_is_result, others))
 
 
 def read(files: Mapping[str, bytes], asks: LogsAsks) -> tuple[Reading, ...]:
     """Return the run that ``files`` are of."""
-    results = sorted(name for name, data in files.items() if _is_result(data))
-    if len(results) > 1:
-        raise SitegenError(
-            f"there are {len(results)} results, and nothing says which of them the logs are of",
-            where=", ".join(results)[:200],
-            fix="import one result with its own logs at a time",
-        )
-    named = {name: data for name, data in sorted(files.items()) if name not in results}
-    if results:
-        return (_with_result(results[0], files[results[0]], named, asks),)
-    return (_alone([read_log(name, data) for name, data in named.items()], asks),)
-
-
-def read_one(data: bytes, asks: LogAsks) -> tuple[Reading, ...]:
-    """Return the run that one log is of; its kind is the user's to say."""
-    kind = HISTOGRAM if logs.is_histogram(data) else asks.kind
-    if kind is None:
-        raise SitegenError(
-            "a log does not say what it counts",
-            where="--set kind",
-            fix=f"one of {', '.join(METRICS)}; or import it with fio's result (--together)",
-        )
-    return (_alone([read_log("fio", data, kind)], asks),)
-
-
-def _is_result(data: bytes) -> bool:
-    return json_report.knows(data) or text_report.knows(data)
-
-
-def _with_result(name: str, data: bytes, files: Mapping[str, bytes], asks: LogsAsks) -> Reading:
-    reader = json_report if json_report.knows(data) else text_report
-    reports, cut = reader.reports_of(data)
-    if len(reports) > 1:
-        raise SitegenError(
-            f"there are {len(reports)} results in it, and nothing says which the logs are of",
-            where=name,
-            fix="import one result with its own logs",
-        )
-    [run] = runs(reports, asks.answers)
-    steps = {job.options.get("log_avg_msec", "") for job in reports[0].jobs}
-    step = steps.pop() if len(steps) == 1 else ""
-    step_ms = int(step) if re.fullmatch(r"[1-9]\d{0,8}", step) else 0
-    every = [read_log(log, content, step_ms=step_ms) for log, content in files.items()]
-    units = _units(every, asks, reports[0])
+    results = [name for name, data in sorted(files.items()) if _is_result(data)]
+    every = [read_log(*file) for file in sorted(files.items()) if file[0] not in results]
+    if not results:
+        return (_alone(every, asks),)
+    forms = (json_report, text_report)
+    outputs = [next(f for f in forms if f.knows(files[n])).reports_of(files[n]) for n in results]
+    if [len(reports) for reports, _ in outputs] != [1]:
+        what = "not one result is there, and nothing says which the logs are of"
+        fix = "import one result with its own logs at a time"
+        raise SitegenError(what, where=", ".join(results)[:200], fix=fix)
+    [(reports, cut)] = outputs
+    run, units = run_of(reports, asks.answers), _units(every, asks, reports[0].version)
     numbered = _numbered(run)
     owned: defaultdict[int, list[Log]] = defaultdict(list)
     for log in every:
@@ -106,7 +76,20 @@ def _with_result(name: str, data: bytes, files: Mapping[str, bytes], asks: LogsA
         owned[numbered[log.number - 1] if len(run.workloads) > 1 else 0].append(log)
     for place, own in sorted(owned.items()):
         _add(run, run.workloads[place], own, units)
-    return run.reading("the result is cut off" if cut else "")
+    return (run.reading("the result is cut off" if cut else ""),)
+
+
+def read_one(data: bytes, asks: LogAsks) -> tuple[Reading, ...]:
+    """Return the run that one log is of; its kind is the user's to say."""
+    kind = HISTOGRAM if logs.is_histogram(data) else asks.kind
+    if kind is None:
+        fix = f"one of {', '.join(METRICS)}; or import it with fio's result (--together)"
+        raise SitegenError("a log does not say what it counts", where="--set kind", fix=fix)
+    return (_alone([read_log(f"fio_{kind}.log", data)], asks),)
+
+
+def _is_result(data: bytes) -> bool:
+    return json_report.knows(data) or text_report.knows(data)
 
 
 def _numbered(run: Run) -> list[int]:
@@ -119,27 +102,17 @@ def _numbered(run: Run) -> list[int]:
     return numbered
 
 
-def _units(every: Sequence[Log], asks: LogsAsks, report: Report | None = None) -> float:
-    """Return the units of latency logs: those of the result beside them, where there is one."""
-    timed = [log for log in every if log.kind not in (*RATES, HISTOGRAM)]
+def _units(every: Sequence[Log], asks: LogsAsks, version: str = "") -> float:
+    """Return how many units of latency logs make a second, by fio's version where it is known."""
+    timed = [log for log in every if log.kind in LATENCIES]
     stated = "ns" if any(log.columns >= _NEW_COLUMNS for log in timed) else None
-    if report is not None:
-        latencies = [side.latencies.values() for job in report.jobs for side in job.sides]
-        # Text chooses its own.
-        seen = {one.units for own in latencies for one in own if not one.printed}
-        major = report.version.partition(".")[0]
-        if seen:
-            stated = "ns" if max(seen) > _UNITS["us"] else "us"
-        elif major.isdecimal():
-            newer = int(major) >= _NEW_VERSION or report.version.startswith("2.99")
-            stated = "ns" if newer else "us"
-    unit = agreed("unit", asks.unit or None, stated)
+    if version:
+        stated = "us" if _OLD.match(version) else "ns"
+    unit = agreed("unit", asks.unit, stated)
     if timed and unit is None:
-        raise SitegenError(
-            "nothing says whether it is in nanoseconds (fio 3) or microseconds (fio 2)",
-            where=timed[0].name,
-            fix="add --set unit=ns or unit=us, or fio's result",
-        )
+        what = "nothing says whether it is in nanoseconds (fio 3) or microseconds (fio 2)"
+        fix = "add --set unit=ns or unit=us, or fio's result"
+        raise SitegenError(what, where=timed[0].name, fix=fix)
     return _UNITS[unit or "ns"]
 
 
@@ -167,15 +140,13 @@ def _samples(
 ) -> dict[str, list[float]]:
     """Write what logs say of one direction as samples; return values over time by kind of log."""
     values = {}
-    parts = {"bw": 1 / _KIB, "iops": 1.0}
     for kind, metric in METRICS.items():
-        part = parts.get(kind, units)
         own = logs.over_time([log for log in every if log.kind == kind], direction)
-        points = [(second, value / part) for second, value in own]
+        points = [(second, value / _PARTS.get(kind, units)) for second, value in own]
         series.points("time", metric, points)
         values[kind] = [value for _, value in points]
-    bins, bin_units = logs.merged([log for log in every if log.kind == HISTOGRAM], direction)
-    rows.histogram_of(series, METRICS["clat"], bins, bin_units)
+    bins = logs.merged([log for log in every if log.kind == HISTOGRAM], direction)
+    jobs.write_histogram(series, METRICS["clat"], bins, _UNITS["ns"])
     return values
 
 
@@ -185,18 +156,17 @@ def _alone(every: Sequence[Log], asks: LogsAsks) -> Reading:
     name, original = slug(stems.pop()) if len(stems) == 1 else ("fio", "")
     name = name if any(letter.isalpha() for letter in name) else "fio"
     about = {key: value for key, value in asks.answers.items() if key != "direct"}
-    units = _units(every, asks)
-    recorder = Recorder(ToolIdentity("fio", ""))
+    units, recorder = _units(every, asks), Recorder(ToolIdentity("fio", ""))
     histograms = [log for log in every if log.kind == HISTOGRAM]
     for direction in DIRECTIONS:
         pairs = params(direction=direction, job_name=original or None, **about)
         series = recorder.series(name, pairs)
         for kind, values in _samples(series, every, direction, units).items():
             series.add(METRICS[kind], "mean", sum(values) / len(values) if values else None)
-        bins, bin_units = logs.merged(histograms, direction)
-        percentiles = histogram.percentiles(bins, _PERCENTS) if bins else []
-        for percent, value in zip(_PERCENTS, percentiles, strict=False):
-            series.add(METRICS["clat"], f"p{percent:g}", value / bin_units)
+        if bins := logs.merged(histograms, direction):
+            percentiles = histogram.percentiles(bins, _PERCENTS)
+            for percent, value in zip(_PERCENTS, percentiles, strict=True):
+                series.add(METRICS["clat"], f"p{percent:g}", value / _UNITS["ns"])
     if len(histograms) < len(every):
         recorder.note(_ALONE)
     if histograms:

@@ -10,9 +10,9 @@ import re
 from dataclasses import replace
 
 from collectors.fio import jobs
-from collectors.fio.jobs import Job
+from collectors.fio.jobs import Job, Report
 from collectors.fio.readers import text_report
-from collectors.fio.readers.runs import JSON_SIGN, Run, holds, runs
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds, run_of
 from collectors.fio.workloads import Asks, size_of
 from sitegen.collect import Reader, Reading
 from sitegen.collect.settings import agreed
@@ -30,49 +30,46 @@ _READ_SHARE, _NEAR = 0.75, 0.02
 
 
 def knows(data: bytes) -> bool:
-    """Tell whether ``data`` is a dbench's output, or its summary alone."""
-    return holds(data, *text_report.DBENCH_SIGNS) and not holds(data, JSON_SIGN)
+    """Tell whether ``data`` is a dbench's output, with fio's own."""
+    own = holds(data, TEXT_SIGN) and holds(data, *text_report.DBENCH_SIGNS)
+    return own and not holds(data, JSON_SIGN)
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the runs in ``data``, one for each version of fio."""
+    """Return the run in ``data``."""
     dumps = [one for one in text_report.printouts_of(data) if one.jobs]
     if not dumps:
-        raise SitegenError(
-            "only dbench's summary is there: its figures have lost their units and digits",
-            fix="import its whole output, with what fio printed before the summary",
-        )
-    reports = [dump.report() for dump in dumps]
-    shared = [replace(one, jobs=tuple(_shared(job) for job in one.jobs)) for one in reports]
-    closed = []
-    for run in runs(shared, asks.answers, sized=False):
-        _settings(run)
-        there = {job.name for report in run.reports for job in report.jobs}
-        if missing := [name for name in _NAMES if name not in there]:
-            run.recorder.note(f"Of dbench's workloads {', '.join(missing)} are not in it.")
-        if any("Summary" in dump.text for dump in dumps):
-            run.recorder.note(_UNREAD)
-        whole = all(dump.is_whole for dump in dumps)
-        closed.append(run.reading("" if whole else "a dump ends before fio's own summary"))
-    return tuple(closed)
+        raise SitegenError("breaks off before the first figure of a job")
+    run = run_of([_shared(dump.report()) for dump in dumps], asks.answers, sized=False)
+    _settings(run)
+    there = {job.name for report in run.reports for job in report.jobs}
+    if missing := [name for name in _NAMES if name not in there]:
+        run.recorder.note(f"Of dbench's workloads {', '.join(missing)} are not in it.")
+    if "Summary" in dumps[-1].text:
+        run.recorder.note(_UNREAD)
+    whole = all(dump.is_whole for dump in dumps)
+    return (run.reading("" if whole else "a dump ends before fio's own summary"),)
 
 
-def _shared(job: Job) -> Job:
+def _shared(report: Report) -> Report:
     """Return the mix with its share of reads, where the counts bear it out."""
-    read, write = (jobs.sides([job], direction) for direction in ("read", "write"))
-    counts = [side.ios or 0 for side in (*read, *write)]
-    if job.name != "rw_mix" or len(counts) != 2 or not all(counts):  # noqa: PLR2004 - one each
-        return job
-    if abs(counts[0] / sum(counts) - _READ_SHARE) > _NEAR:
-        return job
-    return replace(job, options={**job.options, "rwmixread": "75"})
+
+    def shared(job: Job) -> Job:
+        reads, writes = (
+            sum(side.ios or 0 for side in jobs.sides([job], d)) for d in ("read", "write")
+        )
+        share = reads / max(reads + writes, 1)
+        if job.name != "rw_mix" or abs(share - _READ_SHARE) > _NEAR:
+            return job
+        return replace(job, options={**job.options, "rwmixread": "75"})
+
+    return replace(report, jobs=tuple(map(shared, report.jobs)))
 
 
 def _settings(run: Run) -> None:
-    """Record engine and size for the run: the collector's sets have them there too.
+    """Record engine and size for the run, as the collector's sets have them.
 
-    As caveats: runs of other files in the same environment say nothing of a run's engine, and
-    would drop out beside one that had to match.
+    As caveats: runs of other files beside it say nothing of an engine, and would drop out.
     """
     engines = {job.options.get("ioengine", "") for report in run.reports for job in report.jobs}
     # The four sequential jobs make the file larger, by their offsets.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from collectors.fio import document, jobs
 from collectors.fio.jobs import DIRECTIONS, MIXED, Report
-from collectors.fio.readers.runs import JSON_SIGN, holds, readings
+from collectors.fio.readers.runs import JSON_SIGN, holds, run_of
 from collectors.fio.workloads import Asks
 from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 
-#: What two reports' times may differ by: in whole seconds, as older fio prints, and in exact ones.
-_APART_S, _STILL = 1.1, 0.2
+#: What two reports' times may differ by: of whole seconds, and of exact ones.
+_APART_S, _STILL_S = 1.1, 0.2
 
 
 def knows(data: bytes) -> bool:
@@ -21,37 +19,29 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the runs in ``data``, one for each version of fio."""
+    """Return the run in ``data``."""
     reports, cut = reports_of(data)
-    sentence = f"another report follows and breaks off at {cut}" if cut else ""
-    return readings(reports, asks.answers, sentence)
+    cut = cut and f"another report follows and breaks off at {cut}"
+    return (run_of(reports, asks.answers).reading(cut),)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:
     """Return the final reports in ``data``, and where a further one breaks off.
 
-    Raises SitegenError when there is no whole one.
+    With --status-interval fio prints one report after another, each of all that was done so
+    far: the last one counts. Raises SitegenError when there is no whole one.
     """
     output = document.read(data)
     if not output.reports:
         place, _, reason = output.cut.partition(": ")
         broken = f"the JSON breaks off or is damaged: {reason}"
         raise SitegenError(broken if reason else "no JSON in it is fio's own", where=place)
-    return _final(output.reports), output.cut
-
-
-def _final(reports: Sequence[Report]) -> list[Report]:
-    """Return the reports less those that a later one of the same jobs goes on from.
-
-    With --status-interval fio prints one report after another, each of all that was done so
-    far: the last one counts.
-    """
-    kept: list[Report] = []
-    for report in reports:
-        if kept and _goes_on(kept[-1], report):
-            kept.pop()
-        kept.append(report)
-    return kept
+    final: list[Report] = []
+    for report in output.reports:
+        if final and _goes_on(final[-1], report):
+            final.pop()
+        final.append(report)
+    return final, output.cut
 
 
 def _goes_on(first: Report, then: Report) -> bool:
@@ -61,12 +51,11 @@ def _goes_on(first: Report, then: Report) -> bool:
         return False
     if first.begun is not None and then.begun is not None:
         return first.begun == then.begun
+    # Before fio 3.34 nothing says when a job began: its time goes on as the clock does.
     passed = then.ended - first.ended
     (ran, moved), (longer, more) = _measured(first), _measured(then)
-    still = _STILL if first.ended % 1 else _APART_S
     grown = all(a <= b for a, b in zip(moved, more, strict=True)) and (
-        (abs(passed - (longer - ran)) <= still and (longer > ran or not passed))
-        or (passed <= _STILL < ran and still == _STILL)
+        (longer > ran and abs(passed - (longer - ran)) <= _STILL_S) or passed <= _STILL_S < ran
     )
     # What was counted while a ramp lasted is forgotten when it ends; the time since the start,
     # in whole seconds, goes on.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from collectors.fio.jobs import ROUNDED, Job, Report, Side
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, readings
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
 from collectors.fio.workloads import Asks
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
@@ -16,15 +16,13 @@ _CLASS = re.compile(r"(?m)^[ \t]*Running FIO test .{0,200} on StorageClass \(([^
 _VERSION = re.compile(r"(?m)^[ \t]*FIO version - fio-(\d[\w.+-]{0,60})")
 _JOB = re.compile(r"(?m)^[ \t]*JobName: ?")
 _SIDE = re.compile(
-    r"(?m)^[ \t]*(?P<direction>read|write|trim):\s{0,80}"
-    r"IOPS=(?P<iops>\d{1,15}(?:\.\d{1,9})?) BW\(KiB/s\)=(?P<kib>\d{1,15})[ \t]*$"
-    r"(?:\s{0,80}iops: min=(?P<min>\d{1,15}) max=(?P<max>\d{1,15})"
-    r" avg=(?P<mean>\d{1,15}(?:\.\d{1,9})?)[ \t]*$)?"
+    r"(?m)^[ \t]*(read|write|trim):\s{0,80}"
+    r"IOPS=(\d{1,15}(?:\.\d{1,9})?) BW\(KiB/s\)=(\d{1,15})[ \t]*$"
+    r"(?:\s{0,80}iops: min=(\d{1,15}) max=(\d{1,15}) avg=(\d{1,15}(?:\.\d{1,9})?)[ \t]*$)?"
 )
 _OPTIONS = re.compile(r"(?m)^[ \t]*(?:Global options - |(?=blocksize=))(.{0,400})")
 _OPTION = re.compile(r"(\w{1,40})=(\S{1,80})")
 _NAMES = {"blocksize": "bs", "filesize": "size"}
-_KIB = 1024
 #: kubestr does not say how long a job ran; with rates alone nothing is multiplied by it.
 _SOME_TIME_S = 1.0
 
@@ -36,26 +34,23 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the runs in ``data``; raises SitegenError where it is of several storage classes."""
+    """Return the run in ``data``; raises SitegenError where it is of several storage classes."""
     text = plain(data)
-    classes = set(_CLASS.findall(text))
-    if len(classes) > 1:
-        raise SitegenError(
-            f"there are results of {len(classes)} storage classes in it, which are no repetitions",
-            fix="import the output of each class as a file of its own",
-        )
+    if len(classes := set(_CLASS.findall(text))) > 1:
+        what = f"there are results of {len(classes)} storage classes in it"
+        raise SitegenError(what, fix="import the output of each class as a file of its own")
     parts = _VERSION.split(text)
     reports = []
     for version, output in zip(["", *parts[1::2]], parts[::2], strict=True):
         above, *jobs = _JOB.split(output)
         if jobs:
             reports.append(Report(version, tuple(_job(job, _options(above)) for job in jobs)))
-    return readings(reports, asks.answers)
+    return (run_of(reports, asks.answers).reading(),)
 
 
 def _job(text: str, shared: Mapping[str, str]) -> Job:
     name = text.partition("\n")[0].strip()
-    sides = {match["direction"]: _side(match) for match in _SIDE.finditer(text)}
+    sides = {match[1]: _side(*match.groups()) for match in _SIDE.finditer(text)}
     if not sides:
         raise SitegenError("has no figure as kubestr prints it", where=f"the job {name[:60]!a}")
     return Job(name=name, options={**shared, **_options(text)}, sides=tuple(sides.values()))
@@ -67,19 +62,18 @@ def _options(text: str) -> dict[str, str]:
     return {_NAMES.get(key, key): value for key, value in _OPTION.findall(line[1] if line else "")}
 
 
-def _side(match: re.Match[str]) -> Side:
-    bandwidth = f"{match['kib']} KiB/s"
-    spread = {name: match[name] for name in ("min", "max", "mean") if match[name]}
-    printed = {f"iops {name}": text for name, text in spread.items()}
-    rounded = int(match["kib"]) * ROUNDED < 1
+def _side(direction: str, iops: str, kib: str, *figures: str | None) -> Side:
+    spread = {k: text for k, text in zip(("min", "max", "mean"), figures, strict=True) if text}
+    bandwidth = f"{kib} KiB/s"
     return Side(
-        direction=match["direction"],
+        direction=direction,
         runtime_s=_SOME_TIME_S,
-        iops=float(match["iops"]),
-        bandwidth=float(match["kib"]) * _KIB,
+        iops=float(iops),
+        bandwidth=float(kib) * 1024,
         spread={name: float(text) for name, text in spread.items()},
-        printed={**printed, "iops": match["iops"], "bandwidth": bandwidth},
-        rounded=(f"the bandwidth is printed as {bandwidth}",) if rounded else (),
+        printed={"iops": iops, "bandwidth": bandwidth}
+        | {f"iops {name}": text for name, text in spread.items()},
+        rounded=(f"the bandwidth is printed as {bandwidth}",) if int(kib) * ROUNDED < 1 else (),
     )
 
 

@@ -1,6 +1,6 @@
 """fio's own logs over time (write_bw_log and the like), and its histogram logs.
 
-A log does not say what it counts: the name or the user does. Bandwidth is in KiB/s, latency in
+A log does not say what it counts: its name or the user does. Bandwidth is in KiB/s, latency in
 nanoseconds, and in microseconds before fio 3.
 """
 
@@ -15,16 +15,10 @@ from itertools import chain, islice, pairwise
 from statistics import median
 
 from collectors.fio.document import bin_value
-from collectors.fio.jobs import DIRECTIONS
+from collectors.fio.jobs import DIRECTIONS, LATENCIES
 from sitegen.errors import SitegenError
 
-METRICS = {
-    "bw": "fio.bandwidth",
-    "iops": "fio.iops",
-    "lat": "fio.latency",
-    "clat": "fio.completion_latency",
-    "slat": "fio.submission_latency",
-}
+METRICS = {"bw": "fio.bandwidth", "iops": "fio.iops", **LATENCIES}
 HISTOGRAM = "clat_hist"
 RATES = ("bw", "iops")
 _NAME = re.compile(
@@ -35,10 +29,10 @@ _ROW = re.compile(
     rb"((?:, {0,3}\w{1,20}){0,3})\s{0,8}"
 )
 _BINS = re.compile(
-    rb"\s{0,8}(\d{1,15}), {0,3}([012]), {0,3}(\d{1,12})((?:, {0,3}\d{1,18}){19,1856}),?\s{0,8}"
+    rb"\s{0,8}(\d{1,15}), {0,3}([012]), {0,3}(\d{1,12})((?:, {0,3}\d{1,18}){29,1856}),?\s{0,8}"
 )
-#: Bins of fio 3 (nanoseconds) and of fio 2 (microseconds); each step of coarseness halves them.
-_PLACES = {1856: 1e9, 1216: 1e6}
+#: The bins of a histogram; each step of log_hist_coarseness halves their number.
+_PLACES = 1856
 _KIB, _SECOND_MS, _LEAST_MS, _EPOCH_MS = 1024, 1000, 50, 1e11
 _MOST_POINTS, _MOST_LINE, _FIRST_LINES, _HEAD = 200_000, 40_000, 4, 2000
 _WHOLE_SECOND = 0.9
@@ -49,19 +43,18 @@ class Log:
     """One log: which counts it holds, of which job, and its points.
 
     ``points`` are direction -> place in time -> the sum there and of how many values; ``step_ms``
-    is how far places are apart. ``single`` says that each line is one I/O. ``bins`` are those of
-    a histogram log by direction, in a unit of which ``units`` make a second.
+    is how far places are apart. ``columns`` are those of its lines, and ``single`` says that each
+    is one I/O. ``bins`` are those of a histogram log by direction, in nanoseconds.
     """
 
     name: str
     kind: str
     number: int
-    step_ms: int = _SECOND_MS
     columns: int = 0
+    step_ms: int = _SECOND_MS
     single: bool = False
     points: dict[int, dict[int, tuple[float, int]]] = field(default_factory=dict)
     bins: dict[int, Counter[int]] = field(default_factory=dict)
-    units: float = 0.0
     last_ms: int = 0
 
 
@@ -75,23 +68,18 @@ def is_histogram(data: bytes) -> bool:
     return _begins_with(data, _BINS)
 
 
-def read_log(name: str, data: bytes, kind: str = "", step_ms: int = 0) -> Log:
-    """Return one log; ``kind`` is what it counts where its name does not say it.
+def read_log(name: str, data: bytes, step_ms: int = 0) -> Log:
+    """Return one log; ``step_ms`` is log_avg_msec where it is known.
 
-    ``step_ms`` is log_avg_msec where it is known. Raises SitegenError with the line that is not
-    as fio writes it.
+    Raises SitegenError with the line that is not as fio writes it.
     """
     match = _NAME.search(name)
-    kind = kind or (match[1].lower() if match else "")
-    number = int(match[2] or 0) if match else 0
+    kind, number = (match[1].lower(), int(match[2] or 0)) if match else ("", 0)
     if kind == HISTOGRAM or is_histogram(data):
         return _histogram(name, data, number)
     if kind not in METRICS:
-        raise SitegenError(
-            "nothing says what it counts",
-            where=name,
-            fix=f"name it as fio does (x_bw.1.log), or --set kind= one of {', '.join(METRICS)}",
-        )
+        fix = "name it as fio does: x_bw.1.log"
+        raise SitegenError("nothing says what it counts", where=name, fix=fix)
     rows = _lines(name, data, _ROW)
     head = list(islice(rows, _HEAD))
     if not head:
@@ -141,14 +129,10 @@ def over_time(logs: Iterable[Log], direction: str) -> list[tuple[float, float]]:
     ]
 
 
-def merged(logs: Sequence[Log], direction: str) -> tuple[Mapping[int, int], float]:
-    """Return the bins of histogram logs together, and how many of their units make a second."""
-    bins: Counter[int] = Counter()
-    units = max((log.units for log in logs), default=1.0)
-    for log in logs:
-        for value, times in log.bins.get(DIRECTIONS.index(direction), {}).items():
-            bins[round(value * units / log.units)] += times
-    return bins, units
+def merged(logs: Iterable[Log], direction: str) -> Mapping[int, int]:
+    """Return the bins of histogram logs together."""
+    place = DIRECTIONS.index(direction)
+    return sum((log.bins.get(place, Counter()) for log in logs), Counter[int]())
 
 
 def _lines(name: str, data: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
@@ -176,11 +160,9 @@ def _histogram(name: str, data: bytes, number: int) -> Log:
     values: list[int] = []
     for match in _lines(name, data, _BINS):
         counts = [int(text) for text in match[4].split(b",")[1:]]
-        if not values:
-            values, log.units = _values(len(counts), name)
+        values = values or _middles(len(counts), name)
         if len(counts) != len(values):
             raise SitegenError(f"has rows of {len(values)} and {len(counts)} bins", where=name)
-        log.last_ms = max(log.last_ms, int(match[1]))
         bins = log.bins.setdefault(int(match[2]), Counter())
         for value, times in zip(values, counts, strict=True):
             if times:
@@ -188,15 +170,13 @@ def _histogram(name: str, data: bytes, number: int) -> Log:
     return log
 
 
-def _values(count: int, name: str) -> tuple[list[int], float]:
-    """Return the latency in the middle of each bin, and the units in a second."""
-    for places, units in _PLACES.items():
-        for stride in (1 << coarseness for coarseness in range(7)):
-            if count * stride == places:
-                firsts = [bin_value(place) for place in range(0, places, stride)]
-                lasts = [bin_value(place) for place in range(stride - 1, places, stride)]
-                return [(a + b) // 2 for a, b in zip(firsts, lasts, strict=True)], units
-    raise SitegenError(f"{count} bins are not of any fio known here", where=name)
+def _middles(count: int, name: str) -> list[int]:
+    """Return the latency in the middle of each of ``count`` bins."""
+    stride, rest = divmod(_PLACES, count)
+    if rest or stride & (stride - 1):
+        raise SitegenError(f"{count} bins are not those of fio 3 or later", where=name)
+    places = [bin_value(place) for place in range(_PLACES)]
+    return [(places[at] + places[at + stride - 1]) // 2 for at in range(0, _PLACES, stride)]
 
 
 def _begins_with(data: bytes, pattern: re.Pattern[bytes]) -> bool:

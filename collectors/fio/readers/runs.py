@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from collectors.fio import jobs, rows
+from collectors.fio import jobs
 from collectors.fio.jobs import CAPPED, LATENCIES, Report, Side
 from collectors.fio.workloads import Workload, direct_of, kept_options, workloads
-from sitegen.collect import Reading, Recorder
+from sitegen.collect import Reading, Recorder, Series
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Params, Status, ToolIdentity, params
@@ -18,9 +18,6 @@ from sitegen.model import Comparability, Doubt, Params, Status, ToolIdentity, pa
 #: What fio's JSON, and its text, cannot be without.
 JSON_SIGN, TEXT_SIGN = b'"fio version"', b": (groupid="
 _STOPPED = re.compile(r"(?m)^fio: terminating on signal (\d{1,3})")
-_PROBLEM = re.compile(
-    r"(?m)err=\s{0,4}([1-9]\d{0,8})[^\n]{0,300}?error=([^\n/]{1,200}?)(?:\)?: pid=[^\n]{0,200})?$"
-)
 #: Engines that keep many I/Os in flight: the others do one at a time, whatever the depth.
 _ASYNCHRONOUS = frozenset(
     {
@@ -47,39 +44,27 @@ def holds(data: bytes, *signs: bytes) -> bool:
     return any(sign in narrow for sign in signs)
 
 
-def readings(
-    reports: Sequence[Report], answers: Mapping[str, str], cut: str = ""
-) -> tuple[Reading, ...]:
-    """Return one run for each version of fio; ``cut`` says what of the output is missing."""
-    return tuple(run.reading(cut) for run in runs(reports, answers))
-
-
-def runs(reports: Sequence[Report], answers: Mapping[str, str], *, sized: bool = True) -> list[Run]:
-    """Return one run for each version of fio, with its reports read.
+def run_of(reports: Sequence[Report], answers: Mapping[str, str], *, sized: bool = True) -> Run:
+    """Return the run that reports of one version of fio are.
 
     ``sized`` says whether engine and size are parameters of each series, as in all runs but
-    those of the collector's own sets.
+    those of the collector's own sets. Raises SitegenError for reports of several versions.
     """
-    versions: defaultdict[str, list[Report]] = defaultdict(list)
+    versions = list(dict.fromkeys(report.version for report in reports))
+    if len(versions) != 1:
+        what = f"holds results of {len(versions)} versions of fio {', '.join(versions)[:200]}"
+        raise SitegenError(what, fix="import those of each version by themselves")
+    directs = frozenset(direct_of(job) for report in reports for job in report.jobs)
+    recorder = Recorder(ToolIdentity("fio", versions[0]), natives=_NATIVES)
+    run = Run(tuple(reports), recorder, answers, directs)
     for report in reports:
-        versions[report.version].append(report)
-    every = []
-    for version, own in versions.items():
-        directs = frozenset(direct_of(job) for report in own for job in report.jobs)
-        recorder = Recorder(ToolIdentity("fio", version), natives=_NATIVES)
-        run = Run(tuple(own), recorder, answers, directs)
-        for report in own:
-            run.take(report, workloads(report.jobs, answers, sized=sized))
-        every.append(run)
-    return every
+        run.take(report, workloads(report.jobs, answers, sized=sized))
+    return run
 
 
 @dataclass(slots=True)
 class Run:
-    """The reports of one version of fio while they are recorded; `reading` ends it.
-
-    ``directs`` are all values of direct in its reports.
-    """
+    """Reports of fio while they are recorded; ``directs`` are all values of direct in them."""
 
     reports: tuple[Report, ...]
     recorder: Recorder
@@ -94,8 +79,6 @@ class Run:
             self.recorder.note(note)
         if stopped := _STOPPED.search(report.chatter):
             self.recorder.doubt(Doubt.INTERRUPTED, f"fio was stopped by signal {stopped[1]}")
-        problems = {int(match[1]): match[2] for match in _PROBLEM.finditer(report.chatter)}
-        capped = CAPPED in report.chatter
         for workload in own:
             agreed("direct", self.answers.get("direct"), direct_of(workload.jobs[0]))
             good = [job for job in workload.jobs if not job.error]
@@ -103,8 +86,7 @@ class Run:
             # The disk's counters are of all that ran.
             device = report.device if len(own) == 1 else {}
             suspect = any(jobs.is_cached(sides, device.get(d)) for d, sides in parts.items())
-            doubts = [*_failures(workload, problems)]
-            doubts += _depth_doubts(workload) if capped else ()
+            doubts = [*_doubts(workload, report.chatter)]
             for direction, sides in parts.items():
                 doubts += _side_doubts(direction, sides) if sides else ()
             for kind, sentence, counts in doubts:
@@ -123,32 +105,28 @@ class Run:
 
     def reading(self, cut: str = "") -> Reading:
         """Return all of it; raises SitegenError when there is no row at all."""
+        recorder = self.recorder
         if cut:
-            self.recorder.doubt(Doubt.CUT_OFF, cut)
-        if not self.recorder.measurements:
+            recorder.doubt(Doubt.CUT_OFF, cut)
+        if not recorder.measurements:
             raise SitegenError("fio moved no data, and nothing says what it was to do")
         if len(self.directs) == 1:
             direct = agreed("direct", self.answers.get("direct"), next(iter(self.directs)))
-            self.recorder.parameter("direct", direct, Comparability.CAVEAT)
+            recorder.parameter("direct", direct, Comparability.CAVEAT)
         version = self.reports[0].version
-        self.recorder.parameter("tool_version", version or None, Comparability.CAVEAT)
+        recorder.parameter("tool_version", version or None, Comparability.CAVEAT)
         starts = [report.started_at for report in self.reports if report.started_at]
-        durations = [r.duration_s for r in self.reports if r.duration_s is not None]
-        self.recorder.started_at = min(starts, default="")
-        if len(durations) == len(self.reports):
-            self.recorder.duration_s = sum(durations)
-        return self.recorder.reading()
+        recorder.started_at = min(starts, default="")
+        recorder.duration_s = jobs.total(report.duration_s for report in self.reports)
+        return recorder.reading()
 
     def _options(self, workload: Workload) -> None:
-        """Keep a workload's options, where they are the same each time, and its steadiness."""
         name, text = f"options.{workload.name}", kept_options(workload)
-        if text:
-            before = self.recorder.parameters.get(name)
-            differs = before is not None and before.value != text
-            text = "differ from one report to the next" if differs else text
-            self.recorder.parameter(name, text, Comparability.IGNORED)
-        steady = {job.steady for job in workload.jobs if job.steady is not None}
-        if steady:
+        before = self.recorder.parameters.get(name)
+        if before is not None and before.value != text:
+            text = "differ from one report to the next"
+        self.recorder.parameter(name, text or None, Comparability.IGNORED)
+        if steady := {job.steady for job in workload.jobs if job.steady is not None}:
             state = "attained" if all(steady) else "not attained"
             self.recorder.parameter(f"steadystate.{workload.name}", state, Comparability.IGNORED)
 
@@ -159,50 +137,46 @@ class Run:
         device: Mapping[str, float],
         status: Status,
     ) -> None:
-        recorder, name = self.recorder, workload.name
-        key = (name, *(self.about(workload, d) for d in workload.directions))
+        key = (workload.name, *(self.about(workload, d) for d in workload.directions))
         number = self._times[key]
         self._times[key] += 1
-        for direction, sides in parts.items():
+
+        def series(direction: str = "") -> Series:
             about = self.about(workload, direction)
-            series = recorder.series(name, about, status=status, repetition=number)
+            return self.recorder.series(workload.name, about, status=status, repetition=number)
+
+        for direction, sides in parts.items():
             if not any(parts.values()):
-                series.failed("fio.iops")
-                series.failed("fio.bandwidth")
+                series(direction).failed("fio.iops")
+                series(direction).failed("fio.bandwidth")
             elif jobs.longest(sides) > 0:
-                rows.direction(series, sides, numjobs=workload.number("numjobs"), full=True)
-                series.add("fio.device_bytes", "value", device.get(direction))
+                own, count = series(direction), workload.number("numjobs")
+                jobs.write_direction(own, sides, numjobs=count, full=True)
+                own.add("fio.device_bytes", "value", device.get(direction))
         if any(parts.values()):
-            about = self.about(workload)
-            series = recorder.series(name, about, status=status, repetition=number)
             good = [job for job in workload.jobs if not job.error]
             # Of several jobs in one entry fio gives the mean CPU time.
-            rows.every(series, good, times=workload.each)
+            jobs.write_rest(series(), good, times=workload.each)
 
 
 #: A kind of doubt, a sentence, and whether all numbers of the workload are suspect for it.
 _Doubted = tuple[Doubt, str, bool]
 
 
-def _failures(workload: Workload, problems: Mapping[int, str]) -> Iterator[_Doubted]:
-    """Yield what of a workload failed, in fio's words and without its file."""
+def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
+    """Yield what there is to doubt of a workload as a whole."""
     if misnamed := workload.misnamed:
         yield Doubt.MISNAMED, misnamed, False
-    errors = {job.error: job.problem for job in workload.jobs if job.error}
-    for error, own in errors.items():
-        words = problems.get(error) or own or jobs.problem(error)
-        yield Doubt.FAILED_PART, f"a job failed: {words.strip()} (error {error})", True
+    errors = dict.fromkeys(job.error for job in workload.jobs if job.error)
+    for error in errors:
+        yield Doubt.FAILED_PART, f"a job failed: {jobs.problem(error)} (error {error})", True
     good = [job for job in workload.jobs if not job.error]
     if ios := sum(job.failed_ios for job in good):
         yield Doubt.FAILED_PART, f"{ios} I/Os failed", False
     if not errors and not any(job.sides for job in good):
         yield Doubt.FAILED_PART, "it moved no data", False
-
-
-def _depth_doubts(workload: Workload) -> Iterator[_Doubted]:
-    """Yield a doubt where the engine could not reach the depth that the parameters name."""
     engine, depth = workload.options.get("ioengine", ""), workload.number("iodepth")
-    if depth > 1 and engine.partition(":")[0] not in _ASYNCHRONOUS:
+    if CAPPED in chatter and depth > 1 and engine.partition(":")[0] not in _ASYNCHRONOUS:
         sentence = f"iodepth is {depth}, and the engine does one I/O at a time"
         yield Doubt.INCONSISTENT, sentence, True
 

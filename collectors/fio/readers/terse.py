@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from collectors.fio import jobs
-from collectors.fio.jobs import DIRECTIONS, LATENCIES, ROUNDED, Job, Latency, Report, Side, agree
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, readings
+from collectors.fio.jobs import (
+    DIRECTIONS,
+    LATENCIES,
+    ROUNDED,
+    STATISTICS,
+    Job,
+    Latency,
+    Report,
+    Side,
+    agree,
+)
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
 from collectors.fio.workloads import Asks
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
@@ -29,16 +38,6 @@ _MICRO, _MILLI, _KIB = 1e6, 1000, 1024
 _STEP = 1.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One job, and what the line says of the disks: the same for all jobs of one output."""
-
-    version: str
-    place: str
-    job: Job
-    disks: str
-
-
 def knows(data: bytes) -> bool:
     """Tell whether ``data`` is fio's terse output and none of its other forms."""
     head = plain(data[:_HEAD])
@@ -46,51 +45,40 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the runs in ``data``, one for each version of fio."""
-    texts = plain(data).split("\n")
-    # Jobs of one version, name and group are one series.
-    series: defaultdict[tuple[str, str, int], list[_Line]] = defaultdict(list)
-    for number, text in enumerate(texts, 1):
-        if _LINE.match(text):
-            line = _line(text, f"line {number}")
-            series[line.version, line.job.name, line.job.group].append(line)
-    # Their first outputs are one report, their second ones another.
-    outputs: defaultdict[tuple[str, int], list[Job]] = defaultdict(list)
-    for (version, _, _), lines in series.items():
-        for place, chunk in enumerate(_chunks(_last(lines), asks.numjobs)):
-            outputs[version, place] += [line.job for line in chunk]
-    chatter = "\n".join(text for text in texts if text.startswith("fio: "))
-    reports = [Report(v, tuple(jobs), chatter=chatter) for (v, _), jobs in outputs.items()]
-    return readings(reports, asks.answers)
+    """Return the run in ``data``.
 
-
-def _chunks(lines: Sequence[_Line], numjobs: int | None) -> list[list[_Line]]:
-    """Return the lines of each output.
-
-    Lines of one name are the jobs of one output, or the same job run again: the disks' counters
-    tell, or the user with ``numjobs``. Raises SitegenError where neither does.
+    Lines of one job ran at once, or it ran again: the disks' counters tell, which are those of one
+    output, or the user with ``numjobs``. Raises SitegenError where neither does.
     """
-    if numjobs:
-        return [list(lines[at : at + numjobs]) for at in range(0, len(lines), numjobs)]
-    if len(lines) > 1 and not all(line.disks for line in lines):
-        raise SitegenError(
-            f"{len(lines)} lines are of {lines[0].job.name!a}, and nothing tells whether they ran "
-            "at once or one after another",
-            where=lines[1].place,
-            fix="say it with --set numjobs=1, or with how many ran at once",
-        )
-    return [list(chunk) for _, chunk in groupby(lines, key=lambda line: line.disks)]
+    texts = plain(data).split("\n")
+    outputs: defaultdict[tuple[str, str, int], list[Job]] = defaultdict(list)
+    seen: Counter[tuple[str, int]] = Counter()
+    for number, text in enumerate(texts, 1):
+        if not _LINE.match(text):
+            continue
+        version, job, disks = _line(text, f"line {number}")
+        key = (job.name, job.group)
+        if seen[key] and not disks and not asks.numjobs:
+            what = f"is of {job.name!a} again, and nothing tells whether both ran at once"
+            fix = "say it with --set numjobs=1, or with how many ran at once"
+            raise SitegenError(what, where=f"line {number}", fix=fix)
+        outputs[version, disks, seen[key] // asks.numjobs if asks.numjobs else 0].append(job)
+        seen[key] += 1
+    chatter = "\n".join(text for text in texts if text.startswith("fio: "))
+    reports = [Report(v, tuple(own), chatter) for (v, *_), own in outputs.items()]
+    return (run_of(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
 
 
-def _last(lines: Sequence[_Line]) -> Sequence[_Line]:
-    """Return the last line where each goes on from the one before, as with --status-interval."""
-    times = [jobs.longest(line.job.sides) for line in lines]
-    moved = [jobs.moved(line.job.sides) or 0.0 for line in lines]
+def _grows(reports: Sequence[Report]) -> bool:
+    """Tell whether each report goes on from the one before, as with --status-interval."""
+    sides = [[side for job in report.jobs for side in job.sides] for report in reports]
+    times, moved = [jobs.longest(own) for own in sides], [jobs.moved(own) or 0.0 for own in sides]
     grows = all(after > _STEP * before + 0.1 for before, after in pairwise(times))
-    return lines[-1:] if grows and moved == sorted(moved) else lines
+    return grows and moved == sorted(moved)
 
 
-def _line(text: str, place: str) -> _Line:
+def _line(text: str, place: str) -> tuple[str, Job, str]:
+    """Return fio's version, one job, and what the line says of the disks."""
     fields = text.strip().split(";")
     if int(fields[0]) not in _LAYOUTS:
         raise SitegenError(f"is fio's terse version {fields[0]}, unknown here", where=place)
@@ -108,7 +96,7 @@ def _line(text: str, place: str) -> _Line:
         sides=tuple(side for side in sides if side is not None),
         cpu=(user + system) / 100,
     )
-    return _Line(fields[1].removeprefix("fio-"), place, job, ";".join(fields[end + _AFTER :]))
+    return fields[1].removeprefix("fio-"), job, ";".join(fields[end + _AFTER :])
 
 
 def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:
@@ -123,17 +111,16 @@ def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:
     count = max(round(iops * seconds), 1)
     latencies = {}
     for kind, start in (("slat", 4), ("clat", 8), ("lat", 32)):
-        low, high, mean, stddev = _numbers(fields[start : start + 4], place)
+        figures = dict(zip(STATISTICS, _numbers(fields[start : start + 4], place), strict=True))
         listed = [field.partition("%=")[::2] for field in fields[12:32] if kind == "clat"]
         pairs = [_numbers(pair, place) for pair in listed]
         # An unused place is 0%=0.
         percentiles = {percent: value / _MICRO for percent, value in pairs if percent > 0}
-        if mean:
-            latency = Latency(_MICRO, mean, count, stddev, low, high, percentiles)
-            latencies[LATENCIES[kind]] = latency
+        if figures["mean"]:
+            latencies[LATENCIES[kind]] = Latency(_MICRO, count, figures, percentiles)
     # IOPS over time, which version 5 alone has.
     *values, samples = _numbers(fields[42:47], place) or [0.0]
-    spread = dict(zip(("min", "max", "mean", "stddev"), values, strict=False))
+    spread = dict(zip(STATISTICS, values, strict=False))
     return Side(
         direction=direction,
         runtime_s=seconds,

@@ -1,4 +1,4 @@
-"""What fio prints for people (--output-format=normal), of fio 2 and 3."""
+"""What fio prints for people (--output-format=normal), of fio 3 and later."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from collectors.fio.document import stamp
-from collectors.fio.jobs import Job, Report
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, readings
-from collectors.fio.readers.text_side import block_sizes, read_job
-from collectors.fio.workloads import Asks
+from collectors.fio.jobs import (
+    DIRECTIONS,
+    LATENCIES,
+    MIXED,
+    ROUNDED,
+    STATISTICS,
+    Job,
+    Latency,
+    Report,
+    Side,
+)
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
+from collectors.fio.workloads import Asks, block_of
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
@@ -26,15 +35,13 @@ _HEADER = (
 #: ``name: (groupid=0, jobs=1): err= 0: pid=2668: Sat Nov 21 14:02:06 2026``
 _JOB = (
     r"\(groupid=(?P<group>\d{1,9}), jobs=(?P<jobs>\d{1,9})\): err=\s{0,4}(?P<error>\d{1,9})"
-    r"(?: \((?P<problem>[^\n]{0,250})\))?(?:: pid=(?P<pid>\d{1,10})(?:: (?P<time>[^\n]{1,60}))?)?"
+    r"(?: \([^\n]{0,250}\))?(?:: pid=(?P<pid>\d{1,10})(?:: (?P<time>[^\n]{1,60}))?)?"
 )
 _EVENT = re.compile(
-    rf"(?m)^(?:(?P<name>\S[^\n]{{0,200}}?): (?:{_HEADER}|{_JOB})"
+    rf"(?m)^[ \t]{{0,40}}(?:(?P<name>\S[^\n]{{0,200}}?): (?:{_HEADER}|{_JOB})"
     r"|fio[- ](?P<version>\d[\w.+-]{0,60})[ \t]{0,8}$"
     r"|(?P<summary>Run status group \d))"
 )
-_INDENTED = re.compile(r"(?m)^([ \t]{1,200})\S[^\n]{0,200}?: \(groupid=\d")
-_PROBLEM = re.compile(r"error=([^\n/]{1,120})$")
 _CLIENT = re.compile(r"(?m)^<[^<>\n]{1,100}> ?")
 _CPU = re.compile(
     r"(?m)^[ \t]*cpu[ \t]*: usr=\s*(\d{1,9}(?:\.\d{1,9})?)%, sys=\s*(\d{1,9}(?:\.\d{1,9})?)%"
@@ -43,6 +50,36 @@ _STEADY = re.compile(r"(?m)^[ \t]*steadystate[ \t]*: attained=(yes|no)\b")
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _SUM = "All clients"
 _AT_ONCE_S = 5
+_NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKMGTP]?)(i?)(?:B|(bit))?(?:/s)?", re.ASCII)
+#: A size that was not rounded: with kb_base=1000 there is 65.5kB for 65536.
+_WHOLE = re.compile(r"\d{1,15}(?:(?:\.0+)?[KMGT]i)?B")
+_LEVELS = " KMGTP"
+#: What a part of the section begins with.
+_FIRST = re.compile(
+    r"(?m)^[ \t]*(?:fsync/fdatasync|(?:read|write|trim|mixed)[ \t]*: (?:IOPS|io)=)[^\n]*"
+)
+#: ``read: IOPS=42.6k, BW=167MiB/s (175MB/s)(167MiB/1001msec)``
+_RATES = re.compile(
+    r"[ \t]*(\w+)[ \t]*: IOPS=(?P<iops>[\w.]{1,20}), BW=(?P<rate>[\w./]{1,20}) "
+    r"\((?P<decimal>[\w./]{1,20})\)\((?P<total>[\w.]{1,20})/(?P<runtime>\d{1,15})msec\)"
+)
+_FOUR = ", ".join(
+    rf"{name}=[ \t]*([\w.]{{1,24}})[ \t]{{0,4}}" for name in ("min", "max", "avg", "stdev")
+)
+_LATENCY = re.compile(
+    rf"(?m)^[ \t]*(slat|clat|lat|sync)[ \t]*\((nsec|usec|msec|sec)\)[ \t]*: {_FOUR}"
+)
+_SPREAD = re.compile(rf"(?m)^[ \t]*iops[ \t]*: {_FOUR}(?:, samples=\s*(\d{{1,12}}))?")
+_PERCENTILES = re.compile(
+    r"(?m)^[ \t]*(?:(slat|clat|lat|sync) )?percentiles \((nsec|usec|msec|sec)\):"
+    r"((?:[^\n]*\n[ \t]*(?:\||(?=\n)))+[^\n]*)"
+)
+_PERCENTILE = re.compile(r"(\d{1,3}\.\d{1,6})th=\[\s*(\d{1,18})\]")
+_COUNTS = r"(?:r=)?(\d{1,18})(?:,|/w=)(\d{1,18})(?:(?:,|/d=)(\d{1,18}))?"
+_ISSUED = re.compile(
+    rf"(?m)^[ \t]*issued(?: rwts?)?[ \t]*: total={_COUNTS}[^\n]{{0,40}}? short={_COUNTS}"
+)
+_UNITS = {"nsec": 1e9, "usec": 1e6, "msec": 1e3, "sec": 1.0}
 
 
 @dataclass(slots=True)
@@ -61,7 +98,7 @@ class Printout:
 
     @property
     def own(self) -> list[tuple[float | None, Job | None]]:
-        """Return its jobs, without their sum where there are others."""
+        """Return its jobs, without the sum over clients where there are others."""
         own = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
         return own or list(self.jobs.values())
 
@@ -88,9 +125,9 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the runs in ``data``, one for each version of fio."""
+    """Return the run in ``data``."""
     reports, cut = reports_of(data)
-    return readings(reports, asks.answers, cut)
+    return (run_of(reports, asks.answers).reading(cut),)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:
@@ -106,8 +143,6 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
 def printouts_of(data: bytes) -> list[Printout]:
     """Return each output of fio in ``data``."""
     text = _CLIENT.sub("", plain(data))
-    if indented := _INDENTED.search(text):
-        text = re.sub(rf"(?m)^[ \t]{{1,{len(indented[1])}}}", "", text)
     ended, _, last = text.rpartition("\n")
     if not last.startswith("Run status group"):
         # A number at the very end may have lost its last digits.
@@ -116,28 +151,11 @@ def printouts_of(data: bytes) -> list[Printout]:
     clients = any(event["name"] == _SUM for event in events)
     printouts, begin = [Printout()], 0
     for event, end in zip(events, [*(one.start() for one in events[1:]), len(text)], strict=False):
-        printout = printouts[-1]
-        if printout.jobs and _begins_another(printout, event, clients=clients):
-            printout.text = text[begin : event.start()]
-            printout, begin = Printout(), event.start()
-            printouts.append(printout)
-        if event["error"]:
-            # With --status-interval the same process is printed again and again: the last counts.
-            pid = event["pid"] or "0"
-            process = f"the {len(printout.jobs)}th" if pid == "0" else pid
-            key = (event["name"], int(event["group"]), process)
-            printout.jobs.pop(key, None)
-            job = _job(event, text[event.end() : end], printout.headers.get(key[:2], {}))
-            printout.jobs[key], printout.ended = (_time(event), job), False
-        elif event["header"]:
-            options = {"rw": event["rw"], "ioengine": event["engine"], "iodepth": event["depth"]}
-            if (blocks := block_sizes(event["bs"])) is not None:
-                options["bs"] = blocks
-            printout.headers[event["name"], int(event["header"])] = options
-        elif event["version"]:
-            printout.version = event["version"]
-        else:
-            printout.ended = bool(printout.jobs)
+        if printouts[-1].jobs and _begins_another(printouts[-1], event, clients=clients):
+            printouts[-1].text = text[begin : event.start()]
+            printouts.append(Printout())
+            begin = event.start()
+        _add(printouts[-1], event, text[event.end() : end])
     printouts[-1].text = text[begin:]
     return printouts
 
@@ -160,28 +178,46 @@ def _begins_another(printout: Printout, event: re.Match[str], *, clients: bool) 
     return printout.ended or apart
 
 
+def _add(printout: Printout, event: re.Match[str], text: str) -> None:
+    if event["error"]:
+        # With --status-interval the same process is printed again and again: the last counts.
+        pid = event["pid"] or "0"
+        process = f"the {len(printout.jobs)}th" if pid == "0" else pid
+        key = (event["name"], int(event["group"]), process)
+        printout.jobs.pop(key, None)
+        job = _job(event, text, printout.headers.get(key[:2], {}))
+        printout.jobs[key], printout.ended = (_time(event), job), False
+    elif event["header"]:
+        options = {"rw": event["rw"], "ioengine": event["engine"], "iodepth": event["depth"]}
+        if (blocks := _block_sizes(event["bs"])) is not None:
+            options["bs"] = blocks
+        printout.headers[event["name"], int(event["header"])] = options
+    elif event["version"]:
+        printout.version = event["version"]
+    else:
+        printout.ended = bool(printout.jobs)
+
+
 def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | None:
     """Return what a job's section says, None where nothing but its first line is there."""
     name, error = event["name"], int(event["error"])
     try:
-        sides, sync = read_job(text, options, failed=error > 0)
+        sides, sync = _sides(text, options, failed=error > 0)
     except SitegenError as wrong:
         raise SitegenError(wrong.what, where=f"the job {name[:60]!a}", fix=wrong.fix) from wrong
     cpu, steady = _CPU.search(text), _STEADY.search(text)
     if not sides and not error and not cpu:
         return None
-    problem = _PROBLEM.search(event["problem"] or "")
     return Job(
         name=name,
         group=int(event["group"]),
         error=error,
-        problem=problem[1] if problem else "",
         options=options,
         clones=int(event["jobs"]),
         sides=sides,
         cpu=(float(cpu[1]) + float(cpu[2])) / 100 if cpu else None,
-        steady=steady[1] == "yes" if steady else None,
         sync=sync,
+        steady=steady[1] == "yes" if steady else None,
     )
 
 
@@ -191,6 +227,163 @@ def _time(event: re.Match[str]) -> float | None:
         return datetime.strptime(f"{text} +0000", "%a %b %d %H:%M:%S %Y %z").timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A number in its base unit, half of its last digit, and its text."""
+
+    value: float
+    half: float
+    text: str
+
+    @property
+    def share(self) -> float:
+        """Return how much of the value may be rounding."""
+        return self.half / self.value if self.value else 0.0
+
+    def holds(self, exact: float, slack: float = 0.0) -> bool:
+        """Tell whether ``exact`` may have been printed so: rounded, cut, or ``slack`` off."""
+        off = abs(exact - self.value)
+        return off <= max(2 * self.half + 0.002 * max(exact, self.value), slack)
+
+
+def number(text: str) -> Printed:
+    """Return a number; ``k`` means 1000 and ``Ki`` 1024. Raises SitegenError for what is none."""
+    match = _NUMBER.fullmatch(text.strip())
+    if not match:
+        raise SitegenError(f"{ascii(text)[:40]} is not a number of fio's")
+    digits, prefix, binary, bits = match.groups()
+    scale = float((1024 if binary else 1000) ** _LEVELS.index(prefix.upper() or " "))
+    scale = scale / 8 if bits else scale  # with unit_base=1
+    places = len(digits.partition(".")[2])
+    return Printed(float(digits) * scale, 0.5 * 10.0**-places * scale, text.strip())
+
+
+def _sides(
+    text: str, options: Mapping[str, str], *, failed: bool
+) -> tuple[tuple[Side, ...], Latency | None]:
+    """Return the directions of a job's section, and how long its syncs took.
+
+    Figures are exact where the I/Os counted, of one block size, say it. Raises
+    SitegenError for what is not as fio prints it.
+    """
+    match = _ISSUED.search(text)
+    counts = [int(count or 0) for count in match.groups()] if match else [0] * 6
+    issued, short = (dict(zip(DIRECTIONS, half, strict=True)) for half in (counts[:3], counts[3:]))
+    issued[MIXED] = sum(counts[:3])
+    firsts = list(_FIRST.finditer(text))
+    ends = [*(first.start() for first in firsts[1:]), len(text)]
+    sides: dict[str, Side] = {}
+    sync = None
+    for first, end in zip(firsts, ends, strict=False):
+        part = text[first.end() : end]
+        if "fsync" in first[0]:
+            sync = _latencies(part, 1).get("sync")
+            continue
+        line = _RATES.match(first[0])
+        if line is None:
+            raise SitegenError(f"{first[0].strip()[:60]!a} is not as fio 3 prints it")
+        block = block_of(options, line[1]) or ""
+        exact = block.isdecimal() and not short.get(line[1])
+        side = _side(line, part, issued[line[1]], int(block) if exact else 0)
+        if side is not None:
+            sides[side.direction] = side
+    if any(counts) and not sides and not failed:
+        raise SitegenError("its I/Os were counted, and no line tells their rate as fio prints it")
+    return tuple(sides.values()), sync
+
+
+def _block_sizes(text: str) -> str | None:
+    """Return ``bs`` of a header as fio's option would say it: bytes, for each direction."""
+    sizes = []
+    for part in re.findall(r"\([RWT]\) ([^\s,]+)", text):
+        ends = part.split("-")[:2]
+        if not all(map(_WHOLE.fullmatch, ends)):
+            return None
+        sizes.append("-".join(dict.fromkeys(f"{number(end).value:.0f}" for end in ends)))
+    return ",".join(sizes) or None
+
+
+def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
+    """Return one direction, None when nothing was done.
+
+    It is exact where ``ios`` I/Os of ``size`` bytes are what is printed.
+    """
+    iops, total, *rates = (number(line[key]) for key in ("iops", "total", "rate", "decimal"))
+    runtime_ms = int(line["runtime"])
+    runtime = runtime_ms / 1000
+    if not runtime or not (total.value or iops.value):
+        return None
+    match = _SPREAD.search(text)
+    names = STATISTICS[: 3 if match and match[5] in ("0", "1") else 4]
+    spread = dict(zip(names, map(number, match.groups()), strict=False)) if match else {}
+    printed = {f"iops {name}": figure.text for name, figure in spread.items()}
+    against, rounded, exact = [], [], ios
+    for rate in rates:
+        wanted = total.value / runtime
+        if not rate.holds(wanted, 2 * (rate.half + total.half / runtime) + wanted / runtime_ms):
+            time = f"in {runtime_ms} ms are {wanted:.4g} B/s"
+            against.append(f"the bandwidth is {rate.text}, and {total.text} {time}")
+    a_second = ios / runtime
+    if exact and not iops.holds(a_second, 1 + 2 * iops.half + a_second / runtime_ms):
+        time = f"{exact} I/Os in {runtime_ms} ms are {a_second:.5g}"
+        against.append(f"IOPS is {iops.text}, and {time}")
+        exact = 0
+    if not exact:
+        printed["iops"] = iops.text
+        if iops.share > ROUNDED:
+            rounded.append(f"IOPS is printed as {iops.text}")
+    moved = float(exact * size)
+    if not moved or not total.holds(moved):
+        known = [figure for figure in (total, *rates) if figure.value]
+        if not known:
+            raise SitegenError("has no bandwidth")
+        best = min(known, key=lambda figure: figure.share)
+        moved = best.value if best is total else best.value * runtime
+        printed["bandwidth"] = rates[0].text if best is total else best.text
+        printed["io_bytes"] = total.text
+        if best.share > ROUNDED:
+            rounded.append(f"the bandwidth is printed as {rates[0].text}")
+    every = _latencies(text, exact or max(round(iops.value * runtime), 1))
+    return Side(
+        direction=line[1],
+        runtime_s=runtime,
+        ios=exact or None,
+        moved=moved,
+        total=total.value if "io_bytes" in printed else None,
+        iops=iops.value,
+        bandwidth=rates[0].value,
+        spread={name: figure.value for name, figure in spread.items()},
+        latencies={LATENCIES[kind]: one for kind, one in every.items() if kind in LATENCIES},
+        printed=printed,
+        against=tuple(against),
+        rounded=tuple(rounded),
+    )
+
+
+def _latencies(text: str, count: int) -> dict[str, Latency]:
+    """Return each kind of latency with the digits that were printed."""
+    listed = {
+        match[1] or "clat": (match[2], _PERCENTILE.findall(match[3]))
+        for match in _PERCENTILES.finditer(text)
+    }
+    latencies = {}
+    for kind, unit, *texts in _LATENCY.findall(text):
+        figures = dict(zip(STATISTICS, map(number, texts), strict=True))
+        if not figures["max"].value:
+            continue  # some engines time no submission
+        printed = {name: f"{figure.text} {unit}" for name, figure in figures.items()}
+        other, percentiles = listed.get(kind, (unit, []))
+        printed |= {f"p{float(percent):g}": f"{value} {other}" for percent, value in percentiles}
+        latencies[kind] = Latency(
+            units=_UNITS[unit],
+            count=count,
+            figures={name: figure.value for name, figure in figures.items()},
+            percentiles={float(p): float(value) / _UNITS[other] for p, value in percentiles},
+            printed=printed,
+        )
+    return latencies
 
 
 READER = Reader("fio-text", "fio's text for people (--output-format=normal)", knows, read, Asks)

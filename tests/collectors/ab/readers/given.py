@@ -28,9 +28,8 @@ def sample(name: str) -> bytes:
     return (SAMPLES / name).read_bytes()
 
 
-def read(data: bytes, reader: Reader = REPORT, **settings: str) -> Reading:
-    [knowing] = [each for each in READERS if each.knows(data)]
-    assert knowing is reader
+def read(data: bytes, reader: Reader = REPORT, /, **settings: str) -> Reading:
+    assert [each for each in READERS if each.knows(data)] == [reader]
     [found] = reader.runs(data, settings)
     return found
 

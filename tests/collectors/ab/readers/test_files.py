@@ -44,118 +44,37 @@ def made(count: int, span_s: int, ms: int = 100) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-# Percentiles (-e).
+HTTP = {"a.out": raw("http.out")}
+
+
+# A file without its report.
 
 
 def test_percentiles_alone_are_read_to_a_microsecond() -> None:
-    found = read(raw("http.percentiles.csv"), PERCENTILES, concurrency="50")
-    printed = dict(
-        line.split(",") for line in raw("http.percentiles.csv").decode().splitlines()[1:]
-    )
+    data = raw("http.percentiles.csv")
+    found = read(data, PERCENTILES, concurrency="50")
+    printed = dict(line.split(",") for line in data.decode().splitlines()[1:])
     assert one(found, "latency", "p99").printed == printed["99"]
     assert one(found, "latency", "p99").value == float(f"{printed['99']}e-3")
     assert one(found, "latency", "min").printed == printed["0"]
-    assert one(found, "latency", "max").printed == printed["100"]
     assert where(found) == {"concurrency": "50", "processes": "1"}
     assert {m.metric for m in found.measurements} == {"ab.latency"}
+    assert not found.doubts
 
 
-def test_percentiles_alone_do_not_say_their_concurrency() -> None:
-    with pytest.raises(SitegenError, match="does not say its concurrency"):
-        read(raw("http.percentiles.csv"), PERCENTILES)
-
-
-def test_a_percentile_behind_the_last_request_is_not_read() -> None:
-    """With 40 requests ab takes number 40 of 0 to 39 for 99 %: whatever lies in memory there."""
+def test_of_few_requests_alone_the_user_says_how_many_there_were() -> None:
     data = raw("few.percentiles.csv")
-    assert b"98,1.342\n99,0.257\n" in data
     alone = read(data, PERCENTILES, concurrency="5")
     assert "p99 of 0.257 ms is below p98" in doubts(alone)[Doubt.INCONSISTENT]
     assert {m.status for m in alone.measurements} == {Status.SUSPECT}
     known = read(data, PERCENTILES, concurrency="5", requests="40")
     assert "p99" not in statistics(known, "latency")
-    files = {"a.out": raw("few.out"), "a.csv": data}
-    beside = together(files, BESIDE)
-    assert "p99" not in statistics(beside, "latency")
-    assert not beside.doubts
-
-
-def test_percentiles_cut_off_are_said_and_a_cut_number_is_none() -> None:
-    data = raw("http.percentiles.csv")
-    cut = data[: data.index(b"\n98,") + 6]
-    found = read(cut, PERCENTILES, concurrency="50")
-    assert doubts(found)[Doubt.CUT_OFF] == "98 of 101 percentiles are there"
-    assert statistics(found, "latency").isdisjoint({"p98", "p99", "max"})
-
-
-@pytest.mark.parametrize("row", [b"101,1.000\n", b"x\n", b"5,nan\n", b"5,-1.000\n", b"0,1.000\n"])
-def test_a_row_that_ab_did_not_write_is_refused_with_its_line(row: bytes) -> None:
-    with pytest.raises(SitegenError, match="line 3: is no row"):
-        read(b"Percentage served,Time in ms\n0,3.538\n" + row, PERCENTILES, concurrency="5")
-
-
-# Requests (-g).
-
-
-def test_requests_alone_give_their_times() -> None:
-    data = raw("beside.requests.tsv")
-    found = read(data, REQUESTS, concurrency="10")
-    times = [row[3] for row in rows(data)]
-    assert one(found, "complete_requests", "value").value == 200
-    assert one(found, "latency").value == pytest.approx(sum(times) / 200 / 1000)
-    for percent in (50, 90, 99):
-        assert one(found, "latency", f"p{percent}").value == nearest(times, percent) / 1000
-    connects = [row[1] for row in rows(data)]
-    assert one(found, "connect_time", "max").value == max(connects) / 1000
-    assert sum(point.y for point in found.samples) == 200
-    assert found.started_at.startswith("2026-11-21T")
-    assert "requests_per_second" not in {m.metric for m in found.measurements}
-    assert "too short" in found.notes[0]
-
-
-def test_a_long_run_has_a_rate_with_its_rounding_said() -> None:
-    found = read(made(1000, 100, 1000), REQUESTS, concurrency="10")
-    # From second 0 to 99, and a second for the last request.
-    assert one(found, "requests_per_second").value == pytest.approx(10)
-    assert "between 9.90 and 10.10" in doubts(found)[Doubt.ROUNDED]
-    assert found.started_at == "2023-11-14T22:13:20Z"
-    assert Doubt.INCONSISTENT not in doubts(found)
-
-
-def test_connections_that_cannot_have_been_so_busy_are_doubted() -> None:
-    found = read(made(1000, 100, 1000), REQUESTS, concurrency="100")
-    assert "100 connections at once would be busy 10%" in doubts(found)[Doubt.INCONSISTENT]
-    assert one(found, "requests_per_second").status == Status.SUSPECT
-    assert one(found, "latency").status == Status.OK
-
-
-def test_a_cut_file_lacks_the_slowest_requests() -> None:
-    data = raw("beside.requests.tsv")
-    found = read(data[:-20], REQUESTS, concurrency="10")
-    assert "the slowest are not there" in doubts(found)[Doubt.CUT_OFF]
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
-    assert "requests" not in where(found)
-
-
-def test_rows_out_of_order_or_that_do_not_add_up_are_doubted() -> None:
-    lines = raw("beside.requests.tsv").decode().splitlines(keepends=True)
-    swapped = "".join([lines[0], lines[-1], *lines[1:-1]]).encode()
-    found = read(swapped, REQUESTS, concurrency="10")
-    assert "not in order of their time" in doubts(found)[Doubt.INCONSISTENT]
-    odd = lines[-1].split("\t")
-    odd[2] = "500"
-    found = read("".join([*lines[:-1], "\t".join(odd)]).encode(), REQUESTS, concurrency="10")
-    assert "in 1 of 200 rows" in doubts(found)[Doubt.INCONSISTENT]
-
-
-def test_two_files_in_one_are_refused() -> None:
-    data = raw("beside.requests.tsv")
-    with pytest.raises(SitegenError, match="line 202: is no row of a request"):
-        read(data + data, REQUESTS, concurrency="10")
 
 
 def test_a_published_file_of_requests_agrees_with_its_own_rows() -> None:
     data = sample("ab-g-1000.tsv")
+    with pytest.raises(SitegenError, match=r"add `--set concurrency=N`"):
+        REQUESTS.runs(data, {})
     found = read(data, REQUESTS, concurrency="20")
     table = rows(data)
     times = [row[3] for row in table]
@@ -169,7 +88,84 @@ def test_a_published_file_of_requests_agrees_with_its_own_rows() -> None:
     assert set(doubts(found)) == {Doubt.ROUNDED}
 
 
-# A report and its files.
+def test_a_long_run_has_a_rate_with_its_rounding_said() -> None:
+    found = read(made(1000, 100, 1000), REQUESTS, concurrency="10")
+    # From second 0 to 99, and a second for the last request.
+    assert one(found, "requests_per_second").value == pytest.approx(10)
+    assert "between 9.90 and 10.10" in doubts(found)[Doubt.ROUNDED]
+    assert found.started_at == "2023-11-14T22:13:20Z"
+    idle = read(made(1000, 100, 1000), REQUESTS, concurrency="100")
+    assert "100 connections at once would be busy 10%" in doubts(idle)[Doubt.INCONSISTENT]
+    assert one(idle, "requests_per_second").status == Status.SUSPECT
+    assert one(idle, "latency").status == Status.OK
+
+
+def test_a_short_or_cut_file_of_requests_alone_says_what_is_missing() -> None:
+    data = raw("beside.requests.tsv")
+    found = read(data, REQUESTS, concurrency="10")
+    assert not statistics(found, "requests_per_second")
+    assert "too short" in found.notes[0]
+    assert where(found)["requests"] == "200"
+    cut = read(data[:-20], REQUESTS, concurrency="10")
+    assert "the slowest are not there" in doubts(cut)[Doubt.CUT_OFF]
+    assert {m.status for m in cut.measurements} == {Status.SUSPECT}
+    assert "requests" not in where(cut)
+
+
+# A report and its percentiles (-e).
+
+
+def test_a_percentile_behind_the_last_request_is_not_read() -> None:
+    """With 40 requests ab takes number 40 of 0 to 39 for 99 %: whatever lies in memory there."""
+    data = raw("few.percentiles.csv")
+    assert b"98,1.342\n99,0.257\n" in data
+    found = together({"a.out": raw("few.out"), "a.csv": data}, BESIDE)
+    assert "p99" not in statistics(found, "latency")
+    assert not found.doubts
+
+
+def test_percentiles_cut_off_are_said_and_a_cut_number_is_none() -> None:
+    data = raw("http.percentiles.csv")
+    found = together({**HTTP, "a.csv": data[: data.index(b"\n98,") + 6]}, BESIDE)
+    assert "98 of 101 percentiles are there" in doubts(found)[Doubt.CUT_OFF]
+    # Those of the report stand for the others.
+    assert one(found, "latency", "p99").printed == "17"
+
+
+@pytest.mark.parametrize("row", [b"101,1.000\n", b"x\n", b"5,nan\n", b"5,-1.000\n", b"0,1.000\n"])
+def test_a_row_that_ab_did_not_write_is_refused_with_its_line(row: bytes) -> None:
+    with pytest.raises(SitegenError, match="line 3: is no row"):
+        together({**HTTP, "a": b"Percentage served,Time in ms\n0,3.538\n" + row}, BESIDE)
+
+
+# A report and the rows of its requests (-g).
+
+
+def test_rows_that_do_not_add_up_are_doubted() -> None:
+    rows = raw("beside.requests.tsv").decode().splitlines(keepends=True)
+    odd = rows[-1].split("\t")
+    odd[2] = "500"
+    data = "".join([*rows[:-1], "\t".join(odd)]).encode()
+    found = together({"a": raw("beside.out"), "b": data}, BESIDE)
+    assert "in 1 of 200 rows" in doubts(found)[Doubt.INCONSISTENT]
+    assert one(found, "latency", "p99").status == Status.SUSPECT
+
+
+def test_two_files_in_one_are_refused() -> None:
+    data = raw("beside.requests.tsv")
+    with pytest.raises(SitegenError, match="line 202: is no row of a request"):
+        together({"a": raw("beside.out"), "b": data + data}, BESIDE)
+
+
+def test_without_a_table_and_percentiles_the_rows_give_the_latency() -> None:
+    whole = raw("beside.out").decode()
+    head = whole[: whole.index("Connection Times")].encode()
+    data = raw("beside.requests.tsv")
+    found = together({"a": head, "b": data}, BESIDE)
+    times = [row[3] for row in rows(data)]
+    assert one(found, "latency").value == pytest.approx(sum(times) / 200 / 1000)
+    for percent in (50, 90, 99):
+        assert one(found, "latency", f"p{percent}").value == nearest(times, percent) / 1000
 
 
 def test_beside_a_report_the_finer_figures_win() -> None:
@@ -179,13 +175,12 @@ def test_beside_a_report_the_finer_figures_win() -> None:
         "c": raw("beside.requests.tsv"),
     }
     found = together(files, BESIDE)
-    alone = read(files["b"], PERCENTILES, concurrency="10")
-    for statistic in ("min", "p50", "p99", "max"):
-        finer = one(alone, "latency", statistic)
-        assert one(found, "latency", statistic).printed == finer.printed
+    finer = dict(line.split(",") for line in files["b"].decode().splitlines()[1:])
+    for percent, statistic in ((0, "min"), (50, "p50"), (99, "p99"), (100, "max")):
+        assert one(found, "latency", statistic).printed == finer[str(percent)]
     assert one(found, "latency", "stddev") == one(read(files["a"]), "latency", "stddev")
     assert sum(point.y for point in found.samples) == 200
-    assert found.started_at == read(files["c"], REQUESTS, concurrency="10").started_at
+    assert found.started_at.startswith("2026-11-21T")
     assert not found.doubts
 
 
@@ -240,32 +235,32 @@ def test_without_a_span_the_longest_process_is_it_and_that_is_said() -> None:
     assert not statistics(found, "latency")
 
 
-def test_starts_in_whole_seconds_serve_a_long_load() -> None:
-    files = {"a": made(1000, 120), "b": made(1000, 120)}
-    found = together(files, TOGETHER, concurrency="5")
-    # The last of 1,000 begins in second 119 and takes 0.1 s.
-    assert one(found, "requests_per_second", "total").value == pytest.approx(2000 / 119.1)
-    assert "118.1 to 120.1 s" in doubts(found)[Doubt.ROUNDED]
-    assert where(found)["processes"] == "2"
-
-
-def test_failed_and_empty_processes_are_counted_and_said() -> None:
-    failed = {"5.out": raw("timeout.out"), "5.err": raw("timeout.err"), "6.out": b""}
-    found = together({**FOUR, **ROWS, **failed}, TOGETHER)
+def test_failed_processes_are_counted_and_said() -> None:
+    found = together({**FOUR, **ROWS, "5.out": raw("timeout.out")}, TOGETHER)
     told = doubts(found)[Doubt.FAILED_PART]
-    assert told.startswith("2 of 6 processes have no result: ab gave up: apr_pollset_poll")
-    assert "it printed nothing" in told
-    assert where(found)["processes"] == "6"
+    assert told.startswith("1 of 5 processes have no result: ab printed no result")
+    assert where(found)["processes"] == "5"
     assert {m.status for m in found.measurements} == {Status.SUSPECT}
     missing = together(FOUR, TOGETHER, processes="5")
     assert doubts(missing)[Doubt.FAILED_PART] == "1 of 5 processes have no result"
 
 
-def test_the_empty_standard_error_of_a_good_process_is_no_process() -> None:
+def test_what_ab_printed_to_standard_error_is_no_process_and_gives_the_reason() -> None:
     silent = {f"{name.rpartition('.')[0]}.err": b"" for name in FOUR}
-    found = together({**FOUR, **ROWS, **silent}, TOGETHER)
-    assert where(found)["processes"] == "4"
-    assert Doubt.FAILED_PART not in doubts(found)
+    failed = {"5.out": raw("timeout.out"), "5.err": raw("timeout.err"), "6.out": b""}
+    found = together({**FOUR, **ROWS, **silent, **failed}, TOGETHER)
+    reason = doubts(found)[Doubt.FAILED_PART]
+    assert reason.startswith("2 of 6 processes have no result: ab gave up: apr_pollset_poll")
+    assert "it printed nothing" in reason
+    assert where(found)["processes"] == "6"
+
+
+def test_starts_in_whole_seconds_serve_a_long_load_without_reports() -> None:
+    found = together({"a": made(1000, 120), "b": made(1000, 120)}, TOGETHER, concurrency="5")
+    # The last of 1,000 begins in second 119 and takes 0.1 s.
+    assert one(found, "requests_per_second", "total").value == pytest.approx(2000 / 119.1)
+    assert "118.1 to 120.1 s" in doubts(found)[Doubt.ROUNDED]
+    assert where(found)["processes"] == "2"
 
 
 def test_percentiles_of_a_part_are_not_those_of_all() -> None:
@@ -286,7 +281,11 @@ def test_percentiles_of_a_part_are_not_those_of_all() -> None:
         ({"1": raw("timeout.out"), "2": raw("timeout.out")}, {}, "none of 2 processes"),
         (FOUR, {"processes": "3"}, "4 processes have a result, not 3"),
         (FOUR, {"duration_s": "0.05"}, "one process alone took 0.134 s"),
-        ({"1": FOUR["1.out"], **ROWS}, {}, "4 files of requests and only 1 reports"),
+        (
+            {"1": FOUR["1.out"], "2": FOUR["2.out"], **ROWS},
+            {},
+            "4 files of requests and only 2 reports",
+        ),
     ],
 )
 def test_what_was_not_one_load_is_refused(
@@ -303,23 +302,15 @@ def test_files_of_others_make_no_bundle() -> None:
         assert not bundle.knows({})
 
 
-@pytest.mark.parametrize(
-    ("reader", "name"),
-    [
-        (PERCENTILES, "http.percentiles.csv"),
-        (PERCENTILES, "few.percentiles.csv"),
-        (REQUESTS, "beside.requests.tsv"),
-    ],
-)
-def test_damaged_files_are_refused_or_read(reader: object, name: str) -> None:
-    chosen = PERCENTILES if reader is PERCENTILES else REQUESTS
-    bear(chosen.knows, lambda data: chosen.runs(data, {"concurrency": "10"}), raw(name))
-
-
-def test_a_damaged_published_file_is_refused_or_read() -> None:
-    settings = {"concurrency": "20"}
-    data = sample("ab-g-1000.tsv")
-    bear(REQUESTS.knows, lambda hurt: REQUESTS.runs(hurt, settings), data, trials=20)
+@pytest.mark.parametrize("name", ["beside.percentiles.csv", "beside.requests.tsv"])
+def test_damaged_files_are_refused_or_read(name: str) -> None:
+    report, reader = raw("beside.out"), PERCENTILES if name.endswith("csv") else REQUESTS
+    bear(reader.knows, lambda data: reader.runs(data, {"concurrency": "10"}), raw(name))
+    bear(
+        lambda data: BESIDE.knows({"a": report, "b": data}),
+        lambda data: BESIDE.runs({"a": report, "b": data}, {}),
+        raw(name),
+    )
 
 
 @pytest.mark.parametrize("name", ["1.out", "2.requests.tsv"])

@@ -8,7 +8,6 @@ import pytest
 from collectors import fio
 from collectors.fio.readers import dbench
 from sitegen.collect import Request
-from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, ToolIdentity
 from tests.collectors.fio.readers.given import RAW, one, read, told
 
@@ -57,11 +56,6 @@ def test_the_summary_is_not_read_and_the_run_says_so() -> None:
     found = imported(text().replace("IOPS: 66.6k/", "IOPS: 13.9/"))
     assert found.measurements == imported(text()).measurements
     assert any("summary is not read" in note for note in found.notes)
-
-
-def test_a_summary_alone_is_refused() -> None:
-    with pytest.raises(SitegenError, match="lost their units"):
-        imported(text()[text().index("= Dbench Summary") :])
 
 
 def test_workloads_that_are_missing_are_named() -> None:

@@ -32,7 +32,6 @@ def test_rates_keep_their_digits_and_their_settings() -> None:
     assert found.tool is not None
     assert found.tool.version == "3.20"
     assert {p.name: p.value for p in found.parameters}["direct"] == "1"
-    assert found.started_at == ""
     assert found.doubts == ()
 
 
@@ -50,19 +49,6 @@ def test_small_figures_are_doubted_as_rounded() -> None:
         "read: the bandwidth is printed as 910 KiB/s",
         "read_iops",
     )
-
-
-def test_text_as_people_keep_it_is_read() -> None:
-    rows = imported(TEXT).measurements
-    for kept in (
-        TEXT.replace("\n", "\r\n"),
-        "".join(f"    {line}\n" for line in TEXT.split("\n")),
-        "".join(f"> {line}\n" for line in TEXT.split("\n")),
-        "".join(f"{line.lstrip()}\n" for line in TEXT.split("\n")),
-        f"# A page\n```\n{TEXT}```\n",
-    ):
-        assert imported(kept).measurements == rows
-    assert kubestr.READER.runs(TEXT.encode("utf-16"), {})[0].measurements == rows
 
 
 def test_the_same_class_again_is_a_repetition_and_another_one_is_refused() -> None:

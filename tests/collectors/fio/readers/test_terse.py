@@ -56,7 +56,7 @@ def test_lines_with_other_disk_counters_are_repetitions() -> None:
 
 def test_lines_without_counters_need_the_users_word() -> None:
     line = text(5).partition(";vda")[0] + "\n"
-    with pytest.raises(SitegenError, match=r"at once or one after another; say it with --set num"):
+    with pytest.raises(SitegenError, match=r"ran at once; say it with --set num"):
         imported(line + line)
     assert dict(one(imported(line + line, {"numjobs": "2"}), "fio.iops", direction="read").params)
     again = imported(line + line, {"numjobs": "1"})
