@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
-from sitegen.archive import remarks
+from sitegen.archive import hidden, remarks
 from sitegen.archive.manifest import Step
 from sitegen.archive.quarantine import SetAside
 from sitegen.archive.store import Archive, Damaged, Entry
@@ -174,8 +175,7 @@ class _CachedRows:
     def table(self, run_id: str) -> Table:
         """Return all rows of a run."""
         if self.rows is None:
-            from sitegen.archive import tables
-
+            tables = _tables()
             self.rows = tables.Rows([tables.read_cache(self.data)])
         return self.rows.table(run_id)
 
@@ -192,9 +192,7 @@ def _renewed(
     ``cached`` are the rows of the cache, the runs of which they are still wanted, and how many
     runs it had.
     """
-    from sitegen.archive import tables
-
-    data, kept, had = cached
+    tables, (data, kept, had) = _tables(), cached
     packed = []
     if data is not None and kept:
         table = tables.read_cache(data)
@@ -205,8 +203,17 @@ def _renewed(
     packed.clear()
     # On a disk that cannot be written the next reading costs as much as this one.
     with contextlib.suppress(OSError):
-        _write(cache, list(lines.values()), common, tables, whole)
-    return tables.Rows([] if whole is None else [whole])
+        _write(cache, list(lines.values()), common, whole)
+    rows: RowSource = tables.Rows([] if whole is None else [whole])
+    return rows
+
+
+@functools.cache
+def _tables() -> ModuleType:
+    """Return the module that reads rows; who only reads has no use for numpy, which costs most."""
+    with hidden.modules("numpy"):
+        from sitegen.archive import tables
+    return tables
 
 
 def forget(cache: Path) -> None:
@@ -360,6 +367,8 @@ def _read(
         return _Reading(archive).read({place: entries[place] for place in part})
 
     fresh = _Fresh(common)
+    if unknown:
+        _tables()  # once, and not in each process
     with Crew(look, parts_of(unknown, _RUNS_AT_ONCE)) as crew:
         for part in crew.results():
             fresh.take(part)
@@ -378,9 +387,7 @@ class _Reading:
 
     def read(self, entries: Mapping[int, Entry]) -> _Fresh:
         """Return the lines and rows of some runs; what cannot be shown has a reason."""
-        from sitegen.archive import tables
-
-        fresh, rows = self.fresh, dict[int, Any]()
+        tables, fresh, rows = _tables(), self.fresh, dict[int, Any]()
         for place, entry in entries.items():
             try:
                 fresh.lines[place], rows[place] = self._line(entry)
@@ -403,8 +410,6 @@ class _Reading:
 
     def _line(self, entry: Entry) -> tuple[_Line, Any]:
         """Return what the index is to say of a run, and its rows; raises SitegenError."""
-        from sitegen.archive import tables
-
         data, listed = self.archive.listed(entry)
         parts = dict(self.archive.look_into(entry, listed.files))
         rows = parts["measurements.parquet"]
@@ -417,7 +422,7 @@ class _Reading:
             machine=self._machine(listed.fingerprint),
             settings=self.settings.place(listed.parameters),
             seen=self.seen.place(tuple(map(_conditions, listed.steps))),
-            units=self.units.place(tables.units(rows)),
+            units=self.units.place(_tables().units(rows)),
             **{name: getattr(listed, name) for name in _SHARED},
         )
         return line, rows
@@ -467,13 +472,12 @@ def _write(
     cache: Path,
     lines: Sequence[_Line],
     common: _Common,
-    tables: Any,  # noqa: ANN401
     table: Any,  # noqa: ANN401
 ) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     rows = ""
     if table is not None:
-        data = tables.parquet_bytes(table)
+        data = _tables().parquet_bytes(table)
         rows = hashlib.sha256(data).hexdigest()
         _replace(cache / "measurements.parquet", data)
     index = _ENCODER.encode(_Index(_FORMAT, rows, common, list(lines)))
