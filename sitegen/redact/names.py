@@ -76,10 +76,23 @@ def _no_pod(match: Match) -> bool:
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"
 _USER = r"(?P<user>[A-Za-z_][\w.-]{0,31}+)"
 _AT = rf"{_USER}@(?P<host>[A-Za-z0-9][\w.-]{{0,252}}+)"
+_PRIVATE = (
+    r"internal|intranet|localdomain|local|lan|corp|home\.arpa|svc|azure\.com|windows\.net"
+    r"|amazonaws\.com(?:\.cn)?|googleusercontent\.com"
+)
 _NAME = r"[A-Za-z_][\w.-]{0,31}+"
 
+_MACHINE = "host|node|server|computer|machine|instance|dns|domain"
+_SIDE = "(?:server|client|remote|peer|listen)_?(?:host|addr(?:ess)?)"
+
 PEOPLE: tuple[Shape, ...] = (
-    shape("email", "@", r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])"),
+    shape(
+        "email",
+        "@",
+        r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])",
+        None,
+        r"\S@[^\s@]+\.",
+    ),
     shape(
         "home",
         "/home/ /users/ /media/",
@@ -89,21 +102,23 @@ PEOPLE: tuple[Shape, ...] = (
     ),
     shape(
         "home",
-        "\\users \\documents :/users /documents+and",
+        r"\users /users \documents /documents",
         r"(?i)\b[a-z]:[\\/]{1,4}(?:users|documents and settings)[\\/]{1,4}"
         r"(?P<value>[^\\/\s:\"'<>|*?\[]"
         r"(?:[^\\/:\"'<>|*?\r\n]{0,63}(?=[\\/])|[^\\/\s:\"'<>|*?,;]{0,63}))",
         _no_person,
+        r"[a-z]:[\\/]{1,4}(?:users|documents)",
     ),
     shape("user", "~", r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
     shape(
         "user",
-        "user= logname= username= username user_name login user\" user' owner\" owner'",
+        "user logname login owner",
         r"(?:\b(?:SUDO_USER|LOGNAME|USERNAME|USER)="
         r"|\b(?i:user_?name|login(?:_?name)?|logname)[\"']?\s{0,8}[:=]\s{0,8}"
         r"|[\"'](?:user|owner)[\"']\s{0,4}:\s{0,4}(?=[\"']))[\"']?"
         r"(?P<value>[A-Za-z0-9_][\w.\\-]{0,64}+)(?![\w(])",
         _no_person,
+        keyed=True,
     ),
     # The owner and group that `ls -l` prints.
     shape(
@@ -118,11 +133,15 @@ PEOPLE: tuple[Shape, ...] = (
         "user",
         "@",
         rf"(?<![\w.+-]){_AT}(?=:[~/]|[: ][^\s$#%>\]]{{0,100}}\]?[$#%>](?:\s|$))",
+        None,
+        r"\S@[0a-z]",
     ),
     shape(
         "user",
         "ssh scp sftp rsync mosh",
         r"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{1,20}(?: \d{1,5})?){0,6} " + _AT,
+        None,
+        r"\S@[0a-z]",
     ),
 )
 HOSTS: tuple[Shape, ...] = (
@@ -134,45 +153,42 @@ HOSTS: tuple[Shape, ...] = (
     ),
     shape(
         "host",
-        "\\\\",
+        r"\\",
         r"(?<![\\\w.])\\\\(?P<host>[A-Za-z0-9][\w.-]{0,253}+\\[\w.$-]{1,80}+)(?=[\\\s\"',;)<]|$)",
     ),
     shape(
         "host",
-        "hostname host_name host-name host+name nodename node_name node-name node+name servername"
-        " server_name server+name hostid host_id host-id computername computer_name computer+name"
-        " machinename machine_name machine+name instancename instance_name instance-name"
-        " dnsname dns_name domainname domain_name fqdn",
-        rf"(?i){START}(?:(?:(?:host|node|server|computer|machine|instance|dns|domain)[_ -]?"
-        rf"|server[_ -]?host)name|fqdn|host[_-]?id){IS}[\"']?"
+        "host node server computer machine instance dns domain fqdn",
+        rf"(?i){START}(?:(?:(?:{_MACHINE})[_ -]?|server[_ -]?host)name|fqdn|host[_-]?id){IS}[\"']?"
         r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?![\w(])",
         _no_host,
+        keyed=True,
     ),
     shape(
         "host",
-        'host: host= host" host\' host+ --server _addr addr: addr= address: address= address"',
-        r"(?i)(?:(?<![\w.])[\"']?(?:host|(?:server|client|remote|peer|listen)_?"
-        rf"(?:host|addr(?:ess)?)){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])[\"']?"
-        r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?=[\"',;\s:)\]}<]|/\s|$)",
+        "host addr -server",
+        rf"(?i)(?:(?<![\w.])[\"']?(?:host|{_SIDE}){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])"
+        r"[\"']?(?P<host>[a-z0-9][\w.-]{0,252}+)(?=[\"',;\s:)\]}<]|/\s|$)",
         _plain_host,
+        rf"(?:host|{_SIDE})[\"']?[:=\n]|-(?:host|server|hostname)[=\n]",
     ),
     shape(
         "host",
         ".internal .intranet .local .lan .corp .home.arpa .amazonaws.com .azure.com .windows.net"
         " .googleusercontent.com .svc",
-        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,12}?"
-        r"(?:internal|intranet|localdomain|local|lan|corp|home\.arpa|svc|azure\.com|windows\.net"
-        r"|amazonaws\.com(?:\.cn)?|googleusercontent\.com)(?![\w-]|\.\w)",
+        rf"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{{0,62}}+\.){{1,12}}?(?:{_PRIVATE})(?![\w-]|\.\w)",
+        None,
+        rf"\.(?:{_PRIVATE})(?![0a-z_-])",
     ),
     shape(
         "host",
         ".svc.",
         r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,6}?svc\.[a-z0-9-]{1,63}+\.[a-z0-9-]{1,63}+",
     ),
-    shape("host", "ip-", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
+    shape("host", "ip-0", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
     shape(
         "host",
-        "linux+ darwin+ freebsd+",
+        "linux darwin freebsd",
         r"\b(?:Linux|Darwin|FreeBSD) (?P<host>[\w.-]{1,253}+) "
         r"(?=\d{1,3}\.\d{1,3}\S{0,80} (?:#|SMP|Darwin|FreeBSD))",
         _no_log_host,
@@ -180,19 +196,19 @@ HOSTS: tuple[Shape, ...] = (
     # A line of the system's log; of any other the word after the time is no host.
     shape(
         "host",
-        ":",
+        ":00:00",
         r"(?<!\w)(?:"
         r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?P<host>[\w.-]{1,253}+)"
         r" [\w./-]{1,64}(?:\[\d{1,8}\])?:"
         r"|\d{4}-\d\d-\d\dT[\d:.+Z-]{8,32} (?P<host2>[\w.-]{1,253}+) [\w./-]{1,64}\[\d{1,8}\]:)",
         _no_log_host,
-        r":\d\d:\d\d[^ ]{0,16} ",
     ),
     shape(
         "host",
-        "cn= cn+=",
+        "cn",
         r"\bCN ?= ?(?P<host>(?:\*\.)?[A-Za-z0-9][\w-]{0,62}(?:\.[\w-]{1,63}){1,8})(?![\w.-])",
         _no_host,
+        keyed=True,
     ),
     shape(
         "pod",
@@ -201,6 +217,7 @@ HOSTS: tuple[Shape, ...] = (
         r"[\"']?(?P<value>[a-z0-9_][\w.:-]{1,253}+)"
         r"|(?<![\w/])pods?/(?P<value2>[a-z0-9][a-z0-9.-]{4,252}+)(?![\w/])",
         _no_pod,
+        r"pods?(?:/|[._-]?(?:name|uid|id)|[\"']?[:=\n])",
     ),
 )
 SHAPES = (*PEOPLE, *HOSTS)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from sitegen.model import Fact, Fingerprint
-from sitegen.redact import machine
-from sitegen.redact.redactor import Redactor
-from sitegen.redact.shapes import SHAPES
+from sitegen.redact import Redactor, machine
+from sitegen.redact.redactor import SHAPES
 from sitegen.report import run as run_page
 from tests import site_checks as check
 from tests.redact.corpus import HIDDEN, KNOWN, SHAPED
