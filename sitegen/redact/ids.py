@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 
-from sitegen.redact.shape import HEX, Match, Shape, is_number, no_digit, shape, value
+from sitegen.redact.shape import HEX, Match, Shape, is_number, no_digit, value
 
 #: Before these digits stands what makes them a version.
 _VERSION = re.compile(
@@ -96,49 +96,49 @@ def _keyed(  # noqa: PLR0913 - the columns of a table
 ) -> Shape:
     """Return the shape of a value after one of ``names``, in JSON, YAML or a table."""
     pattern = rf"(?i){names}[\"']?\s{{0,40}}[:=]\s{{0,8}}[\"']?(?P<value>{of})(?!\w)"
-    return shape(kind, words, pattern, keep, trace, keyed=True)
+    return Shape(kind, words, pattern, keep, trace, keyed=True)
 
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _BUS = "nvme|ata|scsi|virtio|usb|mmc|dm-uuid|lvm-pv-uuid|md-uuid"
 
 ADDRESSES: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "mac",
         ":",
         rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])",
         _no_mac,
         ":[0a-f]{2}:[0a-f]{2}:[0a-f]{2}:",
     ),
-    shape(
+    Shape(
         "mac",
         "-",
         rf"(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])",
         _no_mac,
         "-[0a-f]{2}-[0a-f]{2}-",
     ),
-    shape(
+    Shape(
         "mac",
         ".",
         rf"(?<![\w.])(?:{HEX}{{4}}\.){{2}}{HEX}{{4}}(?![\w.])",
         _decimal,
         r"\.[0a-f]{4}\.[0a-f]{4}",
     ),
-    shape(
+    Shape(
         "guid",
         ":",
         rf"(?<![\w:.])(?:{HEX}{{4}}:){{3}}{HEX}{{4}}(?![\w:.])",
         _decimal,
         ":[0a-f]{4}:[0a-f]{4}:",
     ),
-    shape(
+    Shape(
         "address",
         ".",
         rf"(?<!\d)(?<!\d\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\d|\.\d)",
         _no_ipv4,
         r"\.0{1,3}\.0{1,3}\.",
     ),
-    shape(
+    Shape(
         "address",
         ":",
         rf"(?<![\w:.])(?:{HEX}{{0,4}}:){{2,8}}(?:(?:{_OCTET}\.){{3}}{_OCTET}|{HEX}{{1,4}})?"
@@ -148,7 +148,7 @@ ADDRESSES: tuple[Shape, ...] = (
     ),
 )
 MACHINES: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "uuid",
         "- _",
         rf"{HEX}{{8}}(?P<_s>[-_]){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s)"
@@ -171,13 +171,13 @@ MACHINES: tuple[Shape, ...] = (
         r"(?<![a-z])(?:pdi|platform info|chassis physical id|module id|clique ?id)",
         r"(?:0x)?[0-9a-f]{4,32}+",
     ),
-    shape(
+    Shape(
         "serial",
         "/by-",
         r"/dev/disk/by-(?:id|uuid|partuuid|label|partlabel)/(?!\[)"
         r"(?P<value>[^\s\"',:;)\]<>]{1,255}+)",
     ),
-    shape(
+    Shape(
         "serial",
         "wwn wwid eui. naa. t00.",
         r"(?i)(?<![a-z0-9])(?:wwn[-:=. ]{0,3}(?:0x)?|eui\.|naa\.|t10\."
@@ -185,7 +185,7 @@ MACHINES: tuple[Shape, ...] = (
         r"(?P<value>[0-9a-z][\w.:-]{7,127}+)",
         no_digit,
     ),
-    shape(
+    Shape(
         "serial",
         "nvme- ata- scsi- virtio- usb- mmc- -uuid-",
         rf"(?<![\w-])(?:{_BUS})-[\w.+:-]{{6,250}}+",
@@ -201,7 +201,7 @@ MACHINES: tuple[Shape, ...] = (
     ),
 )
 CLOUDS: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "cloud-id",
         "-",
         r"(?<![\w-])(?:(?:i|vol|eni|subnet|vpc|sg|snap|rtb|igw|eipalloc)-[0-9a-f]{17}"
@@ -209,12 +209,12 @@ CLOUDS: tuple[Shape, ...] = (
         no_digit,
         "-[0a-f]{8}",
     ),
-    shape(
+    Shape(
         "cloud-id",
         "arn:",
         r"\barn:aws[\w-]{0,20}:[\w-]{0,40}:[\w-]{0,40}:\d{0,12}:[\w+=,.@:/*-]{1,512}+",
     ),
-    shape("cloud-id", ".dkr.ecr", r"(?<!\d)\d{12}(?=\.dkr\.ecr)"),
+    Shape("cloud-id", ".dkr.ecr", r"(?<!\d)\d{12}(?=\.dkr\.ecr)"),
     _keyed(
         "cloud-id",
         "instance vm virtual account project subscription tenant organ billing owner customer",
@@ -229,18 +229,18 @@ CLOUDS: tuple[Shape, ...] = (
         r"(?<![a-z])resource[_-]?group(?:[_-]?name)?",
         r"[a-z0-9][\w.-]{2,90}+",
     ),
-    shape(
+    Shape(
         "cloud-id",
         "resourcegroups/ subscriptions/",
         r"(?i)/(?:resourcegroups|subscriptions)/(?P<value>[^\s/\"',\[]{1,90}+)",
     ),
-    shape(
+    Shape(
         "cloud-id",
         "projects/",
         r"(?<![\w.])projects/(?P<value>[a-z0-9][\w.:-]{3,62}+)"
         r"(?=/(?:zones|regions|global|locations|machineTypes|instances|serviceAccounts)\b)",
     ),
-    shape(
+    Shape(
         "container",
         "docker container crio libpod",
         r"(?i)(?:(?:docker|crio|libpod|containerd|containers?)[-/:]{1,3}"
@@ -249,6 +249,6 @@ CLOUDS: tuple[Shape, ...] = (
         _no_hex,
         "[-/:=\"'\n][0a-f]{12}",
     ),
-    shape("container", "kubepods", rf"(?i)kubepods[^\s:]{{0,200}}/(?P<value>{HEX}{{64}})(?!\w)"),
+    Shape("container", "kubepods", rf"(?i)kubepods[^\s:]{{0,200}}/(?P<value>{HEX}{{64}})(?!\w)"),
 )
 SHAPES = (*ADDRESSES, *MACHINES, *CLOUDS)

@@ -15,7 +15,6 @@ from sitegen.redact.shape import (
     Shape,
     is_number,
     no_digit,
-    shape,
     value,
 )
 
@@ -92,42 +91,42 @@ def _no_secret(match: Match) -> bool:
 
 
 SHAPES: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "jwt",
         "eyj",
         r"(?<![A-Za-z0-9])eyJ[\w-]{8,}+(?P<_tail>\.[\w-]{8,}+(?:\.[\w-]*+){1,3})?",
         lambda m: m["_tail"] is None,
     ),
-    shape(
+    Shape(
         "key",
         "sk- pk- rk-",
         r"(?<![A-Za-z0-9])(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}+",
         no_digit,
         "[spr]k-[0a-z_-]{16}",
     ),
-    shape("key", _ISSUED_BEGIN, rf"(?<![A-Za-z0-9])(?:{_ISSUED_KEY})"),
-    shape(
+    Shape("key", _ISSUED_BEGIN, rf"(?<![A-Za-z0-9])(?:{_ISSUED_KEY})"),
+    Shape(
         "secret",
         "authorization",
         rf"(?i)authorization{IS}[\"']?(?:(?:basic|bearer|token|apikey)\s{{1,4}})?+"
         r"(?P<value>(?:aws4-hmac-sha256|digest|negotiate)\s[^\r\n\"']{1,4096}+"
         r"|(?!\[)[^\s\"',;]{4,}+)",
     ),
-    shape("secret", "bearer", r"(?i)\bbearer\s{1,4}(?P<value>[\w.~+/=-]{6,}+)", no_digit),
-    shape(
+    Shape("secret", "bearer", r"(?i)\bbearer\s{1,4}(?P<value>[\w.~+/=-]{6,}+)", no_digit),
+    Shape(
         "secret",
         "cookie",
         rf"(?i)(?:{START}(?:set-)?cookie{IS}|--cookie[ =])[\"']?(?P<value>[^\r\n\"'\[]{{3,8192}}+)",
         lambda m: "=" not in m["value"],
     ),
-    shape(
+    Shape(
         "secret",
         "^-c",
         r"(?<!\S)-C[ =]?[\"']?(?P<value>[^\s\"'=\[-][^\s\"'=]{0,80}=[^\s\"']{2,}+)",
     ),
-    shape("secret", _OPENING, rf"(?i){START}{_OPENS}{IS}{VALUE}", _no_secret, keyed=True),
+    Shape("secret", _OPENING, rf"(?i){START}{_OPENS}{IS}{VALUE}", _no_secret, keyed=True),
     # An option and its value as two words of a command line.
-    shape(
+    Shape(
         "secret",
         _OPENING,
         rf"(?i)(?<![\w-])--?(?:[a-z0-9]{{1,40}}[_-]){{0,5}}{_OPENS}[ ]{{1,8}}(?![-\[])"
@@ -135,39 +134,39 @@ SHAPES: tuple[Shape, ...] = (
         _no_secret,
         rf"(?<![0a-z_-])--?[0a-z_-]*(?:{_OPENING.replace(' ', '|')})",
     ),
-    shape(
+    Shape(
         "secret",
         "^-u ^-a ^-p ^--user ^--proxy-user",
         r"(?<!\S)(?:-[uAPU]|--user|--proxy-user)[ =]?[\"']?"
         r"(?P<value>[^\s:\"'/\[\]-][^\s:\"'/\[\]]{0,80}:[^\s\"'/:]{3,}+)(?![/:])",
         lambda m: is_number(m["value"].partition(":")[2]),
     ),
-    shape("secret", "pwd=", r"(?i);\s?pwd=(?!\[)(?P<value>[^;\s\"']{3,}+)"),
-    shape(
+    Shape("secret", "pwd=", r"(?i);\s?pwd=(?!\[)(?P<value>[^;\s\"']{3,}+)"),
+    Shape(
         "secret",
         "sig= signature= credential= accesskeyid= accessid= token=",
         r"(?i)(?:[?&;]|%26)(?:sig|signature|x-(?:amz|goog|oss|cos)-(?:signature|credential"
         r"|security-token)|awsaccesskeyid|ossaccesskeyid|googleaccessid)=(?!\[)"
         r"(?P<value>[^&\s\"'<>]{4,}+)",
     ),
-    shape(
+    Shape(
         "userinfo",
         "://",
         r"://(?!\[[a-z-]{2,20}\]@)(?P<value>[^\s/@\"'<>]{1,1024}+)@",
     ),
-    shape(
+    Shape(
         "ssh",
         "ssh-ed ssh-rsa ssh-dss ecdsa-",
         r"\b(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp\d{3}|sk-ssh-ed25519@openssh\.com)\s{1,4}"
         r"(?P<value>AAAA[A-Za-z0-9+/=]{20,}+)",
     ),
-    shape("ssh", "sha000:", r"\bSHA256:(?P<value>[A-Za-z0-9+/]{43}=?)(?![A-Za-z0-9+/=])"),
-    shape(
+    Shape("ssh", "sha000:", r"\bSHA256:(?P<value>[A-Za-z0-9+/]{43}=?)(?![A-Za-z0-9+/=])"),
+    Shape(
         "ssh",
         "ssh-0.0-",
         r"\bSSH-2\.0-(?P<value>[^\s\"'\[\\][^\s\"'\\]{0,200}(?: [A-Z][\w+.-]{1,80})?)",
     ),
-    shape(
+    Shape(
         "proxy",
         "http_proxy https_proxy all_proxy ftp_proxy no_proxy socks_proxy",
         rf"(?i)(?:https?|all|ftp|no|socks)_proxy{IS}{VALUE}",

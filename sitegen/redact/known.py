@@ -56,7 +56,7 @@ class Known(NamedTuple):
     """Something that this machine is known by, and what stands for it."""
 
     word: str
-    trace: bytes
+    trace: str
     pattern: re.Pattern[str]
     kind: str
     stand_in: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sitegen.redact.shape import IS, NOBODY, START, Match, Shape, is_number, shape, value
+from sitegen.redact.shape import IS, NOBODY, START, Match, Shape, is_number, value
 
 #: Where anybody may have got something from: documents, projects, models. No part of a machine.
 _PUBLIC = frozenset(
@@ -86,21 +86,21 @@ _MACHINE = "host|node|server|computer|machine|instance|dns|domain"
 _SIDE = "(?:server|client|remote|peer|listen)_?(?:host|addr(?:ess)?)"
 
 PEOPLE: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "email",
         "@",
         r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])",
         None,
         r"\S@[^\s@]+\.",
     ),
-    shape(
+    Shape(
         "home",
         "/home/ /users/ /media/",
         r"(?<![\w.])(?:(?:/(?:data|export|gpfs|lustre|mnt|net|nfs|remote|shared|usr|var))?"
         r"/(?:home|Users)|/(?:run/)?media)/(?P<_name>[^\s/:\"'\\,;)\]|&?#<>\[]{1,255}+)",
         _of_all,
     ),
-    shape(
+    Shape(
         "home",
         r"\users /users \documents /documents",
         r"(?i)\b[a-z]:[\\/]{1,4}(?:users|documents and settings)[\\/]{1,4}"
@@ -109,8 +109,8 @@ PEOPLE: tuple[Shape, ...] = (
         _no_person,
         r"[a-z]:[\\/]{1,4}(?:users|documents)",
     ),
-    shape("user", "~", r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
-    shape(
+    Shape("user", "~", r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
+    Shape(
         "user",
         "user logname login owner",
         r"(?:\b(?:SUDO_USER|LOGNAME|USERNAME|USER)="
@@ -121,7 +121,7 @@ PEOPLE: tuple[Shape, ...] = (
         keyed=True,
     ),
     # The owner and group that `ls -l` prints.
-    shape(
+    Shape(
         "user",
         "rw-r rwx r-x rw-- r--",
         r"(?<![\w-])[-dlbcps][rwxsStT-]{9}[.+@]? {1,4}\d{1,6} {1,8}"
@@ -129,14 +129,14 @@ PEOPLE: tuple[Shape, ...] = (
         _no_person,
     ),
     # A prompt, and where somebody logs in.
-    shape(
+    Shape(
         "user",
         "@",
         rf"(?<![\w.+-]){_AT}(?=:[~/]|[: ][^\s$#%>\]]{{0,100}}\]?[$#%>](?:\s|$))",
         None,
         r"\S@[0a-z]",
     ),
-    shape(
+    Shape(
         "user",
         "ssh scp sftp rsync mosh",
         r"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{1,20}(?: \d{1,5})?){0,6} " + _AT,
@@ -145,18 +145,18 @@ PEOPLE: tuple[Shape, ...] = (
     ),
 )
 HOSTS: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "host",
         "://",
         rf"://(?:[^\s/@\"'<>\[\]]{{1,1024}}@|\[[a-z-]{{2,20}}\]@)?(?P<host>{_HOST})(?![\w@])",
         _no_url_host,
     ),
-    shape(
+    Shape(
         "host",
         r"\\",
         r"(?<![\\\w.])\\\\(?P<host>[A-Za-z0-9][\w.-]{0,253}+\\[\w.$-]{1,80}+)(?=[\\\s\"',;)<]|$)",
     ),
-    shape(
+    Shape(
         "host",
         "host node server computer machine instance dns domain fqdn",
         rf"(?i){START}(?:(?:(?:{_MACHINE})[_ -]?|server[_ -]?host)name|fqdn|host[_-]?id){IS}[\"']?"
@@ -164,7 +164,7 @@ HOSTS: tuple[Shape, ...] = (
         _no_host,
         keyed=True,
     ),
-    shape(
+    Shape(
         "host",
         "host addr -server",
         rf"(?i)(?:(?<![\w.])[\"']?(?:host|{_SIDE}){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])"
@@ -172,7 +172,7 @@ HOSTS: tuple[Shape, ...] = (
         _plain_host,
         rf"(?:host|{_SIDE})[\"']?[:=\n]|-(?:host|server|hostname)[=\n]",
     ),
-    shape(
+    Shape(
         "host",
         ".internal .intranet .local .lan .corp .home.arpa .amazonaws.com .azure.com .windows.net"
         " .googleusercontent.com .svc",
@@ -180,13 +180,13 @@ HOSTS: tuple[Shape, ...] = (
         None,
         rf"\.(?:{_PRIVATE})(?![0a-z_-])",
     ),
-    shape(
+    Shape(
         "host",
         ".svc.",
         r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,6}?svc\.[a-z0-9-]{1,63}+\.[a-z0-9-]{1,63}+",
     ),
-    shape("host", "ip-0", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
-    shape(
+    Shape("host", "ip-0", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
+    Shape(
         "host",
         "linux darwin freebsd",
         r"\b(?:Linux|Darwin|FreeBSD) (?P<host>[\w.-]{1,253}+) "
@@ -194,7 +194,7 @@ HOSTS: tuple[Shape, ...] = (
         _no_log_host,
     ),
     # A line of the system's log; of any other the word after the time is no host.
-    shape(
+    Shape(
         "host",
         ":00:00",
         r"(?<!\w)(?:"
@@ -203,14 +203,14 @@ HOSTS: tuple[Shape, ...] = (
         r"|\d{4}-\d\d-\d\dT[\d:.+Z-]{8,32} (?P<host2>[\w.-]{1,253}+) [\w./-]{1,64}\[\d{1,8}\]:)",
         _no_log_host,
     ),
-    shape(
+    Shape(
         "host",
         "cn",
         r"\bCN ?= ?(?P<host>(?:\*\.)?[A-Za-z0-9][\w-]{0,62}(?:\.[\w-]{1,63}){1,8})(?![\w.-])",
         _no_host,
         keyed=True,
     ),
-    shape(
+    Shape(
         "pod",
         "pod",
         rf"(?i)(?<![a-z])(?:pod(?:[_ -]?(?:name|uid|id))?|kubernetes\.pod\.name){IS}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from sitegen.redact import ids, keys, names
@@ -15,7 +16,7 @@ from sitegen.redact.views import views
 
 #: All that is recognised wherever it stands.
 SHAPES = (*keys.SHAPES, *names.SHAPES, *ids.SHAPES)
-_WORDS = tuple((word.encode(), n) for n, shape in enumerate(SHAPES) for word in shape.words)
+_WORDS = tuple((word, n) for n, shape in enumerate(SHAPES) for word in shape.words)
 _WINDOW = 1 << 16
 #: As far as any pattern looks back or ahead of what it finds.
 _MARGIN = 1 << 10
@@ -23,8 +24,8 @@ _MARGIN = 1 << 10
 _REST = re.compile(r"[\w.~+/=%:-]*")
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d*(?:e[-+]?\d+)?", re.IGNORECASE)
-#: Short texts that hold nothing are not searched again: how many, and how long.
-_MOST_CLEAN, _LONGEST_CLEAN = 20_000, 500
+#: What is looked at once: the same few names, values and figures stand in all runs.
+_SHORT = 200
 
 
 class Span(NamedTuple):
@@ -46,13 +47,13 @@ class Redactor:
     ) -> None:
         """Take the machine's own identifiers by kind, and paths with what stands for them."""
         self._counts: Counter[str] = Counter()
-        self._clean: set[str] = set()
+        self._in_short = lru_cache(maxsize=16_384)(lambda text: tuple(self._in_windows(text)))
         self._known = (*known_paths(paths or {}), *known_words(words or {}))
 
     def anew(self) -> Redactor:
         """Return a redactor that knows the same and has counted nothing: one for each run."""
         other = Redactor()
-        other._known, other._clean = self._known, self._clean
+        other._known, other._in_short = self._known, self._in_short
         return other
 
     def counts(self) -> dict[str, int]:
@@ -113,9 +114,7 @@ class Redactor:
         """Return a number as printed; quick, because runs have hundreds of thousands."""
         number = _NUMBER.match(text)
         unit = text[number.end() :] if number else text
-        if unit and (unit[0] != " " or next(self.spans(unit), None)):
-            return self.text(text)
-        return text
+        return self.text(text) if unit and (unit[0] != " " or [*self.spans(unit)]) else text
 
     def label(self, text: str) -> str:
         """Return a name of sitegen's own form, with the bare kind for what it must not say."""
@@ -125,19 +124,11 @@ class Redactor:
         ]
         return self._replaced(text, bare)
 
-    def spans(self, text: str) -> Iterator[Span]:
-        """Yield what has to go from ``text``, in order and apart from each other."""
-        if text in self._clean:
-            return
-        span = None
-        for span in self._spans(text):
-            yield span
-        if span is None and len(text) <= _LONGEST_CLEAN:
-            if len(self._clean) >= _MOST_CLEAN:
-                self._clean.clear()
-            self._clean.add(text)
+    def spans(self, text: str) -> Iterable[Span]:
+        """Return what has to go from ``text``, in order and apart from each other."""
+        return self._in_short(text) if len(text) <= _SHORT else self._in_windows(text)
 
-    def _spans(self, text: str) -> Iterator[Span]:
+    def _in_windows(self, text: str) -> Iterator[Span]:
         blocks = _key_blocks(text)
         block = next(blocks, None)
         waiting: list[Span] = []
@@ -184,7 +175,8 @@ class Redactor:
             if known.trace in outlined and known.word in lowered:
                 for match in known.pattern.finditer(text):
                     yield Span(*match.span(), known.kind, known.stand_in)
-        for shape in _possible(outlined):
+        possible = _possible if len(outlined) > _SHORT else _possible_in_short
+        for shape in possible(outlined):
             for start, end, kind in shape.find(text, lowered):
                 yield Span(start, end, kind, f"[{kind}]")
 
@@ -204,12 +196,13 @@ class Redactor:
         return f"[{kind}]"
 
 
-def _possible(outlined: bytes) -> Iterator[Shape]:
-    """Yield the shapes that a text with this outline may hold something of."""
-    for number in sorted({number for word, number in _WORDS if word in outlined}):
-        shape = SHAPES[number]
-        if shape.trace is None or shape.trace.search(outlined):
-            yield shape
+def _possible(outlined: str) -> tuple[Shape, ...]:
+    """Return the shapes that a text with this outline may hold something of."""
+    numbers = sorted({number for word, number in _WORDS if word in outlined})
+    return tuple(SHAPES[number] for number in numbers if SHAPES[number].may_be_in(outlined))
+
+
+_possible_in_short = lru_cache(maxsize=4096)(_possible)
 
 
 def _goes_on(word: str) -> bool:

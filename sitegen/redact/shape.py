@@ -8,28 +8,55 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from functools import cached_property
 
 Match = re.Match[str]
 
 
-class Shape(NamedTuple):
-    """One way to recognise something.
+class Shape:
+    """One way to recognise something, by a pattern that is compiled when it is needed.
 
-    What it finds holds one of ``words``, and what ``trace`` matches, as an `outline` tells both.
-    What is ``keyed`` has such a word in the name before its colon or equals sign. What the groups
-    ``value``, ``value2``, ... matched is replaced as ``kind``; what a group of another name
-    matched, as the kind that it names; the whole where there is no such group. A group that
-    begins with ``_`` only helps. ``keep`` tells what is innocent.
+    What it finds holds one of ``words``, and what ``trace`` matches, as an `outline` tells both:
+    0 is any digit, and ^ and $ in words are the ends of one. What is ``keyed`` has such a word in
+    the name before its colon or equals sign. What the groups ``value``, ``value2``, ... matched is
+    replaced as ``kind``; what a group of another name matched, as the kind that it names; the
+    whole where there is no such group. A group that begins with ``_`` only helps. ``keep`` tells
+    what is innocent.
     """
 
-    kind: str
-    words: tuple[str, ...]
-    pattern: re.Pattern[str]
-    keep: Callable[[Match], bool] | None
-    trace: re.Pattern[bytes] | None
-    keyed: bool
-    groups: tuple[tuple[str, str], ...]
+    def __init__(  # noqa: PLR0913 - the columns of a table
+        self,
+        kind: str,
+        words: str,
+        pattern: str,
+        keep: Callable[[Match], bool] | None = None,
+        trace: str = "",
+        *,
+        keyed: bool = False,
+    ) -> None:
+        self.kind, self.source, self.keep, self.trace, self.keyed = (
+            kind,
+            pattern,
+            keep,
+            trace,
+            keyed,
+        )
+        self.words = tuple(words.replace("^", "\n").replace("$", "\n").split(" "))
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What is searched for."""
+        return re.compile(self.source)
+
+    @cached_property
+    def groups(self) -> tuple[tuple[str, str], ...]:
+        """The groups that are replaced, each with its kind."""
+        names = [name for name in self.pattern.groupindex if name[0] != "_"]
+        return tuple((name, name.rstrip("23").replace("value", self.kind)) for name in names)
+
+    def may_be_in(self, outlined: str) -> bool:
+        """Say whether ``trace`` is in a text with this outline; its words are looked for before."""
+        return not self.trace or re.search(self.trace, outlined, re.ASCII) is not None
 
     def find(self, text: str, lowered: str) -> Iterator[tuple[int, int, str]]:
         """Yield where in ``text``, also given in lower case, this stands, and its kind."""
@@ -54,26 +81,6 @@ class Shape(NamedTuple):
                     yield match
 
 
-def shape(  # noqa: PLR0913 - the columns of a table
-    kind: str,
-    words: str,
-    pattern: str,
-    keep: Callable[[Match], bool] | None = None,
-    trace: str = "",
-    *,
-    keyed: bool = False,
-) -> Shape:
-    """Return a shape; in ``words`` 0 is any digit, and ^ and $ are the ends of a word."""
-    compiled = re.compile(pattern)
-    names = ((name, name.rstrip("0123456789")) for name in compiled.groupindex)
-    groups = tuple(
-        (name, kind if bare == "value" else bare) for name, bare in names if name[0] != "_"
-    )
-    each = tuple(word.replace("^", "\n").replace("$", "\n") for word in words.split())
-    traced = re.compile(trace.encode()) if trace else None
-    return Shape(kind, each, compiled, keep, traced, keyed, groups)
-
-
 #: Every digit reads 0, and what is in no name and parts values reads as a space.
 _OUTLINED = bytes.maketrans(b"123456789,{}[]\x1c\x1d\x1e\x1f", b"0" * 9 + b" " * 9)
 _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
@@ -88,17 +95,18 @@ _BEGINNING, _LONGEST_BEGINNING = (
 )
 
 
-def outline(lowered: str) -> bytes:
+def outline(lowered: str) -> str:
     """Return the different words of a text in lower case, with 0 for each digit, a line each.
 
     Small where a text repeats and where it is numbers: quicker to look through than the text.
     """
-    return b"\n%b\n" % b"\n".join(set(_outlined(lowered)))
+    words = b"\n".join(set(_outlined(lowered)))
+    return f"\n{words.decode('latin-1')}\n"
 
 
-def trace_of(text: str) -> bytes:
+def trace_of(text: str) -> str:
     """Return what is in the outline of every text that holds ``text``, in whatever case."""
-    return max(_outlined(text.lower()), key=len, default=b"")
+    return max(_outlined(text.lower()), key=len, default=b"").decode("latin-1")
 
 
 def _in_names(lowered: str, word: str) -> Iterator[int]:
