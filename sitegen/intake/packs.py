@@ -131,8 +131,10 @@ def pack(archive: Archive, entries: Iterable[Entry], out: IO[bytes]) -> int:
             try:
                 _, files, manifest = archive.manifest(entry)
                 parts = {"run.json": manifest} | {f.name: archive.checked(entry, f) for f in files}
-                sayings = {name: remarks.load(entry.path.parent / name) for name in entry.remarks}
-                for name, data in sayings.items():
+                remark_files = {
+                    name: remarks.load(entry.path.parent / name) for name in entry.remarks
+                }
+                for name, data in remark_files.items():
                     remarks.parse(name, data)
             except SitegenError as error:
                 raise SitegenError(
@@ -141,7 +143,7 @@ def pack(archive: Archive, entries: Iterable[Entry], out: IO[bytes]) -> int:
             place = f"{entry.environment}/{entry.run_id}"
             for name in sorted(parts):
                 _add(tar, f"{place}/{name}", parts[name])
-            for name, data in sayings.items():
+            for name, data in remark_files.items():
                 _add(tar, f"{entry.environment}/{name}", data)
             count += 1
     return count
@@ -177,8 +179,8 @@ def read_folder(place: Path, remarked: Sequence[Path] = ()) -> Packed:
         if sum(path.stat().st_size for path in paths) > MAX_RUN_BYTES:
             raise SitegenError(f"larger than {MAX_RUN_BYTES / 1e6:.0f} MB", where=str(place))
         files = {path.relative_to(place).as_posix(): path.read_bytes() for path in paths}
-        sayings = {path.name: remarks.load(path) for path in remarked}
-        return _whole(place.name, files, sayings, place, known)
+        remark_files = {path.name: remarks.load(path) for path in remarked}
+        return _whole(place.name, files, remark_files, place, known)
 
     whole = load()
     known.add(whole.digest)
@@ -255,7 +257,7 @@ def _runs(
 ) -> Iterator[Whole]:
     name, size = "", 0
     files: dict[str, bytes] = {}
-    sayings: dict[str, bytes] = {}
+    remark_files: dict[str, bytes] = {}
     done: set[str] = set()
     for member in _members(tar, path):
         run_id, part = _place(member.name)
@@ -267,17 +269,17 @@ def _runs(
             if run_id in done:
                 raise SitegenError(f"holds {run_id} twice, or in parts", where=str(path))
             if name:
-                yield _whole(name, files, sayings, path, known)
-            name, size, files, sayings = run_id, 0, {}, {}
+                yield _whole(name, files, remark_files, path, known)
+            name, size, files, remark_files = run_id, 0, {}, {}
             done.add(run_id)
         size += member.size
         if size > MAX_RUN_BYTES:
             raise SitegenError(f"{run_id} is larger than {MAX_RUN_BYTES:,} bytes", where=str(path))
-        kept, at = (files, part) if part else (sayings, member.name.rpartition("/")[2])
+        kept, at = (files, part) if part else (remark_files, member.name.rpartition("/")[2])
         kept[at] = stream.content(member)
     if not name:
         raise SitegenError("holds no run", where=str(path))
-    yield _whole(name, files, sayings, path, known)
+    yield _whole(name, files, remark_files, path, known)
 
 
 def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
@@ -295,7 +297,7 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
 def _whole(
     run_id: str,
     files: Mapping[str, bytes],
-    sayings: Mapping[str, bytes],
+    remark_files: Mapping[str, bytes],
     path: Path,
     known: Container[str],
 ) -> Whole:
@@ -303,12 +305,12 @@ def _whole(
     digest = hashlib.sha256(files.get("run.json", b"")).hexdigest()
     try:
         run, rows = Archive.checked_files(run_id, files, known=digest in known)
-        for name, data in sayings.items():
+        for name, data in remark_files.items():
             remarks.parse(name, data)
     except SitegenError as error:
         where = f"{path}: {run_id}" + (f": {error.where}" if error.where else "")
         raise SitegenError(error.what, where=where, fix=error.fix) from error
-    return Whole(run, rows, files, sayings)
+    return Whole(run, rows, files, remark_files)
 
 
 def _place(name: str) -> tuple[str, str]:

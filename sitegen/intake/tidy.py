@@ -193,8 +193,8 @@ def _run(key: _Key, rows: list[Measurement], provenance: Provenance, sources: So
             fix="add a column started_at, a sources file with `published`, or --date",
         )
     # The old id only where there is one: without it, addresses stay what they were.
-    told = (key.source, key.origin, key.section, key.benchmark, key.environment, rows)
-    content = json.dumps([*told, key.run_id] if key.run_id else told, sort_keys=True)
+    parts = [*key[:5], rows, *([key.run_id] if key.run_id else [])]
+    content = json.dumps(parts, sort_keys=True)
     printed_in, _ = sources.get(key.source, (Source(key.source), ""))
     return Run(
         id=run_id(check_time(started), key.benchmark, hashlib.sha256(content.encode()).digest()),
