@@ -19,62 +19,34 @@ from sitegen.redact.redactor import Redactor
 
 Command = Callable[[tuple[str, ...]], str | None]
 
-#: One identifier a file.
-_FILES: Mapping[str, tuple[str, ...]] = {
-    "machine-id": ("etc/machine-id", "var/lib/dbus/machine-id"),
-    "boot-id": ("proc/sys/kernel/random/boot_id",),
-    "host": ("etc/hostname", "proc/sys/kernel/hostname", "etc/mailname"),
-    "cloud-id": (
-        "var/lib/cloud/data/instance-id",
-        "run/cloud-init/.instance-id",
-        "sys/class/dmi/id/board_asset_tag",
-    ),
-    "serial": (
-        *(
-            f"sys/class/dmi/id/{name}"
-            for name in ("product_serial", "product_uuid", "board_serial", "chassis_serial")
-        ),
-        "sys/class/dmi/id/chassis_asset_tag",
-        "sys/hypervisor/uuid",
-        "sys/devices/soc0/serial_number",
-        "proc/device-tree/serial-number",
-        "sys/block/*/serial",
-        "sys/block/*/wwid",
-        "sys/block/*/uuid",
-        "sys/block/*/nguid",
-        "sys/block/*/eui",
-        "sys/block/*/device/serial",
-        "sys/block/*/device/wwid",
-        "sys/block/*/device/vpd_pg80",
-        "sys/block/*/device/cid",
-        "sys/block/*/dm/uuid",
-        "sys/block/*/md/uuid",
-        "sys/class/nvme/*/serial",
-        "sys/class/nvme/*/subsysnqn",
-    ),
-    "mac": (
-        "sys/class/net/*/address",
-        "sys/class/net/*/phys_port_id",
-        "sys/class/net/*/phys_switch_id",
-    ),
-    "guid": (
-        "sys/class/infiniband/*/node_guid",
-        "sys/class/infiniband/*/sys_image_guid",
-        "sys/class/infiniband/*/ports/*/gids/*",
-    ),
+#: Where one identifier a file stands, by kind.
+_FILES = {
+    "machine-id": "etc/machine-id var/lib/dbus/machine-id",
+    "boot-id": "proc/sys/kernel/random/boot_id",
+    "host": "etc/hostname proc/sys/kernel/hostname etc/mailname",
+    "cloud-id": "var/lib/cloud/data/instance-id run/cloud-init/.instance-id"
+    " sys/class/dmi/id/board_asset_tag",
+    "serial": "sys/class/dmi/id/product_serial sys/class/dmi/id/product_uuid"
+    " sys/class/dmi/id/board_serial sys/class/dmi/id/chassis_serial"
+    " sys/class/dmi/id/chassis_asset_tag sys/hypervisor/uuid sys/devices/soc0/serial_number"
+    " proc/device-tree/serial-number sys/block/*/serial sys/block/*/wwid sys/block/*/uuid"
+    " sys/block/*/nguid sys/block/*/eui sys/block/*/device/serial sys/block/*/device/wwid"
+    " sys/block/*/device/vpd_pg80 sys/block/*/device/cid sys/block/*/dm/uuid sys/block/*/md/uuid"
+    " sys/class/nvme/*/serial sys/class/nvme/*/subsysnqn",
+    "mac": "sys/class/net/*/address sys/class/net/*/phys_port_id sys/class/net/*/phys_switch_id",
+    "guid": "sys/class/infiniband/*/node_guid sys/class/infiniband/*/sys_image_guid"
+    " sys/class/infiniband/*/ports/*/gids/*",
 }
 #: Folders whose entries are called by an identifier.
-_FOLDERS: Mapping[str, tuple[str, ...]] = {
-    "serial": ("dev/disk/by-id", "dev/disk/by-uuid", "dev/disk/by-partuuid"),
+_FOLDERS = {"serial": "dev/disk/by-id dev/disk/by-uuid dev/disk/by-partuuid"}
+#: Variables that hold a name.
+_VARIABLES = {
+    "host": "HOSTNAME HOST NODE_NAME K8S_NODE_NAME MY_NODE_NAME SLURMD_NODENAME SLURM_JOB_NODELIST"
+    " COMPUTERNAME",
+    "pod": "POD_NAME MY_POD_NAME POD_UID K8S_POD_NAME POD_NAMESPACE",
+    "user": "USER LOGNAME SUDO_USER USERNAME",
+    "address": "POD_IP HOST_IP NODE_IP KUBERNETES_SERVICE_HOST",
 }
-#: Variables that hold a name, by its kind.
-_VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "host": ("HOSTNAME", "HOST", "NODE_NAME", "K8S_NODE_NAME", "MY_NODE_NAME", "SLURMD_NODENAME",
-             "SLURM_JOB_NODELIST", "COMPUTERNAME"),
-    "pod": ("POD_NAME", "MY_POD_NAME", "POD_UID", "K8S_POD_NAME", "POD_NAMESPACE"),
-    "user": ("USER", "LOGNAME", "SUDO_USER", "USERNAME"),
-    "address": ("POD_IP", "HOST_IP", "NODE_IP", "KUBERNETES_SERVICE_HOST"),
-}  # fmt: skip
 _ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _GPU_UUID = re.compile(r"(?:GPU|MIG)-([0-9a-fA-F-]{36})")
 _PUBLIC_NAME = re.compile(r"(?i)localhost|ip6-|.*\.(?:cluster\.local|docker\.internal)$|metadata")
@@ -127,13 +99,13 @@ def of_this_machine(
 
 def _of_files(root: Path) -> Iterator[tuple[str, str]]:
     for kind, patterns in _FILES.items():
-        for pattern in patterns:
+        for pattern in patterns.split():
             for text in _texts(root, pattern):
                 # Firmware without a serial says so in words ("None", "Not Specified").
                 if kind == "host" or any(map(str.isdigit, text)):
                     yield from ((kind, form) for form in _forms(kind, text))
     for kind, folders in _FOLDERS.items():
-        for folder in folders:
+        for folder in folders.split():
             yield from ((kind, name) for name in _entries(root / folder))
 
 
@@ -157,7 +129,7 @@ def _forms(kind: str, text: str) -> Iterable[str]:
 
 def _of_names(root: Path) -> Iterator[tuple[str, str]]:
     own = [socket.gethostname(), os.uname().nodename] if root == Path("/") else []
-    for name in (*own, *_told_names(root)):
+    for name in (*own, *_names_in_files(root)):
         if name and not _PUBLIC_NAME.match(name):
             yield "host", name.strip(".")
             first = name.split(".", 1)[0]
@@ -166,18 +138,18 @@ def _of_names(root: Path) -> Iterator[tuple[str, str]]:
                 yield "host", first
 
 
-def _told_names(root: Path) -> Iterator[str]:
+def _names_in_files(root: Path) -> Iterator[str]:
     for line in _lines(root, "etc/hosts"):
         yield from line.partition("#")[0].split()[1:]
+    domains = [*_texts(root, "proc/sys/kernel/domainname")]
     for line in _lines(root, "etc/resolv.conf"):
-        word, _, rest = line.strip().partition(" ")
-        if word in ("search", "domain"):
-            yield from (name for name in rest.split() if "." in name)
+        word, *rest = line.split() or [""]
+        domains += rest if word in ("search", "domain") else []
+    yield from (name for name in domains if "." in name)
     for line in _lines(root, "etc/machine-info"):
         key, _, value = line.partition("=")
         if key in ("PRETTY_HOSTNAME", "DEPLOYMENT", "LOCATION"):
             yield value.strip("\"'")
-    yield from (name for name in _texts(root, "proc/sys/kernel/domainname") if "." in name)
 
 
 def _of_people(root: Path) -> Iterator[tuple[str, str]]:
@@ -221,7 +193,7 @@ def _of_containers(root: Path) -> Iterator[tuple[str, str]]:
 
 def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for kind, names in _VARIABLES.items():
-        yield from ((kind, environ[name]) for name in names if environ.get(name))
+        yield from ((kind, environ[name]) for name in names.split() if environ.get(name))
     for name, value in environ.items():
         if name.lower().endswith("_proxy") and "://" in value:
             host = re.sub(r"^[a-z0-9+]{1,10}://(?:[^@/]*@)?|[:/].*$", "", value)

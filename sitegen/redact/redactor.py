@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sitegen.redact import ids, keys, names
-from sitegen.redact.encodings import decode, is_wide
+from sitegen.redact.encodings import encodings
 from sitegen.redact.known import known_paths, known_words
 from sitegen.redact.shape import Shape, outline
 from sitegen.redact.views import views
@@ -69,14 +70,10 @@ class Redactor:
 
     def data(self, data: bytes) -> bytes:
         """Return ``data`` redacted in its own encoding; bytes that are no text stay as they are."""
-        text, encode = decode(data)
-        changed = self._replaced(text, self.spans(text))
-        clean = data if changed is text else encode(changed)
-        if not is_wide(data):
-            return clean
-        # What calls itself UTF-16 may be anything: its bytes are looked at as well.
-        text = clean.decode("utf-8", "surrogateescape")
-        return self._replaced(text, self.spans(text)).encode("utf-8", "surrogateescape")
+        for encoding in encodings(data):
+            with contextlib.suppress(UnicodeDecodeError):  # looked like it, and is not
+                data = encoding.changed(data, lambda text: self._replaced(text, self.spans(text)))
+        return data
 
     def words(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Return a command's words redacted: an option tells what the word after it is."""

@@ -91,5 +91,6 @@ def _decoded(escape: str, seam: str) -> str:
     if kind != "\\":
         return seam
     if escape[1] in "ux":
-        return chr(int(escape[2:], base=16))
+        digits = escape[2:]
+        return chr(int(digits, base=16))
     return _CONTROL.get(escape[1], escape[1])
