@@ -35,7 +35,7 @@ from sitegen.model import (
     run_id,
 )
 
-MAX_BYTES, MAX_ROWS = bounds.MOST_FILE_BYTES, 200_000
+MAX_ROWS = 200_000
 _REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "unit", "value")
 #: What else is read where it is there; further columns are left alone.
 _OPTIONAL = (
@@ -241,7 +241,7 @@ def _params(text: str) -> Params:
 def _rows(path: Path, required: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV by column, each with its number; raises SitegenError."""
     try:
-        text = bounds.read_file(path, MAX_BYTES).decode("utf-8-sig")
+        text = bounds.read_file(path, bounds.MOST_FILE_BYTES).decode("utf-8-sig")
     except SitegenError as error:
         raise SitegenError(error.what, where=str(path)) from error
     except UnicodeDecodeError as error:

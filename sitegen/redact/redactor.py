@@ -172,8 +172,8 @@ class Redactor:
             if known.trace in outlined and known.word in lowered:
                 for match in known.pattern.finditer(text):
                     yield Span(*match.span(), known.kind, known.stand_in)
-        possible = _possible if len(outlined) > _SHORT else _possible_in_short
-        for shape in possible(outlined):
+        shapes = possible if len(outlined) > _SHORT else _possible_in_short
+        for shape in shapes(outlined):
             for start, end, kind in shape.find(text, lowered):
                 yield Span(start, end, kind, f"[{kind}]")
 
@@ -193,13 +193,13 @@ class Redactor:
         return f"[{kind}]"
 
 
-def _possible(outlined: str) -> tuple[Shape, ...]:
+def possible(outlined: str) -> tuple[Shape, ...]:
     """Return the shapes that a text with this outline may hold something of."""
     numbers = sorted({number for word, number in _WORDS if word in outlined})
     return tuple(SHAPES[number] for number in numbers if SHAPES[number].may_be_in(outlined))
 
 
-_possible_in_short = lru_cache(maxsize=4096)(_possible)
+_possible_in_short = lru_cache(maxsize=4096)(possible)
 
 
 def _goes_on(word: str) -> bool:

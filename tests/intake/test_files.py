@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sitegen import bounds
 from sitegen.analysis import caveats
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
-from sitegen.intake import files, imported, reparse
+from sitegen.intake import files, reparse
 from sitegen.intake.files import Order
 from sitegen.model import Provenance
 from sitegen.redact import Redactor
@@ -123,7 +124,11 @@ def test_the_same_file_in_another_environment_or_with_another_setting_is_another
         ("sh log\n1\n", Order(), "names no environment; add --env LABEL"),
         ("sh log\n1\n", Order("../x"), "not a usable environment name"),
         ("sh log\n1\n", Order("cvm", tool="gcc"), "no reader 'gcc'; known: "),
-        ("sh log\n1\n", Order("cvm", settings={"size": "1"}), "takes no 'size'; it takes model"),
+        (
+            "sh log\n1\n",
+            Order("cvm", settings={"size": "1"}),
+            "there is no setting 'size'; it takes model",
+        ),
         (
             "sh log\n1\n",
             Order("cvm", provenance=Provenance.CITED),
@@ -160,7 +165,7 @@ def test_a_file_that_is_too_large_or_no_file_is_refused_before_it_is_read(
     log: Path, tmp_path: Path
 ) -> None:
     with log.open("r+b") as file:
-        file.truncate(files.MAX_BYTES + 1)
+        file.truncate(bounds.MOST_FILE_BYTES + 1)
     with pytest.raises(SitegenError, match="larger than 64 MB"):
         arrive(log)
     with pytest.raises(SitegenError, match="is a folder"):
@@ -209,7 +214,7 @@ def test_a_gzipped_output_is_read_as_what_it_holds(log: Path, tmp_path: Path) ->
     packed.write_bytes(packed.read_bytes()[:-12])
     with pytest.raises(SitegenError, match="is no whole gzip file"):
         arrive(packed)
-    packed.write_bytes(gzip.compress(bytes(files.MAX_BYTES + 1), 1))
+    packed.write_bytes(gzip.compress(bytes(bounds.MOST_FILE_BYTES + 1), 1))
     with pytest.raises(SitegenError, match="holds more than 64 MB unpacked"):
         arrive(packed)
 
@@ -310,7 +315,7 @@ def test_a_stray_manifest_hides_no_folder(log: Path, tmp_path: Path) -> None:
 def test_more_rows_than_an_archive_holds_are_refused(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imported, "MAX_ROWS", 0)
+    monkeypatch.setattr(bounds, "MOST_ROWS", 0)
     with pytest.raises(SitegenError, match="holds 1 values, and a run has 0 at most"):
         arrive(log)
 

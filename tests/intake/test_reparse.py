@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sitegen.archive import Archive
+from sitegen.collect import installed
 from sitegen.intake import files, reparse, session
 from sitegen.intake.files import Order
 from sitegen.intake.reparse import Outcome
@@ -23,16 +24,18 @@ BETTER = SHELL_COLLECTOR.replace("float(raw.stdout)", "2 * float(raw.stdout)")
 WORSE = SHELL_COLLECTOR.replace("float(raw.stdout)", "float('no')")
 
 
+def collected(folder: Path, repeat: int = 2) -> Archive:
+    """Return an archive of one run of the shell that is installed."""
+    archive = Archive(folder / "archive")
+    order = session.Order("here", only=("shell",), repeat=repeat)
+    session.collect(order, archive, folder / "work", say=lambda _: None, progress=lambda _: None)
+    return archive
+
+
 @pytest.fixture
 def archive(tmp_path: Path, install: Install) -> Archive:
-    """Return an archive of one run that was collected by a shell."""
     install("shell")
-    found = Archive(tmp_path / "archive")
-    order = session.Order(
-        "here", only=("shell",), repeat=2, settings={"shell": {"program": "echo 7"}}
-    )
-    session.collect(order, found, tmp_path / "work", say=lambda _: None, progress=lambda _: None)
-    return found
+    return collected(tmp_path)
 
 
 def change(tmp_path: Path, name: str, source: str) -> None:
@@ -40,6 +43,7 @@ def change(tmp_path: Path, name: str, source: str) -> None:
     path = tmp_path / "site-packages" / f"{module}.py"
     path.write_text(source.format(name=name, tool="sh"))
     sys.modules.pop(module, None)
+    installed._forms.cache_clear()  # noqa: SLF001 - another process would read it anew
 
 
 def again(archive: Archive, *, dry_run: bool = False) -> list[Outcome]:
@@ -56,10 +60,7 @@ def test_what_a_parser_makes_of_the_clock_is_the_same_again(
     tmp_path: Path, install: Install
 ) -> None:
     install("shell", source=SHELL_COLLECTOR.replace("float(raw.stdout)", "raw.duration_s / 7"))
-    archive = Archive(tmp_path / "archive")
-    order = session.Order("here", only=("shell",), repeat=2)
-    session.collect(order, archive, tmp_path / "work", say=lambda _: None, progress=lambda _: None)
-    assert [each.why for each in again(archive)] == ["reads as before"]
+    assert [each.why for each in again(collected(tmp_path))] == ["reads as before"]
 
 
 def test_a_better_parser_gives_a_new_run_that_supersedes_the_old(
@@ -100,9 +101,7 @@ def test_a_step_that_failed_when_it_was_taken_still_has(tmp_path: Path, install:
         "float(raw.stdout)", "float(raw.stdout if step.name == 's-0' else 'x')"
     )
     install("shell", source=source)
-    archive = Archive(tmp_path / "archive")
-    order = session.Order("here", only=("shell",), repeat=1)
-    session.collect(order, archive, tmp_path / "work", say=lambda _: None, progress=lambda _: None)
+    archive = collected(tmp_path, repeat=1)
     [run] = map(archive.read, archive.scan())
     assert {m.status for m in run.measurements} == {Status.OK, Status.FAILED}
     assert [each.why for each in again(archive)] == ["reads as before"]

@@ -276,7 +276,7 @@ def test_no_collector_is_imported_but_those_that_are_asked_for(
         (replace(ORDER, settings={"nothing": {"a": "1"}}), "no collector 'nothing'"),
         (replace(ORDER, preset="slow"), "no preset 'slow'"),
         (replace(ORDER, environment="../x"), "not a usable environment name"),
-        (replace(ORDER, settings={"shell": {"sise": "1"}}), "has no setting 'sise'"),
+        (replace(ORDER, settings={"shell": {"sise": "1"}}), "there is no setting 'sise'"),
         (
             replace(ORDER, settings={"7z": {"threads": "1"}}),
             "--set 7z.threads: 7z is not among the benchmarks that --only names",

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from sitegen import bounds
 from sitegen.archive import Archive
 from sitegen.catalogue.metrics import METRICS
 from sitegen.errors import SitegenError
@@ -240,19 +242,14 @@ def test_figures_that_nothing_dates_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_bytes_that_are_no_text_and_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_too_large_or_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "figures.csv"
     with pytest.raises(SitegenError, match="is missing"):
         tidy.read_runs(path, Provenance.IMPORTED)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SitegenError, match="not UTF-8"):
         tidy.read_runs(path, Provenance.IMPORTED)
-
-
-def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "figures.csv"
-    with path.open("wb") as file:
-        file.truncate(tidy.MAX_BYTES + 1)
+    os.truncate(path, bounds.MOST_FILE_BYTES + 1)
     with pytest.raises(SitegenError, match="larger than 64 MB"):
         tidy.read_runs(path, Provenance.IMPORTED)
 

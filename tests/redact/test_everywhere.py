@@ -135,10 +135,10 @@ def _collected(tmp_path: Path) -> Collected:
         note="\n".join(BLOCKS),
     )  # fmt: skip
     assert collected is not None
+    assert dict(collected.run.redactions) == redactor.counts()
     signals = tuple(Signal(f"/sys/{line}", line) for line in LINES)
-    told = replace(collected.run.fingerprint, tee=TeeVerdict("tdx", tuple(LINES), signals=signals))
-    run = redacted(replace(collected.run, fingerprint=told), redactor.anew())
-    assert collected.run.redactions
+    seen = replace(collected.run.fingerprint, tee=TeeVerdict("tdx", tuple(LINES), signals=signals))
+    run = redacted(replace(collected.run, fingerprint=seen), redactor.anew())
     return replace(collected, run=run)
 
 

