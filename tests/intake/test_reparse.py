@@ -12,7 +12,7 @@ from sitegen.collect import installed
 from sitegen.intake import files, reparse, session
 from sitegen.intake.files import Order
 from sitegen.intake.reparse import Outcome
-from sitegen.model import Remark, RemarkKind, Run, Status
+from sitegen.model import Remark, RemarkKind, Status
 from sitegen.redact import Redactor
 from sitegen.site.build import build
 from tests import site_checks as check
@@ -124,14 +124,15 @@ def test_an_imported_original_is_read_again_with_what_was_said_of_it(
 
 
 def test_what_has_no_raw_output_or_no_collector_says_so(tmp_path: Path) -> None:
-    run = check.storage_run(0)
+    run, other = check.storage_run(0), check.storage_run(1)
+    other = replace(other, benchmark="unheard", id=other.id.replace("-fio-", "-unheard-"))
     check.write(tmp_path, replace(run, steps=()))
-    check.write(tmp_path, replace(check.storage_run(1), benchmark="unheard", id=_id("unheard")))
+    check.write(tmp_path, other)
     check.write(tmp_path, check.cited_run("vm", 1.0, "1"))
     outcomes = {each.old: each.why for each in again(Archive(tmp_path / "archive"))}
     assert len(outcomes) == 2  # a cited figure has nothing to read
     assert "has no raw output" in outcomes[run.id]
-    assert "no collector 'unheard'" in outcomes[_id("unheard")]
+    assert "no collector 'unheard'" in outcomes[other.id]
 
 
 def test_a_run_of_the_first_version_says_that_it_cannot_be_read_again() -> None:
@@ -140,20 +141,11 @@ def test_a_run_of_the_first_version_says_that_it_cannot_be_read_again() -> None:
     assert "did not keep what parsing needs" in outcome.why
 
 
-def _id(benchmark: str) -> str:
-    return check.storage_run(1).id.replace("-fio-", f"-{benchmark}-")
-
-
 def test_the_old_page_leads_to_the_new_run(tmp_path: Path) -> None:
     old, new = check.storage_run(0), check.storage_run(1)
-    settled = check.report(tmp_path, old, _after(new, old))
-    build(settled)
+    build(check.report(tmp_path, old, replace(new, supersedes=old.id, derived_from=old.id)))
     page = (tmp_path / f"site/runs/{old.id}/index.html").read_text()
     assert f"runs/{new.id}/index.html" in page
-
-
-def _after(new: Run, old: Run) -> Run:
-    return replace(new, supersedes=old.id, derived_from=old.id)
 
 
 def test_a_withdrawn_run_is_not_brought_back(archive: Archive, tmp_path: Path) -> None:

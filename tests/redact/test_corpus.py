@@ -71,12 +71,9 @@ def test_what_the_machine_is_called_is_replaced_where_it_is_a_word(text: str, cl
     assert Redactor(KNOWN, paths).text(text) == clean
 
 
-def test_counts_are_by_kind() -> None:
+def test_names_are_counted_by_kind_and_those_that_identify_nobody_are_kept() -> None:
     redactor = Redactor(KNOWN)
     redactor.text("janedoe@bench-node-17: 203.0.113.7, 203.0.113.8")
     assert redactor.counts() == {"user": 1, "host": 1, "address": 2}
-
-
-def test_names_that_identify_nobody_are_kept() -> None:
     redactor = Redactor({"user": ["root", "nobody", "ab"], "host": ["localhost", "vm"]})
     assert redactor.text("root@localhost ran ab in a vm") == "root@localhost ran ab in a vm"

@@ -87,12 +87,9 @@ def test_what_many_machines_say_is_no_name(machine: Redactor, name: str) -> None
     assert machine.text(name) == name
 
 
-def test_a_machine_that_says_nothing_is_no_failure(tmp_path: Path) -> None:
+def test_a_machine_that_says_nothing_or_nonsense_is_no_failure(tmp_path: Path) -> None:
     nothing = of_this_machine(workdir=tmp_path, root=tmp_path, environ={}, command=lambda _: None)
     assert nothing.text("as it was") == "as it was"
-
-
-def test_files_that_are_no_files_are_no_failure(tmp_path: Path) -> None:
     for name in ("etc/hostname", "etc/hosts", "etc/passwd", "sys/block/sda/serial"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "etc/resolv.conf").write_bytes(b"search \xff\xfe\n")

@@ -27,9 +27,7 @@ def test_every_kind_has_words(kind: str) -> None:
     assert one.startswith("1 ")
     assert many.startswith("1,200 ")
     assert one.endswith(f"([{kind}])" if kind != "path" else "($WORK, $CACHE, $PWD or ~)")
-
-
-def test_a_kind_of_another_version_is_shown_as_it_is() -> None:
+    # One of another version is shown as it is.
     assert run_page._replaced("<b>x", 2) == "2 <b>x"  # noqa: SLF001 - words
 
 
