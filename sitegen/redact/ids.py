@@ -49,19 +49,11 @@ def _no_ipv6(match: Match) -> bool:
 
 
 def _no_mac(match: Match) -> bool:
-    pairs = re.split("[:-]", match[0])
-    if set(pairs) <= {"00"} or {p.lower() for p in pairs} == {"ff"}:
+    digits = re.sub("[:.-]", "", match[0].lower())
+    if set(digits) == {"0"} or (set(digits) == {"f"} and "." not in match[0]):
         return True
     # 21-11-26-13-54-16 is a time.
-    return "-" in match[0] and all(map(str.isdecimal, pairs))
-
-
-def _no_hex(match: Match) -> bool:
-    return value(match).isdecimal()
-
-
-def _nil(match: Match) -> bool:
-    return set(match[0]) <= set("0-_")
+    return ":" not in match[0] and digits.isdecimal()
 
 
 def _no_disk(match: Match) -> bool:
@@ -80,10 +72,6 @@ def _short_figure(match: Match) -> bool:
 def _no_serial(match: Match) -> bool:
     text = match["value"]
     return no_digit(match) or (is_number(text) and ("." in text or len(text) < 7))  # noqa: PLR2004
-
-
-def _decimal(match: Match) -> bool:
-    return re.sub("[.:]", "", match[0]).isdecimal()
 
 
 def _keyed(  # noqa: PLR0913 - the columns of a table
@@ -105,30 +93,18 @@ _BUS = "nvme|ata|scsi|virtio|usb|mmc|dm-uuid|lvm-pv-uuid|md-uuid"
 ADDRESSES: tuple[Shape, ...] = (
     Shape(
         "mac",
-        ":",
-        rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])",
+        ": - .",
+        rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])"
+        rf"|(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])"
+        rf"|(?<![\w.])(?:{HEX}{{4}}\.){{2}}{HEX}{{4}}(?![\w.])",
         _no_mac,
-        ":[0a-f]{2}:[0a-f]{2}:[0a-f]{2}:",
-    ),
-    Shape(
-        "mac",
-        "-",
-        rf"(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])",
-        _no_mac,
-        "-[0a-f]{2}-[0a-f]{2}-",
-    ),
-    Shape(
-        "mac",
-        ".",
-        rf"(?<![\w.])(?:{HEX}{{4}}\.){{2}}{HEX}{{4}}(?![\w.])",
-        _decimal,
-        r"\.[0a-f]{4}\.[0a-f]{4}",
+        r"(?::[0a-f]{2}){3}:|(?:-[0a-f]{2}){2}-|(?:\.[0a-f]{4}){2}",
     ),
     Shape(
         "guid",
         ":",
         rf"(?<![\w:.])(?:{HEX}{{4}}:){{3}}{HEX}{{4}}(?![\w:.])",
-        _decimal,
+        lambda m: m[0].replace(":", "").isdecimal(),
         ":[0a-f]{4}:[0a-f]{4}:",
     ),
     Shape(
@@ -153,7 +129,7 @@ MACHINES: tuple[Shape, ...] = (
         "- _",
         rf"{HEX}{{8}}(?P<_s>[-_]){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s)"
         rf"{HEX}{{12}}(?!{HEX})",
-        _nil,
+        lambda m: set(m[0]) <= set("0-_"),
         "-[0a-f]{4}-[0a-f]{4}-[0a-f]{4}-|_[0a-f]{4}_[0a-f]{4}_[0a-f]{4}_",
     ),
     _keyed(
@@ -246,7 +222,7 @@ CLOUDS: tuple[Shape, ...] = (
         r"(?i)(?:(?:docker|crio|libpod|containerd|containers?)[-/:]{1,3}"
         r"|(?<![a-z])container[_ -]?id[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:docker://)?)"
         rf"(?P<value>{HEX}{{64}}|{HEX}{{12}})(?!\w)",
-        _no_hex,
+        lambda m: value(m).isdecimal(),
         "[-/:=\"'\n][0a-f]{12}",
     ),
     Shape("container", "kubepods", rf"(?i)kubepods[^\s:]{{0,200}}/(?P<value>{HEX}{{64}})(?!\w)"),

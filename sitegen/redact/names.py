@@ -65,14 +65,6 @@ def _no_person(match: Match) -> bool:
     )
 
 
-def _of_all(match: Match) -> bool:
-    return match["_name"].lower() in {"shared", "public", "linuxbrew"}
-
-
-def _no_pod(match: Match) -> bool:
-    return is_number(value(match)) or value(match).lower() in NOBODY
-
-
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"
 _USER = r"(?P<user>[A-Za-z_][\w.-]{0,31}+)"
 _AT = rf"{_USER}@(?P<host>[A-Za-z0-9][\w.-]{{0,252}}+)"
@@ -98,7 +90,7 @@ PEOPLE: tuple[Shape, ...] = (
         "/home/ /users/ /media/",
         r"(?<![\w.])(?:(?:/(?:data|export|gpfs|lustre|mnt|net|nfs|remote|shared|usr|var))?"
         r"/(?:home|Users)|/(?:run/)?media)/(?P<_name>[^\s/:\"'\\,;)\]|&?#<>\[]{1,255}+)",
-        _of_all,
+        lambda m: m["_name"].lower() in {"shared", "public", "linuxbrew"},
     ),
     Shape(
         "home",
@@ -216,7 +208,7 @@ HOSTS: tuple[Shape, ...] = (
         rf"(?i)(?<![a-z])(?:pod(?:[_ -]?(?:name|uid|id))?|kubernetes\.pod\.name){IS}"
         r"[\"']?(?P<value>[a-z0-9_][\w.:-]{1,253}+)"
         r"|(?<![\w/])pods?/(?P<value2>[a-z0-9][a-z0-9.-]{4,252}+)(?![\w/])",
-        _no_pod,
+        lambda m: is_number(value(m)) or value(m).lower() in NOBODY,
         r"pods?(?:/|[._-]?(?:name|uid|id)|[\"']?[:=\n])",
     ),
 )

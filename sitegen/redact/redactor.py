@@ -48,13 +48,13 @@ class Redactor:
     ) -> None:
         """Take the machine's own identifiers by kind, and paths with what stands for them."""
         self._counts: Counter[str] = Counter()
-        self._in_short = lru_cache(maxsize=16_384)(lambda text: tuple(self._in_windows(text)))
+        self._short_spans = lru_cache(maxsize=16_384)(lambda text: tuple(self._long_spans(text)))
         self._known = (*known_paths(paths or {}), *known_words(words or {}))
 
     def anew(self) -> Redactor:
         """Return a redactor that knows the same and has counted nothing: one for each run."""
         other = Redactor()
-        other._known, other._in_short = self._known, self._in_short
+        other._known, other._short_spans = self._known, self._short_spans
         return other
 
     def counts(self) -> dict[str, int]:
@@ -123,9 +123,9 @@ class Redactor:
 
     def spans(self, text: str) -> Iterable[Span]:
         """Return what has to go from ``text``, in order and apart from each other."""
-        return self._in_short(text) if len(text) <= _SHORT else self._in_windows(text)
+        return self._short_spans(text) if len(text) <= _SHORT else self._long_spans(text)
 
-    def _in_windows(self, text: str) -> Iterator[Span]:
+    def _long_spans(self, text: str) -> Iterator[Span]:
         blocks = _key_blocks(text)
         block = next(blocks, None)
         waiting: list[Span] = []
@@ -134,17 +134,17 @@ class Redactor:
             while block is not None and block.start < after:
                 waiting.append(block)
                 block = next(blocks, None)
-            waiting = _apart([*waiting, *self._of_window(text, start)])
+            waiting = _apart([*waiting, *self._window_spans(text, start)])
             # No window after this one finds anything before here.
             settled = [span for span in waiting if span.end <= after - _MARGIN]
             yield from settled
             waiting = waiting[len(settled) :]
         yield from waiting
 
-    def _of_window(self, text: str, start: int) -> Iterator[Span]:
+    def _window_spans(self, text: str, start: int) -> Iterator[Span]:
         low = max(0, start - _MARGIN)
         high = min(len(text), start + _WINDOW + _MARGIN)
-        for span in self._seen(text[low:high]):
+        for span in self._spans_in_views(text[low:high]):
             begin, end = span.start + low, span.end + low
             if end == high < len(text):
                 rest = _REST.match(text, end)
@@ -155,17 +155,17 @@ class Redactor:
             if end > start and begin < min(end, start + _WINDOW):
                 yield Span(begin, end, span.kind, span.stand_in)
 
-    def _seen(self, window: str) -> Iterator[Span]:
+    def _spans_in_views(self, window: str) -> Iterator[Span]:
         """Yield what is in a text and in each view of it."""
-        yield from self._read(window)
+        yield from self._plain_spans(window)
         for chain in views(window):
-            for span in self._read(chain[-1].text):
+            for span in self._plain_spans(chain[-1].text):
                 start, end = span.start, span.end
                 for view in reversed(chain):
                     start, end = view.source(start, end)
                 yield span._replace(start=start, end=end)
 
-    def _read(self, text: str) -> Iterator[Span]:
+    def _plain_spans(self, text: str) -> Iterator[Span]:
         lowered = text.lower()
         outlined = outline(lowered)
         for known in self._known:

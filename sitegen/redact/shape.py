@@ -34,13 +34,8 @@ class Shape:
         *,
         keyed: bool = False,
     ) -> None:
-        self.kind, self.source, self.keep, self.trace, self.keyed = (
-            kind,
-            pattern,
-            keep,
-            trace,
-            keyed,
-        )
+        self.kind, self.source, self.keep = kind, pattern, keep
+        self.trace, self.keyed = trace, keyed
         self.words = tuple(words.replace("^", "\n").replace("$", "\n").split(" "))
 
     @cached_property
@@ -89,10 +84,8 @@ _FOREIGN_LETTERS = (("\u0131", "i"), ("\u0307", ""), ("\u017f", "s"))
 #: From a word in a name to its end.
 _NAMED = re.compile(r"[\w .-]{1,80}+[\"']?\s{0,40}[:=]")
 #: What a name may begin with before that word, and how long that is; in lower case.
-_BEGINNING, _LONGEST_BEGINNING = (
-    frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-\"'\u0131\u017f"),
-    40,
-)
+_BEGINNING = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-\"'\u0131\u017f")
+_LONGEST_BEGINNING = 40
 
 
 def outline(lowered: str) -> str:
