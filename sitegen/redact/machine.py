@@ -72,11 +72,12 @@ def of_this_machine(
     that a recorded machine can stand in; ``command`` runs a program and returns its output.
     """
     variables = os.environ if environ is None else environ
+    people = [*_people(root)]
     known: dict[str, set[str]] = {}
     sources = (
         _of_files(root),
         _of_names(root),
-        _of_people(root),
+        _of_people(people),
         _of_containers(root),
         _of_variables(variables),
         _of_network(),
@@ -88,7 +89,8 @@ def of_this_machine(
     folders = [(Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK")]
     if cache is not None:
         folders.append((cache, "$CACHE"))
-    paths = dict.fromkeys(_homes(root), "[home]")
+    # Some do not live below /home: /srv/people/jane.
+    paths = {home: "[home]" for _, _, home in people if home.count("/") > 1}
     paths |= {
         str(place): stand_in
         for path, stand_in in folders
@@ -152,30 +154,24 @@ def _names_in_files(root: Path) -> Iterator[str]:
             yield value.strip("\"'")
 
 
-def _of_people(root: Path) -> Iterator[tuple[str, str]]:
-    for name, uid, full, _ in _accounts(root):
-        if uid in _PEOPLE:
-            yield "user", name
-            if " " in full:
-                yield "user", full
+def _of_people(people: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
+    for name, full, _ in people:
+        yield "user", name
+        if " " in full:
+            yield "user", full
 
 
-def _homes(root: Path) -> Iterator[str]:
-    """Yield where people live that is not below /home: /srv/people/jane."""
-    for _, uid, _, home in _accounts(root):
-        if uid in _PEOPLE and home.count("/") > 1:
-            yield home
-
-
-def _accounts(root: Path) -> Iterator[tuple[str, int, str, str]]:
+def _people(root: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the whole name and the home of everybody who has an account here."""
     if root == Path("/"):
-        for entry in pwd.getpwall():
-            yield entry.pw_name, entry.pw_uid, entry.pw_gecos.split(",")[0], entry.pw_dir
-        return
-    for line in _lines(root, "etc/passwd"):
-        fields = line.split(":")
-        if len(fields) == 7 and re.fullmatch(r"\d{1,10}", fields[2]):  # noqa: PLR2004 - passwd(5)
-            yield fields[0], int(fields[2]), fields[4].split(",")[0], fields[5]
+        accounts = [(a.pw_name, a.pw_uid, a.pw_gecos, a.pw_dir) for a in pwd.getpwall()]
+    else:
+        fields = [line.split(":") for line in _lines(root, "etc/passwd")]
+        whole = [f for f in fields if len(f) == 7 and re.fullmatch(r"\d{1,10}", f[2])]  # noqa: PLR2004 - passwd(5)
+        accounts = [(f[0], int(f[2]), f[4], f[5]) for f in whole]
+    for name, uid, about, home in accounts:
+        if uid in _PEOPLE:
+            yield name, about.split(",")[0], home
 
 
 def _of_containers(root: Path) -> Iterator[tuple[str, str]]:
