@@ -101,14 +101,6 @@ def test_a_file_comes_in_once_whatever_its_date_and_under_labels_of_old(
     assert sorted(one.there for one in again) == [entry.run_id for entry in archive.scan()]
 
 
-def test_what_dates_a_run_is_said(log: Path) -> None:
-    [by_file, _] = arrive(log)
-    assert by_file.run.started_at == "2023-11-14T22:13:20Z"
-    assert "last written" in {p.name: p.value for p in by_file.run.parameters}["dated by"]
-    [by_user, _] = arrive(log, Order("cvm", date="2025-01-31"))
-    assert by_user.run.started_at == "2025-01-31"
-
-
 def test_the_same_file_in_another_environment_or_with_another_setting_is_another_run(
     log: Path,
 ) -> None:
@@ -151,17 +143,16 @@ def test_what_cannot_be_read_is_refused_in_one_line(
     assert said in str(raised.value)
 
 
-def test_a_file_that_two_readers_know_needs_the_name_of_one(log: Path, install: Install) -> None:
+def test_a_file_that_several_readers_know_needs_the_name_of_one(
+    log: Path, install: Install
+) -> None:
     install("clock", source=READING)
-    with pytest.raises(SitegenError, match="add --tool with one of clock-log, stopwatch-log"):
+    install("broken", source=READING.replace("found = []", "found = 1 / 0"))
+    with pytest.raises(SitegenError, match="with one of broken-log, clock-log, stopwatch-log"):
         arrive(log)
     [first, _] = arrive(log, Order("cvm", tool="clock-log"))
     assert first.run.benchmark == "clock"
-
-
-def test_a_bug_in_a_reader_is_one_line(log: Path, install: Install) -> None:
-    install("broken", source=READING.replace("found = []", "found = 1 / 0"))
-    with pytest.raises(SitegenError, match="failed: ZeroDivisionError"):
+    with pytest.raises(SitegenError, match="failed: ZeroDivisionError"):  # a bug is one line
         arrive(log, Order("cvm", tool="broken-log"))
 
 
@@ -291,11 +282,15 @@ def test_what_a_reader_doubts_is_kept_with_the_run(tmp_path: Path, install: Inst
     assert doubt.sentence == "It says read of [email] and wrote."
 
 
-def test_a_file_from_the_future_is_not_taken(log: Path) -> None:
+def test_what_dates_a_run_is_said_and_no_file_from_the_future_is_taken(log: Path) -> None:
+    [by_file, _] = arrive(log)
+    assert by_file.run.started_at == "2023-11-14T22:13:20Z"
+    assert "last written" in {p.name: p.value for p in by_file.run.parameters}["dated by"]
     os.utime(log, (4_000_000_000, 4_000_000_000))
     with pytest.raises(SitegenError, match="not between 2000 and tomorrow; say when with --date"):
         arrive(log)
-    assert arrive(log, Order("cvm", date="2025-01-31"))
+    [by_user, _] = arrive(log, Order("cvm", date="2025-01-31"))
+    assert by_user.run.started_at == "2025-01-31"
     with pytest.raises(SitegenError, match="--date: 2999-01-01 is not between 2000 and tomorrow"):
         arrive(log, Order("cvm", date="2999-01-01"))
 

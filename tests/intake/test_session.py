@@ -135,9 +135,10 @@ def test_a_missing_tool_is_none_where_a_setting_does_without_it(
         '"apt-get install {tool}")', '"apt-get install {tool}", unless="program")'
     ).replace("(tool.path, ", '("sh", ')
     install("absent", tool="no-such-tool", source=source)
-    [skipped] = rounds(Order("here", only=("absent",)))
+    order = Order("here", only=("absent",), repeat=1)
+    [skipped] = rounds(order)
     assert skipped.skipped.startswith("missing: no-such-tool")
-    [run] = rounds(Order("here", only=("absent",), settings={"absent": {"program": "echo 3"}}))
+    [run] = rounds(replace(order, settings={"absent": {"program": "echo 3"}}))
     assert run.run_id
 
 
@@ -146,7 +147,7 @@ def test_what_a_plan_leaves_out_is_said(rounds: Round, install: Install) -> None
     source = SHELL_COLLECTOR.replace("), about_s=1)", f"), {rest}, about_s=1)")
     source = source.replace("import Missing", "import LEFT_OUT, Missing")
     install("partly", source=source.replace("import Measurement", "import Measurement, Parameter"))
-    rounds(Order("here", only=("partly",)))
+    rounds(Order("here", only=("partly",), repeat=1))
     assert "partly: left out: the rest: apt install rest" in rounds.said
 
 
@@ -239,6 +240,9 @@ def test_a_collector_that_is_broken_is_a_skip_with_its_reason(
     assert unmeasured(list(outcomes.values())).startswith("broken: collector_broken: collector")
 
 
+NO_FOLDER = {"shell": {"directory": "/no/such/folder"}}
+
+
 @pytest.mark.parametrize(
     ("order", "said"),
     [
@@ -251,10 +255,7 @@ def test_a_collector_that_is_broken_is_a_skip_with_its_reason(
             replace(ORDER, settings={"7z": {"threads": "1"}}),
             "--set 7z.threads: 7z is not among the benchmarks that --only names",
         ),
-        (
-            replace(ORDER, settings={"shell": {"directory": "/no/such/folder"}}),
-            "is not an existing folder",
-        ),
+        (replace(ORDER, settings=NO_FOLDER), "is not an existing folder"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_before_anything_runs(

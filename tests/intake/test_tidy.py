@@ -102,9 +102,7 @@ def test_a_row_becomes_a_measurement(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (run.environment, run.benchmark, run.started_at) == ("here", "fio", "2025-01-31")
     assert run.source is None
-
-
-def test_an_empty_value_is_not_measured_and_never_zero(tmp_path: Path) -> None:
+    # An empty value is not measured, and never zero.
     [run] = read(tmp_path, f"{HEADER}\nfio,w,here,fio.iops,value,1/s,\n")
     assert run.measurements[0].value is None
 
@@ -190,16 +188,12 @@ def test_repetition_and_params_tell_two_values_of_a_run_apart(tmp_path: Path) ->
 
 
 def test_run_ids_tell_the_runs_of_an_export_apart_and_are_given_anew(tmp_path: Path) -> None:
-    text = f"{HEADER},run_id\n{ROW},a\n{ROW},b\n"
+    text = f"{HEADER},provenance,run_id\n{ROW},collected,a\n{ROW},collected,b\n"
     first, second = read(tmp_path, text)
+    assert first.provenance == Provenance.IMPORTED  # that of the file does not count
     assert first.measurements == second.measurements
     assert first.id != second.id
     assert read(tmp_path, text) == [first, second]
-
-
-def test_a_provenance_in_the_file_does_not_count(tmp_path: Path) -> None:
-    [run] = read(tmp_path, f"{HEADER},provenance\n{ROW},collected\n")
-    assert run.provenance == Provenance.IMPORTED
 
 
 @pytest.mark.parametrize(
@@ -217,12 +211,8 @@ def test_what_is_no_tidy_csv_is_said_in_one_line(tmp_path: Path, text: str, said
     told = refused(tmp_path, text)
     assert said in told
     assert "\n" not in told
-
-
-def test_figures_that_nothing_dates_are_refused(tmp_path: Path) -> None:
-    assert "nothing dates the run of fio in here" in refused(
-        tmp_path, f"{HEADER}\n{ROW}\n", date=""
-    )
+    undated = refused(tmp_path, f"{HEADER}\n{ROW}\n", date="")
+    assert "nothing dates the run of fio in here" in undated
 
 
 def test_a_file_that_is_no_text_too_large_or_not_there_is_named(tmp_path: Path) -> None:
