@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from typing import TypeVar
 
 from sitegen import bounds
 from sitegen.archive import Archive, remarks
@@ -20,18 +20,17 @@ from sitegen.collect import Bundle, Reader, Reading
 from sitegen.collect.installed import forms
 from sitegen.collect.settings import filled
 from sitegen.errors import SitegenError
-from sitegen.intake import imported, packs, tidy
-from sitegen.intake.imported import Import
-from sitegen.intake.packs import Packed, Whole
-from sitegen.model import RUN_ID, Provenance, Remark, Run, Source, check_label
+from sitegen.intake import packs, tidy
+from sitegen.intake.packs import Packed
+from sitegen.intake.run import Import, as_kept, names_as_kept, originals, readings, run_of
+from sitegen.model import RUN_ID, Provenance, Remark, Run, check_label
 from sitegen.redact import Redactor, redacted
 
-#: What is read of one file, or of several together: bytes, unpacked too, and lines. Reading takes
-#: a multiple of that, which is bounded by MAX_MEMORY_BYTES.
-MAX_BYTES, MAX_LINES, MAX_MEMORY_BYTES = bounds.MOST_FILE_BYTES, 3_000_000, 480_000_000
+#: What is read of one file, or of several together, beside their bytes: lines, and the memory
+#: that reading takes, which is a multiple of the bytes.
+MAX_LINES, MAX_MEMORY_BYTES = 3_000_000, 480_000_000
 MAX_TOGETHER = 2_000
-_GZIP = b"\x1f\x8b"
-_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
+_Form = TypeVar("_Form", Reader, Bundle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Order:
     environment: str = ""
     tool: str = ""
     provenance: Provenance = Provenance.IMPORTED
-    sources: Mapping[str, tuple[Source, str]] | None = None
+    sources: tidy.Sources | None = None
     date: str = ""
     settings: Mapping[str, str] | None = None
 
@@ -93,24 +92,20 @@ def read_all(
     With ``together`` all are parts of one measurement. Each run counts what was replaced in
     itself and in its own copy of the file. Raises SitegenError for a file that is refused.
     """
-    found: list[Arrival | Packed] = []
-    left: list[Left] = []
     if together:
-        inside = (
-            sorted(p for p in path.rglob("*") if p.is_file() and _visible(p.relative_to(path)))
-            if path.is_dir()
-            else [path]
-            for path in paths
-        )
-        return read_together([file for files in inside for file in files], order, redactor), left
+        inside = ([p for p in _visible(path) if p.is_file()] if path.is_dir() else [path]
+                  for path in paths)  # fmt: skip
+        return read_together([file for files in inside for file in files], order, redactor), []
+    arrivals: list[Arrival | Packed] = []
+    left: list[Left] = []
     for path in paths:
         if path.is_dir():
-            taken, passed = read_folder(path, order, redactor)
-            found += taken
-            left += passed
+            some, others = read_folder(path, order, redactor)
+            arrivals += some
+            left += others
         else:
-            found += read(path, order, redactor)
-    return found, left
+            arrivals += read(path, order, redactor)
+    return arrivals, left
 
 
 def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]:
@@ -155,7 +150,97 @@ def read_together(
     """
     forms()
     with _limited(paths[0] if len(paths) == 1 else Path("--together")):
-        return _read_together(paths, order, redactor)
+        files = _parts(paths)
+        matching = _named(forms().bundles, order.tool)
+        matching = [pair for pair in matching if pair[1].knows(files)]
+        if len(matching) != 1:
+            names = ", ".join(bundle.name for _, bundle in matching)
+            raise SitegenError(
+                f"these files have the form of {names}"
+                if matching
+                else "no form of these files together is known",
+                where="--together",
+                fix="add --tool" if matching else "`sitegen import --forms` lists them",
+            )
+        benchmark, bundle = matching[0]
+        return list(_arrivals(bundle, benchmark, files, paths, order, redactor))
+
+
+def _parts(paths: Sequence[Path]) -> dict[str, bytes]:
+    """Return files that are one measurement by name; raises SitegenError for one given twice."""
+    if len(paths) > MAX_TOGETHER:
+        raise SitegenError(
+            f"{len(paths):,} files, and {MAX_TOGETHER:,} at most are one measurement",
+            where="--together",
+        )
+    files: dict[str, bytes] = {}
+    twins: dict[bytes, str] = {}
+    size = 0
+    for path in paths:
+        _check_kind(path)
+        # Processes that wrote into folders of their own have files of the same name.
+        name = path.name if path.name not in files else f"{path.parent.name}-{path.name}"
+        if name in files:
+            raise SitegenError("has the name of another file", where=str(path), fix="rename one")
+        # One process of many may have left nothing: its bundle counts that as a failure.
+        data = files[name] = _bytes(path) if path.stat().st_size else b""
+        twin = twins.setdefault(data, name)
+        if data and twin != name:
+            raise SitegenError(f"is the same as {twin}", where=str(path), fix="give each part once")
+        size += len(data)
+        if size > bounds.MOST_FILE_BYTES:
+            raise SitegenError(
+                f"more than {bounds.MOST_FILE_BYTES // 1_000_000} MB together", where=str(path)
+            )
+    return files
+
+
+def read_folder(
+    folder: Path, order: Order, redactor: Redactor
+) -> tuple[list[Arrival | Packed], list[Left]]:
+    """Return the runs in the files below ``folder``, and the files that were not taken.
+
+    Hidden files and folders are passed over. Raises SitegenError when a tool's output was found
+    and no environment was given: then it is missing for all of them.
+    """
+    paths = _visible(folder)
+    if not any(path.is_file() for path in paths):
+        raise SitegenError("holds no file", where=str(folder))
+    places = {p.parent for p in paths if p.name == "run.json" and RUN_ID.fullmatch(p.parent.name)}
+    arrivals, left = _read_runs(places, paths)
+    for path in paths:
+        whole = not places.isdisjoint(path.parents)
+        if whole or path.is_dir() or path.parent / remarks.run_of(path.name) in places:
+            continue
+        try:
+            arrivals += read(path, order, redactor)
+        except NoEnvironment:
+            raise
+        except SitegenError as error:
+            left.append(Left(path, error.what + (f"; {error.fix}" if error.fix else "")))
+    return arrivals, left
+
+
+def _read_runs(
+    places: Iterable[Path], paths: Iterable[Path]
+) -> tuple[list[Arrival | Packed], list[Left]]:
+    """Return the runs whose folders these are, and those that are not whole.
+
+    The remarks on them are among ``paths``.
+    """
+    arrivals: list[Arrival | Packed] = []
+    left: list[Left] = []
+    remarked: dict[Path, list[Path]] = {}
+    for path in paths:
+        if run_id := remarks.run_of(path.name):
+            remarked.setdefault(path.parent / run_id, []).append(path)
+    for place in sorted(places):
+        try:
+            with _limited(place):
+                arrivals.append(packs.read_folder(place, remarked.get(place, ())))
+        except SitegenError as error:
+            left.append(Left(place, str(error)))
+    return arrivals, left
 
 
 @contextlib.contextmanager
@@ -170,95 +255,10 @@ def _limited(path: Path) -> Iterator[None]:
         raise SitegenError(error.what, where=str(path), fix=error.fix) from error
 
 
-def _read_together(
-    paths: Sequence[Path], order: Order, redactor: Redactor
-) -> list[Arrival | Packed]:
-    if len(paths) > MAX_TOGETHER:
-        raise SitegenError(
-            f"{len(paths):,} files, and {MAX_TOGETHER:,} at most are one measurement",
-            where="--together",
-        )
-    files: dict[str, bytes] = {}
-    known: dict[bytes, str] = {b"": ""}
-    size = 0
-    for path in paths:
-        _check_kind(path)
-        # Processes that wrote into folders of their own have files of the same name.
-        name = path.name if path.name not in files else f"{path.parent.name}-{path.name}"
-        if name in files:
-            raise SitegenError("has the name of another file", where=str(path), fix="rename one")
-        # One process of many may have left nothing: its bundle counts that as a failure.
-        files[name] = _bytes(path) if path.stat().st_size else b""
-        twin = known.setdefault(files[name], name)
-        if files[name] and twin != name:
-            raise SitegenError(f"is the same as {twin}", where=str(path), fix="give each part once")
-        size += len(files[name])
-        if size > MAX_BYTES:
-            raise SitegenError(f"more than {MAX_BYTES // 1_000_000} MB together", where=str(path))
-    matching = [pair for pair in forms().bundles if pair[1].knows(files)]
-    if order.tool:
-        matching = [pair for pair in matching if order.tool in (pair[0], pair[1].name)]
-    if len(matching) != 1:
-        raise SitegenError(
-            "no form of these files together is known"
-            if not matching
-            else f"these files have the form of {', '.join(b.name for _, b in matching)}",
-            where="--together",
-            fix="`sitegen import --forms` lists them" if not matching else "add --tool",
-        )
-    benchmark, bundle = matching[0]
-    return list(_arrivals(bundle, benchmark, files, paths, order, redactor))
-
-
-def read_folder(
-    folder: Path, order: Order, redactor: Redactor
-) -> tuple[list[Arrival | Packed], list[Left]]:
-    """Return the runs in the files below ``folder``, and the files that were not taken.
-
-    Hidden files and folders are passed over. Raises SitegenError when a tool's output was found
-    and no environment was given: then it is missing for all of them.
-    """
-    paths = sorted(p for p in folder.rglob("*") if _visible(p.relative_to(folder)))
-    if not any(path.is_file() for path in paths):
-        raise SitegenError("holds no file", where=str(folder))
-    whole = {p.parent for p in paths if p.name == "run.json" and RUN_ID.fullmatch(p.parent.name)}
-    found, left = _read_runs(whole, paths)
-    for path in paths:
-        if path.is_dir() or not whole.isdisjoint(path.parents):
-            continue
-        if path.parent / remarks.run_of(path.name) in whole:
-            continue
-        try:
-            found += read(path, order, redactor)
-        except NoEnvironment:
-            raise
-        except SitegenError as error:
-            left.append(Left(path, error.what + (f"; {error.fix}" if error.fix else "")))
-    return found, left
-
-
-def _read_runs(
-    places: Collection[Path], paths: Iterable[Path]
-) -> tuple[list[Arrival | Packed], list[Left]]:
-    """Return the runs whose folders are among ``paths``, and those that are not whole."""
-    found: list[Arrival | Packed] = []
-    left: list[Left] = []
-    said: dict[Path, list[Path]] = {}
-    for path in paths:
-        if about := remarks.run_of(path.name):
-            said.setdefault(path.parent / about, []).append(path)
-    for place in sorted(places):
-        try:
-            found.append(_packed(place, said.get(place, [])))
-        except SitegenError as error:
-            left.append(Left(place, str(error)))
-    return found, left
-
-
 def write(
     arrivals: Sequence[Arrival | Packed],
     archive: Archive,
-    aliases: Mapping[str, str] = _NO_ALIASES,
+    aliases: Mapping[str, str] | None = None,
     *,
     take_remarks: bool = False,
 ) -> Iterator[Taken]:
@@ -275,53 +275,53 @@ def write(
         entries = []  # the first run makes the archive
     by_id = {entry.run_id: entry for entry in entries}
 
-    def key(environment: str, run_id: str) -> tuple[str, str]:
-        return aliases.get(environment, environment), _content(run_id)
+    def content(environment: str, run_id: str) -> tuple[str, str]:
+        """Return what stays the same when a file comes in again: all but the time."""
+        return (aliases or {}).get(environment, environment), run_id.partition("-")[2]
 
-    there = {key(entry.environment, entry.run_id): entry.run_id for entry in entries}
+    there = {content(entry.environment, entry.run_id): entry.run_id for entry in entries}
     packed: dict[str, Packed] = {}
     for arrival in arrivals:
         if isinstance(arrival, Packed):
-            _check_place(arrival, by_id.get(arrival.run.id))
-            _check_twin(arrival, packed.setdefault(arrival.run.id, arrival))
+            _check_id(
+                arrival, by_id.get(arrival.run.id), packed.setdefault(arrival.run.id, arrival)
+            )
     before = frozenset(by_id)
     for arrival in arrivals:
         run = arrival.run
-        if isinstance(arrival, Packed):
-            if run.supersedes in before and run.id not in by_id and not take_remarks:
-                yield Taken(arrival, instead=run.supersedes)
-                continue
+        if isinstance(arrival, Arrival):
+            place = content(run.environment, run.id)
+            known = there.get(place, "")
+            if not known:
+                archive.write(run, arrival.raw)
+                there[place] = run.id
+            yield Taken(arrival, known)
+        elif run.supersedes in before and run.id not in by_id and not take_remarks:
+            yield Taken(arrival, instead=run.supersedes)
+        else:
             yield _adopt(arrival, archive, by_id.get(run.id), take_remarks=take_remarks)
             by_id.setdefault(run.id, archive.entry(run))
-            continue
-        place = key(run.environment, run.id)
-        known = there.get(place, "")
-        if not known:
-            archive.write(run, arrival.raw)
-            there[place] = run.id
-        yield Taken(arrival, known)
 
 
-def _check_place(arrival: Packed, entry: Entry | None) -> None:
-    """Raise SitegenError when another run has the id of one that came in a pack."""
-    if entry is None:
-        return
-    if entry.environment != arrival.run.environment:
+def _check_id(arrival: Packed, entry: Entry | None, first: Packed) -> None:
+    """Raise SitegenError when another run has the id of one that came in a pack.
+
+    One that is here, or the ``first`` of those that are brought in with it.
+    """
+    run = arrival.run
+    if entry is not None:
+        if entry.environment != run.environment:
+            raise SitegenError(
+                f"a run of {entry.environment} has this id", where=run.id, fix="keep one"
+            )
+        manifest = entry.path / "run.json"
+        if manifest.is_file() and _digest(manifest) != arrival.digest:
+            raise SitegenError(
+                "there is another run of this id", where=str(entry.path), fix="keep one of the two"
+            )
+    if (first.digest, first.run.environment) != (arrival.digest, run.environment):
         raise SitegenError(
-            f"a run of {entry.environment} has this id", where=arrival.run.id, fix="keep one"
-        )
-    manifest = entry.path / "run.json"
-    if manifest.is_file() and hashlib.sha256(manifest.read_bytes()).hexdigest() != arrival.digest:
-        raise SitegenError(
-            "there is another run of this id", where=str(entry.path), fix="keep one of the two"
-        )
-
-
-def _check_twin(arrival: Packed, first: Packed) -> None:
-    """Raise SitegenError when two runs that are brought in together have one id."""
-    if (first.digest, first.run.environment) != (arrival.digest, arrival.run.environment):
-        raise SitegenError(
-            "two different runs of this id are brought in", where=arrival.run.id, fix="keep one"
+            "two different runs of this id are brought in", where=run.id, fix="keep one"
         )
 
 
@@ -331,11 +331,10 @@ def _adopt(arrival: Packed, archive: Archive, entry: Entry | None, *, take_remar
     restored = entry is not None and archive.restore(entry, whole.files)
     if entry is None:
         archive.adopt(whole.run, whole.files)
-    new = {
-        name: data for name, data in whole.said.items() if not entry or name not in entry.remarks
-    }
     offered: list[Remark] = []
-    for name, data in new.items():
+    for name, data in whole.remarks.items():
+        if entry and name in entry.remarks:
+            continue
         if entry is None or take_remarks:
             archive.adopt_remark(whole.run, name, data)
         else:
@@ -345,42 +344,28 @@ def _adopt(arrival: Packed, archive: Archive, entry: Entry | None, *, take_remar
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     """Return ``model=Llama-3.1-8B`` and the like as a mapping; raises SitegenError."""
-    found = {}
+    settings = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not (equals and name and value):
             raise SitegenError(
                 f"{pair!r} is not a setting", where="--set", fix="write it as model=Llama-3.1-8B"
             )
-        found[name] = value
-    return found
+        settings[name] = value
+    return settings
 
 
-def _content(identifier: str) -> str:
-    """Return the benchmark and digest of a run id, without its time."""
-    return identifier.partition("-")[2]
+def _visible(folder: Path) -> list[Path]:
+    """Return what is below a folder, but for what is hidden."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
-def _visible(path: Path) -> bool:
-    return not any(part.startswith(".") for part in path.parts)
-
-
-def _packed(place: Path, remarked: Sequence[Path]) -> Packed:
-    """Return the run whose folder this is, with what was said of it in the files beside it."""
-    known: set[str] = set()
-
-    def load() -> Whole:
-        paths = [path for path in sorted(place.rglob("*")) if path.is_file()]
-        if sum(path.stat().st_size for path in paths) > packs.MAX_RUN_BYTES:
-            raise SitegenError(f"larger than {packs.MAX_RUN_BYTES / 1e6:.0f} MB", where=str(place))
-        files = {path.relative_to(place).as_posix(): path.read_bytes() for path in paths}
-        said = {path.name: remarks.load(path) for path in remarked}
-        return packs.of_folder(place, files, said, known)
-
-    with _limited(place):
-        whole = load()
-    known.add(whole.digest)
-    return Packed(whole.run, whole.rows, whole.digest, load)
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check_kind(path: Path) -> None:
@@ -403,9 +388,9 @@ def _bytes(path: Path) -> bytes:
     Raises SitegenError past the limits, and for one that holds nothing.
     """
     try:
-        data = bounds.read_file(path, MAX_BYTES)
-        if data.startswith(_GZIP):
-            data = bounds.unpacked(data, MAX_BYTES)
+        data = bounds.read_file(path, bounds.MOST_FILE_BYTES)
+        if data.startswith(packs.GZIP):
+            data = bounds.unpacked(data, bounds.MOST_FILE_BYTES)
         _check_bounds(data)
     except SitegenError as error:
         raise SitegenError(error.what, where=str(path), fix=error.fix) from error
@@ -417,7 +402,7 @@ def _check_bounds(data: bytes) -> None:
         raise SitegenError(f"holds {lines:,} lines, and {MAX_LINES:,} at most are read")
     if data.lstrip()[:1] in (b"{", b"["):
         bounds.check_json(data)
-    if not data.strip():
+    if not data or data.isspace():
         raise SitegenError("is empty")
 
 
@@ -428,20 +413,19 @@ def _is_tidy(data: bytes) -> bool:
     return len(columns & {"benchmark", "workload", "metric", "value"}) >= 2  # noqa: PLR2004 - a missing column is told by name then
 
 
+def _named(known: Iterable[tuple[str, _Form]], tool: str) -> list[tuple[str, _Form]]:
+    """Return the forms that ``tool`` names, by their own name or their benchmark's; or all."""
+    return [pair for pair in known if tool in ("", pair[0], pair[1].name)]
+
+
 def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
-    known = forms().readers
-    if tool:
-        named = tuple(pair for pair in known if tool in (pair[1].name, pair[0]))
-        if not named:
-            raise SitegenError(
-                f"no reader {tool!r}",
-                where="--tool",
-                fix=f"known: {', '.join(sorted(reader.name for _, reader in known))}",
-            )
-        known = named
+    known = _named(forms().readers, tool)
+    if not known and tool:
+        names = sorted(reader.name for _, reader in forms().readers)
+        raise SitegenError(f"no reader {tool!r}", where="--tool", fix=f"known: {', '.join(names)}")
     matching = [pair for pair in known if pair[1].knows(data)]
     if not matching and tool and len(known) == 1:
-        matching = [*known]  # the user says what it is: the reader says why it is not
+        matching = known  # the user says what it is: the reader says why it is not
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -468,35 +452,41 @@ def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
     redactor: Redactor,
 ) -> Iterator[Arrival]:
     """Yield the runs that a reader finds; raises SitegenError when it finds none."""
-    where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+    place = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
     if order.provenance != Provenance.IMPORTED:
         raise SitegenError(
             "what a tool itself wrote is imported, not cited",
-            where=where,
+            where=place,
             fix="leave --provenance out, or write the printed figures as a tidy CSV",
         )
     if not order.environment:
-        raise NoEnvironment("names no environment", where=where, fix="add --env LABEL")
+        raise NoEnvironment("names no environment", where=place, fix="add --env LABEL")
     check_label(order.environment)
     settings = order.settings or {}
     filled(reader.asks, settings)
     copying = redactor.anew()
-    raw = imported.originals(reader, files, copying)
-    names = imported.kept_names(files, raw, copying)
+    raw = originals(reader, files, copying)
+    names = names_as_kept(files, raw, copying)
     try:
-        found = imported.found_by(reader, files, settings)
-        for one in found:
-            imported.check(one, reader)
+        first = readings(reader, files, settings)
     except SitegenError as error:
-        place = f"{where}: {error.where}" if error.where else where
-        raise SitegenError(error.what, where=place, fix=error.fix) from error
-    kept: tuple[Reading, ...] | None = found
+        where = f"{place}: {error.where}" if error.where else place
+        raise SitegenError(error.what, where=where, fix=error.fix) from error
+    kept: tuple[Reading, ...] | None = first
     if copying.counts():
         # What is archived is what its own, redacted, original says.
-        kept = imported.as_kept(reader, found, {names[k]: raw[k] for k in raw}, settings)
-    told = Import(
-        benchmark, reader, order.environment, files, paths, settings, order.date, once=kept is None
+        kept = as_kept(reader, first, {names[each]: raw[each] for each in raw}, settings)
+    source = Import(
+        benchmark,
+        reader,
+        order.environment,
+        files,
+        paths,
+        settings,
+        order.date,
+        names,
+        kept is None,
     )
-    for index, one in enumerate(kept or found):
-        run = imported.run(one, index, told, names)
-        yield Arrival(redacted(run, redactor.anew(), copying.counts()), raw, reader.title)
+    for index, reading in enumerate(kept or first):
+        run = redacted(run_of(reading, index, source), redactor.anew(), copying.counts())
+        yield Arrival(run, raw, reader.title)

@@ -18,7 +18,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, cast
 
 from sitegen.archive import Archive, remarks
@@ -33,18 +32,17 @@ MAX_FILES = 2_000_000
 MAX_RATIO, _SMALL = 30, 10_000_000
 #: A name is no longer. tarfile takes in one piece whatever length a header says.
 _MAX_HEADER = 65_536
-_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
-_MAGIC, _MAGIC_AT = b"ustar", 257
+GZIP, _MAGIC, _MAGIC_AT = b"\x1f\x8b", b"ustar", 257
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A run with every byte of it, checked; ``said`` are the files of its remarks."""
+    """A run with every byte of it and of its remarks, checked."""
 
     run: Run
     rows: int
     files: Mapping[str, bytes] = field(repr=False)
-    said: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    remarks: Mapping[str, bytes] = field(repr=False)
 
     @property
     def digest(self) -> str:
@@ -67,7 +65,7 @@ class Packed:
 
 def is_pack(head: bytes) -> bool:
     """Say whether these first bytes are those of a tar, gzipped or not."""
-    if head.startswith(b"\x1f\x8b"):
+    if head.startswith(GZIP):
         try:
             with gzip.open(io.BytesIO(head)) as file:
                 head = file.read(512)
@@ -81,24 +79,24 @@ def chosen(
     runs: Sequence[str],
     environment: str,
     benchmark: str,
-    aliases: Mapping[str, str] = _NO_ALIASES,
+    aliases: Mapping[str, str] | None = None,
 ) -> list[Entry]:
     """Return the runs that are named, or all; of these the ones of ``environment``, ``benchmark``.
 
     ``aliases`` are the labels of today by those of old. Raises SitegenError when a run is not
     there, or none is left.
     """
-    named = dict.fromkeys(archive.find(run).run_id for run in runs)
-    entries = [each for each in archive.scan() if not runs or each.run_id in named]
-    found = [
+    named = {archive.find(run).run_id for run in runs}
+    entries = [
         entry
-        for entry in entries
-        if environment in ("", entry.environment, aliases.get(entry.environment))
+        for entry in archive.scan()
+        if (not runs or entry.run_id in named)
+        and environment in ("", entry.environment, (aliases or {}).get(entry.environment))
         and benchmark in ("", _benchmark(entry.run_id))
     ]
-    if not found:
+    if not entries:
         raise SitegenError("no such run", where=str(archive.root), fix="`sitegen list` shows them")
-    return found
+    return entries
 
 
 def write(archive: Archive, entries: Sequence[Entry], file: Path) -> int:
@@ -130,13 +128,14 @@ def pack(archive: Archive, entries: Iterable[Entry], out: IO[bytes]) -> int:
     count = 0
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for entry in entries:
-            said: dict[str, bytes] = {}
             try:
                 _, files, manifest = archive.manifest(entry)
                 parts = {"run.json": manifest} | {f.name: archive.checked(entry, f) for f in files}
-                for name in entry.remarks:
-                    said[name] = remarks.load(entry.path.parent / name)
-                    remarks.parse(name, said[name])
+                remark_files = {
+                    name: remarks.load(entry.path.parent / name) for name in entry.remarks
+                }
+                for name, data in remark_files.items():
+                    remarks.parse(name, data)
             except SitegenError as error:
                 raise SitegenError(
                     error.what, where=entry.run_id, fix="`sitegen fsck` names what is damaged"
@@ -144,7 +143,7 @@ def pack(archive: Archive, entries: Iterable[Entry], out: IO[bytes]) -> int:
             place = f"{entry.environment}/{entry.run_id}"
             for name in sorted(parts):
                 _add(tar, f"{place}/{name}", parts[name])
-            for name, data in said.items():
+            for name, data in remark_files.items():
                 _add(tar, f"{entry.environment}/{name}", data)
             count += 1
     return count
@@ -156,8 +155,8 @@ def read(path: Path) -> list[Packed]:
     Raises SitegenError for a pack that is damaged, and for a run that is not whole: nothing says
     then what else is missing.
     """
-    found = [(whole.run, whole.rows, whole.digest) for whole in _wholes(path)]
-    again = _wholes(path, known={digest for _, _, digest in found})
+    runs = [(whole.run, whole.rows, whole.digest) for whole in _wholes(path)]
+    again = _wholes(path, known={digest for _, _, digest in runs})
 
     def load(run_id: str) -> Whole:
         for whole in again:
@@ -165,14 +164,27 @@ def read(path: Path) -> list[Packed]:
                 return whole
         raise SitegenError("has changed while it was read", where=str(path))
 
-    return [Packed(run, rows, digest, partial(load, run.id)) for run, rows, digest in found]
+    return [Packed(run, rows, digest, partial(load, run.id)) for run, rows, digest in runs]
 
 
-def of_folder(
-    place: Path, files: Mapping[str, bytes], said: Mapping[str, bytes], known: Container[str] = ()
-) -> Whole:
-    """Return the run whose folder ``place`` is; raises SitegenError unless it is whole."""
-    return _whole(place.name, files, said, place, known)
+def read_folder(place: Path, remarked: Sequence[Path] = ()) -> Packed:
+    """Return the run whose folder this is, with its remarks, which lie beside it.
+
+    Raises SitegenError unless it is whole.
+    """
+    known: set[str] = set()
+
+    def load() -> Whole:
+        paths = [path for path in sorted(place.rglob("*")) if path.is_file()]
+        if sum(path.stat().st_size for path in paths) > MAX_RUN_BYTES:
+            raise SitegenError(f"larger than {MAX_RUN_BYTES / 1e6:.0f} MB", where=str(place))
+        files = {path.relative_to(place).as_posix(): path.read_bytes() for path in paths}
+        remark_files = {path.name: remarks.load(path) for path in remarked}
+        return _whole(place.name, files, remark_files, place, known)
+
+    whole = load()
+    known.add(whole.digest)
+    return Packed(whole.run, whole.rows, whole.digest, load)
 
 
 def _wholes(path: Path, known: Container[str] = ()) -> Iterator[Whole]:
@@ -191,9 +203,9 @@ def _wholes(path: Path, known: Container[str] = ()) -> Iterator[Whole]:
 
 @contextlib.contextmanager
 def _unpacked(raw: IO[bytes]) -> Iterator[IO[bytes]]:
-    head = raw.read(2)
+    head = raw.read(len(GZIP))
     raw.seek(0)
-    if head != b"\x1f\x8b":
+    if head != GZIP:
         yield raw
         return
     with gzip.GzipFile(fileobj=raw) as file:
@@ -243,11 +255,10 @@ class _Bounded:
 def _runs(
     tar: tarfile.TarFile, stream: _Bounded, path: Path, known: Container[str]
 ) -> Iterator[Whole]:
-    name = ""
+    name, size = "", 0
     files: dict[str, bytes] = {}
-    said: dict[str, bytes] = {}
+    remark_files: dict[str, bytes] = {}
     done: set[str] = set()
-    size = 0
     for member in _members(tar, path):
         run_id, part = _place(member.name)
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not run_id:
@@ -258,16 +269,17 @@ def _runs(
             if run_id in done:
                 raise SitegenError(f"holds {run_id} twice, or in parts", where=str(path))
             if name:
-                yield _whole(name, files, said, path, known)
-            name, files, said, size = run_id, {}, {}, 0
+                yield _whole(name, files, remark_files, path, known)
+            name, size, files, remark_files = run_id, 0, {}, {}
             done.add(run_id)
         size += member.size
         if size > MAX_RUN_BYTES:
             raise SitegenError(f"{run_id} is larger than {MAX_RUN_BYTES:,} bytes", where=str(path))
-        (files if part else said)[part or member.name.rpartition("/")[2]] = stream.content(member)
+        kept, at = (files, part) if part else (remark_files, member.name.rpartition("/")[2])
+        kept[at] = stream.content(member)
     if not name:
         raise SitegenError("holds no run", where=str(path))
-    yield _whole(name, files, said, path, known)
+    yield _whole(name, files, remark_files, path, known)
 
 
 def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
@@ -285,19 +297,20 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
 def _whole(
     run_id: str,
     files: Mapping[str, bytes],
-    said: Mapping[str, bytes],
+    remark_files: Mapping[str, bytes],
     path: Path,
     known: Container[str],
 ) -> Whole:
+    """Return a run, checked; of one whose digest is known the files' digests are enough."""
     digest = hashlib.sha256(files.get("run.json", b"")).hexdigest()
     try:
         run, rows = Archive.checked_files(run_id, files, known=digest in known)
-        for name, data in said.items():
+        for name, data in remark_files.items():
             remarks.parse(name, data)
     except SitegenError as error:
         where = f"{path}: {run_id}" + (f": {error.where}" if error.where else "")
         raise SitegenError(error.what, where=where, fix=error.fix) from error
-    return Whole(run, rows, files, said)
+    return Whole(run, rows, files, remark_files)
 
 
 def _place(name: str) -> tuple[str, str]:

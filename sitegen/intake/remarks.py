@@ -29,5 +29,5 @@ def remark(
     run, _, _ = archive.manifest(entry)
     if any(one.kind == kind and one.text == words for one in run.remarks):
         raise SitegenError("was said already, in these words", where=entry.run_id)
-    said = Remark(kind, timestamp(datetime.now(UTC)), words)
-    return entry.run_id, archive.remark_on(entry, said)
+    new = Remark(kind, timestamp(datetime.now(UTC)), words)
+    return entry.run_id, archive.remark_on(entry, new)

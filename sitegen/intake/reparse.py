@@ -22,7 +22,7 @@ from sitegen.collect.execute import series_key, usable
 from sitegen.collect.host import MOST_BYTES
 from sitegen.collect.installed import blamed, collectors, forms
 from sitegen.errors import SitegenError
-from sitegen.intake import imported
+from sitegen.intake.run import FILE, INDEX, ONCE, PRINTED_AS, SETTING, readings, remarks_of
 from sitegen.model import (
     DOUBT,
     Measurement,
@@ -96,18 +96,18 @@ def _raw(archive: Archive, entry: Entry, old: Run) -> dict[str, bytes]:
             "was archived by a sitegen that did not keep what parsing needs besides it"
         )
     _, files, _ = archive.manifest(entry)
-    found = {}
+    raw = {}
     for file in files:
         if file.name.startswith("raw/"):
             name = file.name.removeprefix("raw/").removesuffix(".gz")
             data = archive.checked(entry, file)
             try:
-                found[name] = bounds.unpacked(data, MOST_BYTES)
+                raw[name] = bounds.unpacked(data, MOST_BYTES)
             except SitegenError as error:
                 raise SitegenError(f"{file.name} {error.what}") from error
-    if not found:
+    if not raw:
         raise SitegenError("has no raw output to read again")
-    return found
+    return raw
 
 
 def _again(old: Run, raw: Mapping[str, bytes]) -> Run:
@@ -131,24 +131,24 @@ def _collected(old: Run, raw: Mapping[str, bytes], collector: Collector) -> Run:
         if step.repetition < 0:
             continue
         own = [row for row in old.measurements if _is_of(step, row)]
-        found: tuple[Measurement, ...] = ()
+        again: tuple[Measurement, ...] = ()
         points: tuple[Sample, ...] = ()
         try:
-            found, points = _parsed(collector, step, own, raw)
+            again, points = _parsed(collector, step, own, raw)
         except SitegenError as error:
             problem = problem or f"step {step.name} cannot be read today: {error.what}"
-        keys = {series_key(row) for row in found}
-        rows += [row._replace(repetition=step.repetition) for row in found]
+        keys = {series_key(row) for row in again}
+        rows += [row._replace(repetition=step.repetition) for row in again]
         # What the plan expected and did not get is in the old run, as failed.
         rows += [r for r in own if r.status == Status.FAILED and series_key(r) not in keys]
         samples += [sample._replace(repetition=step.repetition) for sample in points]
     # A step that failed when it was taken still does; one that was read must be readable.
-    if problem and _read(rows) < _read(old.measurements):
+    if problem and _measured(rows) < _measured(old.measurements):
         raise SitegenError(problem)
     return replace(old, measurements=tuple(rows), samples=tuple(samples))
 
 
-def _read(rows: Sequence[Measurement]) -> int:
+def _measured(rows: Sequence[Measurement]) -> int:
     return len({(*series_key(r), r.repetition) for r in rows if r.status != Status.FAILED})
 
 
@@ -165,10 +165,8 @@ def _parsed(
     raw: Mapping[str, bytes],
 ) -> tuple[tuple[Measurement, ...], tuple[Sample, ...]]:
     """Return what a step's output says today; raises SitegenError where parsing it fails."""
-    if absent := set(record.raw) - set(raw):
-        raise SitegenError(f"{min(absent)} is not among the raw outputs")
     stem = f"{record.name}-{record.repetition}."
-    parts = {name.removeprefix(stem): raw[name] for name in record.raw}
+    parts = {name.removeprefix(stem): data for name, data in _originals(record, raw).items()}
     expects = (
         row._replace(value=None, status=Status.OK, printed=None, repetition=0) for row in own
     )
@@ -196,46 +194,47 @@ def _parsed(
     return rows, samples
 
 
+def _originals(step: StepRecord, raw: Mapping[str, bytes]) -> dict[str, bytes]:
+    if absent := set(step.raw) - set(raw):
+        raise SitegenError(f"{min(absent)} is not among the raw outputs")
+    return {name: raw[name] for name in step.raw}
+
+
 def _imported(old: Run, raw: Mapping[str, bytes]) -> Run:
     if len(old.steps) != 1:
         raise SitegenError("has not one step as an import has")
     step = old.steps[0]
-    known = forms()
-    every: list[Reader | Bundle] = [form for _, form in known.readers]
-    every += [form for _, form in known.bundles]
-    matching = [form for form in every if form.name == step.name]
+    matching: list[Reader | Bundle] = [r for _, r in forms().readers if r.name == step.name]
+    matching += [bundle for _, bundle in forms().bundles if bundle.name == step.name]
     if not matching:
         raise SitegenError(f"no reader {step.name!r} is installed here")
     context = dict(step.context)
-    if imported.ONCE in context:
+    if ONCE in context:
         raise SitegenError("names in its original read alike since they were replaced")
     settings = {
-        key.removeprefix(imported.SETTING): value
-        for key, value in step.context
-        if key.startswith(imported.SETTING)
+        key.removeprefix(SETTING): value for key, value in step.context if key.startswith(SETTING)
     }
-    if absent := set(step.raw) - set(raw):
-        raise SitegenError(f"{min(absent)} is not among the raw outputs")
-    files = {context.get(f"{imported.FILE}{name}", name): raw[name] for name in step.raw}
+    files = {
+        context.get(f"{FILE}{name}", name): data for name, data in _originals(step, raw).items()
+    }
     if len(files) != len(step.raw):
         raise SitegenError("two of its files have one name since it was redacted")
-    found = imported.found_by(matching[0], files, settings)
-    told = context.get(imported.FOUND, "0")
-    index = int(told) if told.isdecimal() and len(told) < 10 else len(found)  # noqa: PLR2004 - keeps int() short
-    if index >= len(found) or (imported.FOUND not in context and len(found) > 1):
-        raise SitegenError(f"its original holds {len(found)} runs today: which it was is not known")
-    one = found[index]
-    imported.check(one, matching[0])
+    every = readings(matching[0], files, settings)
+    number = context.get(INDEX, "0")
+    index = int(number) if number.isdecimal() and len(number) < 10 else len(every)  # noqa: PLR2004 - keeps int() short
+    if index >= len(every) or (INDEX not in context and len(every) > 1):
+        raise SitegenError(f"its original holds {len(every)} runs today: which it was is not known")
+    reading = every[index]
     return replace(
         old,
-        measurements=one.measurements,
-        samples=one.samples,
-        tool=one.tool,
-        parameters=(*one.parameters, *_added(old.parameters), *imported.told(one)),
-        definitions=one.definitions,
-        duration_s=one.duration_s,
-        fingerprint=structs.replace(old.fingerprint, facts=one.facts),
-        note=" ".join(one.notes),
+        measurements=reading.measurements,
+        samples=reading.samples,
+        tool=reading.tool,
+        parameters=(*reading.parameters, *_added(old.parameters), *remarks_of(reading)),
+        definitions=reading.definitions,
+        duration_s=reading.duration_s,
+        fingerprint=structs.replace(old.fingerprint, facts=reading.facts),
+        note=" ".join(reading.notes),
     )
 
 
@@ -246,7 +245,7 @@ def _added(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
     return tuple(
         p
         for p in parameters[start:]
-        if not p.name.startswith(DOUBT) and not p.name.endswith(imported.PRINTED_AS)
+        if not p.name.startswith(DOUBT) and not p.name.endswith(PRINTED_AS)
     )
 
 

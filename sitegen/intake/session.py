@@ -14,7 +14,7 @@ from pathlib import Path
 from sitegen import fingerprint, redact
 from sitegen.archive import Archive
 from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Plan, Request
-from sitegen.collect.execute import Progress, execute, scratch, sweep
+from sitegen.collect.execute import Collected, Progress, execute, scratch, sweep
 from sitegen.collect.host import timestamp
 from sitegen.collect.installed import check_settings, collectors, collects, detect, make_plan
 from sitegen.config import Environment
@@ -83,18 +83,18 @@ def collect(
     chosen, outcomes = _loaded(order)
     for outcome in outcomes:
         say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
-    host = Host()
     sweep(workdir)
-    _before(order, archive, workdir, say)
+    _check_machine(order, archive, workdir, say)
+    here = _Round(order, archive, workdir, say, progress)
     for collector in chosen.values():
-        _try_plan(collector, order, workdir, host)
+        here.try_plan(collector)
     for number in range(order.sessions):
         if order.sessions > 1:
             say(f"session {number + 1} of {order.sessions}")
         session = secrets.token_hex(6)
         for benchmark, collector in chosen.items():
             try:
-                outcome = _one(collector, order, archive, workdir, host, session, say, progress)
+                outcome = here.measure(collector, session)
             except SitegenError as error:
                 outcome = Outcome(benchmark, skipped=str(error))
             except KeyboardInterrupt:
@@ -107,7 +107,9 @@ def collect(
     return outcomes
 
 
-def _before(order: Order, archive: Archive, workdir: Path, say: Callable[[str], None]) -> None:
+def _check_machine(
+    order: Order, archive: Archive, workdir: Path, say: Callable[[str], None]
+) -> None:
     if order.dry_run:
         return  # what is said then is a script
     archive.check_writable()
@@ -119,110 +121,124 @@ def _before(order: Order, archive: Archive, workdir: Path, say: Callable[[str], 
             f"this machine's clock says {now}", fix="set it: what is measured is dated by it"
         ) from error
     machine = fingerprint.read(workdir, redact.of_this_machine(workdir=workdir))
-    if told := fingerprint.doubted(order.environment, order.declared, machine):
-        say(f"warning: {told}")
+    if doubt := fingerprint.doubted(order.environment, order.declared, machine):
+        say(f"warning: {doubt}")
 
 
-def _try_plan(collector: Collector, order: Order, workdir: Path, host: Host) -> None:
-    """Raise SitegenError for a setting that cannot be met: better now than in an hour."""
-    if not order.settings.get(collector.BENCHMARK):
-        return
-    tool = _tool(collector, order, host)
-    if isinstance(tool, Missing):
-        return
-    with scratch(order.settings.get(collector.BENCHMARK, {}), workdir) as folder:
-        make_plan(collector, tool, _request(collector, order, workdir, host, folder))
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What all benchmarks of a round share."""
 
+    order: Order
+    archive: Archive
+    workdir: Path
+    say: Callable[[str], None]
+    progress: Callable[[Progress], None]
+    host: Host = field(default_factory=Host)
 
-def _tool(collector: Collector, order: Order, host: Host) -> ToolIdentity | Missing:
-    tool = detect(collector, host)
-    if isinstance(tool, Missing) and tool.unless in order.settings.get(collector.BENCHMARK, {}):
-        return ToolIdentity(f"own {tool.unless}", "")
-    return tool
+    def try_plan(self, collector: Collector) -> None:
+        """Raise SitegenError for a setting that cannot be met: better now than in an hour."""
+        if not self.settings(collector):
+            return
+        tool = self.tool(collector)
+        if isinstance(tool, Missing):
+            return
+        with scratch(self.settings(collector), self.workdir) as folder:
+            make_plan(collector, tool, self.request(collector, folder))
 
+    def settings(self, collector: Collector) -> Mapping[str, str]:
+        """Return what the user set for a benchmark."""
+        return self.order.settings.get(collector.BENCHMARK, {})
 
-def _request(
-    collector: Collector, order: Order, workdir: Path, host: Host, folder: Path
-) -> Request:
-    return Request(
-        preset=order.preset,
-        repetitions=order.repeat or REPETITIONS[order.preset],
-        settings=order.settings.get(collector.BENCHMARK, {}),
-        cpus=host.cpus(),
-        scratch=folder,
-        cache=workdir.absolute() / "cache" / collector.BENCHMARK,
-        free_bytes=shutil.disk_usage(folder).free,
-    )
+    def tool(self, collector: Collector) -> ToolIdentity | Missing:
+        """Return the tool that is measured with, or what is missing."""
+        tool = detect(collector, self.host)
+        if isinstance(tool, Missing) and tool.unless in self.settings(collector):
+            return ToolIdentity(f"own {tool.unless}", "")
+        return tool
 
-
-def _one(  # noqa: PLR0913 - the parts of a session
-    collector: Collector,
-    order: Order,
-    archive: Archive,
-    workdir: Path,
-    host: Host,
-    session: str,
-    say: Callable[[str], None],
-    progress: Callable[[Progress], None],
-) -> Outcome:
-    benchmark = collector.BENCHMARK
-    tool = _tool(collector, order, host)
-    settings = order.settings.get(benchmark, {})
-    if isinstance(tool, Missing):
-        return Outcome(benchmark, skipped=f"missing: {tool}")
-    failures: list[str] = []
-
-    def watched(told: Progress) -> None:
-        failures.extend([told.failed] if told.failed else [])
-        progress(told)
-
-    with scratch(settings, workdir) as folder:
-        request = _request(collector, order, workdir, host, folder)
-        plan = make_plan(collector, tool, request)
-        if order.dry_run:
-            say(f"# {tool.name} {tool.version}, {request.repetitions} times")
-            for line in _commands(plan, folder):
-                say(line)
-            return Outcome(benchmark)
-        for parameter in plan.parameters:
-            if parameter.name == LEFT_OUT:
-                say(f"{benchmark}: left out: {parameter.value}")
-        total_s = plan.about_s * request.repetitions
-        say(
-            f"{benchmark}: {tool.name} {tool.version}, {len(plan.steps)} steps x"
-            f" {request.repetitions}, about {_minutes(total_s)}"
+    def request(self, collector: Collector, folder: Path) -> Request:
+        """Return what a plan is made for."""
+        return Request(
+            preset=self.order.preset,
+            repetitions=self.order.repeat or REPETITIONS[self.order.preset],
+            settings=self.settings(collector),
+            cpus=self.host.cpus(),
+            scratch=folder,
+            cache=self.workdir.absolute() / "cache" / collector.BENCHMARK,
+            free_bytes=shutil.disk_usage(folder).free,
         )
-        redactor = redact.of_this_machine(workdir=folder, cache=request.cache)
-        machine = fingerprint.read(folder, redactor)
+
+    def measure(self, collector: Collector, session: str) -> Outcome:
+        """Run one benchmark and write its run; raises SitegenError when it fails as a whole."""
+        benchmark = collector.BENCHMARK
+        tool = self.tool(collector)
+        if isinstance(tool, Missing):
+            return Outcome(benchmark, skipped=f"missing: {tool}")
+        with scratch(self.settings(collector), self.workdir) as folder:
+            request = self.request(collector, folder)
+            plan = make_plan(collector, tool, request)
+            if self.order.dry_run:
+                self.say(f"# {tool.name} {tool.version}, {request.repetitions} times")
+                for line in _commands(plan, folder):
+                    self.say(line)
+                return Outcome(benchmark)
+            for parameter in plan.parameters:
+                if parameter.name == LEFT_OUT:
+                    self.say(f"{benchmark}: left out: {parameter.value}")
+            self.say(
+                f"{benchmark}: {tool.name} {tool.version}, {len(plan.steps)} steps x"
+                f" {request.repetitions}, about {_minutes(plan.about_s * request.repetitions)}"
+            )
+            failures: list[str] = []
+            collected = self.collected(collector, tool, plan, request, session, failures)
+        rows = collected.run.measurements
+        if all(row.value is None for row in rows):
+            why = failures[0] if failures else "no step gave a figure"
+            return Outcome(benchmark, skipped=f"nothing was measured: {why}")
+        failed = sum(row.status == Status.FAILED for row in rows)
+        return Outcome(
+            benchmark,
+            run_id=collected.run.id,
+            path=self.archive.write(collected.run, collected.raw),
+            failed=failed,
+            measured=len(rows) - failed,
+            complete=collected.run.complete,
+        )
+
+    def collected(  # noqa: PLR0913 - all that a plan is carried out with
+        self,
+        collector: Collector,
+        tool: ToolIdentity,
+        plan: Plan,
+        request: Request,
+        session: str,
+        failures: list[str],
+    ) -> Collected:
+        """Carry out a plan, and name what failed of it in ``failures``."""
+
+        def watched(step: Progress) -> None:
+            failures.extend([step.failed] if step.failed else [])
+            self.progress(step)
+
+        redactor = redact.of_this_machine(workdir=request.scratch, cache=request.cache)
         collected = execute(
             collector,
             tool,
             plan,
             request,
-            host=host,
-            environment=order.environment,
+            host=self.host,
+            environment=self.order.environment,
             session=session,
-            machine=machine,
+            machine=fingerprint.read(request.scratch, redactor),
             redactor=redactor,
-            seed=secrets.randbelow(2**31) if order.seed is None else order.seed,
-            note=order.note,
+            seed=secrets.randbelow(2**31) if self.order.seed is None else self.order.seed,
+            note=self.order.note,
             progress=watched,
         )
-    if collected is None:
-        raise KeyboardInterrupt
-    if all(m.value is None for m in collected.run.measurements):
-        why = failures[0] if failures else "no step gave a figure"
-        return Outcome(benchmark, skipped=f"nothing was measured: {why}")
-    path = archive.write(collected.run, collected.raw)
-    failed = sum(m.status == Status.FAILED for m in collected.run.measurements)
-    return Outcome(
-        benchmark,
-        run_id=collected.run.id,
-        path=path,
-        failed=failed,
-        measured=len(collected.run.measurements) - failed,
-        complete=collected.run.complete,
-    )
+        if collected is None:
+            raise KeyboardInterrupt
+        return collected
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -230,7 +246,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
 
     Raises SitegenError for anything that has another form.
     """
-    found: dict[str, dict[str, str]] = {}
+    settings: dict[str, dict[str, str]] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         benchmark, dot, setting = name.partition(".")
@@ -242,8 +258,8 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
             raise SitegenError(
                 "has no value", where=f"--set {name}", fix="leave it out, or is a variable empty?"
             )
-        found.setdefault(benchmark, {})[setting] = value
-    return found
+        settings.setdefault(benchmark, {})[setting] = value
+    return settings
 
 
 def unmeasured(outcomes: Sequence[Outcome]) -> str:

@@ -10,9 +10,10 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from sitegen import bounds
 from sitegen.catalogue import parameters
@@ -34,7 +35,7 @@ from sitegen.model import (
     run_id,
 )
 
-MAX_BYTES, MAX_ROWS = bounds.MOST_FILE_BYTES, 200_000
+MAX_ROWS = 200_000
 _REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "unit", "value")
 #: What else is read where it is there; further columns are left alone.
 _OPTIONAL = (
@@ -43,21 +44,28 @@ _OPTIONAL = (
 )
 COLUMNS = (*_REQUIRED, *_OPTIONAL)
 
+#: Publications by their id, each with its date, as precise as it is known.
+Sources = Mapping[str, tuple[Source, str]]
+
+
+class _Key(NamedTuple):
+    """What tells one run of a file from another; ``run_id`` is the one that it had."""
+
+    source: str
+    origin: str
+    section: str
+    benchmark: str
+    environment: str
+    started_at: str
+    run_id: str
+
 
 def read_sources(path: Path) -> dict[str, tuple[Source, str]]:
-    """Return the publications in a CSV (id, title, authors, edition, address, published) by id.
-
-    The second of each pair is the date of publication, as precise as it is known.
-    """
+    """Return the publications in a CSV (id, title, authors, edition, address, published)."""
+    fields = ("title", "authors", "edition", "address")
     return {
         row["id"]: (
-            Source(
-                row["id"],
-                row.get("title", ""),
-                row.get("authors", ""),
-                row.get("edition", ""),
-                row.get("address", ""),
-            ),
+            Source(row["id"], *(row.get(name, "") for name in fields)),
             row.get("published", ""),
         )
         for _, row in _rows(path, ("id",))
@@ -68,7 +76,7 @@ def read_runs(
     path: Path,
     provenance: Provenance,
     *,
-    sources: Mapping[str, tuple[Source, str]] | None = None,
+    sources: Sources | None = None,
     environment: str = "",
     date: str = "",
 ) -> list[Run]:
@@ -80,126 +88,145 @@ def read_runs(
     what somebody else collected is imported here. Raises SitegenError with the line that it
     stumbled on; then nothing is read.
     """
-    sources = sources or {}
-    groups: dict[tuple[str, ...], list[Measurement]] = {}
-    seen: dict[tuple[object, ...], int] = {}
+    table = _Table(environment, date)
     for line, row in _rows(path, _REQUIRED):
-        started = row.get("started_at", "") or date
         try:
-            key = (
-                row.get("source", ""),
-                row.get("origin", ""),
-                row.get("section", ""),
-                check_benchmark(row["benchmark"]),
-                _label(row["environment"] or environment),
-                started and check_time(started),
-                row.get("run_id", ""),
-            )
-            found = _measurement(row)
-            _check_new(seen, (key, *_identity(found)), line)
+            table.add(row, line)
         except SitegenError as error:
             raise SitegenError(error.what, where=f"{path}:{line}", fix=error.fix) from error
-        rows = groups.setdefault(key, [])
-        rows.append(found)
-        if len(rows) > bounds.MOST_ROWS:
-            raise SitegenError(
-                f"the run of {key[3]} in {key[4]} has more than {bounds.MOST_ROWS:,} rows",
-                where=f"{path}:{line}",
-                fix="tell its runs apart by `run_id`",
-            )
-    if not groups:
+    if not table.runs:
         raise SitegenError("has no rows", where=str(path))
     runs = []
-    for (source_id, origin, section, benchmark, label, started, was), rows in groups.items():
-        source, published = sources.get(origin or source_id, (Source(source_id), ""))
-        when = started or published
-        if not when:
-            raise SitegenError(
-                f"nothing dates the run of {benchmark} in {label}",
-                where=str(path),
-                fix="add a column started_at, a sources file with `published`, or --date",
-            )
-        # The old id only where there is one: without it, addresses stay what they were.
-        parts = [source_id, origin, section, benchmark, label, rows, *([was] if was else [])]
-        content = json.dumps(parts, sort_keys=True)
-        printed_in, _ = sources.get(source_id, (Source(source_id), ""))
-        runs.append(
-            Run(
-                id=run_id(check_time(when), benchmark, hashlib.sha256(content.encode()).digest()),
-                benchmark=benchmark,
-                environment=label,
-                provenance=provenance,
-                started_at=when,
-                duration_s=None,
-                measurements=tuple(rows),
-                source=Source(
-                    source_id,
-                    printed_in.title,
-                    printed_in.authors,
-                    printed_in.edition,
-                    printed_in.address,
-                    section,
-                    source.id if origin and origin != source_id else "",
-                )
-                if source_id
-                else None,
-            )
-        )
+    for key, rows in table.runs.items():
+        try:
+            runs.append(_run(key, rows, provenance, sources or {}))
+        except SitegenError as error:
+            raise SitegenError(error.what, where=str(path), fix=error.fix) from error
     return sorted(runs, key=lambda run: run.id)
 
 
-def _label(environment: str) -> str:
-    if not environment:
+class _Table:
+    """The rows read so far, by run. What many rows share is checked once."""
+
+    def __init__(self, environment: str, date: str) -> None:
+        self.environment, self.date = environment, date
+        self.runs: dict[_Key, list[Measurement]] = {}
+        self.lines: dict[tuple[object, ...], int] = {}
+        self.keys: dict[tuple[str, ...], _Key] = {}
+        self.series: dict[tuple[str, ...], Measurement] = {}
+
+    def add(self, row: Mapping[str, str], line: int) -> None:
+        """Add a row; raises SitegenError for one that is not understood, or was there."""
+        key = self.key(row)
+        series = self.series_of(row)
+        value, repetition = _number(row["value"]), row.get("repetition") or "0"
+        if not re.fullmatch("[0-9]{1,6}", repetition):
+            raise SitegenError(f"repetition {repetition[:40]!r} is not a whole number from 0")
+        printed = " ".join(part for part in (row.get("printed"), row.get("printed_unit")) if part)
+        one = series._replace(value=value, repetition=int(repetition), printed=printed or None)
+        check_measurement(one._replace(params=()))  # those are checked with the series
+        check_value(value)
+        identity = (key, one.workload, one.metric, one.statistic, one.params, one.repetition)
+        first = self.lines.setdefault(identity, line)
+        if first != line:
+            raise SitegenError(
+                f"has the run, workload, metric, statistic, params and repetition of line {first}",
+                fix="number them in a column `repetition`, or tell the runs apart by `run_id`",
+            )
+        rows = self.runs.setdefault(key, [])
+        rows.append(one)
+        if len(rows) > bounds.MOST_ROWS:
+            raise SitegenError(
+                f"the run of {key.benchmark} in {key.environment} has more than"
+                f" {bounds.MOST_ROWS:,} rows",
+                fix="tell its runs apart by `run_id`",
+            )
+
+    def key(self, row: Mapping[str, str]) -> _Key:
+        """Return the run that a row belongs to."""
+        texts = tuple(row.get(name, "") for name in _Key._fields)
+        if texts not in self.keys:
+            given = _Key(*texts)
+            environment, started = given.environment or self.environment, given.started_at
+            benchmark = check_benchmark(given.benchmark)
+            if not environment:
+                raise SitegenError(
+                    "names no environment", fix="fill the column `environment`, or add --env LABEL"
+                )
+            started = started or self.date
+            self.keys[texts] = given._replace(
+                benchmark=benchmark,
+                environment=check_label(environment),
+                started_at=started and check_time(started),
+            )
+        return self.keys[texts]
+
+    def series_of(self, row: Mapping[str, str]) -> Measurement:
+        """Return what a row is a value of, without the value."""
+        names = ("workload", "metric", "statistic", "unit", "params", "status")
+        texts = tuple(row.get(name, "") for name in names)
+        if texts not in self.series:
+            workload, metric, statistic, unit, params, status = texts
+            status = status or Status.OK
+            if status not in set(Status):
+                raise SitegenError(f"unknown status {status[:40]!r}")
+            series = Measurement(
+                workload=check_label(workload, "workload"),
+                metric=check_metric(metric),
+                statistic=check_statistic(statistic),
+                unit=unit,
+                value=None,
+                params=_params(params or "{}"),
+                status=status,
+            )
+            check_measurement(series)
+            self.series[texts] = series
+        return self.series[texts]
+
+
+def _run(key: _Key, rows: list[Measurement], provenance: Provenance, sources: Sources) -> Run:
+    _, published = sources.get(key.origin or key.source, (None, ""))
+    started = key.started_at or published
+    if not started:
         raise SitegenError(
-            "names no environment", fix="fill the column `environment`, or add --env LABEL"
+            f"nothing dates the run of {key.benchmark} in {key.environment}",
+            fix="add a column started_at, a sources file with `published`, or --date",
         )
-    return check_label(environment)
-
-
-def _identity(row: Measurement) -> tuple[object, ...]:
-    return (row.workload, row.metric, row.statistic, row.params, row.repetition)
-
-
-def _check_new(seen: dict[tuple[object, ...], int], row: tuple[object, ...], line: int) -> None:
-    """Raise SitegenError for a second value of the same thing in the same run."""
-    first = seen.setdefault(row, line)
-    if first != line:
-        raise SitegenError(
-            f"has the run, workload, metric, statistic, params and repetition of line {first}",
-            fix="number them in a column `repetition`, or tell the runs apart by `run_id`",
+    # The old id only where there is one: without it, addresses stay what they were.
+    parts = [*key[:5], rows, *([key.run_id] if key.run_id else [])]
+    content = json.dumps(parts, sort_keys=True)
+    printed_in, _ = sources.get(key.source, (Source(key.source), ""))
+    return Run(
+        id=run_id(check_time(started), key.benchmark, hashlib.sha256(content.encode()).digest()),
+        benchmark=key.benchmark,
+        environment=key.environment,
+        provenance=provenance,
+        started_at=started,
+        duration_s=None,
+        measurements=tuple(rows),
+        source=Source(
+            key.source,
+            printed_in.title,
+            printed_in.authors,
+            printed_in.edition,
+            printed_in.address,
+            key.section,
+            key.origin if key.origin != key.source else "",
         )
-
-
-def _measurement(row: Mapping[str, str]) -> Measurement:
-    status = row.get("status") or "ok"
-    if status not in set(Status):
-        raise SitegenError(f"unknown status {status[:40]!r}")
-    value = None
-    if row["value"]:
-        try:
-            value = float(row["value"])
-        except ValueError:
-            raise SitegenError(f"{row['value'][:40]!r} is not a number") from None
-    printed = " ".join(part for part in (row.get("printed"), row.get("printed_unit")) if part)
-    repetition = row.get("repetition") or "0"
-    if not re.fullmatch("[0-9]{1,6}", repetition):
-        raise SitegenError(f"repetition {repetition[:40]!r} is not a whole number from 0")
-    found = Measurement(
-        workload=check_label(row["workload"], "workload"),
-        metric=check_metric(row["metric"]),
-        statistic=check_statistic(row["statistic"]),
-        unit=row["unit"],
-        value=value,
-        params=_params(row.get("params") or "{}"),
-        repetition=int(repetition),
-        status=status,
-        printed=printed or None,
+        if key.source
+        else None,
     )
-    check_measurement(found)
-    check_value(found.value)
-    return found
 
 
+def _number(text: str) -> float | None:
+    """Return a value; None where there is none, which is never 0."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise SitegenError(f"{text[:40]!r} is not a number") from None
+
+
+@lru_cache(maxsize=4096)
 def _params(text: str) -> Params:
     try:
         value = json.loads(text)
@@ -211,29 +238,30 @@ def _params(text: str) -> Params:
     return tuple(sorted((key, parameters.normal(key, text)) for key, text in texts.items()))
 
 
-def _rows(path: Path, required: Iterable[str]) -> Iterable[tuple[int, dict[str, str]]]:
+def _rows(path: Path, required: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a CSV by column, each with its number; raises SitegenError."""
     try:
-        text = bounds.read_file(path, MAX_BYTES).decode("utf-8-sig")
+        text = bounds.read_file(path, bounds.MOST_FILE_BYTES).decode("utf-8-sig")
     except SitegenError as error:
         raise SitegenError(error.what, where=str(path)) from error
     except UnicodeDecodeError as error:
         raise SitegenError("not UTF-8 text", where=str(path)) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        absent = [name for name in required if name not in (reader.fieldnames or ())]
-        if absent:
+        header = next(filter(None, reader), [])
+        if absent := [name for name in required if name not in header]:
             raise SitegenError(
                 f"has no column {absent[0]!r}",
                 where=str(path),
                 fix="see `sitegen export --format csv`",
             )
-        for number, row in enumerate(reader, start=2):
+        for number, fields in enumerate(filter(None, reader), start=2):
             if number > MAX_ROWS:
                 raise SitegenError(f"more than {MAX_ROWS:,} rows", where=str(path))
-            if None in row or None in row.values():
+            if len(fields) != len(header):
                 raise SitegenError(
                     "has more or fewer fields than the header", where=f"{path}:{number}"
                 )
-            yield number, cast("dict[str, str]", row)
+            yield number, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         raise SitegenError(f"not CSV: {error}", where=f"{path}:{reader.line_num}") from error

@@ -1,54 +1,52 @@
-"""Bytes as text and back, so that what is not replaced stays byte for byte."""
+"""Which encodings a file may be in: all are looked through, so that none hides anything."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le", 4),
-    (codecs.BOM_UTF32_BE, "utf-32-be", 4),
-    (codecs.BOM_UTF16_LE, "utf-16-le", 2),
-    (codecs.BOM_UTF16_BE, "utf-16-be", 2),
-)
 _HEAD = 4096
 _MOSTLY = 0.8
 
 
-def decode(data: bytes) -> tuple[str, Callable[[str], bytes]]:
-    """Return ``data`` as text, and what makes bytes of such a text again.
+class Encoding(NamedTuple):
+    """How bytes become text and back: the two undo each other for every input."""
 
-    The two undo each other for every input: bytes that are no text travel as surrogates.
+    name: str = "utf-8"
+    mark: int = 0
+    width: int = 1
+    errors: str = "surrogatepass"
+
+    def changed(self, data: bytes, change: Callable[[str], str]) -> bytes:
+        """Return ``data`` with its text changed; what is no text stays byte for byte."""
+        tail = len(data) - (len(data) - self.mark) % self.width
+        text = data[self.mark : tail].decode(self.name, self.errors)
+        new = change(text)
+        if new is text:
+            return data
+        return data[: self.mark] + new.encode(self.name, self.errors) + data[tail:]
+
+
+_MARKED = (
+    (codecs.BOM_UTF32_LE, Encoding("utf-32-le", 4, 4)),
+    (codecs.BOM_UTF32_BE, Encoding("utf-32-be", 4, 4)),
+    (codecs.BOM_UTF16_LE, Encoding("utf-16-le", 2, 2)),
+    (codecs.BOM_UTF16_BE, Encoding("utf-16-be", 2, 2)),
+)
+
+
+def encodings(data: bytes) -> Iterator[Encoding]:
+    """Yield the encodings to read ``data`` in, one after the other.
+
+    What calls itself UTF-16 may be anything: its bytes are looked at as well.
     """
-    encoding, mark, width = _encoding(data)
-    if not encoding:
-        text = data.decode("utf-8", "surrogateescape")
-        return text, lambda changed: changed.encode("utf-8", "surrogateescape")
-    tail = len(data) - (len(data) - mark) % width
-    try:
-        text = data[mark:tail].decode(encoding, "surrogatepass")
-    except UnicodeDecodeError:  # looked like it, and is not
-        text = data.decode("utf-8", "surrogateescape")
-        return text, lambda changed: changed.encode("utf-8", "surrogateescape")
-    return (
-        text,
-        lambda changed: data[:mark] + changed.encode(encoding, "surrogatepass") + data[tail:],
-    )
-
-
-def is_wide(data: bytes) -> bool:
-    """Say whether the characters of ``data`` take several bytes each."""
-    return bool(_encoding(data)[0])
-
-
-def _encoding(data: bytes) -> tuple[str, int, int]:
-    for bom, encoding, width in _BOMS:
-        if data.startswith(bom):
-            return encoding, len(bom), width
-    # Latin letters in UTF-16 without a mark: every second byte is zero.
     head = data[:_HEAD]
-    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+    marked = [encoding for mark, encoding in _MARKED if data.startswith(mark)]
+    # Latin letters in UTF-16 without a mark: every second byte is zero.
+    for offset, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         half = head[offset::2]
         if len(head) > 3 and half.count(0) > _MOSTLY * len(half):  # noqa: PLR2004 - a letter or two
-            return encoding, 0, 2
-    return "", 0, 1
+            marked.append(Encoding(name, 0, 2))
+    yield from marked[:1]
+    yield Encoding(errors="surrogateescape")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
-from sitegen.redact.shape import HEX, Match, Shape, is_number, no_digit, shape, value
+from sitegen.redact.shape import HEX, Match, Shape, is_number, no_digit, value
 
 #: Before these digits stands what makes them a version.
 _VERSION = re.compile(
@@ -48,19 +49,11 @@ def _no_ipv6(match: Match) -> bool:
 
 
 def _no_mac(match: Match) -> bool:
-    pairs = re.split("[:-]", match[0])
-    if set(pairs) <= {"00"} or {p.lower() for p in pairs} == {"ff"}:
+    digits = re.sub("[:.-]", "", match[0].lower())
+    if set(digits) == {"0"} or (set(digits) == {"f"} and "." not in match[0]):
         return True
     # 21-11-26-13-54-16 is a time.
-    return "-" in match[0] and all(map(str.isdecimal, pairs))
-
-
-def _no_hex(match: Match) -> bool:
-    return value(match).isdecimal()
-
-
-def _nil(match: Match) -> bool:
-    return set(match[0]) <= set("0-_")
+    return ":" not in match[0] and digits.isdecimal()
 
 
 def _no_disk(match: Match) -> bool:
@@ -72,14 +65,6 @@ def _no_disk(match: Match) -> bool:
     return not any(len(p) >= 6 and re.search(r"\d", p) and p.isalnum() for p in parts)  # noqa: PLR2004
 
 
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-
-
-def _keyed(names: str, of: str) -> str:
-    """Return the pattern of a value after one of ``names``, in JSON, YAML or a table."""
-    return rf"(?i)(?<![a-z])(?:{names})[\"']?\s{{0,40}}[:=]\s{{0,8}}[\"']?(?P<value>{of})(?!\w)"
-
-
 def _short_figure(match: Match) -> bool:
     return is_number(match["value"]) and len(match["value"]) < 8  # noqa: PLR2004 - FAT's are longer
 
@@ -89,156 +74,157 @@ def _no_serial(match: Match) -> bool:
     return no_digit(match) or (is_number(text) and ("." in text or len(text) < 7))  # noqa: PLR2004
 
 
-def _decimal(match: Match) -> bool:
-    return re.sub("[.:]", "", match[0]).isdecimal()
+def _keyed(  # noqa: PLR0913 - the columns of a table
+    kind: str,
+    words: str,
+    names: str,
+    of: str,
+    keep: Callable[[Match], bool] | None = None,
+    trace: str = "",
+) -> Shape:
+    """Return the shape of a value after one of ``names``, in JSON, YAML or a table."""
+    pattern = rf"(?i){names}[\"']?\s{{0,40}}[:=]\s{{0,8}}[\"']?(?P<value>{of})(?!\w)"
+    return Shape(kind, words, pattern, keep, trace, keyed=True)
 
+
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_BUS = "nvme|ata|scsi|virtio|usb|mmc|dm-uuid|lvm-pv-uuid|md-uuid"
 
 ADDRESSES: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "mac",
-        ":",
-        rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])",
+        ": - .",
+        rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])"
+        rf"|(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])"
+        rf"|(?<![\w.])(?:{HEX}{{4}}\.){{2}}{HEX}{{4}}(?![\w.])",
         _no_mac,
-        r":[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}:",
+        r"(?::[0a-f]{2}){3}:|(?:-[0a-f]{2}){2}-|(?:\.[0a-f]{4}){2}",
     ),
-    shape(
-        "mac",
-        "-",
-        rf"(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])",
-        _no_mac,
-        r"-[0-9a-f]{2}-[0-9a-f]{2}-",
-    ),
-    shape(
-        "mac",
-        ".",
-        rf"(?<![\w.])(?:{HEX}{{4}}\.){{2}}{HEX}{{4}}(?![\w.])",
-        _decimal,
-        r"\.[0-9a-f]{4}\.[0-9a-f]{4}",
-    ),
-    shape(
+    Shape(
         "guid",
         ":",
         rf"(?<![\w:.])(?:{HEX}{{4}}:){{3}}{HEX}{{4}}(?![\w:.])",
-        _decimal,
-        r":[0-9a-f]{4}:[0-9a-f]{4}:",
+        lambda m: m[0].replace(":", "").isdecimal(),
+        ":[0a-f]{4}:[0a-f]{4}:",
     ),
-    shape(
+    Shape(
         "address",
         ".",
         rf"(?<!\d)(?<!\d\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\d|\.\d)",
         _no_ipv4,
-        r"\.\d{1,3}\.\d{1,3}\.",
+        r"\.0{1,3}\.0{1,3}\.",
     ),
-    shape(
+    Shape(
         "address",
         ":",
         rf"(?<![\w:.])(?:{HEX}{{0,4}}:){{2,8}}(?:(?:{_OCTET}\.){{3}}{_OCTET}|{HEX}{{1,4}})?"
         r"(?:%[A-Za-z][\w.-]{0,15}+)?(?![\w:]|\.\d)",
         _no_ipv6,
-        r":[0-9a-f]{0,4}:",
+        "(?<![0a-z_:.])(?:(?:[0a-f]{1,4}:){1,7}:|::[0a-f])|(?::[0a-f]{1,4}){5}:",
     ),
 )
 MACHINES: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "uuid",
         "- _",
         rf"{HEX}{{8}}(?P<_s>[-_]){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s)"
         rf"{HEX}{{12}}(?!{HEX})",
-        _nil,
-        r"-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-|_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_",
+        lambda m: set(m[0]) <= set("0-_"),
+        "-[0a-f]{4}-[0a-f]{4}-[0a-f]{4}-|_[0a-f]{4}_[0a-f]{4}_[0a-f]{4}_",
     ),
-    shape(
-        "uuid", "uuid", _keyed(r"[a-z]{0,8}[_ -]?uuid", r"[0-9a-f][0-9a-f-]{3,63}+"), _short_figure
+    _keyed(
+        "uuid",
+        "uuid",
+        r"(?<![a-z])(?:[a-z]{0,8}[_ -]?uuid)",
+        r"[0-9a-f][0-9a-f-]{3,63}+",
+        _short_figure,
     ),
-    shape("machine-id", "machine boot", _keyed(r"(?:machine|boot)[-_ ]?id", r"[0-9a-f]{32}")),
-    shape(
-        "guid",
-        "guid",
-        _keyed(r"(?:[a-z]{2,8}[_ ]?){0,3}guid", r"(?:0x)?[0-9a-f]{8,32}+"),
-    ),
-    shape(
+    _keyed("machine-id", "machine boot", r"(?<![a-z])(?:machine|boot)[-_ ]?id", r"[0-9a-f]{32}"),
+    _keyed("guid", "guid", "guid", r"(?:0x)?[0-9a-f]{8,32}+"),
+    _keyed(
         "gpu-id",
-        "pdi platform+info chassis+physical module+id clique",
-        _keyed(
-            "pdi|platform info|chassis physical id|module id|clique ?id",
-            r"(?:0x)?[0-9a-f]{4,32}+",
-        ),
+        "pdi platform chassis module clique",
+        r"(?<![a-z])(?:pdi|platform info|chassis physical id|module id|clique ?id)",
+        r"(?:0x)?[0-9a-f]{4,32}+",
     ),
-    shape(
+    Shape(
         "serial",
-        "/by-id/ /by-uuid/ /by-partuuid/ /by-label/ /by-partlabel/",
+        "/by-",
         r"/dev/disk/by-(?:id|uuid|partuuid|label|partlabel)/(?!\[)"
         r"(?P<value>[^\s\"',:;)\]<>]{1,255}+)",
     ),
-    shape(
+    Shape(
         "serial",
-        "wwn wwid eui. naa. t10.",
+        "wwn wwid eui. naa. t00.",
         r"(?i)(?<![a-z0-9])(?:wwn[-:=. ]{0,3}(?:0x)?|eui\.|naa\.|t10\."
         r"|wwid[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:0x|eui\.|naa\.|t10\.|nvme\.)?)"
         r"(?P<value>[0-9a-z][\w.:-]{7,127}+)",
         no_digit,
     ),
-    shape(
+    Shape(
         "serial",
         "nvme- ata- scsi- virtio- usb- mmc- -uuid-",
-        r"(?<![\w-])(?:nvme|ata|scsi|virtio|usb|mmc|dm-uuid|lvm-pv-uuid|md-uuid)-[\w.+:-]{6,250}+",
+        rf"(?<![\w-])(?:{_BUS})-[\w.+:-]{{6,250}}+",
         _no_disk,
+        rf"(?<![0a-z_-])(?:{_BUS})-",
     ),
-    shape(
+    _keyed(
         "serial",
         "serial asset",
-        r"(?i)(?<![a-z])(?:serial(?:[_ -]?(?:number|num|no|id))?|asset[_ -]?tag)"
-        r"\.?[\"']?\s{0,40}[:=]\s{0,8}[\"']?(?P<value>[a-z0-9][\w.:/-]{3,80}+)",
+        r"(?<![a-z])(?:serial(?:[_ -]?(?:number|num|no|id))?|asset[_ -]?tag)\.?",
+        r"[a-z0-9][\w.:/-]{3,}+",
         _no_serial,
     ),
 )
 CLOUDS: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "cloud-id",
-        "i- vm- vol- eni- subnet- vpc- sg- snap- rtb- igw- eipalloc-",
+        "-",
         r"(?<![\w-])(?:(?:i|vol|eni|subnet|vpc|sg|snap|rtb|igw|eipalloc)-[0-9a-f]{17}"
         r"|(?:i|vm)-[0-9a-f]{8,32})(?![\w-])",
         no_digit,
-        r"-[0-9a-f]{8}",
+        "-[0a-f]{8}",
     ),
-    shape(
+    Shape(
         "cloud-id",
         "arn:",
         r"\barn:aws[\w-]{0,20}:[\w-]{0,40}:[\w-]{0,40}:\d{0,12}:[\w+=,.@:/*-]{1,512}+",
     ),
-    shape("cloud-id", ".dkr.ecr", r"(?<!\d)\d{12}(?=\.dkr\.ecr)"),
-    shape(
+    Shape("cloud-id", ".dkr.ecr", r"(?<!\d)\d{12}(?=\.dkr\.ecr)"),
+    _keyed(
         "cloud-id",
         "instance vm virtual account project subscription tenant organ billing owner customer",
-        _keyed(
-            r"(?:instance|vm|virtual[_-]?machine|account|project|subscription|tenant"
-            r"|organi[sz]ation|billing|owner|customer)[_ -]?(?:id|number|unique[_-]?id)",
-            r"[a-z0-9][\w.:-]{3,128}+",
-        ),
+        r"(?<![a-z])(?:instance|vm|virtual[_-]?machine|account|project|subscription|tenant"
+        r"|organi[sz]ation|billing|owner|customer)[_ -]?(?:id|number|unique[_-]?id)",
+        r"[a-z0-9][\w.:-]{3,128}+",
         no_digit,
     ),
-    shape(
-        "cloud-id", "resource", _keyed("resource[_-]?group(?:[_-]?name)?", r"[a-z0-9][\w.-]{2,90}+")
+    _keyed(
+        "cloud-id",
+        "resource",
+        r"(?<![a-z])resource[_-]?group(?:[_-]?name)?",
+        r"[a-z0-9][\w.-]{2,90}+",
     ),
-    shape(
+    Shape(
         "cloud-id",
         "resourcegroups/ subscriptions/",
         r"(?i)/(?:resourcegroups|subscriptions)/(?P<value>[^\s/\"',\[]{1,90}+)",
     ),
-    shape(
+    Shape(
         "cloud-id",
         "projects/",
         r"(?<![\w.])projects/(?P<value>[a-z0-9][\w.:-]{3,62}+)"
         r"(?=/(?:zones|regions|global|locations|machineTypes|instances|serviceAccounts)\b)",
     ),
-    shape(
+    Shape(
         "container",
-        "docker container cri- crio- libpod",
+        "docker container crio libpod",
         r"(?i)(?:(?:docker|crio|libpod|containerd|containers?)[-/:]{1,3}"
         r"|(?<![a-z])container[_ -]?id[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:docker://)?)"
         rf"(?P<value>{HEX}{{64}}|{HEX}{{12}})(?!\w)",
-        _no_hex,
+        lambda m: value(m).isdecimal(),
+        "[-/:=\"'\n][0a-f]{12}",
     ),
-    shape("container", "kubepods", rf"(?i)kubepods[^\s:]{{0,200}}/(?P<value>{HEX}{{64}})(?!\w)"),
+    Shape("container", "kubepods", rf"(?i)kubepods[^\s:]{{0,200}}/(?P<value>{HEX}{{64}})(?!\w)"),
 )
 SHAPES = (*ADDRESSES, *MACHINES, *CLOUDS)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from sitegen.redact.shape import without_digits
+from sitegen.redact.shape import trace_of
 
 #: Names that identify nobody, and words that tools print: a host or a user who is called like
 #: one is only recognised where a prompt, a path or a key says that it is a name.
@@ -51,31 +52,34 @@ _MIN_DIGITS = 9
 _SHORT_SERIAL = 5
 
 
-class Words:
-    """Identifiers by kind, found where they stand as words of their own."""
+class Known(NamedTuple):
+    """Something that this machine is known by, and what stands for it."""
 
-    def __init__(self, known: Mapping[str, Iterable[str]]) -> None:
-        """Keep what is long enough, and no ordinary word."""
-        kinds = {
-            value.lower(): kind
-            for kind, values in known.items()
-            for value in map(str.strip, values)
-            if _tells(kind, value)
-        }
-        self._words = tuple((word, kind, _pattern(word)) for word, kind in kinds.items())
+    word: str
+    trace: str
+    pattern: re.Pattern[str]
+    kind: str
+    stand_in: str
 
-    def among(self, summary: str) -> Words:
-        """Return those that may be in the text of a `shape.summary`."""
-        some = Words({})
-        some._words = tuple(w for w in self._words if without_digits(w[0]) in summary)
-        return some
 
-    def find(self, text: str, lowered: str) -> Iterator[tuple[int, int, str]]:
-        """Yield where a known word stands in ``text``, and its kind."""
-        for word, kind, pattern in self._words:
-            if word in lowered:
-                for match in pattern.finditer(text):
-                    yield *match.span(), kind
+def known_paths(paths: Mapping[str, str]) -> Iterator[Known]:
+    """Yield the paths that have a stand-in, the longest first."""
+    for path, stand_in in sorted(paths.items(), key=lambda pair: -len(pair[0])):
+        if len(path) > 1:
+            pattern = re.compile(rf"{re.escape(path)}(?!\w)")
+            yield Known(path.lower(), trace_of(path), pattern, "path", stand_in)
+
+
+def known_words(words: Mapping[str, Iterable[str]]) -> Iterator[Known]:
+    """Yield the identifiers, given by kind, that are long enough and no ordinary words."""
+    kinds = {
+        value.lower(): kind
+        for kind, values in words.items()
+        for value in map(str.strip, values)
+        if _tells(kind, value)
+    }
+    for word, kind in kinds.items():
+        yield Known(word, trace_of(word), _pattern(word), kind, f"[{kind}]")
 
 
 def _tells(kind: str, value: str) -> bool:

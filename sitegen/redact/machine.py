@@ -19,62 +19,34 @@ from sitegen.redact.redactor import Redactor
 
 Command = Callable[[tuple[str, ...]], str | None]
 
-#: One identifier a file.
-_FILES: Mapping[str, tuple[str, ...]] = {
-    "machine-id": ("etc/machine-id", "var/lib/dbus/machine-id"),
-    "boot-id": ("proc/sys/kernel/random/boot_id",),
-    "host": ("etc/hostname", "proc/sys/kernel/hostname", "etc/mailname"),
-    "cloud-id": (
-        "var/lib/cloud/data/instance-id",
-        "run/cloud-init/.instance-id",
-        "sys/class/dmi/id/board_asset_tag",
-    ),
-    "serial": (
-        *(
-            f"sys/class/dmi/id/{name}"
-            for name in ("product_serial", "product_uuid", "board_serial", "chassis_serial")
-        ),
-        "sys/class/dmi/id/chassis_asset_tag",
-        "sys/hypervisor/uuid",
-        "sys/devices/soc0/serial_number",
-        "proc/device-tree/serial-number",
-        "sys/block/*/serial",
-        "sys/block/*/wwid",
-        "sys/block/*/uuid",
-        "sys/block/*/nguid",
-        "sys/block/*/eui",
-        "sys/block/*/device/serial",
-        "sys/block/*/device/wwid",
-        "sys/block/*/device/vpd_pg80",
-        "sys/block/*/device/cid",
-        "sys/block/*/dm/uuid",
-        "sys/block/*/md/uuid",
-        "sys/class/nvme/*/serial",
-        "sys/class/nvme/*/subsysnqn",
-    ),
-    "mac": (
-        "sys/class/net/*/address",
-        "sys/class/net/*/phys_port_id",
-        "sys/class/net/*/phys_switch_id",
-    ),
-    "guid": (
-        "sys/class/infiniband/*/node_guid",
-        "sys/class/infiniband/*/sys_image_guid",
-        "sys/class/infiniband/*/ports/*/gids/*",
-    ),
+#: Where one identifier a file stands, by kind.
+_FILES = {
+    "machine-id": "etc/machine-id var/lib/dbus/machine-id",
+    "boot-id": "proc/sys/kernel/random/boot_id",
+    "host": "etc/hostname proc/sys/kernel/hostname etc/mailname",
+    "cloud-id": "var/lib/cloud/data/instance-id run/cloud-init/.instance-id"
+    " sys/class/dmi/id/board_asset_tag",
+    "serial": "sys/class/dmi/id/product_serial sys/class/dmi/id/product_uuid"
+    " sys/class/dmi/id/board_serial sys/class/dmi/id/chassis_serial"
+    " sys/class/dmi/id/chassis_asset_tag sys/hypervisor/uuid sys/devices/soc0/serial_number"
+    " proc/device-tree/serial-number sys/block/*/serial sys/block/*/wwid sys/block/*/uuid"
+    " sys/block/*/nguid sys/block/*/eui sys/block/*/device/serial sys/block/*/device/wwid"
+    " sys/block/*/device/vpd_pg80 sys/block/*/device/cid sys/block/*/dm/uuid sys/block/*/md/uuid"
+    " sys/class/nvme/*/serial sys/class/nvme/*/subsysnqn",
+    "mac": "sys/class/net/*/address sys/class/net/*/phys_port_id sys/class/net/*/phys_switch_id",
+    "guid": "sys/class/infiniband/*/node_guid sys/class/infiniband/*/sys_image_guid"
+    " sys/class/infiniband/*/ports/*/gids/*",
 }
 #: Folders whose entries are called by an identifier.
-_FOLDERS: Mapping[str, tuple[str, ...]] = {
-    "serial": ("dev/disk/by-id", "dev/disk/by-uuid", "dev/disk/by-partuuid"),
+_FOLDERS = {"serial": "dev/disk/by-id dev/disk/by-uuid dev/disk/by-partuuid"}
+#: Variables that hold a name.
+_VARIABLES = {
+    "host": "HOSTNAME HOST NODE_NAME K8S_NODE_NAME MY_NODE_NAME SLURMD_NODENAME SLURM_JOB_NODELIST"
+    " COMPUTERNAME",
+    "pod": "POD_NAME MY_POD_NAME POD_UID K8S_POD_NAME POD_NAMESPACE",
+    "user": "USER LOGNAME SUDO_USER USERNAME",
+    "address": "POD_IP HOST_IP NODE_IP KUBERNETES_SERVICE_HOST",
 }
-#: Variables that hold a name, by its kind.
-_VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "host": ("HOSTNAME", "HOST", "NODE_NAME", "K8S_NODE_NAME", "MY_NODE_NAME", "SLURMD_NODENAME",
-             "SLURM_JOB_NODELIST", "COMPUTERNAME"),
-    "pod": ("POD_NAME", "MY_POD_NAME", "POD_UID", "K8S_POD_NAME", "POD_NAMESPACE"),
-    "user": ("USER", "LOGNAME", "SUDO_USER", "USERNAME"),
-    "address": ("POD_IP", "HOST_IP", "NODE_IP", "KUBERNETES_SERVICE_HOST"),
-}  # fmt: skip
 _ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _GPU_UUID = re.compile(r"(?:GPU|MIG)-([0-9a-fA-F-]{36})")
 _PUBLIC_NAME = re.compile(r"(?i)localhost|ip6-|.*\.(?:cluster\.local|docker\.internal)$|metadata")
@@ -100,11 +72,12 @@ def of_this_machine(
     that a recorded machine can stand in; ``command`` runs a program and returns its output.
     """
     variables = os.environ if environ is None else environ
+    people = [*_people(root)]
     known: dict[str, set[str]] = {}
     sources = (
         _of_files(root),
         _of_names(root),
-        _of_people(root),
+        _of_people(people),
         _of_containers(root),
         _of_variables(variables),
         _of_network(),
@@ -116,7 +89,8 @@ def of_this_machine(
     folders = [(Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK")]
     if cache is not None:
         folders.append((cache, "$CACHE"))
-    paths = dict.fromkeys(_homes(root), "[home]")
+    # Some do not live below /home: /srv/people/jane.
+    paths = {home: "[home]" for _, _, home in people if home.count("/") > 1}
     paths |= {
         str(place): stand_in
         for path, stand_in in folders
@@ -127,13 +101,13 @@ def of_this_machine(
 
 def _of_files(root: Path) -> Iterator[tuple[str, str]]:
     for kind, patterns in _FILES.items():
-        for pattern in patterns:
+        for pattern in patterns.split():
             for text in _texts(root, pattern):
                 # Firmware without a serial says so in words ("None", "Not Specified").
                 if kind == "host" or any(map(str.isdigit, text)):
                     yield from ((kind, form) for form in _forms(kind, text))
     for kind, folders in _FOLDERS.items():
-        for folder in folders:
+        for folder in folders.split():
             yield from ((kind, name) for name in _entries(root / folder))
 
 
@@ -157,7 +131,7 @@ def _forms(kind: str, text: str) -> Iterable[str]:
 
 def _of_names(root: Path) -> Iterator[tuple[str, str]]:
     own = [socket.gethostname(), os.uname().nodename] if root == Path("/") else []
-    for name in (*own, *_told_names(root)):
+    for name in (*own, *_names_in_files(root)):
         if name and not _PUBLIC_NAME.match(name):
             yield "host", name.strip(".")
             first = name.split(".", 1)[0]
@@ -166,44 +140,38 @@ def _of_names(root: Path) -> Iterator[tuple[str, str]]:
                 yield "host", first
 
 
-def _told_names(root: Path) -> Iterator[str]:
+def _names_in_files(root: Path) -> Iterator[str]:
     for line in _lines(root, "etc/hosts"):
         yield from line.partition("#")[0].split()[1:]
+    domains = [*_texts(root, "proc/sys/kernel/domainname")]
     for line in _lines(root, "etc/resolv.conf"):
-        word, _, rest = line.strip().partition(" ")
-        if word in ("search", "domain"):
-            yield from (name for name in rest.split() if "." in name)
+        word, *rest = line.split() or [""]
+        domains += rest if word in ("search", "domain") else []
+    yield from (name for name in domains if "." in name)
     for line in _lines(root, "etc/machine-info"):
         key, _, value = line.partition("=")
         if key in ("PRETTY_HOSTNAME", "DEPLOYMENT", "LOCATION"):
             yield value.strip("\"'")
-    yield from (name for name in _texts(root, "proc/sys/kernel/domainname") if "." in name)
 
 
-def _of_people(root: Path) -> Iterator[tuple[str, str]]:
-    for name, uid, full, _ in _accounts(root):
-        if uid in _PEOPLE:
-            yield "user", name
-            if " " in full:
-                yield "user", full
+def _of_people(people: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
+    for name, full, _ in people:
+        yield "user", name
+        if " " in full:
+            yield "user", full
 
 
-def _homes(root: Path) -> Iterator[str]:
-    """Yield where people live that is not below /home: /srv/people/jane."""
-    for _, uid, _, home in _accounts(root):
-        if uid in _PEOPLE and home.count("/") > 1:
-            yield home
-
-
-def _accounts(root: Path) -> Iterator[tuple[str, int, str, str]]:
+def _people(root: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the whole name and the home of everybody who has an account here."""
     if root == Path("/"):
-        for entry in pwd.getpwall():
-            yield entry.pw_name, entry.pw_uid, entry.pw_gecos.split(",")[0], entry.pw_dir
-        return
-    for line in _lines(root, "etc/passwd"):
-        fields = line.split(":")
-        if len(fields) == 7 and re.fullmatch(r"\d{1,10}", fields[2]):  # noqa: PLR2004 - passwd(5)
-            yield fields[0], int(fields[2]), fields[4].split(",")[0], fields[5]
+        accounts = [(a.pw_name, a.pw_uid, a.pw_gecos, a.pw_dir) for a in pwd.getpwall()]
+    else:
+        fields = [line.split(":") for line in _lines(root, "etc/passwd")]
+        whole = [f for f in fields if len(f) == 7 and re.fullmatch(r"\d{1,10}", f[2])]  # noqa: PLR2004 - passwd(5)
+        accounts = [(f[0], int(f[2]), f[4], f[5]) for f in whole]
+    for name, uid, about, home in accounts:
+        if uid in _PEOPLE:
+            yield name, about.split(",")[0], home
 
 
 def _of_containers(root: Path) -> Iterator[tuple[str, str]]:
@@ -221,7 +189,7 @@ def _of_containers(root: Path) -> Iterator[tuple[str, str]]:
 
 def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for kind, names in _VARIABLES.items():
-        yield from ((kind, environ[name]) for name in names if environ.get(name))
+        yield from ((kind, environ[name]) for name in names.split() if environ.get(name))
     for name, value in environ.items():
         if name.lower().endswith("_proxy") and "://" in value:
             host = re.sub(r"^[a-z0-9+]{1,10}://(?:[^@/]*@)?|[:/].*$", "", value)

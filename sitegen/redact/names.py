@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sitegen.redact.shape import IS, NOBODY, START, Match, Shape, is_number, shape, value
+from sitegen.redact.shape import IS, NOBODY, START, Match, Shape, is_number, value
 
 #: Where anybody may have got something from: documents, projects, models. No part of a machine.
 _PUBLIC = frozenset(
@@ -65,48 +65,55 @@ def _no_person(match: Match) -> bool:
     )
 
 
-def _of_all(match: Match) -> bool:
-    return match["_name"].lower() in {"shared", "public", "linuxbrew"}
-
-
-def _no_pod(match: Match) -> bool:
-    return is_number(value(match)) or value(match).lower() in NOBODY
-
-
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"
 _USER = r"(?P<user>[A-Za-z_][\w.-]{0,31}+)"
 _AT = rf"{_USER}@(?P<host>[A-Za-z0-9][\w.-]{{0,252}}+)"
+_PRIVATE = (
+    r"internal|intranet|localdomain|local|lan|corp|home\.arpa|svc|azure\.com|windows\.net"
+    r"|amazonaws\.com(?:\.cn)?|googleusercontent\.com"
+)
 _NAME = r"[A-Za-z_][\w.-]{0,31}+"
 
+_MACHINE = "host|node|server|computer|machine|instance|dns|domain"
+_SIDE = "(?:server|client|remote|peer|listen)_?(?:host|addr(?:ess)?)"
+
 PEOPLE: tuple[Shape, ...] = (
-    shape("email", "@", r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])"),
-    shape(
+    Shape(
+        "email",
+        "@",
+        r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])",
+        None,
+        r"\S@[^\s@]+\.",
+    ),
+    Shape(
         "home",
         "/home/ /users/ /media/",
         r"(?<![\w.])(?:(?:/(?:data|export|gpfs|lustre|mnt|net|nfs|remote|shared|usr|var))?"
         r"/(?:home|Users)|/(?:run/)?media)/(?P<_name>[^\s/:\"'\\,;)\]|&?#<>\[]{1,255}+)",
-        _of_all,
+        lambda m: m["_name"].lower() in {"shared", "public", "linuxbrew"},
     ),
-    shape(
+    Shape(
         "home",
-        "\\users \\documents :/users /documents+and",
+        r"\users /users \documents /documents",
         r"(?i)\b[a-z]:[\\/]{1,4}(?:users|documents and settings)[\\/]{1,4}"
         r"(?P<value>[^\\/\s:\"'<>|*?\[]"
         r"(?:[^\\/:\"'<>|*?\r\n]{0,63}(?=[\\/])|[^\\/\s:\"'<>|*?,;]{0,63}))",
         _no_person,
+        r"[a-z]:[\\/]{1,4}(?:users|documents)",
     ),
-    shape("user", "~", r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
-    shape(
+    Shape("user", "~", r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
+    Shape(
         "user",
-        "user= logname= username= username user_name login user\" user' owner\" owner'",
+        "user logname login owner",
         r"(?:\b(?:SUDO_USER|LOGNAME|USERNAME|USER)="
         r"|\b(?i:user_?name|login(?:_?name)?|logname)[\"']?\s{0,8}[:=]\s{0,8}"
         r"|[\"'](?:user|owner)[\"']\s{0,4}:\s{0,4}(?=[\"']))[\"']?"
         r"(?P<value>[A-Za-z0-9_][\w.\\-]{0,64}+)(?![\w(])",
         _no_person,
+        keyed=True,
     ),
     # The owner and group that `ls -l` prints.
-    shape(
+    Shape(
         "user",
         "rw-r rwx r-x rw-- r--",
         r"(?<![\w-])[-dlbcps][rwxsStT-]{9}[.+@]? {1,4}\d{1,6} {1,8}"
@@ -114,93 +121,95 @@ PEOPLE: tuple[Shape, ...] = (
         _no_person,
     ),
     # A prompt, and where somebody logs in.
-    shape(
+    Shape(
         "user",
         "@",
         rf"(?<![\w.+-]){_AT}(?=:[~/]|[: ][^\s$#%>\]]{{0,100}}\]?[$#%>](?:\s|$))",
+        None,
+        r"\S@[0a-z]",
     ),
-    shape(
+    Shape(
         "user",
         "ssh scp sftp rsync mosh",
         r"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{1,20}(?: \d{1,5})?){0,6} " + _AT,
+        None,
+        r"\S@[0a-z]",
     ),
 )
 HOSTS: tuple[Shape, ...] = (
-    shape(
+    Shape(
         "host",
         "://",
         rf"://(?:[^\s/@\"'<>\[\]]{{1,1024}}@|\[[a-z-]{{2,20}}\]@)?(?P<host>{_HOST})(?![\w@])",
         _no_url_host,
     ),
-    shape(
+    Shape(
         "host",
-        "\\\\",
+        r"\\",
         r"(?<![\\\w.])\\\\(?P<host>[A-Za-z0-9][\w.-]{0,253}+\\[\w.$-]{1,80}+)(?=[\\\s\"',;)<]|$)",
     ),
-    shape(
+    Shape(
         "host",
-        "hostname host_name host-name host+name nodename node_name node-name node+name servername"
-        " server_name server+name hostid host_id host-id computername computer_name computer+name"
-        " machinename machine_name machine+name instancename instance_name instance-name"
-        " dnsname dns_name domainname domain_name fqdn",
-        rf"(?i){START}(?:(?:(?:host|node|server|computer|machine|instance|dns|domain)[_ -]?"
-        rf"|server[_ -]?host)name|fqdn|host[_-]?id){IS}[\"']?"
+        "host node server computer machine instance dns domain fqdn",
+        rf"(?i){START}(?:(?:(?:{_MACHINE})[_ -]?|server[_ -]?host)name|fqdn|host[_-]?id){IS}[\"']?"
         r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?![\w(])",
         _no_host,
+        keyed=True,
     ),
-    shape(
+    Shape(
         "host",
-        'host: host= host" host\' host+ --server _addr addr: addr= address: address= address"',
-        r"(?i)(?:(?<![\w.])[\"']?(?:host|(?:server|client|remote|peer|listen)_?"
-        rf"(?:host|addr(?:ess)?)){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])[\"']?"
-        r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?=[\"',;\s:)\]}<]|/\s|$)",
+        "host addr -server",
+        rf"(?i)(?:(?<![\w.])[\"']?(?:host|{_SIDE}){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])"
+        r"[\"']?(?P<host>[a-z0-9][\w.-]{0,252}+)(?=[\"',;\s:)\]}<]|/\s|$)",
         _plain_host,
+        rf"(?:host|{_SIDE})[\"']?[:=\n]|-(?:host|server|hostname)[=\n]",
     ),
-    shape(
+    Shape(
         "host",
         ".internal .intranet .local .lan .corp .home.arpa .amazonaws.com .azure.com .windows.net"
         " .googleusercontent.com .svc",
-        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,12}?"
-        r"(?:internal|intranet|localdomain|local|lan|corp|home\.arpa|svc|azure\.com|windows\.net"
-        r"|amazonaws\.com(?:\.cn)?|googleusercontent\.com)(?![\w-]|\.\w)",
+        rf"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{{0,62}}+\.){{1,12}}?(?:{_PRIVATE})(?![\w-]|\.\w)",
+        None,
+        rf"\.(?:{_PRIVATE})(?![0a-z_-])",
     ),
-    shape(
+    Shape(
         "host",
         ".svc.",
         r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,6}?svc\.[a-z0-9-]{1,63}+\.[a-z0-9-]{1,63}+",
     ),
-    shape("host", "ip-", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
-    shape(
+    Shape("host", "ip-0", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
+    Shape(
         "host",
-        "linux+ darwin+ freebsd+",
+        "linux darwin freebsd",
         r"\b(?:Linux|Darwin|FreeBSD) (?P<host>[\w.-]{1,253}+) "
         r"(?=\d{1,3}\.\d{1,3}\S{0,80} (?:#|SMP|Darwin|FreeBSD))",
         _no_log_host,
     ),
     # A line of the system's log; of any other the word after the time is no host.
-    shape(
+    Shape(
         "host",
-        ":",
+        ":00:00",
         r"(?<!\w)(?:"
         r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?P<host>[\w.-]{1,253}+)"
         r" [\w./-]{1,64}(?:\[\d{1,8}\])?:"
         r"|\d{4}-\d\d-\d\dT[\d:.+Z-]{8,32} (?P<host2>[\w.-]{1,253}+) [\w./-]{1,64}\[\d{1,8}\]:)",
         _no_log_host,
-        r":\d\d:\d\d[^ ]{0,16} ",
     ),
-    shape(
+    Shape(
         "host",
-        "cn= cn+=",
+        "cn",
         r"\bCN ?= ?(?P<host>(?:\*\.)?[A-Za-z0-9][\w-]{0,62}(?:\.[\w-]{1,63}){1,8})(?![\w.-])",
         _no_host,
+        keyed=True,
     ),
-    shape(
+    Shape(
         "pod",
         "pod",
         rf"(?i)(?<![a-z])(?:pod(?:[_ -]?(?:name|uid|id))?|kubernetes\.pod\.name){IS}"
         r"[\"']?(?P<value>[a-z0-9_][\w.:-]{1,253}+)"
         r"|(?<![\w/])pods?/(?P<value2>[a-z0-9][a-z0-9.-]{4,252}+)(?![\w/])",
-        _no_pod,
+        lambda m: is_number(value(m)) or value(m).lower() in NOBODY,
+        r"pods?(?:/|[._-]?(?:name|uid|id)|[\"']?[:=\n])",
     ),
 )
 SHAPES = (*PEOPLE, *HOSTS)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from sitegen.redact.encodings import decode, is_wide
-from sitegen.redact.keys import KEY_BLOCK, NAMES_A_SECRET, harmless
-from sitegen.redact.known import Words
-from sitegen.redact.shape import Shape, summary
-from sitegen.redact.shapes import SHAPES
+from sitegen.redact import ids, keys, names
+from sitegen.redact.encodings import encodings
+from sitegen.redact.known import known_paths, known_words
+from sitegen.redact.shape import Shape, outline
 from sitegen.redact.views import views
 
+#: All that is recognised wherever it stands.
+SHAPES = (*keys.SHAPES, *names.SHAPES, *ids.SHAPES)
+_WORDS = tuple((word, n) for n, shape in enumerate(SHAPES) for word in shape.words)
 _WINDOW = 1 << 16
 #: As far as any pattern looks back or ahead of what it finds.
 _MARGIN = 1 << 10
@@ -21,6 +25,8 @@ _MARGIN = 1 << 10
 _REST = re.compile(r"[\w.~+/=%:-]*")
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d*(?:e[-+]?\d+)?", re.IGNORECASE)
+#: What is looked at once: the same few names, values and figures stand in all runs.
+_SHORT = 200
 
 
 class Span(NamedTuple):
@@ -37,25 +43,23 @@ class Redactor:
 
     def __init__(
         self,
-        known: Mapping[str, Iterable[str]] | None = None,
+        words: Mapping[str, Iterable[str]] | None = None,
         paths: Mapping[str, str] | None = None,
     ) -> None:
         """Take the machine's own identifiers by kind, and paths with what stands for them."""
         self._counts: Counter[str] = Counter()
-        self._units: dict[str, bool] = {}
-        self._words = Words(known or {})
-        longest_first = sorted((paths or {}).items(), key=lambda pair: -len(pair[0]))
-        self._paths = [
-            (path, re.compile(rf"{re.escape(path)}(?!\w)"), stand_in)
-            for path, stand_in in longest_first
-            if len(path) > 1
-        ]
+        self._short_spans = lru_cache(maxsize=16_384)(lambda text: tuple(self._long_spans(text)))
+        self._known = (*known_paths(paths or {}), *known_words(words or {}))
 
     def anew(self) -> Redactor:
         """Return a redactor that knows the same and has counted nothing: one for each run."""
         other = Redactor()
-        other._words, other._paths = self._words, self._paths
+        other._known, other._short_spans = self._known, self._short_spans
         return other
+
+    def counts(self) -> dict[str, int]:
+        """Return how many replacements were made so far, by kind."""
+        return dict(self._counts)
 
     def text(self, text: str) -> str:
         """Return ``text`` with ``[kind]`` in the place of every identifier.
@@ -66,28 +70,21 @@ class Redactor:
 
     def data(self, data: bytes) -> bytes:
         """Return ``data`` redacted in its own encoding; bytes that are no text stay as they are."""
-        text, encode = decode(data)
-        changed = self._replaced(text, self.spans(text))
-        clean = data if changed is text else encode(changed)
-        if not is_wide(data):
-            return clean
-        # What calls itself UTF-16 may be anything: its bytes are looked at as well.
-        return self._bytes(clean)
-
-    def _bytes(self, data: bytes) -> bytes:
-        text = data.decode("utf-8", "surrogateescape")
-        return self._replaced(text, self.spans(text)).encode("utf-8", "surrogateescape")
+        for encoding in encodings(data):
+            with contextlib.suppress(UnicodeDecodeError):  # looked like it, and is not
+                data = encoding.changed(data, lambda text: self._replaced(text, self.spans(text)))
+        return data
 
     def words(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Return a command's words redacted: an option tells what the word after it is."""
         joined = " ".join(argv)
         spans = list(self.spans(joined))
-        found: list[str] = []
+        clean: list[str] = []
         at = 0
         for before, word in zip(("", *argv), argv, strict=False):
             end = at + len(word)
-            if before.startswith("-") and "=" not in before and self._is_secret(before, word):
-                found.append(self._whole("secret"))
+            if before.startswith("-") and "=" not in before and keys.is_secret(before, word):
+                clean.append(self._whole("secret"))
             else:
                 own = [
                     span._replace(start=max(span.start, at) - at, end=min(span.end, end) - at)
@@ -97,35 +94,24 @@ class Redactor:
                     and span.end > at
                     and (span.start >= at or _goes_on(word))
                 ]
-                found.append(self._replaced(word, own) if own else self.text(word))
+                clean.append(self._replaced(word, own) if own else self.text(word))
             at = end + 1
-        return tuple(map(_unicode, found))
+        return tuple(map(_unicode, clean))
 
     def pair(self, name: str, value: str) -> str:
         """Return the value of what is called ``name``: the name tells what it is."""
-        if self._is_secret(name, value):
+        if keys.is_secret(name, value):
             return self._whole("secret")
         before = f"{name}="
         spans = self.spans(before + value)
         inside = [s._replace(start=max(s.start, len(before))) for s in spans if s.end > len(before)]
         return _unicode(self._replaced(before + value, inside)[len(before) :])
 
-    def version(self, text: str) -> str:
-        """Return the text of a version: what looks like an address is none here."""
-        return self.pair("version", text)
-
     def figure(self, text: str) -> str:
         """Return a number as printed; quick, because runs have hundreds of thousands."""
         number = _NUMBER.match(text)
         unit = text[number.end() :] if number else text
-        if unit and (unit[0] != " " or not self._is_clean(unit)):
-            return self.text(text)
-        return text
-
-    def _is_clean(self, unit: str) -> bool:
-        if unit not in self._units:
-            self._units[unit] = next(self.spans(unit), None) is None
-        return self._units[unit]
+        return self.text(text) if unit and (unit[0] != " " or [*self.spans(unit)]) else text
 
     def label(self, text: str) -> str:
         """Return a name of sitegen's own form, with the bare kind for what it must not say."""
@@ -135,18 +121,11 @@ class Redactor:
         ]
         return self._replaced(text, bare)
 
-    def counts(self) -> dict[str, int]:
-        """Return how many replacements were made so far, by kind."""
-        return dict(self._counts)
+    def spans(self, text: str) -> Iterable[Span]:
+        """Return what has to go from ``text``, in order and apart from each other."""
+        return self._short_spans(text) if len(text) <= _SHORT else self._long_spans(text)
 
-    def spans(self, text: str) -> Iterator[Span]:
-        """Yield what has to go from ``text``, in order and apart from each other."""
-        shapes, words = SHAPES, self._words
-        if len(text) > _WINDOW:
-            # What is nowhere in the text need not be looked for in each part of it.
-            told = summary(text)
-            shapes = tuple(s for s in SHAPES if any(trace in told for trace in s.traces))
-            words = words.among(told)
+    def _long_spans(self, text: str) -> Iterator[Span]:
         blocks = _key_blocks(text)
         block = next(blocks, None)
         waiting: list[Span] = []
@@ -155,19 +134,17 @@ class Redactor:
             while block is not None and block.start < after:
                 waiting.append(block)
                 block = next(blocks, None)
-            waiting = _apart([*waiting, *self._of_window(text, start, shapes, words)])
+            waiting = _apart([*waiting, *self._window_spans(text, start)])
             # No window after this one finds anything before here.
             settled = [span for span in waiting if span.end <= after - _MARGIN]
             yield from settled
             waiting = waiting[len(settled) :]
         yield from waiting
 
-    def _of_window(
-        self, text: str, start: int, shapes: Sequence[Shape], words: Words
-    ) -> Iterator[Span]:
+    def _window_spans(self, text: str, start: int) -> Iterator[Span]:
         low = max(0, start - _MARGIN)
         high = min(len(text), start + _WINDOW + _MARGIN)
-        for span in self._within(text[low:high], shapes, words):
+        for span in self._spans_in_views(text[low:high]):
             begin, end = span.start + low, span.end + low
             if end == high < len(text):
                 rest = _REST.match(text, end)
@@ -178,26 +155,27 @@ class Redactor:
             if end > start and begin < min(end, start + _WINDOW):
                 yield Span(begin, end, span.kind, span.stand_in)
 
-    def _within(self, window: str, shapes: Sequence[Shape], words: Words) -> Iterator[Span]:
-        yield from self._plain(window, shapes, words)
+    def _spans_in_views(self, window: str) -> Iterator[Span]:
+        """Yield what is in a text and in each view of it."""
+        yield from self._plain_spans(window)
         for chain in views(window):
-            for span in self._plain(chain[-1].text, SHAPES, self._words):
+            for span in self._plain_spans(chain[-1].text):
                 start, end = span.start, span.end
                 for view in reversed(chain):
                     start, end = view.source(start, end)
                 yield span._replace(start=start, end=end)
 
-    def _plain(self, text: str, shapes: Sequence[Shape], words: Words) -> Iterator[Span]:
-        for path, pattern, stand_in in self._paths:
-            if path in text:
-                yield from (Span(*m.span(), "path", stand_in) for m in pattern.finditer(text))
+    def _plain_spans(self, text: str) -> Iterator[Span]:
         lowered = text.lower()
-        for start, end, kind in words.find(text, lowered):
-            yield Span(start, end, kind, f"[{kind}]")
-        for shape in shapes:
-            if shape.may_be_in(lowered):
-                for start, end, kind in shape.find(text):
-                    yield Span(start, end, kind, f"[{kind}]")
+        outlined = outline(lowered)
+        for known in self._known:
+            if known.trace in outlined and known.word in lowered:
+                for match in known.pattern.finditer(text):
+                    yield Span(*match.span(), known.kind, known.stand_in)
+        shapes = possible if len(outlined) > _SHORT else _possible_in_short
+        for shape in shapes(outlined):
+            for start, end, kind in shape.find(text, lowered):
+                yield Span(start, end, kind, f"[{kind}]")
 
     def _replaced(self, text: str, spans: Iterable[Span]) -> str:
         done, parts, at = [], [""], 0
@@ -210,18 +188,18 @@ class Redactor:
                 parts = []
         return "".join([*done, *parts, text[at:]]) if at else text
 
-    def _is_secret(self, name: str, value: str) -> bool:
-        return bool(
-            len(name) <= 100  # noqa: PLR2004 - no name is longer
-            and NAMES_A_SECRET.fullmatch(name)
-            and not value.startswith(("-", "$", "[secret]"))
-            and value
-            and not harmless(name, value)
-        )
-
     def _whole(self, kind: str) -> str:
         self._counts[kind] += 1
         return f"[{kind}]"
+
+
+def possible(outlined: str) -> tuple[Shape, ...]:
+    """Return the shapes that a text with this outline may hold something of."""
+    numbers = sorted({number for word, number in _WORDS if word in outlined})
+    return tuple(SHAPES[number] for number in numbers if SHAPES[number].may_be_in(outlined))
+
+
+_possible_in_short = lru_cache(maxsize=4096)(possible)
 
 
 def _goes_on(word: str) -> bool:
@@ -239,23 +217,23 @@ def _unicode(text: str) -> str:
 
 def _apart(spans: Iterable[Span]) -> list[Span]:
     """Return spans that overlap as one, under the name of the longest of them."""
-    found: list[Span] = []
+    apart: list[Span] = []
     longest = 0
     for span in sorted(spans, key=lambda s: (s.start, -s.end)):
-        if found and span.start < found[-1].end:
-            last = found[-1]
-            end = max(last.end, span.end)
-            if span.end - span.start > longest:
-                longest = span.end - span.start
-                last = last._replace(kind=span.kind, stand_in=span.stand_in)
-            found[-1] = last._replace(end=end)
-        else:
-            found.append(span)
-            longest = span.end - span.start
-    return found
+        length = span.end - span.start
+        if not apart or span.start >= apart[-1].end:
+            apart.append(span)
+            longest = length
+            continue
+        last = apart[-1]._replace(end=max(apart[-1].end, span.end))
+        if length > longest:
+            longest = length
+            last = last._replace(kind=span.kind, stand_in=span.stand_in)
+        apart[-1] = last
+    return apart
 
 
 def _key_blocks(text: str) -> Iterator[Span]:
     if "PRIVATE" in text:
-        for match in KEY_BLOCK.finditer(text):
+        for match in keys.KEY_BLOCK.finditer(text):
             yield Span(*match.span(), "private-key", "[private-key]")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from sitegen.model import Fingerprint, Measurement, Params, Provenance, Run, Sample, StepRecord
+from sitegen.model import Measurement, Params, Provenance, Run, Sample, StepRecord
 from sitegen.redact.redactor import Redactor
+
+Record = TypeVar("Record", bound=Struct)
+_SOURCE = ("title", "authors", "edition", "address", "section", "origin")
 
 
 def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = None) -> Run:
@@ -18,108 +22,96 @@ def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = N
     publication says of itself in a citation is public and stays.
     """
     clean = _Clean(redactor)
-    text = redactor.text
-    machine = run.fingerprint
-    found = replace(
+    tool, source, machine = run.tool, run.source, run.fingerprint
+    tee = structs.replace(
+        machine.tee,
+        reasons=tuple(map(redactor.text, machine.tee.reasons)),
+        signals=clean.texts(machine.tee.signals, "source", "saw"),
+    )
+    done = replace(
         run,
         measurements=tuple(map(clean.measurement, run.measurements)),
         samples=tuple(map(clean.sample, run.samples)),
-        tool=run.tool
+        # What looks like an address is none in a version.
+        tool=tool
         and structs.replace(
-            run.tool,
-            name=text(run.tool.name),
-            version=redactor.version(run.tool.version),
-            path=text(run.tool.path),
+            clean.record(tool, "name", "path"), version=redactor.pair("version", tool.version)
         ),
         parameters=tuple(
-            structs.replace(p, name=text(p.name), value=redactor.pair(p.name, p.value))
+            structs.replace(p, name=redactor.text(p.name), value=redactor.pair(p.name, p.value))
             for p in run.parameters
         ),
-        definitions=tuple(
-            structs.replace(
-                d, title=text(d.title), unit=text(d.unit), definition=text(d.definition)
-            )
-            for d in run.definitions
-        ),
-        fingerprint=Fingerprint(
-            tuple(
+        definitions=clean.texts(run.definitions, "title", "unit", "definition"),
+        fingerprint=structs.replace(
+            machine,
+            facts=tuple(
                 structs.replace(
-                    fact,
-                    name=text(fact.name),
+                    clean.record(fact, "name", "source"),
                     value=None if fact.value is None else redactor.pair(fact.name, fact.value),
-                    source=text(fact.source),
                 )
                 for fact in machine.facts
             ),
-            structs.replace(
-                machine.tee,
-                reasons=tuple(map(text, machine.tee.reasons)),
-                signals=tuple(
-                    structs.replace(signal, source=text(signal.source), saw=text(signal.saw))
-                    for signal in machine.tee.signals
-                ),
-            ),
+            tee=tee,
         ),
         steps=tuple(map(clean.step, run.steps)),
-        note=text(run.note),
+        source=source
+        and (source if run.provenance == Provenance.CITED else clean.record(source, *_SOURCE)),
+        note=redactor.text(run.note),
     )
-    if run.source is not None and run.provenance != Provenance.CITED:
-        source = run.source
-        found = replace(
-            found,
-            source=structs.replace(
-                source,
-                title=text(source.title),
-                authors=text(source.authors),
-                edition=text(source.edition),
-                address=text(source.address),
-                section=text(source.section),
-                origin=text(source.origin),
-            ),
-        )
     counts = dict(already or {})
     for kind, count in redactor.counts().items():
         counts[kind] = counts.get(kind, 0) + count
-    return replace(found, redactions=tuple(sorted(counts.items())))
+    return replace(done, redactions=tuple(sorted(counts.items())))
 
 
 class _Clean:
-    """The rows of one run: few different texts stand in many of them."""
+    """The parts of one run: few different texts stand in many of its rows."""
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
-        self.params: dict[Params, Params] = {}
-        self.taken: dict[Params, int] = {}
+        self.series: dict[Params, Params] = {}
+        self.alike: dict[Params, int] = {}
         self.labels: dict[str, str] = {}
         self.units: dict[str, str] = {}
 
+    def record(self, record: Record, *fields: str) -> Record:
+        """Return a record with these of its fields redacted."""
+        return structs.replace(
+            record, **{f: self.redactor.text(getattr(record, f)) for f in fields}
+        )
+
+    def texts(self, records: Iterable[Record], *fields: str) -> tuple[Record, ...]:
+        """Return records with these of their fields redacted."""
+        return tuple(self.record(record, *fields) for record in records)
+
     def measurement(self, row: Measurement) -> Measurement:
         """Return a row as it may be written; one that says nothing is returned as it is."""
-        params, workload = self.of_params(row.params), self.label(row.workload)
+        params, workload = self.params(row.params), self.label(row.workload)
         printed = row.printed and self.redactor.figure(row.printed)
-        unit = self.unit(row.unit)
+        if row.unit not in self.units:
+            self.units[row.unit] = self.redactor.text(row.unit)
+        unit = self.units[row.unit]
         if (params, workload, printed, unit) == (row.params, row.workload, row.printed, row.unit):
             return row
         return row._replace(params=params, workload=workload, printed=printed, unit=unit)
 
     def sample(self, row: Sample) -> Sample:
         """Return a sample as it may be written."""
-        params, workload = self.of_params(row.params), self.label(row.workload)
+        params, workload = self.params(row.params), self.label(row.workload)
         if (params, workload) == (row.params, row.workload):
             return row
         return row._replace(params=params, workload=workload)
 
     def step(self, step: StepRecord) -> StepRecord:
         """Return a step as it may be written."""
-        redactor = self.redactor
         return replace(
             step,
             name=self.label(step.name),
             workload=self.label(step.workload),
-            argv=redactor.words(step.argv),
-            values=tuple((redactor.text(k), redactor.pair(k, v)) for k, v in step.values),
-            params=self.of_params(step.params),
-            context=tuple((redactor.text(k), redactor.pair(k, v)) for k, v in step.context),
+            argv=self.redactor.words(step.argv),
+            values=self.pairs(step.values),
+            params=self.params(step.params),
+            context=self.pairs(step.context),
         )
 
     def label(self, name: str) -> str:
@@ -134,23 +126,19 @@ class _Clean:
             self.labels[name] = unique
         return self.labels[name]
 
-    def unit(self, text: str) -> str:
-        """Return a unit, looked at once."""
-        if text not in self.units:
-            self.units[text] = self.redactor.text(text)
-        return self.units[text]
+    def pairs(self, pairs: Params) -> Params:
+        """Return names and values as they may be written."""
+        return tuple((self.redactor.text(k), self.redactor.pair(k, v)) for k, v in pairs)
 
-    def of_params(self, params: Params) -> Params:
+    def params(self, params: Params) -> Params:
         """Return parameters; two series that read alike afterwards stay two."""
-        if params not in self.params:
-            clean = tuple(
-                sorted((self.redactor.text(k), self.redactor.pair(k, v)) for k, v in params)
-            )
-            number = self.taken[clean] = self.taken.get(clean, 0) + 1
+        if params not in self.series:
+            clean = tuple(sorted(self.pairs(params)))
+            number = self.alike[clean] = self.alike.get(clean, 0) + 1
             if number > 1 and clean != params:
                 clean = tuple(
                     (k, f"{v} ({number})" if v not in dict(params).values() else v)
                     for k, v in clean
                 )
-            self.params[params] = clean
-        return self.params[params]
+            self.series[params] = clean
+        return self.series[params]

@@ -8,39 +8,55 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from functools import cached_property
 
 Match = re.Match[str]
 
 
-class Shape(NamedTuple):
-    """One way to recognise something.
+class Shape:
+    """One way to recognise something, by a pattern that is compiled when it is needed.
 
-    ``triggers`` are in lower case, and so is what ``glimpse`` finds, which begins with a letter
-    or sign of its own and so is quick; a text without any of them is not searched. What the groups
-    ``value``, ``value2``, ... matched is replaced as ``kind``; what a group of another name
-    matched, as the kind that it names; the whole where there is no such group. A group that
-    begins with ``_`` only helps. ``keep`` tells what is innocent.
+    What it finds holds one of ``words``, and what ``trace`` matches, as an `outline` tells both:
+    0 is any digit, and ^ and $ in words are the ends of one. What is ``keyed`` has such a word in
+    the name before its colon or equals sign. What the groups ``value``, ``value2``, ... matched is
+    replaced as ``kind``; what a group of another name matched, as the kind that it names; the
+    whole where there is no such group. A group that begins with ``_`` only helps. ``keep`` tells
+    what is innocent.
     """
 
-    kind: str
-    triggers: tuple[str, ...]
-    pattern: re.Pattern[str]
-    keep: Callable[[Match], bool] | None
-    groups: tuple[tuple[str, str], ...]
-    glimpse: re.Pattern[str] | None
-    #: The triggers without their digits: a summary of a text may have none.
-    traces: tuple[str, ...]
+    def __init__(  # noqa: PLR0913 - the columns of a table
+        self,
+        kind: str,
+        words: str,
+        pattern: str,
+        keep: Callable[[Match], bool] | None = None,
+        trace: str = "",
+        *,
+        keyed: bool = False,
+    ) -> None:
+        self.kind, self.source, self.keep = kind, pattern, keep
+        self.trace, self.keyed = trace, keyed
+        self.words = tuple(words.replace("^", "\n").replace("$", "\n").split(" "))
 
-    def may_be_in(self, lowered: str) -> bool:
-        """Say whether a text in lower case is worth a search."""
-        return any(trigger in lowered for trigger in self.triggers) and (
-            self.glimpse is None or self.glimpse.search(lowered) is not None
-        )
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What is searched for."""
+        return re.compile(self.source)
 
-    def find(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Yield where in ``text`` something of this shape stands, and its kind."""
-        for match in self.pattern.finditer(text):
+    @cached_property
+    def groups(self) -> tuple[tuple[str, str], ...]:
+        """The groups that are replaced, each with its kind."""
+        names = [name for name in self.pattern.groupindex if name[0] != "_"]
+        return tuple((name, name.rstrip("23").replace("value", self.kind)) for name in names)
+
+    def may_be_in(self, outlined: str) -> bool:
+        """Say whether ``trace`` is in a text with this outline; its words are looked for before."""
+        return not self.trace or re.search(self.trace, outlined, re.ASCII) is not None
+
+    def find(self, text: str, lowered: str) -> Iterator[tuple[int, int, str]]:
+        """Yield where in ``text``, also given in lower case, this stands, and its kind."""
+        near = self.keyed and len(text) == len(lowered)
+        for match in self._named(text, lowered) if near else self.pattern.finditer(text):
             if self.keep is not None and self.keep(match):
                 continue
             if not self.groups:
@@ -49,46 +65,67 @@ class Shape(NamedTuple):
                 if match[group]:
                     yield *match.span(group), kind
 
-
-def shape(
-    kind: str,
-    triggers: str,
-    pattern: str,
-    keep: Callable[[Match], bool] | None = None,
-    glimpse: str = "",
-) -> Shape:
-    """Return a shape; ``triggers`` are words with spaces between, `+` is a space in one."""
-    compiled = re.compile(pattern)
-    names = ((name, name.rstrip("0123456789")) for name in compiled.groupindex)
-    groups = tuple(
-        (name, kind if bare == "value" else bare) for name, bare in names if name[0] != "_"
-    )
-    words = tuple(word.replace("+", " ") for word in triggers.split())
-    traces = tuple(dict.fromkeys(without_digits(word) for word in words))
-    seen = re.compile(glimpse) if glimpse else None
-    return Shape(kind, words, compiled, keep, groups, seen, traces)
+    def _named(self, text: str, lowered: str) -> Iterator[Match]:
+        """Yield the matches, looked for where a word stands in a name and nowhere else."""
+        after = 0
+        for at in sorted(at for word in self.words for at in _in_names(lowered, word)):
+            for start in _beginnings(lowered, at):
+                match = self.pattern.match(text, start) if start >= after else None
+                if match:
+                    after = match.end()
+                    yield match
 
 
-def without_digits(text: str) -> str:
-    """Return ``text`` less its digits."""
-    return (
-        text.encode("utf-8", "surrogatepass")
-        .translate(None, b"0123456789")
-        .decode("utf-8", "surrogatepass")
-    )
+#: Every digit reads 0, and what is in no name and parts values reads as a space.
+_OUTLINED = bytes.maketrans(b"123456789,{}[]\x1c\x1d\x1e\x1f", b"0" * 9 + b" " * 9)
+_FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
+#: Letters that patterns in any case take for others.
+_FOREIGN_LETTERS = (("\u0131", "i"), ("\u0307", ""), ("\u017f", "s"))
+#: From a word in a name to its end.
+_NAMED = re.compile(r"[\w .-]{1,80}+[\"']?\s{0,40}[:=]")
+#: What a name may begin with before that word, and how long that is; in lower case.
+_BEGINNING = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-\"'\u0131\u017f")
+_LONGEST_BEGINNING = 40
 
 
-def summary(text: str) -> str:
-    """Return the different lines of a text in lower case and without their digits.
+def outline(lowered: str) -> str:
+    """Return the different words of a text in lower case, with 0 for each digit, a line each.
 
-    Small where the text repeats. What is not in it, with its digits taken off, is not in the
-    text either.
+    Small where a text repeats and where it is numbers: quicker to look through than the text.
     """
-    lines: set[str] = set()
-    for start in range(0, len(text), _PART):
-        part = text[start : start + _PART + _OVERLAP].lower()
-        lines.update(without_digits(part).split("\n"))
-    return "\n".join(lines)
+    words = b"\n".join(set(_outlined(lowered)))
+    return f"\n{words.decode('latin-1')}\n"
+
+
+def trace_of(text: str) -> str:
+    """Return what is in the outline of every text that holds ``text``, in whatever case."""
+    return max(_outlined(text.lower()), key=len, default=b"").decode("latin-1")
+
+
+def _in_names(lowered: str, word: str) -> Iterator[int]:
+    at = lowered.find(word)
+    while at >= 0:
+        if _NAMED.match(lowered, at):
+            yield at
+        at = lowered.find(word, at + 1)
+
+
+def _beginnings(lowered: str, at: int) -> list[int]:
+    """Return where a name may begin that holds what stands at ``at``: after no letter."""
+    starts, first = [at], at
+    while first > max(0, at - _LONGEST_BEGINNING) and lowered[first - 1] in _BEGINNING:
+        first -= 1
+        if not (first and "a" <= lowered[first - 1] <= "z"):
+            starts.append(first)
+    return starts[::-1]
+
+
+def _outlined(lowered: str) -> list[bytes]:
+    if not lowered.isascii():
+        for letter, other in _FOREIGN_LETTERS:
+            lowered = lowered.replace(letter, other)
+        lowered = _FOREIGN_DIGIT.sub("0", " ".join(lowered.split()))
+    return lowered.encode("utf-8", "surrogatepass").translate(_OUTLINED).split()
 
 
 START = r"(?<![^\W_])"  # `token` also in `HF_TOKEN`, not in `mytoken`
@@ -110,15 +147,12 @@ _NUMBER = re.compile(
     r"(?:%|x|[nuµm]?s(?:ec)?|min|h|[kmgt]?i?b(?:/s)?|k|m|g)?",
     re.IGNORECASE,
 )
-_LONGEST = 40
-_PART = 1 << 20
-#: Longer than any word that is looked for.
-_OVERLAP = 1 << 13
+_LONGEST_NUMBER = 40
 
 
 def is_number(text: str) -> bool:
     """Say whether ``text`` is a number, perhaps with a unit: a measurement, no secret."""
-    return len(text) <= _LONGEST and _NUMBER.fullmatch(text) is not None
+    return len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
 
 
 def value(match: Match) -> str:

@@ -9,41 +9,61 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import unquote
 
-_COLOUR = (
-    r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|[()][0-9A-B])"
-    r"|[\x00\xad\u200b-\u200d\u2060\ufeff]"
-)
-#: What stands for another character, or for none.
+#: What a terminal does not show, or begins what it does not.
+_UNSEEN = r"\x1b\x00\xad\u200b-\u200d\u2060\ufeff"
+_SEAM = re.compile(f"[{_UNSEEN}]")
+#: What stands for another character, or for none; told apart by its first, which is quick to find.
 _ESCAPE = re.compile(
-    rf"(?P<seam>{_COLOUR})|\\u[0-9a-fA-F]{{4}}|\\x[0-9a-fA-F]{{2}}|\\[/\"'\\nrt]"
-    r"|%[0-7][0-9a-fA-F]|(?:%[89a-fA-F][0-9a-fA-F]){1,4}"
-    r"|&(?:#\d{1,5}|#[xX][0-9a-fA-F]{1,4}|amp|quot|apos|lt|gt|nbsp|sol|commat|colon|period);"
+    rf"[\\%&{_UNSEEN}]"
+    r"(?:"
+    r"(?<=\\)(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[/\"'\\nrt])"
+    r"|(?<=%)(?:[0-7][0-9a-fA-F]|[89a-fA-F][0-9a-fA-F](?:%[89a-fA-F][0-9a-fA-F]){0,3})"
+    r"|(?<=&)(?:#\d{1,5}|#[xX][0-9a-fA-F]{1,4}|amp|quot|apos|lt|gt|nbsp|sol|commat|colon|period);"
+    r"|(?<=\x1b)(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|[()][0-9A-B])"
+    r"|(?<=[^\\%&\x1b]))"
 )
 _CONTROL = {"n": "\n", "r": "\r", "t": "\t"}
 #: JSON within JSON within a log is as deep as anybody quotes.
 _DEPTH = 3
 
 
-@dataclass(frozen=True, slots=True)
 class View:
-    """A text as its reader sees it, in pieces: where each begins here and in the source."""
+    """A text as its reader sees it; ``seam`` stands where a colour was."""
 
-    text: str
-    here: tuple[int, ...]
-    there: tuple[int, ...]
-    verbatim: tuple[bool, ...]
+    def __init__(self, origin: str, seam: str) -> None:
+        """Read ``origin``, the text that this is a view of."""
+        self.origin, self.seam = origin, seam
+        self.text = _ESCAPE.sub(lambda escape: _decoded(escape[0], seam), origin)
+
+    @cached_property
+    def _pieces(self) -> tuple[list[int], list[int], list[bool]]:
+        """Where each piece begins here and in the origin, and whether it is the same in both."""
+        here, there, same = [], [], []
+        at = length = 0
+        for escape in _ESCAPE.finditer(self.origin):
+            if escape.start() > at:
+                here.append(length)
+                there.append(at)
+                same.append(True)
+                length += escape.start() - at
+            at = escape.end()
+            if decoded := _decoded(escape[0], self.seam):
+                # The next piece tells where an escape ends, unless a seam follows it.
+                here.append(length)
+                there.append(escape.start())
+                same.append(False)
+                length += len(decoded)
+        return [*here, length], [*there, at], [*same, True]
 
     def source(self, start: int, end: int) -> tuple[int, int]:
-        """Return which part of the source the part from ``start`` to ``end`` was made from."""
-        first = bisect_right(self.here, start) - 1
-        last = bisect_right(self.here, end - 1) - 1
-        begin = self.there[first] + (start - self.here[first] if self.verbatim[first] else 0)
-        if self.verbatim[last]:
-            return begin, self.there[last] + end - self.here[last]
-        return begin, self.there[last + 1]
+        """Return which part of the origin the part from ``start`` to ``end`` was made from."""
+        here, there, same = self._pieces
+        first, last = bisect_right(here, start) - 1, bisect_right(here, end - 1) - 1
+        begin = there[first] + (start - here[first] if same[first] else 0)
+        return begin, there[last] + end - here[last] if same[last] else there[last + 1]
 
 
 def views(text: str) -> Iterator[tuple[View, ...]]:
@@ -54,50 +74,22 @@ def views(text: str) -> Iterator[tuple[View, ...]]:
     """
     if _ESCAPE.search(text) is None:
         return
-    plain = _view(text, "")
-    seams = [plain]
-    if any(found["seam"] is not None for found in _ESCAPE.finditer(text)):
-        seams.append(_view(text, " "))
-    for view in seams:
-        chain: tuple[View, ...] = (view,)
+    for seam in ("", " ") if _SEAM.search(text) else ("",):
+        chain: tuple[View, ...] = (View(text, seam),)
         yield chain
         while len(chain) < _DEPTH and _ESCAPE.search(chain[-1].text):
-            chain = (*chain, _view(chain[-1].text, ""))
+            chain = (*chain, View(chain[-1].text, ""))
             yield chain
 
 
-def _view(text: str, seam: str) -> View:
-    parts: list[str] = []
-    here, there, verbatim = [], [], []
-    at = length = 0
-    for found in _ESCAPE.finditer(text):
-        if found.start() > at:
-            here.append(length)
-            there.append(at)
-            verbatim.append(True)
-            parts.append(text[at : found.start()])
-            length += found.start() - at
-        at = found.end()
-        decoded = seam if found["seam"] is not None else _decoded(found[0])
-        if decoded:
-            here.append(length)
-            there.append(found.start())
-            verbatim.append(False)
-            # The next piece tells where an escape ends, unless a seam follows it.
-            parts.append(decoded)
-            length += len(decoded)
-    here.append(length)
-    there.append(at)
-    verbatim.append(True)
-    parts.append(text[at:])
-    return View("".join(parts), tuple(here), tuple(there), tuple(verbatim))
-
-
-def _decoded(escape: str) -> str:
-    if escape[0] == "%":
+def _decoded(escape: str, seam: str) -> str:
+    kind = escape[0]
+    if kind == "%":
         return unquote(escape, errors="replace")
-    if escape[0] == "&":
+    if kind == "&":
         return html.unescape(escape)
+    if kind != "\\":
+        return seam
     if escape[1] in "ux":
         digits = escape[2:]
         return chr(int(digits, base=16))

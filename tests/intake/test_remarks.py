@@ -120,15 +120,27 @@ def test_a_withdrawn_run_gives_back_the_place_that_it_took() -> None:
     assert stands(old, gone) == {new.id: "withdrawn: Wrong."}
 
 
-def test_a_run_from_elsewhere_supersedes_nothing_here() -> None:
-    old = check.storage_run(0)
-    foreign = replace(check.storage_run(1, "elsewhere"), supersedes=old.id)
-    assert stands(old, foreign) == {}
-
-
-def test_runs_collected_here_stand_before_imported_ones() -> None:
+def test_runs_collected_here_stand_before_others() -> None:
     own, newer = check.storage_run(0), imported(check.storage_run(5))
     assert stands(own, newer) == {newer.id: "imported; the runs collected here stand first"}
+    # One from elsewhere supersedes nothing here.
+    assert stands(own, replace(check.storage_run(1, "elsewhere"), supersedes=own.id)) == {}
+
+
+def test_one_output_kept_in_several_ways_is_one_measurement() -> None:
+    whole = imported(check.storage_run(0, factor=1.0371))
+    part = replace(whole, id=check.storage_run(7).id, measurements=whole.measurements[:7])
+    assert stands(whole, part) == {part.id: f"the same measurement as {whole.id}"}
+    other = imported(check.storage_run(3, factor=1.2113))
+    assert stands(whole, other) == {}
+    # Collected runs are never taken for copies, and round figures tell no measurement.
+    one = check.storage_run(0)
+    assert stands(one, replace(one, id=check.storage_run(9).id)) == {}
+    rows = tuple(
+        Measurement("sweep", "ab.latency", f"p{p}", "s", 0.001 * p) for p in (50, 66, 75, 90)
+    )
+    round_ones = [imported(check.storage_run(n)) for n in (0, 1)]
+    assert stands(*(replace(r, measurements=rows, benchmark="ab") for r in round_ones)) == {}
 
 
 def test_an_import_does_not_take_an_environments_role_or_machine_away(tmp_path: Path) -> None:
@@ -168,29 +180,6 @@ def test_runs_that_the_window_leaves_out_are_hinted_at(tmp_path: Path) -> None:
     late = replace(check.storage_run(1, "host"), started_at="2026-11-01T00:00:00Z")
     settled = check.report(tmp_path, check.storage_run(0), late)
     assert any("all runs of cvm are more than 90 days older" in h for h in build(settled).hints)
-
-
-def test_one_output_kept_in_several_ways_is_one_measurement() -> None:
-    whole = imported(check.storage_run(0, factor=1.0371))
-    part = replace(whole, id=check.storage_run(7).id, measurements=whole.measurements[:7])
-    assert stands(whole, part) == {part.id: f"the same measurement as {whole.id}"}
-    other = imported(check.storage_run(3, factor=1.2113))
-    assert stands(whole, other) == {}
-
-
-def test_collected_runs_are_never_taken_for_copies() -> None:
-    one = check.storage_run(0)
-    assert stands(one, replace(one, id=check.storage_run(9).id)) == {}
-
-
-def test_round_figures_tell_no_measurement() -> None:
-    rows = tuple(
-        Measurement("sweep", "ab.latency", f"p{p}", "s", 0.001 * p) for p in (50, 66, 75, 90)
-    )
-    runs = [
-        replace(imported(check.storage_run(n)), measurements=rows, benchmark="ab") for n in (0, 1)
-    ]
-    assert stands(*runs) == {}
 
 
 def test_a_file_is_not_compared_with_itself() -> None:

@@ -12,7 +12,7 @@ from sitegen.collect import installed
 from sitegen.intake import files, reparse, session
 from sitegen.intake.files import Order
 from sitegen.intake.reparse import Outcome
-from sitegen.model import Remark, RemarkKind, Run, Status
+from sitegen.model import Remark, RemarkKind, Status
 from sitegen.redact import Redactor
 from sitegen.site.build import build
 from tests import site_checks as check
@@ -24,16 +24,18 @@ BETTER = SHELL_COLLECTOR.replace("float(raw.stdout)", "2 * float(raw.stdout)")
 WORSE = SHELL_COLLECTOR.replace("float(raw.stdout)", "float('no')")
 
 
+def collected(folder: Path, repeat: int = 2) -> Archive:
+    """Return an archive of one run of the shell that is installed."""
+    archive = Archive(folder / "archive")
+    order = session.Order("here", only=("shell",), repeat=repeat)
+    session.collect(order, archive, folder / "work", say=lambda _: None, progress=lambda _: None)
+    return archive
+
+
 @pytest.fixture
 def archive(tmp_path: Path, install: Install) -> Archive:
-    """Return an archive of one run that was collected by a shell."""
     install("shell")
-    found = Archive(tmp_path / "archive")
-    order = session.Order(
-        "here", only=("shell",), repeat=2, settings={"shell": {"program": "echo 7"}}
-    )
-    session.collect(order, found, tmp_path / "work", say=lambda _: None, progress=lambda _: None)
-    return found
+    return collected(tmp_path)
 
 
 def change(tmp_path: Path, name: str, source: str) -> None:
@@ -41,7 +43,7 @@ def change(tmp_path: Path, name: str, source: str) -> None:
     path = tmp_path / "site-packages" / f"{module}.py"
     path.write_text(source.format(name=name, tool="sh"))
     sys.modules.pop(module, None)
-    installed._forms.cache_clear()  # noqa: SLF001
+    installed._forms.cache_clear()  # noqa: SLF001 - another process would read it anew
 
 
 def again(archive: Archive, *, dry_run: bool = False) -> list[Outcome]:
@@ -58,10 +60,7 @@ def test_what_a_parser_makes_of_the_clock_is_the_same_again(
     tmp_path: Path, install: Install
 ) -> None:
     install("shell", source=SHELL_COLLECTOR.replace("float(raw.stdout)", "raw.duration_s / 7"))
-    archive = Archive(tmp_path / "archive")
-    order = session.Order("here", only=("shell",), repeat=2)
-    session.collect(order, archive, tmp_path / "work", say=lambda _: None, progress=lambda _: None)
-    assert [each.why for each in again(archive)] == ["reads as before"]
+    assert [each.why for each in again(collected(tmp_path))] == ["reads as before"]
 
 
 def test_a_better_parser_gives_a_new_run_that_supersedes_the_old(
@@ -102,9 +101,7 @@ def test_a_step_that_failed_when_it_was_taken_still_has(tmp_path: Path, install:
         "float(raw.stdout)", "float(raw.stdout if step.name == 's-0' else 'x')"
     )
     install("shell", source=source)
-    archive = Archive(tmp_path / "archive")
-    order = session.Order("here", only=("shell",), repeat=1)
-    session.collect(order, archive, tmp_path / "work", say=lambda _: None, progress=lambda _: None)
+    archive = collected(tmp_path, repeat=1)
     [run] = map(archive.read, archive.scan())
     assert {m.status for m in run.measurements} == {Status.OK, Status.FAILED}
     assert [each.why for each in again(archive)] == ["reads as before"]
@@ -127,14 +124,15 @@ def test_an_imported_original_is_read_again_with_what_was_said_of_it(
 
 
 def test_what_has_no_raw_output_or_no_collector_says_so(tmp_path: Path) -> None:
-    run = check.storage_run(0)
+    run, other = check.storage_run(0), check.storage_run(1)
+    other = replace(other, benchmark="unheard", id=other.id.replace("-fio-", "-unheard-"))
     check.write(tmp_path, replace(run, steps=()))
-    check.write(tmp_path, replace(check.storage_run(1), benchmark="unheard", id=_id("unheard")))
+    check.write(tmp_path, other)
     check.write(tmp_path, check.cited_run("vm", 1.0, "1"))
     outcomes = {each.old: each.why for each in again(Archive(tmp_path / "archive"))}
     assert len(outcomes) == 2  # a cited figure has nothing to read
     assert "has no raw output" in outcomes[run.id]
-    assert "no collector 'unheard'" in outcomes[_id("unheard")]
+    assert "no collector 'unheard'" in outcomes[other.id]
 
 
 def test_a_run_of_the_first_version_says_that_it_cannot_be_read_again() -> None:
@@ -143,20 +141,11 @@ def test_a_run_of_the_first_version_says_that_it_cannot_be_read_again() -> None:
     assert "did not keep what parsing needs" in outcome.why
 
 
-def _id(benchmark: str) -> str:
-    return check.storage_run(1).id.replace("-fio-", f"-{benchmark}-")
-
-
 def test_the_old_page_leads_to_the_new_run(tmp_path: Path) -> None:
     old, new = check.storage_run(0), check.storage_run(1)
-    settled = check.report(tmp_path, old, _after(new, old))
-    build(settled)
+    build(check.report(tmp_path, old, replace(new, supersedes=old.id, derived_from=old.id)))
     page = (tmp_path / f"site/runs/{old.id}/index.html").read_text()
     assert f"runs/{new.id}/index.html" in page
-
-
-def _after(new: Run, old: Run) -> Run:
-    return replace(new, supersedes=old.id, derived_from=old.id)
 
 
 def test_a_withdrawn_run_is_not_brought_back(archive: Archive, tmp_path: Path) -> None:

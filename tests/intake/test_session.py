@@ -72,63 +72,50 @@ def test_a_machine_that_is_not_what_its_label_stands_for_is_warned_of_in_one_lin
     seen = Fingerprint((Fact("virtualisation", "kvm", "here"),), TeeVerdict("none", (), "high"))
     monkeypatch.setattr(fingerprint, "read", lambda *_: seen)
     rounds(replace(ORDER, environment="lab-tdx", repeat=1))
-    told = "warning: lab-tdx sounds like tdx; the machine's own signals say none."
-    assert [line for line in rounds.said if line.startswith("warning")] == [told]
-
-
-@pytest.mark.parametrize(
-    ("declared", "told"),
-    [
-        (None, "cvm sounds like a TEE; the machine's own signals say none."),
-        (Environment("cvm"), "cvm sounds like a TEE; the machine's own signals say none."),
+    warning = "warning: lab-tdx sounds like tdx; the machine's own signals say none."
+    assert [line for line in rounds.said if line.startswith("warning")] == [warning]
+    sounds = "cvm sounds like a TEE; the machine's own signals say none."
+    metal = "Declared as bare metal; the machine shows a hypervisor (kvm)."
+    for declared, doubt in (
+        (None, sounds),
+        (Environment("cvm"), sounds),
         (Environment("cvm", role="vm", tee="none"), ""),
-        (
-            Environment("cvm", role="metal", tee="none"),
-            "Declared as bare metal; the machine shows a hypervisor (kvm).",
-        ),
+        (Environment("cvm", role="metal", tee="none"), metal),
         (
             Environment("cvm", role="cpu-tee", tee="tdx"),
-            "Declared as tdx; the machine's own signals say none.",
+            sounds.replace("cvm sounds like a TEE", "Declared as tdx"),
         ),
-    ],
-)
-def test_a_declaration_goes_before_what_a_label_sounds_like(
-    declared: Environment | None, told: str
-) -> None:
-    seen = Fingerprint((Fact("virtualisation", "kvm", "here"),), TeeVerdict("none", (), "high"))
-    assert fingerprint.doubted("cvm", declared, seen) == told
+    ):
+        # A declaration goes before what a label sounds like.
+        assert fingerprint.doubted("cvm", declared, seen) == doubt
 
 
-def test_the_scratch_folder_is_known_to_the_run_as_work_and_is_gone_afterwards(
-    rounds: Round,
-) -> None:
-    rounds(replace(ORDER, repeat=1))
-    [run] = rounds.runs()
-    assert {step.argv[-1] for step in run.steps} == {"$WORK"}
-    assert list(rounds.work.iterdir()) == []
-
-
-def test_what_a_collector_keeps_between_runs_is_known_to_the_run_as_cache(
+def test_the_scratch_folder_and_the_cache_are_known_to_the_run_by_what_they_are_for(
     tmp_path: Path, install: Install
 ) -> None:
-    kept = '(tool.path, "-c", program, f"{{request.cache}}/model.gguf")'
-    plain = '(tool.path, "-c", program, str(request.scratch))'
+    plain = "str(request.scratch)"
+    kept = 'str(request.scratch), f"{{request.cache}}/model.gguf"'
     install("shell", source=SHELL_COLLECTOR.replace(plain, kept))
     rounds = Round(tmp_path)
     rounds(replace(ORDER, repeat=1))
     [run] = rounds.runs()
-    assert {step.argv[-1] for step in run.steps} == {"$CACHE/model.gguf"}
+    assert {step.argv[-2:] for step in run.steps} == {("$WORK", "$CACHE/model.gguf")}
+    assert list(rounds.work.iterdir()) == []
 
 
-def test_sessions_are_rounds_with_an_id_of_their_own_on_the_same_boot(rounds: Round) -> None:
+def test_sessions_are_rounds_with_an_id_of_their_own_on_the_same_boot(
+    rounds: Round, install: Install
+) -> None:
+    install("other")
     rounds(replace(ORDER, sessions=2, repeat=1))
     first, second = rounds.runs()
     assert first.session != second.session
     assert first.boot == second.boot
-    assert [line for line in rounds.said if line.startswith("session")] == [
-        "session 1 of 2",
-        "session 2 of 2",
-    ]
+    numbers = [line for line in rounds.said if line.startswith("session")]
+    assert numbers == ["session 1 of 2", "session 2 of 2"]
+    # No collector is imported but those that are asked for.
+    assert "collector_shell" in sys.modules
+    assert "collector_other" not in sys.modules
 
 
 def test_a_missing_tool_is_a_skip_with_the_line_that_installs_it(
@@ -148,24 +135,19 @@ def test_a_missing_tool_is_none_where_a_setting_does_without_it(
         '"apt-get install {tool}")', '"apt-get install {tool}", unless="program")'
     ).replace("(tool.path, ", '("sh", ')
     install("absent", tool="no-such-tool", source=source)
-    [skipped] = rounds(Order("here", only=("absent",)))
+    order = Order("here", only=("absent",), repeat=1)
+    [skipped] = rounds(order)
     assert skipped.skipped.startswith("missing: no-such-tool")
-    [run] = rounds(Order("here", only=("absent",), settings={"absent": {"program": "echo 3"}}))
+    [run] = rounds(replace(order, settings={"absent": {"program": "echo 3"}}))
     assert run.run_id
 
 
 def test_what_a_plan_leaves_out_is_said(rounds: Round, install: Install) -> None:
-    source = (
-        SHELL_COLLECTOR.replace(
-            "), about_s=1)", '), (Parameter(LEFT_OUT, "the rest: apt install rest"),), about_s=1)'
-        )
-        .replace(
-            "from sitegen.collect import Missing", "from sitegen.collect import LEFT_OUT, Missing"
-        )
-        .replace("import Measurement", "import Measurement, Parameter")
-    )
-    install("partly", source=source)
-    rounds(Order("here", only=("partly",)))
+    rest = '(Parameter(LEFT_OUT, "the rest: apt install rest"),)'
+    source = SHELL_COLLECTOR.replace("), about_s=1)", f"), {rest}, about_s=1)")
+    source = source.replace("import Missing", "import LEFT_OUT, Missing")
+    install("partly", source=source.replace("import Measurement", "import Measurement, Parameter"))
+    rounds(Order("here", only=("partly",), repeat=1))
     assert "partly: left out: the rest: apt install rest" in rounds.said
 
 
@@ -253,20 +235,12 @@ def test_a_collector_that_is_broken_is_a_skip_with_its_reason(
     assert "cannot be imported: TypeError: no" in outcomes["broken"].skipped
     assert "buggy: plan failed: TypeError" in outcomes["buggy"].skipped
     assert outcomes["shell"].run_id
-    assert [line.partition(":")[0] for line in rounds.said if "skipped" in line] == [
-        "broken",
-        "buggy",
-    ]
+    skipped = [line.partition(":")[0] for line in rounds.said if "skipped" in line]
+    assert skipped == ["broken", "buggy"]
     assert unmeasured(list(outcomes.values())).startswith("broken: collector_broken: collector")
 
 
-def test_no_collector_is_imported_but_those_that_are_asked_for(
-    rounds: Round, install: Install
-) -> None:
-    install("other")
-    rounds(replace(ORDER, repeat=1))
-    assert "collector_shell" in sys.modules
-    assert "collector_other" not in sys.modules
+NO_FOLDER = {"shell": {"directory": "/no/such/folder"}}
 
 
 @pytest.mark.parametrize(
@@ -281,10 +255,7 @@ def test_no_collector_is_imported_but_those_that_are_asked_for(
             replace(ORDER, settings={"7z": {"threads": "1"}}),
             "--set 7z.threads: 7z is not among the benchmarks that --only names",
         ),
-        (
-            replace(ORDER, settings={"shell": {"directory": "/no/such/folder"}}),
-            "is not an existing folder",
-        ),
+        (replace(ORDER, settings=NO_FOLDER), "is not an existing folder"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_before_anything_runs(
@@ -334,14 +305,8 @@ def test_settings_belong_to_the_benchmark_that_they_name() -> None:
         "fio": {"size": "8g", "engine": "libaio"},
         "ab": {"url": "http://x/?a=b"},
     }
-
-
-def test_a_setting_without_a_value_is_an_empty_variable() -> None:
     with pytest.raises(SitegenError, match=r"--set llm.key_env: has no value"):
         parse_settings(["llm.key_env="])
-
-
-@pytest.mark.parametrize("text", ["size=8g", "fio.size", ".size=1", "fio.=1", "", "="])
-def test_what_is_no_setting_is_shown_how_to_write_one(text: str) -> None:
-    with pytest.raises(SitegenError, match="write it as fio"):
-        parse_settings([text])
+    for text in ("size=8g", "fio.size", ".size=1", "fio.=1", "", "="):
+        with pytest.raises(SitegenError, match="write it as fio"):
+            parse_settings([text])

@@ -15,11 +15,19 @@ from sitegen.collect import Reader
 from sitegen.collect.installed import forms
 from sitegen.errors import SitegenError
 from sitegen.redact import Redactor
+from sitegen.redact.redactor import SHAPES, possible
+from sitegen.redact.shape import outline
 from tests.collectors.damage import values
 from tests.redact.corpus import HIDDEN, INNOCENT, KNOWN, SHAPED
 
 RAW = Path(__file__).parents[1] / "raw"
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+#: Recorded outputs that hold an address or an id, as their tools write them.
+NAMING = {
+    *("llm/nvidia/aiperf.csv", "llm/nvidia/aiperf.json"),
+    *("7z/riscv-24.09.out", "ab/old-2.0.40.out", "ab/post.out"),
+}
+ONE_LINE = [text for text, _ in SHAPED.values() if "\n" not in text]
 PIECES = [
     *(text for text, _ in SHAPED.values()),
     *(data.decode("latin-1") for data, _ in HIDDEN.values()),
@@ -36,22 +44,32 @@ HARMFUL = {
 }
 
 
-@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join) | st.text(max_size=200))
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     once = Redactor(KNOWN, PATHS).text(text)
-    again = Redactor(KNOWN, PATHS)
-    assert again.text(once) == once
+    assert Redactor(KNOWN, PATHS).text(once) == once
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+def test_an_outline_announces_whatever_a_pattern_finds(text: str) -> None:
+    lowered = text.lower()
+    announced = possible(outline(lowered))
+    for shape in SHAPES:
+        everywhere = list(shape.find(text, ""))
+        assert list(shape.find(text, lowered)) == everywhere
+        assert not everywhere or shape in announced
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_come_back(noise: bytes) -> None:
-    redactor = Redactor()
-    clean = redactor.data(noise)
-    assert clean == noise or redactor.counts()
+    redactor = Redactor(KNOWN)
+    assert redactor.data(noise) == noise or redactor.counts()
+    binary = bytes(byte for byte in noise if byte >= 0x80)
+    assert Redactor(KNOWN).data(binary) == binary
 
 
 @given(
-    st.lists(st.sampled_from([t for t, _ in SHAPED.values() if "\n" not in t]), max_size=5),
+    st.lists(st.sampled_from(ONE_LINE), max_size=5),
     st.sampled_from(["utf-8", "utf-16", "utf-16-le", "utf-32"]),
 )
 def test_lines_are_redacted_alike_alone_and_together(lines: list[str], encoding: str) -> None:
@@ -105,34 +123,45 @@ def test_a_name_tells_what_its_value_is(name: str, value: str, clean: str) -> No
     assert Redactor().pair(name, value) == clean
 
 
+@pytest.mark.parametrize("path", sorted(p for p in RAW.rglob("*") if p.is_file()), ids=str)
+def test_recorded_outputs_pass_unchanged_but_for_those_that_name_a_machine(path: Path) -> None:
+    data, redactor = path.read_bytes(), Redactor()
+    clean = redactor.data(data)
+    if path.relative_to(RAW).as_posix() not in NAMING:
+        assert (clean, redactor.counts()) == (data, {})
+        return
+    assert sum(redactor.counts().values()) > 0
+    [reader] = [each for _, each in forms().readers if each.knows(data)]
+    assert reader.runs(clean, {}) == reader.runs(data, {})
+
+
 def _readings(reader: Reader, data: bytes) -> list[Mapping[tuple[object, ...], float | None]]:
-    return [values(found) for found in reader.runs(data, {})]
-
-
-def _readable() -> list[tuple[Path, Reader]]:
-    paths = [p for folder in (RAW, SAMPLES) for p in sorted(folder.rglob("*")) if p.is_file()]
-    small = [p for p in paths if p.stat().st_size < 200_000]
-    return [(p, r) for p in small for _, r in forms().readers if r.knows(p.read_bytes())]
-
-
-READABLE = _readable()
+    return [values(reading) for reading in reader.runs(data, {})]
 
 
 @pytest.mark.parametrize(
-    ("path", "reader"), READABLE, ids=[f"{path.name}-{reader.name}" for path, reader in READABLE]
+    "path",
+    [
+        path
+        for folder in (RAW, SAMPLES)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.stat().st_size < 200_000
+    ],
+    ids=lambda path: path.name,
 )
-def test_a_redacted_output_gives_the_same_measurements(path: Path, reader: Reader) -> None:
+def test_a_redacted_output_gives_the_same_measurements(path: Path) -> None:
     data = path.read_bytes()
-    try:
-        before = _readings(reader, data)
-    except SitegenError:
-        pytest.skip("refused as it is")
-    for redactor in (Redactor(KNOWN), Redactor(HARMFUL)):
-        after = _readings(reader, redactor.data(data))
-        # The values; a name among the parameters may have gone.
-        assert [Counter(found.values()) for found in after] == [
-            Counter(found.values()) for found in before
-        ]
+    for reader in [each for _, each in forms().readers if each.knows(data)]:
+        try:
+            before = _readings(reader, data)
+        except SitegenError:
+            continue  # refused as it is
+        for redactor in (Redactor(KNOWN), Redactor(HARMFUL)):
+            after = _readings(reader, redactor.data(data))
+            # The values; a name among the parameters may have gone.
+            assert [Counter(each.values()) for each in after] == [
+                Counter(each.values()) for each in before
+            ]
 
 
 def test_json_stays_json_whatever_goes() -> None:

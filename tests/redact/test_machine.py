@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -84,13 +87,40 @@ def test_what_many_machines_say_is_no_name(machine: Redactor, name: str) -> None
     assert machine.text(name) == name
 
 
-def test_a_machine_that_says_nothing_is_no_failure(tmp_path: Path) -> None:
+def test_a_machine_that_says_nothing_or_nonsense_is_no_failure(tmp_path: Path) -> None:
     nothing = of_this_machine(workdir=tmp_path, root=tmp_path, environ={}, command=lambda _: None)
     assert nothing.text("as it was") == "as it was"
-
-
-def test_files_that_are_no_files_are_no_failure(tmp_path: Path) -> None:
     for name in ("etc/hostname", "etc/hosts", "etc/passwd", "sys/block/sda/serial"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "etc/resolv.conf").write_bytes(b"search \xff\xfe\n")
     of_this_machine(workdir=tmp_path, root=tmp_path, environ={}, command=lambda _: "no, gpu\n,\n")
+
+
+def test_this_machines_name_user_and_paths_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "janedoe")
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "link").symlink_to("jobs")
+    monkeypatch.chdir(tmp_path)
+    redactor = of_this_machine(workdir=Path("link"), cache=tmp_path / "kept" / "llm")
+    clean = redactor.text(
+        f"{tmp_path}/jobs/x {tmp_path}/link/x {tmp_path}/y"
+        f" {tmp_path}/kept/llm/model.gguf by janedoe in {Path.home()}/x"
+    )
+    assert clean.startswith("$WORK/x $WORK/x $PWD/y $CACHE/model.gguf by [user] in ")
+    assert f"{Path.home()}/x" not in clean
+    for name in (getpass.getuser(), socket.gethostname(), os.uname().nodename):
+        if redactor.text(name) != name:  # some machines are called as no machine is
+            assert name not in redactor.text(f"x {name} y")
+
+
+@pytest.mark.parametrize("text", ["None", "Not Specified", "Default string", "To be filled"])
+def test_firmware_that_has_no_serial_redacts_no_ordinary_words(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "sys/class/dmi/id"
+    folder.mkdir(parents=True)
+    (folder / "product_serial").write_text(f"{text}\n")
+    (folder / "board_serial").write_text("CZ24130XYZ\n")
+    redactor = of_this_machine(workdir=tmp_path / "w", root=tmp_path)
+    assert redactor.text(f"{text}: none of note") == f"{text}: none of note"
+    assert redactor.text("CZ24130XYZ") == "[serial]"
