@@ -138,7 +138,8 @@ def _collected(tmp_path: Path) -> Collected:
     assert collected is not None
     assert dict(collected.run.redactions) == redactor.counts()
     signals = tuple(Signal(f"/sys/{line}", line) for line in LINES)
-    seen = structs.replace(
+    tee = TeeVerdict("tdx", tuple(LINES), signals=signals)
+    seen = structs.replace(collected.run.fingerprint, tee=tee)
         collected.run.fingerprint, tee=TeeVerdict("tdx", tuple(LINES), signals=signals)
     )
     run = redacted(replace(collected.run, fingerprint=seen), redactor.anew())
