@@ -140,8 +140,6 @@ def _collected(tmp_path: Path) -> Collected:
     signals = tuple(Signal(f"/sys/{line}", line) for line in LINES)
     tee = TeeVerdict("tdx", tuple(LINES), signals=signals)
     seen = structs.replace(collected.run.fingerprint, tee=tee)
-        collected.run.fingerprint, tee=TeeVerdict("tdx", tuple(LINES), signals=signals)
-    )
     run = redacted(replace(collected.run, fingerprint=seen), redactor.anew())
     return replace(collected, run=run)
 
