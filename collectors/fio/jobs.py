@@ -228,7 +228,9 @@ def _write_latency(series: Series, metric: str, parts: Sequence[Latency], *, ful
         if full or statistic == "mean" or metric == LATENCIES["lat"]:
             series.add(metric, statistic, value / units, printed.get(statistic))
     each = [one.bins() for one in parts]
-    bins = sum(map(Counter, each), Counter[int]()) if all(each) else Counter[int]()
+    bins = Counter[int]()
+    for own in each if all(each) else ():
+        bins.update(own)
     if len(parts) > 1 and bins:  # percentiles of several jobs do not average
         percents = list(parts[0].percentiles)
         for percent, value in zip(percents, histogram.percentiles(bins, percents), strict=True):

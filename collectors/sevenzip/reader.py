@@ -97,7 +97,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     return (recorder.reading(),)
 
 
-READER = Reader("7z-benchmark", "7-Zip's benchmark (7z b)", knows, read, Asks)
+READER = Reader("7z-benchmark", "7-Zip's benchmark (7z b)", knows, read, Asks, text=True)
 
 
 def _remark(recorder: Recorder, table: Table) -> None:

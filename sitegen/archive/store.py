@@ -31,6 +31,8 @@ MAX_RAW_RATIO, _SMALL_BYTES = 200, 10_000_000
 SHOWN_BYTES = 10_000
 #: The name of a raw output, and of a file that a run may have: no path that climbs out of it.
 _PLAIN = re.compile(r"(?![.])(?=.*[^\W_])[\w.+-]{1,200}")
+#: The highest takes five times as long and saves 2 %.
+_GZIP_LEVEL = 6
 _PART = re.compile(rf"measurements[.]parquet|samples[.]parquet|raw/{_PLAIN.pattern}[.]gz")
 
 
@@ -105,7 +107,7 @@ class Archive:
         for name, data in sorted((raw or {}).items()):
             if not _PLAIN.fullmatch(name):
                 raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
-            parts[f"raw/{name}.gz"] = gzip.compress(data, mtime=0)
+            parts[f"raw/{name}.gz"] = gzip.compress(data, _GZIP_LEVEL, mtime=0)
         listed = tuple(
             File(name, len(data), hashlib.sha256(data).hexdigest())
             for name, data in sorted(parts.items())

@@ -153,6 +153,7 @@ class Reader:
     returns the runs in them, values exact to what is printed and in base units; it raises
     SitegenError with the place that it stumbled on, and then nothing is imported. ``asks`` is
     the form of what the output itself does not say; its second argument is that form, filled in.
+    Where ``text`` is said, no JSON document is looked at.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Reader:
     knows: Callable[[bytes], bool]
     read: Callable[[bytes, Any], tuple[Reading, ...]]
     asks: Known = Settings
+    text: bool = False
 
     def runs(self, data: bytes, given: Mapping[str, str]) -> tuple[Reading, ...]:
         """Return the runs in ``data``; raises SitegenError for ``--set`` values it cannot take."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ from sitegen.redact import Redactor, redacted
 MAX_LINES, MAX_MEMORY_BYTES = 3_000_000, 480_000_000
 MAX_TOGETHER = 2_000
 _Form = TypeVar("_Form", Reader, Bundle)
+
+#: Begins a JSON document: one object, or a list of such.
+_DOCUMENT = re.compile(rb"\s*(?:\{|\[\s*[\[{])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +427,8 @@ def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
     if not known and tool:
         names = sorted(reader.name for _, reader in forms().readers)
         raise SitegenError(f"no reader {tool!r}", where="--tool", fix=f"known: {', '.join(names)}")
-    matching = [pair for pair in known if pair[1].knows(data)]
+    document = bool(_DOCUMENT.match(data))
+    matching = [pair for pair in known if not (document and pair[1].text) and pair[1].knows(data)]
     if not matching and tool and len(known) == 1:
         matching = known  # the user says what it is: the reader says why it is not
     if len(matching) == 1:

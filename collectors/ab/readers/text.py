@@ -130,4 +130,4 @@ def _is_series(report: Report, asks: Asks) -> bool:
     return report.measured or WHOLE[0] in report.numbers or asks.concurrency is not None
 
 
-REPORT = Reader("ab-report", "ApacheBench, report", knows, read, Asks)
+REPORT = Reader("ab-report", "ApacheBench, report", knows, read, Asks, text=True)

@@ -175,4 +175,4 @@ def _alone(every: Sequence[Log], asks: LogsAsks) -> Reading:
 
 
 BUNDLE = Bundle("fio-logs", "fio's logs over time, with its result or alone", knows, read, LogsAsks)
-READER = Reader("fio-log", "one log of fio's over time", logs.is_log, read_one, LogAsks)
+READER = Reader("fio-log", "one log of fio's over time", logs.is_log, read_one, LogAsks, text=True)

@@ -81,4 +81,6 @@ def _settings(run: Run) -> None:
         run.recorder.parameter(name, value, Comparability.CAVEAT)
 
 
-READER = Reader("fio-dbench", "the whole output of docker-fio or dbench", knows, read, Asks)
+READER = Reader(
+    "fio-dbench", "the whole output of docker-fio or dbench", knows, read, Asks, text=True
+)

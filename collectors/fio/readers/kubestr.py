@@ -77,4 +77,4 @@ def _side(direction: str, iops: str, kib: str, *figures: str | None) -> Side:
     )
 
 
-READER = Reader("fio-kubestr", "kubestr's output of its fio test", knows, read, Asks)
+READER = Reader("fio-kubestr", "kubestr's output of its fio test", knows, read, Asks, text=True)

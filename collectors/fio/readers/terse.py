@@ -143,4 +143,6 @@ def _numbers(texts: Sequence[str], place: str) -> list[float]:
     return [float(text) for text in texts]
 
 
-READER = Reader("fio-terse", "fio --output-format=terse, versions 3 to 5", knows, read, Asks)
+READER = Reader(
+    "fio-terse", "fio --output-format=terse, versions 3 to 5", knows, read, Asks, text=True
+)

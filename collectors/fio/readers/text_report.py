@@ -386,4 +386,6 @@ def _latencies(text: str, count: int) -> dict[str, Latency]:
     return latencies
 
 
-READER = Reader("fio-text", "fio's text for people (--output-format=normal)", knows, read, Asks)
+READER = Reader(
+    "fio-text", "fio's text for people (--output-format=normal)", knows, read, Asks, text=True
+)

@@ -430,4 +430,4 @@ def _placed(group: Sequence[_Answer], attribute: str) -> Iterator[tuple[float, f
 _ANSWERS = "Ollama's API answers (/api/generate, /api/chat), as JSON, JSON lines or whole streams"
 ANSWERS = Reader("ollama-api", _ANSWERS, knows_answers, read_answers, ServedHere)
 _TEXT = "`ollama run --verbose`, and server logs of Ollama and llama.cpp"
-TEXT = Reader("ollama-text", _TEXT, knows_text, read_text, ServedHere)
+TEXT = Reader("ollama-text", _TEXT, knows_text, read_text, ServedHere, text=True)
