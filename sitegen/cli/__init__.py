@@ -358,14 +358,14 @@ def compare(
     and 3 when there is nothing to hold the limit against: one run a side, quick or damaged runs, a
     benchmark that one side lacks. What could not be judged is said; with --strict it is 3 as well.
     """
-    from sitegen.cli import terminal
+    from sitegen.cli import comparison
 
     report = load()
-    limit = terminal.limit(fail_above)
+    limit = comparison.limit(fail_above)
     if strict and limit is None:
         raise SitegenError("goes with --fail-above", where="--strict", fix="add --fail-above 5%")
-    asked = terminal.Question((baseline, side), **question, limit=limit)
-    found = terminal.compared(report, asked)
+    asked = comparison.Question((baseline, side), **question, limit=limit)
+    found = comparison.answer(report, asked)
     click.echo(found.text, nl=False)
     if limit is None:
         _say_damaged(found.damaged)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,11 +11,11 @@ import orjson
 
 from sitegen import fingerprint
 from sitegen.analysis import caveats
-from sitegen.archive import Archive, Damaged, library, quarantine
+from sitegen.archive import Archive, library, quarantine
 from sitegen.catalogue.metrics import metric
 from sitegen.collect import Bundle, Host, Missing, Reader, installed
 from sitegen.collect.settings import helps
-from sitegen.errors import SitegenError, Unjudged
+from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -44,7 +43,7 @@ def collectors(*, as_json: bool) -> str:
     """Return the installed collectors: the tool that each finds here, or why not; its settings."""
     rows = [_collector(name) for name in installed.collectors()]
     if as_json:
-        return _json(rows)
+        return encoded(rows)
     lines: list[str] = []
     for row in rows:
         tool, name = row["tool"], row["benchmark"]
@@ -62,7 +61,7 @@ def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
     declared = config.environments.get(label)
     warning = fingerprint.doubted(label, declared, found.machine) if label else ""
     if as_json:
-        return _json({**asdict(found), "warning": warning})
+        return encoded({**asdict(found), "warning": warning})
     return diagnosis.as_text(found, label, warning)
 
 
@@ -134,135 +133,6 @@ def baselines(config: Config, file: Path, pairs: Sequence[str]) -> list[str]:
     return [baseline.baseline(file, pair, known) for pair in pairs]
 
 
-def limit(text: str) -> float | None:
-    """Return ``5%`` or ``5`` as a share; raises SitegenError for anything else."""
-    if not text:
-        return None
-    try:
-        value = float(text.strip().removesuffix("%"))
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise SitegenError(f"{text!r} is no limit", where="--fail-above", fix="write it as 5%")
-    return value / 100
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Two sides as text; the series that are worse than the limit, and what it could not judge.
-
-    ``judged`` counts the series that it could.
-    """
-
-    text: str
-    above: tuple[str, ...]
-    unjudged: tuple[str, ...]
-    judged: int
-    damaged: tuple[Damaged, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What `compare` was asked: two sides, which of their series, and how much worse is too much.
-
-    ``limit`` is an overhead, as a share. With ``axis`` the sides are two values of that parameter.
-    """
-
-    sides: tuple[str, str]
-    metrics: Sequence[str] = ()
-    form: str = "text"
-    axis: str = ""
-    environment: str = ""
-    everything: bool = False
-    limit: float | None = None
-
-
-def compared(config: Config, asked: Question) -> Compared:
-    """Return two sides compared; raises Unjudged when a limit has nothing to be held against."""
-    from sitegen.analysis.pairing import Unpaired
-
-    if asked.environment and not asked.axis:
-        raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
-    held = library.of(config)
-
-    def make(runs: Sequence[AnyRun], aside: Sequence[SetAside] = ()) -> Compared:
-        return _compared(runs, config, asked, (*held.damaged, *held.damages(aside)))
-
-    try:
-        return quarantine.made([one.run for one in held.runs.values()], make, make)[0]
-    except Unpaired as error:
-        if asked.limit is None:
-            raise
-        raise Unjudged(f"nothing could be judged: {error.what}", fix=error.fix) from error
-
-
-def _compared(
-    runs: Sequence[AnyRun], config: Config, asked: Question, damaged: tuple[Damaged, ...]
-) -> Compared:
-    from sitegen.analysis.pairing import Unpaired, pair, pair_values
-    from sitegen.cli import comparison as told
-
-    sides, axis, metrics = asked.sides, asked.axis, asked.metrics
-    broken = {name: [one for one in damaged if _is_of(one, name, config)] for name in sides}
-    for name, own in broken.items():
-        if own and not axis and not any(_is_called(name, r.environment, r.id) for r in runs):
-            raise Unpaired(
-                f"all runs of {name} are damaged: {own[0].reason}", fix="see `sitegen fsck`"
-            )
-    lost = [one for one in damaged if axis or any(one in own for own in broken.values())]
-    benchmarks = {
-        run.benchmark for run in runs if metrics and any(name in metrics for name, _ in run.units)
-    }
-    if metrics and not benchmarks:
-        raise SitegenError(f"no run here has {' or '.join(metrics)}", where="--metric")
-    if axis and lost and not any(axis in dict(r.params) for run in runs for r in run.measurements):
-        raise Unpaired(f"no whole run has the parameter {axis!r}", fix="see `sitegen fsck`")
-    if axis:
-        chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
-        pairing = pair_values(chosen, config, axis, *sides, asked.environment)
-    else:
-        pairing = pair(runs, config, *sides, benchmarks)
-    found = told.rows(pairing, metrics, everything=asked.everything)
-    if not found:
-        known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
-        raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {known}")
-    if asked.form == "json":
-        text = _json(told.as_json(pairing, found))
-    else:
-        text = (told.markdown if asked.form == "markdown" else told.text)(pairing, found)
-    if asked.limit is None:
-        return Compared(text, (), (), 0, damaged)
-    have = {
-        name: {
-            run.benchmark
-            for run in runs
-            if (axis or _is_called(name, run.environment, run.id))
-            and (not benchmarks or run.benchmark in benchmarks)
-        }
-        for name in sides
-    }
-    return Compared(
-        text,
-        tuple(row.series for row in told.regressions(found, asked.limit)),
-        (
-            *(f"{one.path}: {one.reason}" for one in lost),
-            *told.unjudged(pairing, found, have, metrics, everything=asked.everything),
-        ),
-        sum(row.judged for row in found),
-        damaged,
-    )
-
-
-def _is_of(one: Damaged, name: str, config: Config) -> bool:
-    """Say whether a damaged run is, or belongs to, what is called ``name``."""
-    label, _, run_id = one.path.partition("/")
-    return _is_called(name, config.aliases.get(label, label), run_id)
-
-
-def _is_called(name: str, label: str, run_id: str) -> bool:
-    return name in (label, run_id) or run_id.endswith(f"-{name}")
-
-
 def _computed(found: Checked) -> str:
     """Return what a claim comes to, with its interval, and whether that decides it."""
     if found.low is None or found.high is None:
@@ -300,7 +170,7 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
         if each.claim.source not in cited and each.verdict not in holds
     ]
     if as_json:
-        return _json([analysis.as_json(each) for each in checked]), failed
+        return encoded([analysis.as_json(each) for each in checked]), failed
     lines = []
     for each in checked:
         printed = f"{each.claim.printed} {each.claim.unit}".strip()
@@ -355,7 +225,7 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
         )
     rows.sort(key=lambda row: row["id"])
     if as_json:
-        return _json(rows)
+        return encoded(rows)
     table = [
         (
             row["id"],
@@ -374,7 +244,7 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
     archive = Archive(config.archive)
     found = archive.read(archive.find(run_id))
     if as_json:
-        return _json(_plain(found))
+        return encoded(_plain(found))
     head = [
         f"{found.id}",
         f"{found.benchmark} in {found.environment}, {found.provenance}, {found.started_at}"
@@ -427,7 +297,8 @@ def _plain(run: Run) -> dict[str, Any]:
     return {**data, "conditions": [], "measurements": rows}
 
 
-def _json(value: object) -> str:
+def encoded(value: object) -> str:
+    """Return a value as indented JSON."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
