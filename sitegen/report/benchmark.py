@@ -25,13 +25,10 @@ _PROVENANCES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A caveat rule with how often it applies on this page, and an example of what it saw."""
-
-    rule: Rule
-    count: int
-    sentence: str
+#: A caveat rule with how often it applies on this page, and an example of what it saw.
+Doubt = tuple[Rule, int, str]
+#: An environment, the (id, day) of the runs that stand for it, and the (id, reason) of others.
+UsedRuns = tuple[Platform, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +37,6 @@ class Command:
 
     argv: tuple[str, ...]
     run: str
-
-
-@dataclass(frozen=True, slots=True)
-class UsedRuns:
-    """Which runs stand for an environment on this page, and which do not."""
-
-    environment: Platform
-    used: tuple[tuple[str, str], ...]
-    left_out: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +151,8 @@ def _doubts(analysis: Analysis, benchmark: str) -> tuple[Doubt, ...]:
     by_rule: dict[str, list[Caveat]] = {}
     for caveat in caveats:
         by_rule.setdefault(caveat.rule.id, []).append(caveat)
-    doubts = [Doubt(own[0].rule, len(own), own[0].sentence) for own in by_rule.values()]
-    return tuple(sorted(doubts, key=lambda d: (not d.rule.doubts, -d.count, d.rule.id)))
+    doubts = [(own[0].rule, len(own), own[0].sentence) for own in by_rule.values()]
+    return tuple(sorted(doubts, key=lambda d: (not d[0].doubts, -d[1], d[0].id)))
 
 
 def _sources(analysis: Analysis, benchmark: str) -> tuple[tuple[str, str, str, str], ...]:
@@ -190,5 +178,5 @@ def _used(
     for one in environments:
         selection = analysis.selections[benchmark, one.label]
         used = tuple((run.id, words.day(run.started_at)) for run in selection.runs[-20:])
-        rows.append(UsedRuns(one, used, selection.left_out[-20:]))
+        rows.append((one, used, selection.left_out[-20:]))
     return tuple(rows)

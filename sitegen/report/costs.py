@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
@@ -67,6 +67,15 @@ class CostTable:
         rows = [row for row in rows if row.comparison.headline] or rows
         clean = [row for row in rows if not row.comparison.doubt]
         return max(clean or rows, key=lambda row: row.comparison.factor or 0, default=None)
+
+    @property
+    def marks(self) -> tuple[FactorMark, ...]:
+        """The cost factors of its headline rows, or of all; the worst one is named."""
+        worst = self.worst
+        rows = [row for row in self.rows if row.comparison.headline] or self.rows
+        return tuple(
+            replace(row.mark, label=row.title if row is worst else "") for row in rows if row.mark
+        )
 
     @property
     def doubtful(self) -> int:

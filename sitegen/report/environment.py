@@ -18,19 +18,8 @@ _MAX_RUNS = 50
 _MAX_HEADLINES = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """One headline value of the environment."""
-
-    benchmark: str
-    family: str
-    title: str
-    metric: str
-    value: str
-    unit: str
-    n: str
-    doubt: str
-    run: str
+#: A headline value: its cell, and in words its family, series, metric, value, unit and runs.
+Headline = tuple[Cell, str, str, str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +92,12 @@ def _headline(analysis: Analysis, cell: Cell) -> Headline:
     series = cell.series
     metric, unit = analysis.metric(series.metric), panels.unit_of(analysis, [cell])
     runs = cell.summary.runs if cell.summary else 0
-    return Headline(
-        series.benchmark,
+    return (
+        cell,
         family(series.benchmark).title,
         words.series(series),
         words.joined(metric.title, words.statistic(series.statistic)),
         words.number(cell, unit),
         f"{unit.text} {words.arrow(metric)}".strip(),
         words.count(runs, "run") if runs else "n unknown",
-        cell.doubt,
-        cell.runs[-1],
     )

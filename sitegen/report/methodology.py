@@ -16,13 +16,8 @@ from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.tool import Rule
 from sitegen.report.derived import Table, TableCell
 
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One table of what was found in simulated data, and sentences on how it was drawn."""
-
-    sentences: tuple[str, ...]
-    table: Table
+#: Sentences on how simulated data were drawn, and a table of what was found in them.
+Trial = tuple[tuple[str, ...], Table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ def page(analysis: Analysis) -> MethodologyPage:
 def trials() -> tuple[Trial, ...]:
     """Return the result that `python -m benchmarks.coverage` keeps."""
     kept = orjson.loads((resources.templates() / "coverage.json").read_bytes())
-    return Trial(_without_effect(kept), _rates(kept)), Trial((_with_effect(kept),), _found(kept))
+    return (_without_effect(kept), _rates(kept)), ((_with_effect(kept),), _found(kept))
 
 
 def _without_effect(kept: Mapping[str, Any]) -> tuple[str, ...]:

@@ -157,7 +157,7 @@ def test_more_errors_than_the_limit_are_a_regression_in_points_and_a_count_is_no
 def test_the_simulation_is_shown_with_all_that_was_kept(published: Analysis) -> None:
     found = methodology.page(published).trials
     assert found == methodology.trials()
-    rates, shares = (one.table for one in found)
+    rates, shares = (table for _, table in found)
     assert len({len(line) for line in (rates.head, *rates.rows)}) == 1
     assert len({len(line) for line in (shares.head, *shares.rows)}) == 1
     by_title = {line[0].text: line[1:] for line in rates.rows}

@@ -63,26 +63,22 @@ def test_the_headline_is_the_range_of_the_headline_series(front: overview.Overvi
 
 def test_the_worst_headline_series_stands_for_a_row(front: overview.OverviewPage) -> None:
     storage = next(group for group in front.groups if group.benchmark == "fio")
-    [row] = storage.rows
-    assert row.table.side.label == "cvm"
-    assert (row.table.against, row.table.baseline.name) == ("vm", "VM")
-    assert row.worst is not None
-    factors = [
-        one.comparison.factor
-        for one in row.table.rows
-        if one.comparison.headline and one.comparison.factor
-    ]
-    assert row.worst.comparison.factor == max(factors) == pytest.approx(1.2 / 1.05)
+    [table] = storage.tables
+    assert (table.side.label, table.against, table.baseline.name) == ("cvm", "vm", "VM")
+    factors = [one.factor for one in (row.comparison for row in table.rows) if one.headline]
+    assert table.worst is not None
+    assert table.worst.comparison.factor == max(filter(None, factors)) == pytest.approx(1.2 / 1.05)
+    assert [mark.label for mark in table.marks if mark.label] == [table.worst.title]
 
 
 def test_coverage_counts_runs_and_leaves_gaps(front: overview.OverviewPage) -> None:
-    assert [name for name, _ in front.benchmarks] == ["fio", "7z"]
-    counts = {row.environment.label: row.counts for row in front.coverage}
+    assert [group.benchmark for group in front.groups] == ["fio", "7z"]
+    counts = {environment.label: counts for environment, counts in front.coverage}
     assert counts == {"host": (3, None), "vm": (3, 1), "cvm": (3, 1)}
 
 
 def test_the_latest_runs_are_the_newest_first(front: overview.OverviewPage) -> None:
-    dates = [one.when for one in front.latest]
+    dates = [when for _, when, *_ in front.latest]
     assert dates == sorted(dates, reverse=True)
     assert len(dates) == 10
 
@@ -226,9 +222,9 @@ def test_the_methodology_defines_what_the_runs_bring(runs: list[Run]) -> None:
 def test_a_comparison_page_names_the_runs_it_leaves_out(runs: list[Run]) -> None:
     quick = replace(check.storage_run(30), preset="quick")
     page = benchmark.page(analyse([*runs, quick], SETTINGS), "fio", ())
-    left_out = {one: why for used in page.runs for one, why in used.left_out}
+    left_out = {one: why for *_, others in page.runs for one, why in others}
     assert left_out == {quick.id: "quick preset"}
-    assert {one for used in page.runs for one, _ in used.used} == {
+    assert {one for _, used, _ in page.runs for one, _ in used} == {
         one.id for one in runs if one.benchmark == "fio"
     }
 
