@@ -109,7 +109,7 @@ def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Ov
         if analysis.paired(benchmark):
             why = "no TEE in a metric that could be compared"
         absent = f"{words.count(count, 'environment')}, {why}"
-    chart = panels.leading_chart(analysis, benchmark)
+    chart = next(iter(panels.panels(analysis, benchmark, f"{benchmark}-")), None)
     return OverviewGroup(benchmark, family(benchmark).title, tables, absent, chart)
 
 

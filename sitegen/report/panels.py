@@ -21,32 +21,30 @@ from sitegen.report import words
 
 _MAX_PANELS = 12
 _MAX_DISTRIBUTIONS = 6
-_EFFICIENCY = "efficiency"
 #: A distribution keeps a point each so many percent, and where it passes one of these.
 _STEP = 2.0
 _TAIL = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0)
 
 
-def leading_chart(analysis: Analysis, benchmark: str) -> Chart | None:
-    """Return the first chart of a benchmark's page, for the front page."""
-    charts = panels(analysis, benchmark)
-    return replace(charts[0], id=f"{benchmark}-{charts[0].id}") if charts else None
+def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> list[Chart]:
+    """Return the charts of a benchmark: those that its family declares, then its other series.
 
-
-def panels(analysis: Analysis, benchmark: str) -> list[Chart]:
-    """Return the charts of a benchmark: those that its family declares, then its other series."""
+    ``prefix`` makes their ids unique on a page of several benchmarks.
+    """
     presented, cells = family(benchmark), analysis.of(benchmark)
     charts: list[Chart] = []
     used: set[Series] = set()
     wanted = presented.panels or _generic_panels(analysis, cells)
     for index, (panel, chosen) in enumerate(_divided(wanted, cells)):
         used |= {cell.series for cell in chosen}
-        chart = _line_chart(analysis, presented, panel, chosen, index) if panel.axis else None
+        kind = "efficiency" if panel.efficiency else "scaling"
+        name = f"{prefix}{kind}-{index}"
+        chart = _line_chart(analysis, presented, panel, chosen, name) if panel.axis else None
         if chart:
             charts.append(chart)
         elif not (panel.axis and panel.efficiency):
             # One place on the axis is no line: what there is stands as bars.
-            charts.append(_bar_chart(analysis, panel, chosen, f"panel-{index}"))
+            charts.append(_bar_chart(analysis, panel, chosen, f"{prefix}panel-{index}"))
     if presented.panels and not presented.contrasts:
         rest = [
             cell
@@ -55,7 +53,7 @@ def panels(analysis: Analysis, benchmark: str) -> list[Chart]:
         ]
         for index, panel in enumerate(_own_panels(analysis, presented, rest)):
             chosen = [cell for cell in rest if panel.matches(cell.series)]
-            charts.append(_bar_chart(analysis, panel, chosen, f"more-{index}"))
+            charts.append(_bar_chart(analysis, panel, chosen, f"{prefix}more-{index}"))
     return charts
 
 
@@ -213,7 +211,7 @@ def _varying(cells: Sequence[Cell]) -> set[str]:
 
 
 def _line_chart(
-    analysis: Analysis, presented: Family, panel: Panel, cells: Sequence[Cell], index: int
+    analysis: Analysis, presented: Family, panel: Panel, cells: Sequence[Cell], chart_id: str
 ) -> LineChart | None:
     metric = analysis.metric(panel.metric)
     on_axis = [cell for cell in cells if not math.isnan(_at(cell, panel.axis))]
@@ -238,7 +236,7 @@ def _line_chart(
     log = not panel.efficiency and metric.better == Better.HIGHER
     first = min(points[0].x for _, _, points in drawn)
     return LineChart(
-        id=f"{_EFFICIENCY if panel.efficiency else 'scaling'}-{index}",
+        id=chart_id,
         title=panel.title,
         subtitle=f"value ÷ ({panel.axis} × value at {first:g}) · % · ↑ higher is better"
         if panel.efficiency
@@ -305,7 +303,7 @@ def efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
     return tuple(
         f"{chart.title.removeprefix('Scaling efficiency, ')}, {line.label}: {_reached(line)}"
         for chart in charts
-        if isinstance(chart, LineChart) and chart.id.startswith(_EFFICIENCY)
+        if isinstance(chart, LineChart) and chart.reference
         for line in chart.lines
     )
 

@@ -232,11 +232,10 @@ def _section(
     sections: list[derived.Section] = []
     own = {}
     for benchmark in benchmarks:
-        prefix = f"{name}-{benchmark}"
-        drawn = panels.panels(printed, benchmark)
+        drawn = panels.panels(printed, benchmark, f"{name}-{benchmark}-")
+        charts += drawn
         notes += panels.efficiency_notes(drawn)
-        charts += [replace(chart, id=f"{prefix}-{chart.id}") for chart in drawn]
-        sections += _derived(printed, benchmark, prefix)
+        sections += derived.sections(printed, benchmark, f"{name}-{benchmark}-")
         series = {cell.series for cell in printed.of(benchmark)}
         own[benchmark] = figures.own(analysis, benchmark, series)
     shown = sum(len(run.measurements) for run in cited)
@@ -271,18 +270,6 @@ def _section(
     )
 
 
-def _derived(analysis: Analysis, benchmark: str, prefix: str) -> tuple[derived.Section, ...]:
-    """Return a benchmark's derived sections under ids that are unique on the page."""
-    return tuple(
-        replace(
-            section,
-            id=f"{prefix}-{section.id}",
-            charts=tuple(replace(one, id=f"{prefix}-{one.id}") for one in section.charts),
-        )
-        for section in derived.sections(analysis, benchmark)
-    )
-
-
 def _beside(analysis: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> Beside | None:
     """Return what our own runs of a benchmark say, or None where there are none."""
     own = [
@@ -297,7 +284,7 @@ def _beside(analysis: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> Besid
         family(benchmark).title,
         f"{finding.sentence} {finding.beside}" if finding else "",
         figures.platforms(analysis, {run.environment for run in own}),
-        _derived(measured, benchmark, f"own-{benchmark}"),
+        derived.sections(measured, benchmark, f"own-{benchmark}-"),
     )
 
 
