@@ -76,7 +76,7 @@ def test_every_printed_figure_stands_in_its_section_in_its_own_digits(
         for row in rows
     ]
     shown = [
-        (source, each.key, table.environments[place][0], row.metric_id, cell.text)
+        (source, each.key, table.environments[place][0], row.metric.id, cell.text)
         for source, page in pages.items()
         for each in page.sections
         for table in each.tables
@@ -145,7 +145,7 @@ def test_two_sections_on_one_benchmark_keep_to_their_own_figures(
 
 def test_a_figure_of_doubtful_unit_carries_its_doubt(pages: dict[str, ReportPage]) -> None:
     [table] = section(pages["phala-2025"], "IV").tables
-    [speed] = [row for row in table.rows if row.metric_id == "zktls.proving_speed"]
+    [speed] = [row for row in table.rows if row.metric.id == "zktls.proving_speed"]
     assert all(cell and cell.doubt for cell in speed.cells)
     assert speed.unit == "kHz"
 
