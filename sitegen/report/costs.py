@@ -252,8 +252,8 @@ class Finding:
 def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Finding:
     """Return what the comparisons of a benchmark say, in one sentence with its figures."""
     title = family(benchmark).title
-    everything = [row.comparison for table in found for row in table.rows]
-    if not everything:
+    rows = [row for table in found for row in table.rows]
+    if not rows:
         environments = {cell.environment for cell in analysis.of(benchmark)}
         many = words.count(len(environments), "environment")
         if analysis.paired(benchmark):
@@ -266,37 +266,34 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
             "What a TEE costs here was not measured: no environment has its own machine "
             "without the TEE beside it.",
         )
-    doubtful = sum(bool(one.doubt) for one in everything)
-    many = words.count(len(everything), "comparison")
+    doubtful = sum(table.doubtful for table in found)
+    many = words.count(len(rows), "comparison")
     beside = f"{doubtful} of {many} must not be quoted yet." if doubtful else f"{many} in all."
     if chosen := leading(benchmark, found):
-        tees = {one.side.environment for one in chosen}
-        return Finding(
-            f"A TEE takes {_loss(chosen)}.",
-            f"In {words.count(len(tees), 'TEE')}, by {words.count(len(chosen), 'comparison')} of"
-            f" that series. {beside}",
-        )
-    reasons = [row.detail for table in found for row in table.rows]
-    if all(one.word == Word.NOT_COMPARABLE for one in everything):
-        return Finding(f"No comparison of {title} means anything yet: {reasons[0]}.", beside)
+        tees = words.count(len({one.side.environment for one in chosen}), "TEE")
+        of_them = words.count(len(chosen), "comparison")
+        beside = f"In {tees}, by {of_them} of that series. {beside}"
+        return Finding(f"A TEE takes {clause(benchmark, found)}.", beside)
+    if all(row.comparison.word == Word.NOT_COMPARABLE for row in rows):
+        return Finding(f"No comparison of {title} means anything yet: {rows[0].detail}.", beside)
     return Finding(f"{many} of {title}.", beside)
 
 
 def clause(benchmark: str, found: Sequence[CostTable]) -> str:
-    """Return "40 to 87 % of random reads", or nothing where nothing may be quoted."""
+    """Return "27 to 38 % of random reads", or nothing where nothing may be quoted."""
     chosen = leading(benchmark, found)
-    return _loss(chosen) if chosen else ""
+    if not chosen:
+        return ""
+    shares = sorted(one.share for one in chosen if one.share is not None)
+    low, high = (significant(round(share * 100), 1) for share in (shares[0], shares[-1]))
+    span = high if low == high else f"{low} to {high}"
+    return f"{span}{NBSP}% of {chosen[0].headline.loses if chosen[0].headline else ''}"
 
 
 def leading(benchmark: str, found: Sequence[CostTable]) -> list[Comparison]:
     """Return the first headline series of TEEs against their defaults that may be quoted."""
-    clean = [
-        row.comparison
-        for table in defaults(found)
-        if table.tee
-        for row in table.rows
-        if row.comparison.factor and not row.comparison.doubt
-    ]
+    every = (row.comparison for table in of_tees(found) for row in table.rows)
+    clean = [one for one in every if one.factor and not one.doubt]
     of_headlines = (
         [one for one in clean if one.headline == headline]
         for headline in family(benchmark).headlines
@@ -305,18 +302,10 @@ def leading(benchmark: str, found: Sequence[CostTable]) -> list[Comparison]:
     return next(filter(None, of_headlines), [])
 
 
-def _loss(comparisons: Sequence[Comparison]) -> str:
-    """Return "27 to 38 % of random reads" for the smallest and largest overhead."""
-    shares = sorted(one.share for one in comparisons if one.share is not None)
-    low, high = (significant(round(share * 100), 1) for share in (shares[0], shares[-1]))
-    headline = comparisons[0].headline
-    span = high if low == high else f"{low} to {high}"
-    return f"{span}{NBSP}% of {headline.loses if headline else ''}"
-
-
-def defaults(found: Sequence[CostTable]) -> list[CostTable]:
-    """Return the table of each environment against its default baseline."""
+def of_tees(found: Sequence[CostTable]) -> tuple[CostTable, ...]:
+    """Return the table of each TEE against its default baseline."""
     first: dict[str, CostTable] = {}
     for table in found:
-        first.setdefault(table.side.label, table)
-    return list(first.values())
+        if table.tee:
+            first.setdefault(table.side.label, table)
+    return tuple(first.values())

@@ -58,6 +58,7 @@ def page(
     order = in_order(run.benchmark for run in runs)
     cited = [run for run in runs if run.provenance == Provenance.CITED]
     own = sum(run.provenance == Provenance.COLLECTED for run in runs)
+    counts = Counter((run.environment, run.benchmark) for run in runs)
     lede = doubt = ""
     if cited:
         figures = sum(len(run.measurements) for run in cited)
@@ -78,7 +79,10 @@ def page(
         groups=tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order),
         latest=run_list.lines(analysis, run_list.newest(runs)[:_LATEST]),
         runs=len(runs),
-        coverage=_coverage(analysis, runs, order),
+        coverage=tuple(
+            (one, tuple(counts.get((one.label, benchmark)) for benchmark in order))
+            for one in platforms(analysis, {run.environment for run in runs})
+        ),
     )
 
 
@@ -101,7 +105,7 @@ def _headline(
 
 
 def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> OverviewGroup:
-    tables = tuple(table for table in costs.defaults(found) if table.tee)
+    tables = costs.of_tees(found)
     absent = ""
     if not tables:
         count = len({cell.environment for cell in analysis.of(benchmark)})
@@ -115,34 +119,16 @@ def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Ov
 
 def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     comparisons = [c for c in analysis.comparisons if c.headline]
-    decided = [c for c in comparisons if c.word in _VERDICTS]
-    doubtful = sum(bool(c.doubt) for c in comparisons)
-    own = [run for run in runs if run.provenance != Provenance.CITED]
-    newest = max((run.started_at for run in own), default="")
+    decided, every = sum(c.word in _VERDICTS for c in comparisons), len(comparisons)
+    verdicts = f"{decided} of {words.count(every, 'headline comparison')}"
+    few = "A verdict needs three runs a side." if decided < every else ""
+    doubtful = f"{sum(bool(c.doubt) for c in comparisons)} of {every}"
+    newest = max((r.started_at for r in runs if r.provenance != Provenance.CITED), default="")
+    fresh = ("no run of our own", "`sitegen collect` takes one.")
+    if newest:
+        fresh = (words.day(newest), "Newest run, UTC.")
     return (
-        (
-            "Verdicts",
-            f"{len(decided)} of {words.count(len(comparisons), 'headline comparison')}",
-            "A verdict needs three runs a side." if len(decided) < len(comparisons) else "",
-        ),
-        (
-            "Doubtful",
-            f"{doubtful} of {len(comparisons)}",
-            "Hollow marks: read the reason before you quote.",
-        ),
-        (
-            "Freshness",
-            words.day(newest) if newest else "no run of our own",
-            "Newest run, UTC." if newest else "`sitegen collect` takes one.",
-        ),
-    )
-
-
-def _coverage(
-    analysis: Analysis, runs: Sequence[AnyRun], order: Sequence[str]
-) -> tuple[Coverage, ...]:
-    counts = Counter((run.environment, run.benchmark) for run in runs)
-    return tuple(
-        (one, tuple(counts.get((one.label, benchmark)) for benchmark in order))
-        for one in platforms(analysis, {run.environment for run in runs})
+        ("Verdicts", verdicts, few),
+        ("Doubtful", doubtful, "Hollow marks: read the reason before you quote."),
+        ("Freshness", *fresh),
     )

@@ -8,7 +8,7 @@ from sitegen.analysis.compare import analyse
 from sitegen.charts.spec import LineChart
 from sitegen.config import Config, Environment
 from sitegen.model import Measurement, Provenance, Run, params, run_id
-from sitegen.report import history
+from sitegen.report import benchmark
 
 CONFIG = Config(
     Path(),
@@ -30,7 +30,7 @@ def a_run(environment: str, moment: str, value: float, threads: str = "2") -> Ru
 
 
 def drawn(*runs: Run) -> list[LineChart]:
-    found = history.charts(analyse(runs, CONFIG), "7z")
+    found = benchmark.history(analyse(runs, CONFIG), "7z")
     assert all(isinstance(chart, LineChart) for chart in found)
     return [chart for chart in found if isinstance(chart, LineChart)]
 
