@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
-from sitegen import fingerprint
 from sitegen.analysis import caveats
 from sitegen.archive import Archive, library, quarantine
 from sitegen.catalogue.metrics import metric
@@ -23,20 +22,13 @@ if TYPE_CHECKING:
 
     from sitegen.analysis.claims import Checked
     from sitegen.archive.quarantine import SetAside
-    from sitegen.collect.execute import Progress
     from sitegen.config import Config
     from sitegen.intake.files import Left, Taken
     from sitegen.model import AnyRun, Measurement, Run
 
 
-def progress_line(progress: Progress) -> str:
-    """Return where a collection stands, as one line."""
-    what = "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
-    width = len(str(progress.total))
-    return (
-        f"  [{progress.done + 1:{width}}/{progress.total}] {progress.benchmark}"
-        f" {progress.step}, {what}"
-    )
+#: What a list says of each run.
+_LISTED = ("id", "environment", "benchmark", "provenance", "started_at", "preset", "complete")
 
 
 def collectors(*, as_json: bool) -> str:
@@ -51,18 +43,6 @@ def collectors(*, as_json: bool) -> str:
         lines.append(f"{name}: {here}")
         lines += _settings(row["settings"], f"{name}.")
     return "\n".join(lines or ["no collector is installed"]) + "\n"
-
-
-def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
-    """Return what machine this is and what can be collected on it."""
-    from sitegen.cli import diagnosis
-
-    found = diagnosis.diagnose(config.cache / "work", preset)
-    declared = config.environments.get(label)
-    warning = fingerprint.doubted(label, declared, found.machine) if label else ""
-    if as_json:
-        return encoded({**asdict(found), "warning": warning})
-    return diagnosis.as_text(found, label, warning)
 
 
 def forms() -> str:
@@ -209,20 +189,9 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
             rows.append({"id": run_id, "environment": label, "damaged": one.reason})
     wanted = environment and config.aliases.get(environment, environment)
     for run in found:
-        if (wanted and run.environment != wanted) or (benchmark and run.benchmark != benchmark):
-            continue
-        rows.append(
-            {
-                "id": run.id,
-                "environment": run.environment,
-                "benchmark": run.benchmark,
-                "provenance": str(run.provenance),
-                "started_at": run.started_at,
-                "preset": run.preset,
-                "complete": run.complete,
-                **({"withdrawn": run.withdrawn} if run.withdrawn else {}),
-            }
-        )
+        if wanted in (None, "", run.environment) and benchmark in (None, "", run.benchmark):
+            row = {key: getattr(run, key) for key in _LISTED}
+            rows.append(row | ({"withdrawn": run.withdrawn} if run.withdrawn else {}))
     rows.sort(key=lambda row: row["id"])
     if as_json:
         return encoded(rows)
@@ -245,12 +214,9 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
     found = archive.read(archive.find(run_id))
     if as_json:
         return encoded(_plain(found))
-    head = [
-        f"{found.id}",
-        f"{found.benchmark} in {found.environment}, {found.provenance}, {found.started_at}"
-        + (f", preset {found.preset}" if found.preset else "")
-        + ("" if found.complete else ", incomplete"),
-    ]
+    what = f"{found.benchmark} in {found.environment}, {found.provenance}, {found.started_at}"
+    preset = f", preset {found.preset}" if found.preset else ""
+    head = [found.id, f"{what}{preset}{'' if found.complete else ', incomplete'}"]
     head += [f"{each.kind}, {each.at[:10]}: {each.text}" for each in found.remarks]
     head += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(found)]
     if found.tool:
@@ -258,10 +224,9 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
     if found.source:
         head.append(f"{found.source.title or found.source.id}, section {found.source.section}")
     if found.fingerprint.facts:
-        reasons = "; ".join(found.fingerprint.tee.reasons)
-        sure = found.fingerprint.tee.confidence
-        kind = f"{found.fingerprint.tee.kind}{f', {sure} confidence' if sure else ''}"
-        head.append(f"TEE signals: {kind} ({reasons})")
+        tee = found.fingerprint.tee
+        sure = f", {tee.confidence} confidence" if tee.confidence else ""
+        head.append(f"TEE signals: {tee.kind}{sure} ({'; '.join(tee.reasons)})")
     table = [
         (
             m.workload,
@@ -274,11 +239,8 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         )
         for m in found.measurements
     ]
-    return (
-        "\n".join(map(_plain_line, head))
-        + "\n\n"
-        + _columns(("workload", "metric", "statistic", "value", "params", "rep", ""), table)
-    )
+    header = ("workload", "metric", "statistic", "value", "params", "rep", "")
+    return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table)}"
 
 
 def _shown(found: AnyRun, row: Measurement) -> str:

@@ -83,11 +83,11 @@ class Quote:
 
     def __truediv__(self, other: Quote | float) -> float:
         """Divide by another figure or a number."""
-        return self.value / _plain(other)
+        return self.value / (other.value if isinstance(other, Quote) else other)
 
     def __sub__(self, other: Quote | float) -> float:
         """Subtract another figure or a number."""
-        return self.value - _plain(other)
+        return self.value - (other.value if isinstance(other, Quote) else other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +139,6 @@ def _header(text: str, where: str) -> dict[str, str]:
             )
         about[key] = value
     return about
-
-
-def _plain(number: Quote | float) -> float:
-    return number.value if isinstance(number, Quote) else number
 
 
 def of_benchmark(analysis: Analysis, benchmark: str) -> Functions:
