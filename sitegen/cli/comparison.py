@@ -279,10 +279,8 @@ def _json(comparison: Comparison) -> dict[str, Any]:
     series, interval = comparison.series, comparison.interval
     subtracted = comparison.difference_interval
     undecided = comparison.word == Word.INCONCLUSIVE
-    values = [
-        cell.summary.value if cell.summary else None
-        for cell in (comparison.baseline, comparison.side)
-    ]
+    sides = (comparison.baseline, comparison.side)
+    base, side = (cell.summary.value if cell.summary else None for cell in sides)
     return {
         "benchmark": series.benchmark,
         "workload": series.workload,
@@ -290,8 +288,8 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "statistic": series.statistic,
         "params": dict(series.params),
         "unit": comparison.metric.unit,
-        "baseline": values[0],
-        "side": values[1],
+        "baseline": base,
+        "side": side,
         "slowdown": comparison.factor,
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,

@@ -56,11 +56,6 @@ class CostTable:
     differing: tuple[Difference, ...]
 
     @property
-    def id(self) -> str:
-        """What no other table of the page is called."""
-        return f"{self.side.label}-against-{self.baseline.label}"
-
-    @property
     def worst(self) -> CostRow | None:
         """The headline row with the largest slowdown; doubtful ones only if all are."""
         rows = [row for row in self.rows if row.comparison.factor]
@@ -109,7 +104,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
                 side,
                 baseline,
                 against,
-                words.is_tee(analysis.config.environment(label)),
+                side.hue in ("cpu-tee", "gpu-tee"),
                 tuple(_row(one, side.hue, known) for one in comparisons),
                 analysis.differences(benchmark, label, base),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -114,12 +114,6 @@ def finding(analysis: Analysis, benchmark: str) -> Finding | None:
     )
 
 
-def _table(
-    title: str, head: Iterable[str], rows: Iterable[tuple[TableCell, ...]]
-) -> tuple[Table, ...]:
-    return (Table(title, tuple(head), tuple(rows)),)
-
-
 def _name(analysis: Analysis, label: str) -> str:
     return words.platform(analysis.config, label).name
 
@@ -169,7 +163,7 @@ def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, section_id: str)
     common = set.intersection(*(set(climb.params) for climb in climbs))
     names: list[str] = []
     sentences: list[str] = []
-    tables: tuple[Table, ...] = ()
+    tables: list[Table] = []
     for climb in climbs:
         platform = _name(analysis, climb.environment)
         own = tuple(pair for pair in climb.params if pair not in common)
@@ -178,7 +172,7 @@ def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, section_id: str)
         head = (names[-1], "more than the step before", f"share of {title}", "request")
         first = (TableCell(title), TableCell("·"), TableCell("·"), _measured(metric, climb.first))
         steps = (_step_row(metric, one) for one in climb.differences)
-        tables += _table(f"{wanted.title}, {names[-1]}", head, (first, *steps))
+        tables.append(Table(f"{wanted.title}, {names[-1]}", head, (first, *steps)))
         if climb.absent:
             absent = words.enumerate_words(climb.absent)
             sentences.append(f"{platform}: not measured here: {absent}.")
@@ -193,7 +187,7 @@ def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, section_id: str)
         "differences are paired by repetition; 95 % intervals",
         tuple(dict.fromkeys(sentences)),
         (_ladder_chart(analysis, wanted, climbs, names, f"{section_id}-steps"),),
-        tables,
+        tuple(tables),
     )
 
 
@@ -276,7 +270,7 @@ def _shares(
     counts = (f"{words.count(count, 'request')} a session" for count in wanted.counts)
     head = ("Environment", "once a session", "a request", *counts)
     about = "the line at 1 % is the claim that it is at most that"
-    tables = _table(wanted.title, head, rows)
+    tables = (Table(wanted.title, head, tuple(rows)),)
     name = f"{section_id}-section"
     return Section(name, wanted.title, about, tuple(sentences), (chart,), tables)
 
@@ -306,7 +300,7 @@ def _for_the_money(
         wanted.title,
         f"(figure ÷ price), {base} = 1; above 1 is better",
         ("Ratios of datasheets and of printed prices. No work was measured here.",),
-        tables=_table(f"{wanted.title}, {base} = 1", head, rows),
+        tables=(Table(f"{wanted.title}, {base} = 1", head, tuple(rows)),),
     )
 
 
@@ -350,7 +344,7 @@ def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost, prefix: str
     head = ("Environment", f"{side} against {base}", "slowdown", base, side)
     about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
     name = f"{prefix}axis-{wanted.axis}"
-    return Section(name, wanted.title, about, tables=_table(wanted.title, head, rows))
+    return Section(name, wanted.title, about, tables=(Table(wanted.title, head, tuple(rows)),))
 
 
 def _unit_costs(analysis: Analysis, benchmark: str, prefix: str) -> Section | None:
@@ -379,7 +373,7 @@ def _unit_costs(analysis: Analysis, benchmark: str, prefix: str) -> Section | No
         "What a unit costs",
         "the whole instance is billed, and taken as busy all of the time",
     )
-    tables = _table(title, head, rows)
+    tables = (Table(title, head, tuple(rows)),)
     return Section(f"{prefix}unit-costs", title, about, tables=tables) if rows else None
 
 

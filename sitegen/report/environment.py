@@ -63,29 +63,20 @@ def page(
             (against, name, words.platform(analysis.config, name).name)
             for against, name in declared.baselines.items()
         ),
-        headlines=tuple(
-            _headline(analysis, cell)
-            for benchmark in benchmarks
-            for cell in _leading(analysis, benchmark, label)
-        ),
-        costs=tuple(
-            table
-            for benchmark in benchmarks
-            for table in tables[benchmark]
-            if table.side.label == label
-        ),
+        headlines=tuple(row for name in benchmarks for row in _headlines(analysis, name, label)),
+        costs=tuple(t for name in benchmarks for t in tables[name] if t.side.label == label),
         machine=machine.groups(seen.fingerprint.facts) if seen else (),
         runs=run_list.lines(analysis, newest[:_MAX_RUNS]),
         runs_all=len(newest),
     )
 
 
-def _leading(analysis: Analysis, benchmark: str, label: str) -> list[Cell]:
+def _headlines(analysis: Analysis, benchmark: str, label: str) -> list[Headline]:
     """Return the headline figures of a benchmark, or all where it has none."""
     cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
     leading = [cell for cell in cells if headline_of(cell.series)] or cells
     leading.sort(key=lambda cell: (cell.series.metric, words.natural(cell.series)))
-    return leading[:_MAX_HEADLINES]
+    return [_headline(analysis, cell) for cell in leading[:_MAX_HEADLINES]]
 
 
 def _headline(analysis: Analysis, cell: Cell) -> Headline:

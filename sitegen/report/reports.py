@@ -103,7 +103,7 @@ class ReportsPage:
     """The list of all publications; ``verdicts`` are its columns."""
 
     finding: str
-    verdicts: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
     reports: tuple[ReportPage, ...]
 
 
@@ -179,7 +179,7 @@ def index(reports: Sequence[ReportPage]) -> ReportsPage:
         f"{words.count(len(reports), 'published report')} rebuilt from"
         f" {words.count(printed, 'printed figure')}, and {words.count(stated, 'claim')}"
         " recomputed from them.",
-        tuple(str(verdict) for verdict in Verdict),
+        tuple(Verdict),
         tuple(reports),
     )
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from sitegen import config
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.config import Config, Environment
-from sitegen.model import Measurement, Run, Sample, Status, params
+from sitegen.model import Measurement, Run, Sample, Status
 from sitegen.report import (
     benchmark,
     costs,
@@ -257,12 +256,6 @@ def test_parameters_in_words(key: str, value: str, text: str) -> None:
     assert words.param(key, value).replace(" %", "%") == text
 
 
-def test_parameters_stand_in_one_order_whatever_theirs() -> None:
-    given = params(threads=8, operation="total", zeta="z", alpha="a")
-    assert words.params(given) == words.params(tuple(reversed(given)))
-    assert words.params(given).startswith("total, 8 threads")
-
-
 @pytest.mark.parametrize(
     ("said", "text"),
     [
@@ -280,10 +273,3 @@ def test_parameters_stand_in_one_order_whatever_theirs() -> None:
 )
 def test_lists_dates_and_counts_in_words(said: str, text: str) -> None:
     assert said == text
-
-
-def test_the_settings_of_this_repository_name_only_environments_that_it_has() -> None:
-    found = config.load(check.ROOT / "sitegen.toml")
-    for declared in found.environments.values():
-        for label in declared.baselines.values():
-            assert label in found.environments, declared.label
