@@ -197,8 +197,7 @@ def _line_chart(
         return None
     unit = DisplayUnit(0.01, "%") if panel.efficiency else unit_of(analysis, on_axis)
     drawn = []
-    for (environment, extra), members in _by_line(analysis, panel, on_axis):
-        members.sort(key=lambda c: _at(c, panel.axis))
+    for environment, extra, members in _by_line(analysis, panel, on_axis):
         points = tuple(_points(members, panel, unit))
         if len(points) > 1:  # one point scales nothing
             short = [p for p in extra if p[0] != "scheme" or ("keepalive", "true") not in extra]
@@ -208,18 +207,19 @@ def _line_chart(
         return None
     axis_title = panel.axis_title or presented.axis_title or panel.axis
     log = not panel.efficiency and metric.better == Better.HIGHER
-    first = min(points[0].x for _, _, points in drawn)
+    subtitle = words.metric_line(metric, unit, panel.statistic)
+    if panel.efficiency:
+        first = min(points[0].x for _, _, points in drawn)
+        subtitle = f"value ÷ ({panel.axis} × value at {first:g}) · % · ↑ higher is better"
+    names = words.enumerate_words([label for label, _, _ in drawn])
     return LineChart(
         id=chart_id,
         title=panel.title,
-        subtitle=f"value ÷ ({panel.axis} × value at {first:g}) · % · ↑ higher is better"
-        if panel.efficiency
-        else words.metric_line(metric, unit, panel.statistic),
+        subtitle=subtitle,
         x_title=axis_title,
         unit=unit.text,
         lines=lines(drawn),
-        summary=f"{panel.title} over {axis_title}:"
-        f" {words.enumerate_words([label for label, _, _ in drawn])}",
+        summary=f"{panel.title} over {axis_title}: {names}",
         x_log=True,
         y_log=log,
         y_zero=not log,
@@ -229,7 +229,7 @@ def _line_chart(
 
 def _by_line(
     analysis: Analysis, panel: Panel, cells: Sequence[Cell]
-) -> Iterator[tuple[tuple[words.Platform, Params], list[Cell]]]:
+) -> Iterator[tuple[words.Platform, Params, list[Cell]]]:
     """Yield the environment and the parameters of each line, with its cells.
 
     7-Zip has a workload for each thread count: one line. Where two workloads have the same
@@ -248,7 +248,8 @@ def _by_line(
         key = (order.index(cell.environment), workload, _some(cell.series, varying))
         groups.setdefault(key, []).append(cell)
     for (rank, _, extra), members in sorted(groups.items()):
-        yield (words.platform(analysis.config, order[rank]), extra), members
+        members.sort(key=lambda cell: _at(cell, panel.axis))
+        yield words.platform(analysis.config, order[rank]), extra, members
 
 
 def _at(cell: Cell, axis: str) -> float:
