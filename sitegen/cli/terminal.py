@@ -71,17 +71,18 @@ def taken(one: Taken) -> str:
     from sitegen.intake.packs import Packed
 
     found, there, run = one.arrival, one.there, one.arrival.run
-    packed = isinstance(found, Packed)
-    rows = found.rows if isinstance(found, Packed) else len(run.measurements)
+    if isinstance(found, Packed):
+        rows, form = found.rows, "pack"
+    else:
+        rows, form = len(run.measurements), found.reader
     if one.instead:
         return _plain_line(
             f"{run.id}  {run.environment}  not taken: it would stand in the place of {one.instead},"
             " which is here; --take-remarks takes it"
         )
-    line = f"{there or run.id}  {run.environment}  {rows} measurements"
-    told = "  pack" if packed else f"  {found.reader}"  # type: ignore[union-attr]
-    lines = [f"{line}{told}" + ("  (was there)" if there else "")]
-    if not there and not packed:
+    line = f"{there or run.id}  {run.environment}  {rows} measurements  {form}"
+    lines = [f"{line}  (was there)" if there else line]
+    if not there and not isinstance(found, Packed):
         lines += [run.note] if run.note else []
         lines += [f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run)]
     lines += [
@@ -122,7 +123,7 @@ def _computed(found: Checked) -> str:
     if found.value is not None:
         value = f"{found.value:.4g}" + (f" ({between})" if low != high else "")
     coarse = not found.decisive and found.verdict != "differs"
-    return f", computed {value}" + (", not decisive" if coarse else "")
+    return f", computed {value}{', not decisive' if coarse else ''}"
 
 
 def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str, list[str]]:

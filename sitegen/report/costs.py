@@ -149,8 +149,7 @@ def effect(comparison: Comparison) -> str:
         return ""
     if comparison.difference == 0:
         return "equal"
-    [text] = amounts(comparison.metric, (comparison.difference,))
-    return text
+    return amounts(comparison.metric, (comparison.difference,))[0]
 
 
 def interval(comparison: Comparison, joined: str = "to") -> str:
@@ -175,16 +174,14 @@ def amounts(metric: Metric, differences: Sequence[float]) -> list[str]:
     if metric.scale == Scale.PROPORTION:
         return [f"{_signed(100 * each)} points" for each in differences]
     if metric.unit == "count":
-        return [
-            f"{_count(abs(each))} {'fewer' if each < 0 else 'more'}" if each else "0"
-            for each in differences
-        ]
+        return [_counted(each) for each in differences]
     unit = metric.unit_for(differences)
     return [f"{_signed(each / unit.factor)} {unit.text}".rstrip() for each in differences]
 
 
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() else significant(value)
+def _counted(value: float) -> str:
+    number = f"{abs(value):,.0f}" if value.is_integer() else significant(abs(value))
+    return f"{number} {'fewer' if value < 0 else 'more'}" if value else "0"
 
 
 def _signed(value: float) -> str:

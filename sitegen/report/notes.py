@@ -202,12 +202,10 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
     ) -> str:  # fmt: skip
         pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
         for one in analysis.comparisons:
-            if (
-                one.side.environment != env
-                or one.share is None
-                or (against and against not in (one.against, one.baseline.environment))
-                or not pattern.matches(one.series)
-            ):
+            theirs = against in ("", one.against, one.baseline.environment)
+            if one.side.environment != env or not theirs or not pattern.matches(one.series):
+                continue
+            if one.share is None:
                 continue
             text = f"{percent(one.share).lstrip('+')}{NBSP}%"
             address = f"{root}runs/{one.side.runs[-1]}/index.html"

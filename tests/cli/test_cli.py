@@ -280,12 +280,10 @@ def test_the_collectors_are_listed_with_their_tools_and_settings(
     assert "  --set shell.program    what the shell runs\n" in text
     assert "absent: missing: no-such-tool-here; install it with: apt-get install" in text
     assert "cannot be imported: TypeError: no" in text
-    found = {
-        row["benchmark"]: row for row in json.loads(run("collectors", "--format", "json").stdout)
-    }
+    rows = json.loads(run("collectors", "--format", "json").stdout)
+    found = {row["benchmark"]: row for row in rows}
     assert {"7z", "ab", "fio", "shell", "absent", "broken"} <= set(found)
-    assert found["shell"]["tool"]["version"] == "1.0"
-    assert found["shell"]["problem"] == ""
+    assert (found["shell"]["tool"]["version"], found["shell"]["problem"]) == ("1.0", "")
     assert list(found["shell"]["settings"]) == ["program", "directory"]
     assert found["absent"]["tool"] is None
     assert found["absent"]["problem"].startswith("missing: no-such-tool-here")

@@ -174,8 +174,7 @@ def test_an_environment_shows_what_a_run_of_it_saw(analysis: Analysis, runs: lis
     own = [one for one in runs if one.environment == "cvm"]
     newest = max((one for one in own if one.steps), key=lambda one: one.started_at)
     page = environment.page(analysis, "cvm", own, cost_tables(analysis), newest)
-    assert page.platform.name == "CVM"
-    assert page.platform.role == "CPU TEE"
+    assert (page.platform.name, page.platform.role) == ("CVM", "CPU TEE")
     assert page.observed is not None
     assert page.observed.kind == "tdx"
     [processor] = page.machine
@@ -197,9 +196,8 @@ def test_a_label_that_contradicts_the_machine_is_a_caveat(runs: list[Run]) -> No
 
 
 def test_long_lists_of_runs_are_cut_into_pages(analysis: Analysis) -> None:
-    many = [
-        check.storage_run(number % 600, f"e{number}") for number in range(run_list.PER_PAGE + 1)
-    ]
+    numbers = range(run_list.PER_PAGE + 1)
+    many = [check.storage_run(number % 600, f"e{number}") for number in numbers]
     pages = run_list.pages(analyse(many, SETTINGS), many)
     assert [len(page.runs) for page in pages] == [run_list.PER_PAGE, 1]
     assert {page.total for page in pages} == {run_list.PER_PAGE + 1}
