@@ -38,7 +38,7 @@ from sitegen.archive import Archive
 from sitegen.catalogue import parameters
 from sitegen.catalogue.metrics import METRICS
 from sitegen.catalogue.tool import Kind
-from sitegen.cli import terminal
+from sitegen.cli import comparison, terminal
 from sitegen.errors import SitegenError
 from sitegen.intake import files, tidy
 from sitegen.intake.files import Order
@@ -158,8 +158,8 @@ def _go_over(settings: config.Config, result: Result) -> None:
 
     def compared(form: str) -> None:
         for side, base in (("cvm", "vm"), ("cvm", "metal")):
-            asked = terminal.Question((base, side), form=form, everything=True, limit=0.05)
-            terminal.compared(settings, asked)
+            asked = comparison.Question((base, side), form=form, everything=True, limit=0.05)
+            comparison.answer(settings, asked)
 
     commands: dict[str, Callable[[], object]] = {
         "build": built,

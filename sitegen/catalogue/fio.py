@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from sitegen.catalogue.tool import (
     Family,
     Figure,
@@ -23,6 +26,7 @@ from sitegen.catalogue.tool import (
 #: Rates of PCIe 5.0 x4, the fastest link a single NVMe device has (PCI-SIG, 128b/130b coded).
 LINK_RATE = 15.75e9
 _DEVICE_SHARE = 0.5
+_LARGE = 65536
 _BUFFERED = "The jobs went through the page cache of their own system (direct=0)."
 
 
@@ -50,6 +54,18 @@ def _faster_than_the_link(figure: Figure) -> str:
     if figure.metric != "fio.bandwidth" or figure.value <= LINK_RATE:
         return ""
     return f"{figure.value / 1e9:.1f} GB/s is above 15.75 GB/s (PCIe 5.0 x4)."
+
+
+def largest(sizes: str) -> int:
+    """Return the largest of the sizes that a parameter's value names, in bytes; 0 for none."""
+    return max(map(int, re.findall(r"(?<!\d)\d{1,18}(?![\d%])", sizes)), default=0)
+
+
+def _leading(params: Mapping[str, str]) -> str:
+    """Return what says most: the rate, the bytes from 64 KiB on, or latency when shallow."""
+    if largest(params.get("block_size", "")) >= _LARGE:
+        return "fio.bandwidth"
+    return "fio.latency" if params.get("iodepth") in ("1", "4") else "fio.iops"
 
 
 TOOL = Tool(
@@ -100,6 +116,9 @@ TOOL = Tool(
             Panel("fio.bandwidth", "value", (("block_size", "131072"), ("pattern", "rand")), title="Random, 128 KiB", group="direction"),
             Panel("fio.bandwidth", "value", (("block_size", "1048576"), ("numjobs", "4"), ("pattern", "seq")), title="Sequential, 1 MiB, 4 jobs", group="direction"),
         ),
+        wholes={"fio.completion_latency": "fio.latency"},
+        counted="operations",
+        leads=_leading,
     ),
     parameters=(
         SeriesParameter("pattern", values={"rand": "random", "seq": "sequential", "randrw": "mixed", "rw": "mixed sequential"}),

@@ -71,11 +71,6 @@ def normal(key: str, value: str) -> str:
     return _checked(key, value)
 
 
-def largest(sizes: str) -> int:
-    """Return the largest of the sizes that a parameter's value names, in bytes; 0 for none."""
-    return max(map(int, re.findall(r"(?<!\d)\d{1,18}(?![\d%])", sizes)), default=0)
-
-
 def check(pairs: Params, times: int = 1) -> None:
     """Raise SitegenError unless these are parameters of a series as rows hold them.
 

@@ -199,8 +199,10 @@ class Family:
     """How one benchmark is presented: its name and question, headlines, charts and contrasts.
 
     ``distributions`` are the series whose samples are drawn, the first and the last of each;
-    None draws all that there are. ``background`` are parameters that a row does not repeat where
-    all of its workload have the same.
+    None draws all that there are; of a metric and the whole that it is part of (``wholes``) one is
+    enough. ``counted`` is what they are samples of. ``leads`` names the metric that says most of
+    series with these parameters. ``background`` are parameters that a row does not repeat where all
+    of its workload have the same.
     """
 
     benchmark: str
@@ -211,6 +213,9 @@ class Family:
     axis_title: str = ""
     contrasts: tuple[Contrast, ...] = ()
     distributions: tuple[tuple[str, str], ...] | None = None
+    wholes: Mapping[str, str] = field(default_factory=dict)
+    counted: str = "requests"
+    leads: Callable[[Mapping[str, str]], str] | None = None
     background: frozenset[str] = frozenset()
 
 

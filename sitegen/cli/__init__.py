@@ -166,9 +166,9 @@ def collectors_(as_json: bool) -> None:
 @options.settings
 def doctor(load: options.Load, environment: str, preset: str, as_json: bool) -> None:
     """Say what machine this is, whether it is a TEE, and what can be collected here."""
-    from sitegen.cli import terminal
+    from sitegen.cli import diagnosis
 
-    click.echo(terminal.doctor(load(), environment, preset, as_json=as_json), nl=False)
+    click.echo(diagnosis.doctor(load(), environment, preset, as_json=as_json), nl=False)
 
 
 @main.command("import")
@@ -358,14 +358,14 @@ def compare(
     and 3 when there is nothing to hold the limit against: one run a side, quick or damaged runs, a
     benchmark that one side lacks. What could not be judged is said; with --strict it is 3 as well.
     """
-    from sitegen.cli import terminal
+    from sitegen.cli import comparison
 
     report = load()
-    limit = terminal.limit(fail_above)
+    limit = comparison.limit(fail_above)
     if strict and limit is None:
         raise SitegenError("goes with --fail-above", where="--strict", fix="add --fail-above 5%")
-    asked = terminal.Question((baseline, side), **question, limit=limit)
-    found = terminal.compared(report, asked)
+    asked = comparison.Question((baseline, side), **question, limit=limit)
+    found = comparison.answer(report, asked)
     click.echo(found.text, nl=False)
     if limit is None:
         _say_damaged(found.damaged)
@@ -452,8 +452,6 @@ def _say_damaged(damaged: Sequence[Damaged]) -> None:
 
 
 def _progress(*, quiet: bool) -> Callable[[Progress], None]:
-    from sitegen.cli.terminal import progress_line
-
     live = sys.stderr.isatty()
 
     def show_it(progress: Progress) -> None:
@@ -462,7 +460,10 @@ def _progress(*, quiet: bool) -> Callable[[Progress], None]:
                 f"  {progress.benchmark} {progress.step}: failed: {progress.failed}", err=True
             )
         elif not quiet and progress.step:
-            text = progress_line(progress)
+            round_ = f"repetition {progress.repetition + 1}"
+            what = "preparing" if progress.repetition < 0 else round_
+            place = f"[{progress.done + 1:{len(str(progress.total))}}/{progress.total}]"
+            text = f"  {place} {progress.benchmark} {progress.step}, {what}"
             click.echo(f"\r\033[K{text}" if live else text, err=True, nl=not live)
         elif live and not quiet:
             click.echo("\r\033[K", err=True, nl=False)

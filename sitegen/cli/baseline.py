@@ -28,27 +28,25 @@ def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
     label, equals, rest = pair.partition("=")
     names = [name.strip() for name in rest.split(",") if name.strip()]
     if not (equals and label and names):
-        raise SitegenError(
-            f"{pair!r} names no baseline", where="baseline", fix="write it as cvm=metal"
-        )
+        raise _wrong(f"{pair!r} names no baseline", "write it as cvm=metal")
     for name in (label, *names):
         if check_label(name) not in known:
-            raise SitegenError(
-                f"there is no environment {name!r}",
-                where="baseline",
-                fix=f"known are {', '.join(sorted(known)) or 'none: collect or import first'}",
-            )
+            labels = ", ".join(sorted(known)) or "none: collect or import first"
+            raise _wrong(f"there is no environment {name!r}", f"known are {labels}")
     if label in names:
-        raise SitegenError(f"{label} cannot be its own baseline", where="baseline")
+        raise _wrong(f"{label} cannot be its own baseline")
     words: dict[str, str] = {}
     for name in names:
         role = known[name].role
         word = role if role and role not in words else name
         words[word if word not in words else f"{word}-baseline"] = name
-    table = ", ".join(f"{_key(word)} = {_text(name)}" for word, name in words.items())
+    table = ", ".join(f'{_key(word)} = "{name}"' for word, name in words.items())
     line = f"baselines = {{ {table} }}"
     file = file.resolve()
-    text = _read(file)
+    text = ""
+    if file.exists():
+        config.read_toml(file)
+        text = file.read_bytes().decode()
     ends = "\r\n" if "\r\n" in text else "\n"
     written = _with_line(text.replace(ends, "\n"), label, line).replace("\n", ends)
     _check(text, written, label, words, file, line)
@@ -64,6 +62,10 @@ def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
     finally:
         hidden.unlink(missing_ok=True)
     return f"[environments.{_key(label)}] {line}"
+
+
+def _wrong(what: str, fix: str = "") -> SitegenError:
+    return SitegenError(what, where="baseline", fix=fix)
 
 
 def _with_line(text: str, label: str, line: str) -> str:
@@ -95,23 +97,9 @@ def _check(
             return
     except (tomllib.TOMLDecodeError, AttributeError, TypeError):
         pass
-    raise SitegenError(
-        "cannot be changed without touching more",
-        where=str(file),
-        fix=f"write `{line}` into the table of {label} yourself",
-    )
-
-
-def _read(file: Path) -> str:
-    if not file.exists():
-        return ""
-    config.read_toml(file)
-    return file.read_bytes().decode()
+    fix = f"write `{line}` into the table of {label} yourself"
+    raise SitegenError("cannot be changed without touching more", where=str(file), fix=fix)
 
 
 def _key(word: str) -> str:
-    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else _text(word)
-
-
-def _text(word: str) -> str:
-    return f'"{word}"'
+    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else f'"{word}"'

@@ -1,84 +1,194 @@
-"""Two sides as rows for a terminal, a pull request or another program."""
+"""What `sitegen compare` says of two sides: to a terminal, a pull request, a program, a gate."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sitegen.analysis.compare import Comparison
 from sitegen.analysis.differences import MACHINE
-from sitegen.analysis.pairing import BASELINE, SIDE, Pairing
+from sitegen.analysis.pairing import BASELINE, SIDE, Pairing, Unpaired, pair, pair_values
 from sitegen.analysis.stats import Word
+from sitegen.archive import Damaged, library, quarantine
+from sitegen.archive.quarantine import SetAside
 from sitegen.catalogue.families import headline_of
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.units import significant
-from sitegen.cli.terminal import aligned
-from sitegen.model import Comparability, Series
+from sitegen.cli.terminal import aligned, encoded
+from sitegen.config import Config
+from sitegen.errors import SitegenError, Unjudged
+from sitegen.model import AnyRun, Comparability, Series
 from sitegen.report import costs, words
-
-#: "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
-_SEPARATORS: Mapping[str, str] = {Word.INCONCLUSIVE: ": "}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One comparison in words; ``least`` is the least worsening that its interval allows.
+class Question:
+    """What `compare` was asked: two sides, which of their series, and how much worse is too much.
 
-    ``least`` is an overhead, or a share's points. ``detail`` completes the word.
+    ``limit`` is an overhead, as a share. With ``axis`` the sides are two values of that parameter.
     """
 
+    sides: tuple[str, str] = ("", "")
+    metrics: Sequence[str] = ()
+    form: str = "text"
+    axis: str = ""
+    environment: str = ""
+    everything: bool = False
+    limit: float | None = None
+
+    def names(self, series: Series) -> bool:
+        """Say whether it is about a series: one of its metrics, or a headline one."""
+        chosen = series.metric in self.metrics if self.metrics else headline_of(series) is not None
+        return self.everything or chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Two sides as text; the series that are worse than the limit, and what it could not judge."""
+
+    text: str
+    damaged: tuple[Damaged, ...]
+    above: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
+    judged: bool = False
+
+
+class Row(NamedTuple):
+    """A comparison, and what its series is called."""
+
     series: str
-    baseline: str
-    side: str
-    share: str
-    interval: str
-    word: str
-    detail: str
-    caveats: tuple[str, ...]
-    least: float | None
     comparison: Comparison
 
     @property
-    def judged(self) -> bool:
-        """Whether a limit can be held against it: one run a side does not tell its own spread."""
-        alone = self.comparison.word == Word.ONE_RUN
-        return self.least is not None and not self.comparison.reason and not alone
+    def least(self) -> float | None:
+        """The least worsening that its interval allows, an overhead or a share's points.
+
+        None where no limit can be held against it: one run a side does not tell its own spread.
+        """
+        one = self.comparison
+        bounds = None if one.reason or one.word == Word.ONE_RUN else one.worsening
+        return bounds[0] if bounds else None
 
 
-def rows(pairing: Pairing, metrics: Sequence[str] = (), *, everything: bool = False) -> list[Row]:
-    """Return the headline series, or those of ``metrics``, or all; the worst first."""
-    chosen = [
-        found for found in pairing.comparisons if everything or _is_asked(found.series, metrics)
-    ]
+def limit(text: str) -> float | None:
+    """Return ``5%`` or ``5`` as a share; raises SitegenError for anything else."""
+    if not text:
+        return None
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise SitegenError(f"{text!r} is no limit", where="--fail-above", fix="write it as 5%")
+    return value / 100
+
+
+def answer(config: Config, asked: Question) -> Answer:
+    """Return two sides compared; raises Unjudged when a limit has nothing to be held against."""
+    if asked.environment and not asked.axis:
+        raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
+    held = library.of(config)
+
+    def make(runs: Sequence[AnyRun], aside: Sequence[SetAside] = ()) -> Answer:
+        return _answer(runs, config, asked, (*held.damaged, *held.damages(aside)))
+
+    try:
+        return quarantine.made([one.run for one in held.runs.values()], make, make)[0]
+    except Unpaired as error:
+        if asked.limit is None:
+            raise
+        raise Unjudged(f"nothing could be judged: {error.what}", fix=error.fix) from error
+
+
+def _answer(
+    runs: Sequence[AnyRun], config: Config, asked: Question, damaged: tuple[Damaged, ...]
+) -> Answer:
+    sides, axis, metrics = asked.sides, asked.axis, asked.metrics
+    broken = {name: [one for one in damaged if _is_of(one, name, config)] for name in sides}
+    for name, own in broken.items():
+        if own and not axis and not any(_is_called(name, r.environment, r.id) for r in runs):
+            reason = f"all runs of {name} are damaged: {own[0].reason}"
+            raise Unpaired(reason, fix="see `sitegen fsck`")
+    lost = [one for one in damaged if axis or any(one in own for own in broken.values())]
+    benchmarks = {
+        run.benchmark for run in runs if metrics and any(name in metrics for name, _ in run.units)
+    }
+    if metrics and not benchmarks:
+        raise SitegenError(f"no run here has {' or '.join(metrics)}", where="--metric")
+    if axis and lost and not any(axis in dict(r.params) for run in runs for r in run.measurements):
+        raise Unpaired(f"no whole run has the parameter {axis!r}", fix="see `sitegen fsck`")
+    chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
+    if axis:
+        pairing = pair_values(chosen, config, axis, *sides, asked.environment)
+    else:
+        pairing = pair(runs, config, *sides, benchmarks)
+    found = rows(pairing, asked)
+    if not found:
+        known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
+        raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {known}")
+    written = {"json": json_text, "markdown": markdown}.get(asked.form, text)(pairing, found)
+    if asked.limit is None:
+        return Answer(written, damaged)
+    have = {
+        name: {run.benchmark for run in chosen if axis or _is_called(name, run.environment, run.id)}
+        for name in sides
+    }
+    return Answer(
+        written,
+        damaged,
+        tuple(row.series for row in regressions(found, asked.limit)),
+        (
+            *(f"{one.path}: {one.reason}" for one in lost),
+            *_unjudged(pairing, found, have, asked),
+        ),
+        any(row.least is not None for row in found),
+    )
+
+
+def _is_of(one: Damaged, name: str, config: Config) -> bool:
+    """Say whether a damaged run is, or belongs to, what is called ``name``."""
+    label, _, run_id = one.path.partition("/")
+    return _is_called(name, config.aliases.get(label, label), run_id)
+
+
+def _is_called(name: str, label: str, run_id: str) -> bool:
+    return name in (label, run_id) or run_id.endswith(f"-{name}")
+
+
+def rows(pairing: Pairing, asked: Question) -> list[Row]:
+    """Return the series that are asked about, the worst first."""
+    chosen = [one for one in pairing.comparisons if asked.names(one.series)]
+    chosen.sort(key=lambda c: (bool(c.reason), -(c.factor or 0.0), c.series))
     known = {
         name: words.background(name, (cell.series for cell in pairing.analysis.of(name)))
-        for name in {found.series.benchmark for found in chosen}
+        for name in {one.series.benchmark for one in chosen}
     }
-    chosen.sort(key=lambda c: (bool(c.reason), -(c.factor or 0.0), c.series))
-    titled = [(found, words.short(found.series, known[found.series.benchmark])) for found in chosen]
+    titles = [words.short(one.series, known[one.series.benchmark]) for one in chosen]
+    names = [
+        words.joined(words.lower_first(one.metric.title), words.statistic(one.series.statistic))
+        for one in chosen
+    ]
     # Two workloads may share all parameters: then the workload tells them apart.
-    alike = Counter((c.series.metric, c.series.statistic, title) for c, title in titled)
+    alike = Counter(zip(titles, names, strict=True))
     return [
-        _row(c, title if alike[c.series.metric, c.series.statistic, title] == 1
-             else f"{c.series.workload}, {title}")
-        for c, title in titled
-    ]  # fmt: skip
+        Row(f"{f'{one.series.workload}, ' * (alike[title, name] > 1)}{title}: {name}", one)
+        for one, title, name in zip(chosen, titles, names, strict=True)
+    ]
 
 
 def regressions(found: Sequence[Row], limit: float) -> list[Row]:
     """Return the rows whose overhead is above ``limit``, a share, at its lower bound."""
-    return [row for row in found if row.judged and row.least is not None and row.least > limit]
+    return [row for row in found if row.least is not None and row.least > limit]
 
 
-def unjudged(
+def _unjudged(
     pairing: Pairing,
     found: Sequence[Row],
     benchmarks: Mapping[str, Collection[str]],
-    metrics: Sequence[str] = (),
-    *,
-    everything: bool = False,
+    asked: Question,
 ) -> list[str]:
     """Return what no limit can judge, a line each: which benchmark, and why.
 
@@ -94,8 +204,10 @@ def unjudged(
                 cell.series
                 for cell in pairing.analysis.of(name)
                 if cell.environment == label
-                and _is_directed(cell.series, pairing)
-                and (everything or _is_asked(cell.series, metrics))
+                and asked.names(cell.series)
+                # It would be compared, had both sides it.
+                and pairing.analysis.metric(cell.series.metric).better != Better.NONE
+                and cell.series.statistic != "stddev"
             }
             for label in (SIDE, BASELINE)
         )
@@ -107,21 +219,11 @@ def unjudged(
     reasons = Counter(
         (row.comparison.series.benchmark, row.comparison.reason or str(row.comparison.word))
         for row in found
-        if not row.judged
+        if row.least is None
     )
     for (name, reason), count in sorted(reasons.items()):
         lines.append(f"{name}: {reason} ({words.count(count, 'series', 'series')})")
     return lines
-
-
-def _is_asked(series: Series, metrics: Sequence[str]) -> bool:
-    return series.metric in metrics if metrics else headline_of(series) is not None
-
-
-def _is_directed(series: Series, pairing: Pairing) -> bool:
-    """Say whether a series would be compared, had both sides it."""
-    better = pairing.analysis.metric(series.metric).better
-    return better != Better.NONE and series.statistic != "stddev"
 
 
 def text(pairing: Pairing, found: Sequence[Row]) -> str:
@@ -145,18 +247,19 @@ def markdown(pairing: Pairing, found: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_json(pairing: Pairing, found: Sequence[Row]) -> dict[str, Any]:
+def json_text(pairing: Pairing, found: Sequence[Row]) -> str:
     """Return the public form of ``sitegen compare --format json``."""
-    return {
+    document = {
         "baseline": pairing.baseline,
         "side": pairing.side,
-        "comparisons": [_json(row) for row in found],
+        "comparisons": [_json(row.comparison) for row in found],
         "differing": [
             {"fact": one.name, "baseline": one.baseline, "side": one.side}
             for one in pairing.differing
             if one.what == MACHINE
         ],
     }
+    return encoded(document)
 
 
 def _head(pairing: Pairing) -> tuple[str, ...]:
@@ -172,15 +275,12 @@ def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
             yield f"{one.title} ({one.meaning})", base, side
 
 
-def _json(row: Row) -> dict[str, Any]:
-    comparison = row.comparison
+def _json(comparison: Comparison) -> dict[str, Any]:
     series, interval = comparison.series, comparison.interval
     subtracted = comparison.difference_interval
-    undecided = comparison.word == Word.INCONCLUSIVE and not comparison.reason
-    values = [
-        cell.summary.value if cell.summary else None
-        for cell in (comparison.baseline, comparison.side)
-    ]
+    undecided = comparison.word == Word.INCONCLUSIVE
+    sides = (comparison.baseline, comparison.side)
+    base, side = (cell.summary.value if cell.summary else None for cell in sides)
     return {
         "benchmark": series.benchmark,
         "workload": series.workload,
@@ -188,8 +288,8 @@ def _json(row: Row) -> dict[str, Any]:
         "statistic": series.statistic,
         "params": dict(series.params),
         "unit": comparison.metric.unit,
-        "baseline": values[0],
-        "side": values[1],
+        "baseline": base,
+        "side": side,
         "slowdown": comparison.factor,
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
@@ -199,45 +299,29 @@ def _json(row: Row) -> dict[str, Any]:
         "difference_low": subtracted.low if subtracted else None,
         "difference_high": subtracted.high if subtracted else None,
         "more_runs": comparison.more_runs if undecided else None,
-        "word": row.word,
+        "word": comparison.told,
         "reason": comparison.reason,
         "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
         "runs": {"baseline": list(comparison.baseline.runs), "side": list(comparison.side.runs)},
     }
 
 
-def _row(found: Comparison, title: str) -> Row:
-    unit = costs.unit_of(found)
-    bounds = found.worsening
-    statistic = words.statistic(found.series.statistic)
-    name = words.lower_first(found.metric.title)
-    return Row(
-        series=f"{title}: {name}{f', {statistic}' if statistic else ''}",
-        baseline=_value(words.number(found.baseline, unit), unit.text),
-        side=_value(words.number(found.side, unit), unit.text),
-        share="" if found.reason else costs.effect(found),
-        interval="" if found.reason else costs.interval(found),
-        word=str(found.told),
-        detail=costs.decision(found) if found.headline and not found.reason else "",
-        caveats=(found.reason,)
-        if found.reason
-        else tuple(dict.fromkeys(c.rule.short for c in found.caveats if c.rule.doubts)),
-        least=bounds[0] if bounds else None,
-        comparison=found,
-    )
-
-
-def _value(number: str, unit: str) -> str:
-    return number if number == "not measured" else f"{number} {unit}".rstrip()
-
-
 def _cells(row: Row) -> tuple[str, ...]:
-    factor = row.comparison.factor
-    worse = f" ({significant(factor, 3)}×)" if factor and factor >= 2 and row.share else ""  # noqa: PLR2004 - from a doubling on, times read better
-    return (
-        row.series, row.baseline, row.side, f"{row.share}{worse}", row.interval,
-        f"{row.word}{_SEPARATORS.get(row.word, ' ')}{row.detail}".rstrip(), ", ".join(row.caveats),
-    )  # fmt: skip
+    one, unit, factor = row.comparison, costs.unit_of(row.comparison), row.comparison.factor
+    values = [
+        f"{words.number(cell, unit)} {unit.text if cell.summary else ''}".rstrip()
+        for cell in (one.baseline, one.side)
+    ]
+    if one.reason:
+        return row.series, *values, "", "", one.told, one.reason
+    share = costs.effect(one)
+    if share and factor and factor >= 2:  # noqa: PLR2004 - from a doubling on, times read better
+        share += f" ({significant(factor, 3)}×)"
+    # "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
+    colon = ":" if one.told == Word.INCONCLUSIVE else ""
+    verdict = f"{one.told}{colon} {costs.decision(one) if one.headline else ''}".rstrip()
+    doubts = dict.fromkeys(c.rule.short for c in one.caveats if c.rule.doubts)
+    return row.series, *values, share, costs.interval(one), verdict, ", ".join(doubts)
 
 
 def _bar(cells: Sequence[str]) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sitegen import fingerprint, redact
-from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Request
+from sitegen.cli.terminal import encoded
+from sitegen.collect import LEFT_OUT, REPETITIONS, Host, Missing, Request
 from sitegen.collect.installed import collectors, collects, detect, make_plan
+from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Fingerprint, ToolIdentity
 from sitegen.report import machine
@@ -44,6 +46,16 @@ class Diagnosis:
     preset: str
     free_bytes: int
     redactions: Mapping[str, int]
+
+
+def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
+    """Return what machine this is, and what can be collected on it under ``label``."""
+    found = diagnose(config.cache / "work", preset)
+    declared = config.environments.get(label)
+    warning = fingerprint.doubted(label, declared, found.machine) if label else ""
+    if as_json:
+        return encoded({**asdict(found), "warning": warning})
+    return as_text(found, label, warning)
 
 
 def diagnose(workdir: Path, preset: str) -> Diagnosis:
@@ -115,30 +127,29 @@ def _checkups(
 ) -> Iterator[Checkup]:
     available = collectors()
     for name in available:
+        found = Checkup(name)
         try:
             collector = available[name]
             tool = detect(collector, host) if collects(collector) else None
         except SitegenError as error:
-            yield Checkup(name, problem=str(error))
+            yield replace(found, problem=str(error))
             continue
         if isinstance(tool, Missing):
-            yield Checkup(name, problem=tool.what, install=tool.install)
-        elif tool:
-            cache = workdir.absolute() / "cache" / name
-            request = Request(preset, REPETITIONS[preset], {}, host.cpus(), scratch, cache, free)
-            yield _planned(collector, tool, request)
-
-
-def _planned(collector: Collector, tool: ToolIdentity, request: Request) -> Checkup:
-    found = Checkup(collector.BENCHMARK, tool.name, tool.version)
-    try:
-        plan = make_plan(collector, tool, request)
-    except SitegenError as error:
-        return replace(found, problem=error.what, install=error.fix)
-    return replace(
-        found,
-        left_out="; ".join(p.value for p in plan.parameters if p.name == LEFT_OUT),
-        steps=len(plan.steps),
-        about_s=plan.about_s * request.repetitions,
-        needs_bytes=plan.about_bytes,
-    )
+            yield replace(found, problem=tool.what, install=tool.install)
+        if not isinstance(tool, ToolIdentity):
+            continue
+        found = replace(found, tool=tool.name, version=tool.version)
+        cache = workdir.absolute() / "cache" / name
+        request = Request(preset, REPETITIONS[preset], {}, host.cpus(), scratch, cache, free)
+        try:
+            plan = make_plan(collector, tool, request)
+        except SitegenError as error:
+            yield replace(found, problem=error.what, install=error.fix)
+            continue
+        yield replace(
+            found,
+            left_out="; ".join(p.value for p in plan.parameters if p.name == LEFT_OUT),
+            steps=len(plan.steps),
+            about_s=plan.about_s * request.repetitions,
+            needs_bytes=plan.about_bytes,
+        )

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
-from sitegen import fingerprint
 from sitegen.analysis import caveats
-from sitegen.archive import Archive, Damaged, library, quarantine
+from sitegen.archive import Archive, library, quarantine
 from sitegen.catalogue.metrics import metric
 from sitegen.collect import Bundle, Host, Missing, Reader, installed
 from sitegen.collect.settings import helps
-from sitegen.errors import SitegenError, Unjudged
+from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -24,27 +22,20 @@ if TYPE_CHECKING:
 
     from sitegen.analysis.claims import Checked
     from sitegen.archive.quarantine import SetAside
-    from sitegen.collect.execute import Progress
     from sitegen.config import Config
     from sitegen.intake.files import Left, Taken
     from sitegen.model import AnyRun, Measurement, Run
 
 
-def progress_line(progress: Progress) -> str:
-    """Return where a collection stands, as one line."""
-    what = "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
-    width = len(str(progress.total))
-    return (
-        f"  [{progress.done + 1:{width}}/{progress.total}] {progress.benchmark}"
-        f" {progress.step}, {what}"
-    )
+#: What a list says of each run.
+_LISTED = ("id", "environment", "benchmark", "provenance", "started_at", "preset", "complete")
 
 
 def collectors(*, as_json: bool) -> str:
     """Return the installed collectors: the tool that each finds here, or why not; its settings."""
     rows = [_collector(name) for name in installed.collectors()]
     if as_json:
-        return _json(rows)
+        return encoded(rows)
     lines: list[str] = []
     for row in rows:
         tool, name = row["tool"], row["benchmark"]
@@ -52,18 +43,6 @@ def collectors(*, as_json: bool) -> str:
         lines.append(f"{name}: {here}")
         lines += _settings(row["settings"], f"{name}.")
     return "\n".join(lines or ["no collector is installed"]) + "\n"
-
-
-def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
-    """Return what machine this is and what can be collected on it."""
-    from sitegen.cli import diagnosis
-
-    found = diagnosis.diagnose(config.cache / "work", preset)
-    declared = config.environments.get(label)
-    warning = fingerprint.doubted(label, declared, found.machine) if label else ""
-    if as_json:
-        return _json({**asdict(found), "warning": warning})
-    return diagnosis.as_text(found, label, warning)
 
 
 def forms() -> str:
@@ -92,17 +71,18 @@ def taken(one: Taken) -> str:
     from sitegen.intake.packs import Packed
 
     found, there, run = one.arrival, one.there, one.arrival.run
-    packed = isinstance(found, Packed)
-    rows = found.rows if isinstance(found, Packed) else len(run.measurements)
+    if isinstance(found, Packed):
+        rows, form = found.rows, "pack"
+    else:
+        rows, form = len(run.measurements), found.reader
     if one.instead:
         return _plain_line(
             f"{run.id}  {run.environment}  not taken: it would stand in the place of {one.instead},"
             " which is here; --take-remarks takes it"
         )
-    line = f"{there or run.id}  {run.environment}  {rows} measurements"
-    told = "  pack" if packed else f"  {found.reader}"  # type: ignore[union-attr]
-    lines = [f"{line}{told}" + ("  (was there)" if there else "")]
-    if not there and not packed:
+    line = f"{there or run.id}  {run.environment}  {rows} measurements  {form}"
+    lines = [f"{line}  (was there)" if there else line]
+    if not there and not isinstance(found, Packed):
         lines += [run.note] if run.note else []
         lines += [f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run)]
     lines += [
@@ -134,135 +114,6 @@ def baselines(config: Config, file: Path, pairs: Sequence[str]) -> list[str]:
     return [baseline.baseline(file, pair, known) for pair in pairs]
 
 
-def limit(text: str) -> float | None:
-    """Return ``5%`` or ``5`` as a share; raises SitegenError for anything else."""
-    if not text:
-        return None
-    try:
-        value = float(text.strip().removesuffix("%"))
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise SitegenError(f"{text!r} is no limit", where="--fail-above", fix="write it as 5%")
-    return value / 100
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Two sides as text; the series that are worse than the limit, and what it could not judge.
-
-    ``judged`` counts the series that it could.
-    """
-
-    text: str
-    above: tuple[str, ...]
-    unjudged: tuple[str, ...]
-    judged: int
-    damaged: tuple[Damaged, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What `compare` was asked: two sides, which of their series, and how much worse is too much.
-
-    ``limit`` is an overhead, as a share. With ``axis`` the sides are two values of that parameter.
-    """
-
-    sides: tuple[str, str]
-    metrics: Sequence[str] = ()
-    form: str = "text"
-    axis: str = ""
-    environment: str = ""
-    everything: bool = False
-    limit: float | None = None
-
-
-def compared(config: Config, asked: Question) -> Compared:
-    """Return two sides compared; raises Unjudged when a limit has nothing to be held against."""
-    from sitegen.analysis.pairing import Unpaired
-
-    if asked.environment and not asked.axis:
-        raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
-    held = library.of(config)
-
-    def make(runs: Sequence[AnyRun], aside: Sequence[SetAside] = ()) -> Compared:
-        return _compared(runs, config, asked, (*held.damaged, *held.damages(aside)))
-
-    try:
-        return quarantine.made([one.run for one in held.runs.values()], make, make)[0]
-    except Unpaired as error:
-        if asked.limit is None:
-            raise
-        raise Unjudged(f"nothing could be judged: {error.what}", fix=error.fix) from error
-
-
-def _compared(
-    runs: Sequence[AnyRun], config: Config, asked: Question, damaged: tuple[Damaged, ...]
-) -> Compared:
-    from sitegen.analysis.pairing import Unpaired, pair, pair_values
-    from sitegen.cli import comparison as told
-
-    sides, axis, metrics = asked.sides, asked.axis, asked.metrics
-    broken = {name: [one for one in damaged if _is_of(one, name, config)] for name in sides}
-    for name, own in broken.items():
-        if own and not axis and not any(_is_called(name, r.environment, r.id) for r in runs):
-            raise Unpaired(
-                f"all runs of {name} are damaged: {own[0].reason}", fix="see `sitegen fsck`"
-            )
-    lost = [one for one in damaged if axis or any(one in own for own in broken.values())]
-    benchmarks = {
-        run.benchmark for run in runs if metrics and any(name in metrics for name, _ in run.units)
-    }
-    if metrics and not benchmarks:
-        raise SitegenError(f"no run here has {' or '.join(metrics)}", where="--metric")
-    if axis and lost and not any(axis in dict(r.params) for run in runs for r in run.measurements):
-        raise Unpaired(f"no whole run has the parameter {axis!r}", fix="see `sitegen fsck`")
-    if axis:
-        chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
-        pairing = pair_values(chosen, config, axis, *sides, asked.environment)
-    else:
-        pairing = pair(runs, config, *sides, benchmarks)
-    found = told.rows(pairing, metrics, everything=asked.everything)
-    if not found:
-        known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
-        raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {known}")
-    if asked.form == "json":
-        text = _json(told.as_json(pairing, found))
-    else:
-        text = (told.markdown if asked.form == "markdown" else told.text)(pairing, found)
-    if asked.limit is None:
-        return Compared(text, (), (), 0, damaged)
-    have = {
-        name: {
-            run.benchmark
-            for run in runs
-            if (axis or _is_called(name, run.environment, run.id))
-            and (not benchmarks or run.benchmark in benchmarks)
-        }
-        for name in sides
-    }
-    return Compared(
-        text,
-        tuple(row.series for row in told.regressions(found, asked.limit)),
-        (
-            *(f"{one.path}: {one.reason}" for one in lost),
-            *told.unjudged(pairing, found, have, metrics, everything=asked.everything),
-        ),
-        sum(row.judged for row in found),
-        damaged,
-    )
-
-
-def _is_of(one: Damaged, name: str, config: Config) -> bool:
-    """Say whether a damaged run is, or belongs to, what is called ``name``."""
-    label, _, run_id = one.path.partition("/")
-    return _is_called(name, config.aliases.get(label, label), run_id)
-
-
-def _is_called(name: str, label: str, run_id: str) -> bool:
-    return name in (label, run_id) or run_id.endswith(f"-{name}")
-
-
 def _computed(found: Checked) -> str:
     """Return what a claim comes to, with its interval, and whether that decides it."""
     if found.low is None or found.high is None:
@@ -272,7 +123,7 @@ def _computed(found: Checked) -> str:
     if found.value is not None:
         value = f"{found.value:.4g}" + (f" ({between})" if low != high else "")
     coarse = not found.decisive and found.verdict != "differs"
-    return f", computed {value}" + (", not decisive" if coarse else "")
+    return f", computed {value}{', not decisive' if coarse else ''}"
 
 
 def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str, list[str]]:
@@ -300,7 +151,7 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
         if each.claim.source not in cited and each.verdict not in holds
     ]
     if as_json:
-        return _json([analysis.as_json(each) for each in checked]), failed
+        return encoded([analysis.as_json(each) for each in checked]), failed
     lines = []
     for each in checked:
         printed = f"{each.claim.printed} {each.claim.unit}".strip()
@@ -339,23 +190,12 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
             rows.append({"id": run_id, "environment": label, "damaged": one.reason})
     wanted = environment and config.aliases.get(environment, environment)
     for run in found:
-        if (wanted and run.environment != wanted) or (benchmark and run.benchmark != benchmark):
-            continue
-        rows.append(
-            {
-                "id": run.id,
-                "environment": run.environment,
-                "benchmark": run.benchmark,
-                "provenance": str(run.provenance),
-                "started_at": run.started_at,
-                "preset": run.preset,
-                "complete": run.complete,
-                **({"withdrawn": run.withdrawn} if run.withdrawn else {}),
-            }
-        )
+        if wanted in (None, "", run.environment) and benchmark in (None, "", run.benchmark):
+            row = {key: getattr(run, key) for key in _LISTED}
+            rows.append(row | ({"withdrawn": run.withdrawn} if run.withdrawn else {}))
     rows.sort(key=lambda row: row["id"])
     if as_json:
-        return _json(rows)
+        return encoded(rows)
     table = [
         (
             row["id"],
@@ -374,13 +214,10 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
     archive = Archive(config.archive)
     found = archive.read(archive.find(run_id))
     if as_json:
-        return _json(_plain(found))
-    head = [
-        f"{found.id}",
-        f"{found.benchmark} in {found.environment}, {found.provenance}, {found.started_at}"
-        + (f", preset {found.preset}" if found.preset else "")
-        + ("" if found.complete else ", incomplete"),
-    ]
+        return encoded(_plain(found))
+    what = f"{found.benchmark} in {found.environment}, {found.provenance}, {found.started_at}"
+    preset = f", preset {found.preset}" if found.preset else ""
+    head = [found.id, f"{what}{preset}{'' if found.complete else ', incomplete'}"]
     head += [f"{each.kind}, {each.at[:10]}: {each.text}" for each in found.remarks]
     head += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(found)]
     if found.tool:
@@ -388,10 +225,9 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
     if found.source:
         head.append(f"{found.source.title or found.source.id}, section {found.source.section}")
     if found.fingerprint.facts:
-        reasons = "; ".join(found.fingerprint.tee.reasons)
-        sure = found.fingerprint.tee.confidence
-        kind = f"{found.fingerprint.tee.kind}{f', {sure} confidence' if sure else ''}"
-        head.append(f"TEE signals: {kind} ({reasons})")
+        tee = found.fingerprint.tee
+        sure = f", {tee.confidence} confidence" if tee.confidence else ""
+        head.append(f"TEE signals: {tee.kind}{sure} ({'; '.join(tee.reasons)})")
     table = [
         (
             m.workload,
@@ -404,11 +240,8 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         )
         for m in found.measurements
     ]
-    return (
-        "\n".join(map(_plain_line, head))
-        + "\n\n"
-        + _columns(("workload", "metric", "statistic", "value", "params", "rep", ""), table)
-    )
+    header = ("workload", "metric", "statistic", "value", "params", "rep", "")
+    return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table)}"
 
 
 def _shown(found: AnyRun, row: Measurement) -> str:
@@ -427,7 +260,8 @@ def _plain(run: Run) -> dict[str, Any]:
     return {**data, "conditions": [], "measurements": rows}
 
 
-def _json(value: object) -> str:
+def encoded(value: object) -> str:
+    """Return a value as indented JSON."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
 
-from sitegen.analysis.caveats import Caveat
-from sitegen.analysis.compare import Analysis
-from sitegen.catalogue.families import family
-from sitegen.catalogue.tool import Rule
-from sitegen.charts.spec import BarChart, Chart, LineChart
+from sitegen.analysis.compare import Analysis, Cell
+from sitegen.catalogue.families import family, headline_of
+from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.tool import Headline, Rule
+from sitegen.catalogue.units import DisplayUnit
+from sitegen.charts.spec import BarChart, Chart, LineChart, Point
 from sitegen.model import AnyRun, Provenance, Run, Sample, StepRecord
-from sitegen.report import costs, derived, figures, history, panels, words
+from sitegen.report import costs, derived, figures, panels, words
 from sitegen.report.costs import CostTable, Finding
 from sitegen.report.derived import Section
 from sitegen.report.figures import FigureTable
@@ -23,15 +26,15 @@ _PROVENANCES = (
     (Provenance.COLLECTED, "run of our own", "runs of our own"),
     (Provenance.IMPORTED, "imported run", "imported runs"),
 )
+_MAX_RUNS = 20
+#: Newest runs of an environment in its history: a page does not grow with the archive.
+_MAX_HISTORY = 8
+_DAY_S = 86_400.0
 
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A caveat rule with how often it applies on this page, and an example of what it saw."""
-
-    rule: Rule
-    count: int
-    sentence: str
+#: A caveat rule with how often it applies on this page, and an example of what it saw.
+Doubt = tuple[Rule, int, str]
+#: An environment, the (id, day) of the runs that stand for it, and the (id, reason) of others.
+UsedRuns = tuple[Platform, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,6 @@ class Command:
 
     argv: tuple[str, ...]
     run: str
-
-
-@dataclass(frozen=True, slots=True)
-class UsedRuns:
-    """Which runs stand for an environment on this page, and which do not."""
-
-    environment: Platform
-    used: tuple[tuple[str, str], ...]
-    left_out: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +88,10 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
     presented = family(benchmark)
     charts = panels.panels(analysis, benchmark)
     table = figures.measured(analysis, benchmark)
+    selections = {
+        one.label: analysis.selections[benchmark, one.label] for one in table.environments
+    }
+    runs = [run for selection in selections.values() for run in selection.runs]
     return BenchmarkPage(
         benchmark=benchmark,
         title=presented.title,
@@ -101,19 +99,26 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
         finding=(None if tables else derived.finding(analysis, benchmark))
         or costs.finding(analysis, benchmark, tables),
         doubts=_doubts(analysis, benchmark),
-        counts=_counts(analysis, benchmark, len(table.environments)),
+        counts=_counts(runs, len(selections)),
         panels=tuple(c for c in charts if isinstance(c, BarChart)),
         scaling=tuple(c for c in charts if isinstance(c, LineChart)),
         scaling_notes=panels.efficiency_notes(charts),
         distributions=panels.distributions(analysis, benchmark, samples or {}),
         sections=derived.sections(analysis, benchmark),
-        history=history.charts(analysis, benchmark),
+        history=history(analysis, benchmark),
         costs=tables,
         figures=table,
         background=_background(analysis, benchmark),
         commands=tuple(commands),
-        sources=_sources(analysis, benchmark),
-        runs=_used(analysis, benchmark, table.environments),
+        sources=_sources(runs),
+        runs=tuple(
+            (
+                one,
+                tuple((run.id, words.day(run.started_at)) for run in selection.runs[-_MAX_RUNS:]),
+                selection.left_out[-_MAX_RUNS:],
+            )
+            for one, selection in zip(table.environments, selections.values(), strict=True)
+        ),
         note=note,
         method=method,
     )
@@ -138,18 +143,10 @@ def commands_of(run: Run) -> tuple[Command, ...]:
     return tuple(Command(step.argv, run.id) for step in found.values())
 
 
-def _runs(analysis: Analysis, benchmark: str) -> list[AnyRun]:
-    """Return the runs that stand for the environments of a benchmark."""
-    selections = analysis.selections.items()
-    return [run for (name, _), one in selections if name == benchmark for run in one.runs]
-
-
-def _counts(analysis: Analysis, benchmark: str, environments: int) -> str:
-    counts = Counter(run.provenance for run in _runs(analysis, benchmark))
+def _counts(runs: Sequence[AnyRun], environments: int) -> str:
+    counts = Counter(run.provenance for run in runs)
     parts = [words.count(environments, "environment")]
-    for provenance, singular, plural in _PROVENANCES:
-        if number := counts[provenance]:
-            parts.append(words.count(number, singular, plural))
+    parts += [words.count(counts[each], *names) for each, *names in _PROVENANCES if counts[each]]
     return " · ".join(parts)
 
 
@@ -160,35 +157,84 @@ def _doubts(analysis: Analysis, benchmark: str) -> tuple[Doubt, ...]:
         if one.series.benchmark == benchmark:
             own = {*one.side.caveats, *one.baseline.caveats}
             caveats += [caveat for caveat in one.caveats if caveat not in own]
-    by_rule: dict[str, list[Caveat]] = {}
-    for caveat in caveats:
-        by_rule.setdefault(caveat.rule.id, []).append(caveat)
-    doubts = [Doubt(own[0].rule, len(own), own[0].sentence) for own in by_rule.values()]
-    return tuple(sorted(doubts, key=lambda d: (not d.rule.doubts, -d.count, d.rule.id)))
+    counts = Counter(caveat.rule.id for caveat in caveats)
+    first = {caveat.rule.id: caveat for caveat in reversed(caveats)}
+    doubts = [(one.rule, counts[name], one.sentence) for name, one in first.items()]
+    return tuple(sorted(doubts, key=lambda d: (not d[0].doubts, -d[1], d[0].id)))
 
 
-def _sources(analysis: Analysis, benchmark: str) -> tuple[tuple[str, str, str, str], ...]:
-    sources = {
-        (run.source.id, run.source.section): run.source
-        for run in _runs(analysis, benchmark)
-        if run.source
-    }
-    return tuple(
-        (f"{one.title or one.id}, {_section(one.section)}", one.address, one.edition, one.id)
-        for _, one in sorted(sources.items(), key=lambda item: item[0])
+def _sources(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str, str], ...]:
+    sources = {(run.source.id, run.source.section): run.source for run in runs if run.source}
+    rows = []
+    for (name, section), one in sorted(sources.items(), key=lambda item: item[0]):
+        place = section.lower() if section.startswith("Table") else f"section {section}"
+        rows.append((f"{one.title or name}, {place}", one.address, one.edition, name))
+    return tuple(rows)
+
+
+def history(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
+    """Return the first headline series of environments that have several runs, as a chart."""
+    groups: dict[tuple[Headline, str], list[Cell]] = {}
+    days: dict[str, float] = {}
+    for selection in analysis.selections.values():
+        days |= {run.id: _day(run.started_at) for run in selection.runs}
+    known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
+    for cell in analysis.of(benchmark):
+        headline = headline_of(cell.series)
+        if headline and cell.provenance != Provenance.CITED and cell.summary:
+            groups.setdefault((headline, words.short(cell.series, known)), []).append(cell)
+    several = (
+        (headline, title, cells)
+        for (headline, title), cells in groups.items()
+        if any(len({days[run] for run in cell.runs}) > 1 for cell in cells)
+    )
+    return tuple(_history(analysis, *one, days) for one in islice(several, 1))
+
+
+def _history(
+    analysis: Analysis,
+    headline: Headline,
+    title: str,
+    cells: Sequence[Cell],
+    days: Mapping[str, float],
+) -> Chart:
+    metric = analysis.metric(headline.metric)
+    unit = metric.unit_for([v for cell in cells if cell.summary for v in cell.summary.values])
+    platforms = [words.platform(analysis.config, cell.environment) for cell in cells]
+    lines = panels.lines(
+        (platform.name, platform.hue, _points(cell, days, unit))
+        for platform, cell in zip(platforms, cells, strict=True)
+    )
+    return LineChart(
+        id="history-0",
+        title=f"{headline.title}: {title}" if title != headline.title else title,
+        subtitle=words.metric_line(metric, unit, headline.statistic),
+        x_title="",
+        unit=unit.text,
+        lines=lines,
+        summary=f"{headline.title}, {title}, run by run",
+        y_zero=metric.better != Better.NONE,
+        x_ticks=_ticks(sorted({point.x for line in lines for point in line.points})),
     )
 
 
-def _section(section: str) -> str:
-    return section.lower() if section.startswith("Table") else f"section {section}"
+def _points(cell: Cell, days: Mapping[str, float], unit: DisplayUnit) -> tuple[Point, ...]:
+    values = cell.summary.values if cell.summary else ()
+    if len(values) != len(cell.runs):
+        return ()  # a run had nothing clean: its place is not known
+    pairs = sorted(zip((days[run] for run in cell.runs), values, strict=True))[-_MAX_HISTORY:]
+    return tuple(Point(day, value / unit.factor, unit.number(value)) for day, value in pairs)
 
 
-def _used(
-    analysis: Analysis, benchmark: str, environments: Sequence[Platform]
-) -> tuple[UsedRuns, ...]:
-    rows = []
-    for one in environments:
-        selection = analysis.selections[benchmark, one.label]
-        used = tuple((run.id, words.day(run.started_at)) for run in selection.runs[-20:])
-        rows.append(UsedRuns(one, used, selection.left_out[-20:]))
-    return tuple(rows)
+def _ticks(places: Sequence[float]) -> tuple[tuple[float, str], ...]:
+    """Return the places by date, or by time where two are of one day."""
+    moments = [datetime.fromtimestamp(place * _DAY_S, UTC) for place in places]
+    same = len({moment.date() for moment in moments}) < len(moments)
+    form = "%m-%d %H:%M" if same else "%Y-%m-%d"
+    return tuple((place, f"{moment:{form}}") for place, moment in zip(places, moments, strict=True))
+
+
+def _day(started_at: str) -> float:
+    text = started_at if "T" in started_at else (started_at + "-01-01")[:10]
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() / _DAY_S

@@ -20,6 +20,7 @@ _WORDS = {
     Verdict.DIFFERS: ("differs", "differ", "from them"),
     Verdict.UNSUPPORTED: ("has", "have", "no printed figure to follow from"),
 }
+Tally = tuple[tuple[Verdict, int], ...]
 _ORDER = (Verdict.DIFFERS, Verdict.CLOSE, Verdict.UNSUPPORTED, Verdict.REPRODUCED)
 
 
@@ -44,11 +45,8 @@ class ClaimRow:
 class ClaimGroup:
     """The claims of one publication, with how many there are of each verdict."""
 
-    source: str
-    title: str
-    edition: str
-    address: str
-    counts: tuple[tuple[str, int], ...]
+    source: Source
+    counts: Tally
     rows: tuple[ClaimRow, ...]
 
 
@@ -66,9 +64,13 @@ def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
     by_source: dict[str, list[Checked]] = {}
     for each in checked:
         by_source.setdefault(each.claim.source, []).append(each)
+    published: dict[str, Source] = {}
+    for selection in analysis.selections.values():
+        for source in (run.source for run in selection.runs if run.source):
+            published.setdefault(source.id, source)
     became = [
         f"{number:,} {_WORDS[verdict][number != 1]} {_WORDS[verdict][2]}"
-        for verdict, number in _tally(checked).items()
+        for verdict, number in counts(checked)
     ]
     readings = sum(bool(each.fits_if) for each in checked)
     do = "does" if readings == 1 else "do"
@@ -78,13 +80,17 @@ def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
         " which is named."
         if readings
         else "",
-        tuple(_group(analysis, source, own) for source, own in by_source.items()),
+        tuple(
+            ClaimGroup(published.get(name, Source(name)), counts(own), rows(own))
+            for name, own in by_source.items()
+        ),
     )
 
 
-def counts(checked: Iterable[Checked]) -> tuple[tuple[str, int], ...]:
+def counts(checked: Iterable[Checked]) -> Tally:
     """Return how many claims there are of each verdict that any of them has."""
-    return tuple((str(verdict), number) for verdict, number in _tally(checked).items())
+    numbers = Counter(each.verdict for each in checked)
+    return tuple((verdict, numbers[verdict]) for verdict in Verdict if numbers[verdict])
 
 
 def rows(checked: Iterable[Checked]) -> tuple[ClaimRow, ...]:
@@ -92,49 +98,22 @@ def rows(checked: Iterable[Checked]) -> tuple[ClaimRow, ...]:
     return tuple(map(_row, sorted(checked, key=lambda each: _ORDER.index(each.verdict))))
 
 
-def _tally(checked: Iterable[Checked]) -> dict[Verdict, int]:
-    found = Counter(each.verdict for each in checked)
-    return {verdict: found[verdict] for verdict in Verdict if found[verdict]}
-
-
-def _group(analysis: Analysis, source: str, checked: Sequence[Checked]) -> ClaimGroup:
-    published = next(
-        (
-            run.source
-            for selection in analysis.selections.values()
-            for run in selection.runs
-            if run.source and source in (run.source.id, run.source.origin)
-        ),
-        None,
-    )
-    if published is None or published.id != source:
-        published = Source(source)
-    return ClaimGroup(
-        source,
-        published.title or source,
-        published.edition,
-        published.address,
-        counts(checked),
-        rows(checked),
-    )
-
-
 def _row(found: Checked) -> ClaimRow:
     claim = found.claim
     unit = f" {claim.unit}" if claim.unit not in ("", "x", "ratio") else ""
     times = "×" if claim.unit == "x" else ""
-    computed, interval = "", ""
+    value, interval = "", ""
     if found.value is not None:
-        computed = f"{_text(found.value)}{times}{unit}"
+        value = _text(found.value)
+        if found.low is not None and found.high is not None:
+            low, high = _text(found.low), _text(found.high)
+            interval = f"{low} to {high}" if low != high else ""
     elif found.low is not None and found.high is not None:
-        computed = f"{_text(min(found.figures))} to {_text(max(found.figures))}{times}{unit}"
-    if found.value is not None and found.low is not None and found.high is not None:
-        low, high = _text(found.low), _text(found.high)
-        interval = f"{low} to {high}" if low != high else ""
+        value = f"{_text(min(found.figures))} to {_text(max(found.figures))}"
     return ClaimRow(
         claim=claim,
         printed=f"{claim.printed}{times}{unit}",
-        computed=computed,
+        computed=f"{value}{times}{unit}" if value else "",
         interval=interval,
         verdict=str(found.verdict),
         # Coarse figures qualify an agreement; a claim that they cannot reach differs all the same.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
@@ -56,17 +56,21 @@ class CostTable:
     differing: tuple[Difference, ...]
 
     @property
-    def id(self) -> str:
-        """What no other table of the page is called."""
-        return f"{self.side.label}-against-{self.baseline.label}"
-
-    @property
     def worst(self) -> CostRow | None:
         """The headline row with the largest slowdown; doubtful ones only if all are."""
         rows = [row for row in self.rows if row.comparison.factor]
         rows = [row for row in rows if row.comparison.headline] or rows
         clean = [row for row in rows if not row.comparison.doubt]
         return max(clean or rows, key=lambda row: row.comparison.factor or 0, default=None)
+
+    @property
+    def marks(self) -> tuple[FactorMark, ...]:
+        """The cost factors of its headline rows, or of all; the worst one is named."""
+        worst = self.worst
+        rows = [row for row in self.rows if row.comparison.headline] or self.rows
+        return tuple(
+            replace(row.mark, label=row.title if row is worst else "") for row in rows if row.mark
+        )
 
     @property
     def doubtful(self) -> int:
@@ -100,7 +104,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
                 side,
                 baseline,
                 against,
-                words.is_tee(analysis.config.environment(label)),
+                side.hue in ("cpu-tee", "gpu-tee"),
                 tuple(_row(one, side.hue, known) for one in comparisons),
                 analysis.differences(benchmark, label, base),
             )
@@ -145,8 +149,7 @@ def effect(comparison: Comparison) -> str:
         return ""
     if comparison.difference == 0:
         return "equal"
-    [text] = amounts(comparison.metric, (comparison.difference,))
-    return text
+    return amounts(comparison.metric, (comparison.difference,))[0]
 
 
 def interval(comparison: Comparison, joined: str = "to") -> str:
@@ -171,16 +174,14 @@ def amounts(metric: Metric, differences: Sequence[float]) -> list[str]:
     if metric.scale == Scale.PROPORTION:
         return [f"{_signed(100 * each)} points" for each in differences]
     if metric.unit == "count":
-        return [
-            f"{_count(abs(each))} {'fewer' if each < 0 else 'more'}" if each else "0"
-            for each in differences
-        ]
+        return [_counted(each) for each in differences]
     unit = metric.unit_for(differences)
     return [f"{_signed(each / unit.factor)} {unit.text}".rstrip() for each in differences]
 
 
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() else significant(value)
+def _counted(value: float) -> str:
+    number = f"{abs(value):,.0f}" if value.is_integer() else significant(abs(value))
+    return f"{number} {'fewer' if value < 0 else 'more'}" if value else "0"
 
 
 def _signed(value: float) -> str:
@@ -243,8 +244,8 @@ class Finding:
 def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Finding:
     """Return what the comparisons of a benchmark say, in one sentence with its figures."""
     title = family(benchmark).title
-    everything = [row.comparison for table in found for row in table.rows]
-    if not everything:
+    rows = [row for table in found for row in table.rows]
+    if not rows:
         environments = {cell.environment for cell in analysis.of(benchmark)}
         many = words.count(len(environments), "environment")
         if analysis.paired(benchmark):
@@ -257,37 +258,34 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
             "What a TEE costs here was not measured: no environment has its own machine "
             "without the TEE beside it.",
         )
-    doubtful = sum(bool(one.doubt) for one in everything)
-    many = words.count(len(everything), "comparison")
+    doubtful = sum(table.doubtful for table in found)
+    many = words.count(len(rows), "comparison")
     beside = f"{doubtful} of {many} must not be quoted yet." if doubtful else f"{many} in all."
     if chosen := leading(benchmark, found):
-        tees = {one.side.environment for one in chosen}
-        return Finding(
-            f"A TEE takes {_loss(chosen)}.",
-            f"In {words.count(len(tees), 'TEE')}, by {words.count(len(chosen), 'comparison')} of"
-            f" that series. {beside}",
-        )
-    reasons = [row.detail for table in found for row in table.rows]
-    if all(one.word == Word.NOT_COMPARABLE for one in everything):
-        return Finding(f"No comparison of {title} means anything yet: {reasons[0]}.", beside)
+        tees = words.count(len({one.side.environment for one in chosen}), "TEE")
+        of_them = words.count(len(chosen), "comparison")
+        beside = f"In {tees}, by {of_them} of that series. {beside}"
+        return Finding(f"A TEE takes {clause(benchmark, found)}.", beside)
+    if all(row.comparison.word == Word.NOT_COMPARABLE for row in rows):
+        return Finding(f"No comparison of {title} means anything yet: {rows[0].detail}.", beside)
     return Finding(f"{many} of {title}.", beside)
 
 
 def clause(benchmark: str, found: Sequence[CostTable]) -> str:
-    """Return "40 to 87 % of random reads", or nothing where nothing may be quoted."""
+    """Return "27 to 38 % of random reads", or nothing where nothing may be quoted."""
     chosen = leading(benchmark, found)
-    return _loss(chosen) if chosen else ""
+    if not chosen:
+        return ""
+    shares = sorted(one.share for one in chosen if one.share is not None)
+    low, high = (significant(round(share * 100), 1) for share in (shares[0], shares[-1]))
+    span = high if low == high else f"{low} to {high}"
+    return f"{span}{NBSP}% of {chosen[0].headline.loses if chosen[0].headline else ''}"
 
 
 def leading(benchmark: str, found: Sequence[CostTable]) -> list[Comparison]:
     """Return the first headline series of TEEs against their defaults that may be quoted."""
-    clean = [
-        row.comparison
-        for table in defaults(found)
-        if table.tee
-        for row in table.rows
-        if row.comparison.factor and not row.comparison.doubt
-    ]
+    every = (row.comparison for table in of_tees(found) for row in table.rows)
+    clean = [one for one in every if one.factor and not one.doubt]
     of_headlines = (
         [one for one in clean if one.headline == headline]
         for headline in family(benchmark).headlines
@@ -296,18 +294,10 @@ def leading(benchmark: str, found: Sequence[CostTable]) -> list[Comparison]:
     return next(filter(None, of_headlines), [])
 
 
-def _loss(comparisons: Sequence[Comparison]) -> str:
-    """Return "27 to 38 % of random reads" for the smallest and largest overhead."""
-    shares = sorted(one.share for one in comparisons if one.share is not None)
-    low, high = (significant(round(share * 100), 1) for share in (shares[0], shares[-1]))
-    headline = comparisons[0].headline
-    span = high if low == high else f"{low} to {high}"
-    return f"{span}{NBSP}% of {headline.loses if headline else ''}"
-
-
-def defaults(found: Sequence[CostTable]) -> list[CostTable]:
-    """Return the table of each environment against its default baseline."""
+def of_tees(found: Sequence[CostTable]) -> tuple[CostTable, ...]:
+    """Return the table of each TEE against its default baseline."""
     first: dict[str, CostTable] = {}
     for table in found:
-        first.setdefault(table.side.label, table)
-    return list(first.values())
+        if table.tee:
+            first.setdefault(table.side.label, table)
+    return tuple(first.values())

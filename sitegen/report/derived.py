@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from sitegen.analysis import contrasts
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import Climb, Difference, NominalRatio, OverheadPoint
-from sitegen.analysis.stats import overhead
+from sitegen.analysis.stats import Interval, overhead
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric
 from sitegen.catalogue.tool import AxisCost, ForTheMoney, Ladder, OverheadBy, SessionShare
@@ -50,26 +50,29 @@ class Section:
     tables: tuple[Table, ...] = ()
 
 
-def sections(analysis: Analysis, benchmark: str) -> tuple[Section, ...]:
-    """Return the sections of a benchmark's derived quantities, those that have something to say."""
-    charts: list[Chart | None] = []
+def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Section, ...]:
+    """Return the sections of a benchmark's derived quantities, those that have something to say.
+
+    ``prefix`` makes their ids unique on a page of several benchmarks.
+    """
+    charts: list[Chart] = []
     found: list[Section | None] = []
     for index, wanted in enumerate(family(benchmark).contrasts):
         match wanted:
             case OverheadBy():
-                charts.append(_overhead_chart(analysis, benchmark, wanted, f"overhead-{index}"))
+                charts += _overheads(analysis, benchmark, wanted, f"{prefix}overhead-{index}")
             case Ladder():
-                found.append(_ladder(analysis, benchmark, wanted, f"ladder-{index}"))
+                found.append(_ladder(analysis, benchmark, wanted, f"{prefix}ladder-{index}"))
             case SessionShare():
-                found.append(_shares(analysis, benchmark, wanted, f"session-{index}"))
+                found.append(_shares(analysis, benchmark, wanted, f"{prefix}session-{index}"))
             case AxisCost():
-                found.append(_axis_cost(analysis, benchmark, wanted))
+                found.append(_axis_cost(analysis, benchmark, wanted, prefix))
             case ForTheMoney():
-                found.append(_for_the_money(analysis, benchmark, wanted))
-    found.append(_unit_costs(analysis, benchmark))
-    if any(charts):
+                found.append(_for_the_money(analysis, benchmark, wanted, prefix))
+    found.append(_unit_costs(analysis, benchmark, prefix))
+    if charts:
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
-        found.insert(0, Section("overhead", "Overhead", aside, charts=tuple(filter(None, charts))))
+        found.insert(0, Section(f"{prefix}overhead", "Overhead", aside, charts=tuple(charts)))
     return tuple(filter(None, found))
 
 
@@ -82,11 +85,11 @@ def finding(analysis: Analysis, benchmark: str) -> Finding | None:
     ladder = next((wanted for wanted in asked if isinstance(wanted, Ladder)), None)
     climbs = contrasts.climbs(analysis, benchmark, ladder) if ladder else ()
     totals = [(climb, climb.total) for climb in climbs if climb.total.interval]
-    if not totals:
+    best = max(totals, key=lambda pair: (not pair[0].first.doubt, pair[1].pairs), default=None)
+    if best is None or best[1].value is None or best[1].interval is None:
         return None
-    climb, total = max(totals, key=lambda pair: (not pair[0].first.doubt, pair[1].pairs))
-    if total.value is None or total.interval is None:
-        return None
+    climb, total = best
+    value, interval = best[1].value, best[1].interval
     declared = analysis.config.environment(climb.environment)
     platform = words.environment(declared)
     if declared.tee == "none":
@@ -95,43 +98,42 @@ def finding(analysis: Analysis, benchmark: str) -> Finding | None:
     counted = within if total.within else words.count(total.pairs, "run")
     beside = [f"{platform}: {counted}; from {climb.first_title} to {total.title}."]
     beside += [
-        f"A request takes {_seconds(share.request_s)},"
-        f" and a session pays {_seconds(share.once_s)} once."
+        f"A request takes {display(share.request_s, 's')},"
+        f" and a session pays {display(share.once_s, 's')} once."
         for wanted in asked
         if isinstance(wanted, SessionShare)
         for share in contrasts.session_shares(analysis, benchmark, wanted)
         if share.environment == climb.environment
     ]
     metric = analysis.metric(climb.first.series.metric)
-    low, high = (_signed(metric, end) for end in (total.interval.low, total.interval.high))
     return Finding(
-        f"Outside the model, each request takes {_text(metric, abs(total.value))}"
-        f" {'more' if total.value > 0 else 'less'} with every protection ({low} to {high}).",
+        f"Outside the model, each request takes {_text(metric, abs(value))}"
+        f" {'more' if value > 0 else 'less'} with every protection"
+        f" ({_ends(metric, interval)}).",
         " ".join(beside),
     )
 
 
-def _overhead_chart(
+def _name(analysis: Analysis, label: str) -> str:
+    return words.platform(analysis.config, label).name
+
+
+def _overheads(
     analysis: Analysis, benchmark: str, wanted: OverheadBy, chart_id: str
-) -> Chart | None:
+) -> Iterator[Chart]:
     found = contrasts.overheads(analysis, benchmark, wanted)
     if not found:
-        return None
+        return
     metric = analysis.metric(wanted.series.metric)
     sides = Counter(label for label, _ in found)
     drawn = []
     for (label, base), points in found.items():
         environment = words.platform(analysis.config, label)
-        against = words.platform(analysis.config, base).name
-        name = f"{environment.name} against {against}" if sides[label] > 1 else environment.name
+        against = f" against {_name(analysis, base)}" if sides[label] > 1 else ""
+        name = environment.name + against
         drawn.append((name, environment.hue, tuple(map(_overhead_point, points))))
-    ticks = {
-        point.x: point.at
-        for points in found.values()
-        for point in points
-        if not words.is_number(point.at)
-    }
-    return LineChart(
+    places = {point.x: point.at for points in found.values() for point in points}
+    yield LineChart(
         id=chart_id,
         title=wanted.title,
         subtitle=f"{words.lower_first(metric.title)} · % · ↓ lower is better",
@@ -141,7 +143,7 @@ def _overhead_chart(
         summary=f"{wanted.title}: {words.enumerate_words([name for name, _, _ in drawn])}",
         x_log=True,
         y_zero=True,
-        x_ticks=tuple(sorted(ticks.items())),
+        x_ticks=tuple((x, at) for x, at in sorted(places.items()) if not words.is_number(at)),
     )
 
 
@@ -159,26 +161,20 @@ def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, section_id: str)
     metric = analysis.metric(wanted.series.metric)
     # The parameters that tell two climbs apart.
     common = set.intersection(*(set(climb.params) for climb in climbs))
-    names, tables = [], []
+    names: list[str] = []
     sentences: list[str] = []
+    tables: list[Table] = []
     for climb in climbs:
-        platform = words.platform(analysis.config, climb.environment).name
+        platform = _name(analysis, climb.environment)
         own = tuple(pair for pair in climb.params if pair not in common)
-        name = words.joined(platform, words.params(own))
-        names.append(name)
-        first = TableCell(_text(metric, _value(climb.first)), doubt=climb.first.doubt)
-        tables.append(
-            Table(
-                f"{wanted.title}, {name}",
-                (name, "more than the step before", f"share of {climb.first_title}", "request"),
-                (
-                    (TableCell(climb.first_title), TableCell("·"), TableCell("·"), first),
-                    *(_step_row(metric, one) for one in climb.differences),
-                ),
-            )
-        )
+        names.append(words.joined(platform, words.params(own)))
+        title = climb.first_title
+        head = (names[-1], "more than the step before", f"share of {title}", "request")
+        first = (TableCell(title), TableCell("·"), TableCell("·"), _measured(metric, climb.first))
+        steps = (_step_row(metric, one) for one in climb.differences)
+        tables.append(Table(f"{wanted.title}, {names[-1]}", head, (first, *steps)))
         if climb.absent:
-            absent = words.enumerate_words(list(climb.absent))
+            absent = words.enumerate_words(climb.absent)
             sentences.append(f"{platform}: not measured here: {absent}.")
         if any(one.within for one in climb.differences):
             sentences.append(
@@ -218,47 +214,46 @@ def _ladder_chart(
 
 
 def _step_row(metric: Metric, one: Difference) -> tuple[TableCell, ...]:
-    between = words.count(one.pairs, "pair") if one.pairs else ""
-    if one.interval:
-        low, high = (_signed(metric, end) for end in (one.interval.low, one.interval.high))
-        between = f"{low} to {high}, {between}"
-    shares = ""
-    if one.share_interval:
-        shares = f"{percent(one.share_interval[0])} to {percent(one.share_interval[1])} %"
+    pairs = words.count(one.pairs, "pair") if one.pairs else ""
+    between = words.joined(_ends(metric, one.interval) if one.interval else "", pairs)
+    value = "not paired" if one.value is None else _signed(metric, one.value)
+    share = shares = ""
+    # A share of one pair would read like a finding.
+    if one.share_interval and one.share is not None:
+        share, shares = f"{percent(one.share)} %", _percents(one.share_interval)
     return (
         TableCell(one.title),
-        TableCell("not paired" if one.value is None else _signed(metric, one.value), between),
-        # A share of one pair would read like a finding.
-        TableCell(f"{percent(one.share)} %" if one.share is not None and shares else "", shares),
-        TableCell(_text(metric, _value(one.cell)), doubt=one.cell.doubt),
+        TableCell(value, between),
+        TableCell(share, shares),
+        _measured(metric, one.cell),
     )
 
 
 def _shares(
     analysis: Analysis, benchmark: str, wanted: SessionShare, section_id: str
 ) -> Section | None:
-    shares = contrasts.session_shares(analysis, benchmark, wanted)
-    if not shares:
-        return None
     lines, rows, sentences = [], [], []
-    for share in shares:
+    for share in contrasts.session_shares(analysis, benchmark, wanted):
         environment = words.platform(analysis.config, share.environment)
-        name = environment.name
-        parts = [(count, 100 * part, significant(100 * part, 2)) for count, part in share.shares]
-        points = tuple(Point(float(count), part, text) for count, part, text in parts)
-        lines.append(Line(name, environment.hue, points))
-        once = ", ".join(f"{title} {_seconds(value)}" for title, value in share.parts)
+        points = tuple(
+            Point(float(number), 100 * part, significant(100 * part, 2))
+            for number, part in share.shares
+        )
+        lines.append(Line(environment.name, environment.hue, points))
+        once = ", ".join(f"{title} {display(value, 's')}" for title, value in share.parts)
         rows.append(
             (
-                TableCell(name),
-                TableCell(_seconds(share.once_s), once),
-                TableCell(_seconds(share.request_s)),
-                *(TableCell(f"{text} %") for _, _, text in parts),
+                TableCell(environment.name),
+                TableCell(display(share.once_s, "s"), once),
+                TableCell(display(share.request_s, "s")),
+                *(TableCell(f"{point.text} %") for point in points),
             )
         )
         if share.absent:
-            absent = words.enumerate_words(list(share.absent))
-            sentences.append(f"{name}: not part of it, because not measured: {absent}.")
+            absent = words.enumerate_words(share.absent)
+            sentences.append(f"{environment.name}: not part of it, because not measured: {absent}.")
+    if not lines:
+        return None
     chart = LineChart(
         id=section_id,
         title=wanted.title,
@@ -274,39 +269,38 @@ def _shares(
     )
     counts = (f"{words.count(count, 'request')} a session" for count in wanted.counts)
     head = ("Environment", "once a session", "a request", *counts)
-    return Section(
-        f"{section_id}-section",
-        wanted.title,
-        "the line at 1 % is the claim that it is at most that",
-        tuple(sentences),
-        (chart,),
-        (Table(wanted.title, head, tuple(rows)),),
-    )
+    about = "the line at 1 % is the claim that it is at most that"
+    tables = (Table(wanted.title, head, tuple(rows)),)
+    name = f"{section_id}-section"
+    return Section(name, wanted.title, about, tuple(sentences), (chart,), tables)
 
 
-def _for_the_money(analysis: Analysis, benchmark: str, wanted: ForTheMoney) -> Section | None:
+def _for_the_money(
+    analysis: Analysis, benchmark: str, wanted: ForTheMoney, prefix: str
+) -> Section | None:
     ratios = {
         (ratio.environment, ratio.metric): ratio
         for ratio in contrasts.for_the_money(analysis, benchmark, wanted)
     }
     if not ratios:
         return None
-    base = words.platform(analysis.config, next(iter(ratios.values())).baseline).name
-    shown = [name for name in wanted.metrics if any(metric == name for _, metric in ratios)]
-    rows = tuple(
+    base = _name(analysis, next(iter(ratios.values())).baseline)
+    labels, metrics = (dict.fromkeys(names) for names in zip(*ratios, strict=True))
+    shown = [name for name in wanted.metrics if name in metrics]
+    rows = (
         (
-            TableCell(words.platform(analysis.config, label).name),
+            TableCell(_name(analysis, label)),
             *(_ratio_cell(ratios.get((label, name))) for name in shown),
         )
-        for label in dict.fromkeys(label for label, _ in ratios)
+        for label in labels
     )
     head = ("Environment", *(analysis.metric(name).title for name in shown))
     return Section(
-        "for-the-money",
+        f"{prefix}for-the-money",
         wanted.title,
         f"(figure ÷ price), {base} = 1; above 1 is better",
         ("Ratios of datasheets and of printed prices. No work was measured here.",),
-        tables=(Table(f"{wanted.title}, {base} = 1", head, rows),),
+        tables=(Table(f"{wanted.title}, {base} = 1", head, tuple(rows)),),
     )
 
 
@@ -317,7 +311,7 @@ def _ratio_cell(ratio: NominalRatio | None) -> TableCell:
     return TableCell(significant(ratio.ratio), between and f"{between} by rounding")
 
 
-def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost) -> Section | None:
+def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost, prefix: str) -> Section | None:
     pairs = contrasts.axis_pairs(analysis, benchmark, wanted)
     if not pairs:
         return None
@@ -330,14 +324,14 @@ def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost) -> Section 
 
     rows = []
     for pair in pairs:
-        name = words.platform(analysis.config, pair.side.environment).name
+        name = _name(analysis, pair.side.environment)
         extra = words.params(tuple(one for one in pair.params if one not in shared))
         cells = (pair.baseline, pair.side)
         unit = metric.unit_for([min(cell.summary.value for cell in cells if cell.summary)])
         between = words.count(pair.pairs, "pair") if pair.pairs else "not paired"
         if pair.interval:
             low, high = sorted(map(share, (pair.interval.low, pair.interval.high)))
-            between = f"{percent(low)} to {percent(high)} %, {between}"
+            between = f"{_percents((low, high))}, {between}"
         doubt = pair.side.doubt or pair.baseline.doubt
         rows.append(
             (
@@ -349,61 +343,60 @@ def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost) -> Section 
         )
     head = ("Environment", f"{side} against {base}", "slowdown", base, side)
     about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
-    tables = (Table(wanted.title, head, tuple(rows)),)
-    return Section(f"axis-{wanted.axis}", wanted.title, about, tables=tables)
+    name = f"{prefix}axis-{wanted.axis}"
+    return Section(name, wanted.title, about, tables=(Table(wanted.title, head, tuple(rows)),))
 
 
-def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
-    costs = contrasts.unit_costs(analysis, benchmark)
-    if not costs:
-        return None
+def _unit_costs(analysis: Analysis, benchmark: str, prefix: str) -> Section | None:
     known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     rows = []
-    for cost in costs:
+    for cost in contrasts.unit_costs(analysis, benchmark):
         cell, price = cost.cell, cost.price
-        name = words.platform(analysis.config, cell.environment).name
+        name = f"{_name(analysis, cell.environment)}, {words.short(cell.series, known)}"
         amount = f"{significant(cost.amount)} {price.currency} {cost.unit}"
         relative = TableCell("no baseline with a price")
         if cost.relative is not None:
-            against = f"against {words.platform(analysis.config, cost.baseline).name}"
+            against = f"against {_name(analysis, cost.baseline)}"
             about = words.joined(_between(cost.relative_interval), against)
             relative = TableCell(significant(cost.relative), about)
         billed = words.joined(price.sku, price.region, price.billing, price.date)
         rows.append(
             (
-                TableCell(f"{name}, {words.short(cell.series, known)}"),
+                TableCell(name),
                 TableCell(amount, _between(cost.interval), cell.doubt),
                 relative,
                 TableCell(f"{price.per_hour:g} {price.currency} an hour", billed),
             )
         )
     head = ("Series", "cost", "performance for the money, baseline = 1", "price")
-    return Section(
-        "unit-costs",
+    title, about = (
         "What a unit costs",
         "the whole instance is billed, and taken as busy all of the time",
-        tables=(Table("What a unit costs", head, tuple(rows)),),
     )
+    tables = (Table(title, head, tuple(rows)),)
+    return Section(f"{prefix}unit-costs", title, about, tables=tables) if rows else None
+
+
+def _measured(metric: Metric, cell: Cell) -> TableCell:
+    return TableCell(_text(metric, cell.summary.value) if cell.summary else "", doubt=cell.doubt)
 
 
 def _between(ends: tuple[float, float] | None) -> str:
     return f"{significant(ends[0])} to {significant(ends[1])}" if ends else ""
 
 
-def _value(cell: Cell) -> float | None:
-    return cell.summary.value if cell.summary else None
+def _percents(ends: tuple[float, float]) -> str:
+    return f"{percent(ends[0])} to {percent(ends[1])} %"
 
 
-def _text(metric: Metric, value: float | None) -> str:
-    if value is None:
-        return "not measured"
+def _ends(metric: Metric, interval: Interval) -> str:
+    return f"{_signed(metric, interval.low)} to {_signed(metric, interval.high)}"
+
+
+def _text(metric: Metric, value: float) -> str:
     unit = metric.unit_for([value])
     return f"{unit.number(value)} {unit.text}"
 
 
 def _signed(metric: Metric, value: float) -> str:
     return f"{'−' if value < 0 else '+'}{_text(metric, abs(value))}"
-
-
-def _seconds(value: float) -> str:
-    return display(value, "s")

@@ -18,19 +18,8 @@ _MAX_RUNS = 50
 _MAX_HEADLINES = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """One headline value of the environment."""
-
-    benchmark: str
-    family: str
-    title: str
-    metric: str
-    value: str
-    unit: str
-    n: str
-    doubt: str
-    run: str
+#: A headline value: its cell, and in words its family, series, metric, value, unit and runs.
+Headline = tuple[Cell, str, str, str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,43 +63,32 @@ def page(
             (against, name, words.platform(analysis.config, name).name)
             for against, name in declared.baselines.items()
         ),
-        headlines=tuple(
-            _headline(analysis, cell)
-            for benchmark in benchmarks
-            for cell in _leading(analysis, benchmark, label)
-        ),
-        costs=tuple(
-            table
-            for benchmark in benchmarks
-            for table in tables[benchmark]
-            if table.side.label == label
-        ),
+        headlines=tuple(row for name in benchmarks for row in _headlines(analysis, name, label)),
+        costs=tuple(t for name in benchmarks for t in tables[name] if t.side.label == label),
         machine=machine.groups(seen.fingerprint.facts) if seen else (),
         runs=run_list.lines(analysis, newest[:_MAX_RUNS]),
         runs_all=len(newest),
     )
 
 
-def _leading(analysis: Analysis, benchmark: str, label: str) -> list[Cell]:
+def _headlines(analysis: Analysis, benchmark: str, label: str) -> list[Headline]:
     """Return the headline figures of a benchmark, or all where it has none."""
     cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
     leading = [cell for cell in cells if headline_of(cell.series)] or cells
     leading.sort(key=lambda cell: (cell.series.metric, words.natural(cell.series)))
-    return leading[:_MAX_HEADLINES]
+    return [_headline(analysis, cell) for cell in leading[:_MAX_HEADLINES]]
 
 
 def _headline(analysis: Analysis, cell: Cell) -> Headline:
     series = cell.series
     metric, unit = analysis.metric(series.metric), panels.unit_of(analysis, [cell])
     runs = cell.summary.runs if cell.summary else 0
-    return Headline(
-        series.benchmark,
+    return (
+        cell,
         family(series.benchmark).title,
         words.series(series),
         words.joined(metric.title, words.statistic(series.statistic)),
         words.number(cell, unit),
         f"{unit.text} {words.arrow(metric)}".strip(),
         words.count(runs, "run") if runs else "n unknown",
-        cell.doubt,
-        cell.runs[-1],
     )

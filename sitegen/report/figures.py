@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family
-from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.metrics import Better, Metric
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import panels, words
@@ -43,8 +43,7 @@ class FigureRow:
     """One series in all environments; ``printed_as`` is a source's own name for the metric."""
 
     title: str
-    metric: str
-    metric_id: str
+    metric: Metric
     statistic: str
     unit: str
     arrow: str
@@ -151,40 +150,21 @@ def _table(
 
 
 def _row(
-    analysis: Analysis,
-    series: Series,
-    title: str,
-    unit: str,
-    figures: Iterable[Figure | None],
+    analysis: Analysis, series: Series, title: str, unit: str, cells: Iterable[Figure | None]
 ) -> FigureRow:
-    metric = analysis.metric(series.metric)
-    return FigureRow(
-        title,
-        metric.title,
-        metric.id,
-        words.statistic(series.statistic),
-        unit,
-        words.arrow(metric),
-        tuple(figures),
-        dict(series.params).get("printed_as", ""),
-    )
+    metric, statistic = analysis.metric(series.metric), words.statistic(series.statistic)
+    printed_as = dict(series.params).get("printed_as", "")
+    return FigureRow(title, metric, statistic, unit, words.arrow(metric), tuple(cells), printed_as)
 
 
 def _figure(cell: Cell, unit: DisplayUnit) -> Figure:
-    summary = cell.summary
-    n, interval = "", ""
-    if summary:
+    n = interval = ""
+    if summary := cell.summary:
         runs = f"{words.count(summary.runs, 'run')} of {sum(summary.repetitions)}"
         n = runs if summary.runs else "n unknown"
         interval = words.between(summary.interval, unit)
-    return Figure(
-        words.number(cell, unit),
-        cell.doubt,
-        cell.runs[-1],
-        n,
-        interval,
-        summary.value if summary else None,
-    )
+    value = summary.value if summary else None
+    return Figure(words.number(cell, unit), cell.doubt, cell.runs[-1], n, interval, value)
 
 
 def printed(cited: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> list[FigureTable]:
@@ -202,18 +182,15 @@ def printed(cited: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> list[Fig
     for each in series:
         environments = platforms(cited, present.get(each.workload, ()))
         groups.setdefault(environments, []).append(each)
-    return [
-        _printed_table(cited, members, environments, titled=len(groups) > 1)
-        for environments, members in groups.items()
-    ]
+    tables = []
+    for environments, members in groups.items():
+        workloads = dict.fromkeys(map(words.workload, members)) if len(groups) > 1 else ()
+        tables.append(_printed(cited, members, environments, words.enumerate_words([*workloads])))
+    return tables
 
 
-def _printed_table(
-    cited: Analysis,
-    members: Sequence[Series],
-    environments: tuple[Platform, ...],
-    *,
-    titled: bool,
+def _printed(
+    cited: Analysis, members: Sequence[Series], environments: tuple[Platform, ...], title: str
 ) -> FigureTable:
     """Return one table; what all of its rows share stands once beneath it."""
     shared = set.intersection(*(set(each.params) for each in members))
@@ -241,49 +218,33 @@ def _printed_table(
         for one in environments
         if (remarks := _remarks(each for each in members if (each, one.label) in cited.cells))
     ]
-    workloads = dict.fromkeys(map(words.workload, members)) if titled else ()
-    return FigureTable(
-        words.enumerate_words(list(workloads)),
-        environments,
-        tuple(
-            _printed_row(cited, series, title, [cells.get(one.label) for one in environments])
-            for (_, _, title), own_rows in rows.items()
-            for series, cells in own_rows
-        ),
-        len(members[_MAX_ROWS:]),
-        "; ".join(notes),
-    )
+    made = []
+    for (_, _, row_title), own_rows in rows.items():
+        for series, cells in own_rows:
+            texts = {label: _as_printed(cited, cell) for label, cell in cells.items()}
+            units = Counter(texts[one.label][1] for one in environments if one.label in texts)
+            common = max(units, key=lambda unit: units[unit], default="")
+            figures = {
+                label: Figure(
+                    text, cells[label].doubt, cells[label].runs[-1], unit=unit * (unit != common)
+                )
+                for label, (text, unit) in texts.items()
+            }
+            ordered = (figures.get(one.label) for one in environments)
+            made.append(_row(cited, series, row_title, common, ordered))
+    left = len(members[_MAX_ROWS:])
+    return FigureTable(title, environments, tuple(made), left, "; ".join(notes))
 
 
 def _remarks(members: Iterable[Series]) -> str:
     """Return what a source says of a machine beside its figures: its cores, its bottleneck."""
-    pairs = dict.fromkeys(
-        pair
+    remarks = dict.fromkeys(
+        words.param(key, value) if key == "cores" else f"{key.replace('_', ' ')} {value}"
         for each in members
-        for pair in each.params
-        if pair[0] in _REMARKS and pair[0] != "printed_as"
+        for key, value in each.params
+        if key in _REMARKS and key != "printed_as"
     )
-    return ", ".join(
-        dict.fromkeys(
-            words.param(key, value) if key == "cores" else f"{key.replace('_', ' ')} {value}"
-            for key, value in pairs
-        )
-    )
-
-
-def _printed_row(
-    cited: Analysis, series: Series, title: str, cells: Sequence[Cell | None]
-) -> FigureRow:
-    texts = [_as_printed(cited, cell) if cell else ("", "") for cell in cells]
-    units = Counter(unit for (_, unit), cell in zip(texts, cells, strict=True) if cell)
-    common = units.most_common(1)[0][0] if units else ""
-    figures = [
-        Figure(text, cell.doubt, cell.runs[-1], unit=unit if unit != common else "")
-        if cell
-        else None
-        for (text, unit), cell in zip(texts, cells, strict=True)
-    ]
-    return _row(cited, series, title, common, figures)
+    return ", ".join(remarks)
 
 
 def _as_printed(cited: Analysis, cell: Cell) -> tuple[str, str]:

@@ -73,16 +73,12 @@ def verdict(tee: TeeVerdict) -> Verdict:
 
 def _group(name: str, members: Sequence[Fact]) -> Group:
     ordered = sorted(members, key=lambda fact: _PLACES.get(fact.name, len(_PLACES)))
-    shown = tuple(
-        Shown(title(fact.name), words(fact.name, fact.value), fact.source)
-        for fact in ordered
-        if fact.value is not None
-    )
+    seen = [(fact, fact.value) for fact in ordered if fact.value is not None]
+    shown = tuple(Shown(title(f.name), words(f.name, value), f.source) for f, value in seen)
     hidden = tuple(title(fact.name) for fact in ordered if fact.value is None)
     gist = "not visible here"
     if shown:
-        first = next(fact for fact in ordered if fact.value is not None)
-        known = FACTS.get(first.name)
+        known = FACTS.get(seen[0][0].name)
         gist = (known.gist if known else "{}").format(shown[0].value)
     return Group(name, gist, shown, hidden)
 

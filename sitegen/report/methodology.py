@@ -16,13 +16,8 @@ from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.tool import Rule
 from sitegen.report.derived import Table, TableCell
 
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One table of what was found in simulated data, and sentences on how it was drawn."""
-
-    sentences: tuple[str, ...]
-    table: Table
+#: Sentences on how simulated data were drawn, and a table of what was found in them.
+Trial = tuple[tuple[str, ...], Table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +47,6 @@ def page(analysis: Analysis) -> MethodologyPage:
 def trials() -> tuple[Trial, ...]:
     """Return the result that `python -m benchmarks.coverage` keeps."""
     kept = orjson.loads((resources.templates() / "coverage.json").read_bytes())
-    return Trial(_without_effect(kept), _rates(kept)), Trial((_with_effect(kept),), _found(kept))
-
-
-def _without_effect(kept: Mapping[str, Any]) -> tuple[str, ...]:
     few, many = kept["runs"][-1]
     drawn = (
         f"Two sides without a difference, drawn {kept['draws']:,} times for each field (seed"
@@ -71,32 +62,24 @@ def _without_effect(kept: Mapping[str, Any]) -> tuple[str, ...]:
         " it widens the interval. Where one side is skewed and spreads more than the other, the"
         " interval promises too much."
     )
-    return drawn, moved
-
-
-def _with_effect(kept: Mapping[str, Any]) -> str:
-    return (
+    found = (
         "And of an effect that is there, how often it is called slower: at"
         f" {_percent(kept['between'])} % between runs, {_percent(kept['within'])} % within them and"
         f" {kept['repetitions']} repetitions a run."
     )
+    return ((drawn, moved), _rates(kept)), ((found,), _found(kept))
 
 
 def _rates(kept: Mapping[str, Any]) -> Table:
     columns = [f"{n} runs a side" if n == m else f"{n} against {m} runs" for n, m in kept["runs"]]
-    rows = tuple(
-        (
-            TableCell(case["title"]),
-            *(
-                TableCell(f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false")
-                if rate
-                else TableCell("·")
-                for rate in case["rates"]
-            ),
-        )
-        for case in kept["cases"]
-    )
+    rows = tuple((TableCell(case["title"]), *map(_rate, case["rates"])) for case in kept["cases"])
     return Table("coverage and false verdicts", ("Run values", *columns), rows)
+
+
+def _rate(rate: tuple[float, float] | None) -> TableCell:
+    if not rate:
+        return TableCell("·")
+    return TableCell(f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false")
 
 
 def _found(kept: Mapping[str, Any]) -> Table:

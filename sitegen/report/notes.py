@@ -83,11 +83,11 @@ class Quote:
 
     def __truediv__(self, other: Quote | float) -> float:
         """Divide by another figure or a number."""
-        return self.value / _plain(other)
+        return self.value / (other.value if isinstance(other, Quote) else other)
 
     def __sub__(self, other: Quote | float) -> float:
         """Subtract another figure or a number."""
-        return self.value - _plain(other)
+        return self.value - (other.value if isinstance(other, Quote) else other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +139,6 @@ def _header(text: str, where: str) -> dict[str, str]:
             )
         about[key] = value
     return about
-
-
-def _plain(number: Quote | float) -> float:
-    return number.value if isinstance(number, Quote) else number
 
 
 def of_benchmark(analysis: Analysis, benchmark: str) -> Functions:
@@ -206,12 +202,10 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
     ) -> str:  # fmt: skip
         pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
         for one in analysis.comparisons:
-            if (
-                one.side.environment != env
-                or one.share is None
-                or (against and against not in (one.against, one.baseline.environment))
-                or not pattern.matches(one.series)
-            ):
+            theirs = against in ("", one.against, one.baseline.environment)
+            if one.side.environment != env or not theirs or not pattern.matches(one.series):
+                continue
+            if one.share is None:
                 continue
             text = f"{percent(one.share).lstrip('+')}{NBSP}%"
             address = f"{root}runs/{one.side.runs[-1]}/index.html"

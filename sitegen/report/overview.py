@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sitegen.analysis.compare import Analysis
 from sitegen.analysis.stats import Word
 from sitegen.catalogue.families import family
-from sitegen.charts.spec import Chart, FactorMark
+from sitegen.charts.spec import Chart
 from sitegen.model import AnyRun, Provenance
 from sitegen.report import costs, panels, run_list, words
-from sitegen.report.costs import CostRow, CostTable
+from sitegen.report.costs import CostTable
 from sitegen.report.figures import platforms
 from sitegen.report.navigation import in_order
 from sitegen.report.run_list import ListedRun
@@ -23,31 +23,18 @@ _VERDICTS = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONC
 
 
 @dataclass(frozen=True, slots=True)
-class OverviewRow:
-    """One environment's cost in one benchmark: its worst headline series, and all of them."""
-
-    table: CostTable
-    worst: CostRow | None
-    marks: tuple[FactorMark, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class OverviewGroup:
-    """One benchmark of the cost table; ``absent`` says why it has no rows."""
+    """One benchmark: what each TEE costs against its default baseline, or why it is absent."""
 
     benchmark: str
     title: str
-    rows: tuple[OverviewRow, ...]
+    tables: tuple[CostTable, ...]
     absent: str
     chart: Chart | None
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How many runs each benchmark has in one environment; None is not measured."""
-
-    environment: Platform
-    counts: tuple[int | None, ...]
+#: An environment, and how many runs each benchmark has in it; None is not measured.
+Coverage = tuple[Platform, tuple[int | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +48,6 @@ class OverviewPage:
     groups: tuple[OverviewGroup, ...]
     latest: tuple[ListedRun, ...]
     runs: int
-    benchmarks: tuple[tuple[str, str], ...]
     coverage: tuple[Coverage, ...]
 
 
@@ -72,6 +58,7 @@ def page(
     order = in_order(run.benchmark for run in runs)
     cited = [run for run in runs if run.provenance == Provenance.CITED]
     own = sum(run.provenance == Provenance.COLLECTED for run in runs)
+    counts = Counter((run.environment, run.benchmark) for run in runs)
     lede = doubt = ""
     if cited:
         figures = sum(len(run.measurements) for run in cited)
@@ -92,8 +79,10 @@ def page(
         groups=tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order),
         latest=run_list.lines(analysis, run_list.newest(runs)[:_LATEST]),
         runs=len(runs),
-        benchmarks=tuple((name, family(name).title) for name in order),
-        coverage=_coverage(analysis, runs, order),
+        coverage=tuple(
+            (one, tuple(counts.get((one.label, benchmark)) for benchmark in order))
+            for one in platforms(analysis, {run.environment for run in runs})
+        ),
     )
 
 
@@ -116,57 +105,30 @@ def _headline(
 
 
 def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> OverviewGroup:
-    rows = []
-    for table in costs.defaults(found):
-        if not table.tee:
-            continue
-        worst = table.worst
-        shown = [row for row in table.rows if row.comparison.headline] or table.rows
-        marks = tuple(
-            replace(row.mark, label=row.title if row is worst else "") for row in shown if row.mark
-        )
-        rows.append(OverviewRow(table, worst, marks))
+    tables = costs.of_tees(found)
     absent = ""
-    if not rows:
+    if not tables:
         count = len({cell.environment for cell in analysis.of(benchmark)})
         why = "no TEE among them beside its own baseline"
         if analysis.paired(benchmark):
             why = "no TEE in a metric that could be compared"
         absent = f"{words.count(count, 'environment')}, {why}"
-    chart = panels.leading_chart(analysis, benchmark)
-    return OverviewGroup(benchmark, family(benchmark).title, tuple(rows), absent, chart)
+    chart = next(iter(panels.panels(analysis, benchmark, f"{benchmark}-")), None)
+    return OverviewGroup(benchmark, family(benchmark).title, tables, absent, chart)
 
 
 def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     comparisons = [c for c in analysis.comparisons if c.headline]
-    decided = [c for c in comparisons if c.word in _VERDICTS]
-    doubtful = sum(bool(c.doubt) for c in comparisons)
-    own = [run for run in runs if run.provenance != Provenance.CITED]
-    newest = max((run.started_at for run in own), default="")
+    decided, every = sum(c.word in _VERDICTS for c in comparisons), len(comparisons)
+    verdicts = f"{decided} of {words.count(every, 'headline comparison')}"
+    few = "A verdict needs three runs a side." if decided < every else ""
+    doubtful = f"{sum(bool(c.doubt) for c in comparisons)} of {every}"
+    newest = max((r.started_at for r in runs if r.provenance != Provenance.CITED), default="")
+    fresh = ("no run of our own", "`sitegen collect` takes one.")
+    if newest:
+        fresh = (words.day(newest), "Newest run, UTC.")
     return (
-        (
-            "Verdicts",
-            f"{len(decided)} of {words.count(len(comparisons), 'headline comparison')}",
-            "A verdict needs three runs a side." if len(decided) < len(comparisons) else "",
-        ),
-        (
-            "Doubtful",
-            f"{doubtful} of {len(comparisons)}",
-            "Hollow marks: read the reason before you quote.",
-        ),
-        (
-            "Freshness",
-            words.day(newest) if newest else "no run of our own",
-            "Newest run, UTC." if newest else "`sitegen collect` takes one.",
-        ),
-    )
-
-
-def _coverage(
-    analysis: Analysis, runs: Sequence[AnyRun], order: Sequence[str]
-) -> tuple[Coverage, ...]:
-    counts = Counter((run.environment, run.benchmark) for run in runs)
-    return tuple(
-        Coverage(one, tuple(counts.get((one.label, benchmark)) for benchmark in order))
-        for one in platforms(analysis, {run.environment for run in runs})
+        ("Verdicts", verdicts, few),
+        ("Doubtful", doubtful, "Hollow marks: read the reason before you quote."),
+        ("Freshness", *fresh),
     )

@@ -10,7 +10,6 @@ from dataclasses import replace
 from sitegen.analysis import caveats
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import axis_value
-from sitegen.catalogue import parameters
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import Family, Panel, Scaling
@@ -21,41 +20,35 @@ from sitegen.report import words
 
 _MAX_PANELS = 12
 _MAX_DISTRIBUTIONS = 6
-_EFFICIENCY = "efficiency"
 #: A distribution keeps a point each so many percent, and where it passes one of these.
 _STEP = 2.0
-_TAIL = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0)
+_TAIL = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 
 
-def leading_chart(analysis: Analysis, benchmark: str) -> Chart | None:
-    """Return the first chart of a benchmark's page, for the front page."""
-    charts = panels(analysis, benchmark)
-    return replace(charts[0], id=f"{benchmark}-{charts[0].id}") if charts else None
+def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> list[Chart]:
+    """Return the charts of a benchmark: those that its family declares, then its other series.
 
-
-def panels(analysis: Analysis, benchmark: str) -> list[Chart]:
-    """Return the charts of a benchmark: those that its family declares, then its other series."""
+    ``prefix`` makes their ids unique on a page of several benchmarks.
+    """
     presented, cells = family(benchmark), analysis.of(benchmark)
     charts: list[Chart] = []
     used: set[Series] = set()
-    wanted = presented.panels or _generic_panels(analysis, cells)
+    wanted = presented.panels or _undeclared(analysis, presented, cells)
     for index, (panel, chosen) in enumerate(_divided(wanted, cells)):
         used |= {cell.series for cell in chosen}
-        chart = _line_chart(analysis, presented, panel, chosen, index) if panel.axis else None
+        chart = None
+        if panel.axis:
+            name = f"{prefix}{'efficiency' if panel.efficiency else 'scaling'}-{index}"
+            chart = _line_chart(analysis, presented, panel, chosen, name)
         if chart:
             charts.append(chart)
         elif not (panel.axis and panel.efficiency):
             # One place on the axis is no line: what there is stands as bars.
-            charts.append(_bar_chart(analysis, panel, chosen, f"panel-{index}"))
+            charts.append(_bar_chart(analysis, panel, chosen, f"{prefix}panel-{index}"))
     if presented.panels and not presented.contrasts:
-        rest = [
-            cell
-            for cell in leading_statistics(cells)
-            if cell.series not in used and _is_main(analysis, cell)
-        ]
-        for index, panel in enumerate(_own_panels(analysis, presented, rest)):
-            chosen = [cell for cell in rest if panel.matches(cell.series)]
-            charts.append(_bar_chart(analysis, panel, chosen, f"more-{index}"))
+        rest = [cell for cell in leading_statistics(cells) if cell.series not in used]
+        more = enumerate(_divided(_undeclared(analysis, presented, rest), rest))
+        charts += [_bar_chart(analysis, *parts, f"{prefix}more-{index}") for index, parts in more]
     return charts
 
 
@@ -86,53 +79,36 @@ def leading_statistics(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _own_panels(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list[Panel]:
-    """Return panels for workloads that no declared panel shows, by their leading metric."""
+def _undeclared(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list[Panel]:
+    """Return a panel for each series that no panel is declared for, by its leading metric.
+
+    Where none at all is declared, one for each metric.
+    """
     if any(panel.axis for panel in presented.panels):
         return []
     found: dict[tuple[str, str, Params], Panel] = {}
     for cell in cells:
         series, have = cell.series, dict(cell.series.params)
-        if _leading(presented.benchmark, have) not in ("", series.metric):
+        metric = analysis.metric(series.metric)
+        main = cell.summary and series.statistic in ("value", "mean", "total")
+        if not main or metric.better == Better.NONE:
             continue
-        rest = tuple(pair for pair in series.params if pair[0] != "direction")
-        title = words.params(rest, frozenset({"numjobs"}))
-        panel = Panel(
-            series.metric,
-            series.statistic,
-            rest,
-            title=words.upper_first(title) or analysis.metric(series.metric).title,
-            group="direction" if "direction" in have else "",
+        if presented.leads and presented.leads(have) != metric.id:
+            continue
+        rest: Params = ()
+        if presented.panels:
+            rest = tuple(pair for pair in series.params if pair[0] != "direction")
+        found.setdefault(
+            (metric.id, series.statistic, rest),
+            Panel(
+                metric.id,
+                series.statistic,
+                rest,
+                title=words.upper_first(words.params(rest, frozenset({"numjobs"}))) or metric.title,
+                group="direction" if presented.panels and "direction" in have else "",
+            ),
         )
-        found.setdefault((series.metric, series.statistic, rest), panel)
     return list(found.values())[:_MAX_PANELS]
-
-
-def _leading(benchmark: str, have: Mapping[str, str]) -> str:
-    """Return the metric that says most of a storage workload: rate, or latency when shallow."""
-    if benchmark != "fio":
-        return ""
-    if parameters.largest(have.get("block_size", "")) >= 65536:  # noqa: PLR2004 - from here bytes count
-        return "fio.bandwidth"
-    return "fio.latency" if have.get("iodepth") in ("1", "4") else "fio.iops"
-
-
-def _generic_panels(analysis: Analysis, cells: Sequence[Cell]) -> tuple[Panel, ...]:
-    names = dict.fromkeys(
-        (c.series.metric, c.series.statistic) for c in cells if _is_main(analysis, c)
-    )
-    return tuple(
-        Panel(name, statistic, title=analysis.metric(name).title)
-        for name, statistic in list(names)[:_MAX_PANELS]
-    )
-
-
-def _is_main(analysis: Analysis, cell: Cell) -> bool:
-    return (
-        cell.summary is not None
-        and cell.series.statistic in ("value", "mean", "total")
-        and analysis.metric(cell.series.metric).better != Better.NONE
-    )
 
 
 def unit_of(analysis: Analysis, cells: Iterable[Cell]) -> DisplayUnit:
@@ -213,7 +189,7 @@ def _varying(cells: Sequence[Cell]) -> set[str]:
 
 
 def _line_chart(
-    analysis: Analysis, presented: Family, panel: Panel, cells: Sequence[Cell], index: int
+    analysis: Analysis, presented: Family, panel: Panel, cells: Sequence[Cell], chart_id: str
 ) -> LineChart | None:
     metric = analysis.metric(panel.metric)
     on_axis = [cell for cell in cells if not math.isnan(_at(cell, panel.axis))]
@@ -221,13 +197,8 @@ def _line_chart(
         return None
     unit = DisplayUnit(0.01, "%") if panel.efficiency else unit_of(analysis, on_axis)
     drawn = []
-    for (environment, extra), members in _by_line(analysis, panel, on_axis):
-        members.sort(key=lambda c: _at(c, panel.axis))
-        points = tuple(
-            _efficiency(members, panel.axis)
-            if panel.efficiency
-            else (_point(cell, panel.axis, unit) for cell in members)
-        )
+    for environment, extra, members in _by_line(analysis, panel, on_axis):
+        points = tuple(_points(members, panel, unit))
         if len(points) > 1:  # one point scales nothing
             short = [p for p in extra if p[0] != "scheme" or ("keepalive", "true") not in extra]
             label = words.joined(environment.name, words.params(tuple(short)))
@@ -236,18 +207,19 @@ def _line_chart(
         return None
     axis_title = panel.axis_title or presented.axis_title or panel.axis
     log = not panel.efficiency and metric.better == Better.HIGHER
-    first = min(points[0].x for _, _, points in drawn)
+    subtitle = words.metric_line(metric, unit, panel.statistic)
+    if panel.efficiency:
+        first = min(points[0].x for _, _, points in drawn)
+        subtitle = f"value ÷ ({panel.axis} × value at {first:g}) · % · ↑ higher is better"
+    names = words.enumerate_words([label for label, _, _ in drawn])
     return LineChart(
-        id=f"{_EFFICIENCY if panel.efficiency else 'scaling'}-{index}",
+        id=chart_id,
         title=panel.title,
-        subtitle=f"value ÷ ({panel.axis} × value at {first:g}) · % · ↑ higher is better"
-        if panel.efficiency
-        else words.metric_line(metric, unit, panel.statistic),
+        subtitle=subtitle,
         x_title=axis_title,
         unit=unit.text,
         lines=lines(drawn),
-        summary=f"{panel.title} over {axis_title}:"
-        f" {words.enumerate_words([label for label, _, _ in drawn])}",
+        summary=f"{panel.title} over {axis_title}: {names}",
         x_log=True,
         y_log=log,
         y_zero=not log,
@@ -257,7 +229,7 @@ def _line_chart(
 
 def _by_line(
     analysis: Analysis, panel: Panel, cells: Sequence[Cell]
-) -> Iterator[tuple[tuple[words.Platform, Params], list[Cell]]]:
+) -> Iterator[tuple[words.Platform, Params, list[Cell]]]:
     """Yield the environment and the parameters of each line, with its cells.
 
     7-Zip has a workload for each thread count: one line. Where two workloads have the same
@@ -276,7 +248,8 @@ def _by_line(
         key = (order.index(cell.environment), workload, _some(cell.series, varying))
         groups.setdefault(key, []).append(cell)
     for (rank, _, extra), members in sorted(groups.items()):
-        yield (words.platform(analysis.config, order[rank]), extra), members
+        members.sort(key=lambda cell: _at(cell, panel.axis))
+        yield words.platform(analysis.config, order[rank]), extra, members
 
 
 def _at(cell: Cell, axis: str) -> float:
@@ -285,19 +258,20 @@ def _at(cell: Cell, axis: str) -> float:
     return math.nan if value is None else value
 
 
-def _point(cell: Cell, axis: str, unit: DisplayUnit) -> Point:
-    value = cell.summary.value / unit.factor if cell.summary else math.nan
-    return Point(_at(cell, axis), value, words.number(cell, unit), *_bounds(cell, unit), cell.doubt)
-
-
-def _efficiency(members: Sequence[Cell], axis: str) -> Iterator[Point]:
-    """Yield value / (axis x value at the smallest) in percent: a contrast within a run."""
+def _points(members: Sequence[Cell], panel: Panel, unit: DisplayUnit) -> Iterator[Point]:
+    """Yield values, or value / (axis x value at the smallest) in percent: within a run."""
     base = members[0]
     for cell in members:
-        if cell.summary and base.summary:
-            at = _at(cell, axis)
-            share = 100 * cell.summary.value / (base.summary.value / _at(base, axis) * at)
+        at = _at(cell, panel.axis)
+        if not cell.summary or not base.summary:
+            continue
+        value = cell.summary.value
+        if panel.efficiency:
+            share = 100 * value / (base.summary.value / _at(base, panel.axis) * at)
             yield Point(at, share, f"{share:.1f}", doubt=cell.doubt or base.doubt)
+        else:
+            text = words.number(cell, unit)
+            yield Point(at, value / unit.factor, text, *_bounds(cell, unit), cell.doubt)
 
 
 def efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
@@ -305,7 +279,7 @@ def efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
     return tuple(
         f"{chart.title.removeprefix('Scaling efficiency, ')}, {line.label}: {_reached(line)}"
         for chart in charts
-        if isinstance(chart, LineChart) and chart.id.startswith(_EFFICIENCY)
+        if isinstance(chart, LineChart) and chart.reference
         for line in chart.lines
     )
 
@@ -332,6 +306,7 @@ def distributions(
     analysis: Analysis, benchmark: str, samples: Mapping[str, tuple[Sample, ...]]
 ) -> tuple[Chart, ...]:
     """Return a cumulative distribution for each histogram series, one line an environment."""
+    presented = family(benchmark)
     found: dict[Series, dict[str, dict[float, float]]] = {}
     for label, rows in samples.items():
         for row in rows:
@@ -341,34 +316,30 @@ def distributions(
                 # A row a request is a bin of its own that holds one.
                 x, y = (row.x, row.y) if row.kind == "histogram" else (row.y, 1.0)
                 bins[x] = bins.get(x, 0.0) + y
-    shown = _chosen_series(list(found), family(benchmark).distributions)
-    # A latency is submission and completion: one of the two is enough.
-    whole = {(s.workload, s.params) for s in shown if s.metric == "fio.latency"}
     shown = [
-        s
-        for s in shown
-        if s.metric != "fio.completion_latency" or (s.workload, s.params) not in whole
+        series
+        for series in _chosen_series(found, presented.distributions)
+        if series._replace(metric=presented.wholes.get(series.metric, "")) not in found
     ]
     known = words.background(benchmark, shown)
-    counted = "operations" if benchmark == "fio" else "requests"
     charts = []
     for index, series in enumerate(sorted(shown)[:_MAX_DISTRIBUTIONS]):
         metric = analysis.metric(series.metric)
         name, title = words.lower_first(metric.title), words.short(series, known)
-        places = sorted(x for bins in found[series].values() for x in _body(bins))
+        places = sorted(x for bins in found[series].values() for x in bins if x > 0) or [1.0]
         unit = metric.unit_for([places[len(places) // 2]])
-        drawn = []
+        lines = []
         for label, bins in sorted(found[series].items()):
             environment = words.platform(analysis.config, label)
-            drawn.append(Line(environment.name, environment.hue, _cumulative(bins, unit)))
+            lines.append(Line(environment.name, environment.hue, _cumulative(bins, unit)))
         charts.append(
             LineChart(
                 id=f"distribution-{index}",
                 title=title,
-                subtitle=f"{name} · % of {counted} within",
+                subtitle=f"{name} · % of {presented.counted} within",
                 x_title=f"{name}, {unit.text}",
                 unit="%",
-                lines=tuple(drawn),
+                lines=tuple(lines),
                 summary=f"Distribution of {name}, {title}",
                 kind="step",
                 x_log=True,
@@ -378,7 +349,7 @@ def distributions(
 
 
 def _chosen_series(
-    found: Sequence[Series], wanted: tuple[tuple[str, str], ...] | None
+    found: Iterable[Series], wanted: tuple[tuple[str, str], ...] | None
 ) -> list[Series]:
     """Return the first and the last series of each wanted metric and workload."""
     if wanted is None:
@@ -390,26 +361,17 @@ def _chosen_series(
     return list(dict.fromkeys(chosen))
 
 
-def _body(bins: Mapping[float, float]) -> list[float]:
-    return [x for x in bins if x > 0] or [1.0]
-
-
 def _cumulative(bins: Mapping[float, float], unit: DisplayUnit) -> tuple[Point, ...]:
     """Return the cumulative distribution, thinned to what 352 px and the tail can show."""
-    total = sum(bins.values())
-    running = 0.0
-    kept = -_STEP
+    total, last = sum(bins.values()), max(bins)
+    running, kept = 0.0, -_STEP
     points = []
-    edges = list(_TAIL)
-    last = max(bins)
     for x in sorted(bins):
         running += bins[x]
         share = 100 * running / total
-        if x <= 0 or not (share - kept >= _STEP or share >= edges[0] or x == last):
-            continue
-        kept = share
-        while share >= edges[0] < 100:  # noqa: PLR2004 - percent
-            edges.pop(0)
-        at = float(f"{x / unit.factor:.4g}")
-        points.append(Point(at, round(share, 3), f"{share:.2f}"))
+        passed = share >= 100 or any(kept < edge <= share for edge in _TAIL)  # noqa: PLR2004 - percent
+        if x > 0 and (share - kept >= _STEP or passed or x == last):
+            kept = share
+            at = float(f"{x / unit.factor:.4g}")
+            points.append(Point(at, round(share, 3), f"{share:.2f}"))
     return tuple(points)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, count
 
 from msgspec import structs
@@ -43,8 +43,11 @@ class ReportSection:
     """One section of a publication, rebuilt."""
 
     id: str
+    key: str
+    title: str
+    note: str
     about: str
-    counts: tuple[tuple[str, int], ...]
+    counts: claims.Tally
     figures: int
     tables: tuple[FigureTable, ...]
     charts: tuple[Chart, ...]
@@ -56,9 +59,6 @@ class ReportSection:
     other: tuple[tuple[str, str], ...]
     pages: tuple[tuple[str, str], ...]
     origins: tuple[str, ...]
-    key: str = ""
-    title: str = ""
-    note: str = ""
 
     @property
     def file(self) -> str:
@@ -84,7 +84,7 @@ class ReportPage:
     source: Source
     title: str
     finding: str
-    counts: tuple[tuple[str, int], ...]
+    counts: claims.Tally
     figures: int
     runs: int
     claims: int
@@ -103,7 +103,7 @@ class ReportsPage:
     """The list of all publications; ``verdicts`` are its columns."""
 
     finding: str
-    verdicts: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
     reports: tuple[ReportPage, ...]
 
 
@@ -149,11 +149,9 @@ def page(
     claims_of = _by_section(stated, [*prose, *by_section])
     sections: list[ReportSection] = []
     for key in sorted(dict.fromkeys([*prose, *by_section, *claims_of]), key=_place):
-        title, text = prose.get(key, ("", ""))
         name = _anchor(key, {section.id for section in sections})
-        cited_runs, claimed = by_section.get(key, []), claims_of.get(key, [])
-        section = _section(analysis, name, cited_runs, claimed)
-        sections.append(replace(section, key=key, title=title, note=text))
+        parts = (prose.get(key, ("", "")), by_section.get(key, []), claims_of.get(key, []))
+        sections.append(_section(analysis, name, key, *parts))
     published = published or Source(source)
     about = {key: text for key, text in note.about.items() if not getattr(published, key)}
     published = structs.replace(published, section="", origin="", **about)
@@ -181,7 +179,7 @@ def index(reports: Sequence[ReportPage]) -> ReportsPage:
         f"{words.count(len(reports), 'published report')} rebuilt from"
         f" {words.count(printed, 'printed figure')}, and {words.count(stated, 'claim')}"
         " recomputed from them.",
-        tuple(str(verdict) for verdict in Verdict),
+        tuple(Verdict),
         tuple(reports),
     )
 
@@ -220,66 +218,60 @@ def _anchor(key: str, taken: Iterable[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _section(
-    analysis: Analysis, name: str, cited: Sequence[AnyRun], stated: Sequence[Checked]
+def _section(  # noqa: PLR0913 - what a section is made of
+    analysis: Analysis,
+    name: str,
+    key: str,
+    prose: tuple[str, str],
+    cited: Sequence[AnyRun],
+    stated: Sequence[Checked],
 ) -> ReportSection:
     # A section's figures alone: two sections may cite one benchmark in one environment.
     printed = analyse(cited, analysis.config)
-    benchmarks = sorted({run.benchmark for run in cited})
-    titles = [(each, family(each).title) for each in benchmarks]
+    pages = [(each, family(each).title) for each in sorted({run.benchmark for run in cited})]
+    tables: list[FigureTable] = []
     charts: list[Chart] = []
     notes: list[str] = []
     sections: list[derived.Section] = []
-    own = {}
-    for benchmark in benchmarks:
-        prefix = f"{name}-{benchmark}"
-        drawn = panels.panels(printed, benchmark)
+    overheads: list[CostTable] = []
+    own: list[FigureTable] = []
+    other = []
+    for benchmark, title in pages:
+        tables += figures.printed(printed, benchmark, cited)
+        drawn = panels.panels(printed, benchmark, f"{name}-{benchmark}-")
+        charts += drawn
         notes += panels.efficiency_notes(drawn)
-        charts += [replace(chart, id=f"{prefix}-{chart.id}") for chart in drawn]
-        sections += _derived(printed, benchmark, prefix)
-        series = {cell.series for cell in printed.of(benchmark)}
-        own[benchmark] = figures.own(analysis, benchmark, series)
+        sections += derived.sections(printed, benchmark, f"{name}-{benchmark}-")
+        overheads += costs.tables(printed, benchmark)
+        if ours := figures.own(analysis, benchmark, {one.series for one in printed.of(benchmark)}):
+            own.append(ours)
+        elif figures.collected(analysis, benchmark):
+            other.append((benchmark, title))
     shown = sum(len(run.measurements) for run in cited)
     about = []
     if cited:
         environments = {run.environment for run in cited}
         about = [words.count(shown, "figure"), words.count(len(environments), "environment")]
     about += [words.count(len(stated), "claim")] if stated else []
+    origins = {run.source.origin for run in cited if run.source and run.source.origin}
     return ReportSection(
         id=name,
+        key=key,
+        title=prose[0],
+        note=prose[1],
         about=" · ".join(about),
         counts=claims.counts(stated),
         figures=shown,
-        tables=tuple(
-            table for each in benchmarks for table in figures.printed(printed, each, cited)
-        ),
+        tables=tuple(tables),
         charts=tuple(charts),
         chart_notes=tuple(notes),
         derived=tuple(sections),
-        costs=tuple(table for each in benchmarks for table in costs.tables(printed, each)),
+        costs=tuple(overheads),
         claims=claims.rows(stated),
-        own=tuple(filter(None, own.values())),
-        other=tuple(
-            (each, title)
-            for each, title in titles
-            if own[each] is None and figures.collected(analysis, each)
-        ),
-        pages=tuple(titles),
-        origins=tuple(
-            sorted({run.source.origin for run in cited if run.source and run.source.origin})
-        ),
-    )
-
-
-def _derived(analysis: Analysis, benchmark: str, prefix: str) -> tuple[derived.Section, ...]:
-    """Return a benchmark's derived sections under ids that are unique on the page."""
-    return tuple(
-        replace(
-            section,
-            id=f"{prefix}-{section.id}",
-            charts=tuple(replace(one, id=f"{prefix}-{one.id}") for one in section.charts),
-        )
-        for section in derived.sections(analysis, benchmark)
+        own=tuple(own),
+        other=tuple(other),
+        pages=tuple(pages),
+        origins=tuple(sorted(origins)),
     )
 
 
@@ -297,7 +289,7 @@ def _beside(analysis: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> Besid
         family(benchmark).title,
         f"{finding.sentence} {finding.beside}" if finding else "",
         figures.platforms(analysis, {run.environment for run in own}),
-        _derived(measured, benchmark, f"own-{benchmark}"),
+        derived.sections(measured, benchmark, f"own-{benchmark}-"),
     )
 
 
@@ -308,7 +300,6 @@ def _finding(title: str, figures: int, stated: Sequence[Checked]) -> str:
     if len(stated) == 1:
         return f"Its one claim {_ENDINGS[stated[0].verdict][0]}."
     clauses = [
-        f"{number:,} {_ENDINGS[Verdict(verdict)][number != 1]}"
-        for verdict, number in claims.counts(stated)
+        f"{number:,} {_ENDINGS[verdict][number != 1]}" for verdict, number in claims.counts(stated)
     ]
     return f"Of its {words.count(len(stated), 'claim')}, {words.enumerate_words(clauses)}."

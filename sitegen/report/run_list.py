@@ -7,23 +7,15 @@ from dataclasses import dataclass
 
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.families import family
+from sitegen.charts.spec import Hue
 from sitegen.model import AnyRun
 from sitegen.report import words
 
 PER_PAGE = 250
 
 
-@dataclass(frozen=True, slots=True)
-class ListedRun:
-    """One line of a list of runs."""
-
-    id: str
-    when: str
-    benchmark: str
-    environment: str
-    hue: str
-    what: str
-    provenance: str
+#: A run with its date, the title of its benchmark, its colour and what it is.
+ListedRun = tuple[AnyRun, str, str, Hue, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +46,12 @@ def newest(runs: Iterable[AnyRun]) -> list[AnyRun]:
 def lines(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[ListedRun, ...]:
     """Return the lines that list ``runs``."""
     return tuple(
-        ListedRun(
-            run.id,
+        (
+            run,
             words.day(run.started_at),
             family(run.benchmark).title,
-            run.environment,
             words.platform(analysis.config, run.environment).hue,
             _what(run),
-            run.provenance,
         )
         for run in runs
     )

@@ -143,11 +143,6 @@ def role(declared: Environment) -> str:
     return ROLE_WORDS.get(declared.role or "", "platform not stated")
 
 
-def is_tee(declared: Environment) -> bool:
-    """Say whether an environment is a TEE, as declared or seen."""
-    return declared.role in ("cpu-tee", "gpu-tee")
-
-
 def hue(declared: Environment) -> Hue:
     """Return the colour of an environment: that of its role."""
     return declared.role or "metal"

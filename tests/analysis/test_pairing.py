@@ -9,11 +9,13 @@ import pytest
 from sitegen.analysis.pairing import Pairing, pair, pair_values
 from sitegen.analysis.stats import Word
 from sitegen.cli import comparison as told
+from sitegen.cli.comparison import Question
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
 from sitegen.model import Fact, Fingerprint, Measurement, Provenance, Run, params, run_id
 
 CONFIG = Config(Path(), environments={"cvm": Environment("cvm", "cpu-tee", "tdx", "CVM")})
+HEADLINES = Question()
 
 
 def a_run(environment: str, day: int, value: float, cpu: str = "EPYC") -> Run:
@@ -96,23 +98,23 @@ def test_sides_without_a_common_series_are_refused(runs: list[Run]) -> None:
 
 def test_headline_series_are_shown_unless_asked_otherwise(runs: list[Run]) -> None:
     found = paired(runs)
-    assert [row.word for row in told.rows(found)] == ["slower"]
-    assert len(told.rows(found, everything=True)) == 2
-    assert len(told.rows(found, ["fio.iops"])) == 2
-    assert told.rows(found, ["fio.latency"]) == []
+    assert [row.comparison.told for row in told.rows(found, HEADLINES)] == ["slower"]
+    assert len(told.rows(found, Question(everything=True))) == 2
+    assert len(told.rows(found, Question(metrics=["fio.iops"]))) == 2
+    assert told.rows(found, Question(metrics=["fio.latency"])) == []
 
 
 def test_a_regression_counts_from_its_lower_bound(runs: list[Run]) -> None:
     # A quarter fewer IOPS: 20 % overhead, and an interval of a few tenths around it.
-    rows = told.rows(paired(runs))
+    rows = told.rows(paired(runs), HEADLINES)
     assert [row.series for row in told.regressions(rows, 0.19)] == [rows[0].series]
     assert told.regressions(rows, 0.2) == []
-    faster = told.rows(paired(runs, "cvm", "metal"))
+    faster = told.rows(paired(runs, "cvm", "metal"), HEADLINES)
     assert told.regressions(faster, 0.0) == []
 
 
 def test_the_table_prints_the_two_values_that_were_divided(runs: list[Run]) -> None:
-    text = told.text(found := paired(runs), told.rows(found))
+    text = told.text(found := paired(runs), told.rows(found, HEADLINES))
     head, row = text.splitlines()[:2]
     assert head.split()[:3] == ["Series", "metal", "cvm"]
     assert "1.00 k IOPS" in row or "1,005 IOPS" in row
@@ -124,7 +126,7 @@ def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) ->
     hostile = [*runs[:3], *(
         replace(run, fingerprint=Fingerprint((Fact("cpu", "a|b\n| c", "x"),))) for run in runs[3:6]
     )]  # fmt: skip
-    text = told.markdown(found := paired(hostile), told.rows(found))
+    text = told.markdown(found := paired(hostile), told.rows(found, HEADLINES))
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in table[:3]}) == 1
     assert "| Processor (the machine) | EPYC | a\\|b \\| c |" in table
@@ -132,7 +134,7 @@ def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) ->
 
 def test_the_json_holds_values_interval_word_and_runs(runs: list[Run]) -> None:
     found = paired(runs)
-    value = json.loads(json.dumps(told.as_json(found, told.rows(found))))
+    value = json.loads(told.json_text(found, told.rows(found, HEADLINES)))
     [one] = value["comparisons"]
     assert one["slowdown"] == pytest.approx(1.25)
     assert one["low"] < 1.25 < one["high"]
@@ -145,7 +147,7 @@ def test_a_declared_reason_stands_in_the_way(runs: list[Run]) -> None:
     declared = Environment("cvm", incomparable={"metal": "another kernel"})
     found = pair(runs, Config(Path(), environments={"cvm": declared}), "metal", "cvm")
     assert {c.reason for c in found.comparisons} == {"another kernel"}
-    assert told.regressions(told.rows(found), 0.0) == []
+    assert told.regressions(told.rows(found, HEADLINES), 0.0) == []
 
 
 # One parameter

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sitegen.catalogue import parameters
+from sitegen.catalogue import fio, parameters
 from sitegen.catalogue.tool import Kind
 from sitegen.errors import SitegenError
 
@@ -69,7 +69,7 @@ def test_more_parameters_than_a_series_has_are_refused() -> None:
     [("4096", 4096), ("4096,8192", 8192), ("512-65536", 65536), ("100%", 0), ("", 0), ("x", 0)],
 )
 def test_the_largest_of_several_sizes_is_known(sizes: str, largest: int) -> None:
-    assert parameters.largest(sizes) == largest
+    assert fio.largest(sizes) == largest
 
 
 def test_what_is_not_in_the_table_is_a_text() -> None:

@@ -154,32 +154,15 @@ def test_an_order_that_makes_no_sense_is_refused_in_one_line(
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (f"{HEADER}\n{ROW}\n{ROW.replace('33000', 'x')}\n", "figures.csv:3: 'x' is not a number"),
-        (f'{HEADER}\n{ROW}\nfio,"w\n', "not CSV"),
-        ("metric,value\n1,2\n", "has no column 'benchmark'"),
-        ("a,b\n1,2\n", "is no form of output that is known here"),
-    ],
-)
-def test_a_malformed_csv_is_refused_with_the_line_and_nothing_comes_in(
-    folder: Path, text: str, said: str
+def test_what_is_not_understood_is_refused_with_its_place_and_nothing_comes_in(
+    folder: Path,
 ) -> None:
-    (folder / "figures.csv").write_text(text)
-    assert said in refused("import", "figures.csv", "--date", "2025")
+    (folder / "figures.csv").write_text(f"{HEADER}\n{ROW}\n{ROW.replace('33000', 'x')}\n")
+    line = refused("import", "figures.csv", "--date", "2025")
+    assert "figures.csv:3: 'x' is not a number" in line
+    (folder / "other.toml").write_text("[site]\ntitel = 1\n")
+    assert "site: unknown key titel" in refused("list", "--config", "other.toml")
     assert not (folder / "archive").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [("[site", "not valid TOML"), ("[site]\ntitel = 1\n", "site: unknown key titel")],
-)
-def test_settings_that_are_not_understood_are_refused(folder: Path, text: str, said: str) -> None:
-    (folder / "sitegen.toml").write_text(text)
-    assert said in refused("list")
-    (folder / "sitegen.toml").rename(folder / "other.toml")
-    assert said in refused("list", "--config", "other.toml")
 
 
 def test_importing_twice_changes_nothing(filled: Path) -> None:
@@ -199,13 +182,8 @@ def test_runs_are_listed_as_text_and_as_json(filled: Path) -> None:
     text = run("list").stdout
     assert text.splitlines()[0].split() == ["run", "environment", "provenance", "preset"]
     assert known in text
-    row: dict[str, object] = {
-        "id": known,
-        "environment": "host",
-        "benchmark": "fio",
-        "provenance": "imported",
-    }
-    row |= {"started_at": "2025-03-01", "preset": "", "complete": True}
+    row: dict[str, object] = {"id": known, "environment": "host", "benchmark": "fio"}
+    row |= {"provenance": "imported", "started_at": "2025-03-01", "preset": "", "complete": True}
     assert json.loads(run("list", "--format", "json").stdout) == [row]
     assert json.loads(run("list", "--format", "json", "--env", "other").stdout) == []
     assert json.loads(run("list", "--format", "json", "--only", "ab").stdout) == []
@@ -230,13 +208,15 @@ def test_a_run_is_shown_as_text_and_as_json_by_the_end_of_its_id(filled: Path) -
     assert "33.0 k IOPS" in text
     found = json.loads(run("show", known, "--format", "json").stdout)
     assert found["id"] == known
-    row: dict[str, object] = {
-        "workload": "read_iops",
-        "metric": "fio.iops",
+    row: dict[str, object] = {"workload": "read_iops", "metric": "fio.iops", "unit": "1/s"}
+    row |= {
         "statistic": "value",
-        "unit": "1/s",
+        "value": 33000.0,
+        "params": {},
+        "repetition": 0,
+        "status": "ok",
+        "printed": "33 k/s",
     }
-    row |= {"value": 33000.0, "params": {}, "repetition": 0, "status": "ok", "printed": "33 k/s"}
     assert found["measurements"] == [row]
 
 
@@ -300,12 +280,10 @@ def test_the_collectors_are_listed_with_their_tools_and_settings(
     assert "  --set shell.program    what the shell runs\n" in text
     assert "absent: missing: no-such-tool-here; install it with: apt-get install" in text
     assert "cannot be imported: TypeError: no" in text
-    found = {
-        row["benchmark"]: row for row in json.loads(run("collectors", "--format", "json").stdout)
-    }
+    rows = json.loads(run("collectors", "--format", "json").stdout)
+    found = {row["benchmark"]: row for row in rows}
     assert {"7z", "ab", "fio", "shell", "absent", "broken"} <= set(found)
-    assert found["shell"]["tool"]["version"] == "1.0"
-    assert found["shell"]["problem"] == ""
+    assert (found["shell"]["tool"]["version"], found["shell"]["problem"]) == ("1.0", "")
     assert list(found["shell"]["settings"]) == ["program", "directory"]
     assert found["absent"]["tool"] is None
     assert found["absent"]["problem"].startswith("missing: no-such-tool-here")

@@ -8,6 +8,7 @@ import pytest
 
 from sitegen.analysis import claims as checking
 from sitegen.analysis.compare import Analysis
+from sitegen.model import Source
 from sitegen.report import claims
 
 FILE = """
@@ -71,6 +72,6 @@ def test_what_differs_stands_first_with_what_it_comes_to(page: claims.ClaimsPage
 
 def test_a_publication_is_named_with_its_edition(page: claims.ClaimsPage) -> None:
     report, readme = page.groups
-    assert report.title != "phala-2025"
-    assert report.edition
-    assert (readme.title, readme.edition, readme.address) == ("readme", "", "")
+    assert report.source.title
+    assert report.source.edition
+    assert readme.source == Source("readme")

@@ -39,10 +39,8 @@ def test_what_tells_most_stands_first_and_what_did_not_show_last() -> None:
     )  # fmt: skip
     processor, other = machine.groups(known)
     assert (processor.title, processor.gist) == ("Processor", "EPYC")
-    assert [tuple(one) for one in processor.shown] == [
-        ("Processor", "EPYC", "c"),
-        ("SMT", "on", "s"),
-    ]
+    shown = [tuple(one) for one in processor.shown]
+    assert shown == [("Processor", "EPYC", "c"), ("SMT", "on", "s")]
     assert processor.hidden == ("Boost",)
     assert other.shown[0].title == "Of somebody else"
     [nothing] = machine.groups((Fact("gpu", None, "nvidia-smi"),))
@@ -50,19 +48,11 @@ def test_what_tells_most_stands_first_and_what_did_not_show_last() -> None:
 
 
 def test_what_speaks_for_or_against_a_tee_stands_before_what_showed_nothing() -> None:
-    found = machine.verdict(
-        TeeVerdict(
-            "tdx",
-            ("CPU flag tdx_guest",),
-            "medium",
-            (
-                Signal("/dev/nsm", "absent"),
-                Signal("kernel log", "read whole"),
-                Signal("CPU flag tdx_guest", "present", "tdx"),
-                Signal("/dev/sev", "present", "none"),
-            ),
-        )
-    )
+    signals = (
+        Signal("/dev/nsm", "absent"), Signal("kernel log", "read whole"),
+        Signal("CPU flag tdx_guest", "present", "tdx"), Signal("/dev/sev", "present", "none"),
+    )  # fmt: skip
+    found = machine.verdict(TeeVerdict("tdx", ("CPU flag tdx_guest",), "medium", signals))
     assert (found.kind, found.sure) == ("tdx", "medium confidence")
     assert [(one.title, one.source) for one in found.signals] == [
         ("CPU flag tdx_guest", "speaks for Intel TDX"),

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from sitegen import config
 from sitegen.analysis.compare import Analysis, analyse
+from sitegen.charts.spec import LineChart
 from sitegen.config import Config, Environment
-from sitegen.model import Measurement, Run, Sample, Status, params
+from sitegen.model import Measurement, Run, Sample, Status, params, run_id
 from sitegen.report import (
     benchmark,
     costs,
@@ -63,26 +63,22 @@ def test_the_headline_is_the_range_of_the_headline_series(front: overview.Overvi
 
 def test_the_worst_headline_series_stands_for_a_row(front: overview.OverviewPage) -> None:
     storage = next(group for group in front.groups if group.benchmark == "fio")
-    [row] = storage.rows
-    assert row.table.side.label == "cvm"
-    assert (row.table.against, row.table.baseline.name) == ("vm", "VM")
-    assert row.worst is not None
-    factors = [
-        one.comparison.factor
-        for one in row.table.rows
-        if one.comparison.headline and one.comparison.factor
-    ]
-    assert row.worst.comparison.factor == max(factors) == pytest.approx(1.2 / 1.05)
+    [table] = storage.tables
+    assert (table.side.label, table.against, table.baseline.name) == ("cvm", "vm", "VM")
+    factors = [one.factor for one in (row.comparison for row in table.rows) if one.headline]
+    assert table.worst is not None
+    assert table.worst.comparison.factor == max(filter(None, factors)) == pytest.approx(1.2 / 1.05)
+    assert [mark.label for mark in table.marks if mark.label] == [table.worst.title]
 
 
 def test_coverage_counts_runs_and_leaves_gaps(front: overview.OverviewPage) -> None:
-    assert [name for name, _ in front.benchmarks] == ["fio", "7z"]
-    counts = {row.environment.label: row.counts for row in front.coverage}
+    assert [group.benchmark for group in front.groups] == ["fio", "7z"]
+    counts = {environment.label: counts for environment, counts in front.coverage}
     assert counts == {"host": (3, None), "vm": (3, 1), "cvm": (3, 1)}
 
 
 def test_the_latest_runs_are_the_newest_first(front: overview.OverviewPage) -> None:
-    dates = [one.when for one in front.latest]
+    dates = [when for _, when, *_ in front.latest]
     assert dates == sorted(dates, reverse=True)
     assert len(dates) == 10
 
@@ -180,8 +176,7 @@ def test_an_environment_shows_what_a_run_of_it_saw(analysis: Analysis, runs: lis
     own = [one for one in runs if one.environment == "cvm"]
     newest = max((one for one in own if one.steps), key=lambda one: one.started_at)
     page = environment.page(analysis, "cvm", own, cost_tables(analysis), newest)
-    assert page.platform.name == "CVM"
-    assert page.platform.role == "CPU TEE"
+    assert (page.platform.name, page.platform.role) == ("CVM", "CPU TEE")
     assert page.observed is not None
     assert page.observed.kind == "tdx"
     [processor] = page.machine
@@ -203,9 +198,8 @@ def test_a_label_that_contradicts_the_machine_is_a_caveat(runs: list[Run]) -> No
 
 
 def test_long_lists_of_runs_are_cut_into_pages(analysis: Analysis) -> None:
-    many = [
-        check.storage_run(number % 600, f"e{number}") for number in range(run_list.PER_PAGE + 1)
-    ]
+    numbers = range(run_list.PER_PAGE + 1)
+    many = [check.storage_run(number % 600, f"e{number}") for number in numbers]
     pages = run_list.pages(analyse(many, SETTINGS), many)
     assert [len(page.runs) for page in pages] == [run_list.PER_PAGE, 1]
     assert {page.total for page in pages} == {run_list.PER_PAGE + 1}
@@ -228,11 +222,51 @@ def test_the_methodology_defines_what_the_runs_bring(runs: list[Run]) -> None:
 def test_a_comparison_page_names_the_runs_it_leaves_out(runs: list[Run]) -> None:
     quick = replace(check.storage_run(30), preset="quick")
     page = benchmark.page(analyse([*runs, quick], SETTINGS), "fio", ())
-    left_out = {one: why for used in page.runs for one, why in used.left_out}
+    left_out = {one: why for *_, others in page.runs for one, why in others}
     assert left_out == {quick.id: "quick preset"}
-    assert {one for used in page.runs for one, _ in used.used} == {
+    assert {one for _, used, _ in page.runs for one, _ in used} == {
         one.id for one in runs if one.benchmark == "fio"
     }
+
+
+# History
+
+
+def rated(environment: str, moment: str, value: float) -> Run:
+    where = params(operation="total", threads=2)
+    row = Measurement("t", "7z.rating", "value", "MIPS", value, where)
+    one = replace(check.storage_run(0, environment), steps=(), measurements=(row,))
+    key = run_id(moment, "7z", f"{environment}{moment}".encode())
+    return replace(one, id=key, benchmark="7z", started_at=moment)
+
+
+def history(*runs: Run) -> list[LineChart]:
+    found = benchmark.history(analyse(runs, SETTINGS), "7z")
+    return [chart for chart in found if isinstance(chart, LineChart)]
+
+
+def test_each_environment_is_a_line_through_its_runs_in_time() -> None:
+    [chart] = history(
+        rated("vm", "2026-11-03T00:00:00Z", 5200.0),
+        rated("vm", "2026-11-01T00:00:00Z", 5000.0),
+        rated("cvm", "2026-11-02T00:00:00Z", 4000.0),
+    )
+    by_name = {line.label: [point.y for point in line.points] for line in chart.lines}
+    assert by_name == {"VM": [5000.0, 5200.0], "CVM": [4000.0]}
+    days = [point.x for line in chart.lines for point in line.points]
+    assert max(days) - min(days) == 2
+    assert [text for _, text in chart.x_ticks] == ["2026-11-01", "2026-11-02", "2026-11-03"]
+
+
+def test_runs_of_one_day_are_told_by_their_time() -> None:
+    [chart] = history(
+        rated("vm", "2026-11-01T08:00:00Z", 5000.0), rated("vm", "2026-11-01T09:30:00Z", 5100.0)
+    )
+    assert [text for _, text in chart.x_ticks] == ["11-01 08:00", "11-01 09:30"]
+
+
+def test_one_run_has_no_history() -> None:
+    assert history(rated("vm", "2026-11-01", 5000.0), rated("cvm", "2026-11-02", 4000.0)) == []
 
 
 # Words
@@ -263,12 +297,6 @@ def test_parameters_in_words(key: str, value: str, text: str) -> None:
     assert words.param(key, value).replace(" %", "%") == text
 
 
-def test_parameters_stand_in_one_order_whatever_theirs() -> None:
-    given = params(threads=8, operation="total", zeta="z", alpha="a")
-    assert words.params(given) == words.params(tuple(reversed(given)))
-    assert words.params(given).startswith("total, 8 threads")
-
-
 @pytest.mark.parametrize(
     ("said", "text"),
     [
@@ -286,10 +314,3 @@ def test_parameters_stand_in_one_order_whatever_theirs() -> None:
 )
 def test_lists_dates_and_counts_in_words(said: str, text: str) -> None:
     assert said == text
-
-
-def test_the_settings_of_this_repository_name_only_environments_that_it_has() -> None:
-    found = config.load(check.ROOT / "sitegen.toml")
-    for declared in found.environments.values():
-        for label in declared.baselines.values():
-            assert label in found.environments, declared.label

@@ -188,7 +188,7 @@ def sided(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
     site = settled.output
     return (
         (site / "fio/index.html").read_text("utf-8"),
-        comparison.text(pairing, comparison.rows(pairing)),
+        comparison.text(pairing, comparison.rows(pairing, comparison.Question())),
         next((site / "compare").glob("data-fio*.js")).read_text("utf-8"),
     )
 
