@@ -9,7 +9,6 @@ in the same way by whoever asks, and what is damaged enters nothing.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import gc
 import hashlib
@@ -49,7 +48,7 @@ from sitegen.model import (
     ToolIdentity,
 )
 
-_FORMAT = 14
+_FORMAT = 15
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
 _READ = tuple(sorted(READ_CONDITIONS))
@@ -224,7 +223,7 @@ def forget(cache: Path) -> None:
 class _Line(Struct, frozen=True):
     """What the index says of a run, and what tells that one of its files changed since.
 
-    ``machine``, ``settings``, ``seen`` and ``units`` are places in what the runs of an index have
+    ``machines``, ``settings``, ``seen`` and ``units`` are places in what the runs of an index have
     in common: most runs were taken alike, on few machines.
     """
 
@@ -249,7 +248,7 @@ class _Line(Struct, frozen=True):
     complete: bool
     supersedes: str
     derived_from: str
-    machine: int
+    machines: int
     settings: int
     seen: int
     units: int
@@ -278,7 +277,7 @@ class _Line(Struct, frozen=True):
             supersedes=self.supersedes,
             derived_from=self.derived_from,
             parameters=common.settings[self.settings],
-            fingerprint=common.machines[self.machine],
+            fingerprint=common.machines[self.machines],
             units=common.units[self.units],
             conditions=common.seen[self.seen],
             remarks=remarks.read(entry.path.parent, entry.remarks) if entry.remarks else (),
@@ -327,34 +326,31 @@ class _Pool(Generic[_Value]):
         return place
 
 
-@dataclass(slots=True)
 class _Fresh:
     """Runs that were looked into, by their places among the entries.
 
     ``rows`` are packed tables with runs; ``reasons`` say why a run cannot be shown.
     """
 
-    common: _Common
-    lines: dict[int, _Line] = dataclasses.field(default_factory=dict)
-    rows: list[Any] = dataclasses.field(default_factory=list)
-    reasons: dict[int, str] = dataclasses.field(default_factory=dict)
+    def __init__(self, common: _Common) -> None:
+        self.pools = {name: _Pool(getattr(common, name)) for name in _Common.__struct_fields__}
+        self.lines: dict[int, _Line] = {}
+        self.rows: list[Any] = []
+        self.reasons: dict[int, str] = {}
 
     def take(self, other: _Fresh) -> None:
         """Take what another process has read: what its runs have in common is pooled here."""
-        pools = [
-            (name, {place: _Pool(getattr(self.common, name)).place(value)
-                    for place, value in enumerate(getattr(other.common, name))}, column)
-            for name, column in _POOLED
-        ]  # fmt: skip
+        moved = {
+            name: [self.pools[name].place(value) for value in pool.values]
+            for name, pool in other.pools.items()
+        }
         for place, line in other.lines.items():
-            moved = {column: places[getattr(line, column)] for _, places, column in pools}
-            self.lines[place] = msgspec.structs.replace(line, **moved)
+            places = {name: own[getattr(line, name)] for name, own in moved.items()}
+            self.lines[place] = msgspec.structs.replace(line, **places)
         self.rows += other.rows
         self.reasons |= other.reasons
 
 
-#: What runs have in common, and where a line keeps its place in it.
-_POOLED = (("machines", "machine"), ("settings", "settings"), ("seen", "seen"), ("units", "units"))
 _RUNS_AT_ONCE = 50
 
 
@@ -380,9 +376,6 @@ class _Reading:
 
     def __init__(self, archive: Archive) -> None:
         self.archive, self.fresh = archive, _Fresh(_Common())
-        common = self.fresh.common
-        self.machines, self.settings = _Pool(common.machines), _Pool(common.settings)
-        self.seen, self.units = _Pool(common.seen), _Pool(common.units)
         self.known: dict[Fingerprint, int] = {}
 
     def read(self, entries: Mapping[int, Entry]) -> _Fresh:
@@ -410,6 +403,7 @@ class _Reading:
 
     def _line(self, entry: Entry) -> tuple[_Line, Any]:
         """Return what the index is to say of a run, and its rows; raises SitegenError."""
+        pools = self.fresh.pools
         data, listed = self.archive.listed(entry)
         parts = dict(self.archive.look_into(entry, listed.files))
         rows = parts["measurements.parquet"]
@@ -419,10 +413,10 @@ class _Reading:
             samples="samples.parquet" in parts,
             raw_bytes=sum(file.bytes for file in listed.files if file.name.startswith("raw/")),
             steps=len(listed.steps),
-            machine=self._machine(listed.fingerprint),
-            settings=self.settings.place(listed.parameters),
-            seen=self.seen.place(tuple(map(_conditions, listed.steps))),
-            units=self.units.place(_tables().units(rows)),
+            machines=self._machine(listed.fingerprint),
+            settings=pools["settings"].place(listed.parameters),
+            seen=pools["seen"].place(tuple(map(_conditions, listed.steps))),
+            units=pools["units"].place(_tables().units(rows)),
             **{name: getattr(listed, name) for name in _SHARED},
         )
         return line, rows
@@ -432,7 +426,7 @@ class _Reading:
             # Where a fact was read stands on the run's page, which reads the whole manifest.
             kept = tuple(Fact(f.name, f.value, "") for f in machine.facts if f.name in KEPT)
             tee = TeeVerdict(machine.tee.kind, machine.tee.reasons, machine.tee.confidence)
-            self.known[machine] = self.machines.place(Fingerprint(kept, tee))
+            self.known[machine] = self.fresh.pools["machines"].place(Fingerprint(kept, tee))
         return self.known[machine]
 
 

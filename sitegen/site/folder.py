@@ -311,7 +311,8 @@ class Output:
         if twice := self.files.keys() & given.files.keys():
             raise _claimed(min(twice))
         self.files |= given.files
-        self.links = {**given.links, **self.links}
+        for target, path in given.links.items():
+            self.links.setdefault(target, path)
         self._waiting += given.waiting
         self._written += given.written
 
