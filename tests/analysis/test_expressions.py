@@ -72,7 +72,7 @@ def test_a_divisor_that_may_be_zero_is_refused_and_no_other(over: Known, under: 
 def test_the_least_and_the_most_of_true_inputs_lie_in_their_intervals(known: list[Known]) -> None:
     spans, truths = [span for span, _ in known], [truth for _, truth in known]
     for which in (min, max):
-        found = extreme(which, spans)
+        found = extreme(which, *spans)
         assert found.low <= which(truths) <= found.high
         assert found.value == which(span.value for span in spans)
 

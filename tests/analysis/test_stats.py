@@ -33,7 +33,7 @@ from sitegen.analysis.stats import (
 from sitegen.analysis.student import t_quantile
 
 MARGIN = 0.02
-FREEDOMS = [0.1, 0.5, 1, 1.5, 2, 2.7, 3, 4, 5.5, 10.3, 30, 99.9, 100.1, 1e3, 1e4, 1e5]
+FREEDOMS = [1, 1.5, 2, 2.7, 3, 4, 5.5, 10.3, 30, 99.9, 100.1, 1e3, 1e4, 1e5]
 FREEDOMS += [0.99e6, 1.01e6, 1e8, 1e10, 1e12, 1e15]
 TURNED = {Word.SLOWER: Word.FASTER, Word.FASTER: Word.SLOWER}
 positive = st.floats(1e-9, 1e12)
@@ -82,22 +82,19 @@ def count_word(of: Summary, base: Summary, margin: float, *, higher: bool = Fals
 
 
 @pytest.mark.parametrize("freedom", FREEDOMS)
-@pytest.mark.parametrize("p", [0.5, 0.5001, 0.6, 0.9, 0.975, 0.995, 0.9999, 0.025, 0.1])
-def test_the_t_quantile_is_scipys_within_1e_9(p: float, freedom: float) -> None:
-    assert t_quantile(p, freedom) == pytest.approx(float(stdtrit(freedom, p)), rel=1e-9, abs=1e-9)
+def test_the_t_quantile_is_scipys_within_1e_9(freedom: float) -> None:
+    assert t_quantile(freedom) == pytest.approx(float(stdtrit(freedom, 0.975)), rel=1e-9)
 
 
-@given(st.floats(0.501, 0.9999), st.floats(0.5, 200))
-def test_the_t_quantile_is_scipys_for_any_degrees_of_freedom(p: float, freedom: float) -> None:
-    assert t_quantile(p, freedom) == pytest.approx(float(stdtrit(freedom, p)), rel=1e-9)
-    assert t_quantile(1 - p, freedom) == pytest.approx(-t_quantile(p, freedom), rel=1e-9)
+@given(st.floats(1, 400))
+def test_the_t_quantile_is_scipys_for_any_degrees_of_freedom(freedom: float) -> None:
+    assert t_quantile(freedom) == pytest.approx(float(stdtrit(freedom, 0.975)), rel=1e-9)
 
 
 @given(whole, whole)
 def test_the_welch_interval_is_scipys(a: list[int], b: list[int]) -> None:
     ours, others = [x / 8 for x in a], [x / 8 for x in b]
-    difference, low, high = welch(ours, others)
-    assert low <= difference <= high
+    low, high = welch(ours, others)
     if len({*a}) == 1 or len({*b}) == 1:
         # SciPy warns of constant values; both constant: there is no spread to speak of.
         assert (low == high) == (len({*a}) == len({*b}))
@@ -276,7 +273,7 @@ def test_a_difference_is_welchs_on_the_run_values_and_turns_with_the_sides(
     a: list[float], b: list[float]
 ) -> None:
     of, base = plain(*a), plain(*b)
-    assert difference_interval(of, base) == Interval(*welch(a, b)[1:], "runs")
+    assert difference_interval(of, base) == Interval(*welch(a, b), "runs")
     first = count_word(of, base, 1.0)
     assert count_word(base, of, 1.0) == TURNED.get(first, first)
     assert count_word(of, base, 1.0, higher=True) == TURNED.get(first, first)
@@ -344,7 +341,7 @@ def test_the_interval_of_a_proportion_is_scipys(trials: int, share: float) -> No
 def test_the_difference_of_proportions_is_the_published_one(
     of: Tally, base: Tally, low: float, high: float
 ) -> None:
-    assert newcombe(of, base)[1:] == pytest.approx((low, high), abs=6e-5)
+    assert newcombe(of, base) == pytest.approx((low, high), abs=6e-5)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +355,7 @@ def test_the_difference_of_proportions_holds_the_truth_in_94_percent(
     covered = 0.0
     for k, of_k in enumerate(ks):
         for j, of_j in enumerate(js):
-            _, low, high = newcombe(Tally(k, n), Tally(j, m))
+            low, high = newcombe(Tally(k, n), Tally(j, m))
             covered += of_k * of_j * (low <= p - q <= high)
     assert covered >= 0.94
 
@@ -369,10 +366,10 @@ def test_requests_that_fail_together_widen_the_interval_of_their_share() -> None
     binomial = newcombe(pooled, pooled)
     found = proportion_interval(bursts, steady, (pooled, pooled))
     assert found is not None
-    assert found.low == welch(bursts.values, steady.values)[1] < binomial[1]
+    assert found.low == welch(bursts.values, steady.values)[0] < binomial[0]
     assert found.kind == "runs"
     calm = proportion_interval(steady, steady, (pooled, pooled))
-    assert calm == Interval(*binomial[1:], "runs")
+    assert calm == Interval(*binomial, "runs")
 
 
 @pytest.mark.parametrize(
@@ -390,7 +387,7 @@ def test_one_run_of_many_requests_has_the_interval_of_its_counts_and_no_verdict(
     of, base = plain(0.02), plain(0.0)
     tallies = (Tally(20.0, 1000.0), Tally(0.0, 1000.0))
     interval = proportion_interval(of, base, tallies)
-    assert interval == Interval(*newcombe(*tallies)[1:], "counts")
+    assert interval == Interval(*newcombe(*tallies), "counts")
     assert difference_verdict(of, base, interval, 0.001, higher_is_better=False) == Word.ONE_RUN
 
 
