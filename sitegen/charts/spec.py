@@ -49,6 +49,13 @@ class Mark:
         """What stands at the mark."""
         return NOT_MEASURED if self.value is None else self.text
 
+    def sentence(self, heading: str, unit: str) -> str:
+        """Tell a reader who points at a bar what it shows, in every drawing alike."""
+        name = f"{self.label}, {heading}" if heading else self.label
+        if self.value is None:
+            return f"{name}: {NOT_MEASURED}"
+        return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt, self.interval)
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -124,6 +131,13 @@ class LineChart:
     reference: float | None = None
     x_ticks: tuple[tuple[float, str], ...] = ()
 
+    def sentence(self, line: Line, point: Point) -> str:
+        """Tell a reader who points at a point what it shows: its named tick, or its x by number."""
+        at = f"{self.x_title} {point.x:g}".lstrip()
+        at = next((text for x, text in self.x_ticks if x == point.x), at)
+        name = f"{line.label}, {at}" if line.label else at
+        return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt, point.interval)
+
 
 Chart = BarChart | LineChart
 
@@ -151,6 +165,11 @@ class FactorMark:
             return self.text
         form = next((form for ceiling, form in _FACTOR_FORMS if self.factor < ceiling), "g")
         return f"{self.factor:{form}}{TIMES}"
+
+    @property
+    def sentence(self) -> str:
+        """Tell a reader who points at a cost factor what it is."""
+        return _sentence(self.label or "Cost factor", self.printed, self.doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,26 +204,5 @@ class Dot:
     suspect: bool = False
 
 
-def mark_sentence(mark: Mark, heading: str, unit: str) -> str:
-    """Tell a reader who points at a bar what it shows, in every drawing alike."""
-    name = f"{mark.label}, {heading}" if heading else mark.label
-    if mark.value is None:
-        return f"{name}: {NOT_MEASURED}"
-    return _sentence(name, f"{mark.text} {unit}".rstrip(), mark.interval, mark.doubt)
-
-
-def point_sentence(chart: LineChart, line: Line, point: Point) -> str:
-    """Tell a reader who points at a point what it shows: its named tick, or its x by number."""
-    at = f"{chart.x_title} {point.x:g}".lstrip()
-    at = next((text for x, text in chart.x_ticks if x == point.x), at)
-    name = f"{line.label}, {at}" if line.label else at
-    return _sentence(name, f"{point.text} {chart.unit}".rstrip(), point.interval, point.doubt)
-
-
-def factor_sentence(mark: FactorMark) -> str:
-    """Tell a reader who points at a cost factor what it is."""
-    return _sentence(mark.label or "Cost factor", mark.printed, "", mark.doubt)
-
-
-def _sentence(name: str, value: str, interval: str, doubt: str) -> str:
+def _sentence(name: str, value: str, doubt: str, interval: str = "") -> str:
     return f"{name}: {value}{interval and f', {interval}'}{doubt and f' ({doubt})'}"
