@@ -243,15 +243,10 @@ def test_one_run_or_a_cited_figure_has_the_interval_of_its_own_and_no_verdict(
     assert word(of, base) == expected
 
 
-def test_two_runs_a_side_have_an_interval_and_no_verdict() -> None:
-    of, base = side(50.0, 51.0), side(100.0, 101.0)
-    assert slower(of, base).kind == "runs"
-    assert word(of, base) == Word.TWO_RUNS
-
-
 @pytest.mark.parametrize(
     ("of", "base", "expected"),
     [
+        ((50.0, 51.0), (100.0, 101.0), Word.TWO_RUNS),
         ((50.0, 51.0, 50.5), (100.0, 101.0, 99.0), Word.SLOWER),
         ((100.0, 101.0, 99.0), (50.0, 51.0, 50.5), Word.FASTER),
         ((100.0, 100.1, 99.9), (100.0, 100.1, 100.05), Word.NO_DIFFERENCE),
@@ -259,9 +254,10 @@ def test_two_runs_a_side_have_an_interval_and_no_verdict() -> None:
         ((99.0, 99.01, 98.99), (100.0, 100.01, 99.99), Word.NO_DIFFERENCE),  # 1 % under 2 %
     ],
 )
-def test_three_runs_a_side_get_a_verdict(
+def test_three_runs_a_side_get_a_verdict_and_two_have_an_interval_only(
     of: tuple[float, ...], base: tuple[float, ...], expected: Word
 ) -> None:
+    assert slower(side(*of), side(*base)).kind == "runs"
     assert word(side(*of), side(*base)) == expected
 
 
@@ -342,22 +338,6 @@ def test_the_difference_of_proportions_is_the_published_one(
     of: Tally, base: Tally, low: float, high: float
 ) -> None:
     assert newcombe(of, base) == pytest.approx((low, high), abs=6e-5)
-
-
-@pytest.mark.parametrize(
-    ("p", "q", "n", "m"), [(0.1, 0.1, 60, 60), (0.02, 0.1, 80, 40), (0.5, 0.3, 50, 70)]
-)
-def test_the_difference_of_proportions_holds_the_truth_in_94_percent(
-    p: float, q: float, n: int, m: int
-) -> None:
-    # Over all outcomes, each as likely as it is: no draws.
-    ks, js = reference.binom.pmf(range(n + 1), n, p), reference.binom.pmf(range(m + 1), m, q)
-    covered = 0.0
-    for k, of_k in enumerate(ks):
-        for j, of_j in enumerate(js):
-            low, high = newcombe(Tally(k, n), Tally(j, m))
-            covered += of_k * of_j * (low <= p - q <= high)
-    assert covered >= 0.94
 
 
 def test_requests_that_fail_together_widen_the_interval_of_their_share() -> None:
