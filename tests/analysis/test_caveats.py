@@ -300,16 +300,9 @@ def test_threads_above_the_quota_are_told(
 
 @pytest.mark.parametrize(
     ("state", "rules"),
-    [
-        ("on", []),
-        ("ppcie", []),
-        ("nvle", []),
-        ("off", ["label"]),
-        ("devtools", ["label"]),
-        ("simulated", ["label"]),
-        (None, []),
-    ],
-)
+    [*((state, []) for state in ("on", "ppcie", "nvle", None)),
+     *((state, ["label"]) for state in ("off", "devtools", "simulated"))],
+)  # fmt: skip
 def test_a_gpu_tee_is_believed_by_its_own_state(state: str | None, rules: list[str]) -> None:
     told = () if state is None else (Parameter("gpu_cc", state),)
     run = replace(a_run(tee="tdx"), parameters=told)

@@ -214,7 +214,7 @@ def with_note(note: str) -> Claim:
         ),
         ("Plain: 1 + 2 = 3", "Plain: 1 + 2 = 3"),
         (f"It is {{{COARSE}}}, or {{100 * {COARSE}}} %.", "It is 0.830, or 83.0 %."),
-        ("{\n  1\n  + 2\n} and {5085}", "3.00 and 5,085"),
+        ("{\n  1\n  + 2\n} and {5085}, {-2.5}", "3.00 and 5,085, −2.50"),
     ],
 )
 def test_a_note_tells_its_expressions_and_leaves_all_else(
@@ -235,12 +235,9 @@ def test_the_figures_of_a_note_are_no_inputs_of_its_claim(published: Analysis) -
     [
         ("{value('fio.iops', 'gone')}", "no figure is fio.iops in gone"),
         ("{1 < 2}", "'1 < 2' is no number"),
-        ("{value.__globals__}", "an expression may not hold"),
         ("{0!r:>{99999999}}", "a brace in its note holds no expression"),
         ("{\n1\n2\n}", "not an expression: '\\n1\\n2\\n'"),
-        ("{" + "9" * 5000 + "}", "an expression that is too long"),
         ("{}", "a brace in its note holds no expression"),
-        ("{{1}}", "a brace in its note holds no expression"),
         ("{1", "a brace in its note holds no expression"),
         ("1}", "a brace in its note holds no expression"),
         ("{" * 5000, "a brace in its note holds no expression"),

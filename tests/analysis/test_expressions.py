@@ -232,22 +232,3 @@ def test_a_figure_that_is_not_one_says_how_many_there_are(published: Analysis) -
         evaluated(published, f"value({HOST})")
     with pytest.raises(SitegenError, match=r"^no figure is fio.iops in h200-host"):
         evaluated(published, f'value({HOST}, workload="nothing")')
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", ""),
-        ("no braces, 1 + 1", "no braces, 1 + 1"),
-        ("{1 / 3} and {100 * 2 / 3} %", "0.333 and 66.7 %"),
-        ("{-2.5}", "−2.50"),
-        ("{71665.4}", "71,665"),
-        (f'{{value({HOST}, workload="read_iops") / 1000}} thousand', "259 thousand"),
-        (f'{{100 * overhead({GUEST}, "h200-host", workload="read_iops")}} %', "87.3 %"),
-        ("{mean(\n  1,\n  2,\n)}", "1.50"),
-    ],
-)
-def test_a_text_is_told_with_the_numbers_of_its_expressions(
-    published: Analysis, text: str, told: str
-) -> None:
-    assert with_numbers(published, text) == told
