@@ -1,7 +1,6 @@
-"""Two environments side by side, on the scale of each metric.
+"""Two environments side by side, on the scale of each metric: derived when the archive is read.
 
-Everything here is derived when the archive is read. A `Comparison` is two cells that differ in
-their environment only; an `Analysis` is all of them.
+A `Comparison` is two cells that differ in their environment only; an `Analysis` is all of them.
 """
 
 from __future__ import annotations
@@ -88,9 +87,8 @@ class Comparison:
     @property
     def share_interval(self) -> tuple[float, float] | None:
         """The interval of the overhead."""
-        if self.interval is None:
-            return None
-        return self._share(self.interval.low), self._share(self.interval.high)
+        ends = self.interval
+        return (self._share(ends.low), self._share(ends.high)) if ends else None
 
     @property
     def told(self) -> str:
@@ -169,13 +167,10 @@ class Analysis:
     def paired(self, benchmark: str) -> bool:
         """Say whether an environment of a benchmark and its baseline have a series in common."""
         present = {label for name, label in self.selections if name == benchmark}
-        series: dict[str, set[Series]] = {label: set() for label in present}
-        for cell in self.of(benchmark):
-            series[cell.environment].add(cell.series)
         return any(
-            series[label] & series.get(base, set())
-            for label in present
-            for _, base in baselines(label, self.config, present)
+            (cell.series, base) in self.cells
+            for cell in self.of(benchmark)
+            for _, base in baselines(cell.environment, self.config, present)
         )
 
     def figure(

@@ -1,7 +1,4 @@
-"""Derived quantities: what is a difference, a share or a price of what was measured.
-
-Derived when the archive is read, never stored. Nothing here decides a verdict.
-"""
+"""Differences, shares and prices of what was measured: derived, and no verdicts."""
 
 from __future__ import annotations
 
@@ -147,12 +144,6 @@ def axis_value(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _axis_text(text: str) -> str:
-    """Return what marks a place on an axis: the size that a name ends in, or the text itself."""
-    match = _TRAILING.search(text)
-    return f"{match[1]}{match[2]}" if match and match[2] else text
-
-
 def overheads(
     analysis: Analysis, benchmark: str, wanted: OverheadBy
 ) -> dict[tuple[str, str], tuple[OverheadPoint, ...]]:
@@ -167,7 +158,9 @@ def overheads(
         if x is None or x <= 0 or comparison.factor is None or comparison.reason:
             continue
         pair = (comparison.side.environment, comparison.baseline.environment)
-        by_pair.setdefault(pair, []).append(OverheadPoint(x, _axis_text(text), comparison))
+        size = _TRAILING.search(text)  # of a model, at the end of its name
+        at = f"{size[1]}{size[2]}" if size and size[2] else text
+        by_pair.setdefault(pair, []).append(OverheadPoint(x, at, comparison))
     return {
         pair: tuple(sorted(points, key=lambda p: (p.x, p.comparison.series)))
         for pair, points in by_pair.items()
@@ -232,11 +225,8 @@ def _difference(before: Cell, after: Cell, first: Cell, title: str) -> Differenc
 def _pairs(before: Cell, after: Cell) -> list[list[tuple[float, float]]]:
     """Return the values of two cells by repetition, a list a run that has both whole."""
     earlier, later = _whole_runs(before), _whole_runs(after)
-    return [
-        list(zip(earlier[run], values, strict=True))
-        for run, values in later.items()
-        if len(earlier.get(run, ())) == len(values)
-    ]
+    both = [(earlier.get(run, ()), values) for run, values in later.items()]
+    return [[*zip(a, b, strict=True)] for a, b in both if len(a) == len(b)]
 
 
 def _whole_runs(cell: Cell) -> dict[str, tuple[float, ...]]:
@@ -282,13 +272,8 @@ def matched(
     of all values stands. The interval is Student's t on logarithms (1908).
     """
     sign = 1.0 if higher_is_better else -1.0
-    logs = _units(
-        [
-            [sign * math.log(b / a) for b, a in pairs]
-            for pairs in _pairs(baseline, side)
-            if all(min(pair) > 0 for pair in pairs)
-        ]
-    )
+    positive = [pairs for pairs in _pairs(baseline, side) if all(a > 0 < b for a, b in pairs)]
+    logs = _units([[sign * math.log(b / a) for b, a in pairs] for pairs in positive])
     if len(logs) < RUNS_FOR_INTERVAL:
         return factor, None, len(logs)
     mean = math.exp(math.fsum(logs) / len(logs))
@@ -297,18 +282,17 @@ def matched(
 
 def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> tuple[Share, ...]:
     """Return what a session pays once as a share of its requests: t / (k x request latency)."""
-    by_label: dict[str, list[Cell]] = {}
-    for cell in analysis.of(benchmark):
-        by_label.setdefault(cell.environment, []).append(cell)
+    cells = analysis.of(benchmark)
 
-    def value(cells: Sequence[Cell], pattern: SeriesPattern) -> float | None:
-        cell = next((cell for cell in cells if pattern.matches(cell.series)), None)
+    def value(label: str, pattern: SeriesPattern) -> float | None:
+        own = (c for c in cells if c.environment == label and pattern.matches(c.series))
+        cell = next(own, None)
         return cell.summary.value if cell and cell.summary else None
 
     rows = []
-    for label, cells in by_label.items():
-        request = value(cells, wanted.request)
-        times = [(title, value(cells, pattern)) for title, pattern in wanted.once]
+    for label in dict.fromkeys(cell.environment for cell in cells):
+        request = value(label, wanted.request)
+        times = [(title, value(label, pattern)) for title, pattern in wanted.once]
         parts = tuple((title, time) for title, time in times if time is not None)
         if request and parts:
             once = sum(time for _, time in parts)

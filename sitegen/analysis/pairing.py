@@ -80,12 +80,12 @@ def _analysed(
 
 def _of(runs: list[AnyRun], name: str, benchmarks: Collection[str]) -> list[AnyRun]:
     """Return the runs that are of ``benchmarks``; raises Unpaired when a side has none."""
-    found = [run for run in runs if not benchmarks or run.benchmark in benchmarks]
-    if not found:
+    wanted = [run for run in runs if not benchmarks or run.benchmark in benchmarks]
+    if not wanted:
         has = ", ".join(sorted({run.benchmark for run in runs}))
-        wanted = " or ".join(sorted(benchmarks))
-        raise Unpaired(f"{name} has no run of {wanted}", fix=f"it has {has}")
-    return found
+        what = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
+        raise Unpaired(what, fix=f"it has {has}")
+    return wanted
 
 
 def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
@@ -131,10 +131,8 @@ def pair_values(  # noqa: PLR0913 - what tells two sides apart
     if label:
         having = [run for run in having if run.environment == label]
     elif len(labels) > 1:
-        raise SitegenError(
-            f"{len(labels)} environments have the parameter {axis}",
-            fix=f"add --env with one of {', '.join(labels[:12])}",
-        )
+        what = f"{len(labels)} environments have the parameter {axis}"
+        raise SitegenError(what, fix=f"add --env with one of {', '.join(labels[:12])}")
     if not having:
         raise SitegenError(f"no figure {f'in {label} ' if label else ''}has the parameter {axis!r}")
     declared = config.environment(having[0].environment)
@@ -170,14 +168,13 @@ def _matched(pair: Comparison) -> Comparison:
 
 
 def _chosen(runs: Sequence[AnyRun], config: Config, name: str) -> tuple[list[AnyRun], Environment]:
-    found = [run for run in runs if run.environment == name]
-    if found:
-        return found, config.environment(name)
-    found = [run for run in runs if run.id == name or run.id.endswith(f"-{name}")]
-    if len(found) == 1:
-        return found, config.environment(found[0].environment)
-    if len(found) > 1:
-        raise SitegenError(f"{len(found)} runs end with {name!r}", fix="give the whole id")
+    chosen = [run for run in runs if run.environment == name]
+    ends = [run for run in runs if run.id == name or run.id.endswith(f"-{name}")]
+    if chosen or len(ends) == 1:
+        chosen = chosen or ends
+        return chosen, config.environment(chosen[0].environment)
+    if ends:
+        raise SitegenError(f"{len(ends)} runs end with {name!r}", fix="give the whole id")
     kind = "run" if RUN_ID.fullmatch(name) else "environment and no run"
     labels = ", ".join(sorted({run.environment for run in runs})[:12])
     raise SitegenError(f"no {kind} {name[:80]!r}", fix=f"environments: {labels}")

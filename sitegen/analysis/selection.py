@@ -34,7 +34,7 @@ def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environmen
     ordered = sorted(runs, key=lambda run: (saw_machine(run), _moment(run), run.id))
     newest = {run.environment: run for run in ordered}
     named = {name for one in config.environments.values() for name in one.baselines.values()}
-    order = [*config.environments, *sorted({*newest, *named} - set(config.environments))]
+    order = dict.fromkeys([*config.environments, *sorted({*newest, *named})])
     known = {}
     for label in order:
         declared = config.environment(label)
@@ -157,7 +157,6 @@ def same_measurement(runs: Sequence[AnyRun]) -> dict[str, str]:
 
 
 def _digits(value: float) -> int:
-    """Return how many significant digits a value has."""
     return len(f"{abs(value):.15g}".partition("e")[0].replace(".", "").strip("0"))
 
 
@@ -203,11 +202,9 @@ def check_baselines(labels: Iterable[str], config: Config) -> None:
         for word, name in declared.baselines.items():
             if name not in there:
                 key = f"environments.{label}.baselines.{word}"
-                raise SitegenError(
-                    f"{key} names {name!r}, which is no environment",
-                    where=str(config.root / "sitegen.toml"),
-                    fix=f"known are {', '.join(sorted(there))}",
-                )
+                what = f"{key} names {name!r}, which is no environment"
+                fix = f"known are {', '.join(sorted(there))}"
+                raise SitegenError(what, where=str(config.root / "sitegen.toml"), fix=fix)
 
 
 def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:

@@ -164,10 +164,8 @@ def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     (mean_a, variance_a), (mean_b, variance_b) = _moments(a), _moments(b)
     error_a, error_b = variance_a / len(a), variance_b / len(b)
     difference, error = mean_a - mean_b, error_a + error_b
-    if error == 0:
-        return difference, difference
-    if not math.isfinite(error):
-        return -math.inf, math.inf
+    if error == 0 or not math.isfinite(error):
+        return (-math.inf, math.inf) if error else (difference, difference)
     share = error_a / error  # squares of the errors themselves may leave a float's range
     freedom = 1 / (share**2 / (len(a) - 1) + (1 - share) ** 2 / (len(b) - 1))
     half = t_quantile(freedom) * math.sqrt(error)
@@ -208,11 +206,10 @@ def difference_interval(
     if min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL:
         low, high = welch(side.values, baseline.values)
         return Interval(low - resolution, high + resolution, "runs")
-    ends = _single(side, baseline)
-    if ends is None:
-        return None
-    ours, theirs = ends
-    return Interval(ours.low - theirs.high, ours.high - theirs.low, _shared_kind(ours, theirs))
+    if ends := _single(side, baseline):
+        ours, theirs = ends
+        return Interval(ours.low - theirs.high, ours.high - theirs.low, _shared_kind(*ends))
+    return None
 
 
 def wilson(tally: Tally) -> tuple[float, float]:
@@ -235,10 +232,8 @@ def newcombe(side: Tally, baseline: Tally) -> tuple[float, float]:
     """
     p, q = side.events / side.trials, baseline.events / baseline.trials
     (p_low, p_high), (q_low, q_high) = wilson(side), wilson(baseline)
-    return (
-        p - q - math.hypot(p - p_low, q_high - q),
-        p - q + math.hypot(p_high - p, q - q_low),
-    )
+    below, above = math.hypot(p - p_low, q_high - q), math.hypot(p_high - p, q - q_low)
+    return p - q - below, p - q + above
 
 
 def proportion_interval(
@@ -372,10 +367,7 @@ def _word(low: float, high: float, margin: float) -> Word:
 
 
 def _single(a: Summary, b: Summary) -> tuple[Interval, Interval] | None:
-    """Return the intervals of two sides that are single runs or cited.
-
-    A side with runs has none in common with a single run, whose spread says nothing of others.
-    """
+    """Return the intervals of two single or cited runs: their spread says nothing of others."""
     if a.interval is None or b.interval is None or "runs" in (a.interval.kind, b.interval.kind):
         return None
     return a.interval, b.interval
@@ -386,7 +378,6 @@ def _shared_kind(a: Interval, b: Interval) -> str:
 
 
 def _moments(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the variance of a sample."""
     mean = math.fsum(values) / len(values)
     # Not ** 2, which raises where a product is infinite.
     squares = ((value - mean) * (value - mean) for value in values)

@@ -421,9 +421,7 @@ def _log_places(low: float, high: float) -> list[float]:
     low, high = max(low, LEAST), max(high, LEAST)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     if last - first <= _FINE_DECADES:
-        places = [
-            factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)
-        ]
+        places = [f * 10.0**power for power in range(first - 1, last + 1) for f in (1, 2, 5)]
         start = max(i for i, place in enumerate(places) if place <= low * (1 + 1e-9))
         end = min(i for i, place in enumerate(places) if place >= high * (1 - 1e-9))
         if end > start:

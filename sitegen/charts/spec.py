@@ -26,13 +26,11 @@ _FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"))
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One value on a chart.
+    """One value on a chart, and ``text``, as it is printed beside the mark.
 
-    ``text`` is the value as printed beside the mark. ``low`` and ``high`` bound its interval
-    or range, when there is one. ``doubt`` is the short reason why it must not be quoted yet;
-    a doubtful mark is hatched or hollow and its text stands in bold with the reason after it.
-    ``value`` None prints "not measured". ``interval`` words ``low`` and ``high`` for a reader
-    who points at the mark.
+    ``low`` and ``high`` bound its interval or range, which ``interval`` words for a reader who
+    points at it. ``doubt`` is the short reason why it must not be quoted yet: such a mark is
+    hatched or hollow, and its text bold with the reason after it.
     """
 
     label: str
@@ -59,10 +57,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Bars that stand together under one small heading.
-
-    A group without a name stands a little apart from the one before it, under its heading.
-    """
+    """Bars that stand together under one small heading; without a name, under the one before."""
 
     name: str
     marks: tuple[Mark, ...]
@@ -110,11 +105,10 @@ class Line:
 class LineChart:
     """Lines over a numeric axis: scaling over threads, a time series, a distribution.
 
-    ``kind`` ``step`` draws a cumulative distribution as steps without markers; ``line`` joins
-    points with markers; ``series`` joins many points without markers. ``reference`` is a
-    horizontal line (for instance 100 % efficiency). On a log axis only positive values stand.
-    ``x_ticks`` names places on the x axis (dates, model sizes); without them ticks are at the
-    points' own places where these are few, else at round numbers.
+    A ``line`` joins points with markers, a ``series`` many points without; a ``step`` draws a
+    cumulative distribution. ``reference`` is a horizontal line. ``x_ticks`` names places on the
+    x axis; without them ticks are at the points' own places where these are few, else at round
+    numbers.
     """
 
     id: str
@@ -146,8 +140,7 @@ Chart = BarChart | LineChart
 class FactorMark:
     """One cost factor on the shared log axis of slowdowns; hollow when it is doubtful.
 
-    ``label`` may be empty where the row already says whose factor it is. ``text`` is the factor
-    as printed; empty, it is rounded here.
+    Its ``label`` may be empty, and so may ``text``, the factor as printed: it is rounded here.
     """
 
     label: str

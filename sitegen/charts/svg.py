@@ -93,7 +93,7 @@ def _notes(
     notes: Sequence[layout.Note], height: float, sign: Callable[[Hue, float], str]
 ) -> list[str]:
     """Draw the lines at the foot of a chart, each after the sign that it explains."""
-    parts: list[str] = []
+    parts = []
     for index, (text, hue) in enumerate(notes):
         y = height - layout.NOTE_ROW * (len(notes) - index) + 10
         x = 18 if hue else 0
@@ -298,33 +298,27 @@ def dot_strip(dots: Sequence[Dot], hue: Hue, maximum: float, *, median: float) -
     A value outside stands at the strip's end.
     """
     px = (_DOTS_WIDTH - 6) / maximum if maximum > layout.LEAST else 0.0
-
-    def to_x(value: float) -> float:
-        return min(max(value * px, 0.0), _DOTS_WIDTH)
-
+    xs = [min(max(value * px, 0.0), _DOTS_WIDTH) for value in (median, *(d.value for d in dots))]
     parts = [f'<path class="gr" d="M0 9H{_DOTS_WIDTH}"/><path class="ax" d="M.5 3V15"/>']
     parts += [
-        f'<circle class="{"dt" if dot.suspect else f"c-{hue}"}" cx="{to_x(dot.value):.1f}" cy="9"'
+        f'<circle class="{"dt" if dot.suspect else f"c-{hue}"}" cx="{x:.1f}" cy="9"'
         f' r="4"><title>{escape(dot.text)}</title></circle>'
-        for dot in dots
+        for dot, x in zip(dots, xs[1:], strict=True)
     ]
-    parts.append(f'<path class="md" d="M{to_x(median):.1f} 1V17"/>')
+    parts.append(f'<path class="md" d="M{xs[0]:.1f} 1V17"/>')
     return _svg(_DOTS_WIDTH, 18, f"{len(dots)} repetitions", parts)
 
 
 def pattern_defs(hues: Iterable[Hue]) -> str:
     """Define the hatching of doubtful bars, once a page."""
-    patterns = "".join(
-        [
-            f'<pattern id="p-{hue}" width="6" height="6" patternUnits="userSpaceOnUse"'
-            ' patternTransform="rotate(45)"><rect class="pb" width="6" height="6"/>'
-            f'<rect class="bar c-{hue}" width="2.2" height="6"/></pattern>'
-            for hue in hues
-        ]
-    )
-    return (
-        f'<svg class="defs" width="0" height="0" aria-hidden="true"><defs>{patterns}</defs></svg>'
-    )
+    patterns = [
+        f'<pattern id="p-{hue}" width="6" height="6" patternUnits="userSpaceOnUse"'
+        ' patternTransform="rotate(45)"><rect class="pb" width="6" height="6"/>'
+        f'<rect class="bar c-{hue}" width="2.2" height="6"/></pattern>'
+        for hue in hues
+    ]
+    start = '<svg class="defs" width="0" height="0" aria-hidden="true"><defs>'
+    return f"{start}{''.join(patterns)}</defs></svg>"
 
 
 def _svg(width: int, height: int, summary: str, parts: Iterable[str]) -> str:
