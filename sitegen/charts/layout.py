@@ -133,10 +133,7 @@ class Axis(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A line with the points that have a place, and the label at its end, ``end`` px down.
-
-    ``value`` is that of the last point, printed after the label; a step has none.
-    """
+    """A line's points that have a place; at its end, ``end`` px down, its label and last value."""
 
     line: Line
     points: tuple[Placed, ...]

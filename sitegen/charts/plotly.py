@@ -30,6 +30,8 @@ _BOLD: Final = 650
 _INSET: Final = "\N{NO-BREAK SPACE}"  # Plotly sets a text closer to its place than we do
 _RULE: Final = {"color": _INK3, "width": 1}
 _APART: Final = {"ticks": "outside", "ticklen": 2, "tickcolor": _CLEAR}
+_BARE: Final = {"showgrid": False, "zeroline": False}
+_ZERO: Final = {"zerolinecolor": _INK3, "zerolinewidth": 1}
 _HOVER: Final = "%{customdata}<extra></extra>"
 _DASHES: Final = ("solid", "6px,4px", "2px,3px")  # those of site.css
 _LABEL: Final = {"align": "left", "bgcolor": _GROUND, "bordercolor": _INK3}
@@ -90,29 +92,21 @@ def _bars(spec: BarChart) -> Figure:
         },
         "cliponaxis": False,
     }
-    axis = {"showgrid": False, "zeroline": False, "fixedrange": True}
+    axis = {**_BARE, "fixedrange": True}
     ends = [(px - bars.zero) * unit_px for px in (bars.gutter, layout.WIDTH)]
     beside = rows if bars.gutter else ()
-    labels = zip(_centres(beside), [row.mark.label for row in beside], strict=True)
-    return {
-        "data": [*traces, texts],
-        "layout": {
-            **_layout(bars.height, bars.gutter),
-            "xaxis": {**axis, "showticklabels": False, "range": ends},
-            "yaxis": {
-                **axis,
-                "range": [bars.height, 0],
-                **_ticks(tuple(labels)),
-                **_APART,
-                "ticklen": 4,
-            },
-            "shapes": [
-                {"type": "line", "x0": 0, "x1": 0, "y0": top, "y1": foot, "line": _RULE}
-                for top, foot in bars.axes
-            ],
-            "annotations": _bar_annotations(bars),
-        },
+    ticks = _ticks([*zip(_centres(beside), [row.mark.label for row in beside], strict=True)])
+    placed = {
+        **_layout(bars.height, bars.gutter),
+        "xaxis": {**axis, "showticklabels": False, "range": ends},
+        "yaxis": {**axis, "range": [bars.height, 0], **ticks, **_APART, "ticklen": 4},
+        "shapes": [
+            {"type": "line", "x0": 0, "x1": 0, "y0": top, "y1": foot, "line": _RULE}
+            for top, foot in bars.axes
+        ],
+        "annotations": _bar_annotations(bars),
     }
+    return {"data": [*traces, texts], "layout": placed}
 
 
 def _bar_trace(rows: Sequence[layout.BarRow], unit: str, marker: Figure) -> Figure:
@@ -170,48 +164,33 @@ def _lines(spec: LineChart) -> Figure:
     rule = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at, "line": _RULE}
     foot = frame.height - frame.bottom
     zoomable = spec.kind != "line"  # many points are worth a closer look
-    free_x = zoomable and not (spec.x_log or spec.x_ticks)
-    return {
-        "data": [_trace(series, spec, frame) for series in frame.series],
-        "layout": {
-            **_layout(frame.height, frame.left, layout.WIDTH - frame.right, layout.FRAME_TOP, foot),
-            "xaxis": {
-                **_axis(frame.x, log=spec.x_log, zoomable=free_x),
-                "tickfont": {"color": _INK2},
-                "showgrid": False,
-                "zeroline": False,
-                "fixedrange": not zoomable,
-            },
-            "yaxis": {
-                **_axis(frame.y, log=spec.y_log, zoomable=zoomable and not spec.y_log),
-                "tickfont": {"color": _INK3, "size": 11},
-                "gridcolor": "var(--grid)",
-                "zeroline": not spec.y_log,
-                "zerolinecolor": _INK3,
-                "zerolinewidth": 1,
-                "fixedrange": not zoomable,
-            },
-            "shapes": [rule] if at is not None else [],
-            "annotations": _line_annotations(spec, frame),
-        },
+    x = _axis(frame.x, log=spec.x_log, zoomable=zoomable and not (spec.x_log or spec.x_ticks))
+    y = _axis(frame.y, log=spec.y_log, zoomable=zoomable and not spec.y_log)
+    x |= {"tickfont": {"color": _INK2}, **_BARE, "fixedrange": not zoomable}
+    y |= {"tickfont": {"color": _INK3, "size": 11}, "gridcolor": "var(--grid)"}
+    y |= {"zeroline": not spec.y_log, **_ZERO, "fixedrange": not zoomable}
+    placed = {
+        **_layout(frame.height, frame.left, layout.WIDTH - frame.right, layout.FRAME_TOP, foot),
+        "xaxis": x,
+        "yaxis": y,
+        "shapes": [rule] if at is not None else [],
+        "annotations": _line_annotations(spec, frame),
     }
+    return {"data": [_trace(series, spec, frame) for series in frame.series], "layout": placed}
 
 
 def _trace(series: layout.Series, spec: LineChart, frame: layout.Frame) -> Figure:
     line, points = series.line, [point for _, _, point in series.points]
     colour = f"var(--{line.hue})"
+    width, shape = 2 if spec.kind != "series" else 1.25, "hv" if spec.kind == "step" else "linear"
+    stroke = {"width": width, "dash": _DASHES[line.pattern], "shape": shape, "color": colour}
     trace: Figure = {
         "type": "scatter",
         "name": plain(line.label),
         "x": [point.x for point in points],
         "y": [point.y for point in points],
         "mode": "lines+markers" if spec.kind == "line" else "lines",
-        "line": {
-            "width": 2 if spec.kind != "series" else 1.25,
-            "dash": _DASHES[line.pattern],
-            "shape": "hv" if spec.kind == "step" else "linear",
-            "color": colour,
-        },
+        "line": stroke,
         "cliponaxis": False,
     }
     if spec.kind != "line":
@@ -229,10 +208,8 @@ def _trace(series: layout.Series, spec: LineChart, frame: layout.Frame) -> Figur
     }
     trace["customdata"] = [plain(spec.sentence(line, point)) for point in points]
     trace["hovertemplate"] = _HOVER
-    trace["error_y"] = _errors(
-        [(point.y, layout.interval(point, least)) for point in points], colour
-    )
-    return trace
+    ends = [(point.y, layout.interval(point, least)) for point in points]
+    return {**trace, "error_y": _errors(ends, colour)}
 
 
 def _errors(marks: Sequence[tuple[float | None, layout.Extent | None]], colour: str) -> Figure:
