@@ -290,17 +290,13 @@ def frame(spec: LineChart) -> Frame:
     y_axis = _axis(y_extent, 4, (bottom, FRAME_TOP), log=spec.y_log)
     left = math.ceil(max([text_width(text) for _, text in y_axis.ticks], default=0.0)) + 7.0
     labels = [_end_label(line, spec) for line in spec.lines]
-    widths = [
-        text_width(label) + (text_width(value) * _BOLD + 4.0 if value else 0.0) + 2.0
-        for line, (label, value) in zip(spec.lines, labels, strict=True)
-        if line.points
-    ]
+    widths = [width for line, (*_, width) in zip(spec.lines, labels, strict=True) if line.points]
     right = WIDTH - 8.0 - max(widths, default=0.0)
     x_axis = _x_axis(spec, [point.x for points in kept for point in points], (left, right))
     to_x, to_y = x_axis.to_px, y_axis.to_px
     drawn = [
-        (line, tuple((to_x(point.x), to_y(point.y), point) for point in points), *label)
-        for line, points, label in zip(spec.lines, kept, labels, strict=True)
+        (line, tuple((to_x(point.x), to_y(point.y), point) for point in points), label, value)
+        for line, points, (label, value, _) in zip(spec.lines, kept, labels, strict=True)
         if points
     ]
     ends = _spread([points[-1][:2] for _, points, *_ in drawn], bottom)
@@ -319,11 +315,12 @@ def frame(spec: LineChart) -> Frame:
     )
 
 
-def _end_label(line: Line, spec: LineChart) -> tuple[str, str]:
-    """Return the label at a line's end and the last value after it (a step has none)."""
+def _end_label(line: Line, spec: LineChart) -> tuple[str, str, float]:
+    """Return the label at a line's end, the last value after it (a step has none), their width."""
     last = line.points[-1].text if line.points and spec.kind != "step" else ""
-    room = _WIDEST_END - (text_width(last) + 4.0 if last else 0.0)
-    return clip(line.label, room), last
+    width = text_width(last) if last else 0.0
+    label = clip(line.label, _WIDEST_END - (width + 4.0 if last else 0.0))
+    return label, last, text_width(label) + (width * _BOLD + 4.0 if last else 0.0) + 2.0
 
 
 def _line_notes(spec: LineChart, kept: Sequence[Sequence[Point]]) -> tuple[Note, ...]:

@@ -97,8 +97,7 @@ def _notes(
     for index, (text, hue) in enumerate(notes):
         y = height - layout.NOTE_ROW * (len(notes) - index) + 10
         x = 18 if hue else 0
-        if hue:
-            parts.append(sign(hue, y))
+        parts.append(sign(hue, y) if hue else "")
         parts.append(
             f'<text class="y" x="{x}" y="{y}">{escape(layout.clip(text, layout.WIDTH - x))}</text>'
         )
@@ -212,11 +211,7 @@ def _marker(hue: Hue, x: float, y: float, *, hollow: bool, title: str = "") -> s
     else:
         tag, place = "circle", f'cx="{x:.1f}" cy="{y:.1f}" r="4"'
     end = f"><title>{title}</title></{tag}>" if title else "/>"
-    return f'<{tag} class="{_paint(hue, hollow=hollow)}" {place}{end}'
-
-
-def _paint(hue: Hue, *, hollow: bool) -> str:
-    return f"ho c-{hue}" if hollow else f"c-{hue}"
+    return f'<{tag} class="{"ho " * hollow}c-{hue}" {place}{end}'
 
 
 # Strips in tables
@@ -260,7 +255,7 @@ def _factor_mark(
         else:
             arrow, at = "M9 -5l-9 5 9 5Z", f'class="c-{hue}" x="14"'
             x_from, x_to = 0.0, 14 + layout.text_width(text)
-        shape = f'<title>{title}</title><path class="{_paint(hue, hollow=hollow)}" d="{arrow}"/>'
+        shape = f'<title>{title}</title><path class="{"ho " * hollow}c-{hue}" d="{arrow}"/>'
         return x_from, x_to, f'{shape}<text {at} y="4">{escape(text)}</text>'
     x_from, x_to, shape = x - 5, x + 5, ""
     ends = layout.interval(mark)
