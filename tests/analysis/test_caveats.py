@@ -99,9 +99,7 @@ def test_a_quick_and_an_interrupted_run_say_so() -> None:
     ],
 )
 def test_a_label_that_the_machines_own_signals_contradict_is_named(
-    declared: str,
-    seen: str,
-    contradicted: bool,  # noqa: FBT001 - a case
+    declared: str, seen: str, *, contradicted: bool
 ) -> None:
     found = caveats.of_run(a_run(tee=seen), declared)
     assert ids(found) == (["label"] if contradicted else [])

@@ -171,8 +171,6 @@ def test_scaling_is_doubted_at_one_thread_and_per_core_where_there_are_more_core
     assert {c.environment for c in marked} == {"tdx-lab", "prod5", "prod8"}
 
 
-
-
 # Which runs enter.
 
 

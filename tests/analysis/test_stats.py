@@ -114,9 +114,7 @@ def test_a_runs_value_lies_within_its_repetitions(values: list[float], ratio: bo
     ],
 )
 def test_a_runs_value_is_the_mean_of_its_scale(
-    values: list[float],
-    ratio: bool,  # noqa: FBT001 - a case
-    mean: float,
+    values: list[float], mean: float, *, ratio: bool
 ) -> None:
     assert run_value(values, ratio=ratio) == pytest.approx(mean)
 
@@ -134,11 +132,6 @@ def test_a_summary_lies_within_its_runs_and_inside_its_interval(
         assert found.interval.low <= found.value * (1 + 1e-9)
         assert found.interval.high >= found.value * (1 - 1e-9)
         assert found.interval.kind == ("runs" if len(runs) > 1 else "repetitions")
-
-
-def test_repetitions_of_one_run_count_as_one_value() -> None:
-    many, few = summary([[1.0] * 50, [2.0]]), summary([[1.0], [2.0]])
-    assert (many.value, many.interval) == (few.value, few.interval)
 
 
 def test_nothing_measured_has_no_summary_and_no_run() -> None:
@@ -389,10 +382,7 @@ def test_without_a_count_proportions_are_subtracted_as_run_values(
     ],
 )
 def test_what_is_the_same_each_time_is_equal_or_not(
-    of: tuple[float, ...],
-    base: tuple[float, ...],
-    higher: bool,  # noqa: FBT001 - a case
-    expected: Word,
+    of: tuple[float, ...], base: tuple[float, ...], expected: Word, *, higher: bool
 ) -> None:
     assert equality_verdict(of, base, higher_is_better=higher) == expected
 
