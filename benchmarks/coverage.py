@@ -19,7 +19,6 @@ import numpy as np
 from numpy.polynomial import Chebyshev
 from numpy.typing import NDArray
 
-from sitegen.analysis.stats import CONFIDENCE
 from sitegen.analysis.student import t_quantile
 from sitegen.catalogue.metrics import Better, Metric
 
@@ -98,8 +97,7 @@ CASES = (
 def _quantile() -> Chebyshev:
     """Return t at 97.5 % as a polynomial in 1 / degrees of freedom, from two degrees up."""
     nodes = (np.cos(np.pi * (np.arange(4 * _DEGREE) + 0.5) / (4 * _DEGREE)) + 1) / 4
-    tail = 1 - (1 - CONFIDENCE) / 2
-    values = [t_quantile(tail, 1 / float(x)) for x in nodes]
+    values = [t_quantile(1 / float(x)) for x in nodes]
     return Chebyshev.fit(nodes, values, _DEGREE, domain=[0, 0.5])
 
 

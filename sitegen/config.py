@@ -231,17 +231,10 @@ def load(
         decoded(base_url, Address, "--base-url")
     folders["archive"] = archive or folders["archive"]
     folders["output"] = output or folders["output"]
-    return Config(
-        root=root,
-        title=site.title,
-        **folders,
-        base_url=(base_url or site.base_url).rstrip("/"),
-        window_days=site.window_days,
-        max_bytes=site.max_bytes,
-        pinned=site.pinned,
-        keep=tuple(_kept(path, file) for path in site.keep),
-        environments=_environments(settings.environments, file),
-    )
+    own = structs.asdict(site) | folders
+    own["base_url"] = (base_url or site.base_url).rstrip("/")
+    own["keep"] = tuple(_kept(path, file) for path in site.keep)
+    return Config(root, **own, environments=_environments(settings.environments, file))
 
 
 def schema() -> dict[str, Any]:
@@ -314,21 +307,15 @@ def _check_folders(folders: Mapping[str, Path], file: Path) -> None:
     for ours in ("cache", "output"):
         for key, place in usual.items():
             if key != ours and (place == usual[ours] or place in usual[ours].parents):
-                raise SitegenError(
-                    f"lies in site.{key}",
-                    where=f"{file}: site.{ours}",
-                    fix="give it a folder of its own",
-                )
+                where, fix = f"{file}: site.{ours}", "give it a folder of its own"
+                raise SitegenError(f"lies in site.{key}", where=where, fix=fix)
 
 
 def _kept(path: str, file: Path) -> str:
     text = path.strip().strip("/")
     if {"", ".", "..", ".git"} & set(text.split("/")):
-        raise SitegenError(
-            f"{text!r} is no file of a branch",
-            where=f"{file}: site.keep",
-            fix="write its path, such as .well-known/security.txt",
-        )
+        fix = "write its path, such as .well-known/security.txt"
+        raise SitegenError(f"{text!r} is no file of a branch", where=f"{file}: site.keep", fix=fix)
     return text
 
 
@@ -341,28 +328,22 @@ def _environments(tables: Mapping[str, object], file: Path) -> dict[str, Environ
         checked(check_label, label, place)
         table = decoded(value, EnvironmentTable, str(file), key)
         if table.role in ("metal", "vm") and table.tee not in ("", "none", "unstated"):
-            raise SitegenError(
-                f"the role is {table.role!r} and the TEE {table.tee!r}",
-                where=place,
-                fix="a platform with a TEE has the role cpu-tee or gpu-tee",
-            )
+            what = f"the role is {table.role!r} and the TEE {table.tee!r}"
+            fix = "a platform with a TEE has the role cpu-tee or gpu-tee"
+            raise SitegenError(what, where=place, fix=fix)
         for word, name in table.baselines.items():
             checked(check_label, name, f"{place}.baselines.{word}")
         for name in table.incomparable:
             checked(check_label, name, f"{place}.incomparable")
         if label in table.baselines.values():
-            raise SitegenError(
-                "names the environment itself", where=f"{place}.baselines", fix="name another"
-            )
+            what = "names the environment itself"
+            raise SitegenError(what, where=f"{place}.baselines", fix="name another")
         for old in table.aliases:
             checked(check_label, old, f"{place}.aliases")
             if old in tables or owners.setdefault(old, label) != label:
                 other = "an environment of its own" if old in tables else f"that of {owners[old]}"
-                raise SitegenError(
-                    f"{old!r} is {other}",
-                    where=f"{place}.aliases",
-                    fix="an old label belongs to one environment and has no table",
-                )
+                fix = "an old label belongs to one environment and has no table"
+                raise SitegenError(f"{old!r} is {other}", where=f"{place}.aliases", fix=fix)
         if table.price:
             checked(check_time, table.price.date, f"{place}.price.date")
         environments[label] = Environment(label, **structs.asdict(table))

@@ -11,12 +11,13 @@ import math
 import operator
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+import msgspec
 from msgspec import Meta, Struct, structs
 
 from sitegen.analysis.compare import Analysis
@@ -42,6 +43,11 @@ _PRINTED = {
     "range": re.compile(f"({_FIGURE})-({_FIGURE})"),
     "bound": re.compile(f"([<>]=?)({_FIGURE})"),
 }
+#: The keys of a claim's public form, in their order.
+_JSON = (
+    "id", "source", "where", "statement", "kind", "published", "unit", "verdict", "value", "low",
+    "high", "figures", "decisive", "expression", "inputs", "fits_if", "note",
+)  # fmt: skip
 #: Far below any printed digit, as a share: what the arithmetic of floats may lose.
 _HAIR = 1e-9
 #: A printed figure this near to the computed one, as a share of it, is a slip.
@@ -159,12 +165,12 @@ def check(claim: Claim, analysis: Analysis) -> Checked:
         result = Checked(claim, Verdict.UNSUPPORTED)
         if claim.expression:
             result = _evaluated(claim, claim.expression, analysis)
-        note = _note(claim, analysis)
-        readings = claim.fits_if if result.verdict != Verdict.REPRODUCED else {}
+        note = Sheet(analysis).with_numbers(claim.note)
         fits_if = tuple(
             words
-            for words, expression in readings.items()
-            if _evaluated(claim, expression, analysis).verdict == Verdict.REPRODUCED
+            for words, expression in claim.fits_if.items()
+            if result.verdict != Verdict.REPRODUCED
+            and _evaluated(claim, expression, analysis).verdict == Verdict.REPRODUCED
         )
     except SitegenError as error:
         raise SitegenError(error.what, where=f"claim {claim.id}", fix=error.fix) from error
@@ -173,34 +179,9 @@ def check(claim: Claim, analysis: Analysis) -> Checked:
 
 def as_json(result: Checked) -> dict[str, Any]:
     """Return a checked claim in the public form of ``sitegen claims --format json``."""
-    claim = result.claim
-    return {
-        "id": claim.id,
-        "source": claim.source,
-        "where": claim.where,
-        "statement": claim.statement,
-        "kind": claim.kind,
-        "published": claim.printed,
-        "unit": claim.unit,
-        "verdict": str(result.verdict),
-        "value": result.value,
-        "low": result.low,
-        "high": result.high,
-        "figures": list(result.figures),
-        "decisive": result.decisive,
-        "expression": claim.expression,
-        "inputs": [asdict(figure) for figure in result.inputs],
-        "fits_if": list(result.fits_if),
-        "note": claim.note,
-    }
-
-
-def _note(claim: Claim, analysis: Analysis) -> str:
-    """Return a note with its figures; a brace that is left over would reach the reader."""
-    note = Sheet(analysis).with_numbers(claim.note)
-    if set(note) & set("{}"):
-        raise SitegenError("a brace in its note holds no expression")
-    return note
+    told = msgspec.to_builtins(result)
+    told = {**told.pop("claim"), **told}
+    return {key: told["printed" if key == "published" else key] for key in _JSON}
 
 
 def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:
@@ -221,22 +202,15 @@ def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:
         raise SitegenError("its expression is no number")
     low, high = _limits(claim.kind, claim.printed)
     verdict = _verdict(claim.kind, spans, low, high)
+    lows, highs = [span.low for span in spans], [span.high for span in spans]
     if claim.kind == "value":
-        widest = max(span.high - span.low for span in spans)
+        widest = max(map(operator.sub, highs, lows))
         decisive = widest <= (high - low) * (1 + _HAIR)
     else:
-        inside = all(low <= span.low and span.high <= high for span in spans)
-        decisive = inside or verdict == Verdict.DIFFERS
-    return Checked(
-        claim,
-        verdict,
-        spans[0].value if len(spans) == 1 else None,
-        min(span.low for span in spans),
-        max(span.high for span in spans),
-        decisive,
-        inputs,
-        figures=tuple(span.value for span in spans),
-    )
+        decisive = (low <= min(lows) and max(highs) <= high) or verdict == Verdict.DIFFERS
+    figures = tuple(span.value for span in spans)
+    value = figures[0] if len(figures) == 1 else None
+    return Checked(claim, verdict, value, min(lows), max(highs), decisive, inputs, (), figures)
 
 
 def _verdict(kind: str, spans: Sequence[Span], low: float, high: float) -> Verdict:
@@ -245,12 +219,10 @@ def _verdict(kind: str, spans: Sequence[Span], low: float, high: float) -> Verdi
     A value meets its printed interval; a range or a bound holds when every figure lies in it.
     """
     hair = _HAIR * max(1.0, *(abs(end) for end in (low, high) if math.isfinite(end)))
-    gaps = [max(low - span.high, span.low - high, 0.0) for span in spans]
-    if all(gap <= hair for gap in gaps):
+    gaps = [(max(low - span.high, span.low - high, 0.0), abs(span.value)) for span in spans]
+    if all(gap <= hair for gap, _ in gaps):
         return Verdict.REPRODUCED
-    if kind != "value":
-        return Verdict.DIFFERS
-    near = all(gap <= _CLOSE * abs(s.value) + hair for gap, s in zip(gaps, spans, strict=True))
+    near = kind == "value" and all(gap <= _CLOSE * value + hair for gap, value in gaps)
     return Verdict.CLOSE if near else Verdict.DIFFERS
 
 

@@ -1,7 +1,6 @@
-"""Two environments side by side, on the scale of each metric.
+"""Two environments side by side, on the scale of each metric: derived when the archive is read.
 
-Everything here is derived when the archive is read. A `Comparison` is two cells that differ in
-their environment only; an `Analysis` is all of them.
+A `Comparison` is two cells that differ in their environment only; an `Analysis` is all of them.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from sitegen.analysis import caveats
@@ -47,17 +47,7 @@ from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import AnyRun, MetricDefinition, Params, Series
 
-__all__ = [
-    "Analysis",
-    "Cell",
-    "Comparison",
-    "Selection",
-    "Series",
-    "analyse",
-    "baselines",
-    "environments",
-    "select",
-]
+__all__ = ["Analysis", "Cell", "Comparison", "analyse", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +65,7 @@ class Comparison:
     side: Cell
     baseline: Cell
     against: str
-    word: Word
+    word: Word = Word.NOT_COMPARABLE
     factor: float | None = None
     interval: Interval | None = None
     reason: str = ""
@@ -97,9 +87,8 @@ class Comparison:
     @property
     def share_interval(self) -> tuple[float, float] | None:
         """The interval of the overhead."""
-        if self.interval is None:
-            return None
-        return self._share(self.interval.low), self._share(self.interval.high)
+        ends = self.interval
+        return (self._share(ends.low), self._share(ends.high)) if ends else None
 
     @property
     def told(self) -> str:
@@ -108,9 +97,18 @@ class Comparison:
 
     @property
     def margin(self) -> float:
-        """The effect below which a difference is not called one; in the unit of the scale."""
-        base = self.baseline.summary
-        return _margin(self.metric, base.value if base else 0.0)
+        """The effect below which a difference is not called one; in the unit of the scale.
+
+        A ratio's and a proportion's is the metric's own. A difference must pass the same share of
+        the baseline's value, and one of what is counted: half a failed request is none.
+        """
+        known, base = self.metric, self.baseline.summary
+        if known.scale in (Scale.RATIO, Scale.PROPORTION):
+            return known.margin
+        if known.scale == Scale.EXACT:
+            return 0.0
+        share = known.margin * abs(base.value) if base else 0.0
+        return max(share, 1.0 if known.unit == "count" else 0.0)
 
     @property
     def worsening(self) -> tuple[float, float] | None:
@@ -134,12 +132,9 @@ class Comparison:
             return more_runs(side.values, base.values, self.margin, blur=step, counted=self.counted)
         if min(*side.values, *base.values) <= 0:
             return None
-        return more_runs(
-            [math.log(value) for value in side.values],
-            [math.log(value) for value in base.values],
-            math.log1p(self.margin),
-            blur=step / 2 * (1 / side.value + 1 / base.value),
-        )
+        ours, theirs = ([math.log(value) for value in one.values] for one in (side, base))
+        blur = step / 2 * (1 / side.value + 1 / base.value)
+        return more_runs(ours, theirs, math.log1p(self.margin), blur=blur)
 
     @property
     def doubt(self) -> str:
@@ -172,13 +167,10 @@ class Analysis:
     def paired(self, benchmark: str) -> bool:
         """Say whether an environment of a benchmark and its baseline have a series in common."""
         present = {label for name, label in self.selections if name == benchmark}
-        series: dict[str, set[Series]] = {label: set() for label in present}
-        for cell in self.of(benchmark):
-            series[cell.environment].add(cell.series)
         return any(
-            series[label] & series.get(base, set())
-            for label in present
-            for _, base in baselines(label, self.config, present)
+            (cell.series, base) in self.cells
+            for cell in self.of(benchmark)
+            for _, base in baselines(cell.environment, self.config, present)
         )
 
     def figure(
@@ -221,36 +213,27 @@ def analyse(runs: Sequence[AnyRun], config: Config) -> Analysis:
     config = replace(config, environments=environments(runs, config))
     selections = select(runs, config)
     cells: dict[tuple[Series, str], Cell] = {}
-    by_benchmark: dict[str, list[Cell]] = defaultdict(list)
     for (benchmark, label), selection in selections.items():
         declared = config.environment(label)
         for cell in cells_of(benchmark, label, selection, declared.tee, declared.role or ""):
             cells[cell.series, label] = cell
     mark_across(cells, config)
+    by_benchmark: dict[str, list[Cell]] = defaultdict(list)
     for key in sorted(cells):
         by_benchmark[key[0].benchmark].append(cells[key])
-    definitions = _definitions(runs)
-    comparisons = _comparisons(cells, config, definitions, selections)
-    return Analysis(
-        config,
-        selections,
-        cells,
-        comparisons,
-        definitions,
-        {name: tuple(found) for name, found in by_benchmark.items()},
-    )
+    of = {name: tuple(several) for name, several in by_benchmark.items()}
+    analysis = Analysis(config, selections, cells, (), _definitions(runs), of)
+    return replace(analysis, comparisons=_comparisons(analysis))
 
 
 def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
     """Return what runs define; a metric that nobody defines has at least its rows' unit."""
-    found = {d.id: d for run in runs for d in run.definitions}
-    for run in runs:
-        for name, unit in run.units:
-            if name not in METRICS and name not in found:
-                found[name] = MetricDefinition(
-                    name, name, unit, definition="Not defined by its collector."
-                )
-    return found
+    known = {d.id: d for run in runs for d in run.definitions}
+    for name, unit in (pair for run in runs for pair in run.units):
+        if name not in METRICS and name not in known:
+            words = "Not defined by its collector."
+            known[name] = MetricDefinition(name, name, unit, definition=words)
+    return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,54 +243,36 @@ class _Sides:
     ``declared`` and ``unlike`` are reasons not to compare them; ``runs`` the newest of each.
     """
 
-    runs: tuple[AnyRun, AnyRun]
+    runs: list[AnyRun]
     declared: str
     unlike: str
-    caveats: tuple[Caveat, ...]
+    caveats: list[Caveat]
 
 
-def _comparisons(
-    cells: Mapping[tuple[Series, str], Cell],
-    config: Config,
-    definitions: Mapping[str, MetricDefinition],
-    selections: Mapping[tuple[str, str], Selection],
-) -> tuple[Comparison, ...]:
-    found = []
-    known_sides: dict[tuple[str, str, str], _Sides] = {}
+def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
+    config, selections = analysis.config, analysis.selections
     labels = {label for _, label in selections}
-    for (series, label), cell in cells.items():
+
+    @cache
+    def sides(benchmark: str, label: str, base: str) -> _Sides:
+        ours, theirs = (selections[benchmark, name].runs for name in (label, base))
+        why = unlike(Setup.of(ours), Setup.of(theirs))
+        newest = [ours[-1], theirs[-1]]
+        return _Sides(newest, refused(config, label, base), why, caveats.of_pair(*newest))
+
+    made = []
+    for (series, label), cell in analysis.cells.items():
         for against, name in baselines(label, config, labels):
-            base = cells.get((series, name))
-            if base is None:
-                continue
-            own = definitions.get(series.metric)
-            known = metric(series.metric, [own] if own else [])
+            base = analysis.cells.get((series, name))
             # A spread is no cost: steadier is neither faster nor slower.
-            if known.better == Better.NONE or series.statistic == "stddev":
+            if base is None or series.statistic == "stddev":
                 continue
-            key = (series.benchmark, label, name)
-            if key not in known_sides:
-                known_sides[key] = _sides(*key, config, selections)
-            found.append(_compare(series, known, cell, base, against, cells, known_sides[key]))
-    return tuple(
-        sorted(found, key=lambda c: (c.series, c.side.environment, c.baseline.environment))
-    )
-
-
-def _sides(
-    benchmark: str,
-    label: str,
-    base: str,
-    config: Config,
-    selections: Mapping[tuple[str, str], Selection],
-) -> _Sides:
-    ours, theirs = (selections[benchmark, name].runs for name in (label, base))
-    return _Sides(
-        (ours[-1], theirs[-1]),
-        refused(config, label, base),
-        unlike(Setup.of(ours), Setup.of(theirs)),
-        tuple(caveats.of_pair(ours[-1], theirs[-1])),
-    )
+            pair = Comparison(series, analysis.metric(series.metric), cell, base, against)
+            if pair.metric.better != Better.NONE:
+                known = sides(series.benchmark, label, name)
+                made.append(_compared(pair, known, analysis.cells))
+    made.sort(key=lambda c: (c.series, c.side.environment, c.baseline.environment))
+    return tuple(made)
 
 
 def refused(config: Config, label: str, base: str) -> str:
@@ -316,101 +281,57 @@ def refused(config: Config, label: str, base: str) -> str:
     return ours.incomparable.get(base, "") or theirs.incomparable.get(label, "")
 
 
-def _compare(  # noqa: PLR0913 - two cells and what surrounds them
-    series: Series,
-    known: Metric,
-    cell: Cell,
-    base: Cell,
-    against: str,
-    cells: Mapping[tuple[Series, str], Cell],
-    sides: _Sides,
+def _compared(
+    pair: Comparison, sides: _Sides, cells: Mapping[tuple[Series, str], Cell]
 ) -> Comparison:
-    notes = caveats.across(cell.caveats, base.caveats)
-    if cell.summary is None or base.summary is None:
-        which = cell.environment if cell.summary is None else base.environment
-        return Comparison(
-            series, known, cell, base, against, Word.NOT_COMPARABLE,
-            reason=f"nothing was measured in {which}", caveats=tuple(notes),
-        )  # fmt: skip
+    series, both = pair.series, (pair.side, pair.baseline)
+    notes = caveats.across(*(cell.caveats for cell in both))
+    if empty := next((cell for cell in both if cell.summary is None), None):
+        reason = f"nothing was measured in {empty.environment}"
+        return replace(pair, reason=reason, caveats=tuple(notes))
     notes += sides.caveats
     proof = ""
     if is_of_a_proof(series):
-        proof = other_proof(*(size_of(c.series, c, cells) for c in (cell, base)))
+        proof = other_proof(*(size_of(series, cell, cells) for cell in both))
     if proof:
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{proof}."))
     reason = sides.declared or proof or beyond_quota(series, *sides.runs) or sides.unlike
-    effect = _effect(known, cell, base, cells)
-    word, reason = (Word.NOT_COMPARABLE, reason) if reason else (effect.word, effect.reason)
-    return Comparison(
-        series, known, cell, base, against, word, effect.factor, effect.interval, reason,
-        tuple(notes), effect.difference, effect.difference_interval, effect.counted,
-    )  # fmt: skip
+    pair = replace(_measured(pair, cells), caveats=tuple(notes))
+    return replace(pair, word=Word.NOT_COMPARABLE, reason=reason) if reason else pair
 
 
-@dataclass(frozen=True, slots=True)
-class _Effect:
-    """What two summaries give on the scale of their metric."""
-
-    word: Word
-    factor: float | None = None
-    interval: Interval | None = None
-    reason: str = ""
-    difference: float | None = None
-    difference_interval: Interval | None = None
-    counted: tuple[Tally, Tally] | None = None
-
-
-def _effect(
-    known: Metric, cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]
-) -> _Effect:
-    side, baseline = cell.summary, base.summary
+def _measured(pair: Comparison, cells: Mapping[tuple[Series, str], Cell]) -> Comparison:
+    """Return a comparison with what its summaries give on the scale of their metric."""
+    known, side, baseline = pair.metric, pair.side.summary, pair.baseline.summary
     if side is None or baseline is None:
-        return _Effect(Word.NOT_COMPARABLE)
+        return pair
     higher = known.better == Better.HIGHER
-    step = max(cell.resolution, base.resolution)
+    step = max(pair.side.resolution, pair.baseline.resolution)
     if known.scale == Scale.RATIO:
         factor = slowdown(side.value, baseline.value, higher_is_better=higher)
         interval = slowdown_interval(side, baseline, higher_is_better=higher, resolution=step)
         if factor is None:
-            return _Effect(Word.NOT_COMPARABLE, None, interval, "a value is zero")
-        return _Effect(verdict(side, baseline, interval, known.margin), factor, interval)
+            return replace(pair, interval=interval, reason="a value is zero")
+        word = verdict(side, baseline, interval, known.margin)
+        return replace(pair, word=word, factor=factor, interval=interval)
     difference = side.value - baseline.value
     if known.scale == Scale.EXACT:
-        values = ([v for run in one.repetitions for v in run] for one in (cell, base))
+        values = ([v for run in one.repetitions for v in run] for one in (pair.side, pair.baseline))
         word = equality_verdict(*values, higher_is_better=higher)
         # Two printed figures are equal as far as they are printed.
         cited = not min(side.runs, baseline.runs)
-        return _Effect(Word.ONE_RUN if cited else word, difference=difference)
+        return replace(pair, word=Word.ONE_RUN if cited else word, difference=difference)
     counted = None
     if known.scale == Scale.PROPORTION:
-        counted = _counted(known, cell, base, cells)
+        ours, theirs = (_tally(known, one, cells) for one in (pair.side, pair.baseline))
+        counted = (ours, theirs) if ours and theirs else None
         bounds = proportion_interval(side, baseline, counted)
     else:
         bounds = difference_interval(side, baseline, resolution=step)
-    margin = _margin(known, baseline.value)
-    word = difference_verdict(side, baseline, bounds, margin, higher_is_better=higher)
-    return _Effect(word, difference=difference, difference_interval=bounds, counted=counted)
-
-
-def _margin(known: Metric, baseline: float) -> float:
-    """Return the effect below which a difference is not called one, in the unit of the scale.
-
-    A ratio's and a proportion's is the metric's own. A difference must pass the same share of
-    the baseline's value, and one of what is counted: half a failed request is none.
-    """
-    if known.scale in (Scale.RATIO, Scale.PROPORTION):
-        return known.margin
-    if known.scale == Scale.EXACT:
-        return 0.0
-    return max(known.margin * abs(baseline), 1.0 if known.unit == "count" else 0.0)
-
-
-def _counted(
-    known: Metric, cell: Cell, base: Cell, cells: Mapping[tuple[Series, str], Cell]
-) -> tuple[Tally, Tally] | None:
-    """Return the tallies behind two proportions, from the count beside each of them."""
-    ours, theirs = (_tally(known, one, cells) for one in (cell, base))
-    return (ours, theirs) if ours and theirs else None
+    word = difference_verdict(side, baseline, bounds, pair.margin, higher_is_better=higher)
+    return replace(
+        pair, word=word, difference=difference, difference_interval=bounds, counted=counted
+    )
 
 
 def _tally(known: Metric, cell: Cell, cells: Mapping[tuple[Series, str], Cell]) -> Tally | None:

@@ -1,7 +1,4 @@
-"""Derived quantities: what is a difference, a share or a price of what was measured.
-
-Derived when the archive is read, never stored. Nothing here decides a verdict.
-"""
+"""Differences, shares and prices of what was measured: derived, and no verdicts."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from sitegen.analysis.compare import Analysis, Cell, Comparison
-from sitegen.analysis.stats import Interval, Summary, slowdown, t_interval
+from sitegen.analysis.stats import RUNS_FOR_INTERVAL, Interval, slowdown, t_interval
 from sitegen.catalogue.metrics import UNIT_COSTS, Better
 from sitegen.catalogue.tool import (
     AxisCost,
@@ -39,7 +36,6 @@ class Difference:
     says that these are repetitions of one run, not runs.
     """
 
-    step: str
     title: str
     cell: Cell
     value: float | None
@@ -65,7 +61,7 @@ class Climb:
     def total(self) -> Difference:
         """The last step against the first, paired like each of them."""
         last = self.differences[-1]
-        return _difference(self.first, last.cell, self.first, last.step, last.title)
+        return _difference(self.first, last.cell, self.first, last.title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +144,6 @@ def axis_value(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _axis_text(text: str) -> str:
-    """Return what marks a place on an axis: the size that a name ends in, or the text itself."""
-    match = _TRAILING.search(text)
-    return f"{match[1]}{match[2]}" if match and match[2] else text
-
-
 def overheads(
     analysis: Analysis, benchmark: str, wanted: OverheadBy
 ) -> dict[tuple[str, str], tuple[OverheadPoint, ...]]:
@@ -168,7 +158,9 @@ def overheads(
         if x is None or x <= 0 or comparison.factor is None or comparison.reason:
             continue
         pair = (comparison.side.environment, comparison.baseline.environment)
-        by_pair.setdefault(pair, []).append(OverheadPoint(x, _axis_text(text), comparison))
+        size = _TRAILING.search(text)  # of a model, at the end of its name
+        at = f"{size[1]}{size[2]}" if size and size[2] else text
+        by_pair.setdefault(pair, []).append(OverheadPoint(x, at, comparison))
     return {
         pair: tuple(sorted(points, key=lambda p: (p.x, p.comparison.series)))
         for pair, points in by_pair.items()
@@ -185,12 +177,12 @@ def climbs(analysis: Analysis, benchmark: str, wanted: Ladder) -> tuple[Climb, .
     present = {(label, step) for (label, *_), by_step in ladders.items() for step in by_step}
     rows = []
     for (label, _, rest), by_step in ladders.items():
-        steps = [(title, by_step[step], step) for step, title in wanted.steps if step in by_step]
+        steps = [(title, by_step[step]) for step, title in wanted.steps if step in by_step]
         if len(steps) > 1:
-            title, first, _ = steps[0]
+            title, first = steps[0]
             differences = tuple(
-                _difference(before, after, first, step, title)
-                for (_, before, _), (title, after, step) in pairwise(steps)
+                _difference(before, after, first, title)
+                for (_, before), (title, after) in pairwise(steps)
             )
             absent = tuple(title for step, title in wanted.steps if (label, step) not in present)
             rows.append(Climb(label, rest, first, title, differences, absent))
@@ -211,7 +203,7 @@ def _by_value(
     return groups
 
 
-def _difference(before: Cell, after: Cell, first: Cell, step: str, title: str) -> Difference:
+def _difference(before: Cell, after: Cell, first: Cell, title: str) -> Difference:
     """Return after - before, paired by repetition within each run.
 
     The interval is Student's t over run values from two runs on, and over the pairs of the
@@ -220,23 +212,21 @@ def _difference(before: Cell, after: Cell, first: Cell, step: str, title: str) -
     by_run = [[b - a for a, b in pairs] for pairs in _pairs(before, after)]
     values = _units(by_run)
     if not values:
-        return Difference(step, title, after, None, None, None, None, 0, within=False)
-    value, interval = math.fsum(values) / len(values), paired_interval(values)
+        return Difference(title, after, None, None, None, None, 0, within=False)
+    value = math.fsum(values) / len(values)
+    interval = t_interval(values, "t") if len(values) >= RUNS_FOR_INTERVAL else None
     base = first.summary.value if first.summary else 0.0
     share = value / base if base > 0 else None
     shares = (interval.low / base, interval.high / base) if interval and base > 0 else None
     within = len(by_run) == 1
-    return Difference(step, title, after, value, interval, share, shares, len(values), within)
+    return Difference(title, after, value, interval, share, shares, len(values), within)
 
 
 def _pairs(before: Cell, after: Cell) -> list[list[tuple[float, float]]]:
     """Return the values of two cells by repetition, a list a run that has both whole."""
     earlier, later = _whole_runs(before), _whole_runs(after)
-    return [
-        list(zip(earlier[run], values, strict=True))
-        for run, values in later.items()
-        if len(earlier.get(run, ())) == len(values)
-    ]
+    both = [(earlier.get(run, ()), values) for run, values in later.items()]
+    return [[*zip(a, b, strict=True)] for a, b in both if len(a) == len(b)]
 
 
 def _whole_runs(cell: Cell) -> dict[str, tuple[float, ...]]:
@@ -257,11 +247,6 @@ def _units(by_run: Sequence[list[float]]) -> list[float]:
     return by_run[0] if len(by_run) == 1 else [math.fsum(one) / len(one) for one in by_run]
 
 
-def paired_interval(values: Sequence[float]) -> Interval | None:
-    """Return Student's t interval of paired differences (1908); None for fewer than two."""
-    return t_interval(values, "t") if len(values) > 1 else None
-
-
 def axis_pairs(analysis: Analysis, benchmark: str, wanted: AxisCost) -> tuple[AxisPair, ...]:
     """Return the series that exist at both values of a parameter, paired within their runs."""
     higher = analysis.metric(wanted.series.metric).better == Better.HIGHER
@@ -272,79 +257,80 @@ def axis_pairs(analysis: Analysis, benchmark: str, wanted: AxisCost) -> tuple[Ax
         if not base or not side or not base.summary or not side.summary:
             continue
         factor = slowdown(side.summary.value, base.summary.value, higher_is_better=higher)
-        if factor is None:
-            continue
-        logs = matched_logs(base, side, higher_is_better=higher)
-        interval = paired_interval(logs)
-        if interval is not None:
-            factor = math.exp(math.fsum(logs) / len(logs))
-            interval = interval.map(math.exp)
-        rows.append(AxisPair(base, side, rest, factor, interval, len(logs)))
+        if factor is not None:
+            pairs = matched(base, side, factor, higher_is_better=higher)
+            rows.append(AxisPair(base, side, rest, *pairs))
     return tuple(rows)
 
 
-def matched_logs(baseline: Cell, side: Cell, *, higher_is_better: bool) -> list[float]:
-    """Return logarithms of the slowdown of matched pairs: a run's mean each, or one run's own."""
+def matched(
+    baseline: Cell, side: Cell, factor: float, *, higher_is_better: bool
+) -> tuple[float, Interval | None, int]:
+    """Return the slowdown of matched pairs, its interval, and how many pairs there are.
+
+    A pair is of two runs' means, or of two repetitions of the only run; below two the ``factor``
+    of all values stands. The interval is Student's t on logarithms (1908).
+    """
     sign = 1.0 if higher_is_better else -1.0
-    return _units(
-        [
-            [sign * math.log(b / a) for b, a in pairs]
-            for pairs in _pairs(baseline, side)
-            if all(min(pair) > 0 for pair in pairs)
-        ]
-    )
+    positive = [pairs for pairs in _pairs(baseline, side) if all(a > 0 < b for a, b in pairs)]
+    logs = _units([[sign * math.log(b / a) for b, a in pairs] for pairs in positive])
+    if len(logs) < RUNS_FOR_INTERVAL:
+        return factor, None, len(logs)
+    mean = math.exp(math.fsum(logs) / len(logs))
+    return mean, t_interval(logs, "t").map(math.exp), len(logs)
 
 
 def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> tuple[Share, ...]:
     """Return what a session pays once as a share of its requests: t / (k x request latency)."""
-    by_label: dict[str, list[Cell]] = {}
-    for cell in analysis.of(benchmark):
-        by_label.setdefault(cell.environment, []).append(cell)
+    cells = analysis.of(benchmark)
+
+    def value(label: str, pattern: SeriesPattern) -> float | None:
+        own = (c for c in cells if c.environment == label and pattern.matches(c.series))
+        cell = next(own, None)
+        return cell.summary.value if cell and cell.summary else None
+
     rows = []
-    for label, cells in by_label.items():
-        request = _value(cells, wanted.request)
-        times = [(title, _value(cells, pattern)) for title, pattern in wanted.once]
-        parts = tuple((title, value) for title, value in times if value is not None)
+    for label in dict.fromkeys(cell.environment for cell in cells):
+        request = value(label, wanted.request)
+        times = [(title, value(label, pattern)) for title, pattern in wanted.once]
+        parts = tuple((title, time) for title, time in times if time is not None)
         if request and parts:
-            once = sum(value for _, value in parts)
+            once = sum(time for _, time in parts)
             shares = tuple((count, once / (count * request)) for count in wanted.counts)
-            absent = tuple(title for title, value in times if value is None)
+            absent = tuple(title for title, time in times if time is None)
             rows.append(Share(label, parts, once, request, shares, absent))
     return tuple(rows)
-
-
-def _value(cells: Sequence[Cell], pattern: SeriesPattern) -> float | None:
-    cell = next((cell for cell in cells if pattern.matches(cell.series)), None)
-    return cell.summary.value if cell and cell.summary else None
 
 
 def for_the_money(
     analysis: Analysis, benchmark: str, wanted: ForTheMoney
 ) -> tuple[NominalRatio, ...]:
     """Return what each environment's figures are for their price, against the first one's."""
-    figures: dict[tuple[str, str], Summary] = {}
-    for cell in analysis.of(benchmark):
+    figures = {
+        (cell.environment, cell.series.metric): cell.summary
+        for cell in analysis.of(benchmark)
         # A measured bandwidth has parameters; a datasheet's has none.
-        if cell.summary is not None and cell.summary.value > 0 and not cell.series.params:
-            figures[cell.environment, cell.series.metric] = cell.summary
+        if cell.summary is not None and cell.summary.value > 0 and not cell.series.params
+    }
     # In the order of the report's settings: the first is the baseline.
     priced = [label for label in analysis.config.environments if (label, wanted.price) in figures]
+
+    def quotient(label: str, metric: str) -> tuple[float, Interval | None]:
+        figure, price = figures[label, metric], figures[label, wanted.price]
+        of, by = figure.interval, price.interval
+        printed = of.over(by) if of and by and of.low > 0 and by.low > 0 else None
+        return figure.value / price.value, printed
+
     rows = []
     for label in priced:
         for metric in wanted.metrics:
-            if (label, metric) not in figures or (priced[0], metric) not in figures:
-                continue
-            own, base = (
-                (figures[name, metric], figures[name, wanted.price]) for name in (label, priced[0])
-            )
-            ratio = (own[0].value / own[1].value) / (base[0].value / base[1].value)
-            printed = [one.interval for one in (*own, *base)]
-            positive = [ends for ends in printed if ends and ends.low > 0]
-            interval = None
-            if label != priced[0] and len(positive) == len(printed):
-                quotient = positive[0].over(positive[1]).over(positive[2].over(positive[3]))
-                interval = (quotient.low, quotient.high)
-            rows.append(NominalRatio(label, priced[0], metric, ratio, interval))
+            if (label, metric) in figures and (priced[0], metric) in figures:
+                (own, ours), (base, theirs) = quotient(label, metric), quotient(priced[0], metric)
+                ends = None
+                if label != priced[0] and ours and theirs:
+                    printed = ours.over(theirs)
+                    ends = (printed.low, printed.high)
+                rows.append(NominalRatio(label, priced[0], metric, own / base, ends))
     return tuple(rows)
 
 

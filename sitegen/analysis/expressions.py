@@ -7,10 +7,11 @@ import math
 import operator
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
+from typing import Any
 
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.metrics import Better
@@ -103,10 +104,10 @@ class Sheet:
         self.functions: Mapping[str, Callable[..., Value]] = {
             "value": self.figure,
             "overhead": self.overhead,
-            "mean": lambda *values: mean(_numbers(values)),
-            "total": lambda *values: total(_numbers(values)),
-            "least": lambda *values: extreme(min, _numbers(values)),
-            "most": lambda *values: extreme(max, _numbers(values)),
+            "mean": _mean,
+            "total": _total,
+            "least": partial(extreme, min),
+            "most": partial(extreme, max),
             "every": _every,
         }
 
@@ -130,7 +131,10 @@ class Sheet:
                 raise SitegenError(f"{match[1][:80]!r} is no number")
             return significant(value.value, _DIGITS)
 
-        return _BRACES.sub(number, text)
+        told = _BRACES.sub(number, text)
+        if set(told) & set("{}"):  # it would reach the reader
+            raise SitegenError("a brace in its note holds no expression")
+        return told
 
     def node(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one return a form
         """Return the value of one part of an expression."""
@@ -191,49 +195,45 @@ class Sheet:
         """Return a figure of the archive with the interval of its printed digits."""
         if not all(isinstance(text, str) for text in (metric, env, workload, statistic)):
             raise SitegenError("a metric, an environment and a workload are texts")
-        cell = self.analysis.figure(metric, env, workload, statistic, tuple(_texts(params)))
-        summary = cell.summary
-        if summary is None:
+        texts = []
+        for key, given in params.items():
+            if not isinstance(given, Span | str):
+                raise SitegenError(f"the parameter {key} is neither text nor number")
+            # Parameters are texts: 1048576 and never 1.04858e+06.
+            texts.append((key, given if isinstance(given, str) else f"{given.value:.15g}"))
+        cell = self.analysis.figure(metric, env, workload, statistic, tuple(texts))
+        if cell.summary is None:
             raise SitegenError(f"{metric} in {env} was not measured")
-        interval = summary.interval
-        self.inputs.append(Input(metric, env, summary.value, cell.printed or "", cell.runs[-1]))
-        if interval is None:
-            return Span.of(summary.value)
-        return Span(summary.value, interval.low, interval.high)
+        value, interval = cell.summary.value, cell.summary.interval
+        self.inputs.append(Input(metric, env, value, cell.printed or "", cell.runs[-1]))
+        return Span(value, interval.low, interval.high) if interval else Span.of(value)
 
-    def overhead(
-        self, metric: str, env: str, against: str, *, workload: str = "", statistic: str = "",
-        **params: Value,
-    ) -> Span:  # fmt: skip
+    def overhead(self, metric: str, env: str, against: str, **more: Any) -> Span:  # noqa: ANN401 - figure's
         """Return E/B - 1 for times and 1 - E/B for rates: positive is worse."""
-        side, base = (
-            self.figure(metric, label, workload=workload, statistic=statistic, **params)
-            for label in (env, against)
-        )
+        side, base = (self.figure(metric, label, **more) for label in (env, against))
         ratio = side.combine(base, operator.truediv)
         one = Span.of(1.0)
-        if self.analysis.metric(metric).better == Better.HIGHER:
-            return one.combine(ratio, operator.sub)
-        return ratio.combine(one, operator.sub)
+        higher = self.analysis.metric(metric).better == Better.HIGHER
+        worse, better = (one, ratio) if higher else (ratio, one)
+        return worse.combine(better, operator.sub)
 
 
-def total(spans: Sequence[Span]) -> Span:
-    """Return the sum of all numbers."""
-    return reduce(lambda left, right: left.combine(right, operator.add), spans)
-
-
-def mean(spans: Sequence[Span]) -> Span:
-    """Return the mean of all numbers."""
-    return total(spans).combine(Span.of(float(len(spans))), operator.truediv)
-
-
-def extreme(which: Callable[[Iterable[float]], float], spans: Sequence[Span]) -> Span:
+def extreme(which: Callable[[Iterable[float]], float], *values: Value) -> Span:
     """Return the least or the most of all numbers: any of them may be it within its ends."""
-    ends = zip(*((each.value, each.low, each.high) for each in spans), strict=True)
+    ends = zip(*((each.value, each.low, each.high) for each in _numbers(values)), strict=True)
     return Span(*map(which, ends))
 
 
-def _numbers(values: Sequence[Value]) -> list[Span]:
+def _total(*values: Value) -> Span:
+    return reduce(lambda left, right: left.combine(right, operator.add), _numbers(values))
+
+
+def _mean(*values: Value) -> Span:
+    count = Span.of(float(len(_numbers(values))))
+    return _total(*values).combine(count, operator.truediv)
+
+
+def _numbers(values: Iterable[Value]) -> list[Span]:
     """Return arguments that must be numbers, or lists of them, in one list."""
     flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
     spans = [each for each in flat if isinstance(each, Span)]
@@ -247,11 +247,3 @@ def _every(*values: Value) -> bool:
     if not values or not all(isinstance(each, bool) for each in values):
         raise SitegenError("every takes comparisons, and at least one")
     return all(values)
-
-
-def _texts(params: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
-    for key, value in params.items():
-        if not isinstance(value, Span | str):
-            raise SitegenError(f"the parameter {key} is neither text nor number")
-        # Parameters are texts: 1048576 and never 1.04858e+06.
-        yield key, value if isinstance(value, str) else f"{value.value:.15g}"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from sitegen.analysis.compare import Analysis, Comparison, analyse
-from sitegen.analysis.contrasts import matched_logs, paired_interval
+from sitegen.analysis.compare import Analysis, Comparison, analyse, refused
+from sitegen.analysis.contrasts import matched
 from sitegen.analysis.differences import WITHIN, Difference, nearest
 from sitegen.analysis.selection import select
-from sitegen.analysis.stats import Interval, verdict
+from sitegen.analysis.stats import verdict
 from sitegen.catalogue.metrics import Better
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
@@ -51,72 +50,70 @@ def pair(
     ours, declared = _chosen(runs, config, side)
     theirs, against = _chosen(runs, config, baseline)
     ours, theirs = _of(ours, side, benchmarks), _of(theirs, baseline, benchmarks)
-    why = declared.incomparable.get(against.label, "") or against.incomparable.get(
-        declared.label, ""
-    )
+    why = refused(config, declared.label, against.label)
     if not why and _within(ours, theirs, runs, config):
         why = WITHIN
+    labelled = [replace(run, environment=SIDE) for run in ours]
+    labelled += [replace(run, environment=BASELINE) for run in theirs]
+    analysis = _analysed(labelled, config, against, declared, why)
+    # A baseline that is itself a TEE would be held against this side as well.
+    pairs = tuple(c for c in analysis.comparisons if c.side.environment == SIDE)
+    if not pairs:
+        raise _unpaired(analysis, baseline, side)
+    shared = dict.fromkeys(c.series.benchmark for c in pairs)
+    every = [one for name in shared for one in analysis.differences(name, SIDE, BASELINE)]
+    return Pairing(baseline, side, pairs, tuple(dict.fromkeys(every)), analysis)
+
+
+def _analysed(
+    runs: Sequence[AnyRun], config: Config, baseline: Environment, side: Environment, why: str = ""
+) -> Analysis:
+    """Return the analysis of two sides; ``why`` is a reason not to compare them."""
     named = {
-        BASELINE: replace(against, label=BASELINE, baselines={}, incomparable={}),
+        BASELINE: replace(baseline, label=BASELINE, baselines={}, incomparable={}),
         SIDE: replace(
-            declared,
-            label=SIDE,
-            baselines={BASELINE: BASELINE},
-            incomparable={BASELINE: why} if why else {},
+            side, label=SIDE, baselines={BASELINE: BASELINE}, incomparable={BASELINE: why}
         ),
     }
-    labelled = [
-        replace(run, environment=label)
-        for label, chosen in ((SIDE, ours), (BASELINE, theirs))
-        for run in chosen
-    ]
-    analysis = analyse(labelled, replace(config, environments=named, pinned=()))
-    # A baseline that is itself a TEE would be held against this side as well.
-    found = tuple(c for c in analysis.comparisons if c.side.environment == SIDE)
-    if not found:
-        raise _unpaired(analysis, baseline, side)
-    return Pairing(baseline, side, found, _differing(analysis, found), analysis)
+    return analyse(runs, replace(config, environments=named, pinned=()))
 
 
 def _of(runs: list[AnyRun], name: str, benchmarks: Collection[str]) -> list[AnyRun]:
     """Return the runs that are of ``benchmarks``; raises Unpaired when a side has none."""
-    found = [run for run in runs if not benchmarks or run.benchmark in benchmarks]
-    if not found:
+    wanted = [run for run in runs if not benchmarks or run.benchmark in benchmarks]
+    if not wanted:
         has = ", ".join(sorted({run.benchmark for run in runs}))
-        wanted = " or ".join(sorted(benchmarks))
-        raise Unpaired(f"{name} has no run of {wanted}", fix=f"it has {has}")
-    return found
+        what = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
+        raise Unpaired(what, fix=f"it has {has}")
+    return wanted
 
 
 def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
     """Return why two sides have no comparison: what each has, or what parts the nearest two."""
-    has = {
-        label: sorted({name for name, own in analysis.selections if own == label})
+    theirs, ours = (
+        sorted({name for name, own in analysis.selections if own == label})
         for label in (BASELINE, SIDE)
-    }
-    shared = sorted(set(has[BASELINE]) & set(has[SIDE]))
+    )
+    both = f"{baseline} and {side} have no"
+    shared = [name for name in ours if name in theirs]
     if not shared:
-        theirs, ours = (", ".join(has[label]) for label in (BASELINE, SIDE))
-        return Unpaired(
-            f"{baseline} and {side} have no benchmark in common",
-            fix=f"{baseline} has {theirs}; {side} has {ours}",
-        )
-    cells = [cell for name in shared for cell in analysis.of(name)]
-    series = {
-        label: {cell.series for cell in cells if cell.environment == label}
+        fix = f"{baseline} has {', '.join(theirs)}; {side} has {', '.join(ours)}"
+        return Unpaired(f"{both} benchmark in common", fix=fix)
+    base, own = (
+        {cell.series for name in shared for cell in analysis.of(name) if cell.environment == label}
         for label in (BASELINE, SIDE)
-    }
-    if both := series[BASELINE] & series[SIDE]:
+    )
+    if common := base & own:
         return Unpaired(
             f"of no series that {baseline} and {side} have in common is it known whether more or"
             " less is better",
-            fix=f"there are {len(both)}, such as {min(both).metric}",
+            fix=f"there are {len(common)}, such as {min(common).metric}",
         )
-    what = f"{baseline} and {side} have no series in common in {', '.join(shared)}"
-    names = nearest([*series[SIDE]], [*series[BASELINE]])
-    if not names:
-        return Unpaired(what, fix="their workloads or metrics have different names: `sitegen show`")
-    return Unpaired(what, fix=f"the nearest differ in {', '.join(names)}")
+    names = nearest([*own], [*base])
+    fix = "their workloads or metrics have different names: `sitegen show`"
+    if names:
+        fix = f"the nearest differ in {', '.join(names)}"
+    return Unpaired(f"{both} series in common in {', '.join(shared)}", fix=fix)
 
 
 def pair_values(  # noqa: PLR0913 - what tells two sides apart
@@ -134,27 +131,17 @@ def pair_values(  # noqa: PLR0913 - what tells two sides apart
     if label:
         having = [run for run in having if run.environment == label]
     elif len(labels) > 1:
-        raise SitegenError(
-            f"{len(labels)} environments have the parameter {axis}",
-            fix=f"add --env with one of {', '.join(labels[:12])}",
-        )
+        what = f"{len(labels)} environments have the parameter {axis}"
+        raise SitegenError(what, fix=f"add --env with one of {', '.join(labels[:12])}")
     if not having:
         raise SitegenError(f"no figure {f'in {label} ' if label else ''}has the parameter {axis!r}")
-    declared = replace(config.environment(having[0].environment), incomparable={})
-    named = {
-        BASELINE: replace(declared, label=BASELINE, baselines={}),
-        SIDE: replace(declared, label=SIDE, baselines={BASELINE: BASELINE}),
-    }
-    halves = [
-        _at(run, axis, value, name)
-        for run in having
-        for name, value in ((BASELINE, baseline), (SIDE, side))
-    ]
-    analysis = analyse(halves, replace(config, environments=named, pinned=()))
+    declared = config.environment(having[0].environment)
+    sides = {BASELINE: baseline, SIDE: side}
+    halves = [_at(run, axis, value, name) for run in having for name, value in sides.items()]
+    analysis = _analysed(halves, config, declared, declared)
     if not analysis.comparisons:
         raise SitegenError(f"no series has {axis} at both {baseline} and {side}")
-    found = tuple(_matched(comparison) for comparison in analysis.comparisons)
-    return Pairing(baseline, side, found, (), analysis)
+    return Pairing(baseline, side, tuple(map(_matched, analysis.comparisons)), (), analysis)
 
 
 def _at(run: AnyRun, axis: str, value: str, label: str) -> AnyRun:
@@ -167,30 +154,27 @@ def _at(run: AnyRun, axis: str, value: str, label: str) -> AnyRun:
     return replace(run, environment=label).with_rows(rows)
 
 
-def _matched(found: Comparison) -> Comparison:
+def _matched(pair: Comparison) -> Comparison:
     """Return a comparison with the interval of its pairs: what they share cancels."""
-    if found.factor is None or found.reason:
-        return found
-    higher = found.metric.better == Better.HIGHER
-    values = matched_logs(found.baseline, found.side, higher_is_better=higher)
-    interval = paired_interval(values)
-    if interval is None or found.side.summary is None or found.baseline.summary is None:
-        return found
-    ratio = Interval(math.exp(interval.low), math.exp(interval.high), interval.kind)
-    word = verdict(found.side.summary, found.baseline.summary, ratio, found.metric.margin)
-    factor = math.exp(math.fsum(values) / len(values))
-    return replace(found, factor=factor, interval=ratio, word=word)
+    side, base, factor = pair.side, pair.baseline, pair.factor
+    if factor is None or pair.reason or side.summary is None or base.summary is None:
+        return pair
+    higher = pair.metric.better == Better.HIGHER
+    factor, interval, _ = matched(base, side, factor, higher_is_better=higher)
+    if interval is None:
+        return pair
+    word = verdict(side.summary, base.summary, interval, pair.metric.margin)
+    return replace(pair, factor=factor, interval=interval, word=word)
 
 
 def _chosen(runs: Sequence[AnyRun], config: Config, name: str) -> tuple[list[AnyRun], Environment]:
-    found = [run for run in runs if run.environment == name]
-    if found:
-        return found, config.environment(name)
-    found = [run for run in runs if run.id == name or run.id.endswith(f"-{name}")]
-    if len(found) == 1:
-        return found, config.environment(found[0].environment)
-    if len(found) > 1:
-        raise SitegenError(f"{len(found)} runs end with {name!r}", fix="give the whole id")
+    chosen = [run for run in runs if run.environment == name]
+    ends = [run for run in runs if run.id == name or run.id.endswith(f"-{name}")]
+    if chosen or len(ends) == 1:
+        chosen = chosen or ends
+        return chosen, config.environment(chosen[0].environment)
+    if ends:
+        raise SitegenError(f"{len(ends)} runs end with {name!r}", fix="give the whole id")
     kind = "run" if RUN_ID.fullmatch(name) else "environment and no run"
     labels = ", ".join(sorted({run.environment for run in runs})[:12])
     raise SitegenError(f"no {kind} {name[:80]!r}", fix=f"environments: {labels}")
@@ -205,10 +189,3 @@ def _within(
             chosen = select(runs, config).get((one[0].benchmark, one[0].environment))
             return chosen is not None and one[0].id in {run.id for run in chosen.runs}
     return False
-
-
-def _differing(analysis: Analysis, found: Sequence[Comparison]) -> tuple[Difference, ...]:
-    """Return what the two sides differ in, over all benchmarks that they share."""
-    names = dict.fromkeys(comparison.series.benchmark for comparison in found)
-    every = [one for name in names for one in analysis.differences(name, SIDE, BASELINE)]
-    return tuple(dict.fromkeys(every))

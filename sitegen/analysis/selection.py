@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -31,27 +31,20 @@ def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environmen
     What is not declared is taken from its newest run that saw the machine, and where none did,
     as with imported figures, from what the words of its label imply.
     """
-    newest: dict[str, AnyRun] = {}
-    for run in sorted(runs, key=lambda run: (saw_machine(run), _moment(run), run.id)):
-        newest[run.environment] = run
+    ordered = sorted(runs, key=lambda run: (saw_machine(run), _moment(run), run.id))
+    newest = {run.environment: run for run in ordered}
     named = {name for one in config.environments.values() for name in one.baselines.values()}
-    order = [*config.environments, *sorted({*newest, *named} - set(config.environments))]
-    found = {}
+    order = dict.fromkeys([*config.environments, *sorted({*newest, *named})])
+    known = {}
     for label in order:
         declared = config.environment(label)
         if label in newest and not declared.role:
-            role, tee = _observed(newest[label])
-            by_label = newest[label].fingerprint.tee.kind == "unknown"
-            if by_label:
-                role, tee = implied(label)
-            declared = replace(
-                declared,
-                role=role,
-                tee=declared.tee or tee,
-                by_label=by_label and role is not None,
-            )
-        found[label] = declared
-    return found
+            by_label = not saw_machine(newest[label])
+            role, tee = implied(label) if by_label else _observed(newest[label])
+            by_label = by_label and role is not None
+            declared = replace(declared, role=role, tee=declared.tee or tee, by_label=by_label)
+        known[label] = declared
+    return known
 
 
 def saw_machine(run: AnyRun) -> bool:
@@ -78,7 +71,7 @@ def superseded(runs: Iterable[AnyRun]) -> dict[str, str]:
 def _observed(run: AnyRun) -> tuple[Role | None, str]:
     seen = run.fingerprint
     hinted = seen.tee.kind != "none" and seen.tee.confidence == "low"
-    if seen.tee.kind in ("unknown", "contradictory") or hinted:
+    if seen.tee.kind == "contradictory" or hinted:
         return None, ""
     if seen.tee.kind != "none":
         open_gpu = seen.get("gpu_confidential_compute") in OPEN
@@ -99,39 +92,43 @@ def select(runs: Sequence[AnyRun], config: Config) -> dict[tuple[str, str], Sele
     groups: dict[tuple[str, str], list[AnyRun]] = defaultdict(list)
     for run in runs:
         groups[run.benchmark, run.environment].append(run)
-    found = {}
-    for key in sorted(groups):
-        out: list[tuple[str, str]] = []
-        good: list[AnyRun] = []
-        spare: list[AnyRun] = []
-        for run in sorted(groups[key], key=lambda run: (_moment(run), run.id)):
-            if why := _left_out(run, gone, newest, config):
-                out.append((run.id, why))
-            else:
-                (spare if run.preset == "quick" or not run.complete else good).append(run)
-        if not good and spare:
-            good, spare = [spare[-1]], spare[:-1]
-        out += [(r.id, "quick preset" if r.preset == "quick" else "incomplete") for r in spare]
-        copies = same_measurement(good)
-        out += [(old, f"the same measurement as {kept}") for old, kept in copies.items()]
-        good = [run for run in good if run.id not in copies]
-        if any(run.provenance == Provenance.COLLECTED for run in good):
-            out += [
-                (r.id, "imported; the runs collected here stand first")
-                for r in good
-                if r.provenance == Provenance.IMPORTED
-            ]
-            good = [run for run in good if run.provenance != Provenance.IMPORTED]
-        if good:
-            signature = _signature(good[-1])
-            out += [(r.id, "other parameters") for r in good if _signature(r) != signature]
-            good = [run for run in good if _signature(run) == signature]
-        found[key] = Selection(tuple(good), tuple(sorted(out)))
-    return found
+    return {key: _selected(groups[key], gone, newest, config) for key in sorted(groups)}
+
+
+def _selected(
+    runs: Sequence[AnyRun], gone: Mapping[str, str], newest: datetime | None, config: Config
+) -> Selection:
+    out: list[tuple[str, str]] = []
+
+    def without(runs: Sequence[AnyRun], why: Callable[[AnyRun], str]) -> list[AnyRun]:
+        reasons = [(run, why(run)) for run in runs]
+        out.extend((run.id, reason) for run, reason in reasons if reason)
+        return [run for run, reason in reasons if not reason]
+
+    good = sorted(runs, key=lambda run: (_moment(run), run.id))
+    good = without(good, lambda run: _left_out(run, gone, newest, config))
+    spare = {run.id: _shortened(run) for run in good}
+    if good and all(spare.values()):
+        spare[good[-1].id] = ""
+    good = without(good, lambda run: spare[run.id])
+    copies = same_measurement(good)
+    good = without(good, lambda run: copies.get(run.id, ""))
+    if any(run.provenance == Provenance.COLLECTED for run in good):
+        why = "imported; the runs collected here stand first"
+        good = without(good, lambda run: why if run.provenance == Provenance.IMPORTED else "")
+    wanted = _signature(good[-1]) if good else ()
+    good = without(good, lambda run: "" if _signature(run) == wanted else "other parameters")
+    return Selection(tuple(good), tuple(sorted(out)))
+
+
+def _shortened(run: AnyRun) -> str:
+    if run.preset == "quick":
+        return "quick preset"
+    return "" if run.complete else "incomplete"
 
 
 def same_measurement(runs: Sequence[AnyRun]) -> dict[str, str]:
-    """Return the imported runs that repeat another one's figures: the copy's id, the other's.
+    """Return why imported runs that repeat another one's figures do not count, by id.
 
     One output may come in as a log, in notes, and with its logs beside it: that is one
     measurement and no replication. Figures of four digits and more tell: two outputs that share
@@ -151,7 +148,7 @@ def same_measurement(runs: Sequence[AnyRun]) -> dict[str, str]:
         shared = Counter(other for row in told for other in holders[row])
         other, count = max(shared.items(), key=lambda pair: pair[1], default=("", 0))
         if count >= _LEAST_SHARED and count >= _SAME_SHARE * min(len(told), sizes[other]):
-            found[run.id] = other
+            found[run.id] = f"the same measurement as {other}"
             continue
         sizes[run.id] = len(told)
         for row in told:
@@ -160,7 +157,6 @@ def same_measurement(runs: Sequence[AnyRun]) -> dict[str, str]:
 
 
 def _digits(value: float) -> int:
-    """Return how many significant digits a value has."""
     return len(f"{abs(value):.15g}".partition("e")[0].replace(".", "").strip("0"))
 
 
@@ -168,10 +164,9 @@ def _left_out(
     run: AnyRun, superseded: Mapping[str, str], newest: datetime | None, config: Config
 ) -> str:
     """Return why a run may not stand for its environment, or nothing."""
-    gone = "superseded by a later run" if run.id in superseded else ""
-    if run.withdrawn:
-        gone = f"withdrawn: {run.withdrawn}"
-    if problem := gone or unit_problem(run.units):
+    if run.withdrawn or run.id in superseded:
+        return f"withdrawn: {run.withdrawn}" if run.withdrawn else "superseded by a later run"
+    if problem := unit_problem(run.units):
         return problem
     if run.provenance == Provenance.CITED:
         return ""
@@ -207,11 +202,9 @@ def check_baselines(labels: Iterable[str], config: Config) -> None:
         for word, name in declared.baselines.items():
             if name not in there:
                 key = f"environments.{label}.baselines.{word}"
-                raise SitegenError(
-                    f"{key} names {name!r}, which is no environment",
-                    where=str(config.root / "sitegen.toml"),
-                    fix=f"known are {', '.join(sorted(there))}",
-                )
+                what = f"{key} names {name!r}, which is no environment"
+                fix = f"known are {', '.join(sorted(there))}"
+                raise SitegenError(what, where=str(config.root / "sitegen.toml"), fix=fix)
 
 
 def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
@@ -220,30 +213,29 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
     ``config`` is as `sitegen.toml` has it: a pinned run that is not there, an environment whose
     runs are all too old, platforms of which nothing says what they are measured against.
     """
-    seen = sorted({run.environment for run in runs})
-    found = []
     there = {run.id for run in runs}
-    found += [f"site.pinned names {each}, which is not in the archive" for each in config.pinned
-              if each not in there]  # fmt: skip
+    gone = [each for each in config.pinned if each not in there]
+    lines = [f"site.pinned names {each}, which is not in the archive" for each in gone]
     own = [run for run in runs if run.provenance != Provenance.CITED and not run.withdrawn]
+    latest = {run.environment: run for run in sorted(own, key=_moment)}
     newest = max(own, key=_moment, default=None)
-    latest = {run.environment: _moment(run) for run in sorted(own, key=_moment)}
-    found += [
+    lines += [
         f"all runs of {label} are more than {config.window_days} days older than {newest.id}:"
         " they enter no comparison (site.window_days)"
-        for label, moment in sorted(latest.items())
-        if newest and moment < _moment(newest) - timedelta(days=config.window_days)
+        for label, run in sorted(latest.items())
+        if newest and _moment(run) < _moment(newest) - timedelta(days=config.window_days)
     ]
     known = replace(config, environments=environments(runs, config))
+    seen = sorted({run.environment for run in runs})
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
     if len(measured) > 1 and not any(baselines(label, known, seen) for label in measured):
         side = next((one for one in measured if implied(one)[1] not in ("", "none")), measured[-1])
         base = next(one for one in measured if one != side)
-        found.append(
+        lines.append(
             f"nothing says what {', '.join(measured[:5])} are measured against:"
             f" `sitegen baseline {side}={base}` or the other way round"
         )
-    return found
+    return lines
 
 
 def baselines(label: str, config: Config, present: Iterable[str]) -> list[tuple[str, str]]:

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
 
-from sitegen.analysis.student import t_quantile
+from sitegen.analysis.student import Z, t_quantile
 
-CONFIDENCE = 0.95
-_TAIL = 1 - (1 - CONFIDENCE) / 2
-_Z = NormalDist().inv_cdf(_TAIL)
 #: Runs a side from which a verdict is given, and from which there is an interval.
 RUNS_FOR_VERDICT = 3
 RUNS_FOR_INTERVAL = 2
@@ -120,12 +117,13 @@ def summarise(
     interval: Interval | None = None
     if cited:
         interval = Interval(*rounding, "rounding") if rounding else None
-    elif len(values) >= RUNS_FOR_INTERVAL:
-        logs = ratio and all(value > 0 for value in values)
-        interval = t_interval([math.log(v) for v in values] if logs else values, "runs")
-        interval = interval.map(_exp) if logs else interval
-    elif counts[0] > 1:
-        interval = Interval(min(filled[0]), max(filled[0]), "repetitions")
+    elif len(values) < RUNS_FOR_INTERVAL:
+        ends = min(filled[0]), max(filled[0])
+        interval = Interval(*ends, "repetitions") if counts[0] > 1 else None
+    elif ratio and all(value > 0 for value in values):
+        interval = t_interval([math.log(value) for value in values], "runs").map(_exp)
+    else:
+        interval = t_interval(values, "runs")
     if resolution and interval and not cited:
         half = resolution / 2
         low = max(interval.low - half, 0.0) if ratio else interval.low - half
@@ -136,7 +134,7 @@ def summarise(
 def t_interval(values: Sequence[float], kind: str) -> Interval:
     """Return Student's t interval of the mean of two values or more (1908)."""
     mean, variance = _moments(values)
-    half = t_quantile(_TAIL, len(values) - 1) * math.sqrt(variance / len(values))
+    half = t_quantile(len(values) - 1) * math.sqrt(variance / len(values))
     return Interval(mean - half, mean + half, kind)
 
 
@@ -157,8 +155,8 @@ def overhead(factor: float, *, higher_is_better: bool) -> float:
     return factor - 1
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
-    """Return (difference of means a - b, lower, upper bound) at 95 %.
+def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % bounds of the difference of means a - b.
 
     Unequal variances, degrees of freedom by Welch and Satterthwaite (Welch 1947,
     doi:10.1093/biomet/34.1-2.28). Each side needs two values.
@@ -166,14 +164,12 @@ def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
     (mean_a, variance_a), (mean_b, variance_b) = _moments(a), _moments(b)
     error_a, error_b = variance_a / len(a), variance_b / len(b)
     difference, error = mean_a - mean_b, error_a + error_b
-    if error == 0:
-        return difference, difference, difference
-    if not math.isfinite(error):
-        return difference, -math.inf, math.inf
+    if error == 0 or not math.isfinite(error):
+        return (-math.inf, math.inf) if error else (difference, difference)
     share = error_a / error  # squares of the errors themselves may leave a float's range
     freedom = 1 / (share**2 / (len(a) - 1) + (1 - share) ** 2 / (len(b) - 1))
-    half = t_quantile(_TAIL, freedom) * math.sqrt(error)
-    return difference, difference - half, difference + half
+    half = t_quantile(freedom) * math.sqrt(error)
+    return difference - half, difference + half
 
 
 def slowdown_interval(
@@ -188,10 +184,8 @@ def slowdown_interval(
     first, second = (baseline, side) if higher_is_better else (side, baseline)
     measured = min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL
     if measured and all(v > 0 for v in (*side.values, *baseline.values)):
-        _, low, high = welch(
-            [math.log(v) for v in first.values], [math.log(v) for v in second.values]
-        )
-        low, high = _exp(low), _exp(high)
+        logs = ([math.log(v) for v in one.values] for one in (first, second))
+        low, high = map(_exp, welch(*logs))
         if resolution:
             a, b, half = first.value, second.value, resolution / 2
             low *= max(a - half, 0.0) / a * b / (b + half)
@@ -210,13 +204,12 @@ def difference_interval(
     when a side has no spread to speak of.
     """
     if min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL:
-        _, low, high = welch(side.values, baseline.values)
+        low, high = welch(side.values, baseline.values)
         return Interval(low - resolution, high + resolution, "runs")
-    ends = _single(side, baseline)
-    if ends is None:
-        return None
-    ours, theirs = ends
-    return Interval(ours.low - theirs.high, ours.high - theirs.low, _shared_kind(ours, theirs))
+    if ends := _single(side, baseline):
+        ours, theirs = ends
+        return Interval(ours.low - theirs.high, ours.high - theirs.low, _shared_kind(*ends))
+    return None
 
 
 def wilson(tally: Tally) -> tuple[float, float]:
@@ -226,22 +219,21 @@ def wilson(tally: Tally) -> tuple[float, float]:
     width also where nothing, or everything, was an event.
     """
     n, share = tally.trials, tally.events / tally.trials
-    centre = (tally.events + _Z * _Z / 2) / (n + _Z * _Z)
-    half = _Z / (n + _Z * _Z) * math.sqrt(n * share * (1 - share) + _Z * _Z / 4)
+    centre = (tally.events + Z * Z / 2) / (n + Z * Z)
+    half = Z / (n + Z * Z) * math.sqrt(n * share * (1 - share) + Z * Z / 4)
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def newcombe(side: Tally, baseline: Tally) -> tuple[float, float, float]:
-    """Return (difference of proportions side - baseline, lower, upper bound) at 95 %.
+def newcombe(side: Tally, baseline: Tally) -> tuple[float, float]:
+    """Return the 95 % bounds of the difference of proportions side - baseline.
 
     The hybrid score interval, method 10 of Newcombe 1998,
     doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I.
     """
     p, q = side.events / side.trials, baseline.events / baseline.trials
     (p_low, p_high), (q_low, q_high) = wilson(side), wilson(baseline)
-    low = p - q - math.hypot(p - p_low, q_high - q)
-    high = p - q + math.hypot(p_high - p, q - q_low)
-    return p - q, low, high
+    below, above = math.hypot(p - p_low, q_high - q), math.hypot(p_high - p, q - q_low)
+    return p - q - below, p - q + above
 
 
 def proportion_interval(
@@ -256,7 +248,7 @@ def proportion_interval(
     between = difference_interval(side, baseline)
     if counted is None or min(tally.trials for tally in counted) <= 0:
         return between
-    _, low, high = newcombe(*counted)
+    low, high = newcombe(*counted)
     if between is None or between.kind != "runs":
         return Interval(low, high, "counts")
     low, high = min(low, between.low), max(high, between.high)
@@ -269,7 +261,8 @@ def verdict(side: Summary, baseline: Summary, interval: Interval | None, margin:
     *slower* and *faster* need an interval that excludes 1 and an effect past ``margin``;
     *no difference* an interval inside it.
     """
-    return _decided(side, baseline, interval and interval.map(_log), math.log1p(margin))
+    logs = interval and interval.map(_log)
+    return difference_verdict(side, baseline, logs, math.log1p(margin), higher_is_better=False)
 
 
 def difference_verdict(
@@ -284,9 +277,14 @@ def difference_verdict(
 
     The same words by the same rule as of a slowdown, with 0 for 1: *slower* is worse.
     """
-    if interval and higher_is_better:
-        interval = Interval(-interval.high, -interval.low, interval.kind)
-    return _decided(side, baseline, interval, margin)
+    runs = min(side.runs, baseline.runs)
+    if runs < RUNS_FOR_VERDICT:
+        return Word.ONE_RUN if runs < RUNS_FOR_INTERVAL else Word.TWO_RUNS
+    if interval is None:
+        return Word.INCONCLUSIVE
+    if higher_is_better:
+        return _word(-interval.high, -interval.low, margin)
+    return _word(interval.low, interval.high, margin)
 
 
 def equality_verdict(
@@ -331,15 +329,12 @@ def more_runs(
 
     def decides(n: int) -> bool:
         error = math.sqrt(spread / n)
-        half = t_quantile(_TAIL, (n - 1) * freedom) * error
+        half = t_quantile((n - 1) * freedom) * error
         if counted is not None:
-            grown = (
-                Tally(c.events * n / r, c.trials * n / r)
-                for c, r in zip(counted, runs, strict=True)
-            )
-            _, low, high = newcombe(*grown)
+            pairs = zip(counted, runs, strict=True)
+            low, high = newcombe(*(Tally(c.events * n / r, c.trials * n / r) for c, r in pairs))
             half = max(half, (high - low) / 2)
-            error = max(error, half / _Z)
+            error = max(error, half / Z)
         return _odds(effect, error, half + blur, margin) >= _POWER
 
     if not decides(MOST_RUNS):
@@ -359,14 +354,6 @@ def _odds(effect: float, error: float, half: float, margin: float) -> float:
     return beyond + middle.cdf(inside) - middle.cdf(-inside)
 
 
-def _decided(side: Summary, baseline: Summary, worse: Interval | None, margin: float) -> Word:
-    """Return the word that the number of runs allows, then that of an interval of what is worse."""
-    runs = min(side.runs, baseline.runs)
-    if runs < RUNS_FOR_VERDICT:
-        return Word.ONE_RUN if runs < RUNS_FOR_INTERVAL else Word.TWO_RUNS
-    return _word(worse.low, worse.high, margin) if worse else Word.INCONCLUSIVE
-
-
 def _word(low: float, high: float, margin: float) -> Word:
     """Return the word for an interval of what is worse above 0, and better below it."""
     middle = (low + high) / 2
@@ -380,10 +367,7 @@ def _word(low: float, high: float, margin: float) -> Word:
 
 
 def _single(a: Summary, b: Summary) -> tuple[Interval, Interval] | None:
-    """Return the intervals of two sides that are single runs or cited.
-
-    A side with runs has none in common with a single run, whose spread says nothing of others.
-    """
+    """Return the intervals of two single or cited runs: their spread says nothing of others."""
     if a.interval is None or b.interval is None or "runs" in (a.interval.kind, b.interval.kind):
         return None
     return a.interval, b.interval
@@ -394,7 +378,6 @@ def _shared_kind(a: Interval, b: Interval) -> str:
 
 
 def _moments(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the variance of a sample."""
     mean = math.fsum(values) / len(values)
     # Not ** 2, which raises where a product is infinite.
     squares = ((value - mean) * (value - mean) for value in values)

@@ -6,16 +6,17 @@ import math
 from functools import cache
 from statistics import NormalDist
 
-_NORMAL = NormalDist()
-_NEARLY_NORMAL = 1e6
-#: From so many degrees of freedom on, and up to so many standard deviations, the rest of the
-#: expansion is below 1e-10.
-_MANY, _FAR = 300, 4.0
+#: Of all intervals: both tails are left out.
+CONFIDENCE = 0.95
+_TAIL = 1 - (1 - CONFIDENCE) / 2
+Z = NormalDist().inv_cdf(_TAIL)
+#: Degrees of freedom from which the rest of the expansion is below 1e-10.
+_MANY = 300
 
 
 @cache
-def t_quantile(p: float, freedom: float) -> float:
-    """Return Student's t quantile, for real degrees of freedom from 0.1 up.
+def t_quantile(freedom: float) -> float:
+    """Return Student's t at 97.5 %, for real degrees of freedom from 1 up.
 
     Found by Newton's method on the distribution, which is the regularised incomplete beta
     function (Abramowitz and Stegun 26.7.1): its tail is convex, so no step leads away from the
@@ -24,51 +25,51 @@ def t_quantile(p: float, freedom: float) -> float:
     scipy costs more CPU time than all the intervals of a build; a test holds it to scipy within
     1e-9.
     """
-    if p < 0.5:  # noqa: PLR2004 - the median
-        return -t_quantile(1 - p, freedom)
-    z = _NORMAL.inv_cdf(p)
-    if freedom >= _MANY and z <= _FAR:
-        return _expanded(z, freedom)
+    if freedom >= _MANY:
+        return _expanded(freedom)
     constant = _log_gamma_step(freedom / 2) - 0.5 * math.log(freedom * math.pi)
-    t = z + (z**3 + z) / (4 * freedom) if freedom >= 1 else 0.0
+    t = Z + (Z**3 + Z) / (4 * freedom)
     for _ in range(1000):
         density = math.exp(constant - (freedom + 1) / 2 * math.log1p(t * t / freedom))
-        step = (_t_tail(t, freedom) - (1 - p)) / density
+        step = (_t_tail(t, freedom) - (1 - _TAIL)) / density
         t += step
         if abs(step) <= 1e-14 * t:  # as far as a double goes
             break
     return t
 
 
-def _expanded(z: float, freedom: float) -> float:
-    """Return the quantile by its expansion in powers of 1 / freedom (26.7.5)."""
+def _expanded(freedom: float) -> float:
     terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+        (Z**3 + Z) / 4,
+        (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
+        (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
+        (79 * Z**9 + 776 * Z**7 + 1482 * Z**5 - 1920 * Z**3 - 945 * Z) / 92160,
     )
-    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))
+    return Z + sum(term / freedom**power for power, term in enumerate(terms, 1))
 
 
 def _t_tail(t: float, freedom: float) -> float:
-    """Return P(T > t) for t >= 0: I_x(a, 1/2) / 2 with x = freedom / (freedom + t^2).
+    """Return P(T > t) for t >= Z: I_x(a, 1/2) / 2 with x = freedom / (freedom + t^2).
 
-    By its continued fraction (Numerical Recipes, 6.4). Both x and 1 - x are computed from t,
-    because one of them is near 0 when ``freedom`` is large.
+    By its continued fraction (Numerical Recipes, 6.4), which converges so far out.
     """
-    if freedom > _NEARLY_NORMAL:
-        z = t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom))
-        return 0.5 * math.erfc(z / math.sqrt(2))  # Abramowitz and Stegun 26.7.8
-    a, b = freedom / 2, 0.5
-    x, y = freedom / (freedom + t * t), t * t / (freedom + t * t)
-    if x <= 0 or y <= 0:
-        return 0.0 if x <= 0 else 0.5
-    log_x = -math.log1p(t * t / freedom)
+    a, b, square = freedom / 2, 0.5, t * t
+    log_x, y = -math.log1p(square / freedom), square / (freedom + square)
     front = math.exp(_log_gamma_step(a) - math.lgamma(b) + a * log_x + b * math.log(y))
-    if x < (a + 1) / (a + b + 2):
-        return 0.5 * front * _fraction(x, a, b) / a
-    return 0.5 - 0.5 * front * _fraction(y, b, a) / b
+    x = freedom / (freedom + square)
+    d = 1 / (1 - (a + b) * x / (a + 1))
+    c, result = 1.0, d
+    for m in range(1, 500):
+        for numerator in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / (1 + numerator * d)
+            c = 1 + numerator / c
+            result *= c * d
+        if abs(c * d - 1) < 1e-15:  # noqa: PLR2004 - as far as a double goes
+            break
+    return 0.5 * front * result / a
 
 
 def _log_gamma_step(a: float) -> float:
@@ -79,23 +80,3 @@ def _log_gamma_step(a: float) -> float:
     if a < 100:  # noqa: PLR2004 - see above
         return math.lgamma(a + 0.5) - math.lgamma(a)
     return 0.5 * math.log(a) - 1 / (8 * a) + 1 / (192 * a**3) - 1 / (640 * a**5)
-
-
-def _fraction(x: float, a: float, b: float) -> float:
-    tiny = 1e-300
-    c, d = 1.0, 1 - (a + b) * x / (a + 1)
-    d = 1 / (d if abs(d) > tiny else tiny)
-    result = d
-    for m in range(1, 500):
-        for numerator in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1 + numerator * d
-            d = 1 / (d if abs(d) > tiny else tiny)
-            c = 1 + numerator / c
-            c = c if abs(c) > tiny else tiny
-            result *= c * d
-        if abs(c * d - 1) < 1e-15:  # noqa: PLR2004 - as far as a double goes
-            break
-    return result

@@ -6,19 +6,24 @@ Charts are `WIDTH` px wide and shown 1:1, so that type has one size on every scr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
+from typing import Final, NamedTuple, TypeGuard
 
-from sitegen.charts.spec import NOT_MEASURED
+from sitegen.charts.spec import (
+    NOT_MEASURED,
+    BarChart,
+    FactorMark,
+    Hue,
+    Line,
+    LineChart,
+    Mark,
+    Point,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from sitegen.charts.spec import BarChart, FactorMark, Hue, Line, LineChart, Mark, Point
-
-    #: A point with its x and y in px.
-    Placed = tuple[float, float, Point]
-    Extent = tuple[float, float]
+#: A point with its x and y in px.
+Placed = tuple[float, float, Point]
+Extent = tuple[float, float]
 
 #: Width of every chart in px: what a phone can show.
 WIDTH: Final = 352
@@ -44,7 +49,7 @@ _BAR_WHISKER: Final = 2.0
 
 # A line chart's frame, in px.
 _FRAME_HEIGHT: Final = 208
-_FRAME_TOP: Final = 10.0
+FRAME_TOP: Final = 10.0
 _FRAME_FOOT: Final = 38
 _END_ROW: Final = 14
 _WIDEST_END: Final = 150.0
@@ -102,8 +107,8 @@ class BarRow(NamedTuple):
 class BarLayout(NamedTuple):
     """Where the parts of a bar chart stand.
 
-    A value lies at ``zero + value / total * span``. ``stacked`` puts labels above their bars,
-    for names too long to stand beside them. ``notes`` are reasons of doubt that stand below
+    A value lies at ``zero + value / total * span``. Without a ``gutter`` labels stand above their
+    bars: names too long to stand beside them. ``notes`` are reasons of doubt that stand below
     the chart because they are shared, or too long to follow their values.
     """
 
@@ -111,7 +116,6 @@ class BarLayout(NamedTuple):
     headings: tuple[tuple[str, int], ...]
     axes: tuple[tuple[int, int], ...]
     notes: tuple[Note, ...]
-    stacked: bool
     gutter: int
     zero: float
     total: float
@@ -129,10 +133,7 @@ class Axis(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A line with the points that have a place, and the label at its end, ``end`` px down.
-
-    ``value`` is that of the last point, printed after the label; a step has none.
-    """
+    """A line's points that have a place; at its end, ``end`` px down, its label and last value."""
 
     line: Line
     points: tuple[Placed, ...]
@@ -146,7 +147,6 @@ class Frame(NamedTuple):
 
     left: float
     right: float
-    top: float
     bottom: float
     height: int
     x: Axis
@@ -209,21 +209,18 @@ def bar_layout(spec: BarChart) -> BarLayout:
     """Place the bars of a chart so that every value fits after its own bar."""
     marks = [mark for group in spec.groups for mark in group.marks]
     widest = max([text_width(mark.label) for mark in marks], default=0.0)
-    stacked = widest > _WIDEST_LABEL
-    gutter = 0 if stacked else math.ceil(widest) + 8
+    gutter = math.ceil(widest) + 8 if widest <= _WIDEST_LABEL else 0
     ends = [end for mark in marks for end in (mark.value, mark.low, mark.high) if drawable(end)]
-    below, total = -min(0.0, *ends, 0.0), max(0.0, *ends, 0.0) - min(0.0, *ends, 0.0)
-    if total <= LEAST:
-        below, total = 0.0, 1.0
-    doubts = [mark.doubt for mark in marks if mark.doubt]
-    reasons = tuple(dict.fromkeys(doubts))
-    inline = len(reasons) == len(doubts)  # what marks share is said once, below
-    span = _bar_span(marks, gutter, below, total, inline=inline)
-    if inline and span < _SHORTEST_SPAN:
-        inline = False
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    below, total = (-low, high - low) if high - low > LEAST else (0.0, 1.0)
+    doubts = [mark for mark in marks if mark.doubt]
+    reasons = dict.fromkeys(mark.doubt for mark in doubts)
+    span = _bar_span(marks, gutter, below, total, inline=True)
+    # What marks share is said once, below.
+    inline = len(reasons) == len(doubts) and span >= _SHORTEST_SPAN
+    if not inline:
         span = _bar_span(marks, gutter, below, total, inline=False)
-    hue = next((mark.hue for mark in marks if mark.doubt), None)
-    notes = () if inline else tuple(Note(reason, hue) for reason in reasons)
+    notes = () if inline else tuple(Note(reason, doubts[0].hue) for reason in reasons)
     rows: list[BarRow] = []
     headings: list[tuple[str, int]] = []
     axes: dict[int, int] = {}
@@ -239,7 +236,7 @@ def bar_layout(spec: BarChart) -> BarLayout:
         if group.name or not index:
             start = y - 3
         for mark in group.marks:
-            if stacked:
+            if not gutter:
                 y += _LABEL_ROW
                 axes[y - 1] = y + BAR + 1
             value = mark.value if drawable(mark.value) else None
@@ -247,14 +244,13 @@ def bar_layout(spec: BarChart) -> BarLayout:
             end = max(0.0, value or 0.0, whisker[1] if whisker else 0.0)
             rows.append(BarRow(mark, heading, y, value, whisker, end))
             y += _ROW
-        if not stacked:
+        if gutter:
             axes[start] = y - 2
     return BarLayout(
         rows=tuple(rows),
         headings=tuple(headings),
         axes=tuple(axes.items()),
         notes=notes,
-        stacked=stacked,
         gutter=gutter,
         zero=gutter + below / total * span,
         total=total,
@@ -267,16 +263,12 @@ def _bar_span(
     marks: Sequence[Mark], gutter: int, below: float, total: float, *, inline: bool
 ) -> float:
     """Return the px that the extent may take, each text having room after bar and whisker."""
-    room = float(WIDTH - gutter)
-    span = room
+    span = room = float(WIDTH - gutter)
     for mark in marks:
-        width = len(mark.printed) * _USUAL_ADVANCE + 8.0
-        if mark.doubt:
-            width *= _BOLD
-            if inline:
-                width += text_width(mark.doubt) + 4.0
-        ends = [end for end in (mark.value, mark.high) if drawable(end)]
-        end = below + max(0.0, *ends, 0.0)
+        width = (len(mark.printed) * _USUAL_ADVANCE + 8.0) * (_BOLD if mark.doubt else 1.0)
+        if mark.doubt and inline:
+            width += text_width(mark.doubt) + 4.0
+        end = below + max([0.0, *filter(drawable, (mark.value, mark.high))])
         if end > 0.0:
             span = min(span, max(room - width, 24.0) * (total / end))
     return span
@@ -292,49 +284,43 @@ def frame(spec: LineChart) -> Frame:
         for line in spec.lines
     ]
     notes = _line_notes(spec, kept)
-    height = max(_FRAME_HEIGHT, _END_ROW * len(spec.lines) + _FRAME_FOOT + int(_FRAME_TOP))
+    height = max(_FRAME_HEIGHT, _END_ROW * len(spec.lines) + _FRAME_FOOT + int(FRAME_TOP))
     bottom = float(height - _FRAME_FOOT)
     y_extent = _y_extent(spec, [point for points in kept for point in points])
-    y_axis = _axis(y_extent, 4, (bottom, _FRAME_TOP), log=spec.y_log)
+    y_axis = _axis(y_extent, 4, (bottom, FRAME_TOP), log=spec.y_log)
     left = math.ceil(max([text_width(text) for _, text in y_axis.ticks], default=0.0)) + 7.0
     labels = [_end_label(line, spec) for line in spec.lines]
-    widths = [
-        text_width(label) + (text_width(value) * _BOLD + 4.0 if value else 0.0) + 2.0
-        for line, (label, value) in zip(spec.lines, labels, strict=True)
-        if line.points
-    ]
+    widths = [width for line, (*_, width) in zip(spec.lines, labels, strict=True) if line.points]
     right = WIDTH - 8.0 - max(widths, default=0.0)
     x_axis = _x_axis(spec, [point.x for points in kept for point in points], (left, right))
     to_x, to_y = x_axis.to_px, y_axis.to_px
     drawn = [
-        (line, tuple((to_x(point.x), to_y(point.y), point) for point in points), *label)
-        for line, points, label in zip(spec.lines, kept, labels, strict=True)
+        (line, tuple((to_x(point.x), to_y(point.y), point) for point in points), label, value)
+        for line, points, (label, value, _) in zip(spec.lines, kept, labels, strict=True)
         if points
     ]
     ends = _spread([points[-1][:2] for _, points, *_ in drawn], bottom)
-    reference = spec.reference
-    if reference is not None and not y_axis.low <= reference <= y_axis.high:
-        reference = None
+    at = spec.reference
     return Frame(
         left=left,
         right=right,
-        top=_FRAME_TOP,
         bottom=bottom,
         height=height + NOTE_ROW * len(notes) if drawn else _EMPTY_HEIGHT,
         x=x_axis,
         y=y_axis,
         series=tuple(Series(*parts, end) for parts, end in zip(drawn, ends, strict=True)),
         caption=", ".join(filter(None, (spec.x_title, _LOG_AXES[spec.x_log][spec.y_log]))),
-        reference=reference,
+        reference=at if at is not None and y_axis.low <= at <= y_axis.high else None,
         notes=notes,
     )
 
 
-def _end_label(line: Line, spec: LineChart) -> tuple[str, str]:
-    """Return the label at a line's end and the last value after it (a step has none)."""
+def _end_label(line: Line, spec: LineChart) -> tuple[str, str, float]:
+    """Return the label at a line's end, the last value after it (a step has none), their width."""
     last = line.points[-1].text if line.points and spec.kind != "step" else ""
-    room = _WIDEST_END - (text_width(last) + 4.0 if last else 0.0)
-    return clip(line.label, room), last
+    width = text_width(last) if last else 0.0
+    label = clip(line.label, _WIDEST_END - (width + 4.0 if last else 0.0))
+    return label, last, text_width(label) + (width * _BOLD + 4.0 if last else 0.0) + 2.0
 
 
 def _line_notes(spec: LineChart, kept: Sequence[Sequence[Point]]) -> tuple[Note, ...]:
@@ -355,11 +341,9 @@ def _line_notes(spec: LineChart, kept: Sequence[Sequence[Point]]) -> tuple[Note,
 
 def _y_extent(spec: LineChart, points: Sequence[Point]) -> Extent:
     """Return the least and greatest y: points, whiskers, the reference, and zero if wanted."""
-    if points:
-        values = [y for point in points for y in (point.y, point.low, point.high)]
-        ys = [y for y in (*values, spec.reference) if drawable(y, log=spec.y_log)]
-    else:
-        ys = [1.0, 2.0]
+    values = [y for point in points for y in (point.y, point.low, point.high)]
+    ys = [y for y in (*values, spec.reference) if drawable(y, log=spec.y_log)]
+    ys = ys if points else [1.0, 2.0]
     if spec.y_zero and not spec.y_log:
         ys.append(0.0)
     return min(ys), max(ys)
@@ -372,16 +356,17 @@ def _axis(extent: Extent, count: int, px: Extent, *, log: bool) -> Axis:
         places = steps = _log_places(low, high)
     else:
         step = _round_step((high - low) / count)
-        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-        places = [index * step for index in range(first, last + 1)]
+        numbers = range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)
+        places = [number * step for number in numbers]
         steps = [step] * len(places)
-    greatest = max(-places[0], places[-1])
+    first, last = places[0], places[-1]
+    greatest = max(-first, last)
     suffixed = greatest >= _LEAST_SUFFIXED
     ticks = tuple(
         (place, _tick(place, step, (place if log else greatest) * suffixed))
         for place, step in zip(places, steps, strict=True)
     )
-    return Axis(places[0], places[-1], ticks, scale(places[0], places[-1], *px, log=log))
+    return Axis(first, last, ticks, scale(first, last, *px, log=log))
 
 
 def _x_axis(spec: LineChart, xs: Sequence[float], px: Extent) -> Axis:
@@ -430,9 +415,7 @@ def _log_places(low: float, high: float) -> list[float]:
     low, high = max(low, LEAST), max(high, LEAST)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     if last - first <= _FINE_DECADES:
-        places = [
-            factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)
-        ]
+        places = [f * 10.0**power for power in range(first - 1, last + 1) for f in (1, 2, 5)]
         start = max(i for i, place in enumerate(places) if place <= low * (1 + 1e-9))
         end = min(i for i, place in enumerate(places) if place >= high * (1 - 1e-9))
         if end > start:
@@ -472,7 +455,7 @@ def _spread(places: Sequence[Extent], bottom: float) -> list[float]:
             mean, size = (mean * size + above * count) / (size + count), size + count
         pools.append((mean, size))
     lowest = bottom - (len(order) - 1) * _END_ROW
-    tops = [min(max(mean, _FRAME_TOP), lowest) for mean, size in pools for _ in range(size)]
+    tops = [min(max(mean, FRAME_TOP), lowest) for mean, size in pools for _ in range(size)]
     ends = [0.0] * len(places)
     for rank, (top, (_, _, index)) in enumerate(zip(tops, order, strict=True)):
         ends[index] = top + rank * _END_ROW

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from sitegen.charts.layout import BAR, MARKER, NOTE_ROW, WIDTH, bar_layout, frame, interval
-from sitegen.charts.spec import NOT_MEASURED, SQUARE, BarChart, mark_sentence, point_sentence
+from sitegen.charts import layout
+from sitegen.charts.spec import NOT_MEASURED, SQUARE, BarChart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sitegen.charts.layout import Axis, BarLayout, BarRow, Extent, Frame, Series
     from sitegen.charts.spec import Chart, LineChart, Mark
 
 #: JSON for Plotly: `data`, `layout`.
@@ -31,8 +30,25 @@ _BOLD: Final = 650
 _INSET: Final = "\N{NO-BREAK SPACE}"  # Plotly sets a text closer to its place than we do
 _RULE: Final = {"color": _INK3, "width": 1}
 _APART: Final = {"ticks": "outside", "ticklen": 2, "tickcolor": _CLEAR}
+_BARE: Final = {"showgrid": False, "zeroline": False}
+_ZERO: Final = {"zerolinecolor": _INK3, "zerolinewidth": 1}
 _HOVER: Final = "%{customdata}<extra></extra>"
 _DASHES: Final = ("solid", "6px,4px", "2px,3px")  # those of site.css
+_LABEL: Final = {"align": "left", "bgcolor": _GROUND, "bordercolor": _INK3}
+_LAYOUT: Final = {
+    "paper_bgcolor": _GROUND,
+    "plot_bgcolor": _GROUND,
+    "font": {"size": 12, "color": _INK},
+    "showlegend": False,
+    "hovermode": "closest",
+    "hoverlabel": {**_LABEL, "font": {"color": _INK, "size": 12}},
+    "modebar": {"bgcolor": _CLEAR, "color": _INK3, "activecolor": _INK},
+    "bargap": 0,
+    "barmode": "overlay",
+}
+#: A text with its left end at its place, on the whole figure unless it is of an axis.
+_TEXT: Final = {"showarrow": False, "xanchor": "left", "yanchor": "middle", "align": "left"}
+_PAPER: Final = {"xref": "paper", "yref": "paper"}
 
 
 def figure(spec: Chart) -> Figure:
@@ -46,41 +62,27 @@ def plain(text: str) -> str:
 
 
 def _bars(spec: BarChart) -> Figure:
-    layout = bar_layout(spec)
-    rows = layout.rows
+    bars = layout.bar_layout(spec)
+    rows = bars.rows
     marks = [row.mark for row in rows]
-    unit_px = layout.total / layout.span
+    unit_px = bars.total / bars.span
     # Plotly gives bars of several colours no ground under their hatching, so doubt has a trace.
     sure = [row for row in rows if not row.mark.doubt]
     doubtful = [row for row in rows if row.mark.doubt]
     traces = [_bar_trace(sure, spec.unit, {"color": _hues(sure)})]
     if doubtful:
         pattern = {"shape": "/", "fgcolor": _hues(doubtful), "bgcolor": "var(--doubt)", "size": 6}
-        hatching = {
-            "color": "var(--doubt)",
-            "line": {"color": "var(--doubt-line)", "width": 1},
-            "pattern": pattern,
-        }
+        line = {"color": "var(--doubt-line)", "width": 1}
+        hatching = {"color": "var(--doubt)", "line": line, "pattern": pattern}
         traces.append(_bar_trace(doubtful, spec.unit, hatching))
     # Whiskers are a trace of their own: a bar without one would still get its caps.
     if wide := [row for row in rows if row.whisker]:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [row.value for row in wide],
-                "y": _centres(wide),
-                "marker": {"opacity": 0},
-                "hoverinfo": "skip",
-                "error_x": _errors([(row.value, row.whisker) for row in wide], _INK),
-            }
-        )
+        errors = _errors([(row.value, row.whisker) for row in wide], _INK)
+        unseen = {"marker": {"opacity": 0}, "hoverinfo": "skip", "error_x": errors}
+        traces.append(_scatter("markers", wide, [row.value for row in wide]) | unseen)
     texts = {
-        "type": "scatter",
-        "mode": "text",
-        "x": [row.end for row in rows],
-        "y": _centres(rows),
-        "text": [_bar_text(mark, layout) for mark in marks],
+        **_scatter("text", rows, [row.end for row in rows]),
+        "text": [_bar_text(mark, bars) for mark in marks],
         "textposition": "middle right",
         "hoverinfo": "skip",
         # Not <b>, which Plotly writes as a style attribute: the page's policy refuses those.
@@ -90,150 +92,127 @@ def _bars(spec: BarChart) -> Figure:
         },
         "cliponaxis": False,
     }
-    axis = {"showgrid": False, "zeroline": False, "fixedrange": True}
-    ends = [(px - layout.zero) * unit_px for px in (layout.gutter, WIDTH)]
-    beside = () if layout.stacked else rows
-    return {
-        "data": [*traces, texts],
-        "layout": {
-            **_layout(layout.height, layout.gutter),
-            "xaxis": {**axis, "showticklabels": False, "range": ends},
-            "yaxis": {
-                **axis,
-                "range": [layout.height, 0],
-                "tickmode": "array",
-                "tickvals": _centres(beside),
-                "ticktext": [plain(row.mark.label) for row in beside],
-                **_APART,
-                "ticklen": 4,
-            },
-            "shapes": [
-                {"type": "line", "x0": 0, "x1": 0, "y0": top, "y1": foot, "line": _RULE}
-                for top, foot in layout.axes
-            ],
-            "annotations": _bar_annotations(layout),
-        },
+    axis = {**_BARE, "fixedrange": True}
+    ends = [(px - bars.zero) * unit_px for px in (bars.gutter, layout.WIDTH)]
+    beside = rows if bars.gutter else ()
+    ticks = _ticks([*zip(_centres(beside), [row.mark.label for row in beside], strict=True)])
+    placed = {
+        **_layout(bars.height, bars.gutter),
+        "xaxis": {**axis, "showticklabels": False, "range": ends},
+        "yaxis": {**axis, "range": [bars.height, 0], **ticks, **_APART, "ticklen": 4},
+        "shapes": [
+            {"type": "line", "x0": 0, "x1": 0, "y0": top, "y1": foot, "line": _RULE}
+            for top, foot in bars.axes
+        ],
+        "annotations": _bar_annotations(bars),
     }
+    return {"data": [*traces, texts], "layout": placed}
 
 
-def _bar_trace(rows: Sequence[BarRow], unit: str, marker: Figure) -> Figure:
+def _bar_trace(rows: Sequence[layout.BarRow], unit: str, marker: Figure) -> Figure:
     return {
         "type": "bar",
         "orientation": "h",
         "x": [row.value for row in rows],
         "y": _centres(rows),
-        "width": BAR,
-        "customdata": [plain(mark_sentence(row.mark, row.heading, unit)) for row in rows],
+        "width": layout.BAR,
+        "customdata": [plain(row.mark.sentence(row.heading, unit)) for row in rows],
         "hovertemplate": _HOVER,
         "marker": marker,
     }
 
 
-def _centres(rows: Sequence[BarRow]) -> list[int]:
-    return [row.top + BAR // 2 for row in rows]
+def _scatter(mode: str, rows: Sequence[layout.BarRow], xs: Sequence[float | None]) -> Figure:
+    return {"type": "scatter", "mode": mode, "x": xs, "y": _centres(rows)}
 
 
-def _hues(rows: Sequence[BarRow]) -> list[str]:
+def _centres(rows: Sequence[layout.BarRow]) -> list[int]:
+    return [row.top + layout.BAR // 2 for row in rows]
+
+
+def _hues(rows: Sequence[layout.BarRow]) -> list[str]:
     return [f"var(--{row.mark.hue})" for row in rows]
 
 
-def _bar_text(mark: Mark, layout: BarLayout) -> str:
-    reason = "" if layout.notes or mark.value is None else mark.doubt
+def _bar_text(mark: Mark, bars: layout.BarLayout) -> str:
+    reason = "" if bars.notes or mark.value is None else mark.doubt
     return plain(f"{_INSET}{mark.printed} {reason}".rstrip())
 
 
-def _bar_annotations(layout: BarLayout) -> list[Figure]:
-    texts = [(name, y - 4, "ink") for name, y in layout.headings]
-    if layout.stacked:
-        texts += [(row.mark.label, row.top - 8, "ink2") for row in layout.rows]
-    if not layout.rows:
+def _bar_annotations(bars: layout.BarLayout) -> list[Figure]:
+    texts = [(name, y - 4, "ink") for name, y in bars.headings]
+    if not bars.gutter:
+        texts += [(row.mark.label, row.top - 8, "ink2") for row in bars.rows]
+    if not bars.rows:
         texts.append((NOT_MEASURED, 10, "ink3"))
-    first = layout.height - NOTE_ROW * len(layout.notes) + 6
+    first = bars.height - layout.NOTE_ROW * len(bars.notes) + 6
     texts += [
-        (f"Hatched: {note.text}", first + NOTE_ROW * index, "ink3")
-        for index, note in enumerate(layout.notes)
+        (f"Hatched: {note.text}", first + layout.NOTE_ROW * index, "ink3")
+        for index, note in enumerate(bars.notes)
     ]
-    return [
-        _annotation(text, role, y=y, yref="y", xshift=-layout.gutter) for text, y, role in texts
-    ]
+    return [_annotation(text, role, y=y, yref="y", xshift=-bars.gutter) for text, y, role in texts]
 
 
 def _lines(spec: LineChart) -> Figure:
-    layout = frame(spec)
-    if not layout.series:
+    frame = layout.frame(spec)
+    if not frame.series:
         hidden = {"visible": False}
         note = _annotation(NOT_MEASURED, "ink3", y=1)
         axes = {"xaxis": hidden, "yaxis": hidden, "annotations": [note]}
-        return {"data": [], "layout": {**_layout(layout.height), **axes}}
-    shapes = []
-    if (at := layout.reference) is not None:
-        ends = {"xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at}
-        shapes.append({"type": "line", **ends, "line": _RULE})
-    foot = layout.height - layout.bottom
+        return {"data": [], "layout": {**_layout(frame.height), **axes}}
+    at = frame.reference
+    rule = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at, "line": _RULE}
+    foot = frame.height - frame.bottom
     zoomable = spec.kind != "line"  # many points are worth a closer look
-    free_x = zoomable and not (spec.x_log or spec.x_ticks)
-    return {
-        "data": [_trace(series, spec, layout) for series in layout.series],
-        "layout": {
-            **_layout(layout.height, layout.left, WIDTH - layout.right, layout.top, foot),
-            "xaxis": {
-                **_axis(layout.x, log=spec.x_log, zoomable=free_x),
-                "tickfont": {"color": _INK2},
-                "showgrid": False,
-                "zeroline": False,
-                "fixedrange": not zoomable,
-            },
-            "yaxis": {
-                **_axis(layout.y, log=spec.y_log, zoomable=zoomable and not spec.y_log),
-                "tickfont": {"color": _INK3, "size": 11},
-                "gridcolor": "var(--grid)",
-                "zeroline": not spec.y_log,
-                "zerolinecolor": _INK3,
-                "zerolinewidth": 1,
-                "fixedrange": not zoomable,
-            },
-            "shapes": shapes,
-            "annotations": _line_annotations(spec, layout),
-        },
+    x = _axis(frame.x, log=spec.x_log, zoomable=zoomable and not (spec.x_log or spec.x_ticks))
+    y = _axis(frame.y, log=spec.y_log, zoomable=zoomable and not spec.y_log)
+    x |= {"tickfont": {"color": _INK2}, **_BARE, "fixedrange": not zoomable}
+    y |= {"tickfont": {"color": _INK3, "size": 11}, "gridcolor": "var(--grid)"}
+    y |= {"zeroline": not spec.y_log, **_ZERO, "fixedrange": not zoomable}
+    placed = {
+        **_layout(frame.height, frame.left, layout.WIDTH - frame.right, layout.FRAME_TOP, foot),
+        "xaxis": x,
+        "yaxis": y,
+        "shapes": [rule] if at is not None else [],
+        "annotations": _line_annotations(spec, frame),
     }
+    return {"data": [_trace(series, spec, frame) for series in frame.series], "layout": placed}
 
 
-def _trace(series: Series, spec: LineChart, layout: Frame) -> Figure:
+def _trace(series: layout.Series, spec: LineChart, frame: layout.Frame) -> Figure:
     line, points = series.line, [point for _, _, point in series.points]
     colour = f"var(--{line.hue})"
+    width, shape = 2 if spec.kind != "series" else 1.25, "hv" if spec.kind == "step" else "linear"
+    stroke = {"width": width, "dash": _DASHES[line.pattern], "shape": shape, "color": colour}
     trace: Figure = {
         "type": "scatter",
         "name": plain(line.label),
         "x": [point.x for point in points],
         "y": [point.y for point in points],
         "mode": "lines+markers" if spec.kind == "line" else "lines",
-        "line": {
-            "width": 2 if spec.kind != "series" else 1.25,
-            "dash": _DASHES[line.pattern],
-            "shape": "hv" if spec.kind == "step" else "linear",
-            "color": colour,
-        },
+        "line": stroke,
         "cliponaxis": False,
     }
     if spec.kind != "line":
         trace["customdata"] = [plain(f"{point.text} {spec.unit}".rstrip()) for point in points]
         trace["hovertemplate"] = "%{fullData.name}, %{x}: %{customdata}<extra></extra>"
         return trace
-    y = layout.y
-    least = 0.0 if spec.y_log else 2 * MARKER * (y.high - y.low) / (layout.bottom - layout.top)
+    y = frame.y
+    high = frame.bottom - layout.FRAME_TOP
+    least = 0.0 if spec.y_log else 2 * layout.MARKER * (y.high - y.low) / high
     trace["marker"] = {
         "symbol": "square" if line.hue == SQUARE else "circle",
         "size": 8,
         "color": [_GROUND if point.doubt else colour for point in points],
         "line": {"color": colour, "width": [1.75 if point.doubt else 0 for point in points]},
     }
-    trace["customdata"] = [plain(point_sentence(spec, line, point)) for point in points]
+    trace["customdata"] = [plain(spec.sentence(line, point)) for point in points]
     trace["hovertemplate"] = _HOVER
-    trace["error_y"] = _errors([(point.y, interval(point, least)) for point in points], colour)
-    return trace
+    ends = [(point.y, layout.interval(point, least)) for point in points]
+    return {**trace, "error_y": _errors(ends, colour)}
 
 
-def _errors(marks: Sequence[tuple[float | None, Extent | None]], colour: str) -> Figure:
+def _errors(marks: Sequence[tuple[float | None, layout.Extent | None]], colour: str) -> Figure:
     reaches = [
         (0.0, 0.0) if value is None or ends is None else (value - ends[0], ends[1] - value)
         for value, ends in marks
@@ -249,44 +228,30 @@ def _errors(marks: Sequence[tuple[float | None, Extent | None]], colour: str) ->
     }
 
 
-def _line_annotations(spec: LineChart, layout: Frame) -> list[Figure]:
-    annotations = [_annotation(layout.caption, "ink3", yshift=-28)]
-    for series in layout.series:
+def _line_annotations(spec: LineChart, frame: layout.Frame) -> list[Figure]:
+    annotations = [_annotation(frame.caption, "ink3", yshift=-28)]
+    for series in frame.series:
         _, px, point = series.points[-1]
         y = math.log10(point.y) if spec.y_log else point.y
         role = "ink2" if series.line.hue == "metal" else series.line.hue
         text = f"{series.label} {series.value}".rstrip()
         shift = px - series.end
         annotations.append(_annotation(text, role, y, 1, yref="y", xshift=8, yshift=shift))
-    for index, note in enumerate(layout.notes):
+    for index, note in enumerate(frame.notes):
         text = f"Hollow: {note.text}" if note.hue else note.text
-        shift = -44 - NOTE_ROW * index
-        annotations.append(_annotation(text, "ink3", xshift=-layout.left, yshift=shift))
+        shift = -44 - layout.NOTE_ROW * index
+        annotations.append(_annotation(text, "ink3", xshift=-frame.left, yshift=shift))
     return annotations
 
 
 def _annotation(text: str, role: str, y: float = 0, x: int = 0, **more: str | float) -> Figure:
-    return {
-        "text": plain(text),
-        "font": {
-            "color": f"var(--{role})",
-            "size": 11 if role == "ink3" else 12,
-            "weight": _BOLD if role == "ink" else "normal",
-        },
-        "showarrow": False,
-        "xanchor": "left",
-        "yanchor": "middle",
-        "align": "left",
-        "borderpad": 0,
-        "x": x,
-        "y": y,
-        "xref": "paper",
-        "yref": "paper",
-        **more,
-    }
+    size, weight = 11 if role == "ink3" else 12, _BOLD if role == "ink" else "normal"
+    font = {"color": f"var(--{role})", "size": size, "weight": weight}
+    place = {"borderpad": 0, "x": x, "y": y, **_PAPER, **more}
+    return {"text": plain(text), "font": font, **_TEXT, **place}
 
 
-def _axis(axis: Axis, *, log: bool, zoomable: bool) -> Figure:
+def _axis(axis: layout.Axis, *, log: bool, zoomable: bool) -> Figure:
     low, high, ticks = axis.low, axis.high, axis.ticks
     if log:
         low, high = math.log10(low), math.log10(high)
@@ -294,32 +259,16 @@ def _axis(axis: Axis, *, log: bool, zoomable: bool) -> Figure:
     figure = {"type": "log" if log else "linear", "range": [low - hair, high + hair], **_APART}
     if zoomable:  # only ticks that Plotly chooses follow a zoom; these begin as ours
         return {**figure, "tickmode": "auto", "nticks": len(ticks) + 1}
-    return {
-        **figure,
-        "tickmode": "array",
-        "tickvals": [place for place, _ in ticks],
-        "ticktext": [plain(text) for _, text in ticks],
-    }
+    return {**figure, **_ticks(ticks)}
+
+
+def _ticks(ticks: Sequence[tuple[float, str]]) -> Figure:
+    places, texts = [place for place, _ in ticks], [plain(text) for _, text in ticks]
+    return {"tickmode": "array", "tickvals": places, "ticktext": texts}
 
 
 def _layout(
     height: float, left: float = 0, right: float = 0, top: float = 0, foot: float = 0
 ) -> Figure:
-    return {
-        "height": height,
-        "margin": {"l": left, "r": right, "t": top, "b": foot, "pad": 0},
-        "paper_bgcolor": _GROUND,
-        "plot_bgcolor": _GROUND,
-        "font": {"size": 12, "color": _INK},
-        "showlegend": False,
-        "hovermode": "closest",
-        "hoverlabel": {
-            "align": "left",
-            "bgcolor": _GROUND,
-            "bordercolor": _INK3,
-            "font": {"color": _INK, "size": 12},
-        },
-        "modebar": {"bgcolor": _CLEAR, "color": _INK3, "activecolor": _INK},
-        "bargap": 0,
-        "barmode": "overlay",
-    }
+    margin = {"l": left, "r": right, "t": top, "b": foot, "pad": 0}
+    return {"height": height, "margin": margin, **_LAYOUT}

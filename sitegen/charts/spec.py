@@ -26,13 +26,11 @@ _FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"))
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One value on a chart.
+    """One value on a chart, and ``text``, as it is printed beside the mark.
 
-    ``text`` is the value as printed beside the mark. ``low`` and ``high`` bound its interval
-    or range, when there is one. ``doubt`` is the short reason why it must not be quoted yet;
-    a doubtful mark is hatched or hollow and its text stands in bold with the reason after it.
-    ``value`` None prints "not measured". ``interval`` words ``low`` and ``high`` for a reader
-    who points at the mark.
+    ``low`` and ``high`` bound its interval or range, which ``interval`` words for a reader who
+    points at it. ``doubt`` is the short reason why it must not be quoted yet: such a mark is
+    hatched or hollow, and its text bold with the reason after it.
     """
 
     label: str
@@ -49,13 +47,17 @@ class Mark:
         """What stands at the mark."""
         return NOT_MEASURED if self.value is None else self.text
 
+    def sentence(self, heading: str, unit: str) -> str:
+        """Tell a reader who points at a bar what it shows, in every drawing alike."""
+        name = f"{self.label}, {heading}" if heading else self.label
+        if self.value is None:
+            return f"{name}: {NOT_MEASURED}"
+        return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt, self.interval)
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Bars that stand together under one small heading.
-
-    A group without a name stands a little apart from the one before it, under its heading.
-    """
+    """Bars that stand together under one small heading; without a name, under the one before."""
 
     name: str
     marks: tuple[Mark, ...]
@@ -103,11 +105,10 @@ class Line:
 class LineChart:
     """Lines over a numeric axis: scaling over threads, a time series, a distribution.
 
-    ``kind`` ``step`` draws a cumulative distribution as steps without markers; ``line`` joins
-    points with markers; ``series`` joins many points without markers. ``reference`` is a
-    horizontal line (for instance 100 % efficiency). On a log axis only positive values stand.
-    ``x_ticks`` names places on the x axis (dates, model sizes); without them ticks are at the
-    points' own places where these are few, else at round numbers.
+    A ``line`` joins points with markers, a ``series`` many points without; a ``step`` draws a
+    cumulative distribution. ``reference`` is a horizontal line. ``x_ticks`` names places on the
+    x axis; without them ticks are at the points' own places where these are few, else at round
+    numbers.
     """
 
     id: str
@@ -124,6 +125,13 @@ class LineChart:
     reference: float | None = None
     x_ticks: tuple[tuple[float, str], ...] = ()
 
+    def sentence(self, line: Line, point: Point) -> str:
+        """Tell a reader who points at a point what it shows: its named tick, or its x by number."""
+        at = f"{self.x_title} {point.x:g}".lstrip()
+        at = next((text for x, text in self.x_ticks if x == point.x), at)
+        name = f"{line.label}, {at}" if line.label else at
+        return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt, point.interval)
+
 
 Chart = BarChart | LineChart
 
@@ -132,8 +140,7 @@ Chart = BarChart | LineChart
 class FactorMark:
     """One cost factor on the shared log axis of slowdowns; hollow when it is doubtful.
 
-    ``label`` may be empty where the row already says whose factor it is. ``text`` is the factor
-    as printed; empty, it is rounded here.
+    Its ``label`` may be empty, and so may ``text``, the factor as printed: it is rounded here.
     """
 
     label: str
@@ -151,6 +158,11 @@ class FactorMark:
             return self.text
         form = next((form for ceiling, form in _FACTOR_FORMS if self.factor < ceiling), "g")
         return f"{self.factor:{form}}{TIMES}"
+
+    @property
+    def sentence(self) -> str:
+        """Tell a reader who points at a cost factor what it is."""
+        return _sentence(self.label or "Cost factor", self.printed, self.doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,26 +197,5 @@ class Dot:
     suspect: bool = False
 
 
-def mark_sentence(mark: Mark, heading: str, unit: str) -> str:
-    """Tell a reader who points at a bar what it shows, in every drawing alike."""
-    name = f"{mark.label}, {heading}" if heading else mark.label
-    if mark.value is None:
-        return f"{name}: {NOT_MEASURED}"
-    return _sentence(name, f"{mark.text} {unit}".rstrip(), mark.interval, mark.doubt)
-
-
-def point_sentence(chart: LineChart, line: Line, point: Point) -> str:
-    """Tell a reader who points at a point what it shows: its named tick, or its x by number."""
-    at = f"{chart.x_title} {point.x:g}".lstrip()
-    at = next((text for x, text in chart.x_ticks if x == point.x), at)
-    name = f"{line.label}, {at}" if line.label else at
-    return _sentence(name, f"{point.text} {chart.unit}".rstrip(), point.interval, point.doubt)
-
-
-def factor_sentence(mark: FactorMark) -> str:
-    """Tell a reader who points at a cost factor what it is."""
-    return _sentence(mark.label or "Cost factor", mark.printed, "", mark.doubt)
-
-
-def _sentence(name: str, value: str, interval: str, doubt: str) -> str:
+def _sentence(name: str, value: str, doubt: str, interval: str = "") -> str:
     return f"{name}: {value}{interval and f', {interval}'}{doubt and f' ({doubt})'}"

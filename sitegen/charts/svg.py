@@ -9,38 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from sitegen.charts.layout import (
-    BAR,
-    LEAST,
-    MARKER,
-    NOTE_ROW,
-    WIDTH,
-    bar_layout,
-    clip,
-    drawable,
-    frame,
-    interval,
-    scale,
-    text_width,
-)
-from sitegen.charts.spec import (
-    NOT_MEASURED,
-    SQUARE,
-    TIMES,
-    BarChart,
-    factor_sentence,
-    mark_sentence,
-    point_sentence,
-)
+from sitegen.charts import layout
+from sitegen.charts.spec import NOT_MEASURED, SQUARE, TIMES, BarChart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sitegen.charts.layout import BarLayout, BarRow, Frame, Note, Placed, Series
     from sitegen.charts.spec import Chart, Dot, FactorAxis, FactorMark, Hue, LineChart
 
 _LEADER: Final = 6.0
-_MOST_SERIES_POINTS: Final = 2 * WIDTH
+_MOST_SERIES_POINTS: Final = 2 * layout.WIDTH
 
 # The strips of tables, in px.
 _STRIP_ROW: Final = 17
@@ -69,32 +47,28 @@ def escape(text: str) -> str:
 
 
 def _bars(spec: BarChart) -> str:
-    layout = bar_layout(spec)
-    parts = [f'<text class="k" y="{y}">{escape(name)}</text>' for name, y in layout.headings]
-    parts += [_bar(row, layout, spec.unit) for row in layout.rows] or [_NOTHING]
-    parts += [
-        f'<path class="ax" d="M{layout.zero:.1f} {top}V{foot}"/>' for top, foot in layout.axes
-    ]
-    parts += _notes(layout.notes, layout.height, _hatched)
-    return _svg(WIDTH, layout.height, spec.summary, parts)
+    bars = layout.bar_layout(spec)
+    parts = [f'<text class="k" y="{y}">{escape(name)}</text>' for name, y in bars.headings]
+    parts += [_bar(row, bars, spec.unit) for row in bars.rows] or [_NOTHING]
+    parts += [f'<path class="ax" d="M{bars.zero:.1f} {top}V{foot}"/>' for top, foot in bars.axes]
+    parts += _notes(bars.notes, bars.height, _hatched)
+    return _svg(layout.WIDTH, bars.height, spec.summary, parts)
 
 
-def _bar(row: BarRow, layout: BarLayout, unit: str) -> str:
-    mark, top, zero = row.mark, row.top, layout.zero
-    if layout.stacked:
-        label = f'<text y="{top - 4}">{escape(clip(mark.label, WIDTH))}</text>'
+def _bar(row: layout.BarRow, bars: layout.BarLayout, unit: str) -> str:
+    mark, top, zero = row.mark, row.top, bars.zero
+    if not bars.gutter:
+        label = f'<text y="{top - 4}">{escape(layout.clip(mark.label, layout.WIDTH))}</text>'
     else:
-        label = (
-            f'<text class="e" x="{layout.gutter - 8}" y="{top + 11}">{escape(mark.label)}</text>'
-        )
+        label = f'<text class="e" x="{bars.gutter - 8}" y="{top + 11}">{escape(mark.label)}</text>'
     bar = whisker = ""
-    px = layout.span / layout.total
+    px = bars.span / bars.total
     if row.value is not None:
         end = zero + row.value * px
         paint = f'hatch" fill="url(#p-{mark.hue})' if mark.doubt else f"bar c-{mark.hue}"
         bar = (
             f'<rect class="{paint}" x="{min(zero, end):.1f}" y="{top}"'
-            f' width="{abs(end - zero):.1f}" height="{BAR}"/>'
+            f' width="{abs(end - zero):.1f}" height="{layout.BAR}"/>'
         )
         if row.whisker:
             low, high = (zero + value * px for value in row.whisker)
@@ -107,23 +81,26 @@ def _bar(row: BarRow, layout: BarLayout, unit: str) -> str:
         absent = ' class="na"'
     elif mark.doubt:
         text = f'<tspan class="k">{text}</tspan>'
-        if not layout.notes:
+        if not bars.notes:
             text += f' <tspan class="y">{escape(mark.doubt)}</tspan>'
     return (
-        f"<g><title>{escape(mark_sentence(mark, row.heading, unit))}</title>{label}{bar}{whisker}"
+        f"<g><title>{escape(mark.sentence(row.heading, unit))}</title>{label}{bar}{whisker}"
         f'<text{absent} x="{zero + row.end * px + 6:.1f}" y="{top + 11}">{text}</text></g>'
     )
 
 
-def _notes(notes: Sequence[Note], height: float, sign: Callable[[Hue, float], str]) -> list[str]:
+def _notes(
+    notes: Sequence[layout.Note], height: float, sign: Callable[[Hue, float], str]
+) -> list[str]:
     """Draw the lines at the foot of a chart, each after the sign that it explains."""
-    parts: list[str] = []
+    parts = []
     for index, (text, hue) in enumerate(notes):
-        y = height - NOTE_ROW * (len(notes) - index) + 10
+        y = height - layout.NOTE_ROW * (len(notes) - index) + 10
         x = 18 if hue else 0
-        if hue:
-            parts.append(sign(hue, y))
-        parts.append(f'<text class="y" x="{x}" y="{y}">{escape(clip(text, WIDTH - x))}</text>')
+        parts.append(sign(hue, y) if hue else "")
+        parts.append(
+            f'<text class="y" x="{x}" y="{y}">{escape(layout.clip(text, layout.WIDTH - x))}</text>'
+        )
     return parts
 
 
@@ -132,11 +109,11 @@ def _hatched(hue: Hue, y: float) -> str:
 
 
 def _lines(spec: LineChart) -> str:
-    layout = frame(spec)
-    if not layout.series:
-        return _svg(WIDTH, layout.height, spec.summary, [_NOTHING])
-    left, right, bottom = layout.left, layout.right, layout.bottom
-    x_axis, y_axis = layout.x, layout.y
+    frame = layout.frame(spec)
+    if not frame.series:
+        return _svg(layout.WIDTH, frame.height, spec.summary, [_NOTHING])
+    left, right, bottom = frame.left, frame.right, frame.bottom
+    x_axis, y_axis = frame.x, frame.y
     to_x, to_y = x_axis.to_px, y_axis.to_px
     rules = "".join([f"M{left:.1f} {to_y(y):.1f}H{right:.1f}" for y, _ in y_axis.ticks])
     parts = [f'<path class="gr" d="{rules}"/>']
@@ -148,46 +125,44 @@ def _lines(spec: LineChart) -> str:
         f'<text class="mid" x="{to_x(x):.1f}" y="{bottom + 17:.1f}">{escape(text)}</text>'
         for x, text in x_axis.ticks
     ]
-    caption = escape(clip(layout.caption, WIDTH - left))
+    caption = escape(layout.clip(frame.caption, layout.WIDTH - left))
     parts.append(f'<text class="y" x="{left:.1f}" y="{bottom + 32:.1f}">{caption}</text>')
     zero = None if spec.y_log or not y_axis.low <= 0 <= y_axis.high else 0.0
     parts += [
         f'<path class="ax" d="M{left:.1f} {to_y(y):.1f}H{right:.1f}"/>'
-        for y in (zero, layout.reference)
+        for y in (zero, frame.reference)
         if y is not None
     ]
-    parts += [_line(series, spec, layout) for series in layout.series]
+    parts += [_line(series, spec, frame) for series in frame.series]
     parts += _notes(
-        layout.notes, float(layout.height), lambda hue, y: _marker(hue, 5.0, y - 4, hollow=True)
+        frame.notes, float(frame.height), lambda hue, y: _marker(hue, 5.0, y - 4, hollow=True)
     )
-    return _svg(WIDTH, layout.height, spec.summary, parts)
+    return _svg(layout.WIDTH, frame.height, spec.summary, parts)
 
 
-def _line(series: Series, spec: LineChart, layout: Frame) -> str:
+def _line(series: layout.Series, spec: LineChart, frame: layout.Frame) -> str:
     line, points, end = series.line, series.points, series.end
     marked = spec.kind == "line"
     parts = [f'<path class="ln c-{line.hue} d{line.pattern}" d="{_path(points, spec.kind)}"']
     if marked:
         parts.append("/>")
-        parts += [_point(series, spec, layout, place) for place in points]
+        parts += [_point(series, spec, frame, place) for place in points]
     else:
-        title = escape(point_sentence(spec, line, points[-1][2]))
+        title = escape(spec.sentence(line, points[-1][2]))
         parts.append(f"><title>{title}</title></path>")
     x, y = points[-1][:2]
-    if layout.right - x > _LEADER or abs(end - y) > _LEADER:
-        start = x + (MARKER + 2 if marked else 1)
-        parts.append(
-            f'<path class="ld" d="M{start:.1f} {y:.1f}L{layout.right + 5:.1f} {end:.1f}"/>'
-        )
+    if frame.right - x > _LEADER or abs(end - y) > _LEADER:
+        start = x + (layout.MARKER + 2 if marked else 1)
+        parts.append(f'<path class="ld" d="M{start:.1f} {y:.1f}L{frame.right + 5:.1f} {end:.1f}"/>')
     value = f' <tspan class="k">{escape(series.value)}</tspan>' if series.value else ""
     parts.append(
-        f'<text class="c-{line.hue}" x="{layout.right + 8:.1f}" y="{end + 4:.1f}">'
+        f'<text class="c-{line.hue}" x="{frame.right + 8:.1f}" y="{end + 4:.1f}">'
         f"{escape(series.label)}{value}</text>"
     )
     return "".join(parts)
 
 
-def _path(points: Sequence[Placed], kind: str) -> str:
+def _path(points: Sequence[layout.Placed], kind: str) -> str:
     x, y, _ = points[0]
     start = f"M{x:.1f} {y:.1f}"
     if kind == "step":
@@ -197,12 +172,12 @@ def _path(points: Sequence[Placed], kind: str) -> str:
     return start + "".join([f"L{x:.1f} {y:.1f}" for x, y, _ in points[1:]])
 
 
-def _per_column(points: Sequence[Placed]) -> list[Placed]:
+def _per_column(points: Sequence[layout.Placed]) -> list[layout.Placed]:
     """Keep the first, least, greatest and last point of each px, which draw the same line."""
-    columns: dict[int, list[Placed]] = {}
+    columns: dict[int, list[layout.Placed]] = {}
     for place in points:
         columns.setdefault(int(place[0]), []).append(place)
-    kept: list[Placed] = []
+    kept: list[layout.Placed] = []
     for column in columns.values():
         ys = [y for _, y, _ in column]
         ends = {0, ys.index(min(ys)), ys.index(max(ys)), len(column) - 1}
@@ -210,20 +185,22 @@ def _per_column(points: Sequence[Placed]) -> list[Placed]:
     return kept
 
 
-def _point(series: Series, spec: LineChart, layout: Frame, place: Placed) -> str:
+def _point(
+    series: layout.Series, spec: LineChart, frame: layout.Frame, place: layout.Placed
+) -> str:
     x, y, point = place
-    line, to_y = series.line, layout.y.to_px
+    line, to_y = series.line, frame.y.to_px
     whisker = ""
-    if ends := interval(point):
+    if ends := layout.interval(point):
         low, high = ends
-        foot = layout.bottom if low <= 0 and spec.y_log else to_y(low)
+        foot = frame.bottom if low <= 0 and spec.y_log else to_y(low)
         head = to_y(high) if high > 0 or not spec.y_log else y
-        if foot - head > 2 * MARKER:
+        if foot - head > 2 * layout.MARKER:
             whisker = (
                 f'<path class="w c-{line.hue}" d="M{x:.1f} {head:.1f}V{foot:.1f}'
                 f'M{x - 3:.1f} {head:.1f}h6M{x - 3:.1f} {foot:.1f}h6"/>'
             )
-    title = escape(point_sentence(spec, line, point))
+    title = escape(spec.sentence(line, point))
     return whisker + _marker(line.hue, x, y, hollow=bool(point.doubt), title=title)
 
 
@@ -234,11 +211,7 @@ def _marker(hue: Hue, x: float, y: float, *, hollow: bool, title: str = "") -> s
     else:
         tag, place = "circle", f'cx="{x:.1f}" cy="{y:.1f}" r="4"'
     end = f"><title>{title}</title></{tag}>" if title else "/>"
-    return f'<{tag} class="{_paint(hue, hollow=hollow)}" {place}{end}'
-
-
-def _paint(hue: Hue, *, hollow: bool) -> str:
-    return f"ho c-{hue}" if hollow else f"c-{hue}"
+    return f'<{tag} class="{"ho " * hollow}c-{hue}" {place}{end}'
 
 
 # Strips in tables
@@ -250,11 +223,11 @@ def factor_strip(marks: Sequence[FactorMark], *, axis: FactorAxis) -> str:
     A factor off the axis is an arrow at its end with the value. Labels never meet: a mark that
     finds no room takes another row. A factor that is not positive has no place on the axis.
     """
-    to_x = scale(axis.low, axis.high, 0.0, axis.width, log=True)
+    to_x = layout.scale(axis.low, axis.high, 0.0, axis.width, log=True)
     rows: list[list[tuple[float, float]]] = [[]]
     parts: list[str] = []
     for mark in marks:
-        if not drawable(mark.factor, log=True):
+        if not layout.drawable(mark.factor, log=True):
             continue
         x_from, x_to, shape = _factor_mark(mark, axis.width, to_x)
         row = 0
@@ -265,7 +238,7 @@ def factor_strip(marks: Sequence[FactorMark], *, axis: FactorAxis) -> str:
         rows[row].append((x_from, x_to))
         parts.append(f'<g transform="translate(0 {11 + _STRIP_ROW * row})">{shape}</g>')
     height = _STRIP_HEIGHT + _STRIP_ROW * (len(rows) - 1)
-    return _svg(axis.width, height, "; ".join(map(factor_sentence, marks)), parts)
+    return _svg(axis.width, height, "; ".join(mark.sentence for mark in marks), parts)
 
 
 def _factor_mark(
@@ -273,27 +246,27 @@ def _factor_mark(
 ) -> tuple[float, float, str]:
     """Return a factor's leftmost and rightmost px and its drawing around y = 0."""
     hue, hollow = mark.hue, bool(mark.doubt)
-    title, x = escape(factor_sentence(mark)), to_x(mark.factor)
+    title, x = escape(mark.sentence), to_x(mark.factor)
     if not 0 <= x <= width:
         text = f"{mark.label} {mark.printed}".lstrip()
         if x > width:
             arrow, at = f"M{width - 9:.1f} -5l9 5-9 5Z", f'class="e c-{hue}" x="{width - 14:.1f}"'
-            x_from, x_to = width - 14 - text_width(text), float(width)
+            x_from, x_to = width - 14 - layout.text_width(text), float(width)
         else:
             arrow, at = "M9 -5l-9 5 9 5Z", f'class="c-{hue}" x="14"'
-            x_from, x_to = 0.0, 14 + text_width(text)
-        shape = f'<title>{title}</title><path class="{_paint(hue, hollow=hollow)}" d="{arrow}"/>'
+            x_from, x_to = 0.0, 14 + layout.text_width(text)
+        shape = f'<title>{title}</title><path class="{"ho " * hollow}c-{hue}" d="{arrow}"/>'
         return x_from, x_to, f'{shape}<text {at} y="4">{escape(text)}</text>'
     x_from, x_to, shape = x - 5, x + 5, ""
-    ends = interval(mark)
+    ends = layout.interval(mark)
     if ends and ends[0] > 0:
         low, high = (min(max(to_x(end), 0.0), width) for end in ends)
-        if high - low > 2 * MARKER:
+        if high - low > 2 * layout.MARKER:
             shape = f'<path class="w c-{hue}" d="M{low:.1f} 0H{high:.1f}"/>'
             x_from, x_to = min(x_from, low), max(x_to, high)
     shape += _marker(hue, x, 0.0, hollow=hollow, title=title)
     if mark.label:
-        reach = text_width(mark.label) + _LABEL_GAP
+        reach = layout.text_width(mark.label) + _LABEL_GAP
         after = x_to + reach <= width + _STRIP_MARGIN or x_from - reach < 0
         place, anchor = (x_to + _LABEL_GAP, "") if after else (x_from - _LABEL_GAP, "e ")
         shape += f'<text class="{anchor}c-{hue}" x="{place:.1f}" y="4">{escape(mark.label)}</text>'
@@ -306,7 +279,7 @@ def _factor_mark(
 
 def factor_axis(axis: FactorAxis) -> str:
     """Draw the tick labels that stand in the head of a strip's column."""
-    to_x = scale(axis.low, axis.high, 0.0, axis.width, log=True)
+    to_x = layout.scale(axis.low, axis.high, 0.0, axis.width, log=True)
     ticks = [
         f'<text class="mid{" k" * (tick == 1)}" x="{to_x(tick):.1f}" y="12">{tick:g}{TIMES}</text>'
         for tick in axis.ticks
@@ -319,34 +292,28 @@ def dot_strip(dots: Sequence[Dot], hue: Hue, maximum: float, *, median: float) -
 
     A value outside stands at the strip's end.
     """
-    px = (_DOTS_WIDTH - 6) / maximum if maximum > LEAST else 0.0
-
-    def to_x(value: float) -> float:
-        return min(max(value * px, 0.0), _DOTS_WIDTH)
-
+    px = (_DOTS_WIDTH - 6) / maximum if maximum > layout.LEAST else 0.0
+    xs = [min(max(value * px, 0.0), _DOTS_WIDTH) for value in (median, *(d.value for d in dots))]
     parts = [f'<path class="gr" d="M0 9H{_DOTS_WIDTH}"/><path class="ax" d="M.5 3V15"/>']
     parts += [
-        f'<circle class="{"dt" if dot.suspect else f"c-{hue}"}" cx="{to_x(dot.value):.1f}" cy="9"'
+        f'<circle class="{"dt" if dot.suspect else f"c-{hue}"}" cx="{x:.1f}" cy="9"'
         f' r="4"><title>{escape(dot.text)}</title></circle>'
-        for dot in dots
+        for dot, x in zip(dots, xs[1:], strict=True)
     ]
-    parts.append(f'<path class="md" d="M{to_x(median):.1f} 1V17"/>')
+    parts.append(f'<path class="md" d="M{xs[0]:.1f} 1V17"/>')
     return _svg(_DOTS_WIDTH, 18, f"{len(dots)} repetitions", parts)
 
 
 def pattern_defs(hues: Iterable[Hue]) -> str:
     """Define the hatching of doubtful bars, once a page."""
-    patterns = "".join(
-        [
-            f'<pattern id="p-{hue}" width="6" height="6" patternUnits="userSpaceOnUse"'
-            ' patternTransform="rotate(45)"><rect class="pb" width="6" height="6"/>'
-            f'<rect class="bar c-{hue}" width="2.2" height="6"/></pattern>'
-            for hue in hues
-        ]
-    )
-    return (
-        f'<svg class="defs" width="0" height="0" aria-hidden="true"><defs>{patterns}</defs></svg>'
-    )
+    patterns = [
+        f'<pattern id="p-{hue}" width="6" height="6" patternUnits="userSpaceOnUse"'
+        ' patternTransform="rotate(45)"><rect class="pb" width="6" height="6"/>'
+        f'<rect class="bar c-{hue}" width="2.2" height="6"/></pattern>'
+        for hue in hues
+    ]
+    start = '<svg class="defs" width="0" height="0" aria-hidden="true"><defs>'
+    return f"{start}{''.join(patterns)}</defs></svg>"
 
 
 def _svg(width: int, height: int, summary: str, parts: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,21 +46,16 @@ Blob = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
-    """A branch as it is: its commit and its files, and which of them no publication put there."""
+    """A branch as it is; ``kept`` and ``lost`` are what no publication put there.
+
+    The one is to stay, the other would be replaced. ``ours`` says that one made the branch.
+    """
 
     place: str
     commit: str
-    files: Mapping[str, Blob]
     ours: bool
-    strange: tuple[str, ...]
-
-    def kept(self, keep: Sequence[str]) -> dict[str, Blob]:
-        """Return what no publication put there and is to stay."""
-        return {path: self.files[path] for path in self.strange if _is_kept(path, keep)}
-
-    def lost(self, keep: Sequence[str]) -> list[str]:
-        """Return what no publication put there and would be replaced."""
-        return [path for path in self.strange if not _is_kept(path, keep)]
+    kept: Mapping[str, Blob]
+    lost: tuple[str, ...]
 
 
 def to_branch(
@@ -72,18 +67,18 @@ def to_branch(
     and for one that holds what sitegen did not put there, unless it is to ``adopt`` that one.
     """
     keep = (ALWAYS_KEPT, *config.keep)
-    _whole(config.output)
-    git = _Git(config.root)
+    contents, others = _site_files(config.output, keep)
+    git = _Git(config.root, keep)
     _check_names(git, branch, remote)
     ref = f"refs/heads/{branch}"
     here = git.branch(ref, branch)
     _check_free(git, branch, here)
     there = git.fetched(remote, branch) if push else None
     known = [each for each in (there, here) if each is not None]
-    for each in known:
-        _check_made(each, keep, adopt=adopt)
-    files, others = git.blobs(config.output, keep)
-    lines = _with_kept(files, _kept(here, there, keep))
+    if not adopt:
+        _check_made(known)
+    files = git.blobs(config.output, contents)
+    lines = _with_kept(files, known)
     if others:
         lines.append(f"not published, for no build made it: {_listed(others)} (see site.keep)")
     tree = git.tree(files)
@@ -94,28 +89,18 @@ def to_branch(
         commit = git.asked("commit-tree", tree, "-m", _MESSAGE)
         old = here.commit if here else "0" * len(commit)
         git.asked("update-ref", "--no-deref", "-m", "sitegen publish", ref, commit, old)
-    if push:
-        git.push(remote, commit, ref, there.commit if there else "")
+    if push:  # if the branch there is still as it was looked at
+        lease = f"--force-with-lease={ref}:{there.commit if there else ''}"
+        git.asked("push", "--quiet", lease, "--", remote, f"{commit}:{ref}", fix=_REMOTE)
     done = f"pushed to {remote}" if push else "not pushed"
     lines.append(f"{config.output} is on branch {branch}, {done}")
     lines += [
-        f"replaced in {each.place}: {_listed(lost)};"
+        f"replaced in {each.place}: {_listed(each.lost)};"
         f" `git branch {branch}-before {each.commit[:12]}` brings them back"
         for each in known
-        if (lost := each.lost(keep))
+        if each.lost
     ]
     return lines
-
-
-def _whole(site: Path) -> Mark:
-    """Return the mark of a site; raises SitegenError when it has none, or is not whole."""
-    mark = Mark.read(site)
-    if mark is None:
-        raise SitegenError("no built site", where=str(site), fix=_AGAIN)
-    if not mark.whole or mark.files is None:
-        what = "is not whole: its last build was stopped, or was an older sitegen's"
-        raise SitegenError(what, where=str(site), fix=_AGAIN)
-    return mark
 
 
 def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list[str]]:
@@ -124,34 +109,34 @@ def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list
     Raises SitegenError for a site that is not whole, or has a file that is not as the last build
     made it: a build may be at work.
     """
-    mark = _whole(site)
+    mark = Mark.read(site)
+    if mark is None:
+        raise SitegenError("no built site", where=str(site), fix=_AGAIN)
+    if not mark.whole or mark.files is None:
+        what = "is not whole: its last build was stopped, or was an older sitegen's"
+        raise SitegenError(what, where=str(site), fix=_AGAIN)
     files: dict[str, bytes] = {}
-    for path in (MARK, *(mark.files or ())):
+    for path in (MARK, *mark.files):
         try:
             files[path] = bounds.read_file(site / path, _MAX_FILE)
         except SitegenError:
             files[path] = b""
         if not (mark.made(path, files[path]) or digest_of(files[path]) == mark.digest):
-            raise SitegenError(
-                f"is not whole: {path} is not as it was built", where=str(site), fix=_AGAIN
-            )
-    strange = {path: place for path, place in _walked(site) if path not in files}
-    for path, place in strange.items():
-        if _is_kept(path, keep):
-            if place.is_symlink():
-                raise SitegenError("is a link, not a file", where=str(place), fix="move it away")
+            what = f"is not whole: {path} is not as it was built"
+            raise SitegenError(what, where=str(site), fix=_AGAIN)
+    others = []
+    for place in sorted(site.rglob("*")):
+        path = place.relative_to(site).as_posix()
+        folder = place.is_dir() and not place.is_symlink()
+        if folder or path in files or ".git" in path.split("/"):
+            continue
+        if not _is_kept(path, keep):
+            others.append(path)
+        elif place.is_symlink():
+            raise SitegenError("is a link, not a file", where=str(place), fix="move it away")
+        else:
             files[path] = bounds.read_file(place, _MAX_FILE)
-    return files, sorted(strange.keys() - files.keys())
-
-
-def _walked(site: Path) -> Iterator[tuple[str, Path]]:
-    """Yield every file and link below a site's folder, but for a repository's own."""
-    for folder, folders, names in os.walk(site):
-        folders[:] = [name for name in folders if name != ".git"]
-        links = [name for name in folders if Path(folder, name).is_symlink()]
-        for place in (Path(folder, name) for name in (*names, *links)):
-            if place.name != ".git":
-                yield place.relative_to(site).as_posix(), place
+    return files, sorted(others)
 
 
 def _check_names(git: _Git, branch: str, remote: str) -> None:
@@ -161,9 +146,8 @@ def _check_names(git: _Git, branch: str, remote: str) -> None:
     git.asked("rev-parse", "--git-dir", fix="the report's repository is that of sitegen.toml")
     bad = branch.startswith(("-", "refs/")) or branch.upper() in ("HEAD", "@")
     if bad or not git.says("check-ref-format", f"refs/heads/{branch}"):
-        raise SitegenError(
-            f"{branch!r} is not the name of a branch", where="--branch", fix="such as gh-pages"
-        )
+        what = f"{branch!r} is not the name of a branch"
+        raise SitegenError(what, where="--branch", fix="such as gh-pages")
 
 
 def _check_free(git: _Git, branch: str, here: _Branch | None) -> None:
@@ -173,69 +157,46 @@ def _check_free(git: _Git, branch: str, here: _Branch | None) -> None:
     # git itself moves no branch that is in use, not even to where it is.
     used = here is not None and not git.says("branch", "--force", "--", branch, here.commit)
     if used or name in map(str.casefold, listed):
-        raise SitegenError(
-            f"{branch} is checked out or being rebased: it would be replaced by the site",
-            where="--branch",
-            fix="choose another, such as gh-pages",
-        )
+        what = f"{branch} is checked out or being rebased: it would be replaced by the site"
+        raise SitegenError(what, where="--branch", fix="choose another, such as gh-pages")
 
 
-def _check_made(known: _Branch, keep: Sequence[str], *, adopt: bool) -> None:
+def _check_made(known: Sequence[_Branch]) -> None:
     """Raise SitegenError for a branch with something that nobody said may be replaced."""
-    lost = known.lost(keep)
-    if adopt or not lost:
-        return
-    if not known.ours:
-        raise SitegenError(
-            f"was not made by this sitegen, and holds {_listed(lost)}",
-            where=known.place,
-            fix="choose another --branch; --adopt replaces all that it holds",
-        )
-    raise SitegenError(
-        f"holds what sitegen did not put there: {_listed(lost)}",
-        where=known.place,
-        fix="name it in site.keep of sitegen.toml; --adopt replaces it",
-    )
+    for each in known:
+        if each.lost:
+            what = "was not made by this sitegen, and holds "
+            fix = "choose another --branch; --adopt replaces all that it holds"
+            if each.ours:
+                what = "holds what sitegen did not put there: "
+                fix = "name it in site.keep of sitegen.toml; --adopt replaces it"
+            raise SitegenError(what + _listed(each.lost), where=each.place, fix=fix)
 
 
 def _is_kept(path: str, keep: Iterable[str]) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in keep)
 
 
-def _kept(here: _Branch | None, there: _Branch | None, keep: Sequence[str]) -> dict[str, Blob]:
-    """Return what stays of the branch.
+def _with_kept(files: dict[str, Blob], known: Sequence[_Branch]) -> list[str]:
+    """Add what stays of the branch to the files of the site; return a line that names it.
 
-    The remote decides where there is one: what was taken away there is gone. Raises SitegenError
-    where a file is one thing at the remote and another in commits that were made here.
+    The remote, the first, decides where there is one: what was taken away there is gone. Raises
+    SitegenError where a file is one thing at the remote and another in commits that were made
+    here, or the site has such a file itself: one of the two would be lost.
     """
-    if here is None or there is None:
-        known = here or there
-        return known.kept(keep) if known else {}
-    kept, local = there.kept(keep), here.kept(keep)
-    for path, blob in kept.items():
-        if local.get(path, blob) != blob:
-            raise SitegenError(
-                f"{path} is one thing on the branch here and another at the remote",
-                where="publish",
-                fix="fetch the branch, or delete the one here",
-            )
-    return kept
-
-
-def _with_kept(files: dict[str, Blob], kept: Mapping[str, Blob]) -> list[str]:
-    """Add what is kept to the files of the site; return a line that names it.
-
-    Raises SitegenError where the site has such a file itself: one of the two would be lost.
-    """
+    kept = known[0].kept if known else {}
     folders = {str(parent) for path in files for parent in Path(path).parents}
     for path, blob in kept.items():
+        what = fix = ""
+        if known[-1].kept.get(path, blob) != blob:
+            what = f"{path} is one thing on the branch here and another at the remote"
+            fix = "fetch the branch, or delete the one here"
         above = next((str(p) for p in Path(path).parents if str(p) in files), "")
-        if files.get(path, blob) != blob or path in folders or above:
-            raise SitegenError(
-                f"{path} is to be kept on the branch, and the site has {above or path} itself",
-                where="publish",
-                fix="take it out of site.keep, or out of the site's folder",
-            )
+        if not what and (files.get(path, blob) != blob or path in folders or above):
+            what = f"{path} is to be kept on the branch, and the site has {above or path} itself"
+            fix = "take it out of site.keep, or out of the site's folder"
+        if what:
+            raise SitegenError(what, where="publish", fix=fix)
         files[path] = blob
     return [f"kept: {_listed(sorted(kept))}"] if kept else []
 
@@ -248,8 +209,9 @@ def _listed(paths: Sequence[str]) -> str:
 class _Git:
     """git in the repository that the report's settings lie in, wherever it is called from."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keep: Sequence[str]) -> None:
         self.root = root
+        self.keep = keep
 
     def run(
         self,
@@ -299,17 +261,15 @@ class _Git:
         if MARK in made:
             mark = Mark.parse(self.run("cat-file", "blob", made[MARK][1]).stdout)
         listed = {MARK, *mark.files} if mark and mark.whole and mark.files is not None else set()
-        strange = [path for path in files if path not in listed or files[path] != made.get(path)]
-        return _Branch(place, commit, files, bool(listed), tuple(sorted(strange)))
+        strange = sorted(p for p in files if p not in listed or files[p] != made.get(p))
+        kept = {path: files[path] for path in strange if _is_kept(path, self.keep)}
+        lost = tuple(path for path in strange if path not in kept)
+        return _Branch(place, commit, bool(listed), kept, lost)
 
     def _files(self, commit: str) -> dict[str, Blob]:
-        files = {}
-        for row in self.asked("ls-tree", "-r", "-z", commit).split("\0"):
-            if row:
-                about, _, path = row.partition("\t")
-                mode, _, blob = about.split(" ")
-                files[path] = (mode, blob)
-        return files
+        rows = self.asked("ls-tree", "-r", "-z", commit).split("\0")[:-1]
+        pairs = (row.partition("\t") for row in rows)
+        return {path: (about.split()[0], about.split()[2]) for about, _, path in pairs}
 
     def fetched(self, remote: str, branch: str) -> _Branch | None:
         """Return the branch as it is at the remote, or None when it is not there."""
@@ -321,31 +281,25 @@ class _Git:
         self.asked(*argv, fix=_REMOTE)
         return self.branch(listed.split()[0], f"{remote}/{branch}")
 
-    def blobs(self, site: Path, keep: Sequence[str]) -> tuple[dict[str, Blob], list[str]]:
-        """Return what `_site_files` does, the files as git has them, byte for byte.
+    def blobs(self, site: Path, files: Mapping[str, bytes]) -> dict[str, Blob]:
+        """Return the files of a site as git has them, byte for byte.
 
-        Raises SitegenError for a site that is not whole, or changes meanwhile.
+        Raises SitegenError for a site that changes meanwhile.
         """
-        files, others = _site_files(site, keep)
         if strange := next((path for path in files if "\n" in path or "\r" in path), None):
             raise SitegenError("has a line break in its name", where=str(site / strange))
         kind = self.asked("rev-parse", "--show-object-format")
-        wanted = {
-            path: hashlib.new(kind, b"blob %d\0" % len(data) + data).hexdigest()
-            for path, data in files.items()
-        }
-        names = list(files)
-        given = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+        wanted = [
+            hashlib.new(kind, b"blob %d\0" % len(data) + data).hexdigest()
+            for data in files.values()
+        ]
+        given = "".join(f"{name}\n" for name in files).encode("utf-8", "surrogateescape")
         argv = ("hash-object", "-w", "--no-filters", "--stdin-paths")
         own = {"GIT_DIR": self.asked("rev-parse", "--absolute-git-dir")}
-        done = self.asked(*argv, given=given, cwd=site, variables=own).split()
-        if done != [wanted[name] for name in names]:
-            raise SitegenError(
-                "has changed while it was published: a build is at work",
-                where=str(site),
-                fix="publish again when it is done",
-            )
-        return {path: ("100644", blob) for path, blob in wanted.items()}, others
+        if self.asked(*argv, given=given, cwd=site, variables=own).split() != wanted:
+            what = "has changed while it was published: a build is at work"
+            raise SitegenError(what, where=str(site), fix="publish again when it is done")
+        return {path: ("100644", blob) for path, blob in zip(files, wanted, strict=True)}
 
     def tree(self, files: Mapping[str, Blob]) -> str:
         """Return a tree of these files, written through an index of its own."""
@@ -355,8 +309,3 @@ class _Git:
             index = {"GIT_INDEX_FILE": f"{folder}/index"}
             self.asked("update-index", "-z", "--index-info", given=given, variables=index)
             return self.asked("write-tree", variables=index)
-
-    def push(self, remote: str, commit: str, ref: str, old: str) -> None:
-        """Replace the branch at the remote, if it is still as it was looked at."""
-        lease = f"--force-with-lease={ref}:{old}"
-        self.asked("push", "--quiet", lease, "--", remote, f"{commit}:{ref}", fix=_REMOTE)

@@ -99,9 +99,7 @@ def test_a_quick_and_an_interrupted_run_say_so() -> None:
     ],
 )
 def test_a_label_that_the_machines_own_signals_contradict_is_named(
-    declared: str,
-    seen: str,
-    contradicted: bool,  # noqa: FBT001 - a case
+    declared: str, seen: str, *, contradicted: bool
 ) -> None:
     found = caveats.of_run(a_run(tee=seen), declared)
     assert ids(found) == (["label"] if contradicted else [])
@@ -167,13 +165,6 @@ def test_a_cited_figure_that_its_data_doubts_has_a_doubtful_unit() -> None:
     assert ids(caveats.of_counts(Counts(0, 1, 1, Provenance.CITED))) == ["unit-doubtful"]
 
 
-def test_bandwidth_above_the_fastest_link_is_named() -> None:
-    fast = figure("fio.bandwidth", "value", {}, LINK_RATE * 1.01, {})
-    assert ids(fast) == ["link-rate"]
-    assert figure("fio.bandwidth", "value", {}, LINK_RATE, {}) == []
-    assert figure("fio.iops", "value", {}, 1e12, {}) == []
-
-
 def test_a_device_that_moved_far_less_than_the_benchmark_shows_a_cache() -> None:
     def storage(**beside: float) -> list[Caveat]:
         return figure("fio.iops", "value", {}, 1.0, beside)
@@ -184,36 +175,6 @@ def test_a_device_that_moved_far_less_than_the_benchmark_shows_a_cache() -> None
     assert storage(device=50.0, moved=100.0) == []
     assert storage(moved=100.0) == []
     assert storage(device=0.0, moved=0.0) == []
-
-
-@pytest.mark.parametrize(
-    ("statistic", "requests", "few"),
-    [
-        ("p99", 999, True),
-        ("p99", 1100, False),
-        ("p99.9", 5000, True),
-        ("p50", 30, False),
-        ("mean", 1, False),
-        ("p99", None, False),
-    ],
-)
-def test_a_percentile_with_fewer_than_ten_requests_beyond_it_is_thin(
-    statistic: str,
-    requests: float | None,
-    few: bool,  # noqa: FBT001 - a case
-) -> None:
-    beside = {} if requests is None else {"requests": requests}
-    found = figure("ab.latency", statistic, {}, 1.0, beside)
-    assert ids(found) == (["few-beyond"] if few else [])
-
-
-def test_a_load_generator_at_its_limit_is_named() -> None:
-    def load(cpu: float) -> list[Caveat]:
-        beside = {"requests": 5000.0, "client_cpu": cpu}
-        return figure("ab.requests_per_second", "mean", {}, 1.0, beside)
-
-    assert ids(load(0.95)) == ["generator-saturated"]
-    assert load(0.89) == []
 
 
 def test_runs_of_one_boot_and_runs_of_two_machines_are_told() -> None:
@@ -235,83 +196,85 @@ def test_a_rate_that_never_settled_is_told() -> None:
     assert caveats.of_steps([settled]) == []
 
 
+@pytest.mark.parametrize(
+    ("series", "value", "beside", "rules"),
+    [
+        ("fio.bandwidth value", LINK_RATE * 1.01, {}, ["link-rate"]),
+        ("fio.bandwidth value", LINK_RATE, {}, []),
+        ("fio.iops value", 1e12, {}, []),
+        # Ten requests must lie beyond a percentile.
+        ("ab.latency p99", 1.0, {"requests": 999}, ["few-beyond"]),
+        ("ab.latency p99", 1.0, {"requests": 1100}, []),
+        ("ab.latency p99.9", 1.0, {"requests": 5000}, ["few-beyond"]),
+        ("ab.latency p50", 1.0, {"requests": 30}, []),
+        ("ab.latency mean", 1.0, {"requests": 1}, []),
+        ("ab.latency p99", 1.0, {}, []),
+        ("ab.requests_per_second mean", 1.0, {"client_cpu": 0.95}, ["generator-saturated"]),
+        ("ab.requests_per_second mean", 1.0, {"client_cpu": 0.89}, []),
+    ],
+)
+def test_a_figure_is_doubted_for_what_stands_beside_it(
+    series: str, value: float, beside: dict[str, float], rules: list[str]
+) -> None:
+    metric, statistic = series.split()
+    assert ids(figure(metric, statistic, {}, value, beside)) == rules
+
+
 # LLM serving
 
 BESIDE = {
-    "requests": 200.0,
-    "decode": 1.0,
-    "client_lag": 0.001,
-    "client_lag_p99": 0.006,
+    "requests": 200.0, "decode": 1.0, "client_lag": 0.001, "client_lag_p99": 0.006,
     "client_cpu": 0.2,
-}
-
-
-def of_llm(metric: str, statistic: str = "mean", /, **beside: float) -> list[str]:
-    found = figure(f"llm.{metric}", statistic, {}, 1.0, {**BESIDE, **beside})
-    return ids(found)
-
-
-@pytest.mark.parametrize("metric", ["ttft", "tpot", "output_token_throughput", "goodput"])
-def test_a_load_that_went_well_has_no_caveat(metric: str) -> None:
-    assert of_llm(metric) == []
+}  # fmt: skip
+#: 8 requests fall due in 3.5 s, and each takes 0.6 s: 8 / 4.1 a second is all there can be.
+SHORT = {"requests": 8.0, "offered": 2.0, "quickest": 0.6}
+SPOILT = [
+    ({"errors": 0.305}, "requests-failed"),
+    ({"client_cpu": 0.71}, "generator-saturated"),
+    ({"offered": 4.0, "achieved": 3.7}, "rate-missed"),
+    ({"uncounted": 3.0}, "tokens-uncounted"),
+]
 
 
 @pytest.mark.parametrize(
-    ("beside", "rule"),
+    ("series", "value", "beside", "rules"),
     [
-        ({"errors": 0.305}, "requests-failed"),
-        ({"client_cpu": 0.71}, "generator-saturated"),
-        ({"offered": 4.0, "achieved": 3.7}, "rate-missed"),
-        ({"uncounted": 3.0}, "tokens-uncounted"),
+        *((f"{name} mean", 1.0, {}, []) for name in ("ttft", "tpot", "goodput")),
+        *(("ttft mean", 1.0, beside, [rule]) for beside, rule in SPOILT),
+        *(("output_token_throughput value", 1.0, beside, [rule]) for beside, rule in SPOILT),
+        *(("requests value", 1.0, beside, []) for beside, _ in SPOILT),
+        *(("error_rate value", 1.0, beside, []) for beside, _ in SPOILT),
+        ("ttft mean", 1.0, {**SHORT, "achieved": 8 / 4.1}, []),
+        ("ttft mean", 1.0, {**SHORT, "achieved": 8 / 5.0}, ["rate-missed"]),
+        # A late client: a tenth of the figure, and the millisecond that the timer rounds up to.
+        ("ttft mean", 1.0, {"client_lag": 0.102}, ["client-late"]),
+        ("ttft mean", 1.0, {"client_lag": 0.1}, []),
+        ("output_token_throughput value", 1.0, {"client_lag": 0.102}, []),
+        # Tails are held to the tail of the lateness.
+        ("ttft mean", 1.0, {"client_lag_p99": 0.102}, []),
+        ("ttft p95", 1.0, {"client_lag_p99": 0.102}, ["client-late"]),
+        # A late stamp moves the decoding, not each token.
+        ("tpot mean", 0.02, {"client_lag": 0.01}, []),
+        ("inter_chunk_latency mean", 0.02, {"client_lag": 0.01}, ["client-late"]),
+        # A prompt cache stands beside the first token only; five tokens of every chat are no help.
+        ("ttft mean", 1.0, {"cached": 12800.0, "input": 128.0}, ["cache-helped"]),
+        ("tpot mean", 1.0, {"cached": 12800.0, "input": 128.0}, []),
+        ("ttft mean", 1.0, {"cached": 1000.0, "input": 128.0}, []),
+        ("ttft p95", 1.0, {}, []),
+        ("ttft p99", 1.0, {}, ["few-beyond"]),
+        ("ttft p95", 1.0, {"errors": 0.5}, ["requests-failed", "few-beyond"]),
     ],
 )
-def test_what_spoils_a_load_stands_beside_rates_and_latencies(
-    beside: dict[str, float], rule: str
+def test_a_load_is_doubted_for_what_stands_beside_it(
+    series: str, value: float, beside: dict[str, float], rules: list[str]
 ) -> None:
-    assert of_llm("ttft", **beside) == [rule]
-    assert of_llm("output_token_throughput", "value", **beside) == [rule]
-    assert of_llm("requests", "value", **beside) == []
-    assert of_llm("error_rate", "value", **beside) == []
+    metric, statistic = series.split()
+    assert ids(figure(f"llm.{metric}", statistic, {}, value, {**BESIDE, **beside})) == rules
 
 
-def test_the_last_answer_of_a_short_load_is_no_missed_rate() -> None:
-    # 8 requests fall due in 3.5 s, and each takes 0.6 s: 8 / 4.1 a second is all there can be.
-    short = {"requests": 8.0, "offered": 2.0, "quickest": 0.6}
-    assert of_llm("ttft", achieved=8 / 4.1, **short) == []
-    assert of_llm("ttft", achieved=8 / 5.0, **short) == ["rate-missed"]
-
-
-def test_a_late_client_stands_beside_latencies_only() -> None:
-    # The figure is 1 s: a tenth of it, and the millisecond that the timer rounds up to.
-    assert of_llm("ttft", client_lag=0.102) == ["client-late"]
-    assert of_llm("ttft", client_lag=0.1) == []
-    assert of_llm("output_token_throughput", "value", client_lag=0.102) == []
-
-
-def test_tails_are_held_to_the_tail_of_the_lateness() -> None:
-    late = {"client_lag": 0.001, "client_lag_p99": 0.102}
-    assert of_llm("ttft", "mean", **late) == []
-    assert of_llm("ttft", "p95", **late) == ["client-late"]
-
-
-def test_a_late_stamp_moves_the_decoding_not_each_token() -> None:
-    found = figure("llm.tpot", "mean", {}, 0.02, {**BESIDE, "client_lag": 0.01})
-    assert ids(found) == []
-    found = figure("llm.inter_chunk_latency", "mean", {}, 0.02, {**BESIDE, "client_lag": 0.01})
-    assert ids(found) == ["client-late"]
-
-
-def test_a_prompt_cache_stands_beside_the_first_token_only() -> None:
-    assert of_llm("ttft", cached=12800.0, input=128.0) == ["cache-helped"]
-    assert of_llm("tpot", cached=12800.0, input=128.0) == []
-    # Five tokens that every chat begins with are no help.
-    assert of_llm("ttft", cached=1000.0, input=128.0) == []
-
-
-def test_a_percentile_needs_ten_requests_beyond_it() -> None:
-    assert of_llm("ttft", "p95") == []
-    assert of_llm("ttft", "p99") == ["few-beyond"]
-    assert of_llm("ttft", "p95", errors=0.5) == ["requests-failed", "few-beyond"]
+def test_a_key_of_one_party_is_said() -> None:
+    proof = {"proof_system": "groth16"}
+    assert ids(figure("zktls.prove_time", "mean", proof, 1.0, {})) == ["benchmark-key"]
 
 
 def test_random_weights_are_said_and_no_reason_to_doubt() -> None:
@@ -319,11 +282,6 @@ def test_random_weights_are_said_and_no_reason_to_doubt() -> None:
     assert ids(found) == ["random-weights"]
     assert not found[0].rule.doubts
     assert figure("llm.tpot", "mean", {"weights": "real"}, 1.0, BESIDE) == []
-
-
-def test_a_key_of_one_party_is_said() -> None:
-    proof = {"proof_system": "groth16"}
-    assert ids(figure("zktls.prove_time", "mean", proof, 1.0, {})) == ["benchmark-key"]
 
 
 @pytest.mark.parametrize(
@@ -340,16 +298,9 @@ def test_threads_above_the_quota_are_told(
 
 @pytest.mark.parametrize(
     ("state", "rules"),
-    [
-        ("on", []),
-        ("ppcie", []),
-        ("nvle", []),
-        ("off", ["label"]),
-        ("devtools", ["label"]),
-        ("simulated", ["label"]),
-        (None, []),
-    ],
-)
+    [*((state, []) for state in ("on", "ppcie", "nvle", None)),
+     *((state, ["label"]) for state in ("off", "devtools", "simulated"))],
+)  # fmt: skip
 def test_a_gpu_tee_is_believed_by_its_own_state(state: str | None, rules: list[str]) -> None:
     told = () if state is None else (Parameter("gpu_cc", state),)
     run = replace(a_run(tee="tdx"), parameters=told)

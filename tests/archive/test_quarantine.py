@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sitegen import config
-from sitegen.analysis import compare, export
+from sitegen.analysis import compare, export, selection
 from sitegen.archive import Archive
 from sitegen.model import MetricDefinition, Run, Source
 from sitegen.site.build import build
@@ -164,7 +164,7 @@ def test_damage_after_a_build_is_noticed_and_named_by_every_command(
 
 def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let analysis fail on runs with a certain note, as a bug would."""
-    real = compare.select
+    real = selection.select
 
     def select(runs: Sequence[Run], settings: config.Config) -> object:
         if any("boom" in run.preset for run in runs):

@@ -305,7 +305,7 @@ def test_students_quantile_is_pythons(page: Page, report: Report) -> None:
     for freedom, found in zip(
         freedoms, page.evaluate("all => all.map((one) => quantile(one))", freedoms), strict=True
     ):
-        assert found == pytest.approx(t_quantile(0.975, freedom), rel=1e-9), freedom
+        assert found == pytest.approx(t_quantile(freedom), rel=1e-9), freedom
 
 
 def test_the_table_says_what_the_comparison_page_says(page: Page, report: Report) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, TypedDict, Unpack
+from typing import Any, Final, Literal
 
 from hypothesis import strategies as st
 
@@ -13,19 +13,11 @@ HUES: Final[tuple[Hue, ...]] = ("metal", "vm", "cpu-tee", "gpu-tee", "gpu-tee-2"
 HOSTILE: Final = "<script>alert(1)</script> & \"quoted\" 'name' </svg><b>%{x}</b>\x00\x1b"
 
 
-class Spread(TypedDict, total=False):
-    """What a mark or point may have besides its value."""
-
-    low: float
-    high: float
-    doubt: str
-
-
-def mark(label: str, value: float | None, hue: Hue = "vm", **more: Unpack[Spread]) -> Mark:
+def mark(label: str, value: float | None, hue: Hue = "vm", **more: Any) -> Mark:  # noqa: ANN401 - what a spec may have
     return Mark(label, value, "" if value is None else f"{value:,g}", hue, **more)
 
 
-def point(x: float, y: float, **more: Unpack[Spread]) -> Point:
+def point(x: float, y: float, **more: Any) -> Point:  # noqa: ANN401 - what a spec may have
     return Point(x, y, f"{y:,g}", **more)
 
 
@@ -33,18 +25,7 @@ def bars(*groups: Group) -> BarChart:
     return BarChart("c-bars", "Random, 4 KiB", "IOPS, higher is better", "k/s", groups, "A summary")
 
 
-class Axes(TypedDict, total=False):
-    """What a line chart may have besides its lines."""
-
-    kind: Literal["line", "step", "series"]
-    x_log: bool
-    y_log: bool
-    y_zero: bool
-    reference: float | None
-    x_ticks: tuple[tuple[float, str], ...]
-
-
-def lines(*drawn: Line, **more: Unpack[Axes]) -> LineChart:
+def lines(*drawn: Line, **more: Any) -> LineChart:  # noqa: ANN401 - what a spec may have
     return LineChart("c-lines", "Rating", "MIPS", "threads", "MIPS", drawn, "A summary", **more)
 
 
@@ -133,18 +114,15 @@ _KINDS: Final[tuple[Literal["line", "step", "series"], ...]] = ("line", "step", 
 _texts = st.text(max_size=40)
 _values = st.floats(allow_nan=False, allow_infinity=False, width=64) | st.floats(-1e4, 1e4)
 _hues = st.sampled_from(HUES)
-_no_interval = st.builds(Spread)
-_intervals = _no_interval | st.tuples(_values, _values).map(
-    lambda ends: Spread(low=min(ends), high=max(ends))
+_ends = st.tuples(_values, _values).map(lambda ends: {"low": min(ends), "high": max(ends)})
+_spreads = st.builds(
+    lambda ends, doubt: {**ends, "doubt": doubt}, st.just({}) | _ends, st.just("") | _texts
 )
 
 
 @st.composite
 def _marks(draw: st.DrawFn) -> Mark:
-    value = draw(st.none() | _values)
-    spread = draw(_intervals)
-    spread["doubt"] = draw(st.just("") | _texts)
-    return mark(draw(_texts), value, draw(_hues), **spread)
+    return mark(draw(_texts), draw(st.none() | _values), draw(_hues), **draw(_spreads))
 
 
 @st.composite
@@ -156,9 +134,7 @@ def bar_charts(draw: st.DrawFn) -> BarChart:
 
 @st.composite
 def _points(draw: st.DrawFn) -> Point:
-    spread = draw(_intervals)
-    spread["doubt"] = draw(st.just("") | _texts)
-    return point(draw(_values), draw(_values), **spread)
+    return point(draw(_values), draw(_values), **draw(_spreads))
 
 
 @st.composite

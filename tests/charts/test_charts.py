@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from sitegen.charts import plotly, svg
-from sitegen.charts.layout import WIDTH, drawable, frame, text_width
-from sitegen.charts.spec import BarChart, Group, Line, LineChart, mark_sentence, point_sentence
+from sitegen.charts.layout import FRAME_TOP, WIDTH, drawable, frame, text_width
+from sitegen.charts.spec import BarChart, Group, Line, LineChart
 from tests.charts.examples import (
     EXAMPLES,
     HOSTILE,
@@ -66,7 +66,7 @@ def check_bars(chart: BarChart) -> None:
     for group in chart.groups:
         heading = group.name or heading
         marks += group.marks
-        sentences += [_shown(mark_sentence(one, heading, chart.unit)) for one in group.marks]
+        sentences += [_shown(one.sentence(heading, chart.unit)) for one in group.marks]
     assert _titles(root) == sentences
 
     *drawn, texts = figure["data"]
@@ -107,7 +107,7 @@ def check_lines(chart: LineChart) -> None:
     assert [trace["x"] for trace in figure["data"]] == [[p.x for p in ps] for _, ps in kept]
     assert [trace["y"] for trace in figure["data"]] == [[p.y for p in ps] for _, ps in kept]
     live = [_live(trace["customdata"]) for trace in figure["data"]]
-    sentences = [[_shown(point_sentence(chart, line, p)) for p in ps] for line, ps in kept]
+    sentences = [[_shown(chart.sentence(line, p)) for p in ps] for line, ps in kept]
     if chart.kind == "line":
         assert live == sentences
         assert _titles(root) == [sentence for line in sentences for sentence in line]
@@ -190,7 +190,7 @@ def test_labels_at_line_ends_stand_apart() -> None:
     ends = sorted(series.end for series in layout.series)
     assert len(ends) == 20
     assert min(b - a for a, b in pairwise(ends)) == pytest.approx(14)
-    assert ends[0] >= layout.top
+    assert ends[0] >= FRAME_TOP
     assert ends[-1] <= layout.bottom + 1e-9
 
 

@@ -205,16 +205,6 @@ def test_theme_button_repaints_live_charts(page: Page, address: str) -> None:
         assert page.locator("html").get_attribute("data-theme") == theme
         grounds.append(page.evaluate("document.querySelector('#c-0 .live').layout.paper_bgcolor"))
     assert grounds == ["rgb(252, 252, 250)", "rgb(20, 22, 26)"]
-    page.reload()
-    assert page.locator("html").get_attribute("data-theme") == "dark"
-
-
-def test_print_shows_the_svg(page: Page, address: str) -> None:
-    _hover(page, address)
-    assert not page.locator("#c-0 svg.ch").is_visible()
-    page.emulate_media(media="print")
-    assert page.locator("#c-0 svg.ch").is_visible()
-    assert not page.locator("#c-0 .live").is_visible()
 
 
 def test_a_reader_can_keep_charts_static(page: Page, address: str) -> None:
@@ -243,16 +233,6 @@ def test_rows_sort_by_value_with_the_unmeasured_last(page: Page, address: str) -
     button.click()
     assert names.all_inner_texts() == ["write", "read", "trim"]
     assert page.locator("#t [aria-sort]").get_attribute("aria-sort") == "descending"
-
-
-def test_filter_is_kept_in_the_address(page: Page, address: str) -> None:
-    page.goto(address)
-    page.get_by_label("Filter").fill("WRI")
-    page.keyboard.press("Enter")
-    assert page.locator("#t tbody tr:visible").count() == 1
-    assert page.url.endswith("#t=WRI")
-    page.reload()
-    assert page.locator("#t tbody tr:visible").count() == 1
 
 
 @pytest.mark.parametrize("width", [390, 760, 1280])

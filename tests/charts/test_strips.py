@@ -119,10 +119,3 @@ def test_dots_stand_from_zero_with_a_tick_at_their_median() -> None:
 
 def test_dots_of_hostile_text_make_whole_markup() -> None:
     check_markup(svg.dot_strip([Dot(1.0, HOSTILE)], "vm", 0.0, median=1.0))
-
-
-def test_patterns_are_named_by_hue() -> None:
-    markup = svg.pattern_defs(HUES)
-    root = ET.fromstring(markup)  # noqa: S314
-    assert [node.get("id") for node in root.iter("pattern")] == [f"p-{hue}" for hue in HUES]
-    assert "style=" not in markup

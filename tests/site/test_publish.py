@@ -119,42 +119,32 @@ def test_a_remote_that_is_not_there_is_one_line(settled: Config) -> None:
 # Nothing of the user's is replaced
 
 
-def branch_of(folder: Path, name: str, *files: tuple[str, str]) -> str:
-    """Make a branch of the user's own with these files, and return its commit."""
-    before = git(folder, "symbolic-ref", "--short", "HEAD").strip()
-    git(folder, "checkout", "--quiet", "--orphan", name)
+def branch_of(folder: Path, name: str, *files: tuple[str, str], onto: str = "") -> str:
+    """Commit files to a branch, as a hosting site does in its own pages; return the commit."""
+    index = folder / "an-index"
+    variables = {**os.environ, "GIT_INDEX_FILE": str(index)}
+
+    def asked(*argv: str, given: str | None = None) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *argv], input=given, env=variables,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    if onto:
+        asked("read-tree", onto)
     for path, text in files:
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
-        git(folder, "add", "--force", path)
-    git(folder, "commit", "--quiet", "-m", "Mine")
-    commit = git(folder, "rev-parse", "HEAD").strip()
-    git(folder, "rm", "-r", "--quiet", "--cached", ".")
-    for path, _ in files:
-        (folder / path).unlink()
-    git(folder, "symbolic-ref", "HEAD", f"refs/heads/{before}")
+        blob = asked("hash-object", "-w", "--stdin", given=text)
+        asked("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+    parent = ("-p", onto) if onto else ()
+    commit = asked("commit-tree", asked("write-tree"), *parent, "-m", "Mine")
+    asked("update-ref", f"refs/heads/{name}", commit)
+    index.unlink()
     return commit
 
 
 def commit_to(folder: Path, branch: str, path: str, text: str) -> None:
-    """Add a file to a branch of a bare repository, as a hosting site does in its own pages."""
-    blob = subprocess.run(
-        ["git", "-C", str(folder), "hash-object", "-w", "--stdin"],
-        input=text, capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    index = {**os.environ, "GIT_INDEX_FILE": str(folder / "an-index")}
-    for argv in (
-        ["read-tree", branch],
-        ["update-index", "--add", "--cacheinfo", f"100644,{blob},{path}"],
-    ):
-        subprocess.run(["git", "-C", str(folder), *argv], env=index, check=True)
-    tree = subprocess.run(
-        ["git", "-C", str(folder), "write-tree"],
-        env=index, capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    commit = git(folder, "commit-tree", tree, "-p", branch, "-m", f"Create {path}").strip()
-    git(folder, "update-ref", f"refs/heads/{branch}", commit)
+    branch_of(folder, branch, (path, text), onto=branch)
 
 
 @pytest.mark.parametrize("committed", ["a commit", ""])
@@ -348,11 +338,8 @@ def test_a_branch_that_is_being_rebased_is_in_use(settled: Config) -> None:
     commit("two")
     git(settled.root, "checkout", "--quiet", "main")
     commit("three")
-    subprocess.run(
-        ["git", "-C", str(settled.root), "rebase", "main", "topic"],
-        capture_output=True,
-        check=False,
-    )
+    argv = ["git", "-C", str(settled.root), "rebase", "main", "topic"]
+    subprocess.run(argv, capture_output=True, check=False)
     before = git(settled.root, "rev-parse", "topic")
     with pytest.raises(SitegenError, match="is checked out or being rebased"):
         to_pages(settled, "topic", push=False, adopt=True)
@@ -372,14 +359,8 @@ def test_the_repository_is_the_reports_whatever_git_is_told(
 
 
 def test_names_of_all_kinds_are_kept_as_they_are(settled: Config, tmp_path: Path) -> None:
-    names = [
-        "k/a b.txt",
-        'k/quo"te',
-        "k/tab\there",
-        "k/uml\u00e4ut",
-        "k/back\\slash",
-        "k/line\nend",
-    ]
+    odd = ("a b.txt", 'quo"te', "tab\there", "uml\u00e4ut", "back\\slash", "line\nend")
+    names = [f"k/{name}" for name in odd]
     branch_of(settled.root, "gh-pages", *((name, name) for name in names))
     said = to_pages(replace(settled, keep=("k",)))
     assert said[0].startswith("kept: ")
