@@ -71,7 +71,7 @@ class Host:
 
     def read(self, path: str) -> str | None:
         """Return the text of a system file, or None when it is not there or not readable."""
-        return fingerprint.read_text(self.root, path)
+        return fingerprint.Machine(self.root).text(path)
 
     def identify(self, name: str, path: str, version: str) -> ToolIdentity:
         """Return the identity of the program at ``path``, with the digest of its bytes."""

@@ -4,18 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import fingerprint
 from sitegen.fingerprint import claim_contradicted, contradiction
 from sitegen.model import Fact, Fingerprint, TeeVerdict
-from sitegen.redact import Redactor
-from tests.machines import written
+from tests.machines.written import read
 
 SIGNALS = "the machine's own signals say"
-
-
-def read(name: str, folder: Path) -> Fingerprint:
-    root = written.lay_out(name, folder)
-    return fingerprint.read(Path("/w"), Redactor(), root=root, command=written.command(name))
 
 
 @pytest.mark.parametrize(

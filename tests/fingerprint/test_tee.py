@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import fingerprint
 from sitegen.config import TEES
 from sitegen.fingerprint import contradiction
 from sitegen.model import Fingerprint, Signal
-from sitegen.redact import Redactor
 from tests.machines import written
+from tests.machines.written import read
 
 VM, METAL, ENCLAVE = "virtual machine", "bare metal", "enclave"
 IN_VM = f"container in {VM}"
@@ -69,15 +68,6 @@ TAKEN_FOR = {
 }
 
 
-def read(name: str, folder: Path) -> Fingerprint:
-    return fingerprint.read(
-        Path("/work"),
-        Redactor(),
-        root=written.lay_out(name, folder),
-        command=written.command(name),
-    )
-
-
 def saw(found: Fingerprint, source: str) -> str:
     return next(signal.saw for signal in found.tee.signals if signal.source == source)
 
@@ -87,24 +77,19 @@ def test_every_machine_that_is_written_down_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", TAKEN_FOR)
-def test_a_machine_is_taken_for_what_it_is(name: str, tmp_path: Path) -> None:
+def test_a_machine_is_taken_for_what_it_is_and_every_place_tells_for_what_it_speaks(
+    name: str, tmp_path: Path
+) -> None:
     kind, confidence, platform = TAKEN_FOR[name]
     found = read(name, tmp_path)
     assert (found.tee.kind, found.tee.confidence) == (kind, confidence)
     assert found.get("platform") == platform
     assert found.tee.reasons
     assert kind in (*TEES, "contradictory")
-
-
-@pytest.mark.parametrize("name", TAKEN_FOR)
-def test_every_place_is_told_with_what_it_showed_and_for_which_tee_it_speaks(
-    name: str, tmp_path: Path
-) -> None:
-    signals = read(name, tmp_path).tee.signals
+    signals = found.tee.signals
     assert len(signals) > 15
     assert all(signal.source and signal.saw for signal in signals)
     assert {signal.means for signal in signals} <= {"", *TEES}
-    kind = TAKEN_FOR[name][0]
     speaking = {signal.means for signal in signals} - {"", "none"}
     if kind == "none":
         assert not speaking
@@ -112,28 +97,40 @@ def test_every_place_is_told_with_what_it_showed_and_for_which_tee_it_speaks(
         assert kind in speaking
 
 
-def test_every_signal_of_a_tdx_guest_is_named(tmp_path: Path) -> None:
-    assert read("tdx-guest", tmp_path).tee.reasons == (
-        "/dev/tdx_guest exists",
-        "/sys/devices/virtual/misc/tdx_guest exists",
-        "CPU flag tdx_guest",
-        "configfs tsm provider tdx_guest",
-        "systemd-detect-virt --cvm says tdx",
-    )
+@pytest.mark.parametrize(
+    ("name", "reasons"),
+    [
+        ("tdx-guest", (
+            "/dev/tdx_guest exists", "/sys/devices/virtual/misc/tdx_guest exists",
+            "CPU flag tdx_guest", "configfs tsm provider tdx_guest",
+            "systemd-detect-virt --cvm says tdx",
+        )),
+        ("snp-guest", (
+            "/dev/sev-guest exists", "/sys/devices/platform/sev-guest exists",
+            "/sys/devices/system/cpu/sev/vmpl exists", "configfs tsm provider sev_guest",
+        )),
+    ],
+)  # fmt: skip
+def test_every_signal_of_a_guest_is_named(
+    name: str, reasons: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert read(name, tmp_path).tee.reasons == reasons
 
 
-def test_every_signal_of_an_snp_guest_is_named(tmp_path: Path) -> None:
-    assert read("snp-guest", tmp_path).tee.reasons == (
-        "/dev/sev-guest exists",
-        "/sys/devices/platform/sev-guest exists",
-        "/sys/devices/system/cpu/sev/vmpl exists",
-        "configfs tsm provider sev_guest",
-    )
-
-
-def test_a_reports_folder_in_which_nobody_asked_says_nothing(tmp_path: Path) -> None:
-    found = read("tdx-guest-root", tmp_path)
-    assert saw(found, "/sys/kernel/config/tsm/report") == "present, without an entry"
+@pytest.mark.parametrize(
+    ("name", "source", "told"),
+    [
+        # An entry appears when somebody asks for a report.
+        ("tdx-guest-root", "/sys/kernel/config/tsm/report", "present, without an entry"),
+        ("csv-guest", "systemd-detect-virt --cvm", "none, which proves nothing"),
+        ("plain-vm", "systemd-detect-virt --cvm", "not known to this version"),
+        ("container", "systemd-detect-virt --cvm", "not asked"),
+        ("plain-vm", "kernel log", "unreadable"),
+        ("sev-guest", "kernel log", "read whole"),
+    ],
+)
+def test_what_says_nothing_tells_why(name: str, source: str, told: str, tmp_path: Path) -> None:
+    assert saw(read(name, tmp_path), source) == told
 
 
 @pytest.mark.parametrize(
@@ -158,7 +155,7 @@ def test_what_a_host_can_do_is_no_guest(
 def test_a_guest_that_was_given_sgx_can_make_enclaves_and_is_not_in_one(tmp_path: Path) -> None:
     root = written.lay_out("plain-vm", tmp_path)
     (root / "dev/sgx_enclave").touch()
-    found = fingerprint.read(Path("/w"), Redactor(), root=root, command=lambda _: None)
+    found = written.seen(root)
     assert (found.tee.kind, found.get("tee_host")) == ("none", "sgx")
     assert contradiction("sgx", "cpu-tee", found) == ""
 
@@ -187,19 +184,6 @@ def test_amd_sev_alone_is_never_plain_sev_under_a_paravisor(tmp_path: Path) -> N
     )
 
 
-def test_systemds_none_proves_nothing_and_an_old_systemd_was_not_asked(tmp_path: Path) -> None:
-    source = "systemd-detect-virt --cvm"
-    hygon, old = read("csv-guest", tmp_path / "a"), read("plain-vm", tmp_path / "b")
-    assert saw(hygon, source) == "none, which proves nothing"
-    assert saw(old, source) == "not known to this version"
-    assert saw(read("container", tmp_path / "c"), source) == "not asked"
-
-
-def test_a_kernel_log_that_is_kept_from_us_is_said_to_be(tmp_path: Path) -> None:
-    assert saw(read("plain-vm", tmp_path / "a"), "kernel log") == "unreadable"
-    assert saw(read("sev-guest", tmp_path / "b"), "kernel log") == "read whole"
-
-
 def test_the_journal_stands_in_for_a_log_that_is_kept_from_us(tmp_path: Path) -> None:
     def command(argv: tuple[str, ...]) -> str | None:
         if argv[0] != "journalctl":
@@ -211,7 +195,7 @@ def test_the_journal_stands_in_for_a_log_that_is_kept_from_us(tmp_path: Path) ->
         )
 
     root = written.lay_out("sev-guest", tmp_path)
-    found = fingerprint.read(Path("/work"), Redactor(), root=root, command=command)
+    found = written.seen(root, command)
     assert (found.tee.kind, found.tee.confidence) == ("sev-es", "high")
     assert "example" not in str(found.tee)
 
@@ -219,7 +203,7 @@ def test_the_journal_stands_in_for_a_log_that_is_kept_from_us(tmp_path: Path) ->
 def test_a_log_whose_beginning_is_lost_does_not_rule_a_tee_out(tmp_path: Path) -> None:
     root = written.lay_out("plain-amd-vm", tmp_path)
     wrapped = {"dmesg": "[ 9000.100000] usb 1-1: new device\n"}
-    verdict = fingerprint.tee_verdict(root, lambda argv: wrapped.get(argv[0]))
+    verdict = written.seen(root, lambda argv: wrapped.get(argv[0])).tee
     assert (verdict.kind, verdict.confidence) == ("none", "medium")
     assert Signal("kernel log", "read, its beginning is lost") in verdict.signals
 
@@ -231,14 +215,14 @@ def test_a_simulator_is_told_and_never_speaks_for_a_tee(tmp_path: Path) -> None:
     root = written.lay_out("dstack-container", tmp_path / "real")
     (root / "proc/self/environ").write_text("DSTACK_SIMULATOR_ENDPOINT=x\0")
     (root / "proc/cpuinfo").write_text((tmp_path / "proc/cpuinfo").read_text())
-    assert fingerprint.tee_verdict(root).kind == "none"
+    assert written.seen(root).tee.kind == "none"
 
 
 def test_the_socket_of_dstacks_agent_is_a_hint_and_no_more(tmp_path: Path) -> None:
     root = written.lay_out("plain-vm", tmp_path)
     (root / "run/dstack").mkdir(parents=True)
     (root / "run/dstack/tappd.sock").touch()
-    verdict = fingerprint.tee_verdict(root)
+    verdict = written.seen(root).tee
     assert (verdict.kind, verdict.confidence) == ("tdx", "low")
 
 
@@ -248,7 +232,7 @@ def test_a_cpuid_program_that_is_there_is_read(tmp_path: Path) -> None:
     assert saw(found, "CPUID 0x8000001f") == "can do SEV, SEV-ES, SEV-SNP"
     leaf = "   0x00000021 0x00: eax=0x00000000 ebx=0x65746e49 ecx=0x20202020 edx=0x5844546c\n"
     root = written.lay_out("plain-vm", tmp_path / "tdx")
-    verdict = fingerprint.tee_verdict(root, lambda argv: leaf if argv[0] == "cpuid" else None)
+    verdict = written.seen(root, lambda argv: leaf if argv[0] == "cpuid" else None).tee
     assert (verdict.kind, verdict.confidence) == ("tdx", "medium")
 
 
@@ -258,7 +242,7 @@ def test_an_event_log_of_the_firmware_says_whose_it_is_to_root(tmp_path: Path) -
         root = written.lay_out("plain-vm", tmp_path)
         table.parent.mkdir(parents=True, exist_ok=True)
         table.write_bytes(b"CCEL" + bytes(32) + byte + bytes(19))
-        verdict = fingerprint.tee_verdict(root)
+        verdict = written.seen(root).tee
         assert (verdict.kind, verdict.confidence) == (kind, "low")
         for link in root.rglob("*"):
             if link.is_symlink():
@@ -270,7 +254,7 @@ def test_a_driver_that_sees_another_tee_than_the_cpu_contradicts_it(tmp_path: Pa
     answers = {
         "nvidia-smi conf-compute -q": "    CC State : ON\n    CPU CC Capabilities : AMD SEV-SNP\n"
     }
-    verdict = fingerprint.tee_verdict(root, lambda argv: answers.get(" ".join(argv)))
+    verdict = written.seen(root, lambda argv: answers.get(" ".join(argv))).tee
     assert verdict.kind == "contradictory"
 
 
@@ -279,6 +263,6 @@ def test_csv_2_and_3_are_reasons_and_no_kinds_of_their_own(tmp_path: Path) -> No
 
 
 def test_without_a_processor_nothing_is_known(tmp_path: Path) -> None:
-    verdict = fingerprint.tee_verdict(tmp_path)
+    verdict = written.seen(tmp_path).tee
     assert (verdict.kind, verdict.confidence) == ("unknown", "")
     assert verdict.reasons == ("the processor is not shown",)
