@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from sitegen.collect import Host
+from sitegen.collect import Host, last_line
 from sitegen.errors import SitegenError
 
 INSTALL = "pip install 'sitegen[embedded]'"
@@ -37,7 +37,6 @@ _LOG_WARNINGS = 2
 #: gains nothing where each has a CPU, and where one is disturbed it holds up all others.
 _SPINS = "10000"
 _START_S, _STOP_S, _PAUSE_S, _ASK_S = 120.0, 5.0, 0.02, 5.0
-_LAST = 200
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -160,8 +159,8 @@ def _is_well(url: str) -> bool:
 
 
 def _ended(log: Path) -> SitegenError:
-    lines = log.read_text("utf-8", "replace").strip().splitlines() or ["no message"]
-    return SitegenError(f"the server ended at once: {lines[-1][:_LAST]}", where="llm")
+    reason = last_line(log.read_bytes())
+    return SitegenError(f"the server ended at once: {reason}", where="llm")
 
 
 def main(argument: str) -> None:

@@ -21,6 +21,7 @@ from sitegen.collect import (
     Settings,
     Step,
     described,
+    last_line,
 )
 from sitegen.errors import SitegenError
 from sitegen.model import (
@@ -130,11 +131,9 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     """
     text = raw.stdout.decode("utf-8", "replace")
     if raw.exit_code != 0:
-        said = (raw.stderr.decode("utf-8", "replace") or text).strip().splitlines()
-        raise SitegenError(
-            f"7-Zip ended with code {raw.exit_code}: {(said or ['no message'])[-1][:200]}",
-            where=step.name,
-        )
+        reason = last_line(raw.stderr or raw.stdout)
+        what = f"7-Zip ended with code {raw.exit_code}: {reason}"
+        raise SitegenError(what, where=step.name)
     found = [table for table in output.tables(text) if _whole_table(table)]
     if not found:
         raise SitegenError("7-Zip printed no whole benchmark table", where=step.name)

@@ -1,6 +1,6 @@
 """What a collector is and what it speaks in: all that a collector's module needs of sitegen."""
 
-from sitegen.collect.host import Host, RawOutput, timestamp
+from sitegen.collect.host import Host, RawOutput, last_line, timestamp
 from sitegen.collect.protocol import (
     LEFT_OUT,
     PRESETS,
@@ -40,5 +40,6 @@ __all__ = [
     "Size",
     "Step",
     "described",
+    "last_line",
     "timestamp",
 ]

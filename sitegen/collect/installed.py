@@ -33,6 +33,7 @@ from sitegen.model import (
     is_plain,
 )
 
+_GROUP = "sitegen.collectors"
 _COLLECTING = ("SETTINGS", "detect", "plan", "run", "parse")
 
 
@@ -45,18 +46,13 @@ class Collectors(Mapping[str, Collector]):
 
     def __init__(self) -> None:
         """Read the entry points of the installed packages."""
-        points = entry_points(group="sitegen.collectors")
-        self._points = {point.name: point for point in sorted(points, key=lambda p: p.name)}
+        self._points = {point.name: point for point in entry_points(group=_GROUP)}
 
     def __getitem__(self, benchmark: str) -> Collector:
         return load_collector(self._points[benchmark])
 
-    def module(self, benchmark: str) -> str:
-        """Return the name of a collector's module, which is not imported."""
-        return self._points[benchmark].module
-
     def __iter__(self) -> Iterator[str]:
-        return iter(self._points)
+        return iter(sorted(self._points))
 
     def __len__(self) -> int:
         return len(self._points)
@@ -72,33 +68,28 @@ def collectors() -> Collectors:
 
 def load_collector(point: EntryPoint) -> Collector:
     """Import one collector; raises SitegenError when that fails or it is not one."""
+
+    def unfit(what: str, fix: str) -> SitegenError:
+        return SitegenError(what, where=point.value, fix=fix)
+
     try:
         check_benchmark(point.name)
     except SitegenError as error:
-        raise SitegenError(error.what, where=point.value, fix="rename its entry point") from error
+        raise unfit(error.what, "rename its entry point") from error
     try:
         module: ModuleType = point.load()
     except (Exception, SystemExit) as error:
-        raise SitegenError(
-            f"collector {point.name!r} cannot be imported: {_told(error)}",
-            where=point.value,
-            fix="reinstall the package that provides it",
-        ) from error
+        what = f"collector {point.name!r} cannot be imported: {_told(error)}"
+        raise unfit(what, "reinstall the package that provides it") from error
     reads = any(hasattr(module, name) for name in ("READERS", "BUNDLES"))
     collects = any(hasattr(module, name) for name in _COLLECTING)
     wanted = ("BENCHMARK", *(_COLLECTING if collects or not reads else ()))
     if absent := [name for name in wanted if not hasattr(module, name)]:
-        raise SitegenError(
-            f"collector {point.name!r} has no {', '.join(absent)}",
-            where=point.value,
-            fix="see CONTRIBUTING.md, 'Add a collector'",
-        )
+        what = f"collector {point.name!r} has no {', '.join(absent)}"
+        raise unfit(what, "see CONTRIBUTING.md, 'Add a collector'")
     if collects and point.name != module.BENCHMARK:
-        raise SitegenError(
-            f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}",
-            where=point.value,
-            fix="give both the same name",
-        )
+        what = f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}"
+        raise unfit(what, "give both the same name")
     return cast("Collector", module)
 
 
@@ -111,12 +102,11 @@ def method_note(benchmark: str) -> str:
     """
     try:
         # Found and not imported: a report needs the note, and none of the collector's code.
-        spec = find_spec(collectors().module(benchmark))
-    except (KeyError, ImportError, ValueError):
+        *_, point = entry_points(group=_GROUP, name=benchmark)
+        spec = find_spec(point.module)
+    except (ImportError, ValueError):
         return ""
-    if spec is None or not spec.origin:
-        return ""
-    file = Path(spec.origin)
+    file = Path(spec.origin if spec and spec.origin else "")
     path = file.with_name("method.md") if file.stem == "__init__" else file.with_suffix(".md")
     return path.read_text("utf-8") if path.is_file() else ""
 
@@ -146,9 +136,9 @@ def _forms(_path: tuple[str, ...]) -> Forms:
             module = available[name]
         except SitegenError as error:
             broken.append(str(error))
-            continue
-        readers += [(module.BENCHMARK, each) for each in getattr(module, "READERS", ())]
-        bundles += [(module.BENCHMARK, each) for each in getattr(module, "BUNDLES", ())]
+        else:
+            readers += [(module.BENCHMARK, each) for each in getattr(module, "READERS", ())]
+            bundles += [(module.BENCHMARK, each) for each in getattr(module, "BUNDLES", ())]
     return Forms(tuple(readers), tuple(bundles), tuple(broken))
 
 
@@ -192,15 +182,15 @@ def check_plan(plan: Plan) -> None:
 
     Found before anything runs, because afterwards it would cost the run.
     """
-    names = [step.name for step in (*plan.prepare, *plan.steps)]
-    for name in names:
-        check_label(name, "step")
-        if names.count(name) > 1:
-            raise SitegenError(f"two steps are called {name!r}")
     if not plan.steps:
         raise SitegenError("there is no step")
-    for step in (*plan.prepare, *plan.steps):
+    steps = (*plan.prepare, *plan.steps)
+    names = [step.name for step in steps]
+    for step in steps:
+        check_label(step.name, "step")
         check_label(step.workload, "workload")
+        if names.count(step.name) > 1:
+            raise SitegenError(f"two steps are called {step.name!r}")
         for row in step.expects:
             check_measurement(row)
     for definition in plan.definitions:
@@ -218,10 +208,8 @@ def check_measurement(row: Measurement) -> None:
         raise SitegenError(f"{row.metric} has the repetition {row.repetition}")
     for text, most in ((row.unit, LONGEST_UNIT), (row.printed or "", LONGEST_PRINT)):
         if not is_plain(text) or len(text) > most:
-            raise SitegenError(
-                f"{row.metric} has a text with a control character, or of more than {most}"
-                f" characters: {text[:40]!r}"
-            )
+            what = f"a text with a control character, or of more than {most} characters"
+            raise SitegenError(f"{row.metric} has {what}: {text[:40]!r}")
     try:
         parameters.check(row.params)
     except SitegenError as error:
@@ -230,9 +218,8 @@ def check_measurement(row: Measurement) -> None:
 
 def check_samples(samples: Iterable[Sample]) -> None:
     """Raise SitegenError for samples that could not be archived, but for their numbers."""
-    for workload, kind, metric, params in {
-        (s.workload, s.kind, s.metric, s.params) for s in samples
-    }:
+    kinds = {(each.workload, each.kind, each.metric, each.params) for each in samples}
+    for workload, kind, metric, params in kinds:
         check_label(workload, "workload")
         check_metric(metric)
         if not is_plain(kind) or len(kind) > LONGEST_UNIT:

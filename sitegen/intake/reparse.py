@@ -18,9 +18,10 @@ from sitegen.analysis.selection import superseded
 from sitegen.archive import Archive
 from sitegen.archive.store import Entry
 from sitegen.collect import Bundle, Collector, RawOutput, Reader, Step
-from sitegen.collect.execute import series_key, usable
+from sitegen.collect.execute import usable
 from sitegen.collect.host import MOST_BYTES
 from sitegen.collect.installed import blamed, collectors, forms
+from sitegen.collect.recorder import series_key
 from sitegen.errors import SitegenError
 from sitegen.intake import imported
 from sitegen.model import (
