@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sitegen import fingerprint, redact
 from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Request
-from sitegen.collect.installed import collectors, collects, detect, make_plan
+from sitegen.collect.installed import collectors, collects, detect, load_collector, make_plan
 from sitegen.errors import SitegenError
 from sitegen.model import Fingerprint, ToolIdentity
 from sitegen.report import machine
@@ -113,10 +113,9 @@ def _size(count: float) -> str:
 def _checkups(
     host: Host, preset: str, scratch: Path, workdir: Path, free: int
 ) -> Iterator[Checkup]:
-    available = collectors()
-    for name in available:
+    for name, point in collectors().items():
         try:
-            collector = available[name]
+            collector = load_collector(point)
             tool = detect(collector, host) if collects(collector) else None
         except SitegenError as error:
             yield Checkup(name, problem=str(error))

@@ -37,33 +37,10 @@ _GROUP = "sitegen.collectors"
 _COLLECTING = ("SETTINGS", "detect", "plan", "run", "parse")
 
 
-class Collectors(Mapping[str, Collector]):
-    """The installed collectors by benchmark name, in alphabetical order.
-
-    Names cost nothing; a collector is imported when it is asked for, which raises SitegenError
-    when it cannot be.
-    """
-
-    def __init__(self) -> None:
-        """Read the entry points of the installed packages."""
-        self._points = {point.name: point for point in entry_points(group=_GROUP)}
-
-    def __getitem__(self, benchmark: str) -> Collector:
-        return load_collector(self._points[benchmark])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._points))
-
-    def __len__(self) -> int:
-        return len(self._points)
-
-    def __contains__(self, benchmark: object) -> bool:
-        return benchmark in self._points  # the inherited one would import it
-
-
-def collectors() -> Collectors:
-    """Return the installed collectors."""
-    return Collectors()
+def collectors() -> dict[str, EntryPoint]:
+    """Return the installed collectors by benchmark name, in that order; none is imported."""
+    points = sorted(entry_points(group=_GROUP), key=lambda point: point.name)
+    return {point.name: point for point in points}
 
 
 def load_collector(point: EntryPoint) -> Collector:
@@ -102,9 +79,8 @@ def method_note(benchmark: str) -> str:
     """
     try:
         # Found and not imported: a report needs the note, and none of the collector's code.
-        *_, point = entry_points(group=_GROUP, name=benchmark)
-        spec = find_spec(point.module)
-    except (ImportError, ValueError):
+        spec = find_spec(collectors()[benchmark].module)
+    except (KeyError, ImportError, ValueError):
         return ""
     file = Path(spec.origin if spec and spec.origin else "")
     path = file.with_name("method.md") if file.stem == "__init__" else file.with_suffix(".md")
@@ -130,10 +106,9 @@ def _forms(_path: tuple[str, ...]) -> Forms:
     readers: list[tuple[str, Reader]] = []
     bundles: list[tuple[str, Bundle]] = []
     broken: list[str] = []
-    available = collectors()
-    for name in available:
+    for point in collectors().values():
         try:
-            module = available[name]
+            module = load_collector(point)
         except SitegenError as error:
             broken.append(str(error))
         else:

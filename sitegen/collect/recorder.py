@@ -183,19 +183,18 @@ class Series:
             return
         if not math.isfinite(value):
             raise SitegenError(f"{metric} is {value}", where=self.workload)
-        row = self._row(metric, statistic, status or self.status, about)
-        self._put(row._replace(value=value, printed=printed), native)
+        status = status or self.status
+        row = Measurement(self.workload, metric, statistic, "", value, (), 0, status, printed)
+        self._put(row, about, native)
 
     def failed(self, metric: str, statistic: str = "value", about: Params = ()) -> None:
         """Add a row that was to be measured and was not."""
-        self._put(self._row(metric, statistic, Status.FAILED, about))
+        row = Measurement(self.workload, metric, statistic, "", None, (), 0, Status.FAILED)
+        self._put(row, about)
 
-    def _row(self, metric: str, statistic: str, status: str, about: Params) -> Measurement:
+    def _put(self, row: Measurement, about: Params, native: str = "") -> None:
         pairs = tuple(sorted({**dict(self.params), **dict(about)}.items()))
-        unit = self.recorder.unit_of(metric)
-        return Measurement(self.workload, metric, statistic, unit, None, pairs, 0, status)
-
-    def _put(self, row: Measurement, native: str = "") -> None:
+        row = row._replace(unit=self.recorder.unit_of(row.metric), params=pairs)
         number = self.number
         if number is None:
             number = self.recorder.times[series_key(row)]
@@ -211,18 +210,15 @@ class Series:
 
     def histogram(self, metric: str, counts: Mapping[int, int], step: float) -> None:
         """Add how many were how large as samples, in few bins; values are in units of ``step``."""
-        for value, times in histogram.coarse(counts):
-            self._sample("histogram", metric, value * step, float(times))
+        cells = ((value * step, float(times)) for value, times in histogram.coarse(counts))
+        self.points("histogram", metric, cells)
 
     def points(self, kind: str, metric: str, pairs: Iterable[tuple[float, float]]) -> None:
         """Add samples over time, of ``kind`` time or request: seconds since the start, value."""
-        for x, y in pairs:
-            self._sample(kind, metric, x, y)
-
-    def _sample(self, kind: str, metric: str, x: float, y: float) -> None:
-        self.recorder.samples.append(
+        self.recorder.samples += [
             Sample(self.workload, self.number or 0, kind, metric, x, y, self.params)
-        )
+            for x, y in pairs
+        ]
 
 
 def few(sentences: Iterable[str], most: int = _TOLD) -> list[str]:

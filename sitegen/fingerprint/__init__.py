@@ -10,31 +10,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from sitegen.fingerprint import devices, gpu, machine, platform, tee
-from sitegen.fingerprint.activity import Activity, activity, boot_hash, conditions
+from sitegen.fingerprint.activity import Activity as Activity
+from sitegen.fingerprint.activity import activity as activity
+from sitegen.fingerprint.activity import boot_hash as boot_hash
+from sitegen.fingerprint.activity import conditions as conditions
 from sitegen.fingerprint.facts import FACTS
-from sitegen.fingerprint.places import Command, Machine, asked_at_once
+from sitegen.fingerprint.places import Command, asked_at_once
+from sitegen.fingerprint.places import Machine as Machine
 from sitegen.fingerprint.signals import Seen, signals
-from sitegen.fingerprint.tee import claim_contradicted, contradiction, doubted
-from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict
+from sitegen.fingerprint.tee import contradiction as contradiction
+from sitegen.fingerprint.tee import doubted as doubted
+from sitegen.model import Fact, Fingerprint
 
 if TYPE_CHECKING:
     from sitegen.redact import Redactor
-
-__all__ = [
-    "Activity", "Machine", "activity", "boot_hash", "claim_contradicted", "conditions",
-    "contradiction", "doubted", "read",
-]  # fmt: skip
 
 _MOST_TEXT = 500
 
 
 def read(
-    workdir: Path,
-    redactor: Redactor,
-    *,
-    root: Path = Path("/"),
-    command: Command | None = None,
+    workdir: Path, redactor: Redactor, *, root: Path = Path("/"), command: Command | None = None
 ) -> Fingerprint:
     """Return the fingerprint of the machine, redacted.
 
@@ -48,14 +46,15 @@ def read(
     def clean(text: str) -> str:
         return redactor.text(text)[:_MOST_TEXT]
 
-    found = {fact.name: fact for fact in _facts(here, verdict.kind, seen, workdir)}
+    order = list(FACTS)
+    found = _facts(here, verdict.kind, seen, workdir)
     facts = tuple(
-        Fact(fact.name, None if fact.value is None else clean(fact.value), fact.source)
-        for fact in (found[name] for name in FACTS if name in found)
+        structs.replace(fact, value=None if fact.value is None else clean(fact.value))
+        for fact in sorted(found, key=lambda fact: order.index(fact.name))
     )
-    told = tuple(Signal(one.source, clean(one.saw), one.means) for one in verdict.signals)
+    told = tuple(structs.replace(one, saw=clean(one.saw)) for one in verdict.signals)
     reasons = tuple(map(clean, verdict.reasons))
-    return Fingerprint(facts, TeeVerdict(verdict.kind, reasons, verdict.confidence, told))
+    return Fingerprint(facts, structs.replace(verdict, reasons=reasons, signals=told))
 
 
 def _facts(here: Machine, kind: str, seen: tuple[Seen, ...], workdir: Path) -> Iterator[Fact]:

@@ -25,7 +25,6 @@ _BUSES = (
     (r"mmcblk\d", "mmc", "mmc"), (r"loop\d", "loop", "loop"), (r"md\d", "raid", "raid"),
     (r"pmem\d", "pmem", "pmem"), (r"dm-\d", "device mapper", "device mapper"),
 )  # fmt: skip
-_DEPTH = 8
 _OFFLOADS = (
     ("tcp-segmentation-offload", "TSO"), ("generic-segmentation-offload", "GSO"),
     ("generic-receive-offload", "GRO"), ("large-receive-offload", "LRO"),
@@ -68,7 +67,7 @@ def _device(machine: Machine, block: Path) -> Iterator[Fact]:
     if not block.exists():
         yield Fact("disk", None, "findmnt, /sys/class/block")
         return
-    stack = _stack(machine, _whole_disk(block))
+    stack = _stack(machine, block)
     yield Fact("disk", " on ".join(stack), "findmnt, /sys/class/block")
     base = f"/sys/class/block/{stack[-1]}"
     yield Fact("disk_bus", _bus(machine.at(base)), base)
@@ -80,22 +79,15 @@ def _device(machine: Machine, block: Path) -> Iterator[Fact]:
     yield Fact("disk_mapper", " on ".join(layers) or "none", "/sys/class/block, dm/uuid")
 
 
-def _whole_disk(block: Path) -> str:
-    """Return the disk that a partition lies on; a disk is its own."""
+def _stack(machine: Machine, block: Path, depth: int = 8) -> list[str]:
+    """Return the disk of a partition and what it is mapped to, down to one that is no mapping."""
     real = block.resolve()
-    return real.name if (real / "queue").is_dir() else real.parent.name
-
-
-def _stack(machine: Machine, disk: str) -> list[str]:
-    """Return ``disk`` and what it is mapped to, down to a disk that is no mapping."""
-    found = [disk]
-    while len(found) < _DEPTH:
-        below = machine.names(f"/sys/class/block/{found[-1]}/slaves")
-        if not below:
-            break
-        block = machine.at(f"/sys/class/block/{below[0]}")
-        found.append(_whole_disk(block) if block.exists() else below[0])
-    return found
+    partition = real.exists() and not (real / "queue").is_dir()
+    disk = real.parent.name if partition else real.name
+    below = machine.names(f"/sys/class/block/{disk}/slaves")
+    if not below or depth == 1:
+        return [disk]
+    return [disk, *_stack(machine, machine.at(f"/sys/class/block/{below[0]}"), depth - 1)]
 
 
 def _bus(block: Path) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from sitegen.fingerprint.places import Machine
 from sitegen.model import Fact
@@ -70,7 +70,7 @@ class State:
         if self.feature != "on" and not protected:
             # Without the mode of several GPUs a disabled feature is not yet "off".
             return "off" if multi == "none" else "unknown"
-        if self.environment and self.environment.startswith("sim"):
+        if (self.environment or "").startswith("sim"):
             return "simulated"
         return protected or ("unknown" if self.environment == "unavailable" else "on")
 
@@ -91,11 +91,8 @@ def facts(machine: Machine) -> Iterator[Fact]:
     found = state(machine)
     source = "nvidia-smi conf-compute"
     yield Fact("gpu_confidential_compute", found.word, source)
-    answers = (
-        ("state", found.feature), ("multi-GPU mode", found.multi_gpu),
-        ("developer tools", found.devtools), ("environment", found.environment),
-        ("CPU", found.cpu),
-    )  # fmt: skip
+    names = ("state", "multi-GPU mode", "developer tools", "environment", "CPU")
+    answers = zip(names, astuple(found), strict=False)
     told = "; ".join(f"{name} {value}" for name, value in answers if value)
     yield Fact("gpu_cc_answers", told or (None if found.capable else _NOT_CAPABLE), source)
     yield Fact("gpu_ready", found.ready, source)

@@ -47,8 +47,11 @@ _SWIOTLB = re.compile(
     r"software IO TLB: (?:mapped [^\n(]*\((\d{1,9}MB)\)|(Memory encryption is active[^\n]{0,80}))"
 )
 _SECCOMP = {"0": "off", "1": "strict", "2": "filter"}
-_KSM = {"0": "off", "1": "on", "2": "off"}
-_OVERCOMMIT = {"0": "heuristic", "1": "always", "2": "never"}
+_SWITCHES = (
+    ("ksm", "/sys/kernel/mm/ksm/run", {"0": "off", "1": "on", "2": "off"}),
+    ("overcommit", "/proc/sys/vm/overcommit_memory",
+     {"0": "heuristic", "1": "always", "2": "never"}),
+)  # fmt: skip
 _ASKED_CLOCK = ("timedatectl", "show", "--property=NTPSynchronized")
 _LEAP = {"": None, "Not synchronised": "no"}
 
@@ -95,10 +98,7 @@ def memory(machine: Machine) -> Iterator[Fact]:
     known = pages is not None and size is not None
     reserved = f"{pages} of {size} KiB" if pages else "none"
     yield Fact("reserved_huge_pages", reserved if known else None, source)
-    for name, words, path in (
-        ("ksm", _KSM, "/sys/kernel/mm/ksm/run"),
-        ("overcommit", _OVERCOMMIT, "/proc/sys/vm/overcommit_memory"),
-    ):
+    for name, path, words in _SWITCHES:
         yield Fact(name, words.get(machine.text(path) or ""), path)
     yield _bounce(machine)
 
@@ -138,9 +138,8 @@ def limits(machine: Machine) -> Iterator[Fact]:
     # Version 1 writes a limit of 19 digits where there is none.
     bounds = [whole(t) for t in machine.cgroup_files("memory.max", "memory.limit_in_bytes")]
     least = min((bound for bound in bounds if bound is not None), default=None)
-    bound = "none" if bounds else None
-    bound = bound if least is None else f"{least / 2**30:.2f} GiB"
-    yield Fact("memory_limit", bound, "cgroup memory.max")
+    limit = f"{least / 2**30:.2f} GiB" if least is not None else "none" if bounds else None
+    yield Fact("memory_limit", limit, "cgroup memory.max")
     groups = machine.cgroups()
     version = "2" if set(groups) == {""} else "1" if groups else None
     yield Fact("cgroup_version", version, "/proc/self/cgroup")

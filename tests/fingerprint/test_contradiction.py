@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sitegen.fingerprint import claim_contradicted, contradiction
+from sitegen.fingerprint.tee import claim_contradicted, contradiction
 from sitegen.model import Fact, Fingerprint, TeeVerdict
 from tests.machines.written import read
 
