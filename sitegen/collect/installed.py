@@ -82,7 +82,9 @@ def method_note(benchmark: str) -> str:
         spec = find_spec(collectors()[benchmark].module)
     except (KeyError, ImportError, ValueError):
         return ""
-    file = Path(spec.origin if spec and spec.origin else "")
+    if spec is None or not spec.origin:
+        return ""
+    file = Path(spec.origin)
     path = file.with_name("method.md") if file.stem == "__init__" else file.with_suffix(".md")
     return path.read_text("utf-8") if path.is_file() else ""
 

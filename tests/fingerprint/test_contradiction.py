@@ -52,12 +52,9 @@ def test_what_a_machine_shows_against_its_declaration_is_one_sentence(
     assert contradiction(tee, role, read(name, tmp_path)) == told.replace("SAY", SIGNALS)
 
 
-def test_a_run_that_recorded_no_machine_contradicts_nothing() -> None:
+def test_a_run_without_a_machine_contradicts_nothing_and_one_without_confidence_does() -> None:
     for role in ("metal", "vm", "cpu-tee", "gpu-tee"):
         assert contradiction("tdx", role, Fingerprint()) == ""
-
-
-def test_a_verdict_from_before_confidence_was_said_counts() -> None:
     seen = Fingerprint((Fact("virtualisation", "kvm", "x"),), TeeVerdict("none"))
     assert contradiction("tdx", "", seen)
 

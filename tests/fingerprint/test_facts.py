@@ -79,46 +79,31 @@ def test_no_fact_names_the_machine_its_owner_or_a_secret(name: str, tmp_path: Pa
         assert secret not in text
 
 
-def test_mappings_that_lead_to_each_other_are_followed_no_further_than_eight(
-    tmp_path: Path,
-) -> None:
+def test_mappings_that_lead_to_each_other_are_followed_to_a_depth_of_eight(tmp_path: Path) -> None:
     root = lay_out("bare-metal", tmp_path)
     (root / "sys/devices/virtual/block/dm-0/slaves/dm-1").mkdir()
     found = seen(root, written.command("bare-metal"))
     assert (found.get("disk") or "").count(" on ") == 7
 
 
-def test_a_scsi_disk_behind_virtio_is_not_a_plain_one(tmp_path: Path) -> None:
+def test_a_partition_is_described_by_its_disk_and_that_by_its_transport(tmp_path: Path) -> None:
     disk = tmp_path / "sys/devices/pci0000:00/virtio3/host0/target0:0:1/0:0:1:0/block/sda"
-    (disk / "queue").mkdir(parents=True)
     folder = tmp_path / "sys/class/block"
-    folder.mkdir(parents=True)
-    (folder / "sda").symlink_to(disk)
-    said = "ext4 rw 1000 100 /dev/sda\n"
-    found = seen(tmp_path, lambda _: said)
-    assert (found.get("disk_bus"), found.get("free_space")) == ("virtio-scsi", "10 %")
-
-
-def test_a_partition_is_described_by_its_disk(tmp_path: Path) -> None:
-    disk = tmp_path / "sys/devices/pci/nvme0n1"
-    (disk / "nvme0n1p2").mkdir(parents=True)
-    (disk / "queue").mkdir()
+    for place in (disk / "sda2", disk / "queue", folder):
+        place.mkdir(parents=True)
     (disk / "queue/rotational").write_text("0\n")
-    folder = tmp_path / "sys/class/block"
-    folder.mkdir(parents=True)
-    for name in ("nvme0n1", "nvme0n1/nvme0n1p2"):
-        (folder / Path(name).name).symlink_to(Path("../../devices/pci") / name)
-    said = "ext4 rw 0 0 /dev/nvme0n1p2[/subvolume]\n"
-    found = seen(tmp_path, lambda _: said)
-    assert (found.get("disk"), found.get("disk_rotational")) == ("nvme0n1", "0")
-    assert found.get("free_space") is None
+    (folder / "sda").symlink_to(disk)
+    (folder / "sda2").symlink_to(disk / "sda2")
+    found = seen(tmp_path, lambda _: "ext4 rw 1000 100 /dev/sda2[/subvolume]\n")
+    assert (found.get("disk"), found.get("disk_rotational")) == ("sda", "0")
+    assert (found.get("disk_bus"), found.get("free_space")) == ("virtio-scsi", "10 %")
+    assert seen(tmp_path, lambda _: "ext4 rw 0 0 /dev/sda2\n").get("free_space") is None
 
 
 def test_a_limit_of_a_group_above_binds_as_well(tmp_path: Path) -> None:
     root = lay_out("container", tmp_path)
     (root / "sys/fs/cgroup/docker/cpu.max").write_text("50000 100000\n")
-    found = seen(root, written.command("container"))
-    assert found.get("cpu_quota") == "0.5"
+    assert seen(root, written.command("container")).get("cpu_quota") == "0.5"
 
 
 @pytest.mark.parametrize(
