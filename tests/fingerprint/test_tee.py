@@ -169,10 +169,9 @@ def test_the_journal_stands_in_for_a_log_that_is_kept_from_us(tmp_path: Path) ->
             "[    2.100000] example systemd[1]: Detected confidential virtualization sev-es.\n"
         )
 
-    root = written.lay_out("sev-guest", tmp_path)
-    found = written.seen(root, command)
-    assert (found.tee.kind, found.tee.confidence) == ("sev-es", "high")
-    assert "example" not in str(found.tee)
+    found = written.seen(written.lay_out("sev-guest", tmp_path), command).tee
+    assert (found.kind, found.confidence) == ("sev-es", "high")
+    assert "example" not in str(found)
 
 
 def test_a_log_whose_beginning_is_lost_does_not_rule_a_tee_out(tmp_path: Path) -> None:
@@ -193,44 +192,41 @@ def test_a_simulator_is_told_and_never_speaks_for_a_tee(tmp_path: Path) -> None:
     assert written.seen(root).tee.kind == "none"
 
 
-def test_the_socket_of_dstacks_agent_is_a_hint_and_no_more(tmp_path: Path) -> None:
-    root = written.lay_out("plain-vm", tmp_path)
-    (root / "run/dstack").mkdir(parents=True)
-    (root / "run/dstack/tappd.sock").touch()
-    verdict = written.seen(root).tee
-    assert (verdict.kind, verdict.confidence) == ("tdx", "low")
-
-
 def test_a_cpuid_program_that_is_there_is_read(tmp_path: Path) -> None:
     found = read("azure-cpuid", tmp_path)
     assert Signal("CPUID 0x4000000c", "isolation type 2", "sev-snp") in found.tee.signals
     assert saw(found, "CPUID 0x8000001f") == "can do SEV, SEV-ES, SEV-SNP"
-    leaf = "   0x00000021 0x00: eax=0x00000000 ebx=0x65746e49 ecx=0x20202020 edx=0x5844546c\n"
-    root = written.lay_out("plain-vm", tmp_path / "tdx")
-    verdict = written.seen(root, lambda argv: leaf if argv[0] == "cpuid" else None).tee
-    assert (verdict.kind, verdict.confidence) == ("tdx", "medium")
 
 
-def test_an_event_log_of_the_firmware_says_whose_it_is_to_root(tmp_path: Path) -> None:
-    table = tmp_path / "sys/firmware/acpi/tables/CCEL"
-    for kind, byte in (("sev-snp", b"\x01"), ("tdx", b"\x02")):
-        root = written.lay_out("plain-vm", tmp_path)
-        table.parent.mkdir(parents=True, exist_ok=True)
-        table.write_bytes(b"CCEL" + bytes(32) + byte + bytes(19))
-        verdict = written.seen(root).tee
-        assert (verdict.kind, verdict.confidence) == (kind, "low")
-        for link in root.rglob("*"):
-            if link.is_symlink():
-                link.unlink()
+def event_log(kind: bytes) -> dict[str, bytes]:
+    return {"sys/firmware/acpi/tables/CCEL": b"CCEL" + bytes(32) + kind + bytes(19)}
 
 
-def test_a_driver_that_sees_another_tee_than_the_cpu_contradicts_it(tmp_path: Path) -> None:
-    root = written.lay_out("tdx-guest", tmp_path)
-    answers = {
-        "nvidia-smi conf-compute -q": "    CC State : ON\n    CPU CC Capabilities : AMD SEV-SNP\n"
-    }
+@pytest.mark.parametrize(
+    ("base", "files", "answers", "kind", "confidence"),
+    [
+        pytest.param("plain-vm", {"run/dstack/tappd.sock": b""}, {}, "tdx", "low",
+                     id="the socket of dstack's agent is a hint and no more"),
+        pytest.param("plain-vm", event_log(b"\x01"), {}, "sev-snp", "low", id="event log of SNP"),
+        pytest.param("plain-vm", event_log(b"\x02"), {}, "tdx", "low", id="event log of TDX"),
+        pytest.param("plain-vm", {}, {"cpuid -1 -r": (
+            "   0x00000021 0x00: eax=0x00000000 ebx=0x65746e49 ecx=0x20202020 edx=0x5844546c\n"
+        )}, "tdx", "medium", id="CPUID of TDX"),
+        pytest.param("tdx-guest", {}, {"nvidia-smi conf-compute -q": (
+            "    CC State : ON\n    CPU CC Capabilities : AMD SEV-SNP\n"
+        )}, "contradictory", "", id="a driver that sees another TEE than the CPU"),
+    ],
+)  # fmt: skip
+def test_one_more_file_or_answer_tells_of_a_tee(  # noqa: PLR0913 - what a machine is made of
+    base: str, files: dict[str, bytes], answers: dict[str, str], kind: str, confidence: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    root = written.lay_out(base, tmp_path)
+    for path, data in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
     verdict = written.seen(root, lambda argv: answers.get(" ".join(argv))).tee
-    assert verdict.kind == "contradictory"
+    assert (verdict.kind, verdict.confidence) == (kind, confidence)
 
 
 def test_csv_2_and_3_are_reasons_and_no_kinds_of_their_own(tmp_path: Path) -> None:
