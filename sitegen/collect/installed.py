@@ -138,11 +138,9 @@ def check_settings(collector: Collector, given: Mapping[str, str]) -> None:
     """
     settings.filled(collector.SETTINGS, given, f"{collector.BENCHMARK}.")
     if "directory" in given and not Path(given["directory"]).is_dir():
-        raise SitegenError(
-            f"{given['directory']} is not an existing folder",
-            where=f"--set {collector.BENCHMARK}.directory",
-            fix="create it on the disk that is to be measured",
-        )
+        what = f"{given['directory']} is not an existing folder"
+        fix = "create it on the disk that is to be measured"
+        raise SitegenError(what, where=f"--set {collector.BENCHMARK}.directory", fix=fix)
 
 
 def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:

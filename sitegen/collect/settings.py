@@ -90,11 +90,9 @@ def agreed(name: str, given: Value | None, stated: Value | None) -> Value | None
     Raises SitegenError where the two differ: what a user says fills gaps, and overrules nothing.
     """
     if stated is not None and given is not None and stated != given:
-        raise SitegenError(
-            f"the file says {str(stated)[:_SHOWN]!r}, not {str(given)[:_SHOWN]!r}",
-            where=f"--set {name}",
-            fix="leave it out: what a file says is not overruled",
-        )
+        what = f"the file says {str(stated)[:_SHOWN]!r}, not {str(given)[:_SHOWN]!r}"
+        fix = "leave it out: what a file says is not overruled"
+        raise SitegenError(what, where=f"--set {name}", fix=fix)
     return given if stated is None else stated
 
 
@@ -123,12 +121,8 @@ def schema(form: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _unknown(name: str, known: Iterable[str], prefix: str) -> SitegenError:
-    names = ", ".join(sorted(known))
-    return SitegenError(
-        f"there is no setting {name[:_SHOWN]!r}",
-        where=f"--set {prefix}{name}"[:80],
-        fix=f"it takes {names}" if names else "it takes none",
-    )
+    what, place = f"there is no setting {name[:_SHOWN]!r}", f"--set {prefix}{name}"[:80]
+    return SitegenError(what, where=place, fix=f"it takes {_listed(sorted(known)) or 'none'}")
 
 
 @lru_cache(maxsize=64)

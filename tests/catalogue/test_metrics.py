@@ -99,12 +99,9 @@ def test_headlines_and_charts_show_metrics_that_are_known(name: str) -> None:
     assert not shown.headlines or shown.headlines[0].loses
 
 
-def test_a_benchmark_that_nobody_presents_goes_by_its_name() -> None:
+def test_what_nobody_defines_goes_by_its_name_and_a_runs_own_by_its_definition() -> None:
     assert family("own").title == "own"
     assert headline_of(Series("own", "w", "own.x", "value", ())) is None
-
-
-def test_a_metric_of_a_runs_own_has_its_direction_and_one_of_nobody_has_none() -> None:
     own = MetricDefinition("own.x", "Apples", "apples", "higher", "How many.")
     assert metric("own.x", [own]).better == Better.HIGHER
     assert metric("own.x", [MetricDefinition("own.x", "A", "a", "sideways")]).better == Better.NONE
