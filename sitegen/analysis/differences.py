@@ -13,7 +13,6 @@ from functools import lru_cache
 from sitegen.analysis import caveats
 from sitegen.analysis.series import Cell
 from sitegen.catalogue.rules import limits_of, over_quota
-from sitegen.catalogue.tool import Sizes
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
 from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
@@ -169,7 +168,7 @@ def other_proof(side: float | None, baseline: float | None) -> str:
     sizes = [math.nan if one is None else one for one in (side, baseline)]
     if any(map(math.isnan, sizes)) or not sizes[1]:
         return ""
-    [*told] = caveats.applying("sizes", Sizes(*sizes))
+    [*told] = caveats.applying("sizes", *sizes)
     return told[0].sentence if told else ""
 
 

@@ -13,7 +13,7 @@ from sitegen.analysis.stats import Summary, run_value, slowdown, slowdown_interv
 from sitegen.catalogue.families import efficiency_axis
 from sitegen.catalogue.metrics import Better, Metric, Scale, metric
 from sitegen.catalogue.rules import BESIDE, limits_of
-from sitegen.catalogue.tool import Counts, Figure, Limits, Outdone, Scaling, Summarised
+from sitegen.catalogue.tool import Counts, Figure, Limits
 from sitegen.catalogue.units import rounding_interval
 from sitegen.config import Config
 from sitegen.model import Params, Provenance, Series, Status, StepConditions, Table
@@ -138,7 +138,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
             )
         )
         repetitions = summary.repetitions[0] if summary.repetitions else 0
-        found += caveats.applying("summary", Summarised(cited, summary.runs, repetitions))
+        found += caveats.applying("summary", cited, summary.runs, repetitions)
     return Cell(
         series, label, summary, tuple(v for v in values if v), tuple(by_run), run.provenance,
         printed, failed, suspect, tuple(found), step,
@@ -212,7 +212,7 @@ def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> No
             continue
         interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
         high = interval.high if interval else factor
-        told = caveats.applying("outdone", Outdone(series.metric, factor, high, host))
+        told = caveats.applying("outdone", series.metric, factor, high, host)
         cells[series, label] = _with(cell, *told)
 
 
@@ -240,5 +240,5 @@ def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
             if threads > 1 and (found := cells[key].summary) is not None
         }
         best = max(efficiency, key=lambda threads: efficiency[threads], default=1)
-        told = caveats.applying("scaling", Scaling(best, efficiency.get(best, 0.0)))
+        told = caveats.applying("scaling", best, efficiency.get(best, 0.0))
         cells[base.series, base.environment] = _with(base, *told)
