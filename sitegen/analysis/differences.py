@@ -203,8 +203,9 @@ def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     """Return the settings of runs, each in the strictest class that any of them gives it."""
     classes: dict[str, str] = {}
     values: dict[str, set[str]] = {}
-    for run in runs:
-        for each in run.parameters:
+    # Runs that were taken alike share their parameters.
+    for parameters in {id(run.parameters): run.parameters for run in runs}.values():
+        for each in parameters:
             if not each.name.startswith(DOUBT):
                 known = classes.setdefault(each.name, each.comparability)
                 classes[each.name] = min(known, each.comparability, key=_RANKS.__getitem__)

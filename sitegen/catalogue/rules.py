@@ -66,15 +66,18 @@ def _one_boot(runs: Sequence[AnyRun]) -> bool:
 
 
 def _contended(steps: Sequence[StepConditions]) -> str:
-    over = [
-        {name: share for name, share in step.conditions if name in _BUSY and share > _BUSY[name][0]}
-        for step in steps
-    ]
-    worst = {name: max((one.get(name, 0.0) for one in over), default=0.0) for name in _BUSY}
+    worst: dict[str, float] = {}
+    disturbed = 0
+    for step in steps:
+        over = [
+            pair for pair in step.conditions if pair[0] in _BUSY and pair[1] > _BUSY[pair[0]][0]
+        ]
+        disturbed += bool(over)
+        for name, share in over:
+            worst[name] = max(worst.get(name, 0.0), share)
     parts = ", ".join(
-        f"{_BUSY[name][1]} up to {share:.0%}" for name, share in sorted(worst.items()) if share
+        f"{_BUSY[name][1]} up to {share:.0%}" for name, share in sorted(worst.items())
     )
-    disturbed = sum(map(bool, over))
     return f"In {disturbed} of {len(steps)} steps: {parts}." if parts else ""
 
 
