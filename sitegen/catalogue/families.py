@@ -1,13 +1,15 @@
-"""FAMILIES: how each benchmark is presented, and which of its series verdicts are given for."""
+"""TOOLS: the catalogue's modules, one a tool; FAMILIES: how the benchmark of each is presented."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sitegen.catalogue import ab, fio, hardware, llm, secure_inference, sevenzip, zktls
 from sitegen.catalogue.tool import Family, Headline
-from sitegen.catalogue.tools import TOOLS
 from sitegen.model import Series
 
+#: In the order in which pages name them.
+TOOLS = tuple(each.TOOL for each in (llm, fio, ab, sevenzip, zktls, hardware, secure_inference))
 FAMILIES: Mapping[str, Family] = {tool.family.benchmark: tool.family for tool in TOOLS}
 
 

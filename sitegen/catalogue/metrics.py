@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from sitegen.catalogue.families import TOOLS
 from sitegen.catalogue.tool import Better, Metric, Scale
-from sitegen.catalogue.tools import TOOLS
 from sitegen.model import MetricDefinition
 
 __all__ = ["METRICS", "UNIT_COSTS", "Better", "Metric", "Scale", "metric", "unit_problem"]

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
+from sitegen.catalogue.families import TOOLS
 from sitegen.catalogue.tool import Kind, SeriesParameter
-from sitegen.catalogue.tools import TOOLS
 from sitegen.errors import SitegenError
 from sitegen.model import Params, is_plain
 

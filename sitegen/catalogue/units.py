@@ -45,38 +45,24 @@ class DisplayUnit:
 
 
 #: Base unit -> display scales, smallest first.
-_SCALES: dict[str, tuple[DisplayUnit, ...]] = {
+_SCALES = {
     unit: tuple(DisplayUnit(factor, text) for factor, text in scales)
     for unit, scales in {
         "s": ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s")),
         "B/s": ((2.0**10, "KiB/s"), (2.0**20, "MiB/s")),
+        "B/s, decimal": ((1.0, "B/s"), (1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s")),
         "B": ((1.0, "B"), (2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB")),
         "1/s": ((1.0, "/s"), (1e3, "k/s"), (1e6, "M/s")),
         "Hz": ((1.0, "Hz"), (1e3, "kHz"), (1e6, "MHz"), (1e9, "GHz")),
         "op/s": ((1.0, "op/s"), (1e9, "Gop/s"), (1e12, "Top/s")),
         "ratio": ((0.01, "%"),),
-        "tokens/s": ((1.0, "tokens/s"),),
-        "MIPS": ((1.0, "MIPS"),),
-        "USD/h": ((1.0, "USD/h"),),
         "count": ((1.0, ""),),
     }.items()
 }
-
-
-#: Scales in powers of ten, for what is not memory: `shown_in="decimal"`.
-_DECIMAL = {
-    "B/s": tuple(
-        DisplayUnit(factor, text)
-        for factor, text in ((1.0, "B/s"), (1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s"))
-    )
-}
 #: Units that a metric may always be shown in, whatever its size.
 _NAMED = {
-    text: DisplayUnit(factor, text)
-    for text, factor in {
     "/s": 1.0, "KiB/s": 2.0**10, "MiB/s": 2.0**20, "MB/s": 1e6, "GB/s": 1e9, "GB": 1e9,
     "B": 1.0, "kHz": 1e3, "Top/s": 1e12,
-    }.items()
 }  # fmt: skip
 #: What one of a printed unit is in the base unit; only needed where the value is 0.
 _PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s": 1e3, "1/s": 1.0}
@@ -95,12 +81,12 @@ def scales(unit: str, shown_in: str = "", counts: str = "") -> tuple[DisplayUnit
     number, not a percentage. ``counts`` is what a rate counts, as ``IOPS``.
     """
     if shown_in in _NAMED:
-        known: tuple[DisplayUnit, ...] = (_NAMED[shown_in],)
+        known: tuple[DisplayUnit, ...] = (DisplayUnit(_NAMED[shown_in], shown_in),)
     elif shown_in == "plain":
         known = (DisplayUnit(1.0, ""),)
     else:
-        table = _DECIMAL if shown_in == "decimal" else _SCALES
-        known = table.get(unit) or (DisplayUnit(1.0, unit),)
+        key = f"{unit}, decimal" if shown_in == "decimal" else unit
+        known = _SCALES.get(key) or (DisplayUnit(1.0, unit),)
     if not counts:
         return known
     return tuple(
