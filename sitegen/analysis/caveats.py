@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sitegen.catalogue.rules import OF_FIGURES, RULES
-from sitegen.catalogue.tool import Counts, Figure, OfRun, Rule
-from sitegen.model import DOUBT, AnyRun, StepConditions
+from sitegen.catalogue.tool import Figure, OfRun, Rule
+from sitegen.model import DOUBT, AnyRun
 
 #: The rules by what their predicates look at.
 _BY_SCOPE: Mapping[str, tuple[Rule, ...]] = {
@@ -67,30 +67,10 @@ def of_reading(run: AnyRun, workload: str | None = None) -> list[Caveat]:
     return found
 
 
-def of_steps(steps: Iterable[StepConditions]) -> list[Caveat]:
-    """Return what the steps behind a figure say of the machine meanwhile."""
-    return applying("steps", list(steps))
-
-
-def of_runs(runs: Sequence[AnyRun]) -> list[Caveat]:
-    """Return the caveats about runs that stand for one environment together."""
-    return applying("runs", runs)
-
-
-def of_pair(side: AnyRun, baseline: AnyRun) -> list[Caveat]:
-    """Return the caveats about what the two sides of a comparison differ in."""
-    return applying("pair", side, baseline)
-
-
 def of_figure(figure: Figure) -> list[Caveat]:
     """Return what the traps of each tool say about one figure."""
     tool = figure.metric.partition(".")[0]
     return applying("figure", figure, rules=OF_FIGURES.get(tool, OF_FIGURES[""]))
-
-
-def of_counts(counts: Counts) -> list[Caveat]:
-    """Return the caveats about repetitions that failed or are suspect."""
-    return applying("counts", counts)
 
 
 def across(side: Iterable[Caveat], baseline: Iterable[Caveat]) -> list[Caveat]:

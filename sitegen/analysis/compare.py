@@ -236,17 +236,9 @@ def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
     return known
 
 
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """What two environments are to one another in a benchmark, whatever the series.
-
-    ``declared`` and ``unlike`` are reasons not to compare them; ``runs`` the newest of each.
-    """
-
-    runs: list[AnyRun]
-    declared: str
-    unlike: str
-    caveats: list[Caveat]
+#: What two environments are to one another in a benchmark, whatever the series: the newest run of
+#: each, what the settings say against comparing them, what their runs do, and caveats.
+_Sides = tuple[list[AnyRun], str, str, list[Caveat]]
 
 
 def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
@@ -258,7 +250,7 @@ def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
         ours, theirs = (selections[benchmark, name].runs for name in (label, base))
         why = unlike(Setup.of(ours), Setup.of(theirs))
         newest = [ours[-1], theirs[-1]]
-        return _Sides(newest, refused(config, label, base), why, caveats.of_pair(*newest))
+        return newest, refused(config, label, base), why, caveats.applying("pair", *newest)
 
     made = []
     for (series, label), cell in analysis.cells.items():
@@ -284,18 +276,19 @@ def refused(config: Config, label: str, base: str) -> str:
 def _compared(
     pair: Comparison, sides: _Sides, cells: Mapping[tuple[Series, str], Cell]
 ) -> Comparison:
+    newest, declared, apart, doubts = sides
     series, both = pair.series, (pair.side, pair.baseline)
     notes = caveats.across(*(cell.caveats for cell in both))
     if empty := next((cell for cell in both if cell.summary is None), None):
         reason = f"nothing was measured in {empty.environment}"
         return replace(pair, reason=reason, caveats=tuple(notes))
-    notes += sides.caveats
+    notes += doubts
     proof = ""
     if is_of_a_proof(series):
         proof = other_proof(*(size_of(series, cell, cells) for cell in both))
     if proof:
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{proof}."))
-    reason = sides.declared or proof or beyond_quota(series, *sides.runs) or sides.unlike
+    reason = declared or proof or beyond_quota(series, *newest) or apart
     pair = replace(_measured(pair, cells), caveats=tuple(notes))
     return replace(pair, word=Word.NOT_COMPARABLE, reason=reason) if reason else pair
 

@@ -5,14 +5,13 @@ Pages, the terminal, JSON and the script of the compare page show what this says
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sitegen.analysis import caveats
 from sitegen.analysis.series import Cell
-from sitegen.catalogue.rules import limits_of, over_quota
+from sitegen.catalogue.rules import limits_of, over_quota, stated
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
 from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
@@ -38,13 +37,12 @@ _FILES = frozenset({"file sha256", "files sha256"})
 class Setup:
     """How the runs of one side were taken and on what: all that a comparison asks of them.
 
-    ``cited``, ``imported``, ``quick``, ``files`` and ``must`` are those of the newest run, which
-    decides what they may be compared with. ``settings`` are (name, what it is, values), ``facts``
-    (name, values), each with all values that the runs have.
+    The first four are those of the newest run, which decides what they may be compared with.
+    ``settings`` are (name, what it is, values), ``facts`` (name, values), each with all values that
+    the runs have.
     """
 
-    cited: bool
-    imported: bool
+    provenance: Provenance
     quick: bool
     files: frozenset[str]
     must: tuple[tuple[str, str], ...]
@@ -55,19 +53,11 @@ class Setup:
     def of(cls, runs: Sequence[AnyRun]) -> Setup:
         """Return how ``runs``, of which there is one at least, were taken."""
         newest = runs[-1]
-        return cls(
-            newest.provenance == Provenance.CITED,
-            newest.provenance == Provenance.IMPORTED,
-            newest.preset == "quick",
-            frozenset(p.value for p in newest.parameters if p.name in _FILES),
-            tuple(
-                (p.name, p.value)
-                for p in newest.parameters
-                if p.comparability == Comparability.MUST_MATCH
-            ),
-            _settings(runs),
-            _facts([run.fingerprint for run in runs]),
-        )
+        files = frozenset(p.value for p in newest.parameters if p.name in _FILES)
+        must = tuple(stated(newest, Comparability.MUST_MATCH).items())
+        quick = newest.preset == "quick"
+        machines = [run.fingerprint for run in runs]
+        return cls(newest.provenance, quick, files, must, _settings(runs), _facts(machines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +106,12 @@ def differences(side: Setup, baseline: Setup) -> tuple[Difference, ...]:
             found.append(Difference(key[0], strictest, own, base))
     here, there = dict(side.facts), dict(baseline.facts)
     if bool(here) != bool(there):
-        told = [facts.NOT_RECORDED if not one else "recorded" for one in (here, there)]
-        found.append(Difference(MACHINE, MACHINE, *told))
-    elif here:
-        found += [
-            Difference(name, MACHINE, own, base)
-            for name in facts.WEIGHED
-            if (own := here.get(name, facts.NOT_RECORDED))
-            != (base := there.get(name, facts.NOT_RECORDED))
-        ]
+        here, there = ({MACHINE: "recorded"} if one else {} for one in (here, there))
+    found += [
+        Difference(name, MACHINE, *values)
+        for name in {**here, **there}
+        if len({*(values := [one.get(name, facts.NOT_RECORDED) for one in (here, there)])}) > 1
+    ]
     weights = {name: place for place, name in enumerate(facts.WEIGHED)}
     return tuple(
         sorted(found, key=lambda one: (_RANKS[one.what], weights.get(one.name, -1), one.name))
@@ -136,12 +123,13 @@ def unlike(side: Setup, baseline: Setup) -> str:
     if side.quick or baseline.quick:
         both = side.quick and baseline.quick
         return "quick runs are never compared" if both else "a quick run against a full one"
-    if side.cited != baseline.cited:
+    provenances = {side.provenance, baseline.provenance}
+    if Provenance.CITED in provenances and len(provenances) > 1:
         return "a printed figure against one of our own"
     if side.files & baseline.files:
         return "both sides were read from one file"
     ours, theirs = dict(side.must), dict(baseline.must)
-    if side.imported or baseline.imported:
+    if Provenance.IMPORTED in provenances:
         # What another tool did not print is not known, and no difference.
         shared = ours.keys() & theirs.keys()
         ours, theirs = ({name: known[name] for name in shared} for known in (ours, theirs))
@@ -165,10 +153,9 @@ def is_of_a_proof(series: Series) -> bool:
 
 def other_proof(side: float | None, baseline: float | None) -> str:
     """Return how two proofs of these sizes, in bytes, are not the same one, or nothing."""
-    sizes = [math.nan if one is None else one for one in (side, baseline)]
-    if any(map(math.isnan, sizes)) or not sizes[1]:
+    if side is None or not baseline:
         return ""
-    [*told] = caveats.applying("sizes", *sizes)
+    told = caveats.applying("sizes", side, baseline)
     return told[0].sentence if told else ""
 
 
@@ -231,15 +218,12 @@ def _facts(machines: Sequence[Fingerprint]) -> tuple[tuple[str, str], ...]:
 @lru_cache(maxsize=4096)
 def _weighed(machine: Fingerprint) -> tuple[tuple[str, str], ...]:
     """Return the facts of a machine that weigh something in a comparison."""
-    tee = ((facts.TEE, machine.tee.kind),) if machine.tee.kind != "unknown" else ()
-    return (
-        *tee,
-        *(
-            (fact.name, facts.NOT_VISIBLE if fact.value is None else fact.value)
-            for fact in machine.facts
-            if (known := facts.FACTS.get(fact.name)) and known.weight
-        ),
+    own = tuple(
+        (fact.name, facts.NOT_VISIBLE if fact.value is None else fact.value)
+        for fact in machine.facts
+        if (known := facts.FACTS.get(fact.name)) and known.weight
     )
+    return own if machine.tee.kind == "unknown" else ((facts.TEE, machine.tee.kind), *own)
 
 
 def _joined(values: set[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sitegen.catalogue.metrics import unit_problem
+from sitegen.catalogue.rules import stated
 from sitegen.config import Config, Environment, Role, implied
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.gpu import OPEN
@@ -178,10 +179,7 @@ def _left_out(
 
 
 def _signature(run: AnyRun) -> tuple[tuple[str, str], ...]:
-    return (
-        *((p.name, p.value) for p in run.parameters if p.comparability == Comparability.MUST_MATCH),
-        ("provenance", run.provenance),
-    )
+    return (*stated(run, Comparability.MUST_MATCH).items(), ("provenance", run.provenance))
 
 
 def _moment(run: AnyRun) -> datetime:

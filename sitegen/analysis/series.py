@@ -66,7 +66,7 @@ def cells_of(
     for block in _blocks(selection.runs):
         for series, places in block.shape.places(benchmark).items():
             rows.setdefault(series, []).append((block, places))
-    together = caveats.of_runs(selection.runs)
+    together = caveats.applying("runs", selection.runs)
     of_run = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
     of_runs: dict[tuple[str, ...], list[Caveat]] = {}
     steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
@@ -84,7 +84,8 @@ def cells_of(
         # All series of a workload come from the same steps.
         key = (series.workload, runs)
         if key not in busy:
-            busy[key] = caveats.of_steps(s for r in runs for s in steps[r, series.workload])
+            own_steps = [step for run in runs for step in steps[run, series.workload]]
+            busy[key] = caveats.applying("steps", own_steps)
         yield _cell(series, label, selection, runs, own, of_runs[runs], busy[key], side, limits)
 
 
@@ -141,42 +142,27 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     rounding = rounding_interval(first, printed) if cited and first is not None else None
     step = _resolution(known, rows)
     summary = summarise(values, ratio=ratio, rounding=rounding, cited=cited, resolution=step)
-    if known.scale == Scale.PROPORTION and summary is not None:
-        summary = _share_of_one(summary)
+    if known.scale == Scale.PROPORTION and summary and (ends := summary.interval):
+        # It ends where proportions do.
+        ends = replace(ends, low=max(ends.low, 0.0), high=min(ends.high, 1.0))
+        summary = replace(summary, interval=ends)
     found = list(of_runs)
     if run.provenance == Provenance.IMPORTED:
         doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in runs)
         found += dict.fromkeys(caveat for own in doubted for caveat in own)
-    found += caveats.of_counts(Counts(failed, suspect, total, run.provenance))
+    found += caveats.applying("counts", Counts(failed, suspect, total, run.provenance))
     if summary is not None:
         beside = side.get((series.workload, _without_direction(series.params)), {})
         found += busy
-        found += caveats.of_figure(
-            Figure(
-                series.metric,
-                series.statistic,
-                dict(series.params),
-                summary.value,
-                beside,
-                limits,
-            )
-        )
+        of, params = summary.value, dict(series.params)
+        figure = Figure(series.metric, series.statistic, params, of, beside, limits)
+        found += caveats.of_figure(figure)
         repetitions = summary.repetitions[0] if summary.repetitions else 0
         found += caveats.applying("summary", cited, summary.runs, repetitions)
     return Cell(
         series, label, summary, tuple(filter(None, values)), runs, run.provenance,
         printed, failed, suspect, tuple(found), step,
     )  # fmt: skip
-
-
-def _share_of_one(summary: Summary) -> Summary:
-    """Return a proportion's summary whose interval ends where proportions do."""
-    found = summary.interval
-    if found is None or 0 <= found.low <= found.high <= 1:
-        return summary
-    return replace(
-        summary, interval=replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
-    )
 
 
 def _resolution(known: Metric, rows: _Rows) -> float:

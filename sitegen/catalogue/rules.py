@@ -33,9 +33,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SUPERLINEAR = 1.05
 
 
-def remarkable(run: AnyRun) -> dict[str, str]:
-    """Return the parameters of a run in which a difference is a caveat."""
-    return {p.name: p.value for p in run.parameters if p.comparability == Comparability.CAVEAT}
+def stated(run: AnyRun, meaning: Comparability) -> dict[str, str]:
+    """Return the parameters of a run in which a difference means so much."""
+    return {p.name: p.value for p in run.parameters if p.comparability == meaning}
 
 
 def limits_of(run: AnyRun) -> Limits:
@@ -135,24 +135,21 @@ def _superlinear(threads: int, share: float) -> str:
 
 
 def _differ_between(runs: Sequence[AnyRun]) -> str:
-    first = remarkable(runs[0]) if runs else {}
-    others = (pair for run in runs[1:] for pair in remarkable(run).items())
-    differing = sorted({name for name, value in others if first.get(name) != value})
+    known = [stated(run, Comparability.CAVEAT) for run in runs]
+    others = (pair for other in known[1:] for pair in other.items())
+    differing = sorted({name for name, value in others if known[0].get(name) != value})
     return f"Between runs: {', '.join(differing)}." if differing else ""
 
 
 def _differ(side: AnyRun, baseline: AnyRun) -> str:
-    ours, theirs = remarkable(side), remarkable(baseline)
+    ours, theirs = (stated(run, Comparability.CAVEAT) for run in (side, baseline))
     parts = [
         f"{name} {ours.get(name, 'absent')} against {theirs.get(name, 'absent')}"
         for name in sorted(set(ours) | set(theirs))
         if ours.get(name) != theirs.get(name)
     ]
-    names = [
-        {p.name for p in run.parameters if p.comparability == Comparability.MUST_MATCH}
-        for run in (side, baseline)
-    ]
-    if unknown := sorted(names[0] ^ names[1]):
+    needed = [stated(run, Comparability.MUST_MATCH).keys() for run in (side, baseline)]
+    if unknown := sorted(needed[0] ^ needed[1]):
         parts.append(f"not known of the imported side: {', '.join(unknown)}")
     return f"{'; '.join(parts)}." if parts else ""
 

@@ -196,10 +196,12 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
     found = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
-    found += caveats.of_steps(step.seen for step in run.steps if step.repetition >= 0)
+    taken = [step.seen for step in run.steps if step.repetition >= 0]
+    found += caveats.applying("steps", taken)
     failed = sum(row.status == Status.FAILED for row in shape)
     suspect = sum(row.status == Status.SUSPECT for row in shape)
-    found += caveats.of_counts(Counts(failed, suspect, len(shape), run.provenance, "value"))
+    counts = Counts(failed, suspect, len(shape), run.provenance, "value")
+    found += caveats.applying("counts", counts)
     if run.provenance == Provenance.CITED:
         found.append(caveats.caveat("single-figure"))
     presented = family(run.benchmark)

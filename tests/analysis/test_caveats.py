@@ -138,7 +138,7 @@ def test_a_gpu_tee_is_doubted_when_the_driver_says_so_of_any_run() -> None:
 def test_contention_during_a_step_is_named_with_how_much(
     conditions: dict[str, float], said: str
 ) -> None:
-    [found] = caveats.of_steps([step(), step(**conditions)])
+    [found] = caveats.applying("steps", [step(), step(**conditions)])
     assert found.rule.id == "contention"
     assert found.sentence == f"In 1 of 2 steps: {said}."
 
@@ -147,22 +147,22 @@ def test_contention_during_a_step_is_named_with_how_much(
     "conditions", [{}, {"psi_cpu": 0.2, "steal": 0.02, "throttled": 0.01}, {"psi_io": 1.0}]
 )
 def test_a_quiet_machine_has_no_caveat(conditions: dict[str, float]) -> None:
-    assert caveats.of_steps([step(**conditions)]) == []
-    assert caveats.of_steps([]) == []
+    assert caveats.applying("steps", [step(**conditions)]) == []
+    assert caveats.applying("steps", []) == []
 
 
 def test_failed_and_suspect_repetitions_are_counted() -> None:
-    found = caveats.of_counts(Counts(1, 2, 5, Provenance.COLLECTED))
+    found = caveats.applying("counts", Counts(1, 2, 5, Provenance.COLLECTED))
     assert [c.sentence for c in found] == [
         "1 of 5 repetitions failed.",
         "2 of 5 repetitions are suspect.",
     ]
     assert ids(found) == ["failed", "suspect"]
-    assert caveats.of_counts(Counts(0, 0, 5, Provenance.COLLECTED)) == []
+    assert caveats.applying("counts", Counts(0, 0, 5, Provenance.COLLECTED)) == []
 
 
 def test_a_cited_figure_that_its_data_doubts_has_a_doubtful_unit() -> None:
-    assert ids(caveats.of_counts(Counts(0, 1, 1, Provenance.CITED))) == ["unit-doubtful"]
+    assert ids(caveats.applying("counts", Counts(0, 1, 1, Provenance.CITED))) == ["unit-doubtful"]
 
 
 def test_a_device_that_moved_far_less_than_the_benchmark_shows_a_cache() -> None:
@@ -181,19 +181,19 @@ def test_runs_of_one_boot_and_runs_of_two_machines_are_told() -> None:
     def seen(cpu: str, boot: str) -> Run:
         return replace(a_run(), boot=boot, fingerprint=Fingerprint((Fact("cpu", cpu, "here"),)))
 
-    assert ids(caveats.of_runs([seen("A", "1"), seen("A", "1")])) == ["one-boot"]
-    assert ids(caveats.of_runs([seen("A", "1"), seen("A", "2")])) == []
-    [found] = caveats.of_runs([seen("A", "1"), seen("B", "2")])
+    assert ids(caveats.applying("runs", [seen("A", "1"), seen("A", "1")])) == ["one-boot"]
+    assert ids(caveats.applying("runs", [seen("A", "1"), seen("A", "2")])) == []
+    [found] = caveats.applying("runs", [seen("A", "1"), seen("B", "2")])
     assert (found.rule.id, found.sentence) == ("another-machine", "Seen: A; B.")
-    assert caveats.of_runs([seen("A", "1")]) == []
+    assert caveats.applying("runs", [seen("A", "1")]) == []
 
 
 def test_a_rate_that_never_settled_is_told() -> None:
     moving = step(("steady", "false"))
     settled = step(("steady", "true"))
-    [found] = caveats.of_steps([moving, settled, settled])
+    [found] = caveats.applying("steps", [moving, settled, settled])
     assert (found.rule.id, found.sentence) == ("not-steady", "In 1 of 3 steps.")
-    assert caveats.of_steps([settled]) == []
+    assert caveats.applying("steps", [settled]) == []
 
 
 @pytest.mark.parametrize(
