@@ -6,13 +6,13 @@ A `Comparison` is two cells that differ in their environment only; an `Analysis`
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import groupby
 from typing import Any
 
-from sitegen.analysis import caveats
+from sitegen.analysis import caveats, stats
 from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.differences import (
     Difference,
@@ -26,26 +26,13 @@ from sitegen.analysis.differences import (
 )
 from sitegen.analysis.selection import Selection, baselines, environments, select
 from sitegen.analysis.series import Cell, cells_of, mark_across
-from sitegen.analysis.stats import (
-    Interval,
-    Tally,
-    Word,
-    difference_interval,
-    difference_verdict,
-    equality_verdict,
-    more_runs,
-    overhead,
-    proportion_interval,
-    slowdown,
-    slowdown_interval,
-    verdict,
-)
+from sitegen.analysis.stats import Interval, Summary, Tally, Word
 from sitegen.catalogue.families import headline_of
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.catalogue.tool import Headline, SeriesPattern
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import AnyRun, MetricDefinition, Params, Series
+from sitegen.model import AnyRun, MetricDefinition, Series
 
 __all__ = ["Analysis", "Cell", "Comparison", "analyse", "refused"]
 
@@ -129,12 +116,14 @@ class Comparison:
             return None
         step = max(self.side.resolution, self.baseline.resolution)
         if scale != Scale.RATIO:
-            return more_runs(side.values, base.values, self.margin, blur=step, counted=self.counted)
+            return stats.more_runs(
+                side.values, base.values, self.margin, blur=step, counted=self.counted
+            )
         if min(*side.values, *base.values) <= 0:
             return None
         ours, theirs = ([math.log(value) for value in one.values] for one in (side, base))
         blur = step / 2 * (1 / side.value + 1 / base.value)
-        return more_runs(ours, theirs, math.log1p(self.margin), blur=blur)
+        return stats.more_runs(ours, theirs, math.log1p(self.margin), blur=blur)
 
     @property
     def doubt(self) -> str:
@@ -144,7 +133,7 @@ class Comparison:
         return next((c.rule.short for c in self.caveats if c.rule.doubts), "")
 
     def _share(self, factor: float) -> float:
-        return overhead(factor, higher_is_better=self.metric.better == Better.HIGHER)
+        return stats.overhead(factor, higher_is_better=self.metric.better == Better.HIGHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,28 +162,21 @@ class Analysis:
             for _, base in baselines(cell.environment, self.config, present)
         )
 
-    def figure(
-        self,
-        metric_id: str,
-        label: str,
-        workload: str = "",
-        statistic: str = "",
-        params: Params = (),
-    ) -> Cell:
-        """Return the one figure of an environment that has all that is named.
+    def figure(self, pattern: SeriesPattern, label: str) -> tuple[Cell, Summary]:
+        """Return the one figure of an environment that is meant by a pattern.
 
         Raises SitegenError when there is none, or more than one.
         """
-        pattern = SeriesPattern(metric_id, statistic, params, workload)
         found = [
-            cell
-            for cell in self.of(metric_id.partition(".")[0])
+            (cell, cell.summary)
+            for cell in self.of(pattern.metric.partition(".")[0])
             if cell.environment == label and pattern.matches(cell.series) and cell.summary
         ]
         if len(found) == 1:
             return found[0]
-        what = f"{metric_id} in {label}" + (f" with {dict(params)}" if params else "")
-        raise SitegenError(f"{len(found)} figures are {what}" if found else f"no figure is {what}")
+        having = f" with {dict(pattern.params)}" if pattern.params else ""
+        number = f"{len(found)} figures are" if found else "no figure is"
+        raise SitegenError(f"{number} {pattern.metric} in {label}{having}")
 
     def differences(self, benchmark: str, label: str, baseline: str) -> tuple[Difference, ...]:
         """Return what the runs of two environments differ in, the telling ones first."""
@@ -218,10 +200,8 @@ def analyse(runs: Sequence[AnyRun], config: Config) -> Analysis:
         for cell in cells_of(benchmark, label, selection, declared.tee, declared.role or ""):
             cells[cell.series, label] = cell
     mark_across(cells, config)
-    by_benchmark: dict[str, list[Cell]] = defaultdict(list)
-    for key in sorted(cells):
-        by_benchmark[key[0].benchmark].append(cells[key])
-    of = {name: tuple(several) for name, several in by_benchmark.items()}
+    keys = groupby(sorted(cells), key=lambda key: key[0].benchmark)
+    of = {benchmark: tuple(cells[key] for key in own) for benchmark, own in keys}
     analysis = Analysis(config, selections, cells, (), _definitions(runs), of)
     return replace(analysis, comparisons=_comparisons(analysis))
 
@@ -301,16 +281,16 @@ def _measured(pair: Comparison, cells: Mapping[tuple[Series, str], Cell]) -> Com
     higher = known.better == Better.HIGHER
     step = max(pair.side.resolution, pair.baseline.resolution)
     if known.scale == Scale.RATIO:
-        factor = slowdown(side.value, baseline.value, higher_is_better=higher)
-        interval = slowdown_interval(side, baseline, higher_is_better=higher, resolution=step)
+        factor = stats.slowdown(side.value, baseline.value, higher_is_better=higher)
+        interval = stats.slowdown_interval(side, baseline, higher_is_better=higher, resolution=step)
         if factor is None:
             return replace(pair, interval=interval, reason="a value is zero")
-        word = verdict(side, baseline, interval, known.margin)
+        word = stats.verdict(side, baseline, interval, known.margin)
         return replace(pair, word=word, factor=factor, interval=interval)
     difference = side.value - baseline.value
     if known.scale == Scale.EXACT:
         values = ([v for run in one.repetitions for v in run] for one in (pair.side, pair.baseline))
-        word = equality_verdict(*values, higher_is_better=higher)
+        word = stats.equality_verdict(*values, higher_is_better=higher)
         # Two printed figures are equal as far as they are printed.
         cited = not min(side.runs, baseline.runs)
         return replace(pair, word=Word.ONE_RUN if cited else word, difference=difference)
@@ -318,10 +298,10 @@ def _measured(pair: Comparison, cells: Mapping[tuple[Series, str], Cell]) -> Com
     if known.scale == Scale.PROPORTION:
         ours, theirs = (_tally(known, one, cells) for one in (pair.side, pair.baseline))
         counted = (ours, theirs) if ours and theirs else None
-        bounds = proportion_interval(side, baseline, counted)
+        bounds = stats.proportion_interval(side, baseline, counted)
     else:
-        bounds = difference_interval(side, baseline, resolution=step)
-    word = difference_verdict(side, baseline, bounds, pair.margin, higher_is_better=higher)
+        bounds = stats.difference_interval(side, baseline, resolution=step)
+    word = stats.difference_verdict(side, baseline, bounds, pair.margin, higher_is_better=higher)
     return replace(
         pair, word=word, difference=difference, difference_interval=bounds, counted=counted
     )

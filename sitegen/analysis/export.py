@@ -18,7 +18,7 @@ from sitegen.analysis.compare import Analysis, analyse
 from sitegen.archive import Damaged, library, quarantine, tables
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import AnyRun, Params, Shape
+from sitegen.model import AnyRun, Measurement, Params, Shape
 
 #: Of the columns; 2 since they have `started_at`.
 VERSION = 2
@@ -41,6 +41,8 @@ COLUMNS: dict[str, str] = {
     "caveats": "Ids of the caveat rules that apply to the series, separated by spaces.",
     "started_at": "When the run was taken, or its source published: UTC, as precise as known.",
 }
+#: What is alike in all rows of a run.
+_OF_RUN = ("run_id", "environment", "benchmark", "provenance", "source", "started_at")
 
 
 def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
@@ -51,31 +53,20 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
         for key, cell in analysis.cells.items()
     }
     selected = {run.id for selection in analysis.selections.values() for run in selection.runs}
-    texts: dict[Shape, list[tuple[Any, ...]]] = {}
+    texts: dict[Shape, dict[str, Sequence[Any]]] = {}
     quoted: dict[tuple[Shape, str, str], list[str | None]] = {}
     for run in runs:
         shape, values = run.table
-        many = len(values)
-        if not many:
+        if not values:
             continue
         if shape not in texts:
-            texts[shape] = [*zip(*shape.rows, strict=True)]
-        workload, metric, statistic, unit, _, params, repetition, status, printed = texts[shape]
-        found["run_id"] += [run.id] * many
-        found["environment"] += [run.environment] * many
-        found["benchmark"] += [run.benchmark] * many
-        found["workload"] += workload
-        found["metric"] += metric
-        found["statistic"] += statistic
-        found["unit"] += unit
-        found["value"] += values
-        found["printed"] += printed
-        found["repetition"] += repetition
-        found["status"] += status
-        found["params"] += map(_params, params)
-        found["provenance"] += [str(run.provenance)] * many
-        found["source"] += [run.source.id if run.source else None] * many
-        found["started_at"] += [run.started_at] * many
+            of_rows = zip(*shape.rows, strict=True)
+            texts[shape] = dict(zip(Measurement._fields, of_rows, strict=True))
+            texts[shape]["params"] = [*map(_params, texts[shape]["params"])]
+        rows = {**texts[shape], "value": values}
+        provenance, source = str(run.provenance), run.source.id if run.source else None
+        told = (run.id, run.environment, run.benchmark, provenance, source, run.started_at)
+        alike = dict(zip(_OF_RUN, told, strict=True))
         if run.id in selected:
             about = (shape, run.benchmark, run.environment)
             if about not in quoted:
@@ -84,13 +75,17 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
                     for series, places in shape.places(run.benchmark).items()
                     for place in places
                 }
-                quoted[about] = [by_place[place] for place in range(many)]
-            found["caveats"] += quoted[about]
+                quoted[about] = [by_place[place] for place in range(len(values))]
+            rows["caveats"] = quoted[about]
         else:
             tee = analysis.config.environment(run.environment).tee
-            told = [*caveats.of_run(run, tee), *caveats.of_reading(run)]
-            ids = dict.fromkeys(("not-selected", *(one.rule.id for one in told)))
-            found["caveats"] += [" ".join(ids)] * many
+            own = [*caveats.of_run(run, tee), *caveats.of_reading(run)]
+            ids = dict.fromkeys(("not-selected", *(one.rule.id for one in own)))
+            alike["caveats"] = " ".join(ids)
+        for name, column in rows.items():
+            found[name] += column
+        for name, value in alike.items():
+            found[name] += [value] * len(values)
     return found
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.tool import SeriesPattern
 from sitegen.catalogue.units import significant
 from sitegen.errors import SitegenError
 
@@ -201,10 +202,9 @@ class Sheet:
                 raise SitegenError(f"the parameter {key} is neither text nor number")
             # Parameters are texts: 1048576 and never 1.04858e+06.
             texts.append((key, given if isinstance(given, str) else f"{given.value:.15g}"))
-        cell = self.analysis.figure(metric, env, workload, statistic, tuple(texts))
-        if cell.summary is None:
-            raise SitegenError(f"{metric} in {env} was not measured")
-        value, interval = cell.summary.value, cell.summary.interval
+        pattern = SeriesPattern(metric, statistic, tuple(texts), workload)
+        cell, summary = self.analysis.figure(pattern, env)
+        value, interval = summary.value, summary.interval
         self.inputs.append(Input(metric, env, value, cell.printed or "", cell.runs[-1]))
         return Span(value, interval.low, interval.high) if interval else Span.of(value)
 

@@ -6,19 +6,20 @@ stand in for this one. A fact that the machine does not show is None, never a gu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from sitegen.fingerprint import devices, gpu, machine, platform, tee
-from sitegen.fingerprint.activity import Activity as Activity
-from sitegen.fingerprint.activity import activity as activity
-from sitegen.fingerprint.activity import boot_hash as boot_hash
-from sitegen.fingerprint.activity import conditions as conditions
+from sitegen.fingerprint import gpu, machine, platform, tee
 from sitegen.fingerprint.facts import FACTS
-from sitegen.fingerprint.places import Command, asked_at_once
+from sitegen.fingerprint.places import Command, asked_at_once, fields, whole
 from sitegen.fingerprint.places import Machine as Machine
 from sitegen.fingerprint.signals import Seen, signals
 from sitegen.fingerprint.tee import contradiction as contradiction
@@ -58,31 +59,77 @@ def read(
 
 
 def _facts(here: Machine, kind: str, seen: tuple[Seen, ...], workdir: Path) -> Iterator[Fact]:
+    lscpu = fields(here.said("lscpu"))
     for known in FACTS.values():
-        if known.file:
-            yield Fact(known.name, here.text(known.file) or None, known.file)
+        if known.lscpu:
+            yield Fact(known.name, lscpu.get(known.lscpu), "lscpu")
+        elif known.file:
+            found = re.search(known.pattern or r"(?s)(.+)", here.text(known.file) or "")
+            yield Fact(known.name, found[1] if found else None, known.file)
     yield from platform.facts(here, enclave=kind in tee.ENCLAVES)
     yield from tee.facts(here, kind, seen)
-    yield from devices.disk(here, workdir)
-    for part in (machine.processor, machine.memory, machine.kernel, machine.limits):
+    yield from machine.disk(here, workdir)
+    parts = (machine.processor, machine.memory, machine.kernel, machine.limits, machine.network)
+    for part in (*parts, gpu.facts):
         yield from part(here)
-    yield from devices.network(here)
-    yield from gpu.facts(here)
 
 
 def _ask(root: Path, workdir: Path) -> Command:
     """Return a command that asked the programs at once: one after another they take too long."""
-    card = devices.default_card(Machine(root))
-    return asked_at_once(
-        [
-            ("lscpu",),
-            ("dmesg",),
-            *(("systemd-detect-virt", what) for what in ("--vm", "--container", "--cvm")),
-            devices.findmnt(workdir),
-            ("timedatectl", "show", "--property=NTPSynchronized"),
-            ("cpuid", "-1", "-r"),
-            *([("ethtool", "-k", card)] if card else []),
-            gpu.FULL,
-            gpu.STATE,
-        ]
-    )
+    card = machine.default_card(Machine(root))
+    virtual = (("systemd-detect-virt", what) for what in ("--vm", "--container", "--cvm"))
+    asked = [("lscpu",), ("dmesg",), *virtual, machine.ASKED_CLOCK, ("cpuid", "-1", "-r")]
+    asked += [machine.findmnt(workdir), gpu.FULL, gpu.STATE]
+    return asked_at_once([*asked, ("ethtool", "-k", card)] if card else asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Counters of the machine at one moment: seconds since boot, by name."""
+
+    at_s: float
+    cpus: int
+    load: float | None
+    counters: Mapping[str, float]
+
+
+def activity(root: Path = Path("/")) -> Activity:
+    """Return the counters that tell contention: pressure, steal and throttling."""
+    here = Machine(root)
+    counters: dict[str, float] = {}
+    for kind in ("cpu", "io", "memory"):
+        text = here.text(f"/proc/pressure/{kind}") or ""
+        if found := re.search(r"some .*total=(\d{1,18})", text):
+            counters[f"psi_{kind}"] = int(found[1]) / 1e6
+    words = (here.text("/proc/stat") or "").split("\n", 1)[0].split()
+    steal = whole("".join(words[8:9]))  # the eighth figure, see proc(5)
+    if steal is not None:
+        counters["steal"] = steal / os.sysconf("SC_CLK_TCK")
+    own = next(here.cgroup_files("cpu.stat"), "")
+    if found := re.search(r"throttled_usec (\d{1,18})", own):
+        counters["throttled"] = int(found[1]) / 1e6
+    load = re.match(r"\d{1,9}\.\d{1,4}", here.text("/proc/loadavg") or "")
+    before = float(load[0]) if load else None
+    return Activity(time.monotonic(), os.cpu_count() or 1, before, counters)
+
+
+def conditions(before: Activity, after: Activity) -> dict[str, float]:
+    """Return what happened between two moments as shares of the wall time, and the load before.
+
+    ``steal`` is a share of all CPUs' time. What the machine does not show is left out.
+    """
+    wall_s = max(after.at_s - before.at_s, 1e-6)
+    shares = {
+        name: max(value - before.counters[name], 0.0)
+        / wall_s
+        / (before.cpus if name == "steal" else 1)
+        for name, value in after.counters.items()
+        if name in before.counters
+    }
+    return shares if before.load is None else {**shares, "load_before": before.load}
+
+
+def boot_hash(root: Path = Path("/")) -> str:
+    """Return a digest that tells two boots apart and does not identify the machine."""
+    boot = Machine(root).text("/proc/sys/kernel/random/boot_id")
+    return hashlib.sha256(f"sitegen boot {boot}".encode()).hexdigest()[:16] if boot else ""

@@ -29,7 +29,8 @@ class KnownFact:
 
     ``values`` are the words of values that are mere switches. ``gist`` words the value where it
     stands alone for its group. ``asked`` facts weigh nothing, and a caveat asks for them. ``file`` is
-    the system file whose text the fact is, where it is no more than that.
+    the system file whose text the fact is, or the first group of ``pattern`` in it; ``lscpu`` the
+    line of that program.
     """
 
     name: str
@@ -40,6 +41,8 @@ class KnownFact:
     gist: str = "{}"
     asked: bool = False
     file: str = ""
+    pattern: str = ""
+    lscpu: str = ""
 
 
 #: Which TEE the machine's signals show, as one fact among the others.
@@ -50,6 +53,8 @@ _SYSTEM = "/sys/devices/system"
 _CPU = f"{_SYSTEM}/cpu"
 _POLICY = f"{_CPU}/cpu0/cpufreq"
 _CLOCK = f"{_SYSTEM}/clocksource/clocksource0"
+_HUGE = "/sys/kernel/mm/transparent_hugepage"
+_CHOSEN = r"\[([\w+-]+)\]"
 _ON = {"0": "off", "1": "on"}
 _NO = {"0": "no", "1": "yes"}
 #: By group in the order of a page; the first of a group tells most of it.
@@ -73,16 +78,16 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("cpu_id", "Processor id", "Processor"),
         KnownFact("microcode", "Microcode", "Processor", SETTING),
         KnownFact("cpus", "CPUs", "Processor", MACHINE),
-        KnownFact("sockets", "Sockets", "Processor", MACHINE),
-        KnownFact("cores_per_socket", "Cores per socket", "Processor", MACHINE),
-        KnownFact("threads_per_core", "Threads per core", "Processor", MACHINE),
+        KnownFact("sockets", "Sockets", "Processor", MACHINE, lscpu="Socket(s)"),
+        KnownFact("cores_per_socket", "Cores per socket", "Processor", MACHINE, lscpu="Core(s) per socket"),
+        KnownFact("threads_per_core", "Threads per core", "Processor", MACHINE, lscpu="Thread(s) per core"),
         KnownFact("smt", "SMT", "Processor", MACHINE, values=_ON, file=f"{_CPU}/smt/active"),
-        KnownFact("numa_nodes", "NUMA nodes", "Processor", MACHINE),
+        KnownFact("numa_nodes", "NUMA nodes", "Processor", MACHINE, lscpu="NUMA node(s)"),
         KnownFact("numa_distances", "NUMA distances", "Processor", file=f"{_SYSTEM}/node/node0/distance"),
-        KnownFact("l1d_cache", "L1 data cache", "Processor"),
-        KnownFact("l1i_cache", "L1 instruction cache", "Processor"),
-        KnownFact("l2_cache", "L2 cache", "Processor"),
-        KnownFact("l3_cache", "L3 cache", "Processor"),
+        KnownFact("l1d_cache", "L1 data cache", "Processor", lscpu="L1d cache"),
+        KnownFact("l1i_cache", "L1 instruction cache", "Processor", lscpu="L1i cache"),
+        KnownFact("l2_cache", "L2 cache", "Processor", lscpu="L2 cache"),
+        KnownFact("l3_cache", "L3 cache", "Processor", lscpu="L3 cache"),
         KnownFact("cpu_flags", "CPU flags", "Processor", SETTING),
         KnownFact("cpu_flags_digest", "Digest of all CPU flags", "Processor", SETTING),
         KnownFact("governor", "Governor", "Processor", SETTING, file=f"{_POLICY}/scaling_governor"),
@@ -92,13 +97,13 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("boost", "Boost", "Processor", SETTING, values=_ON, file=f"{_CPU}/cpufreq/boost"),
         KnownFact("highest_frequency", "Highest frequency", "Processor"),
         KnownFact("isolated_cpus", "Isolated CPUs", "Processor", SETTING),
-        KnownFact("cpu_affinity", "CPUs of this process", "Processor", SETTING),
+        KnownFact("cpu_affinity", "CPUs of this process", "Processor", SETTING, file="/proc/self/status", pattern=r"(?m)^Cpus_allowed_list:\s*(.*\S)"),
         KnownFact("architecture", "Architecture", "Processor", SETTING),
         KnownFact("memory", "Memory", "Memory", MACHINE),
         KnownFact("swap", "Swap", "Memory"),
         KnownFact("swappiness", "Swappiness", "Memory", file="/proc/sys/vm/swappiness"),
-        KnownFact("huge_pages", "Transparent huge pages", "Memory", SETTING),
-        KnownFact("huge_pages_defrag", "Huge pages, defragmentation", "Memory", SETTING),
+        KnownFact("huge_pages", "Transparent huge pages", "Memory", SETTING, file=f"{_HUGE}/enabled", pattern=_CHOSEN),
+        KnownFact("huge_pages_defrag", "Huge pages, defragmentation", "Memory", SETTING, file=f"{_HUGE}/defrag", pattern=_CHOSEN),
         KnownFact("reserved_huge_pages", "Reserved huge pages", "Memory", SETTING),
         KnownFact("ksm", "Page merging (KSM)", "Memory"),
         KnownFact("overcommit", "Overcommit", "Memory"),
@@ -110,7 +115,7 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("vulnerable_to", "Vulnerable to", "Kernel", SETTING),
         KnownFact("mitigations", "Digest of mitigations", "Kernel", SETTING),
         KnownFact("security_modules", "Security modules", "Kernel", file="/sys/kernel/security/lsm"),
-        KnownFact("os", "System", "Kernel"),
+        KnownFact("os", "System", "Kernel", file="/etc/os-release", pattern=r"""(?m)^PRETTY_NAME=["']*(.+?)["']*$"""),
         KnownFact("python", "Python", "Kernel"),
         KnownFact("sitegen", "sitegen", "Kernel"),
         KnownFact("clock_source", "Clock source", "Clock", SETTING, file=f"{_CLOCK}/current_clocksource"),
@@ -121,7 +126,7 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("memory_limit", "Memory limit", "Limits", MACHINE),
         KnownFact("cgroup_version", "Control groups, version", "Limits"),
         KnownFact("seccomp", "seccomp", "Limits"),
-        KnownFact("open_files", "Open files", "Limits"),
+        KnownFact("open_files", "Open files", "Limits", file="/proc/self/limits", pattern=r"(?m)^Max open files\s+(\w{1,20})"),
         KnownFact("file_system", "File system", "Disk", SETTING),
         KnownFact("mount_options", "Mount options", "Disk", SETTING),
         KnownFact("free_space", "Free", "Disk"),

@@ -7,8 +7,7 @@ The words for the state are those of the hardware collector, which asks NVML its
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator, Mapping
 
 from sitegen.fingerprint.places import Machine
 from sitegen.model import Fact
@@ -44,35 +43,30 @@ FULL = query(_ALL)
 STATE = (*_CC, "-q")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """The answers of nvidia-smi on confidential computing, in small letters; absent is None."""
+#: The driver's answers on confidential computing, and what they are called here.
+_ANSWERS = {
+    "cc state": "state", "multi-gpu mode": "multi-GPU mode", "devtools mode": "developer tools",
+    "cc environment": "environment", "cpu cc capabilities": "CPU",
+}  # fmt: skip
 
-    feature: str | None = None
-    multi_gpu: str | None = None
-    devtools: str | None = None
-    environment: str | None = None
-    cpu: str | None = None
-    ready: str | None = None
-    capable: bool = True
 
-    @property
-    def word(self) -> str:
-        """What the answers mean: GPUs in Protected PCIe say "off" and are confidential."""
-        if not self.capable:
-            return "off"
-        multi = self.multi_gpu or ""
-        protected = "ppcie" if "pcie" in multi else "nvle" if "nvl" in multi else ""
-        if self.feature is None and not protected:
-            return "unknown"
-        if self.devtools == "on":
-            return "devtools"
-        if self.feature != "on" and not protected:
-            # Without the mode of several GPUs a disabled feature is not yet "off".
-            return "off" if multi == "none" else "unknown"
-        if (self.environment or "").startswith("sim"):
-            return "simulated"
-        return protected or ("unknown" if self.environment == "unavailable" else "on")
+def word(found: Mapping[str, str]) -> str:
+    """Return what `answers` mean: GPUs in Protected PCIe say "off" and are confidential."""
+    if _NOT_CAPABLE in found:
+        return "off"
+    feature, multi = found.get("cc state"), found.get("multi-gpu mode", "")
+    environment = found.get("cc environment", "")
+    protected = "ppcie" if "pcie" in multi else "nvle" if "nvl" in multi else ""
+    if feature is None and not protected:
+        return "unknown"
+    if found.get("devtools mode") == "on":
+        return "devtools"
+    if feature != "on" and not protected:
+        # Without the mode of several GPUs a disabled feature is not yet "off".
+        return "off" if multi == "none" else "unknown"
+    if environment.startswith("sim"):
+        return "simulated"
+    return protected or ("unknown" if environment == "unavailable" else "on")
 
 
 def facts(machine: Machine) -> Iterator[Fact]:
@@ -88,39 +82,39 @@ def facts(machine: Machine) -> Iterator[Fact]:
     yield Fact("gpu_driver", _alike(gpus, "driver_version"), source)
     for fact, name in _MORE:
         yield Fact(fact, _alike(gpus, name), source)
-    found = state(machine)
+    found = answers(machine)
     source = "nvidia-smi conf-compute"
-    yield Fact("gpu_confidential_compute", found.word, source)
-    names = ("state", "multi-GPU mode", "developer tools", "environment", "CPU")
-    answers = zip(names, astuple(found), strict=False)
-    told = "; ".join(f"{name} {value}" for name, value in answers if value)
-    yield Fact("gpu_cc_answers", told or (None if found.capable else _NOT_CAPABLE), source)
-    yield Fact("gpu_ready", found.ready, source)
+    yield Fact("gpu_confidential_compute", word(found), source)
+    told = "; ".join(f"{name} {found[key]}" for key, name in _ANSWERS.items() if key in found)
+    incapable = _NOT_CAPABLE if _NOT_CAPABLE in found else None
+    yield Fact("gpu_cc_answers", told or incapable, source)
+    yield Fact("gpu_ready", found.get("cc gpus ready state"), source)
 
 
-def state(machine: Machine) -> State:
-    """Return what nvidia-smi answers on confidential computing; it is asked and never told."""
+def answers(machine: Machine) -> dict[str, str]:
+    """Return what nvidia-smi answers on confidential computing; it is asked and never told.
+
+    In small letters by the driver's own names; one that is not capable says that alone.
+    """
     said = machine.said(*STATE)
     if _NOT_CAPABLE in said:
-        return State(capable=False)
-    answers = _answers(said)
+        return {_NOT_CAPABLE: ""}
+    found = _answers(said)
     # Drivers before the query answer each question by itself, and know the feature's state only.
-    feature = answers.get("cc state") or _answers(machine.said(*_CC, "-f")).get("cc status")
-    if not answers and not feature:
-        return State()
-    return State(
-        feature,
-        answers.get("multi-gpu mode"),
-        answers.get("devtools mode") or _only(machine.said(*_CC, "-d")),
-        answers.get("cc environment") or _only(machine.said(*_CC, "-e")),
-        answers.get("cpu cc capabilities"),
-        answers.get("cc gpus ready state"),
-    )
+    feature = found.get("cc state") or _answers(machine.said(*_CC, "-f")).get("cc status")
+    if not found and not feature:
+        return {}
+    own = {
+        "cc state": feature,
+        "devtools mode": found.get("devtools mode") or _only(machine.said(*_CC, "-d")),
+        "cc environment": found.get("cc environment") or _only(machine.said(*_CC, "-e")),
+    }
+    return found | {name: value for name, value in own.items() if value}
 
 
-def cpu_kind(found: State) -> str:
+def cpu_kind(said: str) -> str:
     """Return the TEE that the driver sees its CPU in, or nothing."""
-    match = _CPU_CAPS.search(found.cpu or "")
+    match = _CPU_CAPS.search(said)
     if match is None:
         return ""
     return "tdx" if match[1] else "sev-snp" if match[2] else "sev"

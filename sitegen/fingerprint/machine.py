@@ -1,4 +1,4 @@
-"""Processor, memory, kernel, clock and limits: what explains a number besides the benchmark.
+"""Processor, memory, kernel, limits, disk and network: what explains a number besides the tool.
 
 A fact that the machine does not show is None, never a guess. Identifiers are never facts.
 """
@@ -10,6 +10,7 @@ import hashlib
 import platform as python_platform
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from sitegen import __version__
 from sitegen.fingerprint.places import Machine, fields, whole
@@ -30,19 +31,11 @@ _CPU_FLAGS = (
     "tdx_host_platform", "sev", "sev_es", "sev_snp", "sgx",
 )  # fmt: skip
 _TSC_FLAGS = ("constant_tsc", "nonstop_tsc", "tsc_known_freq", "tsc_reliable", "tsc_scale")
-_LSCPU = (
-    ("sockets", "Socket(s)"), ("cores_per_socket", "Core(s) per socket"),
-    ("threads_per_core", "Thread(s) per core"), ("numa_nodes", "NUMA node(s)"),
-    ("l1d_cache", "L1d cache"), ("l1i_cache", "L1i cache"), ("l2_cache", "L2 cache"),
-    ("l3_cache", "L3 cache"),
-)  # fmt: skip
 _CPU_ID = "{vendor_id} family {cpu family} model {model} stepping {stepping}"
 _ARM_ID = (
     "implementer {CPU implementer} part {CPU part} variant {CPU variant} revision {CPU revision}"
 )
 _CPU = "/sys/devices/system/cpu"
-_HUGE = "/sys/kernel/mm/transparent_hugepage"
-_CHOSEN = re.compile(r"\[([\w+-]+)\]")
 _SWIOTLB = re.compile(
     r"software IO TLB: (?:mapped [^\n(]*\((\d{1,9}MB)\)|(Memory encryption is active[^\n]{0,80}))"
 )
@@ -52,8 +45,30 @@ _SWITCHES = (
     ("overcommit", "/proc/sys/vm/overcommit_memory",
      {"0": "heuristic", "1": "always", "2": "never"}),
 )  # fmt: skip
-_ASKED_CLOCK = ("timedatectl", "show", "--property=NTPSynchronized")
+ASKED_CLOCK = ("timedatectl", "show", "--property=NTPSynchronized")
 _LEAP = {"": None, "Not synchronised": "no"}
+_PSEUDO = re.compile(r"overlay|tmpfs|9p|virtiofs|nfs4?|cifs|fuse.*|proc|sysfs")
+_OPTION = re.compile(
+    r"rw|ro|\w*atime|discard|data=\w+|compress\S*|barrier=\d|sync|dax\S*|nobarrier|commit=\d+"
+)
+_QUEUE = (
+    ("disk_rotational", "queue/rotational"), ("disk_scheduler", "queue/scheduler"),
+    ("disk_write_cache", "queue/write_cache"), ("disk_requests", "queue/nr_requests"),
+    ("disk_block_size", "queue/logical_block_size"), ("disk_model", "device/model"),
+)  # fmt: skip
+#: How a disk is attached, by its name: plainly, and behind virtio.
+_BUSES = (
+    (r"nvme\d", "nvme", "nvme"), (r"vd[a-z]+", "virtio-blk", "virtio-blk"),
+    (r"sd[a-z]+", "scsi", "virtio-scsi"), (r"xvd[a-z]+", "xen", "xen"),
+    (r"mmcblk\d", "mmc", "mmc"), (r"loop\d", "loop", "loop"), (r"md\d", "raid", "raid"),
+    (r"pmem\d", "pmem", "pmem"), (r"dm-\d", "device mapper", "device mapper"),
+)  # fmt: skip
+_OFFLOADS = (
+    ("tcp-segmentation-offload", "TSO"), ("generic-segmentation-offload", "GSO"),
+    ("generic-receive-offload", "GRO"), ("large-receive-offload", "LRO"),
+    ("rx-checksumming", "RX checksum"), ("tx-checksumming", "TX checksum"),
+)  # fmt: skip
+_COLUMNS = 5
 
 
 def processor(machine: Machine) -> Iterator[Fact]:
@@ -65,9 +80,6 @@ def processor(machine: Machine) -> Iterator[Fact]:
     yield Fact("microcode", cpu.get("microcode"), source)
     count = cpuinfo.count("\nprocessor") + cpuinfo.startswith("processor")
     yield Fact("cpus", str(count) if count else None, source)
-    lscpu = fields(machine.said("lscpu"))
-    for name, key in _LSCPU:
-        yield Fact(name, lscpu.get(key), "lscpu")
     flags = machine.flags()
     yield Fact("cpu_flags", " ".join(f for f in _CPU_FLAGS if f in flags) or None, source)
     digest = _digest(" ".join(sorted(flags)))
@@ -88,12 +100,6 @@ def memory(machine: Machine) -> Iterator[Fact]:
     for name, key in (("memory", "MemTotal"), ("swap", "SwapTotal")):
         kib = given.get(key)
         yield Fact(name, None if kib is None else f"{kib / 2**20:.1f} GiB", source)
-    for name, path in (
-        ("huge_pages", f"{_HUGE}/enabled"),
-        ("huge_pages_defrag", f"{_HUGE}/defrag"),
-    ):
-        found = _CHOSEN.search(machine.text(path) or "")
-        yield Fact(name, found[1] if found else None, path)
     pages, size = given.get("HugePages_Total"), given.get("Hugepagesize")
     known = pages is not None and size is not None
     reserved = f"{pages} of {size} KiB" if pages else "none"
@@ -118,8 +124,6 @@ def kernel(machine: Machine) -> Iterator[Fact]:
     options = None if line is None else " ".join(kept) or "none of note"
     yield Fact("kernel_options", options, "/proc/cmdline")
     yield from _flaws(machine)
-    system = dict(line.partition("=")[::2] for line in machine.lines("/etc/os-release"))
-    yield Fact("os", system.get("PRETTY_NAME", "").strip("\"'") or None, "/etc/os-release")
     yield Fact("python", python_platform.python_version(), "sys.version")
     yield Fact("sitegen", __version__, "sitegen")
     yield _synchronised(machine)
@@ -143,12 +147,97 @@ def limits(machine: Machine) -> Iterator[Fact]:
     groups = machine.cgroups()
     version = "2" if set(groups) == {""} else "1" if groups else None
     yield Fact("cgroup_version", version, "/proc/self/cgroup")
-    status, source = machine.fields("/proc/self/status"), "/proc/self/status"
-    yield Fact("cpu_affinity", status.get("Cpus_allowed_list"), source)
-    yield Fact("seccomp", _SECCOMP.get(status.get("Seccomp", "")), source)
-    source = "/proc/self/limits"
-    found = re.search(r"^Max open files\s+(\w{1,20})", machine.text(source) or "", re.MULTILINE)
-    yield Fact("open_files", found[1] if found else None, source)
+    path = "/proc/self/status"
+    yield Fact("seccomp", _SECCOMP.get(machine.fields(path).get("Seccomp", "")), path)
+
+
+def findmnt(workdir: Path) -> tuple[str, ...]:
+    """Return the command that tells which file system ``workdir`` lies on."""
+    return ("findmnt", "-rnbo", "FSTYPE,OPTIONS,SIZE,AVAIL,SOURCE", "-T", str(workdir))
+
+
+def disk(machine: Machine, workdir: Path) -> Iterator[Fact]:
+    """Yield the file system that ``workdir`` lies on and the disk below it."""
+    types = [line.partition(" - ")[2].split(" ")[0] for line in machine.root_mounts()]
+    yield Fact(
+        "root_file_system", next(filter(None, reversed(types)), None), "/proc/self/mountinfo"
+    )
+    parts = machine.said(*findmnt(workdir)).split("\n", 1)[0].split()
+    if len(parts) < _COLUMNS:
+        yield Fact("file_system", None, "findmnt")
+        return
+    fstype, options, size, free, source = parts[:_COLUMNS]
+    yield Fact("file_system", fstype, "findmnt")
+    kept = [word for word in options.split(",") if _OPTION.fullmatch(word)]
+    yield Fact("mount_options", ",".join(kept) or None, "findmnt")
+    total, left = whole(size), whole(free)
+    share = f"{100 * left / total:.0f} %" if total and left is not None else None
+    yield Fact("free_space", share, "findmnt")
+    if _PSEUDO.fullmatch(fstype) or not source.startswith("/dev/"):
+        yield Fact("disk", None, "findmnt")
+        return
+    # /dev/mapper/... is a link to the dm device that sysfs knows.
+    name = machine.at(re.sub(r"\[.*", "", source)).resolve().name
+    yield from _device(machine, machine.at(f"/sys/class/block/{name}"))
+
+
+def _device(machine: Machine, block: Path) -> Iterator[Fact]:
+    if not block.exists():
+        yield Fact("disk", None, "findmnt, /sys/class/block")
+        return
+    stack = _stack(machine, block)
+    yield Fact("disk", " on ".join(stack), "findmnt, /sys/class/block")
+    base = f"/sys/class/block/{stack[-1]}"
+    yield Fact("disk_bus", _bus(machine.at(base)), base)
+    for fact, file in _QUEUE:
+        yield Fact(fact, machine.text(f"{base}/{file}") or None, f"{base}/{file}")
+    yield Fact("disk_driver", machine.target(f"{base}/device/driver"), f"{base}/device/driver")
+    uuids = [machine.text(f"/sys/class/block/{name}/dm/uuid") or "" for name in stack]
+    layers = [uuid.split("-", 1)[0] for uuid in uuids if uuid]
+    yield Fact("disk_mapper", " on ".join(layers) or "none", "/sys/class/block, dm/uuid")
+
+
+def _stack(machine: Machine, block: Path, depth: int = 8) -> list[str]:
+    """Return the disk of a partition and what it is mapped to, down to one that is no mapping."""
+    real = block.resolve()
+    partition = real.exists() and not (real / "queue").is_dir()
+    disk = real.parent.name if partition else real.name
+    below = machine.names(f"/sys/class/block/{disk}/slaves")
+    if not below or depth == 1:
+        return [disk]
+    return [disk, *_stack(machine, machine.at(f"/sys/class/block/{below[0]}"), depth - 1)]
+
+
+def _bus(block: Path) -> str | None:
+    """Return how the disk is attached: a virtual disk costs what its transport costs."""
+    virtio = re.search(r"/virtio\d", str(block.resolve())) is not None
+    kinds = (kind for kind in _BUSES if re.match(kind[0], block.name))
+    return next((inside if virtio else plain for _, plain, inside in kinds), None)
+
+
+def network(machine: Machine) -> Iterator[Fact]:
+    """Yield the card of the default route and its switches; its name can hold its address."""
+    card = default_card(machine)
+    place, source = f"/sys/class/net/{card}", "/sys/class/net, default route"
+    yield Fact("network_driver", machine.target(f"{place}/device/driver"), source)
+    speed = whole(machine.text(f"{place}/speed"))
+    yield Fact("network_speed", f"{speed} Mbit/s" if speed else None, source)
+    yield Fact("mtu", machine.text(f"{place}/mtu"), source)
+    said = fields(machine.said("ethtool", "-k", card)) if card else {}
+    known = [(title, said[name]) for name, title in _OFFLOADS if name in said]
+    on = ", ".join(title for title, word in known if word.startswith("on"))
+    yield Fact("network_offloads", (on or "none") if known else None, "ethtool -k")
+    path = "/proc/sys/net/ipv4/ip_local_port_range"
+    yield Fact("port_range", " to ".join((machine.text(path) or "").split()) or None, path)
+
+
+def default_card(machine: Machine) -> str:
+    """Return the name of the card that leads to the world, or nothing."""
+    for line in machine.lines("/proc/net/route")[1:]:
+        parts = line.split()
+        if len(parts) > 1 and parts[1] == "00000000" and re.fullmatch(r"[\w.:-]{1,32}", parts[0]):
+            return parts[0] if parts[0] not in (".", "..") else ""
+    return ""
 
 
 def _digest(text: str) -> str:
@@ -187,7 +276,7 @@ def _flaws(machine: Machine) -> Iterator[Fact]:
 
 
 def _synchronised(machine: Machine) -> Fact:
-    said = machine.said(*_ASKED_CLOCK).partition("NTPSynchronized=")[2].split("\n")[0]
+    said = machine.said(*ASKED_CLOCK).partition("NTPSynchronized=")[2].split("\n")[0]
     if said in ("yes", "no"):
         return Fact("clock_synchronised", said, "timedatectl")
     leap = fields(machine.said("chronyc", "-n", "tracking")).get("Leap status", "")

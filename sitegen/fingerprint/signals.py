@@ -219,11 +219,10 @@ def _programs(machine: Machine) -> Iterator[Seen]:
         old = "unrecognized option" in said or "unknown option" in said
         yield Seen(source, "not known to this version" if old else "not asked")
     yield from _cpuid(machine.said("cpuid", "-1", "-r"))
-    state = gpu.state(machine)
-    if state.cpu:
-        kind = gpu.cpu_kind(state) if "hypervisor" in machine.flags() else ""
-        reason = f"the GPU driver sees {state.cpu}"
-        yield Seen("nvidia-smi conf-compute, CPU", state.cpu, kind, "nvidia", reason)
+    if cpu := gpu.answers(machine).get("cpu cc capabilities"):
+        kind = gpu.cpu_kind(cpu) if "hypervisor" in machine.flags() else ""
+        reason = f"the GPU driver sees {cpu}"
+        yield Seen("nvidia-smi conf-compute, CPU", cpu, kind, "nvidia", reason)
 
 
 def _cpuid(said: str) -> Iterator[Seen]:

@@ -181,10 +181,8 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
     def value(
         metric: str, env: str, *, workload: str = "", statistic: str = "", **params: object
     ) -> Quote:
-        cell = analysis.figure(metric, env, workload, statistic, _pairs(params))
-        summary = cell.summary
-        if summary is None:
-            raise SitegenError(f"{metric} in {env} was not measured")
+        pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
+        cell, summary = analysis.figure(pattern, env)
         unit = analysis.metric(metric).unit_for([summary.value])
         if cell.printed and (parsed := printed_number(cell.printed)) and parsed[0]:
             name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text

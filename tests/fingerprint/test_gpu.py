@@ -61,23 +61,33 @@ def test_gpus_are_told_as_their_driver_says(
     assert {fact: found.get(fact) for fact in shown} == shown
 
 
-def test_answers_that_leave_it_open_are_unknown() -> None:
-    assert gpu.State(feature="off").word == "unknown"
-    assert gpu.State(feature="off", multi_gpu="none").word == "off"
-    assert gpu.State().word == "unknown"
-    assert gpu.State(feature="on", multi_gpu="none", environment="unavailable").word == "unknown"
+@pytest.mark.parametrize(
+    ("feature", "multi", "environment", "word"),
+    [
+        ("off", "", "", "unknown"),
+        ("off", "none", "", "off"),
+        ("on", "none", "unavailable", "unknown"),
+    ],
+)
+def test_answers_that_leave_it_open_are_unknown(
+    feature: str, multi: str, environment: str, word: str
+) -> None:
+    told = {"cc state": feature, "multi-gpu mode": multi, "cc environment": environment}
+    assert gpu.word(told) == word
+    assert gpu.word({}) == "unknown"
 
 
 def test_the_words_are_those_of_the_hardware_collector() -> None:
     assert gpu.CONFIDENTIAL == hardware.CONFIDENTIAL
     modes = enumerate(("none", "protected pcie", "nvle"))
     environments, switch = ((1, "simulation"), (2, "production")), ((0, "off"), (1, "on"))
-    for (number, named), (feature, said), (devtools, tools), (mode, called) in product(
-        environments, switch, switch, modes
-    ):
-        told = {"environment": number, "ccFeature": feature, "devToolsMode": devtools}
+    names = ("cc environment", "cc state", "devtools mode", "multi-gpu mode")
+    for chosen in product(environments, switch, switch, modes):
+        environment, feature, devtools, mode = (number for number, _ in chosen)
+        said = (word for _, word in chosen)
+        told = {"environment": environment, "ccFeature": feature, "devToolsMode": devtools}
         record = {"state": told, "settings": {**told, "multiGpuMode": mode}}
-        assert gpu.State(said, called, tools, named).word == hardware.verdict(record).word
+        assert gpu.word(dict(zip(names, said, strict=True))) == hardware.verdict(record).word
 
 
 def test_nothing_is_ever_set() -> None:
