@@ -87,13 +87,11 @@ def beginning(data: bytes, most: int) -> bytes:
     if not data.startswith(_GZIP):
         raise SitegenError("is no gzip file")
     stream = zlib.decompressobj(wbits=_WITH_HEADER)
-    try:
+    with contextlib.suppress(zlib.error):
         found = stream.decompress(data, most)
-    except zlib.error as error:
-        raise SitegenError("is no whole gzip file") from error
-    if len(found) < most and not stream.eof:
-        raise SitegenError("is no whole gzip file")
-    return found
+        if len(found) == most or stream.eof:
+            return found
+    raise SitegenError("is no whole gzip file")
 
 
 def read_file(path: Path, most: int) -> bytes:
@@ -107,10 +105,7 @@ def read_file(path: Path, most: int) -> bytes:
         with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - open already
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                what = "is a device or a pipe, not a file"
-                raise SitegenError(
-                    "is a folder" if stat.S_ISDIR(status.st_mode) else what, where=path.name
-                )
+                raise SitegenError("is a device or a pipe, not a file", where=path.name)
             if status.st_size > most:
                 raise SitegenError(f"is larger than {_size(most)}", where=path.name)
             return file.readall()
@@ -123,27 +118,18 @@ def read_file(path: Path, most: int) -> bytes:
 
 
 def _parts(data: bytes, most: int) -> Iterator[bytes]:
-    size = 0
-    with _opened(data) as file:
-        while part := _read(file, _CHUNK):
+    if not data.startswith(_GZIP):
+        raise SitegenError("is no gzip file")
+    size, file = 0, gzip.GzipFile(fileobj=io.BytesIO(data))
+    try:
+        while part := file.read(_CHUNK):
             size += len(part)
             if size > most:
                 raise SitegenError(f"holds more than {_size(most)} unpacked")
             yield part
+    except (OSError, EOFError, zlib.error) as error:
+        raise SitegenError("is no whole gzip file") from error
 
 
 def _size(most: int) -> str:
     return f"{most // _MB} MB" if most >= _MB else f"{most:,} bytes"
-
-
-def _opened(data: bytes) -> gzip.GzipFile:
-    if not data.startswith(_GZIP):
-        raise SitegenError("is no gzip file")
-    return gzip.GzipFile(fileobj=io.BytesIO(data))
-
-
-def _read(file: gzip.GzipFile, size: int) -> bytes:
-    try:
-        return file.read(size)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SitegenError("is no whole gzip file") from error

@@ -38,10 +38,8 @@ Folder = Annotated[str, Meta(pattern=r"\S", description="the name of a folder")]
 Address = Annotated[
     str, Meta(pattern="^($|https?://)", description="an address that begins with https://")
 ]
-Days = Annotated[
-    int,
-    Meta(ge=1, le=MAX_WINDOW_DAYS, description=f"a whole number, 1 to {MAX_WINDOW_DAYS}"),
-]
+_DAYS = f"a whole number, 1 to {MAX_WINDOW_DAYS}"
+Days = Annotated[int, Meta(ge=1, le=MAX_WINDOW_DAYS, description=_DAYS)]
 Bytes = Annotated[int, Meta(ge=0, description="a whole number; 0 publishes no raw output")]
 Amount = Annotated[float, Meta(gt=0, le=1e100, description="a number that is more than 0")]
 Currency = Annotated[
@@ -162,14 +160,9 @@ _GPU = frozenset({"gpu", "h100", "h200", "b200", "gb200"})
 _VM = frozenset({"vm", "plain"})
 _TEE_WORDS = {
     **dict.fromkeys(("cvm", "tee", "cc", "confidential"), "unstated"),
+    **{name: name for name in ("tdx", "sev", "csv", "sgx", "nitro", "cca")},
     "td": "tdx",
-    "tdx": "tdx",
     "snp": "sev-snp",
-    "sev": "sev",
-    "csv": "csv",
-    "sgx": "sgx",
-    "nitro": "nitro",
-    "cca": "cca",
 }
 
 

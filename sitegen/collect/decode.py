@@ -7,7 +7,6 @@ of a tool still reads.
 from __future__ import annotations
 
 import json
-import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -23,7 +22,6 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 MOST_DOCUMENTS = 100_000
 _MARK = b"\xef\xbb\xbf"
-_PLACE = re.compile(r"(.*?)(?: - at `(.*)`)?$", re.DOTALL)
 
 
 def document(data: bytes | str | memoryview, form: type[Form], where: str = "") -> Form:
@@ -105,8 +103,6 @@ def _check_count(count: int) -> None:
 
 
 def _unlike(error: msgspec.ValidationError, where: str) -> SitegenError:
-    match = _PLACE.match(str(error))
-    what, place = (match[1], match[2] or "") if match else (str(error), "")
-    what = what.replace("`", "")
+    what, _, place = str(error).replace("`", "").partition(" - at ")
     named = f"{where} {place.removeprefix('$.')}".strip() if where else place
     return SitegenError(what[:1].lower() + what[1:], where=named)

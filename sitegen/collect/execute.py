@@ -17,26 +17,13 @@ from pathlib import Path
 
 import psutil
 
-from sitegen import bounds, fingerprint
+from sitegen import bounds, fingerprint, model
 from sitegen.collect import Collector, Plan, Reading, Recorder, Refused, Request, Step
 from sitegen.collect.host import Host, RawOutput, timestamp
 from sitegen.collect.installed import blamed, check_measurement, check_samples
 from sitegen.collect.recorder import series_key
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    Comparability,
-    Fingerprint,
-    Measurement,
-    Parameter,
-    Provenance,
-    Run,
-    Sample,
-    Status,
-    StepRecord,
-    ToolIdentity,
-    is_quantity,
-    run_id,
-)
+from sitegen.model import Fingerprint, Measurement, Sample, Status, ToolIdentity
 from sitegen.redact import Redactor, redacted
 
 _FILE = re.compile(r"[A-Za-z0-9._+-]{1,100}")
@@ -47,7 +34,7 @@ _SCRATCH = "sitegen-"
 class Collected:
     """A run and the files that go to its ``raw`` folder, redacted."""
 
-    run: Run
+    run: model.Run
     raw: Mapping[str, bytes]
 
 
@@ -133,11 +120,11 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
     steps = tuple(s for s in record.steps if s.repetition < whole)
     kept = {name for step in steps for name in step.raw}
     planned = {parameter.name for parameter in plan.parameters}
-    run = Run(
-        id=run_id(timestamp(started), collector.BENCHMARK, secrets.token_bytes(16)),
+    run = model.Run(
+        id=model.run_id(timestamp(started), collector.BENCHMARK, secrets.token_bytes(16)),
         benchmark=collector.BENCHMARK,
         environment=environment,
-        provenance=Provenance.COLLECTED,
+        provenance=model.Provenance.COLLECTED,
         started_at=timestamp(started),
         duration_s=round(time.monotonic() - clock, 3),
         measurements=tuple(m for m in record.read.measurements if m.repetition < whole),
@@ -151,8 +138,8 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         parameters=(
             *plan.parameters,
             *(told for told in record.read.told() if told.name not in planned),
-            Parameter("preset", request.preset, Comparability.MUST_MATCH),
-            Parameter("repetitions", str(whole), Comparability.IGNORED),
+            model.Parameter("preset", request.preset, model.Comparability.MUST_MATCH),
+            model.Parameter("repetitions", str(whole), model.Comparability.IGNORED),
         ),
         fingerprint=machine,
         steps=steps,
@@ -169,7 +156,7 @@ class _Record:
     def __init__(self, collector: Collector, host: Host, redactor: Redactor) -> None:
         self.collector, self.host, self.redactor = collector, host, redactor
         self.read = Recorder()
-        self.steps: list[StepRecord] = []
+        self.steps: list[model.StepRecord] = []
         self.raw: dict[str, bytes] = {}
 
     def take(self, step: Step, repetition: int) -> str:
@@ -248,7 +235,7 @@ class _Record:
         kept = {redactor.label(f"{stem}.{name}"): data for name, data in parts.items() if data}
         self.raw.update(kept)
         self.steps.append(
-            StepRecord(
+            model.StepRecord(
                 name=step.name,
                 workload=step.workload,
                 repetition=repetition,
@@ -273,25 +260,21 @@ def usable(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Sample, ...
     problems: list[str] = []
     for row in reading.measurements:
         key = series_key(row)
-        if wrong := _problem(row) or (f"{row.metric} is given twice" if key in rows else ""):
-            problems.append(wrong)
+        try:
+            check_measurement(row)
+            if key in rows:
+                raise SitegenError(f"{row.metric} is given twice")  # noqa: TRY301 - as a check does
+        except SitegenError as error:
+            problems.append(str(error))
             continue
         rows[key] = row
-        if row.value is not None and not is_quantity(row.value):
+        if row.value is not None and not model.is_quantity(row.value):
             problems.append(f"{row.metric} is {row.value}")
             rows[key] = row._replace(value=None, status=Status.FAILED)
-    samples = tuple(s for s in reading.samples if is_quantity(s.x) and is_quantity(s.y))
+    samples = tuple(s for s in reading.samples if model.is_quantity(s.x) and model.is_quantity(s.y))
     try:
         check_samples(samples)
     except SitegenError as error:
         problems.append(str(error))
         samples = ()
     return tuple(rows.values()), samples, next(iter(problems), "")
-
-
-def _problem(row: Measurement) -> str:
-    try:
-        check_measurement(row)
-    except SitegenError as error:
-        return str(error)
-    return ""

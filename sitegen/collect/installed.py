@@ -13,25 +13,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
+from sitegen import model
 from sitegen.catalogue import parameters
 from sitegen.collect import settings
 from sitegen.collect.host import Host
 from sitegen.collect.protocol import Bundle, Collector, Missing, Plan, Reader, Request
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    LONGEST_PRINT,
-    LONGEST_UNIT,
-    MOST_REPETITIONS,
-    Measurement,
-    Sample,
-    Status,
-    ToolIdentity,
-    check_benchmark,
-    check_label,
-    check_metric,
-    check_statistic,
-    is_plain,
-)
+from sitegen.model import Measurement, Sample, Status, ToolIdentity
 
 _GROUP = "sitegen.collectors"
 _COLLECTING = ("SETTINGS", "detect", "plan", "run", "parse")
@@ -50,7 +38,7 @@ def load_collector(point: EntryPoint) -> Collector:
         return SitegenError(what, where=point.value, fix=fix)
 
     try:
-        check_benchmark(point.name)
+        model.check_benchmark(point.name)
     except SitegenError as error:
         raise unfit(error.what, "rename its entry point") from error
     try:
@@ -162,27 +150,27 @@ def check_plan(plan: Plan) -> None:
     steps = (*plan.prepare, *plan.steps)
     names = [step.name for step in steps]
     for step in steps:
-        check_label(step.name, "step")
-        check_label(step.workload, "workload")
+        model.check_label(step.name, "step")
+        model.check_label(step.workload, "workload")
         if names.count(step.name) > 1:
             raise SitegenError(f"two steps are called {step.name!r}")
         for row in step.expects:
             check_measurement(row)
     for definition in plan.definitions:
-        check_metric(definition.id)
+        model.check_metric(definition.id)
 
 
 def check_measurement(row: Measurement) -> None:
     """Raise SitegenError for a row that could not be archived."""
-    check_label(row.workload, "workload")
-    check_metric(row.metric)
-    check_statistic(row.statistic)
+    model.check_label(row.workload, "workload")
+    model.check_metric(row.metric)
+    model.check_statistic(row.statistic)
     if row.status not in set(Status):
         raise SitegenError(f"{row.metric} has an unknown status {row.status!r}")
-    if not 0 <= row.repetition <= MOST_REPETITIONS:
+    if not 0 <= row.repetition <= model.MOST_REPETITIONS:
         raise SitegenError(f"{row.metric} has the repetition {row.repetition}")
-    for text, most in ((row.unit, LONGEST_UNIT), (row.printed or "", LONGEST_PRINT)):
-        if not is_plain(text) or len(text) > most:
+    for text, most in ((row.unit, model.LONGEST_UNIT), (row.printed or "", model.LONGEST_PRINT)):
+        if not model.is_plain(text) or len(text) > most:
             what = f"a text with a control character, or of more than {most} characters"
             raise SitegenError(f"{row.metric} has {what}: {text[:40]!r}")
     try:
@@ -195,9 +183,9 @@ def check_samples(samples: Iterable[Sample]) -> None:
     """Raise SitegenError for samples that could not be archived, but for their numbers."""
     kinds = {(each.workload, each.kind, each.metric, each.params) for each in samples}
     for workload, kind, metric, params in kinds:
-        check_label(workload, "workload")
-        check_metric(metric)
-        if not is_plain(kind) or len(kind) > LONGEST_UNIT:
+        model.check_label(workload, "workload")
+        model.check_metric(metric)
+        if not model.is_plain(kind) or len(kind) > model.LONGEST_UNIT:
             raise SitegenError(f"a sample is of the kind {kind[:40]!r}")
         parameters.check(params)
 

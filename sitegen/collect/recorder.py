@@ -68,10 +68,7 @@ class Recorder:
         return Series(self, workload, pairs, status, repetition)
 
     def parameter(
-        self,
-        name: str,
-        value: object,
-        comparability: Comparability = Comparability.MUST_MATCH,
+        self, name: str, value: object, comparability: Comparability = Comparability.MUST_MATCH
     ) -> None:
         """Keep one setting of the run; None is left out."""
         if value is not None:
@@ -125,10 +122,8 @@ class Recorder:
 
     def unit_of(self, metric: str) -> str:
         """Return the base unit of a metric, sitegen's or the tool's own."""
-        known = METRICS.get(metric)
-        if known is not None:
-            return known.unit
-        return next(each.unit for each in self.definitions if each.id == metric)
+        own = (each.unit for each in self.definitions if each.id == metric)
+        return METRICS[metric].unit if metric in METRICS else next(own)
 
     def put(self, row: Measurement, native: str = "") -> None:
         """Add one row, and the tool's own name of it."""

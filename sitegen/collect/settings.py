@@ -8,7 +8,7 @@ the help in the terminal and a JSON Schema.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -101,18 +101,18 @@ def helps(known: Known) -> dict[str, str]:
 
     It has the choices and the default where the words of the setting do not say them.
     """
-    return dict(known) if isinstance(known, Mapping) else dict(_helps(known))
-
-
-def _helps(form: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
-    for name, kind in _kinds(form).items():
+    if isinstance(known, Mapping):
+        return dict(known)
+    lines = {}
+    for name, kind in _kinds(known).items():
         line, default = kind.get("description", ""), kind.get("default")
         if not all(str(choice) in line for choice in kind.get("enum", ())):
             line += f"; one of {_listed(kind['enum'])}"
         if "default" not in line and default not in {None, "", (), False}:
             shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
             line += f" (default: {'yes' if shown is True else shown})"
-        yield name, line
+        lines[name] = line
+    return lines
 
 
 def schema(form: type[msgspec.Struct]) -> dict[str, Any]:
