@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sitegen.catalogue.rules import OF_FIGURES, RULES
-from sitegen.catalogue.tool import Figure, OfRun, Rule
+from sitegen.catalogue.tool import Figure, Rule
 from sitegen.model import DOUBT, AnyRun
 
 #: The rules by what their predicates look at.
@@ -43,7 +43,7 @@ def applying(scope: str, *seen: Any, rules: Sequence[Rule] | None = None) -> lis
 
 def of_run(run: AnyRun, tee: str, role: str = "") -> list[Caveat]:
     """Return the caveats that hold for every number of a run, its environment as declared."""
-    return applying("run", OfRun(run, tee, role))
+    return applying("run", run, tee, role)
 
 
 def of_reading(run: AnyRun, workload: str | None = None) -> list[Caveat]:

@@ -47,9 +47,8 @@ def pair(
     """
     if baseline == side:
         raise SitegenError(f"{baseline!r} is compared with itself", fix="name two of them")
-    ours, declared = _chosen(runs, config, side)
-    theirs, against = _chosen(runs, config, baseline)
-    ours, theirs = _of(ours, side, benchmarks), _of(theirs, baseline, benchmarks)
+    ours, declared = _chosen(runs, config, side, benchmarks)
+    theirs, against = _chosen(runs, config, baseline, benchmarks)
     why = refused(config, declared.label, against.label)
     if not why and _within(ours, theirs, runs, config):
         why = WITHIN
@@ -76,16 +75,6 @@ def _analysed(
         ),
     }
     return analyse(runs, replace(config, environments=named, pinned=()))
-
-
-def _of(runs: list[AnyRun], name: str, benchmarks: Collection[str]) -> list[AnyRun]:
-    """Return the runs that are of ``benchmarks``; raises Unpaired when a side has none."""
-    wanted = [run for run in runs if not benchmarks or run.benchmark in benchmarks]
-    if not wanted:
-        has = ", ".join(sorted({run.benchmark for run in runs}))
-        what = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
-        raise Unpaired(what, fix=f"it has {has}")
-    return wanted
 
 
 def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
@@ -167,12 +156,20 @@ def _matched(pair: Comparison) -> Comparison:
     return replace(pair, factor=factor, interval=interval, word=word)
 
 
-def _chosen(runs: Sequence[AnyRun], config: Config, name: str) -> tuple[list[AnyRun], Environment]:
+def _chosen(
+    runs: Sequence[AnyRun], config: Config, name: str, benchmarks: Collection[str]
+) -> tuple[list[AnyRun], Environment]:
+    """Return the runs of a side and their environment; raises Unpaired for no ``benchmarks``."""
     chosen = [run for run in runs if run.environment == name]
     ends = [run for run in runs if run.id == name or run.id.endswith(f"-{name}")]
     if chosen or len(ends) == 1:
         chosen = chosen or ends
-        return chosen, config.environment(chosen[0].environment)
+        wanted = [run for run in chosen if not benchmarks or run.benchmark in benchmarks]
+        if not wanted:
+            has = ", ".join(sorted({run.benchmark for run in chosen}))
+            what = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
+            raise Unpaired(what, fix=f"it has {has}")
+        return wanted, config.environment(chosen[0].environment)
     if ends:
         raise SitegenError(f"{len(ends)} runs end with {name!r}", fix="give the whole id")
     kind = "run" if RUN_ID.fullmatch(name) else "environment and no run"

@@ -108,7 +108,10 @@ def _selected(
 
     good = sorted(runs, key=lambda run: (_moment(run), run.id))
     good = without(good, lambda run: _left_out(run, gone, newest, config))
-    spare = {run.id: _shortened(run) for run in good}
+    spare = {
+        run.id: "quick preset" if run.preset == "quick" else "" if run.complete else "incomplete"
+        for run in good
+    }
     if good and all(spare.values()):
         spare[good[-1].id] = ""
     good = without(good, lambda run: spare[run.id])
@@ -120,12 +123,6 @@ def _selected(
     wanted = _signature(good[-1]) if good else ()
     good = without(good, lambda run: "" if _signature(run) == wanted else "other parameters")
     return Selection(tuple(good), tuple(sorted(out)))
-
-
-def _shortened(run: AnyRun) -> str:
-    if run.preset == "quick":
-        return "quick preset"
-    return "" if run.complete else "incomplete"
 
 
 def same_measurement(runs: Sequence[AnyRun]) -> dict[str, str]:

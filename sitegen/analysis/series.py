@@ -199,13 +199,7 @@ def _without_direction(params: Params) -> Params:
 
 
 def mark_across(cells: dict[tuple[Series, str], Cell], config: Config) -> None:
-    """Mark the cells that other cells put in doubt."""
-    _suspect_caches(cells, config)
-    _suspect_bases(cells)
-
-
-def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> None:
-    """Mark storage figures of guests that beat the machine they run on."""
+    """Mark storage figures of guests that beat the machine they run on, and suspect bases."""
     for (series, label), cell in list(cells.items()):
         host = config.environment(label).baselines.get("metal")
         if host is None or cell.summary is None:
@@ -222,6 +216,7 @@ def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> No
         high = interval.high if interval else factor
         told = caveats.applying("outdone", series.metric, factor, high, host)
         cells[series, label] = _with(cell, *told)
+    _suspect_bases(cells)
 
 
 def _with(cell: Cell, *more: Caveat) -> Cell:

@@ -14,10 +14,10 @@ TOOL = tool.Tool(
         tool.Metric("ab.waiting_time", "Waiting time", "s", tool.L, "Time from the request to the first byte of the answer.", resolution=0.001, source="ApacheBench, `Waiting`"),
         tool.Metric("ab.failed_requests", "Failed requests", "count", tool.L, "Requests that ApacheBench counts as failed: connection, reading, length or exception.", scale=tool.Scale.DIFFERENCE, source="ApacheBench, `Failed requests`"),
         tool.Metric("ab.non_2xx_responses", "Answers outside 2xx", "count", tool.L, "Answers with another status than 2xx. ApacheBench does not count them as failed.", scale=tool.Scale.DIFFERENCE, source="ApacheBench, `Non-2xx responses`"),
-        tool.Metric("ab.complete_requests", "Completed requests", "count", tool.N, "Requests that were answered or failed before the test ended.", scale=tool.Scale.DIFFERENCE, source="ApacheBench, `Complete requests`"),
+        tool.Metric("ab.complete_requests", "Completed requests", "count", tool.N, "Requests that were answered or failed before the test ended.", scale=tool.Scale.DIFFERENCE, source="ApacheBench, `Complete requests`", beside=(("value", "requests"), ("total", "requests"))),
         tool.Metric("ab.error_rate", "Error rate", "ratio", tool.L, "Failed requests and answers outside 2xx, divided by completed requests.", scale=tool.Scale.PROPORTION, margin=0.001, source="computed from ApacheBench's counts", of="ab.complete_requests"),
         tool.Metric("ab.transfer_rate", "Transfer rate", "B/s", tool.H, "Bytes received, headers included, divided by the time of the test.", source="ApacheBench, `Transfer rate`"),
-        tool.Metric("ab.client_cpu_usage", "CPU used by ab", "ratio", tool.N, "CPU time of the load generator divided by the time of the test, for one process: near 1 means that the generator was the limit.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process"),
+        tool.Metric("ab.client_cpu_usage", "CPU used by ab", "ratio", tool.N, "CPU time of the load generator divided by the time of the test, for one process: near 1 means that the generator was the limit.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process", beside=(("value", "client_cpu"), ("mean", "client_cpu"))),
         tool.Metric("ab.server_cpu_usage", "CPU used by the server", "ratio", tool.N, "CPU time of the server's processes divided by the time of the test; for a cited figure, as its publication states it.", scale=tool.Scale.DIFFERENCE, source="resource usage of the processes"),
     ),
     family=tool.Family(
@@ -54,12 +54,6 @@ TOOL = tool.Tool(
         tool.SeriesParameter("reason", words="{}"),
         tool.SeriesParameter("gateway_version", hidden=True),
     ),
-    beside={
-        ("ab.client_cpu_usage", "value"): "client_cpu",
-        ("ab.client_cpu_usage", "mean"): "client_cpu",
-        ("ab.complete_requests", "value"): "requests",
-        ("ab.complete_requests", "total"): "requests",
-    },
     unit_costs={
         ("ab.ok_requests_per_second", "mean"): ("a million requests", 1e6),
         ("ab.ok_requests_per_second", "total"): ("a million requests", 1e6),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from sitegen.catalogue import tool
+from sitegen.model import AnyRun
 
 #: Rates of PCIe 5.0 x4, the fastest link a single NVMe device has (PCI-SIG, 128b/130b coded).
 LINK_RATE = 15.75e9
@@ -14,9 +15,9 @@ _LARGE = 65536
 _BUFFERED = "The jobs went through the page cache of their own system (direct=0)."
 
 
-def _buffered(of: tool.OfRun) -> str:
-    told = {(p.name, p.value) for p in of.run.parameters}
-    return _BUFFERED if of.run.benchmark == "fio" and ("direct", "0") in told else ""
+def _buffered(run: AnyRun, *_: str) -> str:
+    told = {(p.name, p.value) for p in run.parameters}
+    return _BUFFERED if run.benchmark == "fio" and ("direct", "0") in told else ""
 
 
 def _from_memory(figure: tool.Figure) -> str:
@@ -60,9 +61,9 @@ TOOL = tool.Tool(
         tool.Metric("fio.completion_latency", "Completion latency", "s", tool.L, "Time from when the kernel has taken an operation to its completion.", source="fio documentation, `clat`"),
         tool.Metric("fio.submission_latency", "Submission latency", "s", tool.L, "Time that it takes to hand an operation to the kernel.", source="fio documentation, `slat`"),
         tool.Metric("fio.sync_latency", "Sync latency", "s", tool.L, "Time that one fsync or fdatasync takes: what durable storage costs a writer.", source="fio documentation, `sync`"),
-        tool.Metric("fio.io_bytes", "Bytes moved", "B", tool.N, "Bytes that the benchmark read or wrote during the job.", source="fio documentation, `io_bytes`"),
+        tool.Metric("fio.io_bytes", "Bytes moved", "B", tool.N, "Bytes that the benchmark read or wrote during the job.", source="fio documentation, `io_bytes`", beside=(("value", "moved"),)),
         tool.Metric("fio.cpu_usage", "CPU used by fio", "ratio", tool.N, "User and system time of the fio jobs, divided by their run time; above 1 for several jobs.", scale=tool.Scale.DIFFERENCE, source="fio documentation, `usr_cpu`, `sys_cpu`"),
-        tool.Metric("fio.device_bytes", "Bytes at the block device", "B", tool.N, "What the guest's block device reports to have moved during the job. Far less than the job's bytes means that a cache answered.", source="Linux block layer statistics, as fio reports them"),
+        tool.Metric("fio.device_bytes", "Bytes at the block device", "B", tool.N, "What the guest's block device reports to have moved during the job. Far less than the job's bytes means that a cache answered.", source="Linux block layer statistics, as fio reports them", beside=(("value", "device"),)),
     ),
     family=tool.Family(
         "fio",
@@ -108,5 +109,4 @@ TOOL = tool.Tool(
         tool.Rule("link-rate", "faster than the link", figure=_faster_than_the_link, as_baseline="cached-baseline", definition="The bandwidth is above what a PCIe 5.0 x4 device can deliver (15.75 GB/s)."),
         tool.Rule("cached-baseline", "baseline cached", definition="The figure on the other side of the comparison is suspected to come from a cache."),
     ),
-    beside={("fio.device_bytes", "value"): "device", ("fio.io_bytes", "value"): "moved"},
 )  # fmt: skip

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from sitegen.catalogue.families import TOOLS
 from sitegen.catalogue.llm import is_latency
-from sitegen.catalogue.tool import Counts, Figure, Limits, OfRun, Rule
+from sitegen.catalogue.metrics import METRICS
+from sitegen.catalogue.tool import Counts, Figure, Limits, Rule
 from sitegen.fingerprint import contradiction
 from sitegen.fingerprint.gpu import CONFIDENTIAL
 from sitegen.model import UNSTEADY, AnyRun, Comparability, Doubt, Provenance, StepConditions
@@ -159,15 +160,15 @@ def _another_machine(runs: Sequence[AnyRun]) -> str:
     return f"Seen: {'; '.join(processors)}." if len(processors) > 1 else ""
 
 
-def _label(of: OfRun) -> str:
+def _label(run: AnyRun, tee: str, role: str) -> str:
     """Return what the run's machine shows against its declaration, or nothing."""
     # NVML says it of a GPU, in a run of the hardware collector; the CPU's signals do not.
-    state = next((p.value for p in of.run.parameters if p.name == "gpu_cc"), None)
-    if of.tee != "gpu-cc" or state is None:
-        return contradiction(of.tee, of.role, of.run.fingerprint)
+    state = next((p.value for p in run.parameters if p.name == "gpu_cc"), None)
+    if tee != "gpu-cc" or state is None:
+        return contradiction(tee, role, run.fingerprint)
     if state in CONFIDENTIAL or state == "unknown":
         return ""
-    return f"Declared as {of.tee}; the machine's own signals say {state}."
+    return f"Declared as {tee}; the machine's own signals say {state}."
 
 
 def _many(count: int, what: str) -> str:
@@ -179,9 +180,9 @@ RULES: Mapping[str, Rule] = {
     for rule in (
         Rule("single-figure", "n unknown", doubts=False, summary=lambda cited, *_: cited, definition="The source prints one figure without a count or a spread; the interval is the rounding of its digits and nothing more."),
         Rule("one-run", "one run", doubts=False, summary=_one_run, definition="All values come from one run: its repetitions share a boot, a placement and a cache, so their spread says nothing about the next run."),
-        Rule("withdrawn", "withdrawn", run=lambda of: of.run.withdrawn, definition="Whoever took the run has withdrawn it, for the reason given. It keeps its address and enters no comparison."),
-        Rule("quick", "quick", run=lambda of: of.run.preset == "quick", definition="Taken with the quick preset: seconds instead of minutes, small files, one repetition. It shows that the tool works, not what the machine can do, and it is never compared with other runs."),
-        Rule("incomplete", "incomplete", run=lambda of: not of.run.complete, definition="The collection was interrupted; only whole repetitions were kept."),
+        Rule("withdrawn", "withdrawn", run=lambda run, *_: run.withdrawn, definition="Whoever took the run has withdrawn it, for the reason given. It keeps its address and enters no comparison."),
+        Rule("quick", "quick", run=lambda run, *_: run.preset == "quick", definition="Taken with the quick preset: seconds instead of minutes, small files, one repetition. It shows that the tool works, not what the machine can do, and it is never compared with other runs."),
+        Rule("incomplete", "incomplete", run=lambda run, *_: not run.complete, definition="The collection was interrupted; only whole repetitions were kept."),
         *(rule for tool in TOOLS for rule in tool.rules if rule.run),
         Rule("label", "label contradicted", run=_label, definition="The TEE or the kind of platform that the environment is declared to be is not the one that the machine's own signals show. Signals of low confidence contradict nothing."),
         Rule("another-machine", "another machine", runs=_another_machine, definition="The runs of this environment saw different processors: its label stands for more than one machine."),
@@ -216,5 +217,5 @@ OF_FIGURES: Mapping[str, tuple[Rule, ...]] = {
 READ_CONDITIONS = frozenset(name for rule in RULES.values() for name in rule.reads)
 #: The metrics that a rule about another metric of the same workload needs, and their names.
 BESIDE: Mapping[tuple[str, str], str] = {
-    key: name for tool in TOOLS for key, name in tool.beside.items()
+    (metric.id, statistic): name for metric in METRICS.values() for statistic, name in metric.beside
 }

@@ -45,7 +45,8 @@ class Metric:
     tool prints, in that unit. ``margin`` is the effect below which a difference is not called
     one: a share of the baseline, or for a proportion an amount of it. ``shown_in`` fixes the
     display unit where the field has a usual one; ``counts`` names what a rate counts (IOPS),
-    ``of`` the metric that counts what a proportion is of.
+    ``of`` the metric that counts what a proportion is of. ``beside`` are statistics that rules ask
+    for beside other metrics of the same workload, each with the name that they know it by.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Metric:
     shown_in: str = ""
     counts: str = ""
     of: str = ""
+    beside: Params = ()
 
     def unit_for(self, values: Iterable[float | None]) -> DisplayUnit:
         """Return the unit that ``values`` of this metric are shown in, when together."""
@@ -245,14 +247,6 @@ class SeriesParameter:
     hidden: bool = False
 
 
-class OfRun(NamedTuple):
-    """A run, and what its environment is declared to be."""
-
-    run: AnyRun
-    tee: str
-    role: str
-
-
 class Limits(NamedTuple):
     """How many threads a run states, and which CPU quota it had; nothing where it says neither."""
 
@@ -292,22 +286,23 @@ Saying = str | bool | None
 class Rule:
     """One reason to doubt: its mark, its definition, when it applies, and what it reads.
 
-    ``doubts`` says whether the mark is drawn as doubtful. The predicates look at a run (`run`), at
-    the steps behind a figure (`steps`), at the runs of one environment together (`runs`), at one
-    figure (`figure`) and what it is computed from (`summary`: cited or not, runs, repetitions), at
-    counts of repetitions (`counts`), at a run of each side (`pair`), at the sizes of their proofs
-    in bytes (`sizes`), at a figure that outdoes that of its host (`outdone`: metric, factor, high
-    end of the interval, host) or one thread (`scaling`: threads, share of so many times it).
-    ``kind`` is what a reader doubts by. ``reads`` are the conditions of steps that a predicate
-    asks for: the index keeps those and no others. On the baseline of a comparison a rule speaks
-    as ``as_baseline``; unless it is named, as itself.
+    ``doubts`` says whether the mark is drawn as doubtful. The predicates look at a run and the TEE
+    and role that its environment is declared to be (`run`), at the steps behind a figure (`steps`),
+    at the runs of one environment together (`runs`), at one figure (`figure`) and what it is
+    computed from (`summary`: cited or not, runs, repetitions), at counts of repetitions (`counts`),
+    at a run of each side (`pair`), at the sizes of their proofs in bytes (`sizes`), at a figure
+    that outdoes that of its host (`outdone`: metric, factor, high end of the interval, host) or one
+    thread (`scaling`: threads, share of so many times it). ``kind`` is what a reader doubts by.
+    ``reads`` are the conditions of steps that a predicate asks for: the index keeps those and no
+    others. On the baseline of a comparison a rule speaks as ``as_baseline``; unless it is named, as
+    itself.
     """
 
     id: str
     short: str
     definition: str
     doubts: bool = True
-    run: Callable[[OfRun], Saying] | None = None
+    run: Callable[[AnyRun, str, str], Saying] | None = None
     steps: Callable[[Sequence[StepConditions]], Saying] | None = None
     runs: Callable[[Sequence[AnyRun]], Saying] | None = None
     figure: Callable[[Figure], Saying] | None = None
@@ -326,13 +321,11 @@ class Rule:
 class Tool:
     """All that is said of one tool: its metrics, how its page is made, its parameters and traps.
 
-    ``beside`` names the series of a workload that its rules ask for beside another;
-    ``unit_costs`` what a price buys, by metric and statistic: its name and how many of it.
+    ``unit_costs`` is what a price buys, by metric and statistic: its name and how many of it.
     """
 
     metrics: tuple[Metric, ...]
     family: Family
     parameters: tuple[SeriesParameter, ...] = ()
     rules: tuple[Rule, ...] = ()
-    beside: Mapping[tuple[str, str], str] = field(default_factory=dict)
     unit_costs: Mapping[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
