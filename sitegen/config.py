@@ -230,11 +230,6 @@ def load(
     return Config(root, **own, environments=_environments(settings.environments, file))
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of `sitegen.toml`."""
-    return msgspec.json.schema(Settings[EnvironmentTable])
-
-
 def read_toml(file: Path) -> dict[str, Any]:
     """Return what a TOML file says; raises SitegenError when it is none, or far too large."""
     try:

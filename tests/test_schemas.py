@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sitegen.archive import manifest
-from sitegen.collect import installed, settings
+from sitegen.collect import installed
 
+#: A size is a number of bytes.
+_SIZE = {"type": "integer"}
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -22,7 +25,7 @@ def of_collectors() -> dict[str, Any]:
     for name, point in installed.collectors().items():
         collector = installed.load_collector(point)
         assert not isinstance(collector.SETTINGS, Mapping), name
-        forms[name] = settings.schema(collector.SETTINGS)
+        forms[name] = msgspec.json.schema(collector.SETTINGS, schema_hook=lambda _: _SIZE)
     return {"title": "What `sitegen collect --set` takes, by collector", "collectors": forms}
 
 

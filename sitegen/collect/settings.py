@@ -115,11 +115,6 @@ def helps(known: Known) -> dict[str, str]:
     return lines
 
 
-def schema(form: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the JSON Schema of a form; a size is an integer in it, a number of bytes."""
-    return msgspec.json.schema(form, schema_hook=lambda _: {"type": "integer"})
-
-
 def _unknown(name: str, known: Iterable[str], prefix: str) -> SitegenError:
     what, place = f"there is no setting {name[:_SHOWN]!r}", f"--set {prefix}{name}"[:80]
     return SitegenError(what, where=place, fix=f"it takes {_listed(sorted(known)) or 'none'}")

@@ -188,7 +188,12 @@ def _device(machine: Machine, block: Path) -> Iterator[Fact]:
     stack = _stack(machine, block)
     yield Fact("disk", " on ".join(stack), "findmnt, /sys/class/block")
     base = f"/sys/class/block/{stack[-1]}"
-    yield Fact("disk_bus", _bus(machine.at(base)), base)
+    # A virtual disk costs what its transport costs.
+    virtio = re.search(r"/virtio\d", str(machine.at(base).resolve())) is not None
+    kinds = (
+        inside if virtio else plain for name, plain, inside in _BUSES if re.match(name, stack[-1])
+    )
+    yield Fact("disk_bus", next(kinds, None), base)
     for fact, file in _QUEUE:
         yield Fact(fact, machine.text(f"{base}/{file}") or None, f"{base}/{file}")
     yield Fact("disk_driver", machine.target(f"{base}/device/driver"), f"{base}/device/driver")
@@ -206,13 +211,6 @@ def _stack(machine: Machine, block: Path, depth: int = 8) -> list[str]:
     if not below or depth == 1:
         return [disk]
     return [disk, *_stack(machine, machine.at(f"/sys/class/block/{below[0]}"), depth - 1)]
-
-
-def _bus(block: Path) -> str | None:
-    """Return how the disk is attached: a virtual disk costs what its transport costs."""
-    virtio = re.search(r"/virtio\d", str(block.resolve())) is not None
-    kinds = (kind for kind in _BUSES if re.match(kind[0], block.name))
-    return next((inside if virtio else plain for _, plain, inside in kinds), None)
 
 
 def network(machine: Machine) -> Iterator[Fact]:

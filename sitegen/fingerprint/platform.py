@@ -53,7 +53,9 @@ def facts(machine: Machine, *, enclave: bool) -> Iterator[Fact]:
     yield Fact("virtualisation", virtual, "systemd-detect-virt --vm, CPU flags")
     yield Fact("hypervisor", _hypervisor(machine, virtual), "systemd-detect-virt --vm, DMI")
     yield Fact("container", boxed, "systemd-detect-virt --container, marker files, cgroup")
-    cloud = _cloud(machine)
+    names = ("sys_vendor", "product_name", "bios_vendor", "chassis_asset_tag")
+    words = "\n".join(machine.text(f"{_DMI}/{name}") or "" for name in names)
+    cloud = next((cloud for mark, cloud in _CLOUDS if mark in words), None)
     yield Fact("cloud", cloud, _DMI)
     name = machine.text(f"{_DMI}/product_name") or ""
     sold = name if cloud == "AWS" and _INSTANCE.fullmatch(name) else None
@@ -84,9 +86,17 @@ def container(machine: Machine) -> str | None:
     said = _detected(machine, "--container")
     # systemd calls a pod `kube-generic` or names its runtime.
     kind = None if said in ("none", "container-other", "kube-generic") else said
-    if _is_gvisor(machine):
+    if (
+        "Starting gVisor" in machine.log.text
+        or "gvisor" in (machine.text("/proc/version") or "").lower()
+        or machine.look("/proc/sys/kernel/gvisor") == PRESENT
+    ):
         kind = "gVisor"
-    kind = kind or _runtime(machine)
+    if kind is None:
+        text = "\n".join([*machine.cgroups().values(), *machine.root_mounts()])
+        named = [name for pattern, name in _RUNTIMES if re.search(pattern, text)]
+        named += [name for mark, name in _MARKS if machine.look(mark) == PRESENT]
+        kind = next(iter(named), None)
     if "KUBERNETES_SERVICE_HOST" in machine.variables() or said == "kube-generic":
         kind = f"Kubernetes, {kind}" if kind else "Kubernetes"
     return kind or (said if said != "kube-generic" else None)
@@ -109,13 +119,12 @@ def _detected(machine: Machine, what: str) -> str | None:
 
 
 def _platform(machine: Machine, virtual: str | None, boxed: str | None) -> str | None:
-    base = ""
-    if virtual not in (None, "none"):
-        base = "virtual machine"
-    elif virtual == "none" or (machine.flags() and machine.vendor()):
-        base = "bare metal"
+    if virtual is None:
+        base = "bare metal" if machine.flags() and machine.vendor() else None
+    else:
+        base = "bare metal" if virtual == "none" else "virtual machine"
     if boxed in (None, "none"):
-        return base or None
+        return base
     return f"container in {base}" if base else "container"
 
 
@@ -132,12 +141,6 @@ def _hypervisor(machine: Machine, virtual: str | None) -> str | None:
     return name
 
 
-def _cloud(machine: Machine) -> str | None:
-    names = ("sys_vendor", "product_name", "bios_vendor", "chassis_asset_tag")
-    words = [machine.text(f"{_DMI}/{name}") or "" for name in names]
-    return next((cloud for mark, cloud in _CLOUDS if any(mark in word for word in words)), None)
-
-
 def _region(machine: Machine) -> str | None:
     """Return the region that cloud-init wrote down when the machine started."""
     try:
@@ -145,18 +148,3 @@ def _region(machine: Machine) -> str | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return region if isinstance(region, str) and _REGION.fullmatch(region) else None
-
-
-def _is_gvisor(machine: Machine) -> bool:
-    return (
-        "Starting gVisor" in machine.log.text
-        or "gvisor" in (machine.text("/proc/version") or "").lower()
-        or machine.look("/proc/sys/kernel/gvisor") == PRESENT
-    )
-
-
-def _runtime(machine: Machine) -> str | None:
-    text = "\n".join([*machine.cgroups().values(), *machine.root_mounts()])
-    named = (name for pattern, name in _RUNTIMES if re.search(pattern, text))
-    marked = (name for mark, name in _MARKS if machine.look(mark) == PRESENT)
-    return next(named, None) or next(marked, None)

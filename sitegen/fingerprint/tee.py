@@ -90,29 +90,32 @@ def claim_contradicted(label: str, seen: Fingerprint) -> str:
     if kind not in ("unstated", "sev"):
         told = contradiction("" if kind == "none" else kind, role or "", seen)
         return told.replace("Declared as", f"{label} sounds like", 1)
-    found, confidence = seen.tee.kind, seen.tee.confidence
+    found = seen.tee.kind
     fits = found in _SEV if kind == "sev" else found not in _SEEN_NOTHING
     # Plain SEV shows in the kernel log alone.
-    hidden = (kind == "sev" and confidence == "medium") or (
+    hidden = (kind == "sev" and seen.tee.confidence == "medium") or (
         seen.get("gpu_confidential_compute") in gpu.CONFIDENTIAL
     )
-    if found == "unknown" or confidence == "low" or fits or (found == "none" and hidden):
-        return ""
-    return f"{label} sounds like a TEE; the machine's own signals say {found}."
+    return _otherwise(f"{label} sounds like a TEE", seen, fits=fits or (found == "none" and hidden))
 
 
 def _against_tee(declared: str, role: str, seen: Fingerprint) -> str:
-    found, confidence = seen.tee.kind, seen.tee.confidence
+    found = seen.tee.kind
     if declared in ("", "unstated"):
         what = {"metal": "bare metal", "vm": "a plain VM"}.get(role, "")
         fits = not what or found in _SEEN_NOTHING
     else:
         what, hosted = declared, (seen.get("tee_host") or "").split(", ")
-        hidden = (what in _LOG_ONLY and confidence == "medium") or what in ENCLAVES & {*hosted}
+        hidden = (what in _LOG_ONLY and seen.tee.confidence == "medium") or what in ENCLAVES & {
+            *hosted
+        }
         fits = found == what or (found == "none" and hidden)
-    if found == "unknown" or confidence == "low" or fits:
-        return ""
-    return f"Declared as {what}; the machine's own signals say {found}."
+    return _otherwise(f"Declared as {what}", seen, fits=fits)
+
+
+def _otherwise(claim: str, seen: Fingerprint, *, fits: bool) -> str:
+    sure = seen.tee.kind != "unknown" and seen.tee.confidence != "low"
+    return f"{claim}; the machine's own signals say {seen.tee.kind}." if sure and not fits else ""
 
 
 def _against_role(role: str, seen: Fingerprint) -> str:
