@@ -190,10 +190,9 @@ def _device(machine: Machine, block: Path) -> Iterator[Fact]:
     base = f"/sys/class/block/{stack[-1]}"
     # A virtual disk costs what its transport costs.
     virtio = re.search(r"/virtio\d", str(machine.at(base).resolve())) is not None
-    kinds = (
-        inside if virtio else plain for name, plain, inside in _BUSES if re.match(name, stack[-1])
-    )
-    yield Fact("disk_bus", next(kinds, None), base)
+    kinds = (kind for kind in _BUSES if re.match(kind[0], stack[-1]))
+    bus = next((inside if virtio else plain for _, plain, inside in kinds), None)
+    yield Fact("disk_bus", bus, base)
     for fact, file in _QUEUE:
         yield Fact(fact, machine.text(f"{base}/{file}") or None, f"{base}/{file}")
     yield Fact("disk_driver", machine.target(f"{base}/device/driver"), f"{base}/device/driver")
