@@ -96,7 +96,8 @@ def claim_contradicted(label: str, seen: Fingerprint) -> str:
     hidden = (kind == "sev" and seen.tee.confidence == "medium") or (
         seen.get("gpu_confidential_compute") in gpu.CONFIDENTIAL
     )
-    return _otherwise(f"{label} sounds like a TEE", seen, fits=fits or (found == "none" and hidden))
+    fits = fits or (found == "none" and hidden)
+    return _otherwise(f"{label} sounds like a TEE", seen, fits=fits)
 
 
 def _against_tee(declared: str, role: str, seen: Fingerprint) -> str:
@@ -106,9 +107,8 @@ def _against_tee(declared: str, role: str, seen: Fingerprint) -> str:
         fits = not what or found in _SEEN_NOTHING
     else:
         what, hosted = declared, (seen.get("tee_host") or "").split(", ")
-        hidden = (what in _LOG_ONLY and seen.tee.confidence == "medium") or what in ENCLAVES & {
-            *hosted
-        }
+        in_log_only = what in _LOG_ONLY and seen.tee.confidence == "medium"
+        hidden = in_log_only or what in ENCLAVES & {*hosted}
         fits = found == what or (found == "none" and hidden)
     return _otherwise(f"Declared as {what}", seen, fits=fits)
 
