@@ -17,12 +17,9 @@ from sitegen.errors import SitegenError
 from sitegen.model import check_label, check_run_id, check_time
 
 Role = Literal["metal", "vm", "cpu-tee", "gpu-tee"]
-ROLE_WORDS: Mapping[str, str] = {
-    "metal": "bare metal",
-    "vm": "plain VM",
-    "cpu-tee": "CPU TEE",
-    "gpu-tee": "GPU TEE",
-}
+ROLE_WORDS: Mapping[str, str] = dict(
+    zip(get_args(Role), ("bare metal", "plain VM", "CPU TEE", "GPU TEE"), strict=True)
+)
 MAX_WINDOW_DAYS = 36_500
 TITLE = "What a TEE costs, measured"
 Tee = Literal[

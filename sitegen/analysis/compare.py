@@ -21,7 +21,7 @@ from sitegen.analysis.differences import (
     differences,
     is_of_a_proof,
     other_proof,
-    size_of,
+    proof_of,
     unlike,
 )
 from sitegen.analysis.selection import Selection, baselines, environments, select
@@ -265,7 +265,8 @@ def _compared(
     notes += doubts
     proof = ""
     if is_of_a_proof(series):
-        proof = other_proof(*(size_of(series, cell, cells) for cell in both))
+        sizes = (cells.get((proof_of(series), cell.environment)) for cell in both)
+        proof = other_proof(*(one.summary.value if one and one.summary else None for one in sizes))
     if proof:
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{proof}."))
     reason = declared or proof or beyond_quota(series, *newest) or apart

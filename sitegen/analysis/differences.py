@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sitegen.analysis import caveats
-from sitegen.analysis.series import Cell
 from sitegen.catalogue.rules import limits_of, over_quota, stated
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
@@ -178,12 +177,6 @@ def nearest(ours: Sequence[Series], theirs: Sequence[Series]) -> tuple[str, ...]
         default=[],
     )
     return tuple(dict.fromkeys(name for name, _ in found))
-
-
-def size_of(series: Series, cell: Cell, cells: Mapping[tuple[Series, str], Cell]) -> float | None:
-    """Return the size of the proof behind a cell, in bytes, or None."""
-    proof = cells.get((proof_of(series), cell.environment))
-    return proof.summary.value if proof and proof.summary else None
 
 
 def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:

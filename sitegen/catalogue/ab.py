@@ -20,10 +20,7 @@ TOOL = tool.Tool(
         tool.Metric("ab.client_cpu_usage", "CPU used by ab", "ratio", tool.N, "CPU time of the load generator divided by the time of the test, for one process: near 1 means that the generator was the limit.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process", beside=(("value", "client_cpu"), ("mean", "client_cpu"))),
         tool.Metric("ab.server_cpu_usage", "CPU used by the server", "ratio", tool.N, "CPU time of the server's processes divided by the time of the test; for a cited figure, as its publication states it.", scale=tool.Scale.DIFFERENCE, source="resource usage of the processes"),
     ),
-    family=tool.Family(
-        "ab",
-        "Web server",
-        "What does a TEE cost a web server?",
+    family=tool.Family("ab", "Web server", "What does a TEE cost a web server?",
         headlines=(
             tool.Headline("ab.requests_per_second", "mean", (("concurrency", "1000"),), "sweep", title="Requests a second", loses="a web server's requests"),
         ),
@@ -54,8 +51,5 @@ TOOL = tool.Tool(
         tool.SeriesParameter("reason", words="{}"),
         tool.SeriesParameter("gateway_version", hidden=True),
     ),
-    unit_costs={
-        ("ab.ok_requests_per_second", "mean"): ("a million requests", 1e6),
-        ("ab.ok_requests_per_second", "total"): ("a million requests", 1e6),
-    },
+    unit_costs=dict.fromkeys((("ab.ok_requests_per_second", "mean"), ("ab.ok_requests_per_second", "total")), ("a million requests", 1e6)),
 )  # fmt: skip

@@ -118,10 +118,7 @@ TOOL = tool.Tool(
         tool.Metric("llm.server_cpu_usage", "CPU used by the server", "ratio", tool.N, "CPU time of the server divided by the time of the test.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process"),
         tool.Metric("llm.peak_memory", "Peak memory of the server", "B", tool.N, "Largest resident size of the server.", source="resource usage of the process"),
     ),
-    family=tool.Family(
-        "llm",
-        "LLM serving",
-        "What does a TEE cost an LLM server?",
+    family=tool.Family("llm", "LLM serving", "What does a TEE cost an LLM server?",
         headlines=(
             tool.Headline("llm.decode_rate_per_request", "mean", title="Decode rate a request", loses="an LLM's decode rate"),
             tool.Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens a second", loses="an LLM server's token rate"),
@@ -180,8 +177,5 @@ TOOL = tool.Tool(
         tool.Rule("cache-helped", "prompt cache", figure=_cache_helped, definition="The server took more than a tenth of the input tokens from its prefix cache: the time to first token is that of a shorter prompt."),
         tool.Rule("random-weights", "random weights", doubts=False, figure=_random_weights, definition="The model has random weights, made on the spot: it costs what a model of its architecture and size costs and says nothing. It is never compared with a real one."),
     ),
-    unit_costs={
-        ("llm.output_token_throughput", "value"): ("a million output tokens", 1e6),
-        ("llm.output_token_throughput", "mean"): ("a million output tokens", 1e6),
-    },
+    unit_costs=dict.fromkeys((("llm.output_token_throughput", "value"), ("llm.output_token_throughput", "mean")), ("a million output tokens", 1e6)),
 )  # fmt: skip

@@ -52,10 +52,7 @@ TOOL = tool.Tool(
         tool.Metric("zktls.memory_bandwidth_utilisation", "Memory bandwidth, relative", "ratio", tool.N, "Hash speed relative to the CPU baseline, as printed; not a measured bandwidth.", scale=tool.Scale.DIFFERENCE, source="as printed"),
         tool.Metric("zktls.peak_memory", "Peak memory", "B", tool.L, "Largest resident size of the prover.", source="resource usage of the process"),
     ),
-    family=tool.Family(
-        "zktls",
-        "zkTLS",
-        "What does a TEE cost a prover?",
+    family=tool.Family("zktls", "zkTLS", "What does a TEE cost a prover?",
         headlines=(
             tool.Headline("zktls.total_time", "value", title="Total time", loses="a prover's time"),
             tool.Headline("zktls.total_time", "mean", title="Total time", loses="a prover's time"),
@@ -95,5 +92,5 @@ TOOL = tool.Tool(
         tool.Rule("benchmark-key", "benchmark key", doubts=False, figure=_own_keys, definition="The keys of the proof were made by one party on the spot: fair for a time, worthless for trust."),
         tool.Rule("not-the-same-proof", "not the same proof", sizes=_other_proof, definition="The proofs of the two sides differ in size by more than 1 %: another proof mode, another statement or another prover."),
     ),
-    unit_costs={("zktls.total_time", "mean"): ("a proof", 1.0), ("zktls.total_time", "value"): ("a proof", 1.0)},
+    unit_costs=dict.fromkeys((("zktls.total_time", "mean"), ("zktls.total_time", "value")), ("a proof", 1.0)),
 )  # fmt: skip

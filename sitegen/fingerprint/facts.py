@@ -30,7 +30,7 @@ class KnownFact:
     ``values`` are the words of values that are mere switches. ``gist`` words the value where it
     stands alone for its group. ``asked`` facts weigh nothing, and a caveat asks for them. ``file`` is
     the system file whose text the fact is, or the first group of ``pattern`` in it; ``lscpu`` the
-    line of that program.
+    line of that program, ``nvidia`` what its driver calls it.
     """
 
     name: str
@@ -43,6 +43,7 @@ class KnownFact:
     file: str = ""
     pattern: str = ""
     lscpu: str = ""
+    nvidia: str = ""
 
 
 #: Which TEE the machine's signals show, as one fact among the others.
@@ -151,16 +152,16 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("congestion_control", "Congestion control", "Network", file="/proc/sys/net/ipv4/tcp_congestion_control"),
         KnownFact("gpu", "GPU", "GPU", MACHINE),
         KnownFact("gpus", "GPUs", "GPU", MACHINE),
-        KnownFact("gpu_driver", "GPU driver", "GPU", SETTING),
-        KnownFact("gpu_firmware", "GPU firmware", "GPU"),
+        KnownFact("gpu_driver", "GPU driver", "GPU", SETTING, nvidia="driver_version"),
+        KnownFact("gpu_firmware", "GPU firmware", "GPU", nvidia="vbios_version"),
         KnownFact("gpu_confidential_compute", "GPU confidential computing", "GPU", MACHINE, values={"ppcie": "Protected PCIe", "nvle": "NVLink encryption", "devtools": "developer tools on"}),
         KnownFact("gpu_cc_answers", "GPU driver's answers", "GPU"),
         KnownFact("gpu_ready", "GPU ready for work", "GPU"),
-        KnownFact("gpu_mig", "GPU MIG", "GPU"),
-        KnownFact("gpu_ecc", "GPU ECC", "GPU"),
-        KnownFact("gpu_power_limit", "GPU power limit", "GPU"),
-        KnownFact("gpu_link_generation", "GPU link generation", "GPU"),
-        KnownFact("gpu_link_width", "GPU link width", "GPU"),
+        KnownFact("gpu_mig", "GPU MIG", "GPU", nvidia="mig.mode.current"),
+        KnownFact("gpu_ecc", "GPU ECC", "GPU", nvidia="ecc.mode.current"),
+        KnownFact("gpu_power_limit", "GPU power limit", "GPU", nvidia="power.limit"),
+        KnownFact("gpu_link_generation", "GPU link generation", "GPU", nvidia="pcie.link.gen.max"),
+        KnownFact("gpu_link_width", "GPU link width", "GPU", nvidia="pcie.link.width.max"),
     )
 }  # fmt: skip
 GROUPS = tuple(dict.fromkeys(fact.group for fact in FACTS.values() if fact.group))

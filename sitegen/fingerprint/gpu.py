@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from sitegen.fingerprint.facts import FACTS
 from sitegen.fingerprint.places import Machine
 from sitegen.model import Fact
 
@@ -17,15 +18,8 @@ CONFIDENTIAL = frozenset({"on", "ppcie", "nvle"})
 #: The states of which the driver itself says that they keep nothing from anybody.
 OPEN = frozenset({"off", "devtools", "simulated"})
 
-BASIC = ("name", "memory.total", "driver_version")
-_MORE = (
-    ("gpu_firmware", "vbios_version"),
-    ("gpu_mig", "mig.mode.current"),
-    ("gpu_ecc", "ecc.mode.current"),
-    ("gpu_power_limit", "power.limit"),
-    ("gpu_link_generation", "pcie.link.gen.max"),
-    ("gpu_link_width", "pcie.link.width.max"),
-)
+_BASIC = ("name", "memory.total", "driver_version")
+_MORE = {fact.name: fact.nvidia for fact in FACTS.values() if fact.nvidia}
 _ANSWER = re.compile(r"^\s*([A-Za-z][\w /-]{1,40}?)\s*:\s*(.{1,80}?)\s*$", re.MULTILINE)
 _CPU_CAPS = re.compile(r"(?i)(TDX)|SEV[- ]?(SNP)|SEV")
 _MOST = 20_000
@@ -38,7 +32,7 @@ def query(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _CC = ("nvidia-smi", "conf-compute")
-_ALL = (*BASIC, *(name for _, name in _MORE))
+_ALL = tuple(dict.fromkeys((*_BASIC, *_MORE.values())))
 FULL = query(_ALL)
 STATE = (*_CC, "-q")
 
@@ -79,8 +73,7 @@ def facts(machine: Machine) -> Iterator[Fact]:
     named = {f"{one['name']}, {one['memory.total']}" for one in gpus}
     yield Fact("gpu", "; ".join(sorted(named)), source)
     yield Fact("gpus", str(len(gpus)), source)
-    yield Fact("gpu_driver", _alike(gpus, "driver_version"), source)
-    for fact, name in _MORE:
+    for fact, name in _MORE.items():
         yield Fact(fact, _alike(gpus, name), source)
     found = answers(machine)
     source = "nvidia-smi conf-compute"
@@ -122,7 +115,7 @@ def cpu_kind(said: str) -> str:
 
 def _rows(machine: Machine) -> list[dict[str, str]]:
     """Return the fields of each GPU; an error message has too few of them to be taken for one."""
-    for names in (_ALL, BASIC):
+    for names in (_ALL, _BASIC):
         lines = machine.said(*query(names)).splitlines()
         rows = [[part.strip() for part in line.split(",")] for line in lines]
         if rows and all(len(row) == len(names) for row in rows):
