@@ -1,7 +1,4 @@
-"""Two environments side by side, on the scale of each metric: derived when the archive is read.
-
-A `Comparison` is two cells that differ in their environment only; an `Analysis` is all of them.
-"""
+"""Two environments side by side, on the scale of each metric: derived when the archive is read."""
 
 from __future__ import annotations
 

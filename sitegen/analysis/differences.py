@@ -1,7 +1,4 @@
-"""What two sides differ in, and what forbids to compare them: decided here and nowhere else.
-
-Pages, the terminal, JSON and the script of the compare page show what this says.
-"""
+"""What two sides differ in, and what forbids to compare them: decided here and nowhere else."""
 
 from __future__ import annotations
 

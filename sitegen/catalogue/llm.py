@@ -61,12 +61,11 @@ def _client_late(figure: tool.Figure) -> str:
     middle = figure.statistic in ("mean", "p50")
     lag = figure.beside.get("client_lag" if middle else "client_lag_p99", 0.0) - _TIMER_S
     # A late stamp moves the end of the whole decoding, not the time of each token.
-    timed = (
-        figure.beside.get("decode", figure.value) if figure.metric == "llm.tpot" else figure.value
-    )
-    return (
-        f"Late by {lag * 1e3:.1f} ms, in {timed * 1e3:.3g} ms." if lag > _CLIENT_LAG * timed else ""
-    )
+    timed = figure.value
+    if figure.metric == "llm.tpot":
+        timed = figure.beside.get("decode", timed)
+    late = f"Late by {lag * 1e3:.1f} ms, in {timed * 1e3:.3g} ms."
+    return late if lag > _CLIENT_LAG * timed else ""
 
 
 def _cache_helped(figure: tool.Figure) -> str:

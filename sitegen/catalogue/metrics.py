@@ -1,8 +1,4 @@
-"""METRICS: the one table of what may be said about a number.
-
-Tables, axes, sorting, verdicts and the methodology page all read it. No unit and no
-"higher is better" stands anywhere else.
-"""
+"""METRICS: the one table of what may be said about a number, its unit and its direction among it."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from sitegen.catalogue.families import TOOLS
 from sitegen.catalogue.llm import is_latency
@@ -41,9 +42,9 @@ def stated(run: AnyRun, meaning: Comparability) -> dict[str, str]:
 
 def limits_of(run: AnyRun) -> Limits:
     """Return the threads and the CPU quota that a run states, each empty where it does not."""
-    stated = {p.name: p.value for p in run.parameters if p.name in ("threads", "cpu_quota")}
-    quota = run.fingerprint.get("cpu_quota") or stated.get("cpu_quota", "")
-    return Limits(stated.get("threads", ""), quota if _NUMBER.fullmatch(quota) else "")
+    own = {p.name: p.value for p in run.parameters if p.name in ("threads", "cpu_quota")}
+    quota = run.fingerprint.get("cpu_quota") or own.get("cpu_quota", "")
+    return Limits(own.get("threads", ""), quota if _NUMBER.fullmatch(quota) else "")
 
 
 def over_quota(params: Mapping[str, str], limits: Limits) -> str:
@@ -67,19 +68,13 @@ def _one_boot(runs: Sequence[AnyRun]) -> bool:
 
 
 def _contended(steps: Sequence[StepConditions]) -> str:
-    worst: dict[str, float] = {}
-    disturbed = 0
-    for step in steps:
-        over = [
-            pair for pair in step.conditions if pair[0] in _BUSY and pair[1] > _BUSY[pair[0]][0]
-        ]
-        disturbed += bool(over)
-        for name, share in over:
-            worst[name] = max(worst.get(name, 0.0), share)
-    parts = ", ".join(
-        f"{_BUSY[name][1]} up to {share:.0%}" for name, share in sorted(worst.items())
-    )
-    return f"In {disturbed} of {len(steps)} steps: {parts}." if parts else ""
+    over = [
+        [pair for pair in step.conditions if pair[0] in _BUSY and pair[1] > _BUSY[pair[0]][0]]
+        for step in steps
+    ]
+    worst = dict(sorted(chain.from_iterable(over)))  # of one name the largest share comes last
+    parts = ", ".join(f"{_BUSY[name][1]} up to {share:.0%}" for name, share in worst.items())
+    return f"In {sum(map(bool, over))} of {len(steps)} steps: {parts}." if parts else ""
 
 
 def _not_steady(steps: Sequence[StepConditions]) -> str:

@@ -101,8 +101,8 @@ class Recorder:
         if not self.measurements:
             raise SitegenError("there is no measurement in it")
         used = {row.metric for row in self.measurements}
-        pairs = dict.fromkeys(f"{row.metric} {row.statistic}" for row in self.measurements)
-        names = {name: told for name, told in self.natives.items() if name in used or name in pairs}
+        used |= {f"{row.metric} {row.statistic}" for row in self.measurements}
+        names = {name: told for name, told in self.natives.items() if name in used}
         return Reading(
             measurements=tuple(self.measurements),
             samples=tuple(self.samples),

@@ -1,8 +1,6 @@
-"""FACTS: the one table of what is known of a machine.
+"""FACTS: the one table of what is known of a machine, read by pages, terminal and comparisons.
 
-What a fact is called, with which others it stands, and what it weighs where two machines are
-compared: pages, the terminal, the index and comparisons all read it. What has weight is kept in the
-index; the rest stands on the run's page, which reads the whole manifest.
+What has weight is kept in the index; the rest stands on the run's page alone.
 """
 
 from __future__ import annotations

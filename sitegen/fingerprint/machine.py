@@ -1,7 +1,4 @@
-"""Processor, memory, kernel, limits, disk and network: what explains a number besides the tool.
-
-A fact that the machine does not show is None, never a guess. Identifiers are never facts.
-"""
+"""Processor, memory, kernel, limits, disk and network: what explains a number besides the tool."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Every place that tells something of a TEE: where it was looked for, what was there, whose it is.
 
-A guest's signal speaks for a TEE; a host's capability speaks against being inside one. Each can
-be faked by root or by the host: only a quote is proof.
+A guest's signal speaks for a TEE; a host's capability speaks against being inside one.
 """
 
 from __future__ import annotations
@@ -119,12 +118,11 @@ def _cpu(machine: Machine) -> Iterator[Seen]:
     there = "tdx_guest" in flags
     yield Seen(source, PRESENT if there else ABSENT, "tdx" if there else "", "cpu", source)
     # A guest is shown what its processor can do: only bare metal can use it.
-    saw, means = "present, without a hypervisor", "none"
-    if "hypervisor" in flags:
-        saw, means = "present, under a hypervisor", ""
+    guest = "hypervisor" in flags
+    saw = f"present, {'under' if guest else 'without'} a hypervisor"
     for flag, kind in _HOST_FLAGS.items():
         if flag in flags:
-            yield Seen(f"CPU flag {flag}", saw, means, "host", kind)
+            yield Seen(f"CPU flag {flag}", saw, "" if guest else "none", "host", kind)
 
 
 def _providers(machine: Machine) -> Iterator[Seen]:
