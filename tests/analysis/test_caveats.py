@@ -120,13 +120,6 @@ def test_a_role_that_the_machine_contradicts_is_named_and_a_hint_contradicts_not
     assert caveats.of_run(hint, "tdx", "cpu-tee") == []
 
 
-def test_a_gpu_tee_is_doubted_when_the_driver_says_so_of_any_run() -> None:
-    told = Fingerprint((Fact("gpu_confidential_compute", "devtools", "x"),), TeeVerdict("tdx"))
-    assert ids(caveats.of_run(replace(a_run(), fingerprint=told), "gpu-cc")) == ["label"]
-    told = Fingerprint((Fact("gpu_confidential_compute", "ppcie", "x"),), TeeVerdict("tdx"))
-    assert caveats.of_run(replace(a_run(), fingerprint=told), "gpu-cc") == []
-
-
 @pytest.mark.parametrize(
     ("conditions", "said"),
     [
@@ -151,18 +144,20 @@ def test_a_quiet_machine_has_no_caveat(conditions: dict[str, float]) -> None:
     assert caveats.applying("steps", []) == []
 
 
-def test_failed_and_suspect_repetitions_are_counted() -> None:
-    found = caveats.applying("counts", Counts(1, 2, 5, Provenance.COLLECTED))
-    assert [c.sentence for c in found] == [
-        "1 of 5 repetitions failed.",
-        "2 of 5 repetitions are suspect.",
-    ]
-    assert ids(found) == ["failed", "suspect"]
-    assert caveats.applying("counts", Counts(0, 0, 5, Provenance.COLLECTED)) == []
-
-
-def test_a_cited_figure_that_its_data_doubts_has_a_doubtful_unit() -> None:
-    assert ids(caveats.applying("counts", Counts(0, 1, 1, Provenance.CITED))) == ["unit-doubtful"]
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        (Counts(1, 2, 5, Provenance.COLLECTED), {
+            "failed": "1 of 5 repetitions failed.", "suspect": "2 of 5 repetitions are suspect."
+        }),
+        (Counts(0, 0, 5, Provenance.COLLECTED), {}),
+        (Counts(0, 1, 1, Provenance.CITED), {"unit-doubtful": RULES["unit-doubtful"].definition}),
+    ],
+)  # fmt: skip
+def test_failed_and_suspect_repetitions_are_counted_and_of_a_cited_figure_the_unit_is_doubted(
+    counts: Counts, told: dict[str, str]
+) -> None:
+    assert {c.rule.id: c.sentence for c in caveats.applying("counts", counts)} == told
 
 
 def test_a_device_that_moved_far_less_than_the_benchmark_shows_a_cache() -> None:
@@ -272,16 +267,20 @@ def test_a_load_is_doubted_for_what_stands_beside_it(
     assert ids(figure(f"llm.{metric}", statistic, {}, value, {**BESIDE, **beside})) == rules
 
 
-def test_a_key_of_one_party_is_said() -> None:
-    proof = {"proof_system": "groth16"}
-    assert ids(figure("zktls.prove_time", "mean", proof, 1.0, {})) == ["benchmark-key"]
-
-
-def test_random_weights_are_said_and_no_reason_to_doubt() -> None:
-    found = figure("llm.tpot", "mean", {"weights": "random"}, 1.0, BESIDE)
-    assert ids(found) == ["random-weights"]
-    assert not found[0].rule.doubts
-    assert figure("llm.tpot", "mean", {"weights": "real"}, 1.0, BESIDE) == []
+@pytest.mark.parametrize(
+    ("metric", "pairs", "rules"),
+    [
+        ("zktls.prove_time", {"proof_system": "groth16"}, ["benchmark-key"]),
+        ("llm.tpot", {"weights": "random"}, ["random-weights"]),
+        ("llm.tpot", {"weights": "real"}, []),
+    ],
+)
+def test_keys_of_one_party_and_random_weights_are_said_and_no_reason_to_doubt(
+    metric: str, pairs: dict[str, str], rules: list[str]
+) -> None:
+    found = figure(metric, "mean", pairs, 1.0, BESIDE)
+    assert ids(found) == rules
+    assert not any(one.rule.doubts for one in found)
 
 
 @pytest.mark.parametrize(
@@ -305,6 +304,9 @@ def test_a_gpu_tee_is_believed_by_its_own_state(state: str | None, rules: list[s
     told = () if state is None else (Parameter("gpu_cc", state),)
     run = replace(a_run(tee="tdx"), parameters=told)
     assert ids(caveats.of_run(run, "gpu-cc")) == rules
+    # Of any other run its driver says it.
+    seen = Fingerprint((Fact("gpu_confidential_compute", state, "x"),), TeeVerdict("tdx"))
+    assert ids(caveats.of_run(replace(a_run(), fingerprint=seen), "gpu-cc")) == rules
 
 
 def test_a_server_log_may_say_threads_and_quota_itself() -> None:

@@ -18,6 +18,17 @@ CONFIG = Config(Path(), environments={"cvm": Environment("cvm", "cpu-tee", "tdx"
 HEADLINES = Question()
 
 
+def of_rows(
+    rows: tuple[Measurement, ...], environment: str, day: int, seed: str, cpu: str = ""
+) -> Run:
+    benchmark, date = rows[0].metric.partition(".")[0], f"2026-11-0{day}"
+    machine = Fingerprint((Fact("cpu", cpu, "/proc/cpuinfo"),) if cpu else ())
+    return Run(
+        run_id(date, benchmark, seed.encode()), benchmark, environment, Provenance.COLLECTED, date,
+        1.0, rows, preset="standard", session=f"s{day}", boot=f"b{day}", fingerprint=machine,
+    )  # fmt: skip
+
+
 def a_run(environment: str, day: int, value: float, cpu: str = "EPYC") -> Run:
     rows = tuple(
         Measurement("read_iops", metric, "value", "1/s", value * (1 + 0.001 * rep), where, rep)
@@ -27,12 +38,7 @@ def a_run(environment: str, day: int, value: float, cpu: str = "EPYC") -> Run:
         )
         for rep in range(3)
     )
-    date = f"2026-11-0{day}"
-    return Run(
-        run_id(date, "fio", f"{environment}{day}{value}".encode()), "fio", environment,
-        Provenance.COLLECTED, date, 1.0, rows, preset="standard", session=f"s{day}",
-        boot=f"b{day}", fingerprint=Fingerprint((Fact("cpu", cpu, "/proc/cpuinfo"),)),
-    )  # fmt: skip
+    return of_rows(rows, environment, day, f"{environment}{day}{value}", cpu)
 
 
 def three(environment: str, value: float, cpu: str = "EPYC") -> list[Run]:
@@ -160,12 +166,7 @@ def swept(day: int, factors: tuple[float, float], environment: str = "metal") ->
         for scheme in ("http", "https")
         for rep in range(4)
     )  # fmt: skip
-    date = f"2026-11-0{day}"
-    return Run(
-        run_id(date, "ab", f"{environment}{day}".encode()), "ab", environment,
-        Provenance.COLLECTED, date, 1.0, rows, preset="standard", session=f"s{day}",
-        boot=f"b{day}",
-    )  # fmt: skip
+    return of_rows(rows, environment, day, f"{environment}{day}")
 
 
 def test_two_values_of_a_parameter_are_paired_by_repetition_within_one_run() -> None:

@@ -204,19 +204,23 @@ def test_activity_reads_pressure_steal_throttling_and_load_in_seconds(tmp_path: 
     assert found.load == 0.42
 
 
-def test_conditions_are_shares_of_wall_time_and_steal_is_one_of_all_cpus() -> None:
-    before = Activity(100.0, 4, 1.5, {"psi_cpu": 2.0, "steal": 10.0, "gone": 1.0})
-    after = Activity(110.0, 4, 9.0, {"psi_cpu": 5.0, "steal": 12.0, "new": 3.0})
-    assert fingerprint.conditions(before, after) == pytest.approx(
-        {"psi_cpu": 0.3, "steal": 2.0 / 10 / 4, "load_before": 1.5}
-    )
-
-
-def test_a_counter_that_went_backwards_or_no_time_that_passed_is_no_activity() -> None:
-    before = Activity(0.0, 1, None, {"steal": 5.0})
-    assert fingerprint.conditions(before, Activity(1.0, 1, None, {"steal": 4.0})) == {"steal": 0.0}
-    moment = Activity(1.0, 1, 0.0, {"psi_io": 1.0})
-    assert fingerprint.conditions(moment, moment) == {"psi_io": 0.0, "load_before": 0.0}
+@pytest.mark.parametrize(
+    ("before", "after", "shares"),
+    [
+        (
+            Activity(100.0, 4, 1.5, {"psi_cpu": 2.0, "steal": 10.0, "gone": 1.0}),
+            Activity(110.0, 4, 9.0, {"psi_cpu": 5.0, "steal": 12.0, "new": 3.0}),
+            {"psi_cpu": 0.3, "steal": 2.0 / 10 / 4, "load_before": 1.5},
+        ),
+        # A counter went backwards, and no time passed.
+        (Activity(0, 1, None, {"steal": 5}), Activity(1, 1, None, {"steal": 4}), {"steal": 0}),
+        (*[Activity(1, 1, 0.0, {"psi_io": 1})] * 2, {"psi_io": 0, "load_before": 0}),
+    ],
+)
+def test_conditions_are_shares_of_wall_time_and_steal_is_one_of_all_cpus(
+    before: Activity, after: Activity, shares: dict[str, float]
+) -> None:
+    assert fingerprint.conditions(before, after) == pytest.approx(shares)
 
 
 def test_this_machine_can_be_read_and_quickly(tmp_path: Path) -> None:
