@@ -12,6 +12,13 @@ _TAIL = 1 - (1 - CONFIDENCE) / 2
 Z = NormalDist().inv_cdf(_TAIL)
 #: Degrees of freedom from which the rest of the expansion is below 1e-10.
 _MANY = 300
+#: The terms of that expansion, of each power of 1 / freedom.
+_TERMS = (
+    (Z**3 + Z) / 4,
+    (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
+    (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
+    (79 * Z**9 + 776 * Z**7 + 1482 * Z**5 - 1920 * Z**3 - 945 * Z) / 92160,
+)
 
 
 @cache
@@ -25,7 +32,7 @@ def t_quantile(freedom: float) -> float:
     test holds it to scipy within 1e-9.
     """
     if freedom >= _MANY:
-        return _expanded(freedom)
+        return Z + sum(term / freedom**power for power, term in enumerate(_TERMS, 1))
     half = freedom / 2
     constant = math.lgamma(half + 0.5) - math.lgamma(half) - 0.5 * math.log(freedom * math.pi)
     t = Z + (Z**3 + Z) / (4 * freedom)
@@ -36,16 +43,6 @@ def t_quantile(freedom: float) -> float:
         if abs(step) <= 1e-14 * t:  # as far as a double goes
             break
     return t
-
-
-def _expanded(freedom: float) -> float:
-    terms = (
-        (Z**3 + Z) / 4,
-        (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
-        (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
-        (79 * Z**9 + 776 * Z**7 + 1482 * Z**5 - 1920 * Z**3 - 945 * Z) / 92160,
-    )
-    return Z + sum(term / freedom**power for power, term in enumerate(terms, 1))
 
 
 def _t_tail(t: float, freedom: float) -> float:

@@ -5,9 +5,9 @@ Whoever brings rows in, and whoever reads them back, checks them here: pages com
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import pairwise
 
 from sitegen.catalogue.families import TOOLS
@@ -17,8 +17,6 @@ from sitegen.model import Params, is_plain
 
 #: How many parameters a series may have, and how long their names and values may be.
 MOST, LONGEST_KEY, LONGEST_VALUE = 200, 64, 500
-
-
 #: Parameters that no tool has to itself; the order of the tools' own follows that of the tools.
 _SHARED = (
     SeriesParameter("size", Kind.SIZE, "{}"),
@@ -102,11 +100,9 @@ def _checked(key: str, value: str, times: int = 1) -> str:
 
 
 def _is_share(value: str) -> bool:
-    try:
-        share = float(value)
-    except ValueError:
-        return False
-    return math.isfinite(share) and 0 <= share <= 1
+    with suppress(ValueError):
+        return 0 <= float(value) <= 1
+    return False
 
 
 _IS: Mapping[Kind, Callable[[str], bool]] = {

@@ -175,10 +175,7 @@ def disk(machine: Machine, workdir: Path) -> Iterator[Fact]:
         return
     # /dev/mapper/... is a link to the dm device that sysfs knows.
     name = machine.at(re.sub(r"\[.*", "", source)).resolve().name
-    yield from _device(machine, machine.at(f"/sys/class/block/{name}"))
-
-
-def _device(machine: Machine, block: Path) -> Iterator[Fact]:
+    block = machine.at(f"/sys/class/block/{name}")
     if not block.exists():
         yield Fact("disk", None, "findmnt, /sys/class/block")
         return

@@ -48,7 +48,13 @@ def facts(machine: Machine, *, enclave: bool) -> Iterator[Fact]:
     The inside of an ``enclave`` is neither a virtual machine nor a container.
     """
     virtual, boxed = virtualisation(machine), container(machine)
-    kind = "enclave" if enclave else _platform(machine, virtual, boxed)
+    if virtual is None:
+        kind = "bare metal" if machine.flags() and machine.vendor() else None
+    else:
+        kind = "bare metal" if virtual == "none" else "virtual machine"
+    if boxed not in (None, "none"):
+        kind = f"container in {kind}" if kind else "container"
+    kind = "enclave" if enclave else kind
     yield Fact("platform", kind, "systemd-detect-virt, CPU flags")
     yield Fact("virtualisation", virtual, "systemd-detect-virt --vm, CPU flags")
     yield Fact("hypervisor", _hypervisor(machine, virtual), "systemd-detect-virt --vm, DMI")
@@ -116,16 +122,6 @@ def _detected(machine: Machine, what: str) -> str | None:
     """Return systemd's answer when it is one plain word: an error message is none."""
     said = machine.said("systemd-detect-virt", what)
     return said if re.fullmatch(r"[a-z0-9-]{1,40}", said) else None
-
-
-def _platform(machine: Machine, virtual: str | None, boxed: str | None) -> str | None:
-    if virtual is None:
-        base = "bare metal" if machine.flags() and machine.vendor() else None
-    else:
-        base = "bare metal" if virtual == "none" else "virtual machine"
-    if boxed in (None, "none"):
-        return base
-    return f"container in {base}" if base else "container"
 
 
 def _hypervisor(machine: Machine, virtual: str | None) -> str | None:
