@@ -24,39 +24,43 @@ def test_everything_has_a_default_without_a_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = config.load()
-    assert found.archive == Path("archive")
-    assert found.output == Path("site")
-    assert found.window_days == 90
-    assert dict(found.environments) == {}
+    assert found == config.Config(Path())
     assert found.environment("cvm") == config.Environment("cvm")
 
 
-def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) -> None:
+def test_paths_are_taken_from_the_folder_of_the_file_and_the_command_line_stands_above_it(
+    tmp_path: Path,
+) -> None:
     path = write(tmp_path, '[site]\narchive = "data"\nbase_url = "https://x.example/r/"\n')
     found = config.load(path)
-    assert found.archive == tmp_path / "data"
-    assert found.cache == tmp_path / ".sitegen"
+    assert (found.archive, found.cache) == (tmp_path / "data", tmp_path / ".sitegen")
     assert found.base_url == "https://x.example/r"
-
-
-def test_the_command_line_stands_above_the_file(tmp_path: Path) -> None:
-    path = write(tmp_path, '[site]\narchive = "data"\nbase_url = "https://x.example"\n')
-    found = config.load(
-        path, archive=Path("other"), output=Path("out"), base_url="https://y.example"
-    )
+    address = "https://y.example"
+    found = config.load(path, archive=Path("other"), output=Path("out"), base_url=address)
     assert (found.archive, found.output) == (Path("other"), Path("out"))
-    assert found.base_url == "https://y.example"
+    assert found.base_url == address
+    with pytest.raises(SitegenError, match=r"^--base-url: must be an address that begins with"):
+        config.load(path, base_url="example.org/report")
+    with pytest.raises(SitegenError, match="no such file"):
+        config.load(tmp_path / "absent.toml")
 
 
-def test_an_environment_is_declared_with_role_tee_and_baselines_in_order(tmp_path: Path) -> None:
-    path = write(
-        tmp_path,
-        '[environments.cvm]\nrole = "cpu-tee"\ntee = "tdx"\n'
-        'baselines = { vm = "plain", metal = "host" }\n',
-    )
-    found = config.load(path).environment("cvm")
+def test_an_environment_is_declared_with_what_it_is_its_baselines_in_order_and_its_price(
+    tmp_path: Path,
+) -> None:
+    text = """[environments.cvm]
+role = "cpu-tee"
+tee = "tdx"
+baselines = { vm = "plain", metal = "host" }
+aliases = ["old", "older"]
+price = { per_hour = 2, date = "2026-11-01", sku = "c3-standard-4" }
+"""
+    loaded = config.load(write(tmp_path, text))
+    found = loaded.environment("cvm")
     assert (found.role, found.tee) == ("cpu-tee", "tdx")
     assert list(found.baselines.items()) == [("vm", "plain"), ("metal", "host")]
+    assert found.price == config.Price(2.0, "2026-11-01", currency="USD", sku="c3-standard-4")
+    assert loaded.aliases == {"old": "cvm", "older": "cvm"}
 
 
 @pytest.mark.parametrize(
@@ -130,25 +134,6 @@ def test_what_is_not_understood_is_named_with_its_place(
     assert str(refusal.value).startswith(f"{path}: {told}")
 
 
-def test_a_bad_address_of_the_command_line_is_blamed_on_it(tmp_path: Path) -> None:
-    with pytest.raises(SitegenError, match=r"^--base-url: must be an address that begins with"):
-        config.load(write(tmp_path, ""), base_url="example.org/report")
-
-
-def test_a_price_is_dated_and_in_dollars_unless_it_says_otherwise(tmp_path: Path) -> None:
-    path = write(
-        tmp_path,
-        "[environments.cvm.price]\nper_hour = 2\ndate = '2026-11-01'\nsku = 'c3-standard-4'\n",
-    )
-    price = config.load(path).environment("cvm").price
-    assert price == config.Price(2.0, "2026-11-01", sku="c3-standard-4")
-
-
-def test_a_named_file_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(SitegenError, match="no such file"):
-        config.load(tmp_path / "absent.toml")
-
-
 def test_every_key_stands_in_the_documentation_with_an_example_that_loads(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "settings.md").read_text("utf-8")
     [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
@@ -209,12 +194,6 @@ def test_the_reports_own_settings_are_valid_and_name_environments_that_exist(
 )
 def test_a_label_implies_what_its_words_say(label: str, implied: tuple[str | None, str]) -> None:
     assert config.implied(label) == implied
-
-
-def test_an_old_label_leads_to_the_environment_of_today(tmp_path: Path) -> None:
-    file = tmp_path / "sitegen.toml"
-    file.write_text('[environments.new]\naliases = ["old", "older"]\n')
-    assert config.load(file).aliases == {"old": "new", "older": "new"}
 
 
 @pytest.mark.parametrize(

@@ -128,24 +128,21 @@ def test_random_reads_in_the_h200_cvm_lose_87_3_percent(published: Analysis) -> 
     assert marks(found) == ["single-figure"]
 
 
-def test_proofs_of_different_size_are_not_comparable(published: Analysis) -> None:
+def test_proofs_of_different_size_are_not_comparable_and_their_sizes_are_byte_by_byte(
+    published: Analysis,
+) -> None:
     found = [c for c in published.comparisons if c.series.benchmark == "zktls"]
     proofs = [c for c in found if c.series.metric != "zktls.proof_size"]
     assert len(proofs) == 8
-    assert {c.word for c in proofs} == {Word.NOT_COMPARABLE}
-    assert {c.reason for c in proofs} == {"not the same proof: 3.01 times the size"}
+    told = (Word.NOT_COMPARABLE, "not the same proof: 3.01 times the size")
+    assert {(c.word, c.reason) for c in proofs} == {told}
     assert all("not-the-same-proof" in marks(c) for c in proofs)
-
-
-def test_the_sizes_of_proofs_are_compared_byte_by_byte(published: Analysis) -> None:
-    sizes = [c for c in published.comparisons if c.series.metric == "zktls.proof_size"]
-    assert {(c.side.environment, c.difference) for c in sizes} == {
-        ("zk-tee-cpu", 25_123_323 - 8_340_752),
-        ("zk-tee-gpu", 25_123_323 - 8_340_752),
-    }
-    assert {(c.word, c.reason, c.factor, c.interval) for c in sizes} == {
-        (Word.ONE_RUN, "", None, None)
-    }
+    larger = 25_123_323 - 8_340_752
+    assert {
+        (c.side.environment, c.difference, c.word, c.reason, c.factor, c.interval)
+        for c in found
+        if c not in proofs
+    } == {(f"zk-tee-{part}", larger, Word.ONE_RUN, "", None, None) for part in ("cpu", "gpu")}
 
 
 def test_storage_figures_of_guests_are_suspected_to_come_from_a_cache(
@@ -226,31 +223,27 @@ def test_a_parameter_that_need_not_match_leaves_no_run_out(kind: Comparability) 
 # What is compared with what.
 
 
-def test_without_a_declaration_role_and_tee_come_from_the_fingerprint() -> None:
-    def seen(label: str, tee: str, **facts: str) -> Run:
-        listed = tuple(Fact(name, value, "x") for name, value in facts.items())
-        return replace(a_run(label, 1.0), fingerprint=Fingerprint(listed, TeeVerdict(tee, ("x",))))
-
-    runs = [
-        seen("a", "tdx"), seen("b", "tdx", gpu="H200"), seen("c", "none", virtualisation="kvm"),
-        seen("d", "none", virtualisation="none"), seen("e", "unknown"), seen("f", "contradictory"),
-    ]  # fmt: skip
-    found = environments(runs, Config(Path()))
-    assert [(e.label, e.role, e.tee) for e in found.values()] == [
-        ("a", "cpu-tee", "tdx"), ("b", "gpu-tee", "tdx"), ("c", "vm", "none"),
-        ("d", "metal", "none"), ("e", None, ""), ("f", None, ""),
-    ]  # fmt: skip
-
-
-def test_a_hint_is_no_tee_and_a_gpu_that_protects_nothing_makes_none() -> None:
-    gpu = (Fact("gpu", "H100", "x"), Fact("gpu_confidential_compute", "off", "x"))
-    hint = Fingerprint((), TeeVerdict("tdx", (), "low"))
-    runs = [
-        replace(a_run("a", 1.0), fingerprint=hint),
-        replace(a_run("b", 1.0), fingerprint=Fingerprint(gpu, TeeVerdict("tdx", (), "high"))),
-    ]
-    found = environments(runs, Config(Path()))
-    assert [(e.role, e.tee) for e in found.values()] == [(None, ""), ("cpu-tee", "tdx")]
+@pytest.mark.parametrize(
+    ("tee", "confidence", "facts", "expected"),
+    [
+        ("tdx", "", {}, ("cpu-tee", "tdx")),
+        ("tdx", "", {"gpu": "H200"}, ("gpu-tee", "tdx")),
+        # A GPU that protects nothing makes no GPU TEE, and a hint is no TEE.
+        ("tdx", "", {"gpu": "H100", "gpu_confidential_compute": "off"}, ("cpu-tee", "tdx")),
+        ("tdx", "low", {}, (None, "")),
+        ("none", "", {"virtualisation": "kvm"}, ("vm", "none")),
+        ("none", "", {"virtualisation": "none"}, ("metal", "none")),
+        ("unknown", "", {}, (None, "")),
+        ("contradictory", "", {}, (None, "")),
+    ],
+)
+def test_without_a_declaration_role_and_tee_come_from_the_fingerprint(
+    tee: str, confidence: str, facts: dict[str, str], expected: tuple[str | None, str]
+) -> None:
+    listed = tuple(Fact(name, value, "x") for name, value in facts.items())
+    machine = Fingerprint(listed, TeeVerdict(tee, ("x",), confidence))
+    found = environments([replace(a_run("a", 1.0), fingerprint=machine)], Config(Path()))["a"]
+    assert (found.role, found.tee) == expected
 
 
 def test_what_is_declared_stands_above_what_was_seen() -> None:

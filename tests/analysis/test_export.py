@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,16 +38,16 @@ def config(tmp_path: Path) -> Config:
     return Config(tmp_path, archive=archive.root, cache=tmp_path / "cache")
 
 
-def lines(data: bytes) -> Iterator[dict[str, str]]:
-    return iter(csv.DictReader(io.StringIO(data.decode(), newline="")))
+def lines(config: Config) -> list[dict[str, str]]:
+    text = export.export(config, "csv").data.decode()
+    return [*csv.DictReader(io.StringIO(text, newline=""))]
 
 
 def test_the_columns_are_the_documented_ones_in_every_format(config: Config) -> None:
     table = pq.read_table(pa.BufferReader(export.export(config, "parquet").data))
     assert table.column_names == list(COLUMNS)
     assert json.loads(export.export(config, "json").data)["columns"] == list(COLUMNS)
-    text = export.export(config, "csv").data.decode()
-    assert next(csv.reader([text.splitlines()[0]])) == list(COLUMNS)
+    assert list(lines(config)[0]) == list(COLUMNS)
     assert all(meaning.endswith(".") for meaning in COLUMNS.values())
 
 
@@ -57,7 +56,7 @@ def test_all_three_formats_say_the_same(config: Config) -> None:
     rows = [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
     table = pq.read_table(pa.BufferReader(export.export(config, "parquet").data)).to_pylist()
     assert rows == table
-    for row, line in zip(rows, lines(export.export(config, "csv").data), strict=True):
+    for row, line in zip(rows, lines(config), strict=True):
         for name, value in row.items():
             if name == "value" and value is not None:
                 assert float(line[name]) == value
@@ -68,7 +67,7 @@ def test_all_three_formats_say_the_same(config: Config) -> None:
 def test_every_measurement_is_there_with_its_run_and_what_was_not_measured_is_empty(
     config: Config,
 ) -> None:
-    found = [line for line in lines(export.export(config, "csv").data) if line["run_id"] == RUN.id]
+    found = [line for line in lines(config) if line["run_id"] == RUN.id]
     values = [float(line["value"]) if line["value"] else None for line in found]
     assert values == [0.1 + 0.2, None, 1e-9]
     assert [line["status"] for line in found] == ["ok", "failed", "ok"]
@@ -79,9 +78,7 @@ def test_every_measurement_is_there_with_its_run_and_what_was_not_measured_is_em
 def test_caveats_are_those_of_the_series_and_a_run_that_does_not_count_says_so(
     config: Config,
 ) -> None:
-    found = {
-        (r["run_id"], r["metric"]): r["caveats"] for r in lines(export.export(config, "csv").data)
-    }
+    found = {(r["run_id"], r["metric"]): r["caveats"] for r in lines(config)}
     assert found[RUN.id, "fio.iops"] == "failed one-run"
     assert found[RUN.id, "fio.latency"] == "one-run"
     assert {v for (run, _), v in found.items() if run == QUICK.id} == {"not-selected quick"}

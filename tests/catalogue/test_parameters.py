@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from sitegen.catalogue import fio, parameters
-from sitegen.catalogue.tool import Kind
 from sitegen.errors import SitegenError
 
 
@@ -72,7 +71,3 @@ def test_what_no_row_holds_is_refused(pairs: tuple[tuple[str, str], ...], messag
 )
 def test_the_largest_of_several_sizes_is_known(sizes: str, largest: int) -> None:
     assert fio.largest(sizes) == largest
-
-
-def test_what_is_not_in_the_table_is_a_text() -> None:
-    assert parameters.kind("log_level") == Kind.TEXT
