@@ -117,13 +117,10 @@ def test_a_summary_lies_within_its_runs_and_inside_its_interval(
         assert found.interval.kind == ("runs" if len(runs) > 1 else "repetitions")
 
 
-def test_nothing_measured_has_no_summary_and_no_run() -> None:
+def test_nothing_measured_has_no_summary_and_a_cited_figure_an_unknown_count() -> None:
     assert stats.summarise([], ratio=True) is None
     assert stats.summarise([[], ()], ratio=True) is None
     assert summary([[], [3.0]]) == side(3.0)
-
-
-def test_a_cited_figure_has_an_unknown_count_and_the_interval_of_its_rounding() -> None:
     found = Summary(33.0, 0, (33.0,), (1,), Interval(32.5, 33.5, "rounding"))
     assert cited(33.0, 32.5, 33.5) == found
 
@@ -386,12 +383,10 @@ def test_half_a_step_of_the_tool_widens_an_interval_on_each_side() -> None:
     assert stats.verdict(of, base, exact, MARGIN) == Word.SLOWER
     subtracted = stats.difference_interval(plain(5.0, 5.0), plain(4.0, 4.0), resolution=1.0)
     assert subtracted == Interval(0.0, 2.0, "runs")
-
-
-def test_a_value_within_half_a_step_of_zero_has_no_upper_end() -> None:
-    of, base = side(0.005, 0.005), side(0.0004, 0.0004)
-    assert slower(of, base, higher=False, step=0.001).high == math.inf
-    assert slower(base, of, higher=False, step=0.001).low == 0
+    # A value within half a step of zero has no upper end.
+    near = side(0.0004, 0.0004)
+    assert slower(of, near, higher=False, step=0.001).high == math.inf
+    assert slower(near, of, higher=False, step=0.001).low == 0
 
 
 @pytest.mark.parametrize(

@@ -40,13 +40,6 @@ def test_a_printed_text_stands_for_half_of_its_last_digit(
     assert printed_number(printed) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("printed", ["n/a", "", None])
-def test_a_text_without_a_number_has_no_interval(printed: str | None) -> None:
-    assert printed_number(printed or "") is None
-    assert rounding_interval(1.0, printed) is None
-    assert rounding_interval(0.0, "0 parsecs") is None
-
-
 @pytest.mark.parametrize(
     ("value", "printed", "expected"),
     [
@@ -56,12 +49,16 @@ def test_a_text_without_a_number_has_no_interval(printed: str | None) -> None:
         (0.0, "0.0 ms", (-0.00005, 0.00005)),
         (-0.069, f"{MINUS}6.9 %", (-0.0695, -0.0685)),
         (-0.069, "-6.9 %", (-0.0695, -0.0685)),
+        (1.0, "n/a", None),
+        (1.0, "", None),
+        (1.0, None, None),
+        (0.0, "0 parsecs", None),
     ],
 )
-def test_the_rounding_interval_is_in_the_unit_of_the_value(
-    value: float, printed: str, expected: tuple[float, float]
+def test_the_rounding_interval_is_in_the_unit_of_the_value_and_of_a_text_without_a_number_none(
+    value: float, printed: str | None, expected: tuple[float, float] | None
 ) -> None:
-    assert rounding_interval(value, printed) == pytest.approx(expected)
+    assert rounding_interval(value, printed) == (expected and pytest.approx(expected))
 
 
 @given(st.floats(0.001, 1e9), st.integers(0, 4), st.sampled_from([1e-6, 1e-3, 1.0, 1e3, 1e9]))
