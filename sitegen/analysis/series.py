@@ -178,9 +178,7 @@ def _resolution(known: Metric, rows: _Rows) -> float:
     return float(known.resolution * 10.0**-decimals)
 
 
-def _side_values(
-    rows: Mapping[Series, _Rows],
-) -> dict[tuple[str, Params], dict[str, float]]:
+def _side_values(rows: Mapping[Series, _Rows]) -> dict[tuple[str, Params], dict[str, float]]:
     """Return, by workload and parameters, the values that caveats on other metrics need."""
     side: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
     for series, own in rows.items():

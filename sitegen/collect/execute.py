@@ -169,11 +169,9 @@ class _Record:
         if repetition >= 0:
             return self._parse(step, raw, repetition)
         if raw.exit_code != 0:
-            raise SitegenError(
-                f"step {step.name} ended with code {raw.exit_code}: {raw.reason}",
-                where=self.collector.BENCHMARK,
-                fix="mend that and collect again",
-            )
+            what = f"step {step.name} ended with code {raw.exit_code}: {raw.reason}"
+            fix = "mend that and collect again"
+            raise SitegenError(what, where=self.collector.BENCHMARK, fix=fix)
         return ""
 
     def _parse(self, step: Step, raw: RawOutput, repetition: int) -> str:
