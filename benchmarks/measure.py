@@ -35,6 +35,7 @@ def run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = 
     Keep the calling process small: a child's peak memory starts at its parent's.
     """
     env = {**os.environ, **(environment or {})}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling modules each time is no one's build
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         child = subprocess.Popen(
