@@ -17,7 +17,9 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from sitegen.collect import Recorder, decode
+from collectors.zktls import quantities
+from collectors.zktls.quantities import Quantity
+from sitegen.collect import Recorder, Series, decode
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Params, params
 
@@ -154,10 +156,9 @@ class Proof(_Line, frozen=True, tag="proof"):
 
         None when neither execution nor witness is known apart: ``prove_s`` alone is not it.
         """
-        before = [each for each in (self.execute_s, self.witness_s) if each is not None]
-        if self.prove_s is None or not before:
-            return None
-        return float(sum(map(_exact, (*before, self.prove_s))))
+        before = _values([self], "execute_s") + _values([self], "witness_s")
+        time = quantities.total([*before, *_values([self], "prove_s")])
+        return time.value if time and before and self.prove_s is not None else None
 
 
 class Control(_Line, frozen=True, tag="control"):
@@ -290,7 +291,7 @@ def _session(records: list[Any]) -> Session:
         if times > 1:
             raise _broken(f"{name}, is there twice")
     for series in session.series:
-        for field in _EVEN:
+        for field in _FIELDS.values():
             if 0 < sum(getattr(proof, field) is None for proof in series) < len(series):
                 about = f"{series[0].statement}, {series[0].size} bytes"
                 raise _broken(f"some proofs of {about}, have {field} and others do not")
@@ -301,16 +302,15 @@ _TIMES = (
     *("execute_s", "witness_s", "witness_cpu_s", "prove_s", "prove_cpu_s"),
     *("verify_s", "verify_cpu_s", "total_s", "online_s", "offline_s"),
 )
-#: Metric -> the field that it is of.
-_AMOUNTS = {
-    "proof_size": "proof_bytes",
-    **{name: name for name in ("bytes_sent", "bytes_received", "cycles")},
+_AMOUNTS = ("proof_size", "bytes_sent", "bytes_received", "cycles")
+#: Metric -> the field that it is of. All measured proofs of a statement must have it, or none: a
+#: mean over some of them would not be the mean of what is listed beside it.
+_FIELDS = {
+    **{f"{field.removesuffix('_s')}_time": field for field in _TIMES},
+    **{metric: metric.replace("proof_size", "proof_bytes") for metric in _AMOUNTS},
 }
 #: What these say depends on which stages are timed.
-_SCOPED = frozenset({"prove_s", "prove_cpu_s", "total_s"})
-#: Fields that all measured proofs of a statement must have, or none: a mean over some of them
-#: would not be the mean of what is listed beside it.
-_EVEN = (*_TIMES, *_AMOUNTS.values())
+_SCOPED = frozenset({"prove_time", "prove_cpu_time", "total_time"})
 
 
 def is_bulk(statement: str) -> bool:
@@ -321,13 +321,17 @@ def is_bulk(statement: str) -> bool:
 def record(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
     """Write what the measured proofs of a session amount to; warm-ups are left out.
 
-    A time is the mean, the least and the most over the proofs of one statement and size. A rate
-    is an amount over such a time (mean: all of it over all the time), so it never contradicts
-    the time beside it. A size is one value, or its range where it differs between the proofs.
     ``workload`` names that of a statement.
     """
     for proofs in session.series:
-        _proofs(recorder, workload(proofs[0].statement), proofs, _about(session.prover, proofs[0]))
+        first = proofs[0]
+        series = recorder.series(workload(first.statement), _about(session.prover, first))
+        each = {metric: _values(proofs, field) for metric, field in _FIELDS.items()}
+        cycles = {str(first.cycle_kind): each.pop("cycles")}
+        scope = params(time_scope=first.time_scope)
+        write(series, first.statement, scope, first.size, each, cycles)
+        peaks = (peak.value for peak in _values(proofs, "peak_memory_bytes"))
+        series.add("zktls.peak_memory", "max", max(peaks, default=None))
     for setup in session.setups:
         series = recorder.series(workload(setup.statement), _about(session.prover, setup))
         # What an earlier run took stands in a series of its own.
@@ -338,35 +342,50 @@ def record(recorder: Recorder, session: Session, workload: Callable[[str], str])
     _samples(recorder, session, workload)
 
 
-def _proofs(recorder: Recorder, workload: str, proofs: list[Proof], about: Params) -> None:
-    first, pairs = proofs[0], dict(about)
-    counted = {"cycle_kind": first.cycle_kind}
+def write(  # noqa: PLR0913 - all that a proof is
+    series: Series,
+    statement: str,
+    scope: Params,
+    size: int | None,
+    each: Mapping[str, Sequence[Quantity]],
+    cycles: Mapping[str, Sequence[Quantity]],
+    *,
+    hashed: str = "",
+    once: bool = False,
+) -> None:
+    """Write what the proofs of one series took; ``each`` has by metric a quantity a proof.
 
-    def write(metric: str, values: Mapping[str, float], **more: object) -> None:
-        recorder.series(workload, params(**pairs, **more)).spread(f"zktls.{metric}", values)
-
-    scope = {"time_scope": first.time_scope}
-    for field in _TIMES:
-        times = _values(proofs, field)
-        if any(times):
-            own = scope if field in _SCOPED else {}
-            write(f"{field.removesuffix('_s')}_time", _spread(times), **own)
-    for metric, field in _AMOUNTS.items():
-        amounts = _values(proofs, field)
-        same = len(set(amounts)) == 1
-        values = {"value": float(amounts[0])} if same else _spread(amounts)
-        write(metric, values, **(counted if metric == "cycles" else {}))
-    peaks = _spread(_values(proofs, "peak_memory_bytes"))
-    write("peak_memory", {name: peak for name, peak in peaks.items() if name == "max"})
-
-    seconds, cycles = _values(proofs, "prove_s"), _values(proofs, "cycles")
-    if first.size and is_bulk(first.statement):
-        speed = _spread([Fraction(first.size)] * len(seconds), seconds)
-        write("proven_throughput", speed, **scope)
-        if first.statement in HASHES:
-            write("hash_speed", speed, **scope, hash=first.statement)
-    if cycles and seconds:
-        write("proving_speed", _spread(cycles, seconds), **scope, **counted)
+    A time is the mean, the least and the most, or the one value that a tool gives where ``once``.
+    A rate is an amount over the proving time (mean: all of it over all the time), so it never
+    contradicts the time beside it. A size is one value, or its range where it differs between
+    the proofs. ``cycles`` are by what they count.
+    """
+    rows: list[tuple[str, Sequence[Quantity], Sequence[Quantity], Params]] = [
+        (metric, amounts, (), scope if metric in _SCOPED else ())
+        for metric, amounts in each.items()
+    ]
+    seconds = each.get("prove_time", ())
+    for kind, counts in cycles.items():
+        counted = params(cycle_kind=kind)
+        rows.append(("cycles", counts, (), counted))
+        if seconds:
+            rows.append(("proving_speed", counts, seconds, (*scope, *counted)))
+    if size and seconds and is_bulk(statement):
+        sizes = [Quantity(float(size))] * len(seconds)
+        rows.append(("proven_throughput", sizes, seconds, scope))
+        if hashed := hashed or (statement if statement in HASHES else ""):
+            rows.append(("hash_speed", sizes, seconds, (*scope, ("hash", hashed))))
+    for name, amounts, times, about in rows:
+        metric, parts = f"zktls.{name}", [amount.exact for amount in amounts]
+        over = [time.exact for time in times] or [Fraction(1)] * len(parts)
+        values = [part / time for part, time in zip(parts, over, strict=True)] if parts else []
+        if len(set(values)) == 1 and (once or name in _AMOUNTS):
+            printed = None if times else amounts[0].printed
+            series.add(metric, "value", float(values[0]), printed, about=about)
+        elif any(values):
+            series.add(metric, "mean", float(sum(parts) / sum(over)), about=about)
+            series.add(metric, "min", float(min(values)), about=about)
+            series.add(metric, "max", float(max(values)), about=about)
 
 
 def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
@@ -378,17 +397,14 @@ def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str
     elapsed: dict[str, Fraction] = defaultdict(Fraction)
     for proof in session.proofs:
         name, about = workload(proof.statement), _about(session.prover, proof)
-        if proof.phase == "measured":
-            at = float(elapsed[name])
-            if proof.prove_s is not None:
-                scoped = params(**dict(about), time_scope=proof.time_scope)
-                series = recorder.series(name, scoped)
-                series.points("request", "zktls.prove_time", [(at, proof.prove_s)])
-            if proof.online_s is not None:
-                series = recorder.series(name, about)
-                series.points("request", "zktls.online_time", [(at, proof.online_s)])
+        scoped = params(**dict(about), time_scope=proof.time_scope)
+        for metric, pairs in (("prove", scoped), ("online", about)):
+            value = getattr(proof, f"{metric}_s")
+            if value is not None and proof.phase == "measured":
+                points = [(float(elapsed[name]), value)]
+                recorder.series(name, pairs).points("request", f"zktls.{metric}_time", points)
         for field in ("execute_s", "witness_s", "prove_s", "verify_s", "online_s", "offline_s"):
-            elapsed[name] += sum(_values([proof], field))
+            elapsed[name] += sum(each.exact for each in _values([proof], field))
 
 
 def settings(recorder: Recorder, session: Session) -> None:
@@ -432,30 +448,12 @@ def _about(prover: Prover, work: Proof | Setup) -> Params:
     )
 
 
-def _values(proofs: Iterable[Proof], field: str) -> list[Fraction]:
+def _values(proofs: Iterable[Proof], field: str) -> list[Quantity]:
     values = (getattr(proof, field) for proof in proofs)
-    return [_exact(value) for value in values if value is not None]
-
-
-def _spread(amounts: Sequence[Fraction], times: Sequence[Fraction] = ()) -> dict[str, float]:
-    """Return mean, min and max of amounts, or of amounts a second; nothing of none.
-
-    The mean of rates is all the amount over all the time.
-    """
-    if not amounts:
-        return {}
-    over = times or [Fraction(1)] * len(amounts)
-    each = [amount / time for amount, time in zip(amounts, over, strict=True)]
-    mean = float(sum(amounts) / sum(over))
-    return {"mean": mean, "min": float(min(each)), "max": float(max(each))}
+    return [Quantity(float(value)) for value in values if value is not None]
 
 
 def _only(proofs: Iterable[Proof], field: str) -> object:
     """Return the one value of a field, "differs" where there are several, None without any."""
     values = {getattr(proof, field) for proof in proofs}
     return values.pop() if len(values) == 1 else "differs"
-
-
-def _exact(value: float) -> Fraction:
-    """Return the decimal number that was printed: 0.1 and 0.2 are 0.3 together."""
-    return Fraction(repr(value))

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
-from collectors.zktls import quantities
-from collectors.zktls.contract import HASHES, is_bulk
+from collectors.zktls import contract, quantities
 from collectors.zktls.quantities import Quantity
 from sitegen.collect import Count, Recorder, Settings, Size, described
 from sitegen.collect import settings as language
@@ -94,31 +93,23 @@ class Proved:
 
     def write(self, recorder: Recorder, repetition: int | None = None) -> None:
         """Write its rows; a rate is recomputed from cycles or bytes and the time."""
-        scope = self.scope
-        rows: list[tuple[str, Quantity | None, Params]] = [
-            ("execute_time", self.execute, ()),
-            ("prove_time", self.prove, scope),
-            ("verify_time", self.verify, ()),
-            ("total_time", quantities.total([self.execute, self.prove]), scope),
-            ("proof_size", _whole(self.proof_size), ()),
-        ]
-        for kind, cycles in self.cycles.items():
-            counted = params(cycle_kind=kind)
-            rows.append(("cycles", _whole(cycles), counted))
-            rows.append(("proving_speed", self._rate(cycles), (*scope, *counted)))
-        if is_bulk(self.statement):
-            rows.append(("proven_throughput", self._rate(self.size), scope))
-        if hashed := self.hash or (self.statement if self.statement in HASHES else ""):
-            rows.append(("hash_speed", self._rate(self.size), (*scope, ("hash", hashed))))
-        series = recorder.series(
-            self.statement, self.about, status=self.status, repetition=repetition
+        each = {
+            "execute_time": self.execute,
+            "prove_time": self.prove,
+            "verify_time": self.verify,
+            "total_time": quantities.total([self.execute, self.prove]),
+            "proof_size": _whole(self.proof_size),
+        }
+        contract.write(
+            recorder.series(self.statement, self.about, status=self.status, repetition=repetition),
+            self.statement,
+            self.scope,
+            self.size,
+            {metric: [quantity] for metric, quantity in each.items() if quantity},
+            {kind: [count] for kind, cycles in self.cycles.items() if (count := _whole(cycles))},
+            hashed=self.hash,
+            once=True,
         )
-        for metric, quantity, more in rows:
-            if quantity is not None:
-                series.add(f"zktls.{metric}", "value", *quantity, about=more)
-
-    def _rate(self, amount: int | None) -> Quantity | None:
-        return Quantity(float(amount / self.prove.exact)) if amount and self.prove else None
 
 
 def text_of(data: bytes) -> str:
