@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from collectors.zktls import contract, controls, jobs, packages, statements
+from collectors.zktls import contract, controls, packages, statements
 from collectors.zktls.readers import READERS
 from sitegen.collect import LEFT_OUT, Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.collect.recorder import Recorder
@@ -36,7 +36,7 @@ BENCHMARK = "zktls"
 _Cipher = Literal["chacha20", "aes-128-ctr", "aes-256-ctr"]
 _Statement = Literal["chacha20", "aes-128-ctr", "aes-256-ctr", "sha-256", "rsa-2048-verify"]
 _Keys = Literal["keep", "fresh"]
-_Record = Annotated[int, Meta(ge=jobs.BLOCK, le=jobs.MOST)]
+_Record = Annotated[int, Meta(ge=statements.BLOCK, le=statements.MOST)]
 _Hashed = Annotated[int, Meta(ge=1, le=statements.MOST_HASHED)]
 _Proofs = Annotated[
     int, described("measured proofs of each step, after one warm-up (default: 5)", ge=1, le=1000)
@@ -94,7 +94,7 @@ class Size:
         """Yield each statement with each of its sizes."""
         for statement in self.statements:
             own = self.hashed if statement == _HASH else (statements.RSA_SIZE,)
-            for size in self.records if statement in jobs.CIPHERS else own:
+            for size in self.records if statement in statements.CIPHERS else own:
                 yield statement, size
 
 
@@ -138,7 +138,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     for statement, count in size.work:
         name = statement if statement == statements.RSA_2048 else f"{statement}-{count}"
         made, fresh = request.scratch / f"{name}.json", given.setup == "fresh"
-        job = jobs.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
+        job = statements.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
         if statement in statements.STATEMENTS:
             argv = job.command("setup")
             prepare.append(Step(f"setup-{name}", "setup", argv, _LIMIT_S, context=(scratch,)))
@@ -189,7 +189,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         return recorder.reading()
     for difference in _differences(step, session):
         raise SitegenError(difference, where=step.name)
-    if session.prover.prover == jobs.STWO:
+    if session.prover.prover == statements.STWO:
         # It makes its witness inside the proof: there is nothing to add for the total.
         for row in tuple(recorder.measurements):
             if row.metric == "zktls.prove_time":
@@ -205,19 +205,19 @@ def _differences(step: Step, session: contract.Session) -> Iterator[str]:
             yield f"it proved {proof.statement} of {proof.size} bytes"
     if prover.prover != wanted["prover"]:
         yield f"it is the prover {prover.prover}"
-    if prover.prover == jobs.STWO and len({p.proof_sha256 for p in session.measured}) > 1:
+    if prover.prover == statements.STWO and len({p.proof_sha256 for p in session.measured}) > 1:
         yield "its proofs of one statement differ, and should not"
     if step.get("program_sha256") not in ("", prover.program_sha256):
         yield "the program of the prover has changed: delete the cache of zktls and collect again"
 
 
-def _proving(name: str, job: jobs.Job, scratch: tuple[str, str]) -> Step:
+def _proving(name: str, job: statements.Job, scratch: tuple[str, str]) -> Step:
     """Return a step that proves a statement, with what it must deliver."""
     prover, system = job.prover
     work = {"statement": job.statement, "size": job.size, "threads": 1}
     about = params(prover=prover, proof_system=system, proof_mode=system, **work)
     scoped = params(**dict(about), time_scope="total")
-    program = (("program_sha256", jobs.PROGRAM_SHA256),) if prover == jobs.STWO else ()
+    program = (("program_sha256", statements.PROGRAM_SHA256),) if prover == statements.STWO else ()
     expects = (
         Measurement(job.statement, "zktls.prove_time", "mean", "s", None, scoped),
         Measurement(job.statement, "zktls.verify_time", "mean", "s", None, about),
@@ -231,8 +231,8 @@ def _parameters(tool: ToolIdentity, size: Size, left_out: str) -> tuple[Paramete
     recorder, ignored = Recorder(), Comparability.IGNORED
     exact = packages.versions()
     circuits = ("circom2", "circomlib", "@zk-email/circuits")
-    recorder.parameter("s_two", f"{jobs.PACKAGE} {exact[jobs.PACKAGE]}")
-    recorder.parameter("s_two_program_sha256", jobs.PROGRAM_SHA256)
+    recorder.parameter("s_two", f"{statements.PACKAGE} {exact[statements.PACKAGE]}")
+    recorder.parameter("s_two_program_sha256", statements.PROGRAM_SHA256)
     recorder.parameter("circuits", ", ".join(f"{name} {exact[name]}" for name in circuits))
     recorder.parameter("inputs", f"fixed, edition {statements.EDITION}")
     recorder.parameter("tool_version", tool.version, Comparability.CAVEAT)

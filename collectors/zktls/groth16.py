@@ -28,9 +28,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from collectors.zktls import contract, jobs, packages, statements
-from collectors.zktls.jobs import Job
-from collectors.zktls.statements import Instance
+from collectors.zktls import contract, packages, statements
+from collectors.zktls.statements import Instance, Job
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
@@ -105,7 +104,8 @@ def prove(job: Job) -> Iterator[contract.Record]:
     proof = other_proof = b""
     with tempfile.TemporaryDirectory(dir=job.made.parent) as place:
         for number in range(job.proofs + 1):
-            record, proof = _proof(job, number, Path(place), key, verifier)
+            instance = measured if number else other
+            record, proof = _proof(job, number, instance, Path(place), key, verifier)
             other_proof = other_proof or proof
             yield record
     yield from controls(job.statement, verifier, (measured, proof), (other, other_proof))
@@ -153,14 +153,12 @@ def _asked(verifier: Verifier, proof: bytes, public: Sequence[int]) -> tuple[boo
         return False, "".join(c if c.isascii() and c.isprintable() else " " for c in text)[:160]
 
 
-def _proof(
-    job: Job, number: int, place: Path, key: groth16py.ProvingKey, verifier: Verifier
+def _proof(  # noqa: PLR0913 - what a proof is made from
+    job: Job, number: int, instance: Instance, place: Path, key: groth16py.ProvingKey, by: Verifier
 ) -> tuple[contract.Proof, bytes]:
     """Make and check one proof; number 0 is the warm-up, of the other instance."""
     import groth16py
 
-    measured, other = statements.instances(job.statement, job.size)
-    instance = measured if number else other
     given, witness = place / "input.json", place / "witness.wtns"
     given.write_bytes(instance.file)
     programs = (job.folder / "generate_witness.js", job.folder / "circuit.wasm")
@@ -168,9 +166,7 @@ def _proof(
     own, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     _, witness_s, witness_cpu_s = _timed(children, lambda: _run(argv, place, "there is no witness"))
     proof, prove_s, prove_cpu_s = _timed(own, lambda: groth16py.prove_wtns(key, str(witness)))
-    verified, verify_s, verify_cpu_s = _timed(
-        own, lambda: verifier.verify(proof, list(instance.public))
-    )
+    verified, verify_s, verify_cpu_s = _timed(own, lambda: by.verify(proof, list(instance.public)))
     record = contract.Proof(
         phase="measured" if number else "warmup",
         statement=job.statement,
@@ -276,7 +272,7 @@ def _run(argv: list[str], place: Path, problem: str) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
-    action, job = jobs.read(sys.argv[1:] if words is None else words)
+    action, job = statements.job(sys.argv[1:] if words is None else words)
     try:
         if action == "setup":
             set_up(job)

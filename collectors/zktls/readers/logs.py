@@ -108,11 +108,6 @@ class _Part:
         return _MODES[last]
 
 
-def knows_sp1(data: bytes) -> bool:
-    """Say whether it holds lines that only SP1 logs."""
-    return bool(_SP1.search(proofs.head_of(data)))
-
-
 def knows_risc0(data: bytes) -> bool:
     """Say whether it holds lines that only RISC Zero logs."""
     head = proofs.head_of(data)
@@ -139,7 +134,7 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     }
     tool = ToolIdentity("sp1", asks.prover_version)
     recorder = Recorder(tool=tool, natives=natives, started_at=proofs.begun(text))
-    return (_reading(recorder, _asked(asks, "sp1", made[0].mode), made),)
+    return _readings(recorder, asks, "sp1", made, made[0].mode)
 
 
 def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
@@ -171,28 +166,33 @@ def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
         recorder.parameter(key, counts.get(name), Comparability.IGNORED)
     if prove:
         recorder.note("The proving time was given by hand: the log does not hold it.")
-    return (_reading(recorder, _asked(asks, "risc0"), sessions, prove),)
+    return _readings(recorder, asks, "risc0", sessions, prove=prove)
 
 
-def _asked(asks: Asks, prover: str, mode: str = "") -> Proved:
-    mode = proofs.answer(asks, "proof_mode", mode)
-    return Proved(proofs.answer(asks, "statement"), prover, mode, asks.size, asks.threads)
-
-
-def _reading(
-    recorder: Recorder, proof: Proved, parts: list[_Part], prove: Quantity | None = None
-) -> Reading:
+def _readings(  # noqa: PLR0913 - what a log says, and what it does not
+    recorder: Recorder,
+    asks: Asks,
+    prover: str,
+    parts: list[_Part],
+    mode: str = "",
+    prove: Quantity | None = None,
+) -> tuple[Reading, ...]:
     """Write what each part says of a proof as a repetition of it."""
+    mode = proofs.answer(asks, "proof_mode", mode)
     for repetition, part in enumerate(parts):
-        dataclasses.replace(
-            proof,
+        Proved(
+            proofs.answer(asks, "statement"),
+            prover,
+            mode,
+            asks.size,
+            asks.threads,
             execute=part.times.get("execute"),
             prove=prove or quantities.total(part.proving.values()) or part.times.get("e2e"),
             verify=part.times.get("verify"),
-            proof_size=part.counts.get("size") if proof.proof_mode == "core" else None,
+            proof_size=part.counts.get("size") if mode == "core" else None,
             cycles={kind: part.counts.get(kind) for kind in ("user", "total")},
         ).write(recorder, repetition)
-    return recorder.reading()
+    return (recorder.reading(),)
 
 
 def _genuine(data: bytes, fake: re.Pattern[str], fix: str) -> str:
@@ -206,7 +206,6 @@ def _genuine(data: bytes, fake: re.Pattern[str], fix: str) -> str:
 
 
 def _parts(text: str, take: Callable[[str, list[_Part]], None]) -> list[_Part]:
-    """Return what ``take`` makes of all lines of a log."""
     parts = [_Part()]
     for number, line in enumerate(proofs.lines_of(text), 1):
         with proofs.at(f"line {number}"):
@@ -241,8 +240,7 @@ def _take_sp1(line: str, parts: list[_Part]) -> None:
 
 def _stage(line: str) -> tuple[str, Quantity | None]:
     """Return the stage that ends in this line, and how long it took."""
-    match = _CLOSE.search(line)
-    if match is None:
+    if not (match := _CLOSE.search(line)):
         return "", None
     # `prove_core:shard` is a part of prove_core, and `prove_core:execute` is no execution.
     *outer, name = [part.partition("{")[0].strip() for part in match[1].split(":")]
@@ -270,5 +268,5 @@ def _take_risc0(line: str, parts: list[_Part]) -> None:
             raise SitegenError("more user cycles than in total")
 
 
-SP1 = Reader("sp1", "SP1 log", knows_sp1, read_sp1, Asks)
+SP1 = Reader("sp1", "SP1 log", lambda data: bool(_SP1.search(proofs.head_of(data))), read_sp1, Asks)
 RISC0 = Reader("risc0", "RISC Zero log", knows_risc0, read_risc0, Risc0Asks)

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from collectors import zktls
-from collectors.zktls import contract, controls, groth16, jobs, packages, statements
+from collectors.zktls import contract, controls, groth16, packages, statements
 from collectors.zktls.statements import Instance
 from sitegen.collect import Host, RawOutput, Refused, Step
 from sitegen.errors import SitegenError
@@ -58,7 +58,7 @@ def test_packages_are_locked_by_version_and_digest_and_name_no_registry() -> Non
     lock = json.loads(text)["packages"]
     asked = json.loads((HERE / "package.json").read_text())["dependencies"]
     assert asked == packages.versions() == lock[""]["dependencies"]
-    assert asked[jobs.PACKAGE] == "5.1.3"
+    assert asked[statements.PACKAGE] == "5.1.3"
     for name, about in lock.items():
         if name:
             assert re.fullmatch(r"\d+\.\d+\.\d+", about["version"]), name
@@ -313,14 +313,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.tools
 def test_a_real_record_is_proven_as_it_was_before(cache: Path) -> None:
-    job = jobs.Job("chacha20", 1024, packages.folder(cache), cache, cache, node())
+    job = statements.Job("chacha20", 1024, packages.folder(cache), cache, cache, node())
     done = Host().run(job.command(), timeout_s=120)
     found = zktls.parse(RECORD, done)
     session = contract.read(done.stdout)
     before = contract.read((RAW / "stwo-chacha20-1024.out").read_bytes())
     # Deterministic: the same proof on another machine, at another time.
     assert session.measured[0].proof_sha256 == before.measured[0].proof_sha256
-    assert session.prover.program_sha256 == jobs.PROGRAM_SHA256
+    assert session.prover.program_sha256 == statements.PROGRAM_SHA256
     assert not any(control.accepted for control in session.controls)
     [size] = [m.value for m in found.measurements if m.metric == "zktls.proof_size"]
     assert size == 1_466_289
@@ -330,7 +330,7 @@ def test_a_real_record_is_proven_as_it_was_before(cache: Path) -> None:
 def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Path) -> None:
     pytest.importorskip("groth16py")
     place, made_file = packages.folder(cache), tmp_path / "made.json"
-    job = jobs.Job("sha-256", 1, place, tmp_path / "keys", made_file, node())
+    job = statements.Job("sha-256", 1, place, tmp_path / "keys", made_file, node())
 
     def drive(action: str) -> subprocess.CompletedProcess[bytes]:
         argv = [sys.executable, "-W", "error", *job.command(action)[1:]]
