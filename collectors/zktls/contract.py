@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
 
-import msgspec
 from msgspec import Meta, Struct
 
 from collectors.zktls import quantities
@@ -175,7 +174,7 @@ class End(_Line, frozen=True, tag="end"):
 
 
 Record = Prover | Setup | Proof | Control | End
-_RECORD: Any = Record  # what a type checker takes for no type
+RECORD: Any = Record  # what a type checker takes for no type
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +198,6 @@ class Session:
         for proof in self.measured:
             groups[proof.series].append(proof)
         return groups.values()
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of one line, as `docs/prover-contract.schema.json` holds it."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "One line of a prover's output, contract version 1",
-        **msgspec.json.schema(_RECORD),
-    }
 
 
 def read(stdout: bytes) -> Session:
@@ -252,7 +242,7 @@ def _record(line: bytes, number: int) -> Record:
         # By hand first: a field that is there twice is an error, and 3.0 is a whole number,
         # because some languages print no other.
         fields = json.loads(line.decode(), object_pairs_hook=_once, parse_float=_number)
-        record: Record = decode.convert(fields, _RECORD)
+        record: Record = decode.convert(fields, RECORD)
     except SitegenError as error:
         raise _broken(error.what, number, error.where.replace("$.", ", ")) from error
     except (ValueError, RecursionError) as error:
@@ -284,12 +274,10 @@ def _session(records: list[Any]) -> Session:
     proofs = tuple(each for each in others if isinstance(each, Proof))
     controls = tuple(each for each in others if isinstance(each, Control))
     session = Session(prover, setups, proofs, controls)
-    names: list[tuple[str, object]] = []
+    names: list[tuple[str, object]] = [(each.name, each.series) for each in proofs]
     names += [(f"the setup of {each.statement}, {each.size} bytes", None) for each in setups]
-    names += [(each.name, each.series) for each in proofs]
-    for (name, _), times in Counter(names).items():
-        if times > 1:
-            raise _broken(f"{name}, is there twice")
+    for name, _ in (each for each, times in Counter(names).items() if times > 1):
+        raise _broken(f"{name}, is there twice")
     for series in session.series:
         for field in _FIELDS.values():
             if 0 < sum(getattr(proof, field) is None for proof in series) < len(series):
@@ -313,23 +301,18 @@ _FIELDS = {
 _SCOPED = frozenset({"prove_time", "prove_cpu_time", "total_time"})
 
 
-def is_bulk(statement: str) -> bool:
-    """Say whether more bytes are more work: a signature is verified once, however long it is."""
-    return not statement.endswith(_NOT_BULK)
-
-
 def record(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
-    """Write what the measured proofs of a session amount to; warm-ups are left out.
+    """Write what the measured proofs of a session amount to, and its settings.
 
-    ``workload`` names that of a statement.
+    Warm-ups are left out. ``workload`` names that of a statement.
     """
+    settings(recorder, session)
     for proofs in session.series:
         first = proofs[0]
         series = recorder.series(workload(first.statement), _about(session.prover, first))
         each = {metric: _values(proofs, field) for metric, field in _FIELDS.items()}
         cycles = {str(first.cycle_kind): each.pop("cycles")}
-        scope = params(time_scope=first.time_scope)
-        write(series, first.statement, scope, first.size, each, cycles)
+        write(series, params(time_scope=first.time_scope), each, cycles)
         peaks = (peak.value for peak in _values(proofs, "peak_memory_bytes"))
         series.add("zktls.peak_memory", "max", max(peaks, default=None))
     for setup in session.setups:
@@ -344,9 +327,7 @@ def record(recorder: Recorder, session: Session, workload: Callable[[str], str])
 
 def write(  # noqa: PLR0913 - all that a proof is
     series: Series,
-    statement: str,
     scope: Params,
-    size: int | None,
     each: Mapping[str, Sequence[Quantity]],
     cycles: Mapping[str, Sequence[Quantity]],
     *,
@@ -357,35 +338,37 @@ def write(  # noqa: PLR0913 - all that a proof is
 
     A time is the mean, the least and the most, or the one value that a tool gives where ``once``.
     A rate is an amount over the proving time (mean: all of it over all the time), so it never
-    contradicts the time beside it. A size is one value, or its range where it differs between
-    the proofs. ``cycles`` are by what they count.
+    contradicts the time beside it; bytes a second say nothing of a signature, which is verified
+    once, however long it is. A size is one value, or its range where it differs between the
+    proofs. ``cycles`` are by what they count.
     """
+    about = dict(series.params)
+    statement, size, seconds = about["statement"], about.get("size"), each.get("prove_time", ())
     rows: list[tuple[str, Sequence[Quantity], Sequence[Quantity], Params]] = [
         (metric, amounts, (), scope if metric in _SCOPED else ())
         for metric, amounts in each.items()
     ]
-    seconds = each.get("prove_time", ())
     for kind, counts in cycles.items():
         counted = params(cycle_kind=kind)
         rows.append(("cycles", counts, (), counted))
         if seconds:
             rows.append(("proving_speed", counts, seconds, (*scope, *counted)))
-    if size and seconds and is_bulk(statement):
+    if size and seconds and not statement.endswith(_NOT_BULK):
         sizes = [Quantity(float(size))] * len(seconds)
         rows.append(("proven_throughput", sizes, seconds, scope))
         if hashed := hashed or (statement if statement in HASHES else ""):
             rows.append(("hash_speed", sizes, seconds, (*scope, ("hash", hashed))))
-    for name, amounts, times, about in rows:
+    for name, amounts, times, more in rows:
         metric, parts = f"zktls.{name}", [amount.exact for amount in amounts]
         over = [time.exact for time in times] or [Fraction(1)] * len(parts)
         values = [part / time for part, time in zip(parts, over, strict=True)] if parts else []
         if len(set(values)) == 1 and (once or name in _AMOUNTS):
             printed = None if times else amounts[0].printed
-            series.add(metric, "value", float(values[0]), printed, about=about)
+            series.add(metric, "value", float(values[0]), printed, about=more)
         elif any(values):
-            series.add(metric, "mean", float(sum(parts) / sum(over)), about=about)
-            series.add(metric, "min", float(min(values)), about=about)
-            series.add(metric, "max", float(max(values)), about=about)
+            spread = {"mean": sum(parts) / sum(over), "min": min(values), "max": max(values)}
+            for statistic, value in spread.items():
+                series.add(metric, statistic, float(value), about=more)
 
 
 def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
@@ -422,9 +405,12 @@ def settings(recorder: Recorder, session: Session) -> None:
     for proofs in session.series:
         first = proofs[0]
         suffix = f".{first.statement}.{first.size}"
-        recorder.parameter(f"input_sha256{suffix}", _only(proofs, "input_sha256"))
-        for field in ("proof_sha256", "reported_proof_bytes"):
-            recorder.parameter(f"{field}{suffix}", _only(proofs, field), ignored)
+        must = Comparability.MUST_MATCH
+        kinds = {"input_sha256": must, "proof_sha256": ignored, "reported_proof_bytes": ignored}
+        for field, kind in kinds.items():
+            values = {getattr(proof, field) for proof in proofs}
+            value = values.pop() if len(values) == 1 else "differs"
+            recorder.parameter(f"{field}{suffix}", value, kind)
         warmups = sum(
             each.phase == "warmup" and each.series == first.series for each in session.proofs
         )
@@ -435,7 +421,6 @@ def settings(recorder: Recorder, session: Session) -> None:
 
 
 def _about(prover: Prover, work: Proof | Setup) -> Params:
-    """Return the parameters that the series of a proof and its set-up have."""
     return params(
         statement=work.statement,
         size=work.size,
@@ -451,9 +436,3 @@ def _about(prover: Prover, work: Proof | Setup) -> Params:
 def _values(proofs: Iterable[Proof], field: str) -> list[Quantity]:
     values = (getattr(proof, field) for proof in proofs)
     return [Quantity(float(value)) for value in values if value is not None]
-
-
-def _only(proofs: Iterable[Proof], field: str) -> object:
-    """Return the one value of a field, "differs" where there are several, None without any."""
-    values = {getattr(proof, field) for proof in proofs}
-    return values.pop() if len(values) == 1 else "differs"

@@ -2,12 +2,10 @@
 
 Inputs are fixed because proofs of different inputs are different proofs. The public values are
 computed here and not by the prover, so that what a verifier accepts is checked from outside.
-Standard library only.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
@@ -15,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import msgspec
 
 from sitegen.errors import SitegenError
 
@@ -66,9 +66,8 @@ def prover_version() -> str:
     try:
         return version(PROVER)
     except PackageNotFoundError as error:
-        raise SitegenError(
-            f"{PROVER} is not installed", where="groth16", fix="pip install 'sitegen[zktls]'"
-        ) from error
+        what, fix = f"{PROVER} is not installed", "pip install 'sitegen[zktls]'"
+        raise SitegenError(what, where="groth16", fix=fix) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +179,11 @@ class Job:
 
 def job(words: Sequence[str]) -> tuple[str, Job]:
     """Return the action and the job that a command line of Groth16 names."""
-    parser = argparse.ArgumentParser(prog="groth16", allow_abbrev=False)
-    parser.add_argument("action", choices=("setup", "prove"))
-    parser.add_argument("--statement", required=True, choices=STATEMENTS)
-    parser.add_argument("--size", type=int, required=True)
-    for folder in ("packages", "keys", "made"):
-        # Absolute, because programs are run in other folders.
-        parser.add_argument(f"--{folder}", type=lambda p: Path(p).absolute(), required=True)
-    parser.add_argument("--node", default="node")
-    parser.add_argument("--proofs", type=int, default=1)
-    parser.add_argument("--fresh", action="store_true")
-    given = vars(parser.parse_args(words))
-    return given.pop("action"), Job(**given)
+    action, *rest = words
+    options = iter(rest)
+    given = {name[2:]: "true" if name == "--fresh" else next(options, "") for name in options}
+    return action, msgspec.convert(given, Job, strict=False, dec_hook=_absolute)
+
+
+def _absolute(kind: type[Path], text: str) -> Path:
+    return kind(text).absolute()  # because programs are run in other folders
