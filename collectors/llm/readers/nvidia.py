@@ -216,10 +216,7 @@ def _of_json(data: bytes) -> _Export:
 
 
 def _own(tool: str) -> Mapping[str, str]:
-    start = f"llm.{tool}."
-    return {
-        each.id.removeprefix(start): each.id for each in DEFINITIONS if each.id.startswith(start)
-    }
+    return {each.id.rpartition(".")[2]: each.id for each in DEFINITIONS if f".{tool}." in each.id}
 
 
 def _of_table(text: str) -> _Export:
