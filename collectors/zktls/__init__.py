@@ -199,11 +199,14 @@ def _differences(step: Step, session: contract.Session) -> Iterator[str]:
 
 def _proving(name: str, job: statements.Job, scratch: tuple[str, str]) -> Step:
     """Return a step that proves a statement, with what it must deliver."""
-    prover, system = job.prover
+    prover, system = statements.PROVER, "groth16"
+    program: tuple[tuple[str, str], ...] = ()
+    if job.statement in statements.CIPHERS:
+        prover, system = statements.STWO, "stark"
+        program = (("program_sha256", statements.PROGRAM_SHA256),)
     work = {"statement": job.statement, "size": job.size, "threads": 1}
     about = params(prover=prover, proof_system=system, proof_mode=system, **work)
     scoped = params(**dict(about), time_scope="total")
-    program = (("program_sha256", statements.PROGRAM_SHA256),) if prover == statements.STWO else ()
     expects = (
         Measurement(job.statement, "zktls.prove_time", "mean", "s", None, scoped),
         Measurement(job.statement, "zktls.verify_time", "mean", "s", None, about),

@@ -138,12 +138,6 @@ class Job:
     proofs: int = 1
 
     @property
-    def prover(self) -> tuple[str, str]:
-        """Return the prover and its proof system."""
-        ours = self.statement in CIPHERS
-        return (STWO, "stark") if ours else (PROVER, "groth16")
-
-    @property
     def folder(self) -> Path:
         """Return where the key lies: another circuit, tool or version has another folder."""
         lock = (self.packages / "package-lock.json").read_bytes()
