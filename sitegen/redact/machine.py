@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -10,6 +11,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv6Address
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -37,8 +39,8 @@ _FILES = {
     "guid": "sys/class/infiniband/*/node_guid sys/class/infiniband/*/sys_image_guid"
     " sys/class/infiniband/*/ports/*/gids/*",
 }
-#: Folders whose entries are called by an identifier.
-_FOLDERS = {"serial": "dev/disk/by-id dev/disk/by-uuid dev/disk/by-partuuid"}
+#: Folders whose entries are called by the serial of a disk.
+_DISKS = ("dev/disk/by-id", "dev/disk/by-uuid", "dev/disk/by-partuuid")
 #: Variables that hold a name.
 _VARIABLES = {
     "host": "HOSTNAME HOST NODE_NAME K8S_NODE_NAME MY_NODE_NAME SLURMD_NODENAME SLURM_JOB_NODELIST"
@@ -71,21 +73,18 @@ def of_this_machine(
     somebody put them says nothing of the method. ``root`` is where system files are read, so
     that a recorded machine can stand in; ``command`` runs a program and returns its output.
     """
-    variables = os.environ if environ is None else environ
     people = [*_people(root)]
     known: dict[str, set[str]] = {}
-    sources = (
+    for kind, value in chain(
         _of_files(root),
         _of_names(root),
-        _of_people(people),
+        (("user", word) for name, full, _ in people for word in (name, full)),
         _of_containers(root),
-        _of_variables(variables),
+        _of_variables(os.environ if environ is None else environ),
         _of_network(),
         _of_gpus(root, command or _run),
-    )
-    for source in sources:
-        for kind, value in source:
-            known.setdefault(kind, set()).add(value)
+    ):
+        known.setdefault(kind, set()).add(value)
     folders = [(Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK")]
     if cache is not None:
         folders.append((cache, "$CACHE"))
@@ -106,9 +105,11 @@ def _of_files(root: Path) -> Iterator[tuple[str, str]]:
                 # Firmware without a serial says so in words ("None", "Not Specified").
                 if kind == "host" or any(map(str.isdigit, text)):
                     yield from ((kind, form) for form in _forms(kind, text))
-    for kind, folders in _FOLDERS.items():
-        for folder in folders.split():
-            yield from ((kind, name) for name in _entries(root / folder))
+    for folder in _DISKS:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(root / folder):  # noqa: PTH208 - names, not paths
+                if re.search(r"\d", name):
+                    yield "serial", re.sub(r"-part\d+$", "", name)
 
 
 def _forms(kind: str, text: str) -> Iterable[str]:
@@ -154,24 +155,18 @@ def _names_in_files(root: Path) -> Iterator[str]:
             yield value.strip("\"'")
 
 
-def _of_people(people: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
-    for name, full, _ in people:
-        yield "user", name
-        if " " in full:
-            yield "user", full
-
-
 def _people(root: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, the whole name and the home of everybody who has an account here."""
-    if root == Path("/"):
-        accounts = [(a.pw_name, a.pw_uid, a.pw_gecos, a.pw_dir) for a in pwd.getpwall()]
-    else:
-        fields = [line.split(":") for line in _lines(root, "etc/passwd")]
-        whole = [f for f in fields if len(f) == 7 and re.fullmatch(r"\d{1,10}", f[2])]  # noqa: PLR2004 - passwd(5)
-        accounts = [(f[0], int(f[2]), f[4], f[5]) for f in whole]
-    for name, uid, about, home in accounts:
-        if uid in _PEOPLE:
-            yield name, about.split(",")[0], home
+    """Yield the name, the whole name and the home of everybody who has an account here.
+
+    A whole name of one word is left out: it may be any word.
+    """
+    lines = (line.split(":") for line in _lines(root, "etc/passwd"))
+    for account in pwd.getpwall() if root == Path("/") else lines:
+        if len(account) == 7 and re.fullmatch(r"\d{1,10}", str(account[2])):  # noqa: PLR2004 - passwd(5)
+            name, _, uid, _, about, home, _ = map(str, account)
+            full = about.split(",")[0]
+            if int(uid) in _PEOPLE:
+                yield name, full if " " in full else "", home
 
 
 def _of_containers(root: Path) -> Iterator[tuple[str, str]]:
@@ -248,15 +243,6 @@ def _lines(root: Path, name: str) -> list[str]:
         return (root / name).read_text("utf-8", "replace").splitlines()
     except OSError:
         return []
-
-
-def _entries(folder: Path) -> list[str]:
-    """Return the names in a folder of links to disks, without the number of a partition."""
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - names, not paths
-    except OSError:
-        return []
-    return sorted({re.sub(r"-part\d+$", "", name) for name in names if re.search(r"\d", name)})
 
 
 def _run(argv: tuple[str, ...]) -> str | None:

@@ -16,7 +16,9 @@ from sitegen.redact.shape import Shape, outline
 from sitegen.redact.views import views
 
 #: All that is recognised wherever it stands.
-SHAPES = (*keys.SHAPES, *names.SHAPES, *ids.SHAPES)
+SHAPES = tuple(
+    Shape(*each) for table in (keys.SHAPES, names.SHAPES, ids.SHAPES) for each in table.items()
+)
 _WORDS = tuple((word, n) for n, shape in enumerate(SHAPES) for word in shape.words)
 _WINDOW = 1 << 16
 #: As far as any pattern looks back or ahead of what it finds.

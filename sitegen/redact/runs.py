@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import TypeVar
 
 from msgspec import Struct, structs
@@ -58,9 +60,7 @@ def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = N
         and (source if run.provenance == Provenance.CITED else clean.record(source, *_SOURCE)),
         note=redactor.text(run.note),
     )
-    counts = dict(already or {})
-    for kind, count in redactor.counts().items():
-        counts[kind] = counts.get(kind, 0) + count
+    counts = Counter(already or {}) + Counter(redactor.counts())
     return replace(done, redactions=tuple(sorted(counts.items())))
 
 
@@ -72,7 +72,7 @@ class _Clean:
         self.series: dict[Params, Params] = {}
         self.alike: dict[Params, int] = {}
         self.labels: dict[str, str] = {}
-        self.units: dict[str, str] = {}
+        self.unit = cache(redactor.text)
 
     def record(self, record: Record, *fields: str) -> Record:
         """Return a record with these of its fields redacted."""
@@ -88,9 +88,7 @@ class _Clean:
         """Return a row as it may be written; one that says nothing is returned as it is."""
         params, workload = self.params(row.params), self.label(row.workload)
         printed = row.printed and self.redactor.figure(row.printed)
-        if row.unit not in self.units:
-            self.units[row.unit] = self.redactor.text(row.unit)
-        unit = self.units[row.unit]
+        unit = self.unit(row.unit)
         if (params, workload, printed, unit) == (row.params, row.workload, row.printed, row.unit):
             return row
         return row._replace(params=params, workload=workload, printed=printed, unit=unit)
