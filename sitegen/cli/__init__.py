@@ -238,7 +238,8 @@ def import_(
     from sitegen.archive import Archive
     from sitegen.cli import terminal
     from sitegen.intake import tidy
-    from sitegen.intake.files import Order, parse_settings, read_all, write
+    from sitegen.intake.files import parse_settings, read_all, write
+    from sitegen.intake.run import Order
     from sitegen.model import Provenance
 
     if forms:

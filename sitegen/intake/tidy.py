@@ -19,6 +19,7 @@ from sitegen import bounds
 from sitegen.catalogue import parameters
 from sitegen.collect.installed import check_measurement
 from sitegen.errors import SitegenError
+from sitegen.intake import placed
 from sitegen.model import (
     Measurement,
     Params,
@@ -75,7 +76,6 @@ def read_sources(path: Path) -> dict[str, tuple[Source, str]]:
 def read_runs(
     path: Path,
     provenance: Provenance,
-    *,
     sources: Sources | None = None,
     environment: str = "",
     date: str = "",
@@ -90,18 +90,14 @@ def read_runs(
     """
     table = _Table(environment, date)
     for line, row in _rows(path, _REQUIRED):
-        try:
+        with placed(f"{path}:{line}"):
             table.add(row, line)
-        except SitegenError as error:
-            raise SitegenError(error.what, where=f"{path}:{line}", fix=error.fix) from error
     if not table.runs:
         raise SitegenError("has no rows", where=str(path))
     runs = []
     for key, rows in table.runs.items():
-        try:
+        with placed(path):
             runs.append(_run(key, rows, provenance, sources or {}))
-        except SitegenError as error:
-            raise SitegenError(error.what, where=str(path), fix=error.fix) from error
     return sorted(runs, key=lambda run: run.id)
 
 

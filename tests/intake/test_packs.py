@@ -20,7 +20,7 @@ from sitegen.archive import Archive, library, remarks, tables
 from sitegen.cli import terminal
 from sitegen.errors import SitegenError
 from sitegen.intake import files, packs
-from sitegen.intake.files import Order
+from sitegen.intake.run import Order
 from sitegen.model import Remark, RemarkKind, Run
 from sitegen.redact import Redactor
 from tests import site_checks as check

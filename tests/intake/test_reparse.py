@@ -10,8 +10,8 @@ import pytest
 from sitegen.archive import Archive
 from sitegen.collect import installed
 from sitegen.intake import files, reparse, session
-from sitegen.intake.files import Order
 from sitegen.intake.reparse import Outcome
+from sitegen.intake.run import Order
 from sitegen.model import Remark, RemarkKind, Status
 from sitegen.redact import Redactor
 from sitegen.site.build import build
