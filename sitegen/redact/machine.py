@@ -6,7 +6,6 @@ import contextlib
 import os
 import pwd
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,16 +84,12 @@ def of_this_machine(
         _of_gpus(root, command or _run),
     ):
         known.setdefault(kind, set()).add(value)
-    folders = [(Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK")]
-    if cache is not None:
-        folders.append((cache, "$CACHE"))
     # Some do not live below /home: /srv/people/jane.
     paths = {home: "[home]" for _, _, home in people if home.count("/") > 1}
-    paths |= {
-        str(place): stand_in
-        for path, stand_in in folders
-        for place in (path.absolute(), path.resolve())
-    }
+    folders = {"~": Path.home(), "$PWD": Path.cwd(), "$WORK": workdir, "$CACHE": cache}
+    for stand_in, path in folders.items():
+        if path is not None:
+            paths |= dict.fromkeys((str(path.absolute()), str(path.resolve())), stand_in)
     return Redactor({kind: sorted(values) for kind, values in known.items()}, paths)
 
 
@@ -116,43 +111,39 @@ def _forms(kind: str, text: str) -> Iterable[str]:
     """Return the ways in which tools write the same identifier."""
     if kind == "host":
         return {text, text.split(".", 1)[0]}
-    if kind == "mac":
+    if kind in ("mac", "guid"):
         digits = re.sub(r"[^0-9a-fA-F]", "", text).lower()
-        if len(digits) != _MAC_DIGITS or not digits.strip("0"):
-            return () if not digits.strip("0") else (text,)
-        pairs = re.findall("..", digits)
-        dotted = ".".join(re.findall("....", digits))
-        return (":".join(pairs), "-".join(pairs), dotted, digits)
-    if kind == "guid":
-        digits = re.sub(r"[^0-9a-fA-F]", "", text)
-        return (text, digits) if digits.strip("0") else ()
+        if not digits.strip("0"):
+            return ()
+        if kind == "guid" or len(digits) != _MAC_DIGITS:
+            return (text, digits)
+        pairs, fours = re.findall("..", digits), re.findall("....", digits)
+        return (":".join(pairs), "-".join(pairs), ".".join(fours), digits)
     bare = re.sub(r"^(?:wwn-|0x|eui\.|naa\.|uuid\.)+", "", text)
     return {text, bare, *re.findall(r"(?<![\w])[0-9a-fA-F]{16,64}(?![\w])", text)}
 
 
 def _of_names(root: Path) -> Iterator[tuple[str, str]]:
     own = [socket.gethostname(), os.uname().nodename] if root == Path("/") else []
-    for name in (*own, *_names_in_files(root)):
-        if name and not _PUBLIC_NAME.match(name):
+    names = [*own]
+    for line in _lines(root, "etc/hosts"):
+        names += line.partition("#")[0].split()[1:]
+    domains = [*_texts(root, "proc/sys/kernel/domainname")]
+    for line in _lines(root, "etc/resolv.conf"):
+        word, *rest = line.split() or [""]
+        domains += rest if word in ("search", "domain") else []
+    names += [name for name in domains if "." in name]
+    for line in _lines(root, "etc/machine-info"):
+        key, _, value = line.partition("=")
+        if key in ("PRETTY_HOSTNAME", "DEPLOYMENT", "LOCATION"):
+            names.append(value.strip("\"'"))
+    for name in filter(None, names):
+        if not _PUBLIC_NAME.match(name):
             yield "host", name.strip(".")
             first = name.split(".", 1)[0]
             # The first label of a search domain is a word: `corp`, `eu`.
             if name in own or ("." in name and any(map(str.isdigit, first))):
                 yield "host", first
-
-
-def _names_in_files(root: Path) -> Iterator[str]:
-    for line in _lines(root, "etc/hosts"):
-        yield from line.partition("#")[0].split()[1:]
-    domains = [*_texts(root, "proc/sys/kernel/domainname")]
-    for line in _lines(root, "etc/resolv.conf"):
-        word, *rest = line.split() or [""]
-        domains += rest if word in ("search", "domain") else []
-    yield from (name for name in domains if "." in name)
-    for line in _lines(root, "etc/machine-info"):
-        key, _, value = line.partition("=")
-        if key in ("PRETTY_HOSTNAME", "DEPLOYMENT", "LOCATION"):
-            yield value.strip("\"'")
 
 
 def _people(root: Path) -> Iterator[tuple[str, str, str]]:
@@ -210,9 +201,8 @@ def _of_network() -> Iterator[tuple[str, str]]:
 
 
 def _of_gpus(root: Path, run: Command) -> Iterator[tuple[str, str]]:
-    texts = [*_texts(root, "proc/driver/nvidia/gpus/*/information")]
     listed = run(("nvidia-smi", "--query-gpu=uuid,serial", "--format=csv,noheader")) or ""
-    for text in (*texts, listed):
+    for text in (*_texts(root, "proc/driver/nvidia/gpus/*/information"), listed):
         for uuid in _GPU_UUID.findall(text):
             yield "uuid", uuid
     for line in listed.splitlines():
@@ -246,11 +236,8 @@ def _lines(root: Path, name: str) -> list[str]:
 
 
 def _run(argv: tuple[str, ...]) -> str | None:
-    path = shutil.which(argv[0])
-    if path is None:
-        return None
     try:
-        done = subprocess.run([path, *argv[1:]], capture_output=True, timeout=10, check=False)
+        done = subprocess.run(argv, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode("utf-8", "replace")

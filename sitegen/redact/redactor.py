@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sitegen.redact import ids, keys, names
-from sitegen.redact.encodings import encodings
+from sitegen.redact.disguises import encodings, views
 from sitegen.redact.known import known_paths, known_words
 from sitegen.redact.shape import Shape, outline
-from sitegen.redact.views import views
 
 #: All that is recognised wherever it stands.
 SHAPES = tuple(
@@ -31,6 +30,9 @@ _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d*(?:e[-+]?\d+)?", re.IGNORECASE)
 _SHORT = 200
 
 
+_Words = Mapping[str, Iterable[str]]
+
+
 class Span(NamedTuple):
     """A part of a text that goes, and what stands for it."""
 
@@ -41,14 +43,12 @@ class Span(NamedTuple):
 
 
 class Redactor:
-    """Replaces identifiers and counts what it replaced, by kind."""
+    """Replaces identifiers and counts what it replaced, by kind.
 
-    def __init__(
-        self,
-        words: Mapping[str, Iterable[str]] | None = None,
-        paths: Mapping[str, str] | None = None,
-    ) -> None:
-        """Take the machine's own identifiers by kind, and paths with what stands for them."""
+    ``words`` are the machine's own identifiers by kind, ``paths`` have each what stands for it.
+    """
+
+    def __init__(self, words: _Words | None = None, paths: Mapping[str, str] | None = None) -> None:
         self._counts: Counter[str] = Counter()
         self._short_spans = lru_cache(maxsize=16_384)(lambda text: tuple(self._long_spans(text)))
         self._known = (*known_paths(paths or {}), *known_words(words or {}))
@@ -128,13 +128,13 @@ class Redactor:
         return self._short_spans(text) if len(text) <= _SHORT else self._long_spans(text)
 
     def _long_spans(self, text: str) -> Iterator[Span]:
-        blocks = _key_blocks(text)
+        blocks = keys.KEY_BLOCK.finditer(text) if "PRIVATE" in text else iter(())
         block = next(blocks, None)
         waiting: list[Span] = []
         for start in range(0, len(text), _WINDOW):
             after = start + _WINDOW
-            while block is not None and block.start < after:
-                waiting.append(block)
+            while block is not None and block.start() < after:
+                waiting.append(Span(*block.span(), "private-key", "[private-key]"))
                 block = next(blocks, None)
             waiting = _apart([*waiting, *self._window_spans(text, start)])
             # No window after this one finds anything before here.
@@ -227,15 +227,7 @@ def _apart(spans: Iterable[Span]) -> list[Span]:
             apart.append(span)
             longest = length
             continue
-        last = apart[-1]._replace(end=max(apart[-1].end, span.end))
-        if length > longest:
-            longest = length
-            last = last._replace(kind=span.kind, stand_in=span.stand_in)
-        apart[-1] = last
+        named = span if length > longest else apart[-1]
+        longest = max(longest, length)
+        apart[-1] = named._replace(start=apart[-1].start, end=max(apart[-1].end, span.end))
     return apart
-
-
-def _key_blocks(text: str) -> Iterator[Span]:
-    if "PRIVATE" in text:
-        for match in keys.KEY_BLOCK.finditer(text):
-            yield Span(*match.span(), "private-key", "[private-key]")
