@@ -6,14 +6,25 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sitegen import config
-from sitegen.config import Environment
+from sitegen.analysis.selection import environments
+from sitegen.archive import library
+from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
 from sitegen.model import check_label
+
+
+def declared(settings: Config, file: Path, pairs: Sequence[str]) -> list[str]:
+    """Declare each ``label=baseline`` in ``file``; return the lines that were written."""
+    try:
+        known = environments([one.run for one in library.of(settings).runs.values()], settings)
+    except SitegenError:
+        known = dict(settings.environments)  # without an archive, what the file declares
+    return [baseline(file, pair, known) for pair in pairs]
 
 
 def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:

@@ -71,15 +71,13 @@ def taken(one: Taken) -> str:
     from sitegen.intake.packs import Packed
 
     found, there, run = one.arrival, one.there, one.arrival.run
-    if isinstance(found, Packed):
-        rows, form = found.rows, "pack"
-    else:
-        rows, form = len(run.measurements), found.reader
     if one.instead:
         return _plain_line(
             f"{run.id}  {run.environment}  not taken: it would stand in the place of {one.instead},"
             " which is here; --take-remarks takes it"
         )
+    rows = found.rows if isinstance(found, Packed) else len(run.measurements)
+    form = "pack" if isinstance(found, Packed) else found.reader
     line = f"{there or run.id}  {run.environment}  {rows} measurements  {form}"
     lines = [f"{line}  (was there)" if there else line]
     if not there and not isinstance(found, Packed):
@@ -99,19 +97,6 @@ def arrived(runs: int, left: Sequence[Left]) -> str:
     if left or runs > 1:
         lines.append(f"{runs} run{'' if runs == 1 else 's'} taken{files}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def baselines(config: Config, file: Path, pairs: Sequence[str]) -> list[str]:
-    """Declare each ``label=baseline`` in ``file``; return the lines that were written."""
-    from sitegen.analysis.selection import environments
-    from sitegen.cli import baseline
-
-    try:
-        held = library.of(config).runs.values()
-        known = environments([one.run for one in held], config)
-    except SitegenError:
-        known = dict(config.environments)  # without an archive, what the file declares
-    return [baseline.baseline(file, pair, known) for pair in pairs]
 
 
 def _computed(found: Checked) -> str:
@@ -196,16 +181,12 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
     rows.sort(key=lambda row: row["id"])
     if as_json:
         return encoded(rows)
-    table = [
-        (
-            row["id"],
-            row["environment"],
-            row.get("provenance", "damaged"),
-            row.get("preset", "") or row.get("damaged", ""),
-            f"withdrawn: {row['withdrawn']}" if row.get("withdrawn") else "",
-        )
-        for row in rows
-    ]
+    table = []
+    for row in rows:
+        provenance, preset = row.get("provenance", "damaged"), row.get("preset")
+        gone = f"withdrawn: {row['withdrawn']}" if "withdrawn" in row else ""
+        shown = preset or row.get("damaged", "")
+        table.append((row["id"], row["environment"], provenance, shown, gone))
     return _columns(("run", "environment", "provenance", "preset", ""), table)
 
 
@@ -228,18 +209,11 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         tee = found.fingerprint.tee
         sure = f", {tee.confidence} confidence" if tee.confidence else ""
         head.append(f"TEE signals: {tee.kind}{sure} ({'; '.join(tee.reasons)})")
-    table = [
-        (
-            m.workload,
-            m.metric,
-            m.statistic,
-            _shown(found, m),
-            " ".join(f"{key}={value}" for key, value in m.params),
-            f"{m.repetition}",
-            "" if m.status == "ok" else m.status,
-        )
-        for m in found.measurements
-    ]
+    table = []
+    for m in found.measurements:
+        series, params = (m.workload, m.metric, m.statistic), [f"{k}={v}" for k, v in m.params]
+        status = "" if m.status == "ok" else m.status
+        table.append((*series, _shown(found, m), " ".join(params), f"{m.repetition}", status))
     header = ("workload", "metric", "statistic", "value", "params", "rep", "")
     return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table)}"
 

@@ -99,10 +99,10 @@ def reparse(load: options.Load, runs: tuple[str, ...], only: str, dry_run: bool)
 @options.places
 def baseline(load: options.Load, pairs: tuple[str, ...]) -> None:
     """Write what is measured against what into sitegen.toml: `sitegen baseline cvm=metal`."""
-    from sitegen.cli import terminal
+    from sitegen.cli import baseline as baselines
 
     file = click.get_current_context().params["config_file"] or Path("sitegen.toml")
-    for line in terminal.baselines(load(), file, pairs):
+    for line in baselines.declared(load(), file, pairs):
         click.echo(line)
 
 
