@@ -119,12 +119,14 @@ def collect(
     say: Callable[[str], None] = (lambda _: None) if quiet else click.echo
     # A service manager's request to stop is the user's: what is whole is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    store, work, progress = Archive(report.archive), report.cache / "work", _progress(quiet)
+    outcomes: list[Outcome] = []
     try:
-        store, work, progress = Archive(report.archive), report.cache / "work", _progress(quiet)
-        outcomes = session.collect(ordered, store, work, say=say, progress=progress)
-    except session.Interrupted as interrupted:
-        _report(interrupted.outcomes, say)
-        kept = sum(bool(outcome.run_id) for outcome in interrupted.outcomes)
+        for outcome in session.collect(ordered, store, work, say=say, progress=progress):
+            outcomes.append(outcome)  # noqa: PERF402 - those before an interrupt are kept
+    except KeyboardInterrupt:
+        _report(outcomes, say)
+        kept = sum(bool(outcome.run_id) for outcome in outcomes)
         click.echo(f"\ninterrupted; {kept} runs are kept", err=True)
         sys.exit(INTERRUPTED)
     for outcome in outcomes if quiet else ():

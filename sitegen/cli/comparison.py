@@ -193,18 +193,14 @@ def _unjudged(
     lines = [f"{name}: {pairing.side} has no run" for name in sorted(theirs - ours)]
     lines += [f"{name}: {pairing.baseline} has no run" for name in sorted(ours - theirs)]
     for name in sorted(ours & theirs):
-        own, base = (
-            {
-                cell.series
-                for cell in pairing.analysis.of(name)
-                if cell.environment == label
-                and asked.names(cell.series)
-                # It would be compared, had both sides it.
-                and pairing.analysis.metric(cell.series.metric).better != Better.NONE
-                and cell.series.statistic != "stddev"
-            }
-            for label in (SIDE, BASELINE)
-        )
+        have: dict[str, set[Series]] = {SIDE: set(), BASELINE: set()}
+        for cell in pairing.analysis.of(name):
+            # It would be compared, had both sides it.
+            better = pairing.analysis.metric(cell.series.metric).better
+            compared = better != Better.NONE and cell.series.statistic != "stddev"
+            if compared and cell.environment in have and asked.names(cell.series):
+                have[cell.environment].add(cell.series)
+        own, base = have.values()
         for missing, label in ((base - own, pairing.side), (own - base, pairing.baseline)):
             if missing:
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

@@ -63,15 +63,6 @@ class Outcome:
     complete: bool = True
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
-    """Ctrl-C: what was whole is kept, and named in ``outcomes``."""
-
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep what was collected before the interrupt."""
-        super().__init__()
-        self.outcomes = tuple(outcomes)
-
-
 def collect(
     order: Order,
     archive: Archive,
@@ -79,24 +70,25 @@ def collect(
     *,
     say: Callable[[str], None],
     progress: Callable[[Progress], None],
-) -> list[Outcome]:
-    """Run every collector that can run here and write its run; return what became of each.
+) -> Iterator[Outcome]:
+    """Run every collector that can run here and write its run; yield what became of each.
 
     A missing tool is a skip with the command that installs it. A collector that cannot be
     loaded or fails as a whole is reported and the others go on. A machine that is not what its
     label stands for is warned of. Raises SitegenError for an order that makes no sense, before
-    anything runs: so does a setting with a value that its collector refuses. Raises Interrupted
-    on Ctrl-C.
+    anything runs: so does a setting with a value that its collector refuses. On Ctrl-C what is
+    whole was yielded.
     """
     check_label(order.environment)
-    chosen, outcomes = _loaded(order)
-    for outcome in outcomes:
+    chosen, broken = _loaded(order)
+    for outcome in broken:
         say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
     sweep(workdir)
     _check_machine(order, archive, workdir, say)
     here = _Round(order, archive, workdir, say, progress)
     for collector in chosen.values():
         here.try_plan(collector)
+    yield from broken
     for number in range(order.sessions):
         if order.sessions > 1:
             say(f"session {number + 1} of {order.sessions}")
@@ -106,14 +98,11 @@ def collect(
                 outcome = here.measure(collector, session)
             except SitegenError as error:
                 outcome = Outcome(benchmark, skipped=str(error))
-            except KeyboardInterrupt:
-                raise Interrupted(outcomes) from None
-            outcomes.append(outcome)
             if outcome.skipped:
                 say(f"{benchmark}: skipped: {outcome.skipped}")
+            yield outcome
             if not outcome.complete:
-                raise Interrupted(outcomes)
-    return outcomes
+                raise KeyboardInterrupt
 
 
 def _check_machine(

@@ -28,7 +28,8 @@ def collected(folder: Path, repeat: int = 2) -> Archive:
     """Return an archive of one run of the shell that is installed."""
     archive = Archive(folder / "archive")
     order = session.Order("here", only=("shell",), repeat=repeat)
-    session.collect(order, archive, folder / "work", say=lambda _: None, progress=lambda _: None)
+    work = folder / "work"
+    [*session.collect(order, archive, work, say=lambda _: None, progress=lambda _: None)]
     return archive
 
 
