@@ -10,7 +10,7 @@ from sitegen import bounds
 from sitegen.analysis import caveats
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
-from sitegen.intake import files, reparse
+from sitegen.intake import files, upkeep
 from sitegen.intake.run import Arrival, Order
 from sitegen.model import Provenance
 from sitegen.redact import Redactor
@@ -255,7 +255,7 @@ def test_several_files_are_one_measurement_when_the_user_says_so(
         "stopwatch-processes.1.original.gz",
         "stopwatch-processes.2.original.gz",
     ]
-    [again] = reparse.reparse(archive, archive.scan(), dry_run=True)
+    [again] = upkeep.reparse(archive, archive.scan(), dry_run=True)
     assert again.why == "reads as before"
     by_folder, _ = files.read_all(
         [tmp_path / "p1", tmp_path / "p2"], Order("cvm"), Redactor(), together=True
@@ -315,5 +315,5 @@ def test_files_whose_names_read_alike_once_redacted_stay_two(
     assert "203.0.113" not in str(one.run)
     archive = Archive(tmp_path / "archive")
     list(files.write([one], archive))
-    [again] = reparse.reparse(archive, archive.scan(), dry_run=True)
+    [again] = upkeep.reparse(archive, archive.scan(), dry_run=True)
     assert again.new is None

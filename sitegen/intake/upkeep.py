@@ -1,4 +1,4 @@
-"""Reading the raw output of archived runs again, with the parsers of today.
+"""Looking after archived runs: reading their raw output as parsers do today, and remarking.
 
 A run never changes: one that reads differently today becomes a new run that supersedes it, with
 the same time and machine, and the old one keeps its address.
@@ -11,7 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import dropwhile
+from pathlib import Path
 
 from msgspec import structs
 
@@ -21,7 +23,7 @@ from sitegen.archive import Archive
 from sitegen.archive.store import Entry
 from sitegen.collect import Bundle, Collector, RawOutput, Reader, Step
 from sitegen.collect.execute import usable
-from sitegen.collect.host import MOST_BYTES
+from sitegen.collect.host import MOST_BYTES, timestamp
 from sitegen.collect.installed import blamed, collectors, forms, load_collector
 from sitegen.collect.recorder import series_key
 from sitegen.errors import SitegenError
@@ -31,12 +33,15 @@ from sitegen.model import (
     Measurement,
     Parameter,
     Provenance,
+    Remark,
+    RemarkKind,
     Run,
     Sample,
     Status,
     StepRecord,
     run_id,
 )
+from sitegen.redact import Redactor
 
 #: The version of the archive since which a run keeps the params and context of its steps.
 _SINCE = 2
@@ -235,3 +240,19 @@ def _added(parameters: Sequence[Parameter]) -> Iterator[Parameter]:
     for each in dropwhile(lambda parameter: parameter.name != "read as", parameters):
         if not each.name.startswith(DOUBT) and not each.name.endswith(PRINTED_AS):
             yield each
+
+
+def remark(
+    archive: Archive, run: str, kind: RemarkKind, text: str, redactor: Redactor
+) -> tuple[str, Path]:
+    """Say something of a run, redacted; return the run's whole id and the file.
+
+    Raises SitegenError when there is no such run, when it was withdrawn in these words already,
+    or for words that no page can show.
+    """
+    entry = archive.find(run)
+    words = redactor.text(" ".join(text.split()))
+    if (kind, words) in {(one.kind, one.text) for one in archive.manifest(entry)[0].remarks}:
+        raise SitegenError("was said already, in these words", where=entry.run_id)
+    new = Remark(kind, timestamp(datetime.now(UTC)), words)
+    return entry.run_id, archive.remark_on(entry, new)
