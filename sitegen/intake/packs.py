@@ -16,6 +16,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
@@ -222,29 +223,26 @@ class _Bounded:
 
 
 def _runs(tar: tarfile.TarFile, stream: _Bounded, known: Container[str]) -> Iterator[Packed]:
-    name, size = "", 0
-    files: dict[str, bytes] = {}
-    remark_files: dict[str, bytes] = {}
     done: set[str] = set()
-    for member in _members(tar):
-        run_id, part = _place(member.name)
-        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not run_id:
-            raise SitegenError(f"holds {member.name[:80]!r}, which is no part of a run")
-        if run_id != name:
-            if run_id in done:
-                raise SitegenError(f"holds {run_id} twice, or in parts")
-            if name:
-                yield _whole(name, files, remark_files, known)
-            name, size, files, remark_files = run_id, 0, {}, {}
-            done.add(run_id)
-        size += member.size
-        if size > MAX_RUN_BYTES:
-            raise SitegenError(f"{run_id} is larger than {MAX_RUN_BYTES:,} bytes")
-        kept, at = (files, part) if part else (remark_files, member.name.rpartition("/")[2])
-        kept[at] = stream.content(member)
-    if not name:
+    for run_id, members in groupby(_members(tar), key=lambda member: _place(member.name)[0]):
+        size = 0
+        files: dict[str, bytes] = {}
+        said: dict[str, bytes] = {}
+        for member in members:
+            _, part = _place(member.name)
+            if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not run_id:
+                raise SitegenError(f"holds {member.name[:80]!r}, which is no part of a run")
+            size += member.size
+            if size > MAX_RUN_BYTES:
+                raise SitegenError(f"{run_id} is larger than {MAX_RUN_BYTES:,} bytes")
+            kept, name = (files, part) if part else (said, member.name.rpartition("/")[2])
+            kept[name] = stream.content(member)
+        if run_id in done:
+            raise SitegenError(f"holds {run_id} twice, or in parts")
+        done.add(run_id)
+        yield _whole(run_id, files, said, known)
+    if not done:
         raise SitegenError("holds no run")
-    yield _whole(name, files, remark_files, known)
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

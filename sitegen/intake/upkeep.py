@@ -160,37 +160,27 @@ def _again(old: Run, raw: Mapping[str, bytes]) -> Run:
 
 
 def _parsed(
-    collector: Collector,
-    record: StepRecord,
-    own: Sequence[Measurement],
-    raw: Mapping[str, bytes],
+    collector: Collector, step: StepRecord, own: Sequence[Measurement], raw: Mapping[str, bytes]
 ) -> tuple[tuple[Measurement, ...], tuple[Sample, ...]]:
     """Return what a step's output says today; raises SitegenError where parsing it fails."""
-    stem = f"{record.name}-{record.repetition}."
-    parts = {name.removeprefix(stem): data for name, data in _originals(record, raw).items()}
-    step = Step(
-        record.name,
-        record.workload,
-        record.argv,
-        timeout_s=0.0,
-        params=record.params,
-        expects=tuple(
-            row._replace(value=None, status=Status.OK, printed=None, repetition=0) for row in own
-        ),
-        context=record.context,
+    stem = f"{step.name}-{step.repetition}."
+    parts = {name.removeprefix(stem): data for name, data in _originals(step, raw).items()}
+    expects = tuple(
+        row._replace(value=None, status=Status.OK, printed=None, repetition=0) for row in own
     )
+    plan = Step(step.name, step.workload, step.argv, 0.0, step.params, expects, step.context)
     output = RawOutput(
-        stdout=parts.pop("out", b""),
-        stderr=parts.pop("err", b""),
-        exit_code=record.exit_code,
-        started_at=record.started_at,
-        duration_s=record.duration_s,
-        cpu_s=record.cpu_s,
-        files=parts,
-        values=record.values,
+        parts.pop("out", b""),
+        parts.pop("err", b""),
+        step.exit_code,
+        step.started_at,
+        step.duration_s,
+        step.cpu_s,
+        parts,
+        step.values,
     )
     with blamed("parse"):
-        rows, samples, _ = usable(collector.parse(step, output))
+        rows, samples, _ = usable(collector.parse(plan, output))
     return rows, samples
 
 
