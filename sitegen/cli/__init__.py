@@ -119,10 +119,10 @@ def collect(
     say: Callable[[str], None] = (lambda _: None) if quiet else click.echo
     # A service manager's request to stop is the user's: what is whole is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    store, work, progress = Archive(report.archive), report.cache / "work", _progress(quiet)
+    store, work = Archive(report.archive), report.cache / "work"
     outcomes: list[Outcome] = []
     try:
-        for outcome in session.collect(ordered, store, work, say=say, progress=progress):
+        for outcome in session.Round(ordered, store, work, say, _progress(quiet)).collect():
             outcomes.append(outcome)  # noqa: PERF402 - those before an interrupt are kept
     except KeyboardInterrupt:
         _report(outcomes, say)
@@ -135,7 +135,8 @@ def collect(
     if ordered.dry_run:
         return
     if not any(outcome.run_id for outcome in outcomes):
-        raise SitegenError(f"nothing was collected: {session.unmeasured(outcomes)}")
+        reasons = dict.fromkeys(f"{o.benchmark}: {o.skipped}" for o in outcomes if o.skipped)
+        raise SitegenError(f"nothing was collected: {' | '.join(reasons)}")
     _report(outcomes, say)
 
 

@@ -83,10 +83,8 @@ def taken(one: Taken) -> str:
     if not there and not isinstance(found, Packed):
         lines += [run.note] if run.note else []
         lines += [f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run)]
-    lines += [
-        f"not taken: {said.kind}, {said.at[:10]}: {said.text}; --take-remarks takes it"
-        for said in one.offered
-    ]
+    offered = [f"{said.kind}, {said.at[:10]}: {said.text}" for said in one.offered]
+    lines += [f"not taken: {said}; --take-remarks takes it" for said in offered]
     return "\n  ".join(map(_plain_line, lines))
 
 
@@ -130,11 +128,8 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
     (checked, left_out), _ = quarantine.made(runs, make, make)
     cited = {id_ for run in runs if run.source for id_ in (run.source.id, run.source.origin)}
     holds = (analysis.Verdict.REPRODUCED, analysis.Verdict.CLOSE)
-    failed = [
-        each.claim.id
-        for each in checked
-        if each.claim.source not in cited and each.verdict not in holds
-    ]
+    own = [each for each in checked if each.claim.source not in cited]
+    failed = [each.claim.id for each in own if each.verdict not in holds]
     if as_json:
         return encoded([analysis.as_json(each) for each in checked]), failed
     lines = []

@@ -211,10 +211,9 @@ def write(
     others say of a run that is there is only taken with ``take_remarks``: it may withdraw it.
     Raises SitegenError, before anything is written, for a run whose id another one has.
     """
-    try:
+    entries: list[Entry] = []
+    with contextlib.suppress(SitegenError):  # the first run makes the archive
         entries = archive.scan()
-    except SitegenError:
-        entries = []  # the first run makes the archive
     by_id = {entry.run_id: entry for entry in entries}
 
     def content(environment: str, run_id: str) -> tuple[str, str]:
@@ -225,9 +224,8 @@ def write(
     packed: dict[str, Packed] = {}
     for arrival in arrivals:
         if isinstance(arrival, Packed):
-            _check_id(
-                arrival, by_id.get(arrival.run.id), packed.setdefault(arrival.run.id, arrival)
-            )
+            first = packed.setdefault(arrival.run.id, arrival)
+            _check_id(arrival, by_id.get(arrival.run.id), first)
     before = frozenset(by_id)
     for arrival in arrivals:
         run = arrival.run

@@ -20,6 +20,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+from sitegen import bounds
 from sitegen.archive import Archive, remarks
 from sitegen.archive.store import Entry
 from sitegen.errors import SitegenError
@@ -56,11 +57,8 @@ class Packed(NamedTuple):
 def is_pack(head: bytes) -> bool:
     """Say whether these first bytes are those of a tar, gzipped or not."""
     if head.startswith(GZIP):
-        try:
-            with gzip.open(io.BytesIO(head)) as file:
-                head = file.read(512)
-        except (OSError, EOFError, zlib.error):
-            return False
+        with contextlib.suppress(SitegenError):
+            head = bounds.beginning(head, 512)
     return head[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC
 
 
@@ -171,24 +169,16 @@ def read_folder(place: Path, remarked: Sequence[Path] = ()) -> Packed:
 def _wholes(path: Path, known: Container[str] = ()) -> Iterator[Packed]:
     """Yield the runs of a pack; of those with ``known`` digests only the digests are checked."""
     try:
-        with placed(path), path.open("rb") as raw, _unpacked(raw) as plain:
+        with placed(path), path.open("rb") as raw:
+            zipped = raw.read(len(GZIP)) == GZIP
+            raw.seek(0)
+            plain = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if zipped else raw
             stream = _Bounded(plain, max(MAX_RATIO * path.stat().st_size, _SMALL))
             with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as tar:
                 yield from _runs(tar, stream, known)
     except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
         what = "the pack is cut off or damaged"
         raise SitegenError(what, where=str(path), fix="bring it again") from error
-
-
-@contextlib.contextmanager
-def _unpacked(raw: IO[bytes]) -> Iterator[IO[bytes]]:
-    head = raw.read(len(GZIP))
-    raw.seek(0)
-    if head != GZIP:
-        yield raw
-        return
-    with gzip.GzipFile(fileobj=raw) as file:
-        yield cast("IO[bytes]", file)
 
 
 class _Bounded:

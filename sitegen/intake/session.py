@@ -63,65 +63,6 @@ class Outcome:
     complete: bool = True
 
 
-def collect(
-    order: Order,
-    archive: Archive,
-    workdir: Path,
-    *,
-    say: Callable[[str], None],
-    progress: Callable[[Progress], None],
-) -> Iterator[Outcome]:
-    """Run every collector that can run here and write its run; yield what became of each.
-
-    A missing tool is a skip with the command that installs it. A collector that cannot be
-    loaded or fails as a whole is reported and the others go on. A machine that is not what its
-    label stands for is warned of. Raises SitegenError for an order that makes no sense, before
-    anything runs: so does a setting with a value that its collector refuses. On Ctrl-C what is
-    whole was yielded.
-    """
-    check_label(order.environment)
-    chosen, broken = _loaded(order)
-    for outcome in broken:
-        say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
-    sweep(workdir)
-    _check_machine(order, archive, workdir, say)
-    here = _Round(order, archive, workdir, say, progress)
-    for collector in chosen.values():
-        here.try_plan(collector)
-    yield from broken
-    for number in range(order.sessions):
-        if order.sessions > 1:
-            say(f"session {number + 1} of {order.sessions}")
-        session = secrets.token_hex(6)
-        for benchmark, collector in chosen.items():
-            try:
-                outcome = here.measure(collector, session)
-            except SitegenError as error:
-                outcome = Outcome(benchmark, skipped=str(error))
-            if outcome.skipped:
-                say(f"{benchmark}: skipped: {outcome.skipped}")
-            yield outcome
-            if not outcome.complete:
-                raise KeyboardInterrupt
-
-
-def _check_machine(
-    order: Order, archive: Archive, workdir: Path, say: Callable[[str], None]
-) -> None:
-    if order.dry_run:
-        return  # what is said then is a script
-    archive.check_writable()
-    now = timestamp(datetime.now(UTC))
-    try:
-        check_time(now)
-    except SitegenError as error:
-        fix = "set it: what is measured is dated by it"
-        raise SitegenError(f"this machine's clock says {now}", fix=fix) from error
-    machine = fingerprint.read(workdir, redact.of_this_machine(workdir=workdir))
-    if doubt := fingerprint.doubted(order.environment, order.declared, machine):
-        say(f"warning: {doubt}")
-
-
 class _Planned(NamedTuple):
     collector: Collector
     tool: ToolIdentity
@@ -130,8 +71,8 @@ class _Planned(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
-    """What all benchmarks of a round share."""
+class Round:
+    """One call of `collect`: what is to be measured, and where it goes."""
 
     order: Order
     archive: Archive
@@ -140,11 +81,56 @@ class _Round:
     progress: Callable[[Progress], None]
     host: Host = field(default_factory=Host)
 
-    def try_plan(self, collector: Collector) -> None:
-        """Raise SitegenError for a setting that cannot be met: better now than in an hour."""
-        if self.order.settings.get(collector.BENCHMARK):
-            with self.planned(collector):
-                pass
+    def collect(self) -> Iterator[Outcome]:
+        """Run every collector that can run here and write its run; yield what became of each.
+
+        A missing tool is a skip with the command that installs it. A collector that cannot be
+        loaded or fails as a whole is reported and the others go on. A machine that is not what
+        its label stands for is warned of. Raises SitegenError for an order that makes no sense,
+        before anything runs: so does a setting with a value that its collector refuses. On
+        Ctrl-C what is whole was yielded.
+        """
+        check_label(self.order.environment)
+        chosen, broken = _loaded(self.order)
+        for outcome in broken:
+            self.say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
+        sweep(self.workdir)
+        self.check_machine()
+        for benchmark, collector in chosen.items():
+            # A setting that cannot be met is better known now than in an hour.
+            if self.order.settings.get(benchmark):
+                with self.planned(collector):
+                    pass
+        yield from broken
+        for number in range(self.order.sessions):
+            if self.order.sessions > 1:
+                self.say(f"session {number + 1} of {self.order.sessions}")
+            session = secrets.token_hex(6)
+            for benchmark, collector in chosen.items():
+                try:
+                    outcome = self.measure(collector, session)
+                except SitegenError as error:
+                    outcome = Outcome(benchmark, skipped=str(error))
+                if outcome.skipped:
+                    self.say(f"{benchmark}: skipped: {outcome.skipped}")
+                yield outcome
+                if not outcome.complete:
+                    raise KeyboardInterrupt
+
+    def check_machine(self) -> None:
+        """Raise SitegenError where no run could be kept; warn of a machine of another kind."""
+        if self.order.dry_run:
+            return  # what is said then is a script
+        self.archive.check_writable()
+        now = timestamp(datetime.now(UTC))
+        try:
+            check_time(now)
+        except SitegenError as error:
+            fix = "set it: what is measured is dated by it"
+            raise SitegenError(f"this machine's clock says {now}", fix=fix) from error
+        machine = fingerprint.read(self.workdir, redact.of_this_machine(workdir=self.workdir))
+        if doubt := fingerprint.doubted(self.order.environment, self.order.declared, machine):
+            self.say(f"warning: {doubt}")
 
     @contextlib.contextmanager
     def planned(self, collector: Collector) -> Iterator[Missing | _Planned]:
@@ -245,11 +231,6 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
             raise SitegenError("has no value", where=f"--set {name}", fix=fix)
         settings.setdefault(benchmark, {})[setting] = value
     return settings
-
-
-def unmeasured(outcomes: Sequence[Outcome]) -> str:
-    """Return why benchmarks have no run, each reason once."""
-    return " | ".join(dict.fromkeys(f"{o.benchmark}: {o.skipped}" for o in outcomes if o.skipped))
 
 
 def _loaded(order: Order) -> tuple[dict[str, Collector], list[Outcome]]:

@@ -188,16 +188,15 @@ def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _of_network() -> Iterator[tuple[str, str]]:
-    for interface in psutil.net_if_addrs().values():
-        for address in interface:
-            value = address.address.split("%")[0]
-            if address.family == psutil.AF_LINK:
-                yield from (("mac", form) for form in _forms("mac", value))
-            elif address.family == socket.AF_INET6 and value != "::1":
-                yield "address", value
-                yield "address", IPv6Address(value).exploded
-            elif address.family == socket.AF_INET and not value.startswith("127."):
-                yield "address", value
+    for address in chain.from_iterable(psutil.net_if_addrs().values()):
+        value = address.address.split("%")[0]
+        if address.family == psutil.AF_LINK:
+            yield from (("mac", form) for form in _forms("mac", value))
+        elif address.family == socket.AF_INET6 and value != "::1":
+            yield "address", value
+            yield "address", IPv6Address(value).exploded
+        elif address.family == socket.AF_INET and not value.startswith("127."):
+            yield "address", value
 
 
 def _of_gpus(root: Path, run: Command) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ _PUBLIC = frozenset(
 
 
 def _no_host(match: Match) -> bool:
-    name = next(v for v in match.groupdict().values() if v is not None).strip(".").lower()
+    name = value(match).strip(".").lower()
     return (
         name in NOBODY
         or name.startswith(("127.", "localhost", "0.0.0.0"))  # noqa: S104 - told apart, not bound

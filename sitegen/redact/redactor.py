@@ -301,7 +301,12 @@ def _known_words(words: Mapping[str, Iterable[str]]) -> Iterator[Known]:
         if _tells(kind, value)
     }
     for word, kind in kinds.items():
-        yield Known(word, trace_of(word), _pattern(word), kind, f"[{kind}]")
+        # `john` also in `john-laptop` and `/srv/data_john`, not in `johnson`.
+        before, after = r"(?<![^\W_])", r"(?![^\W_])"
+        if word.isdecimal():
+            before, after = rf"{before}(?<!\d[.,])", r"(?![^\W_]|[.,]\d)"
+        pattern = re.compile(rf"(?i){before}{re.escape(word)}{after}")
+        yield Known(word, trace_of(word), pattern, kind, f"[{kind}]")
 
 
 def _tells(kind: str, value: str) -> bool:
@@ -310,11 +315,3 @@ def _tells(kind: str, value: str) -> bool:
     if value.isdecimal():
         return len(value) >= _MIN_DIGITS
     return kind not in ("serial", "cloud-id") or len(value) >= _SHORT_SERIAL
-
-
-def _pattern(word: str) -> re.Pattern[str]:
-    # `john` also in `john-laptop` and `/srv/data_john`, not in `johnson`.
-    before, after = r"(?<![^\W_])", r"(?![^\W_])"
-    if word.isdecimal():
-        before, after = r"(?<![^\W_])(?<!\d[.,])", r"(?![^\W_]|[.,]\d)"
-    return re.compile(rf"(?i){before}{re.escape(word)}{after}")

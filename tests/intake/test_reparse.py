@@ -29,7 +29,7 @@ def collected(folder: Path, repeat: int = 2) -> Archive:
     archive = Archive(folder / "archive")
     order = session.Order("here", only=("shell",), repeat=repeat)
     work = folder / "work"
-    [*session.collect(order, archive, work, say=lambda _: None, progress=lambda _: None)]
+    [*session.Round(order, archive, work, lambda _: None, lambda _: None).collect()]
     return archive
 
 
