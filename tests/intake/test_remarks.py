@@ -199,18 +199,3 @@ def test_a_baseline_that_is_nowhere_is_named_with_its_key(tmp_path: Path) -> Non
     assert "environments.cvm.baselines.metal names 'metl', which is no environment" in str(
         raised.value
     )
-
-
-def test_a_run_that_lost_a_file_since_the_last_build_is_set_aside(tmp_path: Path) -> None:
-    settled = check.report(tmp_path, check.storage_run(0), check.storage_run(1))
-    build(settled)
-    gone = check.storage_run(0)
-    shutil.rmtree(tmp_path / "archive/cvm" / gone.id / "raw")
-    check.write(tmp_path, check.storage_run(2))
-    archive = Archive(tmp_path / "archive")
-    archive.remark_on(
-        archive.find(gone.id), Remark(RemarkKind.NOTE, "2026-03-05T12:00:00Z", "Its page is due.")
-    )
-    result = build(settled)
-    assert [gone.id in one.path for one in result.damaged] == [True]
-    assert result.runs == 2
