@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,7 +119,8 @@ class Import:
         digest = _digest(self.files)
         settings = sorted((order.settings or {}).items())
         content = json.dumps([digest, order.environment, reader.name, index, settings])
-        step = StepRecord(reader.name, "import", -1, (), started, 0.0, 0, raw=tuple(raw))
+        raw, context = tuple(raw), ((INDEX, str(index)), *context)
+        step = StepRecord(reader.name, "import", -1, (), started, 0.0, 0, raw=raw, context=context)
         return Run(
             id=run_id(started, self.benchmark, hashlib.sha256(content.encode()).digest()),
             benchmark=self.benchmark,
@@ -140,7 +141,7 @@ class Import:
             ),
             definitions=reading.definitions,
             fingerprint=Fingerprint(reading.facts),
-            steps=(replace(step, context=((INDEX, str(index)), *context)),),
+            steps=(step,),
             note=" ".join(reading.notes),
         )
 
