@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 import resource
 import socket
@@ -13,13 +12,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct, structs
 
 from collectors.ab import target
 from collectors.ab.output import parse, report_in
@@ -71,8 +70,7 @@ class SETTINGS(Settings, frozen=True):
     tls: Annotated[_Tls, described("TLS version of the started server")] = "TLSv1.3"
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How much work a preset does."""
 
     concurrencies: tuple[int, ...]
@@ -174,7 +172,7 @@ def _measure(step: Step, host: Host) -> RawOutput:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):
             values += sorted(report_in(raw.stdout.decode("utf-8", "replace")).about.items())
-        return dataclasses.replace(raw, values=(*raw.values, *values))
+        return structs.replace(raw, values=(*raw.values, *values))
 
 
 def _run_one(step: Step, host: Host) -> RawOutput:
@@ -186,7 +184,7 @@ def _run_one(step: Step, host: Host) -> RawOutput:
         percentiles.unlink()
     if counts := _counts(folder):
         files["latency.tsv"] = write_counts(counts)
-    return dataclasses.replace(raw, files=files)
+    return structs.replace(raw, files=files)
 
 
 def _run_many(step: Step, host: Host) -> RawOutput:

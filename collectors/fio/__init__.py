@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Struct, structs
 
 from collectors.fio.output import is_steady, parse
 from collectors.fio.readers import BUNDLES, READERS
@@ -68,8 +68,7 @@ sitegen: the work folder refuses direct I/O; name one on a disk with --set fio.d
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """One fio job: what it does, and to which set it belongs."""
 
     name: str
@@ -205,7 +204,7 @@ def run(step: Step, host: Host) -> RawOutput:
     with contextlib.suppress(SitegenError):  # a log that is cut off is refused by `parse`
         if (steady := is_steady(files)) is not None:
             values["steady"] = "true" if steady else "false"
-    return dataclasses.replace(raw, stderr=stderr, files=files, values=tuple(values.items()))
+    return structs.replace(raw, stderr=stderr, files=files, values=tuple(values.items()))
 
 
 def _step(

@@ -6,7 +6,8 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from sitegen.collect import Series, histogram
 from sitegen.errors import SitegenError
@@ -36,8 +37,7 @@ _ERRORS = 4096
 _GROUPED_SHARE = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Struct, frozen=True):
     """One kind of latency of one job.
 
     ``figures`` are mean, stddev, min and max in a unit of which ``units`` make a second,
@@ -58,8 +58,7 @@ class Latency:
         return self.figures["mean"] / self.units
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """What one job did in one direction.
 
     ``ios`` and ``moved`` (bytes) are exact or None; ``iops``, ``bandwidth`` (B/s) and ``total``
@@ -81,8 +80,7 @@ class Side:
     rounded: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One entry of a report: a job, or a group of them that fio added up.
 
     ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
@@ -104,8 +102,7 @@ class Job:
     steady: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """One report of fio: its jobs, and what it says of all of them.
 
     ``begun`` and ``ended`` are seconds since 1970. ``device`` are the bytes that the kernel saw

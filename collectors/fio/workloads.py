@@ -6,8 +6,10 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Annotated, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from collectors.fio.jobs import DIRECTIONS, MIXED, Job
 from sitegen.collect import Count, Settings, Size, described
@@ -66,8 +68,7 @@ _LONGEST = 64
 _LEVELS = "kmgtp"
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """Jobs that ran together and alike, and what tells their series from others."""
 
     name: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -41,12 +40,13 @@ _Number = Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None
 _Nanoseconds = Annotated[float, msgspec.Meta(ge=0, le=1e18)] | None
 
 
-@dataclass(eq=False)
 class FailedError(Exception):
     """A request that failed: ``status`` names the kind, ``detail`` is as the server gave it."""
 
-    status: Outcome
-    detail: str
+    def __init__(self, status: Outcome, detail: str) -> None:
+        """Keep both."""
+        super().__init__(status, detail)
+        self.status, self.detail = status, detail
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

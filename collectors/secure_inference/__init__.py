@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import importlib.util
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
+
+from msgspec import Struct, structs
 
 from collectors.llm import weights
 from collectors.secure_inference import attestation, channel, ladder, quote, timings
@@ -50,8 +50,7 @@ _LIMIT_S = 3600.0
 _WEIGHTS_BYTES = 65e6  # the model of random weights that it is measured with
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How much work a preset does."""
 
     users: int
@@ -104,7 +103,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         raise SitegenError(told, where=f"--set {BENCHMARK}.evidence")
     asked = ("users", "requests", "input_tokens", "output_tokens")
     changes = {name: value for name in asked if (value := getattr(given, name))}
-    size = dataclasses.replace(_SIZES[request.preset], **changes)
+    size = structs.replace(_SIZES[request.preset], **changes)
     model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
     making = _Making(request.scratch.absolute(), model.absolute(), given)
     attested = quote.available(Host().root)
@@ -147,7 +146,7 @@ def run(step: Step, host: Host) -> RawOutput:
     about: tuple[tuple[str, str], ...] = ()
     with contextlib.suppress(SitegenError):
         about = timings.read(raw.stdout).about
-    return dataclasses.replace(raw, values=about)
+    return structs.replace(raw, values=about)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
@@ -177,8 +176,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     return recorder.reading()
 
 
-@dataclass(frozen=True, slots=True)
-class _Making:
+class _Making(Struct, frozen=True):
     """What every step of a plan is made with."""
 
     folder: Path
@@ -208,7 +206,7 @@ class _Making:
     def shared_prefix(self, size: Size) -> Iterator[Step]:
         """Yield what users share: all of one prefix cache, one each, or none at all."""
         tokens, requests = size.prefix_tokens, size.prefix_requests
-        longer = dataclasses.replace(size, input_tokens=tokens, requests=requests)
+        longer = structs.replace(size, input_tokens=tokens, requests=requests)
         for name, step in _SHARED:
             cache = ("--cache",) if name != "uncached" else ()
             options = ("--step", step, "--prompt", "shared", *cache)

@@ -8,8 +8,9 @@ is here: the first 32 bytes of its report data are the SHA-256 of the endpoint's
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from collectors.secure_inference import evidence, timings
 from collectors.secure_inference.evidence import Evidence

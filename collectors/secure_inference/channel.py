@@ -21,11 +21,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from collectors.secure_inference import attestation, evidence, timings
 from collectors.secure_inference.evidence import Evidence
@@ -146,8 +146,7 @@ def _passed_on(head: bytes, *, keep: bool) -> bytes:
     return fields + (b"" if keep else b"\r\nConnection: close") + _END
 
 
-@dataclass(frozen=True, slots=True)
-class _Relay:
+class _Relay(Struct, frozen=True):
     """Hands each request to the server behind, over a connection of its own.
 
     The client's connection is kept when the client wants that: llama.cpp's server ends its

@@ -12,10 +12,11 @@ import hashlib
 import json
 import re
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 
@@ -42,8 +43,7 @@ _QE_ATTRIBUTES = bytes.fromhex("11000000000000000000000000000000")
 _QE_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """A quote with what is needed to verify it offline.
 
     ``at`` is the time, in seconds since 1970, that the collateral is judged at. ``root`` is the

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from collectors.sevenzip import figures, header, output, reader
 from collectors.sevenzip.output import Table
@@ -114,7 +113,7 @@ def run(step: Step, host: Host) -> RawOutput:
         (f"two_thread_usage_{index}", f"{int(percent) / 100:g}")
         for index, percent in enumerate(usage, start=1)
     )
-    return dataclasses.replace(raw, values=values)
+    return structs.replace(raw, values=values)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from collectors.sevenzip.header import Header, read_header
 from sitegen.errors import SitegenError
@@ -35,8 +36,7 @@ _EVENT = re.compile(
 _THREADS = re.compile(r"# Benchmark threads: {0,20}(\d{1,6})\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One operation's half of a row, as printed; ``speed`` is empty where it was not."""
 
     usage: str
@@ -45,8 +45,7 @@ class Side:
     speed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """The figures of one pass over one dictionary."""
 
     bits: int
@@ -54,8 +53,7 @@ class Row:
     decompress: Side
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """One benchmark table as far as it was printed; ``line`` is where it starts.
 
     ``nth`` counts the tables under one banner: 7-Zip's averages go over all of them.
@@ -93,8 +91,7 @@ class Table:
         return ",".join(f"{bits}x{count}" if count > 1 else str(bits) for bits, count in counts)
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(Struct):
     """A table being read."""
 
     line: int

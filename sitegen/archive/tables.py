@@ -470,6 +470,8 @@ def _read(data: bytes, schema: pa.Schema, rows: int, *, careful: bool) -> pa.Tab
         about = file.metadata
         if about.num_rows > rows:
             raise SitegenError(f"{about.num_rows:,} rows, more than {rows:,}")
+        if careful:
+            _check_names(file.schema_arrow.names, schema)
         groups = [about.row_group(i) for i in range(about.num_row_groups)]
         if sum(group.num_rows for group in groups) != about.num_rows:
             raise SitegenError("its footer contradicts itself")
@@ -479,7 +481,10 @@ def _read(data: bytes, schema: pa.Schema, rows: int, *, careful: bool) -> pa.Tab
         table = file.read(columns=schema.names, use_threads=False)
         if table.num_rows > rows:
             raise SitegenError(f"{table.num_rows:,} rows, more than {rows:,}")
-        return table if table.schema.equals(schema) else _fitted(table, schema)
+        if table.schema.equals(schema):
+            return table
+        _check_names(table.column_names, schema)
+        return table.select(schema.names).cast(schema)
     except pa.ArrowMemoryError as error:
         raise MemoryError from error
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
@@ -488,13 +493,11 @@ def _read(data: bytes, schema: pa.Schema, rows: int, *, careful: bool) -> pa.Tab
         ) from error
 
 
-def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    names = table.column_names
+def _check_names(names: list[str], schema: pa.Schema) -> None:
     if missing := set(schema.names) - set(names):
         raise SitegenError(f"has no column {min(missing)}")
-    if twice := {name for name in names if names.count(name) > 1}:
+    if twice := {name for name in schema.names if names.count(name) > 1}:
         raise SitegenError(f"has the column {min(twice)} twice")
-    return table.select(schema.names).cast(schema)
 
 
 def _check_size(data: bytes, rows: int) -> None:

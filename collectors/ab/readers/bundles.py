@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from collectors.ab import rows
 from collectors.ab.readers import text
@@ -193,8 +194,7 @@ def _pace(requests: Requests, concurrency: int) -> Iterator[Flaw]:
         yield Flaw(sentence, frozenset({"requests_per_second"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """What the files of many processes hold: reports with a result, why others have none.
 
     ``latency`` is that of all requests, where there is a whole file of those of every process.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+
+from msgspec import Struct
 
 from collectors.ab.readers.checks import Flaw, falling
 from collectors.text import lines, plain
@@ -27,8 +28,7 @@ _OLDEST, _NEWEST = 946_684_800, 253_402_300_799  # 2000, a clock that was set, t
 _ROUNDING_MS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Percentiles:
+class Percentiles(Struct, frozen=True):
     """A file of ``-e``: percent -> milliseconds as printed, and whether its end is missing."""
 
     rows: Mapping[int, str]
@@ -62,8 +62,7 @@ class Percentiles:
             yield Flaw(sentence, frozenset({"latency"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(Struct, frozen=True):
     """A file of ``-g``: how many requests took how many milliseconds, and when they were.
 
     ``times`` are by metric; ``odd`` is how many rows do not add up.

@@ -7,7 +7,8 @@ latency microseconds.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from collectors.fio import jobs
 from collectors.fio.jobs import Job, Report

@@ -10,9 +10,10 @@ import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 from statistics import median
+
+from msgspec import Struct, field
 
 from collectors.fio.document import bin_value
 from collectors.fio.jobs import DIRECTIONS, LATENCIES
@@ -38,8 +39,7 @@ _MOST_POINTS, _MOST_LINE, _FIRST_LINES, _HEAD = 200_000, 40_000, 4, 2000
 _WHOLE_SECOND = 0.9
 
 
-@dataclass(slots=True)
-class Log:
+class Log(Struct):
     """One log: which counts it holds, of which job, and its points.
 
     ``points`` are direction -> place in time -> the sum there and of how many values; ``step_ms``

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from collectors.fio import jobs
 from collectors.fio.jobs import CAPPED, LATENCIES, Report, Side
@@ -62,8 +63,7 @@ def run_of(reports: Sequence[Report], answers: Mapping[str, str], *, sized: bool
     return run
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct):
     """Reports of fio while they are recorded; ``directs`` are all values of direct in them."""
 
     reports: tuple[Report, ...]

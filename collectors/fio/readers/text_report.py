@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from collectors.fio.document import stamp
 from collectors.fio.jobs import (
@@ -82,8 +83,7 @@ _ISSUED = re.compile(
 _UNITS = {"nsec": 1e9, "usec": 1e6, "msec": 1e3, "sec": 1.0}
 
 
-@dataclass(slots=True)
-class Printout:
+class Printout(Struct):
     """One output of fio, and whether it has its end.
 
     ``jobs`` are by name, group and process, each with the time that stands there; None is a job
@@ -229,8 +229,7 @@ def _time(event: re.Match[str]) -> float | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(Struct, frozen=True):
     """A number in its base unit, half of its last digit, and its text."""
 
     value: float

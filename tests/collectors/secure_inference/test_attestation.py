@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from collectors.secure_inference import attestation, channel, evidence, issuing, timings
 from collectors.secure_inference.evidence import Evidence
@@ -45,7 +45,7 @@ def test_parsing_and_verifying_are_timed_and_the_controls_are_refused(made: Evid
 
 def test_refused_evidence_is_never_timed(made: Evidence) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
-        attestation.measure(dataclasses.replace(made, at=made.at + 10**8), 1)
+        attestation.measure(structs.replace(made, at=made.at + 10**8), 1)
 
 
 def test_a_control_differs_from_the_evidence_in_one_thing(made: Evidence) -> None:
@@ -73,7 +73,7 @@ def test_the_private_key_is_for_its_owner_only(folder: Path) -> None:
 
 @pytest.mark.parametrize("quote", [b"", b"\x04\x00", bytes(5000), b"\xff" * 5000])
 def test_what_is_no_quote_is_told(made: Evidence, quote: bytes) -> None:
-    other = dataclasses.replace(made, quote=quote)
+    other = structs.replace(made, quote=quote)
     assert attestation.refused(other)
     with pytest.raises(SitegenError, match="cannot be parsed"):
         attestation.parse(other)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import struct
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from msgspec import structs
 
 from collectors.secure_inference import attestation, evidence
 from collectors.secure_inference.evidence import Evidence
@@ -45,14 +45,14 @@ def test_every_certificate_says_that_it_proves_nothing(made: Evidence) -> None:
 
 
 def test_it_never_verifies_under_the_root_that_the_verifier_knows(made: Evidence) -> None:
-    assert attestation.refused(dataclasses.replace(made, root=b""))
+    assert attestation.refused(structs.replace(made, root=b""))
 
 
 @pytest.mark.parametrize("at", [NOW - timedelta(days=2), NOW + timedelta(days=31), 1 << 80])
 def test_it_is_valid_for_a_month_only(made: Evidence, at: datetime | int) -> None:
     moved = at if isinstance(at, int) else int(at.timestamp())
     with pytest.raises(SitegenError, match="the quote is refused"):
-        attestation.verify(dataclasses.replace(made, at=moved))
+        attestation.verify(structs.replace(made, at=moved))
 
 
 def places(quote: bytes) -> dict[str, int]:
@@ -78,7 +78,7 @@ def places(quote: bytes) -> dict[str, int]:
 def test_a_bit_flipped_in_any_part_is_refused(made: Evidence, part: str) -> None:
     quote = bytearray(made.quote)
     quote[places(made.quote)[part]] ^= 1
-    assert attestation.refused(dataclasses.replace(made, quote=bytes(quote)))
+    assert attestation.refused(structs.replace(made, quote=bytes(quote)))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_changed_collateral_is_refused(
     assert old in text
     other = json.loads(evidence.construct(DATA, NOW).collateral)[field]
     collateral[field] = other if new is None else text.replace(old, new)
-    assert attestation.refused(dataclasses.replace(made, collateral=json.dumps(collateral)))
+    assert attestation.refused(structs.replace(made, collateral=json.dumps(collateral)))
 
 
 def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_folder_that_holds_something_else_is_told(
 )
 def test_collateral_that_is_none_is_told(made: Evidence, collateral: str) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
-        attestation.verify(dataclasses.replace(made, collateral=collateral))
+        attestation.verify(structs.replace(made, collateral=collateral))
 
 
 @pytest.fixture
