@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Annotated
 
 from collectors.sevenzip.figures import (
@@ -10,6 +11,7 @@ from collectors.sevenzip.figures import (
     contradictions,
     crowded,
     frequency,
+    row,
     row_contradictions,
     usage_status,
 )
@@ -110,7 +112,7 @@ def _remark(recorder: Recorder, table: Table) -> None:
 
 
 def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
-    """Add the averages of a table, where they are its own."""
+    """Add the averages of a table, or its rows where the averages are not its own."""
     place, compress, decompress = f"line {table.line}", table.compress, table.decompress
     if compress is None or decompress is None:
         recorder.doubt(Doubt.CUT_OFF, f"{place} ends before its averages, and is left out")
@@ -118,23 +120,30 @@ def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
     if not table.rows:
         what = "the rows above Avr: are missing, and with them the dictionary"
         raise SitegenError(what, where=place, fix="import the output as 7-Zip printed it")
-    wrong = list(contradictions(table))
-    if table.nth and any(sentence.startswith("Avr:") for sentence in wrong):
-        # Under -mmt=* they go over all the tables so far.
-        sentence = "the averages go over tables of other thread counts, and are left out"
-        recorder.doubt(Doubt.INCONSISTENT, f"{place}: {sentence}")
-        return
     threads = agreed("threads", asks.threads, table.threads)
     if threads is None or not 0 < threads <= _MAX_THREADS:
         what = "does not say its threads" if threads is None else f"has {threads} threads"
         raise SitegenError(f"the table {what}", where=place, fix="add --set threads=N")
     workload, cpus = f"threads-{threads}", table.header.cpus or threads
+    wrong, options = list(contradictions(table)), table.header.options or None
+    if over_all := table.nth and any(sentence.startswith("Avr:") for sentence in wrong):
+        workload += "-rows"
+        # Under -mmt=* they go over all the tables so far.
+        wrong = ["the averages go over tables of other thread counts, and are left out"]
+    odd = {one: list(row_contradictions(one)) for one in table.rows}
+    for sentence in (*wrong, *chain(*odd.values())):
+        recorder.doubt(Doubt.INCONSISTENT, f"{place}: {sentence}", workload)
+    if over_all:
+        for one in table.rows:
+            status = usage_status(threads, cpus, one.compress, one.decompress)
+            status = Status.SUSPECT if odd[one] else status
+            about = params(threads=threads, options=options)
+            row(recorder.series(workload, about, status=status), one)
+        return
     status = usage_status(threads, cpus, compress, decompress)
     if status != Status.OK:
         shares = f"compression had {compress.usage} % and decompression {decompress.usage} %"
         recorder.note(f"{workload} at {place}: {shares} of a CPU, with {cpus} CPU(s) to use.")
-    for sentence in (*wrong, *row_contradictions(table)):
-        recorder.doubt(Doubt.INCONSISTENT, f"{place}: {sentence}", workload)
     if table.total is None:
         sentence = f"the table at {place} ends before its total"
         recorder.doubt(Doubt.CUT_OFF, sentence, workload)
@@ -143,7 +152,7 @@ def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
         dictionary=1 << table.top_bits,
         # Averages over other rows than 7-Zip's own are another workload.
         rows=None if table.iterations else table.rows_named,
-        options=table.header.options or None,
+        options=options,
     )
     recorder.said("iterations", str(table.iterations or ""), workload)
     series = recorder.series(workload, about, status=Status.SUSPECT if wrong else status)
