@@ -6,6 +6,7 @@ import pytest
 
 from collectors.hardware import gpu as hardware
 from sitegen import fingerprint
+from sitegen.collect.decode import convert
 from sitegen.fingerprint import gpu
 from sitegen.fingerprint.places import Machine
 from sitegen.model import Fingerprint
@@ -97,7 +98,8 @@ def test_the_words_are_those_of_the_hardware_collector() -> None:
                         "ccFeature": feature,
                         "devToolsMode": devtools,
                     }
-                    record = {"state": told, "settings": {**told, "multiGpuMode": mode}}
+                    settings = {**told, "multiGpuMode": mode}
+                    record = convert({"state": told, "settings": settings}, hardware.Record)
                     ours = gpu.State(said, called, tools, named)
                     assert ours.word == hardware.verdict(record).word
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from collectors import hardware
-from collectors.hardware import machine
-from sitegen.collect import Host, RawOutput, Request, Step
+from collectors.hardware import gpu, machine
+from sitegen.collect import Host, RawOutput, Request, Step, decode
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement
 
@@ -31,16 +31,16 @@ def host(root: Path, meminfo: str) -> Host:
 
 def test_what_is_read_is_what_is_recorded(tmp_path: Path) -> None:
     here = host(tmp_path, "MemTotal:       24684084 kB\nMemFree: 1 kB\n")
-    raw = machine.read(here, 270_553_174_016, {"gpus": [GPU, GPU]})
+    raw = machine.read(here, 270_553_174_016, decode.convert({"gpus": [GPU, GPU]}, gpu.Record))
     found = {m.metric: m for m in machine.parse(step(), raw).measurements}
     memory = found["hardware.memory_capacity"]
     # Kernel's kB are KiB.
     assert (memory.value, memory.printed, memory.unit) == (24684084 * 1024, "24684084", "B")
     assert found["hardware.cpus"].value == here.cpus()
     assert found["hardware.disk_capacity"].value == 270_553_174_016
-    gpu = found["hardware.gpu_memory"]
-    assert gpu.value == 150_754_820_096
-    assert dict(gpu.params) == {"gpu": "NVIDIA H200", "gpus": "2", "source": "detected"}
+    row = found["hardware.gpu_memory"]
+    assert row.value == 150_754_820_096
+    assert dict(row.params) == {"gpu": "NVIDIA H200", "gpus": "2", "source": "detected"}
 
 
 def test_what_the_machine_does_not_show_is_left_out(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_gpu_that_does_not_tell_its_memory_has_no_row() -> None:
         *([], dict.fromkeys(["memory_kib", "cpus", "disk_bytes", "nvml"])),
         *({"cpus": bad} for bad in (0, -2, True, "2", 2.5)),
         *({"memory_kib": float("nan")}, {"memory_kib": 1 << 61}, {"disk_bytes": {}}, {"nvml": 5}),
-        *({"nvml": {"gpus": [gpu]}} for gpu in (3, {"memory_bytes": 1})),
+        *({"nvml": {"gpus": [one]}} for one in (3, {"memory_bytes": 1})),
         *({"nvml": {"gpus": [{**GPU, "name": name}]}} for name in ("a\nb", "x" * 201)),
         {"nvml": {"gpus": [{**GPU, "memory_bytes": -1}]}},
     ],
