@@ -19,7 +19,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 def of_collectors() -> dict[str, Any]:
     """Return the settings of every collector: what `collect --set` takes."""
     forms: dict[str, Any] = {}
-    for name, collector in installed.collectors().items():
+    for name, point in installed.collectors().items():
+        collector = installed.load_collector(point)
         assert not isinstance(collector.SETTINGS, Mapping), name
         forms[name] = settings.schema(collector.SETTINGS)
     return {"title": "What `sitegen collect --set` takes, by collector", "collectors": forms}

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from sitegen.collect import Host
+from sitegen.collect import Host, last_line
 from sitegen.errors import SitegenError
 
 LOOPBACK = "127.0.0.1"
@@ -141,9 +141,8 @@ def _wait(process: subprocess.Popen[bytes], ports: list[int]) -> None:
     for port in ports:
         while True:
             if process.poll() is not None:
-                said = process.stderr.read().decode("utf-8", "replace") if process.stderr else ""
-                last = (said.strip().splitlines() or ["no message"])[-1]
-                raise SitegenError(f"the server ended at once: {last[:200]}", where="ab")
+                reason = last_line(process.stderr.read() if process.stderr else b"")
+                raise SitegenError(f"the server ended at once: {reason}", where="ab")
             with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1.0):
                 break
             if time.monotonic() > deadline:

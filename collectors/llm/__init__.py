@@ -42,7 +42,6 @@ _THREADS = (1, 2, 4, 8)
 #: With how many at once the client warms up for an open loop, at most.
 _WARMUP_STREAMS = 8
 _SPARE_S = 300.0
-_SAID = 200
 #: Exit codes of the client: nothing could be sent, and it was used wrongly.
 _GAVE_UP = (1, 2)
 _LOG_BYTES = 1 << 16
@@ -235,8 +234,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     """
     # Of a client that was stopped, what it had written by then still counts.
     if raw.exit_code in _GAVE_UP or not raw.stdout:
-        lines = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        raise SitegenError(f"ended with code {raw.exit_code}: {lines[-1][:_SAID]}", where=step.name)
+        raise SitegenError(f"ended with code {raw.exit_code}: {raw.reason}", where=step.name)
     load = measures.read(raw.stdout)
     if load.requests and not any(each.ok for each in load.requests):
         first = load.requests[0]

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from sitegen.collect import Host
+from sitegen.collect import Host, last_line
 from sitegen.errors import SitegenError
 
 INSTALL = "pip install 'sitegen[embedded]'"
@@ -38,7 +38,6 @@ _LOG_WARNINGS = 2
 #: gains nothing where each has a CPU, and where one is disturbed it holds up all others.
 _SPINS = "10000"
 _START_S, _STOP_S, _PAUSE_S, _ASK_S = 120.0, 5.0, 0.02, 5.0
-_LAST = 200
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -130,8 +129,8 @@ def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
     line = process.stdout.readline() if arrived else b""
     while arrived and time.monotonic() < deadline:
         if not line or process.poll() is not None:
-            last = log.read_text("utf-8", "replace").strip().splitlines() or ["no message"]
-            raise SitegenError(f"the server ended at once: {last[-1][:_LAST]}", where="llm")
+            reason = last_line(log.read_bytes())
+            raise SitegenError(f"the server ended at once: {reason}", where="llm")
         server = msgspec.json.decode(line, type=Server)
         if _is_well(server.url):
             return server

@@ -157,9 +157,8 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     failed or printed something else.
     """
     if raw.exit_code != 0:
-        said = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         failure = Refused if raw.exit_code == channel.REFUSED else SitegenError
-        raise failure(said[-1][:200], where=step.name)
+        raise failure(raw.reason, where=step.name)
     report = timings.read(raw.stdout)
     for check in report.checks:
         if not check.refused:

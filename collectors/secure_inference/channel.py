@@ -30,7 +30,7 @@ import msgspec
 from collectors.secure_inference import attestation, evidence, timings
 from collectors.secure_inference.evidence import Evidence
 from collectors.secure_inference.timings import Line, Value
-from sitegen.collect import Host, Refused, decode
+from sitegen.collect import Host, Refused, decode, last_line
 from sitegen.errors import SitegenError
 
 #: The terminator's certificate with its key, and the certificate of who vouches for it.
@@ -85,8 +85,7 @@ def terminating(folder: Path, host: Host, backend: str = "") -> Iterator[Termina
         line = process.stdout.readline() if heard else b""
         if not line:
             said.seek(0)
-            lines = said.read().decode("utf-8", "replace").strip().splitlines() or ["no message"]
-            told = f"the terminator did not start: {lines[-1][:200]}"
+            told = f"the terminator did not start: {last_line(said.read())}"
             raise SitegenError(told, where="secure-inference")
         plain, tls = json.loads(line)
         yield Terminator(plain, tls, process.pid)

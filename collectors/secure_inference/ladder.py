@@ -161,6 +161,5 @@ def _client(  # noqa: PLR0913 - a load has as many sides
     limit_s = _TIMEOUT_S + requests * _TIMEOUT_S / 4
     raw = host.run(argv, timeout_s=limit_s, cwd=wanted.place, environ=channel.ENVIRON)
     if raw.exit_code != 0:
-        said = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        raise SitegenError(f"the load client: {said[-1][:200]}", where=wanted.step)
+        raise SitegenError(f"the load client: {raw.reason}", where=wanted.step)
     return raw.stdout

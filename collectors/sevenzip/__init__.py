@@ -21,6 +21,7 @@ from sitegen.collect import (
     Settings,
     Step,
     described,
+    last_line,
 )
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, Status, ToolIdentity, params
@@ -123,8 +124,8 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     """
     text = raw.stdout.decode("utf-8", "replace")
     if raw.exit_code != 0:
-        said = (raw.stderr.decode("utf-8", "replace") or text).strip().splitlines()
-        what = f"7-Zip ended with code {raw.exit_code}: {(said or ['no message'])[-1][:200]}"
+        reason = last_line(raw.stderr or raw.stdout)
+        what = f"7-Zip ended with code {raw.exit_code}: {reason}"
         raise SitegenError(what, where=step.name)
     found = [each for each in output.tables(text) if each.rows and each.total and each.threads]
     if not found:

@@ -175,9 +175,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     """
     controls.refuse_accepted(raw.stdout)
     if raw.exit_code != 0:
-        said = raw.stderr.decode("utf-8", "replace").strip().splitlines()
-        last = "".join(c for c in said[-1] if c.isprintable()) if said else "no message"
-        raise SitegenError(f"code {raw.exit_code}: {last[:200]}", where=step.name)
+        raise SitegenError(f"code {raw.exit_code}: {raw.reason}", where=step.name)
     session = contract.read(raw.stdout)
     controls.require(session)
     recorder = Recorder()

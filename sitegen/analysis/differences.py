@@ -13,7 +13,6 @@ from functools import lru_cache
 from sitegen.analysis import caveats
 from sitegen.analysis.series import Cell
 from sitegen.catalogue.rules import limits_of, over_quota
-from sitegen.catalogue.tool import Sizes
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
 from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
@@ -169,7 +168,7 @@ def other_proof(side: float | None, baseline: float | None) -> str:
     sizes = [math.nan if one is None else one for one in (side, baseline)]
     if any(map(math.isnan, sizes)) or not sizes[1]:
         return ""
-    [*told] = caveats.applying("sizes", Sizes(*sizes))
+    [*told] = caveats.applying("sizes", *sizes)
     return told[0].sentence if told else ""
 
 
@@ -204,8 +203,9 @@ def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     """Return the settings of runs, each in the strictest class that any of them gives it."""
     classes: dict[str, str] = {}
     values: dict[str, set[str]] = {}
-    for run in runs:
-        for each in run.parameters:
+    # Runs that were taken alike share their parameters.
+    for parameters in {id(run.parameters): run.parameters for run in runs}.values():
+        for each in parameters:
             if not each.name.startswith(DOUBT):
                 known = classes.setdefault(each.name, each.comparability)
                 classes[each.name] = min(known, each.comparability, key=_RANKS.__getitem__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
@@ -13,10 +14,10 @@ from sitegen.analysis.stats import Summary, run_value, slowdown, slowdown_interv
 from sitegen.catalogue.families import efficiency_axis
 from sitegen.catalogue.metrics import Better, Metric, Scale, metric
 from sitegen.catalogue.rules import BESIDE, limits_of
-from sitegen.catalogue.tool import Counts, Figure, Limits, Outdone, Scaling, Summarised
+from sitegen.catalogue.tool import Counts, Figure, Limits
 from sitegen.catalogue.units import rounding_interval
 from sitegen.config import Config
-from sitegen.model import Params, Provenance, Series, Status, StepConditions, Table
+from sitegen.model import AnyRun, Params, Provenance, Series, Shape, Status, StepConditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +46,29 @@ class Cell:
         return next((c.rule.short for c in self.caveats if c.rule.doubts), "")
 
 
-#: Rows of one series in one run: the run's, and where they stand.
-_Rows = tuple[Table, tuple[int, ...]]
+class _Block(NamedTuple):
+    """Runs of one shape, and by place what each of them measured there."""
+
+    runs: tuple[str, ...]
+    shape: Shape
+    columns: Sequence[tuple[float | None, ...]]
+
+
+#: Rows of one series: blocks of runs, and where its rows stand in each.
+_Rows = list[tuple[_Block, tuple[int, ...]]]
 
 
 def cells_of(
     benchmark: str, label: str, selection: Selection, tee: str, role: str = ""
 ) -> Iterable[Cell]:
     """Yield every series of ``benchmark`` in the environment ``label``, declared as told."""
-    rows: dict[Series, dict[str, _Rows]] = {}
-    for run in selection.runs:
-        table = run.table
-        for series, places in table.shape.places(benchmark).items():
-            rows.setdefault(series, {})[run.id] = (table, places)
+    rows: dict[Series, _Rows] = {}
+    for block in _blocks(selection.runs):
+        for series, places in block.shape.places(benchmark).items():
+            rows.setdefault(series, []).append((block, places))
     together = caveats.of_runs(selection.runs)
-    of_runs = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
+    of_run = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
+    of_runs: dict[tuple[str, ...], list[Caveat]] = {}
     steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
     for run in selection.runs:
         for step in run.conditions:
@@ -68,20 +77,36 @@ def cells_of(
     side = _side_values(rows)
     limits = list(dict.fromkeys(map(limits_of, selection.runs)))
     busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
-    for series, by_run in rows.items():
+    for series, own in rows.items():
+        runs = own[0][0].runs if len(own) == 1 else tuple(r for block, _ in own for r in block.runs)
+        if runs not in of_runs:
+            of_runs[runs] = list(dict.fromkeys(c for run_id in runs for c in of_run[run_id]))
         # All series of a workload come from the same steps.
-        key = (series.workload, tuple(by_run))
+        key = (series.workload, runs)
         if key not in busy:
-            busy[key] = caveats.of_steps(s for r in by_run for s in steps[r, series.workload])
-        yield _cell(series, label, selection, by_run, of_runs, busy[key], side, limits)
+            busy[key] = caveats.of_steps(s for r in runs for s in steps[r, series.workload])
+        yield _cell(series, label, selection, runs, own, of_runs[runs], busy[key], side, limits)
+
+
+def _blocks(runs: Sequence[AnyRun]) -> list[_Block]:
+    """Return runs in their order, in as few blocks as that allows."""
+    tables = [run.table for run in runs]
+    if len({table.shape for table in tables}) == 1:
+        columns = list(zip(*(table.values for table in tables), strict=True))
+        return [_Block(tuple(run.id for run in runs), tables[0].shape, columns)]
+    return [
+        _Block((run.id,), table.shape, [(value,) for value in table.values])
+        for run, table in zip(runs, tables, strict=True)
+    ]
 
 
 def _cell(  # noqa: PLR0913 - what a cell is made of
     series: Series,
     label: str,
     selection: Selection,
-    by_run: Mapping[str, _Rows],
-    of_runs: Mapping[str, list[Caveat]],
+    runs: tuple[str, ...],
+    rows: _Rows,
+    of_runs: Sequence[Caveat],
     busy: Sequence[Caveat],
     side: Mapping[tuple[str, Params], Mapping[str, float]],
     limits: Sequence[Limits],
@@ -93,36 +118,35 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     values: list[tuple[float, ...]] = []
     doubtful: list[tuple[float, ...]] = []
     printed = None
-    for table, places in by_run.values():
-        total += len(places)
-        row, value = table.shape.rows[places[0]], table.values[places[0]]
-        if len(places) == 1 and row.status == Status.OK and value is not None:
-            values.append((value,))
-            doubtful.append(())
-            printed = row.printed
+    for block, places in rows:
+        total += len(places) * len(block.runs)
+        columns = [block.columns[place] for place in places]
+        marks = [block.shape.rows[place].status for place in places]
+        printed = block.shape.rows[places[0]].printed if len(places) == 1 else printed
+        if marks == [Status.OK] and None not in columns[0]:
+            values += zip(columns[0])  # type: ignore[arg-type]
+            doubtful += [()] * len(block.runs)
             continue
-        rows = table.at(places)
-        failed += sum(row.status == Status.FAILED or row.value is None for row in rows)
-        suspect += sum(row.status == Status.SUSPECT for row in rows)
-        values.append(tuple(r.value for r in rows if r.status == Status.OK and r.value is not None))
-        doubtful.append(
-            tuple(r.value for r in rows if r.status == Status.SUSPECT and r.value is not None)
-        )
-        printed = row.printed if len(rows) == 1 else printed
+        for own in zip(*columns, strict=True):
+            pairs = [*zip(own, marks, strict=True)]
+            failed += sum(mark == Status.FAILED or value is None for value, mark in pairs)
+            suspect += sum(mark == Status.SUSPECT for _, mark in pairs)
+            for taken, status in ((values, Status.OK), (doubtful, Status.SUSPECT)):
+                taken.append(tuple(v for v, mark in pairs if mark == status and v is not None))
     if not any(values):
         # Nothing clean: what there is is shown, with its caveat.
         values = doubtful
     ratio = known.scale == Scale.RATIO
     first = next((v[0] for v in values if v), None)
     rounding = rounding_interval(first, printed) if cited and first is not None else None
-    step = _resolution(known, by_run)
+    step = _resolution(known, rows)
     summary = summarise(values, ratio=ratio, rounding=rounding, cited=cited, resolution=step)
     if known.scale == Scale.PROPORTION and summary is not None:
         summary = _share_of_one(summary)
-    found = list(dict.fromkeys(c for run_id in by_run for c in of_runs[run_id]))
+    found = list(of_runs)
     if run.provenance == Provenance.IMPORTED:
-        doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in by_run)
-        found += dict.fromkeys(caveat for told in doubted for caveat in told)
+        doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in runs)
+        found += dict.fromkeys(caveat for own in doubted for caveat in own)
     found += caveats.of_counts(Counts(failed, suspect, total, run.provenance))
     if summary is not None:
         beside = side.get((series.workload, _without_direction(series.params)), {})
@@ -138,9 +162,9 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
             )
         )
         repetitions = summary.repetitions[0] if summary.repetitions else 0
-        found += caveats.applying("summary", Summarised(cited, summary.runs, repetitions))
+        found += caveats.applying("summary", cited, summary.runs, repetitions)
     return Cell(
-        series, label, summary, tuple(v for v in values if v), tuple(by_run), run.provenance,
+        series, label, summary, tuple(filter(None, values)), runs, run.provenance,
         printed, failed, suspect, tuple(found), step,
     )  # fmt: skip
 
@@ -155,7 +179,7 @@ def _share_of_one(summary: Summary) -> Summary:
     )
 
 
-def _resolution(known: Metric, by_run: Mapping[str, _Rows]) -> float:
+def _resolution(known: Metric, rows: _Rows) -> float:
     """Return the step in which the tool printed these values, 0 where it does not round.
 
     Where it printed decimals, the step is finer: ab's table has whole milliseconds, the file
@@ -163,24 +187,22 @@ def _resolution(known: Metric, by_run: Mapping[str, _Rows]) -> float:
     """
     if known.resolution is None:
         return 0.0
-    printed = (
-        table.shape.rows[place].printed for table, places in by_run.values() for place in places
-    )
+    printed = (block.shape.rows[place].printed for block, places in rows for place in places)
     decimals = min((len(text.partition(".")[2]) for text in printed if text), default=0)
     return float(known.resolution * 10.0**-decimals)
 
 
 def _side_values(
-    rows: Mapping[Series, Mapping[str, _Rows]],
+    rows: Mapping[Series, _Rows],
 ) -> dict[tuple[str, Params], dict[str, float]]:
     """Return, by workload and parameters, the values that caveats on other metrics need."""
     side: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
-    for series, by_run in rows.items():
+    for series, own in rows.items():
         name = BESIDE.get((series.metric, series.statistic))
         if name is None:
             continue
-        found = [table.values[place] for table, places in by_run.values() for place in places]
-        if values := [value for value in found if value is not None]:
+        columns = (block.columns[place] for block, places in own for place in places)
+        if values := [value for column in columns for value in column if value is not None]:
             key = (series.workload, _without_direction(series.params))
             side[key][name] = run_value(values, ratio=False)
     return side
@@ -212,7 +234,7 @@ def _suspect_caches(cells: dict[tuple[Series, str], Cell], config: Config) -> No
             continue
         interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
         high = interval.high if interval else factor
-        told = caveats.applying("outdone", Outdone(series.metric, factor, high, host))
+        told = caveats.applying("outdone", series.metric, factor, high, host)
         cells[series, label] = _with(cell, *told)
 
 
@@ -240,5 +262,5 @@ def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
             if threads > 1 and (found := cells[key].summary) is not None
         }
         best = max(efficiency, key=lambda threads: efficiency[threads], default=1)
-        told = caveats.applying("scaling", Scaling(best, efficiency.get(best, 0.0)))
+        told = caveats.applying("scaling", best, efficiency.get(best, 0.0))
         cells[base.series, base.environment] = _with(base, *told)

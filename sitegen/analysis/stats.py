@@ -85,7 +85,7 @@ def run_value(values: Sequence[float], *, ratio: bool) -> float:
     """
     if len(values) == 1:
         return values[0]
-    if ratio and all(value > 0 for value in values):
+    if ratio and min(values) > 0:
         mean = math.exp(math.fsum(map(math.log, values)) / len(values))
     else:
         mean = math.fsum(values) / len(values)
@@ -111,8 +111,8 @@ def summarise(
     filled = [values for values in runs if values]
     if not filled:
         return None
-    values = tuple(run_value(repetitions, ratio=ratio) for repetitions in filled)
-    counts = tuple(len(repetitions) for repetitions in filled)
+    counts = tuple(map(len, filled))
+    values = tuple([own[0] if len(own) == 1 else run_value(own, ratio=ratio) for own in filled])
     centre = run_value(values, ratio=ratio)
     interval: Interval | None = None
     if cited:
@@ -120,8 +120,8 @@ def summarise(
     elif len(values) < RUNS_FOR_INTERVAL:
         ends = min(filled[0]), max(filled[0])
         interval = Interval(*ends, "repetitions") if counts[0] > 1 else None
-    elif ratio and all(value > 0 for value in values):
-        interval = t_interval([math.log(value) for value in values], "runs").map(_exp)
+    elif ratio and min(values) > 0:
+        interval = t_interval([*map(math.log, values)], "runs").map(_exp)
     else:
         interval = t_interval(values, "runs")
     if resolution and interval and not cited:
@@ -183,8 +183,8 @@ def slowdown_interval(
     """
     first, second = (baseline, side) if higher_is_better else (side, baseline)
     measured = min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL
-    if measured and all(v > 0 for v in (*side.values, *baseline.values)):
-        logs = ([math.log(v) for v in one.values] for one in (first, second))
+    if measured and min(*side.values, *baseline.values) > 0:
+        logs = ([*map(math.log, one.values)] for one in (first, second))
         low, high = map(_exp, welch(*logs))
         if resolution:
             a, b, half = first.value, second.value, resolution / 2
@@ -380,7 +380,7 @@ def _shared_kind(a: Interval, b: Interval) -> str:
 def _moments(values: Sequence[float]) -> tuple[float, float]:
     mean = math.fsum(values) / len(values)
     # Not ** 2, which raises where a product is infinite.
-    squares = ((value - mean) * (value - mean) for value in values)
+    squares = [(value - mean) * (value - mean) for value in values]
     return mean, math.fsum(squares) / (len(values) - 1)
 
 

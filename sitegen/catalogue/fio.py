@@ -5,23 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sitegen.catalogue.tool import (
-    Family,
-    Figure,
-    H,
-    Headline,
-    Kind,
-    L,
-    Metric,
-    N,
-    OfRun,
-    Outdone,
-    Panel,
-    Rule,
-    Scale,
-    SeriesParameter,
-    Tool,
-)
+from sitegen.catalogue import tool
 
 #: Rates of PCIe 5.0 x4, the fastest link a single NVMe device has (PCI-SIG, 128b/130b coded).
 LINK_RATE = 15.75e9
@@ -30,12 +14,12 @@ _LARGE = 65536
 _BUFFERED = "The jobs went through the page cache of their own system (direct=0)."
 
 
-def _buffered(of: OfRun) -> str:
+def _buffered(of: tool.OfRun) -> str:
     told = {(p.name, p.value) for p in of.run.parameters}
     return _BUFFERED if of.run.benchmark == "fio" and ("direct", "0") in told else ""
 
 
-def _from_memory(figure: Figure) -> str:
+def _from_memory(figure: tool.Figure) -> str:
     if figure.params.get("direct") == "0":
         return _BUFFERED
     device, moved = figure.beside.get("device"), figure.beside.get("moved")
@@ -44,13 +28,13 @@ def _from_memory(figure: Figure) -> str:
     return f"The block device moved {device / moved:.0%} of the bytes."
 
 
-def _outdoes_host(one: Outdone) -> str:
-    if not one.metric.startswith("fio.") or one.high >= 1:
+def _outdoes_host(metric: str, factor: float, high: float, host: str) -> str:
+    if not metric.startswith("fio.") or high >= 1:
         return ""
-    return f"{1 / one.factor:.3g} times as good as on {one.host}, the machine it runs on."
+    return f"{1 / factor:.3g} times as good as on {host}, the machine it runs on."
 
 
-def _faster_than_the_link(figure: Figure) -> str:
+def _faster_than_the_link(figure: tool.Figure) -> str:
     if figure.metric != "fio.bandwidth" or figure.value <= LINK_RATE:
         return ""
     return f"{figure.value / 1e9:.1f} GB/s is above 15.75 GB/s (PCIe 5.0 x4)."
@@ -68,82 +52,74 @@ def _leading(params: Mapping[str, str]) -> str:
     return "fio.latency" if params.get("iodepth") in ("1", "4") else "fio.iops"
 
 
-TOOL = Tool(
+TOOL = tool.Tool(
     metrics=(
-        Metric("fio.iops", "I/O operations a second", "1/s", H,
-               "I/O operations completed, divided by the run time of the job; for several jobs, the sum of their operations divided by the longest run time.",
-               source="fio documentation, JSON output, `iops`", counts="IOPS"),
-        Metric("fio.bandwidth", "Bandwidth", "B/s", H,
-               "Bytes moved, divided by the run time; the bytes that the benchmark asked for, not those that reached a device.",
-               source="fio documentation, JSON output, `bw_bytes`", shown_in="MiB/s"),
-        Metric("fio.latency", "Latency", "s", L,
-               "Time from the submission of an operation to its completion, at the queue depth of the workload.",
-               source="fio documentation, `lat`"),
-        Metric("fio.completion_latency", "Completion latency", "s", L,
-               "Time from when the kernel has taken an operation to its completion.",
-               source="fio documentation, `clat`"),
-        Metric("fio.submission_latency", "Submission latency", "s", L,
-               "Time that it takes to hand an operation to the kernel.",
-               source="fio documentation, `slat`"),
-        Metric("fio.sync_latency", "Sync latency", "s", L,
-               "Time that one fsync or fdatasync takes: what durable storage costs a writer.",
-               source="fio documentation, `sync`"),
-        Metric("fio.io_bytes", "Bytes moved", "B", N,
-               "Bytes that the benchmark read or wrote during the job.", source="fio documentation, `io_bytes`"),
-        Metric("fio.cpu_usage", "CPU used by fio", "ratio", N,
-               "User and system time of the fio jobs, divided by their run time; above 1 for several jobs.",
-               scale=Scale.DIFFERENCE, source="fio documentation, `usr_cpu`, `sys_cpu`"),
-        Metric("fio.device_bytes", "Bytes at the block device", "B", N,
-               "What the guest's block device reports to have moved during the job. Far less than the job's bytes means that a cache answered.",
-               source="Linux block layer statistics, as fio reports them"),
+        tool.Metric("fio.iops", "I/O operations a second", "1/s", tool.H,
+                    "I/O operations completed, divided by the run time of the job; for several jobs, the sum of their operations divided by the longest run time.", source="fio documentation, JSON output, `iops`", counts="IOPS"),
+        tool.Metric("fio.bandwidth", "Bandwidth", "B/s", tool.H,
+                    "Bytes moved, divided by the run time; the bytes that the benchmark asked for, not those that reached a device.", source="fio documentation, JSON output, `bw_bytes`", shown_in="MiB/s"),
+        tool.Metric("fio.latency", "Latency", "s", tool.L,
+                    "Time from the submission of an operation to its completion, at the queue depth of the workload.", source="fio documentation, `lat`"),
+        tool.Metric("fio.completion_latency", "Completion latency", "s", tool.L,
+                    "Time from when the kernel has taken an operation to its completion.", source="fio documentation, `clat`"),
+        tool.Metric("fio.submission_latency", "Submission latency", "s", tool.L,
+                    "Time that it takes to hand an operation to the kernel.", source="fio documentation, `slat`"),
+        tool.Metric("fio.sync_latency", "Sync latency", "s", tool.L,
+                    "Time that one fsync or fdatasync takes: what durable storage costs a writer.", source="fio documentation, `sync`"),
+        tool.Metric("fio.io_bytes", "Bytes moved", "B", tool.N,
+                    "Bytes that the benchmark read or wrote during the job.", source="fio documentation, `io_bytes`"),
+        tool.Metric("fio.cpu_usage", "CPU used by fio", "ratio", tool.N,
+                    "User and system time of the fio jobs, divided by their run time; above 1 for several jobs.", scale=tool.Scale.DIFFERENCE, source="fio documentation, `usr_cpu`, `sys_cpu`"),
+        tool.Metric("fio.device_bytes", "Bytes at the block device", "B", tool.N,
+                    "What the guest's block device reports to have moved during the job. Far less than the job's bytes means that a cache answered.", source="Linux block layer statistics, as fio reports them"),
     ),
-    family=Family(
+    family=tool.Family(
         "fio",
         "Storage",
         "What does a TEE cost storage?",
         headlines=(
-            Headline("fio.iops", "value", (("direction", "read"),), "read_iops", title="Random read, 4 KiB", loses="random reads"),
-            Headline("fio.iops", "value", (("direction", "write"),), "write_iops", title="Random write, 4 KiB"),
-            Headline("fio.bandwidth", "value", (("direction", "read"),), "read_seq", title="Sequential read, 1 MiB"),
-            Headline("fio.iops", "value", (("engine", "*"),), title="I/O operations a second", loses="I/O operations"),
-            Headline("fio.bandwidth", "value", (("engine", "*"),), title="Bandwidth"),
-            Headline("fio.completion_latency", "p99", (("engine", "*"),), title="Completion latency, 99 % within"),
+            tool.Headline("fio.iops", "value", (("direction", "read"),), "read_iops", title="Random read, 4 KiB", loses="random reads"),
+            tool.Headline("fio.iops", "value", (("direction", "write"),), "write_iops", title="Random write, 4 KiB"),
+            tool.Headline("fio.bandwidth", "value", (("direction", "read"),), "read_seq", title="Sequential read, 1 MiB"),
+            tool.Headline("fio.iops", "value", (("engine", "*"),), title="I/O operations a second", loses="I/O operations"),
+            tool.Headline("fio.bandwidth", "value", (("engine", "*"),), title="Bandwidth"),
+            tool.Headline("fio.completion_latency", "p99", (("engine", "*"),), title="Completion latency, 99 % within"),
         ),
         panels=(
-            Panel("fio.iops", "value", (("block_size", "4096"), ("iodepth", "64"), ("pattern", "rand")), title="Random, 4 KiB", group="direction"),
-            Panel("fio.iops", "value", (("block_size", "4096"), ("pattern", "randrw")), title="Mixed 75/25, 4 KiB", group="direction"),
-            Panel("fio.latency", "mean", (("block_size", "4096"), ("iodepth", "4"), ("pattern", "rand")), title="Random, 4 KiB, depth 4", group="direction"),
-            Panel("fio.bandwidth", "value", (("block_size", "131072"), ("pattern", "rand")), title="Random, 128 KiB", group="direction"),
-            Panel("fio.bandwidth", "value", (("block_size", "1048576"), ("numjobs", "4"), ("pattern", "seq")), title="Sequential, 1 MiB, 4 jobs", group="direction"),
+            tool.Panel("fio.iops", "value", (("block_size", "4096"), ("iodepth", "64"), ("pattern", "rand")), title="Random, 4 KiB", group="direction"),
+            tool.Panel("fio.iops", "value", (("block_size", "4096"), ("pattern", "randrw")), title="Mixed 75/25, 4 KiB", group="direction"),
+            tool.Panel("fio.latency", "mean", (("block_size", "4096"), ("iodepth", "4"), ("pattern", "rand")), title="Random, 4 KiB, depth 4", group="direction"),
+            tool.Panel("fio.bandwidth", "value", (("block_size", "131072"), ("pattern", "rand")), title="Random, 128 KiB", group="direction"),
+            tool.Panel("fio.bandwidth", "value", (("block_size", "1048576"), ("numjobs", "4"), ("pattern", "seq")), title="Sequential, 1 MiB, 4 jobs", group="direction"),
         ),
         wholes={"fio.completion_latency": "fio.latency"},
         counted="operations",
         leads=_leading,
     ),
     parameters=(
-        SeriesParameter("pattern", values={"rand": "random", "seq": "sequential", "randrw": "mixed", "rw": "mixed sequential"}),
-        SeriesParameter("direction", words="{}"),
-        SeriesParameter("block_size", Kind.SIZE, "{}"),
-        SeriesParameter("iodepth", Kind.COUNT, "depth {}"),
-        SeriesParameter("numjobs", Kind.COUNT, "{} job", "{} jobs"),
-        SeriesParameter("clients", Kind.COUNT, "{} client", "{} clients"),
-        SeriesParameter("read_share", Kind.SHARE, "{} % reads"),
-        SeriesParameter("direct", values={"1": "direct", "0": "through the page cache"}),
-        SeriesParameter("fsync", values={"1": "fsync after each write"}),
-        SeriesParameter("fdatasync", values={"1": "fdatasync after each write"}),
-        SeriesParameter("job", words="job {}"),
-        SeriesParameter("job_name", words="called {}"),
-        SeriesParameter("rate_limit", words="limited to {}"),
-        SeriesParameter("iops_limit", words="at most {} I/O a second"),
+        tool.SeriesParameter("pattern", values={"rand": "random", "seq": "sequential", "randrw": "mixed", "rw": "mixed sequential"}),
+        tool.SeriesParameter("direction", words="{}"),
+        tool.SeriesParameter("block_size", tool.Kind.SIZE, "{}"),
+        tool.SeriesParameter("iodepth", tool.Kind.COUNT, "depth {}"),
+        tool.SeriesParameter("numjobs", tool.Kind.COUNT, "{} job", "{} jobs"),
+        tool.SeriesParameter("clients", tool.Kind.COUNT, "{} client", "{} clients"),
+        tool.SeriesParameter("read_share", tool.Kind.SHARE, "{} % reads"),
+        tool.SeriesParameter("direct", values={"1": "direct", "0": "through the page cache"}),
+        tool.SeriesParameter("fsync", values={"1": "fsync after each write"}),
+        tool.SeriesParameter("fdatasync", values={"1": "fdatasync after each write"}),
+        tool.SeriesParameter("job", words="job {}"),
+        tool.SeriesParameter("job_name", words="called {}"),
+        tool.SeriesParameter("rate_limit", words="limited to {}"),
+        tool.SeriesParameter("iops_limit", words="at most {} I/O a second"),
     ),
     rules=(
-        Rule("page-cache", "page cache suspected",
+        tool.Rule("page-cache", "page cache suspected",
              "A guest is faster than the machine it runs on, or the guest's block device moved far fewer bytes than the benchmark did: memory answered, not a disk.",
              run=_buffered, figure=_from_memory, outdone=_outdoes_host, as_baseline="cached-baseline"),
-        Rule("link-rate", "faster than the link",
+        tool.Rule("link-rate", "faster than the link",
              "The bandwidth is above what a PCIe 5.0 x4 device can deliver (15.75 GB/s).",
              figure=_faster_than_the_link, as_baseline="cached-baseline"),
-        Rule("cached-baseline", "baseline cached",
+        tool.Rule("cached-baseline", "baseline cached",
              "The figure on the other side of the comparison is suspected to come from a cache."),
     ),
     beside={("fio.device_bytes", "value"): "device", ("fio.io_bytes", "value"): "moved"},

@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-from sitegen.catalogue.tool import (
-    Family,
-    Figure,
-    H,
-    Headline,
-    Kind,
-    L,
-    Metric,
-    N,
-    OverheadBy,
-    Panel,
-    Rule,
-    Scale,
-    SeriesParameter,
-    SeriesPattern,
-    Tool,
-)
+from sitegen.catalogue import tool
 from sitegen.model import Params
 
 #: Series that no load parameter divides: one figure a model.
@@ -41,18 +25,18 @@ def is_latency(metric: str) -> bool:
     return metric.removeprefix("llm.").startswith(_LATENCIES)
 
 
-def _of_load(figure: Figure) -> bool:
+def _of_load(figure: tool.Figure) -> bool:
     return is_latency(figure.metric) or figure.metric.endswith(_RATES)
 
 
-def _requests_failed(figure: Figure) -> str:
+def _requests_failed(figure: tool.Figure) -> str:
     errors = figure.beside.get("errors")
     if not errors or not _of_load(figure):
         return ""
     return f"{errors:.1%} of {figure.beside.get('requests', 0):.0f} requests failed."
 
 
-def _rate_missed(figure: Figure) -> str:
+def _rate_missed(figure: tool.Figure) -> str:
     beside = figure.beside
     offered, achieved, requests = (beside.get(n) for n in ("offered", "achieved", "requests"))
     if not offered or achieved is None or not requests or requests <= 1 or not _of_load(figure):
@@ -64,14 +48,14 @@ def _rate_missed(figure: Figure) -> str:
     return f"{achieved:.2f} of {reachable:.2f} requests a second."
 
 
-def _tokens_uncounted(figure: Figure) -> str:
+def _tokens_uncounted(figure: tool.Figure) -> str:
     uncounted = figure.beside.get("uncounted")
     if not uncounted or not _of_load(figure):
         return ""
     return f"{uncounted:.0f} of {figure.beside.get('requests', 0):.0f} answers."
 
 
-def _client_late(figure: Figure) -> str:
+def _client_late(figure: tool.Figure) -> str:
     if not is_latency(figure.metric):
         return ""
     middle = figure.statistic in ("mean", "p50")
@@ -85,7 +69,7 @@ def _client_late(figure: Figure) -> str:
     )
 
 
-def _cache_helped(figure: Figure) -> str:
+def _cache_helped(figure: tool.Figure) -> str:
     beside = figure.beside
     sent = beside.get("requests", 0) * (1 - beside.get("errors", 0)) * beside.get("input", 0)
     if not figure.metric.startswith("llm.ttft") or not sent:
@@ -94,152 +78,144 @@ def _cache_helped(figure: Figure) -> str:
     return f"{share:.0%} of the input tokens." if share > _CACHED else ""
 
 
-def _random_weights(figure: Figure) -> bool:
+def _random_weights(figure: tool.Figure) -> bool:
     return figure.params.get("weights") == "random"
 
 
-TOOL = Tool(
+TOOL = tool.Tool(
     metrics=(
-        Metric("llm.ttft", "Time to first token", "s", L,
-               "From the sending of a request to its first token: the first event with text, of the answer or of its reasoning.",
-               source="vLLM benchmark, MLPerf"),
-        Metric("llm.ttft_scheduled", "Time to first token, from schedule", "s", L,
-               "From the time at which a request was due to its first token (open loop). A stalled server does not hide here: requests go on falling due.",
-               source="MLPerf, Server scenario"),
-        Metric("llm.tpot", "Time per output token", "s", L,
-               "From the first token of a request to its last, divided by its output tokens less one. Without a second token there is none.",
-               source="vLLM benchmark, MLPerf; guidellm and aiperf call it ITL"),
-        Metric("llm.itl", "Inter-token latency", "s", L,
-               "Time between two tokens of one request. Given only where each event of the stream held one token.", source="vLLM benchmark"),
-        Metric("llm.inter_chunk_latency", "Inter-chunk latency", "s", L,
-               "Time between two events with text of one stream, over all requests; an event may hold several tokens.", source="sitegen; vLLM calls it ITL"),
-        Metric("llm.decode_time", "Decode time a request", "s", L,
-               "From the first token of a request to its last. Some publications print this as ITL.",
-               source="as printed"),
-        Metric("llm.e2e_latency", "Request latency", "s", L,
-               "From the sending of a request to its last token.", source="vLLM benchmark"),
-        Metric("llm.e2e_latency_scheduled", "Request latency, from schedule", "s", L,
-               "From the time at which a request was due to its last token (open loop).", source="MLPerf, Server scenario"),
-        Metric("llm.load_time", "Model load time", "s", L, "Time from the start of the server until it can answer: the weights are read in it.", source="sitegen; Ollama, `load_duration`"),
-        Metric("llm.cold_ttft", "First token after the start", "s", L,
-               "Time to first token of the first request that a server answers. Kept apart: it holds what happens once.", source="sitegen"),
-        Metric("llm.drain_time", "Drain time", "s", N,
-               "From the last sending of a request to the end of the last answer.", source="sitegen"),
-        Metric("llm.decode_rate_per_request", "Decode rate a request", "tokens/s", H,
-               "Output tokens of one request divided by its decode time: n / (n − 1) of 1 / TPOT. Some publications print this as TPS.",
-               source="as printed"),
-        Metric("llm.output_token_throughput", "Output tokens a second", "tokens/s", H,
-               "Output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
-        Metric("llm.total_token_throughput", "Tokens a second", "tokens/s", H,
-               "Input and output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
-        Metric("llm.eval_rate", "Evaluation rate", "tokens/s", H,
-               "Output tokens divided by the time that the model spent on them, as the server reckons: Ollama divides all n tokens by that time, llama.cpp n − 1. Compare at equal output length, within one engine.",
-               source="Ollama, `eval rate`; llama.cpp, `timings`"),
-        Metric("llm.prompt_eval_rate", "Prompt evaluation rate", "tokens/s", H,
-               "Input tokens divided by the time that the model spent on them, where none came from a cache.", source="Ollama, `prompt eval rate`; llama.cpp, `timings`"),
-        Metric("llm.request_throughput", "Requests a second", "1/s", H,
-               "Requests answered well divided by the time of the test.", source="vLLM benchmark", shown_in="/s", counts="requests/s"),
-        Metric("llm.goodput", "Requests a second within the objective", "1/s", H,
-               "Requests that met every limit of the latency objective, divided by the time of the test.", source="vLLM benchmark; limits of MLPerf Inference", shown_in="/s", counts="requests/s"),
-        Metric("llm.offered_rate", "Requests due a second", "1/s", N,
-               "Requests that fell due, divided by the time in which they did (open loop).", source="sitegen", shown_in="/s", counts="requests/s"),
-        Metric("llm.error_rate", "Error rate", "ratio", L,
-               "Failed requests divided by all requests. An answer without a token is a failure.", scale=Scale.PROPORTION, margin=0.001, source="sitegen", of="llm.requests"),
-        Metric("llm.requests", "Requests", "count", N, "Requests that were measured.", scale=Scale.DIFFERENCE, source="sitegen"),
-        Metric("llm.failed_requests", "Failed requests", "count", L,
-               "Requests that were refused, broken off, answered with an error, with a malformed stream, too late, or without a token.",
-               scale=Scale.DIFFERENCE, source="sitegen"),
-        Metric("llm.stalls", "Stalls", "count", L, "Gaps within a stream that are longer than the stall limit.", scale=Scale.DIFFERENCE, source="sitegen"),
-        Metric("llm.missing_usage", "Answers without a token count", "count", N,
-               "Answers for which the server gave no count of tokens: left out of everything that is counted in tokens.",
-               scale=Scale.DIFFERENCE, source="sitegen"),
-        Metric("llm.cached_tokens", "Input tokens from a cache", "count", N,
-               "Input tokens that the server took from its prefix cache.", scale=Scale.DIFFERENCE, source="usage, `cached_tokens`"),
-        Metric("llm.input_tokens", "Input tokens a request", "count", N, "As the server counts them.", scale=Scale.DIFFERENCE, source="usage"),
-        Metric("llm.output_tokens", "Output tokens a request", "count", N, "As the server counts them.", scale=Scale.DIFFERENCE, source="usage"),
-        Metric("llm.tokens_per_chunk", "Tokens a chunk", "ratio", N,
-               "Output tokens divided by events with text. Only at 1 is a gap between events a time per token.", scale=Scale.DIFFERENCE, source="sitegen", shown_in="plain"),
-        Metric("llm.client_lag", "Lag of the load client", "s", N,
-               "How late a timer of 5 ms fired in the load client: what it may have added to each time.", source="sitegen"),
-        Metric("llm.client_cpu_usage", "CPU used by the load client", "ratio", N,
-               "CPU time of the load client divided by the time of the test.", scale=Scale.DIFFERENCE, source="resource usage of the process"),
-        Metric("llm.client_cpu_per_chunk", "Client CPU a chunk", "s", N,
-               "CPU time of the load client divided by the chunks that it read.", source="resource usage of the process"),
-        Metric("llm.server_cpu_usage", "CPU used by the server", "ratio", N,
-               "CPU time of the server divided by the time of the test.", scale=Scale.DIFFERENCE, source="resource usage of the process"),
-        Metric("llm.peak_memory", "Peak memory of the server", "B", N, "Largest resident size of the server.", source="resource usage of the process"),
+        tool.Metric("llm.ttft", "Time to first token", "s", tool.L,
+                    "From the sending of a request to its first token: the first event with text, of the answer or of its reasoning.", source="vLLM benchmark, MLPerf"),
+        tool.Metric("llm.ttft_scheduled", "Time to first token, from schedule", "s", tool.L,
+                    "From the time at which a request was due to its first token (open loop). A stalled server does not hide here: requests go on falling due.", source="MLPerf, Server scenario"),
+        tool.Metric("llm.tpot", "Time per output token", "s", tool.L,
+                    "From the first token of a request to its last, divided by its output tokens less one. Without a second token there is none.", source="vLLM benchmark, MLPerf; guidellm and aiperf call it ITL"),
+        tool.Metric("llm.itl", "Inter-token latency", "s", tool.L,
+                    "Time between two tokens of one request. Given only where each event of the stream held one token.", source="vLLM benchmark"),
+        tool.Metric("llm.inter_chunk_latency", "Inter-chunk latency", "s", tool.L,
+                    "Time between two events with text of one stream, over all requests; an event may hold several tokens.", source="sitegen; vLLM calls it ITL"),
+        tool.Metric("llm.decode_time", "Decode time a request", "s", tool.L,
+                    "From the first token of a request to its last. Some publications print this as ITL.", source="as printed"),
+        tool.Metric("llm.e2e_latency", "Request latency", "s", tool.L,
+                    "From the sending of a request to its last token.", source="vLLM benchmark"),
+        tool.Metric("llm.e2e_latency_scheduled", "Request latency, from schedule", "s", tool.L,
+                    "From the time at which a request was due to its last token (open loop).", source="MLPerf, Server scenario"),
+        tool.Metric("llm.load_time", "Model load time", "s", tool.L, "Time from the start of the server until it can answer: the weights are read in it.", source="sitegen; Ollama, `load_duration`"),
+        tool.Metric("llm.cold_ttft", "First token after the start", "s", tool.L,
+                    "Time to first token of the first request that a server answers. Kept apart: it holds what happens once.", source="sitegen"),
+        tool.Metric("llm.drain_time", "Drain time", "s", tool.N,
+                    "From the last sending of a request to the end of the last answer.", source="sitegen"),
+        tool.Metric("llm.decode_rate_per_request", "Decode rate a request", "tokens/s", tool.H,
+                    "Output tokens of one request divided by its decode time: n / (n − 1) of 1 / TPOT. Some publications print this as TPS.", source="as printed"),
+        tool.Metric("llm.output_token_throughput", "Output tokens a second", "tokens/s", tool.H,
+                    "Output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
+        tool.Metric("llm.total_token_throughput", "Tokens a second", "tokens/s", tool.H,
+                    "Input and output tokens of all requests divided by the time of the test.", source="vLLM benchmark"),
+        tool.Metric("llm.eval_rate", "Evaluation rate", "tokens/s", tool.H,
+                    "Output tokens divided by the time that the model spent on them, as the server reckons: Ollama divides all n tokens by that time, llama.cpp n − 1. Compare at equal output length, within one engine.", source="Ollama, `eval rate`; llama.cpp, `timings`"),
+        tool.Metric("llm.prompt_eval_rate", "Prompt evaluation rate", "tokens/s", tool.H,
+                    "Input tokens divided by the time that the model spent on them, where none came from a cache.", source="Ollama, `prompt eval rate`; llama.cpp, `timings`"),
+        tool.Metric("llm.request_throughput", "Requests a second", "1/s", tool.H,
+                    "Requests answered well divided by the time of the test.", source="vLLM benchmark", shown_in="/s", counts="requests/s"),
+        tool.Metric("llm.goodput", "Requests a second within the objective", "1/s", tool.H,
+                    "Requests that met every limit of the latency objective, divided by the time of the test.", source="vLLM benchmark; limits of MLPerf Inference", shown_in="/s", counts="requests/s"),
+        tool.Metric("llm.offered_rate", "Requests due a second", "1/s", tool.N,
+                    "Requests that fell due, divided by the time in which they did (open loop).", source="sitegen", shown_in="/s", counts="requests/s"),
+        tool.Metric("llm.error_rate", "Error rate", "ratio", tool.L,
+                    "Failed requests divided by all requests. An answer without a token is a failure.", scale=tool.Scale.PROPORTION, margin=0.001, source="sitegen", of="llm.requests"),
+        tool.Metric("llm.requests", "Requests", "count", tool.N, "Requests that were measured.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
+        tool.Metric("llm.failed_requests", "Failed requests", "count", tool.L,
+                    "Requests that were refused, broken off, answered with an error, with a malformed stream, too late, or without a token.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
+        tool.Metric("llm.stalls", "Stalls", "count", tool.L, "Gaps within a stream that are longer than the stall limit.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
+        tool.Metric("llm.missing_usage", "Answers without a token count", "count", tool.N,
+                    "Answers for which the server gave no count of tokens: left out of everything that is counted in tokens.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
+        tool.Metric("llm.cached_tokens", "Input tokens from a cache", "count", tool.N,
+                    "Input tokens that the server took from its prefix cache.", scale=tool.Scale.DIFFERENCE, source="usage, `cached_tokens`"),
+        tool.Metric("llm.input_tokens", "Input tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage"),
+        tool.Metric("llm.output_tokens", "Output tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage"),
+        tool.Metric("llm.tokens_per_chunk", "Tokens a chunk", "ratio", tool.N,
+                    "Output tokens divided by events with text. Only at 1 is a gap between events a time per token.", scale=tool.Scale.DIFFERENCE, source="sitegen", shown_in="plain"),
+        tool.Metric("llm.client_lag", "Lag of the load client", "s", tool.N,
+                    "How late a timer of 5 ms fired in the load client: what it may have added to each time.", source="sitegen"),
+        tool.Metric("llm.client_cpu_usage", "CPU used by the load client", "ratio", tool.N,
+                    "CPU time of the load client divided by the time of the test.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process"),
+        tool.Metric("llm.client_cpu_per_chunk", "Client CPU a chunk", "s", tool.N,
+                    "CPU time of the load client divided by the chunks that it read.", source="resource usage of the process"),
+        tool.Metric("llm.server_cpu_usage", "CPU used by the server", "ratio", tool.N,
+                    "CPU time of the server divided by the time of the test.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process"),
+        tool.Metric("llm.peak_memory", "Peak memory of the server", "B", tool.N, "Largest resident size of the server.", source="resource usage of the process"),
     ),
-    family=Family(
+    family=tool.Family(
         "llm",
         "LLM serving",
         "What does a TEE cost an LLM server?",
         headlines=(
-            Headline("llm.decode_rate_per_request", "mean", title="Decode rate a request", loses="an LLM's decode rate"),
-            Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens a second", loses="an LLM server's token rate"),
-            Headline("llm.ttft", "mean", title="Time to first token"),
-            Headline("llm.tpot", "mean", title="Time per output token"),
-            Headline("llm.eval_rate", "mean", title="Evaluation rate"),
+            tool.Headline("llm.decode_rate_per_request", "mean", title="Decode rate a request", loses="an LLM's decode rate"),
+            tool.Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens a second", loses="an LLM server's token rate"),
+            tool.Headline("llm.ttft", "mean", title="Time to first token"),
+            tool.Headline("llm.tpot", "mean", title="Time per output token"),
+            tool.Headline("llm.eval_rate", "mean", title="Evaluation rate"),
         ),
         panels=(
-            Panel("llm.decode_rate_per_request", "mean", _ONE_LOAD, title="Decode rate a request", group="model"),
-            Panel("llm.request_throughput", "value", _ONE_LOAD, title="Requests a second", group="model"),
-            Panel("llm.ttft", "mean", _ONE_LOAD, title="Time to first token", group="model"),
-            Panel("llm.decode_time", "mean", _ONE_LOAD, title="Decode time a request", group="model"),
-            Panel("llm.eval_rate", "mean", _ONE_LOAD, title="Evaluation rate", group="model"),
-            Panel("llm.output_token_throughput", "value", _CLOSED, title="Output tokens a second, by load", axis="concurrency", axis_title="concurrent requests"),
-            Panel("llm.ttft", "p50", _CLOSED, title="Time to first token, by load", axis="concurrency", axis_title="concurrent requests"),
-            Panel("llm.tpot", "p50", _CLOSED, title="Time per output token, by load", axis="concurrency", axis_title="concurrent requests"),
-            Panel("llm.e2e_latency", "p50", _CLOSED, title="Request latency, by load", axis="concurrency", axis_title="concurrent requests"),
-            Panel("llm.goodput", "value", _OPEN, title="Requests a second within the objective", axis="rate", axis_title="requests due a second"),
-            Panel("llm.ttft_scheduled", "p50", _OPEN, title="First token, from schedule", axis="rate", axis_title="requests due a second"),
-            Panel("llm.ttft_scheduled", "p95", _OPEN, title="First token, from schedule, 95 %", axis="rate", axis_title="requests due a second"),
-            Panel("llm.eval_rate", "mean", (("threads", "*"),), "threads", title="Evaluation rate, by threads", axis="threads", axis_title="threads"),
-            Panel("llm.eval_rate", "mean", (("threads", "*"),), "threads", title="Scaling efficiency, evaluation rate", axis="threads", axis_title="threads", efficiency=True),
+            tool.Panel("llm.decode_rate_per_request", "mean", _ONE_LOAD, title="Decode rate a request", group="model"),
+            tool.Panel("llm.request_throughput", "value", _ONE_LOAD, title="Requests a second", group="model"),
+            tool.Panel("llm.ttft", "mean", _ONE_LOAD, title="Time to first token", group="model"),
+            tool.Panel("llm.decode_time", "mean", _ONE_LOAD, title="Decode time a request", group="model"),
+            tool.Panel("llm.eval_rate", "mean", _ONE_LOAD, title="Evaluation rate", group="model"),
+            tool.Panel("llm.output_token_throughput", "value", _CLOSED, title="Output tokens a second, by load", axis="concurrency", axis_title="concurrent requests"),
+            tool.Panel("llm.ttft", "p50", _CLOSED, title="Time to first token, by load", axis="concurrency", axis_title="concurrent requests"),
+            tool.Panel("llm.tpot", "p50", _CLOSED, title="Time per output token, by load", axis="concurrency", axis_title="concurrent requests"),
+            tool.Panel("llm.e2e_latency", "p50", _CLOSED, title="Request latency, by load", axis="concurrency", axis_title="concurrent requests"),
+            tool.Panel("llm.goodput", "value", _OPEN, title="Requests a second within the objective", axis="rate", axis_title="requests due a second"),
+            tool.Panel("llm.ttft_scheduled", "p50", _OPEN, title="First token, from schedule", axis="rate", axis_title="requests due a second"),
+            tool.Panel("llm.ttft_scheduled", "p95", _OPEN, title="First token, from schedule, 95 %", axis="rate", axis_title="requests due a second"),
+            tool.Panel("llm.eval_rate", "mean", (("threads", "*"),), "threads", title="Evaluation rate, by threads", axis="threads", axis_title="threads"),
+            tool.Panel("llm.eval_rate", "mean", (("threads", "*"),), "threads", title="Scaling efficiency, evaluation rate", axis="threads", axis_title="threads", efficiency=True),
         ),
         contrasts=(
-            OverheadBy("Decode rate, over the size of the model", SeriesPattern("llm.decode_rate_per_request", "mean"), "model", "parameters of the model"),
-            OverheadBy("First token, over the size of the model", SeriesPattern("llm.ttft", "mean"), "model", "parameters of the model"),
-            OverheadBy("Requests a second, over the size of the model", SeriesPattern("llm.request_throughput", "value"), "model", "parameters of the model"),
-            OverheadBy("Evaluation rate, over the size of the model", SeriesPattern("llm.eval_rate", "mean"), "model", "parameters of the model"),
-            OverheadBy("Output tokens a second, over concurrency", SeriesPattern("llm.output_token_throughput", "value"), "concurrency", "concurrent requests"),
-            OverheadBy("First token, over input tokens", SeriesPattern("llm.ttft", "mean"), "input_tokens", "input tokens"),
-            OverheadBy("Request latency, over output tokens", SeriesPattern("llm.e2e_latency", "mean"), "output_tokens", "output tokens"),
+            tool.OverheadBy("Decode rate, over the size of the model", tool.SeriesPattern("llm.decode_rate_per_request", "mean"), "model", "parameters of the model"),
+            tool.OverheadBy("First token, over the size of the model", tool.SeriesPattern("llm.ttft", "mean"), "model", "parameters of the model"),
+            tool.OverheadBy("Requests a second, over the size of the model", tool.SeriesPattern("llm.request_throughput", "value"), "model", "parameters of the model"),
+            tool.OverheadBy("Evaluation rate, over the size of the model", tool.SeriesPattern("llm.eval_rate", "mean"), "model", "parameters of the model"),
+            tool.OverheadBy("Output tokens a second, over concurrency", tool.SeriesPattern("llm.output_token_throughput", "value"), "concurrency", "concurrent requests"),
+            tool.OverheadBy("First token, over input tokens", tool.SeriesPattern("llm.ttft", "mean"), "input_tokens", "input tokens"),
+            tool.OverheadBy("Request latency, over output tokens", tool.SeriesPattern("llm.e2e_latency", "mean"), "output_tokens", "output tokens"),
         ),
         distributions=(("llm.ttft", "closed"), ("llm.tpot", "closed"), ("llm.ttft_scheduled", "open")),
         background=frozenset({"engine", "weights", "input_tokens", "output_tokens"}),
     ),
     parameters=(
-        SeriesParameter("model", words="{}"),
-        SeriesParameter("engine", words="{}"),
-        SeriesParameter("weights", words="{} weights"),
-        SeriesParameter("rate", words="{} requests/s"),
-        SeriesParameter("input_tokens", Kind.COUNT, "{} input tokens"),
-        SeriesParameter("output_tokens", Kind.COUNT, "{} output tokens"),
-        SeriesParameter("slo", words="{}"),
-        SeriesParameter("batch_size", Kind.COUNT),
-        SeriesParameter("concurrency_inferred", Kind.COUNT),
-        SeriesParameter("backend", words="{}"),
-        SeriesParameter("gpu", words="{}"),
-        SeriesParameter("depth", words="at depth {}"),
-        SeriesParameter("connections", values={"fresh": "fresh connections", "reuse": "kept connections"}),
+        tool.SeriesParameter("model", words="{}"),
+        tool.SeriesParameter("engine", words="{}"),
+        tool.SeriesParameter("weights", words="{} weights"),
+        tool.SeriesParameter("rate", words="{} requests/s"),
+        tool.SeriesParameter("input_tokens", tool.Kind.COUNT, "{} input tokens"),
+        tool.SeriesParameter("output_tokens", tool.Kind.COUNT, "{} output tokens"),
+        tool.SeriesParameter("slo", words="{}"),
+        tool.SeriesParameter("batch_size", tool.Kind.COUNT),
+        tool.SeriesParameter("concurrency_inferred", tool.Kind.COUNT),
+        tool.SeriesParameter("backend", words="{}"),
+        tool.SeriesParameter("gpu", words="{}"),
+        tool.SeriesParameter("depth", words="at depth {}"),
+        tool.SeriesParameter("connections", values={"fresh": "fresh connections", "reuse": "kept connections"}),
     ),
     rules=(
-        Rule("requests-failed", "requests failed",
+        tool.Rule("requests-failed", "requests failed",
              "Some requests failed. They are counted, and left out of every latency: the figure is that of the requests that went well.",
              figure=_requests_failed),
-        Rule("rate-missed", "rate not reached",
+        tool.Rule("rate-missed", "rate not reached",
              "Fewer than 95 % of the requests were answered in the time in which they fell due and the quickest of them took: the server, or the client, did not keep up, and the queue grew for as long as the test ran.",
              figure=_rate_missed),
-        Rule("tokens-uncounted", "tokens not counted",
+        tool.Rule("tokens-uncounted", "tokens not counted",
              "For some answers the server gave no count of tokens; rates in tokens leave them out.",
              figure=_tokens_uncounted),
-        Rule("client-late", "load client late",
+        tool.Rule("client-late", "load client late",
              "A timer in the load client fired late by more than a tenth of the latency (of the decode time, for a time per token): the client's own delays are in it. Means and medians are held to the median lateness, tails to the 99 %.",
              figure=_client_late),
-        Rule("cache-helped", "prompt cache",
+        tool.Rule("cache-helped", "prompt cache",
              "The server took more than a tenth of the input tokens from its prefix cache: the time to first token is that of a shorter prompt.",
              figure=_cache_helped),
-        Rule("random-weights", "random weights",
+        tool.Rule("random-weights", "random weights",
              "The model has random weights, made on the spot: it costs what a model of its architecture and size costs and says nothing. It is never compared with a real one.",
              doubts=False, figure=_random_weights),
     ),

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from sitegen.catalogue.llm import is_latency
-from sitegen.catalogue.tool import Counts, Figure, Limits, OfRun, Rule, Scaling, Summarised
+from sitegen.catalogue.tool import Counts, Figure, Limits, OfRun, Rule
 from sitegen.catalogue.tools import TOOLS
 from sitegen.fingerprint import contradiction
+from sitegen.fingerprint.gpu import CONFIDENTIAL
 from sitegen.model import UNSTEADY, AnyRun, Comparability, Doubt, Provenance, StepConditions
 
 #: Shares of wall time above which a step was disturbed, each with its words.
@@ -30,8 +31,6 @@ _BEYOND = 10
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 #: Efficiency at more threads above which the one-thread value is doubted.
 _SUPERLINEAR = 1.05
-#: Confidential-compute states of a GPU that protect anything; devtools and simulation do not.
-_GPU_PROTECTED = frozenset({"on", "ppcie", "nvle"})
 
 
 def remarkable(run: AnyRun) -> dict[str, str]:
@@ -57,10 +56,8 @@ def over_quota(params: Mapping[str, str], limits: Limits) -> str:
     return f"{threads} threads under a CPU quota of {float(limits.quota):g}"
 
 
-def _one_run(of: Summarised) -> str:
-    if of.cited or of.runs != 1:
-        return ""
-    return f"One run, {_many(of.repetitions, 'repetition')}."
+def _one_run(cited: bool, runs: int, repetitions: int) -> str:  # noqa: FBT001 - as every summary
+    return "" if cited or runs != 1 else f"One run, {_many(repetitions, 'repetition')}."
 
 
 def _one_boot(runs: Sequence[AnyRun]) -> bool:
@@ -72,18 +69,16 @@ def _contended(steps: Sequence[StepConditions]) -> str:
     worst: dict[str, float] = {}
     disturbed = 0
     for step in steps:
-        over = {
-            name: share
-            for name, share in step.conditions
-            if name in _BUSY and share > _BUSY[name][0]
-        }
+        over = [
+            pair for pair in step.conditions if pair[0] in _BUSY and pair[1] > _BUSY[pair[0]][0]
+        ]
         disturbed += bool(over)
-        for name, share in over.items():
+        for name, share in over:
             worst[name] = max(worst.get(name, 0.0), share)
-    if not worst:
-        return ""
-    parts = ", ".join(f"{_BUSY[name][1]} up to {worst[name]:.0%}" for name in sorted(worst))
-    return f"In {disturbed} of {len(steps)} steps: {parts}."
+    parts = ", ".join(
+        f"{_BUSY[name][1]} up to {share:.0%}" for name, share in sorted(worst.items())
+    )
+    return f"In {disturbed} of {len(steps)} steps: {parts}." if parts else ""
 
 
 def _not_steady(steps: Sequence[StepConditions]) -> str:
@@ -130,26 +125,19 @@ def _few_beyond(figure: Figure) -> str:
 
 def _quota(figure: Figure) -> str:
     found = (over_quota(figure.params, limits) for limits in figure.limits)
-    over = next(filter(None, found), "")
-    return f"{over}." if over else ""
+    return next((f"{over}." for over in found if over), "")
 
 
-def _superlinear(of: Scaling) -> str:
-    if of.share <= _SUPERLINEAR:
+def _superlinear(threads: int, share: float) -> str:
+    if share <= _SUPERLINEAR:
         return ""
-    return f"{of.threads} threads reach {of.share:.0%} of {of.threads} times this value."
+    return f"{threads} threads reach {share:.0%} of {threads} times this value."
 
 
 def _differ_between(runs: Sequence[AnyRun]) -> str:
     first = remarkable(runs[0]) if runs else {}
-    differing = sorted(
-        {
-            name
-            for run in runs[1:]
-            for name, value in remarkable(run).items()
-            if first.get(name) != value
-        }
-    )
+    others = (pair for run in runs[1:] for pair in remarkable(run).items())
+    differing = sorted({name for name, value in others if first.get(name) != value})
     return f"Between runs: {', '.join(differing)}." if differing else ""
 
 
@@ -180,7 +168,7 @@ def _label(of: OfRun) -> str:
     state = next((p.value for p in of.run.parameters if p.name == "gpu_cc"), None)
     if of.tee != "gpu-cc" or state is None:
         return contradiction(of.tee, of.role, of.run.fingerprint)
-    if state in _GPU_PROTECTED or state == "unknown":
+    if state in CONFIDENTIAL or state == "unknown":
         return ""
     return f"Declared as {of.tee}; the machine's own signals say {state}."
 
@@ -194,7 +182,7 @@ RULES: Mapping[str, Rule] = {
     for rule in (
         Rule("single-figure", "n unknown",
              "The source prints one figure without a count or a spread; the interval is the rounding of its digits and nothing more.",
-             doubts=False, summary=lambda of: of.cited),
+             doubts=False, summary=lambda cited, *_: cited),
         Rule("one-run", "one run",
              "All values come from one run: its repetitions share a boot, a placement and a cache, so their spread says nothing about the next run.",
              doubts=False, summary=_one_run),
@@ -268,20 +256,11 @@ RULES: Mapping[str, Rule] = {
              kind=Doubt.FAILED_PART),
     )
 }  # fmt: skip
+_OWNERS = {rule.id: tool.family.benchmark for tool in TOOLS for rule in tool.rules}
 #: The rules that look at a figure, by benchmark: a tool's own are asked of its figures only.
 OF_FIGURES: Mapping[str, tuple[Rule, ...]] = {
-    benchmark: tuple(
-        rule
-        for rule in RULES.values()
-        if rule.figure and not any(rule in tool.rules for tool in others)
-    )
-    for benchmark, others in (
-        ("", TOOLS),
-        *(
-            (tool.family.benchmark, [other for other in TOOLS if other is not tool])
-            for tool in TOOLS
-        ),
-    )
+    name: tuple(r for r in RULES.values() if r.figure and _OWNERS.get(r.id, name) == name)
+    for name in ("", *(tool.family.benchmark for tool in TOOLS))
 }
 #: The conditions of steps that any rule reads: what the index keeps of a step.
 READ_CONDITIONS = frozenset(name for rule in RULES.values() for name in rule.reads)

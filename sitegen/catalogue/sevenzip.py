@@ -2,74 +2,56 @@
 
 from __future__ import annotations
 
-from sitegen.catalogue.tool import (
-    Family,
-    Figure,
-    H,
-    Headline,
-    Kind,
-    Metric,
-    N,
-    Panel,
-    Rule,
-    Scale,
-    SeriesParameter,
-    Tool,
-)
+from sitegen.catalogue import tool
 
 
-def _idle_cores(figure: Figure) -> str:
+def _idle_cores(figure: tool.Figure) -> str:
     if figure.metric != "7z.rating" or "cores" not in figure.params:
         return ""
     threads = figure.params.get("threads", "?")
     return f"{threads} threads ran on {figure.params['cores']} cores: a share of them was idle."
 
 
-TOOL = Tool(
+TOOL = tool.Tool(
     metrics=(
-        Metric("7z.rating", "Rating", "MIPS", H,
-               "Modelled operations of the LZMA benchmark divided by wall time. Total is the mean of compression and decompression.",
-               source="7-Zip, Bench.cpp"),
-        Metric("7z.rating_per_usage", "Rating per busy CPU", "MIPS", H,
-               "Modelled operations divided by CPU time. Only as good as the guest's CPU accounting.",
-               source="7-Zip, `R/U`"),
-        Metric("7z.speed", "Speed", "B/s", H,
-               "Bytes of uncompressed data handled a second, for compression or for decompression.",
-               source="7-Zip, `Speed`", shown_in="KiB/s"),
-        Metric("7z.cpu_usage", "CPU usage", "ratio", N,
-               "CPU time divided by wall time: 1 is one busy CPU. Less than the threads asked for means contention, or a phase that does not scale.",
-               scale=Scale.DIFFERENCE, source="7-Zip, `Usage`"),
-        Metric("7z.cpu_frequency", "CPU frequency", "Hz", N,
-               "Median of the frequencies that 7-Zip estimates with one thread before it starts.",
-               source="7-Zip, `CPU Freq`"),
+        tool.Metric("7z.rating", "Rating", "MIPS", tool.H,
+                    "Modelled operations of the LZMA benchmark divided by wall time. Total is the mean of compression and decompression.", source="7-Zip, Bench.cpp"),
+        tool.Metric("7z.rating_per_usage", "Rating per busy CPU", "MIPS", tool.H,
+                    "Modelled operations divided by CPU time. Only as good as the guest's CPU accounting.", source="7-Zip, `R/U`"),
+        tool.Metric("7z.speed", "Speed", "B/s", tool.H,
+                    "Bytes of uncompressed data handled a second, for compression or for decompression.", source="7-Zip, `Speed`", shown_in="KiB/s"),
+        tool.Metric("7z.cpu_usage", "CPU usage", "ratio", tool.N,
+                    "CPU time divided by wall time: 1 is one busy CPU. Less than the threads asked for means contention, or a phase that does not scale.", scale=tool.Scale.DIFFERENCE, source="7-Zip, `Usage`"),
+        tool.Metric("7z.cpu_frequency", "CPU frequency", "Hz", tool.N,
+                    "Median of the frequencies that 7-Zip estimates with one thread before it starts.", source="7-Zip, `CPU Freq`"),
     ),
-    family=Family(
+    family=tool.Family(
         "7z",
         "CPU",
         "What does a TEE cost the processor?",
         headlines=(
-            Headline("7z.rating", "value", (("operation", "total"), ("threads", "*")), title="Total rating", loses="a CPU's 7-Zip rating"),
+            tool.Headline("7z.rating", "value", (("operation", "total"), ("threads", "*")), title="Total rating", loses="a CPU's 7-Zip rating"),
         ),
         panels=(
-            Panel("7z.rating", "value", (("operation", "total"),), title="Total rating", axis="threads"),
-            Panel("7z.speed", "mean", (("operation", "compress"),), title="Compression speed", axis="threads"),
-            Panel("7z.speed", "mean", (("operation", "decompress"),), title="Decompression speed", axis="threads"),
-            Panel("7z.rating", "value", (("operation", "total"),), title="Scaling efficiency, total rating", axis="threads", efficiency=True),
-            Panel("7z.speed", "mean", (("operation", "compress"),), title="Scaling efficiency, compression", axis="threads", efficiency=True),
-            Panel("7z.speed", "mean", (("operation", "decompress"),), title="Scaling efficiency, decompression", axis="threads", efficiency=True),
-            Panel("7z.rating", "value", (("cores", "*"), ("operation", "compress"), ("threads", "8")), title="Compression rating, 8 threads", group="threads"),
+            tool.Panel("7z.rating", "value", (("operation", "total"),), title="Total rating", axis="threads"),
+            tool.Panel("7z.speed", "mean", (("operation", "compress"),), title="Compression speed", axis="threads"),
+            tool.Panel("7z.speed", "mean", (("operation", "decompress"),), title="Decompression speed", axis="threads"),
+            tool.Panel("7z.rating", "value", (("operation", "total"),), title="Scaling efficiency, total rating", axis="threads", efficiency=True),
+            tool.Panel("7z.speed", "mean", (("operation", "compress"),), title="Scaling efficiency, compression", axis="threads", efficiency=True),
+            tool.Panel("7z.speed", "mean", (("operation", "decompress"),), title="Scaling efficiency, decompression", axis="threads", efficiency=True),
+            tool.Panel("7z.rating", "value", (("cores", "*"), ("operation", "compress"), ("threads", "8")), title="Compression rating, 8 threads", group="threads"),
         ),
         axis_title="threads",
     ),
     parameters=(
-        SeriesParameter("operation", words="{}"),
-        SeriesParameter("dictionary", Kind.SIZE, "dictionary {}"),
-        SeriesParameter("rows", words="rows {}"),
-        SeriesParameter("row", words="row {} alone"),
-        SeriesParameter("options", words="options {}"),
+        tool.SeriesParameter("operation", words="{}"),
+        tool.SeriesParameter("dictionary", tool.Kind.SIZE, "dictionary {}"),
+        tool.SeriesParameter("rows", words="rows {}"),
+        tool.SeriesParameter("row", words="row {} alone"),
+        tool.SeriesParameter("options", words="options {}"),
     ),
     rules=(
-        Rule("not-per-core", "not per core",
+        tool.Rule("not-per-core", "not per core",
              "The benchmark ran fewer threads than the machine has cores: dividing by the cores says nothing about a core.",
              doubts=False, figure=_idle_cores),
     ),

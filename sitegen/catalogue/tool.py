@@ -284,37 +284,6 @@ class Counts(NamedTuple):
     counted: str = "repetition"
 
 
-class Outdone(NamedTuple):
-    """A figure against one that it cannot well surpass: ``high`` is the end of the interval."""
-
-    metric: str
-    factor: float
-    high: float
-    host: str
-
-
-class Sizes(NamedTuple):
-    """How large the proofs of two sides are, in bytes."""
-
-    side: float
-    baseline: float
-
-
-class Summarised(NamedTuple):
-    """What a figure is computed from: one printed one, or so many runs and repetitions."""
-
-    cited: bool
-    runs: int
-    repetitions: int
-
-
-class Scaling(NamedTuple):
-    """The best of more threads against one: how many, and what share of so many times it."""
-
-    threads: int
-    share: float
-
-
 #: What a rule says of what it looks at: nothing, True (the definition stands), or a sentence.
 Saying = str | bool | None
 
@@ -325,12 +294,13 @@ class Rule:
 
     ``doubts`` says whether the mark is drawn as doubtful. The predicates look at a run (`run`), at
     the steps behind a figure (`steps`), at the runs of one environment together (`runs`), at one
-    figure (`figure`) and what it is computed from (`summary`), at counts of repetitions (`counts`),
-    at a run of each side (`pair`), at the sizes of two proofs (`sizes`), at a figure that outdoes
-    another (`outdone`) or one thread (`scaling`). ``kind`` is what a reader doubts by.
-    ``reads`` are the conditions of steps that a predicate asks for: the index keeps those and no
-    others. On the baseline of a comparison a rule speaks as ``as_baseline``; unless it is named,
-    as itself.
+    figure (`figure`) and what it is computed from (`summary`: cited or not, runs, repetitions), at
+    counts of repetitions (`counts`), at a run of each side (`pair`), at the sizes of their proofs
+    in bytes (`sizes`), at a figure that outdoes that of its host (`outdone`: metric, factor, high
+    end of the interval, host) or one thread (`scaling`: threads, share of so many times it).
+    ``kind`` is what a reader doubts by. ``reads`` are the conditions of steps that a predicate
+    asks for: the index keeps those and no others. On the baseline of a comparison a rule speaks
+    as ``as_baseline``; unless it is named, as itself.
     """
 
     id: str
@@ -343,10 +313,10 @@ class Rule:
     figure: Callable[[Figure], Saying] | None = None
     counts: Callable[[Counts], Saying] | None = None
     pair: Callable[[AnyRun, AnyRun], Saying] | None = None
-    summary: Callable[[Summarised], Saying] | None = None
-    sizes: Callable[[Sizes], Saying] | None = None
-    outdone: Callable[[Outdone], Saying] | None = None
-    scaling: Callable[[Scaling], Saying] | None = None
+    summary: Callable[[bool, int, int], Saying] | None = None
+    sizes: Callable[[float, float], Saying] | None = None
+    outdone: Callable[[str, float, float, str], Saying] | None = None
+    scaling: Callable[[int, float], Saying] | None = None
     kind: Doubt | None = None
     reads: tuple[str, ...] = ()
     as_baseline: str = ""

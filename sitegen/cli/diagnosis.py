@@ -11,7 +11,7 @@ from pathlib import Path
 from sitegen import fingerprint, redact
 from sitegen.cli.terminal import encoded
 from sitegen.collect import LEFT_OUT, REPETITIONS, Host, Missing, Request
-from sitegen.collect.installed import collectors, collects, detect, make_plan
+from sitegen.collect.installed import collectors, collects, detect, load_collector, make_plan
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import Fingerprint, ToolIdentity
@@ -125,11 +125,10 @@ def _size(count: float) -> str:
 def _checkups(
     host: Host, preset: str, scratch: Path, workdir: Path, free: int
 ) -> Iterator[Checkup]:
-    available = collectors()
-    for name in available:
+    for name, point in collectors().items():
         found = Checkup(name)
         try:
-            collector = available[name]
+            collector = load_collector(point)
             tool = detect(collector, host) if collects(collector) else None
         except SitegenError as error:
             yield replace(found, problem=str(error))

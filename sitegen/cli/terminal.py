@@ -167,7 +167,7 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
 def _collector(name: str) -> dict[str, Any]:
     row: dict[str, Any] = {"benchmark": name, "tool": None, "problem": "", "settings": {}}
     try:
-        collector = installed.collectors()[name]
+        collector = installed.load_collector(installed.collectors()[name])
         if not installed.collects(collector):
             return {**row, "problem": "reads what its tool wrote and runs nothing"}
         row["settings"] = helps(collector.SETTINGS)

@@ -22,6 +22,7 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 #: A text that can stand in a table.
 Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 MOST_DOCUMENTS = 100_000
+_MARK = b"\xef\xbb\xbf"
 _PLACE = re.compile(r"(.*?)(?: - at `(.*)`)?$", re.DOTALL)
 
 
@@ -44,18 +45,17 @@ def documents(data: bytes | str, form: type[Form]) -> list[Form]:
 
     Raises SitegenError as `document` does, with the entry or the line.
     """
-    text = data.lstrip() if isinstance(data, str) else data.removeprefix(b"\xef\xbb\xbf").lstrip()
-    begins = text[:1] if isinstance(text, str) else text[:1].decode("latin-1")
-    if begins == "[":
-        found = document(text, list[Any], "")
+    text = (data.encode("utf-8", "replace") if isinstance(data, str) else data).removeprefix(_MARK)
+    text = text.lstrip()
+    if text.startswith(b"["):
+        found = document(text, list[Any])
         _check_count(len(found))
         return [convert(entry, form, f"entry {n}") for n, entry in enumerate(found, 1)]
     try:
         return [document(text, form)]
     except SitegenError:
-        whole = text if isinstance(text, str) else text.decode("utf-8", "replace")
-        # Not splitlines(): a JSON text may hold U+2028, which is no end of a line there.
-        lines = [(n, line) for n, line in enumerate(whole.split("\n"), 1) if line.strip()]
+        # Not splitlines(): a line ends in a JSON text at nothing but its line feeds.
+        lines = [(n, line) for n, line in enumerate(text.split(b"\n"), 1) if line.strip()]
         _check_count(len(lines))
         if len(lines) < 2 or not _is_object(lines[0][1]):  # noqa: PLR2004 - one is that document
             raise
@@ -82,18 +82,16 @@ def _parsed(data: bytes | str | memoryview, where: str) -> object:
     except UnicodeDecodeError as error:
         raise SitegenError(f"is not UTF-8 at byte {error.start}", where=where) from error
     except json.JSONDecodeError as error:
-        place = where or f"line {error.lineno}"
-        raise SitegenError(
-            f"the JSON breaks off or is damaged: {error.msg}",
-            where=f"{place}, column {error.colno}",
-        ) from error
-    except RecursionError as error:
-        raise SitegenError("the JSON is nested too deeply", where=where) from error
-    except ValueError as error:
-        raise SitegenError(f"the JSON cannot be read: {error}"[:200], where=where) from error
+        place = f"{where or f'line {error.lineno}'}, column {error.colno}"
+        what = f"the JSON breaks off or is damaged: {error.msg}"
+        raise SitegenError(what, where=place) from error
+    except (RecursionError, ValueError) as error:
+        deep = isinstance(error, RecursionError)
+        what = "the JSON is nested too deeply" if deep else f"the JSON cannot be read: {error}"
+        raise SitegenError(what[:200], where=where) from error
 
 
-def _is_object(line: str) -> bool:
+def _is_object(line: bytes) -> bool:
     try:
         msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -10,18 +10,18 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
-from msgspec import structs
 
 from sitegen import bounds, fingerprint
-from sitegen.collect import Collector, Plan, Reading, Refused, Request, Step
+from sitegen.collect import Collector, Plan, Reading, Recorder, Refused, Request, Step
 from sitegen.collect.host import Host, RawOutput, timestamp
 from sitegen.collect.installed import blamed, check_measurement, check_samples
+from sitegen.collect.recorder import series_key
 from sitegen.errors import SitegenError
 from sitegen.model import (
     Comparability,
@@ -104,37 +104,35 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
 
     Repetitions are interleaved over the steps in an order drawn from ``seed``. A step that
     fails is recorded as failed and the rest goes on; one that is Refused ends the run, and
-    that is raised. An interrupt (Ctrl-C) keeps the
-    repetitions that are whole, marks the run incomplete, and is raised again by the caller:
-    the return value is None when not one repetition was whole.
+    that is raised. An interrupt (Ctrl-C) keeps the repetitions that are whole and marks the run
+    incomplete; the return value is None when not one was whole.
     """
-    started = datetime.now(UTC)
-    clock = time.monotonic()
-    record = _Record(collector, redactor)
-    total = len(plan.prepare) + request.repetitions * len(plan.steps)
+    started, clock = datetime.now(UTC), time.monotonic()
+    record = _Record(collector, host, redactor)
     order = random.Random(seed)  # noqa: S311 - an order, not a secret
-    whole = 0
+    turns = [(-1, step) for step in plan.prepare]
+    for repetition in range(request.repetitions):
+        turns += [(repetition, step) for step in order.sample(plan.steps, len(plan.steps))]
+
+    def tell(done: int, step: str, repetition: int, failed: str = "") -> None:
+        progress(Progress(collector.BENCHMARK, step, done, len(turns), repetition, failed))
+
+    done = 0
     try:
-        for index, step in enumerate(plan.prepare):
-            progress(Progress(collector.BENCHMARK, step.name, index, total, -1))
-            record.prepare(step, host)
-        done = len(plan.prepare)
-        for repetition in range(request.repetitions):
-            for step in order.sample(plan.steps, len(plan.steps)):
-                progress(Progress(collector.BENCHMARK, step.name, done, total, repetition))
-                failed = record.measure(step, host, repetition)
-                done += 1
-                if failed:
-                    progress(
-                        Progress(collector.BENCHMARK, step.name, done, total, repetition, failed)
-                    )
-            whole += 1
+        for repetition, step in turns:
+            tell(done, step.name, repetition)
+            failed = record.take(step, repetition)
+            done += 1
+            if failed:
+                tell(done, step.name, repetition, failed)
     except KeyboardInterrupt:
-        if not whole:
+        if done < len(plan.prepare) + len(plan.steps):
             return None
-    progress(Progress(collector.BENCHMARK, "", total, total, whole - 1))
+    whole = (done - len(plan.prepare)) // len(plan.steps)
+    tell(len(turns), "", whole - 1)
     steps = tuple(s for s in record.steps if s.repetition < whole)
     kept = {name for step in steps for name in step.raw}
+    planned = {parameter.name for parameter in plan.parameters}
     run = Run(
         id=run_id(timestamp(started), collector.BENCHMARK, secrets.token_bytes(16)),
         benchmark=collector.BENCHMARK,
@@ -142,8 +140,8 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         provenance=Provenance.COLLECTED,
         started_at=timestamp(started),
         duration_s=round(time.monotonic() - clock, 3),
-        measurements=tuple(m for m in record.measurements if m.repetition < whole),
-        samples=tuple(s for s in record.samples if s.repetition < whole),
+        measurements=tuple(m for m in record.read.measurements if m.repetition < whole),
+        samples=tuple(s for s in record.read.samples if s.repetition < whole),
         preset=request.preset,
         session=session,
         boot=fingerprint.boot_hash(host.root),
@@ -152,7 +150,7 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         definitions=plan.definitions,
         parameters=(
             *plan.parameters,
-            *record.told(plan.parameters),
+            *(told for told in record.read.told() if told.name not in planned),
             Parameter("preset", request.preset, Comparability.MUST_MATCH),
             Parameter("repetitions", str(whole), Comparability.IGNORED),
         ),
@@ -168,58 +166,38 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
 class _Record:
     """What execute() gathers, step by step."""
 
-    def __init__(self, collector: Collector, redactor: Redactor) -> None:
-        self.collector = collector
-        self.redactor = redactor
-        self.measurements: list[Measurement] = []
-        self.samples: list[Sample] = []
+    def __init__(self, collector: Collector, host: Host, redactor: Redactor) -> None:
+        self.collector, self.host, self.redactor = collector, host, redactor
+        self.read = Recorder()
         self.steps: list[StepRecord] = []
         self.raw: dict[str, bytes] = {}
-        self.said: dict[str, dict[str, set[Parameter]]] = {}
 
-    def told(self, planned: Sequence[Parameter]) -> list[Parameter]:
-        """Return the parameters that outputs told, less those that the plan knew."""
-        found = []
-        for name, by_workload in sorted(self.said.items()):
-            everywhere = set.union(*by_workload.values())
-            groups = {name: everywhere}
-            if len(everywhere) > 1:
-                groups = {f"{name}.{workload}": own for workload, own in by_workload.items()}
-            for key, values in groups.items():
-                text = ", ".join(sorted({value.value for value in values}))
-                found.append(structs.replace(min(values, key=str), name=key, value=text))
-        known = {parameter.name for parameter in planned}
-        return [parameter for parameter in found if parameter.name not in known]
+    def take(self, step: Step, repetition: int) -> str:
+        """Run a step, keep what it said, and return why it failed or nothing.
 
-    def prepare(self, step: Step, host: Host) -> None:
-        """Run a step that measures nothing.
-
-        Raises SitegenError when it fails: nothing measured after it would mean anything.
+        Raises SitegenError when one fails that prepares: nothing measured after it would mean
+        anything.
         """
-        raw, conditions = self._run(step, host)
-        self._keep(step, raw, conditions, -1)
+        raw = self._run(step, repetition)
+        if repetition >= 0:
+            return self._parse(step, raw, repetition)
         if raw.exit_code != 0:
-            said = raw.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
             raise SitegenError(
-                f"step {step.name} ended with code {raw.exit_code}: {said[-1][:200]}",
+                f"step {step.name} ended with code {raw.exit_code}: {raw.reason}",
                 where=self.collector.BENCHMARK,
                 fix="mend that and collect again",
             )
+        return ""
 
-    def measure(self, step: Step, host: Host, repetition: int) -> str:
-        """Run a step, keep what it said, and return why it failed or nothing."""
-        raw, conditions = self._run(step, host)
-        self._keep(step, raw, conditions, repetition)
-        problem = ""
+    def _parse(self, step: Step, raw: RawOutput, repetition: int) -> str:
         rows: tuple[Measurement, ...] = ()
         samples: tuple[Sample, ...] = ()
         try:
             with blamed("parse"):
                 reading = self.collector.parse(step, raw)
                 rows, samples, problem = usable(reading)
-                for parameter in reading.parameters:
-                    by_workload = self.said.setdefault(parameter.name, {})
-                    by_workload.setdefault(step.workload, set()).add(parameter)
+                for told in reading.parameters:
+                    self.read.tells(told, step.workload)
         except Refused:
             raise
         except SitegenError as error:
@@ -227,50 +205,47 @@ class _Record:
         if raw.exit_code != 0 and not problem:
             problem = f"{step.argv[0]} ended with code {raw.exit_code}"
         found = {series_key(row) for row in rows}
-        missing = (
-            row._replace(status=Status.FAILED)
-            for row in step.expects
-            if series_key(row) not in found
-        )
-        if len(self.samples) + len(samples) > bounds.MOST_SAMPLES:
+        missing = [row for row in step.expects if series_key(row) not in found]
+        if len(self.read.samples) + len(samples) > bounds.MOST_SAMPLES:
             problem = problem or f"a run has {bounds.MOST_SAMPLES:,} samples at most"
             samples = ()
-        self.measurements += [row._replace(repetition=repetition) for row in (*rows, *missing)]
-        self.samples += [sample._replace(repetition=repetition) for sample in samples]
+        failed = (row._replace(status=Status.FAILED) for row in missing)
+        self.read.measurements += [row._replace(repetition=repetition) for row in (*rows, *failed)]
+        self.read.samples += [sample._replace(repetition=repetition) for sample in samples]
         return problem
 
-    def _run(self, step: Step, host: Host) -> tuple[RawOutput, dict[str, float]]:
-        before = fingerprint.activity(host.root)
+    def _run(self, step: Step, repetition: int) -> RawOutput:
+        """Run a step and keep what it left behind, redacted."""
+        before = fingerprint.activity(self.host.root)
         try:
             with blamed("run"):
-                raw = _checked(self.collector.run(step, host))
+                raw = self.collector.run(step, self.host)
+                for name in raw.files:
+                    if not _FILE.fullmatch(name):
+                        what = f"{name[:80]!r} is not usable as the name of a raw output"
+                        raise SitegenError(what)  # noqa: TRY301 - as what the step itself raises
         except Refused:
             raise
         except SitegenError as error:
             # A step that cannot even be started has failed; the others go on.
             told = f"sitegen: {error}\n".encode()
             raw = RawOutput(stderr=told, exit_code=-1, started_at=timestamp(datetime.now(UTC)))
-        after = fingerprint.activity(host.root)
-        clean = replace(
+        conditions = fingerprint.conditions(before, fingerprint.activity(self.host.root))
+        redactor = self.redactor
+        raw = replace(
             raw,
-            stdout=self.redactor.data(raw.stdout),
-            stderr=self.redactor.data(raw.stderr),
-            files={name: self.redactor.data(data) for name, data in raw.files.items()},
-            values=tuple((name, self.redactor.pair(name, value)) for name, value in raw.values),
+            stdout=redactor.data(raw.stdout),
+            stderr=redactor.data(raw.stderr),
+            files={name: redactor.data(data) for name, data in raw.files.items()},
+            values=tuple((name, redactor.pair(name, value)) for name, value in raw.values),
             # To the millisecond, as it is archived: parsing it again gives the same numbers.
             duration_s=round(raw.duration_s, 3),
             cpu_s=None if raw.cpu_s is None else round(raw.cpu_s, 3),
         )
-        return clean, fingerprint.conditions(before, after)
-
-    def _keep(
-        self, step: Step, raw: RawOutput, conditions: Mapping[str, float], repetition: int
-    ) -> None:
-        stem = f"{step.name}-{repetition}" if repetition >= 0 else f"{step.name}-prepare"
+        stem = f"{step.name}-{repetition if repetition >= 0 else 'prepare'}"
         parts = {"out": raw.stdout, "err": raw.stderr, **raw.files}
         # A tool may call a file after the machine that it ran on.
-        label = self.redactor.label
-        kept = {label(f"{stem}.{name}"): data for name, data in parts.items() if data}
+        kept = {redactor.label(f"{stem}.{name}"): data for name, data in parts.items() if data}
         self.raw.update(kept)
         self.steps.append(
             StepRecord(
@@ -289,41 +264,32 @@ class _Record:
                 context=tuple(sorted(step.context)),
             )
         )
-
-
-def _checked(raw: RawOutput) -> RawOutput:
-    for name in raw.files:
-        if not _FILE.fullmatch(name):
-            raise SitegenError(f"{name[:80]!r} is not usable as the name of a raw output")
-    return raw
-
-
-def series_key(row: Measurement) -> tuple[object, ...]:
-    """Return what tells a row from the others of its repetition."""
-    return (row.workload, row.metric, row.statistic, row.params)
+        return raw
 
 
 def usable(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Sample, ...], str]:
     """Return what of a reading can be archived, and what is wrong with the rest or nothing."""
     rows: dict[tuple[object, ...], Measurement] = {}
-    problem = ""
+    problems: list[str] = []
     for row in reading.measurements:
-        wrong = _wrong(row) or (f"{row.metric} is given twice" if series_key(row) in rows else "")
-        if not wrong:
-            rows[series_key(row)] = row
-            if row.value is not None and not is_quantity(row.value):
-                wrong = f"{row.metric} is {row.value}"
-                rows[series_key(row)] = row._replace(value=None, status=Status.FAILED)
-        problem = problem or wrong
+        key = series_key(row)
+        if wrong := _problem(row) or (f"{row.metric} is given twice" if key in rows else ""):
+            problems.append(wrong)
+            continue
+        rows[key] = row
+        if row.value is not None and not is_quantity(row.value):
+            problems.append(f"{row.metric} is {row.value}")
+            rows[key] = row._replace(value=None, status=Status.FAILED)
     samples = tuple(s for s in reading.samples if is_quantity(s.x) and is_quantity(s.y))
     try:
         check_samples(samples)
     except SitegenError as error:
-        samples, problem = (), problem or str(error)
-    return tuple(rows.values()), samples, problem
+        problems.append(str(error))
+        samples = ()
+    return tuple(rows.values()), samples, next(iter(problems), "")
 
 
-def _wrong(row: Measurement) -> str:
+def _problem(row: Measurement) -> str:
     try:
         check_measurement(row)
     except SitegenError as error:

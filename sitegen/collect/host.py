@@ -48,6 +48,11 @@ class RawOutput:
         """Return one of ``values``, or None."""
         return dict(self.values).get(key)
 
+    @property
+    def reason(self) -> str:
+        """The last line of stderr: why a program says that it failed."""
+        return last_line(self.stderr)
+
 
 class Host:
     """The one door to the machine: finds, runs and reads, and cleans up behind itself."""
@@ -63,15 +68,13 @@ class Host:
 
     def cpus(self) -> int:
         """Return how many CPUs this process may use."""
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
 
     def read(self, path: str) -> str | None:
         """Return the text of a system file, or None when it is not there or not readable."""
-        return fingerprint.read_text(self.root, path)
+        return fingerprint.Machine(self.root).text(path)
 
     def identify(self, name: str, path: str, version: str) -> ToolIdentity:
         """Return the identity of the program at ``path``, with the digest of its bytes."""
@@ -95,10 +98,7 @@ class Host:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         clock = time.monotonic()
         with self.start(argv, cwd=cwd, environ=environ) as process:
-            out, err, why = _communicate(process, clock + timeout_s)
-            if why:
-                told = f"after {timeout_s:.0f} s" if why == "time" else f"past {MOST_BYTES} bytes"
-                err += f"\nsitegen: killed {told}\n".encode()
+            out, err = _communicate(process, clock + timeout_s, timeout_s)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return RawOutput(
             stdout=out,
@@ -144,36 +144,45 @@ class Host:
                     stream.close()
 
 
-def _communicate(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes, str]:
+def _communicate(
+    process: subprocess.Popen[bytes], deadline: float, timeout_s: float
+) -> tuple[bytes, bytes]:
     """Read a program to its end; kill its group at the deadline, or when it prints without end.
 
-    The third value says which of both it was: ``time``, ``bytes``, or nothing.
+    A line on its standard error says so.
     """
     parts: dict[object, list[bytes]] = {process.stdout: [], process.stderr: []}
     size, why = 0, ""
+    late, much = f"after {timeout_s:.0f} s", f"past {MOST_BYTES} bytes"
     with selectors.DefaultSelector() as waiting:
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 waiting.register(stream, selectors.EVENT_READ)
-        while waiting.get_map():
+        while waiting.get_map() and not why:
             left = deadline - time.monotonic()
-            if not why and (left <= 0 or size > MOST_BYTES):
-                why = "bytes" if size > MOST_BYTES else "time"
-                _kill_group(process)
-            for key, _ in waiting.select(None if why else max(left, 0)):
+            why = late if left <= 0 else much if size > MOST_BYTES else ""
+            for key, _ in waiting.select(max(left, 0)):
                 data = os.read(key.fd, _CHUNK)
+                parts[key.fileobj].append(data)
+                size += len(data)
                 if not data:
                     waiting.unregister(key.fileobj)
-                elif not why:
-                    parts[key.fileobj].append(data)
-                    size += len(data)
-    try:
-        process.wait(max(deadline - time.monotonic(), 0) if not why else None)
-    except subprocess.TimeoutExpired:  # it closed its outputs and went on
-        why = "time"
+    if not why:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:  # it closed its outputs and went on
+            why = late
+    if why:
         _kill_group(process)
         process.wait()
-    return b"".join(parts[process.stdout]), b"".join(parts[process.stderr]), why
+        parts[process.stderr].append(f"\nsitegen: killed {why}\n".encode())
+    return b"".join(parts[process.stdout]), b"".join(parts[process.stderr])
+
+
+def last_line(said: bytes) -> str:
+    """Return the last line that a program printed, without control characters."""
+    lines = said.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+    return "".join(filter(str.isprintable, lines[-1]))[:200]
 
 
 def timestamp(moment: datetime) -> str:

@@ -33,72 +33,40 @@ from sitegen.model import (
     is_plain,
 )
 
+_GROUP = "sitegen.collectors"
 _COLLECTING = ("SETTINGS", "detect", "plan", "run", "parse")
 
 
-class Collectors(Mapping[str, Collector]):
-    """The installed collectors by benchmark name, in alphabetical order.
-
-    Names cost nothing; a collector is imported when it is asked for, which raises SitegenError
-    when it cannot be.
-    """
-
-    def __init__(self) -> None:
-        """Read the entry points of the installed packages."""
-        points = entry_points(group="sitegen.collectors")
-        self._points = {point.name: point for point in sorted(points, key=lambda p: p.name)}
-
-    def __getitem__(self, benchmark: str) -> Collector:
-        return load_collector(self._points[benchmark])
-
-    def module(self, benchmark: str) -> str:
-        """Return the name of a collector's module, which is not imported."""
-        return self._points[benchmark].module
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._points)
-
-    def __len__(self) -> int:
-        return len(self._points)
-
-    def __contains__(self, benchmark: object) -> bool:
-        return benchmark in self._points  # the inherited one would import it
-
-
-def collectors() -> Collectors:
-    """Return the installed collectors."""
-    return Collectors()
+def collectors() -> dict[str, EntryPoint]:
+    """Return the installed collectors by benchmark name, in that order; none is imported."""
+    points = sorted(entry_points(group=_GROUP), key=lambda point: point.name)
+    return {point.name: point for point in points}
 
 
 def load_collector(point: EntryPoint) -> Collector:
     """Import one collector; raises SitegenError when that fails or it is not one."""
+
+    def unfit(what: str, fix: str) -> SitegenError:
+        return SitegenError(what, where=point.value, fix=fix)
+
     try:
         check_benchmark(point.name)
     except SitegenError as error:
-        raise SitegenError(error.what, where=point.value, fix="rename its entry point") from error
+        raise unfit(error.what, "rename its entry point") from error
     try:
         module: ModuleType = point.load()
     except (Exception, SystemExit) as error:
-        raise SitegenError(
-            f"collector {point.name!r} cannot be imported: {_told(error)}",
-            where=point.value,
-            fix="reinstall the package that provides it",
-        ) from error
+        what = f"collector {point.name!r} cannot be imported: {_told(error)}"
+        raise unfit(what, "reinstall the package that provides it") from error
     reads = any(hasattr(module, name) for name in ("READERS", "BUNDLES"))
     collects = any(hasattr(module, name) for name in _COLLECTING)
     wanted = ("BENCHMARK", *(_COLLECTING if collects or not reads else ()))
     if absent := [name for name in wanted if not hasattr(module, name)]:
-        raise SitegenError(
-            f"collector {point.name!r} has no {', '.join(absent)}",
-            where=point.value,
-            fix="see CONTRIBUTING.md, 'Add a collector'",
-        )
+        what = f"collector {point.name!r} has no {', '.join(absent)}"
+        raise unfit(what, "see CONTRIBUTING.md, 'Add a collector'")
     if collects and point.name != module.BENCHMARK:
-        raise SitegenError(
-            f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}",
-            where=point.value,
-            fix="give both the same name",
-        )
+        what = f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}"
+        raise unfit(what, "give both the same name")
     return cast("Collector", module)
 
 
@@ -111,7 +79,7 @@ def method_note(benchmark: str) -> str:
     """
     try:
         # Found and not imported: a report needs the note, and none of the collector's code.
-        spec = find_spec(collectors().module(benchmark))
+        spec = find_spec(collectors()[benchmark].module)
     except (KeyError, ImportError, ValueError):
         return ""
     if spec is None or not spec.origin:
@@ -140,15 +108,14 @@ def _forms(_path: tuple[str, ...]) -> Forms:
     readers: list[tuple[str, Reader]] = []
     bundles: list[tuple[str, Bundle]] = []
     broken: list[str] = []
-    available = collectors()
-    for name in available:
+    for point in collectors().values():
         try:
-            module = available[name]
+            module = load_collector(point)
         except SitegenError as error:
             broken.append(str(error))
-            continue
-        readers += [(module.BENCHMARK, each) for each in getattr(module, "READERS", ())]
-        bundles += [(module.BENCHMARK, each) for each in getattr(module, "BUNDLES", ())]
+        else:
+            readers += [(module.BENCHMARK, each) for each in getattr(module, "READERS", ())]
+            bundles += [(module.BENCHMARK, each) for each in getattr(module, "BUNDLES", ())]
     return Forms(tuple(readers), tuple(bundles), tuple(broken))
 
 
@@ -171,11 +138,9 @@ def check_settings(collector: Collector, given: Mapping[str, str]) -> None:
     """
     settings.filled(collector.SETTINGS, given, f"{collector.BENCHMARK}.")
     if "directory" in given and not Path(given["directory"]).is_dir():
-        raise SitegenError(
-            f"{given['directory']} is not an existing folder",
-            where=f"--set {collector.BENCHMARK}.directory",
-            fix="create it on the disk that is to be measured",
-        )
+        what = f"{given['directory']} is not an existing folder"
+        fix = "create it on the disk that is to be measured"
+        raise SitegenError(what, where=f"--set {collector.BENCHMARK}.directory", fix=fix)
 
 
 def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:
@@ -192,15 +157,15 @@ def check_plan(plan: Plan) -> None:
 
     Found before anything runs, because afterwards it would cost the run.
     """
-    names = [step.name for step in (*plan.prepare, *plan.steps)]
-    for name in names:
-        check_label(name, "step")
-        if names.count(name) > 1:
-            raise SitegenError(f"two steps are called {name!r}")
     if not plan.steps:
         raise SitegenError("there is no step")
-    for step in (*plan.prepare, *plan.steps):
+    steps = (*plan.prepare, *plan.steps)
+    names = [step.name for step in steps]
+    for step in steps:
+        check_label(step.name, "step")
         check_label(step.workload, "workload")
+        if names.count(step.name) > 1:
+            raise SitegenError(f"two steps are called {step.name!r}")
         for row in step.expects:
             check_measurement(row)
     for definition in plan.definitions:
@@ -218,10 +183,8 @@ def check_measurement(row: Measurement) -> None:
         raise SitegenError(f"{row.metric} has the repetition {row.repetition}")
     for text, most in ((row.unit, LONGEST_UNIT), (row.printed or "", LONGEST_PRINT)):
         if not is_plain(text) or len(text) > most:
-            raise SitegenError(
-                f"{row.metric} has a text with a control character, or of more than {most}"
-                f" characters: {text[:40]!r}"
-            )
+            what = f"a text with a control character, or of more than {most} characters"
+            raise SitegenError(f"{row.metric} has {what}: {text[:40]!r}")
     try:
         parameters.check(row.params)
     except SitegenError as error:
@@ -230,9 +193,8 @@ def check_measurement(row: Measurement) -> None:
 
 def check_samples(samples: Iterable[Sample]) -> None:
     """Raise SitegenError for samples that could not be archived, but for their numbers."""
-    for workload, kind, metric, params in {
-        (s.workload, s.kind, s.metric, s.params) for s in samples
-    }:
+    kinds = {(each.workload, each.kind, each.metric, each.params) for each in samples}
+    for workload, kind, metric, params in kinds:
         check_label(workload, "workload")
         check_metric(metric)
         if not is_plain(kind) or len(kind) > LONGEST_UNIT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from sitegen.collect import settings
 from sitegen.collect.host import Host, RawOutput
@@ -26,6 +26,7 @@ from sitegen.model import (
     ToolIdentity,
 )
 
+Data = TypeVar("Data")
 #: The run-level parameter in which a plan says what it cannot do here, and what would mend it.
 LEFT_OUT = "left_out"
 PRESETS = ("quick", "standard", "thorough")
@@ -146,11 +147,11 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """One form of output that a collector can read, told by its content and never by a name.
+class _Form(Generic[Data]):
+    """A form of output that a collector can read, told by its content and never by a name.
 
-    ``knows`` looks at the bytes and says whether they have this form; it never raises. ``read``
-    returns the runs in them, values exact to what is printed and in base units; it raises
+    ``knows`` looks at the data and says whether it has this form; it never raises. ``read``
+    returns the runs in it, values exact to what is printed and in base units; it raises
     SitegenError with the place that it stumbled on, and then nothing is imported. ``asks`` is
     the form of what the output itself does not say; its second argument is that form, filled in.
     Where ``text`` is said, no JSON document is looked at.
@@ -158,33 +159,26 @@ class Reader:
 
     name: str
     title: str
-    knows: Callable[[bytes], bool]
-    read: Callable[[bytes, Any], tuple[Reading, ...]]
+    knows: Callable[[Data], bool]
+    read: Callable[[Data, Any], tuple[Reading, ...]]
     asks: Known = Settings
     text: bool = False
 
-    def runs(self, data: bytes, given: Mapping[str, str]) -> tuple[Reading, ...]:
+    def runs(self, data: Data, given: Mapping[str, str]) -> tuple[Reading, ...]:
         """Return the runs in ``data``; raises SitegenError for ``--set`` values it cannot take."""
         return self.read(data, settings.filled(self.asks, given))
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Reader(_Form[bytes]):
+    """A form of one file's bytes."""
+
+
+class Bundle(_Form[Mapping[str, bytes]]):
     """Several files that are one measurement: the processes of one load, a report and its logs.
 
-    As `Reader`, with the files by name instead of one file's bytes. Names tell the files apart
-    and nothing else, but where one file itself names another.
+    They come by name. Names tell the files apart and nothing else, but where one file itself
+    names another.
     """
-
-    name: str
-    title: str
-    knows: Callable[[Mapping[str, bytes]], bool]
-    read: Callable[[Mapping[str, bytes], Any], tuple[Reading, ...]]
-    asks: Known = Settings
-
-    def runs(self, files: Mapping[str, bytes], given: Mapping[str, str]) -> tuple[Reading, ...]:
-        """Return the runs in ``files``; raises SitegenError for ``--set`` values it cannot take."""
-        return self.read(files, settings.filled(self.asks, given))
 
 
 class Collector(Protocol):

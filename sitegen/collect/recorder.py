@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from sitegen.catalogue.metrics import METRICS
 from sitegen.collect import histogram
@@ -48,8 +50,8 @@ class Recorder:
     _names: dict[str, str] = field(default_factory=dict)
     _notes: dict[str, None] = field(default_factory=dict)
     _doubts: dict[tuple[Doubt, str], dict[str, None]] = field(default_factory=dict)
-    _said: dict[str, dict[str, set[str]]] = field(default_factory=dict)
-    _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    _said: dict[str, dict[str, set[Parameter]]] = field(default_factory=dict)
+    times: Counter[tuple[object, ...]] = field(default_factory=Counter)
 
     def series(
         self,
@@ -78,7 +80,11 @@ class Recorder:
     def said(self, name: str, value: str | None, workload: str) -> None:
         """Keep a setting that an output tells: where all agree the run's, else the workload's."""
         if value:
-            self._said.setdefault(name, defaultdict(set))[workload].add(value)
+            self.tells(Parameter(name, value, Comparability.CAVEAT), workload)
+
+    def tells(self, parameter: Parameter, workload: str) -> None:
+        """Keep a setting as `said` does, with its comparability."""
+        self._said.setdefault(parameter.name, defaultdict(set))[workload].add(parameter)
 
     def fact(self, name: str, value: str | None, source: str) -> None:
         """Keep what the output says of the machine; nothing and None are left out."""
@@ -93,12 +99,6 @@ class Recorder:
         """Add a doubt about one workload, or about all of them, each sentence once."""
         self._doubts.setdefault((kind, workload), {})[sentence] = None
 
-    def repetition(self, row: Measurement) -> int:
-        """Return which repetition of its series a row is, and count it."""
-        key = (row.workload, row.metric, row.statistic, row.params)
-        self._times[key] += 1
-        return self._times[key] - 1
-
     def reading(self) -> Reading:
         """Return all of it; raises SitegenError when nothing was measured."""
         if not self.measurements:
@@ -109,7 +109,7 @@ class Recorder:
         return Reading(
             measurements=tuple(self.measurements),
             samples=tuple(self.samples),
-            parameters=(*self.parameters.values(), *self._told()),
+            parameters=(*self.parameters.values(), *self.told()),
             tool=self.tool,
             definitions=tuple(each for each in self.definitions if each.id in used),
             natives=tuple((names | self._names).items()),
@@ -130,20 +130,27 @@ class Recorder:
             return known.unit
         return next(each.unit for each in self.definitions if each.id == metric)
 
-    def put(self, row: Measurement, native: str) -> None:
+    def put(self, row: Measurement, native: str = "") -> None:
         """Add one row, and the tool's own name of it."""
         self.measurements.append(row)
         if native:
             self._names.setdefault(f"{row.metric} {row.statistic}", native)
 
-    def _told(self) -> Iterable[Parameter]:
+    def told(self) -> Iterator[Parameter]:
+        """Yield the settings that outputs told."""
         for name, by_workload in sorted(self._said.items()):
             everywhere = set().union(*by_workload.values())
             groups = {name: everywhere}
             if len(everywhere) > 1:
                 groups = {f"{name}.{workload}": own for workload, own in by_workload.items()}
             for key, values in groups.items():
-                yield Parameter(key, ", ".join(sorted(values))[:400], Comparability.CAVEAT)
+                text = ", ".join(sorted({each.value for each in values}))[:400]
+                yield structs.replace(min(values, key=str), name=key, value=text)
+
+
+def series_key(row: Measurement) -> tuple[object, ...]:
+    """Return what tells a row from the others of its repetition."""
+    return (row.workload, row.metric, row.statistic, row.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,26 +183,22 @@ class Series:
             return
         if not math.isfinite(value):
             raise SitegenError(f"{metric} is {value}", where=self.workload)
-        self._put(metric, statistic, value, printed, native, status or self.status, about)
+        status = status or self.status
+        row = Measurement(self.workload, metric, statistic, "", value, (), 0, status, printed)
+        self._put(row, about, native)
 
     def failed(self, metric: str, statistic: str = "value", about: Params = ()) -> None:
         """Add a row that was to be measured and was not."""
-        self._put(metric, statistic, None, None, "", Status.FAILED, about)
+        row = Measurement(self.workload, metric, statistic, "", None, (), 0, Status.FAILED)
+        self._put(row, about)
 
-    def _put(  # noqa: PLR0913 - one row has as many sides
-        self,
-        metric: str,
-        statistic: str,
-        value: float | None,
-        printed: str | None,
-        native: str,
-        status: str,
-        about: Params,
-    ) -> None:
+    def _put(self, row: Measurement, about: Params, native: str = "") -> None:
         pairs = tuple(sorted({**dict(self.params), **dict(about)}.items()))
-        unit = self.recorder.unit_of(metric)
-        row = Measurement(self.workload, metric, statistic, unit, value, pairs, 0, status, printed)
-        number = self.recorder.repetition(row) if self.number is None else self.number
+        row = row._replace(unit=self.recorder.unit_of(row.metric), params=pairs)
+        number = self.number
+        if number is None:
+            number = self.recorder.times[series_key(row)]
+            self.recorder.times[series_key(row)] += 1
         self.recorder.put(row._replace(repetition=number), native)
 
     def spread(
@@ -207,18 +210,15 @@ class Series:
 
     def histogram(self, metric: str, counts: Mapping[int, int], step: float) -> None:
         """Add how many were how large as samples, in few bins; values are in units of ``step``."""
-        for value, times in histogram.coarse(counts):
-            self._sample("histogram", metric, value * step, float(times))
+        cells = ((value * step, float(times)) for value, times in histogram.coarse(counts))
+        self.points("histogram", metric, cells)
 
     def points(self, kind: str, metric: str, pairs: Iterable[tuple[float, float]]) -> None:
         """Add samples over time, of ``kind`` time or request: seconds since the start, value."""
-        for x, y in pairs:
-            self._sample(kind, metric, x, y)
-
-    def _sample(self, kind: str, metric: str, x: float, y: float) -> None:
-        self.recorder.samples.append(
+        self.recorder.samples += [
             Sample(self.workload, self.number or 0, kind, metric, x, y, self.params)
-        )
+            for x, y in pairs
+        ]
 
 
 def few(sentences: Iterable[str], most: int = _TOLD) -> list[str]:

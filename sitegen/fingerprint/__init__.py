@@ -10,30 +10,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from sitegen.fingerprint import devices, gpu, machine, platform, tee
-from sitegen.fingerprint.activity import Activity, activity, boot_hash, conditions
-from sitegen.fingerprint.places import Command, Log, Machine, asked_at_once, kernel_log, read_text
+from sitegen.fingerprint.activity import Activity as Activity
+from sitegen.fingerprint.activity import activity as activity
+from sitegen.fingerprint.activity import boot_hash as boot_hash
+from sitegen.fingerprint.activity import conditions as conditions
+from sitegen.fingerprint.facts import FACTS
+from sitegen.fingerprint.places import Command, asked_at_once
+from sitegen.fingerprint.places import Machine as Machine
 from sitegen.fingerprint.signals import Seen, signals
-from sitegen.fingerprint.tee import claim_contradicted, contradiction, doubted
-from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict
+from sitegen.fingerprint.tee import contradiction as contradiction
+from sitegen.fingerprint.tee import doubted as doubted
+from sitegen.model import Fact, Fingerprint
 
 if TYPE_CHECKING:
     from sitegen.redact import Redactor
-
-__all__ = [
-    "Activity", "activity", "boot_hash", "claim_contradicted", "conditions", "contradiction",
-    "doubted", "read", "read_text", "tee_verdict",
-]  # fmt: skip
 
 _MOST_TEXT = 500
 
 
 def read(
-    workdir: Path,
-    redactor: Redactor,
-    *,
-    root: Path = Path("/"),
-    command: Command | None = None,
+    workdir: Path, redactor: Redactor, *, root: Path = Path("/"), command: Command | None = None
 ) -> Fingerprint:
     """Return the fingerprint of the machine, redacted.
 
@@ -41,47 +40,39 @@ def read(
     returns its output, or None; tests give recorded answers.
     """
     here = Machine(root, command or _ask(root, workdir))
-    log = kernel_log(here)
-    seen = tuple(signals(here, log))
-    verdict = tee.verdict(here, log, seen)
+    seen = tuple(signals(here))
+    verdict = tee.verdict(here, seen)
 
     def clean(text: str) -> str:
         return redactor.text(text)[:_MOST_TEXT]
 
+    order = list(FACTS)
+    found = _facts(here, verdict.kind, seen, workdir)
     facts = tuple(
-        Fact(fact.name, None if fact.value is None else clean(fact.value), fact.source)
-        for fact in _facts(here, log, verdict, seen, workdir)
+        structs.replace(fact, value=None if fact.value is None else clean(fact.value))
+        for fact in sorted(found, key=lambda fact: order.index(fact.name))
     )
-    told = tuple(Signal(one.source, clean(one.saw), one.means) for one in verdict.signals)
+    told = tuple(structs.replace(one, saw=clean(one.saw)) for one in verdict.signals)
     reasons = tuple(map(clean, verdict.reasons))
-    return Fingerprint(facts, TeeVerdict(verdict.kind, reasons, verdict.confidence, told))
+    return Fingerprint(facts, structs.replace(verdict, reasons=reasons, signals=told))
 
 
-def tee_verdict(root: Path, command: Command | None = None) -> TeeVerdict:
-    """Return which TEE the machine's own signals show, with every signal that was looked at."""
-    here = Machine(root, command or (lambda _: None))
-    log = kernel_log(here)
-    return tee.verdict(here, log, tuple(signals(here, log)))
-
-
-def _facts(
-    here: Machine, log: Log | None, verdict: TeeVerdict, seen: tuple[Seen, ...], workdir: Path
-) -> Iterator[Fact]:
-    yield from platform.facts(here, log, enclave=verdict.kind in tee.ENCLAVES)
-    yield from tee.facts(here, log, verdict, seen)
-    yield from machine.processor(here)
-    yield from machine.memory(here, log)
-    yield from machine.kernel(here)
-    yield from machine.clock(here)
-    yield from machine.limits(here)
+def _facts(here: Machine, kind: str, seen: tuple[Seen, ...], workdir: Path) -> Iterator[Fact]:
+    for known in FACTS.values():
+        if known.file:
+            yield Fact(known.name, here.text(known.file) or None, known.file)
+    yield from platform.facts(here, enclave=kind in tee.ENCLAVES)
+    yield from tee.facts(here, kind, seen)
     yield from devices.disk(here, workdir)
+    for part in (machine.processor, machine.memory, machine.kernel, machine.limits):
+        yield from part(here)
     yield from devices.network(here)
     yield from gpu.facts(here)
 
 
 def _ask(root: Path, workdir: Path) -> Command:
     """Return a command that asked the programs at once: one after another they take too long."""
-    card = devices.default_card(Machine(root, lambda _: None))
+    card = devices.default_card(Machine(root))
     return asked_at_once(
         [
             ("lscpu",),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sitegen.fingerprint.places import Machine, read_text
+from sitegen.fingerprint.places import Machine, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,20 @@ class Activity:
 
 def activity(root: Path = Path("/")) -> Activity:
     """Return the counters that tell contention: pressure, steal and throttling."""
+    here = Machine(root)
     counters: dict[str, float] = {}
     for kind in ("cpu", "io", "memory"):
-        found = re.search(
-            r"some .*total=(\d{1,18})", read_text(root, f"/proc/pressure/{kind}") or ""
-        )
-        if found:
+        text = here.text(f"/proc/pressure/{kind}") or ""
+        if found := re.search(r"some .*total=(\d{1,18})", text):
             counters[f"psi_{kind}"] = int(found[1]) / 1e6
-    stat = (read_text(root, "/proc/stat") or "").split("\n", 1)[0].split()
-    if re.fullmatch(r"\d{1,18}", "".join(stat[8:9])):  # steal is the eighth figure, see proc(5)
-        counters["steal"] = int(stat[8]) / os.sysconf("SC_CLK_TCK")
-    own = Machine(root, lambda _: None).cgroup("cpu.stat")
-    throttled = re.search(r"throttled_usec (\d{1,18})", own or "")
-    if throttled:
-        counters["throttled"] = int(throttled[1]) / 1e6
-    load = re.match(r"\d{1,9}\.\d{1,4}", read_text(root, "/proc/loadavg") or "")
+    words = (here.text("/proc/stat") or "").split("\n", 1)[0].split()
+    steal = whole("".join(words[8:9]))  # the eighth figure, see proc(5)
+    if steal is not None:
+        counters["steal"] = steal / os.sysconf("SC_CLK_TCK")
+    own = next(here.cgroup_files("cpu.stat"), "")
+    if found := re.search(r"throttled_usec (\d{1,18})", own):
+        counters["throttled"] = int(found[1]) / 1e6
+    load = re.match(r"\d{1,9}\.\d{1,4}", here.text("/proc/loadavg") or "")
     before = float(load[0]) if load else None
     return Activity(time.monotonic(), os.cpu_count() or 1, before, counters)
 
@@ -62,5 +61,5 @@ def conditions(before: Activity, after: Activity) -> dict[str, float]:
 
 def boot_hash(root: Path = Path("/")) -> str:
     """Return a digest that tells two boots apart and does not identify the machine."""
-    boot = read_text(root, "/proc/sys/kernel/random/boot_id") or ""
+    boot = Machine(root).text("/proc/sys/kernel/random/boot_id")
     return hashlib.sha256(f"sitegen boot {boot}".encode()).hexdigest()[:16] if boot else ""

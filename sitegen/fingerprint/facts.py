@@ -28,7 +28,8 @@ class KnownFact:
     """One fact of a machine: how it is told, in which group, and its weight in a comparison.
 
     ``values`` are the words of values that are mere switches. ``gist`` words the value where it
-    stands alone for its group. ``asked`` facts weigh nothing, and a caveat asks for them.
+    stands alone for its group. ``asked`` facts weigh nothing, and a caveat asks for them. ``file`` is
+    the system file whose text the fact is, where it is no more than that.
     """
 
     name: str
@@ -38,11 +39,17 @@ class KnownFact:
     values: Mapping[str, str] = field(default_factory=dict)
     gist: str = "{}"
     asked: bool = False
+    file: str = ""
 
 
 #: Which TEE the machine's signals show, as one fact among the others.
 TEE = "tee"
 NOT_VISIBLE, NOT_RECORDED = "not visible", "not recorded"
+_DMI = "/sys/class/dmi/id"
+_SYSTEM = "/sys/devices/system"
+_CPU = f"{_SYSTEM}/cpu"
+_POLICY = f"{_CPU}/cpu0/cpufreq"
+_CLOCK = f"{_SYSTEM}/clocksource/clocksource0"
 _ON = {"0": "off", "1": "on"}
 _NO = {"0": "no", "1": "yes"}
 #: By group in the order of a page; the first of a group tells most of it.
@@ -60,8 +67,8 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("tee_host", "Could host", "Platform", asked=True),
         KnownFact("paravisor", "Paravisor", "Platform", MACHINE),
         KnownFact("dstack", "dstack agent", "Platform"),
-        KnownFact("sys_vendor", "Vendor", "Platform"),
-        KnownFact("product_name", "Product", "Platform"),
+        KnownFact("sys_vendor", "Vendor", "Platform", file=f"{_DMI}/sys_vendor"),
+        KnownFact("product_name", "Product", "Platform", file=f"{_DMI}/product_name"),
         KnownFact("cpu", "Processor", "Processor", MACHINE),
         KnownFact("cpu_id", "Processor id", "Processor"),
         KnownFact("microcode", "Microcode", "Processor", SETTING),
@@ -69,27 +76,27 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("sockets", "Sockets", "Processor", MACHINE),
         KnownFact("cores_per_socket", "Cores per socket", "Processor", MACHINE),
         KnownFact("threads_per_core", "Threads per core", "Processor", MACHINE),
-        KnownFact("smt", "SMT", "Processor", MACHINE, values=_ON),
+        KnownFact("smt", "SMT", "Processor", MACHINE, values=_ON, file=f"{_CPU}/smt/active"),
         KnownFact("numa_nodes", "NUMA nodes", "Processor", MACHINE),
-        KnownFact("numa_distances", "NUMA distances", "Processor"),
+        KnownFact("numa_distances", "NUMA distances", "Processor", file=f"{_SYSTEM}/node/node0/distance"),
         KnownFact("l1d_cache", "L1 data cache", "Processor"),
         KnownFact("l1i_cache", "L1 instruction cache", "Processor"),
         KnownFact("l2_cache", "L2 cache", "Processor"),
         KnownFact("l3_cache", "L3 cache", "Processor"),
         KnownFact("cpu_flags", "CPU flags", "Processor", SETTING),
         KnownFact("cpu_flags_digest", "Digest of all CPU flags", "Processor", SETTING),
-        KnownFact("governor", "Governor", "Processor", SETTING),
-        KnownFact("frequency_driver", "Frequency driver", "Processor"),
-        KnownFact("energy_preference", "Energy preference", "Processor", SETTING),
-        KnownFact("no_turbo", "Turbo switched off", "Processor", SETTING, values=_NO),
-        KnownFact("boost", "Boost", "Processor", SETTING, values=_ON),
+        KnownFact("governor", "Governor", "Processor", SETTING, file=f"{_POLICY}/scaling_governor"),
+        KnownFact("frequency_driver", "Frequency driver", "Processor", file=f"{_POLICY}/scaling_driver"),
+        KnownFact("energy_preference", "Energy preference", "Processor", SETTING, file=f"{_POLICY}/energy_performance_preference"),
+        KnownFact("no_turbo", "Turbo switched off", "Processor", SETTING, values=_NO, file=f"{_CPU}/intel_pstate/no_turbo"),
+        KnownFact("boost", "Boost", "Processor", SETTING, values=_ON, file=f"{_CPU}/cpufreq/boost"),
         KnownFact("highest_frequency", "Highest frequency", "Processor"),
         KnownFact("isolated_cpus", "Isolated CPUs", "Processor", SETTING),
         KnownFact("cpu_affinity", "CPUs of this process", "Processor", SETTING),
         KnownFact("architecture", "Architecture", "Processor", SETTING),
         KnownFact("memory", "Memory", "Memory", MACHINE),
         KnownFact("swap", "Swap", "Memory"),
-        KnownFact("swappiness", "Swappiness", "Memory"),
+        KnownFact("swappiness", "Swappiness", "Memory", file="/proc/sys/vm/swappiness"),
         KnownFact("huge_pages", "Transparent huge pages", "Memory", SETTING),
         KnownFact("huge_pages_defrag", "Huge pages, defragmentation", "Memory", SETTING),
         KnownFact("reserved_huge_pages", "Reserved huge pages", "Memory", SETTING),
@@ -102,12 +109,12 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("kernel_options", "Kernel options", "Kernel", SETTING),
         KnownFact("vulnerable_to", "Vulnerable to", "Kernel", SETTING),
         KnownFact("mitigations", "Digest of mitigations", "Kernel", SETTING),
-        KnownFact("security_modules", "Security modules", "Kernel"),
+        KnownFact("security_modules", "Security modules", "Kernel", file="/sys/kernel/security/lsm"),
         KnownFact("os", "System", "Kernel"),
         KnownFact("python", "Python", "Kernel"),
         KnownFact("sitegen", "sitegen", "Kernel"),
-        KnownFact("clock_source", "Clock source", "Clock", SETTING),
-        KnownFact("clock_sources", "Clock sources there are", "Clock"),
+        KnownFact("clock_source", "Clock source", "Clock", SETTING, file=f"{_CLOCK}/current_clocksource"),
+        KnownFact("clock_sources", "Clock sources there are", "Clock", file=f"{_CLOCK}/available_clocksource"),
         KnownFact("tsc", "Time-stamp counter", "Clock"),
         KnownFact("clock_synchronised", "Synchronised", "Clock"),
         KnownFact("cpu_quota", "CPU quota", "Limits", MACHINE, gist="CPU quota {}"),
@@ -133,10 +140,10 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("network_speed", "Network speed", "Network"),
         KnownFact("mtu", "MTU", "Network", SETTING),
         KnownFact("network_offloads", "Network offloads", "Network", SETTING),
-        KnownFact("somaxconn", "Listen backlog (somaxconn)", "Network"),
+        KnownFact("somaxconn", "Listen backlog (somaxconn)", "Network", file="/proc/sys/net/core/somaxconn"),
         KnownFact("port_range", "Local ports", "Network"),
-        KnownFact("tcp_tw_reuse", "TIME_WAIT reuse", "Network", values={"0": "off", "1": "on", "2": "loopback only"}),
-        KnownFact("congestion_control", "Congestion control", "Network"),
+        KnownFact("tcp_tw_reuse", "TIME_WAIT reuse", "Network", values={"0": "off", "1": "on", "2": "loopback only"}, file="/proc/sys/net/ipv4/tcp_tw_reuse"),
+        KnownFact("congestion_control", "Congestion control", "Network", file="/proc/sys/net/ipv4/tcp_congestion_control"),
         KnownFact("gpu", "GPU", "GPU", MACHINE),
         KnownFact("gpus", "GPUs", "GPU", MACHINE),
         KnownFact("gpu_driver", "GPU driver", "GPU", SETTING),

@@ -7,9 +7,8 @@ The words for the state are those of the hardware collector, which asks NVML its
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from sitegen.fingerprint.places import Machine
 from sitegen.model import Fact
@@ -39,8 +38,10 @@ def query(names: tuple[str, ...]) -> tuple[str, ...]:
     return ("nvidia-smi", f"--query-gpu={','.join(names)}", "--format=csv,noheader")
 
 
-FULL = query((*BASIC, *(name for _, name in _MORE)))
-STATE = ("nvidia-smi", "conf-compute", "-q")
+_CC = ("nvidia-smi", "conf-compute")
+_ALL = (*BASIC, *(name for _, name in _MORE))
+FULL = query(_ALL)
+STATE = (*_CC, "-q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class State:
         if self.feature != "on" and not protected:
             # Without the mode of several GPUs a disabled feature is not yet "off".
             return "off" if multi == "none" else "unknown"
-        if self.environment and self.environment.startswith("sim"):
+        if (self.environment or "").startswith("sim"):
             return "simulated"
         return protected or ("unknown" if self.environment == "unavailable" else "on")
 
@@ -81,7 +82,7 @@ def facts(machine: Machine) -> Iterator[Fact]:
     if not gpus:
         yield Fact("gpu", None, "nvidia-smi")
         return
-    named = Counter(f"{one['name']}, {one['memory.total']}" for one in gpus)
+    named = {f"{one['name']}, {one['memory.total']}" for one in gpus}
     yield Fact("gpu", "; ".join(sorted(named)), source)
     yield Fact("gpus", str(len(gpus)), source)
     yield Fact("gpu_driver", _alike(gpus, "driver_version"), source)
@@ -90,11 +91,8 @@ def facts(machine: Machine) -> Iterator[Fact]:
     found = state(machine)
     source = "nvidia-smi conf-compute"
     yield Fact("gpu_confidential_compute", found.word, source)
-    answers = (
-        ("state", found.feature), ("multi-GPU mode", found.multi_gpu),
-        ("developer tools", found.devtools), ("environment", found.environment),
-        ("CPU", found.cpu),
-    )  # fmt: skip
+    names = ("state", "multi-GPU mode", "developer tools", "environment", "CPU")
+    answers = zip(names, astuple(found), strict=False)
     told = "; ".join(f"{name} {value}" for name, value in answers if value)
     yield Fact("gpu_cc_answers", told or (None if found.capable else _NOT_CAPABLE), source)
     yield Fact("gpu_ready", found.ready, source)
@@ -106,24 +104,15 @@ def state(machine: Machine) -> State:
     if _NOT_CAPABLE in said:
         return State(capable=False)
     answers = _answers(said)
-    if answers.get("cc state") is None:
-        # Drivers before the query know the feature's state only.
-        answers["cc state"] = _answers(machine.said("nvidia-smi", "conf-compute", "-f")).get(
-            "cc status"
-        )
-    if not any(answers.values()):
+    # Drivers before the query answer each question by itself, and know the feature's state only.
+    feature = answers.get("cc state") or _answers(machine.said(*_CC, "-f")).get("cc status")
+    if not answers and not feature:
         return State()
-    devtools = answers.get("devtools mode") or _last(
-        machine.said("nvidia-smi", "conf-compute", "-d")
-    )
-    environment = answers.get("cc environment") or _last(
-        machine.said("nvidia-smi", "conf-compute", "-e")
-    )
     return State(
-        answers["cc state"],
+        feature,
         answers.get("multi-gpu mode"),
-        devtools,
-        environment,
+        answers.get("devtools mode") or _only(machine.said(*_CC, "-d")),
+        answers.get("cc environment") or _only(machine.said(*_CC, "-e")),
         answers.get("cpu cc capabilities"),
         answers.get("cc gpus ready state"),
     )
@@ -139,8 +128,7 @@ def cpu_kind(found: State) -> str:
 
 def _rows(machine: Machine) -> list[dict[str, str]]:
     """Return the fields of each GPU; an error message has too few of them to be taken for one."""
-    more = (*BASIC, *(name for _, name in _MORE))
-    for names in (more, BASIC):
+    for names in (_ALL, BASIC):
         lines = machine.said(*query(names)).splitlines()
         rows = [[part.strip() for part in line.split(",")] for line in lines]
         if rows and all(len(row) == len(names) for row in rows):
@@ -153,11 +141,11 @@ def _alike(gpus: list[dict[str, str]], name: str) -> str | None:
     return "; ".join(sorted(values - {"[N/A]", "N/A", "[Not Supported]"})) or None
 
 
-def _answers(said: str) -> dict[str, str | None]:
+def _answers(said: str) -> dict[str, str]:
     return {name.lower(): value.lower() for name, value in _ANSWER.findall(said[:_MOST])}
 
 
-def _last(said: str) -> str | None:
+def _only(said: str) -> str | None:
     """Return the value of an answer in one line, whatever its name: ``DevTools Mode: OFF``."""
     values = list(_answers(said).values())
     return values[0] if len(values) == 1 else None

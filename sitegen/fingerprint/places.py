@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 #: Runs a program and returns what it printed, or None where there is no such program.
@@ -28,24 +28,51 @@ _KERNEL_LINE = re.compile(
     r"^(?:<\d+>)?\[ *\d+\.\d+\]|^Linux version |Starting gVisor", re.MULTILINE
 )
 _FIRST_LINE = re.compile(r"Linux version |Command line: |Starting gVisor")
-_FLAGS = re.compile(r"^(?:flags|Features|features)[ \t]*:[ \t]*(.*)$", re.MULTILINE)
+_JOURNAL = ("journalctl", "-k", "-b", "-q", "--no-pager", "-o", "short-monotonic")
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """The kernel's log of this boot: its text, who gave it, and whether its beginning is there.
+
+    One that is kept from us has no text and no source.
+    """
+
+    text: str = ""
+    source: str = ""
+    whole: bool = False
+
+
+@dataclass(frozen=True)
 class Machine:
     """A machine to be read: the root of its file system, and how its programs are asked."""
 
     root: Path
-    command: Command
+    command: Command = lambda _: None
+
+    def at(self, path: str) -> Path:
+        """Return where the machine's ``path`` lies."""
+        return self.root / path.lstrip("/")
 
     def text(self, path: str) -> str | None:
         """Return the stripped text of a system file, or None."""
-        return read_text(self.root, path)
+        try:
+            return self.at(path).read_text("utf-8", "replace").strip()
+        except (OSError, ValueError):
+            return None
+
+    def lines(self, path: str) -> list[str]:
+        """Return the lines of a system file."""
+        return (self.text(path) or "").splitlines()
+
+    def fields(self, path: str) -> dict[str, str]:
+        """Return the ``name: value`` lines of a system file."""
+        return fields(self.text(path) or "")
 
     def look(self, path: str) -> str:
         """Say whether ``path`` is ``present``, ``absent`` or, behind a closed door, unreadable."""
         try:
-            (self.root / path.lstrip("/")).stat()
+            self.at(path).stat()
         except PermissionError:
             return UNREADABLE
         except (OSError, ValueError):
@@ -59,31 +86,16 @@ class Machine:
             return text
         return ABSENT if self.look(path) == ABSENT else UNREADABLE
 
-    def start(self, path: str, size: int) -> bytes:
-        """Return the first bytes of a file, none where it cannot be read."""
-        try:
-            with (self.root / path.lstrip("/")).open("rb") as file:
-                return file.read(size)
-        except OSError:
-            return b""
-
-    def socket(self, path: str) -> bool:
-        """Say whether ``path`` exists and could be a socket: a folder is none."""
-        try:
-            return not stat.S_ISDIR((self.root / path.lstrip("/")).stat().st_mode)
-        except OSError:
-            return False
-
     def names(self, path: str) -> list[str]:
         """Return the sorted names in a folder; none where it cannot be listed."""
         try:
-            return sorted(entry.name for entry in (self.root / path.lstrip("/")).iterdir())
+            return sorted(entry.name for entry in self.at(path).iterdir())
         except OSError:
             return []
 
     def target(self, path: str) -> str | None:
         """Return the name that the link ``path`` leads to, or None."""
-        place = self.root / path.lstrip("/")
+        place = self.at(path)
         try:
             return place.resolve(strict=True).name if place.is_symlink() else None
         except (OSError, RuntimeError):
@@ -93,54 +105,54 @@ class Machine:
         """Return what a program printed, or nothing."""
         return (self.command(argv) or "").strip()
 
-    def one_word(self, *argv: str) -> str | None:
-        """Return a program's answer when it is one plain word: an error message is none."""
-        said = self.said(*argv)
-        return said if re.fullmatch(r"[a-z0-9-]{1,40}", said) else None
+    @cached_property
+    def log(self) -> Log:
+        """The kernel's log; its ring may have wrapped."""
+        for argv in (("dmesg",), _JOURNAL):
+            text = self.said(*argv)[:_MOST]
+            if _KERNEL_LINE.search(text) or (argv == _JOURNAL and " kernel: " in text):
+                return Log(text, argv[0], _FIRST_LINE.search(text) is not None)
+        return Log()
 
-    def cpuinfo(self) -> str:
-        """Return the description of all CPUs, or nothing."""
-        return self.text("/proc/cpuinfo") or ""
+    def cpu(self) -> dict[str, str]:
+        """Return what is said of the first CPU."""
+        return fields((self.text("/proc/cpuinfo") or "").split("\n\n", 1)[0])
 
     def flags(self) -> frozenset[str]:
         """Return the flags of the first CPU."""
-        found = _FLAGS.search(self.cpuinfo())
-        return frozenset(found[1].split()) if found else frozenset()
+        cpu = self.cpu()
+        names = (cpu.get(name, "") for name in ("flags", "Features", "features"))
+        return frozenset(next(filter(None, names), "").split())
 
     def vendor(self) -> str:
         """Return the vendor of the CPU as it names itself, or nothing."""
-        found = re.search(r"^vendor_id\s*:\s*(.*)$", self.cpuinfo(), re.MULTILINE)
-        return found[1].strip() if found else ""
+        return self.cpu().get("vendor_id", "")
 
     def variables(self) -> frozenset[str]:
         """Return the names of this process's environment variables; their values are secrets."""
         text = self.text("/proc/self/environ") or ""
         return frozenset(part.partition("=")[0] for part in text.split("\0") if "=" in part)
 
+    def root_mounts(self) -> list[str]:
+        """Return the lines on what is mounted as the root of the file system, the last on top."""
+        lines = self.lines("/proc/self/mountinfo")
+        return [line for line in lines if line.split(" ")[4:5] == ["/"]]
+
     def cgroups(self) -> dict[str, str]:
         """Return this process's cgroup by controller; that of version 2 is called nothing."""
-        found = {}
-        for line in (self.text("/proc/self/cgroup") or "").splitlines():
-            parts = line.split(":", 2)
-            if len(parts) == 3:  # noqa: PLR2004 - number, controllers, path
-                for controller in parts[1].split(","):
-                    found[controller] = parts[2]
-        return found
+        lines = (line.split(":", 2) for line in self.lines("/proc/self/cgroup"))
+        numbered = [parts[1:] for parts in lines if len(parts) == 3]  # noqa: PLR2004 - see cgroups(7)
+        return {name: path for names, path in numbered for name in names.split(",")}
 
-    def cgroup(self, name: str) -> str | None:
-        """Return a file of this process's own cgroup, version 2."""
-        own = self.cgroups().get("", "").rstrip("/")
-        return self.text(f"/sys/fs/cgroup{own}/{name}") or self.text(f"/sys/fs/cgroup/{name}")
+    def cgroup_files(self, name: str, old: str = "") -> Iterator[str]:
+        """Yield a file of this process's cgroup and of all above it: any limit of them may bind.
 
-    def cgroup_limits(self, controller: str, name: str, old: str) -> Iterator[str]:
-        """Yield a limit of this process's cgroup and of all above it: any of them may bind.
-
-        ``name`` is the file in version 2; ``old`` that of ``controller`` in version 1.
+        ``name`` is the file in version 2; ``old`` that in version 1, of the same controller.
         """
-        groups = self.cgroups()
+        groups, controller = self.cgroups(), name.partition(".")[0]
         for base, own, file in (
             ("/sys/fs/cgroup", groups.get(""), name),
-            (f"/sys/fs/cgroup/{controller}", groups.get(controller), old),
+            (f"/sys/fs/cgroup/{controller}", groups.get(controller) if old else None, old),
         ):
             if own is None:
                 continue
@@ -150,55 +162,22 @@ class Machine:
                     yield text
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    """The kernel's log of this boot: its text, who gave it, and whether its beginning is there."""
-
-    text: str
-    source: str
-    whole: bool
+def fields(text: str) -> dict[str, str]:
+    """Return the name and the value of each ``name: value`` line."""
+    parts = (line.partition(":") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, colon, value in parts if colon}
 
 
-def kernel_log(machine: Machine) -> Log | None:
-    """Return the kernel's log, or None where it is kept from us; its ring may have wrapped."""
-    for argv in (
-        ("dmesg",),
-        ("journalctl", "-k", "-b", "-q", "--no-pager", "-o", "short-monotonic"),
-    ):
-        said = machine.said(*argv)
-        if _KERNEL_LINE.search(said[:_MOST]) or (argv[0] != "dmesg" and " kernel: " in said):
-            text = said[:_MOST]
-            return Log(text, argv[0], _FIRST_LINE.search(text) is not None)
-    return None
-
-
-def read_text(root: Path, path: str) -> str | None:
-    """Return the stripped text of a system file below ``root``, or None."""
-    try:
-        return (root / path.lstrip("/")).read_text("utf-8", "replace").strip()
-    except (OSError, ValueError):
-        return None
-
-
-def colon_lines(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and the value of each ``name: value`` line."""
-    for line in text.splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            yield key.strip(), value.strip()
+def whole(text: str | None) -> int | None:
+    """Return a whole number of at most 18 digits, or None."""
+    return int(text) if text and re.fullmatch(r"\d{1,18}", text) else None
 
 
 def asked_at_once(argvs: Iterable[tuple[str, ...]]) -> Command:
     """Return a command that asked all of ``argvs`` at the same time, and asks nothing twice."""
-    wanted = list(argvs)
+    command = cache(run)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        answers = dict(zip(wanted, pool.map(run, wanted), strict=True))
-
-    def command(argv: tuple[str, ...]) -> str | None:
-        if argv not in answers:
-            answers[argv] = run(argv)
-        return answers[argv]
-
+        list(pool.map(command, argvs))
     return command
 
 

@@ -6,31 +6,39 @@ be faked by root or by the host: only a quote is proof.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sitegen.fingerprint import gpu, platform
 from sitegen.fingerprint.places import ABSENT, PRESENT, UNREADABLE, Log, Machine
-from sitegen.model import Signal
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A signal and its weight: ``origin`` is who says it, ``hint`` that others say it too.
 
-    Two signals of one origin are one witness: a driver makes several files.
+    Two signals of one origin are one witness: a driver makes several files. ``reason`` says in
+    words why it speaks for a TEE; of a host's it is the TEE that the host can make.
     """
 
-    signal: Signal
+    source: str
+    saw: str
+    means: str = ""
     origin: str = ""
-    hint: bool = False
     reason: str = ""
+    hint: bool = False
 
     @property
     def kind(self) -> str:
         """The TEE that the signal speaks for, or nothing."""
-        return "" if self.signal.means == "none" else self.signal.means
+        return "" if self.means == "none" else self.means
+
+    @property
+    def able(self) -> str:
+        """The TEE of which the signal shows a host, or nothing."""
+        return self.reason if self.origin == "host" and self.means == "none" else ""
 
 
 #: What exists only in a guest of that TEE, and who makes it.
@@ -46,15 +54,13 @@ _GUEST_PLACES: tuple[tuple[str, str, str], ...] = (
     ("nitro", "/dev/nsm", "driver"),
     ("cca", "/sys/devices/platform/arm-cca-dev", "kernel"),
 )
-#: What a host has so that it can make guests: no sign of being inside one.
+#: What a host has, or has switched on, so that it can make guests: no sign of being inside one.
 _HOST_PLACES: tuple[tuple[str, str], ...] = (
     ("sev", "/dev/sev"),
     ("sgx", "/dev/sgx_enclave"),
     ("sgx", "/dev/sgx/enclave"),
     ("nitro", "/dev/nitro_enclaves"),
     ("csv", "/dev/hygon_psp_config"),
-)
-_HOST_SWITCHES: tuple[tuple[str, str], ...] = (
     ("sev", "/sys/module/kvm_amd/parameters/sev"),
     ("sev-es", "/sys/module/kvm_amd/parameters/sev_es"),
     ("sev-snp", "/sys/module/kvm_amd/parameters/sev_snp"),
@@ -76,151 +82,126 @@ _ISOLATION = re.compile(
 )
 _DETECTED = re.compile(r"Detected confidential virtualization ([\w-]{1,20})")
 _HYPER_V = {2: "sev-snp", 3: "tdx"}
-_REGISTERS = ("eax", "ebx", "ecx", "edx")
-_LEAF = r"^\s*0x{:08x} 0x00: " + " ".join(f"{one}=0x([0-9a-f]{{{{8}}}})" for one in _REGISTERS)
-_INTEL_TDX = ("65746e49", "20202020", "5844546c")
-_CPUID = ("cpuid", "-1", "-r")
+_LEAF = re.compile(
+    r"^\s*0x([0-9a-f]{8}) 0x00: eax=0x([0-9a-f]{8}) ebx=0x([0-9a-f]{8}) ecx=0x([0-9a-f]{8})"
+    r" edx=0x([0-9a-f]{8})",
+    re.MULTILINE,
+)
+_INTEL_TDX = ["65746e49", "20202020", "5844546c"]
 _HOST_FLAGS = {"sev": "sev", "sev_es": "sev-es", "sev_snp": "sev-snp", "sgx": "sgx",
                "tdx_host_platform": "tdx", "csv": "csv", "csv2": "csv", "csv3": "csv"}  # fmt: skip
 
 
-def signals(machine: Machine, log: Log | None) -> Iterator[Seen]:
+def signals(machine: Machine) -> Iterator[Seen]:
     """Yield every signal that was looked for, those of guests first."""
-    yield from _places(machine)
-    yield from _cpu(machine)
-    yield from _providers(machine)
-    yield from _enclaves(machine)
-    yield from _kernel_log(machine, log)
-    yield from _programs(machine)
-    yield from _dstack(machine)
-    yield from _host(machine)
+    for part in (_places, _cpu, _providers, _enclaves, _kernel_log, _programs, _dstack, _host):
+        yield from part(machine)
 
 
 def _places(machine: Machine) -> Iterator[Seen]:
     for kind, path, origin in _GUEST_PLACES:
         saw = machine.look(path)
-        means = kind if saw == PRESENT else ""
-        yield Seen(Signal(path, saw, means), origin, reason=f"{path} exists")
-    saw = machine.look(_CCEL)
+        yield Seen(path, saw, kind if saw == PRESENT else "", origin, f"{path} exists")
+    saw, kind = machine.look(_CCEL), ""
     if saw == PRESENT:
         # Which TEE the event log is of stands in the table, which only root can read.
-        kind = "sev-snp" if machine.start(_CCEL, 37)[36:] == b"\x01" else "tdx"
-        yield Seen(
-            Signal(_CCEL, saw, kind), "firmware", hint=True, reason="firmware has a CC event log"
-        )
-    else:
-        yield Seen(Signal(_CCEL, saw))
+        kind = "tdx"
+        with contextlib.suppress(OSError):
+            kind = "sev-snp" if machine.at(_CCEL).read_bytes()[36:37] == b"\x01" else kind
+    yield Seen(_CCEL, saw, kind, "firmware", "firmware has a CC event log", hint=True)
 
 
 def _cpu(machine: Machine) -> Iterator[Seen]:
-    flags = machine.flags()
-    source = "CPU flag tdx_guest"
-    if not machine.cpuinfo():
-        yield Seen(Signal(source, machine.show("/proc/cpuinfo")))
+    flags, source = machine.flags(), "CPU flag tdx_guest"
+    if not machine.cpu():
+        yield Seen(source, machine.show("/proc/cpuinfo"))
         return
     there = "tdx_guest" in flags
-    yield Seen(
-        Signal(source, PRESENT if there else ABSENT, "tdx" if there else ""), "cpu", reason=source
-    )
-    inside = "hypervisor" in flags
+    yield Seen(source, PRESENT if there else ABSENT, "tdx" if there else "", "cpu", source)
+    # A guest is shown what its processor can do: only bare metal can use it.
+    saw, means = "present, without a hypervisor", "none"
+    if "hypervisor" in flags:
+        saw, means = "present, under a hypervisor", ""
     for flag, kind in _HOST_FLAGS.items():
         if flag in flags:
-            # A guest is shown what its processor can do: only bare metal can use it.
-            saw = "present, under a hypervisor" if inside else "present, without a hypervisor"
-            yield Seen(
-                Signal(f"CPU flag {flag}", saw, "" if inside else "none"),
-                "" if inside else "host",
-                reason=kind,
-            )
+            yield Seen(f"CPU flag {flag}", saw, means, "host", kind)
 
 
 def _providers(machine: Machine) -> Iterator[Seen]:
-    names = machine.names(_TSM)
-    told = [(name, machine.text(f"{_TSM}/{name}/provider")) for name in names]
-    for _, provider in told:
-        if provider:
-            kind = _PROVIDERS.get(provider, "")
-            yield Seen(
-                Signal("configfs tsm provider", provider, kind),
-                "provider",
-                reason=f"configfs tsm provider {provider}",
-            )
-    if not any(provider for _, provider in told):
+    source = "configfs tsm provider"
+    paths = [f"{_TSM}/{name}/provider" for name in machine.names(_TSM)]
+    providers = [provider for path in paths if (provider := machine.text(path))]
+    for provider in providers:
+        kind = _PROVIDERS.get(provider, "")
+        yield Seen(source, provider, kind, "provider", f"{source} {provider}")
+    if not providers:
         # An entry appears when somebody asks for a report: an empty folder says nothing.
         saw = machine.look(_TSM)
-        yield Seen(Signal(_TSM, "present, without an entry" if saw == PRESENT else saw))
+        yield Seen(_TSM, "present, without an entry" if saw == PRESENT else saw)
 
 
 def _enclaves(machine: Machine) -> Iterator[Seen]:
     path = "/sys/firmware/uv/prot_virt_guest"
     saw = machine.show(path)
-    kind = "secure-execution" if saw == "1" else ""
-    yield Seen(Signal(path, saw, kind), "kernel", reason=f"{path} is 1")
+    yield Seen(path, saw, "secure-execution" if saw == "1" else "", "kernel", f"{path} is 1")
     path = "/dev/attestation/attestation_type"
     saw = machine.show(path)
     reports = machine.look("/dev/attestation/my_target_info") == PRESENT
     kind = "sgx" if saw in ("dcap", "epid") or (saw == "none" and reports) else ""
-    yield Seen(Signal(path, saw, kind), "gramine", reason=f"Gramine attests with {saw}")
+    yield Seen(path, saw, kind, "gramine", f"Gramine attests with {saw}")
     if machine.variables() & {"OCCLUM", "OCCLUM_VERSION"}:
         inside = machine.look("/dev/sgx") == PRESENT
-        yield Seen(
-            Signal(
-                "/dev/sgx with Occlum's variable",
-                PRESENT if inside else ABSENT,
-                "sgx" if inside else "",
-            ),
-            "occlum",
-            reason="/dev/sgx inside Occlum",
-        )
+        saw, kind = (PRESENT, "sgx") if inside else (ABSENT, "")
+        source = "/dev/sgx with Occlum's variable"
+        yield Seen(source, saw, kind, "occlum", "/dev/sgx inside Occlum")
 
 
-def _kernel_log(machine: Machine, log: Log | None) -> Iterator[Seen]:
-    if log is None:
-        yield Seen(Signal("kernel log", UNREADABLE))
+def _kernel_log(machine: Machine) -> Iterator[Seen]:
+    log = machine.log
+    if not log.source:
+        yield Seen("kernel log", UNREADABLE)
         return
-    yield Seen(Signal("kernel log", "read whole" if log.whole else "read, its beginning is lost"))
-    said = log.source
-    if "tdx: Guest detected" in log.text:
-        yield _logged(said, "tdx: Guest detected", "tdx")
-    if "RME: Using RSI version" in log.text:
-        yield _logged(said, "RME: Using RSI version", "cca")
+    yield Seen("kernel log", "read whole" if log.whole else "read, its beginning is lost")
+    for line, kind in (("tdx: Guest detected", "tdx"), ("RME: Using RSI version", "cca")):
+        if line in log.text:
+            yield _logged(log, line, kind)
     if found := _ISOLATION.search(log.text):
         kind = _HYPER_V.get(int(found[2], 16) & 15, "")
-        yield _logged(said, found[0], kind, origin="hypervisor")
+        yield _logged(log, found[0], kind, "hypervisor")
     if found := _DETECTED.search(log.text):
-        yield _logged(said, found[0], _SYSTEMD.get(found[1], ""), origin="systemd")
+        yield _logged(log, found[0], _SYSTEMD.get(found[1], ""), "systemd")
     yield from _memory_encryption(machine, log)
-    if "virt/tdx: module initialized" in log.text:
-        yield Seen(Signal(said, "virt/tdx: module initialized", "none"), "host", reason="tdx")
-    elif "virt/tdx: BIOS enabled" in log.text:
-        yield Seen(Signal(said, "virt/tdx: BIOS enabled, module not initialized", "none"))
+    if (line := "virt/tdx: module initialized") in log.text:
+        yield Seen(log.source, line, "none", "host", "tdx")
+    elif (line := "virt/tdx: BIOS enabled") in log.text:
+        yield Seen(log.source, f"{line}, module not initialized", "none")
 
 
 def _memory_encryption(machine: Machine, log: Log) -> Iterator[Seen]:
     """Yield what the lines on memory encryption say; "AMD SEV" alone is said of many things."""
     if found := _STATUS.search(log.text):
-        kind = _highest(found[1], machine)
+        line, kind = found[0].strip(), _highest(found[1], machine)
         if "vtom" in found[1].lower():
-            yield Seen(
-                Signal(log.source, found[0].strip(), "sev-snp"),
-                "paravisor",
-                hint=True,
-                reason=f"{log.source}: {found[0].strip()} (under a paravisor)",
-            )
+            reason = f"{log.source}: {line} (under a paravisor)"
+            yield Seen(log.source, line, "sev-snp", "paravisor", reason, hint=True)
         elif kind:
-            yield _logged(log.source, found[0].strip(), kind)
+            yield _logged(log, line, kind)
     if found := _FEATURES.search(log.text):
-        kind = "tdx" if "TDX" in found[1] else _highest(found[1], machine)
         line = found[0].strip()
-        if "SME" in found[1].split() or "TME" in found[1].split():
-            yield Seen(Signal(log.source, line, "none"))
+        kind = "tdx" if "TDX" in found[1] else _highest(found[1], machine)
+        if {"SME", "TME"} & set(found[1].split()):
+            yield Seen(log.source, line, "none")
         elif kind == "sev":
             # Azure's SNP guests say this, and so did some of its TDX guests.
             kind = "" if platform.is_hyper_v(machine) else kind
             reason = f"{log.source}: {line} (said of more than plain SEV)"
-            yield Seen(Signal(log.source, line, kind), "log", hint=True, reason=reason)
+            yield Seen(log.source, line, kind, "log", reason, hint=True)
         elif kind:
-            yield _logged(log.source, line, kind)
+            yield _logged(log, line, kind)
+
+
+def _logged(log: Log, line: str, kind: str, origin: str = "log") -> Seen:
+    return Seen(log.source, line, kind, origin, f"{log.source}: {line}")
 
 
 def _programs(machine: Machine) -> Iterator[Seen]:
@@ -231,75 +212,50 @@ def _programs(machine: Machine) -> Iterator[Seen]:
     said = machine.said("systemd-detect-virt", "--cvm")
     source = "systemd-detect-virt --cvm"
     if said in _SYSTEMD:
-        yield Seen(Signal(source, said, _SYSTEMD[said]), "systemd", reason=f"{source} says {said}")
+        yield Seen(source, said, _SYSTEMD[said], "systemd", f"{source} says {said}")
     elif said == "none":
-        yield Seen(Signal(source, "none, which proves nothing"))
+        yield Seen(source, "none, which proves nothing")
     else:
         old = "unrecognized option" in said or "unknown option" in said
-        yield Seen(Signal(source, "not known to this version" if old else "not asked"))
-    leaves = machine.said(*_CPUID)
-    if leaves:
-        yield from _cpuid(leaves)
-    found = gpu.state(machine)
-    kind = gpu.cpu_kind(found) if "hypervisor" in machine.flags() else ""
-    if found.cpu:
-        source = "nvidia-smi conf-compute, CPU"
-        yield Seen(
-            Signal(source, found.cpu, kind), "nvidia", reason=f"the GPU driver sees {found.cpu}"
-        )
+        yield Seen(source, "not known to this version" if old else "not asked")
+    yield from _cpuid(machine.said("cpuid", "-1", "-r"))
+    state = gpu.state(machine)
+    if state.cpu:
+        kind = gpu.cpu_kind(state) if "hypervisor" in machine.flags() else ""
+        reason = f"the GPU driver sees {state.cpu}"
+        yield Seen("nvidia-smi conf-compute, CPU", state.cpu, kind, "nvidia", reason)
 
 
 def _cpuid(said: str) -> Iterator[Seen]:
-    def leaf(number: int) -> tuple[str, ...]:
-        found = re.search(_LEAF.format(number), said, re.MULTILINE)
-        return found.groups() if found else ()
-
-    if leaf(0x21)[1:] == _INTEL_TDX:
-        yield Seen(Signal("CPUID 0x21", "IntelTDX", "tdx"), "cpu", reason="CPUID names IntelTDX")
-    isolation = leaf(0x4000000C)
-    if isolation:
+    leaves = {int(leaf, 16): registers for leaf, *registers in _LEAF.findall(said)}
+    if leaves.get(0x21, [])[1:] == _INTEL_TDX:
+        yield Seen("CPUID 0x21", "IntelTDX", "tdx", "cpu", "CPUID names IntelTDX")
+    if isolation := leaves.get(0x4000000C):
         number = int(isolation[1], 16) & 15
+        saw = f"isolation type {number}"
         kind = _HYPER_V.get(number, "")
-        yield Seen(
-            Signal("CPUID 0x4000000c", f"isolation type {number}", kind),
-            "hypervisor",
-            reason=f"Hyper-V isolation type {number}",
-        )
-    encryption = leaf(0x8000001F)
-    if encryption:
+        yield Seen("CPUID 0x4000000c", saw, kind, "hypervisor", f"Hyper-V {saw}")
+    if encryption := leaves.get(0x8000001F):
         bits = int(encryption[0], 16)
         can = [name for bit, name in ((1, "SEV"), (3, "SEV-ES"), (4, "SEV-SNP")) if bits >> bit & 1]
-        yield Seen(Signal("CPUID 0x8000001f", f"can do {', '.join(can) or 'nothing'}"))
+        yield Seen("CPUID 0x8000001f", f"can do {', '.join(can) or 'nothing'}")
 
 
 def _dstack(machine: Machine) -> Iterator[Seen]:
-    found = platform.dstack(machine)
-    if found == "simulator":
-        yield Seen(Signal("dstack", "a simulator is named in the environment", "none"))
-    elif found:
-        yield Seen(
-            Signal("dstack", "its socket is present", "tdx"),
-            "dstack",
-            hint=True,
-            reason="the socket of a dstack guest agent, which runs in TDX guests mostly",
-        )
+    agent = platform.dstack(machine)
+    if agent == "simulator":
+        yield Seen("dstack", "a simulator is named in the environment", "none")
+    elif agent:
+        reason = "the socket of a dstack guest agent, which runs in TDX guests mostly"
+        yield Seen("dstack", "its socket is present", "tdx", "dstack", reason, hint=True)
     else:
-        yield Seen(Signal("dstack", ABSENT))
+        yield Seen("dstack", ABSENT)
 
 
 def _host(machine: Machine) -> Iterator[Seen]:
     for kind, path in _HOST_PLACES:
-        saw = machine.look(path)
-        means = "none" if saw == PRESENT else ""
-        yield Seen(Signal(path, saw, means), "host" if saw == PRESENT else "", reason=kind)
-    for kind, path in _HOST_SWITCHES:
-        saw = machine.show(path)
-        on = saw in ("Y", "1")
-        yield Seen(Signal(path, saw, "none" if on else ""), "host" if on else "", reason=kind)
-
-
-def _logged(source: str, line: str, kind: str, origin: str = "log") -> Seen:
-    return Seen(Signal(source, line, kind), origin, reason=f"{source}: {line}")
+        saw = machine.look(path) if path.startswith("/dev") else machine.show(path)
+        yield Seen(path, saw, "none" if saw in (PRESENT, "Y", "1") else "", "host", kind)
 
 
 def _highest(text: str, machine: Machine) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from sitegen.config import Environment, implied
 from sitegen.fingerprint import gpu, platform
-from sitegen.fingerprint.places import PRESENT, UNREADABLE, Log, Machine
+from sitegen.fingerprint.places import PRESENT, UNREADABLE, Machine
 from sitegen.fingerprint.signals import Seen
-from sitegen.model import Fact, Fingerprint, TeeVerdict
+from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict
 
 _SEV = ("sev", "sev-es", "sev-snp")
 _SEEN_NOTHING = ("", "none", "unknown", "contradictory")
@@ -17,49 +17,50 @@ _SEEN_NOTHING = ("", "none", "unknown", "contradictory")
 _LOG_ONLY = frozenset({"sev", "sev-es", "csv"})
 #: TEEs that hold a program, not the machine: sitegen mostly runs outside.
 ENCLAVES = frozenset({"sgx", "nitro"})
-_ALWAYS_THERE = ("/dev", "/sys/devices")
 _WITNESSES = 2
 
 
-def verdict(machine: Machine, log: Log | None, seen: Sequence[Seen]) -> TeeVerdict:
+def verdict(machine: Machine, seen: Sequence[Seen]) -> TeeVerdict:
     """Return which TEE the machine's own signals show, why, and how sure that is.
 
     Every signal can be faked by root or by the host: only a quote is proof.
     """
-    told = tuple(one.signal for one in seen)
     sure = [one for one in seen if one.kind and not one.hint]
-    hints = [one for one in seen if one.kind and one.hint]
-    kinds = _kinds(sure or hints)
-    extra = tuple(_remarks(machine, seen))
-    if len(kinds) > 1 and sure:
-        reasons = tuple(f"{one.kind}: {one.reason}" for one in sure)
-        return TeeVerdict("contradictory", reasons + extra, "", told)
-    if sure:
-        return TeeVerdict(kinds[0], _reasons(sure) + extra, _confidence(sure), told)
-    if hints:
-        kind = kinds[0] if len(kinds) == 1 else "unknown"
-        why = "only a hint: other TEEs give it too"
-        confidence = "low" if kind != "unknown" else ""
-        return TeeVerdict(kind, (*_reasons(hints), why, *extra), confidence, told)
-    if not machine.cpuinfo():
-        return TeeVerdict("unknown", ("the processor is not shown", *extra), "", told)
-    return _none(machine, log, seen, extra)
+    speaking = sure or [one for one in seen if one.kind]
+    kinds = {one.kind for one in speaking}
+    kinds -= set([level for level in _SEV if level in kinds][:-1])  # a level includes the lower
+    kind, confidence = min(kinds, default="none"), ""
+    reasons = [one.reason for one in speaking]
+    extra = list(_remarks(machine, seen))
+    if sure and len(kinds) > 1:
+        kind, reasons = "contradictory", [f"{one.kind}: {one.reason}" for one in sure]
+    elif sure:
+        origins = {one.origin for one in sure}
+        several = "provider" in origins or len(origins) >= _WITNESSES
+        confidence = "high" if several else "medium"
+    elif speaking:
+        kind, confidence = (kind, "low") if len(kinds) == 1 else ("unknown", "")
+        reasons.append("only a hint: other TEEs give it too")
+    elif not machine.cpu():
+        kind, reasons = "unknown", ["the processor is not shown"]
+    else:
+        reasons = ["no signal of a guest or an enclave of any known TEE", *_capable(machine, seen)]
+        confidence, why = _sure_of_none(machine)
+        extra += [why] if why else []
+    signals = tuple(Signal(one.source, one.saw, one.means) for one in seen)
+    return TeeVerdict(kind, tuple(dict.fromkeys(reasons + extra)), confidence, signals)
 
 
-def facts(
-    machine: Machine, log: Log | None, found: TeeVerdict, seen: Sequence[Seen]
-) -> Iterator[Fact]:
+def facts(machine: Machine, kind: str, seen: Sequence[Seen]) -> Iterator[Fact]:
     """Yield what the machine could host, and what lies between it and the processor."""
-    able = {one.reason for one in seen if one.origin == "host"}
-    if "hypervisor" in machine.flags() or found.kind not in _SEEN_NOTHING:
+    able = _able(seen)
+    if "hypervisor" in machine.flags() or kind not in _SEEN_NOTHING:
         # A guest is shown what its host can do; what holds a program, it can hold itself.
-        able &= ENCLAVES if found.kind == "none" else set()
-    yield Fact(
-        "tee_host", ", ".join(sorted(able)) or None, "/dev, /sys/module, CPU flags, kernel log"
-    )
-    yield Fact(
-        "paravisor", _paravisor(machine, log), "kernel log, /sys/devices/system/cpu/sev/vmpl"
-    )
+        able &= ENCLAVES if kind == "none" else set()
+    source = "/dev, /sys/module, CPU flags, kernel log"
+    yield Fact("tee_host", ", ".join(sorted(able)) or None, source)
+    source = "kernel log, /sys/devices/system/cpu/sev/vmpl"
+    yield Fact("paravisor", _paravisor(machine), source)
 
 
 def doubted(label: str, declared: Environment | None, machine: Fingerprint) -> str:
@@ -86,38 +87,32 @@ def contradiction(declared_tee: str, declared_role: str, seen: Fingerprint) -> s
 def claim_contradicted(label: str, seen: Fingerprint) -> str:
     """Return in a sentence what the machine shows against the words of its label, or nothing."""
     role, kind = implied(label)
-    verdict = seen.tee
-    if kind in ("unstated", "sev"):
-        found = verdict.kind
-        if found == "unknown" or verdict.confidence == "low":
-            return ""
-        if found in _SEV if kind == "sev" else found not in _SEEN_NOTHING:
-            return ""
-        if kind == "sev" and found == "none" and verdict.confidence == "medium":
-            return ""  # plain SEV shows in the kernel log alone
-        if found == "none" and seen.get("gpu_confidential_compute") in gpu.CONFIDENTIAL:
-            return ""
-        return f"{label} sounds like a TEE; the machine's own signals say {found}."
-    told = contradiction("" if kind == "none" else kind, role or "", seen)
-    return told.replace("Declared as", f"{label} sounds like", 1)
+    if kind not in ("unstated", "sev"):
+        told = contradiction("" if kind == "none" else kind, role or "", seen)
+        return told.replace("Declared as", f"{label} sounds like", 1)
+    found, confidence = seen.tee.kind, seen.tee.confidence
+    fits = found in _SEV if kind == "sev" else found not in _SEEN_NOTHING
+    # Plain SEV shows in the kernel log alone.
+    hidden = (kind == "sev" and confidence == "medium") or (
+        seen.get("gpu_confidential_compute") in gpu.CONFIDENTIAL
+    )
+    if found == "unknown" or confidence == "low" or fits or (found == "none" and hidden):
+        return ""
+    return f"{label} sounds like a TEE; the machine's own signals say {found}."
 
 
 def _against_tee(declared: str, role: str, seen: Fingerprint) -> str:
-    found, sure = seen.tee.kind, seen.tee.confidence
-    if found == "unknown" or sure == "low":
-        return ""
+    found, confidence = seen.tee.kind, seen.tee.confidence
     if declared in ("", "unstated"):
-        if role in ("metal", "vm") and found not in _SEEN_NOTHING:
-            what = "bare metal" if role == "metal" else "a plain VM"
-            return f"Declared as {what}; the machine's own signals say {found}."
+        what = {"metal": "bare metal", "vm": "a plain VM"}.get(role, "")
+        fits = not what or found in _SEEN_NOTHING
+    else:
+        what, hosted = declared, (seen.get("tee_host") or "").split(", ")
+        hidden = (what in _LOG_ONLY and confidence == "medium") or what in ENCLAVES & {*hosted}
+        fits = found == what or (found == "none" and hidden)
+    if found == "unknown" or confidence == "low" or fits:
         return ""
-    hidden = found == "none" and (
-        (declared in _LOG_ONLY and sure == "medium")
-        or (declared in ENCLAVES and declared in (seen.get("tee_host") or "").split(", "))
-    )
-    if found == declared or hidden:
-        return ""
-    return f"Declared as {declared}; the machine's own signals say {found}."
+    return f"Declared as {what}; the machine's own signals say {found}."
 
 
 def _against_role(role: str, seen: Fingerprint) -> str:
@@ -129,44 +124,21 @@ def _against_role(role: str, seen: Fingerprint) -> str:
     return ""
 
 
-def _kinds(seen: Sequence[Seen]) -> list[str]:
-    """Return the kinds that are spoken for; SEV's levels include one another."""
-    kinds = {one.kind for one in seen}
-    levels = [kind for kind in _SEV if kind in kinds]
-    return sorted(kinds - set(levels[:-1]))
-
-
-def _confidence(sure: Sequence[Seen]) -> str:
-    origins = {one.origin for one in sure}
-    return "high" if "provider" in origins or len(origins) >= _WITNESSES else "medium"
-
-
-def _reasons(seen: Sequence[Seen]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.reason for one in seen))
+def _able(seen: Sequence[Seen]) -> set[str]:
+    """Return the TEEs of which the machine looks like a host."""
+    return {one.able for one in seen} - {""}
 
 
 def _remarks(machine: Machine, seen: Sequence[Seen]) -> Iterator[str]:
     if platform.dstack(machine) == "simulator":
         yield "a dstack simulator answers here: what it attests proves nothing"
-    if any("CSV3" in one.signal.saw.split() for one in seen):
-        yield "the kernel names CSV3"
-    elif any("CSV2" in one.signal.saw.split() for one in seen):
-        yield "the kernel names CSV2"
-
-
-def _none(
-    machine: Machine, log: Log | None, seen: Sequence[Seen], extra: tuple[str, ...]
-) -> TeeVerdict:
-    """Return the verdict that there is no TEE, as sure as the places where one would show."""
-    reasons = ["no signal of a guest or an enclave of any known TEE", *_capable(machine, seen)]
-    reasons += extra
-    confidence, why = _sure_of_none(machine, log)
-    reasons += [why] if why else []
-    return TeeVerdict("none", tuple(reasons), confidence, tuple(one.signal for one in seen))
+    words = {word for one in seen for word in one.saw.split()}
+    if named := max(words & {"CSV2", "CSV3"}, default=""):
+        yield f"the kernel names {named}"
 
 
 def _capable(machine: Machine, seen: Sequence[Seen]) -> Iterator[str]:
-    flags = machine.flags()
+    flags, able = machine.flags(), _able(seen)
     if flags & {"sev", "sev_es", "sev_snp"}:
         if "hypervisor" in flags:
             yield "sev CPU flags alone are a capability of the processor, not a guest"
@@ -174,38 +146,35 @@ def _capable(machine: Machine, seen: Sequence[Seen]) -> Iterator[str]:
             yield "sev CPU flags without a hypervisor: the host of SEV guests, not one"
     if "tdx_host_platform" in flags:
         yield "the CPU flag tdx_host_platform: the host of TDX guests, not one"
-    if any(one.origin == "host" and one.reason == "sgx" for one in seen):
+    if "sgx" in able:
         yield "SGX devices or flags on a host: it can make enclaves, this is not inside one"
-    if any(one.origin == "host" and one.reason == "nitro" for one in seen):
+    if "nitro" in able:
         yield "/dev/nitro_enclaves: the parent of Nitro enclaves, not one"
 
 
-def _sure_of_none(machine: Machine, log: Log | None) -> tuple[str, str]:
+def _sure_of_none(machine: Machine) -> tuple[str, str]:
     """Return how sure it is that there is no TEE, and why it is no surer."""
-    if any(machine.look(path) == UNREADABLE for path in _ALWAYS_THERE):
+    if any(machine.look(path) == UNREADABLE for path in ("/dev", "/sys/devices")):
         return "low", "/dev or /sys cannot be read"
-    if (platform.container(machine, log) or "").endswith("gVisor"):
+    if (platform.container(machine) or "").endswith("gVisor"):
         return "low", "gVisor shows its own kernel, not the machine's"
     if machine.look("/dev/attestation/attestation_type") == PRESENT:
         return "low", "Gramine shows its own files, not the machine's"
-    virtual = platform.virtualisation(machine)
-    bare = virtual == "none" or (virtual is None and machine.vendor() != "")
-    read = log is not None and log.whole
+    virtual, vendor = platform.virtualisation(machine), machine.vendor()
+    hyper_v = platform.is_hyper_v(machine)
+    bare = virtual == "none" or (virtual is None and vendor != "")
     # A TDX guest shows its CPU flag to everybody, but not under a paravisor.
-    flagged = machine.vendor() == "GenuineIntel" and not platform.is_hyper_v(machine)
-    if bare or read or flagged:
+    if bare or machine.log.whole or (vendor == "GenuineIntel" and not hyper_v):
         return "high", ""
-    if platform.is_hyper_v(machine):
+    if hyper_v:
         return "low", "a paravisor of Hyper-V's can hide a TEE, and the kernel log cannot be read"
     return "medium", "plain SEV and SEV-ES show in the kernel log alone, which cannot be read here"
 
 
-def _paravisor(machine: Machine, log: Log | None) -> str | None:
-    text = log.text if log else ""
+def _paravisor(machine: Machine) -> str | None:
+    text = machine.log.text
     group = re.search(r"Isolation Config: Group A 0x([0-9a-f]{1,8})", text)
     if (group and int(group[1], 16) & 1) or re.search(r"SEV: Status: ?vTom", text, re.IGNORECASE):
         return "of Hyper-V"
     level = machine.text("/sys/devices/system/cpu/sev/vmpl")
-    if level in ("1", "2", "3"):
-        return f"an SVSM (the guest runs at VMPL {level})"
-    return None
+    return f"an SVSM (the guest runs at VMPL {level})" if level in ("1", "2", "3") else None

@@ -18,9 +18,10 @@ from sitegen.analysis.selection import superseded
 from sitegen.archive import Archive
 from sitegen.archive.store import Entry
 from sitegen.collect import Bundle, Collector, RawOutput, Reader, Step
-from sitegen.collect.execute import series_key, usable
+from sitegen.collect.execute import usable
 from sitegen.collect.host import MOST_BYTES
-from sitegen.collect.installed import blamed, collectors, forms
+from sitegen.collect.installed import blamed, collectors, forms, load_collector
+from sitegen.collect.recorder import series_key
 from sitegen.errors import SitegenError
 from sitegen.intake.run import FILE, INDEX, ONCE, PRINTED_AS, SETTING, readings, remarks_of
 from sitegen.model import (
@@ -115,12 +116,12 @@ def _again(old: Run, raw: Mapping[str, bytes]) -> Run:
     if old.provenance == Provenance.IMPORTED:
         return _imported(old, raw)
     try:
-        collector = collectors()[old.benchmark]
+        point = collectors()[old.benchmark]
     except KeyError:
         raise SitegenError(
             f"no collector {old.benchmark!r} is installed here", where=old.id
         ) from None
-    return _collected(old, raw, collector)
+    return _collected(old, raw, load_collector(point))
 
 
 def _collected(old: Run, raw: Mapping[str, bytes], collector: Collector) -> Run:

@@ -16,7 +16,14 @@ from sitegen.archive import Archive
 from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Plan, Request
 from sitegen.collect.execute import Collected, Progress, execute, scratch, sweep
 from sitegen.collect.host import timestamp
-from sitegen.collect.installed import check_settings, collectors, collects, detect, make_plan
+from sitegen.collect.installed import (
+    check_settings,
+    collectors,
+    collects,
+    detect,
+    load_collector,
+    make_plan,
+)
 from sitegen.config import Environment
 from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity, check_label, check_time
@@ -275,7 +282,7 @@ def _loaded(order: Order) -> tuple[dict[str, Collector], list[Outcome]]:
     broken: list[Outcome] = []
     for benchmark in _chosen(available, order):
         try:
-            module = available[benchmark]
+            module = load_collector(available[benchmark])
         except SitegenError as error:
             broken.append(Outcome(benchmark, skipped=str(error)))
             continue

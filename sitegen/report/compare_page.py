@@ -330,10 +330,15 @@ class _Answers:
         return ", ".join(name.replace("_", " ") for name in names)
 
 
+def files(benchmark: str) -> tuple[str, str]:
+    """Return where the two files of a benchmark stand in a site."""
+    return f"compare/data-{benchmark}.js", f"compare/runs-{benchmark}.js"
+
+
 def scripts(
     analysis: Analysis, benchmark: str, runs: Sequence[AnyRun]
 ) -> tuple[Offered, dict[str, bytes]]:
-    """Return what the page says of a benchmark, and its two files by name."""
+    """Return what the page says of a benchmark, and its two files by where they stand."""
     catalogue, labelled = environments(analysis, benchmark)
     single = single_runs(catalogue, runs)
     metrics: dict[str, int] = {}
@@ -363,14 +368,14 @@ def scripts(
         ],
         "all": len(runs),
     }
-    files = {
-        f"data-{benchmark}.js": script(shared),
-        f"runs-{benchmark}.js": script(
-            {"runs_of": benchmark, **_published(catalogue, [*labelled, *single], len(labelled))}
-        ),
-    }
+    single_data = _published(catalogue, [*labelled, *single], len(labelled))
+    contents = (script(shared), script({"runs_of": benchmark, **single_data}))
+    made = dict(zip(files(benchmark), contents, strict=True))
     # The version keeps a browser from mixing what it has with a page that is newer.
-    addresses = [f"{name}?v={hashlib.sha256(data).hexdigest()[:8]}" for name, data in files.items()]
+    addresses = [
+        f"{path.rpartition('/')[2]}?v={hashlib.sha256(data).hexdigest()[:8]}"
+        for path, data in made.items()
+    ]
     return (
         Offered(
             benchmark,
@@ -380,7 +385,7 @@ def scripts(
             len(runs),
             *addresses,
         ),
-        files,
+        made,
     )
 
 

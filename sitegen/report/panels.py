@@ -12,7 +12,7 @@ from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import axis_value
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better
-from sitegen.catalogue.tool import Family, Panel, Scaling
+from sitegen.catalogue.tool import Family, Panel
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.charts.spec import BarChart, Chart, Group, Hue, Line, LineChart, Mark, Point
 from sitegen.model import Params, Sample, Series
@@ -287,9 +287,7 @@ def efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
 def _reached(line: Line) -> str:
     """Return how far a line of an efficiency chart comes, and what cannot be."""
     above = [
-        point
-        for point in line.points
-        if caveats.applying("scaling", Scaling(round(point.x), point.y / 100))
+        point for point in line.points if caveats.applying("scaling", round(point.x), point.y / 100)
     ]
     best = max(above or line.points[1:], key=lambda point: point.y)
     if above:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+import msgspec
 import orjson
 
 from sitegen import __version__, bounds, resources
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from sitegen.config import Config
     from sitegen.model import AnyRun, Run, Sample
     from sitegen.report.benchmark import Command
+    from sitegen.report.compare_page import Offered
+    from sitegen.report.costs import CostTable
+    from sitegen.report.data import DataFile
     from sitegen.site.render import Renderer
 
 _FORMS = ("csv", "json", "parquet")
@@ -103,7 +107,12 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
             built = _built(config, archive, entries, source, state_file, work)
         runs, damaged = len(built.runs), built.damaged
         state = State(
-            key, built.mark.digest, built.page_keys, runs, [(d.path, d.reason) for d in damaged]
+            key,
+            built.mark.digest,
+            built.page_keys,
+            built.benchmarks,
+            runs,
+            [(d.path, d.reason) for d in damaged],
         )
         # On a disk that cannot be written the next build costs as much as this one.
         with contextlib.suppress(OSError):
@@ -156,8 +165,8 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     check_baselines(labels, config)
     site = config.output.resolve()
     mark, state = _mark(site, state_file), State.load(state_file)
-    pages = state.pages if mark and state.describes(mark) else {}
-    whole = partial(_Build, config, archive, held, source, pages)
+    old = state if mark and state.describes(mark) else State()
+    whole = partial(_Build, config, archive, held, source, old)
 
     def make(chosen: Sequence[AnyRun], aside: Sequence[SetAside]) -> _Build:
         if work is not None:
@@ -186,7 +195,7 @@ class _Build:
         archive: Archive,
         held: Library,
         source: str,
-        pages: Mapping[str, str],
+        old: State,
         runs: Sequence[AnyRun],
         aside: Sequence[SetAside],
         output: Output,
@@ -197,7 +206,7 @@ class _Build:
         from sitegen.report.navigation import Site, navigation
         from sitegen.site.render import Renderer
 
-        self.config, self.archive, self.library, self.old_pages = config, archive, held, pages
+        self.config, self.archive, self.library, self.old = config, archive, held, old
         self.runs = runs
         self.output, self.prose = output, not output.dry
         self.damaged: list[Damaged] = [
@@ -232,6 +241,7 @@ class _Build:
         self.paths: list[str] = []
         self.anchors: dict[str, set[str]] = {}
         self.page_keys: dict[str, str] = {}
+        self.benchmarks: dict[str, tuple[Offered, DataFile]] = {}
         self.rendered = self.written = self.removed = 0
         self.mark = Mark()
 
@@ -258,7 +268,7 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import benchmark, costs, environment, methodology, overview, run_list
+        from sitegen.report import costs, environment, methodology, overview, run_list
 
         analysis, runs = self.analysis, self.runs
         names = sorted({run.benchmark for run in runs})
@@ -266,22 +276,7 @@ class _Build:
         front = overview.page(analysis, runs, tables)
         self._page("index.html", "overview.html", page=front)
         for name in names:
-            commands, samples = self._of_newest(name)
-            found = benchmark.page(
-                analysis,
-                name,
-                tables[name],
-                commands,
-                samples,
-                note=self._note(name),
-                method=self._method(name),
-            )
-            self._page(
-                f"{name}/index.html",
-                "benchmark.html",
-                page=found,
-                publications=self.publications,
-            )
+            self._benchmark(name, tables[name])
         by_label: dict[str, list[AnyRun]] = {}
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
@@ -315,33 +310,64 @@ class _Build:
             self.output.refers(path, links(text))
             self.anchors[path] = anchors(text)
 
-    def _data_pages(self) -> None:
+    def _benchmark(self, name: str, tables: tuple[CostTable, ...]) -> None:
+        """Make the page of a benchmark, its downloads and what the compare page asks for.
+
+        All of it is that of the last build where its runs and the settings are the same.
+        """
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
-        from sitegen.report.data import DataFile, DataPage
+        from sitegen.report import benchmark, compare_page
+        from sitegen.report.data import DataFile
 
-        listed = []
-        names = sorted({run.benchmark for run in self.runs})
-        for name in names:
-            chosen = [run for run in self.runs if run.benchmark == name]
-            columns = export.columns(self.analysis, chosen)
-            sizes = []
-            for form in _FORMS:
-                data = export.encode(columns, form)
-                self._take(f"data/{name}.{form}", data)
-                sizes.append((form, len(data)))
-            listed.append(DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes)))
+        note, own = self._note(name), [run for run in self.runs if run.benchmark == name]
+        page, downloads = f"{name}/index.html", [f"data/{name}.{form}" for form in _FORMS]
+        self.page_keys[name] = key = self._benchmark_key(own)
+        # A note may quote other benchmarks.
+        if not note and key == self.old.pages.get(name) and name in self.old.benchmarks:
+            kept: tuple[Offered, DataFile] = msgspec.convert(
+                self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
+            )
+            if self.output.keep_files([page, *downloads, *compare_page.files(name)]):
+                self.paths += [page, *downloads]
+                self.benchmarks[name] = kept
+                return
+        commands, samples = self._of_newest(name)
+        found = benchmark.page(
+            self.analysis, name, tables, commands, samples, note=note, method=self._method(name)
+        )
+        self._page(page, "benchmark.html", page=found, publications=self.publications)
+        columns = export.columns(self.analysis, own)
+        sizes = []
+        for form, path in zip(_FORMS, downloads, strict=True):
+            data = export.encode(columns, form)
+            self._take(path, data)
+            sizes.append((form, len(data)))
+        offered, files = compare_page.scripts(self.analysis, name, own)
+        for file, data in files.items():
+            self._take(file, data)
+        rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes))
+        self.benchmarks[name] = (offered, rows)
+
+    def _benchmark_key(self, runs: Sequence[AnyRun]) -> str:
+        """Return what changes when one of these runs does, or what is said of all."""
+        analysis = self.analysis
+        parts = [f"{self.page_base}{analysis.config}{analysis.definitions}{self.publications}"]
+        for run in runs:
+            held = self.library.runs[run.id]
+            superseded = self.superseded.get(run.id)
+            parts.append(f"{held.digest}{run.environment}{run.remarks}{superseded}")
+        return _short("".join(parts))
+
+    def _data_pages(self) -> None:
+        from sitegen.analysis import export
+        from sitegen.report.data import DataPage
+
         schema = {"version": export.VERSION, "columns": export.COLUMNS}
         self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
-        self._page(
-            "data/index.html",
-            "data.html",
-            page=DataPage(
-                tuple(listed),
-                tuple(export.COLUMNS.items()),
-                tuple(self.damaged),
-            ),
-        )
+        listed = tuple(rows for _, rows in self.benchmarks.values())
+        page = DataPage(listed, tuple(export.COLUMNS.items()), tuple(self.damaged))
+        self._page("data/index.html", "data.html", page=page)
 
     def _claims_page(self) -> None:
         """Render the page of claims, where a report has any."""
@@ -393,17 +419,11 @@ class _Build:
         self._page("reports/index.html", "reports.html", page=reports.index(made))
 
     def _compare_page(self) -> None:
-        """Render the page on which a reader chooses, and the files that it asks for."""
+        """Render the page on which a reader chooses."""
         from sitegen.report import compare_page
 
-        offered = []
-        for name in sorted({run.benchmark for run in self.runs}):
-            own = [run for run in self.runs if run.benchmark == name]
-            found, files = compare_page.scripts(self.analysis, name, own)
-            for file, data in files.items():
-                self._take(f"compare/{file}", data)
-            offered.append(found)
-        self._page("compare/index.html", "compare.html", page=compare_page.page(offered))
+        page = compare_page.page([offered for offered, _ in self.benchmarks.values()])
+        self._page("compare/index.html", "compare.html", page=page)
 
     def _whole_site_files(self) -> None:
         base = self.config.base_url
@@ -501,7 +521,7 @@ class _Build:
                 f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
                 f"{held.run.remarks}"
             )
-            if self.old_pages.get(run_id) != keys[run_id] or not output.keep(run_id):
+            if self.old.pages.get(run_id) != keys[run_id] or not output.keep(run_id):
                 self._run_page(held, output, with_raw=with_raw)
                 rendered += 1
         return output.given(), keys, rendered

@@ -16,7 +16,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -104,7 +104,8 @@ class State(Struct, forbid_unknown_fields=True):
 
     key: str = ""
     mark: str = ""
-    pages: dict[str, str] = {}  # run id -> key of its page
+    pages: dict[str, str] = {}  # run id or benchmark -> key of its page
+    benchmarks: dict[str, Any] = {}  # what pages say of the files of each
     runs: int = 0
     damaged: list[tuple[str, str]] = []
 
@@ -318,11 +319,19 @@ class Output:
 
     def keep(self, run_id: str) -> bool:
         """Take over a run's files from the last build; False when one is not there."""
-        kept = self._of_run.get(run_id, {})
-        if not all(_there(self.folder, path, size) for path, (_, size) in kept.items()):
+        return self._kept(self._of_run.get(run_id, {}))
+
+    def keep_files(self, paths: Iterable[str]) -> bool:
+        """Take over files from the last build; False when one is not there."""
+        listed = {path: self._known.get(path) for path in paths}
+        kept = {path: entry for path, entry in listed.items() if entry is not None}
+        return len(kept) == len(listed) and self._kept(kept)
+
+    def _kept(self, files: Mapping[str, Listed]) -> bool:
+        if not all(_there(self.folder, path, size) for path, (_, size) in files.items()):
             return False
-        self.files |= kept
-        return bool(kept)
+        self.files |= files
+        return bool(files)
 
     def finish(self, runs: int) -> tuple[Mark, int, int]:
         """Put everything in place; return the site's mark, and how many files came and went.

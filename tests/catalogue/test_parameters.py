@@ -54,14 +54,16 @@ def test_a_value_that_its_parameter_cannot_have_is_refused(key: str, value: str)
         parameters.check(((key, value),), times=1)
 
 
-def test_a_size_with_a_unit_is_for_people_and_not_for_rows() -> None:
-    with pytest.raises(SitegenError, match="write bytes, or 4k"):
-        parameters.check((("block_size", "4k"),))
-
-
-def test_more_parameters_than_a_series_has_are_refused() -> None:
-    with pytest.raises(SitegenError, match="201 parameters, more than 200"):
-        parameters.check(tuple((f"k{n}", "1") for n in range(201)))
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ((("block_size", "4k"),), "write bytes, or 4k"),  # a unit is for people
+        (tuple((f"k{n}", "1") for n in range(201)), "201 parameters, more than 200"),
+    ],
+)
+def test_what_no_row_holds_is_refused(pairs: tuple[tuple[str, str], ...], message: str) -> None:
+    with pytest.raises(SitegenError, match=message):
+        parameters.check(pairs)
 
 
 @pytest.mark.parametrize(

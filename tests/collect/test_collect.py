@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import psutil
 import pytest
@@ -96,29 +96,27 @@ def request(repetitions: int = 1, settings: Mapping[str, str] | None = None) -> 
     return Request("standard", repetitions, settings or {}, 2, place, place / "cache", 1 << 30)
 
 
-def collect(  # noqa: PLR0913 - what a test may choose
-    shell: Shell,
-    repetitions: int = 1,
-    *,
-    seed: int = 7,
-    host: Host | None = None,
-    note: str = "",
-    said: list[Progress] | None = None,
-) -> Collected | None:
+def collect(shell: Shell, repetitions: int = 1, **chosen: Any) -> Collected | None:  # noqa: ANN401 - as execute() takes them
     tool = shell.detect(Host())
     assert isinstance(tool, ToolIdentity)
     asked = request(repetitions)
-    return execute(
-        shell, tool, make_plan(shell, tool, asked), asked, host=host or Host(),
-        environment="here", session="s1", machine=Fingerprint(), redactor=Redactor(), seed=seed,
-        note=note, progress=([] if said is None else said).append,
-    )  # fmt: skip
+    usual = {
+        "host": Host(), "environment": "here", "session": "s1", "machine": Fingerprint(),
+        "redactor": Redactor(), "seed": 7,
+    }  # fmt: skip
+    return execute(shell, tool, make_plan(shell, tool, asked), asked, **{**usual, **chosen})
 
 
-def whole(shell: Shell, repetitions: int = 1, *, seed: int = 7) -> Collected:
-    found = collect(shell, repetitions, seed=seed)
+def whole(shell: Shell, repetitions: int = 1, **chosen: Any) -> Collected:  # noqa: ANN401 - the same
+    found = collect(shell, repetitions, **chosen)
     assert found is not None
     return found
+
+
+def whole_and_failures(shell: Shell, repetitions: int = 1) -> tuple[Collected, list[str]]:
+    said: list[Progress] = []
+    found = whole(shell, repetitions, progress=said.append)
+    return found, [each.failed for each in said if each.failed]
 
 
 def order(collected: Collected) -> list[tuple[int, str]]:
@@ -157,18 +155,13 @@ def test_a_run_records_every_step_its_output_and_what_it_measured() -> None:
     collected = whole(Shell({"a": "echo 1; echo noise >&2"}, {"warm": "echo ready"}), 2)
     run = collected.run
     assert run.complete
-    assert [(m.repetition, m.value, m.status) for m in run.measurements] == [
-        (0, 1.0, Status.OK),
-        (1, 1.0, Status.OK),
-    ]
+    rows = [(m.repetition, m.value, m.status) for m in run.measurements]
+    assert rows == [(0, 1.0, Status.OK), (1, 1.0, Status.OK)]
     assert order(collected) == [(-1, "warm"), (0, "a"), (1, "a")]
     assert collected.raw == {
-        "warm-prepare.out": b"ready\n",
-        "a-0.out": b"1\n",
-        "a-0.err": b"noise\n",
-        "a-1.out": b"1\n",
-        "a-1.err": b"noise\n",
-    }
+        "warm-prepare.out": b"ready\n", "a-0.out": b"1\n", "a-0.err": b"noise\n",
+        "a-1.out": b"1\n", "a-1.err": b"noise\n",
+    }  # fmt: skip
     assert run.steps[1].raw == ("a-0.err", "a-0.out")
     assert run.steps[1].argv[1:] == ("-c", "echo 1; echo noise >&2")
     assert run.steps[1].duration_s > 0
@@ -178,43 +171,28 @@ def test_a_run_records_every_step_its_output_and_what_it_measured() -> None:
     assert run.tool is not None
     assert len(run.tool.sha256) == 64
     assert run.id.split("-")[1] == "shell"
-
-
-def test_two_runs_of_the_same_have_different_ids() -> None:
-    assert whole(Shell({"a": "echo 1"})).run.id != whole(Shell({"a": "echo 1"})).run.id
+    assert run.id != whole(Shell({"a": "echo 1"})).run.id
 
 
 def test_the_conditions_of_the_machine_are_read_around_every_step(tmp_path: Path) -> None:
-    found = collect(Shell({"a": "echo 1"}), host=Host(written.lay_out("tdx-guest", tmp_path)))
-    assert found is not None
+    found = whole(Shell({"a": "echo 1"}), host=Host(written.lay_out("tdx-guest", tmp_path)))
     shares = dict(found.run.steps[0].conditions)
     assert shares == {"psi_cpu": 0, "psi_io": 0, "psi_memory": 0, "steal": 0, "load_before": 0.42}
     assert found.run.boot
 
 
 def test_a_step_that_fails_is_kept_as_failed_and_the_others_go_on() -> None:
-    said: list[Progress] = []
-    found = collect(Shell({"bad": "echo 5 apples; exit 3", "good": "echo 2"}), 2, said=said)
-    assert found is not None
+    found, said = whole_and_failures(Shell({"bad": "echo 5 apples; exit 3", "good": "echo 2"}), 2)
     rows = {(m.workload, m.repetition): (m.value, m.status) for m in found.run.measurements}
     assert rows == {
-        ("bad", 0): (None, Status.FAILED),
-        ("bad", 1): (None, Status.FAILED),
-        ("good", 0): (2.0, Status.OK),
-        ("good", 1): (2.0, Status.OK),
+        (name, n): told
+        for n in (0, 1)
+        for name, told in (("bad", (None, Status.FAILED)), ("good", (2.0, Status.OK)))
     }
     assert {s.exit_code for s in found.run.steps if s.name == "bad"} == {3}
     assert found.run.complete
     assert found.raw["bad-0.out"] == b"5 apples\n"
-    assert {p.step for p in said if p.failed} == {"bad"}
-
-
-def test_what_cannot_be_parsed_is_failed_with_the_reason() -> None:
-    said: list[Progress] = []
-    found = collect(Shell({"bad": "echo what"}), said=said)
-    assert found is not None
-    assert [m.status for m in found.run.measurements] == [Status.FAILED]
-    assert [p.failed for p in said if p.failed] == ["bad: b'what\\n' is no number"]
+    assert said == ["bad: b'5 apples\\n' is no number"] * 2
 
 
 def test_a_value_that_is_no_number_is_a_failed_repetition() -> None:
@@ -229,28 +207,15 @@ def test_samples_that_a_run_has_no_room_for_cost_no_value(monkeypatch: pytest.Mo
             return Reading(rows, (Sample(step.workload, 0, "time", "shell.x", 1.0, 2.0),) * 3)
 
     monkeypatch.setattr("sitegen.bounds.MOST_SAMPLES", 4)
-    said: list[Progress] = []
-    found = collect(Sampling({"a": "echo 1", "b": "echo 2"}), said=said)
-    assert found is not None
+    found, said = whole_and_failures(Sampling({"a": "echo 1", "b": "echo 2"}))
     assert len(found.run.samples) == 3
     assert {m.status for m in found.run.measurements} == {Status.OK}
-    assert [p.failed for p in said if p.failed] == ["a run has 4 samples at most"]
+    assert said == ["a run has 4 samples at most"]
 
 
 def test_a_value_that_the_tool_gave_before_it_failed_is_said_to_have_failed() -> None:
-    said: list[Progress] = []
-    assert collect(Shell({"bad": "echo 5; exit 3"}), said=said) is not None
-    assert [p.failed.rpartition(" ended ")[2] for p in said if p.failed] == ["with code 3"]
-
-
-def test_a_program_that_cannot_be_started_is_a_failed_step(tmp_path: Path) -> None:
-    class Absent(Shell):
-        def run(self, step: Step, host: Host) -> RawOutput:
-            return host.run((str(tmp_path / "absent"), *step.argv), timeout_s=1.0)
-
-    found = whole(Absent({"a": "echo 1"}))
-    assert [m.status for m in found.run.measurements] == [Status.FAILED]
-    assert b"cannot be started: No such file" in found.raw["a-0.err"]
+    _, [said] = whole_and_failures(Shell({"bad": "echo 5; exit 3"}))
+    assert said.endswith(" ended with code 3")
 
 
 @pytest.mark.parametrize("programs", [{"a": "echo 1:cheat"}, {"a": "echo 1", "b": "echo 2:cheat"}])
@@ -259,12 +224,9 @@ def test_what_makes_every_number_worthless_drops_the_whole_run(programs: dict[st
         collect(Shell(programs), 2)
 
 
-def test_what_only_the_outputs_tell_is_a_parameter_of_the_run() -> None:
+def test_what_only_the_outputs_tell_is_the_runs_or_where_they_disagree_each_workloads() -> None:
     told = whole(Shell({"a": "echo 1:v7", "b": "echo 2:v7"}), 2).run.parameters
     assert Parameter("server", "v7", Comparability.MUST_MATCH) in told
-
-
-def test_what_the_outputs_do_not_agree_on_is_told_for_each_workload() -> None:
     told = whole(Shell({"a": "echo 1:v7", "b": "echo 2:v8", "c": "echo 3"})).run.parameters
     found = {p.name: p.value for p in told if p.name.startswith("server")}
     assert found == {"server.a": "v7", "server.b": "v8"}
@@ -297,8 +259,7 @@ def test_a_program_that_prints_without_end_is_stopped(monkeypatch: pytest.Monkey
 
 def test_a_program_that_closes_its_outputs_has_its_time_all_the_same() -> None:
     found = Host().run(["sh", "-c", "exec >&- 2>&-; sleep 600"], timeout_s=0.3)
-    assert found.exit_code == -9
-    assert b"killed after" in found.stderr
+    assert (found.exit_code, found.reason) == (-9, "sitegen: killed after 0 s")
 
 
 def test_ctrl_c_keeps_the_repetitions_that_are_whole_and_nothing_of_the_others() -> None:
@@ -318,20 +279,15 @@ def test_ctrl_c_before_the_first_whole_repetition_keeps_nothing(at: int) -> None
 
 
 def test_a_note_that_is_not_unicode_does_not_lose_the_run() -> None:
-    found = collect(Shell({"a": "echo 1"}), note="bad \udcff byte")
-    assert found is not None
+    found = whole(Shell({"a": "echo 1"}), note="bad \udcff byte")
     assert found.run.note == "bad \\udcff byte"
 
 
 def test_progress_says_where_a_collection_stands() -> None:
     said: list[Progress] = []
-    collect(Shell({"a": "echo 1"}, {"warm": "true"}), 2, said=said)
-    assert [(p.step, p.done, p.total, p.repetition) for p in said] == [
-        ("warm", 0, 3, -1),
-        ("a", 1, 3, 0),
-        ("a", 2, 3, 1),
-        ("", 3, 3, 1),
-    ]
+    collect(Shell({"a": "echo 1"}, {"warm": "true"}), 2, progress=said.append)
+    told = [(p.step, p.done, p.total, p.repetition) for p in said]
+    assert told == [("warm", 0, 3, -1), ("a", 1, 3, 0), ("a", 2, 3, 1), ("", 3, 3, 1)]
 
 
 ROW = Measurement("w", "shell.x", "value", "s", 1.0)
@@ -365,9 +321,6 @@ def test_a_plan_that_cannot_be_archived_is_refused_before_anything_runs(
     with pytest.raises(SitegenError) as raised:
         make_plan(Planned({}), ToolIdentity("sh", "1"), request())
     assert said in str(raised.value)
-
-
-def test_a_step_may_not_share_its_name_with_a_preparation() -> None:
     with pytest.raises(SitegenError, match="two steps are called 'a'"):
         make_plan(Shell({"a": "echo 1"}, {"a": "true"}), ToolIdentity("sh", "1"), request())
 
@@ -392,17 +345,13 @@ def reads(reading: Callable[[Step], object]) -> tuple[Collected, list[str]]:
 
     class Reads(Shell):
         def parse(self, step: Step, raw: RawOutput) -> Reading:
-            return (
-                cast("Reading", reading(step)) if step.name == "bad" else super().parse(step, raw)
-            )
+            usual = super().parse(step, raw)
+            return usual if step.name == "good" else cast("Reading", reading(step))
 
-    said: list[Progress] = []
-    found = collect(Reads({"bad": "echo 5", "good": "echo 2"}), said=said)
-    assert found is not None
-    assert [(m.value, m.status) for m in found.run.measurements if m.workload == "good"] == [
-        (2.0, Status.OK)
-    ]
-    return found, [p.failed for p in said if p.failed]
+    found, said = whole_and_failures(Reads({"bad": "echo 5", "good": "echo 2"}))
+    good = [m for m in found.run.measurements if m.workload == "good"]
+    assert [(m.value, m.status) for m in good] == [(2.0, Status.OK)]
+    return found, said
 
 
 def bug(step: Step) -> object:
@@ -415,17 +364,14 @@ def bug(step: Step) -> object:
         (bug, "parse failed: TypeError: can only concatenate str"),
         (lambda _: None, "parse failed: AttributeError"),
         (lambda _: Reading((cast("Measurement", "x"),)), "parse failed: AttributeError"),
-        (
-            lambda step: Reading((step.expects[0]._replace(value=cast("float", "5")),)),
-            "parse failed: TypeError",
-        ),
+        (lambda step: Reading((step.expects[0]._replace(value=cast("float", "5")),)), "TypeError"),
     ],
 )
 def test_a_bug_in_a_parser_is_a_failed_step_with_the_reason(
     reading: Callable[[Step], object], reason: str
 ) -> None:
     found, [said] = reads(reading)
-    assert said.startswith(reason)
+    assert reason in said
     bad = [m for m in found.run.measurements if m.workload == "bad"]
     assert [(m.value, m.status) for m in bad] == [(None, Status.FAILED)]
 
@@ -440,36 +386,34 @@ def test_a_measurement_that_cannot_be_archived_fails_its_step_and_the_others_are
     assert [(m.metric, m.value, m.status) for m in bad] == [("shell.x", 3.0, Status.OK)]
 
 
-def test_the_same_measurement_twice_fails_its_step_and_the_first_is_kept() -> None:
+def test_a_measurement_that_is_there_twice_or_infinite_fails_its_step() -> None:
     found, said = reads(
         lambda step: Reading(tuple(step.expects[0]._replace(value=v) for v in (1.0, 2.0)))
     )
     assert said == ["shell.x is given twice"]
     assert [m.value for m in found.run.measurements if m.workload == "bad"] == [1.0]
-
-
-def test_an_infinite_measurement_is_said_to_have_failed() -> None:
     _, said = reads(lambda step: Reading((step.expects[0]._replace(value=float("inf")),)))
     assert said == ["shell.x is inf"]
 
 
 @pytest.mark.parametrize(
-    ("raw", "reason"),
+    ("bad", "reason"),
     [
-        (None, b"sitegen: run failed: AttributeError"),
-        (RawOutput(files={"../x": b"1"}), b"not usable as the name of a raw output"),
+        (lambda _: None, b"sitegen: run failed: AttributeError"),
+        (lambda _: RawOutput(files={"../x": b"1"}), b"not usable as the name of a raw output"),
+        (lambda host: host.run(("/no/such",), timeout_s=1), b"cannot be started: No such file"),
     ],
 )
-def test_a_bug_in_running_a_step_is_a_failed_step(raw: RawOutput | None, reason: bytes) -> None:
+def test_a_step_that_cannot_be_run_is_a_failed_step(
+    bad: Callable[[Host], Any], reason: bytes
+) -> None:
     class Runs(Shell):
         def run(self, step: Step, host: Host) -> RawOutput:
-            return cast("RawOutput", raw) if step.name == "bad" else super().run(step, host)
+            return cast("RawOutput", bad(host)) if step.name == "bad" else super().run(step, host)
 
     found = whole(Runs({"bad": "echo 1", "good": "echo 2"}))
-    assert {m.workload: m.status for m in found.run.measurements} == {
-        "bad": Status.FAILED,
-        "good": Status.OK,
-    }
+    statuses = {m.workload: m.status for m in found.run.measurements}
+    assert statuses == {"bad": Status.FAILED, "good": Status.OK}
     assert reason in found.raw["bad-0.err"]
 
 
@@ -491,17 +435,22 @@ def test_a_setting_that_the_collector_does_not_know_is_named_with_those_it_knows
     with pytest.raises(SitegenError, match=r"there is no setting 'sise'; it takes directory, size"):
         check_settings(Shell({}), {"sise": "1"})
 
+    class Bare(Shell):
+        SETTINGS: ClassVar[dict[str, str]] = {}
+
+    with pytest.raises(SitegenError, match="there is no setting 'directory'; it takes none"):
+        check_settings(Bare({}), {"directory": "/"})
+
 
 def test_a_folder_that_does_not_exist_is_an_error_and_is_not_created(tmp_path: Path) -> None:
-    missing = tmp_path / "mistyped"
-    tool = ToolIdentity("sh", "1")
-    with pytest.raises(SitegenError, match="is not an existing folder"):
-        make_plan(Shell({}), tool, request(settings={"directory": str(missing)}))
-    assert not missing.exists()
-    file = tmp_path / "file"
+    missing, file = tmp_path / "mistyped", tmp_path / "file"
     file.touch()
-    with pytest.raises(SitegenError, match="is not an existing folder"):
-        check_settings(Shell({}), {"directory": str(file)})
+    for path in (missing, file):
+        with pytest.raises(SitegenError, match="is not an existing folder"):
+            make_plan(
+                Shell({}), ToolIdentity("sh", "1"), request(settings={"directory": str(path)})
+            )
+    assert not missing.exists()
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -523,9 +472,15 @@ def test_what_a_program_needs_from_the_terminal_is_not_there() -> None:
     assert raw.stdout == b"1\nC\n"
 
 
-def test_a_started_server_is_gone_when_the_block_ends() -> None:
+def test_a_server_is_gone_when_the_block_ends_also_by_an_error() -> None:
+    def fail() -> None:
+        raise SitegenError("no answer")
+
     with Host().start(("sleep", "600")) as process:
         assert process.poll() is None
+    assert process.returncode == -signal.SIGKILL
+    with pytest.raises(SitegenError), Host().start(("sleep", "600")) as process:
+        fail()
     assert process.returncode == -signal.SIGKILL
 
 
@@ -538,23 +493,13 @@ def test_what_a_program_left_running_is_gone_when_the_block_ends() -> None:
     assert gone(child)
 
 
-def test_a_server_is_gone_when_the_block_raises() -> None:
-    def fail() -> None:
-        raise SitegenError("no answer")
-
-    with pytest.raises(SitegenError), Host().start(("sleep", "600")) as process:
-        fail()
-    assert process.returncode == -signal.SIGKILL
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child to its parent")
 def test_a_program_dies_with_a_collection_that_is_killed() -> None:
-    script = (
-        "from sitegen.collect import Host\n"
-        "with Host().start(('sleep', '600')) as process:\n"
-        "    print(process.pid, flush=True)\n"
-        "    process.wait()\n"
-    )
+    script = """from sitegen.collect import Host
+with Host().start(("sleep", "600")) as process:
+    print(process.pid, flush=True)
+    process.wait()
+"""
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
@@ -563,9 +508,7 @@ def test_a_program_dies_with_a_collection_that_is_killed() -> None:
     assert gone(child)
 
 
-def test_the_host_finds_the_first_tool_that_is_there_and_reads_below_its_root(
-    tmp_path: Path,
-) -> None:
+def test_the_host_finds_the_first_tool_there_is_and_reads_below_its_root(tmp_path: Path) -> None:
     host = Host(written.lay_out("plain-vm", tmp_path))
     assert host.find("no-such-tool-here", "sh") == Host().find("sh")
     assert host.find("no-such-tool-here") is None
@@ -574,30 +517,19 @@ def test_the_host_finds_the_first_tool_that_is_there_and_reads_below_its_root(
     assert host.read("/etc/shadow") is None
 
 
-def test_a_setting_of_one_that_has_none_is_refused() -> None:
-    class Bare(Shell):
-        SETTINGS: ClassVar[dict[str, str]] = {}
-
-    with pytest.raises(SitegenError, match="there is no setting 'directory'; it takes none"):
-        check_settings(Bare({}), {"directory": "/"})
-
-
 def test_the_installed_collectors_are_whole_and_in_order() -> None:
     found = collectors()
     assert list(found) == sorted(found)
-    assert len(found) == len(list(found))
     assert {"7z", "ab", "fio"} <= set(found)
-    for name, collector in found.items():
-        assert name == collector.BENCHMARK
+    for name, point in found.items():
+        assert name == load_collector(point).BENCHMARK
 
 
 def test_only_the_collector_that_is_asked_for_is_imported(install: Callable[..., str]) -> None:
     install("wanted")
     install("other")
-    found = collectors()
-    assert {"wanted", "other"} <= set(found)
-    assert "other" in found
-    assert found["wanted"].BENCHMARK == "wanted"
+    assert "other" in collectors()
+    assert load_collector(collectors()["wanted"]).BENCHMARK == "wanted"
     assert "collector_wanted" in sys.modules
     assert "collector_other" not in sys.modules
 
@@ -605,19 +537,11 @@ def test_only_the_collector_that_is_asked_for_is_imported(install: Callable[...,
 def test_the_method_note_lies_beside_the_module_which_is_not_imported(
     install: Callable[..., str], tmp_path: Path
 ) -> None:
-    install("noted")
-    assert method_note("noted") == ""
+    install("noted", source="raise TypeError('no')")
+    assert method_note("noted") == method_note("not-installed") == ""
     (tmp_path / "site-packages" / "collector_noted.md").write_text("# How it is measured\n")
     assert method_note("noted") == "# How it is measured\n"
     assert "collector_noted" not in sys.modules
-
-
-def test_there_is_no_method_note_of_a_collector_that_is_not_there_or_broken(
-    install: Callable[..., str],
-) -> None:
-    install("broken", source="raise TypeError('no')")
-    assert method_note("broken") == ""
-    assert method_note("not-installed") == ""
 
 
 @pytest.mark.parametrize(
@@ -634,7 +558,7 @@ def test_a_collector_that_cannot_be_used_is_one_line(
 ) -> None:
     install("broken", source=source)
     with pytest.raises(SitegenError) as raised:
-        collectors()["broken"]
+        load_collector(collectors()["broken"])
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
 

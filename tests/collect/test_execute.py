@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from collectors.ab import target
 from sitegen.collect import Host, Missing, Plan, RawOutput, Request
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
+from sitegen.collect.recorder import series_key
 from sitegen.model import Fingerprint, Status, ToolIdentity
 from sitegen.redact import Redactor
 
@@ -35,24 +37,14 @@ def collect(
     host = Host()
     request = Request("quick", 1, settings, host.cpus(), scratch, scratch / "cache", PLENTY)
     plan = make_plan(collector, tool, request)
+    about: dict[str, Any] = {"environment": "here", "session": "s", "machine": Fingerprint()}
     collected = execute(
-        collector,
-        tool,
-        plan,
-        request,
-        host=host,
-        environment="here",
-        session="s",
-        machine=Fingerprint(),
-        redactor=Redactor(),
-        seed=1,
+        collector, tool, plan, request, host=host, redactor=Redactor(), seed=1, **about
     )
     assert collected is not None
     assert collected.run.complete
-    expected = {
-        (m.workload, m.metric, m.statistic, m.params) for s in plan.steps for m in s.expects
-    }
-    found = [(m.workload, m.metric, m.statistic, m.params) for m in collected.run.measurements]
+    expected = {series_key(row) for step in plan.steps for row in step.expects}
+    found = [series_key(row) for row in collected.run.measurements]
     assert expected <= set(found)
     assert len(found) == len(set(found))
     _check_reparse(collector, collected, plan)
@@ -82,12 +74,8 @@ def _check_reparse(collector: ModuleType, collected: Collected, plan: Plan) -> N
 
 
 def test_fio_measures_a_file_and_leaves_nothing_but_it(tmp_path: Path) -> None:
-    settings = {
-        "size": "16M",
-        "runtime_s": "0.5",
-        "ramp_s": "0",
-        "workloads": "rw_mix,read_seq,randread-4k-qd1,logwrite-4k-fdatasync",
-    }
+    workloads = "rw_mix,read_seq,randread-4k-qd1,logwrite-4k-fdatasync"
+    settings = {"size": "16M", "runtime_s": "0.5", "ramp_s": "0", "workloads": workloads}
     collected, _ = collect(fio, tmp_path, settings)
     found = [m for m in collected.run.measurements if m.status != Status.FAILED]
     if not found:
@@ -147,12 +135,8 @@ def test_ab_measures_a_server_that_it_starts_and_stops(tmp_path: Path, server: s
 
 def test_ab_against_nothing_is_recorded_as_failed(tmp_path: Path) -> None:
     [port] = target.free_ports(1)
-    settings = {
-        "url": f"http://{target.LOOPBACK}:{port}/",
-        "concurrency": "2",
-        "requests": "10",
-        "processes": "2",
-    }
+    url = f"http://{target.LOOPBACK}:{port}/"
+    settings = {"url": url, "concurrency": "2", "requests": "10", "processes": "2"}
     collected, _ = collect(ab, tmp_path, settings)
     assert {m.status for m in collected.run.measurements} == {Status.FAILED}
     assert {m.value for m in collected.run.measurements} == {None}

@@ -41,9 +41,6 @@ def test_coarse_keeps_every_count_and_the_mean_in_few_bins(bins: dict[int, int])
     assert [value for value, _ in cells] == sorted(value for value, _ in cells)
 
 
-def test_coarse_of_nothing_is_nothing() -> None:
+def test_coarse_of_nothing_is_nothing_and_of_one_value_that_value() -> None:
     assert list(histogram.coarse({})) == []
-
-
-def test_coarse_of_one_value_is_that_value() -> None:
     assert list(histogram.coarse({7: 3})) == [(7.0, 3)]

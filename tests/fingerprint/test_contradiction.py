@@ -4,18 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import fingerprint
-from sitegen.fingerprint import claim_contradicted, contradiction
+from sitegen.fingerprint.tee import claim_contradicted, contradiction
 from sitegen.model import Fact, Fingerprint, TeeVerdict
-from sitegen.redact import Redactor
-from tests.machines import written
+from tests.machines.written import read
 
 SIGNALS = "the machine's own signals say"
-
-
-def read(name: str, folder: Path) -> Fingerprint:
-    root = written.lay_out(name, folder)
-    return fingerprint.read(Path("/w"), Redactor(), root=root, command=written.command(name))
 
 
 @pytest.mark.parametrize(
@@ -59,12 +52,9 @@ def test_what_a_machine_shows_against_its_declaration_is_one_sentence(
     assert contradiction(tee, role, read(name, tmp_path)) == told.replace("SAY", SIGNALS)
 
 
-def test_a_run_that_recorded_no_machine_contradicts_nothing() -> None:
+def test_a_run_without_a_machine_contradicts_nothing_and_one_without_confidence_does() -> None:
     for role in ("metal", "vm", "cpu-tee", "gpu-tee"):
         assert contradiction("tdx", role, Fingerprint()) == ""
-
-
-def test_a_verdict_from_before_confidence_was_said_counts() -> None:
     seen = Fingerprint((Fact("virtualisation", "kvm", "x"),), TeeVerdict("none"))
     assert contradiction("tdx", "", seen)
 

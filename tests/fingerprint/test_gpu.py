@@ -1,26 +1,16 @@
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from collectors.hardware import gpu as hardware
-from sitegen import fingerprint
 from sitegen.collect.decode import convert
 from sitegen.fingerprint import gpu
 from sitegen.fingerprint.places import Machine
-from sitegen.model import Fingerprint
-from sitegen.redact import Redactor
 from tests.machines import written
-
-
-def read(name: str, folder: Path) -> Fingerprint:
-    return fingerprint.read(
-        Path("/work"),
-        Redactor(),
-        root=written.lay_out(name, folder),
-        command=written.command(name),
-    )
+from tests.machines.written import read
 
 
 @pytest.mark.parametrize(
@@ -47,61 +37,50 @@ def test_the_state_of_a_gpu_is_one_word(
     assert found.get("gpu_ready") == ready
 
 
-def test_gpus_of_one_kind_are_named_once_and_counted(tmp_path: Path) -> None:
-    found = read("h200-protected-pcie", tmp_path)
-    assert found.get("gpu") == "NVIDIA H200, 143771 MiB"
-    assert (found.get("gpus"), found.get("gpu_driver")) == ("8", "580.95.05")
-    assert (found.get("gpu_mig"), found.get("gpu_link_generation")) == ("Disabled", "5")
-    assert found.get("gpu_firmware") == "96.00.A5.00.01"
-    assert found.get("gpu_cc_answers") == (
-        "state off; multi-GPU mode protected pcie; developer tools off; environment production;"
-        " CPU intel tdx"
-    )
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("h200-protected-pcie", {
+            "gpu": "NVIDIA H200, 143771 MiB", "gpus": "8", "gpu_driver": "580.95.05",
+            "gpu_mig": "Disabled", "gpu_link_generation": "5", "gpu_firmware": "96.00.A5.00.01",
+            "gpu_cc_answers": "state off; multi-GPU mode protected pcie; developer tools off;"
+                              " environment production; CPU intel tdx",
+        }, id="those of one kind are named once and counted"),
+        pytest.param("tdx-gpu-guest", {
+            "gpu": "NVIDIA H200, 143771 MiB", "gpus": "2", "gpu_firmware": None,
+        }, id="a driver that knows fewer fields is asked for those"),
+        pytest.param("v100", {
+            "gpu_cc_answers": "No CC capable devices found", "gpu_mig": None,
+        }, id="a board that cannot says why"),
+        pytest.param("gpu-broken", {"gpu": None}, id="an error of the driver is no GPU"),
+    ],
+)  # fmt: skip
+def test_gpus_are_told_as_their_driver_says(
+    name: str, shown: dict[str, str | None], tmp_path: Path
+) -> None:
+    found = read(name, tmp_path)
+    assert {fact: found.get(fact) for fact in shown} == shown
 
 
-def test_a_driver_that_knows_fewer_fields_is_asked_for_those(tmp_path: Path) -> None:
-    found = read("tdx-gpu-guest", tmp_path)
-    assert (found.get("gpu"), found.get("gpus")) == ("NVIDIA H200, 143771 MiB", "2")
-    assert found.get("gpu_firmware") is None
-
-
-def test_a_board_that_cannot_is_off_and_says_why(tmp_path: Path) -> None:
-    found = read("v100", tmp_path)
-    assert found.get("gpu_cc_answers") == "No CC capable devices found"
-    assert found.get("gpu_mig") is None
-
-
-def test_an_error_of_the_driver_is_no_gpu(tmp_path: Path) -> None:
-    assert read("gpu-broken", tmp_path).get("gpu") is None
-
-
-def test_off_without_the_mode_of_several_gpus_is_not_yet_off() -> None:
+def test_answers_that_leave_it_open_are_unknown() -> None:
     assert gpu.State(feature="off").word == "unknown"
     assert gpu.State(feature="off", multi_gpu="none").word == "off"
     assert gpu.State().word == "unknown"
-
-
-def test_a_feature_that_is_on_where_it_cannot_be_is_unknown() -> None:
     assert gpu.State(feature="on", multi_gpu="none", environment="unavailable").word == "unknown"
 
 
 def test_the_words_are_those_of_the_hardware_collector() -> None:
     assert gpu.CONFIDENTIAL == hardware.CONFIDENTIAL
-    answers = {0: "off", 1: "on"}
-    modes = {0: "none", 1: "protected pcie", 2: "nvle"}
-    for environment, named in ((1, "simulation"), (2, "production")):
-        for feature, said in answers.items():
-            for devtools, tools in answers.items():
-                for mode, called in modes.items():
-                    told = {
-                        "environment": environment,
-                        "ccFeature": feature,
-                        "devToolsMode": devtools,
-                    }
-                    settings = {**told, "multiGpuMode": mode}
-                    record = convert({"state": told, "settings": settings}, hardware.Record)
-                    ours = gpu.State(said, called, tools, named)
-                    assert ours.word == hardware.verdict(record).word
+    modes = enumerate(("none", "protected pcie", "nvle"))
+    environments, switch = ((1, "simulation"), (2, "production")), ((0, "off"), (1, "on"))
+    for (number, named), (feature, said), (devtools, tools), (mode, called) in product(
+        environments, switch, switch, modes
+    ):
+        told = {"environment": number, "ccFeature": feature, "devToolsMode": devtools}
+        record = convert(
+            {"state": told, "settings": {**told, "multiGpuMode": mode}}, hardware.Record
+        )
+        assert gpu.State(said, called, tools, named).word == hardware.verdict(record).word
 
 
 def test_nothing_is_ever_set() -> None:
@@ -113,13 +92,5 @@ def test_nothing_is_ever_set() -> None:
 
     list(gpu.facts(Machine(Path("/nowhere"), command)))
     words = {word.partition("=")[0] for argv in asked for word in argv}
-    assert words <= {
-        "nvidia-smi",
-        "--query-gpu",
-        "--format",
-        "conf-compute",
-        "-q",
-        "-f",
-        "-d",
-        "-e",
-    }
+    flags = {"--query-gpu", "--format", "-q", "-f", "-d", "-e"}
+    assert words <= {"nvidia-smi", "conf-compute"} | flags

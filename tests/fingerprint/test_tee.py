@@ -4,78 +4,44 @@ from pathlib import Path
 
 import pytest
 
-from sitegen import fingerprint
 from sitegen.config import TEES
 from sitegen.fingerprint import contradiction
 from sitegen.model import Fingerprint, Signal
-from sitegen.redact import Redactor
 from tests.machines import written
+from tests.machines.written import read
 
 VM, METAL, ENCLAVE = "virtual machine", "bare metal", "enclave"
 IN_VM = f"container in {VM}"
-#: Machine -> TEE, confidence, platform.
+#: TEE, confidence and platform -> machines.
 TAKEN_FOR = {
-    "azure-cpuid": ("sev-snp", "medium", VM),
-    "azure-h100": ("sev-snp", "high", VM),
-    "azure-hidden": ("none", "low", VM),
-    "azure-snp": ("sev-snp", "medium", VM),
-    "azure-snp-user": ("sev-snp", "medium", VM),
-    "azure-snp-vtom": ("sev-snp", "low", VM),
-    "azure-tdx": ("tdx", "medium", VM),
-    "b200-nvle": ("tdx", "high", VM),
-    "bare-metal": ("none", "high", METAL),
-    "cca-guest": ("cca", "high", VM),
-    "container": ("none", "high", IN_VM),
-    "container-v1": ("none", "high", IN_VM),
-    "contradictory": ("contradictory", "", VM),
-    "csv-guest": ("csv", "medium", VM),
-    "csv-host": ("none", "high", METAL),
-    "csv2-guest": ("csv", "high", VM),
-    "dstack-container": ("tdx", "medium", IN_VM),
-    "dstack-simulator": ("none", "high", VM),
-    "firecracker": ("none", "high", VM),
-    "gcp-snp": ("sev-snp", "high", VM),
-    "gpu-broken": ("none", "high", VM),
-    "gramine-direct": ("none", "low", VM),
-    "gramine-enclave": ("sgx", "medium", ENCLAVE),
-    "gvisor": ("none", "low", IN_VM),
-    "h100-cc-off": ("none", "high", VM),
-    "h100-cc-on": ("tdx", "high", VM),
-    "h100-devtools": ("sev-snp", "high", VM),
-    "h100-simulation": ("none", "high", VM),
-    "h200-protected-pcie": ("tdx", "high", VM),
-    "kubernetes-pod": ("none", "high", IN_VM),
-    "nitro-enclave": ("nitro", "medium", ENCLAVE),
-    "nitro-parent": ("none", "high", VM),
-    "occlum-enclave": ("sgx", "medium", ENCLAVE),
-    "plain-amd-vm": ("none", "medium", VM),
-    "plain-vm": ("none", "high", VM),
-    "podman": ("none", "high", f"container in {METAL}"),
-    "secure-execution-guest": ("secure-execution", "high", VM),
-    "sev-es-guest": ("sev-es", "high", VM),
-    "sev-guest": ("sev", "medium", VM),
-    "sev-guest-old": ("sev", "low", VM),
-    "sev-host": ("none", "high", METAL),
-    "sgx-host": ("none", "high", METAL),
-    "snp-guest": ("sev-snp", "high", VM),
-    "snp-guest-svsm": ("sev-snp", "high", VM),
-    "tdx-gpu-guest": ("tdx", "high", VM),
-    "tdx-guest": ("tdx", "high", VM),
-    "tdx-guest-root": ("tdx", "high", VM),
-    "tdx-host": ("none", "high", METAL),
-    "tdx-host-not-ready": ("none", "high", METAL),
-    "v100": ("none", "high", VM),
-    "wsl2": ("none", "low", IN_VM),
-}
-
-
-def read(name: str, folder: Path) -> Fingerprint:
-    return fingerprint.read(
-        Path("/work"),
-        Redactor(),
-        root=written.lay_out(name, folder),
-        command=written.command(name),
-    )
+    ("cca", "high", VM): "cca-guest",
+    ("contradictory", "", VM): "contradictory",
+    ("csv", "high", VM): "csv2-guest",
+    ("csv", "medium", VM): "csv-guest",
+    ("nitro", "medium", ENCLAVE): "nitro-enclave",
+    ("none", "high", IN_VM): "container container-v1 kubernetes-pod",
+    ("none", "high", METAL): "bare-metal csv-host sev-host sgx-host tdx-host tdx-host-not-ready",
+    ("none", "high", VM):
+        "dstack-simulator firecracker gpu-broken h100-cc-off h100-simulation nitro-parent "
+        "plain-vm v100",
+    ("none", "low", IN_VM): "gvisor wsl2",
+    ("none", "low", VM): "azure-hidden gramine-direct",
+    ("none", "medium", VM): "plain-amd-vm",
+    ("secure-execution", "high", VM): "secure-execution-guest",
+    ("sev", "low", VM): "sev-guest-old",
+    ("sev", "medium", VM): "sev-guest",
+    ("sev-es", "high", VM): "sev-es-guest",
+    ("sev-snp", "high", VM): "azure-h100 gcp-snp h100-devtools snp-guest snp-guest-svsm",
+    ("sev-snp", "low", VM): "azure-snp-vtom",
+    ("sev-snp", "medium", VM): "azure-cpuid azure-snp azure-snp-user",
+    ("sgx", "medium", ENCLAVE): "gramine-enclave occlum-enclave",
+    ("tdx", "high", VM):
+        "b200-nvle h100-cc-on h200-protected-pcie tdx-gpu-guest tdx-guest tdx-guest-root",
+    ("tdx", "medium", IN_VM): "dstack-container",
+    ("tdx", "medium", VM): "azure-tdx",
+    ("none", "high", f"container in {METAL}"): "podman",
+}  # fmt: skip
+MACHINES = {name: taken for taken, names in TAKEN_FOR.items() for name in names.split()}
 
 
 def saw(found: Fingerprint, source: str) -> str:
@@ -83,28 +49,23 @@ def saw(found: Fingerprint, source: str) -> str:
 
 
 def test_every_machine_that_is_written_down_is_in_the_table() -> None:
-    assert set(TAKEN_FOR) == written.names()
+    assert set(MACHINES) == written.names()
 
 
-@pytest.mark.parametrize("name", TAKEN_FOR)
-def test_a_machine_is_taken_for_what_it_is(name: str, tmp_path: Path) -> None:
-    kind, confidence, platform = TAKEN_FOR[name]
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_a_machine_is_taken_for_what_it_is_and_every_place_tells_for_what_it_speaks(
+    name: str, tmp_path: Path
+) -> None:
+    kind, confidence, platform = MACHINES[name]
     found = read(name, tmp_path)
     assert (found.tee.kind, found.tee.confidence) == (kind, confidence)
     assert found.get("platform") == platform
     assert found.tee.reasons
     assert kind in (*TEES, "contradictory")
-
-
-@pytest.mark.parametrize("name", TAKEN_FOR)
-def test_every_place_is_told_with_what_it_showed_and_for_which_tee_it_speaks(
-    name: str, tmp_path: Path
-) -> None:
-    signals = read(name, tmp_path).tee.signals
+    signals = found.tee.signals
     assert len(signals) > 15
     assert all(signal.source and signal.saw for signal in signals)
     assert {signal.means for signal in signals} <= {"", *TEES}
-    kind = TAKEN_FOR[name][0]
     speaking = {signal.means for signal in signals} - {"", "none"}
     if kind == "none":
         assert not speaking
@@ -112,28 +73,40 @@ def test_every_place_is_told_with_what_it_showed_and_for_which_tee_it_speaks(
         assert kind in speaking
 
 
-def test_every_signal_of_a_tdx_guest_is_named(tmp_path: Path) -> None:
-    assert read("tdx-guest", tmp_path).tee.reasons == (
-        "/dev/tdx_guest exists",
-        "/sys/devices/virtual/misc/tdx_guest exists",
-        "CPU flag tdx_guest",
-        "configfs tsm provider tdx_guest",
-        "systemd-detect-virt --cvm says tdx",
-    )
+@pytest.mark.parametrize(
+    ("name", "reasons"),
+    [
+        ("tdx-guest", (
+            "/dev/tdx_guest exists", "/sys/devices/virtual/misc/tdx_guest exists",
+            "CPU flag tdx_guest", "configfs tsm provider tdx_guest",
+            "systemd-detect-virt --cvm says tdx",
+        )),
+        ("snp-guest", (
+            "/dev/sev-guest exists", "/sys/devices/platform/sev-guest exists",
+            "/sys/devices/system/cpu/sev/vmpl exists", "configfs tsm provider sev_guest",
+        )),
+    ],
+)  # fmt: skip
+def test_every_signal_of_a_guest_is_named(
+    name: str, reasons: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert read(name, tmp_path).tee.reasons == reasons
 
 
-def test_every_signal_of_an_snp_guest_is_named(tmp_path: Path) -> None:
-    assert read("snp-guest", tmp_path).tee.reasons == (
-        "/dev/sev-guest exists",
-        "/sys/devices/platform/sev-guest exists",
-        "/sys/devices/system/cpu/sev/vmpl exists",
-        "configfs tsm provider sev_guest",
-    )
-
-
-def test_a_reports_folder_in_which_nobody_asked_says_nothing(tmp_path: Path) -> None:
-    found = read("tdx-guest-root", tmp_path)
-    assert saw(found, "/sys/kernel/config/tsm/report") == "present, without an entry"
+@pytest.mark.parametrize(
+    ("name", "source", "told"),
+    [
+        # An entry appears when somebody asks for a report.
+        ("tdx-guest-root", "/sys/kernel/config/tsm/report", "present, without an entry"),
+        ("csv-guest", "systemd-detect-virt --cvm", "none, which proves nothing"),
+        ("plain-vm", "systemd-detect-virt --cvm", "not known to this version"),
+        ("container", "systemd-detect-virt --cvm", "not asked"),
+        ("plain-vm", "kernel log", "unreadable"),
+        ("sev-guest", "kernel log", "read whole"),
+    ],
+)
+def test_what_says_nothing_tells_why(name: str, source: str, told: str, tmp_path: Path) -> None:
+    assert saw(read(name, tmp_path), source) == told
 
 
 @pytest.mark.parametrize(
@@ -158,16 +131,15 @@ def test_what_a_host_can_do_is_no_guest(
 def test_a_guest_that_was_given_sgx_can_make_enclaves_and_is_not_in_one(tmp_path: Path) -> None:
     root = written.lay_out("plain-vm", tmp_path)
     (root / "dev/sgx_enclave").touch()
-    found = fingerprint.read(Path("/w"), Redactor(), root=root, command=lambda _: None)
+    found = written.seen(root)
     assert (found.tee.kind, found.get("tee_host")) == ("none", "sgx")
     assert contradiction("sgx", "cpu-tee", found) == ""
 
 
 def test_a_tdx_host_whose_module_was_never_started_is_not_ready(tmp_path: Path) -> None:
     found = read("tdx-host-not-ready", tmp_path)
-    assert Signal("dmesg", "virt/tdx: BIOS enabled, module not initialized", "none") in (
-        found.tee.signals
-    )
+    told = Signal("dmesg", "virt/tdx: BIOS enabled, module not initialized", "none")
+    assert told in found.tee.signals
     assert found.get("tee_host") is None
 
 
@@ -187,19 +159,6 @@ def test_amd_sev_alone_is_never_plain_sev_under_a_paravisor(tmp_path: Path) -> N
     )
 
 
-def test_systemds_none_proves_nothing_and_an_old_systemd_was_not_asked(tmp_path: Path) -> None:
-    source = "systemd-detect-virt --cvm"
-    hygon, old = read("csv-guest", tmp_path / "a"), read("plain-vm", tmp_path / "b")
-    assert saw(hygon, source) == "none, which proves nothing"
-    assert saw(old, source) == "not known to this version"
-    assert saw(read("container", tmp_path / "c"), source) == "not asked"
-
-
-def test_a_kernel_log_that_is_kept_from_us_is_said_to_be(tmp_path: Path) -> None:
-    assert saw(read("plain-vm", tmp_path / "a"), "kernel log") == "unreadable"
-    assert saw(read("sev-guest", tmp_path / "b"), "kernel log") == "read whole"
-
-
 def test_the_journal_stands_in_for_a_log_that_is_kept_from_us(tmp_path: Path) -> None:
     def command(argv: tuple[str, ...]) -> str | None:
         if argv[0] != "journalctl":
@@ -210,16 +169,15 @@ def test_the_journal_stands_in_for_a_log_that_is_kept_from_us(tmp_path: Path) ->
             "[    2.100000] example systemd[1]: Detected confidential virtualization sev-es.\n"
         )
 
-    root = written.lay_out("sev-guest", tmp_path)
-    found = fingerprint.read(Path("/work"), Redactor(), root=root, command=command)
-    assert (found.tee.kind, found.tee.confidence) == ("sev-es", "high")
-    assert "example" not in str(found.tee)
+    found = written.seen(written.lay_out("sev-guest", tmp_path), command).tee
+    assert (found.kind, found.confidence) == ("sev-es", "high")
+    assert "example" not in str(found)
 
 
 def test_a_log_whose_beginning_is_lost_does_not_rule_a_tee_out(tmp_path: Path) -> None:
     root = written.lay_out("plain-amd-vm", tmp_path)
     wrapped = {"dmesg": "[ 9000.100000] usb 1-1: new device\n"}
-    verdict = fingerprint.tee_verdict(root, lambda argv: wrapped.get(argv[0]))
+    verdict = written.seen(root, lambda argv: wrapped.get(argv[0])).tee
     assert (verdict.kind, verdict.confidence) == ("none", "medium")
     assert Signal("kernel log", "read, its beginning is lost") in verdict.signals
 
@@ -231,47 +189,44 @@ def test_a_simulator_is_told_and_never_speaks_for_a_tee(tmp_path: Path) -> None:
     root = written.lay_out("dstack-container", tmp_path / "real")
     (root / "proc/self/environ").write_text("DSTACK_SIMULATOR_ENDPOINT=x\0")
     (root / "proc/cpuinfo").write_text((tmp_path / "proc/cpuinfo").read_text())
-    assert fingerprint.tee_verdict(root).kind == "none"
-
-
-def test_the_socket_of_dstacks_agent_is_a_hint_and_no_more(tmp_path: Path) -> None:
-    root = written.lay_out("plain-vm", tmp_path)
-    (root / "run/dstack").mkdir(parents=True)
-    (root / "run/dstack/tappd.sock").touch()
-    verdict = fingerprint.tee_verdict(root)
-    assert (verdict.kind, verdict.confidence) == ("tdx", "low")
+    assert written.seen(root).tee.kind == "none"
 
 
 def test_a_cpuid_program_that_is_there_is_read(tmp_path: Path) -> None:
     found = read("azure-cpuid", tmp_path)
     assert Signal("CPUID 0x4000000c", "isolation type 2", "sev-snp") in found.tee.signals
     assert saw(found, "CPUID 0x8000001f") == "can do SEV, SEV-ES, SEV-SNP"
-    leaf = "   0x00000021 0x00: eax=0x00000000 ebx=0x65746e49 ecx=0x20202020 edx=0x5844546c\n"
-    root = written.lay_out("plain-vm", tmp_path / "tdx")
-    verdict = fingerprint.tee_verdict(root, lambda argv: leaf if argv[0] == "cpuid" else None)
-    assert (verdict.kind, verdict.confidence) == ("tdx", "medium")
 
 
-def test_an_event_log_of_the_firmware_says_whose_it_is_to_root(tmp_path: Path) -> None:
-    table = tmp_path / "sys/firmware/acpi/tables/CCEL"
-    for kind, byte in (("sev-snp", b"\x01"), ("tdx", b"\x02")):
-        root = written.lay_out("plain-vm", tmp_path)
-        table.parent.mkdir(parents=True, exist_ok=True)
-        table.write_bytes(b"CCEL" + bytes(32) + byte + bytes(19))
-        verdict = fingerprint.tee_verdict(root)
-        assert (verdict.kind, verdict.confidence) == (kind, "low")
-        for link in root.rglob("*"):
-            if link.is_symlink():
-                link.unlink()
+def event_log(kind: bytes) -> dict[str, bytes]:
+    return {"sys/firmware/acpi/tables/CCEL": b"CCEL" + bytes(32) + kind + bytes(19)}
 
 
-def test_a_driver_that_sees_another_tee_than_the_cpu_contradicts_it(tmp_path: Path) -> None:
-    root = written.lay_out("tdx-guest", tmp_path)
-    answers = {
-        "nvidia-smi conf-compute -q": "    CC State : ON\n    CPU CC Capabilities : AMD SEV-SNP\n"
-    }
-    verdict = fingerprint.tee_verdict(root, lambda argv: answers.get(" ".join(argv)))
-    assert verdict.kind == "contradictory"
+@pytest.mark.parametrize(
+    ("base", "files", "answers", "kind", "confidence"),
+    [
+        pytest.param("plain-vm", {"run/dstack/tappd.sock": b""}, {}, "tdx", "low",
+                     id="the socket of dstack's agent is a hint and no more"),
+        pytest.param("plain-vm", event_log(b"\x01"), {}, "sev-snp", "low", id="event log of SNP"),
+        pytest.param("plain-vm", event_log(b"\x02"), {}, "tdx", "low", id="event log of TDX"),
+        pytest.param("plain-vm", {}, {"cpuid -1 -r": (
+            "   0x00000021 0x00: eax=0x00000000 ebx=0x65746e49 ecx=0x20202020 edx=0x5844546c\n"
+        )}, "tdx", "medium", id="CPUID of TDX"),
+        pytest.param("tdx-guest", {}, {"nvidia-smi conf-compute -q": (
+            "    CC State : ON\n    CPU CC Capabilities : AMD SEV-SNP\n"
+        )}, "contradictory", "", id="a driver that sees another TEE than the CPU"),
+    ],
+)  # fmt: skip
+def test_one_more_file_or_answer_tells_of_a_tee(  # noqa: PLR0913 - what a machine is made of
+    base: str, files: dict[str, bytes], answers: dict[str, str], kind: str, confidence: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    root = written.lay_out(base, tmp_path)
+    for path, data in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    verdict = written.seen(root, lambda argv: answers.get(" ".join(argv))).tee
+    assert (verdict.kind, verdict.confidence) == (kind, confidence)
 
 
 def test_csv_2_and_3_are_reasons_and_no_kinds_of_their_own(tmp_path: Path) -> None:
@@ -279,6 +234,6 @@ def test_csv_2_and_3_are_reasons_and_no_kinds_of_their_own(tmp_path: Path) -> No
 
 
 def test_without_a_processor_nothing_is_known(tmp_path: Path) -> None:
-    verdict = fingerprint.tee_verdict(tmp_path)
+    verdict = written.seen(tmp_path).tee
     assert (verdict.kind, verdict.confidence) == ("unknown", "")
     assert verdict.reasons == ("the processor is not shown",)

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sitegen import fingerprint
+from sitegen.model import Fingerprint
+from sitegen.redact import Redactor
+
 HERE = Path(__file__).parent
+Command = Callable[[tuple[str, ...]], str | None]
 
 
 def names() -> set[str]:
@@ -52,7 +57,7 @@ def lay_out(name: str, folder: Path) -> Path:
     return folder
 
 
-def command(name: str) -> Callable[[tuple[str, ...]], str | None]:
+def command(name: str) -> Command:
     """Return what answers as the machine's programs: by command line, or by their first word."""
     answers = written(name)["commands"]
 
@@ -62,3 +67,13 @@ def command(name: str) -> Callable[[tuple[str, ...]], str | None]:
         return found
 
     return answer
+
+
+def seen(root: Path, answers: Command = lambda _: None) -> Fingerprint:
+    """Return the fingerprint of what lies below ``root``, whose programs answer so."""
+    return fingerprint.read(Path("/work"), Redactor(), root=root, command=answers)
+
+
+def read(name: str, folder: Path) -> Fingerprint:
+    """Return the fingerprint of a machine, laid out below ``folder``."""
+    return seen(lay_out(name, folder), command(name))
