@@ -13,10 +13,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,17 +26,8 @@ from collectors.ab.readers import BUNDLES, READERS
 from collectors.ab.readers.files import count_requests, write_counts
 from collectors.ab.readers.params import ACCESS
 from collectors.ab.rows import MULTI, SWEEP, expected
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Request,
-    Settings,
-    Step,
-    described,
-    timestamp,
-)
+from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, timestamp
+from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Parameter, Params, ToolIdentity, params
 
@@ -71,8 +61,7 @@ class SETTINGS(Settings, frozen=True):
     tls: Annotated[_Tls, described("TLS version of the started server")] = "TLSv1.3"
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """How much work a preset does."""
 
     concurrencies: tuple[int, ...]
@@ -114,18 +103,20 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     """
     given = request.read(SETTINGS)
     size = _size(given, _SIZES[request.preset])
-    context = [("folder", str(request.scratch))]
+    folder = ("folder", str(request.scratch))
+    context, prepare = [folder], dict[str, tuple[str, ...]]()
     if given.url:
         url, scheme = _url(given.url)
-        addresses = {scheme: url}
-        prepare = [_check_step(url, context)] if scheme == "https" and not given.insecure else []
+        addresses, parts = {scheme: url}, urlsplit(url)
+        if scheme == "https" and not given.insecure:
+            prepare[_CHECK] = (_CHECK, str(parts.hostname), str(parts.port or 443))
         access, server, tls, body, key = given.access, "given", "negotiated", "unknown", "unknown"
     else:
         server, paths = _server(given.server)
         http, https = target.free_ports(2)
         ports = {"http": http, "https": https}
         addresses = {s: f"{s}://{target.LOOPBACK}:{port}/" for s, port in ports.items()}
-        prepare = [_certificate_step(paths["openssl"], context)]
+        prepare[_CERTIFICATE] = (paths["openssl"], *target.MAKING)
         context += [("server", server), ("server_path", paths[server]), ("http", str(http))]
         context += [("https", str(https)), ("tls", given.tls), ("workers", str(request.cpus))]
         access, tls, body, key = "loopback", given.tls, str(len(target.BODY)), "RSA-2048"
@@ -133,7 +124,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     must = {"server": server, "tls": tls, "server_key": key, "body_bytes": body}
     return Plan(
         steps=steps,
-        prepare=tuple(prepare),
+        prepare=tuple(Step(n, n, argv, 120.0, context=(folder,)) for n, argv in prepare.items()),
         parameters=(
             *(Parameter(name, text, Comparability.MUST_MATCH) for name, text in must.items()),
             Parameter("tool_version", tool.version, Comparability.CAVEAT),
@@ -207,15 +198,10 @@ def _run_many(step: Step, host: Host) -> RawOutput:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         codes = [_KILLED if (code := process.poll()) is None else code for process in running]
         # What one ab prints with -q fits into the pipe, so it never waited for a reader.
-        printed = [
-            process.communicate() if process.returncode is not None else (b"", b"")
-            for process in running
-        ]
+        printed = [process.communicate() for process in running if process.returncode is not None]
     counts = sum(map(_counts, places), Counter[int]())
-    table = [
-        f"{index}\t{start:.4f}\t{end:.4f}\t{code}\n"
-        for index, (start, end, code) in enumerate(zip(starts, ends, codes, strict=True))
-    ]
+    rows = enumerate(zip(starts, ends, codes, strict=True))
+    table = [f"{n}\t{start:.4f}\t{end:.4f}\t{code}\n" for n, (start, end, code) in rows]
     failed = sum(code != 0 for code in codes)
     return RawOutput(
         stdout=b"\n".join(out for out, _ in printed),
@@ -342,20 +328,6 @@ def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
         what, fix = "openssl is needed once for a certificate", "apt install openssl"
         raise SitegenError(what, where="ab", fix=fix)
     return server, {"openssl": openssl, "nginx": nginx or "", "python": sys.executable}
-
-
-def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
-    argv = (
-        *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
-        *("-keyout", target.KEY, "-out", target.CERTIFICATE, "-subj", "/CN=localhost"),
-    )
-    return Step(_CERTIFICATE, _CERTIFICATE, argv, timeout_s=120.0, context=tuple(context))
-
-
-def _check_step(url: str, context: list[tuple[str, str]]) -> Step:
-    parts = urlsplit(url)
-    argv = (_CHECK, str(parts.hostname), str(parts.port or 443))
-    return Step(_CHECK, _CHECK, argv, timeout_s=30.0, context=tuple(context))
 
 
 def _check_certificate(name: str, port: int) -> None:

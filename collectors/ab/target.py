@@ -26,6 +26,11 @@ from sitegen.errors import SitegenError
 LOOPBACK = "127.0.0.1"
 BODY = (b"sitegen measures how fast this document is served.\n" * 21)[:1024]
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
+#: How openssl makes them.
+MAKING = (
+    *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
+    *("-keyout", KEY, "-out", CERTIFICATE, "-subj", "/CN=localhost"),
+)
 #: Not the kernel's ephemeral ports: ab itself uses those up.
 _PORTS = range(20100, 32000)
 _BACKLOG = 4096

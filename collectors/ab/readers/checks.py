@@ -14,6 +14,7 @@ from sitegen.model import Doubt
 
 _ORDER = ("min", "p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99", "max")
 _RATES = frozenset({"requests_per_second", "ok_requests_per_second"})
+_EACH = _RATES | {"time_per_request"}
 #: Beyond rounding: what a float adds to it.
 _SLACK = 1e-9
 
@@ -32,9 +33,8 @@ class Flaw(NamedTuple):
 def no_result(report: Report) -> str:
     """Return why a report holds no result, or nothing where it holds one."""
     if not report.measured:
-        if report.aborted:
-            return f"ab gave up: {report.aborted}"
-        return "ab printed no result: it was ended, or the output is cut off"
+        ended = "ab printed no result: it was ended, or the output is cut off"
+        return f"ab gave up: {report.aborted}" if report.aborted else ended
     if report.complete == 0:
         return "no request was completed"
     return NO_ANSWER if report.count("Total transferred") == 0 else ""
@@ -79,15 +79,10 @@ def _rates(report: Report) -> Iterator[Flaw]:
     each, across = printed.get("Time per request"), printed.get(ACROSS)
     speed, moved = printed.get("Transfer rate"), report.count("Total transferred")
     sent, body = printed.get("sent"), report.count(BODY)
-    whole = f"{complete} in {taken} s"
+    whole, in_all = f"{complete} in {taken} s", (taken, 1000, at_once)
     for sentence, metrics, one, other in (
         (f"{rate} requests a second are not {whole}", _RATES, (rate, taken), (complete,)),
-        (
-            f"{each} ms a request is not {at_once} at once, {whole}",
-            _RATES | {"time_per_request"},
-            (each, complete),
-            (taken, 1000, at_once),
-        ),
+        (f"{each} ms a request is not {at_once} at once, {whole}", _EACH, (each, complete), in_all),
         (f"{across} ms a request is not {whole}", _RATES, (across, complete), (taken, 1000)),
         (f"{speed} KiB/s are not {moved} B", {"transfer_rate"}, (speed, 1024, taken), (moved,)),
         (f"{sent} KiB/s are not {body} B sent", {"send_rate"}, (sent, 1024, taken), (body,)),
@@ -122,10 +117,8 @@ def _counts(report: Report) -> Iterator[Flaw]:
     for label in ("Non-2xx responses", "Keep-Alive requests"):
         count = report.count(label)
         if count is not None and complete is not None and count > complete:
-            yield Flaw(
-                f"{count} {label} are more than the {complete} completed requests",
-                frozenset({"non_2xx_responses", "error_rate", "ok_requests_per_second"}),
-            )
+            metrics = frozenset({"non_2xx_responses", "error_rate", "ok_requests_per_second"})
+            yield Flaw(f"{count} {label} are more than the {complete} completed requests", metrics)
 
 
 def _table(report: Report) -> Iterator[Flaw]:
