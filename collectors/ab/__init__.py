@@ -29,7 +29,7 @@ from collectors.ab.rows import MULTI, SWEEP, expected
 from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, timestamp
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Parameter, Params, ToolIdentity, params
+from sitegen.model import Comparability, Parameter, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
@@ -171,19 +171,14 @@ def _measure(step: Step, host: Host) -> RawOutput:
 def _run_one(step: Step, host: Host) -> RawOutput:
     folder = Path(step.get("folder"))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-    files = {}
-    if (percentiles := folder / "percentiles.csv").exists():
-        files[percentiles.name] = percentiles.read_bytes()
-        percentiles.unlink()
-    if counts := _counts(folder):
-        files["latency.tsv"] = write_counts(counts)
-    return dataclasses.replace(raw, files=files)
+    counts, percentiles = _counts(folder), _taken(folder / "percentiles.csv")
+    files = {"percentiles.csv": percentiles, "latency.tsv": counts and write_counts(counts)}
+    return dataclasses.replace(raw, files={name: data for name, data in files.items() if data})
 
 
 def _run_many(step: Step, host: Host) -> RawOutput:
     """Run as many ab as the step says, at once, and keep when each began and ended."""
-    folder = Path(step.get("folder"))
-    places = [folder / f"process-{index}" for index in range(_number(step, "processes"))]
+    places = [Path(step.get("folder"), f"process-{n}") for n in range(_number(step, "processes"))]
     for place in places:
         place.mkdir(exist_ok=True)
     started = datetime.now(UTC)
@@ -218,14 +213,15 @@ def _run_many(step: Step, host: Host) -> RawOutput:
     )
 
 
+def _taken(file: Path) -> bytes:
+    """Return what ab left in a file, and remove it."""
+    data = file.read_bytes() if file.exists() else b""
+    file.unlink(missing_ok=True)
+    return data
+
+
 def _counts(folder: Path) -> Counter[int]:
-    """Return how many requests took how long, of the file that ab left; it is removed."""
-    file = folder / "requests.tsv"
-    if not file.exists():
-        return Counter()
-    counts = count_requests(file.read_bytes())
-    file.unlink()
-    return counts
+    return count_requests(_taken(folder / "requests.tsv"))
 
 
 def _wait_all(running: list[subprocess.Popen[bytes]], begin: float, limit_s: float) -> list[float]:
@@ -274,46 +270,31 @@ def _steps(
     size: Size,
     context: tuple[tuple[str, str], ...],
 ) -> Iterator[Step]:
-    def step(name: str, workload: str, about: Params, options: tuple[str, ...]) -> Step:
-        given = dict(about)
-        return Step(
-            name=name,
-            workload=workload,
-            argv=(
-                *(tool.path, "-q", "-n", given["requests"], "-c", given["concurrency"]),
-                *(*options, "-g", "requests.tsv", addresses[given["scheme"]]),
-            ),
-            timeout_s=_LIMIT_S,
-            params=about,
-            expects=expected(workload, "total" if workload == MULTI else "mean", about),
-            context=context,
+    def step(name: str, workload: str, options: tuple[str, ...], **own: object) -> Step:
+        about = params(access=access, **own)
+        given, statistic = dict(about), "total" if workload == MULTI else "mean"
+        argv = (
+            *(tool.path, "-q", "-n", given["requests"], "-c", given["concurrency"]),
+            *(*options, "-g", "requests.tsv", addresses[given["scheme"]]),
         )
+        rows = expected(workload, statistic, about)
+        return Step(name, workload, argv, _LIMIT_S, about, rows, context)
 
     kinds = [(s, keep) for s in addresses for keep in (False, True) if s == "https" or not keep]
     for scheme, keep in kinds:
         least = size.requests if scheme == "http" else size.handshakes
+        kept = {"keepalive": "true"} if keep else {}
+        options = (*("-k",) * keep, "-e", "percentiles.csv")
         for concurrency in size.concurrencies:
-            about = params(
-                access=access,
-                concurrency=concurrency,
-                keepalive="true" if keep else None,
-                processes=1,
-                # ab refuses fewer requests than connections.
-                requests=max(least, concurrency),
-                scheme=scheme,
-            )
             name = f"{scheme}{'-keepalive' if keep else ''}-c{concurrency}"
-            yield step(name, SWEEP, about, (*("-k",) * keep, "-e", "percentiles.csv"))
+            # ab refuses fewer requests than connections.
+            counts = {"concurrency": concurrency, "requests": max(least, concurrency)}
+            yield step(name, SWEEP, options, processes=1, scheme=scheme, **counts, **kept)
     if size.processes:
         scheme = next(iter(addresses))
-        about = params(
-            access=access,
-            concurrency=min(_MULTI_CONCURRENCY, size.process_requests),
-            processes=size.processes,
-            requests=size.process_requests,
-            scheme=scheme,
-        )
-        yield step(f"{MULTI}-{scheme}", MULTI, about, ())
+        counts = {"processes": size.processes, "requests": size.process_requests}
+        counts["concurrency"] = min(_MULTI_CONCURRENCY, size.process_requests)
+        yield step(f"{MULTI}-{scheme}", MULTI, (), scheme=scheme, **counts)
 
 
 def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:

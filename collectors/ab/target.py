@@ -48,14 +48,14 @@ http {{
     uwsgi_temp_path temp; scgi_temp_path temp;
     keepalive_requests 1000000;
     server {{
-        listen {loopback}:{http} backlog={backlog};
+        listen 127.0.0.1:{http} backlog=4096;
         {tls_listen}
         location / {{ default_type text/plain; return 200 "{body}"; }}
     }}
 }}
 """
-_NGINX_TLS = """listen {loopback}:{https} ssl backlog={backlog};
-        ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols {tls};"""
+_NGINX_TLS = """listen 127.0.0.1:{https} ssl backlog=4096; ssl_protocols {tls};
+        ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -120,23 +120,9 @@ def _command(target: Target, *, tls: bool) -> list[str]:
     if target.server == "python":
         certificate = [CERTIFICATE, KEY, target.tls, str(target.https)] if tls else []
         return [target.server_path, "-m", "collectors.ab.target", str(target.http), *certificate]
-    listen = _NGINX_TLS.format(
-        loopback=LOOPBACK,
-        https=target.https,
-        backlog=_BACKLOG,
-        certificate=Path(target.folder, CERTIFICATE),
-        key=Path(target.folder, KEY),
-        tls=target.tls,
-    )
-    config = _NGINX.format(
-        workers=target.workers,
-        loopback=LOOPBACK,
-        http=target.http,
-        backlog=_BACKLOG,
-        tls_listen=listen if tls else "",
-        body=BODY.decode(),
-    )
     # Workers that have given up root could not read a file here: the body is in the text.
+    text = _NGINX.replace("{tls_listen}", _NGINX_TLS if tls else "")
+    config = text.format(**msgspec.structs.asdict(target), body=BODY.decode())
     Path(target.folder, "nginx.conf").write_text(config, "utf-8")
     return [target.server_path, "-p", target.folder, "-c", "nginx.conf", "-e", "nginx.log"]
 

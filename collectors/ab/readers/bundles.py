@@ -11,9 +11,9 @@ import msgspec
 
 from collectors.ab import rows
 from collectors.ab.readers import files, text
-from collectors.ab.readers.checks import Flaw, flaws, no_result
 from collectors.ab.readers.files import Percentiles, Requests
 from collectors.ab.readers.params import Asks, params_of
+from collectors.ab.readers.text import Flaw, no_result
 from collectors.ab.report import Report, abort_reason, reports
 from collectors.ab.rows import EVERY, MULTI, Row
 from collectors.text import plain
@@ -161,10 +161,8 @@ def _pace(requests: Requests, concurrency: int) -> Iterator[Flaw]:
     """Yield how far off that rate may be, and whether so many connections can have had it."""
     span_s, count = requests.span_s, requests.count
     if span_s < _SHORTEST_S:
-        sentence = (
-            f"no rate: starts are in whole seconds, and {span_s:.1f} s are too short for that"
-        )
-        yield Flaw(sentence, kind=None)
+        short = f"and {span_s:.1f} s are too short for that"
+        yield Flaw(f"no rate: starts are in whole seconds, {short}", kind=None)
         return
     between = f"between {count / (span_s + 1):.2f} and {count / (span_s - 1):.2f} a second"
     yield Flaw(f"starts are in whole seconds: the rate is {between}", kind=Doubt.ROUNDED)
@@ -201,7 +199,8 @@ def read_many(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     suspects = text.note_flaws(recorder, _load_flaws(load, processes), MULTI)
     for number, report in enumerate(load.good, 1):
         text.note_server(recorder, report, MULTI)
-        suspects |= text.note_flaws(recorder, flaws(report, asks), MULTI, f"process {number}: ")
+        own = text.flaws(report, asks)
+        suspects |= text.note_flaws(recorder, own, MULTI, f"process {number}: ")
     span_s = _span(recorder, load, asks)
     rows.write(series, rows.of_processes(list(load.good), span_s), suspects)
     if load.latency:

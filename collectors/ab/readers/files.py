@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from collectors.ab.readers.checks import Flaw, falling
+from collectors.ab.readers.text import Flaw, falling
 from collectors.text import lines, plain
 from sitegen.collect import timestamp
 from sitegen.errors import SitegenError
