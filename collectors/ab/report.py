@@ -29,10 +29,8 @@ WHOLE = (
     *("Total transferred", "HTML transferred", "Requests per second", "Transfer rate"),
 )
 BODY = "Total body sent"
-_NUMBERS = (
-    *(*WHOLE, BODY, "Server Port", "Write errors", "Non-2xx responses", "Keep-Alive requests"),
-    "Time per request",
-)
+_COUNTS = ("Server Port", "Write errors", "Non-2xx responses", "Keep-Alive requests")
+_NUMBERS = (*WHOLE, BODY, *_COUNTS, "Time per request")
 #: The second time per request: the first is of one connection.
 ACROSS = "Time per request, across all"
 #: What may have a fraction; the rest are whole numbers.
@@ -98,13 +96,11 @@ class Report:
 
     def count(self, label: str) -> int | None:
         """Return a whole number, or None where the report does not have it."""
-        digits = self.numbers.get(label)
-        return None if digits is None else int(digits)
+        return int(digits) if (digits := self.numbers.get(label)) else None
 
     def value(self, label: str) -> float | None:
         """Return a number, or None where the report does not have it."""
-        digits = self.numbers.get(label)
-        return None if digits is None else float(digits)
+        return float(digits) if (digits := self.numbers.get(label)) else None
 
     @property
     def complete(self) -> int | None:

@@ -125,12 +125,8 @@ def _run(
         wrong += _pace(requests, asks.concurrency or 1)
     if requests and not (report.line and (cut or report.table or report.percentiles or finer)):
         more += rows.of_requests(requests.latency)
-    series = text.record(
-        *(recorder, report, asks, Counter()),
-        finer=finer.statistics(known) if finer else {},
-        more=more,
-        wrong=wrong,
-    )
+    percentiles = finer.statistics(known) if finer else {}
+    series = text.record(recorder, report, asks, finer=percentiles, more=more, wrong=wrong)
     if series and requests and not (cut and report.line):
         series.histogram("ab.latency", requests.latency, 1e-3)
     recorder.duration_s = report.value("Time taken for tests")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from collectors.ab.rows import EVERY, SWEEP, Row
 from collectors.text import plain
 from sitegen.collect import Reader, Reading, Recorder, Series
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Doubt, Params, ToolIdentity
+from sitegen.model import Comparability, Doubt, ToolIdentity
 
 _BANNER = b"This is ApacheBench"
 _LABELS, _FEWEST = [label.encode() for label in WHOLE], 2
@@ -41,13 +40,12 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 
     Raises SitegenError when there is none, with what stands there instead.
     """
-    blocks = reports(plain(data))
-    recorder, times = new_recorder(), Counter[Params]()
+    blocks, recorder = reports(plain(data)), new_recorder()
     if not any(_is_series(report, asks) for report in blocks):
         raise nothing(blocks)
     for report in blocks:
         if _is_series(report, asks):
-            record(recorder, report, asks, times)
+            record(recorder, report, asks)
         else:
             recorder.doubt(Doubt.FAILED_PART, f"{report.at}{no_result(report)}", SWEEP)
     recorder.duration_s = blocks[0].value("Time taken for tests") if len(blocks) == 1 else None
@@ -72,7 +70,6 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
     recorder: Recorder,
     report: Report,
     asks: Asks,
-    times: Counter[Params],
     *,
     finer: Mapping[str, str] | None = None,
     more: Iterable[Row] = (),
@@ -80,15 +77,13 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
 ) -> Series | None:
     """Record one report; return its series, or None where it holds no result.
 
-    ``times`` counts how often each series came. ``finer`` percentiles, ``more`` rows and what is
-    ``wrong`` are of the files beside it.
+    ``finer`` percentiles, ``more`` rows and what is ``wrong`` are of the files beside it.
     """
     about = params_of(report, asks)
-    number = times[about]
-    times[about] += 1
+    series = recorder.series(SWEEP, about, repetition=recorder.times[about])
+    recorder.times[about] += 1
     note_server(recorder, report, SWEEP)
     if report.line and (reason := no_result(report)):
-        series = recorder.series(SWEEP, about, repetition=number)
         for row in rows.expected(SWEEP, "mean", about):
             series.failed(row.metric, row.statistic)
         recorder.doubt(Doubt.FAILED_PART, f"{report.at}{reason}", SWEEP)
@@ -96,7 +91,6 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
     suspects = note_flaws(recorder, [*flaws(report, asks), *wrong], SWEEP, report.at)
     for warning in report.warnings:
         recorder.note(f"ab calls {warning} not reliable: its median and mean are far apart.")
-    series = recorder.series(SWEEP, about, repetition=number)
     rows.write(series, rows.of_report(report, finer or {}), suspects)
     rows.write(series, [*rows.more_of_report(report), *more], suspects)
     return series
