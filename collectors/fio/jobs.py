@@ -7,10 +7,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from sitegen.collect import Series, histogram
+from sitegen.collect import Series, histogram, timestamp
 from sitegen.errors import SitegenError
-from sitegen.model import params
+from sitegen.model import Doubt, params
 
 DIRECTIONS = ("read", "write", "trim")
 #: With ``unified_rw_reporting`` fio counts all directions as one.
@@ -34,6 +35,8 @@ _RUNTIME_SPREAD, _RUNTIME_SPREAD_S = 0.02, 0.1
 _SLACK = 0.01
 _ERRORS = 4096
 _GROUPED_SHARE = 0.6
+_PLAIN_BINS, _BIN_GROUP = 128, 64
+EARLIEST, _LATEST = 946684800.0, 253402300000.0  # before 2000 a clock was never set
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Side:
 
     ``ios`` and ``moved`` (bytes) are exact or None; ``iops``, ``bandwidth`` (B/s) and ``total``
     (bytes, where they are rounded) are what stands there. ``spread`` is of IOPS over time.
-    ``against`` are sentences on contradictions, ``rounded`` on figures that lost digits.
+    ``doubts`` are of contradictions, and of figures that lost digits.
     """
 
     direction: str
@@ -77,8 +80,7 @@ class Side:
     spread: Mapping[str, float] = field(default_factory=dict)
     latencies: Mapping[str, Latency] = field(default_factory=dict)
     printed: Mapping[str, str] = field(default_factory=dict)
-    against: tuple[str, ...] = ()
-    rounded: tuple[str, ...] = ()
+    doubts: tuple[tuple[Doubt, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,21 @@ def total(values: Iterable[float | None]) -> float | None:
     listed = list(values)
     known = [value for value in listed if value is not None]
     return sum(known) if len(known) == len(listed) else None
+
+
+def bin_value(index: int) -> int:
+    """Return the value in the middle of one of fio's histogram bins (``stat.c``)."""
+    if index < _PLAIN_BINS:
+        return index
+    bits = index // _BIN_GROUP - 1
+    return (1 << (bits + 6)) + int((index % _BIN_GROUP + 0.5) * (1 << bits))
+
+
+def stamp(seconds: float | None) -> str:
+    """Return a time since 1970 as UTC to the second, nothing for one that cannot be."""
+    if seconds is None or not EARLIEST < seconds < _LATEST:
+        return ""
+    return timestamp(datetime.fromtimestamp(int(seconds), UTC))
 
 
 def agree(one: float, other: float, rounding: float) -> bool:

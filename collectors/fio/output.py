@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from collectors.fio import document, jobs
+from collectors.fio import jobs
 from collectors.fio.jobs import CAPPED, DIRECTIONS
+from collectors.fio.readers.json_report import output_in
 from collectors.fio.readers.logs import over_time, read_log
 from collectors.text import telling
 from sitegen.collect import RawOutput, Reading, Recorder, Step
@@ -23,7 +24,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
 
     Raises SitegenError when fio failed, was cut short, or printed no whole document.
     """
-    output = document.read(raw.stdout)
+    output = output_in(raw.stdout)
     if output.cut:
         raise SitegenError(f"fio's JSON is cut off or damaged: {output.cut}", where=step.name)
     errors = raw.stderr.decode("utf-8", "replace")

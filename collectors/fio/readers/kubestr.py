@@ -11,6 +11,7 @@ from collectors.fio.workloads import Asks
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
+from sitegen.model import Doubt
 
 _CLASS = re.compile(r"(?m)^[ \t]*Running FIO test .{0,200} on StorageClass \(([^)\n]{1,200})\)")
 _VERSION = re.compile(r"(?m)^[ \t]*FIO version - fio-(\d[\w.+-]{0,60})")
@@ -65,6 +66,7 @@ def _options(text: str) -> dict[str, str]:
 def _side(direction: str, iops: str, kib: str, *figures: str | None) -> Side:
     spread = {k: text for k, text in zip(("min", "max", "mean"), figures, strict=True) if text}
     bandwidth = f"{kib} KiB/s"
+    rounded = (Doubt.ROUNDED, f"the bandwidth is printed as {bandwidth}")
     return Side(
         direction=direction,
         runtime_s=_SOME_TIME_S,
@@ -73,7 +75,7 @@ def _side(direction: str, iops: str, kib: str, *figures: str | None) -> Side:
         spread={name: float(text) for name, text in spread.items()},
         printed={"iops": iops, "bandwidth": bandwidth}
         | {f"iops {name}": text for name, text in spread.items()},
-        rounded=(f"the bandwidth is printed as {bandwidth}",) if int(kib) * ROUNDED < 1 else (),
+        doubts=(rounded,) if int(kib) * ROUNDED < 1 else (),
     )
 
 

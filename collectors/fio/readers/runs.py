@@ -184,10 +184,8 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
 def _side_doubts(direction: str, sides: Sequence[Side]) -> Iterator[_Doubted]:
     """Yield what there is to doubt of jobs that ran together in one direction."""
     for side in sides:
-        for sentence in (*side.against, *_late(side)):
-            yield Doubt.INCONSISTENT, f"{direction}: {sentence}", False
-        for sentence in side.rounded:
-            yield Doubt.ROUNDED, f"{direction}: {sentence}", False
+        for kind, sentence in (*side.doubts, *_late(side)):
+            yield kind, f"{direction}: {sentence}", False
     if not jobs.longest(sides):
         yield Doubt.INCONSISTENT, f"{direction}: it took no time at all", True
     elif jobs.unequal(sides):
@@ -196,9 +194,10 @@ def _side_doubts(direction: str, sides: Sequence[Side]) -> Iterator[_Doubted]:
         yield Doubt.UNEQUAL_JOBS, sentence, False
 
 
-def _late(side: Side) -> Iterator[str]:
-    """Yield a sentence where completion took longer than all of an I/O, of which it is a part."""
+def _late(side: Side) -> Iterator[tuple[Doubt, str]]:
+    """Yield a doubt where completion took longer than all of an I/O, of which it is a part."""
     whole, part = (side.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
     # Text rounds both, at worst to a whole unit.
     if whole and part and part.mean_s > whole.mean_s * 1.01 + 1 / whole.units + 1 / part.units:
-        yield f"completion took {part.mean_s:.3g} s on average, and all of it {whole.mean_s:.3g} s"
+        means = f"{part.mean_s:.3g} s on average, and all of it {whole.mean_s:.3g} s"
+        yield Doubt.INCONSISTENT, f"completion took {means}"

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from collectors.fio.document import stamp
+from collectors.fio import jobs
 from collectors.fio.jobs import (
     DIRECTIONS,
     LATENCIES,
-    MIXED,
     ROUNDED,
     STATISTICS,
     Job,
@@ -24,6 +23,7 @@ from collectors.fio.workloads import Asks, block_of
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
+from sitegen.model import Doubt
 
 #: What a dbench prints: its output has a reader of its own.
 DBENCH_SIGNS = (b"Dbench Summary", b"FIO Summary", b"FIO bench Summary", b"Testing Read IOPS...")
@@ -114,7 +114,7 @@ class Printout:
             version=self.version,
             jobs=tuple(job for _, job in self.own if job is not None),
             chatter=self.text,
-            started_at=stamp(min(times, default=None)),
+            started_at=jobs.stamp(min(times, default=None)),
             notes=(_UNZONED,) if times else (),
         )
 
@@ -271,7 +271,7 @@ def _sides(
     match = _ISSUED.search(text)
     counts = [int(count or 0) for count in match.groups()] if match else [0] * 6
     issued, short = (dict(zip(DIRECTIONS, half, strict=True)) for half in (counts[:3], counts[3:]))
-    issued[MIXED] = sum(counts[:3])
+    issued[jobs.MIXED] = sum(counts[:3])
     firsts = list(_FIRST.finditer(text))
     ends = [*(first.start() for first in firsts[1:]), len(text)]
     sides: dict[str, Side] = {}
@@ -319,21 +319,22 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
     names = STATISTICS[: 3 if match and match[5] in ("0", "1") else 4]
     spread = dict(zip(names, map(number, match.groups()), strict=False)) if match else {}
     printed = {f"iops {name}": figure.text for name, figure in spread.items()}
-    against, rounded, exact = [], [], ios
+    doubts, exact = [], ios
     for rate in rates:
         wanted = total.value / runtime
         if not rate.holds(wanted, 2 * (rate.half + total.half / runtime) + wanted / runtime_ms):
             time = f"in {runtime_ms} ms are {wanted:.4g} B/s"
-            against.append(f"the bandwidth is {rate.text}, and {total.text} {time}")
+            sentence = f"the bandwidth is {rate.text}, and {total.text} {time}"
+            doubts.append((Doubt.INCONSISTENT, sentence))
     a_second = ios / runtime
     if exact and not iops.holds(a_second, 1 + 2 * iops.half + a_second / runtime_ms):
         time = f"{exact} I/Os in {runtime_ms} ms are {a_second:.5g}"
-        against.append(f"IOPS is {iops.text}, and {time}")
+        doubts.append((Doubt.INCONSISTENT, f"IOPS is {iops.text}, and {time}"))
         exact = 0
     if not exact:
         printed["iops"] = iops.text
         if iops.share > ROUNDED:
-            rounded.append(f"IOPS is printed as {iops.text}")
+            doubts.append((Doubt.ROUNDED, f"IOPS is printed as {iops.text}"))
     moved = float(exact * size)
     if not moved or not total.holds(moved):
         known = [figure for figure in (total, *rates) if figure.value]
@@ -344,7 +345,7 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         printed["bandwidth"] = rates[0].text if best is total else best.text
         printed["io_bytes"] = total.text
         if best.share > ROUNDED:
-            rounded.append(f"the bandwidth is printed as {rates[0].text}")
+            doubts.append((Doubt.ROUNDED, f"the bandwidth is printed as {rates[0].text}"))
     every = _latencies(text, exact or max(round(iops.value * runtime), 1))
     return Side(
         direction=line[1],
@@ -357,8 +358,7 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         spread={name: figure.value for name, figure in spread.items()},
         latencies={LATENCIES[kind]: one for kind, one in every.items() if kind in LATENCIES},
         printed=printed,
-        against=tuple(against),
-        rounded=tuple(rounded),
+        doubts=tuple(doubts),
     )
 
 
