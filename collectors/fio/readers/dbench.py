@@ -10,13 +10,12 @@ import re
 from dataclasses import replace
 
 from collectors.fio import jobs
-from collectors.fio.jobs import Job, Report
+from collectors.fio.jobs import DIRECTIONS, Job, Report
 from collectors.fio.readers import text_report
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds, run_of
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, size_of
 from sitegen.collect import Reader, Reading
 from sitegen.collect.settings import agreed
-from sitegen.errors import SitegenError
 from sitegen.model import Comparability
 
 _NAMES = (
@@ -37,28 +36,23 @@ def knows(data: bytes) -> bool:
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run in ``data``."""
-    dumps = [one for one in text_report.printouts_of(data) if one.jobs]
-    if not dumps:
-        raise SitegenError("breaks off before the first figure of a job")
-    run = run_of([_shared(dump.report()) for dump in dumps], asks.answers, sized=False)
+    reports, cut = text_report.reports_of(data)
+    run = Run(list(map(_shared, reports)), asks.answers, sized=False)
     _settings(run)
     there = {job.name for report in run.reports for job in report.jobs}
     if missing := [name for name in _NAMES if name not in there]:
         run.recorder.note(f"Of dbench's workloads {', '.join(missing)} are not in it.")
-    if "Summary" in dumps[-1].text:
+    if "Summary" in reports[-1].chatter:
         run.recorder.note(_UNREAD)
-    whole = all(dump.is_whole for dump in dumps)
-    return (run.reading("" if whole else "a dump ends before fio's own summary"),)
+    return (run.reading(cut and "a dump ends before fio's own summary"),)
 
 
 def _shared(report: Report) -> Report:
     """Return the mix with its share of reads, where the counts bear it out."""
 
     def shared(job: Job) -> Job:
-        reads, writes = (
-            sum(side.ios or 0 for side in jobs.sides([job], d)) for d in ("read", "write")
-        )
-        share = reads / max(reads + writes, 1)
+        reads, writes = ([side.ios or 0 for side in jobs.sides([job], d)] for d in DIRECTIONS[:2])
+        share = sum(reads) / max(sum(reads + writes), 1)
         if job.name != "rw_mix" or abs(share - _READ_SHARE) > _NEAR:
             return job
         return replace(job, options={**job.options, "rwmixread": "75"})

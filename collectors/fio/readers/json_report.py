@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, STATISTICS, Latency, Report, Side
-from collectors.fio.readers.runs import JSON_SIGN, holds, run_of
+from collectors.fio.readers.runs import JSON_SIGN, Run, holds
 from collectors.fio.workloads import Asks
 from collectors.text import plain
 from sitegen.collect import Reader, Reading, decode
@@ -47,7 +47,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run in ``data``."""
     reports, cut = reports_of(data)
     cut = cut and f"another report follows and breaks off at {cut}"
-    return (run_of(reports, asks.answers).reading(cut),)
+    return (Run(reports, asks.answers).reading(cut),)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from collectors.fio.jobs import ROUNDED, Job, Report, Side
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
@@ -46,7 +46,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         above, *jobs = _JOB.split(output)
         if jobs:
             reports.append(Report(version, tuple(_job(job, _options(above)) for job in jobs)))
-    return (run_of(reports, asks.answers).reading(),)
+    return (Run(reports, asks.answers).reading(),)
 
 
 def _job(text: str, shared: Mapping[str, str]) -> Job:

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES
 from collectors.fio.readers import json_report, text_report
-from collectors.fio.readers.runs import Run, run_of
+from collectors.fio.readers.runs import Run
 from collectors.fio.workloads import Asks, Workload, slug
 from sitegen.collect import Bundle, Reader, Reading, Recorder, Series, described, histogram
 from sitegen.collect.settings import agreed
@@ -111,7 +111,7 @@ def read(files: Mapping[str, bytes], asks: LogsAsks) -> tuple[Reading, ...]:
         fix = "import one result with its own logs at a time"
         raise SitegenError(what, where=", ".join(results)[:200], fix=fix)
     [(reports, cut)] = outputs
-    run, units = run_of(reports, asks.answers), _units(every, asks, reports[0].version)
+    run, units = Run(reports, asks.answers), _units(every, asks, reports[0].version)
     numbered = _numbered(run)
     owned: defaultdict[int, list[Log]] = defaultdict(list)
     for log in every:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from collectors.fio import jobs
 from collectors.fio.jobs import CAPPED, LATENCIES, Report, Side
@@ -44,36 +42,28 @@ def holds(data: bytes, *signs: bytes) -> bool:
     return any(sign in narrow for sign in signs)
 
 
-def run_of(reports: Sequence[Report], answers: Mapping[str, str], *, sized: bool = True) -> Run:
-    """Return the run that reports of one version of fio are.
+class Run:
+    """Reports of one version of fio as they are recorded; ``directs`` are all values of direct.
 
     ``sized`` says whether engine and size are parameters of each series, as in all runs but
     those of the collector's own sets. Raises SitegenError for reports of several versions.
     """
-    versions = list(dict.fromkeys(report.version for report in reports))
-    if len(versions) != 1:
-        what = f"holds results of {len(versions)} versions of fio {', '.join(versions)[:200]}"
-        raise SitegenError(what, fix="import those of each version by themselves")
-    directs = frozenset(direct_of(job) for report in reports for job in report.jobs)
-    recorder = Recorder(ToolIdentity("fio", versions[0]), natives=_NATIVES)
-    run = Run(tuple(reports), recorder, answers, directs)
-    for report in reports:
-        run.take(report, workloads(report.jobs, answers, sized=sized))
-    return run
 
+    def __init__(
+        self, reports: Sequence[Report], answers: Mapping[str, str], *, sized: bool = True
+    ) -> None:
+        versions = list(dict.fromkeys(report.version for report in reports))
+        if len(versions) != 1:
+            what = f"holds results of {len(versions)} versions of fio {', '.join(versions)[:200]}"
+            raise SitegenError(what, fix="import those of each version by themselves")
+        self.reports, self.answers = reports, answers
+        self.recorder = Recorder(ToolIdentity("fio", versions[0]), natives=_NATIVES)
+        self.directs = {direct_of(job) for report in reports for job in report.jobs}
+        self.workloads: list[Workload] = []
+        for report in reports:
+            self._take(report, workloads(report.jobs, answers, sized=sized))
 
-@dataclass(slots=True)
-class Run:
-    """Reports of fio while they are recorded; ``directs`` are all values of direct in them."""
-
-    reports: tuple[Report, ...]
-    recorder: Recorder
-    answers: Mapping[str, str]
-    directs: frozenset[str | None]
-    workloads: list[Workload] = field(default_factory=list)
-    _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
-
-    def take(self, report: Report, own: Sequence[Workload]) -> None:
+    def _take(self, report: Report, own: Sequence[Workload]) -> None:
         """Add one report: repetitions of workloads that were there before, or new ones."""
         for note in report.notes:
             self.recorder.note(note)
@@ -113,8 +103,8 @@ class Run:
         if len(self.directs) == 1:
             direct = agreed("direct", self.answers.get("direct"), next(iter(self.directs)))
             recorder.parameter("direct", direct, Comparability.CAVEAT)
-        version = self.reports[0].version
-        recorder.parameter("tool_version", version or None, Comparability.CAVEAT)
+        version = self.reports[0].version or None
+        recorder.parameter("tool_version", version, Comparability.CAVEAT)
         starts = [report.started_at for report in self.reports if report.started_at]
         recorder.started_at = min(starts, default="")
         recorder.duration_s = jobs.total(report.duration_s for report in self.reports)
@@ -138,19 +128,19 @@ class Run:
         status: Status,
     ) -> None:
         key = (workload.name, *(self.about(workload, d) for d in workload.directions))
-        number = self._times[key]
-        self._times[key] += 1
+        number = self.recorder.times[key]
+        self.recorder.times[key] += 1
 
         def series(direction: str = "") -> Series:
             about = self.about(workload, direction)
             return self.recorder.series(workload.name, about, status=status, repetition=number)
 
         for direction, sides in parts.items():
+            own, count = series(direction), workload.number("numjobs")
             if not any(parts.values()):
-                series(direction).failed("fio.iops")
-                series(direction).failed("fio.bandwidth")
+                own.failed("fio.iops")
+                own.failed("fio.bandwidth")
             elif jobs.longest(sides) > 0:
-                own, count = series(direction), workload.number("numjobs")
                 jobs.write_direction(own, sides, numjobs=count, full=True)
                 own.add("fio.device_bytes", "value", device.get(direction))
         if any(parts.values()):

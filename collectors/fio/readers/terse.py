@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
@@ -57,7 +57,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         seen[key] += 1
     chatter = "\n".join(text for text in texts if text.startswith("fio: "))
     reports = [Report(v, tuple(own), chatter) for (v, *_), own in outputs.items()]
-    return (run_of(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
+    return (Run(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
 
 
 def _grows(reports: Sequence[Report]) -> bool:

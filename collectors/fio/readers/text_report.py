@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from collectors.fio import jobs
-from collectors.fio.jobs import (
-    DIRECTIONS,
-    LATENCIES,
-    ROUNDED,
-    STATISTICS,
-    Job,
-    Latency,
-    Report,
-    Side,
-)
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
+from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, block_of
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
@@ -90,10 +83,10 @@ class Printout:
     of which nothing but the first line is there.
     """
 
+    text: str = ""
     version: str = ""
     headers: dict[tuple[str, int], Mapping[str, str]] = field(default_factory=dict)
     jobs: dict[tuple[str, int, str], tuple[float | None, Job | None]] = field(default_factory=dict)
-    text: str = ""
     ended: bool = False
 
     @property
@@ -127,7 +120,7 @@ def knows(data: bytes) -> bool:
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run in ``data``."""
     reports, cut = reports_of(data)
-    return (run_of(reports, asks.answers).reading(cut),)
+    return (Run(reports, asks.answers).reading(cut),)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:
@@ -223,14 +216,12 @@ def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | N
 
 def _time(event: re.Match[str]) -> float | None:
     text = (event["time"] or "").strip()
-    try:
+    with contextlib.suppress(ValueError, OverflowError):
         return datetime.strptime(f"{text} +0000", "%a %b %d %H:%M:%S %Y %z").timestamp()
-    except (ValueError, OverflowError):
-        return None
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(NamedTuple):
     """A number in its base unit, half of its last digit, and its text."""
 
     value: float
@@ -250,12 +241,11 @@ class Printed:
 
 def number(text: str) -> Printed:
     """Return a number; ``k`` means 1000 and ``Ki`` 1024. Raises SitegenError for what is none."""
-    match = _NUMBER.fullmatch(text.strip())
-    if not match:
+    if not (match := _NUMBER.fullmatch(text.strip())):
         raise SitegenError(f"{ascii(text)[:40]} is not a number of fio's")
     digits, prefix, binary, bits = match.groups()
     scale = float((1024 if binary else 1000) ** _LEVELS.index(prefix.upper() or " "))
-    scale = scale / 8 if bits else scale  # with unit_base=1
+    scale /= 8 if bits else 1  # with unit_base=1
     places = len(digits.partition(".")[2])
     return Printed(float(digits) * scale, 0.5 * 10.0**-places * scale, text.strip())
 
@@ -281,13 +271,11 @@ def _sides(
         if "fsync" in first[0]:
             sync = _latencies(part, 1).get("sync")
             continue
-        line = _RATES.match(first[0])
-        if line is None:
+        if (line := _RATES.match(first[0])) is None:
             raise SitegenError(f"{first[0].strip()[:60]!a} is not as fio 3 prints it")
         block = block_of(options, line[1]) or ""
         exact = block.isdecimal() and not short.get(line[1])
-        side = _side(line, part, issued[line[1]], int(block) if exact else 0)
-        if side is not None:
+        if side := _side(line, part, issued[line[1]], int(block) if exact else 0):
             sides[side.direction] = side
     if any(counts) and not sides and not failed:
         raise SitegenError("its I/Os were counted, and no line tells their rate as fio prints it")
@@ -333,7 +321,7 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         exact = 0
     if not exact:
         printed["iops"] = iops.text
-        if iops.share > ROUNDED:
+        if iops.share > jobs.ROUNDED:
             doubts.append((Doubt.ROUNDED, f"IOPS is printed as {iops.text}"))
     moved = float(exact * size)
     if not moved or not total.holds(moved):
@@ -344,7 +332,7 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         moved = best.value if best is total else best.value * runtime
         printed["bandwidth"] = rates[0].text if best is total else best.text
         printed["io_bytes"] = total.text
-        if best.share > ROUNDED:
+        if best.share > jobs.ROUNDED:
             doubts.append((Doubt.ROUNDED, f"the bandwidth is printed as {rates[0].text}"))
     every = _latencies(text, exact or max(round(iops.value * runtime), 1))
     return Side(
