@@ -13,26 +13,14 @@ from typing import Annotated, Literal, NamedTuple
 from collectors.fio.output import is_steady, parse
 from collectors.fio.readers import BUNDLES, READERS
 from collectors.fio.workloads import size_of
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    Positive,
-    RawOutput,
-    Request,
-    Settings,
-    Size,
-    Step,
-    described,
-)
+from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step
+from sitegen.collect.settings import Positive, Settings, Size, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "fio"
-
-
 _Set = Literal["both", "dbench", "default"]
 _ENGINE = r"^[a-z][a-z0-9_-]{0,31}$"
 _FOLDER = "existing folder on the disk to measure (default: sitegen's own work folder)"
@@ -128,6 +116,11 @@ _WORKLOADS = (
     Workload("seqwrite-1m-qd8", "default", "write", "1m", 8),
     Workload("logwrite-4k-fdatasync", "default", "write", "4k", 1, fdatasync=True),
 )
+#: What all workloads of a set are told.
+_OF_SET = {
+    "dbench": "--verify=0",
+    "default": "--lat_percentiles=1 --clat_percentiles=0 --percentile_list=50:90:95:99:99.9:99.99",
+}
 _TIMINGS = {
     "quick": {"dbench": Timing(256 << 20, 1.5, 0.5), "default": Timing(256 << 20, 1.5, 0.5)},
     "standard": {"dbench": Timing(_SEED_SIZE, 15, 2), "default": Timing(4 << 30, 20, 5)},
@@ -215,40 +208,28 @@ def _step(
     common: tuple[str, ...],
     context: tuple[tuple[str, str], ...],
 ) -> Step:
-    flags = f"--rw={workload.rw} --bs={workload.block} --iodepth={workload.iodepth}"
-    flags += f" --size={timing.size} --time_based --ramp_time={_time(timing.ramp_s)}"
-    flags += f" --runtime={_time(timing.runtime_s)} --allow_file_create=0"
-    if workload.family == "dbench":
-        flags += " --verify=0"
-    else:
-        flags += " --lat_percentiles=1 --clat_percentiles=0"
-        flags += " --percentile_list=50:90:95:99:99.9:99.99"
-    if not workload.timed:
-        flags += " --gtod_reduce=1"
-    if workload.rw == "randrw":
-        flags += " --rwmixread=75"
-    if workload.numjobs > 1:
-        flags += f" --thread --numjobs={workload.numjobs}"
-        flags += f" --offset_increment={_offset(timing.size)}"
-    if workload.fdatasync:
-        flags += " --fdatasync=1"
-    flags += " --output-format=json+ --write_bw_log=fio --write_iops_log=fio --log_avg_msec=1000"
+    many = f"--thread --numjobs={workload.numjobs} --offset_increment={_offset(timing.size)}"
+    flags = f"""
+        --rw={workload.rw} --bs={workload.block} --iodepth={workload.iodepth}
+        --size={timing.size} --time_based --ramp_time={_time(timing.ramp_s)}
+        --runtime={_time(timing.runtime_s)} --allow_file_create=0 {_OF_SET[workload.family]}
+        {"" if workload.timed else "--gtod_reduce=1"}
+        {"--rwmixread=75" if workload.rw == "randrw" else ""}
+        {many if workload.numjobs > 1 else ""} {"--fdatasync=1" if workload.fdatasync else ""}
+        --output-format=json+ --write_bw_log=fio --write_iops_log=fio --log_avg_msec=1000
+    """
     expected = [("fio.iops", "value", "1/s"), ("fio.bandwidth", "value", "B/s")]
     if workload.timed:
         expected.append(("fio.latency", "mean", "s"))
-    return Step(
-        name=workload.name,
-        workload=workload.name,
-        argv=(tool.path, f"--name={workload.name}", *common, *flags.split()),
-        timeout_s=timing.runtime_s + timing.ramp_s + _GRACE_S,
-        params=workload.params,
-        expects=tuple(
-            Measurement(workload.name, *row, None, params(direction=d, **dict(workload.params)))
-            for d in workload.directions
-            for row in expected
-        ),
-        context=context,
+    name, about = workload.name, workload.params
+    expects = tuple(
+        Measurement(name, *row, None, params(direction=direction, **dict(about)))
+        for direction in workload.directions
+        for row in expected
     )
+    argv = (tool.path, f"--name={name}", *common, *flags.split())
+    limit_s = timing.runtime_s + timing.ramp_s + _GRACE_S
+    return Step(name, name, argv, limit_s, about, expects, context)
 
 
 def _chosen(given: SETTINGS) -> tuple[Workload, ...]:
@@ -292,12 +273,12 @@ def _time(seconds: float) -> str:
 def _moved(host: Host, file: Path) -> dict[str, int]:
     """Return the bytes read and written so far of the device that ``file`` lies on."""
     try:
-        status = file.stat() if file.exists() else file.parent.stat()
+        status = (file if file.exists() else file.parent).stat()
     except OSError:
         return {}
     device = status.st_rdev if stat.S_ISBLK(status.st_mode) else status.st_dev
-    counters = host.read(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
-    fields = (counters or "").split()
+    numbers = f"{os.major(device)}:{os.minor(device)}"
+    fields = (host.read(f"/sys/dev/block/{numbers}/stat") or "").split()
     # Documentation/block/stat: the third field counts sectors read, the seventh written.
     sectors = zip(("read", "write"), fields[2:7:4], strict=False)
     return {direction: int(count) * _SECTOR for direction, count in sectors}
