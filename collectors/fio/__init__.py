@@ -6,17 +6,23 @@ import contextlib
 import dataclasses
 import os
 import stat
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from collectors.fio.output import is_steady, parse
+from collectors.fio import jobs
+from collectors.fio.jobs import CAPPED, DIRECTIONS
 from collectors.fio.readers import BUNDLES, READERS
+from collectors.fio.readers.json_report import output_in
+from collectors.fio.readers.logs import over_time, read_log
 from collectors.fio.workloads import size_of
-from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step
+from collectors.text import telling
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Recorder, Request, Step
 from sitegen.collect.settings import Positive, Settings, Size, described
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
+from sitegen.model import Comparability, Measurement, Params, Status, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
@@ -51,6 +57,9 @@ _STARTUP_S = 0.5
 _GRACE_S = 180.0
 _LAYOUT_LIMIT_S = 7200.0
 _SECTOR = 512
+_WINDOWS = 5
+# SNIA PTS: five windows, excursion at most 20 %, drift of the fitted line at most 10 %.
+_EXCURSION, _DRIFT = 0.20, 0.10
 _NO_DIRECT = b"""
 sitegen: the work folder refuses direct I/O; name one on a disk with --set fio.directory=
 """
@@ -158,10 +167,8 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     name = f"--filename={str(file).replace(':', chr(92) + ':')}"
     common = (name, f"--ioengine={given.engine}", "--direct=1", "--randrepeat=0")
     context = (("folder", str(request.scratch)), ("file", str(file)))
-    layout = (
-        *(tool.path, "--name=layout", *common, "--rw=write", "--bs=1M", "--iodepth=8"),
-        *(f"--size={needed}", "--end_fsync=1", "--output-format=json"),
-    )
+    work = f"--rw=write --bs=1M --iodepth=8 --size={needed} --end_fsync=1 --output-format=json"
+    layout = (tool.path, "--name=layout", *common, *work.split())
     must = {"engine": given.engine, "direct": "1", "target": "device" if target else "file"}
     caveats = {"tool_version": tool.version}
     # Both sets are always listed, so that runs of one set and of both still meet.
@@ -169,13 +176,15 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         must[f"{family}.size"] = str(timing.size)
         caveats[f"{family}.runtime_s"] = f"{timing.runtime_s:g}"
         caveats[f"{family}.ramp_s"] = f"{timing.ramp_s:g}"
+    recorder = Recorder()
+    for key, text in must.items():
+        recorder.parameter(key, text)
+    for key, text in caveats.items():
+        recorder.parameter(key, text, Comparability.CAVEAT)
     return Plan(
         steps=tuple(_step(tool, one, each, common, context) for one, each in pairs),
         prepare=(Step("layout", "layout", layout, _LAYOUT_LIMIT_S, context=context),),
-        parameters=(
-            *(Parameter(key, text, Comparability.MUST_MATCH) for key, text in must.items()),
-            *(Parameter(key, text, Comparability.CAVEAT) for key, text in caveats.items()),
-        ),
+        parameters=tuple(recorder.parameters.values()),
         about_s=sum(each.runtime_s + each.ramp_s + _STARTUP_S for _, each in pairs),
         about_bytes=float(needed) if target is None else 0.0,
     )
@@ -201,12 +210,74 @@ def run(step: Step, host: Host) -> RawOutput:
     return dataclasses.replace(raw, stderr=stderr, files=files, values=tuple(values.items()))
 
 
+def parse(step: Step, raw: RawOutput) -> Reading:
+    """Return what fio's last JSON document and its logs say.
+
+    Raises SitegenError when fio failed, was cut short, or printed no whole document.
+    """
+    output = output_in(raw.stdout)
+    if output.cut:
+        raise SitegenError(f"fio's JSON is cut off or damaged: {output.cut}", where=step.name)
+    messages = f"{output.chatter}\n{raw.stderr.decode('utf-8', 'replace')}"
+    reason = telling(messages, "sitegen:", "O_DIRECT", "error=", "fio:")
+    if raw.exit_code != 0 or not output.reports:
+        reason = reason or "it printed no result"
+        raise SitegenError(f"fio ended with code {raw.exit_code}: {reason}", where=step.name)
+    final = output.reports[-1]
+    if error := next((job.error for job in final.jobs if job.error), 0):
+        what = f"a fio job failed: {reason or jobs.problem(error)}"
+        raise SitegenError(what, where=step.name)
+    parts = {d: sides for d in DIRECTIONS if (sides := jobs.sides(final.jobs, d))}
+    if not parts:
+        raise SitegenError("fio moved no data", where=step.name)
+    counted = {d: float(count) for d in parts if (count := raw.get(f"device_{d}_bytes"))}
+    device = {**counted, **final.device}
+    suspect = CAPPED in messages or any(
+        jobs.unequal(sides) or jobs.is_cached(sides, device.get(d)) for d, sides in parts.items()
+    )
+    recorder = Recorder()
+    status = Status.SUSPECT if suspect else Status.OK
+    for direction, sides in parts.items():
+        about = params(direction=direction, **dict(step.params))
+        series = recorder.series(step.workload, about, status=status)
+        jobs.write_direction(series, sides)
+        series.add("fio.device_bytes", "value", device.get(direction))
+        for metric, log, scale in (("fio.iops", "iops", 1.0), ("fio.bandwidth", "bw", 1024.0)):
+            values = per_second(raw.files, log, direction)
+            series.points("time", metric, ((second, value * scale) for second, value in values))
+    jobs.write_rest(recorder.series(step.workload, step.params, status=status), final.jobs)
+    return recorder.reading()
+
+
+def is_steady(files: Mapping[str, bytes]) -> bool | None:
+    """Say whether I/Os a second were level, all directions together; None where logs are short."""
+    totals: Counter[float] = Counter()
+    for direction in DIRECTIONS:
+        totals.update(dict(per_second(files, "iops", direction)))
+    return steady_state([totals[second] for second in sorted(totals)])
+
+
+def steady_state(series: Sequence[float]) -> bool | None:
+    """Say whether five windows of ``series`` are level, by SNIA's rule; None without as many."""
+    if not (length := len(series) // _WINDOWS):
+        return None
+    kept = series[len(series) - length * _WINDOWS :]
+    means = [sum(kept[i * length : (i + 1) * length]) / length for i in range(_WINDOWS)]
+    mean = sum(means) / _WINDOWS
+    # Of the line fitted through the five.
+    slope = sum(place * value for place, value in zip(range(-2, 3), means, strict=True)) / 10
+    is_level = max(means) - min(means) <= _EXCURSION * mean
+    return is_level and abs(slope) * (_WINDOWS - 1) <= _DRIFT * mean
+
+
+def per_second(files: Mapping[str, bytes], kind: str, direction: str) -> list[tuple[float, float]]:
+    """Return second and value from the per-second logs, added up over the jobs."""
+    own = [(name, data) for name, data in files.items() if name.startswith(kind) and data.strip()]
+    return over_time([read_log(*log, step_ms=1000) for log in own], direction)
+
+
 def _step(
-    tool: ToolIdentity,
-    workload: Workload,
-    timing: Timing,
-    common: tuple[str, ...],
-    context: tuple[tuple[str, str], ...],
+    tool: ToolIdentity, workload: Workload, timing: Timing, common: tuple[str, ...], context: Params
 ) -> Step:
     many = f"--thread --numjobs={workload.numjobs} --offset_increment={_offset(timing.size)}"
     flags = f"""

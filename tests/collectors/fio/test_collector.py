@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import fio
-from collectors.fio import output as fio_output
 from sitegen.collect import RawOutput, Reading, Request, Step, histogram
 from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity, params
@@ -217,16 +216,16 @@ def test_output_cut_off_anywhere_is_an_error() -> None:
 
 
 def test_level_series_are_steady_and_bursts_and_drifts_are_not() -> None:
-    assert fio_output.steady_state([100.0] * 20) is True
-    assert fio_output.steady_state([100, 101, 99, 100, 102] * 4) is True
-    assert fio_output.steady_state([24889.0] * 2 + [5312.0] * 18) is False
-    assert fio_output.steady_state([100 + 1.0 * i for i in range(20)]) is False
-    assert fio_output.steady_state([100.0] * 4) is None
+    assert fio.steady_state([100.0] * 20) is True
+    assert fio.steady_state([100, 101, 99, 100, 102] * 4) is True
+    assert fio.steady_state([24889.0] * 2 + [5312.0] * 18) is False
+    assert fio.steady_state([100 + 1.0 * i for i in range(20)]) is False
+    assert fio.steady_state([100.0] * 4) is None
 
 
 def test_a_second_logged_twice_counts_once() -> None:
     log = b"999, 100, 0, 0, 0\n1999, 200, 0, 0, 0\n2000, 200, 0, 0, 0\n"
-    found = fio_output.per_second({"iops.1.log": log}, "iops", "read")
+    found = fio.per_second({"iops.1.log": log}, "iops", "read")
     assert found == [(1.0, 100.0), (2.0, 200.0)]
 
 
