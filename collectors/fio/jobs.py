@@ -200,10 +200,10 @@ def problem(error: int) -> str:
 def write_direction(
     series: Series, parts: Sequence[Side], *, numjobs: int = 1, full: bool = False
 ) -> None:
-    """Write what jobs that ran together did in one direction.
+    """Write what jobs that ran together did in one direction; an entry may be of ``numjobs``.
 
     ``full`` adds what a collected run leaves to its raw output: the spread of completion and
-    submission latency, and percentiles of single jobs. An entry may be of several jobs.
+    submission latency, and percentiles of single jobs.
     """
     if longest(parts) <= 0:
         raise SitegenError("fio measured for no time at all", where=series.workload)
@@ -224,13 +224,9 @@ def write_direction(
 
 
 def write_rest(series: Series, entries: Sequence[Job], *, times: float = 1.0) -> None:
-    """Write what has no direction: the CPU time, and how long fsync took.
-
-    ``times`` is how many jobs each entry is the mean of.
-    """
-    shares = [job.cpu for job in entries if job.cpu is not None]
-    if len(shares) == len(entries):
-        series.add("fio.cpu_usage", "value", sum(shares) * times)
+    """Write the CPU time, and how long fsync took; each entry is the mean of ``times`` jobs."""
+    cpu = total(job.cpu for job in entries)
+    series.add("fio.cpu_usage", "value", None if cpu is None else cpu * times)
     syncs = [job.sync for job in entries if job.sync is not None]
     _write_latency(series, "fio.sync_latency", syncs, full=True)
 
@@ -286,10 +282,9 @@ def _together(parts: Sequence[Latency], units: float) -> dict[str, float]:
 
 def _rate(parts: Sequence[Side], amount: float | None, rates: list[float | None]) -> float | None:
     runtime = longest(parts)
-    if amount is not None and runtime > 0:
-        return amount / runtime
-    if len(rates) == 1:
-        return rates[0]
-    pairs = zip(rates, parts, strict=True)
-    weighed = total(None if one is None else one * side.runtime_s for one, side in pairs)
-    return None if weighed is None or runtime <= 0 else weighed / runtime
+    if amount is None or runtime <= 0:
+        if len(rates) == 1:
+            return rates[0]
+        pairs = zip(rates, parts, strict=True)
+        amount = total(None if one is None else one * side.runtime_s for one, side in pairs)
+    return None if amount is None or runtime <= 0 else amount / runtime

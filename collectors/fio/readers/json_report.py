@@ -61,12 +61,9 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
         place, _, reason = output.cut.partition(": ")
         broken = f"the JSON breaks off or is damaged: {reason}"
         raise SitegenError(broken if reason else "no JSON in it is fio's own", where=place)
-    final: list[Report] = []
-    for report in output.reports:
-        if final and _goes_on(final[-1], report):
-            final.pop()
-        final.append(report)
-    return final, output.cut
+    following = (*output.reports[1:], None)
+    pairs = zip(output.reports, following, strict=True)
+    return [one for one, then in pairs if then is None or not _goes_on(one, then)], output.cut
 
 
 def _goes_on(first: Report, then: Report) -> bool:
@@ -79,9 +76,9 @@ def _goes_on(first: Report, then: Report) -> bool:
     # Before fio 3.34 nothing says when a job began: its time goes on as the clock does.
     passed = then.ended - first.ended
     (ran, moved), (longer, more) = _measured(first), _measured(then)
-    grown = all(a <= b for a, b in zip(moved, more, strict=True)) and (
-        (longer > ran and abs(passed - (longer - ran)) <= _STILL_S) or passed <= _STILL_S < ran
-    )
+    as_long = longer > ran and abs(passed - (longer - ran)) <= _STILL_S
+    more_moved = all(a <= b for a, b in zip(moved, more, strict=True))
+    grown = more_moved and (as_long or passed <= _STILL_S < ran)
     # What was counted while a ramp lasted is forgotten when it ends; the time since the start,
     # in whole seconds, goes on.
     age, older = first.duration_s or 0.0, then.duration_s or 0.0
@@ -111,10 +108,8 @@ class _Block(Struct):
         """Return how many I/Os took how long."""
         if _TABLE_SIZE.encode() in bytes(self.bins):
             table = decode.document(self.bins, dict[str, Whole], "bins")
-            own = {key: n for key, n in table.items() if key.isdecimal() and n}
-            return {
-                jobs.bin_value(int(key)): n for key, n in own.items() if len(key) <= _MOST_DIGITS
-            }
+            short = {key: n for key, n in table.items() if n and len(key) <= _MOST_DIGITS}
+            return {jobs.bin_value(int(key)): n for key, n in short.items() if key.isdecimal()}
         bins = decode.document(self.bins, dict[Whole, Whole], "bins")
         return {value: times for value, times in bins.items() if times}
 
@@ -333,12 +328,9 @@ def _side(part: _Direction, direction: str) -> Side | None:
         moved *= _KIB  # up to fio 2.20 io_bytes holds KiB
     rough = round((part.iops or 0.0) * runtime) or 1
     count = rough if part.total_ios is None else part.total_ios
-    latencies = {metric: _latency(part, kind, count) for kind, metric in LATENCIES.items()}
-    spread = {name: getattr(part, f"iops_{name}") for name in STATISTICS}
-    if part.iops_samples <= 1:
-        spread["stddev"] = None
+    names = STATISTICS[: 4 if part.iops_samples > 1 else 3]
     if not part.iops_samples or part.iops_samples >= (part.total_ios or 0) > 1:
-        spread = {}  # with an IOPS log of single I/Os each of them is a sample of 1
+        names = ()  # with an IOPS log of single I/Os each of them is a sample of 1
     return Side(
         direction=direction,
         runtime_s=runtime,
@@ -346,8 +338,8 @@ def _side(part: _Direction, direction: str) -> Side | None:
         moved=moved,
         iops=part.iops,
         bandwidth=bandwidth,
-        spread={name: value for name, value in spread.items() if value is not None},
-        latencies={metric: one for metric, one in latencies.items() if one is not None},
+        spread={n: v for n in names if (v := getattr(part, f"iops_{n}")) is not None},
+        latencies={m: one for kind, m in LATENCIES.items() if (one := _latency(part, kind, count))},
         doubts=tuple(_contradictions(part, moved, bandwidth, runtime)) if runtime > 0 else (),
     )
 
@@ -376,11 +368,10 @@ def _latency(part: _Direction, kind: str, ios: int) -> Latency | None:
     # A mean over no I/O is 0. Up to fio 3.8 there is no N.
     if block is None or not block.mean or not (count := ios if block.N is None else block.N):
         return None
-    figures = {name: getattr(block, name) for name in STATISTICS}
     return Latency(
         units=units,
         count=count,
-        figures={name: value for name, value in figures.items() if value is not None},
+        figures={n: v for n in STATISTICS if (v := getattr(block, n)) is not None},
         percentiles={p: value / units for p, value in block.percentile.items() if p > 0},
         bins=block.counts,
     )

@@ -89,27 +89,16 @@ class Printout:
     jobs: dict[tuple[str, int, str], tuple[float | None, Job | None]] = field(default_factory=dict)
     ended: bool = False
 
-    @property
-    def own(self) -> list[tuple[float | None, Job | None]]:
-        """Return its jobs, without the sum over clients where there are others."""
+    def report(self) -> tuple[Report, bool]:
+        """Return what it says, and whether nothing of it is missing."""
+        # The sum over clients counts where there is nothing else.
         own = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
-        return own or list(self.jobs.values())
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether nothing of it is missing."""
-        return self.ended and all(job is not None for _, job in self.own)
-
-    def report(self) -> Report:
-        """Return what it says."""
-        times = [time for time, _ in self.own if time is not None]
-        return Report(
-            version=self.version,
-            jobs=tuple(job for _, job in self.own if job is not None),
-            chatter=self.text,
-            started_at=jobs.stamp(min(times, default=None)),
-            notes=(_UNZONED,) if times else (),
-        )
+        own = own or list(self.jobs.values())
+        times = [time for time, _ in own if time is not None]
+        there = tuple(job for _, job in own if job is not None)
+        started, notes = jobs.stamp(min(times, default=None)), (_UNZONED,) if times else ()
+        report = Report(self.version, there, self.text, started_at=started, notes=notes)
+        return report, self.ended and len(there) == len(own)
 
 
 def knows(data: bytes) -> bool:
@@ -125,16 +114,14 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:
     """Return the outputs of fio in ``data``, and what is missing of one that is cut off."""
-    printouts = [one for one in printouts_of(data) if one.jobs]
-    reports = [one.report() for one in printouts]
-    if not any(report.jobs for report in reports):
+    pairs = [printout.report() for printout in _printouts(data) if printout.jobs]
+    if not any(report.jobs for report, _ in pairs):
         raise SitegenError("breaks off before the first figure of a job")
     cut = "it ends before fio's own summary, and what stood there is missing"
-    return reports, "" if all(one.is_whole for one in printouts) else cut
+    return [report for report, _ in pairs], "" if all(whole for _, whole in pairs) else cut
 
 
-def printouts_of(data: bytes) -> list[Printout]:
-    """Return each output of fio in ``data``."""
+def _printouts(data: bytes) -> list[Printout]:
     text = _CLIENT.sub("", plain(data))
     ended, _, last = text.rpartition("\n")
     if not last.startswith("Run status group"):
@@ -294,10 +281,7 @@ def _block_sizes(text: str) -> str | None:
 
 
 def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
-    """Return one direction, None when nothing was done.
-
-    It is exact where ``ios`` I/Os of ``size`` bytes are what is printed.
-    """
+    """Return one direction, exact where ``ios`` I/Os of ``size`` bytes are what is printed."""
     iops, total, *rates = (number(line[key]) for key in ("iops", "total", "rate", "decimal"))
     runtime_ms = int(line["runtime"])
     runtime = runtime_ms / 1000
@@ -352,10 +336,8 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
 
 def _latencies(text: str, count: int) -> dict[str, Latency]:
     """Return each kind of latency with the digits that were printed."""
-    listed = {
-        match[1] or "clat": (match[2], _PERCENTILE.findall(match[3]))
-        for match in _PERCENTILES.finditer(text)
-    }
+    found = _PERCENTILES.findall(text)
+    listed = {kind or "clat": (unit, _PERCENTILE.findall(row)) for kind, unit, row in found}
     latencies = {}
     for kind, unit, *texts in _LATENCY.findall(text):
         figures = dict(zip(STATISTICS, map(number, texts), strict=True))
