@@ -101,6 +101,11 @@ class Workload:
             return ""
         return f"the job is called {ascii(name)[:80]}, and did {' and '.join(sorted(taken))}"
 
+    @property
+    def good(self) -> list[Job]:
+        """Return the jobs that did not fail."""
+        return [job for job in self.jobs if not job.error]
+
     def number(self, name: str) -> int:
         """Return a parameter that counts something, 1 without it."""
         return int(dict(self.params).get(name, "1"))

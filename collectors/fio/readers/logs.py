@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
-from statistics import median
+from statistics import fmean, median
 from typing import Annotated, Literal
 
 from collectors.fio import jobs
@@ -49,14 +49,9 @@ _OLD = re.compile(r"[12]\.(?!99)")
 #: Since fio 3.18 there is a fifth column.
 _NEW_COLUMNS = 5
 _PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
-_STEM = re.compile(
-    r"(?:[_.-])?(?:clat_hist|slat|clat|lat|bw|iops)(?:\.\d{1,6})?\.log$", re.IGNORECASE
-)
 _ALONE = "These are means over time of fio's logs: of the job they say nothing else."
 _COARSE = "Latency percentiles are of a histogram log, whose bins are wide."
 _MOST_NUMBERS, _LEAST_POINTS, _APART = 1000, 3, 0.10
-
-
 _Kind = Literal["bw", "iops", "lat", "clat", "slat", "clat_hist"]
 
 
@@ -112,15 +107,14 @@ def read(files: Mapping[str, bytes], asks: LogsAsks) -> tuple[Reading, ...]:
         raise SitegenError(what, where=", ".join(results)[:200], fix=fix)
     [(reports, cut)] = outputs
     run, units = Run(reports, asks.answers), _units(every, asks, reports[0].version)
-    numbered = _numbered(run)
-    owned: defaultdict[int, list[Log]] = defaultdict(list)
+    numbered, alone = _numbered(run), len(run.workloads) == 1
     for log in every:
-        if len(run.workloads) > 1 and not 1 <= log.number <= len(numbered):
+        if not alone and not 1 <= log.number <= len(numbered):
             fix = "name it as fio did: x_bw.1.log"
             raise SitegenError("nothing says which job it is of", where=log.name, fix=fix)
-        owned[numbered[log.number - 1] if len(run.workloads) > 1 else 0].append(log)
-    for place, own in sorted(owned.items()):
-        _add(run, run.workloads[place], own, units)
+    for one in run.workloads:
+        own = [log for log in every if alone or numbered[log.number - 1] is one]
+        _add(run, one, own, units)
     return (run.reading("the result is cut off" if cut else ""),)
 
 
@@ -137,14 +131,11 @@ def _is_result(data: bytes) -> bool:
     return json_report.knows(data) or text_report.knows(data)
 
 
-def _numbered(run: Run) -> list[int]:
-    """Return for each of fio's jobs, as it numbers them, the place of its workload."""
-    places = {id(job): place for place, one in enumerate(run.workloads) for job in one.jobs}
-    numbered: list[int] = []
-    for job in run.reports[0].jobs:
-        workload = run.workloads[places[id(job)]]
-        numbered += [places[id(job)]] * min(int(workload.each), _MOST_NUMBERS)
-    return numbered
+def _numbered(run: Run) -> list[Workload]:
+    """Return for each of fio's jobs, as it numbers them, its workload."""
+    owners = {id(job): one for one in run.workloads for job in one.jobs}
+    every = [owners[id(job)] for job in run.reports[0].jobs]
+    return [one for one in every for _ in range(min(int(one.each), _MOST_NUMBERS))]
 
 
 def _units(every: Sequence[Log], asks: LogsAsks, version: str = "") -> float:
@@ -171,10 +162,9 @@ def _add(run: Run, workload: Workload, own: Sequence[Log], units: float) -> None
         values = _samples(series, new, direction, units)
         sides = jobs.sides(workload.jobs, direction)
         for kind, stated in (("iops", jobs.rate(sides)), ("bw", jobs.bandwidth(sides))):
-            mean = sum(values[kind]) / max(len(values[kind]), 1)
             if stated is None or len(values[kind]) < _LEAST_POINTS:
                 continue
-            if abs(mean - stated) > _APART * max(mean, stated):
+            if abs((mean := fmean(values[kind])) - stated) > _APART * max(mean, stated):
                 figures = f"its {kind} logs is {mean:.4g}, and the result says {stated:.4g}"
                 sentence = f"{direction}: the mean of {figures}"
                 run.recorder.doubt(Doubt.INCONSISTENT, sentence, workload.name)
@@ -190,14 +180,14 @@ def _samples(
         points = [(second, value / _PARTS.get(kind, units)) for second, value in own]
         series.points("time", metric, points)
         values[kind] = [value for _, value in points]
-    bins = merged([log for log in every if log.kind == HISTOGRAM], direction)
+    bins = merged(every, direction)
     jobs.write_histogram(series, METRICS["clat"], bins, _UNITS["ns"])
     return values
 
 
 def _alone(every: Sequence[Log], asks: LogsAsks) -> Reading:
     """Return what logs say without a result: means over time, and percentiles of a histogram."""
-    stems = {_STEM.sub("", log.name.rpartition("/")[2]) for log in every}
+    stems = {_NAME.sub("", log.name.rpartition("/")[2]) for log in every}
     name, original = slug(stems.pop()) if len(stems) == 1 else ("fio", "")
     name = name if any(letter.isalpha() for letter in name) else "fio"
     about = {key: value for key, value in asks.answers.items() if key != "direct"}
@@ -208,7 +198,7 @@ def _alone(every: Sequence[Log], asks: LogsAsks) -> Reading:
         series = recorder.series(name, pairs)
         for kind, values in _samples(series, every, direction, units).items():
             series.add(METRICS[kind], "mean", sum(values) / len(values) if values else None)
-        if bins := merged(histograms, direction):
+        if bins := merged(every, direction):
             percentiles = histogram.percentiles(bins, _PERCENTS)
             for percent, value in zip(_PERCENTS, percentiles, strict=True):
                 series.add(METRICS["clat"], f"p{percent:g}", value / _UNITS["ns"])
@@ -275,13 +265,12 @@ def over_time(logs: Iterable[Log], direction: str) -> list[tuple[float, float]]:
     for log in logs:
         places = log.points.get(DIRECTIONS.index(direction), {})
         rates, step = log.kind in RATES, max(step, log.step_ms)
-        counted = log.single and rates
+        counted, (last, rest) = log.single and rates, divmod(log.last_ms, log.step_ms)
+        # Of single I/Os the last second counts when it was nearly a whole one.
+        broken = counted and len(places) > 1 and rest < _WHOLE_SECOND * log.step_ms
         for at, (total, count) in places.items():
-            # Of single I/Os the last second counts when it was nearly a whole one.
-            whole = log.last_ms % log.step_ms >= _WHOLE_SECOND * log.step_ms
-            if counted and len(places) > 1 and not whole and at == log.last_ms // log.step_ms + 1:
-                continue
-            values[at * log.step_ms].append(total if counted else total / count)
+            if not broken or at != last + 1:
+                values[at * log.step_ms].append(total if counted else total / count)
     first = min(values, default=0)
     start = first - step if first > _EPOCH_MS else 0  # log_unix_epoch
     return [

@@ -71,8 +71,7 @@ class Run:
             self.recorder.doubt(Doubt.INTERRUPTED, f"fio was stopped by signal {stopped[1]}")
         for workload in own:
             agreed("direct", self.answers.get("direct"), direct_of(workload.jobs[0]))
-            good = [job for job in workload.jobs if not job.error]
-            parts = {d: jobs.sides(good, d) for d in workload.directions}
+            parts = {d: jobs.sides(workload.good, d) for d in workload.directions}
             # The disk's counters are of all that ran.
             device = report.device if len(own) == 1 else {}
             suspect = any(jobs.is_cached(sides, device.get(d)) for d, sides in parts.items())
@@ -89,9 +88,8 @@ class Run:
     def about(self, workload: Workload, direction: str = "") -> Params:
         """Return the parameters of one direction; direct I/O is one where it differs."""
         pairs = dict(workload.of(direction) if direction else workload.params)
-        if len(self.directs) > 1 and (direct := direct_of(workload.jobs[0])):
-            pairs["direct"] = direct
-        return params(**pairs)
+        direct = direct_of(workload.jobs[0]) if len(self.directs) > 1 else None
+        return params(**pairs, direct=direct)
 
     def reading(self, cut: str = "") -> Reading:
         """Return all of it; raises SitegenError when there is no row at all."""
@@ -105,7 +103,7 @@ class Run:
             recorder.parameter("direct", direct, Comparability.CAVEAT)
         version = self.reports[0].version or None
         recorder.parameter("tool_version", version, Comparability.CAVEAT)
-        starts = [report.started_at for report in self.reports if report.started_at]
+        starts = filter(None, (report.started_at for report in self.reports))
         recorder.started_at = min(starts, default="")
         recorder.duration_s = jobs.total(report.duration_s for report in self.reports)
         return recorder.reading()
@@ -144,9 +142,8 @@ class Run:
                 jobs.write_direction(own, sides, numjobs=count, full=True)
                 own.add("fio.device_bytes", "value", device.get(direction))
         if any(parts.values()):
-            good = [job for job in workload.jobs if not job.error]
             # Of several jobs in one entry fio gives the mean CPU time.
-            jobs.write_rest(series(), good, times=workload.each)
+            jobs.write_rest(series(), workload.good, times=workload.each)
 
 
 #: A kind of doubt, a sentence, and whether all numbers of the workload are suspect for it.
@@ -160,10 +157,9 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
     errors = dict.fromkeys(job.error for job in workload.jobs if job.error)
     for error in errors:
         yield Doubt.FAILED_PART, f"a job failed: {jobs.problem(error)} (error {error})", True
-    good = [job for job in workload.jobs if not job.error]
-    if ios := sum(job.failed_ios for job in good):
+    if ios := sum(job.failed_ios for job in workload.good):
         yield Doubt.FAILED_PART, f"{ios} I/Os failed", False
-    if not errors and not any(job.sides for job in good):
+    if not errors and not any(job.sides for job in workload.good):
         yield Doubt.FAILED_PART, "it moved no data", False
     engine, depth = workload.options.get("ioengine", ""), workload.number("iodepth")
     if CAPPED in chatter and depth > 1 and engine.partition(":")[0] not in _ASYNCHRONOUS:
