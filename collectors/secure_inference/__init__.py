@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from collectors.llm import weights
-from collectors.secure_inference import attestation, channel, ladder, quote, timings
+from collectors.secure_inference import channel, evidence, ladder, quote, timings
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import Settings, described
@@ -166,7 +166,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
             fix = "report it, with the versions of dcap-qvl and cryptography"
             raise Refused(told, where=step.name, fix=fix)
     tried = {check.name for check in report.checks}
-    if step.name == "verify" and tried != set(attestation.CONTROLS):
+    if step.name == "verify" and tried != set(evidence.CONTROLS):
         raise SitegenError("the negative controls are missing", where=step.name)
     recorder = Recorder()
     if report.loads:

@@ -1,9 +1,13 @@
-"""Attestation evidence: read from a folder, or constructed under a root of our own.
+"""Attestation evidence: read from a folder or constructed under a root of our own, and verified.
 
 Constructed evidence has the form of a TDX quote, version 4, with its collateral (Intel's TDX
 DCAP quoting library API, appendix A.3; the PCK certificate profile; API version 4 of the
 provisioning service). A verifier parses it and checks every signature as it would a real one.
 It proves nothing: it is there to time the verification.
+
+The verifier is dcap-qvl: certificate chains, revocation lists, TCB information and the
+signatures of the quote, offline and at a given time. What binds a quote to a TLS connection
+is here: the first 32 bytes of its report data are the SHA-256 of the endpoint's public key.
 """
 
 from __future__ import annotations
@@ -12,11 +16,16 @@ import hashlib
 import json
 import re
 import struct
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from collectors.secure_inference import timings
+from collectors.secure_inference.timings import Check, Line, Value
+from sitegen.collect import timestamp
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
@@ -26,6 +35,8 @@ QUOTE, COLLATERAL, TIME, ROOT = "quote.bin", "collateral.json", "time.txt", "roo
 LABEL = "constructed evidence under a test root: times verification, proves nothing"
 #: Where report_data lies in a TDX quote of version 4: header 48 B, then 520 B of the TD report.
 REPORT_DATA_AT, REPORT_DATA_BYTES = 48 + 520, 64
+DIGEST_BYTES = 32
+CONTROLS = ("flipped-report-data-bit", "wrong-root")
 
 _MOST_BYTES = 4 << 20
 #: What of certificate and collateral is the same each time: FMSPC 00ff00000000, PCE SVN 11, and
@@ -125,7 +136,7 @@ def construct(report_data: bytes, now: datetime) -> Evidence:
     chain = issuing.pem(issuing.certificate(platform, pck_ca, valid, sgx), ca, root)
     signed_by = issuing.pem(issuing.certificate(signer, root_ca, valid), root)
     current = (valid[0], now + timedelta(days=29))
-    issued, until = (each.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in current)
+    issued, until = map(timestamp, current)
     collateral = {
         "pck_crl_issuer_chain": issuing.pem(ca, root),
         "root_ca_crl": issuing.revoked(root_ca, current).hex(),
@@ -161,3 +172,83 @@ def _quote(report_data: bytes, attester: Party, platform: Party, chain: str) -> 
     signed = attester.sign(header + body) + attester.point
     signed += struct.pack("<HI", _QE_CERTIFICATION, len(certified)) + certified
     return header + body + struct.pack("<I", len(signed)) + signed
+
+
+def verify(given: Evidence) -> tuple[str, int]:
+    """Return the TCB status of evidence whose signatures are right, and its number of advisories.
+
+    Raises SitegenError with the verifier's reason when it is refused.
+    """
+    import dcap_qvl
+
+    try:
+        collateral = dcap_qvl.QuoteCollateralV3.from_json(given.collateral)
+        if given.root:
+            report = dcap_qvl.verify_with_root_ca(given.quote, collateral, given.root, given.at)
+        else:
+            report = dcap_qvl.verify(given.quote, collateral, given.at)
+    except (ValueError, OverflowError) as error:
+        told = f"the quote is refused: {str(error)[:200]}"
+        fix = "give a quote with the collateral, and the time, that it was valid at"
+        raise SitegenError(told, where="attestation", fix=fix) from error
+    return report.status, len(report.advisory_ids)
+
+
+def parse(given: Evidence) -> str:
+    """Parse a quote without verifying it and return its kind; raises SitegenError."""
+    import dcap_qvl
+
+    try:
+        return str(dcap_qvl.parse_quote(given.quote).quote_type())
+    except ValueError as error:
+        told = f"the quote cannot be parsed: {str(error)[:200]}"
+        raise SitegenError(told, where="attestation") from error
+
+
+def refused(given: Evidence) -> bool:
+    """Return whether the verifier refuses evidence."""
+    try:
+        verify(given)
+    except SitegenError:
+        return True
+    return False
+
+
+def controls(given: Evidence) -> dict[str, Evidence]:
+    """Return what every verifier must refuse, by name: one bit flipped, and another root."""
+    flipped = bytearray(given.quote)
+    flipped[REPORT_DATA_AT] ^= 1
+    other = construct(bytes(REPORT_DATA_BYTES), datetime.now(UTC))
+    changed = (replace(given, quote=bytes(flipped)), replace(given, root=other.root))
+    return dict(zip(CONTROLS, changed, strict=True))
+
+
+def report_data(key_digest: bytes) -> bytes:
+    """Return the 64 bytes that bind a quote to a TLS key: its SHA-256, then zeros."""
+    return key_digest.ljust(REPORT_DATA_BYTES, b"\0")
+
+
+def bound(given: Evidence, certificate: bytes) -> bool:
+    """Return whether a quote names the public key of the certificate that the peer showed."""
+    from collectors.secure_inference import issuing
+
+    return given.report_data[:DIGEST_BYTES] == issuing.key_digest(certificate)
+
+
+def measure(given: Evidence, rounds: int) -> Iterator[Line]:
+    """Time the verification ``rounds`` times, and yield the lines of the command's output.
+
+    The negative controls run once, untimed. Raises SitegenError when the evidence itself is
+    refused.
+    """
+    status, advisories = verify(given)  # also the warm-up
+    about = {"quote": parse(given), "quote_bytes": len(given.quote), "status": status}
+    root = "constructed" if given.root else "the verifier's own"
+    yield timings.start("verify", **about, advisories=advisories, root=root)
+    for name, each in controls(given).items():
+        yield Check(name, refused(each))
+    for _ in range(rounds):
+        for part, work in (("parse", parse), ("verify", verify)):
+            begun = time.perf_counter()
+            work(given)
+            yield Value("attestation_time", {"part": part}, time.perf_counter() - begun)

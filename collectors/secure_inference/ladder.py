@@ -58,8 +58,8 @@ class Ladder(Settings, frozen=True):
         return Path(self.folder)
 
 
-def measure(wanted: Ladder, host: Host) -> str:
-    """Carry out one step and return the command's output.
+def measure(wanted: Ladder, host: Host) -> list[Line]:
+    """Carry out one step and return the lines of the command's output.
 
     Raises SitegenError when a server does not come up, a client cannot work, or the evidence
     that an endpoint shows is refused.
@@ -85,7 +85,7 @@ def measure(wanted: Ladder, host: Host) -> str:
             lines.append(Load(printed.decode("utf-8", "replace")))
     version, count = contexts[0].version, len(contexts)
     start = timings.start("step", step=wanted.step, server=version, contexts=count)
-    return timings.whole([start, *lines])
+    return [start, *lines]
 
 
 class _Context(NamedTuple):

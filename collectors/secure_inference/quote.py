@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,19 +84,17 @@ def _number(path: Path) -> int:
     return int(text)
 
 
-def measure(taken: Callable[[], Quote], report_data: bytes, rounds: int) -> str:
-    """Take ``rounds`` quotes over ``report_data`` and return the command's output.
+def measure(taken: Callable[[], Quote], report_data: bytes, rounds: int) -> Iterator[timings.Line]:
+    """Take ``rounds`` quotes over ``report_data`` and yield the lines of the command's output.
 
     The quotes themselves are not kept: they identify the machine. Each must carry the report
     data that it was asked for; SitegenError otherwise.
     """
-    lines: list[timings.Line] = []
     for index in range(rounds):
         quote = taken()
         if report_data not in quote.data:
             raise SitegenError("the quote does not carry the report data", where="quote")
         if not index:
             about = {"provider": quote.provider, "quote_bytes": len(quote.data)}
-            lines.append(timings.start("quote", **about))
-        lines.append(timings.Value("attestation_time", {"part": "quote"}, quote.duration_s))
-    return timings.whole(lines)
+            yield timings.start("quote", **about)
+        yield timings.Value("attestation_time", {"part": "quote"}, quote.duration_s)

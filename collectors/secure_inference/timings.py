@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -86,9 +86,10 @@ def start(what: str, **about: object) -> Start:
     return Start(1, what, {name: str(value) for name, value in about.items()})
 
 
-def whole(lines: Sequence[Line]) -> str:
+def whole(lines: Iterable[Line]) -> str:
     """Return a command's output: its lines, and the one that ends them."""
-    return "".join(f"{msgspec.json.encode(line).decode()}\n" for line in (*lines, End(len(lines))))
+    every = list(lines)
+    return "".join(f"{msgspec.json.encode(line).decode()}\n" for line in (*every, End(len(every))))
 
 
 def read(printed: bytes) -> Report:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from collectors.secure_inference import attestation, evidence
+from collectors.secure_inference import evidence
 from collectors.secure_inference.evidence import Evidence
 from sitegen.errors import SitegenError
 
@@ -28,9 +28,9 @@ def made() -> Evidence:
 
 
 def test_it_verifies_and_carries_the_report_data(made: Evidence) -> None:
-    assert attestation.verify(made) == ("UpToDate", 0)
+    assert evidence.verify(made) == ("UpToDate", 0)
     assert made.report_data == DATA
-    assert attestation.parse(made) == "TDX"
+    assert evidence.parse(made) == "TDX"
 
 
 def test_every_certificate_says_that_it_proves_nothing(made: Evidence) -> None:
@@ -45,14 +45,14 @@ def test_every_certificate_says_that_it_proves_nothing(made: Evidence) -> None:
 
 
 def test_it_never_verifies_under_the_root_that_the_verifier_knows(made: Evidence) -> None:
-    assert attestation.refused(dataclasses.replace(made, root=b""))
+    assert evidence.refused(dataclasses.replace(made, root=b""))
 
 
 @pytest.mark.parametrize("at", [NOW - timedelta(days=2), NOW + timedelta(days=31), 1 << 80])
 def test_it_is_valid_for_a_month_only(made: Evidence, at: datetime | int) -> None:
     moved = at if isinstance(at, int) else int(at.timestamp())
     with pytest.raises(SitegenError, match="the quote is refused"):
-        attestation.verify(dataclasses.replace(made, at=moved))
+        evidence.verify(dataclasses.replace(made, at=moved))
 
 
 def places(quote: bytes) -> dict[str, int]:
@@ -78,7 +78,7 @@ def places(quote: bytes) -> dict[str, int]:
 def test_a_bit_flipped_in_any_part_is_refused(made: Evidence, part: str) -> None:
     quote = bytearray(made.quote)
     quote[places(made.quote)[part]] ^= 1
-    assert attestation.refused(dataclasses.replace(made, quote=bytes(quote)))
+    assert evidence.refused(dataclasses.replace(made, quote=bytes(quote)))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_changed_collateral_is_refused(
     assert old in text
     other = json.loads(evidence.construct(DATA, NOW).collateral)[field]
     collateral[field] = other if new is None else text.replace(old, new)
-    assert attestation.refused(dataclasses.replace(made, collateral=json.dumps(collateral)))
+    assert evidence.refused(dataclasses.replace(made, collateral=json.dumps(collateral)))
 
 
 def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_folder_that_holds_something_else_is_told(
 )
 def test_collateral_that_is_none_is_told(made: Evidence, collateral: str) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
-        attestation.verify(dataclasses.replace(made, collateral=collateral))
+        evidence.verify(dataclasses.replace(made, collateral=collateral))
 
 
 @pytest.fixture
@@ -153,6 +153,6 @@ def real() -> Evidence:
 
 
 def test_a_published_quote_verifies_and_its_controls_do_not(real: Evidence) -> None:
-    assert attestation.verify(real)[0] == "UpToDate"
-    for each in attestation.controls(real).values():
-        assert attestation.refused(each)
+    assert evidence.verify(real)[0] == "UpToDate"
+    for each in evidence.controls(real).values():
+        assert evidence.refused(each)

@@ -96,7 +96,7 @@ def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path)
 
 def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
-    printed = quote.measure(kernel.take, DATA, 3)
+    printed = timings.whole(quote.measure(kernel.take, DATA, 3))
     report = timings.read(printed.encode())
     assert [(each.metric, each.params) for each in report.values] == [
         ("attestation_time", {"part": "quote"})
@@ -106,4 +106,4 @@ def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
     assert len(kernel.blobs) == 3  # each quote has a report of its own
     kernel.answer = b"a quote over nothing"
     with pytest.raises(SitegenError, match="does not carry the report data"):
-        quote.measure(kernel.take, DATA, 1)
+        list(quote.measure(kernel.take, DATA, 1))
