@@ -6,15 +6,7 @@ import re
 from itertools import chain
 from typing import Annotated
 
-from collectors.sevenzip.figures import (
-    averages,
-    contradictions,
-    crowded,
-    frequency,
-    row,
-    row_contradictions,
-    usage_status,
-)
+from collectors.sevenzip import figures
 from collectors.sevenzip.header import Header
 from collectors.sevenzip.output import Table, tables
 from collectors.text import plain
@@ -24,19 +16,16 @@ from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Status, ToolIdentity, params
 
 _VERSION = r"^\d{1,4}\.\d{1,4}[\w.() -]{0,40}$"
-_MAX_THREADS = 100_000
+_MAX_THREADS, _CUT_OFF = 100_000, "threads of a table whose header was cut off"
+_Threads = Annotated[int, described(_CUT_OFF, ge=1, le=99_999)]
+_Version = Annotated[str, described("7-Zip's version, such as '26.02 (x64)'", pattern=_VERSION)]
 
 
 class Asks(Settings, frozen=True):
     """What a log that was cut off does not say."""
 
-    threads: (
-        Annotated[int, described("threads of a table whose header was cut off", ge=1, le=99_999)]
-        | None
-    ) = None
-    version: (
-        Annotated[str, described("7-Zip's version, such as '26.02 (x64)'", pattern=_VERSION)] | None
-    ) = None
+    threads: _Threads | None = None
+    version: _Version | None = None
 
 
 _SAME_MEMORY = 0.05
@@ -103,7 +92,7 @@ READER = Reader("7z-benchmark", "7-Zip's benchmark (7z b)", knows, read, Asks, t
 
 
 def _remark(recorder: Recorder, table: Table) -> None:
-    if crowd := crowded(table):
+    if crowd := figures.crowded(table):
         recorder.doubt(Doubt.INCONSISTENT, crowd)
     if trials := table.header.frequency_unusable:
         recorder.note(f"No CPU frequency: 7-Zip's clock was too coarse ({trials}).")
@@ -125,22 +114,22 @@ def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
         what = "does not say its threads" if threads is None else f"has {threads} threads"
         raise SitegenError(f"the table {what}", where=place, fix="add --set threads=N")
     workload, cpus = f"threads-{threads}", table.header.cpus or threads
-    wrong, options = list(contradictions(table)), table.header.options or None
+    wrong, options = list(figures.contradictions(table)), table.header.options or None
     if over_all := table.nth and any(sentence.startswith("Avr:") for sentence in wrong):
         workload += "-rows"
         # Under -mmt=* they go over all the tables so far.
         wrong = ["the averages go over tables of other thread counts, and are left out"]
-    odd = {one: list(row_contradictions(one)) for one in table.rows}
+    odd = {one: list(figures.row_contradictions(one)) for one in table.rows}
     for sentence in (*wrong, *chain(*odd.values())):
         recorder.doubt(Doubt.INCONSISTENT, f"{place}: {sentence}", workload)
     if over_all:
         for one in table.rows:
-            status = usage_status(threads, cpus, one.compress, one.decompress)
+            status = figures.usage_status(threads, cpus, one.compress, one.decompress)
             status = Status.SUSPECT if odd[one] else status
             about = params(threads=threads, options=options)
-            row(recorder.series(workload, about, status=status), one)
+            figures.row(recorder.series(workload, about, status=status), one)
         return
-    status = usage_status(threads, cpus, compress, decompress)
+    status = figures.usage_status(threads, cpus, compress, decompress)
     if status != Status.OK:
         shares = f"compression had {compress.usage} % and decompression {decompress.usage} %"
         recorder.note(f"{workload} at {place}: {shares} of a CPU, with {cpus} CPU(s) to use.")
@@ -156,8 +145,8 @@ def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
     )
     recorder.said("iterations", str(table.iterations or ""), workload)
     series = recorder.series(workload, about, status=Status.SUSPECT if wrong else status)
-    averages(series, table)
-    frequency(series, table)
+    figures.averages(series, table)
+    figures.frequency(series, table)
 
 
 def _add_machine(recorder: Recorder, header: Header, version: str) -> None:
@@ -168,11 +157,8 @@ def _add_machine(recorder: Recorder, header: Header, version: str) -> None:
     recorder.parameter("tool_version", version or "unknown")
     # Newer banners name the architecture beside the version.
     bits = header.bits if "(" not in version else ""
-    for name, value in (
-        ("compiler", header.compiler),
-        ("bits", bits),
-        ("cpu_affinity", header.affinity),
-    ):
+    build = {"compiler": header.compiler, "bits": bits, "cpu_affinity": header.affinity}
+    for name, value in build.items():
         recorder.parameter(name, value or None, Comparability.CAVEAT)
     for name, text in (
         ("cpu", header.cpu),
@@ -195,10 +181,8 @@ def _check_common(found: list[Table]) -> None:
         known = [(value, line) for value, line in stated if value]
         for value, line in known[1:]:
             first = known[0][0]
-            same = value == first or (name == "memory_mb" and abs(value / first - 1) < _SAME_MEMORY)
-            if not same:
-                raise SitegenError(
-                    f"holds tables of more than one {what}: {first} and {value}",
-                    where=f"line {line}",
-                    fix="import the part of each by itself",
-                )
+            near = name == "memory_mb" and abs(value / first - 1) < _SAME_MEMORY
+            if value != first and not near:
+                told = f"holds tables of more than one {what}: {first} and {value}"
+                fix = "import the part of each by itself"
+                raise SitegenError(told, where=f"line {line}", fix=fix)
