@@ -13,17 +13,8 @@ from typing import Annotated, Literal, NamedTuple
 from msgspec import Meta, Struct
 
 from collectors.text import telling
-from sitegen.collect import (
-    Host,
-    RawOutput,
-    Reading,
-    Recorder,
-    Settings,
-    Size,
-    Step,
-    decode,
-    described,
-)
+from sitegen.collect import Host, RawOutput, Reading, Recorder, Step, decode
+from sitegen.collect.settings import Settings, Size, described
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 
@@ -203,8 +194,7 @@ def report_in(text: str) -> Report:
         if match is None:
             raise SitegenError(f"likwid-bench did not print one readable line {label!r}")
         fields[name] = match[1]
-    threads = re.findall(r"^Using (\d{1,6}) threads$", text, re.MULTILINE)
-    if len(threads) != 1:
+    if len(threads := re.findall(r"^Using (\d{1,6}) threads$", text, re.MULTILINE)) != 1:
         raise SitegenError("likwid-bench did not print how many threads it used")
     found = decode.convert({**fields, "threads": threads[0]}, Report, strict=False)
     time, rate = float(found.time_s), float(found.rate)
