@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from collectors.llm import weights
-from collectors.secure_inference import channel, evidence, ladder, quote, timings
+from collectors.secure_inference import channel, evidence, ladder, timings
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import Settings, described
@@ -107,7 +107,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     size = dataclasses.replace(_SIZES[request.preset], **changes)
     model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
     making = _Making(request.scratch.absolute(), model.absolute(), given)
-    attested = quote.available(Host().root)
+    attested = evidence.available(Host().root)
     parts = making.parts(size, attested=attested)
     steps = (*making.ladder(size), *making.shared_prefix(size), *parts)
     return Plan(

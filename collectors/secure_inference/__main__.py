@@ -12,7 +12,6 @@ from pathlib import Path
 
 from collectors.llm import weights
 from collectors.secure_inference import channel, evidence, issuing, ladder, timings
-from collectors.secure_inference import quote as quotes
 from collectors.secure_inference.channel import Terminator
 from collectors.secure_inference.timings import Line
 from sitegen.collect import Host, Refused, settings
@@ -95,7 +94,7 @@ def _sessions(up: Terminator, given: Given) -> Iterator[Line]:
 
 def _quote(given: Given) -> Iterator[Line]:
     data = _report_data(given.place)
-    return quotes.measure(lambda: quotes.take(Host().root, data), data, given.rounds)
+    return evidence.measure_quotes(lambda: evidence.take(Host().root, data), data, given.rounds)
 
 
 def digest(path: Path, algorithm: str) -> str:
@@ -133,7 +132,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "terminate": lambda given: asyncio.run(channel.terminate(given.place, given.backend)),
     "handshake": _up(lambda up, g: channel.measure_handshakes(up.tls, g.place, g.rounds)),
     "sessions": _up(_sessions),
-    "verify": lambda given: evidence.measure(evidence.read(given.place), given.rounds),
+    "verify": lambda given: evidence.measure_verification(evidence.read(given.place), given.rounds),
     "quote": _quote,
     "throughput": _up(lambda up, g: channel.measure_throughput(up, g.place, g.bytes, g.rounds)),
     "hash": lambda given: measure_hash(Path(given.file), given.rounds),

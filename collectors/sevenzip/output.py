@@ -194,10 +194,12 @@ class _Scanner:
             raise SitegenError(f"holds more than {_MAX_TABLES:,} tables", where="7-Zip")
         match = _THREADS.search(draft.texts.get("usage", ""))
         threads = int(match[1]) if match else None
-        sides = (*(draft.average or (None, None)), draft.total)
+        compress, decompress = draft.average or (None, None)
         reduced = draft.texts.get("reduced", "").partition(":")[2].strip()
-        rows = tuple(draft.rows)
-        yield Table(self._header, draft.line, self._nth, threads, rows, *sides, reduced)
+        yield Table(
+            *(self._header, draft.line, self._nth, threads, tuple(draft.rows)),
+            *(compress, decompress, draft.total, reduced),
+        )
         self._nth += 1
 
     def _line_of(self, place: int) -> int:

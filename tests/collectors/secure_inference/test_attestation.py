@@ -29,7 +29,7 @@ def made(folder: Path) -> Evidence:
 
 
 def test_parsing_and_verifying_are_timed_and_the_controls_are_refused(made: Evidence) -> None:
-    printed = timings.whole(evidence.measure(made, 7))
+    printed = timings.whole(evidence.measure_verification(made, 7))
     report = timings.read(printed.encode())
     parts = [value.params["part"] for value in report.values]
     assert sorted(set(parts)) == ["parse", "verify"]
@@ -45,7 +45,7 @@ def test_parsing_and_verifying_are_timed_and_the_controls_are_refused(made: Evid
 
 def test_refused_evidence_is_never_timed(made: Evidence) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
-        list(evidence.measure(dataclasses.replace(made, at=made.at + 10**8), 1))
+        list(evidence.measure_verification(dataclasses.replace(made, at=made.at + 10**8), 1))
 
 
 def test_a_control_differs_from_the_evidence_in_one_thing(made: Evidence) -> None:

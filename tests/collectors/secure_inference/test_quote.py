@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.secure_inference import quote, timings
+from collectors.secure_inference import evidence, timings
 from sitegen.errors import SitegenError
 
 DATA = bytes(range(64))
@@ -26,12 +26,12 @@ class Kernel:
         self.writers = writers
         self.answer = answer
         self.blobs: list[bytes] = []
-        self.reports = root / quote.REPORTS
+        self.reports = root / evidence.REPORTS
         self.reports.mkdir(parents=True)
         self.threads: list[threading.Thread] = []
 
-    def take(self) -> quote.Quote:
-        return quote.take(self.root, DATA, make=self.make, remove=self.remove)
+    def take(self) -> evidence.Quote:
+        return evidence.take(self.root, DATA, make=self.make, remove=self.remove)
 
     def make(self, folder: Path) -> None:
         os.mkdir(folder)  # noqa: PTH102 - what it stands for
@@ -79,24 +79,24 @@ def test_a_report_of_others_and_an_empty_quote_are_none(
 
 
 def test_a_machine_without_a_tee_has_none(tmp_path: Path) -> None:
-    assert not quote.available(tmp_path)
+    assert not evidence.available(tmp_path)
     with pytest.raises(SitegenError, match="no TEE"):
-        quote.take(tmp_path, DATA)
+        evidence.take(tmp_path, DATA)
 
 
 def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     # An ordinary folder has no attributes: what the kernel would refuse fails in the same way.
-    reports = tmp_path / quote.REPORTS
+    reports = tmp_path / evidence.REPORTS
     reports.mkdir(parents=True)
-    assert quote.available(tmp_path)
+    assert evidence.available(tmp_path)
     with pytest.raises(SitegenError, match="gives no quote: No such file"):
-        quote.take(tmp_path, DATA)
+        evidence.take(tmp_path, DATA)
     assert list(reports.iterdir()) == []
 
 
 def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
-    printed = timings.whole(quote.measure(kernel.take, DATA, 3))
+    printed = timings.whole(evidence.measure_quotes(kernel.take, DATA, 3))
     report = timings.read(printed.encode())
     assert [(each.metric, each.params) for each in report.values] == [
         ("attestation_time", {"part": "quote"})
@@ -106,4 +106,4 @@ def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
     assert len(kernel.blobs) == 3  # each quote has a report of its own
     kernel.answer = b"a quote over nothing"
     with pytest.raises(SitegenError, match="does not carry the report data"):
-        list(quote.measure(kernel.take, DATA, 1))
+        list(evidence.measure_quotes(kernel.take, DATA, 1))

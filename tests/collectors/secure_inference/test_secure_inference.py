@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from collectors import secure_inference
 from collectors.llm import measures, server
-from collectors.secure_inference import evidence, quote, timings
+from collectors.secure_inference import evidence, timings
 from sitegen.collect import Host, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
@@ -98,7 +98,7 @@ def test_what_must_match_is_declared() -> None:
 
 
 def test_a_machine_without_a_tee_has_no_quote_step_and_says_so() -> None:
-    if quote.available(Host().root):
+    if evidence.available(Host().root):
         pytest.skip("this machine has a TEE")
     assert "quote" not in [each.name for each in plan().steps]
     [said] = [each.value for each in plan().parameters if each.name == "quote_generation"]
