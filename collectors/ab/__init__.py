@@ -97,10 +97,7 @@ def detect(host: Host) -> ToolIdentity | Missing:
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
-    """Return the sweep over concurrencies and the multi-process step.
-
-    Raises SitegenError for a setting that cannot be met.
-    """
+    """Return the sweep over concurrencies and the multi-process step."""
     given = request.read(SETTINGS)
     size = _size(given, _SIZES[request.preset])
     folder = ("folder", str(request.scratch))

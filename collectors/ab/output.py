@@ -17,10 +17,7 @@ _PROCESS = re.compile(r"^\d+\t(\d{1,9}\.\d+)\t(\d{1,9}\.\d+)\t(-?\d{1,4})$", re.
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what ab reported, of one process or of all.
-
-    Raises SitegenError when ab gave up, or nothing at all was answered.
-    """
+    """Return what ab reported, of one process or of all."""
     latency = read_counts(raw.files.get("latency.tsv", b""))
     if step.workload == rows.MULTI:
         good, span_s = _processes(step, raw)

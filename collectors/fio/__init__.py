@@ -147,10 +147,7 @@ def detect(host: Host) -> ToolIdentity | Missing:
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
-    """Return a full write of the file, then one step a workload.
-
-    Raises SitegenError when a setting cannot be met or the disk has too little room.
-    """
+    """Return a full write of the file, then one step a workload."""
     given = request.read(SETTINGS)
     chosen = _chosen(given)
     timings = _timings(given, request.preset)
@@ -211,10 +208,7 @@ def run(step: Step, host: Host) -> RawOutput:
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what fio's last JSON document and its logs say.
-
-    Raises SitegenError when fio failed, was cut short, or printed no whole document.
-    """
+    """Return what fio's last JSON document and its logs say."""
     output = output_in(raw.stdout)
     if output.cut:
         raise SitegenError(f"fio's JSON is cut off or damaged: {output.cut}", where=step.name)

@@ -39,10 +39,7 @@ def detect(host: Host) -> ToolIdentity:
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
-    """Return the reading of the machine and one step a kernel and thread count.
-
-    Raises SitegenError for a setting out of range, or when there is too little memory.
-    """
+    """Return the reading of the machine and one step a kernel and thread count."""
     host, given = Host(), request.read(SETTINGS)
     steps: tuple[Step, ...] = ()
     if measuring := tool.name == _TOOL:
@@ -71,10 +68,7 @@ def run(step: Step, host: Host) -> RawOutput:
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what the machine has, or the bandwidth that likwid-bench printed.
-
-    Raises SitegenError when the output is not whole.
-    """
+    """Return what the machine has, or the bandwidth that likwid-bench printed."""
     if step.workload == machine.WORKLOAD:
         return machine.parse(step, raw)
     return bandwidth.parse(step, raw)

@@ -158,10 +158,7 @@ def run(step: Step, host: Host) -> RawOutput:
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return the rate of one report, suspect when it is not that of memory.
-
-    Raises SitegenError when likwid-bench failed or its report is not whole.
-    """
+    """Return the rate of one report, suspect when it is not that of memory."""
     about, reason = dict(step.params), _reason(raw)
     if raw.exit_code != 0:
         what = f"likwid-bench ended with code {raw.exit_code}: {reason}"

@@ -50,10 +50,7 @@ def read(host: Host, disk_bytes: int, nvml: gpu.Record | None) -> RawOutput:
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return the rows of a document that `read` wrote. What it does not hold is left out.
-
-    Raises SitegenError for anything else than such a document.
-    """
+    """Return the rows of a document that `read` wrote. What it does not hold is left out."""
     if raw.exit_code != 0:
         raise SitegenError("the machine was not read", where=step.name)
     machine = decode.document(raw.stdout, Description, step.name)

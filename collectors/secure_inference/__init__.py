@@ -22,6 +22,7 @@ from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIde
 
 BENCHMARK = "secure-inference"
 _SizeName = Literal["tiny", "15m", "60m", "125m", "350m", "1b"]
+_EVIDENCE = "folder with quote.bin, collateral.json and time.txt, to verify instead"
 _Users = Annotated[int, described("served one after the other (default: 4)", ge=1, le=64)]
 _Requests = Annotated[int, described("of each user (default: 20)", ge=1, le=100_000)]
 _Input = Annotated[int, described("length of a prompt (default: 64)", ge=8, le=1024)]
@@ -38,9 +39,7 @@ class SETTINGS(Settings, frozen=True):
     output_tokens: _Output | None = None
     concurrency: Annotated[int, described("of a user at once (default: 1)", ge=1, le=64)] = 1
     threads: Annotated[int, described("threads of the server (default: 1)", ge=1, le=1024)] = 1
-    evidence: Annotated[
-        str, described("folder with quote.bin, collateral.json and time.txt, to verify instead")
-    ] = ""
+    evidence: Annotated[str, described(_EVIDENCE)] = ""
 
 
 _Words = tuple[str, ...]
@@ -94,10 +93,7 @@ def detect(host: Host) -> ToolIdentity | Missing:  # noqa: ARG001 - of the proto
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
-    """Return the ladder, what sharing a prefix saves, and the parts that are timed alone.
-
-    Raises SitegenError for a setting that cannot be met.
-    """
+    """Return the ladder, what sharing a prefix saves, and the parts that are timed alone."""
     given = request.read(SETTINGS)
     if given.evidence and not Path(given.evidence).is_dir():
         told = f"{given.evidence[:80]} is not an existing folder"
@@ -144,18 +140,13 @@ def run(step: Step, host: Host) -> RawOutput:
     """Run one step: a command of this package, which starts and stops all that it needs."""
     folder = Path(step.get("folder"))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder, environ=channel.ENVIRON)
-    about: tuple[tuple[str, str], ...] = ()
     with contextlib.suppress(SitegenError):
-        about = timings.read(raw.stdout).about
-    return dataclasses.replace(raw, values=about)
+        return dataclasses.replace(raw, values=timings.read(raw.stdout).about)
+    return raw
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what one command measured.
-
-    Raises Refused when a negative control was accepted, and SitegenError when the command
-    failed or printed something else.
-    """
+    """Return what one command measured; raises Refused when a negative control was accepted."""
     if raw.exit_code != 0:
         failure = Refused if raw.exit_code == channel.REFUSED else SitegenError
         raise failure(raw.reason, where=step.name)
@@ -191,14 +182,12 @@ class _Making:
         return ("--unbound",) if self.given.evidence else ()
 
     def preparation(self) -> Step:
-        """Return the step that makes certificate, evidence and weights."""
         evidence = self.given.evidence
         own = ("--evidence", str(Path(evidence).absolute())) if evidence else ()
         options = ("--weights", self.given.model, "--model", str(self.model), *own)
         return self._step("prepare", "prepare", ("prepare", *options))
 
     def ladder(self, size: Size) -> Iterator[Step]:
-        """Yield the steps of the ladder, on fresh connections and on kept ones."""
         for kind, steps in (("fresh", ladder.STEPS), ("reuse", size.reuse)):
             for step in steps:
                 options = ("--step", step, "--connections", kind, "--prompt", "unique")
@@ -231,7 +220,6 @@ class _Making:
     def _serving(
         self, name: str, workload: str, size: Size, options: _Words, about: dict[str, str]
     ) -> Step:
-        """Return a step that serves all users; ``about`` are its own parameters."""
         given = self.given
         tokens = {"input_tokens": size.input_tokens, "output_tokens": size.output_tokens}
         work = {**tokens, "concurrency": given.concurrency, "threads": given.threads}

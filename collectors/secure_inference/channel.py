@@ -125,8 +125,7 @@ def _shown(folder: Path) -> bytes:
 
 def _length(head: bytes) -> int | None:
     """Return the length of the body that a head announces, or None; raises ValueError."""
-    lengths = _LENGTH.findall(head)
-    if not lengths:
+    if not (lengths := _LENGTH.findall(head)):
         return None
     [length] = lengths
     if not re.fullmatch(rb"[ \t]*[0-9]{1,12}[ \t]*", length):

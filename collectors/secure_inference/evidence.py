@@ -16,6 +16,7 @@ a report's directory come back signed in ``outblob``; ``generation`` counts the 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -91,10 +92,7 @@ class Evidence:
 
 
 def read(folder: Path) -> Evidence:
-    """Read quote.bin, collateral.json, time.txt and, where there is one, root.der.
-
-    Raises SitegenError for a file that is missing, too large, or not what its name says.
-    """
+    """Read quote.bin, collateral.json, time.txt and, where it is, root.der; raises SitegenError."""
     quote = _bytes(folder / QUOTE)
     if len(quote) < REPORT_DATA_AT + REPORT_DATA_BYTES:
         raise SitegenError(f"a quote of {len(quote)} bytes is too short", where=QUOTE)
@@ -216,11 +214,10 @@ def parse(given: Evidence) -> str:
 
 def refused(given: Evidence) -> bool:
     """Return whether the verifier refuses evidence."""
-    try:
+    with contextlib.suppress(SitegenError):
         verify(given)
-    except SitegenError:
-        return True
-    return False
+        return False
+    return True
 
 
 def controls(given: Evidence) -> dict[str, Evidence]:

@@ -32,7 +32,6 @@ _PORTS, _DRAWS = range(20100, 32000), 20
 _SPARE_TOKENS = 256
 _TIMEOUT_S = 120.0
 _WARM_REQUESTS, _WARM_SEED = 2, 90_000
-_PROCESS = {"context": "process"}
 
 
 class Ladder(Settings, frozen=True):
@@ -125,8 +124,8 @@ def _context(wanted: Ladder, host: Host, index: int, lines: list[Line]) -> Itera
         begun = time.perf_counter()
     destroyed = time.perf_counter() - begun
     if wanted.step == ISOLATED:
-        lines.append(Value("context_time", {"part": "create", **_PROCESS}, created))
-        lines.append(Value("context_time", {"part": "destroy", **_PROCESS}, destroyed))
+        for part, took in (("create", created), ("destroy", destroyed)):
+            lines.append(Value("context_time", {"part": part, "context": "process"}, took))
 
 
 def _session(context: _Context, wanted: Ladder) -> float:

@@ -93,10 +93,7 @@ def whole(lines: Iterable[Line]) -> str:
 
 
 def read(printed: bytes) -> Report:
-    """Read what a command printed.
-
-    Raises SitegenError, with the line, for anything that is not of the form above.
-    """
+    """Read what a command printed; raises SitegenError with the line that is not of that form."""
     rows = printed.decode("utf-8", "replace").removesuffix("\n").split("\n")
     lines = [decode.document(row, _RECORD, f"line {n}") for n, row in enumerate(rows, 1)]
     for number, line in enumerate(lines, 1):

@@ -102,10 +102,7 @@ def run(step: Step, host: Host) -> RawOutput:
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return the table's ``Avr:`` and ``Tot:`` rows as measurements.
-
-    Raises SitegenError when 7-Zip failed or its table is not whole.
-    """
+    """Return the table's ``Avr:`` and ``Tot:`` rows as measurements."""
     text = raw.stdout.decode("utf-8", "replace")
     if raw.exit_code != 0:
         reason = last_line(raw.stderr or raw.stdout)

@@ -67,11 +67,7 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the run that the tables in ``data`` are.
-
-    Raises SitegenError where there is none, where they are of several machines or builds, and
-    with the line of a table that cannot be used.
-    """
+    """Return the run that the tables in ``data`` are."""
     found = list(tables(plain(data)))
     if not found:
         raise SitegenError("holds no table of 7-Zip's benchmark", fix="import what `7z b` printed")

@@ -83,10 +83,7 @@ def read_one(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 
 
 def read_beside(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
-    """Return the run of one report, with percentiles to a microsecond and the requests' times.
-
-    Raises SitegenError when the file of the report holds several: the others belong to one.
-    """
+    """Return the run of one report, with percentiles to a microsecond and the requests' times."""
     kinds, report = by_kind(each), Report()
     finer = next(map(files.percentiles_in, kinds.get("percentiles", {}).values()), None)
     requests = next(map(files.requests_in, kinds.get("requests", {}).values()), None)
@@ -182,10 +179,7 @@ class Load:
 
 
 def read_many(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
-    """Return the run that all the processes were together.
-
-    Raises SitegenError when none has a result, or they did not do the same.
-    """
+    """Return the run that all the processes were together."""
     recorder, load = text.new_recorder(), _load(by_kind(each))
     processes = asks.processes or len(load.good) + len(load.reasons)
     if processes < len(load.good):

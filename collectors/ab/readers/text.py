@@ -36,10 +36,7 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the run that the reports in ``data`` are, each a series or a repetition of one.
-
-    Raises SitegenError when there is none, with what stands there instead.
-    """
+    """Return the run that the reports in ``data`` are, each a series or a repetition of one."""
     blocks, recorder = reports(plain(data)), new_recorder()
     if not any(_is_series(report, asks) for report in blocks):
         raise nothing(blocks)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collectors.fio.readers import dbench, json_report, kubestr, logs, terse, text_report
+from collectors.fio.readers import around, json_report, logs, terse, text_report
 
 READERS = (
-    *(json_report.READER, text_report.READER, dbench.READER, kubestr.READER),
+    *(json_report.READER, text_report.READER, around.DBENCH, around.KUBESTR),
     *(terse.READER, logs.READER),
 )
 BUNDLES = (logs.BUNDLE,)

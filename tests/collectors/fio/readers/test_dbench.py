@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from collectors import fio
-from collectors.fio.readers import dbench
+from collectors.fio.readers import around
 from sitegen.collect import Request
 from sitegen.model import Comparability, Doubt, ToolIdentity
 from tests.collectors.fio.readers.given import RAW, one, read, told
 
-imported = partial(read, dbench.READER)
+imported = partial(read, around.DBENCH)
 
 
 def text(name: str = "dbench") -> str:

@@ -4,12 +4,12 @@ from functools import partial
 
 import pytest
 
-from collectors.fio.readers import kubestr
+from collectors.fio.readers import around
 from sitegen.errors import SitegenError
 from tests.collectors.fio.readers.given import RAW, one, read
 
 TEXT = (RAW / "kubestr.txt").read_text()
-imported = partial(read, kubestr.READER)
+imported = partial(read, around.KUBESTR)
 
 
 def test_rates_keep_their_digits_and_their_settings() -> None:
