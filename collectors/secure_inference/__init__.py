@@ -43,7 +43,7 @@ class SETTINGS(Settings, frozen=True):
 
 
 _Words = tuple[str, ...]
-_Rows = tuple[Measurement, ...]
+_Rows = Sequence[tuple[str, str, Params]]
 _NEEDED = ("xllamacpp", "gguf", "aiohttp", "cryptography", "dcap_qvl")
 _LIMIT_S = 3600.0
 _WEIGHTS_BYTES = 65e6  # the model of random weights that it is measured with
@@ -102,10 +102,9 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     changes = {name: value for name in asked if (value := getattr(given, name))}
     size = dataclasses.replace(_SIZES[request.preset], **changes)
     model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
-    making = _Making(request.scratch.absolute(), model.absolute(), given)
+    making = _Making(request.scratch.absolute(), model.absolute(), given, size)
     attested = evidence.available(Host().root)
-    parts = making.parts(size, attested=attested)
-    steps = (*making.ladder(size), *making.shared_prefix(size), *parts)
+    steps = (*making.ladder(), *making.shared_prefix(), *making.parts(attested=attested))
     return Plan(
         steps,
         prepare=(making.preparation(),),
@@ -175,6 +174,7 @@ class _Making:
     folder: Path
     model: Path
     given: SETTINGS
+    size: Size
 
     @property
     def unbound(self) -> _Words:
@@ -187,58 +187,54 @@ class _Making:
         options = ("--weights", self.given.model, "--model", str(self.model), *own)
         return self._step("prepare", "prepare", ("prepare", *options))
 
-    def ladder(self, size: Size) -> Iterator[Step]:
-        for kind, steps in (("fresh", ladder.STEPS), ("reuse", size.reuse)):
+    def ladder(self) -> Iterator[Step]:
+        for kind, steps in (("fresh", ladder.STEPS), ("reuse", self.size.reuse)):
             for step in steps:
                 options = ("--step", step, "--connections", kind, "--prompt", "unique")
                 about = {"step": step, "connections": kind}
-                yield self._serving(f"{step}-{kind}", "ladder", size, options, about)
+                yield self.serving(f"{step}-{kind}", "ladder", options, about)
 
-    def shared_prefix(self, size: Size) -> Iterator[Step]:
+    def shared_prefix(self) -> Iterator[Step]:
         """Yield what users share: all of one prefix cache, one each, or none at all."""
-        tokens, requests = size.prefix_tokens, size.prefix_requests
-        longer = dataclasses.replace(size, input_tokens=tokens, requests=requests)
+        tokens, requests = self.size.prefix_tokens, self.size.prefix_requests
+        size = dataclasses.replace(self.size, input_tokens=tokens, requests=requests)
+        longer = dataclasses.replace(self, size=size)
         for name, step in _SHARED:
             cache = ("--cache",) if name != "uncached" else ()
             options = ("--step", step, "--prompt", "shared", *cache)
             about = {"step": name, "connections": "fresh", "requests_per_user": str(requests)}
-            yield self._serving(f"prefix-{name}", "shared-prefix", longer, options, about)
+            yield longer.serving(f"prefix-{name}", "shared-prefix", options, about)
 
-    def parts(self, size: Size, *, attested: bool) -> Iterator[Step]:
+    def parts(self, *, attested: bool) -> Iterator[Step]:
         """Yield what is timed alone; a quote only where there is a TEE."""
-        moved, file = ("--bytes", str(size.transfer_bytes)), ("--file", str(self.model))
+        moved, file = ("--bytes", str(self.size.transfer_bytes)), ("--file", str(self.model))
         options = {"sessions": self.unbound, "throughput": moved, "hash": file}
-        for (name, workload, metric, parts), rounds in zip(_PARTS, size.rounds, strict=True):
-            expects = tuple(
-                Measurement(workload, f"{BENCHMARK}.{metric}", "mean", "s", None, params(**part))
-                for part in parts
-            )
+        for (name, workload, metric, parts), rounds in zip(_PARTS, self.size.rounds, strict=True):
             argv = (name, "--rounds", str(rounds), *options.get(name, ()))
             if attested or name != "quote":
-                yield self._step(name, workload, argv, (), expects)
+                rows = [(metric, "mean", params(**part)) for part in parts]
+                yield self._step(name, workload, argv, (), rows)
 
-    def _serving(
-        self, name: str, workload: str, size: Size, options: _Words, about: dict[str, str]
-    ) -> Step:
-        given = self.given
+    def serving(self, name: str, workload: str, options: _Words, about: dict[str, str]) -> Step:
+        given, size = self.given, self.size
         tokens = {"input_tokens": size.input_tokens, "output_tokens": size.output_tokens}
         work = {**tokens, "concurrency": given.concurrency, "threads": given.threads}
         counts = {"users": size.users, "requests": size.requests, **work}
         words = [w for key, n in counts.items() for w in (f"--{key.replace('_', '-')}", str(n))]
         argv = ("step", "--model", str(self.model), *options, *words, *self.unbound)
         pairs = params(model=weights.model_name(given.model), **work, **about)
-        expects = tuple(
-            Measurement(workload, f"{BENCHMARK}.{quantity}", statistic, "s", None, pairs)
-            for quantity in timings.QUANTITIES
-            for statistic in ("mean", "p50")
-        )
-        return self._step(name, workload, argv, pairs, expects)
+        rows = [(quantity, s, pairs) for quantity in timings.QUANTITIES for s in ("mean", "p50")]
+        return self._step(name, workload, argv, pairs, rows)
 
     def _step(
-        self, name: str, workload: str, argv: _Words, about: Params = (), expects: _Rows = ()
+        self, name: str, workload: str, argv: _Words, about: Params = (), rows: _Rows = ()
     ) -> Step:
         folder = str(self.folder)
         argv = (*channel.COMMAND, argv[0], "--folder", folder, *argv[1:])
+        expects = tuple(
+            Measurement(workload, f"{BENCHMARK}.{metric}", statistic, "s", None, pairs)
+            for metric, statistic, pairs in rows
+        )
         return Step(name, workload, argv, _LIMIT_S, about, expects, (("folder", folder),))
 
 
