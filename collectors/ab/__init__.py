@@ -34,9 +34,6 @@ from sitegen.model import Comparability, Parameter, ToolIdentity, params
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "ab"
-
-
-_Server = Literal["nginx", "python"]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=20_000)]
 _Tls = Literal["TLSv1.3", "TLSv1.2"]
 _URL = "address to measure in place of a server started on loopback"
@@ -52,7 +49,7 @@ class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
     url: Annotated[str, described(_URL)] = ""
-    server: Annotated[_Server, described(_SERVER)] | None = None
+    server: Annotated[Literal["nginx", "python"], described(_SERVER)] | None = None
     access: Annotated[str, described(_ACCESS, pattern=ACCESS)] = "direct"
     insecure: Annotated[bool, described(_INSECURE)] = False
     concurrency: Annotated[tuple[_Count, ...], described(_COUNTS)] = ()

@@ -86,15 +86,11 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def serving(target: Target, host: Host) -> Iterator[psutil.Process]:
-    """Run the server for the length of the block.
-
-    Raises SitegenError when it does not come up.
-    """
-    ports = [target.http]
-    if Path(target.folder, CERTIFICATE).exists():
-        ports.append(target.https)
+    """Run the server for the length of the block; raises SitegenError if it does not come up."""
+    tls = Path(target.folder, CERTIFICATE).exists()
+    ports = [target.http, target.https] if tls else [target.http]
     with host.start(
-        _command(target, tls=len(ports) > 1),
+        _command(target, tls=tls),
         cwd=Path(target.folder),
         environ={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     ) as process:
@@ -145,8 +141,8 @@ class _Answer(asyncio.Protocol):
     """HTTP/1.0 as far as ab needs it: one document, kept alive when asked."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.pending = b""
+        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - of a TCP server
+        self.transport, self.pending = transport, b""
 
     def data_received(self, data: bytes) -> None:
         self.pending += data
@@ -154,17 +150,13 @@ class _Answer(asyncio.Protocol):
             head, _, self.pending = self.pending.partition(b"\r\n\r\n")
             keep = b"connection: keep-alive" in head.lower()
             state = b"keep-alive" if keep else b"close"
-            self._write(
+            self.transport.write(
                 b"HTTP/1.0 200 OK\r\nServer: sitegen\r\nContent-Type: text/plain\r\n"
                 b"Content-Length: %d\r\nConnection: %s\r\n\r\n%s" % (len(BODY), state, BODY)
             )
             if not keep:
                 self.transport.close()
                 return
-
-    def _write(self, data: bytes) -> None:
-        assert isinstance(self.transport, asyncio.WriteTransport)  # noqa: S101 - of a TCP server
-        self.transport.write(data)
 
 
 async def _serve(arguments: list[str]) -> None:

@@ -27,7 +27,7 @@ from sitegen.model import Comparability, Measurement, Params, Status, ToolIdenti
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "fio"
-_Set = Literal["both", "dbench", "default"]
+_SETS = "the nine of docker-fio, ours, or both (default: both)"
 _ENGINE = r"^[a-z][a-z0-9_-]{0,31}$"
 _FOLDER = "existing folder on the disk to measure (default: sitegen's own work folder)"
 _DEVICE = "existing block device or file instead of a new file; it is overwritten"
@@ -36,9 +36,7 @@ _DEVICE = "existing block device or file instead of a new file; it is overwritte
 class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
-    set: Annotated[_Set, described("the nine of docker-fio, ours, or both (default: both)")] = (
-        "both"
-    )
+    set: Annotated[Literal["both", "dbench", "default"], described(_SETS)] = "both"
     workloads: Annotated[tuple[str, ...], described("workloads by name instead of a set")] = ()
     directory: Annotated[str, described(_FOLDER)] = ""
     size: Annotated[Size, described("size of the file (default: 2G or 4G, by set)")] | None = None
