@@ -8,7 +8,6 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -63,8 +62,7 @@ sitegen: the work folder refuses direct I/O; name one on a disk with --set fio.d
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(NamedTuple):
     """One fio job: what it does, and to which set it belongs."""
 
     name: str

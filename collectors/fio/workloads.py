@@ -6,8 +6,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from collectors.fio.jobs import DIRECTIONS, MIXED, Job
 from sitegen.collect import Count, Settings, Size, described
@@ -66,8 +65,7 @@ _LONGEST = 64
 _LEVELS = "kmgtp"
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(NamedTuple):
     """Jobs that ran together and alike, and what tells their series from others."""
 
     name: str
@@ -138,7 +136,7 @@ def workloads(
         if taken & _series(one):  # the same name, in another group or with other options
             again[name] += 1
             digest = hashlib.sha256(f"{stem} {again[name]}".encode()).hexdigest()[:6]
-            one = replace(one, name=f"{name[: _LONGEST - 8]}-{digest}")
+            one = one._replace(name=f"{name[: _LONGEST - 8]}-{digest}")
         taken |= _series(one)
         every.append(one)
     return every

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from collectors.llm import weights
 from collectors.secure_inference import channel, evidence, ladder, timings
@@ -49,8 +49,7 @@ _LIMIT_S = 3600.0
 _WEIGHTS_BYTES = 65e6  # the model of random weights that it is measured with
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """How much work a preset does."""
 
     users: int
@@ -100,7 +99,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         raise SitegenError(told, where=f"--set {BENCHMARK}.evidence")
     asked = ("users", "requests", "input_tokens", "output_tokens")
     changes = {name: value for name in asked if (value := getattr(given, name))}
-    size = dataclasses.replace(_SIZES[request.preset], **changes)
+    size = _SIZES[request.preset]._replace(**changes)
     model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
     making = _Making(request.scratch.absolute(), model.absolute(), given, size)
     attested = evidence.available(Host().root)
@@ -197,7 +196,7 @@ class _Making:
     def shared_prefix(self) -> Iterator[Step]:
         """Yield what users share: all of one prefix cache, one each, or none at all."""
         tokens, requests = self.size.prefix_tokens, self.size.prefix_requests
-        size = dataclasses.replace(self.size, input_tokens=tokens, requests=requests)
+        size = self.size._replace(input_tokens=tokens, requests=requests)
         longer = dataclasses.replace(self, size=size)
         for name, step in _SHARED:
             cache = ("--cache",) if name != "uncached" else ()

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,8 +139,7 @@ def _passed_on(head: bytes, *, keep: bool) -> bytes:
     return fields + (b"" if keep else b"\r\nConnection: close") + _END
 
 
-@dataclass(frozen=True, slots=True)
-class _Relay:
+class _Relay(NamedTuple):
     """Hands each request to the server behind, over a connection of its own.
 
     The client's connection is kept when the client wants that: llama.cpp's server ends its

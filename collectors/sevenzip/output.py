@@ -54,8 +54,7 @@ class Row(NamedTuple):
     decompress: Side
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """One benchmark table as far as it was printed; ``line`` is where it starts.
 
     ``nth`` counts the tables under one banner: 7-Zip's averages go over all of them.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 
@@ -165,8 +166,7 @@ def _pace(requests: Requests, concurrency: int) -> Iterator[Flaw]:
         yield Flaw(sentence, frozenset({"requests_per_second"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """What the files of many processes hold: reports with a result, why others have none.
 
     ``latency`` is that of all requests, where there is a whole file of those of every process.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from typing import NamedTuple
 
 from collectors.ab.readers.text import Flaw, falling
 from collectors.text import lines, plain
@@ -30,8 +31,7 @@ _OLDEST, _NEWEST = 946_684_800, 253_402_300_799  # 2000, a clock that was set, t
 _ROUNDING_MS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Percentiles:
+class Percentiles(NamedTuple):
     """A file of ``-e``: percent -> milliseconds as printed, and whether its end is missing."""
 
     rows: Mapping[int, str]

@@ -27,7 +27,6 @@ from sitegen.model import Doubt, ToolIdentity, params
 
 METRICS = {"bw": "fio.bandwidth", "iops": "fio.iops", **LATENCIES}
 HISTOGRAM = "clat_hist"
-RATES = ("bw", "iops")
 _NAME = re.compile(
     r"(?:^|[_./\\-])(clat_hist|slat|clat|lat|bw|iops)(?:\.(\d{1,6}))?\.log$", re.IGNORECASE
 )
@@ -264,7 +263,7 @@ def over_time(logs: Iterable[Log], direction: str) -> list[tuple[float, float]]:
     rates, step = False, 0
     for log in logs:
         places = log.points.get(DIRECTIONS.index(direction), {})
-        rates, step = log.kind in RATES, max(step, log.step_ms)
+        rates, step = log.kind in ("bw", "iops"), max(step, log.step_ms)
         counted, (last, rest) = log.single and rates, divmod(log.last_ms, log.step_ms)
         # Of single I/Os the last second counts when it was nearly a whole one.
         broken = counted and len(places) > 1 and rest < _WHOLE_SECOND * log.step_ms

@@ -170,20 +170,16 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
 def _side_doubts(direction: str, sides: Sequence[Side]) -> Iterator[_Doubted]:
     """Yield what there is to doubt of jobs that ran together in one direction."""
     for side in sides:
-        for kind, sentence in (*side.doubts, *_late(side)):
+        for kind, sentence in side.doubts:
             yield kind, f"{direction}: {sentence}", False
+        whole, part = (side.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
+        # Completion is a part of an I/O. Text rounds both, at worst to a whole unit.
+        if whole and part and part.mean_s > whole.mean_s * 1.01 + 1 / whole.units + 1 / part.units:
+            means = f"{part.mean_s:.3g} s on average, and all of it {whole.mean_s:.3g} s"
+            yield Doubt.INCONSISTENT, f"{direction}: completion took {means}", False
     if not jobs.longest(sides):
         yield Doubt.INCONSISTENT, f"{direction}: it took no time at all", True
     elif jobs.unequal(sides):
         times = [side.runtime_s for side in sides]
         sentence = f"{direction}: its jobs ran for {min(times):.3g} to {max(times):.3g} s"
         yield Doubt.UNEQUAL_JOBS, sentence, False
-
-
-def _late(side: Side) -> Iterator[tuple[Doubt, str]]:
-    """Yield a doubt where completion took longer than all of an I/O, of which it is a part."""
-    whole, part = (side.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
-    # Text rounds both, at worst to a whole unit.
-    if whole and part and part.mean_s > whole.mean_s * 1.01 + 1 / whole.units + 1 / part.units:
-        means = f"{part.mean_s:.3g} s on average, and all of it {whole.mean_s:.3g} s"
-        yield Doubt.INCONSISTENT, f"completion took {means}"
