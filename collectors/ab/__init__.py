@@ -151,15 +151,14 @@ def _measure(step: Step, host: Host) -> RawOutput:
         overflows = _listen_overflows(host)
         busy = target.cpu_seconds(server) if server else 0.0
         raw = _run_many(step, host) if step.workload == MULTI else _run_one(step, host)
-        values = []
+        values = list(raw.values)
         if server:
             values.append(("server_cpu_s", f"{target.cpu_seconds(server) - busy:.3f}"))
-        after = _listen_overflows(host)
-        if overflows is not None and after is not None:
+        if overflows is not None and (after := _listen_overflows(host)) is not None:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):
             values += sorted(report_in(raw.stdout.decode("utf-8", "replace")).about.items())
-        return dataclasses.replace(raw, values=(*raw.values, *values))
+        return dataclasses.replace(raw, values=tuple(values))
 
 
 def _run_one(step: Step, host: Host) -> RawOutput:
@@ -347,10 +346,8 @@ def _about_s(step: Step) -> float:
     """Estimate by requests and whether each pays a handshake (2 slow cores)."""
     about = dict(step.params)
     total = int(about["requests"]) * int(about["processes"])
-    handshakes = 0 if about["scheme"] == "http" else total
-    if "keepalive" in about:
-        handshakes = int(about["concurrency"])
-    return 0.5 + total / 12000 + handshakes / 600
+    paid = int(about["concurrency"]) if "keepalive" in about else total
+    return 0.5 + total / 12000 + (0 if about["scheme"] == "http" else paid / 600)
 
 
 def _number(step: Step, name: str) -> int:

@@ -96,7 +96,7 @@ def read_beside(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     for name, data in kinds.get("report", {}).items():
         blocks = reports(plain(data))
         if not blocks:
-            raise text.nothing(blocks)
+            raise SitegenError(text.NOTHING)
         if len(blocks) > 1:
             what = f"holds {len(blocks)} reports: the files beside it belong to one"
             raise SitegenError(what, where=name, fix="give each report a file")
@@ -286,8 +286,8 @@ def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
             raise SitegenError(what, where="--set duration_s", fix="mend it")
         return asks.duration_s
     if load.latency:
-        seen = max(file.last_end_ms for file in load.requests) / 1000
-        seen -= min(file.first_s for file in load.requests)
+        ends = [file.last_end_ms for file in load.requests]
+        seen = max(ends) / 1000 - min(file.first_s for file in load.requests)
         low, high = max(seen - 1, longest), seen + 1
         if 0 < low <= high <= low * (1 + _UNEQUAL):
             sentence = f"starts are in whole seconds: {low:.1f} to {high:.1f} s"

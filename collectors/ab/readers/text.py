@@ -17,6 +17,7 @@ from sitegen.collect import Reader, Reading, Recorder, Series
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, ToolIdentity
 
+NOTHING = "holds no report of ab"
 _BANNER = b"This is ApacheBench"
 _LABELS, _FEWEST = [label.encode() for label in WHOLE], 2
 #: SeaweedFS's benchmark prints ab's labels over times of its own.
@@ -38,8 +39,11 @@ def knows(data: bytes) -> bool:
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run that the reports in ``data`` are, each a series or a repetition of one."""
     blocks, recorder = reports(plain(data)), new_recorder()
+    if not blocks:
+        raise SitegenError(NOTHING)
     if not any(_is_series(report, asks) for report in blocks):
-        raise nothing(blocks)
+        fix = "add `--set concurrency=N` to record it as failed"
+        raise SitegenError(no_result(blocks[0]), where=f"line {blocks[0].line}", fix=fix)
     for report in blocks:
         if _is_series(report, asks):
             record(recorder, report, asks)
@@ -113,14 +117,6 @@ def note_flaws(
             recorder.note(f"{sentence[0].upper()}{sentence[1:]}.")
         suspects |= flaw.metrics
     return suspects
-
-
-def nothing(blocks: list[Report]) -> SitegenError:
-    """Return the error for a file without a result: what it holds instead, and what to do."""
-    if not blocks:
-        return SitegenError("holds no report of ab")
-    fix = "add `--set concurrency=N` to record it as failed"
-    return SitegenError(no_result(blocks[0]), where=f"line {blocks[0].line}", fix=fix)
 
 
 def _is_series(report: Report, asks: Asks) -> bool:
