@@ -55,11 +55,6 @@ class Latency:
     bins: Callable[[], Mapping[int, int]] = dict
     printed: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def mean_s(self) -> float:
-        """Return the mean in seconds."""
-        return self.figures["mean"] / self.units
-
 
 @dataclass(frozen=True, slots=True)
 class Side:

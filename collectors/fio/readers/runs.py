@@ -173,10 +173,12 @@ def _side_doubts(direction: str, sides: Sequence[Side]) -> Iterator[_Doubted]:
         for kind, sentence in side.doubts:
             yield kind, f"{direction}: {sentence}", False
         whole, part = (side.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
-        # Completion is a part of an I/O. Text rounds both, at worst to a whole unit.
-        if whole and part and part.mean_s > whole.mean_s * 1.01 + 1 / whole.units + 1 / part.units:
-            means = f"{part.mean_s:.3g} s on average, and all of it {whole.mean_s:.3g} s"
-            yield Doubt.INCONSISTENT, f"{direction}: completion took {means}", False
+        if whole and part:
+            took, of = part.figures["mean"] / part.units, whole.figures["mean"] / whole.units
+            # Completion is a part of an I/O. Text rounds both, at worst to a whole unit.
+            if took > of * 1.01 + 1 / whole.units + 1 / part.units:
+                sentence = f"completion took {took:.3g} s on average, and all of it {of:.3g} s"
+                yield Doubt.INCONSISTENT, f"{direction}: {sentence}", False
     if not jobs.longest(sides):
         yield Doubt.INCONSISTENT, f"{direction}: it took no time at all", True
     elif jobs.unequal(sides):
