@@ -48,14 +48,14 @@ http {{
     uwsgi_temp_path temp; scgi_temp_path temp;
     keepalive_requests 1000000;
     server {{
-        listen 127.0.0.1:{http} backlog=4096;
+        listen {loopback}:{http} backlog={backlog};
         {tls_listen}
         location / {{ default_type text/plain; return 200 "{body}"; }}
     }}
 }}
 """
-_NGINX_TLS = """listen 127.0.0.1:{https} ssl backlog=4096; ssl_protocols {tls};
-        ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"""
+_NGINX_TLS = """listen {loopback}:{https} ssl backlog={backlog}; ssl_protocols {tls};
+        ssl_certificate {folder}/{certificate}; ssl_certificate_key {folder}/{key};"""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -118,7 +118,8 @@ def _command(target: Target, *, tls: bool) -> list[str]:
         return [target.server_path, "-m", "collectors.ab.target", str(target.http), *certificate]
     # Workers that have given up root could not read a file here: the body is in the text.
     text = _NGINX.replace("{tls_listen}", _NGINX_TLS if tls else "")
-    config = text.format(**msgspec.structs.asdict(target), body=BODY.decode())
+    own = {"loopback": LOOPBACK, "backlog": _BACKLOG, "certificate": CERTIFICATE, "key": KEY}
+    config = text.format(**msgspec.structs.asdict(target), **own, body=BODY.decode())
     Path(target.folder, "nginx.conf").write_text(config, "utf-8")
     return [target.server_path, "-p", target.folder, "-c", "nginx.conf", "-e", "nginx.log"]
 

@@ -43,15 +43,10 @@ _NATIVES = {
 }
 #: What all tables of one run have in common, in words.
 _COMMON = {
-    "cpu": "machine",
-    "memory_mb": "machine",
-    "all_cpus": "machine",
-    "kernel": "system",
-    "system": "system",
+    **dict.fromkeys(("cpu", "memory_mb", "all_cpus"), "machine"),
+    **dict.fromkeys(("kernel", "system"), "system"),
     "affinity": "affinity",
-    "version": "build",
-    "bits": "build",
-    "compiler": "build",
+    **dict.fromkeys(("version", "bits", "compiler"), "build"),
 }
 
 
