@@ -41,7 +41,7 @@ from sitegen.catalogue.tool import Kind
 from sitegen.cli import comparison, terminal
 from sitegen.errors import SitegenError
 from sitegen.intake import files, tidy
-from sitegen.intake.files import Order
+from sitegen.intake.run import Order
 from sitegen.model import STATISTICS
 from sitegen.redact import Redactor
 from sitegen.site import build

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,17 @@ class Usage:
     output: str
 
 
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """Have programs that are run meanwhile use one core."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 class FailedError(Exception):
     """A measured program ended with an error."""
 
@@ -35,6 +47,7 @@ def run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = 
     Keep the calling process small: a child's peak memory starts at its parent's.
     """
     env = {**os.environ, **(environment or {})}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling modules each time is no one's build
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         child = subprocess.Popen(

@@ -102,16 +102,10 @@ def _context(wanted: Ladder, host: Host, index: int, lines: list[Line]) -> Itera
     folder = wanted.place / f"context-{index}"
     folder.mkdir(exist_ok=True)
     begun = time.perf_counter()
-    with server.serving(
-        Path(wanted.model),
-        threads=wanted.threads,
-        parallel=wanted.concurrency,
-        context=2 * wanted.input_tokens + wanted.output_tokens + _SPARE_TOKENS,
-        folder=folder,
-        host=host,
-        cache_prompt=wanted.cache,
-        port=_port(),
-    ) as up:
+    tokens = 2 * wanted.input_tokens + wanted.output_tokens + _SPARE_TOKENS
+    slots, cache = wanted.concurrency, wanted.cache
+    asked = server.Wanted(wanted.model, wanted.threads, slots, tokens, cache, _port())
+    with server.serving(asked, folder, host) as up:
         created = time.perf_counter() - begun
         if wanted.step == "native":
             yield _Context(up.url, 0, up.model, up.version)

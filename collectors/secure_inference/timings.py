@@ -150,14 +150,15 @@ def record_served(recorder: Recorder, report: Report, workload: str, about: Para
     if not every.ok:
         details = [each.detail or each.status for each in every.measured] or ["none was sent"]
         raise SitegenError(f"no request was answered: {details[-1]}", where=workload)
-    rows = [r for r in measures.measurements(every, workload, about) if r.metric in _SERVED]
+    found = measures.record(every, workload, about).measurements
+    rows = [row for row in found if row.metric in _SERVED]
     for row in rows:
         recorder.put(row._replace(metric=_SERVED[row.metric]), "")
     begun = 0.0
     for load in loads:
         recorder.samples += [
             each._replace(metric=_SERVED[each.metric], x=begun + each.x)
-            for each in measures.samples(load, workload, about)
+            for each in measures.record(load, workload, about).samples
             if each.metric in _SERVED
         ]
         begun += load.end.wall_s if load.end else 0.0

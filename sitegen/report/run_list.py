@@ -58,7 +58,7 @@ def lines(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[ListedRun, ...]:
 
 
 def _what(run: AnyRun) -> str:
-    what = words.count(len({row.workload for row in run.measurements}), "workload")
+    what = words.count(len({row.workload for row in run.table.shape.rows}), "workload")
     if run.source:
         what = run.source.title or run.source.id
     else:

@@ -322,9 +322,8 @@ class _Build:
 
         note, own = self._note(name), [run for run in self.runs if run.benchmark == name]
         page, downloads = f"{name}/index.html", [f"data/{name}.{form}" for form in _FORMS]
-        self.page_keys[name] = key = self._benchmark_key(own)
-        # A note may quote other benchmarks.
-        if not note and key == self.old.pages.get(name) and name in self.old.benchmarks:
+        self.page_keys[name] = key = self._benchmark_key(own, note)
+        if key == self.old.pages.get(name) and name in self.old.benchmarks:
             kept: tuple[Offered, DataFile] = msgspec.convert(
                 self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
             )
@@ -349,10 +348,11 @@ class _Build:
         rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes))
         self.benchmarks[name] = (offered, rows)
 
-    def _benchmark_key(self, runs: Sequence[AnyRun]) -> str:
-        """Return what changes when one of these runs does, or what is said of all."""
+    def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
+        """Return what changes when one of these runs does, the note, or what is said of all."""
         analysis = self.analysis
-        parts = [f"{self.page_base}{analysis.config}{analysis.definitions}{self.publications}"]
+        common = f"{analysis.config}{analysis.definitions}{self.publications}"
+        parts = [f"{self.page_base}{common}{note}"]
         for run in runs:
             held = self.library.runs[run.id]
             superseded = self.superseded.get(run.id)

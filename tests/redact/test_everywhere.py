@@ -25,7 +25,7 @@ from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, St
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
 from sitegen.intake import files
-from sitegen.intake.files import Order
+from sitegen.intake.run import Arrival, Order
 from sitegen.model import (
     Fact,
     Fingerprint,
@@ -144,7 +144,7 @@ def _collected(tmp_path: Path) -> Collected:
     return replace(collected, run=run)
 
 
-def _imported(tmp_path: Path) -> list[files.Arrival]:
+def _imported(tmp_path: Path) -> list[Arrival]:
     log = tmp_path / "janedoe.log"
     log.write_bytes("\n".join(text.strip() for text in LINES).encode("utf-16"))
     vllm = tmp_path / "bench-node-17.json"
@@ -161,7 +161,7 @@ def _imported(tmp_path: Path) -> list[files.Arrival]:
     redactor = Redactor(KNOWN)
     order = Order("here", date="2026-01-01")
     arrivals, _ = files.read_all([log, vllm, table], order, redactor)
-    return [arrival for arrival in arrivals if isinstance(arrival, files.Arrival)]
+    return [arrival for arrival in arrivals if isinstance(arrival, Arrival)]
 
 
 def _written(folder: Path) -> Iterator[tuple[str, bytes]]:
