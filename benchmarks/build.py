@@ -13,9 +13,11 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from benchmarks import asv_peer, measure
 from benchmarks.synthetic import Shape
@@ -29,8 +31,7 @@ _WALL_BUDGET = 0.65
 _BUDGETED_RUNS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """What was measured. Times are CPU seconds, user and system.
 
     ``wall_share`` is the wall time of a full build on ``cores`` cores over that on one.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 import resource
 import socket
@@ -19,6 +18,7 @@ from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
 from collectors.ab import target
 from collectors.ab.output import parse, report_in
@@ -158,7 +158,7 @@ def _measure(step: Step, host: Host) -> RawOutput:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):
             values += sorted(report_in(raw.stdout.decode("utf-8", "replace")).about.items())
-        return dataclasses.replace(raw, values=tuple(values))
+        return structs.replace(raw, values=tuple(values))
 
 
 def _run_one(step: Step, host: Host) -> RawOutput:
@@ -166,7 +166,7 @@ def _run_one(step: Step, host: Host) -> RawOutput:
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
     counts, percentiles = _counts(folder), _taken(folder / "percentiles.csv")
     files = {"percentiles.csv": percentiles, "latency.tsv": counts and write_counts(counts)}
-    return dataclasses.replace(raw, files={name: data for name, data in files.items() if data})
+    return structs.replace(raw, files={name: data for name, data in files.items() if data})
 
 
 def _run_many(step: Step, host: Host) -> RawOutput:

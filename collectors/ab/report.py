@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from collectors.text import lines
 from sitegen.errors import SitegenError
@@ -73,8 +74,7 @@ _HOST = re.compile(r"\(\) for \S{1,255}(?=:)")
 _VERBOSE = ("LOG: header received", "INFO: GET header ==", "INFO: POST header ==")
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """One report of ab, its numbers as printed. What it does not say is absent.
 
     ``line`` is where it begins; 0 is for what a file says without its report. ``numbers`` and

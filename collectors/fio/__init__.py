@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
+
+from msgspec import structs
 
 from collectors.fio import jobs
 from collectors.fio.jobs import CAPPED, DIRECTIONS
@@ -200,7 +201,7 @@ def run(step: Step, host: Host) -> RawOutput:
     with contextlib.suppress(SitegenError):  # a log that is cut off is refused by `parse`
         if (steady := is_steady(files)) is not None:
             values["steady"] = "true" if steady else "false"
-    return dataclasses.replace(raw, stderr=stderr, files=files, values=tuple(values.items()))
+    return structs.replace(raw, stderr=stderr, files=files, values=tuple(values.items()))
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:

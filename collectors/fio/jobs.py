@@ -6,8 +6,9 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
 
 from sitegen.collect import Series, histogram, timestamp
 from sitegen.errors import SitegenError
@@ -39,8 +40,7 @@ _PLAIN_BINS, _BIN_GROUP = 128, 64
 EARLIEST, _LATEST = 946684800.0, 253402300000.0  # before 2000 a clock was never set
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Struct, frozen=True):
     """One kind of latency of one job.
 
     ``figures`` are mean, stddev, min and max in a unit of which ``units`` make a second,
@@ -56,8 +56,7 @@ class Latency:
     printed: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """What one job did in one direction.
 
     ``ios`` and ``moved`` (bytes) are exact or None; ``iops``, ``bandwidth`` (B/s) and ``total``
@@ -78,8 +77,7 @@ class Side:
     doubts: tuple[tuple[Doubt, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One entry of a report: a job, or a group of them that fio added up.
 
     ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
@@ -101,8 +99,7 @@ class Job:
     steady: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """One report of fio: its jobs, and what it says of all of them.
 
     ``begun`` and ``ended`` are seconds since 1970. ``device`` are the bytes that the kernel saw

@@ -5,12 +5,11 @@ The layout of the report is that of likwid-bench 5.2 to 5.4 (its source, bench/l
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from collectors.text import telling
 from sitegen.collect import Host, RawOutput, Reading, Recorder, Step, decode
@@ -154,7 +153,7 @@ def run(step: Step, host: Host) -> RawOutput:
     threads = " ".join(map(str, seen.hardware_threads))
     clock = ("clock_hz", str(seen.clock_hz))
     values = (("hardware_threads", threads), ("timed_s", seen.time_s), clock)
-    return dataclasses.replace(raw, values=values)
+    return structs.replace(raw, values=values)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:

@@ -5,15 +5,15 @@ Without an address it starts llama.cpp's server on loopback with a model of rand
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import importlib.metadata
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct, structs
 
 from collectors.llm import measures
 from collectors.llm.readers import READERS
@@ -37,8 +37,7 @@ _LOG_BYTES = 1 << 16
 _BYTES_A_WEIGHT = 4.0  # of the model that is made here, and its file
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How much work a preset does."""
 
     concurrencies: tuple[int, ...]
@@ -242,7 +241,7 @@ def _measure(step: Step, host: Host) -> RawOutput:
         }
     values = ((name, str(value)) for name, value in seen.items() if value is not None)
     log = (folder / server.LOG).read_bytes()[-_LOG_BYTES:]
-    return dataclasses.replace(raw, values=(*raw.values, *values), files={server.LOG: log})
+    return structs.replace(raw, values=(*raw.values, *values), files={server.LOG: log})
 
 
 def _load(step: Step, url: str, host: Host) -> RawOutput:

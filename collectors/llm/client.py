@@ -24,7 +24,6 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Final, Literal, TypeAlias
@@ -33,6 +32,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import msgspec
 import orjson
+from msgspec import Struct, field
 
 from collectors.llm import api, measures, stream
 from collectors.llm.api import NONCE_WORDS, Options
@@ -62,8 +62,7 @@ _Write: TypeAlias = Callable[[Mapping[str, Any]], None]
 _clock = time.perf_counter_ns
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """One request while it is under way: stamps in ns, None until they are taken."""
 
     phase: _Phase

@@ -13,10 +13,10 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from sitegen.collect import Recorder, Series, decode, histogram
 from sitegen.collect.decode import Text
@@ -24,8 +24,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Params, Status, params
 
 
-@dataclass(frozen=True, slots=True)
-class Objective:
+class Objective(Struct, frozen=True):
     """Limits that one request must meet, all of them."""
 
     ttft_s: float
@@ -164,8 +163,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="en
 _RECORD: Any = Start | Exchange | End  # mypy takes no union for a type
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """All that the load client printed. ``end`` is None where the output was cut off."""
 
     start: Start

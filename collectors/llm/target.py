@@ -9,12 +9,11 @@ import importlib.metadata
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from collectors.llm import api
 from collectors.llm.api import Api
@@ -136,8 +135,7 @@ class SETTINGS(Settings, frozen=True):
     timeout_s: Annotated[int, described("limit of one request", ge=1, le=86_400)] = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where it is, and what is known of it; ``started`` are settings of the server started here."""
 
     url: str

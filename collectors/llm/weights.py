@@ -14,9 +14,10 @@ import os
 import string
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 
@@ -38,8 +39,7 @@ _QUANT_BLOCK, _QUANT_BLOCK_BYTES = 32, 34  # of Q8_0: one scale in 16 bits, 32 b
 _INT8_STD, _INT16_STD = 256 / 12**0.5, 65536 / 12**0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """The shape of a model: Llama with grouped attention, and how its matrices are stored."""
 
     embedding: int

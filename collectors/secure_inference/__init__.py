@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import importlib.util
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Struct, structs
 
 from collectors.llm import weights
 from collectors.secure_inference import channel, evidence, ladder, timings
@@ -139,7 +139,7 @@ def run(step: Step, host: Host) -> RawOutput:
     folder = Path(step.get("folder"))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder, environ=channel.ENVIRON)
     with contextlib.suppress(SitegenError):
-        return dataclasses.replace(raw, values=timings.read(raw.stdout).about)
+        return structs.replace(raw, values=timings.read(raw.stdout).about)
     return raw
 
 
@@ -166,8 +166,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     return recorder.reading()
 
 
-@dataclass(frozen=True, slots=True)
-class _Making:
+class _Making(Struct, frozen=True):
     """What every step of a plan is made with."""
 
     folder: Path
@@ -197,7 +196,7 @@ class _Making:
         """Yield what users share: all of one prefix cache, one each, or none at all."""
         tokens, requests = self.size.prefix_tokens, self.size.prefix_requests
         size = self.size._replace(input_tokens=tokens, requests=requests)
-        longer = dataclasses.replace(self, size=size)
+        longer = structs.replace(self, size=size)
         for name, step in _SHARED:
             cache = ("--cache",) if name != "uncached" else ()
             options = ("--step", step, "--prompt", "shared", *cache)

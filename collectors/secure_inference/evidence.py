@@ -25,10 +25,12 @@ import secrets
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from collectors.secure_inference import timings
 from collectors.secure_inference.timings import Check, Line, Value
@@ -63,8 +65,7 @@ _QE_ATTRIBUTES = bytes.fromhex("11000000000000000000000000000000")
 _QE_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """A quote with what is needed to verify it offline.
 
     ``at`` is the time, in seconds since 1970, that the collateral is judged at. ``root`` is the

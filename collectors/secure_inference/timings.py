@@ -6,13 +6,13 @@ lines before it, so that a cut-off output is told.
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from collectors.llm import measures
 from collectors.llm.measures import Exchange
@@ -189,4 +189,4 @@ def together(loads: Sequence[measures.Load]) -> measures.Load:
         end = msgspec.structs.replace(ends[0], wall_s=wall_s, cpu_s=cpu_s, lag_p99_s=lag_s)
     requests = tuple(each for load in loads for each in load.requests)
     notes = tuple(dict.fromkeys(note for load in loads for note in load.notes))
-    return dataclasses.replace(loads[0], requests=requests, end=end, notes=notes)
+    return structs.replace(loads[0], requests=requests, end=end, notes=notes)

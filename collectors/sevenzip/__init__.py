@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from collectors.sevenzip import figures, header, output, reader
 from collectors.sevenzip.output import Table
@@ -98,7 +97,7 @@ def run(step: Step, host: Host) -> RawOutput:
     *_, last = ("", *_TWO_THREADS.findall(raw.stdout.decode("utf-8", "replace")))
     usage = enumerate(re.findall(r"(\d+)%", last), start=1)
     values = [(f"two_thread_usage_{n}", f"{int(percent) / 100:g}") for n, percent in usage]
-    return dataclasses.replace(raw, values=tuple(values))
+    return structs.replace(raw, values=tuple(values))
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:

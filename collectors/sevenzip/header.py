@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 _MAX_MHZ = 20_000
 _MAX_DIGITS = 12
@@ -53,8 +55,7 @@ _HYPERVISORS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What stands above the tables: the build, the machine, the options.
 
     ``cpus`` are those that 7-Zip may use, ``all_cpus`` those of the machine. ``options`` are those

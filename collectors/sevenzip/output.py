@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from collectors.sevenzip.header import Header, read_header
 from sitegen.errors import SitegenError
@@ -92,8 +93,7 @@ class Table(NamedTuple):
         return ",".join(f"{bits}x{count}" if count > 1 else str(bits) for bits, count in counts)
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(Struct):
     """A table being read: its other lines by kind, and the figures of its rows."""
 
     line: int

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.util
 import os
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, structs
 
 from collectors.zktls import contract, controls, packages, statements
 from collectors.zktls.readers import READERS
@@ -74,8 +72,7 @@ _OWN_ROW = Measurement(_OWN, _DURATION.id, "value", _DURATION.unit, None)
 _CHACHA, _HASH = "chacha20", statements.SHA_256
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How much work a preset does."""
 
     statements: tuple[str, ...]
@@ -153,7 +150,7 @@ def run(step: Step, host: Host) -> RawOutput:
     with contextlib.suppress(SitegenError):
         contract.settings(recorder, contract.read(raw.stdout))
     values = tuple((each.name, each.value) for each in recorder.parameters.values())
-    return dataclasses.replace(raw, values=values)
+    return structs.replace(raw, values=values)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
 
@@ -177,8 +176,7 @@ Record = Prover | Setup | Proof | Control | End
 RECORD: Any = Record  # what a type checker takes for no type
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """All that one execution of a prover said."""
 
     prover: Prover

@@ -10,11 +10,11 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 
@@ -70,8 +70,7 @@ def prover_version() -> str:
         raise SitegenError(what, where="groth16", fix=fix) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """One instance of a statement: what the circuit is given, and what a verifier is."""
 
     inputs: Mapping[str, list[str]]
@@ -124,8 +123,7 @@ def _chunks(number: int, bits: int, count: int) -> tuple[int, ...]:
     return tuple(number >> bits * index & (1 << bits) - 1 for index in range(count))
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """What a process is to do, and with what; S-two needs no keys."""
 
     statement: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from sitegen.analysis import caveats
 from sitegen.analysis.series import Cell
@@ -34,8 +35,7 @@ _RANKS = {what: rank for rank, what in enumerate(MEANINGS)}
 _FILES = frozenset({"file sha256", "files sha256"})
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """How the runs of one side were taken and on what: all that a comparison asks of them.
 
     ``cited``, ``imported``, ``quick``, ``files`` and ``must`` are those of the newest run, which
@@ -70,8 +70,7 @@ class Setup:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One thing that two sides differ in; ``what`` is a key of MEANINGS."""
 
     name: str

@@ -14,13 +14,13 @@ import gc
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sitegen.archive import hidden, remarks
 from sitegen.archive.manifest import Step
@@ -55,8 +55,7 @@ _READ = tuple(sorted(READ_CONDITIONS))
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """One run as the index has it, with its rows.
 
     ``digest`` is the sha256 of the manifest, which holds
@@ -71,8 +70,7 @@ class Held:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(Struct, frozen=True):
     """Every whole run of an archive by id, and what was set aside."""
 
     runs: Mapping[str, Held]
@@ -305,7 +303,7 @@ class _Index(Struct):
 
 
 #: What the index has of a run just as its manifest has it.
-_SHARED = tuple(name for name in _Line.__struct_fields__ if name in AnyRun.__dataclass_fields__)
+_SHARED = tuple(name for name in _Line.__struct_fields__ if name in AnyRun.__struct_fields__)
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Index)
 _Value = TypeVar("_Value")

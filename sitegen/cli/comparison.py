@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from sitegen.analysis.compare import Comparison
 from sitegen.analysis.differences import MACHINE
@@ -24,8 +25,7 @@ from sitegen.model import AnyRun, Comparability, Series
 from sitegen.report import costs, words
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What `compare` was asked: two sides, which of their series, and how much worse is too much.
 
     ``limit`` is an overhead, as a share. With ``axis`` the sides are two values of that parameter.
@@ -45,8 +45,7 @@ class Question:
         return self.everything or chosen
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Two sides as text; the series that are worse than the limit, and what it could not judge."""
 
     text: str

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from sitegen import fingerprint, redact
 from sitegen.cli.terminal import encoded
@@ -20,8 +20,7 @@ from sitegen.model import Fingerprint
 from sitegen.report import machine
 
 
-@dataclass(frozen=True, slots=True)
-class Checkup:
+class Checkup(Struct, frozen=True):
     """One benchmark here: the tool that it found, or what is missing and what installs it.
 
     ``about_s`` is the time of a whole collection, ``needs_bytes`` the disk that it takes at once;
@@ -39,8 +38,7 @@ class Checkup:
     needs_bytes: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """The machine and every benchmark on it; ``free_bytes`` is room in the work folder."""
 
     machine: Fingerprint

@@ -7,14 +7,14 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from sitegen.fingerprint.places import Machine, whole
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(Struct, frozen=True):
     """Counters of the machine at one moment: seconds since boot, by name."""
 
     at_s: float

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from sitegen.fingerprint.places import Machine
 from sitegen.model import Fact
@@ -44,8 +46,7 @@ FULL = query(_ALL)
 STATE = (*_CC, "-q")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """The answers of nvidia-smi on confidential computing, in small letters; absent is None."""
 
     feature: str | None = None

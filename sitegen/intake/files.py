@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
 
 from sitegen import bounds
 from sitegen.archive import Archive, remarks
@@ -35,16 +36,14 @@ _Form = TypeVar("_Form", Reader, Bundle)
 _DOCUMENT = re.compile(rb"\s*(?:\{|\[\s*[\[{])")
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """A file of a folder that was not taken, and why."""
 
     path: Path
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A run that was brought in; ``there`` is the id that it was there under, or nothing.
 
     ``offered`` is what others say of a run that was there, and that was not taken. ``instead`` is

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from sitegen import bounds
 from sitegen.collect import Bundle, Reader, Reading
@@ -37,8 +38,7 @@ INDEX, SETTING, FILE, ONCE = "found", "set.", "file.", "read once"
 PRINTED_AS = " is printed as"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What the user asked `import` to do. ``tool`` names a reader where content does not."""
 
     environment: str = ""
@@ -49,8 +49,7 @@ class Order:
     settings: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A run that was read from a file, the raw output to archive with it, and who read it."""
 
     run: Run
@@ -62,8 +61,7 @@ class NoEnvironment(SitegenError):  # noqa: N818 - says what is missing
     """A tool's output says nothing of the platform: the user has to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Struct, frozen=True):
     """Files that a reader knows, by name, and what the user said of them."""
 
     benchmark: str

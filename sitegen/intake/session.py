@@ -8,10 +8,11 @@ import secrets
 import shlex
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from sitegen import fingerprint, redact
 from sitegen.archive import Archive
@@ -31,8 +32,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity, check_label, check_time
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What the user asked `collect` to do; ``declared`` is what the report says of the label."""
 
     environment: str
@@ -47,8 +47,7 @@ class Order:
     declared: Environment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of one benchmark: a run, or the reason why there is none.
 
     ``complete`` is false when Ctrl-C ended the run before its last repetition.
@@ -70,8 +69,7 @@ class _Planned(NamedTuple):
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(Struct, frozen=True):
     """One call of `collect`: what is to be measured, and where it goes."""
 
     order: Order

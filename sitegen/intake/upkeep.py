@@ -10,12 +10,12 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import dropwhile
 from pathlib import Path
 
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from sitegen import bounds
 from sitegen.analysis.selection import superseded
@@ -47,8 +47,7 @@ from sitegen.redact import Redactor
 _SINCE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of reading one run again: the new run, or why there is none.
 
     ``changed`` counts the rows that are new, gone or read differently.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
 from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from sitegen.model import Measurement, Params, Provenance, Run, Sample, StepRecord
 from sitegen.redact.redactor import Redactor

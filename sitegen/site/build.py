@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +19,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen import __version__, bounds, resources
 from sitegen.archive import library, quarantine
@@ -49,8 +50,7 @@ _EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, SHOWN_BYTES // 4, 14
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What a build did. Sizes in bytes, time in CPU seconds."""
 
     output: Path

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import psutil
 import pytest
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import Collected, Progress, execute, scratch
@@ -41,8 +42,7 @@ from tests.machines import written
 FOUR = {"a": "echo 1", "b": "echo 2", "c": "echo 3", "d": "echo 4"}
 
 
-@dataclass
-class Shell:
+class Shell(Struct):
     """A collector whose steps are shell programs that print one number each.
 
     A second word is told as a parameter; the word ``cheat`` is what no run survives.

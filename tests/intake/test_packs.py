@@ -9,12 +9,12 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from sitegen.archive import Archive, library, remarks, tables
 from sitegen.cli import terminal

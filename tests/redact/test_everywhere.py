@@ -10,14 +10,14 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
 import pyarrow.parquet as pq
 import pytest
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from sitegen import config, fingerprint
 from sitegen.archive import Archive
@@ -52,8 +52,7 @@ BLOCKS = [text for text, _ in SHAPED.values()] + NAMES
 PARAMS = tuple(sorted((f"p{index}", text.strip()) for index, text in enumerate(LINES)))
 
 
-@dataclass(frozen=True)
-class Leaky:
+class Leaky(Struct, frozen=True):
     """A collector whose tool prints, names and writes everything that must not get out."""
 
     BENCHMARK: ClassVar[str] = "leaky"

@@ -11,13 +11,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from benchmarks import synthetic
 from sitegen import config

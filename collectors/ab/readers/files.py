@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from collectors.ab.readers.text import Flaw, falling
 from collectors.text import lines, plain
@@ -61,8 +62,7 @@ class Percentiles(NamedTuple):
             yield Flaw(sentence, frozenset({"latency"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(Struct, frozen=True):
     """A file of ``-g``: how many requests took how many milliseconds, and when they were.
 
     ``times`` are by metric; ``odd`` is how many rows do not add up.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, ROUNDED, Job, Report, Side

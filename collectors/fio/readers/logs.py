@@ -10,10 +10,11 @@ import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 from statistics import fmean, median
 from typing import Annotated, Literal
+
+from msgspec import Struct, field
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES
@@ -66,8 +67,7 @@ class LogAsks(LogsAsks, frozen=True):
     kind: Annotated[_Kind, described("what the log counts")] | None = None
 
 
-@dataclass(slots=True)
-class Log:
+class Log(Struct):
     """One log: which counts it holds, of which job, and its points.
 
     ``points`` are direction -> place in time -> the sum there and of how many values; ``step_ms``

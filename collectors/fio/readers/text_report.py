@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
@@ -75,8 +76,7 @@ _ISSUED = re.compile(
 _UNITS = {"nsec": 1e9, "usec": 1e6, "msec": 1e3, "sec": 1.0}
 
 
-@dataclass(slots=True)
-class Printout:
+class Printout(Struct):
     """One output of fio, and whether it has its end.
 
     ``jobs`` are by name, group and process, each with the time that stands there; None is a job

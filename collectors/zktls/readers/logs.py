@@ -13,10 +13,11 @@ A log of a mode in which proofs are fake is refused.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
+
+from msgspec import Struct
 
 from collectors.zktls import quantities
 from collectors.zktls.quantities import Quantity
@@ -82,12 +83,11 @@ class Risc0Asks(Asks, frozen=True):
     prove_time: Annotated[str, described("the proving time, as in 1m32.7s")] = ""
 
 
-@dataclasses.dataclass(slots=True)
-class _Part:
+class _Part(Struct):
     """What a log says of one proof or execution: how long its stages took, and its counts."""
 
-    times: dict[str, Quantity] = dataclasses.field(default_factory=dict)
-    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    times: dict[str, Quantity] = {}
+    counts: dict[str, int] = {}
 
     @property
     def proving(self) -> dict[str, Quantity]:

@@ -5,7 +5,6 @@ The kernel is asked on a constructed tree whose attributes answer as its own do.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from msgspec import structs
 
 from collectors.secure_inference import channel, evidence, issuing, timings
 from collectors.secure_inference.evidence import Evidence
@@ -51,14 +51,14 @@ def test_every_certificate_says_that_it_proves_nothing(made: Evidence) -> None:
 
 
 def test_it_never_verifies_under_the_root_that_the_verifier_knows(made: Evidence) -> None:
-    assert evidence.refused(dataclasses.replace(made, root=b""))
+    assert evidence.refused(structs.replace(made, root=b""))
 
 
 @pytest.mark.parametrize("at", [NOW - timedelta(days=2), NOW + timedelta(days=31), 1 << 80])
 def test_it_is_valid_for_a_month_only(made: Evidence, at: datetime | int) -> None:
     moved = at if isinstance(at, int) else int(at.timestamp())
     with pytest.raises(SitegenError, match="the quote is refused"):
-        evidence.verify(dataclasses.replace(made, at=moved))
+        evidence.verify(structs.replace(made, at=moved))
 
 
 def places(quote: bytes) -> dict[str, int]:
@@ -84,7 +84,7 @@ def places(quote: bytes) -> dict[str, int]:
 def test_a_bit_flipped_in_any_part_is_refused(made: Evidence, part: str) -> None:
     quote = bytearray(made.quote)
     quote[places(made.quote)[part]] ^= 1
-    assert evidence.refused(dataclasses.replace(made, quote=bytes(quote)))
+    assert evidence.refused(structs.replace(made, quote=bytes(quote)))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_changed_collateral_is_refused(
     assert old in text
     other = json.loads(evidence.construct(DATA, NOW).collateral)[field]
     collateral[field] = other if new is None else text.replace(old, new)
-    assert evidence.refused(dataclasses.replace(made, collateral=json.dumps(collateral)))
+    assert evidence.refused(structs.replace(made, collateral=json.dumps(collateral)))
 
 
 def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_folder_that_holds_something_else_is_told(
 )
 def test_collateral_that_is_none_is_told(made: Evidence, collateral: str) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
-        evidence.verify(dataclasses.replace(made, collateral=collateral))
+        evidence.verify(structs.replace(made, collateral=collateral))
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_parsing_and_verifying_are_timed_and_the_controls_are_refused(bound: Evi
 
 def test_refused_evidence_is_never_timed(bound: Evidence) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
-        list(evidence.measure_verification(dataclasses.replace(bound, at=bound.at + 10**8), 1))
+        list(evidence.measure_verification(structs.replace(bound, at=bound.at + 10**8), 1))
 
 
 def test_a_control_differs_from_the_evidence_in_one_thing(bound: Evidence) -> None:
@@ -225,7 +225,7 @@ def test_the_private_key_is_for_its_owner_only(folder: Path) -> None:
 
 @pytest.mark.parametrize("quote", [b"", b"\x04\x00", bytes(5000), b"\xff" * 5000])
 def test_what_is_no_quote_is_told(bound: Evidence, quote: bytes) -> None:
-    other = dataclasses.replace(bound, quote=quote)
+    other = structs.replace(bound, quote=quote)
     assert evidence.refused(other)
     with pytest.raises(SitegenError, match="cannot be parsed"):
         evidence.parse(other)

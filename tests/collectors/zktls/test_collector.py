@@ -5,10 +5,10 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from collectors import zktls
 from collectors.zktls import contract, controls, statements
