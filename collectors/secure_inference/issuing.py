@@ -10,13 +10,13 @@ import os
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
-from msgspec import Struct
 
 from collectors.secure_inference.channel import AUTHORITY, CERTIFICATE, KEY, LOOPBACK
 
@@ -29,7 +29,7 @@ _NO_USES = (
 )
 
 
-class Party(Struct, frozen=True):
+class Party(NamedTuple):
     """Somebody who has a name and a key."""
 
     common_name: str

@@ -32,7 +32,6 @@ _PORTS, _DRAWS = range(20100, 32000), 20
 _SPARE_TOKENS = 256
 _TIMEOUT_S = 120.0
 _WARM_REQUESTS, _WARM_SEED = 2, 90_000
-_PROCESS = {"context": "process"}
 
 
 class Ladder(Settings, frozen=True):
@@ -58,8 +57,8 @@ class Ladder(Settings, frozen=True):
         return Path(self.folder)
 
 
-def measure(wanted: Ladder, host: Host) -> str:
-    """Carry out one step and return the command's output.
+def measure(wanted: Ladder, host: Host) -> list[Line]:
+    """Carry out one step and return the lines of the command's output.
 
     Raises SitegenError when a server does not come up, a client cannot work, or the evidence
     that an endpoint shows is refused.
@@ -85,7 +84,7 @@ def measure(wanted: Ladder, host: Host) -> str:
             lines.append(Load(printed.decode("utf-8", "replace")))
     version, count = contexts[0].version, len(contexts)
     start = timings.start("step", step=wanted.step, server=version, contexts=count)
-    return timings.whole([start, *lines])
+    return [start, *lines]
 
 
 class _Context(NamedTuple):
@@ -119,8 +118,8 @@ def _context(wanted: Ladder, host: Host, index: int, lines: list[Line]) -> Itera
         begun = time.perf_counter()
     destroyed = time.perf_counter() - begun
     if wanted.step == ISOLATED:
-        lines.append(Value("context_time", {"part": "create", **_PROCESS}, created))
-        lines.append(Value("context_time", {"part": "destroy", **_PROCESS}, destroyed))
+        for part, took in (("create", created), ("destroy", destroyed)):
+            lines.append(Value("context_time", {"part": part, "context": "process"}, took))
 
 
 def _session(context: _Context, wanted: Ladder) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -86,16 +86,14 @@ def start(what: str, **about: object) -> Start:
     return Start(1, what, {name: str(value) for name, value in about.items()})
 
 
-def whole(lines: Sequence[Line]) -> str:
+def whole(lines: Iterable[Line]) -> str:
     """Return a command's output: its lines, and the one that ends them."""
-    return "".join(f"{msgspec.json.encode(line).decode()}\n" for line in (*lines, End(len(lines))))
+    every = list(lines)
+    return "".join(f"{msgspec.json.encode(line).decode()}\n" for line in (*every, End(len(every))))
 
 
 def read(printed: bytes) -> Report:
-    """Read what a command printed.
-
-    Raises SitegenError, with the line, for anything that is not of the form above.
-    """
+    """Read what a command printed; raises SitegenError with the line that is not of that form."""
     rows = printed.decode("utf-8", "replace").removesuffix("\n").split("\n")
     lines = [decode.document(row, _RECORD, f"line {n}") for n, row in enumerate(rows, 1)]
     for number, line in enumerate(lines, 1):

@@ -259,7 +259,7 @@ def test_a_program_that_prints_without_end_is_stopped(monkeypatch: pytest.Monkey
 
 def test_a_program_that_closes_its_outputs_has_its_time_all_the_same() -> None:
     found = Host().run(["sh", "-c", "exec >&- 2>&-; sleep 600"], timeout_s=1.0)
-    assert (found.exit_code, found.reason) == (-9, "sitegen: killed after 0 s")
+    assert (found.exit_code, found.reason) == (-9, "sitegen: killed after 1 s")
 
 
 def test_ctrl_c_keeps_the_repetitions_that_are_whole_and_nothing_of_the_others() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from collectors.hardware import gpu as hardware
+from sitegen.collect.decode import convert
 from sitegen.fingerprint import gpu
 from sitegen.fingerprint.places import Machine
 from tests.machines import written
@@ -76,7 +77,9 @@ def test_the_words_are_those_of_the_hardware_collector() -> None:
         environments, switch, switch, modes
     ):
         told = {"environment": number, "ccFeature": feature, "devToolsMode": devtools}
-        record = {"state": told, "settings": {**told, "multiGpuMode": mode}}
+        record = convert(
+            {"state": told, "settings": {**told, "multiGpuMode": mode}}, hardware.Record
+        )
         assert gpu.State(said, called, tools, named).word == hardware.verdict(record).word
 
 

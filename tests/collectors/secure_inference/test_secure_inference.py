@@ -16,7 +16,7 @@ from msgspec import structs
 
 from collectors import secure_inference
 from collectors.llm import measures, server
-from collectors.secure_inference import attestation, evidence, quote, timings
+from collectors.secure_inference import evidence, timings
 from sitegen.collect import Host, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
@@ -98,7 +98,7 @@ def test_what_must_match_is_declared() -> None:
 
 
 def test_a_machine_without_a_tee_has_no_quote_step_and_says_so() -> None:
-    if quote.available(Host().root):
+    if evidence.available(Host().root):
         pytest.skip("this machine has a TEE")
     assert "quote" not in [each.name for each in plan().steps]
     [said] = [each.value for each in plan().parameters if each.name == "quote_generation"]
@@ -350,7 +350,7 @@ def test_evidence_of_ones_own_goes_the_whole_way_or_ends_the_collection(tmp_path
 @needs_tools
 def test_an_endpoint_with_another_key_drops_the_run(tmp_path: Path) -> None:
     """Swapping the evidence under a running collection ends it with nothing archived."""
-    other = evidence.construct(attestation.report_data(b"k" * 32), datetime.now(UTC))
+    other = evidence.construct(evidence.report_data(b"k" * 32), datetime.now(UTC))
     asked = structs.replace(request("quick", tmp_path, {"model": "tiny"}), repetitions=1)
     made = make_plan(secure_inference, TOOL, asked)
     host = Host()
