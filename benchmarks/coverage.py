@@ -11,11 +11,11 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 from numpy.polynomial import Chebyshev
 from numpy.typing import NDArray
 
@@ -56,8 +56,7 @@ def heavy_tailed(rng: np.random.Generator, draws: int, count: int) -> Values:
     return rng.standard_t(3, (draws, count)) / math.sqrt(3)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One kind of data: how run values deviate, and how much more the side spreads.
 
     ``drift`` says in which order the runs are taken while the machine drifts. ``between`` and

@@ -25,11 +25,12 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from msgspec import Struct, field
 
 from benchmarks import synthetic
 from sitegen import config
@@ -41,7 +42,7 @@ from sitegen.catalogue.tool import Kind
 from sitegen.cli import comparison, terminal
 from sitegen.errors import SitegenError
 from sitegen.intake import files, tidy
-from sitegen.intake.files import Order
+from sitegen.intake.run import Order
 from sitegen.model import STATISTICS
 from sitegen.redact import Redactor
 from sitegen.site import build
@@ -87,8 +88,7 @@ _PRINTED = (
 _UNITS = ("s", "B", "B/s", "1/s", "ratio", "count", "MIPS", "", "ms", "%", "x" * 40, "x" * 41, "<")
 
 
-@dataclass(slots=True)
-class Result:
+class Result(Struct):
     """What came of a trial: how often each thing happened, and every fault in words."""
 
     counts: Counter[str] = field(default_factory=Counter)

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from msgspec import Struct
 
 # ru_maxrss is in KiB on Linux and in bytes on macOS.
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """User and system time of a process and its children, its wall time and largest size."""
 
     cpu_s: float
     wall_s: float
     peak_memory_bytes: int
     output: str
+
+
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """Have programs that are run meanwhile use one core."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 class FailedError(Exception):
@@ -35,6 +47,7 @@ def run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = 
     Keep the calling process small: a child's peak memory starts at its parent's.
     """
     env = {**os.environ, **(environment or {})}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling modules each time is no one's build
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         child = subprocess.Popen(

@@ -12,8 +12,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from sitegen.errors import SitegenError
 
 #: One file of somebody else's, as it is and unpacked, in bytes.
@@ -33,6 +31,8 @@ def check_json(data: bytes, most: int = MOST_VALUES) -> None:
 
     Counted are the characters that part values, in strings too, so what passes is never more.
     """
+    if len(data) <= most:
+        return
     values = sum(map(data.count, (b",", b"[", b"{")))
     if values > most:
         raise SitegenError(f"holds {values:,} values, and {most:,} at most are read")
@@ -45,6 +45,8 @@ def memory(most: int) -> Iterator[None]:
     What is read may take more than its bytes tell. Raises SitegenError when it would. Where the
     system has no such limit, as on macOS, there is none.
     """
+    import psutil
+
     now = psutil.Process().memory_info()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = now.vms + max(most - now.rss, _LEAST_ROOM)

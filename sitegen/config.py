@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 import msgspec
-from msgspec import Meta, Struct, inspect, structs
+from msgspec import Meta, Struct, field, inspect, structs
 
 from sitegen import bounds
 from sitegen.errors import SitegenError
@@ -101,8 +100,7 @@ class Settings(Struct, Generic[Form], frozen=True, forbid_unknown_fields=True):
     environments: Annotated[dict[str, Form], Meta(description="a table")] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """A labelled platform, as the report's authors declare it.
 
     ``baselines`` maps a word (``vm``, ``metal``) to the environment it is measured against;
@@ -123,8 +121,7 @@ class Environment:
     by_label: bool = False  # nothing but the words of its label says what it is
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """All settings of a report, with where its parts lie."""
 
     root: Path

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sitegen.errors import SitegenError
 
@@ -126,8 +126,7 @@ class Series(NamedTuple):
     params: Params
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shape:
+class Shape(Struct, frozen=True, eq=False):
     """What the rows of a run say but for their values; runs that measured the same share one.
 
     ``rows`` stand in their order, each without its value. Made once for many runs: what follows
@@ -135,7 +134,7 @@ class Shape:
     """
 
     rows: tuple[Measurement, ...]
-    _places: dict[str, Mapping[Series, tuple[int, ...]]] = field(default_factory=dict, repr=False)
+    _places: dict[str, Mapping[Series, tuple[int, ...]]] = field(default_factory=dict)
 
     def places(self, benchmark: str) -> Mapping[Series, tuple[int, ...]]:
         """Return where the rows of each series of the benchmark stand."""
@@ -256,8 +255,7 @@ class ToolIdentity(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(Struct, frozen=True):
     """What happened when one command of a run was executed.
 
     ``conditions`` holds what the machine did meanwhile (shares of wall time, 0 to 1):
@@ -317,8 +315,7 @@ class MetricDefinition(Struct, frozen=True, forbid_unknown_fields=True):
     definition: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """One thing that was said of a run after it was written, when (UTC), and in which words."""
 
     kind: RemarkKind
@@ -329,17 +326,18 @@ class Remark:
 _UNSEEN = Fingerprint()
 
 
-@dataclass(frozen=True, slots=True)
-class AnyRun:
-    """What is known of a run in both of its states, whole and indexed."""
-
+class _Taken(Struct, frozen=True):
     id: str
     benchmark: str
     environment: str
     provenance: Provenance
     started_at: str  # UTC, ISO 8601; for a cited run its publication date, as precise as known
     duration_s: float | None
-    _: KW_ONLY
+
+
+class AnyRun(_Taken, frozen=True, kw_only=True):
+    """What is known of a run in both of its states, whole and indexed."""
+
     preset: str = ""
     session: str = ""
     boot: str = ""
@@ -383,16 +381,14 @@ class AnyRun:
         return reasons[-1] if reasons else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Run(AnyRun):
+class Run(AnyRun, frozen=True):
     """One benchmark taken in one environment at one time, whole. Immutable once written."""
 
     measurements: tuple[Measurement, ...]
-    _: KW_ONLY
     steps: tuple[StepRecord, ...] = ()
     note: str = ""
     redactions: tuple[tuple[str, int], ...] = ()
-    samples: tuple[Sample, ...] = field(default=(), repr=False)
+    samples: tuple[Sample, ...] = ()
 
     @property
     def table(self) -> Table:
@@ -436,8 +432,7 @@ def units_of(rows: Iterable[Measurement]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted({(row.metric, row.unit) for row in rows}))
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedRun(AnyRun):
+class IndexedRun(AnyRun, frozen=True):
     """What the index keeps of a run, which is all that comparisons ask for.
 
     Of its steps their conditions, of the machine the facts that weigh something; its rows are
@@ -445,8 +440,8 @@ class IndexedRun(AnyRun):
     """
 
     units: tuple[tuple[str, str], ...]
-    conditions: tuple[StepConditions, ...] = field(repr=False)
-    rows: RowSource = field(repr=False, compare=False)
+    conditions: tuple[StepConditions, ...]
+    rows: RowSource
 
     @property
     def table(self) -> Table:

@@ -7,9 +7,10 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 
@@ -40,8 +41,7 @@ def compiled_templates(otherwise: Path) -> Path | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Assets:
+class Assets(Struct, frozen=True):
     """The files that every page shares, in a folder named by their digest."""
 
     folder: str

@@ -11,7 +11,6 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from unittest import mock
@@ -19,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 import html5lib
+from msgspec.structs import replace
 
 from sitegen import config
 from sitegen.archive import Archive, manifest, tables

@@ -12,11 +12,12 @@ import hashlib
 import os
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, product
 from pathlib import Path
 from unittest import mock
+
+from msgspec import Struct
 
 from sitegen.archive import Archive
 from sitegen.model import (
@@ -60,8 +61,7 @@ _TOOLS = {
 FACTS = tuple(csv.reader((_HERE / "facts.csv").read_text("utf-8").splitlines()))
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """How much to make: runs, series a run, repetitions of each series."""
 
     runs: int
@@ -69,8 +69,7 @@ class Shape:
     repetitions: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """One series of a benchmark, with a typical value on bare metal."""
 
     workload: str

@@ -16,7 +16,6 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import groupby, product
@@ -26,7 +25,8 @@ from typing import NamedTuple, TypeVar
 from unittest import mock
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from benchmarks.synthetic import plain
 from sitegen.archive import Archive
@@ -130,8 +130,7 @@ class _Model(NamedTuple):
     samples: tuple[tuple[str, Sample], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
+class _Session(Struct, frozen=True):
     """One session of one platform; of another ``kind`` what was run beside it, hours later."""
 
     label: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 import resource
 import socket
@@ -13,13 +12,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
 from collectors.ab import target
 from collectors.ab.output import parse, report_in
@@ -27,26 +26,14 @@ from collectors.ab.readers import BUNDLES, READERS
 from collectors.ab.readers.files import count_requests, write_counts
 from collectors.ab.readers.params import ACCESS
 from collectors.ab.rows import MULTI, SWEEP, expected
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Request,
-    Settings,
-    Step,
-    described,
-    timestamp,
-)
+from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step, timestamp
+from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Parameter, Params, ToolIdentity, params
+from sitegen.model import Comparability, Parameter, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "ab"
-
-
-_Server = Literal["nginx", "python"]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=20_000)]
 _Tls = Literal["TLSv1.3", "TLSv1.2"]
 _URL = "address to measure in place of a server started on loopback"
@@ -62,7 +49,7 @@ class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
     url: Annotated[str, described(_URL)] = ""
-    server: Annotated[_Server, described(_SERVER)] | None = None
+    server: Annotated[Literal["nginx", "python"], described(_SERVER)] | None = None
     access: Annotated[str, described(_ACCESS, pattern=ACCESS)] = "direct"
     insecure: Annotated[bool, described(_INSECURE)] = False
     concurrency: Annotated[tuple[_Count, ...], described(_COUNTS)] = ()
@@ -71,8 +58,7 @@ class SETTINGS(Settings, frozen=True):
     tls: Annotated[_Tls, described("TLS version of the started server")] = "TLSv1.3"
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """How much work a preset does."""
 
     concurrencies: tuple[int, ...]
@@ -108,24 +94,23 @@ def detect(host: Host) -> ToolIdentity | Missing:
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
-    """Return the sweep over concurrencies and the multi-process step.
-
-    Raises SitegenError for a setting that cannot be met.
-    """
+    """Return the sweep over concurrencies and the multi-process step."""
     given = request.read(SETTINGS)
     size = _size(given, _SIZES[request.preset])
-    context = [("folder", str(request.scratch))]
+    folder = ("folder", str(request.scratch))
+    context, prepare = [folder], dict[str, tuple[str, ...]]()
     if given.url:
         url, scheme = _url(given.url)
-        addresses = {scheme: url}
-        prepare = [_check_step(url, context)] if scheme == "https" and not given.insecure else []
+        addresses, parts = {scheme: url}, urlsplit(url)
+        if scheme == "https" and not given.insecure:
+            prepare[_CHECK] = (_CHECK, str(parts.hostname), str(parts.port or 443))
         access, server, tls, body, key = given.access, "given", "negotiated", "unknown", "unknown"
     else:
         server, paths = _server(given.server)
         http, https = target.free_ports(2)
         ports = {"http": http, "https": https}
         addresses = {s: f"{s}://{target.LOOPBACK}:{port}/" for s, port in ports.items()}
-        prepare = [_certificate_step(paths["openssl"], context)]
+        prepare[_CERTIFICATE] = (paths["openssl"], *target.MAKING)
         context += [("server", server), ("server_path", paths[server]), ("http", str(http))]
         context += [("https", str(https)), ("tls", given.tls), ("workers", str(request.cpus))]
         access, tls, body, key = "loopback", given.tls, str(len(target.BODY)), "RSA-2048"
@@ -133,7 +118,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     must = {"server": server, "tls": tls, "server_key": key, "body_bytes": body}
     return Plan(
         steps=steps,
-        prepare=tuple(prepare),
+        prepare=tuple(Step(n, n, argv, 120.0, context=(folder,)) for n, argv in prepare.items()),
         parameters=(
             *(Parameter(name, text, Comparability.MUST_MATCH) for name, text in must.items()),
             Parameter("tool_version", tool.version, Comparability.CAVEAT),
@@ -166,33 +151,27 @@ def _measure(step: Step, host: Host) -> RawOutput:
         overflows = _listen_overflows(host)
         busy = target.cpu_seconds(server) if server else 0.0
         raw = _run_many(step, host) if step.workload == MULTI else _run_one(step, host)
-        values = []
+        values = list(raw.values)
         if server:
             values.append(("server_cpu_s", f"{target.cpu_seconds(server) - busy:.3f}"))
-        after = _listen_overflows(host)
-        if overflows is not None and after is not None:
+        if overflows is not None and (after := _listen_overflows(host)) is not None:
             values.append(("listen_overflows", str(after - overflows)))
         with contextlib.suppress(SitegenError):
             values += sorted(report_in(raw.stdout.decode("utf-8", "replace")).about.items())
-        return dataclasses.replace(raw, values=(*raw.values, *values))
+        return structs.replace(raw, values=tuple(values))
 
 
 def _run_one(step: Step, host: Host) -> RawOutput:
     folder = Path(step.get("folder"))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-    files = {}
-    if (percentiles := folder / "percentiles.csv").exists():
-        files[percentiles.name] = percentiles.read_bytes()
-        percentiles.unlink()
-    if counts := _counts(folder):
-        files["latency.tsv"] = write_counts(counts)
-    return dataclasses.replace(raw, files=files)
+    counts, percentiles = _counts(folder), _taken(folder / "percentiles.csv")
+    files = {"percentiles.csv": percentiles, "latency.tsv": counts and write_counts(counts)}
+    return structs.replace(raw, files={name: data for name, data in files.items() if data})
 
 
 def _run_many(step: Step, host: Host) -> RawOutput:
     """Run as many ab as the step says, at once, and keep when each began and ended."""
-    folder = Path(step.get("folder"))
-    places = [folder / f"process-{index}" for index in range(_number(step, "processes"))]
+    places = [Path(step.get("folder"), f"process-{n}") for n in range(_number(step, "processes"))]
     for place in places:
         place.mkdir(exist_ok=True)
     started = datetime.now(UTC)
@@ -207,15 +186,10 @@ def _run_many(step: Step, host: Host) -> RawOutput:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         codes = [_KILLED if (code := process.poll()) is None else code for process in running]
         # What one ab prints with -q fits into the pipe, so it never waited for a reader.
-        printed = [
-            process.communicate() if process.returncode is not None else (b"", b"")
-            for process in running
-        ]
+        printed = [process.communicate() for process in running if process.returncode is not None]
     counts = sum(map(_counts, places), Counter[int]())
-    table = [
-        f"{index}\t{start:.4f}\t{end:.4f}\t{code}\n"
-        for index, (start, end, code) in enumerate(zip(starts, ends, codes, strict=True))
-    ]
+    rows = enumerate(zip(starts, ends, codes, strict=True))
+    table = [f"{n}\t{start:.4f}\t{end:.4f}\t{code}\n" for n, (start, end, code) in rows]
     failed = sum(code != 0 for code in codes)
     return RawOutput(
         stdout=b"\n".join(out for out, _ in printed),
@@ -232,14 +206,15 @@ def _run_many(step: Step, host: Host) -> RawOutput:
     )
 
 
+def _taken(file: Path) -> bytes:
+    """Return what ab left in a file, and remove it."""
+    data = file.read_bytes() if file.exists() else b""
+    file.unlink(missing_ok=True)
+    return data
+
+
 def _counts(folder: Path) -> Counter[int]:
-    """Return how many requests took how long, of the file that ab left; it is removed."""
-    file = folder / "requests.tsv"
-    if not file.exists():
-        return Counter()
-    counts = count_requests(file.read_bytes())
-    file.unlink()
-    return counts
+    return count_requests(_taken(folder / "requests.tsv"))
 
 
 def _wait_all(running: list[subprocess.Popen[bytes]], begin: float, limit_s: float) -> list[float]:
@@ -288,46 +263,31 @@ def _steps(
     size: Size,
     context: tuple[tuple[str, str], ...],
 ) -> Iterator[Step]:
-    def step(name: str, workload: str, about: Params, options: tuple[str, ...]) -> Step:
-        given = dict(about)
-        return Step(
-            name=name,
-            workload=workload,
-            argv=(
-                *(tool.path, "-q", "-n", given["requests"], "-c", given["concurrency"]),
-                *(*options, "-g", "requests.tsv", addresses[given["scheme"]]),
-            ),
-            timeout_s=_LIMIT_S,
-            params=about,
-            expects=expected(workload, "total" if workload == MULTI else "mean", about),
-            context=context,
+    def step(name: str, workload: str, options: tuple[str, ...], **own: object) -> Step:
+        about = params(access=access, **own)
+        given, statistic = dict(about), "total" if workload == MULTI else "mean"
+        argv = (
+            *(tool.path, "-q", "-n", given["requests"], "-c", given["concurrency"]),
+            *(*options, "-g", "requests.tsv", addresses[given["scheme"]]),
         )
+        rows = expected(workload, statistic, about)
+        return Step(name, workload, argv, _LIMIT_S, about, rows, context)
 
     kinds = [(s, keep) for s in addresses for keep in (False, True) if s == "https" or not keep]
     for scheme, keep in kinds:
         least = size.requests if scheme == "http" else size.handshakes
+        kept = {"keepalive": "true"} if keep else {}
+        options = (*("-k",) * keep, "-e", "percentiles.csv")
         for concurrency in size.concurrencies:
-            about = params(
-                access=access,
-                concurrency=concurrency,
-                keepalive="true" if keep else None,
-                processes=1,
-                # ab refuses fewer requests than connections.
-                requests=max(least, concurrency),
-                scheme=scheme,
-            )
             name = f"{scheme}{'-keepalive' if keep else ''}-c{concurrency}"
-            yield step(name, SWEEP, about, (*("-k",) * keep, "-e", "percentiles.csv"))
+            # ab refuses fewer requests than connections.
+            counts = {"concurrency": concurrency, "requests": max(least, concurrency)}
+            yield step(name, SWEEP, options, processes=1, scheme=scheme, **counts, **kept)
     if size.processes:
         scheme = next(iter(addresses))
-        about = params(
-            access=access,
-            concurrency=min(_MULTI_CONCURRENCY, size.process_requests),
-            processes=size.processes,
-            requests=size.process_requests,
-            scheme=scheme,
-        )
-        yield step(f"{MULTI}-{scheme}", MULTI, about, ())
+        counts = {"processes": size.processes, "requests": size.process_requests}
+        counts["concurrency"] = min(_MULTI_CONCURRENCY, size.process_requests)
+        yield step(f"{MULTI}-{scheme}", MULTI, (), scheme=scheme, **counts)
 
 
 def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
@@ -342,20 +302,6 @@ def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
         what, fix = "openssl is needed once for a certificate", "apt install openssl"
         raise SitegenError(what, where="ab", fix=fix)
     return server, {"openssl": openssl, "nginx": nginx or "", "python": sys.executable}
-
-
-def _certificate_step(openssl: str, context: list[tuple[str, str]]) -> Step:
-    argv = (
-        *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
-        *("-keyout", target.KEY, "-out", target.CERTIFICATE, "-subj", "/CN=localhost"),
-    )
-    return Step(_CERTIFICATE, _CERTIFICATE, argv, timeout_s=120.0, context=tuple(context))
-
-
-def _check_step(url: str, context: list[tuple[str, str]]) -> Step:
-    parts = urlsplit(url)
-    argv = (_CHECK, str(parts.hostname), str(parts.port or 443))
-    return Step(_CHECK, _CHECK, argv, timeout_s=30.0, context=tuple(context))
 
 
 def _check_certificate(name: str, port: int) -> None:
@@ -400,10 +346,8 @@ def _about_s(step: Step) -> float:
     """Estimate by requests and whether each pays a handshake (2 slow cores)."""
     about = dict(step.params)
     total = int(about["requests"]) * int(about["processes"])
-    handshakes = 0 if about["scheme"] == "http" else total
-    if "keepalive" in about:
-        handshakes = int(about["concurrency"])
-    return 0.5 + total / 12000 + handshakes / 600
+    paid = int(about["concurrency"]) if "keepalive" in about else total
+    return 0.5 + total / 12000 + (0 if about["scheme"] == "http" else paid / 600)
 
 
 def _number(step: Step, name: str) -> int:

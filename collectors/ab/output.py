@@ -17,10 +17,7 @@ _PROCESS = re.compile(r"^\d+\t(\d{1,9}\.\d+)\t(\d{1,9}\.\d+)\t(-?\d{1,4})$", re.
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what ab reported, of one process or of all.
-
-    Raises SitegenError when ab gave up, or nothing at all was answered.
-    """
+    """Return what ab reported, of one process or of all."""
     latency = read_counts(raw.files.get("latency.tsv", b""))
     if step.workload == rows.MULTI:
         good, span_s = _processes(step, raw)
@@ -58,19 +55,16 @@ def _processes(step: Step, raw: RawOutput) -> tuple[list[Report], float]:
     processes = _PROCESS.findall(table)
     # A process that failed has a banner and no report: banners and rows go in the same order.
     blocks = [r for r in reports(raw.stdout.decode("utf-8", "replace")) if r.banner]
-    good = [
-        (_whole(report), float(start), float(end))
-        for (start, end, code), report in zip(processes, blocks, strict=False)
-        if code == "0"
-    ]
+    pairs = zip(processes, blocks, strict=False)
+    good = [(_whole(report), *map(float, times)) for (*times, code), report in pairs if code == "0"]
     if not good or len(processes) != len(blocks):
         what = f"no ab of {len(processes)} ended well: {_reason(raw)}"
         raise SitegenError(what, where=step.name)
+    each, starts, ends = zip(*good, strict=True)
     # From the first start to the last end: adding up rates would count idle ends as served.
-    span_s = max(end for *_, end in good) - min(start for _, start, _ in good)
-    if span_s <= 0:
+    if (span_s := max(ends) - min(starts)) <= 0:
         raise SitegenError("the processes took no time", where=step.name)
-    return [report for report, *_ in good], span_s
+    return list(each), span_s
 
 
 def _cpu(step: Step, raw: RawOutput) -> list[Row]:
@@ -81,11 +75,9 @@ def _cpu(step: Step, raw: RawOutput) -> list[Row]:
     # Of one ab: each is one thread, and near 1 it is the limit itself.
     processes = int(dict(step.params)["processes"])
     client = None if raw.cpu_s is None else round(raw.cpu_s, 3) / duration / processes
-    server = raw.get("server_cpu_s")
-    return [
-        Row("client_cpu_usage", "mean", client),
-        Row("server_cpu_usage", "mean", None if server is None else float(server) / duration),
-    ]
+    busy = raw.get("server_cpu_s")
+    server = None if busy is None else float(busy) / duration
+    return [Row("client_cpu_usage", "mean", client), Row("server_cpu_usage", "mean", server)]
 
 
 def _status(step: Step, good: list[Report]) -> Status:
@@ -96,10 +88,8 @@ def _status(step: Step, good: list[Report]) -> Status:
     if not any(report.count("Total transferred") for report in good):
         raise SitegenError(rows.NO_ANSWER, where=step.name)
     about = dict(step.params)
-    suspect = any(
-        rows.misleading(report) or (report.complete or 0) < int(about["requests"])
-        for report in good
-    )
+    asked = int(about["requests"])
+    suspect = any(rows.misleading(each) or (each.complete or 0) < asked for each in good)
     missing = step.workload == rows.MULTI and len(good) < int(about["processes"])
     return Status.SUSPECT if suspect or missing else Status.OK
 

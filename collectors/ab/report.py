@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from collectors.text import lines
 from sitegen.errors import SitegenError
@@ -22,17 +23,15 @@ TABLE = {
 }
 #: As ab sets it, and with ``-S`` or in HTML.
 _COLUMNS = {5: ("min", "mean", "stddev", "p50", "max"), 3: ("min", "mean", "max")}
-_PERCENTS = {"50", "66", "75", "80", "90", "95", "98", "99", "100"}
+_PERCENTS = {**{p: f"p{p}" for p in ("50", "66", "75", "80", "90", "95", "98", "99")}, "100": "max"}
 #: What every whole report has; the last two only where the time is not 0.
 WHOLE = (
     *("Concurrency Level", "Time taken for tests", "Complete requests", "Failed requests"),
     *("Total transferred", "HTML transferred", "Requests per second", "Transfer rate"),
 )
 BODY = "Total body sent"
-_NUMBERS = (
-    *(*WHOLE, BODY, "Server Port", "Write errors", "Non-2xx responses", "Keep-Alive requests"),
-    "Time per request",
-)
+_COUNTS = ("Server Port", "Write errors", "Non-2xx responses", "Keep-Alive requests")
+_NUMBERS = (*WHOLE, BODY, *_COUNTS, "Time per request")
 #: The second time per request: the first is of one connection.
 ACROSS = "Time per request, across all"
 #: What may have a fraction; the rest are whole numbers.
@@ -54,7 +53,10 @@ _BANNER = re.compile(
     r"This is ApacheBench, Version (\S{1,40})(?: <\$Revision(?:: (\d[\d.]{0,20}))? ?\$>?)?"
 )
 _ROWS = "|".join(TABLE)
-_ROW = re.compile(rf"({_ROWS}) ?: ?" + r"((?:\d{1,12}(?:\.\d{1,9})?(?: |$)){2,5})$")
+#: Only the spread has a fraction.
+_ROW = re.compile(
+    rf"({_ROWS}) ?: ?" + r"((?:\d{1,12}(?:\.\d{1,9})?(?: |$)){5}|(?:\d{1,12}(?: |$)){3})$"
+)
 _ROW_LABEL = re.compile(rf"(?:{_ROWS}) ?: ?[-\d]")
 _PERCENT = re.compile(r"(\d{1,3}) ?% (\d{1,12}(?:\.\d{1,9})?)( \((?:longest|last) request\))?$")
 _PERCENT_LABEL = re.compile(r"\d{1,3} ?% [-\d]")
@@ -72,8 +74,7 @@ _HOST = re.compile(r"\(\) for \S{1,255}(?=:)")
 _VERBOSE = ("LOG: header received", "INFO: GET header ==", "INFO: POST header ==")
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """One report of ab, its numbers as printed. What it does not say is absent.
 
     ``line`` is where it begins; 0 is for what a file says without its report. ``numbers`` and
@@ -95,13 +96,11 @@ class Report:
 
     def count(self, label: str) -> int | None:
         """Return a whole number, or None where the report does not have it."""
-        digits = self.numbers.get(label)
-        return None if digits is None else int(digits)
+        return int(digits) if (digits := self.numbers.get(label)) else None
 
     def value(self, label: str) -> float | None:
         """Return a number, or None where the report does not have it."""
-        digits = self.numbers.get(label)
-        return None if digits is None else float(digits)
+        return float(digits) if (digits := self.numbers.get(label)) else None
 
     @property
     def complete(self) -> int | None:
@@ -245,21 +244,16 @@ def _read_rest(report: Report, line: str, place: str) -> None:
 
 
 def _read_row(report: Report, line: str, place: str) -> None:
-    row = _ROW.match(line)
-    cells = row[2].split() if row else []
-    columns = _COLUMNS.get(len(cells), ())
-    # Only the spread has a fraction.
-    if row is None or not columns or ("." in row[2] and "stddev" not in columns):
+    if (row := _ROW.match(line)) is None:
         raise _no_number(place)
-    report.table.setdefault(row[1], dict(zip(columns, cells, strict=True)))
+    cells = row[2].split()
+    report.table.setdefault(row[1], dict(zip(_COLUMNS[len(cells)], cells, strict=True)))
 
 
 def _read_percent(report: Report, line: str, place: str) -> None:
-    percent = _PERCENT.match(line)
-    if percent is None:
+    if (percent := _PERCENT.match(line)) is None:
         raise _no_number(place)
-    if percent[1] in _PERCENTS:
-        name = "max" if percent[1] == "100" else f"p{percent[1]}"
+    if name := _PERCENTS.get(percent[1]):
         report.percentiles.setdefault(name, percent[2])
 
 

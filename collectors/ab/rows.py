@@ -68,11 +68,9 @@ def write(series: Series, rows: Iterable[Row], suspects: frozenset[str] = frozen
 
 def expected(workload: str, statistic: str, about: Params) -> tuple[Measurement, ...]:
     """Return what an ab that gives up leaves unmeasured."""
-    return (
-        Measurement(workload, "ab.requests_per_second", statistic, "1/s", None, about),
-        Measurement(workload, "ab.latency", "p50", "s", None, about),
-        Measurement(workload, "ab.latency", "p99", "s", None, about),
-    )
+    latency = [("ab.latency", name, "s") for name in ("p50", "p99")]
+    rows = (("ab.requests_per_second", statistic, "1/s"), *latency)
+    return tuple(Measurement(workload, *row, None, about) for row in rows)
 
 
 def misleading(report: Report) -> str:
@@ -132,27 +130,25 @@ def of_processes(reports: list[Report], span_s: float | None) -> Iterator[Row]:
 
 def of_requests(latency: Mapping[int, int]) -> Iterator[Row]:
     """Yield the latency of every request, counted by whole milliseconds."""
-    mean = sum(ms * times for ms, times in latency.items()) / sum(latency.values())
-    yield Row("latency", "mean", mean / 1000)
-    yield Row("latency", "min", min(latency) / 1000)
-    yield Row("latency", "max", max(latency) / 1000)
-    for percent in _PERCENTILES:
-        value = histogram.percentile(latency, percent) / 1000
-        yield Row("latency", f"p{percent:g}", value)
+    for statistic, value in _figures(latency, _PERCENTILES).items():
+        yield Row("latency", statistic, value / 1000)
 
 
 def of_parts(times: Mapping[str, Counter[int]]) -> Iterator[Row]:
     """Yield of the parts of each request's time what ab's own table has."""
     for metric, counts in times.items():
-        total = counts.total()
-        mean = sum(ms * times for ms, times in counts.items()) / total
-        statistics = {"min": min(counts), "mean": mean, "max": max(counts)}
+        figures, total = _figures(counts, (50,)), counts.total()
         if total > 1:
-            squares = sum(times * (ms - mean) ** 2 for ms, times in counts.items())
-            statistics["stddev"] = math.sqrt(squares / (total - 1))
-        statistics["p50"] = histogram.percentile(counts, 50)
-        for statistic, value in statistics.items() if metric != "latency" else ():
+            squares = sum(times * (ms - figures["mean"]) ** 2 for ms, times in counts.items())
+            figures["stddev"] = math.sqrt(squares / (total - 1))
+        for statistic, value in figures.items() if metric != "latency" else ():
             yield Row(metric, statistic, value / 1000)
+
+
+def _figures(counts: Mapping[int, int], percents: Iterable[float]) -> dict[str, float]:
+    mean = sum(ms * times for ms, times in counts.items()) / sum(counts.values())
+    figures = {"mean": mean, "min": min(counts), "max": max(counts)}
+    return figures | {f"p{p:g}": histogram.percentile(counts, p) for p in percents}
 
 
 def _rates(report: Report) -> Iterator[Row]:
@@ -171,11 +167,10 @@ def _counts(reports: list[Report]) -> Iterator[Row]:
     """Yield how many requests were made and how many failed, over all reports."""
     complete, failed = _sum(reports, "Complete requests"), _sum(reports, "Failed requests")
     # ab prints this line only where there are any; without its neighbours it may be cut off.
-    non_2xx = None if failed is None else sum(r.count("Non-2xx responses") or 0 for r in reports)
-    whole = len(reports) == 1
-    yield _count("complete_requests", complete, printed=whole)
-    yield _count("failed_requests", failed, printed=whole)
-    yield _count("non_2xx_responses", non_2xx, printed=whole)
+    other = None if failed is None else sum(r.count("Non-2xx responses") or 0 for r in reports)
+    counts = {"complete_requests": complete, "failed_requests": failed, "non_2xx_responses": other}
+    for metric, count in counts.items():
+        yield _count(metric, count, printed=len(reports) == 1)
     good = _least_good(reports)
     if complete is not None and good is not None:
         yield Row("error_rate", "value", 1 - good / max(complete, 1))

@@ -26,6 +26,11 @@ from sitegen.errors import SitegenError
 LOOPBACK = "127.0.0.1"
 BODY = (b"sitegen measures how fast this document is served.\n" * 21)[:1024]
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
+#: How openssl makes them.
+MAKING = (
+    *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
+    *("-keyout", KEY, "-out", CERTIFICATE, "-subj", "/CN=localhost"),
+)
 #: Not the kernel's ephemeral ports: ab itself uses those up.
 _PORTS = range(20100, 32000)
 _BACKLOG = 4096
@@ -49,8 +54,8 @@ http {{
     }}
 }}
 """
-_NGINX_TLS = """listen {loopback}:{https} ssl backlog={backlog};
-        ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols {tls};"""
+_NGINX_TLS = """listen {loopback}:{https} ssl backlog={backlog}; ssl_protocols {tls};
+        ssl_certificate {folder}/{certificate}; ssl_certificate_key {folder}/{key};"""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -81,15 +86,11 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def serving(target: Target, host: Host) -> Iterator[psutil.Process]:
-    """Run the server for the length of the block.
-
-    Raises SitegenError when it does not come up.
-    """
-    ports = [target.http]
-    if Path(target.folder, CERTIFICATE).exists():
-        ports.append(target.https)
+    """Run the server for the length of the block; raises SitegenError if it does not come up."""
+    tls = Path(target.folder, CERTIFICATE).exists()
+    ports = [target.http, target.https] if tls else [target.http]
     with host.start(
-        _command(target, tls=len(ports) > 1),
+        _command(target, tls=tls),
         cwd=Path(target.folder),
         environ={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     ) as process:
@@ -115,23 +116,10 @@ def _command(target: Target, *, tls: bool) -> list[str]:
     if target.server == "python":
         certificate = [CERTIFICATE, KEY, target.tls, str(target.https)] if tls else []
         return [target.server_path, "-m", "collectors.ab.target", str(target.http), *certificate]
-    listen = _NGINX_TLS.format(
-        loopback=LOOPBACK,
-        https=target.https,
-        backlog=_BACKLOG,
-        certificate=Path(target.folder, CERTIFICATE),
-        key=Path(target.folder, KEY),
-        tls=target.tls,
-    )
-    config = _NGINX.format(
-        workers=target.workers,
-        loopback=LOOPBACK,
-        http=target.http,
-        backlog=_BACKLOG,
-        tls_listen=listen if tls else "",
-        body=BODY.decode(),
-    )
     # Workers that have given up root could not read a file here: the body is in the text.
+    text = _NGINX.replace("{tls_listen}", _NGINX_TLS if tls else "")
+    own = {"loopback": LOOPBACK, "backlog": _BACKLOG, "certificate": CERTIFICATE, "key": KEY}
+    config = text.format(**msgspec.structs.asdict(target), **own, body=BODY.decode())
     Path(target.folder, "nginx.conf").write_text(config, "utf-8")
     return [target.server_path, "-p", target.folder, "-c", "nginx.conf", "-e", "nginx.log"]
 
@@ -154,8 +142,8 @@ class _Answer(asyncio.Protocol):
     """HTTP/1.0 as far as ab needs it: one document, kept alive when asked."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.pending = b""
+        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - of a TCP server
+        self.transport, self.pending = transport, b""
 
     def data_received(self, data: bytes) -> None:
         self.pending += data
@@ -163,17 +151,13 @@ class _Answer(asyncio.Protocol):
             head, _, self.pending = self.pending.partition(b"\r\n\r\n")
             keep = b"connection: keep-alive" in head.lower()
             state = b"keep-alive" if keep else b"close"
-            self._write(
+            self.transport.write(
                 b"HTTP/1.0 200 OK\r\nServer: sitegen\r\nContent-Type: text/plain\r\n"
                 b"Content-Length: %d\r\nConnection: %s\r\n\r\n%s" % (len(BODY), state, BODY)
             )
             if not keep:
                 self.transport.close()
                 return
-
-    def _write(self, data: bytes) -> None:
-        assert isinstance(self.transport, asyncio.WriteTransport)  # noqa: S101 - of a TCP server
-        self.transport.write(data)
 
 
 async def _serve(arguments: list[str]) -> None:

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import stat
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from collectors.fio.output import is_steady, parse
+from msgspec import structs
+
+from collectors.fio import jobs
+from collectors.fio.jobs import CAPPED, DIRECTIONS
 from collectors.fio.readers import BUNDLES, READERS
+from collectors.fio.readers.json_report import output_in
+from collectors.fio.readers.logs import over_time, read_log
 from collectors.fio.workloads import size_of
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    Positive,
-    RawOutput,
-    Request,
-    Settings,
-    Size,
-    Step,
-    described,
-)
+from collectors.text import telling
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Recorder, Request, Step
+from sitegen.collect.settings import Positive, Settings, Size, described
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
+from sitegen.model import Comparability, Measurement, Params, Status, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "fio"
-
-
-_Set = Literal["both", "dbench", "default"]
+_SETS = "the nine of docker-fio, ours, or both (default: both)"
 _ENGINE = r"^[a-z][a-z0-9_-]{0,31}$"
 _FOLDER = "existing folder on the disk to measure (default: sitegen's own work folder)"
 _DEVICE = "existing block device or file instead of a new file; it is overwritten"
@@ -42,9 +36,7 @@ _DEVICE = "existing block device or file instead of a new file; it is overwritte
 class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
-    set: Annotated[_Set, described("the nine of docker-fio, ours, or both (default: both)")] = (
-        "both"
-    )
+    set: Annotated[Literal["both", "dbench", "default"], described(_SETS)] = "both"
     workloads: Annotated[tuple[str, ...], described("workloads by name instead of a set")] = ()
     directory: Annotated[str, described(_FOLDER)] = ""
     size: Annotated[Size, described("size of the file (default: 2G or 4G, by set)")] | None = None
@@ -63,13 +55,15 @@ _STARTUP_S = 0.5
 _GRACE_S = 180.0
 _LAYOUT_LIMIT_S = 7200.0
 _SECTOR = 512
+_WINDOWS = 5
+# SNIA PTS: five windows, excursion at most 20 %, drift of the fitted line at most 10 %.
+_EXCURSION, _DRIFT = 0.20, 0.10
 _NO_DIRECT = b"""
 sitegen: the work folder refuses direct I/O; name one on a disk with --set fio.directory=
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(NamedTuple):
     """One fio job: what it does, and to which set it belongs."""
 
     name: str
@@ -128,6 +122,11 @@ _WORKLOADS = (
     Workload("seqwrite-1m-qd8", "default", "write", "1m", 8),
     Workload("logwrite-4k-fdatasync", "default", "write", "4k", 1, fdatasync=True),
 )
+#: What all workloads of a set are told.
+_OF_SET = {
+    "dbench": "--verify=0",
+    "default": "--lat_percentiles=1 --clat_percentiles=0 --percentile_list=50:90:95:99:99.9:99.99",
+}
 _TIMINGS = {
     "quick": {"dbench": Timing(256 << 20, 1.5, 0.5), "default": Timing(256 << 20, 1.5, 0.5)},
     "standard": {"dbench": Timing(_SEED_SIZE, 15, 2), "default": Timing(4 << 30, 20, 5)},
@@ -145,10 +144,7 @@ def detect(host: Host) -> ToolIdentity | Missing:
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
-    """Return a full write of the file, then one step a workload.
-
-    Raises SitegenError when a setting cannot be met or the disk has too little room.
-    """
+    """Return a full write of the file, then one step a workload."""
     given = request.read(SETTINGS)
     chosen = _chosen(given)
     timings = _timings(given, request.preset)
@@ -165,10 +161,8 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     name = f"--filename={str(file).replace(':', chr(92) + ':')}"
     common = (name, f"--ioengine={given.engine}", "--direct=1", "--randrepeat=0")
     context = (("folder", str(request.scratch)), ("file", str(file)))
-    layout = (
-        *(tool.path, "--name=layout", *common, "--rw=write", "--bs=1M", "--iodepth=8"),
-        *(f"--size={needed}", "--end_fsync=1", "--output-format=json"),
-    )
+    work = f"--rw=write --bs=1M --iodepth=8 --size={needed} --end_fsync=1 --output-format=json"
+    layout = (tool.path, "--name=layout", *common, *work.split())
     must = {"engine": given.engine, "direct": "1", "target": "device" if target else "file"}
     caveats = {"tool_version": tool.version}
     # Both sets are always listed, so that runs of one set and of both still meet.
@@ -176,13 +170,15 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         must[f"{family}.size"] = str(timing.size)
         caveats[f"{family}.runtime_s"] = f"{timing.runtime_s:g}"
         caveats[f"{family}.ramp_s"] = f"{timing.ramp_s:g}"
+    recorder = Recorder()
+    for key, text in must.items():
+        recorder.parameter(key, text)
+    for key, text in caveats.items():
+        recorder.parameter(key, text, Comparability.CAVEAT)
     return Plan(
         steps=tuple(_step(tool, one, each, common, context) for one, each in pairs),
         prepare=(Step("layout", "layout", layout, _LAYOUT_LIMIT_S, context=context),),
-        parameters=(
-            *(Parameter(key, text, Comparability.MUST_MATCH) for key, text in must.items()),
-            *(Parameter(key, text, Comparability.CAVEAT) for key, text in caveats.items()),
-        ),
+        parameters=tuple(recorder.parameters.values()),
         about_s=sum(each.runtime_s + each.ramp_s + _STARTUP_S for _, each in pairs),
         about_bytes=float(needed) if target is None else 0.0,
     )
@@ -205,50 +201,97 @@ def run(step: Step, host: Host) -> RawOutput:
     with contextlib.suppress(SitegenError):  # a log that is cut off is refused by `parse`
         if (steady := is_steady(files)) is not None:
             values["steady"] = "true" if steady else "false"
-    return dataclasses.replace(raw, stderr=stderr, files=files, values=tuple(values.items()))
+    return structs.replace(raw, stderr=stderr, files=files, values=tuple(values.items()))
+
+
+def parse(step: Step, raw: RawOutput) -> Reading:
+    """Return what fio's last JSON document and its logs say."""
+    output = output_in(raw.stdout)
+    if output.cut:
+        raise SitegenError(f"fio's JSON is cut off or damaged: {output.cut}", where=step.name)
+    messages = f"{output.chatter}\n{raw.stderr.decode('utf-8', 'replace')}"
+    reason = telling(messages, "sitegen:", "O_DIRECT", "error=", "fio:")
+    if raw.exit_code != 0 or not output.reports:
+        reason = reason or "it printed no result"
+        raise SitegenError(f"fio ended with code {raw.exit_code}: {reason}", where=step.name)
+    final = output.reports[-1]
+    if error := next((job.error for job in final.jobs if job.error), 0):
+        what = f"a fio job failed: {reason or jobs.problem(error)}"
+        raise SitegenError(what, where=step.name)
+    parts = {d: sides for d in DIRECTIONS if (sides := jobs.sides(final.jobs, d))}
+    if not parts:
+        raise SitegenError("fio moved no data", where=step.name)
+    counted = {d: float(count) for d in parts if (count := raw.get(f"device_{d}_bytes"))}
+    device = {**counted, **final.device}
+    suspect = CAPPED in messages or any(
+        jobs.unequal(sides) or jobs.is_cached(sides, device.get(d)) for d, sides in parts.items()
+    )
+    recorder = Recorder()
+    status = Status.SUSPECT if suspect else Status.OK
+    for direction, sides in parts.items():
+        about = params(direction=direction, **dict(step.params))
+        series = recorder.series(step.workload, about, status=status)
+        jobs.write_direction(series, sides)
+        series.add("fio.device_bytes", "value", device.get(direction))
+        for metric, log, scale in (("fio.iops", "iops", 1.0), ("fio.bandwidth", "bw", 1024.0)):
+            values = per_second(raw.files, log, direction)
+            series.points("time", metric, ((second, value * scale) for second, value in values))
+    jobs.write_rest(recorder.series(step.workload, step.params, status=status), final.jobs)
+    return recorder.reading()
+
+
+def is_steady(files: Mapping[str, bytes]) -> bool | None:
+    """Say whether I/Os a second were level, all directions together; None where logs are short."""
+    totals: Counter[float] = Counter()
+    for direction in DIRECTIONS:
+        totals.update(dict(per_second(files, "iops", direction)))
+    return steady_state([totals[second] for second in sorted(totals)])
+
+
+def steady_state(series: Sequence[float]) -> bool | None:
+    """Say whether five windows of ``series`` are level, by SNIA's rule; None without as many."""
+    if not (length := len(series) // _WINDOWS):
+        return None
+    kept = series[len(series) - length * _WINDOWS :]
+    means = [sum(kept[i * length : (i + 1) * length]) / length for i in range(_WINDOWS)]
+    mean = sum(means) / _WINDOWS
+    # Of the line fitted through the five.
+    slope = sum(place * value for place, value in zip(range(-2, 3), means, strict=True)) / 10
+    is_level = max(means) - min(means) <= _EXCURSION * mean
+    return is_level and abs(slope) * (_WINDOWS - 1) <= _DRIFT * mean
+
+
+def per_second(files: Mapping[str, bytes], kind: str, direction: str) -> list[tuple[float, float]]:
+    """Return second and value from the per-second logs, added up over the jobs."""
+    own = [(name, data) for name, data in files.items() if name.startswith(kind) and data.strip()]
+    return over_time([read_log(*log, step_ms=1000) for log in own], direction)
 
 
 def _step(
-    tool: ToolIdentity,
-    workload: Workload,
-    timing: Timing,
-    common: tuple[str, ...],
-    context: tuple[tuple[str, str], ...],
+    tool: ToolIdentity, workload: Workload, timing: Timing, common: tuple[str, ...], context: Params
 ) -> Step:
-    flags = f"--rw={workload.rw} --bs={workload.block} --iodepth={workload.iodepth}"
-    flags += f" --size={timing.size} --time_based --ramp_time={_time(timing.ramp_s)}"
-    flags += f" --runtime={_time(timing.runtime_s)} --allow_file_create=0"
-    if workload.family == "dbench":
-        flags += " --verify=0"
-    else:
-        flags += " --lat_percentiles=1 --clat_percentiles=0"
-        flags += " --percentile_list=50:90:95:99:99.9:99.99"
-    if not workload.timed:
-        flags += " --gtod_reduce=1"
-    if workload.rw == "randrw":
-        flags += " --rwmixread=75"
-    if workload.numjobs > 1:
-        flags += f" --thread --numjobs={workload.numjobs}"
-        flags += f" --offset_increment={_offset(timing.size)}"
-    if workload.fdatasync:
-        flags += " --fdatasync=1"
-    flags += " --output-format=json+ --write_bw_log=fio --write_iops_log=fio --log_avg_msec=1000"
+    many = f"--thread --numjobs={workload.numjobs} --offset_increment={_offset(timing.size)}"
+    flags = f"""
+        --rw={workload.rw} --bs={workload.block} --iodepth={workload.iodepth}
+        --size={timing.size} --time_based --ramp_time={_time(timing.ramp_s)}
+        --runtime={_time(timing.runtime_s)} --allow_file_create=0 {_OF_SET[workload.family]}
+        {"" if workload.timed else "--gtod_reduce=1"}
+        {"--rwmixread=75" if workload.rw == "randrw" else ""}
+        {many if workload.numjobs > 1 else ""} {"--fdatasync=1" if workload.fdatasync else ""}
+        --output-format=json+ --write_bw_log=fio --write_iops_log=fio --log_avg_msec=1000
+    """
     expected = [("fio.iops", "value", "1/s"), ("fio.bandwidth", "value", "B/s")]
     if workload.timed:
         expected.append(("fio.latency", "mean", "s"))
-    return Step(
-        name=workload.name,
-        workload=workload.name,
-        argv=(tool.path, f"--name={workload.name}", *common, *flags.split()),
-        timeout_s=timing.runtime_s + timing.ramp_s + _GRACE_S,
-        params=workload.params,
-        expects=tuple(
-            Measurement(workload.name, *row, None, params(direction=d, **dict(workload.params)))
-            for d in workload.directions
-            for row in expected
-        ),
-        context=context,
+    name, about = workload.name, workload.params
+    expects = tuple(
+        Measurement(name, *row, None, params(direction=direction, **dict(about)))
+        for direction in workload.directions
+        for row in expected
     )
+    argv = (tool.path, f"--name={name}", *common, *flags.split())
+    limit_s = timing.runtime_s + timing.ramp_s + _GRACE_S
+    return Step(name, name, argv, limit_s, about, expects, context)
 
 
 def _chosen(given: SETTINGS) -> tuple[Workload, ...]:
@@ -292,12 +335,12 @@ def _time(seconds: float) -> str:
 def _moved(host: Host, file: Path) -> dict[str, int]:
     """Return the bytes read and written so far of the device that ``file`` lies on."""
     try:
-        status = file.stat() if file.exists() else file.parent.stat()
+        status = (file if file.exists() else file.parent).stat()
     except OSError:
         return {}
     device = status.st_rdev if stat.S_ISBLK(status.st_mode) else status.st_dev
-    counters = host.read(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
-    fields = (counters or "").split()
+    numbers = f"{os.major(device)}:{os.minor(device)}"
+    fields = (host.read(f"/sys/dev/block/{numbers}/stat") or "").split()
     # Documentation/block/stat: the third field counts sectors read, the seventh written.
     sectors = zip(("read", "write"), fields[2:7:4], strict=False)
     return {direction: int(count) * _SECTOR for direction, count in sectors}

@@ -6,11 +6,13 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from sitegen.collect import Series, histogram
+from msgspec import Struct, field
+
+from sitegen.collect import Series, histogram, timestamp
 from sitegen.errors import SitegenError
-from sitegen.model import params
+from sitegen.model import Doubt, params
 
 DIRECTIONS = ("read", "write", "trim")
 #: With ``unified_rw_reporting`` fio counts all directions as one.
@@ -34,10 +36,11 @@ _RUNTIME_SPREAD, _RUNTIME_SPREAD_S = 0.02, 0.1
 _SLACK = 0.01
 _ERRORS = 4096
 _GROUPED_SHARE = 0.6
+_PLAIN_BINS, _BIN_GROUP = 128, 64
+EARLIEST, _LATEST = 946684800.0, 253402300000.0  # before 2000 a clock was never set
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Struct, frozen=True):
     """One kind of latency of one job.
 
     ``figures`` are mean, stddev, min and max in a unit of which ``units`` make a second,
@@ -52,19 +55,13 @@ class Latency:
     bins: Callable[[], Mapping[int, int]] = dict
     printed: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def mean_s(self) -> float:
-        """Return the mean in seconds."""
-        return self.figures["mean"] / self.units
 
-
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """What one job did in one direction.
 
     ``ios`` and ``moved`` (bytes) are exact or None; ``iops``, ``bandwidth`` (B/s) and ``total``
     (bytes, where they are rounded) are what stands there. ``spread`` is of IOPS over time.
-    ``against`` are sentences on contradictions, ``rounded`` on figures that lost digits.
+    ``doubts`` are of contradictions, and of figures that lost digits.
     """
 
     direction: str
@@ -77,12 +74,10 @@ class Side:
     spread: Mapping[str, float] = field(default_factory=dict)
     latencies: Mapping[str, Latency] = field(default_factory=dict)
     printed: Mapping[str, str] = field(default_factory=dict)
-    against: tuple[str, ...] = ()
-    rounded: tuple[str, ...] = ()
+    doubts: tuple[tuple[Doubt, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One entry of a report: a job, or a group of them that fio added up.
 
     ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
@@ -104,8 +99,7 @@ class Job:
     steady: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """One report of fio: its jobs, and what it says of all of them.
 
     ``begun`` and ``ended`` are seconds since 1970. ``device`` are the bytes that the kernel saw
@@ -170,6 +164,21 @@ def total(values: Iterable[float | None]) -> float | None:
     return sum(known) if len(known) == len(listed) else None
 
 
+def bin_value(index: int) -> int:
+    """Return the value in the middle of one of fio's histogram bins (``stat.c``)."""
+    if index < _PLAIN_BINS:
+        return index
+    bits = index // _BIN_GROUP - 1
+    return (1 << (bits + 6)) + int((index % _BIN_GROUP + 0.5) * (1 << bits))
+
+
+def stamp(seconds: float | None) -> str:
+    """Return a time since 1970 as UTC to the second, nothing for one that cannot be."""
+    if seconds is None or not EARLIEST < seconds < _LATEST:
+        return ""
+    return timestamp(datetime.fromtimestamp(int(seconds), UTC))
+
+
 def agree(one: float, other: float, rounding: float) -> bool:
     """Tell whether two figures of one quantity agree, but for ``rounding`` and one per cent."""
     return abs(one - other) <= rounding + _SLACK * max(abs(one), abs(other))
@@ -183,10 +192,10 @@ def problem(error: int) -> str:
 def write_direction(
     series: Series, parts: Sequence[Side], *, numjobs: int = 1, full: bool = False
 ) -> None:
-    """Write what jobs that ran together did in one direction.
+    """Write what jobs that ran together did in one direction; an entry may be of ``numjobs``.
 
     ``full`` adds what a collected run leaves to its raw output: the spread of completion and
-    submission latency, and percentiles of single jobs. An entry may be of several jobs.
+    submission latency, and percentiles of single jobs.
     """
     if longest(parts) <= 0:
         raise SitegenError("fio measured for no time at all", where=series.workload)
@@ -207,13 +216,9 @@ def write_direction(
 
 
 def write_rest(series: Series, entries: Sequence[Job], *, times: float = 1.0) -> None:
-    """Write what has no direction: the CPU time, and how long fsync took.
-
-    ``times`` is how many jobs each entry is the mean of.
-    """
-    shares = [job.cpu for job in entries if job.cpu is not None]
-    if len(shares) == len(entries):
-        series.add("fio.cpu_usage", "value", sum(shares) * times)
+    """Write the CPU time, and how long fsync took; each entry is the mean of ``times`` jobs."""
+    cpu = total(job.cpu for job in entries)
+    series.add("fio.cpu_usage", "value", None if cpu is None else cpu * times)
     syncs = [job.sync for job in entries if job.sync is not None]
     _write_latency(series, "fio.sync_latency", syncs, full=True)
 
@@ -269,10 +274,9 @@ def _together(parts: Sequence[Latency], units: float) -> dict[str, float]:
 
 def _rate(parts: Sequence[Side], amount: float | None, rates: list[float | None]) -> float | None:
     runtime = longest(parts)
-    if amount is not None and runtime > 0:
-        return amount / runtime
-    if len(rates) == 1:
-        return rates[0]
-    pairs = zip(rates, parts, strict=True)
-    weighed = total(None if one is None else one * side.runtime_s for one, side in pairs)
-    return None if weighed is None or runtime <= 0 else weighed / runtime
+    if amount is None or runtime <= 0:
+        if len(rates) == 1:
+            return rates[0]
+        pairs = zip(rates, parts, strict=True)
+        amount = total(None if one is None else one * side.runtime_s for one, side in pairs)
+    return None if amount is None or runtime <= 0 else amount / runtime

@@ -6,8 +6,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from collectors.fio.jobs import DIRECTIONS, MIXED, Job
 from sitegen.collect import Count, Settings, Size, described
@@ -66,8 +65,7 @@ _LONGEST = 64
 _LEVELS = "kmgtp"
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(NamedTuple):
     """Jobs that ran together and alike, and what tells their series from others."""
 
     name: str
@@ -101,6 +99,11 @@ class Workload:
             return ""
         return f"the job is called {ascii(name)[:80]}, and did {' and '.join(sorted(taken))}"
 
+    @property
+    def good(self) -> list[Job]:
+        """Return the jobs that did not fail."""
+        return [job for job in self.jobs if not job.error]
+
     def number(self, name: str) -> int:
         """Return a parameter that counts something, 1 without it."""
         return int(dict(self.params).get(name, "1"))
@@ -126,16 +129,14 @@ def workloads(
     for group in groups.values():
         numbered = len({job.name for job in group}) > 1
         stem = _LAST_NUMBER.sub("", group[0].name) if numbered else group[0].name
-        name, original = slug(stem)
-        options = _options_of(group[0])
-        pairs = _params(group, options, answers, sized=sized)
-        if original:
-            pairs = params(**dict(pairs), job_name=original)
-        one = Workload(name, tuple(group), pairs, options)
+        (name, original), options = slug(stem), _options_of(group[0])
+        pairs = dict(_params(group, options, answers, sized=sized))
+        about = params(**pairs, job_name=original or None)
+        one = Workload(name, tuple(group), about, options)
         if taken & _series(one):  # the same name, in another group or with other options
             again[name] += 1
             digest = hashlib.sha256(f"{stem} {again[name]}".encode()).hexdigest()[:6]
-            one = replace(one, name=f"{name[: _LONGEST - 8]}-{digest}")
+            one = one._replace(name=f"{name[: _LONGEST - 8]}-{digest}")
         taken |= _series(one)
         every.append(one)
     return every
@@ -153,8 +154,7 @@ def slug(name: str) -> tuple[str, str]:
 
 def size_of(text: str, kb_base: str = "1024") -> int | None:
     """Return a size as fio reads it: with its default kb_base, k and kb are 1024 and kib 1000."""
-    match = _SIZE.fullmatch(text.strip())
-    if not match:
+    if not (match := _SIZE.fullmatch(text.strip())):
         return None
     base = 1000 if (kb_base == "1000") != bool(match[3]) else 1024
     level = _LEVELS.index(match[2].lower()) + 1 if match[2] else 0
@@ -182,8 +182,7 @@ def kept_options(workload: Workload) -> str:
 
 def _alike(job: Job) -> tuple[object, ...]:
     """Return what jobs that are one workload have in common: all but a last number of the name."""
-    options = _options_of(job)
-    alike = tuple(sorted((k, v) for k, v in options.items() if k not in _PLACES))
+    alike = tuple(sorted((k, v) for k, v in _options_of(job).items() if k not in _PLACES))
     stem = _LAST_NUMBER.sub("", job.name)
     numbered = bool(stem and stem != job.name and alike and job.stated)
     return job.group, stem if numbered else job.name, alike, numbered
@@ -205,18 +204,17 @@ def _params(
     """Return what tells a workload's series from others, but for direction and block size."""
     rw = options.get("rw", "").partition(":")[0].replace("readwrite", "rw")
     kind = rw if rw in _MIXES else "rand" if rw.startswith("rand") else "seq"
-    size = options.get("size", "")
-    exact = size_of(size, options.get("kb_base", ""))
     clients = len({job.client for job in group if job.client})
     texts = {
         "block_size": block_of(options, "read"),
         "iodepth": _whole(options, "iodepth"),
         "numjobs": _numjobs(group, options, max(clients, 1)),
-        "engine": _matching(_ENGINE, options.get("ioengine", "").partition(":")[0]),
-        "size": _matching(r"\d{1,18}|\d{1,3}%", size if exact is None else str(exact)),
     }
-    if not sized:
-        del texts["engine"], texts["size"]
+    if sized:
+        texts["engine"] = _matching(_ENGINE, options.get("ioengine", "").partition(":")[0])
+        size = options.get("size", "")
+        exact = size_of(size, options.get("kb_base", ""))
+        texts["size"] = _matching(r"\d{1,18}|\d{1,3}%", str(size if exact is None else exact))
     syncs = {key: _whole(options, key) for key in ("fsync", "fdatasync")}
     return params(
         **{name: agreed(name, answers.get(name), text) for name, text in texts.items()},
@@ -232,8 +230,7 @@ def _params(
 
 def block_of(options: Mapping[str, str], direction: str) -> str | None:
     """Return the block size of one direction in bytes, a range as ``from-to``."""
-    text = options.get("bs") if not options.get("bssplit") else None
-    text = options.get("bsrange") or text
+    text = options.get("bsrange") or (None if options.get("bssplit") else options.get("bs"))
     if text is None:
         return None
     parts = text.split(",")
@@ -244,10 +241,9 @@ def block_of(options: Mapping[str, str], direction: str) -> str | None:
 
 
 def _read_share(options: Mapping[str, str], *, stated: bool) -> str | None:
-    for key, other in (("rwmixread", False), ("rwmixwrite", True)):
-        text = options.get(key, "")
-        if re.fullmatch(r"100|\d{1,2}", text):
-            return f"{(100 - int(text) if other else int(text)) / 100:g}"
+    for key, whole in (("rwmixread", 0), ("rwmixwrite", 100)):
+        if share := _matching(r"100|\d{1,2}", options.get(key, "")):
+            return f"{abs(whole - int(share)) / 100:g}"
     return "0.5" if stated else None  # fio's default
 
 
@@ -259,8 +255,8 @@ def _numjobs(group: Sequence[Job], options: Mapping[str, str], clients: int) -> 
 
 
 def _whole(options: Mapping[str, str], name: str) -> str | None:
-    text = options.get(name, "")
-    return str(int(text)) if re.fullmatch(r"\d{1,9}", text) else None
+    text = _matching(r"\d{1,9}", options.get(name, ""))
+    return str(int(text)) if text else None
 
 
 def _matching(pattern: str, text: str) -> str | None:

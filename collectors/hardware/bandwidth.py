@@ -5,15 +5,15 @@ The layout of the report is that of likwid-bench 5.2 to 5.4 (its source, bench/l
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
 
-from msgspec import Meta
+from msgspec import Meta, Struct, structs
 
 from collectors.text import telling
-from sitegen.collect import Host, RawOutput, Reading, Recorder, Settings, Size, Step, described
+from sitegen.collect import Host, RawOutput, Reading, Recorder, Step, decode
+from sitegen.collect.settings import Settings, Size, described
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement, Status, ToolIdentity, params
 
@@ -56,19 +56,18 @@ class Asked(Settings, frozen=True):
 
 
 class Work(NamedTuple):
-    """How much a preset does: passes until ``least_s`` have gone by, or so many iterations."""
+    """How much a preset does; ``passes`` are iterations, or until so many seconds have gone by."""
 
     bytes: int
-    least_s: int
-    iterations: int
+    passes: tuple[str, str]
     about_s: float
     all_only: bool = False
 
 
 WORK = {
-    "quick": Work(1000 * _MB, 0, 20, 2.5, all_only=True),
-    "standard": Work(2000 * _MB, 1, 0, 7.0),
-    "thorough": Work(2000 * _MB, 4, 0, 14.0),
+    "quick": Work(1000 * _MB, ("-i", "20"), 2.5, all_only=True),
+    "standard": Work(2000 * _MB, ("-s", "1"), 7.0),
+    "thorough": Work(2000 * _MB, ("-s", "4"), 14.0),
 }
 
 
@@ -79,7 +78,7 @@ class Memory(NamedTuple):
     last_level_caches: int | None
 
 
-class Report(NamedTuple):
+class Report(Struct, frozen=True):
     """One report of likwid-bench. ``rate`` is as printed, in 10^6 bytes a second."""
 
     kernel: str
@@ -90,6 +89,17 @@ class Report(NamedTuple):
     time_s: str
     clock_hz: int
     rate: str
+
+
+#: The lines of a report, by field: the label, and the form of what follows.
+_LINES = {
+    "kernel": ("Test:", r"([a-z0-9_]{1,64})"),
+    "size_bytes": ("Size (Byte):", r"(\d{1,18})"),
+    "volume_bytes": ("Data volume (Byte):", r"(\d{1,18})"),
+    "time_s": ("Time:", r"(\d\.\d{6}e[+-]\d\d) sec"),
+    "clock_hz": ("Cycle Clock:", r"(\d{1,18})"),
+    "rate": ("MByte/s:", r"(\d{1,12}\.\d\d)"),
+}
 
 
 def memory_of(host: Host) -> Memory:
@@ -117,10 +127,8 @@ def steps(
 
     Raises SitegenError for a setting out of range, or when there is too little memory.
     """
-    work = WORK[preset]
-    total = _bytes(given.size, work.bytes, memory.free)
-    passes = ("-i", str(work.iterations)) if work.iterations else ("-s", str(work.least_s))
-    caches = memory.last_level_caches
+    work, (free, caches) = WORK[preset], memory
+    total = _bytes(given.size, work.bytes, free)
     context = () if caches is None else (("caches", str(caches)),)
     counts = _threads(given.threads, cpus, all_only=work.all_only)
     found = []
@@ -129,7 +137,7 @@ def steps(
             about = params(kernel=kernel, threads=threads, size=total, source="measured")
             row = Measurement(WORKLOAD, "hardware.memory_bandwidth", "value", "B/s", None, about)
             place = f"N:{total // _MB}MB:{threads}"
-            argv = (tool.path, "-t", KERNELS[kernel], "-W", place, *passes)
+            argv = (tool.path, "-t", KERNELS[kernel], "-W", place, *work.passes)
             name = f"{kernel}-threads-{threads}"
             found.append(Step(name, WORKLOAD, argv, _LIMIT_S, about, (row,), context))
     return tuple(found)
@@ -145,14 +153,11 @@ def run(step: Step, host: Host) -> RawOutput:
     threads = " ".join(map(str, seen.hardware_threads))
     clock = ("clock_hz", str(seen.clock_hz))
     values = (("hardware_threads", threads), ("timed_s", seen.time_s), clock)
-    return dataclasses.replace(raw, values=values)
+    return structs.replace(raw, values=values)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return the rate of one report, suspect when it is not that of memory.
-
-    Raises SitegenError when likwid-bench failed or its report is not whole.
-    """
+    """Return the rate of one report, suspect when it is not that of memory."""
     about, reason = dict(step.params), _reason(raw)
     if raw.exit_code != 0:
         what = f"likwid-bench ended with code {raw.exit_code}: {reason}"
@@ -178,29 +183,16 @@ def report_in(text: str) -> Report:
     Raises SitegenError for a line that is missing, doubled or in another form, and when volume,
     time and rate do not agree: a digit was lost.
     """
-
-    def one(label: str, form: str) -> str:
-        lines: list[str] = re.findall(rf"^{re.escape(label)}(.*)$", text, re.MULTILINE)
-        values = [re.fullmatch(rf"\s+({form})\s*", line) for line in lines]
-        if len(values) != 1 or values[0] is None:
-            problem = "no" if not lines else "no readable" if len(lines) == 1 else "more than one"
-            raise SitegenError(f"likwid-bench printed {problem} line {label!r}")
-        return values[0][1]
-
-    whole = r"\d{1,18}"
-    threads = re.findall(r"^Using (\d{1,6}) threads$", text, re.MULTILINE)
-    if len(threads) != 1:
+    fields: dict[str, object] = {"hardware_threads": _THREAD.findall(text)}
+    for name, (label, form) in _LINES.items():
+        lines = re.findall(rf"^{re.escape(label)}(.*)$", text, re.MULTILINE)
+        match = re.fullmatch(rf"\s+{form}\s*", lines[0]) if len(lines) == 1 else None
+        if match is None:
+            raise SitegenError(f"likwid-bench did not print one readable line {label!r}")
+        fields[name] = match[1]
+    if len(threads := re.findall(r"^Using (\d{1,6}) threads$", text, re.MULTILINE)) != 1:
         raise SitegenError("likwid-bench did not print how many threads it used")
-    found = Report(
-        kernel=one("Test:", r"[a-z0-9_]{1,64}"),
-        threads=int(threads[0]),
-        hardware_threads=tuple(map(int, _THREAD.findall(text))),
-        size_bytes=int(one("Size (Byte):", whole)),
-        volume_bytes=int(one("Data volume (Byte):", whole)),
-        time_s=one("Time:", r"\d\.\d{6}e[+-]\d\d sec").removesuffix(" sec"),
-        clock_hz=int(one("Cycle Clock:", whole)),
-        rate=one("MByte/s:", r"\d{1,12}\.\d\d"),
-    )
+    found = decode.convert({**fields, "threads": threads[0]}, Report, strict=False)
     time, rate = float(found.time_s), float(found.rate)
     expected = found.volume_bytes / time / _MB if time else 0.0
     if not time or abs(rate - expected) > _RATE_STEP + 2 * _TIME_DIGITS * expected:
@@ -238,12 +230,11 @@ def _bytes(asked: int | None, usual: int, free: int | None) -> int:
     """
     if asked is None:
         sizes = [usual, *(size for size in _LOWERED if size < usual)]
-        fits = [size for size in sizes if free is None or size <= _SHARE * free]
-        if not fits:
-            needed = f"{int(_LOWERED[-1] / _SHARE) // _MB} needed"
-            what = f"{(free or 0) // _MB} MB of memory are free and {needed}"
-            raise SitegenError(what, where="hardware")
-        return fits[0]
+        if fits := [size for size in sizes if free is None or size <= _SHARE * free]:
+            return fits[0]
+        needed = f"{int(_LOWERED[-1] / _SHARE) // _MB} needed"
+        what = f"{(free or 0) // _MB} MB of memory are free and {needed}"
+        raise SitegenError(what, where="hardware")
     if asked % _MB or not _LEAST_BYTES <= asked <= _MOST_BYTES:
         raise SitegenError("it takes whole MB from 64MB to 1000GB", where="--set hardware.size")
     if free is not None and asked > free:
@@ -257,5 +248,4 @@ def _threads(asked: tuple[int, ...], cpus: int, *, all_only: bool) -> list[int]:
     if asked and max(asked) > cpus:
         what = f"{max(asked)} threads are more than the {cpus} CPUs"
         raise SitegenError(what, where="--set hardware.threads")
-    usual = {cpus, *(() if all_only else (count for count in _COUNTS if count <= cpus))}
-    return sorted({*asked} or usual)
+    return sorted({*asked} or {cpus, *(n for n in _COUNTS if n <= cpus and not all_only)})

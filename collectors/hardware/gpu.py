@@ -13,7 +13,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
-from msgspec import Meta, Struct
+import msgspec
+from msgspec import Meta, Struct, field
 
 from sitegen.collect import decode
 from sitegen.model import Comparability, Parameter
@@ -34,38 +35,30 @@ CONFIDENTIAL = frozenset({"on", "ppcie", "nvle"})
 _MULTI_GPU_WORDS = {1: "ppcie", 2: "nvle"}
 _NOT_SUPPORTED = "not supported"
 _ERRORS = {3: _NOT_SUPPORTED, 4: "no permission", 13: "function not found"}
-_NAMES = {
-    "feature": "ccFeature",
-    "devtools": "devToolsMode",
-    "multi_gpu": "multiGpuMode",
-    "cpu": "cpuCaps",
-    "gpus": "gpusCaps",
-}
-_STATE = ("environment", "ccFeature", "devToolsMode")
 _MOST_GPUS, _PRODUCTION = 64, 2
 
 
-class Answers(Struct, frozen=True, rename=_NAMES):
+class Answers(Struct, frozen=True, omit_defaults=True):
     """NVML's numbers in answer to one question, or why there are none."""
 
     environment: int | None = None
-    feature: int | None = None
-    devtools: int | None = None
-    multi_gpu: int | None = None
-    cpu: int | None = None
-    gpus: int | None = None
+    feature: int | None = field(name="ccFeature", default=None)
+    devtools: int | None = field(name="devToolsMode", default=None)
+    multi_gpu: int | None = field(name="multiGpuMode", default=None)
+    cpu: int | None = field(name="cpuCaps", default=None)
+    gpus: int | None = field(name="gpusCaps", default=None)
     error: str = ""
 
 
-class Gpu(Struct, frozen=True):
+class Gpu(Struct, frozen=True, omit_defaults=True):
     """One GPU. Its memory is None where it does not tell."""
 
     name: decode.Text
     memory_bytes: Annotated[int, Meta(ge=1, le=1 << 60)] | None = None
 
 
-class Record(Struct, frozen=True):
-    """All that NVML answered, as `read` has it."""
+class Record(Struct, frozen=True, omit_defaults=True):
+    """All that NVML answered."""
 
     gpus: tuple[Gpu, ...] = ()
     state: Answers = Answers()
@@ -84,11 +77,8 @@ class Verdict(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def read() -> dict[str, object] | None:
-    """Return NVML's answers, of the form `Record`; None without the library, a driver or a GPU.
-
-    Nothing is changed on the GPU.
-    """
+def read() -> Record | None:
+    """Return NVML's answers; None without the library, a driver or a GPU. It changes nothing."""
     try:
         nvml: Any = importlib.import_module("pynvml")
         nvml.nvmlInit()
@@ -96,38 +86,36 @@ def read() -> dict[str, object] | None:
         return None
     try:
         gpus = _gpus(nvml)
-        return {**_state(nvml), "gpus": gpus} if gpus else None
+        return _record(nvml, gpus) if gpus else None
     finally:
         with contextlib.suppress(Exception):
             nvml.nvmlShutdown()
 
 
-def verdict(record: Mapping[str, object]) -> Verdict:
+def verdict(record: Record) -> Verdict:
     """Return what NVML's answers say of confidential computing, with reasons.
 
     GPUs in Protected PCIe answer that the feature is disabled and are confidential all the
     same: without the multi-GPU mode a disabled feature is not yet "off".
     """
-    told = decode.convert(record, Record)
-    answers = _answers(told)
-    errors = {name: getattr(told, name).error for name in ("state", "settings", "capabilities")}
+    answers = _answers(record)
+    errors = {name: getattr(record, name).error for name in ("state", "settings", "capabilities")}
     reasons = [f"{name}: {error}" for name, error in errors.items() if error]
     known = [(name, number) for name, number in answers.items() if number is not None]
     reasons += [f"{MEANINGS[name][0]}: {_meaning(name, number)}" for name, number in known]
     if answers["multi_gpu"] is None and answers["feature"] == 0:
         reasons.append("Protected PCIe also reads as a disabled feature")
-    return Verdict(_word(answers, told.state.error), tuple(reasons))
+    return Verdict(_word(answers, record.state.error), tuple(reasons))
 
 
-def parameters(record: Mapping[str, object]) -> tuple[Parameter, ...]:
+def parameters(record: Record) -> tuple[Parameter, ...]:
     """Return the answers and the verdict as parameters of a run.
 
     None of them keeps runs apart: whether the GPU is protected is what environments differ in.
     """
-    found = verdict(record)
-    words = {"gpu_cc": found.word, "gpu_cc_reasons": "; ".join(found.reasons)}
-    for name, number in _answers(decode.convert(record, Record)).items():
-        words[f"gpu_cc_{name}"] = _meaning(name, number)
+    word, reasons = verdict(record)
+    words = {"gpu_cc": word, "gpu_cc_reasons": "; ".join(reasons)}
+    words |= {f"gpu_cc_{name}": _meaning(name, n) for name, n in _answers(record).items()}
     return tuple(Parameter(name, text, Comparability.IGNORED) for name, text in words.items())
 
 
@@ -153,9 +141,8 @@ def _meaning(name: str, number: int | None) -> str:
 def _word(answers: Mapping[str, int | None], error: str) -> str:
     names = ("environment", "feature", "devtools", "multi_gpu")
     environment, feature, devtools, multi = (answers[name] for name in names)
-    known = all(answers[n] in (None, *range(len(MEANINGS[n][1]))) for n in names)
     words = (
-        (not known, "unknown"),
+        (any(answers[n] not in (None, *range(len(MEANINGS[n][1]))) for n in names), "unknown"),
         # This GPU or its driver cannot do it; any other error leaves it open.
         (feature is None and multi is None, "off" if error == _NOT_SUPPORTED else "unknown"),
         (devtools, "devtools"),
@@ -168,53 +155,45 @@ def _word(answers: Mapping[str, int | None], error: str) -> str:
     return next(word for applies, word in words if applies)
 
 
-def _gpus(nvml: Any) -> list[dict[str, object]]:  # noqa: ANN401 - a library without types
-    found: list[dict[str, object]] = []
+def _gpus(nvml: Any) -> list[Gpu]:  # noqa: ANN401 - a library without types
+    gpus: list[Gpu] = []
     with contextlib.suppress(nvml.NVMLError):
         for index in range(min(int(nvml.nvmlDeviceGetCount()), _MOST_GPUS)):
             with contextlib.suppress(nvml.NVMLError):
                 device = nvml.nvmlDeviceGetHandleByIndex(index)
                 name = nvml.nvmlDeviceGetName(device)
                 name = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-                found.append({"name": name})
-                found[-1]["memory_bytes"] = int(nvml.nvmlDeviceGetMemoryInfo(device).total)
-    return found
+                gpus.append(Gpu(name))
+                gpus[-1] = Gpu(name, int(nvml.nvmlDeviceGetMemoryInfo(device).total))
+    return gpus
 
 
-def _state(nvml: Any) -> dict[str, object]:  # noqa: ANN401 - as above
-    def asked(question: Callable[[], dict[str, object]]) -> dict[str, object]:
+def _record(nvml: Any, gpus: list[Gpu]) -> Record:  # noqa: ANN401 - as above
+    def asked(question: Callable[[], object]) -> Answers:
         try:
-            return question()
+            return msgspec.convert(question(), Answers, from_attributes=True)
         except AttributeError:
-            return {"error": "the library does not know it"}
+            return Answers(error="the library does not know it")
         except nvml.NVMLError as error:
-            return {"error": _told(error.value)}
+            return Answers(error=_ERRORS.get(error.value, f"NVML error {error.value}"))
 
-    able = ("cpuCaps", "gpusCaps")
-    ready = asked(lambda: {"ready": int(nvml.nvmlSystemGetConfComputeGpusReadyState())})
-    ready.pop("error", None)
-    return {
-        "state": asked(lambda: _numbers(nvml.nvmlSystemGetConfComputeState(), _STATE)),
-        "settings": asked(lambda: _settings(nvml)),
-        "capabilities": asked(lambda: _numbers(nvml.nvmlSystemGetConfComputeCapabilities(), able)),
-        **ready,
-    }
+    def settings() -> object:
+        # The binding hands the structure on as it is and returns NVML's code without raising:
+        # without a pointer and a look at the code, an error would read as zeros, and Protected
+        # PCIe as off.
+        answer = nvml.c_nvmlSystemConfComputeSettings_v1_t()
+        if code := int(nvml.nvmlSystemGetConfComputeSettings(ctypes.byref(answer))):
+            raise nvml.NVMLError(code)
+        return answer
 
-
-def _settings(nvml: Any) -> dict[str, object]:  # noqa: ANN401 - as above
-    """Ask for the settings, the only answer with the multi-GPU mode.
-
-    The binding hands the structure on as it is and returns NVML's code without raising: without
-    a pointer and a look at the code, an error would read as zeros, and Protected PCIe as off.
-    """
-    answer = nvml.c_nvmlSystemConfComputeSettings_v1_t()
-    code = int(nvml.nvmlSystemGetConfComputeSettings(ctypes.byref(answer)))
-    return _numbers(answer, (*_STATE, "multiGpuMode")) if code == 0 else {"error": _told(code)}
-
-
-def _numbers(answer: object, fields: tuple[str, ...]) -> dict[str, object]:
-    return {name: int(getattr(answer, name)) for name in fields}
-
-
-def _told(code: int) -> str:
-    return _ERRORS.get(code, f"NVML error {code}")
+    ready = None
+    with contextlib.suppress(AttributeError, nvml.NVMLError):
+        ready = int(nvml.nvmlSystemGetConfComputeGpusReadyState())
+    return Record(
+        gpus=tuple(gpus),
+        state=asked(lambda: nvml.nvmlSystemGetConfComputeState()),  # noqa: PLW0108 - may be absent
+        # The only answer with the multi-GPU mode.
+        settings=asked(settings),
+        capabilities=asked(lambda: nvml.nvmlSystemGetConfComputeCapabilities()),  # noqa: PLW0108
+        ready=ready,
+    )

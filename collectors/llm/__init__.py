@@ -5,34 +5,23 @@ Without an address it starts llama.cpp's server on loopback with a model of rand
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import importlib.metadata
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import Struct, structs
+
 from collectors.llm import measures
 from collectors.llm.readers import READERS
-from collectors.llm.settings import SETTINGS
-from collectors.llm.target import Target, target
-from sitegen.collect import (
-    Host,
-    Missing,
-    Plan,
-    RawOutput,
-    Reading,
-    Recorder,
-    Request,
-    Series,
-    Step,
-    timestamp,
-)
+from collectors.llm.target import SETTINGS, Target, target
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, decode
+from sitegen.collect.host import timestamp
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIdentity, params
+from sitegen.model import Comparability, Measurement, Parameter, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
@@ -48,8 +37,7 @@ _LOG_BYTES = 1 << 16
 _BYTES_A_WEIGHT = 4.0  # of the model that is made here, and its file
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How much work a preset does."""
 
     concurrencies: tuple[int, ...]
@@ -69,21 +57,6 @@ _SIZES = {
         (1, 2, 4, 8, 16, 32), (1.0, 2.0, 4.0, 8.0), _THREADS, 128, 8, 100.0, 10, 600.0
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What one step asks: ``streams`` at once, or in an open loop ``rate`` requests a second.
-
-    ``streams`` of an open loop are those of its warm-up; ``threads`` are the started server's.
-    """
-
-    name: str
-    streams: int
-    rate: float | None
-    threads: int | None
-    requests: int
-    warmup: int
 
 
 def detect(host: Host) -> ToolIdentity | Missing:
@@ -122,96 +95,82 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     else:
         context["url"] = measured.url
     must = Comparability.MUST_MATCH
-    loads = tuple(_loads(given, size, request.cpus, local=bool(measured.started)))
+    steps, times_s = zip(*_steps(given, size, request.cpus, measured, context), strict=True)
     return Plan(
-        steps=tuple(_step(load, given, measured, context, size.limit_s) for load in loads),
+        steps=steps,
         prepare=prepare,
         parameters=(
-            *measured.parameters(),
+            *measured.parameters,
             Parameter("connection_policy", given.connections, must),
             Parameter("prompt", given.prompt, must),
             Parameter("tool_version", tool.version, Comparability.CAVEAT),
         ),
-        about_s=sum(_about_s(load, given, size.limit_s) for load in loads),
+        about_s=sum(times_s),
         about_bytes=needs_bytes,
     )
 
 
-def _loads(given: SETTINGS, size: Size, cpus: int, *, local: bool) -> Iterator[Load]:
-    """Yield what is asked. An address of unknown strength gets no arrivals unless asked for."""
-    threads = given.server_threads if local else None
+def _steps(
+    given: SETTINGS, size: Size, cpus: int, measured: Target, context: Mapping[str, str]
+) -> Iterator[tuple[Step, float]]:
+    """Yield the step of each load, and about how many seconds it takes.
+
+    An address of unknown strength gets no arrivals unless asked for.
+    """
+    local = bool(measured.started)
     streams = sorted(set(given.concurrency or size.concurrencies))
     wanted = given.rates or (size.rates if local else ())
     rates = sorted({float(rate) for rate in wanted if rate != "none"})
     # More threads than there are CPUs would measure how threads wait.
     usual = (*(count for count in size.threads if count <= cpus), cpus)
     counts = sorted(set(given.threads or usual)) if local else ()
-    for name, many, rate, count in (
-        *((f"closed-c{many}", many, None, threads) for many in streams),
-        *((f"open-r{rate:g}", min(round(rate), _WARMUP_STREAMS), rate, threads) for rate in rates),
-        *((f"threads-{count}", 1, None, count) for count in counts),
-    ):
-        requests = max(size.requests, size.rounds * many)
-        if rate is not None:
-            requests = max(size.requests // 2, round(rate * size.open_s))
-        warmup = size.warmup_blocks * max(many, 2)
-        yield Load(name, many, rate, count, given.requests or requests, warmup)
-
-
-def _step(
-    load: Load, given: SETTINGS, measured: Target, context: Mapping[str, str], limit_s: float
-) -> Step:
-    workload = load.name.partition("-")[0]
-    threads = {} if load.threads is None else {"threads": str(load.threads)}
     lengths = {"input_tokens": given.input_tokens, "output_tokens": given.output_tokens}
-    shape = {"concurrency": str(load.streams)}
-    if load.rate is not None:
-        shape = {"rate": f"{load.rate:g}"}
-    about = params(**measured.series, **lengths, **shape, **threads)
-    options = {
-        "url": measured.shown,
-        "api": given.api,
-        "model": measured.model,
-        **measured.options,
-        **shape,
-        "requests": load.requests,
-        "duration-s": f"{limit_s:g}",
-        "warmup-max": load.warmup,
-        "input-tokens": given.input_tokens,
-        "output-tokens": given.output_tokens,
-        "prompt": given.prompt,
-        "connections": given.connections,
-        "timeout-s": given.timeout_s,
-    }
-    words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-    plain = () if given.extensions else ("--no-extensions",)
-    return Step(
-        name=load.name,
-        workload=workload,
-        argv=(sys.executable, "-m", _CLIENT, *words, *plain),
-        timeout_s=2 * limit_s + _SPARE_S,
-        params=about,
-        expects=_expected(workload, about),
-        context=tuple({**context, **threads}.items()),
-    )
-
-
-def _expected(workload: str, about: Params) -> tuple[Measurement, ...]:
-    """Return what a step is recorded as failed for when it does not deliver it."""
-    timed = ("ttft", "tpot", "e2e_latency", *(["ttft_scheduled"] if workload == "open" else []))
-    wanted = [(f"llm.{name}", "p50", "s") for name in timed]
-    if workload != "open":
-        wanted.append(("llm.output_token_throughput", "value", "tokens/s"))
-    return tuple(Measurement(workload, *each, None, about) for each in wanted)
-
-
-def _about_s(load: Load, given: SETTINGS, limit_s: float) -> float:
-    """Estimate from requests and their length (the default model on one slow core)."""
-    a_request_s = given.input_tokens / 1400 + given.output_tokens / 450
-    busy_s = (load.requests + load.warmup) * a_request_s
-    if load.rate is not None:
-        busy_s = max(busy_s, load.requests / load.rate)
-    return 1.5 + min(busy_s, limit_s)
+    for workload, many, rate, own in (  # of an open loop many are at once while it warms up
+        *(("closed", many, None, None) for many in streams),
+        *(("open", min(round(rate), _WARMUP_STREAMS), rate, None) for rate in rates),
+        *(("threads", 1, None, count) for count in counts),
+    ):
+        name, shape = f"closed-c{many}", {"concurrency": str(many)}
+        requests, warmup = max(size.requests, size.rounds * many), size.warmup_blocks * max(many, 2)
+        expects = [(f"llm.{metric}", "p50", "s") for metric in ("ttft", "tpot", "e2e_latency")]
+        if rate is None:
+            expects.append(("llm.output_token_throughput", "value", "tokens/s"))
+        else:
+            name, shape = f"open-r{rate:g}", {"rate": f"{rate:g}"}
+            requests = max(size.requests // 2, round(rate * size.open_s))
+            expects.append(("llm.ttft_scheduled", "p50", "s"))
+        requests = given.requests or requests
+        threads = {"threads": str(own or given.server_threads)} if local else {}
+        about = params(**measured.series, **lengths, **shape, **threads)
+        options = {
+            "url": measured.shown,
+            "api": given.api,
+            "model": measured.model,
+            **measured.options,
+            **shape,
+            "requests": requests,
+            "duration-s": f"{size.limit_s:g}",
+            "warmup-max": warmup,
+            **{name.replace("_", "-"): count for name, count in lengths.items()},
+            "prompt": given.prompt,
+            "connections": given.connections,
+            "timeout-s": given.timeout_s,
+        }
+        words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
+        plain = () if given.extensions else ("--no-extensions",)
+        # By their length, as the default model takes on one slow core.
+        a_request_s = given.input_tokens / 1400 + given.output_tokens / 450
+        busy_s = max((requests + warmup) * a_request_s, requests / rate if rate else 0.0)
+        step = Step(
+            name=f"threads-{own}" if own else name,
+            workload=workload,
+            argv=(sys.executable, "-m", _CLIENT, *words, *plain),
+            timeout_s=2 * size.limit_s + _SPARE_S,
+            params=about,
+            expects=tuple(Measurement(workload, *each, None, about) for each in expects),
+            context=tuple({**context, **threads}.items()),
+        )
+        yield step, 1.5 + min(busy_s, size.limit_s)
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -240,11 +199,18 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         first = load.requests[0]
         reason = f"{first.status}: {first.detail or 'no message'}"
         raise SitegenError(f"no request went well, the first: {reason}", where=step.name)
-    recorder = Recorder()
     limits = measures.objectives(step.get("slo"))
-    measures.record(recorder, load, step.workload, step.params, limits)
-    if step.get("started"):
-        _record_server(recorder.series(step.workload, step.params), raw)
+    recorder = measures.record(load, step.workload, step.params, limits)
+    if step.get("started"):  # what only is known of a server that was started for the step
+        loaded_s, cpu_s, peak = (
+            float(text) if (text := raw.get(name)) else None
+            for name in ("load_s", "server_cpu_s", "server_peak_bytes")
+        )
+        usage = cpu_s / raw.duration_s if cpu_s and raw.duration_s else None
+        series = recorder.series(step.workload, step.params)
+        series.add("llm.load_time", "value", loaded_s)
+        series.add("llm.server_cpu_usage", "value", usage)
+        series.add("llm.peak_memory", "value", peak)
     else:  # nobody knows what that server did before
         recorder.measurements = [
             row for row in recorder.measurements if row.metric != "llm.cold_ttft"
@@ -260,17 +226,10 @@ def _measure(step: Step, host: Host) -> RawOutput:
     """Start the server for this step alone, so that none inherits what another did to it."""
     from collectors.llm import server
 
-    folder = Path(step.get("folder"))
-    serving = server.serving(
-        Path(step.get("model_path")),
-        threads=int(step.get("threads")),
-        parallel=int(step.get("slots")),
-        context=int(step.get("context")),
-        folder=folder,
-        host=host,
-        cache_prompt=step.get("cache_prompt") == "yes",
-    )
-    with serving as running:
+    folder, given = Path(step.get("folder")), dict(step.context)
+    cached = {"cache_prompt": step.get("cache_prompt") == "yes"}
+    wanted = decode.convert(given | cached, server.Wanted, strict=False)
+    with server.serving(wanted, folder, host) as running:
         before = server.cpu_seconds(running.pid)
         raw = _load(step, running.url, host)
         after = server.cpu_seconds(running.pid)
@@ -282,7 +241,7 @@ def _measure(step: Step, host: Host) -> RawOutput:
         }
     values = ((name, str(value)) for name, value in seen.items() if value is not None)
     log = (folder / server.LOG).read_bytes()[-_LOG_BYTES:]
-    return dataclasses.replace(raw, values=(*raw.values, *values), files={server.LOG: log})
+    return structs.replace(raw, values=(*raw.values, *values), files={server.LOG: log})
 
 
 def _load(step: Step, url: str, host: Host) -> RawOutput:
@@ -305,24 +264,7 @@ def _make_model(step: Step, started: datetime) -> RawOutput:
         weights.write(path, step.get("model_size"))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return RawOutput(
-        started_at=timestamp(started),
-        duration_s=time.monotonic() - clock,
-        values=(
-            ("kept", "yes" if kept else "no"),
-            ("model_bytes", str(path.stat().st_size)),
-            ("model_sha256", digest),
-        ),
-    )
-
-
-def _record_server(series: Series, raw: RawOutput) -> None:
-    """Add what only is known of a server that was started for the step."""
-    loaded_s, cpu_s, peak = (
-        float(text) if (text := raw.get(name)) else None
-        for name in ("load_s", "server_cpu_s", "server_peak_bytes")
-    )
-    usage = cpu_s / raw.duration_s if cpu_s and raw.duration_s else None
-    series.add("llm.load_time", "value", loaded_s)
-    series.add("llm.server_cpu_usage", "value", usage)
-    series.add("llm.peak_memory", "value", peak)
+    size = str(path.stat().st_size)
+    values = {"kept": "yes" if kept else "no", "model_bytes": size, "model_sha256": digest}
+    took_s = time.monotonic() - clock
+    return RawOutput(started_at=timestamp(started), duration_s=took_s, values=tuple(values.items()))

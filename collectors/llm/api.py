@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import orjson
 
-from collectors.llm import stream
 from collectors.llm.measures import Outcome, ServerTimings
 from sitegen.errors import SitegenError
 
 Api: TypeAlias = Literal["openai-chat", "openai-completions", "ollama"]
-APIS: Final[tuple[Api, ...]] = get_args(Api)
 
 _PATHS: Final = {
     "openai-chat": "chat/completions",
@@ -43,13 +41,12 @@ _Nanoseconds = Annotated[float, msgspec.Meta(ge=0, le=1e18)] | None
 
 
 class FailedError(Exception):
-    """A request that failed: ``status`` names the kind, ``detail`` says more."""
+    """A request that failed: ``status`` names the kind, ``detail`` is as the server gave it."""
 
     def __init__(self, status: Outcome, detail: str) -> None:
-        """Keep both; the detail as the server gave it."""
+        """Keep both."""
         super().__init__(status, detail)
-        self.status: Outcome = status
-        self.detail = detail
+        self.status, self.detail = status, detail
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,9 +84,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
         key = os.environ.get(self.key_env, "").strip()
         if not re.fullmatch(r"[\x21-\x7e]+", key):
-            raise SitegenError(
-                f"the environment has no usable key in {self.key_env[:60]!r}", where="--key-env"
-            )
+            what = f"the environment has no usable key in {self.key_env[:60]!r}"
+            raise SitegenError(what, where="--key-env")
         return key
 
 
@@ -115,17 +111,12 @@ def address(base: str, api: str) -> str:
     except ValueError:
         usable = False
     if not usable or re.search(r"[^\x21-\x7e]", base):
-        raise SitegenError(
-            f"{base[:80]!r} is not an http or https address",
-            where="--url",
-            fix="write for example http://127.0.0.1:8080",
-        )
+        what, fix = "is not an http or https address", "write for example http://127.0.0.1:8080"
+        raise SitegenError(f"{base[:80]!r} {what}", where="--url", fix=fix)
     if parts.username is not None or parts.password is not None or parts.query:
-        raise SitegenError(
-            "an address is published with the run and may hold no credentials",
-            where="--url",
-            fix="put the key into an environment variable and name it with --key-env",
-        )
+        what = "an address is published with the run and may hold no credentials"
+        fix = "put the key into an environment variable and name it with --key-env"
+        raise SitegenError(what, where="--url", fix=fix)
     path = parts.path.rstrip("/")
     ends = (_PATHS["ollama"], _OLLAMA_GENERATE) if api == "ollama" else (_PATHS[api],)
     if not path.endswith(tuple(f"/{end}" for end in ends)):
@@ -160,11 +151,6 @@ def body(ask: Options, url: str, prompt: str) -> bytes:
     else:
         fields["messages"] = [{"role": "user", "content": prompt}]
     return orjson.dumps(fields)
-
-
-def reader(api: str) -> stream.Reader:
-    """Return a new reader of the events of one answer."""
-    return stream.JsonLines() if api == "ollama" else stream.ServerSentEvents()
 
 
 class _Details(msgspec.Struct, frozen=True):
@@ -249,7 +235,15 @@ class Answer:
         if payload == b"[DONE]":
             self.done = True
             return False
-        event = _decoded(name, payload)
+        if name == b"error":
+            otherwise = payload.decode("utf-8", "replace") or _ERROR
+            raise FailedError("error-event", error_text(payload, otherwise))
+        try:
+            event = _EVENT.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise FailedError("malformed", f"an event cannot be read: {error}") from None
+        if event.error:
+            raise FailedError("error-event", error_text(payload, _ERROR))
         if event.usage is not None:
             self._usage = event.usage
         if event.timings is not None:
@@ -286,18 +280,16 @@ class Answer:
     def timings(self) -> ServerTimings | None:
         """Return the server's times in seconds, llama.cpp's rates as it printed them."""
         given, last = self._timings, self._last
+        prompt_s = _seconds(given.prompt_ms, _MS)
+        predicted_s = _seconds(given.predicted_ms, _MS)
         timings = ServerTimings(
-            prompt_n=_first(given.prompt_n, last.prompt_eval_count),
-            prompt_s=_first(
-                _seconds(given.prompt_ms, _MS), _seconds(last.prompt_eval_duration, _NS)
-            ),
-            prompt_rate=given.prompt_per_second,
-            predicted_n=_first(given.predicted_n, last.eval_count),
-            predicted_s=_first(
-                _seconds(given.predicted_ms, _MS), _seconds(last.eval_duration, _NS)
-            ),
-            predicted_rate=given.predicted_per_second,
-            load_s=_seconds(last.load_duration, _NS),
+            _first(given.prompt_n, last.prompt_eval_count),
+            _first(prompt_s, _seconds(last.prompt_eval_duration, _NS)),
+            given.prompt_per_second,
+            _first(given.predicted_n, last.eval_count),
+            _first(predicted_s, _seconds(last.eval_duration, _NS)),
+            given.predicted_per_second,
+            _seconds(last.load_duration, _NS),
         )
         return None if timings == ServerTimings() else timings
 
@@ -319,19 +311,6 @@ def one_line(text: str, length: int = _DETAIL_LENGTH) -> str:
     flat = " ".join(text[: 4 * length].split())
     flat = "".join(letter if letter.isprintable() else "?" for letter in flat)
     return flat if len(flat) <= length else f"{flat[: length - 1]}…"
-
-
-def _decoded(name: bytes, payload: bytes) -> _Event:
-    if name == b"error":
-        otherwise = payload.decode("utf-8", "replace") or _ERROR
-        raise FailedError("error-event", error_text(payload, otherwise))
-    try:
-        event = _EVENT.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise FailedError("malformed", f"an event cannot be read: {error}") from None
-    if event.error:
-        raise FailedError("error-event", error_text(payload, _ERROR))
-    return event
 
 
 def _first(*values: _Value | None) -> _Value | None:

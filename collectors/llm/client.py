@@ -24,7 +24,6 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Final, Literal, TypeAlias
@@ -33,13 +32,14 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import msgspec
 import orjson
+from msgspec import Struct, field
 
 from collectors.llm import api, measures, stream
 from collectors.llm.api import NONCE_WORDS, Options
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
-__all__ = ["Client", "Mask", "Options", "Prompts", "Row", "drive", "main", "parse"]
+__all__ = ["Client", "Options", "Row", "drive", "main", "masking", "parse", "prompts"]
 
 #: Words that are a token each in the vocabularies that matter.
 _WORDS: Final = (
@@ -57,15 +57,15 @@ _REDIRECTS: Final = range(300, 400)
 _MASK: Final = "***"
 _LEAST_MASKED: Final = 8  # characters: fewer of a key's first ones give nothing away
 
+_Phase: TypeAlias = Literal["warmup", "measured"]
 _Write: TypeAlias = Callable[[Mapping[str, Any]], None]
 _clock = time.perf_counter_ns
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """One request while it is under way: stamps in ns, None until they are taken."""
 
-    phase: Literal["warmup", "measured"]
+    phase: _Phase
     index: int
     answer: api.Answer
     scheduled: int | None = None
@@ -103,55 +103,46 @@ class Row:
         )
 
 
-class Prompts:
-    """Prompts of a nominal length, all of short words. The same seed gives the same text.
+def prompts(kind: str, tokens: int, seed: int, nonce: int) -> Callable[[int], str]:
+    """Return what makes the prompt of a request by its number, about ``tokens`` short words long.
 
-    ``unique`` ones begin with words that differ between requests and between processes, so that
-    no prefix cache helps; ``shared`` ones differ in their last words only.
+    ``unique`` ones begin with words that differ between requests and between processes, which
+    ``nonce`` tells apart, so that no prefix cache helps; ``shared`` ones differ in their last
+    words only. The same seed gives the same text.
     """
+    unique = kind == "unique"
+    rest = max(tokens - NONCE_WORDS - (NONCE_WORDS if unique else 0), 0)
+    choose = random.Random(seed)  # noqa: S311 - text, not a secret
+    text = " ".join(choose.choice(_WORDS) for _ in range(rest))
 
-    def __init__(self, kind: str, tokens: int, seed: int, nonce: int) -> None:
-        """Make the part that all have; ``nonce`` tells this process from others."""
-        self._unique = kind == "unique"
-        self._nonce = nonce
-        rest = max(tokens - NONCE_WORDS - (NONCE_WORDS if self._unique else 0), 0)
-        choose = random.Random(seed)  # noqa: S311 - text, not a secret
-        self._text = " ".join(choose.choice(_WORDS) for _ in range(rest))
+    def prompt(number: int) -> str:
+        # The first words already differ between requests and between processes: what they
+        # began with in common would come from a cache.
+        if unique:
+            return f"{_spelled(nonce + number)} {_spelled(nonce)} {text}"
+        return f"{text} {_spelled(number)}"
 
-    def prompt(self, number: int) -> str:
-        """Return the prompt of the request with this number."""
-        if self._unique:
-            # The first words already differ between requests and between processes: what they
-            # began with in common would come from a cache.
-            first = _spelled(self._nonce + number, NONCE_WORDS)
-            return f"{first} {_spelled(self._nonce, NONCE_WORDS)} {self._text}"
-        return f"{self._text} {_spelled(number, NONCE_WORDS)}"
+    return prompt
 
 
-def _spelled(number: int, words: int) -> str:
+def _spelled(number: int) -> str:
     base = len(_WORDS)
-    return " ".join(_WORDS[number // base**place % base] for place in range(words))
+    return " ".join(_WORDS[number // base**place % base] for place in range(NONCE_WORDS))
 
 
-class Mask:
-    """Hides in texts a key, and the host of ``url`` where it is not this machine.
+def masking(key: str | None, url: str) -> Callable[[str], str]:
+    """Return what hides in a text a key, and the host of ``url`` where it is not this machine.
 
     Servers repeat keys: in any case, as it is, percent-encoded, escaped as in JSON, and in base64,
     alone or after ``Bearer``, or its beginning: a word is hidden from the first 8 characters on.
     """
-
-    def __init__(self, key: str | None, url: str) -> None:
-        """Make the forms of ``key``, if there is one."""
-        host = "" if api.is_near(url) else urlsplit(url).hostname or ""
-        word = rf"(?<![\w.-]){re.escape(host)}(?![\w-])" if host else r"(?!)"
-        self._host = re.compile(word, re.IGNORECASE)
-        starts = {form[:_LEAST_MASKED] for form in _forms(key)} if key else set()
-        words = "|".join(map(re.escape, sorted(starts, key=len, reverse=True))) or r"(?!)"
-        self._key = re.compile(rf"(?:{words})\S*", re.IGNORECASE | re.ASCII)
-
-    def text(self, text: str) -> str:
-        """Return ``text`` with a mask in place of each form of the key, and of the host."""
-        return self._host.sub(api.HIDDEN, self._key.sub(_MASK, text))
+    host = "" if api.is_near(url) else urlsplit(url).hostname or ""
+    word = rf"(?<![\w.-]){re.escape(host)}(?![\w-])" if host else r"(?!)"
+    hosts = re.compile(word, re.IGNORECASE)
+    starts = {form[:_LEAST_MASKED] for form in _forms(key)} if key else set()
+    words = "|".join(map(re.escape, sorted(starts, key=len, reverse=True))) or r"(?!)"
+    keys = re.compile(rf"(?:{words})\S*", re.IGNORECASE | re.ASCII)
+    return lambda text: hosts.sub(api.HIDDEN, keys.sub(_MASK, text))
 
 
 def _forms(key: str) -> Iterator[str]:
@@ -170,13 +161,12 @@ class Client:
         """Prepare; nothing is sent yet."""
         self.options = options
         key = options.key
-        self._mask = Mask(key, options.url)
+        self._mask = masking(key, options.url)
         self.address = api.address(options.url, options.api)
         self.interrupted = 0  # the number of the signal
         self._write = write
-        self._prompts = Prompts(
-            options.prompt, options.input_tokens, options.seed, int.from_bytes(os.urandom(4), "big")
-        )
+        nonce = int.from_bytes(os.urandom(4), "big")
+        self._prompt = prompts(options.prompt, options.input_tokens, options.seed, nonce)
         self._headers = {
             "Accept": "application/x-ndjson" if options.api == "ollama" else "text/event-stream",
             "Accept-Encoding": "identity",  # a compressor holds text back
@@ -206,7 +196,12 @@ class Client:
             late: list[int] = []
             ticking = asyncio.create_task(_tick(late))
             cpu, wall = time.process_time(), _clock()
-            await self._measure(wall)
+            self._sent = 0
+            if options.concurrency is not None:
+                until = _after(wall, options.duration_s)
+                await self._closed("measured", options.concurrency, options.requests, until)
+            elif not self.interrupted:
+                await self._open(wall)
             cpu, wall = time.process_time() - cpu, _clock() - wall
             ticking.cancel()
         late.sort()
@@ -278,18 +273,7 @@ class Client:
                 return True
         return False
 
-    async def _measure(self, begin: int) -> None:
-        options = self.options
-        self._sent = 0
-        if options.concurrency is not None:
-            until = _after(begin, options.duration_s)
-            await self._closed("measured", options.concurrency, options.requests, until)
-        elif not self.interrupted:
-            await self._open(begin)
-
-    async def _closed(
-        self, phase: Literal["warmup", "measured"], streams: int, count: int | None, until: float
-    ) -> None:
+    async def _closed(self, phase: _Phase, streams: int, count: int | None, until: float) -> None:
         """Keep ``streams`` requests under way until ``count`` are sent or the time is over."""
 
         async def work() -> None:
@@ -316,7 +300,7 @@ class Client:
         await _all([self._start(send())])
         await _all(under_way)
 
-    def _row(self, phase: Literal["warmup", "measured"]) -> Row:
+    def _row(self, phase: _Phase) -> Row:
         self._sent += 1
         return Row(phase, self._sent - 1, api.Answer())
 
@@ -330,45 +314,38 @@ class Client:
 
     async def _request(self, row: Row) -> None:
         """Carry out one request; whatever becomes of it is in the row."""
-        options = self.options
+        options, judged = self.options, False
         # Warm-up and measured requests differ, and so do the same ones of two processes.
-        prompt = self._prompts.prompt(2 * row.index + (row.phase == "measured"))
-        data = api.body(options, self.address, prompt)
+        prompt = self._prompt(2 * row.index + (row.phase == "measured"))
+        post = self._http.post(
+            self.address,
+            data=api.body(options, self.address, prompt),
+            headers=self._headers,
+            allow_redirects=False,
+            trace_request_ctx=row,
+        )
         try:
-            await self._exchange(row, data)
+            async with asyncio.timeout(options.timeout_s):
+                row.sent = _clock()
+                async with post as response:
+                    await _check(response)
+                    kind = stream.JsonLines if options.api == "ollama" else stream.ServerSentEvents
+                    await _stream(response.content, kind(), row)
+                    _judge(row, response.headers.get("Content-Type", ""))
+                    judged = True
+                    # Only a body that ended leaves a connection to use again.
+                    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                        async with asyncio.timeout(_GRACE_S):
+                            while await response.content.readany():
+                                pass
         except asyncio.CancelledError:
             row.status = "cancelled"
             raise
-        finally:
-            row.ended = row.ended or _clock()
-            # Masked before it is cut: of a key that was cut, a part too short to be known stays.
-            row.detail = api.one_line(self._mask.text(row.detail))
-            self._rows.append(row)
-            if row.phase == "measured":
-                self._record(row.record(self._origin, options.stall_s))
-
-    async def _exchange(self, row: Row, data: bytes) -> None:
-        judged = False
-        try:
-            async with asyncio.timeout(self.options.timeout_s):
-                row.sent = _clock()
-                async with self._http.post(
-                    self.address,
-                    data=data,
-                    headers=self._headers,
-                    allow_redirects=False,
-                    trace_request_ctx=row,
-                ) as response:
-                    await _check(response)
-                    await _stream(response.content, api.reader(self.options.api), row)
-                    _judge(row, response.headers.get("Content-Type", ""))
-                    judged = True
-                    await _drain(response.content)
         except api.FailedError as error:
             row.status, row.detail = error.status, error.detail
         except TimeoutError:
             if not judged:
-                row.status, row.detail = "timeout", f"not over after {self.options.timeout_s:g} s"
+                row.status, row.detail = "timeout", f"not over after {options.timeout_s:g} s"
         except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError) as error:
             row.status, row.detail = "refused", str(error)
         except aiohttp.ClientResponseError as error:
@@ -377,6 +354,13 @@ class Client:
         except (aiohttp.ClientError, OSError) as error:
             row.status = "disconnect" if row.is_connected else "refused"
             row.detail = str(error) or type(error).__name__
+        finally:
+            row.ended = row.ended or _clock()
+            # Masked before it is cut: of a key that was cut, a part too short to be known stays.
+            row.detail = api.one_line(self._mask(row.detail))
+            self._rows.append(row)
+            if row.phase == "measured":
+                self._record(row.record(self._origin, options.stall_s))
 
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -420,14 +404,6 @@ async def _stream(content: aiohttp.StreamReader, reader: stream.Reader, row: Row
     if not row.events and (text := api.error_text(reader.rest, "")):
         raise api.FailedError("error-event", text)
     _hear(reader.close(), row, _clock())
-
-
-async def _drain(content: aiohttp.StreamReader) -> None:
-    """Read what follows the answer: only a body that ended leaves a connection to use again."""
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
-        async with asyncio.timeout(_GRACE_S):
-            while await content.readany():
-                pass
 
 
 def _hear(events: Iterable[stream.Event], row: Row, now: int) -> None:
@@ -507,7 +483,7 @@ async def drive(options: Options, write: _Write) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line: the fields of `Options`, each by its name."""
-    mask, out = Mask(None, ""), sys.stdout.buffer
+    mask, out = masking(None, ""), sys.stdout.buffer
 
     def write(record: Mapping[str, Any]) -> None:
         out.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
@@ -516,18 +492,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 2
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
-        mask, code = Mask(options.key, options.url), 1
+        mask, code = masking(options.key, options.url), 1
         # Each stream is an open file: as many as the system lets a process have.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         return asyncio.run(drive(options, write))
     except SitegenError as error:
-        print(mask.text(f"llm client: {error}"), file=sys.stderr)  # noqa: T201 - a command line
+        print(mask(f"llm client: {error}"), file=sys.stderr)  # noqa: T201 - a command line
     except BrokenPipeError:
         # Nobody reads on; what is left in the buffer must not fail once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:  # noqa: BLE001 - a bug of ours, shown without key and host too
-        print(mask.text(traceback.format_exc()), file=sys.stderr)  # noqa: T201 - a command line
+        print(mask(traceback.format_exc()), file=sys.stderr)  # noqa: T201 - a command line
     return code
 
 

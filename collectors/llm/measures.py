@@ -13,19 +13,18 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from sitegen.collect import Recorder, Series, decode, histogram
 from sitegen.collect.decode import Text
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement, Params, Sample, Status, params
+from sitegen.model import Params, Status, params
 
 
-@dataclass(frozen=True, slots=True)
-class Objective:
+class Objective(Struct, frozen=True):
     """Limits that one request must meet, all of them."""
 
     ttft_s: float
@@ -60,20 +59,11 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MOST_S)]
 #: A warm-up lies before the measured phase: its times are negative.
 _Stamp = Annotated[float, msgspec.Meta(ge=-_MOST_S, le=_MOST_S)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-
-
-#: What became of a request.
-Outcome: TypeAlias = Literal[
-    "ok",
-    "http",
-    "refused",
-    "disconnect",
-    "malformed",
-    "error-event",
-    "timeout",
-    "zero-tokens",
-    "cancelled",
+_Failure: TypeAlias = Literal[
+    "http", "refused", "disconnect", "malformed", "error-event", "timeout", "zero-tokens"
 ]
+#: What became of a request.
+Outcome: TypeAlias = Literal["ok", "cancelled", _Failure]
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="start"):
@@ -173,8 +163,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="en
 _RECORD: Any = Start | Exchange | End  # mypy takes no union for a type
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """All that the load client printed. ``end`` is None where the output was cut off."""
 
     start: Start
@@ -287,9 +276,9 @@ def doubts(load: Load) -> tuple[str, ...]:
 
 
 def record(
-    recorder: Recorder, load: Load, workload: str, about: Params, slos: Mapping[str, Objective]
-) -> None:
-    """Add what a load shows, each row with ``about``; goodput for each objective of ``slos``.
+    load: Load, workload: str, about: Params, slos: Mapping[str, Objective] | None = None
+) -> Recorder:
+    """Return what a load shows, each row with ``about``; goodput for each objective of ``slos``.
 
     Rates and latencies are suspect where `doubts` has any. A latency is also suspect where the
     client's own lag is above a tenth of what was timed: the median lag for the mean and the
@@ -297,32 +286,19 @@ def record(
     not a 0. Samples are one a good request and latency, and the bins of inter-chunk latency; of
     a request x is when it was sent, in seconds from the start of the measured phase.
     """
+    recorder = Recorder()
     # What is counted stands, however many of it failed; not so where the end is missing.
     counted = recorder.series(workload, about, status=Status.SUSPECT if load.notes else Status.OK)
     timed = recorder.series(workload, about, status=Status.SUSPECT if doubts(load) else Status.OK)
     _record_counts(counted, load)
-    _record_first(counted, load.requests)
     if (window_s := load.window_s) is not None:
-        _record_times(timed, load, load.ok)
-        _record_tokens(counted, timed, load.ok, window_s)
-        _record_rates(counted, timed, load, window_s, slos)
-    _record_samples(timed, load.ok)
-
-
-def measurements(
-    load: Load, workload: str, about: Params, slos: Mapping[str, Objective] | None = None
-) -> tuple[Measurement, ...]:
-    """Return the rows of `record`."""
-    recorder = Recorder()
-    record(recorder, load, workload, about, slos or {})
-    return tuple(recorder.measurements)
-
-
-def samples(load: Load, workload: str, about: Params) -> tuple[Sample, ...]:
-    """Return the samples of `record`."""
-    recorder = Recorder()
-    _record_samples(recorder.series(workload, about), load.ok)
-    return tuple(recorder.samples)
+        _record_times(timed, load)
+        _record_rates(counted, timed, load, window_s, slos or {})
+    for metric, of in _LATENCIES.items():
+        points = ((each.sent_s or 0.0, of(each)) for each in load.ok)
+        timed.points("request", metric, ((x, y) for x, y in points if y is not None))
+    bins(timed, "llm.inter_chunk_latency", (gap for each in load.ok for gap in each.gaps_s))
+    return recorder
 
 
 def bins(series: Series, metric: str, times_s: Iterable[float]) -> None:
@@ -355,63 +331,51 @@ def prompt_eval_rate(timings: ServerTimings, cached: int | None) -> float | None
 
 
 #: The scheduled ones count from when a request was due: there are none in a closed loop.
-_LATENCIES: Final[tuple[tuple[str, Callable[[Exchange], float | None]], ...]] = (
-    ("llm.ttft", lambda each: each.ttft_s),
-    ("llm.ttft_scheduled", lambda each: _between(each.scheduled_s, each.first_token_s)),
-    ("llm.tpot", lambda each: each.tpot_s),
-    ("llm.e2e_latency", lambda each: each.e2e_s),
-    ("llm.e2e_latency_scheduled", lambda each: _between(each.scheduled_s, each.last_token_s)),
-)
+_LATENCIES: Final[Mapping[str, Callable[[Exchange], float | None]]] = {
+    "llm.ttft": lambda each: each.ttft_s,
+    "llm.ttft_scheduled": lambda each: _between(each.scheduled_s, each.first_token_s),
+    "llm.tpot": lambda each: each.tpot_s,
+    "llm.e2e_latency": lambda each: each.e2e_s,
+    "llm.e2e_latency_scheduled": lambda each: _between(each.scheduled_s, each.last_token_s),
+}
 
 
-def _record_times(timed: Series, load: Load, good: Sequence[Exchange]) -> None:
+def _record_times(timed: Series, load: Load) -> None:
     """Add latencies, and rates by the clock of each request or of the server."""
-
-    def spread(metric: str, values: Sequence[float], lasts_s: float | None = None) -> None:
-        _spread(timed, load.end, metric, values, lasts_s)
-
-    for metric, of in _LATENCIES:
-        pairs = [(each, value) for each in good if (value := of(each)) is not None]
-        # A late stamp moves the time of the whole decoding, not that of each token.
-        spans = [each.decode_s or 0.0 for each, _ in pairs] if metric == "llm.tpot" else []
-        spread(metric, [value for _, value in pairs], _mean(spans))
-    spread("llm.decode_time", _known(each.decode_s for each in good))
-    gaps = [gap for each in good for gap in each.gaps_s]
-    spread("llm.inter_chunk_latency", gaps)
+    good, end = load.ok, load.end
+    values = {metric: _known(map(of, good)) for metric, of in _LATENCIES.items()}
+    values["llm.decode_time"] = _known(each.decode_s for each in good)
+    gaps = values["llm.inter_chunk_latency"] = [gap for each in good for gap in each.gaps_s]
     if all(each.events == each.output_tokens for each in good):
-        spread("llm.itl", gaps)
+        values["llm.itl"] = gaps
     decoded = [each for each in good if each.tpot_s]
     rates = _known(_ratio(each.output_tokens, each.decode_s) for each in decoded)
-    spread("llm.decode_rate_per_request", rates, _mean(_known(each.decode_s for each in decoded)))
+    values["llm.decode_rate_per_request"] = rates
     timings = [(each.server, each.cached_tokens) for each in good if each.server is not None]
     evals = _known(eval_rate(server, load.start.api) for server, _ in timings)
-    spread("llm.eval_rate", evals, math.inf)
+    values["llm.eval_rate"] = evals
     # Of a load that a cache helped in part, the rest is no fair picture.
     if not any(each.cached_tokens for each in good):
-        prompts = _known(prompt_eval_rate(*each) for each in timings)
-        spread("llm.prompt_eval_rate", prompts, math.inf)
-
-
-def _spread(
-    timed: Series, end: End | None, metric: str, values: Sequence[float], lasts_s: float | None
-) -> None:
-    """Add the statistics of ``values``: what was timed for each took ``lasts_s``, else itself."""
-    if not values:
-        return
-    ordered = sorted(values)
-    figures = averages(ordered) | {"min": ordered[0], "max": ordered[-1]}
-    if len(ordered) > 1:
-        figures["stddev"] = statistics.stdev(ordered)
-    most_s = _MOST_LAG * (figures["mean"] if lasts_s is None else lasts_s)
-    for statistic, value in figures.items():
-        usual = statistic in {"mean", "min", "p50"}
-        lag_s = (end.lag_p50_s if usual else end.lag_p99_s) if end else None
-        late = max((lag_s or 0.0) - _TIMER_S, 0.0) > most_s
-        timed.add(metric, statistic, value, status=Status.SUSPECT if late else "")
+        values["llm.prompt_eval_rate"] = _known(prompt_eval_rate(*each) for each in timings)
+    # A late stamp moves the time of the whole decoding, not that of each token, and no server's.
+    decoding_s = _mean(_known(each.decode_s for each in decoded))
+    spans_s = dict.fromkeys(("llm.tpot", "llm.decode_rate_per_request"), decoding_s)
+    spans_s |= dict.fromkeys(("llm.eval_rate", "llm.prompt_eval_rate"), math.inf)
+    for metric, ordered in ((metric, sorted(each)) for metric, each in values.items() if each):
+        figures = averages(ordered) | {"min": ordered[0], "max": ordered[-1]}
+        if len(ordered) > 1:
+            figures["stddev"] = statistics.stdev(values[metric])
+        most_s = _MOST_LAG * (spans_s.get(metric) or figures["mean"])
+        for statistic, value in figures.items():
+            usual = statistic in {"mean", "min", "p50"}
+            lag_s = (end.lag_p50_s if usual else end.lag_p99_s) if end else None
+            late = max((lag_s or 0.0) - _TIMER_S, 0.0) > most_s
+            timed.add(metric, statistic, value, status=Status.SUSPECT if late else "")
 
 
 def _record_counts(counted: Series, load: Load) -> None:
-    measured, good = load.measured, load.ok
+    """Add how many there were of what, what the client itself took, and the cold start."""
+    measured, good, end = load.measured, load.ok, load.end
     failed = Counter(each.status for each in measured if not each.ok)
     counted.add("llm.requests", "value", float(len(measured)))
     counted.add("llm.failed_requests", "value", float(failed.total()))
@@ -425,17 +389,16 @@ def _record_counts(counted: Series, load: Load) -> None:
         counted.add("llm.missing_usage", "value", float(uncounted))
         if cached := _known(each.cached_tokens for each in good):
             counted.add("llm.cached_tokens", "value", float(sum(cached)))
-    if end := load.end:
-        counted.add("llm.client_lag", "p50", end.lag_p50_s)
-        counted.add("llm.client_lag", "p99", end.lag_p99_s)
-        counted.add("llm.client_lag", "max", end.lag_max_s)
+    if end:
+        lags = {"p50": end.lag_p50_s, "p99": end.lag_p99_s, "max": end.lag_max_s}
+        for statistic, lag_s in lags.items():
+            counted.add("llm.client_lag", statistic, lag_s)
         counted.add("llm.client_cpu_usage", "mean", _ratio(end.cpu_s, end.wall_s))
         counted.add("llm.client_cpu_per_chunk", "mean", _ratio(end.cpu_s, end.chunks))
-
-
-def _record_first(counted: Series, requests: Sequence[Exchange]) -> None:
-    """Add what belongs to the first request alone, and to no average."""
-    first = min(requests, key=lambda each: (each.phase == "measured", each.index), default=None)
+    # The first request of all belongs to no average.
+    first = min(
+        load.requests, key=lambda each: (each.phase == "measured", each.index), default=None
+    )
     if first is not None and first.ok:
         if first.phase == "warmup":
             counted.add("llm.cold_ttft", "value", first.ttft_s)
@@ -443,9 +406,11 @@ def _record_first(counted: Series, requests: Sequence[Exchange]) -> None:
             counted.add("llm.load_time", "value", first.server.load_s)
 
 
-def _record_tokens(
-    counted: Series, timed: Series, good: Sequence[Exchange], window_s: float
+def _record_rates(
+    counted: Series, timed: Series, load: Load, window_s: float, slos: Mapping[str, Objective]
 ) -> None:
+    """Add how long the requests were, and how much of everything there was a second."""
+    good, measured = load.ok, load.measured
     known = [each for each in good if each.output_tokens is not None]
     outputs = _known(each.output_tokens for each in known)
     inputs = _known(each.input_tokens for each in good) if known else []
@@ -459,15 +424,9 @@ def _record_tokens(
         if len(inputs) == len(good):
             total = (sum(outputs) + sum(inputs)) / window_s
             timed.add("llm.total_token_throughput", "value", total)
-
-
-def _record_rates(
-    counted: Series, timed: Series, load: Load, window_s: float, slos: Mapping[str, Objective]
-) -> None:
-    good, measured = load.ok, load.measured
     timed.add("llm.request_throughput", "value", len(good) / window_s)
     # Without a token count nobody knows whether the second limit was met.
-    if all(each.output_tokens is not None for each in good):
+    if len(outputs) == len(good):
         for name, limits in sorted(slos.items()):
             met = sum(_meets(each, limits) for each in good)
             timed.add("llm.goodput", "value", met / window_s, about=params(slo=name))
@@ -479,13 +438,6 @@ def _record_rates(
     if due:
         rate = _ratio(len(due) - 1, max(due) - min(due))
         counted.add("llm.offered_rate", "value", rate)
-
-
-def _record_samples(series: Series, good: Sequence[Exchange]) -> None:
-    for metric, of in _LATENCIES:
-        timed = ((each.sent_s or 0.0, of(each)) for each in good)
-        series.points("request", metric, ((x, y) for x, y in timed if y is not None))
-    bins(series, "llm.inter_chunk_latency", (gap for each in good for gap in each.gaps_s))
 
 
 def _meets(each: Exchange, limits: Objective) -> bool:

@@ -29,7 +29,6 @@ from sitegen.errors import SitegenError
 
 INSTALL = "pip install 'sitegen[embedded]'"
 LOG = "server.log"
-LOOPBACK = "127.0.0.1"
 
 #: Streams that the server answers at once; more than it has slots, so that they queue there.
 _HTTP_THREADS = 64
@@ -51,11 +50,14 @@ class Server(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a server is started with: its one argument, as JSON."""
+    """What a server is started with: its one argument, as JSON.
 
-    model: str
+    Each of its ``slots`` has ``context`` tokens.
+    """
+
+    model_path: str
     threads: int = 1
-    parallel: int = 1
+    slots: int = 1
     context: int = 1024
     cache_prompt: bool = False
     port: int = 0  # one that is free
@@ -68,30 +70,15 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def serving(  # noqa: PLR0913 - each is a setting of the server
-    model: Path,
-    *,
-    threads: int,
-    parallel: int,
-    context: int,
-    folder: Path,
-    host: Host,
-    cache_prompt: bool = False,
-    port: int = 0,
-) -> Iterator[Server]:
-    """Serve ``model`` for the length of the block; what the server says is in ``folder``.
+def serving(wanted: Wanted, folder: Path, host: Host) -> Iterator[Server]:
+    """Serve a model for the length of the block; what the server says is in ``folder``.
 
-    ``parallel`` slots have ``context`` tokens each. Without a port the kernel gives it a free
-    one. Raises SitegenError when the server is not installed or does not come up.
+    Raises SitegenError when the server is not installed or does not come up.
     """
     if absent := missing():
         raise SitegenError(f"the embedded server needs {absent}", where="llm", fix=INSTALL)
-    wanted = Wanted(str(model), threads, parallel, context, cache_prompt, port)
     argv = [*(sys.executable, "-m", "collectors.llm.server"), msgspec.json.encode(wanted).decode()]
-    environ = {
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-        "GOMP_SPINCOUNT": _SPINS,
-    }
+    environ = {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "GOMP_SPINCOUNT": _SPINS}
     with (folder / LOG).open("wb") as log:
         started = host.start(argv, cwd=folder, environ=environ, stderr=log.fileno())
         with started as process:
@@ -153,7 +140,7 @@ def _is_well(url: str) -> bool:
 def main(argument: str) -> None:
     """Serve until told to stop; one line of JSON on stdout says when the model is loaded."""
     given = msgspec.json.decode(argument, type=Wanted)
-    model = Path(given.model)
+    model = Path(given.model_path)
     if not model.is_file():
         sys.exit(f"there is no model {model}")
     stops = {signal.SIGTERM, signal.SIGINT}
@@ -164,14 +151,13 @@ def main(argument: str) -> None:
     except ImportError:
         sys.exit(f"xllamacpp is not installed; {INSTALL}")
     wanted = xllamacpp.CommonParams()
-    wanted.model.path = given.model
+    wanted.model.path = given.model_path
     wanted.model_alias = {model.stem}
-    wanted.hostnames = [LOOPBACK]
+    wanted.hostnames = ["127.0.0.1"]
     wanted.port = given.port
-    wanted.n_parallel = given.parallel
-    wanted.n_ctx = given.context * given.parallel
-    wanted.cpuparams.n_threads = given.threads
-    wanted.cpuparams_batch.n_threads = given.threads
+    wanted.n_parallel = given.slots
+    wanted.n_ctx = given.context * given.slots
+    wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = given.threads
     wanted.n_threads_http = _HTTP_THREADS
     wanted.cache_prompt = given.cache_prompt
     wanted.cache_ram_mib = 0

@@ -21,7 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 class Reader:
     """Cuts a stream at its ``separator``; line ends of any kind are newlines."""
 
-    __slots__ = ("_after_cr", "_pending", "_searched", "broken", "limit_bytes")
+    __slots__ = ("_after_cr", "_first", "_pending", "_searched", "broken", "limit_bytes")
     separator: ClassVar[bytes] = b"\n"
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
@@ -30,7 +30,7 @@ class Reader:
         self.broken = ""
         self._pending = bytearray()
         self._searched = 0
-        self._after_cr = False
+        self._after_cr, self._first = False, True
 
     @property
     def rest(self) -> bytes:
@@ -41,6 +41,11 @@ class Reader:
         """Return the events that are whole now; none any more once ``broken`` is set."""
         if self.broken or not data:
             return ()
+        # Nearly every read of a token stream is just one event: no copy and no loop for that.
+        length = len(data) - len(self.separator)
+        plain = not self._pending and not self._after_cr and b"\r" not in data
+        if plain and data.find(self.separator) == length and 0 <= length <= self.limit_bytes:
+            return self._event(data[:length])
         if self._after_cr and data.startswith(b"\n"):
             data = data[1:]  # the second half of a line end that two reads share
         self._after_cr = data.endswith(b"\r")
@@ -79,35 +84,15 @@ class ServerSentEvents(Reader):
     An event that the stream ends in is none, as the standard has it.
     """
 
-    __slots__ = ("_first",)
+    __slots__ = ()
     separator = b"\n\n"
-
-    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
-        """Start at the beginning of a stream; ``limit_bytes`` bounds one event."""
-        super().__init__(limit_bytes)
-        self._first = True
-
-    def feed(self, data: bytes) -> list[Event] | tuple[Event, ...]:
-        """Return the events that are whole now; none any more once ``broken`` is set."""
-        # Nearly every read of a token stream is just one event: no copy and no loop for that.
-        if (
-            not self._pending
-            and not self._after_cr
-            and data.startswith(b"data: ")
-            and data.endswith(b"\n\n")
-            and data.find(b"\n") == len(data) - 2
-            and b"\r" not in data
-            and len(data) <= self.limit_bytes
-            and not self.broken
-        ):
-            self._first = False
-            return ((b"", data[6:-2]),)
-        return super().feed(data)
 
     def _event(self, block: bytes) -> tuple[Event, ...]:
         if self._first:
             self._first = False
             block = block.removeprefix(_BOM)
+        if block.startswith(b"data: ") and b"\n" not in block:
+            return ((b"", block[6:]),)
         name, lines = b"", []
         for line in block.split(b"\n"):
             field, _, value = line.partition(b":")

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import string
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 
@@ -37,8 +39,7 @@ _QUANT_BLOCK, _QUANT_BLOCK_BYTES = 32, 34  # of Q8_0: one scale in 16 bits, 32 b
 _INT8_STD, _INT16_STD = 256 / 12**0.5, 65536 / 12**0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """The shape of a model: Llama with grouped attention, and how its matrices are stored."""
 
     embedding: int
@@ -97,17 +98,22 @@ def write(path: Path, name: str, seed: int = 0) -> None:
     size = _size(name)
     try:
         import gguf
+        import numpy as np
     except ImportError as error:
-        raise SitegenError(
-            "a random-weight model needs gguf", where="llm", fix="pip install 'sitegen[embedded]'"
-        ) from error
+        what, fix = "a random-weight model needs gguf", "pip install 'sitegen[embedded]'"
+        raise SitegenError(what, where="llm", fix=fix) from error
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         writer = gguf.GGUFWriter(part, ARCHITECTURE)
         _describe(writer, name, size)
         for tensor, rows, columns in _tensors(size):
-            _announce(writer, size, tensor, rows, columns)
+            shape, kind, stored = (rows, columns), "f4", None
+            if rows > 1 and size.quantisation == "Q8_0":
+                shape = (rows, columns // _QUANT_BLOCK * _QUANT_BLOCK_BYTES)
+                kind, stored = "u1", gguf.GGMLQuantizationType.Q8_0
+            length = math.prod(shape) * np.dtype(kind).itemsize
+            writer.add_tensor_info(tensor, shape[rows == 1 :], np.dtype(kind), length, stored)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
@@ -182,23 +188,6 @@ def _describe(writer: Any, name: str, size: Size) -> None:  # noqa: ANN401 - ggu
     writer.add_chat_template("{% for message in messages %}{{ message['content'] }}{% endfor %}")
 
 
-def _is_norm(tensor: str) -> bool:
-    return tensor.endswith("norm.weight")
-
-
-def _announce(writer: Any, size: Size, tensor: str, rows: int, columns: int) -> None:  # noqa: ANN401 - gguf is loaded late
-    import gguf
-    import numpy as np
-
-    if _is_norm(tensor) or size.quantisation == "F32":
-        shape = (columns,) if _is_norm(tensor) else (rows, columns)
-        writer.add_tensor_info(tensor, shape, np.dtype("f4"), rows * columns * 4)
-    else:
-        shape = (rows, columns // _QUANT_BLOCK * _QUANT_BLOCK_BYTES)
-        kind = gguf.GGMLQuantizationType.Q8_0
-        writer.add_tensor_info(tensor, shape, np.dtype("u1"), shape[0] * shape[1], kind)
-
-
 def _values(size: Size, seed: int) -> Iterator[npt.NDArray[np.generic]]:
     """Yield the tensors as they are stored, in the order of `_tensors`.
 
@@ -209,7 +198,7 @@ def _values(size: Size, seed: int) -> Iterator[npt.NDArray[np.generic]]:
 
     source = np.random.PCG64(seed)
     for tensor, rows, columns in _tensors(size):
-        if _is_norm(tensor):
+        if rows == 1:
             yield np.ones(columns, "<f4")
             continue
         is_head = tensor == "output.weight"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import importlib.util
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Struct, structs
 
 from collectors.llm import weights
-from collectors.secure_inference import attestation, channel, ladder, quote, timings
+from collectors.secure_inference import channel, evidence, ladder, timings
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import Settings, described
@@ -22,6 +22,7 @@ from sitegen.model import Comparability, Measurement, Parameter, Params, ToolIde
 
 BENCHMARK = "secure-inference"
 _SizeName = Literal["tiny", "15m", "60m", "125m", "350m", "1b"]
+_EVIDENCE = "folder with quote.bin, collateral.json and time.txt, to verify instead"
 _Users = Annotated[int, described("served one after the other (default: 4)", ge=1, le=64)]
 _Requests = Annotated[int, described("of each user (default: 20)", ge=1, le=100_000)]
 _Input = Annotated[int, described("length of a prompt (default: 64)", ge=8, le=1024)]
@@ -38,20 +39,17 @@ class SETTINGS(Settings, frozen=True):
     output_tokens: _Output | None = None
     concurrency: Annotated[int, described("of a user at once (default: 1)", ge=1, le=64)] = 1
     threads: Annotated[int, described("threads of the server (default: 1)", ge=1, le=1024)] = 1
-    evidence: Annotated[
-        str, described("folder with quote.bin, collateral.json and time.txt, to verify instead")
-    ] = ""
+    evidence: Annotated[str, described(_EVIDENCE)] = ""
 
 
 _Words = tuple[str, ...]
-_Rows = tuple[Measurement, ...]
+_Rows = Sequence[tuple[str, str, Params]]
 _NEEDED = ("xllamacpp", "gguf", "aiohttp", "cryptography", "dcap_qvl")
 _LIMIT_S = 3600.0
 _WEIGHTS_BYTES = 65e6  # the model of random weights that it is measured with
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """How much work a preset does."""
 
     users: int
@@ -94,22 +92,18 @@ def detect(host: Host) -> ToolIdentity | Missing:  # noqa: ARG001 - of the proto
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
-    """Return the ladder, what sharing a prefix saves, and the parts that are timed alone.
-
-    Raises SitegenError for a setting that cannot be met.
-    """
+    """Return the ladder, what sharing a prefix saves, and the parts that are timed alone."""
     given = request.read(SETTINGS)
     if given.evidence and not Path(given.evidence).is_dir():
         told = f"{given.evidence[:80]} is not an existing folder"
         raise SitegenError(told, where=f"--set {BENCHMARK}.evidence")
     asked = ("users", "requests", "input_tokens", "output_tokens")
     changes = {name: value for name in asked if (value := getattr(given, name))}
-    size = dataclasses.replace(_SIZES[request.preset], **changes)
+    size = _SIZES[request.preset]._replace(**changes)
     model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
-    making = _Making(request.scratch.absolute(), model.absolute(), given)
-    attested = quote.available(Host().root)
-    parts = making.parts(size, attested=attested)
-    steps = (*making.ladder(size), *making.shared_prefix(size), *parts)
+    making = _Making(request.scratch.absolute(), model.absolute(), given, size)
+    attested = evidence.available(Host().root)
+    steps = (*making.ladder(), *making.shared_prefix(), *making.parts(attested=attested))
     return Plan(
         steps,
         prepare=(making.preparation(),),
@@ -144,18 +138,13 @@ def run(step: Step, host: Host) -> RawOutput:
     """Run one step: a command of this package, which starts and stops all that it needs."""
     folder = Path(step.get("folder"))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder, environ=channel.ENVIRON)
-    about: tuple[tuple[str, str], ...] = ()
     with contextlib.suppress(SitegenError):
-        about = timings.read(raw.stdout).about
-    return dataclasses.replace(raw, values=about)
+        return structs.replace(raw, values=timings.read(raw.stdout).about)
+    return raw
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return what one command measured.
-
-    Raises Refused when a negative control was accepted, and SitegenError when the command
-    failed or printed something else.
-    """
+    """Return what one command measured; raises Refused when a negative control was accepted."""
     if raw.exit_code != 0:
         failure = Refused if raw.exit_code == channel.REFUSED else SitegenError
         raise failure(raw.reason, where=step.name)
@@ -166,7 +155,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
             fix = "report it, with the versions of dcap-qvl and cryptography"
             raise Refused(told, where=step.name, fix=fix)
     tried = {check.name for check in report.checks}
-    if step.name == "verify" and tried != set(attestation.CONTROLS):
+    if step.name == "verify" and tried != set(evidence.CONTROLS):
         raise SitegenError("the negative controls are missing", where=step.name)
     recorder = Recorder()
     if report.loads:
@@ -177,13 +166,13 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     return recorder.reading()
 
 
-@dataclass(frozen=True, slots=True)
-class _Making:
+class _Making(Struct, frozen=True):
     """What every step of a plan is made with."""
 
     folder: Path
     model: Path
     given: SETTINGS
+    size: Size
 
     @property
     def unbound(self) -> _Words:
@@ -191,66 +180,59 @@ class _Making:
         return ("--unbound",) if self.given.evidence else ()
 
     def preparation(self) -> Step:
-        """Return the step that makes certificate, evidence and weights."""
         evidence = self.given.evidence
         own = ("--evidence", str(Path(evidence).absolute())) if evidence else ()
         options = ("--weights", self.given.model, "--model", str(self.model), *own)
         return self._step("prepare", "prepare", ("prepare", *options))
 
-    def ladder(self, size: Size) -> Iterator[Step]:
-        """Yield the steps of the ladder, on fresh connections and on kept ones."""
-        for kind, steps in (("fresh", ladder.STEPS), ("reuse", size.reuse)):
+    def ladder(self) -> Iterator[Step]:
+        for kind, steps in (("fresh", ladder.STEPS), ("reuse", self.size.reuse)):
             for step in steps:
                 options = ("--step", step, "--connections", kind, "--prompt", "unique")
                 about = {"step": step, "connections": kind}
-                yield self._serving(f"{step}-{kind}", "ladder", size, options, about)
+                yield self.serving(f"{step}-{kind}", "ladder", options, about)
 
-    def shared_prefix(self, size: Size) -> Iterator[Step]:
+    def shared_prefix(self) -> Iterator[Step]:
         """Yield what users share: all of one prefix cache, one each, or none at all."""
-        tokens, requests = size.prefix_tokens, size.prefix_requests
-        longer = dataclasses.replace(size, input_tokens=tokens, requests=requests)
+        tokens, requests = self.size.prefix_tokens, self.size.prefix_requests
+        size = self.size._replace(input_tokens=tokens, requests=requests)
+        longer = structs.replace(self, size=size)
         for name, step in _SHARED:
             cache = ("--cache",) if name != "uncached" else ()
             options = ("--step", step, "--prompt", "shared", *cache)
             about = {"step": name, "connections": "fresh", "requests_per_user": str(requests)}
-            yield self._serving(f"prefix-{name}", "shared-prefix", longer, options, about)
+            yield longer.serving(f"prefix-{name}", "shared-prefix", options, about)
 
-    def parts(self, size: Size, *, attested: bool) -> Iterator[Step]:
+    def parts(self, *, attested: bool) -> Iterator[Step]:
         """Yield what is timed alone; a quote only where there is a TEE."""
-        moved, file = ("--bytes", str(size.transfer_bytes)), ("--file", str(self.model))
+        moved, file = ("--bytes", str(self.size.transfer_bytes)), ("--file", str(self.model))
         options = {"sessions": self.unbound, "throughput": moved, "hash": file}
-        for (name, workload, metric, parts), rounds in zip(_PARTS, size.rounds, strict=True):
-            expects = tuple(
-                Measurement(workload, f"{BENCHMARK}.{metric}", "mean", "s", None, params(**part))
-                for part in parts
-            )
+        for (name, workload, metric, parts), rounds in zip(_PARTS, self.size.rounds, strict=True):
             argv = (name, "--rounds", str(rounds), *options.get(name, ()))
             if attested or name != "quote":
-                yield self._step(name, workload, argv, (), expects)
+                rows = [(metric, "mean", params(**part)) for part in parts]
+                yield self._step(name, workload, argv, (), rows)
 
-    def _serving(
-        self, name: str, workload: str, size: Size, options: _Words, about: dict[str, str]
-    ) -> Step:
-        """Return a step that serves all users; ``about`` are its own parameters."""
-        given = self.given
+    def serving(self, name: str, workload: str, options: _Words, about: dict[str, str]) -> Step:
+        given, size = self.given, self.size
         tokens = {"input_tokens": size.input_tokens, "output_tokens": size.output_tokens}
         work = {**tokens, "concurrency": given.concurrency, "threads": given.threads}
         counts = {"users": size.users, "requests": size.requests, **work}
         words = [w for key, n in counts.items() for w in (f"--{key.replace('_', '-')}", str(n))]
         argv = ("step", "--model", str(self.model), *options, *words, *self.unbound)
         pairs = params(model=weights.model_name(given.model), **work, **about)
-        expects = tuple(
-            Measurement(workload, f"{BENCHMARK}.{quantity}", statistic, "s", None, pairs)
-            for quantity in timings.QUANTITIES
-            for statistic in ("mean", "p50")
-        )
-        return self._step(name, workload, argv, pairs, expects)
+        rows = [(quantity, s, pairs) for quantity in timings.QUANTITIES for s in ("mean", "p50")]
+        return self._step(name, workload, argv, pairs, rows)
 
     def _step(
-        self, name: str, workload: str, argv: _Words, about: Params = (), expects: _Rows = ()
+        self, name: str, workload: str, argv: _Words, about: Params = (), rows: _Rows = ()
     ) -> Step:
         folder = str(self.folder)
         argv = (*channel.COMMAND, argv[0], "--folder", folder, *argv[1:])
+        expects = tuple(
+            Measurement(workload, f"{BENCHMARK}.{metric}", statistic, "s", None, pairs)
+            for metric, statistic, pairs in rows
+        )
         return Step(name, workload, argv, _LIMIT_S, about, expects, (("folder", folder),))
 
 

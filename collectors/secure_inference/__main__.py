@@ -6,14 +6,14 @@ import asyncio
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.llm import weights
-from collectors.secure_inference import attestation, channel, evidence, issuing, ladder, timings
-from collectors.secure_inference import quote as quotes
+from collectors.secure_inference import channel, evidence, issuing, ladder, timings
 from collectors.secure_inference.channel import Terminator
+from collectors.secure_inference.timings import Line
 from sitegen.collect import Host, Refused, settings
 from sitegen.errors import SitegenError
 
@@ -32,19 +32,23 @@ class Given(ladder.Ladder, frozen=True):
     backend: str = ""
 
 
+_Command = Callable[[Given], Iterable[Line] | None]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; a SitegenError is one line on stderr and exit code 1, a Refused 3."""
     try:
         name, *words = (sys.argv[1:] if argv is None else argv) or [""]
         if name not in _COMMANDS:
             raise SitegenError(f"there is no command {name!r}")  # noqa: TRY301 - as every other
-        printed = _COMMANDS[name](settings.read(Given, dict(_options(words))))
+        lines = _COMMANDS[name](settings.read(Given, dict(_options(words))))
+        printed = "" if lines is None else timings.whole(lines)
     except KeyboardInterrupt:
         return 0
     except (SitegenError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command
         return channel.REFUSED if isinstance(error, Refused) else 1
-    print(printed or "", end="")  # noqa: T201 - a command
+    print(printed, end="")  # noqa: T201 - a command
     return 0
 
 
@@ -56,19 +60,19 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, "yes" if following.startswith("--") else following
 
 
-def _up(measure: Callable[[Terminator, Given], str]) -> Callable[[Given], str]:
+def _up(measure: Callable[[Terminator, Given], Iterator[Line]]) -> _Command:
     """Return a command that measures on a terminator that is up."""
 
-    def measured(given: Given) -> str:
+    def measured(given: Given) -> Iterator[Line]:
         with channel.terminating(given.place, Host()) as up:
-            return measure(up, given)
+            yield from measure(up, given)
 
     return measured
 
 
 def _report_data(folder: Path) -> bytes:
     shown = (folder / channel.CERTIFICATE).read_bytes()
-    return attestation.report_data(issuing.key_digest(shown))
+    return evidence.report_data(issuing.key_digest(shown))
 
 
 def _prepare(given: Given) -> None:
@@ -77,20 +81,20 @@ def _prepare(given: Given) -> None:
         shown = evidence.read(Path(given.evidence))
     else:
         shown = evidence.construct(_report_data(given.place), datetime.now(UTC))
-    attestation.verify(shown)
+    evidence.verify(shown)
     shown.write(given.place)
     if given.weights and not Path(given.model).exists():
         weights.write(Path(given.model), given.weights)
 
 
-def _sessions(up: Terminator, given: Given) -> str:
+def _sessions(up: Terminator, given: Given) -> Iterator[Line]:
     root, bind = evidence.read(given.place).root, not given.unbound
     return channel.measure_sessions(up.tls, given.place, root, given.rounds, bind=bind)
 
 
-def _quote(given: Given) -> str:
+def _quote(given: Given) -> Iterator[Line]:
     data = _report_data(given.place)
-    return quotes.measure(lambda: quotes.take(Host().root, data), data, given.rounds)
+    return evidence.measure_quotes(lambda: evidence.take(Host().root, data), data, given.rounds)
 
 
 def digest(path: Path, algorithm: str) -> str:
@@ -99,8 +103,8 @@ def digest(path: Path, algorithm: str) -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def measure_hash(path: Path, rounds: int) -> str:
-    """Hash a model's weights ``rounds`` times with each algorithm, in turn; return the output.
+def measure_hash(path: Path, rounds: int) -> Iterator[Line]:
+    """Hash a model's weights ``rounds`` times with each algorithm, in turn; yield the lines.
 
     A pass before the first one brings the file into the page cache, so that the hash is timed
     and not the disk.
@@ -112,25 +116,23 @@ def measure_hash(path: Path, rounds: int) -> str:
         raise SitegenError(f"cannot be read: {error.strerror}", where=path.name) from error
     if not size:
         raise SitegenError("is empty", where=path.name)
-    start = timings.start("hash", bytes=size, sha256=first, algorithms=",".join(known))
-    lines: list[timings.Line] = [start]
+    yield timings.start("hash", bytes=size, sha256=first, algorithms=",".join(known))
     for _ in range(rounds):
         for algorithm in known:
             begun = time.perf_counter()
             digest(path, algorithm)
             duration = time.perf_counter() - begun
             about = {"hash": algorithm, "size": str(size)}
-            lines.append(timings.Value("measure_time", about, duration))
-            lines.append(timings.Value("hash_speed", about, size / duration))
-    return timings.whole(lines)
+            yield timings.Value("measure_time", about, duration)
+            yield timings.Value("hash_speed", about, size / duration)
 
 
-_COMMANDS: Mapping[str, Callable[[Given], str | None]] = {
+_COMMANDS: Mapping[str, _Command] = {
     "prepare": _prepare,
     "terminate": lambda given: asyncio.run(channel.terminate(given.place, given.backend)),
     "handshake": _up(lambda up, g: channel.measure_handshakes(up.tls, g.place, g.rounds)),
     "sessions": _up(_sessions),
-    "verify": lambda given: attestation.measure(evidence.read(given.place), given.rounds),
+    "verify": lambda given: evidence.measure_verification(evidence.read(given.place), given.rounds),
     "quote": _quote,
     "throughput": _up(lambda up, g: channel.measure_throughput(up, g.place, g.bytes, g.rounds)),
     "hash": lambda given: measure_hash(Path(given.file), given.rounds),

@@ -21,13 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from collectors.secure_inference import attestation, evidence, timings
+from collectors.secure_inference import evidence, timings
 from collectors.secure_inference.evidence import Evidence
 from collectors.secure_inference.timings import Line, Value
 from sitegen.collect import Host, Refused, decode, last_line
@@ -115,24 +115,17 @@ def _backend(address: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
-class _Shown(msgspec.Struct, frozen=True):
-    quote: str
-    collateral: str
-    at: int
-
-
 def _shown(folder: Path) -> bytes:
     """Return the evidence as the endpoint shows it; nothing where there is none."""
     if not (folder / evidence.QUOTE).exists():
         return b""
-    own = evidence.read(folder)  # its root is the client's to know
-    return msgspec.json.encode(_Shown(own.quote.hex(), own.collateral, own.at))
+    # Its root is the client's to know.
+    return msgspec.json.encode(replace(evidence.read(folder), root=b""))
 
 
 def _length(head: bytes) -> int | None:
     """Return the length of the body that a head announces, or None; raises ValueError."""
-    lengths = _LENGTH.findall(head)
-    if not lengths:
+    if not (lengths := _LENGTH.findall(head)):
         return None
     [length] = lengths
     if not re.fullmatch(rb"[ \t]*[0-9]{1,12}[ \t]*", length):
@@ -146,8 +139,7 @@ def _passed_on(head: bytes, *, keep: bool) -> bytes:
     return fields + (b"" if keep else b"\r\nConnection: close") + _END
 
 
-@dataclass(frozen=True, slots=True)
-class _Relay:
+class _Relay(NamedTuple):
     """Hands each request to the server behind, over a connection of its own.
 
     The client's connection is kept when the client wants that: llama.cpp's server ends its
@@ -237,9 +229,9 @@ def start_session(port: int, folder: Path, root: bytes, *, bind: bool = True) ->
         begun = time.perf_counter()
         shown = evidence_in(_fetch(link, EVIDENCE), root)
         fetched = time.perf_counter()
-        attestation.verify(shown)
+        evidence.verify(shown)
         verified = time.perf_counter()
-        if bind and not attestation.bound(shown, link.getpeercert(binary_form=True) or b""):
+        if bind and not evidence.bound(shown, link.getpeercert(binary_form=True) or b""):
             told = "the evidence is another endpoint's: it names another TLS key"
             raise Refused(told, where="attestation")
         ended = time.perf_counter()
@@ -250,41 +242,40 @@ def start_session(port: int, folder: Path, root: bytes, *, bind: bool = True) ->
 def evidence_in(body: bytes, root: bytes) -> Evidence:
     """Return the evidence that an endpoint shows, not yet believed; raises SitegenError."""
     try:
-        shown = decode.document(body, _Shown)
-        return Evidence(bytes.fromhex(shown.quote), shown.collateral, shown.at, root)
-    except (SitegenError, ValueError) as error:
+        return replace(decode.document(body, Evidence), root=root)
+    except SitegenError as error:
         raise SitegenError("the endpoint shows no evidence", where="attestation") from error
 
 
-def measure_sessions(port: int, folder: Path, root: bytes, rounds: int, *, bind: bool) -> str:
-    """Start ``rounds`` attested sessions and return the command's output."""
+def measure_sessions(
+    port: int, folder: Path, root: bytes, rounds: int, *, bind: bool
+) -> Iterator[Line]:
+    """Start ``rounds`` attested sessions and yield the lines of the command's output."""
     start_session(port, folder, root, bind=bind)  # the warm-up
     _, _, cipher = _handshake(port, client_context(folder))
-    lines: list[Line] = [timings.start("sessions", cipher=cipher, bound=str(bind).lower())]
+    yield timings.start("sessions", cipher=cipher, bound=str(bind).lower())
     if bind:
         # The authority's key is another one than the endpoint's.
         other = ssl.PEM_cert_to_DER_cert((folder / AUTHORITY).read_text("ascii"))
-        accepted = attestation.bound(evidence.read(folder), other)
-        lines.append(timings.Check("another-tls-key", not accepted))
+        accepted = evidence.bound(evidence.read(folder), other)
+        yield timings.Check("another-tls-key", not accepted)
     for _ in range(rounds):
         for part, took in start_session(port, folder, root, bind=bind).items():
-            lines.append(Value("attestation_time", {"part": part}, took))
-    return timings.whole(lines)
+            yield Value("attestation_time", {"part": part}, took)
 
 
-def measure_handshakes(port: int, folder: Path, rounds: int) -> str:
-    """Time full and resumed handshakes in turn, TCP left out, and return the output.
+def measure_handshakes(port: int, folder: Path, rounds: int) -> Iterator[Line]:
+    """Time full and resumed handshakes in turn, TCP left out, and yield the lines.
 
     Raises SitegenError when a handshake is not of the kind that it should be.
     """
     context = client_context(folder)
     _, kept, cipher = _handshake(port, context)  # the warm-up, and the first ticket
-    lines: list[Line] = [timings.start("handshake", cipher=cipher, openssl=ssl.OPENSSL_VERSION)]
+    yield timings.start("handshake", cipher=cipher, openssl=ssl.OPENSSL_VERSION)
     for _ in range(rounds):
         for mode in ("full", "resumed"):
             took, kept, _ = _handshake(port, context, kept if mode == "resumed" else None)
-            lines.append(Value("handshake_time", {"mode": mode}, took))
-    return timings.whole(lines)
+            yield Value("handshake_time", {"mode": mode}, took)
 
 
 def _handshake(
@@ -302,21 +293,20 @@ def _handshake(
             return duration, link.session, (link.cipher() or ("none",))[0]
 
 
-def measure_throughput(up: Terminator, folder: Path, size: int, rounds: int) -> str:
-    """Fetch ``size`` bytes without TLS and with it, in turn, and return the output.
+def measure_throughput(up: Terminator, folder: Path, size: int, rounds: int) -> Iterator[Line]:
+    """Fetch ``size`` bytes without TLS and with it, in turn, and yield the lines.
 
     The time is from the request to the last byte, on a connection that is up.
     """
     context = client_context(folder)
     _, _, cipher = _handshake(up.tls, context)
-    lines: list[Line] = [timings.start("throughput", cipher=cipher)]
+    yield timings.start("throughput", cipher=cipher)
     for index in range(rounds + 1):
         for channel, port, secured in (("plain", up.plain, None), ("tls", up.tls, context)):
             duration = _transfer(port, secured, size)
             if index:  # the first of each is the warm-up
                 about = {"channel": channel, "size": str(size)}
-                lines.append(Value("channel_throughput", about, size / duration))
-    return timings.whole(lines)
+                yield Value("channel_throughput", about, size / duration)
 
 
 def _transfer(port: int, context: ssl.SSLContext | None, size: int) -> float:

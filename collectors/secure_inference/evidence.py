@@ -1,22 +1,40 @@
-"""Attestation evidence: read from a folder, or constructed under a root of our own.
+"""Attestation evidence: asked of the kernel, read from a folder or constructed, and verified.
 
 Constructed evidence has the form of a TDX quote, version 4, with its collateral (Intel's TDX
 DCAP quoting library API, appendix A.3; the PCK certificate profile; API version 4 of the
 provisioning service). A verifier parses it and checks every signature as it would a real one.
 It proves nothing: it is there to time the verification.
+
+The verifier is dcap-qvl: certificate chains, revocation lists, TCB information and the
+signatures of the quote, offline and at a given time. What binds a quote to a TLS connection
+is here: the first 32 bytes of its report data are the SHA-256 of the endpoint's public key.
+
+The kernel is asked through configfs-tsm (Linux 6.7 and later): 64 bytes written to ``inblob`` of
+a report's directory come back signed in ``outblob``; ``generation`` counts the writes
+(Documentation/ABI/testing/configfs-tsm-report).
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
+import secrets
 import struct
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from collectors.secure_inference import timings
+from collectors.secure_inference.timings import Check, Line, Value
+from sitegen.collect import timestamp
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
@@ -26,7 +44,12 @@ QUOTE, COLLATERAL, TIME, ROOT = "quote.bin", "collateral.json", "time.txt", "roo
 LABEL = "constructed evidence under a test root: times verification, proves nothing"
 #: Where report_data lies in a TDX quote of version 4: header 48 B, then 520 B of the TD report.
 REPORT_DATA_AT, REPORT_DATA_BYTES = 48 + 520, 64
+DIGEST_BYTES = 32
+CONTROLS = ("flipped-report-data-bit", "wrong-root")
 
+Act = Callable[[Path], None]
+REPORTS = "sys/kernel/config/tsm/report"
+_ATTEMPTS = 5
 _MOST_BYTES = 4 << 20
 #: What of certificate and collateral is the same each time: FMSPC 00ff00000000, PCE SVN 11, and
 #: the numbers below.
@@ -42,8 +65,7 @@ _QE_ATTRIBUTES = bytes.fromhex("11000000000000000000000000000000")
 _QE_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """A quote with what is needed to verify it offline.
 
     ``at`` is the time, in seconds since 1970, that the collateral is judged at. ``root`` is the
@@ -71,10 +93,7 @@ class Evidence:
 
 
 def read(folder: Path) -> Evidence:
-    """Read quote.bin, collateral.json, time.txt and, where there is one, root.der.
-
-    Raises SitegenError for a file that is missing, too large, or not what its name says.
-    """
+    """Read quote.bin, collateral.json, time.txt and, where it is, root.der; raises SitegenError."""
     quote = _bytes(folder / QUOTE)
     if len(quote) < REPORT_DATA_AT + REPORT_DATA_BYTES:
         raise SitegenError(f"a quote of {len(quote)} bytes is too short", where=QUOTE)
@@ -125,7 +144,7 @@ def construct(report_data: bytes, now: datetime) -> Evidence:
     chain = issuing.pem(issuing.certificate(platform, pck_ca, valid, sgx), ca, root)
     signed_by = issuing.pem(issuing.certificate(signer, root_ca, valid), root)
     current = (valid[0], now + timedelta(days=29))
-    issued, until = (each.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in current)
+    issued, until = map(timestamp, current)
     collateral = {
         "pck_crl_issuer_chain": issuing.pem(ca, root),
         "root_ca_crl": issuing.revoked(root_ca, current).hex(),
@@ -161,3 +180,161 @@ def _quote(report_data: bytes, attester: Party, platform: Party, chain: str) -> 
     signed = attester.sign(header + body) + attester.point
     signed += struct.pack("<HI", _QE_CERTIFICATION, len(certified)) + certified
     return header + body + struct.pack("<I", len(signed)) + signed
+
+
+def verify(given: Evidence) -> tuple[str, int]:
+    """Return the TCB status of evidence whose signatures are right, and its number of advisories.
+
+    Raises SitegenError with the verifier's reason when it is refused.
+    """
+    import dcap_qvl
+
+    try:
+        collateral = dcap_qvl.QuoteCollateralV3.from_json(given.collateral)
+        if given.root:
+            report = dcap_qvl.verify_with_root_ca(given.quote, collateral, given.root, given.at)
+        else:
+            report = dcap_qvl.verify(given.quote, collateral, given.at)
+    except (ValueError, OverflowError) as error:
+        told = f"the quote is refused: {str(error)[:200]}"
+        fix = "give a quote with the collateral, and the time, that it was valid at"
+        raise SitegenError(told, where="attestation", fix=fix) from error
+    return report.status, len(report.advisory_ids)
+
+
+def parse(given: Evidence) -> str:
+    """Parse a quote without verifying it and return its kind; raises SitegenError."""
+    import dcap_qvl
+
+    try:
+        return str(dcap_qvl.parse_quote(given.quote).quote_type())
+    except ValueError as error:
+        told = f"the quote cannot be parsed: {str(error)[:200]}"
+        raise SitegenError(told, where="attestation") from error
+
+
+def refused(given: Evidence) -> bool:
+    """Return whether the verifier refuses evidence."""
+    with contextlib.suppress(SitegenError):
+        verify(given)
+        return False
+    return True
+
+
+def controls(given: Evidence) -> dict[str, Evidence]:
+    """Return what every verifier must refuse, by name: one bit flipped, and another root."""
+    flipped = bytearray(given.quote)
+    flipped[REPORT_DATA_AT] ^= 1
+    other = construct(bytes(REPORT_DATA_BYTES), datetime.now(UTC))
+    changed = (replace(given, quote=bytes(flipped)), replace(given, root=other.root))
+    return dict(zip(CONTROLS, changed, strict=True))
+
+
+def report_data(key_digest: bytes) -> bytes:
+    """Return the 64 bytes that bind a quote to a TLS key: its SHA-256, then zeros."""
+    return key_digest.ljust(REPORT_DATA_BYTES, b"\0")
+
+
+def bound(given: Evidence, certificate: bytes) -> bool:
+    """Return whether a quote names the public key of the certificate that the peer showed."""
+    from collectors.secure_inference import issuing
+
+    return given.report_data[:DIGEST_BYTES] == issuing.key_digest(certificate)
+
+
+def measure_verification(given: Evidence, rounds: int) -> Iterator[Line]:
+    """Time the verification ``rounds`` times, and yield the lines of the command's output.
+
+    The negative controls run once, untimed. Raises SitegenError when the evidence itself is
+    refused.
+    """
+    status, advisories = verify(given)  # also the warm-up
+    about = {"quote": parse(given), "quote_bytes": len(given.quote), "status": status}
+    root = "constructed" if given.root else "the verifier's own"
+    yield timings.start("verify", **about, advisories=advisories, root=root)
+    for name, each in controls(given).items():
+        yield Check(name, refused(each))
+    for _ in range(rounds):
+        for part, work in (("parse", parse), ("verify", verify)):
+            begun = time.perf_counter()
+            work(given)
+            yield Value("attestation_time", {"part": part}, time.perf_counter() - begun)
+
+
+class Quote(NamedTuple):
+    """A report of the machine's own TEE, and how long it took."""
+
+    provider: str  # tdx_guest, sev_guest or arm_cca_guest
+    data: bytes
+    duration_s: float
+
+
+def available(root: Path) -> bool:
+    """Return whether the kernel below ``root`` offers reports."""
+    return (root / REPORTS).is_dir()
+
+
+def take(root: Path, report_data: bytes, *, make: Act = os.mkdir, remove: Act = os.rmdir) -> Quote:
+    """Return a quote over 64 bytes.
+
+    ``make`` and ``remove`` are what the kernel does with a report's directory. Raises
+    SitegenError when there is no TEE, no right, no quote service on the host, or the report was
+    written to by another process each time.
+    """
+    if not available(root):
+        raise SitegenError("there is no /sys/kernel/config/tsm here: no TEE", where="quote")
+    for _ in range(_ATTEMPTS):
+        folder = root / REPORTS / f"sitegen-{secrets.token_hex(8)}"
+        try:
+            make(folder)
+            try:
+                quote = _take(folder, report_data)
+            finally:
+                # Its files are the kernel's: they go with the directory.
+                remove(folder)
+        except OSError as error:
+            told = f"the machine gives no quote: {error.strerror}"
+            fix = "run as root, and see that the host offers a quote service"
+            raise SitegenError(told, where="quote", fix=fix) from error
+        if quote is not None:
+            return quote
+    raise SitegenError("every report was written to by another process", where="quote")
+
+
+def _take(folder: Path, report_data: bytes) -> Quote | None:
+    """Return the quote, or None when somebody else wrote to the report too."""
+    before = _number(folder / "generation")
+    begun = time.perf_counter()
+    # One write: the kernel takes each as a whole blob.
+    with (folder / "inblob").open("wb", buffering=0) as blob:
+        blob.write(report_data)
+    data = (folder / "outblob").read_bytes()
+    duration = time.perf_counter() - begun
+    if _number(folder / "generation") != before + 1:
+        return None
+    if not data:
+        raise SitegenError("the machine gave an empty quote", where="quote")
+    return Quote((folder / "provider").read_text("ascii", "replace").strip(), data, duration)
+
+
+def _number(path: Path) -> int:
+    text = path.read_text("ascii", "replace").strip()
+    if not text.isdecimal() or len(text) > 20:  # noqa: PLR2004 - a 64-bit count
+        raise SitegenError(f"{text[:40]!r} is not a count", where=path.name)
+    return int(text)
+
+
+def measure_quotes(taken: Callable[[], Quote], report_data: bytes, rounds: int) -> Iterator[Line]:
+    """Take ``rounds`` quotes over ``report_data`` and yield the lines of the command's output.
+
+    The quotes themselves are not kept: they identify the machine. Each must carry the report
+    data that it was asked for; SitegenError otherwise.
+    """
+    for index in range(rounds):
+        quote = taken()
+        if report_data not in quote.data:
+            raise SitegenError("the quote does not carry the report data", where="quote")
+        if not index:
+            about = {"provider": quote.provider, "quote_bytes": len(quote.data)}
+            yield timings.start("quote", **about)
+        yield Value("attestation_time", {"part": "quote"}, quote.duration_s)

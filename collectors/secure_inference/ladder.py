@@ -32,7 +32,6 @@ _PORTS, _DRAWS = range(20100, 32000), 20
 _SPARE_TOKENS = 256
 _TIMEOUT_S = 120.0
 _WARM_REQUESTS, _WARM_SEED = 2, 90_000
-_PROCESS = {"context": "process"}
 
 
 class Ladder(Settings, frozen=True):
@@ -58,8 +57,8 @@ class Ladder(Settings, frozen=True):
         return Path(self.folder)
 
 
-def measure(wanted: Ladder, host: Host) -> str:
-    """Carry out one step and return the command's output.
+def measure(wanted: Ladder, host: Host) -> list[Line]:
+    """Carry out one step and return the lines of the command's output.
 
     Raises SitegenError when a server does not come up, a client cannot work, or the evidence
     that an endpoint shows is refused.
@@ -85,7 +84,7 @@ def measure(wanted: Ladder, host: Host) -> str:
             lines.append(Load(printed.decode("utf-8", "replace")))
     version, count = contexts[0].version, len(contexts)
     start = timings.start("step", step=wanted.step, server=version, contexts=count)
-    return timings.whole([start, *lines])
+    return [start, *lines]
 
 
 class _Context(NamedTuple):
@@ -103,16 +102,10 @@ def _context(wanted: Ladder, host: Host, index: int, lines: list[Line]) -> Itera
     folder = wanted.place / f"context-{index}"
     folder.mkdir(exist_ok=True)
     begun = time.perf_counter()
-    with server.serving(
-        Path(wanted.model),
-        threads=wanted.threads,
-        parallel=wanted.concurrency,
-        context=2 * wanted.input_tokens + wanted.output_tokens + _SPARE_TOKENS,
-        folder=folder,
-        host=host,
-        cache_prompt=wanted.cache,
-        port=_port(),
-    ) as up:
+    tokens = 2 * wanted.input_tokens + wanted.output_tokens + _SPARE_TOKENS
+    slots, cache = wanted.concurrency, wanted.cache
+    asked = server.Wanted(wanted.model, wanted.threads, slots, tokens, cache, _port())
+    with server.serving(asked, folder, host) as up:
         created = time.perf_counter() - begun
         if wanted.step == "native":
             yield _Context(up.url, 0, up.model, up.version)
@@ -125,8 +118,8 @@ def _context(wanted: Ladder, host: Host, index: int, lines: list[Line]) -> Itera
         begun = time.perf_counter()
     destroyed = time.perf_counter() - begun
     if wanted.step == ISOLATED:
-        lines.append(Value("context_time", {"part": "create", **_PROCESS}, created))
-        lines.append(Value("context_time", {"part": "destroy", **_PROCESS}, destroyed))
+        for part, took in (("create", created), ("destroy", destroyed)):
+            lines.append(Value("context_time", {"part": part, "context": "process"}, took))
 
 
 def _session(context: _Context, wanted: Ladder) -> float:

@@ -6,13 +6,13 @@ lines before it, so that a cut-off output is told.
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from collectors.llm import measures
 from collectors.llm.measures import Exchange
@@ -86,16 +86,14 @@ def start(what: str, **about: object) -> Start:
     return Start(1, what, {name: str(value) for name, value in about.items()})
 
 
-def whole(lines: Sequence[Line]) -> str:
+def whole(lines: Iterable[Line]) -> str:
     """Return a command's output: its lines, and the one that ends them."""
-    return "".join(f"{msgspec.json.encode(line).decode()}\n" for line in (*lines, End(len(lines))))
+    every = list(lines)
+    return "".join(f"{msgspec.json.encode(line).decode()}\n" for line in (*every, End(len(every))))
 
 
 def read(printed: bytes) -> Report:
-    """Read what a command printed.
-
-    Raises SitegenError, with the line, for anything that is not of the form above.
-    """
+    """Read what a command printed; raises SitegenError with the line that is not of that form."""
     rows = printed.decode("utf-8", "replace").removesuffix("\n").split("\n")
     lines = [decode.document(row, _RECORD, f"line {n}") for n, row in enumerate(rows, 1)]
     for number, line in enumerate(lines, 1):
@@ -152,14 +150,15 @@ def record_served(recorder: Recorder, report: Report, workload: str, about: Para
     if not every.ok:
         details = [each.detail or each.status for each in every.measured] or ["none was sent"]
         raise SitegenError(f"no request was answered: {details[-1]}", where=workload)
-    rows = [r for r in measures.measurements(every, workload, about) if r.metric in _SERVED]
+    found = measures.record(every, workload, about).measurements
+    rows = [row for row in found if row.metric in _SERVED]
     for row in rows:
         recorder.put(row._replace(metric=_SERVED[row.metric]), "")
     begun = 0.0
     for load in loads:
         recorder.samples += [
             each._replace(metric=_SERVED[each.metric], x=begun + each.x)
-            for each in measures.samples(load, workload, about)
+            for each in measures.record(load, workload, about).samples
             if each.metric in _SERVED
         ]
         begun += load.end.wall_s if load.end else 0.0
@@ -190,4 +189,4 @@ def together(loads: Sequence[measures.Load]) -> measures.Load:
         end = msgspec.structs.replace(ends[0], wall_s=wall_s, cpu_s=cpu_s, lag_p99_s=lag_s)
     requests = tuple(each for load in loads for each in load.requests)
     notes = tuple(dict.fromkeys(note for load in loads for note in load.notes))
-    return dataclasses.replace(loads[0], requests=requests, end=end, notes=notes)
+    return structs.replace(loads[0], requests=requests, end=end, notes=notes)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from collectors.sevenzip import figures, header, output, reader
 from collectors.sevenzip.output import Table
@@ -18,37 +17,31 @@ from sitegen.collect import (
     Reading,
     Recorder,
     Request,
-    Settings,
     Step,
-    described,
     last_line,
 )
+from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, Status, ToolIdentity, params
 
 BENCHMARK = "7z"
+_Threads = Annotated[int, Meta(ge=1, le=4096)]
+_THREADS = "thread counts, such as 1,2,4,8,16,32 (default: 1,2,4,8 and all CPUs)"
+_DICTIONARY = "largest dictionary as a power of two (default: 22)"
+_ITERATIONS = "passes over the dictionaries that are averaged (default: 1)"
 
 
 class SETTINGS(Settings, frozen=True):
     """What ``--set`` may change."""
 
-    threads: Annotated[
-        tuple[Annotated[int, Meta(ge=1, le=4096)], ...],
-        described("thread counts, such as 1,2,4,8,16,32 (default: 1,2,4,8 and all CPUs)"),
-    ] = ()
-    dictionary: (
-        Annotated[
-            int, described("largest dictionary as a power of two (default: 22)", ge=18, le=30)
-        ]
-        | None
-    ) = None
-    iterations: Annotated[
-        int, described("passes over the dictionaries that are averaged (default: 1)", ge=1, le=100)
-    ] = 1
+    threads: Annotated[tuple[_Threads, ...], described(_THREADS)] = ()
+    dictionary: Annotated[int, described(_DICTIONARY, ge=18, le=30)] | None = None
+    iterations: Annotated[int, described(_ITERATIONS, ge=1, le=100)] = 1
 
 
 #: Fixed, so that machines meet; all the CPUs come on top.
 _COUNTS = {"quick": (1, 2, 4), "standard": (1, 2, 4, 8), "thorough": (1, 2, 4, 8)}
+_OPERATIONS = ("compress", "decompress", "total")
 _DICTIONARY_BITS = {"quick": 18, "standard": 22, "thorough": 25}
 #: Without ``-md`` 7-Zip works through 2^22 to 2^25; with it and 22 or less, one row or few.
 _DEFAULT_BITS = 25
@@ -82,46 +75,33 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     counts = sorted({*(given.threads or (*_COUNTS[request.preset], request.cpus))})
     # All the dictionaries up to 2^25 are what 7-Zip does by itself: leave the option out.
     size = () if bits == _DEFAULT_BITS else (f"-md{bits}",)
-    dictionary = str(1 << bits)
-    steps = tuple(
-        Step(
-            name=f"threads-{count}",
-            workload=f"threads-{count}",
-            argv=(tool.path, "b", str(iterations), f"-mmt{count}", *size),
-            timeout_s=900.0 * iterations,
-            params=params(threads=count, dictionary=dictionary),
-            expects=_expected(count, dictionary),
-            context=(("cpus", str(request.cpus)),),
-        )
-        for count in counts
+    context = (("cpus", str(request.cpus)),)
+    steps = []
+    for count in counts:
+        name, about = f"threads-{count}", params(threads=count, dictionary=1 << bits)
+        argv = (tool.path, "b", str(iterations), f"-mmt{count}", *size)
+        parts = [params(operation=each, **dict(about)) for each in _OPERATIONS]
+        expects = tuple(Measurement(name, "7z.rating", "value", "MIPS", None, p) for p in parts)
+        steps.append(Step(name, name, argv, 900.0 * iterations, about, expects, context))
+    settings = (
+        Parameter("iterations", str(iterations), Comparability.CAVEAT),
+        Parameter("tool_version", tool.version, Comparability.MUST_MATCH),
     )
-    return Plan(
-        steps=steps,
-        parameters=(
-            Parameter("iterations", str(iterations), Comparability.CAVEAT),
-            Parameter("tool_version", tool.version, Comparability.MUST_MATCH),
-        ),
-        about_s=_SECONDS[request.preset] * iterations * len(steps),
-    )
+    about_s = _SECONDS[request.preset] * iterations * len(steps)
+    return Plan(tuple(steps), settings, about_s=about_s)
 
 
 def run(step: Step, host: Host) -> RawOutput:
     """Run the benchmark once and note what two threads got of the CPUs."""
     raw = host.run(step.argv, timeout_s=step.timeout_s)
-    pair = _TWO_THREADS.findall(raw.stdout.decode("utf-8", "replace"))
-    usage = re.findall(r"(\d+)%", pair[-1]) if pair else []
-    values = tuple(
-        (f"two_thread_usage_{index}", f"{int(percent) / 100:g}")
-        for index, percent in enumerate(usage, start=1)
-    )
-    return dataclasses.replace(raw, values=values)
+    *_, last = ("", *_TWO_THREADS.findall(raw.stdout.decode("utf-8", "replace")))
+    usage = enumerate(re.findall(r"(\d+)%", last), start=1)
+    values = [(f"two_thread_usage_{n}", f"{int(percent) / 100:g}") for n, percent in usage]
+    return structs.replace(raw, values=tuple(values))
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
-    """Return the table's ``Avr:`` and ``Tot:`` rows as measurements.
-
-    Raises SitegenError when 7-Zip failed or its table is not whole.
-    """
+    """Return the table's ``Avr:`` and ``Tot:`` rows as measurements."""
     text = raw.stdout.decode("utf-8", "replace")
     if raw.exit_code != 0:
         reason = last_line(raw.stderr or raw.stdout)
@@ -130,8 +110,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     found = [each for each in output.tables(text) if each.rows and each.total and each.threads]
     if not found:
         raise SitegenError("7-Zip printed no whole benchmark table", where=step.name)
-    table = found[-1]
-    _check_total(table)
+    _check_total(table := found[-1])
     recorder = Recorder()
     series = recorder.series(step.workload, step.params, status=_status(step, table))
     figures.averages(series, table)
@@ -150,23 +129,11 @@ def _check_total(table: Table) -> None:
 
 def _status(step: Step, table: Table) -> Status:
     """Return suspect when something else had the CPUs, or another table was printed."""
-    wanted = dict(step.params)
-    if wanted["threads"] != str(table.threads):
-        return Status.SUSPECT
+    wanted, own = dict(step.params), params(threads=table.threads, dictionary=1 << table.top_bits)
     # With too little memory 7-Zip lowers the dictionary by itself: another workload.
-    if wanted["dictionary"] != str(1 << table.top_bits):
+    if any(wanted[name] != value for name, value in own):
         return Status.SUSPECT
     if table.threads is None or table.compress is None or table.decompress is None:
         return Status.SUSPECT
     cpus = int(step.get("cpus", str(table.threads)))
     return figures.usage_status(table.threads, cpus, table.compress, table.decompress)
-
-
-def _expected(threads: int, dictionary: str) -> tuple[Measurement, ...]:
-    return tuple(
-        Measurement(
-            *(f"threads-{threads}", "7z.rating", "value", "MIPS", None),
-            params(operation=operation, threads=threads, dictionary=dictionary),
-        )
-        for operation in ("compress", "decompress", "total")
-    )

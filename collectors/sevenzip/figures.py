@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
-from collectors.sevenzip.output import Side, Table
+from collectors.sevenzip.output import Row, Side, Table
 from sitegen.collect import Series
 from sitegen.model import Params, Status, params
 
@@ -20,23 +20,21 @@ _MHZ = 1e6
 _ROUNDING = 1.5
 _HALF = 0.5
 _SAME_RATE = 0.01
-_COLUMNS = (
-    ("speed", "speed"),
-    ("usage", "usage"),
-    ("rating_per_usage", "R/U"),
-    ("rating", "rating"),
-)
+_COLUMNS = {"speed": "speed", "usage": "usage", "rating_per_usage": "R/U", "rating": "rating"}
 
 
 def averages(series: Series, table: Table) -> None:
     """Write the averages of a table, those that it has."""
-    for operation, side in (
-        ("compress", table.compress),
-        ("decompress", table.decompress),
-        ("total", table.total),
-    ):
-        if side is not None:
-            _figures(series, side, params(operation=operation))
+    for operation in ("compress", "decompress", "total"):
+        if side := getattr(table, operation):
+            _figures(series, side, "mean", params(operation=operation))
+
+
+def row(series: Series, one: Row) -> None:
+    """Write the figures of one row; its parameters say which."""
+    for operation, side in (("compress", one.compress), ("decompress", one.decompress)):
+        about = params(operation=operation, dictionary=1 << one.bits, row=one.bits)
+        _figures(series, side, "value", about)
 
 
 def frequency(series: Series, table: Table) -> None:
@@ -67,16 +65,15 @@ def contradictions(table: Table) -> Iterator[str]:
         yield from _unlike_mean("Tot:", "total", table.total, sides, "the Avr: row")
 
 
-def row_contradictions(table: Table) -> Iterator[str]:
-    """Yield the rows whose rating is not their rating per usage times their usage."""
-    for row in table.rows:
-        for name, side in (("compress", row.compress), ("decompress", row.decompress)):
-            usage, per_usage = int(side.usage), int(side.rating_per_usage)
-            low = (per_usage * (1 - _SAME_RATE) - _HALF) * (usage - _HALF) / 100 - _HALF
-            high = (per_usage * (1 + _SAME_RATE) + _HALF) * (usage + _HALF) / 100 + _HALF
-            if not low <= int(side.rating) <= high:
-                expected = f"{per_usage} at {usage} % are {per_usage * usage / 100:.0f}"
-                yield f"row {row.bits}: {name} says {side.rating} MIPS, {expected}"
+def row_contradictions(one: Row) -> Iterator[str]:
+    """Yield where the rating of a row is not its rating per usage times its usage."""
+    for name, side in (("compress", one.compress), ("decompress", one.decompress)):
+        usage, per_usage = int(side.usage), int(side.rating_per_usage)
+        low = (per_usage * (1 - _SAME_RATE) - _HALF) * (usage - _HALF) / 100 - _HALF
+        high = (per_usage * (1 + _SAME_RATE) + _HALF) * (usage + _HALF) / 100 + _HALF
+        if not low <= int(side.rating) <= high:
+            expected = f"{per_usage} at {usage} % are {per_usage * usage / 100:.0f}"
+            yield f"row {one.bits}: {name} says {side.rating} MIPS, {expected}"
 
 
 def crowded(table: Table) -> str:
@@ -95,7 +92,7 @@ def crowded(table: Table) -> str:
 def _unlike_mean(
     label: str, name: str, side: Side, parts: list[Side], of_what: str
 ) -> Iterator[str]:
-    for column, title in _COLUMNS:
+    for column, title in _COLUMNS.items():
         said = getattr(side, column)
         figures = [int(text) for part in parts if (text := getattr(part, column))]
         if said and len(figures) == len(parts):
@@ -104,12 +101,13 @@ def _unlike_mean(
                 yield f"{label} {name} {title} is {said}, the mean of {of_what} {mean:.0f}"
 
 
-def _figures(series: Series, side: Side, about: Params) -> None:
-    for metric, value, printed in (
-        ("7z.rating", float(side.rating), side.rating),
-        ("7z.rating_per_usage", float(side.rating_per_usage), side.rating_per_usage),
-        ("7z.cpu_usage", int(side.usage) / 100, side.usage),
+def _figures(series: Series, side: Side, speed: str, about: Params) -> None:
+    """Write the figures of one side; ``speed`` is the statistic that its speed is."""
+    for metric, statistic, printed, units in (
+        ("7z.rating", "value", side.rating, 1),
+        ("7z.rating_per_usage", "value", side.rating_per_usage, 1),
+        ("7z.cpu_usage", "value", side.usage, 100),
+        ("7z.speed", speed, side.speed, 1 / _KIB),
     ):
-        series.add(metric, "value", value, printed, about=about)
-    if side.speed:
-        series.add("7z.speed", "mean", int(side.speed) * _KIB, side.speed, about=about)
+        if printed:
+            series.add(metric, statistic, int(printed) / units, printed, about=about)

@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from collectors.sevenzip.header import Header, read_header
 from sitegen.errors import SitegenError
 
 #: The dictionaries that 7-Zip works through by itself, up to the largest asked for.
 _FIRST_BITS, _FIRST_SMALL_BITS = 22, 18
-_ROW_NUMBERS = 8
 _MAX_TABLES, _MAX_LINES, _MAX_HEADER = 10_000, 100_000, 8_000
 _MAX_DIGITS = 12
 
@@ -32,11 +33,12 @@ _EVENT = re.compile(
     re.MULTILINE,
 )
 
+#: What a table begins with; what has the head of another, of methods or checksums, is not read.
+_HEADS = {"usage", "head", "other"}
 _THREADS = re.compile(r"# Benchmark threads: {0,20}(\d{1,6})\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One operation's half of a row, as printed; ``speed`` is empty where it was not."""
 
     usage: str
@@ -45,8 +47,7 @@ class Side:
     speed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """The figures of one pass over one dictionary."""
 
     bits: int
@@ -54,8 +55,7 @@ class Row:
     decompress: Side
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """One benchmark table as far as it was printed; ``line`` is where it starts.
 
     ``nth`` counts the tables under one banner: 7-Zip's averages go over all of them.
@@ -93,15 +93,11 @@ class Table:
         return ",".join(f"{bits}x{count}" if count > 1 else str(bits) for bits, count in counts)
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A table being read."""
+class _Draft(Struct):
+    """A table being read: its other lines by kind, and the figures of its rows."""
 
     line: int
-    usage: str = ""
-    head: bool = False
-    other: bool = False  # of methods or checksums, which is not read
-    reduced: str = ""
+    texts: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     average: tuple[Side, Side] | None = None
     total: Side | None = None
@@ -109,7 +105,15 @@ class _Draft:
     @property
     def begun(self) -> bool:
         """Return whether anything of a table was seen."""
-        return bool(self.usage or self.head or self.other or self.rows)
+        return bool(self.rows or _HEADS & self.texts.keys())
+
+    def ends_before(self, kind: str) -> bool:
+        """Return whether a line of this kind begins another table."""
+        if kind in ("banner", "size"):
+            return self.begun
+        if kind == "usage":
+            return bool(self.rows or "usage" in self.texts)
+        return kind in ("head", "other") and bool({"head", "other"} & self.texts.keys())
 
 
 def tables(text: str) -> Iterator[Table]:
@@ -136,18 +140,21 @@ class _Scanner:
             kind = event.lastgroup or ""
             if number >= _MAX_LINES:
                 raise self._bad(event, f"holds more than {_MAX_LINES:,} lines of 7-Zip's")
-            if _starts(kind, draft):
+            if draft.ends_before(kind):
                 yield from self._finished(draft)
                 self._above = last
                 draft = _Draft(self._line_of(event.start()))
             if kind == "banner":
                 self._header, self._nth = Header(), 0
                 self._above = event.start()
-            elif kind in ("usage", "head", "other") and not draft.begun:
+            elif kind in _HEADS and not draft.begun:
                 draft.line = self._line_of(event.start())
-                self._read_header(event.start())
+                # Between the banner, or the table before, and this table.
+                part = self._text[max(self._above, event.start() - _MAX_HEADER) : event.start()]
+                lines = [line.strip() for line in part.split("\n")]
+                self._header = read_header(lines, self._header)
             if kind == "total" and draft.average:
-                draft.total = self._total(event)
+                draft.total = _side(self._numbers(event, "the Tot: row", 3))
                 yield from self._finished(draft)
                 self._above = event.end()
                 draft = _Draft(draft.line)
@@ -157,69 +164,42 @@ class _Scanner:
         yield from self._finished(draft)
 
     def _take(self, draft: _Draft, kind: str, event: re.Match[str]) -> None:
-        if kind == "usage":
-            draft.usage = event[kind]
-        elif kind == "head":
-            draft.head = True
-        elif kind == "other":
-            draft.other = True
-        elif kind == "reduced":
-            draft.reduced = event[kind].partition(":")[2].strip()
-        elif kind == "row" and (draft.usage or draft.head) and not draft.other:
-            self._row(draft, event)
-        elif kind == "average" and draft.begun and not draft.other and self._ended(event):
-            draft.average = self._average(event)
-
-    def _row(self, draft: _Draft, event: re.Match[str]) -> None:
-        bits, _, rest = event["row"].partition(":")
-        numbers = _numbers(rest)
-        if not self._ended(event):
+        if kind in (*_HEADS, "reduced"):
+            draft.texts[kind] = event[kind]
+        elif "other" in draft.texts or event.end() == len(self._text):
             return  # the end of the text may have cut its last number
-        if len(numbers) != _ROW_NUMBERS:
-            raise self._bad(event, f"the row {bits}: has {len(numbers)} numbers, not 8")
-        draft.rows.append(Row(int(bits), _side(numbers[:4]), _side(numbers[4:])))
+        elif kind == "row" and _HEADS & draft.texts.keys():
+            bits = event["row"].partition(":")[0]
+            numbers = self._numbers(event, f"the row {bits}:", 8)
+            draft.rows.append(Row(int(bits), _side(numbers[:4]), _side(numbers[4:])))
+        elif kind == "average" and draft.begun:
+            numbers = self._numbers(event, "the Avr: row", 6, 8)
+            half = len(numbers) // 2
+            draft.average = _side(numbers[:half]), _side(numbers[half:])
 
-    def _average(self, event: re.Match[str]) -> tuple[Side, Side]:
-        numbers = _numbers(event["average"])
-        half = {6: 3, 8: 4}.get(len(numbers))
-        if half is None:
-            raise self._bad(event, f"the Avr: row has {len(numbers)} numbers, not 6 or 8")
-        return _side(numbers[:half]), _side(numbers[half:])
-
-    def _total(self, event: re.Match[str]) -> Side:
-        numbers = _numbers(event["total"])
-        if len(numbers) != 3:  # noqa: PLR2004 - usage, rating per usage, rating
-            raise self._bad(event, f"the Tot: row has {len(numbers)} numbers, not 3")
-        return _side(numbers)
+    def _numbers(self, event: re.Match[str], what: str, *counts: int) -> list[str]:
+        words = event[event.lastgroup or ""].partition(":")[2].replace("|", " ").split()
+        numbers = [word for word in words if len(word) <= _MAX_DIGITS]
+        if len(numbers) not in counts:
+            wanted = " or ".join(map(str, counts))
+            raise self._bad(event, f"{what} has {len(numbers)} numbers, not {wanted}")
+        return numbers
 
     def _finished(self, draft: _Draft) -> Iterator[Table]:
-        if draft.other or not draft.begun:
+        if "other" in draft.texts or not draft.begun:
             return
         self._found += 1
         if self._found > _MAX_TABLES:
             raise SitegenError(f"holds more than {_MAX_TABLES:,} tables", where="7-Zip")
-        threads = _THREADS.search(draft.usage)
+        match = _THREADS.search(draft.texts.get("usage", ""))
+        threads = int(match[1]) if match else None
         compress, decompress = draft.average or (None, None)
+        reduced = draft.texts.get("reduced", "").partition(":")[2].strip()
         yield Table(
-            self._header,
-            draft.line,
-            self._nth,
-            int(threads[1]) if threads else None,
-            tuple(draft.rows),
-            compress,
-            decompress,
-            draft.total if draft.average else None,
-            draft.reduced,
+            *(self._header, draft.line, self._nth, threads, tuple(draft.rows)),
+            *(compress, decompress, draft.total, reduced),
         )
         self._nth += 1
-
-    def _read_header(self, end: int) -> None:
-        """Read what stands between the banner, or the table before, and this table."""
-        part = self._text[max(self._above, end - _MAX_HEADER) : end]
-        self._header = read_header(list(map(str.strip, part.split("\n"))), self._header)
-
-    def _ended(self, event: re.Match[str]) -> bool:
-        return event.end() < len(self._text)
 
     def _line_of(self, place: int) -> int:
         self._line += self._text.count("\n", self._counted, place)
@@ -229,20 +209,6 @@ class _Scanner:
     def _bad(self, event: re.Match[str], what: str) -> SitegenError:
         place = f"line {self._line_of(event.start())}"
         return SitegenError(what, where=place, fix="import the output as it was")
-
-
-def _starts(kind: str, draft: _Draft) -> bool:
-    """Return whether this line begins another table."""
-    if kind in ("banner", "size"):
-        return draft.begun
-    if kind == "usage":
-        return bool(draft.usage or draft.rows)
-    return kind in ("head", "other") and (draft.head or draft.other)
-
-
-def _numbers(text: str) -> list[str]:
-    words = text.partition(":")[2] if ":" in text else text
-    return [word for word in words.replace("|", " ").split() if len(word) <= _MAX_DIGITS]
 
 
 def _side(numbers: list[str]) -> Side:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Annotated
 
-from collectors.sevenzip.figures import (
-    averages,
-    contradictions,
-    crowded,
-    frequency,
-    row_contradictions,
-    usage_status,
-)
+from collectors.sevenzip import figures
 from collectors.sevenzip.header import Header
 from collectors.sevenzip.output import Table, tables
 from collectors.text import plain
@@ -22,19 +16,16 @@ from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Status, ToolIdentity, params
 
 _VERSION = r"^\d{1,4}\.\d{1,4}[\w.() -]{0,40}$"
-_MAX_THREADS = 100_000
+_MAX_THREADS, _CUT_OFF = 100_000, "threads of a table whose header was cut off"
+_Threads = Annotated[int, described(_CUT_OFF, ge=1, le=99_999)]
+_Version = Annotated[str, described("7-Zip's version, such as '26.02 (x64)'", pattern=_VERSION)]
 
 
 class Asks(Settings, frozen=True):
     """What a log that was cut off does not say."""
 
-    threads: (
-        Annotated[int, described("threads of a table whose header was cut off", ge=1, le=99_999)]
-        | None
-    ) = None
-    version: (
-        Annotated[str, described("7-Zip's version, such as '26.02 (x64)'", pattern=_VERSION)] | None
-    ) = None
+    threads: _Threads | None = None
+    version: _Version | None = None
 
 
 _SAME_MEMORY = 0.05
@@ -52,15 +43,10 @@ _NATIVES = {
 }
 #: What all tables of one run have in common, in words.
 _COMMON = {
-    "cpu": "machine",
-    "memory_mb": "machine",
-    "all_cpus": "machine",
-    "kernel": "system",
-    "system": "system",
+    **dict.fromkeys(("cpu", "memory_mb", "all_cpus"), "machine"),
+    **dict.fromkeys(("kernel", "system"), "system"),
     "affinity": "affinity",
-    "version": "build",
-    "bits": "build",
-    "compiler": "build",
+    **dict.fromkeys(("version", "bits", "compiler"), "build"),
 }
 
 
@@ -76,11 +62,7 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the run that the tables in ``data`` are.
-
-    Raises SitegenError where there is none, where they are of several machines or builds, and
-    with the line of a table that cannot be used.
-    """
+    """Return the run that the tables in ``data`` are."""
     found = list(tables(plain(data)))
     if not found:
         raise SitegenError("holds no table of 7-Zip's benchmark", fix="import what `7z b` printed")
@@ -101,7 +83,7 @@ READER = Reader("7z-benchmark", "7-Zip's benchmark (7z b)", knows, read, Asks, t
 
 
 def _remark(recorder: Recorder, table: Table) -> None:
-    if crowd := crowded(table):
+    if crowd := figures.crowded(table):
         recorder.doubt(Doubt.INCONSISTENT, crowd)
     if trials := table.header.frequency_unusable:
         recorder.note(f"No CPU frequency: 7-Zip's clock was too coarse ({trials}).")
@@ -110,7 +92,7 @@ def _remark(recorder: Recorder, table: Table) -> None:
 
 
 def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
-    """Add the averages of a table, where they are its own."""
+    """Add the averages of a table, or its rows where the averages are not its own."""
     place, compress, decompress = f"line {table.line}", table.compress, table.decompress
     if compress is None or decompress is None:
         recorder.doubt(Doubt.CUT_OFF, f"{place} ends before its averages, and is left out")
@@ -118,23 +100,30 @@ def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
     if not table.rows:
         what = "the rows above Avr: are missing, and with them the dictionary"
         raise SitegenError(what, where=place, fix="import the output as 7-Zip printed it")
-    wrong = list(contradictions(table))
-    if table.nth and any(sentence.startswith("Avr:") for sentence in wrong):
-        # Under -mmt=* they go over all the tables so far.
-        sentence = "the averages go over tables of other thread counts, and are left out"
-        recorder.doubt(Doubt.INCONSISTENT, f"{place}: {sentence}")
-        return
     threads = agreed("threads", asks.threads, table.threads)
     if threads is None or not 0 < threads <= _MAX_THREADS:
         what = "does not say its threads" if threads is None else f"has {threads} threads"
         raise SitegenError(f"the table {what}", where=place, fix="add --set threads=N")
     workload, cpus = f"threads-{threads}", table.header.cpus or threads
-    status = usage_status(threads, cpus, compress, decompress)
+    wrong, options = list(figures.contradictions(table)), table.header.options or None
+    if over_all := table.nth and any(sentence.startswith("Avr:") for sentence in wrong):
+        workload += "-rows"
+        # Under -mmt=* they go over all the tables so far.
+        wrong = ["the averages go over tables of other thread counts, and are left out"]
+    odd = {one: list(figures.row_contradictions(one)) for one in table.rows}
+    for sentence in (*wrong, *chain(*odd.values())):
+        recorder.doubt(Doubt.INCONSISTENT, f"{place}: {sentence}", workload)
+    if over_all:
+        for one in table.rows:
+            status = figures.usage_status(threads, cpus, one.compress, one.decompress)
+            status = Status.SUSPECT if odd[one] else status
+            about = params(threads=threads, options=options)
+            figures.row(recorder.series(workload, about, status=status), one)
+        return
+    status = figures.usage_status(threads, cpus, compress, decompress)
     if status != Status.OK:
         shares = f"compression had {compress.usage} % and decompression {decompress.usage} %"
         recorder.note(f"{workload} at {place}: {shares} of a CPU, with {cpus} CPU(s) to use.")
-    for sentence in (*wrong, *row_contradictions(table)):
-        recorder.doubt(Doubt.INCONSISTENT, f"{place}: {sentence}", workload)
     if table.total is None:
         sentence = f"the table at {place} ends before its total"
         recorder.doubt(Doubt.CUT_OFF, sentence, workload)
@@ -143,12 +132,12 @@ def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
         dictionary=1 << table.top_bits,
         # Averages over other rows than 7-Zip's own are another workload.
         rows=None if table.iterations else table.rows_named,
-        options=table.header.options or None,
+        options=options,
     )
     recorder.said("iterations", str(table.iterations or ""), workload)
     series = recorder.series(workload, about, status=Status.SUSPECT if wrong else status)
-    averages(series, table)
-    frequency(series, table)
+    figures.averages(series, table)
+    figures.frequency(series, table)
 
 
 def _add_machine(recorder: Recorder, header: Header, version: str) -> None:
@@ -159,11 +148,8 @@ def _add_machine(recorder: Recorder, header: Header, version: str) -> None:
     recorder.parameter("tool_version", version or "unknown")
     # Newer banners name the architecture beside the version.
     bits = header.bits if "(" not in version else ""
-    for name, value in (
-        ("compiler", header.compiler),
-        ("bits", bits),
-        ("cpu_affinity", header.affinity),
-    ):
+    build = {"compiler": header.compiler, "bits": bits, "cpu_affinity": header.affinity}
+    for name, value in build.items():
         recorder.parameter(name, value or None, Comparability.CAVEAT)
     for name, text in (
         ("cpu", header.cpu),
@@ -186,10 +172,8 @@ def _check_common(found: list[Table]) -> None:
         known = [(value, line) for value, line in stated if value]
         for value, line in known[1:]:
             first = known[0][0]
-            same = value == first or (name == "memory_mb" and abs(value / first - 1) < _SAME_MEMORY)
-            if not same:
-                raise SitegenError(
-                    f"holds tables of more than one {what}: {first} and {value}",
-                    where=f"line {line}",
-                    fix="import the part of each by itself",
-                )
+            near = name == "memory_mb" and abs(value / first - 1) < _SAME_MEMORY
+            if value != first and not near:
+                told = f"holds tables of more than one {what}: {first} and {value}"
+                fix = "import the part of each by itself"
+                raise SitegenError(told, where=f"line {line}", fix=fix)

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.util
 import os
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, structs
 
-from collectors.zktls import contract, controls, jobs, packages, statements
+from collectors.zktls import contract, controls, packages, statements
 from collectors.zktls.readers import READERS
 from sitegen.collect import LEFT_OUT, Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.collect.recorder import Recorder
 from sitegen.collect.settings import Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import (
-    Comparability,
-    Measurement,
-    MetricDefinition,
-    Parameter,
-    ToolIdentity,
-    params,
-)
+from sitegen.model import Comparability, Measurement, MetricDefinition, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "zktls"
 _Cipher = Literal["chacha20", "aes-128-ctr", "aes-256-ctr"]
-_Statement = Literal["chacha20", "aes-128-ctr", "aes-256-ctr", "sha-256", "rsa-2048-verify"]
-_Keys = Literal["keep", "fresh"]
-_Record = Annotated[int, Meta(ge=jobs.BLOCK, le=jobs.MOST)]
+_Statement = Literal[_Cipher, "sha-256", "rsa-2048-verify"]
+_Record = Annotated[int, Meta(ge=statements.BLOCK, le=statements.MOST)]
 _Hashed = Annotated[int, Meta(ge=1, le=statements.MOST_HASHED)]
 _Proofs = Annotated[
     int, described("measured proofs of each step, after one warm-up (default: 5)", ge=1, le=1000)
@@ -57,7 +47,9 @@ class SETTINGS(Settings, frozen=True):
     ] = ()
     hash_sizes: Annotated[tuple[_Hashed, ...], described("bytes hashed (default: 64,256)")] = ()
     proofs: _Proofs | None = None
-    setup: Annotated[_Keys, described("fresh: the Groth16 keys are made anew")] = "keep"
+    setup: Annotated[
+        Literal["keep", "fresh"], described("fresh: the Groth16 keys are made anew")
+    ] = "keep"
     command: Annotated[
         str, described("a prover of your own, which prints JSON lines (see the docs)")
     ] = ""
@@ -80,22 +72,13 @@ _OWN_ROW = Measurement(_OWN, _DURATION.id, "value", _DURATION.unit, None)
 _CHACHA, _HASH = "chacha20", statements.SHA_256
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How much work a preset does."""
 
     statements: tuple[str, ...]
     records: tuple[int, ...]
     hashed: tuple[int, ...]
     proofs: int
-
-    @property
-    def work(self) -> Iterator[tuple[str, int]]:
-        """Yield each statement with each of its sizes."""
-        for statement in self.statements:
-            own = self.hashed if statement == _HASH else (statements.RSA_SIZE,)
-            for size in self.records if statement in jobs.CIPHERS else own:
-                yield statement, size
 
 
 _SIZES = {
@@ -131,21 +114,24 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
         told = "it is for a command of your own, and there is none"
         fix = "give zktls.command too, or leave it out"
         raise SitegenError(told, where="--set zktls.timeout", fix=fix)
-    size, left_out = _size(given, _SIZES[request.preset])
+    preset = _SIZES[request.preset]
+    work, left_out = _work(given, preset)
+    count = given.proofs or preset.proofs
     npm, place = Host().find("npm") or "npm", packages.folder(request.cache)
     keys, scratch = request.cache / "keys", ("scratch", str(request.scratch))
     prepare, steps, about_s = [packages.step(npm, request.cache)], [], 0.0
-    for statement, count in size.work:
-        name = statement if statement == statements.RSA_2048 else f"{statement}-{count}"
+    for statement, size in work:
+        name = statement if statement == statements.RSA_2048 else f"{statement}-{size}"
         made, fresh = request.scratch / f"{name}.json", given.setup == "fresh"
-        job = jobs.Job(statement, count, place, keys, made, tool.path, fresh, size.proofs)
+        job = statements.Job(statement, size, place, keys, made, tool.path, fresh, count)
         if statement in statements.STATEMENTS:
             argv = job.command("setup")
             prepare.append(Step(f"setup-{name}", "setup", argv, _LIMIT_S, context=(scratch,)))
         steps.append(_proving(name, job, scratch))
         about_s += job.about_s
-    parameters = _parameters(tool, size, left_out)
-    return Plan(tuple(steps), parameters, tuple(prepare), about_s, _CACHE_BYTES)
+    settings = _settings(tool, count, left_out, with_keys=len(prepare) > 1)
+    parameters = settings.parameters.values()
+    return Plan(tuple(steps), tuple(parameters), tuple(prepare), about_s, _CACHE_BYTES)
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -164,7 +150,7 @@ def run(step: Step, host: Host) -> RawOutput:
     with contextlib.suppress(SitegenError):
         contract.settings(recorder, contract.read(raw.stdout))
     values = tuple((each.name, each.value) for each in recorder.parameters.values())
-    return dataclasses.replace(raw, values=values)
+    return structs.replace(raw, values=values)
 
 
 def parse(step: Step, raw: RawOutput) -> Reading:
@@ -179,7 +165,6 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     session = contract.read(raw.stdout)
     controls.require(session)
     recorder = Recorder()
-    contract.settings(recorder, session)
     contract.record(recorder, session, lambda _: step.workload)
     if step.workload == _OWN:
         if raw.duration_s:
@@ -187,7 +172,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         return recorder.reading()
     for difference in _differences(step, session):
         raise SitegenError(difference, where=step.name)
-    if session.prover.prover == jobs.STWO:
+    if session.prover.prover == statements.STWO:
         # It makes its witness inside the proof: there is nothing to add for the total.
         for row in tuple(recorder.measurements):
             if row.metric == "zktls.prove_time":
@@ -203,19 +188,22 @@ def _differences(step: Step, session: contract.Session) -> Iterator[str]:
             yield f"it proved {proof.statement} of {proof.size} bytes"
     if prover.prover != wanted["prover"]:
         yield f"it is the prover {prover.prover}"
-    if prover.prover == jobs.STWO and len({p.proof_sha256 for p in session.measured}) > 1:
+    if prover.prover == statements.STWO and len({p.proof_sha256 for p in session.measured}) > 1:
         yield "its proofs of one statement differ, and should not"
     if step.get("program_sha256") not in ("", prover.program_sha256):
         yield "the program of the prover has changed: delete the cache of zktls and collect again"
 
 
-def _proving(name: str, job: jobs.Job, scratch: tuple[str, str]) -> Step:
+def _proving(name: str, job: statements.Job, scratch: tuple[str, str]) -> Step:
     """Return a step that proves a statement, with what it must deliver."""
-    prover, system = job.prover
+    prover, system = statements.PROVER, "groth16"
+    program: tuple[tuple[str, str], ...] = ()
+    if job.statement in statements.CIPHERS:
+        prover, system = statements.STWO, "stark"
+        program = (("program_sha256", statements.PROGRAM_SHA256),)
     work = {"statement": job.statement, "size": job.size, "threads": 1}
     about = params(prover=prover, proof_system=system, proof_mode=system, **work)
     scoped = params(**dict(about), time_scope="total")
-    program = (("program_sha256", jobs.PROGRAM_SHA256),) if prover == jobs.STWO else ()
     expects = (
         Measurement(job.statement, "zktls.prove_time", "mean", "s", None, scoped),
         Measurement(job.statement, "zktls.verify_time", "mean", "s", None, about),
@@ -225,28 +213,27 @@ def _proving(name: str, job: jobs.Job, scratch: tuple[str, str]) -> Step:
     return Step(name, job.statement, job.command(), _LIMIT_S, about, expects, context)
 
 
-def _parameters(tool: ToolIdentity, size: Size, left_out: str) -> tuple[Parameter, ...]:
+def _settings(tool: ToolIdentity, proofs: int, left_out: str, *, with_keys: bool) -> Recorder:
     recorder, ignored = Recorder(), Comparability.IGNORED
     exact = packages.versions()
     circuits = ("circom2", "circomlib", "@zk-email/circuits")
-    recorder.parameter("s_two", f"{jobs.PACKAGE} {exact[jobs.PACKAGE]}")
-    recorder.parameter("s_two_program_sha256", jobs.PROGRAM_SHA256)
+    recorder.parameter("s_two", f"{statements.PACKAGE} {exact[statements.PACKAGE]}")
+    recorder.parameter("s_two_program_sha256", statements.PROGRAM_SHA256)
     recorder.parameter("circuits", ", ".join(f"{name} {exact[name]}" for name in circuits))
     recorder.parameter("inputs", f"fixed, edition {statements.EDITION}")
     recorder.parameter("tool_version", tool.version, Comparability.CAVEAT)
-    recorder.parameter("proofs", f"{size.proofs} after 1 warm-up", Comparability.CAVEAT)
+    recorder.parameter("proofs", f"{proofs} after 1 warm-up", Comparability.CAVEAT)
     recorder.parameter("controls", ", ".join(contract.CONTROLS), ignored)
     recorder.parameter("security_s_two", "the package documents no security level", ignored)
-    if set(size.statements) & set(statements.STATEMENTS):
+    if with_keys:
         # Not what must match: with a run that has no Groth16 step, the others compare.
         recorder.parameter("groth16py", statements.prover_version(), Comparability.CAVEAT)
         recorder.parameter("security_groth16", statements.SECURITY, ignored)
     recorder.parameter(LEFT_OUT, left_out or None, ignored)
-    return tuple(recorder.parameters.values())
+    return recorder
 
 
 def _own(request: Request, given: SETTINGS) -> Plan:
-    """Return the plan of a command that keeps to the contract."""
     argv, problem = [""], "is empty"
     try:
         argv = shlex.split(given.command)
@@ -261,8 +248,8 @@ def _own(request: Request, given: SETTINGS) -> Plan:
     return Plan(steps=(step,), about_s=60.0, definitions=(_DURATION,))
 
 
-def _size(given: SETTINGS, preset: Size) -> tuple[Size, str]:
-    """Return what to prove, and what is left out of it and why."""
+def _work(given: SETTINGS, preset: Size) -> tuple[list[tuple[str, int]], str]:
+    """Return each statement to prove with each of its sizes, and what is left out and why."""
     if given.statements and given.cipher:
         raise SitegenError("name the cipher in statements", where="--set zktls.cipher")
     usual = (given.cipher or _CHACHA if each == _CHACHA else each for each in preset.statements)
@@ -275,4 +262,6 @@ def _size(given: SETTINGS, preset: Size) -> tuple[Size, str]:
         left_out = f"{', '.join(absent)}: groth16py is not installed (sitegen[zktls])"
     records = tuple(sorted({*given.sizes})) or preset.records
     hashed = tuple(sorted({*given.hash_sizes})) or preset.hashed
-    return Size(wanted, records, hashed, given.proofs or preset.proofs), left_out
+    sizes = dict.fromkeys(statements.CIPHERS, records) | {_HASH: hashed}
+    rsa = (statements.RSA_SIZE,)
+    return [(each, size) for each in wanted for size in sizes.get(each, rsa)], left_out

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
 
-import msgspec
 from msgspec import Meta, Struct
 
-from sitegen.collect import Recorder, decode
+from collectors.zktls import quantities
+from collectors.zktls.quantities import Quantity
+from sitegen.collect import Recorder, Series, decode
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Params, params
 
@@ -154,10 +154,9 @@ class Proof(_Line, frozen=True, tag="proof"):
 
         None when neither execution nor witness is known apart: ``prove_s`` alone is not it.
         """
-        before = [each for each in (self.execute_s, self.witness_s) if each is not None]
-        if self.prove_s is None or not before:
-            return None
-        return float(sum(map(_exact, (*before, self.prove_s))))
+        before = _values([self], "execute_s") + _values([self], "witness_s")
+        time = quantities.total([*before, *_values([self], "prove_s")])
+        return time.value if time and before and self.prove_s is not None else None
 
 
 class Control(_Line, frozen=True, tag="control"):
@@ -174,11 +173,10 @@ class End(_Line, frozen=True, tag="end"):
 
 
 Record = Prover | Setup | Proof | Control | End
-_RECORD: Any = Record  # what a type checker takes for no type
+RECORD: Any = Record  # what a type checker takes for no type
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """All that one execution of a prover said."""
 
     prover: Prover
@@ -198,15 +196,6 @@ class Session:
         for proof in self.measured:
             groups[proof.series].append(proof)
         return groups.values()
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of one line, as `docs/prover-contract.schema.json` holds it."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "One line of a prover's output, contract version 1",
-        **msgspec.json.schema(_RECORD),
-    }
 
 
 def read(stdout: bytes) -> Session:
@@ -251,7 +240,7 @@ def _record(line: bytes, number: int) -> Record:
         # By hand first: a field that is there twice is an error, and 3.0 is a whole number,
         # because some languages print no other.
         fields = json.loads(line.decode(), object_pairs_hook=_once, parse_float=_number)
-        record: Record = decode.convert(fields, _RECORD)
+        record: Record = decode.convert(fields, RECORD)
     except SitegenError as error:
         raise _broken(error.what, number, error.where.replace("$.", ", ")) from error
     except (ValueError, RecursionError) as error:
@@ -283,14 +272,12 @@ def _session(records: list[Any]) -> Session:
     proofs = tuple(each for each in others if isinstance(each, Proof))
     controls = tuple(each for each in others if isinstance(each, Control))
     session = Session(prover, setups, proofs, controls)
-    names: list[tuple[str, object]] = []
+    names: list[tuple[str, object]] = [(each.name, each.series) for each in proofs]
     names += [(f"the setup of {each.statement}, {each.size} bytes", None) for each in setups]
-    names += [(each.name, each.series) for each in proofs]
-    for (name, _), times in Counter(names).items():
-        if times > 1:
-            raise _broken(f"{name}, is there twice")
+    for name, _ in (each for each, times in Counter(names).items() if times > 1):
+        raise _broken(f"{name}, is there twice")
     for series in session.series:
-        for field in _EVEN:
+        for field in _FIELDS.values():
             if 0 < sum(getattr(proof, field) is None for proof in series) < len(series):
                 about = f"{series[0].statement}, {series[0].size} bytes"
                 raise _broken(f"some proofs of {about}, have {field} and others do not")
@@ -301,33 +288,31 @@ _TIMES = (
     *("execute_s", "witness_s", "witness_cpu_s", "prove_s", "prove_cpu_s"),
     *("verify_s", "verify_cpu_s", "total_s", "online_s", "offline_s"),
 )
-#: Metric -> the field that it is of.
-_AMOUNTS = {
-    "proof_size": "proof_bytes",
-    **{name: name for name in ("bytes_sent", "bytes_received", "cycles")},
+_AMOUNTS = ("proof_size", "bytes_sent", "bytes_received", "cycles")
+#: Metric -> the field that it is of. All measured proofs of a statement must have it, or none: a
+#: mean over some of them would not be the mean of what is listed beside it.
+_FIELDS = {
+    **{f"{field.removesuffix('_s')}_time": field for field in _TIMES},
+    **{metric: metric.replace("proof_size", "proof_bytes") for metric in _AMOUNTS},
 }
 #: What these say depends on which stages are timed.
-_SCOPED = frozenset({"prove_s", "prove_cpu_s", "total_s"})
-#: Fields that all measured proofs of a statement must have, or none: a mean over some of them
-#: would not be the mean of what is listed beside it.
-_EVEN = (*_TIMES, *_AMOUNTS.values())
-
-
-def is_bulk(statement: str) -> bool:
-    """Say whether more bytes are more work: a signature is verified once, however long it is."""
-    return not statement.endswith(_NOT_BULK)
+_SCOPED = frozenset({"prove_time", "prove_cpu_time", "total_time"})
 
 
 def record(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
-    """Write what the measured proofs of a session amount to; warm-ups are left out.
+    """Write what the measured proofs of a session amount to, and its settings.
 
-    A time is the mean, the least and the most over the proofs of one statement and size. A rate
-    is an amount over such a time (mean: all of it over all the time), so it never contradicts
-    the time beside it. A size is one value, or its range where it differs between the proofs.
-    ``workload`` names that of a statement.
+    Warm-ups are left out. ``workload`` names that of a statement.
     """
+    settings(recorder, session)
     for proofs in session.series:
-        _proofs(recorder, workload(proofs[0].statement), proofs, _about(session.prover, proofs[0]))
+        first = proofs[0]
+        series = recorder.series(workload(first.statement), _about(session.prover, first))
+        each = {metric: _values(proofs, field) for metric, field in _FIELDS.items()}
+        cycles = {str(first.cycle_kind): each.pop("cycles")}
+        write(series, params(time_scope=first.time_scope), each, cycles)
+        peaks = (peak.value for peak in _values(proofs, "peak_memory_bytes"))
+        series.add("zktls.peak_memory", "max", max(peaks, default=None))
     for setup in session.setups:
         series = recorder.series(workload(setup.statement), _about(session.prover, setup))
         # What an earlier run took stands in a series of its own.
@@ -338,35 +323,50 @@ def record(recorder: Recorder, session: Session, workload: Callable[[str], str])
     _samples(recorder, session, workload)
 
 
-def _proofs(recorder: Recorder, workload: str, proofs: list[Proof], about: Params) -> None:
-    first, pairs = proofs[0], dict(about)
-    counted = {"cycle_kind": first.cycle_kind}
+def write(  # noqa: PLR0913 - all that a proof is
+    series: Series,
+    scope: Params,
+    each: Mapping[str, Sequence[Quantity]],
+    cycles: Mapping[str, Sequence[Quantity]],
+    *,
+    hashed: str = "",
+    once: bool = False,
+) -> None:
+    """Write what the proofs of one series took; ``each`` has by metric a quantity a proof.
 
-    def write(metric: str, values: Mapping[str, float], **more: object) -> None:
-        recorder.series(workload, params(**pairs, **more)).spread(f"zktls.{metric}", values)
-
-    scope = {"time_scope": first.time_scope}
-    for field in _TIMES:
-        times = _values(proofs, field)
-        if any(times):
-            own = scope if field in _SCOPED else {}
-            write(f"{field.removesuffix('_s')}_time", _spread(times), **own)
-    for metric, field in _AMOUNTS.items():
-        amounts = _values(proofs, field)
-        same = len(set(amounts)) == 1
-        values = {"value": float(amounts[0])} if same else _spread(amounts)
-        write(metric, values, **(counted if metric == "cycles" else {}))
-    peaks = _spread(_values(proofs, "peak_memory_bytes"))
-    write("peak_memory", {name: peak for name, peak in peaks.items() if name == "max"})
-
-    seconds, cycles = _values(proofs, "prove_s"), _values(proofs, "cycles")
-    if first.size and is_bulk(first.statement):
-        speed = _spread([Fraction(first.size)] * len(seconds), seconds)
-        write("proven_throughput", speed, **scope)
-        if first.statement in HASHES:
-            write("hash_speed", speed, **scope, hash=first.statement)
-    if cycles and seconds:
-        write("proving_speed", _spread(cycles, seconds), **scope, **counted)
+    A time is the mean, the least and the most, or the one value that a tool gives where ``once``.
+    A rate is an amount over the proving time (mean: all of it over all the time), so it never
+    contradicts the time beside it; bytes a second say nothing of a signature, which is verified
+    once, however long it is. A size is one value, or its range where it differs between the
+    proofs. ``cycles`` are by what they count.
+    """
+    about = dict(series.params)
+    statement, size, seconds = about["statement"], about.get("size"), each.get("prove_time", ())
+    rows: list[tuple[str, Sequence[Quantity], Sequence[Quantity], Params]] = [
+        (metric, amounts, (), scope if metric in _SCOPED else ())
+        for metric, amounts in each.items()
+    ]
+    for kind, counts in cycles.items():
+        counted = params(cycle_kind=kind)
+        rows.append(("cycles", counts, (), counted))
+        if seconds:
+            rows.append(("proving_speed", counts, seconds, (*scope, *counted)))
+    if size and seconds and not statement.endswith(_NOT_BULK):
+        sizes = [Quantity(float(size))] * len(seconds)
+        rows.append(("proven_throughput", sizes, seconds, scope))
+        if hashed := hashed or (statement if statement in HASHES else ""):
+            rows.append(("hash_speed", sizes, seconds, (*scope, ("hash", hashed))))
+    for name, amounts, times, more in rows:
+        metric, parts = f"zktls.{name}", [amount.exact for amount in amounts]
+        over = [time.exact for time in times] or [Fraction(1)] * len(parts)
+        values = [part / time for part, time in zip(parts, over, strict=True)] if parts else []
+        if len(set(values)) == 1 and (once or name in _AMOUNTS):
+            printed = None if times else amounts[0].printed
+            series.add(metric, "value", float(values[0]), printed, about=more)
+        elif any(values):
+            spread = {"mean": sum(parts) / sum(over), "min": min(values), "max": max(values)}
+            for statistic, value in spread.items():
+                series.add(metric, statistic, float(value), about=more)
 
 
 def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str]) -> None:
@@ -378,17 +378,14 @@ def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str
     elapsed: dict[str, Fraction] = defaultdict(Fraction)
     for proof in session.proofs:
         name, about = workload(proof.statement), _about(session.prover, proof)
-        if proof.phase == "measured":
-            at = float(elapsed[name])
-            if proof.prove_s is not None:
-                scoped = params(**dict(about), time_scope=proof.time_scope)
-                series = recorder.series(name, scoped)
-                series.points("request", "zktls.prove_time", [(at, proof.prove_s)])
-            if proof.online_s is not None:
-                series = recorder.series(name, about)
-                series.points("request", "zktls.online_time", [(at, proof.online_s)])
+        scoped = params(**dict(about), time_scope=proof.time_scope)
+        for metric, pairs in (("prove", scoped), ("online", about)):
+            value = getattr(proof, f"{metric}_s")
+            if value is not None and proof.phase == "measured":
+                points = [(float(elapsed[name]), value)]
+                recorder.series(name, pairs).points("request", f"zktls.{metric}_time", points)
         for field in ("execute_s", "witness_s", "prove_s", "verify_s", "online_s", "offline_s"):
-            elapsed[name] += sum(_values([proof], field))
+            elapsed[name] += sum(each.exact for each in _values([proof], field))
 
 
 def settings(recorder: Recorder, session: Session) -> None:
@@ -406,9 +403,12 @@ def settings(recorder: Recorder, session: Session) -> None:
     for proofs in session.series:
         first = proofs[0]
         suffix = f".{first.statement}.{first.size}"
-        recorder.parameter(f"input_sha256{suffix}", _only(proofs, "input_sha256"))
-        for field in ("proof_sha256", "reported_proof_bytes"):
-            recorder.parameter(f"{field}{suffix}", _only(proofs, field), ignored)
+        must = Comparability.MUST_MATCH
+        kinds = {"input_sha256": must, "proof_sha256": ignored, "reported_proof_bytes": ignored}
+        for field, kind in kinds.items():
+            values = {getattr(proof, field) for proof in proofs}
+            value = values.pop() if len(values) == 1 else "differs"
+            recorder.parameter(f"{field}{suffix}", value, kind)
         warmups = sum(
             each.phase == "warmup" and each.series == first.series for each in session.proofs
         )
@@ -419,7 +419,6 @@ def settings(recorder: Recorder, session: Session) -> None:
 
 
 def _about(prover: Prover, work: Proof | Setup) -> Params:
-    """Return the parameters that the series of a proof and its set-up have."""
     return params(
         statement=work.statement,
         size=work.size,
@@ -432,30 +431,6 @@ def _about(prover: Prover, work: Proof | Setup) -> Params:
     )
 
 
-def _values(proofs: Iterable[Proof], field: str) -> list[Fraction]:
+def _values(proofs: Iterable[Proof], field: str) -> list[Quantity]:
     values = (getattr(proof, field) for proof in proofs)
-    return [_exact(value) for value in values if value is not None]
-
-
-def _spread(amounts: Sequence[Fraction], times: Sequence[Fraction] = ()) -> dict[str, float]:
-    """Return mean, min and max of amounts, or of amounts a second; nothing of none.
-
-    The mean of rates is all the amount over all the time.
-    """
-    if not amounts:
-        return {}
-    over = times or [Fraction(1)] * len(amounts)
-    each = [amount / time for amount, time in zip(amounts, over, strict=True)]
-    mean = float(sum(amounts) / sum(over))
-    return {"mean": mean, "min": float(min(each)), "max": float(max(each))}
-
-
-def _only(proofs: Iterable[Proof], field: str) -> object:
-    """Return the one value of a field, "differs" where there are several, None without any."""
-    values = {getattr(proof, field) for proof in proofs}
-    return values.pop() if len(values) == 1 else "differs"
-
-
-def _exact(value: float) -> Fraction:
-    """Return the decimal number that was printed: 0.1 and 0.2 are 0.3 together."""
-    return Fraction(repr(value))
+    return [Quantity(float(value)) for value in values if value is not None]

@@ -1,13 +1,9 @@
 """Proves a statement with Groth16 and tells each proof as a line of JSON.
 
-A process of its own, because what it uses (groth16py, circom, circomlib) is under the GPL:
-
-    python -m collectors.zktls.groth16 setup --statement sha-256 --size 64 ...
-    python -m collectors.zktls.groth16 prove --statement sha-256 --size 64 --proofs 5 ...
-
-`setup` compiles the circuit and makes a key of our own, unless the one in ``--keys`` is whole;
-`prove` prints the lines of the contract (`collectors.zktls.contract`). Both end with code 1 and
-a line on stderr when something cannot be done.
+A process of its own, because what it uses (groth16py, circom, circomlib) is under the GPL; its
+command line is that of a `statements.Job`. `setup` compiles the circuit and makes a key of our
+own, unless the one in ``--keys`` is whole; `prove` prints the lines of the contract. Both end
+with code 1 and a line on stderr when something cannot be done.
 """
 
 from __future__ import annotations
@@ -24,13 +20,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from collectors.zktls import contract, jobs, packages, statements
-from collectors.zktls.jobs import Job
-from collectors.zktls.statements import Instance
+from collectors.zktls import contract, packages, statements
+from collectors.zktls.statements import Instance, Job
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
@@ -45,13 +40,8 @@ _PROVING_KEY, _VERIFYING_KEY, _ABOUT = "proving.key", "verifying.key", "key.json
 _LIMIT_S = 3600.0
 
 T = TypeVar("T")
-
-
-class Verifier(Protocol):
-    """What is asked of a verifier; groth16py's answers or raises."""
-
-    def verify(self, proof: bytes, public_inputs: Sequence[int]) -> bool:
-        """Return whether the proof holds for these public values."""
+#: Whether a proof holds for these public values; groth16py's answers or raises.
+Verify = Callable[[bytes, list[int]], bool]
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -105,16 +95,17 @@ def prove(job: Job) -> Iterator[contract.Record]:
     proof = other_proof = b""
     with tempfile.TemporaryDirectory(dir=job.made.parent) as place:
         for number in range(job.proofs + 1):
-            record, proof = _proof(job, number, Path(place), key, verifier)
+            instance = measured if number else other
+            record, proof = _proof(job, number, instance, Path(place), key, verifier.verify)
             other_proof = other_proof or proof
             yield record
-    yield from controls(job.statement, verifier, (measured, proof), (other, other_proof))
+    yield from controls(job.statement, verifier.verify, (measured, proof), (other, other_proof))
     yield contract.End()
 
 
 def controls(
     statement: str,
-    verifier: Verifier,
+    verify: Verify,
     measured: tuple[Instance, bytes],
     other: tuple[Instance, bytes],
 ) -> Iterator[contract.Control]:
@@ -140,37 +131,32 @@ def controls(
     wrong.append(("other-statement", "proof of another instance", other_proof, public))
     wrong.append(("other-statement", "another instance", proof, other_instance.public))
     for kind, detail, shown, values in wrong:
-        accepted, said = _asked(verifier, shown, values)
-        told = f"{detail}: {said}" if said else detail
+        accepted, said = False, ""
+        try:
+            accepted = bool(verify(shown, list(values)))
+        except Exception as error:  # noqa: BLE001 - however it says no, it is a no
+            text = f": {type(error).__name__}: {error}"[:162]
+            said = "".join(c if c.isascii() and c.isprintable() else " " for c in text)
+        told = f"{detail}{said}"
         yield contract.Control(statement=statement, kind=kind, accepted=accepted, detail=told)
 
 
-def _asked(verifier: Verifier, proof: bytes, public: Sequence[int]) -> tuple[bool, str]:
-    try:
-        return bool(verifier.verify(proof, list(public))), ""
-    except Exception as error:  # noqa: BLE001 - however it says no, it is a no
-        text = f"{type(error).__name__}: {error}"
-        return False, "".join(c if c.isascii() and c.isprintable() else " " for c in text)[:160]
-
-
-def _proof(
-    job: Job, number: int, place: Path, key: groth16py.ProvingKey, verifier: Verifier
+def _proof(  # noqa: PLR0913 - what a proof is made from
+    job: Job, number: int, instance: Instance, place: Path, key: groth16py.ProvingKey, by: Verify
 ) -> tuple[contract.Proof, bytes]:
     """Make and check one proof; number 0 is the warm-up, of the other instance."""
     import groth16py
 
-    measured, other = statements.instances(job.statement, job.size)
-    instance = measured if number else other
     given, witness = place / "input.json", place / "witness.wtns"
     given.write_bytes(instance.file)
     programs = (job.folder / "generate_witness.js", job.folder / "circuit.wasm")
     argv = [job.node, *map(str, (*programs, given, witness))]
     own, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
-    _, witness_s, witness_cpu_s = _timed(children, lambda: _run(argv, place, "there is no witness"))
-    proof, prove_s, prove_cpu_s = _timed(own, lambda: groth16py.prove_wtns(key, str(witness)))
-    verified, verify_s, verify_cpu_s = _timed(
-        own, lambda: verifier.verify(proof, list(instance.public))
-    )
+    times: dict[str, Any] = {}
+    _timed(times, "witness", children, lambda: _run(argv, place, "there is no witness"))
+    proof = _timed(times, "prove", own, lambda: groth16py.prove_wtns(key, str(witness)))
+    verified = _timed(times, "verify", own, lambda: by(proof, list(instance.public)))
+    peak = resource.getrusage(own).ru_maxrss
     record = contract.Proof(
         phase="measured" if number else "warmup",
         statement=job.statement,
@@ -178,16 +164,11 @@ def _proof(
         index=max(number - 1, 0),
         time_scope="total",
         verified=bool(verified),
-        witness_s=witness_s,
-        witness_cpu_s=witness_cpu_s,
-        prove_s=prove_s,
-        prove_cpu_s=prove_cpu_s,
-        verify_s=verify_s,
-        verify_cpu_s=verify_cpu_s,
+        **times,
         proof_bytes=len(proof),
         proof_sha256=hashlib.sha256(proof).hexdigest(),
         input_sha256=hashlib.sha256(instance.file).hexdigest(),
-        peak_memory_bytes=_peak_bytes(),
+        peak_memory_bytes=peak if sys.platform == "darwin" else peak * 1024,
     )
     return record, proof
 
@@ -203,11 +184,11 @@ def _make(job: Job, place: Path) -> None:
     below = Path(os.path.commonpath([modules, place.absolute()]))
     options = ("--r1cs", "--wasm", "--O1", "-l", str(modules), "-o", str(place.absolute()))
     argv = [job.node, str(modules / "circom2" / "cli.js"), str(source.absolute()), *options]
-    _, compile_s, _ = _timed(
-        resource.RUSAGE_CHILDREN, lambda: _run(argv, below, "the circuit cannot be compiled")
-    )
-    r1cs = place / "circuit.r1cs"
-    (key, verifying), setup_s, _ = _timed(resource.RUSAGE_SELF, lambda: groth16py.setup(str(r1cs)))
+    r1cs, problem = place / "circuit.r1cs", "the circuit cannot be compiled"
+    own, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    times: dict[str, Any] = {}
+    _timed(times, "compile", children, lambda: _run(argv, below, problem))
+    key, verifying = _timed(times, "setup", own, lambda: groth16py.setup(str(r1cs)))
     key.save(str(place / _PROVING_KEY))
     verifying.save(str(place / _VERIFYING_KEY))
     for name in _FILES:
@@ -217,8 +198,8 @@ def _make(job: Job, place: Path) -> None:
         statement=job.statement,
         size=job.size,
         cached=False,
-        compile_s=compile_s,
-        setup_s=setup_s,
+        compile_s=times["compile_s"],
+        setup_s=times["setup_s"],
         constraints=constraints(r1cs.read_bytes()),
         key_sha256=packages.digest(place / _PROVING_KEY).hex(),
     )
@@ -246,20 +227,16 @@ def constraints(r1cs: bytes) -> int:
     raise SitegenError("the compiler's .r1cs has no header", where="groth16")
 
 
-def _timed(who: int, work: Callable[[], T]) -> tuple[T, float, float]:
-    """Return what ``work`` returns, and its seconds by the wall clock and of CPU."""
+def _timed(times: dict[str, Any], stage: str, who: int, work: Callable[[], T]) -> T:
+    """Return what ``work`` returns; its seconds by the wall clock and of CPU are in ``times``."""
     used = resource.getrusage(who)
     begin = time.perf_counter()
     result = work()
     wall = time.perf_counter() - begin
     now = resource.getrusage(who)
     cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-    return result, wall, cpu
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    times |= {f"{stage}_s": wall, f"{stage}_cpu_s": cpu}
+    return result
 
 
 def _run(argv: list[str], place: Path, problem: str) -> None:
@@ -274,10 +251,10 @@ def _run(argv: list[str], place: Path, problem: str) -> None:
         raise SitegenError(f"{problem}: {errors[0].strip()[:200]}", where="groth16")
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Do what the command line says; returns the exit code."""
-    action, job = jobs.read(sys.argv[1:] if words is None else words)
     try:
+        action, job = statements.job(sys.argv[1:])
         if action == "setup":
             set_up(job)
         else:

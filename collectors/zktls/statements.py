@@ -1,18 +1,20 @@
-"""What is proven with Groth16, and by whom: circuits, their fixed inputs and public values.
+"""What is proven, by S-two (`stwo.mjs`) or Groth16: circuits, fixed inputs, and command lines.
 
 Inputs are fixed because proofs of different inputs are different proofs. The public values are
 computed here and not by the prover, so that what a verifier accepts is checked from outside.
-Standard library only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 
@@ -23,6 +25,21 @@ SECURITY = "BN254, single-party set-up: a benchmark key, not for production"
 SHA_256 = "sha-256"
 RSA_2048 = "rsa-2048-verify"
 STATEMENTS = (SHA_256, RSA_2048)
+
+STWO = "s-two"
+#: Of S-two: its package, and the digest of its `s2circuits_bg.wasm`, prover and verifier.
+PACKAGE = "@reclaimprotocol/zk-symmetric-crypto"
+PROGRAM_SHA256 = "b9e99ceca550fee65829424a9efcae26785fa03407ed90f71ef4da39e6d0167d"
+#: The ciphers that S-two proves: seconds of one proof on a slow core, fixed and a byte.
+CIPHERS = {
+    "chacha20": (0.4, 1.1e-4),
+    "aes-128-ctr": (1.0, 8e-4),
+    "aes-256-ctr": (1.5, 1.2e-3),
+}
+BLOCK = 64
+#: More needs over 2 GB, and WebAssembly has 4.
+MOST = 1 << 18
+_DRIVER = Path(__file__).with_name("stwo.mjs")
 
 #: Limbs as @zk-email/circuits recommends for 2048 bits; a digest is the whole message.
 _LIMB_BITS, _LIMBS = 121, 17
@@ -49,13 +66,11 @@ def prover_version() -> str:
     try:
         return version(PROVER)
     except PackageNotFoundError as error:
-        raise SitegenError(
-            f"{PROVER} is not installed", where="groth16", fix="pip install 'sitegen[zktls]'"
-        ) from error
+        what, fix = f"{PROVER} is not installed", "pip install 'sitegen[zktls]'"
+        raise SitegenError(what, where="groth16", fix=fix) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """One instance of a statement: what the circuit is given, and what a verifier is."""
 
     inputs: Mapping[str, list[str]]
@@ -106,3 +121,61 @@ def _signed(index: int) -> Instance:
 def _chunks(number: int, bits: int, count: int) -> tuple[int, ...]:
     """Return ``number`` in limbs, the least significant first."""
     return tuple(number >> bits * index & (1 << bits) - 1 for index in range(count))
+
+
+class Job(Struct, frozen=True):
+    """What a process is to do, and with what; S-two needs no keys."""
+
+    statement: str
+    size: int
+    packages: Path
+    keys: Path
+    made: Path
+    node: str
+    fresh: bool = False
+    proofs: int = 1
+
+    @property
+    def folder(self) -> Path:
+        """Return where the key lies: another circuit, tool or version has another folder."""
+        lock = (self.packages / "package-lock.json").read_bytes()
+        parts = (circuit(self.statement, self.size).encode(), lock, prover_version().encode())
+        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
+        return self.keys / f"{self.statement}-{self.size}-{digest[:16]}"
+
+    @property
+    def about_s(self) -> float:
+        """Estimate how long it takes: its proofs, a slower warm-up, the controls, its key."""
+        if self.statement in CIPHERS:
+            fixed, byte = CIPHERS[self.statement]
+            return 2.0 + (self.proofs + 1.5) * (fixed + byte * self.size)
+        thousands = 190 if self.statement == RSA_2048 else 30 + 0.5 * self.size
+        return thousands * (0.1 + 0.03 * (self.proofs + 1))
+
+    def command(self, action: str = "prove") -> tuple[str, ...]:
+        """Return the command line; raises SitegenError for a size that S-two does not take."""
+        size, proofs = ("--size", str(self.size)), ("--proofs", str(self.proofs))
+        packages = ("--packages", str(self.packages))
+        if self.statement not in CIPHERS:
+            return (
+                *(sys.executable, "-m", "collectors.zktls.groth16", action),
+                *("--statement", self.statement, *size, "--node", self.node),
+                *(*packages, "--keys", str(self.keys), "--made", str(self.made)),
+                *(proofs if action == "prove" else ("--fresh",) * self.fresh),
+            )
+        if self.size % BLOCK or not BLOCK <= self.size <= MOST:
+            told = f"{self.size} bytes cannot be proven: it takes multiples of {BLOCK} up to {MOST}"
+            raise SitegenError(told, where="--set zktls.sizes")
+        return (self.node, str(_DRIVER), *packages, "--cipher", self.statement, *size, *proofs)
+
+
+def job(words: Sequence[str]) -> tuple[str, Job]:
+    """Return the action and the job that a command line of Groth16 names."""
+    action, *rest = words
+    options = iter(rest)
+    given = {name[2:]: "true" if name == "--fresh" else next(options, "") for name in options}
+    return action, msgspec.convert(given, Job, strict=False, dec_hook=_absolute)
+
+
+def _absolute(kind: type[Path], text: str) -> Path:
+    return kind(text).absolute()  # because programs are run in other folders

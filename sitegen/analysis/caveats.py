@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import Any
+
+from msgspec import Struct
 
 from sitegen.catalogue.rules import OF_FIGURES, RULES
 from sitegen.catalogue.tool import Figure, Rule
@@ -12,13 +13,12 @@ from sitegen.model import DOUBT, AnyRun
 
 #: The rules by what their predicates look at.
 _BY_SCOPE: Mapping[str, tuple[Rule, ...]] = {
-    scope.name: tuple(rule for rule in RULES.values() if getattr(rule, scope.name) is not None)
-    for scope in fields(Rule)
+    scope: tuple(rule for rule in RULES.values() if getattr(rule, scope) is not None)
+    for scope in Rule.__struct_fields__
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Caveat:
+class Caveat(Struct, frozen=True):
     """A rule that applies here, and what it saw."""
 
     rule: Rule

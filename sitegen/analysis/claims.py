@@ -11,7 +11,6 @@ import math
 import operator
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct, structs
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis
 from sitegen.analysis.expressions import Input, Sheet, Span
@@ -88,8 +88,7 @@ class ClaimFile(Struct, frozen=True, forbid_unknown_fields=True):
     claim: Annotated[list[dict[str, Any]], Meta(description="a list of tables, [[claim]]")] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A claim and what it comes to: in the unit that it is printed in.
 
     ``decisive`` is false where the figures are coarser than the claim: the computed interval is

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sitegen.analysis import caveats, stats
 from sitegen.analysis.caveats import Caveat
@@ -34,8 +36,7 @@ from sitegen.model import AnyRun, MetricDefinition, Series
 __all__ = ["Analysis", "Cell", "Comparison", "analyse", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """What ``side`` costs against ``baseline``.
 
     ``factor`` is the slowdown, above 1 is worse, with its ``interval``. On every scale but the
@@ -133,8 +134,7 @@ class Comparison:
         return stats.overhead(factor, higher_is_better=self.metric.better == Better.HIGHER)
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(Struct, frozen=True):
     """All cells and comparisons of a report."""
 
     config: Config
@@ -142,9 +142,9 @@ class Analysis:
     cells: Mapping[tuple[Series, str], Cell]
     comparisons: tuple[Comparison, ...]
     definitions: Mapping[str, MetricDefinition]
-    _by_benchmark: Mapping[str, tuple[Cell, ...]] = field(repr=False)
+    _by_benchmark: Mapping[str, tuple[Cell, ...]]
     #: What pages made once of runs that measured the same, by what they measured.
-    plans: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
+    plans: dict[object, Any] = field(default_factory=dict)
 
     def of(self, benchmark: str) -> tuple[Cell, ...]:
         """Return the cells of a benchmark, by series and environment."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, Cell, Comparison
 from sitegen.analysis.stats import RUNS_FOR_INTERVAL, Interval, slowdown, t_interval
@@ -27,8 +29,7 @@ _TRAILING = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMbB]?)(?:-\d+k)?$")
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One step of a ladder against the one before it.
 
     ``value`` and ``interval`` are in the metric's base unit, ``share`` and its interval are
@@ -46,8 +47,7 @@ class Difference:
     within: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Climb:
+class Climb(Struct, frozen=True):
     """A ladder in one environment: its first step, and what each further one adds."""
 
     environment: str
@@ -64,8 +64,7 @@ class Climb:
         return _difference(self.first, last.cell, self.first, last.title)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """What is paid once a session as a share of the session's requests, in one environment.
 
     ``once_s`` is its time; ``shares`` are (requests a session, share) pairs.
@@ -79,8 +78,7 @@ class Share:
     absent: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OverheadPoint:
+class OverheadPoint(Struct, frozen=True):
     """The overhead of one comparison at one place of an axis; ``at`` is the axis value's text."""
 
     x: float
@@ -88,8 +86,7 @@ class OverheadPoint:
     comparison: Comparison
 
 
-@dataclass(frozen=True, slots=True)
-class AxisPair:
+class AxisPair(Struct, frozen=True):
     """One series at two values of a parameter. ``factor`` is the slowdown, above 1 is worse.
 
     ``interval`` is that of the pairs: runs from two on, else the repetitions of one run.
@@ -103,8 +100,7 @@ class AxisPair:
     pairs: int
 
 
-@dataclass(frozen=True, slots=True)
-class NominalRatio:
+class NominalRatio(Struct, frozen=True):
     """(figure / price) over the same of the baseline, with the interval of the printed digits."""
 
     environment: str
@@ -114,8 +110,7 @@ class NominalRatio:
     interval: tuple[float, float] | None
 
 
-@dataclass(frozen=True, slots=True)
-class UnitCost:
+class UnitCost(Struct, frozen=True):
     """What one unit costs in one environment, in the currency of its price.
 
     ``relative`` is its performance for the money against the named baseline, (perf / price)

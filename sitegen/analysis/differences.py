@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from sitegen.analysis import caveats
 from sitegen.catalogue.rules import limits_of, over_quota, stated
@@ -29,8 +30,7 @@ _RANKS = {what: rank for rank, what in enumerate(MEANINGS)}
 _FILES = frozenset({"file sha256", "files sha256"})
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """How the runs of one side were taken and on what: all that a comparison asks of them.
 
     The first four are those of the newest run, which decides what they may be compared with.
@@ -56,8 +56,7 @@ class Setup:
         return cls(newest.provenance, quick, files, must, _settings(runs), _facts(machines))
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One thing that two sides differ in; ``what`` is a key of MEANINGS."""
 
     name: str

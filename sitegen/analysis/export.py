@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from sitegen.analysis import caveats
 from sitegen.analysis.compare import Analysis, analyse
@@ -100,8 +100,7 @@ def encode(found: dict[str, list[Any]], form: str) -> bytes:
     return tables.csv_bytes(table) if form == "csv" else tables.parquet_bytes(table)
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(Struct, frozen=True):
     """The bytes of an export, and the runs that were set aside."""
 
     data: bytes

@@ -9,9 +9,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
+
+from msgspec import Struct
 
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.metrics import Better
@@ -30,8 +31,7 @@ _FORMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """A figure that a claim was recomputed from."""
 
     metric: str
@@ -41,8 +41,7 @@ class Input:
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A number with the interval that it may lie in; arithmetic on it carries the interval.
 
     Raises SitegenError where an end is not finite.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, Comparison, analyse, refused
 from sitegen.analysis.contrasts import matched
@@ -22,8 +24,7 @@ class Unpaired(SitegenError):  # noqa: N818 - says what the two sides are
     """Two sides that are there and have nothing in common."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(Struct, frozen=True):
     """All comparisons of one side with its baseline, and what the two differ in."""
 
     baseline: str

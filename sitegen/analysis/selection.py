@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen.catalogue.metrics import unit_problem
 from sitegen.catalogue.rules import stated
@@ -18,8 +20,7 @@ from sitegen.model import AnyRun, Comparability, Provenance
 _TELLING, _LEAST_SHARED, _SAME_SHARE = 4, 3, 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Which runs of a benchmark stand for an environment, and why others do not."""
 
     runs: tuple[AnyRun, ...]

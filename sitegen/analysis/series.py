@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
@@ -20,8 +22,7 @@ from sitegen.config import Config
 from sitegen.model import AnyRun, Params, Provenance, Series, Shape, Status, StepConditions
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """One series in one environment. ``summary`` is None when nothing was measured well.
 
     ``repetitions`` are the values behind it, a tuple a run; ``failed`` and ``suspect`` count

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
+
+from msgspec import Struct
 
 from sitegen.analysis.student import Z, t_quantile
 
@@ -33,8 +34,7 @@ class Word(StrEnum):
     NONE = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Struct, frozen=True):
     """A closed interval; ``kind`` says of what.
 
     ``runs``, ``repetitions`` of two single runs, ``rounding`` of printed digits, or ``counts``.
@@ -53,8 +53,7 @@ class Interval:
         return Interval(self.low / other.high, self.high / other.low, _shared_kind(self, other))
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """The values of one series in one environment.
 
     ``value`` is the mean of the run values: geometric on a ratio scale, arithmetic otherwise.
@@ -69,8 +68,7 @@ class Summary:
     interval: Interval | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """How many of ``trials`` were ``events``, over all repetitions of a side."""
 
     events: float

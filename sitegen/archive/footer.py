@@ -7,8 +7,9 @@ https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 
@@ -23,8 +24,7 @@ _TYPE, _PATH, _VALUES, _UNPACKED = 1, 3, 5, 6
 _BYTE_ARRAY = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """One column of one row group: how many values it has, and of how many bytes unpacked."""
 
     path: str

@@ -14,13 +14,13 @@ import gc
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
+from msgspec.structs import replace
 
 from sitegen.archive import hidden, remarks
 from sitegen.archive.manifest import Step
@@ -37,26 +37,21 @@ from sitegen.model import (
     Fingerprint,
     GivenRows,
     IndexedRun,
-    MetricDefinition,
     Parameter,
-    Provenance,
     RowSource,
-    Source,
     StepConditions,
     Table,
     TeeVerdict,
-    ToolIdentity,
 )
 
-_FORMAT = 15
+_FORMAT = 16
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
 _READ = tuple(sorted(READ_CONDITIONS))
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """One run as the index has it, with its rows.
 
     ``digest`` is the sha256 of the manifest, which holds
@@ -71,8 +66,7 @@ class Held:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(Struct, frozen=True):
     """Every whole run of an archive by id, and what was set aside."""
 
     runs: Mapping[str, Held]
@@ -99,7 +93,7 @@ def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
     files: a machine that merely collects loads nothing heavy for that.
     """
     archive, index = Archive(config.archive), _read_index(config.cache / "cache")
-    known = {line.id: line for line in index.lines}
+    known = {line.run.id: line for line in index.lines}
     runs: list[AnyRun] = []
     damaged: list[Damaged] = []
     for entry in archive.scan():
@@ -126,7 +120,7 @@ def load(
     gc.set_threshold(100_000, 50, 50)
     index = _read_index(cache)
     data = _read_rows(cache, index.rows) if index.lines else None
-    known = {line.id: line for line in index.lines} if data is not None else {}
+    known = {line.run.id: line for line in index.lines} if data is not None else {}
     entries = [each if each.stamp else replace(each, stamp=archive.stamp(each)) for each in entries]
     unknown = [
         place
@@ -155,7 +149,7 @@ def load(
     runs = {
         run_id: line.held(
             places[run_id],
-            aliases.get(line.environment, line.environment),
+            aliases.get(line.run.environment, line.run.environment),
             index.common,
             rows_of,
         )
@@ -224,7 +218,7 @@ class _Line(Struct, frozen=True):
     """What the index says of a run, and what tells that one of its files changed since.
 
     ``machines``, ``settings``, ``seen`` and ``units`` are places in what the runs of an index have
-    in common: most runs were taken alike, on few machines.
+    in common: most runs were taken alike, on few machines. ``run`` is the run without these.
     """
 
     stamp: str
@@ -232,22 +226,7 @@ class _Line(Struct, frozen=True):
     samples: bool
     raw_bytes: int
     steps: int
-    id: str
-    benchmark: str
-    environment: str
-    provenance: Provenance
-    started_at: str
-    duration_s: float | None
-    preset: str
-    session: str
-    boot: str
-    seed: int | None
-    tool: ToolIdentity | None
-    source: Source | None
-    definitions: tuple[MetricDefinition, ...]
-    complete: bool
-    supersedes: str
-    derived_from: str
+    run: AnyRun
     machines: int
     settings: int
     seen: int
@@ -255,34 +234,19 @@ class _Line(Struct, frozen=True):
 
     def is_of(self, entry: Entry, stamp: str) -> bool:
         """Say whether it is what the files of a run say that have this stamp."""
-        return bool(stamp) and (self.stamp, self.environment) == (stamp, entry.environment)
+        return bool(stamp) and (self.stamp, self.run.environment) == (stamp, entry.environment)
 
     def held(self, entry: Entry, label: str, common: _Common, rows: RowSource) -> Held:
         """Return the run, under the label that its environment goes by today."""
-        run = IndexedRun(
-            id=self.id,
-            benchmark=self.benchmark,
-            environment=label,
-            provenance=self.provenance,
-            started_at=self.started_at,
-            duration_s=self.duration_s,
-            preset=self.preset,
-            session=self.session,
-            boot=self.boot,
-            seed=self.seed,
-            tool=self.tool,
-            source=self.source,
-            definitions=self.definitions,
-            complete=self.complete,
-            supersedes=self.supersedes,
-            derived_from=self.derived_from,
-            parameters=common.settings[self.settings],
-            fingerprint=common.machines[self.machines],
-            units=common.units[self.units],
-            conditions=common.seen[self.seen],
-            remarks=remarks.read(entry.path.parent, entry.remarks) if entry.remarks else (),
-            rows=rows,
-        )
+        shared = {
+            **structs.asdict(self.run),
+            "environment": label,
+            "parameters": common.settings[self.settings],
+            "fingerprint": common.machines[self.machines],
+            "remarks": remarks.read(entry.path.parent, entry.remarks) if entry.remarks else (),
+        }
+        units, seen = common.units[self.units], common.seen[self.seen]
+        run = IndexedRun(**shared, units=units, conditions=seen, rows=rows)
         return Held(run, self.digest, entry, self.samples, self.raw_bytes, self.steps)
 
 
@@ -304,8 +268,12 @@ class _Index(Struct):
     lines: list[_Line]
 
 
-#: What the index has of a run just as its manifest has it.
-_SHARED = tuple(name for name in _Line.__struct_fields__ if name in AnyRun.__dataclass_fields__)
+#: What a line has of a run just as its manifest has it; the rest is in common, or lies beside it.
+_SHARED = tuple(
+    name
+    for name in AnyRun.__struct_fields__
+    if name not in ("parameters", "fingerprint", "remarks")
+)
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Index)
 _Value = TypeVar("_Value")
@@ -417,7 +385,7 @@ class _Reading:
             settings=pools["settings"].place(listed.parameters),
             seen=pools["seen"].place(tuple(map(_conditions, listed.steps))),
             units=pools["units"].place(_tables().units(rows)),
-            **{name: getattr(listed, name) for name in _SHARED},
+            run=AnyRun(**{name: getattr(listed, name) for name in _SHARED}),
         )
         return line, rows
 

@@ -6,8 +6,9 @@ Values are checked at every door; this is for what gets past all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from sitegen.errors import SitegenError
 from sitegen.model import AnyRun
@@ -21,8 +22,7 @@ class Unmade(SitegenError):  # noqa: N818 - says what came of it
     """What was made is not whole, by no mistake that a user could mend in his settings."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(Struct, frozen=True):
     """A run on which something failed, and how."""
 
     run: AnyRun

@@ -11,9 +11,11 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen import bounds
 from sitegen.archive import manifest, remarks
@@ -36,8 +38,7 @@ _GZIP_LEVEL = 6
 _PART = re.compile(rf"measurements[.]parquet|samples[.]parquet|raw/{_PLAIN.pattern}[.]gz")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A run's folder as the file system shows it, before anything in it is read."""
 
     run_id: str
@@ -47,16 +48,14 @@ class Entry:
     stamp: str = ""  # by `Archive.stamp`, where it was taken
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
+class Damaged(Struct, frozen=True):
     """A folder that is set aside, and why."""
 
     path: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that `fsck` has to say about a path."""
 
     path: str

@@ -87,8 +87,8 @@ COMPACT = (
     "status",
     "params",
 )
-_READ = [name for name in COMPACT if name != "run_id"]
-_READ_SAMPLES = [name for name in SAMPLES.names if name != "run_id"]
+_READ = pa.schema([MEASUREMENTS.field(name) for name in COMPACT if name != "run_id"])
+_READ_SAMPLES = pa.schema([SAMPLES.field(name) for name in SAMPLES.names if name != "run_id"])
 # Characters that no parameter may hold: they part keys from values and pairs from pairs.
 _PAIR, _PAIRS = "\x1f", "\x1e"
 #: What a file of rows may take when it is unpacked.
@@ -141,7 +141,7 @@ def read_measurements(data: bytes, *, careful: bool = False) -> pa.Table:
     have. What the rows say is not looked at: see check. What comes from elsewhere is read
     ``careful``.
     """
-    return _read(data, MEASUREMENTS, _READ, careful=careful)
+    return _read(data, _READ, bounds.MOST_ROWS, careful=careful)
 
 
 def check(table: pa.Table) -> pa.Table:
@@ -218,7 +218,7 @@ def _absent(column: pa.ChunkedArray) -> bool:
 
 def read_samples(data: bytes, *, careful: bool = False) -> pa.Table:
     """Return the samples in ``data``; raises SitegenError as read_measurements and check do."""
-    table = _read(data, SAMPLES, _READ_SAMPLES, careful=careful)
+    table = _read(data, _READ_SAMPLES, bounds.MOST_SAMPLES, careful=careful)
     if any(map(_absent, table.columns)):
         raise SitegenError("a sample is not whole")
     for name in ("x", "y"):
@@ -459,39 +459,45 @@ def _parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _read(data: bytes, schema: pa.Schema, columns: list[str], *, careful: bool) -> pa.Table:
-    """Return ``columns`` of a Parquet file; raises SitegenError for what would be too large.
+def _read(data: bytes, schema: pa.Schema, rows: int, *, careful: bool) -> pa.Table:
+    """Return the columns of ``schema``; raises SitegenError for what would be too large.
 
     That is found out before it is unpacked. ``careful`` looks at the columns of a file that is
     small in all, too: of what is here already only those that could be large are looked at.
     """
-    rows = bounds.MOST_ROWS if schema is MEASUREMENTS else bounds.MOST_SAMPLES
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        names = file.schema_arrow.names
-        if missing := set(columns) - set(names):
-            raise SitegenError(f"has no column {min(missing)}")
-        if twice := {name for name in columns if names.count(name) > 1}:
-            raise SitegenError(f"has the column {min(twice)} twice")
-        if file.metadata.num_rows > rows:
-            raise SitegenError(f"{file.metadata.num_rows:,} rows, more than {rows:,}")
-        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-        if sum(group.num_rows for group in groups) != file.metadata.num_rows:
+        about = file.metadata
+        if about.num_rows > rows:
+            raise SitegenError(f"{about.num_rows:,} rows, more than {rows:,}")
+        if careful:
+            _check_names(file.schema_arrow.names, schema)
+        groups = [about.row_group(i) for i in range(about.num_row_groups)]
+        if sum(group.num_rows for group in groups) != about.num_rows:
             raise SitegenError("its footer contradicts itself")
         packed = sum(group.total_byte_size for group in groups)
-        if careful or packed * max(file.metadata.num_rows, 1) > MAX_BYTES:
-            _check_size(data, file.metadata.num_rows)
-        table = file.read(columns=columns, use_threads=False).select(columns)
+        if careful or packed * max(about.num_rows, 1) > MAX_BYTES:
+            _check_size(data, about.num_rows)
+        table = file.read(columns=schema.names, use_threads=False)
         if table.num_rows > rows:
             raise SitegenError(f"{table.num_rows:,} rows, more than {rows:,}")
-        wanted = pa.schema([schema.field(name) for name in columns])
-        return table if table.schema.equals(wanted) else table.cast(wanted)
+        if table.schema.equals(schema):
+            return table
+        _check_names(table.column_names, schema)
+        return table.select(schema.names).cast(schema)
     except pa.ArrowMemoryError as error:
         raise MemoryError from error
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise SitegenError(
             f"not readable as Parquet ({(str(error).splitlines() or [''])[0][:120]})"
         ) from error
+
+
+def _check_names(names: list[str], schema: pa.Schema) -> None:
+    if missing := set(schema.names) - set(names):
+        raise SitegenError(f"has no column {min(missing)}")
+    if twice := {name for name in schema.names if names.count(name) > 1}:
+        raise SitegenError(f"has the column {min(twice)} twice")
 
 
 def _check_size(data: bytes, rows: int) -> None:

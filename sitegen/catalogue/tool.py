@@ -6,9 +6,10 @@ One module a tool says all that is known of it beforehand, in these; nobody else
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct, field
 
 from sitegen.catalogue.units import DisplayUnit, unit_for
 from sitegen.model import Doubt, Params, Provenance, Series
@@ -37,8 +38,7 @@ class Scale(StrEnum):
     EXACT = "exact"  # the same bytes every time
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """Everything that anyone may say about a number of this kind.
 
     ``unit`` is the base unit of stored values. ``resolution`` is the smallest step that the
@@ -68,8 +68,7 @@ class Metric:
         return unit_for(self.unit, values, self.shown_in, self.counts)
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesPattern:
+class SeriesPattern(Struct, frozen=True):
     """Which series are meant: those of a metric and statistic, with parameters, of a workload.
 
     A parameter's ``*`` takes any value that is there; nothing wants the parameter absent. A
@@ -98,8 +97,7 @@ def has(params: Mapping[str, str], wanted: Params) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Headline(SeriesPattern):
+class Headline(SeriesPattern, frozen=True):
     """A series that verdicts are given for.
 
     ``loses`` completes "a TEE takes 40 % of ...": the first headline with one and with figures
@@ -110,8 +108,7 @@ class Headline(SeriesPattern):
     loses: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Panel(SeriesPattern):
+class Panel(SeriesPattern, frozen=True):
     """One chart of a benchmark's page: the series that it takes, and how it groups them.
 
     Bars are grouped by the parameter ``group``. With ``axis`` the panel is a line chart over that
@@ -128,8 +125,7 @@ class Panel(SeriesPattern):
     split: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OverheadBy:
+class OverheadBy(Struct, frozen=True):
     """What the TEE costs over a parameter: one line an environment that has a baseline.
 
     A value of ``axis`` is a number, or ends in one with its unit (``Llama-3.1-8B``).
@@ -141,8 +137,7 @@ class OverheadBy:
     axis_title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ladder:
+class Ladder(Struct, frozen=True):
     """Steps of protection on one machine, each against the one before it.
 
     ``steps`` are the values of the parameter ``axis`` in their order, with their names.
@@ -154,8 +149,7 @@ class Ladder:
     steps: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SessionShare:
+class SessionShare(Struct, frozen=True):
     """What is paid once a session, as a share of the requests of that session.
 
     ``once`` are the parts, each with its title. ``request`` is the series of one request's
@@ -168,8 +162,7 @@ class SessionShare:
     counts: tuple[int, ...] = (1, 10, 100, 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class ForTheMoney:
+class ForTheMoney(Struct, frozen=True):
     """What a datasheet promises for its price, against the first environment that has both.
 
     Of nominal figures: a ratio of two datasheets is no ratio of two measurements.
@@ -180,8 +173,7 @@ class ForTheMoney:
     metrics: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AxisCost:
+class AxisCost(Struct, frozen=True):
     """What one value of a parameter costs against another, all else being equal.
 
     ``values`` are the baseline's and the side's; the pairs are those of one run.
@@ -196,8 +188,7 @@ class AxisCost:
 Contrast = OverheadBy | Ladder | SessionShare | ForTheMoney | AxisCost
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """How one benchmark is presented: its name and question, headlines, charts and contrasts.
 
     ``distributions`` are the series whose samples are drawn, the first and the last of each;
@@ -230,8 +221,7 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesParameter:
+class SeriesParameter(Struct, frozen=True):
     """A parameter that tells one series from another: its kind, and how a page words it.
 
     ``words`` has ``{}`` for the value; without any the name stands before it. ``several`` words
@@ -282,8 +272,7 @@ class Counts(NamedTuple):
 Saying = str | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One reason to doubt: its mark, its definition, when it applies, and what it reads.
 
     ``doubts`` says whether the mark is drawn as doubtful. The predicates look at a run and the TEE
@@ -317,8 +306,7 @@ class Rule:
     as_baseline: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """All that is said of one tool: its metrics, how its page is made, its parameters and traps.
 
     ``unit_costs`` is what a price buys, by metric and statistic: its name and how many of it.

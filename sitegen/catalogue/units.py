@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class DisplayUnit:
+
+class DisplayUnit(Struct, frozen=True):
     """One scale for all values that stand together: divide by ``factor``, print ``text``."""
 
     factor: float

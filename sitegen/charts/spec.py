@@ -6,8 +6,9 @@ are already in display units and texts are already formatted, so the three canno
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 #: Colour says the role of an environment; see `sitegen.config.Role`.
 Hue = Literal["metal", "vm", "cpu-tee", "gpu-tee", "gpu-tee-2"]
@@ -24,8 +25,7 @@ TIMES: Final = "\u00d7"
 _FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"))
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """One value on a chart, and ``text``, as it is printed beside the mark.
 
     ``low`` and ``high`` bound its interval or range, which ``interval`` words for a reader who
@@ -55,16 +55,14 @@ class Mark:
         return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt, self.interval)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Bars that stand together under one small heading; without a name, under the one before."""
 
     name: str
     marks: tuple[Mark, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BarChart:
+class BarChart(Struct, frozen=True):
     """Horizontal bars from zero, labelled at the bar.
 
     ``subtitle`` is the line under the title: unit, formula, arrow. ``id`` is unique on a page.
@@ -78,8 +76,7 @@ class BarChart:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """One point of a line: ``text`` is its value as printed."""
 
     x: float
@@ -91,8 +88,7 @@ class Point:
     interval: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One series of a line chart, labelled at its end. ``pattern`` 0 solid, 1 dashed, 2 dotted."""
 
     label: str
@@ -101,8 +97,7 @@ class Line:
     pattern: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LineChart:
+class LineChart(Struct, frozen=True):
     """Lines over a numeric axis: scaling over threads, a time series, a distribution.
 
     A ``line`` joins points with markers, a ``series`` many points without; a ``step`` draws a
@@ -136,8 +131,7 @@ class LineChart:
 Chart = BarChart | LineChart
 
 
-@dataclass(frozen=True, slots=True)
-class FactorMark:
+class FactorMark(Struct, frozen=True):
     """One cost factor on the shared log axis of slowdowns; hollow when it is doubtful.
 
     Its ``label`` may be empty, and so may ``text``, the factor as printed: it is rounded here.
@@ -165,8 +159,7 @@ class FactorMark:
         return _sentence(self.label or "Cost factor", self.printed, self.doubt)
 
 
-@dataclass(frozen=True, slots=True)
-class FactorAxis:
+class FactorAxis(Struct, frozen=True):
     """A log axis of slowdown factors that all rows of a table share.
 
     ``name`` is also the class of the cells (`strip wide`), for `site.css` draws the ticks as
@@ -188,8 +181,7 @@ WIDE: Final = FactorAxis("wide", 0.4, 12.0, (0.5, 1.0, 2.0, 5.0, 10.0))
 BROAD: Final = FactorAxis("broad", 0.05, 200.0, (0.1, 1.0, 10.0, 100.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Dot:
+class Dot(Struct, frozen=True):
     """One repetition on a run page's strip; outlined when it is suspect."""
 
     value: float

@@ -80,10 +80,8 @@ def main() -> None:
     help="How long each step runs, and how often; standard without it.",
 )
 @click.option("--quick", is_flag=True, help="Short for --preset quick.")
-@click.option("--repeat", type=click.IntRange(1, 1000), help="Repetitions a run.")
-@click.option(
-    "--sessions", type=click.IntRange(1, 1000), default=1, help="Rounds, one after another."
-)
+@click.option("--repeat", type=options.times, help="Repetitions a run.")
+@click.option("--sessions", type=options.times, default=1, help="Rounds, one after another.")
 @click.option(
     "--set",
     "settings",
@@ -121,17 +119,14 @@ def collect(
     say: Callable[[str], None] = (lambda _: None) if quiet else click.echo
     # A service manager's request to stop is the user's: what is whole is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    store, work = Archive(report.archive), report.cache / "work"
+    outcomes: list[Outcome] = []
     try:
-        outcomes = session.collect(
-            ordered,
-            Archive(report.archive),
-            report.cache / "work",
-            say=say,
-            progress=_progress(quiet=quiet),
-        )
-    except session.Interrupted as interrupted:
-        _report(interrupted.outcomes, say)
-        kept = sum(bool(outcome.run_id) for outcome in interrupted.outcomes)
+        for outcome in session.Round(ordered, store, work, say, _progress(quiet)).collect():
+            outcomes.append(outcome)  # noqa: PERF402 - those before an interrupt are kept
+    except KeyboardInterrupt:
+        _report(outcomes, say)
+        kept = sum(bool(outcome.run_id) for outcome in outcomes)
         click.echo(f"\ninterrupted; {kept} runs are kept", err=True)
         sys.exit(INTERRUPTED)
     for outcome in outcomes if quiet else ():
@@ -140,12 +135,13 @@ def collect(
     if ordered.dry_run:
         return
     if not any(outcome.run_id for outcome in outcomes):
-        raise SitegenError(f"nothing was collected: {session.unmeasured(outcomes)}")
+        reasons = dict.fromkeys(f"{o.benchmark}: {o.skipped}" for o in outcomes if o.skipped)
+        raise SitegenError(f"nothing was collected: {' | '.join(reasons)}")
     _report(outcomes, say)
 
 
 @main.command("collectors")
-@options.form
+@options.as_json
 def collectors_(as_json: bool) -> None:
     """Show what can be measured here: each collector, its tool and its settings."""
     from sitegen.cli import terminal
@@ -162,7 +158,7 @@ def collectors_(as_json: bool) -> None:
     show_default=True,
     help="For which the time and the disk are estimated.",
 )
-@options.form
+@options.as_json
 @options.settings
 def doctor(load: options.Load, environment: str, preset: str, as_json: bool) -> None:
     """Say what machine this is, whether it is a TEE, and what can be collected here."""
@@ -238,7 +234,8 @@ def import_(
     from sitegen.archive import Archive
     from sitegen.cli import terminal
     from sitegen.intake import tidy
-    from sitegen.intake.files import Order, parse_settings, read_all, write
+    from sitegen.intake.files import parse_settings, read_all, write
+    from sitegen.intake.run import Order
     from sitegen.model import Provenance
 
     if forms:
@@ -283,7 +280,7 @@ def build(load: options.Load, quiet: bool) -> None:
 @main.command("list")
 @click.option("--env", "environment", help="Only this environment.")
 @click.option("--only", help="Only this benchmark.")
-@options.form
+@options.as_json
 @options.places
 def list_(load: options.Load, environment: str | None, only: str | None, as_json: bool) -> None:
     """List the runs of the archive."""
@@ -294,7 +291,7 @@ def list_(load: options.Load, environment: str | None, only: str | None, as_json
 
 @main.command()
 @click.argument("run")
-@options.form
+@options.as_json
 @options.places
 def show(load: options.Load, run: str, as_json: bool) -> None:
     """Show one run: its id, or the last eight characters of it."""
@@ -304,13 +301,7 @@ def show(load: options.Load, run: str, as_json: bool) -> None:
 
 
 @main.command("export")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "json", "parquet"]),
-    default="csv",
-    help="Form of output.",
-)
+@options.form("form", "csv", "json", "parquet")
 @click.option("--output", "file", type=options.PATH, help="File; standard output without it.")
 @options.places
 def export_(load: options.Load, form: str, file: Path | None) -> None:
@@ -334,13 +325,7 @@ def export_(load: options.Load, form: str, file: Path | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="All series, not only the headline ones.")
 @click.option("--fail-above", default="", help="Exit with 1 when an overhead is surely above: 5%.")
 @click.option("--strict", is_flag=True, help="With --fail-above: all must be judged, else exit 3.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    help="Form of output.",
-)
+@options.form("form", "text", "json", "markdown")
 @options.places
 def compare(
     load: options.Load,
@@ -381,7 +366,7 @@ def compare(
 @main.command()
 @click.argument("files", nargs=-1, type=options.PATH)
 @click.option("--strict", is_flag=True, help="Exit with 1 when an own claim differs.")
-@options.form
+@options.as_json
 @options.places
 def claims(load: options.Load, files: tuple[Path, ...], strict: bool, as_json: bool) -> None:
     """Recompute claims from the archive: those of the report, or of the FILES named.
@@ -440,9 +425,8 @@ def publish(load: options.Load, branch: str, remote: str, no_push: bool, adopt: 
     """
     from sitegen.site import publish as publishing
 
-    for line in publishing.to_branch(
-        load(), branch=branch, remote=remote, push=not no_push, adopt=adopt
-    ):
+    places = {"branch": branch, "remote": remote}
+    for line in publishing.to_branch(load(), **places, push=not no_push, adopt=adopt):
         click.echo(line)
 
 
@@ -451,19 +435,19 @@ def _say_damaged(damaged: Sequence[Damaged]) -> None:
         click.echo(f"set aside: {one.path}: {one.reason}", err=True)
 
 
-def _progress(*, quiet: bool) -> Callable[[Progress], None]:
+def _progress(quiet: bool) -> Callable[[Progress], None]:
     live = sys.stderr.isatty()
 
     def show_it(progress: Progress) -> None:
+        name = f"{progress.benchmark} {progress.step}"
         if progress.failed:
-            click.echo(
-                f"  {progress.benchmark} {progress.step}: failed: {progress.failed}", err=True
-            )
+            click.echo(f"  {name}: failed: {progress.failed}", err=True)
         elif not quiet and progress.step:
-            round_ = f"repetition {progress.repetition + 1}"
-            what = "preparing" if progress.repetition < 0 else round_
+            what = (
+                "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
+            )
             place = f"[{progress.done + 1:{len(str(progress.total))}}/{progress.total}]"
-            text = f"  {place} {progress.benchmark} {progress.step}, {what}"
+            text = f"  {place} {name}, {what}"
             click.echo(f"\r\033[K{text}" if live else text, err=True, nl=not live)
         elif live and not quiet:
             click.echo("\r\033[K", err=True, nl=False)

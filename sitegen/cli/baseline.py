@@ -6,14 +6,25 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sitegen import config
-from sitegen.config import Environment
+from sitegen.analysis.selection import environments
+from sitegen.archive import library
+from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
 from sitegen.model import check_label
+
+
+def declared(settings: Config, file: Path, pairs: Sequence[str]) -> list[str]:
+    """Declare each ``label=baseline`` in ``file``; return the lines that were written."""
+    try:
+        known = environments([one.run for one in library.of(settings).runs.values()], settings)
+    except SitegenError:
+        known = dict(settings.environments)  # without an archive, what the file declares
+    return [baseline(file, pair, known) for pair in pairs]
 
 
 def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
@@ -25,21 +36,7 @@ def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
     and when the file's form makes that impossible; then it says what to write by hand, and
     nothing is written.
     """
-    label, equals, rest = pair.partition("=")
-    names = [name.strip() for name in rest.split(",") if name.strip()]
-    if not (equals and label and names):
-        raise _wrong(f"{pair!r} names no baseline", "write it as cvm=metal")
-    for name in (label, *names):
-        if check_label(name) not in known:
-            labels = ", ".join(sorted(known)) or "none: collect or import first"
-            raise _wrong(f"there is no environment {name!r}", f"known are {labels}")
-    if label in names:
-        raise _wrong(f"{label} cannot be its own baseline")
-    words: dict[str, str] = {}
-    for name in names:
-        role = known[name].role
-        word = role if role and role not in words else name
-        words[word if word not in words else f"{word}-baseline"] = name
+    label, words = _asked(pair, known)
     table = ", ".join(f'{_key(word)} = "{name}"' for word, name in words.items())
     line = f"baselines = {{ {table} }}"
     file = file.resolve()
@@ -49,7 +46,9 @@ def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
         text = file.read_bytes().decode()
     ends = "\r\n" if "\r\n" in text else "\n"
     written = _with_line(text.replace(ends, "\n"), label, line).replace("\n", ends)
-    _check(text, written, label, words, file, line)
+    if not _differ_in_baselines(text, written, label, words):
+        fix = f"write `{line}` into the table of {label} yourself"
+        raise SitegenError("cannot be changed without touching more", where=str(file), fix=fix)
     hidden = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         hidden.write_bytes(written.encode())
@@ -64,8 +63,26 @@ def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
     return f"[environments.{_key(label)}] {line}"
 
 
-def _wrong(what: str, fix: str = "") -> SitegenError:
-    return SitegenError(what, where="baseline", fix=fix)
+def _asked(pair: str, known: Mapping[str, Environment]) -> tuple[str, dict[str, str]]:
+    """Return the label, and its baselines by the word that each goes under."""
+    label, _, rest = pair.partition("=")
+    names = [name.strip() for name in rest.split(",") if name.strip()]
+    what = fix = ""
+    if not (label and names):
+        what, fix = f"{pair!r} names no baseline", "write it as cvm=metal"
+    elif strange := [name for name in (label, *names) if check_label(name) not in known]:
+        fix = f"known are {', '.join(sorted(known)) or 'none: collect or import first'}"
+        what = f"there is no environment {strange[0]!r}"
+    elif label in names:
+        what = f"{label} cannot be its own baseline"
+    if what:
+        raise SitegenError(what, where="baseline", fix=fix)
+    words: dict[str, str] = {}
+    for name in names:
+        role = known[name].role
+        word = role if role and role not in words else name
+        words[word if word not in words else f"{word}-baseline"] = name
+    return label, words
 
 
 def _with_line(text: str, label: str, line: str) -> str:
@@ -86,19 +103,14 @@ def _with_line(text: str, label: str, line: str) -> str:
     return text[: found.end()] + body + (text[end.start() :] if end else "")
 
 
-def _check(
-    before: str, after: str, label: str, words: Mapping[str, str], file: Path, line: str
-) -> None:
-    """Raise SitegenError unless the baselines are all that differs between the two texts."""
+def _differ_in_baselines(before: str, after: str, label: str, words: Mapping[str, str]) -> bool:
+    """Say whether the baselines are all that differs between the two texts."""
     try:
         wanted: dict[str, Any] = tomllib.loads(before)
         wanted.setdefault("environments", {}).setdefault(label, {})["baselines"] = dict(words)
-        if tomllib.loads(after) == wanted:
-            return
+        return tomllib.loads(after) == wanted
     except (tomllib.TOMLDecodeError, AttributeError, TypeError):
-        pass
-    fix = f"write `{line}` into the table of {label} yourself"
-    raise SitegenError("cannot be changed without touching more", where=str(file), fix=fix)
+        return False
 
 
 def _key(word: str) -> str:

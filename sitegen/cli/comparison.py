@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from sitegen.analysis.compare import Comparison
 from sitegen.analysis.differences import MACHINE
@@ -24,8 +25,7 @@ from sitegen.model import AnyRun, Comparability, Series
 from sitegen.report import costs, words
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What `compare` was asked: two sides, which of their series, and how much worse is too much.
 
     ``limit`` is an overhead, as a share. With ``axis`` the sides are two values of that parameter.
@@ -45,8 +45,7 @@ class Question:
         return self.everything or chosen
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Two sides as text; the series that are worse than the limit, and what it could not judge."""
 
     text: str
@@ -136,20 +135,14 @@ def _answer(
         name: {run.benchmark for run in chosen if axis or _is_called(name, run.environment, run.id)}
         for name in sides
     }
-    return Answer(
-        written,
-        damaged,
-        tuple(row.series for row in regressions(found, asked.limit)),
-        (
-            *(f"{one.path}: {one.reason}" for one in lost),
-            *_unjudged(pairing, found, have, asked),
-        ),
-        any(row.least is not None for row in found),
-    )
+    above = tuple(row.series for row in regressions(found, asked.limit))
+    unjudged = [f"{one.path}: {one.reason}" for one in lost]
+    unjudged += _unjudged(pairing, found, have, asked)
+    judged = any(row.least is not None for row in found)
+    return Answer(written, damaged, above, tuple(unjudged), judged)
 
 
 def _is_of(one: Damaged, name: str, config: Config) -> bool:
-    """Say whether a damaged run is, or belongs to, what is called ``name``."""
     label, _, run_id = one.path.partition("/")
     return _is_called(name, config.aliases.get(label, label), run_id)
 
@@ -199,18 +192,14 @@ def _unjudged(
     lines = [f"{name}: {pairing.side} has no run" for name in sorted(theirs - ours)]
     lines += [f"{name}: {pairing.baseline} has no run" for name in sorted(ours - theirs)]
     for name in sorted(ours & theirs):
-        own, base = (
-            {
-                cell.series
-                for cell in pairing.analysis.of(name)
-                if cell.environment == label
-                and asked.names(cell.series)
-                # It would be compared, had both sides it.
-                and pairing.analysis.metric(cell.series.metric).better != Better.NONE
-                and cell.series.statistic != "stddev"
-            }
-            for label in (SIDE, BASELINE)
-        )
+        have: dict[str, set[Series]] = {SIDE: set(), BASELINE: set()}
+        for cell in pairing.analysis.of(name):
+            # It would be compared, had both sides it.
+            better = pairing.analysis.metric(cell.series.metric).better
+            compared = better != Better.NONE and cell.series.statistic != "stddev"
+            if compared and cell.environment in have and asked.names(cell.series):
+                have[cell.environment].add(cell.series)
+        own, base = have.values()
         for missing, label in ((base - own, pairing.side), (own - base, pairing.baseline)):
             if missing:
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -228,7 +217,7 @@ def _unjudged(
 
 def text(pairing: Pairing, found: Sequence[Row]) -> str:
     """Return a table for a terminal, and what the two machines differ in."""
-    lines = aligned([_head(pairing), *(_cells(row) for row in found)], right=range(1, 5))
+    lines = aligned([_head(pairing), *map(_cells, found)], right=range(1, 5))
     if pairing.differing:
         lines += ["", "They differ in"]
         lines += [f"  {name}: {base} | {side}" for name, base, side in _differing(pairing)]
@@ -237,29 +226,25 @@ def text(pairing: Pairing, found: Sequence[Row]) -> str:
 
 def markdown(pairing: Pairing, found: Sequence[Row]) -> str:
     """Return a table for a pull request; what the machines differ in is folded."""
-    lines = [_bar(_head(pairing)), _bar(["---", "---:", "---:", "---:", "---:", "---", "---"])]
-    lines += [_bar(_cells(row)) for row in found]
+    rule = ["---", "---:", "---:", "---:", "---:", "---", "---"]
+    lines = [*map(_bar, (_head(pairing), rule, *map(_cells, found)))]
     if pairing.differing:
+        head, rule = ("What", pairing.baseline, pairing.side), ["---", "---", "---"]
         lines += ["", "<details><summary>They differ in</summary>", ""]
-        lines += [_bar(("What", pairing.baseline, pairing.side)), _bar(["---", "---", "---"])]
-        lines += [_bar(each) for each in _differing(pairing)]
-        lines += ["", "</details>"]
+        lines += [*map(_bar, (head, rule, *_differing(pairing))), "", "</details>"]
     return "\n".join(lines) + "\n"
 
 
 def json_text(pairing: Pairing, found: Sequence[Row]) -> str:
     """Return the public form of ``sitegen compare --format json``."""
-    document = {
-        "baseline": pairing.baseline,
-        "side": pairing.side,
-        "comparisons": [_json(row.comparison) for row in found],
-        "differing": [
-            {"fact": one.name, "baseline": one.baseline, "side": one.side}
-            for one in pairing.differing
-            if one.what == MACHINE
-        ],
-    }
-    return encoded(document)
+    differing = [
+        {"fact": one.name, "baseline": one.baseline, "side": one.side}
+        for one in pairing.differing
+        if one.what == MACHINE
+    ]
+    comparisons = [_json(row.comparison) for row in found]
+    sides = {"baseline": pairing.baseline, "side": pairing.side}
+    return encoded({**sides, "comparisons": comparisons, "differing": differing})
 
 
 def _head(pairing: Pairing) -> tuple[str, ...]:
@@ -279,8 +264,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
     series, interval = comparison.series, comparison.interval
     subtracted = comparison.difference_interval
     undecided = comparison.word == Word.INCONCLUSIVE
-    sides = (comparison.baseline, comparison.side)
-    base, side = (cell.summary.value if cell.summary else None for cell in sides)
+    sides = {"baseline": comparison.baseline, "side": comparison.side}
     return {
         "benchmark": series.benchmark,
         "workload": series.workload,
@@ -288,8 +272,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "statistic": series.statistic,
         "params": dict(series.params),
         "unit": comparison.metric.unit,
-        "baseline": base,
-        "side": side,
+        **{name: cell.summary.value if cell.summary else None for name, cell in sides.items()},
         "slowdown": comparison.factor,
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
@@ -302,7 +285,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "word": comparison.told,
         "reason": comparison.reason,
         "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
-        "runs": {"baseline": list(comparison.baseline.runs), "side": list(comparison.side.runs)},
+        "runs": {name: list(cell.runs) for name, cell in sides.items()},
     }
 
 

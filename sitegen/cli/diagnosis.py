@@ -5,21 +5,22 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct
 
 from sitegen import fingerprint, redact
 from sitegen.cli.terminal import encoded
-from sitegen.collect import LEFT_OUT, REPETITIONS, Host, Missing, Request
+from sitegen.collect import LEFT_OUT, REPETITIONS, Collector, Host, Missing, Request
 from sitegen.collect.installed import collectors, collects, detect, load_collector, make_plan
 from sitegen.config import Config
 from sitegen.errors import SitegenError
-from sitegen.model import Fingerprint, ToolIdentity
+from sitegen.model import Fingerprint
 from sitegen.report import machine
 
 
-@dataclass(frozen=True, slots=True)
-class Checkup:
+class Checkup(Struct, frozen=True):
     """One benchmark here: the tool that it found, or what is missing and what installs it.
 
     ``about_s`` is the time of a whole collection, ``needs_bytes`` the disk that it takes at once;
@@ -37,8 +38,7 @@ class Checkup:
     needs_bytes: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """The machine and every benchmark on it; ``free_bytes`` is room in the work folder."""
 
     machine: Fingerprint
@@ -54,7 +54,7 @@ def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
     declared = config.environments.get(label)
     warning = fingerprint.doubted(label, declared, found.machine) if label else ""
     if as_json:
-        return encoded({**asdict(found), "warning": warning})
+        return encoded({**msgspec.to_builtins(found), "warning": warning})
     return as_text(found, label, warning)
 
 
@@ -63,11 +63,38 @@ def diagnose(workdir: Path, preset: str) -> Diagnosis:
     place = next(folder for folder in (workdir, *workdir.absolute().parents) if folder.is_dir())
     redactor = redact.of_this_machine(workdir=workdir)
     seen = fingerprint.read(place, redactor)
-    host = Host()
-    free = shutil.disk_usage(place).free
+    host, free = Host(), shutil.disk_usage(place).free
+    found: list[Checkup] = []
     with tempfile.TemporaryDirectory() as scratch:
-        found = tuple(_checkups(host, preset, Path(scratch), workdir, free))
-    return Diagnosis(seen, found, preset, free, redactor.counts())
+        for name, point in collectors().items():
+            cache, times = workdir.absolute() / "cache" / name, REPETITIONS[preset]
+            request = Request(preset, times, {}, host.cpus(), Path(scratch), cache, free)
+            try:
+                collector = load_collector(point)
+                if collects(collector):
+                    found.append(_checkup(collector, host, request))
+            except SitegenError as error:
+                found.append(Checkup(name, problem=str(error)))
+    return Diagnosis(seen, tuple(found), preset, free, redactor.counts())
+
+
+def _checkup(collector: Collector, host: Host, request: Request) -> Checkup:
+    name, tool = collector.BENCHMARK, detect(collector, host)
+    if isinstance(tool, Missing):
+        return Checkup(name, problem=tool.what, install=tool.install)
+    try:
+        plan = make_plan(collector, tool, request)
+    except SitegenError as error:
+        return Checkup(name, tool.name, tool.version, error.what, error.fix)
+    return Checkup(
+        name,
+        tool.name,
+        tool.version,
+        left_out="; ".join(p.value for p in plan.parameters if p.name == LEFT_OUT),
+        steps=len(plan.steps),
+        about_s=plan.about_s * request.repetitions,
+        needs_bytes=plan.about_bytes,
+    )
 
 
 def as_text(found: Diagnosis, label: str, warning: str) -> str:
@@ -89,12 +116,11 @@ def as_text(found: Diagnosis, label: str, warning: str) -> str:
     lines += ["", f"Benchmarks, {found.preset} preset"]
     for each in found.checkups:
         lines += _lines(each)
-    ready = [each for each in found.checkups if each.about_s is not None]
-    total_s = sum(each.about_s or 0.0 for each in ready)
-    needs = max((each.needs_bytes for each in ready), default=0.0)
-    ready_words = f"{len(ready)} of {len(found.checkups)} benchmarks, about {_duration(total_s)}"
+    times = [each.about_s for each in found.checkups if each.about_s is not None]
+    ready = f"{len(times)} of {len(found.checkups)} benchmarks, about {_duration(sum(times))}"
+    needs = max((each.needs_bytes for each in found.checkups), default=0.0)
     disk = f"{_size(needs)} of disk at once, {_size(found.free_bytes)} free"
-    lines += ["", f"`sitegen collect --env {label or 'LABEL'}`: {ready_words}; {disk}"]
+    lines += ["", f"`sitegen collect --env {label or 'LABEL'}`: {ready}; {disk}"]
     return "\n".join(lines) + "\n"
 
 
@@ -103,10 +129,8 @@ def _lines(one: Checkup) -> Iterator[str]:
         yield f"  {one.benchmark}: {one.problem}" + (f"; {one.install}" if one.install else "")
         return
     size = f", {_size(one.needs_bytes)}" if one.needs_bytes else ""
-    yield (
-        f"  {one.benchmark}: {one.tool} {one.version}, {one.steps} steps,"
-        f" about {_duration(one.about_s)}{size}"
-    )
+    steps = f"{one.steps} steps, about {_duration(one.about_s)}{size}"
+    yield f"  {one.benchmark}: {one.tool} {one.version}, {steps}"
     if one.left_out:
         yield f"    left out: {one.left_out}"
 
@@ -120,35 +144,3 @@ def _duration(seconds: float) -> str:
 
 def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"  # noqa: PLR2004
-
-
-def _checkups(
-    host: Host, preset: str, scratch: Path, workdir: Path, free: int
-) -> Iterator[Checkup]:
-    for name, point in collectors().items():
-        found = Checkup(name)
-        try:
-            collector = load_collector(point)
-            tool = detect(collector, host) if collects(collector) else None
-        except SitegenError as error:
-            yield replace(found, problem=str(error))
-            continue
-        if isinstance(tool, Missing):
-            yield replace(found, problem=tool.what, install=tool.install)
-        if not isinstance(tool, ToolIdentity):
-            continue
-        found = replace(found, tool=tool.name, version=tool.version)
-        cache = workdir.absolute() / "cache" / name
-        request = Request(preset, REPETITIONS[preset], {}, host.cpus(), scratch, cache, free)
-        try:
-            plan = make_plan(collector, tool, request)
-        except SitegenError as error:
-            yield replace(found, problem=error.what, install=error.fix)
-            continue
-        yield replace(
-            found,
-            left_out="; ".join(p.value for p in plan.parameters if p.name == LEFT_OUT),
-            steps=len(plan.steps),
-            about_s=plan.about_s * request.repetitions,
-            needs_bytes=plan.about_bytes,
-        )

@@ -18,14 +18,17 @@ PATH = click.Path(path_type=Path)
 
 preset = click.Choice(["quick", "standard", "thorough"])
 site = click.option("--output", type=PATH, help="Folder of the site.")
-form = click.option(
-    "--format",
-    "as_json",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    callback=lambda _context, _option, value: value == "json",
-    help="Form of output.",
-)
+times = click.IntRange(1, 1000)
+
+
+def form(name: str, *forms: str, **more: Any) -> Callable[..., Any]:  # noqa: ANN401 - click's own
+    """Return ``--format`` with these forms, the first of which is the default."""
+    choice = click.Choice(forms)
+    about = "Form of output."
+    return click.option("--format", name, type=choice, default=forms[0], help=about, **more)
+
+
+as_json = form("as_json", "text", "json", callback=lambda _context, _option, form: form == "json")
 
 
 def settings(command: Callable[..., Any]) -> Callable[..., Any]:

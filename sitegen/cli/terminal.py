@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
+from msgspec.structs import replace
 
 from sitegen.analysis import caveats
 from sitegen.archive import Archive, library, quarantine
@@ -71,24 +71,20 @@ def taken(one: Taken) -> str:
     from sitegen.intake.packs import Packed
 
     found, there, run = one.arrival, one.there, one.arrival.run
-    if isinstance(found, Packed):
-        rows, form = found.rows, "pack"
-    else:
-        rows, form = len(run.measurements), found.reader
     if one.instead:
         return _plain_line(
             f"{run.id}  {run.environment}  not taken: it would stand in the place of {one.instead},"
             " which is here; --take-remarks takes it"
         )
+    rows = found.rows if isinstance(found, Packed) else len(run.measurements)
+    form = "pack" if isinstance(found, Packed) else found.reader
     line = f"{there or run.id}  {run.environment}  {rows} measurements  {form}"
     lines = [f"{line}  (was there)" if there else line]
     if not there and not isinstance(found, Packed):
         lines += [run.note] if run.note else []
         lines += [f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run)]
-    lines += [
-        f"not taken: {said.kind}, {said.at[:10]}: {said.text}; --take-remarks takes it"
-        for said in one.offered
-    ]
+    offered = [f"{said.kind}, {said.at[:10]}: {said.text}" for said in one.offered]
+    lines += [f"not taken: {said}; --take-remarks takes it" for said in offered]
     return "\n  ".join(map(_plain_line, lines))
 
 
@@ -99,19 +95,6 @@ def arrived(runs: int, left: Sequence[Left]) -> str:
     if left or runs > 1:
         lines.append(f"{runs} run{'' if runs == 1 else 's'} taken{files}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def baselines(config: Config, file: Path, pairs: Sequence[str]) -> list[str]:
-    """Declare each ``label=baseline`` in ``file``; return the lines that were written."""
-    from sitegen.analysis.selection import environments
-    from sitegen.cli import baseline
-
-    try:
-        held = library.of(config).runs.values()
-        known = environments([one.run for one in held], config)
-    except SitegenError:
-        known = dict(config.environments)  # without an archive, what the file declares
-    return [baseline.baseline(file, pair, known) for pair in pairs]
 
 
 def _computed(found: Checked) -> str:
@@ -145,11 +128,8 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
     (checked, left_out), _ = quarantine.made(runs, make, make)
     cited = {id_ for run in runs if run.source for id_ in (run.source.id, run.source.origin)}
     holds = (analysis.Verdict.REPRODUCED, analysis.Verdict.CLOSE)
-    failed = [
-        each.claim.id
-        for each in checked
-        if each.claim.source not in cited and each.verdict not in holds
-    ]
+    own = [each for each in checked if each.claim.source not in cited]
+    failed = [each.claim.id for each in own if each.verdict not in holds]
     if as_json:
         return encoded([analysis.as_json(each) for each in checked]), failed
     lines = []
@@ -196,16 +176,12 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
     rows.sort(key=lambda row: row["id"])
     if as_json:
         return encoded(rows)
-    table = [
-        (
-            row["id"],
-            row["environment"],
-            row.get("provenance", "damaged"),
-            row.get("preset", "") or row.get("damaged", ""),
-            f"withdrawn: {row['withdrawn']}" if row.get("withdrawn") else "",
-        )
-        for row in rows
-    ]
+    table = []
+    for row in rows:
+        provenance, preset = row.get("provenance", "damaged"), row.get("preset")
+        gone = f"withdrawn: {row['withdrawn']}" if "withdrawn" in row else ""
+        shown = preset or row.get("damaged", "")
+        table.append((row["id"], row["environment"], provenance, shown, gone))
     return _columns(("run", "environment", "provenance", "preset", ""), table)
 
 
@@ -228,18 +204,11 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
         tee = found.fingerprint.tee
         sure = f", {tee.confidence} confidence" if tee.confidence else ""
         head.append(f"TEE signals: {tee.kind}{sure} ({'; '.join(tee.reasons)})")
-    table = [
-        (
-            m.workload,
-            m.metric,
-            m.statistic,
-            _shown(found, m),
-            " ".join(f"{key}={value}" for key, value in m.params),
-            f"{m.repetition}",
-            "" if m.status == "ok" else m.status,
-        )
-        for m in found.measurements
-    ]
+    table = []
+    for m in found.measurements:
+        series, params = (m.workload, m.metric, m.statistic), [f"{k}={v}" for k, v in m.params]
+        status = "" if m.status == "ok" else m.status
+        table.append((*series, _shown(found, m), " ".join(params), f"{m.repetition}", status))
     header = ("workload", "metric", "statistic", "value", "params", "rep", "")
     return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table)}"
 

@@ -61,12 +61,12 @@ def withdraw(load: options.Load, run: str, reason: str) -> None:
 def _remark(report: Config, run: str, kind: str, text: str) -> None:
     from sitegen import redact
     from sitegen.archive import Archive
-    from sitegen.intake import remarks
+    from sitegen.intake import upkeep
     from sitegen.model import RemarkKind
 
     redactor = redact.of_this_machine(workdir=report.cache)
     store = Archive(report.archive)
-    run_id, file = remarks.remark(store, run, RemarkKind(kind), text, redactor)
+    run_id, file = upkeep.remark(store, run, RemarkKind(kind), text, redactor)
     click.echo(f"{run_id}: {kind}; {file}")
 
 
@@ -81,12 +81,12 @@ def reparse(load: options.Load, runs: tuple[str, ...], only: str, dry_run: bool)
     What reads differently becomes a new run that supersedes the old one; the old one stays.
     """
     from sitegen.archive import Archive
-    from sitegen.intake import packs, reparse
+    from sitegen.intake import packs, upkeep
 
     store = Archive(load().archive)
     entries = packs.chosen(store, runs, "", only)
     changed = 0
-    for outcome in reparse.reparse(store, entries, dry_run=dry_run):
+    for outcome in upkeep.reparse(store, entries, dry_run=dry_run):
         changed += outcome.new is not None
         what = f"{outcome.changed} series differ; now {outcome.new.id}" if outcome.new else ""
         click.echo(f"{outcome.old}: {what or outcome.why}")
@@ -99,10 +99,10 @@ def reparse(load: options.Load, runs: tuple[str, ...], only: str, dry_run: bool)
 @options.places
 def baseline(load: options.Load, pairs: tuple[str, ...]) -> None:
     """Write what is measured against what into sitegen.toml: `sitegen baseline cvm=metal`."""
-    from sitegen.cli import terminal
+    from sitegen.cli import baseline as baselines
 
     file = click.get_current_context().params["config_file"] or Path("sitegen.toml")
-    for line in terminal.baselines(load(), file, pairs):
+    for line in baselines.declared(load(), file, pairs):
         click.echo(line)
 
 

@@ -11,11 +11,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen import bounds, fingerprint, model
 from sitegen.collect import Collector, Plan, Reading, Recorder, Refused, Request, Step
@@ -30,16 +31,14 @@ _FILE = re.compile(r"[A-Za-z0-9._+-]{1,100}")
 _SCRATCH = "sitegen-"
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(Struct, frozen=True):
     """A run and the files that go to its ``raw`` folder, redacted."""
 
     run: model.Run
     raw: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Where a collection stands: said before each step and once at the end of it."""
 
     benchmark: str

@@ -14,9 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from sitegen import fingerprint
 from sitegen.errors import SitegenError
@@ -28,8 +29,7 @@ MOST_BYTES = 256_000_000
 _CHUNK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class RawOutput:
+class RawOutput(Struct, frozen=True):
     """What a command left behind: everything that `parse` may use, and all of it is archived.
 
     ``files`` are further outputs by name; ``values`` what only the collector could see.

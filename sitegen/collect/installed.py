@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen import model
 from sitegen.catalogue import parameters
@@ -77,8 +79,7 @@ def method_note(benchmark: str) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Forms:
+class Forms(Struct, frozen=True):
     """The forms of output that can be read, each with its benchmark; and why others cannot be."""
 
     readers: tuple[tuple[str, Reader], ...]

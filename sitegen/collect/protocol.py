@@ -7,9 +7,10 @@ and reads what the command said (`parse`); `sitegen.collect.execute` does the re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from sitegen.collect import settings
 from sitegen.collect.host import Host, RawOutput
@@ -41,8 +42,7 @@ class Refused(SitegenError):  # noqa: N818 - the run is refused; said so it read
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """Why a benchmark cannot run here, and the command that would change that.
 
     ``unless`` names a setting that does without: then the benchmark runs all the same.
@@ -57,8 +57,7 @@ class Missing:
         return f"{self.what}; install it with: {self.install}" if self.install else self.what
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What the user asked of one collector.
 
     ``settings`` are the ``--set`` values of this collector without their prefix; `read` gives
@@ -82,8 +81,7 @@ class Request:
         return settings.read(form, self.settings, f"{self.benchmark}." if self.benchmark else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One command of a plan.
 
     ``name`` is unique in its plan and safe as a file name. ``expects`` are measurements
@@ -104,8 +102,7 @@ class Step:
         return dict(self.context).get(key, default)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What one collector will do: ``prepare`` once in order, then ``steps`` once a repetition.
 
     ``about_s`` estimates the time of one repetition, for the progress display, and
@@ -121,8 +118,7 @@ class Plan:
     definitions: tuple[MetricDefinition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What was read of a tool's output: one run, less what only the archive adds.
 
     ``parameters`` are settings that the output tells (the version of a server, the digest of a
@@ -146,8 +142,7 @@ class Reading:
     doubts: tuple[tuple[Doubt, str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Form(Generic[Data]):
+class _Form(Struct, Generic[Data], frozen=True):
     """A form of output that a collector can read, told by its content and never by a name.
 
     ``knows`` looks at the data and says whether it has this form; it never raises. ``read``
@@ -169,11 +164,11 @@ class _Form(Generic[Data]):
         return self.read(data, settings.filled(self.asks, given))
 
 
-class Reader(_Form[bytes]):
+class Reader(_Form[bytes], frozen=True):
     """A form of one file's bytes."""
 
 
-class Bundle(_Form[Mapping[str, bytes]]):
+class Bundle(_Form[Mapping[str, bytes]], frozen=True):
     """Several files that are one measurement: the processes of one load, a report and its logs.
 
     They come by name. Names tell the files apart and nothing else, but where one file itself

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from sitegen.catalogue.metrics import METRICS
 from sitegen.collect import histogram
@@ -30,8 +29,7 @@ from sitegen.model import (
 _TOLD, _LONGEST = 3, 600
 
 
-@dataclass(slots=True)
-class Recorder:
+class Recorder(Struct):
     """Collects what is found of one run while its outputs are read; `reading` closes it.
 
     ``definitions`` are those of metrics that the tool has and sitegen has not; the run carries
@@ -148,8 +146,7 @@ def series_key(row: Measurement) -> tuple[object, ...]:
     return (row.workload, row.metric, row.statistic, row.params)
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """Writes the rows and samples of one workload with one set of parameters."""
 
     recorder: Recorder

@@ -11,11 +11,10 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from sitegen.fingerprint import gpu, machine, platform, tee
 from sitegen.fingerprint.facts import FACTS
@@ -83,8 +82,7 @@ def _ask(root: Path, workdir: Path) -> Command:
     return asked_at_once([*asked, ("ethtool", "-k", card)] if card else asked)
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(Struct, frozen=True):
     """Counters of the machine at one moment: seconds since boot, by name."""
 
     at_s: float

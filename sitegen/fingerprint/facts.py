@@ -6,8 +6,9 @@ What has weight is kept in the index; the rest stands on the run's page alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
+
+from msgspec import Struct, field
 
 
 class Weight(IntEnum):
@@ -21,8 +22,7 @@ class Weight(IntEnum):
 MACHINE, SETTING = Weight.MACHINE, Weight.SETTING
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFact:
+class KnownFact(Struct, frozen=True):
     """One fact of a machine: how it is told, in which group, and its weight in a comparison.
 
     ``values`` are the words of values that are mere switches. ``gist`` words the value where it

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from msgspec import Struct
+
 #: Runs a program and returns what it printed, or None where there is no such program.
 Command = Callable[[tuple[str, ...]], str | None]
 
@@ -31,8 +33,7 @@ _FIRST_LINE = re.compile(r"Linux version |Command line: |Starting gVisor")
 _JOURNAL = ("journalctl", "-k", "-b", "-q", "--no-pager", "-o", "short-monotonic")
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     """The kernel's log of this boot: its text, who gave it, and whether its beginning is there.
 
     One that is kept from us has no text and no source.

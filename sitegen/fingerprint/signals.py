@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sitegen.fingerprint import gpu, platform
 from sitegen.fingerprint.places import ABSENT, PRESENT, UNREADABLE, Log, Machine
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A signal and its weight: ``origin`` is who says it, ``hint`` that others say it too.
 
     Two signals of one origin are one witness: a driver makes several files. ``reason`` says in

@@ -7,24 +7,23 @@ that bringing in one file twice changes nothing. Packs of whole runs keep the ru
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
 
 from sitegen import bounds
 from sitegen.archive import Archive, remarks
 from sitegen.archive.store import Entry
-from sitegen.collect import Bundle, Reader, Reading
+from sitegen.collect import Bundle, Reader
 from sitegen.collect.installed import forms
-from sitegen.collect.settings import filled
 from sitegen.errors import SitegenError
 from sitegen.intake import packs, tidy
 from sitegen.intake.packs import Packed
-from sitegen.intake.run import Import, as_kept, names_as_kept, originals, readings, run_of
-from sitegen.model import RUN_ID, Provenance, Remark, Run, check_label
+from sitegen.intake.run import Arrival, Import, NoEnvironment, Order
+from sitegen.model import RUN_ID, Remark
 from sitegen.redact import Redactor, redacted
 
 #: What is read of one file, or of several together, beside their bytes: lines, and the memory
@@ -37,37 +36,14 @@ _Form = TypeVar("_Form", Reader, Bundle)
 _DOCUMENT = re.compile(rb"\s*(?:\{|\[\s*[\[{])")
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the user asked `import` to do. ``tool`` names a reader where content does not."""
-
-    environment: str = ""
-    tool: str = ""
-    provenance: Provenance = Provenance.IMPORTED
-    sources: tidy.Sources | None = None
-    date: str = ""
-    settings: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A run that was read from a file, the raw output to archive with it, and who read it."""
-
-    run: Run
-    raw: Mapping[str, bytes]
-    reader: str
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """A file of a folder that was not taken, and why."""
 
     path: Path
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A run that was brought in; ``there`` is the id that it was there under, or nothing.
 
     ``offered`` is what others say of a run that was there, and that was not taken. ``instead`` is
@@ -80,16 +56,8 @@ class Taken:
     instead: str = ""
 
 
-class NoEnvironment(SitegenError):  # noqa: N818 - says what is missing
-    """A tool's output says nothing of the platform: the user has to."""
-
-
 def read_all(
-    paths: Sequence[Path],
-    order: Order,
-    redactor: Redactor,
-    *,
-    together: bool = False,
+    paths: Sequence[Path], order: Order, redactor: Redactor, *, together: bool = False
 ) -> tuple[list[Arrival | Packed], list[Left]]:
     """Return the runs in files and folders, and the files of folders that were not taken.
 
@@ -97,19 +65,15 @@ def read_all(
     itself and in its own copy of the file. Raises SitegenError for a file that is refused.
     """
     if together:
-        inside = ([p for p in _visible(path) if p.is_file()] if path.is_dir() else [path]
-                  for path in paths)  # fmt: skip
-        return read_together([file for files in inside for file in files], order, redactor), []
-    arrivals: list[Arrival | Packed] = []
-    left: list[Left] = []
+        parts: list[Path] = []
+        for path in paths:
+            parts += [p for p in _visible(path) if p.is_file()] if path.is_dir() else [path]
+        return [*_together(parts, order, redactor)], []
+    found: list[Arrival | Packed | Left] = []
     for path in paths:
-        if path.is_dir():
-            some, others = read_folder(path, order, redactor)
-            arrivals += some
-            left += others
-        else:
-            arrivals += read(path, order, redactor)
-    return arrivals, left
+        found += (_in_folder if path.is_dir() else read)(path, order, redactor)
+    runs = [one for one in found if not isinstance(one, Left)]
+    return runs, [one for one in found if isinstance(one, Left)]
 
 
 def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]:
@@ -121,33 +85,24 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
     _check_kind(path)
     if packs.is_pack(_head(path)):
         if order.environment:
-            raise SitegenError(
-                "a pack says itself which environments its runs are of",
-                where=str(path),
-                fix="leave --env out",
-            )
+            what = "a pack says itself which environments its runs are of"
+            raise SitegenError(what, where=str(path), fix="leave --env out")
         with _limited(path):
             return [*packs.read(path)]
     data = _bytes(path)
     if not order.tool and _is_tidy(data):
         with _limited(path):
             runs = tidy.read_runs(
-                path,
-                order.provenance,
-                sources=order.sources,
-                environment=order.environment,
-                date=order.date,
+                path, order.provenance, order.sources, order.environment, order.date
             )
             return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
     forms()  # loads the readers, which the limit of memory is not for
     with _limited(path):
         benchmark, reader = _reader_of(data, path, order.tool)
-        return list(_arrivals(reader, benchmark, {path.name: data}, (path,), order, redactor))
+        return [*Import(benchmark, reader, {path.name: data}, (path,), order).arrivals(redactor)]
 
 
-def read_together(
-    paths: Sequence[Path], order: Order, redactor: Redactor
-) -> list[Arrival | Packed]:
+def _together(paths: Sequence[Path], order: Order, redactor: Redactor) -> list[Arrival]:
     """Return the run that several files are parts of: a load's processes, a report and its logs.
 
     Raises SitegenError as `read` does, and when no bundle of these files is known.
@@ -155,28 +110,22 @@ def read_together(
     forms()
     with _limited(paths[0] if len(paths) == 1 else Path("--together")):
         files = _parts(paths)
-        matching = _named(forms().bundles, order.tool)
-        matching = [pair for pair in matching if pair[1].knows(files)]
-        if len(matching) != 1:
-            names = ", ".join(bundle.name for _, bundle in matching)
-            raise SitegenError(
-                f"these files have the form of {names}"
-                if matching
-                else "no form of these files together is known",
-                where="--together",
-                fix="add --tool" if matching else "`sitegen import --forms` lists them",
-            )
-        benchmark, bundle = matching[0]
-        return list(_arrivals(bundle, benchmark, files, paths, order, redactor))
+        matching = [pair for pair in _named(forms().bundles, order.tool) if pair[1].knows(files)]
+        if not matching:
+            fix = "`sitegen import --forms` lists them"
+            what = "no form of these files together is known"
+            raise SitegenError(what, where="--together", fix=fix)
+        if len(matching) > 1:
+            what = f"these files have the form of {', '.join(form.name for _, form in matching)}"
+            raise SitegenError(what, where="--together", fix="add --tool")
+        return [*Import(*matching[0], files, paths, order).arrivals(redactor)]
 
 
 def _parts(paths: Sequence[Path]) -> dict[str, bytes]:
     """Return files that are one measurement by name; raises SitegenError for one given twice."""
     if len(paths) > MAX_TOGETHER:
-        raise SitegenError(
-            f"{len(paths):,} files, and {MAX_TOGETHER:,} at most are one measurement",
-            where="--together",
-        )
+        what = f"{len(paths):,} files, and {MAX_TOGETHER:,} at most are one measurement"
+        raise SitegenError(what, where="--together")
     files: dict[str, bytes] = {}
     twins: dict[bytes, str] = {}
     size = 0
@@ -193,16 +142,13 @@ def _parts(paths: Sequence[Path]) -> dict[str, bytes]:
             raise SitegenError(f"is the same as {twin}", where=str(path), fix="give each part once")
         size += len(data)
         if size > bounds.MOST_FILE_BYTES:
-            raise SitegenError(
-                f"more than {bounds.MOST_FILE_BYTES // 1_000_000} MB together", where=str(path)
-            )
+            what = f"more than {bounds.MOST_FILE_BYTES // 1_000_000} MB together"
+            raise SitegenError(what, where=str(path))
     return files
 
 
-def read_folder(
-    folder: Path, order: Order, redactor: Redactor
-) -> tuple[list[Arrival | Packed], list[Left]]:
-    """Return the runs in the files below ``folder``, and the files that were not taken.
+def _in_folder(folder: Path, order: Order, redactor: Redactor) -> Iterator[Arrival | Packed | Left]:
+    """Yield the runs in the files below ``folder``, and the files that are not taken.
 
     Hidden files and folders are passed over. Raises SitegenError when a tool's output was found
     and no environment was given: then it is missing for all of them.
@@ -210,41 +156,32 @@ def read_folder(
     paths = _visible(folder)
     if not any(path.is_file() for path in paths):
         raise SitegenError("holds no file", where=str(folder))
-    places = {p.parent for p in paths if p.name == "run.json" and RUN_ID.fullmatch(p.parent.name)}
-    arrivals, left = _read_runs(places, paths)
+    remarked: dict[Path, list[Path]] = {
+        path.parent: []
+        for path in paths
+        if path.name == "run.json" and RUN_ID.fullmatch(path.parent.name)
+    }
+    loose: list[Path] = []
     for path in paths:
-        whole = not places.isdisjoint(path.parents)
-        if whole or path.is_dir() or path.parent / remarks.run_of(path.name) in places:
-            continue
+        run = path.parent / remarks.run_of(path.name)
+        if run in remarked and run != path.parent:
+            remarked[run].append(path)
+        elif remarked.keys().isdisjoint(path.parents) and not path.is_dir():
+            loose.append(path)
+    for place in sorted(remarked):
         try:
-            arrivals += read(path, order, redactor)
+            with _limited(place):
+                one: Packed | Left = packs.read_folder(place, remarked[place])
+        except SitegenError as error:
+            one = Left(place, str(error))
+        yield one
+    for path in loose:
+        try:
+            yield from read(path, order, redactor)
         except NoEnvironment:
             raise
         except SitegenError as error:
-            left.append(Left(path, error.what + (f"; {error.fix}" if error.fix else "")))
-    return arrivals, left
-
-
-def _read_runs(
-    places: Iterable[Path], paths: Iterable[Path]
-) -> tuple[list[Arrival | Packed], list[Left]]:
-    """Return the runs whose folders these are, and those that are not whole.
-
-    The remarks on them are among ``paths``.
-    """
-    arrivals: list[Arrival | Packed] = []
-    left: list[Left] = []
-    remarked: dict[Path, list[Path]] = {}
-    for path in paths:
-        if run_id := remarks.run_of(path.name):
-            remarked.setdefault(path.parent / run_id, []).append(path)
-    for place in sorted(places):
-        try:
-            with _limited(place):
-                arrivals.append(packs.read_folder(place, remarked.get(place, ())))
-        except SitegenError as error:
-            left.append(Left(place, str(error)))
-    return arrivals, left
+            yield Left(path, error.what + (f"; {error.fix}" if error.fix else ""))
 
 
 @contextlib.contextmanager
@@ -254,7 +191,7 @@ def _limited(path: Path) -> Iterator[None]:
         with bounds.memory(MAX_MEMORY_BYTES):
             yield
     except SitegenError as error:
-        if isinstance(error, NoEnvironment) or error.where:
+        if error.where:
             raise
         raise SitegenError(error.what, where=str(path), fix=error.fix) from error
 
@@ -273,10 +210,9 @@ def write(
     others say of a run that is there is only taken with ``take_remarks``: it may withdraw it.
     Raises SitegenError, before anything is written, for a run whose id another one has.
     """
-    try:
+    entries: list[Entry] = []
+    with contextlib.suppress(SitegenError):  # the first run makes the archive
         entries = archive.scan()
-    except SitegenError:
-        entries = []  # the first run makes the archive
     by_id = {entry.run_id: entry for entry in entries}
 
     def content(environment: str, run_id: str) -> tuple[str, str]:
@@ -287,9 +223,8 @@ def write(
     packed: dict[str, Packed] = {}
     for arrival in arrivals:
         if isinstance(arrival, Packed):
-            _check_id(
-                arrival, by_id.get(arrival.run.id), packed.setdefault(arrival.run.id, arrival)
-            )
+            first = packed.setdefault(arrival.run.id, arrival)
+            _check_id(arrival, by_id.get(arrival.run.id), first)
     before = frozenset(by_id)
     for arrival in arrivals:
         run = arrival.run
@@ -313,37 +248,32 @@ def _check_id(arrival: Packed, entry: Entry | None, first: Packed) -> None:
     One that is here, or the ``first`` of those that are brought in with it.
     """
     run = arrival.run
-    if entry is not None:
-        if entry.environment != run.environment:
-            raise SitegenError(
-                f"a run of {entry.environment} has this id", where=run.id, fix="keep one"
-            )
-        manifest = entry.path / "run.json"
-        if manifest.is_file() and _digest(manifest) != arrival.digest:
-            raise SitegenError(
-                "there is another run of this id", where=str(entry.path), fix="keep one of the two"
-            )
+    if entry and entry.environment != run.environment:
+        what = f"a run of {entry.environment} has this id"
+        raise SitegenError(what, where=run.id, fix="keep one")
+    manifest = entry.path / "run.json" if entry else None
+    if manifest and manifest.is_file() and packs.digest(manifest.read_bytes()) != arrival.digest:
+        what = "there is another run of this id"
+        raise SitegenError(what, where=str(manifest.parent), fix="keep one of the two")
     if (first.digest, first.run.environment) != (arrival.digest, run.environment):
-        raise SitegenError(
-            "two different runs of this id are brought in", where=run.id, fix="keep one"
-        )
+        what = "two different runs of this id are brought in"
+        raise SitegenError(what, where=run.id, fix="keep one")
 
 
 def _adopt(arrival: Packed, archive: Archive, entry: Entry | None, *, take_remarks: bool) -> Taken:
     """Write a run that came in a pack, or what it has lost here."""
-    whole = arrival.load()
-    restored = entry is not None and archive.restore(entry, whole.files)
+    run = arrival.run
+    files, remarked = arrival.load()
+    restored = entry is not None and archive.restore(entry, files)
     if entry is None:
-        archive.adopt(whole.run, whole.files)
+        archive.adopt(run, files)
     offered: list[Remark] = []
-    for name, data in whole.remarks.items():
-        if entry and name in entry.remarks:
-            continue
-        if entry is None or take_remarks:
-            archive.adopt_remark(whole.run, name, data)
-        else:
+    for name, data in remarked.items():
+        if entry is None or (take_remarks and name not in entry.remarks):
+            archive.adopt_remark(run, name, data)
+        elif name not in entry.remarks:
             offered.append(remarks.parse(name, data))
-    return Taken(arrival, "" if entry is None or restored else whole.run.id, tuple(offered))
+    return Taken(arrival, "" if entry is None or restored else run.id, tuple(offered))
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
@@ -352,9 +282,8 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not (equals and name and value):
-            raise SitegenError(
-                f"{pair!r} is not a setting", where="--set", fix="write it as model=Llama-3.1-8B"
-            )
+            fix = "write it as model=Llama-3.1-8B"
+            raise SitegenError(f"{pair!r} is not a setting", where="--set", fix=fix)
         settings[name] = value
     return settings
 
@@ -366,10 +295,6 @@ def _visible(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check_kind(path: Path) -> None:
@@ -434,64 +359,10 @@ def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise SitegenError(
-            "has the form of several tools",
-            where=str(path),
-            fix=f"add --tool with one of {', '.join(reader.name for _, reader in matching)}",
-        )
+        fix = f"add --tool with one of {', '.join(reader.name for _, reader in matching)}"
+        raise SitegenError("has the form of several tools", where=str(path), fix=fix)
     # A reader that could not be loaded might have known it.
     broken = "".join(f" ({reason})" for reason in forms().broken)
-    raise SitegenError(
-        f"is no form of output that is known here{broken}",
-        where=str(path),
-        fix="`sitegen import --forms` lists them; a tidy CSV always works",
-    )
-
-
-def _arrivals(  # noqa: PLR0913 - what was read, by whom, for whom
-    reader: Reader | Bundle,
-    benchmark: str,
-    files: Mapping[str, bytes],
-    paths: Sequence[Path],
-    order: Order,
-    redactor: Redactor,
-) -> Iterator[Arrival]:
-    """Yield the runs that a reader finds; raises SitegenError when it finds none."""
-    place = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
-    if order.provenance != Provenance.IMPORTED:
-        raise SitegenError(
-            "what a tool itself wrote is imported, not cited",
-            where=place,
-            fix="leave --provenance out, or write the printed figures as a tidy CSV",
-        )
-    if not order.environment:
-        raise NoEnvironment("names no environment", where=place, fix="add --env LABEL")
-    check_label(order.environment)
-    settings = order.settings or {}
-    filled(reader.asks, settings)
-    copying = redactor.anew()
-    raw = originals(reader, files, copying)
-    names = names_as_kept(files, raw, copying)
-    try:
-        first = readings(reader, files, settings)
-    except SitegenError as error:
-        where = f"{place}: {error.where}" if error.where else place
-        raise SitegenError(error.what, where=where, fix=error.fix) from error
-    kept: tuple[Reading, ...] | None = first
-    if copying.counts():
-        # What is archived is what its own, redacted, original says.
-        kept = as_kept(reader, first, {names[each]: raw[each] for each in raw}, settings)
-    source = Import(
-        benchmark,
-        reader,
-        order.environment,
-        files,
-        paths,
-        settings,
-        order.date,
-        names,
-        kept is None,
-    )
-    for index, reading in enumerate(kept or first):
-        run = redacted(run_of(reading, index, source), redactor.anew(), copying.counts())
-        yield Arrival(run, raw, reader.title)
+    fix = "`sitegen import --forms` lists them; a tidy CSV always works"
+    what = f"is no form of output that is known here{broken}"
+    raise SitegenError(what, where=str(path), fix=fix)

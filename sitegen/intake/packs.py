@@ -15,14 +15,16 @@ import os
 import tarfile
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
+from sitegen import bounds
 from sitegen.archive import Archive, remarks
 from sitegen.archive.store import Entry
 from sitegen.errors import SitegenError
+from sitegen.intake import placed
 from sitegen.model import RUN_ID, Run
 
 #: What one run may take as it is archived, how many files a pack may hold, and how many times its
@@ -35,42 +37,28 @@ _MAX_HEADER = 65_536
 GZIP, _MAGIC, _MAGIC_AT = b"\x1f\x8b", b"ustar", 257
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A run with every byte of it and of its remarks, checked."""
-
-    run: Run
-    rows: int
-    files: Mapping[str, bytes] = field(repr=False)
-    remarks: Mapping[str, bytes] = field(repr=False)
-
-    @property
-    def digest(self) -> str:
-        """Return the sha256 of its manifest, which holds those of all its files."""
-        return hashlib.sha256(self.files["run.json"]).hexdigest()
+#: The files of a run, and those of the remarks on it, by name: every byte, checked.
+Content = tuple[Mapping[str, bytes], Mapping[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """A run that came in a pack and was checked; ``load`` reads it again, to be written.
 
-    Only one run of a pack is in memory at a time.
+    Only one run of a pack is in memory at a time. ``digest`` is that of its manifest, which holds
+    those of all its files.
     """
 
     run: Run
     rows: int
     digest: str
-    load: Callable[[], Whole] = field(repr=False)
+    load: Callable[[], Content]
 
 
 def is_pack(head: bytes) -> bool:
     """Say whether these first bytes are those of a tar, gzipped or not."""
     if head.startswith(GZIP):
-        try:
-            with gzip.open(io.BytesIO(head)) as file:
-                head = file.read(512)
-        except (OSError, EOFError, zlib.error):
-            return False
+        with contextlib.suppress(SitegenError):
+            head = bounds.beginning(head, 512)
     return head[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC
 
 
@@ -92,7 +80,7 @@ def chosen(
         for entry in archive.scan()
         if (not runs or entry.run_id in named)
         and environment in ("", entry.environment, (aliases or {}).get(entry.environment))
-        and benchmark in ("", _benchmark(entry.run_id))
+        and benchmark in ("", entry.run_id.partition("-")[2].rpartition("-")[0])
     ]
     if not entries:
         raise SitegenError("no such run", where=str(archive.root), fix="`sitegen list` shows them")
@@ -115,11 +103,6 @@ def write(archive: Archive, entries: Sequence[Entry], file: Path) -> int:
     return count
 
 
-def _benchmark(run_id: str) -> str:
-    match = RUN_ID.fullmatch(run_id)
-    return match[2] if match else ""
-
-
 def pack(archive: Archive, entries: Iterable[Entry], out: IO[bytes]) -> int:
     """Write the runs to ``out`` and return how many; the same runs give the same bytes.
 
@@ -131,20 +114,17 @@ def pack(archive: Archive, entries: Iterable[Entry], out: IO[bytes]) -> int:
             try:
                 _, files, manifest = archive.manifest(entry)
                 parts = {"run.json": manifest} | {f.name: archive.checked(entry, f) for f in files}
-                remark_files = {
-                    name: remarks.load(entry.path.parent / name) for name in entry.remarks
-                }
-                for name, data in remark_files.items():
-                    remarks.parse(name, data)
+                members = {f"{entry.run_id}/{name}": data for name, data in sorted(parts.items())}
+                for name in entry.remarks:
+                    members[name] = remarks.load(entry.path.parent / name)
+                    remarks.parse(name, members[name])
             except SitegenError as error:
-                raise SitegenError(
-                    error.what, where=entry.run_id, fix="`sitegen fsck` names what is damaged"
-                ) from error
-            place = f"{entry.environment}/{entry.run_id}"
-            for name in sorted(parts):
-                _add(tar, f"{place}/{name}", parts[name])
-            for name, data in remark_files.items():
-                _add(tar, f"{entry.environment}/{name}", data)
+                fix = "`sitegen fsck` names what is damaged"
+                raise SitegenError(error.what, where=entry.run_id, fix=fix) from error
+            for name, data in members.items():
+                member = tarfile.TarInfo(f"{entry.environment}/{name}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
             count += 1
     return count
 
@@ -155,16 +135,16 @@ def read(path: Path) -> list[Packed]:
     Raises SitegenError for a pack that is damaged, and for a run that is not whole: nothing says
     then what else is missing.
     """
-    runs = [(whole.run, whole.rows, whole.digest) for whole in _wholes(path)]
+    runs = [packed[:3] for packed in _wholes(path)]
     again = _wholes(path, known={digest for _, _, digest in runs})
 
-    def load(run_id: str) -> Whole:
-        for whole in again:
-            if whole.run.id == run_id:
-                return whole
+    def load(run_id: str) -> Content:
+        for packed in again:
+            if packed.run.id == run_id:
+                return packed.load()
         raise SitegenError("has changed while it was read", where=str(path))
 
-    return [Packed(run, rows, digest, partial(load, run.id)) for run, rows, digest in runs]
+    return [Packed(*each, partial(load, each[0].id)) for each in runs]
 
 
 def read_folder(place: Path, remarked: Sequence[Path] = ()) -> Packed:
@@ -172,44 +152,33 @@ def read_folder(place: Path, remarked: Sequence[Path] = ()) -> Packed:
 
     Raises SitegenError unless it is whole.
     """
-    known: set[str] = set()
 
-    def load() -> Whole:
+    def read(known: Container[str] = ()) -> Packed:
         paths = [path for path in sorted(place.rglob("*")) if path.is_file()]
         if sum(path.stat().st_size for path in paths) > MAX_RUN_BYTES:
             raise SitegenError(f"larger than {MAX_RUN_BYTES / 1e6:.0f} MB", where=str(place))
         files = {path.relative_to(place).as_posix(): path.read_bytes() for path in paths}
         remark_files = {path.name: remarks.load(path) for path in remarked}
-        return _whole(place.name, files, remark_files, place, known)
+        with placed(place):
+            return _whole(place.name, files, remark_files, known)
 
-    whole = load()
-    known.add(whole.digest)
-    return Packed(whole.run, whole.rows, whole.digest, load)
+    packed = read()
+    return packed._replace(load=lambda: read((packed.digest,)).load())
 
 
-def _wholes(path: Path, known: Container[str] = ()) -> Iterator[Whole]:
+def _wholes(path: Path, known: Container[str] = ()) -> Iterator[Packed]:
     """Yield the runs of a pack; of those with ``known`` digests only the digests are checked."""
     try:
-        with path.open("rb") as raw, _unpacked(raw) as plain:
-            size = path.stat().st_size
-            stream = _Bounded(plain, max(MAX_RATIO * size, _SMALL), path)
+        with placed(path), path.open("rb") as raw:
+            zipped = raw.read(len(GZIP)) == GZIP
+            raw.seek(0)
+            plain = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if zipped else raw
+            stream = _Bounded(plain, max(MAX_RATIO * path.stat().st_size, _SMALL))
             with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as tar:
-                yield from _runs(tar, stream, path, known)
+                yield from _runs(tar, stream, known)
     except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
-        raise SitegenError(
-            "the pack is cut off or damaged", where=str(path), fix="bring it again"
-        ) from error
-
-
-@contextlib.contextmanager
-def _unpacked(raw: IO[bytes]) -> Iterator[IO[bytes]]:
-    head = raw.read(len(GZIP))
-    raw.seek(0)
-    if head != GZIP:
-        yield raw
-        return
-    with gzip.GzipFile(fileobj=raw) as file:
-        yield cast("IO[bytes]", file)
+        what = "the pack is cut off or damaged"
+        raise SitegenError(what, where=str(path), fix="bring it again") from error
 
 
 class _Bounded:
@@ -218,14 +187,12 @@ class _Bounded:
     Raises SitegenError for one that is, and past ``most`` bytes in all.
     """
 
-    def __init__(self, file: IO[bytes], most: int, path: Path) -> None:
-        self.file, self.most, self.path = file, most, path
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self.file, self.most, self.tell = file, most, file.tell
 
     def read(self, size: int) -> bytes:
         if size > _MAX_HEADER:
-            raise SitegenError(
-                f"a name in it is longer than {_MAX_HEADER:,} bytes", where=str(self.path)
-            )
+            raise SitegenError(f"a name in it is longer than {_MAX_HEADER:,} bytes")
         return self._next(size)
 
     def content(self, member: tarfile.TarInfo) -> bytes:
@@ -238,79 +205,61 @@ class _Bounded:
 
     def _next(self, size: int) -> bytes:
         if self.file.tell() + size > self.most:
-            raise SitegenError(
-                f"holds more than {MAX_RATIO} times its own size", where=str(self.path)
-            )
+            raise SitegenError(f"holds more than {MAX_RATIO} times its own size")
         return self.file.read(size)
 
     def seek(self, at: int) -> int:
-        if at > self.most:
-            return self.file.seek(self.most)  # past the end: what follows is missing
-        return self.file.seek(at)
-
-    def tell(self) -> int:
-        return self.file.tell()
+        return self.file.seek(min(at, self.most))  # past the end: what follows is missing
 
 
-def _runs(
-    tar: tarfile.TarFile, stream: _Bounded, path: Path, known: Container[str]
-) -> Iterator[Whole]:
-    name, size = "", 0
-    files: dict[str, bytes] = {}
-    remark_files: dict[str, bytes] = {}
+def _runs(tar: tarfile.TarFile, stream: _Bounded, known: Container[str]) -> Iterator[Packed]:
     done: set[str] = set()
-    for member in _members(tar, path):
-        run_id, part = _place(member.name)
-        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not run_id:
-            raise SitegenError(
-                f"holds {member.name[:80]!r}, which is no part of a run", where=str(path)
-            )
-        if run_id != name:
-            if run_id in done:
-                raise SitegenError(f"holds {run_id} twice, or in parts", where=str(path))
-            if name:
-                yield _whole(name, files, remark_files, path, known)
-            name, size, files, remark_files = run_id, 0, {}, {}
-            done.add(run_id)
-        size += member.size
-        if size > MAX_RUN_BYTES:
-            raise SitegenError(f"{run_id} is larger than {MAX_RUN_BYTES:,} bytes", where=str(path))
-        kept, at = (files, part) if part else (remark_files, member.name.rpartition("/")[2])
-        kept[at] = stream.content(member)
-    if not name:
-        raise SitegenError("holds no run", where=str(path))
-    yield _whole(name, files, remark_files, path, known)
+    for run_id, members in groupby(_members(tar), key=lambda member: _place(member.name)[0]):
+        size = 0
+        files: dict[str, bytes] = {}
+        said: dict[str, bytes] = {}
+        for member in members:
+            _, part = _place(member.name)
+            if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not run_id:
+                raise SitegenError(f"holds {member.name[:80]!r}, which is no part of a run")
+            size += member.size
+            if size > MAX_RUN_BYTES:
+                raise SitegenError(f"{run_id} is larger than {MAX_RUN_BYTES:,} bytes")
+            kept, name = (files, part) if part else (said, member.name.rpartition("/")[2])
+            kept[name] = stream.content(member)
+        if run_id in done:
+            raise SitegenError(f"holds {run_id} twice, or in parts")
+        done.add(run_id)
+        yield _whole(run_id, files, said, known)
+    if not done:
+        raise SitegenError("holds no run")
 
 
-def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield what is in a tar, but for folders; raises SitegenError when it is too much."""
-    number = 0
-    while (member := tar.next()) is not None:
+    for number, member in enumerate(iter(tar.next, None), start=1):
         tar.members.clear()  # type: ignore[attr-defined] # tarfile keeps them all
-        number += 1
         if number > MAX_FILES:
-            raise SitegenError(f"holds more than {MAX_FILES:,} files", where=str(path))
+            raise SitegenError(f"holds more than {MAX_FILES:,} files")
         if not member.isdir():
             yield member
 
 
 def _whole(
-    run_id: str,
-    files: Mapping[str, bytes],
-    remark_files: Mapping[str, bytes],
-    path: Path,
-    known: Container[str],
-) -> Whole:
+    run_id: str, files: Mapping[str, bytes], said: Mapping[str, bytes], known: Container[str]
+) -> Packed:
     """Return a run, checked; of one whose digest is known the files' digests are enough."""
-    digest = hashlib.sha256(files.get("run.json", b"")).hexdigest()
-    try:
-        run, rows = Archive.checked_files(run_id, files, known=digest in known)
-        for name, data in remark_files.items():
+    own = digest(files.get("run.json", b""))
+    with placed(run_id):
+        run, rows = Archive.checked_files(run_id, files, known=own in known)
+        for name, data in said.items():
             remarks.parse(name, data)
-    except SitegenError as error:
-        where = f"{path}: {run_id}" + (f": {error.where}" if error.where else "")
-        raise SitegenError(error.what, where=where, fix=error.fix) from error
-    return Whole(run, rows, files, remark_files)
+    return Packed(run, rows, own, lambda: (files, said))
+
+
+def digest(manifest: bytes) -> str:
+    """Return what tells two runs of one id apart: all else of a run matches its manifest."""
+    return hashlib.sha256(manifest).hexdigest()
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -323,9 +272,3 @@ def _place(name: str) -> tuple[str, str]:
         if RUN_ID.fullmatch(part):
             return part, "/".join(parts[depth + 1 :])
     return remarks.run_of(parts[-1]), ""
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))

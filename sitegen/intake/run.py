@@ -1,19 +1,22 @@
-"""What a reader makes of files, as a run: checked, and addressed by the digest of their content."""
+"""What a reader makes of files, as runs: checked, and addressed by the digest of their content."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from sitegen import bounds
 from sitegen.collect import Bundle, Reader, Reading
 from sitegen.collect.host import timestamp
 from sitegen.collect.installed import blamed, check_measurement, check_samples
+from sitegen.collect.settings import filled
 from sitegen.errors import SitegenError
+from sitegen.intake import placed, tidy
 from sitegen.model import (
     Fingerprint,
     Parameter,
@@ -21,12 +24,13 @@ from sitegen.model import (
     Provenance,
     Run,
     StepRecord,
+    check_label,
     check_metric,
     check_time,
     is_quantity,
     run_id,
 )
-from sitegen.redact import Redactor
+from sitegen.redact import Redactor, redacted
 
 #: Keys of an imported run's one step: which of the runs in the files, settings, names of files,
 #: and that the originals as they are archived do not read as these did.
@@ -34,24 +38,125 @@ INDEX, SETTING, FILE, ONCE = "found", "set.", "file.", "read once"
 PRINTED_AS = " is printed as"
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """What was read, by whom, and what the user said of it.
+class Order(Struct, frozen=True):
+    """What the user asked `import` to do. ``tool`` names a reader where content does not."""
 
-    ``files`` are the originals by name; ``date`` dates what nothing else does. ``names`` are the
-    originals' names by those that they are archived under; ``once`` says that as archived they do
-    not read as these did.
-    """
+    environment: str = ""
+    tool: str = ""
+    provenance: Provenance = Provenance.IMPORTED
+    sources: tidy.Sources | None = None
+    date: str = ""
+    settings: Mapping[str, str] | None = None
+
+
+class Arrival(Struct, frozen=True):
+    """A run that was read from a file, the raw output to archive with it, and who read it."""
+
+    run: Run
+    raw: Mapping[str, bytes]
+    reader: str
+
+
+class NoEnvironment(SitegenError):  # noqa: N818 - says what is missing
+    """A tool's output says nothing of the platform: the user has to."""
+
+
+class Import(Struct, frozen=True):
+    """Files that a reader knows, by name, and what the user said of them."""
 
     benchmark: str
     reader: Reader | Bundle
-    environment: str
     files: Mapping[str, bytes]
     paths: Sequence[Path]
-    settings: Mapping[str, str]
-    date: str
-    names: Mapping[str, str]
-    once: bool = False
+    order: Order
+
+    def arrivals(self, redactor: Redactor) -> Iterator[Arrival]:
+        """Yield the runs that the reader finds; raises SitegenError when it finds none."""
+        place = str(self.paths[0]) if len(self.paths) == 1 else f"{len(self.paths)} files"
+        if self.order.provenance != Provenance.IMPORTED:
+            what = "what a tool itself wrote is imported, not cited"
+            fix = "leave --provenance out, or write the printed figures as a tidy CSV"
+            raise SitegenError(what, where=place, fix=fix)
+        if not self.order.environment:
+            raise NoEnvironment("names no environment", where=place, fix="add --env LABEL")
+        check_label(self.order.environment)
+        settings = self.order.settings or {}
+        filled(self.reader.asks, settings)
+        several, copying = isinstance(self.reader, Bundle), redactor.anew()
+        names: dict[str, str] = {}
+        raw: dict[str, bytes] = {}
+        for number, (file, data) in enumerate(self.files.items(), start=1):
+            original = f"{self.reader.name}{f'.{number}' if several else ''}.original"
+            raw[original] = copying.data(data)
+            clean = copying.text(file)
+            # Two names that read alike once redacted stay two.
+            names[original] = f"{number}-{clean}" if clean in names.values() else clean
+        with placed(place):
+            found = readings(self.reader, self.files, settings)
+        # What reading the kept originals again needs, beside their bytes.
+        context = [(f"{SETTING}{key}", value) for key, value in sorted(settings.items())]
+        if copying.counts():
+            # What is archived is what its own, redacted, originals say: anybody can read them.
+            kept = {name: raw[original] for original, name in names.items()}
+            again = _as_kept(self.reader, kept, settings, found)
+            context += [] if again else [(ONCE, "yes")]
+            found = again or found
+        if several:
+            context += [(f"{FILE}{original}", name) for original, name in names.items()]
+        for index, reading in enumerate(found):
+            run = self._run(reading, index, raw, context)
+            run = redacted(run, redactor.anew(), copying.counts())
+            yield Arrival(run, raw, self.reader.title)
+
+    def _run(
+        self, reading: Reading, index: int, raw: Iterable[str], context: Iterable[tuple[str, str]]
+    ) -> Run:
+        """Return the run that a reading, the one at ``index`` in the files, is; not redacted."""
+        reader, order, several = self.reader, self.order, isinstance(self.reader, Bundle)
+        started, dated_by = self._dated(reading)
+        digest = _digest(self.files)
+        settings = sorted((order.settings or {}).items())
+        content = json.dumps([digest, order.environment, reader.name, index, settings])
+        raw, context = tuple(raw), ((INDEX, str(index)), *context)
+        step = StepRecord(reader.name, "import", -1, (), started, 0.0, 0, raw=raw, context=context)
+        return Run(
+            id=run_id(started, self.benchmark, hashlib.sha256(content.encode()).digest()),
+            benchmark=self.benchmark,
+            environment=order.environment,
+            provenance=Provenance.IMPORTED,
+            started_at=started,
+            duration_s=reading.duration_s,
+            measurements=reading.measurements,
+            samples=reading.samples,
+            tool=reading.tool,
+            parameters=(
+                *reading.parameters,
+                Parameter("read as", reader.title),
+                Parameter("files sha256" if several else "file sha256", digest),
+                *([Parameter("files", str(len(self.files)))] if several else []),
+                *([Parameter("dated by", dated_by)] if dated_by else []),
+                *remarks_of(reading),
+            ),
+            definitions=reading.definitions,
+            fingerprint=Fingerprint(reading.facts),
+            steps=(step,),
+            note=" ".join(reading.notes),
+        )
+
+    def _dated(self, reading: Reading) -> tuple[str, str]:
+        """Return the time of a run, and what dates it where its output does not."""
+        place, dated_by, time = str(self.paths[0]), "", reading.started_at
+        if not time and self.order.date:
+            place = dated_by = "--date"
+            time = self.order.date
+        elif not time:
+            dated_by = "the time at which the file was last written"
+            moment = max(path.stat().st_mtime for path in self.paths)
+            time = timestamp(datetime.fromtimestamp(moment, UTC))
+        try:
+            return check_time(time), dated_by
+        except SitegenError as error:
+            raise SitegenError(error.what, where=place, fix="say when with --date") from error
 
 
 def readings(
@@ -90,91 +195,23 @@ def _check(reading: Reading) -> None:
             raise SitegenError(f"holds {count:,} {what}, and a run has {most:,} at most")
 
 
-def originals(
-    reader: Reader | Bundle, files: Mapping[str, bytes], redactor: Redactor
-) -> dict[str, bytes]:
-    """Return the files as they are archived: redacted, under names of their own."""
-    numbers = [f".{n}" for n in range(1, len(files) + 1)] if isinstance(reader, Bundle) else [""]
-    return {
-        f"{reader.name}{number}.original": redactor.data(data)
-        for number, data in zip(numbers, files.values(), strict=True)
-    }
-
-
-def names_as_kept(
-    files: Iterable[str], originals: Iterable[str], redactor: Redactor
-) -> dict[str, str]:
-    """Return the redacted name of each file by the name that it is archived under.
-
-    Two names that read alike once redacted stay two.
-    """
-    names: dict[str, str] = {}
-    for number, (original, file) in enumerate(zip(originals, files, strict=True), start=1):
-        clean = redactor.text(file)
-        names[original] = f"{number}-{clean}" if clean in names.values() else clean
-    return names
-
-
-def as_kept(
+def _as_kept(
     reader: Reader | Bundle,
-    first: tuple[Reading, ...],
     files: Mapping[str, bytes],
     settings: Mapping[str, str],
-) -> tuple[Reading, ...] | None:
-    """Return what the redacted originals say, which is what anybody can read again.
+    first: Sequence[Reading],
+) -> tuple[Reading, ...]:
+    """Return what the redacted originals say.
 
-    None where they hold another number of figures than at ``first``, because two names read alike
-    without what was replaced.
+    Nothing where they hold another number of figures than at ``first``, because two names read
+    alike without what was replaced.
     """
     try:
         again = readings(reader, files, settings)
     except SitegenError:
-        return None
+        return ()
     sizes, then = ([len(one.measurements) for one in each] for each in (again, first))
-    return again if sizes == then else None
-
-
-def run_of(reading: Reading, index: int, source: Import) -> Run:
-    """Return the run that a reading, the one at ``index`` in its files, is; not yet redacted."""
-    started, dated_by = _dated(reading, source)
-    reader, several = source.reader, isinstance(source.reader, Bundle)
-    digest = _digest(source.files)
-    settings = sorted(source.settings.items())
-    content = json.dumps([digest, source.environment, reader.name, index, settings])
-    parameters = (
-        *reading.parameters,
-        Parameter("read as", reader.title),
-        Parameter("files sha256" if several else "file sha256", digest),
-        *([Parameter("files", str(len(source.files)))] if several else []),
-        *([Parameter("dated by", dated_by)] if dated_by else []),
-        *remarks_of(reading),
-    )
-    # What reading the kept original again needs, beside its bytes.
-    context = [(INDEX, str(index)), *((f"{SETTING}{key}", value) for key, value in settings)]
-    if source.once:
-        context.append((ONCE, "yes"))
-    if several:
-        context += [(f"{FILE}{original}", name) for original, name in source.names.items()]
-    raw = tuple(source.names)
-    step = StepRecord(
-        reader.name, "import", -1, (), started, 0.0, 0, raw=raw, context=tuple(context)
-    )
-    return Run(
-        id=run_id(started, source.benchmark, hashlib.sha256(content.encode()).digest()),
-        benchmark=source.benchmark,
-        environment=source.environment,
-        provenance=Provenance.IMPORTED,
-        started_at=started,
-        duration_s=reading.duration_s,
-        measurements=reading.measurements,
-        samples=reading.samples,
-        tool=reading.tool,
-        parameters=parameters,
-        definitions=reading.definitions,
-        fingerprint=Fingerprint(reading.facts),
-        steps=(step,),
-        note=" ".join(reading.notes),
-    )
+    return again if sizes == then else ()
 
 
 def remarks_of(reading: Reading) -> tuple[Parameter, ...]:
@@ -192,19 +229,3 @@ def _digest(files: Mapping[str, bytes]) -> str:
         return next(iter(digests.values()))
     lines = sorted(f"{digest}  {name}\n" for name, digest in digests.items())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _dated(reading: Reading, source: Import) -> tuple[str, str]:
-    """Return the time of a run, and what dates it where its output does not."""
-    place, dated_by, time = str(source.paths[0]), "", reading.started_at
-    if not time and source.date:
-        place = dated_by = "--date"
-        time = source.date
-    elif not time:
-        dated_by = "the time at which the file was last written"
-        moment = max(path.stat().st_mtime for path in source.paths)
-        time = timestamp(datetime.fromtimestamp(moment, UTC))
-    try:
-        return check_time(time), dated_by
-    except SitegenError as error:
-        raise SitegenError(error.what, where=place, fix="say when with --date") from error

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shlex
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from sitegen import fingerprint, redact
 from sitegen.archive import Archive
@@ -29,8 +32,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity, check_label, check_time
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What the user asked `collect` to do; ``declared`` is what the report says of the label."""
 
     environment: str
@@ -45,8 +47,7 @@ class Order:
     declared: Environment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of one benchmark: a run, or the reason why there is none.
 
     ``complete`` is false when Ctrl-C ended the run before its last repetition.
@@ -61,80 +62,15 @@ class Outcome:
     complete: bool = True
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
-    """Ctrl-C: what was whole is kept, and named in ``outcomes``."""
-
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep what was collected before the interrupt."""
-        super().__init__()
-        self.outcomes = tuple(outcomes)
+class _Planned(NamedTuple):
+    collector: Collector
+    tool: ToolIdentity
+    plan: Plan
+    request: Request
 
 
-def collect(
-    order: Order,
-    archive: Archive,
-    workdir: Path,
-    *,
-    say: Callable[[str], None],
-    progress: Callable[[Progress], None],
-) -> list[Outcome]:
-    """Run every collector that can run here and write its run; return what became of each.
-
-    A missing tool is a skip with the command that installs it. A collector that cannot be
-    loaded or fails as a whole is reported and the others go on. A machine that is not what its
-    label stands for is warned of. Raises SitegenError for an order that makes no sense, before
-    anything runs: so does a setting with a value that its collector refuses. Raises Interrupted
-    on Ctrl-C.
-    """
-    check_label(order.environment)
-    chosen, outcomes = _loaded(order)
-    for outcome in outcomes:
-        say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
-    sweep(workdir)
-    _check_machine(order, archive, workdir, say)
-    here = _Round(order, archive, workdir, say, progress)
-    for collector in chosen.values():
-        here.try_plan(collector)
-    for number in range(order.sessions):
-        if order.sessions > 1:
-            say(f"session {number + 1} of {order.sessions}")
-        session = secrets.token_hex(6)
-        for benchmark, collector in chosen.items():
-            try:
-                outcome = here.measure(collector, session)
-            except SitegenError as error:
-                outcome = Outcome(benchmark, skipped=str(error))
-            except KeyboardInterrupt:
-                raise Interrupted(outcomes) from None
-            outcomes.append(outcome)
-            if outcome.skipped:
-                say(f"{benchmark}: skipped: {outcome.skipped}")
-            if not outcome.complete:
-                raise Interrupted(outcomes)
-    return outcomes
-
-
-def _check_machine(
-    order: Order, archive: Archive, workdir: Path, say: Callable[[str], None]
-) -> None:
-    if order.dry_run:
-        return  # what is said then is a script
-    archive.check_writable()
-    now = timestamp(datetime.now(UTC))
-    try:
-        check_time(now)
-    except SitegenError as error:
-        raise SitegenError(
-            f"this machine's clock says {now}", fix="set it: what is measured is dated by it"
-        ) from error
-    machine = fingerprint.read(workdir, redact.of_this_machine(workdir=workdir))
-    if doubt := fingerprint.doubted(order.environment, order.declared, machine):
-        say(f"warning: {doubt}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """What all benchmarks of a round share."""
+class Round(Struct, frozen=True):
+    """One call of `collect`: what is to be measured, and where it goes."""
 
     order: Order
     archive: Archive
@@ -143,51 +79,90 @@ class _Round:
     progress: Callable[[Progress], None]
     host: Host = field(default_factory=Host)
 
-    def try_plan(self, collector: Collector) -> None:
-        """Raise SitegenError for a setting that cannot be met: better now than in an hour."""
-        if not self.settings(collector):
-            return
-        tool = self.tool(collector)
-        if isinstance(tool, Missing):
-            return
-        with scratch(self.settings(collector), self.workdir) as folder:
-            make_plan(collector, tool, self.request(collector, folder))
+    def collect(self) -> Iterator[Outcome]:
+        """Run every collector that can run here and write its run; yield what became of each.
 
-    def settings(self, collector: Collector) -> Mapping[str, str]:
-        """Return what the user set for a benchmark."""
-        return self.order.settings.get(collector.BENCHMARK, {})
+        A missing tool is a skip with the command that installs it. A collector that cannot be
+        loaded or fails as a whole is reported and the others go on. A machine that is not what
+        its label stands for is warned of. Raises SitegenError for an order that makes no sense,
+        before anything runs: so does a setting with a value that its collector refuses. On
+        Ctrl-C what is whole was yielded.
+        """
+        check_label(self.order.environment)
+        chosen, broken = _loaded(self.order)
+        for outcome in broken:
+            self.say(f"{outcome.benchmark}: skipped: {outcome.skipped}")
+        sweep(self.workdir)
+        self.check_machine()
+        for benchmark, collector in chosen.items():
+            # A setting that cannot be met is better known now than in an hour.
+            if self.order.settings.get(benchmark):
+                with self.planned(collector):
+                    pass
+        yield from broken
+        for number in range(self.order.sessions):
+            if self.order.sessions > 1:
+                self.say(f"session {number + 1} of {self.order.sessions}")
+            session = secrets.token_hex(6)
+            for benchmark, collector in chosen.items():
+                try:
+                    outcome = self.measure(collector, session)
+                except SitegenError as error:
+                    outcome = Outcome(benchmark, skipped=str(error))
+                if outcome.skipped:
+                    self.say(f"{benchmark}: skipped: {outcome.skipped}")
+                yield outcome
+                if not outcome.complete:
+                    raise KeyboardInterrupt
 
-    def tool(self, collector: Collector) -> ToolIdentity | Missing:
-        """Return the tool that is measured with, or what is missing."""
+    def check_machine(self) -> None:
+        """Raise SitegenError where no run could be kept; warn of a machine of another kind."""
+        if self.order.dry_run:
+            return  # what is said then is a script
+        self.archive.check_writable()
+        now = timestamp(datetime.now(UTC))
+        try:
+            check_time(now)
+        except SitegenError as error:
+            fix = "set it: what is measured is dated by it"
+            raise SitegenError(f"this machine's clock says {now}", fix=fix) from error
+        machine = fingerprint.read(self.workdir, redact.of_this_machine(workdir=self.workdir))
+        if doubt := fingerprint.doubted(self.order.environment, self.order.declared, machine):
+            self.say(f"warning: {doubt}")
+
+    @contextlib.contextmanager
+    def planned(self, collector: Collector) -> Iterator[Missing | _Planned]:
+        """Yield what is to be done in a scratch folder, or the tool that is missing."""
+        settings = self.order.settings.get(collector.BENCHMARK, {})
         tool = detect(collector, self.host)
-        if isinstance(tool, Missing) and tool.unless in self.settings(collector):
-            return ToolIdentity(f"own {tool.unless}", "")
-        return tool
-
-    def request(self, collector: Collector, folder: Path) -> Request:
-        """Return what a plan is made for."""
-        return Request(
-            preset=self.order.preset,
-            repetitions=self.order.repeat or REPETITIONS[self.order.preset],
-            settings=self.settings(collector),
-            cpus=self.host.cpus(),
-            scratch=folder,
-            cache=self.workdir.absolute() / "cache" / collector.BENCHMARK,
-            free_bytes=shutil.disk_usage(folder).free,
-        )
+        if isinstance(tool, Missing) and tool.unless in settings:
+            tool = ToolIdentity(f"own {tool.unless}", "")
+        if isinstance(tool, Missing):
+            yield tool
+            return
+        with scratch(settings, self.workdir) as folder:
+            request = Request(
+                preset=self.order.preset,
+                repetitions=self.order.repeat or REPETITIONS[self.order.preset],
+                settings=settings,
+                cpus=self.host.cpus(),
+                scratch=folder,
+                cache=self.workdir.absolute() / "cache" / collector.BENCHMARK,
+                free_bytes=shutil.disk_usage(folder).free,
+            )
+            yield _Planned(collector, tool, make_plan(collector, tool, request), request)
 
     def measure(self, collector: Collector, session: str) -> Outcome:
         """Run one benchmark and write its run; raises SitegenError when it fails as a whole."""
         benchmark = collector.BENCHMARK
-        tool = self.tool(collector)
-        if isinstance(tool, Missing):
-            return Outcome(benchmark, skipped=f"missing: {tool}")
-        with scratch(self.settings(collector), self.workdir) as folder:
-            request = self.request(collector, folder)
-            plan = make_plan(collector, tool, request)
+        failures: list[str] = []
+        with self.planned(collector) as planned:
+            if isinstance(planned, Missing):
+                return Outcome(benchmark, skipped=f"missing: {planned}")
+            _, tool, plan, request = planned
             if self.order.dry_run:
                 self.say(f"# {tool.name} {tool.version}, {request.repetitions} times")
-                for line in _commands(plan, folder):
+                for line in _commands(plan, request.scratch):
                     self.say(line)
                 return Outcome(benchmark)
             for parameter in plan.parameters:
@@ -197,8 +172,7 @@ class _Round:
                 f"{benchmark}: {tool.name} {tool.version}, {len(plan.steps)} steps x"
                 f" {request.repetitions}, about {_minutes(plan.about_s * request.repetitions)}"
             )
-            failures: list[str] = []
-            collected = self.collected(collector, tool, plan, request, session, failures)
+            collected = self.carried_out(planned, session, failures)
         rows = collected.run.measurements
         if all(row.value is None for row in rows):
             why = failures[0] if failures else "no step gave a figure"
@@ -213,31 +187,21 @@ class _Round:
             complete=collected.run.complete,
         )
 
-    def collected(  # noqa: PLR0913 - all that a plan is carried out with
-        self,
-        collector: Collector,
-        tool: ToolIdentity,
-        plan: Plan,
-        request: Request,
-        session: str,
-        failures: list[str],
-    ) -> Collected:
+    def carried_out(self, planned: _Planned, session: str, failures: list[str]) -> Collected:
         """Carry out a plan, and name what failed of it in ``failures``."""
 
         def watched(step: Progress) -> None:
             failures.extend([step.failed] if step.failed else [])
             self.progress(step)
 
-        redactor = redact.of_this_machine(workdir=request.scratch, cache=request.cache)
+        scratch, cache = planned.request.scratch, planned.request.cache
+        redactor = redact.of_this_machine(workdir=scratch, cache=cache)
         collected = execute(
-            collector,
-            tool,
-            plan,
-            request,
+            *planned,
             host=self.host,
             environment=self.order.environment,
             session=session,
-            machine=fingerprint.read(request.scratch, redactor),
+            machine=fingerprint.read(scratch, redactor),
             redactor=redactor,
             seed=secrets.randbelow(2**31) if self.order.seed is None else self.order.seed,
             note=self.order.note,
@@ -256,64 +220,52 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
     settings: dict[str, dict[str, str]] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        benchmark, dot, setting = name.partition(".")
-        if not (equals and dot and benchmark and setting):
-            raise SitegenError(
-                f"{pair!r} is not a setting", where="--set", fix="write it as fio.size=8g"
-            )
+        benchmark, _, setting = name.partition(".")
+        if not (equals and benchmark and setting):
+            fix = "write it as fio.size=8g"
+            raise SitegenError(f"{pair!r} is not a setting", where="--set", fix=fix)
         if not value:
-            raise SitegenError(
-                "has no value", where=f"--set {name}", fix="leave it out, or is a variable empty?"
-            )
+            fix = "leave it out, or is a variable empty?"
+            raise SitegenError("has no value", where=f"--set {name}", fix=fix)
         settings.setdefault(benchmark, {})[setting] = value
     return settings
-
-
-def unmeasured(outcomes: Sequence[Outcome]) -> str:
-    """Return why benchmarks have no run, each reason once."""
-    reasons = dict.fromkeys(f"{o.benchmark}: {o.skipped}" for o in outcomes if o.skipped)
-    return " | ".join(reasons)
 
 
 def _loaded(order: Order) -> tuple[dict[str, Collector], list[Outcome]]:
     """Return the collectors that were asked for, and a skip for each that is broken."""
     available = collectors()
+    _check(order, available)
     chosen: dict[str, Collector] = {}
     broken: list[Outcome] = []
-    for benchmark in _chosen(available, order):
+    for benchmark, point in available.items():
+        if order.only and benchmark not in order.only:
+            continue
         try:
-            module = load_collector(available[benchmark])
+            module = load_collector(point)
         except SitegenError as error:
             broken.append(Outcome(benchmark, skipped=str(error)))
             continue
-        if not collects(module):
-            if benchmark in order.only:
-                raise SitegenError(
-                    f"{benchmark} reads what its tool wrote and runs nothing",
-                    fix="bring its output in with `sitegen import`",
-                )
-            continue
-        chosen[benchmark] = module
-        check_settings(chosen[benchmark], order.settings.get(benchmark, {}))
+        if collects(module):
+            chosen[benchmark] = module
+            check_settings(module, order.settings.get(benchmark, {}))
+        elif order.only:
+            what = f"{benchmark} reads what its tool wrote and runs nothing"
+            raise SitegenError(what, fix="bring its output in with `sitegen import`")
     return chosen, broken
 
 
-def _chosen(available: Collection[str], order: Order) -> list[str]:
+def _check(order: Order, available: Collection[str]) -> None:
     for name in (*order.only, *order.settings):
         if name not in available:
-            raise SitegenError(
-                f"no collector {name!r}", fix=f"installed: {', '.join(sorted(available))}"
-            )
-    for name in order.settings:
+            fix = f"installed: {', '.join(sorted(available))}"
+            raise SitegenError(f"no collector {name!r}", fix=fix)
+    for name, settings in order.settings.items():
         if order.only and name not in order.only:
-            raise SitegenError(
-                f"{name} is not among the benchmarks that --only names",
-                where=f"--set {name}.{next(iter(order.settings[name]), '')}",
-                fix=f"add --only {name}, or leave the setting out",
-            )
+            what = f"{name} is not among the benchmarks that --only names"
+            fix = f"add --only {name}, or leave the setting out"
+            raise SitegenError(what, where=f"--set {name}.{next(iter(settings), '')}", fix=fix)
     if order.preset not in REPETITIONS:
         raise SitegenError(f"no preset {order.preset!r}", fix=f"use {', '.join(REPETITIONS)}")
-    return [name for name in available if not order.only or name in order.only]
 
 
 def _commands(plan: Plan, folder: Path) -> Iterator[str]:

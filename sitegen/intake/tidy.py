@@ -10,15 +10,18 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, cast
+
+from msgspec import structs
 
 from sitegen import bounds
 from sitegen.catalogue import parameters
 from sitegen.collect.installed import check_measurement
 from sitegen.errors import SitegenError
+from sitegen.intake import placed
 from sitegen.model import (
     Measurement,
     Params,
@@ -28,8 +31,6 @@ from sitegen.model import (
     Status,
     check_benchmark,
     check_label,
-    check_metric,
-    check_statistic,
     check_time,
     check_value,
     run_id,
@@ -42,6 +43,8 @@ _OPTIONAL = (
     *("params", "repetition", "status", "printed", "printed_unit"),
     *("started_at", "run_id", "source", "origin", "section"),
 )
+_SOURCE = ("id", "title", "authors", "edition", "address")
+_SERIES = ("workload", "metric", "statistic", "unit", "params", "status")
 COLUMNS = (*_REQUIRED, *_OPTIONAL)
 
 #: Publications by their id, each with its date, as precise as it is known.
@@ -62,12 +65,8 @@ class _Key(NamedTuple):
 
 def read_sources(path: Path) -> dict[str, tuple[Source, str]]:
     """Return the publications in a CSV (id, title, authors, edition, address, published)."""
-    fields = ("title", "authors", "edition", "address")
     return {
-        row["id"]: (
-            Source(row["id"], *(row.get(name, "") for name in fields)),
-            row.get("published", ""),
-        )
+        row["id"]: (Source(*(row.get(name, "") for name in _SOURCE)), row.get("published", ""))
         for _, row in _rows(path, ("id",))
     }
 
@@ -75,7 +74,6 @@ def read_sources(path: Path) -> dict[str, tuple[Source, str]]:
 def read_runs(
     path: Path,
     provenance: Provenance,
-    *,
     sources: Sources | None = None,
     environment: str = "",
     date: str = "",
@@ -88,114 +86,84 @@ def read_runs(
     what somebody else collected is imported here. Raises SitegenError with the line that it
     stumbled on; then nothing is read.
     """
-    table = _Table(environment, date)
+    runs: dict[_Key, list[Measurement]] = {}
+    lines: dict[tuple[object, ...], int] = {}
     for line, row in _rows(path, _REQUIRED):
-        try:
-            table.add(row, line)
-        except SitegenError as error:
-            raise SitegenError(error.what, where=f"{path}:{line}", fix=error.fix) from error
-    if not table.runs:
+        with placed(f"{path}:{line}"):
+            key = _key(tuple(row.get(name, "") for name in _Key._fields), environment, date)
+            one = _measurement(row)
+            same = (key, one.workload, one.metric, one.statistic, one.params, one.repetition)
+            first = lines.setdefault(same, line)
+            if first != line:
+                words = "the run, workload, metric, statistic, params and repetition"
+                fix = "number them in a column `repetition`, or tell the runs apart by `run_id`"
+                raise SitegenError(f"has {words} of line {first}", fix=fix)
+            rows = runs.setdefault(key, [])
+            rows.append(one)
+            if len(rows) > bounds.MOST_ROWS:
+                what = f"the run of {key.benchmark} in {key.environment} has more than"
+                fix = "tell its runs apart by `run_id`"
+                raise SitegenError(f"{what} {bounds.MOST_ROWS:,} rows", fix=fix)
+    if not runs:
         raise SitegenError("has no rows", where=str(path))
-    runs = []
-    for key, rows in table.runs.items():
-        try:
-            runs.append(_run(key, rows, provenance, sources or {}))
-        except SitegenError as error:
-            raise SitegenError(error.what, where=str(path), fix=error.fix) from error
-    return sorted(runs, key=lambda run: run.id)
+    with placed(path):
+        made = [_run(key, rows, provenance, sources or {}) for key, rows in runs.items()]
+    return sorted(made, key=lambda run: run.id)
 
 
-class _Table:
-    """The rows read so far, by run. What many rows share is checked once."""
+@lru_cache(maxsize=65_536)
+def _key(texts: Sequence[str], environment: str, date: str) -> _Key:
+    """Return the run that a row with these texts belongs to."""
+    given = _Key(*texts)
+    started = given.started_at or date
+    check_benchmark(given.benchmark)
+    if not (given.environment or environment):
+        fix = "fill the column `environment`, or add --env LABEL"
+        raise SitegenError("names no environment", fix=fix)
+    return given._replace(
+        environment=check_label(given.environment or environment),
+        started_at=started and check_time(started),
+    )
 
-    def __init__(self, environment: str, date: str) -> None:
-        self.environment, self.date = environment, date
-        self.runs: dict[_Key, list[Measurement]] = {}
-        self.lines: dict[tuple[object, ...], int] = {}
-        self.keys: dict[tuple[str, ...], _Key] = {}
-        self.series: dict[tuple[str, ...], Measurement] = {}
 
-    def add(self, row: Mapping[str, str], line: int) -> None:
-        """Add a row; raises SitegenError for one that is not understood, or was there."""
-        key = self.key(row)
-        series = self.series_of(row)
-        value, repetition = _number(row["value"]), row.get("repetition") or "0"
-        if not re.fullmatch("[0-9]{1,6}", repetition):
-            raise SitegenError(f"repetition {repetition[:40]!r} is not a whole number from 0")
-        printed = " ".join(part for part in (row.get("printed"), row.get("printed_unit")) if part)
-        one = series._replace(value=value, repetition=int(repetition), printed=printed or None)
-        check_measurement(one._replace(params=()))  # those are checked with the series
-        check_value(value)
-        identity = (key, one.workload, one.metric, one.statistic, one.params, one.repetition)
-        first = self.lines.setdefault(identity, line)
-        if first != line:
-            raise SitegenError(
-                f"has the run, workload, metric, statistic, params and repetition of line {first}",
-                fix="number them in a column `repetition`, or tell the runs apart by `run_id`",
-            )
-        rows = self.runs.setdefault(key, [])
-        rows.append(one)
-        if len(rows) > bounds.MOST_ROWS:
-            raise SitegenError(
-                f"the run of {key.benchmark} in {key.environment} has more than"
-                f" {bounds.MOST_ROWS:,} rows",
-                fix="tell its runs apart by `run_id`",
-            )
+def _measurement(row: Mapping[str, str]) -> Measurement:
+    series = _series(tuple(row.get(name, "") for name in _SERIES))
+    value, repetition = _number(row["value"]), row.get("repetition") or "0"
+    if not re.fullmatch("[0-9]{1,6}", repetition):
+        raise SitegenError(f"repetition {repetition[:40]!r} is not a whole number from 0")
+    printed = " ".join(part for part in (row.get("printed"), row.get("printed_unit")) if part)
+    one = series._replace(value=value, repetition=int(repetition), printed=printed or None)
+    check_measurement(one._replace(params=()))  # those are checked with the series
+    check_value(value)
+    return one
 
-    def key(self, row: Mapping[str, str]) -> _Key:
-        """Return the run that a row belongs to."""
-        texts = tuple(row.get(name, "") for name in _Key._fields)
-        if texts not in self.keys:
-            given = _Key(*texts)
-            environment, started = given.environment or self.environment, given.started_at
-            benchmark = check_benchmark(given.benchmark)
-            if not environment:
-                raise SitegenError(
-                    "names no environment", fix="fill the column `environment`, or add --env LABEL"
-                )
-            started = started or self.date
-            self.keys[texts] = given._replace(
-                benchmark=benchmark,
-                environment=check_label(environment),
-                started_at=started and check_time(started),
-            )
-        return self.keys[texts]
 
-    def series_of(self, row: Mapping[str, str]) -> Measurement:
-        """Return what a row is a value of, without the value."""
-        names = ("workload", "metric", "statistic", "unit", "params", "status")
-        texts = tuple(row.get(name, "") for name in names)
-        if texts not in self.series:
-            workload, metric, statistic, unit, params, status = texts
-            status = status or Status.OK
-            if status not in set(Status):
-                raise SitegenError(f"unknown status {status[:40]!r}")
-            series = Measurement(
-                workload=check_label(workload, "workload"),
-                metric=check_metric(metric),
-                statistic=check_statistic(statistic),
-                unit=unit,
-                value=None,
-                params=_params(params or "{}"),
-                status=status,
-            )
-            check_measurement(series)
-            self.series[texts] = series
-        return self.series[texts]
+@lru_cache(maxsize=65_536)
+def _series(texts: Sequence[str]) -> Measurement:
+    """Return what a row with these texts is a value of, without the value."""
+    workload, metric, statistic, unit, params, status = texts
+    status = status or Status.OK
+    if status not in set(Status):
+        raise SitegenError(f"unknown status {status[:40]!r}")
+    kind = (workload, metric, statistic, unit)
+    series = Measurement(*kind, None, _params(params or "{}"), status=status)
+    check_measurement(series)
+    return series
 
 
 def _run(key: _Key, rows: list[Measurement], provenance: Provenance, sources: Sources) -> Run:
     _, published = sources.get(key.origin or key.source, (None, ""))
     started = key.started_at or published
     if not started:
-        raise SitegenError(
-            f"nothing dates the run of {key.benchmark} in {key.environment}",
-            fix="add a column started_at, a sources file with `published`, or --date",
-        )
+        what = f"nothing dates the run of {key.benchmark} in {key.environment}"
+        fix = "add a column started_at, a sources file with `published`, or --date"
+        raise SitegenError(what, fix=fix)
     # The old id only where there is one: without it, addresses stay what they were.
     parts = [*key[:5], rows, *([key.run_id] if key.run_id else [])]
     content = json.dumps(parts, sort_keys=True)
     printed_in, _ = sources.get(key.source, (Source(key.source), ""))
+    origin = key.origin if key.origin != key.source else ""
+    source = structs.replace(printed_in, section=key.section, origin=origin)
     return Run(
         id=run_id(check_time(started), key.benchmark, hashlib.sha256(content.encode()).digest()),
         benchmark=key.benchmark,
@@ -204,17 +172,7 @@ def _run(key: _Key, rows: list[Measurement], provenance: Provenance, sources: So
         started_at=started,
         duration_s=None,
         measurements=tuple(rows),
-        source=Source(
-            key.source,
-            printed_in.title,
-            printed_in.authors,
-            printed_in.edition,
-            printed_in.address,
-            key.section,
-            key.origin if key.origin != key.source else "",
-        )
-        if key.source
-        else None,
+        source=source if key.source else None,
     )
 
 
@@ -226,7 +184,6 @@ def _number(text: str) -> float | None:
         raise SitegenError(f"{text[:40]!r} is not a number") from None
 
 
-@lru_cache(maxsize=4096)
 def _params(text: str) -> Params:
     try:
         value = json.loads(text)
@@ -250,18 +207,14 @@ def _rows(path: Path, required: Iterable[str]) -> Iterator[tuple[int, dict[str, 
     try:
         header = next(filter(None, reader), [])
         if absent := [name for name in required if name not in header]:
-            raise SitegenError(
-                f"has no column {absent[0]!r}",
-                where=str(path),
-                fix="see `sitegen export --format csv`",
-            )
+            fix = "see `sitegen export --format csv`"
+            raise SitegenError(f"has no column {absent[0]!r}", where=str(path), fix=fix)
         for number, fields in enumerate(filter(None, reader), start=2):
             if number > MAX_ROWS:
                 raise SitegenError(f"more than {MAX_ROWS:,} rows", where=str(path))
             if len(fields) != len(header):
-                raise SitegenError(
-                    "has more or fewer fields than the header", where=f"{path}:{number}"
-                )
+                what = "has more or fewer fields than the header"
+                raise SitegenError(what, where=f"{path}:{number}")
             yield number, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         raise SitegenError(f"not CSV: {error}", where=f"{path}:{reader.line_num}") from error

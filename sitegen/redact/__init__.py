@@ -2,7 +2,7 @@
 
 Two kinds of rule: what this machine is known to be called (`machine`) and what looks like an
 identifier or a secret wherever it stands (`keys`, `names`, `ids`). Both look through the usual
-disguises (`views`), and only where a text's outline has a trace of them. Values in between are
+disguises (`disguises`), and only where a text's outline has a trace of them. Values in between are
 kept, so that a redacted output still parses to the same measurements.
 """
 

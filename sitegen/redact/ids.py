@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
 
-from sitegen.redact.shape import HEX, Match, Shape, is_number, no_digit, value
+from sitegen.redact.shape import HEX, Keep, Match, Row, Table, is_number, no_digit, value
 
 #: Before these digits stands what makes them a version.
 _VERSION = re.compile(
@@ -65,166 +64,110 @@ def _no_disk(match: Match) -> bool:
     return not any(len(p) >= 6 and re.search(r"\d", p) and p.isalnum() for p in parts)  # noqa: PLR2004
 
 
-def _short_figure(match: Match) -> bool:
-    return is_number(match["value"]) and len(match["value"]) < 8  # noqa: PLR2004 - FAT's are longer
-
-
 def _no_serial(match: Match) -> bool:
     text = match["value"]
     return no_digit(match) or (is_number(text) and ("." in text or len(text) < 7))  # noqa: PLR2004
 
 
-def _keyed(  # noqa: PLR0913 - the columns of a table
-    kind: str,
-    words: str,
-    names: str,
-    of: str,
-    keep: Callable[[Match], bool] | None = None,
-    trace: str = "",
-) -> Shape:
-    """Return the shape of a value after one of ``names``, in JSON, YAML or a table."""
-    pattern = rf"(?i){names}[\"']?\s{{0,40}}[:=]\s{{0,8}}[\"']?(?P<value>{of})(?!\w)"
-    return Shape(kind, words, pattern, keep, trace, keyed=True)
+def _keyed(names: str, of: str, keep: Keep | None = None) -> Row:
+    """Return what a value after one of ``names`` is found by, in JSON, YAML or a table."""
+    return Row(rf"(?i){names}[\"']?\s{{0,40}}[:=]\s{{0,8}}[\"']?(?P<value>{of})(?!\w)", keep)
 
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _BUS = "nvme|ata|scsi|virtio|usb|mmc|dm-uuid|lvm-pv-uuid|md-uuid"
 
-ADDRESSES: tuple[Shape, ...] = (
-    Shape(
-        "mac",
-        ": - .",
+SHAPES: Table = {
+    "mac: : - .": Row(
         rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])"
         rf"|(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])"
         rf"|(?<![\w.])(?:{HEX}{{4}}\.){{2}}{HEX}{{4}}(?![\w.])",
         _no_mac,
         r"(?::[0a-f]{2}){3}:|(?:-[0a-f]{2}){2}-|(?:\.[0a-f]{4}){2}",
     ),
-    Shape(
-        "guid",
-        ":",
+    "guid: :": Row(
         rf"(?<![\w:.])(?:{HEX}{{4}}:){{3}}{HEX}{{4}}(?![\w:.])",
         lambda m: m[0].replace(":", "").isdecimal(),
         ":[0a-f]{4}:[0a-f]{4}:",
     ),
-    Shape(
-        "address",
-        ".",
-        rf"(?<!\d)(?<!\d\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\d|\.\d)",
-        _no_ipv4,
-        r"\.0{1,3}\.0{1,3}\.",
+    "address: .": Row(
+        rf"(?<!\d)(?<!\d\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\d|\.\d)", _no_ipv4, r"\.0{1,3}\.0{1,3}\."
     ),
-    Shape(
-        "address",
-        ":",
+    "address: :": Row(
         rf"(?<![\w:.])(?:{HEX}{{0,4}}:){{2,8}}(?:(?:{_OCTET}\.){{3}}{_OCTET}|{HEX}{{1,4}})?"
         r"(?:%[A-Za-z][\w.-]{0,15}+)?(?![\w:]|\.\d)",
         _no_ipv6,
         "(?<![0a-z_:.])(?:(?:[0a-f]{1,4}:){1,7}:|::[0a-f])|(?::[0a-f]{1,4}){5}:",
     ),
-)
-MACHINES: tuple[Shape, ...] = (
-    Shape(
-        "uuid",
-        "- _",
+    "uuid: - _": Row(
         rf"{HEX}{{8}}(?P<_s>[-_]){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s){HEX}{{4}}(?P=_s)"
         rf"{HEX}{{12}}(?!{HEX})",
         lambda m: set(m[0]) <= set("0-_"),
         "-[0a-f]{4}-[0a-f]{4}-[0a-f]{4}-|_[0a-f]{4}_[0a-f]{4}_[0a-f]{4}_",
     ),
-    _keyed(
-        "uuid",
-        "uuid",
+    "uuid=: uuid": _keyed(
         r"(?<![a-z])(?:[a-z]{0,8}[_ -]?uuid)",
         r"[0-9a-f][0-9a-f-]{3,63}+",
-        _short_figure,
+        # That of a FAT is longer.
+        lambda m: is_number(m["value"]) and len(m["value"]) < 8,  # noqa: PLR2004
     ),
-    _keyed("machine-id", "machine boot", r"(?<![a-z])(?:machine|boot)[-_ ]?id", r"[0-9a-f]{32}"),
-    _keyed("guid", "guid", "guid", r"(?:0x)?[0-9a-f]{8,32}+"),
-    _keyed(
-        "gpu-id",
-        "pdi platform chassis module clique",
+    "machine-id=: machine boot": _keyed(r"(?<![a-z])(?:machine|boot)[-_ ]?id", r"[0-9a-f]{32}"),
+    "guid=: guid": _keyed("guid", r"(?:0x)?[0-9a-f]{8,32}+"),
+    "gpu-id=: pdi platform chassis module clique": _keyed(
         r"(?<![a-z])(?:pdi|platform info|chassis physical id|module id|clique ?id)",
         r"(?:0x)?[0-9a-f]{4,32}+",
     ),
-    Shape(
-        "serial",
-        "/by-",
+    "serial: /by-": Row(
         r"/dev/disk/by-(?:id|uuid|partuuid|label|partlabel)/(?!\[)"
-        r"(?P<value>[^\s\"',:;)\]<>]{1,255}+)",
+        r"(?P<value>[^\s\"',:;)\]<>]{1,255}+)"
     ),
-    Shape(
-        "serial",
-        "wwn wwid eui. naa. t00.",
+    "serial: wwn wwid eui. naa. t00.": Row(
         r"(?i)(?<![a-z0-9])(?:wwn[-:=. ]{0,3}(?:0x)?|eui\.|naa\.|t10\."
         r"|wwid[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:0x|eui\.|naa\.|t10\.|nvme\.)?)"
         r"(?P<value>[0-9a-z][\w.:-]{7,127}+)",
         no_digit,
     ),
-    Shape(
-        "serial",
-        "nvme- ata- scsi- virtio- usb- mmc- -uuid-",
-        rf"(?<![\w-])(?:{_BUS})-[\w.+:-]{{6,250}}+",
-        _no_disk,
-        rf"(?<![0a-z_-])(?:{_BUS})-",
+    "serial: nvme- ata- scsi- virtio- usb- mmc- -uuid-": Row(
+        rf"(?<![\w-])(?:{_BUS})-[\w.+:-]{{6,250}}+", _no_disk, rf"(?<![0a-z_-])(?:{_BUS})-"
     ),
-    _keyed(
-        "serial",
-        "serial asset",
+    "serial=: serial asset": _keyed(
         r"(?<![a-z])(?:serial(?:[_ -]?(?:number|num|no|id))?|asset[_ -]?tag)\.?",
         r"[a-z0-9][\w.:/-]{3,}+",
         _no_serial,
     ),
-)
-CLOUDS: tuple[Shape, ...] = (
-    Shape(
-        "cloud-id",
-        "-",
+    "cloud-id: -": Row(
         r"(?<![\w-])(?:(?:i|vol|eni|subnet|vpc|sg|snap|rtb|igw|eipalloc)-[0-9a-f]{17}"
         r"|(?:i|vm)-[0-9a-f]{8,32})(?![\w-])",
         no_digit,
         "-[0a-f]{8}",
     ),
-    Shape(
-        "cloud-id",
-        "arn:",
-        r"\barn:aws[\w-]{0,20}:[\w-]{0,40}:[\w-]{0,40}:\d{0,12}:[\w+=,.@:/*-]{1,512}+",
+    "cloud-id: arn:": Row(
+        r"\barn:aws[\w-]{0,20}:[\w-]{0,40}:[\w-]{0,40}:\d{0,12}:[\w+=,.@:/*-]{1,512}+"
     ),
-    Shape("cloud-id", ".dkr.ecr", r"(?<!\d)\d{12}(?=\.dkr\.ecr)"),
-    _keyed(
-        "cloud-id",
-        "instance vm virtual account project subscription tenant organ billing owner customer",
+    "cloud-id: .dkr.ecr": Row(r"(?<!\d)\d{12}(?=\.dkr\.ecr)"),
+    "cloud-id=: instance vm virtual account project subscription tenant organ billing owner"
+    " customer": _keyed(
         r"(?<![a-z])(?:instance|vm|virtual[_-]?machine|account|project|subscription|tenant"
         r"|organi[sz]ation|billing|owner|customer)[_ -]?(?:id|number|unique[_-]?id)",
         r"[a-z0-9][\w.:-]{3,128}+",
         no_digit,
     ),
-    _keyed(
-        "cloud-id",
-        "resource",
-        r"(?<![a-z])resource[_-]?group(?:[_-]?name)?",
-        r"[a-z0-9][\w.-]{2,90}+",
+    "cloud-id=: resource": _keyed(
+        r"(?<![a-z])resource[_-]?group(?:[_-]?name)?", r"[a-z0-9][\w.-]{2,90}+"
     ),
-    Shape(
-        "cloud-id",
-        "resourcegroups/ subscriptions/",
-        r"(?i)/(?:resourcegroups|subscriptions)/(?P<value>[^\s/\"',\[]{1,90}+)",
+    "cloud-id: resourcegroups/ subscriptions/": Row(
+        r"(?i)/(?:resourcegroups|subscriptions)/(?P<value>[^\s/\"',\[]{1,90}+)"
     ),
-    Shape(
-        "cloud-id",
-        "projects/",
+    "cloud-id: projects/": Row(
         r"(?<![\w.])projects/(?P<value>[a-z0-9][\w.:-]{3,62}+)"
-        r"(?=/(?:zones|regions|global|locations|machineTypes|instances|serviceAccounts)\b)",
+        r"(?=/(?:zones|regions|global|locations|machineTypes|instances|serviceAccounts)\b)"
     ),
-    Shape(
-        "container",
-        "docker container crio libpod",
+    "container: docker container crio libpod": Row(
         r"(?i)(?:(?:docker|crio|libpod|containerd|containers?)[-/:]{1,3}"
         r"|(?<![a-z])container[_ -]?id[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:docker://)?)"
         rf"(?P<value>{HEX}{{64}}|{HEX}{{12}})(?!\w)",
         lambda m: value(m).isdecimal(),
         "[-/:=\"'\n][0a-f]{12}",
     ),
-    Shape("container", "kubepods", rf"(?i)kubepods[^\s:]{{0,200}}/(?P<value>{HEX}{{64}})(?!\w)"),
-)
-SHAPES = (*ADDRESSES, *MACHINES, *CLOUDS)
+    "container: kubepods": Row(rf"(?i)kubepods[^\s:]{{0,200}}/(?P<value>{HEX}{{64}})(?!\w)"),
+}

@@ -12,7 +12,8 @@ from sitegen.redact.shape import (
     START,
     VALUE,
     Match,
-    Shape,
+    Row,
+    Table,
     is_number,
     no_digit,
     value,
@@ -90,87 +91,55 @@ def _no_secret(match: Match) -> bool:
     return harmless(name.partition("=")[0].partition(":")[0], value(match))
 
 
-SHAPES: tuple[Shape, ...] = (
-    Shape(
-        "jwt",
-        "eyj",
+SHAPES: Table = {
+    "jwt: eyj": Row(
         r"(?<![A-Za-z0-9])eyJ[\w-]{8,}+(?P<_tail>\.[\w-]{8,}+(?:\.[\w-]*+){1,3})?",
         lambda m: m["_tail"] is None,
     ),
-    Shape(
-        "key",
-        "sk- pk- rk-",
-        r"(?<![A-Za-z0-9])(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}+",
-        no_digit,
-        "[spr]k-[0a-z_-]{16}",
+    "key: sk- pk- rk-": Row(
+        r"(?<![A-Za-z0-9])(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}+", no_digit, "[spr]k-[0a-z_-]{16}"
     ),
-    Shape("key", _ISSUED_BEGIN, rf"(?<![A-Za-z0-9])(?:{_ISSUED_KEY})"),
-    Shape(
-        "secret",
-        "authorization",
+    f"key: {_ISSUED_BEGIN}": Row(rf"(?<![A-Za-z0-9])(?:{_ISSUED_KEY})"),
+    "secret: authorization": Row(
         rf"(?i)authorization{IS}[\"']?(?:(?:basic|bearer|token|apikey)\s{{1,4}})?+"
         r"(?P<value>(?:aws4-hmac-sha256|digest|negotiate)\s[^\r\n\"']{1,4096}+"
-        r"|(?!\[)[^\s\"',;]{4,}+)",
+        r"|(?!\[)[^\s\"',;]{4,}+)"
     ),
-    Shape("secret", "bearer", r"(?i)\bbearer\s{1,4}(?P<value>[\w.~+/=-]{6,}+)", no_digit),
-    Shape(
-        "secret",
-        "cookie",
+    "secret: bearer": Row(r"(?i)\bbearer\s{1,4}(?P<value>[\w.~+/=-]{6,}+)", no_digit),
+    "secret: cookie": Row(
         rf"(?i)(?:{START}(?:set-)?cookie{IS}|--cookie[ =])[\"']?(?P<value>[^\r\n\"'\[]{{3,8192}}+)",
         lambda m: "=" not in m["value"],
     ),
-    Shape(
-        "secret",
-        "^-c",
-        r"(?<!\S)-C[ =]?[\"']?(?P<value>[^\s\"'=\[-][^\s\"'=]{0,80}=[^\s\"']{2,}+)",
-    ),
-    Shape("secret", _OPENING, rf"(?i){START}{_OPENS}{IS}{VALUE}", _no_secret, keyed=True),
+    "secret: ^-c": Row(r"(?<!\S)-C[ =]?[\"']?(?P<value>[^\s\"'=\[-][^\s\"'=]{0,80}=[^\s\"']{2,}+)"),
+    f"secret=: {_OPENING}": Row(rf"(?i){START}{_OPENS}{IS}{VALUE}", _no_secret),
     # An option and its value as two words of a command line.
-    Shape(
-        "secret",
-        _OPENING,
+    f"secret: {_OPENING}": Row(
         rf"(?i)(?<![\w-])--?(?:[a-z0-9]{{1,40}}[_-]){{0,5}}{_OPENS}[ ]{{1,8}}(?![-\[])"
         rf"(?:\\?(?:{QUOTED})|[\"'\\]{{0,2}}{BARE})",
         _no_secret,
         rf"(?<![0a-z_-])--?[0a-z_-]*(?:{_OPENING.replace(' ', '|')})",
     ),
-    Shape(
-        "secret",
-        "^-u ^-a ^-p ^--user ^--proxy-user",
+    "secret: ^-u ^-a ^-p ^--user ^--proxy-user": Row(
         r"(?<!\S)(?:-[uAPU]|--user|--proxy-user)[ =]?[\"']?"
         r"(?P<value>[^\s:\"'/\[\]-][^\s:\"'/\[\]]{0,80}:[^\s\"'/:]{3,}+)(?![/:])",
         lambda m: is_number(m["value"].partition(":")[2]),
     ),
-    Shape("secret", "pwd=", r"(?i);\s?pwd=(?!\[)(?P<value>[^;\s\"']{3,}+)"),
-    Shape(
-        "secret",
-        "sig= signature= credential= accesskeyid= accessid= token=",
+    "secret: pwd=": Row(r"(?i);\s?pwd=(?!\[)(?P<value>[^;\s\"']{3,}+)"),
+    "secret: sig= signature= credential= accesskeyid= accessid= token=": Row(
         r"(?i)(?:[?&;]|%26)(?:sig|signature|x-(?:amz|goog|oss|cos)-(?:signature|credential"
         r"|security-token)|awsaccesskeyid|ossaccesskeyid|googleaccessid)=(?!\[)"
-        r"(?P<value>[^&\s\"'<>]{4,}+)",
+        r"(?P<value>[^&\s\"'<>]{4,}+)"
     ),
-    Shape(
-        "userinfo",
-        "://",
-        r"://(?!\[[a-z-]{2,20}\]@)(?P<value>[^\s/@\"'<>]{1,1024}+)@",
-    ),
-    Shape(
-        "ssh",
-        "ssh-ed ssh-rsa ssh-dss ecdsa-",
+    "userinfo: ://": Row(r"://(?!\[[a-z-]{2,20}\]@)(?P<value>[^\s/@\"'<>]{1,1024}+)@"),
+    "ssh: ssh-ed ssh-rsa ssh-dss ecdsa-": Row(
         r"\b(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp\d{3}|sk-ssh-ed25519@openssh\.com)\s{1,4}"
-        r"(?P<value>AAAA[A-Za-z0-9+/=]{20,}+)",
+        r"(?P<value>AAAA[A-Za-z0-9+/=]{20,}+)"
     ),
-    Shape("ssh", "sha000:", r"\bSHA256:(?P<value>[A-Za-z0-9+/]{43}=?)(?![A-Za-z0-9+/=])"),
-    Shape(
-        "ssh",
-        "ssh-0.0-",
-        r"\bSSH-2\.0-(?P<value>[^\s\"'\[\\][^\s\"'\\]{0,200}(?: [A-Z][\w+.-]{1,80})?)",
+    "ssh: sha000:": Row(r"\bSHA256:(?P<value>[A-Za-z0-9+/]{43}=?)(?![A-Za-z0-9+/=])"),
+    "ssh: ssh-0.0-": Row(
+        r"\bSSH-2\.0-(?P<value>[^\s\"'\[\\][^\s\"'\\]{0,200}(?: [A-Z][\w+.-]{1,80})?)"
     ),
-    Shape(
-        "proxy",
-        "http_proxy https_proxy all_proxy ftp_proxy no_proxy socks_proxy",
-        rf"(?i)(?:https?|all|ftp|no|socks)_proxy{IS}{VALUE}",
-        _no_secret,
-        keyed=True,
+    "proxy=: http_proxy https_proxy all_proxy ftp_proxy no_proxy socks_proxy": Row(
+        rf"(?i)(?:https?|all|ftp|no|socks)_proxy{IS}{VALUE}", _no_secret
     ),
-)
+}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv6Address
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -37,8 +38,8 @@ _FILES = {
     "guid": "sys/class/infiniband/*/node_guid sys/class/infiniband/*/sys_image_guid"
     " sys/class/infiniband/*/ports/*/gids/*",
 }
-#: Folders whose entries are called by an identifier.
-_FOLDERS = {"serial": "dev/disk/by-id dev/disk/by-uuid dev/disk/by-partuuid"}
+#: Folders whose entries are called by the serial of a disk.
+_DISKS = ("dev/disk/by-id", "dev/disk/by-uuid", "dev/disk/by-partuuid")
 #: Variables that hold a name.
 _VARIABLES = {
     "host": "HOSTNAME HOST NODE_NAME K8S_NODE_NAME MY_NODE_NAME SLURMD_NODENAME SLURM_JOB_NODELIST"
@@ -71,31 +72,24 @@ def of_this_machine(
     somebody put them says nothing of the method. ``root`` is where system files are read, so
     that a recorded machine can stand in; ``command`` runs a program and returns its output.
     """
-    variables = os.environ if environ is None else environ
     people = [*_people(root)]
     known: dict[str, set[str]] = {}
-    sources = (
+    for kind, value in chain(
         _of_files(root),
         _of_names(root),
-        _of_people(people),
+        (("user", word) for name, full, _ in people for word in (name, full)),
         _of_containers(root),
-        _of_variables(variables),
+        _of_variables(os.environ if environ is None else environ),
         _of_network(),
         _of_gpus(root, command or _run),
-    )
-    for source in sources:
-        for kind, value in source:
-            known.setdefault(kind, set()).add(value)
-    folders = [(Path.home(), "~"), (Path.cwd(), "$PWD"), (workdir, "$WORK")]
-    if cache is not None:
-        folders.append((cache, "$CACHE"))
+    ):
+        known.setdefault(kind, set()).add(value)
     # Some do not live below /home: /srv/people/jane.
     paths = {home: "[home]" for _, _, home in people if home.count("/") > 1}
-    paths |= {
-        str(place): stand_in
-        for path, stand_in in folders
-        for place in (path.absolute(), path.resolve())
-    }
+    folders = {"~": Path.home(), "$PWD": Path.cwd(), "$WORK": workdir, "$CACHE": cache}
+    for stand_in, path in folders.items():
+        if path is not None:
+            paths |= dict.fromkeys((str(path.absolute()), str(path.resolve())), stand_in)
     return Redactor({kind: sorted(values) for kind, values in known.items()}, paths)
 
 
@@ -106,33 +100,45 @@ def _of_files(root: Path) -> Iterator[tuple[str, str]]:
                 # Firmware without a serial says so in words ("None", "Not Specified").
                 if kind == "host" or any(map(str.isdigit, text)):
                     yield from ((kind, form) for form in _forms(kind, text))
-    for kind, folders in _FOLDERS.items():
-        for folder in folders.split():
-            yield from ((kind, name) for name in _entries(root / folder))
+    for folder in _DISKS:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(root / folder):  # noqa: PTH208 - names, not paths
+                if re.search(r"\d", name):
+                    yield "serial", re.sub(r"-part\d+$", "", name)
 
 
 def _forms(kind: str, text: str) -> Iterable[str]:
     """Return the ways in which tools write the same identifier."""
     if kind == "host":
         return {text, text.split(".", 1)[0]}
-    if kind == "mac":
+    if kind in ("mac", "guid"):
         digits = re.sub(r"[^0-9a-fA-F]", "", text).lower()
-        if len(digits) != _MAC_DIGITS or not digits.strip("0"):
-            return () if not digits.strip("0") else (text,)
-        pairs = re.findall("..", digits)
-        dotted = ".".join(re.findall("....", digits))
-        return (":".join(pairs), "-".join(pairs), dotted, digits)
-    if kind == "guid":
-        digits = re.sub(r"[^0-9a-fA-F]", "", text)
-        return (text, digits) if digits.strip("0") else ()
+        if not digits.strip("0"):
+            return ()
+        if kind == "guid" or len(digits) != _MAC_DIGITS:
+            return (text, digits)
+        pairs, fours = re.findall("..", digits), re.findall("....", digits)
+        return (":".join(pairs), "-".join(pairs), ".".join(fours), digits)
     bare = re.sub(r"^(?:wwn-|0x|eui\.|naa\.|uuid\.)+", "", text)
     return {text, bare, *re.findall(r"(?<![\w])[0-9a-fA-F]{16,64}(?![\w])", text)}
 
 
 def _of_names(root: Path) -> Iterator[tuple[str, str]]:
     own = [socket.gethostname(), os.uname().nodename] if root == Path("/") else []
-    for name in (*own, *_names_in_files(root)):
-        if name and not _PUBLIC_NAME.match(name):
+    names = [*own]
+    for line in _lines(root, "etc/hosts"):
+        names += line.partition("#")[0].split()[1:]
+    domains = [*_texts(root, "proc/sys/kernel/domainname")]
+    for line in _lines(root, "etc/resolv.conf"):
+        word, *rest = line.split() or [""]
+        domains += rest if word in ("search", "domain") else []
+    names += [name for name in domains if "." in name]
+    for line in _lines(root, "etc/machine-info"):
+        key, _, value = line.partition("=")
+        if key in ("PRETTY_HOSTNAME", "DEPLOYMENT", "LOCATION"):
+            names.append(value.strip("\"'"))
+    for name in filter(None, names):
+        if not _PUBLIC_NAME.match(name):
             yield "host", name.strip(".")
             first = name.split(".", 1)[0]
             # The first label of a search domain is a word: `corp`, `eu`.
@@ -140,38 +146,18 @@ def _of_names(root: Path) -> Iterator[tuple[str, str]]:
                 yield "host", first
 
 
-def _names_in_files(root: Path) -> Iterator[str]:
-    for line in _lines(root, "etc/hosts"):
-        yield from line.partition("#")[0].split()[1:]
-    domains = [*_texts(root, "proc/sys/kernel/domainname")]
-    for line in _lines(root, "etc/resolv.conf"):
-        word, *rest = line.split() or [""]
-        domains += rest if word in ("search", "domain") else []
-    yield from (name for name in domains if "." in name)
-    for line in _lines(root, "etc/machine-info"):
-        key, _, value = line.partition("=")
-        if key in ("PRETTY_HOSTNAME", "DEPLOYMENT", "LOCATION"):
-            yield value.strip("\"'")
-
-
-def _of_people(people: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
-    for name, full, _ in people:
-        yield "user", name
-        if " " in full:
-            yield "user", full
-
-
 def _people(root: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, the whole name and the home of everybody who has an account here."""
-    if root == Path("/"):
-        accounts = [(a.pw_name, a.pw_uid, a.pw_gecos, a.pw_dir) for a in pwd.getpwall()]
-    else:
-        fields = [line.split(":") for line in _lines(root, "etc/passwd")]
-        whole = [f for f in fields if len(f) == 7 and re.fullmatch(r"\d{1,10}", f[2])]  # noqa: PLR2004 - passwd(5)
-        accounts = [(f[0], int(f[2]), f[4], f[5]) for f in whole]
-    for name, uid, about, home in accounts:
-        if uid in _PEOPLE:
-            yield name, about.split(",")[0], home
+    """Yield the name, the whole name and the home of everybody who has an account here.
+
+    A whole name of one word is left out: it may be any word.
+    """
+    lines = (line.split(":") for line in _lines(root, "etc/passwd"))
+    for account in pwd.getpwall() if root == Path("/") else lines:
+        if len(account) == 7 and re.fullmatch(r"\d{1,10}", str(account[2])):  # noqa: PLR2004 - passwd(5)
+            name, _, uid, _, about, home, _ = map(str, account)
+            full = about.split(",")[0]
+            if int(uid) in _PEOPLE:
+                yield name, full if " " in full else "", home
 
 
 def _of_containers(root: Path) -> Iterator[tuple[str, str]]:
@@ -202,22 +188,20 @@ def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _of_network() -> Iterator[tuple[str, str]]:
-    for interface in psutil.net_if_addrs().values():
-        for address in interface:
-            value = address.address.split("%")[0]
-            if address.family == psutil.AF_LINK:
-                yield from (("mac", form) for form in _forms("mac", value))
-            elif address.family == socket.AF_INET6 and value != "::1":
-                yield "address", value
-                yield "address", IPv6Address(value).exploded
-            elif address.family == socket.AF_INET and not value.startswith("127."):
-                yield "address", value
+    for address in chain.from_iterable(psutil.net_if_addrs().values()):
+        value = address.address.split("%")[0]
+        if address.family == psutil.AF_LINK:
+            yield from (("mac", form) for form in _forms("mac", value))
+        elif address.family == socket.AF_INET6 and value != "::1":
+            yield "address", value
+            yield "address", IPv6Address(value).exploded
+        elif address.family == socket.AF_INET and not value.startswith("127."):
+            yield "address", value
 
 
 def _of_gpus(root: Path, run: Command) -> Iterator[tuple[str, str]]:
-    texts = [*_texts(root, "proc/driver/nvidia/gpus/*/information")]
     listed = run(("nvidia-smi", "--query-gpu=uuid,serial", "--format=csv,noheader")) or ""
-    for text in (*texts, listed):
+    for text in (*_texts(root, "proc/driver/nvidia/gpus/*/information"), listed):
         for uuid in _GPU_UUID.findall(text):
             yield "uuid", uuid
     for line in listed.splitlines():
@@ -250,21 +234,9 @@ def _lines(root: Path, name: str) -> list[str]:
         return []
 
 
-def _entries(folder: Path) -> list[str]:
-    """Return the names in a folder of links to disks, without the number of a partition."""
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - names, not paths
-    except OSError:
-        return []
-    return sorted({re.sub(r"-part\d+$", "", name) for name in names if re.search(r"\d", name)})
-
-
 def _run(argv: tuple[str, ...]) -> str | None:
-    path = shutil.which(argv[0])
-    if path is None:
-        return None
     try:
-        done = subprocess.run([path, *argv[1:]], capture_output=True, timeout=10, check=False)
+        done = subprocess.run(argv, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode("utf-8", "replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sitegen.redact.shape import IS, NOBODY, START, Match, Shape, is_number, value
+from sitegen.redact.shape import IS, NOBODY, START, Match, Row, Table, is_number, value
 
 #: Where anybody may have got something from: documents, projects, models. No part of a machine.
 _PUBLIC = frozenset(
@@ -21,21 +21,13 @@ _PUBLIC = frozenset(
 
 
 def _no_host(match: Match) -> bool:
-    name = next(v for v in match.groupdict().values() if v is not None).strip(".").lower()
+    name = value(match).strip(".").lower()
     return (
         name in NOBODY
         or name.startswith(("127.", "localhost", "0.0.0.0"))  # noqa: S104 - told apart, not bound
         or name.isdecimal()
         or is_number(name)
     )
-
-
-def _no_url_host(match: Match) -> bool:
-    return _no_host(match) or ".".join(match["host"].lower().split(".")[-2:]) in _PUBLIC
-
-
-def _plain_host(match: Match) -> bool:
-    return _no_host(match) or not re.search(r"[\d.-]", match["host"])
 
 
 _LEVELS = frozenset(
@@ -77,139 +69,97 @@ _NAME = r"[A-Za-z_][\w.-]{0,31}+"
 _MACHINE = "host|node|server|computer|machine|instance|dns|domain"
 _SIDE = "(?:server|client|remote|peer|listen)_?(?:host|addr(?:ess)?)"
 
-PEOPLE: tuple[Shape, ...] = (
-    Shape(
-        "email",
-        "@",
+SHAPES: Table = {
+    "email: @": Row(
         r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])",
         None,
         r"\S@[^\s@]+\.",
     ),
-    Shape(
-        "home",
-        "/home/ /users/ /media/",
+    "home: /home/ /users/ /media/": Row(
         r"(?<![\w.])(?:(?:/(?:data|export|gpfs|lustre|mnt|net|nfs|remote|shared|usr|var))?"
         r"/(?:home|Users)|/(?:run/)?media)/(?P<_name>[^\s/:\"'\\,;)\]|&?#<>\[]{1,255}+)",
         lambda m: m["_name"].lower() in {"shared", "public", "linuxbrew"},
     ),
-    Shape(
-        "home",
-        r"\users /users \documents /documents",
+    r"home: \users /users \documents /documents": Row(
         r"(?i)\b[a-z]:[\\/]{1,4}(?:users|documents and settings)[\\/]{1,4}"
         r"(?P<value>[^\\/\s:\"'<>|*?\[]"
         r"(?:[^\\/:\"'<>|*?\r\n]{0,63}(?=[\\/])|[^\\/\s:\"'<>|*?,;]{0,63}))",
         _no_person,
         r"[a-z]:[\\/]{1,4}(?:users|documents)",
     ),
-    Shape("user", "~", r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
-    Shape(
-        "user",
-        "user logname login owner",
+    "user: ~": Row(r"(?<![\w~./@-])~(?P<value>[a-z][\w-]{1,31}+)(?=/)", _no_person),
+    "user=: user logname login owner": Row(
         r"(?:\b(?:SUDO_USER|LOGNAME|USERNAME|USER)="
         r"|\b(?i:user_?name|login(?:_?name)?|logname)[\"']?\s{0,8}[:=]\s{0,8}"
         r"|[\"'](?:user|owner)[\"']\s{0,4}:\s{0,4}(?=[\"']))[\"']?"
         r"(?P<value>[A-Za-z0-9_][\w.\\-]{0,64}+)(?![\w(])",
         _no_person,
-        keyed=True,
     ),
     # The owner and group that `ls -l` prints.
-    Shape(
-        "user",
-        "rw-r rwx r-x rw-- r--",
+    "user: rw-r rwx r-x rw-- r--": Row(
         r"(?<![\w-])[-dlbcps][rwxsStT-]{9}[.+@]? {1,4}\d{1,6} {1,8}"
         rf"(?P<value>{_NAME} {{1,12}}{_NAME})(?= {{1,12}}\d)",
         _no_person,
     ),
     # A prompt, and where somebody logs in.
-    Shape(
-        "user",
-        "@",
-        rf"(?<![\w.+-]){_AT}(?=:[~/]|[: ][^\s$#%>\]]{{0,100}}\]?[$#%>](?:\s|$))",
-        None,
-        r"\S@[0a-z]",
+    "user: @": Row(
+        rf"(?<![\w.+-]){_AT}(?=:[~/]|[: ][^\s$#%>\]]{{0,100}}\]?[$#%>](?:\s|$))", None, r"\S@[0a-z]"
     ),
-    Shape(
-        "user",
-        "ssh scp sftp rsync mosh",
+    "user: ssh scp sftp rsync mosh": Row(
         r"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)(?: -[\w-]{1,20}(?: \d{1,5})?){0,6} " + _AT,
         None,
         r"\S@[0a-z]",
     ),
-)
-HOSTS: tuple[Shape, ...] = (
-    Shape(
-        "host",
-        "://",
+    "host: ://": Row(
         rf"://(?:[^\s/@\"'<>\[\]]{{1,1024}}@|\[[a-z-]{{2,20}}\]@)?(?P<host>{_HOST})(?![\w@])",
-        _no_url_host,
+        lambda m: _no_host(m) or ".".join(m["host"].lower().split(".")[-2:]) in _PUBLIC,
     ),
-    Shape(
-        "host",
-        r"\\",
-        r"(?<![\\\w.])\\\\(?P<host>[A-Za-z0-9][\w.-]{0,253}+\\[\w.$-]{1,80}+)(?=[\\\s\"',;)<]|$)",
+    r"host: \\": Row(
+        r"(?<![\\\w.])\\\\(?P<host>[A-Za-z0-9][\w.-]{0,253}+\\[\w.$-]{1,80}+)(?=[\\\s\"',;)<]|$)"
     ),
-    Shape(
-        "host",
-        "host node server computer machine instance dns domain fqdn",
+    "host=: host node server computer machine instance dns domain fqdn": Row(
         rf"(?i){START}(?:(?:(?:{_MACHINE})[_ -]?|server[_ -]?host)name|fqdn|host[_-]?id){IS}[\"']?"
         r"(?P<host>[a-z0-9][\w.-]{0,252}+)(?![\w(])",
         _no_host,
-        keyed=True,
     ),
-    Shape(
-        "host",
-        "host addr -server",
+    "host: host addr -server": Row(
         rf"(?i)(?:(?<![\w.])[\"']?(?:host|{_SIDE}){IS}|(?<![\w-])--?(?:host|server|hostname)[ =])"
         r"[\"']?(?P<host>[a-z0-9][\w.-]{0,252}+)(?=[\"',;\s:)\]}<]|/\s|$)",
-        _plain_host,
+        lambda m: _no_host(m) or not re.search(r"[\d.-]", m["host"]),
         rf"(?:host|{_SIDE})[\"']?[:=\n]|-(?:host|server|hostname)[=\n]",
     ),
-    Shape(
-        "host",
-        ".internal .intranet .local .lan .corp .home.arpa .amazonaws.com .azure.com .windows.net"
-        " .googleusercontent.com .svc",
+    "host: .internal .intranet .local .lan .corp .home.arpa .amazonaws.com .azure.com .windows.net"
+    " .googleusercontent.com .svc": Row(
         rf"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{{0,62}}+\.){{1,12}}?(?:{_PRIVATE})(?![\w-]|\.\w)",
         None,
         rf"\.(?:{_PRIVATE})(?![0a-z_-])",
     ),
-    Shape(
-        "host",
-        ".svc.",
-        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,6}?svc\.[a-z0-9-]{1,63}+\.[a-z0-9-]{1,63}+",
+    "host: .svc.": Row(
+        r"(?i)(?<![\w.-])(?:[a-z0-9_][\w-]{0,62}+\.){1,6}?svc\.[a-z0-9-]{1,63}+\.[a-z0-9-]{1,63}+"
     ),
-    Shape("host", "ip-0", r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
-    Shape(
-        "host",
-        "linux darwin freebsd",
+    "host: ip-0": Row(r"(?<![\w-])ip(?:-\d{1,3}){4}(?![\w-])"),
+    "host: linux darwin freebsd": Row(
         r"\b(?:Linux|Darwin|FreeBSD) (?P<host>[\w.-]{1,253}+) "
         r"(?=\d{1,3}\.\d{1,3}\S{0,80} (?:#|SMP|Darwin|FreeBSD))",
         _no_log_host,
     ),
     # A line of the system's log; of any other the word after the time is no host.
-    Shape(
-        "host",
-        ":00:00",
+    "host: :00:00": Row(
         r"(?<!\w)(?:"
         r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?P<host>[\w.-]{1,253}+)"
         r" [\w./-]{1,64}(?:\[\d{1,8}\])?:"
         r"|\d{4}-\d\d-\d\dT[\d:.+Z-]{8,32} (?P<host2>[\w.-]{1,253}+) [\w./-]{1,64}\[\d{1,8}\]:)",
         _no_log_host,
     ),
-    Shape(
-        "host",
-        "cn",
+    "host=: cn": Row(
         r"\bCN ?= ?(?P<host>(?:\*\.)?[A-Za-z0-9][\w-]{0,62}(?:\.[\w-]{1,63}){1,8})(?![\w.-])",
         _no_host,
-        keyed=True,
     ),
-    Shape(
-        "pod",
-        "pod",
+    "pod: pod": Row(
         rf"(?i)(?<![a-z])(?:pod(?:[_ -]?(?:name|uid|id))?|kubernetes\.pod\.name){IS}"
         r"[\"']?(?P<value>[a-z0-9_][\w.:-]{1,253}+)"
         r"|(?<![\w/])pods?/(?P<value2>[a-z0-9][a-z0-9.-]{4,252}+)(?![\w/])",
         lambda m: is_number(value(m)) or value(m).lower() in NOBODY,
         r"pods?(?:/|[._-]?(?:name|uid|id)|[\"']?[:=\n])",
     ),
-)
-SHAPES = (*PEOPLE, *HOSTS)
+}

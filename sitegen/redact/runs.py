@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
 from typing import TypeVar
 
 from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from sitegen.model import Measurement, Params, Provenance, Run, Sample, StepRecord
 from sitegen.redact.redactor import Redactor
@@ -23,44 +25,30 @@ def redacted(run: Run, redactor: Redactor, already: Mapping[str, int] | None = N
     """
     clean = _Clean(redactor)
     tool, source, machine = run.tool, run.source, run.fingerprint
+    if source and run.provenance != Provenance.CITED:
+        source = clean.record(source, *_SOURCE)
     tee = structs.replace(
         machine.tee,
         reasons=tuple(map(redactor.text, machine.tee.reasons)),
-        signals=clean.texts(machine.tee.signals, "source", "saw"),
+        signals=tuple(clean.record(each, "source", "saw") for each in machine.tee.signals),
     )
+    facts = tuple(clean.record(fact, "name", "source", value=fact.name) for fact in machine.facts)
     done = replace(
         run,
         measurements=tuple(map(clean.measurement, run.measurements)),
         samples=tuple(map(clean.sample, run.samples)),
         # What looks like an address is none in a version.
-        tool=tool
-        and structs.replace(
-            clean.record(tool, "name", "path"), version=redactor.pair("version", tool.version)
+        tool=tool and clean.record(tool, "name", "path", version="version"),
+        parameters=tuple(clean.record(each, "name", value=each.name) for each in run.parameters),
+        definitions=tuple(
+            clean.record(each, "title", "unit", "definition") for each in run.definitions
         ),
-        parameters=tuple(
-            structs.replace(p, name=redactor.text(p.name), value=redactor.pair(p.name, p.value))
-            for p in run.parameters
-        ),
-        definitions=clean.texts(run.definitions, "title", "unit", "definition"),
-        fingerprint=structs.replace(
-            machine,
-            facts=tuple(
-                structs.replace(
-                    clean.record(fact, "name", "source"),
-                    value=None if fact.value is None else redactor.pair(fact.name, fact.value),
-                )
-                for fact in machine.facts
-            ),
-            tee=tee,
-        ),
+        fingerprint=structs.replace(machine, facts=facts, tee=tee),
         steps=tuple(map(clean.step, run.steps)),
-        source=source
-        and (source if run.provenance == Provenance.CITED else clean.record(source, *_SOURCE)),
+        source=source,
         note=redactor.text(run.note),
     )
-    counts = dict(already or {})
-    for kind, count in redactor.counts().items():
-        counts[kind] = counts.get(kind, 0) + count
+    counts = Counter(already or {}) + Counter(redactor.counts())
     return replace(done, redactions=tuple(sorted(counts.items())))
 
 
@@ -72,25 +60,21 @@ class _Clean:
         self.series: dict[Params, Params] = {}
         self.alike: dict[Params, int] = {}
         self.labels: dict[str, str] = {}
-        self.units: dict[str, str] = {}
+        self.unit = cache(redactor.text)
 
-    def record(self, record: Record, *fields: str) -> Record:
-        """Return a record with these of its fields redacted."""
-        return structs.replace(
-            record, **{f: self.redactor.text(getattr(record, f)) for f in fields}
-        )
-
-    def texts(self, records: Iterable[Record], *fields: str) -> tuple[Record, ...]:
-        """Return records with these of their fields redacted."""
-        return tuple(self.record(record, *fields) for record in records)
+    def record(self, record: Record, *fields: str, **values: str) -> Record:
+        """Return a record with these of its fields redacted; ``values`` are each called so."""
+        clean = {field: self.redactor.text(getattr(record, field)) for field in fields}
+        for field, name in values.items():
+            value: str | None = getattr(record, field)
+            clean |= {field: self.redactor.pair(name, value)} if value else {}
+        return structs.replace(record, **clean)
 
     def measurement(self, row: Measurement) -> Measurement:
         """Return a row as it may be written; one that says nothing is returned as it is."""
         params, workload = self.params(row.params), self.label(row.workload)
         printed = row.printed and self.redactor.figure(row.printed)
-        if row.unit not in self.units:
-            self.units[row.unit] = self.redactor.text(row.unit)
-        unit = self.units[row.unit]
+        unit = self.unit(row.unit)
         if (params, workload, printed, unit) == (row.params, row.workload, row.printed, row.unit):
             return row
         return row._replace(params=params, workload=workload, printed=printed, unit=unit)
@@ -117,11 +101,9 @@ class _Clean:
     def label(self, name: str) -> str:
         """Return a name; two that read alike afterwards are numbered."""
         if name not in self.labels:
-            clean = self.redactor.label(name)
-            taken = set(self.labels.values())
+            clean = unique = self.redactor.label(name)
             number = 2
-            unique = clean
-            while clean != name and unique in taken:
+            while clean != name and unique in self.labels.values():
                 unique, number = f"{clean}-{number}", number + 1
             self.labels[name] = unique
         return self.labels[name]

@@ -7,36 +7,42 @@ or begin only where a run of their characters begins, and do not give back what 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 Match = re.Match[str]
+Keep = Callable[[Match], bool]
+
+
+class Row(NamedTuple):
+    """What something is recognised by: see `Shape`."""
+
+    pattern: str
+    keep: Keep | None = None
+    trace: str = ""
+
+
+#: Rows by the kind of what they find and the words that it holds: `secret: bearer`.
+Table = Mapping[str, Row]
 
 
 class Shape:
     """One way to recognise something, by a pattern that is compiled when it is needed.
 
-    What it finds holds one of ``words``, and what ``trace`` matches, as an `outline` tells both:
-    0 is any digit, and ^ and $ in words are the ends of one. What is ``keyed`` has such a word in
-    the name before its colon or equals sign. What the groups ``value``, ``value2``, ... matched is
-    replaced as ``kind``; what a group of another name matched, as the kind that it names; the
-    whole where there is no such group. A group that begins with ``_`` only helps. ``keep`` tells
-    what is innocent.
+    What it finds holds one of its words, and what ``trace`` matches, as an `outline` tells both:
+    0 is any digit, and ^ in words the beginning of one. Of a kind that is written with = the name
+    before a colon or equals sign holds such a word. What the groups ``value``, ``value2``, ...
+    matched is replaced as this kind; what a group of another name matched, as the kind that it
+    names; the whole where there is no such group. A group that begins with ``_`` only helps.
+    ``keep`` tells what is innocent.
     """
 
-    def __init__(  # noqa: PLR0913 - the columns of a table
-        self,
-        kind: str,
-        words: str,
-        pattern: str,
-        keep: Callable[[Match], bool] | None = None,
-        trace: str = "",
-        *,
-        keyed: bool = False,
-    ) -> None:
-        self.kind, self.source, self.keep = kind, pattern, keep
-        self.trace, self.keyed = trace, keyed
-        self.words = tuple(words.replace("^", "\n").replace("$", "\n").split(" "))
+    def __init__(self, head: str, row: Row) -> None:
+        kind, _, words = head.partition(": ")
+        self.kind, self.keyed = kind.rstrip("="), kind.endswith("=")
+        self.words = tuple(words.replace("^", "\n").split(" "))
+        self.source, self.keep, self.trace = row
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

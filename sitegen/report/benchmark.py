@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+
+from msgspec import Struct
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family, headline_of
@@ -37,16 +38,14 @@ Doubt = tuple[Rule, int, str]
 UsedRuns = tuple[Platform, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """The exact command of a workload, from the newest run that has it."""
 
     argv: tuple[str, ...]
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class BenchmarkPage:
+class BenchmarkPage(Struct, frozen=True):
     """Everything a comparison page says."""
 
     benchmark: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sitegen.analysis.claims import Checked, Claim, Verdict
 from sitegen.analysis.compare import Analysis
@@ -24,8 +25,7 @@ Tally = tuple[tuple[Verdict, int], ...]
 _ORDER = (Verdict.DIFFERS, Verdict.CLOSE, Verdict.UNSUPPORTED, Verdict.REPRODUCED)
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimRow:
+class ClaimRow(Struct, frozen=True):
     """One claim: what is printed, what it comes to, and from what.
 
     Only a claim that is reproduced or close can be short of ``decisive``.
@@ -41,8 +41,7 @@ class ClaimRow:
     inputs: tuple[tuple[str, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimGroup:
+class ClaimGroup(Struct, frozen=True):
     """The claims of one publication, with how many there are of each verdict."""
 
     source: Source
@@ -50,8 +49,7 @@ class ClaimGroup:
     rows: tuple[ClaimRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimsPage:
+class ClaimsPage(Struct, frozen=True):
     """Everything the page of claims says."""
 
     headline: str

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
+from msgspec import Struct, field, to_builtins
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, refused
 from sitegen.analysis.differences import (
@@ -54,8 +55,7 @@ _SIGNS = {Better.HIGHER: 1, Better.LOWER: -1, Better.NONE: 0}
 Numbers = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One environment, or one run of it. ``cells`` stand in the order of the series."""
 
     id: str
@@ -68,8 +68,7 @@ class Side:
     cells: tuple[Numbers | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Struct, frozen=True):
     """One benchmark on the page: its two files and how much is in them."""
 
     benchmark: str
@@ -81,16 +80,14 @@ class Offered:
     runs_file: str
 
 
-@dataclass(frozen=True, slots=True)
-class SelectionsPage:
+class SelectionsPage(Struct, frozen=True):
     """The page as it is without its script: what may be chosen, and where to go instead."""
 
     offered: tuple[Offered, ...]
     max_runs: int
 
 
-@dataclass(slots=True)
-class Catalogue:
+class Catalogue(Struct):
     """The series of a benchmark in their order, with what both files say of each."""
 
     analysis: Analysis
@@ -114,8 +111,7 @@ class Catalogue:
         return place
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """A side with what Python asks of it: its runs, and how they were taken."""
 
     side: Side
@@ -402,7 +398,7 @@ def page(offered: Sequence[Offered]) -> SelectionsPage:
 
 def script(value: Any) -> bytes:  # noqa: ANN401 - anything that JSON can say
     """Return a classic script that hands ``value`` over: pages on a disk may load nothing else."""
-    return b"(self.sitegenData ||= []).push(" + orjson.dumps(value) + b");\n"
+    return b"(self.sitegenData ||= []).push(" + orjson.dumps(value, default=to_builtins) + b");\n"
 
 
 def _published(catalogue: Catalogue, sides: Sequence[Chosen], fresh: int) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
@@ -23,8 +25,7 @@ _EXACTLY = 20
 NBSP = "\N{NO-BREAK SPACE}"
 
 
-@dataclass(frozen=True, slots=True)
-class CostRow:
+class CostRow(Struct, frozen=True):
     """One comparison in words: answer first, then the two values that were divided or subtracted.
 
     ``share`` is the overhead in percent; on another scale than the ratio's, the difference with
@@ -43,8 +44,7 @@ class CostRow:
     baseline: str
 
 
-@dataclass(frozen=True, slots=True)
-class CostTable:
+class CostTable(Struct, frozen=True):
     """All comparisons of one environment against one baseline, and what the two differ in."""
 
     benchmark: str
@@ -233,8 +233,7 @@ def _above(comparison: Comparison) -> str:
     return f"above {margin.removeprefix('+').removesuffix(' more')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A sentence computed from comparisons, and what stands beside it."""
 
     sentence: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from sitegen.archive import Damaged
 
 
-@dataclass(frozen=True, slots=True)
-class DataFile:
+class DataFile(Struct, frozen=True):
     """One download: what it holds, in which forms, with their sizes in bytes."""
 
     title: str
@@ -17,8 +16,7 @@ class DataFile:
     sizes: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DataPage:
+class DataPage(Struct, frozen=True):
     """The downloads, the columns and what was set aside."""
 
     files: tuple[DataFile, ...]

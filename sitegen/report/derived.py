@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from sitegen.analysis import contrasts
 from sitegen.analysis.compare import Analysis, Cell
@@ -20,8 +21,7 @@ from sitegen.report import panels, words
 from sitegen.report.costs import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class TableCell:
+class TableCell(Struct, frozen=True):
     """One cell: its text, a smaller text under it, and a doubt."""
 
     text: str
@@ -29,8 +29,7 @@ class TableCell:
     doubt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table with a caption for those who cannot see it; the first cell of a row is its head."""
 
     caption: str
@@ -38,8 +37,7 @@ class Table:
     rows: tuple[tuple[TableCell, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """One section: a title, what stands beside it, sentences, charts and tables."""
 
     id: str

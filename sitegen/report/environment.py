@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family, headline_of
@@ -22,8 +23,7 @@ _MAX_HEADLINES = 12
 Headline = tuple[Cell, str, str, str, str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentPage:
+class EnvironmentPage(Struct, frozen=True):
     """Everything an environment's page says."""
 
     platform: Platform

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family
@@ -22,8 +24,7 @@ _REMARKS = frozenset({"cores", "gateway_version", "printed_as", "stated_bottlene
 _PRINTED_UNITS = {"us": "µs", "1/s": "/s", "bytes": "B"}
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """One value with its interval, count, doubt and the run to read it in.
 
     ``unit`` is that of a printed figure where it is not its row's.
@@ -38,8 +39,7 @@ class Figure:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FigureRow:
+class FigureRow(Struct, frozen=True):
     """One series in all environments; ``printed_as`` is a source's own name for the metric."""
 
     title: str
@@ -51,8 +51,7 @@ class FigureRow:
     printed_as: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FigureTable:
+class FigureTable(Struct, frozen=True):
     """The figures of some environments. ``left`` counts rows cut off.
 
     Of a printed table ``note`` words the parameters that all rows have, and what the source says

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from sitegen.fingerprint.facts import FACTS, GROUPS, title, words
 from sitegen.model import Fact, Signal, TeeVerdict
@@ -19,8 +20,7 @@ class Shown(NamedTuple):
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Facts that belong together; ``gist`` is the first of them, ``hidden`` what did not show."""
 
     title: str
@@ -29,8 +29,7 @@ class Group:
     hidden: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Which TEE the signals show, how sure, why, and each signal with what it means."""
 
     kind: str

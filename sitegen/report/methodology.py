@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from sitegen import resources
 from sitegen.analysis.compare import Analysis
@@ -20,8 +20,7 @@ from sitegen.report.derived import Table, TableCell
 Trial = tuple[tuple[str, ...], Table]
 
 
-@dataclass(frozen=True, slots=True)
-class MethodologyPage:
+class MethodologyPage(Struct, frozen=True):
     """Definitions: metrics by benchmark, every caveat rule, and what simulation shows."""
 
     metrics: tuple[tuple[str, str, tuple[Metric, ...]], ...]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from sitegen.analysis.claims import Checked
 from sitegen.analysis.compare import Analysis
@@ -32,8 +33,7 @@ _BENCHMARK_ROOT, _REPORT_ROOT = "../", "../../"
 Functions = Mapping[str, Callable[..., object]]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Our prose on a report: an introduction, and (key, title, text) for each section.
 
     ``about`` says of a publication what no cited figure does: title, authors, edition, address.
@@ -46,8 +46,7 @@ class Note:
     sections: tuple[tuple[str, str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(Struct, frozen=True):
     """A number from the archive in its base unit; arithmetic on it gives plain numbers."""
 
     value: float
@@ -90,8 +89,7 @@ class Quote:
         return self.value - (other.value if isinstance(other, Quote) else other)
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(Struct, frozen=True):
     """A claim in prose: what is printed, what it comes to and the verdict; prints as a link."""
 
     printed: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sitegen.analysis.compare import Analysis
 from sitegen.analysis.stats import Word
@@ -22,8 +23,7 @@ _LATEST = 10
 _VERDICTS = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONCLUSIVE})
 
 
-@dataclass(frozen=True, slots=True)
-class OverviewGroup:
+class OverviewGroup(Struct, frozen=True):
     """One benchmark: what each TEE costs against its default baseline, or why it is absent."""
 
     benchmark: str
@@ -37,8 +37,7 @@ class OverviewGroup:
 Coverage = tuple[Platform, tuple[int | None, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class OverviewPage:
+class OverviewPage(Struct, frozen=True):
     """Everything the front page says."""
 
     headline: str

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, count
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from sitegen.analysis.claims import Checked, Verdict
 from sitegen.analysis.compare import Analysis, analyse
@@ -38,8 +37,7 @@ _ENDINGS: Mapping[Verdict, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ReportSection:
+class ReportSection(Struct, frozen=True):
     """One section of a publication, rebuilt."""
 
     id: str
@@ -66,8 +64,7 @@ class ReportSection:
         return f"{self.id}.html"
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """What our own runs of a benchmark add after a report: its derived sections."""
 
     benchmark: str
@@ -77,8 +74,7 @@ class Beside:
     sections: tuple[derived.Section, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportPage:
+class ReportPage(Struct, frozen=True):
     """Everything the page of one publication says."""
 
     source: Source
@@ -98,8 +94,7 @@ class ReportPage:
         return sum(bool(section.figures) for section in self.sections) > 1
 
 
-@dataclass(frozen=True, slots=True)
-class ReportsPage:
+class ReportsPage(Struct, frozen=True):
     """The list of all publications; ``verdicts`` are its columns."""
 
     finding: str

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
@@ -103,8 +104,7 @@ class Figures(NamedTuple):
     middle: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """One executed command with an excerpt of what it printed and its files."""
 
     name: str
@@ -117,8 +117,7 @@ class Output:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(Struct, frozen=True):
     """A file of the run, with its size in words and the beginning of its digest."""
 
     name: str
@@ -132,8 +131,7 @@ class Download:
         return cls(name, words.size(size), sha256[:_DIGITS], published)
 
 
-@dataclass(frozen=True, slots=True)
-class RunPage:
+class RunPage(Struct, frozen=True):
     """Everything a run's page says."""
 
     id: str

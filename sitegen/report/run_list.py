@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.families import family
@@ -18,8 +19,7 @@ PER_PAGE = 250
 ListedRun = tuple[AnyRun, str, str, Hue, str]
 
 
-@dataclass(frozen=True, slots=True)
-class RunListPage:
+class RunListPage(Struct, frozen=True):
     """One page of the list of all runs."""
 
     number: int
@@ -58,7 +58,7 @@ def lines(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[ListedRun, ...]:
 
 
 def _what(run: AnyRun) -> str:
-    what = words.count(len({row.workload for row in run.measurements}), "workload")
+    what = words.count(len({row.workload for row in run.table.shape.rows}), "workload")
     if run.source:
         what = run.source.title or run.source.id
     else:

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +19,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen import __version__, bounds, resources
 from sitegen.archive import library, quarantine
@@ -49,8 +50,7 @@ _EXCERPT_LINES, _EXCERPT_CHARACTERS, _EXCERPTS = 40, SHOWN_BYTES // 4, 14
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What a build did. Sizes in bytes, time in CPU seconds."""
 
     output: Path
@@ -322,9 +322,8 @@ class _Build:
 
         note, own = self._note(name), [run for run in self.runs if run.benchmark == name]
         page, downloads = f"{name}/index.html", [f"data/{name}.{form}" for form in _FORMS]
-        self.page_keys[name] = key = self._benchmark_key(own)
-        # A note may quote other benchmarks.
-        if not note and key == self.old.pages.get(name) and name in self.old.benchmarks:
+        self.page_keys[name] = key = self._benchmark_key(own, note)
+        if key == self.old.pages.get(name) and name in self.old.benchmarks:
             kept: tuple[Offered, DataFile] = msgspec.convert(
                 self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
             )
@@ -349,10 +348,11 @@ class _Build:
         rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes))
         self.benchmarks[name] = (offered, rows)
 
-    def _benchmark_key(self, runs: Sequence[AnyRun]) -> str:
-        """Return what changes when one of these runs does, or what is said of all."""
+    def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
+        """Return what changes when one of these runs does, the note, or what is said of all."""
         analysis = self.analysis
-        parts = [f"{self.page_base}{analysis.config}{analysis.definitions}{self.publications}"]
+        common = f"{analysis.config}{analysis.definitions}{self.publications}"
+        parts = [f"{self.page_base}{common}{note}"]
         for run in runs:
             held = self.library.runs[run.id]
             superseded = self.superseded.get(run.id)

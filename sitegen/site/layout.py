@@ -10,9 +10,10 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen.report.run import Download, RunPage
 
@@ -43,8 +44,7 @@ class Slots:
         return Markup(f"\x01{_WORD}{len(self.values) - 1}\x02")  # noqa: S704 - no text of others
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """A page with slots: texts, and between each two of them the number of a slot."""
 
     texts: tuple[str, ...]

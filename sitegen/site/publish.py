@@ -17,9 +17,10 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from sitegen import bounds
 from sitegen.errors import SitegenError
@@ -44,8 +45,7 @@ _REMOTE = "check the remote, or use --no-push"
 Blob = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Branch:
+class _Branch(Struct, frozen=True):
     """A branch as it is; ``kept`` and ``lost`` are what no publication put there.
 
     The one is to stay, the other would be replaced. ``ours`` says that one made the branch.

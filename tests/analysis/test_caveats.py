@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, Cell, Comparison, analyse
 from sitegen.analysis.differences import Difference, Setup, differences

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sitegen.analysis.pairing import Pairing, pair, pair_values
 from sitegen.analysis.stats import Word

@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sitegen import config
 from sitegen.analysis import compare, export, selection

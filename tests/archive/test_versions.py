@@ -6,11 +6,11 @@ The files below tests/archives/ are never written again; a new version adds a fo
 from __future__ import annotations
 
 import gzip
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from sitegen.archive import Archive, library
 from sitegen.archive.manifest import SCHEMA, UPGRADES

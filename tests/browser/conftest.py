@@ -8,12 +8,13 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct, field
+from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 
 from sitegen import config
@@ -34,8 +35,7 @@ _FLAGS = (
 _SUBPATH = "/x/y"
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """A built site, where it is served, and the pages to look at: one of each kind."""
 
     folder: Path
@@ -51,8 +51,7 @@ class Site:
         ]
 
 
-@dataclass
-class Watch:
+class Watch(Struct):
     """What a page complained of, and what it asked for."""
 
     complaints: list[str] = field(default_factory=list)

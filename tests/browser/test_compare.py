@@ -10,11 +10,12 @@ import random
 import statistics
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from sitegen.analysis.compare import Analysis, Comparison, analyse
@@ -65,8 +66,7 @@ _COMPUTED = """async ([benchmark, base, side]) => {
 }"""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A report of CPU ratings with known spreads, built and served."""
 
     folder: Path

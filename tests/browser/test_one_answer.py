@@ -6,11 +6,11 @@ import functools
 import http.server
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import Struct
 
 from benchmarks.synthetic import rich
 from sitegen import config
@@ -45,8 +45,7 @@ _COMPUTED = """async (benchmark) => {
 }"""
 
 
-@dataclass(frozen=True, slots=True)
-class Rich:
+class Rich(Struct, frozen=True):
     """The rich report, built and served."""
 
     root: str

@@ -138,19 +138,15 @@ def test_what_cannot_be_done_is_said_in_one_line_and_changes_nothing(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--set", "size=8g"], "write it as fio.size=8g"),
-        (["--set", "fio.sise=8g"], "there is no setting 'sise'"),
-        (["--set", "bogus.size=8g"], "no collector 'bogus'"),
-        (["--set", "fio.directory=/no/such/folder"], "is not an existing folder"),
-        (["--only", "bogus"], "no collector 'bogus'"),
-        (["--only", "fio", "--set", "7z.threads=1"], "7z is not among the benchmarks"),
-        (["--preset", "thorough"], "--quick and --preset thorough exclude each other"),
+        ("--set size=8g", "write it as fio.size=8g"),
+        ("--only bogus", "no collector 'bogus'"),
+        ("--preset thorough", "--quick and --preset thorough exclude each other"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_in_one_line(
-    folder: Path, words: list[str], said: str
+    folder: Path, words: str, said: str
 ) -> None:
-    assert said in refused("collect", "--env", "here", "--quick", *words)
+    assert said in refused("collect", "--env", "here", "--quick", *words.split())
     assert list(folder.iterdir()) == []
 
 
@@ -209,15 +205,8 @@ def test_a_run_is_shown_as_text_and_as_json_by_the_end_of_its_id(filled: Path) -
     found = json.loads(run("show", known, "--format", "json").stdout)
     assert found["id"] == known
     row: dict[str, object] = {"workload": "read_iops", "metric": "fio.iops", "unit": "1/s"}
-    row |= {
-        "statistic": "value",
-        "value": 33000.0,
-        "params": {},
-        "repetition": 0,
-        "status": "ok",
-        "printed": "33 k/s",
-    }
-    assert found["measurements"] == [row]
+    row |= {"statistic": "value", "value": 33000.0, "params": {}, "repetition": 0}
+    assert found["measurements"] == [row | {"status": "ok", "printed": "33 k/s"}]
 
 
 def test_the_export_goes_to_standard_output_or_to_a_file(filled: Path) -> None:
@@ -235,19 +224,6 @@ def test_fsck_says_no_with_exit_code_1(filled: Path) -> None:
     found = run("fsck")
     assert found.exit_code == 1
     assert "left by a collection that was killed; remove it" in found.stdout
-
-
-def test_a_dry_run_prints_the_commands_and_runs_nothing(
-    folder: Path, install: Callable[..., str]
-) -> None:
-    install("shell")
-    proof = folder / "ran"
-    words = ["collect", "--env", "x", "--only", "shell", "--dry-run"]
-    result = run(*words, "--set", f"shell.program=touch {proof}")
-    assert result.exit_code == 0
-    assert f"touch {proof}" in result.stdout
-    assert not proof.exists()
-    assert not (folder / "archive").exists()
 
 
 def test_collecting_says_what_it_took_and_where_its_page_will_be(

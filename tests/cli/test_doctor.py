@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from sitegen import config
 from sitegen.cli import diagnosis
 from sitegen.cli.diagnosis import Checkup, Diagnosis
 from sitegen.model import Fact, Fingerprint, TeeVerdict
@@ -38,11 +40,15 @@ def test_tools_that_are_here_missing_or_broken_are_told_apart(
 
 
 @pytest.mark.parametrize(("preset", "seconds"), [("quick", 1.0), ("thorough", 5.0)])
-def test_the_estimate_is_that_of_the_preset(
+def test_the_estimate_is_that_of_the_preset_and_stands_in_the_json(
     tmp_path: Path, install: Install, preset: str, seconds: float
 ) -> None:
     install("shell")
-    assert by_name(diagnosis.diagnose(tmp_path, preset))["shell"].about_s == seconds
+    settings = config.Config(tmp_path / "archive", cache=tmp_path)
+    found = json.loads(diagnosis.doctor(settings, "cvm", preset, as_json=True))
+    times = {each["benchmark"]: each["about_s"] for each in found["checkups"]}
+    assert times["shell"] == seconds
+    assert {"facts", "tee"} <= found["machine"].keys()
 
 
 def test_the_text_begins_with_the_verdict_and_ends_with_what_to_do() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from collectors.hardware import gpu as hardware
+from sitegen.collect.decode import convert
 from sitegen.fingerprint import gpu
 from sitegen.fingerprint.places import Machine
 from tests.machines import written
@@ -86,7 +87,9 @@ def test_the_words_are_those_of_the_hardware_collector() -> None:
         environment, feature, devtools, mode = (number for number, _ in chosen)
         said = (word for _, word in chosen)
         told = {"environment": environment, "ccFeature": feature, "devToolsMode": devtools}
-        record = {"state": told, "settings": {**told, "multiGpuMode": mode}}
+        record = convert(
+            {"state": told, "settings": {**told, "multiGpuMode": mode}}, hardware.Record
+        )
         assert gpu.word(dict(zip(names, said, strict=True))) == hardware.verdict(record).word
 
 

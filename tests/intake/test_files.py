@@ -10,8 +10,8 @@ from sitegen import bounds
 from sitegen.analysis import caveats
 from sitegen.archive import Archive
 from sitegen.errors import SitegenError
-from sitegen.intake import files, reparse
-from sitegen.intake.files import Order
+from sitegen.intake import files, upkeep
+from sitegen.intake.run import Arrival, Order
 from sitegen.model import Provenance
 from sitegen.redact import Redactor
 from tests.conftest import SHELL_COLLECTOR, Install
@@ -62,9 +62,9 @@ def log(tmp_path: Path, install: Install) -> Path:
     return path
 
 
-def arrive(path: Path, order: Order | None = None) -> list[files.Arrival]:
+def arrive(path: Path, order: Order | None = None) -> list[Arrival]:
     arrivals = files.read(path, order or Order("cvm"), Redactor())
-    return [one for one in arrivals if isinstance(one, files.Arrival)]
+    return [one for one in arrivals if isinstance(one, Arrival)]
 
 
 def test_a_file_is_known_by_its_content_and_each_run_keeps_what_its_reader_found(
@@ -184,7 +184,7 @@ def test_of_a_folder_every_file_is_tried_and_what_is_left_is_said(
     (folder / "notes.txt").write_text("nothing of note\n")
     (folder / "damaged.log").write_text("sh log\nx\n")
     (folder / "run.json").write_text('{"a": 1}')  # a stray manifest hides no folder
-    arrivals, left = files.read_folder(folder, Order("cvm"), Redactor())
+    arrivals, left = files.read_all([folder], Order("cvm"), Redactor())
     assert len(arrivals) == 2
     assert [(one.path.name, one.why) for one in left] == [
         ("damaged.log", "'x' is no number"),
@@ -192,7 +192,7 @@ def test_of_a_folder_every_file_is_tried_and_what_is_left_is_said(
         ("run.json", UNKNOWN),
     ]
     with pytest.raises(SitegenError, match="names no environment"):
-        files.read_folder(folder, Order(), Redactor())
+        files.read_all([folder], Order(), Redactor())
 
 
 def test_what_was_replaced_is_counted_for_each_run_alone(log: Path, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_several_files_are_one_measurement_when_the_user_says_so(
         "stopwatch-processes.1.original.gz",
         "stopwatch-processes.2.original.gz",
     ]
-    [again] = reparse.reparse(archive, archive.scan(), dry_run=True)
+    [again] = upkeep.reparse(archive, archive.scan(), dry_run=True)
     assert again.why == "reads as before"
     by_folder, _ = files.read_all(
         [tmp_path / "p1", tmp_path / "p2"], Order("cvm"), Redactor(), together=True
@@ -315,5 +315,5 @@ def test_files_whose_names_read_alike_once_redacted_stay_two(
     assert "203.0.113" not in str(one.run)
     archive = Archive(tmp_path / "archive")
     list(files.write([one], archive))
-    [again] = reparse.reparse(archive, archive.scan(), dry_run=True)
+    [again] = upkeep.reparse(archive, archive.scan(), dry_run=True)
     assert again.new is None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sitegen import config
 from sitegen.analysis import selection as selection_of
@@ -15,7 +15,7 @@ from sitegen.analysis.stats import Word
 from sitegen.archive import Archive
 from sitegen.config import Environment
 from sitegen.errors import SitegenError
-from sitegen.intake import remarks
+from sitegen.intake import upkeep
 from sitegen.model import (
     Fact,
     Fingerprint,
@@ -36,15 +36,15 @@ def test_what_is_said_is_redacted_and_said_once(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
     end = check.storage_run(0).id[-8:]
     text = "Ask  jane@example.com\nabout it."
-    run_id, file = remarks.remark(archive, end, RemarkKind.NOTE, text, Redactor())
+    run_id, file = upkeep.remark(archive, end, RemarkKind.NOTE, text, Redactor())
     assert run_id == check.storage_run(0).id
     assert b"jane" not in file.read_bytes()
     [said] = archive.read(archive.find(end)).remarks
     assert said.text == "Ask [email] about it."
     with pytest.raises(SitegenError, match="was said already"):
-        remarks.remark(archive, end, RemarkKind.NOTE, text, Redactor())
+        upkeep.remark(archive, end, RemarkKind.NOTE, text, Redactor())
     with pytest.raises(SitegenError, match="no run 'zzz'"):
-        remarks.remark(archive, "zzz", RemarkKind.NOTE, text, Redactor())
+        upkeep.remark(archive, "zzz", RemarkKind.NOTE, text, Redactor())
 
 
 def test_a_withdrawn_run_keeps_its_page_with_the_reason_and_enters_no_comparison(
@@ -199,18 +199,3 @@ def test_a_baseline_that_is_nowhere_is_named_with_its_key(tmp_path: Path) -> Non
     assert "environments.cvm.baselines.metal names 'metl', which is no environment" in str(
         raised.value
     )
-
-
-def test_a_run_that_lost_a_file_since_the_last_build_is_set_aside(tmp_path: Path) -> None:
-    settled = check.report(tmp_path, check.storage_run(0), check.storage_run(1))
-    build(settled)
-    gone = check.storage_run(0)
-    shutil.rmtree(tmp_path / "archive/cvm" / gone.id / "raw")
-    check.write(tmp_path, check.storage_run(2))
-    archive = Archive(tmp_path / "archive")
-    archive.remark_on(
-        archive.find(gone.id), Remark(RemarkKind.NOTE, "2026-03-05T12:00:00Z", "Its page is due.")
-    )
-    result = build(settled)
-    assert [gone.id in one.path for one in result.damaged] == [True]
-    assert result.runs == 2

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sitegen.archive import Archive
 from sitegen.collect import installed
-from sitegen.intake import files, reparse, session
-from sitegen.intake.files import Order
-from sitegen.intake.reparse import Outcome
+from sitegen.intake import files, session, upkeep
+from sitegen.intake.run import Order
+from sitegen.intake.upkeep import Outcome
 from sitegen.model import Remark, RemarkKind, Status
 from sitegen.redact import Redactor
 from sitegen.site.build import build
@@ -28,7 +28,8 @@ def collected(folder: Path, repeat: int = 2) -> Archive:
     """Return an archive of one run of the shell that is installed."""
     archive = Archive(folder / "archive")
     order = session.Order("here", only=("shell",), repeat=repeat)
-    session.collect(order, archive, folder / "work", say=lambda _: None, progress=lambda _: None)
+    work = folder / "work"
+    [*session.Round(order, archive, work, lambda _: None, lambda _: None).collect()]
     return archive
 
 
@@ -47,7 +48,7 @@ def change(tmp_path: Path, name: str, source: str) -> None:
 
 
 def again(archive: Archive, *, dry_run: bool = False) -> list[Outcome]:
-    return list(reparse.reparse(archive, archive.scan(), dry_run=dry_run))
+    return list(upkeep.reparse(archive, archive.scan(), dry_run=dry_run))
 
 
 def test_a_run_that_reads_as_before_stays_alone(archive: Archive) -> None:
@@ -137,7 +138,7 @@ def test_what_has_no_raw_output_or_no_collector_says_so(tmp_path: Path) -> None:
 
 def test_a_run_of_the_first_version_says_that_it_cannot_be_read_again() -> None:
     stored = Archive(Path(__file__).parents[1] / "archives" / "v1")
-    [outcome] = reparse.reparse(stored, stored.scan(), dry_run=True)
+    [outcome] = upkeep.reparse(stored, stored.scan(), dry_run=True)
     assert "did not keep what parsing needs" in outcome.why
 
 

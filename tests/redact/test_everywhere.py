@@ -10,14 +10,14 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
 import pyarrow.parquet as pq
 import pytest
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from sitegen import config, fingerprint
 from sitegen.archive import Archive
@@ -25,7 +25,7 @@ from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, St
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
 from sitegen.intake import files
-from sitegen.intake.files import Order
+from sitegen.intake.run import Arrival, Order
 from sitegen.model import (
     Fact,
     Fingerprint,
@@ -52,8 +52,7 @@ BLOCKS = [text for text, _ in SHAPED.values()] + NAMES
 PARAMS = tuple(sorted((f"p{index}", text.strip()) for index, text in enumerate(LINES)))
 
 
-@dataclass(frozen=True)
-class Leaky:
+class Leaky(Struct, frozen=True):
     """A collector whose tool prints, names and writes everything that must not get out."""
 
     BENCHMARK: ClassVar[str] = "leaky"
@@ -144,7 +143,7 @@ def _collected(tmp_path: Path) -> Collected:
     return replace(collected, run=run)
 
 
-def _imported(tmp_path: Path) -> list[files.Arrival]:
+def _imported(tmp_path: Path) -> list[Arrival]:
     log = tmp_path / "janedoe.log"
     log.write_bytes("\n".join(text.strip() for text in LINES).encode("utf-16"))
     vllm = tmp_path / "bench-node-17.json"
@@ -161,7 +160,7 @@ def _imported(tmp_path: Path) -> list[files.Arrival]:
     redactor = Redactor(KNOWN)
     order = Order("here", date="2026-01-01")
     arrivals, _ = files.read_all([log, vllm, table], order, redactor)
-    return [arrival for arrival in arrivals if isinstance(arrival, files.Arrival)]
+    return [arrival for arrival in arrivals if isinstance(arrival, Arrival)]
 
 
 def _written(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sitegen.model import Fact, Fingerprint
 from sitegen.redact import Redactor, machine
@@ -16,7 +16,7 @@ from tests.redact.corpus import HIDDEN, KNOWN, SHAPED
 
 KINDS = {
     *(kind for shape in SHAPES for kind in (shape.kind, *(kind for _, kind in shape.groups))),
-    *(*machine._FILES, *machine._FOLDERS, *machine._VARIABLES),  # noqa: SLF001 - all that there is
+    *(*machine._FILES, *machine._VARIABLES),  # noqa: SLF001 - all that there is
     *("path", "private-key", "proxy", "secret", "container", "uuid"),
 }
 

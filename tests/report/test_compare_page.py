@@ -6,11 +6,11 @@ import json
 import math
 import re
 import statistics
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.analysis.differences import WITHIN

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, analyse
 from sitegen.charts.spec import LineChart

@@ -11,12 +11,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from benchmarks import synthetic
 from sitegen import config
@@ -24,6 +25,7 @@ from sitegen.archive import Archive
 from sitegen.errors import SitegenError
 from sitegen.intake import tidy
 from sitegen.model import Measurement, MetricDefinition, Parameter, Provenance, Run, Source, params
+from sitegen.report import benchmark
 from sitegen.site.build import build
 from tests import site_checks as check
 
@@ -232,6 +234,26 @@ def test_a_note_that_changes_changes_its_page(tmp_path: Path) -> None:
     check.note(tmp_path, "It writes {{ value('fio.iops', 'cvm', direction='write') }}.")
     build(settled)
     assert "It writes <a" in (tmp_path / "site/fio/index.html").read_text()
+    check.note(tmp_path, "")
+    build(settled)
+    assert "It writes" not in (tmp_path / "site/fio/index.html").read_text()
+
+
+def test_the_page_of_a_benchmark_is_made_again_for_its_own_runs_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check.built(tmp_path, *check.three_a_side())
+    made, page = [], benchmark.page
+
+    def watched(*given: Any, **more: Any) -> benchmark.BenchmarkPage:  # noqa: ANN401 - as page
+        made.append(given[1])
+        return page(*given, **more)
+
+    monkeypatch.setattr(benchmark, "page", watched)
+    check.built(tmp_path, check.storage_run(90))
+    assert made == ["fio"]
+    check.built(tmp_path, check.cited_run("vm", 41_000.0, "41000"))
+    assert made == ["fio", "7z"]
 
 
 @pytest.mark.parametrize("name", ["data", "methodology", "environments", "runs"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collectors.ab.readers import bundles, text
-from sitegen.collect import Bundle, Reader
 
-READERS: tuple[Reader, ...] = (text.REPORT, bundles.PERCENTILES_ALONE, bundles.REQUESTS_ALONE)
-BUNDLES: tuple[Bundle, ...] = (bundles.BESIDE, bundles.TOGETHER)
+READERS = (text.REPORT, *bundles.READERS)
+BUNDLES = bundles.BUNDLES

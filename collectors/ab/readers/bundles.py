@@ -5,22 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from collectors.ab import rows
-from collectors.ab.readers import text
-from collectors.ab.readers.checks import Flaw, flaws, no_result
-from collectors.ab.readers.files import (
-    Percentiles,
-    Requests,
-    is_percentiles,
-    is_requests,
-    percentiles_in,
-    requests_in,
-)
+from collectors.ab.readers import files, text
+from collectors.ab.readers.files import Percentiles, Requests
 from collectors.ab.readers.params import Asks, params_of
+from collectors.ab.readers.text import Flaw, no_result
 from collectors.ab.report import Report, abort_reason, reports
 from collectors.ab.rows import EVERY, MULTI, Row
 from collectors.text import plain
@@ -55,70 +49,59 @@ def _is_messages(data: bytes) -> bool:
 
 #: Which of ab's files one is.
 _KINDS = {
-    "requests": is_requests,
-    "percentiles": is_percentiles,
+    "requests": files.is_requests,
+    "percentiles": files.is_percentiles,
     "report": text.knows,
     "messages": _is_messages,
 }
 
 
-def by_kind(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+def by_kind(each: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     """Return the files of each kind that there is, by their names in order."""
     kinds: dict[str, dict[str, bytes]] = {}
-    for name in sorted(files):
-        kind = next((kind for kind, has_form in _KINDS.items() if has_form(files[name])), "")
-        kinds.setdefault(kind, {})[name] = files[name]
+    for name in sorted(each):
+        kind = next((kind for kind, has_form in _KINDS.items() if has_form(each[name])), "")
+        kinds.setdefault(kind, {})[name] = each[name]
     return kinds
 
 
-def is_beside(files: Mapping[str, bytes]) -> bool:
+def is_beside(each: Mapping[str, bytes]) -> bool:
     """Say whether these are one report and one or two files of the same ab."""
-    counts = {kind: len(own) for kind, own in by_kind(files).items()}
+    counts = {kind: len(own) for kind, own in by_kind(each).items()}
     *finer, _ = [counts.pop(kind, 0) for kind in ("requests", "percentiles", "messages")]
     return counts == {"report": 1} and max(finer) == 1
 
 
-def is_many(files: Mapping[str, bytes]) -> bool:
+def is_many(each: Mapping[str, bytes]) -> bool:
     """Say whether these are reports, or files of requests, of several processes."""
-    kinds = by_kind(files)
+    kinds = by_kind(each)
     return "" not in kinds and any(len(kinds.get(kind, ())) > 1 for kind in ("report", "requests"))
 
 
-def read_percentiles(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the percentiles of latency that a file of ``-e`` holds."""
-    return (_run(Report(), percentiles_in(data), None, asks),)
+def read_one(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return what a file of ``-e`` or ``-g`` says by itself: times and, of a long run, a rate."""
+    return read_beside({"": data}, asks)
 
 
-def read_requests(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return what the requests of a file of ``-g`` say: their times and, of a long run, a rate."""
-    requests = requests_in(data)
-    return (_run(_report_of(requests), None, requests, asks),)
-
-
-def read_beside(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
-    """Return the run of one report, with percentiles to a microsecond and the requests' times.
-
-    Raises SitegenError when the file of the report holds several: the others belong to one.
-    """
-    kinds = by_kind(files)
-    [(name, data)] = kinds["report"].items()
-    blocks = reports(plain(data))
-    if not blocks:
-        raise text.nothing(blocks)
-    if len(blocks) > 1:
-        what = f"holds {len(blocks)} reports: the files beside it belong to one"
-        raise SitegenError(what, where=name, fix="give each report a file")
-    finer = [percentiles_in(file) for file in kinds.get("percentiles", {}).values()]
-    requests = [requests_in(file) for file in kinds.get("requests", {}).values()]
-    return (_run(blocks[0], next(iter(finer), None), next(iter(requests), None), asks),)
-
-
-def _report_of(requests: Requests) -> Report:
-    """Return what a file of requests says as a report."""
-    count = str(requests.count)
-    # Of a cut file nobody asked for so many, as of a window of time.
-    window = {"window": count} if requests.cut else {}
-    return Report(numbers={"Complete requests": count, **window})
+def read_beside(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
+    """Return the run of one report, with percentiles to a microsecond and the requests' times."""
+    kinds, report = by_kind(each), Report()
+    finer = next(map(files.percentiles_in, kinds.get("percentiles", {}).values()), None)
+    requests = next(map(files.requests_in, kinds.get("requests", {}).values()), None)
+    if requests:
+        count = str(requests.count)
+        # Of a cut file nobody asked for so many, as of a window of time.
+        window = {"window": count} if requests.cut else {}
+        report = Report(numbers={"Complete requests": count, **window})
+    for name, data in kinds.get("report", {}).items():
+        blocks = reports(plain(data))
+        if not blocks:
+            raise SitegenError(text.NOTHING)
+        if len(blocks) > 1:
+            what = f"holds {len(blocks)} reports: the files beside it belong to one"
+            raise SitegenError(what, where=name, fix="give each report a file")
+        report = blocks[0]
+    return (_run(report, finer, requests, asks),)
 
 
 def _run(
@@ -134,16 +117,14 @@ def _run(
         report = replace(report, percentiles={})  # all of them are finer there
     more = list[Row]()
     if requests and not report.line:
-        more += [*_rate(recorder, requests), *rows.of_parts(requests.times)]
+        more += rows.of_parts(requests.times)
+        if requests.span_s >= _SHORTEST_S:
+            more.append(Row("requests_per_second", "mean", requests.count / requests.span_s))
         wrong += _pace(requests, asks.concurrency or 1)
     if requests and not (report.line and (cut or report.table or report.percentiles or finer)):
         more += rows.of_requests(requests.latency)
-    series = text.record(
-        *(recorder, report, asks, Counter()),
-        finer=finer.statistics(known) if finer else {},
-        more=more,
-        wrong=wrong,
-    )
+    percentiles = finer.statistics(known) if finer else {}
+    series = text.record(recorder, report, asks, finer=percentiles, more=more, wrong=wrong)
     if series and requests and not (cut and report.line):
         series.histogram("ab.latency", requests.latency, 1e-3)
     recorder.duration_s = report.value("Time taken for tests")
@@ -170,20 +151,12 @@ def _flaws(
         yield Flaw(f"the longest request took {longest} ms, and {last} ms in its row", latency)
 
 
-def _rate(recorder: Recorder, requests: Requests) -> Iterator[Row]:
-    """Yield the rate of requests without a report, where whole seconds do not spoil it."""
-    span_s = requests.span_s
-    if span_s >= _SHORTEST_S:
-        yield Row("requests_per_second", "mean", requests.count / span_s)
-    else:
-        short = f"{span_s:.1f} s are too short for that"
-        recorder.note(f"No rate: starts are in whole seconds, and {short}.")
-
-
 def _pace(requests: Requests, concurrency: int) -> Iterator[Flaw]:
     """Yield how far off that rate may be, and whether so many connections can have had it."""
     span_s, count = requests.span_s, requests.count
     if span_s < _SHORTEST_S:
+        short = f"and {span_s:.1f} s are too short for that"
+        yield Flaw(f"no rate: starts are in whole seconds, {short}", kind=None)
         return
     between = f"between {count / (span_s + 1):.2f} and {count / (span_s - 1):.2f} a second"
     yield Flaw(f"starts are in whole seconds: the rate is {between}", kind=Doubt.ROUNDED)
@@ -193,8 +166,7 @@ def _pace(requests: Requests, concurrency: int) -> Iterator[Flaw]:
         yield Flaw(sentence, frozenset({"requests_per_second"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """What the files of many processes hold: reports with a result, why others have none.
 
     ``latency`` is that of all requests, where there is a whole file of those of every process.
@@ -206,12 +178,9 @@ class Load:
     latency: Counter[int]
 
 
-def read_many(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
-    """Return the run that all the processes were together.
-
-    Raises SitegenError when none has a result, or they did not do the same.
-    """
-    recorder, load = text.new_recorder(), _load(by_kind(files))
+def read_many(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
+    """Return the run that all the processes were together."""
+    recorder, load = text.new_recorder(), _load(by_kind(each))
     processes = asks.processes or len(load.good) + len(load.reasons)
     if processes < len(load.good):
         what = f"{len(load.good)} processes have a result, not {processes}"
@@ -220,7 +189,8 @@ def read_many(files: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     suspects = text.note_flaws(recorder, _load_flaws(load, processes), MULTI)
     for number, report in enumerate(load.good, 1):
         text.note_server(recorder, report, MULTI)
-        suspects |= text.note_flaws(recorder, flaws(report, asks), MULTI, f"process {number}: ")
+        own = text.flaws(report, asks)
+        suspects |= text.note_flaws(recorder, own, MULTI, f"process {number}: ")
     span_s = _span(recorder, load, asks)
     rows.write(series, rows.of_processes(list(load.good), span_s), suspects)
     if load.latency:
@@ -269,7 +239,7 @@ def _stem(name: str) -> str:
 
 def _requests(name: str, data: bytes) -> Requests:
     try:
-        return requests_in(data)
+        return files.requests_in(data)
     except SitegenError as error:
         raise SitegenError(error.what, where=f"{name}: {error.where}", fix=error.fix) from error
 
@@ -316,8 +286,8 @@ def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
             raise SitegenError(what, where="--set duration_s", fix="mend it")
         return asks.duration_s
     if load.latency:
-        seen = max(file.last_end_ms for file in load.requests) / 1000
-        seen -= min(file.first_s for file in load.requests)
+        ends = [file.last_end_ms for file in load.requests]
+        seen = max(ends) / 1000 - min(file.first_s for file in load.requests)
         low, high = max(seen - 1, longest), seen + 1
         if 0 < low <= high <= low * (1 + _UNEQUAL):
             sentence = f"starts are in whole seconds: {low:.1f} to {high:.1f} s"
@@ -333,13 +303,11 @@ def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
     return longest
 
 
-PERCENTILES_ALONE = Reader(
-    "ab-percentiles", "ApacheBench, percentiles (-e)", is_percentiles, read_percentiles, Asks
+READERS = (
+    Reader("ab-percentiles", "ApacheBench, percentiles (-e)", files.is_percentiles, read_one, Asks),
+    Reader("ab-requests", "ApacheBench, requests (-g)", files.is_requests, read_one, Asks),
 )
-REQUESTS_ALONE = Reader(
-    "ab-requests", "ApacheBench, requests (-g)", is_requests, read_requests, Asks
+BUNDLES = (
+    Bundle("ab-run", "ApacheBench, report with its files (-e, -g)", is_beside, read_beside, Asks),
+    Bundle("ab-processes", "ApacheBench, processes at once", is_many, read_many, Asks),
 )
-BESIDE = Bundle(
-    "ab-run", "ApacheBench, report with its files (-e, -g)", is_beside, read_beside, Asks
-)
-TOGETHER = Bundle("ab-processes", "ApacheBench, processes at once", is_many, read_many, Asks)

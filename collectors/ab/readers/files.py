@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from typing import NamedTuple
 
-from collectors.ab.readers.checks import Flaw, falling
+from msgspec import Struct
+
+from collectors.ab.readers.text import Flaw, falling
 from collectors.text import lines, plain
+from sitegen.collect import timestamp
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
 _PERCENTILES_HEAD = "Percentage served,Time in ms"
 _REQUESTS_HEAD = ["starttime", "seconds", "ctime", "dtime", "ttime", "wait"]
 _PERCENTILE = re.compile(r"(\d{1,3}), ?(\d{1,12}\.(?P<fraction>\d{1,9}))")
+#: The date is a text of its own, with spaces in it.
+_REQUEST = re.compile(r".*\S" + r"\s{1,20}([0-9]{1,12})" * 5)
 _TIME = re.compile(rb"\t(\d{1,12})\t\d{1,12}$", re.MULTILINE)
 _COUNT = re.compile(rb"^(\d{1,12})\t(\d{1,12})$", re.MULTILINE)
 _STATISTICS = {0: "min", **{p: f"p{p}" for p in (50, 66, 75, 80, 90, 95, 98, 99)}, 100: "max"}
@@ -27,8 +32,7 @@ _OLDEST, _NEWEST = 946_684_800, 253_402_300_799  # 2000, a clock that was set, t
 _ROUNDING_MS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Percentiles:
+class Percentiles(NamedTuple):
     """A file of ``-e``: percent -> milliseconds as printed, and whether its end is missing."""
 
     rows: Mapping[int, str]
@@ -40,16 +44,12 @@ class Percentiles:
         ab takes the request at half plus so many percent of their number: with few requests
         that lies behind the last one, in memory that holds anything.
         """
-        return {
-            name: self.rows[percent]
-            for percent, name in _STATISTICS.items()
-            if percent in self.rows
-            and (
-                complete is None
-                or percent % 100 == 0
-                or (percent * complete + 50) // 100 < complete
-            )
-        }
+        within = [
+            percent
+            for percent in _STATISTICS.keys() & self.rows.keys()
+            if complete is None or not percent % 100 or (percent * complete + 50) // 100 < complete
+        ]
+        return {_STATISTICS[percent]: self.rows[percent] for percent in sorted(within)}
 
     def flaws(self, printed: Mapping[str, str], complete: int | None) -> Iterator[Flaw]:
         """Yield where percentiles fall, or end at another time than is ``printed`` in a report."""
@@ -62,8 +62,7 @@ class Percentiles:
             yield Flaw(sentence, frozenset({"latency"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(Struct, frozen=True):
     """A file of ``-g``: how many requests took how many milliseconds, and when they were.
 
     ``times`` are by metric; ``odd`` is how many rows do not add up.
@@ -93,7 +92,7 @@ class Requests:
     @property
     def started_at(self) -> str:
         """Return the second in which the first request began."""
-        return datetime.fromtimestamp(self.first_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return timestamp(datetime.fromtimestamp(self.first_s, UTC))
 
     def flaws(self) -> Iterator[Flaw]:
         """Yield what in the rows contradicts itself."""
@@ -122,8 +121,7 @@ def percentiles_in(data: bytes) -> Percentiles:
         if not whole and (row is None or len(row["fraction"]) < _MICROSECONDS):
             break
         if row is None or int(row[1]) > _ALL or int(row[1]) in rows:
-            what = "is no row of percentage and milliseconds"
-            raise SitegenError(what, where=f"line {number}")
+            raise SitegenError("is no row of percentage and milliseconds", where=f"line {number}")
         rows[int(row[1])] = row[2]
     if not rows:
         raise SitegenError("holds no percentile")
@@ -137,7 +135,10 @@ def requests_in(data: bytes) -> Requests:
     for number, text, whole in _below_head(data):
         if cut := not whole:
             break
-        seconds, connect, processing, total, wait = _times(text, number)
+        row = _REQUEST.fullmatch(text)
+        if row is None or not _OLDEST <= int(row[1]) <= _NEWEST:
+            raise SitegenError("is no row of a request and its times", where=f"line {number}")
+        seconds, connect, processing, total, wait = map(int, row.groups())
         for name, ms in zip(COLUMNS, (connect, processing, total, wait), strict=True):
             times[name][ms] += 1
         first_s = min(first_s, seconds)
@@ -169,14 +170,6 @@ def _below_head(data: bytes) -> Iterator[tuple[int, str, bool]]:
     """Yield the lines below the first: the number of each, its text, and whether it is whole."""
     rows = ((n, line.strip(), line.endswith("\n")) for n, line in enumerate(lines(plain(data)), 1))
     return islice((row for row in rows if row[1]), 1, None)
-
-
-def _times(text: str, number: int) -> list[int]:
-    """Return the columns of times in a row."""
-    cells = [c for c in text.rsplit(None, 5)[1:] if c.isascii() and c.isdigit() and len(c) <= 12]  # noqa: PLR2004 - keeps int() short
-    if len(cells) != 5 or not _OLDEST <= int(cells[0]) <= _NEWEST:  # noqa: PLR2004 - as many columns
-        raise SitegenError("is no row of a request and its times", where=f"line {number}")
-    return [int(cell) for cell in cells]
 
 
 def _first_line(data: bytes, sign: bytes) -> str:

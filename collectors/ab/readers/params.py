@@ -55,13 +55,13 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
         what = "one file is read as one process after another"
         fix = "give each process a file and import them with --together"
         raise SitegenError(what, where="--set processes", fix=fix)
-    concurrency = _agreed("concurrency", report.numbers.get("Concurrency Level"), asks.concurrency)
-    if int(concurrency or 0) == 0:
+    concurrency = agreed("concurrency", asks.concurrency, report.count("Concurrency Level"))
+    if not concurrency:
         place, fix = report.at.rstrip(": "), "add `--set concurrency=N`"
         raise SitegenError("does not say its concurrency", where=place, fix=fix)
     return params(
         access=asks.access,
-        concurrency=int(concurrency or 0),
+        concurrency=concurrency,
         keepalive=_keepalive(report, asks),
         method="POST" if BODY in report.numbers else None,
         path=_path(report, asks),
@@ -122,12 +122,12 @@ def _keepalive(report: Report, asks: Asks) -> str | None:
         stated = "no"  # the line would stand between these two
     asked = None if asks.keepalive is None else "yes" if asks.keepalive else "no"
     # As the collector has it: said only where it is so.
-    return "true" if _agreed("keepalive", stated, asked) == "yes" else None
+    return "true" if agreed("keepalive", asked, stated) == "yes" else None
 
 
 def _scheme(report: Report, asks: Asks) -> str | None:
     if {"SSL/TLS Protocol", "Server Temp Key"} & report.words.keys():
-        return _agreed("scheme", "https", asks.scheme)
+        return agreed("scheme", asks.scheme, "https")
     # Where the head is missing, so would be the line that tells.
     by_port = "https" if report.count("Server Port") == _HTTPS_PORT else "http"
     return asks.scheme or (by_port if "Server Port" in report.numbers else None)
@@ -137,9 +137,5 @@ def _path(report: Report, asks: Asks) -> str | None:
     stated, asked = (
         text and clean_path(text) for text in (report.words.get("Document Path"), asks.path)
     )
-    path = _agreed("path", stated or None, asked)
+    path = agreed("path", asked, stated or None)
     return None if path == "/" else path
-
-
-def _agreed(name: str, stated: str | None, asked: str | int | None) -> str | None:
-    return agreed(name, None if asked is None else str(asked), stated)

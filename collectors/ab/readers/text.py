@@ -1,25 +1,32 @@
-"""ab's report as people keep it: in a terminal's record, Markdown or HTML, several in one file."""
+"""ab's report as people keep it, several in one file, and whether its figures agree."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import NamedTuple
 
 from collectors.ab import rows
-from collectors.ab.readers.checks import Flaw, flaws, no_result
-from collectors.ab.readers.params import Asks, params_of
-from collectors.ab.report import WHOLE, Report, reports
-from collectors.ab.rows import SWEEP, Row
+from collectors.ab.readers.params import Asks, params_of, requests_of
+from collectors.ab.report import ACROSS, BODY, TABLE, WHOLE, Report, reports
+from collectors.ab.rows import EVERY, SWEEP, Row
 from collectors.text import plain
 from sitegen.collect import Reader, Reading, Recorder, Series
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Doubt, Params, ToolIdentity
+from sitegen.model import Comparability, Doubt, ToolIdentity
 
+NOTHING = "holds no report of ab"
 _BANNER = b"This is ApacheBench"
 _LABELS, _FEWEST = [label.encode() for label in WHOLE], 2
 #: SeaweedFS's benchmark prints ab's labels over times of its own.
 _OTHER = re.compile(rb"min +avg +max +std\s+Total: ")
+_ORDER = ("min", "p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99", "max")
+_RATES = frozenset({"requests_per_second", "ok_requests_per_second"})
+_EACH = _RATES | {"time_per_request"}
+#: Beyond rounding: what a float adds to it.
+_SLACK = 1e-9
 
 
 def knows(data: bytes) -> bool:
@@ -30,17 +37,16 @@ def knows(data: bytes) -> bool:
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
-    """Return the run that the reports in ``data`` are, each a series or a repetition of one.
-
-    Raises SitegenError when there is none, with what stands there instead.
-    """
-    blocks = reports(plain(data))
-    recorder, times = new_recorder(), Counter[Params]()
+    """Return the run that the reports in ``data`` are, each a series or a repetition of one."""
+    blocks, recorder = reports(plain(data)), new_recorder()
+    if not blocks:
+        raise SitegenError(NOTHING)
     if not any(_is_series(report, asks) for report in blocks):
-        raise nothing(blocks)
+        fix = "add `--set concurrency=N` to record it as failed"
+        raise SitegenError(no_result(blocks[0]), where=f"line {blocks[0].line}", fix=fix)
     for report in blocks:
         if _is_series(report, asks):
-            record(recorder, report, asks, times)
+            record(recorder, report, asks)
         else:
             recorder.doubt(Doubt.FAILED_PART, f"{report.at}{no_result(report)}", SWEEP)
     recorder.duration_s = blocks[0].value("Time taken for tests") if len(blocks) == 1 else None
@@ -65,7 +71,6 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
     recorder: Recorder,
     report: Report,
     asks: Asks,
-    times: Counter[Params],
     *,
     finer: Mapping[str, str] | None = None,
     more: Iterable[Row] = (),
@@ -73,15 +78,13 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
 ) -> Series | None:
     """Record one report; return its series, or None where it holds no result.
 
-    ``times`` counts how often each series came. ``finer`` percentiles, ``more`` rows and what is
-    ``wrong`` are of the files beside it.
+    ``finer`` percentiles, ``more`` rows and what is ``wrong`` are of the files beside it.
     """
     about = params_of(report, asks)
-    number = times[about]
-    times[about] += 1
+    series = recorder.series(SWEEP, about, repetition=recorder.times[about])
+    recorder.times[about] += 1
     note_server(recorder, report, SWEEP)
     if report.line and (reason := no_result(report)):
-        series = recorder.series(SWEEP, about, repetition=number)
         for row in rows.expected(SWEEP, "mean", about):
             series.failed(row.metric, row.statistic)
         recorder.doubt(Doubt.FAILED_PART, f"{report.at}{reason}", SWEEP)
@@ -89,7 +92,6 @@ def record(  # noqa: PLR0913 - a report, and what the files beside it say
     suspects = note_flaws(recorder, [*flaws(report, asks), *wrong], SWEEP, report.at)
     for warning in report.warnings:
         recorder.note(f"ab calls {warning} not reliable: its median and mean are far apart.")
-    series = recorder.series(SWEEP, about, repetition=number)
     rows.write(series, rows.of_report(report, finer or {}), suspects)
     rows.write(series, [*rows.more_of_report(report), *more], suspects)
     return series
@@ -117,17 +119,128 @@ def note_flaws(
     return suspects
 
 
-def nothing(blocks: list[Report]) -> SitegenError:
-    """Return the error for a file without a result: what it holds instead, and what to do."""
-    if not blocks:
-        return SitegenError("holds no report of ab")
-    fix = "add `--set concurrency=N` to record it as failed"
-    return SitegenError(no_result(blocks[0]), where=f"line {blocks[0].line}", fix=fix)
-
-
 def _is_series(report: Report, asks: Asks) -> bool:
     """Say whether a report has a result, or at least tells what was to be measured."""
     return report.measured or WHOLE[0] in report.numbers or asks.concurrency is not None
+
+
+class Flaw(NamedTuple):
+    """What is to be said of a report, the metrics that it puts in question, and which doubt it is.
+
+    Without a kind it is a remark.
+    """
+
+    sentence: str
+    metrics: frozenset[str] = frozenset()
+    kind: Doubt | None = Doubt.INCONSISTENT
+
+
+def no_result(report: Report) -> str:
+    """Return why a report holds no result, or nothing where it holds one."""
+    if not report.measured:
+        ended = "ab printed no result: it was ended, or the output is cut off"
+        return f"ab gave up: {report.aborted}" if report.aborted else ended
+    if report.complete == 0:
+        return "no request was completed"
+    return rows.NO_ANSWER if report.count("Total transferred") == 0 else ""
+
+
+def flaws(report: Report, asks: Asks) -> Iterator[Flaw]:
+    """Yield what makes ``report`` mean less than it says, and where it contradicts itself."""
+    if report.missing:
+        yield Flaw(report.missing, kind=Doubt.CUT_OFF)
+    asked, complete = asks.requests, report.complete
+    if report.stopped or (complete is not None and complete < (asked or 0)):
+        done = "an unknown number" if complete is None else complete
+        of_all = f" of {asked}" if asked else ""
+        sentence = f"it was stopped after {done}{of_all} requests"
+        yield Flaw(sentence, frozenset({EVERY}), Doubt.INTERRUPTED)
+    elif reason := rows.misleading(report):
+        yield Flaw(f"{reason}, so the rate misleads", frozenset({EVERY}), None)
+    yield from _rates(report)
+    yield from _counts(report)
+    yield from _table(report)
+    yield from falling(report.percentiles)
+    if complete and requests_of(report, asks) is None:
+        sentence = f"{complete} requests look like what a time limit allowed: their number is not"
+        yield Flaw(f"{sentence} part of the series (say it with `--set requests=N`)", kind=None)
+
+
+def falling(percentiles: Mapping[str, str]) -> Iterator[Flaw]:
+    """Yield the first place where a higher percentile is a shorter time."""
+    there = [(name, percentiles[name]) for name in _ORDER if name in percentiles]
+    for (lower, before), (higher, after) in pairwise(there):
+        if float(after) < float(before):
+            sentence = f"{higher} of {after} ms is below {lower} of {before} ms"
+            yield Flaw(sentence, frozenset({"latency"}))
+            return
+
+
+def _rates(report: Report) -> Iterator[Flaw]:
+    """Yield the rates and times that are not those of the count and the time."""
+    printed, complete = report.numbers, report.complete
+    at_once = report.count("Concurrency Level")
+    taken, rate = printed.get("Time taken for tests"), printed.get("Requests per second")
+    each, across = printed.get("Time per request"), printed.get(ACROSS)
+    speed, moved = printed.get("Transfer rate"), report.count("Total transferred")
+    sent, body = printed.get("sent"), report.count(BODY)
+    whole, in_all = f"{complete} in {taken} s", (taken, 1000, at_once)
+    for sentence, metrics, one, other in (
+        (f"{rate} requests a second are not {whole}", _RATES, (rate, taken), (complete,)),
+        (f"{each} ms a request is not {at_once} at once, {whole}", _EACH, (each, complete), in_all),
+        (f"{across} ms a request is not {whole}", _RATES, (across, complete), (taken, 1000)),
+        (f"{speed} KiB/s are not {moved} B", {"transfer_rate"}, (speed, 1024, taken), (moved,)),
+        (f"{sent} KiB/s are not {body} B sent", {"send_rate"}, (sent, 1024, taken), (body,)),
+    ):
+        if _differ(one, other):
+            yield Flaw(sentence, frozenset(metrics))
+
+
+def _differ(one: tuple[str | int | None, ...], other: tuple[str | int | None, ...]) -> bool:
+    """Say whether two products cannot be the same; where a factor is unknown they can."""
+    if None in (*one, *other):
+        return False
+    (low, high), (least, most) = (
+        map(math.prod, zip(*map(_ends, factors), strict=True)) for factors in (one, other)
+    )
+    return low > most * (1 + _SLACK) or least > high * (1 + _SLACK)
+
+
+def _ends(factor: str | int | None) -> tuple[float, float]:
+    """Return what a number may stand for: one that was printed is rounded or cut off."""
+    number = float(factor or 0)
+    place = 10.0 ** -len(factor.partition(".")[2]) if isinstance(factor, str) else 0
+    return max(number - place, 0.0), number + place
+
+
+def _counts(report: Report) -> Iterator[Flaw]:
+    failed, parts = report.count("Failed requests"), report.failures
+    if failed is not None and parts and sum(parts.values()) != failed:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in parts.items())
+        yield Flaw(f"{failed} failed requests are not the sum of their parts: {kinds}")
+    complete = report.complete
+    for label in ("Non-2xx responses", "Keep-Alive requests"):
+        count = report.count(label)
+        if count is not None and complete is not None and count > complete:
+            metrics = frozenset({"non_2xx_responses", "error_rate", "ok_requests_per_second"})
+            yield Flaw(f"{count} {label} are more than the {complete} completed requests", metrics)
+
+
+def _table(report: Report) -> Iterator[Flaw]:
+    for label, row in report.table.items():
+        low, high = float(row["min"]), float(row["max"])
+        for statistic, word in (("p50", "median"), ("mean", "mean")):
+            # A mean is rounded from the whole and each of the others by itself.
+            middle = float(row.get(statistic, low))
+            if low > high or not low - 1 <= middle <= high + 1:
+                between = f"is not between {low:g} and {high:g} ms"
+                sentence = f"{label}: the {word} of {middle:g} ms {between}"
+                yield Flaw(sentence, frozenset({TABLE[label]}))
+                break
+    longest, last = report.table.get("Total", {}).get("max"), report.percentiles.get("max")
+    if longest is not None and last is not None and float(longest) != float(last):
+        sentence = f"the longest request took {longest} ms in the table and {last} ms in the list"
+        yield Flaw(sentence, frozenset({"latency"}))
 
 
 REPORT = Reader("ab-report", "ApacheBench, report", knows, read, Asks, text=True)

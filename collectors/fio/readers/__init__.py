@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collectors.fio.readers import bundles, dbench, json_report, kubestr, terse, text_report
+from collectors.fio.readers import around, json_report, logs, terse, text_report
 
 READERS = (
-    *(json_report.READER, text_report.READER, dbench.READER, kubestr.READER),
-    *(terse.READER, bundles.READER),
+    *(json_report.READER, text_report.READER, around.DBENCH, around.KUBESTR),
+    *(terse.READER, logs.READER),
 )
-BUNDLES = (bundles.BUNDLE,)
+BUNDLES = (logs.BUNDLE,)

@@ -1,14 +1,39 @@
-"""fio --output-format=json and json+, with all that may stand around the JSON."""
+"""fio --output-format=json and json+, of any version, with all that may stand around the JSON.
+
+Units are told by the keys that are there, never by a version.
+"""
 
 from __future__ import annotations
 
-from collectors.fio import document, jobs
-from collectors.fio.jobs import DIRECTIONS, MIXED, Report
-from collectors.fio.readers.runs import JSON_SIGN, holds, run_of
-from collectors.fio.workloads import Asks
-from sitegen.collect import Reader, Reading
-from sitegen.errors import SitegenError
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+import msgspec
+from msgspec import Raw, Struct
+
+from collectors.fio import jobs
+from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, STATISTICS, Latency, Report, Side
+from collectors.fio.readers.runs import JSON_SIGN, Run, holds
+from collectors.fio.workloads import Asks
+from collectors.text import plain
+from sitegen.collect import Reader, Reading, decode
+from sitegen.collect.decode import Number, Text, Whole
+from sitegen.errors import SitegenError
+from sitegen.model import Doubt
+
+_START = re.compile(rb"(?m)^[ \t\[,]*\{(?=\s*[\"}])|\{(?=\s*\"fio version\"\s*:)")
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+_BYTE = re.compile(r" \(byte (\d+)\)")
+_SECTOR, _KIB, _MILLI = 512, 1024, 1000
+#: Up to fio 2.20 keys of bins are places in a table, whose size stands among them.
+_TABLE_SIZE, _MOST_DIGITS = "FIO_IO_U_PLAT_NR", 4
+_NEAR = 0.05  # of two rounded figures of one quantity
+_LONGEST, _SCALARS = 201, (str, int, float)
+_LONGEST_S = 1e8
+_DEEPEST = 16
+_EVERYONE = "All clients"
 #: What two reports' times may differ by: of whole seconds, and of exact ones.
 _APART_S, _STILL_S = 1.1, 0.2
 
@@ -22,7 +47,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run in ``data``."""
     reports, cut = reports_of(data)
     cut = cut and f"another report follows and breaks off at {cut}"
-    return (run_of(reports, asks.answers).reading(cut),)
+    return (Run(reports, asks.answers).reading(cut),)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:
@@ -31,17 +56,14 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
     With --status-interval fio prints one report after another, each of all that was done so
     far: the last one counts. Raises SitegenError when there is no whole one.
     """
-    output = document.read(data)
+    output = output_in(data)
     if not output.reports:
         place, _, reason = output.cut.partition(": ")
         broken = f"the JSON breaks off or is damaged: {reason}"
         raise SitegenError(broken if reason else "no JSON in it is fio's own", where=place)
-    final: list[Report] = []
-    for report in output.reports:
-        if final and _goes_on(final[-1], report):
-            final.pop()
-        final.append(report)
-    return final, output.cut
+    following = (*output.reports[1:], None)
+    pairs = zip(output.reports, following, strict=True)
+    return [one for one, then in pairs if then is None or not _goes_on(one, then)], output.cut
 
 
 def _goes_on(first: Report, then: Report) -> bool:
@@ -54,9 +76,9 @@ def _goes_on(first: Report, then: Report) -> bool:
     # Before fio 3.34 nothing says when a job began: its time goes on as the clock does.
     passed = then.ended - first.ended
     (ran, moved), (longer, more) = _measured(first), _measured(then)
-    grown = all(a <= b for a, b in zip(moved, more, strict=True)) and (
-        (longer > ran and abs(passed - (longer - ran)) <= _STILL_S) or passed <= _STILL_S < ran
-    )
+    as_long = longer > ran and abs(passed - (longer - ran)) <= _STILL_S
+    more_moved = all(a <= b for a, b in zip(moved, more, strict=True))
+    grown = more_moved and (as_long or passed <= _STILL_S < ran)
     # What was counted while a ramp lasted is forgotten when it ends; the time since the start,
     # in whole seconds, goes on.
     age, older = first.duration_s or 0.0, then.duration_s or 0.0
@@ -69,6 +91,296 @@ def _measured(report: Report) -> tuple[float, list[float]]:
     directions = (*DIRECTIONS, MIXED)
     moved = [jobs.moved(jobs.sides([job], d)) or 0.0 for job in report.jobs for d in directions]
     return jobs.longest(side for job in report.jobs for side in job.sides), moved
+
+
+class _Block(Struct):
+    """One kind of latency."""
+
+    mean: Number = 0.0
+    stddev: Number | None = None
+    min: Number | None = None
+    max: Number | None = None
+    N: Whole | None = None
+    percentile: dict[float, Number] = {}
+    bins: Raw = Raw(b"{}")
+
+    def counts(self) -> Mapping[int, int]:
+        """Return how many I/Os took how long."""
+        if _TABLE_SIZE.encode() in bytes(self.bins):
+            table = decode.document(self.bins, dict[str, Whole], "bins")
+            short = {key: n for key, n in table.items() if n and len(key) <= _MOST_DIGITS}
+            return {jobs.bin_value(int(key)): n for key, n in short.items() if key.isdecimal()}
+        bins = decode.document(self.bins, dict[Whole, Whole], "bins")
+        return {value: times for value, times in bins.items() if times}
+
+
+class _Direction(Struct):
+    """One direction of a job, or the syncs; programs around fio leave out what is 0.
+
+    fio 2 has rates in KiB/s, and latencies in microseconds under shorter names.
+    """
+
+    io_bytes: Number | None = None
+    io_kbytes: Number | None = None
+    bw: Number | None = None
+    bw_bytes: Number | None = None
+    iops: Number | None = None
+    runtime: Number | None = None
+    total_ios: Whole | None = None
+    iops_min: Number | None = None
+    iops_max: Number | None = None
+    iops_mean: Number | None = None
+    iops_stddev: Number | None = None
+    iops_samples: Number = 0.0
+    lat_ns: _Block | None = None
+    clat_ns: _Block | None = None
+    slat_ns: _Block | None = None
+    lat: _Block | None = None
+    clat: _Block | None = None
+    slat: _Block | None = None
+
+
+class _Entry(Struct):
+    """One job, or a group of them."""
+
+    jobname: str
+    groupid: int = 0
+    error: int = 0
+    options: dict[str, Any] | None = msgspec.field(name="job options", default=None)
+    hostname: str = ""
+    port: Any = None
+    read: _Direction | None = None
+    write: _Direction | None = None
+    trim: _Direction | None = None
+    mixed: _Direction | None = None
+    sync: _Direction | None = None
+    usr_cpu: Number | None = None
+    sys_cpu: Number | None = None
+    elapsed: Number = 0.0
+    job_start: Number = 0.0
+    total_err: Whole = 0
+    steadystate: dict[str, Any] = {}
+
+
+class _Document(Struct):
+    """One document as fio writes it."""
+
+    version: Text = msgspec.field(name="fio version")
+    timestamp: Number | None = None  # of clients
+    timestamp_ms: Number | None = None
+    options: dict[str, Any] | None = msgspec.field(name="global options", default=None)
+    jobs: list[_Entry] = []
+    client_stats: list[_Entry] = []
+    disk_util: list[dict[str, Number | str]] | None = None
+
+    def report(self, chatter: str) -> Report:
+        """Return what it says; raises SitegenError for what is missing."""
+        every = self.jobs or self.client_stats
+        # The sum over clients has no percentiles: it counts where there is nothing else.
+        entries = [entry for entry in every if entry.jobname != _EVERYONE] or every
+        begun = min((entry.job_start / _MILLI for entry in entries if entry.job_start), default=0.0)
+        elapsed = max((entry.elapsed for entry in entries), default=0.0)
+        duration = elapsed if 0 < elapsed < _LONGEST_S else None
+        ended = self.timestamp if self.timestamp_ms is None else self.timestamp_ms / _MILLI
+        started = begun if begun > jobs.EARLIEST else (ended or 0.0) - (duration or 0.0)
+        # The first disk is the device of the file, the rest lie below it.
+        disk = self.disk_util[0] if self.disk_util else {}
+        sectors = {side: disk.get(f"{side}_sectors") for side in DIRECTIONS}
+        return Report(
+            version=self.version.removeprefix("fio-")[:40] or "unknown",
+            jobs=tuple(_job(entry, self.options) for entry in entries),
+            chatter=chatter,
+            started_at=jobs.stamp(started),
+            duration_s=duration,
+            begun=begun if begun > jobs.EARLIEST else None,
+            ended=ended,
+            device={k: n * _SECTOR for k, n in sectors.items() if isinstance(n, float)},
+        )
+
+
+class Output(NamedTuple):
+    """The reports in an output of fio's, the text around, and where a last report breaks off."""
+
+    reports: tuple[Report, ...]
+    chatter: str
+    cut: str = ""
+
+
+def output_in(data: bytes) -> Output:
+    """Return what fio's JSON in ``data`` says, all of it up to what is damaged.
+
+    fio prints notes before its JSON, one document a status interval, and programs around it put
+    it into their own. Raises SitegenError with the place of what is not as fio writes it.
+    """
+    with contextlib.suppress(SitegenError):
+        output = _read(data)
+        if output.reports:
+            return output
+    return _read(plain(data).encode())
+
+
+def _read(data: bytes) -> Output:
+    texts, chatter, cut = _split(data)
+    reports: list[Report] = []
+    for begin, text in texts:
+        try:
+            reports += _reports(text, chatter)
+        except SitegenError as error:
+            where = f"the report in {_line(data, begin)}: {error.where}".removesuffix(": ")
+            raise SitegenError(error.what, where=where, fix=error.fix) from error
+    return Output(tuple(reports), chatter, cut)
+
+
+def _split(data: bytes) -> tuple[list[tuple[int, memoryview]], str, str]:
+    """Return the JSON documents with the byte that each begins at, the text around, and the cut."""
+    documents: list[tuple[int, memoryview]] = []
+    around: list[bytes] = []
+    cut, at = "", 0
+    while start := _START.search(data, at):
+        around.append(data[at : start.start()])
+        begin = start.end() - 1
+        try:
+            document = _first(memoryview(data)[begin:])
+        except (msgspec.DecodeError, RecursionError) as error:
+            byte = _BYTE.search(str(error))
+            place = _line(data, begin + int(byte[1]) if byte else len(data))
+            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            cut, at = f"{place}: {_BYTE.sub('', reason)}", len(data)
+            break
+        documents.append((begin, document))
+        at = begin + len(document)
+        if len(documents) > decode.MOST_DOCUMENTS:
+            raise SitegenError(f"holds more than {decode.MOST_DOCUMENTS:,} JSON documents")
+    around.append(data[at:])
+    return documents, b"\n".join(around).decode("utf-8", "replace"), cut
+
+
+def _first(text: memoryview) -> memoryview:
+    """Return the JSON document that ``text`` begins with; msgspec says where the next text is."""
+    try:
+        msgspec.json.decode(text, type=Raw)
+    except msgspec.DecodeError as error:
+        if not (rest := _TRAILING.search(str(error))):
+            raise
+        return text[: int(rest[1]) - 1]
+    return text
+
+
+def _line(data: bytes, at: int) -> str:
+    newlines = data.count(b"\n", 0, at)
+    return f"line {newlines + 1}"
+
+
+def _reports(text: memoryview, chatter: str) -> list[Report]:
+    own = list(_own(text))
+    if len(own) > 1:
+        fix = f"import them one by one: {own[0][0][1:60]}, {own[1][0][1:60]} ..."
+        raise SitegenError(f"holds {len(own)} reports of fio's in one JSON document", fix=fix)
+    return [decode.document(part, _Document).report(chatter) for _, part in own]
+
+
+def _own(text: memoryview, place: str = "", depth: int = 0) -> Iterator[tuple[str, memoryview]]:
+    """Yield fio's documents in one that may be of a program around it, each with its place."""
+    inner: dict[str, Raw] = {}
+    if bytes(text[:1]) == b"{":
+        inner = decode.document(text, dict[str, Raw], place)
+        if "fio version" in inner and ("jobs" in inner or "client_stats" in inner):
+            yield place, text
+            return
+    elif bytes(text[:1]) == b"[":
+        raws = decode.document(text, list[Raw], place)
+        inner = {str(number): raw for number, raw in enumerate(raws)}
+    for key, raw in inner.items() if depth < _DEEPEST else ():
+        yield from _own(memoryview(raw), f"{place}.{ascii(key)[1:-1][:60]}", depth + 1)
+
+
+def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> jobs.Job:
+    parts = ((d, getattr(entry, d)) for d in (*DIRECTIONS, MIXED))
+    sides = [side for d, part in parts if part and (side := _side(part, d)) is not None]
+    shares = [share for share in (entry.usr_cpu, entry.sys_cpu) if share is not None]
+    attained = entry.steadystate.get("attained")
+    return jobs.Job(
+        name=entry.jobname,
+        group=entry.groupid,
+        error=entry.error,
+        options=_options({**(shared or {}), **(entry.options or {})}),
+        # Of the sum over clients the options never stand there.
+        stated=entry.options is not None or (shared is not None and entry.jobname != _EVERYONE),
+        client=f"{entry.hostname}:{entry.port}" if entry.hostname else "",
+        sides=tuple(side for side in sides if side.direction != MIXED or len(sides) == 1),
+        cpu=sum(shares) / 100 if len(shares) > 1 else None,
+        sync=_latency(entry.sync, "lat", 1) if entry.sync else None,
+        failed_ios=entry.total_err,
+        steady=bool(attained) if attained in (0, 1) else None,
+    )
+
+
+def _side(part: _Direction, direction: str) -> Side | None:
+    """Return what one job did in one direction, None where that is nothing."""
+    if not part.total_ios and not (part.iops if part.io_bytes is None else part.io_bytes):
+        return None
+    bandwidth = part.bw * _KIB if part.bw_bytes is None and part.bw is not None else part.bw_bytes
+    if part.io_bytes is None or bandwidth is None or part.runtime is None:
+        raise SitegenError(f"io_bytes, bw or runtime of a job's {direction}s is missing")
+    runtime, moved = part.runtime / _MILLI, part.io_bytes
+    by_rate = bandwidth / _KIB * runtime
+    if part.io_kbytes is None and by_rate and abs(moved / by_rate - 1) < _NEAR:
+        moved *= _KIB  # up to fio 2.20 io_bytes holds KiB
+    rough = round((part.iops or 0.0) * runtime) or 1
+    count = rough if part.total_ios is None else part.total_ios
+    names = STATISTICS[: 4 if part.iops_samples > 1 else 3]
+    if not part.iops_samples or part.iops_samples >= (part.total_ios or 0) > 1:
+        names = ()  # with an IOPS log of single I/Os each of them is a sample of 1
+    return Side(
+        direction=direction,
+        runtime_s=runtime,
+        ios=part.total_ios,
+        moved=moved,
+        iops=part.iops,
+        bandwidth=bandwidth,
+        spread={n: v for n in names if (v := getattr(part, f"iops_{n}")) is not None},
+        latencies={m: one for kind, m in LATENCIES.items() if (one := _latency(part, kind, count))},
+        doubts=tuple(_contradictions(part, moved, bandwidth, runtime)) if runtime > 0 else (),
+    )
+
+
+def _contradictions(
+    part: _Direction, moved: float, bandwidth: float, runtime: float
+) -> Iterator[tuple[Doubt, str]]:
+    """Yield a doubt for each two figures of one quantity that do not agree."""
+    # The runtime is in whole milliseconds, and so everything divided by it is uncertain.
+    slack = 1 / (runtime * _MILLI)
+    if part.total_ios is not None and part.iops is not None:
+        rate = part.total_ios / runtime
+        if not jobs.agree(rate, part.iops, 1 + slack * rate):
+            sentence = f"iops is {part.iops:g}, and total_ios over runtime is {rate:g}"
+            yield Doubt.INCONSISTENT, sentence
+    rate = moved / runtime
+    if not jobs.agree(rate, bandwidth, _KIB + slack * rate):
+        over = f"io_bytes over runtime is {rate:.0f} B/s"
+        yield Doubt.INCONSISTENT, f"the bandwidth is {bandwidth:.0f} B/s, and {over}"
+
+
+def _latency(part: _Direction, kind: str, ios: int) -> Latency | None:
+    """Return one kind of latency, None where there is none, as with gtod_reduce."""
+    exact: _Block | None = getattr(part, f"{kind}_ns")
+    block, units = (getattr(part, kind), 1e6) if exact is None else (exact, 1e9)
+    # A mean over no I/O is 0. Up to fio 3.8 there is no N.
+    if block is None or not block.mean or not (count := ios if block.N is None else block.N):
+        return None
+    return Latency(
+        units=units,
+        count=count,
+        figures={n: v for n in STATISTICS if (v := getattr(block, n)) is not None},
+        percentiles={p: value / units for p, value in block.percentile.items() if p > 0},
+        bins=block.counts,
+    )
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return options as texts; newest fio gives flags an empty one."""
+    texts = ((key, str(value)) for key, value in options.items() if isinstance(value, _SCALARS))
+    return {k: text for k, text in texts if len(text) < _LONGEST and f"{k}{text}".isprintable()}
 
 
 READER = Reader("fio-json", "fio --output-format=json or json+", knows, read, Asks)

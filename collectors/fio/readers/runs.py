@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from collectors.fio import jobs
 from collectors.fio.jobs import CAPPED, LATENCIES, Report, Side
@@ -44,36 +42,28 @@ def holds(data: bytes, *signs: bytes) -> bool:
     return any(sign in narrow for sign in signs)
 
 
-def run_of(reports: Sequence[Report], answers: Mapping[str, str], *, sized: bool = True) -> Run:
-    """Return the run that reports of one version of fio are.
+class Run:
+    """Reports of one version of fio as they are recorded; ``directs`` are all values of direct.
 
     ``sized`` says whether engine and size are parameters of each series, as in all runs but
     those of the collector's own sets. Raises SitegenError for reports of several versions.
     """
-    versions = list(dict.fromkeys(report.version for report in reports))
-    if len(versions) != 1:
-        what = f"holds results of {len(versions)} versions of fio {', '.join(versions)[:200]}"
-        raise SitegenError(what, fix="import those of each version by themselves")
-    directs = frozenset(direct_of(job) for report in reports for job in report.jobs)
-    recorder = Recorder(ToolIdentity("fio", versions[0]), natives=_NATIVES)
-    run = Run(tuple(reports), recorder, answers, directs)
-    for report in reports:
-        run.take(report, workloads(report.jobs, answers, sized=sized))
-    return run
 
+    def __init__(
+        self, reports: Sequence[Report], answers: Mapping[str, str], *, sized: bool = True
+    ) -> None:
+        versions = list(dict.fromkeys(report.version for report in reports))
+        if len(versions) != 1:
+            what = f"holds results of {len(versions)} versions of fio {', '.join(versions)[:200]}"
+            raise SitegenError(what, fix="import those of each version by themselves")
+        self.reports, self.answers = reports, answers
+        self.recorder = Recorder(ToolIdentity("fio", versions[0]), natives=_NATIVES)
+        self.directs = {direct_of(job) for report in reports for job in report.jobs}
+        self.workloads: list[Workload] = []
+        for report in reports:
+            self._take(report, workloads(report.jobs, answers, sized=sized))
 
-@dataclass(slots=True)
-class Run:
-    """Reports of fio while they are recorded; ``directs`` are all values of direct in them."""
-
-    reports: tuple[Report, ...]
-    recorder: Recorder
-    answers: Mapping[str, str]
-    directs: frozenset[str | None]
-    workloads: list[Workload] = field(default_factory=list)
-    _times: Counter[tuple[object, ...]] = field(default_factory=Counter)
-
-    def take(self, report: Report, own: Sequence[Workload]) -> None:
+    def _take(self, report: Report, own: Sequence[Workload]) -> None:
         """Add one report: repetitions of workloads that were there before, or new ones."""
         for note in report.notes:
             self.recorder.note(note)
@@ -81,8 +71,7 @@ class Run:
             self.recorder.doubt(Doubt.INTERRUPTED, f"fio was stopped by signal {stopped[1]}")
         for workload in own:
             agreed("direct", self.answers.get("direct"), direct_of(workload.jobs[0]))
-            good = [job for job in workload.jobs if not job.error]
-            parts = {d: jobs.sides(good, d) for d in workload.directions}
+            parts = {d: jobs.sides(workload.good, d) for d in workload.directions}
             # The disk's counters are of all that ran.
             device = report.device if len(own) == 1 else {}
             suspect = any(jobs.is_cached(sides, device.get(d)) for d, sides in parts.items())
@@ -99,9 +88,8 @@ class Run:
     def about(self, workload: Workload, direction: str = "") -> Params:
         """Return the parameters of one direction; direct I/O is one where it differs."""
         pairs = dict(workload.of(direction) if direction else workload.params)
-        if len(self.directs) > 1 and (direct := direct_of(workload.jobs[0])):
-            pairs["direct"] = direct
-        return params(**pairs)
+        direct = direct_of(workload.jobs[0]) if len(self.directs) > 1 else None
+        return params(**pairs, direct=direct)
 
     def reading(self, cut: str = "") -> Reading:
         """Return all of it; raises SitegenError when there is no row at all."""
@@ -113,9 +101,9 @@ class Run:
         if len(self.directs) == 1:
             direct = agreed("direct", self.answers.get("direct"), next(iter(self.directs)))
             recorder.parameter("direct", direct, Comparability.CAVEAT)
-        version = self.reports[0].version
-        recorder.parameter("tool_version", version or None, Comparability.CAVEAT)
-        starts = [report.started_at for report in self.reports if report.started_at]
+        version = self.reports[0].version or None
+        recorder.parameter("tool_version", version, Comparability.CAVEAT)
+        starts = filter(None, (report.started_at for report in self.reports))
         recorder.started_at = min(starts, default="")
         recorder.duration_s = jobs.total(report.duration_s for report in self.reports)
         return recorder.reading()
@@ -138,25 +126,24 @@ class Run:
         status: Status,
     ) -> None:
         key = (workload.name, *(self.about(workload, d) for d in workload.directions))
-        number = self._times[key]
-        self._times[key] += 1
+        number = self.recorder.times[key]
+        self.recorder.times[key] += 1
 
         def series(direction: str = "") -> Series:
             about = self.about(workload, direction)
             return self.recorder.series(workload.name, about, status=status, repetition=number)
 
         for direction, sides in parts.items():
+            own, count = series(direction), workload.number("numjobs")
             if not any(parts.values()):
-                series(direction).failed("fio.iops")
-                series(direction).failed("fio.bandwidth")
+                own.failed("fio.iops")
+                own.failed("fio.bandwidth")
             elif jobs.longest(sides) > 0:
-                own, count = series(direction), workload.number("numjobs")
                 jobs.write_direction(own, sides, numjobs=count, full=True)
                 own.add("fio.device_bytes", "value", device.get(direction))
         if any(parts.values()):
-            good = [job for job in workload.jobs if not job.error]
             # Of several jobs in one entry fio gives the mean CPU time.
-            jobs.write_rest(series(), good, times=workload.each)
+            jobs.write_rest(series(), workload.good, times=workload.each)
 
 
 #: A kind of doubt, a sentence, and whether all numbers of the workload are suspect for it.
@@ -170,10 +157,9 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
     errors = dict.fromkeys(job.error for job in workload.jobs if job.error)
     for error in errors:
         yield Doubt.FAILED_PART, f"a job failed: {jobs.problem(error)} (error {error})", True
-    good = [job for job in workload.jobs if not job.error]
-    if ios := sum(job.failed_ios for job in good):
+    if ios := sum(job.failed_ios for job in workload.good):
         yield Doubt.FAILED_PART, f"{ios} I/Os failed", False
-    if not errors and not any(job.sides for job in good):
+    if not errors and not any(job.sides for job in workload.good):
         yield Doubt.FAILED_PART, "it moved no data", False
     engine, depth = workload.options.get("ioengine", ""), workload.number("iodepth")
     if CAPPED in chatter and depth > 1 and engine.partition(":")[0] not in _ASYNCHRONOUS:
@@ -184,21 +170,18 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
 def _side_doubts(direction: str, sides: Sequence[Side]) -> Iterator[_Doubted]:
     """Yield what there is to doubt of jobs that ran together in one direction."""
     for side in sides:
-        for sentence in (*side.against, *_late(side)):
-            yield Doubt.INCONSISTENT, f"{direction}: {sentence}", False
-        for sentence in side.rounded:
-            yield Doubt.ROUNDED, f"{direction}: {sentence}", False
+        for kind, sentence in side.doubts:
+            yield kind, f"{direction}: {sentence}", False
+        whole, part = (side.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
+        if whole and part:
+            took, of = part.figures["mean"] / part.units, whole.figures["mean"] / whole.units
+            # Completion is a part of an I/O. Text rounds both, at worst to a whole unit.
+            if took > of * 1.01 + 1 / whole.units + 1 / part.units:
+                sentence = f"completion took {took:.3g} s on average, and all of it {of:.3g} s"
+                yield Doubt.INCONSISTENT, f"{direction}: {sentence}", False
     if not jobs.longest(sides):
         yield Doubt.INCONSISTENT, f"{direction}: it took no time at all", True
     elif jobs.unequal(sides):
         times = [side.runtime_s for side in sides]
         sentence = f"{direction}: its jobs ran for {min(times):.3g} to {max(times):.3g} s"
         yield Doubt.UNEQUAL_JOBS, sentence, False
-
-
-def _late(side: Side) -> Iterator[str]:
-    """Yield a sentence where completion took longer than all of an I/O, of which it is a part."""
-    whole, part = (side.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
-    # Text rounds both, at worst to a whole unit.
-    if whole and part and part.mean_s > whole.mean_s * 1.01 + 1 / whole.units + 1 / part.units:
-        yield f"completion took {part.mean_s:.3g} s on average, and all of it {whole.mean_s:.3g} s"

@@ -8,22 +8,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from collectors.fio import jobs
-from collectors.fio.jobs import (
-    DIRECTIONS,
-    LATENCIES,
-    ROUNDED,
-    STATISTICS,
-    Job,
-    Latency,
-    Report,
-    Side,
-    agree,
-)
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
+from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
+from sitegen.model import Doubt
 
 _LINE = re.compile(
     r"(?m)^[ \t]{0,16}(\d{1,2});(?:fio-)?(\d{1,2}\.\d[^;\n]{0,60});[^;\n]{0,200};\d{1,9};\d{1,9};"
@@ -66,7 +57,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         seen[key] += 1
     chatter = "\n".join(text for text in texts if text.startswith("fio: "))
     reports = [Report(v, tuple(own), chatter) for (v, *_), own in outputs.items()]
-    return (run_of(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
+    return (Run(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
 
 
 def _grows(reports: Sequence[Report]) -> bool:
@@ -105,9 +96,14 @@ def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:
     if not kib and not iops:
         return None
     seconds, moved = runtime / _MILLI, kib * _KIB
-    against = []
-    if seconds and not agree(moved / seconds, rate * _KIB, 2 * _KIB + moved / seconds / runtime):
-        against.append(f"the bandwidth is {rate:g} KiB/s, and {kib:g} KiB in {runtime:g} ms")
+    doubts = []
+    if seconds and not jobs.agree(
+        moved / seconds, rate * _KIB, 2 * _KIB + moved / seconds / runtime
+    ):
+        sentence = f"the bandwidth is {rate:g} KiB/s, and {kib:g} KiB in {runtime:g} ms"
+        doubts.append((Doubt.INCONSISTENT, sentence))
+    if iops * jobs.ROUNDED < 1:  # fio cuts IOPS to a whole number here
+        doubts.append((Doubt.ROUNDED, f"IOPS is printed as {fields[2]}"))
     count = max(round(iops * seconds), 1)
     latencies = {}
     for kind, start in (("slat", 4), ("clat", 8), ("lat", 32)):
@@ -130,9 +126,7 @@ def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:
         spread={name: value for name, value in spread.items() if samples > (name == "stddev")},
         latencies=latencies,
         printed={"iops": fields[2]},
-        against=tuple(against),
-        # fio cuts IOPS to a whole number here.
-        rounded=(f"IOPS is printed as {fields[2]}",) if iops * ROUNDED < 1 else (),
+        doubts=tuple(doubts),
     )
 
 

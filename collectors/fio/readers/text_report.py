@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from collectors.fio.document import stamp
-from collectors.fio.jobs import (
-    DIRECTIONS,
-    LATENCIES,
-    MIXED,
-    ROUNDED,
-    STATISTICS,
-    Job,
-    Latency,
-    Report,
-    Side,
-)
-from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, holds, run_of
+from msgspec import Struct, field
+
+from collectors.fio import jobs
+from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
+from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, block_of
 from collectors.text import plain
 from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
+from sitegen.model import Doubt
 
 #: What a dbench prints: its output has a reader of its own.
 DBENCH_SIGNS = (b"Dbench Summary", b"FIO Summary", b"FIO bench Summary", b"Testing Read IOPS...")
@@ -82,41 +76,29 @@ _ISSUED = re.compile(
 _UNITS = {"nsec": 1e9, "usec": 1e6, "msec": 1e3, "sec": 1.0}
 
 
-@dataclass(slots=True)
-class Printout:
+class Printout(Struct):
     """One output of fio, and whether it has its end.
 
     ``jobs`` are by name, group and process, each with the time that stands there; None is a job
     of which nothing but the first line is there.
     """
 
+    text: str = ""
     version: str = ""
     headers: dict[tuple[str, int], Mapping[str, str]] = field(default_factory=dict)
     jobs: dict[tuple[str, int, str], tuple[float | None, Job | None]] = field(default_factory=dict)
-    text: str = ""
     ended: bool = False
 
-    @property
-    def own(self) -> list[tuple[float | None, Job | None]]:
-        """Return its jobs, without the sum over clients where there are others."""
+    def report(self) -> tuple[Report, bool]:
+        """Return what it says, and whether nothing of it is missing."""
+        # The sum over clients counts where there is nothing else.
         own = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
-        return own or list(self.jobs.values())
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether nothing of it is missing."""
-        return self.ended and all(job is not None for _, job in self.own)
-
-    def report(self) -> Report:
-        """Return what it says."""
-        times = [time for time, _ in self.own if time is not None]
-        return Report(
-            version=self.version,
-            jobs=tuple(job for _, job in self.own if job is not None),
-            chatter=self.text,
-            started_at=stamp(min(times, default=None)),
-            notes=(_UNZONED,) if times else (),
-        )
+        own = own or list(self.jobs.values())
+        times = [time for time, _ in own if time is not None]
+        there = tuple(job for _, job in own if job is not None)
+        started, notes = jobs.stamp(min(times, default=None)), (_UNZONED,) if times else ()
+        report = Report(self.version, there, self.text, started_at=started, notes=notes)
+        return report, self.ended and len(there) == len(own)
 
 
 def knows(data: bytes) -> bool:
@@ -127,21 +109,19 @@ def knows(data: bytes) -> bool:
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run in ``data``."""
     reports, cut = reports_of(data)
-    return (run_of(reports, asks.answers).reading(cut),)
+    return (Run(reports, asks.answers).reading(cut),)
 
 
 def reports_of(data: bytes) -> tuple[list[Report], str]:
     """Return the outputs of fio in ``data``, and what is missing of one that is cut off."""
-    printouts = [one for one in printouts_of(data) if one.jobs]
-    reports = [one.report() for one in printouts]
-    if not any(report.jobs for report in reports):
+    pairs = [printout.report() for printout in _printouts(data) if printout.jobs]
+    if not any(report.jobs for report, _ in pairs):
         raise SitegenError("breaks off before the first figure of a job")
     cut = "it ends before fio's own summary, and what stood there is missing"
-    return reports, "" if all(one.is_whole for one in printouts) else cut
+    return [report for report, _ in pairs], "" if all(whole for _, whole in pairs) else cut
 
 
-def printouts_of(data: bytes) -> list[Printout]:
-    """Return each output of fio in ``data``."""
+def _printouts(data: bytes) -> list[Printout]:
     text = _CLIENT.sub("", plain(data))
     ended, _, last = text.rpartition("\n")
     if not last.startswith("Run status group"):
@@ -223,14 +203,12 @@ def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | N
 
 def _time(event: re.Match[str]) -> float | None:
     text = (event["time"] or "").strip()
-    try:
+    with contextlib.suppress(ValueError, OverflowError):
         return datetime.strptime(f"{text} +0000", "%a %b %d %H:%M:%S %Y %z").timestamp()
-    except (ValueError, OverflowError):
-        return None
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(NamedTuple):
     """A number in its base unit, half of its last digit, and its text."""
 
     value: float
@@ -250,12 +228,11 @@ class Printed:
 
 def number(text: str) -> Printed:
     """Return a number; ``k`` means 1000 and ``Ki`` 1024. Raises SitegenError for what is none."""
-    match = _NUMBER.fullmatch(text.strip())
-    if not match:
+    if not (match := _NUMBER.fullmatch(text.strip())):
         raise SitegenError(f"{ascii(text)[:40]} is not a number of fio's")
     digits, prefix, binary, bits = match.groups()
     scale = float((1024 if binary else 1000) ** _LEVELS.index(prefix.upper() or " "))
-    scale = scale / 8 if bits else scale  # with unit_base=1
+    scale /= 8 if bits else 1  # with unit_base=1
     places = len(digits.partition(".")[2])
     return Printed(float(digits) * scale, 0.5 * 10.0**-places * scale, text.strip())
 
@@ -271,7 +248,7 @@ def _sides(
     match = _ISSUED.search(text)
     counts = [int(count or 0) for count in match.groups()] if match else [0] * 6
     issued, short = (dict(zip(DIRECTIONS, half, strict=True)) for half in (counts[:3], counts[3:]))
-    issued[MIXED] = sum(counts[:3])
+    issued[jobs.MIXED] = sum(counts[:3])
     firsts = list(_FIRST.finditer(text))
     ends = [*(first.start() for first in firsts[1:]), len(text)]
     sides: dict[str, Side] = {}
@@ -281,13 +258,11 @@ def _sides(
         if "fsync" in first[0]:
             sync = _latencies(part, 1).get("sync")
             continue
-        line = _RATES.match(first[0])
-        if line is None:
+        if (line := _RATES.match(first[0])) is None:
             raise SitegenError(f"{first[0].strip()[:60]!a} is not as fio 3 prints it")
         block = block_of(options, line[1]) or ""
         exact = block.isdecimal() and not short.get(line[1])
-        side = _side(line, part, issued[line[1]], int(block) if exact else 0)
-        if side is not None:
+        if side := _side(line, part, issued[line[1]], int(block) if exact else 0):
             sides[side.direction] = side
     if any(counts) and not sides and not failed:
         raise SitegenError("its I/Os were counted, and no line tells their rate as fio prints it")
@@ -306,10 +281,7 @@ def _block_sizes(text: str) -> str | None:
 
 
 def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
-    """Return one direction, None when nothing was done.
-
-    It is exact where ``ios`` I/Os of ``size`` bytes are what is printed.
-    """
+    """Return one direction, exact where ``ios`` I/Os of ``size`` bytes are what is printed."""
     iops, total, *rates = (number(line[key]) for key in ("iops", "total", "rate", "decimal"))
     runtime_ms = int(line["runtime"])
     runtime = runtime_ms / 1000
@@ -319,21 +291,22 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
     names = STATISTICS[: 3 if match and match[5] in ("0", "1") else 4]
     spread = dict(zip(names, map(number, match.groups()), strict=False)) if match else {}
     printed = {f"iops {name}": figure.text for name, figure in spread.items()}
-    against, rounded, exact = [], [], ios
+    doubts, exact = [], ios
     for rate in rates:
         wanted = total.value / runtime
         if not rate.holds(wanted, 2 * (rate.half + total.half / runtime) + wanted / runtime_ms):
             time = f"in {runtime_ms} ms are {wanted:.4g} B/s"
-            against.append(f"the bandwidth is {rate.text}, and {total.text} {time}")
+            sentence = f"the bandwidth is {rate.text}, and {total.text} {time}"
+            doubts.append((Doubt.INCONSISTENT, sentence))
     a_second = ios / runtime
     if exact and not iops.holds(a_second, 1 + 2 * iops.half + a_second / runtime_ms):
         time = f"{exact} I/Os in {runtime_ms} ms are {a_second:.5g}"
-        against.append(f"IOPS is {iops.text}, and {time}")
+        doubts.append((Doubt.INCONSISTENT, f"IOPS is {iops.text}, and {time}"))
         exact = 0
     if not exact:
         printed["iops"] = iops.text
-        if iops.share > ROUNDED:
-            rounded.append(f"IOPS is printed as {iops.text}")
+        if iops.share > jobs.ROUNDED:
+            doubts.append((Doubt.ROUNDED, f"IOPS is printed as {iops.text}"))
     moved = float(exact * size)
     if not moved or not total.holds(moved):
         known = [figure for figure in (total, *rates) if figure.value]
@@ -343,8 +316,8 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         moved = best.value if best is total else best.value * runtime
         printed["bandwidth"] = rates[0].text if best is total else best.text
         printed["io_bytes"] = total.text
-        if best.share > ROUNDED:
-            rounded.append(f"the bandwidth is printed as {rates[0].text}")
+        if best.share > jobs.ROUNDED:
+            doubts.append((Doubt.ROUNDED, f"the bandwidth is printed as {rates[0].text}"))
     every = _latencies(text, exact or max(round(iops.value * runtime), 1))
     return Side(
         direction=line[1],
@@ -357,17 +330,14 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         spread={name: figure.value for name, figure in spread.items()},
         latencies={LATENCIES[kind]: one for kind, one in every.items() if kind in LATENCIES},
         printed=printed,
-        against=tuple(against),
-        rounded=tuple(rounded),
+        doubts=tuple(doubts),
     )
 
 
 def _latencies(text: str, count: int) -> dict[str, Latency]:
     """Return each kind of latency with the digits that were printed."""
-    listed = {
-        match[1] or "clat": (match[2], _PERCENTILE.findall(match[3]))
-        for match in _PERCENTILES.finditer(text)
-    }
+    found = _PERCENTILES.findall(text)
+    listed = {kind or "clat": (unit, _PERCENTILE.findall(row)) for kind, unit, row in found}
     latencies = {}
     for kind, unit, *texts in _LATENCY.findall(text):
         figures = dict(zip(STATISTICS, map(number, texts), strict=True))

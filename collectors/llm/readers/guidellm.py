@@ -7,36 +7,25 @@ statistic of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from collectors.llm.readers.asks import Served
-from collectors.llm.readers.outputs import about, definitions, failures, utc
+from collectors.llm.readers import outputs
 from sitegen.collect import Reader, Reading, Recorder, Series, decode
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity
 
-_TPOT = "llm.guidellm.time_per_output_token"
-_FIRST = "llm.guidellm.time_to_first_output_token"
-DEFINITIONS = definitions("""
-guidellm.time_per_output_token | Time per output token, the first included | s | lower
-From the sending of a request to its last token, divided by all its output tokens: TTFT is in it,
-which is not so in TPOT.
-
-guidellm.time_to_first_output_token | Time to the first token of the answer | s | lower
-From the sending of a request to its first token that is not reasoning.
-""")
+DEFINITIONS = outputs.definitions("guidellm")
 #: guidellm's distribution -> our metric, and how many of its unit are one of ours.
 _SPREAD = {
     "request_latency": ("llm.e2e_latency", 1),
     "time_to_first_token_ms": ("llm.ttft", 1000),
-    "time_to_first_output_token_ms": (_FIRST, 1000),
+    "time_to_first_output_token_ms": ("llm.guidellm.time_to_first_output_token", 1000),
     "inter_token_latency_ms": ("llm.tpot", 1000),
-    "time_per_output_token_ms": (_TPOT, 1000),
+    "time_per_output_token_ms": ("llm.guidellm.time_per_output_token", 1000),
 }
 _FIGURES = {"mean": "mean", "min": "min", "max": "max", "std_dev": "stddev", "median": "p50"}
 _SAMPLES = ("request_latency", "time_to_first_token_ms", "inter_token_latency_ms")
@@ -139,45 +128,60 @@ def knows(data: bytes) -> bool:
     return all(key in data for key in keys) and any(key in data for key in one_of)
 
 
-def read(data: bytes, asks: Served) -> tuple[Reading, ...]:
+def read(data: bytes, asks: outputs.Served) -> tuple[Reading, ...]:
     """Return one run of all the benchmarks in a report."""
     report = decode.document(data, _Report)
-    recorder = Recorder(
-        ToolIdentity("guidellm", report.metadata.guidellm_version or ""), DEFINITIONS
-    )
+    tool = ToolIdentity("guidellm", report.metadata.guidellm_version or "")
+    recorder = Recorder(tool, DEFINITIONS)
     for benchmark in report.benchmarks:
         _benchmark(recorder, report, benchmark, asks)
-    windows = [_window(benchmark) for benchmark in report.benchmarks]
+    windows: list[_Stats] = []  # when each benchmark ran, of the first place that says it
+    for each in report.benchmarks:
+        places = (each, each.run_stats, each.scheduler_metrics)
+        windows += [place for place in places if place and place.start_time not in {None, -1.0}][:1]
     starts = [each.start_time for each in windows if each.start_time]
     ends = [each.end_time for each in windows if each.end_time and each.end_time > 0]
     if starts:
-        recorder.started_at = utc(datetime.fromtimestamp(min(starts), UTC))
+        recorder.started_at = outputs.utc(datetime.fromtimestamp(min(starts), UTC))
     if starts and ends and max(ends) > min(starts):
         recorder.duration_s = max(ends) - min(starts)
     recorder.note("guidellm weights TPOT by output tokens; its latency ends with the stream.")
     return (recorder.reading(),)
 
 
-def _window(benchmark: _Benchmark) -> _Stats:
-    """Return what says when a benchmark ran."""
-    places = (benchmark, benchmark.run_stats, benchmark.scheduler_metrics)
-    windows = (each for each in places if each and each.start_time not in {None, -1.0})
-    return next(windows, _Stats())
-
-
-def _benchmark(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: Served) -> None:
+def _benchmark(
+    recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: outputs.Served
+) -> None:
     series = _series(recorder, report, benchmark, asks)
     if not _counts(series, benchmark):
         recorder.note("A benchmark without a successful request has counts only.")
         return
     for name, (metric, factor) in _SPREAD.items():
         if successful := _successful(benchmark, name):
-            _distribution(series, successful, name, metric, factor)
+            named = {name: getattr(successful, key) for key, name in _FIGURES.items()}
+            named |= successful.percentiles or {}
+            values = {key: value / factor for key, value in named.items() if value is not None}
+            if not any(values.values()):
+                recorder.note(f"All of {name} is 0.0 in the file, as guidellm writes none.")
+                continue
+            status = Status.OK
+            if values.get("min") == 0.0:
+                status = Status.SUSPECT
+                recorder.note(f"{name} is 0.0 for a part of the requests: no value.")
+            if "p999" in values:
+                values["p99.9"] = values.pop("p999")
+            series.spread(metric, values, native=f"{name}.successful", status=status)
     for name, (metric, statistic) in _MEANS.items():
         if successful := _successful(benchmark, name):
             native = f"{name}.successful.mean"
             series.add(metric, statistic, successful.mean, native=native)
-    _points(series, (benchmark.requests or {}).get("successful") or ())
+    rows = (benchmark.requests or {}).get("successful") or ()
+    timed = [(start, row) for row in rows if (start := row.request_start_time or row.start_time)]
+    first = min((start for start, _ in timed), default=0.0)
+    for name in _SAMPLES:
+        metric, factor = _SPREAD[name]
+        pairs = ((start - first, getattr(row, name)) for start, row in timed)
+        series.points("request", metric, ((x, value / factor) for x, value in pairs if value))
 
 
 def _successful(benchmark: _Benchmark, name: str) -> _Distribution | None:
@@ -185,24 +189,6 @@ def _successful(benchmark: _Benchmark, name: str) -> _Distribution | None:
     statuses = benchmark.metrics.get(name) or {}
     distribution = decode.convert(statuses, dict[str, _Distribution | None], name).get("successful")
     return distribution if distribution and distribution.count else None
-
-
-def _distribution(
-    series: Series, successful: _Distribution, name: str, metric: str, factor: int
-) -> None:
-    named = {name: getattr(successful, key) for key, name in _FIGURES.items()}
-    named |= successful.percentiles or {}
-    values = {key: value / factor for key, value in named.items() if value is not None}
-    if not any(values.values()):
-        series.recorder.note(f"All of {name} is 0.0 in the file, as guidellm writes none.")
-        return
-    status = Status.OK
-    if values.get("min") == 0.0:
-        status = Status.SUSPECT
-        series.recorder.note(f"{name} is 0.0 for a part of the requests: no value.")
-    if "p999" in values:
-        values["p99.9"] = values.pop("p999")
-    series.spread(metric, values, native=f"{name}.successful", status=status)
 
 
 def _counts(series: Series, benchmark: _Benchmark) -> int:
@@ -215,20 +201,22 @@ def _counts(series: Series, benchmark: _Benchmark) -> int:
         totals, name = state.requests_made, "requests_made"
     if totals is None:
         raise SitegenError("is missing", where="request_totals")
-    failures(series, totals.successful, {"error": (totals.errored or 0, f"{name}.errored")})
+    outputs.failures(series, totals.successful, {"error": (totals.errored or 0, f"{name}.errored")})
     if totals.incomplete:
         series.recorder.note(f"{totals.incomplete} requests were cut off at the end: not counted.")
     return totals.successful
 
 
-def _series(recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: Served) -> Series:
+def _series(
+    recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: outputs.Served
+) -> Series:
     places = (benchmark.config, benchmark.args, benchmark.scheduler)
     strategy = next(filter(None, (each.strategy for each in places)), _Strategy())
     kind, rate = strategy.type_ or strategy.kind or "", strategy.rate
     load = _LOADS.get(kind, "open" if rate else "serving")
     streams = 1 if kind == "synchronous" else strategy.streams
     most = strategy.max_concurrency if load == "burst" else None
-    pairs = about(
+    pairs = outputs.about(
         asks,
         _model(report, benchmark),
         input_tokens=_length(report, benchmark, b"prompt"),
@@ -268,13 +256,6 @@ def _length(report: _Report, benchmark: _Benchmark, side: bytes) -> int | None:
     return int(lengths.pop()) if len(lengths) == 1 else None
 
 
-def _points(series: Series, rows: Sequence[_Request]) -> None:
-    timed = [(start, row) for row in rows if (start := row.request_start_time or row.start_time)]
-    first = min((start for start, _ in timed), default=0.0)
-    for name in _SAMPLES:
-        metric, factor = _SPREAD[name]
-        pairs = ((start - first, getattr(row, name)) for start, row in timed)
-        series.points("request", metric, ((x, value / factor) for x, value in pairs if value))
-
-
-GUIDELLM = Reader("guidellm", "guidellm's benchmarks.json, schemas 1 and 2", knows, read, Served)
+GUIDELLM = Reader(
+    "guidellm", "guidellm's benchmarks.json, schemas 1 and 2", knows, read, outputs.Served
+)

@@ -17,31 +17,20 @@ from typing import Annotated, Any
 
 import msgspec
 
-from collectors.llm.readers.asks import Computed
-from collectors.llm.readers.outputs import about, definitions, documents, file_name, note_crowd, utc
+from collectors.llm.readers import outputs
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, ToolIdentity
 
 _BOTH = "llm.llama-bench.prompt_and_eval_rate"
-DEFINITIONS = definitions("""
-llama-bench.prompt_and_eval_rate | Prompt and output tokens a second | tokens/s | higher
-Tokens of a prompt and of the output after it divided by the time of both (`llama-bench -pg`).
-""")
+DEFINITIONS = outputs.definitions("llama-bench")
 _ENGINE = "llama.cpp"
 #: Each form by a word that all its files have, and what tells it.
 _FORMS = {
     "json": (b'"avg_ts"', re.compile(rb'"n_prompt"\s*:')),
     "csv": (b"avg_ts", re.compile(rb'^"?build_commit"?,', re.MULTILINE)),
     "markdown": (b"t/s", re.compile(rb"^\|\s*model\s*\|.*\|\s*t/s\s*\|", re.MULTILINE)),
-}
-_BATCHED = (b'"speed_pp"', b'"speed_tg"', b'"pl"')
-_KEPT = {
-    "n_batch": "batch",
-    "n_ubatch": "ubatch",
-    "flash_attn": "flash_attn",
-    "n_kv_max": "context",
 }
 _NANO = 1e9
 _SAME = 0.02
@@ -133,16 +122,11 @@ def form_of(data: bytes) -> str:
     return next(forms, "")
 
 
-def knows_bench(data: bytes) -> bool:
-    """Tell whether ``data`` is llama-bench's."""
-    return bool(form_of(data))
-
-
-def read_bench(data: bytes, asks: Computed) -> tuple[Reading, ...]:
+def read_bench(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
     """Return the tests in ``data``: one run for each build of llama.cpp that is in it."""
     form = form_of(data)
     if form == "json":
-        found = documents(data, dict[str, Any])
+        found = outputs.documents(data, dict[str, Any])
         tests = [_test(fields, f"entry {number}") for number, fields in enumerate(found, 1)]
     else:
         text = data.decode("utf-8-sig", "replace")
@@ -155,9 +139,10 @@ def read_bench(data: bytes, asks: Computed) -> tuple[Reading, ...]:
     return tuple(_run(build, group, asks) for build, group in builds.items())
 
 
-def _run(build: str, tests: Sequence[_Test], asks: Computed) -> Reading:
+def _run(build: str, tests: Sequence[_Test], asks: outputs.Computed) -> Reading:
     recorder = Recorder(ToolIdentity("llama-bench", build), DEFINITIONS)
-    recorder.started_at = min((utc(each.test_time) for each in tests if each.test_time), default="")
+    times = [outputs.utc(each.test_time) for each in tests if each.test_time]
+    recorder.started_at = min(times, default="")
     recorder.note(_NOTE)
     seen = {name: {test.settings.get(name) for test in tests} for name in _SETTINGS}
     varying = {name for name, values in seen.items() if len(values) > 1}
@@ -167,51 +152,41 @@ def _run(build: str, tests: Sequence[_Test], asks: Computed) -> Reading:
     for name, fact in (("cpu_info", "cpu"), ("gpu_info", "gpu")):
         for value in sorted({getattr(test, name) for test in tests}):
             recorder.fact(fact, value, f"llama-bench, {name}")
-    files = {file_name(test.model_filename) for test in tests if test.model_filename}
+    files = {outputs.file_name(test.model_filename) for test in tests if test.model_filename}
     sizes = {size for test in tests if (size := test.settings.get("model_size"))}
     for name, texts in (("model_file", files), ("model_size", sizes)):
         recorder.parameter(name, ", ".join(sorted(texts))[:200] or None, Comparability.CAVEAT)
     for test in tests:
-        more = {_SETTINGS[name]: test.settings.get(name) for name in varying}
-        _write(_series(recorder, test, asks, more), test)
+        threads = settings.agreed("threads", asks.threads, test.n_threads)
+        outputs.note_crowd(recorder, threads, asks.cpus)
+        pairs = outputs.about(
+            asks,
+            test.model_type or None,
+            engine=_ENGINE,
+            backend=test.backends or None,
+            threads=threads,
+            n_gpu_layers=test.settings.get("n_gpu_layers") if test.backends != "CPU" else None,
+            input_tokens=test.n_prompt or None,
+            output_tokens=test.n_gen or None,
+            depth=test.n_depth or None,
+            **{_SETTINGS[name]: test.settings.get(name) for name in varying},
+        )
+        _write(recorder.series("llama-bench", pairs), test)
     return recorder.reading()
 
 
-def _series(
-    recorder: Recorder, test: _Test, asks: Computed, more: Mapping[str, str | None]
-) -> Series:
-    threads = settings.agreed("threads", asks.threads, test.n_threads)
-    note_crowd(recorder, threads, asks.cpus)
-    pairs = about(
-        asks,
-        test.model_type or None,
-        engine=_ENGINE,
-        backend=test.backends or None,
-        threads=threads,
-        n_gpu_layers=test.settings.get("n_gpu_layers") if test.backends != "CPU" else None,
-        input_tokens=test.n_prompt or None,
-        output_tokens=test.n_gen or None,
-        depth=test.n_depth or None,
-        **more,
-    )
-    return recorder.series("llama-bench", pairs)
-
-
 def _write(series: Series, test: _Test) -> None:
+    metric, name = ("llm.eval_rate", "tg") if test.n_gen else ("llm.prompt_eval_rate", "pp")
     if test.n_prompt and test.n_gen:
         metric, name = _BOTH, "pg"
-    elif test.n_gen:
-        metric, name = "llm.eval_rate", "tg"
-    else:
-        metric, name = "llm.prompt_eval_rate", "pp"
     for rate in test.samples_ts:
         series.add(metric, "mean", rate, native=f"{name}: samples_ts")
-    if test.samples_ts:
-        return
-    mean, stddev = test.printed or (None, None)
-    series.add(metric, "mean", test.avg_ts, mean, native=f"{name}: avg_ts")
-    # A single repetition has no spread, and 0 is written for it.
-    series.add(metric, "stddev", test.stddev_ts or None, stddev, native=f"{name}: stddev_ts")
+    if not test.samples_ts:
+        mean, stddev = test.printed or (None, None)
+        series.add(metric, "mean", test.avg_ts, mean, native=f"{name}: avg_ts")
+        # A single repetition has no spread, and 0 is written for it.
+        spread = test.stddev_ts or None
+        series.add(metric, "stddev", spread, stddev, native=f"{name}: stddev_ts")
 
 
 def _csv(text: str) -> Iterator[_Test]:
@@ -250,16 +225,10 @@ def _row(cells: Mapping[str, str], place: str) -> _Test:
     test = _TEST.fullmatch(cells.get("test", ""))
     if not speed or not test:
         raise SitegenError("is not a test and its rate in tokens/s", where=place)
-    named = {_COLUMNS.get(name, name): value for name, value in cells.items() if value}
-    figures = {
-        "avg_ts": speed[1],
-        "stddev_ts": speed[2],
-        "n_prompt": test["pp"] or 0,
-        "n_gen": test["tg"] or 0,
-        "n_depth": test["d"] or 0,
-        "printed": speed.groups(),
-    }
-    return _test(named | figures, place, strict=False)
+    named: dict[str, Any] = {_COLUMNS.get(name, name): each for name, each in cells.items() if each}
+    named |= {"avg_ts": speed[1], "stddev_ts": speed[2], "printed": speed.groups()}
+    named |= {"n_prompt": test["pp"] or 0, "n_gen": test["tg"] or 0, "n_depth": test["d"] or 0}
+    return _test(named, place, strict=False)
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,52 +250,46 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     n_kv_max: Whole | None = None
 
 
-def knows_batched(data: bytes) -> bool:
-    """Tell whether ``data`` is llama-batched-bench's."""
-    return all(key in data for key in _BATCHED)
-
-
-def read_batched(data: bytes, asks: Computed) -> tuple[Reading, ...]:
+def read_batched(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
     """Return one run of all the lines of llama-batched-bench in ``data``."""
     recorder = Recorder(ToolIdentity("llama-batched-bench", ""))
-    batches = documents(data, _Batch)
-    for key, name in _KEPT.items():
+    batches = outputs.documents(data, _Batch)
+    kept = {"n_batch": "batch", "n_ubatch": "ubatch", "flash_attn": "flash_attn"}
+    for key, name in (kept | {"n_kv_max": "context"}).items():
         values = {str(value) for each in batches if (value := getattr(each, key)) is not None}
         recorder.parameter(name, ", ".join(sorted(values))[:200] or None)
     recorder.note("Rates are of all sequences of a batch together, without sampling.")
     for batch in batches:
-        _batch(recorder, batch, asks)
+        threads = settings.agreed("threads", asks.threads, batch.n_threads or None)
+        outputs.note_crowd(recorder, threads, asks.cpus)
+        pairs = outputs.about(
+            asks,
+            engine=_ENGINE,
+            threads=threads,
+            n_gpu_layers=batch.n_gpu_layers or None,
+            input_tokens=batch.pp,
+            output_tokens=batch.tg,
+            concurrency=batch.pl,
+            prompt="shared" if batch.is_pp_shared else "unique",
+        )
+        series = recorder.series("llama-batched-bench", pairs)
+        prompts = batch.pp if batch.is_pp_shared else batch.pp * batch.pl
+        for metric, native, rate, seconds, tokens in (
+            ("llm.prompt_eval_rate", "speed_pp", batch.speed_pp, batch.t_pp, prompts),
+            ("llm.eval_rate", "speed_tg", batch.speed_tg, batch.t_tg, batch.tg * batch.pl),
+        ):
+            if tokens and rate:  # or nothing of this kind was asked for
+                if seconds and not _is_near(rate, again := tokens / seconds):
+                    what = f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {again:g}"
+                    raise SitegenError(what, where=native)
+                series.add(metric, "mean", rate, native=native)
     return (recorder.reading(),)
 
 
-def _batch(recorder: Recorder, batch: _Batch, asks: Computed) -> None:
-    threads = settings.agreed("threads", asks.threads, batch.n_threads or None)
-    note_crowd(recorder, threads, asks.cpus)
-    pairs = about(
-        asks,
-        engine=_ENGINE,
-        threads=threads,
-        n_gpu_layers=batch.n_gpu_layers or None,
-        input_tokens=batch.pp,
-        output_tokens=batch.tg,
-        concurrency=batch.pl,
-        prompt="shared" if batch.is_pp_shared else "unique",
-    )
-    series = recorder.series("llama-batched-bench", pairs)
-    prompts = batch.pp if batch.is_pp_shared else batch.pp * batch.pl
-    for metric, native, rate, seconds, tokens in (
-        ("llm.prompt_eval_rate", "speed_pp", batch.speed_pp, batch.t_pp, prompts),
-        ("llm.eval_rate", "speed_tg", batch.speed_tg, batch.t_tg, batch.tg * batch.pl),
-    ):
-        if not tokens or not rate:
-            continue  # nothing of this kind was asked for
-        if seconds and not _is_near(rate, tokens / seconds):
-            message = f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {tokens / seconds:g}"
-            raise SitegenError(message, where=native)
-        series.add(metric, "mean", rate, native=native)
-
-
 _BENCH = "llama-bench (-o json, jsonl, csv or md)"
-BENCH = Reader("llama-bench", _BENCH, knows_bench, read_bench, Computed)
+BENCH = Reader(
+    "llama-bench", _BENCH, lambda data: bool(form_of(data)), read_bench, outputs.Computed
+)
+_BATCHED = outputs.having(b'"speed_pp"', b'"speed_tg"', b'"pl"')
 _JSONL = "llama-batched-bench --output-format jsonl"
-BATCHED = Reader("llama-batched-bench", _JSONL, knows_batched, read_batched, Computed)
+BATCHED = Reader("llama-batched-bench", _JSONL, _BATCHED, read_batched, outputs.Computed)

@@ -10,55 +10,19 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from collectors.llm.readers.asks import Judged
-from collectors.llm.readers.outputs import about, definitions, failures, utc
-from sitegen.collect import (
-    Count,
-    Positive,
-    Reader,
-    Reading,
-    Recorder,
-    Series,
-    decode,
-    described,
-    settings,
-)
+from collectors.llm.readers import outputs
+from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
+from sitegen.collect.settings import Count, Positive, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Status, ToolIdentity, params
 
-DEFINITIONS = definitions("""
-aiperf.time_to_second_token | Time from the first token to the second | s | lower
-From a request's first response to its second.
-
-aiperf.time_to_first_output_token | Time to the first token of the answer | s | lower
-From the sending of a request to its first token that is not reasoning.
-
-aiperf.prefill_throughput | Prompt tokens a second of TTFT | tokens/s | higher
-Input tokens of a request divided by its time to first token, waiting included.
-
-aiperf.reasoning_token_count | Reasoning tokens a request | count | none
-Tokens of an answer that are reasoning.
-
-aiperf.output_token_throughput_per_user | Output tokens a second and user | tokens/s | higher
-One divided by a request's TPOT; a decode rate counts its first token too and is
-n/(n-1) higher.
-
-genai-perf.inter_token_latency | Time per token of a chunk | s | lower
-Gaps between chunks divided by the tokens of the later one; by request in some versions.
-
-genai-perf.time_to_second_token | Time from the first token to the second | s | lower
-From a request's first response to its second.
-
-genai-perf.output_token_throughput_per_user | Output tokens a second and user | tokens/s | higher
-One divided by genai-perf's inter-token latency.
-""")
+DEFINITIONS = outputs.definitions("aiperf", "genai-perf")
 #: Tags that mean what ours means, in both tools, and those that do in aiperf only.
 _SHARED = {
     "request_latency": "llm.e2e_latency",
@@ -163,7 +127,7 @@ class _About(msgspec.Struct, frozen=True):
     input_config: _Setup | None = None
 
 
-class Load(Judged, frozen=True):
+class Load(outputs.Judged, frozen=True):
     """Requests of a load."""
 
     concurrency: Annotated[
@@ -174,8 +138,7 @@ class Load(Judged, frozen=True):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Export:
+class _Export(NamedTuple):
     """One file: its leaves by tag, and what else it says."""
 
     tool: str
@@ -205,7 +168,38 @@ def read(data: bytes, asks: Load) -> tuple[Reading, ...]:
     """Return the run that a summary of aiperf or genai-perf describes."""
     is_table = _TABLE in data
     export = _of_table(data.decode("utf-8-sig", "replace")) if is_table else _of_json(data)
-    return (_reading(export, asks),)
+    stated, tool = export.about, export.tool
+    config = stated.input_config or _Setup()
+    load = config.load
+    recorder = Recorder(ToolIdentity(tool, stated.aiperf_version or ""), DEFINITIONS)
+    if stated.start_time is not None:
+        recorder.started_at = outputs.utc(stated.start_time)
+        if stated.start_time.tzinfo is None:
+            recorder.note("The start in the file is local time of the client, taken as UTC.")
+    if stated.was_cancelled:
+        recorder.note("The benchmark was cancelled: its figures are of a part.")
+    recorder.parameter("api", config.api)
+    recorder.parameter("warmup_requests", load.warmup_request_count, Comparability.CAVEAT)
+    rate = settings.agreed("rate", asks.rate, load.request_rate or load.rate or None)
+    streams = settings.agreed("concurrency", asks.concurrency, load.concurrency or None)
+    if not rate and not streams:
+        recorder.note("The load is not in the file: say it with --set concurrency= or --set rate=.")
+    arrivals = load.request_rate_mode or load.type
+    pairs = outputs.about(
+        asks,
+        config.one_model,
+        rate=rate and f"{rate:g}",
+        concurrency=streams,
+        # Our own open loop is Poisson.
+        arrivals=arrivals if rate and arrivals != "poisson" else None,
+    )
+    workload = "open" if rate else "closed" if streams else "serving"
+    status = Status.SUSPECT if stated.was_cancelled else Status.OK
+    _write(export, recorder.series(workload, pairs, status=status), asks.slo)
+    recorder.duration_s = export.value("benchmark_duration", "s")
+    if tool == "aiperf" and "reasoning_token_count" in export.leaves:
+        recorder.note("aiperf's output lengths and rates count reasoning tokens too.")
+    return (recorder.reading(),)
 
 
 def _of_json(data: bytes) -> _Export:
@@ -222,10 +216,7 @@ def _of_json(data: bytes) -> _Export:
 
 
 def _own(tool: str) -> Mapping[str, str]:
-    start = f"llm.{tool}."
-    return {
-        each.id.removeprefix(start): each.id for each in DEFINITIONS if each.id.startswith(start)
-    }
+    return {each.id.rpartition(".")[2]: each.id for each in DEFINITIONS if f".{tool}." in each.id}
 
 
 def _of_table(text: str) -> _Export:
@@ -271,79 +262,37 @@ def _leaf(
     leaves[tag] = decode.convert(values, _Leaf, f"{place} {tag}", strict=False)
 
 
-def _reading(export: _Export, asks: Load) -> Reading:
-    stated, tool = export.about, export.tool
-    config = stated.input_config or _Setup()
-    load = config.load
-    recorder = Recorder(ToolIdentity(tool, stated.aiperf_version or ""), DEFINITIONS)
-    if stated.start_time is not None:
-        recorder.started_at = utc(stated.start_time)
-        if stated.start_time.tzinfo is None:
-            recorder.note("The start in the file is local time of the client, taken as UTC.")
-    status = Status.SUSPECT if stated.was_cancelled else Status.OK
-    if stated.was_cancelled:
-        recorder.note("The benchmark was cancelled: its figures are of a part.")
-    recorder.parameter("api", config.api)
-    recorder.parameter("warmup_requests", load.warmup_request_count, Comparability.CAVEAT)
-    rate = settings.agreed("rate", asks.rate, load.request_rate or load.rate or None)
-    streams = settings.agreed("concurrency", asks.concurrency, load.concurrency or None)
-    if not rate and not streams:
-        recorder.note("The load is not in the file: say it with --set concurrency= or --set rate=.")
-    arrivals = load.request_rate_mode or load.type
-    pairs = about(
-        asks,
-        config.one_model,
-        rate=rate and f"{rate:g}",
-        concurrency=streams,
-        # Our own open loop is Poisson.
-        arrivals=arrivals if rate and arrivals != "poisson" else None,
-    )
-    workload = "open" if rate else "closed" if streams else "serving"
-    series = recorder.series(workload, pairs, status=status)
-    _write(export, series, asks.slo)
-    recorder.duration_s = export.value("benchmark_duration", "s")
-    if tool == "aiperf" and "reasoning_token_count" in export.leaves:
-        recorder.note("aiperf's output lengths and rates count reasoning tokens too.")
-    return recorder.reading()
-
-
 def _write(export: _Export, series: Series, slo: str | None) -> None:
-    _counts(export, series)
-    names = {**_SHARED, **(_AIPERF if export.tool == "aiperf" else {}), **_own(export.tool)}
-    for tag, metric in names.items():
-        _statistics(export, series, tag, metric)
-    for tag, metric in _WHOLE.items():
-        value = export.value(tag, series.recorder.unit_of(metric))
-        series.add(metric, "value", value, native=tag)
-    tag = "goodput" if "goodput" in export.leaves else "request_goodput"
-    goodput = export.value(tag, "1/s")
-    if goodput is not None and slo is None:
-        series.recorder.note("The objective of the goodput is said with --set slo=.")
-    series.add("llm.goodput", "value", goodput, native=tag, about=params(slo=slo))
-
-
-def _statistics(export: _Export, series: Series, tag: str, metric: str) -> None:
-    unit = series.recorder.unit_of(metric)
-    if unit != "count" and export.value(tag, unit) == 0:
-        series.recorder.note(f"{tag} is 0 in the file, which is none.")
-        return
-    for figure in ("avg",) if metric in _MEANS_ONLY else _FIGURES:
-        value = export.value(tag, unit, figure)
-        series.add(metric, _STATISTICS.get(figure, figure), value, native=f"{tag} {figure}")
-
-
-def _counts(export: _Export, series: Series) -> None:
     good = export.value("request_count", "count")
     bad = export.value("error_request_count", "count")
-    rows = export.about.error_summary
+    rows, note = export.about.error_summary, series.recorder.note
     if bad is None and rows is not None:
         bad = sum(row.count or 0 for row in rows)
     if good is not None and good != int(good):
         raise SitegenError("is not a whole number", where="request_count")
     if good is None or bad is None:
         series.add("llm.requests", "value", good, native="request_count")
-        return
-    failures(series, int(good), {"error": (int(bad), "error_request_count, error_summary")})
+    else:
+        outputs.failures(
+            series, int(good), {"error": (int(bad), "error_request_count, error_summary")}
+        )
+    names = {**_SHARED, **(_AIPERF if export.tool == "aiperf" else {}), **_own(export.tool)}
+    for tag, metric in names.items():
+        unit = series.recorder.unit_of(metric)
+        if unit != "count" and export.value(tag, unit) == 0:
+            note(f"{tag} is 0 in the file, which is none.")
+            continue
+        for figure in ("avg",) if metric in _MEANS_ONLY else _FIGURES:
+            value = export.value(tag, unit, figure)
+            series.add(metric, _STATISTICS.get(figure, figure), value, native=f"{tag} {figure}")
+    for tag, metric in _WHOLE.items():
+        value = export.value(tag, series.recorder.unit_of(metric))
+        series.add(metric, "value", value, native=tag)
+    tag = "goodput" if "goodput" in export.leaves else "request_goodput"
+    goodput = export.value(tag, "1/s")
+    if goodput is not None and slo is None:
+        note("The objective of the goodput is said with --set slo=.")
+    series.add("llm.goodput", "value", goodput, native=tag, about=params(slo=slo))
 
 
 _FILES = "aiperf and genai-perf: profile_export_{aiperf,genai_perf}.json or .csv"

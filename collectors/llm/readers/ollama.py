@@ -12,21 +12,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from collectors.llm.readers.asks import ServedHere
-from collectors.llm.readers.outputs import (
-    about,
-    definitions,
-    distribution,
-    documents,
-    failures,
-    file_name,
-    note_crowd,
-    utc,
-)
+from collectors.llm.readers import outputs
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
@@ -36,11 +26,7 @@ from sitegen.model import Comparability, Status, ToolIdentity
 WORKLOAD = "ollama-eval"
 LOG_WORKLOAD = "server-log"
 _TOTAL = "llm.ollama.total_duration"
-DEFINITIONS = definitions("""
-ollama.total_duration | Time in the server | s | lower
-From a request's arrival in Ollama to its end, as the server counts; a model that is loaded first
-is included.
-""")
+DEFINITIONS = outputs.definitions("ollama")
 _NANO = 1e9
 _MILLI = 1e3
 _CENT = 0.01  # rates are printed with two decimals
@@ -131,9 +117,9 @@ def knows_text(data: bytes) -> bool:
     return bool(rate or _TIMING_LINE.search(data)) and not knows_answers(data)
 
 
-def read_answers(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
+def read_answers(data: bytes, asks: outputs.ServedHere) -> tuple[Reading, ...]:
     """Return one run of all the last answers in ``data``, which may hold whole streams."""
-    lines = documents(data, _Line)
+    lines = outputs.documents(data, _Line)
     last = [each for each in lines if each.done and each.done_reason not in {"load", "unload"}]
     errors = sum(each.error is not None for each in lines)
     answers = [each for each in last if each.eval_count or each.eval_duration is not None]
@@ -141,20 +127,18 @@ def read_answers(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
     if not answers and not errors + empty:
         raise SitegenError("there is no finished request in it", where="ollama-api")
     recorder = Recorder(ToolIdentity("ollama", ""), DEFINITIONS)
-    recorder.started_at = min(
-        (utc(each.created_at, each.total_duration or 0.0) for each in last if each.created_at),
-        default="",
-    )
+    dated = [(each.created_at, each.total_duration or 0.0) for each in last if each.created_at]
+    recorder.started_at = min((outputs.utc(*each) for each in dated), default="")
     recorder.parameter("api", "ollama")
     recorder.parameter("token_source", "eval_count")
     recorder.note(_NOTE_N)
     bad = {"error": (errors, "error"), "zero-tokens": (empty, "answers without eval_count")}
-    series = _Shared("ollama", WORKLOAD, "", asks.threads, bad if errors + empty else {})
-    _write(recorder, answers, asks, series)
+    threads, bad = asks.threads, bad if errors + empty else {}
+    _write(recorder, answers, asks, engine="ollama", workload=WORKLOAD, threads=threads, bad=bad)
     return (recorder.reading(),)
 
 
-def read_text(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
+def read_text(data: bytes, asks: outputs.ServedHere) -> tuple[Reading, ...]:
     """Return one run of what a terminal or a log recorded, with the settings that it shows."""
     # A log may hold anything; only what is recognised is read, and that is ASCII but for a sign.
     lines = [line[:_MAX_LINE] for line in data.decode("utf-8", "replace").split("\n")]
@@ -176,16 +160,18 @@ def read_text(data: bytes, asks: ServedHere) -> tuple[Reading, ...]:
     for name in ("cpu", "memory", "gpu", "os"):
         recorder.fact(name, shown.get(name), "the imported log")
     threads = int(shown["threads"]) if "threads" in shown else None
-    file = file_name(shown.get("model_file", "")).removesuffix(".gguf")
+    file = outputs.file_name(shown.get("model_file", "")).removesuffix(".gguf")
     refused = (len(codes) - served, "answers in the log that are not 200")
-    shared = _Shared(
+    _write(
+        recorder,
+        verbose or timings,
+        asks,
         engine="ollama" if is_ollama else None,
         workload=WORKLOAD if verbose else LOG_WORKLOAD,
         model=shown.get("model_name") or shown.get("general.name") or file,
         threads=settings.agreed("threads", asks.threads, threads),
         bad={"http": refused} if served else {},
     )
-    _write(recorder, verbose or timings, asks, shared)
     return (recorder.reading(),)
 
 
@@ -284,7 +270,7 @@ def _log(lines: Sequence[str]) -> tuple[Mapping[str, str], Sequence[str], str]:
                 shown[name] = match[1].strip()[:200]
         if not started_at and (match := _LOG_TIME.match(line)):
             with contextlib.suppress(ValueError):  # a log may hold anything
-                started_at = utc(datetime.fromisoformat(match[1]))
+                started_at = outputs.utc(datetime.fromisoformat(match[1]))
     return shown, codes, started_at
 
 
@@ -324,54 +310,49 @@ _SHOWN = tuple(
 )
 
 
-class _Shared(NamedTuple):
-    """What holds for all requests of a file; ``bad`` is empty where it cannot show failures."""
-
-    engine: str | None
-    workload: str
-    model: str
-    threads: int | None
-    bad: Mapping[str, tuple[int, str]]
-
-
-def _write(
-    recorder: Recorder, answers: Sequence[_Answer], asks: ServedHere, shared: _Shared
+def _write(  # noqa: PLR0913 - what holds for all requests of a file
+    recorder: Recorder,
+    answers: Sequence[_Answer],
+    asks: outputs.ServedHere,
+    *,
+    engine: str | None,
+    workload: str,
+    model: str = "",
+    threads: int | None,
+    bad: Mapping[str, tuple[int, str]],
 ) -> None:
-    threads, cpus = shared.threads, asks.cpus
+    """Write the series of each model; ``bad`` is empty where a file cannot show failures."""
     recorder.parameter("threads", threads)
-    note_crowd(recorder, threads, cpus)
-    if threads not in {None, 1} and not cpus:
+    outputs.note_crowd(recorder, threads, asks.cpus)
+    if threads not in {None, 1} and not asks.cpus:
         recorder.note(
             f"The server computed with --threads {threads}; how many CPUs it might use is not "
             "shown: say it with --set cpus=."
         )
     stated = sorted({each.model for each in answers if each.model})
-    for name in stated or [shared.model]:
+    for name in stated or [model]:
         group = [answer for answer in answers if answer.model in {name, None}]
-        pairs = about(
-            asks,
-            name,
-            engine=shared.engine,
-            input_tokens=_length([each.prompt_eval_count for each in group]),
-            output_tokens=_length([each.eval_count for each in group]),
-        )
-        series = recorder.series(shared.workload, pairs)
+        lengths = {}  # that all of several requests have
+        for key, count in (("input_tokens", "prompt_eval_count"), ("output_tokens", "eval_count")):
+            counts = [getattr(each, count) for each in group]
+            same = len(counts) > 1 and len(set(counts)) == 1
+            lengths[key] = (counts[0] or None) if same else None
+        pairs = outputs.about(asks, name, engine=engine, **lengths)
+        series = recorder.series(workload, pairs)
         _group(series, group)
-        if shared.bad and len(stated) <= 1:
-            failures(series, len(group), shared.bad)
+        if bad and len(stated) <= 1:
+            outputs.failures(series, len(group), bad)
         else:
             series.add("llm.requests", "value", float(len(group)), native="answers")
-    if len(stated) > 1 and any(count for count, _ in shared.bad.values()):
+    if len(stated) > 1 and any(count for count, _ in bad.values()):
         recorder.note("Failed requests do not say which model they were for and are not counted.")
 
 
-def _length(counts: Sequence[int | None]) -> int | None:
-    """Return the length that all of several requests have."""
-    return (counts[0] or None) if len(counts) > 1 and len(set(counts)) == 1 else None
-
-
 def _group(series: Series, group: Sequence[_Answer]) -> None:
-    recorder = series.recorder
+    recorder, totals = series.recorder, _known(group, "total_duration")
+    # By the time before them, where every request says how long it took.
+    timed = group if len(totals) == len(group) else ()
+    placed = list(zip(itertools.accumulate(totals, initial=0.0), timed, strict=False))
     for metric, attribute, printed_by, native in (
         ("llm.eval_rate", "rate", "eval_rate", "eval rate"),
         ("llm.prompt_eval_rate", "prompt_rate", "prompt_eval_rate", "prompt eval rate"),
@@ -381,8 +362,9 @@ def _group(series: Series, group: Sequence[_Answer]) -> None:
         if len(rates) == 1:
             series.add(metric, "mean", rates[0], texts[0] if texts else None, native=native)
         else:
-            series.spread(metric, distribution(rates), native=native)
-        series.points("request", metric, _placed(group, attribute))
+            series.spread(metric, outputs.distribution(rates), native=native)
+        points = ((start, getattr(answer, attribute)) for start, answer in placed)
+        series.points("request", metric, ((x, y) for x, y in points if y is not None))
     for metric, native in (
         ("llm.input_tokens", "prompt_eval_count"),
         ("llm.output_tokens", "eval_count"),
@@ -411,23 +393,14 @@ def _load(series: Series, group: Sequence[_Answer]) -> None:
         recorder.note("The only request's total duration includes the load of the model.")
     elif totals and len(group) > 1:
         recorder.note("The first request, which may include a load, is not in the total durations.")
-    series.spread(_TOTAL, distribution(totals), native="total_duration", status=status)
+    series.spread(_TOTAL, outputs.distribution(totals), native="total_duration", status=status)
 
 
 def _known(group: Sequence[_Answer], name: str) -> list[Any]:
     return [value for each in group if (value := getattr(each, name)) is not None]
 
 
-def _placed(group: Sequence[_Answer], attribute: str) -> Iterator[tuple[float, float]]:
-    """Yield the values by the time before them, where every request says how long it took."""
-    totals = _known(group, "total_duration")
-    if len(totals) == len(group):
-        for start, answer in zip(itertools.accumulate(totals, initial=0.0), group, strict=False):
-            if (value := getattr(answer, attribute)) is not None:
-                yield start, value
-
-
 _ANSWERS = "Ollama's API answers (/api/generate, /api/chat), as JSON, JSON lines or whole streams"
-ANSWERS = Reader("ollama-api", _ANSWERS, knows_answers, read_answers, ServedHere)
+ANSWERS = Reader("ollama-api", _ANSWERS, knows_answers, read_answers, outputs.ServedHere)
 _TEXT = "`ollama run --verbose`, and server logs of Ollama and llama.cpp"
-TEXT = Reader("ollama-text", _TEXT, knows_text, read_text, ServedHere, text=True)
+TEXT = Reader("ollama-text", _TEXT, knows_text, read_text, outputs.ServedHere, text=True)

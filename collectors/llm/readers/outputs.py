@@ -1,21 +1,88 @@
-"""What outputs of several tools have in common: names, times, JSON, metrics, failed requests."""
+"""What readers have in common: what they ask of a user, names, times, JSON, failed requests."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
 
 from collectors.llm import measures
-from collectors.llm.readers.asks import Asks
 from sitegen.collect import Recorder, Series, decode, settings, timestamp
 from sitegen.collect.decode import Form
+from sitegen.collect.settings import Count, Positive, Settings, described
 from sitegen.errors import SitegenError
 from sitegen.model import MetricDefinition, Params, params
 
 _ASKED = ("model", "engine", "weights", "input_tokens", "output_tokens")
+#: What the tools measure that sitegen does not.
+_METRICS = Path(__file__).with_name("metrics.txt")
 _LIST = re.compile(r"^\[\s*$", re.MULTILINE)
+
+
+Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=200)]
+_Threads: TypeAlias = Annotated[
+    Count | None, described("CPU threads that the server computed with")
+]
+_Cpus: TypeAlias = Annotated[
+    Positive | None, described("CPUs that the server might use (docker --cpus, a cgroup's quota)")
+]
+
+
+class Asks(Settings, frozen=True):
+    """What was run."""
+
+    model: Annotated[
+        Name | None, described("name of the model, where the file does not say it")
+    ] = None
+    weights: Annotated[Literal["real", "random"] | None, described("of the model")] = None
+
+
+class Computed(Asks, frozen=True):
+    """An engine without a server."""
+
+    threads: _Threads = None
+    cpus: _Cpus = None
+
+
+class Lengths(Asks, frozen=True):
+    """Requests of one length."""
+
+    input_tokens: Annotated[Count | None, described("nominal length of a prompt")] = None
+    output_tokens: Annotated[Count | None, described("nominal length of an answer")] = None
+
+
+class Served(Lengths, frozen=True):
+    """Requests to a server."""
+
+    engine: Annotated[
+        Name | None, described("what served it: vllm, sglang, llama.cpp, ollama ...")
+    ] = None
+
+
+class Judged(Served, frozen=True):
+    """Requests that had to meet an objective."""
+
+    slo: Annotated[
+        Name | None,
+        described("the objective that goodput was counted with, such as ttft=2s,tpot=100ms"),
+    ] = None
+
+
+class ServedHere(Served, frozen=True):
+    """Requests to a server on CPUs."""
+
+    threads: _Threads = None
+    cpus: _Cpus = None
+
+
+def having(*keys: bytes) -> Callable[[bytes], bool]:
+    """Return what tells whether an output has all of ``keys``."""
+    return lambda data: all(key in data for key in keys)
 
 
 def file_name(path: str) -> str:
@@ -63,17 +130,18 @@ def _is_json(line: str) -> bool:
     return line.lstrip().startswith("{") or line.rstrip().endswith("}")
 
 
-def definitions(text: str) -> tuple[MetricDefinition, ...]:
-    """Return the metrics that ``text`` defines, a paragraph each.
+def definitions(*tools: str) -> tuple[MetricDefinition, ...]:
+    """Return the metrics of ``tools`` in `metrics.txt`, a paragraph each.
 
     Its first line is ``id | title | unit | better``, the id without its ``llm.``; the others are
     the definition.
     """
-    paragraphs = (each.splitlines() for each in text.strip().split("\n\n"))
+    paragraphs = _METRICS.read_text("utf-8").strip().split("\n\n")
     return tuple(
         MetricDefinition(f"llm.{name}", title, unit, better, " ".join(words))
-        for head, *words in paragraphs
+        for head, *words in map(str.splitlines, paragraphs)
         for name, title, unit, better in [head.split(" | ")]
+        if name.partition(".")[0] in tools
     )
 
 

@@ -10,38 +10,20 @@ import itertools
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
 from collectors.llm import measures
-from collectors.llm.readers.asks import Judged, Lengths
-from collectors.llm.readers.outputs import (
-    about,
-    definitions,
-    distribution,
-    failures,
-    model_name,
-    utc,
-)
+from collectors.llm.readers import outputs
 from sitegen.collect import Count, Reader, Reading, Recorder, Series, decode, described
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Status, ToolIdentity, params
 
-DEFINITIONS = definitions("""
-vllm.batch_latency | Time for one batch | s | lower
-From handing a whole batch of prompts to the engine, in its own process, to the last token of the
-last answer (`vllm bench latency`).
-
-vllm.client_queue_time | Wait in the client | s | lower
-From a request's turn to its sending: the wait for one of max_concurrency places.
-
-vllm.e2el_including_client_queue | Request latency with the wait in the client | s | lower
-E2EL and the time that the request waited in the client before it was sent.
-""")
+DEFINITIONS = outputs.definitions("vllm")
 #: vLLM's name of a time in its summary -> our metric.
 _TIMES = {
     "ttft": "llm.ttft",
@@ -58,10 +40,6 @@ _COMPLETIONS = {"vllm", "openai", "lmdeploy", "scalellm", "sglang", "llama.cpp"}
 _NUMBER: Any = Number  # mypy takes no annotated one for a type
 # The file derives its rates from its own counts; more apart than this and it was changed.
 _SAME = 0.01
-
-
-#: Of one time: vLLM's key and the value in ms by our statistic.
-_Figures: TypeAlias = Mapping[str, tuple[str, float]]
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,17 +82,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return None if rate in (None, "inf", math.inf) else float(rate) or None
 
 
-def _figures(document: Mapping[str, object]) -> Mapping[str, _Figures]:
-    """Return the statistics of each of vLLM's times by its name, as it has them."""
-    times: defaultdict[str, dict[str, tuple[str, float]]] = defaultdict(dict)
-    for key, value in document.items():
-        if value is not None and (match := _TIME.fullmatch(key)):
-            statistic = _STATISTICS.get(match[1], match[1])
-            number: float = decode.convert(value, _NUMBER, key)
-            times[match[2]].setdefault(statistic, (key, number))
-    return times
-
-
 #: The lists of --save-detailed, in the order of `_Request`.
 _COLUMNS = (
     *("start_times", "input_lens", "output_lens", "ttfts", "itls", "latencies"),
@@ -147,18 +114,13 @@ class _Request(NamedTuple):
         return (self.latency - self.ttft) / (self.output_tokens - 1)
 
 
-def knows_serve(data: bytes) -> bool:
-    """Tell whether ``data`` has the keys of ``vllm bench serve``."""
-    return b'"num_prompts"' in data and b'"completed"' in data
-
-
-def read_serve(data: bytes, asks: Judged) -> tuple[Reading, ...]:
+def read_serve(data: bytes, asks: outputs.Judged) -> tuple[Reading, ...]:
     """Return one run for every result in ``data``: one object, a list, or one a line."""
     return tuple(_serve(each, asks) for each in decode.documents(data, dict[str, Any]))
 
 
-def _serve(document: Mapping[str, Any], asks: Judged) -> Reading:
-    result, times = decode.convert(document, Result), _figures(document)
+def _serve(document: Mapping[str, Any], asks: outputs.Judged) -> Reading:
+    result = decode.convert(document, Result)
     recorder = Recorder(ToolIdentity("vllm bench serve", ""), DEFINITIONS)
     recorder.started_at = _date(result, recorder)
     recorder.duration_s = result.duration
@@ -170,25 +132,21 @@ def _serve(document: Mapping[str, Any], asks: Judged) -> Reading:
         empty = result.completed
     series = _series(result, good, asks, recorder)
     cause = "failed" if result.failed is not None else "num_prompts - completed"
-    failures(
-        series,
-        result.completed - empty,
-        {"error": (failed, cause), "zero-tokens": (empty, "output_lens, ttfts, errors")},
-    )
+    bad = {"error": (failed, cause), "zero-tokens": (empty, "output_lens, ttfts, errors")}
+    outputs.failures(series, result.completed - empty, bad)
     if not result.completed:
         recorder.note("No request succeeded: every time is 0.0 in the file, and left out.")
     elif result.completed == empty:
         recorder.note("No request has a token: vLLM counts them as completed, here they failed.")
     else:
-        _rates(result, series, empty)
-        _goodput(result, series, empty, asks.slo)
+        _rates(result, series, empty, asks.slo)
         _tokens(result, series, good)
         if empty:
             recorder.note(
                 f"{empty} of {result.completed} completed requests have no token: they count as "
                 "failed, and what is read is without them; the file's own mean TTFT includes them."
             )
-        _times(times, series, good, again=bool(empty))
+        _times(document, series, good, again=bool(empty))
         _singles(series, good)
     return recorder.reading()
 
@@ -202,7 +160,7 @@ def _date(result: Result, recorder: Recorder) -> str:
         message = f"{result.date[:40]!r} is not a date like 20250102-030405"
         raise SitegenError(message, where="date") from error
     recorder.note("The date in the file is its end in local time of the client, taken as UTC.")
-    return utc(ended)
+    return outputs.utc(ended)
 
 
 def _requests(result: Result) -> list[_Request]:
@@ -218,8 +176,7 @@ def _requests(result: Result) -> list[_Request]:
         pairs = zip(ttfts, gaps, strict=True)
         columns["latencies"] = [ttft + math.fsum(steps) for ttft, steps in pairs]
     if starts := result.start_times:
-        first = min(starts)
-        columns["start_times"] = [start - first for start in starts]
+        columns["start_times"] = [start - min(starts) for start in starts]
     return list(map(_Request, *columns.values()))
 
 
@@ -237,7 +194,9 @@ def _failed(result: Result, requests: Sequence[_Request], recorder: Recorder) ->
     return failed
 
 
-def _series(result: Result, good: Sequence[_Request], asks: Judged, recorder: Recorder) -> Series:
+def _series(
+    result: Result, good: Sequence[_Request], asks: outputs.Judged, recorder: Recorder
+) -> Series:
     rate, concurrency = result.rate, result.max_concurrency
     workload = "open" if rate else "closed" if concurrency else "burst"
     backend = result.backend or result.endpoint_type or None
@@ -245,14 +204,13 @@ def _series(result: Result, good: Sequence[_Request], asks: Judged, recorder: Re
     # Without a rate it shapes nothing.
     if rate and result.burstiness not in {None, 1}:
         recorder.parameter("burstiness", f"{result.burstiness:g}")
-    recorder.parameter("tokenizer", model_name(result.tokenizer_id), Comparability.CAVEAT)
+    recorder.parameter("tokenizer", outputs.model_name(result.tokenizer_id), Comparability.CAVEAT)
     recorder.parameter("ramp_up", result.ramp_up_strategy or None)
     recorder.note("vLLM's TTFT ends at an event, also without text; its ITL is by event.")
-    pairs = about(
+    pairs = outputs.about(
         asks,
         result.model_id,
-        input_tokens=_length(result, good, asks, "input_tokens"),
-        output_tokens=_length(result, good, asks, "output_tokens"),
+        **{name: _length(result, good, asks, name) for name in ("input_tokens", "output_tokens")},
         rate=f"{rate:g}" if rate else None,
         concurrency=concurrency,
         requests=result.num_prompts if workload == "burst" else None,
@@ -260,7 +218,9 @@ def _series(result: Result, good: Sequence[_Request], asks: Judged, recorder: Re
     return recorder.series(workload, pairs)
 
 
-def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -> int | None:
+def _length(
+    result: Result, good: Sequence[_Request], asks: outputs.Judged, name: str
+) -> int | None:
     """Return the nominal length: where all requests have one, else as the user says.
 
     Raises SitegenError when that cannot be: prompts are re-tokenised and answers may end early,
@@ -278,7 +238,7 @@ def _length(result: Result, good: Sequence[_Request], asks: Judged, name: str) -
     return stated
 
 
-def _rates(result: Result, series: Series, empty: int) -> None:
+def _rates(result: Result, series: Series, empty: int, slo: str | None) -> None:
     tokens_out, tokens_in = result.total_output_tokens, result.total_input_tokens
     both = None if tokens_in is None else tokens_in + tokens_out
     for key, metric, amount in (
@@ -287,24 +247,13 @@ def _rates(result: Result, series: Series, empty: int) -> None:
         ("total_token_throughput", "llm.total_token_throughput", both),
     ):
         value, seconds = getattr(result, key), result.duration
-        if value is None:
-            continue
-        if seconds and amount is not None:
+        if value is not None and seconds and amount is not None:
             _check_near(key, value, amount / seconds)
-        if key == "request_throughput":
+        if value is not None and key == "request_throughput":
             value *= (result.completed - empty) / result.completed
-        elif key == "total_token_throughput" and empty:
-            continue  # prompts that were never answered are counted in it
-        series.add(metric, "value", value, native=key)
-
-
-def _check_near(key: str, value: float, again: float) -> None:
-    if not math.isclose(value, again, rel_tol=_SAME):
-        message = f"is {value:g}, and what it is made of in the same file gives {again:g}"
-        raise SitegenError(message, where=key)
-
-
-def _goodput(result: Result, series: Series, empty: int, slo: str | None) -> None:
+        # Prompts that were never answered are counted in the total.
+        if key != "total_token_throughput" or not empty:
+            series.add(metric, "value", value, native=key)
     goodput = result.request_goodput if result.old_goodput is None else result.old_goodput
     if goodput is not None and empty:
         series.recorder.note("Goodput is left out: vLLM counts an answer without a token as good.")
@@ -313,6 +262,12 @@ def _goodput(result: Result, series: Series, empty: int, slo: str | None) -> Non
             series.recorder.note("The objective of the goodput is said with --set slo=.")
         objective = params(slo=slo)
         series.add("llm.goodput", "value", goodput, native="request_goodput", about=objective)
+
+
+def _check_near(key: str, value: float, again: float) -> None:
+    if not math.isclose(value, again, rel_tol=_SAME):
+        message = f"is {value:g}, and what it is made of in the same file gives {again:g}"
+        raise SitegenError(message, where=key)
 
 
 def _tokens(result: Result, series: Series, good: Sequence[_Request]) -> None:
@@ -327,18 +282,43 @@ def _tokens(result: Result, series: Series, good: Sequence[_Request]) -> None:
             series.add(metric, "mean", mean, native=f"total_{name} / completed")
 
 
+_SINGLE = "ttfts, itls, output_lens"
+_NATIVES = {"ttft": "ttfts", "itl": "itls", "e2el": "latencies"}
+_OF_REQUEST: Mapping[str, Callable[[_Request], Sequence[float | None]]] = {
+    "ttft": lambda request: (request.ttft or None,),
+    "tpot": lambda request: (request.tpot,),
+    "e2el": lambda request: (request.latency,),
+    "itl": lambda request: request.gaps,
+}
+
+
+def _figures(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, tuple[str, float]]]:
+    """Return by vLLM's name of a time, and by our statistic, its own key and the value in ms."""
+    times: defaultdict[str, dict[str, tuple[str, float]]] = defaultdict(dict)
+    for key, value in document.items():
+        if value is not None and (match := _TIME.fullmatch(key)):
+            number: float = decode.convert(value, _NUMBER, key)
+            times[match[2]].setdefault(_STATISTICS.get(match[1], match[1]), (key, number))
+    return times
+
+
 def _times(
-    times: Mapping[str, _Figures], series: Series, good: Sequence[_Request], *, again: bool
+    document: Mapping[str, Any], series: Series, good: Sequence[_Request], *, again: bool
 ) -> None:
     """Add the statistics of the times, ``again`` from the requests that had an answer."""
     note = series.recorder.note
-    for name, figures in times.items():
+    for name, figures in _figures(document).items():
         metric, values = _TIMES[name], _values(name, good)
         if not any(value for _, value in figures.values()):
             note(f"All of {name} is 0.0 in the file, as vLLM writes what it has not.")
             continue
         if again:
-            _add_again(series, metric, name, figures, sorted(values))
+            ordered, known = sorted(values), outputs.distribution(values)
+            for statistic in figures if values else ():
+                value = known.get(statistic, 0.0)
+                if statistic.startswith("p"):
+                    value = measures.percentile(ordered, float(statistic[1:]))
+                series.add(metric, statistic, value, native=_NATIVES.get(name, _SINGLE))
             continue
         # In vLLM's own mean an answer without a token counts as 0.
         count = len(good) if name == "ttft" else len(values)
@@ -353,50 +333,30 @@ def _times(
             series.add(metric, statistic, value / 1000, native=key, status=status)
 
 
-_SINGLE = "ttfts, itls, output_lens"
-_NATIVES = {"ttft": "ttfts", "itl": "itls", "e2el": "latencies"}
-_OF_REQUEST: Mapping[str, Callable[[_Request], float | None]] = {
-    "ttft": lambda request: request.ttft or None,
-    "tpot": lambda request: request.tpot,
-    "e2el": lambda request: request.latency,
-}
-
-
-def _add_again(
-    series: Series, metric: str, name: str, wanted: Iterable[str], ordered: Sequence[float]
-) -> None:
-    known = distribution(ordered)
-    for statistic in wanted if ordered else ():
-        value = known.get(statistic, 0.0)
-        if statistic.startswith("p"):
-            value = measures.percentile(ordered, float(statistic[1:]))
-        series.add(metric, statistic, value, native=_NATIVES.get(name, _SINGLE))
-
-
 def _values(name: str, good: Sequence[_Request]) -> list[float]:
     """Return one of vLLM's times of the single requests, where they tell it."""
-    if name == "itl":
-        return list(itertools.chain.from_iterable(request.gaps for request in good))
     of = _OF_REQUEST.get(name)
-    return [value for each in good if of and (value := of(each)) is not None]
+    values = (value for each in good if of for value in of(each))
+    return [value for value in values if value is not None]
 
 
 def _singles(series: Series, good: Sequence[_Request]) -> None:
     """Add what only single requests tell: decode times and rates, and the samples."""
     decoded = [(each.output_tokens, each.latency - each.ttft) for each in good if each.tpot]
-    series.spread("llm.decode_time", distribution([time for _, time in decoded]), native=_SINGLE)
-    rates = distribution([tokens / time for tokens, time in decoded])
+    series.spread(
+        "llm.decode_time", outputs.distribution([time for _, time in decoded]), native=_SINGLE
+    )
+    rates = outputs.distribution([tokens / time for tokens, time in decoded])
     series.spread("llm.decode_rate_per_request", rates, native=_SINGLE)
     for name, of in _OF_REQUEST.items():
-        pairs = [(each.start, time) for each in good if (time := of(each)) is not None]
-        timed = [(start, time) for start, time in pairs if start is not None]
+        pairs = [(each.start, time) for each in good for time in of(each) if time is not None]
+        timed = [(x, time) for x, time in pairs if x is not None and name != "itl"]
         series.points("request", _TIMES[name], timed)
         if not timed:  # older files do not say when a request began
             measures.bins(series, _TIMES[name], [time for _, time in pairs])
-    measures.bins(series, "llm.inter_chunk_latency", _values("itl", good))
 
 
-class Batches(Lengths, frozen=True):
+class Batches(outputs.Lengths, frozen=True):
     """Requests that an engine works on together."""
 
     batch_size: Annotated[Count | None, described("prompts in one batch")] = None
@@ -409,11 +369,6 @@ class Batch(msgspec.Struct, frozen=True):
     percentiles: dict[str, Number | None]
     std_latency: Number | None = None
     latencies: list[Number] = []
-
-
-def knows_latency(data: bytes) -> bool:
-    """Tell whether ``data`` has the keys of ``vllm bench latency``."""
-    return b'"avg_latency"' in data and b'"percentiles"' in data
 
 
 def read_latency(data: bytes, asks: Batches) -> tuple[Reading, ...]:
@@ -443,7 +398,12 @@ def _batch(result: Batch, asks: Batches) -> Reading:
 
 
 _SERVE = "`vllm bench serve --save-result`, with or without --save-detailed and --append-result"
-SERVE = Reader("vllm-bench-serve", _SERVE, knows_serve, read_serve, Judged)
-LATENCY = Reader(
-    "vllm-bench-latency", "`vllm bench latency --output-json`", knows_latency, read_latency, Batches
+_LATENCY, _KEYS = "`vllm bench latency --output-json`", (b'"avg_latency"', b'"percentiles"')
+SERVE = Reader(
+    "vllm-bench-serve",
+    _SERVE,
+    outputs.having(b'"num_prompts"', b'"completed"'),
+    read_serve,
+    outputs.Judged,
 )
+LATENCY = Reader("vllm-bench-latency", _LATENCY, outputs.having(*_KEYS), read_latency, Batches)

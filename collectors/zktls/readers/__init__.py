@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collectors.zktls import contract, controls
-from collectors.zktls.readers import interactive, logs, proofs, zkevm, zkvm_perf
+from collectors.zktls.readers import interactive, logs, proofs, zkvm
 from sitegen.collect import Reader, Reading, Recorder, Settings
 from sitegen.model import ToolIdentity
 
@@ -19,7 +19,6 @@ def _read(data: bytes, _asks: Settings) -> tuple[Reading, ...]:
     for session in contract.read_all(data):
         controls.require(session)
         recorder = Recorder(tool=ToolIdentity(session.prover.prover, session.prover.prover_version))
-        contract.settings(recorder, session)
         contract.record(recorder, session, proofs.label)
         readings.append(recorder.reading())
     return tuple(readings)
@@ -27,6 +26,6 @@ def _read(data: bytes, _asks: Settings) -> tuple[Reading, ...]:
 
 CONTRACT = Reader("zktls-contract", "prover's contract (JSON lines)", _knows, _read)
 READERS = (
-    *(CONTRACT, zkvm_perf.READER, logs.RISC0, logs.SP1),
-    *(zkevm.READER, interactive.TLSNOTARY, interactive.PRIMUS),
+    *(CONTRACT, zkvm.PERF, logs.RISC0, logs.SP1),
+    *(zkvm.CASES, interactive.TLSNOTARY, interactive.PRIMUS),
 )

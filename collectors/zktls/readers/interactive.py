@@ -73,19 +73,15 @@ class PrimusAsks(TlsnotaryAsks, frozen=True):
     prover: proofs.Prover = ""
 
 
-def read_primus(data: bytes, asks: PrimusAsks) -> tuple[Reading, ...]:
-    """Return one run with every line; ``cost`` is the time of one attestation as a whole."""
-    tool = ToolIdentity(proofs.answer(asks, "prover"), asks.prover_version)
-    return (_reading(data, _PRIMUS, tool),)
+def read(data: bytes, asks: TlsnotaryAsks) -> tuple[Reading, ...]:
+    """Return one run with every line.
 
-
-def read_tlsnotary(data: bytes, asks: TlsnotaryAsks) -> tuple[Reading, ...]:
-    """Return one run with every line; preprocessing is the offline time."""
-    return (_reading(data, _TLSNOTARY, ToolIdentity("tlsnotary", asks.prover_version)),)
-
-
-def _reading(data: bytes, forms: tuple[set[str], ...], tool: ToolIdentity) -> Reading:
-    known = proofs.first_row(data)
+    Primus' ``cost`` is the time of one attestation as a whole; preprocessing is the offline time.
+    """
+    forms, prover = _TLSNOTARY, "tlsnotary"
+    if isinstance(asks, PrimusAsks):
+        forms, prover = _PRIMUS, proofs.answer(asks, "prover")
+    tool, known = ToolIdentity(prover, asks.prover_version), proofs.first_row(data)
     natives = {f"zktls.{metric}": name for name, (metric, _) in _METRICS.items() if name in known}
     recorder = Recorder(tool=tool, natives=natives)
     for line, cells in proofs.csv_rows(data, *forms):
@@ -99,17 +95,15 @@ def _reading(data: bytes, forms: tuple[set[str], ...], tool: ToolIdentity) -> Re
     times = [row.value or 0.0 for row in recorder.measurements if row.metric == "zktls.total_time"]
     if times and not any(time % 1 for time in times):
         recorder.note("The times are whole seconds: shorter differences do not show.")
-    return recorder.reading()
+    return (recorder.reading(),)
 
 
 def _quantity(unit: str, text: str) -> Quantity | None:
     if unit in ("s", "ms"):
         return quantities.duration(text, unit)
-    count = quantities.count(text)
-    if count is None:
-        return None
     factor, suffix = (1024, " KB") if unit == "KB" else (1, "")
-    return Quantity(float(count * factor), text.strip() + suffix)
+    count = quantities.count(text)
+    return Quantity(float(count * factor), text.strip() + suffix) if count else None
 
 
 def _about(cells: Cells, prover: str) -> Params:
@@ -145,8 +139,6 @@ def _value(parameter: str, text: str) -> object:
     return (text if parameter in ("group", "variant") else text.lower()) or None
 
 
-PRIMUS = Reader(
-    "zktls-bench", "zktls-bench CSV (Primus)", proofs.naming(*_PRIMUS), read_primus, PrimusAsks
-)
-_KNOWN = proofs.naming(*_TLSNOTARY)
-TLSNOTARY = Reader("tlsnotary", "TLSNotary metrics.csv", _KNOWN, read_tlsnotary, TlsnotaryAsks)
+_KNOWN, _OWN = proofs.naming(*_PRIMUS), proofs.naming(*_TLSNOTARY)
+PRIMUS = Reader("zktls-bench", "zktls-bench CSV (Primus)", _KNOWN, read, PrimusAsks)
+TLSNOTARY = Reader("tlsnotary", "TLSNotary metrics.csv", _OWN, read, TlsnotaryAsks)

@@ -13,15 +13,15 @@ A log of a mode in which proofs are fake is refused.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
+from msgspec import Struct
+
 from collectors.zktls import quantities
 from collectors.zktls.quantities import Quantity
 from collectors.zktls.readers import proofs
-from collectors.zktls.readers.proofs import Proved
 from sitegen.collect import Reader, Reading, Recorder, Refused, described
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, ToolIdentity
@@ -50,6 +50,7 @@ _SP1 = re.compile(
     r"\bprove_core\b.*(?:: close time\.busy=|summary: cycles=)|"
     r"\bexecute: (?:clk = [0-9]|close time\.busy=)"
 )
+_DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)
 #: Cargo begins another program, which may have another input.
 _RUNNING = re.compile(r"^\s*Running `")
 
@@ -73,7 +74,7 @@ _RISC0 = re.compile(
 class Asks(proofs.Asks, frozen=True):
     """What a log of SP1 does not say."""
 
-    statement: proofs.Statement = ""
+    statement: Annotated[str, described("what is proven, as in rsa-2048-verify")] = ""
 
 
 class Risc0Asks(Asks, frozen=True):
@@ -82,12 +83,11 @@ class Risc0Asks(Asks, frozen=True):
     prove_time: Annotated[str, described("the proving time, as in 1m32.7s")] = ""
 
 
-@dataclasses.dataclass(slots=True)
-class _Part:
+class _Part(Struct):
     """What a log says of one proof or execution: how long its stages took, and its counts."""
 
-    times: dict[str, Quantity] = dataclasses.field(default_factory=dict)
-    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    times: dict[str, Quantity] = {}
+    counts: dict[str, int] = {}
 
     @property
     def proving(self) -> dict[str, Quantity]:
@@ -108,11 +108,6 @@ class _Part:
         return _MODES[last]
 
 
-def knows_sp1(data: bytes) -> bool:
-    """Say whether it holds lines that only SP1 logs."""
-    return bool(_SP1.search(proofs.head_of(data)))
-
-
 def knows_risc0(data: bytes) -> bool:
     """Say whether it holds lines that only RISC Zero logs."""
     head = proofs.head_of(data)
@@ -124,8 +119,7 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 
     Raises Refused for mock proofs.
     """
-    text = _genuine(data, _SP1_FAKE, "SP1_PROVER=cpu or cuda")
-    logged = _parts(text, _take_sp1)
+    text, logged = _logged(data, _take_sp1, _SP1_FAKE, "SP1_PROVER=cpu or cuda")
     made = [proof for proof in logged if proof.mode] or logged
     _check_same(proof.mode for proof in made)
     _check_same(proof.counts["user"] for proof in made if "user" in proof.counts)
@@ -137,9 +131,7 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         "zktls.cycles": "cycles",
         "zktls.proof_size": "proofSize",
     }
-    tool = ToolIdentity("sp1", asks.prover_version)
-    recorder = Recorder(tool=tool, natives=natives, started_at=proofs.begun(text))
-    return (_reading(recorder, _asked(asks, "sp1", made[0].mode), made),)
+    return _readings("sp1", asks, text, made, natives, mode=made[0].mode)
 
 
 def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
@@ -147,9 +139,9 @@ def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
 
     Raises Refused for fake proofs.
     """
-    text = _genuine(data, _RISC0_FAKE, "RISC0_DEV_MODE unset")
+    text, parts = _logged(data, _take_risc0, _RISC0_FAKE, "RISC0_DEV_MODE unset")
     sessions: list[_Part] = []
-    for session in _parts(text, _take_risc0):
+    for session in parts:
         # Some versions log the counts twice, the second time without an execution.
         again = any(session.counts == each.counts for each in sessions)
         if session.counts and (session.times or not again):
@@ -163,55 +155,57 @@ def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
             told = f"the log holds {len(sessions)} sessions, and one proving time is given"
             raise SitegenError(told, fix="import the lines of one session")
     natives = {"zktls.cycles": "user cycles, total cycles", "zktls.execute_time": "execution time"}
-    tool = ToolIdentity("risc0", asks.prover_version)
-    recorder = Recorder(tool=tool, natives=natives, started_at=proofs.begun(text))
-    counts = sessions[0].counts
+    return _readings("risc0", asks, text, sessions, natives, prove=prove)
+
+
+def _readings(  # noqa: PLR0913 - what a log says, and what it does not
+    prover: str,
+    asks: Asks,
+    text: str,
+    parts: list[_Part],
+    natives: Mapping[str, str],
+    *,
+    mode: str = "",
+    prove: Quantity | None = None,
+) -> tuple[Reading, ...]:
+    """Write what each part says of a proof as a repetition of it."""
+    tool = ToolIdentity(prover, asks.prover_version)
+    begun = _DATED.search(text)
+    recorder = Recorder(tool=tool, natives=natives, started_at=f"{begun[1]}Z" if begun else "")
     for name in ("segments", "paging", "reserved"):
         key = name if name == "segments" else f"{name}_cycles"
-        recorder.parameter(key, counts.get(name), Comparability.IGNORED)
+        recorder.parameter(key, parts[0].counts.get(name), Comparability.IGNORED)
     if prove:
         recorder.note("The proving time was given by hand: the log does not hold it.")
-    return (_reading(recorder, _asked(asks, "risc0"), sessions, prove),)
-
-
-def _asked(asks: Asks, prover: str, mode: str = "") -> Proved:
     mode = proofs.answer(asks, "proof_mode", mode)
-    return Proved(proofs.answer(asks, "statement"), prover, mode, asks.size, asks.threads)
-
-
-def _reading(
-    recorder: Recorder, proof: Proved, parts: list[_Part], prove: Quantity | None = None
-) -> Reading:
-    """Write what each part says of a proof as a repetition of it."""
+    statement = proofs.answer(asks, "statement")
+    about = proofs.about(asks, mode, statement=statement, prover=prover)
     for repetition, part in enumerate(parts):
-        dataclasses.replace(
-            proof,
-            execute=part.times.get("execute"),
-            prove=prove or quantities.total(part.proving.values()) or part.times.get("e2e"),
-            verify=part.times.get("verify"),
-            proof_size=part.counts.get("size") if proof.proof_mode == "core" else None,
-            cycles={kind: part.counts.get(kind) for kind in ("user", "total")},
-        ).write(recorder, repetition)
-    return recorder.reading()
+        times = {
+            "execute_time": part.times.get("execute"),
+            "prove_time": prove or quantities.total(part.proving.values()) or part.times.get("e2e"),
+            "verify_time": part.times.get("verify"),
+        }
+        size = part.counts.get("size") if mode == "core" else None
+        cycles = {kind: part.counts.get(kind) for kind in ("user", "total")}
+        series = recorder.series(statement, about, repetition=repetition)
+        proofs.write(series, times, size, cycles)
+    return (recorder.reading(),)
 
 
-def _genuine(data: bytes, fake: re.Pattern[str], fix: str) -> str:
-    """Return the text of a log; raises Refused where it says that its proofs are fake."""
-    text = proofs.text_of(data)
+def _logged(
+    data: bytes, take: Callable[[str, list[_Part]], None], fake: re.Pattern[str], fix: str
+) -> tuple[str, list[_Part]]:
+    """Return the text of a log and its parts; raises Refused where it says that it is of fakes."""
+    text, parts = proofs.text_of(data), [_Part()]
     if match := fake.search(text):
         line = f"line {text.count(chr(10), 0, match.start()) + 1}"
         told = f"its proofs are fake ({match[0][:40]})"
         raise Refused(told, where=line, fix=f"prove again with {fix}")
-    return text
-
-
-def _parts(text: str, take: Callable[[str, list[_Part]], None]) -> list[_Part]:
-    """Return what ``take`` makes of all lines of a log."""
-    parts = [_Part()]
     for number, line in enumerate(proofs.lines_of(text), 1):
         with proofs.at(f"line {number}"):
             take(line, parts)
-    return parts
+    return text, parts
 
 
 def _check_same(each: Iterable[object]) -> None:
@@ -240,9 +234,7 @@ def _take_sp1(line: str, parts: list[_Part]) -> None:
 
 
 def _stage(line: str) -> tuple[str, Quantity | None]:
-    """Return the stage that ends in this line, and how long it took."""
-    match = _CLOSE.search(line)
-    if match is None:
+    if not (match := _CLOSE.search(line)):
         return "", None
     # `prove_core:shard` is a part of prove_core, and `prove_core:execute` is no execution.
     *outer, name = [part.partition("{")[0].strip() for part in match[1].split(":")]
@@ -270,5 +262,5 @@ def _take_risc0(line: str, parts: list[_Part]) -> None:
             raise SitegenError("more user cycles than in total")
 
 
-SP1 = Reader("sp1", "SP1 log", knows_sp1, read_sp1, Asks)
+SP1 = Reader("sp1", "SP1 log", lambda data: bool(_SP1.search(proofs.head_of(data))), read_sp1, Asks)
 RISC0 = Reader("risc0", "RISC Zero log", knows_risc0, read_risc0, Risc0Asks)

@@ -7,16 +7,14 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
-from collectors.zktls import quantities
-from collectors.zktls.contract import HASHES, is_bulk
+from collectors.zktls import contract, quantities
 from collectors.zktls.quantities import Quantity
-from sitegen.collect import Count, Recorder, Settings, Size, described
+from sitegen.collect import Count, Series, Settings, Size, described
 from sitegen.collect import settings as language
 from sitegen.errors import SitegenError
-from sitegen.model import Params, Status, params
+from sitegen.model import Params, params
 
 T = TypeVar("T")
 Cells = Mapping[str, str]
@@ -34,9 +32,7 @@ _OTHER_MODE = ("total", None)
 _ALIASES = {"composite": "core", "succinct": "compressed"}
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
-_DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)
 
-Statement = Annotated[str, described("what is proven, as in rsa-2048-verify")]
 Prover = Annotated[str, described("the prover, as in sp1")]
 Version = Annotated[str, described("the prover's version")]
 CycleKind = Annotated[
@@ -53,72 +49,37 @@ class Asks(Settings, frozen=True):
     prover_version: Version = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """One proof as a tool reports it; what the tool does not report is None.
+def about(asks: Settings, mode: str, **work: object) -> Params:
+    """Return the parameters of the series of a proof, with what a user says of it."""
+    size, threads = (getattr(asks, name, None) for name in ("size", "threads"))
+    system = _MODES.get(mode, _OTHER_MODE)[1]
+    known = {"size": size, "threads": threads, "proof_system": system, "proof_mode": mode}
+    return params(**known | work)
 
-    ``more`` are parameters that tell its series from others of the same statement.
+
+def scope(mode: str) -> Params:
+    """Return the parameter that says which stages the proving time of a mode spans."""
+    return params(time_scope=_MODES.get(mode, _OTHER_MODE)[0])
+
+
+def write(
+    series: Series,
+    times: Mapping[str, Quantity | None],
+    size: int | None,
+    cycles: Mapping[str, int | None],
+    hashed: str = "",
+) -> None:
+    """Write the rows of one proof as a tool reports it; what it does not report is None.
+
+    A rate is recomputed from cycles or bytes and the time.
     """
-
-    statement: str
-    prover: str
-    proof_mode: str
-    size: int | None = None
-    threads: int | None = None
-    execute: Quantity | None = None
-    prove: Quantity | None = None
-    verify: Quantity | None = None
-    proof_size: int | None = None
-    cycles: Mapping[str, int | None] = field(default_factory=dict)
-    hash: str = ""
-    status: str = Status.OK
-    more: Params = ()
-
-    @property
-    def about(self) -> Params:
-        """Return the parameters of its series."""
-        return params(
-            **dict(self.more),
-            statement=self.statement,
-            prover=self.prover,
-            proof_system=_MODES.get(self.proof_mode, _OTHER_MODE)[1],
-            proof_mode=self.proof_mode,
-            size=self.size or None,
-            threads=self.threads,
-        )
-
-    @property
-    def scope(self) -> Params:
-        """Return the parameter that says which stages the proving time spans."""
-        return params(time_scope=_MODES.get(self.proof_mode, _OTHER_MODE)[0])
-
-    def write(self, recorder: Recorder, repetition: int | None = None) -> None:
-        """Write its rows; a rate is recomputed from cycles or bytes and the time."""
-        scope = self.scope
-        rows: list[tuple[str, Quantity | None, Params]] = [
-            ("execute_time", self.execute, ()),
-            ("prove_time", self.prove, scope),
-            ("verify_time", self.verify, ()),
-            ("total_time", quantities.total([self.execute, self.prove]), scope),
-            ("proof_size", _whole(self.proof_size), ()),
-        ]
-        for kind, cycles in self.cycles.items():
-            counted = params(cycle_kind=kind)
-            rows.append(("cycles", _whole(cycles), counted))
-            rows.append(("proving_speed", self._rate(cycles), (*scope, *counted)))
-        if is_bulk(self.statement):
-            rows.append(("proven_throughput", self._rate(self.size), scope))
-        if hashed := self.hash or (self.statement if self.statement in HASHES else ""):
-            rows.append(("hash_speed", self._rate(self.size), (*scope, ("hash", hashed))))
-        series = recorder.series(
-            self.statement, self.about, status=self.status, repetition=repetition
-        )
-        for metric, quantity, more in rows:
-            if quantity is not None:
-                series.add(f"zktls.{metric}", "value", *quantity, about=more)
-
-    def _rate(self, amount: int | None) -> Quantity | None:
-        return Quantity(float(amount / self.prove.exact)) if amount and self.prove else None
+    total = quantities.total([times["execute_time"], times["prove_time"]])
+    whole = Quantity(float(size), str(size)) if size else None
+    each = {**times, "total_time": total, "proof_size": whole}
+    known = {metric: [quantity] for metric, quantity in each.items() if quantity}
+    counts = {kind: [Quantity(float(n), str(n))] for kind, n in cycles.items() if n}
+    span = scope(dict(series.params)["proof_mode"])
+    contract.write(series, span, known, counts, hashed=hashed, once=True)
 
 
 def text_of(data: bytes) -> str:
@@ -142,12 +103,6 @@ def lines_of(text: str) -> list[str]:
         fix = "add an end of line if it is whole"
         raise SitegenError("the last line does not end", where=where, fix=fix)
     return [line[:_MOST_LINE].rstrip("\r") for line in lines]
-
-
-def begun(text: str) -> str:
-    """Return the first time that a Rust log has, or nothing."""
-    match = _DATED.search(text)
-    return f"{match[1]}Z" if match else ""
 
 
 def first_row(data: bytes) -> set[str]:
@@ -229,7 +184,3 @@ def answer(asks: Settings, name: str, stated: str = "") -> str:
             fix=f"add --set {name}=..., {language.helps(type(asks))[name]}",
         )
     return known
-
-
-def _whole(value: int | None) -> Quantity | None:
-    return Quantity(float(value), str(value)) if value else None

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import fio
-from collectors.fio import output as fio_output
 from sitegen.collect import RawOutput, Reading, Request, Step, histogram
 from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity, params
@@ -158,10 +157,7 @@ def test_a_device_that_moved_too_little_makes_the_numbers_suspect() -> None:
 
 def test_sectors_that_fio_counts_itself_are_preferred() -> None:
     final = document("latency")
-    final["disk_util"] = [
-        {"name": "dm-0", "read_sectors": 10**7},
-        {"name": "sda", "read_sectors": 10**7},
-    ]
+    final["disk_util"] = [{"name": name, "read_sectors": 10**7} for name in ("dm-0", "sda")]
     raw = RawOutput(stdout=json.dumps(final).encode(), values=(("device_read_bytes", "1"),))
     assert one(fio.parse(STEP, raw), "fio.device_bytes").value == 512 * 10**7
 
@@ -217,16 +213,16 @@ def test_output_cut_off_anywhere_is_an_error() -> None:
 
 
 def test_level_series_are_steady_and_bursts_and_drifts_are_not() -> None:
-    assert fio_output.steady_state([100.0] * 20) is True
-    assert fio_output.steady_state([100, 101, 99, 100, 102] * 4) is True
-    assert fio_output.steady_state([24889.0] * 2 + [5312.0] * 18) is False
-    assert fio_output.steady_state([100 + 1.0 * i for i in range(20)]) is False
-    assert fio_output.steady_state([100.0] * 4) is None
+    assert fio.steady_state([100.0] * 20) is True
+    assert fio.steady_state([100, 101, 99, 100, 102] * 4) is True
+    assert fio.steady_state([24889.0] * 2 + [5312.0] * 18) is False
+    assert fio.steady_state([100 + 1.0 * i for i in range(20)]) is False
+    assert fio.steady_state([100.0] * 4) is None
 
 
 def test_a_second_logged_twice_counts_once() -> None:
     log = b"999, 100, 0, 0, 0\n1999, 200, 0, 0, 0\n2000, 200, 0, 0, 0\n"
-    found = fio_output.per_second({"iops.1.log": log}, "iops", "read")
+    found = fio.per_second({"iops.1.log": log}, "iops", "read")
     assert found == [(1.0, 100.0), (2.0, 200.0)]
 
 
@@ -257,24 +253,13 @@ def test_the_dbench_set_is_the_seeds_nine() -> None:
 
 def test_params_are_spelled_as_in_the_cited_figures() -> None:
     steps = {step.name: step for step in fio.plan(TOOL, request()).steps}
-    found = {dict(m.params)["direction"]: dict(m.params) for m in steps["rw_mix"].expects}
-    assert found["read"] == {
-        "block_size": "4096",
-        "direction": "read",
-        "iodepth": "64",
-        "numjobs": "1",
-        "pattern": "randrw",
-        "read_share": "0.75",
-    }
+    found = {dict(m.params)["direction"]: m.params for m in steps["rw_mix"].expects}
+    mix = {"block_size": 4096, "iodepth": 64, "numjobs": 1, "pattern": "randrw"}
+    assert found["read"] == params(direction="read", read_share="0.75", **mix)
     assert set(found) == {"read", "write"}
     [first, *_] = steps["write_seq"].expects
-    assert dict(first.params) == {
-        "block_size": "1048576",
-        "direction": "write",
-        "iodepth": "16",
-        "numjobs": "4",
-        "pattern": "seq",
-    }
+    seq = {"block_size": 1 << 20, "iodepth": 16, "numjobs": 4, "pattern": "seq"}
+    assert first.params == params(direction="write", **seq)
 
 
 def test_the_file_is_written_whole_and_is_large_enough_for_every_workload() -> None:
@@ -304,15 +289,9 @@ def test_quick_needs_little_room_and_standard_says_what_is_missing() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"set": "seed"},
-        {"workloads": "read_iops,nothing"},
-        {"size": "big"},
-        {"size": "1M"},
-        {"engine": "libaio --exec"},
-        {"nonsense": "1"},
-        {"runtime_s": "0"},
-        {"runtime_s": "-1"},
-        {"ramp_s": "soon"},
+        *({"set": "seed"}, {"workloads": "read_iops,nothing"}, {"size": "big"}, {"size": "1M"}),
+        *({"engine": "libaio --exec"}, {"nonsense": "1"}, {"ramp_s": "soon"}),
+        *({"runtime_s": seconds} for seconds in ("0", "-1")),
     ],
 )
 def test_settings_that_cannot_be_met_are_refused(settings: dict[str, str]) -> None:
@@ -329,9 +308,10 @@ def test_a_size_of_ones_own_scales_the_offsets_of_the_seed() -> None:
     )
 
 
-def test_a_mistyped_device_is_neither_created_nor_measured(tmp_path: Path) -> None:
-    with pytest.raises(SitegenError, match="no block device"):
-        fio.plan(TOOL, request(settings={"device": str(tmp_path / "sdx"), "allow_raw": "yes"}))
+def test_a_mistyped_device_or_a_folder_is_neither_created_nor_measured(tmp_path: Path) -> None:
+    for device in (tmp_path / "sdx", tmp_path):
+        with pytest.raises(SitegenError, match="no block device"):
+            fio.plan(TOOL, request(settings={"device": str(device), "allow_raw": "yes"}))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -344,11 +324,6 @@ def test_a_device_is_overwritten_only_when_that_is_allowed(tmp_path: Path) -> No
     assert f"--filename={path}" in plan.steps[0].argv
     assert {p.name: p.value for p in plan.parameters}["target"] == "device"
     assert path.read_bytes() == b"precious"
-
-
-def test_a_folder_is_no_device(tmp_path: Path) -> None:
-    with pytest.raises(SitegenError, match="no block device"):
-        fio.plan(TOOL, request(settings={"device": str(tmp_path), "allow_raw": "yes"}))
 
 
 def test_a_colon_in_the_path_is_not_a_second_file() -> None:

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import json
 from collections.abc import Callable, Mapping
 
+import msgspec
 import pytest
 
 from collectors.hardware import gpu
+from collectors.hardware.gpu import Answers, Record
+from sitegen.collect import decode
 from sitegen.model import Comparability
 
 
@@ -16,20 +20,15 @@ def record(
     devtools: int = 0,
     multi: int | None = 0,
     **more: object,
-) -> dict[str, object]:
+) -> Record:
     """Return the answers of a driver; without ``multi``, of one that has no settings."""
     state = {"environment": environment, "ccFeature": feature, "devToolsMode": devtools}
     settings: Mapping[str, object] = {"error": "function not found"}
     if multi is not None:
         settings = {**state, "multiGpuMode": multi}
-    return {
-        "gpus": [{"name": "NVIDIA H100", "memory_bytes": 85_520_809_984}],
-        "state": state,
-        "settings": settings,
-        "capabilities": {"cpuCaps": 2, "gpusCaps": 1},
-        "ready": 1,
-        **more,
-    }
+    capabilities = {"cpuCaps": 2, "gpusCaps": 1}
+    told = {"state": state, "settings": settings, "capabilities": capabilities, "ready": 1}
+    return decode.convert({**told, **more}, Record)
 
 
 NOT_SUPPORTED = {"error": "not supported"}
@@ -66,7 +65,7 @@ UNKNOWN_FUNCTION = {"error": "function not found"}
         (record(state=NOT_SUPPORTED, settings=UNKNOWN_FUNCTION), "off"),
         (record(state=UNKNOWN_FUNCTION, settings=UNKNOWN_FUNCTION), "unknown"),
         (record(state={"error": "no permission"}, settings=NOT_SUPPORTED), "unknown"),
-        ({}, "unknown"),
+        (Record(), "unknown"),
         # Numbers that NVML does not have.
         (record(feature=7), "unknown"),
         (record(feature=1, environment=3), "unknown"),
@@ -77,7 +76,7 @@ UNKNOWN_FUNCTION = {"error": "function not found"}
         (record(feature=1, state={"devToolsMode": 1}), "unknown"),
     ],
 )
-def test_the_verdict_follows_from_the_answers(said: Mapping[str, object], word: str) -> None:
+def test_the_verdict_follows_from_the_answers(said: Record, word: str) -> None:
     assert gpu.verdict(said).word == word
 
 
@@ -202,8 +201,8 @@ def driver(monkeypatch: pytest.MonkeyPatch, settings_code: int = 0, *, state_cod
 
 def test_answers_are_read_through_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     driver(monkeypatch)
-    found = gpu.read() or {}
-    assert found == {
+    found = gpu.read() or Record()
+    assert json.loads(msgspec.json.encode(found)) == {
         "gpus": [{"name": "NVIDIA H100", "memory_bytes": 85_520_809_984}] * 8,
         "state": {"environment": 2, "ccFeature": 0, "devToolsMode": 0},
         "settings": {"environment": 2, "ccFeature": 0, "devToolsMode": 0, "multiGpuMode": 1},
@@ -220,14 +219,14 @@ def test_an_error_of_the_settings_is_not_read_as_zeros(
     monkeypatch: pytest.MonkeyPatch, code: int, error: str
 ) -> None:
     driver(monkeypatch, code)
-    found = gpu.read() or {}
-    assert found["settings"] == {"error": error}
+    found = gpu.read() or Record()
+    assert found.settings == Answers(error=error)
     assert gpu.verdict(found).word == "unknown"
 
 
 def test_a_gpu_without_the_feature_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     driver(monkeypatch, 3, state_code=3)
-    assert gpu.verdict(gpu.read() or {}).word == "off"
+    assert gpu.verdict(gpu.read() or Record()).word == "off"
 
 
 def test_without_the_library_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

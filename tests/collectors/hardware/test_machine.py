@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from collectors import hardware
-from collectors.hardware import machine
-from sitegen.collect import Host, RawOutput, Request, Step
+from collectors.hardware import gpu
+from sitegen.collect import Host, RawOutput, Request, Step, decode
 from sitegen.errors import SitegenError
 from sitegen.model import Measurement
 
@@ -15,12 +15,12 @@ GPU = {"name": "NVIDIA H200", "memory_bytes": 150_754_820_096}
 
 
 def step(folder: Path = Path("/nowhere")) -> Step:
-    return machine.step(Request("quick", 1, {}, 4, folder, folder / "cache", 1 << 40))
+    return hardware.machine_step(Request("quick", 1, {}, 4, folder, folder / "cache", 1 << 40))
 
 
 def rows(said: object) -> list[Measurement]:
     raw = RawOutput(stdout=json.dumps(said).encode())
-    return list(machine.parse(step(), raw).measurements)
+    return list(hardware.parse_machine(step(), raw).measurements)
 
 
 def host(root: Path, meminfo: str) -> Host:
@@ -31,21 +31,22 @@ def host(root: Path, meminfo: str) -> Host:
 
 def test_what_is_read_is_what_is_recorded(tmp_path: Path) -> None:
     here = host(tmp_path, "MemTotal:       24684084 kB\nMemFree: 1 kB\n")
-    raw = machine.read(here, 270_553_174_016, {"gpus": [GPU, GPU]})
-    found = {m.metric: m for m in machine.parse(step(), raw).measurements}
+    gpus = decode.convert({"gpus": [GPU, GPU]}, gpu.Record)
+    raw = hardware.read_machine(here, 270_553_174_016, gpus)
+    found = {m.metric: m for m in hardware.parse_machine(step(), raw).measurements}
     memory = found["hardware.memory_capacity"]
     # Kernel's kB are KiB.
     assert (memory.value, memory.printed, memory.unit) == (24684084 * 1024, "24684084", "B")
     assert found["hardware.cpus"].value == here.cpus()
     assert found["hardware.disk_capacity"].value == 270_553_174_016
-    gpu = found["hardware.gpu_memory"]
-    assert gpu.value == 150_754_820_096
-    assert dict(gpu.params) == {"gpu": "NVIDIA H200", "gpus": "2", "source": "detected"}
+    row = found["hardware.gpu_memory"]
+    assert row.value == 150_754_820_096
+    assert dict(row.params) == {"gpu": "NVIDIA H200", "gpus": "2", "source": "detected"}
 
 
 def test_what_the_machine_does_not_show_is_left_out(tmp_path: Path) -> None:
-    raw = machine.read(host(tmp_path, ""), 1000, None)
-    found = {m.metric for m in machine.parse(step(), raw).measurements}
+    raw = hardware.read_machine(host(tmp_path, ""), 1000, None)
+    found = {m.metric for m in hardware.parse_machine(step(), raw).measurements}
     assert found == {"hardware.cpus", "hardware.disk_capacity"}
 
 
@@ -69,7 +70,7 @@ def test_a_gpu_that_does_not_tell_its_memory_has_no_row() -> None:
         *([], dict.fromkeys(["memory_kib", "cpus", "disk_bytes", "nvml"])),
         *({"cpus": bad} for bad in (0, -2, True, "2", 2.5)),
         *({"memory_kib": float("nan")}, {"memory_kib": 1 << 61}, {"disk_bytes": {}}, {"nvml": 5}),
-        *({"nvml": {"gpus": [gpu]}} for gpu in (3, {"memory_bytes": 1})),
+        *({"nvml": {"gpus": [one]}} for one in (3, {"memory_bytes": 1})),
         *({"nvml": {"gpus": [{**GPU, "name": name}]}} for name in ("a\nb", "x" * 201)),
         {"nvml": {"gpus": [{**GPU, "memory_bytes": -1}]}},
     ],
@@ -82,7 +83,7 @@ def test_a_description_that_cannot_be_is_refused(said: object) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"[" * 100_000, b'{"cpus": ' + b"9" * 5000 + b"}"])
 def test_a_damaged_description_is_refused(data: bytes) -> None:
     with pytest.raises(SitegenError, match=r"^machine"):
-        machine.parse(step(), RawOutput(stdout=data))
+        hardware.parse_machine(step(), RawOutput(stdout=data))
 
 
 def test_the_step_reads_this_machine(tmp_path: Path) -> None:

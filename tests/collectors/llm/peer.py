@@ -8,10 +8,10 @@ import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 from collectors.llm import measures
 
@@ -42,8 +42,7 @@ def whole(*texts: str) -> bytes:
     return chat(role="assistant", content=None) + said + finish() + usage(len(texts)) + DONE
 
 
-@dataclass
-class Peer:
+class Peer(Struct):
     """One request at the server, and what it answers with."""
 
     reader: asyncio.StreamReader
@@ -95,8 +94,7 @@ class Peer:
 Answer = Callable[[Peer], Awaitable[None]]
 
 
-@dataclass
-class Server:
+class Server(Struct):
     """Answers each request on loopback with the script; keeps what it was asked."""
 
     script: Answer

@@ -67,15 +67,8 @@ def test_a_base_becomes_the_address_of_its_endpoint(base: str, kind: str, addres
 @pytest.mark.parametrize(
     "base",
     [
-        "",
-        "h:80",
-        "ftp://h",
-        "http://",
-        "http://h:99999",
-        "http://h /",
-        "http://h\n",
-        "http://[",
-        "http://ü",
+        *("", "h:80", "ftp://h", "http://", "http://h:99999"),
+        *("http://h /", "http://h\n", "http://[", "http://ü"),
     ],
 )
 def test_what_is_no_address_is_said_in_one_line(base: str) -> None:

@@ -34,6 +34,7 @@ SMALL = {
     "requests": "6",
 }
 NONE: Mapping[str, str] = {}
+HERE = dict.fromkeys(ELSEWHERE, "unset")
 
 needs_server = pytest.mark.skipif(bool(server.missing()), reason="the embedded extra is missing")
 
@@ -202,12 +203,8 @@ def test_a_model_that_is_named_by_its_path_is_known_by_its_last_part() -> None:
     settings = {**ELSEWHERE, "model": "/srv/models/llama-8b"}
     step = llm.plan(TOOL, request(settings=settings)).steps[0]
     assert dict(step.params)["model"] == "llama-8b"
-    named = llm.plan(
-        TOOL,
-        request(
-            settings={**settings, "name": "Llama 3.1 8B", "engine": "vllm", "engine_version": "0.9"}
-        ),
-    )
+    settings |= {"name": "Llama 3.1 8B", "engine": "vllm", "engine_version": "0.9"}
+    named = llm.plan(TOOL, request(settings=settings))
     assert dict(named.steps[0].params)["model"] == "Llama 3.1 8B"
     assert dict(named.steps[0].params)["engine"] == "vllm"
     assert parameters(named)["server_version"] == ("0.9", Comparability.CAVEAT)
@@ -224,7 +221,7 @@ def test_a_key_is_named_and_never_held(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "message"),
+    ("settings", "message"),
     [
         ({"url": "ftp://inference.example"}, "llm.url: .* is not an http or https address"),
         ({"url": "http://user:pass@inference.example/"}, "credentials; put the key into an env"),
@@ -238,25 +235,15 @@ def test_a_key_is_named_and_never_held(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"concurrency": "0"}, "llm.concurrency: '0' is not a list with commas of which each is"),
         ({"rates": "fast"}, "llm.rates: 'fast' is not a list with commas of which each is"),
         ({"slo": "fast"}, "llm.slo: 'fast' is no limit; write 2/0.1 or one of mlperf-"),
+        ({**HERE, "model": "m"}, "llm.model: the setting is of a server at an address"),
+        ({**HERE, "key_env": "HOME"}, "llm.key_env: "),
+        ({**HERE, "model_size": "7b"}, "llm.model_size: '7b' is not one of 125m, 15m"),
     ],
 )
-def test_settings_that_cannot_be_met_are_refused(more: dict[str, str], message: str) -> None:
+def test_settings_that_cannot_be_met_are_refused(settings: dict[str, str], message: str) -> None:
+    given = {name: value for name, value in {**ELSEWHERE, **settings}.items() if value != "unset"}
     with pytest.raises(SitegenError, match=message):
-        make_plan(llm, TOOL, request(settings={**ELSEWHERE, **more}))
-
-
-@needs_server
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"model": "m"}, "llm.model: the setting is of a server at an address; give that"),
-        ({"key_env": "HOME"}, "llm.key_env: "),
-        ({"model_size": "7b"}, "llm.model_size: '7b' is not one of 125m, 15m"),
-    ],
-)
-def test_settings_of_the_started_server_are_checked(settings: dict[str, str], message: str) -> None:
-    with pytest.raises(SitegenError, match=message):
-        make_plan(llm, TOOL, request(settings=settings))
+        make_plan(llm, TOOL, request(settings=given))
 
 
 def test_the_client_is_the_tool_and_needs_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,16 +380,8 @@ def test_a_server_is_started_measured_and_stopped(tmp_path: Path) -> None:
 def test_a_server_at_an_address_is_measured_as_it_is(tmp_path: Path) -> None:
     model = tmp_path / "some-model.gguf"
     weights.write(model, "tiny")
-    serving = server.serving(
-        model,
-        threads=1,
-        parallel=2,
-        context=512,
-        folder=tmp_path,
-        host=Host(),
-        cache_prompt=True,
-    )
-    with serving as running:
+    wanted = server.Wanted(str(model), slots=2, context=512, cache_prompt=True)
+    with server.serving(wanted, tmp_path, Host()) as running:
         settings = {
             "url": f"{running.url}/v1",
             "model": running.model,

@@ -81,7 +81,7 @@ def load(*requests: Record, **more: Any) -> Load:  # noqa: ANN401 - fields of a 
 def rows(
     of: Load, slos: Mapping[str, Objective] | None = None
 ) -> dict[tuple[str, str], Measurement]:
-    found = measures.measurements(of, "serving", WHERE, slos)
+    found = measures.record(of, "serving", WHERE, slos).measurements
     named = {
         (row.metric.removeprefix("llm."), row.statistic): row
         for row in found
@@ -141,7 +141,9 @@ def test_without_a_token_count_nothing_is_counted_in_tokens() -> None:
     given = {"tpot", "itl", "output_token_throughput", "total_token_throughput", "tokens_per_chunk"}
     given |= {"output_tokens", "input_tokens", "decode_rate_per_request", "goodput"}
     assert not given & metrics(one)
-    assert not [row for row in measures.measurements(one, "w", (), SLOS) if "goodput" in row.metric]
+    assert not [
+        row for row in measures.record(one, "w", (), SLOS).measurements if "goodput" in row.metric
+    ]
     assert value(one, "missing_usage") == 1
     assert value(one, "inter_chunk_latency", "mean") == pytest.approx(0.1)
 
@@ -160,7 +162,7 @@ def test_only_good_requests_have_latencies_and_all_count_as_errors() -> None:
     assert value(of, "ttft", "mean") == 0.5
     by_reason = {
         dict(row.params)["reason"]: row.value
-        for row in measures.measurements(of, "w", WHERE)
+        for row in measures.record(of, "w", WHERE).measurements
         if row.metric == "llm.failed_requests" and row.params != WHERE
     }
     assert by_reason == {"timeout": 1, "http": 2, "zero-tokens": 1}
@@ -171,7 +173,7 @@ def test_where_all_failed_there_is_no_rate_and_no_latency() -> None:
         counted = {"requests", "failed_requests", "error_rate"}
         client = {"client_lag", "client_cpu_usage", "client_cpu_per_chunk"}
         assert metrics(of) <= counted | client
-        assert measures.samples(of, "w", WHERE) == ()
+        assert measures.record(of, "w", WHERE).samples == []
     assert value(load(failed(0)), "error_rate") == 1
     assert value(load(), "error_rate") is None
     assert value(load(), "requests") == 0
@@ -230,7 +232,7 @@ def test_in_an_open_loop_latency_counts_from_when_a_request_was_due() -> None:
 def goodput(of: Load, **slos: Objective) -> dict[str, float | None]:
     return {
         dict(row.params)["slo"]: row.value
-        for row in measures.measurements(of, "w", WHERE, slos)
+        for row in measures.record(of, "w", WHERE, slos).measurements
         if row.metric == "llm.goodput"
     }
 
@@ -408,8 +410,7 @@ def test_a_damaged_output_is_read_or_refused(noise: bytes, at: int, length: int)
         of = measures.read(bytes(data))
     except SitegenError:
         return
-    measures.measurements(of, "w", WHERE, SLOS)
-    measures.samples(of, "w", WHERE)
+    measures.record(of, "w", WHERE, SLOS)
 
 
 TIMES = st.integers(1, 5_000_000).map(lambda us: us / 1_000_000)
@@ -465,7 +466,7 @@ def test_laws_of_the_measures(requests: list[Record]) -> None:
         assert high is not None
         assert row.value is not None
         assert low * (1 - 1e-9) <= row.value <= high * (1 + 1e-9)
-    samples = measures.samples(of, "w", WHERE)
+    samples = measures.record(of, "w", WHERE).samples
     pooled = sum(len(each.gaps_s) for each in of.ok)
     assert sum(each.y for each in samples if each.kind == "histogram") == pooled
     ttft = [each for each in samples if each.metric == "llm.ttft"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from collectors.secure_inference import attestation, channel, evidence, issuing, timings
+from collectors.secure_inference import channel, evidence, issuing, timings
 from collectors.secure_inference.__main__ import main
 from collectors.secure_inference.channel import LOOPBACK
 from sitegen.collect import Host, Refused
@@ -122,7 +122,7 @@ def test_no_evidence_and_that_of_another_endpoint_are_refused(tmp_path: Path) ->
     """Evidence that verifies but names another key would relay somebody else's TEE."""
     issuing.write(tmp_path)
     digest = issuing.key_digest((tmp_path / channel.AUTHORITY).read_bytes())
-    relayed = evidence.construct(attestation.report_data(digest), datetime.now(UTC))
+    relayed = evidence.construct(evidence.report_data(digest), datetime.now(UTC))
     none = pytest.raises(SitegenError, match="shows nothing usable")
     with channel.terminating(tmp_path, Host()) as running, none:
         channel.start_session(running.tls, tmp_path, b"")
@@ -158,7 +158,9 @@ def test_evidence_under_another_root_is_refused(up: channel.Terminator, folder: 
 def test_sessions_are_timed_by_their_parts(
     up: channel.Terminator, folder: Path, root: bytes
 ) -> None:
-    report = timings.read(channel.measure_sessions(up.tls, folder, root, 4, bind=True).encode())
+    report = timings.read(
+        timings.whole(channel.measure_sessions(up.tls, folder, root, 4, bind=True)).encode()
+    )
     assert {each.metric for each in report.values} == {"attestation_time"}
     fetch, verify, binding, session = (
         [each.value for each in report.values if each.params["part"] == part]
@@ -171,13 +173,15 @@ def test_sessions_are_timed_by_their_parts(
 
 
 def test_full_and_resumed_handshakes_are_told_apart(up: channel.Terminator, folder: Path) -> None:
-    report = timings.read(channel.measure_handshakes(up.tls, folder, 5).encode())
+    report = timings.read(timings.whole(channel.measure_handshakes(up.tls, folder, 5)).encode())
     assert [each.params["mode"] for each in report.values] == ["full", "resumed"] * 5
     assert all(each.value > 0 for each in report.values)
 
 
 def test_throughput_is_measured_without_and_with_tls(up: channel.Terminator, folder: Path) -> None:
-    report = timings.read(channel.measure_throughput(up, folder, 1_000_000, 2).encode())
+    report = timings.read(
+        timings.whole(channel.measure_throughput(up, folder, 1_000_000, 2)).encode()
+    )
     assert [(each.metric, each.params) for each in report.values] == [
         ("channel_throughput", {"channel": kind, "size": "1000000"})
         for kind in ("plain", "tls", "plain", "tls")
@@ -235,7 +239,7 @@ def test_a_server_without_tickets_is_not_timed_as_resumed(folder: Path) -> None:
             link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\0")
 
     with accepting(handle) as port, pytest.raises(SitegenError, match="resumed no session"):
-        channel.measure_handshakes(port, folder, 1)
+        list(channel.measure_handshakes(port, folder, 1))
 
 
 STREAM = (

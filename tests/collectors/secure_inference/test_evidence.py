@@ -1,17 +1,23 @@
-"""Constructed evidence: a verifier takes it for well-formed, and refuses each change to it."""
+"""Evidence: a verifier takes what is constructed for well-formed, and refuses each change to it.
+
+The kernel is asked on a constructed tree whose attributes answer as its own do.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import os
+import shutil
 import struct
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from msgspec import structs
 
-from collectors.secure_inference import attestation, evidence
+from collectors.secure_inference import channel, evidence, issuing, timings
 from collectors.secure_inference.evidence import Evidence
 from sitegen.errors import SitegenError
 
@@ -28,9 +34,9 @@ def made() -> Evidence:
 
 
 def test_it_verifies_and_carries_the_report_data(made: Evidence) -> None:
-    assert attestation.verify(made) == ("UpToDate", 0)
+    assert evidence.verify(made) == ("UpToDate", 0)
     assert made.report_data == DATA
-    assert attestation.parse(made) == "TDX"
+    assert evidence.parse(made) == "TDX"
 
 
 def test_every_certificate_says_that_it_proves_nothing(made: Evidence) -> None:
@@ -45,14 +51,14 @@ def test_every_certificate_says_that_it_proves_nothing(made: Evidence) -> None:
 
 
 def test_it_never_verifies_under_the_root_that_the_verifier_knows(made: Evidence) -> None:
-    assert attestation.refused(dataclasses.replace(made, root=b""))
+    assert evidence.refused(structs.replace(made, root=b""))
 
 
 @pytest.mark.parametrize("at", [NOW - timedelta(days=2), NOW + timedelta(days=31), 1 << 80])
 def test_it_is_valid_for_a_month_only(made: Evidence, at: datetime | int) -> None:
     moved = at if isinstance(at, int) else int(at.timestamp())
     with pytest.raises(SitegenError, match="the quote is refused"):
-        attestation.verify(dataclasses.replace(made, at=moved))
+        evidence.verify(structs.replace(made, at=moved))
 
 
 def places(quote: bytes) -> dict[str, int]:
@@ -78,7 +84,7 @@ def places(quote: bytes) -> dict[str, int]:
 def test_a_bit_flipped_in_any_part_is_refused(made: Evidence, part: str) -> None:
     quote = bytearray(made.quote)
     quote[places(made.quote)[part]] ^= 1
-    assert attestation.refused(dataclasses.replace(made, quote=bytes(quote)))
+    assert evidence.refused(structs.replace(made, quote=bytes(quote)))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +104,7 @@ def test_changed_collateral_is_refused(
     assert old in text
     other = json.loads(evidence.construct(DATA, NOW).collateral)[field]
     collateral[field] = other if new is None else text.replace(old, new)
-    assert attestation.refused(dataclasses.replace(made, collateral=json.dumps(collateral)))
+    assert evidence.refused(structs.replace(made, collateral=json.dumps(collateral)))
 
 
 def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
@@ -138,7 +144,7 @@ def test_a_folder_that_holds_something_else_is_told(
 )
 def test_collateral_that_is_none_is_told(made: Evidence, collateral: str) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
-        attestation.verify(dataclasses.replace(made, collateral=collateral))
+        evidence.verify(structs.replace(made, collateral=collateral))
 
 
 @pytest.fixture
@@ -153,6 +159,167 @@ def real() -> Evidence:
 
 
 def test_a_published_quote_verifies_and_its_controls_do_not(real: Evidence) -> None:
-    assert attestation.verify(real)[0] == "UpToDate"
-    for each in attestation.controls(real).values():
-        assert attestation.refused(each)
+    assert evidence.verify(real)[0] == "UpToDate"
+    for each in evidence.controls(real).values():
+        assert evidence.refused(each)
+
+
+# As it is timed: parts, controls, and the binding to a TLS key.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("endpoint")
+    issuing.write(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def bound(folder: Path) -> Evidence:
+    digest = issuing.key_digest((folder / channel.CERTIFICATE).read_bytes())
+    return evidence.construct(evidence.report_data(digest), datetime.now(UTC))
+
+
+def test_parsing_and_verifying_are_timed_and_the_controls_are_refused(bound: Evidence) -> None:
+    printed = timings.whole(evidence.measure_verification(bound, 7))
+    report = timings.read(printed.encode())
+    parts = [value.params["part"] for value in report.values]
+    assert sorted(set(parts)) == ["parse", "verify"]
+    assert parts.count("verify") == parts.count("parse") == 7
+    names = {check.name for check in report.checks if check.refused}
+    assert names == {"flipped-report-data-bit", "wrong-root"}
+    assert dict(report.about)["status"] == "UpToDate"
+    assert dict(report.about)["root"] == "constructed"
+    # Nothing of the quote is printed.
+    assert bound.report_data[:8].hex() not in printed
+    assert "BEGIN" not in printed
+
+
+def test_refused_evidence_is_never_timed(bound: Evidence) -> None:
+    with pytest.raises(SitegenError, match="the quote is refused"):
+        list(evidence.measure_verification(structs.replace(bound, at=bound.at + 10**8), 1))
+
+
+def test_a_control_differs_from_the_evidence_in_one_thing(bound: Evidence) -> None:
+    flipped = evidence.controls(bound)["flipped-report-data-bit"]
+    assert flipped.root == bound.root
+    differing = [a ^ b for a, b in zip(flipped.quote, bound.quote, strict=True) if a != b]
+    assert differing == [1]
+    assert flipped.report_data != bound.report_data
+    other = evidence.controls(bound)["wrong-root"]
+    assert other.quote == bound.quote
+    assert other.root != bound.root
+
+
+def test_a_quote_is_bound_to_one_key(bound: Evidence, folder: Path) -> None:
+    own = (folder / channel.CERTIFICATE).read_bytes()
+    assert evidence.bound(bound, own)
+    assert not evidence.bound(bound, (folder / channel.AUTHORITY).read_bytes())
+    again = evidence.construct(bytes(64), datetime.now(UTC))
+    assert not evidence.bound(again, own)
+
+
+def test_the_private_key_is_for_its_owner_only(folder: Path) -> None:
+    assert (folder / channel.KEY).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("quote", [b"", b"\x04\x00", bytes(5000), b"\xff" * 5000])
+def test_what_is_no_quote_is_told(bound: Evidence, quote: bytes) -> None:
+    other = structs.replace(bound, quote=quote)
+    assert evidence.refused(other)
+    with pytest.raises(SitegenError, match="cannot be parsed"):
+        evidence.parse(other)
+
+
+class Kernel:
+    """The part of configfs-tsm that is not ours: reports in a tree of named pipes.
+
+    Reading and writing block as they do on the real attributes, until the report is made.
+    """
+
+    def __init__(self, root: Path, *, writers: int = 1, answer: bytes = b"quote:%b") -> None:
+        self.root = root
+        self.writers = writers
+        self.answer = answer
+        self.blobs: list[bytes] = []
+        self.reports = root / evidence.REPORTS
+        self.reports.mkdir(parents=True)
+        self.threads: list[threading.Thread] = []
+
+    def take(self) -> evidence.Quote:
+        return evidence.take(self.root, DATA, make=self.make, remove=self.remove)
+
+    def make(self, folder: Path) -> None:
+        os.mkdir(folder)  # noqa: PTH102 - what it stands for
+        (folder / "generation").write_text("0\n")
+        (folder / "provider").write_text("tdx_guest\n")
+        for name in ("inblob", "outblob"):
+            os.mkfifo(folder / name)
+        self.threads.append(threading.Thread(target=self._serve, args=(folder,), daemon=True))
+        self.threads[-1].start()
+
+    def _serve(self, folder: Path) -> None:
+        blob = (folder / "inblob").read_bytes()
+        self.blobs.append(blob)
+        (folder / "generation").write_text(f"{self.writers}\n")
+        (folder / "outblob").write_bytes(self.answer.replace(b"%b", blob))
+
+    def remove(self, folder: Path) -> None:
+        self.threads[-1].join(10)
+        assert not self.threads[-1].is_alive()
+        shutil.rmtree(folder)
+
+
+def test_a_quote_is_taken_and_its_report_removed(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    found = kernel.take()
+    assert found.provider == "tdx_guest"
+    assert found.data == b"quote:" + DATA
+    assert found.duration_s > 0
+    assert kernel.blobs == [DATA]
+    assert list(kernel.reports.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("writers", "answer", "tries", "told"),
+    [(2, b"quote", 5, "written to by another process"), (1, b"", 1, "empty quote")],
+)
+def test_a_report_of_others_and_an_empty_quote_are_none(
+    tmp_path: Path, writers: int, answer: bytes, tries: int, told: str
+) -> None:
+    kernel = Kernel(tmp_path, writers=writers, answer=answer)
+    with pytest.raises(SitegenError, match=told):
+        kernel.take()
+    assert len(kernel.blobs) == tries
+    assert list(kernel.reports.iterdir()) == []
+
+
+def test_a_machine_without_a_tee_has_none(tmp_path: Path) -> None:
+    assert not evidence.available(tmp_path)
+    with pytest.raises(SitegenError, match="no TEE"):
+        evidence.take(tmp_path, DATA)
+
+
+def test_a_report_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    # An ordinary folder has no attributes: what the kernel would refuse fails in the same way.
+    reports = tmp_path / evidence.REPORTS
+    reports.mkdir(parents=True)
+    assert evidence.available(tmp_path)
+    with pytest.raises(SitegenError, match="gives no quote: No such file"):
+        evidence.take(tmp_path, DATA)
+    assert list(reports.iterdir()) == []
+
+
+def test_quotes_are_timed_and_not_kept(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    printed = timings.whole(evidence.measure_quotes(kernel.take, DATA, 3))
+    report = timings.read(printed.encode())
+    assert [(each.metric, each.params) for each in report.values] == [
+        ("attestation_time", {"part": "quote"})
+    ] * 3
+    assert dict(report.about) == {"provider": "tdx_guest", "quote_bytes": "70"}
+    assert DATA.hex() not in printed
+    assert len(kernel.blobs) == 3  # each quote has a report of its own
+    kernel.answer = b"a quote over nothing"
+    with pytest.raises(SitegenError, match="does not carry the report data"):
+        list(evidence.measure_quotes(kernel.take, DATA, 1))

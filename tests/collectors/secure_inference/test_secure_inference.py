@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,10 +12,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from collectors import secure_inference
 from collectors.llm import measures, server
-from collectors.secure_inference import attestation, evidence, quote, timings
+from collectors.secure_inference import evidence, timings
 from sitegen.collect import Host, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
@@ -98,7 +98,7 @@ def test_what_must_match_is_declared() -> None:
 
 
 def test_a_machine_without_a_tee_has_no_quote_step_and_says_so() -> None:
-    if quote.available(Host().root):
+    if evidence.available(Host().root):
         pytest.skip("this machine has a TEE")
     assert "quote" not in [each.name for each in plan().steps]
     [said] = [each.value for each in plan().parameters if each.name == "quote_generation"]
@@ -272,10 +272,10 @@ needs_tools = pytest.mark.skipif(bool(server.missing()), reason="the embedded ex
 def collect(
     scratch: Path, settings: Mapping[str, str], wanted: tuple[str, ...] = ()
 ) -> tuple[Collected, Plan]:
-    asked = dataclasses.replace(request("quick", scratch, settings), repetitions=1)
+    asked = structs.replace(request("quick", scratch, settings), repetitions=1)
     made = make_plan(secure_inference, TOOL, asked)
     if wanted:
-        made = dataclasses.replace(
+        made = structs.replace(
             made, steps=tuple(each for each in made.steps if each.name in wanted)
         )
     got = execute(
@@ -341,7 +341,7 @@ def test_evidence_of_ones_own_goes_the_whole_way_or_ends_the_collection(tmp_path
     got, _ = collect(scratch, settings, ("attested-fresh", "verify", "sessions"))
     found = {m.metric for m in got.run.measurements if m.status != Status.FAILED}
     assert found >= {"secure-inference.attestation_time", "secure-inference.e2e_latency"}
-    dataclasses.replace(made, at=made.at + 10**8).write(own)
+    structs.replace(made, at=made.at + 10**8).write(own)
     with pytest.raises(SitegenError, match="the quote is refused"):
         collect(scratch, settings, ("verify",))
 
@@ -350,8 +350,8 @@ def test_evidence_of_ones_own_goes_the_whole_way_or_ends_the_collection(tmp_path
 @needs_tools
 def test_an_endpoint_with_another_key_drops_the_run(tmp_path: Path) -> None:
     """Swapping the evidence under a running collection ends it with nothing archived."""
-    other = evidence.construct(attestation.report_data(b"k" * 32), datetime.now(UTC))
-    asked = dataclasses.replace(request("quick", tmp_path, {"model": "tiny"}), repetitions=1)
+    other = evidence.construct(evidence.report_data(b"k" * 32), datetime.now(UTC))
+    asked = structs.replace(request("quick", tmp_path, {"model": "tiny"}), repetitions=1)
     made = make_plan(secure_inference, TOOL, asked)
     host = Host()
     [prepare] = made.prepare

@@ -5,13 +5,13 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from collectors import zktls
-from collectors.zktls import contract, controls, jobs, statements
+from collectors.zktls import contract, controls, statements
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Refused, Request, Step
 from sitegen.collect.execute import execute
 from sitegen.collect.installed import check_plan, make_plan
@@ -311,7 +311,7 @@ def must_match(plan: Plan) -> dict[str, str]:
 def test_without_groth16py_the_records_are_still_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = must_match(zktls.plan(TOOL, request()))
     assert whole["s_two"].endswith(" 5.1.3")
-    assert whole["s_two_program_sha256"] == jobs.PROGRAM_SHA256
+    assert whole["s_two_program_sha256"] == statements.PROGRAM_SHA256
     monkeypatch.setattr(statements, "PROVER", "groth16py_that_nobody_installed")
     plan = zktls.plan(TOOL, request())
     assert must_match(plan) == whole  # the runs compare where they meet

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from collectors import zktls
-from collectors.zktls import contract, controls, groth16, jobs, packages, statements
+from collectors.zktls import contract, controls, groth16, packages, statements
 from collectors.zktls.statements import Instance
 from sitegen.collect import Host, RawOutput, Refused, Step
 from sitegen.errors import SitegenError
@@ -58,7 +58,7 @@ def test_packages_are_locked_by_version_and_digest_and_name_no_registry() -> Non
     lock = json.loads(text)["packages"]
     asked = json.loads((HERE / "package.json").read_text())["dependencies"]
     assert asked == packages.versions() == lock[""]["dependencies"]
-    assert asked[jobs.PACKAGE] == "5.1.3"
+    assert asked[statements.PACKAGE] == "5.1.3"
     for name, about in lock.items():
         if name:
             assert re.fullmatch(r"\d+\.\d+\.\d+", about["version"]), name
@@ -182,27 +182,15 @@ def step(statement: str, size: int, prover: str, system: str) -> Step:
 RECORD = step("chacha20", 1024, "s-two", "stark")
 
 
-class Honest:
-    """A verifier of a system in which a proof is the digest of the public values."""
-
-    @staticmethod
-    def proof(public: Sequence[int]) -> bytes:
-        return b"".join(
-            hashlib.sha256(repr((part, list(public))).encode()).digest() for part in range(8)
-        )
-
-    def verify(self, proof: bytes, public_inputs: Sequence[int]) -> bool:
-        return proof == self.proof(public_inputs)
-
-
-def asked(verifier: groth16.Verifier) -> list[contract.Control]:
-    measured, other = statements.instances("sha-256", 64)
-    pairs = [(each, Honest.proof(each.public)) for each in (measured, other)]
-    return list(groth16.controls("sha-256", verifier, pairs[0], pairs[1]))
+def honest(public: Sequence[int]) -> bytes:
+    """Prove in a system in which a proof is the digest of the public values."""
+    texts = (repr((part, list(public))) for part in range(8))
+    return b"".join(hashlib.sha256(text.encode()).digest() for text in texts)
 
 
 def test_an_honest_verifier_passes_every_control() -> None:
-    said = asked(Honest())
+    one, other = ((each, honest(each.public)) for each in statements.instances("sha-256", 64))
+    said = list(groth16.controls("sha-256", lambda p, values: p == honest(values), one, other))
     assert not any(control.accepted for control in said)
     assert {control.kind for control in said} == set(contract.CONTROLS)
     judged(said)
@@ -229,7 +217,7 @@ def test_the_key_of_an_empty_ceremony_is_caught(tmp_path: Path) -> None:
     # It is a valid proof of any other statement, too.
     other = Instance({}, (3, 4))
     said = list(
-        groth16.controls("sha-256", verifier, (Instance({}, (1, 2)), proof), (other, proof))
+        groth16.controls("sha-256", verifier.verify, (Instance({}, (1, 2)), proof), (other, proof))
     )
     flipped = [c for c in said if c.kind == "proof" and str(c.detail).startswith("last bit")]
     assert [control.accepted for control in flipped] == [False] * 8
@@ -313,14 +301,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.tools
 def test_a_real_record_is_proven_as_it_was_before(cache: Path) -> None:
-    job = jobs.Job("chacha20", 1024, packages.folder(cache), cache, cache, node())
+    job = statements.Job("chacha20", 1024, packages.folder(cache), cache, cache, node())
     done = Host().run(job.command(), timeout_s=120)
     found = zktls.parse(RECORD, done)
     session = contract.read(done.stdout)
     before = contract.read((RAW / "stwo-chacha20-1024.out").read_bytes())
     # Deterministic: the same proof on another machine, at another time.
     assert session.measured[0].proof_sha256 == before.measured[0].proof_sha256
-    assert session.prover.program_sha256 == jobs.PROGRAM_SHA256
+    assert session.prover.program_sha256 == statements.PROGRAM_SHA256
     assert not any(control.accepted for control in session.controls)
     [size] = [m.value for m in found.measurements if m.metric == "zktls.proof_size"]
     assert size == 1_466_289
@@ -330,7 +318,7 @@ def test_a_real_record_is_proven_as_it_was_before(cache: Path) -> None:
 def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Path) -> None:
     pytest.importorskip("groth16py")
     place, made_file = packages.folder(cache), tmp_path / "made.json"
-    job = jobs.Job("sha-256", 1, place, tmp_path / "keys", made_file, node())
+    job = statements.Job("sha-256", 1, place, tmp_path / "keys", made_file, node())
 
     def drive(action: str) -> subprocess.CompletedProcess[bytes]:
         argv = [sys.executable, "-W", "error", *job.command(action)[1:]]

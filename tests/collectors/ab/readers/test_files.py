@@ -5,7 +5,7 @@ import math
 import pytest
 
 from sitegen.errors import SitegenError
-from sitegen.model import Doubt, Status
+from sitegen.model import Doubt, Status, params
 from tests.collectors.ab.readers.given import (
     BESIDE,
     PERCENTILES,
@@ -169,11 +169,8 @@ def test_without_a_table_and_percentiles_the_rows_give_the_latency() -> None:
 
 
 def test_beside_a_report_the_finer_figures_win() -> None:
-    files = {
-        "a": raw("beside.out"),
-        "b": raw("beside.percentiles.csv"),
-        "c": raw("beside.requests.tsv"),
-    }
+    names = {"a": "beside.out", "b": "beside.percentiles.csv", "c": "beside.requests.tsv"}
+    files = {name: raw(file) for name, file in names.items()}
     found = together(files, BESIDE)
     finer = dict(line.split(",") for line in files["b"].decode().splitlines()[1:])
     for percent, statistic in ((0, "min"), (50, "p50"), (99, "p99"), (100, "max")):
@@ -212,13 +209,8 @@ def test_files_beside_several_reports_belong_to_nobody() -> None:
 
 def test_many_processes_are_one_load() -> None:
     found = together({**FOUR, **ROWS}, TOGETHER, duration_s="0.150", access="loopback")
-    assert where(found) == {
-        "access": "loopback",
-        "concurrency": "5",
-        "processes": "4",
-        "requests": "200",
-        "scheme": "http",
-    }
+    counts = {"concurrency": 5, "processes": 4, "requests": 200}
+    assert where(found) == dict(params(access="loopback", scheme="http", **counts))
     assert {m.workload for m in found.measurements} == {"multi"}
     assert one(found, "requests_per_second", "total").value == pytest.approx(800 / 0.150)
     times = [row[3] for data in ROWS.values() for row in rows(data)]
@@ -281,11 +273,7 @@ def test_percentiles_of_a_part_are_not_those_of_all() -> None:
         ({"1": raw("timeout.out"), "2": raw("timeout.out")}, {}, "none of 2 processes"),
         (FOUR, {"processes": "3"}, "4 processes have a result, not 3"),
         (FOUR, {"duration_s": "0.05"}, "one process alone took 0.134 s"),
-        (
-            {"1": FOUR["1.out"], "2": FOUR["2.out"], **ROWS},
-            {},
-            "4 files of requests and only 2 reports",
-        ),
+        ({"1": FOUR["1.out"], "2": FOUR["2.out"], **ROWS}, {}, "4 files of requests and only 2"),
     ],
 )
 def test_what_was_not_one_load_is_refused(

@@ -10,7 +10,7 @@ from collectors import ab
 from collectors.ab.readers.params import asked_for, clean_path
 from sitegen.collect import RawOutput, Step
 from sitegen.errors import SitegenError
-from sitegen.model import Doubt, Status
+from sitegen.model import Doubt, Status, params
 from tests.collectors.ab.readers.given import (
     NONE,
     REPORT,
@@ -76,12 +76,8 @@ def test_both_times_per_request_are_told_apart() -> None:
 
 
 def test_where_the_server_stood_is_no_part_of_the_series() -> None:
-    assert where(read(raw("http.out"))) == {
-        "concurrency": "50",
-        "processes": "1",
-        "requests": "2000",
-        "scheme": "http",
-    }
+    about = params(concurrency=50, processes=1, requests=2000, scheme="http")
+    assert where(read(raw("http.out"))) == dict(about)
     assert where(read(raw("https.out")))["scheme"] == "https"
     assert "keepalive" not in where(read(raw("https.out")))
     kept = where(read(raw("keepalive.out"), access="tproxy"))

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from collectors.fio.jobs import LATENCIES
 from collectors.fio.readers import json_report
 from sitegen.collect import Reading
 from sitegen.collect.histogram import percentile
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Doubt, Status
+from sitegen.model import Comparability, Doubt, Status, params
 from tests.collectors.fio.readers.given import NONE, RAW, every, one, told
 
 SAMPLES = Path(__file__).parents[5] / "shared" / "samples" / "fio"
@@ -53,11 +54,7 @@ def test_a_job_is_read_as_fio_states_it() -> None:
     side = document(RAW / "latency.out")["jobs"][0]["read"]
     assert one(found, "fio.iops").value == pytest.approx(side["iops"])
     assert one(found, "fio.bandwidth").value == pytest.approx(side["bw_bytes"], rel=1e-6)
-    for kind, metric in (
-        ("lat", "fio.latency"),
-        ("clat", "fio.completion_latency"),
-        ("slat", "fio.submission_latency"),
-    ):
+    for kind, metric in LATENCIES.items():
         for statistic in ("mean", "min", "max", "stddev"):
             value = one(found, metric, statistic).value
             assert value == pytest.approx(side[f"{kind}_ns"][statistic] / 1e9)
@@ -68,15 +65,9 @@ def test_a_job_is_read_as_fio_states_it() -> None:
 
 def test_params_are_what_the_options_say_and_fios_defaults() -> None:
     found = imported("numjobs.json")
-    assert dict(one(found, "fio.iops").params) == {
-        "block_size": "4096",
-        "direction": "read",
-        "engine": "libaio",
-        "iodepth": "2",
-        "numjobs": "4",
-        "pattern": "rand",
-        "size": "4194304",
-    }
+    counts = {"block_size": 4096, "iodepth": 2, "numjobs": 4, "size": 4 << 20}
+    expected = params(direction="read", engine="libaio", pattern="rand", **counts)
+    assert one(found, "fio.iops").params == expected
     direct = next(p for p in found.parameters if p.name == "direct")
     assert (direct.value, direct.comparability) == ("1", Comparability.CAVEAT)
 
@@ -237,9 +228,8 @@ def test_a_job_that_failed_is_kept_as_failed_beside_the_others() -> None:
     assert one(found, "fio.iops", workload="good").value is not None
     row = one(found, "fio.iops", workload="full")
     assert (row.value, row.status, dict(row.params)["direction"]) == (None, Status.FAILED, "write")
-    assert found.doubts == (
-        (Doubt.FAILED_PART, "a job failed: No space left on device (error 28)", "full"),
-    )
+    sentence = "a job failed: No space left on device (error 28)"
+    assert found.doubts == ((Doubt.FAILED_PART, sentence, "full"),)
 
 
 def test_one_failed_job_of_several_makes_the_rest_suspect() -> None:

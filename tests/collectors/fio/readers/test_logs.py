@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from collectors.fio.readers import bundles, logs
+from collectors.fio.readers import logs
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Sample
@@ -20,8 +20,8 @@ def files(*names: str) -> dict[str, bytes]:
 
 
 def together(given: Mapping[str, bytes]) -> Reading:
-    assert bundles.knows(given)
-    [found] = bundles.BUNDLE.runs(given, {})
+    assert logs.knows(given)
+    [found] = logs.BUNDLE.runs(given, {})
     return found
 
 
@@ -113,20 +113,20 @@ def test_logs_alone_give_means_over_time() -> None:
 def test_a_single_log_needs_its_kind() -> None:
     data = (RAW / "log_bw.1.log").read_bytes()
     with pytest.raises(SitegenError, match="does not say what it counts; one of bw, iops"):
-        bundles.READER.runs(data, {})
-    [found] = bundles.READER.runs(data, {"kind": "bw"})
+        logs.READER.runs(data, {})
+    [found] = logs.READER.runs(data, {"kind": "bw"})
     assert {m.metric for m in found.measurements} == {"fio.bandwidth"}
-    [histogram] = bundles.READER.runs((RAW / "log_clat_hist.1.log").read_bytes(), {})
+    [histogram] = logs.READER.runs((RAW / "log_clat_hist.1.log").read_bytes(), {})
     assert {m.metric for m in histogram.measurements} == {"fio.completion_latency"}
 
 
 def test_four_columns_leave_the_unit_of_latency_open() -> None:
     log = b"1000, 85000, 0, 0\n2000, 86000, 0, 0\n"
     with pytest.raises(SitegenError, match="add --set unit=ns or unit=us"):
-        bundles.READER.runs(log, {"kind": "lat"})
-    [found] = bundles.READER.runs(log, {"kind": "lat", "unit": "us"})
+        logs.READER.runs(log, {"kind": "lat"})
+    [found] = logs.READER.runs(log, {"kind": "lat", "unit": "us"})
     assert found.measurements[0].value == pytest.approx(85.5e-3)
-    [found] = bundles.READER.runs(b"1000, 85000, 0, 0, 0\n", {"kind": "lat"})
+    [found] = logs.READER.runs(b"1000, 85000, 0, 0, 0\n", {"kind": "lat"})
     assert found.measurements[0].value == 85e-6
 
 
@@ -151,12 +151,12 @@ def test_times_since_1970_begin_at_the_first_interval() -> None:
 )
 def test_what_cannot_be_told_is_refused(given: dict[str, bytes], message: str) -> None:
     with pytest.raises(SitegenError, match=message):
-        bundles.BUNDLE.runs({**files("logs.json"), **given}, {})
+        logs.BUNDLE.runs({**files("logs.json"), **given}, {})
 
 
 def test_a_bundle_is_logs_and_nothing_foreign() -> None:
-    assert not bundles.knows(files("logs.json"))
-    assert not bundles.knows({**files("log_bw.1.log"), "x": b"hello"})
+    assert not logs.knows(files("logs.json"))
+    assert not logs.knows({**files("log_bw.1.log"), "x": b"hello"})
 
 
 @pytest.mark.parametrize("count", [1856, 464, 29])

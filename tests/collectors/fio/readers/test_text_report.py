@@ -12,7 +12,7 @@ from collectors.fio.jobs import Side
 from collectors.fio.readers import json_report, terse, text_report
 from collectors.fio.readers.text_report import number
 from sitegen.errors import SitegenError
-from sitegen.model import Doubt, Status
+from sitegen.model import Doubt, Status, params
 from tests.collectors.fio.readers.given import RAW, every, one, read, told
 
 imported = partial(read, text_report.READER)
@@ -50,25 +50,16 @@ def test_each_direction_has_its_own_block_size() -> None:
 
 
 def test_params_are_those_of_the_header() -> None:
-    assert dict(one(imported(text("text")), "fio.iops").params) == {
-        "block_size": "4096",
-        "direction": "read",
-        "engine": "libaio",
-        "iodepth": "4",
-        "numjobs": "1",
-        "pattern": "rand",
-    }
+    counts = {"block_size": 4096, "iodepth": 4, "numjobs": 1}
+    expected = params(direction="read", engine="libaio", pattern="rand", **counts)
+    assert one(imported(text("text")), "fio.iops").params == expected
 
 
 @pytest.mark.parametrize(
     ("printed", "value"),
     [
-        ("13.9M", 13.9e6),
-        ("42.6k", 42600),
-        ("9873", 9873),
-        ("48.1MiB/s", 48.1 * 1024**2),
-        ("524kB/s", 524e3),
-        ("8Mbit/s", 1e6),
+        *(("13.9M", 13.9e6), ("42.6k", 42600), ("9873", 9873)),
+        *(("48.1MiB/s", 48.1 * 1024**2), ("524kB/s", 524e3), ("8Mbit/s", 1e6)),
     ],
 )
 def test_units_mean_what_they_say(printed: str, value: float) -> None:

@@ -20,6 +20,16 @@ def document(name: str) -> Any:  # noqa: ANN401 - whatever the tool wrote
     return json.loads(text(name))
 
 
+def changed(name: str, path: str, value: object) -> Any:  # noqa: ANN401 - whatever the tool wrote
+    """Return a document in which what ``path`` leads to, keys with dots between, is another."""
+    whole = place = document(name)
+    *outer, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    for key in outer:
+        place = place[key]
+    place[last] = value
+    return whole
+
+
 def read(reader: Reader, content: object, **asks: str) -> Reading:
     """Return the one run in ``content``: bytes, or what is to be written as JSON."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()

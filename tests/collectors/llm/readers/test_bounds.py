@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from sitegen.collect import Reader, Reading
 from sitegen.errors import SitegenError
 from sitegen.model import STATISTICS, check_metric
 from tests.collectors import damage
-from tests.collectors.llm.readers.outputs import RAW
+from tests.collectors.llm.readers.outputs import RAW, changed, read
 
 FOLDERS = ("guidellm", "llama-bench", "nvidia", "ollama", "vllm")
 FILES = [path for folder in FOLDERS for path in sorted((RAW / folder).iterdir())]
@@ -143,6 +145,97 @@ def test_a_damaged_object_is_not_taken_for_a_terminals_line(name: str) -> None:
     for damaged in (data[:last] + b"x" + data[last + 1 :], data.rstrip()[:-1]):
         with pytest.raises(SitegenError, match="breaks off or is damaged"):
             reader.runs(damaged, {})
+
+
+FORM = "guidellm/schema-2.json benchmarks.0"
+BENCH, ANSWER = "llama-bench/bench.json 0", "ollama/generate.json"
+SERVE, DETAILED = "vllm/serve.json", "vllm/serve-detailed.json"
+TTFT = "nvidia/aiperf.json time_to_first_token"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (f"{FORM}.metrics.request_latency.successful.mean", -1.0, "expected float >= 0"),
+        (f"{FORM}.metrics.request_latency.successful.max", math.inf, "expected float <= "),
+        (f"{FORM}.metrics.request_latency.successful", [1], "got array"),
+        (f"{FORM}.metrics.request_totals.successful", None, "expected int, got null"),
+        (f"{FORM}.metrics", None, "benchmarks[0].metrics: expected object"),
+        (f"{FORM}.start_time", 1e30, "benchmarks[0].start_time: expected float <= 4"),
+        (f"{FORM}.requests.successful", [1], "benchmarks[0].requests[...][0]: expected object"),
+        ("guidellm/schema-2.json metadata.version", 3, "metadata.version: invalid enum value 3"),
+        (f"{BENCH}.avg_ts", None, "entry 1 avg_ts: expected float, got null"),
+        (f"{BENCH}.avg_ts", 0.0, "entry 1 avg_ts: expected float > 0"),
+        (f"{BENCH}.avg_ts", 9.0, "entry 1: avg_ts is not the mean of samples_ts"),
+        (f"{BENCH}.samples_ns", [1, 2, 3], "entry 1: samples_ts does not fit samples_ns"),
+        (f"{BENCH}.n_prompt", -512, "entry 1 n_prompt: expected int >= 0"),
+        (f"{BENCH}.n_prompt", 0, "entry 1: n_prompt and n_gen are missing or 0"),
+        (f"{BENCH}.test_time", "now", "entry 1 test_time: invalid RFC3339"),
+        (f"{BENCH}.cpu_info", "a\nb", "entry 1 cpu_info: expected str matching"),
+        (f"{ANSWER} eval_count", True, "eval_count: expected int | null, got bool"),
+        (f"{ANSWER} eval_duration", -5, "eval_duration: expected float >= 0"),
+        (f"{ANSWER} eval_duration", "3s", "eval_duration: expected float | null, got str"),
+        (f"{ANSWER} created_at", "soon", "created_at: invalid RFC3339"),
+        (f"{ANSWER} total_duration", 10**30, "1e+21 s before 2026-03-01"),
+        (TTFT, {"unit": "ms", "avg": True}, "time_to_first_token avg: expected float"),
+        (TTFT, {"unit": "ms", "avg": -1.0}, "time_to_first_token avg: expected float >= 0"),
+        (TTFT, {"unit": "parsec", "avg": 1}, "time_to_first_token: 'parsec' is not a unit of s"),
+        (TTFT.replace("aiperf", "genai-perf"), {"avg": 1}, "first_token: '' is not a unit of s"),
+        (TTFT.replace("aiperf", "genai-perf"), [1], "time_to_first_token: expected object"),
+        (f"{SERVE} mean_ttft_ms", True, "mean_ttft_ms: expected float, got bool"),
+        (f"{SERVE} mean_ttft_ms", "12", "mean_ttft_ms: expected float, got str"),
+        (f"{SERVE} mean_ttft_ms", math.inf, "mean_ttft_ms: expected float <= "),
+        (f"{SERVE} mean_tpot_ms", -1, "mean_tpot_ms: expected float >= 0"),
+        (f"{SERVE} completed", 3.5, "completed: expected int"),
+        (f"{SERVE} completed", 3, "request_throughput: is 4.44444, and what it is made of"),
+        (f"{SERVE} output_throughput", 1.0, "output_throughput: is 1, and what it is made of"),
+        (f"{SERVE} date", "yesterday", "date: 'yesterday' is not a date"),
+        (f"{SERVE} model_id", "a\u0000b", "model_id: expected str matching"),
+        (f"{SERVE} total_output_tokens", None, "total_output_tokens: expected float, got null"),
+        (f"{DETAILED} itls", [1, 2, 3, 4, 5, 6], "itls[0]: expected array"),
+        (f"{DETAILED} itls", [[True]] * 6, "itls[0][0]: expected float"),
+        (f"{DETAILED} ttfts", [0.1], "entries"),
+        (f"{DETAILED} errors", "none", "errors: expected array"),
+        (f"{DETAILED} latencies", [1.0], "latencies: has 1 entries"),
+        ("vllm/serve-old.json mean_tpot_ms", 99.0, "mean_tpot_ms: is 0.099"),
+    ],
+)
+def test_what_is_not_a_value_is_refused_by_its_place(
+    place: str, value: object, message: str
+) -> None:
+    name, path = place.split()
+    [reader] = known(CONTENTS[name])
+    with pytest.raises(SitegenError, match=re.escape(message)):
+        read(reader, changed(name, path, value))
+
+
+CSV, TABLE, TEXT = "nvidia/genai-perf.csv", "llama-bench/bench.md", "ollama/verbose.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "place"),
+    [
+        (CSV, "20.00,15.00", "20.00", "line 2"),
+        (CSV, "20.00,15.00", "20.00,abc", "line 2"),
+        (CSV, "Inter Token Latency (ms)", "Time To First Token (ms)", "stands there twice"),
+        (CSV, "(ms)", "(miles)", "'miles' is not a unit"),
+        (CSV, '"1,850.00"', '"1,850.00', "is not CSV"),
+        (TABLE, "51.05 ± 0.78", "nan ± nan", "line 4"),
+        (TABLE, "51.05 ± 0.78", "0.00 ± 0.00", "line 4"),
+        (TABLE, "pp512", "zz512", "line 4"),
+        (TABLE, "| CPU        |       8 |", "| CPU        |", "line 4"),
+        (TEXT, "1m2.5s", "1m2.5x", "line "),
+        (TEXT, "10.25 tokens/s", "NaN tokens/s", "line "),
+        (TEXT, "10.25 tokens/s", "99.25 tokens/s", "line "),
+        (TEXT, "615 token(s)", "-615 token(s)", "line "),
+    ],
+)
+def test_a_damaged_table_or_text_is_refused(name: str, old: str, new: str, place: str) -> None:
+    data = CONTENTS[name].decode()
+    [reader] = known(data.encode())
+    assert old in data
+    with pytest.raises(SitegenError, match=place):
+        reader.runs(data.replace(old, new, 1).encode(), {})
 
 
 def test_percentiles_are_those_of_linear_interpolation() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from collectors.llm.readers.guidellm import GUIDELLM
@@ -9,6 +7,7 @@ from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Status
 from tests.collectors.llm.readers.outputs import (
+    changed,
     document,
     first_params,
     has_note,
@@ -24,14 +23,6 @@ FORMS = ("guidellm/before-1.json", "guidellm/schema-1.json", NEW)
 
 def report(name: str = NEW, **asks: str) -> Reading:
     return read(GUIDELLM, text(name), **asks)
-
-
-def changed(name: str, *path: str | int, value: object) -> Any:  # noqa: ANN401 - a report
-    raw = place = document(name)
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    return raw
 
 
 def test_successful_requests_are_read_in_seconds() -> None:
@@ -100,7 +91,7 @@ def test_an_empty_distribution_is_not_zero() -> None:
     assert rate.value == 1
     ttft = "time_to_first_token_ms"
     empty = document(NEW)["benchmarks"][2]["metrics"][ttft]
-    reading = read(GUIDELLM, changed(NEW, "benchmarks", 0, "metrics", ttft, value=empty))
+    reading = read(GUIDELLM, changed(NEW, f"benchmarks.0.metrics.{ttft}", empty))
     assert not rows(reading, "ttft", "mean", concurrency="2")
 
 
@@ -120,36 +111,14 @@ def test_single_requests_become_samples() -> None:
     assert points == [(0, 1.5), (1, 1.55), (2, 1.6), (3, 1.52)]
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        (("metrics", "request_latency", "successful", "mean"), -1.0, "expected float >= 0"),
-        (("metrics", "request_latency", "successful", "max"), float("inf"), "expected float <= "),
-        (("metrics", "request_latency", "successful"), [1], "got array"),
-        (("metrics", "request_totals", "successful"), None, "expected int, got null"),
-        (("metrics",), None, "benchmarks[0].metrics: expected object"),
-        (("start_time",), 1e30, "benchmarks[0].start_time: expected float <= 4"),
-        (("requests", "successful"), [1], "benchmarks[0].requests[...][0]: expected object"),
-    ],
-)
-def test_what_is_not_a_value_is_refused_by_its_place(
-    path: tuple[str, ...], value: object, message: str
-) -> None:
-    with pytest.raises(SitegenError) as caught:
-        read(GUIDELLM, changed(NEW, "benchmarks", 0, *path, value=value))
-    assert message in str(caught.value)
-
-
-def test_a_report_without_benchmarks_or_of_a_schema_to_come_is_refused() -> None:
+def test_a_report_without_benchmarks_is_refused() -> None:
     with pytest.raises(SitegenError, match="no measurement"):
         read(GUIDELLM, {"metadata": {"version": 2}, "benchmarks": []})
-    with pytest.raises(SitegenError, match=r"metadata\.version: invalid enum value 3"):
-        read(GUIDELLM, changed(NEW, "metadata", "version", value=3))
 
 
 def test_several_lengths_are_no_nominal_length() -> None:
     data = ["prompt_tokens=256,output_tokens=128", {"prompt_tokens": 512}]
-    raw = changed("guidellm/schema-1.json", "args", "data", value=data)
+    raw = changed("guidellm/schema-1.json", "args.data", data)
     for benchmark in raw["benchmarks"]:
         benchmark["config"]["requests"] = {}
     about = first_params(read(GUIDELLM, raw))
@@ -158,9 +127,7 @@ def test_several_lengths_are_no_nominal_length() -> None:
 
 
 def test_totals_may_stand_where_older_versions_have_them() -> None:
-    raw = changed(
-        "guidellm/before-1.json", "benchmarks", 0, "metrics", "request_totals", value=None
-    )
+    raw = changed("guidellm/before-1.json", "benchmarks.0.metrics.request_totals", None)
     reading = read(GUIDELLM, raw)
     assert one(reading, "requests").value == 4
     assert dict(reading.natives)["llm.failed_requests value"] == "requests_made.errored"

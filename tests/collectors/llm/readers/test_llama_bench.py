@@ -121,40 +121,6 @@ def test_builds_are_runs_and_a_test_that_stands_there_again_is_a_repetition() ->
     assert [row.repetition for row in again] == [0, 1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"avg_ts": None}, "entry 1 avg_ts: expected float, got null"),
-        ({"avg_ts": 0.0}, "entry 1 avg_ts: expected float > 0"),
-        ({"avg_ts": 9.0}, "entry 1: avg_ts is not the mean of samples_ts"),
-        ({"samples_ns": [1, 2, 3]}, "entry 1: samples_ts does not fit samples_ns"),
-        ({"n_prompt": -512}, "entry 1 n_prompt: expected int >= 0"),
-        ({"n_prompt": 0}, "entry 1: n_prompt and n_gen are missing or 0"),
-        ({"test_time": "now"}, "entry 1 test_time: invalid RFC3339"),
-        ({"cpu_info": "a\nb"}, "entry 1 cpu_info: expected str matching"),
-    ],
-)
-def test_what_is_not_a_value_is_refused_by_its_key(change: dict[str, object], message: str) -> None:
-    with pytest.raises(SitegenError) as caught:
-        read(BENCH, first_test(**change))
-    assert str(caught.value).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (b"51.05 \xc2\xb1 0.78", b"nan \xc2\xb1 nan"),
-        (b"51.05 \xc2\xb1 0.78", b"0.00 \xc2\xb1 0.00"),
-        (b"pp512", b"zz512"),
-        (b"| CPU        |       8 |", b"| CPU        |"),
-    ],
-)
-def test_a_damaged_table_is_refused_by_its_line(old: bytes, new: bytes) -> None:
-    assert old in text(TABLE)
-    with pytest.raises(SitegenError, match="line 4"):
-        read(BENCH, text(TABLE).replace(old, new, 1))
-
-
 def test_a_damaged_csv_is_refused_by_its_line() -> None:
     lines = text(CSV).splitlines()
     for broken in (lines[1][:200], lines[1] + b',"1"', lines[1].replace(b'"512"', b'"x"')):

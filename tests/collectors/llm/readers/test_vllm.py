@@ -156,44 +156,6 @@ def test_all_zero_is_none_and_a_zero_among_others_is_suspect() -> None:
     assert one(reading, "tpot", "mean").status == Status.OK
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("mean_ttft_ms", True, "mean_ttft_ms: expected float, got bool"),
-        ("mean_ttft_ms", "12", "mean_ttft_ms: expected float, got str"),
-        ("mean_ttft_ms", math.inf, "mean_ttft_ms: expected float <= "),
-        ("mean_tpot_ms", -1, "mean_tpot_ms: expected float >= 0"),
-        ("completed", 3.5, "completed: expected int"),
-        ("completed", 3, "request_throughput: is 4.44444, and what it is made of"),
-        ("output_throughput", 1.0, "output_throughput: is 1, and what it is made of"),
-        ("date", "yesterday", "date: 'yesterday' is not a date"),
-        ("model_id", "a\u0000b", "model_id: expected str matching"),
-        ("total_output_tokens", None, "total_output_tokens: expected float, got null"),
-    ],
-)
-def test_what_is_not_a_value_is_refused_by_its_key(key: str, value: object, message: str) -> None:
-    with pytest.raises(SitegenError) as caught:
-        read(SERVE, plain(**{key: value}))
-    assert str(caught.value).removeprefix("$.").startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("itls", [1, 2, 3, 4, 5, 6]),
-        ("itls", [[True]] * 6),
-        ("ttfts", [0.1]),
-        ("errors", "none"),
-        ("latencies", [1.0]),
-    ],
-)
-def test_single_requests_that_do_not_fit_are_refused(key: str, value: object) -> None:
-    with pytest.raises(SitegenError):
-        read(SERVE, detailed(**{key: value}))
-    with pytest.raises(SitegenError, match=r"mean_tpot_ms: is 0\.099"):
-        read(SERVE, {**document("vllm/serve-old.json"), "mean_tpot_ms": 99.0})
-
-
 def test_the_user_says_what_the_file_does_not_and_never_the_contrary() -> None:
     asks = {"engine": "vllm", "weights": "random", "output_tokens": "16"}
     assert asks.items() <= first_params(read(SERVE, plain(), **asks)).items()

@@ -107,7 +107,7 @@ def test_a_file_cut_anywhere_near_its_end_gives_no_wrong_value(name: str) -> Non
 
 
 CSV, PRIMUS = "zkvm-perf/results.csv", "interactive/primus.csv"
-CORE, INFO = "sp1/core.log", "risc0/info.log"
+CORE, INFO, ONE = "sp1/core.log", "risc0/info.log", "zkevm/one.json"
 DAMAGED = (
     (CSV, b"144000.0,0.04,20.0,12.5", b"1,0.04,20,fast", "line 2, core_prove_duration: 'fast' is"),
     (CSV, b",1800000,", b",1.8e6,", "line 2, cycles: '1.8e6' is not a whole number"),
@@ -129,6 +129,12 @@ DAMAGED = (
     (INFO, b"2621440", b"1621440", "line 4: more user cycles than in total"),
     (INFO, b"59.0434ms", b"59.0434", "line 1: '59.0434' is not a duration"),
     (INFO, b"2621440", b"9" * 26, "line 3"),
+    (ONE, b"rpc_block_7", b"///", "case 1: '///' cannot be made a name"),
+    (ONE, b'"success"', b'"other"', "proving: object contains unknown field other"),
+    (ONE, b'"success": {', b'"crashed": {}, "success": {', "it is neither a success nor"),
+    (ONE, b": 2000,", b": -5,", "proving_time_ms: expected int >= 0"),
+    (ONE, b": 256,", b": 1.5,", "proof_size: expected int"),
+    (ONE, b": 256,", b': 1, "execution_duration": 5,', "execution_duration: expected object"),
 )
 
 

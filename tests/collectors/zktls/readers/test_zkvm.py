@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from collectors.zktls.readers import zkvm_perf
+from collectors.zktls.readers import zkvm
+from sitegen.collect import Reading
 from sitegen.errors import SitegenError
-from sitegen.model import Measurement
+from sitegen.model import Measurement, Status
 
-RAW = Path(__file__).parents[3] / "raw" / "zktls" / "zkvm-perf"
-OK = (RAW / "results.csv").read_bytes()
+RAW = Path(__file__).parents[3] / "raw" / "zktls"
+OK = (RAW / "zkvm-perf" / "results.csv").read_bytes()
+CASES = (RAW / "zkevm" / "cases.json").read_bytes()
+ONE = (RAW / "zkevm" / "one.json").read_bytes()
+SAID = {"prover": "zisk", "proof_mode": "compressed", "cycle_kind": "user"}
 
 
 def rows(data: bytes = OK, **settings: str) -> tuple[Measurement, ...]:
-    [found] = zkvm_perf.READER.runs(data, settings)
+    [found] = zkvm.PERF.runs(data, settings)
     return found.measurements
 
 
@@ -47,7 +52,7 @@ def test_speed_is_recomputed_from_cycles_and_a_named_duration() -> None:
 def test_their_khz_are_kept_in_the_base_unit() -> None:
     theirs = one(rows(), "zkvm-perf.core_khz", prover="sp1", statement="sha256-100kb")
     assert (theirs.value, theirs.unit, theirs.printed) == (144_000, "Hz", "144.0 kHz")
-    [found] = zkvm_perf.READER.runs(OK, {})
+    [found] = zkvm.PERF.runs(OK, {})
     assert {d.id for d in found.definitions} >= {theirs.metric}
     assert all(d.better == "none" for d in found.definitions)
 
@@ -98,5 +103,51 @@ def test_cycles_of_another_prover_need_their_kind() -> None:
 
 
 def test_a_total_that_is_not_its_sum_is_noted() -> None:
-    [found] = zkvm_perf.READER.runs(replaced(1, "prove_duration", "12.5"), {})
+    [found] = zkvm.PERF.runs(replaced(1, "prove_duration", "12.5"), {})
     assert found.notes == ("In line 2 prove_duration is not the sum of core and compress.",)
+
+
+def read(data: bytes = CASES, **settings: str) -> Reading:
+    [found] = zkvm.CASES.runs(data, SAID | settings)
+    return found
+
+
+def of(found: Reading, case: str) -> dict[str, Measurement]:
+    return {m.metric.removeprefix("zktls."): m for m in found.measurements if m.workload == case}
+
+
+def test_a_case_has_its_times_its_size_and_its_cycles() -> None:
+    case = of(read(), "rpc_block_100")
+    assert case["prove_time"].value == 20.72
+    assert case["prove_time"].printed == "20720 ms"
+    assert case["verify_time"].value == 0.01
+    assert case["proof_size"].value == 343580
+    assert case["execute_time"].value == 12.327837
+    assert case["cycles"].value == 150_000_000
+    assert case["proving_speed"].value == pytest.approx(150e6 / 20.72)
+    assert read().started_at == "2026-03-27T00:29:04Z"
+    assert {p.name: p.value for p in read().parameters}["block_used_gas.rpc_block_100"]
+
+
+def test_a_crash_is_a_failed_row_with_its_reason() -> None:
+    found = read()
+    case = of(found, "rpc_block_101")
+    assert set(case) == {"prove_time"}
+    assert case["prove_time"].value is None
+    assert case["prove_time"].status == Status.FAILED
+    assert found.notes[0] == "rpc_block_101 crashed: out of memory: killed."
+
+
+def test_a_proof_of_another_output_is_suspect() -> None:
+    found = read()
+    assert {m.status for m in of(found, "rpc_block_102").values()} == {Status.SUSPECT}
+    assert "rpc_block_102" in found.notes[1]
+
+
+def test_one_object_a_list_and_one_a_line_are_read() -> None:
+    single = of(read(ONE), "rpc_block_7")["prove_time"]
+    both = [json.loads(ONE), json.loads(ONE.replace(b"_7", b"_8"))]
+    for text in (json.dumps(both), "\n".join(map(json.dumps, both))):
+        found = read(text.encode())
+        assert of(found, "rpc_block_7")["prove_time"] == single
+        assert "rpc_block_8" in {m.workload for m in found.measurements}

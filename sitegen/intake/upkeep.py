@@ -1,4 +1,4 @@
-"""Reading the raw output of archived runs again, with the parsers of today.
+"""Looking after archived runs: reading their raw output as parsers do today, and remarking.
 
 A run never changes: one that reads differently today becomes a new run that supersedes it, with
 the same time and machine, and the old one keeps its address.
@@ -6,12 +6,16 @@ the same time and machine, and the old one keeps its address.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import dropwhile
+from pathlib import Path
 
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from sitegen import bounds
 from sitegen.analysis.selection import superseded
@@ -19,7 +23,7 @@ from sitegen.archive import Archive
 from sitegen.archive.store import Entry
 from sitegen.collect import Bundle, Collector, RawOutput, Reader, Step
 from sitegen.collect.execute import usable
-from sitegen.collect.host import MOST_BYTES
+from sitegen.collect.host import MOST_BYTES, timestamp
 from sitegen.collect.installed import blamed, collectors, forms, load_collector
 from sitegen.collect.recorder import series_key
 from sitegen.errors import SitegenError
@@ -29,19 +33,21 @@ from sitegen.model import (
     Measurement,
     Parameter,
     Provenance,
+    Remark,
+    RemarkKind,
     Run,
     Sample,
     Status,
     StepRecord,
     run_id,
 )
+from sitegen.redact import Redactor
 
 #: The version of the archive since which a run keeps the params and context of its steps.
 _SINCE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of reading one run again: the new run, or why there is none.
 
     ``changed`` counts the rows that are new, gone or read differently.
@@ -60,7 +66,10 @@ def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Ite
     was withdrawn. Doing it twice writes nothing more: a new run is addressed by what it was made
     of.
     """
-    known = [run for each in archive.scan() if (run := _manifest(archive, each)) is not None]
+    known: list[Run] = []
+    for each in archive.scan():
+        with contextlib.suppress(SitegenError):
+            known.append(archive.manifest(each)[0])
     gone = superseded(known)
     for entry in entries:
         try:
@@ -77,25 +86,21 @@ def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Ite
         if not rows and not samples and new.parameters == old.parameters:
             yield Outcome(old.id, why="reads as before")
             continue
-        new = replace(new, id=_id(old, new), supersedes=old.id, derived_from=old.id, remarks=())
+        texts = [[list(s) for s in new.samples], [str(p) for p in new.parameters]]
+        content = json.dumps([old.id, new.measurements, *texts])
+        digest = hashlib.sha256(content.encode()).digest()
+        new_id = run_id(old.started_at, old.benchmark, digest)
+        new = replace(new, id=new_id, supersedes=old.id, derived_from=old.id, remarks=())
         if not dry_run:
             archive.write(new, raw)
         yield Outcome(old.id, new, len({series_key(row) for row in rows}))
 
 
-def _manifest(archive: Archive, entry: Entry) -> Run | None:
-    try:
-        return archive.manifest(entry)[0]
-    except SitegenError:
-        return None
-
-
 def _raw(archive: Archive, entry: Entry, old: Run) -> dict[str, bytes]:
     """Return the raw outputs by name; raises SitegenError where they alone do not do."""
     if old.provenance == Provenance.COLLECTED and archive.schema(entry) < _SINCE:
-        raise SitegenError(
-            "was archived by a sitegen that did not keep what parsing needs besides it"
-        )
+        what = "was archived by a sitegen that did not keep what parsing needs besides it"
+        raise SitegenError(what)
     _, files, _ = archive.manifest(entry)
     raw = {}
     for file in files:
@@ -115,23 +120,23 @@ def _again(old: Run, raw: Mapping[str, bytes]) -> Run:
     """Return ``old`` as its raw output reads today; raises SitegenError when it does not."""
     if old.provenance == Provenance.IMPORTED:
         return _imported(old, raw)
-    try:
-        point = collectors()[old.benchmark]
-    except KeyError:
-        raise SitegenError(
-            f"no collector {old.benchmark!r} is installed here", where=old.id
-        ) from None
-    return _collected(old, raw, load_collector(point))
-
-
-def _collected(old: Run, raw: Mapping[str, bytes], collector: Collector) -> Run:
+    point = collectors().get(old.benchmark)
+    if point is None:
+        raise SitegenError(f"no collector {old.benchmark!r} is installed here", where=old.id)
+    collector = load_collector(point)
     rows: list[Measurement] = []
     samples: list[Sample] = []
     problem = ""
     for step in old.steps:
         if step.repetition < 0:
             continue
-        own = [row for row in old.measurements if _is_of(step, row)]
+        # Several steps may share a workload, and not their parameters.
+        own = [
+            row
+            for row in old.measurements
+            if (row.workload, row.repetition) == (step.workload, step.repetition)
+            and set(step.params) <= set(row.params)
+        ]
         again: tuple[Measurement, ...] = ()
         points: tuple[Sample, ...] = ()
         try:
@@ -144,54 +149,37 @@ def _collected(old: Run, raw: Mapping[str, bytes], collector: Collector) -> Run:
         rows += [r for r in own if r.status == Status.FAILED and series_key(r) not in keys]
         samples += [sample._replace(repetition=step.repetition) for sample in points]
     # A step that failed when it was taken still does; one that was read must be readable.
-    if problem and _measured(rows) < _measured(old.measurements):
+    before, after = (
+        {(*series_key(row), row.repetition) for row in every if row.status != Status.FAILED}
+        for every in (old.measurements, rows)
+    )
+    if problem and len(after) < len(before):
         raise SitegenError(problem)
     return replace(old, measurements=tuple(rows), samples=tuple(samples))
 
 
-def _measured(rows: Sequence[Measurement]) -> int:
-    return len({(*series_key(r), r.repetition) for r in rows if r.status != Status.FAILED})
-
-
-def _is_of(step: StepRecord, row: Measurement) -> bool:
-    """Say whether a row came from a step: several may share a workload, not their parameters."""
-    same = (row.workload, row.repetition) == (step.workload, step.repetition)
-    return same and set(step.params) <= set(row.params)
-
-
 def _parsed(
-    collector: Collector,
-    record: StepRecord,
-    own: Sequence[Measurement],
-    raw: Mapping[str, bytes],
+    collector: Collector, step: StepRecord, own: Sequence[Measurement], raw: Mapping[str, bytes]
 ) -> tuple[tuple[Measurement, ...], tuple[Sample, ...]]:
     """Return what a step's output says today; raises SitegenError where parsing it fails."""
-    stem = f"{record.name}-{record.repetition}."
-    parts = {name.removeprefix(stem): data for name, data in _originals(record, raw).items()}
-    expects = (
+    stem = f"{step.name}-{step.repetition}."
+    parts = {name.removeprefix(stem): data for name, data in _originals(step, raw).items()}
+    expects = tuple(
         row._replace(value=None, status=Status.OK, printed=None, repetition=0) for row in own
     )
-    step = Step(
-        record.name,
-        record.workload,
-        record.argv,
-        timeout_s=0.0,
-        params=record.params,
-        expects=tuple(expects),
-        context=record.context,
-    )
+    plan = Step(step.name, step.workload, step.argv, 0.0, step.params, expects, step.context)
     output = RawOutput(
-        stdout=parts.pop("out", b""),
-        stderr=parts.pop("err", b""),
-        exit_code=record.exit_code,
-        started_at=record.started_at,
-        duration_s=record.duration_s,
-        cpu_s=record.cpu_s,
-        files=parts,
-        values=record.values,
+        parts.pop("out", b""),
+        parts.pop("err", b""),
+        step.exit_code,
+        step.started_at,
+        step.duration_s,
+        step.cpu_s,
+        parts,
+        step.values,
     )
     with blamed("parse"):
-        rows, samples, _ = usable(collector.parse(step, output))
+        rows, samples, _ = usable(collector.parse(plan, output))
     return rows, samples
 
 
@@ -205,22 +193,19 @@ def _imported(old: Run, raw: Mapping[str, bytes]) -> Run:
     if len(old.steps) != 1:
         raise SitegenError("has not one step as an import has")
     step = old.steps[0]
-    matching: list[Reader | Bundle] = [r for _, r in forms().readers if r.name == step.name]
-    matching += [bundle for _, bundle in forms().bundles if bundle.name == step.name]
-    if not matching:
+    known: list[tuple[str, Reader | Bundle]] = [*forms().readers, *forms().bundles]
+    reader = next((form for _, form in known if form.name == step.name), None)
+    if reader is None:
         raise SitegenError(f"no reader {step.name!r} is installed here")
     context = dict(step.context)
     if ONCE in context:
         raise SitegenError("names in its original read alike since they were replaced")
-    settings = {
-        key.removeprefix(SETTING): value for key, value in step.context if key.startswith(SETTING)
-    }
-    files = {
-        context.get(f"{FILE}{name}", name): data for name, data in _originals(step, raw).items()
-    }
+    settings = {k.removeprefix(SETTING): v for k, v in step.context if k.startswith(SETTING)}
+    originals = _originals(step, raw)
+    files = {context.get(f"{FILE}{name}", name): data for name, data in originals.items()}
     if len(files) != len(step.raw):
         raise SitegenError("two of its files have one name since it was redacted")
-    every = readings(matching[0], files, settings)
+    every = readings(reader, files, settings)
     number = context.get(INDEX, "0")
     index = int(number) if number.isdecimal() and len(number) < 10 else len(every)  # noqa: PLR2004 - keeps int() short
     if index >= len(every) or (INDEX not in context and len(every) > 1):
@@ -239,19 +224,24 @@ def _imported(old: Run, raw: Mapping[str, bytes]) -> Run:
     )
 
 
-def _added(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
-    """Return what importing itself said of a run: all after the reader's own parameters."""
-    names = [parameter.name for parameter in parameters]
-    start = names.index("read as") if "read as" in names else len(names)
-    return tuple(
-        p
-        for p in parameters[start:]
-        if not p.name.startswith(DOUBT) and not p.name.endswith(PRINTED_AS)
-    )
+def _added(parameters: Sequence[Parameter]) -> Iterator[Parameter]:
+    """Yield what importing itself said of a run: all after the reader's own parameters."""
+    for each in dropwhile(lambda parameter: parameter.name != "read as", parameters):
+        if not each.name.startswith(DOUBT) and not each.name.endswith(PRINTED_AS):
+            yield each
 
 
-def _id(old: Run, new: Run) -> str:
-    content = json.dumps(
-        [old.id, new.measurements, [list(s) for s in new.samples], [str(p) for p in new.parameters]]
-    )
-    return run_id(old.started_at, old.benchmark, hashlib.sha256(content.encode()).digest())
+def remark(
+    archive: Archive, run: str, kind: RemarkKind, text: str, redactor: Redactor
+) -> tuple[str, Path]:
+    """Say something of a run, redacted; return the run's whole id and the file.
+
+    Raises SitegenError when there is no such run, when it was withdrawn in these words already,
+    or for words that no page can show.
+    """
+    entry = archive.find(run)
+    words = redactor.text(" ".join(text.split()))
+    if (kind, words) in {(one.kind, one.text) for one in archive.manifest(entry)[0].remarks}:
+        raise SitegenError("was said already, in these words", where=entry.run_id)
+    new = Remark(kind, timestamp(datetime.now(UTC)), words)
+    return entry.run_id, archive.remark_on(entry, new)
