@@ -117,7 +117,7 @@ def load(
     ``aliases`` gives environments the label that they go by today.
     """
     # Thousands of values that live as long as the command: looking for cycles in them is waste.
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(1_000_000, 50, 50)
     index = _read_index(cache)
     data = _read_rows(cache, index.rows) if index.lines else None
     known = {line.run.id: line for line in index.lines} if data is not None else {}
