@@ -6,21 +6,12 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell, Comparison
 from sitegen.analysis.stats import RUNS_FOR_INTERVAL, Interval, slowdown, t_interval
 from sitegen.catalogue.metrics import UNIT_COSTS, Better
-from sitegen.catalogue.tool import (
-    AxisCost,
-    ForTheMoney,
-    Ladder,
-    OverheadBy,
-    SeriesPattern,
-    SessionShare,
-)
+from sitegen.catalogue.tool import AxisCost, ForTheMoney, Ladder, OverheadBy, SessionShare
 from sitegen.config import Price
 from sitegen.model import Params
 
@@ -28,103 +19,44 @@ _HOUR_S = 3600.0
 _TRAILING = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMbB]?)(?:-\d+k)?$")
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
 
+#: A comparison at its place on an axis: the value as a number, as a text, and the comparison.
+Placed = tuple[float, str, Comparison]
+#: (figure / price) over the same of the baseline, with the interval of the printed digits.
+Ratio = tuple[float, Interval | None]
 
-class Difference(Struct, frozen=True):
-    """One step of a ladder against the one before it.
 
-    ``value`` and ``interval`` are in the metric's base unit, ``share`` and its interval are
-    parts of the first step's value. ``pairs`` counts what the interval stands on; ``within``
-    says that these are repetitions of one run, not runs.
-    """
+#: One series at two values of a parameter: baseline, side, its other parameters, the slowdown
+#: (above 1 is worse), the interval of the pairs, and how many pairs there are.
+AxisPair = tuple[Cell, Cell, Params, float, Interval | None, int]
+#: What is paid once a session in one environment: its parts and their sum in seconds, the time of
+#: a request, (requests a session, share of them) pairs, and the parts that were not measured.
+Share = tuple[str, list[tuple[str, float]], float, float, list[tuple[int, float]], list[str]]
+#: What one unit costs: cell, unit, price, amount in its currency and the interval of that; and
+#: against a named baseline (perf / price) over (perf / price) there: above 1 is better.
+UnitCost = tuple[Cell, str, Price, float, Interval | None, tuple[str, Ratio] | None]
+
+
+class Difference(NamedTuple):
+    """One step of a ladder against the one before; ``within`` says that pairs are of one run."""
 
     title: str
     cell: Cell
-    value: float | None
-    interval: Interval | None
-    share: float | None
-    share_interval: tuple[float, float] | None
-    pairs: int
-    within: bool
+    value: float | None = None
+    interval: Interval | None = None
+    pairs: int = 0
+    within: bool = False
 
 
-class Climb(Struct, frozen=True):
-    """A ladder in one environment: its first step, and what each further one adds."""
+class Climb(NamedTuple):
+    """A ladder in one environment: its first step, what each further one adds, and all of them."""
 
     environment: str
     params: Params
     first: Cell
     first_title: str
     differences: tuple[Difference, ...]
+    total: Difference
     absent: tuple[str, ...]
-
-    @property
-    def total(self) -> Difference:
-        """The last step against the first, paired like each of them."""
-        last = self.differences[-1]
-        return _difference(self.first, last.cell, self.first, last.title)
-
-
-class Share(Struct, frozen=True):
-    """What is paid once a session as a share of the session's requests, in one environment.
-
-    ``once_s`` is its time; ``shares`` are (requests a session, share) pairs.
-    """
-
-    environment: str
-    parts: tuple[tuple[str, float], ...]
-    once_s: float
-    request_s: float
-    shares: tuple[tuple[int, float], ...]
-    absent: tuple[str, ...]
-
-
-class OverheadPoint(Struct, frozen=True):
-    """The overhead of one comparison at one place of an axis; ``at`` is the axis value's text."""
-
-    x: float
-    at: str
-    comparison: Comparison
-
-
-class AxisPair(Struct, frozen=True):
-    """One series at two values of a parameter. ``factor`` is the slowdown, above 1 is worse.
-
-    ``interval`` is that of the pairs: runs from two on, else the repetitions of one run.
-    """
-
-    baseline: Cell
-    side: Cell
-    params: Params
-    factor: float
-    interval: Interval | None
-    pairs: int
-
-
-class NominalRatio(Struct, frozen=True):
-    """(figure / price) over the same of the baseline, with the interval of the printed digits."""
-
-    environment: str
-    baseline: str
-    metric: str
-    ratio: float
-    interval: tuple[float, float] | None
-
-
-class UnitCost(Struct, frozen=True):
-    """What one unit costs in one environment, in the currency of its price.
-
-    ``relative`` is its performance for the money against the named baseline, (perf / price)
-    over (perf / price) there: above 1 is better.
-    """
-
-    cell: Cell
-    unit: str
-    price: Price
-    amount: float
-    interval: tuple[float, float] | None
-    baseline: str = ""
-    relative: float | None = None
-    relative_interval: tuple[float, float] | None = None
 
 
 def axis_value(text: str) -> float | None:
@@ -141,9 +73,9 @@ def axis_value(text: str) -> float | None:
 
 def overheads(
     analysis: Analysis, benchmark: str, wanted: OverheadBy
-) -> dict[tuple[str, str], tuple[OverheadPoint, ...]]:
+) -> dict[tuple[str, str], list[Placed]]:
     """Return the overhead over a parameter, by (environment, baseline); only where it varies."""
-    by_pair: dict[tuple[str, str], list[OverheadPoint]] = {}
+    by_pair: dict[tuple[str, str], list[Placed]] = {}
     for comparison in analysis.comparisons:
         series = comparison.series
         if series.benchmark != benchmark or not wanted.series.matches(series):
@@ -155,50 +87,45 @@ def overheads(
         pair = (comparison.side.environment, comparison.baseline.environment)
         size = _TRAILING.search(text)  # of a model, at the end of its name
         at = f"{size[1]}{size[2]}" if size and size[2] else text
-        by_pair.setdefault(pair, []).append(OverheadPoint(x, at, comparison))
+        by_pair.setdefault(pair, []).append((x, at, comparison))
     return {
-        pair: tuple(sorted(points, key=lambda p: (p.x, p.comparison.series)))
+        pair: sorted(points, key=lambda point: (point[0], point[2].series))
         for pair, points in by_pair.items()
-        if len({point.x for point in points}) > 1
+        if len({x for x, _, _ in points}) > 1
     }
 
 
 def climbs(analysis: Analysis, benchmark: str, wanted: Ladder) -> tuple[Climb, ...]:
-    """Return the ladder of each environment that has two steps of it; the first is the base.
-
-    What is not there in any of an environment's ladders is absent.
-    """
-    ladders = _by_value(analysis, benchmark, wanted.series, wanted.axis)
+    """Return the ladder of each environment that has two steps of it; the first is the base."""
+    ladders = _by_value(analysis, benchmark, wanted)
     present = {(label, step) for (label, *_), by_step in ladders.items() for step in by_step}
     rows = []
     for (label, _, rest), by_step in ladders.items():
         steps = [(title, by_step[step]) for step, title in wanted.steps if step in by_step]
         if len(steps) > 1:
-            title, first = steps[0]
-            differences = tuple(
-                _difference(before, after, first, title)
-                for (_, before), (title, after) in pairwise(steps)
-            )
-            absent = tuple(title for step, title in wanted.steps if (label, step) not in present)
-            rows.append(Climb(label, rest, first, title, differences, absent))
+            (title, first), (last_title, last) = steps[0], steps[-1]
+            added = tuple(_difference(a, b, name) for (_, a), (name, b) in pairwise(steps))
+            total = _difference(first, last, last_title)
+            absent = tuple(name for step, name in wanted.steps if (label, step) not in present)
+            rows.append(Climb(label, rest, first, title, added, total, absent))
     return tuple(rows)
 
 
 def _by_value(
-    analysis: Analysis, benchmark: str, pattern: SeriesPattern, axis: str
+    analysis: Analysis, benchmark: str, wanted: Ladder | AxisCost
 ) -> dict[tuple[str, str, Params], dict[str, Cell]]:
     """Return measured cells by their value of a parameter, all else (the keys) being equal."""
     groups: dict[tuple[str, str, Params], dict[str, Cell]] = {}
     for cell in analysis.of(benchmark):
         series = cell.series
-        value = dict(series.params).get(axis)
-        if value and cell.summary is not None and pattern.matches(series):
-            rest = tuple(pair for pair in series.params if pair[0] != axis)
+        value = dict(series.params).get(wanted.axis)
+        if value and cell.summary is not None and wanted.series.matches(series):
+            rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
             groups.setdefault((cell.environment, series.workload, rest), {})[value] = cell
     return groups
 
 
-def _difference(before: Cell, after: Cell, first: Cell, title: str) -> Difference:
+def _difference(before: Cell, after: Cell, title: str) -> Difference:
     """Return after - before, paired by repetition within each run.
 
     The interval is Student's t over run values from two runs on, and over the pairs of the
@@ -207,14 +134,10 @@ def _difference(before: Cell, after: Cell, first: Cell, title: str) -> Differenc
     by_run = [[b - a for a, b in pairs] for pairs in _pairs(before, after)]
     values = _units(by_run)
     if not values:
-        return Difference(title, after, None, None, None, None, 0, within=False)
-    value = math.fsum(values) / len(values)
-    interval = t_interval(values, "t") if len(values) >= RUNS_FOR_INTERVAL else None
-    base = first.summary.value if first.summary else 0.0
-    share = value / base if base > 0 else None
-    shares = (interval.low / base, interval.high / base) if interval and base > 0 else None
-    within = len(by_run) == 1
-    return Difference(title, after, value, interval, share, shares, len(values), within)
+        return Difference(title, after)
+    mean, pairs = math.fsum(values) / len(values), len(values)
+    interval = t_interval(values, "t") if pairs >= RUNS_FOR_INTERVAL else None
+    return Difference(title, after, mean, interval, pairs, len(by_run) == 1)
 
 
 def _pairs(before: Cell, after: Cell) -> list[list[tuple[float, float]]]:
@@ -225,10 +148,7 @@ def _pairs(before: Cell, after: Cell) -> list[list[tuple[float, float]]]:
 
 
 def _whole_runs(cell: Cell) -> dict[str, tuple[float, ...]]:
-    """Return the values of the runs that lost no repetition, by run.
-
-    Where one is lost, what is left has moved up: the third would be paired with the second.
-    """
+    """Return the values of whole runs: else the third repetition would be paired with a second."""
     if len(cell.repetitions) != len(cell.runs):
         return {}
     kept = sum(len(values) for values in cell.repetitions)
@@ -242,20 +162,19 @@ def _units(by_run: Sequence[list[float]]) -> list[float]:
     return by_run[0] if len(by_run) == 1 else [math.fsum(one) / len(one) for one in by_run]
 
 
-def axis_pairs(analysis: Analysis, benchmark: str, wanted: AxisCost) -> tuple[AxisPair, ...]:
+def axis_pairs(analysis: Analysis, benchmark: str, wanted: AxisCost) -> list[AxisPair]:
     """Return the series that exist at both values of a parameter, paired within their runs."""
     higher = analysis.metric(wanted.series.metric).better == Better.HIGHER
     rows = []
-    groups = _by_value(analysis, benchmark, wanted.series, wanted.axis)
+    groups = _by_value(analysis, benchmark, wanted)
     for (_, _, rest), by_value in groups.items():
         base, side = (by_value.get(value) for value in wanted.values)
-        if not base or not side or not base.summary or not side.summary:
-            continue
-        factor = slowdown(side.summary.value, base.summary.value, higher_is_better=higher)
-        if factor is not None:
-            pairs = matched(base, side, factor, higher_is_better=higher)
-            rows.append(AxisPair(base, side, rest, *pairs))
-    return tuple(rows)
+        if base and side and base.summary and side.summary:
+            factor = slowdown(side.summary.value, base.summary.value, higher_is_better=higher)
+            if factor is not None:
+                pairs = matched(base, side, factor, higher_is_better=higher)
+                rows.append((base, side, rest, *pairs))
+    return rows
 
 
 def matched(
@@ -275,32 +194,29 @@ def matched(
     return mean, t_interval(logs, "t").map(math.exp), len(logs)
 
 
-def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> tuple[Share, ...]:
+def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> list[Share]:
     """Return what a session pays once as a share of its requests: t / (k x request latency)."""
-    cells = analysis.of(benchmark)
-
-    def value(label: str, pattern: SeriesPattern) -> float | None:
-        own = (c for c in cells if c.environment == label and pattern.matches(c.series))
-        cell = next(own, None)
-        return cell.summary.value if cell and cell.summary else None
-
-    rows = []
+    rows: list[Share] = []
+    cells = [cell for cell in analysis.of(benchmark) if cell.summary]
+    patterns = [wanted.request, *(pattern for _, pattern in wanted.once)]
     for label in dict.fromkeys(cell.environment for cell in cells):
-        request = value(label, wanted.request)
-        times = [(title, value(label, pattern)) for title, pattern in wanted.once]
-        parts = tuple((title, time) for title, time in times if time is not None)
+        own = [cell for cell in cells if cell.environment == label]
+        found = (next((c for c in own if p.matches(c.series)), None) for p in patterns)
+        request, *once = (cell.summary.value if cell and cell.summary else None for cell in found)
+        times = [(title, time) for (title, _), time in zip(wanted.once, once, strict=True)]
+        parts = [(title, time) for title, time in times if time is not None]
         if request and parts:
-            once = sum(time for _, time in parts)
-            shares = tuple((count, once / (count * request)) for count in wanted.counts)
-            absent = tuple(title for title, time in times if time is None)
-            rows.append(Share(label, parts, once, request, shares, absent))
-    return tuple(rows)
+            total = sum(time for _, time in parts)
+            shares = [(count, total / (count * request)) for count in wanted.counts]
+            absent = [title for title, time in times if time is None]
+            rows.append((label, parts, total, request, shares, absent))
+    return rows
 
 
 def for_the_money(
     analysis: Analysis, benchmark: str, wanted: ForTheMoney
-) -> tuple[NominalRatio, ...]:
-    """Return what each environment's figures are for their price, against the first one's."""
+) -> dict[str, dict[str, Ratio]]:
+    """Return what figures are for their price, by environment and metric, against the first's."""
     figures = {
         (cell.environment, cell.series.metric): cell.summary
         for cell in analysis.of(benchmark)
@@ -310,57 +226,55 @@ def for_the_money(
     # In the order of the report's settings: the first is the baseline.
     priced = [label for label in analysis.config.environments if (label, wanted.price) in figures]
 
-    def quotient(label: str, metric: str) -> tuple[float, Interval | None]:
+    def quotient(label: str, metric: str) -> Ratio:
         figure, price = figures[label, metric], figures[label, wanted.price]
         of, by = figure.interval, price.interval
         printed = of.over(by) if of and by and of.low > 0 and by.low > 0 else None
         return figure.value / price.value, printed
 
-    rows = []
+    ratios: dict[str, dict[str, Ratio]] = {}
     for label in priced:
         for metric in wanted.metrics:
             if (label, metric) in figures and (priced[0], metric) in figures:
                 (own, ours), (base, theirs) = quotient(label, metric), quotient(priced[0], metric)
-                ends = None
-                if label != priced[0] and ours and theirs:
-                    printed = ours.over(theirs)
-                    ends = (printed.low, printed.high)
-                rows.append(NominalRatio(label, priced[0], metric, own / base, ends))
-    return tuple(rows)
+                printed = ours.over(theirs) if label != priced[0] and ours and theirs else None
+                ratios.setdefault(label, {})[metric] = own / base, printed
+    return ratios
 
 
-def unit_costs(analysis: Analysis, benchmark: str) -> tuple[UnitCost, ...]:
+def unit_costs(analysis: Analysis, benchmark: str) -> list[UnitCost]:
     """Return what a unit costs wherever an environment has a price: the whole instance is billed.
 
     A time costs price x time; a rate costs price / rate. The baseline is the environment's
     default one, when it has a price in the same currency.
     """
-    rows = []
+    rows: list[UnitCost] = []
     compared = {
         (c.series, c.side.environment, c.baseline.environment): c for c in analysis.comparisons
     }
     for cell in analysis.of(benchmark):
         unit, count = UNIT_COSTS.get((cell.series.metric, cell.series.statistic), ("", 0.0))
         declared = analysis.config.environment(cell.environment)
-        price = declared.price
-        if not unit or price is None or cell.summary is None or cell.summary.value <= 0:
+        price, summary = declared.price, cell.summary
+        if not unit or price is None or summary is None or summary.value <= 0:
             continue
-        rate = analysis.metric(cell.series.metric).better == Better.HIGHER
         second = price.per_hour / _HOUR_S * count
-        bounds = cell.summary.interval
-        figures = [cell.summary.value]
-        figures += [bounds.low, bounds.high] if bounds and bounds.low > 0 else []
-        amount, *ends = (second / figure if rate else second * figure for figure in figures)
-        interval = (min(ends), max(ends)) if ends else None
+        bounds = summary.interval if summary.interval and summary.interval.low > 0 else None
+        if analysis.metric(cell.series.metric).better == Better.HIGHER:
+            amount, interval = second / summary.value, bounds and _over(second, bounds)
+        else:
+            times = second.__mul__
+            amount, interval = times(summary.value), bounds and bounds.map(times)
         baseline = next(iter(declared.baselines.values()), "")
         other = analysis.config.environment(baseline).price if baseline else None
-        pair = compared.get((cell.series, cell.environment, baseline))
-        cost = UnitCost(cell, unit, price, amount, interval)
+        pair, relative = compared.get((cell.series, cell.environment, baseline)), None
         if pair and pair.factor and not pair.reason and other and other.currency == price.currency:
             cheaper = other.per_hour / price.per_hour
-            cost = replace(cost, baseline=baseline, relative=cheaper / pair.factor)
-            if around := pair.interval:
-                relative = (cheaper / around.high, cheaper / around.low)
-                cost = replace(cost, relative_interval=relative)
-        rows.append(cost)
-    return tuple(rows)
+            ends = pair.interval and _over(cheaper, pair.interval)
+            relative = (baseline, (cheaper / pair.factor, ends))
+        rows.append((cell, unit, price, amount, interval, relative))
+    return rows
+
+
+def _over(value: float, interval: Interval) -> Interval:
+    return Interval(value / interval.high, value / interval.low, interval.kind)

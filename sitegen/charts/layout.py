@@ -10,20 +10,13 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeGuard
 
-from sitegen.charts.spec import (
-    NOT_MEASURED,
-    BarChart,
-    FactorMark,
-    Hue,
-    Line,
-    LineChart,
-    Mark,
-    Point,
-)
+from sitegen.charts.spec import NOT_MEASURED, BarChart, Hue, Line, LineChart, Mark, Point
 
 #: A point with its x and y in px.
 Placed = tuple[float, float, Point]
 Extent = tuple[float, float]
+#: A line below a chart; with a hue, what its hatched or hollow mark means.
+Note = tuple[str, Hue | None]
 
 #: Width of every chart in px: what a phone can show.
 WIDTH: Final = 352
@@ -66,35 +59,22 @@ _MOST_SUFFIXED: Final = 1e15
 _LEAST_PLAIN: Final = 1e-4
 
 # Advances of common sans-serif faces at 12 px, by class: enough to keep labels apart.
-_ADVANCES: Final[dict[str, float]] = {
-    character: advance
-    for advance, characters in (
-        (2.9, "ijl'|"),
-        (3.7, " !,./:;I[]ft\N{MIDDLE DOT}"),
-        (4.3, '()-r`{}"'),
-        (6.4, "ckJsvxyz"),
-        (8.6, "ABEKPSVXY&"),
-        (9.2, "CDHNRUGOQw"),
-        (10.8, "mMW%@"),
-    )
-    for character in characters
+_CLASSES: Final = {
+    2.9: "ijl'|",
+    3.7: " !,./:;I[]ft\N{MIDDLE DOT}",
+    4.3: '()-r`{}"',
+    6.4: "ckJsvxyz",
+    8.6: "ABEKPSVXY&",
+    9.2: "CDHNRUGOQw",
+    10.8: "mMW%@",
 }
+_ADVANCES: Final = {letter: width for width, letters in _CLASSES.items() for letter in letters}
 _USUAL_ADVANCE: Final = 7.0
 _WIDE_ADVANCE: Final = 12.0
 
 
-class Note(NamedTuple):
-    """A line below a chart; with a hue, what its hatched or hollow mark means."""
-
-    text: str
-    hue: Hue | None = None
-
-
 class BarRow(NamedTuple):
-    """A mark under its heading, with the top of its bar and the ends of its whisker.
-
-    ``value`` is None where it has no place on the axis. The text stands after ``end``.
-    """
+    """A mark, with the top of its bar and the ends of its whisker; its text begins at ``end``."""
 
     mark: Mark
     heading: str
@@ -162,9 +142,8 @@ def drawable(value: float | None, *, log: bool = False) -> TypeGuard[float]:
     return value is not None and (0.0 if log else -_LIMIT) < value < _LIMIT
 
 
-def interval(of: Mark | Point | FactorMark, least: float = 0.0) -> Extent | None:
+def interval(low: float | None, high: float | None, least: float = 0.0) -> Extent | None:
     """Return the ends of a whisker; None without two, or where it is no wider than ``least``."""
-    low, high = of.low, of.high
     return (low, high) if drawable(low) and drawable(high) and high - low > least else None
 
 
@@ -220,7 +199,7 @@ def bar_layout(spec: BarChart) -> BarLayout:
     inline = len(reasons) == len(doubts) and span >= _SHORTEST_SPAN
     if not inline:
         span = _bar_span(marks, gutter, below, total, inline=False)
-    notes = () if inline else tuple(Note(reason, doubts[0].hue) for reason in reasons)
+    notes = () if inline else tuple((reason, doubts[0].hue) for reason in reasons)
     rows: list[BarRow] = []
     headings: list[tuple[str, int]] = []
     axes: dict[int, int] = {}
@@ -240,7 +219,11 @@ def bar_layout(spec: BarChart) -> BarLayout:
                 y += _LABEL_ROW
                 axes[y - 1] = y + BAR + 1
             value = mark.value if drawable(mark.value) else None
-            whisker = interval(mark, _BAR_WHISKER * (total / span)) if value is not None else None
+            whisker = (
+                interval(mark.low, mark.high, _BAR_WHISKER * (total / span))
+                if value is not None
+                else None
+            )
             end = max(0.0, value or 0.0, whisker[1] if whisker else 0.0)
             rows.append(BarRow(mark, heading, y, value, whisker, end))
             y += _ROW
@@ -330,12 +313,12 @@ def _line_notes(spec: LineChart, kept: Sequence[Sequence[Point]]) -> tuple[Note,
         for point in points:
             if point.doubt:
                 doubts.setdefault(point.doubt, line.hue)
-    notes = [Note(doubt, hue) for doubt, hue in doubts.items()]
-    notes += [Note(f"{line.label}: {NOT_MEASURED}") for line in spec.lines if not line.points]
+    notes: list[Note] = [*doubts.items()]
+    notes += [(f"{line.label}: {NOT_MEASURED}", None) for line in spec.lines if not line.points]
     missing = sum(len(line.points) for line in spec.lines) - sum(map(len, kept))
     if missing:
         values = "1 value has" if missing == 1 else f"{missing} values have"
-        notes.append(Note(f"{values} no place on this axis, see the table"))
+        notes.append((f"{values} no place on this axis, see the table", None))
     return tuple(notes)
 
 
@@ -442,10 +425,7 @@ def _signed(place: float, text: str) -> str:
 
 
 def _spread(places: Sequence[Extent], bottom: float) -> list[float]:
-    """Move labels apart by `_END_ROW`, each as little as possible (pooled neighbours).
-
-    Of lines that end at one height the rightmost comes first, so that leaders do not cross.
-    """
+    """Move labels apart, as little as can be; of those at one height the rightmost comes first."""
     order = sorted((y, -x, index) for index, (x, y) in enumerate(places))
     pools: list[tuple[float, int]] = []
     for rank, (y, _, _) in enumerate(order):

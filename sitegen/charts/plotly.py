@@ -1,22 +1,17 @@
 """Charts as live Plotly figures that lie exactly over the SVG.
 
-A figure is a plain dict of data and layout: building one through the library costs a thousand
-times as much. Colours are the CSS variables of `site.css`, by name; `site.js` resolves them, so a
-live chart follows the page's theme.
+A figure is a plain dict: building one through the library costs a thousand times as much. Colours
+are the CSS variables of `site.css`, which `site.js` resolves, so that it follows the theme.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from sitegen.charts import layout
-from sitegen.charts.spec import NOT_MEASURED, SQUARE, BarChart
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sitegen.charts.spec import Chart, LineChart, Mark
+from sitegen.charts.spec import NOT_MEASURED, SQUARE, BarChart, Chart, LineChart, Mark
 
 #: JSON for Plotly: `data`, `layout`.
 Figure = dict[str, Any]
@@ -147,8 +142,8 @@ def _bar_annotations(bars: layout.BarLayout) -> list[Figure]:
         texts.append((NOT_MEASURED, 10, "ink3"))
     first = bars.height - layout.NOTE_ROW * len(bars.notes) + 6
     texts += [
-        (f"Hatched: {note.text}", first + layout.NOTE_ROW * index, "ink3")
-        for index, note in enumerate(bars.notes)
+        (f"Hatched: {text}", first + layout.NOTE_ROW * index, "ink3")
+        for index, (text, _) in enumerate(bars.notes)
     ]
     return [_annotation(text, role, y=y, yref="y", xshift=-bars.gutter) for text, y, role in texts]
 
@@ -208,7 +203,7 @@ def _trace(series: layout.Series, spec: LineChart, frame: layout.Frame) -> Figur
     }
     trace["customdata"] = [plain(spec.sentence(line, point)) for point in points]
     trace["hovertemplate"] = _HOVER
-    ends = [(point.y, layout.interval(point, least)) for point in points]
+    ends = [(point.y, layout.interval(point.low, point.high, least)) for point in points]
     return {**trace, "error_y": _errors(ends, colour)}
 
 
@@ -237,8 +232,8 @@ def _line_annotations(spec: LineChart, frame: layout.Frame) -> list[Figure]:
         text = f"{series.label} {series.value}".rstrip()
         shift = px - series.end
         annotations.append(_annotation(text, role, y, 1, yref="y", xshift=8, yshift=shift))
-    for index, note in enumerate(frame.notes):
-        text = f"Hollow: {note.text}" if note.hue else note.text
+    for index, (note, hue) in enumerate(frame.notes):
+        text = f"Hollow: {note}" if hue else note
         shift = -44 - layout.NOTE_ROW * index
         annotations.append(_annotation(text, "ink3", xshift=-frame.left, yshift=shift))
     return annotations

@@ -1,37 +1,26 @@
-"""What a chart says, before anyone draws it.
+"""What a chart says, before anyone draws it: as SVG, as a live Plotly figure, as a table.
 
-One spec feeds the SVG drawn at build, the live Plotly figure and the table beside it; values
-are already in display units and texts are already formatted, so the three cannot disagree.
+Values are in display units and texts are formatted, so the three cannot disagree.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
-
-from msgspec import Struct
+from typing import Final, Literal, NamedTuple
 
 #: Colour says the role of an environment; see `sitegen.config.Role`.
 Hue = Literal["metal", "vm", "cpu-tee", "gpu-tee", "gpu-tee-2"]
 
 #: The role whose points are squares, so that hue is not the only sign.
 SQUARE: Final = "gpu-tee"
-
 #: What stands where there is no value. Never 0, never a blank.
 NOT_MEASURED: Final = "not measured"
-
 #: The multiplication sign after a factor.
 TIMES: Final = "\u00d7"
-
 _FACTOR_FORMS: Final = ((0.1, ".2g"), (10.0, ".2f"), (1e6, ",.0f"))
 
 
-class Mark(Struct, frozen=True):
-    """One value on a chart, and ``text``, as it is printed beside the mark.
-
-    ``low`` and ``high`` bound its interval or range, which ``interval`` words for a reader who
-    points at it. ``doubt`` is the short reason why it must not be quoted yet: such a mark is
-    hatched or hollow, and its text bold with the reason after it.
-    """
+class Mark(NamedTuple):
+    """One value on a chart, with its interval; hatched or hollow where a ``doubt`` says why."""
 
     label: str
     value: float | None
@@ -40,7 +29,6 @@ class Mark(Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
-    interval: str = ""
 
     @property
     def printed(self) -> str:
@@ -52,21 +40,18 @@ class Mark(Struct, frozen=True):
         name = f"{self.label}, {heading}" if heading else self.label
         if self.value is None:
             return f"{name}: {NOT_MEASURED}"
-        return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt, self.interval)
+        return _sentence(name, f"{self.text} {unit}".rstrip(), self.doubt)
 
 
-class Group(Struct, frozen=True):
+class Group(NamedTuple):
     """Bars that stand together under one small heading; without a name, under the one before."""
 
     name: str
     marks: tuple[Mark, ...]
 
 
-class BarChart(Struct, frozen=True):
-    """Horizontal bars from zero, labelled at the bar.
-
-    ``subtitle`` is the line under the title: unit, formula, arrow. ``id`` is unique on a page.
-    """
+class BarChart(NamedTuple):
+    """Horizontal bars from zero; ``subtitle`` is unit, formula and arrow."""
 
     id: str
     title: str
@@ -76,7 +61,7 @@ class BarChart(Struct, frozen=True):
     summary: str
 
 
-class Point(Struct, frozen=True):
+class Point(NamedTuple):
     """One point of a line: ``text`` is its value as printed."""
 
     x: float
@@ -85,10 +70,9 @@ class Point(Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
-    interval: str = ""
 
 
-class Line(Struct, frozen=True):
+class Line(NamedTuple):
     """One series of a line chart, labelled at its end. ``pattern`` 0 solid, 1 dashed, 2 dotted."""
 
     label: str
@@ -97,13 +81,12 @@ class Line(Struct, frozen=True):
     pattern: int = 0
 
 
-class LineChart(Struct, frozen=True):
-    """Lines over a numeric axis: scaling over threads, a time series, a distribution.
+class LineChart(NamedTuple):
+    """Lines over a numeric axis, ``reference`` a horizontal one.
 
     A ``line`` joins points with markers, a ``series`` many points without; a ``step`` draws a
-    cumulative distribution. ``reference`` is a horizontal line. ``x_ticks`` names places on the
-    x axis; without them ticks are at the points' own places where these are few, else at round
-    numbers.
+    cumulative distribution. Without ``x_ticks``, which name places, ticks are at the points' own
+    places where these are few, else at round numbers.
     """
 
     id: str
@@ -125,17 +108,14 @@ class LineChart(Struct, frozen=True):
         at = f"{self.x_title} {point.x:g}".lstrip()
         at = next((text for x, text in self.x_ticks if x == point.x), at)
         name = f"{line.label}, {at}" if line.label else at
-        return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt, point.interval)
+        return _sentence(name, f"{point.text} {self.unit}".rstrip(), point.doubt)
 
 
 Chart = BarChart | LineChart
 
 
-class FactorMark(Struct, frozen=True):
-    """One cost factor on the shared log axis of slowdowns; hollow when it is doubtful.
-
-    Its ``label`` may be empty, and so may ``text``, the factor as printed: it is rounded here.
-    """
+class FactorMark(NamedTuple):
+    """One cost factor on the shared log axis of slowdowns; hollow when it is doubtful."""
 
     label: str
     factor: float
@@ -143,13 +123,10 @@ class FactorMark(Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     doubt: str = ""
-    text: str = ""
 
     @property
     def printed(self) -> str:
         """The factor with its sign, at two or three digits."""
-        if self.text:
-            return self.text
         form = next((form for ceiling, form in _FACTOR_FORMS if self.factor < ceiling), "g")
         return f"{self.factor:{form}}{TIMES}"
 
@@ -159,12 +136,8 @@ class FactorMark(Struct, frozen=True):
         return _sentence(self.label or "Cost factor", self.printed, self.doubt)
 
 
-class FactorAxis(Struct, frozen=True):
-    """A log axis of slowdown factors that all rows of a table share.
-
-    ``name`` is also the class of the cells (`strip wide`), for `site.css` draws the ticks as
-    lines through the whole table. ``width`` is in px.
-    """
+class FactorAxis(NamedTuple):
+    """A log axis that all rows of a table share; `site.css` knows it by its ``name``."""
 
     name: Literal["narrow", "wide", "broad"]
     low: float
@@ -181,7 +154,7 @@ WIDE: Final = FactorAxis("wide", 0.4, 12.0, (0.5, 1.0, 2.0, 5.0, 10.0))
 BROAD: Final = FactorAxis("broad", 0.05, 200.0, (0.1, 1.0, 10.0, 100.0))
 
 
-class Dot(Struct, frozen=True):
+class Dot(NamedTuple):
     """One repetition on a run page's strip; outlined when it is suspect."""
 
     value: float
@@ -189,5 +162,5 @@ class Dot(Struct, frozen=True):
     suspect: bool = False
 
 
-def _sentence(name: str, value: str, doubt: str, interval: str = "") -> str:
-    return f"{name}: {value}{interval and f', {interval}'}{doubt and f' ({doubt})'}"
+def _sentence(name: str, value: str, doubt: str) -> str:
+    return f"{name}: {value}{doubt and f' ({doubt})'}"

@@ -1,21 +1,15 @@
-"""Charts as SVG, drawn when the site is built.
+"""Charts as SVG, drawn when the site is built: plain f-strings, because a build draws thousands.
 
-Plain f-strings, because a full build draws thousands. Every colour and weight is a class of
-`site.css`, so dark mode and print need no second file and no `style` attribute is written.
+Every colour and weight is a class of `site.css`, so dark mode and print need no second file.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-from sitegen.charts import layout
-from sitegen.charts.spec import NOT_MEASURED, SQUARE, TIMES, BarChart
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from sitegen.charts.spec import Chart, Dot, FactorAxis, FactorMark, Hue, LineChart
+from sitegen.charts import layout, spec
 
 _LEADER: Final = 6.0
 _MOST_SERIES_POINTS: Final = 2 * layout.WIDTH
@@ -27,16 +21,16 @@ _STRIP_MARGIN: Final = 16
 _LABEL_GAP: Final = 4
 _DOTS_WIDTH: Final = 280
 
-_NOTHING: Final = f'<text class="na" y="14">{NOT_MEASURED}</text>'
+_NOTHING: Final = f'<text class="na" y="14">{spec.NOT_MEASURED}</text>'
 
 # Markup, and the characters that HTML does not allow.
 _UNSAFE: Final = re.compile("[&<>\"'\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 
 
-def chart(spec: Chart) -> str:
+def chart(drawn: spec.Chart) -> str:
     """Draw a chart as one `<svg>` element."""
-    return _bars(spec) if isinstance(spec, BarChart) else _lines(spec)
+    return _bars(drawn) if isinstance(drawn, spec.BarChart) else _lines(drawn)
 
 
 def escape(text: str) -> str:
@@ -46,13 +40,13 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(lambda found: _ENTITIES.get(found[0], "\N{REPLACEMENT CHARACTER}"), text)
 
 
-def _bars(spec: BarChart) -> str:
-    bars = layout.bar_layout(spec)
+def _bars(chart: spec.BarChart) -> str:
+    bars = layout.bar_layout(chart)
     parts = [f'<text class="k" y="{y}">{escape(name)}</text>' for name, y in bars.headings]
-    parts += [_bar(row, bars, spec.unit) for row in bars.rows] or [_NOTHING]
+    parts += [_bar(row, bars, chart.unit) for row in bars.rows] or [_NOTHING]
     parts += [f'<path class="ax" d="M{bars.zero:.1f} {top}V{foot}"/>' for top, foot in bars.axes]
-    parts += _notes(bars.notes, bars.height, _hatched)
-    return _svg(layout.WIDTH, bars.height, spec.summary, parts)
+    parts += _notes(bars.notes, bars.height, hollow=False)
+    return _svg(layout.WIDTH, bars.height, chart.summary, parts)
 
 
 def _bar(row: layout.BarRow, bars: layout.BarLayout, unit: str) -> str:
@@ -89,29 +83,26 @@ def _bar(row: layout.BarRow, bars: layout.BarLayout, unit: str) -> str:
     )
 
 
-def _notes(
-    notes: Sequence[layout.Note], height: float, sign: Callable[[Hue, float], str]
-) -> list[str]:
+def _notes(notes: Sequence[layout.Note], height: float, *, hollow: bool) -> list[str]:
     """Draw the lines at the foot of a chart, each after the sign that it explains."""
     parts = []
     for index, (text, hue) in enumerate(notes):
         y = height - layout.NOTE_ROW * (len(notes) - index) + 10
         x = 18 if hue else 0
-        parts.append(sign(hue, y) if hue else "")
-        parts.append(
-            f'<text class="y" x="{x}" y="{y}">{escape(layout.clip(text, layout.WIDTH - x))}</text>'
-        )
+        if hue and hollow:
+            parts.append(_marker(hue, 5.0, y - 4, hollow=True))
+        elif hue:
+            box = f'y="{y - 9}" width="12" height="9" fill="url(#p-{hue})"'
+            parts.append(f'<rect class="hatch" {box}/>')
+        shown = escape(layout.clip(text, layout.WIDTH - x))
+        parts.append(f'<text class="y" x="{x}" y="{y}">{shown}</text>')
     return parts
 
 
-def _hatched(hue: Hue, y: float) -> str:
-    return f'<rect class="hatch" y="{y - 9}" width="12" height="9" fill="url(#p-{hue})"/>'
-
-
-def _lines(spec: LineChart) -> str:
-    frame = layout.frame(spec)
+def _lines(chart: spec.LineChart) -> str:
+    frame = layout.frame(chart)
     if not frame.series:
-        return _svg(layout.WIDTH, frame.height, spec.summary, [_NOTHING])
+        return _svg(layout.WIDTH, frame.height, chart.summary, [_NOTHING])
     left, right, bottom = frame.left, frame.right, frame.bottom
     x_axis, y_axis = frame.x, frame.y
     to_x, to_y = x_axis.to_px, y_axis.to_px
@@ -127,28 +118,26 @@ def _lines(spec: LineChart) -> str:
     ]
     caption = escape(layout.clip(frame.caption, layout.WIDTH - left))
     parts.append(f'<text class="y" x="{left:.1f}" y="{bottom + 32:.1f}">{caption}</text>')
-    zero = None if spec.y_log or not y_axis.low <= 0 <= y_axis.high else 0.0
+    zero = None if chart.y_log or not y_axis.low <= 0 <= y_axis.high else 0.0
     parts += [
         f'<path class="ax" d="M{left:.1f} {to_y(y):.1f}H{right:.1f}"/>'
         for y in (zero, frame.reference)
         if y is not None
     ]
-    parts += [_line(series, spec, frame) for series in frame.series]
-    parts += _notes(
-        frame.notes, float(frame.height), lambda hue, y: _marker(hue, 5.0, y - 4, hollow=True)
-    )
-    return _svg(layout.WIDTH, frame.height, spec.summary, parts)
+    parts += [_line(series, chart, frame) for series in frame.series]
+    parts += _notes(frame.notes, float(frame.height), hollow=True)
+    return _svg(layout.WIDTH, frame.height, chart.summary, parts)
 
 
-def _line(series: layout.Series, spec: LineChart, frame: layout.Frame) -> str:
+def _line(series: layout.Series, chart: spec.LineChart, frame: layout.Frame) -> str:
     line, points, end = series.line, series.points, series.end
-    marked = spec.kind == "line"
-    parts = [f'<path class="ln c-{line.hue} d{line.pattern}" d="{_path(points, spec.kind)}"']
+    marked = chart.kind == "line"
+    parts = [f'<path class="ln c-{line.hue} d{line.pattern}" d="{_path(points, chart.kind)}"']
     if marked:
         parts.append("/>")
-        parts += [_point(series, spec, frame, place) for place in points]
+        parts += [_point(line, chart, frame, place) for place in points]
     else:
-        title = escape(spec.sentence(line, points[-1][2]))
+        title = escape(chart.sentence(line, points[-1][2]))
         parts.append(f"><title>{title}</title></path>")
     x, y = points[-1][:2]
     if frame.right - x > _LEADER or abs(end - y) > _LEADER:
@@ -185,28 +174,25 @@ def _per_column(points: Sequence[layout.Placed]) -> list[layout.Placed]:
     return kept
 
 
-def _point(
-    series: layout.Series, spec: LineChart, frame: layout.Frame, place: layout.Placed
-) -> str:
-    x, y, point = place
-    line, to_y = series.line, frame.y.to_px
+def _point(line: spec.Line, chart: spec.LineChart, frame: layout.Frame, at: layout.Placed) -> str:
+    (x, y, point), to_y = at, frame.y.to_px
     whisker = ""
-    if ends := layout.interval(point):
+    if ends := layout.interval(point.low, point.high):
         low, high = ends
-        foot = frame.bottom if low <= 0 and spec.y_log else to_y(low)
-        head = to_y(high) if high > 0 or not spec.y_log else y
+        foot = frame.bottom if low <= 0 and chart.y_log else to_y(low)
+        head = to_y(high) if high > 0 or not chart.y_log else y
         if foot - head > 2 * layout.MARKER:
             whisker = (
                 f'<path class="w c-{line.hue}" d="M{x:.1f} {head:.1f}V{foot:.1f}'
                 f'M{x - 3:.1f} {head:.1f}h6M{x - 3:.1f} {foot:.1f}h6"/>'
             )
-    title = escape(spec.sentence(line, point))
+    title = escape(chart.sentence(line, point))
     return whisker + _marker(line.hue, x, y, hollow=bool(point.doubt), title=title)
 
 
-def _marker(hue: Hue, x: float, y: float, *, hollow: bool, title: str = "") -> str:
+def _marker(hue: spec.Hue, x: float, y: float, *, hollow: bool, title: str = "") -> str:
     """Draw a point's mark; a square for a GPU TEE, so that hue is not the only sign."""
-    if hue == SQUARE:
+    if hue == spec.SQUARE:
         tag, place = "rect", f'x="{x - 3.8:.1f}" y="{y - 3.8:.1f}" width="7.6" height="7.6"'
     else:
         tag, place = "circle", f'cx="{x:.1f}" cy="{y:.1f}" r="4"'
@@ -217,7 +203,7 @@ def _marker(hue: Hue, x: float, y: float, *, hollow: bool, title: str = "") -> s
 # Strips in tables
 
 
-def factor_strip(marks: Sequence[FactorMark], *, axis: FactorAxis) -> str:
+def factor_strip(marks: Sequence[spec.FactorMark], *, axis: spec.FactorAxis) -> str:
     """Draw cost factors on a table row's part of the shared axis; `site.css` draws its lines.
 
     A factor off the axis is an arrow at its end with the value. Labels never meet: a mark that
@@ -242,7 +228,7 @@ def factor_strip(marks: Sequence[FactorMark], *, axis: FactorAxis) -> str:
 
 
 def _factor_mark(
-    mark: FactorMark, width: float, to_x: Callable[[float], float]
+    mark: spec.FactorMark, width: float, to_x: Callable[[float], float]
 ) -> tuple[float, float, str]:
     """Return a factor's leftmost and rightmost px and its drawing around y = 0."""
     hue, hollow = mark.hue, bool(mark.doubt)
@@ -258,7 +244,7 @@ def _factor_mark(
         shape = f'<title>{title}</title><path class="{"ho " * hollow}c-{hue}" d="{arrow}"/>'
         return x_from, x_to, f'{shape}<text {at} y="4">{escape(text)}</text>'
     x_from, x_to, shape = x - 5, x + 5, ""
-    ends = layout.interval(mark)
+    ends = layout.interval(mark.low, mark.high)
     if ends and ends[0] > 0:
         low, high = (min(max(to_x(end), 0.0), width) for end in ends)
         if high - low > 2 * layout.MARKER:
@@ -277,21 +263,19 @@ def _factor_mark(
     return x_from, x_to, shape
 
 
-def factor_axis(axis: FactorAxis) -> str:
+def factor_axis(axis: spec.FactorAxis) -> str:
     """Draw the tick labels that stand in the head of a strip's column."""
     to_x = layout.scale(axis.low, axis.high, 0.0, axis.width, log=True)
     ticks = [
-        f'<text class="mid{" k" * (tick == 1)}" x="{to_x(tick):.1f}" y="12">{tick:g}{TIMES}</text>'
+        f'<text class="mid{" k" * (tick == 1)}" x="{to_x(tick):.1f}" y="12">'
+        f"{tick:g}{spec.TIMES}</text>"
         for tick in axis.ticks
     ]
     return _svg(axis.width, 16, "Cost factor, logarithmic axis", ticks)
 
 
-def dot_strip(dots: Sequence[Dot], hue: Hue, maximum: float, *, median: float) -> str:
-    """Draw repetitions as dots from zero to ``maximum``, with a tick at their median.
-
-    A value outside stands at the strip's end.
-    """
+def dot_strip(dots: Sequence[spec.Dot], hue: spec.Hue, maximum: float, *, median: float) -> str:
+    """Draw repetitions as dots from zero to ``maximum``, with a tick at their median."""
     px = (_DOTS_WIDTH - 6) / maximum if maximum > layout.LEAST else 0.0
     xs = [min(max(value * px, 0.0), _DOTS_WIDTH) for value in (median, *(d.value for d in dots))]
     parts = [f'<path class="gr" d="M0 9H{_DOTS_WIDTH}"/><path class="ax" d="M.5 3V15"/>']
@@ -304,7 +288,7 @@ def dot_strip(dots: Sequence[Dot], hue: Hue, maximum: float, *, median: float) -
     return _svg(_DOTS_WIDTH, 18, f"{len(dots)} repetitions", parts)
 
 
-def pattern_defs(hues: Iterable[Hue]) -> str:
+def pattern_defs(hues: Iterable[spec.Hue]) -> str:
     """Define the hatching of doubtful bars, once a page."""
     patterns = [
         f'<pattern id="p-{hue}" width="6" height="6" patternUnits="userSpaceOnUse"'

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family, headline_of
@@ -38,14 +36,11 @@ Doubt = tuple[Rule, int, str]
 UsedRuns = tuple[Platform, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
 
-class Command(Struct, frozen=True):
-    """The exact command of a workload, from the newest run that has it."""
-
-    argv: tuple[str, ...]
-    run: str
+#: The exact command of a workload, and the newest run that has it.
+Command = tuple[tuple[str, ...], str]
 
 
-class BenchmarkPage(Struct, frozen=True):
+class BenchmarkPage(NamedTuple):
     """Everything a comparison page says."""
 
     benchmark: str
@@ -63,34 +58,22 @@ class BenchmarkPage(Struct, frozen=True):
     costs: tuple[CostTable, ...]
     figures: FigureTable
     background: tuple[str, ...]
-    commands: tuple[Command, ...]
     sources: tuple[tuple[str, str, str, str], ...]
     runs: tuple[UsedRuns, ...]
-    note: str = ""
-    method: str = ""
 
 
-def page(  # noqa: PLR0913 - what a comparison page is made of
+def page(
     analysis: Analysis,
     benchmark: str,
     tables: tuple[CostTable, ...],
-    commands: Sequence[Command] = (),
     samples: Mapping[str, tuple[Sample, ...]] | None = None,
-    *,
-    note: str = "",
-    method: str = "",
 ) -> BenchmarkPage:
-    """Return the comparison page of ``benchmark``.
-
-    ``samples`` are those of the newest own run of an environment, by environment label.
-    """
+    """Return a benchmark's page; ``samples`` are of the newest own run of each environment."""
     presented = family(benchmark)
     charts = panels.panels(analysis, benchmark)
     table = figures.measured(analysis, benchmark)
-    selections = {
-        one.label: analysis.selections[benchmark, one.label] for one in table.environments
-    }
-    runs = [run for selection in selections.values() for run in selection.runs]
+    chosen = {one.label: analysis.selections[benchmark, one.label] for one in table.environments}
+    runs = [run for selection in chosen.values() for run in selection.runs]
     return BenchmarkPage(
         benchmark=benchmark,
         title=presented.title,
@@ -98,7 +81,7 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
         finding=(None if tables else derived.finding(analysis, benchmark))
         or costs.finding(analysis, benchmark, tables),
         doubts=_doubts(analysis, benchmark),
-        counts=_counts(runs, len(selections)),
+        counts=_counts(runs, len(chosen)),
         panels=tuple(c for c in charts if isinstance(c, BarChart)),
         scaling=tuple(c for c in charts if isinstance(c, LineChart)),
         scaling_notes=panels.efficiency_notes(charts),
@@ -108,7 +91,6 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
         costs=tables,
         figures=table,
         background=_background(analysis, benchmark),
-        commands=tuple(commands),
         sources=_sources(runs),
         runs=tuple(
             (
@@ -116,10 +98,8 @@ def page(  # noqa: PLR0913 - what a comparison page is made of
                 tuple((run.id, words.day(run.started_at)) for run in selection.runs[-_MAX_RUNS:]),
                 selection.left_out[-_MAX_RUNS:],
             )
-            for one, selection in zip(table.environments, selections.values(), strict=True)
+            for one, selection in zip(table.environments, chosen.values(), strict=True)
         ),
-        note=note,
-        method=method,
     )
 
 
@@ -139,7 +119,7 @@ def commands_of(run: Run) -> tuple[Command, ...]:
     for step in run.steps:
         if step.argv:
             found.setdefault((step.workload, step.name), step)
-    return tuple(Command(step.argv, run.id) for step in found.values())
+    return tuple((step.argv, run.id) for step in found.values())
 
 
 def _counts(runs: Sequence[AnyRun], environments: int) -> str:
@@ -182,12 +162,10 @@ def history(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
         headline = headline_of(cell.series)
         if headline and cell.provenance != Provenance.CITED and cell.summary:
             groups.setdefault((headline, words.short(cell.series, known)), []).append(cell)
-    several = (
-        (headline, title, cells)
-        for (headline, title), cells in groups.items()
-        if any(len({days[run] for run in cell.runs}) > 1 for cell in cells)
-    )
-    return tuple(_history(analysis, *one, days) for one in islice(several, 1))
+    for (headline, title), cells in groups.items():
+        if any(len({days[run] for run in cell.runs}) > 1 for cell in cells):
+            return (_history(analysis, headline, title, cells, days),)
+    return ()
 
 
 def _history(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-
-from msgspec import Struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from sitegen.analysis.claims import Checked, Claim, Verdict
 from sitegen.analysis.compare import Analysis
@@ -15,21 +14,21 @@ from sitegen.model import Source
 from sitegen.report import words
 
 _DIGITS = 4
-_WORDS = {
+#: What becomes of one claim, of several, and how both go on.
+Endings = Mapping[Verdict, tuple[str, str, str]]
+ENDINGS: Endings = {
     Verdict.REPRODUCED: ("follows from its", "follow from their", "own printed figures"),
     Verdict.CLOSE: ("misses", "miss", "them by less than 1 %"),
     Verdict.DIFFERS: ("differs", "differ", "from them"),
     Verdict.UNSUPPORTED: ("has", "have", "no printed figure to follow from"),
 }
+#: How many claims there are of each verdict that any of them has.
 Tally = tuple[tuple[Verdict, int], ...]
 _ORDER = (Verdict.DIFFERS, Verdict.CLOSE, Verdict.UNSUPPORTED, Verdict.REPRODUCED)
 
 
-class ClaimRow(Struct, frozen=True):
-    """One claim: what is printed, what it comes to, and from what.
-
-    Only a claim that is reproduced or close can be short of ``decisive``.
-    """
+class ClaimRow(NamedTuple):
+    """One claim: what is printed, what it comes to, and from what."""
 
     claim: Claim
     printed: str
@@ -41,15 +40,11 @@ class ClaimRow(Struct, frozen=True):
     inputs: tuple[tuple[str, str, str], ...]
 
 
-class ClaimGroup(Struct, frozen=True):
-    """The claims of one publication, with how many there are of each verdict."""
-
-    source: Source
-    counts: Tally
-    rows: tuple[ClaimRow, ...]
+#: The claims of one publication: it, how many there are of each verdict, and they.
+ClaimGroup = tuple[Source, Tally, tuple[ClaimRow, ...]]
 
 
-class ClaimsPage(Struct, frozen=True):
+class ClaimsPage(NamedTuple):
     """Everything the page of claims says."""
 
     headline: str
@@ -66,20 +61,16 @@ def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
     for selection in analysis.selections.values():
         for source in (run.source for run in selection.runs if run.source):
             published.setdefault(source.id, source)
-    became = [
-        f"{number:,} {_WORDS[verdict][number != 1]} {_WORDS[verdict][2]}"
-        for verdict, number in counts(checked)
-    ]
     readings = sum(bool(each.fits_if) for each in checked)
     do = "does" if readings == 1 else "do"
     return ClaimsPage(
-        f"Of {words.count(len(checked), 'published claim')}, {words.enumerate_words(became)}.",
+        f"Of {words.count(len(checked), 'published claim')}, {became(checked)}.",
         f"{words.count(readings, 'claim')} that {do} not follow as worded {do} in another reading,"
         " which is named."
         if readings
         else "",
         tuple(
-            ClaimGroup(published.get(name, Source(name)), counts(own), rows(own))
+            (published.get(name, Source(name)), counts(own), rows(own))
             for name, own in by_source.items()
         ),
     )
@@ -91,6 +82,15 @@ def counts(checked: Iterable[Checked]) -> Tally:
     return tuple((verdict, numbers[verdict]) for verdict in Verdict if numbers[verdict])
 
 
+def became(checked: Iterable[Checked], endings: Endings = ENDINGS) -> str:
+    """Return how many claims there are of each verdict, in words."""
+    clauses = []
+    for verdict, number in counts(checked):
+        one, several, rest = endings[verdict]
+        clauses.append(f"{number:,} {one if number == 1 else several} {rest}".rstrip())
+    return words.enumerate_words(clauses)
+
+
 def rows(checked: Iterable[Checked]) -> tuple[ClaimRow, ...]:
     """Return the rows of claims, what differs first."""
     return tuple(map(_row, sorted(checked, key=lambda each: _ORDER.index(each.verdict))))
@@ -100,12 +100,11 @@ def _row(found: Checked) -> ClaimRow:
     claim = found.claim
     unit = f" {claim.unit}" if claim.unit not in ("", "x", "ratio") else ""
     times = "×" if claim.unit == "x" else ""
-    value, interval = "", ""
+    value = interval = ""
+    ends = [_text(end) for end in (found.low, found.high) if end is not None]
     if found.value is not None:
         value = _text(found.value)
-        if found.low is not None and found.high is not None:
-            low, high = _text(found.low), _text(found.high)
-            interval = f"{low} to {high}" if low != high else ""
+        interval = " to ".join(ends) if len({*ends}) > 1 else ""
     elif found.low is not None and found.high is not None:
         value = f"{_text(min(found.figures))} to {_text(max(found.figures))}"
     return ClaimRow(

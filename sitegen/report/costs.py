@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
@@ -25,12 +23,8 @@ _EXACTLY = 20
 NBSP = "\N{NO-BREAK SPACE}"
 
 
-class CostRow(Struct, frozen=True):
-    """One comparison in words: answer first, then the two values that were divided or subtracted.
-
-    ``share`` is the overhead in percent; on another scale than the ratio's, the difference with
-    its unit.
-    """
+class CostRow(NamedTuple):
+    """One comparison in words; ``share`` is its overhead in percent, or a difference with unit."""
 
     comparison: Comparison
     title: str
@@ -44,7 +38,7 @@ class CostRow(Struct, frozen=True):
     baseline: str
 
 
-class CostTable(Struct, frozen=True):
+class CostTable(NamedTuple):
     """All comparisons of one environment against one baseline, and what the two differ in."""
 
     benchmark: str
@@ -69,7 +63,7 @@ class CostTable(Struct, frozen=True):
         worst = self.worst
         rows = [row for row in self.rows if row.comparison.headline] or self.rows
         return tuple(
-            replace(row.mark, label=row.title if row is worst else "") for row in rows if row.mark
+            row.mark._replace(label=row.title * (row is worst)) for row in rows if row.mark
         )
 
     @property
@@ -98,17 +92,10 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
         side, baseline = (words.platform(analysis.config, each) for each in (label, base))
         comparisons = groups[label, base, against]
         comparisons.sort(key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)))
-        found.append(
-            CostTable(
-                benchmark,
-                side,
-                baseline,
-                against,
-                side.hue in ("cpu-tee", "gpu-tee"),
-                tuple(_row(one, side.hue, known) for one in comparisons),
-                analysis.differences(benchmark, label, base),
-            )
-        )
+        tee = side.hue in ("cpu-tee", "gpu-tee")
+        rows = tuple(_row(one, side.hue, known) for one in comparisons)
+        differing = analysis.differences(benchmark, label, base)
+        found.append(CostTable(benchmark, side, baseline, against, tee, rows, differing))
     return tuple(found)
 
 
@@ -233,7 +220,7 @@ def _above(comparison: Comparison) -> str:
     return f"above {margin.removeprefix('+').removesuffix(' more')}"
 
 
-class Finding(Struct, frozen=True):
+class Finding(NamedTuple):
     """A sentence computed from comparisons, and what stands beside it."""
 
     sentence: str
@@ -245,13 +232,10 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
     title = family(benchmark).title
     rows = [row for table in found for row in table.rows]
     if not rows:
-        environments = {cell.environment for cell in analysis.of(benchmark)}
-        many = words.count(len(environments), "environment")
+        many = words.count(len({one.environment for one in analysis.of(benchmark)}), "environment")
         if analysis.paired(benchmark):
-            return Finding(
-                f"{title} in {many}, and no metric that could be compared.",
-                "None of the metrics says whether more of it is better.",
-            )
+            why = "None of the metrics says whether more of it is better."
+            return Finding(f"{title} in {many}, and no metric that could be compared.", why)
         return Finding(
             f"{title} in {many}, and none of them against a baseline.",
             "What a TEE costs here was not measured: no environment has its own machine "

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from sitegen.analysis import contrasts
 from sitegen.analysis.compare import Analysis, Cell
-from sitegen.analysis.contrasts import Climb, Difference, NominalRatio, OverheadPoint
+from sitegen.analysis.contrasts import Climb, Difference
 from sitegen.analysis.stats import Interval, overhead
 from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric
@@ -20,8 +19,11 @@ from sitegen.charts.spec import BarChart, Chart, Group, Line, LineChart, Mark, P
 from sitegen.report import panels, words
 from sitegen.report.costs import Finding
 
+#: A row of a table: a text a cell, or (text, smaller text, doubt).
+Row = Iterable[Sequence[str]]
 
-class TableCell(Struct, frozen=True):
+
+class TableCell(NamedTuple):
     """One cell: its text, a smaller text under it, and a doubt."""
 
     text: str
@@ -29,15 +31,21 @@ class TableCell(Struct, frozen=True):
     doubt: str = ""
 
 
-class Table(Struct, frozen=True):
+class Table(NamedTuple):
     """A table with a caption for those who cannot see it; the first cell of a row is its head."""
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[TableCell, ...], ...]
 
+    @classmethod
+    def of(cls, caption: str, head: Iterable[str], rows: Iterable[Row]) -> Table:
+        """Return the table of rows whose cells are texts, or the fields of a cell."""
+        cells = (((one,) if isinstance(one, str) else one for one in row) for row in rows)
+        return cls(caption, tuple(head), tuple(tuple(TableCell(*c) for c in row) for row in cells))
 
-class Section(Struct, frozen=True):
+
+class Section(NamedTuple):
     """One section: a title, what stands beside it, sentences, charts and tables."""
 
     id: str
@@ -49,65 +57,60 @@ class Section(Struct, frozen=True):
 
 
 def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Section, ...]:
-    """Return the sections of a benchmark's derived quantities, those that have something to say.
-
-    ``prefix`` makes their ids unique on a page of several benchmarks.
-    """
+    """Return the sections that have something to say; their ids begin with ``prefix``."""
     charts: list[Chart] = []
     found: list[Section | None] = []
     for index, wanted in enumerate(family(benchmark).contrasts):
         match wanted:
             case OverheadBy():
-                charts += _overheads(analysis, benchmark, wanted, f"{prefix}overhead-{index}")
+                charts += _overheads(analysis, benchmark, wanted, index)
             case Ladder():
-                found.append(_ladder(analysis, benchmark, wanted, f"{prefix}ladder-{index}"))
+                found.append(_ladder(analysis, benchmark, wanted, index))
             case SessionShare():
-                found.append(_shares(analysis, benchmark, wanted, f"{prefix}session-{index}"))
+                found.append(_shares(analysis, benchmark, wanted, index))
             case AxisCost():
-                found.append(_axis_cost(analysis, benchmark, wanted, prefix))
+                found.append(_axis_cost(analysis, benchmark, wanted))
             case ForTheMoney():
-                found.append(_for_the_money(analysis, benchmark, wanted, prefix))
-    found.append(_unit_costs(analysis, benchmark, prefix))
+                found.append(_for_the_money(analysis, benchmark, wanted))
+    found.append(_unit_costs(analysis, benchmark))
     if charts:
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
-        found.insert(0, Section(f"{prefix}overhead", "Overhead", aside, charts=tuple(charts)))
-    return tuple(filter(None, found))
+        found.insert(0, Section("overhead", "Overhead", aside, charts=tuple(charts)))
+    return tuple(
+        one._replace(id=prefix + one.id, charts=panels.prefixed(one.charts, prefix))
+        for one in found
+        if one
+    )
 
 
 def finding(analysis: Analysis, benchmark: str) -> Finding | None:
-    """Return what a ladder adds to a request, in a sentence; None without one.
-
-    It speaks of the first ladder of the family, in the environment that can be quoted best.
-    """
+    """Return what a ladder adds to a request where it can be quoted best; None without one."""
     asked = family(benchmark).contrasts
     ladder = next((wanted for wanted in asked if isinstance(wanted, Ladder)), None)
     climbs = contrasts.climbs(analysis, benchmark, ladder) if ladder else ()
-    totals = [(climb, climb.total) for climb in climbs if climb.total.interval]
-    best = max(totals, key=lambda pair: (not pair[0].first.doubt, pair[1].pairs), default=None)
-    if best is None or best[1].value is None or best[1].interval is None:
+    quotable = [climb for climb in climbs if climb.total.interval]
+    if not quotable:
         return None
-    climb, total = best
-    value, interval = best[1].value, best[1].interval
-    declared = analysis.config.environment(climb.environment)
-    platform = words.environment(declared)
-    if declared.tee == "none":
+    climb = max(quotable, key=lambda one: (not one.first.doubt, one.total.pairs))
+    total, value = climb.total, climb.total.value or 0.0
+    platform = _name(analysis, climb.environment)
+    if analysis.config.environment(climb.environment).tee == "none":
         platform += ", which has no TEE"
     within = f"{words.count(total.pairs, 'repetition')} of one run"
     counted = within if total.within else words.count(total.pairs, "run")
     beside = [f"{platform}: {counted}; from {climb.first_title} to {total.title}."]
     beside += [
-        f"A request takes {display(share.request_s, 's')},"
-        f" and a session pays {display(share.once_s, 's')} once."
+        f"A request takes {display(request, 's')}, and a session pays {display(once, 's')} once."
         for wanted in asked
         if isinstance(wanted, SessionShare)
-        for share in contrasts.session_shares(analysis, benchmark, wanted)
-        if share.environment == climb.environment
+        for label, _, once, request, *_ in contrasts.session_shares(analysis, benchmark, wanted)
+        if label == climb.environment
     ]
     metric = analysis.metric(climb.first.series.metric)
     return Finding(
         f"Outside the model, each request takes {_text(metric, abs(value))}"
         f" {'more' if value > 0 else 'less'} with every protection"
-        f" ({_ends(metric, interval)}).",
+        f" ({_ends(metric, total.interval)}).",
         " ".join(beside),
     )
 
@@ -116,23 +119,26 @@ def _name(analysis: Analysis, label: str) -> str:
     return words.platform(analysis.config, label).name
 
 
-def _overheads(
-    analysis: Analysis, benchmark: str, wanted: OverheadBy, chart_id: str
-) -> Iterator[Chart]:
+def _overheads(analysis: Analysis, benchmark: str, wanted: OverheadBy, index: int) -> list[Chart]:
     found = contrasts.overheads(analysis, benchmark, wanted)
     if not found:
-        return
+        return []
     metric = analysis.metric(wanted.series.metric)
     sides = Counter(label for label, _ in found)
     drawn = []
-    for (label, base), points in found.items():
+    for (label, base), placed in found.items():
         environment = words.platform(analysis.config, label)
         against = f" against {_name(analysis, base)}" if sides[label] > 1 else ""
-        name = environment.name + against
-        drawn.append((name, environment.hue, tuple(map(_overhead_point, points))))
-    places = {point.x: point.at for points in found.values() for point in points}
-    yield LineChart(
-        id=chart_id,
+        points = []
+        for x, _, one in placed:
+            bounds = sorted(one.share_interval) if one.share_interval else ()
+            low, high = (100 * end for end in bounds) if bounds else (None, None)
+            share = one.share or 0.0
+            points.append(Point(x, 100 * share, percent(share), low, high, one.doubt))
+        drawn.append((environment.name + against, environment.hue, tuple(points)))
+    places = {x: at for placed in found.values() for x, at, _ in placed}
+    chart = LineChart(
+        id=f"overhead-{index}",
         title=wanted.title,
         subtitle=f"{words.lower_first(metric.title)} · % · ↓ lower is better",
         x_title=wanted.axis_title,
@@ -140,37 +146,29 @@ def _overheads(
         lines=panels.lines(drawn),
         summary=f"{wanted.title}: {words.enumerate_words([name for name, _, _ in drawn])}",
         x_log=True,
-        y_zero=True,
         x_ticks=tuple((x, at) for x, at in sorted(places.items()) if not words.is_number(at)),
     )
+    return [chart]
 
 
-def _overhead_point(point: OverheadPoint) -> Point:
-    share = point.comparison.share or 0.0
-    bounds = point.comparison.share_interval
-    low, high = (100 * end for end in sorted(bounds)) if bounds else (None, None)
-    return Point(point.x, 100 * share, percent(share), low, high, point.comparison.doubt)
-
-
-def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, section_id: str) -> Section | None:
+def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, index: int) -> Section | None:
     climbs = contrasts.climbs(analysis, benchmark, wanted)
     if not climbs:
         return None
     metric = analysis.metric(wanted.series.metric)
     # The parameters that tell two climbs apart.
     common = set.intersection(*(set(climb.params) for climb in climbs))
-    names: list[str] = []
-    sentences: list[str] = []
-    tables: list[Table] = []
+    names, sentences, tables = [], [], []
     for climb in climbs:
         platform = _name(analysis, climb.environment)
         own = tuple(pair for pair in climb.params if pair not in common)
         names.append(words.joined(platform, words.params(own)))
         title = climb.first_title
         head = (names[-1], "more than the step before", f"share of {title}", "request")
-        first = (TableCell(title), TableCell("·"), TableCell("·"), _measured(metric, climb.first))
-        steps = (_step_row(metric, one) for one in climb.differences)
-        tables.append(Table(f"{wanted.title}, {names[-1]}", head, (first, *steps)))
+        base = climb.first.summary.value if climb.first.summary else 0.0
+        steps = (_step_row(metric, one, base) for one in climb.differences)
+        rows = ((title, "·", "·", _measured(metric, climb.first)), *steps)
+        tables.append(Table.of(f"{wanted.title}, {names[-1]}", head, rows))
         if climb.absent:
             absent = words.enumerate_words(climb.absent)
             sentences.append(f"{platform}: not measured here: {absent}.")
@@ -180,11 +178,11 @@ def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, section_id: str)
                 " nothing about the next run."
             )
     return Section(
-        section_id,
+        f"ladder-{index}",
         wanted.title,
         "differences are paired by repetition; 95 % intervals",
         tuple(dict.fromkeys(sentences)),
-        (_ladder_chart(analysis, wanted, climbs, names, f"{section_id}-steps"),),
+        (_ladder_chart(analysis, wanted, climbs, names, f"ladder-{index}-steps"),),
         tuple(tables),
     )
 
@@ -211,49 +209,37 @@ def _ladder_chart(
     )
 
 
-def _step_row(metric: Metric, one: Difference) -> tuple[TableCell, ...]:
+def _step_row(metric: Metric, one: Difference, base: float) -> Row:
     pairs = words.count(one.pairs, "pair") if one.pairs else ""
-    between = words.joined(_ends(metric, one.interval) if one.interval else "", pairs)
     value = "not paired" if one.value is None else _signed(metric, one.value)
-    share = shares = ""
+    share: Sequence[str] = ""
     # A share of one pair would read like a finding.
-    if one.share_interval and one.share is not None:
-        share, shares = f"{percent(one.share)} %", _percents(one.share_interval)
-    return (
-        TableCell(one.title),
-        TableCell(value, between),
-        TableCell(share, shares),
-        _measured(metric, one.cell),
-    )
+    if one.value is not None and one.interval and base > 0:
+        ends = _span(one.interval, lambda end: percent(end / base))
+        share = (f"{percent(one.value / base)} %", f"{ends} %")
+    between = words.joined(_ends(metric, one.interval), pairs)
+    return one.title, (value, between), share, _measured(metric, one.cell)
 
 
-def _shares(
-    analysis: Analysis, benchmark: str, wanted: SessionShare, section_id: str
-) -> Section | None:
+def _shares(analysis: Analysis, benchmark: str, wanted: SessionShare, index: int) -> Section | None:
     lines, rows, sentences = [], [], []
-    for share in contrasts.session_shares(analysis, benchmark, wanted):
-        environment = words.platform(analysis.config, share.environment)
+    found = contrasts.session_shares(analysis, benchmark, wanted)
+    for label, parts, once_s, request_s, shares, absent in found:
+        _, name, hue, _ = words.platform(analysis.config, label)
         points = tuple(
-            Point(float(number), 100 * part, significant(100 * part, 2))
-            for number, part in share.shares
+            Point(float(number), 100 * part, significant(100 * part, 2)) for number, part in shares
         )
-        lines.append(Line(environment.name, environment.hue, points))
-        once = ", ".join(f"{title} {display(value, 's')}" for title, value in share.parts)
-        rows.append(
-            (
-                TableCell(environment.name),
-                TableCell(display(share.once_s, "s"), once),
-                TableCell(display(share.request_s, "s")),
-                *(TableCell(f"{point.text} %") for point in points),
-            )
-        )
-        if share.absent:
-            absent = words.enumerate_words(share.absent)
-            sentences.append(f"{environment.name}: not part of it, because not measured: {absent}.")
+        lines.append(Line(name, hue, points))
+        once = ", ".join(f"{title} {display(value, 's')}" for title, value in parts)
+        times = (display(once_s, "s"), once), display(request_s, "s")
+        rows.append((name, *times, *(f"{point.text} %" for point in points)))
+        if absent:
+            missing = words.enumerate_words(absent)
+            sentences.append(f"{name}: not part of it, because not measured: {missing}.")
     if not lines:
         return None
     chart = LineChart(
-        id=section_id,
+        id=f"session-{index}",
         title=wanted.title,
         subtitle="time paid once ÷ (requests × time of a request) · % · ↓ lower is better",
         x_title="requests a session",
@@ -268,127 +254,103 @@ def _shares(
     counts = (f"{words.count(count, 'request')} a session" for count in wanted.counts)
     head = ("Environment", "once a session", "a request", *counts)
     about = "the line at 1 % is the claim that it is at most that"
-    tables = (Table(wanted.title, head, tuple(rows)),)
-    name = f"{section_id}-section"
+    tables = (Table.of(wanted.title, head, rows),)
+    name = f"session-{index}-section"
     return Section(name, wanted.title, about, tuple(sentences), (chart,), tables)
 
 
-def _for_the_money(
-    analysis: Analysis, benchmark: str, wanted: ForTheMoney, prefix: str
-) -> Section | None:
-    ratios = {
-        (ratio.environment, ratio.metric): ratio
-        for ratio in contrasts.for_the_money(analysis, benchmark, wanted)
-    }
+def _for_the_money(analysis: Analysis, benchmark: str, wanted: ForTheMoney) -> Section | None:
+    ratios = contrasts.for_the_money(analysis, benchmark, wanted)
     if not ratios:
         return None
-    base = _name(analysis, next(iter(ratios.values())).baseline)
-    labels, metrics = (dict.fromkeys(names) for names in zip(*ratios, strict=True))
-    shown = [name for name in wanted.metrics if name in metrics]
+    base = _name(analysis, next(iter(ratios)))
+    shown = [name for name in wanted.metrics if any(name in own for own in ratios.values())]
     rows = (
-        (
-            TableCell(_name(analysis, label)),
-            *(_ratio_cell(ratios.get((label, name))) for name in shown),
-        )
-        for label in labels
+        (_name(analysis, label), *(_ratio_cell(*own.get(name, (None, None))) for name in shown))
+        for label, own in ratios.items()
     )
     head = ("Environment", *(analysis.metric(name).title for name in shown))
     return Section(
-        f"{prefix}for-the-money",
+        "for-the-money",
         wanted.title,
         f"(figure ÷ price), {base} = 1; above 1 is better",
         ("Ratios of datasheets and of printed prices. No work was measured here.",),
-        tables=(Table(f"{wanted.title}, {base} = 1", head, tuple(rows)),),
+        tables=(Table.of(f"{wanted.title}, {base} = 1", head, rows),),
     )
 
 
-def _ratio_cell(ratio: NominalRatio | None) -> TableCell:
+def _ratio_cell(ratio: float | None, interval: Interval | None) -> Sequence[str]:
     if ratio is None:
-        return TableCell("not stated")
-    between = _between(ratio.interval)
-    return TableCell(significant(ratio.ratio), between and f"{between} by rounding")
+        return "not stated"
+    return significant(ratio), f"{_span(interval)} by rounding" if interval else ""
 
 
-def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost, prefix: str) -> Section | None:
+def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost) -> Section | None:
     pairs = contrasts.axis_pairs(analysis, benchmark, wanted)
     if not pairs:
         return None
     metric = analysis.metric(wanted.series.metric)
     base, side = (words.param(wanted.axis, value) for value in wanted.values)
-    shared = set.intersection(*(set(pair.params) for pair in pairs))
+    shared = set.intersection(*(set(params) for _, _, params, *_ in pairs))
 
     def share(factor: float) -> float:
         return overhead(factor, higher_is_better=metric.better == Better.HIGHER)
 
     rows = []
-    for pair in pairs:
-        name = _name(analysis, pair.side.environment)
-        extra = words.params(tuple(one for one in pair.params if one not in shared))
-        cells = (pair.baseline, pair.side)
+    for before, after, params, factor, interval, number in pairs:
+        extra = words.params(tuple(one for one in params if one not in shared))
+        cells = (before, after)
         unit = metric.unit_for([min(cell.summary.value for cell in cells if cell.summary)])
-        between = words.count(pair.pairs, "pair") if pair.pairs else "not paired"
-        if pair.interval:
-            low, high = sorted(map(share, (pair.interval.low, pair.interval.high)))
-            between = f"{_percents((low, high))}, {between}"
-        doubt = pair.side.doubt or pair.baseline.doubt
+        between = words.count(number, "pair") if number else "not paired"
+        if interval:
+            # The share of a rate falls as its slowdown rises.
+            low, high = sorted(map(share, (interval.low, interval.high)))
+            between = f"{percent(low)} to {percent(high)} %, {between}"
         rows.append(
             (
-                TableCell(words.joined(name, extra)),
-                TableCell(f"{percent(share(pair.factor))} %", between, doubt),
-                TableCell(f"{significant(pair.factor)}×"),
-                *(TableCell(f"{words.number(cell, unit)} {unit.text}") for cell in cells),
+                words.joined(_name(analysis, after.environment), extra),
+                (f"{percent(share(factor))} %", between, after.doubt or before.doubt),
+                f"{significant(factor)}×",
+                *(f"{words.number(cell, unit)} {unit.text}" for cell in cells),
             )
         )
     head = ("Environment", f"{side} against {base}", "slowdown", base, side)
     about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
-    name = f"{prefix}axis-{wanted.axis}"
-    return Section(name, wanted.title, about, tables=(Table(wanted.title, head, tuple(rows)),))
+    tables = (Table.of(wanted.title, head, rows),)
+    return Section(f"axis-{wanted.axis}", wanted.title, about, tables=tables)
 
 
-def _unit_costs(analysis: Analysis, benchmark: str, prefix: str) -> Section | None:
+def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
     known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     rows = []
-    for cost in contrasts.unit_costs(analysis, benchmark):
-        cell, price = cost.cell, cost.price
+    for cell, unit, price, amount, interval, quotient in contrasts.unit_costs(analysis, benchmark):
         name = f"{_name(analysis, cell.environment)}, {words.short(cell.series, known)}"
-        amount = f"{significant(cost.amount)} {price.currency} {cost.unit}"
-        relative = TableCell("no baseline with a price")
-        if cost.relative is not None:
-            against = f"against {_name(analysis, cost.baseline)}"
-            about = words.joined(_between(cost.relative_interval), against)
-            relative = TableCell(significant(cost.relative), about)
-        billed = words.joined(price.sku, price.region, price.billing, price.date)
-        rows.append(
-            (
-                TableCell(name),
-                TableCell(amount, _between(cost.interval), cell.doubt),
-                relative,
-                TableCell(f"{price.per_hour:g} {price.currency} an hour", billed),
-            )
-        )
+        cost = (f"{significant(amount)} {price.currency} {unit}", _span(interval), cell.doubt)
+        relative: Sequence[str] = "no baseline with a price"
+        if quotient:
+            base, (ratio, ends) = quotient
+            against = words.joined(_span(ends), f"against {_name(analysis, base)}")
+            relative = (significant(ratio), against)
+        terms = words.joined(price.sku, price.region, price.billing, price.date)
+        rows.append((name, cost, relative, (f"{price.per_hour:g} {price.currency} an hour", terms)))
+    if not rows:
+        return None
+    title = "What a unit costs"
+    about = "the whole instance is billed, and taken as busy all of the time"
     head = ("Series", "cost", "performance for the money, baseline = 1", "price")
-    title, about = (
-        "What a unit costs",
-        "the whole instance is billed, and taken as busy all of the time",
-    )
-    tables = (Table(title, head, tuple(rows)),)
-    return Section(f"{prefix}unit-costs", title, about, tables=tables) if rows else None
+    return Section("unit-costs", title, about, tables=(Table.of(title, head, rows),))
 
 
-def _measured(metric: Metric, cell: Cell) -> TableCell:
-    return TableCell(_text(metric, cell.summary.value) if cell.summary else "", doubt=cell.doubt)
+def _measured(metric: Metric, cell: Cell) -> tuple[str, str, str]:
+    return _text(metric, cell.summary.value) if cell.summary else "", "", cell.doubt
 
 
-def _between(ends: tuple[float, float] | None) -> str:
-    return f"{significant(ends[0])} to {significant(ends[1])}" if ends else ""
+def _span(interval: Interval | None, form: Callable[[float], str] = significant) -> str:
+    return f"{form(interval.low)} to {form(interval.high)}" if interval else ""
 
 
-def _percents(ends: tuple[float, float]) -> str:
-    return f"{percent(ends[0])} to {percent(ends[1])} %"
-
-
-def _ends(metric: Metric, interval: Interval) -> str:
-    return f"{_signed(metric, interval.low)} to {_signed(metric, interval.high)}"
+def _ends(metric: Metric, interval: Interval | None) -> str:
+    return _span(interval, lambda end: _signed(metric, end))
 
 
 def _text(metric: Metric, value: float) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.catalogue.families import family
@@ -17,18 +15,13 @@ from sitegen.report import panels, words
 from sitegen.report.words import Platform
 
 _MAX_ROWS = 200
-#: What a table of figures shows; the downloads hold the rest.
-_STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 #: Parameters by which a source describes a machine or itself: no other series.
 _REMARKS = frozenset({"cores", "gateway_version", "printed_as", "stated_bottleneck"})
 _PRINTED_UNITS = {"us": "µs", "1/s": "/s", "bytes": "B"}
 
 
-class Figure(Struct, frozen=True):
-    """One value with its interval, count, doubt and the run to read it in.
-
-    ``unit`` is that of a printed figure where it is not its row's.
-    """
+class Figure(NamedTuple):
+    """One value and the run to read it in; a printed one has a ``unit`` if it is not its row's."""
 
     text: str
     doubt: str
@@ -39,7 +32,7 @@ class Figure(Struct, frozen=True):
     unit: str = ""
 
 
-class FigureRow(Struct, frozen=True):
+class FigureRow(NamedTuple):
     """One series in all environments; ``printed_as`` is a source's own name for the metric."""
 
     title: str
@@ -51,12 +44,8 @@ class FigureRow(Struct, frozen=True):
     printed_as: str = ""
 
 
-class FigureTable(Struct, frozen=True):
-    """The figures of some environments. ``left`` counts rows cut off.
-
-    Of a printed table ``note`` words the parameters that all rows have, and what the source says
-    of its machines.
-    """
+class FigureTable(NamedTuple):
+    """The figures of some environments; ``left`` are cut off, ``note`` is what a source adds."""
 
     title: str
     environments: tuple[Platform, ...]
@@ -65,8 +54,13 @@ class FigureTable(Struct, frozen=True):
     note: str = ""
 
 
-def by_series(cells: Iterable[Cell]) -> dict[Series, dict[str, Cell]]:
-    """Return the cells of each series by environment."""
+def shown(analysis: Analysis, benchmark: str) -> dict[Series, dict[str, Cell]]:
+    """Return the cells of each series that tables show, by environment."""
+    leading = panels.leading_statistics(analysis.of(benchmark))
+    return _by_series(cell for cell in leading if cell.series.statistic in panels.STATISTICS)
+
+
+def _by_series(cells: Iterable[Cell]) -> dict[Series, dict[str, Cell]]:
     found: dict[Series, dict[str, Cell]] = {}
     for cell in cells:
         found.setdefault(cell.series, {})[cell.environment] = cell
@@ -75,20 +69,14 @@ def by_series(cells: Iterable[Cell]) -> dict[Series, dict[str, Cell]]:
 
 def platforms(analysis: Analysis, labels: Iterable[str]) -> tuple[Platform, ...]:
     """Return how those of ``labels`` are shown that the report has, in its order."""
-    wanted = set(labels)
-    return tuple(
-        words.platform(analysis.config, label)
-        for label in analysis.config.environments
-        if label in wanted
-    )
+    config, wanted = analysis.config, set(labels)
+    return tuple(words.platform(config, label) for label in config.environments if label in wanted)
 
 
 def measured(analysis: Analysis, benchmark: str) -> FigureTable:
     """Return all figures of a benchmark that a table can hold."""
     cells = analysis.of(benchmark)
-    found = by_series(
-        cell for cell in panels.leading_statistics(cells) if cell.series.statistic in _STATISTICS
-    )
+    found = shown(analysis, benchmark)
     # What the table cannot hold is what nobody compares by: counts, and the load client's own.
     presented = family(benchmark)
     leading = {one.metric for one in (*presented.headlines, *presented.panels)}
@@ -98,16 +86,13 @@ def measured(analysis: Analysis, benchmark: str) -> FigureTable:
     )[:_MAX_ROWS]
     environments = platforms(analysis, {cell.environment for cell in cells})
     table = _table(analysis, benchmark, found, kept, environments)
-    return replace(table, left=len({cell.series for cell in cells}) - len(kept))
+    return table._replace(left=len({cell.series for cell in cells}) - len(kept))
 
 
 def collected(analysis: Analysis, benchmark: str) -> list[Cell]:
     """Return the figures of our own runs."""
-    return [
-        cell
-        for cell in analysis.of(benchmark)
-        if cell.provenance == Provenance.COLLECTED and cell.summary
-    ]
+    cells = analysis.of(benchmark)
+    return [one for one in cells if one.provenance == Provenance.COLLECTED and one.summary]
 
 
 def own(analysis: Analysis, benchmark: str, wanted: set[Series]) -> FigureTable | None:
@@ -116,7 +101,7 @@ def own(analysis: Analysis, benchmark: str, wanted: set[Series]) -> FigureTable 
     for series in wanted:
         stated = {pair for pair in series.params if pair[0] not in _REMARKS}
         plain.setdefault(series._replace(params=()), []).append(stated)
-    found = by_series(
+    found = _by_series(
         cell
         for cell in collected(analysis, benchmark)
         if any(
@@ -141,10 +126,8 @@ def _table(
     for series in sorted(shown, key=lambda s: (s.metric, s.statistic, words.natural(s))):
         cells = found[series]
         unit = panels.unit_of(analysis, cells.values())
-        figures = [
-            _figure(cells[e.label], unit) if e.label in cells else None for e in environments
-        ]
-        rows.append(_row(analysis, series, words.short(series, known), unit.text, figures))
+        row = [_figure(cells[e.label], unit) if e.label in cells else None for e in environments]
+        rows.append(_row(analysis, series, words.short(series, known), unit.text, row))
     return FigureTable(family(benchmark).title, environments, tuple(rows))
 
 
@@ -196,14 +179,11 @@ def _printed(
     skip = frozenset(key for key, _ in shared) | _REMARKS
     if not all(words.params(each.params, skip) for each in members):
         shared, skip = set(), _REMARKS  # or there would be a row without a title
+    labels = [one.label for one in environments]
     rows: dict[tuple[str, str, str], list[tuple[Series, dict[str, Cell]]]] = {}
     for each in members[:_MAX_ROWS]:
         key = (each.metric, each.statistic, words.series(each, skip))
-        cells = {
-            one.label: cited.cells[each, one.label]
-            for one in environments
-            if (each, one.label) in cited.cells
-        }
+        cells = {name: cited.cells[each, name] for name in labels if (each, name) in cited.cells}
         own_rows = rows.setdefault(key, [])
         # A remark that a source adds to each environment splits no row.
         free = next((row for _, row in own_rows if not row.keys() & cells.keys()), None)
@@ -220,16 +200,10 @@ def _printed(
     made = []
     for (_, _, row_title), own_rows in rows.items():
         for series, cells in own_rows:
-            texts = {label: _as_printed(cited, cell) for label, cell in cells.items()}
-            units = Counter(texts[one.label][1] for one in environments if one.label in texts)
+            figures = [_as_printed(cited, cells[n]) if n in cells else None for n in labels]
+            units = Counter(one.unit for one in figures if one)
             common = max(units, key=lambda unit: units[unit], default="")
-            figures = {
-                label: Figure(
-                    text, cells[label].doubt, cells[label].runs[-1], unit=unit * (unit != common)
-                )
-                for label, (text, unit) in texts.items()
-            }
-            ordered = (figures.get(one.label) for one in environments)
+            ordered = (f._replace(unit="") if f and f.unit == common else f for f in figures)
             made.append(_row(cited, series, row_title, common, ordered))
     left = len(members[_MAX_ROWS:])
     return FigureTable(title, environments, tuple(made), left, "; ".join(notes))
@@ -246,15 +220,15 @@ def _remarks(members: Iterable[Series]) -> str:
     return ", ".join(remarks)
 
 
-def _as_printed(cited: Analysis, cell: Cell) -> tuple[str, str]:
+def _as_printed(cited: Analysis, cell: Cell) -> Figure:
     """Return the digits and the unit of a source; ours where it left none."""
+    text, unit = "not measured", ""
     if cell.printed:
-        number, _, unit = cell.printed.partition(" ")
-        return number, printed_unit(unit)
-    if cell.summary is None:
-        return "not measured", ""
-    shown = panels.unit_of(cited, [cell])
-    return shown.number(cell.summary.value), shown.text
+        text, _, unit = cell.printed.partition(" ")
+    elif cell.summary:
+        shown = panels.unit_of(cited, [cell])
+        text, unit = shown.number(cell.summary.value), shown.text
+    return Figure(text, cell.doubt, cell.runs[-1], unit=printed_unit(unit))
 
 
 def printed_unit(text: str) -> str:

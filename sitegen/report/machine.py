@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from msgspec import Struct
-
 from sitegen.fingerprint.facts import FACTS, GROUPS, title, words
 from sitegen.model import Fact, Signal, TeeVerdict
 
@@ -20,7 +18,7 @@ class Shown(NamedTuple):
     source: str
 
 
-class Group(Struct, frozen=True):
+class Group(NamedTuple):
     """Facts that belong together; ``gist`` is the first of them, ``hidden`` what did not show."""
 
     title: str
@@ -29,7 +27,7 @@ class Group(Struct, frozen=True):
     hidden: tuple[str, ...]
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(NamedTuple):
     """Which TEE the signals show, how sure, why, and each signal with what it means."""
 
     kind: str

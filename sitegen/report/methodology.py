@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
-from msgspec import Struct
 
 from sitegen import resources
 from sitegen.analysis.compare import Analysis
@@ -14,13 +13,13 @@ from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import METRICS, Metric
 from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.tool import Rule
-from sitegen.report.derived import Table, TableCell
+from sitegen.report.derived import Table
 
 #: Sentences on how simulated data were drawn, and a table of what was found in them.
 Trial = tuple[tuple[str, ...], Table]
 
 
-class MethodologyPage(Struct, frozen=True):
+class MethodologyPage(NamedTuple):
     """Definitions: metrics by benchmark, every caveat rule, and what simulation shows."""
 
     metrics: tuple[tuple[str, str, tuple[Metric, ...]], ...]
@@ -66,32 +65,24 @@ def trials() -> tuple[Trial, ...]:
         f" {_percent(kept['between'])} % between runs, {_percent(kept['within'])} % within them and"
         f" {kept['repetitions']} repetitions a run."
     )
-    return ((drawn, moved), _rates(kept)), ((found,), _found(kept))
-
-
-def _rates(kept: Mapping[str, Any]) -> Table:
     columns = [f"{n} runs a side" if n == m else f"{n} against {m} runs" for n, m in kept["runs"]]
-    rows = tuple((TableCell(case["title"]), *map(_rate, case["rates"])) for case in kept["cases"])
-    return Table("coverage and false verdicts", ("Run values", *columns), rows)
+    rows = ((case["title"], *map(_rate, case["rates"])) for case in kept["cases"])
+    rates = Table.of("coverage and false verdicts", ("Run values", *columns), rows)
+    return ((drawn, moved), rates), ((found,), _found(kept))
 
 
-def _rate(rate: tuple[float, float] | None) -> TableCell:
-    if not rate:
-        return TableCell("·")
-    return TableCell(f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false")
+def _rate(rate: tuple[float, float] | None) -> Sequence[str]:
+    return (f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false") if rate else "·"
 
 
 def _found(kept: Mapping[str, Any]) -> Table:
     effect = _percent(kept["effect"], 0)
-    rows = tuple(
-        (
-            TableCell(f"{effect} % {what}"),
-            *(TableCell(f"{_percent(found[name])} %") for found in kept["found"]),
-        )
+    rows = (
+        (f"{effect} % {what}", *(f"{_percent(found[name])} %" for found in kept["found"]))
         for what, name in (("less of a rate", "rate"), ("more of a time", "time"))
     )
     columns = (f"{found['runs']} runs a side" for found in kept["found"])
-    return Table("effects that are found", ("Called slower", *columns), rows)
+    return Table.of("effects that are found", ("Called slower", *columns), rows)
 
 
 def _percent(share: float, digits: int = 1) -> str:

@@ -1,22 +1,30 @@
-"""What all pages share: the report's title, and the links to its pages."""
+"""What all pages share: the report's title, the links to its pages, and its downloads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from sitegen.catalogue.families import FAMILIES, family
 from sitegen.model import AnyRun
 
 
-class Site(Struct, frozen=True):
+class Site(NamedTuple):
     """What every page says: the report's title and its navigation."""
 
     title: str
     base_url: str
     nav: tuple[tuple[str, str], ...]
     version: str
+
+
+class DataFile(NamedTuple):
+    """One download: what it holds, in which forms, with their sizes in bytes."""
+
+    title: str
+    stem: str
+    rows: int
+    sizes: tuple[tuple[str, int], ...]
 
 
 def navigation(

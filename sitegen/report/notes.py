@@ -1,7 +1,6 @@
 """Our prose on a benchmark or a published report, and the functions that it may call.
 
-They fetch figures from the archive: a figure prints as a Markdown link to the run behind it. One
-that is not there is an error, so prose cannot outlive its data.
+A figure prints as a Markdown link to its run, and one that is not there is an error.
 """
 
 from __future__ import annotations
@@ -130,11 +129,9 @@ def _header(text: str, where: str) -> dict[str, str]:
     for number, line in enumerate(header[1].splitlines() if header else (), start=2):
         key, colon, value = (piece.strip() for piece in line.partition(":"))
         if not colon or key not in _HEADER_KEYS:
-            raise SitegenError(
-                f"{line[:80]!r} is not understood",
-                where=f"{where}:{number}",
-                fix=f"write one of {', '.join(sorted(_HEADER_KEYS))}, a colon and its text",
-            )
+            fix = f"write one of {', '.join(sorted(_HEADER_KEYS))}, a colon and its text"
+            place = f"{where}:{number}"
+            raise SitegenError(f"{line[:80]!r} is not understood", where=place, fix=fix)
         about[key] = value
     return about
 
@@ -152,10 +149,7 @@ def of_benchmark(analysis: Analysis, benchmark: str) -> Functions:
 
 
 def of_report(analysis: Analysis, checked: Sequence[Checked]) -> Functions:
-    """Return what a note on a report may say: figures of any benchmark, and claims.
-
-    ``stated("faster", a / b > 1)`` is the word as long as the figures say so.
-    """
+    """Return what a note on a report may say; ``stated`` is a text whose condition must hold."""
     rows = {row.claim.id: row for row in claims.rows(checked)}
 
     def claim(claim_id: str) -> Quoted:
@@ -198,10 +192,9 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
     ) -> str:  # fmt: skip
         pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
         for one in analysis.comparisons:
+            meant = one.side.environment == env and pattern.matches(one.series)
             theirs = against in ("", one.against, one.baseline.environment)
-            if one.side.environment != env or not theirs or not pattern.matches(one.series):
-                continue
-            if one.share is None:
+            if one.share is None or not meant or not theirs:
                 continue
             text = f"{percent(one.share).lstrip('+')}{NBSP}%"
             address = f"{root}runs/{one.side.runs[-1]}/index.html"

@@ -1,29 +1,31 @@
-"""The front page: what a TEE costs, benchmark by benchmark, and what was not measured."""
+"""The front page, the page of each environment, and the lists of runs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from msgspec import Struct
-
-from sitegen.analysis.compare import Analysis
+from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.stats import Word
-from sitegen.catalogue.families import family
-from sitegen.charts.spec import Chart
+from sitegen.catalogue.families import family, headline_of
+from sitegen.charts.spec import Chart, Hue
+from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
-from sitegen.report import costs, panels, run_list, words
+from sitegen.report import costs, machine, panels, words
 from sitegen.report.costs import CostTable
 from sitegen.report.figures import platforms
 from sitegen.report.navigation import in_order
-from sitegen.report.run_list import ListedRun
 from sitegen.report.words import Platform
 
+RUNS_PER_PAGE = 250
 _LATEST = 10
+_MAX_RUNS = 50
+_MAX_HEADLINES = 12
 _VERDICTS = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONCLUSIVE})
 
 
-class OverviewGroup(Struct, frozen=True):
+class OverviewGroup(NamedTuple):
     """One benchmark: what each TEE costs against its default baseline, or why it is absent."""
 
     benchmark: str
@@ -35,9 +37,13 @@ class OverviewGroup(Struct, frozen=True):
 
 #: An environment, and how many runs each benchmark has in it; None is not measured.
 Coverage = tuple[Platform, tuple[int | None, ...]]
+#: A headline value: its cell, and in words its family, series, metric, value, unit and runs.
+Headline = tuple[Cell, str, str, str, str, str, str]
+#: A run with its date, the title of its benchmark, its colour and what it is.
+ListedRun = tuple[AnyRun, str, str, Hue, str]
 
 
-class OverviewPage(Struct, frozen=True):
+class OverviewPage(NamedTuple):
     """Everything the front page says."""
 
     headline: str
@@ -48,6 +54,29 @@ class OverviewPage(Struct, frozen=True):
     latest: tuple[ListedRun, ...]
     runs: int
     coverage: tuple[Coverage, ...]
+
+
+class EnvironmentPage(NamedTuple):
+    """What an environment is declared to be, what its runs saw, and all of them."""
+
+    platform: Platform
+    declared: Environment
+    observed: machine.Verdict | None
+    baselines: tuple[tuple[str, str, str], ...]
+    headlines: tuple[Headline, ...]
+    costs: tuple[CostTable, ...]
+    machine: tuple[machine.Group, ...]
+    runs: tuple[ListedRun, ...]
+    runs_all: int
+
+
+class RunListPage(NamedTuple):
+    """One page of the list of all runs."""
+
+    number: int
+    pages: int
+    runs: tuple[ListedRun, ...]
+    total: int
 
 
 def page(
@@ -76,7 +105,7 @@ def page(
         doubt=doubt,
         facts=_facts(analysis, runs),
         groups=tuple(_group(analysis, benchmark, tables[benchmark]) for benchmark in order),
-        latest=run_list.lines(analysis, run_list.newest(runs)[:_LATEST]),
+        latest=_lines(analysis, newest(runs)[:_LATEST]),
         runs=len(runs),
         coverage=tuple(
             (one, tuple(counts.get((one.label, benchmark)) for benchmark in order))
@@ -131,3 +160,82 @@ def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, 
         ("Doubtful", doubtful, "Hollow marks: read the reason before you quote."),
         ("Freshness", *fresh),
     )
+
+
+def environment(
+    analysis: Analysis,
+    label: str,
+    runs: Sequence[AnyRun],
+    tables: Mapping[str, Sequence[CostTable]],
+    seen: AnyRun | None = None,
+) -> EnvironmentPage:
+    """Return the page of an environment; ``seen`` is its newest run of our own, read whole."""
+    declared = analysis.config.environment(label)
+    benchmarks = sorted({run.benchmark for run in runs})
+    return EnvironmentPage(
+        platform=words.platform(analysis.config, label),
+        declared=declared,
+        observed=machine.verdict(seen.fingerprint.tee) if seen else None,
+        baselines=tuple(
+            (against, name, words.platform(analysis.config, name).name)
+            for against, name in declared.baselines.items()
+        ),
+        headlines=tuple(row for name in benchmarks for row in _headlines(analysis, name, label)),
+        costs=tuple(t for name in benchmarks for t in tables[name] if t.side.label == label),
+        machine=machine.groups(seen.fingerprint.facts) if seen else (),
+        runs=_lines(analysis, newest(runs)[:_MAX_RUNS]),
+        runs_all=len(runs),
+    )
+
+
+def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headline]:
+    """Yield the headline figures of a benchmark, or all where it has none."""
+    cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
+    leading = [cell for cell in cells if headline_of(cell.series)] or cells
+    leading.sort(key=lambda cell: (cell.series.metric, words.natural(cell.series)))
+    for cell in leading[:_MAX_HEADLINES]:
+        metric, unit = analysis.metric(cell.series.metric), panels.unit_of(analysis, [cell])
+        runs = cell.summary.runs if cell.summary else 0
+        yield (
+            cell,
+            family(benchmark).title,
+            words.series(cell.series),
+            words.joined(metric.title, words.statistic(cell.series.statistic)),
+            words.number(cell, unit),
+            f"{unit.text} {words.arrow(metric)}".strip(),
+            words.count(runs, "run") if runs else "n unknown",
+        )
+
+
+def run_lists(analysis: Analysis, runs: Sequence[AnyRun]) -> list[RunListPage]:
+    """Return the pages that list all runs, newest first."""
+    ordered, starts = newest(runs), range(0, len(runs) or 1, RUNS_PER_PAGE)
+    parts = [_lines(analysis, ordered[start : start + RUNS_PER_PAGE]) for start in starts]
+    return [RunListPage(at, len(parts), part, len(runs)) for at, part in enumerate(parts, start=1)]
+
+
+def newest(runs: Iterable[AnyRun]) -> list[AnyRun]:
+    """Return runs, the newest first."""
+    return sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
+
+
+def _lines(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[ListedRun, ...]:
+    return tuple(
+        (
+            run,
+            words.day(run.started_at),
+            family(run.benchmark).title,
+            words.platform(analysis.config, run.environment).hue,
+            _what(run),
+        )
+        for run in runs
+    )
+
+
+def _what(run: AnyRun) -> str:
+    what = words.count(len({row.workload for row in run.table.shape.rows}), "workload")
+    if run.source:
+        what = run.source.title or run.source.id
+    else:
+        what += (f", {run.preset}" if run.preset else "") + ("" if run.complete else ", incomplete")
+    return what + (", withdrawn" if run.withdrawn else "")

@@ -19,6 +19,8 @@ from sitegen.charts.spec import BarChart, Chart, Group, Hue, Line, LineChart, Ma
 from sitegen.model import Params, Sample, Series
 from sitegen.report import words
 
+#: What tables of figures show; the downloads hold the rest.
+STATISTICS = frozenset({"value", "mean", "total", "p50", "p99"})
 _MAX_PANELS = 12
 _MAX_DISTRIBUTIONS = 6
 #: A distribution keeps a point each so many percent, and where it passes one of these.
@@ -26,11 +28,8 @@ _STEP = 2.0
 _TAIL = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 
 
-def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> list[Chart]:
-    """Return the charts of a benchmark: those that its family declares, then its other series.
-
-    ``prefix`` makes their ids unique on a page of several benchmarks.
-    """
+def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Chart, ...]:
+    """Return the charts that a family declares, then those of its other series."""
     presented, cells = family(benchmark), analysis.of(benchmark)
     charts: list[Chart] = []
     used: set[Series] = set()
@@ -39,18 +38,23 @@ def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> list[Chart]:
         used |= {cell.series for cell in chosen}
         chart = None
         if panel.axis:
-            name = f"{prefix}{'efficiency' if panel.efficiency else 'scaling'}-{index}"
+            name = f"{'efficiency' if panel.efficiency else 'scaling'}-{index}"
             chart = _line_chart(analysis, presented, panel, chosen, name)
         if chart:
             charts.append(chart)
         elif not (panel.axis and panel.efficiency):
             # One place on the axis is no line: what there is stands as bars.
-            charts.append(_bar_chart(analysis, panel, chosen, f"{prefix}panel-{index}"))
+            charts.append(_bar_chart(analysis, panel, chosen, f"panel-{index}"))
     if presented.panels and not presented.contrasts:
         rest = [cell for cell in leading_statistics(cells) if cell.series not in used]
         more = enumerate(_divided(_undeclared(analysis, presented, rest), rest))
-        charts += [_bar_chart(analysis, *parts, f"{prefix}more-{index}") for index, parts in more]
-    return charts
+        charts += [_bar_chart(analysis, *parts, f"more-{index}") for index, parts in more]
+    return prefixed(charts, prefix)
+
+
+def prefixed(charts: Iterable[Chart], prefix: str) -> tuple[Chart, ...]:
+    """Return charts whose ids begin with ``prefix``."""
+    return tuple(chart._replace(id=prefix + chart.id) for chart in charts)
 
 
 def _divided(wanted: Iterable[Panel], cells: Sequence[Cell]) -> Iterator[tuple[Panel, list[Cell]]]:
@@ -72,19 +76,12 @@ def _some(series: Series, keys: Container[str]) -> Params:
 
 def leading_statistics(cells: Sequence[Cell]) -> list[Cell]:
     """Leave out means where the tool also gives the value itself."""
-    plain = {s._replace(statistic="") for s in (c.series for c in cells) if s.statistic == "value"}
-    return [
-        c
-        for c in cells
-        if c.series.statistic != "mean" or c.series._replace(statistic="") not in plain
-    ]
+    plain = {c.series._replace(statistic="mean") for c in cells if c.series.statistic == "value"}
+    return [cell for cell in cells if cell.series not in plain]
 
 
 def _undeclared(analysis: Analysis, presented: Family, cells: Sequence[Cell]) -> list[Panel]:
-    """Return a panel for each series that no panel is declared for, by its leading metric.
-
-    Where none at all is declared, one for each metric.
-    """
+    """Return a panel for each series that has none; where none is declared, one a metric."""
     if any(panel.axis for panel in presented.panels):
         return []
     found: dict[tuple[str, str, Params], Panel] = {}
@@ -96,19 +93,12 @@ def _undeclared(analysis: Analysis, presented: Family, cells: Sequence[Cell]) ->
             continue
         if presented.leads and presented.leads(have) != metric.id:
             continue
-        rest: Params = ()
-        if presented.panels:
-            rest = tuple(pair for pair in series.params if pair[0] != "direction")
-        found.setdefault(
-            (metric.id, series.statistic, rest),
-            Panel(
-                metric.id,
-                series.statistic,
-                rest,
-                title=words.upper_first(words.params(rest, frozenset({"numjobs"}))) or metric.title,
-                group="direction" if presented.panels and "direction" in have else "",
-            ),
-        )
+        pairs = series.params if presented.panels else ()
+        rest = tuple(pair for pair in pairs if pair[0] != "direction")
+        title = words.upper_first(words.params(rest, frozenset({"numjobs"}))) or metric.title
+        group = "direction" if presented.panels and "direction" in have else ""
+        panel = Panel(metric.id, series.statistic, rest, title=title, group=group)
+        found.setdefault((metric.id, series.statistic, rest), panel)
     return list(found.values())[:_MAX_PANELS]
 
 
@@ -236,11 +226,8 @@ def _by_line(
     7-Zip has a workload for each thread count: one line. Where two workloads have the same
     place on the axis, each is a line of its own.
     """
-    workloads: dict[object, set[str]] = {}
-    for cell in cells:
-        place = (cell.environment, cell.series.params)
-        workloads.setdefault(place, set()).add(cell.series.workload)
-    apart = any(len(several) > 1 for several in workloads.values())
+    places = {(cell.environment, cell.series.params, cell.series.workload) for cell in cells}
+    apart = len(places) > len({place[:2] for place in places})
     varying = _varying(cells) - {panel.axis}
     order = list(analysis.config.environments)
     groups: dict[tuple[int, str, Params], list[Cell]] = {}
@@ -287,9 +274,7 @@ def efficiency_notes(charts: Sequence[Chart]) -> tuple[str, ...]:
 
 def _reached(line: Line) -> str:
     """Return how far a line of an efficiency chart comes, and what cannot be."""
-    above = [
-        point for point in line.points if caveats.applying("scaling", round(point.x), point.y / 100)
-    ]
+    above = [one for one in line.points if caveats.applying("scaling", round(one.x), one.y / 100)]
     best = max(above or line.points[1:], key=lambda point: point.y)
     if above:
         return (

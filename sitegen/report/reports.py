@@ -7,10 +7,11 @@ of the same series: another machine, and never set against it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, count
+from typing import NamedTuple
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from sitegen.analysis.claims import Checked, Verdict
 from sitegen.analysis.compare import Analysis, analyse
@@ -28,16 +29,18 @@ from sitegen.report.words import Platform
 
 _ROMAN = re.compile(r"[IVXLC]+\b")
 _ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
-#: A verdict about one claim, and about several.
-_ENDINGS: Mapping[Verdict, tuple[str, str]] = {
-    Verdict.REPRODUCED: ("follows from its figures", "follow from its figures"),
-    Verdict.CLOSE: ("misses them by less than 1 %", "miss them by less than 1 %"),
-    Verdict.DIFFERS: ("differs from them", "differ from them"),
-    Verdict.UNSUPPORTED: ("has no printed figure behind it", "have no printed figure behind them"),
+_ENDINGS = {
+    **claims.ENDINGS,
+    Verdict.REPRODUCED: ("follows", "follow", "from its figures"),
+    Verdict.UNSUPPORTED: (
+        "has no printed figure behind it",
+        "have no printed figure behind them",
+        "",
+    ),
 }
 
 
-class ReportSection(Struct, frozen=True):
+class ReportSection(NamedTuple):
     """One section of a publication, rebuilt."""
 
     id: str
@@ -64,7 +67,7 @@ class ReportSection(Struct, frozen=True):
         return f"{self.id}.html"
 
 
-class Beside(Struct, frozen=True):
+class Beside(NamedTuple):
     """What our own runs of a benchmark add after a report: its derived sections."""
 
     benchmark: str
@@ -74,7 +77,7 @@ class Beside(Struct, frozen=True):
     sections: tuple[derived.Section, ...]
 
 
-class ReportPage(Struct, frozen=True):
+class ReportPage(NamedTuple):
     """Everything the page of one publication says."""
 
     source: Source
@@ -94,7 +97,7 @@ class ReportPage(Struct, frozen=True):
         return sum(bool(section.figures) for section in self.sections) > 1
 
 
-class ReportsPage(Struct, frozen=True):
+class ReportsPage(NamedTuple):
     """The list of all publications; ``verdicts`` are its columns."""
 
     finding: str
@@ -105,10 +108,7 @@ class ReportsPage(Struct, frozen=True):
 def sources(
     runs: Iterable[AnyRun], checked: Iterable[Checked], noted: Callable[[str], bool]
 ) -> tuple[str, ...]:
-    """Return the publications that have a page: cited ones, and those with claims and a note.
-
-    One whose id cannot be a folder has none; its runs have their pages all the same.
-    """
+    """Return the publications that have a page: cited ones, and those with claims and a note."""
     cited = {run.source.id for run in runs if run.provenance == Provenance.CITED and run.source}
     stated = {each.claim.source for each in checked} - cited
     return (
@@ -127,10 +127,7 @@ def _usable(name: str) -> bool:
 def page(
     analysis: Analysis, source: str, runs: Sequence[AnyRun], checked: Sequence[Checked], note: Note
 ) -> ReportPage:
-    """Return the page of one publication.
-
-    ``runs`` are all of the archive, ``checked`` all claims; ``analysis`` is of all runs.
-    """
+    """Return the page of one publication, from all runs and all claims."""
     gone = superseded(runs)
     by_section: dict[str, list[AnyRun]] = {}
     published: Source | None = None
@@ -224,31 +221,19 @@ def _section(  # noqa: PLR0913 - what a section is made of
     # A section's figures alone: two sections may cite one benchmark in one environment.
     printed = analyse(cited, analysis.config)
     pages = [(each, family(each).title) for each in sorted({run.benchmark for run in cited})]
-    tables: list[FigureTable] = []
-    charts: list[Chart] = []
-    notes: list[str] = []
-    sections: list[derived.Section] = []
-    overheads: list[CostTable] = []
-    own: list[FigureTable] = []
-    other = []
-    for benchmark, title in pages:
-        tables += figures.printed(printed, benchmark, cited)
-        drawn = panels.panels(printed, benchmark, f"{name}-{benchmark}-")
-        charts += drawn
-        notes += panels.efficiency_notes(drawn)
-        sections += derived.sections(printed, benchmark, f"{name}-{benchmark}-")
-        overheads += costs.tables(printed, benchmark)
-        if ours := figures.own(analysis, benchmark, {one.series for one in printed.of(benchmark)}):
-            own.append(ours)
-        elif figures.collected(analysis, benchmark):
-            other.append((benchmark, title))
+    own = {
+        benchmark: figures.own(analysis, benchmark, {one.series for one in printed.of(benchmark)})
+        for benchmark, _ in pages
+    }
+    charts = tuple(
+        chart for each, _ in pages for chart in panels.panels(printed, each, f"{name}-{each}-")
+    )
     shown = sum(len(run.measurements) for run in cited)
     about = []
     if cited:
         environments = {run.environment for run in cited}
         about = [words.count(shown, "figure"), words.count(len(environments), "environment")]
     about += [words.count(len(stated), "claim")] if stated else []
-    origins = {run.source.origin for run in cited if run.source and run.source.origin}
     return ReportSection(
         id=name,
         key=key,
@@ -257,16 +242,20 @@ def _section(  # noqa: PLR0913 - what a section is made of
         about=" · ".join(about),
         counts=claims.counts(stated),
         figures=shown,
-        tables=tuple(tables),
-        charts=tuple(charts),
-        chart_notes=tuple(notes),
-        derived=tuple(sections),
-        costs=tuple(overheads),
+        tables=tuple(t for each, _ in pages for t in figures.printed(printed, each, cited)),
+        charts=charts,
+        chart_notes=panels.efficiency_notes(charts),
+        derived=tuple(
+            one for each, _ in pages for one in derived.sections(printed, each, f"{name}-{each}-")
+        ),
+        costs=tuple(table for each, _ in pages for table in costs.tables(printed, each)),
         claims=claims.rows(stated),
-        own=tuple(own),
-        other=tuple(other),
+        own=tuple(filter(None, own.values())),
+        other=tuple(
+            one for one in pages if not own[one[0]] and figures.collected(analysis, one[0])
+        ),
         pages=tuple(pages),
-        origins=tuple(sorted(origins)),
+        origins=tuple(sorted({run.source.origin for run in cited if run.source} - {""})),
     )
 
 
@@ -293,8 +282,5 @@ def _finding(title: str, figures: int, stated: Sequence[Checked]) -> str:
     if not stated:
         return f"{title}: {words.count(figures, 'printed figure')}, rebuilt from the archive."
     if len(stated) == 1:
-        return f"Its one claim {_ENDINGS[stated[0].verdict][0]}."
-    clauses = [
-        f"{number:,} {_ENDINGS[verdict][number != 1]}" for verdict, number in claims.counts(stated)
-    ]
-    return f"Of its {words.count(len(stated), 'claim')}, {words.enumerate_words(clauses)}."
+        return f"Its one claim {claims.became(stated, _ENDINGS).removeprefix('1 ')}."
+    return f"Of its {words.count(len(stated), 'claim')}, {claims.became(stated, _ENDINGS)}."

@@ -20,7 +20,7 @@ from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import Better, Metric, Scale
 from sitegen.catalogue.tool import Counts, Headline
 from sitegen.catalogue.units import DisplayUnit, significant
-from sitegen.charts.spec import Chart, Dot, Line, LineChart, Point
+from sitegen.charts.spec import Chart, Dot, Hue, LineChart, Point
 from sitegen.model import (
     DOUBT,
     Provenance,
@@ -33,7 +33,7 @@ from sitegen.model import (
     StepRecord,
     Table,
 )
-from sitegen.report import machine, words
+from sitegen.report import machine, panels, words
 from sitegen.report.machine import Group, Verdict
 
 #: Few different words stand in the commands of many runs.
@@ -42,46 +42,36 @@ _MAX_ROWS = 240
 _DIGITS = 16
 _MAX_STEPS = 120
 _MAX_CHARTS = 6
-_MAIN = frozenset({"value", "mean", "total", "p50", "p99"})
-
-
-#: What was replaced: one, several, and what stands for it where that is not `[kind]`.
-_REPLACED: Mapping[str, tuple[str, str, str]] = {
-    "address": ("network address", "network addresses", ""),
-    "boot-id": ("boot id", "boot ids", ""),
-    "cloud-id": (
-        "id of a cloud's instance or account",
-        "ids of a cloud's instances or accounts",
-        "",
-    ),
-    "container": ("container id", "container ids", ""),
-    "email": ("e-mail address", "e-mail addresses", ""),
-    "gpu-id": ("id of a GPU's platform", "ids of a GPU's platform", ""),
-    "guid": ("InfiniBand GUID", "InfiniBand GUIDs", ""),
-    "home": ("home folder", "home folders", ""),
-    "host": ("host name", "host names", ""),
-    "jwt": ("web token", "web tokens", ""),
-    "key": ("access key", "access keys", ""),
-    "mac": ("MAC address", "MAC addresses", ""),
-    "machine-id": ("machine id", "machine ids", ""),
-    "path": ("folder", "folders", "$WORK, $CACHE, $PWD or ~"),
-    "pod": ("pod's name", "pods' names", ""),
-    "private-key": ("private key", "private keys", ""),
-    "proxy": ("proxy", "proxies", ""),
-    "secret": ("secret", "secrets", ""),
-    "serial": ("serial number", "serial numbers", ""),
-    "ssh": ("SSH key or banner", "SSH keys or banners", ""),
-    "user": ("user name", "user names", ""),
-    "userinfo": ("login in an address", "logins in addresses", ""),
-    "uuid": ("UUID", "UUIDs", ""),
+#: What was replaced: one, and several where that is more than an s.
+_REPLACED: Mapping[str, tuple[str, ...]] = {
+    "address": ("network address", "network addresses"),
+    "boot-id": ("boot id",),
+    "cloud-id": ("id of a cloud's instance or account", "ids of a cloud's instances or accounts"),
+    "container": ("container id",),
+    "email": ("e-mail address", "e-mail addresses"),
+    "gpu-id": ("id of a GPU's platform", "ids of a GPU's platform"),
+    "guid": ("InfiniBand GUID",),
+    "home": ("home folder",),
+    "host": ("host name",),
+    "jwt": ("web token",),
+    "key": ("access key",),
+    "mac": ("MAC address", "MAC addresses"),
+    "machine-id": ("machine id",),
+    "path": ("folder",),
+    "pod": ("pod's name", "pods' names"),
+    "private-key": ("private key",),
+    "proxy": ("proxy", "proxies"),
+    "secret": ("secret",),
+    "serial": ("serial number",),
+    "ssh": ("SSH key or banner", "SSH keys or banners"),
+    "user": ("user name",),
+    "userinfo": ("login in an address", "logins in addresses"),
+    "uuid": ("UUID",),
 }
 
 
 class ResultRow(NamedTuple):
-    """One series of the run, and the unit that its figures are in; runs of one shape share it.
-
-    A NamedTuple, as `Figures`, for the sake of builds with tens of thousands of them.
-    """
+    """One series of the run, and the unit of its figures; runs of one shape share it."""
 
     title: str
     metric_id: str
@@ -104,8 +94,8 @@ class Figures(NamedTuple):
     middle: float | None = None
 
 
-class Output(Struct, frozen=True):
-    """One executed command with an excerpt of what it printed and its files."""
+class Output(NamedTuple):
+    """One executed command with an excerpt of what it printed."""
 
     name: str
     repetition: str
@@ -114,21 +104,10 @@ class Output(Struct, frozen=True):
     duration: str
     conditions: str
     excerpt: str
-    files: tuple[str, ...]
 
 
-class Download(Struct, frozen=True):
-    """A file of the run, with its size in words and the beginning of its digest."""
-
-    name: str
-    size: str
-    digest: str
-    published: bool
-
-    @classmethod
-    def of(cls, name: str, size: int, sha256: str, *, published: bool) -> Download:
-        """Return a file of ``size`` bytes."""
-        return cls(name, words.size(size), sha256[:_DIGITS], published)
+#: A file of the run: its name, its size, the beginning of its digest, and whether it is published.
+Download = tuple[str, str, str, bool]
 
 
 class RunPage(Struct, frozen=True):
@@ -139,9 +118,7 @@ class RunPage(Struct, frozen=True):
     benchmark: str
     family: str
     environment: str
-    environment_name: str
-    role: str
-    hue: str
+    hue: Hue
     headline: str
     lede: str
     doubts: tuple[Caveat, ...]
@@ -160,7 +137,7 @@ class RunPage(Struct, frozen=True):
     downloads: tuple[Download, ...]
     digest: str
     redactions: str
-    source: tuple[str, str, str] | None
+    source: tuple[str, str] | None
     note: str
     superseded_by: str
     day: str
@@ -186,6 +163,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     raw outputs by file name.
     """
     declared = analysis.config.environment(run.environment)
+    platform = words.platform(analysis.config, run.environment)
     table = table or run.table
     shape = table.shape.rows
     plan = _plan_of(run.benchmark, table.shape, analysis)
@@ -209,18 +187,16 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         benchmark=run.benchmark,
         family=presented.title,
         environment=run.environment,
-        environment_name=words.environment(declared),
-        role=words.role(declared),
-        hue=words.hue(declared),
-        headline=_headline(analysis, table, plan, presented.title, words.environment(declared)),
+        hue=platform.hue,
+        headline=_headline(analysis, table, plan, f"{presented.title} on {platform.name}"),
         lede=declared.note,
         doubts=tuple(found),
-        facts=_facts(run, words.role(declared), repetitions),
+        facts=_facts(run, platform.role, repetitions),
         rows=tuple([row for row, _ in results]),
         figures=tuple([figures for _, figures in results]),
         rows_left=len(plan.rows) - len(results),
         repeated=repetitions > 1,
-        charts=_charts(run, samples, analysis, words.hue(declared)),
+        charts=_charts(run, samples, analysis, platform.hue),
         machine=machine.groups(run.fingerprint.facts),
         tee=machine.verdict(run.fingerprint.tee),
         parameters=tuple(
@@ -233,9 +209,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         bundle=bundle,
         downloads=tuple(downloads),
         digest=digest[:_DIGITS],
-        redactions=words.enumerate_words(
-            [_replaced(kind, count) for kind, count in run.redactions]
-        ),
+        redactions=words.enumerate_words([_replaced(*each) for each in run.redactions]),
         source=_source(run),
         note=run.note,
         superseded_by=superseded_by,
@@ -247,11 +221,13 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     )
 
 
-class PlannedRow(NamedTuple):
-    """A row of the result table before its values: of which rows of the run it is made.
+def download(name: str, size: int, sha256: str, *, published: bool) -> Download:
+    """Return a file of ``size`` bytes."""
+    return name, words.size(size), sha256[:_DIGITS], published
 
-    ``made`` are the rows that there were of it so far, by unit.
-    """
+
+class PlannedRow(NamedTuple):
+    """A row of the table, of the values at ``places``; ``made`` are its rows so far, by unit."""
 
     series: Series
     title: str
@@ -276,10 +252,7 @@ class PlannedRow(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What the pages of runs of one shape have in common.
-
-    ``headlines`` are the places of the series that each headline of the family asks for.
-    """
+    """What the pages of runs of one shape share; with each headline, the places of its series."""
 
     rows: tuple[PlannedRow, ...]
     headlines: tuple[tuple[Headline, tuple[int, ...]], ...]
@@ -307,24 +280,19 @@ def _planned(
     groups = {
         series: places
         for series, places in every.items()
-        if series.statistic in _MAIN
+        if series.statistic in panels.STATISTICS
         and not (series.statistic == "mean" and series._replace(statistic="value") in every)
     }
     metrics = {series.metric: analysis.metric(series.metric) for series in groups}
+    directed = [name for name, metric in metrics.items() if metric.better != Better.NONE]
+    directed.sort(key=lambda name: metrics[name].scale != Scale.RATIO)
+    headlines = (headline.metric for headline in family(benchmark).headlines)
+    order = dict.fromkeys([*headlines, *directed, *metrics])
+    rank = {name: place for place, name in enumerate(order)}
     known = words.background(benchmark, groups)
-    order = {metric_id: rank for rank, metric_id in enumerate(_ordered(benchmark, metrics))}
-    for series in sorted(groups, key=lambda s: (order[s.metric], words.natural(s), s.statistic)):
+    for series in sorted(groups, key=lambda s: (rank[s.metric], words.natural(s), s.statistic)):
         metric = metrics[series.metric]
         yield PlannedRow(series, words.short(series, known), metric, groups[series], {})
-
-
-def _ordered(benchmark: str, metrics: Mapping[str, Metric]) -> list[str]:
-    leading = [headline.metric for headline in family(benchmark).headlines]
-    directed = [name for name, metric in metrics.items() if metric.better != Better.NONE]
-    counts = [name for name in directed if metrics[name].scale != Scale.RATIO]
-    first = [name for name in directed if name not in counts]
-    ranked = dict.fromkeys([*leading, *first, *counts, *metrics])
-    return [name for name in ranked if name in metrics]
 
 
 def _result(planned: PlannedRow, table: Table) -> tuple[ResultRow, Figures]:
@@ -376,7 +344,7 @@ def _text(value: float | None, printed: str | None, unit: DisplayUnit) -> str:
     return unit.number(value)
 
 
-def _headline(analysis: Analysis, table: Table, plan: Plan, title: str, name: str) -> str:
+def _headline(analysis: Analysis, table: Table, plan: Plan, title: str) -> str:
     for wanted, places in plan.headlines:
         values = [
             value
@@ -390,68 +358,54 @@ def _headline(analysis: Analysis, table: Table, plan: Plan, title: str, name: st
         unit = metric.unit_for([max(values)])
         low, high = unit.number(min(values)), unit.number(max(values))
         span = high if low == high else f"{low} to {high}"
-        return f"{title} on {name}: {words.lower_first(wanted.title)} {span} {unit.text}".rstrip()
-    return f"{title} on {name}"
+        return f"{title}: {words.lower_first(wanted.title)} {span} {unit.text}".rstrip()
+    return title
 
 
 def _facts(run: Run, role: str, repetitions: int) -> tuple[tuple[str, str, str], ...]:
-    tool = run.tool
-    when = words.day(run.started_at)
-    took = ""
+    tool, when = run.tool, ("Published", words.day(run.started_at), "")
     if run.duration_s is not None:
-        took = f"took {words.count(round(run.duration_s), 'second')}"
-    what = (run.benchmark, f"{tool.name} {tool.version}" if tool else "")
-    often = (words.count(repetitions, "repetition"), "")
+        when = ("When, UTC", when[1], f"took {words.count(round(run.duration_s), 'second')}")
+    often = words.count(repetitions, "repetition")
+    how = f"interleaved, seed {run.seed}" if run.seed is not None else ""
     if run.provenance == Provenance.CITED:
-        often = ("n unknown", "as printed")
-    elif run.seed is not None:
-        often = (often[0], f"interleaved, seed {run.seed}")
+        often, how = "n unknown", "as printed"
+    preset = f"{run.preset} preset" if run.preset else ""
     return (
-        ("What", *what),
+        ("What", run.benchmark, f"{tool.name} {tool.version}" if tool else ""),
         ("Where", run.environment, role),
-        ("When, UTC" if run.duration_s is not None else "Published", when, took),
-        ("How often", *often),
-        (
-            "Provenance",
-            run.provenance,
-            (f"{run.preset} preset" if run.preset else "")
-            + ("" if run.complete else ", incomplete"),
-        ),
+        when,
+        ("How often", often, how),
+        ("Provenance", run.provenance, preset + ("" if run.complete else ", incomplete")),
     )
 
 
-def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: str) -> tuple[Chart, ...]:
+def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -> tuple[Chart, ...]:
     """Return time series of the run: one chart a workload and metric, one line a repetition."""
-    series: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[int, list[Sample]]] = {}
-    for sample in samples:
-        if sample.kind == "time":
-            key = (sample.workload, sample.metric, sample.params)
-            series.setdefault(key, {}).setdefault(sample.repetition, []).append(sample)
+    found: dict[Series, dict[int, list[Sample]]] = {}
+    for one in samples:
+        if one.kind == "time":
+            series = Series(run.benchmark, one.workload, one.metric, "value", one.params)
+            found.setdefault(series, {}).setdefault(one.repetition, []).append(one)
     # Bandwidth over time is I/O operations times block size: one of the two is enough.
-    wanted = [key for key in series if key[1] != "fio.bandwidth"] or list(series)
+    wanted = [series for series in found if series.metric != "fio.bandwidth"] or list(found)
     charts = []
-    for index, key in enumerate(wanted[:_MAX_CHARTS]):
-        metric = analysis.metric(key[1])
-        by_repetition = series[key]
-        unit = metric.unit_for([s.y for rows in by_repetition.values() for s in rows])
-        lines = tuple(
-            Line(
-                f"rep. {repetition + 1}",
-                hue,  # type: ignore[arg-type]
-                tuple(Point(s.x, s.y / unit.factor, unit.number(s.y)) for s in rows),
-                min(position, 2),
-            )
-            for position, (repetition, rows) in enumerate(sorted(by_repetition.items()))
-        )
-        title = words.series(Series(run.benchmark, key[0], key[1], "value", key[2]))
+    for index, series in enumerate(wanted[:_MAX_CHARTS]):
+        metric = analysis.metric(series.metric)
+        unit = metric.unit_for([s.y for rows in found[series].values() for s in rows])
+        drawn = []
+        for repetition, rows in sorted(found[series].items()):
+            points = tuple(Point(s.x, s.y / unit.factor, unit.number(s.y)) for s in rows)
+            drawn.append((f"rep. {repetition + 1}", hue, points))
+        title = words.series(series)
         charts.append(
             LineChart(
                 id=f"time-{index}",
-                title=f"{key[0]}: {title}",
+                title=f"{series.workload}: {title}",
                 subtitle=f"{words.lower_first(metric.title)} · {unit.text} · each second",
                 x_title="seconds",
                 unit=unit.text,
-                lines=lines,
+                lines=panels.lines(drawn),
                 summary=f"{metric.title} over time, {title}",
                 kind="series",
             )
@@ -476,7 +430,6 @@ def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
         duration=f"{step.duration_s:.1f} s",
         conditions=", ".join(parts),
         excerpt=next((excerpts[name] for name in step.raw if name in excerpts), ""),
-        files=step.raw,
     )
 
 
@@ -484,13 +437,13 @@ def _replaced(kind: str, count: int) -> str:
     """Return what was replaced in words, with what to look for in its place."""
     if kind not in _REPLACED:
         return words.count(count, kind, kind)
-    one, several, stand_in = _REPLACED[kind]
-    return f"{words.count(count, one, several)} ({stand_in or f'[{kind}]'})"
+    stand_in = "$WORK, $CACHE, $PWD or ~" if kind == "path" else f"[{kind}]"
+    return f"{words.count(count, *_REPLACED[kind])} ({stand_in})"
 
 
-def _source(run: Run) -> tuple[str, str, str] | None:
+def _source(run: Run) -> tuple[str, str] | None:
     if run.source is None:
         return None
     edition = f" ({run.source.edition})" if run.source.edition else ""
     place = f", section {run.source.section}" if run.source.section else ""
-    return f"{run.source.title or run.source.id}{place}{edition}", run.source.address, run.source.id
+    return f"{run.source.title or run.source.id}{place}{edition}", run.source.address

@@ -14,7 +14,7 @@ from sitegen.catalogue.parameters import ORDER, PARAMETERS, kind
 from sitegen.catalogue.tool import Kind
 from sitegen.catalogue.units import DisplayUnit, printed_number
 from sitegen.charts.spec import Hue
-from sitegen.config import ROLE_WORDS, Config, Environment
+from sitegen.config import ROLE_WORDS, Config
 from sitegen.model import Params, Series
 
 ARROWS = {"higher": "↑ higher is better", "lower": "↓ lower is better", "none": ""}
@@ -128,24 +128,10 @@ class Platform(NamedTuple):
 
 
 def platform(config: Config, label: str) -> Platform:
-    """Return how the environment ``label`` is shown."""
+    """Return how the environment ``label`` is shown: its colour is that of its role."""
     declared = config.environment(label)
-    return Platform(label, environment(declared), hue(declared), role(declared))
-
-
-def environment(declared: Environment) -> str:
-    """Return the name of an environment for a chart."""
-    return declared.title or declared.label
-
-
-def role(declared: Environment) -> str:
-    """Return what kind of platform an environment is."""
-    return ROLE_WORDS.get(declared.role or "", "platform not stated")
-
-
-def hue(declared: Environment) -> Hue:
-    """Return the colour of an environment: that of its role."""
-    return declared.role or "metal"
+    role = ROLE_WORDS.get(declared.role or "", "platform not stated")
+    return Platform(label, declared.title or declared.label, declared.role or "metal", role)
 
 
 def metric_line(metric: Metric, unit: DisplayUnit, statistic_name: str = "value") -> str:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sitegen.report.benchmark import Command
     from sitegen.report.compare_page import Offered
     from sitegen.report.costs import CostTable
-    from sitegen.report.data import DataFile
+    from sitegen.report.navigation import DataFile
     from sitegen.site.render import Renderer
 
 _FORMS = ("csv", "json", "parquet")
@@ -268,7 +268,7 @@ class _Build:
         return self
 
     def _site_pages(self) -> None:
-        from sitegen.report import costs, environment, methodology, overview, run_list
+        from sitegen.report import costs, methodology, overview
 
         analysis, runs = self.analysis, self.runs
         names = sorted({run.benchmark for run in runs})
@@ -285,12 +285,12 @@ class _Build:
             self._page(
                 f"environments/{label}/index.html",
                 "environment.html",
-                page=environment.page(analysis, label, own, tables, self._newest_whole(own)),
+                page=overview.environment(analysis, label, own, tables, self._newest_whole(own)),
             )
         for alias, label in analysis.config.aliases.items():
             self._page(f"environments/{alias}/index.html", "moved.html", alias=alias, label=label)
         self._page("environments/index.html", "environments.html", coverage=front.coverage)
-        for listed in run_list.pages(analysis, runs):
+        for listed in overview.run_lists(analysis, runs):
             name = "index" if listed.number == 1 else f"page-{listed.number}"
             self._page(f"runs/{name}.html", "runs.html", page=listed)
         self._page("methodology/index.html", "methodology.html", page=methodology.page(analysis))
@@ -318,7 +318,7 @@ class _Build:
         from sitegen.analysis import export
         from sitegen.catalogue.families import family
         from sitegen.report import benchmark, compare_page
-        from sitegen.report.data import DataFile
+        from sitegen.report.navigation import DataFile
 
         note, own = self._note(name), [run for run in self.runs if run.benchmark == name]
         page, downloads = f"{name}/index.html", [f"data/{name}.{form}" for form in _FORMS]
@@ -332,10 +332,16 @@ class _Build:
                 self.benchmarks[name] = kept
                 return
         commands, samples = self._of_newest(name)
-        found = benchmark.page(
-            self.analysis, name, tables, commands, samples, note=note, method=self._method(name)
+        found = benchmark.page(self.analysis, name, tables, samples)
+        self._page(
+            page,
+            "benchmark.html",
+            page=found,
+            commands=commands,
+            note=note,
+            method=self._method(name),
+            publications=self.publications,
         )
-        self._page(page, "benchmark.html", page=found, publications=self.publications)
         columns = export.columns(self.analysis, own)
         sizes = []
         for form, path in zip(_FORMS, downloads, strict=True):
@@ -361,13 +367,13 @@ class _Build:
 
     def _data_pages(self) -> None:
         from sitegen.analysis import export
-        from sitegen.report.data import DataPage
 
         schema = {"version": export.VERSION, "columns": export.COLUMNS}
         self._take("data/schema.json", orjson.dumps(schema, option=orjson.OPT_INDENT_2))
         listed = tuple(rows for _, rows in self.benchmarks.values())
-        page = DataPage(listed, tuple(export.COLUMNS.items()), tuple(self.damaged))
-        self._page("data/index.html", "data.html", page=page)
+        columns = tuple(export.COLUMNS.items())
+        values = {"files": listed, "columns": columns, "damaged": self.damaged}
+        self._page("data/index.html", "data.html", **values)
 
     def _claims_page(self) -> None:
         """Render the page of claims, where a report has any."""
@@ -422,8 +428,9 @@ class _Build:
         """Render the page on which a reader chooses."""
         from sitegen.report import compare_page
 
-        page = compare_page.page([offered for offered, _ in self.benchmarks.values()])
-        self._page("compare/index.html", "compare.html", page=page)
+        offered = compare_page.listed(one for one, _ in self.benchmarks.values())
+        most = compare_page.MAX_RUNS
+        self._page("compare/index.html", "compare.html", offered=offered, max_runs=most)
 
     def _whole_site_files(self) -> None:
         base = self.config.base_url
@@ -531,13 +538,13 @@ class _Build:
 
         run_id, base = held.run.id, f"runs/{held.run.id}"
         whole, files, manifest = self._manifest(held.entry)
-        downloads = [pages.Download.of("run.json", len(manifest), held.digest, published=True)]
+        downloads = [pages.download("run.json", len(manifest), held.digest, published=True)]
         bundle = [("run.json", manifest)]
         excerpts: dict[str, str] = {}
         for file in files:
             published = with_raw or not file.name.startswith("raw/")
             downloads.append(
-                pages.Download.of(file.name, file.bytes, file.sha256, published=published)
+                pages.download(file.name, file.bytes, file.sha256, published=published)
             )
             if published:
                 data = self._part(held, file)

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sitegen.report.run import Download, RunPage
+from sitegen.report.run import RunPage
 
 #: No page holds a control character, and nobody knows this one's word: hostile text is no slot.
 _WORD = secrets.token_hex(8)
@@ -92,8 +92,8 @@ def slotted(page: RunPage, slots: Slots) -> RunPage:
         bundle=slot(page.bundle),
         downloads=tuple(
             [
-                Download(slot(file.name), slot(file.size), slot(file.digest), file.published)
-                for file in page.downloads
+                (slot(name), slot(size), slot(digest), published)
+                for name, size, digest, published in page.downloads
             ]
         ),
         digest=slot(page.digest),

@@ -212,7 +212,7 @@ def test_a_note_tells_its_expressions_and_leaves_all_else(
     found = check(with_note(note), published)
     assert found.claim.note == told
     assert as_json(found)["note"] == told
-    assert claim_pages.page(published, [found]).groups[0].rows[0].claim.note == told
+    assert claim_pages.page(published, [found]).groups[0][2][0].claim.note == told
 
 
 def test_the_figures_of_a_note_are_no_inputs_of_its_claim(published: Analysis) -> None:
@@ -251,7 +251,7 @@ def test_only_what_agrees_is_called_not_decisive(published: Analysis) -> None:
     assert [str(each.verdict) for each in found] == list(coarse)
     assert not any(each.decisive for each in found)
     (group,) = claim_pages.page(published, found).groups
-    told = {row.verdict: row.decisive for row in group.rows}
+    told = {row.verdict: row.decisive for row in group[2]}
     assert told == {"reproduced": False, "close": False, "differs": True}
 
 

@@ -123,16 +123,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "data/index.html",
     )
     live = tuple(page for page in pages if 'class="spec"' in (folder / "site" / page).read_text())
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder / "site"))
+    with served(folder / "site") as root:
+        yield Site(folder / "site", root, pages, live, f"runs/{run.id}/index.html")
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on a free port, and say at which address."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield Site(
-        folder / "site",
-        f"http://127.0.0.1:{server.server_port}",
-        pages,
-        live,
-        f"runs/{run.id}/index.html",
-    )
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
     thread.join()

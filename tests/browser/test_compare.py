@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
-import http.server
 import math
 import random
 import statistics
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +36,7 @@ from sitegen.model import (
 from sitegen.report import compare_page, costs
 from sitegen.site.build import build
 from tests import site_checks as check
+from tests.browser.conftest import served
 from tests.browser.test_access import axe, violations  # noqa: F401 - a fixture
 from tests.charts.examples import HOSTILE
 
@@ -146,20 +144,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     archive = Archive(settings.archive)
     held = library.load(archive, settings.cache / "cache", archive.scan()).runs.values()
     analysis = analyse([one.run for one in held], settings)
-    handler = functools.partial(Quiet, directory=str(folder / "site"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    root = f"http://127.0.0.1:{server.server_port}"
-    yield Report(folder, root, tuple(one.run for one in held), analysis)
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+    with served(folder / "site") as root:
+        yield Report(folder, root, tuple(one.run for one in held), analysis)
 
 
 def rows(page: Page) -> dict[str, list[str]]:

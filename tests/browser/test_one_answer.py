@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -19,9 +16,10 @@ from sitegen.analysis.compare import Analysis, Cell, analyse
 from sitegen.analysis.pairing import Unpaired, pair
 from sitegen.archive import library
 from sitegen.model import IndexedRun
-from sitegen.report import compare_page
+from sitegen.report import compare_page, panels
 from sitegen.site.build import build
-from tests.browser.test_compare import Quiet, assert_equal, series_of
+from tests.browser.conftest import served
+from tests.browser.test_compare import assert_equal, series_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -61,14 +59,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rich]:
     settings = config.load(folder / "sitegen.toml")
     build(settings)
     runs = tuple(held.run for held in library.of(settings).runs.values())
-    handler = functools.partial(Quiet, directory=str(settings.output))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Rich(f"http://127.0.0.1:{server.server_port}", settings, runs, analyse(runs, settings))
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(settings.output) as root:
+        yield Rich(root, settings, runs, analyse(runs, settings))
 
 
 @pytest.fixture
@@ -100,7 +92,7 @@ def test_every_pair_of_sides_has_one_answer(page: Page, report: Rich, benchmark:
     }
     catalogue, sides = compare_page.environments(report.analysis, benchmark)
     sides += compare_page.single_runs(catalogue, runs)
-    ids = [each.side.id for each in sides]
+    ids = [each.id for each in sides]
     assert set(computed) == set(permutations(ids, 2))
     held, known = 0, set(shown)
     for (base, side), (answers, titles) in computed.items():
@@ -116,4 +108,4 @@ def test_every_pair_of_sides_has_one_answer(page: Page, report: Rich, benchmark:
 
 
 def _is_divided(one: Any) -> bool:  # noqa: ANN401 - a comparison
-    return one.metric.scale == "ratio" and one.series.statistic in compare_page.STATISTICS
+    return one.metric.scale == "ratio" and one.series.statistic in panels.STATISTICS

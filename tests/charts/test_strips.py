@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 
 from sitegen.charts import svg
 from sitegen.charts.layout import text_width
@@ -101,7 +100,7 @@ def test_lines_of_the_style_sheet_stand_where_the_ticks_are(axis: FactorAxis) ->
 
 
 def test_axis_labels_follow_its_width() -> None:
-    small = structs.replace(WIDE, width=152)
+    small = WIDE._replace(width=152)
     root = check_markup(svg.factor_axis(small))
     places = [float(node.get("x", "nan")) for node in root.iter("text")]
     assert places == pytest.approx([_place(small, tick) for tick in small.ticks], abs=0.06)

@@ -9,16 +9,7 @@ from sitegen.analysis.compare import Analysis, analyse
 from sitegen.charts.spec import LineChart
 from sitegen.config import Config, Environment
 from sitegen.model import Measurement, Run, Sample, Status, params, run_id
-from sitegen.report import (
-    benchmark,
-    costs,
-    environment,
-    methodology,
-    overview,
-    run,
-    run_list,
-    words,
-)
+from sitegen.report import benchmark, costs, methodology, overview, run, words
 from tests import site_checks as check
 
 SETTINGS = Config(
@@ -174,7 +165,7 @@ def test_a_time_series_is_one_chart_with_a_line_a_repetition(analysis: Analysis)
 def test_an_environment_shows_what_a_run_of_it_saw(analysis: Analysis, runs: list[Run]) -> None:
     own = [one for one in runs if one.environment == "cvm"]
     newest = max((one for one in own if one.steps), key=lambda one: one.started_at)
-    page = environment.page(analysis, "cvm", own, cost_tables(analysis), newest)
+    page = overview.environment(analysis, "cvm", own, cost_tables(analysis), newest)
     assert (page.platform.name, page.platform.role) == ("CVM", "CPU TEE")
     assert page.observed is not None
     assert page.observed.kind == "tdx"
@@ -197,12 +188,12 @@ def test_a_label_that_contradicts_the_machine_is_a_caveat(runs: list[Run]) -> No
 
 
 def test_long_lists_of_runs_are_cut_into_pages(analysis: Analysis) -> None:
-    numbers = range(run_list.PER_PAGE + 1)
+    numbers = range(overview.RUNS_PER_PAGE + 1)
     many = [check.storage_run(number % 600, f"e{number}") for number in numbers]
-    pages = run_list.pages(analyse(many, SETTINGS), many)
-    assert [len(page.runs) for page in pages] == [run_list.PER_PAGE, 1]
-    assert {page.total for page in pages} == {run_list.PER_PAGE + 1}
-    assert [page.number for page in run_list.pages(analysis, [])] == [1]
+    pages = overview.run_lists(analyse(many, SETTINGS), many)
+    assert [len(page.runs) for page in pages] == [overview.RUNS_PER_PAGE, 1]
+    assert {page.total for page in pages} == {overview.RUNS_PER_PAGE + 1}
+    assert [page.number for page in overview.run_lists(analysis, [])] == [1]
 
 
 def test_the_methodology_defines_what_the_runs_bring(runs: list[Run]) -> None:

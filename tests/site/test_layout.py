@@ -18,7 +18,7 @@ from sitegen.site.render import Renderer, cells, outputs
 from tests import site_checks as check
 from tests.charts.examples import HOSTILE
 
-_FILES = [pages.Download.of("run.json", 1234, "ab" * 32, published=True)]
+_FILES = [pages.download("run.json", 1234, "ab" * 32, published=True)]
 
 
 @pytest.fixture(scope="module")

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import functools
-import html
-import http.server
-import json
-import os
 import shutil
-import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sitegen.charts import plotly, svg
+from sitegen.charts import svg
 from sitegen.charts.spec import WIDE, FactorMark
+from sitegen.site import render
+from tests import site_checks as check
+from tests.browser.conftest import Watch, served
 from tests.charts.examples import EXAMPLES, HUES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser, Page
-
-    from sitegen.charts.spec import BarChart, LineChart
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
-_TEMPLATES = Path(__file__).parents[2] / "templates"
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'"
-)
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+_TEMPLATES = check.ROOT / "templates"
 _BARS = ".live .bars .point path"
 _POINTS = ".live .scatterlayer .points path"
 _WATCH_SHIFTS = """
@@ -46,18 +35,9 @@ _CENTRES = """(query) => [...document.querySelectorAll(query)].map((node) => {
 }).sort(([, a], [, b]) => a - b)"""
 
 
-def _figure(number: int, chart: BarChart | LineChart) -> str:
-    live = json.dumps(plotly.figure(chart)).replace("<", "\\u003c")
-    return (
-        f'<figure class="chart" id="c-{number}"><figcaption><b>{html.escape(chart.title)}</b>'
-        f'<span>{html.escape(chart.subtitle)}</span></figcaption><div class="plot">'
-        f'{svg.chart(chart)}</div><script type="application/json" class="spec">{live}</script>'
-        "</figure>"
-    )
-
-
 def _page_of_all_charts() -> str:
-    figures = "".join(_figure(number, chart) for number, chart in enumerate(EXAMPLES.values()))
+    charts = (chart._replace(id=f"{number}") for number, chart in enumerate(EXAMPLES.values()))
+    figures = "".join(map(render._chart, charts))  # noqa: SLF001 - as pages hold them
     strip = svg.factor_strip([FactorMark("TDX", 2.0, "cpu-tee")], axis=WIDE)
     rows = "".join(
         f'<tr><th scope="row">{name}</th><td class="n" data-v="{value}">{text}</td>'
@@ -66,7 +46,7 @@ def _page_of_all_charts() -> str:
     )
     return (
         '<!doctype html><html lang="en" data-assets="assets/"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>Charts</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{check.POLICY}"><title>Charts</title>'
         '<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/site.css">'
         '<script defer src="assets/site.js"></script></head><body>'
         '<header class="top"><div class="wrap"><a class="name" href="#">Charts</a></div></header>'
@@ -92,52 +72,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base's
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
-    handler = functools.partial(_QuietHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/index.html"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium in CI")
-        pytest.skip("no Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
-        yield browser
-        browser.close()
+    with served(folder) as root:
+        yield f"{root}/index.html"
 
 
 @pytest.fixture
-def messages() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, messages: list[str]) -> Iterator[Page]:
-    context = browser.new_context(color_scheme="light")
-    page = context.new_page()
+def page(page: Page) -> Page:
     page.add_init_script(_WATCH_SHIFTS)
-    page.on("console", lambda message: messages.append(message.text))
-    page.on("pageerror", lambda error: messages.append(str(error)))
-    yield page
-    context.close()
+    return page
 
 
 def _make_live(page: Page) -> None:
@@ -164,13 +108,13 @@ def test_plotly_is_not_run_before_the_reader_means_it(page: Page, address: str) 
 
 @pytest.mark.parametrize("from_file", [False, True], ids=["http", "file"])
 def test_every_chart_becomes_live_without_a_complaint(
-    page: Page, address: str, folder: Path, messages: list[str], *, from_file: bool
+    page: Page, address: str, folder: Path, watch: Watch, *, from_file: bool
 ) -> None:
     page.goto((folder / "index.html").as_uri() if from_file else address)
     _make_live(page)
     assert page.locator("[data-live]").count() == len(EXAMPLES)
     assert page.evaluate("shifts") == 0
-    assert messages == []
+    assert watch.complaints == []
 
 
 @pytest.mark.parametrize(
