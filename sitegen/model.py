@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from msgspec import Struct, field
@@ -45,7 +46,7 @@ MOST_REPETITIONS = 999_999
 UNSTEADY = "unsteady"
 OLDEST_YEAR = "2000"
 #: A clock that shows an earlier day is wrong: this is when the bound on dates was written.
-_CLOCK_FROM = "2026-11-29"
+_CLOCK_FROM = date(2026, 11, 29)
 _TIME = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?Z)?)?)?")
 _STAMP = "20000101000000"
 
@@ -463,6 +464,7 @@ def params(**pairs: object) -> Params:
     return tuple(sorted((key, str(value)) for key, value in pairs.items() if value is not None))
 
 
+@lru_cache(maxsize=4096)
 def check_label(label: str, kind: str = "environment") -> str:
     """Return ``label`` when it is safe as a name, an address and a file name.
 
@@ -498,6 +500,7 @@ def check_statistic(statistic: str) -> str:
     )
 
 
+@lru_cache
 def check_benchmark(name: str) -> str:
     """Return ``name`` when a benchmark may be called so: it is part of ids and addresses.
 
@@ -550,7 +553,7 @@ def check_time(text: str) -> str:
             pass
         else:
             day = text[:10]
-            if OLDEST_YEAR <= day <= _tomorrow()[: len(day)]:
+            if OLDEST_YEAR <= day <= _day_after(datetime.now(UTC).date())[: len(day)]:
                 return text
             raise SitegenError(
                 f"{text} is not between {OLDEST_YEAR} and tomorrow", fix="give the right date"
@@ -561,9 +564,9 @@ def check_time(text: str) -> str:
     )
 
 
-def _tomorrow() -> str:
-    today = datetime.now(UTC).date().isoformat()
-    return (datetime.fromisoformat(max(today, _CLOCK_FROM)) + timedelta(days=1)).isoformat()[:10]
+@cache
+def _day_after(today: date) -> str:
+    return (max(today, _CLOCK_FROM) + timedelta(days=1)).isoformat()
 
 
 def check_run_id(run_id: str) -> str:
