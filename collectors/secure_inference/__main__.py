@@ -76,7 +76,7 @@ def _report_data(folder: Path) -> bytes:
 
 
 def _prepare(given: Given) -> None:
-    issuing.write(given.place)
+    channel.issue(given.place)
     if given.evidence:
         shown = evidence.read(Path(given.evidence))
     else:

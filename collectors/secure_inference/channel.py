@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +58,32 @@ _MOST_ZEROS = 1 << 32
 _MOST_ANSWER = 16 << 20
 _BACKLOG = 1024
 _START_S, _STOP_S, _WAIT_S = 15.0, 5.0, 60.0
+
+
+def issue(folder: Path) -> None:
+    """Write an authority's certificate, the terminator's and its key, valid for two days."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    from collectors.secure_inference import issuing
+
+    now = datetime.now(UTC)
+    valid = (now - timedelta(hours=1), now + timedelta(days=2))
+    issuer, terminator = issuing.party("sitegen test authority"), issuing.party("localhost")
+    names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address(LOOPBACK))]
+    shown = issuing.certificate(terminator, issuer, valid, x509.SubjectAlternativeName(names))
+    folder.mkdir(parents=True, exist_ok=True)
+    own = issuing.certificate(issuer, issuer, valid, authority=True)
+    (folder / AUTHORITY).write_text(issuing.pem(own), "ascii")
+    (folder / CERTIFICATE).write_text(issuing.pem(shown), "ascii")
+    form = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    opened = os.open(folder / KEY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(opened, "wb") as file:
+        file.write(terminator.key.private_bytes(*form))
 
 
 class Terminator(NamedTuple):

@@ -6,10 +6,7 @@ Imported where something is issued or read: the library is heavy, and an extra.
 from __future__ import annotations
 
 import hashlib
-import os
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
-from pathlib import Path
+from datetime import datetime
 from typing import NamedTuple
 
 from cryptography import x509
@@ -17,8 +14,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
-
-from collectors.secure_inference.channel import AUTHORITY, CERTIFICATE, KEY, LOOPBACK
 
 Validity = tuple[datetime, datetime]
 #: What an authority's key is for, and what no key is for.
@@ -104,23 +99,6 @@ def revoked(issuer: Party, valid: Validity) -> bytes:
 def pem(*certificates: x509.Certificate) -> str:
     """Return certificates as text, one after another."""
     return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
-
-
-def write(folder: Path) -> None:
-    """Write an authority's certificate, the terminator's and its key, valid for two days."""
-    now = datetime.now(UTC)
-    valid = (now - timedelta(hours=1), now + timedelta(days=2))
-    issuer, terminator = party("sitegen test authority"), party("localhost")
-    names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address(LOOPBACK))]
-    shown = certificate(terminator, issuer, valid, x509.SubjectAlternativeName(names))
-    folder.mkdir(parents=True, exist_ok=True)
-    own = certificate(issuer, issuer, valid, authority=True)
-    (folder / AUTHORITY).write_text(pem(own), "ascii")
-    (folder / CERTIFICATE).write_text(pem(shown), "ascii")
-    form = (Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    opened = os.open(folder / KEY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(opened, "wb") as file:
-        file.write(terminator.key.private_bytes(*form))
 
 
 def key_digest(certificate: bytes) -> bytes:

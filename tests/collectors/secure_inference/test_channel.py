@@ -109,7 +109,7 @@ def test_an_older_tls_and_another_authority_are_refused(
 ) -> None:
     older = channel.client_context(folder)
     older.minimum_version = older.maximum_version = ssl.TLSVersion.TLSv1_2
-    issuing.write(tmp_path)
+    channel.issue(tmp_path)
     for context in (older, channel.client_context(tmp_path)):
         with (
             socket.create_connection((LOOPBACK, up.tls), 20) as plain,
@@ -120,7 +120,7 @@ def test_an_older_tls_and_another_authority_are_refused(
 
 def test_no_evidence_and_that_of_another_endpoint_are_refused(tmp_path: Path) -> None:
     """Evidence that verifies but names another key would relay somebody else's TEE."""
-    issuing.write(tmp_path)
+    channel.issue(tmp_path)
     digest = issuing.key_digest((tmp_path / channel.AUTHORITY).read_bytes())
     relayed = evidence.construct(evidence.report_data(digest), datetime.now(UTC))
     none = pytest.raises(SitegenError, match="shows nothing usable")

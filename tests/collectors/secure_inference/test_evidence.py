@@ -170,7 +170,7 @@ def test_a_published_quote_verifies_and_its_controls_do_not(real: Evidence) -> N
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("endpoint")
-    issuing.write(place)
+    channel.issue(place)
     return place
 
 
