@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 
@@ -51,11 +51,13 @@ class Site(Struct, frozen=True):
         ]
 
 
-class Watch(Struct):
+class Watch:
     """What a page complained of, and what it asked for."""
 
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
 
     def on(self, page: Page) -> None:
         """Listen to a page from now on."""
