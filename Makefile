@@ -29,8 +29,8 @@ cited: venv   ## bring the published figures into archive/ (again is a no-op)
 	$(BIN)/sitegen import archive/published-results.csv --provenance cited \
 		--sources archive/published-sources.csv
 
-golden: venv  ## write the expected pages of tests/cases again, to be read in the diff
-	SITEGEN_GOLDEN=write $(BIN)/pytest -q tests/cases
+golden: venv  ## write the expected pages and the schemas in docs/ again, to be read in the diff
+	SITEGEN_GOLDEN=write $(BIN)/pytest -q tests/cases tests/test_schemas.py
 
 bench: venv $(VENV)/pins-benchmarks  ## measure the build against its budgets
 	$(BIN)/python -m benchmarks.build

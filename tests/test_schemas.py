@@ -24,6 +24,8 @@ def of_collectors() -> dict[str, Any]:
     forms: dict[str, Any] = {}
     for name, point in installed.collectors().items():
         collector = installed.load_collector(point)
+        if not installed.collects(collector):
+            continue
         assert not isinstance(collector.SETTINGS, Mapping), name
         forms[name] = msgspec.json.schema(collector.SETTINGS, schema_hook=lambda _: _SIZE)
     return {"title": "What `sitegen collect --set` takes, by collector", "collectors": forms}

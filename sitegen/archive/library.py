@@ -44,7 +44,7 @@ from sitegen.model import (
     TeeVerdict,
 )
 
-_FORMAT = 16
+_FORMAT = 17
 #: The share below which no condition of a step matters.
 _AT_REST = 0.01
 _READ = tuple(sorted(READ_CONDITIONS))
@@ -260,9 +260,12 @@ class _Common(Struct):
 
 
 class _Index(Struct):
-    """The index file: its runs, what they have in common, and the digest of their rows."""
+    """The index file: its runs, what they have in common, and the digest of their rows.
 
-    format: int
+    ``kept`` says in which format, and of what: one that was made for other rules is made anew.
+    """
+
+    kept: str
     rows: str
     common: _Common
     lines: list[_Line]
@@ -405,12 +408,16 @@ def _conditions(step: Step) -> StepConditions:
     return StepConditions(step.workload, step.repetition, tuple(kept))
 
 
+def _kept() -> str:
+    return " ".join((f"{_FORMAT}", *_READ, *sorted(KEPT)))
+
+
 def _read_index(cache: Path) -> _Index:
     """Return the index; one without a run when it is absent or damaged.
 
     Its first line is the digest of the rest.
     """
-    none = _Index(_FORMAT, "", _Common(), [])
+    none = _Index(_kept(), "", _Common(), [])
     try:
         digest, _, data = (cache / "runs.index").read_bytes().partition(b"\n")
         if hashlib.sha256(data).hexdigest().encode() != digest:
@@ -418,7 +425,7 @@ def _read_index(cache: Path) -> _Index:
         index = _DECODER.decode(data)
     except (OSError, msgspec.DecodeError):
         return none
-    return index if index.format == _FORMAT else none
+    return index if index.kept == none.kept else none
 
 
 def _read_rows(cache: Path, digest: str) -> bytes | None:
@@ -442,7 +449,7 @@ def _write(
         data = _tables().parquet_bytes(table)
         rows = hashlib.sha256(data).hexdigest()
         _replace(cache / "measurements.parquet", data)
-    index = _ENCODER.encode(_Index(_FORMAT, rows, common, list(lines)))
+    index = _ENCODER.encode(_Index(_kept(), rows, common, list(lines)))
     digest = hashlib.sha256(index).hexdigest().encode()
     _replace(cache / "runs.index", digest + b"\n" + index)
 

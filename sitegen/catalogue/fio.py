@@ -10,6 +10,7 @@ from sitegen.model import AnyRun
 
 #: Rates of PCIe 5.0 x4, the fastest link a single NVMe device has (PCI-SIG, 128b/130b coded).
 LINK_RATE = 15.75e9
+_LINK = f"{LINK_RATE / 1e9:g} GB/s (PCIe 5.0 x4)"
 _DEVICE_SHARE = 0.5
 _LARGE = 65536
 _BUFFERED = "The jobs went through the page cache of their own system (direct=0)."
@@ -38,7 +39,7 @@ def _outdoes_host(metric: str, factor: float, high: float, host: str) -> str:
 def _faster_than_the_link(figure: tool.Figure) -> str:
     if figure.metric != "fio.bandwidth" or figure.value <= LINK_RATE:
         return ""
-    return f"{figure.value / 1e9:.1f} GB/s is above 15.75 GB/s (PCIe 5.0 x4)."
+    return f"{figure.value / 1e9:.1f} GB/s is above {_LINK}."
 
 
 def largest(sizes: str) -> int:
@@ -103,7 +104,7 @@ TOOL = tool.Tool(
     ),
     rules=(
         tool.Rule("page-cache", "page cache suspected", run=_buffered, figure=_from_memory, outdone=_outdoes_host, as_baseline="cached-baseline", definition="A guest is faster than the machine it runs on, or the guest's block device moved far fewer bytes than the benchmark did: memory answered, not a disk."),
-        tool.Rule("link-rate", "faster than the link", figure=_faster_than_the_link, as_baseline="cached-baseline", definition="The bandwidth is above what a PCIe 5.0 x4 device can deliver (15.75 GB/s)."),
+        tool.Rule("link-rate", "faster than the link", figure=_faster_than_the_link, as_baseline="cached-baseline", definition=f"The bandwidth is above what a device can deliver: {_LINK}."),
         tool.Rule("cached-baseline", "baseline cached", definition="The figure on the other side of the comparison is suspected to come from a cache."),
     ),
 )  # fmt: skip

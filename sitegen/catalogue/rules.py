@@ -166,6 +166,10 @@ def _label(run: AnyRun, tee: str, role: str) -> str:
     return f"Declared as {tee}; the machine's own signals say {state}."
 
 
+def _share(share: float) -> str:
+    return f"{share * 100:g} %"
+
+
 def _many(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
@@ -187,12 +191,12 @@ RULES: Mapping[str, Rule] = {
         Rule("unit-doubtful", "unit doubtful", counts=_unit_doubtful, definition="The figure is marked in its source data as stated in a unit that contradicts the rest of the publication."),
         Rule("suspect", "suspect", counts=_suspect, definition="Repetitions that the tool itself shows to be disturbed (for 7-Zip: CPU usage below what its threads should reach). They are shown, counted and kept out of every summary that has others."),
         Rule("not-steady", "not steady", steps=_not_steady, reads=(UNSTEADY,), definition="Over five windows of its time the rate ranged over more than 20 % of its mean, or its trend moved more than 10 % of it: it had not settled (after SNIA PTS 2.0.2)."),
-        Rule("contention", "contention", steps=_contended, reads=tuple(_BUSY), definition="While the step ran, tasks waited for a CPU in more than 20 % of the time (PSI), the hypervisor took more than 2 % of it (steal), or the quota stopped the benchmark for more than 1 % (throttling)."),
+        Rule("contention", "contention", steps=_contended, reads=tuple(_BUSY), definition="While the step ran, tasks waited for a CPU in more than {psi_cpu} of the time (PSI), the hypervisor took more than {steal} of it (steal), or the quota stopped the benchmark for more than {throttled} (throttling).".format(**{name: _share(least) for name, (least, _) in _BUSY.items()})),
         Rule("quota", "quota below threads", figure=_quota, definition="The benchmark ran more threads than the CPU quota of its container allows at once: it was stopped again and again, and fewer threads might have been faster."),
         *(rule for tool in TOOLS for rule in tool.rules if not rule.run),
-        Rule("few-beyond", "few beyond", figure=_few_beyond, definition="Fewer than 10 requests lie beyond the percentile: it is one or two unlucky requests."),
-        Rule("generator-saturated", "load generator saturated", figure=_saturated, definition="ApacheBench used 90 % of a CPU or more, or the LLM load client 70 %: the load generator was the limit, not the server."),
-        Rule("superlinear", "base doubtful", scaling=_superlinear, definition="Efficiency at more threads passes 105 % of this one-thread value: it is too low, or the tool works differently with one thread."),
+        Rule("few-beyond", "few beyond", figure=_few_beyond, definition=f"Fewer than {_BEYOND} requests lie beyond the percentile: it is one or two unlucky requests."),
+        Rule("generator-saturated", "load generator saturated", figure=_saturated, definition=f"ApacheBench used {_share(_SATURATED['ab'][0])} of a CPU or more, or the LLM load client {_share(_SATURATED['llm'][0])}: the load generator was the limit, not the server."),
+        Rule("superlinear", "base doubtful", scaling=_superlinear, definition=f"Efficiency at more threads passes {_share(_SUPERLINEAR)} of this one-thread value: it is too low, or the tool works differently with one thread."),
         Rule("inconsistent", "contradicts itself", kind=Doubt.INCONSISTENT, definition="Two figures of the imported output contradict each other, such as a rate and the count and time that it follows from: one of them is wrong, or was changed."),
         Rule("misnamed", "misnamed", kind=Doubt.MISNAMED, definition="The output's own name for the workload says something else than what ran, such as a job called random-read that writes. What ran counts."),
         Rule("cut-off", "cut off", kind=Doubt.CUT_OFF, definition="The imported output ends before its end. What is there was read; what stood after it is not measured."),

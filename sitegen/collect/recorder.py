@@ -119,9 +119,13 @@ class Recorder(Struct):
         )
 
     def unit_of(self, metric: str) -> str:
-        """Return the base unit of a metric, sitegen's or the tool's own."""
+        """Return the base unit of a metric, sitegen's or the tool's own; raises SitegenError."""
         own = (each.unit for each in self.definitions if each.id == metric)
-        return METRICS[metric].unit if metric in METRICS else next(own)
+        unit = METRICS[metric].unit if metric in METRICS else next(own, None)
+        if unit is not None:
+            return unit
+        fix = "add it to the tool's module of the catalogue, or to the recorder's definitions"
+        raise SitegenError(f"the metric {metric!r} is not defined", fix=fix)
 
     def put(self, row: Measurement, native: str = "") -> None:
         """Add one row, and the tool's own name of it."""

@@ -42,6 +42,14 @@ _MAX_ROWS = 240
 _DIGITS = 16
 _MAX_STEPS = 120
 _MAX_CHARTS = 6
+#: What the machine did while a step ran, as shares of the time.
+_SHARES: Mapping[str, str] = {
+    "psi_cpu": "CPU pressure",
+    "psi_io": "I/O pressure",
+    "psi_memory": "memory pressure",
+    "steal": "steal",
+    "throttled": "throttled",
+}
 #: What was replaced: one, and several where that is more than an s.
 _REPLACED: Mapping[str, tuple[str, ...]] = {
     "address": ("network address", "network addresses"),
@@ -415,8 +423,7 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -
 
 def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
     shares = dict(step.conditions)
-    names = (("psi_cpu", "CPU pressure"), ("psi_io", "I/O pressure"), ("steal", "steal"))
-    parts = [f"{text} {shares[name]:.1%}" for name, text in names if name in shares]
+    parts = [f"{text} {shares[name]:.1%}" for name, text in _SHARES.items() if name in shares]
     steady = dict(step.values).get("steady")
     if steady:
         parts.append("steady" if steady == "true" else "not steady")

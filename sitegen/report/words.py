@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -146,7 +147,7 @@ def number(cell: Cell, unit: DisplayUnit) -> str:
     value = cell.summary.value
     parsed = printed_number(cell.printed) if cell.printed else None
     if cell.printed and parsed and abs(parsed[0] * unit.factor - value) <= 1e-9 * abs(value):
-        decimals = len(cell.printed.split(" ")[0].partition(".")[2])
+        decimals = round(-math.log10(2 * parsed[1]))
         return f"{parsed[0]:,.{decimals}f}".replace("-", "−")
     return unit.number(value)
 

@@ -11,6 +11,7 @@ from msgspec.structs import fields, replace
 
 from sitegen.archive import Archive, library
 from sitegen.archive.library import Library
+from sitegen.fingerprint.facts import KEPT
 from sitegen.model import (
     AnyRun,
     Fact,
@@ -164,6 +165,21 @@ def test_a_cache_that_is_damaged_changes_nothing(
     assert (cache / name).is_file()
     harm(cache / name)
     assert len(both(archive, cache)) == 4
+
+
+def test_an_index_that_was_made_for_fewer_facts_and_rules_is_made_anew(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = (Fact(min(KEPT), "seen", ""),)
+    seen = replace(a_run(4), fingerprint=Fingerprint(facts))
+    archive.write(seen)
+    for name in ("KEPT", "_READ"):
+        with monkeypatch.context() as older:
+            older.setattr(library, name, ())
+            load(archive, tmp_path / "cache")
+        run = load(archive, tmp_path / "cache").runs[seen.id].run
+        assert run.fingerprint.facts == facts
+        assert run.conditions == seen.conditions
 
 
 @pytest.mark.parametrize("name", ["runs.index", "measurements.parquet"])

@@ -46,6 +46,8 @@ def test_what_is_absent_is_left_out_and_what_failed_is_kept_without_a_value() ->
     ]
     with pytest.raises(SitegenError, match=r"fio\.latency is inf"):
         series.add("fio.latency", "max", math.inf)
+    with pytest.raises(SitegenError, match=r"the metric 'x\.none' is not defined; add it to"):
+        series.add("x.none", "value", 1.0)
     with pytest.raises(SitegenError, match="no measurement"):
         Recorder().reading()
 

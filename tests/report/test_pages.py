@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from sitegen.analysis.compare import Analysis, analyse
+from sitegen.catalogue.units import DisplayUnit
 from sitegen.charts.spec import LineChart
 from sitegen.config import Config, Environment
 from sitegen.model import Measurement, Run, Sample, Status, params, run_id
@@ -34,6 +35,16 @@ def analysis(runs: list[Run]) -> Analysis:
 
 def cost_tables(analysis: Analysis) -> dict[str, tuple[costs.CostTable, ...]]:
     return {name: costs.tables(analysis, name) for name in ("fio", "7z")}
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"), [("256.3k nsec", "256.3"), ("256.30us", "256.30"), ("256 us", "256")]
+)
+def test_printed_digits_are_shown_as_the_source_printed_them(printed: str, shown: str) -> None:
+    value = float(shown) / 1e6
+    row = Measurement("w", "fio.latency", "value", "s", value, (), 0, printed=printed)
+    [cell] = analyse([replace(check.storage_run(0), measurements=(row,))], SETTINGS).cells.values()
+    assert words.number(cell, DisplayUnit(1e-6, "µs")) == shown
 
 
 # Overview
