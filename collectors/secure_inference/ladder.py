@@ -104,7 +104,7 @@ def _context(wanted: Ladder, host: Host, index: int, lines: list[Line]) -> Itera
     begun = time.perf_counter()
     tokens = 2 * wanted.input_tokens + wanted.output_tokens + _SPARE_TOKENS
     slots, cache = wanted.concurrency, wanted.cache
-    asked = server.Wanted(wanted.model, wanted.threads, slots, tokens, cache, _port())
+    asked = server.Launch(wanted.model, wanted.threads, slots, tokens, cache, _port())
     with server.serving(asked, folder, host) as up:
         created = time.perf_counter() - begun
         if wanted.step == "native":

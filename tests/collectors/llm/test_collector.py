@@ -380,7 +380,7 @@ def test_a_server_is_started_measured_and_stopped(tmp_path: Path) -> None:
 def test_a_server_at_an_address_is_measured_as_it_is(tmp_path: Path) -> None:
     model = tmp_path / "some-model.gguf"
     weights.write(model, "tiny")
-    wanted = server.Wanted(str(model), slots=2, context=512, cache_prompt=True)
+    wanted = server.Launch(str(model), slots=2, context=512, cache_prompt=True)
     with server.serving(wanted, tmp_path, Host()) as running:
         settings = {
             "url": f"{running.url}/v1",
