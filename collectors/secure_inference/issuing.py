@@ -66,12 +66,12 @@ def certificate(
 ) -> x509.Certificate:
     """Return a certificate; an authority's key signs others, another one data."""
     uses = dict.fromkeys(_USES, authority) | dict.fromkeys(_NO_USES, False)
-    own, theirs = subject.key.public_key(), issuer.key.public_key()
+    subject_key, issuer_key = subject.key.public_key(), issuer.key.public_key()
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject.name)
         .issuer_name(issuer.name)
-        .public_key(own)
+        .public_key(subject_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(valid[0])
         .not_valid_after(valid[1])
@@ -79,8 +79,8 @@ def certificate(
         .add_extension(x509.KeyUsage(digital_signature=not authority, **uses), critical=True)
     )
     for extension in (
-        x509.SubjectKeyIdentifier.from_public_key(own),
-        x509.AuthorityKeyIdentifier.from_issuer_public_key(theirs),
+        x509.SubjectKeyIdentifier.from_public_key(subject_key),
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key),
         *extensions,
     ):
         builder = builder.add_extension(extension, critical=False)
@@ -103,7 +103,7 @@ def revoked(issuer: Party, valid: Validity) -> bytes:
 
 def pem(*certificates: x509.Certificate) -> str:
     """Return certificates as text, one after another."""
-    return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
+    return "".join(item.public_bytes(Encoding.PEM).decode() for item in certificates)
 
 
 def write(folder: Path) -> None:
@@ -112,11 +112,11 @@ def write(folder: Path) -> None:
     valid = (now - timedelta(hours=1), now + timedelta(days=2))
     issuer, terminator = party("sitegen test authority"), party("localhost")
     names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address(LOOPBACK))]
-    shown = certificate(terminator, issuer, valid, x509.SubjectAlternativeName(names))
+    served = certificate(terminator, issuer, valid, x509.SubjectAlternativeName(names))
     folder.mkdir(parents=True, exist_ok=True)
-    own = certificate(issuer, issuer, valid, authority=True)
-    (folder / AUTHORITY).write_text(pem(own), "ascii")
-    (folder / CERTIFICATE).write_text(pem(shown), "ascii")
+    root = certificate(issuer, issuer, valid, authority=True)
+    (folder / AUTHORITY).write_text(pem(root), "ascii")
+    (folder / CERTIFICATE).write_text(pem(served), "ascii")
     form = (Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     opened = os.open(folder / KEY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(opened, "wb") as file:
