@@ -8,7 +8,7 @@ from collectors.ab import rows
 from collectors.ab.readers.files import percentiles_in, read_counts
 from collectors.ab.report import Report, reports
 from collectors.ab.rows import Row
-from collectors.text import telling
+from collectors.text import error_line
 from sitegen.collect import RawOutput, Reading, Recorder, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Status
@@ -96,4 +96,4 @@ def _status(step: Step, good: list[Report]) -> Status:
 
 def _reason(raw: RawOutput) -> str:
     signs = ("apr_", "socket:", "SSL handshake", "sitegen:", "ab:")
-    return telling(raw.stderr.decode("utf-8", "replace"), *signs) or "it said nothing"
+    return error_line(raw.stderr.decode("utf-8", "replace"), *signs) or "it said nothing"

@@ -18,7 +18,7 @@ from collectors.fio.readers import BUNDLES, READERS
 from collectors.fio.readers.json_report import output_in
 from collectors.fio.readers.logs import over_time, read_log
 from collectors.fio.workloads import size_of
-from collectors.text import telling
+from collectors.text import error_line
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Recorder, Request, Step
 from sitegen.collect.settings import Positive, Settings, Size, described
 from sitegen.errors import SitegenError
@@ -187,9 +187,9 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 def run(step: Step, host: Host) -> RawOutput:
     """Run one job; keep its per-second logs, and what the device moved meanwhile."""
     folder = Path(step.get("folder"))
-    before = _moved(host, Path(step.get("file")))
+    before = _device_bytes(host, Path(step.get("file")))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-    after = _moved(host, Path(step.get("file")))
+    after = _device_bytes(host, Path(step.get("file")))
     files = {}
     for path in sorted(folder.glob("fio_*.log")):
         files[path.name.removeprefix("fio_")] = path.read_bytes()
@@ -210,7 +210,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if output.cut:
         raise SitegenError(f"fio's JSON is cut off or damaged: {output.cut}", where=step.name)
     messages = f"{output.chatter}\n{raw.stderr.decode('utf-8', 'replace')}"
-    reason = telling(messages, "sitegen:", "O_DIRECT", "error=", "fio:")
+    reason = error_line(messages, "sitegen:", "O_DIRECT", "error=", "fio:")
     if raw.exit_code != 0 or not output.reports:
         reason = reason or "it printed no result"
         raise SitegenError(f"fio ended with code {raw.exit_code}: {reason}", where=step.name)
@@ -332,7 +332,7 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds * 1000:.0f}ms"
 
 
-def _moved(host: Host, file: Path) -> dict[str, int]:
+def _device_bytes(host: Host, file: Path) -> dict[str, int]:
     """Return the bytes read and written so far of the device that ``file`` lies on."""
     try:
         status = (file if file.exists() else file.parent).stat()

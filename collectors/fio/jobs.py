@@ -24,7 +24,7 @@ LATENCIES = {
     "clat": "fio.completion_latency",
     "slat": "fio.submission_latency",
 }
-#: Figures that lost more than this share to rounding are told to be rounded.
+#: Figures that lost more than this share to rounding are doubted as rounded.
 ROUNDED = 0.0005
 #: What fio prints before the report of an engine that does one I/O at a time.
 CAPPED = "queue depth will be capped"
@@ -82,7 +82,7 @@ class Job(Struct, frozen=True):
 
     ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
     the others. ``clones`` is how many jobs fio says that the entry stands for, 0 where it does
-    not say. ``steady`` is whether fio found its steady state, where it was to look for one.
+    not say. ``steady`` is whether fio reached its steady state, where it was to look for one.
     """
 
     name: str
@@ -135,7 +135,7 @@ def unequal(parts: Sequence[Side]) -> bool:
 
 def is_cached(parts: Sequence[Side], device_bytes: float | None) -> bool:
     """Tell whether the device moved so little that a cache must have answered."""
-    least = _LEAST_DEVICE_SHARE * (moved(parts) or 0.0)
+    least = _LEAST_DEVICE_SHARE * (bytes_moved(parts) or 0.0)
     return device_bytes is not None and device_bytes < least
 
 
@@ -149,10 +149,10 @@ def rate(parts: Sequence[Side]) -> float | None:
 
 def bandwidth(parts: Sequence[Side]) -> float | None:
     """Return bytes a second of jobs that ran together, as `rate` does for I/Os."""
-    return _rate(parts, moved(parts), [side.bandwidth for side in parts])
+    return _rate(parts, bytes_moved(parts), [side.bandwidth for side in parts])
 
 
-def moved(parts: Sequence[Side]) -> float | None:
+def bytes_moved(parts: Sequence[Side]) -> float | None:
     """Return the bytes that jobs moved together, None where one of them does not say."""
     return total(side.moved for side in parts)
 

@@ -174,7 +174,7 @@ class _Timings(msgspec.Struct, frozen=True):
 
 
 class _Text(msgspec.Struct, frozen=True):
-    """What is said. vLLM, DeepSeek and llama.cpp have one name of reasoning, others another."""
+    """Text. vLLM, DeepSeek and llama.cpp have one name of reasoning, others another."""
 
     content: str | None = None
     reasoning_content: str | None = None

@@ -138,7 +138,7 @@ def _is_well(url: str) -> bool:
 
 
 def main(argument: str) -> None:
-    """Serve until told to stop; one line of JSON on stdout says when the model is loaded."""
+    """Serve until stopped; one line of JSON on stdout says when the model is loaded."""
     launch = msgspec.json.decode(argument, type=Launch)
     model = Path(launch.model_path)
     if not model.is_file():

@@ -177,7 +177,7 @@ RECORD: Any = Record  # what a type checker takes for no type
 
 
 class Session(Struct, frozen=True):
-    """All that one execution of a prover said."""
+    """All that one execution of a prover printed."""
 
     prover: Prover
     setups: tuple[Setup, ...]

@@ -31,7 +31,7 @@ _CUT_ROWS = "they are sorted by time and their end is missing: the slowest are n
 _SHORTEST_S = 50.0
 #: What share of a closed loop's connections may be busy; other times are not believed.
 _LEAST_BUSY, _MOST_BUSY = 0.5, 1.1
-#: What a verdict resolves: times of processes, and ends of a span, that differ by more are said.
+#: What a verdict resolves: times of processes, and ends of a span, that differ by more are named.
 _UNEQUAL = 0.02
 _WITHOUT_SPAN = (
     "Rates are over the longest time of one process: right where all began together, and too high"
@@ -276,7 +276,7 @@ def _load_flaws(load: Load, processes: int) -> Iterator[Flaw]:
 
 
 def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
-    """Return the time from the first start to the last end, as well as it can be told."""
+    """Return the time from the first start to the last end, as well as it can be known."""
     every = [report.value("Time taken for tests") for report in load.good]
     times = [time for time in every if time]
     longest = max(times, default=0.0)

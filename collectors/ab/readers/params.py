@@ -72,7 +72,7 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
 
 
 def requests_of(report: Report, asks: Asks) -> int | None:
-    """Return how many requests were asked for; None where that cannot be told.
+    """Return how many requests were asked for; None where that cannot be known.
 
     A number that the time decided differs from machine to machine, and would part the series.
     """

@@ -125,7 +125,7 @@ def _is_series(report: Report, asks: Asks) -> bool:
 
 
 class Flaw(NamedTuple):
-    """What is to be said of a report, the metrics that it puts in question, and which doubt it is.
+    """A sentence about a report, the metrics that it puts in question, and which doubt it is.
 
     Without a kind it is a remark.
     """

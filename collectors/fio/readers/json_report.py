@@ -1,6 +1,6 @@
 """fio --output-format=json and json+, of any version, with all that may stand around the JSON.
 
-Units are told by the keys that are there, never by a version.
+Units are known by the keys that are there, never by a version.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def _goes_on(first: Report, then: Report) -> bool:
 def _measured(report: Report) -> tuple[float, list[float]]:
     """Return the longest runtime, and the bytes that each job moved in each direction."""
     directions = (*DIRECTIONS, MIXED)
-    moved = [jobs.moved(jobs.sides([job], d)) or 0.0 for job in report.jobs for d in directions]
+    moved = [
+        jobs.bytes_moved(jobs.sides([job], d)) or 0.0 for job in report.jobs for d in directions
+    ]
     return jobs.longest(side for job in report.jobs for side in job.sides), moved
 
 

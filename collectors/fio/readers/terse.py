@@ -63,7 +63,7 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 def _grows(reports: Sequence[Report]) -> bool:
     """Tell whether each report goes on from the one before, as with --status-interval."""
     sides = [[side for job in report.jobs for side in job.sides] for report in reports]
-    times, moved = [jobs.longest(s) for s in sides], [jobs.moved(s) or 0.0 for s in sides]
+    times, moved = [jobs.longest(s) for s in sides], [jobs.bytes_moved(s) or 0.0 for s in sides]
     grows = all(after > _STEP * before + 0.1 for before, after in pairwise(times))
     return grows and moved == sorted(moved)
 

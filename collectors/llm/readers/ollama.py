@@ -120,15 +120,15 @@ def knows_text(data: bytes) -> bool:
 def read_answers(data: bytes, asks: outputs.ServedHere) -> tuple[Reading, ...]:
     """Return one run of all the last answers in ``data``, which may hold whole streams."""
     lines = outputs.documents(data, _Line)
-    last = [each for each in lines if each.done and each.done_reason not in {"load", "unload"}]
+    last = [line for line in lines if line.done and line.done_reason not in {"load", "unload"}]
     errors = sum(line.error is not None for line in lines)
-    answers = [each for each in last if each.eval_count or each.eval_duration is not None]
+    answers = [line for line in last if line.eval_count or line.eval_duration is not None]
     empty = len(last) - len(answers)
     if not answers and not errors + empty:
         raise SitegenError("there is no finished request in it", where="ollama-api")
     recorder = Recorder(ToolIdentity("ollama", ""), DEFINITIONS)
-    dated = [(each.created_at, each.total_duration or 0.0) for each in last if each.created_at]
-    recorder.started_at = min((outputs.utc(*each) for each in dated), default="")
+    dated = [(line.created_at, line.total_duration or 0.0) for line in last if line.created_at]
+    recorder.started_at = min((outputs.utc(*pair) for pair in dated), default="")
     recorder.parameter("api", "ollama")
     recorder.parameter("token_source", "eval_count")
     recorder.note(_NOTE_N)

@@ -77,7 +77,7 @@ UNKNOWN_FUNCTION = {"error": "function not found"}
     ],
 )
 def test_the_verdict_follows_from_the_answers(said: Record, word: str) -> None:
-    assert gpu.verdict(said).word == word
+    assert gpu.protection(said).word == word
 
 
 def test_no_answer_makes_developer_tools_or_a_simulation_confidential() -> None:
@@ -85,13 +85,13 @@ def test_no_answer_makes_developer_tools_or_a_simulation_confidential() -> None:
         for feature in range(3):
             for multi in (None, 0, 1, 2, 3):
                 tools = record(environment, feature, 1, multi)
-                assert gpu.verdict(tools).word not in gpu.CONFIDENTIAL
+                assert gpu.protection(tools).word not in gpu.CONFIDENTIAL
                 simulated = record(1, feature, 0, multi)
-                assert gpu.verdict(simulated).word not in gpu.CONFIDENTIAL
+                assert gpu.protection(simulated).word not in gpu.CONFIDENTIAL
 
 
 def test_reasons_name_each_answer() -> None:
-    found = gpu.verdict(record(multi=1, ready=0, capabilities={"cpuCaps": 3, "gpusCaps": 1}))
+    found = gpu.protection(record(multi=1, ready=0, capabilities={"cpuCaps": 3, "gpusCaps": 1}))
     assert found.reasons == (
         "environment: production",
         "feature: disabled",
@@ -101,7 +101,7 @@ def test_reasons_name_each_answer() -> None:
         "GPUs by their make: capable",
         "GPUs for work: not ready",
     )
-    untold = gpu.verdict(record(multi=None)).reasons
+    untold = gpu.protection(record(multi=None)).reasons
     assert "Protected PCIe also reads as a disabled feature" in untold
 
 
@@ -208,7 +208,7 @@ def test_answers_are_read_through_the_library(monkeypatch: pytest.MonkeyPatch) -
         "settings": {"environment": 2, "ccFeature": 0, "devToolsMode": 0, "multiGpuMode": 1},
         "capabilities": {"error": "function not found"},
     }
-    assert gpu.verdict(found).word == "ppcie"
+    assert gpu.protection(found).word == "ppcie"
 
 
 @pytest.mark.parametrize(
@@ -221,12 +221,12 @@ def test_an_error_of_the_settings_is_not_read_as_zeros(
     driver(monkeypatch, code)
     found = gpu.read() or Record()
     assert found.settings == Answers(error=error)
-    assert gpu.verdict(found).word == "unknown"
+    assert gpu.protection(found).word == "unknown"
 
 
 def test_a_gpu_without_the_feature_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     driver(monkeypatch, 3, state_code=3)
-    assert gpu.verdict(gpu.read() or Record()).word == "off"
+    assert gpu.protection(gpu.read() or Record()).word == "off"
 
 
 def test_without_the_library_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
