@@ -48,8 +48,8 @@ def test_colours_and_html_are_taken_off(kept: str) -> None:
     ],
 )
 def test_what_stands_before_every_line_is_taken_off(before: str) -> None:
-    told = "".join(f"{before}{line}\n" for line in PRINTED.splitlines())
-    assert plain(told.encode()) == PRINTED
+    message = "".join(f"{before}{line}\n" for line in PRINTED.splitlines())
+    assert plain(message.encode()) == PRINTED
 
 
 def test_entities_are_undone_and_a_line_drawn_over_itself_is_what_was_left_to_see() -> None:

@@ -27,8 +27,8 @@ def record(
     if multi is not None:
         settings = {**state, "multiGpuMode": multi}
     capabilities = {"cpuCaps": 2, "gpusCaps": 1}
-    told = {"state": state, "settings": settings, "capabilities": capabilities, "ready": 1}
-    return decode.convert({**told, **more}, Record)
+    values = {"state": state, "settings": settings, "capabilities": capabilities, "ready": 1}
+    return decode.convert({**values, **more}, Record)
 
 
 NOT_SUPPORTED = {"error": "not supported"}
@@ -91,8 +91,10 @@ def test_no_answer_makes_developer_tools_or_a_simulation_confidential() -> None:
 
 
 def test_reasons_name_each_answer() -> None:
-    found = gpu.protection(record(multi=1, ready=0, capabilities={"cpuCaps": 3, "gpusCaps": 1}))
-    assert found.reasons == (
+    protection = gpu.protection(
+        record(multi=1, ready=0, capabilities={"cpuCaps": 3, "gpusCaps": 1})
+    )
+    assert protection.reasons == (
         "environment: production",
         "feature: disabled",
         "developer tools: off",
@@ -106,9 +108,9 @@ def test_reasons_name_each_answer() -> None:
 
 
 def test_answers_are_parameters_that_keep_no_runs_apart() -> None:
-    found = gpu.parameters(record(feature=1, multi=None))
-    assert {p.comparability for p in found} == {Comparability.IGNORED}
-    words = {p.name: p.value for p in found}
+    parameters = gpu.parameters(record(feature=1, multi=None))
+    assert {p.comparability for p in parameters} == {Comparability.IGNORED}
+    words = {p.name: p.value for p in parameters}
     assert words.pop("gpu_cc_reasons").startswith("settings: function not found; environment")
     assert words == {
         "gpu_cc": "on",
@@ -201,14 +203,14 @@ def driver(monkeypatch: pytest.MonkeyPatch, settings_code: int = 0, *, state_cod
 
 def test_answers_are_read_through_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     driver(monkeypatch)
-    found = gpu.read() or Record()
-    assert json.loads(msgspec.json.encode(found)) == {
+    record = gpu.read() or Record()
+    assert json.loads(msgspec.json.encode(record)) == {
         "gpus": [{"name": "NVIDIA H100", "memory_bytes": 85_520_809_984}] * 8,
         "state": {"environment": 2, "ccFeature": 0, "devToolsMode": 0},
         "settings": {"environment": 2, "ccFeature": 0, "devToolsMode": 0, "multiGpuMode": 1},
         "capabilities": {"error": "function not found"},
     }
-    assert gpu.protection(found).word == "ppcie"
+    assert gpu.protection(record).word == "ppcie"
 
 
 @pytest.mark.parametrize(
@@ -219,9 +221,9 @@ def test_an_error_of_the_settings_is_not_read_as_zeros(
     monkeypatch: pytest.MonkeyPatch, code: int, error: str
 ) -> None:
     driver(monkeypatch, code)
-    found = gpu.read() or Record()
-    assert found.settings == Answers(error=error)
-    assert gpu.protection(found).word == "unknown"
+    record = gpu.read() or Record()
+    assert record.settings == Answers(error=error)
+    assert gpu.protection(record).word == "unknown"
 
 
 def test_a_gpu_without_the_feature_is_off(monkeypatch: pytest.MonkeyPatch) -> None:

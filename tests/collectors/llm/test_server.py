@@ -106,8 +106,8 @@ def test_a_prompt_is_worked_through_again_unless_its_cache_is_wanted(
         return int(answers[-1]["usage"]["prompt_tokens_details"]["cached_tokens"])
 
     assert cached(up) == 0
-    asked = Launch(str(tiny), cache_prompt=True)
-    with server.serving(asked, tmp_path, Host()) as caching:
+    launch = Launch(str(tiny), cache_prompt=True)
+    with server.serving(launch, tmp_path, Host()) as caching:
         assert cached(caching) > 0
 
 
