@@ -67,12 +67,12 @@ def _results(folder: Path, shape: synthetic.Shape, hashes: list[str]) -> None:
     names: dict[str, str] = {}
     for number, commit in enumerate(hashes):
         run, _ = synthetic.make(number, shape)
-        found: dict[str, list[float]] = {}
+        by_name: dict[str, list[float]] = {}
         for row in run.measurements:
             where = "_".join(value for _, value in row.params)
             name = f"{run.benchmark}.{row.workload}.{row.metric}.{row.statistic}.{where}"
             names[name] = row.unit
-            found.setdefault(name, []).append(row.value or 0.0)
+            by_name.setdefault(name, []).append(row.value or 0.0)
         result = {
             "commit_hash": commit,
             "date": 1000 * (1_780_272_000 + 60 * number),
@@ -83,7 +83,7 @@ def _results(folder: Path, shape: synthetic.Shape, hashes: list[str]) -> None:
             "requirements": {},
             "result_columns": ["result", "params", "version"],
             "results": {
-                name: [[sum(values) / len(values)], [], "1"] for name, values in found.items()
+                name: [[sum(values) / len(values)], [], "1"] for name, values in by_name.items()
             },
             "durations": {},
             "version": 2,

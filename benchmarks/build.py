@@ -119,31 +119,33 @@ def _floor(folder: Path, report: Path, name: str) -> measure.Usage:
     return measure.run(argv, _ROOT)
 
 
-def _median(found: list[measure.Usage]) -> float:
-    return round(median(usage.cpu_s for usage in found), 4)
+def _median(usages: list[measure.Usage]) -> float:
+    return round(median(usage.cpu_s for usage in usages), 4)
 
 
-def table(found: Figures, peer: measure.Usage | None) -> str:
+def table(result: Figures, peer: measure.Usage | None) -> str:
     """Return the figures beside their budgets, and the peer's below."""
-    rows = found.measurements * found.repetitions
-    full_s, memory = _BUDGETS.get(rows, (0.0, 0)) if found.runs == _BUDGETED_RUNS else (0.0, 0)
-    small = found.runs <= _BUDGETED_RUNS
+    rows = result.measurements * result.repetitions
+    full_s, memory = _BUDGETS.get(rows, (0.0, 0)) if result.runs == _BUDGETED_RUNS else (0.0, 0)
+    small = result.runs <= _BUDGETED_RUNS
     lines = [
-        f"{found.runs:,} runs x {rows} rows, {found.pages:,} pages; CPU seconds, user and system",
-        _line("full build from nothing", f"{found.full_cpu_s:.2f} s", full_s and f"{full_s} s"),
-        _line("one run added", f"{found.add_one_cpu_s:.2f} s", small and f"{_ADD_BUDGET_S} s"),
-        _line("nothing changed", f"{found.no_op_cpu_s:.2f} s", small and f"{_NO_OP_BUDGET_S} s"),
+        f"{result.runs:,} runs x {rows} rows, {result.pages:,} pages; CPU seconds, user and system",
+        _line("full build from nothing", f"{result.full_cpu_s:.2f} s", full_s and f"{full_s} s"),
+        _line("one run added", f"{result.add_one_cpu_s:.2f} s", small and f"{_ADD_BUDGET_S} s"),
+        _line("nothing changed", f"{result.no_op_cpu_s:.2f} s", small and f"{_NO_OP_BUDGET_S} s"),
         _line(
-            f"wall time on {found.cores} cores / on one", f"{found.wall_share:.2f}", _WALL_BUDGET
+            f"wall time on {result.cores} cores / on one",
+            f"{result.wall_share:.2f}",
+            _WALL_BUDGET,
         ),
         _line(
             "peak memory",
-            f"{found.peak_memory_bytes / 1e6:.0f} MB",
+            f"{result.peak_memory_bytes / 1e6:.0f} MB",
             memory and f"{memory / 1e6:.0f} MB",
         ),
-        _line("output", f"{found.output_bytes / 1e6:.1f} MB", ""),
-        _line("reading and writing the same files", f"{found.io_floor_s:.2f} s", ""),
-        _line("full build / that", f"{found.full_cpu_s / found.io_floor_s:.1f}x", ""),
+        _line("output", f"{result.output_bytes / 1e6:.1f} MB", ""),
+        _line("reading and writing the same files", f"{result.io_floor_s:.2f} s", ""),
+        _line("full build / that", f"{result.full_cpu_s / result.io_floor_s:.1f}x", ""),
     ]
     if peer is not None:
         lines += [
@@ -171,15 +173,15 @@ def main() -> None:
     shape = Shape(options.runs, options.measurements, options.repetitions)
     with tempfile.TemporaryDirectory(prefix="sitegen-bench-") as name:
         folder = Path(name)
-        found = figures(folder, shape, options.rounds)
+        result = figures(folder, shape, options.rounds)
         if options.format == "json":
-            print(json.dumps(asdict(found), indent=2))
+            print(json.dumps(asdict(result), indent=2))
             return
         peer = None
         if asv_peer.installed():
             (folder / "asv").mkdir()
             peer = asv_peer.publish(folder / "asv", shape)
-        print(table(found, peer))
+        print(table(result, peer))
 
 
 if __name__ == "__main__":

@@ -124,47 +124,47 @@ def within(low: Values, high: Values) -> NDArray[np.bool_]:
 def sides(case: Case, rng: np.random.Generator, draws: int, n: int, m: int) -> list[Values]:
     """Return the logarithms of run values of two sides between which there is no difference."""
     if case.within:
-        found = []
+        drawn = []
         for count in (n, m):
             level = case.between * case.draw(rng, draws, count)[:, :, None]
             noise = case.draw(rng, draws, count * REPETITIONS)
             values = level + case.within * noise.reshape(draws, count, REPETITIONS)
-            found.append(values.reshape(draws, -1) if case.pooled else values.mean(axis=2))
-        return [SPREAD / case.between * values for values in found]
-    found = [SPREAD * case.times * case.draw(rng, draws, n), SPREAD * case.draw(rng, draws, m)]
+            drawn.append(values.reshape(draws, -1) if case.pooled else values.mean(axis=2))
+        return [SPREAD / case.between * values for values in drawn]
+    drawn = [SPREAD * case.times * case.draw(rng, draws, n), SPREAD * case.draw(rng, draws, m)]
     if case.drift:
         place = np.arange(n + m) / (n + m - 1) * DRIFT * SPREAD
         orders = (
             (place[::2], place[1::2]) if case.drift == "alternating" else (place[:n], place[n:])
         )
-        found = [values + order for values, order in zip(found, orders, strict=True)]
-    return found
+        drawn = [values + order for values, order in zip(drawn, orders, strict=True)]
+    return drawn
 
 
 def rates(case: Case, draws: int, seed: int = SEED) -> list[tuple[float, float] | None]:
     """Return (coverage, false verdicts) of a case for each of RUNS; None where it has no sense."""
-    found: list[tuple[float, float] | None] = []
+    shares: list[tuple[float, float] | None] = []
     for column, (n, m) in enumerate(RUNS):
         if case.drift == "alternating" and n != m:
-            found.append(None)
+            shares.append(None)
             continue
         rng = np.random.default_rng([seed, CASES.index(case), column])
         low, high = welch(*sides(case, rng, draws, n, m))
         holds = (low <= 0) & (high >= 0)
         false = worse(low, high) | worse(-high, -low)
-        found.append((float(holds.mean()), float(false.mean())))
-    return found
+        shares.append((float(holds.mean()), float(false.mean())))
+    return shares
 
 
 def found_share(runs: int, draws: int, seed: int = SEED, *, rate: bool = True) -> float:
     """Return in how many cases EFFECT is called *slower*: that much less, or that much longer."""
     rng = np.random.default_rng([seed, len(CASES), runs, rate])
     shift = -math.log1p(-EFFECT) if rate else math.log1p(EFFECT)
-    found = []
+    drawn = []
     for _ in range(2):
         noise = rng.standard_normal((draws, runs, REPETITIONS)).mean(axis=2)
-        found.append(BETWEEN * rng.standard_normal((draws, runs)) + WITHIN * noise)
-    return float(worse(*welch(found[0] + shift, found[1])).mean())
+        drawn.append(BETWEEN * rng.standard_normal((draws, runs)) + WITHIN * noise)
+    return float(worse(*welch(drawn[0] + shift, drawn[1])).mean())
 
 
 def result(draws: int) -> Mapping[str, object]:

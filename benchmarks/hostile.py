@@ -94,12 +94,12 @@ class Result(Struct):
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
-    def fault(self, what: str) -> None:
+    def fault(self, work: str) -> None:
         """Keep a fault, with the last place in our own code that it came from."""
         kind, error, trace = sys.exc_info()
         places = [p for p in traceback.extract_tb(trace) if "/sitegen/" in p.filename]
         place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
-        self.faults.append(f"{what}: {kind.__name__ if kind else ''}: {str(error)[:160]} ({place})")
+        self.faults.append(f"{work}: {kind.__name__ if kind else ''}: {str(error)[:160]} ({place})")
 
 
 def trial(folder: Path, runs: int, seed: int) -> Result:
@@ -117,8 +117,8 @@ def _batch(folder: Path, runs: int, chance: random.Random, result: Result) -> No
     synthetic.write(folder, synthetic.Shape(_SOUND, 20))
     archive = Archive(folder / "archive")
     sound = [entry.path for entry in archive.scan()]
-    number, wanted = 0, result.counts["archived"] + runs
-    while result.counts["archived"] < wanted:
+    number, goal = 0, result.counts["archived"] + runs
+    while result.counts["archived"] < goal:
         number += 1
         kind = chance.choice(("rows", "rows", "manifest", "table", "bytes"))
         result.counts["tried"] += 1
@@ -148,18 +148,18 @@ def _go_over(settings: config.Config, result: Result) -> None:
     archive = Archive(settings.archive)
 
     def built() -> None:
-        made = build.build(settings)
-        for one in made.damaged:
+        summary = build.build(settings)
+        for one in summary.damaged:
             last = "cannot be shown" in one.reason
             result.counts["set aside last" if last else "set aside"] += 1
             if last:
                 result.faults.append(f"set aside by the last resort: {one.path}: {one.reason}")
-        result.counts["built"] += made.runs
+        result.counts["built"] += summary.runs
 
     def compared(form: str) -> None:
         for side, base in (("cvm", "vm"), ("cvm", "metal")):
-            asked = comparison.Question((base, side), form=form, everything=True, limit=0.05)
-            comparison.answer(settings, asked)
+            question = comparison.Question((base, side), form=form, everything=True, limit=0.05)
+            comparison.answer(settings, question)
 
     commands: dict[str, Callable[[], object]] = {
         "build": built,
@@ -344,7 +344,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sitegen-hostile-") as name:
         result = trial(Path(name), options.runs, options.seed)
-    print(", ".join(f"{count:,} {what}" for what, count in result.counts.items()))
+    print(", ".join(f"{count:,} {name}" for name, count in result.counts.items()))
     print(f"{len(result.faults)} faults")
     for fault, times in Counter(result.faults).most_common():
         print(f"  {times} x {fault}")

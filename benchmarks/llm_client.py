@@ -46,7 +46,7 @@ class _Streaming(asyncio.Protocol):
 
     def __init__(self, chunks: int, pause_s: float) -> None:
         self.chunks, self.pause_s = chunks, pause_s
-        self.said = 0
+        self.sent = 0
         self.heard = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,26 +55,26 @@ class _Streaming(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard += data
-        if b"\r\n\r\n" not in self.heard or self.said:
+        if b"\r\n\r\n" not in self.heard or self.sent:
             return
         self.transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
             b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         )
         self.due = asyncio.get_running_loop().time()
-        self.said = 1
+        self.sent = 1
         self.go_on()
 
     def go_on(self) -> None:
         if self.transport.is_closing():
             return
-        if self.said > self.chunks:
+        if self.sent > self.chunks:
             self.send(_LAST % (self.chunks, self.chunks + 8))
             self.transport.write(b"0\r\n\r\n")
             self.transport.close()
             return
         self.send(_CHUNK)
-        self.said += 1
+        self.sent += 1
         self.due += self.pause_s
         asyncio.get_running_loop().call_at(self.due, self.go_on)
 
@@ -207,22 +207,22 @@ def main() -> None:
     if options.part:
         print(json.dumps(asyncio.run(_CLIENTS[options.part](options.url, options.streams))))
         return
-    found = figures(options.streams, options.rate, options.seconds, options.rounds)
+    result = figures(options.streams, options.rate, options.seconds, options.rounds)
     if options.format == "json":
-        print(json.dumps(found, indent=2))
+        print(json.dumps(result, indent=2))
         return
     print(
         f"CPU time a chunk, {options.streams} streams of {options.rate:g} chunks/s, "
         f"median of {options.rounds}"
     )
-    costs, versions = found["cpu_us_per_chunk"], found["versions"]
+    costs, versions = result["cpu_us_per_chunk"], result["versions"]
     assert isinstance(costs, dict)  # noqa: S101 - as figures returns them
     assert isinstance(versions, dict)  # noqa: S101
     for name, cost in costs.items():
         library = f"aiohttp {versions[name]}" if name == "sitegen" else versions[name]
         budget = f"   budget {_BUDGET_US:g} us" if name == "sitegen" else ""
         print(f"  {name:10}{library:18}{cost:>8.1f} us{budget}")
-    for name in found["not_installed"] if isinstance(found["not_installed"], list) else ():
+    for name in result["not_installed"] if isinstance(result["not_installed"], list) else ():
         print(f"  {name:10}not installed")
 
 

@@ -58,7 +58,7 @@ def run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = 
         wall_s = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        said = output.read().decode("utf-8", "replace")
+        text = output.read().decode("utf-8", "replace")
     if child.returncode:
-        raise FailedError(f"{' '.join(argv)} ended with {child.returncode}:\n{said[-2000:]}")
-    return Usage(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss * _MAXRSS_BYTES, said)
+        raise FailedError(f"{' '.join(argv)} ended with {child.returncode}:\n{text[-2000:]}")
+    return Usage(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss * _MAXRSS_BYTES, text)

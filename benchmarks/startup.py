@@ -23,13 +23,13 @@ def figures() -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="sitegen-bench-") as name:
         folder = Path(name)
         write(folder, Shape(_RUNS))
-        found = {}
+        costs = {}
         for command in _COMMANDS:
             argv = [sys.executable, "-m", "sitegen.cli", *command]
             measure.run(argv, folder)  # writes bytecode where there is none
             used = [measure.run(argv, folder).cpu_s for _ in range(_TIMES)]
-            found[" ".join(("sitegen", *command))] = round(median(used), 4)
-    return found
+            costs[" ".join(("sitegen", *command))] = round(median(used), 4)
+    return costs
 
 
 def main() -> None:
@@ -37,12 +37,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
     parser.add_argument("--format", choices=("table", "json"), default="table")
     options = parser.parse_args()
-    found = figures()
+    costs = figures()
     if options.format == "json":
-        print(json.dumps(found, indent=2))
+        print(json.dumps(costs, indent=2))
         return
     print(f"CPU seconds, user and system, median of {_TIMES}")
-    for command, cpu_s in found.items():
+    for command, cpu_s in costs.items():
         budget = f"   budget {_BUDGET_S} s" if "help" in command else ""
         print(f"  {command:36}{cpu_s:>8.3f} s{budget}")
 

@@ -43,7 +43,7 @@ _KEPT, _MOST_KEPT_BYTES = 8, 1_000_000
 
 
 def plain(data: bytes) -> str:
-    """Return the text in ``data`` as the tool printed it, as far as that can be told.
+    """Return the text in ``data`` as the tool printed it, as far as that can be known.
 
     Never raises: bytes that are no text become U+FFFD. Encodings by their byte order mark, and
     UTF-16 without one by its zeros; line ends are newlines; colours, HTML mark-up, quoting and
@@ -61,7 +61,7 @@ def lines(text: str) -> Iterator[str]:
         start = end
 
 
-def telling(text: str, *signs: str) -> str:
+def error_line(text: str, *signs: str) -> str:
     """Return the line that says best what went wrong: the last one with a sign, or the last."""
     every = [line.strip() for line in text.splitlines() if line.strip()]
     signed = (line for sign in signs for line in reversed(every) if sign in line)

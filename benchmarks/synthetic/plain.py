@@ -161,7 +161,7 @@ def make(number: int, shape: Shape) -> tuple[Run, dict[str, bytes]]:
 def _machine(label: str) -> tuple[Fact, ...]:
     """Return the facts of an environment's machine: bare metal shows no hypervisor."""
     hidden = "virtualisation" if label.endswith("metal") else ""
-    return tuple(Fact(name, told or None, place) for name, told, place in FACTS if name != hidden)
+    return tuple(Fact(name, value or None, place) for name, value, place in FACTS if name != hidden)
 
 
 def _steps(

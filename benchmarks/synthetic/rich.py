@@ -142,9 +142,9 @@ class _Session(Struct, frozen=True):
         words = map(str, (self.label, self.number, self.kind, *key))
         return random.Random("/".join(words))  # noqa: S311 - noise, not a secret
 
-    def digest(self, what: str, size: int) -> str:
+    def digest(self, name: str, size: int) -> str:
         """Return hexadecimal digits that only this session has."""
-        return hashlib.sha256(f"{what} {self.label} {self.number}".encode()).hexdigest()[:size]
+        return hashlib.sha256(f"{name} {self.label} {self.number}".encode()).hexdigest()[:size]
 
     def start(self, benchmark: str) -> datetime:
         """Return when a benchmark begins: within a day the platforms take turns."""
@@ -283,8 +283,8 @@ def _series(benchmark: str, rows: Iterable[Measurement]) -> Iterator[_Series]:
         factor = _first(TABLES.factors, name, 1.0)
         medians = {key: median(one.value or 0.0 for one in each) for key, each in group.items()}
         middle = medians.get("p50", medians.get("mean"))
-        for statistic, found in group.items():
-            row = found[0]
+        for statistic, entries in group.items():
+            row = entries[0]
             power = _first(TABLES.other_powers, name, TABLES.powers.get(row.unit, 0))
             tail = middle is not None and statistic.startswith(("p", "max"))
             exact = row.unit == "count" or re.fullmatch(TABLES.exact, name) is not None
@@ -292,7 +292,7 @@ def _series(benchmark: str, rows: Iterable[Measurement]) -> Iterator[_Series]:
             yield _Series(
                 step, row._replace(repetition=0, status=Status.OK),
                 medians[statistic] * factor, middle * factor if middle and tail else math.inf,
-                power, exact, len(found) == 1, (row.value or 0.0) / shown if shown else 0.0,
+                power, exact, len(entries) == 1, (row.value or 0.0) / shown if shown else 0.0,
             )  # fmt: skip
 
 
@@ -415,8 +415,8 @@ def _machine(session: _Session) -> Fingerprint:
     values = {name: value for name, value, _ in plain.FACTS}
     for kind in ("all", "metal" if label == "metal" else "guest", label, late):
         values |= TABLES.facts.get(kind, {})
-    seen = TABLES.signals[label]
-    signals = [Signal(s.source, *seen.get(s.source, (s.saw, s.means))) for s in model.tee.signals]
+    facts = TABLES.signals[label]
+    signals = [Signal(s.source, *facts.get(s.source, (s.saw, s.means))) for s in model.tee.signals]
     tee = "tdx" if label == "cvm" else "none"
     return Fingerprint(
         tuple(structs.replace(f, value=values.get(f.name, f.value) or None) for f in model.facts),

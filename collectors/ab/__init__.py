@@ -58,8 +58,8 @@ class SETTINGS(Settings, frozen=True):
     tls: Annotated[_Tls, described("TLS version of the started server")] = "TLSv1.3"
 
 
-class Size(NamedTuple):
-    """How much work a preset does."""
+class Preset(NamedTuple):
+    """How much work it does."""
 
     concurrencies: tuple[int, ...]
     requests: int
@@ -68,10 +68,10 @@ class Size(NamedTuple):
     process_requests: int
 
 
-_SIZES = {
-    "quick": Size((200, 1000), 5000, 500, 8, 1000),
-    "standard": Size((200, 500, 1000, 2000), 5000, 5000, 51, 5000),
-    "thorough": Size((200, 500, 1000, 2000), 20000, 20000, 51, 5000),
+_PRESETS = {
+    "quick": Preset((200, 1000), 5000, 500, 8, 1000),
+    "standard": Preset((200, 500, 1000, 2000), 5000, 5000, 51, 5000),
+    "thorough": Preset((200, 500, 1000, 2000), 20000, 20000, 51, 5000),
 }
 _MULTI_CONCURRENCY = 40
 #: Descriptors that ab or nginx hold beside one for each connection.
@@ -95,26 +95,27 @@ def detect(host: Host) -> ToolIdentity | Missing:
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
     """Return the sweep over concurrencies and the multi-process step."""
-    given = request.read(SETTINGS)
-    size = _size(given, _SIZES[request.preset])
+    settings = request.read(SETTINGS)
+    preset = _preset(settings, _PRESETS[request.preset])
     folder = ("folder", str(request.scratch))
     context, prepare = [folder], dict[str, tuple[str, ...]]()
-    if given.url:
-        url, scheme = _url(given.url)
+    if settings.url:
+        url, scheme = _url(settings.url)
         addresses, parts = {scheme: url}, urlsplit(url)
-        if scheme == "https" and not given.insecure:
+        if scheme == "https" and not settings.insecure:
             prepare[_CHECK] = (_CHECK, str(parts.hostname), str(parts.port or 443))
-        access, server, tls, body, key = given.access, "given", "negotiated", "unknown", "unknown"
+        access, server, tls = settings.access, "given", "negotiated"
+        body, key = "unknown", "unknown"
     else:
-        server, paths = _server(given.server)
+        server, paths = _server(settings.server)
         http, https = target.free_ports(2)
         ports = {"http": http, "https": https}
         addresses = {s: f"{s}://{target.LOOPBACK}:{port}/" for s, port in ports.items()}
         prepare[_CERTIFICATE] = (paths["openssl"], *target.MAKING)
         context += [("server", server), ("server_path", paths[server]), ("http", str(http))]
-        context += [("https", str(https)), ("tls", given.tls), ("workers", str(request.cpus))]
-        access, tls, body, key = "loopback", given.tls, str(len(target.BODY)), "RSA-2048"
-    steps = tuple(_steps(tool, addresses, access, size, tuple(context)))
+        context += [("https", str(https)), ("tls", settings.tls), ("workers", str(request.cpus))]
+        access, tls, body, key = "loopback", settings.tls, str(len(target.BODY)), "RSA-2048"
+    steps = tuple(_steps(tool, addresses, access, preset, tuple(context)))
     must = {"server": server, "tls": tls, "server_key": key, "body_bytes": body}
     return Plan(
         steps=steps,
@@ -146,8 +147,8 @@ def _measure(step: Step, host: Host) -> RawOutput:
     with contextlib.ExitStack() as stack:
         server = None
         if step.get("server"):
-            wanted = msgspec.convert(dict(step.context), target.Target, strict=False)
-            server = stack.enter_context(target.serving(wanted, host))
+            options = msgspec.convert(dict(step.context), target.Target, strict=False)
+            server = stack.enter_context(target.serving(options, host))
         overflows = _listen_overflows(host)
         busy = target.cpu_seconds(server) if server else 0.0
         raw = _run_many(step, host) if step.workload == MULTI else _run_one(step, host)
@@ -237,9 +238,9 @@ def _descriptors(step: Step) -> Iterator[None]:
     needed = connections + _SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and needed > hard:
-        what = f"{needed} open files are needed and the limit is {hard}"
+        message = f"{needed} open files are needed and the limit is {hard}"
         fix = "raise it (`ulimit -Hn`, LimitNOFILE) or use a lower `--set ab.concurrency=`"
-        raise SitegenError(what, where=step.name, fix=fix)
+        raise SitegenError(message, where=step.name, fix=fix)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
     try:
         yield
@@ -260,47 +261,47 @@ def _steps(
     tool: ToolIdentity,
     addresses: Mapping[str, str],
     access: str,
-    size: Size,
+    preset: Preset,
     context: tuple[tuple[str, str], ...],
 ) -> Iterator[Step]:
-    def step(name: str, workload: str, options: tuple[str, ...], **own: object) -> Step:
-        about = params(access=access, **own)
-        given, statistic = dict(about), "total" if workload == MULTI else "mean"
+    def step(name: str, workload: str, options: tuple[str, ...], **values: object) -> Step:
+        about = params(access=access, **values)
+        texts, statistic = dict(about), "total" if workload == MULTI else "mean"
         argv = (
-            *(tool.path, "-q", "-n", given["requests"], "-c", given["concurrency"]),
-            *(*options, "-g", "requests.tsv", addresses[given["scheme"]]),
+            *(tool.path, "-q", "-n", texts["requests"], "-c", texts["concurrency"]),
+            *(*options, "-g", "requests.tsv", addresses[texts["scheme"]]),
         )
         rows = expected(workload, statistic, about)
         return Step(name, workload, argv, _LIMIT_S, about, rows, context)
 
     kinds = [(s, keep) for s in addresses for keep in (False, True) if s == "https" or not keep]
     for scheme, keep in kinds:
-        least = size.requests if scheme == "http" else size.handshakes
+        least = preset.requests if scheme == "http" else preset.handshakes
         kept = {"keepalive": "true"} if keep else {}
         options = (*("-k",) * keep, "-e", "percentiles.csv")
-        for concurrency in size.concurrencies:
+        for concurrency in preset.concurrencies:
             name = f"{scheme}{'-keepalive' if keep else ''}-c{concurrency}"
             # ab refuses fewer requests than connections.
             counts = {"concurrency": concurrency, "requests": max(least, concurrency)}
             yield step(name, SWEEP, options, processes=1, scheme=scheme, **counts, **kept)
-    if size.processes:
+    if preset.processes:
         scheme = next(iter(addresses))
-        counts = {"processes": size.processes, "requests": size.process_requests}
-        counts["concurrency"] = min(_MULTI_CONCURRENCY, size.process_requests)
+        counts = {"processes": preset.processes, "requests": preset.process_requests}
+        counts["concurrency"] = min(_MULTI_CONCURRENCY, preset.process_requests)
         yield step(f"{MULTI}-{scheme}", MULTI, (), scheme=scheme, **counts)
 
 
-def _server(wanted: str | None) -> tuple[str, Mapping[str, str]]:
+def _server(name: str | None) -> tuple[str, Mapping[str, str]]:
     """Return which server is started, and where it and openssl are; raises SitegenError."""
     machine = Host()
     openssl, nginx = machine.find("openssl"), machine.find("nginx")
-    server = wanted or ("nginx" if nginx else "python")
+    server = name or ("nginx" if nginx else "python")
     if server == "nginx" and nginx is None:
-        what, fix = "there is no server 'nginx' here", "use python, or `apt install nginx`"
-        raise SitegenError(what, where="--set ab.server", fix=fix)
+        message, fix = "there is no server 'nginx' here", "use python, or `apt install nginx`"
+        raise SitegenError(message, where="--set ab.server", fix=fix)
     if openssl is None:
-        what, fix = "openssl is needed once for a certificate", "apt install openssl"
-        raise SitegenError(what, where="ab", fix=fix)
+        message, fix = "openssl is needed once for a certificate", "apt install openssl"
+        raise SitegenError(message, where="ab", fix=fix)
     return server, {"openssl": openssl, "nginx": nginx or "", "python": sys.executable}
 
 
@@ -313,18 +314,18 @@ def _check_certificate(name: str, port: int) -> None:
         ):
             return
     except ssl.SSLCertVerificationError as error:
-        what = f"the certificate cannot be verified: {error.verify_message}"
+        message = f"the certificate cannot be verified: {error.verify_message}"
         fix = "add `--set ab.insecure=yes` to measure it all the same"
-        raise SitegenError(what, where="ab", fix=fix) from error
+        raise SitegenError(message, where="ab", fix=fix) from error
 
 
-def _size(given: SETTINGS, size: Size) -> Size:
-    return Size(
-        concurrencies=tuple(sorted({*given.concurrency})) or size.concurrencies,
-        requests=given.requests or size.requests,
-        handshakes=given.requests or size.handshakes,
-        processes=size.processes if given.processes is None else given.processes,
-        process_requests=given.requests or size.process_requests,
+def _preset(settings: SETTINGS, preset: Preset) -> Preset:
+    return Preset(
+        concurrencies=tuple(sorted({*settings.concurrency})) or preset.concurrencies,
+        requests=settings.requests or preset.requests,
+        handshakes=settings.requests or preset.handshakes,
+        processes=preset.processes if settings.processes is None else settings.processes,
+        process_requests=settings.requests or preset.process_requests,
     )
 
 
@@ -336,8 +337,8 @@ def _url(text: str) -> tuple[str, str]:
     except ValueError:
         usable = False
     if not usable or re.search(r"[\s\x00-\x1f]", text):
-        what, fix = f"{text!r} is not an http or https address", "write https://192.0.2.1:8443/"
-        raise SitegenError(what, where="--set ab.url", fix=fix)
+        message, fix = f"{text!r} is not an http or https address", "write https://192.0.2.1:8443/"
+        raise SitegenError(message, where="--set ab.url", fix=fix)
     # ab does not accept an address without a path.
     return (text if parts.path else parts._replace(path="/").geturl()), parts.scheme
 

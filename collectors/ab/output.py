@@ -1,4 +1,4 @@
-"""What ab said in a step of sitegen's own: its report, of one process or of many."""
+"""What ab printed in a step of sitegen's own: its report, of one process or of many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collectors.ab import rows
 from collectors.ab.readers.files import percentiles_in, read_counts
 from collectors.ab.report import Report, reports
 from collectors.ab.rows import Row
-from collectors.text import telling
+from collectors.text import error_line
 from sitegen.collect import RawOutput, Reading, Recorder, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Status
@@ -21,19 +21,19 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     latency = read_counts(raw.files.get("latency.tsv", b""))
     if step.workload == rows.MULTI:
         good, span_s = _processes(step, raw)
-        own = [*rows.of_processes(good, span_s), *(rows.of_requests(latency) if latency else ())]
+        listed = [*rows.of_processes(good, span_s), *(rows.of_requests(latency) if latency else ())]
     elif raw.exit_code != 0:
-        what = f"ab ended with code {raw.exit_code}: {_reason(raw)}"
-        raise SitegenError(what, where=step.name)
+        message = f"ab ended with code {raw.exit_code}: {_reason(raw)}"
+        raise SitegenError(message, where=step.name)
     else:
         good = [report_in(raw.stdout.decode("utf-8", "replace"))]
         # The file has microseconds, the printed list whole milliseconds.
         file = raw.files.get("percentiles.csv")
         finer = percentiles_in(file).statistics(good[0].complete) if file else {}
-        own = [*rows.of_report(good[0], finer)]
+        listed = [*rows.of_report(good[0], finer)]
     recorder = Recorder()
     series = recorder.series(step.workload, step.params, status=_status(step, good))
-    rows.write(series, [*own, *_cpu(step, raw)])
+    rows.write(series, [*listed, *_cpu(step, raw)])
     series.histogram("ab.latency", latency, 1e-3)
     return recorder.reading()
 
@@ -58,13 +58,13 @@ def _processes(step: Step, raw: RawOutput) -> tuple[list[Report], float]:
     pairs = zip(processes, blocks, strict=False)
     good = [(_whole(report), *map(float, times)) for (*times, code), report in pairs if code == "0"]
     if not good or len(processes) != len(blocks):
-        what = f"no ab of {len(processes)} ended well: {_reason(raw)}"
-        raise SitegenError(what, where=step.name)
-    each, starts, ends = zip(*good, strict=True)
+        message = f"no ab of {len(processes)} ended well: {_reason(raw)}"
+        raise SitegenError(message, where=step.name)
+    finished, starts, ends = zip(*good, strict=True)
     # From the first start to the last end: adding up rates would count idle ends as served.
     if (span_s := max(ends) - min(starts)) <= 0:
         raise SitegenError("the processes took no time", where=step.name)
-    return list(each), span_s
+    return list(finished), span_s
 
 
 def _cpu(step: Step, raw: RawOutput) -> list[Row]:
@@ -88,12 +88,12 @@ def _status(step: Step, good: list[Report]) -> Status:
     if not any(report.count("Total transferred") for report in good):
         raise SitegenError(rows.NO_ANSWER, where=step.name)
     about = dict(step.params)
-    asked = int(about["requests"])
-    suspect = any(rows.misleading(each) or (each.complete or 0) < asked for each in good)
+    requests = int(about["requests"])
+    suspect = any(rows.misleading(r) or (r.complete or 0) < requests for r in good)
     missing = step.workload == rows.MULTI and len(good) < int(about["processes"])
     return Status.SUSPECT if suspect or missing else Status.OK
 
 
 def _reason(raw: RawOutput) -> str:
     signs = ("apr_", "socket:", "SSL handshake", "sitegen:", "ab:")
-    return telling(raw.stderr.decode("utf-8", "replace"), *signs) or "it said nothing"
+    return error_line(raw.stderr.decode("utf-8", "replace"), *signs) or "it said nothing"

@@ -193,8 +193,8 @@ def _labelled(line: str, place: str) -> tuple[str, str] | None:
     """Return the label of a line and its text or number, None where it has none."""
     if line.startswith(_VERBOSE):
         # What the server answered may hold anything, other people's reports included.
-        what = "holds what the server answered, as ab prints it with -v"
-        raise SitegenError(what, where=place, fix="run ab without -v")
+        message = "holds what the server answered, as ab prints it with -v"
+        raise SitegenError(message, where=place, fix="run ab without -v")
     match = _LABEL.match(line)
     if match is None or match[1] in _WORDS:
         return (match[1], match[2]) if match else None

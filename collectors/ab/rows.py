@@ -117,7 +117,7 @@ def more_of_report(report: Report) -> Iterator[Row]:
 
 def of_processes(reports: list[Report], span_s: float | None) -> Iterator[Row]:
     """Yield what several processes did in ``span_s``, where it is known: all over all of it."""
-    complete, moved = _sum(reports, "Complete requests"), _sum(reports, "Total transferred")
+    complete, received = _sum(reports, "Complete requests"), _sum(reports, "Total transferred")
 
     def rate(count: int | None) -> float | None:
         return count / span_s if count is not None and span_s else None
@@ -125,7 +125,7 @@ def of_processes(reports: list[Report], span_s: float | None) -> Iterator[Row]:
     yield Row("requests_per_second", "total", rate(complete))
     yield Row("ok_requests_per_second", "total", rate(_least_good(reports)))
     yield from _counts(reports)
-    yield Row("transfer_rate", "total", rate(moved))
+    yield Row("transfer_rate", "total", rate(received))
 
 
 def of_requests(latency: Mapping[int, int]) -> Iterator[Row]:

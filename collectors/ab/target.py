@@ -72,15 +72,15 @@ class Target(msgspec.Struct, frozen=True):
 
 def free_ports(count: int) -> tuple[int, ...]:
     """Return ports on loopback that nothing listens on now."""
-    found = []
+    ports = []
     for port in _PORTS:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind((LOOPBACK, port))
-                found.append(port)
-        if len(found) == count:
-            return tuple(found)
+                ports.append(port)
+        if len(ports) == count:
+            return tuple(ports)
     raise SitegenError(f"no {count} free ports on loopback", where="ab")
 
 
@@ -118,8 +118,8 @@ def _command(target: Target, *, tls: bool) -> list[str]:
         return [target.server_path, "-m", "collectors.ab.target", str(target.http), *certificate]
     # Workers that have given up root could not read a file here: the body is in the text.
     text = _NGINX.replace("{tls_listen}", _NGINX_TLS if tls else "")
-    own = {"loopback": LOOPBACK, "backlog": _BACKLOG, "certificate": CERTIFICATE, "key": KEY}
-    config = text.format(**msgspec.structs.asdict(target), **own, body=BODY.decode())
+    fixed = {"loopback": LOOPBACK, "backlog": _BACKLOG, "certificate": CERTIFICATE, "key": KEY}
+    config = text.format(**msgspec.structs.asdict(target), **fixed, body=BODY.decode())
     Path(target.folder, "nginx.conf").write_text(config, "utf-8")
     return [target.server_path, "-p", target.folder, "-c", "nginx.conf", "-e", "nginx.log"]
 

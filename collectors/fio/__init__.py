@@ -18,7 +18,7 @@ from collectors.fio.readers import BUNDLES, READERS
 from collectors.fio.readers.json_report import output_in
 from collectors.fio.readers.logs import over_time, read_log
 from collectors.fio.workloads import size_of
-from collectors.text import telling
+from collectors.text import error_line
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Recorder, Request, Step
 from sitegen.collect.settings import Positive, Settings, Size, described
 from sitegen.errors import SitegenError
@@ -122,7 +122,7 @@ _WORKLOADS = (
     Workload("seqwrite-1m-qd8", "default", "write", "1m", 8),
     Workload("logwrite-4k-fdatasync", "default", "write", "4k", 1, fdatasync=True),
 )
-#: What all workloads of a set are told.
+#: The options that all workloads of a set have.
 _OF_SET = {
     "dbench": "--verify=0",
     "default": "--lat_percentiles=1 --clat_percentiles=0 --percentile_list=50:90:95:99:99.9:99.99",
@@ -145,25 +145,25 @@ def detect(host: Host) -> ToolIdentity | Missing:
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
     """Return a full write of the file, then one step a workload."""
-    given = request.read(SETTINGS)
-    chosen = _chosen(given)
-    timings = _timings(given, request.preset)
+    settings = request.read(SETTINGS)
+    chosen = _chosen(settings)
+    timings = _timings(settings, request.preset)
     pairs = [(workload, timings[workload.family]) for workload in chosen]
     # The jobs of one workload begin at offsets of their own.
-    needed = max(each.size + (one.numjobs - 1) * _offset(each.size) for one, each in pairs)
-    target = _target(given)
-    if target is None and needed * 1.05 + _SPARE_BYTES > request.free_bytes:
-        what = f"the file takes {needed / 1e9:.1f} GB, {request.free_bytes / 1e9:.1f} GB are free"
+    needed = max(timing.size + (w.numjobs - 1) * _offset(timing.size) for w, timing in pairs)
+    target = _target(settings)
+    if target is None and needed * 1.05 + _SPARE_BYTES > (free := request.free_bytes):
+        message = f"the file takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
         fix = "free some space, or `--set fio.size=1G`, or `--set fio.directory=` another disk"
-        raise SitegenError(what, where=BENCHMARK, fix=fix)
+        raise SitegenError(message, where=BENCHMARK, fix=fix)
     file = target or request.scratch / "fio.data"
     # fio reads a colon in a file name as the start of the next one.
     name = f"--filename={str(file).replace(':', chr(92) + ':')}"
-    common = (name, f"--ioengine={given.engine}", "--direct=1", "--randrepeat=0")
+    common = (name, f"--ioengine={settings.engine}", "--direct=1", "--randrepeat=0")
     context = (("folder", str(request.scratch)), ("file", str(file)))
     work = f"--rw=write --bs=1M --iodepth=8 --size={needed} --end_fsync=1 --output-format=json"
     layout = (tool.path, "--name=layout", *common, *work.split())
-    must = {"engine": given.engine, "direct": "1", "target": "device" if target else "file"}
+    must = {"engine": settings.engine, "direct": "1", "target": "device" if target else "file"}
     caveats = {"tool_version": tool.version}
     # Both sets are always listed, so that runs of one set and of both still meet.
     for family, timing in timings.items():
@@ -176,10 +176,10 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     for key, text in caveats.items():
         recorder.parameter(key, text, Comparability.CAVEAT)
     return Plan(
-        steps=tuple(_step(tool, one, each, common, context) for one, each in pairs),
+        steps=tuple(_step(tool, workload, timing, common, context) for workload, timing in pairs),
         prepare=(Step("layout", "layout", layout, _LAYOUT_LIMIT_S, context=context),),
         parameters=tuple(recorder.parameters.values()),
-        about_s=sum(each.runtime_s + each.ramp_s + _STARTUP_S for _, each in pairs),
+        about_s=sum(timing.runtime_s + timing.ramp_s + _STARTUP_S for _, timing in pairs),
         about_bytes=float(needed) if target is None else 0.0,
     )
 
@@ -187,9 +187,9 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 def run(step: Step, host: Host) -> RawOutput:
     """Run one job; keep its per-second logs, and what the device moved meanwhile."""
     folder = Path(step.get("folder"))
-    before = _moved(host, Path(step.get("file")))
+    before = _device_bytes(host, Path(step.get("file")))
     raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=folder)
-    after = _moved(host, Path(step.get("file")))
+    after = _device_bytes(host, Path(step.get("file")))
     files = {}
     for path in sorted(folder.glob("fio_*.log")):
         files[path.name.removeprefix("fio_")] = path.read_bytes()
@@ -210,14 +210,14 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if output.cut:
         raise SitegenError(f"fio's JSON is cut off or damaged: {output.cut}", where=step.name)
     messages = f"{output.chatter}\n{raw.stderr.decode('utf-8', 'replace')}"
-    reason = telling(messages, "sitegen:", "O_DIRECT", "error=", "fio:")
+    reason = error_line(messages, "sitegen:", "O_DIRECT", "error=", "fio:")
     if raw.exit_code != 0 or not output.reports:
         reason = reason or "it printed no result"
         raise SitegenError(f"fio ended with code {raw.exit_code}: {reason}", where=step.name)
     final = output.reports[-1]
     if error := next((job.error for job in final.jobs if job.error), 0):
-        what = f"a fio job failed: {reason or jobs.problem(error)}"
-        raise SitegenError(what, where=step.name)
+        message = f"a fio job failed: {reason or jobs.problem(error)}"
+        raise SitegenError(message, where=step.name)
     parts = {d: sides for d in DIRECTIONS if (sides := jobs.sides(final.jobs, d))}
     if not parts:
         raise SitegenError("fio moved no data", where=step.name)
@@ -263,8 +263,8 @@ def steady_state(series: Sequence[float]) -> bool | None:
 
 def per_second(files: Mapping[str, bytes], kind: str, direction: str) -> list[tuple[float, float]]:
     """Return second and value from the per-second logs, added up over the jobs."""
-    own = [(name, data) for name, data in files.items() if name.startswith(kind) and data.strip()]
-    return over_time([read_log(*log, step_ms=1000) for log in own], direction)
+    logs = [(name, data) for name, data in files.items() if name.startswith(kind) and data.strip()]
+    return over_time([read_log(*log, step_ms=1000) for log in logs], direction)
 
 
 def _step(
@@ -294,31 +294,31 @@ def _step(
     return Step(name, name, argv, limit_s, about, expects, context)
 
 
-def _chosen(given: SETTINGS) -> tuple[Workload, ...]:
-    known = [workload.name for workload in _WORKLOADS]
-    if unknown := [name for name in given.workloads if name not in known]:
-        what, fix = f"fio has no workload {unknown[0]!r}", f"use some of {', '.join(known)}"
-        raise SitegenError(what, where="--set fio.workloads", fix=fix)
-    own = given.workloads or [w.name for w in _WORKLOADS if given.set in {"both", w.family}]
-    return tuple(workload for workload in _WORKLOADS if workload.name in own)
+def _chosen(settings: SETTINGS) -> tuple[Workload, ...]:
+    names = [workload.name for workload in _WORKLOADS]
+    if unknown := [name for name in settings.workloads if name not in names]:
+        message, fix = f"fio has no workload {unknown[0]!r}", f"use some of {', '.join(names)}"
+        raise SitegenError(message, where="--set fio.workloads", fix=fix)
+    kept = settings.workloads or [w.name for w in _WORKLOADS if settings.set in {"both", w.family}]
+    return tuple(workload for workload in _WORKLOADS if workload.name in kept)
 
 
-def _timings(given: SETTINGS, preset: str) -> dict[str, Timing]:
-    if given.size is not None and given.size < 16 * _MIB:
+def _timings(settings: SETTINGS, preset: str) -> dict[str, Timing]:
+    if settings.size is not None and settings.size < 16 * _MIB:
         raise SitegenError("is less than 16M", where="--set fio.size", fix="write 8G")
-    own = {name: getattr(given, name) for name in Timing._fields}
-    own = {name: value for name, value in own.items() if value is not None}
-    return {family: timing._replace(**own) for family, timing in _TIMINGS[preset].items()}
+    changes = {name: getattr(settings, name) for name in Timing._fields}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    return {family: timing._replace(**changes) for family, timing in _TIMINGS[preset].items()}
 
 
-def _target(given: SETTINGS) -> Path | None:
-    if not given.device:
+def _target(settings: SETTINGS) -> Path | None:
+    if not settings.device:
         return None
-    path, place = Path(given.device), "--set fio.device"
+    path, place = Path(settings.device), "--set fio.device"
     # fio would create a path that is not there, and measure this disk.
     if not path.is_block_device() and not path.is_file():
         raise SitegenError(f"{path} is no block device and no file", where=place)
-    if not given.allow_raw:
+    if not settings.allow_raw:
         fix = "add `--set fio.allow_raw=yes` if that is wanted"
         raise SitegenError(f"everything on {path} would be overwritten", where=place, fix=fix)
     return path
@@ -332,7 +332,7 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds * 1000:.0f}ms"
 
 
-def _moved(host: Host, file: Path) -> dict[str, int]:
+def _device_bytes(host: Host, file: Path) -> dict[str, int]:
     """Return the bytes read and written so far of the device that ``file`` lies on."""
     try:
         status = (file if file.exists() else file.parent).stat()

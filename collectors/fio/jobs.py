@@ -24,7 +24,7 @@ LATENCIES = {
     "clat": "fio.completion_latency",
     "slat": "fio.submission_latency",
 }
-#: Figures that lost more than this share to rounding are told to be rounded.
+#: Figures that lost more than this share to rounding are doubted as rounded.
 ROUNDED = 0.0005
 #: What fio prints before the report of an engine that does one I/O at a time.
 CAPPED = "queue depth will be capped"
@@ -82,7 +82,7 @@ class Job(Struct, frozen=True):
 
     ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
     the others. ``clones`` is how many jobs fio says that the entry stands for, 0 where it does
-    not say. ``steady`` is whether fio found its steady state, where it was to look for one.
+    not say. ``steady`` is whether fio reached its steady state, where it was to look for one.
     """
 
     name: str
@@ -135,7 +135,7 @@ def unequal(parts: Sequence[Side]) -> bool:
 
 def is_cached(parts: Sequence[Side], device_bytes: float | None) -> bool:
     """Tell whether the device moved so little that a cache must have answered."""
-    least = _LEAST_DEVICE_SHARE * (moved(parts) or 0.0)
+    least = _LEAST_DEVICE_SHARE * (bytes_moved(parts) or 0.0)
     return device_bytes is not None and device_bytes < least
 
 
@@ -149,10 +149,10 @@ def rate(parts: Sequence[Side]) -> float | None:
 
 def bandwidth(parts: Sequence[Side]) -> float | None:
     """Return bytes a second of jobs that ran together, as `rate` does for I/Os."""
-    return _rate(parts, moved(parts), [side.bandwidth for side in parts])
+    return _rate(parts, bytes_moved(parts), [side.bandwidth for side in parts])
 
 
-def moved(parts: Sequence[Side]) -> float | None:
+def bytes_moved(parts: Sequence[Side]) -> float | None:
     """Return the bytes that jobs moved together, None where one of them does not say."""
     return total(side.moved for side in parts)
 
@@ -160,8 +160,8 @@ def moved(parts: Sequence[Side]) -> float | None:
 def total(values: Iterable[float | None]) -> float | None:
     """Return the sum, None where one is missing."""
     listed = list(values)
-    known = [value for value in listed if value is not None]
-    return sum(known) if len(known) == len(listed) else None
+    numbers = [value for value in listed if value is not None]
+    return sum(numbers) if len(numbers) == len(listed) else None
 
 
 def bin_value(index: int) -> int:
@@ -179,9 +179,9 @@ def stamp(seconds: float | None) -> str:
     return timestamp(datetime.fromtimestamp(int(seconds), UTC))
 
 
-def agree(one: float, other: float, rounding: float) -> bool:
+def agree(value: float, other: float, rounding: float) -> bool:
     """Tell whether two figures of one quantity agree, but for ``rounding`` and one per cent."""
-    return abs(one - other) <= rounding + _SLACK * max(abs(one), abs(other))
+    return abs(value - other) <= rounding + _SLACK * max(abs(value), abs(other))
 
 
 def problem(error: int) -> str:
@@ -211,8 +211,8 @@ def write_direction(
     in_all = total(part.moved if part.total is None else part.total for part in parts)
     series.add("fio.io_bytes", "value", in_all, alone.printed.get("io_bytes"))
     for metric in LATENCIES.values():
-        own = [part.latencies[metric] for part in parts if metric in part.latencies]
-        _write_latency(series, metric, own, full=full)
+        latencies = [part.latencies[metric] for part in parts if metric in part.latencies]
+        _write_latency(series, metric, latencies, full=full)
 
 
 def write_rest(series: Series, entries: Sequence[Job], *, times: float = 1.0) -> None:
@@ -225,27 +225,27 @@ def write_rest(series: Series, entries: Sequence[Job], *, times: float = 1.0) ->
 
 def _write_latency(series: Series, metric: str, parts: Sequence[Latency], *, full: bool) -> None:
     """Write one kind of latency of several jobs, that of all their I/Os."""
-    if not sum(one.count for one in parts):
+    if not sum(part.count for part in parts):
         return
-    units = max(one.units for one in parts)
+    units = max(part.units for part in parts)
     printed = parts[0].printed if len(parts) == 1 else {}
     for statistic, value in _together(parts, units).items():
         if full or statistic == "mean" or metric == LATENCIES["lat"]:
             series.add(metric, statistic, value / units, printed.get(statistic))
-    each = [one.bins() for one in parts]
+    histograms = [part.bins() for part in parts]
     bins = Counter[int]()
-    for own in each if all(each) else ():
-        bins.update(own)
+    for counts in histograms if all(histograms) else ():
+        bins.update(counts)
     if len(parts) > 1 and bins:  # percentiles of several jobs do not average
         percents = list(parts[0].percentiles)
         for percent, value in zip(percents, histogram.percentiles(bins, percents), strict=True):
             series.add(metric, f"p{percent:g}", value / units)
     elif len(parts) == 1 or full:
-        for number, one in enumerate(parts, 1):
+        for number, part in enumerate(parts, 1):
             about = params(job=number if len(parts) > 1 else None)
-            for percent, value in one.percentiles.items():
+            for percent, value in part.percentiles.items():
                 name = f"p{percent:g}"
-                series.add(metric, name, value, one.printed.get(name), about=about)
+                series.add(metric, name, value, part.printed.get(name), about=about)
     write_histogram(series, metric, bins, units)
 
 
@@ -257,18 +257,18 @@ def write_histogram(series: Series, metric: str, bins: Mapping[int, int], units:
 
 def _together(parts: Sequence[Latency], units: float) -> dict[str, float]:
     """Return mean, stddev, min and max of all I/Os, those that every part has."""
-    counts = [one.count for one in parts]
+    counts = [part.count for part in parts]
     # fio's text chooses a unit for each line.
-    every = [{k: v * (units / one.units) for k, v in one.figures.items()} for one in parts]
-    mean = sum(one["mean"] * n for one, n in zip(every, counts, strict=True)) / sum(counts)
+    every = [{k: v * (units / part.units) for k, v in part.figures.items()} for part in parts]
+    mean = sum(figures["mean"] * n for figures, n in zip(every, counts, strict=True)) / sum(counts)
     merged = {"mean": mean}
-    if all("stddev" in one for one in every):
-        squares = [one["stddev"] ** 2 + (one["mean"] - mean) ** 2 for one in every]
+    if all("stddev" in figures for figures in every):
+        squares = [figures["stddev"] ** 2 + (figures["mean"] - mean) ** 2 for figures in every]
         square = sum(square * n for square, n in zip(squares, counts, strict=True))
         merged["stddev"] = math.sqrt(square / sum(counts))
     for name, extreme in (("min", min), ("max", max)):
-        if all(name in one for one in every):
-            merged[name] = extreme(one[name] for one in every)
+        if all(name in figures for figures in every):
+            merged[name] = extreme(figures[name] for figures in every)
     return merged
 
 
@@ -278,5 +278,5 @@ def _rate(parts: Sequence[Side], amount: float | None, rates: list[float | None]
         if len(rates) == 1:
             return rates[0]
         pairs = zip(rates, parts, strict=True)
-        amount = total(None if one is None else one * side.runtime_s for one, side in pairs)
+        amount = total(None if value is None else value * side.runtime_s for value, side in pairs)
     return None if amount is None or runtime <= 0 else amount / runtime

@@ -109,7 +109,7 @@ class Workload(NamedTuple):
         return int(dict(self.params).get(name, "1"))
 
     @property
-    def each(self) -> float:
+    def jobs_per_entry(self) -> float:
         """Return how many jobs one entry stands for."""
         return max(1.0, self.number("numjobs") * self.number("clients") / len(self.jobs))
 
@@ -132,13 +132,13 @@ def workloads(
         (name, original), options = slug(stem), _options_of(group[0])
         pairs = dict(_params(group, options, answers, sized=sized))
         about = params(**pairs, job_name=original or None)
-        one = Workload(name, tuple(group), about, options)
-        if taken & _series(one):  # the same name, in another group or with other options
+        workload = Workload(name, tuple(group), about, options)
+        if taken & _series(workload):  # the same name, in another group or with other options
             again[name] += 1
             digest = hashlib.sha256(f"{stem} {again[name]}".encode()).hexdigest()[:6]
-            one = one._replace(name=f"{name[: _LONGEST - 8]}-{digest}")
-        taken |= _series(one)
-        every.append(one)
+            workload = workload._replace(name=f"{name[: _LONGEST - 8]}-{digest}")
+        taken |= _series(workload)
+        every.append(workload)
     return every
 
 

@@ -27,7 +27,7 @@ _Count = Annotated[int, Meta(ge=1, le=1 << 60)]  # above any memory or disk: one
 _VERSION = re.compile(r"Version\s+(\d[\w.]*)")
 
 
-class SETTINGS(bandwidth.Asked, frozen=True):
+class SETTINGS(bandwidth.Options, frozen=True):
     """What ``--set`` may change."""
 
     directory: Annotated[str, described("whose file system is described (a work folder)")] = ""
@@ -40,22 +40,22 @@ def detect(host: Host) -> ToolIdentity:
     the memory first, and on NUMA machines owns it.
     """
     path = host.find(_TOOL)
-    asked = host.run([path, "-h"], timeout_s=20).stdout if path else b""
-    if path is None or not re.search(rb"^-W\b", asked, re.MULTILINE):
+    usage = host.run([path, "-h"], timeout_s=20).stdout if path else b""
+    if path is None or not re.search(rb"^-W\b", usage, re.MULTILINE):
         system = os.uname()
         return ToolIdentity(system.sysname, system.release)
-    said = host.run([path, "-v"], timeout_s=20).stdout.decode("utf-8", "replace")
-    found = _VERSION.search(said)
-    return host.identify(_TOOL, path, found[1] if found else "unknown")
+    banner = host.run([path, "-v"], timeout_s=20).stdout.decode("utf-8", "replace")
+    match = _VERSION.search(banner)
+    return host.identify(_TOOL, path, match[1] if match else "unknown")
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
     """Return the reading of the machine and one step a kernel and thread count."""
-    host, given = Host(), request.read(SETTINGS)
+    host, settings = Host(), request.read(SETTINGS)
     steps: tuple[Step, ...] = ()
     if measuring := tool.name == _TOOL:
         memory = bandwidth.memory_of(host)
-        steps = bandwidth.steps(tool, request.preset, request.cpus, given, memory)
+        steps = bandwidth.steps(tool, request.preset, request.cpus, settings, memory)
     huge = re.search(r"\[(\w+)\]", host.read("/sys/kernel/mm/transparent_hugepage/enabled") or "")
     record = gpu.read()
     return Plan(
@@ -66,7 +66,7 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
             *(gpu.parameters(record) if record else ()),
             *(() if measuring else (Parameter(LEFT_OUT, _MISSING),)),
         ),
-        about_s=bandwidth.WORK[request.preset].about_s * len(steps),
+        about_s=bandwidth.PRESETS[request.preset].about_s * len(steps),
     )
 
 
@@ -126,7 +126,7 @@ def parse_machine(step: Step, raw: RawOutput) -> Reading:
         if number:
             series.add(f"hardware.{metric}", "value", float(number))
     gpus = machine.nvml.gpus if machine.nvml else ()
-    kinds = Counter((each.name, each.memory_bytes) for each in gpus if each.memory_bytes)
+    kinds = Counter((device.name, device.memory_bytes) for device in gpus if device.memory_bytes)
     for (name, total), count in sorted(kinds.items()):
         about = params(gpu=name, gpus=count)
         series.add("hardware.gpu_memory", "value", float(total), about=about)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct, structs
 
-from collectors.text import telling
+from collectors.text import error_line
 from sitegen.collect import Host, RawOutput, Reading, Recorder, Step, decode
 from sitegen.collect.settings import Settings, Size, described
 from sitegen.errors import SitegenError
@@ -47,7 +47,7 @@ _Threads = Annotated[int, Meta(ge=1, le=_MOST_THREADS)]
 _Kernel = Literal["load", "copy", "triad"]
 
 
-class Asked(Settings, frozen=True):
+class Options(Settings, frozen=True):
     """What may be asked of a measurement of bandwidth."""
 
     threads: Annotated[tuple[_Threads, ...], described("default: 1,2,4,8 and all CPUs")] = ()
@@ -55,7 +55,7 @@ class Asked(Settings, frozen=True):
     kernels: Annotated[tuple[_Kernel, ...], described("default: load,copy,triad")] = ()
 
 
-class Work(NamedTuple):
+class Preset(NamedTuple):
     """How much a preset does; ``passes`` are iterations, or until so many seconds have gone by."""
 
     bytes: int
@@ -64,10 +64,10 @@ class Work(NamedTuple):
     all_only: bool = False
 
 
-WORK = {
-    "quick": Work(1000 * _MB, ("-i", "20"), 2.5, all_only=True),
-    "standard": Work(2000 * _MB, ("-s", "1"), 7.0),
-    "thorough": Work(2000 * _MB, ("-s", "4"), 14.0),
+PRESETS = {
+    "quick": Preset(1000 * _MB, ("-i", "20"), 2.5, all_only=True),
+    "standard": Preset(2000 * _MB, ("-s", "1"), 7.0),
+    "thorough": Preset(2000 * _MB, ("-s", "4"), 14.0),
 }
 
 
@@ -115,44 +115,44 @@ def memory_of(host: Host) -> Memory:
         shared, size = host.read(f"{base}/shared_cpu_list"), host.read(f"{base}/size")
         if shared is None or size is None:
             break
-        if found := re.fullmatch(r"(\d{1,9})K", size):
-            caches[shared] = int(found[1]) * 1024
+        if match := re.fullmatch(r"(\d{1,9})K", size):
+            caches[shared] = int(match[1]) * 1024
     return Memory(min(limits) if limits else None, sum(caches.values()) or None)
 
 
 def steps(
-    tool: ToolIdentity, preset: str, cpus: int, given: Asked, memory: Memory
+    tool: ToolIdentity, preset: str, cpus: int, options: Options, memory: Memory
 ) -> tuple[Step, ...]:
     """Return one step a kernel and thread count.
 
     Raises SitegenError for a setting out of range, or when there is too little memory.
     """
-    work, (free, caches) = WORK[preset], memory
-    total = _bytes(given.size, work.bytes, free)
+    work, (free, caches) = PRESETS[preset], memory
+    total = _bytes(options.size, work.bytes, free)
     context = () if caches is None else (("caches", str(caches)),)
-    counts = _threads(given.threads, cpus, all_only=work.all_only)
-    found = []
-    for kernel in dict.fromkeys(given.kernels or KERNELS):
+    counts = _threads(options.threads, cpus, all_only=work.all_only)
+    listed = []
+    for kernel in dict.fromkeys(options.kernels or KERNELS):
         for threads in counts:
             about = params(kernel=kernel, threads=threads, size=total, source="measured")
             row = Measurement(WORKLOAD, "hardware.memory_bandwidth", "value", "B/s", None, about)
             place = f"N:{total // _MB}MB:{threads}"
             argv = (tool.path, "-t", KERNELS[kernel], "-W", place, *work.passes)
             name = f"{kernel}-threads-{threads}"
-            found.append(Step(name, WORKLOAD, argv, _LIMIT_S, about, (row,), context))
-    return tuple(found)
+            listed.append(Step(name, WORKLOAD, argv, _LIMIT_S, about, (row,), context))
+    return tuple(listed)
 
 
 def run(step: Step, host: Host) -> RawOutput:
     """Run likwid-bench once and note where its threads ran and for how long it timed."""
     raw = host.run(step.argv, timeout_s=step.timeout_s)
     try:
-        seen = report_in(raw.stdout.decode("utf-8", "replace"))
+        report = report_in(raw.stdout.decode("utf-8", "replace"))
     except SitegenError:
         return raw  # `parse` says what is wrong
-    threads = " ".join(map(str, seen.hardware_threads))
-    clock = ("clock_hz", str(seen.clock_hz))
-    values = (("hardware_threads", threads), ("timed_s", seen.time_s), clock)
+    threads = " ".join(map(str, report.hardware_threads))
+    clock = ("clock_hz", str(report.clock_hz))
+    values = (("hardware_threads", threads), ("timed_s", report.time_s), clock)
     return structs.replace(raw, values=values)
 
 
@@ -160,25 +160,25 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     """Return the rate of one report, suspect when it is not that of memory."""
     about, reason = dict(step.params), _reason(raw)
     if raw.exit_code != 0:
-        what = f"likwid-bench ended with code {raw.exit_code}: {reason}"
-        raise SitegenError(what, where=step.name)
+        message = f"likwid-bench ended with code {raw.exit_code}: {reason}"
+        raise SitegenError(message, where=step.name)
     try:
-        seen = report_in(raw.stdout.decode("utf-8", "replace"))
+        report = report_in(raw.stdout.decode("utf-8", "replace"))
     except SitegenError as error:
-        what = f"{error.what}: {reason}".removesuffix(": ")
-        raise SitegenError(what, where=step.name) from error
-    wanted = KERNELS[about["kernel"]]
-    if (seen.kernel, str(seen.threads)) != (wanted, about["threads"]):
-        what = f"the report is of {seen.kernel} with {seen.threads} threads"
-        raise SitegenError(f"{what}, not of {wanted} with {about['threads']}", where=step.name)
-    recorder, rate = Recorder(), float(Decimal(seen.rate) * _MB)
-    series = recorder.series(step.workload, step.params, status=_status(step, raw, seen))
-    series.add("hardware.memory_bandwidth", "value", rate, seen.rate)
+        message = f"{error.what}: {reason}".removesuffix(": ")
+        raise SitegenError(message, where=step.name) from error
+    kernel = KERNELS[about["kernel"]]
+    if (report.kernel, str(report.threads)) != (kernel, about["threads"]):
+        message = f"the report is of {report.kernel} with {report.threads} threads"
+        raise SitegenError(f"{message}, not of {kernel} with {about['threads']}", where=step.name)
+    recorder, rate = Recorder(), float(Decimal(report.rate) * _MB)
+    series = recorder.series(step.workload, step.params, status=_status(step, raw, report))
+    series.add("hardware.memory_bandwidth", "value", rate, report.rate)
     return recorder.reading()
 
 
 def report_in(text: str) -> Report:
-    """Return the one report in ``text``. Lines are found by label, each must be there once.
+    """Return the one report in ``text``. Lines are known by label, each must be there once.
 
     Raises SitegenError for a line that is missing, doubled or in another form, and when volume,
     time and rate do not agree: a digit was lost.
@@ -192,24 +192,24 @@ def report_in(text: str) -> Report:
         fields[name] = match[1]
     if len(threads := re.findall(r"^Using (\d{1,6}) threads$", text, re.MULTILINE)) != 1:
         raise SitegenError("likwid-bench did not print how many threads it used")
-    found = decode.convert({**fields, "threads": threads[0]}, Report, strict=False)
-    time, rate = float(found.time_s), float(found.rate)
-    expected = found.volume_bytes / time / _MB if time else 0.0
+    report = decode.convert({**fields, "threads": threads[0]}, Report, strict=False)
+    time, rate = float(report.time_s), float(report.rate)
+    expected = report.volume_bytes / time / _MB if time else 0.0
     if not time or abs(rate - expected) > _RATE_STEP + 2 * _TIME_DIGITS * expected:
-        work = f"{found.volume_bytes} bytes in {found.time_s} s"
-        raise SitegenError(f"likwid-bench printed {found.rate} MByte/s for {work}")
-    return found
+        work = f"{report.volume_bytes} bytes in {report.time_s} s"
+        raise SitegenError(f"likwid-bench printed {report.rate} MByte/s for {work}")
+    return report
 
 
-def _status(step: Step, raw: RawOutput, seen: Report) -> Status:
+def _status(step: Step, raw: RawOutput, report: Report) -> Status:
     """Return suspect when the rate is not that of memory, or not of so many CPUs."""
-    asked, caches = int(dict(step.params)["size"]), int(step.get("caches", "0"))
-    time = float(seen.time_s)
+    size, caches = int(dict(step.params)["size"]), int(step.get("caches", "0"))
+    time = float(report.time_s)
     suspect = (
         # Two threads on one hardware thread take turns: the domain held fewer than asked for.
-        len(set(seen.hardware_threads)) != seen.threads
-        or abs(seen.size_bytes - asked) > _SIZE_TOLERANCE * asked
-        or seen.size_bytes < _CACHES * caches
+        len(set(report.hardware_threads)) != report.threads
+        or abs(report.size_bytes - size) > _SIZE_TOLERANCE * size
+        or report.size_bytes < _CACHES * caches
         # likwid converts clock ticks by a frequency that it measured; a guest's can be disturbed.
         or 0 < raw.duration_s < time
         or time < _LEAST_TIME_S
@@ -219,33 +219,33 @@ def _status(step: Step, raw: RawOutput, seen: Report) -> Status:
 
 def _reason(raw: RawOutput) -> str:
     messages = _MARKER.sub("", raw.stderr.decode("utf-8", "replace"))
-    reason = telling(messages, "Error", "ERROR", "sitegen:")
+    reason = error_line(messages, "Error", "ERROR", "sitegen:")
     return reason or ("it said nothing" if raw.exit_code else "")
 
 
-def _bytes(asked: int | None, usual: int, free: int | None) -> int:
+def _bytes(chosen: int | None, usual: int, free: int | None) -> int:
     """Return the bytes asked for, or the largest fixed size that the free memory takes.
 
     Fixed, so that machines of one size class still meet. Raises SitegenError when none fits.
     """
-    if asked is None:
+    if chosen is None:
         sizes = [usual, *(size for size in _LOWERED if size < usual)]
         if fits := [size for size in sizes if free is None or size <= _SHARE * free]:
             return fits[0]
         needed = f"{int(_LOWERED[-1] / _SHARE) // _MB} needed"
-        what = f"{(free or 0) // _MB} MB of memory are free and {needed}"
-        raise SitegenError(what, where="hardware")
-    if asked % _MB or not _LEAST_BYTES <= asked <= _MOST_BYTES:
+        message = f"{(free or 0) // _MB} MB of memory are free and {needed}"
+        raise SitegenError(message, where="hardware")
+    if chosen % _MB or not _LEAST_BYTES <= chosen <= _MOST_BYTES:
         raise SitegenError("it takes whole MB from 64MB to 1000GB", where="--set hardware.size")
-    if free is not None and asked > free:
-        told = f"{asked // _MB} MB do not fit into the {free // _MB} MB of memory that are free"
-        raise SitegenError(told, where="--set hardware.size")
-    return asked
+    if free is not None and chosen > free:
+        message = f"{chosen // _MB} MB do not fit into the {free // _MB} MB of memory that are free"
+        raise SitegenError(message, where="--set hardware.size")
+    return chosen
 
 
-def _threads(asked: tuple[int, ...], cpus: int, *, all_only: bool) -> list[int]:
+def _threads(chosen: tuple[int, ...], cpus: int, *, all_only: bool) -> list[int]:
     """Return thread counts, none above the CPUs: more would only take turns."""
-    if asked and max(asked) > cpus:
-        what = f"{max(asked)} threads are more than the {cpus} CPUs"
-        raise SitegenError(what, where="--set hardware.threads")
-    return sorted({*asked} or {cpus, *(n for n in _COUNTS if n <= cpus and not all_only)})
+    if chosen and max(chosen) > cpus:
+        message = f"{max(chosen)} threads are more than the {cpus} CPUs"
+        raise SitegenError(message, where="--set hardware.threads")
+    return sorted({*chosen} or {cpus, *(n for n in _COUNTS if n <= cpus and not all_only)})

@@ -1,6 +1,6 @@
 """GPUs and their confidential-compute state, as NVML answers, and what the answers mean.
 
-The answers are read once into plain values; the verdict is a function of those alone. Numbers
+The answers are read once into plain values; the protection follows from those alone. Numbers
 and names are those of NVIDIA's NVML reference, "Confidential Computing". All of them can be
 forged by the guest's root: only an attestation report is proof.
 """
@@ -29,7 +29,7 @@ MEANINGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "gpus": ("GPUs by their make", ("not capable", "capable")),
     "ready": ("GPUs for work", ("not ready", "ready")),
 }
-#: The verdicts under which what is on the GPU is kept from the host.
+#: The words under which what is on the GPU is kept from the host.
 CONFIDENTIAL = frozenset({"on", "ppcie", "nvle"})
 
 _MULTI_GPU_WORDS = {1: "ppcie", 2: "nvle"}
@@ -67,7 +67,7 @@ class Record(Struct, frozen=True, omit_defaults=True):
     ready: int | None = None
 
 
-class Verdict(NamedTuple):
+class Protection(NamedTuple):
     """One word for the state of the GPUs, and the answers that it follows from.
 
     Only the words in CONFIDENTIAL protect anything.
@@ -92,7 +92,7 @@ def read() -> Record | None:
             nvml.nvmlShutdown()
 
 
-def verdict(record: Record) -> Verdict:
+def protection(record: Record) -> Protection:
     """Return what NVML's answers say of confidential computing, with reasons.
 
     GPUs in Protected PCIe answer that the feature is disabled and are confidential all the
@@ -101,19 +101,19 @@ def verdict(record: Record) -> Verdict:
     answers = _answers(record)
     errors = {name: getattr(record, name).error for name in ("state", "settings", "capabilities")}
     reasons = [f"{name}: {error}" for name, error in errors.items() if error]
-    known = [(name, number) for name, number in answers.items() if number is not None]
-    reasons += [f"{MEANINGS[name][0]}: {_meaning(name, number)}" for name, number in known]
+    numbers = [(name, number) for name, number in answers.items() if number is not None]
+    reasons += [f"{MEANINGS[name][0]}: {_meaning(name, number)}" for name, number in numbers]
     if answers["multi_gpu"] is None and answers["feature"] == 0:
         reasons.append("Protected PCIe also reads as a disabled feature")
-    return Verdict(_word(answers, record.state.error), tuple(reasons))
+    return Protection(_word(answers, record.state.error), tuple(reasons))
 
 
 def parameters(record: Record) -> tuple[Parameter, ...]:
-    """Return the answers and the verdict as parameters of a run.
+    """Return the answers and the protection as parameters of a run.
 
     None of them keeps runs apart: whether the GPU is protected is what environments differ in.
     """
-    word, reasons = verdict(record)
+    word, reasons = protection(record)
     words = {"gpu_cc": word, "gpu_cc_reasons": "; ".join(reasons)}
     words |= {f"gpu_cc_{name}": _meaning(name, n) for name, n in _answers(record).items()}
     return tuple(Parameter(name, text, Comparability.IGNORED) for name, text in words.items())
@@ -124,8 +124,8 @@ def _answers(record: Record) -> dict[str, int | None]:
     numbers: dict[str, int | None] = {}
     for name in Answers.__struct_fields__[:-1]:
         every = (record.settings, record.state, record.capabilities)
-        known = {getattr(each, name) for each in every} - {None}
-        numbers[name] = -1 if len(known) > 1 else next(iter(known), None)
+        values = {getattr(answers, name) for answers in every} - {None}
+        numbers[name] = -1 if len(values) > 1 else next(iter(values), None)
     return {**numbers, "ready": record.ready}
 
 
@@ -169,7 +169,7 @@ def _gpus(nvml: Any) -> list[Gpu]:  # noqa: ANN401 - a library without types
 
 
 def _record(nvml: Any, gpus: list[Gpu]) -> Record:  # noqa: ANN401 - as above
-    def asked(question: Callable[[], object]) -> Answers:
+    def answers(question: Callable[[], object]) -> Answers:
         try:
             return msgspec.convert(question(), Answers, from_attributes=True)
         except AttributeError:
@@ -191,9 +191,9 @@ def _record(nvml: Any, gpus: list[Gpu]) -> Record:  # noqa: ANN401 - as above
         ready = int(nvml.nvmlSystemGetConfComputeGpusReadyState())
     return Record(
         gpus=tuple(gpus),
-        state=asked(lambda: nvml.nvmlSystemGetConfComputeState()),  # noqa: PLW0108 - may be absent
+        state=answers(lambda: nvml.nvmlSystemGetConfComputeState()),  # noqa: PLW0108 - may be absent
         # The only answer with the multi-GPU mode.
-        settings=asked(settings),
-        capabilities=asked(lambda: nvml.nvmlSystemGetConfComputeCapabilities()),  # noqa: PLW0108
+        settings=answers(settings),
+        capabilities=answers(lambda: nvml.nvmlSystemGetConfComputeCapabilities()),  # noqa: PLW0108
         ready=ready,
     )

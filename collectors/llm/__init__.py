@@ -37,8 +37,8 @@ _LOG_BYTES = 1 << 16
 _BYTES_A_WEIGHT = 4.0  # of the model that is made here, and its file
 
 
-class Size(Struct, frozen=True):
-    """How much work a preset does."""
+class Preset(Struct, frozen=True):
+    """How much work it does."""
 
     concurrencies: tuple[int, ...]
     rates: tuple[float, ...]
@@ -50,10 +50,10 @@ class Size(Struct, frozen=True):
     limit_s: float  # of the measured part of a step
 
 
-_SIZES = {
-    "quick": Size((1, 4), (2.0,), (1,), 8, 2, 4.0, 1, 8.0),
-    "standard": Size((1, 2, 4, 8, 16), (1.0, 2.0, 4.0), _THREADS, 32, 4, 25.0, 4, 120.0),
-    "thorough": Size(
+_PRESETS = {
+    "quick": Preset((1, 4), (2.0,), (1,), 8, 2, 4.0, 1, 8.0),
+    "standard": Preset((1, 2, 4, 8, 16), (1.0, 2.0, 4.0), _THREADS, 32, 4, 25.0, 4, 120.0),
+    "thorough": Preset(
         (1, 2, 4, 8, 16, 32), (1.0, 2.0, 4.0, 8.0), _THREADS, 128, 8, 100.0, 10, 600.0
     ),
 }
@@ -66,8 +66,8 @@ def detect(host: Host) -> ToolIdentity | Missing:
     except importlib.metadata.PackageNotFoundError:
         return Missing("aiohttp", "pip install 'sitegen[llm]'")
     path = Path(__file__).with_name("client.py")
-    own = importlib.metadata.version("sitegen")
-    return host.identify("sitegen LLM client", str(path), f"{own} aiohttp {library}")
+    version = importlib.metadata.version("sitegen")
+    return host.identify("sitegen LLM client", str(path), f"{version} aiohttp {library}")
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
@@ -76,10 +76,10 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     Raises SitegenError for a setting that cannot be met, and without an address when the
     server that would be started is not installed.
     """
-    given, size = request.read(SETTINGS), _SIZES[request.preset]
-    measures.objectives(given.slo)  # refuses what it cannot read
-    measured = target(given, request.settings)
-    context = {"folder": str(request.scratch), "slo": given.slo, **measured.started}
+    settings, preset = request.read(SETTINGS), _PRESETS[request.preset]
+    measures.objectives(settings.slo)  # refuses what it cannot read
+    measured = target(settings, request.settings)
+    context = {"folder": str(request.scratch), "slo": settings.slo, **measured.started}
     prepare: tuple[Step, ...] = ()
     needs_bytes = 0.0
     if measured.started:
@@ -87,22 +87,22 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
         # The folder changes with what makes other bytes.
         folder = request.cache / f"weights-{weights.VERSION}"
-        path = str(folder / f"{weights.model_name(given.model_size)}.gguf")
+        path = str(folder / f"{weights.model_name(settings.model_size)}.gguf")
         context |= {"started": "yes", "model_path": path}
-        argv = (sys.executable, "-m", "collectors.llm.weights", given.model_size, path)
+        argv = (sys.executable, "-m", "collectors.llm.weights", settings.model_size, path)
         prepare = (Step("model", "model", argv, _SPARE_S, context=tuple(context.items())),)
-        needs_bytes = _BYTES_A_WEIGHT * weights.parameters(given.model_size)
+        needs_bytes = _BYTES_A_WEIGHT * weights.parameters(settings.model_size)
     else:
         context["url"] = measured.url
     must = Comparability.MUST_MATCH
-    steps, times_s = zip(*_steps(given, size, request.cpus, measured, context), strict=True)
+    steps, times_s = zip(*_steps(settings, preset, request.cpus, measured, context), strict=True)
     return Plan(
         steps=steps,
         prepare=prepare,
         parameters=(
             *measured.parameters,
-            Parameter("connection_policy", given.connections, must),
-            Parameter("prompt", given.prompt, must),
+            Parameter("connection_policy", settings.connections, must),
+            Parameter("prompt", settings.prompt, must),
             Parameter("tool_version", tool.version, Comparability.CAVEAT),
         ),
         about_s=sum(times_s),
@@ -111,66 +111,67 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
 
 def _steps(
-    given: SETTINGS, size: Size, cpus: int, measured: Target, context: Mapping[str, str]
+    settings: SETTINGS, preset: Preset, cpus: int, measured: Target, context: Mapping[str, str]
 ) -> Iterator[tuple[Step, float]]:
     """Yield the step of each load, and about how many seconds it takes.
 
     An address of unknown strength gets no arrivals unless asked for.
     """
     local = bool(measured.started)
-    streams = sorted(set(given.concurrency or size.concurrencies))
-    wanted = given.rates or (size.rates if local else ())
-    rates = sorted({float(rate) for rate in wanted if rate != "none"})
+    streams = sorted(set(settings.concurrency or preset.concurrencies))
+    chosen = settings.rates or (preset.rates if local else ())
+    rates = sorted({float(rate) for rate in chosen if rate != "none"})
     # More threads than there are CPUs would measure how threads wait.
-    usual = (*(count for count in size.threads if count <= cpus), cpus)
-    counts = sorted(set(given.threads or usual)) if local else ()
-    lengths = {"input_tokens": given.input_tokens, "output_tokens": given.output_tokens}
-    for workload, many, rate, own in (  # of an open loop many are at once while it warms up
+    usual = (*(count for count in preset.threads if count <= cpus), cpus)
+    counts = sorted(set(settings.threads or usual)) if local else ()
+    lengths = {"input_tokens": settings.input_tokens, "output_tokens": settings.output_tokens}
+    for workload, many, rate, swept in (  # of an open loop many are at once while it warms up
         *(("closed", many, None, None) for many in streams),
         *(("open", min(round(rate), _WARMUP_STREAMS), rate, None) for rate in rates),
         *(("threads", 1, None, count) for count in counts),
     ):
         name, shape = f"closed-c{many}", {"concurrency": str(many)}
-        requests, warmup = max(size.requests, size.rounds * many), size.warmup_blocks * max(many, 2)
+        requests = max(preset.requests, preset.rounds * many)
+        warmup = preset.warmup_blocks * max(many, 2)
         expects = [(f"llm.{metric}", "p50", "s") for metric in ("ttft", "tpot", "e2e_latency")]
         if rate is None:
             expects.append(("llm.output_token_throughput", "value", "tokens/s"))
         else:
             name, shape = f"open-r{rate:g}", {"rate": f"{rate:g}"}
-            requests = max(size.requests // 2, round(rate * size.open_s))
+            requests = max(preset.requests // 2, round(rate * preset.open_s))
             expects.append(("llm.ttft_scheduled", "p50", "s"))
-        requests = given.requests or requests
-        threads = {"threads": str(own or given.server_threads)} if local else {}
+        requests = settings.requests or requests
+        threads = {"threads": str(swept or settings.server_threads)} if local else {}
         about = params(**measured.series, **lengths, **shape, **threads)
         options = {
-            "url": measured.shown,
-            "api": given.api,
+            "url": measured.public_url,
+            "api": settings.api,
             "model": measured.model,
             **measured.options,
             **shape,
             "requests": requests,
-            "duration-s": f"{size.limit_s:g}",
+            "duration-s": f"{preset.limit_s:g}",
             "warmup-max": warmup,
             **{name.replace("_", "-"): count for name, count in lengths.items()},
-            "prompt": given.prompt,
-            "connections": given.connections,
-            "timeout-s": given.timeout_s,
+            "prompt": settings.prompt,
+            "connections": settings.connections,
+            "timeout-s": settings.timeout_s,
         }
         words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-        plain = () if given.extensions else ("--no-extensions",)
+        plain = () if settings.extensions else ("--no-extensions",)
         # By their length, as the default model takes on one slow core.
-        a_request_s = given.input_tokens / 1400 + given.output_tokens / 450
+        a_request_s = settings.input_tokens / 1400 + settings.output_tokens / 450
         busy_s = max((requests + warmup) * a_request_s, requests / rate if rate else 0.0)
         step = Step(
-            name=f"threads-{own}" if own else name,
+            name=f"threads-{swept}" if swept else name,
             workload=workload,
             argv=(sys.executable, "-m", _CLIENT, *words, *plain),
-            timeout_s=2 * size.limit_s + _SPARE_S,
+            timeout_s=2 * preset.limit_s + _SPARE_S,
             params=about,
-            expects=tuple(Measurement(workload, *each, None, about) for each in expects),
+            expects=tuple(Measurement(workload, *row, None, about) for row in expects),
             context=tuple({**context, **threads}.items()),
         )
-        yield step, 1.5 + min(busy_s, size.limit_s)
+        yield step, 1.5 + min(busy_s, preset.limit_s)
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -195,7 +196,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if raw.exit_code in _GAVE_UP or not raw.stdout:
         raise SitegenError(f"ended with code {raw.exit_code}: {raw.reason}", where=step.name)
     load = measures.read(raw.stdout)
-    if load.requests and not any(each.ok for each in load.requests):
+    if load.requests and not any(request.ok for request in load.requests):
         first = load.requests[0]
         reason = f"{first.status}: {first.detail or 'no message'}"
         raise SitegenError(f"no request went well, the first: {reason}", where=step.name)
@@ -215,7 +216,7 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         recorder.measurements = [
             row for row in recorder.measurements if row.metric != "llm.cold_ttft"
         ]
-    sources = sorted({each.token_source or "none" for each in load.ok})
+    sources = sorted({request.token_source or "none" for request in load.ok})
     recorder.parameter("token_source", ", ".join(sources) or None)
     version = raw.get("server_version") or None
     recorder.parameter("server_version", version, Comparability.CAVEAT)
@@ -226,20 +227,20 @@ def _measure(step: Step, host: Host) -> RawOutput:
     """Start the server for this step alone, so that none inherits what another did to it."""
     from collectors.llm import server
 
-    folder, given = Path(step.get("folder")), dict(step.context)
+    folder, context = Path(step.get("folder")), dict(step.context)
     cached = {"cache_prompt": step.get("cache_prompt") == "yes"}
-    wanted = decode.convert(given | cached, server.Wanted, strict=False)
-    with server.serving(wanted, folder, host) as running:
+    launch = decode.convert(context | cached, server.Launch, strict=False)
+    with server.serving(launch, folder, host) as running:
         before = server.cpu_seconds(running.pid)
         raw = _load(step, running.url, host)
         after = server.cpu_seconds(running.pid)
-        seen = {
+        facts = {
             "server_version": running.version,
             "load_s": running.load_s,
             "server_cpu_s": None if before is None or after is None else round(after - before, 3),
             "server_peak_bytes": server.peak_memory(running.pid, host),
         }
-    values = ((name, str(value)) for name, value in seen.items() if value is not None)
+    values = ((name, str(value)) for name, value in facts.items() if value is not None)
     log = (folder / server.LOG).read_bytes()[-_LOG_BYTES:]
     return structs.replace(raw, values=(*raw.values, *values), files={server.LOG: log})
 

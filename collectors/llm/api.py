@@ -84,8 +84,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
         key = os.environ.get(self.key_env, "").strip()
         if not re.fullmatch(r"[\x21-\x7e]+", key):
-            what = f"the environment has no usable key in {self.key_env[:60]!r}"
-            raise SitegenError(what, where="--key-env")
+            message = f"the environment has no usable key in {self.key_env[:60]!r}"
+            raise SitegenError(message, where="--key-env")
         return key
 
 
@@ -111,12 +111,12 @@ def address(base: str, api: str) -> str:
     except ValueError:
         usable = False
     if not usable or re.search(r"[^\x21-\x7e]", base):
-        what, fix = "is not an http or https address", "write for example http://127.0.0.1:8080"
-        raise SitegenError(f"{base[:80]!r} {what}", where="--url", fix=fix)
+        message, fix = "is not an http or https address", "write for example http://127.0.0.1:8080"
+        raise SitegenError(f"{base[:80]!r} {message}", where="--url", fix=fix)
     if parts.username is not None or parts.password is not None or parts.query:
-        what = "an address is published with the run and may hold no credentials"
+        message = "an address is published with the run and may hold no credentials"
         fix = "put the key into an environment variable and name it with --key-env"
-        raise SitegenError(what, where="--url", fix=fix)
+        raise SitegenError(message, where="--url", fix=fix)
     path = parts.path.rstrip("/")
     ends = (_PATHS["ollama"], _OLLAMA_GENERATE) if api == "ollama" else (_PATHS[api],)
     if not path.endswith(tuple(f"/{end}" for end in ends)):
@@ -174,7 +174,7 @@ class _Timings(msgspec.Struct, frozen=True):
 
 
 class _Text(msgspec.Struct, frozen=True):
-    """What is said. vLLM, DeepSeek and llama.cpp have one name of reasoning, others another."""
+    """Text. vLLM, DeepSeek and llama.cpp have one name of reasoning, others another."""
 
     content: str | None = None
     reasoning_content: str | None = None
@@ -279,16 +279,16 @@ class Answer:
 
     def timings(self) -> ServerTimings | None:
         """Return the server's times in seconds, llama.cpp's rates as it printed them."""
-        given, last = self._timings, self._last
-        prompt_s = _seconds(given.prompt_ms, _MS)
-        predicted_s = _seconds(given.predicted_ms, _MS)
+        printed, last = self._timings, self._last
+        prompt_s = _seconds(printed.prompt_ms, _MS)
+        predicted_s = _seconds(printed.predicted_ms, _MS)
         timings = ServerTimings(
-            _first(given.prompt_n, last.prompt_eval_count),
+            _first(printed.prompt_n, last.prompt_eval_count),
             _first(prompt_s, _seconds(last.prompt_eval_duration, _NS)),
-            given.prompt_per_second,
-            _first(given.predicted_n, last.eval_count),
+            printed.prompt_per_second,
+            _first(printed.predicted_n, last.eval_count),
             _first(predicted_s, _seconds(last.eval_duration, _NS)),
-            given.predicted_per_second,
+            printed.predicted_per_second,
             _seconds(last.load_duration, _NS),
         )
         return None if timings == ServerTimings() else timings
@@ -297,13 +297,13 @@ class Answer:
 def error_text(data: bytes, otherwise: str) -> str:
     """Return the message in the JSON of an error of any server, else ``otherwise``; not cut."""
     try:
-        given = orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return otherwise
     for _ in range(3):
-        if isinstance(given, dict):
-            given = given.get("error") or given.get("message") or given.get("detail")
-    return (given.strip() if isinstance(given, str) else "") or otherwise
+        if isinstance(value, dict):
+            value = value.get("error") or value.get("message") or value.get("detail")
+    return (value.strip() if isinstance(value, str) else "") or otherwise
 
 
 def one_line(text: str, length: int = _DETAIL_LENGTH) -> str:

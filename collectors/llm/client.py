@@ -205,7 +205,7 @@ class Client:
             cpu, wall = time.process_time() - cpu, _clock() - wall
             ticking.cancel()
         late.sort()
-        lags = [measures.percentile(late, each) / _NS if late else None for each in (50, 99, 100)]
+        lags = [measures.percentile(late, p) / _NS if late else None for p in (50, 99, 100)]
         self._record(
             measures.End(
                 wall_s=round(wall / _NS, 6),
@@ -261,14 +261,14 @@ class Client:
         while len(self._rows) + block <= options.warmup_max and not self.interrupted:
             before = len(self._rows)
             await self._closed("warmup", streams, before + block, until)
-            took = [
+            spans = [
                 row.stamps[-1] - row.sent
                 for row in self._rows[before:]
                 if row.status == "ok" and row.sent is not None
             ]
-            if not took or _clock() > until:
+            if not spans or _clock() > until:
                 return False  # it does not get better by asking again
-            means.append(sum(took) / len(took))
+            means.append(sum(spans) / len(spans))
             if _stable(means):
                 return True
         return False
@@ -510,13 +510,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str]) -> Options:
     """Return what the command line asks for; raises SitegenError for what makes no sense."""
     words = iter(arguments)
-    given: dict[str, object] = {}
+    values: dict[str, object] = {}
     for word in words:
         if word == "--no-extensions":
-            given["extensions"] = False
+            values["extensions"] = False
         else:
-            given[word.removeprefix("--").replace("-", "_")] = next(words, "")
-    options = decode.convert(given, Options, "arguments", strict=False)
+            values[word.removeprefix("--").replace("-", "_")] = next(words, "")
+    options = decode.convert(values, Options, "arguments", strict=False)
     if (options.concurrency is None) == (options.rate is None):
         raise SitegenError("give either --concurrency or --rate", where="arguments")
     if options.requests is None and options.duration_s is None:

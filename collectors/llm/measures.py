@@ -179,13 +179,13 @@ class Load(Struct, frozen=True):
     @property
     def ok(self) -> tuple[Exchange, ...]:
         """Measured requests that went well."""
-        return tuple(each for each in self.measured if each.ok)
+        return tuple(request for request in self.measured if request.ok)
 
     @property
     def window_s(self) -> float | None:
         """First sending to the end of the last good answer; None where there is none."""
-        sent = _known(each.sent_s for each in self.measured)
-        ended = _known(each.ended_s for each in self.ok)
+        sent = _known(request.sent_s for request in self.measured)
+        ended = _known(request.ended_s for request in self.ok)
         return (max(ended) - min(sent) or None) if sent and ended else None
 
 
@@ -196,8 +196,8 @@ def objectives(text: str) -> dict[str, Objective]:
     """
     limits = {}
     for word in map(str.strip, text.split(",")):
-        if own := _OBJECTIVE.fullmatch(word):
-            ttft_s, tpot_s = map(float, own.groups())
+        if match := _OBJECTIVE.fullmatch(word):
+            ttft_s, tpot_s = map(float, match.groups())
             limits[f"ttft {ttft_s:g} s, tpot {tpot_s:g} s"] = Objective(ttft_s, tpot_s)
         elif word in SLOS:
             limits[word] = SLOS[word]
@@ -247,10 +247,10 @@ def read(stdout: bytes) -> Load:
     if not records or not isinstance(start := records[0], Start):
         raise SitegenError("the load client printed no start record", where="llm client")
     end = records[-1] if isinstance(records[-1], End) else None
-    requests = tuple(each for each in records if isinstance(each, Exchange))
+    requests = tuple(request for request in records if isinstance(request, Exchange))
     if len(records) != 1 + len(requests) + (end is not None):
         raise SitegenError("a start or an end record is not at its place", where="llm client")
-    if len({(each.phase, each.index) for each in requests}) < len(requests):
+    if len({(request.phase, request.index) for request in requests}) < len(requests):
         raise SitegenError("one request is there twice", where="llm client")
     notes = []
     if end is None:
@@ -266,10 +266,10 @@ def doubts(load: Load) -> tuple[str, ...]:
     How late the client's own timer fired is judged beside each latency, in `record`.
     """
     reasons = list(load.notes)
-    asked, end = len(load.measured), load.end
-    failed = asked - len(load.ok)
-    if failed > _MOST_FAILED * asked:
-        reasons.append(f"{failed} of {asked} requests failed.")
+    count, end = len(load.measured), load.end
+    failed = count - len(load.ok)
+    if failed > _MOST_FAILED * count:
+        reasons.append(f"{failed} of {count} requests failed.")
     if end is not None and (share := _ratio(end.cpu_s, end.wall_s) or 0.0) > _MOST_CPU:
         reasons.append(f"The load client itself was busy for {share:.0%} of the time.")
     return tuple(reasons)
@@ -295,9 +295,9 @@ def record(
         _record_times(timed, load)
         _record_rates(counted, timed, load, window_s, slos or {})
     for metric, of in _LATENCIES.items():
-        points = ((each.sent_s or 0.0, of(each)) for each in load.ok)
+        points = ((request.sent_s or 0.0, of(request)) for request in load.ok)
         timed.points("request", metric, ((x, y) for x, y in points if y is not None))
-    bins(timed, "llm.inter_chunk_latency", (gap for each in load.ok for gap in each.gaps_s))
+    bins(timed, "llm.inter_chunk_latency", (gap for request in load.ok for gap in request.gaps_s))
     return recorder
 
 
@@ -332,11 +332,11 @@ def prompt_eval_rate(timings: ServerTimings, cached: int | None) -> float | None
 
 #: The scheduled ones count from when a request was due: there are none in a closed loop.
 _LATENCIES: Final[Mapping[str, Callable[[Exchange], float | None]]] = {
-    "llm.ttft": lambda each: each.ttft_s,
-    "llm.ttft_scheduled": lambda each: _between(each.scheduled_s, each.first_token_s),
-    "llm.tpot": lambda each: each.tpot_s,
-    "llm.e2e_latency": lambda each: each.e2e_s,
-    "llm.e2e_latency_scheduled": lambda each: _between(each.scheduled_s, each.last_token_s),
+    "llm.ttft": lambda request: request.ttft_s,
+    "llm.ttft_scheduled": lambda request: _between(request.scheduled_s, request.first_token_s),
+    "llm.tpot": lambda request: request.tpot_s,
+    "llm.e2e_latency": lambda request: request.e2e_s,
+    "llm.e2e_latency_scheduled": lambda r: _between(r.scheduled_s, r.last_token_s),
 }
 
 
@@ -344,24 +344,24 @@ def _record_times(timed: Series, load: Load) -> None:
     """Add latencies, and rates by the clock of each request or of the server."""
     good, end = load.ok, load.end
     values = {metric: _known(map(of, good)) for metric, of in _LATENCIES.items()}
-    values["llm.decode_time"] = _known(each.decode_s for each in good)
-    gaps = values["llm.inter_chunk_latency"] = [gap for each in good for gap in each.gaps_s]
-    if all(each.events == each.output_tokens for each in good):
+    values["llm.decode_time"] = _known(request.decode_s for request in good)
+    gaps = values["llm.inter_chunk_latency"] = [gap for request in good for gap in request.gaps_s]
+    if all(request.events == request.output_tokens for request in good):
         values["llm.itl"] = gaps
-    decoded = [each for each in good if each.tpot_s]
-    rates = _known(_ratio(each.output_tokens, each.decode_s) for each in decoded)
+    decoded = [request for request in good if request.tpot_s]
+    rates = _known(_ratio(request.output_tokens, request.decode_s) for request in decoded)
     values["llm.decode_rate_per_request"] = rates
-    timings = [(each.server, each.cached_tokens) for each in good if each.server is not None]
+    timings = [(r.server, r.cached_tokens) for r in good if r.server is not None]
     evals = _known(eval_rate(server, load.start.api) for server, _ in timings)
     values["llm.eval_rate"] = evals
     # Of a load that a cache helped in part, the rest is no fair picture.
-    if not any(each.cached_tokens for each in good):
-        values["llm.prompt_eval_rate"] = _known(prompt_eval_rate(*each) for each in timings)
+    if not any(request.cached_tokens for request in good):
+        values["llm.prompt_eval_rate"] = _known(prompt_eval_rate(*pair) for pair in timings)
     # A late stamp moves the time of the whole decoding, not that of each token, and no server's.
-    decoding_s = _mean(_known(each.decode_s for each in decoded))
+    decoding_s = _mean(_known(request.decode_s for request in decoded))
     spans_s = dict.fromkeys(("llm.tpot", "llm.decode_rate_per_request"), decoding_s)
     spans_s |= dict.fromkeys(("llm.eval_rate", "llm.prompt_eval_rate"), math.inf)
-    for metric, ordered in ((metric, sorted(each)) for metric, each in values.items() if each):
+    for metric, ordered in ((metric, sorted(times)) for metric, times in values.items() if times):
         figures = averages(ordered) | {"min": ordered[0], "max": ordered[-1]}
         if len(ordered) > 1:
             figures["stddev"] = statistics.stdev(values[metric])
@@ -376,7 +376,7 @@ def _record_times(timed: Series, load: Load) -> None:
 def _record_counts(counted: Series, load: Load) -> None:
     """Add how many there were of what, what the client itself took, and the cold start."""
     measured, good, end = load.measured, load.ok, load.end
-    failed = Counter(each.status for each in measured if not each.ok)
+    failed = Counter(request.status for request in measured if not request.ok)
     counted.add("llm.requests", "value", float(len(measured)))
     counted.add("llm.failed_requests", "value", float(failed.total()))
     for reason, times in sorted(failed.items()):
@@ -384,10 +384,10 @@ def _record_counts(counted: Series, load: Load) -> None:
         counted.add("llm.failed_requests", "value", float(times), about=about)
     counted.add("llm.error_rate", "value", _ratio(failed.total(), len(measured)))
     if good:
-        uncounted = sum(each.output_tokens is None for each in good)
-        counted.add("llm.stalls", "value", float(sum(each.stalls for each in good)))
+        uncounted = sum(request.output_tokens is None for request in good)
+        counted.add("llm.stalls", "value", float(sum(request.stalls for request in good)))
         counted.add("llm.missing_usage", "value", float(uncounted))
-        if cached := _known(each.cached_tokens for each in good):
+        if cached := _known(request.cached_tokens for request in good):
             counted.add("llm.cached_tokens", "value", float(sum(cached)))
     if end:
         lags = {"p50": end.lag_p50_s, "p99": end.lag_p99_s, "max": end.lag_max_s}
@@ -396,9 +396,7 @@ def _record_counts(counted: Series, load: Load) -> None:
         counted.add("llm.client_cpu_usage", "mean", _ratio(end.cpu_s, end.wall_s))
         counted.add("llm.client_cpu_per_chunk", "mean", _ratio(end.cpu_s, end.chunks))
     # The first request of all belongs to no average.
-    first = min(
-        load.requests, key=lambda each: (each.phase == "measured", each.index), default=None
-    )
+    first = min(load.requests, key=lambda r: (r.phase == "measured", r.index), default=None)
     if first is not None and first.ok:
         if first.phase == "warmup":
             counted.add("llm.cold_ttft", "value", first.ttft_s)
@@ -411,10 +409,10 @@ def _record_rates(
 ) -> None:
     """Add how long the requests were, and how much of everything there was a second."""
     good, measured = load.ok, load.measured
-    known = [each for each in good if each.output_tokens is not None]
-    outputs = _known(each.output_tokens for each in known)
-    inputs = _known(each.input_tokens for each in good) if known else []
-    per_chunk = _ratio(sum(outputs), sum(each.events for each in known)) if known else None
+    whole = [request for request in good if request.output_tokens is not None]
+    outputs = _known(request.output_tokens for request in whole)
+    inputs = _known(request.input_tokens for request in good) if whole else []
+    per_chunk = _ratio(sum(outputs), sum(request.events for request in whole)) if whole else None
     counted.add("llm.output_tokens", "mean", _mean(outputs))
     counted.add("llm.input_tokens", "mean", _mean(inputs))
     counted.add("llm.tokens_per_chunk", "mean", per_chunk)
@@ -428,10 +426,10 @@ def _record_rates(
     # Without a token count nobody knows whether the second limit was met.
     if len(outputs) == len(good):
         for name, limits in sorted(slos.items()):
-            met = sum(_meets(each, limits) for each in good)
+            met = sum(_meets(request, limits) for request in good)
             timed.add("llm.goodput", "value", met / window_s, about=params(slo=name))
     sent, ended, due = (
-        _known(getattr(each, name) for each in measured)
+        _known(getattr(request, name) for request in measured)
         for name in ("sent_s", "ended_s", "scheduled_s")
     )
     timed.add("llm.drain_time", "value", max(max(ended) - max(sent), 0.0))
@@ -440,14 +438,14 @@ def _record_rates(
         counted.add("llm.offered_rate", "value", rate)
 
 
-def _meets(each: Exchange, limits: Objective) -> bool:
+def _meets(request: Exchange, limits: Objective) -> bool:
     """Return whether a request met all limits; in an open loop from when it was due, as MLPerf.
 
     One without a second token has no time per token to miss.
     """
-    due_s = each.sent_s if each.scheduled_s is None else each.scheduled_s
-    first = _between(due_s, each.first_token_s)
-    return first is not None and first <= limits.ttft_s and (each.tpot_s or 0.0) <= limits.tpot_s
+    due_s = request.sent_s if request.scheduled_s is None else request.scheduled_s
+    first = _between(due_s, request.first_token_s)
+    return first is not None and first <= limits.ttft_s and (request.tpot_s or 0.0) <= limits.tpot_s
 
 
 def _known(values: Iterable[_Value | None]) -> list[_Value]:

@@ -49,7 +49,7 @@ class Server(msgspec.Struct, frozen=True):
     version: str
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class Launch(msgspec.Struct, frozen=True):
     """What a server is started with: its one argument, as JSON.
 
     Each of its ``slots`` has ``context`` tokens.
@@ -65,19 +65,19 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def missing() -> str:
     """Return which packages of the embedded server are not installed here, or nothing."""
-    wanted = ("xllamacpp", "gguf")
-    return ", ".join(name for name in wanted if importlib.util.find_spec(name) is None)
+    packages = ("xllamacpp", "gguf")
+    return ", ".join(name for name in packages if importlib.util.find_spec(name) is None)
 
 
 @contextlib.contextmanager
-def serving(wanted: Wanted, folder: Path, host: Host) -> Iterator[Server]:
+def serving(launch: Launch, folder: Path, host: Host) -> Iterator[Server]:
     """Serve a model for the length of the block; what the server says is in ``folder``.
 
     Raises SitegenError when the server is not installed or does not come up.
     """
     if absent := missing():
         raise SitegenError(f"the embedded server needs {absent}", where="llm", fix=INSTALL)
-    argv = [*(sys.executable, "-m", "collectors.llm.server"), msgspec.json.encode(wanted).decode()]
+    argv = [*(sys.executable, "-m", "collectors.llm.server"), msgspec.json.encode(launch).decode()]
     environ = {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "GOMP_SPINCOUNT": _SPINS}
     with (folder / LOG).open("wb") as log:
         started = host.start(argv, cwd=folder, environ=environ, stderr=log.fileno())
@@ -104,8 +104,8 @@ def peak_memory(pid: int, host: Host) -> int | None:
     file that are mapped.
     """
     status = host.read(f"/proc/{pid}/status") or ""
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+    match = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
@@ -138,9 +138,9 @@ def _is_well(url: str) -> bool:
 
 
 def main(argument: str) -> None:
-    """Serve until told to stop; one line of JSON on stdout says when the model is loaded."""
-    given = msgspec.json.decode(argument, type=Wanted)
-    model = Path(given.model_path)
+    """Serve until stopped; one line of JSON on stdout says when the model is loaded."""
+    launch = msgspec.json.decode(argument, type=Launch)
+    model = Path(launch.model_path)
     if not model.is_file():
         sys.exit(f"there is no model {model}")
     stops = {signal.SIGTERM, signal.SIGINT}
@@ -150,24 +150,24 @@ def main(argument: str) -> None:
         import xllamacpp
     except ImportError:
         sys.exit(f"xllamacpp is not installed; {INSTALL}")
-    wanted = xllamacpp.CommonParams()
-    wanted.model.path = given.model_path
-    wanted.model_alias = {model.stem}
-    wanted.hostnames = ["127.0.0.1"]
-    wanted.port = given.port
-    wanted.n_parallel = given.slots
-    wanted.n_ctx = given.context * given.slots
-    wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = given.threads
-    wanted.n_threads_http = _HTTP_THREADS
-    wanted.cache_prompt = given.cache_prompt
-    wanted.cache_ram_mib = 0
-    wanted.fit_params = False
-    wanted.endpoint_metrics = True
-    wanted.ui = False
-    wanted.verbosity = _LOG_WARNINGS
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = launch.model_path
+    parameters.model_alias = {model.stem}
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = launch.port
+    parameters.n_parallel = launch.slots
+    parameters.n_ctx = launch.context * launch.slots
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = launch.threads
+    parameters.n_threads_http = _HTTP_THREADS
+    parameters.cache_prompt = launch.cache_prompt
+    parameters.cache_ram_mib = 0
+    parameters.fit_params = False
+    parameters.endpoint_metrics = True
+    parameters.ui = False
+    parameters.verbosity = _LOG_WARNINGS
     clock = time.perf_counter()
     try:
-        server = xllamacpp.Server(wanted)
+        server = xllamacpp.Server(parameters)
     except Exception as error:  # noqa: BLE001 - whatever the wheel raises, the last line says why
         sys.exit(f"{type(error).__name__}: {error}")
     load_s = round(time.perf_counter() - clock, 6)

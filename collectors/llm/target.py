@@ -139,7 +139,7 @@ class Target(Struct, frozen=True):
     """Where it is, and what is known of it; ``started`` are settings of the server started here."""
 
     url: str
-    shown: str  # as it is archived: without the host of a machine that is not this one
+    public_url: str  # as it is archived: without the host of a machine that is not this one
     model: str
     series: Mapping[str, str | None]  # model, engine, weights as they tell series apart
     parameters: tuple[Parameter, ...]
@@ -147,20 +147,20 @@ class Target(Struct, frozen=True):
     started: Mapping[str, str] = field(default_factory=dict)
 
 
-def target(given: SETTINGS, names: Mapping[str, str]) -> Target:
+def target(settings: SETTINGS, names: Mapping[str, str]) -> Target:
     """Return what a user asks to be measured; ``names`` has the settings that were given.
 
     Raises SitegenError for a setting of the other kind of server, for what cannot be met, and
     without an address when the server that would be started is not installed.
     """
-    local = given.url is None and given.api != "ollama"
+    local = settings.url is None and settings.api != "ollama"
     kind, fix = "the server that is started", "leave it out"
     if local:
         kind, fix = "a server at an address", "give that address with --set llm.url="
     for name in _THEIRS if local else _OURS:
         if name in names:
             raise SitegenError(f"the setting is of {kind}", where=f"--set llm.{name}", fix=fix)
-    return _to_start(given) if local else _at_address(given)
+    return _to_start(settings) if local else _at_address(settings)
 
 
 def _parameters(version: str, **must_match: str) -> Iterator[Parameter]:
@@ -169,43 +169,43 @@ def _parameters(version: str, **must_match: str) -> Iterator[Parameter]:
     yield Parameter("server_version", version, Comparability.CAVEAT)
 
 
-def _to_start(given: SETTINGS) -> Target:
+def _to_start(settings: SETTINGS) -> Target:
     from collectors.llm import server, weights
 
     if absent := server.missing():
-        what = f"without an address llm measures a server of its own, and {absent} is not installed"
+        text = f"without an address llm measures a server of its own, and {absent} is not installed"
         fix = f"{server.INSTALL}, or give an address with --set llm.url="
-        raise SitegenError(what, where="llm", fix=fix)
-    wanted = given.input_tokens * 5 // 4 + given.output_tokens + _TEMPLATE_TOKENS
-    context = max(_LEAST_CONTEXT, -(-wanted // _CONTEXT_STEP) * _CONTEXT_STEP)
+        raise SitegenError(text, where="llm", fix=fix)
+    tokens = settings.input_tokens * 5 // 4 + settings.output_tokens + _TEMPLATE_TOKENS
+    context = max(_LEAST_CONTEXT, -(-tokens // _CONTEXT_STEP) * _CONTEXT_STEP)
     if context > weights.CONTEXT:
-        what = f"prompt and answer need {context} tokens and the model holds {weights.CONTEXT}"
+        message = f"prompt and answer need {context} tokens and the model holds {weights.CONTEXT}"
         fix = "ask for fewer tokens, or measure a server of your own with --set llm.url="
-        raise SitegenError(what, where="--set llm.input_tokens", fix=fix)
-    name, cached = weights.model_name(given.model_size), given.prompt == "shared"
-    served = {"server_threads": str(given.server_threads), "slots": str(given.slots)}
+        raise SitegenError(message, where="--set llm.input_tokens", fix=fix)
+    name, cached = weights.model_name(settings.model_size), settings.prompt == "shared"
+    served = {"server_threads": str(settings.server_threads), "slots": str(settings.slots)}
     shared = _parameters(
         f"xllamacpp {importlib.metadata.version('xllamacpp')}",
-        api=given.api,
+        api=settings.api,
         access="loopback",
         channel="plain",
-        quantisation=weights.SIZES[given.model_size].quantisation,
+        quantisation=weights.SIZES[settings.model_size].quantisation,
         context_tokens=str(context),
         **served,
         weights="random",
     )
     return Target(
         url="",  # it has one when it is up
-        shown="http://[started-server]",
+        public_url="http://[started-server]",
         model=name,
         series={"model": name, "engine": "llama.cpp", "weights": "random"},
         parameters=(
             *shared,
             Parameter("model_architecture", weights.ARCHITECTURE),
-            Parameter("model_parameters", str(weights.parameters(given.model_size))),
+            Parameter("model_parameters", str(weights.parameters(settings.model_size))),
         ),
         started={
-            "model_size": given.model_size,
+            "model_size": settings.model_size,
             "context": str(context),
             "cache_prompt": "yes" if cached else "no",
             **served,
@@ -213,46 +213,46 @@ def _to_start(given: SETTINGS) -> Target:
     )
 
 
-def _at_address(given: SETTINGS) -> Target:
+def _at_address(settings: SETTINGS) -> Target:
     """Return a server of the user's own; raises SitegenError for a key or file that is not."""
-    url = given.url or _OLLAMA
+    url = settings.url or _OLLAMA
     try:
-        api.address(url, given.api)
+        api.address(url, settings.api)
     except SitegenError as error:
         fix = error.fix.replace("--key-env", "--set llm.key_env=")
         raise SitegenError(error.what, where="--set llm.url", fix=fix) from None
-    if given.model is None:
+    if settings.model is None:
         fix = "its name as the server lists it (GET /v1/models, or `ollama list`)"
         raise SitegenError("the model is not named", where="--set llm.model", fix=fix)
     options = {}
-    if key := given.key_env:
+    if key := settings.key_env:
         if not re.fullmatch(r"[A-Za-z_]\w*", key) or key not in os.environ:
             # It may be the key itself, so it is not repeated.
-            what = "there is no environment variable of that name"
+            message = "there is no environment variable of that name"
             fix = "put the key into one, and give its name here"
-            raise SitegenError(what, where="--set llm.key_env", fix=fix)
+            raise SitegenError(message, where="--set llm.key_env", fix=fix)
         options["key-env"] = key
-    if given.ca:
-        if not Path(given.ca).is_file():
+    if settings.ca:
+        if not Path(settings.ca).is_file():
             raise SitegenError("there is no such file", where="--set llm.ca")
-        options["ca"] = str(Path(given.ca).absolute())
+        options["ca"] = str(Path(settings.ca).absolute())
     scheme, near = urlsplit(url).scheme, api.is_near(url)
     # A model that a server names by its path is known by the last part of it.
-    name = given.model.rpartition("/")[2] if given.model.startswith("/") else given.model
-    engine = given.engine or ("ollama" if given.api == "ollama" else None)
+    name = settings.model.rpartition("/")[2] if settings.model.startswith("/") else settings.model
+    engine = settings.engine or ("ollama" if settings.api == "ollama" else None)
     shared = _parameters(
-        given.engine_version,
-        api=given.api,
-        access=given.access or ("loopback" if near else "direct"),
+        settings.engine_version,
+        api=settings.api,
+        access=settings.access or ("loopback" if near else "direct"),
         channel="tls" if scheme == "https" else "plain",
-        quantisation=given.quantisation,
-        weights=given.weights,
+        quantisation=settings.quantisation,
+        weights=settings.weights,
     )
     return Target(
         url=url,
-        shown=url if near else f"{scheme}://[{api.HIDDEN}]",
-        model=given.model,
-        series={"model": given.name or name, "engine": engine, "weights": given.weights},
+        public_url=url if near else f"{scheme}://[{api.HIDDEN}]",
+        model=settings.model,
+        series={"model": settings.name or name, "engine": engine, "weights": settings.weights},
         parameters=tuple(shared),
         options=options,
     )

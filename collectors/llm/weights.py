@@ -100,8 +100,8 @@ def write(path: Path, name: str, seed: int = 0) -> None:
         import gguf
         import numpy as np
     except ImportError as error:
-        what, fix = "a random-weight model needs gguf", "pip install 'sitegen[embedded]'"
-        raise SitegenError(what, where="llm", fix=fix) from error
+        reason, fix = "a random-weight model needs gguf", "pip install 'sitegen[embedded]'"
+        raise SitegenError(reason, where="llm", fix=fix) from error
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,8 +132,8 @@ def write(path: Path, name: str, seed: int = 0) -> None:
 def _size(name: str) -> Size:
     if name in SIZES:
         return SIZES[name]
-    known = ", ".join(SIZES)
-    raise SitegenError(f"there is no model size {name[:40]!r}", fix=f"use one of {known}")
+    names = ", ".join(SIZES)
+    raise SitegenError(f"there is no model size {name[:40]!r}", fix=f"use one of {names}")
 
 
 def _tensors(size: Size) -> Iterator[tuple[str, int, int]]:

@@ -49,8 +49,8 @@ _LIMIT_S = 3600.0
 _WEIGHTS_BYTES = 65e6  # the model of random weights that it is measured with
 
 
-class Size(NamedTuple):
-    """How much work a preset does."""
+class Preset(NamedTuple):
+    """How much work it does."""
 
     users: int
     requests: int
@@ -76,10 +76,10 @@ _PARTS: tuple[tuple[str, str, str, Sequence[dict[str, str]]], ...] = (
     ("hash", "weights", "", ()),
     ("quote", "evidence", "attestation_time", ({"part": "quote"},)),
 )
-_SIZES = {
-    "quick": Size(2, 3, 64, 16, 256, 3, (), (50, 20, 100, 3, 3, 5), 1 << 25),
-    "standard": Size(4, 20, 64, 32, 512, 5, _KEPT, (300, 100, 500, 10, 10, 20), 1 << 27),
-    "thorough": Size(4, 100, 64, 32, 512, 5, _KEPT, (1000, 300, 1000, 20, 20, 50), 1 << 28),
+_PRESETS = {
+    "quick": Preset(2, 3, 64, 16, 256, 3, (), (50, 20, 100, 3, 3, 5), 1 << 25),
+    "standard": Preset(4, 20, 64, 32, 512, 5, _KEPT, (300, 100, 500, 10, 10, 20), 1 << 27),
+    "thorough": Preset(4, 100, 64, 32, 512, 5, _KEPT, (1000, 300, 1000, 20, 20, 50), 1 << 28),
 }
 
 
@@ -93,42 +93,42 @@ def detect(host: Host) -> ToolIdentity | Missing:  # noqa: ARG001 - of the proto
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
     """Return the ladder, what sharing a prefix saves, and the parts that are timed alone."""
-    given = request.read(SETTINGS)
-    if given.evidence and not Path(given.evidence).is_dir():
-        told = f"{given.evidence[:80]} is not an existing folder"
-        raise SitegenError(told, where=f"--set {BENCHMARK}.evidence")
-    asked = ("users", "requests", "input_tokens", "output_tokens")
-    changes = {name: value for name in asked if (value := getattr(given, name))}
-    size = _SIZES[request.preset]._replace(**changes)
-    model = request.cache / f"{weights.model_name(given.model)}-{weights.VERSION}.gguf"
-    making = _Making(request.scratch.absolute(), model.absolute(), given, size)
+    settings = request.read(SETTINGS)
+    if settings.evidence and not Path(settings.evidence).is_dir():
+        message = f"{settings.evidence[:80]} is not an existing folder"
+        raise SitegenError(message, where=f"--set {BENCHMARK}.evidence")
+    names = ("users", "requests", "input_tokens", "output_tokens")
+    changes = {name: value for name in names if (value := getattr(settings, name))}
+    preset = _PRESETS[request.preset]._replace(**changes)
+    model = request.cache / f"{weights.model_name(settings.model)}-{weights.VERSION}.gguf"
+    making = _Making(request.scratch.absolute(), model.absolute(), settings, preset)
     attested = evidence.available(Host().root)
     steps = (*making.ladder(), *making.shared_prefix(), *making.parts(attested=attested))
     return Plan(
         steps,
         prepare=(making.preparation(),),
-        parameters=_parameters(tool, given, size, attested=attested),
-        about_s=sum(_about_s(step, size) for step in steps),
+        parameters=_parameters(tool, settings, preset, attested=attested),
+        about_s=sum(_about_s(step, preset) for step in steps),
         about_bytes=_WEIGHTS_BYTES,
     )
 
 
 def _parameters(
-    tool: ToolIdentity, given: SETTINGS, size: Size, *, attested: bool
+    tool: ToolIdentity, settings: SETTINGS, preset: Preset, *, attested: bool
 ) -> tuple[Parameter, ...]:
-    recorder, caveat, own = Recorder(), Comparability.CAVEAT, bool(given.evidence)
+    recorder, caveat, is_given = Recorder(), Comparability.CAVEAT, bool(settings.evidence)
     quotes = "configfs-tsm" if attested else "not measured: no TEE here"
     recorder.parameter("api", "openai-chat")
     recorder.parameter("weights", "random")
-    recorder.parameter("quantisation", weights.SIZES[given.model].quantisation)
-    recorder.parameter("users", size.users)
-    recorder.parameter("requests_per_user", size.requests)
+    recorder.parameter("quantisation", weights.SIZES[settings.model].quantisation)
+    recorder.parameter("users", preset.users)
+    recorder.parameter("requests_per_user", preset.requests)
     recorder.parameter("terminator", "asyncio over OpenSSL, in front of the server")
     recorder.parameter("server_key", "ECDSA P-256")
     recorder.parameter("cipher", channel.preferred_cipher(), caveat)
     recorder.parameter("openssl", ssl.OPENSSL_VERSION, caveat)
-    recorder.parameter("evidence", "given" if own else "constructed, proves nothing")
-    recorder.parameter("evidence_binding", "not checked" if own else "TLS key", caveat)
+    recorder.parameter("evidence", "given" if is_given else "constructed, proves nothing")
+    recorder.parameter("evidence_binding", "not checked" if is_given else "TLS key", caveat)
     recorder.parameter("quote_generation", quotes, Comparability.IGNORED)
     recorder.parameter("tool_version", tool.version, caveat)
     return tuple(recorder.parameters.values())
@@ -151,9 +151,9 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     report = timings.read(raw.stdout)
     for check in report.checks:
         if not check.refused:
-            told = f"the control {check.name!r} was accepted: what was verified means nothing"
+            message = f"the control {check.name!r} was accepted: what was verified means nothing"
             fix = "report it, with the versions of dcap-qvl and cryptography"
-            raise Refused(told, where=step.name, fix=fix)
+            raise Refused(message, where=step.name, fix=fix)
     tried = {check.name for check in report.checks}
     if step.name == "verify" and tried != set(evidence.CONTROLS):
         raise SitegenError("the negative controls are missing", where=step.name)
@@ -171,22 +171,22 @@ class _Making(Struct, frozen=True):
 
     folder: Path
     model: Path
-    given: SETTINGS
-    size: Size
+    settings: SETTINGS
+    preset: Preset
 
     @property
     def unbound(self) -> _Words:
         """Return what says that the evidence is of another endpoint, where it is."""
-        return ("--unbound",) if self.given.evidence else ()
+        return ("--unbound",) if self.settings.evidence else ()
 
     def preparation(self) -> Step:
-        evidence = self.given.evidence
-        own = ("--evidence", str(Path(evidence).absolute())) if evidence else ()
-        options = ("--weights", self.given.model, "--model", str(self.model), *own)
+        evidence = self.settings.evidence
+        source = ("--evidence", str(Path(evidence).absolute())) if evidence else ()
+        options = ("--weights", self.settings.model, "--model", str(self.model), *source)
         return self._step("prepare", "prepare", ("prepare", *options))
 
     def ladder(self) -> Iterator[Step]:
-        for kind, steps in (("fresh", ladder.STEPS), ("reuse", self.size.reuse)):
+        for kind, steps in (("fresh", ladder.STEPS), ("reuse", self.preset.reuse)):
             for step in steps:
                 options = ("--step", step, "--connections", kind, "--prompt", "unique")
                 about = {"step": step, "connections": kind}
@@ -194,9 +194,9 @@ class _Making(Struct, frozen=True):
 
     def shared_prefix(self) -> Iterator[Step]:
         """Yield what users share: all of one prefix cache, one each, or none at all."""
-        tokens, requests = self.size.prefix_tokens, self.size.prefix_requests
-        size = self.size._replace(input_tokens=tokens, requests=requests)
-        longer = structs.replace(self, size=size)
+        tokens, requests = self.preset.prefix_tokens, self.preset.prefix_requests
+        preset = self.preset._replace(input_tokens=tokens, requests=requests)
+        longer = structs.replace(self, preset=preset)
         for name, step in _SHARED:
             cache = ("--cache",) if name != "uncached" else ()
             options = ("--step", step, "--prompt", "shared", *cache)
@@ -205,22 +205,22 @@ class _Making(Struct, frozen=True):
 
     def parts(self, *, attested: bool) -> Iterator[Step]:
         """Yield what is timed alone; a quote only where there is a TEE."""
-        moved, file = ("--bytes", str(self.size.transfer_bytes)), ("--file", str(self.model))
-        options = {"sessions": self.unbound, "throughput": moved, "hash": file}
-        for (name, workload, metric, parts), rounds in zip(_PARTS, self.size.rounds, strict=True):
+        transfer, file = ("--bytes", str(self.preset.transfer_bytes)), ("--file", str(self.model))
+        options = {"sessions": self.unbound, "throughput": transfer, "hash": file}
+        for (name, workload, metric, parts), rounds in zip(_PARTS, self.preset.rounds, strict=True):
             argv = (name, "--rounds", str(rounds), *options.get(name, ()))
             if attested or name != "quote":
                 rows = [(metric, "mean", params(**part)) for part in parts]
                 yield self._step(name, workload, argv, (), rows)
 
     def serving(self, name: str, workload: str, options: _Words, about: dict[str, str]) -> Step:
-        given, size = self.given, self.size
-        tokens = {"input_tokens": size.input_tokens, "output_tokens": size.output_tokens}
-        work = {**tokens, "concurrency": given.concurrency, "threads": given.threads}
-        counts = {"users": size.users, "requests": size.requests, **work}
+        settings, preset = self.settings, self.preset
+        tokens = {"input_tokens": preset.input_tokens, "output_tokens": preset.output_tokens}
+        work = {**tokens, "concurrency": settings.concurrency, "threads": settings.threads}
+        counts = {"users": preset.users, "requests": preset.requests, **work}
         words = [w for key, n in counts.items() for w in (f"--{key.replace('_', '-')}", str(n))]
         argv = ("step", "--model", str(self.model), *options, *words, *self.unbound)
-        pairs = params(model=weights.model_name(given.model), **work, **about)
+        pairs = params(model=weights.model_name(settings.model), **work, **about)
         rows = [(quantity, s, pairs) for quantity in timings.QUANTITIES for s in ("mean", "p50")]
         return self._step(name, workload, argv, pairs, rows)
 
@@ -236,11 +236,11 @@ class _Making(Struct, frozen=True):
         return Step(name, workload, argv, _LIMIT_S, about, expects, (("folder", folder),))
 
 
-def _about_s(step: Step, size: Size) -> float:
+def _about_s(step: Step, preset: Preset) -> float:
     """Estimate on two slow cores: servers and clients to start, then tokens."""
     if step.workload not in {"ladder", "shared-prefix"}:
-        return 0.5 + size.rounds[0] / 200
+        return 0.5 + preset.rounds[0] / 200
     about = dict(step.params)
-    contexts = size.users if about["step"] == "isolated" else 1
+    contexts = preset.users if about["step"] == "isolated" else 1
     tokens = int(about["output_tokens"]) / 150 + int(about["input_tokens"]) / 2000
-    return 1.5 * contexts + size.users * (0.5 + size.requests * tokens)
+    return 1.5 * contexts + preset.users * (0.5 + preset.requests * tokens)

@@ -21,7 +21,7 @@ from sitegen.errors import SitegenError
 ALGORITHMS = ("sha256", "sm3")
 
 
-class Given(ladder.Ladder, frozen=True):
+class Options(ladder.Ladder, frozen=True):
     """What a command may be given."""
 
     rounds: int = 20
@@ -32,7 +32,7 @@ class Given(ladder.Ladder, frozen=True):
     backend: str = ""
 
 
-_Command = Callable[[Given], Iterable[Line] | None]
+_Command = Callable[[Options], Iterable[Line] | None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         name, *words = (sys.argv[1:] if argv is None else argv) or [""]
         if name not in _COMMANDS:
             raise SitegenError(f"there is no command {name!r}")  # noqa: TRY301 - as every other
-        lines = _COMMANDS[name](settings.read(Given, dict(_options(words))))
+        lines = _COMMANDS[name](settings.read(Options, dict(_options(words))))
         printed = "" if lines is None else timings.whole(lines)
     except KeyboardInterrupt:
         return 0
@@ -60,41 +60,41 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, "yes" if following.startswith("--") else following
 
 
-def _up(measure: Callable[[Terminator, Given], Iterator[Line]]) -> _Command:
+def _up(measure: Callable[[Terminator, Options], Iterator[Line]]) -> _Command:
     """Return a command that measures on a terminator that is up."""
 
-    def measured(given: Given) -> Iterator[Line]:
-        with channel.terminating(given.place, Host()) as up:
-            yield from measure(up, given)
+    def measured(options: Options) -> Iterator[Line]:
+        with channel.terminating(options.place, Host()) as up:
+            yield from measure(up, options)
 
     return measured
 
 
 def _report_data(folder: Path) -> bytes:
-    shown = (folder / channel.CERTIFICATE).read_bytes()
-    return evidence.report_data(issuing.key_digest(shown))
+    certificate = (folder / channel.CERTIFICATE).read_bytes()
+    return evidence.report_data(issuing.key_digest(certificate))
 
 
-def _prepare(given: Given) -> None:
-    channel.issue(given.place)
-    if given.evidence:
-        shown = evidence.read(Path(given.evidence))
+def _prepare(options: Options) -> None:
+    channel.issue(options.place)
+    if options.evidence:
+        quoted = evidence.read(Path(options.evidence))
     else:
-        shown = evidence.construct(_report_data(given.place), datetime.now(UTC))
-    evidence.verify(shown)
-    shown.write(given.place)
-    if given.weights and not Path(given.model).exists():
-        weights.write(Path(given.model), given.weights)
+        quoted = evidence.construct(_report_data(options.place), datetime.now(UTC))
+    evidence.verify(quoted)
+    quoted.write(options.place)
+    if options.weights and not Path(options.model).exists():
+        weights.write(Path(options.model), options.weights)
 
 
-def _sessions(up: Terminator, given: Given) -> Iterator[Line]:
-    root, bind = evidence.read(given.place).root, not given.unbound
-    return channel.measure_sessions(up.tls, given.place, root, given.rounds, bind=bind)
+def _sessions(up: Terminator, options: Options) -> Iterator[Line]:
+    root, bind = evidence.read(options.place).root, not options.unbound
+    return channel.measure_sessions(up.tls, options.place, root, options.rounds, bind=bind)
 
 
-def _quote(given: Given) -> Iterator[Line]:
-    data = _report_data(given.place)
-    return evidence.measure_quotes(lambda: evidence.take(Host().root, data), data, given.rounds)
+def _quote(options: Options) -> Iterator[Line]:
+    data = _report_data(options.place)
+    return evidence.measure_quotes(lambda: evidence.take(Host().root, data), data, options.rounds)
 
 
 def digest(path: Path, algorithm: str) -> str:
@@ -109,16 +109,16 @@ def measure_hash(path: Path, rounds: int) -> Iterator[Line]:
     A pass before the first one brings the file into the page cache, so that the hash is timed
     and not the disk.
     """
-    known = [name for name in ALGORITHMS if name in hashlib.algorithms_available]
+    algorithms = [name for name in ALGORITHMS if name in hashlib.algorithms_available]
     try:
         first, size = digest(path, "sha256"), path.stat().st_size
     except OSError as error:
         raise SitegenError(f"cannot be read: {error.strerror}", where=path.name) from error
     if not size:
         raise SitegenError("is empty", where=path.name)
-    yield timings.start("hash", bytes=size, sha256=first, algorithms=",".join(known))
+    yield timings.start("hash", bytes=size, sha256=first, algorithms=",".join(algorithms))
     for _ in range(rounds):
-        for algorithm in known:
+        for algorithm in algorithms:
             begun = time.perf_counter()
             digest(path, algorithm)
             duration = time.perf_counter() - begun
@@ -129,14 +129,14 @@ def measure_hash(path: Path, rounds: int) -> Iterator[Line]:
 
 _COMMANDS: Mapping[str, _Command] = {
     "prepare": _prepare,
-    "terminate": lambda given: asyncio.run(channel.terminate(given.place, given.backend)),
-    "handshake": _up(lambda up, g: channel.measure_handshakes(up.tls, g.place, g.rounds)),
+    "terminate": lambda options: asyncio.run(channel.terminate(options.place, options.backend)),
+    "handshake": _up(lambda up, o: channel.measure_handshakes(up.tls, o.place, o.rounds)),
     "sessions": _up(_sessions),
-    "verify": lambda given: evidence.measure_verification(evidence.read(given.place), given.rounds),
+    "verify": lambda o: evidence.measure_verification(evidence.read(o.place), o.rounds),
     "quote": _quote,
-    "throughput": _up(lambda up, g: channel.measure_throughput(up, g.place, g.bytes, g.rounds)),
-    "hash": lambda given: measure_hash(Path(given.file), given.rounds),
-    "step": lambda given: ladder.measure(given, Host()),
+    "throughput": _up(lambda up, o: channel.measure_throughput(up, o.place, o.bytes, o.rounds)),
+    "hash": lambda options: measure_hash(Path(options.file), options.rounds),
+    "step": lambda options: ladder.measure(options, Host()),
 }
 
 

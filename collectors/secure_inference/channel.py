@@ -1,7 +1,7 @@
 """The TLS 1.3 terminator on loopback, and what its channel costs.
 
 The terminator is a process of its own, asyncio over OpenSSL, with one port with TLS and one
-without: what its hop costs is told from what the encryption costs. It hands HTTP requests to the
+without, so that its hop and the encryption have each its cost. It hands HTTP requests to the
 server behind it, and answers two itself: evidence, and as many zero bytes as are asked for.
 """
 
@@ -105,16 +105,16 @@ def terminating(folder: Path, host: Host, backend: str = "") -> Iterator[Termina
     argv = [*COMMAND, "terminate", "--folder", str(folder), *behind]
     # A file and no pipe: nobody reads what it says while it runs.
     with (
-        tempfile.TemporaryFile() as said,
-        host.start(argv, cwd=folder, environ=ENVIRON, stderr=said.fileno()) as process,
+        tempfile.TemporaryFile() as log,
+        host.start(argv, cwd=folder, environ=ENVIRON, stderr=log.fileno()) as process,
     ):
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         heard, _, _ = select.select([process.stdout], [], [], _START_S)
         line = process.stdout.readline() if heard else b""
         if not line:
-            said.seek(0)
-            told = f"the terminator did not start: {last_line(said.read())}"
-            raise SitegenError(told, where="secure-inference")
+            log.seek(0)
+            message = f"the terminator did not start: {last_line(log.read())}"
+            raise SitegenError(message, where="secure-inference")
         plain, tls = json.loads(line)
         yield Terminator(plain, tls, process.pid)
         process.terminate()
@@ -123,11 +123,11 @@ def terminating(folder: Path, host: Host, backend: str = "") -> Iterator[Termina
 
 
 async def terminate(folder: Path, backend: str = "") -> None:
-    """Serve until told to stop; one line of JSON on stdout says the two ports."""
+    """Serve until stopped; one line of JSON on stdout says the two ports."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(folder / CERTIFICATE, folder / KEY)
-    relay = _Relay(_backend(backend), _shown(folder))
+    relay = _Relay(_backend(backend), _evidence(folder))
     plain = await asyncio.start_server(relay.serve, LOOPBACK, 0, backlog=_BACKLOG)
     tls = await asyncio.start_server(relay.serve, LOOPBACK, 0, ssl=context, backlog=_BACKLOG)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
@@ -143,7 +143,7 @@ def _backend(address: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
-def _shown(folder: Path) -> bytes:
+def _evidence(folder: Path) -> bytes:
     """Return the evidence as the endpoint shows it; nothing where there is none."""
     if not (folder / evidence.QUOTE).exists():
         return b""
@@ -175,7 +175,7 @@ class _Relay(NamedTuple):
     """
 
     backend: tuple[str, int] | None
-    shown: bytes
+    evidence: bytes
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A peer that has gone, or speaks no HTTP: the load client counts what it misses.
@@ -212,8 +212,8 @@ class _Relay(NamedTuple):
             return keep and (tail == _LAST_CHUNK if chunked else count == length)
 
     async def _answer(self, target: str, writer: asyncio.StreamWriter) -> None:
-        if target == EVIDENCE and self.shown:
-            writer.write(_head(len(self.shown)) + self.shown)
+        if target == EVIDENCE and self.evidence:
+            writer.write(_head(len(self.evidence)) + self.evidence)
         elif re.fullmatch(re.escape(ZEROS) + r"[0-9]{1,10}", target):
             size = min(int(target[len(ZEROS) :]), _MOST_ZEROS)
             writer.write(_head(size))
@@ -241,7 +241,7 @@ def client_context(folder: Path) -> ssl.SSLContext:
 def preferred_cipher() -> str:
     """Return the TLS 1.3 cipher suite that this machine's OpenSSL offers first."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    offered = [each["name"] for each in context.get_ciphers() if each["protocol"] == "TLSv1.3"]
+    offered = [c["name"] for c in context.get_ciphers() if c["protocol"] == "TLSv1.3"]
     return str(offered[0]) if offered else "none"
 
 
@@ -255,13 +255,13 @@ def start_session(port: int, folder: Path, root: bytes, *, bind: bool = True) ->
     context = client_context(folder)
     with _connected(port) as plain, context.wrap_socket(plain, server_hostname=LOOPBACK) as link:
         begun = time.perf_counter()
-        shown = evidence_in(_fetch(link, EVIDENCE), root)
+        received = evidence_in(_fetch(link, EVIDENCE), root)
         fetched = time.perf_counter()
-        evidence.verify(shown)
+        evidence.verify(received)
         verified = time.perf_counter()
-        if bind and not evidence.bound(shown, link.getpeercert(binary_form=True) or b""):
-            told = "the evidence is another endpoint's: it names another TLS key"
-            raise Refused(told, where="attestation")
+        if bind and not evidence.bound(received, link.getpeercert(binary_form=True) or b""):
+            message = "the evidence is another endpoint's: it names another TLS key"
+            raise Refused(message, where="attestation")
         ended = time.perf_counter()
     parts = {"fetch": fetched - begun, "verify": verified - fetched, "binding": ended - verified}
     return {**parts, "session": sum(parts.values())}
@@ -288,8 +288,8 @@ def measure_sessions(
         accepted = evidence.bound(evidence.read(folder), other)
         yield timings.Check("another-tls-key", not accepted)
     for _ in range(rounds):
-        for part, took in start_session(port, folder, root, bind=bind).items():
-            yield Value("attestation_time", {"part": part}, took)
+        for part, duration in start_session(port, folder, root, bind=bind).items():
+            yield Value("attestation_time", {"part": part}, duration)
 
 
 def measure_handshakes(port: int, folder: Path, rounds: int) -> Iterator[Line]:
@@ -302,8 +302,8 @@ def measure_handshakes(port: int, folder: Path, rounds: int) -> Iterator[Line]:
     yield timings.start("handshake", cipher=cipher, openssl=ssl.OPENSSL_VERSION)
     for _ in range(rounds):
         for mode in ("full", "resumed"):
-            took, kept, _ = _handshake(port, context, kept if mode == "resumed" else None)
-            yield Value("handshake_time", {"mode": mode}, took)
+            duration, kept, _ = _handshake(port, context, kept if mode == "resumed" else None)
+            yield Value("handshake_time", {"mode": mode}, duration)
 
 
 def _handshake(

@@ -113,9 +113,9 @@ def _bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        told = f"cannot be read: {error.strerror}"
+        message = f"cannot be read: {error.strerror}"
         fix = f"the evidence folder holds {QUOTE}, {COLLATERAL} and {TIME}"
-        raise SitegenError(told, where=path.name, fix=fix) from error
+        raise SitegenError(message, where=path.name, fix=fix) from error
     if len(data) > _MOST_BYTES:
         raise SitegenError(f"is larger than {_MOST_BYTES} bytes", where=path.name)
     return data
@@ -169,20 +169,20 @@ def _quote(report_data: bytes, attester: Party, platform: Party, chain: str) -> 
     body += measured + zero + bytes(8)  # MRSEAM, its signer, its attributes
     body += bytes.fromhex("0000001000000000e702060000000000")  # TD attributes, XFAM
     body += measured + zero * 7 + report_data  # MRTD, three owners, four RTMRs
-    said = b"sitegen constructed evidence    "
+    auth_data = b"sitegen constructed evidence    "
     enclave = bytes([_SVN] * 16) + bytes(4 + 28) + _QE_ATTRIBUTES
-    enclave += hashlib.sha256(said).digest() + bytes(32) + _QE_SIGNER + bytes(96)
+    enclave += hashlib.sha256(auth_data).digest() + bytes(32) + _QE_SIGNER + bytes(96)
     enclave += struct.pack("<HH", _QE_PRODUCT, _QE_SVN) + bytes(60)
     # The quoting enclave vouches for the attestation key in its own report data.
-    enclave += hashlib.sha256(attester.point + said).digest() + bytes(32)
-    certified = enclave + platform.sign(enclave) + struct.pack("<H", len(said)) + said
+    enclave += hashlib.sha256(attester.point + auth_data).digest() + bytes(32)
+    certified = enclave + platform.sign(enclave) + struct.pack("<H", len(auth_data)) + auth_data
     certified += struct.pack("<HI", _PCK_CHAIN, len(chain)) + chain.encode()
     signed = attester.sign(header + body) + attester.point
     signed += struct.pack("<HI", _QE_CERTIFICATION, len(certified)) + certified
     return header + body + struct.pack("<I", len(signed)) + signed
 
 
-def verify(given: Evidence) -> tuple[str, int]:
+def verify(evidence: Evidence) -> tuple[str, int]:
     """Return the TCB status of evidence whose signatures are right, and its number of advisories.
 
     Raises SitegenError with the verifier's reason when it is refused.
@@ -190,43 +190,44 @@ def verify(given: Evidence) -> tuple[str, int]:
     import dcap_qvl
 
     try:
-        collateral = dcap_qvl.QuoteCollateralV3.from_json(given.collateral)
-        if given.root:
-            report = dcap_qvl.verify_with_root_ca(given.quote, collateral, given.root, given.at)
+        collateral = dcap_qvl.QuoteCollateralV3.from_json(evidence.collateral)
+        quote, root, at = evidence.quote, evidence.root, evidence.at
+        if root:
+            report = dcap_qvl.verify_with_root_ca(quote, collateral, root, at)
         else:
-            report = dcap_qvl.verify(given.quote, collateral, given.at)
+            report = dcap_qvl.verify(quote, collateral, at)
     except (ValueError, OverflowError) as error:
-        told = f"the quote is refused: {str(error)[:200]}"
+        message = f"the quote is refused: {str(error)[:200]}"
         fix = "give a quote with the collateral, and the time, that it was valid at"
-        raise SitegenError(told, where="attestation", fix=fix) from error
+        raise SitegenError(message, where="attestation", fix=fix) from error
     return report.status, len(report.advisory_ids)
 
 
-def parse(given: Evidence) -> str:
+def parse(evidence: Evidence) -> str:
     """Parse a quote without verifying it and return its kind; raises SitegenError."""
     import dcap_qvl
 
     try:
-        return str(dcap_qvl.parse_quote(given.quote).quote_type())
+        return str(dcap_qvl.parse_quote(evidence.quote).quote_type())
     except ValueError as error:
-        told = f"the quote cannot be parsed: {str(error)[:200]}"
-        raise SitegenError(told, where="attestation") from error
+        message = f"the quote cannot be parsed: {str(error)[:200]}"
+        raise SitegenError(message, where="attestation") from error
 
 
-def refused(given: Evidence) -> bool:
+def refused(evidence: Evidence) -> bool:
     """Return whether the verifier refuses evidence."""
     with contextlib.suppress(SitegenError):
-        verify(given)
+        verify(evidence)
         return False
     return True
 
 
-def controls(given: Evidence) -> dict[str, Evidence]:
+def controls(evidence: Evidence) -> dict[str, Evidence]:
     """Return what every verifier must refuse, by name: one bit flipped, and another root."""
-    flipped = bytearray(given.quote)
+    flipped = bytearray(evidence.quote)
     flipped[REPORT_DATA_AT] ^= 1
     other = construct(bytes(REPORT_DATA_BYTES), datetime.now(UTC))
-    changed = (replace(given, quote=bytes(flipped)), replace(given, root=other.root))
+    changed = (replace(evidence, quote=bytes(flipped)), replace(evidence, root=other.root))
     return dict(zip(CONTROLS, changed, strict=True))
 
 
@@ -235,29 +236,29 @@ def report_data(key_digest: bytes) -> bytes:
     return key_digest.ljust(REPORT_DATA_BYTES, b"\0")
 
 
-def bound(given: Evidence, certificate: bytes) -> bool:
+def bound(evidence: Evidence, certificate: bytes) -> bool:
     """Return whether a quote names the public key of the certificate that the peer showed."""
     from collectors.secure_inference import issuing
 
-    return given.report_data[:DIGEST_BYTES] == issuing.key_digest(certificate)
+    return evidence.report_data[:DIGEST_BYTES] == issuing.key_digest(certificate)
 
 
-def measure_verification(given: Evidence, rounds: int) -> Iterator[Line]:
+def measure_verification(evidence: Evidence, rounds: int) -> Iterator[Line]:
     """Time the verification ``rounds`` times, and yield the lines of the command's output.
 
     The negative controls run once, untimed. Raises SitegenError when the evidence itself is
     refused.
     """
-    status, advisories = verify(given)  # also the warm-up
-    about = {"quote": parse(given), "quote_bytes": len(given.quote), "status": status}
-    root = "constructed" if given.root else "the verifier's own"
+    status, advisories = verify(evidence)  # also the warm-up
+    about = {"quote": parse(evidence), "quote_bytes": len(evidence.quote), "status": status}
+    root = "constructed" if evidence.root else "the verifier's own"
     yield timings.start("verify", **about, advisories=advisories, root=root)
-    for name, each in controls(given).items():
-        yield Check(name, refused(each))
+    for name, control in controls(evidence).items():
+        yield Check(name, refused(control))
     for _ in range(rounds):
         for part, work in (("parse", parse), ("verify", verify)):
             begun = time.perf_counter()
-            work(given)
+            work(evidence)
             yield Value("attestation_time", {"part": part}, time.perf_counter() - begun)
 
 
@@ -293,9 +294,9 @@ def take(root: Path, report_data: bytes, *, make: Act = os.mkdir, remove: Act = 
                 # Its files are the kernel's: they go with the directory.
                 remove(folder)
         except OSError as error:
-            told = f"the machine gives no quote: {error.strerror}"
+            message = f"the machine gives no quote: {error.strerror}"
             fix = "run as root, and see that the host offers a quote service"
-            raise SitegenError(told, where="quote", fix=fix) from error
+            raise SitegenError(message, where="quote", fix=fix) from error
         if quote is not None:
             return quote
     raise SitegenError("every report was written to by another process", where="quote")

@@ -61,12 +61,12 @@ def certificate(
 ) -> x509.Certificate:
     """Return a certificate; an authority's key signs others, another one data."""
     uses = dict.fromkeys(_USES, authority) | dict.fromkeys(_NO_USES, False)
-    own, theirs = subject.key.public_key(), issuer.key.public_key()
+    subject_key, issuer_key = subject.key.public_key(), issuer.key.public_key()
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject.name)
         .issuer_name(issuer.name)
-        .public_key(own)
+        .public_key(subject_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(valid[0])
         .not_valid_after(valid[1])
@@ -74,8 +74,8 @@ def certificate(
         .add_extension(x509.KeyUsage(digital_signature=not authority, **uses), critical=True)
     )
     for extension in (
-        x509.SubjectKeyIdentifier.from_public_key(own),
-        x509.AuthorityKeyIdentifier.from_issuer_public_key(theirs),
+        x509.SubjectKeyIdentifier.from_public_key(subject_key),
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key),
         *extensions,
     ):
         builder = builder.add_extension(extension, critical=False)
@@ -98,7 +98,7 @@ def revoked(issuer: Party, valid: Validity) -> bytes:
 
 def pem(*certificates: x509.Certificate) -> str:
     """Return certificates as text, one after another."""
-    return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
+    return "".join(item.public_bytes(Encoding.PEM).decode() for item in certificates)
 
 
 def key_digest(certificate: bytes) -> bytes:

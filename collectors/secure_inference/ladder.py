@@ -57,33 +57,33 @@ class Ladder(Settings, frozen=True):
         return Path(self.folder)
 
 
-def measure(wanted: Ladder, host: Host) -> list[Line]:
+def measure(options: Ladder, host: Host) -> list[Line]:
     """Carry out one step and return the lines of the command's output.
 
     Raises SitegenError when a server does not come up, a client cannot work, or the evidence
     that an endpoint shows is refused.
     """
     lines: list[Line] = []
-    attested = wanted.step in ATTESTED
+    attested = options.step in ATTESTED
     with contextlib.ExitStack() as everything:
         contexts = []
-        for index in range(wanted.users if wanted.step == ISOLATED else 1):
-            context = everything.enter_context(_context(wanted, host, index, lines))
+        for index in range(options.users if options.step == ISOLATED else 1):
+            context = everything.enter_context(_context(options, host, index, lines))
             contexts.append(context)
-            _client(context, wanted, host, _WARM_REQUESTS, _WARM_SEED, "unique")
+            _client(context, options, host, _WARM_REQUESTS, _WARM_SEED, "unique")
             if attested:
-                _session(context, wanted)  # the first loads the verifier
-        for user in range(wanted.users):
+                _session(context, options)  # the first loads the verifier
+        for user in range(options.users):
             context = contexts[user % len(contexts)]
             if attested:
-                took = _session(context, wanted)
-                lines.append(Value("attestation_time", {"part": "session"}, took))
+                duration = _session(context, options)
+                lines.append(Value("attestation_time", {"part": "session"}, duration))
             # A prefix that users share comes of one seed; prompts of their own of one each.
-            seed = user if wanted.prompt == "unique" else 0
-            printed = _client(context, wanted, host, wanted.requests, seed, wanted.prompt)
+            seed = user if options.prompt == "unique" else 0
+            printed = _client(context, options, host, options.requests, seed, options.prompt)
             lines.append(Load(printed.decode("utf-8", "replace")))
     version, count = contexts[0].version, len(contexts)
-    start = timings.start("step", step=wanted.step, server=version, contexts=count)
+    start = timings.start("step", step=options.step, server=version, contexts=count)
     return [start, *lines]
 
 
@@ -97,35 +97,35 @@ class _Context(NamedTuple):
 
 
 @contextlib.contextmanager
-def _context(wanted: Ladder, host: Host, index: int, lines: list[Line]) -> Iterator[_Context]:
+def _context(options: Ladder, host: Host, index: int, lines: list[Line]) -> Iterator[_Context]:
     """Run a server for the length of the block; ``lines`` say how long start and end took."""
-    folder = wanted.place / f"context-{index}"
+    folder = options.place / f"context-{index}"
     folder.mkdir(exist_ok=True)
     begun = time.perf_counter()
-    tokens = 2 * wanted.input_tokens + wanted.output_tokens + _SPARE_TOKENS
-    slots, cache = wanted.concurrency, wanted.cache
-    asked = server.Wanted(wanted.model, wanted.threads, slots, tokens, cache, _port())
-    with server.serving(asked, folder, host) as up:
+    tokens = 2 * options.input_tokens + options.output_tokens + _SPARE_TOKENS
+    slots, cache = options.concurrency, options.cache
+    launch = server.Launch(options.model, options.threads, slots, tokens, cache, _port())
+    with server.serving(launch, folder, host) as up:
         created = time.perf_counter() - begun
-        if wanted.step == "native":
+        if options.step == "native":
             yield _Context(up.url, 0, up.model, up.version)
         else:
-            with channel.terminating(wanted.place, host, up.url) as before:
-                hop = wanted.step == "hop"
+            with channel.terminating(options.place, host, up.url) as before:
+                hop = options.step == "hop"
                 scheme, port = ("http", before.plain) if hop else ("https", before.tls)
                 url = f"{scheme}://{channel.LOOPBACK}:{port}"
                 yield _Context(url, port, up.model, up.version)
         begun = time.perf_counter()
     destroyed = time.perf_counter() - begun
-    if wanted.step == ISOLATED:
-        for part, took in (("create", created), ("destroy", destroyed)):
-            lines.append(Value("context_time", {"part": part, "context": "process"}, took))
+    if options.step == ISOLATED:
+        for part, duration in (("create", created), ("destroy", destroyed)):
+            lines.append(Value("context_time", {"part": part, "context": "process"}, duration))
 
 
-def _session(context: _Context, wanted: Ladder) -> float:
+def _session(context: _Context, options: Ladder) -> float:
     """Start a session of one user; return what it took beside the handshake."""
-    place, root = wanted.place, evidence.read(wanted.place).root
-    return channel.start_session(context.port, place, root, bind=not wanted.unbound)["session"]
+    place, root = options.place, evidence.read(options.place).root
+    return channel.start_session(context.port, place, root, bind=not options.unbound)["session"]
 
 
 def _port() -> int:
@@ -137,22 +137,22 @@ def _port() -> int:
 
 
 def _client(  # noqa: PLR0913 - a load has as many sides
-    context: _Context, wanted: Ladder, host: Host, requests: int, seed: int, prompt: str
+    context: _Context, options: Ladder, host: Host, requests: int, seed: int, prompt: str
 ) -> bytes:
     """Run one user's load client and return what it printed."""
     argv = [
         *(sys.executable, "-m", "collectors.llm.client", "--url", context.url),
         *("--api", "openai-chat", "--model", context.model),
-        *("--concurrency", str(wanted.concurrency), "--requests", str(requests)),
-        *("--input-tokens", str(wanted.input_tokens)),
-        *("--output-tokens", str(wanted.output_tokens)),
-        *("--prompt", prompt, "--connections", wanted.connections, "--warmup-max", "0"),
+        *("--concurrency", str(options.concurrency), "--requests", str(requests)),
+        *("--input-tokens", str(options.input_tokens)),
+        *("--output-tokens", str(options.output_tokens)),
+        *("--prompt", prompt, "--connections", options.connections, "--warmup-max", "0"),
         *("--timeout-s", f"{_TIMEOUT_S:.0f}", "--seed", str(seed)),
     ]
     if context.url.startswith("https"):
-        argv += ["--ca", str(wanted.place / channel.AUTHORITY)]
+        argv += ["--ca", str(options.place / channel.AUTHORITY)]
     limit_s = _TIMEOUT_S + requests * _TIMEOUT_S / 4
-    raw = host.run(argv, timeout_s=limit_s, cwd=wanted.place, environ=channel.ENVIRON)
+    raw = host.run(argv, timeout_s=limit_s, cwd=options.place, environ=channel.ENVIRON)
     if raw.exit_code != 0:
-        raise SitegenError(f"the load client: {raw.reason}", where=wanted.step)
+        raise SitegenError(f"the load client: {raw.reason}", where=options.step)
     return raw.stdout

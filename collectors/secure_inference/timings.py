@@ -1,7 +1,7 @@
 """The lines that the measuring commands print, and the measurements that they become.
 
 One JSON object a line: ``start``, then values, checks and loads, and ``end`` with the number of
-lines before it, so that a cut-off output is told.
+lines before it, so that a cut-off output shows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sitegen.model import Params, Status, params
 #: What a command may report, in the base unit of its metric.
 _Time = Literal["handshake_time", "attestation_time", "measure_time", "context_time"]
 Metric = Literal[_Time, "channel_throughput", "hash_speed"]
-#: What of a load is said of each step of the ladder.
+#: What is kept of a load, for each step of the ladder.
 QUANTITIES = ("e2e_latency", "ttft")
 _SERVED = {f"llm.{quantity}": f"secure-inference.{quantity}" for quantity in QUANTITIES}
 #: A high percentile needs so many values that one of them can lie beyond it.
@@ -114,8 +114,8 @@ def read(printed: bytes) -> Report:
 def record(recorder: Recorder, report: Report, workload: str, about: Params) -> None:
     """Write the statistics of each series of values."""
     groups: dict[tuple[str, Params], list[float]] = defaultdict(list)
-    for each in report.values:
-        groups[each.metric, params(**{**dict(about), **each.params})].append(each.value)
+    for value in report.values:
+        groups[value.metric, params(**{**dict(about), **value.params})].append(value.value)
     for (metric, pairs), values in groups.items():
         recorder.series(workload, pairs).spread(f"secure-inference.{metric}", summary(values))
 
@@ -145,37 +145,37 @@ def record_served(recorder: Recorder, report: Report, workload: str, about: Para
     The users came one after the other: a sample's x counts from the first one's start. Raises
     SitegenError when not one request was answered.
     """
-    loads = [measures.read(each) for each in report.loads]
+    loads = [measures.read(printed) for printed in report.loads]
     every = together(loads)
     if not every.ok:
-        details = [each.detail or each.status for each in every.measured] or ["none was sent"]
+        details = [r.detail or r.status for r in every.measured] or ["none was sent"]
         raise SitegenError(f"no request was answered: {details[-1]}", where=workload)
-    found = measures.record(every, workload, about).measurements
-    rows = [row for row in found if row.metric in _SERVED]
+    listed = measures.record(every, workload, about).measurements
+    rows = [row for row in listed if row.metric in _SERVED]
     for row in rows:
         recorder.put(row._replace(metric=_SERVED[row.metric]), "")
     begun = 0.0
     for load in loads:
         recorder.samples += [
-            each._replace(metric=_SERVED[each.metric], x=begun + each.x)
-            for each in measures.record(load, workload, about).samples
-            if each.metric in _SERVED
+            sample._replace(metric=_SERVED[sample.metric], x=begun + sample.x)
+            for sample in measures.record(load, workload, about).samples
+            if sample.metric in _SERVED
         ]
         begun += load.end.wall_s if load.end else 0.0
-    outside = [took for each in every.ok if (took := outside_model_s(each)) is not None]
+    outside = [seconds for request in every.ok if (seconds := outside_model_s(request)) is not None]
     series = recorder.series(workload, about, status=rows[0].status if rows else Status.OK)
     series.spread("secure-inference.outside_model_time", summary(outside))
 
 
-def outside_model_s(each: Exchange) -> float | None:
+def outside_model_s(request: Exchange) -> float | None:
     """Return a request's latency less the server's own time for prompt and answer, or None.
 
     It holds what is between the client and the model: connection, channel, HTTP, queueing.
     """
-    own = each.server
-    if own is None or each.e2e_s is None or own.prompt_s is None or own.predicted_s is None:
+    server, e2e_s = request.server, request.e2e_s
+    if server is None or e2e_s is None or server.prompt_s is None or server.predicted_s is None:
         return None
-    return max(each.e2e_s - own.prompt_s - own.predicted_s, 0.0)
+    return max(e2e_s - server.prompt_s - server.predicted_s, 0.0)
 
 
 def together(loads: Sequence[measures.Load]) -> measures.Load:
@@ -183,10 +183,10 @@ def together(loads: Sequence[measures.Load]) -> measures.Load:
     ends = [load.end for load in loads if load.end is not None]
     end = None
     if len(ends) == len(loads):
-        lags = [each.lag_p99_s for each in ends if each.lag_p99_s is not None]
-        wall_s, cpu_s = sum(each.wall_s for each in ends), sum(each.cpu_s for each in ends)
+        lags = [e.lag_p99_s for e in ends if e.lag_p99_s is not None]
+        wall_s, cpu_s = sum(e.wall_s for e in ends), sum(e.cpu_s for e in ends)
         lag_s = max(lags, default=None)
         end = msgspec.structs.replace(ends[0], wall_s=wall_s, cpu_s=cpu_s, lag_p99_s=lag_s)
-    requests = tuple(each for load in loads for each in load.requests)
+    requests = tuple(request for load in loads for request in load.requests)
     notes = tuple(dict.fromkeys(note for load in loads for note in load.notes))
     return structs.replace(loads[0], requests=requests, end=end, notes=notes)

@@ -62,17 +62,17 @@ def detect(host: Host) -> ToolIdentity | Missing:
     if path is None:
         return Missing("7-Zip (7zz, 7z or 7za)", "apt install 7zip")
     # A package may call itself p7zip on the second line: the banner's number is the version.
-    said = host.run([path], timeout_s=20).stdout.decode("utf-8", "replace")
-    version = next(header.versions(said), "unknown")
+    banner = host.run([path], timeout_s=20).stdout.decode("utf-8", "replace")
+    version = next(header.versions(banner), "unknown")
     return host.identify("7-Zip", path, version)
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
     """Return one step a thread count. Raises SitegenError for a setting out of range."""
-    given = request.read(SETTINGS)
-    bits = given.dictionary or _DICTIONARY_BITS[request.preset]
-    iterations = given.iterations
-    counts = sorted({*(given.threads or (*_COUNTS[request.preset], request.cpus))})
+    settings = request.read(SETTINGS)
+    bits = settings.dictionary or _DICTIONARY_BITS[request.preset]
+    iterations = settings.iterations
+    counts = sorted({*(settings.threads or (*_COUNTS[request.preset], request.cpus))})
     # All the dictionaries up to 2^25 are what 7-Zip does by itself: leave the option out.
     size = () if bits == _DEFAULT_BITS else (f"-md{bits}",)
     context = (("cpus", str(request.cpus)),)
@@ -80,15 +80,15 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
     for count in counts:
         name, about = f"threads-{count}", params(threads=count, dictionary=1 << bits)
         argv = (tool.path, "b", str(iterations), f"-mmt{count}", *size)
-        parts = [params(operation=each, **dict(about)) for each in _OPERATIONS]
+        parts = [params(operation=operation, **dict(about)) for operation in _OPERATIONS]
         expects = tuple(Measurement(name, "7z.rating", "value", "MIPS", None, p) for p in parts)
         steps.append(Step(name, name, argv, 900.0 * iterations, about, expects, context))
-    settings = (
+    parameters = (
         Parameter("iterations", str(iterations), Comparability.CAVEAT),
         Parameter("tool_version", tool.version, Comparability.MUST_MATCH),
     )
     about_s = _SECONDS[request.preset] * iterations * len(steps)
-    return Plan(tuple(steps), settings, about_s=about_s)
+    return Plan(tuple(steps), parameters, about_s=about_s)
 
 
 def run(step: Step, host: Host) -> RawOutput:
@@ -105,12 +105,12 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     text = raw.stdout.decode("utf-8", "replace")
     if raw.exit_code != 0:
         reason = last_line(raw.stderr or raw.stdout)
-        what = f"7-Zip ended with code {raw.exit_code}: {reason}"
-        raise SitegenError(what, where=step.name)
-    found = [each for each in output.tables(text) if each.rows and each.total and each.threads]
-    if not found:
+        message = f"7-Zip ended with code {raw.exit_code}: {reason}"
+        raise SitegenError(message, where=step.name)
+    whole = [table for table in output.tables(text) if table.rows and table.total and table.threads]
+    if not whole:
         raise SitegenError("7-Zip printed no whole benchmark table", where=step.name)
-    _check_total(table := found[-1])
+    _check_total(table := whole[-1])
     recorder = Recorder()
     series = recorder.series(step.workload, step.params, status=_status(step, table))
     figures.averages(series, table)
@@ -123,15 +123,16 @@ def _check_total(table: Table) -> None:
     if table.compress and table.decompress and table.total:
         mean = (int(table.compress.rating) + int(table.decompress.rating)) / 2
         if abs(int(table.total.rating) - mean) > _TOTAL_TOLERANCE * mean + 2:
-            what = f"Tot: says {table.total.rating}, the mean of the Avr: row is {mean:.0f}"
-            raise SitegenError(what, where="7-Zip")
+            message = f"Tot: says {table.total.rating}, the mean of the Avr: row is {mean:.0f}"
+            raise SitegenError(message, where="7-Zip")
 
 
 def _status(step: Step, table: Table) -> Status:
     """Return suspect when something else had the CPUs, or another table was printed."""
-    wanted, own = dict(step.params), params(threads=table.threads, dictionary=1 << table.top_bits)
+    about = dict(step.params)
+    printed = params(threads=table.threads, dictionary=1 << table.top_bits)
     # With too little memory 7-Zip lowers the dictionary by itself: another workload.
-    if any(wanted[name] != value for name, value in own):
+    if any(about[name] != value for name, value in printed):
         return Status.SUSPECT
     if table.threads is None or table.compress is None or table.decompress is None:
         return Status.SUSPECT

@@ -30,10 +30,10 @@ def averages(series: Series, table: Table) -> None:
             _figures(series, side, "mean", params(operation=operation))
 
 
-def row(series: Series, one: Row) -> None:
+def write_row(series: Series, row: Row) -> None:
     """Write the figures of one row; its parameters say which."""
-    for operation, side in (("compress", one.compress), ("decompress", one.decompress)):
-        about = params(operation=operation, dictionary=1 << one.bits, row=one.bits)
+    for operation, side in (("compress", row.compress), ("decompress", row.decompress)):
+        about = params(operation=operation, dictionary=1 << row.bits, row=row.bits)
         _figures(series, side, "value", about)
 
 
@@ -65,15 +65,15 @@ def contradictions(table: Table) -> Iterator[str]:
         yield from _unlike_mean("Tot:", "total", table.total, sides, "the Avr: row")
 
 
-def row_contradictions(one: Row) -> Iterator[str]:
+def row_contradictions(row: Row) -> Iterator[str]:
     """Yield where the rating of a row is not its rating per usage times its usage."""
-    for name, side in (("compress", one.compress), ("decompress", one.decompress)):
+    for name, side in (("compress", row.compress), ("decompress", row.decompress)):
         usage, per_usage = int(side.usage), int(side.rating_per_usage)
         low = (per_usage * (1 - _SAME_RATE) - _HALF) * (usage - _HALF) / 100 - _HALF
         high = (per_usage * (1 + _SAME_RATE) + _HALF) * (usage + _HALF) / 100 + _HALF
         if not low <= int(side.rating) <= high:
             expected = f"{per_usage} at {usage} % are {per_usage * usage / 100:.0f}"
-            yield f"row {one.bits}: {name} says {side.rating} MIPS, {expected}"
+            yield f"row {row.bits}: {name} says {side.rating} MIPS, {expected}"
 
 
 def crowded(table: Table) -> str:
@@ -81,9 +81,9 @@ def crowded(table: Table) -> str:
     for threads, percents in table.header.together:
         reachable = min(threads, table.header.cpus or 1)
         if reachable > 1 and max(percents) < _LEAST_TOGETHER * 100 * reachable:
-            seen = " and ".join(f"{percent} %" for percent in percents[:4])
+            usage = " and ".join(f"{percent} %" for percent in percents[:4])
             return (
-                f"{threads} threads together got {seen} of a CPU on {reachable} CPUs, where about "
+                f"{threads} threads together got {usage} of a CPU on {reachable} CPUs, where about "
                 f"{100 * reachable} % are due: a quota, or something else ran."
             )
     return ""
@@ -93,12 +93,12 @@ def _unlike_mean(
     label: str, name: str, side: Side, parts: list[Side], of_what: str
 ) -> Iterator[str]:
     for column, title in _COLUMNS.items():
-        said = getattr(side, column)
+        printed = getattr(side, column)
         figures = [int(text) for part in parts if (text := getattr(part, column))]
-        if said and len(figures) == len(parts):
+        if printed and len(figures) == len(parts):
             mean = statistics.fmean(figures)
-            if abs(int(said) - mean) > _ROUNDING:
-                yield f"{label} {name} {title} is {said}, the mean of {of_what} {mean:.0f}"
+            if abs(int(printed) - mean) > _ROUNDING:
+                yield f"{label} {name} {title} is {printed}, the mean of {of_what} {mean:.0f}"
 
 
 def _figures(series: Series, side: Side, speed: str, about: Params) -> None:

@@ -39,7 +39,7 @@ _PAGES = re.compile(
     r"PageSize:(?P<page_size>\d{1,6}[KM]B)\b(?:.{0,100}?\bTHP:(?P<huge_pages>\w{1,20}))?"
 )
 _COMPILER = re.compile(r"Compiler: {1,4}(?:ver:)?(?P<compiler>\S.{0,120})")
-#: What is said of the build and the system; groups have the names of fields.
+#: The lines about the build and the system; groups have the names of fields.
 _LABELS = (_BANNER, _HEADER_BITS, _P7ZIP, _COMPILER, _LINUX, _WINDOWS, _WINDOWS_CPUS, _PAGES)
 #: How 7-Zip repeats the options that it was given: `` mt=4 d18 x=1``.
 _ECHO = re.compile(r"(?:(?:mt|d|x|m|fb|mc|pass|time|lc|lp|pb|a|mf|hash|freq)(?:[=\d]\S*)?(?: |$))+")
@@ -94,11 +94,11 @@ def read_header(lines: list[str], above: Header) -> Header:
     names: list[str] = []
     labelled = False
     for line in lines:
-        if (known := _build(line)) is not None:
+        if (fields := _build(line)) is not None:
             # The processor's name stands between these and what was measured.
-            header, names, labelled = replace(header, **known), [], True
-        elif (known := _measured(header, line)) is not None:
-            header, labelled = replace(header, **known), False
+            header, names, labelled = replace(header, **fields), [], True
+        elif (fields := _measured(header, line)) is not None:
+            header, labelled = replace(header, **fields), False
         elif line and labelled:
             names.append(line)
     return replace(header, cpu=_cpu(names, header.machine) or header.cpu)
@@ -108,13 +108,13 @@ def _build(line: str) -> dict[str, Any] | None:
     """Return what a line about the build or the system says, by fields; None for another."""
     if label := next(filter(None, (form.match(line) for form in _LABELS)), None):
         texts = {name: " ".join(text.split()) for name, text in label.groupdict("").items()}
-        known: dict[str, Any] = {name: text for name, text in texts.items() if text}
-        if "kernel" in known:
-            known["kernel"] = f"Linux {known['kernel']}"
-        if count := _count(known.pop("cpus", "")):
-            known |= {"cpus": count, "all_cpus": count}
+        fields: dict[str, Any] = {name: text for name, text in texts.items() if text}
+        if "kernel" in fields:
+            fields["kernel"] = f"Linux {fields['kernel']}"
+        if count := _count(fields.pop("cpus", "")):
+            fields |= {"cpus": count, "all_cpus": count}
         signs = [sign for sign in _HYPERVISORS if sign in line]
-        return known | ({"hypervisor": _HYPERVISORS[signs[0]]} if signs else {})
+        return fields | ({"hypervisor": _HYPERVISORS[signs[0]]} if signs else {})
     if _ECHO.fullmatch(line):
         odd = [word for word in line.split() if not _PLAIN_OPTION.fullmatch(word)]
         return {"options": " ".join(odd)[:100]}
@@ -126,24 +126,24 @@ def _measured(header: Header, line: str) -> dict[str, Any] | None:
     if not line.startswith("RAM size:"):
         return _frequencies(header, line)
     memory, hardware = _MEMORY.search(line), _HARDWARE.search(line)
-    known: dict[str, Any] = {"memory_mb": int(memory[1])} if memory else {}
+    fields: dict[str, Any] = {"memory_mb": int(memory[1])} if memory else {}
     if hardware:
         allowed, mask = _count(hardware["allowed"]), (hardware["mask"] or "").strip()
         # "1 / 2 : 1": one of two, and which.
         whole = re.match(r"/ (\d{1,6})\b", mask)
-        known |= {"cpus": allowed, "all_cpus": _count(whole[1]) if whole else allowed}
-        known["affinity"] = f"{allowed} {mask}" if mask else ""
-    return known
+        fields |= {"cpus": allowed, "all_cpus": _count(whole[1]) if whole else allowed}
+        fields["affinity"] = f"{allowed} {mask}" if mask else ""
+    return fields
 
 
 def _frequencies(header: Header, line: str) -> dict[str, Any] | None:
-    if found := _TOGETHER.match(line):
-        percents = tuple(int(percent) for percent in _PERCENT.findall(found[2]))
-        return {"together": (*header.together, (int(found[1]), percents))}
-    found = _FREQUENCY.fullmatch(line)
-    if found is None or header.frequencies_mhz:
+    if match := _TOGETHER.match(line):
+        percents = tuple(int(percent) for percent in _PERCENT.findall(match[2]))
+        return {"together": (*header.together, (int(match[1]), percents))}
+    match = _FREQUENCY.fullmatch(line)
+    if match is None or header.frequencies_mhz:
         return None
-    trials = found["trials"].split()
+    trials = match["trials"].split()
     values = [int(word) for word in trials if word.isdigit() and len(word) <= _MAX_DIGITS]
     if len(values) < len(trials) or not all(0 < value <= _MAX_MHZ for value in values):
         # A clock too coarse for the short trials: dashes, or 64000000.

@@ -131,7 +131,7 @@ class _Scanner:
         self._text = text
         self._header = Header()
         self._above = 0
-        self._nth = self._found = 0
+        self._nth = self._table_count = 0
         self._line, self._counted = 1, 0
 
     def tables(self) -> Iterator[Table]:
@@ -177,19 +177,19 @@ class _Scanner:
             half = len(numbers) // 2
             draft.average = _side(numbers[:half]), _side(numbers[half:])
 
-    def _numbers(self, event: re.Match[str], what: str, *counts: int) -> list[str]:
+    def _numbers(self, event: re.Match[str], label: str, *counts: int) -> list[str]:
         words = event[event.lastgroup or ""].partition(":")[2].replace("|", " ").split()
         numbers = [word for word in words if len(word) <= _MAX_DIGITS]
         if len(numbers) not in counts:
-            wanted = " or ".join(map(str, counts))
-            raise self._bad(event, f"{what} has {len(numbers)} numbers, not {wanted}")
+            usual = " or ".join(map(str, counts))
+            raise self._bad(event, f"{label} has {len(numbers)} numbers, not {usual}")
         return numbers
 
     def _finished(self, draft: _Draft) -> Iterator[Table]:
         if "other" in draft.texts or not draft.begun:
             return
-        self._found += 1
-        if self._found > _MAX_TABLES:
+        self._table_count += 1
+        if self._table_count > _MAX_TABLES:
             raise SitegenError(f"holds more than {_MAX_TABLES:,} tables", where="7-Zip")
         match = _THREADS.search(draft.texts.get("usage", ""))
         threads = int(match[1]) if match else None
@@ -206,9 +206,9 @@ class _Scanner:
         self._counted = place
         return self._line
 
-    def _bad(self, event: re.Match[str], what: str) -> SitegenError:
+    def _bad(self, event: re.Match[str], message: str) -> SitegenError:
         place = f"line {self._line_of(event.start())}"
-        return SitegenError(what, where=place, fix="import the output as it was")
+        return SitegenError(message, where=place, fix="import the output as it was")
 
 
 def _side(numbers: list[str]) -> Side:

@@ -63,19 +63,19 @@ def knows(data: bytes) -> bool:
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run that the tables in ``data`` are."""
-    found = list(tables(plain(data)))
-    if not found:
+    every = list(tables(plain(data)))
+    if not every:
         raise SitegenError("holds no table of 7-Zip's benchmark", fix="import what `7z b` printed")
-    _check_common(found)
+    _check_common(every)
     recorder = Recorder(natives=_NATIVES)
-    for table in found:
+    for table in every:
         _remark(recorder, table)
         _take(recorder, table, asks)
     if not recorder.measurements:
-        what = "7-Zip was stopped before its table was done"
-        raise SitegenError(what, where=f"line {found[0].line}", fix="run `7z b` to its end")
-    stated = next((table.header.version for table in found if table.header.version), None)
-    _add_machine(recorder, found[0].header, agreed("version", asks.version, stated) or "")
+        message = "7-Zip was stopped before its table was done"
+        raise SitegenError(message, where=f"line {every[0].line}", fix="run `7z b` to its end")
+    stated = next((table.header.version for table in every if table.header.version), None)
+    _add_machine(recorder, every[0].header, agreed("version", asks.version, stated) or "")
     return (recorder.reading(),)
 
 
@@ -98,27 +98,27 @@ def _take(recorder: Recorder, table: Table, asks: Asks) -> None:
         recorder.doubt(Doubt.CUT_OFF, f"{place} ends before its averages, and is left out")
         return
     if not table.rows:
-        what = "the rows above Avr: are missing, and with them the dictionary"
-        raise SitegenError(what, where=place, fix="import the output as 7-Zip printed it")
+        message = "the rows above Avr: are missing, and with them the dictionary"
+        raise SitegenError(message, where=place, fix="import the output as 7-Zip printed it")
     threads = agreed("threads", asks.threads, table.threads)
     if threads is None or not 0 < threads <= _MAX_THREADS:
-        what = "does not say its threads" if threads is None else f"has {threads} threads"
-        raise SitegenError(f"the table {what}", where=place, fix="add --set threads=N")
+        reason = "does not say its threads" if threads is None else f"has {threads} threads"
+        raise SitegenError(f"the table {reason}", where=place, fix="add --set threads=N")
     workload, cpus = f"threads-{threads}", table.header.cpus or threads
     wrong, options = list(figures.contradictions(table)), table.header.options or None
     if over_all := table.nth and any(sentence.startswith("Avr:") for sentence in wrong):
         workload += "-rows"
         # Under -mmt=* they go over all the tables so far.
         wrong = ["the averages go over tables of other thread counts, and are left out"]
-    odd = {one: list(figures.row_contradictions(one)) for one in table.rows}
+    odd = {row: list(figures.row_contradictions(row)) for row in table.rows}
     for sentence in (*wrong, *chain(*odd.values())):
         recorder.doubt(Doubt.INCONSISTENT, f"{place}: {sentence}", workload)
     if over_all:
-        for one in table.rows:
-            status = figures.usage_status(threads, cpus, one.compress, one.decompress)
-            status = Status.SUSPECT if odd[one] else status
+        for row in table.rows:
+            status = figures.usage_status(threads, cpus, row.compress, row.decompress)
+            status = Status.SUSPECT if odd[row] else status
             about = params(threads=threads, options=options)
-            figures.row(recorder.series(workload, about, status=status), one)
+            figures.write_row(recorder.series(workload, about, status=status), row)
         return
     status = figures.usage_status(threads, cpus, compress, decompress)
     if status != Status.OK:
@@ -165,15 +165,15 @@ def _add_machine(recorder: Recorder, header: Header, version: str) -> None:
         recorder.fact(name, text, "7-Zip's header")
 
 
-def _check_common(found: list[Table]) -> None:
+def _check_common(every: list[Table]) -> None:
     """Raise SitegenError when the tables come from two machines or builds."""
-    for name, what in _COMMON.items():
-        stated = [(getattr(table.header, name), table.line) for table in found]
-        known = [(value, line) for value, line in stated if value]
-        for value, line in known[1:]:
-            first = known[0][0]
+    for name, word in _COMMON.items():
+        stated = [(getattr(table.header, name), table.line) for table in every]
+        values = [(value, line) for value, line in stated if value]
+        for value, line in values[1:]:
+            first = values[0][0]
             near = name == "memory_mb" and abs(value / first - 1) < _SAME_MEMORY
             if value != first and not near:
-                told = f"holds tables of more than one {what}: {first} and {value}"
+                message = f"holds tables of more than one {word}: {first} and {value}"
                 fix = "import the part of each by itself"
-                raise SitegenError(told, where=f"line {line}", fix=fix)
+                raise SitegenError(message, where=f"line {line}", fix=fix)

@@ -72,8 +72,8 @@ _OWN_ROW = Measurement(_OWN, _DURATION.id, "value", _DURATION.unit, None)
 _CHACHA, _HASH = "chacha20", statements.SHA_256
 
 
-class Size(Struct, frozen=True):
-    """How much work a preset does."""
+class Preset(Struct, frozen=True):
+    """How much work it does."""
 
     statements: tuple[str, ...]
     records: tuple[int, ...]
@@ -81,10 +81,10 @@ class Size(Struct, frozen=True):
     proofs: int
 
 
-_SIZES = {
-    "quick": Size((_CHACHA, _HASH), (1024, 16384), (64,), 2),
-    "standard": Size((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256), 5),
-    "thorough": Size((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256, 1024), 5),
+_PRESETS = {
+    "quick": Preset((_CHACHA, _HASH), (1024, 16384), (64,), 2),
+    "standard": Preset((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256), 5),
+    "thorough": Preset((_CHACHA, *statements.STATEMENTS), (1024, 16384, 65536), (64, 256, 1024), 5),
 }
 
 
@@ -93,13 +93,13 @@ def detect(host: Host) -> ToolIdentity | Missing:
     node = host.find("node")
     if node is None:
         return Missing("Node.js", "apt install nodejs npm", unless="command")
-    said = host.run([node, "--version"], timeout_s=20).stdout.decode("utf-8", "replace").strip()
-    match = re.fullmatch(r"v(\d{1,4})\.[\w.+-]{1,40}", said)
+    text = host.run([node, "--version"], timeout_s=20).stdout.decode("utf-8", "replace").strip()
+    match = re.fullmatch(r"v(\d{1,4})\.[\w.+-]{1,40}", text)
     if match is None or int(match[1]) < _OLDEST_NODE:
         return Missing(f"Node.js {_OLDEST_NODE} or newer", unless="command")
     if host.find("npm") is None:
         return Missing("npm", "apt install npm", unless="command")
-    return host.identify("node", node, said.removeprefix("v"))
+    return host.identify("node", node, text.removeprefix("v"))
 
 
 def plan(tool: ToolIdentity, request: Request) -> Plan:
@@ -107,30 +107,30 @@ def plan(tool: ToolIdentity, request: Request) -> Plan:
 
     Raises SitegenError for a setting that cannot be met.
     """
-    given = request.read(SETTINGS)
-    if given.command:
-        return _own(request, given)
-    if given.timeout:
-        told = "it is for a command of your own, and there is none"
+    settings = request.read(SETTINGS)
+    if settings.command:
+        return _own(request, settings)
+    if settings.timeout:
+        message = "it is for a command of your own, and there is none"
         fix = "give zktls.command too, or leave it out"
-        raise SitegenError(told, where="--set zktls.timeout", fix=fix)
-    preset = _SIZES[request.preset]
-    work, left_out = _work(given, preset)
-    count = given.proofs or preset.proofs
+        raise SitegenError(message, where="--set zktls.timeout", fix=fix)
+    preset = _PRESETS[request.preset]
+    work, left_out = _work(settings, preset)
+    count = settings.proofs or preset.proofs
     npm, place = Host().find("npm") or "npm", packages.folder(request.cache)
     keys, scratch = request.cache / "keys", ("scratch", str(request.scratch))
     prepare, steps, about_s = [packages.step(npm, request.cache)], [], 0.0
     for statement, size in work:
         name = statement if statement == statements.RSA_2048 else f"{statement}-{size}"
-        made, fresh = request.scratch / f"{name}.json", given.setup == "fresh"
-        job = statements.Job(statement, size, place, keys, made, tool.path, fresh, count)
+        marker, fresh = request.scratch / f"{name}.json", settings.setup == "fresh"
+        job = statements.Job(statement, size, place, keys, marker, tool.path, fresh, count)
         if statement in statements.STATEMENTS:
             argv = job.command("setup")
             prepare.append(Step(f"setup-{name}", "setup", argv, _LIMIT_S, context=(scratch,)))
         steps.append(_proving(name, job, scratch))
         about_s += job.about_s
-    settings = _settings(tool, count, left_out, with_keys=len(prepare) > 1)
-    parameters = settings.parameters.values()
+    recorder = _settings(tool, count, left_out, with_keys=len(prepare) > 1)
+    parameters = recorder.parameters.values()
     return Plan(tuple(steps), tuple(parameters), tuple(prepare), about_s, _CACHE_BYTES)
 
 
@@ -149,7 +149,7 @@ def run(step: Step, host: Host) -> RawOutput:
     recorder = Recorder()
     with contextlib.suppress(SitegenError):
         contract.settings(recorder, contract.read(raw.stdout))
-    values = tuple((each.name, each.value) for each in recorder.parameters.values())
+    values = tuple((parameter.name, parameter.value) for parameter in recorder.parameters.values())
     return structs.replace(raw, values=values)
 
 
@@ -182,11 +182,11 @@ def parse(step: Step, raw: RawOutput) -> Reading:
 
 def _differences(step: Step, session: contract.Session) -> Iterator[str]:
     """Yield in what an embedded prover did not do what the step asked for."""
-    wanted, prover = dict(step.params), session.prover
+    expected, prover = dict(step.params), session.prover
     for proof in session.proofs:
-        if (proof.statement, str(proof.size)) != (wanted["statement"], wanted["size"]):
+        if (proof.statement, str(proof.size)) != (expected["statement"], expected["size"]):
             yield f"it proved {proof.statement} of {proof.size} bytes"
-    if prover.prover != wanted["prover"]:
+    if prover.prover != expected["prover"]:
         yield f"it is the prover {prover.prover}"
     if prover.prover == statements.STWO and len({p.proof_sha256 for p in session.measured}) > 1:
         yield "its proofs of one statement differ, and should not"
@@ -233,35 +233,35 @@ def _settings(tool: ToolIdentity, proofs: int, left_out: str, *, with_keys: bool
     return recorder
 
 
-def _own(request: Request, given: SETTINGS) -> Plan:
+def _own(request: Request, settings: SETTINGS) -> Plan:
     argv, problem = [""], "is empty"
     try:
-        argv = shlex.split(given.command)
+        argv = shlex.split(settings.command)
     except ValueError as error:
         problem = f"is no command: {error}".lower()
     if others := sorted(set(request.settings) - {"command", "timeout"}):
         problem = f"{others[0]} is for the embedded provers, which a command takes the place of"
     if others or not argv[0]:
         raise SitegenError(problem, where="--set zktls.command")
-    scratch, limit_s = (("scratch", str(Path.cwd())),), float(given.timeout or _LIMIT_S)
+    scratch, limit_s = (("scratch", str(Path.cwd())),), float(settings.timeout or _LIMIT_S)
     step = Step(_OWN, _OWN, tuple(argv), limit_s, expects=(_OWN_ROW,), context=scratch)
     return Plan(steps=(step,), about_s=60.0, definitions=(_DURATION,))
 
 
-def _work(given: SETTINGS, preset: Size) -> tuple[list[tuple[str, int]], str]:
+def _work(settings: SETTINGS, preset: Preset) -> tuple[list[tuple[str, int]], str]:
     """Return each statement to prove with each of its sizes, and what is left out and why."""
-    if given.statements and given.cipher:
+    if settings.statements and settings.cipher:
         raise SitegenError("name the cipher in statements", where="--set zktls.cipher")
-    usual = (given.cipher or _CHACHA if each == _CHACHA else each for each in preset.statements)
-    wanted, left_out = tuple(dict.fromkeys(given.statements or usual)), ""
-    absent = [each for each in wanted if each in statements.STATEMENTS]
+    usual = (settings.cipher or _CHACHA if s == _CHACHA else s for s in preset.statements)
+    chosen, left_out = tuple(dict.fromkeys(settings.statements or usual)), ""
+    absent = [statement for statement in chosen if statement in statements.STATEMENTS]
     if absent and importlib.util.find_spec(statements.PROVER) is None:
-        if given.statements:
+        if settings.statements:
             statements.prover_version()  # says that it is missing
-        wanted = tuple(each for each in wanted if each not in absent)
+        chosen = tuple(statement for statement in chosen if statement not in absent)
         left_out = f"{', '.join(absent)}: groth16py is not installed (sitegen[zktls])"
-    records = tuple(sorted({*given.sizes})) or preset.records
-    hashed = tuple(sorted({*given.hash_sizes})) or preset.hashed
+    records = tuple(sorted({*settings.sizes})) or preset.records
+    hashed = tuple(sorted({*settings.hash_sizes})) or preset.hashed
     sizes = dict.fromkeys(statements.CIPHERS, records) | {_HASH: hashed}
     rsa = (statements.RSA_SIZE,)
-    return [(each, size) for each in wanted for size in sizes.get(each, rsa)], left_out
+    return [(name, size) for name in chosen for size in sizes.get(name, rsa)], left_out

@@ -177,7 +177,7 @@ RECORD: Any = Record  # what a type checker takes for no type
 
 
 class Session(Struct, frozen=True):
-    """All that one execution of a prover said."""
+    """All that one execution of a prover printed."""
 
     prover: Prover
     setups: tuple[Setup, ...]
@@ -222,8 +222,8 @@ def read_all(data: bytes) -> tuple[Session, ...]:
     for number, line in lines:
         record = _record(line, number)
         if isinstance(record, Prover) == bool(records):
-            told = "a second prover before" if records else "the record prover is not before"
-            raise _broken(f"{told} this line", number)
+            reason = "a second prover before" if records else "the record prover is not before"
+            raise _broken(f"{reason} this line", number)
         records.append(record)
         if isinstance(record, End):
             sessions.append(_session(records))
@@ -260,21 +260,21 @@ def _number(text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
-def _broken(what: str, line: int = 0, field: str = "") -> SitegenError:
+def _broken(message: str, line: int = 0, field: str = "") -> SitegenError:
     where = "the prover's output" + (f", line {line}{field}" if line else "")
-    return SitegenError(what, where=where, fix="see docs/bring-your-own-prover.md")
+    return SitegenError(message, where=where, fix="see docs/bring-your-own-prover.md")
 
 
 def _session(records: list[Any]) -> Session:
     """Return a session; raises SitegenError for a line that contradicts another."""
     prover, *others = records
-    setups = tuple(each for each in others if isinstance(each, Setup))
-    proofs = tuple(each for each in others if isinstance(each, Proof))
-    controls = tuple(each for each in others if isinstance(each, Control))
+    setups = tuple(record for record in others if isinstance(record, Setup))
+    proofs = tuple(record for record in others if isinstance(record, Proof))
+    controls = tuple(record for record in others if isinstance(record, Control))
     session = Session(prover, setups, proofs, controls)
-    names: list[tuple[str, object]] = [(each.name, each.series) for each in proofs]
-    names += [(f"the setup of {each.statement}, {each.size} bytes", None) for each in setups]
-    for name, _ in (each for each, times in Counter(names).items() if times > 1):
+    names: list[tuple[str, object]] = [(proof.name, proof.series) for proof in proofs]
+    names += [(f"the setup of {setup.statement}, {setup.size} bytes", None) for setup in setups]
+    for name, _ in (pair for pair, times in Counter(names).items() if times > 1):
         raise _broken(f"{name}, is there twice")
     for series in session.series:
         for field in _FIELDS.values():
@@ -308,9 +308,9 @@ def record(recorder: Recorder, session: Session, workload: Callable[[str], str])
     for proofs in session.series:
         first = proofs[0]
         series = recorder.series(workload(first.statement), _about(session.prover, first))
-        each = {metric: _values(proofs, field) for metric, field in _FIELDS.items()}
-        cycles = {str(first.cycle_kind): each.pop("cycles")}
-        write(series, params(time_scope=first.time_scope), each, cycles)
+        by_metric = {metric: _values(proofs, field) for metric, field in _FIELDS.items()}
+        cycles = {str(first.cycle_kind): by_metric.pop("cycles")}
+        write(series, params(time_scope=first.time_scope), by_metric, cycles)
         peaks = (peak.value for peak in _values(proofs, "peak_memory_bytes"))
         series.add("zktls.peak_memory", "max", max(peaks, default=None))
     for setup in session.setups:
@@ -326,13 +326,13 @@ def record(recorder: Recorder, session: Session, workload: Callable[[str], str])
 def write(  # noqa: PLR0913 - all that a proof is
     series: Series,
     scope: Params,
-    each: Mapping[str, Sequence[Quantity]],
+    by_metric: Mapping[str, Sequence[Quantity]],
     cycles: Mapping[str, Sequence[Quantity]],
     *,
     hashed: str = "",
     once: bool = False,
 ) -> None:
-    """Write what the proofs of one series took; ``each`` has by metric a quantity a proof.
+    """Write what the proofs of one series took; ``by_metric`` has a quantity a proof.
 
     A time is the mean, the least and the most, or the one value that a tool gives where ``once``.
     A rate is an amount over the proving time (mean: all of it over all the time), so it never
@@ -341,10 +341,11 @@ def write(  # noqa: PLR0913 - all that a proof is
     proofs. ``cycles`` are by what they count.
     """
     about = dict(series.params)
-    statement, size, seconds = about["statement"], about.get("size"), each.get("prove_time", ())
+    statement, size = about["statement"], about.get("size")
+    seconds = by_metric.get("prove_time", ())
     rows: list[tuple[str, Sequence[Quantity], Sequence[Quantity], Params]] = [
         (metric, amounts, (), scope if metric in _SCOPED else ())
-        for metric, amounts in each.items()
+        for metric, amounts in by_metric.items()
     ]
     for kind, counts in cycles.items():
         counted = params(cycle_kind=kind)
@@ -385,7 +386,7 @@ def _samples(recorder: Recorder, session: Session, workload: Callable[[str], str
                 points = [(float(elapsed[name]), value)]
                 recorder.series(name, pairs).points("request", f"zktls.{metric}_time", points)
         for field in ("execute_s", "witness_s", "prove_s", "verify_s", "online_s", "offline_s"):
-            elapsed[name] += sum(each.exact for each in _values([proof], field))
+            elapsed[name] += sum(quantity.exact for quantity in _values([proof], field))
 
 
 def settings(recorder: Recorder, session: Session) -> None:
@@ -410,7 +411,7 @@ def settings(recorder: Recorder, session: Session) -> None:
             value = values.pop() if len(values) == 1 else "differs"
             recorder.parameter(f"{field}{suffix}", value, kind)
         warmups = sum(
-            each.phase == "warmup" and each.series == first.series for each in session.proofs
+            proof.phase == "warmup" and proof.series == first.series for proof in session.proofs
         )
         recorder.parameter(f"proofs{suffix}", f"{len(proofs)} after {warmups} warm-up", ignored)
     for setup in session.setups:

@@ -27,8 +27,8 @@ def refuse_fakes(environ: Mapping[str, str]) -> None:
         word = value.strip().lower()
         switch = name in _SWITCHES or f"_{name}".endswith(_SWITCH_ENDS)
         if (switch and word not in _NO) or (name.endswith("_PROVER") and word in _FAKES):
-            told, fix = f"{name} asks for proofs that prove nothing", f"unset {name}"
-            raise Refused(told, where="zktls", fix=f"{fix} and collect again")
+            message, fix = f"{name} asks for proofs that prove nothing", f"unset {name}"
+            raise Refused(message, where="zktls", fix=f"{fix} and collect again")
 
 
 def refuse_accepted(stdout: bytes) -> None:
@@ -48,8 +48,8 @@ def refuse_accepted(stdout: bytes) -> None:
             kind = "".join(c for c in str(line.get("kind")) if c.isprintable())[:40]
             raise Refused(f"{_ACCEPTED}{kind}", where="zktls", fix=_UNTIL_REFUSED)
         if line.get("record") == "prover" and line.get("dev_mode") is True:
-            told = "the prover says that its proofs are fake (dev_mode)"
-            raise Refused(told, where="zktls", fix="turn that mode off")
+            message = "the prover says that its proofs are fake (dev_mode)"
+            raise Refused(message, where="zktls", fix="turn that mode off")
 
 
 def require(session: contract.Session) -> None:
@@ -73,10 +73,10 @@ def _reasons(session: contract.Session) -> Iterator[tuple[str, str]]:
         if proof.verified is not True:
             verdict = "was not accepted" if proof.verified is False else "was not checked"
             yield f"the {proof.name}, {verdict} by the verifier", ""
-    for each in session.controls:
-        if each.accepted:
-            yield f"{_ACCEPTED}{each.kind} of {each.statement}", _UNTIL_REFUSED
-    tried = {(each.statement, each.kind) for each in session.controls}
+    for control in session.controls:
+        if control.accepted:
+            yield f"{_ACCEPTED}{control.kind} of {control.statement}", _UNTIL_REFUSED
+    tried = {(control.statement, control.kind) for control in session.controls}
     proven = dict.fromkeys(proof.statement for proof in session.proofs)
     for statement, kind in itertools.product(proven, contract.CONTROLS):
         if (statement, kind) not in tried:

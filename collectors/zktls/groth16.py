@@ -130,15 +130,15 @@ def controls(
         wrong.append(("proof", f"point {name} of another proof", mixed, public))
     wrong.append(("other-statement", "proof of another instance", other_proof, public))
     wrong.append(("other-statement", "another instance", proof, other_instance.public))
-    for kind, detail, shown, values in wrong:
-        accepted, said = False, ""
+    for kind, detail, candidate, values in wrong:
+        accepted, reason = False, ""
         try:
-            accepted = bool(verify(shown, list(values)))
+            accepted = bool(verify(candidate, list(values)))
         except Exception as error:  # noqa: BLE001 - however it says no, it is a no
             text = f": {type(error).__name__}: {error}"[:162]
-            said = "".join(c if c.isascii() and c.isprintable() else " " for c in text)
-        told = f"{detail}{said}"
-        yield contract.Control(statement=statement, kind=kind, accepted=accepted, detail=told)
+            reason = "".join(c if c.isascii() and c.isprintable() else " " for c in text)
+        sentence = f"{detail}{reason}"
+        yield contract.Control(statement=statement, kind=kind, accepted=accepted, detail=sentence)
 
 
 def _proof(  # noqa: PLR0913 - what a proof is made from
@@ -147,16 +147,16 @@ def _proof(  # noqa: PLR0913 - what a proof is made from
     """Make and check one proof; number 0 is the warm-up, of the other instance."""
     import groth16py
 
-    given, witness = place / "input.json", place / "witness.wtns"
-    given.write_bytes(instance.file)
+    inputs, witness = place / "input.json", place / "witness.wtns"
+    inputs.write_bytes(instance.file)
     programs = (job.folder / "generate_witness.js", job.folder / "circuit.wasm")
-    argv = [job.node, *map(str, (*programs, given, witness))]
-    own, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    argv = [job.node, *map(str, (*programs, inputs, witness))]
+    process, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     times: dict[str, Any] = {}
     _timed(times, "witness", children, lambda: _run(argv, place, "there is no witness"))
-    proof = _timed(times, "prove", own, lambda: groth16py.prove_wtns(key, str(witness)))
-    verified = _timed(times, "verify", own, lambda: by(proof, list(instance.public)))
-    peak = resource.getrusage(own).ru_maxrss
+    proof = _timed(times, "prove", process, lambda: groth16py.prove_wtns(key, str(witness)))
+    verified = _timed(times, "verify", process, lambda: by(proof, list(instance.public)))
+    peak = resource.getrusage(process).ru_maxrss
     record = contract.Proof(
         phase="measured" if number else "warmup",
         statement=job.statement,
@@ -185,10 +185,10 @@ def _make(job: Job, place: Path) -> None:
     options = ("--r1cs", "--wasm", "--O1", "-l", str(modules), "-o", str(place.absolute()))
     argv = [job.node, str(modules / "circom2" / "cli.js"), str(source.absolute()), *options]
     r1cs, problem = place / "circuit.r1cs", "the circuit cannot be compiled"
-    own, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    process, children = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     times: dict[str, Any] = {}
     _timed(times, "compile", children, lambda: _run(argv, below, problem))
-    key, verifying = _timed(times, "setup", own, lambda: groth16py.setup(str(r1cs)))
+    key, verifying = _timed(times, "setup", process, lambda: groth16py.setup(str(r1cs)))
     key.save(str(place / _PROVING_KEY))
     verifying.save(str(place / _VERIFYING_KEY))
     for name in _FILES:

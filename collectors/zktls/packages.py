@@ -61,9 +61,9 @@ def install(step: Step, host: Host) -> RawOutput:
             shutil.copyfile(_HERE / name, place / name)
         raw = host.run(step.argv, timeout_s=step.timeout_s, cwd=place)
         if raw.exit_code != 0:
-            told = f"npm could not install the provers ({_reason(raw)})"
+            message = f"npm could not install the provers ({_reason(raw)})"
             fix = "let this machine reach the npm registry once; the packages are kept"
-            raise SitegenError(told, where="zktls", fix=fix)
+            raise SitegenError(message, where="zktls", fix=fix)
     return RawOutput(
         stdout=b"installed\n", started_at=started, duration_s=raw.duration_s, cpu_s=raw.cpu_s
     )
@@ -111,8 +111,8 @@ def digest(path: Path) -> bytes:
 
 def _reason(raw: RawOutput) -> str:
     """Return npm's error code; its messages name hosts and paths."""
-    said = raw.stderr.decode("utf-8", "replace")
-    if "sitegen: killed after" in said:
+    text = raw.stderr.decode("utf-8", "replace")
+    if "sitegen: killed after" in text:
         return "it took too long"
-    match = re.search(r"^npm (?:error|ERR!) code ([A-Z][A-Z0-9_]{1,40})$", said, re.MULTILINE)
+    match = re.search(r"^npm (?:error|ERR!) code ([A-Z][A-Z0-9_]{1,40})$", text, re.MULTILINE)
     return match[1] if match else f"code {raw.exit_code}"

@@ -44,9 +44,9 @@ class Quantity(NamedTuple):
 
 def total(parts: Iterable[Quantity | None]) -> Quantity | None:
     """Return the exact sum of quantities; None when one of them is absent, or all are."""
-    known = list(parts)
-    present = [part for part in known if part is not None]
-    if not known or len(present) < len(known):
+    listed = list(parts)
+    present = [part for part in listed if part is not None]
+    if not listed or len(present) < len(listed):
         return None
     return present[0] if len(present) == 1 else Quantity(float(sum(p.exact for p in present)))
 

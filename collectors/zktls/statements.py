@@ -66,8 +66,8 @@ def prover_version() -> str:
     try:
         return version(PROVER)
     except PackageNotFoundError as error:
-        what, fix = f"{PROVER} is not installed", "pip install 'sitegen[zktls]'"
-        raise SitegenError(what, where="groth16", fix=fix) from error
+        message, fix = f"{PROVER} is not installed", "pip install 'sitegen[zktls]'"
+        raise SitegenError(message, where="groth16", fix=fix) from error
 
 
 class Instance(Struct, frozen=True):
@@ -164,8 +164,8 @@ class Job(Struct, frozen=True):
                 *(proofs if action == "prove" else ("--fresh",) * self.fresh),
             )
         if self.size % BLOCK or not BLOCK <= self.size <= MOST:
-            told = f"{self.size} bytes cannot be proven: it takes multiples of {BLOCK} up to {MOST}"
-            raise SitegenError(told, where="--set zktls.sizes")
+            text = f"{self.size} bytes cannot be proven: it takes multiples of {BLOCK} up to {MOST}"
+            raise SitegenError(text, where="--set zktls.sizes")
         return (self.node, str(_DRIVER), *packages, "--cipher", self.statement, *size, *proofs)
 
 
@@ -173,8 +173,8 @@ def job(words: Sequence[str]) -> tuple[str, Job]:
     """Return the action and the job that a command line of Groth16 names."""
     action, *rest = words
     options = iter(rest)
-    given = {name[2:]: "true" if name == "--fresh" else next(options, "") for name in options}
-    return action, msgspec.convert(given, Job, strict=False, dec_hook=_absolute)
+    values = {name[2:]: "true" if name == "--fresh" else next(options, "") for name in options}
+    return action, msgspec.convert(values, Job, strict=False, dec_hook=_absolute)
 
 
 def _absolute(kind: type[Path], text: str) -> Path:

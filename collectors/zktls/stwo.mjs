@@ -128,17 +128,17 @@ async function controls(operator, common, made, proof, other, otherProof) {
   }
   for (const [kind, detail, changes, shown] of wrong) {
     let accepted = false
-    let said = ''
-    const logger = { warn: (fields, text) => (said = fields?.error ?? text ?? fields) }
+    let message = ''
+    const logger = { warn: (fields, text) => (message = fields?.error ?? text ?? fields) }
     try {
       const inputs = publicInputs(made, changes)
       accepted = (await operator.groth16Verify(inputs, shown, logger)) === true
     } catch (error) {
-      said = error.message ?? error
+      message = error.message ?? error
     }
-    const reason = String(said).replace(/[^ -~]+/g, ' ').slice(0, 160)
-    const told = reason ? `${detail}: ${reason}` : detail
-    say({ record: 'control', statement: common.statement, kind, accepted, detail: told })
+    const reason = String(message).replace(/[^ -~]+/g, ' ').slice(0, 160)
+    const sentence = reason ? `${detail}: ${reason}` : detail
+    say({ record: 'control', statement: common.statement, kind, accepted, detail: sentence })
   }
 }
 

@@ -23,30 +23,30 @@ def bear(knows: Callable[[bytes], bool], read: Read, data: bytes, *, trials: int
         known = knows(hurt)
         assert known in (True, False)
         try:
-            found = read(hurt)
+            readings = read(hurt)
         except SitegenError as error:
-            told = str(error)
-            assert "\n" not in told
-            assert len(told) < 1000
+            message = str(error)
+            assert "\n" not in message
+            assert len(message) < 1000
             continue
-        for one in found:
+        for one in readings:
             check(one)
 
 
-def check(found: Reading) -> None:
+def check(reading: Reading) -> None:
     """Fail for a run that could not be archived."""
-    for row in found.measurements:
+    for row in reading.measurements:
         check_measurement(row)
         assert row.value is None or math.isfinite(row.value)
-    assert all(math.isfinite(s.x) and math.isfinite(s.y) for s in found.samples)
-    assert all(told and "\n" not in told for _, told, _ in found.doubts)
+    assert all(math.isfinite(s.x) and math.isfinite(s.y) for s in reading.samples)
+    assert all(told and "\n" not in told for _, told, _ in reading.doubts)
 
 
-def values(found: Reading) -> Mapping[tuple[object, ...], float | None]:
+def values(reading: Reading) -> Mapping[tuple[object, ...], float | None]:
     """Return every value by its workload, metric, statistic, parameters and repetition."""
     return {
         (m.workload, m.metric, m.statistic, m.params, m.repetition): m.value
-        for m in found.measurements
+        for m in reading.measurements
     }
 
 

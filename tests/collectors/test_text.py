@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.text import lines, plain, telling
+from collectors.text import error_line, lines, plain
 
 PRINTED = "This is ApacheBench, Version 2.3 <$Revision: 1903618 $>\nTime per request: 1.5 [ms]\n"
 
@@ -48,8 +48,8 @@ def test_colours_and_html_are_taken_off(kept: str) -> None:
     ],
 )
 def test_what_stands_before_every_line_is_taken_off(before: str) -> None:
-    told = "".join(f"{before}{line}\n" for line in PRINTED.splitlines())
-    assert plain(told.encode()) == PRINTED
+    message = "".join(f"{before}{line}\n" for line in PRINTED.splitlines())
+    assert plain(message.encode()) == PRINTED
 
 
 def test_entities_are_undone_and_a_line_drawn_over_itself_is_what_was_left_to_see() -> None:
@@ -93,7 +93,7 @@ def test_a_long_line_costs_no_more_than_its_length() -> None:
 
 def test_of_messages_the_last_with_the_first_sign_tells_most() -> None:
     messages = "ab: one\n  apr_connect: two\nab: three\n\nbye\n"
-    assert telling(messages, "apr_", "ab:") == "apr_connect: two"
-    assert telling(messages, "ab:") == "ab: three"
-    assert telling(messages) == "bye"
-    assert telling("") == ""
+    assert error_line(messages, "apr_", "ab:") == "apr_connect: two"
+    assert error_line(messages, "ab:") == "ab: three"
+    assert error_line(messages) == "bye"
+    assert error_line("") == ""

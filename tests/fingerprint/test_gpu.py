@@ -90,7 +90,7 @@ def test_the_words_are_those_of_the_hardware_collector() -> None:
         record = convert(
             {"state": told, "settings": {**told, "multiGpuMode": mode}}, hardware.Record
         )
-        assert gpu.word(dict(zip(names, said, strict=True))) == hardware.verdict(record).word
+        assert gpu.word(dict(zip(names, said, strict=True))) == hardware.protection(record).word
 
 
 def test_nothing_is_ever_set() -> None:

@@ -31,7 +31,7 @@ _CUT_ROWS = "they are sorted by time and their end is missing: the slowest are n
 _SHORTEST_S = 50.0
 #: What share of a closed loop's connections may be busy; other times are not believed.
 _LEAST_BUSY, _MOST_BUSY = 0.5, 1.1
-#: What a verdict resolves: times of processes, and ends of a span, that differ by more are said.
+#: What a verdict resolves: times of processes, and ends of a span, that differ by more are named.
 _UNEQUAL = 0.02
 _WITHOUT_SPAN = (
     "Rates are over the longest time of one process: right where all began together, and too high"
@@ -43,8 +43,8 @@ _NO_LATENCY = "No latency: percentiles of processes cannot be merged without all
 def _is_messages(data: bytes) -> bool:
     """Say whether this may be ab's standard error: how far it is, why it gave up, or nothing."""
     rest = [line.strip() for line in plain(data[:_MOST_MESSAGES]).split("\n") if line.strip()]
-    own = all(_PROGRESS.fullmatch(line) or abort_reason(line) for line in rest)
-    return own and len(data) <= _MOST_MESSAGES
+    fits = all(_PROGRESS.fullmatch(line) or abort_reason(line) for line in rest)
+    return fits and len(data) <= _MOST_MESSAGES
 
 
 #: Which of ab's files one is.
@@ -56,25 +56,25 @@ _KINDS = {
 }
 
 
-def by_kind(each: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+def by_kind(contents: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     """Return the files of each kind that there is, by their names in order."""
     kinds: dict[str, dict[str, bytes]] = {}
-    for name in sorted(each):
-        kind = next((kind for kind, has_form in _KINDS.items() if has_form(each[name])), "")
-        kinds.setdefault(kind, {})[name] = each[name]
+    for name in sorted(contents):
+        kind = next((kind for kind, has_form in _KINDS.items() if has_form(contents[name])), "")
+        kinds.setdefault(kind, {})[name] = contents[name]
     return kinds
 
 
-def is_beside(each: Mapping[str, bytes]) -> bool:
+def is_beside(contents: Mapping[str, bytes]) -> bool:
     """Say whether these are one report and one or two files of the same ab."""
-    counts = {kind: len(own) for kind, own in by_kind(each).items()}
+    counts = {kind: len(named) for kind, named in by_kind(contents).items()}
     *finer, _ = [counts.pop(kind, 0) for kind in ("requests", "percentiles", "messages")]
     return counts == {"report": 1} and max(finer) == 1
 
 
-def is_many(each: Mapping[str, bytes]) -> bool:
+def is_many(contents: Mapping[str, bytes]) -> bool:
     """Say whether these are reports, or files of requests, of several processes."""
-    kinds = by_kind(each)
+    kinds = by_kind(contents)
     return "" not in kinds and any(len(kinds.get(kind, ())) > 1 for kind in ("report", "requests"))
 
 
@@ -83,9 +83,9 @@ def read_one(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     return read_beside({"": data}, asks)
 
 
-def read_beside(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
+def read_beside(contents: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     """Return the run of one report, with percentiles to a microsecond and the requests' times."""
-    kinds, report = by_kind(each), Report()
+    kinds, report = by_kind(contents), Report()
     finer = next(map(files.percentiles_in, kinds.get("percentiles", {}).values()), None)
     requests = next(map(files.requests_in, kinds.get("requests", {}).values()), None)
     if requests:
@@ -98,8 +98,8 @@ def read_beside(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
         if not blocks:
             raise SitegenError(text.NOTHING)
         if len(blocks) > 1:
-            what = f"holds {len(blocks)} reports: the files beside it belong to one"
-            raise SitegenError(what, where=name, fix="give each report a file")
+            message = f"holds {len(blocks)} reports: the files beside it belong to one"
+            raise SitegenError(message, where=name, fix="give each report a file")
         report = blocks[0]
     return (_run(report, finer, requests, asks),)
 
@@ -109,8 +109,8 @@ def _run(
 ) -> Reading:
     """Return the run of one ab by its report and the files beside it: what is finer wins."""
     recorder, complete = text.new_recorder(), report.complete
-    known = asks.requests if complete is None else complete
-    wrong = list(finer.flaws(report.percentiles, known)) if finer else []
+    number = asks.requests if complete is None else complete
+    wrong = list(finer.flaws(report.percentiles, number)) if finer else []
     cut = requests is not None and (requests.cut or requests.count < (complete or 0))
     wrong += _flaws(report, finer, requests, cut=cut) if requests else ()
     if finer and not finer.cut:
@@ -123,7 +123,7 @@ def _run(
         wrong += _pace(requests, asks.concurrency or 1)
     if requests and not (report.line and (cut or report.table or report.percentiles or finer)):
         more += rows.of_requests(requests.latency)
-    percentiles = finer.statistics(known) if finer else {}
+    percentiles = finer.statistics(number) if finer else {}
     series = text.record(recorder, report, asks, finer=percentiles, more=more, wrong=wrong)
     if series and requests and not (cut and report.line):
         series.histogram("ab.latency", requests.latency, 1e-3)
@@ -178,19 +178,19 @@ class Load(NamedTuple):
     latency: Counter[int]
 
 
-def read_many(each: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
+def read_many(contents: Mapping[str, bytes], asks: Asks) -> tuple[Reading, ...]:
     """Return the run that all the processes were together."""
-    recorder, load = text.new_recorder(), _load(by_kind(each))
+    recorder, load = text.new_recorder(), _load(by_kind(contents))
     processes = asks.processes or len(load.good) + len(load.reasons)
     if processes < len(load.good):
-        what = f"{len(load.good)} processes have a result, not {processes}"
-        raise SitegenError(what, where="--set processes")
+        message = f"{len(load.good)} processes have a result, not {processes}"
+        raise SitegenError(message, where="--set processes")
     series = recorder.series(MULTI, _about(load.good, asks, processes))
     suspects = text.note_flaws(recorder, _load_flaws(load, processes), MULTI)
     for number, report in enumerate(load.good, 1):
         text.note_server(recorder, report, MULTI)
-        own = text.flaws(report, asks)
-        suspects |= text.note_flaws(recorder, own, MULTI, f"process {number}: ")
+        flaws = text.flaws(report, asks)
+        suspects |= text.note_flaws(recorder, flaws, MULTI, f"process {number}: ")
     span_s = _span(recorder, load, asks)
     rows.write(series, rows.of_processes(list(load.good), span_s), suspects)
     if load.latency:
@@ -208,14 +208,14 @@ def _load(kinds: Mapping[str, Mapping[str, bytes]]) -> Load:
     # What ab printed to standard error explains reports that do not say it themselves.
     unused = [reason for data in messages.values() if (reason := abort_reason(plain(data)))]
     blocks = [reports(plain(data)) or [Report()] for data in kinds.get("report", {}).values()]
-    every = [report for own in blocks for report in own]
+    every = [report for block in blocks for report in block]
     for report in every:
         if unused and not report.measured and not report.aborted:
             report.aborted = unused.pop(0)
     good = [report for report in every if not no_result(report)]
     reasons = [reason for report in every if (reason := no_result(report))]
     # An empty file is a process that printed nothing, and not what a good one left on stderr.
-    stems = {_stem(name) for own in kinds.values() for name in own if own[name].strip()}
+    stems = {_stem(name) for named in kinds.values() for name in named if named[name].strip()}
     silent = [n for n, data in messages.items() if not data.strip() and _stem(n) not in stems]
     reasons += ["it printed nothing"] * len(silent)
     requests = [_requests(name, data) for name, data in kinds.get("requests", {}).items()]
@@ -223,11 +223,11 @@ def _load(kinds: Mapping[str, Mapping[str, bytes]]) -> Load:
         # Each file of requests is a process by itself, of which nothing else is known.
         good = [Report(numbers={"Complete requests": str(file.count)}) for file in requests]
     if not good:
-        what = "; ".join(sorted(set(reasons)))[:300]
-        raise SitegenError(f"none of {len(reasons)} processes has a result: {what}")
+        causes = "; ".join(sorted(set(reasons)))[:300]
+        raise SitegenError(f"none of {len(reasons)} processes has a result: {causes}")
     if len(requests) > len(good):
-        what = f"{len(requests)} files of requests and only {len(good)} reports with a result"
-        raise SitegenError(what, fix="add the missing reports, or leave all reports out")
+        message = f"{len(requests)} files of requests and only {len(good)} reports with a result"
+        raise SitegenError(message, fix="add the missing reports, or leave all reports out")
     whole = len(requests) == len(good) and not any(file.cut for file in requests)
     latency = sum((file.latency for file in requests if whole), Counter[int]())
     return Load(tuple(good), tuple(reasons), tuple(requests), latency)
@@ -248,14 +248,14 @@ def _about(good: tuple[Report, ...], asks: Asks, processes: int) -> Params:
     """Return the parameters that all processes have; raises SitegenError when they differ."""
     # Here it is the span of all processes, not the limit of each.
     alike = msgspec.structs.replace(asks, duration_s=None)
-    each = [dict(params_of(report, alike, processes)) for report in good]
-    requests = {about.pop("requests", None) for about in each}
-    for name in sorted({name for about in each for name in about}):
-        values = sorted({about.get(name, "none") for about in each})
+    abouts = [dict(params_of(report, alike, processes)) for report in good]
+    requests = {about.pop("requests", None) for about in abouts}
+    for name in sorted({name for about in abouts for name in about}):
+        values = sorted({about.get(name, "none") for about in abouts})
         if len(values) > 1:
-            what = f"the processes did not do the same: {name} is {' and '.join(values[:2])}"
-            raise SitegenError(what, fix="import together only what ran as one load")
-    return params(**each[0], requests=requests.pop() if len(requests) == 1 else None)
+            message = f"the processes did not do the same: {name} is {' and '.join(values[:2])}"
+            raise SitegenError(message, fix="import together only what ran as one load")
+    return params(**abouts[0], requests=requests.pop() if len(requests) == 1 else None)
 
 
 def _load_flaws(load: Load, processes: int) -> Iterator[Flaw]:
@@ -269,30 +269,30 @@ def _load_flaws(load: Load, processes: int) -> Iterator[Flaw]:
         yield from file.flaws()
         if file.cut:
             yield Flaw("the end of a file of requests is missing", kind=Doubt.CUT_OFF)
-    seen, complete = load.latency.total(), sum(report.complete or 0 for report in load.good)
-    if seen and seen != complete:
-        sentence = f"{seen} requests have a row, {complete} were completed"
+    row_count, complete = load.latency.total(), sum(report.complete or 0 for report in load.good)
+    if row_count and row_count != complete:
+        sentence = f"{row_count} requests have a row, {complete} were completed"
         yield Flaw(sentence, frozenset({"latency"}))
 
 
 def _span(recorder: Recorder, load: Load, asks: Asks) -> float | None:
-    """Return the time from the first start to the last end, as well as it can be told."""
+    """Return the time from the first start to the last end, as well as it can be known."""
     every = [report.value("Time taken for tests") for report in load.good]
     times = [time for time in every if time]
     longest = max(times, default=0.0)
     if asks.duration_s is not None:
         if asks.duration_s < longest * (1 - _UNEQUAL):
-            what = f"one process alone took {longest:g} s"
-            raise SitegenError(what, where="--set duration_s", fix="mend it")
+            message = f"one process alone took {longest:g} s"
+            raise SitegenError(message, where="--set duration_s", fix="mend it")
         return asks.duration_s
     if load.latency:
         ends = [file.last_end_ms for file in load.requests]
-        seen = max(ends) / 1000 - min(file.first_s for file in load.requests)
-        low, high = max(seen - 1, longest), seen + 1
+        span_s = max(ends) / 1000 - min(file.first_s for file in load.requests)
+        low, high = max(span_s - 1, longest), span_s + 1
         if 0 < low <= high <= low * (1 + _UNEQUAL):
             sentence = f"starts are in whole seconds: {low:.1f} to {high:.1f} s"
             recorder.doubt(Doubt.ROUNDED, sentence, MULTI)
-            return min(max(seen, low), high)
+            return min(max(span_s, low), high)
     if len(times) < len(every):
         recorder.note("No rate: not every process says how long it took.")
         return None

@@ -52,9 +52,9 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
     Raises SitegenError when the concurrency is missing, or the user contradicts the report.
     """
     if not processes and asks.processes not in (None, 1):
-        what = "one file is read as one process after another"
+        message = "one file is read as one process after another"
         fix = "give each process a file and import them with --together"
-        raise SitegenError(what, where="--set processes", fix=fix)
+        raise SitegenError(message, where="--set processes", fix=fix)
     concurrency = agreed("concurrency", asks.concurrency, report.count("Concurrency Level"))
     if not concurrency:
         place, fix = report.at.rstrip(": "), "add `--set concurrency=N`"
@@ -72,15 +72,15 @@ def params_of(report: Report, asks: Asks, processes: int = 0) -> Params:
 
 
 def requests_of(report: Report, asks: Asks) -> int | None:
-    """Return how many requests were asked for; None where that cannot be told.
+    """Return how many requests were asked for; None where that cannot be known.
 
     A number that the time decided differs from machine to machine, and would part the series.
     """
     complete = report.complete
     if asks.requests is not None:
         if complete is not None and complete > asks.requests:
-            what = f"{complete} requests were completed, more than {asks.requests}"
-            raise SitegenError(what, where="--set requests")
+            message = f"{complete} requests were completed, more than {asks.requests}"
+            raise SitegenError(message, where="--set requests")
         return asks.requests
     by_time = asks.duration_s is not None or report.stopped or "window" in report.numbers
     if not complete or by_time or not asked_for(complete, report.value("Time taken for tests")):
@@ -120,9 +120,9 @@ def _keepalive(report: Report, asks: Asks) -> str | None:
     stated = "yes" if "Keep-Alive requests" in report.numbers else None
     if stated is None and {"Failed requests", "Total transferred"} <= report.numbers.keys():
         stated = "no"  # the line would stand between these two
-    asked = None if asks.keepalive is None else "yes" if asks.keepalive else "no"
-    # As the collector has it: said only where it is so.
-    return "true" if agreed("keepalive", asked, stated) == "yes" else None
+    answer = None if asks.keepalive is None else "yes" if asks.keepalive else "no"
+    # As the collector has it: stated only where it is so.
+    return "true" if agreed("keepalive", answer, stated) == "yes" else None
 
 
 def _scheme(report: Report, asks: Asks) -> str | None:
@@ -134,8 +134,8 @@ def _scheme(report: Report, asks: Asks) -> str | None:
 
 
 def _path(report: Report, asks: Asks) -> str | None:
-    stated, asked = (
+    stated, answer = (
         text and clean_path(text) for text in (report.words.get("Document Path"), asks.path)
     )
-    path = agreed("path", asked, stated or None)
+    path = agreed("path", answer, stated or None)
     return None if path == "/" else path

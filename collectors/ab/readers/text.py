@@ -125,7 +125,7 @@ def _is_series(report: Report, asks: Asks) -> bool:
 
 
 class Flaw(NamedTuple):
-    """What is to be said of a report, the metrics that it puts in question, and which doubt it is.
+    """A sentence about a report, the metrics that it puts in question, and which doubt it is.
 
     Without a kind it is a remark.
     """
@@ -149,10 +149,10 @@ def flaws(report: Report, asks: Asks) -> Iterator[Flaw]:
     """Yield what makes ``report`` mean less than it says, and where it contradicts itself."""
     if report.missing:
         yield Flaw(report.missing, kind=Doubt.CUT_OFF)
-    asked, complete = asks.requests, report.complete
-    if report.stopped or (complete is not None and complete < (asked or 0)):
+    requests, complete = asks.requests, report.complete
+    if report.stopped or (complete is not None and complete < (requests or 0)):
         done = "an unknown number" if complete is None else complete
-        of_all = f" of {asked}" if asked else ""
+        of_all = f" of {requests}" if requests else ""
         sentence = f"it was stopped after {done}{of_all} requests"
         yield Flaw(sentence, frozenset({EVERY}), Doubt.INTERRUPTED)
     elif reason := rows.misleading(report):
@@ -181,27 +181,27 @@ def _rates(report: Report) -> Iterator[Flaw]:
     printed, complete = report.numbers, report.complete
     at_once = report.count("Concurrency Level")
     taken, rate = printed.get("Time taken for tests"), printed.get("Requests per second")
-    each, across = printed.get("Time per request"), printed.get(ACROSS)
-    speed, moved = printed.get("Transfer rate"), report.count("Total transferred")
+    time, across = printed.get("Time per request"), printed.get(ACROSS)
+    speed, size = printed.get("Transfer rate"), report.count("Total transferred")
     sent, body = printed.get("sent"), report.count(BODY)
     whole, in_all = f"{complete} in {taken} s", (taken, 1000, at_once)
-    for sentence, metrics, one, other in (
+    for sentence, metrics, left, right in (
         (f"{rate} requests a second are not {whole}", _RATES, (rate, taken), (complete,)),
-        (f"{each} ms a request is not {at_once} at once, {whole}", _EACH, (each, complete), in_all),
+        (f"{time} ms a request is not {at_once} at once, {whole}", _EACH, (time, complete), in_all),
         (f"{across} ms a request is not {whole}", _RATES, (across, complete), (taken, 1000)),
-        (f"{speed} KiB/s are not {moved} B", {"transfer_rate"}, (speed, 1024, taken), (moved,)),
+        (f"{speed} KiB/s are not {size} B", {"transfer_rate"}, (speed, 1024, taken), (size,)),
         (f"{sent} KiB/s are not {body} B sent", {"send_rate"}, (sent, 1024, taken), (body,)),
     ):
-        if _differ(one, other):
+        if _differ(left, right):
             yield Flaw(sentence, frozenset(metrics))
 
 
-def _differ(one: tuple[str | int | None, ...], other: tuple[str | int | None, ...]) -> bool:
+def _differ(left: tuple[str | int | None, ...], right: tuple[str | int | None, ...]) -> bool:
     """Say whether two products cannot be the same; where a factor is unknown they can."""
-    if None in (*one, *other):
+    if None in (*left, *right):
         return False
     (low, high), (least, most) = (
-        map(math.prod, zip(*map(_ends, factors), strict=True)) for factors in (one, other)
+        map(math.prod, zip(*map(_ends, factors), strict=True)) for factors in (left, right)
     )
     return low > most * (1 + _SLACK) or least > high * (1 + _SLACK)
 

@@ -48,8 +48,8 @@ _SOME_TIME_S = 1.0
 
 def knows_dbench(data: bytes) -> bool:
     """Tell whether ``data`` is a dbench's output, with fio's own."""
-    own = holds(data, TEXT_SIGN) and holds(data, *text_report.DBENCH_SIGNS)
-    return own and not holds(data, JSON_SIGN)
+    fits = holds(data, TEXT_SIGN) and holds(data, *text_report.DBENCH_SIGNS)
+    return fits and not holds(data, JSON_SIGN)
 
 
 def read_dbench(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -87,24 +87,24 @@ def _settings(run: Run) -> None:
     # The four sequential jobs make the file larger, by their offsets.
     single = [r for r in run.reports if not any(job.name.endswith("_seq") for job in r.jobs)]
     sizes = {size_of(match[1]) for report in single for match in _LAYOUT.finditer(report.chatter)}
-    for name, asked, values in (("engine", "engine", engines), ("dbench.size", "size", sizes)):
+    for name, option, values in (("engine", "engine", engines), ("dbench.size", "size", sizes)):
         stated = str(next(iter(values)) or "") if len(values) == 1 else ""
-        value = agreed(asked, run.answers.get(asked), stated or None)
+        value = agreed(option, run.answers.get(option), stated or None)
         run.recorder.parameter(name, value, Comparability.CAVEAT)
 
 
 def knows_kubestr(data: bytes) -> bool:
     """Tell whether ``data`` is what kubestr prints, with nothing of fio's own."""
-    own = holds(data, b"JobName:") and holds(data, b"FIO version - fio-", b"FIO test results:")
-    return own and not holds(data, JSON_SIGN, TEXT_SIGN)
+    fits = holds(data, b"JobName:") and holds(data, b"FIO version - fio-", b"FIO test results:")
+    return fits and not holds(data, JSON_SIGN, TEXT_SIGN)
 
 
 def read_kubestr(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run in ``data``; raises SitegenError where it is of several storage classes."""
     text = plain(data)
     if len(classes := set(_CLASS.findall(text))) > 1:
-        what = f"there are results of {len(classes)} storage classes in it"
-        raise SitegenError(what, fix="import the output of each class as a file of its own")
+        message = f"there are results of {len(classes)} storage classes in it"
+        raise SitegenError(message, fix="import the output of each class as a file of its own")
     parts = _VERSION.split(text)
     reports = []
     for version, output in zip(["", *parts[1::2]], parts[::2], strict=True):

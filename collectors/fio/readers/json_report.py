@@ -1,6 +1,6 @@
 """fio --output-format=json and json+, of any version, with all that may stand around the JSON.
 
-Units are told by the keys that are there, never by a version.
+Units are known by the keys that are there, never by a version.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
         raise SitegenError(broken if reason else "no JSON in it is fio's own", where=place)
     following = (*output.reports[1:], None)
     pairs = zip(output.reports, following, strict=True)
-    return [one for one, then in pairs if then is None or not _goes_on(one, then)], output.cut
+    return [report for report, then in pairs if not (then and _goes_on(report, then))], output.cut
 
 
 def _goes_on(first: Report, then: Report) -> bool:
     """Tell whether ``then`` is a later report of the run that ``first`` is of."""
-    alike = [[(job.name, job.group, job.options) for job in one.jobs] for one in (first, then)]
+    alike = [[(job.name, job.group, job.options) for job in r.jobs] for r in (first, then)]
     if alike[0] != alike[1] or first.ended is None or then.ended is None:
         return False
     if first.begun is not None and then.begun is not None:
@@ -89,7 +89,9 @@ def _goes_on(first: Report, then: Report) -> bool:
 def _measured(report: Report) -> tuple[float, list[float]]:
     """Return the longest runtime, and the bytes that each job moved in each direction."""
     directions = (*DIRECTIONS, MIXED)
-    moved = [jobs.moved(jobs.sides([job], d)) or 0.0 for job in report.jobs for d in directions]
+    moved = [
+        jobs.bytes_moved(jobs.sides([job], d)) or 0.0 for job in report.jobs for d in directions
+    ]
     return jobs.longest(side for job in report.jobs for side in job.sides), moved
 
 
@@ -272,14 +274,14 @@ def _line(data: bytes, at: int) -> str:
 
 
 def _reports(text: memoryview, chatter: str) -> list[Report]:
-    own = list(_own(text))
-    if len(own) > 1:
-        fix = f"import them one by one: {own[0][0][1:60]}, {own[1][0][1:60]} ..."
-        raise SitegenError(f"holds {len(own)} reports of fio's in one JSON document", fix=fix)
-    return [decode.document(part, _Document).report(chatter) for _, part in own]
+    documents = list(_parts(text))
+    if len(documents) > 1:
+        fix = f"import them one by one: {documents[0][0][1:60]}, {documents[1][0][1:60]} ..."
+        raise SitegenError(f"holds {len(documents)} reports of fio's in one JSON document", fix=fix)
+    return [decode.document(part, _Document).report(chatter) for _, part in documents]
 
 
-def _own(text: memoryview, place: str = "", depth: int = 0) -> Iterator[tuple[str, memoryview]]:
+def _parts(text: memoryview, place: str = "", depth: int = 0) -> Iterator[tuple[str, memoryview]]:
     """Yield fio's documents in one that may be of a program around it, each with its place."""
     inner: dict[str, Raw] = {}
     if bytes(text[:1]) == b"{":
@@ -291,7 +293,7 @@ def _own(text: memoryview, place: str = "", depth: int = 0) -> Iterator[tuple[st
         raws = decode.document(text, list[Raw], place)
         inner = {str(number): raw for number, raw in enumerate(raws)}
     for key, raw in inner.items() if depth < _DEEPEST else ():
-        yield from _own(memoryview(raw), f"{place}.{ascii(key)[1:-1][:60]}", depth + 1)
+        yield from _parts(memoryview(raw), f"{place}.{ascii(key)[1:-1][:60]}", depth + 1)
 
 
 def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> jobs.Job:
@@ -339,7 +341,7 @@ def _side(part: _Direction, direction: str) -> Side | None:
         iops=part.iops,
         bandwidth=bandwidth,
         spread={n: v for n in names if (v := getattr(part, f"iops_{n}")) is not None},
-        latencies={m: one for kind, m in LATENCIES.items() if (one := _latency(part, kind, count))},
+        latencies={m: lat for kind, m in LATENCIES.items() if (lat := _latency(part, kind, count))},
         doubts=tuple(_contradictions(part, moved, bandwidth, runtime)) if runtime > 0 else (),
     )
 

@@ -101,9 +101,9 @@ def read(files: Mapping[str, bytes], asks: LogsAsks) -> tuple[Reading, ...]:
     forms = (json_report, text_report)
     outputs = [next(f for f in forms if f.knows(files[n])).reports_of(files[n]) for n in results]
     if [len(reports) for reports, _ in outputs] != [1]:
-        what = "not one result is there, and nothing says which the logs are of"
+        message = "not one result is there, and nothing says which the logs are of"
         fix = "import one result with its own logs at a time"
-        raise SitegenError(what, where=", ".join(results)[:200], fix=fix)
+        raise SitegenError(message, where=", ".join(results)[:200], fix=fix)
     [(reports, cut)] = outputs
     run, units = Run(reports, asks.answers), _units(every, asks, reports[0].version)
     numbered, alone = _numbered(run), len(run.workloads) == 1
@@ -111,9 +111,9 @@ def read(files: Mapping[str, bytes], asks: LogsAsks) -> tuple[Reading, ...]:
         if not alone and not 1 <= log.number <= len(numbered):
             fix = "name it as fio did: x_bw.1.log"
             raise SitegenError("nothing says which job it is of", where=log.name, fix=fix)
-    for one in run.workloads:
-        own = [log for log in every if alone or numbered[log.number - 1] is one]
-        _add(run, one, own, units)
+    for workload in run.workloads:
+        logs = [log for log in every if alone or numbered[log.number - 1] is workload]
+        _add(run, workload, logs, units)
     return (run.reading("the result is cut off" if cut else ""),)
 
 
@@ -132,9 +132,9 @@ def _is_result(data: bytes) -> bool:
 
 def _numbered(run: Run) -> list[Workload]:
     """Return for each of fio's jobs, as it numbers them, its workload."""
-    owners = {id(job): one for one in run.workloads for job in one.jobs}
+    owners = {id(job): workload for workload in run.workloads for job in workload.jobs}
     every = [owners[id(job)] for job in run.reports[0].jobs]
-    return [one for one in every for _ in range(min(int(one.each), _MOST_NUMBERS))]
+    return [w for w in every for _ in range(min(int(w.jobs_per_entry), _MOST_NUMBERS))]
 
 
 def _units(every: Sequence[Log], asks: LogsAsks, version: str = "") -> float:
@@ -145,19 +145,19 @@ def _units(every: Sequence[Log], asks: LogsAsks, version: str = "") -> float:
         stated = "us" if _OLD.match(version) else "ns"
     unit = agreed("unit", asks.unit, stated)
     if timed and unit is None:
-        what = "nothing says whether it is in nanoseconds (fio 3) or microseconds (fio 2)"
+        message = "nothing says whether it is in nanoseconds (fio 3) or microseconds (fio 2)"
         fix = "add --set unit=ns or unit=us, or fio's result"
-        raise SitegenError(what, where=timed[0].name, fix=fix)
+        raise SitegenError(message, where=timed[0].name, fix=fix)
     return _UNITS[unit or "ns"]
 
 
-def _add(run: Run, workload: Workload, own: Sequence[Log], units: float) -> None:
+def _add(run: Run, workload: Workload, logs: Sequence[Log], units: float) -> None:
     """Add the logs of one workload to its samples, and compare them with its result."""
     there = {(s.kind, s.workload, s.metric, s.params) for s in run.recorder.samples}
     for direction in [d for d in DIRECTIONS if d in workload.directions]:
         series = run.recorder.series(workload.name, run.about(workload, direction))
         bins = ("histogram", workload.name, METRICS["clat"], series.params)
-        new = [log for log in own if log.kind != HISTOGRAM or bins not in there]
+        new = [log for log in logs if log.kind != HISTOGRAM or bins not in there]
         values = _samples(series, new, direction, units)
         sides = jobs.sides(workload.jobs, direction)
         for kind, stated in (("iops", jobs.rate(sides)), ("bw", jobs.bandwidth(sides))):
@@ -175,8 +175,8 @@ def _samples(
     """Write what logs say of one direction as samples; return values over time by kind of log."""
     values = {}
     for kind, metric in METRICS.items():
-        own = over_time([log for log in every if log.kind == kind], direction)
-        points = [(second, value / _PARTS.get(kind, units)) for second, value in own]
+        pairs = over_time([log for log in every if log.kind == kind], direction)
+        points = [(second, value / _PARTS.get(kind, units)) for second, value in pairs]
         series.points("time", metric, points)
         values[kind] = [value for _, value in points]
     bins = merged(every, direction)
@@ -299,7 +299,7 @@ def _step(head: Sequence[re.Match[bytes]]) -> int:
     times: defaultdict[bytes, list[int]] = defaultdict(list)
     for row in head:
         times[row[3]].append(int(row[1]))
-    gaps = [after - before for own in times.values() for before, after in pairwise(own)]
+    gaps = [after - before for stamps in times.values() for before, after in pairwise(stamps)]
     usual = round(median([gap for gap in gaps if gap > 0] or [_SECOND_MS]))
     return round(usual, -1) if usual >= _LEAST_MS else max(usual, 1)
 
@@ -333,7 +333,7 @@ def _begins_with(data: bytes, pattern: re.Pattern[bytes]) -> bool:
     head = data[: (_FIRST_LINES + 1) * _MOST_LINE]
     lines = head.split(b"\n")[: -1 if len(head) < len(data) else None]
     first = [line for line in lines if line.strip()][:_FIRST_LINES]
-    return bool(first) and all(len(one) <= _MOST_LINE and pattern.fullmatch(one) for one in first)
+    return bool(first) and all(len(row) <= _MOST_LINE and pattern.fullmatch(row) for row in first)
 
 
 BUNDLE = Bundle("fio-logs", "fio's logs over time, with its result or alone", knows, read, LogsAsks)

@@ -54,8 +54,8 @@ class Run:
     ) -> None:
         versions = list(dict.fromkeys(report.version for report in reports))
         if len(versions) != 1:
-            what = f"holds results of {len(versions)} versions of fio {', '.join(versions)[:200]}"
-            raise SitegenError(what, fix="import those of each version by themselves")
+            text = f"holds results of {len(versions)} versions of fio {', '.join(versions)[:200]}"
+            raise SitegenError(text, fix="import those of each version by themselves")
         self.reports, self.answers = reports, answers
         self.recorder = Recorder(ToolIdentity("fio", versions[0]), natives=_NATIVES)
         self.directs = {direct_of(job) for report in reports for job in report.jobs}
@@ -63,17 +63,17 @@ class Run:
         for report in reports:
             self._take(report, workloads(report.jobs, answers, sized=sized))
 
-    def _take(self, report: Report, own: Sequence[Workload]) -> None:
+    def _take(self, report: Report, entries: Sequence[Workload]) -> None:
         """Add one report: repetitions of workloads that were there before, or new ones."""
         for note in report.notes:
             self.recorder.note(note)
         if stopped := _STOPPED.search(report.chatter):
             self.recorder.doubt(Doubt.INTERRUPTED, f"fio was stopped by signal {stopped[1]}")
-        for workload in own:
+        for workload in entries:
             agreed("direct", self.answers.get("direct"), direct_of(workload.jobs[0]))
             parts = {d: jobs.sides(workload.good, d) for d in workload.directions}
             # The disk's counters are of all that ran.
-            device = report.device if len(own) == 1 else {}
+            device = report.device if len(entries) == 1 else {}
             suspect = any(jobs.is_cached(sides, device.get(d)) for d, sides in parts.items())
             doubts = [*_doubts(workload, report.chatter)]
             for direction, sides in parts.items():
@@ -83,7 +83,7 @@ class Run:
                 suspect |= counts
             self._rows(workload, parts, device, Status.SUSPECT if suspect else Status.OK)
             self._options(workload)
-        self.workloads += own
+        self.workloads += entries
 
     def about(self, workload: Workload, direction: str = "") -> Params:
         """Return the parameters of one direction; direct I/O is one where it differs."""
@@ -134,16 +134,16 @@ class Run:
             return self.recorder.series(workload.name, about, status=status, repetition=number)
 
         for direction, sides in parts.items():
-            own, count = series(direction), workload.number("numjobs")
+            rows, count = series(direction), workload.number("numjobs")
             if not any(parts.values()):
-                own.failed("fio.iops")
-                own.failed("fio.bandwidth")
+                rows.failed("fio.iops")
+                rows.failed("fio.bandwidth")
             elif jobs.longest(sides) > 0:
-                jobs.write_direction(own, sides, numjobs=count, full=True)
-                own.add("fio.device_bytes", "value", device.get(direction))
+                jobs.write_direction(rows, sides, numjobs=count, full=True)
+                rows.add("fio.device_bytes", "value", device.get(direction))
         if any(parts.values()):
             # Of several jobs in one entry fio gives the mean CPU time.
-            jobs.write_rest(series(), workload.good, times=workload.each)
+            jobs.write_rest(series(), workload.good, times=workload.jobs_per_entry)
 
 
 #: A kind of doubt, a sentence, and whether all numbers of the workload are suspect for it.
@@ -174,10 +174,10 @@ def _side_doubts(direction: str, sides: Sequence[Side]) -> Iterator[_Doubted]:
             yield kind, f"{direction}: {sentence}", False
         whole, part = (side.latencies.get(LATENCIES[kind]) for kind in ("lat", "clat"))
         if whole and part:
-            took, of = part.figures["mean"] / part.units, whole.figures["mean"] / whole.units
+            clat, lat = part.figures["mean"] / part.units, whole.figures["mean"] / whole.units
             # Completion is a part of an I/O. Text rounds both, at worst to a whole unit.
-            if took > of * 1.01 + 1 / whole.units + 1 / part.units:
-                sentence = f"completion took {took:.3g} s on average, and all of it {of:.3g} s"
+            if clat > lat * 1.01 + 1 / whole.units + 1 / part.units:
+                sentence = f"completion took {clat:.3g} s on average, and all of it {lat:.3g} s"
                 yield Doubt.INCONSISTENT, f"{direction}: {sentence}", False
     if not jobs.longest(sides):
         yield Doubt.INCONSISTENT, f"{direction}: it took no time at all", True

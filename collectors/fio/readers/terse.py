@@ -43,27 +43,27 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """
     texts = plain(data).split("\n")
     outputs: defaultdict[tuple[str, str, int], list[Job]] = defaultdict(list)
-    seen: Counter[tuple[str, int]] = Counter()
+    times: Counter[tuple[str, int]] = Counter()
     for number, text in enumerate(texts, 1):
         if not _LINE.match(text):
             continue
         version, job, disks = _line(text, f"line {number}")
         key = (job.name, job.group)
-        if seen[key] and not disks and not asks.numjobs:
-            what = f"is of {job.name!a} again, and nothing tells whether both ran at once"
+        if times[key] and not disks and not asks.numjobs:
+            message = f"is of {job.name!a} again, and nothing tells whether both ran at once"
             fix = "say it with --set numjobs=1, or with how many ran at once"
-            raise SitegenError(what, where=f"line {number}", fix=fix)
-        outputs[version, disks, seen[key] // asks.numjobs if asks.numjobs else 0].append(job)
-        seen[key] += 1
+            raise SitegenError(message, where=f"line {number}", fix=fix)
+        outputs[version, disks, times[key] // asks.numjobs if asks.numjobs else 0].append(job)
+        times[key] += 1
     chatter = "\n".join(text for text in texts if text.startswith("fio: "))
-    reports = [Report(v, tuple(own), chatter) for (v, *_), own in outputs.items()]
+    reports = [Report(v, tuple(entries), chatter) for (v, *_), entries in outputs.items()]
     return (Run(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
 
 
 def _grows(reports: Sequence[Report]) -> bool:
     """Tell whether each report goes on from the one before, as with --status-interval."""
     sides = [[side for job in report.jobs for side in job.sides] for report in reports]
-    times, moved = [jobs.longest(own) for own in sides], [jobs.moved(own) or 0.0 for own in sides]
+    times, moved = [jobs.longest(s) for s in sides], [jobs.bytes_moved(s) or 0.0 for s in sides]
     grows = all(after > _STEP * before + 0.1 for before, after in pairwise(times))
     return grows and moved == sorted(moved)
 

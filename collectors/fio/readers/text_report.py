@@ -92,13 +92,13 @@ class Printout(Struct):
     def report(self) -> tuple[Report, bool]:
         """Return what it says, and whether nothing of it is missing."""
         # The sum over clients counts where there is nothing else.
-        own = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
-        own = own or list(self.jobs.values())
-        times = [time for time, _ in own if time is not None]
-        there = tuple(job for _, job in own if job is not None)
+        pairs = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
+        pairs = pairs or list(self.jobs.values())
+        times = [time for time, _ in pairs if time is not None]
+        there = tuple(job for _, job in pairs if job is not None)
         started, notes = jobs.stamp(min(times, default=None)), (_UNZONED,) if times else ()
         report = Report(self.version, there, self.text, started_at=started, notes=notes)
-        return report, self.ended and len(there) == len(own)
+        return report, self.ended and len(there) == len(pairs)
 
 
 def knows(data: bytes) -> bool:
@@ -130,7 +130,7 @@ def _printouts(data: bytes) -> list[Printout]:
     events = list(_EVENT.finditer(text))
     clients = any(event["name"] == _SUM for event in events)
     printouts, begin = [Printout()], 0
-    for event, end in zip(events, [*(one.start() for one in events[1:]), len(text)], strict=False):
+    for event, end in zip(events, [*(e.start() for e in events[1:]), len(text)], strict=False):
         if printouts[-1].jobs and _begins_another(printouts[-1], event, clients=clients):
             printouts[-1].text = text[begin : event.start()]
             printouts.append(Printout())
@@ -293,9 +293,9 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
     printed = {f"iops {name}": figure.text for name, figure in spread.items()}
     doubts, exact = [], ios
     for rate in rates:
-        wanted = total.value / runtime
-        if not rate.holds(wanted, 2 * (rate.half + total.half / runtime) + wanted / runtime_ms):
-            time = f"in {runtime_ms} ms are {wanted:.4g} B/s"
+        expected = total.value / runtime
+        if not rate.holds(expected, 2 * (rate.half + total.half / runtime) + expected / runtime_ms):
+            time = f"in {runtime_ms} ms are {expected:.4g} B/s"
             sentence = f"the bandwidth is {rate.text}, and {total.text} {time}"
             doubts.append((Doubt.INCONSISTENT, sentence))
     a_second = ios / runtime
@@ -309,10 +309,10 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
             doubts.append((Doubt.ROUNDED, f"IOPS is printed as {iops.text}"))
     moved = float(exact * size)
     if not moved or not total.holds(moved):
-        known = [figure for figure in (total, *rates) if figure.value]
-        if not known:
+        figures = [figure for figure in (total, *rates) if figure.value]
+        if not figures:
             raise SitegenError("has no bandwidth")
-        best = min(known, key=lambda figure: figure.share)
+        best = min(figures, key=lambda figure: figure.share)
         moved = best.value if best is total else best.value * runtime
         printed["bandwidth"] = rates[0].text if best is total else best.text
         printed["io_bytes"] = total.text
@@ -328,7 +328,7 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         iops=iops.value,
         bandwidth=rates[0].value,
         spread={name: figure.value for name, figure in spread.items()},
-        latencies={LATENCIES[kind]: one for kind, one in every.items() if kind in LATENCIES},
+        latencies={LATENCIES[kind]: lat for kind, lat in every.items() if kind in LATENCIES},
         printed=printed,
         doubts=tuple(doubts),
     )
@@ -336,8 +336,8 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
 
 def _latencies(text: str, count: int) -> dict[str, Latency]:
     """Return each kind of latency with the digits that were printed."""
-    found = _PERCENTILES.findall(text)
-    listed = {kind or "clat": (unit, _PERCENTILE.findall(row)) for kind, unit, row in found}
+    rows = _PERCENTILES.findall(text)
+    listed = {kind or "clat": (unit, _PERCENTILE.findall(row)) for kind, unit, row in rows}
     latencies = {}
     for kind, unit, *texts in _LATENCY.findall(text):
         figures = dict(zip(STATISTICS, map(number, texts), strict=True))

@@ -136,11 +136,11 @@ def read(data: bytes, asks: outputs.Served) -> tuple[Reading, ...]:
     for benchmark in report.benchmarks:
         _benchmark(recorder, report, benchmark, asks)
     windows: list[_Stats] = []  # when each benchmark ran, of the first place that says it
-    for each in report.benchmarks:
-        places = (each, each.run_stats, each.scheduler_metrics)
+    for benchmark in report.benchmarks:
+        places = (benchmark, benchmark.run_stats, benchmark.scheduler_metrics)
         windows += [place for place in places if place and place.start_time not in {None, -1.0}][:1]
-    starts = [each.start_time for each in windows if each.start_time]
-    ends = [each.end_time for each in windows if each.end_time and each.end_time > 0]
+    starts = [window.start_time for window in windows if window.start_time]
+    ends = [window.end_time for window in windows if window.end_time and window.end_time > 0]
     if starts:
         recorder.started_at = outputs.utc(datetime.fromtimestamp(min(starts), UTC))
     if starts and ends and max(ends) > min(starts):
@@ -195,8 +195,8 @@ def _counts(series: Series, benchmark: _Benchmark) -> int:
     """Add how many requests there were, and return how many went well."""
     state = benchmark.run_stats or benchmark.scheduler_metrics
     totals, name = benchmark.request_totals, "request_totals"
-    if own := benchmark.metrics.get(name):
-        totals = decode.convert(own, _Totals, name)
+    if document := benchmark.metrics.get(name):
+        totals = decode.convert(document, _Totals, name)
     if totals is None and state is not None:
         totals, name = state.requests_made, "requests_made"
     if totals is None:
@@ -211,7 +211,7 @@ def _series(
     recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: outputs.Served
 ) -> Series:
     places = (benchmark.config, benchmark.args, benchmark.scheduler)
-    strategy = next(filter(None, (each.strategy for each in places)), _Strategy())
+    strategy = next(filter(None, (place.strategy for place in places)), _Strategy())
     kind, rate = strategy.type_ or strategy.kind or "", strategy.rate
     load = _LOADS.get(kind, "open" if rate else "serving")
     streams = 1 if kind == "synchronous" else strategy.streams
@@ -237,7 +237,7 @@ def _model(report: _Report, benchmark: _Benchmark) -> str | None:
         report.args,
         report.args.backend_kwargs,
     )
-    names = (each.model for each in backends if isinstance(each, _Setup))
+    names = (backend.model for backend in backends if isinstance(backend, _Setup))
     return next(filter(None, names), None)
 
 

@@ -112,8 +112,8 @@ def _test(fields: Mapping[str, Any], place: str, *, strict: bool = True) -> _Tes
     return decode.convert({**fields, "settings": settings}, _Test, place, strict=strict)
 
 
-def _is_near(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=_SAME)
+def _is_near(value: float, other: float) -> bool:
+    return math.isclose(value, other, rel_tol=_SAME)
 
 
 def form_of(data: bytes) -> str:
@@ -126,8 +126,8 @@ def read_bench(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
     """Return the tests in ``data``: one run for each build of llama.cpp that is in it."""
     form = form_of(data)
     if form == "json":
-        found = outputs.documents(data, dict[str, Any])
-        tests = [_test(fields, f"entry {number}") for number, fields in enumerate(found, 1)]
+        documents = outputs.documents(data, dict[str, Any])
+        tests = [_test(fields, f"entry {number}") for number, fields in enumerate(documents, 1)]
     else:
         text = data.decode("utf-8-sig", "replace")
         tests = list(_csv(text) if form == "csv" else _table(text))
@@ -141,12 +141,12 @@ def read_bench(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
 
 def _run(build: str, tests: Sequence[_Test], asks: outputs.Computed) -> Reading:
     recorder = Recorder(ToolIdentity("llama-bench", build), DEFINITIONS)
-    times = [outputs.utc(each.test_time) for each in tests if each.test_time]
+    times = [outputs.utc(test.test_time) for test in tests if test.test_time]
     recorder.started_at = min(times, default="")
     recorder.note(_NOTE)
-    seen = {name: {test.settings.get(name) for test in tests} for name in _SETTINGS}
-    varying = {name for name, values in seen.items() if len(values) > 1}
-    for name, values in seen.items():
+    by_name = {name: {test.settings.get(name) for test in tests} for name in _SETTINGS}
+    varying = {name for name, values in by_name.items() if len(values) > 1}
+    for name, values in by_name.items():
         if name not in varying:
             recorder.parameter(_SETTINGS[name], next(iter(values)))
     for name, fact in (("cpu_info", "cpu"), ("gpu_info", "gpu")):
@@ -225,7 +225,7 @@ def _row(cells: Mapping[str, str], place: str) -> _Test:
     test = _TEST.fullmatch(cells.get("test", ""))
     if not speed or not test:
         raise SitegenError("is not a test and its rate in tokens/s", where=place)
-    named: dict[str, Any] = {_COLUMNS.get(name, name): each for name, each in cells.items() if each}
+    named: dict[str, Any] = {_COLUMNS.get(name, name): text for name, text in cells.items() if text}
     named |= {"avg_ts": speed[1], "stddev_ts": speed[2], "printed": speed.groups()}
     named |= {"n_prompt": test["pp"] or 0, "n_gen": test["tg"] or 0, "n_depth": test["d"] or 0}
     return _test(named, place, strict=False)
@@ -256,7 +256,7 @@ def read_batched(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
     batches = outputs.documents(data, _Batch)
     kept = {"n_batch": "batch", "n_ubatch": "ubatch", "flash_attn": "flash_attn"}
     for key, name in (kept | {"n_kv_max": "context"}).items():
-        values = {str(value) for each in batches if (value := getattr(each, key)) is not None}
+        values = {str(value) for batch in batches if (value := getattr(batch, key)) is not None}
         recorder.parameter(name, ", ".join(sorted(values))[:200] or None)
     recorder.note("Rates are of all sequences of a batch together, without sampling.")
     for batch in batches:
@@ -280,8 +280,8 @@ def read_batched(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
         ):
             if tokens and rate:  # or nothing of this kind was asked for
                 if seconds and not _is_near(rate, again := tokens / seconds):
-                    what = f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {again:g}"
-                    raise SitegenError(what, where=native)
+                    message = f"is {rate:g}, and {tokens} tokens in {seconds:g} s are {again:g}"
+                    raise SitegenError(message, where=native)
                 series.add(metric, "mean", rate, native=native)
     return (recorder.reading(),)
 

@@ -92,7 +92,7 @@ class _Setup(msgspec.Struct, frozen=True):
         """The load that was measured."""
         if self.phases is not None:
             # Of several phases together the figures have no one load.
-            measured = [each for each in self.phases if "profiling" in {each.kind, each.name}]
+            measured = [phase for phase in self.phases if "profiling" in {phase.kind, phase.name}]
             return measured[0] if len(measured) == 1 else _Setup()
         return self.loadgen or (self.perf_analyzer and self.perf_analyzer.stimulus) or self
 
@@ -206,17 +206,17 @@ def _of_json(data: bytes) -> _Export:
     document = decode.document(data, dict[str, Any])
     ours = {"aiperf_version", "was_cancelled", "benchmark_duration", "min_request_timestamp"}
     tool = "aiperf" if ours & document.keys() else "genai-perf"
-    wanted = {*_SHARED, *_AIPERF, *_WHOLE, *_COUNTS, *_own(tool)}
+    tags = {*_SHARED, *_AIPERF, *_WHOLE, *_COUNTS, *_own(tool)}
     leaves = {
         tag: decode.convert(leaf, _Leaf, tag)
         for tag, leaf in document.items()
-        if tag in wanted and leaf is not None
+        if tag in tags and leaf is not None
     }
     return _Export(tool, leaves, decode.convert(document, _About))
 
 
 def _own(tool: str) -> Mapping[str, str]:
-    return {each.id.rpartition(".")[2]: each.id for each in DEFINITIONS if f".{tool}." in each.id}
+    return {d.id.rpartition(".")[2]: d.id for d in DEFINITIONS if f".{tool}." in d.id}
 
 
 def _of_table(text: str) -> _Export:

@@ -120,15 +120,15 @@ def knows_text(data: bytes) -> bool:
 def read_answers(data: bytes, asks: outputs.ServedHere) -> tuple[Reading, ...]:
     """Return one run of all the last answers in ``data``, which may hold whole streams."""
     lines = outputs.documents(data, _Line)
-    last = [each for each in lines if each.done and each.done_reason not in {"load", "unload"}]
-    errors = sum(each.error is not None for each in lines)
-    answers = [each for each in last if each.eval_count or each.eval_duration is not None]
+    last = [line for line in lines if line.done and line.done_reason not in {"load", "unload"}]
+    errors = sum(line.error is not None for line in lines)
+    answers = [line for line in last if line.eval_count or line.eval_duration is not None]
     empty = len(last) - len(answers)
     if not answers and not errors + empty:
         raise SitegenError("there is no finished request in it", where="ollama-api")
     recorder = Recorder(ToolIdentity("ollama", ""), DEFINITIONS)
-    dated = [(each.created_at, each.total_duration or 0.0) for each in last if each.created_at]
-    recorder.started_at = min((outputs.utc(*each) for each in dated), default="")
+    dated = [(line.created_at, line.total_duration or 0.0) for line in last if line.created_at]
+    recorder.started_at = min((outputs.utc(*pair) for pair in dated), default="")
     recorder.parameter("api", "ollama")
     recorder.parameter("token_source", "eval_count")
     recorder.note(_NOTE_N)
@@ -145,22 +145,22 @@ def read_text(data: bytes, asks: outputs.ServedHere) -> tuple[Reading, ...]:
     verbose, timings = list(_verbose(lines)), list(_timings(lines))
     if not verbose and not timings:
         raise SitegenError("there is no rate and no request in it", where="ollama-text")
-    shown, codes, started_at = _log(lines)
+    facts, codes, started_at = _log(lines)
     served = codes.count("200")
-    is_ollama = bool(verbose or codes) or not shown.keys().isdisjoint({"version", "runner"})
-    tool = ToolIdentity("ollama" if is_ollama else "llama-server", shown.get("version", ""))
+    is_ollama = bool(verbose or codes) or not facts.keys().isdisjoint({"version", "runner"})
+    tool = ToolIdentity("ollama" if is_ollama else "llama-server", facts.get("version", ""))
     recorder = Recorder(tool, DEFINITIONS, started_at=started_at)
     if verbose and (timings or served not in {0, len(verbose)}):
         recorder.note("Of the requests in the log those are read whose rate was printed.")
     recorder.note(_NOTE_N if verbose else _NOTE_LLAMA)
     for name in ("parallel", "context", "batch", "quantisation", "kv_cache"):
-        recorder.parameter(name, shown.get(name))
+        recorder.parameter(name, facts.get(name))
     for name in ("library", "cpus_seen"):
-        recorder.parameter(name, shown.get(name), Comparability.CAVEAT)
+        recorder.parameter(name, facts.get(name), Comparability.CAVEAT)
     for name in ("cpu", "memory", "gpu", "os"):
-        recorder.fact(name, shown.get(name), "the imported log")
-    threads = int(shown["threads"]) if "threads" in shown else None
-    file = outputs.file_name(shown.get("model_file", "")).removesuffix(".gguf")
+        recorder.fact(name, facts.get(name), "the imported log")
+    threads = int(facts["threads"]) if "threads" in facts else None
+    file = outputs.file_name(facts.get("model_file", "")).removesuffix(".gguf")
     refused = (len(codes) - served, "answers in the log that are not 200")
     _write(
         recorder,
@@ -168,7 +168,7 @@ def read_text(data: bytes, asks: outputs.ServedHere) -> tuple[Reading, ...]:
         asks,
         engine="ollama" if is_ollama else None,
         workload=WORKLOAD if verbose else LOG_WORKLOAD,
-        model=shown.get("model_name") or shown.get("general.name") or file,
+        model=facts.get("model_name") or facts.get("general.name") or file,
         threads=settings.agreed("threads", asks.threads, threads),
         bad={"http": refused} if served else {},
     )
@@ -258,7 +258,7 @@ def _log(lines: Sequence[str]) -> tuple[Mapping[str, str], Sequence[str], str]:
 
     Second are the codes of HTTP of the requests for an answer, third is when it begins.
     """
-    shown: dict[str, str] = {}
+    facts: dict[str, str] = {}
     codes: list[str] = []
     started_at = ""
     for line in lines:
@@ -267,11 +267,11 @@ def _log(lines: Sequence[str]) -> tuple[Mapping[str, str], Sequence[str], str]:
             continue
         for pattern, name in _SHOWN if _MARKS.search(line) else ():
             if (match := pattern.search(line)) and match[1].isprintable():
-                shown[name] = match[1].strip()[:200]
+                facts[name] = match[1].strip()[:200]
         if not started_at and (match := _LOG_TIME.match(line)):
             with contextlib.suppress(ValueError):  # a log may hold anything
                 started_at = outputs.utc(datetime.fromisoformat(match[1]))
-    return shown, codes, started_at
+    return facts, codes, started_at
 
 
 _LOG_TIME = re.compile(r"time=(\d{4}-\d\d-\d\dT\S{8,24}(?:Z|[+-]\d\d:\d\d))\s")
@@ -329,12 +329,12 @@ def _write(  # noqa: PLR0913 - what holds for all requests of a file
             f"The server computed with --threads {threads}; how many CPUs it might use is not "
             "shown: say it with --set cpus=."
         )
-    stated = sorted({each.model for each in answers if each.model})
+    stated = sorted({answer.model for answer in answers if answer.model})
     for name in stated or [model]:
         group = [answer for answer in answers if answer.model in {name, None}]
         lengths = {}  # that all of several requests have
         for key, count in (("input_tokens", "prompt_eval_count"), ("output_tokens", "eval_count")):
-            counts = [getattr(each, count) for each in group]
+            counts = [getattr(answer, count) for answer in group]
             same = len(counts) > 1 and len(set(counts)) == 1
             lengths[key] = (counts[0] or None) if same else None
         pairs = outputs.about(asks, name, engine=engine, **lengths)
@@ -397,7 +397,7 @@ def _load(series: Series, group: Sequence[_Answer]) -> None:
 
 
 def _known(group: Sequence[_Answer], name: str) -> list[Any]:
-    return [value for each in group if (value := getattr(each, name)) is not None]
+    return [value for answer in group if (value := getattr(answer, name)) is not None]
 
 
 _ANSWERS = "Ollama's API answers (/api/generate, /api/chat), as JSON, JSON lines or whole streams"

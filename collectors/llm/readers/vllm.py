@@ -116,7 +116,7 @@ class _Request(NamedTuple):
 
 def read_serve(data: bytes, asks: outputs.Judged) -> tuple[Reading, ...]:
     """Return one run for every result in ``data``: one object, a list, or one a line."""
-    return tuple(_serve(each, asks) for each in decode.documents(data, dict[str, Any]))
+    return tuple(_serve(result, asks) for result in decode.documents(data, dict[str, Any]))
 
 
 def _serve(document: Mapping[str, Any], asks: outputs.Judged) -> Reading:
@@ -228,12 +228,12 @@ def _length(
     """
     lengths = {getattr(request, name) for request in good}
     stated = lengths.pop() if len(lengths) == 1 else None
-    asked, total = getattr(asks, name), getattr(result, f"total_{name}")
-    if stated is None and asked and result.completed and total is not None:
+    answer, total = getattr(asks, name), getattr(result, f"total_{name}")
+    if stated is None and answer and result.completed and total is not None:
         mean = total / result.completed
-        least = 0.0 if name == "output_tokens" else 0.9 * asked
-        if not least <= mean <= 1.1 * asked:
-            message = f"the file's mean is {mean:.1f} tokens a request, which does not fit {asked}"
+        least = 0.0 if name == "output_tokens" else 0.9 * answer
+        if not least <= mean <= 1.1 * answer:
+            message = f"the file's mean is {mean:.1f} tokens a request, which does not fit {answer}"
             raise SitegenError(message, where=f"--set {name}")
     return stated
 
@@ -313,9 +313,9 @@ def _times(
             note(f"All of {name} is 0.0 in the file, as vLLM writes what it has not.")
             continue
         if again:
-            ordered, known = sorted(values), outputs.distribution(values)
+            ordered, computed = sorted(values), outputs.distribution(values)
             for statistic in figures if values else ():
-                value = known.get(statistic, 0.0)
+                value = computed.get(statistic, 0.0)
                 if statistic.startswith("p"):
                     value = measures.percentile(ordered, float(statistic[1:]))
                 series.add(metric, statistic, value, native=_NATIVES.get(name, _SINGLE))
@@ -336,20 +336,20 @@ def _times(
 def _values(name: str, good: Sequence[_Request]) -> list[float]:
     """Return one of vLLM's times of the single requests, where they tell it."""
     of = _OF_REQUEST.get(name)
-    values = (value for each in good if of for value in of(each))
+    values = (value for request in good if of for value in of(request))
     return [value for value in values if value is not None]
 
 
 def _singles(series: Series, good: Sequence[_Request]) -> None:
     """Add what only single requests tell: decode times and rates, and the samples."""
-    decoded = [(each.output_tokens, each.latency - each.ttft) for each in good if each.tpot]
+    decoded = [(r.output_tokens, r.latency - r.ttft) for r in good if r.tpot]
     series.spread(
         "llm.decode_time", outputs.distribution([time for _, time in decoded]), native=_SINGLE
     )
     rates = outputs.distribution([tokens / time for tokens, time in decoded])
     series.spread("llm.decode_rate_per_request", rates, native=_SINGLE)
     for name, of in _OF_REQUEST.items():
-        pairs = [(each.start, time) for each in good for time in of(each) if time is not None]
+        pairs = [(r.start, time) for r in good for time in of(r) if time is not None]
         timed = [(x, time) for x, time in pairs if x is not None and name != "itl"]
         series.points("request", _TIMES[name], timed)
         if not timed:  # older files do not say when a request began

@@ -1,7 +1,7 @@
 """The CSV of interactive zkTLS: TLSNotary's metrics.csv and the one of primus-labs/zktls-bench.
 
 Such a protocol costs time and traffic at a given bandwidth and latency; it has no proof to weigh
-and no cycles. Two forms of TLSNotary are told by their columns: the older has ``runtime`` in
+and no cycles. Two forms of TLSNotary are known by their columns: the older has ``runtime`` in
 whole seconds, the newer ``time_preprocess``, ``time_online`` and ``time_total`` in milliseconds.
 Between them the same names were in seconds, without ``uploaded_preprocess``: that form is not read.
 """
@@ -81,8 +81,8 @@ def read(data: bytes, asks: TlsnotaryAsks) -> tuple[Reading, ...]:
     forms, prover = _TLSNOTARY, "tlsnotary"
     if isinstance(asks, PrimusAsks):
         forms, prover = _PRIMUS, proofs.answer(asks, "prover")
-    tool, known = ToolIdentity(prover, asks.prover_version), proofs.first_row(data)
-    natives = {f"zktls.{metric}": name for name, (metric, _) in _METRICS.items() if name in known}
+    tool, columns = ToolIdentity(prover, asks.prover_version), proofs.first_row(data)
+    natives = {f"zktls.{metric}": name for name, (metric, _) in _METRICS.items() if name in columns}
     recorder = Recorder(tool=tool, natives=natives)
     for line, cells in proofs.csv_rows(data, *forms):
         with proofs.at(f"line {line}"):

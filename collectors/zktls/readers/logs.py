@@ -120,10 +120,10 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     Raises Refused for mock proofs.
     """
     text, logged = _logged(data, _take_sp1, _SP1_FAKE, "SP1_PROVER=cpu or cuda")
-    made = [proof for proof in logged if proof.mode] or logged
-    _check_same(proof.mode for proof in made)
-    _check_same(proof.counts["user"] for proof in made if "user" in proof.counts)
-    times, stages = "time.busy + time.idle of ", " + ".join(made[0].proving)
+    proven = [proof for proof in logged if proof.mode] or logged
+    _check_same(proof.mode for proof in proven)
+    _check_same(proof.counts["user"] for proof in proven if "user" in proof.counts)
+    times, stages = "time.busy + time.idle of ", " + ".join(proven[0].proving)
     natives = {
         "zktls.prove_time": f"{times}{stages}" if stages else "e2e",
         "zktls.execute_time": f"{times}execute",
@@ -131,7 +131,7 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         "zktls.cycles": "cycles",
         "zktls.proof_size": "proofSize",
     }
-    return _readings("sp1", asks, text, made, natives, mode=made[0].mode)
+    return _readings("sp1", asks, text, proven, natives, mode=proven[0].mode)
 
 
 def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
@@ -143,7 +143,7 @@ def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
     sessions: list[_Part] = []
     for session in parts:
         # Some versions log the counts twice, the second time without an execution.
-        again = any(session.counts == each.counts for each in sessions)
+        again = any(session.counts == earlier.counts for earlier in sessions)
         if session.counts and (session.times or not again):
             sessions.append(session)
     if not sessions:
@@ -152,8 +152,8 @@ def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
     with proofs.at("--set prove_time"):
         prove = quantities.duration(asks.prove_time)
         if prove and len(sessions) > 1:
-            told = f"the log holds {len(sessions)} sessions, and one proving time is given"
-            raise SitegenError(told, fix="import the lines of one session")
+            message = f"the log holds {len(sessions)} sessions, and one proving time is given"
+            raise SitegenError(message, fix="import the lines of one session")
     natives = {"zktls.cycles": "user cycles, total cycles", "zktls.execute_time": "execution time"}
     return _readings("risc0", asks, text, sessions, natives, prove=prove)
 
@@ -200,18 +200,18 @@ def _logged(
     text, parts = proofs.text_of(data), [_Part()]
     if match := fake.search(text):
         line = f"line {text.count(chr(10), 0, match.start()) + 1}"
-        told = f"its proofs are fake ({match[0][:40]})"
-        raise Refused(told, where=line, fix=f"prove again with {fix}")
+        message = f"its proofs are fake ({match[0][:40]})"
+        raise Refused(message, where=line, fix=f"prove again with {fix}")
     for number, line in enumerate(proofs.lines_of(text), 1):
         with proofs.at(f"line {number}"):
             take(line, parts)
     return text, parts
 
 
-def _check_same(each: Iterable[object]) -> None:
-    if len(set(each)) > 1:
-        told = "it logs proofs of different modes, programs or inputs"
-        raise SitegenError(told, fix="import the lines of each on their own")
+def _check_same(values: Iterable[object]) -> None:
+    if len(set(values)) > 1:
+        message = "it logs proofs of different modes, programs or inputs"
+        raise SitegenError(message, fix="import the lines of each on their own")
 
 
 def _take_sp1(line: str, parts: list[_Part]) -> None:
@@ -228,8 +228,8 @@ def _take_sp1(line: str, parts: list[_Part]) -> None:
         if cycles and part.counts.setdefault("user", cycles) != cycles:
             raise SitegenError("another number of cycles for the same proof")
     if match := _SUMMARY.search(line):
-        took, size = quantities.duration(match[1], "s"), quantities.count(match[2])
-        part.times |= {"e2e": took} if took else {}
+        duration, size = quantities.duration(match[1], "s"), quantities.count(match[2])
+        part.times |= {"e2e": duration} if duration else {}
         part.counts |= {"size": size} if size else {}
 
 
@@ -250,8 +250,8 @@ def _take_risc0(line: str, parts: list[_Part]) -> None:
     if match := _EXECUTION.search(line):
         if part.times or part.counts:
             parts.append(part := _Part())
-        took = quantities.duration(match[1])
-        part.times |= {"execute": took} if took else {}
+        duration = quantities.duration(match[1])
+        part.times |= {"execute": duration} if duration else {}
         return
     match = next(filter(None, (pattern.search(line) for pattern in _COUNTS)), None)
     if match and match["name"] in part.counts:

@@ -53,8 +53,8 @@ def about(asks: Settings, mode: str, **work: object) -> Params:
     """Return the parameters of the series of a proof, with what a user says of it."""
     size, threads = (getattr(asks, name, None) for name in ("size", "threads"))
     system = _MODES.get(mode, _OTHER_MODE)[1]
-    known = {"size": size, "threads": threads, "proof_system": system, "proof_mode": mode}
-    return params(**known | work)
+    facts = {"size": size, "threads": threads, "proof_system": system, "proof_mode": mode}
+    return params(**facts | work)
 
 
 def scope(mode: str) -> Params:
@@ -75,11 +75,11 @@ def write(
     """
     total = quantities.total([times["execute_time"], times["prove_time"]])
     whole = Quantity(float(size), str(size)) if size else None
-    each = {**times, "total_time": total, "proof_size": whole}
-    known = {metric: [quantity] for metric, quantity in each.items() if quantity}
+    rows = {**times, "total_time": total, "proof_size": whole}
+    present = {metric: [quantity] for metric, quantity in rows.items() if quantity}
     counts = {kind: [Quantity(float(n), str(n))] for kind, n in cycles.items() if n}
     span = scope(dict(series.params)["proof_mode"])
-    contract.write(series, span, known, counts, hashed=hashed, once=True)
+    contract.write(series, span, present, counts, hashed=hashed, once=True)
 
 
 def text_of(data: bytes) -> str:
@@ -123,8 +123,8 @@ def csv_rows(data: bytes, *forms: set[str]) -> Iterator[tuple[int, Cells]]:
     """
     text = text_of(data)
     lines_of(text)
-    known = first_row(data)
-    if missing := min((sorted(form - known) for form in forms), key=len):
+    columns = first_row(data)
+    if missing := min((sorted(form - columns) for form in forms), key=len):
         raise SitegenError(f"it has no column {missing[0]!r}", where="line 1")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
@@ -132,11 +132,11 @@ def csv_rows(data: bytes, *forms: set[str]) -> Iterator[tuple[int, Cells]]:
         if len(set(header)) != len(header):
             raise SitegenError("two columns have the same name", where="line 1")
         for row in reader:
-            if not row or [each.strip() for each in row] == header:
+            if not row or [c.strip() for c in row] == header:
                 continue  # tools that append write their header again
             if len(row) != len(header):
-                told = f"it has {len(row)} cells, the header has {len(header)}"
-                raise SitegenError(told, where=f"line {reader.line_num}")
+                message = f"it has {len(row)} cells, the header has {len(header)}"
+                raise SitegenError(message, where=f"line {reader.line_num}")
             yield reader.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise SitegenError(f"it is not CSV: {error}", where=f"line {reader.line_num}") from None
@@ -172,15 +172,15 @@ def answer(asks: Settings, name: str, stated: str = "") -> str:
 
     Raises SitegenError when both do and they differ, and when neither does.
     """
-    given: str = getattr(asks, name) or ""
-    if given and name in ("statement", "prover", "proof_mode"):
-        given = label(given)
+    typed: str = getattr(asks, name) or ""
+    if typed and name in ("statement", "prover", "proof_mode"):
+        typed = label(typed)
     if name == "proof_mode":
-        given = _ALIASES.get(given, given)
-    known = language.agreed(name, given or None, stated or None)
-    if known is None:
+        typed = _ALIASES.get(typed, typed)
+    value = language.agreed(name, typed or None, stated or None)
+    if value is None:
         raise SitegenError(
             f"the output does not say the {name.replace('_', ' ')}",
             fix=f"add --set {name}=..., {language.helps(type(asks))[name]}",
         )
-    return known
+    return value

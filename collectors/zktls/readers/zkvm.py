@@ -102,18 +102,18 @@ def _line(recorder: Recorder, cells: Cells, asks: PerfAsks) -> None:
     before = len(recorder.measurements)
     for mode, stages in _STAGES.items():
         times = [cell(cells, stage, _seconds) for stage in stages]
-        own = _PROOFS.get(mode, "")
-        proof_size = cell(cells, f"{own}_proof_size", quantities.count)
+        prefix = _PROOFS.get(mode, "")
+        proof_size = cell(cells, f"{prefix}_proof_size", quantities.count)
         if times[-1] is None and proof_size is None:
             continue
-        took = {
+        durations = {
             "execute_time": cell(cells, "execution_duration", _seconds),
             "prove_time": quantities.total(times),
-            "verify_time": cell(cells, f"{own}_verify_duration", _seconds),
+            "verify_time": cell(cells, f"{prefix}_verify_duration", _seconds),
         }
         work = {**more, "statement": program, "prover": prover, "size": size}
         series = recorder.series(program, proofs.about(asks, mode, **work))
-        proofs.write(series, took, proof_size, {kind: cycles}, hashed)
+        proofs.write(series, durations, proof_size, {kind: cycles}, hashed)
     if len(recorder.measurements) == before:
         raise SitegenError("it holds no time and no proof")
     series = recorder.series(program, params(**more, statement=program, prover=prover))

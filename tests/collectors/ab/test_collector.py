@@ -50,34 +50,34 @@ def recorded(name: str, exit_code: int = 0) -> RawOutput:
     )
 
 
-def one(found: Reading, metric: str, statistic: str) -> Measurement:
-    [match] = [m for m in found.measurements if (m.metric, m.statistic) == (metric, statistic)]
+def one(reading: Reading, metric: str, statistic: str) -> Measurement:
+    [match] = [m for m in reading.measurements if (m.metric, m.statistic) == (metric, statistic)]
     return match
 
 
 def line(name: str, label: str) -> str:
     text = (RAW / f"{name}.out").read_text()
-    [found] = [row for row in text.splitlines() if row.strip().startswith(label)]
-    return found.split(":", 1)[1].strip()
+    [output] = [row for row in text.splitlines() if row.strip().startswith(label)]
+    return output.split(":", 1)[1].strip()
 
 
 def test_the_report_is_recorded_in_base_units_with_its_printed_text() -> None:
-    found = ab.parse(step(2000), recorded("http"))
-    rate = one(found, "ab.requests_per_second", "mean")
+    reading = ab.parse(step(2000), recorded("http"))
+    rate = one(reading, "ab.requests_per_second", "mean")
     printed = line("http", "Requests per second").split()[0]
     assert (rate.value, rate.printed, rate.unit) == (float(printed), printed, "1/s")
     speed = float(line("http", "Transfer rate").split()[0])
-    assert one(found, "ab.transfer_rate", "mean").value == pytest.approx(speed * 1024)
-    assert one(found, "ab.complete_requests", "value").value == 2000
-    assert one(found, "ab.failed_requests", "value").value == 0
-    assert one(found, "ab.non_2xx_responses", "value").value == 0
-    assert one(found, "ab.error_rate", "value").value == 0
-    assert one(found, "ab.ok_requests_per_second", "mean").value == rate.value
-    assert {m.status for m in found.measurements} == {Status.OK}
+    assert one(reading, "ab.transfer_rate", "mean").value == pytest.approx(speed * 1024)
+    assert one(reading, "ab.complete_requests", "value").value == 2000
+    assert one(reading, "ab.failed_requests", "value").value == 0
+    assert one(reading, "ab.non_2xx_responses", "value").value == 0
+    assert one(reading, "ab.error_rate", "value").value == 0
+    assert one(reading, "ab.ok_requests_per_second", "mean").value == rate.value
+    assert {m.status for m in reading.measurements} == {Status.OK}
 
 
 def test_the_table_of_connection_times_is_read_by_row() -> None:
-    found = ab.parse(step(2000), recorded("http"))
+    reading = ab.parse(step(2000), recorded("http"))
     for metric, label in (
         ("ab.connect_time", "Connect"),
         ("ab.processing_time", "Processing"),
@@ -85,51 +85,51 @@ def test_the_table_of_connection_times_is_read_by_row() -> None:
     ):
         row = line("http", f"{label}:").split()
         for statistic, ms in zip(("min", "mean", "stddev", "p50", "max"), row, strict=True):
-            assert one(found, metric, statistic).value == pytest.approx(float(ms) / 1000)
-            assert one(found, metric, statistic).printed == ms
+            assert one(reading, metric, statistic).value == pytest.approx(float(ms) / 1000)
+            assert one(reading, metric, statistic).printed == ms
     row = line("http", "Total:").split()
-    assert one(found, "ab.latency", "mean").printed == row[1]
-    assert one(found, "ab.latency", "stddev").printed == row[2]
+    assert one(reading, "ab.latency", "mean").printed == row[1]
+    assert one(reading, "ab.latency", "stddev").printed == row[2]
 
 
 def test_percentiles_come_from_the_file_with_microseconds() -> None:
-    found = ab.parse(step(2000), recorded("http"))
+    reading = ab.parse(step(2000), recorded("http"))
     rows = dict(
         row.split(",") for row in (RAW / "http.percentiles.csv").read_text().splitlines()[1:]
     )
     for statistic, percent in (("p50", "50"), ("p99", "99"), ("min", "0"), ("max", "100")):
-        measured = one(found, "ab.latency", statistic)
+        measured = one(reading, "ab.latency", statistic)
         assert measured.printed == rows[percent]
         assert measured.value == pytest.approx(float(rows[percent]) / 1000)
 
 
 def test_a_percentile_that_lies_behind_the_last_request_gives_way_to_the_printed() -> None:
-    found = ab.parse(step(40), recorded("few"))
-    assert one(found, "ab.latency", "p98").printed == "1.342"
-    assert one(found, "ab.latency", "p99").printed == "1"
+    reading = ab.parse(step(40), recorded("few"))
+    assert one(reading, "ab.latency", "p98").printed == "1.342"
+    assert one(reading, "ab.latency", "p99").printed == "1"
 
 
 def test_without_that_file_the_printed_list_serves() -> None:
-    found = ab.parse(step(200), recorded("https"))
+    reading = ab.parse(step(200), recorded("https"))
     row = line("https", "Total:").split()
-    assert one(found, "ab.latency", "p50").printed == row[3]
-    assert one(found, "ab.latency", "min").printed == row[0]
-    assert one(found, "ab.latency", "p99").value is not None
+    assert one(reading, "ab.latency", "p50").printed == row[3]
+    assert one(reading, "ab.latency", "min").printed == row[0]
+    assert one(reading, "ab.latency", "p99").value is not None
 
 
 def test_cpu_of_the_load_generator_and_of_the_server_is_a_share_of_one_cpu() -> None:
-    found = ab.parse(step(2000), recorded("http"))
-    assert one(found, "ab.client_cpu_usage", "mean").value == 0.5
-    assert one(found, "ab.server_cpu_usage", "mean").value == 1.5
+    reading = ab.parse(step(2000), recorded("http"))
+    assert one(reading, "ab.client_cpu_usage", "mean").value == 0.5
+    assert one(reading, "ab.server_cpu_usage", "mean").value == 1.5
 
 
 def test_error_pages_are_suspect_and_not_ok_requests() -> None:
-    found = ab.parse(step(200), recorded("not-found"))
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
-    assert one(found, "ab.non_2xx_responses", "value").value == 200
-    assert one(found, "ab.failed_requests", "value").value == 0
-    assert one(found, "ab.ok_requests_per_second", "mean").value == 0
-    assert one(found, "ab.error_rate", "value").value == 1
+    reading = ab.parse(step(200), recorded("not-found"))
+    assert {m.status for m in reading.measurements} == {Status.SUSPECT}
+    assert one(reading, "ab.non_2xx_responses", "value").value == 200
+    assert one(reading, "ab.failed_requests", "value").value == 0
+    assert one(reading, "ab.ok_requests_per_second", "mean").value == 0
+    assert one(reading, "ab.error_rate", "value").value == 1
 
 
 def test_a_server_that_closes_without_an_answer_is_no_success() -> None:
@@ -141,13 +141,13 @@ def test_a_server_that_closes_without_an_answer_is_no_success() -> None:
 def test_many_failed_requests_make_the_rate_suspect(failed: int, status: Status) -> None:
     text = (RAW / "http.out").read_text()
     text = text.replace("Failed requests:        0", f"Failed requests:        {failed}")
-    found = ab.parse(step(2000), RawOutput(stdout=text.encode()))
-    assert {m.status for m in found.measurements} == {status}
+    reading = ab.parse(step(2000), RawOutput(stdout=text.encode()))
+    assert {m.status for m in reading.measurements} == {status}
 
 
 def test_fewer_requests_than_asked_for_are_suspect() -> None:
-    found = ab.parse(step(5000), recorded("http"))
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    reading = ab.parse(step(5000), recorded("http"))
+    assert {m.status for m in reading.measurements} == {Status.SUSPECT}
 
 
 @pytest.mark.parametrize(
@@ -170,31 +170,31 @@ def multi_step(processes: int = 3) -> Step:
 
 
 def test_many_processes_count_from_the_first_start_to_the_last_end_and_one_failed() -> None:
-    found = ab.parse(multi_step(), recorded("multi"))
+    reading = ab.parse(multi_step(), recorded("multi"))
     rows = [row.split("\t") for row in (RAW / "multi.processes.tsv").read_text().splitlines()[1:]]
     good = [row for row in rows if row[3] == "0"]
     span = max(float(row[2]) for row in good) - min(float(row[1]) for row in good)
-    total = one(found, "ab.requests_per_second", "total")
+    total = one(reading, "ab.requests_per_second", "total")
     assert total.value == pytest.approx(2000 / span)
     assert total.printed is None
-    assert one(found, "ab.complete_requests", "value").value == 2000
+    assert one(reading, "ab.complete_requests", "value").value == 2000
     # Of one ab, on average; the server's is of all its processes.
-    assert one(found, "ab.client_cpu_usage", "mean").value == pytest.approx(0.5 / 3)
-    assert one(found, "ab.server_cpu_usage", "mean").value == 1.5
+    assert one(reading, "ab.client_cpu_usage", "mean").value == pytest.approx(0.5 / 3)
+    assert one(reading, "ab.server_cpu_usage", "mean").value == 1.5
     # One of the three failed.
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    assert {m.status for m in reading.measurements} == {Status.SUSPECT}
 
 
 def test_latency_of_many_processes_comes_from_all_their_requests() -> None:
-    found = ab.parse(multi_step(), recorded("multi"))
+    reading = ab.parse(multi_step(), recorded("multi"))
     pairs = [row.split("\t") for row in (RAW / "multi.latency.tsv").read_text().splitlines()[1:]]
     every = sorted(int(ms) for ms, count in pairs for _ in range(int(count)))
     assert len(every) == 2000
-    assert one(found, "ab.latency", "p50").value == every[999] / 1000
-    assert one(found, "ab.latency", "p99").value == every[1979] / 1000
-    assert one(found, "ab.latency", "max").value == every[-1] / 1000
-    assert one(found, "ab.latency", "mean").value == pytest.approx(sum(every) / 2000 / 1000)
-    points = [s for s in found.samples if s.kind == "histogram"]
+    assert one(reading, "ab.latency", "p50").value == every[999] / 1000
+    assert one(reading, "ab.latency", "p99").value == every[1979] / 1000
+    assert one(reading, "ab.latency", "max").value == every[-1] / 1000
+    assert one(reading, "ab.latency", "mean").value == pytest.approx(sum(every) / 2000 / 1000)
+    points = [s for s in reading.samples if s.kind == "histogram"]
     assert sum(s.y for s in points) == 2000
 
 

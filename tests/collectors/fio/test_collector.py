@@ -57,16 +57,16 @@ def metrics(reading: Reading) -> set[str]:
 
 
 def test_one_job_is_read_as_fio_states_it() -> None:
-    found = read("latency")
+    reading = read("latency")
     side = document("latency")["jobs"][0]["read"]
-    assert one(found, "fio.iops").value == pytest.approx(side["iops"])
-    assert one(found, "fio.latency", "max").value == side["lat_ns"]["max"] / 1e9
+    assert one(reading, "fio.iops").value == pytest.approx(side["iops"])
+    assert one(reading, "fio.latency", "max").value == side["lat_ns"]["max"] / 1e9
     for key, value in side["lat_ns"]["percentile"].items():
-        assert one(found, "fio.latency", f"p{float(key):g}").value == value / 1e9
+        assert one(reading, "fio.latency", f"p{float(key):g}").value == value / 1e9
     # What is left to the raw output: the spread of the parts.
     for metric in ("fio.completion_latency", "fio.submission_latency"):
-        assert {m.statistic for m in found.measurements if m.metric == metric} == {"mean"}
-    assert {m.status for m in found.measurements} == {Status.OK}
+        assert {m.statistic for m in reading.measurements if m.metric == metric} == {"mean"}
+    assert {m.status for m in reading.measurements} == {Status.OK}
 
 
 def test_percentiles_from_bins_are_those_that_fio_computes() -> None:
@@ -77,53 +77,53 @@ def test_percentiles_from_bins_are_those_that_fio_computes() -> None:
 
 
 def test_a_mix_has_both_directions_and_gtod_reduce_has_no_latency() -> None:
-    found = read("mix")
+    reading = read("mix")
     for direction in ("read", "write"):
         side = document("mix")["jobs"][0][direction]
-        assert one(found, "fio.iops", direction=direction).value == pytest.approx(side["iops"])
-        measured = one(found, "fio.iops", "stddev", direction=direction).value
+        assert one(reading, "fio.iops", direction=direction).value == pytest.approx(side["iops"])
+        measured = one(reading, "fio.iops", "stddev", direction=direction).value
         assert measured == pytest.approx(side["iops_stddev"])
-    assert metrics(found) == {"fio.iops", "fio.bandwidth", "fio.io_bytes", "fio.cpu_usage"}
+    assert metrics(reading) == {"fio.iops", "fio.bandwidth", "fio.io_bytes", "fio.cpu_usage"}
 
 
 def test_logs_become_one_point_a_second() -> None:
-    found = read("mix")
-    points = [s for s in found.samples if s.kind == "time" and s.metric == "fio.iops"]
+    reading = read("mix")
+    points = [s for s in reading.samples if s.kind == "time" and s.metric == "fio.iops"]
     assert {dict(s.params)["direction"] for s in points} == {"read", "write"}
     reads = [s for s in points if dict(s.params)["direction"] == "read"]
     assert [s.x for s in reads] == [1.0, 2.0]
     mean = sum(s.y for s in reads) / 2
     assert mean == pytest.approx(document("mix")["jobs"][0]["read"]["iops"], rel=0.1)
-    bandwidth = [s for s in found.samples if s.metric == "fio.bandwidth"]
+    bandwidth = [s for s in reading.samples if s.metric == "fio.bandwidth"]
     assert bandwidth[0].y == pytest.approx(points[0].y * 4096, rel=0.01)
 
 
 def test_jobs_are_added_up_as_ios_over_the_longest_runtime() -> None:
-    found = read("jobs")
+    reading = read("jobs")
     sides = [job["read"] for job in document("jobs")["jobs"]]
     assert len(sides) == 3
     runtime = max(side["runtime"] for side in sides) / 1000
     total = sum(side["total_ios"] for side in sides)
-    assert one(found, "fio.iops").value == pytest.approx(total / runtime)
+    assert one(reading, "fio.iops").value == pytest.approx(total / runtime)
     moved = sum(side["io_bytes"] for side in sides)
-    assert one(found, "fio.bandwidth").value == pytest.approx(moved / runtime)
+    assert one(reading, "fio.bandwidth").value == pytest.approx(moved / runtime)
 
 
 def test_jobs_that_ran_for_different_lengths_are_suspect() -> None:
     final = document("jobs")
     final["jobs"][0]["read"]["runtime"] //= 2
-    found = fio.parse(STEP, RawOutput(stdout=json.dumps(final).encode()))
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    reading = fio.parse(STEP, RawOutput(stdout=json.dumps(final).encode()))
+    assert {m.status for m in reading.measurements} == {Status.SUSPECT}
 
 
 def test_durable_writes_carry_the_time_of_the_sync() -> None:
     plan = fio.plan(TOOL, request(settings={"workloads": "logwrite-4k-fdatasync"}))
-    found = read("fdatasync", plan.steps[0])
+    reading = read("fdatasync", plan.steps[0])
     sync = document("fdatasync")["jobs"][0]["sync"]["lat_ns"]
-    assert one(found, "fio.sync_latency", "mean").value == sync["mean"] / 1e9
-    p99 = one(found, "fio.sync_latency", "p99").value
+    assert one(reading, "fio.sync_latency", "mean").value == sync["mean"] / 1e9
+    p99 = one(reading, "fio.sync_latency", "p99").value
     assert p99 == sync["percentile"]["99.000000"] / 1e9
-    assert one(found, "fio.iops", direction="write").value is not None
+    assert one(reading, "fio.iops", direction="write").value is not None
 
 
 def test_a_depth_that_the_engine_cannot_reach_is_suspect() -> None:
@@ -141,18 +141,18 @@ def test_the_last_of_several_documents_counts_and_text_after_it_does_not() -> No
 
 def test_device_bytes_are_what_the_kernel_counted() -> None:
     moved = document("latency")["jobs"][0]["read"]["io_bytes"]
-    found = read(
+    reading = read(
         "latency", values={"device_read_bytes": str(moved + 4096), "device_write_bytes": "0"}
     )
-    assert one(found, "fio.device_bytes").value == moved + 4096
+    assert one(reading, "fio.device_bytes").value == moved + 4096
     assert "fio.device_bytes" not in metrics(read("latency"))
-    assert one(found, "fio.iops").status == Status.OK
+    assert one(reading, "fio.iops").status == Status.OK
 
 
 def test_a_device_that_moved_too_little_makes_the_numbers_suspect() -> None:
-    found = read("null", values={"device_read_bytes": "0", "device_write_bytes": "0"})
-    assert one(found, "fio.device_bytes").value == 0
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    reading = read("null", values={"device_read_bytes": "0", "device_write_bytes": "0"})
+    assert one(reading, "fio.device_bytes").value == 0
+    assert {m.status for m in reading.measurements} == {Status.SUSPECT}
 
 
 def test_sectors_that_fio_counts_itself_are_preferred() -> None:
@@ -222,8 +222,8 @@ def test_level_series_are_steady_and_bursts_and_drifts_are_not() -> None:
 
 def test_a_second_logged_twice_counts_once() -> None:
     log = b"999, 100, 0, 0, 0\n1999, 200, 0, 0, 0\n2000, 200, 0, 0, 0\n"
-    found = fio.per_second({"iops.1.log": log}, "iops", "read")
-    assert found == [(1.0, 100.0), (2.0, 200.0)]
+    pairs = fio.per_second({"iops.1.log": log}, "iops", "read")
+    assert pairs == [(1.0, 100.0), (2.0, 200.0)]
 
 
 def test_the_dbench_set_is_the_seeds_nine() -> None:
@@ -253,10 +253,10 @@ def test_the_dbench_set_is_the_seeds_nine() -> None:
 
 def test_params_are_spelled_as_in_the_cited_figures() -> None:
     steps = {step.name: step for step in fio.plan(TOOL, request()).steps}
-    found = {dict(m.params)["direction"]: m.params for m in steps["rw_mix"].expects}
+    values = {dict(m.params)["direction"]: m.params for m in steps["rw_mix"].expects}
     mix = {"block_size": 4096, "iodepth": 64, "numjobs": 1, "pattern": "randrw"}
-    assert found["read"] == params(direction="read", read_share="0.75", **mix)
-    assert set(found) == {"read", "write"}
+    assert values["read"] == params(direction="read", read_share="0.75", **mix)
+    assert set(values) == {"read", "write"}
     [first, *_] = steps["write_seq"].expects
     seq = {"block_size": 1 << 20, "iodepth": 16, "numjobs": 4, "pattern": "seq"}
     assert first.params == params(direction="write", **seq)

@@ -44,8 +44,8 @@ def text(name: str) -> str:
     return (RAW / f"{name}.out").read_text()
 
 
-def output(said: str, errors: str = "", exit_code: int = 0, duration_s: float = 6.0) -> RawOutput:
-    return RawOutput(said.encode(), errors.encode(), exit_code, duration_s=duration_s)
+def output(text: str, errors: str = "", exit_code: int = 0, duration_s: float = 6.0) -> RawOutput:
+    return RawOutput(text.encode(), errors.encode(), exit_code, duration_s=duration_s)
 
 
 def only(step: Step, raw: RawOutput) -> Measurement:
@@ -59,13 +59,13 @@ def only(step: Step, raw: RawOutput) -> Measurement:
 def test_the_rate_is_recorded_in_bytes_a_second_with_its_digits(
     name: str, kernel: str, threads: int
 ) -> None:
-    found = re.search(r"^MByte/s:\s+(\S+)$", text(name), re.MULTILINE)
-    assert found is not None
+    match = re.search(r"^MByte/s:\s+(\S+)$", text(name), re.MULTILINE)
+    assert match is not None
     row = only(step(kernel, threads), output(text(name)))
     assert (row.metric, row.unit, row.statistic) == ("hardware.memory_bandwidth", "B/s", "value")
-    assert row.printed == found[1]
+    assert row.printed == match[1]
     # A megabyte is 10^6 bytes here: two decimals of it are whole tens of thousands of bytes.
-    assert row.value == int(found[1].replace(".", "")) * 10_000
+    assert row.value == int(match[1].replace(".", "")) * 10_000
     assert row.status == Status.OK
     assert dict(row.params) == {
         "kernel": kernel,
@@ -84,7 +84,7 @@ def test_triad_is_the_one_of_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "status"),
+    ("name", "planned", "status"),
     [
         # 999,999,936 bytes: likwid rounds each array down to whole loops of each thread.
         ("triad-2", step("triad", 2), Status.OK),
@@ -98,17 +98,17 @@ def test_triad_is_the_one_of_stream() -> None:
     ],
 )
 def test_a_rate_that_is_not_that_of_memory_is_suspect(
-    name: str, asked: Step, status: Status
+    name: str, planned: Step, status: Status
 ) -> None:
-    assert only(asked, output(text(name))).status == status
+    assert only(planned, output(text(name))).status == status
 
 
 def test_a_time_longer_than_the_program_ran_or_too_short_to_mean_anything_is_suspect() -> None:
-    said, seen = text("load-1"), bandwidth.report_in(text("load-1"))
+    printed, report = text("load-1"), bandwidth.report_in(text("load-1"))
     for ran, status in ((0.99, Status.SUSPECT), (1.01, Status.OK)):
-        raw = output(said, duration_s=float(seen.time_s) * ran)
+        raw = output(printed, duration_s=float(report.time_s) * ran)
         assert only(step("load", 1), raw).status == status
-    short = said.replace(seen.time_s, "1.000000e-02").replace(seen.rate, "3200000.00")
+    short = printed.replace(report.time_s, "1.000000e-02").replace(report.rate, "3200000.00")
     assert only(step("load", 1), output(short)).status == Status.SUSPECT
 
 
@@ -172,11 +172,11 @@ def test_damaged_reports_never_give_another_value(name: str, data: st.DataObject
     tail = data.draw(st.integers(cut, len(whole)))
     damaged = whole[:cut] + data.draw(st.binary(max_size=6)) + whole[tail:]
     kernel, threads = name.split("-")
-    asked = step(kernel, int(threads))
-    right = only(asked, RawOutput(stdout=whole)).value
+    planned = step(kernel, int(threads))
+    right = only(planned, RawOutput(stdout=whole)).value
     assert right is not None
     try:
-        row = only(asked, RawOutput(stdout=damaged))
+        row = only(planned, RawOutput(stdout=damaged))
     except SitegenError:
         return
     # Time has seven digits: damage within that, or to what is not read, changes nothing.
@@ -296,8 +296,8 @@ def test_the_tool_is_found_with_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    found = hardware.detect(program(tmp_path, RAW / "help.out"))
-    assert (found.name, found.version) == ("likwid-bench", "5.2.2")
+    tool = hardware.detect(program(tmp_path, RAW / "help.out"))
+    assert (tool.name, tool.version) == ("likwid-bench", "5.2.2")
 
 
 def test_without_one_that_touches_memory_from_each_thread_only_the_machine_is_read(
@@ -306,12 +306,12 @@ def test_without_one_that_touches_memory_from_each_thread_only_the_machine_is_re
     old = tmp_path / "old-help"
     old.write_text(re.sub(r"(?m)^-W.*\n", "", (RAW / "help.out").read_text()))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    found = hardware.detect(program(tmp_path, old))
-    assert found.name != "likwid-bench"
-    plan = make_plan(hardware, found, request())
+    tool = hardware.detect(program(tmp_path, old))
+    assert tool.name != "likwid-bench"
+    plan = make_plan(hardware, tool, request())
     assert [step.name for step in plan.steps] == ["machine"]
-    [told] = [p.value for p in plan.parameters if p.name == LEFT_OUT]
-    assert told.endswith("likwid-bench 5.2 or later: apt install likwid")
+    [message] = [p.value for p in plan.parameters if p.name == LEFT_OUT]
+    assert message.endswith("likwid-bench 5.2 or later: apt install likwid")
 
 
 @pytest.mark.tools

@@ -27,8 +27,8 @@ def record(
     if multi is not None:
         settings = {**state, "multiGpuMode": multi}
     capabilities = {"cpuCaps": 2, "gpusCaps": 1}
-    told = {"state": state, "settings": settings, "capabilities": capabilities, "ready": 1}
-    return decode.convert({**told, **more}, Record)
+    values = {"state": state, "settings": settings, "capabilities": capabilities, "ready": 1}
+    return decode.convert({**values, **more}, Record)
 
 
 NOT_SUPPORTED = {"error": "not supported"}
@@ -77,7 +77,7 @@ UNKNOWN_FUNCTION = {"error": "function not found"}
     ],
 )
 def test_the_verdict_follows_from_the_answers(said: Record, word: str) -> None:
-    assert gpu.verdict(said).word == word
+    assert gpu.protection(said).word == word
 
 
 def test_no_answer_makes_developer_tools_or_a_simulation_confidential() -> None:
@@ -85,14 +85,16 @@ def test_no_answer_makes_developer_tools_or_a_simulation_confidential() -> None:
         for feature in range(3):
             for multi in (None, 0, 1, 2, 3):
                 tools = record(environment, feature, 1, multi)
-                assert gpu.verdict(tools).word not in gpu.CONFIDENTIAL
+                assert gpu.protection(tools).word not in gpu.CONFIDENTIAL
                 simulated = record(1, feature, 0, multi)
-                assert gpu.verdict(simulated).word not in gpu.CONFIDENTIAL
+                assert gpu.protection(simulated).word not in gpu.CONFIDENTIAL
 
 
 def test_reasons_name_each_answer() -> None:
-    found = gpu.verdict(record(multi=1, ready=0, capabilities={"cpuCaps": 3, "gpusCaps": 1}))
-    assert found.reasons == (
+    protection = gpu.protection(
+        record(multi=1, ready=0, capabilities={"cpuCaps": 3, "gpusCaps": 1})
+    )
+    assert protection.reasons == (
         "environment: production",
         "feature: disabled",
         "developer tools: off",
@@ -101,14 +103,14 @@ def test_reasons_name_each_answer() -> None:
         "GPUs by their make: capable",
         "GPUs for work: not ready",
     )
-    untold = gpu.verdict(record(multi=None)).reasons
+    untold = gpu.protection(record(multi=None)).reasons
     assert "Protected PCIe also reads as a disabled feature" in untold
 
 
 def test_answers_are_parameters_that_keep_no_runs_apart() -> None:
-    found = gpu.parameters(record(feature=1, multi=None))
-    assert {p.comparability for p in found} == {Comparability.IGNORED}
-    words = {p.name: p.value for p in found}
+    parameters = gpu.parameters(record(feature=1, multi=None))
+    assert {p.comparability for p in parameters} == {Comparability.IGNORED}
+    words = {p.name: p.value for p in parameters}
     assert words.pop("gpu_cc_reasons").startswith("settings: function not found; environment")
     assert words == {
         "gpu_cc": "on",
@@ -201,14 +203,14 @@ def driver(monkeypatch: pytest.MonkeyPatch, settings_code: int = 0, *, state_cod
 
 def test_answers_are_read_through_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     driver(monkeypatch)
-    found = gpu.read() or Record()
-    assert json.loads(msgspec.json.encode(found)) == {
+    record = gpu.read() or Record()
+    assert json.loads(msgspec.json.encode(record)) == {
         "gpus": [{"name": "NVIDIA H100", "memory_bytes": 85_520_809_984}] * 8,
         "state": {"environment": 2, "ccFeature": 0, "devToolsMode": 0},
         "settings": {"environment": 2, "ccFeature": 0, "devToolsMode": 0, "multiGpuMode": 1},
         "capabilities": {"error": "function not found"},
     }
-    assert gpu.verdict(found).word == "ppcie"
+    assert gpu.protection(record).word == "ppcie"
 
 
 @pytest.mark.parametrize(
@@ -219,14 +221,14 @@ def test_an_error_of_the_settings_is_not_read_as_zeros(
     monkeypatch: pytest.MonkeyPatch, code: int, error: str
 ) -> None:
     driver(monkeypatch, code)
-    found = gpu.read() or Record()
-    assert found.settings == Answers(error=error)
-    assert gpu.verdict(found).word == "unknown"
+    record = gpu.read() or Record()
+    assert record.settings == Answers(error=error)
+    assert gpu.protection(record).word == "unknown"
 
 
 def test_a_gpu_without_the_feature_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     driver(monkeypatch, 3, state_code=3)
-    assert gpu.verdict(gpu.read() or Record()).word == "off"
+    assert gpu.protection(gpu.read() or Record()).word == "off"
 
 
 def test_without_the_library_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

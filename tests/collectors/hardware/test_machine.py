@@ -33,27 +33,27 @@ def test_what_is_read_is_what_is_recorded(tmp_path: Path) -> None:
     here = host(tmp_path, "MemTotal:       24684084 kB\nMemFree: 1 kB\n")
     gpus = decode.convert({"gpus": [GPU, GPU]}, gpu.Record)
     raw = hardware.read_machine(here, 270_553_174_016, gpus)
-    found = {m.metric: m for m in hardware.parse_machine(step(), raw).measurements}
-    memory = found["hardware.memory_capacity"]
+    rows = {m.metric: m for m in hardware.parse_machine(step(), raw).measurements}
+    memory = rows["hardware.memory_capacity"]
     # Kernel's kB are KiB.
     assert (memory.value, memory.printed, memory.unit) == (24684084 * 1024, "24684084", "B")
-    assert found["hardware.cpus"].value == here.cpus()
-    assert found["hardware.disk_capacity"].value == 270_553_174_016
-    row = found["hardware.gpu_memory"]
+    assert rows["hardware.cpus"].value == here.cpus()
+    assert rows["hardware.disk_capacity"].value == 270_553_174_016
+    row = rows["hardware.gpu_memory"]
     assert row.value == 150_754_820_096
     assert dict(row.params) == {"gpu": "NVIDIA H200", "gpus": "2", "source": "detected"}
 
 
 def test_what_the_machine_does_not_show_is_left_out(tmp_path: Path) -> None:
     raw = hardware.read_machine(host(tmp_path, ""), 1000, None)
-    found = {m.metric for m in hardware.parse_machine(step(), raw).measurements}
-    assert found == {"hardware.cpus", "hardware.disk_capacity"}
+    names = {m.metric for m in hardware.parse_machine(step(), raw).measurements}
+    assert names == {"hardware.cpus", "hardware.disk_capacity"}
 
 
 def test_gpus_of_two_kinds_are_two_rows() -> None:
     other = {"name": "NVIDIA L4", "memory_bytes": 24 << 30}
-    found = rows({"nvml": {"gpus": [GPU, other, GPU]}})
-    assert [(dict(m.params)["gpu"], dict(m.params)["gpus"]) for m in found] == [
+    measurements = rows({"nvml": {"gpus": [GPU, other, GPU]}})
+    assert [(dict(m.params)["gpu"], dict(m.params)["gpus"]) for m in measurements] == [
         ("NVIDIA H200", "2"),
         ("NVIDIA L4", "1"),
     ]
@@ -89,7 +89,7 @@ def test_a_damaged_description_is_refused(data: bytes) -> None:
 def test_the_step_reads_this_machine(tmp_path: Path) -> None:
     each = step(tmp_path)
     raw = hardware.run(each, Host())
-    found = {m.metric: m.value for m in hardware.parse(each, raw).measurements}
-    assert found["hardware.cpus"] == Host().cpus()
-    assert (found["hardware.disk_capacity"] or 0) > 0
-    assert {m.metric for m in each.expects} <= {*found, "hardware.memory_capacity"}
+    values = {m.metric: m.value for m in hardware.parse(each, raw).measurements}
+    assert values["hardware.cpus"] == Host().cpus()
+    assert (values["hardware.disk_capacity"] or 0) > 0
+    assert {m.metric for m in each.expects} <= {*values, "hardware.memory_capacity"}

@@ -33,11 +33,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             async with server.up(options.pop("tls", None)):
                 path = options.pop("path", "")
                 usual = {"api": "openai-chat", "model": "m", "requests": 1, "timeout_s": 30.0}
-                given = {**usual, **options}
-                if "rate" not in given:
-                    given.setdefault("concurrency", 1)
-                asked = client.Options(url=server.url + path, **given)
-                await client.Client(asked, records.append).run()
+                values = {**usual, **options}
+                if "rate" not in values:
+                    values.setdefault("concurrency", 1)
+                client_options = client.Options(url=server.url + path, **values)
+                await client.Client(client_options, records.append).run()
 
         asyncio.run(both())
         return records

@@ -38,8 +38,8 @@ def usage(output: int, prompt: int = 9, **more: object) -> bytes:
 
 def whole(*texts: str) -> bytes:
     """Return a usual answer, each text an event, with the usage of so many tokens."""
-    said = b"".join(chat(content=text) for text in texts)
-    return chat(role="assistant", content=None) + said + finish() + usage(len(texts)) + DONE
+    data = b"".join(chat(content=text) for text in texts)
+    return chat(role="assistant", content=None) + data + finish() + usage(len(texts)) + DONE
 
 
 class Peer(Struct):
@@ -57,9 +57,9 @@ class Peer(Struct):
 
     @property
     def asked(self) -> dict[str, Any]:
-        found = orjson.loads(self.body)
-        assert isinstance(found, dict)
-        return found
+        document = orjson.loads(self.body)
+        assert isinstance(document, dict)
+        return document
 
     async def head(
         self, status: str = "200 OK", kind: str = "text/event-stream", more: str = ""

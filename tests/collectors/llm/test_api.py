@@ -140,7 +140,7 @@ def test_the_last_of_several_usages_counts_and_names_cached_tokens() -> None:
 
 def test_timings_serve_where_usage_is_missing() -> None:
     answer = Answer()
-    given = {
+    values = {
         "cache_n": 4,
         "prompt_n": 16,
         "prompt_ms": 8.0,
@@ -149,7 +149,7 @@ def test_timings_serve_where_usage_is_missing() -> None:
         "predicted_ms": 2.967,
         "predicted_per_second": 1348.2,
     }
-    told(answer, {"choices": [], "timings": given})
+    told(answer, {"choices": [], "timings": values})
     assert answer.tokens(5) == api.Tokens(5, 20, 4, "timings")
     assert answer.timings() == ServerTimings(16, 0.008, 2000.0, 5, 0.002967, 1348.2)
 
@@ -211,9 +211,9 @@ def test_ollama_streams_lines_and_counts_in_the_last() -> None:
         "eval_count": 2,
         "eval_duration": 250_000_000,
     }
-    said = {"message": {"content": "a"}, "done": False}
+    values = {"message": {"content": "a"}, "done": False}
     thought = {"message": {"content": "", "thinking": "hm"}, "done": False}
-    assert told(answer, thought, said, last) == [True, True, False]
+    assert told(answer, thought, values, last) == [True, True, False]
     assert answer.done
     assert answer.tokens(3) == api.Tokens(2, 26, 8, "eval_count")
     assert answer.timings() == ServerTimings(26, 0.5, None, 2, 0.25, None, 1.0)

@@ -52,8 +52,8 @@ def requests(records: list[Record]) -> list[Record]:
 
 
 def only(records: list[Record]) -> Record:
-    [found] = requests(records)
-    return found
+    [values] = requests(records)
+    return values
 
 
 def saying(data: bytes, kind: str = "text/event-stream") -> Answer:
@@ -99,9 +99,9 @@ def test_a_role_without_text_is_no_first_token(run: Run) -> None:
 
 
 def test_any_cuts_line_ends_and_comments_leave_the_text_as_it_is(run: Run) -> None:
-    said = chat(content="é€").replace(b"\n", b"\r\n") + b": ping\r\n\r\n"
+    output = chat(content="é€").replace(b"\n", b"\r\n") + b": ping\r\n\r\n"
     lines = b'data: {"choices":[{"delta":\r\ndata: {"content":"b"}}]}\r\n\r\n'
-    data = said + lines + finish() + usage(2) + DONE
+    data = output + lines + finish() + usage(2) + DONE
 
     async def script(peer: Peer) -> None:
         await peer.head()
@@ -188,12 +188,12 @@ def test_another_status_than_200_is_a_failure(
     assert len(server.peers) == 1
 
 
-@pytest.mark.parametrize("said", [b"", chat(content="a")])
-def test_a_broken_connection_is_a_disconnect(run: Run, said: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", chat(content="a")])
+def test_a_broken_connection_is_a_disconnect(run: Run, data: bytes) -> None:
     async def script(peer: Peer) -> None:
-        if said:
+        if data:
             await peer.head()
-            await peer.send(said)
+            await peer.send(data)
         peer.cut()
 
     one = only(run(script))
@@ -201,12 +201,12 @@ def test_a_broken_connection_is_a_disconnect(run: Run, said: bytes) -> None:
     assert one["detail"]
 
 
-@pytest.mark.parametrize("said", [None, b"", chat(content="a"), whole("a").removesuffix(DONE)])
-def test_a_server_that_stops_talking_times_out(run: Run, said: bytes | None) -> None:
+@pytest.mark.parametrize("data", [None, b"", chat(content="a"), whole("a").removesuffix(DONE)])
+def test_a_server_that_stops_talking_times_out(run: Run, data: bytes | None) -> None:
     async def script(peer: Peer) -> None:
-        if said is not None:
+        if data is not None:
             await peer.head()
-            await peer.raw(b"%x\r\n%s\r\n" % (len(said), said) if said else b"")
+            await peer.raw(b"%x\r\n%s\r\n" % (len(data), data) if data else b"")
         await peer.reader.read()
 
     one = only(run(script, timeout_s=0.2))
@@ -236,11 +236,11 @@ OLLAMA_LAST = {
 @pytest.mark.parametrize("path", ["", "/api/generate"])
 def test_ollama_is_read_line_by_line(run: Run, path: str) -> None:
     async def script(peer: Peer) -> None:
-        asked = peer.asked
-        assert asked["options"]["num_predict"] == 2
-        assert asked["stream"] is True
+        values = peer.asked
+        assert values["options"]["num_predict"] == 2
+        assert values["stream"] is True
         lines = [
-            {"response": text} if "prompt" in asked else {"message": {"content": text}}
+            {"response": text} if "prompt" in values else {"message": {"content": text}}
             for text in ("a", "b")
         ]
         data = b"\n".join(orjson.dumps(line) for line in (*lines, OLLAMA_LAST))
@@ -280,11 +280,11 @@ def test_an_open_loop_sends_when_it_is_due_whatever_the_server_does(run: Run) ->
         await peer.say(whole("a"))
 
     records = run(script, rate=200.0, requests=5, seed=3)
-    found = sorted(requests(records), key=lambda each: int(each["index"]))
-    due = [each["scheduled_s"] for each in found]
+    rows = sorted(requests(records), key=lambda each: int(each["index"]))
+    due = [each["scheduled_s"] for each in rows]
     gaps = [b - a for a, b in itertools.pairwise(due)]
     assert len(set(gaps)) == len(gaps)
-    for each in found:
+    for each in rows:
         assert each["sent_s"] >= each["scheduled_s"]
     again = [each["scheduled_s"] for each in requests(run(script, rate=200.0, requests=5, seed=3))]
     again_gaps = [b - a for a, b in itertools.pairwise(sorted(again))]
@@ -442,11 +442,11 @@ SECRET = "sk-Ab/cD+9=fG7xYz0~Qrs?t"  # noqa: S105 - no server's
 
 def forms(key: str) -> set[str]:
     """Return what may not be printed, in small letters."""
-    found = {key, key[:8], key[:12], quote(key), quote(key, safe=""), quote_plus(key)}
+    names = {key, key[:8], key[:12], quote(key), quote(key, safe=""), quote_plus(key)}
     for data in (key.encode(), f"Bearer {key}".encode()):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            found |= {encode(data).decode(), encode(data).decode().rstrip("=")}
-    return {form.lower() for form in found}
+            names |= {encode(data).decode(), encode(data).decode().rstrip("=")}
+    return {form.lower() for form in names}
 
 
 FORMS = (
@@ -459,41 +459,41 @@ FORMS = (
 )
 
 
-def echoes(said: str) -> dict[str, Answer]:
+def echoes(text: str) -> dict[str, Answer]:
     """Return servers that repeat ``said`` wherever they may say something."""
-    fields = {"message": said, "type": said, "code": said, "param": said}
-    chosen = {"role": said, "content": said, said: said}
-    choice = {"index": 0, "delta": chosen, "finish_reason": said, said: said}
-    answer = {"id": said, "model": said, "choices": [choice], "usage": {said: said}}
+    fields = {"message": text, "type": text, "code": text, "param": text}
+    chosen = {"role": text, "content": text, text: text}
+    choice = {"index": 0, "delta": chosen, "finish_reason": text, text: text}
+    answer = {"id": text, "model": text, "choices": [choice], "usage": {text: text}}
 
     async def error(peer: Peer) -> None:
-        body = orjson.dumps({"error": fields, "detail": said})
-        await peer.head(f"401 {said}", "application/json", f"X-Key: {said}\r\n")
+        body = orjson.dumps({"error": fields, "detail": text})
+        await peer.head(f"401 {text}", "application/json", f"X-Key: {text}\r\n")
         await peer.send(body)
         await peer.end()
 
     async def coded(peer: Peer) -> None:
-        await peer.head(more=f"Content-Encoding: {said}\r\nX-Key: {said}\r\n")
+        await peer.head(more=f"Content-Encoding: {text}\r\nX-Key: {text}\r\n")
         await peer.end()
 
     async def typed(peer: Peer) -> None:
-        await peer.say(b"", kind=f"text/{said}")
+        await peer.say(b"", kind=f"text/{text}")
 
     async def no_http(peer: Peer) -> None:
-        await peer.raw(f"HTTP/9.9 {said} {said}\r\n\r\n".encode())
+        await peer.raw(f"HTTP/9.9 {text} {text}\r\n\r\n".encode())
         peer.cut()
 
     async def bad_header(peer: Peer) -> None:
-        await peer.raw(f"HTTP/1.1 200 OK\r\nA {said}: {said}\r\n\r\n".encode())
+        await peer.raw(f"HTTP/1.1 200 OK\r\nA {text}: {text}\r\n\r\n".encode())
         peer.cut()
 
-    raw = f"event: error\ndata: {said}\n\n".encode()
+    raw = f"event: error\ndata: {text}\n\n".encode()
     return {
         "answer": saying(event(answer) + DONE),
         "error": error,
         "event": saying(event({"error": fields})),
         "text": saying(raw),
-        "cut": saying(event({"error": f"{'x' * 150} {said}"})),
+        "cut": saying(event({"error": f"{'x' * 150} {text}"})),
         "coded": coded,
         "typed": typed,
         "no-http": no_http,
@@ -531,8 +531,8 @@ def test_a_mask_leaves_no_key_in_a_text(key: str, before: str, after: str) -> No
 
 def test_a_mask_hides_the_host_of_another_machine_as_a_whole_word() -> None:
     mask = client.masking(None, "http://Inference.example:8000/v1")
-    said = "to inference.EXAMPLE:8000, of inference.example.org"
-    assert mask(said) == "to endpoint:8000, of endpoint.org"
+    text = "to inference.EXAMPLE:8000, of inference.example.org"
+    assert mask(text) == "to endpoint:8000, of endpoint.org"
     assert client.masking(None, "http://127.0.0.1:80")("127.0.0.1") == "127.0.0.1"
 
 
@@ -567,7 +567,7 @@ def test_when_nobody_reads_on_the_client_ends_without_a_word(served: Serve) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         (("--url", "x", *USUAL), "not an http or https address"),
         (("--url", "http://a:b@h", *USUAL), "no credentials"),
@@ -583,12 +583,12 @@ def test_when_nobody_reads_on_the_client_ends_without_a_word(served: Serve) -> N
     ],
 )
 def test_a_wrong_use_is_one_line(
-    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client.main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert text in err
     assert err.count("\n") == 1
 
 
@@ -616,17 +616,17 @@ def test_a_signal_ends_the_load_with_what_there_is(
     assert process.returncode == 128 + number
     records = records_of(out)
     assert records[-1]["interrupted"] is True
-    found = [each for each in records if each["record"] == "request"]
-    assert found
-    assert {(each["status"], each["phase"]) for each in found} == {("cancelled", phase)}
+    rows = [each for each in records if each["record"] == "request"]
+    assert rows
+    assert {(each["status"], each["phase"]) for each in rows} == {("cancelled", phase)}
     load_read = load_of(records)
     assert load_read.measured == ()
     assert load_read.notes == ("The load was interrupted.",)
 
 
 def test_the_benchmark_measures_us_and_the_peers_that_are_installed() -> None:
-    found = benchmark.figures(streams=2, rate=200.0, seconds=0.05, rounds=1)
-    costs, absent = found["cpu_us_per_chunk"], found["not_installed"]
+    values = benchmark.figures(streams=2, rate=200.0, seconds=0.05, rounds=1)
+    costs, absent = values["cpu_us_per_chunk"], values["not_installed"]
     assert isinstance(costs, dict)
     assert isinstance(absent, list)
     assert {*costs, *absent} == {"sitegen", "httpx", "openai"}

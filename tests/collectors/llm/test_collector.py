@@ -124,8 +124,8 @@ def test_what_tells_series_apart_is_in_the_params() -> None:
 
 @needs_server
 def test_what_must_match_between_runs_is_said() -> None:
-    found = parameters(llm.plan(TOOL, request()))
-    must = {name: value for name, (value, kind) in found.items() if kind == "must match"}
+    values = parameters(llm.plan(TOOL, request()))
+    must = {name: value for name, (value, kind) in values.items() if kind == "must match"}
     assert must == {
         "api": "openai-chat",
         "access": "loopback",
@@ -138,9 +138,9 @@ def test_what_must_match_between_runs_is_said() -> None:
         "slots": "8",
         "context_tokens": "512",
     }
-    assert found["tool_version"] == ("1", Comparability.CAVEAT)
-    assert found["server_version"][0].startswith("xllamacpp 2")
-    assert found["model_parameters"] == (str(weights.parameters("15m")), Comparability.IGNORED)
+    assert values["tool_version"] == ("1", Comparability.CAVEAT)
+    assert values["server_version"][0].startswith("xllamacpp 2")
+    assert values["model_parameters"] == (str(weights.parameters("15m")), Comparability.IGNORED)
 
 
 @needs_server
@@ -241,16 +241,16 @@ def test_a_key_is_named_and_never_held(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_settings_that_cannot_be_met_are_refused(settings: dict[str, str], message: str) -> None:
-    given = {name: value for name, value in {**ELSEWHERE, **settings}.items() if value != "unset"}
+    texts = {name: value for name, value in {**ELSEWHERE, **settings}.items() if value != "unset"}
     with pytest.raises(SitegenError, match=message):
-        make_plan(llm, TOOL, request(settings=given))
+        make_plan(llm, TOOL, request(settings=texts))
 
 
 def test_the_client_is_the_tool_and_needs_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = llm.detect(Host())
-    assert isinstance(found, ToolIdentity)
-    assert len(found.sha256) == 64
-    assert "aiohttp" in found.version
+    tool = llm.detect(Host())
+    assert isinstance(tool, ToolIdentity)
+    assert len(tool.sha256) == 64
+    assert "aiohttp" in tool.version
 
     def none(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
@@ -286,10 +286,10 @@ def test_the_first_request_to_a_given_server_is_not_called_cold() -> None:
 def test_what_is_promised_is_in_what_is_read(name: str, workload: str) -> None:
     plan = llm.plan(TOOL, request("quick"))
     step = next(step for step in plan.steps if step.workload == workload)
-    found = {
+    keys = {
         (row.metric, row.statistic, row.unit) for row in llm.parse(step, output(name)).measurements
     }
-    assert {(row.metric, row.statistic, row.unit) for row in step.expects} <= found
+    assert {(row.metric, row.statistic, row.unit) for row in step.expects} <= keys
 
 
 def test_a_load_of_which_nothing_could_be_sent_says_why() -> None:
@@ -299,9 +299,9 @@ def test_a_load_of_which_nothing_could_be_sent_says_why() -> None:
 
 def test_a_server_that_answers_nothing_well_says_why() -> None:
     raw = output("refused")
-    said = raw.stdout.replace(b'"refused"', b'"http"').replace(b"Cannot connect", b"HTTP 401")
+    data = raw.stdout.replace(b'"refused"', b'"http"').replace(b"Cannot connect", b"HTTP 401")
     with pytest.raises(SitegenError, match="x: no request went well, the first: http: HTTP 401 "):
-        llm.parse(step_of("closed"), RawOutput(stdout=said))
+        llm.parse(step_of("closed"), RawOutput(stdout=data))
 
 
 def test_what_a_stopped_client_had_written_counts_with_doubt() -> None:
@@ -380,8 +380,8 @@ def test_a_server_is_started_measured_and_stopped(tmp_path: Path) -> None:
 def test_a_server_at_an_address_is_measured_as_it_is(tmp_path: Path) -> None:
     model = tmp_path / "some-model.gguf"
     weights.write(model, "tiny")
-    wanted = server.Wanted(str(model), slots=2, context=512, cache_prompt=True)
-    with server.serving(wanted, tmp_path, Host()) as running:
+    launch = server.Launch(str(model), slots=2, context=512, cache_prompt=True)
+    with server.serving(launch, tmp_path, Host()) as running:
         settings = {
             "url": f"{running.url}/v1",
             "model": running.model,

@@ -81,14 +81,12 @@ def load(*requests: Record, **more: Any) -> Load:  # noqa: ANN401 - fields of a 
 def rows(
     of: Load, slos: Mapping[str, Objective] | None = None
 ) -> dict[tuple[str, str], Measurement]:
-    found = measures.record(of, "serving", WHERE, slos).measurements
+    rows = measures.record(of, "serving", WHERE, slos).measurements
     named = {
-        (row.metric.removeprefix("llm."), row.statistic): row
-        for row in found
-        if row.params == WHERE
+        (row.metric.removeprefix("llm."), row.statistic): row for row in rows if row.params == WHERE
     }
-    assert all(row.workload == "serving" for row in found)
-    assert all(row.value is not None and math.isfinite(row.value) for row in found)
+    assert all(row.workload == "serving" for row in rows)
+    assert all(row.value is not None and math.isfinite(row.value) for row in rows)
     return named
 
 
@@ -138,9 +136,9 @@ def test_gaps_are_pooled_over_requests_and_not_averaged_by_request() -> None:
 
 def test_without_a_token_count_nothing_is_counted_in_tokens() -> None:
     one = load(request(output_tokens=None, input_tokens=None, token_source=None))
-    given = {"tpot", "itl", "output_token_throughput", "total_token_throughput", "tokens_per_chunk"}
-    given |= {"output_tokens", "input_tokens", "decode_rate_per_request", "goodput"}
-    assert not given & metrics(one)
+    names = {"tpot", "itl", "output_token_throughput", "total_token_throughput", "tokens_per_chunk"}
+    names |= {"output_tokens", "input_tokens", "decode_rate_per_request", "goodput"}
+    assert not names & metrics(one)
     assert not [
         row for row in measures.record(one, "w", (), SLOS).measurements if "goodput" in row.metric
     ]
@@ -191,7 +189,7 @@ def test_a_failure_that_drags_on_does_not_stretch_the_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "given"),
+    ("count", "names"),
     [
         (1, set()),
         (2, {"p50", "stddev"}),
@@ -200,10 +198,10 @@ def test_a_failure_that_drags_on_does_not_stretch_the_window() -> None:
         (100, {"p50", "p90", "p95", "p99", "stddev"}),
     ],
 )
-def test_a_percentile_needs_values_beyond_it(count: int, given: set[str]) -> None:
+def test_a_percentile_needs_values_beyond_it(count: int, names: set[str]) -> None:
     of = load(*(request(index, ttft=0.1 + index / 1000) for index in range(count)))
-    found = {statistic for metric, statistic in rows(of) if metric == "ttft"}
-    assert found == {"mean", "min", "max"} | given
+    keys = {statistic for metric, statistic in rows(of) if metric == "ttft"}
+    assert keys == {"mean", "min", "max"} | names
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=2, max_size=50))
@@ -246,14 +244,14 @@ def test_goodput_counts_requests_that_meet_every_limit() -> None:
     )
     window = of.window_s
     assert window == pytest.approx(1.8)
-    found = goodput(
+    values = goodput(
         of,
         both=Objective(0.5, 0.2),
         first=Objective(0.5, 9),
         all=Objective(9, 9),
         none=Objective(0, 0),
     )
-    assert found == {
+    assert values == {
         "both": pytest.approx(1 / 1.8),
         "first": pytest.approx(2 / 1.8),
         "all": pytest.approx(4 / 1.8),
@@ -290,10 +288,10 @@ def test_eval_rate_is_reckoned_as_its_server_does() -> None:
 
 def test_prompt_rate_is_left_out_where_a_cache_helped() -> None:
     timings = {"prompt_n": 100, "prompt_s": 0.5}
-    given = ServerTimings(prompt_n=100, prompt_s=0.5)
-    assert measures.prompt_eval_rate(given, None) == 200
-    assert measures.prompt_eval_rate(given, 0) == 200
-    assert measures.prompt_eval_rate(given, 90) is None
+    server = ServerTimings(prompt_n=100, prompt_s=0.5)
+    assert measures.prompt_eval_rate(server, None) == 200
+    assert measures.prompt_eval_rate(server, 0) == 200
+    assert measures.prompt_eval_rate(server, 90) is None
     assert measures.prompt_eval_rate(ServerTimings(prompt_n=100), 0) is None
     fresh = request(0, server=timings)
     assert value(load(fresh), "prompt_eval_rate", "mean") == 200
@@ -419,14 +417,14 @@ TIMES = st.integers(1, 5_000_000).map(lambda us: us / 1_000_000)
 @st.composite
 def loads(draw: Callable[..., Any]) -> list[Record]:
     count = draw(st.integers(1, 12))
-    found: list[Record] = []
+    records: list[Record] = []
     for index in range(count):
         if draw(st.integers(0, 4)) == 0:
-            found.append(failed(index))
+            records.append(failed(index))
             continue
         gaps = draw(st.lists(TIMES, max_size=5))
         more = draw(st.sampled_from([0, 1, 7]))
-        found.append(
+        records.append(
             request(
                 index,
                 sent=draw(TIMES),
@@ -435,7 +433,7 @@ def loads(draw: Callable[..., Any]) -> list[Record]:
                 output_tokens=draw(st.sampled_from([None, len(gaps) + 1 + more])),
             )
         )
-    return found
+    return records
 
 
 @given(loads(), st.randoms(use_true_random=False))
@@ -457,11 +455,11 @@ def test_laws_of_the_measures(requests: list[Record]) -> None:
             assert each.tpot_s > 0
             total = each.ttft_s + each.tpot_s * (each.output_tokens - 1)
             assert total == pytest.approx(each.e2e_s)
-    found = rows(of)
-    for (metric, statistic), row in found.items():
-        if statistic != "mean" or (metric, "min") not in found:
+    by_key = rows(of)
+    for (metric, statistic), row in by_key.items():
+        if statistic != "mean" or (metric, "min") not in by_key:
             continue
-        low, high = found[metric, "min"].value, found[metric, "max"].value
+        low, high = by_key[metric, "min"].value, by_key[metric, "max"].value
         assert low is not None
         assert high is not None
         assert row.value is not None
@@ -475,7 +473,7 @@ def test_laws_of_the_measures(requests: list[Record]) -> None:
     every, strict = Objective(math.inf, math.inf), Objective(1.0, 0.5)
     if all(each.output_tokens is not None for each in of.ok) and of.ok:
         rates = goodput(of, every=every, strict=strict)
-        assert rates["every"] == found["request_throughput", "value"].value
+        assert rates["every"] == by_key["request_throughput", "value"].value
         assert (rates["strict"] or 0) <= (rates["every"] or 0)
     total = (value(of, "failed_requests") or 0) + len(of.ok)
     assert value(of, "requests") == total == len(requests)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from collectors.llm import server, weights
-from collectors.llm.server import Wanted
+from collectors.llm.server import Launch
 from sitegen.collect import Host
 from sitegen.errors import SitegenError
 
@@ -34,7 +34,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def up(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
     folder = tmp_path_factory.mktemp("server")
-    with server.serving(Wanted(str(tiny), slots=2), folder, Host()) as running:
+    with server.serving(Launch(str(tiny), slots=2), folder, Host()) as running:
         yield running
 
 
@@ -67,7 +67,7 @@ def ask(running: server.Server, **more: object) -> list[dict[str, Any]]:
 @needs_server
 def test_it_says_what_it_is_and_is_gone_afterwards(tiny: Path, tmp_path: Path) -> None:
     host = Host()
-    with server.serving(Wanted(str(tiny)), tmp_path, host) as running:
+    with server.serving(Launch(str(tiny)), tmp_path, host) as running:
         assert running.model == "random-llama-tiny"
         assert running.version.startswith("xllamacpp 2")
         assert 0 < running.load_s < 60
@@ -106,8 +106,8 @@ def test_a_prompt_is_worked_through_again_unless_its_cache_is_wanted(
         return int(answers[-1]["usage"]["prompt_tokens_details"]["cached_tokens"])
 
     assert cached(up) == 0
-    asked = Wanted(str(tiny), cache_prompt=True)
-    with server.serving(asked, tmp_path, Host()) as caching:
+    launch = Launch(str(tiny), cache_prompt=True)
+    with server.serving(launch, tmp_path, Host()) as caching:
         assert cached(caching) > 0
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
     broken.write_bytes(b"GGUF" + bytes(100))
     with (
         pytest.raises(SitegenError, match=r"llm: the server ended at once: \w"),
-        server.serving(Wanted(str(broken)), tmp_path, Host()),
+        server.serving(Launch(str(broken)), tmp_path, Host()),
     ):
         pytest.fail("it came up")
 
@@ -128,8 +128,8 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
 def test_it_dies_with_the_process_that_started_it(tiny: Path, tmp_path: Path) -> None:
     program = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from collectors.llm.server import Wanted, serving\nfrom sitegen.collect import Host\n"
-        "with serving(Wanted(sys.argv[1]), Path(sys.argv[2]), Host()) as running:\n"
+        "from collectors.llm.server import Launch, serving\nfrom sitegen.collect import Host\n"
+        "with serving(Launch(sys.argv[1]), Path(sys.argv[2]), Host()) as running:\n"
         "    print(running.pid, flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen(
@@ -151,7 +151,7 @@ def test_without_the_wheel_it_says_what_to_install(
     assert "xllamacpp" in server.missing()
     with (
         pytest.raises(SitegenError, match=r"needs xllamacpp.*; pip install 'sitegen\[embedded\]'"),
-        server.serving(Wanted(str(tmp_path / "x")), tmp_path, Host()),
+        server.serving(Launch(str(tmp_path / "x")), tmp_path, Host()),
     ):
         pytest.fail("it came up")
 

@@ -23,8 +23,8 @@ STREAMS = st.lists(PIECES, max_size=40).map(b"".join)
 
 
 def events(reader: Reader, reads: list[bytes]) -> tuple[list[Event], str]:
-    found = [event for data in reads for event in reader.feed(data)]
-    return [*found, *reader.close()], reader.broken
+    pairs = [event for data in reads for event in reader.feed(data)]
+    return [*pairs, *reader.close()], reader.broken
 
 
 def sse(*reads: bytes) -> list[Event]:
@@ -91,5 +91,5 @@ def test_an_endless_line_is_given_up_and_its_memory_with_it(
 
 def test_json_lines_skip_blank_ones_and_need_no_last_line_end() -> None:
     reads = [b'{"a":1}\r\n\r\n \n{"a"', b':2}\n{"a":3}']
-    found, _ = events(JsonLines(), reads)
-    assert found == [(b"", b'{"a":1}'), (b"", b'{"a":2}'), (b"", b'{"a":3}')]
+    pairs, _ = events(JsonLines(), reads)
+    assert pairs == [(b"", b'{"a":1}'), (b"", b'{"a":2}'), (b"", b'{"a":3}')]

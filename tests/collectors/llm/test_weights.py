@@ -53,11 +53,11 @@ def test_a_size_is_named_after_its_parameters(name: str, count: float) -> None:
 @pytest.mark.parametrize("name", ["tiny", "60m"])
 def test_the_file_holds_what_is_promised(tmp_path: Path, name: str) -> None:
     path = made(tmp_path, name)
-    found = tensors(path)
-    assert sum(int(tensor.n_elements) for tensor in found.values()) == weights.parameters(name)
+    values = tensors(path)
+    assert sum(int(tensor.n_elements) for tensor in values.values()) == weights.parameters(name)
     assert text(path, "general.architecture") == weights.ARCHITECTURE
     assert text(path, "general.name") == weights.model_name(name) == f"random-llama-{name}"
-    kinds = {tensor.tensor_type.name for tensor in found.values() if "norm" not in tensor.name}
+    kinds = {tensor.tensor_type.name for tensor in values.values() if "norm" not in tensor.name}
     assert kinds == {weights.SIZES[name].quantisation}
 
 

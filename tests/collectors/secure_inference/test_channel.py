@@ -331,11 +331,11 @@ def test_a_server_that_is_gone_ends_the_connection_only(folder: Path, root: byte
 
 
 @pytest.mark.parametrize(
-    ("backend", "told"), [("", "did not start"), ("ftp://127.0.0.1", "is not an http address")]
+    ("backend", "message"), [("", "did not start"), ("ftp://127.0.0.1", "is not an http address")]
 )
 def test_a_terminator_that_cannot_start_says_why(
-    folder: Path, tmp_path: Path, backend: str, told: str
+    folder: Path, tmp_path: Path, backend: str, message: str
 ) -> None:
     place = folder if backend else tmp_path
-    with pytest.raises(SitegenError, match=told), channel.terminating(place, Host(), backend):
+    with pytest.raises(SitegenError, match=message), channel.terminating(place, Host(), backend):
         pass

@@ -272,23 +272,23 @@ class Kernel:
 
 def test_a_quote_is_taken_and_its_report_removed(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
-    found = kernel.take()
-    assert found.provider == "tdx_guest"
-    assert found.data == b"quote:" + DATA
-    assert found.duration_s > 0
+    quote = kernel.take()
+    assert quote.provider == "tdx_guest"
+    assert quote.data == b"quote:" + DATA
+    assert quote.duration_s > 0
     assert kernel.blobs == [DATA]
     assert list(kernel.reports.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("writers", "answer", "tries", "told"),
+    ("writers", "answer", "tries", "message"),
     [(2, b"quote", 5, "written to by another process"), (1, b"", 1, "empty quote")],
 )
 def test_a_report_of_others_and_an_empty_quote_are_none(
-    tmp_path: Path, writers: int, answer: bytes, tries: int, told: str
+    tmp_path: Path, writers: int, answer: bytes, tries: int, message: str
 ) -> None:
     kernel = Kernel(tmp_path, writers=writers, answer=answer)
-    with pytest.raises(SitegenError, match=told):
+    with pytest.raises(SitegenError, match=message):
         kernel.take()
     assert len(kernel.blobs) == tries
     assert list(kernel.reports.iterdir()) == []

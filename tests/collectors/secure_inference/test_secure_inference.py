@@ -51,10 +51,10 @@ def read(name: str, output_name: str) -> Reading:
     return secure_inference.parse(step(name), output(output_name))
 
 
-def one(found: Reading, metric: str, statistic: str, **where: str) -> Measurement:
+def one(reading: Reading, metric: str, statistic: str, **where: str) -> Measurement:
     [row] = [
         m
-        for m in found.measurements
+        for m in reading.measurements
         if (m.metric, m.statistic) == (f"secure-inference.{metric}", statistic)
         and where.items() <= dict(m.params).items()
     ]
@@ -90,19 +90,19 @@ def test_a_shared_prefix_is_served_with_one_cache_with_many_and_with_none() -> N
 
 
 def test_what_must_match_is_declared() -> None:
-    found = {each.name: each for each in plan().parameters}
-    assert found["evidence"].value == "constructed, proves nothing"
-    assert found["evidence"].comparability == Comparability.MUST_MATCH
-    assert found["users"].comparability == Comparability.MUST_MATCH
-    assert found["weights"].value == "random"
+    parameters = {each.name: each for each in plan().parameters}
+    assert parameters["evidence"].value == "constructed, proves nothing"
+    assert parameters["evidence"].comparability == Comparability.MUST_MATCH
+    assert parameters["users"].comparability == Comparability.MUST_MATCH
+    assert parameters["weights"].value == "random"
 
 
 def test_a_machine_without_a_tee_has_no_quote_step_and_says_so() -> None:
     if evidence.available(Host().root):
         pytest.skip("this machine has a TEE")
     assert "quote" not in [each.name for each in plan().steps]
-    [said] = [each.value for each in plan().parameters if each.name == "quote_generation"]
-    assert said == "not measured: no TEE here"
+    [text] = [each.value for each in plan().parameters if each.name == "quote_generation"]
+    assert text == "not measured: no TEE here"
 
 
 @pytest.mark.parametrize(
@@ -119,30 +119,30 @@ def test_settings_that_cannot_be_met_are_refused(settings: dict[str, str]) -> No
 
 
 def test_evidence_of_ones_own_is_verified_and_not_bound(tmp_path: Path) -> None:
-    found = plan(settings={"evidence": str(tmp_path)})
-    said = {each.name: each.value for each in found.parameters}
-    assert said["evidence"] == "given"
-    assert said["evidence_binding"] == "not checked"
-    steps = {each.name: each for each in found.steps}
+    planned = plan(settings={"evidence": str(tmp_path)})
+    texts = {each.name: each.value for each in planned.parameters}
+    assert texts["evidence"] == "given"
+    assert texts["evidence_binding"] == "not checked"
+    steps = {each.name: each for each in planned.steps}
     assert "--unbound" in steps["sessions"].argv
     assert "--unbound" in steps["attested-fresh"].argv
-    assert found.prepare[0].argv[-2:] == ("--evidence", str(tmp_path))
+    assert planned.prepare[0].argv[-2:] == ("--evidence", str(tmp_path))
 
 
 def test_latency_is_of_the_requests_of_all_users() -> None:
-    found = read("attested-fresh", "attested")
+    reading = read("attested-fresh", "attested")
     requests = [each for load in loads("attested") for each in load.requests]
     assert len(requests) == 6
     e2e = [each.last_token_s - each.sent_s for each in requests]  # type: ignore[operator]
-    assert one(found, "e2e_latency", "mean").value == pytest.approx(sum(e2e) / 6)
-    assert one(found, "e2e_latency", "max").value == pytest.approx(max(e2e))
-    assert dict(one(found, "ttft", "mean").params)["step"] == "attested"
-    assert {row.metric.split(".")[0] for row in found.measurements} == {"secure-inference"}
+    assert one(reading, "e2e_latency", "mean").value == pytest.approx(sum(e2e) / 6)
+    assert one(reading, "e2e_latency", "max").value == pytest.approx(max(e2e))
+    assert dict(one(reading, "ttft", "mean").params)["step"] == "attested"
+    assert {row.metric.split(".")[0] for row in reading.measurements} == {"secure-inference"}
 
 
 def test_samples_of_the_users_follow_one_another() -> None:
-    found = read("attested-fresh", "attested")
-    points = [each for each in found.samples if each.metric == "secure-inference.e2e_latency"]
+    reading = read("attested-fresh", "attested")
+    points = [each for each in reading.samples if each.metric == "secure-inference.e2e_latency"]
     assert len(points) == 6
     assert [each.x for each in points] == sorted(each.x for each in points)
     first = loads("attested")[0].end
@@ -151,30 +151,30 @@ def test_samples_of_the_users_follow_one_another() -> None:
 
 
 def test_time_outside_the_model_is_latency_less_the_servers_own() -> None:
-    found = read("attested-fresh", "attested")
+    reading = read("attested-fresh", "attested")
     record = json.loads(timings.read(output("attested").stdout).loads[0].splitlines()[1])
     first = loads("attested")[0].requests[0]
     own = record["server"]["prompt_s"] + record["server"]["predicted_s"]
     expected = record["last_token_s"] - record["sent_s"] - own
     assert timings.outside_model_s(first) == pytest.approx(expected)
-    assert one(found, "outside_model_time", "mean").value is not None
+    assert one(reading, "outside_model_time", "mean").value is not None
     assert timings.outside_model_s(msgspec.structs.replace(first, server=None)) is None
 
 
 def test_a_session_and_a_context_are_timed_once_a_user() -> None:
-    found = read("isolated-fresh", "isolated")
+    reading = read("isolated-fresh", "isolated")
     for part in ("create", "destroy"):
-        row = one(found, "context_time", "mean", part=part)
+        row = one(reading, "context_time", "mean", part=part)
         assert (row.value or 0) > 0
         assert dict(row.params)["context"] == "process"
-    assert one(found, "attestation_time", "mean", part="session").unit == "s"
+    assert one(reading, "attestation_time", "mean", part="session").unit == "s"
     attested = read("attested-fresh", "attested")
     assert not [m for m in attested.measurements if m.metric.endswith("context_time")]
 
 
 def test_a_shared_prefix_says_latency_only() -> None:
-    found = read("prefix-isolated", "isolated")
-    metrics = {row.metric.split(".")[1] for row in found.measurements}
+    reading = read("prefix-isolated", "isolated")
+    metrics = {row.metric.split(".")[1] for row in reading.measurements}
     assert metrics == {"e2e_latency", "ttft", "outside_model_time"}
 
 
@@ -192,11 +192,11 @@ def test_a_shared_prefix_says_latency_only() -> None:
 def test_parts_are_read_with_their_series(  # noqa: PLR0913 - a row has as many sides
     name: str, workload: str, metric: str, statistic: str, unit: str, about: dict[str, str]
 ) -> None:
-    found = read(name, name)
-    row = one(found, metric, statistic, **about)
+    reading = read(name, name)
+    row = one(reading, metric, statistic, **about)
     assert (row.workload, row.unit) == (workload, unit)
     assert row.value
-    keys = [(m.metric, m.statistic, m.params) for m in found.measurements]
+    keys = [(m.metric, m.statistic, m.params) for m in reading.measurements]
     assert len(keys) == len(set(keys))
 
 
@@ -223,9 +223,9 @@ def test_a_verification_without_its_controls_is_not_read() -> None:
 
 
 def test_a_refused_command_drops_the_run_and_a_failed_one_its_step() -> None:
-    said = b"attestation: the evidence is another endpoint's: it names another TLS key\n"
+    data = b"attestation: the evidence is another endpoint's: it names another TLS key\n"
     with pytest.raises(Refused, match="another TLS key"):
-        secure_inference.parse(step("attested-fresh"), RawOutput(stderr=said, exit_code=3))
+        secure_inference.parse(step("attested-fresh"), RawOutput(stderr=data, exit_code=3))
     with pytest.raises(SitegenError, match="no right") as caught:
         secure_inference.parse(step("verify"), RawOutput(stderr=b"no right\n", exit_code=1))
     assert not isinstance(caught.value, Refused)
@@ -241,8 +241,8 @@ def test_failed_requests_make_a_step_suspect_or_failed_with_the_reason(count: in
         with pytest.raises(SitegenError, match="no request was answered: disconnect"):
             secure_inference.parse(step("attested-fresh"), raw)
         return
-    found = secure_inference.parse(step("attested-fresh"), raw)
-    served_rows = [m for m in found.measurements if "attestation" not in m.metric]
+    reading = secure_inference.parse(step("attested-fresh"), raw)
+    served_rows = [m for m in reading.measurements if "attestation" not in m.metric]
     assert {m.status for m in served_rows} == {Status.SUSPECT}
 
 
@@ -251,8 +251,8 @@ def test_a_load_that_is_cut_off_is_suspect() -> None:
     cut = (each[: each.index(b'{"record":"end"')].decode() for each in report.loads)
     lines = [timings.start("step"), *map(timings.Load, cut)]
     raw = RawOutput(stdout=timings.whole(lines).encode())
-    found = secure_inference.parse(step("attested-fresh"), raw)
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    reading = secure_inference.parse(step("attested-fresh"), raw)
+    assert {m.status for m in reading.measurements} == {Status.SUSPECT}
 
 
 @given(st.sampled_from(["attested", "verify"]), st.data())
@@ -273,15 +273,15 @@ def collect(
     scratch: Path, settings: Mapping[str, str], wanted: tuple[str, ...] = ()
 ) -> tuple[Collected, Plan]:
     asked = structs.replace(request("quick", scratch, settings), repetitions=1)
-    made = make_plan(secure_inference, TOOL, asked)
+    plan = make_plan(secure_inference, TOOL, asked)
     if wanted:
-        made = structs.replace(
-            made, steps=tuple(each for each in made.steps if each.name in wanted)
+        plan = structs.replace(
+            plan, steps=tuple(each for each in plan.steps if each.name in wanted)
         )
     got = execute(
         secure_inference,
         TOOL,
-        made,
+        plan,
         asked,
         host=Host(),
         environment="here",
@@ -291,20 +291,20 @@ def collect(
         seed=1,
     )
     assert got is not None
-    return got, made
+    return got, plan
 
 
 @pytest.mark.tools
 @needs_tools
 def test_the_whole_ladder_is_measured_with_real_servers(tmp_path: Path) -> None:
     settings = {"model": "tiny", "requests": "2", "output_tokens": "8"}
-    got, made = collect(tmp_path, settings)
+    got, plan = collect(tmp_path, settings)
     assert got.run.complete
     errors = {s.name: [got.raw[each] for each in s.raw] for s in got.run.steps if s.exit_code}
     assert errors == {}
     rows = {(m.workload, m.metric, m.statistic, m.params) for m in got.run.measurements}
     assert len(rows) == len(got.run.measurements)
-    for each in made.steps:
+    for each in plan.steps:
         assert {(m.workload, m.metric, m.statistic, m.params) for m in each.expects} <= rows
     assert {m.status for m in got.run.measurements} <= {Status.OK, Status.SUSPECT}
     values = [m.value for m in got.run.measurements]
@@ -335,13 +335,13 @@ def test_the_whole_ladder_is_measured_with_real_servers(tmp_path: Path) -> None:
 def test_evidence_of_ones_own_goes_the_whole_way_or_ends_the_collection(tmp_path: Path) -> None:
     own, scratch = tmp_path / "own", tmp_path / "scratch"
     scratch.mkdir()
-    made = evidence.construct(bytes(64), datetime.now(UTC))
-    made.write(own)
+    constructed = evidence.construct(bytes(64), datetime.now(UTC))
+    constructed.write(own)
     settings = {"model": "tiny", "requests": "1", "evidence": str(own)}
     got, _ = collect(scratch, settings, ("attested-fresh", "verify", "sessions"))
-    found = {m.metric for m in got.run.measurements if m.status != Status.FAILED}
-    assert found >= {"secure-inference.attestation_time", "secure-inference.e2e_latency"}
-    structs.replace(made, at=made.at + 10**8).write(own)
+    names = {m.metric for m in got.run.measurements if m.status != Status.FAILED}
+    assert names >= {"secure-inference.attestation_time", "secure-inference.e2e_latency"}
+    structs.replace(constructed, at=constructed.at + 10**8).write(own)
     with pytest.raises(SitegenError, match="the quote is refused"):
         collect(scratch, settings, ("verify",))
 
@@ -352,11 +352,11 @@ def test_an_endpoint_with_another_key_drops_the_run(tmp_path: Path) -> None:
     """Swapping the evidence under a running collection ends it with nothing archived."""
     other = evidence.construct(evidence.report_data(b"k" * 32), datetime.now(UTC))
     asked = structs.replace(request("quick", tmp_path, {"model": "tiny"}), repetitions=1)
-    made = make_plan(secure_inference, TOOL, asked)
+    plan = make_plan(secure_inference, TOOL, asked)
     host = Host()
-    [prepare] = made.prepare
+    [prepare] = plan.prepare
     assert secure_inference.run(prepare, host).exit_code == 0
     other.write(tmp_path)
-    rung = next(each for each in made.steps if each.name == "attested-fresh")
+    rung = next(each for each in plan.steps if each.name == "attested-fresh")
     with pytest.raises(Refused, match="another TLS key"):
         secure_inference.parse(rung, secure_inference.run(rung, host))

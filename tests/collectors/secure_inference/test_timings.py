@@ -37,8 +37,8 @@ def test_each_series_has_its_own_statistics() -> None:
     recorder = Recorder()
     timings.record(recorder, timings.read(FULL.encode()), "session", params(step="tls"))
     rows = recorder.measurements
-    found = {(dict(row.params)["mode"], row.statistic): row.value for row in rows}
-    assert found == {
+    values = {(dict(row.params)["mode"], row.statistic): row.value for row in rows}
+    assert values == {
         ("full", "mean"): 0.5,
         ("full", "p50"): 0.5,
         ("full", "min"): 0.25,
@@ -54,10 +54,10 @@ def test_each_series_has_its_own_statistics() -> None:
 
 @pytest.mark.parametrize(("count", "has"), [(19, set()), (20, {"p95"}), (100, {"p95", "p99"})])
 def test_high_percentiles_need_enough_values(count: int, has: set[str]) -> None:
-    found = timings.summary([float(n) for n in range(count)])
-    assert {"p95", "p99"} & set(found) == has
+    values = timings.summary([float(n) for n in range(count)])
+    assert {"p95", "p99"} & set(values) == has
     if has:
-        assert found["p95"] == pytest.approx(0.95 * (count - 1))
+        assert values["p95"] == pytest.approx(0.95 * (count - 1))
 
 
 def test_an_output_that_is_cut_off_or_lost_a_line_is_told() -> None:

@@ -35,42 +35,42 @@ def parse(name: str, threads: int, dictionary: int, cpus: int = 2) -> tuple[Meas
     return sevenzip.parse(step(threads, dictionary, cpus), raw).measurements
 
 
-def one(found: tuple[Measurement, ...], metric: str, operation: str | None = None) -> Measurement:
+def one(rows: tuple[Measurement, ...], metric: str, operation: str | None = None) -> Measurement:
     [match] = [
-        m for m in found if m.metric == metric and dict(m.params).get("operation") == operation
+        m for m in rows if m.metric == metric and dict(m.params).get("operation") == operation
     ]
     return match
 
 
 def test_every_number_of_the_average_and_total_rows_is_recorded_in_base_units() -> None:
-    found = parse("mmt1", 1, 1 << 18)
+    rows = parse("mmt1", 1, 1 << 18)
     text = (RAW / "mmt1.out").read_text()
     [row] = [line for line in text.splitlines() if line.startswith("Avr:")]
     left, right = row.removeprefix("Avr:").split("|")
     for operation, side in (("compress", left), ("decompress", right)):
         speed, usage, per_usage, rating = side.split()
-        assert one(found, "7z.speed", operation).value == int(speed) * 1024
-        assert one(found, "7z.cpu_usage", operation).value == int(usage) / 100
-        assert one(found, "7z.rating_per_usage", operation).value == int(per_usage)
-        assert one(found, "7z.rating", operation).value == int(rating)
-        assert one(found, "7z.rating", operation).printed == rating
-    assert {m.status for m in found} == {Status.OK}
+        assert one(rows, "7z.speed", operation).value == int(speed) * 1024
+        assert one(rows, "7z.cpu_usage", operation).value == int(usage) / 100
+        assert one(rows, "7z.rating_per_usage", operation).value == int(per_usage)
+        assert one(rows, "7z.rating", operation).value == int(rating)
+        assert one(rows, "7z.rating", operation).printed == rating
+    assert {m.status for m in rows} == {Status.OK}
 
 
 def test_cpu_frequency_is_the_median_of_the_one_thread_line() -> None:
-    found = one(parse("mmt1", 1, 1 << 18), "7z.cpu_frequency")
+    row = one(parse("mmt1", 1, 1 << 18), "7z.cpu_frequency")
     text = (RAW / "mmt1.out").read_text()
     [line] = [line for line in text.splitlines() if line.startswith("1T CPU Freq")]
     values = sorted(int(word) for word in line.split(":")[1].split())
-    assert found.value == values[3] * 1e6
-    assert found.unit == "Hz"
+    assert row.value == values[3] * 1e6
+    assert row.unit == "Hz"
 
 
 def test_the_reference_spelling_of_params_and_statistics_is_kept() -> None:
-    found = parse("mmt1", 1, 1 << 18)
-    rating = one(found, "7z.rating", "total")
+    rows = parse("mmt1", 1, 1 << 18)
+    rating = one(rows, "7z.rating", "total")
     assert rating.statistic == "value"
-    assert one(found, "7z.speed", "compress").statistic == "mean"
+    assert one(rows, "7z.speed", "compress").statistic == "mean"
     assert dict(rating.params) == {"operation": "total", "threads": "1", "dictionary": "262144"}
     assert rating.workload == "threads-1"
 
@@ -84,8 +84,8 @@ def test_several_threads_are_judged_by_decompression_against_what_the_cpus_allow
     for cpus in (1, 2, 4):
         assert {m.status for m in parse("p7zip-16.02", 2, 1 << 22, cpus)} == {Status.OK}
     text = (RAW / "p7zip-16.02.out").read_text().replace(" 199 ", " 120 ")
-    found = sevenzip.parse(step(2, 1 << 22), RawOutput(stdout=text.encode()))
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
+    reading = sevenzip.parse(step(2, 1 << 22), RawOutput(stdout=text.encode()))
+    assert {m.status for m in reading.measurements} == {Status.SUSPECT}
 
 
 def test_a_lost_digit_is_an_error_and_not_a_number() -> None:
@@ -112,10 +112,10 @@ def test_damaged_output_raises_only_expected_errors(name: str, data: st.DataObje
     tail = data.draw(st.integers(cut, len(whole)))
     raw = RawOutput(stdout=whole[:cut] + filler + whole[tail:])
     try:
-        found = sevenzip.parse(step(1, 1 << 18), raw).measurements
+        rows = sevenzip.parse(step(1, 1 << 18), raw).measurements
     except SitegenError:
         return
-    assert all(m.value is not None and m.value >= 0 for m in found)
+    assert all(m.value is not None and m.value >= 0 for m in rows)
 
 
 def test_the_default_plan_is_the_same_on_every_machine_but_for_all_cpus() -> None:

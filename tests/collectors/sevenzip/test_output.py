@@ -17,8 +17,8 @@ def text(name: str) -> str:
     return (RAW / f"{name}.out").read_text()
 
 
-def tables(said: str) -> list[Table]:
-    return list(output.tables(said))
+def tables(text: str) -> list[Table]:
+    return list(output.tables(text))
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def test_the_version_is_that_of_the_7_zip_banner(name: str, version: str) -> Non
 
 
 def test_a_package_that_calls_itself_p7zip_on_the_second_line_is_not_believed() -> None:
-    said = text("mmt1").replace(
+    output = text("mmt1").replace(
         "\n 64-bit", "\np7zip Version 16.02 (locale=C,Utf16=on,64 bits,2 CPUs Example (1))\n 64-bit"
     )
-    said = said.replace("7-Zip (z) 26.02 (x64)", "7-Zip [64] 26.02")
-    [table] = tables(said)
+    output = output.replace("7-Zip (z) 26.02 (x64)", "7-Zip [64] 26.02")
+    [table] = tables(output)
     assert table.header.version == "26.02"
     assert table.header.bits == "64"
 
@@ -103,11 +103,11 @@ def test_a_table_knows_its_passes_from_its_rows() -> None:
 
 
 def test_several_tables_in_a_row_are_all_found_with_their_own_headers() -> None:
-    said = "".join(text(name) for name in ("mmt1", "mmt2", "p7zip-16.02", "windows-19.00"))
-    found = tables(said)
-    assert [table.threads for table in found] == [1, 2, 2, 1]
-    assert [table.header.cpus for table in found] == [2, 2, 4, 8]
-    assert [table.nth for table in found] == [0, 0, 0, 0]
+    output = "".join(text(name) for name in ("mmt1", "mmt2", "p7zip-16.02", "windows-19.00"))
+    all_tables = tables(output)
+    assert [table.threads for table in all_tables] == [1, 2, 2, 1]
+    assert [table.header.cpus for table in all_tables] == [2, 2, 4, 8]
+    assert [table.nth for table in all_tables] == [0, 0, 0, 0]
 
 
 def test_tables_under_one_banner_are_counted() -> None:
@@ -132,8 +132,8 @@ def test_frequencies_are_the_first_single_thread_line_and_the_pairs_by_thread_co
     ],
 )
 def test_frequencies_of_a_coarse_clock_are_absent(line: str) -> None:
-    said = text("p7zip-16.02").replace("CPU Freq: - - - - - - - - -", line)
-    [table] = tables(said)
+    output = text("p7zip-16.02").replace("CPU Freq: - - - - - - - - -", line)
+    [table] = tables(output)
     assert table.header.frequencies_mhz == ()
     assert table.header.frequency_unusable
 
@@ -171,20 +171,22 @@ def test_an_archive_and_tables_of_methods_and_checksums_are_none(name: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("18:       7853    99", "18:       785399", "line 21: the row 18: has 7 numbers, not 8"),
         ("Avr:      7853    99", "Avr:      785399", "line 23: the Avr: row has 7 numbers"),
         ("Tot:             100", "Tot:    ", "line 24: the Tot: row has 2 numbers, not 3"),
     ],
 )
-def test_a_row_that_is_not_7_zips_is_refused_with_its_line(old: str, new: str, told: str) -> None:
+def test_a_row_that_is_not_7_zips_is_refused_with_its_line(
+    old: str, new: str, message: str
+) -> None:
     with pytest.raises(SitegenError) as caught:
         list(output.tables(text("mmt1").replace(old, new)))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_endless_log_is_refused() -> None:
-    said = text("mmt1") + "Avr:\n" * 100_001
+    printed = text("mmt1") + "Avr:\n" * 100_001
     with pytest.raises(SitegenError, match="more than 100,000 lines"):
-        list(output.tables(said))
+        list(output.tables(printed))

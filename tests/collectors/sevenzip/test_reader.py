@@ -35,24 +35,24 @@ def data(name: str) -> bytes:
 
 
 def read(content: bytes, settings: Mapping[str, str] = NONE) -> Reading:
-    [found] = reader.READER.runs(content, settings)
-    return found
+    [reading] = reader.READER.runs(content, settings)
+    return reading
 
 
-def of(found: Reading, metric: str, operation: str | None = "total") -> list[Measurement]:
+def of(reading: Reading, metric: str, operation: str | None = "total") -> list[Measurement]:
     return [
         row
-        for row in found.measurements
+        for row in reading.measurements
         if row.metric == metric and dict(row.params).get("operation") == operation
     ]
 
 
-def doubts(found: Reading) -> dict[tuple[Doubt, str], str]:
-    return {(kind, about): told for kind, told, about in found.doubts}
+def doubts(reading: Reading) -> dict[tuple[Doubt, str], str]:
+    return {(kind, about): told for kind, told, about in reading.doubts}
 
 
-def parameter(found: Reading, name: str) -> str | None:
-    return next((each.value for each in found.parameters if each.name == name), None)
+def parameter(reading: Reading, name: str) -> str | None:
+    return next((each.value for each in reading.parameters if each.name == name), None)
 
 
 @pytest.mark.parametrize(("name", "threads", "bits"), [("mmt1", 1, 18), ("p7zip-16.02", 2, 22)])
@@ -68,10 +68,10 @@ def test_an_imported_table_meets_what_the_collector_makes_of_it(
 
 
 def test_the_version_must_match_and_the_rest_of_the_build_is_a_caveat() -> None:
-    found = read(data("mmt1"))
-    assert found.tool is not None
-    assert found.tool.version == "26.02 (x64)"
-    assert {each.name: (each.value, each.comparability) for each in found.parameters} == {
+    reading = read(data("mmt1"))
+    assert reading.tool is not None
+    assert reading.tool.version == "26.02 (x64)"
+    assert {each.name: (each.value, each.comparability) for each in reading.parameters} == {
         "iterations": ("1", Comparability.CAVEAT),
         "tool_version": ("26.02 (x64)", Comparability.MUST_MATCH),
         "compiler": ("12.2.0 GCC 12.2.0 : SSE2", Comparability.CAVEAT),
@@ -82,8 +82,8 @@ def test_the_version_must_match_and_the_rest_of_the_build_is_a_caveat() -> None:
 
 
 def test_the_machine_is_told_without_what_identifies_it() -> None:
-    found = read(data("riscv-24.09"))
-    assert {fact.name: fact.value for fact in found.facts} == {
+    reading = read(data("riscv-24.09"))
+    assert {fact.name: fact.value for fact in reading.facts} == {
         "cpus": "4",
         "memory": "15.4 GiB",
         "kernel": "Linux 6.6.66",
@@ -91,20 +91,20 @@ def test_the_machine_is_told_without_what_identifies_it() -> None:
         "page_size": "4KB",
         "huge_pages": "always",
     }
-    assert "example" not in repr(found)
-    assert "user@board" not in repr(found)
+    assert "example" not in repr(reading)
+    assert "user@board" not in repr(reading)
 
 
 def test_repeated_tables_are_repetitions_and_other_thread_counts_other_workloads() -> None:
-    found = read(data("mmt1") + data("mmt2") + data("mmt1"))
-    rows = of(found, "7z.rating")
+    reading = read(data("mmt1") + data("mmt2") + data("mmt1"))
+    rows = of(reading, "7z.rating")
     assert [(row.workload, row.repetition) for row in rows] == [
         ("threads-1", 0), ("threads-2", 0), ("threads-1", 1),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "told"),
+    ("ours", "theirs", "message"),
     [
         (b"AMD EPYC", b"Example CPU", "more than one machine: AMD EPYC and Example CPU"),
         (b"24105 MB", b"12000 MB", "more than one machine: 24105 and 12000"),
@@ -112,9 +112,9 @@ def test_repeated_tables_are_repetitions_and_other_thread_counts_other_workloads
     ],
 )
 def test_tables_of_two_machines_or_builds_are_refused(
-    ours: bytes, theirs: bytes, told: str
+    ours: bytes, theirs: bytes, message: str
 ) -> None:
-    with pytest.raises(SitegenError, match=told) as caught:
+    with pytest.raises(SitegenError, match=message) as caught:
         reader.READER.runs(data("mmt1") + data("mmt1").replace(ours, theirs), NONE)
     assert caught.value.where == "line 39"
 
@@ -123,9 +123,9 @@ def test_a_table_without_its_averages_is_refused_and_beside_others_left_out() ->
     with pytest.raises(SitegenError, match="line 15: 7-Zip was stopped before its table was done"):
         read(data("cut-off"))
     whole = data("mmt1")
-    found = read(whole + whole[: whole.index(b"18: ")])
-    assert values(found) == values(read(whole))
-    assert "ends before its averages" in doubts(found)[Doubt.CUT_OFF, ""]
+    reading = read(whole + whole[: whole.index(b"18: ")])
+    assert values(reading) == values(read(whole))
+    assert "ends before its averages" in doubts(reading)[Doubt.CUT_OFF, ""]
 
 
 def test_without_a_speed_in_the_averages_there_is_none() -> None:
@@ -134,16 +134,16 @@ def test_without_a_speed_in_the_averages_there_is_none() -> None:
 
 
 def test_a_row_that_is_missing_makes_another_workload() -> None:
-    found = read(data("riscv-24.09"))
-    assert {dict(row.params).get("rows") for row in found.measurements} == {"22,23,25"}
+    reading = read(data("riscv-24.09"))
+    assert {dict(row.params).get("rows") for row in reading.measurements} == {"22,23,25"}
     whole = read(data("windows-25.01"))
     assert {dict(row.params).get("rows") for row in whole.measurements} == {None}
 
 
 def test_a_reduced_dictionary_is_that_of_the_rows_and_is_noted() -> None:
-    found = read(data("p7zip-17.05"))
-    assert {dict(row.params)["dictionary"] for row in found.measurements} == {str(1 << 24)}
-    assert any("reduced the dictionary to 24" in note for note in found.notes)
+    reading = read(data("p7zip-17.05"))
+    assert {dict(row.params)["dictionary"] for row in reading.measurements} == {str(1 << 24)}
+    assert any("reduced the dictionary to 24" in note for note in reading.notes)
 
 
 def test_options_that_change_the_work_make_another_workload() -> None:
@@ -153,53 +153,53 @@ def test_options_that_change_the_work_make_another_workload() -> None:
 
 def test_a_table_cut_off_before_its_total_has_its_averages() -> None:
     whole = data("mmt1")
-    found = read(whole[: whole.index(b"Tot:")])
-    assert {dict(row.params).get("operation") for row in found.measurements} == {
+    reading = read(whole[: whole.index(b"Tot:")])
+    assert {dict(row.params).get("operation") for row in reading.measurements} == {
         "compress", "decompress", None,
     }  # fmt: skip
-    assert list(doubts(found)) == [(Doubt.CUT_OFF, "threads-1")]
+    assert list(doubts(reading)) == [(Doubt.CUT_OFF, "threads-1")]
 
 
 def test_averages_over_several_thread_counts_are_left_out_for_the_rows() -> None:
     # 7z b -mmt=*: the second Avr: goes over both tables.
-    found = read(data("every-count"))
-    assert [row.workload for row in of(found, "7z.rating")] == ["threads-1"]
-    rows = [row for row in found.measurements if row.workload == "threads-2-rows"]
+    reading = read(data("every-count"))
+    assert [row.workload for row in of(reading, "7z.rating")] == ["threads-1"]
+    rows = [row for row in reading.measurements if row.workload == "threads-2-rows"]
     assert [row.value for row in rows if row.metric == "7z.rating"] == [14622, 9608]
-    assert "other thread counts" in doubts(found)[Doubt.INCONSISTENT, "threads-2-rows"]
+    assert "other thread counts" in doubts(reading)[Doubt.INCONSISTENT, "threads-2-rows"]
 
 
 @pytest.mark.parametrize(
     ("usage", "status"), [("98", Status.OK), ("97", Status.OK), ("96", Status.SUSPECT)]
 )
 def test_one_thread_that_did_not_have_a_cpu_is_suspect(usage: str, status: Status) -> None:
-    said = data("p7zip-17.05").decode().replace(" 98 ", f" {usage} ")
-    found = read(said.encode())
-    assert {row.status for row in found.measurements} == {status}
+    text = data("p7zip-17.05").decode().replace(" 98 ", f" {usage} ")
+    reading = read(text.encode())
+    assert {row.status for row in reading.measurements} == {status}
 
 
 def test_taskset_on_an_old_version_is_told_by_its_usage() -> None:
     # p7zip counts all CPUs and starts a thread for each: one CPU's worth is what they got.
-    said = data("p7zip-16.02").decode().replace("190 ", " 99 ").replace("199 ", " 99 ")
-    found = read(said.encode())
-    assert {row.status for row in found.measurements} == {Status.SUSPECT}
-    assert any("99 % of a CPU" in note for note in found.notes)
+    text = data("p7zip-16.02").decode().replace("190 ", " 99 ").replace("199 ", " 99 ")
+    reading = read(text.encode())
+    assert {row.status for row in reading.measurements} == {Status.SUSPECT}
+    assert any("99 % of a CPU" in note for note in reading.notes)
     # Newer ones know: one CPU to use, one thread.
     assert {row.status for row in read(data("taskset")).measurements} == {Status.OK}
 
 
 def test_threads_that_share_too_few_cpus_before_the_benchmark_are_doubted() -> None:
-    told = doubts(read(data("mmt2")))[Doubt.INCONSISTENT, ""]
-    assert told.startswith("2 threads together got 130 % and 132 % of a CPU on 2 CPUs")
-    told = doubts(read(data("riscv-24.09")))[Doubt.INCONSISTENT, ""]
-    assert told.startswith("4 threads together got 250 % and 255 % of a CPU on 4 CPUs")
+    message = doubts(read(data("mmt2")))[Doubt.INCONSISTENT, ""]
+    assert message.startswith("2 threads together got 130 % and 132 % of a CPU on 2 CPUs")
+    message = doubts(read(data("riscv-24.09")))[Doubt.INCONSISTENT, ""]
+    assert message.startswith("4 threads together got 250 % and 255 % of a CPU on 4 CPUs")
     assert not read(data("windows-25.01")).doubts
     one_cpu = data("mmt2").replace(b"threads:   2", b"threads:   1")
     assert (Doubt.INCONSISTENT, "") not in doubts(read(one_cpu))
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("Tot:             100   5352   5331", "Tot:             100   5352   5311",
          "Tot: total rating is 5311, the mean of the Avr: row 5330"),
@@ -208,19 +208,19 @@ def test_threads_that_share_too_few_cpus_before_the_benchmark_are_doubted() -> N
     ],
 )  # fmt: skip
 def test_averages_that_are_not_are_told_kept_and_out_of_verdicts(
-    old: str, new: str, told: str
+    old: str, new: str, message: str
 ) -> None:
-    found = read(data("mmt1").decode().replace(old, new).encode())
-    assert told in doubts(found)[Doubt.INCONSISTENT, "threads-1"]
-    assert {row.status for row in found.measurements} == {Status.SUSPECT}
+    reading = read(data("mmt1").decode().replace(old, new).encode())
+    assert message in doubts(reading)[Doubt.INCONSISTENT, "threads-1"]
+    assert {row.status for row in reading.measurements} == {Status.SUSPECT}
 
 
 def test_a_row_whose_rating_is_not_that_of_its_usage_is_told() -> None:
-    said = data("mmt2-md20").decode().replace("116   7808   9088", "116   7808   9288")
-    found = read(said.encode())
+    text = data("mmt2-md20").decode().replace("116   7808   9088", "116   7808   9288")
+    reading = read(text.encode())
     assert (
         "row 18: compress says 9288 MIPS, 7808 at 116 % are 9057"
-        in (doubts(found)[Doubt.INCONSISTENT, "threads-2"])
+        in (doubts(reading)[Doubt.INCONSISTENT, "threads-2"])
     )
 
 
@@ -229,9 +229,9 @@ def test_real_and_written_tables_agree_with_themselves(path: Path) -> None:
     for found in reader.READER.runs(path.read_bytes(), NONE):
         check(found)
         assert len(values(found)) == len(found.measurements)
-        told = " ".join(sentence for _, sentence, _ in found.doubts)
-        assert "mean of" not in told
-        assert "MIPS" not in told
+        message = " ".join(sentence for _, sentence, _ in found.doubts)
+        assert "mean of" not in message
+        assert "MIPS" not in message
 
 
 def test_a_log_of_something_else_that_unpacked_an_archive_is_not_ours() -> None:
@@ -241,27 +241,27 @@ def test_a_log_of_something_else_that_unpacked_an_archive_is_not_ours() -> None:
 
 
 def test_averages_without_rows_have_no_dictionary() -> None:
-    said = re.sub(rb"18: .*\n", b"", data("mmt1"))
+    output = re.sub(rb"18: .*\n", b"", data("mmt1"))
     with pytest.raises(SitegenError, match="line 15: the rows above Avr: are missing"):
-        reader.READER.runs(said, NONE)
+        reader.READER.runs(output, NONE)
 
 
 def test_a_table_without_its_header_asks_for_the_threads() -> None:
-    said = data("mmt1")
-    bare = said[said.index(b"       Compressing") :]
+    output = data("mmt1")
+    bare = output[output.index(b"       Compressing") :]
     assert reader.knows(bare)
     with pytest.raises(SitegenError, match="does not say its threads; add --set threads=N"):
         reader.READER.runs(bare, NONE)
-    found = read(bare, {"threads": "1", "version": "26.02 (x64)"})
-    assert {m for m in values(found) if m[1] != "7z.cpu_frequency"} == {
-        m for m in values(read(said)) if m[1] != "7z.cpu_frequency"
+    reading = read(bare, {"threads": "1", "version": "26.02 (x64)"})
+    assert {m for m in values(reading) if m[1] != "7z.cpu_frequency"} == {
+        m for m in values(read(output)) if m[1] != "7z.cpu_frequency"
     }
-    assert parameter(found, "tool_version") == "26.02 (x64)"
+    assert parameter(reading, "tool_version") == "26.02 (x64)"
     assert parameter(read(bare, {"threads": "1"}), "tool_version") == "unknown"
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"threads": "2"}, "the file says '1', not '2'"),
         ({"version": "24.09"}, "the file says '26.02 (x64)'"),
@@ -271,32 +271,32 @@ def test_a_table_without_its_header_asks_for_the_threads() -> None:
         ({"version": "new"}, "--set version"),
     ],
 )
-def test_a_setting_never_overrules_the_output(settings: Mapping[str, str], told: str) -> None:
-    with pytest.raises(SitegenError, match=re.escape(told)):
+def test_a_setting_never_overrules_the_output(settings: Mapping[str, str], message: str) -> None:
+    with pytest.raises(SitegenError, match=re.escape(message)):
         reader.READER.runs(data("mmt1"), settings)
 
 
 def test_no_threads_at_all_is_refused() -> None:
-    said = data("mmt1").replace(b"threads:      1", b"threads:      0")
+    output = data("mmt1").replace(b"threads:      1", b"threads:      0")
     with pytest.raises(SitegenError, match="the table has 0 threads"):
-        reader.READER.runs(said, NONE)
+        reader.READER.runs(output, NONE)
 
 
 @pytest.mark.parametrize("form", ["utf-16", "utf-8-sig", "crlf", "html", "markdown", "log"])
 def test_a_log_is_read_as_people_keep_it(form: str) -> None:
-    said = data("mmt2-md20").decode()
+    text = data("mmt2-md20").decode()
     kept = {
-        "utf-16": said.encode("utf-16"),
-        "utf-8-sig": said.encode("utf-8-sig"),
-        "crlf": said.replace("\n", "\r\n").encode(),
-        "html": b"<html><body><pre>" + said.replace("\n", "<br>").encode() + b"</pre></body>",
-        "markdown": f"## Our board\n```\n$ 7zz b\n{said}```\nNice.\n".encode(),
+        "utf-16": text.encode("utf-16"),
+        "utf-8-sig": text.encode("utf-8-sig"),
+        "crlf": text.replace("\n", "\r\n").encode(),
+        "html": b"<html><body><pre>" + text.replace("\n", "<br>").encode() + b"</pre></body>",
+        "markdown": f"## Our board\n```\n$ 7zz b\n{text}```\nNice.\n".encode(),
         "log": "".join(
-            f"2025-01-31T12:00:0{n % 10}.123Z {line}\n" for n, line in enumerate(said.split("\n"))
+            f"2025-01-31T12:00:0{n % 10}.123Z {line}\n" for n, line in enumerate(text.split("\n"))
         ).encode(),
     }[form]
     assert reader.knows(kept)
-    assert values(read(kept)) == values(read(said.encode()))
+    assert values(read(kept)) == values(read(text.encode()))
 
 
 @given(st.lists(st.sampled_from(["mmt1", "mmt2", "mmt2-md20"]), min_size=1))
@@ -358,10 +358,10 @@ def test_one_installed_reader_knows_a_log_and_no_other(path: Path) -> None:
 
 
 def test_published_outputs_of_other_people_are_read_whole() -> None:
-    found = _samples()
-    if not found:
+    paths = _samples()
+    if not paths:
         pytest.skip("no published samples beside this checkout")
-    for path in found:
+    for path in paths:
         content = path.read_bytes()
         [run] = reader.READER.runs(content, NONE)
         check(run)

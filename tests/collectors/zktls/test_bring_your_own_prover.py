@@ -21,12 +21,12 @@ SH = shutil.which("sh") or "sh"
 
 
 def block(language: str, start: str) -> str:
-    [found] = [
+    [document] = [
         code
         for code in re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
         if code.startswith(start)
     ]
-    return str(found)
+    return str(document)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_an_example_keeps_to_the_contract(argv: list[str], code: str, proofs: in
 
 def test_the_page_names_every_field_and_no_other() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \|(.*)\|$", PAGE, re.MULTILINE))
-    found = json.loads(SCHEMA.read_text("utf-8"))["$defs"].values()
-    shapes = {shape["properties"]["record"]["enum"][0]: shape for shape in found}
+    document = json.loads(SCHEMA.read_text("utf-8"))["$defs"].values()
+    shapes = {shape["properties"]["record"]["enum"][0]: shape for shape in document}
     for record, shape in shapes.items():
         named = set(re.findall(r"`(\w+)`", rows[record]))
         assert named == set(shape["properties"]) - {"record"}

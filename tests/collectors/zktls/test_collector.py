@@ -73,9 +73,9 @@ def changed(name: str, record: str, **fields: object) -> bytes:
 PROOF = re.findall(rb'"proof_sha256": ?"(\w+)"', output("chacha20-1024"))[1]
 
 
-def one(found: Reading, metric: str, statistic: str) -> Measurement:
+def one(reading: Reading, metric: str, statistic: str) -> Measurement:
     [row] = [
-        m for m in found.measurements if (m.metric, m.statistic) == (f"zktls.{metric}", statistic)
+        m for m in reading.measurements if (m.metric, m.statistic) == (f"zktls.{metric}", statistic)
     ]
     return row
 
@@ -85,28 +85,28 @@ def one(found: Reading, metric: str, statistic: str) -> Measurement:
 
 @pytest.mark.parametrize("name", STEPS)
 def test_what_a_plan_expects_is_what_a_prover_delivers(name: str) -> None:
-    found = {(m.workload, m.metric, m.statistic, m.params) for m in read(name).measurements}
+    keys = {(m.workload, m.metric, m.statistic, m.params) for m in read(name).measurements}
     expected = step(name).expects
     assert expected
     for row in expected:
-        assert (row.workload, row.metric, row.statistic, row.params) in found
+        assert (row.workload, row.metric, row.statistic, row.params) in keys
 
 
 def test_s_two_has_no_witness_time_of_its_own() -> None:
-    found = read("chacha20-1024")
-    assert "zktls.witness_time" not in {m.metric for m in found.measurements}
-    proved = one(found, "prove_time", "mean")
-    assert one(found, "total_time", "mean") == proved._replace(metric="zktls.total_time")
+    reading = read("chacha20-1024")
+    assert "zktls.witness_time" not in {m.metric for m in reading.measurements}
+    proved = one(reading, "prove_time", "mean")
+    assert one(reading, "total_time", "mean") == proved._replace(metric="zktls.total_time")
 
 
 def test_groth16_has_a_witness_and_a_set_up_where_it_was_made() -> None:
-    made, kept = read("sha-256-64"), read("rsa-2048-verify")
+    reading, kept = read("sha-256-64"), read("rsa-2048-verify")
     witness, prove, total = (
-        one(made, f"{name}_time", "mean").value or 0.0 for name in ("witness", "prove", "total")
+        one(reading, f"{name}_time", "mean").value or 0.0 for name in ("witness", "prove", "total")
     )
     assert total == pytest.approx(witness + prove)
-    assert one(made, "setup_time", "value").value
-    assert one(made, "constraints", "value").value == 63106
+    assert one(reading, "setup_time", "value").value
+    assert one(reading, "constraints", "value").value == 63106
     assert not {m.metric for m in kept.measurements} & {"zktls.setup_time", "zktls.compile_time"}
 
 
@@ -353,5 +353,5 @@ def test_node_and_npm_are_needed(
         (place / name).write_text(f"#!/bin/sh\n{script}\n")
         (place / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(place))
-    found = zktls.detect(Bare())
-    assert (found.version if isinstance(found, ToolIdentity) else found) == expected
+    tool = zktls.detect(Bare())
+    assert (tool.version if isinstance(tool, ToolIdentity) else tool) == expected

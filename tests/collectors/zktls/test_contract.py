@@ -27,14 +27,14 @@ def records() -> list[Record]:
     return [json.loads(line) for line in OK.splitlines()]
 
 
-def lines(found: list[Record]) -> bytes:
-    return "".join(json.dumps(record) + "\n" for record in found).encode()
+def lines(records: list[Record]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
 
 
 def change(record: str, number: int = 0, **fields: object) -> bytes:
-    found = records()
-    [each for each in found if each["record"] == record][number].update(fields)
-    return lines(found)
+    rows = records()
+    [each for each in rows if each["record"] == record][number].update(fields)
+    return lines(rows)
 
 
 def reading(data: bytes, name: Callable[[str], str] = lambda _: "x") -> Reading:
@@ -62,52 +62,52 @@ def test_a_session_is_read_and_its_controls_hold() -> None:
 
 
 def test_times_are_mean_least_and_most_of_the_measured_proofs_only() -> None:
-    found = rows(OK)
-    assert found["chacha20", "prove_time", "mean"].value == 0.5
-    assert found["chacha20", "prove_time", "min"].value == 0.4
-    assert found["chacha20", "prove_time", "max"].value == 0.6
+    by_key = rows(OK)
+    assert by_key["chacha20", "prove_time", "mean"].value == 0.5
+    assert by_key["chacha20", "prove_time", "min"].value == 0.4
+    assert by_key["chacha20", "prove_time", "max"].value == 0.6
     # 0.1 + 1.25 and 0.2 + 1.75, exactly: neither set-up nor warm-up is in them.
-    assert found["sha-256", "total_time", "min"].value == 1.35
-    assert found["sha-256", "total_time", "max"].value == 1.95
-    assert found["sha-256", "total_time", "mean"].value == 1.65
-    assert found["chacha20", "peak_memory", "max"].value == 141000003
+    assert by_key["sha-256", "total_time", "min"].value == 1.35
+    assert by_key["sha-256", "total_time", "max"].value == 1.95
+    assert by_key["sha-256", "total_time", "mean"].value == 1.65
+    assert by_key["chacha20", "peak_memory", "max"].value == 141000003
 
 
 def test_a_rate_never_contradicts_the_time_beside_it() -> None:
-    found = rows(OK)
-    assert found["chacha20", "proven_throughput", "mean"].value == 2048.0
-    assert found["chacha20", "proven_throughput", "max"].value == 2560.0
-    assert found["sha-256", "proven_throughput", "mean"].value == pytest.approx(64 / 1.5)
+    by_key = rows(OK)
+    assert by_key["chacha20", "proven_throughput", "mean"].value == 2048.0
+    assert by_key["chacha20", "proven_throughput", "max"].value == 2560.0
+    assert by_key["sha-256", "proven_throughput", "mean"].value == pytest.approx(64 / 1.5)
 
 
 def test_a_signature_is_verified_once_and_only_what_hashes_has_a_hash_speed() -> None:
     signed = rows(OK.replace(b'"chacha20"', b'"rsa-2048-verify"'))
     assert ("rsa-2048-verify", "prove_time", "mean") in signed
     assert ("rsa-2048-verify", "proven_throughput", "mean") not in signed
-    found = rows(OK)
-    assert dict(found["sha-256", "hash_speed", "mean"].params)["hash"] == "sha-256"
-    assert ("chacha20", "hash_speed", "mean") not in found
+    by_key = rows(OK)
+    assert dict(by_key["sha-256", "hash_speed", "mean"].params)["hash"] == "sha-256"
+    assert ("chacha20", "hash_speed", "mean") not in by_key
 
 
 def test_a_proof_is_as_large_as_measured_whatever_the_prover_says_of_it() -> None:
     assert rows(OK)["chacha20", "proof_size", "value"].value == 1466289
-    told = {p.name: p.value for p in reading(OK).parameters}
-    assert told["reported_proof_bytes.chacha20.1024"] == "933412"
-    found = rows(change("proof", 1, proof_bytes=1466000))
-    assert found["chacha20", "proof_size", "min"].value == 1466000
-    assert found["chacha20", "proof_size", "max"].value == 1466289
-    assert ("chacha20", "proof_size", "value") not in found
+    texts = {p.name: p.value for p in reading(OK).parameters}
+    assert texts["reported_proof_bytes.chacha20.1024"] == "933412"
+    by_key = rows(change("proof", 1, proof_bytes=1466000))
+    assert by_key["chacha20", "proof_size", "min"].value == 1466000
+    assert by_key["chacha20", "proof_size", "max"].value == 1466289
+    assert ("chacha20", "proof_size", "value") not in by_key
 
 
 def test_setup_stands_apart_and_says_when_it_is_of_an_earlier_run() -> None:
-    found = rows(OK)
-    setup = found["sha-256", "setup_time", "value"]
+    by_key = rows(OK)
+    setup = by_key["sha-256", "setup_time", "value"]
     assert setup.value == 4.25
     assert dict(setup.params)["cached"] == "true"
-    assert found["sha-256", "constraints", "value"].value == 59825
-    assert ("chacha20", "setup_time", "value") not in found
+    assert by_key["sha-256", "constraints", "value"].value == 59825
+    assert ("chacha20", "setup_time", "value") not in by_key
     # A CPU time below the clock's tick is no time.
-    assert not any("verify_cpu_time" in key[1] for key in found)
+    assert not any("verify_cpu_time" in key[1] for key in by_key)
 
 
 def test_cycles_carry_their_kind_and_speed_its_scope() -> None:
@@ -130,35 +130,35 @@ def test_an_interactive_protocol_has_traffic_and_no_proof() -> None:
     proof.update(statement="tls-session", online_s=2.5, offline_s=4)
     proof.update(bytes_sent=100, bytes_received=0, bandwidth_bits_per_s=5e7, latency_s=0.01)
     data = lines([prover, proof, {"record": "end"}])
-    found = rows(data)
-    assert found["tls-session", "online_time", "mean"].value == 2.5
-    assert found["tls-session", "offline_time", "mean"].value == 4
-    assert found["tls-session", "bytes_received", "value"].value == 0
-    assert dict(found["tls-session", "online_time", "mean"].params)["latency_s"] == "0.01"
-    assert not {key[1] for key in found} & {"proof_size", "proving_speed", "proven_throughput"}
+    by_key = rows(data)
+    assert by_key["tls-session", "online_time", "mean"].value == 2.5
+    assert by_key["tls-session", "offline_time", "mean"].value == 4
+    assert by_key["tls-session", "bytes_received", "value"].value == 0
+    assert dict(by_key["tls-session", "online_time", "mean"].params)["latency_s"] == "0.01"
+    assert not {key[1] for key in by_key} & {"proof_size", "proving_speed", "proven_throughput"}
     assert [s.metric for s in reading(data).samples] == ["zktls.online_time"]
 
 
 def test_there_is_a_sample_a_measured_proof() -> None:
-    found = reading(OK).samples
-    assert [s.y for s in found] == [0.5, 0.4, 0.6, 1.25, 1.75]
-    assert {(s.kind, s.metric) for s in found} == {("request", "zktls.prove_time")}
+    samples = reading(OK).samples
+    assert [s.y for s in samples] == [0.5, 0.4, 0.6, 1.25, 1.75]
+    assert {(s.kind, s.metric) for s in samples} == {("request", "zktls.prove_time")}
     # The warm-up took 0.004 + 0.9 + 0.08 s.
-    assert found[0].x == 0.984
-    assert [s.x for s in found] == sorted(s.x for s in found)
+    assert samples[0].x == 0.984
+    assert [s.x for s in samples] == sorted(s.x for s in samples)
 
 
 def test_program_and_input_must_match_for_a_comparison() -> None:
-    found = {p.name: p for p in reading(OK).parameters}
-    assert found["program_sha256"].comparability == Comparability.MUST_MATCH
-    assert found["input_sha256.sha-256.64"].comparability == Comparability.MUST_MATCH
-    assert found["proof_sha256.sha-256.64"].value == "differs"
-    assert found["proof_sha256.chacha20.1024"].value != "differs"
-    assert "security_bits" not in found
+    parameters = {p.name: p for p in reading(OK).parameters}
+    assert parameters["program_sha256"].comparability == Comparability.MUST_MATCH
+    assert parameters["input_sha256.sha-256.64"].comparability == Comparability.MUST_MATCH
+    assert parameters["proof_sha256.sha-256.64"].value == "differs"
+    assert parameters["proof_sha256.chacha20.1024"].value != "differs"
+    assert "security_bits" not in parameters
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (change("prover", dev_mode=True), "fake"),
         (change("proof", 0, verified=False), "not accepted"),
@@ -169,22 +169,22 @@ def test_program_and_input_must_match_for_a_comparison() -> None:
         (lines([r for r in records() if r.get("phase") != "measured"]), "no measured proof"),
     ],
 )
-def test_numbers_of_a_verifier_that_verifies_nothing_are_refused(data: bytes, told: str) -> None:
-    with pytest.raises(Refused, match=told):
+def test_numbers_of_a_verifier_that_verifies_nothing_are_refused(data: bytes, message: str) -> None:
+    with pytest.raises(Refused, match=message):
         controls.require(contract.read(data))
 
 
 @pytest.mark.parametrize("missing", range(6))
 def test_each_control_is_needed_for_each_statement(missing: int) -> None:
-    found = records()
-    control = [each for each in found if each["record"] == "control"][missing]
-    found.remove(control)
+    rows = records()
+    control = [each for each in rows if each["record"] == "control"][missing]
+    rows.remove(control)
     with pytest.raises(Refused, match=f"{control['kind']} of {control['statement']} is missing"):
-        controls.require(contract.read(lines(found)))
+        controls.require(contract.read(lines(rows)))
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         (lambda r: r.pop(0), "line 1: the record prover is not before this line"),
         (lambda r: r.pop(), "the record end is missing"),
@@ -206,16 +206,16 @@ def test_each_control_is_needed_for_each_statement(missing: int) -> None:
     ],
 )
 def test_what_breaks_the_contract_is_named_by_line_and_field(
-    edit: Callable[[list[Record]], object], told: str
+    edit: Callable[[list[Record]], object], message: str
 ) -> None:
-    found = records()
-    edit(found)
-    with pytest.raises(SitegenError, match=told):
-        contract.read(lines(found))
+    rows = records()
+    edit(rows)
+    with pytest.raises(SitegenError, match=message):
+        contract.read(lines(rows))
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         (b"proving...", "line 1: it is not JSON"),
         (b"[" * 50_000, "line 1: it is not JSON"),
@@ -226,8 +226,8 @@ def test_what_breaks_the_contract_is_named_by_line_and_field(
         (b"", "the record end is missing"),
     ],
 )
-def test_a_hostile_line_is_an_error(line: bytes, told: str) -> None:
-    with pytest.raises(SitegenError, match=told):
+def test_a_hostile_line_is_an_error(line: bytes, message: str) -> None:
+    with pytest.raises(SitegenError, match=message):
         contract.read(line)
 
 

@@ -39,10 +39,10 @@ G2 = (
 
 
 def node() -> str:
-    found = Host().find("node")
-    if found is None:
+    path = Host().find("node")
+    if path is None:
         pytest.skip("needs Node.js")
-    return found
+    return path
 
 
 def prove(place: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
@@ -56,16 +56,16 @@ def prove(place: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
 def test_packages_are_locked_by_version_and_digest_and_name_no_registry() -> None:
     text = (HERE / "package-lock.json").read_text()
     lock = json.loads(text)["packages"]
-    asked = json.loads((HERE / "package.json").read_text())["dependencies"]
-    assert asked == packages.versions() == lock[""]["dependencies"]
-    assert asked[statements.PACKAGE] == "5.1.3"
+    document = json.loads((HERE / "package.json").read_text())["dependencies"]
+    assert document == packages.versions() == lock[""]["dependencies"]
+    assert document[statements.PACKAGE] == "5.1.3"
     for name, about in lock.items():
         if name:
             assert re.fullmatch(r"\d+\.\d+\.\d+", about["version"]), name
             assert about["integrity"].startswith("sha512-"), name
             assert "resolved" not in about, name
             assert "hasInstallScript" not in about, name
-    for name, version in asked.items():
+    for name, version in document.items():
         assert lock[f"node_modules/{name}"]["version"] == version
     assert "registry" not in text
 
@@ -117,8 +117,8 @@ def test_public_values_of_a_hash_are_the_halves_of_its_digest() -> None:
 def test_the_signatures_that_are_proven_are_genuine() -> None:
     # EMSA-PKCS1-v1_5 (RFC 8017, 9.2) of a SHA-256 digest in 2048 bits.
     prefix = bytes.fromhex("3031300d060960864801650304020105000420")
-    found = statements.instances("rsa-2048-verify", 256)
-    for message, instance in zip(statements.RSA_MESSAGES, found, strict=True):
+    instances = statements.instances("rsa-2048-verify", 256)
+    for message, instance in zip(statements.RSA_MESSAGES, instances, strict=True):
         limbs = {
             name: sum(int(limb) << 121 * index for index, limb in enumerate(values))
             for name, values in instance.inputs.items()
@@ -168,8 +168,8 @@ def judged(controls: Sequence[contract.Control]) -> None:
     """Put controls into a real session and parse it."""
     lines = (RAW / "groth16-sha-256-64.out").read_bytes().splitlines()
     kept = [line for line in lines if b'"control"' not in line and b'"end"' not in line]
-    said = [msgspec.json.encode(control) for control in controls]
-    stdout = b"\n".join([*kept, *said, b'{"record":"end"}'])
+    encoded = [msgspec.json.encode(control) for control in controls]
+    stdout = b"\n".join([*kept, *encoded, b'{"record":"end"}'])
     zktls.parse(step("sha-256", 64, "groth16py", "groth16"), RawOutput(stdout=stdout))
 
 
@@ -190,10 +190,10 @@ def honest(public: Sequence[int]) -> bytes:
 
 def test_an_honest_verifier_passes_every_control() -> None:
     one, other = ((each, honest(each.public)) for each in statements.instances("sha-256", 64))
-    said = list(groth16.controls("sha-256", lambda p, values: p == honest(values), one, other))
-    assert not any(control.accepted for control in said)
-    assert {control.kind for control in said} == set(contract.CONTROLS)
-    judged(said)
+    controls = list(groth16.controls("sha-256", lambda p, values: p == honest(values), one, other))
+    assert not any(control.accepted for control in controls)
+    assert {control.kind for control in controls} == set(contract.CONTROLS)
+    judged(controls)
 
 
 def test_the_key_of_an_empty_ceremony_is_caught(tmp_path: Path) -> None:
@@ -216,15 +216,15 @@ def test_the_key_of_an_empty_ceremony_is_caught(tmp_path: Path) -> None:
 
     # It is a valid proof of any other statement, too.
     other = Instance({}, (3, 4))
-    said = list(
+    controls = list(
         groth16.controls("sha-256", verifier.verify, (Instance({}, (1, 2)), proof), (other, proof))
     )
-    flipped = [c for c in said if c.kind == "proof" and str(c.detail).startswith("last bit")]
+    flipped = [c for c in controls if c.kind == "proof" and str(c.detail).startswith("last bit")]
     assert [control.accepted for control in flipped] == [False] * 8
-    public = [control.accepted for control in said if control.kind == "public-input"]
+    public = [control.accepted for control in controls if control.kind == "public-input"]
     assert public == [True, True]
     with pytest.raises(Refused, match="accepted something wrong: control public-input"):
-        judged(said)
+        judged(controls)
 
 
 BROKEN = """
@@ -303,14 +303,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_real_record_is_proven_as_it_was_before(cache: Path) -> None:
     job = statements.Job("chacha20", 1024, packages.folder(cache), cache, cache, node())
     done = Host().run(job.command(), timeout_s=120)
-    found = zktls.parse(RECORD, done)
+    reading = zktls.parse(RECORD, done)
     session = contract.read(done.stdout)
     before = contract.read((RAW / "stwo-chacha20-1024.out").read_bytes())
     # Deterministic: the same proof on another machine, at another time.
     assert session.measured[0].proof_sha256 == before.measured[0].proof_sha256
     assert session.prover.program_sha256 == statements.PROGRAM_SHA256
     assert not any(control.accepted for control in session.controls)
-    [size] = [m.value for m in found.measurements if m.metric == "zktls.proof_size"]
+    [size] = [m.value for m in reading.measurements if m.metric == "zktls.proof_size"]
     assert size == 1_466_289
 
 
@@ -324,8 +324,8 @@ def test_a_real_hash_is_proven_with_a_key_that_is_kept(cache: Path, tmp_path: Pa
         argv = [sys.executable, "-W", "error", *job.command(action)[1:]]
         return subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=300, check=False)
 
-    made = drive("setup")
-    assert (made.returncode, made.stderr) == (0, b"")
+    process = drive("setup")
+    assert (process.returncode, process.stderr) == (0, b"")
     [folder] = (tmp_path / "keys").iterdir()
     stamp = (folder / "key.json").stat().st_mtime_ns
     assert drive("setup").returncode == 0

@@ -14,8 +14,8 @@ from sitegen.errors import SitegenError
 
 
 def seconds(text: str, unit: str = "") -> float | None:
-    found = quantities.duration(text, unit)
-    return found.value if found else None
+    quantity = quantities.duration(text, unit)
+    return quantity.value if quantity else None
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_a_number_takes_the_unit_of_its_column() -> None:
 def test_any_text_is_a_quantity_or_refused(text: str) -> None:
     for parse in (quantities.duration, quantities.number, quantities.count):
         try:
-            found = parse(text)
+            quantity = parse(text)
         except SitegenError:
             continue
-        value = found.value if isinstance(found, Quantity) else found
+        value = quantity.value if isinstance(quantity, Quantity) else quantity
         assert value is None or (math.isfinite(value) and value > 0)
 
 

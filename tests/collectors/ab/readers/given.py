@@ -30,21 +30,21 @@ def sample(name: str) -> bytes:
 
 def read(data: bytes, reader: Reader = REPORT, /, **settings: str) -> Reading:
     assert [each for each in READERS if each.knows(data)] == [reader]
-    [found] = reader.runs(data, settings)
-    return found
+    [reading] = reader.runs(data, settings)
+    return reading
 
 
 def together(files: Mapping[str, bytes], bundle: Bundle, **settings: str) -> Reading:
     [knowing] = [each for each in BUNDLES if each.knows(files)]
     assert knowing is bundle
-    [found] = bundle.runs(files, settings)
-    return found
+    [reading] = bundle.runs(files, settings)
+    return reading
 
 
-def one(found: Reading, metric: str, statistic: str = "mean", **where: str) -> Measurement:
+def one(reading: Reading, metric: str, statistic: str = "mean", **where: str) -> Measurement:
     matching = [
         row
-        for row in found.measurements
+        for row in reading.measurements
         if (row.metric, row.statistic) == (f"ab.{metric}", statistic)
         and where.items() <= dict(row.params).items()
         and ("reason" in where or "reason" not in dict(row.params))
@@ -53,18 +53,18 @@ def one(found: Reading, metric: str, statistic: str = "mean", **where: str) -> M
     return row
 
 
-def statistics(found: Reading, metric: str) -> set[str]:
-    return {row.statistic for row in found.measurements if row.metric == f"ab.{metric}"}
+def statistics(reading: Reading, metric: str) -> set[str]:
+    return {row.statistic for row in reading.measurements if row.metric == f"ab.{metric}"}
 
 
-def doubts(found: Reading) -> dict[Doubt, str]:
-    return {kind: told for kind, told, _ in found.doubts}
+def doubts(reading: Reading) -> dict[Doubt, str]:
+    return {kind: told for kind, told, _ in reading.doubts}
 
 
-def where(found: Reading) -> dict[str, str]:
-    [params] = {row.params for row in found.measurements if "reason" not in dict(row.params)}
+def where(reading: Reading) -> dict[str, str]:
+    [params] = {row.params for row in reading.measurements if "reason" not in dict(row.params)}
     return dict(params)
 
 
-def parameters(found: Reading) -> dict[str, str]:
-    return {parameter.name: parameter.value for parameter in found.parameters}
+def parameters(reading: Reading) -> dict[str, str]:
+    return {parameter.name: parameter.value for parameter in reading.parameters}

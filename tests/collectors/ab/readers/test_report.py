@@ -59,20 +59,24 @@ def test_an_imported_report_gives_what_the_collector_measures() -> None:
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_every_recorded_report_is_known_to_one_reader_and_read(name: str) -> None:
-    found = read(raw(f"{name}.out"))
-    assert found.measurements
-    keys = [(m.workload, m.metric, m.statistic, m.params, m.repetition) for m in found.measurements]
+    reading = read(raw(f"{name}.out"))
+    assert reading.measurements
+    keys = [
+        (m.workload, m.metric, m.statistic, m.params, m.repetition) for m in reading.measurements
+    ]
     assert len(keys) == len(set(keys))
-    told = "".join(str(field) for field in (found.parameters, found.measurements, found.notes))
-    assert "127.0.0.1" not in told
-    assert "18080" not in told
+    message = "".join(
+        str(field) for field in (reading.parameters, reading.measurements, reading.notes)
+    )
+    assert "127.0.0.1" not in message
+    assert "18080" not in message
 
 
 def test_both_times_per_request_are_told_apart() -> None:
-    found = read(raw("http.out"))
-    assert one(found, "time_per_request").printed == "4.805"
-    assert one(found, "time_per_request").value == pytest.approx(0.004805)
-    assert one(found, "latency").printed == line("http.out", "Total:").split()[1]
+    reading = read(raw("http.out"))
+    assert one(reading, "time_per_request").printed == "4.805"
+    assert one(reading, "time_per_request").value == pytest.approx(0.004805)
+    assert one(reading, "latency").printed == line("http.out", "Total:").split()[1]
 
 
 def test_where_the_server_stood_is_no_part_of_the_series() -> None:
@@ -85,24 +89,24 @@ def test_where_the_server_stood_is_no_part_of_the_series() -> None:
 
 
 def test_tls_and_server_are_caveats_of_the_run() -> None:
-    told = parameters(read(raw("tls12.out")))
-    assert told["tls_protocol"] == "TLSv1.2"
-    assert told["tls_cipher"] == "ECDHE-RSA-AES256-GCM-SHA384"
-    assert told["tls_key_exchange"] == "X25519 253 bits"
-    assert told["server_software"] == "nginx/1.22.1"
-    assert told["document_length"] == "102"
+    texts = parameters(read(raw("tls12.out")))
+    assert texts["tls_protocol"] == "TLSv1.2"
+    assert texts["tls_cipher"] == "ECDHE-RSA-AES256-GCM-SHA384"
+    assert texts["tls_key_exchange"] == "X25519 253 bits"
+    assert texts["server_software"] == "nginx/1.22.1"
+    assert texts["document_length"] == "102"
     mixed = parameters(read(raw("https.out") + b"\n" + raw("tls12.out")))
     assert mixed["tls_protocol.sweep"] == "TLSv1.2, TLSv1.3"
 
 
 def test_a_post_tells_what_was_sent() -> None:
-    found = read(raw("post.out"))
-    assert where(found)["method"] == "POST"
+    reading = read(raw("post.out"))
+    assert where(reading)["method"] == "POST"
     sent = re.search(r"([\d.]+) kb/s sent", raw("post.out").decode())
     assert sent
-    assert one(found, "send_rate").value == pytest.approx(float(sent[1]) * 1024)
-    assert one(found, "send_rate").printed == sent[1]
-    assert [d.id for d in found.definitions] == ["ab.time_per_request", "ab.send_rate"]
+    assert one(reading, "send_rate").value == pytest.approx(float(sent[1]) * 1024)
+    assert one(reading, "send_rate").printed == sent[1]
+    assert [d.id for d in reading.definitions] == ["ab.time_per_request", "ab.send_rate"]
 
 
 def test_what_may_be_a_secret_is_cut_from_the_path() -> None:
@@ -115,27 +119,27 @@ def test_what_may_be_a_secret_is_cut_from_the_path() -> None:
 
 
 def test_failures_are_counted_by_reason_beside_their_total() -> None:
-    found = read(raw("length-failures.out"))
-    total = one(found, "failed_requests", "value")
-    assert one(found, "failed_requests", "value", reason="length").value == total.value == 119
-    assert one(found, "failed_requests", "value", reason="connect").value == 0
-    assert {row.status for row in found.measurements} == {Status.SUSPECT}
+    reading = read(raw("length-failures.out"))
+    total = one(reading, "failed_requests", "value")
+    assert one(reading, "failed_requests", "value", reason="length").value == total.value == 119
+    assert one(reading, "failed_requests", "value", reason="connect").value == 0
+    assert {row.status for row in reading.measurements} == {Status.SUSPECT}
 
 
 def test_an_old_report_has_no_receive_failures_and_names_its_revision() -> None:
-    found = read(raw("old-2.0.40.out"))
-    assert found.tool is not None
-    assert (found.tool.name, found.tool.version) == ("ApacheBench", "2.0.40-dev r1.146")
-    reasons = {dict(m.params).get("reason") for m in found.measurements} - {None}
+    reading = read(raw("old-2.0.40.out"))
+    assert reading.tool is not None
+    assert (reading.tool.name, reading.tool.version) == ("ApacheBench", "2.0.40-dev r1.146")
+    reasons = {dict(m.params).get("reason") for m in reading.measurements} - {None}
     assert reasons == {"connect", "length", "exceptions"}
-    assert one(found, "write_errors", "value").value == 3
+    assert one(reading, "write_errors", "value").value == 3
     # 500 requests, 20 failed, 5 outside 2xx: a request may be both.
-    assert one(found, "ok_requests_per_second", "min").value == pytest.approx(200 * 475 / 500)
-    assert one(found, "ok_requests_per_second", "max").value == pytest.approx(200 * 480 / 500)
-    assert one(found, "latency", "max").value == 0.2
-    assert where(found)["path"] == "/index.html"
-    assert found.notes[0] == "Line 1: 5 of 500 answers were not 2xx, so the rate misleads."
-    assert "ab calls the initial connection time not reliable" in found.notes[1]
+    assert one(reading, "ok_requests_per_second", "min").value == pytest.approx(200 * 475 / 500)
+    assert one(reading, "ok_requests_per_second", "max").value == pytest.approx(200 * 480 / 500)
+    assert one(reading, "latency", "max").value == 0.2
+    assert where(reading)["path"] == "/index.html"
+    assert reading.notes[0] == "Line 1: 5 of 500 answers were not 2xx, so the rate misleads."
+    assert "ab calls the initial connection time not reliable" in reading.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -158,11 +162,11 @@ def test_a_report_reads_the_same_in_any_dress(dress: object) -> None:
 
 
 def test_the_html_table_gives_no_processing_times() -> None:
-    found = read(raw("html.out"))
-    assert one(found, "requests_per_second").printed == "16839.74"
-    assert one(found, "transfer_rate").printed == "4045.48"
-    assert not statistics(found, "processing_time")
-    assert one(found, "latency", "max").status == Status.OK
+    reading = read(raw("html.out"))
+    assert one(reading, "requests_per_second").printed == "16839.74"
+    assert one(reading, "transfer_rate").printed == "4045.48"
+    assert not statistics(reading, "processing_time")
+    assert one(reading, "latency", "max").status == Status.OK
     post = read(raw("html-post.out"))
     assert one(post, "send_rate").printed == "15792.70"
     assert where(post)["path"] == "/missing"
@@ -174,18 +178,18 @@ def test_what_the_server_answered_is_not_read_as_a_report() -> None:
 
 
 def test_a_table_without_spread_has_three_columns() -> None:
-    found = read(raw("no-spread.out"))
-    assert statistics(found, "connect_time") == {"min", "mean", "max"}
-    assert "stddev" not in statistics(found, "latency")
-    assert one(found, "processing_time").status == Status.OK
+    reading = read(raw("no-spread.out"))
+    assert statistics(reading, "connect_time") == {"min", "mean", "max"}
+    assert "stddev" not in statistics(reading, "latency")
+    assert one(reading, "processing_time").status == Status.OK
 
 
 @pytest.mark.parametrize("name", ["no-percentiles", "one"])
 def test_without_the_list_of_percentiles_nothing_is_missing(name: str) -> None:
-    found = read(raw(f"{name}.out"))
-    assert not found.doubts
-    assert "p99" not in statistics(found, "latency")
-    assert one(found, "latency", "p50").printed == line(f"{name}.out", "Total:").split()[3]
+    reading = read(raw(f"{name}.out"))
+    assert not reading.doubts
+    assert "p99" not in statistics(reading, "latency")
+    assert one(reading, "latency", "p50").printed == line(f"{name}.out", "Total:").split()[3]
 
 
 def test_a_document_of_variable_length_is_told() -> None:
@@ -193,19 +197,19 @@ def test_a_document_of_variable_length_is_told() -> None:
 
 
 def test_blocks_are_workloads_or_repetitions_of_one() -> None:
-    found = read(raw("http.out") + b"\n" + raw("https.out") + b"\n" + raw("http.out"))
-    rates = [m for m in found.measurements if m.metric == "ab.requests_per_second"]
+    reading = read(raw("http.out") + b"\n" + raw("https.out") + b"\n" + raw("http.out"))
+    rates = [m for m in reading.measurements if m.metric == "ab.requests_per_second"]
     assert [m.repetition for m in rates] == [0, 0, 1]
     assert rates[0].params == rates[2].params != rates[1].params
-    assert found.duration_s is None
+    assert reading.duration_s is None
 
 
 def test_blocks_without_banners_are_told_apart() -> None:
     body = WHOLE[WHOLE.index("Server Software") :]
     bare = WHOLE[WHOLE.index("Concurrency Level") :]
     for text in (body, bare):
-        found = read((text + "\n" + text).encode())
-        rates = [m for m in found.measurements if m.metric == "ab.requests_per_second"]
+        reading = read((text + "\n" + text).encode())
+        rates = [m for m in reading.measurements if m.metric == "ab.requests_per_second"]
         assert [m.repetition for m in rates] == [0, 1]
 
 
@@ -213,10 +217,10 @@ def test_blocks_without_banners_are_told_apart() -> None:
 
 
 def test_the_number_that_a_time_limit_allowed_is_not_part_of_the_series() -> None:
-    found = read(raw("timed.out"))
-    assert "requests" not in where(found)
-    assert "time limit" in found.notes[0]
-    assert one(found, "complete_requests", "value").value == 18768
+    reading = read(raw("timed.out"))
+    assert "requests" not in where(reading)
+    assert "time limit" in reading.notes[0]
+    assert one(reading, "complete_requests", "value").value == 18768
     assert "requests" not in where(read(raw("http.out"), duration_s="10"))
 
 
@@ -232,10 +236,10 @@ def test_round_numbers_are_asked_for(count: int, time_s: float, *, asked: bool) 
 
 
 def test_a_report_that_was_interrupted_is_suspect() -> None:
-    found = read(raw("interrupted.out"))
-    assert doubts(found)[Doubt.INTERRUPTED] == "line 1: it was stopped after 12734 requests"
-    assert {m.status for m in found.measurements} == {Status.SUSPECT}
-    assert "requests" not in where(found)
+    reading = read(raw("interrupted.out"))
+    assert doubts(reading)[Doubt.INTERRUPTED] == "line 1: it was stopped after 12734 requests"
+    assert {m.status for m in reading.measurements} == {Status.SUSPECT}
+    assert "requests" not in where(reading)
     short = read(raw("http.out"), requests="5000")
     assert doubts(short)[Doubt.INTERRUPTED] == "line 1: it was stopped after 2000 of 5000 requests"
     assert where(short)["requests"] == "5000"
@@ -251,7 +255,7 @@ def test_progress_lines_without_an_end_mean_that_it_was_stopped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "told"),
+    ("pair", "message"),
     [
         (("Failed requests:        0", "Failed requests:        41"), "41 of 2000 requests failed"),
         (
@@ -262,18 +266,18 @@ def test_progress_lines_without_an_end_mean_that_it_was_stopped() -> None:
     ],
 )
 def test_figures_that_are_suspect_for_failed_requests_say_so(
-    pair: tuple[str, str], told: str
+    pair: tuple[str, str], message: str
 ) -> None:
-    found = read(changed(*pair))
-    assert one(found, "requests_per_second").status == Status.SUSPECT
-    assert told in " ".join(found.notes)
+    reading = read(changed(*pair))
+    assert one(reading, "requests_per_second").status == Status.SUSPECT
+    assert message in " ".join(reading.notes)
 
 
 def test_a_server_that_never_answered_is_a_failed_series() -> None:
     for name in ("closed.out", "refused-r.out"):
-        found = read(raw(name))
-        assert {(m.value, m.status) for m in found.measurements} == {(None, Status.FAILED)}
-        assert "without an answer" in doubts(found)[Doubt.FAILED_PART]
+        reading = read(raw(name))
+        assert {(m.value, m.status) for m in reading.measurements} == {(None, Status.FAILED)}
+        assert "without an answer" in doubts(reading)[Doubt.FAILED_PART]
 
 
 def test_empty_documents_and_error_pages_are_suspect() -> None:
@@ -284,22 +288,22 @@ def test_empty_documents_and_error_pages_are_suspect() -> None:
 def test_an_ab_that_gave_up_is_refused_or_recorded_as_failed() -> None:
     with pytest.raises(SitegenError, match=r"gave up: apr_socket_recv: Connection refused \(111\)"):
         read(raw("aborted.out"))
-    found = read(raw("aborted.out"), concurrency="10", scheme="http", requests="200")
-    assert {(m.value, m.status) for m in found.measurements} == {(None, Status.FAILED)}
-    assert where(found)["requests"] == "200"
+    reading = read(raw("aborted.out"), concurrency="10", scheme="http", requests="200")
+    assert {(m.value, m.status) for m in reading.measurements} == {(None, Status.FAILED)}
+    assert where(reading)["requests"] == "200"
 
 
 def test_the_host_that_was_not_found_is_not_told() -> None:
-    told = b"(be patient)...apr_sockaddr_info_get() for box.example: Name or service not known (67)"
+    data = b"(be patient)...apr_sockaddr_info_get() for box.example: Name or service not known (67)"
     with pytest.raises(SitegenError, match="Name or service not known") as caught:
-        read(b"This is ApacheBench, Version 2.3\n\nBenchmarking box.example " + told)
+        read(b"This is ApacheBench, Version 2.3\n\nBenchmarking box.example " + data)
     assert "box.example" not in str(caught.value)
 
 
 def test_one_of_several_that_failed_is_said() -> None:
-    found = read(raw("multi.out"))
-    assert "line 44: ab printed no result" in doubts(found)[Doubt.FAILED_PART]
-    assert len([m for m in found.measurements if m.metric == "ab.requests_per_second"]) == 2
+    reading = read(raw("multi.out"))
+    assert "line 44: ab printed no result" in doubts(reading)[Doubt.FAILED_PART]
+    assert len([m for m in reading.measurements if m.metric == "ab.requests_per_second"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -321,9 +325,9 @@ def test_without_its_concurrency_a_report_is_no_series() -> None:
     text = WHOLE[WHOLE.index("Time taken") :].encode()
     with pytest.raises(SitegenError, match="line 1: does not say its concurrency; add"):
         read(text)
-    found = read(text, concurrency="50", scheme="http")
-    assert where(found) == where(read(raw("http.out")))
-    assert "no Concurrency Level" in doubts(found)[Doubt.CUT_OFF]
+    reading = read(text, concurrency="50", scheme="http")
+    assert where(reading) == where(read(raw("http.out")))
+    assert "no Concurrency Level" in doubts(reading)[Doubt.CUT_OFF]
 
 
 @pytest.mark.parametrize(
@@ -335,28 +339,28 @@ def test_without_its_concurrency_a_report_is_no_series() -> None:
     ],
 )
 def test_what_was_cut_off_is_absent_and_said(end: str, missing: str, there: set[str]) -> None:
-    found = read(WHOLE[: WHOLE.index(end)].encode())
-    assert missing in doubts(found)[Doubt.CUT_OFF]
-    assert {f"ab.{name}" for name in there} <= {m.metric for m in found.measurements}
+    reading = read(WHOLE[: WHOLE.index(end)].encode())
+    assert missing in doubts(reading)[Doubt.CUT_OFF]
+    assert {f"ab.{name}" for name in there} <= {m.metric for m in reading.measurements}
 
 
 @pytest.mark.parametrize("end", ["10406", "10406.4", "  98%     1", "Total:          2    5 "])
 def test_a_number_that_was_cut_is_no_number(end: str) -> None:
-    found = read(WHOLE[: WHOLE.index(end) + len(end)].encode())
-    rates = [m.printed for m in found.measurements if m.metric == "ab.requests_per_second"]
+    reading = read(WHOLE[: WHOLE.index(end) + len(end)].encode())
+    rates = [m.printed for m in reading.measurements if m.metric == "ab.requests_per_second"]
     assert rates in ([], ["10406.48"])
-    assert "p98" not in statistics(found, "latency")
-    assert Doubt.CUT_OFF in doubts(found)
+    assert "p98" not in statistics(reading, "latency")
+    assert Doubt.CUT_OFF in doubts(reading)
 
 
 def test_a_report_cut_before_its_figures_is_a_failed_series() -> None:
-    found = read(WHOLE[: WHOLE.index("Complete requests") + 26].encode())
-    assert {(m.value, m.status) for m in found.measurements} == {(None, Status.FAILED)}
-    assert "cut off" in doubts(found)[Doubt.FAILED_PART]
+    reading = read(WHOLE[: WHOLE.index("Complete requests") + 26].encode())
+    assert {(m.value, m.status) for m in reading.measurements} == {(None, Status.FAILED)}
+    assert "cut off" in doubts(reading)[Doubt.FAILED_PART]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told", "suspect"),
+    ("old", "new", "message", "suspect"),
     [
         ("10406.48", "20406.48", "a second are not 2000 in 0.192 s", "requests_per_second"),
         ("4.805", "8.805", "8.805 ms a request is not 50 at once", "time_per_request"),
@@ -373,18 +377,20 @@ def test_a_report_cut_before_its_figures_is_a_failed_series() -> None:
     ],
 )
 def test_figures_that_contradict_each_other_are_suspect(
-    old: str, new: str, told: str, suspect: str
+    old: str, new: str, message: str, suspect: str
 ) -> None:
-    found = read(changed(old, new))
-    assert told in doubts(found)[Doubt.INCONSISTENT]
-    assert {m.status for m in found.measurements if m.metric == f"ab.{suspect}"} == {Status.SUSPECT}
-    assert Status.OK in {m.status for m in found.measurements}
+    reading = read(changed(old, new))
+    assert message in doubts(reading)[Doubt.INCONSISTENT]
+    assert {m.status for m in reading.measurements if m.metric == f"ab.{suspect}"} == {
+        Status.SUSPECT
+    }
+    assert Status.OK in {m.status for m in reading.measurements}
 
 
 def test_parts_of_failures_that_do_not_add_up_are_said() -> None:
     text = raw("length-failures.out").decode()
-    found = read(changed("Length: 119", "Length: 118", text))
-    assert "119 failed requests are not the sum" in doubts(found)[Doubt.INCONSISTENT]
+    reading = read(changed("Length: 119", "Length: 118", text))
+    assert "119 failed requests are not the sum" in doubts(reading)[Doubt.INCONSISTENT]
 
 
 @pytest.mark.parametrize(
@@ -428,23 +434,23 @@ def test_what_the_user_may_not_say_is_refused(
 
 
 def test_published_reports_are_read_to_their_last_digit() -> None:
-    found = read(sample("ab-https-sni.md"))
-    assert where(found)["scheme"] == "https"
-    assert one(found, "latency", "stddev").value == pytest.approx(0.0549)
-    assert one(found, "latency", "max").printed == "675"
+    reading = read(sample("ab-https-sni.md"))
+    assert where(reading)["scheme"] == "https"
+    assert one(reading, "latency", "stddev").value == pytest.approx(0.0549)
+    assert one(reading, "latency", "max").printed == "675"
     posts = sample("ab-post.md").decode()
-    found = read(posts.encode())
+    reading = read(posts.encode())
     printed = re.findall(r"Requests per second: +([\d.]+)", posts)
-    rates = [m for m in found.measurements if m.metric == "ab.requests_per_second"]
+    rates = [m for m in reading.measurements if m.metric == "ab.requests_per_second"]
     assert [m.printed for m in rates] == printed
     assert [m.repetition for m in rates] == [0, 0, 1, 1]
     taken = [float(each) for each in re.findall(r"Time taken for tests: +([\d.]+)", posts)]
     for rate, seconds in zip(rates, taken, strict=True):
         assert rate.value == pytest.approx(100_000 / seconds, rel=1e-4)
     sent = re.findall(r"([\d.]+) kb/s sent", posts)
-    values = [m.value for m in found.measurements if m.metric == "ab.send_rate"]
+    values = [m.value for m in reading.measurements if m.metric == "ab.send_rate"]
     assert values == [float(each) * 1024 for each in sent]
-    assert not found.doubts
+    assert not reading.doubts
 
 
 @pytest.mark.parametrize("name", [f"{name}.out" for name in REPORTS])

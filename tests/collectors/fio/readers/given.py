@@ -15,27 +15,29 @@ NONE: Mapping[str, str] = {}
 def read(reader: Reader, content: str, settings: Mapping[str, str] = NONE) -> Reading:
     """Return the one run in what ``reader`` knows."""
     assert reader.knows(content.encode())
-    [found] = reader.runs(content.encode(), settings)
-    return found
+    [reading] = reader.runs(content.encode(), settings)
+    return reading
 
 
-def every(found: Reading, metric: str, statistic: str = "value", **where: str) -> list[Measurement]:
+def every(
+    reading: Reading, metric: str, statistic: str = "value", **where: str
+) -> list[Measurement]:
     """Return the rows of a series that have these parameters, or this workload."""
     return [
         m
-        for m in found.measurements
+        for m in reading.measurements
         if (m.metric, m.statistic) == (metric, statistic)
         and m.workload == where.get("workload", m.workload)
         and all(dict(m.params).get(k) == v for k, v in where.items() if k != "workload")
     ]
 
 
-def one(found: Reading, metric: str, statistic: str = "value", **where: str) -> Measurement:
+def one(reading: Reading, metric: str, statistic: str = "value", **where: str) -> Measurement:
     """Return the one row of such a series."""
-    [match] = every(found, metric, statistic, **where)
+    [match] = every(reading, metric, statistic, **where)
     return match
 
 
-def told(found: Reading, kind: Doubt) -> str:
+def told(reading: Reading, kind: Doubt) -> str:
     """Return what a run says of one kind of doubt."""
-    return next((sentence for one, sentence, _ in found.doubts if one == kind), "")
+    return next((sentence for one, sentence, _ in reading.doubts if one == kind), "")

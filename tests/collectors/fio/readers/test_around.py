@@ -28,8 +28,8 @@ def test_the_series_are_those_that_the_collector_measures() -> None:
         for step in plan.steps
         for row in step.expects
     }
-    found = {(m.workload, m.metric, m.statistic, m.params) for m in imported(text()).measurements}
-    assert expected <= found
+    keys = {(m.workload, m.metric, m.statistic, m.params) for m in imported(text()).measurements}
+    assert expected <= keys
     engine = next(p for p in imported(text()).parameters if p.name == "engine")
     assert engine.value == next(p.value for p in plan.parameters if p.name == "engine")
     # A run of another file beside it has no such parameter, and must not drop out for that.
@@ -37,10 +37,10 @@ def test_the_series_are_those_that_the_collector_measures() -> None:
 
 
 def test_values_come_from_the_dumps() -> None:
-    found = imported(text())
-    assert one(found, "fio.iops", workload="read_iops").value == 66622 / 1.001
-    assert found.doubts == ()
-    size = next(p for p in found.parameters if p.name == "dbench.size")
+    reading = imported(text())
+    assert one(reading, "fio.iops", workload="read_iops").value == 66622 / 1.001
+    assert reading.doubts == ()
+    size = next(p for p in reading.parameters if p.name == "dbench.size")
     assert (size.value, size.comparability) == (str(8 << 20), Comparability.CAVEAT)
 
 
@@ -54,15 +54,15 @@ def test_four_jobs_are_all_their_bytes_over_the_longest_runtime() -> None:
 
 def test_the_summary_is_not_read_and_the_run_says_so() -> None:
     # The script's pattern knows k and not M: it keeps 13.9 of 13.9M.
-    found = imported(text().replace("IOPS: 66.6k/", "IOPS: 13.9/"))
-    assert found.measurements == imported(text()).measurements
-    assert any("summary is not read" in note for note in found.notes)
+    reading = imported(text().replace("IOPS: 66.6k/", "IOPS: 13.9/"))
+    assert reading.measurements == imported(text()).measurements
+    assert any("summary is not read" in note for note in reading.notes)
 
 
 def test_workloads_that_are_missing_are_named() -> None:
     whole = text()
-    found = imported(whole[: whole.index("Testing Read Sequential Speed")])
-    assert any("read_seq, write_seq, rw_mix" in note for note in found.notes)
+    reading = imported(whole[: whole.index("Testing Read Sequential Speed")])
+    assert any("read_seq, write_seq, rw_mix" in note for note in reading.notes)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_workloads_that_are_missing_are_named() -> None:
 )
 def test_a_dump_that_is_cut_off_is_doubted(end: str, workloads: set[str]) -> None:
     whole = text()
-    found = imported(whole[: whole.index(end, whole.index("Testing Write IOPS"))])
-    assert {m.workload for m in found.measurements} == workloads
-    assert told(found, Doubt.CUT_OFF)
+    reading = imported(whole[: whole.index(end, whole.index("Testing Write IOPS"))])
+    assert {m.workload for m in reading.measurements} == workloads
+    assert told(reading, Doubt.CUT_OFF)
 
 
 # kubestr
@@ -83,29 +83,29 @@ kubestr = partial(read, around.KUBESTR)
 
 
 def test_rates_keep_their_digits_and_their_settings() -> None:
-    found = kubestr(TEXT)
-    rate = one(found, "fio.iops", workload="read_iops")
+    reading = kubestr(TEXT)
+    rate = one(reading, "fio.iops", workload="read_iops")
     assert (rate.value, rate.printed, rate.unit) == (1234.5, "1234.500000", "1/s")
     counts = {"block_size": 4096, "iodepth": 64, "size": 2 << 30}
     assert rate.params == params(direction="read", engine="libaio", pattern="rand", **counts)
-    moved = one(found, "fio.bandwidth", workload="write_bw")
+    moved = one(reading, "fio.bandwidth", workload="write_bw")
     assert (moved.value, moved.printed) == (57632 * 1024, "57632 KiB/s")
-    assert one(found, "fio.iops", "mean", workload="write_bw").value == 451.5
-    assert one(found, "fio.iops", "min", workload="write_bw").value == 336
-    assert {m.metric for m in found.measurements} == {"fio.iops", "fio.bandwidth"}
-    assert found.tool is not None
-    assert found.tool.version == "3.20"
-    assert {p.name: p.value for p in found.parameters}["direct"] == "1"
-    assert found.doubts == ()
+    assert one(reading, "fio.iops", "mean", workload="write_bw").value == 451.5
+    assert one(reading, "fio.iops", "min", workload="write_bw").value == 336
+    assert {m.metric for m in reading.measurements} == {"fio.iops", "fio.bandwidth"}
+    assert reading.tool is not None
+    assert reading.tool.version == "3.20"
+    assert {p.name: p.value for p in reading.parameters}["direct"] == "1"
+    assert reading.doubts == ()
 
 
 def test_options_that_were_not_given_and_a_job_without_a_name() -> None:
-    found = kubestr(
+    reading = kubestr(
         TEXT.replace("ioengine=libaio verify=0 direct=1 gtod_reduce=1", "ioengine= verify= direct=")
         .replace("JobName: read_iops", "JobName: ")
         .replace("blocksize=4K filesize=2G iodepth=64 rw=randread", "blocksize= filesize= rw=")
     )
-    assert dict(one(found, "fio.iops", workload="job").params) == {"direction": "read"}
+    assert dict(one(reading, "fio.iops", workload="job").params) == {"direction": "read"}
 
 
 def test_small_figures_are_doubted_as_rounded() -> None:

@@ -19,36 +19,36 @@ def files(*names: str) -> dict[str, bytes]:
     return {name: (RAW / name).read_bytes() for name in names}
 
 
-def together(given: Mapping[str, bytes]) -> Reading:
-    assert logs.knows(given)
-    [found] = logs.BUNDLE.runs(given, {})
-    return found
+def together(contents: Mapping[str, bytes]) -> Reading:
+    assert logs.knows(contents)
+    [reading] = logs.BUNDLE.runs(contents, {})
+    return reading
 
 
-def points(found: Reading, metric: str, direction: str, kind: str = "time") -> list[Sample]:
+def points(reading: Reading, metric: str, direction: str, kind: str = "time") -> list[Sample]:
     return [
         s
-        for s in found.samples
+        for s in reading.samples
         if (s.kind, s.metric, dict(s.params)["direction"]) == (kind, metric, direction)
     ]
 
 
 def test_logs_become_samples_beside_the_result() -> None:
-    found = together(files("logs.json", *ALL))
-    reads = points(found, "fio.iops", "read")
+    reading = together(files("logs.json", *ALL))
+    reads = points(reading, "fio.iops", "read")
     assert [s.x for s in reads][:3] == [0.5, 1.0, 1.5]
     # Two jobs: 11664 and 11430 in the first half second.
     assert reads[0].y == 11664 + 11430
-    assert points(found, "fio.bandwidth", "read")[0].y == (46656 + 45723) * 1024
-    assert points(found, "fio.latency", "read")[0].y == pytest.approx((82561 + 82939) / 2 / 1e9)
-    assert found.doubts == ()
-    params = {m.params for m in found.measurements if m.metric == "fio.iops"}
-    assert {s.params for s in found.samples} <= params
+    assert points(reading, "fio.bandwidth", "read")[0].y == (46656 + 45723) * 1024
+    assert points(reading, "fio.latency", "read")[0].y == pytest.approx((82561 + 82939) / 2 / 1e9)
+    assert reading.doubts == ()
+    params = {m.params for m in reading.measurements if m.metric == "fio.iops"}
+    assert {s.params for s in reading.samples} <= params
 
 
 def test_histogram_logs_are_merged_over_jobs_and_time() -> None:
-    found = together(files("logs.json", *ALL))
-    bins = points(found, "fio.completion_latency", "read", "histogram")
+    reading = together(files("logs.json", *ALL))
+    bins = points(reading, "fio.completion_latency", "read", "histogram")
     rows = [
         line.split(b",")
         for name in ("log_clat_hist.1.log", "log_clat_hist.2.log")
@@ -57,37 +57,37 @@ def test_histogram_logs_are_merged_over_jobs_and_time() -> None:
     counted = sum(int(x) for row in rows if int(row[1]) == 0 for x in row[3:])
     assert sum(s.y for s in bins) == counted
     mean = sum(s.x * s.y for s in bins) / counted
-    told = json.loads((RAW / "logs.json").read_text())["jobs"][0]["read"]["clat_ns"]["mean"]
-    assert mean == pytest.approx(told / 1e9, rel=0.05)
+    document = json.loads((RAW / "logs.json").read_text())["jobs"][0]["read"]["clat_ns"]["mean"]
+    assert mean == pytest.approx(document / 1e9, rel=0.05)
 
 
 def test_logs_that_disagree_with_the_result_are_doubted() -> None:
-    given = files("logs.json", "log_iops.1.log")  # one of two jobs
-    [(kind, told, about)] = together(given).doubts
+    contents = files("logs.json", "log_iops.1.log")  # one of two jobs
+    [(kind, message, about)] = together(contents).doubts
     assert (kind, about) == (Doubt.INCONSISTENT, "log")
-    assert "the mean of its iops logs" in told
+    assert "the mean of its iops logs" in message
 
 
 def test_logs_of_single_ios_are_counted_by_the_second() -> None:
     names = [f"perio_{kind}.1.log" for kind in KINDS if kind != "clat_hist"]
-    found = together(files("perio.json", *names))
-    [second] = points(found, "fio.iops", "read")
+    reading = together(files("perio.json", *names))
+    [second] = points(reading, "fio.iops", "read")
     assert (second.x, second.y) == (1.0, 200)
-    assert points(found, "fio.bandwidth", "read")[0].y == 200 * 4096
+    assert points(reading, "fio.bandwidth", "read")[0].y == 200 * 4096
     latency = json.loads((RAW / "perio.json").read_text())["jobs"][0]["read"]["lat_ns"]["mean"]
-    assert points(found, "fio.latency", "read")[0].y == pytest.approx(latency / 1e9, rel=1e-3)
+    assert points(reading, "fio.latency", "read")[0].y == pytest.approx(latency / 1e9, rel=1e-3)
 
 
 def test_logs_go_to_the_job_of_their_number() -> None:
     log = b"1000, 10000, %d, 0, 0\n2000, 10000, %d, 0, 0\n"
-    given = {
+    contents = {
         **files("stonewall.json"),
         "x_iops.1.log": log % (0, 0),
         "x_iops.2.log": log % (1, 1),
     }
-    found = together(given)
+    reading = together(contents)
     assert {
-        (s.workload, dict(s.params)["direction"]) for s in found.samples if s.kind == "time"
+        (s.workload, dict(s.params)["direction"]) for s in reading.samples if s.kind == "time"
     } == {*(("seq-read", "read"), ("random-write", "write"))}
     with pytest.raises(SitegenError, match="nothing says which job it is of"):
         together({**files("stonewall.json"), "x_iops.9.log": log % (0, 0)})
@@ -95,27 +95,27 @@ def test_logs_go_to_the_job_of_their_number() -> None:
 
 def test_logs_belong_to_text_as_well() -> None:
     log = b"500, 42000, 0, 0, 0\n1000, 43000, 0, 0, 0\n"
-    found = together({**files("text.txt"), "a_iops.1.log": log})
-    assert [s.y for s in points(found, "fio.iops", "read")] == [42000, 43000]
+    reading = together({**files("text.txt"), "a_iops.1.log": log})
+    assert [s.y for s in points(reading, "fio.iops", "read")] == [42000, 43000]
 
 
 def test_logs_alone_give_means_over_time() -> None:
-    found = together(files(*ALL))
-    reads = points(found, "fio.iops", "read")
-    mean = one(found, "fio.iops", "mean", direction="read").value
+    reading = together(files(*ALL))
+    reads = points(reading, "fio.iops", "read")
+    mean = one(reading, "fio.iops", "mean", direction="read").value
     assert mean == sum(s.y for s in reads) / len(reads)
-    p99 = one(found, "fio.completion_latency", "p99", direction="read").value
+    p99 = one(reading, "fio.completion_latency", "p99", direction="read").value
     assert p99 == pytest.approx(118e-6, rel=0.05)
-    assert {m.workload for m in found.measurements} == {"log"}
-    assert "say nothing else" in found.notes[0]
+    assert {m.workload for m in reading.measurements} == {"log"}
+    assert "say nothing else" in reading.notes[0]
 
 
 def test_a_single_log_needs_its_kind() -> None:
     data = (RAW / "log_bw.1.log").read_bytes()
     with pytest.raises(SitegenError, match="does not say what it counts; one of bw, iops"):
         logs.READER.runs(data, {})
-    [found] = logs.READER.runs(data, {"kind": "bw"})
-    assert {m.metric for m in found.measurements} == {"fio.bandwidth"}
+    [reading] = logs.READER.runs(data, {"kind": "bw"})
+    assert {m.metric for m in reading.measurements} == {"fio.bandwidth"}
     [histogram] = logs.READER.runs((RAW / "log_clat_hist.1.log").read_bytes(), {})
     assert {m.metric for m in histogram.measurements} == {"fio.completion_latency"}
 
@@ -124,34 +124,34 @@ def test_four_columns_leave_the_unit_of_latency_open() -> None:
     log = b"1000, 85000, 0, 0\n2000, 86000, 0, 0\n"
     with pytest.raises(SitegenError, match="add --set unit=ns or unit=us"):
         logs.READER.runs(log, {"kind": "lat"})
-    [found] = logs.READER.runs(log, {"kind": "lat", "unit": "us"})
-    assert found.measurements[0].value == pytest.approx(85.5e-3)
-    [found] = logs.READER.runs(b"1000, 85000, 0, 0, 0\n", {"kind": "lat"})
-    assert found.measurements[0].value == 85e-6
+    [reading] = logs.READER.runs(log, {"kind": "lat", "unit": "us"})
+    assert reading.measurements[0].value == pytest.approx(85.5e-3)
+    [reading] = logs.READER.runs(b"1000, 85000, 0, 0, 0\n", {"kind": "lat"})
+    assert reading.measurements[0].value == 85e-6
 
 
 def test_fio_2_logs_microseconds() -> None:
-    found = together({**files("fio-2.out"), "a_lat.1.log": b"1000, 100, 0, 0\n2000, 110, 0, 0\n"})
-    assert [s.y for s in points(found, "fio.latency", "read")] == [100e-6, 110e-6]
+    reading = together({**files("fio-2.out"), "a_lat.1.log": b"1000, 100, 0, 0\n2000, 110, 0, 0\n"})
+    assert [s.y for s in points(reading, "fio.latency", "read")] == [100e-6, 110e-6]
 
 
 def test_times_since_1970_begin_at_the_first_interval() -> None:
     log = b"1795269700000, 10, 0, 0, 0\n1795269701000, 20, 0, 0, 0\n"
-    found = together({**files("latency.out"), "x_iops.1.log": log})
-    assert [s.x for s in points(found, "fio.iops", "read")] == [1.0, 2.0]
+    reading = together({**files("latency.out"), "x_iops.1.log": log})
+    assert [s.x for s in points(reading, "fio.iops", "read")] == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("contents", "message"),
     [
         ({"x_iops.1.log": b"1, 2, 0, 0\nnonsense\n"}, r"x_iops.1.log, line 2: is no line of"),
         ({"data.1.log": b"1, 2, 0, 0\n"}, "nothing says what it counts"),
         (files("stonewall.json"), "not one result"),
     ],
 )
-def test_what_cannot_be_told_is_refused(given: dict[str, bytes], message: str) -> None:
+def test_what_cannot_be_told_is_refused(contents: dict[str, bytes], message: str) -> None:
     with pytest.raises(SitegenError, match=message):
-        logs.BUNDLE.runs({**files("logs.json"), **given}, {})
+        logs.BUNDLE.runs({**files("logs.json"), **contents}, {})
 
 
 def test_a_bundle_is_logs_and_nothing_foreign() -> None:

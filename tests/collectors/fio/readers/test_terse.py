@@ -18,18 +18,18 @@ def text(version: int) -> str:
 
 @pytest.mark.parametrize(("version", "write_at"), [(4, 46), (5, 52)])
 def test_fields_are_kib_milliseconds_and_microseconds(version: int, write_at: int) -> None:
-    fields, found = text(version).strip().split(";"), imported(text(version))
+    fields, reading = text(version).strip().split(";"), imported(text(version))
     for start, direction in ((5, "read"), (write_at, "write")):
         kib, _, iops, runtime = (float(x) for x in fields[start : start + 4])
-        bandwidth = one(found, "fio.bandwidth", direction=direction)
+        bandwidth = one(reading, "fio.bandwidth", direction=direction)
         assert bandwidth.value == kib * 1024 / (runtime / 1000)
-        assert one(found, "fio.iops", direction=direction).value == iops
-        mean = one(found, "fio.latency", "mean", direction=direction).value
+        assert one(reading, "fio.iops", direction=direction).value == iops
+        mean = one(reading, "fio.latency", "mean", direction=direction).value
         assert mean == float(fields[start + 34]) / 1e6
-        p99 = one(found, "fio.completion_latency", "p99", direction=direction).value
+        p99 = one(reading, "fio.completion_latency", "p99", direction=direction).value
         assert fields[start + 24].startswith("99.000000%=")
         assert p99 == float(fields[start + 24].partition("=")[2]) / 1e6
-    assert found.doubts == ()
+    assert reading.doubts == ()
 
 
 def test_version_5_has_iops_over_time() -> None:
@@ -40,17 +40,17 @@ def test_version_5_has_iops_over_time() -> None:
 
 
 def test_lines_with_the_same_disk_counters_ran_together() -> None:
-    found = imported(text(3))
+    reading = imported(text(3))
     rows = [line.split(";") for line in text(3).strip().split("\n")]
     moved = sum(int(row[5]) for row in rows) * 1024
-    assert one(found, "fio.bandwidth", direction="read").value == pytest.approx(moved / 1.001)
-    assert dict(one(found, "fio.iops", direction="read").params)["numjobs"] == "2"
+    assert one(reading, "fio.bandwidth", direction="read").value == pytest.approx(moved / 1.001)
+    assert dict(one(reading, "fio.iops", direction="read").params)["numjobs"] == "2"
 
 
 def test_lines_with_other_disk_counters_are_repetitions() -> None:
     line = text(5)
-    found = imported(line + line.replace("vda;14275", "vda;14276"))
-    rates = [m for m in found.measurements if m.metric == "fio.io_bytes"]
+    reading = imported(line + line.replace("vda;14275", "vda;14276"))
+    rates = [m for m in reading.measurements if m.metric == "fio.io_bytes"]
     assert sorted(m.repetition for m in rates) == [0, 0, 1, 1]
 
 
@@ -66,8 +66,8 @@ def test_lines_without_counters_need_the_users_word() -> None:
 def test_a_small_whole_number_of_iops_is_rounded() -> None:
     fields = text(5).strip().split(";")
     fields[7] = "16"
-    found = imported(";".join(fields))
-    assert (Doubt.ROUNDED, "read: IOPS is printed as 16", "many") in found.doubts
+    reading = imported(";".join(fields))
+    assert (Doubt.ROUNDED, "read: IOPS is printed as 16", "many") in reading.doubts
 
 
 def test_a_bandwidth_that_the_bytes_contradict_is_doubted() -> None:
@@ -77,9 +77,9 @@ def test_a_bandwidth_that_the_bytes_contradict_is_doubted() -> None:
 
 
 def test_what_terse_does_not_say_the_user_may() -> None:
-    found = imported(text(4), {"engine": "libaio", "block_size": "4k", "iodepth": "2"})
-    said = dict(one(found, "fio.iops", direction="read").params)
-    assert (said["engine"], said["block_size"], said["iodepth"]) == ("libaio", "4096", "2")
+    reading = imported(text(4), {"engine": "libaio", "block_size": "4k", "iodepth": "2"})
+    texts = dict(one(reading, "fio.iops", direction="read").params)
+    assert (texts["engine"], texts["block_size"], texts["iodepth"]) == ("libaio", "4096", "2")
 
 
 @pytest.mark.parametrize(

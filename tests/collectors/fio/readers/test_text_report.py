@@ -23,30 +23,30 @@ def text(name: str) -> str:
 
 
 def test_rates_are_exact_where_the_counts_stand_there() -> None:
-    found = imported(text("text"))
+    reading = imported(text("text"))
     # IOPS=42.6k, BW=167MiB/s, issued 42683 in 1001 ms, 4096 bytes each.
-    assert one(found, "fio.iops").value == 42683 / 1.001
-    assert one(found, "fio.bandwidth").value == 42683 * 4096 / 1.001
-    assert one(found, "fio.iops").printed is None
-    assert found.doubts == ()
+    assert one(reading, "fio.iops").value == 42683 / 1.001
+    assert one(reading, "fio.bandwidth").value == 42683 * 4096 / 1.001
+    assert one(reading, "fio.iops").printed is None
+    assert reading.doubts == ()
 
 
 def test_latencies_keep_their_unit_and_their_digits() -> None:
-    found = imported(text("text-mix"))
-    lat = one(found, "fio.latency", "mean", direction="read")
+    reading = imported(text("text-mix"))
+    lat = one(reading, "fio.latency", "mean", direction="read")
     assert (lat.value, lat.printed) == (89.08 / 1e6, "89.08 usec")
-    clat = one(found, "fio.completion_latency", "max", direction="read")
+    clat = one(reading, "fio.completion_latency", "max", direction="read")
     assert (clat.value, clat.printed) == (1256.3e3 / 1e9, "1256.3k nsec")
     # The percentiles of the same latency are in another unit than its mean.
-    p99 = one(found, "fio.completion_latency", "p99", direction="read")
+    p99 = one(reading, "fio.completion_latency", "p99", direction="read")
     assert (p99.value, p99.printed) == (123 / 1e6, "123 usec")
 
 
 def test_each_direction_has_its_own_block_size() -> None:
-    found = imported(text("text-mix"))
-    assert dict(one(found, "fio.iops", direction="read").params)["block_size"] == "4096"
-    assert dict(one(found, "fio.iops", direction="write").params)["block_size"] == "8192"
-    assert one(found, "fio.io_bytes", direction="write").value == 10782 * 8192
+    reading = imported(text("text-mix"))
+    assert dict(one(reading, "fio.iops", direction="read").params)["block_size"] == "4096"
+    assert dict(one(reading, "fio.iops", direction="write").params)["block_size"] == "8192"
+    assert one(reading, "fio.io_bytes", direction="write").value == 10782 * 8192
 
 
 def test_params_are_those_of_the_header() -> None:
@@ -68,39 +68,39 @@ def test_units_mean_what_they_say(printed: str, value: float) -> None:
 
 def test_without_the_counts_the_best_printed_figure_stands_and_is_doubted() -> None:
     lines = [line for line in text("text").split("\n") if "issued" not in line]
-    found = imported("\n".join(lines).replace("42.6k", "13.9M").replace("167MiB", "54.4GiB"))
-    iops = one(found, "fio.iops")
+    reading = imported("\n".join(lines).replace("42.6k", "13.9M").replace("167MiB", "54.4GiB"))
+    iops = one(reading, "fio.iops")
     assert (iops.value, iops.printed) == (13.9e6, "13.9M")
-    assert "IOPS is printed as 13.9M" in told(found, Doubt.ROUNDED)
+    assert "IOPS is printed as 13.9M" in told(reading, Doubt.ROUNDED)
 
 
 def test_a_rate_that_the_counts_contradict_is_doubted() -> None:
-    found = imported(text("text").replace("IOPS=42.6k", "IOPS=52.6k"))
-    assert "IOPS is 52.6k, and 42683 I/Os in 1001 ms are 42640" in told(found, Doubt.INCONSISTENT)
-    assert one(found, "fio.iops").value == 52600
+    reading = imported(text("text").replace("IOPS=42.6k", "IOPS=52.6k"))
+    assert "IOPS is 52.6k, and 42683 I/Os in 1001 ms are 42640" in told(reading, Doubt.INCONSISTENT)
+    assert one(reading, "fio.iops").value == 52600
 
 
 def test_a_bandwidth_that_the_bytes_contradict_is_doubted() -> None:
     # fio 3.1 prints 11.0MiB/s for 12.0.
-    found = imported(text("text").replace("BW=167MiB/s", "BW=117MiB/s"))
-    assert "the bandwidth is 117MiB/s" in told(found, Doubt.INCONSISTENT)
-    assert one(found, "fio.bandwidth").value == 42683 * 4096 / 1.001
+    reading = imported(text("text").replace("BW=167MiB/s", "BW=117MiB/s"))
+    assert "the bandwidth is 117MiB/s" in told(reading, Doubt.INCONSISTENT)
+    assert one(reading, "fio.bandwidth").value == 42683 * 4096 / 1.001
 
 
 def test_jobs_of_one_name_ran_together() -> None:
-    found = imported(text("text-numjobs"))
+    reading = imported(text("text-numjobs"))
     totals = [int(x.split(",")[0]) for x in text("text-numjobs").split("total=")[1:]]
     assert len(totals) == 4
-    assert one(found, "fio.iops").value == sum(totals) / 1.001
-    assert dict(one(found, "fio.iops").params)["numjobs"] == "4"
-    p99 = every(found, "fio.completion_latency", "p99")
+    assert one(reading, "fio.iops").value == sum(totals) / 1.001
+    assert dict(one(reading, "fio.iops").params)["numjobs"] == "4"
+    p99 = every(reading, "fio.completion_latency", "p99")
     assert [dict(m.params)["job"] for m in p99] == ["1", "2", "3", "4"]
 
 
 def test_a_group_says_how_many_jobs_it_is() -> None:
-    found = imported(text("text-grouped"))
-    assert dict(one(found, "fio.iops").params)["numjobs"] == "4"
-    assert one(found, "fio.iops").value == 54454 / 1.001
+    reading = imported(text("text-grouped"))
+    assert dict(one(reading, "fio.iops").params)["numjobs"] == "4"
+    assert one(reading, "fio.iops").value == 54454 / 1.001
 
 
 def test_gtod_reduce_leaves_no_latency() -> None:
@@ -111,23 +111,23 @@ def test_gtod_reduce_leaves_no_latency() -> None:
 
 
 def test_sync_latency_is_read() -> None:
-    found = imported(text("text-sync"))
-    assert one(found, "fio.sync_latency", "mean").value == pytest.approx(722.85e-6)
-    assert one(found, "fio.sync_latency", "p99.9").value == pytest.approx(7373e-6)
-    assert one(found, "fio.completion_latency", "p99").value == pytest.approx(51e-6)
+    reading = imported(text("text-sync"))
+    assert one(reading, "fio.sync_latency", "mean").value == pytest.approx(722.85e-6)
+    assert one(reading, "fio.sync_latency", "p99.9").value == pytest.approx(7373e-6)
+    assert one(reading, "fio.completion_latency", "p99").value == pytest.approx(51e-6)
 
 
 def test_a_failed_job_is_kept_as_failed() -> None:
-    found = imported(text("text-failed"))
-    row = one(found, "fio.iops", workload="full")
+    reading = imported(text("text-failed"))
+    row = one(reading, "fio.iops", workload="full")
     assert (row.value, row.status) == (None, Status.FAILED)
-    assert told(found, Doubt.FAILED_PART) == "a job failed: No space left on device (error 28)"
+    assert told(reading, Doubt.FAILED_PART) == "a job failed: No space left on device (error 28)"
 
 
 def test_a_run_that_was_stopped_and_a_steady_state_say_so() -> None:
     assert told(imported(text("text-interrupted")), Doubt.INTERRUPTED)
-    found = imported(text("text-steady"))
-    assert next(p.value for p in found.parameters if p.name.startswith("steady")) == "attained"
+    reading = imported(text("text-steady"))
+    assert next(p.value for p in reading.parameters if p.name.startswith("steady")) == "attained"
 
 
 def test_fio_2_whose_units_differ_is_refused() -> None:
@@ -139,18 +139,18 @@ def test_fio_2_whose_units_differ_is_refused() -> None:
 
 def test_an_output_that_ends_early_is_doubted_and_a_number_cut_in_two_is_not_read() -> None:
     whole = text("text")
-    found = imported(whole[: whole.index("     latency   :")])
-    assert "ends before" in told(found, Doubt.CUT_OFF)
-    assert one(found, "fio.iops").value == 42683 / 1.001
-    found = imported(whole[: whole.index("stdev=63.44") + len("stdev=63")])
-    assert "fio.latency" not in {m.metric for m in found.measurements}
+    reading = imported(whole[: whole.index("     latency   :")])
+    assert "ends before" in told(reading, Doubt.CUT_OFF)
+    assert one(reading, "fio.iops").value == 42683 / 1.001
+    reading = imported(whole[: whole.index("stdev=63.44") + len("stdev=63")])
+    assert "fio.latency" not in {m.metric for m in reading.measurements}
     with pytest.raises(SitegenError, match="breaks off before the first figure"):
         imported(whole[: whole.index("  read: IOPS")])
 
 
 def test_outputs_one_after_another_are_repetitions() -> None:
-    found = imported(text("text") + "\n" + text("text").replace("42683", "42684"))
-    rates = every(found, "fio.iops")
+    reading = imported(text("text") + "\n" + text("text").replace("42683", "42684"))
+    rates = every(reading, "fio.iops")
     assert [(m.repetition, m.value) for m in rates] == [(0, 42683 / 1.001), (1, 42684 / 1.001)]
 
 
@@ -162,8 +162,8 @@ def test_jobs_of_several_outputs_are_not_added_up(kept: str) -> None:
     again = re.sub(r"pid=\d+", "pid=99", body).replace("IOPS=42.6k", "IOPS=42.7k")
     if kept != "groups":
         again = re.sub(r":(\d\d) 2026", lambda m: f":{(int(m[1]) + 30) % 60:02} 2026", again)
-    found = imported(body + "\n" + again)
-    rates = every(found, "fio.iops")
+    reading = imported(body + "\n" + again)
+    rates = every(reading, "fio.iops")
     assert [m.repetition for m in rates] == [0, 1]
     assert all(42_000 < (m.value or 0) < 43_000 for m in rates)
 
@@ -195,8 +195,8 @@ def test_clients_that_end_at_their_own_times_are_added_up_and_their_sum_is_left_
 def test_the_last_report_of_a_status_interval_counts() -> None:
     whole = text("text")
     body = whole[whole.index("randread: (groupid") :]
-    found = imported(whole.replace("42683", "30000").replace("42.6k", "30.0k") + body)
-    assert one(found, "fio.iops").value == 42683 / 1.001
+    reading = imported(whole.replace("42683", "30000").replace("42.6k", "30.0k") + body)
+    assert one(reading, "fio.iops").value == 42683 / 1.001
 
 
 @pytest.mark.parametrize(
@@ -214,8 +214,8 @@ def test_the_last_report_of_a_status_interval_counts() -> None:
 def test_text_as_people_keep_it_is_read(wrapped: object) -> None:
     assert callable(wrapped)
     data = wrapped(text("text-mix"))
-    [found] = text_report.READER.runs(data, {})
-    assert found.measurements == imported(text("text-mix")).measurements
+    [reading] = text_report.READER.runs(data, {})
+    assert reading.measurements == imported(text("text-mix")).measurements
 
 
 @pytest.mark.parametrize(
@@ -223,9 +223,9 @@ def test_text_as_people_keep_it_is_read(wrapped: object) -> None:
     [("fio-3.1  ", "3.1"), ("fio-3.39-30-g58818", "3.39-30-g58818"), ("12.5.1.9", "")],
 )
 def test_versions_are_named_in_their_own_ways(line: str, version: str) -> None:
-    found = imported(text("text").replace("fio-3.33", line))
-    assert found.tool is not None
-    assert found.tool.version == version
+    reading = imported(text("text").replace("fio-3.33", line))
+    assert reading.tool is not None
+    assert reading.tool.version == version
 
 
 def test_a_latency_of_nothing_is_none_and_one_that_cannot_be_is_doubted() -> None:
@@ -233,17 +233,17 @@ def test_a_latency_of_nothing_is_none_and_one_that_cannot_be_is_doubted() -> Non
         "slat (nsec): min=4356, max=87620, avg=7874.37, stdev=5733.61",
         "slat (nsec): min=0, max=0, avg= 0.00, stdev= 0.00",
     )
-    found = imported(odd.replace("avg=89.08", "avg=59.08"))
-    slat = every(found, "fio.submission_latency", "mean")
+    reading = imported(odd.replace("avg=89.08", "avg=59.08"))
+    slat = every(reading, "fio.submission_latency", "mean")
     assert [dict(m.params)["direction"] for m in slat] == ["write"]
-    assert "completion took 8.12e-05 s on average" in told(found, Doubt.INCONSISTENT)
+    assert "completion took 8.12e-05 s on average" in told(reading, Doubt.INCONSISTENT)
 
 
 def test_bytes_that_are_rounded_are_those_that_are_printed() -> None:
-    found = imported(text("text-mix").replace("     issued rwts", "     counted"))
-    moved = one(found, "fio.io_bytes", direction="write")
+    reading = imported(text("text-mix").replace("     issued rwts", "     counted"))
+    moved = one(reading, "fio.io_bytes", direction="write")
     assert (moved.value, moved.printed) == (84.2 * 1024**2, "84.2MiB")
-    rate = one(found, "fio.bandwidth", direction="write")
+    rate = one(reading, "fio.bandwidth", direction="write")
     assert (rate.value, rate.printed) == (88.3e6, "88.3MB/s")
 
 
@@ -256,14 +256,14 @@ def test_lines_that_were_joined_are_refused_and_not_a_failure() -> None:
 def test_a_job_of_which_only_the_first_line_was_kept_did_not_fail() -> None:
     whole = text("text-mix")
     kept = "other: (groupid=0, jobs=1): err= 0: pid=7: Sat Nov 21 14:02:08 2026\n[...]\n"
-    found = imported(whole.replace("mix: (groupid", f"{kept}mix: (groupid"))
-    assert {m.workload for m in found.measurements} == {"mix"}
-    assert "missing" in told(found, Doubt.CUT_OFF)
+    reading = imported(whole.replace("mix: (groupid", f"{kept}mix: (groupid"))
+    assert {m.workload for m in reading.measurements} == {"mix"}
+    assert "missing" in told(reading, Doubt.CUT_OFF)
 
 
 def test_what_the_text_does_not_say_the_user_may() -> None:
-    found = imported(text("text"), {"size": "4M", "direct": "1"})
-    assert dict(one(found, "fio.iops").params)["size"] == "4194304"
+    reading = imported(text("text"), {"size": "4M", "direct": "1"})
+    assert dict(one(reading, "fio.iops").params)["size"] == "4194304"
     with pytest.raises(SitegenError, match="not overruled"):
         imported(text("text"), {"engine": "psync"})
 
@@ -277,17 +277,17 @@ def test_json_text_and_terse_of_one_run_agree(name: str) -> None:
     lines = rest.split("\n")
     text_only = "\n".join(line for line in lines if not line.startswith("3;fio"))
     [exact] = json_report.READER.runs(whole.encode(), {})
-    found = imported(text_only)
+    reading = imported(text_only)
     for metric in ("fio.iops", "fio.bandwidth", "fio.io_bytes"):
-        assert one(found, metric).value == one(exact, metric).value
+        assert one(reading, metric).value == one(exact, metric).value
     for metric in ("fio.latency", "fio.completion_latency", "fio.submission_latency"):
-        rounded = one(found, metric, "mean").value
+        rounded = one(reading, metric, "mean").value
         assert rounded == pytest.approx(one(exact, metric, "mean").value, abs=0.0051e-6)
-    cpu = one(found, "fio.cpu_usage").value
+    cpu = one(reading, "fio.cpu_usage").value
     assert cpu == pytest.approx(one(exact, "fio.cpu_usage").value, abs=0.0005)
-    said = dict(one(exact, "fio.iops").params)
-    del said["size"]
-    assert dict(one(found, "fio.iops").params) == said
+    texts = dict(one(exact, "fio.iops").params)
+    del texts["size"]
+    assert dict(one(reading, "fio.iops").params) == texts
     if terse_lines := [line for line in lines if line.startswith("3;fio")]:
         [short] = terse.READER.runs("\n".join(terse_lines).encode(), {})
         assert one(short, "fio.io_bytes").value == one(exact, "fio.io_bytes").value

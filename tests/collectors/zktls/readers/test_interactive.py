@@ -12,26 +12,26 @@ PHASES = (RAW / "tlsn-phases.csv").read_bytes()
 
 
 def primus(data: bytes = PRIMUS, **settings: str) -> Reading:
-    [found] = interactive.PRIMUS.runs(data, {"prover": "primus"} | settings)
-    return found
+    [reading] = interactive.PRIMUS.runs(data, {"prover": "primus"} | settings)
+    return reading
 
 
 def tlsnotary(data: bytes, **settings: str) -> Reading:
-    [found] = interactive.TLSNOTARY.runs(data, settings)
-    return found
+    [reading] = interactive.TLSNOTARY.runs(data, settings)
+    return reading
 
 
-def column(found: Reading, metric: str) -> list[float | None]:
-    return [m.value for m in found.measurements if m.metric == f"zktls.{metric}"]
+def column(reading: Reading, metric: str) -> list[float | None]:
+    return [m.value for m in reading.measurements if m.metric == f"zktls.{metric}"]
 
 
 def test_time_and_traffic_stand_at_a_bandwidth_and_a_latency() -> None:
-    found = primus()
-    assert column(found, "total_time") == [5.210734, 5.213534, 8.553958]
-    assert column(found, "bytes_sent") == [24162160, 24174448, 34970513]
+    reading = primus()
+    assert column(reading, "total_time") == [5.210734, 5.213534, 8.553958]
+    assert column(reading, "bytes_sent") == [24162160, 24174448, 34970513]
     # In a browser the benchmark does not measure it and writes 0.
-    assert column(found, "peak_memory") == [104824 * 1024, 109404 * 1024]
-    have = dict(found.measurements[0].params)
+    assert column(reading, "peak_memory") == [104824 * 1024, 109404 * 1024]
+    have = dict(reading.measurements[0].params)
     assert have["bandwidth_bits_per_s"] == "50000000"
     assert have["latency_s"] == "0.01"
     assert (have["request_size"], have["response_size"]) == ("1024", "16")
@@ -45,9 +45,9 @@ def test_the_header_is_known_spelt_right_or_wrong() -> None:
 
 
 def test_a_runtime_in_whole_seconds_is_noted() -> None:
-    found = tlsnotary(RUNTIME)
-    assert column(found, "total_time") == [18, 23]
-    assert "whole seconds" in found.notes[0]
+    reading = tlsnotary(RUNTIME)
+    assert column(reading, "total_time") == [18, 23]
+    assert "whole seconds" in reading.notes[0]
     assert not primus().notes
 
 
@@ -65,10 +65,10 @@ def test_the_form_in_seconds_under_the_same_names_is_not_known() -> None:
 
 
 def test_preprocessing_is_offline_and_in_milliseconds_in_the_newest_form() -> None:
-    found = tlsnotary(PHASES)
-    assert column(found, "offline_time") == [1.5, 0.7]
-    assert column(found, "online_time") == [0.85, 0.3]
-    assert column(found, "total_time") == [2.9, 1.21]
-    assert column(found, "bytes_sent") == [20600000, 20600000]
+    reading = tlsnotary(PHASES)
+    assert column(reading, "offline_time") == [1.5, 0.7]
+    assert column(reading, "online_time") == [0.85, 0.3]
+    assert column(reading, "total_time") == [2.9, 1.21]
+    assert column(reading, "bytes_sent") == [20600000, 20600000]
     # A latency of 0 is one that was set.
-    assert {dict(m.params)["protocol_latency_s"] for m in found.measurements} == {"0.025", "0"}
+    assert {dict(m.params)["protocol_latency_s"] for m in reading.measurements} == {"0.025", "0"}

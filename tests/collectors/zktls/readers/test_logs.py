@@ -18,24 +18,24 @@ INFO = (RAW / "risc0" / "info.log").read_bytes()
 
 
 def sp1(data: bytes, **settings: str) -> Reading:
-    [found] = logs.SP1.runs(data, {"statement": "fibonacci"} | settings)
-    return found
+    [reading] = logs.SP1.runs(data, {"statement": "fibonacci"} | settings)
+    return reading
 
 
 def risc0(data: bytes = INFO, **settings: str) -> Reading:
-    said = {"statement": "rsa-2048-verify", "proof_mode": "composite"}
-    [found] = logs.RISC0.runs(data, said | settings)
-    return found
+    texts = {"statement": "rsa-2048-verify", "proof_mode": "composite"}
+    [reading] = logs.RISC0.runs(data, texts | settings)
+    return reading
 
 
-def times(found: Reading) -> dict[str, float | None]:
-    return {metric: value for (metric, _), value in values(found).items()}
+def times(reading: Reading) -> dict[str, float | None]:
+    return {metric: value for (metric, _), value in values(reading).items()}
 
 
-def values(found: Reading) -> dict[tuple[str, str], float | None]:
+def values(reading: Reading) -> dict[tuple[str, str], float | None]:
     return {
         (m.metric.removeprefix("zktls."), dict(m.params).get("cycle_kind", "")): m.value
-        for m in found.measurements
+        for m in reading.measurements
     }
 
 
@@ -56,12 +56,12 @@ def test_neither_the_clock_nor_a_part_is_the_cycles_of_the_program() -> None:
 
 
 def test_the_last_stage_says_the_mode() -> None:
-    found = sp1(GROTH16)
-    have = {m.metric: dict(m.params) for m in found.measurements}
+    reading = sp1(GROTH16)
+    have = {m.metric: dict(m.params) for m in reading.measurements}
     assert have["zktls.prove_time"]["proof_mode"] == "groth16"
     assert have["zktls.prove_time"]["time_scope"] == "wrapped"
-    assert times(found)["prove_time"] == 40.5 + 12.25 + 2.0 + 5.25 + 62.5
-    assert times(found)["proving_speed"] == pytest.approx(22102574 / 122.5)
+    assert times(reading)["prove_time"] == 40.5 + 12.25 + 2.0 + 5.25 + 62.5
+    assert times(reading)["proving_speed"] == pytest.approx(22102574 / 122.5)
     lines = GROTH16.splitlines(keepends=True)
     compressed = {m.metric: dict(m.params) for m in sp1(b"".join(lines[:4])).measurements}
     assert compressed["zktls.prove_time"]["proof_mode"] == "compressed"
@@ -85,8 +85,8 @@ def test_khz_in_the_summary_are_hz_and_speed_is_recomputed() -> None:
 
 
 def test_several_proofs_are_repetitions() -> None:
-    found = sp1(CORE + CORE.replace(b"7.46s", b"7.50s")).measurements
-    proved = [(m.repetition, m.value) for m in found if m.metric == "zktls.prove_time"]
+    rows = sp1(CORE + CORE.replace(b"7.46s", b"7.50s")).measurements
+    proved = [(m.repetition, m.value) for m in rows if m.metric == "zktls.prove_time"]
     assert proved == [(0, 7.615), (1, 7.655)]
 
 
@@ -116,20 +116,20 @@ def test_a_program_that_was_run_with_another_input_lends_a_proof_nothing() -> No
 
 
 def test_cycles_of_risc_zero_carry_their_kind() -> None:
-    found = risc0()
-    assert values(found) == {
+    reading = risc0()
+    assert values(reading) == {
         ("cycles", "user"): 2415056,
         ("cycles", "total"): 2621440,
         ("execute_time", ""): 0.0590434,
     }
-    told = {p.name: p.value for p in found.parameters}
-    assert told == {"segments": "3", "paging_cycles": "151020", "reserved_cycles": "55364"}
-    assert found.started_at == "2026-03-02T10:00:04Z"
+    texts = {p.name: p.value for p in reading.parameters}
+    assert texts == {"segments": "3", "paging_cycles": "151020", "reserved_cycles": "55364"}
+    assert reading.started_at == "2026-03-02T10:00:04Z"
 
 
 def test_a_proving_time_given_by_hand_gives_a_speed_of_each_kind_and_is_noted() -> None:
-    found = risc0(prove_time="1m32.7s", size="256")
-    have = values(found)
+    reading = risc0(prove_time="1m32.7s", size="256")
+    have = values(reading)
     assert have["prove_time", ""] == 92.7
     assert have["proving_speed", "user"] == pytest.approx(2415056 / 92.7)
     assert have["proving_speed", "total"] == pytest.approx(2621440 / 92.7)
@@ -137,15 +137,15 @@ def test_a_proving_time_given_by_hand_gives_a_speed_of_each_kind_and_is_noted() 
     bulk = values(risc0(prove_time="1m32.7s", size="256", statement="tls-record"))
     assert bulk["proven_throughput", ""] == pytest.approx(256 / 92.7)
     assert have["total_time", ""] == 92.7590434
-    assert "by hand" in found.notes[0]
-    [prove] = [m for m in found.measurements if m.metric == "zktls.prove_time"]
+    assert "by hand" in reading.notes[0]
+    [prove] = [m for m in reading.measurements if m.metric == "zktls.prove_time"]
     assert dict(prove.params)["proof_mode"] == "core"  # RISC Zero calls it composite
     assert dict(prove.params)["time_scope"] == "core"
 
 
 def test_the_older_form_of_the_lines_is_read() -> None:
-    found = risc0((RAW / "risc0" / "old.log").read_bytes())
-    assert values(found) == {
+    reading = risc0((RAW / "risc0" / "old.log").read_bytes())
+    assert values(reading) == {
         ("cycles", "user"): 33100200300,
         ("cycles", "total"): 36528717824,
     }
@@ -184,8 +184,8 @@ def test_colours_and_a_session_logged_twice_change_nothing() -> None:
 
 
 def test_sessions_of_the_same_cycles_are_repetitions() -> None:
-    found = risc0(INFO + INFO.replace(b"59.0434ms", b"61ms")).measurements
-    run = [(m.repetition, m.value) for m in found if m.metric == "zktls.execute_time"]
+    rows = risc0(INFO + INFO.replace(b"59.0434ms", b"61ms")).measurements
+    run = [(m.repetition, m.value) for m in rows if m.metric == "zktls.execute_time"]
     assert run == [(0, 0.0590434), (1, 0.061)]
     with pytest.raises(SitegenError, match="2 sessions, and one proving time"):
         risc0(INFO + INFO, prove_time="90s")

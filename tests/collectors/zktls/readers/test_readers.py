@@ -52,16 +52,16 @@ def reader(name: str) -> Reader:
 
 
 def read(name: str, data: bytes) -> tuple[Reading, ...]:
-    found = reader(name).runs(data, ANSWERS.get(FILES[name], {}))
-    for one in found:
+    readings = reader(name).runs(data, ANSWERS.get(FILES[name], {}))
+    for one in readings:
         check(one)
         assert one.started_at == "" or check_time(one.started_at)
         assert all(row.value is None or row.value >= 0 for row in one.measurements)
-    return found
+    return readings
 
 
-def values(found: tuple[Reading, ...]) -> dict[Key, float | None]:
-    rows = [row for one in found for row in one.measurements]
+def values(readings: tuple[Reading, ...]) -> dict[Key, float | None]:
+    rows = [row for one in readings for row in one.measurements]
     keyed = {(r.workload, r.metric, r.statistic, r.params, r.repetition): r.value for r in rows}
     assert len(keyed) == len(rows)  # no row contradicts another
     return keyed
@@ -100,10 +100,10 @@ def test_a_file_cut_anywhere_near_its_end_gives_no_wrong_value(name: str) -> Non
     whole = (RAW / name).read_bytes()
     for end in range(max(0, len(whole) - 150), len(whole)):
         try:
-            found = read(name, whole[:end])
+            readings = read(name, whole[:end])
         except SitegenError:
             continue
-        assert values(found).items() <= values(read(name, whole)).items()
+        assert values(readings).items() <= values(read(name, whole)).items()
 
 
 CSV, PRIMUS = "zkvm-perf/results.csv", "interactive/primus.csv"
@@ -138,11 +138,13 @@ DAMAGED = (
 )
 
 
-@pytest.mark.parametrize(("name", "old", "new", "told"), DAMAGED)
-def test_what_is_wrong_is_named_by_its_place(name: str, old: bytes, new: bytes, told: str) -> None:
+@pytest.mark.parametrize(("name", "old", "new", "message"), DAMAGED)
+def test_what_is_wrong_is_named_by_its_place(
+    name: str, old: bytes, new: bytes, message: str
+) -> None:
     data = (RAW / name).read_bytes()
     assert old in data
-    with pytest.raises(SitegenError, match=told):
+    with pytest.raises(SitegenError, match=message):
         read(name, data.replace(old, new))
 
 
@@ -165,8 +167,8 @@ def test_what_is_there_again_is_a_repetition(name: str) -> None:
     ],
 )
 def test_a_published_file_is_read(sample: str, form: str, count: int, times: list[float]) -> None:
-    found = reader(form).runs((SAMPLES / sample).read_bytes(), ANSWERS.get(FILES[form], {}))
-    rows = [row for one in found for row in one.measurements]
+    readings = reader(form).runs((SAMPLES / sample).read_bytes(), ANSWERS.get(FILES[form], {}))
+    rows = [row for one in readings for row in one.measurements]
     assert len(rows) == count
     taken = [m.value for m in rows if m.metric in ("zktls.prove_time", "zktls.total_time")]
     assert taken[:3] == times
@@ -179,7 +181,7 @@ def test_a_last_line_without_an_end_may_be_cut_off(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "answers", "told"),
+    ("name", "answers", "message"),
     [
         (INFO, {"proof_mode": "core"}, "does not say the statement; add --set statement="),
         (INFO, {"statement": "x"}, "does not say the proof mode"),
@@ -192,9 +194,9 @@ def test_a_last_line_without_an_end_may_be_cut_off(name: str) -> None:
     ],
 )
 def test_what_an_output_does_not_say_is_asked_for(
-    name: str, answers: dict[str, str], told: str
+    name: str, answers: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(SitegenError, match=told):
+    with pytest.raises(SitegenError, match=message):
         reader(name).runs((RAW / name).read_bytes(), answers)
 
 
@@ -215,10 +217,10 @@ def test_nesting_and_nothing_are_errors_or_nothing(each: Reader) -> None:
     for data in (b"", b"\n", b"[" * 100_000, b'{"a":' * 20_000, b"\x00" * 1000):
         each.knows(data)
         try:
-            found = each.runs(data, ANSWERS.get(each.name, {}))
+            readings = each.runs(data, ANSWERS.get(each.name, {}))
         except SitegenError:
             continue
-        assert not any(one.measurements for one in found)
+        assert not any(one.measurements for one in readings)
 
 
 @pytest.mark.parametrize("field", ["accepted", "dev_mode"])

@@ -18,12 +18,12 @@ SAID = {"prover": "zisk", "proof_mode": "compressed", "cycle_kind": "user"}
 
 
 def rows(data: bytes = OK, **settings: str) -> tuple[Measurement, ...]:
-    [found] = zkvm.PERF.runs(data, settings)
-    return found.measurements
+    [reading] = zkvm.PERF.runs(data, settings)
+    return reading.measurements
 
 
-def one(found: tuple[Measurement, ...], metric: str, **where: str) -> Measurement:
-    [match] = [m for m in found if m.metric == metric and where.items() <= dict(m.params).items()]
+def one(rows: tuple[Measurement, ...], metric: str, **where: str) -> Measurement:
+    [match] = [m for m in rows if m.metric == metric and where.items() <= dict(m.params).items()]
     return match
 
 
@@ -35,16 +35,20 @@ def replaced(line: int, column: str, value: str, data: bytes = OK) -> bytes:
 
 def test_speed_is_recomputed_from_cycles_and_a_named_duration() -> None:
     """Theirs is over core for SP1 and over core and compress for RISC Zero."""
-    found = rows()
+    measurements = rows()
     hashed = {"statement": "sha256-100kb"}
-    sp1_core = one(found, "zktls.proving_speed", prover="sp1", proof_mode="core", **hashed)
-    risc0_core = one(found, "zktls.proving_speed", prover="risc0", proof_mode="core", **hashed)
+    sp1_core = one(measurements, "zktls.proving_speed", prover="sp1", proof_mode="core", **hashed)
+    risc0_core = one(
+        measurements, "zktls.proving_speed", prover="risc0", proof_mode="core", **hashed
+    )
     assert sp1_core.value == 1_800_000 / 12.5
     assert risc0_core.value == 2_415_056 / 24.0
     assert {("time_scope", "core"), ("cycle_kind", "user")} <= {*risc0_core.params}
-    theirs = one(found, "zkvm-perf.speed", prover="risc0", statement="sha256-100kb")
+    theirs = one(measurements, "zkvm-perf.speed", prover="risc0", statement="sha256-100kb")
     assert theirs.value == pytest.approx(2_415_056 / 30.0)
-    whole = one(found, "zktls.proving_speed", prover="risc0", proof_mode="compressed", **hashed)
+    whole = one(
+        measurements, "zktls.proving_speed", prover="risc0", proof_mode="compressed", **hashed
+    )
     assert whole.value == pytest.approx(theirs.value)
     assert whole.unit == "Hz"
 
@@ -52,17 +56,17 @@ def test_speed_is_recomputed_from_cycles_and_a_named_duration() -> None:
 def test_their_khz_are_kept_in_the_base_unit() -> None:
     theirs = one(rows(), "zkvm-perf.core_khz", prover="sp1", statement="sha256-100kb")
     assert (theirs.value, theirs.unit, theirs.printed) == (144_000, "Hz", "144.0 kHz")
-    [found] = zkvm.PERF.runs(OK, {})
-    assert {d.id for d in found.definitions} >= {theirs.metric}
-    assert all(d.better == "none" for d in found.definitions)
+    [reading] = zkvm.PERF.runs(OK, {})
+    assert {d.id for d in reading.definitions} >= {theirs.metric}
+    assert all(d.better == "none" for d in reading.definitions)
 
 
 def test_each_mode_is_a_series_with_its_own_time_and_size() -> None:
-    found = rows()
+    measurements = rows()
     where = {"prover": "sp1", "statement": "sha256-100kb"}
     modes = {
         (m.metric.removeprefix("zktls."), dict(m.params)["proof_mode"]): m.value
-        for m in found
+        for m in measurements
         if m.metric in ("zktls.prove_time", "zktls.proof_size")
         and where.items() <= dict(m.params).items()
     }
@@ -74,13 +78,13 @@ def test_each_mode_is_a_series_with_its_own_time_and_size() -> None:
         ("proof_size", "compressed"): 1_270_000,
     }
     last = {"proof_mode": "groth16", "proof_system": "groth16", "time_scope": "wrapped"}
-    assert one(found, "zktls.prove_time", **last, **where)
+    assert one(measurements, "zktls.prove_time", **last, **where)
 
 
 def test_0_is_not_reported() -> None:
-    found = [m for m in rows() if m.workload == "fibonacci-20k"]
-    assert {dict(m.params).get("proof_mode") for m in found} == {"core", None}
-    assert not any(m.value == 0 for m in found)
+    measurements = [m for m in rows() if m.workload == "fibonacci-20k"]
+    assert {dict(m.params).get("proof_mode") for m in measurements} == {"core", None}
+    assert not any(m.value == 0 for m in measurements)
 
 
 def test_what_is_hashed_is_as_long_as_the_suite_makes_it() -> None:
@@ -98,22 +102,22 @@ def test_cycles_of_another_prover_need_their_kind() -> None:
     with pytest.raises(SitegenError, match="the file says 'user', not 'total'"):
         rows(data, cycle_kind="total")
     header, *_, last = data.splitlines(keepends=True)
-    found = rows(header + last, cycle_kind="total")
-    assert one(found, "zktls.cycles").params[0] == ("cycle_kind", "total")
+    measurements = rows(header + last, cycle_kind="total")
+    assert one(measurements, "zktls.cycles").params[0] == ("cycle_kind", "total")
 
 
 def test_a_total_that_is_not_its_sum_is_noted() -> None:
-    [found] = zkvm.PERF.runs(replaced(1, "prove_duration", "12.5"), {})
-    assert found.notes == ("In line 2 prove_duration is not the sum of core and compress.",)
+    [reading] = zkvm.PERF.runs(replaced(1, "prove_duration", "12.5"), {})
+    assert reading.notes == ("In line 2 prove_duration is not the sum of core and compress.",)
 
 
 def read(data: bytes = CASES, **settings: str) -> Reading:
-    [found] = zkvm.CASES.runs(data, SAID | settings)
-    return found
+    [reading] = zkvm.CASES.runs(data, SAID | settings)
+    return reading
 
 
-def of(found: Reading, case: str) -> dict[str, Measurement]:
-    return {m.metric.removeprefix("zktls."): m for m in found.measurements if m.workload == case}
+def of(reading: Reading, case: str) -> dict[str, Measurement]:
+    return {m.metric.removeprefix("zktls."): m for m in reading.measurements if m.workload == case}
 
 
 def test_a_case_has_its_times_its_size_and_its_cycles() -> None:
@@ -130,24 +134,24 @@ def test_a_case_has_its_times_its_size_and_its_cycles() -> None:
 
 
 def test_a_crash_is_a_failed_row_with_its_reason() -> None:
-    found = read()
-    case = of(found, "rpc_block_101")
+    reading = read()
+    case = of(reading, "rpc_block_101")
     assert set(case) == {"prove_time"}
     assert case["prove_time"].value is None
     assert case["prove_time"].status == Status.FAILED
-    assert found.notes[0] == "rpc_block_101 crashed: out of memory: killed."
+    assert reading.notes[0] == "rpc_block_101 crashed: out of memory: killed."
 
 
 def test_a_proof_of_another_output_is_suspect() -> None:
-    found = read()
-    assert {m.status for m in of(found, "rpc_block_102").values()} == {Status.SUSPECT}
-    assert "rpc_block_102" in found.notes[1]
+    reading = read()
+    assert {m.status for m in of(reading, "rpc_block_102").values()} == {Status.SUSPECT}
+    assert "rpc_block_102" in reading.notes[1]
 
 
 def test_one_object_a_list_and_one_a_line_are_read() -> None:
     single = of(read(ONE), "rpc_block_7")["prove_time"]
     both = [json.loads(ONE), json.loads(ONE.replace(b"_7", b"_8"))]
     for text in (json.dumps(both), "\n".join(map(json.dumps, both))):
-        found = read(text.encode())
-        assert of(found, "rpc_block_7")["prove_time"] == single
-        assert "rpc_block_8" in {m.workload for m in found.measurements}
+        reading = read(text.encode())
+        assert of(reading, "rpc_block_7")["prove_time"] == single
+        assert "rpc_block_8" in {m.workload for m in reading.measurements}
