@@ -203,7 +203,7 @@ def _unjudged(
         for missing, label in ((base - own, pairing.side), (own - base, pairing.baseline)):
             if missing:
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-                first = words.series(min(missing, key=words.natural))
+                first = words.title(min(missing, key=words.natural))
                 lines.append(f"{name}: {label} has no {first}{more}")
     reasons = Counter(
         (row.comparison.series.benchmark, row.comparison.reason or str(row.comparison.word))

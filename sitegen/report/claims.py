@@ -70,8 +70,8 @@ def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
         if readings
         else "",
         tuple(
-            (published.get(name, Source(name)), counts(own), rows(own))
-            for name, own in by_source.items()
+            (published.get(name, Source(name)), counts(checks), rows(checks))
+            for name, checks in by_source.items()
         ),
     )
 
@@ -96,29 +96,29 @@ def rows(checked: Iterable[Checked]) -> tuple[ClaimRow, ...]:
     return tuple(map(_row, sorted(checked, key=lambda each: _ORDER.index(each.verdict))))
 
 
-def _row(found: Checked) -> ClaimRow:
-    claim = found.claim
+def _row(check: Checked) -> ClaimRow:
+    claim = check.claim
     unit = f" {claim.unit}" if claim.unit not in ("", "x", "ratio") else ""
     times = "×" if claim.unit == "x" else ""
     value = interval = ""
-    ends = [_text(end) for end in (found.low, found.high) if end is not None]
-    if found.value is not None:
-        value = _text(found.value)
+    ends = [_text(end) for end in (check.low, check.high) if end is not None]
+    if check.value is not None:
+        value = _text(check.value)
         interval = " to ".join(ends) if len({*ends}) > 1 else ""
-    elif found.low is not None and found.high is not None:
-        value = f"{_text(min(found.figures))} to {_text(max(found.figures))}"
+    elif check.low is not None and check.high is not None:
+        value = f"{_text(min(check.figures))} to {_text(max(check.figures))}"
     return ClaimRow(
         claim=claim,
         printed=f"{claim.printed}{times}{unit}",
         computed=f"{value}{times}{unit}" if value else "",
         interval=interval,
-        verdict=str(found.verdict),
+        verdict=str(check.verdict),
         # Coarse figures qualify an agreement; a claim that they cannot reach differs all the same.
-        decisive=found.decisive or found.verdict not in (Verdict.REPRODUCED, Verdict.CLOSE),
-        fits_if=found.fits_if,
+        decisive=check.decisive or check.verdict not in (Verdict.REPRODUCED, Verdict.CLOSE),
+        fits_if=check.fits_if,
         inputs=tuple(
             (f"{each.metric} in {each.environment}", each.printed or _text(each.value), each.run)
-            for each in found.inputs
+            for each in check.inputs
         ),
     )
 

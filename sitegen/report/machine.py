@@ -50,11 +50,11 @@ UNSEEN = ("absent", "unreadable", "not asked")
 @lru_cache(maxsize=256)
 def groups(facts: tuple[Fact, ...]) -> tuple[Group, ...]:
     """Return all facts by group, in the order of the groups; none is left out."""
-    found: dict[str, list[Fact]] = {name: [] for name in (*GROUPS, _OTHER)}
+    by_group: dict[str, list[Fact]] = {name: [] for name in (*GROUPS, _OTHER)}
     for fact in facts:
-        known = FACTS.get(fact.name)
-        found[known.group if known else _OTHER].append(fact)
-    return tuple(_group(name, members) for name, members in found.items() if members)
+        entry = FACTS.get(fact.name)
+        by_group[entry.group if entry else _OTHER].append(fact)
+    return tuple(_group(name, members) for name, members in by_group.items() if members)
 
 
 def verdict(tee: TeeVerdict) -> Verdict:
@@ -70,13 +70,13 @@ def verdict(tee: TeeVerdict) -> Verdict:
 
 def _group(name: str, members: Sequence[Fact]) -> Group:
     ordered = sorted(members, key=lambda fact: _PLACES.get(fact.name, len(_PLACES)))
-    seen = [(fact, fact.value) for fact in ordered if fact.value is not None]
-    shown = tuple(Shown(title(f.name), words(f.name, value), f.source) for f, value in seen)
+    values = [(fact, fact.value) for fact in ordered if fact.value is not None]
+    shown = tuple(Shown(title(f.name), words(f.name, value), f.source) for f, value in values)
     hidden = tuple(title(fact.name) for fact in ordered if fact.value is None)
     gist = "not visible here"
     if shown:
-        known = FACTS.get(seen[0][0].name)
-        gist = (known.gist if known else "{}").format(shown[0].value)
+        entry = FACTS.get(values[0][0].name)
+        gist = (entry.gist if entry else "{}").format(shown[0].value)
     return Group(name, gist, shown, hidden)
 
 
