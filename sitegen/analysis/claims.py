@@ -178,9 +178,9 @@ def check(claim: Claim, analysis: Analysis) -> Checked:
 
 def as_json(result: Checked) -> dict[str, Any]:
     """Return a checked claim in the public form of ``sitegen claims --format json``."""
-    told = msgspec.to_builtins(result)
-    told = {**told.pop("claim"), **told}
-    return {key: told["printed" if key == "published" else key] for key in _JSON}
+    fields = msgspec.to_builtins(result)
+    fields = {**fields.pop("claim"), **fields}
+    return {key: fields["printed" if key == "published" else key] for key in _JSON}
 
 
 def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:

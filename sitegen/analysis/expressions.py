@@ -131,10 +131,10 @@ class Sheet:
                 raise SitegenError(f"{match[1][:80]!r} is no number")
             return significant(value.value, _DIGITS)
 
-        told = _BRACES.sub(number, text)
-        if set(told) & set("{}"):  # it would reach the reader
+        filled = _BRACES.sub(number, text)
+        if set(filled) & set("{}"):  # it would reach the reader
             raise SitegenError("a brace in its note holds no expression")
-        return told
+        return filled
 
     def node(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one return a form
         """Return the value of one part of an expression."""
@@ -165,12 +165,12 @@ class Sheet:
 
     def call(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> Value:
         """Return what a function gives for its arguments."""
-        given = [self.node(arg) for arg in args]
+        values = [self.node(arg) for arg in args]
         named = {str(keyword.arg): self.node(keyword.value) for keyword in keywords}
         if len(named) < len(keywords):
             raise SitegenError(f"{name} is given the same name twice")
         try:
-            return self.functions[name](*given, **named)
+            return self.functions[name](*values, **named)
         except TypeError:
             fix = _FORMS.get(name, "it takes values without names")
             raise SitegenError(f"{name} is used wrongly", fix=fix) from None
@@ -196,11 +196,11 @@ class Sheet:
         if not all(isinstance(text, str) for text in (metric, env, workload, statistic)):
             raise SitegenError("a metric, an environment and a workload are texts")
         texts = []
-        for key, given in params.items():
-            if not isinstance(given, Span | str):
+        for key, param in params.items():
+            if not isinstance(param, Span | str):
                 raise SitegenError(f"the parameter {key} is neither text nor number")
             # Parameters are texts: 1048576 and never 1.04858e+06.
-            texts.append((key, given if isinstance(given, str) else f"{given.value:.15g}"))
+            texts.append((key, param if isinstance(param, str) else f"{param.value:.15g}"))
         pattern = SeriesPattern(metric, statistic, tuple(texts), workload)
         cell, summary = self.analysis.figure(pattern, env)
         value, interval = summary.value, summary.interval

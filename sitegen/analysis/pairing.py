@@ -81,7 +81,7 @@ def _analysed(
 def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
     """Return why two sides have no comparison: what each has, or what parts the nearest two."""
     theirs, ours = (
-        sorted({name for name, own in analysis.selections if own == label})
+        sorted({name for name, of in analysis.selections if of == label})
         for label in (BASELINE, SIDE)
     )
     both = f"{baseline} and {side} have no"
@@ -89,17 +89,17 @@ def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
     if not shared:
         fix = f"{baseline} has {', '.join(theirs)}; {side} has {', '.join(ours)}"
         return Unpaired(f"{both} benchmark in common", fix=fix)
-    base, own = (
+    base, measured = (
         {cell.series for name in shared for cell in analysis.of(name) if cell.environment == label}
         for label in (BASELINE, SIDE)
     )
-    if common := base & own:
+    if common := base & measured:
         return Unpaired(
             f"of no series that {baseline} and {side} have in common is it known whether more or"
             " less is better",
             fix=f"there are {len(common)}, such as {min(common).metric}",
         )
-    names = nearest([*own], [*base])
+    names = nearest([*measured], [*base])
     fix = "their workloads or metrics have different names: `sitegen show`"
     if names:
         fix = f"the nearest differ in {', '.join(names)}"

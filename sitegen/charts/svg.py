@@ -37,7 +37,7 @@ def escape(text: str) -> str:
     """Make text from anywhere safe in markup, quoted attributes included."""
     if not _UNSAFE.search(text):
         return text
-    return _UNSAFE.sub(lambda found: _ENTITIES.get(found[0], "\N{REPLACEMENT CHARACTER}"), text)
+    return _UNSAFE.sub(lambda match: _ENTITIES.get(match[0], "\N{REPLACEMENT CHARACTER}"), text)
 
 
 def _bars(chart: spec.BarChart) -> str:

@@ -240,7 +240,7 @@ def json_text(pairing: Pairing, found: Sequence[Row]) -> str:
     differing = [
         {"fact": one.name, "baseline": one.baseline, "side": one.side}
         for one in pairing.differing
-        if one.what == MACHINE
+        if one.kind == MACHINE
     ]
     comparisons = [_json(row.comparison) for row in found]
     sides = {"baseline": pairing.baseline, "side": pairing.side}
@@ -255,7 +255,7 @@ def _head(pairing: Pairing) -> tuple[str, ...]:
 def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
     """Yield what differs in words, but for what is recorded only."""
     for one in pairing.differing:
-        if one.what != Comparability.IGNORED:
+        if one.kind != Comparability.IGNORED:
             side, base = one.words
             yield f"{one.title} ({one.meaning})", base, side
 
@@ -282,7 +282,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "difference_low": subtracted.low if subtracted else None,
         "difference_high": subtracted.high if subtracted else None,
         "more_runs": comparison.more_runs if undecided else None,
-        "word": comparison.told,
+        "word": comparison.verdict,
         "reason": comparison.reason,
         "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
         "runs": {name: list(cell.runs) for name, cell in sides.items()},
@@ -296,13 +296,13 @@ def _cells(row: Row) -> tuple[str, ...]:
         for cell in (one.baseline, one.side)
     ]
     if one.reason:
-        return row.series, *values, "", "", one.told, one.reason
+        return row.series, *values, "", "", one.verdict, one.reason
     share = costs.effect(one)
     if share and factor and factor >= 2:  # noqa: PLR2004 - from a doubling on, times read better
         share += f" ({significant(factor, 3)}×)"
     # "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
-    colon = ":" if one.told == Word.INCONCLUSIVE else ""
-    verdict = f"{one.told}{colon} {costs.decision(one) if one.headline else ''}".rstrip()
+    colon = ":" if one.verdict == Word.INCONCLUSIVE else ""
+    verdict = f"{one.verdict}{colon} {costs.decision(one) if one.headline else ''}".rstrip()
     doubts = dict.fromkeys(c.rule.short for c in one.caveats if c.rule.doubts)
     return row.series, *values, share, costs.interval(one), verdict, ", ".join(doubts)
 

@@ -280,12 +280,12 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
         (i, j, differences.differences(setups[i], setups[j])) for i, j in combinations(taken, 2)
     ]
     # What any two set-ups differ in, those that weigh most first.
-    unique = {(one.what, one.name): one for *_, diffs in differ for one in diffs}
+    unique = {(one.kind, one.name): one for *_, diffs in differ for one in diffs}
     rank = list(differences.MEANINGS).index
     weights = {name: place for place, name in enumerate(facts.WEIGHED)}
     absent = {differences.MACHINE: facts.NOT_RECORDED}
-    rows = sorted(unique.values(), key=lambda d: (rank(d.what), weights.get(d.name, -1), d.name))
-    places = {(row.what, row.name): place for place, row in enumerate(rows)}
+    rows = sorted(unique.values(), key=lambda d: (rank(d.kind), weights.get(d.name, -1), d.name))
+    places = {(row.kind, row.name): place for place, row in enumerate(rows)}
     proofs = {catalogue.proof(one) for one in series}
     has = {one.id: {at: cell for at, cell in enumerate(one.cells) if cell} for one in sides}
     return {
@@ -301,11 +301,11 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
             for setup in setups
         ],
         "rows": [
-            (row.title, row.meaning, absent.get(row.what, differences.ABSENT)) for row in rows
+            (row.title, row.meaning, absent.get(row.kind, differences.ABSENT)) for row in rows
         ],
-        "names": [f"{row.what == differences.MACHINE:d}{row.name}" for row in rows],
+        "names": [f"{row.kind == differences.MACHINE:d}{row.name}" for row in rows],
         "differ": [
-            (i, j, [places[one.what, one.name] for one in diffs]) for i, j, diffs in differ if diffs
+            (i, j, [places[one.kind, one.name] for one in diffs]) for i, j, diffs in differ if diffs
         ],
         "unlike": [
             (i, j, reason)

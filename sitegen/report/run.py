@@ -388,11 +388,9 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -
             series = Series(run.benchmark, one.workload, one.metric, "value", one.params)
             samples_of.setdefault(series, {}).setdefault(one.repetition, []).append(one)
     # Bandwidth over time is I/O operations times block size: one of the two is enough.
-    charted = [series for series in samples_of if series.metric != "fio.bandwidth"] or list(
-        samples_of
-    )
+    several = [series for series in samples_of if series.metric != "fio.bandwidth"]
     charts = []
-    for index, series in enumerate(charted[:_MAX_CHARTS]):
+    for index, series in enumerate((several or list(samples_of))[:_MAX_CHARTS]):
         metric = analysis.metric(series.metric)
         unit = metric.unit_for([s.y for rows in samples_of[series].values() for s in rows])
         drawn = []
