@@ -55,7 +55,7 @@ class Damaged(Struct, frozen=True):
     reason: str
 
 
-class Finding(Struct, frozen=True):
+class Fault(Struct, frozen=True):
     """One thing that `fsck` has to say about a path."""
 
     path: str
@@ -361,7 +361,7 @@ class Archive:
             raise SitegenError(f"{file.name} does not match its digest")
         return data
 
-    def fsck(self) -> Iterator[Finding]:  # noqa: C901 - one check after another
+    def fsck(self) -> Iterator[Fault]:  # noqa: C901 - one check after another
         """Yield everything that is not as it should be: each file of each run is read."""
         seen: set[Path] = set()
         by_id: dict[str, Entry] = {}
@@ -369,29 +369,29 @@ class Archive:
             seen.add(entry.path)
             place = str(entry.path)
             if (first := by_id.setdefault(entry.run_id, entry)) is not entry:
-                yield Finding(place, f"has the id of a run in {first.environment}", "keep one")
+                yield Fault(place, f"has the id of a run in {first.environment}", "keep one")
             try:
                 _, files, _ = self.manifest(entry)
             except SitegenError as error:
-                yield Finding(place, str(error), "import a pack that has it, or remove its folder")
+                yield Fault(place, str(error), "import a pack that has it, or remove its folder")
                 continue
             listed = {"run.json", *(file.name for file in files)}
             for file in files:
                 try:
                     list(self.look_into(entry, [file], whole=True))
                 except SitegenError as error:
-                    yield Finding(place, str(error), "import a pack that has the run")
+                    yield Fault(place, str(error), "import a pack that has the run")
             for path in sorted(entry.path.rglob("*")):
                 if path.is_file() and path.relative_to(entry.path).as_posix() not in listed:
-                    yield Finding(str(path), "not in the run's manifest", "move it elsewhere")
+                    yield Fault(str(path), "not in the run's manifest", "move it elsewhere")
         for environment in sorted(_folders(self.root)):
             for path in sorted((self.root / environment).iterdir()):
                 if path.name.startswith(_HIDDEN):
-                    yield Finding(str(path), "left by a collection that was killed", "remove it")
+                    yield Fault(str(path), "left by a collection that was killed", "remove it")
                 elif about := remarks.run_of(path.name):
-                    yield from _remark_findings(path, known=path.parent / about in seen)
+                    yield from _remark_faults(path, known=path.parent / about in seen)
                 elif path not in seen:
-                    yield Finding(str(path), "not a run", "move it elsewhere")
+                    yield Fault(str(path), "not a run", "move it elsewhere")
 
 
 def _looked_into(files: Iterable[tuple[str, bytes]], *, whole: bool) -> Iterator[tuple[str, Any]]:
@@ -433,13 +433,13 @@ def _put_file(final: Path, data: bytes) -> Path:
     return final
 
 
-def _remark_findings(path: Path, *, known: bool) -> Iterator[Finding]:
+def _remark_faults(path: Path, *, known: bool) -> Iterator[Fault]:
     if not known:
-        yield Finding(str(path), "is about a run that is not here", "bring the run, or remove it")
+        yield Fault(str(path), "is about a run that is not here", "bring the run, or remove it")
     try:
         remarks.parse(path.name, remarks.load(path))
     except SitegenError as error:
-        yield Finding(str(path), error.what, "restore it from a copy, or remove it")
+        yield Fault(str(path), error.what, "restore it from a copy, or remove it")
 
 
 def _folders(root: Path) -> list[str]:

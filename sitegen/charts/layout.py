@@ -112,7 +112,7 @@ class Axis(NamedTuple):
     to_px: Callable[[float], float]
 
 
-class Series(NamedTuple):
+class PlacedLine(NamedTuple):
     """A line's points that have a place; at its end, ``end`` px down, its label and last value."""
 
     line: Line
@@ -131,7 +131,7 @@ class Frame(NamedTuple):
     height: int
     x: Axis
     y: Axis
-    series: tuple[Series, ...]
+    series: tuple[PlacedLine, ...]
     caption: str
     reference: float | None
     notes: tuple[Note, ...]
@@ -291,7 +291,7 @@ def frame(spec: LineChart) -> Frame:
         height=height + NOTE_ROW * len(notes) if drawn else _EMPTY_HEIGHT,
         x=x_axis,
         y=y_axis,
-        series=tuple(Series(*parts, end) for parts, end in zip(drawn, ends, strict=True)),
+        series=tuple(PlacedLine(*parts, end) for parts, end in zip(drawn, ends, strict=True)),
         caption=", ".join(filter(None, (spec.x_title, _LOG_AXES[spec.x_log][spec.y_log]))),
         reference=at if at is not None and y_axis.low <= at <= y_axis.high else None,
         notes=notes,

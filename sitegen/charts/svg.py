@@ -129,7 +129,7 @@ def _lines(chart: spec.LineChart) -> str:
     return _svg(layout.WIDTH, frame.height, chart.summary, parts)
 
 
-def _line(series: layout.Series, chart: spec.LineChart, frame: layout.Frame) -> str:
+def _line(series: layout.PlacedLine, chart: spec.LineChart, frame: layout.Frame) -> str:
     line, points, end = series.line, series.points, series.end
     marked = chart.kind == "line"
     parts = [f'<path class="ln c-{line.hue} d{line.pattern}" d="{_path(points, chart.kind)}"']

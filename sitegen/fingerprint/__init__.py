@@ -20,7 +20,7 @@ from sitegen.fingerprint import gpu, machine, platform, tee
 from sitegen.fingerprint.facts import FACTS
 from sitegen.fingerprint.places import Command, asked_at_once, fields, whole
 from sitegen.fingerprint.places import Machine as Machine
-from sitegen.fingerprint.signals import Seen, signals
+from sitegen.fingerprint.signals import Sighting, signals
 from sitegen.fingerprint.tee import contradiction as contradiction
 from sitegen.fingerprint.tee import doubted as doubted
 from sitegen.model import Fact, Fingerprint
@@ -57,7 +57,7 @@ def read(
     return Fingerprint(facts, structs.replace(verdict, reasons=reasons, signals=told))
 
 
-def _facts(here: Machine, kind: str, seen: tuple[Seen, ...], workdir: Path) -> Iterator[Fact]:
+def _facts(here: Machine, kind: str, seen: tuple[Sighting, ...], workdir: Path) -> Iterator[Fact]:
     lscpu = fields(here.said("lscpu"))
     for known in FACTS.values():
         if known.lscpu:

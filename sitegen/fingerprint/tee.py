@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from sitegen.config import Environment, implied
 from sitegen.fingerprint import gpu, platform
 from sitegen.fingerprint.places import PRESENT, UNREADABLE, Machine
-from sitegen.fingerprint.signals import Seen
+from sitegen.fingerprint.signals import Sighting
 from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict
 
 _SEV = ("sev", "sev-es", "sev-snp")
@@ -20,7 +20,7 @@ ENCLAVES = frozenset({"sgx", "nitro"})
 _WITNESSES = 2
 
 
-def verdict(machine: Machine, seen: Sequence[Seen]) -> TeeVerdict:
+def verdict(machine: Machine, seen: Sequence[Sighting]) -> TeeVerdict:
     """Return which TEE the machine's own signals show, why, and how sure that is.
 
     Every signal can be faked by root or by the host: only a quote is proof.
@@ -51,7 +51,7 @@ def verdict(machine: Machine, seen: Sequence[Seen]) -> TeeVerdict:
     return TeeVerdict(kind, tuple(dict.fromkeys(reasons + extra)), confidence, signals)
 
 
-def facts(machine: Machine, kind: str, seen: Sequence[Seen]) -> Iterator[Fact]:
+def facts(machine: Machine, kind: str, seen: Sequence[Sighting]) -> Iterator[Fact]:
     """Yield what the machine could host, and what lies between it and the processor."""
     able = _able(seen)
     if "hypervisor" in machine.flags() or kind not in _SEEN_NOTHING:
@@ -127,12 +127,12 @@ def _against_role(role: str, seen: Fingerprint) -> str:
     return ""
 
 
-def _able(seen: Sequence[Seen]) -> set[str]:
+def _able(seen: Sequence[Sighting]) -> set[str]:
     """Return the TEEs of which the machine looks like a host."""
     return {one.able for one in seen} - {""}
 
 
-def _remarks(machine: Machine, seen: Sequence[Seen]) -> Iterator[str]:
+def _remarks(machine: Machine, seen: Sequence[Sighting]) -> Iterator[str]:
     if platform.dstack(machine) == "simulator":
         yield "a dstack simulator answers here: what it attests proves nothing"
     words = {word for one in seen for word in one.saw.split()}
@@ -140,7 +140,7 @@ def _remarks(machine: Machine, seen: Sequence[Seen]) -> Iterator[str]:
         yield f"the kernel names {named}"
 
 
-def _capable(machine: Machine, seen: Sequence[Seen]) -> Iterator[str]:
+def _capable(machine: Machine, seen: Sequence[Sighting]) -> Iterator[str]:
     flags, able = machine.flags(), _able(seen)
     if flags & {"sev", "sev_es", "sev_snp"}:
         if "hypervisor" in flags:

@@ -31,7 +31,7 @@ class TableCell(NamedTuple):
     doubt: str = ""
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """A table with a caption for those who cannot see it; the first cell of a row is its head."""
 
     caption: str
@@ -39,7 +39,7 @@ class Table(NamedTuple):
     rows: tuple[tuple[TableCell, ...], ...]
 
     @classmethod
-    def of(cls, caption: str, head: Iterable[str], rows: Iterable[Row]) -> Table:
+    def of(cls, caption: str, head: Iterable[str], rows: Iterable[Row]) -> TextTable:
         """Return the table of rows whose cells are texts, or the fields of a cell."""
         cells = (((one,) if isinstance(one, str) else one for one in row) for row in rows)
         return cls(caption, tuple(head), tuple(tuple(TableCell(*c) for c in row) for row in cells))
@@ -53,7 +53,7 @@ class Section(NamedTuple):
     aside: str
     sentences: tuple[str, ...] = ()
     charts: tuple[Chart, ...] = ()
-    tables: tuple[Table, ...] = ()
+    tables: tuple[TextTable, ...] = ()
 
 
 def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Section, ...]:
@@ -168,7 +168,7 @@ def _ladder(analysis: Analysis, benchmark: str, ladder: Ladder, index: int) -> S
         base = climb.first.summary.value if climb.first.summary else 0.0
         steps = (_step_row(metric, one, base) for one in climb.differences)
         rows = ((title, "·", "·", _measured(metric, climb.first)), *steps)
-        tables.append(Table.of(f"{ladder.title}, {names[-1]}", head, rows))
+        tables.append(TextTable.of(f"{ladder.title}, {names[-1]}", head, rows))
         if climb.absent:
             absent = words.enumerate_words(climb.absent)
             sentences.append(f"{platform}: not measured here: {absent}.")
@@ -254,7 +254,7 @@ def _shares(analysis: Analysis, benchmark: str, share: SessionShare, index: int)
     counts = (f"{words.count(count, 'request')} a session" for count in share.counts)
     head = ("Environment", "once a session", "a request", *counts)
     about = "the line at 1 % is the claim that it is at most that"
-    tables = (Table.of(share.title, head, rows),)
+    tables = (TextTable.of(share.title, head, rows),)
     name = f"session-{index}-section"
     return Section(name, share.title, about, tuple(sentences), (chart,), tables)
 
@@ -275,7 +275,7 @@ def _for_the_money(analysis: Analysis, benchmark: str, contrast: ForTheMoney) ->
         contrast.title,
         f"(figure ÷ price), {base} = 1; above 1 is better",
         ("Ratios of datasheets and of printed prices. No work was measured here.",),
-        tables=(Table.of(f"{contrast.title}, {base} = 1", head, rows),),
+        tables=(TextTable.of(f"{contrast.title}, {base} = 1", head, rows),),
     )
 
 
@@ -316,7 +316,7 @@ def _axis_cost(analysis: Analysis, benchmark: str, contrast: AxisCost) -> Sectio
         )
     head = ("Environment", f"{side} against {base}", "slowdown", base, side)
     about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
-    tables = (Table.of(contrast.title, head, rows),)
+    tables = (TextTable.of(contrast.title, head, rows),)
     return Section(f"axis-{contrast.axis}", contrast.title, about, tables=tables)
 
 
@@ -338,7 +338,7 @@ def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
     title = "What a unit costs"
     about = "the whole instance is billed, and taken as busy all of the time"
     head = ("Series", "cost", "performance for the money, baseline = 1", "price")
-    return Section("unit-costs", title, about, tables=(Table.of(title, head, rows),))
+    return Section("unit-costs", title, about, tables=(TextTable.of(title, head, rows),))
 
 
 def _measured(metric: Metric, cell: Cell) -> tuple[str, str, str]:

@@ -13,10 +13,10 @@ from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import METRICS, Metric
 from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.tool import Rule
-from sitegen.report.derived import Table
+from sitegen.report.derived import TextTable
 
 #: Sentences on how simulated data were drawn, and a table of what was found in them.
-Trial = tuple[tuple[str, ...], Table]
+Trial = tuple[tuple[str, ...], TextTable]
 
 
 class MethodologyPage(NamedTuple):
@@ -67,7 +67,7 @@ def trials() -> tuple[Trial, ...]:
     )
     columns = [f"{n} runs a side" if n == m else f"{n} against {m} runs" for n, m in data["runs"]]
     rows = ((case["title"], *map(_rate, case["rates"])) for case in data["cases"])
-    rates = Table.of("coverage and false verdicts", ("Run values", *columns), rows)
+    rates = TextTable.of("coverage and false verdicts", ("Run values", *columns), rows)
     return ((drawn, moved), rates), ((effects,), _effects(data))
 
 
@@ -75,14 +75,14 @@ def _rate(rate: tuple[float, float] | None) -> Sequence[str]:
     return (f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false") if rate else "·"
 
 
-def _effects(data: Mapping[str, Any]) -> Table:
+def _effects(data: Mapping[str, Any]) -> TextTable:
     effect = _percent(data["effect"], 0)
     rows = (
         (f"{effect} % {than}", *(f"{_percent(row[name])} %" for row in data["found"]))
         for than, name in (("less of a rate", "rate"), ("more of a time", "time"))
     )
     columns = (f"{row['runs']} runs a side" for row in data["found"])
-    return Table.of("effects that are found", ("Called slower", *columns), rows)
+    return TextTable.of("effects that are found", ("Called slower", *columns), rows)
 
 
 def _percent(share: float, digits: int = 1) -> str:

@@ -61,11 +61,11 @@ class EnvironmentPage(NamedTuple):
 
     platform: Platform
     declared: Environment
-    observed: machine.Verdict | None
+    observed: machine.TeeSummary | None
     baselines: tuple[tuple[str, str, str], ...]
     headlines: tuple[Headline, ...]
     costs: tuple[CostTable, ...]
-    machine: tuple[machine.Group, ...]
+    machine: tuple[machine.FactGroup, ...]
     runs: tuple[ListedRun, ...]
     runs_all: int
 

@@ -34,7 +34,7 @@ from sitegen.model import (
     Table,
 )
 from sitegen.report import machine, panels, words
-from sitegen.report.machine import Group, Verdict
+from sitegen.report.machine import FactGroup, TeeSummary
 
 #: Few different words stand in the commands of many runs.
 _quote = lru_cache(maxsize=65536)(shlex.quote)
@@ -94,7 +94,7 @@ class Figures(NamedTuple):
     middle: float | None = None
 
 
-class Output(NamedTuple):
+class StepOutput(NamedTuple):
     """One executed command with an excerpt of what it printed."""
 
     name: str
@@ -128,10 +128,10 @@ class RunPage(Struct, frozen=True):
     rows_left: int
     repeated: bool
     charts: tuple[Chart, ...]
-    machine: tuple[Group, ...]
-    tee: Verdict
+    machine: tuple[FactGroup, ...]
+    tee: TeeSummary
     parameters: tuple[tuple[str, str, str], ...]
-    outputs: tuple[Output, ...]
+    outputs: tuple[StepOutput, ...]
     outputs_left: int
     bundle: str
     downloads: tuple[Download, ...]
@@ -413,7 +413,7 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -
     return tuple(charts)
 
 
-def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
+def _output(step: StepRecord, excerpts: Mapping[str, str]) -> StepOutput:
     shares = dict(step.conditions)
     names = (("psi_cpu", "CPU pressure"), ("psi_io", "I/O pressure"), ("steal", "steal"))
     parts = [f"{text} {shares[name]:.1%}" for name, text in names if name in shares]
@@ -422,7 +422,7 @@ def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
         parts.append("steady" if steady == "true" else "not steady")
     if "load_before" in shares:
         parts.append(f"load {shares['load_before']:.2g} before")
-    return Output(
+    return StepOutput(
         name=step.name,
         repetition="preparation" if step.repetition < 0 else f"repetition {step.repetition + 1}",
         argv=" ".join(map(_quote, step.argv)),

@@ -29,7 +29,7 @@ from sitegen.archive.store import SHOWN_BYTES, Archive, Damaged, Entry
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
 from sitegen.site import feeds
-from sitegen.site.folder import Given, Mark, Output, State, check_folder, tar, workplace
+from sitegen.site.folder import Content, Mark, Output, State, check_folder, tar, workplace
 
 if TYPE_CHECKING:
     from sitegen.analysis.claims import Checked
@@ -258,8 +258,8 @@ class _Build:
             self._report_pages()
             self._compare_page()
             self._whole_site_files()
-            for given, keys, rendered in crew.results():
-                output.take(given)
+            for content, keys, rendered in crew.results():
+                output.take(content)
                 self.page_keys |= keys
                 self.rendered += rendered
         self._check_links(output)
@@ -519,7 +519,7 @@ class _Build:
             published.append((held, with_raw))
         return published
 
-    def _run_pages(self, part: Sequence[tuple[Held, bool]]) -> tuple[Given, dict[str, str], int]:
+    def _run_pages(self, part: Sequence[tuple[Held, bool]]) -> tuple[Content, dict[str, str], int]:
         """Return what the pages of some runs come to, their keys, and how many were rendered."""
         output, keys, rendered = self.output.part(), dict[str, str](), 0
         for held, with_raw in part:
@@ -531,7 +531,7 @@ class _Build:
             if self.old.pages.get(run_id) != keys[run_id] or not output.keep(run_id):
                 self._run_page(held, output, with_raw=with_raw)
                 rendered += 1
-        return output.given(), keys, rendered
+        return output.content(), keys, rendered
 
     def _run_page(self, held: Held, output: Output, *, with_raw: bool) -> None:
         from sitegen.report import run as pages

@@ -240,7 +240,7 @@ def _is_open(descriptor: int, place: Path) -> bool:
         return False
 
 
-class Given(NamedTuple):
+class Content(NamedTuple):
     """What one part of a site comes to: its files, its links, what waits to be written."""
 
     files: dict[str, Listed]
@@ -303,19 +303,19 @@ class Output:
         part._known, part._of_run = self._known, self._of_run
         return part
 
-    def given(self) -> Given:
+    def content(self) -> Content:
         """Return what this part of a site has, for another process's whole."""
-        return Given(self.files, self.links, self._waiting, self._written)
+        return Content(self.files, self.links, self._waiting, self._written)
 
-    def take(self, given: Given) -> None:
+    def take(self, content: Content) -> None:
         """Take the files of a part; raises SitegenError when two pages claim one path."""
-        if twice := self.files.keys() & given.files.keys():
+        if twice := self.files.keys() & content.files.keys():
             raise _claimed(min(twice))
-        self.files |= given.files
-        for target, path in given.links.items():
+        self.files |= content.files
+        for target, path in content.links.items():
             self.links.setdefault(target, path)
-        self._waiting += given.waiting
-        self._written += given.written
+        self._waiting += content.waiting
+        self._written += content.written
 
     def keep(self, run_id: str) -> bool:
         """Take over a run's files from the last build; False when one is not there."""

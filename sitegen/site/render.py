@@ -27,7 +27,7 @@ from markupsafe import Markup, escape
 from sitegen.charts import plotly, spec, svg
 from sitegen.errors import SitegenError
 from sitegen.report import words
-from sitegen.report.machine import UNSEEN, Group, Shown
+from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
 from sitegen.report.run import Figures, RunPage
 from sitegen.resources import templates
@@ -271,12 +271,12 @@ def _run_rows(page: RunPage, figures: Sequence[str], root: str) -> Markup:
 
 
 @lru_cache(maxsize=512)
-def _machine(groups: tuple[Group, ...]) -> Markup:
+def _machine(groups: tuple[FactGroup, ...]) -> Markup:
     """Return a fingerprint's tables, one a group, folded: the runs of a machine share them."""
     return Markup("".join(map(_machine_group, groups)))  # noqa: S704 - each part is escaped
 
 
-def _machine_group(group: Group) -> str:
+def _machine_group(group: FactGroup) -> str:
     hidden = ", ".join(group.hidden)
     rest = f'<p class="note">Not visible here: {html.escape(hidden)}.</p>' if hidden else ""
     head = ("Fact", "Value", "Read from")
