@@ -121,7 +121,7 @@ def export(config: Config, form: str) -> Export:
         )
     if not runs:
         raise SitegenError("no runs", where=str(config.archive), fix="`sitegen collect` takes some")
-    data, aside = quarantine.made(runs, make, make)
+    data, aside = quarantine.without_failing(runs, make, make)
     return Export(data, (*held.damaged, *held.damages(aside)))
 
 

@@ -242,7 +242,7 @@ class Archive:
 
         Contents are not read. An empty text where the folder cannot be looked at.
         """
-        found: list[tuple[str, int, int, int]] = []
+        sizes: list[tuple[str, int, int, int]] = []
         try:
             for folder in ("", "/raw"):
                 with os.scandir(f"{entry.path}{folder}") as parts:
@@ -254,12 +254,12 @@ class Archive:
                         except OSError:
                             status = part.stat(follow_symlinks=False)  # a link to nowhere
                         times = status.st_mtime_ns, status.st_ctime_ns
-                        found.append((f"{folder}/{part.name}", status.st_size, *times))
+                        sizes.append((f"{folder}/{part.name}", status.st_size, *times))
         except FileNotFoundError:
             pass  # a run without raw output
         except OSError:
             return ""
-        listing = repr(sorted(found)).encode()
+        listing = repr(sorted(sizes)).encode()
         return hashlib.blake2b(listing, digest_size=12).hexdigest()
 
     def remark_on(self, entry: Entry, remark: Remark) -> Path:
@@ -292,8 +292,7 @@ class Archive:
         data, listed = self.listed(entry)
         run = listed.run()
         if entry.remarks:
-            said = remarks.read(entry.path.parent, entry.remarks)
-            run = replace(run, remarks=said)
+            run = replace(run, remarks=remarks.read(entry.path.parent, entry.remarks))
         return run, listed.files, data
 
     def listed(self, entry: Entry) -> tuple[bytes, Manifest]:
@@ -363,10 +362,10 @@ class Archive:
 
     def fsck(self) -> Iterator[Fault]:  # noqa: C901 - one check after another
         """Yield everything that is not as it should be: each file of each run is read."""
-        seen: set[Path] = set()
+        run_folders: set[Path] = set()
         by_id: dict[str, Entry] = {}
         for entry in self.scan():
-            seen.add(entry.path)
+            run_folders.add(entry.path)
             place = str(entry.path)
             if (first := by_id.setdefault(entry.run_id, entry)) is not entry:
                 yield Fault(place, f"has the id of a run in {first.environment}", "keep one")
@@ -389,8 +388,8 @@ class Archive:
                 if path.name.startswith(_HIDDEN):
                     yield Fault(str(path), "left by a collection that was killed", "remove it")
                 elif about := remarks.run_of(path.name):
-                    yield from _remark_faults(path, known=path.parent / about in seen)
-                elif path not in seen:
+                    yield from _remark_faults(path, known=path.parent / about in run_folders)
+                elif path not in run_folders:
                     yield Fault(str(path), "not a run", "move it elsewhere")
 
 

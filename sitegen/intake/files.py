@@ -69,11 +69,11 @@ def read_all(
         for path in paths:
             parts += [p for p in _visible(path) if p.is_file()] if path.is_dir() else [path]
         return [*_together(parts, order, redactor)], []
-    found: list[Arrival | Packed | Left] = []
+    arrivals: list[Arrival | Packed | Left] = []
     for path in paths:
-        found += (_in_folder if path.is_dir() else read)(path, order, redactor)
-    runs = [one for one in found if not isinstance(one, Left)]
-    return runs, [one for one in found if isinstance(one, Left)]
+        arrivals += (_in_folder if path.is_dir() else read)(path, order, redactor)
+    runs = [one for one in arrivals if not isinstance(one, Left)]
+    return runs, [one for one in arrivals if isinstance(one, Left)]
 
 
 def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]:
@@ -230,11 +230,11 @@ def write(
         run = arrival.run
         if isinstance(arrival, Arrival):
             place = content(run.environment, run.id)
-            known = there.get(place, "")
-            if not known:
+            old_id = there.get(place, "")
+            if not old_id:
                 archive.write(run, arrival.raw)
                 there[place] = run.id
-            yield Taken(arrival, known)
+            yield Taken(arrival, old_id)
         elif run.supersedes in before and run.id not in by_id and not take_remarks:
             yield Taken(arrival, instead=run.supersedes)
         else:
@@ -342,20 +342,20 @@ def _is_tidy(data: bytes) -> bool:
     return len(columns & {"benchmark", "workload", "metric", "value"}) >= 2  # noqa: PLR2004 - a missing column is told by name then
 
 
-def _named(known: Iterable[tuple[str, _Form]], tool: str) -> list[tuple[str, _Form]]:
+def _named(pairs: Iterable[tuple[str, _Form]], tool: str) -> list[tuple[str, _Form]]:
     """Return the forms that ``tool`` names, by their own name or their benchmark's; or all."""
-    return [pair for pair in known if tool in ("", pair[0], pair[1].name)]
+    return [pair for pair in pairs if tool in ("", pair[0], pair[1].name)]
 
 
 def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
-    known = _named(forms().readers, tool)
-    if not known and tool:
+    named = _named(forms().readers, tool)
+    if not named and tool:
         names = sorted(reader.name for _, reader in forms().readers)
         raise SitegenError(f"no reader {tool!r}", where="--tool", fix=f"known: {', '.join(names)}")
     document = bool(_DOCUMENT.match(data))
-    matching = [pair for pair in known if not (document and pair[1].text) and pair[1].knows(data)]
-    if not matching and tool and len(known) == 1:
-        matching = known  # the user says what it is: the reader says why it is not
+    matching = [pair for pair in named if not (document and pair[1].text) and pair[1].knows(data)]
+    if not matching and tool and len(named) == 1:
+        matching = named  # the user says what it is: the reader says why it is not
     if len(matching) == 1:
         return matching[0]
     if matching:

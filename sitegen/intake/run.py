@@ -92,18 +92,18 @@ class Import(Struct, frozen=True):
             # Two names that read alike once redacted stay two.
             names[original] = f"{number}-{clean}" if clean in names.values() else clean
         with placed(place):
-            found = readings(self.reader, self.files, settings)
+            results = readings(self.reader, self.files, settings)
         # What reading the kept originals again needs, beside their bytes.
         context = [(f"{SETTING}{key}", value) for key, value in sorted(settings.items())]
         if copying.counts():
             # What is archived is what its own, redacted, originals say: anybody can read them.
-            kept = {name: raw[original] for original, name in names.items()}
-            again = _as_kept(self.reader, kept, settings, found)
+            redacted_files = {name: raw[original] for original, name in names.items()}
+            again = _as_kept(self.reader, redacted_files, settings, results)
             context += [] if again else [(ONCE, "yes")]
-            found = again or found
+            results = again or results
         if several:
             context += [(f"{FILE}{original}", name) for original, name in names.items()]
-        for index, reading in enumerate(found):
+        for index, reading in enumerate(results):
             run = self._run(reading, index, raw, context)
             run = redacted(run, redactor.anew(), copying.counts())
             yield Arrival(run, raw, self.reader.title)

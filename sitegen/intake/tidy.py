@@ -107,21 +107,21 @@ def read_runs(
     if not runs:
         raise SitegenError("has no rows", where=str(path))
     with placed(path):
-        made = [_run(key, rows, provenance, sources or {}) for key, rows in runs.items()]
-    return sorted(made, key=lambda run: run.id)
+        read = [_run(key, rows, provenance, sources or {}) for key, rows in runs.items()]
+    return sorted(read, key=lambda run: run.id)
 
 
 @lru_cache(maxsize=65_536)
 def _key(texts: Sequence[str], environment: str, date: str) -> _Key:
     """Return the run that a row with these texts belongs to."""
-    given = _Key(*texts)
-    started = given.started_at or date
-    check_benchmark(given.benchmark)
-    if not (given.environment or environment):
+    key = _Key(*texts)
+    started = key.started_at or date
+    check_benchmark(key.benchmark)
+    if not (key.environment or environment):
         fix = "fill the column `environment`, or add --env LABEL"
         raise SitegenError("names no environment", fix=fix)
-    return given._replace(
-        environment=check_label(given.environment or environment),
+    return key._replace(
+        environment=check_label(key.environment or environment),
         started_at=started and check_time(started),
     )
 
