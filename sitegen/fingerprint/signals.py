@@ -163,11 +163,11 @@ def _kernel_log(machine: Machine) -> Iterator[Sighting]:
     for line, kind in (("tdx: Guest detected", "tdx"), ("RME: Using RSI version", "cca")):
         if line in log.text:
             yield _logged(log, line, kind)
-    if found := _ISOLATION.search(log.text):
-        kind = _HYPER_V.get(int(found[2], 16) & 15, "")
-        yield _logged(log, found[0], kind, "hypervisor")
-    if found := _DETECTED.search(log.text):
-        yield _logged(log, found[0], _SYSTEMD.get(found[1], ""), "systemd")
+    if match := _ISOLATION.search(log.text):
+        kind = _HYPER_V.get(int(match[2], 16) & 15, "")
+        yield _logged(log, match[0], kind, "hypervisor")
+    if match := _DETECTED.search(log.text):
+        yield _logged(log, match[0], _SYSTEMD.get(match[1], ""), "systemd")
     yield from _memory_encryption(machine, log)
     if (line := "virt/tdx: module initialized") in log.text:
         yield Sighting(log.source, line, "none", "host", "tdx")
@@ -177,17 +177,17 @@ def _kernel_log(machine: Machine) -> Iterator[Sighting]:
 
 def _memory_encryption(machine: Machine, log: Log) -> Iterator[Sighting]:
     """Yield what the lines on memory encryption say; "AMD SEV" alone is said of many things."""
-    if found := _STATUS.search(log.text):
-        line, kind = found[0].strip(), _highest(found[1], machine)
-        if "vtom" in found[1].lower():
+    if match := _STATUS.search(log.text):
+        line, kind = match[0].strip(), _highest(match[1], machine)
+        if "vtom" in match[1].lower():
             reason = f"{log.source}: {line} (under a paravisor)"
             yield Sighting(log.source, line, "sev-snp", "paravisor", reason, hint=True)
         elif kind:
             yield _logged(log, line, kind)
-    if found := _FEATURES.search(log.text):
-        line = found[0].strip()
-        kind = "tdx" if "TDX" in found[1] else _highest(found[1], machine)
-        if {"SME", "TME"} & set(found[1].split()):
+    if match := _FEATURES.search(log.text):
+        line = match[0].strip()
+        kind = "tdx" if "TDX" in match[1] else _highest(match[1], machine)
+        if {"SME", "TME"} & set(match[1].split()):
             yield Sighting(log.source, line, "none")
         elif kind == "sev":
             # Azure's SNP guests say this, and so did some of its TDX guests.
@@ -207,24 +207,24 @@ def _programs(machine: Machine) -> Iterator[Sighting]:
 
     Without root it cannot read SEV's state and takes that for none; on Hygon it never looks.
     """
-    said = machine.said("systemd-detect-virt", "--cvm")
+    output = machine.output("systemd-detect-virt", "--cvm")
     source = "systemd-detect-virt --cvm"
-    if said in _SYSTEMD:
-        yield Sighting(source, said, _SYSTEMD[said], "systemd", f"{source} says {said}")
-    elif said == "none":
+    if output in _SYSTEMD:
+        yield Sighting(source, output, _SYSTEMD[output], "systemd", f"{source} says {output}")
+    elif output == "none":
         yield Sighting(source, "none, which proves nothing")
     else:
-        old = "unrecognized option" in said or "unknown option" in said
+        old = "unrecognized option" in output or "unknown option" in output
         yield Sighting(source, "not known to this version" if old else "not asked")
-    yield from _cpuid(machine.said("cpuid", "-1", "-r"))
+    yield from _cpuid(machine.output("cpuid", "-1", "-r"))
     if cpu := gpu.answers(machine).get("cpu cc capabilities"):
         kind = gpu.cpu_kind(cpu) if "hypervisor" in machine.flags() else ""
         reason = f"the GPU driver sees {cpu}"
         yield Sighting("nvidia-smi conf-compute, CPU", cpu, kind, "nvidia", reason)
 
 
-def _cpuid(said: str) -> Iterator[Sighting]:
-    leaves = {int(leaf, 16): registers for leaf, *registers in _LEAF.findall(said)}
+def _cpuid(output: str) -> Iterator[Sighting]:
+    leaves = {int(leaf, 16): registers for leaf, *registers in _LEAF.findall(output)}
     if leaves.get(0x21, [])[1:] == _INTEL_TDX:
         yield Sighting("CPUID 0x21", "IntelTDX", "tdx", "cpu", "CPUID names IntelTDX")
     if isolation := leaves.get(0x4000000C):
