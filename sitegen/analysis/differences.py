@@ -8,7 +8,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from sitegen.analysis import caveats
-from sitegen.catalogue.rules import limits_of, over_quota, stated
+from sitegen.catalogue.rules import limits_of, over_quota, settings_of
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
 from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
@@ -50,7 +50,7 @@ class Setup(Struct, frozen=True):
         """Return how ``runs``, of which there is one at least, were taken."""
         newest = runs[-1]
         files = frozenset(p.value for p in newest.parameters if p.name in _FILES)
-        must = tuple(stated(newest, Comparability.MUST_MATCH).items())
+        must = tuple(settings_of(newest, Comparability.MUST_MATCH).items())
         quick = newest.preset == "quick"
         machines = [run.fingerprint for run in runs]
         return cls(newest.provenance, quick, files, must, _settings(runs), _facts(machines))

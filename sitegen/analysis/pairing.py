@@ -121,8 +121,8 @@ def pair_values(  # noqa: PLR0913 - what tells two sides apart
     if label:
         having = [run for run in having if run.environment == label]
     elif len(labels) > 1:
-        what = f"{len(labels)} environments have the parameter {axis}"
-        raise SitegenError(what, fix=f"add --env with one of {', '.join(labels[:12])}")
+        message = f"{len(labels)} environments have the parameter {axis}"
+        raise SitegenError(message, fix=f"add --env with one of {', '.join(labels[:12])}")
     if not having:
         raise SitegenError(f"no figure {f'in {label} ' if label else ''}has the parameter {axis!r}")
     declared = config.environment(having[0].environment)
@@ -168,8 +168,8 @@ def _chosen(
         wanted = [run for run in chosen if not benchmarks or run.benchmark in benchmarks]
         if not wanted:
             has = ", ".join(sorted({run.benchmark for run in chosen}))
-            what = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
-            raise Unpaired(what, fix=f"it has {has}")
+            message = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
+            raise Unpaired(message, fix=f"it has {has}")
         return wanted, config.environment(chosen[0].environment)
     if ends:
         raise SitegenError(f"{len(ends)} runs end with {name!r}", fix="give the whole id")

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sitegen.catalogue.metrics import unit_problem
-from sitegen.catalogue.rules import stated
+from sitegen.catalogue.rules import settings_of
 from sitegen.config import Config, Environment, Role, implied
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.gpu import OPEN
@@ -177,7 +177,7 @@ def _left_out(
 
 
 def _signature(run: AnyRun) -> tuple[tuple[str, str], ...]:
-    return (*stated(run, Comparability.MUST_MATCH).items(), ("provenance", run.provenance))
+    return (*settings_of(run, Comparability.MUST_MATCH).items(), ("provenance", run.provenance))
 
 
 def _moment(run: AnyRun) -> datetime:
@@ -198,9 +198,9 @@ def check_baselines(labels: Iterable[str], config: Config) -> None:
         for word, name in declared.baselines.items():
             if name not in there:
                 key = f"environments.{label}.baselines.{word}"
-                what = f"{key} names {name!r}, which is no environment"
+                message = f"{key} names {name!r}, which is no environment"
                 fix = f"known are {', '.join(sorted(there))}"
-                raise SitegenError(what, where=str(config.root / "sitegen.toml"), fix=fix)
+                raise SitegenError(message, where=str(config.root / "sitegen.toml"), fix=fix)
 
 
 def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:

@@ -177,8 +177,8 @@ def _wholes(path: Path, known: Container[str] = ()) -> Iterator[Packed]:
             with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as tar:
                 yield from _runs(tar, stream, known)
     except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
-        what = "the pack is cut off or damaged"
-        raise SitegenError(what, where=str(path), fix="bring it again") from error
+        message = "the pack is cut off or damaged"
+        raise SitegenError(message, where=str(path), fix="bring it again") from error
 
 
 class _Bounded:

@@ -74,9 +74,9 @@ class Import(Struct, frozen=True):
         """Yield the runs that the reader finds; raises SitegenError when it finds none."""
         place = str(self.paths[0]) if len(self.paths) == 1 else f"{len(self.paths)} files"
         if self.order.provenance != Provenance.IMPORTED:
-            what = "what a tool itself wrote is imported, not cited"
+            message = "what a tool itself wrote is imported, not cited"
             fix = "leave --provenance out, or write the printed figures as a tidy CSV"
-            raise SitegenError(what, where=place, fix=fix)
+            raise SitegenError(message, where=place, fix=fix)
         if not self.order.environment:
             raise NoEnvironment("names no environment", where=place, fix="add --env LABEL")
         check_label(self.order.environment)
@@ -187,12 +187,12 @@ def _check(reading: Reading) -> None:
     check_samples(reading.samples)
     for definition in reading.definitions:
         check_metric(definition.id)
-    for what, count, most in (
+    for noun, count, most in (
         ("values", len(reading.measurements), bounds.MOST_ROWS),
         ("samples", len(reading.samples), bounds.MOST_SAMPLES),
     ):
         if count > most:
-            raise SitegenError(f"holds {count:,} {what}, and a run has {most:,} at most")
+            raise SitegenError(f"holds {count:,} {noun}, and a run has {most:,} at most")
 
 
 def _as_kept(

@@ -99,8 +99,8 @@ def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Ite
 def _raw(archive: Archive, entry: Entry, old: Run) -> dict[str, bytes]:
     """Return the raw outputs by name; raises SitegenError where they alone do not do."""
     if old.provenance == Provenance.COLLECTED and archive.schema(entry) < _SINCE:
-        what = "was archived by a sitegen that did not keep what parsing needs besides it"
-        raise SitegenError(what)
+        message = "was archived by a sitegen that did not keep what parsing needs besides it"
+        raise SitegenError(message)
     _, files, _ = archive.manifest(entry)
     raw = {}
     for file in files:

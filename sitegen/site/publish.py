@@ -113,8 +113,8 @@ def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list
     if mark is None:
         raise SitegenError("no built site", where=str(site), fix=_AGAIN)
     if not mark.whole or mark.files is None:
-        what = "is not whole: its last build was stopped, or was an older sitegen's"
-        raise SitegenError(what, where=str(site), fix=_AGAIN)
+        message = "is not whole: its last build was stopped, or was an older sitegen's"
+        raise SitegenError(message, where=str(site), fix=_AGAIN)
     files: dict[str, bytes] = {}
     for path in (MARK, *mark.files):
         try:
@@ -122,8 +122,8 @@ def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list
         except SitegenError:
             files[path] = b""
         if not (mark.made(path, files[path]) or digest_of(files[path]) == mark.digest):
-            what = f"is not whole: {path} is not as it was built"
-            raise SitegenError(what, where=str(site), fix=_AGAIN)
+            message = f"is not whole: {path} is not as it was built"
+            raise SitegenError(message, where=str(site), fix=_AGAIN)
     others = []
     for place in sorted(site.rglob("*")):
         path = place.relative_to(site).as_posix()
@@ -146,8 +146,8 @@ def _check_names(git: _Git, branch: str, remote: str) -> None:
     git.output("rev-parse", "--git-dir", fix="the report's repository is that of sitegen.toml")
     bad = branch.startswith(("-", "refs/")) or branch.upper() in ("HEAD", "@")
     if bad or not git.succeeds("check-ref-format", f"refs/heads/{branch}"):
-        what = f"{branch!r} is not the name of a branch"
-        raise SitegenError(what, where="--branch", fix="such as gh-pages")
+        message = f"{branch!r} is not the name of a branch"
+        raise SitegenError(message, where="--branch", fix="such as gh-pages")
 
 
 def _check_free(git: _Git, branch: str, here: _Branch | None) -> None:
@@ -157,20 +157,20 @@ def _check_free(git: _Git, branch: str, here: _Branch | None) -> None:
     # git itself moves no branch that is in use, not even to where it is.
     used = here is not None and not git.succeeds("branch", "--force", "--", branch, here.commit)
     if used or name in map(str.casefold, listed):
-        what = f"{branch} is checked out or being rebased: it would be replaced by the site"
-        raise SitegenError(what, where="--branch", fix="choose another, such as gh-pages")
+        message = f"{branch} is checked out or being rebased: it would be replaced by the site"
+        raise SitegenError(message, where="--branch", fix="choose another, such as gh-pages")
 
 
 def _check_made(branches: Sequence[_Branch]) -> None:
     """Raise SitegenError for a branch with something that nobody said may be replaced."""
     for branch in branches:
         if branch.lost:
-            what = "was not made by this sitegen, and holds "
+            message = "was not made by this sitegen, and holds "
             fix = "choose another --branch; --adopt replaces all that it holds"
             if branch.ours:
-                what = "holds what sitegen did not put there: "
+                message = "holds what sitegen did not put there: "
                 fix = "name it in site.keep of sitegen.toml; --adopt replaces it"
-            raise SitegenError(what + _listed(branch.lost), where=branch.place, fix=fix)
+            raise SitegenError(message + _listed(branch.lost), where=branch.place, fix=fix)
 
 
 def _is_kept(path: str, keep: Iterable[str]) -> bool:
@@ -187,16 +187,16 @@ def _with_kept(files: dict[str, Blob], branches: Sequence[_Branch]) -> list[str]
     kept = branches[0].kept if branches else {}
     folders = {str(parent) for path in files for parent in Path(path).parents}
     for path, blob in kept.items():
-        what = fix = ""
+        problem = fix = ""
         if branches[-1].kept.get(path, blob) != blob:
-            what = f"{path} is one thing on the branch here and another at the remote"
+            problem = f"{path} is one thing on the branch here and another at the remote"
             fix = "fetch the branch, or delete the one here"
         above = next((str(p) for p in Path(path).parents if str(p) in files), "")
-        if not what and (files.get(path, blob) != blob or path in folders or above):
-            what = f"{path} is to be kept on the branch, and the site has {above or path} itself"
+        if not problem and (files.get(path, blob) != blob or path in folders or above):
+            problem = f"{path} is to be kept on the branch, and the site has {above or path} itself"
             fix = "take it out of site.keep, or out of the site's folder"
-        if what:
-            raise SitegenError(what, where="publish", fix=fix)
+        if problem:
+            raise SitegenError(problem, where="publish", fix=fix)
         files[path] = blob
     return [f"kept: {_listed(sorted(kept))}"] if kept else []
 
@@ -297,8 +297,8 @@ class _Git:
         argv = ("hash-object", "-w", "--no-filters", "--stdin-paths")
         git_dir = {"GIT_DIR": self.output("rev-parse", "--absolute-git-dir")}
         if self.output(*argv, stdin=names, cwd=site, variables=git_dir).split() != blobs:
-            what = "has changed while it was published: a build is at work"
-            raise SitegenError(what, where=str(site), fix="publish again when it is done")
+            message = "has changed while it was published: a build is at work"
+            raise SitegenError(message, where=str(site), fix="publish again when it is done")
         return {path: ("100644", blob) for path, blob in zip(files, blobs, strict=True)}
 
     def tree(self, files: Mapping[str, Blob]) -> str:
