@@ -79,14 +79,14 @@ def across(side: Iterable[Caveat], baseline: Iterable[Caveat]) -> list[Caveat]:
     Some rules speak otherwise of a baseline, and not at all where they speak of the side too.
     """
     marks = list(side)
-    ids = {one.rule.id for one in marks}
+    ids = {mark.rule.id for mark in marks}
     first: list[Caveat] = []
-    for one in baseline:
-        if one.rule.as_baseline:
-            same = {rule.id for rule in RULES.values() if rule.as_baseline == one.rule.as_baseline}
-            other = caveat(one.rule.as_baseline)
+    for mark in baseline:
+        if mark.rule.as_baseline:
+            same = {rule.id for rule in RULES.values() if rule.as_baseline == mark.rule.as_baseline}
+            other = caveat(mark.rule.as_baseline)
             if not ids & {*same, other.rule.id} and other not in first:
                 first.append(other)
-        elif one.rule.id not in ids:
-            marks.append(one)
+        elif mark.rule.id not in ids:
+            marks.append(mark)
     return [*first, *marks]

@@ -225,9 +225,9 @@ def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
     @cache
     def sides(benchmark: str, label: str, base: str) -> _Sides:
         ours, theirs = (selections[benchmark, name].runs for name in (label, base))
-        why = unlike(Setup.of(ours), Setup.of(theirs))
+        reason = unlike(Setup.of(ours), Setup.of(theirs))
         newest = [ours[-1], theirs[-1]]
-        return newest, refused(config, label, base), why, caveats.applying("pair", *newest)
+        return newest, refused(config, label, base), reason, caveats.applying("pair", *newest)
 
     comparisons = []
     for (series, label), cell in analysis.cells.items():

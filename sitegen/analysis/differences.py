@@ -181,18 +181,18 @@ def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     values: dict[str, set[str]] = {}
     # Runs that were taken alike share their parameters.
     for parameters in {id(run.parameters): run.parameters for run in runs}.values():
-        for each in parameters:
-            if not each.name.startswith(DOUBT):
-                strictest = classes.setdefault(each.name, each.comparability)
-                classes[each.name] = min(strictest, each.comparability, key=_RANKS.__getitem__)
-                values.setdefault(each.name, set()).add(each.value)
+        for setting in parameters:
+            if not setting.name.startswith(DOUBT):
+                meaning = classes.setdefault(setting.name, setting.comparability)
+                classes[setting.name] = min(meaning, setting.comparability, key=_RANKS.__getitem__)
+                values.setdefault(setting.name, set()).add(setting.value)
     taken = {
         "provenance": {str(run.provenance) for run in runs},
         "tool": {f"{run.tool.name} {run.tool.version}" for run in runs if run.tool},
     }
     return (
-        *((name, TAKEN, _joined(each)) for name, each in taken.items() if each),
-        *((name, str(classes[name]), _joined(each)) for name, each in values.items()),
+        *((name, TAKEN, _joined(texts)) for name, texts in taken.items() if texts),
+        *((name, str(classes[name]), _joined(texts)) for name, texts in values.items()),
     )
 
 

@@ -61,16 +61,16 @@ class Span(Struct, frozen=True):
         """Return an exact number."""
         return cls(value, value, value)
 
-    def combine(self, other: Span, how: Callable[[float, float], float]) -> Span:
+    def combine(self, other: Span, operation: Callable[[float, float], float]) -> Span:
         """Return the result of an operation with the extremes of its corners.
 
         The corners bound it as long as it is monotonic in each operand, which a quotient is
         only where the divisor keeps clear of zero (Moore, Kearfott, Cloud 2009, 2.3).
         """
-        if how is operator.truediv and other.low <= 0 <= other.high:
+        if operation is operator.truediv and other.low <= 0 <= other.high:
             raise SitegenError("a division by zero, or by a figure that may be zero")
-        corners = [how(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
-        return Span(how(self.value, other.value), min(corners), max(corners))
+        corners = [operation(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
+        return Span(operation(self.value, other.value), min(corners), max(corners))
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
@@ -175,10 +175,10 @@ class Sheet:
             fix = _FORMS.get(name, "it takes values without names")
             raise SitegenError(f"{name} is used wrongly", fix=fix) from None
 
-    def compare(self, left: Span, right: Span, how: Callable[[float, float], bool]) -> bool:
+    def compare(self, left: Span, right: Span, test: Callable[[float, float], bool]) -> bool:
         """Return whether a comparison holds for the values, and note whether for all others."""
-        holds = how(left.value, right.value)
-        corners = {how(a, b) for a in (left.low, left.high) for b in (right.low, right.high)}
+        holds = test(left.value, right.value)
+        corners = {test(a, b) for a in (left.low, left.high) for b in (right.low, right.high)}
         self.compared.append((holds, corners == {holds}))
         return holds
 

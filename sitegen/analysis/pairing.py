@@ -50,12 +50,12 @@ def pair(
         raise SitegenError(f"{baseline!r} is compared with itself", fix="name two of them")
     ours, declared = _chosen(runs, config, side, benchmarks)
     theirs, against = _chosen(runs, config, baseline, benchmarks)
-    why = refused(config, declared.label, against.label)
-    if not why and _within(ours, theirs, runs, config):
-        why = WITHIN
+    reason = refused(config, declared.label, against.label)
+    if not reason and _within(ours, theirs, runs, config):
+        reason = WITHIN
     labelled = [replace(run, environment=SIDE) for run in ours]
     labelled += [replace(run, environment=BASELINE) for run in theirs]
-    analysis = _analysed(labelled, config, against, declared, why)
+    analysis = _analysed(labelled, config, against, declared, reason)
     # A baseline that is itself a TEE would be held against this side as well.
     pairs = tuple(c for c in analysis.comparisons if c.side.environment == SIDE)
     if not pairs:

@@ -214,13 +214,13 @@ class Archive:
             about: defaultdict[str, list[str]] = defaultdict(list)
             with os.scandir(self.root / environment) as folder:
                 listed = list(folder)
-            for each in listed:
-                if run_id := remarks.run_of(each.name):
-                    about[run_id].append(each.name)
+            for item in listed:
+                if run_id := remarks.run_of(item.name):
+                    about[run_id].append(item.name)
             entries += [
-                Entry(each.name, environment, Path(each.path), tuple(sorted(about[each.name])))
-                for each in listed
-                if RUN_ID.fullmatch(each.name) and each.is_dir()
+                Entry(item.name, environment, Path(item.path), tuple(sorted(about[item.name])))
+                for item in listed
+                if RUN_ID.fullmatch(item.name) and item.is_dir()
             ]
         return sorted(entries, key=lambda entry: entry.run_id)
 

@@ -431,8 +431,8 @@ def publish(load: options.Load, branch: str, remote: str, no_push: bool, adopt: 
 
 
 def _say_damaged(damaged: Sequence[Damaged]) -> None:
-    for one in damaged:
-        click.echo(f"set aside: {one.path}: {one.reason}", err=True)
+    for run in damaged:
+        click.echo(f"set aside: {run.path}: {run.reason}", err=True)
 
 
 def _progress(quiet: bool) -> Callable[[Progress], None]:

@@ -142,8 +142,8 @@ def _answer(
     return Answer(written, damaged, above, tuple(unjudged), judged)
 
 
-def _is_of(one: Damaged, name: str, config: Config) -> bool:
-    label, _, run_id = one.path.partition("/")
+def _is_of(run: Damaged, name: str, config: Config) -> bool:
+    label, _, run_id = run.path.partition("/")
     return _is_called(name, config.aliases.get(label, label), run_id)
 
 
@@ -254,10 +254,10 @@ def _head(pairing: Pairing) -> tuple[str, ...]:
 
 def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
     """Yield what differs in words, but for what is recorded only."""
-    for one in pairing.differing:
-        if one.kind != Comparability.IGNORED:
-            side, base = one.words
-            yield f"{one.title} ({one.meaning})", base, side
+    for difference in pairing.differing:
+        if difference.kind != Comparability.IGNORED:
+            side, base = difference.words
+            yield f"{difference.title} ({difference.meaning})", base, side
 
 
 def _json(comparison: Comparison) -> dict[str, Any]:

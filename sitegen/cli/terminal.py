@@ -90,7 +90,7 @@ def taken(one: Taken) -> str:
 
 def arrived(runs: int, left: Sequence[Left]) -> str:
     """Return what was not taken, each file with the reason, and a last line that counts."""
-    lines = [f"not taken: {one.path}: {one.why}" for one in left]
+    lines = [f"not taken: {one.path}: {one.reason}" for one in left]
     files = f"; {len(left)} file{'' if len(left) == 1 else 's'} not taken" if left else ""
     if left or runs > 1:
         lines.append(f"{runs} run{'' if runs == 1 else 's'} taken{files}")

@@ -40,7 +40,7 @@ class Left(Struct, frozen=True):
     """A file of a folder that was not taken, and why."""
 
     path: Path
-    why: str
+    reason: str
 
 
 class Taken(Struct, frozen=True):

@@ -56,7 +56,7 @@ class Outcome(Struct, frozen=True):
     old: str
     new: Run | None = None
     changed: int = 0
-    why: str = ""
+    reason: str = ""
 
 
 def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Iterator[Outcome]:
@@ -79,12 +79,12 @@ def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Ite
             raw = _raw(archive, entry, old)
             new = _again(old, raw)
         except SitegenError as error:
-            yield Outcome(entry.run_id, why=str(error))
+            yield Outcome(entry.run_id, reason=str(error))
             continue
         rows = set(new.measurements) ^ set(old.measurements)
         samples = set(new.samples) ^ set(old.samples)
         if not rows and not samples and new.parameters == old.parameters:
-            yield Outcome(old.id, why="reads as before")
+            yield Outcome(old.id, reason="reads as before")
             continue
         texts = [[list(s) for s in new.samples], [str(p) for p in new.parameters]]
         content = json.dumps([old.id, new.measurements, *texts])

@@ -139,7 +139,7 @@ class Redactor:
             if before.startswith("-") and "=" not in before and keys.is_secret(before, word):
                 clean.append(self._whole("secret"))
             else:
-                names_here = [
+                inside = [
                     span._replace(start=max(span.start, at) - at, end=min(span.end, end) - at)
                     for span in spans
                     if at < end
@@ -147,7 +147,7 @@ class Redactor:
                     and span.end > at
                     and (span.start >= at or _goes_on(word))
                 ]
-                clean.append(self._replaced(word, names_here) if names_here else self.text(word))
+                clean.append(self._replaced(word, inside) if inside else self.text(word))
             at = end + 1
         return tuple(map(_unicode, clean))
 

@@ -145,9 +145,9 @@ def _doubts(analysis: Analysis, benchmark: str) -> tuple[Doubt, ...]:
 def _sources(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str, str], ...]:
     sources = {(run.source.id, run.source.section): run.source for run in runs if run.source}
     rows = []
-    for (name, section), one in sorted(sources.items(), key=lambda item: item[0]):
+    for (name, section), source in sorted(sources.items(), key=lambda item: item[0]):
         place = section.lower() if section.startswith("Table") else f"section {section}"
-        rows.append((f"{one.title or name}, {place}", one.address, one.edition, name))
+        rows.append((f"{source.title or name}, {place}", source.address, source.edition, name))
     return tuple(rows)
 
 

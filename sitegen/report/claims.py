@@ -55,13 +55,13 @@ class ClaimsPage(NamedTuple):
 def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
     """Return the page: what differs first, what is reproduced last, by publication."""
     by_source: dict[str, list[Checked]] = {}
-    for each in checked:
-        by_source.setdefault(each.claim.source, []).append(each)
+    for check in checked:
+        by_source.setdefault(check.claim.source, []).append(check)
     published: dict[str, Source] = {}
     for selection in analysis.selections.values():
         for source in (run.source for run in selection.runs if run.source):
             published.setdefault(source.id, source)
-    readings = sum(bool(each.fits_if) for each in checked)
+    readings = sum(bool(check.fits_if) for check in checked)
     do = "does" if readings == 1 else "do"
     return ClaimsPage(
         f"Of {words.count(len(checked), 'published claim')}, {became(checked)}.",

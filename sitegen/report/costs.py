@@ -75,10 +75,10 @@ class CostTable(NamedTuple):
 def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
     """Return the cost tables of a benchmark: an environment against each of its baselines."""
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for one in analysis.comparisons:
-        if one.series.benchmark == benchmark:
-            key = (one.side.environment, one.baseline.environment, one.against)
-            groups.setdefault(key, []).append(one)
+    for comparison in analysis.comparisons:
+        if comparison.series.benchmark == benchmark:
+            key = (comparison.side.environment, comparison.baseline.environment, comparison.against)
+            groups.setdefault(key, []).append(comparison)
     common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     order = list(analysis.config.environments)
 
@@ -93,7 +93,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
         comparisons = groups[label, base, against]
         comparisons.sort(key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)))
         tee = side.hue in ("cpu-tee", "gpu-tee")
-        rows = tuple(_row(one, side.hue, common) for one in comparisons)
+        rows = tuple(_row(comparison, side.hue, common) for comparison in comparisons)
         differing = analysis.differences(benchmark, label, base)
         tables.append(CostTable(benchmark, side, baseline, against, tee, rows, differing))
     return tuple(tables)

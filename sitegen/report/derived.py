@@ -130,11 +130,11 @@ def _overheads(analysis: Analysis, benchmark: str, contrast: OverheadBy, index: 
         environment = words.platform(analysis.config, label)
         against = f" against {_name(analysis, base)}" if sides[label] > 1 else ""
         points = []
-        for x, _, one in placed:
-            bounds = sorted(one.share_interval) if one.share_interval else ()
+        for x, _, comparison in placed:
+            bounds = sorted(comparison.share_interval) if comparison.share_interval else ()
             low, high = (100 * end for end in bounds) if bounds else (None, None)
-            share = one.share or 0.0
-            points.append(Point(x, 100 * share, percent(share), low, high, one.doubt))
+            share = comparison.share or 0.0
+            points.append(Point(x, 100 * share, percent(share), low, high, comparison.doubt))
         drawn.append((environment.name + against, environment.hue, tuple(points)))
     places = {x: at for placed in overheads.values() for x, at, _ in placed}
     chart = LineChart(
@@ -209,16 +209,16 @@ def _ladder_chart(
     )
 
 
-def _step_row(metric: Metric, one: Difference, base: float) -> Row:
-    pairs = words.count(one.pairs, "pair") if one.pairs else ""
-    value = "not paired" if one.value is None else _signed(metric, one.value)
+def _step_row(metric: Metric, step: Difference, base: float) -> Row:
+    pairs = words.count(step.pairs, "pair") if step.pairs else ""
+    value = "not paired" if step.value is None else _signed(metric, step.value)
     share: Sequence[str] = ""
     # A share of one pair would read like a finding.
-    if one.value is not None and one.interval and base > 0:
-        ends = _span(one.interval, lambda end: percent(end / base))
-        share = (f"{percent(one.value / base)} %", f"{ends} %")
-    between = words.joined(_ends(metric, one.interval), pairs)
-    return one.title, (value, between), share, _measured(metric, one.cell)
+    if step.value is not None and step.interval and base > 0:
+        ends = _span(step.interval, lambda end: percent(end / base))
+        share = (f"{percent(step.value / base)} %", f"{ends} %")
+    between = words.joined(_ends(metric, step.interval), pairs)
+    return step.title, (value, between), share, _measured(metric, step.cell)
 
 
 def _shares(analysis: Analysis, benchmark: str, share: SessionShare, index: int) -> Section | None:
