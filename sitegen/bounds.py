@@ -49,10 +49,10 @@ def memory(most: int) -> Iterator[None]:
 
     now = psutil.Process().memory_info()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = now.vms + max(most - now.rss, _LEAST_ROOM)
+    cap = now.vms + max(most - now.rss, _LEAST_ROOM)
     tighter = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_AS, (min([wanted, *tighter]), hard))
+        resource.setrlimit(resource.RLIMIT_AS, (min([cap, *tighter]), hard))
     try:
         yield
     except (MemoryError, SitegenError) as error:
@@ -90,9 +90,9 @@ def beginning(data: bytes, most: int) -> bytes:
         raise SitegenError("is no gzip file")
     stream = zlib.decompressobj(wbits=_WITH_HEADER)
     with contextlib.suppress(zlib.error):
-        found = stream.decompress(data, most)
-        if len(found) == most or stream.eof:
-            return found
+        start = stream.decompress(data, most)
+        if len(start) == most or stream.eof:
+            return start
     raise SitegenError("is no whole gzip file")
 
 

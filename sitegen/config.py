@@ -218,10 +218,10 @@ def load(
         decoded(base_url, Address, "--base-url")
     folders["archive"] = archive or folders["archive"]
     folders["output"] = output or folders["output"]
-    own = structs.asdict(site) | folders
-    own["base_url"] = (base_url or site.base_url).rstrip("/")
-    own["keep"] = tuple(_kept(path, file) for path in site.keep)
-    return Config(root, **own, environments=_environments(settings.environments, file))
+    values = structs.asdict(site) | folders
+    values["base_url"] = (base_url or site.base_url).rstrip("/")
+    values["keep"] = tuple(_kept(path, file) for path in site.keep)
+    return Config(root, **values, environments=_environments(settings.environments, file))
 
 
 def read_toml(file: Path) -> dict[str, Any]:
@@ -251,17 +251,17 @@ def decoded(value: object, form: type[Form], file: str, key: str = "") -> Form:
         return msgspec.convert(value, form)
     except msgspec.ValidationError as error:
         reason, _, steps = str(error).replace("`", "").partition(" - at $")
-        wanted, keys = _wanted(form, steps)
-        what, fix = f"must be {wanted}", ""
+        expected, keys = _expected(form, steps)
+        message, fix = f"must be {expected}", ""
         if reason.startswith("Object "):
-            what = reason.replace("Object contains unknown field", "unknown key")
-            what = what.replace("Object missing required field", "has no")
+            message = reason.replace("Object contains unknown field", "unknown key")
+            message = message.replace("Object missing required field", "has no")
             fix = f"known here: {keys}"
         place = (key + steps).removeprefix(".").removesuffix("[...]")
-        raise SitegenError(what, where=f"{file}: {place}" if place else file, fix=fix) from error
+        raise SitegenError(message, where=f"{file}: {place}" if place else file, fix=fix) from error
 
 
-def _wanted(form: object, steps: str) -> tuple[str, str]:
+def _expected(form: object, steps: str) -> tuple[str, str]:
     """Return what a value at a place of a form must be, and the keys that it may have."""
     kind = inspect.type_info(form)
     for name in [*re.findall(r"\.(\w+)|\[", steps), None]:
@@ -310,16 +310,16 @@ def _environments(tables: Mapping[str, object], file: Path) -> dict[str, Environ
         checked(check_label, label, place)
         table = decoded(value, EnvironmentTable, str(file), key)
         if table.role in ("metal", "vm") and table.tee not in ("", "none", "unstated"):
-            what = f"the role is {table.role!r} and the TEE {table.tee!r}"
+            message = f"the role is {table.role!r} and the TEE {table.tee!r}"
             fix = "a platform with a TEE has the role cpu-tee or gpu-tee"
-            raise SitegenError(what, where=place, fix=fix)
+            raise SitegenError(message, where=place, fix=fix)
         for word, name in table.baselines.items():
             checked(check_label, name, f"{place}.baselines.{word}")
         for name in table.incomparable:
             checked(check_label, name, f"{place}.incomparable")
         if label in table.baselines.values():
-            what = "names the environment itself"
-            raise SitegenError(what, where=f"{place}.baselines", fix="name another")
+            message = "names the environment itself"
+            raise SitegenError(message, where=f"{place}.baselines", fix="name another")
         for old in table.aliases:
             checked(check_label, old, f"{place}.aliases")
             if old in tables or owners.setdefault(old, label) != label:

@@ -64,7 +64,7 @@ class Crew(Generic[Part, Result]):
 
     def results(self) -> list[Result]:
         """Do what parts are left, and return what each part gave, in their order."""
-        made = dict(self._done()) if self._children else {}
+        done = dict(self._done()) if self._children else {}
         while self._children:
             child, results = self._children[0]
             with os.fdopen(results, "rb") as pipe:
@@ -72,9 +72,9 @@ class Crew(Generic[Part, Result]):
             self._children.pop(0)
             os.waitpid(child, 0)
             with contextlib.suppress(EOFError, pickle.UnpicklingError):
-                made |= pickle.loads(data)  # noqa: S301 - a fork of this process wrote it
+                done |= pickle.loads(data)  # noqa: S301 - a fork of this process wrote it
         return [
-            made[place] if place in made else self.work(part)
+            done[place] if place in done else self.work(part)
             for place, part in enumerate(self.parts)
         ]
 

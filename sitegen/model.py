@@ -144,7 +144,7 @@ class Shape(Struct, frozen=True, eq=False):
             for place, row in enumerate(self.rows):
                 series = Series(benchmark, row.workload, row.metric, row.statistic, row.params)
                 places.setdefault(series, []).append(place)
-            self._places[benchmark] = {series: tuple(own) for series, own in places.items()}
+            self._places[benchmark] = {series: tuple(each) for series, each in places.items()}
         return self._places[benchmark]
 
 

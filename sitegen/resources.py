@@ -54,7 +54,7 @@ def assets() -> Assets:
     Every wheel carries it (`tools/wheel_hook.py`), and set-up puts it into a checkout.
     """
     root = templates()
-    found = {
+    files = {
         path.name: _COMMENTS.sub(b"", path.read_bytes())
         for path in sorted((root / "assets").iterdir())
     }
@@ -65,9 +65,9 @@ def assets() -> Assets:
             where=str(vendor),
             fix="install sitegen again, or run `make venv` in a checkout",
         )
-    found |= {path.name: path.read_bytes() for path in sorted(vendor.iterdir())}
-    digest = hashlib.sha256(b"".join(found[name] for name in sorted(found))).hexdigest()[:10]
-    return Assets(f"assets/{digest}", found)
+    files |= {path.name: path.read_bytes() for path in sorted(vendor.iterdir())}
+    digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:10]
+    return Assets(f"assets/{digest}", files)
 
 
 def source_digest() -> str:

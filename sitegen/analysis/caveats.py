@@ -31,14 +31,14 @@ def caveat(rule_id: str, sentence: str = "") -> Caveat:
     return Caveat(rule, sentence or rule.definition)
 
 
-def applying(scope: str, *seen: Any, rules: Sequence[Rule] | None = None) -> list[Caveat]:  # noqa: ANN401 - what predicates of the scope take
-    """Return the caveats of the rules whose predicate of ``scope`` applies to what is ``seen``."""
-    found = []
+def applying(scope: str, *facts: Any, rules: Sequence[Rule] | None = None) -> list[Caveat]:  # noqa: ANN401 - what predicates of the scope take
+    """Return the caveats of the rules whose predicate of ``scope`` applies to the ``facts``."""
+    applied = []
     for rule in _BY_SCOPE[scope] if rules is None else rules:
-        saying = getattr(rule, scope)(*seen)
-        if saying:
-            found.append(Caveat(rule, rule.definition if saying is True else saying))
-    return found
+        sentence = getattr(rule, scope)(*facts)
+        if sentence:
+            applied.append(Caveat(rule, rule.definition if sentence is True else sentence))
+    return applied
 
 
 def of_run(run: AnyRun, tee: str, role: str = "") -> list[Caveat]:
@@ -51,7 +51,7 @@ def of_reading(run: AnyRun, workload: str | None = None) -> list[Caveat]:
 
     Without a workload all of it is told, and each sentence says which workload it is about.
     """
-    found = []
+    doubts = []
     for parameter in run.parameters:
         if not parameter.name.startswith(DOUBT):
             continue
@@ -63,8 +63,8 @@ def of_reading(run: AnyRun, workload: str | None = None) -> list[Caveat]:
             sentence = f"{about}: {sentence}"
         # A newer sitegen may doubt for reasons that this one has no rule for.
         rule = next((rule for rule in _BY_SCOPE["kind"] if rule.kind == kind), RULES["suspect"])
-        found.append(Caveat(rule, sentence))
-    return found
+        doubts.append(Caveat(rule, sentence))
+    return doubts
 
 
 def of_figure(figure: Figure) -> list[Caveat]:
@@ -78,15 +78,15 @@ def across(side: Iterable[Caveat], baseline: Iterable[Caveat]) -> list[Caveat]:
 
     Some rules speak otherwise of a baseline, and not at all where they speak of the side too.
     """
-    found = list(side)
-    own = {one.rule.id for one in found}
+    marks = list(side)
+    ids = {mark.rule.id for mark in marks}
     first: list[Caveat] = []
-    for one in baseline:
-        if one.rule.as_baseline:
-            same = {rule.id for rule in RULES.values() if rule.as_baseline == one.rule.as_baseline}
-            other = caveat(one.rule.as_baseline)
-            if not own & {*same, other.rule.id} and other not in first:
+    for mark in baseline:
+        if mark.rule.as_baseline:
+            same = {rule.id for rule in RULES.values() if rule.as_baseline == mark.rule.as_baseline}
+            other = caveat(mark.rule.as_baseline)
+            if not ids & {*same, other.rule.id} and other not in first:
                 first.append(other)
-        elif one.rule.id not in own:
-            found.append(one)
-    return [*first, *found]
+        elif mark.rule.id not in ids:
+            marks.append(mark)
+    return [*first, *marks]

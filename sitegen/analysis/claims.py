@@ -178,9 +178,9 @@ def check(claim: Claim, analysis: Analysis) -> Checked:
 
 def as_json(result: Checked) -> dict[str, Any]:
     """Return a checked claim in the public form of ``sitegen claims --format json``."""
-    told = msgspec.to_builtins(result)
-    told = {**told.pop("claim"), **told}
-    return {key: told["printed" if key == "published" else key] for key in _JSON}
+    fields = msgspec.to_builtins(result)
+    fields = {**fields.pop("claim"), **fields}
+    return {key: fields["printed" if key == "published" else key] for key in _JSON}
 
 
 def _evaluated(claim: Claim, expression: str, analysis: Analysis) -> Checked:
@@ -242,8 +242,8 @@ def _limits(kind: str, printed: str) -> tuple[float, float]:
         ends = [_figure(text) for text in match.groups()]
         low, high = ends[0][0] - ends[0][1], ends[-1][0] + ends[-1][1]
     if not low < high:
-        what = f"{printed[:80]!r} is not printed as a {kind}"
-        raise SitegenError(what, fix="write 1,271 or 60-80 or <=1")
+        message = f"{printed[:80]!r} is not printed as a {kind}"
+        raise SitegenError(message, fix="write 1,271 or 60-80 or <=1")
     return low, high
 
 

@@ -76,7 +76,7 @@ class Comparison(Struct, frozen=True):
         return (self._share(ends.low), self._share(ends.high)) if ends else None
 
     @property
-    def told(self) -> str:
+    def verdict(self) -> str:
         """The word where it may be told: of headline series, and why not of others."""
         return self.word if self.headline or self.reason else ""
 
@@ -87,13 +87,13 @@ class Comparison(Struct, frozen=True):
         A ratio's and a proportion's is the metric's own. A difference must pass the same share of
         the baseline's value, and one of what is counted: half a failed request is none.
         """
-        known, base = self.metric, self.baseline.summary
-        if known.scale in (Scale.RATIO, Scale.PROPORTION):
-            return known.margin
-        if known.scale == Scale.EXACT:
+        metric, base = self.metric, self.baseline.summary
+        if metric.scale in (Scale.RATIO, Scale.PROPORTION):
+            return metric.margin
+        if metric.scale == Scale.EXACT:
             return 0.0
-        share = known.margin * abs(base.value) if base else 0.0
-        return max(share, 1.0 if known.unit == "count" else 0.0)
+        share = metric.margin * abs(base.value) if base else 0.0
+        return max(share, 1.0 if metric.unit == "count" else 0.0)
 
     @property
     def worsening(self) -> tuple[float, float] | None:
@@ -164,27 +164,27 @@ class Analysis(Struct, frozen=True):
 
         Raises SitegenError when there is none, or more than one.
         """
-        found = [
+        figures = [
             (cell, cell.summary)
             for cell in self.of(pattern.metric.partition(".")[0])
             if cell.environment == label and pattern.matches(cell.series) and cell.summary
         ]
-        if len(found) == 1:
-            return found[0]
+        if len(figures) == 1:
+            return figures[0]
         having = f" with {dict(pattern.params)}" if pattern.params else ""
-        number = f"{len(found)} figures are" if found else "no figure is"
+        number = f"{len(figures)} figures are" if figures else "no figure is"
         raise SitegenError(f"{number} {pattern.metric} in {label}{having}")
 
     def differences(self, benchmark: str, label: str, baseline: str) -> tuple[Difference, ...]:
         """Return what the runs of two environments differ in, the telling ones first."""
         sides = [self.selections.get((benchmark, name)) for name in (label, baseline)]
-        setups = [Setup.of(found.runs) for found in sides if found and found.runs]
+        setups = [Setup.of(cell.runs) for cell in sides if cell and cell.runs]
         return differences(*setups) if len(setups) == len(sides) else ()
 
     def metric(self, metric_id: str) -> Metric:
         """Return a metric of the table or of a run's own definitions."""
-        own = self.definitions.get(metric_id)
-        return metric(metric_id, [own] if own else [])
+        defined = self.definitions.get(metric_id)
+        return metric(metric_id, [defined] if defined else [])
 
 
 def analyse(runs: Sequence[AnyRun], config: Config) -> Analysis:
@@ -198,19 +198,19 @@ def analyse(runs: Sequence[AnyRun], config: Config) -> Analysis:
             cells[cell.series, label] = cell
     mark_across(cells, config)
     keys = groupby(sorted(cells), key=lambda key: key[0].benchmark)
-    of = {benchmark: tuple(cells[key] for key in own) for benchmark, own in keys}
+    of = {benchmark: tuple(cells[key] for key in cell_keys) for benchmark, cell_keys in keys}
     analysis = Analysis(config, selections, cells, (), _definitions(runs), of)
     return replace(analysis, comparisons=_comparisons(analysis))
 
 
 def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
     """Return what runs define; a metric that nobody defines has at least its rows' unit."""
-    known = {d.id: d for run in runs for d in run.definitions}
+    definitions = {d.id: d for run in runs for d in run.definitions}
     for name, unit in (pair for run in runs for pair in run.units):
-        if name not in METRICS and name not in known:
+        if name not in METRICS and name not in definitions:
             words = "Not defined by its collector."
-            known[name] = MetricDefinition(name, name, unit, definition=words)
-    return known
+            definitions[name] = MetricDefinition(name, name, unit, definition=words)
+    return definitions
 
 
 #: What two environments are to one another in a benchmark, whatever the series: the newest run of
@@ -225,11 +225,11 @@ def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
     @cache
     def sides(benchmark: str, label: str, base: str) -> _Sides:
         ours, theirs = (selections[benchmark, name].runs for name in (label, base))
-        why = unlike(Setup.of(ours), Setup.of(theirs))
+        reason = unlike(Setup.of(ours), Setup.of(theirs))
         newest = [ours[-1], theirs[-1]]
-        return newest, refused(config, label, base), why, caveats.applying("pair", *newest)
+        return newest, refused(config, label, base), reason, caveats.applying("pair", *newest)
 
-    made = []
+    comparisons = []
     for (series, label), cell in analysis.cells.items():
         for against, name in baselines(label, config, labels):
             base = analysis.cells.get((series, name))
@@ -238,10 +238,10 @@ def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
                 continue
             pair = Comparison(series, analysis.metric(series.metric), cell, base, against)
             if pair.metric.better != Better.NONE:
-                known = sides(series.benchmark, label, name)
-                made.append(_compared(pair, known, analysis.cells))
-    made.sort(key=lambda c: (c.series, c.side.environment, c.baseline.environment))
-    return tuple(made)
+                declared = sides(series.benchmark, label, name)
+                comparisons.append(_compared(pair, declared, analysis.cells))
+    comparisons.sort(key=lambda c: (c.series, c.side.environment, c.baseline.environment))
+    return tuple(comparisons)
 
 
 def refused(config: Config, label: str, base: str) -> str:
@@ -273,28 +273,28 @@ def _compared(
 
 def _measured(pair: Comparison, cells: Mapping[tuple[Series, str], Cell]) -> Comparison:
     """Return a comparison with what its summaries give on the scale of their metric."""
-    known, side, baseline = pair.metric, pair.side.summary, pair.baseline.summary
+    metric, side, baseline = pair.metric, pair.side.summary, pair.baseline.summary
     if side is None or baseline is None:
         return pair
-    higher = known.better == Better.HIGHER
+    higher = metric.better == Better.HIGHER
     step = max(pair.side.resolution, pair.baseline.resolution)
-    if known.scale == Scale.RATIO:
+    if metric.scale == Scale.RATIO:
         factor = stats.slowdown(side.value, baseline.value, higher_is_better=higher)
         interval = stats.slowdown_interval(side, baseline, higher_is_better=higher, resolution=step)
         if factor is None:
             return replace(pair, interval=interval, reason="a value is zero")
-        word = stats.verdict(side, baseline, interval, known.margin)
+        word = stats.verdict(side, baseline, interval, metric.margin)
         return replace(pair, word=word, factor=factor, interval=interval)
     difference = side.value - baseline.value
-    if known.scale == Scale.EXACT:
+    if metric.scale == Scale.EXACT:
         values = ([v for run in one.repetitions for v in run] for one in (pair.side, pair.baseline))
         word = stats.equality_verdict(*values, higher_is_better=higher)
         # Two printed figures are equal as far as they are printed.
         cited = not min(side.runs, baseline.runs)
         return replace(pair, word=Word.ONE_RUN if cited else word, difference=difference)
     counted = None
-    if known.scale == Scale.PROPORTION:
-        ours, theirs = (_tally(known, one, cells) for one in (pair.side, pair.baseline))
+    if metric.scale == Scale.PROPORTION:
+        ours, theirs = (_tally(metric, one, cells) for one in (pair.side, pair.baseline))
         counted = (ours, theirs) if ours and theirs else None
         bounds = stats.proportion_interval(side, baseline, counted)
     else:
@@ -305,10 +305,10 @@ def _measured(pair: Comparison, cells: Mapping[tuple[Series, str], Cell]) -> Com
     )
 
 
-def _tally(known: Metric, cell: Cell, cells: Mapping[tuple[Series, str], Cell]) -> Tally | None:
+def _tally(metric: Metric, cell: Cell, cells: Mapping[tuple[Series, str], Cell]) -> Tally | None:
     """Return how many of how many; None where a repetition has a share and no count."""
     for statistic in (cell.series.statistic, "value", "total"):
-        series = cell.series._replace(metric=known.of, statistic=statistic)
+        series = cell.series._replace(metric=metric.of, statistic=statistic)
         count = cells.get((series, cell.environment))
         if count is None:
             continue

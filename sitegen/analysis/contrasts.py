@@ -72,15 +72,15 @@ def axis_value(text: str) -> float | None:
 
 
 def overheads(
-    analysis: Analysis, benchmark: str, wanted: OverheadBy
+    analysis: Analysis, benchmark: str, contrast: OverheadBy
 ) -> dict[tuple[str, str], list[Placed]]:
     """Return the overhead over a parameter, by (environment, baseline); only where it varies."""
     by_pair: dict[tuple[str, str], list[Placed]] = {}
     for comparison in analysis.comparisons:
         series = comparison.series
-        if series.benchmark != benchmark or not wanted.series.matches(series):
+        if series.benchmark != benchmark or not contrast.series.matches(series):
             continue
-        text = dict(series.params).get(wanted.axis, "")
+        text = dict(series.params).get(contrast.axis, "")
         x = axis_value(text)
         if x is None or x <= 0 or comparison.factor is None or comparison.reason:
             continue
@@ -95,32 +95,32 @@ def overheads(
     }
 
 
-def climbs(analysis: Analysis, benchmark: str, wanted: Ladder) -> tuple[Climb, ...]:
+def climbs(analysis: Analysis, benchmark: str, ladder: Ladder) -> tuple[Climb, ...]:
     """Return the ladder of each environment that has two steps of it; the first is the base."""
-    ladders = _by_value(analysis, benchmark, wanted)
+    ladders = _by_value(analysis, benchmark, ladder)
     present = {(label, step) for (label, *_), by_step in ladders.items() for step in by_step}
     rows = []
     for (label, _, rest), by_step in ladders.items():
-        steps = [(title, by_step[step]) for step, title in wanted.steps if step in by_step]
+        steps = [(title, by_step[step]) for step, title in ladder.steps if step in by_step]
         if len(steps) > 1:
             (title, first), (last_title, last) = steps[0], steps[-1]
             added = tuple(_difference(a, b, name) for (_, a), (name, b) in pairwise(steps))
             total = _difference(first, last, last_title)
-            absent = tuple(name for step, name in wanted.steps if (label, step) not in present)
+            absent = tuple(name for step, name in ladder.steps if (label, step) not in present)
             rows.append(Climb(label, rest, first, title, added, total, absent))
     return tuple(rows)
 
 
 def _by_value(
-    analysis: Analysis, benchmark: str, wanted: Ladder | AxisCost
+    analysis: Analysis, benchmark: str, contrast: Ladder | AxisCost
 ) -> dict[tuple[str, str, Params], dict[str, Cell]]:
     """Return measured cells by their value of a parameter, all else (the keys) being equal."""
     groups: dict[tuple[str, str, Params], dict[str, Cell]] = {}
     for cell in analysis.of(benchmark):
         series = cell.series
-        value = dict(series.params).get(wanted.axis)
-        if value and cell.summary is not None and wanted.series.matches(series):
-            rest = tuple(pair for pair in series.params if pair[0] != wanted.axis)
+        value = dict(series.params).get(contrast.axis)
+        if value and cell.summary is not None and contrast.series.matches(series):
+            rest = tuple(pair for pair in series.params if pair[0] != contrast.axis)
             groups.setdefault((cell.environment, series.workload, rest), {})[value] = cell
     return groups
 
@@ -162,13 +162,13 @@ def _units(by_run: Sequence[list[float]]) -> list[float]:
     return by_run[0] if len(by_run) == 1 else [math.fsum(one) / len(one) for one in by_run]
 
 
-def axis_pairs(analysis: Analysis, benchmark: str, wanted: AxisCost) -> list[AxisPair]:
+def axis_pairs(analysis: Analysis, benchmark: str, contrast: AxisCost) -> list[AxisPair]:
     """Return the series that exist at both values of a parameter, paired within their runs."""
-    higher = analysis.metric(wanted.series.metric).better == Better.HIGHER
+    higher = analysis.metric(contrast.series.metric).better == Better.HIGHER
     rows = []
-    groups = _by_value(analysis, benchmark, wanted)
+    groups = _by_value(analysis, benchmark, contrast)
     for (_, _, rest), by_value in groups.items():
-        base, side = (by_value.get(value) for value in wanted.values)
+        base, side = (by_value.get(value) for value in contrast.values)
         if base and side and base.summary and side.summary:
             factor = slowdown(side.summary.value, base.summary.value, higher_is_better=higher)
             if factor is not None:
@@ -194,27 +194,27 @@ def matched(
     return mean, t_interval(logs, "t").map(math.exp), len(logs)
 
 
-def session_shares(analysis: Analysis, benchmark: str, wanted: SessionShare) -> list[Share]:
+def session_shares(analysis: Analysis, benchmark: str, contrast: SessionShare) -> list[Share]:
     """Return what a session pays once as a share of its requests: t / (k x request latency)."""
     rows: list[Share] = []
     cells = [cell for cell in analysis.of(benchmark) if cell.summary]
-    patterns = [wanted.request, *(pattern for _, pattern in wanted.once)]
+    patterns = [contrast.request, *(pattern for _, pattern in contrast.once)]
     for label in dict.fromkeys(cell.environment for cell in cells):
-        own = [cell for cell in cells if cell.environment == label]
-        found = (next((c for c in own if p.matches(c.series)), None) for p in patterns)
-        request, *once = (cell.summary.value if cell and cell.summary else None for cell in found)
-        times = [(title, time) for (title, _), time in zip(wanted.once, once, strict=True)]
+        of_label = [cell for cell in cells if cell.environment == label]
+        matches = (next((c for c in of_label if p.matches(c.series)), None) for p in patterns)
+        request, *once = (cell.summary.value if cell and cell.summary else None for cell in matches)
+        times = [(title, time) for (title, _), time in zip(contrast.once, once, strict=True)]
         parts = [(title, time) for title, time in times if time is not None]
         if request and parts:
             total = sum(time for _, time in parts)
-            shares = [(count, total / (count * request)) for count in wanted.counts]
+            shares = [(count, total / (count * request)) for count in contrast.counts]
             absent = [title for title, time in times if time is None]
             rows.append((label, parts, total, request, shares, absent))
     return rows
 
 
 def for_the_money(
-    analysis: Analysis, benchmark: str, wanted: ForTheMoney
+    analysis: Analysis, benchmark: str, contrast: ForTheMoney
 ) -> dict[str, dict[str, Ratio]]:
     """Return what figures are for their price, by environment and metric, against the first's."""
     figures = {
@@ -224,21 +224,21 @@ def for_the_money(
         if cell.summary is not None and cell.summary.value > 0 and not cell.series.params
     }
     # In the order of the report's settings: the first is the baseline.
-    priced = [label for label in analysis.config.environments if (label, wanted.price) in figures]
+    priced = [label for label in analysis.config.environments if (label, contrast.price) in figures]
 
     def quotient(label: str, metric: str) -> Ratio:
-        figure, price = figures[label, metric], figures[label, wanted.price]
+        figure, price = figures[label, metric], figures[label, contrast.price]
         of, by = figure.interval, price.interval
         printed = of.over(by) if of and by and of.low > 0 and by.low > 0 else None
         return figure.value / price.value, printed
 
     ratios: dict[str, dict[str, Ratio]] = {}
     for label in priced:
-        for metric in wanted.metrics:
+        for metric in contrast.metrics:
             if (label, metric) in figures and (priced[0], metric) in figures:
-                (own, ours), (base, theirs) = quotient(label, metric), quotient(priced[0], metric)
+                (ratio, ours), (base, theirs) = quotient(label, metric), quotient(priced[0], metric)
                 printed = ours.over(theirs) if label != priced[0] and ours and theirs else None
-                ratios.setdefault(label, {})[metric] = own / base, printed
+                ratios.setdefault(label, {})[metric] = ratio / base, printed
     return ratios
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from sitegen.analysis import caveats
-from sitegen.catalogue.rules import limits_of, over_quota, stated
+from sitegen.catalogue.rules import limits_of, over_quota, settings_of
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
 from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
@@ -26,7 +26,7 @@ MEANINGS: Mapping[str, str] = {
 }
 WITHIN = "the run is one of those that stand for its environment"
 ABSENT = "absent"
-_RANKS = {what: rank for rank, what in enumerate(MEANINGS)}
+_RANKS = {kind: rank for rank, kind in enumerate(MEANINGS)}
 _FILES = frozenset({"file sha256", "files sha256"})
 
 
@@ -50,36 +50,36 @@ class Setup(Struct, frozen=True):
         """Return how ``runs``, of which there is one at least, were taken."""
         newest = runs[-1]
         files = frozenset(p.value for p in newest.parameters if p.name in _FILES)
-        must = tuple(stated(newest, Comparability.MUST_MATCH).items())
+        must = tuple(settings_of(newest, Comparability.MUST_MATCH).items())
         quick = newest.preset == "quick"
         machines = [run.fingerprint for run in runs]
         return cls(newest.provenance, quick, files, must, _settings(runs), _facts(machines))
 
 
 class Difference(Struct, frozen=True):
-    """One thing that two sides differ in; ``what`` is a key of MEANINGS."""
+    """One thing that two sides differ in; ``kind`` is a key of MEANINGS."""
 
     name: str
-    what: str
+    kind: str
     side: str
     baseline: str
 
     @property
     def title(self) -> str:
         """The name in words."""
-        if self.what == MACHINE:
+        if self.kind == MACHINE:
             return facts.title(self.name)
         return self.name.replace("_", " ")
 
     @property
     def meaning(self) -> str:
         """What the difference means, in words."""
-        return MEANINGS[self.what]
+        return MEANINGS[self.kind]
 
     @property
     def words(self) -> tuple[str, str]:
         """The values of the side and of the baseline in words."""
-        if self.what != MACHINE:
+        if self.kind != MACHINE:
             return self.side, self.baseline
         return facts.words(self.name, self.side), facts.words(self.name, self.baseline)
 
@@ -93,23 +93,23 @@ def differences(side: Setup, baseline: Setup) -> tuple[Difference, ...]:
     ours, theirs = (
         {(n, w == TAKEN): (w, v) for n, w, v in one.settings} for one in (side, baseline)
     )
-    found = []
+    differing = []
     for key in {**ours, **theirs}:
-        (what, own), (other, base) = (one.get(key, ("", ABSENT)) for one in (ours, theirs))
-        if own != base:
-            strictest = min(filter(None, (what, other)), key=_RANKS.__getitem__)
-            found.append(Difference(key[0], strictest, own, base))
+        (mine, value), (other, base) = (one.get(key, ("", ABSENT)) for one in (ours, theirs))
+        if value != base:
+            strictest = min(filter(None, (mine, other)), key=_RANKS.__getitem__)
+            differing.append(Difference(key[0], strictest, value, base))
     here, there = dict(side.facts), dict(baseline.facts)
     if bool(here) != bool(there):
         here, there = ({MACHINE: "recorded"} if one else {} for one in (here, there))
-    found += [
+    differing += [
         Difference(name, MACHINE, *values)
         for name in {**here, **there}
         if len({*(values := [one.get(name, facts.NOT_RECORDED) for one in (here, there)])}) > 1
     ]
     weights = {name: place for place, name in enumerate(facts.WEIGHED)}
     return tuple(
-        sorted(found, key=lambda one: (_RANKS[one.what], weights.get(one.name, -1), one.name))
+        sorted(differing, key=lambda one: (_RANKS[one.kind], weights.get(one.name, -1), one.name))
     )
 
 
@@ -127,7 +127,7 @@ def unlike(side: Setup, baseline: Setup) -> str:
     if Provenance.IMPORTED in provenances:
         # What another tool did not print is not known, and no difference.
         shared = ours.keys() & theirs.keys()
-        ours, theirs = ({name: known[name] for name in shared} for known in (ours, theirs))
+        ours, theirs = ({name: params[name] for name in shared} for params in (ours, theirs))
     return "; ".join(
         f"{name} is {ours.get(name) or ABSENT} here and {theirs.get(name) or ABSENT} there"
         for name in sorted({*ours, *theirs})
@@ -150,8 +150,8 @@ def other_proof(side: float | None, baseline: float | None) -> str:
     """Return how two proofs of these sizes, in bytes, are not the same one, or nothing."""
     if side is None or not baseline:
         return ""
-    told = caveats.applying("sizes", side, baseline)
-    return told[0].sentence if told else ""
+    doubts = caveats.applying("sizes", side, baseline)
+    return doubts[0].sentence if doubts else ""
 
 
 def beyond_quota(series: Series, *runs: AnyRun) -> str:
@@ -162,7 +162,7 @@ def beyond_quota(series: Series, *runs: AnyRun) -> str:
 
 def nearest(ours: Sequence[Series], theirs: Sequence[Series]) -> tuple[str, ...]:
     """Return the parameters in which the two series that are most alike differ, if any are."""
-    found = min(
+    fewest = min(
         (
             sorted(set(one.params) ^ set(other.params))
             for one in ours
@@ -172,7 +172,7 @@ def nearest(ours: Sequence[Series], theirs: Sequence[Series]) -> tuple[str, ...]
         key=lambda differing: (len(differing), differing),
         default=[],
     )
-    return tuple(dict.fromkeys(name for name, _ in found))
+    return tuple(dict.fromkeys(name for name, _ in fewest))
 
 
 def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
@@ -181,18 +181,18 @@ def _settings(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     values: dict[str, set[str]] = {}
     # Runs that were taken alike share their parameters.
     for parameters in {id(run.parameters): run.parameters for run in runs}.values():
-        for each in parameters:
-            if not each.name.startswith(DOUBT):
-                known = classes.setdefault(each.name, each.comparability)
-                classes[each.name] = min(known, each.comparability, key=_RANKS.__getitem__)
-                values.setdefault(each.name, set()).add(each.value)
+        for setting in parameters:
+            if not setting.name.startswith(DOUBT):
+                meaning = classes.setdefault(setting.name, setting.comparability)
+                classes[setting.name] = min(meaning, setting.comparability, key=_RANKS.__getitem__)
+                values.setdefault(setting.name, set()).add(setting.value)
     taken = {
         "provenance": {str(run.provenance) for run in runs},
         "tool": {f"{run.tool.name} {run.tool.version}" for run in runs if run.tool},
     }
     return (
-        *((name, TAKEN, _joined(each)) for name, each in taken.items() if each),
-        *((name, str(classes[name]), _joined(each)) for name, each in values.items()),
+        *((name, TAKEN, _joined(texts)) for name, texts in taken.items() if texts),
+        *((name, str(classes[name]), _joined(texts)) for name, texts in values.items()),
     )
 
 
@@ -201,18 +201,18 @@ def _facts(machines: Sequence[Fingerprint]) -> tuple[tuple[str, str], ...]:
     for machine in dict.fromkeys(machines):
         for name, value in _weighed(machine):
             values.setdefault(name, set()).add(value)
-    return tuple((name, _joined(own)) for name, own in sorted(values.items()))
+    return tuple((name, _joined(each)) for name, each in sorted(values.items()))
 
 
 @lru_cache(maxsize=4096)
 def _weighed(machine: Fingerprint) -> tuple[tuple[str, str], ...]:
     """Return the facts of a machine that weigh something in a comparison."""
-    own = tuple(
+    weighed = tuple(
         (fact.name, facts.NOT_VISIBLE if fact.value is None else fact.value)
         for fact in machine.facts
-        if (known := facts.FACTS.get(fact.name)) and known.weight
+        if (entry := facts.FACTS.get(fact.name)) and entry.weight
     )
-    return own if machine.tee.kind == "unknown" else ((facts.TEE, machine.tee.kind), *own)
+    return weighed if machine.tee.kind == "unknown" else ((facts.TEE, machine.tee.kind), *weighed)
 
 
 def _joined(values: set[str]) -> str:

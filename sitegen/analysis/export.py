@@ -47,7 +47,7 @@ _OF_RUN = ("run_id", "environment", "benchmark", "provenance", "source", "starte
 
 def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
     """Return the export of ``runs``, column by column."""
-    found: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     marks = {
         key: " ".join(dict.fromkeys(c.rule.id for c in cell.caveats))
         for key, cell in analysis.cells.items()
@@ -65,8 +65,8 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
             texts[shape]["params"] = [*map(_params, texts[shape]["params"])]
         rows = {**texts[shape], "value": values}
         provenance, source = str(run.provenance), run.source.id if run.source else None
-        told = (run.id, run.environment, run.benchmark, provenance, source, run.started_at)
-        alike = dict(zip(_OF_RUN, told, strict=True))
+        identity = (run.id, run.environment, run.benchmark, provenance, source, run.started_at)
+        alike = dict(zip(_OF_RUN, identity, strict=True))
         if run.id in selected:
             about = (shape, run.benchmark, run.environment)
             if about not in quoted:
@@ -79,24 +79,24 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
             rows["caveats"] = quoted[about]
         else:
             tee = analysis.config.environment(run.environment).tee
-            own = [*caveats.of_run(run, tee), *caveats.of_reading(run)]
-            ids = dict.fromkeys(("not-selected", *(one.rule.id for one in own)))
+            doubts = [*caveats.of_run(run, tee), *caveats.of_reading(run)]
+            ids = dict.fromkeys(("not-selected", *(one.rule.id for one in doubts)))
             alike["caveats"] = " ".join(ids)
         for name, column in rows.items():
-            found[name] += column
+            columns[name] += column
         for name, value in alike.items():
-            found[name] += [value] * len(values)
-    return found
+            columns[name] += [value] * len(values)
+    return columns
 
 
-def encode(found: dict[str, list[Any]], form: str) -> bytes:
+def encode(columns: dict[str, list[Any]], form: str) -> bytes:
     """Return columns as ``csv``, ``json`` (columns and data) or ``parquet``."""
     if form == "json":
         return orjson.dumps(
-            {"columns": list(found), "data": list(zip(*found.values(), strict=True))},
+            {"columns": list(columns), "data": list(zip(*columns.values(), strict=True))},
             option=orjson.OPT_APPEND_NEWLINE,
         )
-    table = tables.export_table(found)
+    table = tables.export_table(columns)
     return tables.csv_bytes(table) if form == "csv" else tables.parquet_bytes(table)
 
 
@@ -121,7 +121,7 @@ def export(config: Config, form: str) -> Export:
         )
     if not runs:
         raise SitegenError("no runs", where=str(config.archive), fix="`sitegen collect` takes some")
-    data, aside = quarantine.made(runs, make, make)
+    data, aside = quarantine.without_failing(runs, make, make)
     return Export(data, (*held.damaged, *held.damages(aside)))
 
 

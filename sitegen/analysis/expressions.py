@@ -61,16 +61,16 @@ class Span(Struct, frozen=True):
         """Return an exact number."""
         return cls(value, value, value)
 
-    def combine(self, other: Span, how: Callable[[float, float], float]) -> Span:
+    def combine(self, other: Span, operation: Callable[[float, float], float]) -> Span:
         """Return the result of an operation with the extremes of its corners.
 
         The corners bound it as long as it is monotonic in each operand, which a quotient is
         only where the divisor keeps clear of zero (Moore, Kearfott, Cloud 2009, 2.3).
         """
-        if how is operator.truediv and other.low <= 0 <= other.high:
+        if operation is operator.truediv and other.low <= 0 <= other.high:
             raise SitegenError("a division by zero, or by a figure that may be zero")
-        corners = [how(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
-        return Span(how(self.value, other.value), min(corners), max(corners))
+        corners = [operation(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
+        return Span(operation(self.value, other.value), min(corners), max(corners))
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
@@ -131,10 +131,10 @@ class Sheet:
                 raise SitegenError(f"{match[1][:80]!r} is no number")
             return significant(value.value, _DIGITS)
 
-        told = _BRACES.sub(number, text)
-        if set(told) & set("{}"):  # it would reach the reader
+        filled = _BRACES.sub(number, text)
+        if set(filled) & set("{}"):  # it would reach the reader
             raise SitegenError("a brace in its note holds no expression")
-        return told
+        return filled
 
     def node(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one return a form
         """Return the value of one part of an expression."""
@@ -165,20 +165,20 @@ class Sheet:
 
     def call(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> Value:
         """Return what a function gives for its arguments."""
-        given = [self.node(arg) for arg in args]
+        values = [self.node(arg) for arg in args]
         named = {str(keyword.arg): self.node(keyword.value) for keyword in keywords}
         if len(named) < len(keywords):
             raise SitegenError(f"{name} is given the same name twice")
         try:
-            return self.functions[name](*given, **named)
+            return self.functions[name](*values, **named)
         except TypeError:
             fix = _FORMS.get(name, "it takes values without names")
             raise SitegenError(f"{name} is used wrongly", fix=fix) from None
 
-    def compare(self, left: Span, right: Span, how: Callable[[float, float], bool]) -> bool:
+    def compare(self, left: Span, right: Span, test: Callable[[float, float], bool]) -> bool:
         """Return whether a comparison holds for the values, and note whether for all others."""
-        holds = how(left.value, right.value)
-        corners = {how(a, b) for a in (left.low, left.high) for b in (right.low, right.high)}
+        holds = test(left.value, right.value)
+        corners = {test(a, b) for a in (left.low, left.high) for b in (right.low, right.high)}
         self.compared.append((holds, corners == {holds}))
         return holds
 
@@ -196,11 +196,11 @@ class Sheet:
         if not all(isinstance(text, str) for text in (metric, env, workload, statistic)):
             raise SitegenError("a metric, an environment and a workload are texts")
         texts = []
-        for key, given in params.items():
-            if not isinstance(given, Span | str):
+        for key, param in params.items():
+            if not isinstance(param, Span | str):
                 raise SitegenError(f"the parameter {key} is neither text nor number")
             # Parameters are texts: 1048576 and never 1.04858e+06.
-            texts.append((key, given if isinstance(given, str) else f"{given.value:.15g}"))
+            texts.append((key, param if isinstance(param, str) else f"{param.value:.15g}"))
         pattern = SeriesPattern(metric, statistic, tuple(texts), workload)
         cell, summary = self.analysis.figure(pattern, env)
         value, interval = summary.value, summary.interval

@@ -50,12 +50,12 @@ def pair(
         raise SitegenError(f"{baseline!r} is compared with itself", fix="name two of them")
     ours, declared = _chosen(runs, config, side, benchmarks)
     theirs, against = _chosen(runs, config, baseline, benchmarks)
-    why = refused(config, declared.label, against.label)
-    if not why and _within(ours, theirs, runs, config):
-        why = WITHIN
+    reason = refused(config, declared.label, against.label)
+    if not reason and _within(ours, theirs, runs, config):
+        reason = WITHIN
     labelled = [replace(run, environment=SIDE) for run in ours]
     labelled += [replace(run, environment=BASELINE) for run in theirs]
-    analysis = _analysed(labelled, config, against, declared, why)
+    analysis = _analysed(labelled, config, against, declared, reason)
     # A baseline that is itself a TEE would be held against this side as well.
     pairs = tuple(c for c in analysis.comparisons if c.side.environment == SIDE)
     if not pairs:
@@ -81,7 +81,7 @@ def _analysed(
 def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
     """Return why two sides have no comparison: what each has, or what parts the nearest two."""
     theirs, ours = (
-        sorted({name for name, own in analysis.selections if own == label})
+        sorted({name for name, of in analysis.selections if of == label})
         for label in (BASELINE, SIDE)
     )
     both = f"{baseline} and {side} have no"
@@ -89,17 +89,17 @@ def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
     if not shared:
         fix = f"{baseline} has {', '.join(theirs)}; {side} has {', '.join(ours)}"
         return Unpaired(f"{both} benchmark in common", fix=fix)
-    base, own = (
+    base, measured = (
         {cell.series for name in shared for cell in analysis.of(name) if cell.environment == label}
         for label in (BASELINE, SIDE)
     )
-    if common := base & own:
+    if common := base & measured:
         return Unpaired(
             f"of no series that {baseline} and {side} have in common is it known whether more or"
             " less is better",
             fix=f"there are {len(common)}, such as {min(common).metric}",
         )
-    names = nearest([*own], [*base])
+    names = nearest([*measured], [*base])
     fix = "their workloads or metrics have different names: `sitegen show`"
     if names:
         fix = f"the nearest differ in {', '.join(names)}"
@@ -121,8 +121,8 @@ def pair_values(  # noqa: PLR0913 - what tells two sides apart
     if label:
         having = [run for run in having if run.environment == label]
     elif len(labels) > 1:
-        what = f"{len(labels)} environments have the parameter {axis}"
-        raise SitegenError(what, fix=f"add --env with one of {', '.join(labels[:12])}")
+        message = f"{len(labels)} environments have the parameter {axis}"
+        raise SitegenError(message, fix=f"add --env with one of {', '.join(labels[:12])}")
     if not having:
         raise SitegenError(f"no figure {f'in {label} ' if label else ''}has the parameter {axis!r}")
     declared = config.environment(having[0].environment)
@@ -168,8 +168,8 @@ def _chosen(
         wanted = [run for run in chosen if not benchmarks or run.benchmark in benchmarks]
         if not wanted:
             has = ", ".join(sorted({run.benchmark for run in chosen}))
-            what = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
-            raise Unpaired(what, fix=f"it has {has}")
+            message = f"{name} has no run of {' or '.join(sorted(benchmarks))}"
+            raise Unpaired(message, fix=f"it has {has}")
         return wanted, config.environment(chosen[0].environment)
     if ends:
         raise SitegenError(f"{len(ends)} runs end with {name!r}", fix="give the whole id")

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sitegen.catalogue.metrics import unit_problem
-from sitegen.catalogue.rules import stated
+from sitegen.catalogue.rules import settings_of
 from sitegen.config import Config, Environment, Role, implied
 from sitegen.errors import SitegenError
 from sitegen.fingerprint.gpu import OPEN
@@ -37,7 +37,7 @@ def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environmen
     newest = {run.environment: run for run in ordered}
     named = {name for one in config.environments.values() for name in one.baselines.values()}
     order = dict.fromkeys([*config.environments, *sorted({*newest, *named})])
-    known = {}
+    roles = {}
     for label in order:
         declared = config.environment(label)
         if label in newest and not declared.role:
@@ -45,8 +45,8 @@ def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environmen
             role, tee = implied(label) if by_label else _observed(newest[label])
             by_label = by_label and role is not None
             declared = replace(declared, role=role, tee=declared.tee or tee, by_label=by_label)
-        known[label] = declared
-    return known
+        roles[label] = declared
+    return roles
 
 
 def saw_machine(run: AnyRun) -> bool:
@@ -71,14 +71,14 @@ def superseded(runs: Iterable[AnyRun]) -> dict[str, str]:
 
 
 def _observed(run: AnyRun) -> tuple[Role | None, str]:
-    seen = run.fingerprint
-    hinted = seen.tee.kind != "none" and seen.tee.confidence == "low"
-    if seen.tee.kind == "contradictory" or hinted:
+    machine = run.fingerprint
+    hinted = machine.tee.kind != "none" and machine.tee.confidence == "low"
+    if machine.tee.kind == "contradictory" or hinted:
         return None, ""
-    if seen.tee.kind != "none":
-        open_gpu = seen.get("gpu_confidential_compute") in OPEN
-        return "gpu-tee" if seen.get("gpu") and not open_gpu else "cpu-tee", seen.tee.kind
-    return "metal" if seen.get("virtualisation") in (None, "none") else "vm", "none"
+    if machine.tee.kind != "none":
+        open_gpu = machine.get("gpu_confidential_compute") in OPEN
+        return "gpu-tee" if machine.get("gpu") and not open_gpu else "cpu-tee", machine.tee.kind
+    return "metal" if machine.get("virtualisation") in (None, "none") else "vm", "none"
 
 
 def select(runs: Sequence[AnyRun], config: Config) -> dict[tuple[str, str], Selection]:
@@ -121,8 +121,8 @@ def _selected(
     if any(run.provenance == Provenance.COLLECTED for run in good):
         why = "imported; the runs collected here stand first"
         good = without(good, lambda run: why if run.provenance == Provenance.IMPORTED else "")
-    wanted = _signature(good[-1]) if good else ()
-    good = without(good, lambda run: "" if _signature(run) == wanted else "other parameters")
+    signature = _signature(good[-1]) if good else ()
+    good = without(good, lambda run: "" if _signature(run) == signature else "other parameters")
     return Selection(tuple(good), tuple(sorted(out)))
 
 
@@ -136,23 +136,23 @@ def same_measurement(runs: Sequence[AnyRun]) -> dict[str, str]:
     """
     holders: dict[tuple[object, ...], list[str]] = defaultdict(list)
     sizes: dict[str, int] = {}
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     imported = [run for run in runs if run.provenance == Provenance.IMPORTED]
     for run in sorted(imported, key=lambda run: (-len(run.measurements), run.id)):
-        told = {
+        figures = {
             (row.workload, row.metric, row.statistic, row.repetition, row.value)
             for row in run.measurements
             if row.value is not None and _digits(row.value) >= _TELLING
         }
-        shared = Counter(other for row in told for other in holders[row])
+        shared = Counter(other for row in figures for other in holders[row])
         other, count = max(shared.items(), key=lambda pair: pair[1], default=("", 0))
-        if count >= _LEAST_SHARED and count >= _SAME_SHARE * min(len(told), sizes[other]):
-            found[run.id] = f"the same measurement as {other}"
+        if count >= _LEAST_SHARED and count >= _SAME_SHARE * min(len(figures), sizes[other]):
+            reasons[run.id] = f"the same measurement as {other}"
             continue
-        sizes[run.id] = len(told)
-        for row in told:
+        sizes[run.id] = len(figures)
+        for row in figures:
             holders[row].append(run.id)
-    return found
+    return reasons
 
 
 def _digits(value: float) -> int:
@@ -177,7 +177,7 @@ def _left_out(
 
 
 def _signature(run: AnyRun) -> tuple[tuple[str, str], ...]:
-    return (*stated(run, Comparability.MUST_MATCH).items(), ("provenance", run.provenance))
+    return (*settings_of(run, Comparability.MUST_MATCH).items(), ("provenance", run.provenance))
 
 
 def _moment(run: AnyRun) -> datetime:
@@ -198,9 +198,9 @@ def check_baselines(labels: Iterable[str], config: Config) -> None:
         for word, name in declared.baselines.items():
             if name not in there:
                 key = f"environments.{label}.baselines.{word}"
-                what = f"{key} names {name!r}, which is no environment"
+                message = f"{key} names {name!r}, which is no environment"
                 fix = f"known are {', '.join(sorted(there))}"
-                raise SitegenError(what, where=str(config.root / "sitegen.toml"), fix=fix)
+                raise SitegenError(message, where=str(config.root / "sitegen.toml"), fix=fix)
 
 
 def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
@@ -212,19 +212,19 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
     there = {run.id for run in runs}
     gone = [each for each in config.pinned if each not in there]
     lines = [f"site.pinned names {each}, which is not in the archive" for each in gone]
-    own = [run for run in runs if run.provenance != Provenance.CITED and not run.withdrawn]
-    latest = {run.environment: run for run in sorted(own, key=_moment)}
-    newest = max(own, key=_moment, default=None)
+    measuring = [run for run in runs if run.provenance != Provenance.CITED and not run.withdrawn]
+    latest = {run.environment: run for run in sorted(measuring, key=_moment)}
+    newest = max(measuring, key=_moment, default=None)
     lines += [
         f"all runs of {label} are more than {config.window_days} days older than {newest.id}:"
         " they enter no comparison (site.window_days)"
         for label, run in sorted(latest.items())
         if newest and _moment(run) < _moment(newest) - timedelta(days=config.window_days)
     ]
-    known = replace(config, environments=environments(runs, config))
-    seen = sorted({run.environment for run in runs})
+    observed = replace(config, environments=environments(runs, config))
+    labels = sorted({run.environment for run in runs})
     measured = sorted({run.environment for run in runs if run.provenance != Provenance.CITED})
-    if len(measured) > 1 and not any(baselines(label, known, seen) for label in measured):
+    if len(measured) > 1 and not any(baselines(label, observed, labels) for label in measured):
         side = next((one for one in measured if implied(one)[1] not in ("", "none")), measured[-1])
         base = next(one for one in measured if one != side)
         lines.append(

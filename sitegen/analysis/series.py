@@ -78,8 +78,8 @@ def cells_of(
     side = _side_values(rows)
     limits = list(dict.fromkeys(map(limits_of, selection.runs)))
     busy: dict[tuple[str, tuple[str, ...]], list[Caveat]] = {}
-    for series, own in rows.items():
-        runs = own[0][0].runs if len(own) == 1 else tuple(r for block, _ in own for r in block.runs)
+    for series, parts in rows.items():
+        runs = parts[0][0].runs if len(parts) == 1 else tuple(r for b, _ in parts for r in b.runs)
         if runs not in of_runs:
             of_runs[runs] = list(dict.fromkeys(c for run_id in runs for c in of_run[run_id]))
         # All series of a workload come from the same steps.
@@ -87,7 +87,7 @@ def cells_of(
         if key not in busy:
             own_steps = [step for run in runs for step in steps[run, series.workload]]
             busy[key] = caveats.applying("steps", own_steps)
-        yield _cell(series, label, selection, runs, own, of_runs[runs], busy[key], side, limits)
+        yield _cell(series, label, selection, runs, parts, of_runs[runs], busy[key], side, limits)
 
 
 def _blocks(runs: Sequence[AnyRun]) -> list[_Block]:
@@ -115,7 +115,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
 ) -> Cell:
     run = selection.runs[-1]
     cited = run.provenance == Provenance.CITED
-    known = metric(series.metric, run.definitions)
+    definition = metric(series.metric, run.definitions)
     failed = suspect = total = 0
     values: list[tuple[float, ...]] = []
     doubtful: list[tuple[float, ...]] = []
@@ -129,8 +129,8 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
             values += zip(columns[0])  # type: ignore[arg-type]
             doubtful += [()] * len(block.runs)
             continue
-        for own in zip(*columns, strict=True):
-            pairs = [*zip(own, marks, strict=True)]
+        for numbers in zip(*columns, strict=True):
+            pairs = [*zip(numbers, marks, strict=True)]
             failed += sum(mark == Status.FAILED or value is None for value, mark in pairs)
             suspect += sum(mark == Status.SUSPECT for _, mark in pairs)
             for taken, status in ((values, Status.OK), (doubtful, Status.SUSPECT)):
@@ -138,55 +138,55 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     if not any(values):
         # Nothing clean: what there is is shown, with its caveat.
         values = doubtful
-    ratio = known.scale == Scale.RATIO
+    ratio = definition.scale == Scale.RATIO
     first = next((v[0] for v in values if v), None)
     rounding = rounding_interval(first, printed) if cited and first is not None else None
-    step = _resolution(known, rows)
+    step = _resolution(definition, rows)
     summary = summarise(values, ratio=ratio, rounding=rounding, cited=cited, resolution=step)
-    if known.scale == Scale.PROPORTION and summary and (ends := summary.interval):
+    if definition.scale == Scale.PROPORTION and summary and (ends := summary.interval):
         # It ends where proportions do.
         ends = replace(ends, low=max(ends.low, 0.0), high=min(ends.high, 1.0))
         summary = replace(summary, interval=ends)
-    found = list(of_runs)
+    doubts = list(of_runs)
     if run.provenance == Provenance.IMPORTED:
         doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in runs)
-        found += dict.fromkeys(caveat for own in doubted for caveat in own)
-    found += caveats.applying("counts", Counts(failed, suspect, total, run.provenance))
+        doubts += dict.fromkeys(caveat for numbers in doubted for caveat in numbers)
+    doubts += caveats.applying("counts", Counts(failed, suspect, total, run.provenance))
     if summary is not None:
         beside = side.get((series.workload, _without_direction(series.params)), {})
-        found += busy
+        doubts += busy
         of, params = summary.value, dict(series.params)
         figure = Figure(series.metric, series.statistic, params, of, beside, limits)
-        found += caveats.of_figure(figure)
+        doubts += caveats.of_figure(figure)
         repetitions = summary.repetitions[0] if summary.repetitions else 0
-        found += caveats.applying("summary", cited, summary.runs, repetitions)
+        doubts += caveats.applying("summary", cited, summary.runs, repetitions)
     return Cell(
         series, label, summary, tuple(filter(None, values)), runs, run.provenance,
-        printed, failed, suspect, tuple(found), step,
+        printed, failed, suspect, tuple(doubts), step,
     )  # fmt: skip
 
 
-def _resolution(known: Metric, rows: _Rows) -> float:
+def _resolution(metric: Metric, rows: _Rows) -> float:
     """Return the step in which the tool printed these values, 0 where it does not round.
 
     Where it printed decimals, the step is finer: ab's table has whole milliseconds, the file
     of percentiles microseconds.
     """
-    if known.resolution is None:
+    if metric.resolution is None:
         return 0.0
     printed = (block.shape.rows[place].printed for block, places in rows for place in places)
     decimals = min((len(text.partition(".")[2]) for text in printed if text), default=0)
-    return float(known.resolution * 10.0**-decimals)
+    return float(metric.resolution * 10.0**-decimals)
 
 
 def _side_values(rows: Mapping[Series, _Rows]) -> dict[tuple[str, Params], dict[str, float]]:
     """Return, by workload and parameters, the values that caveats on other metrics need."""
     side: dict[tuple[str, Params], dict[str, float]] = defaultdict(dict)
-    for series, own in rows.items():
+    for series, parts in rows.items():
         name = BESIDE.get((series.metric, series.statistic))
         if name is None:
             continue
-        columns = (block.columns[place] for block, places in own for place in places)
+        columns = (block.columns[place] for block, places in parts for place in places)
         if values := [value for column in columns for value in column if value is not None]:
             key = (series.workload, _without_direction(series.params))
             side[key][name] = run_value(values, ratio=False)
@@ -203,18 +203,18 @@ def mark_across(cells: dict[tuple[Series, str], Cell], config: Config) -> None:
         host = config.environment(label).baselines.get("metal")
         if host is None or cell.summary is None:
             continue
-        known = metric(series.metric)
+        definition = metric(series.metric)
         base = cells.get((series, host))
-        if base is None or base.summary is None or known.better == Better.NONE:
+        if base is None or base.summary is None or definition.better == Better.NONE:
             continue
-        higher = known.better == Better.HIGHER
+        higher = definition.better == Better.HIGHER
         factor = slowdown(cell.summary.value, base.summary.value, higher_is_better=higher)
         if factor is None or factor >= 1:
             continue
         interval = slowdown_interval(cell.summary, base.summary, higher_is_better=higher)
         high = interval.high if interval else factor
-        told = caveats.applying("outdone", series.metric, factor, high, host)
-        cells[series, label] = _with(cell, *told)
+        doubts = caveats.applying("outdone", series.metric, factor, high, host)
+        cells[series, label] = _with(cell, *doubts)
     _suspect_bases(cells)
 
 
@@ -237,10 +237,10 @@ def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
         if base is None or base.summary is None or base.summary.value <= 0:
             continue
         efficiency = {
-            threads: found.value / (threads * base.summary.value)
+            threads: summary.value / (threads * base.summary.value)
             for threads, key in members
-            if threads > 1 and (found := cells[key].summary) is not None
+            if threads > 1 and (summary := cells[key].summary) is not None
         }
         best = max(efficiency, key=lambda threads: efficiency[threads], default=1)
-        told = caveats.applying("scaling", best, efficiency.get(best, 0.0))
-        cells[base.series, base.environment] = _with(base, *told)
+        doubts = caveats.applying("scaling", best, efficiency.get(best, 0.0))
+        cells[base.series, base.environment] = _with(base, *doubts)

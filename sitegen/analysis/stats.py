@@ -110,7 +110,7 @@ def summarise(
     if not filled:
         return None
     counts = tuple(map(len, filled))
-    values = tuple([own[0] if len(own) == 1 else run_value(own, ratio=ratio) for own in filled])
+    values = tuple([run[0] if len(run) == 1 else run_value(run, ratio=ratio) for run in filled])
     centre = run_value(values, ratio=ratio)
     interval: Interval | None = None
     if cited:

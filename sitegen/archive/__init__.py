@@ -4,6 +4,6 @@
 ``samples.parquet`` and ``raw/``. See CONTRIBUTING.md, "The archive".
 """
 
-from sitegen.archive.store import Archive, Damaged, Entry, Finding
+from sitegen.archive.store import Archive, Damaged, Entry, Fault
 
-__all__ = ["Archive", "Damaged", "Entry", "Finding"]
+__all__ = ["Archive", "Damaged", "Entry", "Fault"]

@@ -39,7 +39,7 @@ def chunks(data: bytes) -> list[Chunk]:
     if data[-4:] != _MAGIC or size > len(data) - 12:
         raise SitegenError("not readable as Parquet (no footer)")
     try:
-        told = _Compact(data[-8 - size : -8]).struct(0)
+        footer = _Compact(data[-8 - size : -8]).struct(0)
         return [
             Chunk(
                 b".".join(column[_META_DATA][_PATH]).decode(),
@@ -47,7 +47,7 @@ def chunks(data: bytes) -> list[Chunk]:
                 _count(column[_META_DATA][_UNPACKED]),
                 column[_META_DATA][_TYPE] == _BYTE_ARRAY,
             )
-            for group in told[_ROW_GROUPS]
+            for group in footer[_ROW_GROUPS]
             for column in group[_COLUMNS]
         ]
     except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -69,12 +69,12 @@ class _Compact:
     def struct(self, depth: int) -> dict[int, Any]:
         if depth > _DEPTH:
             raise ValueError("too deep")
-        found: dict[int, Any] = {}
+        fields: dict[int, Any] = {}
         number = 0
         while (head := self.byte()) & 15 != _STOP:
             number = number + (head >> 4) if head >> 4 else self.zigzag()
-            found[number] = self.value(head & 15, depth, in_list=False)
-        return found
+            fields[number] = self.value(head & 15, depth, in_list=False)
+        return fields
 
     def value(self, kind: int, depth: int, *, in_list: bool) -> Any:  # noqa: ANN401 - what it holds
         match kind:
@@ -100,11 +100,11 @@ class _Compact:
         return self.data[self.at - 1]
 
     def take(self, size: int) -> bytes:
-        found = self.data[self.at : self.at + size]
-        if len(found) != size:
+        part = self.data[self.at : self.at + size]
+        if len(part) != size:
             raise ValueError("cut off")
         self.at += size
-        return found
+        return part
 
     def varint(self) -> int:
         value = shift = 0

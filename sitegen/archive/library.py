@@ -93,12 +93,12 @@ def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
     files: a machine that merely collects loads nothing heavy for that.
     """
     archive, index = Archive(config.archive), _read_index(config.cache / "cache")
-    known = {line.run.id: line for line in index.lines}
+    cached = {line.run.id: line for line in index.lines}
     runs: list[AnyRun] = []
     damaged: list[Damaged] = []
     for entry in archive.scan():
         label = config.aliases.get(entry.environment, entry.environment)
-        line = known.get(entry.run_id)
+        line = cached.get(entry.run_id)
         try:
             if line and line.is_of(entry, archive.stamp(entry)):
                 runs.append(line.held(entry, label, index.common, GivenRows(())).run)
@@ -120,12 +120,12 @@ def load(
     gc.set_threshold(1_000_000, 50, 50)
     index = _read_index(cache)
     data = _read_rows(cache, index.rows) if index.lines else None
-    known = {line.run.id: line for line in index.lines} if data is not None else {}
+    cached = {line.run.id: line for line in index.lines} if data is not None else {}
     entries = [each if each.stamp else replace(each, stamp=archive.stamp(each)) for each in entries]
     unknown = [
         place
         for place, entry in enumerate(entries)
-        if (line := known.get(entry.run_id)) is None or not line.is_of(entry, entry.stamp)
+        if (line := cached.get(entry.run_id)) is None or not line.is_of(entry, entry.stamp)
     ]
     lines: dict[str, _Line] = {}
     places: dict[str, Entry] = {}
@@ -136,16 +136,16 @@ def load(
         if first := places.get(entry.run_id):
             damaged.append(Damaged(path, f"has the id of a run in {first.environment}"))
             continue
-        line = fresh.lines.get(place) or known.get(entry.run_id)
+        line = fresh.lines.get(place) or cached.get(entry.run_id)
         if reason := fresh.reasons.get(place):
             damaged.append(Damaged(path, reason))
         elif line is not None:
             lines[entry.run_id], places[entry.run_id] = line, entry
     renewed = {entries[place].run_id for place in fresh.lines}
-    kept = [run_id for run_id in lines if run_id not in renewed]
+    unchanged = [run_id for run_id in lines if run_id not in renewed]
     rows_of: RowSource = _CachedRows(data or b"")
-    if fresh.lines or len(kept) != len(index.lines):
-        rows_of = _renewed(cache, index.common, lines, (data, kept, len(known)), fresh.rows)
+    if fresh.lines or len(unchanged) != len(index.lines):
+        rows_of = _renewed(cache, index.common, lines, (data, unchanged, len(cached)), fresh.rows)
     runs = {
         run_id: line.held(
             places[run_id],
@@ -245,8 +245,8 @@ class _Line(Struct, frozen=True):
             "fingerprint": common.machines[self.machines],
             "remarks": remarks.read(entry.path.parent, entry.remarks) if entry.remarks else (),
         }
-        units, seen = common.units[self.units], common.seen[self.seen]
-        run = IndexedRun(**shared, units=units, conditions=seen, rows=rows)
+        units, conditions = common.units[self.units], common.seen[self.seen]
+        run = IndexedRun(**shared, units=units, conditions=conditions, rows=rows)
         return Held(run, self.digest, entry, self.samples, self.raw_bytes, self.steps)
 
 
@@ -316,7 +316,7 @@ class _Fresh:
             for name, pool in other.pools.items()
         }
         for place, line in other.lines.items():
-            places = {name: own[getattr(line, name)] for name, own in moved.items()}
+            places = {name: pooled[getattr(line, name)] for name, pooled in moved.items()}
             self.lines[place] = msgspec.structs.replace(line, **places)
         self.rows += other.rows
         self.reasons |= other.reasons
@@ -347,7 +347,7 @@ class _Reading:
 
     def __init__(self, archive: Archive) -> None:
         self.archive, self.fresh = archive, _Fresh(_Common())
-        self.known: dict[Fingerprint, int] = {}
+        self.machines: dict[Fingerprint, int] = {}
 
     def read(self, entries: Mapping[int, Entry]) -> _Fresh:
         """Return the lines and rows of some runs; what cannot be shown has a reason."""
@@ -393,19 +393,19 @@ class _Reading:
         return line, rows
 
     def _machine(self, machine: Fingerprint) -> int:
-        if machine not in self.known:
+        if machine not in self.machines:
             # Where a fact was read stands on the run's page, which reads the whole manifest.
-            kept = tuple(Fact(f.name, f.value, "") for f in machine.facts if f.name in KEPT)
+            facts = tuple(Fact(f.name, f.value, "") for f in machine.facts if f.name in KEPT)
             tee = TeeVerdict(machine.tee.kind, machine.tee.reasons, machine.tee.confidence)
-            self.known[machine] = self.fresh.pools["machines"].place(Fingerprint(kept, tee))
-        return self.known[machine]
+            self.machines[machine] = self.fresh.pools["machines"].place(Fingerprint(facts, tee))
+        return self.machines[machine]
 
 
 def _conditions(step: Step) -> StepConditions:
     """Return what a rule may ask of a step."""
-    seen = step.seen
-    kept = [(name, seen[name]) for name in _READ if seen.get(name, 0.0) >= _AT_REST]
-    return StepConditions(step.workload, step.repetition, tuple(kept))
+    conditions = step.seen
+    pairs = [(name, conditions[name]) for name in _READ if conditions.get(name, 0.0) >= _AT_REST]
+    return StepConditions(step.workload, step.repetition, tuple(pairs))
 
 
 def _kept() -> str:

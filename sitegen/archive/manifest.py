@@ -85,8 +85,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def of(cls, step: StepRecord) -> Step:
         """Return a run's step as its manifest has it."""
-        own = {name: getattr(step, name) for name in cls.__struct_fields__}
-        return msgspec.convert({**own, **{name: dict(own[name]) for name in _OBJECTS}}, cls)
+        values = {name: getattr(step, name) for name in cls.__struct_fields__}
+        return msgspec.convert({**values, **{name: dict(values[name]) for name in _OBJECTS}}, cls)
 
     @property
     def seen(self) -> dict[str, float]:
@@ -142,12 +142,12 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 
     def run(self) -> Run:
         """Return the run that it describes, without its rows."""
-        own = {name: getattr(self, name) for name in _SHARED}
+        shared = {name: getattr(self, name) for name in _SHARED}
         return Run(
             measurements=(),
             redactions=_pairs(self.redactions),
             steps=tuple(step.record() for step in self.steps),
-            **own,
+            **shared,
         )
 
 
@@ -232,8 +232,8 @@ def _upgraded(data: bytes) -> Manifest:
             value = step(value)
         return msgspec.convert(value, Manifest)
     except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
-        what = str(error).replace("`", "")
-        raise SitegenError(f"run.json is not whole: {type(error).__name__} {what}") from error
+        text = str(error).replace("`", "")
+        raise SitegenError(f"run.json is not whole: {type(error).__name__} {text}") from error
 
 
 def _checked(manifest: Manifest, size: int) -> Manifest:
@@ -255,12 +255,12 @@ def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for key, each in value.items():
+        for key, item in value.items():
             yield key
-            yield from _texts(each)
+            yield from _texts(item)
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
+        for item in value:
+            yield from _texts(item)
 
 
 _Value = TypeVar("_Value")

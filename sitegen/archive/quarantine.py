@@ -29,7 +29,7 @@ class SetAside(Struct, frozen=True):
     reason: str
 
 
-def made(
+def without_failing(
     runs: Sequence[AnyRun],
     make: Callable[[Sequence[AnyRun], Sequence[SetAside]], Made],
     trial: Callable[[Sequence[AnyRun]], object],
@@ -54,7 +54,7 @@ def made(
             if place is None:
                 raise
             number, failure = place
-            aside.append(SetAside(left.pop(number), f"cannot be shown: {_told(failure)}"))
+            aside.append(SetAside(left.pop(number), f"cannot be shown: {_reason(failure)}"))
 
 
 def _first_to_fail(
@@ -92,7 +92,7 @@ def _failure(
     return None
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, SitegenError):
         return str(error)
     lines = f"{error}".splitlines() or [""]

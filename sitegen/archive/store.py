@@ -55,7 +55,7 @@ class Damaged(Struct, frozen=True):
     reason: str
 
 
-class Finding(Struct, frozen=True):
+class Fault(Struct, frozen=True):
     """One thing that `fsck` has to say about a path."""
 
     path: str
@@ -214,13 +214,13 @@ class Archive:
             about: defaultdict[str, list[str]] = defaultdict(list)
             with os.scandir(self.root / environment) as folder:
                 listed = list(folder)
-            for each in listed:
-                if run_id := remarks.run_of(each.name):
-                    about[run_id].append(each.name)
+            for item in listed:
+                if run_id := remarks.run_of(item.name):
+                    about[run_id].append(item.name)
             entries += [
-                Entry(each.name, environment, Path(each.path), tuple(sorted(about[each.name])))
-                for each in listed
-                if RUN_ID.fullmatch(each.name) and each.is_dir()
+                Entry(item.name, environment, Path(item.path), tuple(sorted(about[item.name])))
+                for item in listed
+                if RUN_ID.fullmatch(item.name) and item.is_dir()
             ]
         return sorted(entries, key=lambda entry: entry.run_id)
 
@@ -242,7 +242,7 @@ class Archive:
 
         Contents are not read. An empty text where the folder cannot be looked at.
         """
-        found: list[tuple[str, int, int, int]] = []
+        sizes: list[tuple[str, int, int, int]] = []
         try:
             for folder in ("", "/raw"):
                 with os.scandir(f"{entry.path}{folder}") as parts:
@@ -254,12 +254,12 @@ class Archive:
                         except OSError:
                             status = part.stat(follow_symlinks=False)  # a link to nowhere
                         times = status.st_mtime_ns, status.st_ctime_ns
-                        found.append((f"{folder}/{part.name}", status.st_size, *times))
+                        sizes.append((f"{folder}/{part.name}", status.st_size, *times))
         except FileNotFoundError:
             pass  # a run without raw output
         except OSError:
             return ""
-        listing = repr(sorted(found)).encode()
+        listing = repr(sorted(sizes)).encode()
         return hashlib.blake2b(listing, digest_size=12).hexdigest()
 
     def remark_on(self, entry: Entry, remark: Remark) -> Path:
@@ -292,8 +292,7 @@ class Archive:
         data, listed = self.listed(entry)
         run = listed.run()
         if entry.remarks:
-            said = remarks.read(entry.path.parent, entry.remarks)
-            run = replace(run, remarks=said)
+            run = replace(run, remarks=remarks.read(entry.path.parent, entry.remarks))
         return run, listed.files, data
 
     def listed(self, entry: Entry) -> tuple[bytes, Manifest]:
@@ -361,37 +360,37 @@ class Archive:
             raise SitegenError(f"{file.name} does not match its digest")
         return data
 
-    def fsck(self) -> Iterator[Finding]:  # noqa: C901 - one check after another
+    def fsck(self) -> Iterator[Fault]:  # noqa: C901 - one check after another
         """Yield everything that is not as it should be: each file of each run is read."""
-        seen: set[Path] = set()
+        run_folders: set[Path] = set()
         by_id: dict[str, Entry] = {}
         for entry in self.scan():
-            seen.add(entry.path)
+            run_folders.add(entry.path)
             place = str(entry.path)
             if (first := by_id.setdefault(entry.run_id, entry)) is not entry:
-                yield Finding(place, f"has the id of a run in {first.environment}", "keep one")
+                yield Fault(place, f"has the id of a run in {first.environment}", "keep one")
             try:
                 _, files, _ = self.manifest(entry)
             except SitegenError as error:
-                yield Finding(place, str(error), "import a pack that has it, or remove its folder")
+                yield Fault(place, str(error), "import a pack that has it, or remove its folder")
                 continue
             listed = {"run.json", *(file.name for file in files)}
             for file in files:
                 try:
                     list(self.look_into(entry, [file], whole=True))
                 except SitegenError as error:
-                    yield Finding(place, str(error), "import a pack that has the run")
+                    yield Fault(place, str(error), "import a pack that has the run")
             for path in sorted(entry.path.rglob("*")):
                 if path.is_file() and path.relative_to(entry.path).as_posix() not in listed:
-                    yield Finding(str(path), "not in the run's manifest", "move it elsewhere")
+                    yield Fault(str(path), "not in the run's manifest", "move it elsewhere")
         for environment in sorted(_folders(self.root)):
             for path in sorted((self.root / environment).iterdir()):
                 if path.name.startswith(_HIDDEN):
-                    yield Finding(str(path), "left by a collection that was killed", "remove it")
+                    yield Fault(str(path), "left by a collection that was killed", "remove it")
                 elif about := remarks.run_of(path.name):
-                    yield from _remark_findings(path, known=path.parent / about in seen)
-                elif path not in seen:
-                    yield Finding(str(path), "not a run", "move it elsewhere")
+                    yield from _remark_faults(path, known=path.parent / about in run_folders)
+                elif path not in run_folders:
+                    yield Fault(str(path), "not a run", "move it elsewhere")
 
 
 def _looked_into(files: Iterable[tuple[str, bytes]], *, whole: bool) -> Iterator[tuple[str, Any]]:
@@ -433,13 +432,13 @@ def _put_file(final: Path, data: bytes) -> Path:
     return final
 
 
-def _remark_findings(path: Path, *, known: bool) -> Iterator[Finding]:
+def _remark_faults(path: Path, *, known: bool) -> Iterator[Fault]:
     if not known:
-        yield Finding(str(path), "is about a run that is not here", "bring the run, or remove it")
+        yield Fault(str(path), "is about a run that is not here", "bring the run, or remove it")
     try:
         remarks.parse(path.name, remarks.load(path))
     except SitegenError as error:
-        yield Finding(str(path), error.what, "restore it from a copy, or remove it")
+        yield Fault(str(path), error.what, "restore it from a copy, or remove it")
 
 
 def _folders(root: Path) -> list[str]:

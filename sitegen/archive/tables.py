@@ -171,15 +171,15 @@ def _check_texts(table: pa.Table) -> None:
         parameters.check(pairs, SLACK)
 
 
-def _check_values(column: pa.ChunkedArray, what: str) -> None:
+def _check_values(column: pa.ChunkedArray, name: str) -> None:
     """Raise SitegenError unless all values that are there are finite, and of a size that is."""
     if not pc.all(pc.is_finite(column), min_count=0).as_py():
-        raise SitegenError(f"{what} is not finite")
+        raise SitegenError(f"{name} is not finite")
     sizes = pc.abs(column)
     largest = pc.max(sizes).as_py() or 0.0
     least = pc.min(pc.if_else(pc.equal(sizes, 0.0), pa.scalar(1.0), sizes)).as_py()
     if largest > MOST or (least is not None and least < LEAST):
-        raise SitegenError(f"{what} is not between {LEAST:g} and {MOST:g}")
+        raise SitegenError(f"{name} is not between {LEAST:g} and {MOST:g}")
 
 
 def _bounded(name: str, most: int) -> Callable[[str], object]:
@@ -294,20 +294,20 @@ class _Part:
         self.values = _chunk(table.column("value"))
         names = [name for name in Measurement._fields if name != "value"]
         self.columns = {name: _indices(table.column(name), name) for name in names}
-        self.shapes, self.known = shapes, dict[bytes, Shape]()
+        self.shapes, self.by_places = shapes, dict[bytes, Shape]()
 
     def table(self, start: int, count: int) -> Table:
         """Return ``count`` rows from ``start`` on."""
         places = [places[start : start + count] for _, places in self.columns.values()]
         key = b"".join(places)
-        if key not in self.known:
+        if key not in self.by_places:
             columns: dict[str, Iterable[Any]] = {"value": repeat(None, count)}
-            for (name, (words, _)), own in zip(self.columns.items(), places, strict=True):
-                columns[name] = map(words.__getitem__, own)
+            for (name, (words, _)), column in zip(self.columns.items(), places, strict=True):
+                columns[name] = map(words.__getitem__, column)
             ordered = (columns[name] for name in Measurement._fields)
             rows = tuple(map(Measurement._make, zip(*ordered, strict=True)))
-            self.known[key] = self.shapes.setdefault(rows, Shape(rows))
-        return Table(self.known[key], self.values.slice(start, count).to_pylist())
+            self.by_places[key] = self.shapes.setdefault(rows, Shape(rows))
+        return Table(self.by_places[key], self.values.slice(start, count).to_pylist())
 
 
 def _groups(table: pa.Table) -> Iterator[tuple[str, int]]:
@@ -534,7 +534,7 @@ def _check_size(data: bytes, rows: int) -> None:
 
 def _longest_texts(table: pa.Table) -> dict[str, int]:
     """Return the bytes of the longest text in each column of texts, by its path in the file."""
-    found: dict[str, int] = {}
+    lengths: dict[str, int] = {}
 
     def look(array: pa.Array, path: str) -> None:
         kind = array.type
@@ -547,9 +547,9 @@ def _longest_texts(table: pa.Table) -> dict[str, int]:
                 look(array.field(i), f"{path}.{kind.field(i).name}")
         elif pa.types.is_string(kind) or pa.types.is_binary(kind):
             longest = pc.max(pc.binary_length(array)).as_py() or 0
-            found[path] = max(longest, found.get(path, 0))
+            lengths[path] = max(longest, lengths.get(path, 0))
 
     for name, column in zip(table.column_names, table.columns, strict=True):
         for chunk in column.chunks:
             look(chunk, name)
-    return found
+    return lengths

@@ -17,8 +17,8 @@ _BUFFERED = "The jobs went through the page cache of their own system (direct=0)
 
 
 def _buffered(run: AnyRun, *_: str) -> str:
-    told = {(p.name, p.value) for p in run.parameters}
-    return _BUFFERED if run.benchmark == "fio" and ("direct", "0") in told else ""
+    pairs = {(p.name, p.value) for p in run.parameters}
+    return _BUFFERED if run.benchmark == "fio" and ("direct", "0") in pairs else ""
 
 
 def _from_memory(figure: tool.Figure) -> str:

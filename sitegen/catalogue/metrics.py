@@ -22,20 +22,20 @@ def metric(metric_id: str, definitions: Iterable[MetricDefinition] = ()) -> Metr
 
     One that nobody defines has no direction, and so no verdict.
     """
-    known = METRICS.get(metric_id)
-    if known is not None:
-        return known
-    for own in definitions:
-        if own.id == metric_id:
-            better = Better(own.better) if own.better in set(Better) else Better.NONE
-            return Metric(own.id, own.title, own.unit, better, own.definition)
+    entry = METRICS.get(metric_id)
+    if entry is not None:
+        return entry
+    for row in definitions:
+        if row.id == metric_id:
+            better = Better(row.better) if row.better in set(Better) else Better.NONE
+            return Metric(row.id, row.title, row.unit, better, row.definition)
     return Metric(metric_id, metric_id, "", Better.NONE, "Not defined by its collector.")
 
 
 def unit_problem(units: Iterable[tuple[str, str]]) -> str:
     """Return which metric of a run is stated in another unit than its base unit, or nothing."""
     for name, unit in units:
-        known = METRICS.get(name)
-        if known is not None and unit != known.unit:
-            return f"{name} is stated in {unit or 'no unit'}, its base unit is {known.unit}"
+        entry = METRICS.get(name)
+        if entry is not None and unit != entry.unit:
+            return f"{name} is stated in {unit or 'no unit'}, its base unit is {entry.unit}"
     return ""

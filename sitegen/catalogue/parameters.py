@@ -54,8 +54,8 @@ _FIXES = {
 
 def kind(key: str) -> Kind:
     """Return what the values of a parameter are; of an unknown one they are texts."""
-    known = PARAMETERS.get(key)
-    return known.kind if known else Kind.TEXT
+    entry = PARAMETERS.get(key)
+    return entry.kind if entry else Kind.TEXT
 
 
 def normal(key: str, value: str) -> str:
@@ -93,9 +93,9 @@ def _checked(key: str, value: str, times: int = 1) -> str:
         raise SitegenError(f"the parameter {key!r} is longer than {LONGEST_VALUE} characters")
     if not (is_plain(key) and is_plain(value)):
         raise SitegenError(f"the parameter {key!r} holds a control character")
-    what = kind(key)
-    if not _IS[what](value):
-        raise SitegenError(f"{key} {value[:40]!r} is not a {what}", fix=_FIXES[what])
+    expected = kind(key)
+    if not _IS[expected](value):
+        raise SitegenError(f"{key} {value[:40]!r} is not a {expected}", fix=_FIXES[expected])
     return value
 
 

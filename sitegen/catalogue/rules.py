@@ -35,16 +35,16 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SUPERLINEAR = 1.05
 
 
-def stated(run: AnyRun, meaning: Comparability) -> dict[str, str]:
+def settings_of(run: AnyRun, meaning: Comparability) -> dict[str, str]:
     """Return the parameters of a run in which a difference means so much."""
     return {p.name: p.value for p in run.parameters if p.comparability == meaning}
 
 
 def limits_of(run: AnyRun) -> Limits:
     """Return the threads and the CPU quota that a run states, each empty where it does not."""
-    own = {p.name: p.value for p in run.parameters if p.name in ("threads", "cpu_quota")}
-    quota = run.fingerprint.get("cpu_quota") or own.get("cpu_quota", "")
-    return Limits(own.get("threads", ""), quota if _NUMBER.fullmatch(quota) else "")
+    params = {p.name: p.value for p in run.parameters if p.name in ("threads", "cpu_quota")}
+    quota = run.fingerprint.get("cpu_quota") or params.get("cpu_quota", "")
+    return Limits(params.get("threads", ""), quota if _NUMBER.fullmatch(quota) else "")
 
 
 def over_quota(params: Mapping[str, str], limits: Limits) -> str:
@@ -120,8 +120,8 @@ def _few_beyond(figure: Figure) -> str:
 
 
 def _quota(figure: Figure) -> str:
-    found = (over_quota(figure.params, limits) for limits in figure.limits)
-    return next((f"{over}." for over in found if over), "")
+    excesses = (over_quota(figure.params, limits) for limits in figure.limits)
+    return next((f"{over}." for over in excesses if over), "")
 
 
 def _superlinear(threads: int, share: float) -> str:
@@ -131,20 +131,20 @@ def _superlinear(threads: int, share: float) -> str:
 
 
 def _differ_between(runs: Sequence[AnyRun]) -> str:
-    known = [stated(run, Comparability.CAVEAT) for run in runs]
-    others = (pair for other in known[1:] for pair in other.items())
-    differing = sorted({name for name, value in others if known[0].get(name) != value})
+    settings = [settings_of(run, Comparability.CAVEAT) for run in runs]
+    others = (pair for other in settings[1:] for pair in other.items())
+    differing = sorted({name for name, value in others if settings[0].get(name) != value})
     return f"Between runs: {', '.join(differing)}." if differing else ""
 
 
 def _differ(side: AnyRun, baseline: AnyRun) -> str:
-    ours, theirs = (stated(run, Comparability.CAVEAT) for run in (side, baseline))
+    ours, theirs = (settings_of(run, Comparability.CAVEAT) for run in (side, baseline))
     parts = [
         f"{name} {ours.get(name, 'absent')} against {theirs.get(name, 'absent')}"
         for name in sorted(set(ours) | set(theirs))
         if ours.get(name) != theirs.get(name)
     ]
-    needed = [stated(run, Comparability.MUST_MATCH).keys() for run in (side, baseline)]
+    needed = [settings_of(run, Comparability.MUST_MATCH).keys() for run in (side, baseline)]
     if unknown := sorted(needed[0] ^ needed[1]):
         parts.append(f"not known of the imported side: {', '.join(unknown)}")
     return f"{'; '.join(parts)}." if parts else ""
@@ -170,8 +170,8 @@ def _share(share: float) -> str:
     return f"{share * 100:g} %"
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 RULES: Mapping[str, Rule] = {

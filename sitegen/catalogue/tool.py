@@ -90,10 +90,10 @@ class SeriesPattern(Struct, frozen=True):
         )
 
 
-def has(params: Mapping[str, str], wanted: Params) -> bool:
+def has(params: Mapping[str, str], pattern: Params) -> bool:
     """Say whether parameters are as `SeriesPattern` wants them."""
     return all(
-        key in params if value == "*" else params.get(key, "") == value for key, value in wanted
+        key in params if value == "*" else params.get(key, "") == value for key, value in pattern
     )
 
 

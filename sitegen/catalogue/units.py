@@ -81,16 +81,16 @@ def scales(unit: str, shown_in: str = "", counts: str = "") -> tuple[DisplayUnit
     number, not a percentage. ``counts`` is what a rate counts, as ``IOPS``.
     """
     if shown_in in _NAMED:
-        known: tuple[DisplayUnit, ...] = (DisplayUnit(_NAMED[shown_in], shown_in),)
+        choices: tuple[DisplayUnit, ...] = (DisplayUnit(_NAMED[shown_in], shown_in),)
     elif shown_in == "plain":
-        known = (DisplayUnit(1.0, ""),)
+        choices = (DisplayUnit(1.0, ""),)
     else:
         key = f"{unit}, decimal" if shown_in == "decimal" else unit
-        known = _SCALES.get(key) or (DisplayUnit(1.0, unit),)
+        choices = _SCALES.get(key) or (DisplayUnit(1.0, unit),)
     if not counts:
-        return known
+        return choices
     return tuple(
-        DisplayUnit(one.factor, one.text.replace("/s", f" {counts}").lstrip()) for one in known
+        DisplayUnit(one.factor, one.text.replace("/s", f" {counts}").lstrip()) for one in choices
     )
 
 
@@ -98,14 +98,14 @@ def unit_for(
     unit: str, values: Iterable[float | None], shown_in: str = "", counts: str = ""
 ) -> DisplayUnit:
     """Return the one of `scales` in which the largest of ``values`` reads best."""
-    known = scales(unit, shown_in, counts)
-    if len(known) == 1:
-        return known[0]
+    choices = scales(unit, shown_in, counts)
+    if len(choices) == 1:
+        return choices[0]
     largest = max([abs(value) for value in values if value is not None], default=0.0)
     if not largest and unit == "s":
-        return next(scale for scale in known if scale.text == "ms")  # no zero is a nanosecond's
-    chosen = known[0]
-    for scale in known:
+        return next(scale for scale in choices if scale.text == "ms")  # no zero is a nanosecond's
+    chosen = choices[0]
+    for scale in choices:
         # What rounds up to the next scale is printed in it: 1.00 ms, not 1,000 µs.
         if largest >= scale.factor * _ROUNDS_UP:
             chosen = scale
@@ -147,10 +147,10 @@ def printed_number(printed: str) -> tuple[float, float] | None:
 
     "1,254 ms" gives (1254.0, 0.5), "97.3 k/s" gives (97.3, 0.05).
     """
-    found = _NUMBER.search(printed)
-    if not found:
+    match = _NUMBER.search(printed)
+    if not match:
         return None
-    text = found[0].replace(",", "")
+    text = match[0].replace(",", "")
     decimals = len(text.partition(".")[2])
     return float(text), 0.5 * 10.0**-decimals
 

@@ -112,7 +112,7 @@ class Axis(NamedTuple):
     to_px: Callable[[float], float]
 
 
-class Series(NamedTuple):
+class PlacedLine(NamedTuple):
     """A line's points that have a place; at its end, ``end`` px down, its label and last value."""
 
     line: Line
@@ -131,7 +131,7 @@ class Frame(NamedTuple):
     height: int
     x: Axis
     y: Axis
-    series: tuple[Series, ...]
+    series: tuple[PlacedLine, ...]
     caption: str
     reference: float | None
     notes: tuple[Note, ...]
@@ -262,24 +262,24 @@ def _bar_span(
 
 def frame(spec: LineChart) -> Frame:
     """Place the axes, points and end labels of a line chart."""
-    kept = [
+    visible = [
         [p for p in line.points if drawable(p.x, log=spec.x_log) and drawable(p.y, log=spec.y_log)]
         for line in spec.lines
     ]
-    notes = _line_notes(spec, kept)
+    notes = _line_notes(spec, visible)
     height = max(_FRAME_HEIGHT, _END_ROW * len(spec.lines) + _FRAME_FOOT + int(FRAME_TOP))
     bottom = float(height - _FRAME_FOOT)
-    y_extent = _y_extent(spec, [point for points in kept for point in points])
+    y_extent = _y_extent(spec, [point for points in visible for point in points])
     y_axis = _axis(y_extent, 4, (bottom, FRAME_TOP), log=spec.y_log)
     left = math.ceil(max([text_width(text) for _, text in y_axis.ticks], default=0.0)) + 7.0
     labels = [_end_label(line, spec) for line in spec.lines]
     widths = [width for line, (*_, width) in zip(spec.lines, labels, strict=True) if line.points]
     right = WIDTH - 8.0 - max(widths, default=0.0)
-    x_axis = _x_axis(spec, [point.x for points in kept for point in points], (left, right))
+    x_axis = _x_axis(spec, [point.x for points in visible for point in points], (left, right))
     to_x, to_y = x_axis.to_px, y_axis.to_px
     drawn = [
         (line, tuple((to_x(point.x), to_y(point.y), point) for point in points), label, value)
-        for line, points, (label, value, _) in zip(spec.lines, kept, labels, strict=True)
+        for line, points, (label, value, _) in zip(spec.lines, visible, labels, strict=True)
         if points
     ]
     ends = _spread([points[-1][:2] for _, points, *_ in drawn], bottom)
@@ -291,7 +291,7 @@ def frame(spec: LineChart) -> Frame:
         height=height + NOTE_ROW * len(notes) if drawn else _EMPTY_HEIGHT,
         x=x_axis,
         y=y_axis,
-        series=tuple(Series(*parts, end) for parts, end in zip(drawn, ends, strict=True)),
+        series=tuple(PlacedLine(*parts, end) for parts, end in zip(drawn, ends, strict=True)),
         caption=", ".join(filter(None, (spec.x_title, _LOG_AXES[spec.x_log][spec.y_log]))),
         reference=at if at is not None and y_axis.low <= at <= y_axis.high else None,
         notes=notes,
@@ -306,16 +306,16 @@ def _end_label(line: Line, spec: LineChart) -> tuple[str, str, float]:
     return label, last, text_width(label) + (width * _BOLD + 4.0 if last else 0.0) + 2.0
 
 
-def _line_notes(spec: LineChart, kept: Sequence[Sequence[Point]]) -> tuple[Note, ...]:
+def _line_notes(spec: LineChart, visible: Sequence[Sequence[Point]]) -> tuple[Note, ...]:
     """Say below the chart what its lines cannot show: doubt, absence, a log axis's limit."""
     doubts: dict[str, Hue] = {}
-    for line, points in zip(spec.lines, kept, strict=True):
+    for line, points in zip(spec.lines, visible, strict=True):
         for point in points:
             if point.doubt:
                 doubts.setdefault(point.doubt, line.hue)
     notes: list[Note] = [*doubts.items()]
     notes += [(f"{line.label}: {NOT_MEASURED}", None) for line in spec.lines if not line.points]
-    missing = sum(len(line.points) for line in spec.lines) - sum(map(len, kept))
+    missing = sum(len(line.points) for line in spec.lines) - sum(map(len, visible))
     if missing:
         values = "1 value has" if missing == 1 else f"{missing} values have"
         notes.append((f"{values} no place on this axis, see the table", None))

@@ -174,7 +174,7 @@ def _lines(spec: LineChart) -> Figure:
     return {"data": [_trace(series, spec, frame) for series in frame.series], "layout": placed}
 
 
-def _trace(series: layout.Series, spec: LineChart, frame: layout.Frame) -> Figure:
+def _trace(series: layout.PlacedLine, spec: LineChart, frame: layout.Frame) -> Figure:
     line, points = series.line, [point for _, _, point in series.points]
     colour = f"var(--{line.hue})"
     width, shape = 2 if spec.kind != "series" else 1.25, "hv" if spec.kind == "step" else "linear"

@@ -37,7 +37,7 @@ def escape(text: str) -> str:
     """Make text from anywhere safe in markup, quoted attributes included."""
     if not _UNSAFE.search(text):
         return text
-    return _UNSAFE.sub(lambda found: _ENTITIES.get(found[0], "\N{REPLACEMENT CHARACTER}"), text)
+    return _UNSAFE.sub(lambda match: _ENTITIES.get(match[0], "\N{REPLACEMENT CHARACTER}"), text)
 
 
 def _bars(chart: spec.BarChart) -> str:
@@ -129,7 +129,7 @@ def _lines(chart: spec.LineChart) -> str:
     return _svg(layout.WIDTH, frame.height, chart.summary, parts)
 
 
-def _line(series: layout.Series, chart: spec.LineChart, frame: layout.Frame) -> str:
+def _line(series: layout.PlacedLine, chart: spec.LineChart, frame: layout.Frame) -> str:
     line, points, end = series.line, series.points, series.end
     marked = chart.kind == "line"
     parts = [f'<path class="ln c-{line.hue} d{line.pattern}" d="{_path(points, chart.kind)}"']

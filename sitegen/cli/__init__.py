@@ -126,8 +126,8 @@ def collect(
             outcomes.append(outcome)  # noqa: PERF402 - those before an interrupt are kept
     except KeyboardInterrupt:
         _report(outcomes, say)
-        kept = sum(bool(outcome.run_id) for outcome in outcomes)
-        click.echo(f"\ninterrupted; {kept} runs are kept", err=True)
+        written = sum(bool(outcome.run_id) for outcome in outcomes)
+        click.echo(f"\ninterrupted; {written} runs are kept", err=True)
         sys.exit(INTERRUPTED)
     for outcome in outcomes if quiet else ():
         if outcome.skipped and not outcome.skipped.startswith("missing: "):
@@ -308,12 +308,12 @@ def export_(load: options.Load, form: str, file: Path | None) -> None:
     """Write every measurement with provenance, source and caveats."""
     from sitegen.analysis import export
 
-    made = export.export(load(), form)
-    _say_damaged(made.damaged)
+    exported = export.export(load(), form)
+    _say_damaged(exported.damaged)
     if file:
-        file.write_bytes(made.data)
+        file.write_bytes(exported.data)
     else:
-        sys.stdout.buffer.write(made.data)
+        sys.stdout.buffer.write(exported.data)
 
 
 @main.command()
@@ -349,18 +349,18 @@ def compare(
     limit = comparison.limit(fail_above)
     if strict and limit is None:
         raise SitegenError("goes with --fail-above", where="--strict", fix="add --fail-above 5%")
-    asked = comparison.Question((baseline, side), **question, limit=limit)
-    found = comparison.answer(report, asked)
-    click.echo(found.text, nl=False)
+    query = comparison.Question((baseline, side), **question, limit=limit)
+    answer = comparison.answer(report, query)
+    click.echo(answer.text, nl=False)
     if limit is None:
-        _say_damaged(found.damaged)
-    for line in found.unjudged:
+        _say_damaged(answer.damaged)
+    for line in answer.unjudged:
         click.echo(f"not judged: {line}", err=True)
-    if found.above:
-        _stop(f"above {fail_above}: {'; '.join(found.above)}", 1)
-    if limit is not None and (not found.judged or (strict and found.unjudged)):
-        what = "not everything" if found.judged else "nothing"
-        _stop(f"{what} could be judged", Unjudged.exit_code)
+    if answer.above:
+        _stop(f"above {fail_above}: {'; '.join(answer.above)}", 1)
+    if limit is not None and (not answer.judged or (strict and answer.unjudged)):
+        extent = "not everything" if answer.judged else "nothing"
+        _stop(f"{extent} could be judged", Unjudged.exit_code)
 
 
 @main.command()
@@ -431,8 +431,8 @@ def publish(load: options.Load, branch: str, remote: str, no_push: bool, adopt: 
 
 
 def _say_damaged(damaged: Sequence[Damaged]) -> None:
-    for one in damaged:
-        click.echo(f"set aside: {one.path}: {one.reason}", err=True)
+    for run in damaged:
+        click.echo(f"set aside: {run.path}: {run.reason}", err=True)
 
 
 def _progress(quiet: bool) -> Callable[[Progress], None]:
@@ -443,11 +443,11 @@ def _progress(quiet: bool) -> Callable[[Progress], None]:
         if progress.failed:
             click.echo(f"  {name}: failed: {progress.failed}", err=True)
         elif not quiet and progress.step:
-            what = (
+            turn = (
                 "preparing" if progress.repetition < 0 else f"repetition {progress.repetition + 1}"
             )
             place = f"[{progress.done + 1:{len(str(progress.total))}}/{progress.total}]"
-            text = f"  {place} {name}, {what}"
+            text = f"  {place} {name}, {turn}"
             click.echo(f"\r\033[K{text}" if live else text, err=True, nl=not live)
         elif live and not quiet:
             click.echo("\r\033[K", err=True, nl=False)

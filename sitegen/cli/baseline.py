@@ -21,22 +21,22 @@ from sitegen.model import check_label
 def declared(settings: Config, file: Path, pairs: Sequence[str]) -> list[str]:
     """Declare each ``label=baseline`` in ``file``; return the lines that were written."""
     try:
-        known = environments([one.run for one in library.of(settings).runs.values()], settings)
+        by_label = environments([one.run for one in library.of(settings).runs.values()], settings)
     except SitegenError:
-        known = dict(settings.environments)  # without an archive, what the file declares
-    return [baseline(file, pair, known) for pair in pairs]
+        by_label = dict(settings.environments)  # without an archive, what the file declares
+    return [baseline(file, pair, by_label) for pair in pairs]
 
 
-def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
+def baseline(file: Path, pair: str, environments: Mapping[str, Environment]) -> str:
     """Declare ``label=baseline[,baseline...]`` in ``file`` and return the line that was written.
 
     The first is the default. Each goes under the word of its role (metal, vm), else under its
-    own label. ``known`` are the environments that are declared or have runs. Everything else in
+    own label. ``environments`` are those that are declared or have runs. Everything else in
     the file stays as it stands, comments too. Raises SitegenError for labels that are not known,
     and when the file's form makes that impossible; then it says what to write by hand, and
     nothing is written.
     """
-    label, words = _asked(pair, known)
+    label, words = _parsed(pair, environments)
     table = ", ".join(f'{_key(word)} = "{name}"' for word, name in words.items())
     line = f"baselines = {{ {table} }}"
     file = file.resolve()
@@ -63,23 +63,23 @@ def baseline(file: Path, pair: str, known: Mapping[str, Environment]) -> str:
     return f"[environments.{_key(label)}] {line}"
 
 
-def _asked(pair: str, known: Mapping[str, Environment]) -> tuple[str, dict[str, str]]:
+def _parsed(pair: str, environments: Mapping[str, Environment]) -> tuple[str, dict[str, str]]:
     """Return the label, and its baselines by the word that each goes under."""
     label, _, rest = pair.partition("=")
     names = [name.strip() for name in rest.split(",") if name.strip()]
-    what = fix = ""
+    problem = fix = ""
     if not (label and names):
-        what, fix = f"{pair!r} names no baseline", "write it as cvm=metal"
-    elif strange := [name for name in (label, *names) if check_label(name) not in known]:
-        fix = f"known are {', '.join(sorted(known)) or 'none: collect or import first'}"
-        what = f"there is no environment {strange[0]!r}"
+        problem, fix = f"{pair!r} names no baseline", "write it as cvm=metal"
+    elif strange := [name for name in (label, *names) if check_label(name) not in environments]:
+        fix = f"known are {', '.join(sorted(environments)) or 'none: collect or import first'}"
+        problem = f"there is no environment {strange[0]!r}"
     elif label in names:
-        what = f"{label} cannot be its own baseline"
-    if what:
-        raise SitegenError(what, where="baseline", fix=fix)
+        problem = f"{label} cannot be its own baseline"
+    if problem:
+        raise SitegenError(problem, where="baseline", fix=fix)
     words: dict[str, str] = {}
     for name in names:
-        role = known[name].role
+        role = environments[name].role
         word = role if role and role not in words else name
         words[word if word not in words else f"{word}-baseline"] = name
     return label, words
@@ -91,24 +91,24 @@ def _with_line(text: str, label: str, line: str) -> str:
         rf'^\[[ \t]*environments[ \t]*\.[ \t]*["\']?{re.escape(label)}["\']?[ \t]*\][^\n]*$',
         re.MULTILINE,
     )
-    found = header.search(text)
-    if found is None:
+    match = header.search(text)
+    if match is None:
         gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
         return f"{text}{gap}[environments.{_key(label)}]\n{line}\n"
-    end = re.compile(r"^[ \t]*\[", re.MULTILINE).search(text, found.end())
-    body = text[found.end() : end.start() if end else len(text)]
+    end = re.compile(r"^[ \t]*\[", re.MULTILINE).search(text, match.end())
+    body = text[match.end() : end.start() if end else len(text)]
     # A comment behind it stays.
     old = re.search(r"^[ \t]*baselines[ \t]*=[ \t]*(?:\{[^{}#\n]*\}|[^\n]*$)", body, re.MULTILINE)
     body = body[: old.start()] + line + body[old.end() :] if old else f"\n{line}{body or chr(10)}"
-    return text[: found.end()] + body + (text[end.start() :] if end else "")
+    return text[: match.end()] + body + (text[end.start() :] if end else "")
 
 
 def _differ_in_baselines(before: str, after: str, label: str, words: Mapping[str, str]) -> bool:
     """Say whether the baselines are all that differs between the two texts."""
     try:
-        wanted: dict[str, Any] = tomllib.loads(before)
-        wanted.setdefault("environments", {}).setdefault(label, {})["baselines"] = dict(words)
-        return tomllib.loads(after) == wanted
+        expected: dict[str, Any] = tomllib.loads(before)
+        expected.setdefault("environments", {}).setdefault(label, {})["baselines"] = dict(words)
+        return tomllib.loads(after) == expected
     except (tomllib.TOMLDecodeError, AttributeError, TypeError):
         return False
 

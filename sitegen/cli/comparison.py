@@ -85,33 +85,33 @@ def limit(text: str) -> float | None:
     return value / 100
 
 
-def answer(config: Config, asked: Question) -> Answer:
+def answer(config: Config, question: Question) -> Answer:
     """Return two sides compared; raises Unjudged when a limit has nothing to be held against."""
-    if asked.environment and not asked.axis:
+    if question.environment and not question.axis:
         raise SitegenError("goes with --axis", where="--env", fix="name two environments instead")
     held = library.of(config)
 
     def make(runs: Sequence[AnyRun], aside: Sequence[SetAside] = ()) -> Answer:
-        return _answer(runs, config, asked, (*held.damaged, *held.damages(aside)))
+        return _answer(runs, config, question, (*held.damaged, *held.damages(aside)))
 
     try:
-        return quarantine.made([one.run for one in held.runs.values()], make, make)[0]
+        return quarantine.without_failing([one.run for one in held.runs.values()], make, make)[0]
     except Unpaired as error:
-        if asked.limit is None:
+        if question.limit is None:
             raise
         raise Unjudged(f"nothing could be judged: {error.what}", fix=error.fix) from error
 
 
 def _answer(
-    runs: Sequence[AnyRun], config: Config, asked: Question, damaged: tuple[Damaged, ...]
+    runs: Sequence[AnyRun], config: Config, question: Question, damaged: tuple[Damaged, ...]
 ) -> Answer:
-    sides, axis, metrics = asked.sides, asked.axis, asked.metrics
+    sides, axis, metrics = question.sides, question.axis, question.metrics
     broken = {name: [one for one in damaged if _is_of(one, name, config)] for name in sides}
-    for name, own in broken.items():
-        if own and not axis and not any(_is_called(name, r.environment, r.id) for r in runs):
-            reason = f"all runs of {name} are damaged: {own[0].reason}"
+    for name, gone in broken.items():
+        if gone and not axis and not any(_is_called(name, r.environment, r.id) for r in runs):
+            reason = f"all runs of {name} are damaged: {gone[0].reason}"
             raise Unpaired(reason, fix="see `sitegen fsck`")
-    lost = [one for one in damaged if axis or any(one in own for own in broken.values())]
+    lost = [one for one in damaged if axis or any(one in gone for gone in broken.values())]
     benchmarks = {
         run.benchmark for run in runs if metrics and any(name in metrics for name, _ in run.units)
     }
@@ -121,29 +121,29 @@ def _answer(
         raise Unpaired(f"no whole run has the parameter {axis!r}", fix="see `sitegen fsck`")
     chosen = [run for run in runs if not metrics or run.benchmark in benchmarks]
     if axis:
-        pairing = pair_values(chosen, config, axis, *sides, asked.environment)
+        pairing = pair_values(chosen, config, axis, *sides, question.environment)
     else:
         pairing = pair(runs, config, *sides, benchmarks)
-    found = rows(pairing, asked)
-    if not found:
-        known = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
-        raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {known}")
-    written = {"json": json_text, "markdown": markdown}.get(asked.form, text)(pairing, found)
-    if asked.limit is None:
+    table = rows(pairing, question)
+    if not table:
+        metrics_here = ", ".join(sorted({c.series.metric for c in pairing.comparisons})[:20])
+        raise Unpaired("no series is so", fix=f"use --all, or --metric with one of {metrics_here}")
+    written = {"json": json_text, "markdown": markdown}.get(question.form, text)(pairing, table)
+    if question.limit is None:
         return Answer(written, damaged)
     have = {
         name: {run.benchmark for run in chosen if axis or _is_called(name, run.environment, run.id)}
         for name in sides
     }
-    above = tuple(row.series for row in regressions(found, asked.limit))
+    above = tuple(row.series for row in regressions(table, question.limit))
     unjudged = [f"{one.path}: {one.reason}" for one in lost]
-    unjudged += _unjudged(pairing, found, have, asked)
-    judged = any(row.least is not None for row in found)
+    unjudged += _unjudged(pairing, table, have, question)
+    judged = any(row.least is not None for row in table)
     return Answer(written, damaged, above, tuple(unjudged), judged)
 
 
-def _is_of(one: Damaged, name: str, config: Config) -> bool:
-    label, _, run_id = one.path.partition("/")
+def _is_of(run: Damaged, name: str, config: Config) -> bool:
+    label, _, run_id = run.path.partition("/")
     return _is_called(name, config.aliases.get(label, label), run_id)
 
 
@@ -151,15 +151,15 @@ def _is_called(name: str, label: str, run_id: str) -> bool:
     return name in (label, run_id) or run_id.endswith(f"-{name}")
 
 
-def rows(pairing: Pairing, asked: Question) -> list[Row]:
+def rows(pairing: Pairing, question: Question) -> list[Row]:
     """Return the series that are asked about, the worst first."""
-    chosen = [one for one in pairing.comparisons if asked.names(one.series)]
+    chosen = [one for one in pairing.comparisons if question.names(one.series)]
     chosen.sort(key=lambda c: (bool(c.reason), -(c.factor or 0.0), c.series))
-    known = {
+    common = {
         name: words.background(name, (cell.series for cell in pairing.analysis.of(name)))
         for name in {one.series.benchmark for one in chosen}
     }
-    titles = [words.short(one.series, known[one.series.benchmark]) for one in chosen]
+    titles = [words.short(one.series, common[one.series.benchmark]) for one in chosen]
     names = [
         words.joined(words.lower_first(one.metric.title), words.statistic(one.series.statistic))
         for one in chosen
@@ -172,21 +172,21 @@ def rows(pairing: Pairing, asked: Question) -> list[Row]:
     ]
 
 
-def regressions(found: Sequence[Row], limit: float) -> list[Row]:
+def regressions(rows: Sequence[Row], limit: float) -> list[Row]:
     """Return the rows whose overhead is above ``limit``, a share, at its lower bound."""
-    return [row for row in found if row.least is not None and row.least > limit]
+    return [row for row in rows if row.least is not None and row.least > limit]
 
 
 def _unjudged(
     pairing: Pairing,
-    found: Sequence[Row],
+    rows: Sequence[Row],
     benchmarks: Mapping[str, Collection[str]],
-    asked: Question,
+    question: Question,
 ) -> list[str]:
     """Return what no limit can judge, a line each: which benchmark, and why.
 
     ``benchmarks`` are those of each side by its name. What only one side has, a benchmark or a
-    series that would be among the rows, is none of ``found``.
+    series that would be among the rows, has no place in ``rows``.
     """
     ours, theirs = set(benchmarks[pairing.side]), set(benchmarks[pairing.baseline])
     lines = [f"{name}: {pairing.side} has no run" for name in sorted(theirs - ours)]
@@ -197,17 +197,17 @@ def _unjudged(
             # It would be compared, had both sides it.
             better = pairing.analysis.metric(cell.series.metric).better
             compared = better != Better.NONE and cell.series.statistic != "stddev"
-            if compared and cell.environment in have and asked.names(cell.series):
+            if compared and cell.environment in have and question.names(cell.series):
                 have[cell.environment].add(cell.series)
-        own, base = have.values()
-        for missing, label in ((base - own, pairing.side), (own - base, pairing.baseline)):
+        side, base = have.values()
+        for missing, label in ((base - side, pairing.side), (side - base, pairing.baseline)):
             if missing:
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-                first = words.series(min(missing, key=words.natural))
+                first = words.title(min(missing, key=words.natural))
                 lines.append(f"{name}: {label} has no {first}{more}")
     reasons = Counter(
         (row.comparison.series.benchmark, row.comparison.reason or str(row.comparison.word))
-        for row in found
+        for row in rows
         if row.least is None
     )
     for (name, reason), count in sorted(reasons.items()):
@@ -215,19 +215,19 @@ def _unjudged(
     return lines
 
 
-def text(pairing: Pairing, found: Sequence[Row]) -> str:
+def text(pairing: Pairing, rows: Sequence[Row]) -> str:
     """Return a table for a terminal, and what the two machines differ in."""
-    lines = aligned([_head(pairing), *map(_cells, found)], right=range(1, 5))
+    lines = aligned([_head(pairing), *map(_cells, rows)], right=range(1, 5))
     if pairing.differing:
         lines += ["", "They differ in"]
         lines += [f"  {name}: {base} | {side}" for name, base, side in _differing(pairing)]
     return "\n".join(lines) + "\n"
 
 
-def markdown(pairing: Pairing, found: Sequence[Row]) -> str:
+def markdown(pairing: Pairing, rows: Sequence[Row]) -> str:
     """Return a table for a pull request; what the machines differ in is folded."""
     rule = ["---", "---:", "---:", "---:", "---:", "---", "---"]
-    lines = [*map(_bar, (_head(pairing), rule, *map(_cells, found)))]
+    lines = [*map(_bar, (_head(pairing), rule, *map(_cells, rows)))]
     if pairing.differing:
         head, rule = ("What", pairing.baseline, pairing.side), ["---", "---", "---"]
         lines += ["", "<details><summary>They differ in</summary>", ""]
@@ -235,14 +235,14 @@ def markdown(pairing: Pairing, found: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def json_text(pairing: Pairing, found: Sequence[Row]) -> str:
+def json_text(pairing: Pairing, rows: Sequence[Row]) -> str:
     """Return the public form of ``sitegen compare --format json``."""
     differing = [
         {"fact": one.name, "baseline": one.baseline, "side": one.side}
         for one in pairing.differing
-        if one.what == MACHINE
+        if one.kind == MACHINE
     ]
-    comparisons = [_json(row.comparison) for row in found]
+    comparisons = [_json(row.comparison) for row in rows]
     sides = {"baseline": pairing.baseline, "side": pairing.side}
     return encoded({**sides, "comparisons": comparisons, "differing": differing})
 
@@ -254,10 +254,10 @@ def _head(pairing: Pairing) -> tuple[str, ...]:
 
 def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:
     """Yield what differs in words, but for what is recorded only."""
-    for one in pairing.differing:
-        if one.what != Comparability.IGNORED:
-            side, base = one.words
-            yield f"{one.title} ({one.meaning})", base, side
+    for difference in pairing.differing:
+        if difference.kind != Comparability.IGNORED:
+            side, base = difference.words
+            yield f"{difference.title} ({difference.meaning})", base, side
 
 
 def _json(comparison: Comparison) -> dict[str, Any]:
@@ -282,7 +282,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "difference_low": subtracted.low if subtracted else None,
         "difference_high": subtracted.high if subtracted else None,
         "more_runs": comparison.more_runs if undecided else None,
-        "word": comparison.told,
+        "word": comparison.verdict,
         "reason": comparison.reason,
         "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
         "runs": {name: list(cell.runs) for name, cell in sides.items()},
@@ -296,13 +296,13 @@ def _cells(row: Row) -> tuple[str, ...]:
         for cell in (one.baseline, one.side)
     ]
     if one.reason:
-        return row.series, *values, "", "", one.told, one.reason
+        return row.series, *values, "", "", one.verdict, one.reason
     share = costs.effect(one)
     if share and factor and factor >= 2:  # noqa: PLR2004 - from a doubling on, times read better
         share += f" ({significant(factor, 3)}×)"
     # "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
-    colon = ":" if one.told == Word.INCONCLUSIVE else ""
-    verdict = f"{one.told}{colon} {costs.decision(one) if one.headline else ''}".rstrip()
+    colon = ":" if one.verdict == Word.INCONCLUSIVE else ""
+    verdict = f"{one.verdict}{colon} {costs.decision(one) if one.headline else ''}".rstrip()
     doubts = dict.fromkeys(c.rule.short for c in one.caveats if c.rule.doubts)
     return row.series, *values, share, costs.interval(one), verdict, ", ".join(doubts)
 

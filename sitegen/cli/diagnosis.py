@@ -50,21 +50,21 @@ class Diagnosis(Struct, frozen=True):
 
 def doctor(config: Config, label: str, preset: str, *, as_json: bool) -> str:
     """Return what machine this is, and what can be collected on it under ``label``."""
-    found = diagnose(config.cache / "work", preset)
+    diagnosis = diagnose(config.cache / "work", preset)
     declared = config.environments.get(label)
-    warning = fingerprint.doubted(label, declared, found.machine) if label else ""
+    warning = fingerprint.doubted(label, declared, diagnosis.machine) if label else ""
     if as_json:
-        return encoded({**msgspec.to_builtins(found), "warning": warning})
-    return as_text(found, label, warning)
+        return encoded({**msgspec.to_builtins(diagnosis), "warning": warning})
+    return as_text(diagnosis, label, warning)
 
 
 def diagnose(workdir: Path, preset: str) -> Diagnosis:
     """Return what is found here; nothing is measured, installed or changed."""
     place = next(folder for folder in (workdir, *workdir.absolute().parents) if folder.is_dir())
     redactor = redact.of_this_machine(workdir=workdir)
-    seen = fingerprint.read(place, redactor)
+    here = fingerprint.read(place, redactor)
     host, free = Host(), shutil.disk_usage(place).free
-    found: list[Checkup] = []
+    checkups: list[Checkup] = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, point in collectors().items():
             cache, times = workdir.absolute() / "cache" / name, REPETITIONS[preset]
@@ -72,10 +72,10 @@ def diagnose(workdir: Path, preset: str) -> Diagnosis:
             try:
                 collector = load_collector(point)
                 if collects(collector):
-                    found.append(_checkup(collector, host, request))
+                    checkups.append(_checkup(collector, host, request))
             except SitegenError as error:
-                found.append(Checkup(name, problem=str(error)))
-    return Diagnosis(seen, tuple(found), preset, free, redactor.counts())
+                checkups.append(Checkup(name, problem=str(error)))
+    return Diagnosis(here, tuple(checkups), preset, free, redactor.counts())
 
 
 def _checkup(collector: Collector, host: Host, request: Request) -> Checkup:
@@ -97,29 +97,29 @@ def _checkup(collector: Collector, host: Host, request: Request) -> Checkup:
     )
 
 
-def as_text(found: Diagnosis, label: str, warning: str) -> str:
+def as_text(diagnosis: Diagnosis, label: str, warning: str) -> str:
     """Return a diagnosis for the terminal: the machine, the verdict, the benchmarks, the costs.
 
     ``warning`` is what contradicts the label that the user means to collect under.
     """
-    told = machine.verdict(found.machine.tee)
-    sure = f", {told.sure}" if told.sure else ""
-    lines = [f"TEE: {told.kind}{sure}", *(f"  {reason}" for reason in told.reasons)]
+    tee = machine.verdict(diagnosis.machine.tee)
+    sure = f", {tee.sure}" if tee.sure else ""
+    lines = [f"TEE: {tee.kind}{sure}", *(f"  {reason}" for reason in tee.reasons)]
     if warning:
         lines.append(f"warning: {warning}")
-    for group in machine.groups(found.machine.facts):
+    for group in machine.groups(diagnosis.machine.facts):
         width = max((len(fact.title) for fact in group.shown), default=0)
         lines += ["", group.title]
         lines += [f"  {fact.title.ljust(width)}  {fact.value}" for fact in group.shown]
         if group.hidden:
             lines.append(f"  not shown here: {', '.join(group.hidden)}")
-    lines += ["", f"Benchmarks, {found.preset} preset"]
-    for each in found.checkups:
-        lines += _lines(each)
-    times = [each.about_s for each in found.checkups if each.about_s is not None]
-    ready = f"{len(times)} of {len(found.checkups)} benchmarks, about {_duration(sum(times))}"
-    needs = max((each.needs_bytes for each in found.checkups), default=0.0)
-    disk = f"{_size(needs)} of disk at once, {_size(found.free_bytes)} free"
+    lines += ["", f"Benchmarks, {diagnosis.preset} preset"]
+    for checkup in diagnosis.checkups:
+        lines += _lines(checkup)
+    times = [checkup.about_s for checkup in diagnosis.checkups if checkup.about_s is not None]
+    ready = f"{len(times)} of {len(diagnosis.checkups)} benchmarks, about {_duration(sum(times))}"
+    needs = max((checkup.needs_bytes for checkup in diagnosis.checkups), default=0.0)
+    disk = f"{_size(needs)} of disk at once, {_size(diagnosis.free_bytes)} free"
     lines += ["", f"`sitegen collect --env {label or 'LABEL'}`: {ready}; {disk}"]
     return "\n".join(lines) + "\n"
 

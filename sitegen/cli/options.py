@@ -35,15 +35,15 @@ def settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--config``; places on the command line stand above what the file says."""
 
     @wraps(command)
-    def run(*, config_file: Path | None, **given: Any) -> Any:  # noqa: ANN401 - click's own
-        places = {key: given.pop(key) for key in ("archive", "output", "base_url") if key in given}
+    def run(*, config_file: Path | None, **rest: Any) -> Any:  # noqa: ANN401 - click's own
+        places = {key: rest.pop(key) for key in ("archive", "output", "base_url") if key in rest}
 
         def load() -> Config:
             from sitegen import config
 
             return config.load(config_file, **places)
 
-        return command(load, **given)
+        return command(load, **rest)
 
     return click.option("--config", "config_file", type=PATH, help="The report's sitegen.toml.")(
         run

@@ -47,14 +47,14 @@ def collectors(*, as_json: bool) -> str:
 
 def forms() -> str:
     """Return the forms of output that can be read: what --tool takes, and what --set may say."""
-    known = installed.forms()
+    forms = installed.forms()
     lines: list[str] = []
-    pairs: list[tuple[str, Reader | Bundle]] = [*known.readers, *known.bundles]
+    pairs: list[tuple[str, Reader | Bundle]] = [*forms.readers, *forms.bundles]
     for benchmark, reader in pairs:
         several = ", several files with --together" if isinstance(reader, Bundle) else ""
         lines.append(f"{reader.name}: {reader.title} ({benchmark}{several})")
         lines += _settings(helps(reader.asks))
-    lines += [f"not read: {reason}" for reason in known.broken]
+    lines += [f"not read: {reason}" for reason in forms.broken]
     return "\n".join(lines or ["no collector here reads another tool's output"]) + "\n"
 
 
@@ -70,42 +70,42 @@ def taken(one: Taken) -> str:
     """
     from sitegen.intake.packs import Packed
 
-    found, there, run = one.arrival, one.there, one.arrival.run
+    arrival, there, run = one.arrival, one.there, one.arrival.run
     if one.instead:
         return _plain_line(
             f"{run.id}  {run.environment}  not taken: it would stand in the place of {one.instead},"
             " which is here; --take-remarks takes it"
         )
-    rows = found.rows if isinstance(found, Packed) else len(run.measurements)
-    form = "pack" if isinstance(found, Packed) else found.reader
+    rows = arrival.rows if isinstance(arrival, Packed) else len(run.measurements)
+    form = "pack" if isinstance(arrival, Packed) else arrival.reader
     line = f"{there or run.id}  {run.environment}  {rows} measurements  {form}"
     lines = [f"{line}  (was there)" if there else line]
-    if not there and not isinstance(found, Packed):
+    if not there and not isinstance(arrival, Packed):
         lines += [run.note] if run.note else []
         lines += [f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run)]
-    offered = [f"{said.kind}, {said.at[:10]}: {said.text}" for said in one.offered]
-    lines += [f"not taken: {said}; --take-remarks takes it" for said in offered]
+    offered = [f"{remark.kind}, {remark.at[:10]}: {remark.text}" for remark in one.offered]
+    lines += [f"not taken: {text}; --take-remarks takes it" for text in offered]
     return "\n  ".join(map(_plain_line, lines))
 
 
 def arrived(runs: int, left: Sequence[Left]) -> str:
     """Return what was not taken, each file with the reason, and a last line that counts."""
-    lines = [f"not taken: {one.path}: {one.why}" for one in left]
+    lines = [f"not taken: {one.path}: {one.reason}" for one in left]
     files = f"; {len(left)} file{'' if len(left) == 1 else 's'} not taken" if left else ""
     if left or runs > 1:
         lines.append(f"{runs} run{'' if runs == 1 else 's'} taken{files}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _computed(found: Checked) -> str:
+def _computed(check: Checked) -> str:
     """Return what a claim comes to, with its interval, and whether that decides it."""
-    if found.low is None or found.high is None:
+    if check.low is None or check.high is None:
         return ""
-    low, high = f"{found.low:.4g}", f"{found.high:.4g}"
+    low, high = f"{check.low:.4g}", f"{check.high:.4g}"
     value = between = f"{low} to {high}" if low != high else low
-    if found.value is not None:
-        value = f"{found.value:.4g}" + (f" ({between})" if low != high else "")
-    coarse = not found.decisive and found.verdict != "differs"
+    if check.value is not None:
+        value = f"{check.value:.4g}" + (f" ({between})" if low != high else "")
+    coarse = not check.decisive and check.verdict != "differs"
     return f", computed {value}{', not decisive' if coarse else ''}"
 
 
@@ -117,27 +117,27 @@ def claims(config: Config, files: Sequence[Path], *, as_json: bool) -> tuple[str
     held = library.of(config)
     runs = [one.run for one in held.runs.values()]
     of_files = [claim for path in files for claim in analysis.load(path)]
-    stated = of_files if files else analysis.load_all(config.claims)
+    declared = of_files if files else analysis.load_all(config.claims)
 
     def make(
         chosen: Sequence[AnyRun], aside: Sequence[SetAside] = ()
     ) -> tuple[list[Checked], list[str]]:
         damaged = bool(held.damaged or aside)
-        return analysis.check_all(stated, analyse(chosen, config), damaged=damaged)
+        return analysis.check_all(declared, analyse(chosen, config), damaged=damaged)
 
-    (checked, left_out), _ = quarantine.made(runs, make, make)
+    (checked, left_out), _ = quarantine.without_failing(runs, make, make)
     cited = {id_ for run in runs if run.source for id_ in (run.source.id, run.source.origin)}
     holds = (analysis.Verdict.REPRODUCED, analysis.Verdict.CLOSE)
-    own = [each for each in checked if each.claim.source not in cited]
-    failed = [each.claim.id for each in own if each.verdict not in holds]
+    checks = [check for check in checked if check.claim.source not in cited]
+    failed = [check.claim.id for check in checks if check.verdict not in holds]
     if as_json:
-        return encoded([analysis.as_json(each) for each in checked]), failed
+        return encoded([analysis.as_json(check) for check in checked]), failed
     lines = []
-    for each in checked:
-        printed = f"{each.claim.printed} {each.claim.unit}".strip()
-        fits = "".join(f"; fits if {words}" for words in each.fits_if)
-        lines.append(f"{each.verdict:<11}  {each.claim.id}: {printed}{_computed(each)}{fits}")
-    counts = Counter(each.verdict for each in checked)
+    for check in checked:
+        printed = f"{check.claim.printed} {check.claim.unit}".strip()
+        fits = "".join(f"; fits if {words}" for words in check.fits_if)
+        lines.append(f"{check.verdict:<11}  {check.claim.id}: {printed}{_computed(check)}{fits}")
+    counts = Counter(check.verdict for check in checked)
     total = ", ".join(f"{counts[word]} {word}" for word in analysis.Verdict if counts[word])
     lines += [f"not computed, while runs are set aside: {reason}" for reason in left_out]
     lines.append(f"{len(checked)} claims: {total}" if checked else "no claims")
@@ -151,26 +151,26 @@ def _collector(name: str) -> dict[str, Any]:
         if not installed.collects(collector):
             return {**row, "problem": "reads what its tool wrote and runs nothing"}
         row["settings"] = helps(collector.SETTINGS)
-        found = installed.detect(collector, Host())
+        tool = installed.detect(collector, Host())
     except SitegenError as error:
         return {**row, "problem": str(error)}
-    if isinstance(found, Missing):
-        return {**row, "problem": f"missing: {found}"}
-    return {**row, "tool": msgspec.to_builtins(found)}
+    if isinstance(tool, Missing):
+        return {**row, "problem": f"missing: {tool}"}
+    return {**row, "tool": msgspec.to_builtins(tool)}
 
 
 def runs(config: Config, environment: str | None, benchmark: str | None, *, as_json: bool) -> str:
     """Return the runs of the archive, oldest first; damaged ones are named with the reason."""
-    found, damaged = library.heads(config)
+    heads, damaged = library.heads(config)
     rows: list[dict[str, Any]] = []
     for one in damaged:
-        own, _, run_id = one.path.partition("/")
-        label = config.aliases.get(own, own)
-        if environment in (None, label, own):
+        folder, _, run_id = one.path.partition("/")
+        label = config.aliases.get(folder, folder)
+        if environment in (None, label, folder):
             rows.append({"id": run_id, "environment": label, "damaged": one.reason})
-    wanted = environment and config.aliases.get(environment, environment)
-    for run in found:
-        if wanted in (None, "", run.environment) and benchmark in (None, "", run.benchmark):
+    chosen = environment and config.aliases.get(environment, environment)
+    for run in heads:
+        if chosen in (None, "", run.environment) and benchmark in (None, "", run.benchmark):
             row = {key: getattr(run, key) for key in _LISTED}
             rows.append(row | ({"withdrawn": run.withdrawn} if run.withdrawn else {}))
     rows.sort(key=lambda row: row["id"])
@@ -188,36 +188,36 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
 def run(config: Config, run_id: str, *, as_json: bool) -> str:
     """Return one run with its measurements."""
     archive = Archive(config.archive)
-    found = archive.read(archive.find(run_id))
+    run = archive.read(archive.find(run_id))
     if as_json:
-        return encoded(_plain(found))
-    what = f"{found.benchmark} in {found.environment}, {found.provenance}, {found.started_at}"
-    preset = f", preset {found.preset}" if found.preset else ""
-    head = [found.id, f"{what}{preset}{'' if found.complete else ', incomplete'}"]
-    head += [f"{each.kind}, {each.at[:10]}: {each.text}" for each in found.remarks]
-    head += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(found)]
-    if found.tool:
-        head.append(f"{found.tool.name} {found.tool.version}")
-    if found.source:
-        head.append(f"{found.source.title or found.source.id}, section {found.source.section}")
-    if found.fingerprint.facts:
-        tee = found.fingerprint.tee
+        return encoded(_plain(run))
+    text = f"{run.benchmark} in {run.environment}, {run.provenance}, {run.started_at}"
+    preset = f", preset {run.preset}" if run.preset else ""
+    head = [run.id, f"{text}{preset}{'' if run.complete else ', incomplete'}"]
+    head += [f"{each.kind}, {each.at[:10]}: {each.text}" for each in run.remarks]
+    head += [f"{one.rule.short}: {one.sentence}" for one in caveats.of_reading(run)]
+    if run.tool:
+        head.append(f"{run.tool.name} {run.tool.version}")
+    if run.source:
+        head.append(f"{run.source.title or run.source.id}, section {run.source.section}")
+    if run.fingerprint.facts:
+        tee = run.fingerprint.tee
         sure = f", {tee.confidence} confidence" if tee.confidence else ""
         head.append(f"TEE signals: {tee.kind}{sure} ({'; '.join(tee.reasons)})")
     table = []
-    for m in found.measurements:
+    for m in run.measurements:
         series, params = (m.workload, m.metric, m.statistic), [f"{k}={v}" for k, v in m.params]
         status = "" if m.status == "ok" else m.status
-        table.append((*series, _shown(found, m), " ".join(params), f"{m.repetition}", status))
+        table.append((*series, _shown(run, m), " ".join(params), f"{m.repetition}", status))
     header = ("workload", "metric", "statistic", "value", "params", "rep", "")
     return "\n".join(map(_plain_line, head)) + f"\n\n{_columns(header, table)}"
 
 
-def _shown(found: AnyRun, row: Measurement) -> str:
+def _shown(run: AnyRun, row: Measurement) -> str:
     """Return a value as its page prints it."""
     if row.value is None:
         return "not measured"
-    unit = metric(row.metric, found.definitions).unit_for((row.value,))
+    unit = metric(row.metric, run.definitions).unit_for((row.value,))
     return f"{unit.number(row.value)} {unit.text}".rstrip()
 
 

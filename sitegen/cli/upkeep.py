@@ -88,8 +88,8 @@ def reparse(load: options.Load, runs: tuple[str, ...], only: str, dry_run: bool)
     changed = 0
     for outcome in upkeep.reparse(store, entries, dry_run=dry_run):
         changed += outcome.new is not None
-        what = f"{outcome.changed} series differ; now {outcome.new.id}" if outcome.new else ""
-        click.echo(f"{outcome.old}: {what or outcome.why}")
+        text = f"{outcome.changed} series differ; now {outcome.new.id}" if outcome.new else ""
+        click.echo(f"{outcome.old}: {text or outcome.reason}")
     verb = "would change" if dry_run else "changed"
     click.echo(f"{changed} of {len(entries)} runs {verb}")
 

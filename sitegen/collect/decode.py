@@ -46,9 +46,9 @@ def documents(data: bytes | str, form: type[Form]) -> list[Form]:
     text = (data.encode("utf-8", "replace") if isinstance(data, str) else data).removeprefix(_MARK)
     text = text.lstrip()
     if text.startswith(b"["):
-        found = document(text, list[Any])
-        _check_count(len(found))
-        return [convert(entry, form, f"entry {n}") for n, entry in enumerate(found, 1)]
+        entries = document(text, list[Any])
+        _check_count(len(entries))
+        return [convert(entry, form, f"entry {n}") for n, entry in enumerate(entries, 1)]
     try:
         return [document(text, form)]
     except SitegenError:
@@ -81,12 +81,12 @@ def _parsed(data: bytes | str | memoryview, where: str) -> object:
         raise SitegenError(f"is not UTF-8 at byte {error.start}", where=where) from error
     except json.JSONDecodeError as error:
         place = f"{where or f'line {error.lineno}'}, column {error.colno}"
-        what = f"the JSON breaks off or is damaged: {error.msg}"
-        raise SitegenError(what, where=place) from error
+        message = f"the JSON breaks off or is damaged: {error.msg}"
+        raise SitegenError(message, where=place) from error
     except (RecursionError, ValueError) as error:
         deep = isinstance(error, RecursionError)
-        what = "the JSON is nested too deeply" if deep else f"the JSON cannot be read: {error}"
-        raise SitegenError(what[:200], where=where) from error
+        message = "the JSON is nested too deeply" if deep else f"the JSON cannot be read: {error}"
+        raise SitegenError(message[:200], where=where) from error
 
 
 def _is_object(line: bytes) -> bool:
@@ -103,6 +103,6 @@ def _check_count(count: int) -> None:
 
 
 def _unlike(error: msgspec.ValidationError, where: str) -> SitegenError:
-    what, _, place = str(error).replace("`", "").partition(" - at ")
+    message, _, place = str(error).replace("`", "").partition(" - at ")
     named = f"{where} {place.removeprefix('$.')}".strip() if where else place
-    return SitegenError(what[:1].lower() + what[1:], where=named)
+    return SitegenError(message[:1].lower() + message[1:], where=named)

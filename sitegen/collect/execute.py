@@ -100,24 +100,24 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
     for repetition in range(request.repetitions):
         turns += [(repetition, step) for step in order.sample(plan.steps, len(plan.steps))]
 
-    def tell(done: int, step: str, repetition: int, failed: str = "") -> None:
+    def report(done: int, step: str, repetition: int, failed: str = "") -> None:
         progress(Progress(collector.BENCHMARK, step, done, len(turns), repetition, failed))
 
     done = 0
     try:
         for repetition, step in turns:
-            tell(done, step.name, repetition)
+            report(done, step.name, repetition)
             failed = record.take(step, repetition)
             done += 1
             if failed:
-                tell(done, step.name, repetition, failed)
+                report(done, step.name, repetition, failed)
     except KeyboardInterrupt:
         if done < len(plan.prepare) + len(plan.steps):
             return None
     whole = (done - len(plan.prepare)) // len(plan.steps)
-    tell(len(turns), "", whole - 1)
+    report(len(turns), "", whole - 1)
     steps = tuple(s for s in record.steps if s.repetition < whole)
-    kept = {name for step in steps for name in step.raw}
+    names = {name for step in steps for name in step.raw}
     planned = {parameter.name for parameter in plan.parameters}
     run = model.Run(
         id=model.run_id(timestamp(started), collector.BENCHMARK, secrets.token_bytes(16)),
@@ -136,7 +136,7 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         definitions=plan.definitions,
         parameters=(
             *plan.parameters,
-            *(told for told in record.read.told() if told.name not in planned),
+            *(p for p in record.read.output_settings() if p.name not in planned),
             model.Parameter("preset", request.preset, model.Comparability.MUST_MATCH),
             model.Parameter("repetitions", str(whole), model.Comparability.IGNORED),
         ),
@@ -146,7 +146,7 @@ def execute(  # noqa: PLR0913 - each is a fact of the run
         complete=whole == request.repetitions,
     )
     run = redacted(run, redactor)
-    return Collected(run, {name: data for name, data in record.raw.items() if name in kept})
+    return Collected(run, {name: data for name, data in record.raw.items() if name in names})
 
 
 class _Record:
@@ -168,9 +168,9 @@ class _Record:
         if repetition >= 0:
             return self._parse(step, raw, repetition)
         if raw.exit_code != 0:
-            what = f"step {step.name} ended with code {raw.exit_code}: {raw.reason}"
+            message = f"step {step.name} ended with code {raw.exit_code}: {raw.reason}"
             fix = "mend that and collect again"
-            raise SitegenError(what, where=self.collector.BENCHMARK, fix=fix)
+            raise SitegenError(message, where=self.collector.BENCHMARK, fix=fix)
         return ""
 
     def _parse(self, step: Step, raw: RawOutput, repetition: int) -> str:
@@ -180,16 +180,16 @@ class _Record:
             with blamed("parse"):
                 reading = self.collector.parse(step, raw)
                 rows, samples, problem = usable(reading)
-                for told in reading.parameters:
-                    self.read.tells(told, step.workload)
+                for parameter in reading.parameters:
+                    self.read.tells(parameter, step.workload)
         except Refused:
             raise
         except SitegenError as error:
             problem = str(error)
         if raw.exit_code != 0 and not problem:
             problem = f"{step.argv[0]} ended with code {raw.exit_code}"
-        found = {series_key(row) for row in rows}
-        missing = [row for row in step.expects if series_key(row) not in found]
+        keys = {series_key(row) for row in rows}
+        missing = [row for row in step.expects if series_key(row) not in keys]
         if len(self.read.samples) + len(samples) > bounds.MOST_SAMPLES:
             problem = problem or f"a run has {bounds.MOST_SAMPLES:,} samples at most"
             samples = ()
@@ -206,14 +206,14 @@ class _Record:
                 raw = self.collector.run(step, self.host)
                 for name in raw.files:
                     if not _FILE.fullmatch(name):
-                        what = f"{name[:80]!r} is not usable as the name of a raw output"
-                        raise SitegenError(what)  # noqa: TRY301 - as what the step itself raises
+                        problem = f"{name[:80]!r} is not usable as the name of a raw output"
+                        raise SitegenError(problem)  # noqa: TRY301 - as what the step itself raises
         except Refused:
             raise
         except SitegenError as error:
             # A step that cannot even be started has failed; the others go on.
-            told = f"sitegen: {error}\n".encode()
-            raw = RawOutput(stderr=told, exit_code=-1, started_at=timestamp(datetime.now(UTC)))
+            message = f"sitegen: {error}\n".encode()
+            raw = RawOutput(stderr=message, exit_code=-1, started_at=timestamp(datetime.now(UTC)))
         conditions = fingerprint.conditions(before, fingerprint.activity(self.host.root))
         redactor = self.redactor
         raw = replace(
@@ -229,8 +229,8 @@ class _Record:
         stem = f"{step.name}-{repetition if repetition >= 0 else 'prepare'}"
         parts = {"out": raw.stdout, "err": raw.stderr, **raw.files}
         # A tool may call a file after the machine that it ran on.
-        kept = {redactor.label(f"{stem}.{name}"): data for name, data in parts.items() if data}
-        self.raw.update(kept)
+        outputs = {redactor.label(f"{stem}.{name}"): data for name, data in parts.items() if data}
+        self.raw.update(outputs)
         self.steps.append(
             model.StepRecord(
                 name=step.name,
@@ -243,7 +243,7 @@ class _Record:
                 cpu_s=raw.cpu_s,
                 conditions=tuple((k, round(v, 4)) for k, v in sorted(conditions.items())),
                 values=raw.values,
-                raw=tuple(sorted(kept)),
+                raw=tuple(sorted(outputs)),
                 params=step.params,
                 context=tuple(sorted(step.context)),
             )

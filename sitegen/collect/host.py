@@ -64,7 +64,7 @@ class Host:
     def find(self, *names: str) -> str | None:
         """Return the path of the first of ``names`` on PATH or in the system folders."""
         path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-        return next((found for name in names if (found := shutil.which(name, path=path))), None)
+        return next((place for name in names if (place := shutil.which(name, path=path))), None)
 
     def cpus(self) -> int:
         """Return how many CPUs this process may use."""
@@ -179,9 +179,9 @@ def _communicate(
     return b"".join(parts[process.stdout]), b"".join(parts[process.stderr])
 
 
-def last_line(said: bytes) -> str:
+def last_line(stderr: bytes) -> str:
     """Return the last line that a program printed, without control characters."""
-    lines = said.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+    lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
     return "".join(filter(str.isprintable, lines[-1]))[:200]
 
 

@@ -36,8 +36,8 @@ def collectors() -> dict[str, EntryPoint]:
 def load_collector(point: EntryPoint) -> Collector:
     """Import one collector; raises SitegenError when that fails or it is not one."""
 
-    def unfit(what: str, fix: str) -> SitegenError:
-        return SitegenError(what, where=point.value, fix=fix)
+    def unfit(message: str, fix: str) -> SitegenError:
+        return SitegenError(message, where=point.value, fix=fix)
 
     try:
         model.check_benchmark(point.name)
@@ -46,17 +46,17 @@ def load_collector(point: EntryPoint) -> Collector:
     try:
         module: ModuleType = point.load()
     except (Exception, SystemExit) as error:
-        what = f"collector {point.name!r} cannot be imported: {_told(error)}"
-        raise unfit(what, "reinstall the package that provides it") from error
+        message = f"collector {point.name!r} cannot be imported: {_reason(error)}"
+        raise unfit(message, "reinstall the package that provides it") from error
     reads = any(hasattr(module, name) for name in ("READERS", "BUNDLES"))
     collects = any(hasattr(module, name) for name in _COLLECTING)
-    wanted = ("BENCHMARK", *(_COLLECTING if collects or not reads else ()))
-    if absent := [name for name in wanted if not hasattr(module, name)]:
-        what = f"collector {point.name!r} has no {', '.join(absent)}"
-        raise unfit(what, "see CONTRIBUTING.md, 'Add a collector'")
+    needed = ("BENCHMARK", *(_COLLECTING if collects or not reads else ()))
+    if absent := [name for name in needed if not hasattr(module, name)]:
+        message = f"collector {point.name!r} has no {', '.join(absent)}"
+        raise unfit(message, "see CONTRIBUTING.md, 'Add a collector'")
     if collects and point.name != module.BENCHMARK:
-        what = f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}"
-        raise unfit(what, "give both the same name")
+        message = f"its BENCHMARK is {module.BENCHMARK!r} and its entry point {point.name!r}"
+        raise unfit(message, "give both the same name")
     return cast("Collector", module)
 
 
@@ -119,17 +119,17 @@ def detect(collector: Collector, host: Host) -> ToolIdentity | Missing:
         return collector.detect(host)
 
 
-def check_settings(collector: Collector, given: Mapping[str, str]) -> None:
+def check_settings(collector: Collector, texts: Mapping[str, str]) -> None:
     """Raise SitegenError for a setting that the collector does not know, or cannot take.
 
     Also when the setting ``directory``, of a collector that measures a disk, names no existing
     folder: a mistyped path must not be created and then benchmarked.
     """
-    settings.filled(collector.SETTINGS, given, f"{collector.BENCHMARK}.")
-    if "directory" in given and not Path(given["directory"]).is_dir():
-        what = f"{given['directory']} is not an existing folder"
+    settings.filled(collector.SETTINGS, texts, f"{collector.BENCHMARK}.")
+    if "directory" in texts and not Path(texts["directory"]).is_dir():
+        message = f"{texts['directory']} is not an existing folder"
         fix = "create it on the disk that is to be measured"
-        raise SitegenError(what, where=f"--set {collector.BENCHMARK}.directory", fix=fix)
+        raise SitegenError(message, where=f"--set {collector.BENCHMARK}.directory", fix=fix)
 
 
 def make_plan(collector: Collector, tool: ToolIdentity, request: Request) -> Plan:
@@ -172,8 +172,8 @@ def check_measurement(row: Measurement) -> None:
         raise SitegenError(f"{row.metric} has the repetition {row.repetition}")
     for text, most in ((row.unit, model.LONGEST_UNIT), (row.printed or "", model.LONGEST_PRINT)):
         if not model.is_plain(text) or len(text) > most:
-            what = f"a text with a control character, or of more than {most} characters"
-            raise SitegenError(f"{row.metric} has {what}: {text[:40]!r}")
+            problem = f"a text with a control character, or of more than {most} characters"
+            raise SitegenError(f"{row.metric} has {problem}: {text[:40]!r}")
     try:
         parameters.check(row.params)
     except SitegenError as error:
@@ -192,17 +192,17 @@ def check_samples(samples: Iterable[Sample]) -> None:
 
 
 @contextlib.contextmanager
-def blamed(what: str, where: str = "") -> Iterator[None]:
+def blamed(task: str, where: str = "") -> Iterator[None]:
     """Turn an error in a collector into one line: a bug in one must not end the others."""
     try:
         yield
     except SitegenError:
         raise
     except Exception as error:
-        raise SitegenError(f"{what} failed: {_told(error)}", where=where) from error
+        raise SitegenError(f"{task} failed: {_reason(error)}", where=where) from error
 
 
-def _told(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "there was not enough memory"
     return f"{type(error).__name__}: {error}"[:200]

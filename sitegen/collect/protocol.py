@@ -159,9 +159,9 @@ class _Form(Struct, Generic[Data], frozen=True):
     asks: Known = Settings
     text: bool = False
 
-    def runs(self, data: Data, given: Mapping[str, str]) -> tuple[Reading, ...]:
+    def runs(self, data: Data, texts: Mapping[str, str]) -> tuple[Reading, ...]:
         """Return the runs in ``data``; raises SitegenError for ``--set`` values it cannot take."""
-        return self.read(data, settings.filled(self.asks, given))
+        return self.read(data, settings.filled(self.asks, texts))
 
 
 class Reader(_Form[bytes], frozen=True):

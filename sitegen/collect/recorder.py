@@ -48,7 +48,7 @@ class Recorder(Struct):
     _names: dict[str, str] = field(default_factory=dict)
     _notes: dict[str, None] = field(default_factory=dict)
     _doubts: dict[tuple[Doubt, str], dict[str, None]] = field(default_factory=dict)
-    _said: dict[str, dict[str, set[Parameter]]] = field(default_factory=dict)
+    _settings: dict[str, dict[str, set[Parameter]]] = field(default_factory=dict)
     times: Counter[tuple[object, ...]] = field(default_factory=Counter)
 
     def series(
@@ -79,7 +79,7 @@ class Recorder(Struct):
 
     def tells(self, parameter: Parameter, workload: str) -> None:
         """Keep a setting as `said` does, with its comparability."""
-        self._said.setdefault(parameter.name, defaultdict(set))[workload].add(parameter)
+        self._settings.setdefault(parameter.name, defaultdict(set))[workload].add(parameter)
 
     def fact(self, name: str, value: str | None, source: str) -> None:
         """Keep what the output says of the machine; nothing and None are left out."""
@@ -100,11 +100,11 @@ class Recorder(Struct):
             raise SitegenError("there is no measurement in it")
         used = {row.metric for row in self.measurements}
         used |= {f"{row.metric} {row.statistic}" for row in self.measurements}
-        names = {name: told for name, told in self.natives.items() if name in used}
+        names = {name: native for name, native in self.natives.items() if name in used}
         return Reading(
             measurements=tuple(self.measurements),
             samples=tuple(self.samples),
-            parameters=(*self.parameters.values(), *self.told()),
+            parameters=(*self.parameters.values(), *self.output_settings()),
             tool=self.tool,
             definitions=tuple(each for each in self.definitions if each.id in used),
             natives=tuple((names | self._names).items()),
@@ -133,13 +133,13 @@ class Recorder(Struct):
         if native:
             self._names.setdefault(f"{row.metric} {row.statistic}", native)
 
-    def told(self) -> Iterator[Parameter]:
-        """Yield the settings that outputs told."""
-        for name, by_workload in sorted(self._said.items()):
+    def output_settings(self) -> Iterator[Parameter]:
+        """Yield the settings that outputs have."""
+        for name, by_workload in sorted(self._settings.items()):
             everywhere = set().union(*by_workload.values())
             groups = {name: everywhere}
             if len(everywhere) > 1:
-                groups = {f"{name}.{workload}": own for workload, own in by_workload.items()}
+                groups = {f"{name}.{workload}": one for workload, one in by_workload.items()}
             for key, values in groups.items():
                 text = ", ".join(sorted({each.value for each in values}))[:400]
                 yield structs.replace(min(values, key=str), name=key, value=text)
@@ -219,6 +219,6 @@ class Series(Struct, frozen=True):
 
 def few(sentences: Iterable[str], most: int = _TOLD) -> list[str]:
     """Return the first of several sentences, and how many more there are."""
-    told = list(sentences)
-    more = len(told) - most
-    return [*told[:most], f"and {more} more"] if more > 0 else told
+    texts = list(sentences)
+    more = len(texts) - most
+    return [*texts[:most], f"and {more} more"] if more > 0 else texts

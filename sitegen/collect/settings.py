@@ -46,7 +46,7 @@ def described(help_text: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401 - 
     return msgspec.Meta(description=help_text, **bounds)
 
 
-def read(form: type[Form], given: Mapping[str, str], prefix: str = "") -> Form:
+def read(form: type[Form], texts: Mapping[str, str], prefix: str = "") -> Form:
     """Return what a user gave as a filled-in ``form``; lists are written with commas.
 
     Raises SitegenError, which names ``--set`` with ``prefix`` and the setting, for one that the
@@ -54,34 +54,34 @@ def read(form: type[Form], given: Mapping[str, str], prefix: str = "") -> Form:
     """
     kinds = _kinds(form)
     values: dict[str, Any] = {}
-    for name, text in given.items():
+    for name, text in texts.items():
         if name not in kinds:
             raise _unknown(name, kinds, prefix)
         clean = text.strip()
         if not clean or not clean.isprintable():
-            what = "holds a control character" if clean else "is empty"
-            raise SitegenError(what, where=f"--set {prefix}{name}")
+            message = "holds a control character" if clean else "is empty"
+            raise SitegenError(message, where=f"--set {prefix}{name}")
         values[name] = _split(clean, kinds[name])
     try:
         return msgspec.convert(values, form, strict=False, dec_hook=_size)
     except msgspec.ValidationError as error:
         place = re.search(r"`\$\.(\w+)", str(error))
         name = place[1] if place else next(iter(values))
-        what = f"{given[name].strip()[:_SHOWN]!r} is not {_wanted(kinds[name])}"
-        raise SitegenError(what, where=f"--set {prefix}{name}") from error
+        message = f"{texts[name].strip()[:_SHOWN]!r} is not {_expected(kinds[name])}"
+        raise SitegenError(message, where=f"--set {prefix}{name}") from error
 
 
-def filled(known: Known, given: Mapping[str, str], prefix: str = "") -> Any:  # noqa: ANN401 - the form that is known
-    """Return what a user gave as the form that is ``known``, or as the texts that they are.
+def filled(form: Known, texts: Mapping[str, str], prefix: str = "") -> Any:  # noqa: ANN401 - the form
+    """Return what a user gave as the ``form``, or as the texts that they are.
 
     Raises SitegenError as `read` does.
     """
-    if not isinstance(known, Mapping):
-        return read(known, given, prefix)
-    for name in given:
-        if name not in known:
-            raise _unknown(name, known, prefix)
-    return dict(given)
+    if not isinstance(form, Mapping):
+        return read(form, texts, prefix)
+    for name in texts:
+        if name not in form:
+            raise _unknown(name, form, prefix)
+    return dict(texts)
 
 
 def agreed(name: str, given: Value | None, stated: Value | None) -> Value | None:
@@ -90,21 +90,21 @@ def agreed(name: str, given: Value | None, stated: Value | None) -> Value | None
     Raises SitegenError where the two differ: what a user says fills gaps, and overrules nothing.
     """
     if stated is not None and given is not None and stated != given:
-        what = f"the file says {str(stated)[:_SHOWN]!r}, not {str(given)[:_SHOWN]!r}"
+        message = f"the file says {str(stated)[:_SHOWN]!r}, not {str(given)[:_SHOWN]!r}"
         fix = "leave it out: what a file says is not overruled"
-        raise SitegenError(what, where=f"--set {name}", fix=fix)
+        raise SitegenError(message, where=f"--set {name}", fix=fix)
     return given if stated is None else stated
 
 
-def helps(known: Known) -> dict[str, str]:
+def helps(form: Known) -> dict[str, str]:
     """Return the line of help of each setting, by its name.
 
     It has the choices and the default where the words of the setting do not say them.
     """
-    if isinstance(known, Mapping):
-        return dict(known)
+    if isinstance(form, Mapping):
+        return dict(form)
     lines = {}
-    for name, kind in _kinds(known).items():
+    for name, kind in _kinds(form).items():
         line, default = kind.get("description", ""), kind.get("default")
         if not all(str(choice) in line for choice in kind.get("enum", ())):
             line += f"; one of {_listed(kind['enum'])}"
@@ -115,16 +115,16 @@ def helps(known: Known) -> dict[str, str]:
     return lines
 
 
-def _unknown(name: str, known: Iterable[str], prefix: str) -> SitegenError:
-    what, place = f"there is no setting {name[:_SHOWN]!r}", f"--set {prefix}{name}"[:80]
-    return SitegenError(what, where=place, fix=f"it takes {_listed(sorted(known)) or 'none'}")
+def _unknown(name: str, names: Iterable[str], prefix: str) -> SitegenError:
+    message, place = f"there is no setting {name[:_SHOWN]!r}", f"--set {prefix}{name}"[:80]
+    return SitegenError(message, where=place, fix=f"it takes {_listed(sorted(names)) or 'none'}")
 
 
 @lru_cache(maxsize=64)
 def _kinds(form: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
     """Return what each setting is, as the JSON Schema of the form says it."""
-    found = msgspec.json.schema(form, schema_hook=lambda _: {"format": "size"})
-    names = found["$defs"][found["$ref"].rpartition("/")[2]]["properties"]
+    schema = msgspec.json.schema(form, schema_hook=lambda _: {"format": "size"})
+    names = schema["$defs"][schema["$ref"].rpartition("/")[2]]["properties"]
     return {name: _bare(kind) for name, kind in names.items()}
 
 
@@ -134,7 +134,7 @@ def _bare(kind: dict[str, Any]) -> dict[str, Any]:
     return {**kind, **next(several, {})}
 
 
-def _wanted(kind: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one for each kind
+def _expected(kind: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one for each kind
     """Return in words what a value of this kind is, with its bounds."""
     if "enum" in kind:
         return f"one of {_listed(kind['enum'])}"
@@ -142,7 +142,7 @@ def _wanted(kind: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one for each kin
         return "a size, such as 4k, 16 MiB or 2 GB"
     match kind.get("type"):
         case "array":
-            return f"a list with commas of which each is {_wanted(_bare(kind['items']))}"
+            return f"a list with commas of which each is {_expected(_bare(kind['items']))}"
         case "boolean":
             return "yes or no"
         case "integer" | "number" as word:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from sitegen.fingerprint import gpu, machine, platform, tee
 from sitegen.fingerprint.facts import FACTS
 from sitegen.fingerprint.places import Command, asked_at_once, fields, whole
 from sitegen.fingerprint.places import Machine as Machine
-from sitegen.fingerprint.signals import Seen, signals
+from sitegen.fingerprint.signals import Sighting, signals
 from sitegen.fingerprint.tee import contradiction as contradiction
 from sitegen.fingerprint.tee import doubted as doubted
 from sitegen.model import Fact, Fingerprint
@@ -40,33 +40,35 @@ def read(
     returns its output, or None; tests give recorded answers.
     """
     here = Machine(root, command or _ask(root, workdir))
-    seen = tuple(signals(here))
-    verdict = tee.verdict(here, seen)
+    sightings = list(signals(here))
+    verdict = tee.verdict(here, sightings)
 
     def clean(text: str) -> str:
         return redactor.text(text)[:_MOST_TEXT]
 
     order = list(FACTS)
-    found = _facts(here, verdict.kind, seen, workdir)
+    unsorted = _facts(here, verdict.kind, sightings, workdir)
     facts = tuple(
         structs.replace(fact, value=None if fact.value is None else clean(fact.value))
-        for fact in sorted(found, key=lambda fact: order.index(fact.name))
+        for fact in sorted(unsorted, key=lambda fact: order.index(fact.name))
     )
-    told = tuple(structs.replace(one, saw=clean(one.saw)) for one in verdict.signals)
+    shown = tuple(structs.replace(one, saw=clean(one.saw)) for one in verdict.signals)
     reasons = tuple(map(clean, verdict.reasons))
-    return Fingerprint(facts, structs.replace(verdict, reasons=reasons, signals=told))
+    return Fingerprint(facts, structs.replace(verdict, reasons=reasons, signals=shown))
 
 
-def _facts(here: Machine, kind: str, seen: tuple[Seen, ...], workdir: Path) -> Iterator[Fact]:
-    lscpu = fields(here.said("lscpu"))
-    for known in FACTS.values():
-        if known.lscpu:
-            yield Fact(known.name, lscpu.get(known.lscpu), "lscpu")
-        elif known.file:
-            found = re.search(known.pattern or r"(?s)(.+)", here.text(known.file) or "")
-            yield Fact(known.name, found[1] if found else None, known.file)
+def _facts(
+    here: Machine, kind: str, sightings: Sequence[Sighting], workdir: Path
+) -> Iterator[Fact]:
+    lscpu = fields(here.output("lscpu"))
+    for entry in FACTS.values():
+        if entry.lscpu:
+            yield Fact(entry.name, lscpu.get(entry.lscpu), "lscpu")
+        elif entry.file:
+            match = re.search(entry.pattern or r"(?s)(.+)", here.text(entry.file) or "")
+            yield Fact(entry.name, match[1] if match else None, entry.file)
     yield from platform.facts(here, enclave=kind in tee.ENCLAVES)
-    yield from tee.facts(here, kind, seen)
+    yield from tee.facts(here, kind, sightings)
     yield from machine.disk(here, workdir)
     parts = (machine.processor, machine.memory, machine.kernel, machine.limits, machine.network)
     for part in (*parts, gpu.facts):
@@ -76,10 +78,10 @@ def _facts(here: Machine, kind: str, seen: tuple[Seen, ...], workdir: Path) -> I
 def _ask(root: Path, workdir: Path) -> Command:
     """Return a command that asked the programs at once: one after another they take too long."""
     card = machine.default_card(Machine(root))
-    virtual = (("systemd-detect-virt", what) for what in ("--vm", "--container", "--cvm"))
-    asked = [("lscpu",), ("dmesg",), *virtual, machine.ASKED_CLOCK, ("cpuid", "-1", "-r")]
-    asked += [machine.findmnt(workdir), gpu.FULL, gpu.STATE]
-    return asked_at_once([*asked, ("ethtool", "-k", card)] if card else asked)
+    virtual = (("systemd-detect-virt", option) for option in ("--vm", "--container", "--cvm"))
+    commands = [("lscpu",), ("dmesg",), *virtual, machine.ASKED_CLOCK, ("cpuid", "-1", "-r")]
+    commands += [machine.findmnt(workdir), gpu.FULL, gpu.STATE]
+    return asked_at_once([*commands, ("ethtool", "-k", card)] if card else commands)
 
 
 class Activity(Struct, frozen=True):
@@ -97,15 +99,15 @@ def activity(root: Path = Path("/")) -> Activity:
     counters: dict[str, float] = {}
     for kind in ("cpu", "io", "memory"):
         text = here.text(f"/proc/pressure/{kind}") or ""
-        if found := re.search(r"some .*total=(\d{1,18})", text):
-            counters[f"psi_{kind}"] = int(found[1]) / 1e6
+        if match := re.search(r"some .*total=(\d{1,18})", text):
+            counters[f"psi_{kind}"] = int(match[1]) / 1e6
     words = (here.text("/proc/stat") or "").split("\n", 1)[0].split()
     steal = whole("".join(words[8:9]))  # the eighth figure, see proc(5)
     if steal is not None:
         counters["steal"] = steal / os.sysconf("SC_CLK_TCK")
-    own = next(here.cgroup_files("cpu.stat"), "")
-    if found := re.search(r"throttled_usec (\d{1,18})", own):
-        counters["throttled"] = int(found[1]) / 1e6
+    stat = next(here.cgroup_files("cpu.stat"), "")
+    if match := re.search(r"throttled_usec (\d{1,18})", stat):
+        counters["throttled"] = int(match[1]) / 1e6
     load = re.match(r"\d{1,9}\.\d{1,4}", here.text("/proc/loadavg") or "")
     before = float(load[0]) if load else None
     return Activity(time.monotonic(), os.cpu_count() or 1, before, counters)

@@ -174,13 +174,13 @@ KEPT = frozenset(fact.name for fact in FACTS.values() if fact.weight or fact.ask
 
 def title(name: str) -> str:
     """Return the name of a fact in words; one that is not known here is spelled out."""
-    known = FACTS.get(name)
-    return known.title if known else name.replace("_", " ").capitalize()
+    entry = FACTS.get(name)
+    return entry.title if entry else name.replace("_", " ").capitalize()
 
 
 def words(name: str, value: str | None) -> str:
     """Return the value of a fact in words; None is what the machine does not show."""
     if value is None:
         return NOT_VISIBLE
-    known = FACTS.get(name)
-    return known.values.get(value, value) if known else value
+    entry = FACTS.get(name)
+    return entry.values.get(value, value) if entry else value

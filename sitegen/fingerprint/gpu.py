@@ -44,16 +44,16 @@ _ANSWERS = {
 }  # fmt: skip
 
 
-def word(found: Mapping[str, str]) -> str:
+def word(answers: Mapping[str, str]) -> str:
     """Return what `answers` mean: GPUs in Protected PCIe say "off" and are confidential."""
-    if _NOT_CAPABLE in found:
+    if _NOT_CAPABLE in answers:
         return "off"
-    feature, multi = found.get("cc state"), found.get("multi-gpu mode", "")
-    environment = found.get("cc environment", "")
+    feature, multi = answers.get("cc state"), answers.get("multi-gpu mode", "")
+    environment = answers.get("cc environment", "")
     protected = "ppcie" if "pcie" in multi else "nvle" if "nvl" in multi else ""
     if feature is None and not protected:
         return "unknown"
-    if found.get("devtools mode") == "on":
+    if answers.get("devtools mode") == "on":
         return "devtools"
     if feature != "on" and not protected:
         # Without the mode of several GPUs a disabled feature is not yet "off".
@@ -75,13 +75,13 @@ def facts(machine: Machine) -> Iterator[Fact]:
     yield Fact("gpus", str(len(gpus)), source)
     for fact, name in _MORE.items():
         yield Fact(fact, _alike(gpus, name), source)
-    found = answers(machine)
+    state = answers(machine)
     source = "nvidia-smi conf-compute"
-    yield Fact("gpu_confidential_compute", word(found), source)
-    told = "; ".join(f"{name} {found[key]}" for key, name in _ANSWERS.items() if key in found)
-    incapable = _NOT_CAPABLE if _NOT_CAPABLE in found else None
-    yield Fact("gpu_cc_answers", told or incapable, source)
-    yield Fact("gpu_ready", found.get("cc gpus ready state"), source)
+    yield Fact("gpu_confidential_compute", word(state), source)
+    text = "; ".join(f"{name} {state[key]}" for key, name in _ANSWERS.items() if key in state)
+    incapable = _NOT_CAPABLE if _NOT_CAPABLE in state else None
+    yield Fact("gpu_cc_answers", text or incapable, source)
+    yield Fact("gpu_ready", state.get("cc gpus ready state"), source)
 
 
 def answers(machine: Machine) -> dict[str, str]:
@@ -89,25 +89,25 @@ def answers(machine: Machine) -> dict[str, str]:
 
     In small letters by the driver's own names; one that is not capable says that alone.
     """
-    said = machine.said(*STATE)
-    if _NOT_CAPABLE in said:
+    output = machine.output(*STATE)
+    if _NOT_CAPABLE in output:
         return {_NOT_CAPABLE: ""}
-    found = _answers(said)
+    state = _answers(output)
     # Drivers before the query answer each question by itself, and know the feature's state only.
-    feature = found.get("cc state") or _answers(machine.said(*_CC, "-f")).get("cc status")
-    if not found and not feature:
+    feature = state.get("cc state") or _answers(machine.output(*_CC, "-f")).get("cc status")
+    if not state and not feature:
         return {}
-    own = {
+    single = {
         "cc state": feature,
-        "devtools mode": found.get("devtools mode") or _only(machine.said(*_CC, "-d")),
-        "cc environment": found.get("cc environment") or _only(machine.said(*_CC, "-e")),
+        "devtools mode": state.get("devtools mode") or _only(machine.output(*_CC, "-d")),
+        "cc environment": state.get("cc environment") or _only(machine.output(*_CC, "-e")),
     }
-    return found | {name: value for name, value in own.items() if value}
+    return state | {name: value for name, value in single.items() if value}
 
 
-def cpu_kind(said: str) -> str:
+def cpu_kind(output: str) -> str:
     """Return the TEE that the driver sees its CPU in, or nothing."""
-    match = _CPU_CAPS.search(said)
+    match = _CPU_CAPS.search(output)
     if match is None:
         return ""
     return "tdx" if match[1] else "sev-snp" if match[2] else "sev"
@@ -116,7 +116,7 @@ def cpu_kind(said: str) -> str:
 def _rows(machine: Machine) -> list[dict[str, str]]:
     """Return the fields of each GPU; an error message has too few of them to be taken for one."""
     for names in (_ALL, _BASIC):
-        lines = machine.said(*query(names)).splitlines()
+        lines = machine.output(*query(names)).splitlines()
         rows = [[part.strip() for part in line.split(",")] for line in lines]
         if rows and all(len(row) == len(names) for row in rows):
             return [dict(zip(names, row, strict=True)) for row in rows]
@@ -128,11 +128,11 @@ def _alike(gpus: list[dict[str, str]], name: str) -> str | None:
     return "; ".join(sorted(values - {"[N/A]", "N/A", "[Not Supported]"})) or None
 
 
-def _answers(said: str) -> dict[str, str]:
-    return {name.lower(): value.lower() for name, value in _ANSWER.findall(said[:_MOST])}
+def _answers(output: str) -> dict[str, str]:
+    return {name.lower(): value.lower() for name, value in _ANSWER.findall(output[:_MOST])}
 
 
-def _only(said: str) -> str | None:
+def _only(output: str) -> str | None:
     """Return the value of an answer in one line, whatever its name: ``DevTools Mode: OFF``."""
-    values = list(_answers(said).values())
+    values = list(_answers(output).values())
     return values[0] if len(values) == 1 else None

@@ -93,14 +93,14 @@ def processor(machine: Machine) -> Iterator[Fact]:
 def memory(machine: Machine) -> Iterator[Fact]:
     """Yield how much memory there is, in which pages, and what bounces through it."""
     source = "/proc/meminfo"
-    given = {name: whole(text.partition(" ")[0]) for name, text in machine.fields(source).items()}
+    sizes = {name: whole(text.partition(" ")[0]) for name, text in machine.fields(source).items()}
     for name, key in (("memory", "MemTotal"), ("swap", "SwapTotal")):
-        kib = given.get(key)
+        kib = sizes.get(key)
         yield Fact(name, None if kib is None else f"{kib / 2**20:.1f} GiB", source)
-    pages, size = given.get("HugePages_Total"), given.get("Hugepagesize")
-    known = pages is not None and size is not None
+    pages, size = sizes.get("HugePages_Total"), sizes.get("Hugepagesize")
+    complete = pages is not None and size is not None
     reserved = f"{pages} of {size} KiB" if pages else "none"
-    yield Fact("reserved_huge_pages", reserved if known else None, source)
+    yield Fact("reserved_huge_pages", reserved if complete else None, source)
     for name, path, words in _SWITCHES:
         yield Fact(name, words.get(machine.text(path) or ""), path)
     yield _bounce(machine)
@@ -117,8 +117,8 @@ def kernel(machine: Machine) -> Iterator[Fact]:
     kind = re.findall(r"\b(?:SMP|PREEMPT\w{0,12})\b", machine.text(path) or "")
     yield Fact("kernel_kind", " ".join(kind) or None, path)
     line = machine.text("/proc/cmdline")
-    kept = [word for word in (line or "").split() if word.split("=")[0] in _CMDLINE_KEYS]
-    options = None if line is None else " ".join(kept) or "none of note"
+    words = [word for word in (line or "").split() if word.split("=")[0] in _CMDLINE_KEYS]
+    options = None if line is None else " ".join(words) or "none of note"
     yield Fact("kernel_options", options, "/proc/cmdline")
     yield from _flaws(machine)
     yield Fact("python", python_platform.python_version(), "sys.version")
@@ -129,12 +129,12 @@ def kernel(machine: Machine) -> Iterator[Fact]:
 def limits(machine: Machine) -> Iterator[Fact]:
     """Yield what holds this process back: the limits of its control group and its own."""
     period = next(machine.cgroup_files("cpu.cfs_period_us", "cpu.cfs_period_us"), "")
-    given = [
+    quotas = [
         [whole(part) for part in (*text.split(), period)[:2]]
         for text in machine.cgroup_files("cpu.max", "cpu.cfs_quota_us")
     ]
-    shares = [quota / every for quota, every in given if quota is not None and every]
-    quota = f"{min(shares):g}" if shares else "none" if given else None
+    shares = [quota / every for quota, every in quotas if quota is not None and every]
+    quota = f"{min(shares):g}" if shares else "none" if quotas else None
     yield Fact("cpu_quota", quota, "cgroup cpu.max")
     # Version 1 writes a limit of 19 digits where there is none.
     bounds = [whole(t) for t in machine.cgroup_files("memory.max", "memory.limit_in_bytes")]
@@ -159,14 +159,14 @@ def disk(machine: Machine, workdir: Path) -> Iterator[Fact]:
     yield Fact(
         "root_file_system", next(filter(None, reversed(types)), None), "/proc/self/mountinfo"
     )
-    parts = machine.said(*findmnt(workdir)).split("\n", 1)[0].split()
+    parts = machine.output(*findmnt(workdir)).split("\n", 1)[0].split()
     if len(parts) < _COLUMNS:
         yield Fact("file_system", None, "findmnt")
         return
     fstype, options, size, free, source = parts[:_COLUMNS]
     yield Fact("file_system", fstype, "findmnt")
-    kept = [word for word in options.split(",") if _OPTION.fullmatch(word)]
-    yield Fact("mount_options", ",".join(kept) or None, "findmnt")
+    words = [word for word in options.split(",") if _OPTION.fullmatch(word)]
+    yield Fact("mount_options", ",".join(words) or None, "findmnt")
     total, left = whole(size), whole(free)
     share = f"{100 * left / total:.0f} %" if total and left is not None else None
     yield Fact("free_space", share, "findmnt")
@@ -214,10 +214,10 @@ def network(machine: Machine) -> Iterator[Fact]:
     speed = whole(machine.text(f"{place}/speed"))
     yield Fact("network_speed", f"{speed} Mbit/s" if speed else None, source)
     yield Fact("mtu", machine.text(f"{place}/mtu"), source)
-    said = fields(machine.said("ethtool", "-k", card)) if card else {}
-    known = [(title, said[name]) for name, title in _OFFLOADS if name in said]
-    on = ", ".join(title for title, word in known if word.startswith("on"))
-    yield Fact("network_offloads", (on or "none") if known else None, "ethtool -k")
+    features = fields(machine.output("ethtool", "-k", card)) if card else {}
+    offloads = [(title, features[name]) for name, title in _OFFLOADS if name in features]
+    on = ", ".join(title for title, word in offloads if word.startswith("on"))
+    yield Fact("network_offloads", (on or "none") if offloads else None, "ethtool -k")
     path = "/proc/sys/net/ipv4/ip_local_port_range"
     yield Fact("port_range", " to ".join((machine.text(path) or "").split()) or None, path)
 
@@ -248,9 +248,9 @@ def _bounce(machine: Machine) -> Fact:
     slabs = whole(machine.text(path))
     if slabs is not None:
         return Fact("swiotlb", f"{slabs * 2048 / 2**20:.0f} MiB", path)  # slabs of 2 KiB
-    if found := _SWIOTLB.findall(machine.log.text):
-        sizes = [size.replace("MB", " MiB") for size, _ in found if size] or ["size not told"]
-        forced = ", forced by memory encryption" if any(text for _, text in found) else ""
+    if matches := _SWIOTLB.findall(machine.log.text):
+        sizes = [size.replace("MB", " MiB") for size, _ in matches if size] or ["size not told"]
+        forced = ", forced by memory encryption" if any(text for _, text in matches) else ""
         return Fact("swiotlb", f"{sizes[-1]}{forced}", "kernel log")
     word = re.search(r"(?:^| )swiotlb=(\S{1,40})", machine.text("/proc/cmdline") or "")
     return Fact("swiotlb", f"asked for {word[1]}" if word else None, "/proc/cmdline")
@@ -258,18 +258,20 @@ def _bounce(machine: Machine) -> Fact:
 
 def _flaws(machine: Machine) -> Iterator[Fact]:
     place = f"{_CPU}/vulnerabilities"
-    told = {name: machine.text(f"{place}/{name}") or "" for name in machine.names(place)}
-    open_ = [name for name, text in told.items() if text.startswith("Vulnerable")]
-    yield Fact("vulnerable_to", (", ".join(open_) or "none") if told else None, place)
-    digest = _digest("\n".join(f"{name} {text}" for name, text in told.items()))
-    met = sum(text.startswith("Mitigation") for text in told.values())
-    yield Fact("mitigations", f"{digest}, {met} of {len(told)} mitigated" if told else None, place)
+    flaws = {name: machine.text(f"{place}/{name}") or "" for name in machine.names(place)}
+    open_ = [name for name, text in flaws.items() if text.startswith("Vulnerable")]
+    yield Fact("vulnerable_to", (", ".join(open_) or "none") if flaws else None, place)
+    digest = _digest("\n".join(f"{name} {text}" for name, text in flaws.items()))
+    met = sum(text.startswith("Mitigation") for text in flaws.values())
+    yield Fact(
+        "mitigations", f"{digest}, {met} of {len(flaws)} mitigated" if flaws else None, place
+    )
 
 
 def _synchronised(machine: Machine) -> Fact:
-    said = machine.said(*ASKED_CLOCK).partition("NTPSynchronized=")[2].split("\n")[0]
-    if said in ("yes", "no"):
-        return Fact("clock_synchronised", said, "timedatectl")
-    leap = fields(machine.said("chronyc", "-n", "tracking")).get("Leap status", "")
+    answer = machine.output(*ASKED_CLOCK).partition("NTPSynchronized=")[2].split("\n")[0]
+    if answer in ("yes", "no"):
+        return Fact("clock_synchronised", answer, "timedatectl")
+    leap = fields(machine.output("chronyc", "-n", "tracking")).get("Leap status", "")
     source = "chronyc" if leap else "timedatectl, chronyc"
     return Fact("clock_synchronised", _LEAP.get(leap, "yes"), source)

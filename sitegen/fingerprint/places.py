@@ -102,7 +102,7 @@ class Machine:
         except (OSError, RuntimeError):
             return None
 
-    def said(self, *argv: str) -> str:
+    def output(self, *argv: str) -> str:
         """Return what a program printed, or nothing."""
         return (self.command(argv) or "").strip()
 
@@ -110,7 +110,7 @@ class Machine:
     def log(self) -> Log:
         """The kernel's log; its ring may have wrapped."""
         for argv in (("dmesg",), _JOURNAL):
-            text = self.said(*argv)[:_MOST]
+            text = self.output(*argv)[:_MOST]
             if _KERNEL_LINE.search(text) or (argv == _JOURNAL and " kernel: " in text):
                 return Log(text, argv[0], _FIRST_LINE.search(text) is not None)
         return Log()
@@ -151,13 +151,13 @@ class Machine:
         ``name`` is the file in version 2; ``old`` that in version 1, of the same controller.
         """
         groups, controller = self.cgroups(), name.partition(".")[0]
-        for base, own, file in (
+        for base, place, file in (
             ("/sys/fs/cgroup", groups.get(""), name),
             (f"/sys/fs/cgroup/{controller}", groups.get(controller) if old else None, old),
         ):
-            if own is None:
+            if place is None:
                 continue
-            parts = [part for part in own.split("/") if part not in ("", ".", "..")][:_PARENTS]
+            parts = [part for part in place.split("/") if part not in ("", ".", "..")][:_PARENTS]
             for depth in range(len(parts), -1, -1):
                 if text := self.text("/".join([base, *parts[:depth], file])):
                     yield text

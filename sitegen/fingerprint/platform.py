@@ -89,9 +89,9 @@ def is_hyper_v(machine: Machine) -> bool:
 
 def container(machine: Machine) -> str | None:
     """Return the kind of container, with Kubernetes where it is one of its pods, or ``none``."""
-    said = _detected(machine, "--container")
+    word = _detected(machine, "--container")
     # systemd calls a pod `kube-generic` or names its runtime.
-    kind = None if said in ("none", "container-other", "kube-generic") else said
+    kind = None if word in ("none", "container-other", "kube-generic") else word
     if (
         "Starting gVisor" in machine.log.text
         or "gvisor" in (machine.text("/proc/version") or "").lower()
@@ -103,9 +103,9 @@ def container(machine: Machine) -> str | None:
         named = [name for pattern, name in _RUNTIMES if re.search(pattern, text)]
         named += [name for mark, name in _MARKS if machine.look(mark) == PRESENT]
         kind = next(iter(named), None)
-    if "KUBERNETES_SERVICE_HOST" in machine.variables() or said == "kube-generic":
+    if "KUBERNETES_SERVICE_HOST" in machine.variables() or word == "kube-generic":
         kind = f"Kubernetes, {kind}" if kind else "Kubernetes"
-    return kind or (said if said != "kube-generic" else None)
+    return kind or (word if word != "kube-generic" else None)
 
 
 def dstack(machine: Machine) -> str | None:
@@ -118,10 +118,10 @@ def dstack(machine: Machine) -> str | None:
     return None
 
 
-def _detected(machine: Machine, what: str) -> str | None:
+def _detected(machine: Machine, option: str) -> str | None:
     """Return systemd's answer when it is one plain word: an error message is none."""
-    said = machine.said("systemd-detect-virt", what)
-    return said if re.fullmatch(r"[a-z0-9-]{1,40}", said) else None
+    word = machine.output("systemd-detect-virt", option)
+    return word if re.fullmatch(r"[a-z0-9-]{1,40}", word) else None
 
 
 def _hypervisor(machine: Machine, virtual: str | None) -> str | None:

@@ -15,7 +15,7 @@ from sitegen.fingerprint import gpu, platform
 from sitegen.fingerprint.places import ABSENT, PRESENT, UNREADABLE, Log, Machine
 
 
-class Seen(Struct, frozen=True):
+class Sighting(Struct, frozen=True):
     """A signal and its weight: ``origin`` is who says it, ``hint`` that others say it too.
 
     Two signals of one origin are one witness: a driver makes several files. ``reason`` says in
@@ -91,168 +91,168 @@ _HOST_FLAGS = {"sev": "sev", "sev_es": "sev-es", "sev_snp": "sev-snp", "sgx": "s
                "tdx_host_platform": "tdx", "csv": "csv", "csv2": "csv", "csv3": "csv"}  # fmt: skip
 
 
-def signals(machine: Machine) -> Iterator[Seen]:
+def signals(machine: Machine) -> Iterator[Sighting]:
     """Yield every signal that was looked for, those of guests first."""
     for part in (_places, _cpu, _providers, _enclaves, _kernel_log, _programs, _dstack, _host):
         yield from part(machine)
 
 
-def _places(machine: Machine) -> Iterator[Seen]:
+def _places(machine: Machine) -> Iterator[Sighting]:
     for kind, path, origin in _GUEST_PLACES:
         saw = machine.look(path)
-        yield Seen(path, saw, kind if saw == PRESENT else "", origin, f"{path} exists")
+        yield Sighting(path, saw, kind if saw == PRESENT else "", origin, f"{path} exists")
     saw, kind = machine.look(_CCEL), ""
     if saw == PRESENT:
         # Which TEE the event log is of stands in the table, which only root can read.
         kind = "tdx"
         with contextlib.suppress(OSError):
             kind = "sev-snp" if machine.at(_CCEL).read_bytes()[36:37] == b"\x01" else kind
-    yield Seen(_CCEL, saw, kind, "firmware", "firmware has a CC event log", hint=True)
+    yield Sighting(_CCEL, saw, kind, "firmware", "firmware has a CC event log", hint=True)
 
 
-def _cpu(machine: Machine) -> Iterator[Seen]:
+def _cpu(machine: Machine) -> Iterator[Sighting]:
     flags, source = machine.flags(), "CPU flag tdx_guest"
     if not machine.cpu():
-        yield Seen(source, machine.show("/proc/cpuinfo"))
+        yield Sighting(source, machine.show("/proc/cpuinfo"))
         return
     there = "tdx_guest" in flags
-    yield Seen(source, PRESENT if there else ABSENT, "tdx" if there else "", "cpu", source)
+    yield Sighting(source, PRESENT if there else ABSENT, "tdx" if there else "", "cpu", source)
     # A guest is shown what its processor can do: only bare metal can use it.
     guest = "hypervisor" in flags
     saw = f"present, {'under' if guest else 'without'} a hypervisor"
     for flag, kind in _HOST_FLAGS.items():
         if flag in flags:
-            yield Seen(f"CPU flag {flag}", saw, "" if guest else "none", "host", kind)
+            yield Sighting(f"CPU flag {flag}", saw, "" if guest else "none", "host", kind)
 
 
-def _providers(machine: Machine) -> Iterator[Seen]:
+def _providers(machine: Machine) -> Iterator[Sighting]:
     source = "configfs tsm provider"
     paths = [f"{_TSM}/{name}/provider" for name in machine.names(_TSM)]
     providers = [provider for path in paths if (provider := machine.text(path))]
     for provider in providers:
         kind = _PROVIDERS.get(provider, "")
-        yield Seen(source, provider, kind, "provider", f"{source} {provider}")
+        yield Sighting(source, provider, kind, "provider", f"{source} {provider}")
     if not providers:
         # An entry appears when somebody asks for a report: an empty folder says nothing.
         saw = machine.look(_TSM)
-        yield Seen(_TSM, "present, without an entry" if saw == PRESENT else saw)
+        yield Sighting(_TSM, "present, without an entry" if saw == PRESENT else saw)
 
 
-def _enclaves(machine: Machine) -> Iterator[Seen]:
+def _enclaves(machine: Machine) -> Iterator[Sighting]:
     path = "/sys/firmware/uv/prot_virt_guest"
     saw = machine.show(path)
-    yield Seen(path, saw, "secure-execution" if saw == "1" else "", "kernel", f"{path} is 1")
+    yield Sighting(path, saw, "secure-execution" if saw == "1" else "", "kernel", f"{path} is 1")
     path = "/dev/attestation/attestation_type"
     saw = machine.show(path)
     reports = machine.look("/dev/attestation/my_target_info") == PRESENT
     kind = "sgx" if saw in ("dcap", "epid") or (saw == "none" and reports) else ""
-    yield Seen(path, saw, kind, "gramine", f"Gramine attests with {saw}")
+    yield Sighting(path, saw, kind, "gramine", f"Gramine attests with {saw}")
     if machine.variables() & {"OCCLUM", "OCCLUM_VERSION"}:
         inside = machine.look("/dev/sgx") == PRESENT
         saw, kind = (PRESENT, "sgx") if inside else (ABSENT, "")
         source = "/dev/sgx with Occlum's variable"
-        yield Seen(source, saw, kind, "occlum", "/dev/sgx inside Occlum")
+        yield Sighting(source, saw, kind, "occlum", "/dev/sgx inside Occlum")
 
 
-def _kernel_log(machine: Machine) -> Iterator[Seen]:
+def _kernel_log(machine: Machine) -> Iterator[Sighting]:
     log = machine.log
     if not log.source:
-        yield Seen("kernel log", UNREADABLE)
+        yield Sighting("kernel log", UNREADABLE)
         return
-    yield Seen("kernel log", "read whole" if log.whole else "read, its beginning is lost")
+    yield Sighting("kernel log", "read whole" if log.whole else "read, its beginning is lost")
     for line, kind in (("tdx: Guest detected", "tdx"), ("RME: Using RSI version", "cca")):
         if line in log.text:
             yield _logged(log, line, kind)
-    if found := _ISOLATION.search(log.text):
-        kind = _HYPER_V.get(int(found[2], 16) & 15, "")
-        yield _logged(log, found[0], kind, "hypervisor")
-    if found := _DETECTED.search(log.text):
-        yield _logged(log, found[0], _SYSTEMD.get(found[1], ""), "systemd")
+    if match := _ISOLATION.search(log.text):
+        kind = _HYPER_V.get(int(match[2], 16) & 15, "")
+        yield _logged(log, match[0], kind, "hypervisor")
+    if match := _DETECTED.search(log.text):
+        yield _logged(log, match[0], _SYSTEMD.get(match[1], ""), "systemd")
     yield from _memory_encryption(machine, log)
     if (line := "virt/tdx: module initialized") in log.text:
-        yield Seen(log.source, line, "none", "host", "tdx")
+        yield Sighting(log.source, line, "none", "host", "tdx")
     elif (line := "virt/tdx: BIOS enabled") in log.text:
-        yield Seen(log.source, f"{line}, module not initialized", "none")
+        yield Sighting(log.source, f"{line}, module not initialized", "none")
 
 
-def _memory_encryption(machine: Machine, log: Log) -> Iterator[Seen]:
+def _memory_encryption(machine: Machine, log: Log) -> Iterator[Sighting]:
     """Yield what the lines on memory encryption say; "AMD SEV" alone is said of many things."""
-    if found := _STATUS.search(log.text):
-        line, kind = found[0].strip(), _highest(found[1], machine)
-        if "vtom" in found[1].lower():
+    if match := _STATUS.search(log.text):
+        line, kind = match[0].strip(), _highest(match[1], machine)
+        if "vtom" in match[1].lower():
             reason = f"{log.source}: {line} (under a paravisor)"
-            yield Seen(log.source, line, "sev-snp", "paravisor", reason, hint=True)
+            yield Sighting(log.source, line, "sev-snp", "paravisor", reason, hint=True)
         elif kind:
             yield _logged(log, line, kind)
-    if found := _FEATURES.search(log.text):
-        line = found[0].strip()
-        kind = "tdx" if "TDX" in found[1] else _highest(found[1], machine)
-        if {"SME", "TME"} & set(found[1].split()):
-            yield Seen(log.source, line, "none")
+    if match := _FEATURES.search(log.text):
+        line = match[0].strip()
+        kind = "tdx" if "TDX" in match[1] else _highest(match[1], machine)
+        if {"SME", "TME"} & set(match[1].split()):
+            yield Sighting(log.source, line, "none")
         elif kind == "sev":
             # Azure's SNP guests say this, and so did some of its TDX guests.
             kind = "" if platform.is_hyper_v(machine) else kind
             reason = f"{log.source}: {line} (said of more than plain SEV)"
-            yield Seen(log.source, line, kind, "log", reason, hint=True)
+            yield Sighting(log.source, line, kind, "log", reason, hint=True)
         elif kind:
             yield _logged(log, line, kind)
 
 
-def _logged(log: Log, line: str, kind: str, origin: str = "log") -> Seen:
-    return Seen(log.source, line, kind, origin, f"{log.source}: {line}")
+def _logged(log: Log, line: str, kind: str, origin: str = "log") -> Sighting:
+    return Sighting(log.source, line, kind, origin, f"{log.source}: {line}")
 
 
-def _programs(machine: Machine) -> Iterator[Seen]:
+def _programs(machine: Machine) -> Iterator[Sighting]:
     """Yield what programs say of the CPU. systemd's "none" is worth nothing.
 
     Without root it cannot read SEV's state and takes that for none; on Hygon it never looks.
     """
-    said = machine.said("systemd-detect-virt", "--cvm")
+    output = machine.output("systemd-detect-virt", "--cvm")
     source = "systemd-detect-virt --cvm"
-    if said in _SYSTEMD:
-        yield Seen(source, said, _SYSTEMD[said], "systemd", f"{source} says {said}")
-    elif said == "none":
-        yield Seen(source, "none, which proves nothing")
+    if output in _SYSTEMD:
+        yield Sighting(source, output, _SYSTEMD[output], "systemd", f"{source} says {output}")
+    elif output == "none":
+        yield Sighting(source, "none, which proves nothing")
     else:
-        old = "unrecognized option" in said or "unknown option" in said
-        yield Seen(source, "not known to this version" if old else "not asked")
-    yield from _cpuid(machine.said("cpuid", "-1", "-r"))
+        old = "unrecognized option" in output or "unknown option" in output
+        yield Sighting(source, "not known to this version" if old else "not asked")
+    yield from _cpuid(machine.output("cpuid", "-1", "-r"))
     if cpu := gpu.answers(machine).get("cpu cc capabilities"):
         kind = gpu.cpu_kind(cpu) if "hypervisor" in machine.flags() else ""
         reason = f"the GPU driver sees {cpu}"
-        yield Seen("nvidia-smi conf-compute, CPU", cpu, kind, "nvidia", reason)
+        yield Sighting("nvidia-smi conf-compute, CPU", cpu, kind, "nvidia", reason)
 
 
-def _cpuid(said: str) -> Iterator[Seen]:
-    leaves = {int(leaf, 16): registers for leaf, *registers in _LEAF.findall(said)}
+def _cpuid(output: str) -> Iterator[Sighting]:
+    leaves = {int(leaf, 16): registers for leaf, *registers in _LEAF.findall(output)}
     if leaves.get(0x21, [])[1:] == _INTEL_TDX:
-        yield Seen("CPUID 0x21", "IntelTDX", "tdx", "cpu", "CPUID names IntelTDX")
+        yield Sighting("CPUID 0x21", "IntelTDX", "tdx", "cpu", "CPUID names IntelTDX")
     if isolation := leaves.get(0x4000000C):
         number = int(isolation[1], 16) & 15
         saw = f"isolation type {number}"
         kind = _HYPER_V.get(number, "")
-        yield Seen("CPUID 0x4000000c", saw, kind, "hypervisor", f"Hyper-V {saw}")
+        yield Sighting("CPUID 0x4000000c", saw, kind, "hypervisor", f"Hyper-V {saw}")
     if encryption := leaves.get(0x8000001F):
         bits = int(encryption[0], 16)
         can = [name for bit, name in ((1, "SEV"), (3, "SEV-ES"), (4, "SEV-SNP")) if bits >> bit & 1]
-        yield Seen("CPUID 0x8000001f", f"can do {', '.join(can) or 'nothing'}")
+        yield Sighting("CPUID 0x8000001f", f"can do {', '.join(can) or 'nothing'}")
 
 
-def _dstack(machine: Machine) -> Iterator[Seen]:
+def _dstack(machine: Machine) -> Iterator[Sighting]:
     agent = platform.dstack(machine)
     if agent == "simulator":
-        yield Seen("dstack", "a simulator is named in the environment", "none")
+        yield Sighting("dstack", "a simulator is named in the environment", "none")
     elif agent:
         reason = "the socket of a dstack guest agent, which runs in TDX guests mostly"
-        yield Seen("dstack", "its socket is present", "tdx", "dstack", reason, hint=True)
+        yield Sighting("dstack", "its socket is present", "tdx", "dstack", reason, hint=True)
     else:
-        yield Seen("dstack", ABSENT)
+        yield Sighting("dstack", ABSENT)
 
 
-def _host(machine: Machine) -> Iterator[Seen]:
+def _host(machine: Machine) -> Iterator[Sighting]:
     for kind, path in _HOST_PLACES:
         saw = machine.look(path) if path.startswith("/dev") else machine.show(path)
-        yield Seen(path, saw, "none" if saw in (PRESENT, "Y", "1") else "", "host", kind)
+        yield Sighting(path, saw, "none" if saw in (PRESENT, "Y", "1") else "", "host", kind)
 
 
 def _highest(text: str, machine: Machine) -> str:

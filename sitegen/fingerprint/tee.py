@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from sitegen.config import Environment, implied
 from sitegen.fingerprint import gpu, platform
 from sitegen.fingerprint.places import PRESENT, UNREADABLE, Machine
-from sitegen.fingerprint.signals import Seen
+from sitegen.fingerprint.signals import Sighting
 from sitegen.model import Fact, Fingerprint, Signal, TeeVerdict
 
 _SEV = ("sev", "sev-es", "sev-snp")
@@ -20,18 +20,18 @@ ENCLAVES = frozenset({"sgx", "nitro"})
 _WITNESSES = 2
 
 
-def verdict(machine: Machine, seen: Sequence[Seen]) -> TeeVerdict:
+def verdict(machine: Machine, sightings: Sequence[Sighting]) -> TeeVerdict:
     """Return which TEE the machine's own signals show, why, and how sure that is.
 
     Every signal can be faked by root or by the host: only a quote is proof.
     """
-    sure = [one for one in seen if one.kind and not one.hint]
-    speaking = sure or [one for one in seen if one.kind]
+    sure = [one for one in sightings if one.kind and not one.hint]
+    speaking = sure or [one for one in sightings if one.kind]
     kinds = {one.kind for one in speaking}
     kinds -= set([level for level in _SEV if level in kinds][:-1])  # a level includes the lower
     kind, confidence = min(kinds, default="none"), ""
     reasons = [one.reason for one in speaking]
-    extra = list(_remarks(machine, seen))
+    extra = list(_remarks(machine, sightings))
     if sure and len(kinds) > 1:
         kind, reasons = "contradictory", [f"{one.kind}: {one.reason}" for one in sure]
     elif sure:
@@ -44,16 +44,17 @@ def verdict(machine: Machine, seen: Sequence[Seen]) -> TeeVerdict:
     elif not machine.cpu():
         kind, reasons = "unknown", ["the processor is not shown"]
     else:
-        reasons = ["no signal of a guest or an enclave of any known TEE", *_capable(machine, seen)]
+        reasons = ["no signal of a guest or an enclave of any known TEE"]
+        reasons += _capable(machine, sightings)
         confidence, why = _sure_of_none(machine)
         extra += [why] if why else []
-    signals = tuple(Signal(one.source, one.saw, one.means) for one in seen)
+    signals = tuple(Signal(one.source, one.saw, one.means) for one in sightings)
     return TeeVerdict(kind, tuple(dict.fromkeys(reasons + extra)), confidence, signals)
 
 
-def facts(machine: Machine, kind: str, seen: Sequence[Seen]) -> Iterator[Fact]:
+def facts(machine: Machine, kind: str, sightings: Sequence[Sighting]) -> Iterator[Fact]:
     """Yield what the machine could host, and what lies between it and the processor."""
-    able = _able(seen)
+    able = _able(sightings)
     if "hypervisor" in machine.flags() or kind not in _SEEN_NOTHING:
         # A guest is shown what its host can do; what holds a program, it can hold itself.
         able &= ENCLAVES if kind == "none" else set()
@@ -73,75 +74,76 @@ def doubted(label: str, declared: Environment | None, machine: Fingerprint) -> s
     return claim_contradicted(label, machine)
 
 
-def contradiction(declared_tee: str, declared_role: str, seen: Fingerprint) -> str:
+def contradiction(tee: str, role: str, machine: Fingerprint) -> str:
     """Return in a sentence what the machine shows against its declaration, or nothing.
 
     What is not sure contradicts nothing; neither does a TEE that could not have shown itself.
     """
-    if declared_tee == "gpu-cc":
-        word = seen.get("gpu_confidential_compute")
+    if tee == "gpu-cc":
+        word = machine.get("gpu_confidential_compute")
         return f"Declared as gpu-cc; the GPU's driver says {word}." if word in gpu.OPEN else ""
-    return _against_tee(declared_tee, declared_role, seen) or _against_role(declared_role, seen)
+    return _against_tee(tee, role, machine) or _against_role(role, machine)
 
 
-def claim_contradicted(label: str, seen: Fingerprint) -> str:
+def claim_contradicted(label: str, machine: Fingerprint) -> str:
     """Return in a sentence what the machine shows against the words of its label, or nothing."""
     role, kind = implied(label)
     if kind not in ("unstated", "sev"):
-        told = contradiction("" if kind == "none" else kind, role or "", seen)
-        return told.replace("Declared as", f"{label} sounds like", 1)
-    found = seen.tee.kind
-    fits = found in _SEV if kind == "sev" else found not in _SEEN_NOTHING
+        sentence = contradiction("" if kind == "none" else kind, role or "", machine)
+        return sentence.replace("Declared as", f"{label} sounds like", 1)
+    tee = machine.tee.kind
+    fits = tee in _SEV if kind == "sev" else tee not in _SEEN_NOTHING
     # Plain SEV shows in the kernel log alone.
-    hidden = (kind == "sev" and seen.tee.confidence == "medium") or (
-        seen.get("gpu_confidential_compute") in gpu.CONFIDENTIAL
+    hidden = (kind == "sev" and machine.tee.confidence == "medium") or (
+        machine.get("gpu_confidential_compute") in gpu.CONFIDENTIAL
     )
-    fits = fits or (found == "none" and hidden)
-    return _otherwise(f"{label} sounds like a TEE", seen, fits=fits)
+    fits = fits or (tee == "none" and hidden)
+    return _otherwise(f"{label} sounds like a TEE", machine, fits=fits)
 
 
-def _against_tee(declared: str, role: str, seen: Fingerprint) -> str:
-    found = seen.tee.kind
+def _against_tee(declared: str, role: str, machine: Fingerprint) -> str:
+    tee = machine.tee.kind
     if declared in ("", "unstated"):
-        what = {"metal": "bare metal", "vm": "a plain VM"}.get(role, "")
-        fits = not what or found in _SEEN_NOTHING
+        claim = {"metal": "bare metal", "vm": "a plain VM"}.get(role, "")
+        fits = not claim or tee in _SEEN_NOTHING
     else:
-        what, hosted = declared, (seen.get("tee_host") or "").split(", ")
-        in_log_only = what in _LOG_ONLY and seen.tee.confidence == "medium"
-        hidden = in_log_only or what in ENCLAVES & {*hosted}
-        fits = found == what or (found == "none" and hidden)
-    return _otherwise(f"Declared as {what}", seen, fits=fits)
+        claim, hosted = declared, (machine.get("tee_host") or "").split(", ")
+        in_log_only = claim in _LOG_ONLY and machine.tee.confidence == "medium"
+        hidden = in_log_only or claim in ENCLAVES & {*hosted}
+        fits = tee == claim or (tee == "none" and hidden)
+    return _otherwise(f"Declared as {claim}", machine, fits=fits)
 
 
-def _otherwise(claim: str, seen: Fingerprint, *, fits: bool) -> str:
-    sure = seen.tee.kind != "unknown" and seen.tee.confidence != "low"
-    return f"{claim}; the machine's own signals say {seen.tee.kind}." if sure and not fits else ""
+def _otherwise(claim: str, machine: Fingerprint, *, fits: bool) -> str:
+    kind = machine.tee.kind
+    sure = kind != "unknown" and machine.tee.confidence != "low"
+    return f"{claim}; the machine's own signals say {kind}." if sure and not fits else ""
 
 
-def _against_role(role: str, seen: Fingerprint) -> str:
-    virtual = seen.get("virtualisation")
+def _against_role(role: str, machine: Fingerprint) -> str:
+    virtual = machine.get("virtualisation")
     if role == "metal" and virtual not in (None, "none"):
         return f"Declared as bare metal; the machine shows a hypervisor ({virtual})."
-    if role == "vm" and virtual == "none" and seen.get("platform") != "enclave":
+    if role == "vm" and virtual == "none" and machine.get("platform") != "enclave":
         return "Declared as a plain VM; the machine shows no hypervisor."
     return ""
 
 
-def _able(seen: Sequence[Seen]) -> set[str]:
+def _able(sightings: Sequence[Sighting]) -> set[str]:
     """Return the TEEs of which the machine looks like a host."""
-    return {one.able for one in seen} - {""}
+    return {one.able for one in sightings} - {""}
 
 
-def _remarks(machine: Machine, seen: Sequence[Seen]) -> Iterator[str]:
+def _remarks(machine: Machine, sightings: Sequence[Sighting]) -> Iterator[str]:
     if platform.dstack(machine) == "simulator":
         yield "a dstack simulator answers here: what it attests proves nothing"
-    words = {word for one in seen for word in one.saw.split()}
+    words = {word for one in sightings for word in one.saw.split()}
     if named := max(words & {"CSV2", "CSV3"}, default=""):
         yield f"the kernel names {named}"
 
 
-def _capable(machine: Machine, seen: Sequence[Seen]) -> Iterator[str]:
-    flags, able = machine.flags(), _able(seen)
+def _capable(machine: Machine, sightings: Sequence[Sighting]) -> Iterator[str]:
+    flags, able = machine.flags(), _able(sightings)
     if flags & {"sev", "sev_es", "sev_snp"}:
         if "hypervisor" in flags:
             yield "sev CPU flags alone are a capability of the processor, not a guest"

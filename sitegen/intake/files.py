@@ -40,7 +40,7 @@ class Left(Struct, frozen=True):
     """A file of a folder that was not taken, and why."""
 
     path: Path
-    why: str
+    reason: str
 
 
 class Taken(Struct, frozen=True):
@@ -69,11 +69,11 @@ def read_all(
         for path in paths:
             parts += [p for p in _visible(path) if p.is_file()] if path.is_dir() else [path]
         return [*_together(parts, order, redactor)], []
-    found: list[Arrival | Packed | Left] = []
+    arrivals: list[Arrival | Packed | Left] = []
     for path in paths:
-        found += (_in_folder if path.is_dir() else read)(path, order, redactor)
-    runs = [one for one in found if not isinstance(one, Left)]
-    return runs, [one for one in found if isinstance(one, Left)]
+        arrivals += (_in_folder if path.is_dir() else read)(path, order, redactor)
+    runs = [one for one in arrivals if not isinstance(one, Left)]
+    return runs, [one for one in arrivals if isinstance(one, Left)]
 
 
 def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]:
@@ -85,8 +85,8 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
     _check_kind(path)
     if packs.is_pack(_head(path)):
         if order.environment:
-            what = "a pack says itself which environments its runs are of"
-            raise SitegenError(what, where=str(path), fix="leave --env out")
+            message = "a pack says itself which environments its runs are of"
+            raise SitegenError(message, where=str(path), fix="leave --env out")
         with _limited(path):
             return [*packs.read(path)]
     data = _bytes(path)
@@ -113,19 +113,19 @@ def _together(paths: Sequence[Path], order: Order, redactor: Redactor) -> list[A
         matching = [pair for pair in _named(forms().bundles, order.tool) if pair[1].knows(files)]
         if not matching:
             fix = "`sitegen import --forms` lists them"
-            what = "no form of these files together is known"
-            raise SitegenError(what, where="--together", fix=fix)
+            message = "no form of these files together is known"
+            raise SitegenError(message, where="--together", fix=fix)
         if len(matching) > 1:
-            what = f"these files have the form of {', '.join(form.name for _, form in matching)}"
-            raise SitegenError(what, where="--together", fix="add --tool")
+            message = f"these files have the form of {', '.join(form.name for _, form in matching)}"
+            raise SitegenError(message, where="--together", fix="add --tool")
         return [*Import(*matching[0], files, paths, order).arrivals(redactor)]
 
 
 def _parts(paths: Sequence[Path]) -> dict[str, bytes]:
     """Return files that are one measurement by name; raises SitegenError for one given twice."""
     if len(paths) > MAX_TOGETHER:
-        what = f"{len(paths):,} files, and {MAX_TOGETHER:,} at most are one measurement"
-        raise SitegenError(what, where="--together")
+        message = f"{len(paths):,} files, and {MAX_TOGETHER:,} at most are one measurement"
+        raise SitegenError(message, where="--together")
     files: dict[str, bytes] = {}
     twins: dict[bytes, str] = {}
     size = 0
@@ -142,8 +142,8 @@ def _parts(paths: Sequence[Path]) -> dict[str, bytes]:
             raise SitegenError(f"is the same as {twin}", where=str(path), fix="give each part once")
         size += len(data)
         if size > bounds.MOST_FILE_BYTES:
-            what = f"more than {bounds.MOST_FILE_BYTES // 1_000_000} MB together"
-            raise SitegenError(what, where=str(path))
+            message = f"more than {bounds.MOST_FILE_BYTES // 1_000_000} MB together"
+            raise SitegenError(message, where=str(path))
     return files
 
 
@@ -230,11 +230,11 @@ def write(
         run = arrival.run
         if isinstance(arrival, Arrival):
             place = content(run.environment, run.id)
-            known = there.get(place, "")
-            if not known:
+            old_id = there.get(place, "")
+            if not old_id:
                 archive.write(run, arrival.raw)
                 there[place] = run.id
-            yield Taken(arrival, known)
+            yield Taken(arrival, old_id)
         elif run.supersedes in before and run.id not in by_id and not take_remarks:
             yield Taken(arrival, instead=run.supersedes)
         else:
@@ -249,15 +249,15 @@ def _check_id(arrival: Packed, entry: Entry | None, first: Packed) -> None:
     """
     run = arrival.run
     if entry and entry.environment != run.environment:
-        what = f"a run of {entry.environment} has this id"
-        raise SitegenError(what, where=run.id, fix="keep one")
+        message = f"a run of {entry.environment} has this id"
+        raise SitegenError(message, where=run.id, fix="keep one")
     manifest = entry.path / "run.json" if entry else None
     if manifest and manifest.is_file() and packs.digest(manifest.read_bytes()) != arrival.digest:
-        what = "there is another run of this id"
-        raise SitegenError(what, where=str(manifest.parent), fix="keep one of the two")
+        message = "there is another run of this id"
+        raise SitegenError(message, where=str(manifest.parent), fix="keep one of the two")
     if (first.digest, first.run.environment) != (arrival.digest, run.environment):
-        what = "two different runs of this id are brought in"
-        raise SitegenError(what, where=run.id, fix="keep one")
+        message = "two different runs of this id are brought in"
+        raise SitegenError(message, where=run.id, fix="keep one")
 
 
 def _adopt(arrival: Packed, archive: Archive, entry: Entry | None, *, take_remarks: bool) -> Taken:
@@ -299,8 +299,8 @@ def _visible(folder: Path) -> list[Path]:
 
 def _check_kind(path: Path) -> None:
     if path.exists() and not path.is_file():
-        what = "is a folder" if path.is_dir() else "is a device or a pipe, not a file"
-        raise SitegenError(what, where=str(path))
+        message = "is a folder" if path.is_dir() else "is a device or a pipe, not a file"
+        raise SitegenError(message, where=str(path))
 
 
 def _head(path: Path) -> bytes:
@@ -342,20 +342,20 @@ def _is_tidy(data: bytes) -> bool:
     return len(columns & {"benchmark", "workload", "metric", "value"}) >= 2  # noqa: PLR2004 - a missing column is told by name then
 
 
-def _named(known: Iterable[tuple[str, _Form]], tool: str) -> list[tuple[str, _Form]]:
+def _named(pairs: Iterable[tuple[str, _Form]], tool: str) -> list[tuple[str, _Form]]:
     """Return the forms that ``tool`` names, by their own name or their benchmark's; or all."""
-    return [pair for pair in known if tool in ("", pair[0], pair[1].name)]
+    return [pair for pair in pairs if tool in ("", pair[0], pair[1].name)]
 
 
 def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
-    known = _named(forms().readers, tool)
-    if not known and tool:
+    named = _named(forms().readers, tool)
+    if not named and tool:
         names = sorted(reader.name for _, reader in forms().readers)
         raise SitegenError(f"no reader {tool!r}", where="--tool", fix=f"known: {', '.join(names)}")
     document = bool(_DOCUMENT.match(data))
-    matching = [pair for pair in known if not (document and pair[1].text) and pair[1].knows(data)]
-    if not matching and tool and len(known) == 1:
-        matching = known  # the user says what it is: the reader says why it is not
+    matching = [pair for pair in named if not (document and pair[1].text) and pair[1].knows(data)]
+    if not matching and tool and len(named) == 1:
+        matching = named  # the user says what it is: the reader says why it is not
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -364,5 +364,5 @@ def _reader_of(data: bytes, path: Path, tool: str) -> tuple[str, Reader]:
     # A reader that could not be loaded might have known it.
     broken = "".join(f" ({reason})" for reason in forms().broken)
     fix = "`sitegen import --forms` lists them; a tidy CSV always works"
-    what = f"is no form of output that is known here{broken}"
-    raise SitegenError(what, where=str(path), fix=fix)
+    message = f"is no form of output that is known here{broken}"
+    raise SitegenError(message, where=str(path), fix=fix)

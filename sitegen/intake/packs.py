@@ -177,8 +177,8 @@ def _wholes(path: Path, known: Container[str] = ()) -> Iterator[Packed]:
             with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as tar:
                 yield from _runs(tar, stream, known)
     except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
-        what = "the pack is cut off or damaged"
-        raise SitegenError(what, where=str(path), fix="bring it again") from error
+        message = "the pack is cut off or damaged"
+        raise SitegenError(message, where=str(path), fix="bring it again") from error
 
 
 class _Bounded:
@@ -217,7 +217,7 @@ def _runs(tar: tarfile.TarFile, stream: _Bounded, known: Container[str]) -> Iter
     for run_id, members in groupby(_members(tar), key=lambda member: _place(member.name)[0]):
         size = 0
         files: dict[str, bytes] = {}
-        said: dict[str, bytes] = {}
+        notes: dict[str, bytes] = {}
         for member in members:
             _, part = _place(member.name)
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not run_id:
@@ -225,12 +225,12 @@ def _runs(tar: tarfile.TarFile, stream: _Bounded, known: Container[str]) -> Iter
             size += member.size
             if size > MAX_RUN_BYTES:
                 raise SitegenError(f"{run_id} is larger than {MAX_RUN_BYTES:,} bytes")
-            kept, name = (files, part) if part else (said, member.name.rpartition("/")[2])
-            kept[name] = stream.content(member)
+            target, name = (files, part) if part else (notes, member.name.rpartition("/")[2])
+            target[name] = stream.content(member)
         if run_id in done:
             raise SitegenError(f"holds {run_id} twice, or in parts")
         done.add(run_id)
-        yield _whole(run_id, files, said, known)
+        yield _whole(run_id, files, notes, known)
     if not done:
         raise SitegenError("holds no run")
 
@@ -246,15 +246,15 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def _whole(
-    run_id: str, files: Mapping[str, bytes], said: Mapping[str, bytes], known: Container[str]
+    run_id: str, files: Mapping[str, bytes], notes: Mapping[str, bytes], known: Container[str]
 ) -> Packed:
     """Return a run, checked; of one whose digest is known the files' digests are enough."""
-    own = digest(files.get("run.json", b""))
+    manifest_digest = digest(files.get("run.json", b""))
     with placed(run_id):
-        run, rows = Archive.checked_files(run_id, files, known=own in known)
-        for name, data in said.items():
+        run, rows = Archive.checked_files(run_id, files, known=manifest_digest in known)
+        for name, data in notes.items():
             remarks.parse(name, data)
-    return Packed(run, rows, own, lambda: (files, said))
+    return Packed(run, rows, manifest_digest, lambda: (files, notes))
 
 
 def digest(manifest: bytes) -> str:

@@ -74,9 +74,9 @@ class Import(Struct, frozen=True):
         """Yield the runs that the reader finds; raises SitegenError when it finds none."""
         place = str(self.paths[0]) if len(self.paths) == 1 else f"{len(self.paths)} files"
         if self.order.provenance != Provenance.IMPORTED:
-            what = "what a tool itself wrote is imported, not cited"
+            message = "what a tool itself wrote is imported, not cited"
             fix = "leave --provenance out, or write the printed figures as a tidy CSV"
-            raise SitegenError(what, where=place, fix=fix)
+            raise SitegenError(message, where=place, fix=fix)
         if not self.order.environment:
             raise NoEnvironment("names no environment", where=place, fix="add --env LABEL")
         check_label(self.order.environment)
@@ -92,18 +92,18 @@ class Import(Struct, frozen=True):
             # Two names that read alike once redacted stay two.
             names[original] = f"{number}-{clean}" if clean in names.values() else clean
         with placed(place):
-            found = readings(self.reader, self.files, settings)
+            results = readings(self.reader, self.files, settings)
         # What reading the kept originals again needs, beside their bytes.
         context = [(f"{SETTING}{key}", value) for key, value in sorted(settings.items())]
         if copying.counts():
             # What is archived is what its own, redacted, originals say: anybody can read them.
-            kept = {name: raw[original] for original, name in names.items()}
-            again = _as_kept(self.reader, kept, settings, found)
+            redacted_files = {name: raw[original] for original, name in names.items()}
+            again = _as_kept(self.reader, redacted_files, settings, results)
             context += [] if again else [(ONCE, "yes")]
-            found = again or found
+            results = again or results
         if several:
             context += [(f"{FILE}{original}", name) for original, name in names.items()]
-        for index, reading in enumerate(found):
+        for index, reading in enumerate(results):
             run = self._run(reading, index, raw, context)
             run = redacted(run, redactor.anew(), copying.counts())
             yield Arrival(run, raw, self.reader.title)
@@ -187,12 +187,12 @@ def _check(reading: Reading) -> None:
     check_samples(reading.samples)
     for definition in reading.definitions:
         check_metric(definition.id)
-    for what, count, most in (
+    for noun, count, most in (
         ("values", len(reading.measurements), bounds.MOST_ROWS),
         ("samples", len(reading.samples), bounds.MOST_SAMPLES),
     ):
         if count > most:
-            raise SitegenError(f"holds {count:,} {what}, and a run has {most:,} at most")
+            raise SitegenError(f"holds {count:,} {noun}, and a run has {most:,} at most")
 
 
 def _as_kept(

@@ -249,8 +249,8 @@ def _loaded(order: Order) -> tuple[dict[str, Collector], list[Outcome]]:
             chosen[benchmark] = module
             check_settings(module, order.settings.get(benchmark, {}))
         elif order.only:
-            what = f"{benchmark} reads what its tool wrote and runs nothing"
-            raise SitegenError(what, fix="bring its output in with `sitegen import`")
+            message = f"{benchmark} reads what its tool wrote and runs nothing"
+            raise SitegenError(message, fix="bring its output in with `sitegen import`")
     return chosen, broken
 
 
@@ -261,9 +261,9 @@ def _check(order: Order, available: Collection[str]) -> None:
             raise SitegenError(f"no collector {name!r}", fix=fix)
     for name, settings in order.settings.items():
         if order.only and name not in order.only:
-            what = f"{name} is not among the benchmarks that --only names"
+            message = f"{name} is not among the benchmarks that --only names"
             fix = f"add --only {name}, or leave the setting out"
-            raise SitegenError(what, where=f"--set {name}.{next(iter(settings), '')}", fix=fix)
+            raise SitegenError(message, where=f"--set {name}.{next(iter(settings), '')}", fix=fix)
     if order.preset not in REPETITIONS:
         raise SitegenError(f"no preset {order.preset!r}", fix=f"use {', '.join(REPETITIONS)}")
 

@@ -101,27 +101,27 @@ def read_runs(
             rows = runs.setdefault(key, [])
             rows.append(one)
             if len(rows) > bounds.MOST_ROWS:
-                what = f"the run of {key.benchmark} in {key.environment} has more than"
+                message = f"the run of {key.benchmark} in {key.environment} has more than"
                 fix = "tell its runs apart by `run_id`"
-                raise SitegenError(f"{what} {bounds.MOST_ROWS:,} rows", fix=fix)
+                raise SitegenError(f"{message} {bounds.MOST_ROWS:,} rows", fix=fix)
     if not runs:
         raise SitegenError("has no rows", where=str(path))
     with placed(path):
-        made = [_run(key, rows, provenance, sources or {}) for key, rows in runs.items()]
-    return sorted(made, key=lambda run: run.id)
+        read = [_run(key, rows, provenance, sources or {}) for key, rows in runs.items()]
+    return sorted(read, key=lambda run: run.id)
 
 
 @lru_cache(maxsize=65_536)
 def _key(texts: Sequence[str], environment: str, date: str) -> _Key:
     """Return the run that a row with these texts belongs to."""
-    given = _Key(*texts)
-    started = given.started_at or date
-    check_benchmark(given.benchmark)
-    if not (given.environment or environment):
+    key = _Key(*texts)
+    started = key.started_at or date
+    check_benchmark(key.benchmark)
+    if not (key.environment or environment):
         fix = "fill the column `environment`, or add --env LABEL"
         raise SitegenError("names no environment", fix=fix)
-    return given._replace(
-        environment=check_label(given.environment or environment),
+    return key._replace(
+        environment=check_label(key.environment or environment),
         started_at=started and check_time(started),
     )
 
@@ -155,9 +155,9 @@ def _run(key: _Key, rows: list[Measurement], provenance: Provenance, sources: So
     _, published = sources.get(key.origin or key.source, (None, ""))
     started = key.started_at or published
     if not started:
-        what = f"nothing dates the run of {key.benchmark} in {key.environment}"
+        message = f"nothing dates the run of {key.benchmark} in {key.environment}"
         fix = "add a column started_at, a sources file with `published`, or --date"
-        raise SitegenError(what, fix=fix)
+        raise SitegenError(message, fix=fix)
     # The old id only where there is one: without it, addresses stay what they were.
     parts = [*key[:5], rows, *([key.run_id] if key.run_id else [])]
     content = json.dumps(parts, sort_keys=True)
@@ -213,8 +213,8 @@ def _rows(path: Path, required: Iterable[str]) -> Iterator[tuple[int, dict[str, 
             if number > MAX_ROWS:
                 raise SitegenError(f"more than {MAX_ROWS:,} rows", where=str(path))
             if len(fields) != len(header):
-                what = "has more or fewer fields than the header"
-                raise SitegenError(what, where=f"{path}:{number}")
+                message = "has more or fewer fields than the header"
+                raise SitegenError(message, where=f"{path}:{number}")
             yield number, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         raise SitegenError(f"not CSV: {error}", where=f"{path}:{reader.line_num}") from error

@@ -56,7 +56,7 @@ class Outcome(Struct, frozen=True):
     old: str
     new: Run | None = None
     changed: int = 0
-    why: str = ""
+    reason: str = ""
 
 
 def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Iterator[Outcome]:
@@ -66,11 +66,11 @@ def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Ite
     was withdrawn. Doing it twice writes nothing more: a new run is addressed by what it was made
     of.
     """
-    known: list[Run] = []
+    runs: list[Run] = []
     for each in archive.scan():
         with contextlib.suppress(SitegenError):
-            known.append(archive.manifest(each)[0])
-    gone = superseded(known)
+            runs.append(archive.manifest(each)[0])
+    gone = superseded(runs)
     for entry in entries:
         try:
             old = archive.read(entry)
@@ -79,12 +79,12 @@ def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Ite
             raw = _raw(archive, entry, old)
             new = _again(old, raw)
         except SitegenError as error:
-            yield Outcome(entry.run_id, why=str(error))
+            yield Outcome(entry.run_id, reason=str(error))
             continue
         rows = set(new.measurements) ^ set(old.measurements)
         samples = set(new.samples) ^ set(old.samples)
         if not rows and not samples and new.parameters == old.parameters:
-            yield Outcome(old.id, why="reads as before")
+            yield Outcome(old.id, reason="reads as before")
             continue
         texts = [[list(s) for s in new.samples], [str(p) for p in new.parameters]]
         content = json.dumps([old.id, new.measurements, *texts])
@@ -99,8 +99,8 @@ def reparse(archive: Archive, entries: Sequence[Entry], *, dry_run: bool) -> Ite
 def _raw(archive: Archive, entry: Entry, old: Run) -> dict[str, bytes]:
     """Return the raw outputs by name; raises SitegenError where they alone do not do."""
     if old.provenance == Provenance.COLLECTED and archive.schema(entry) < _SINCE:
-        what = "was archived by a sitegen that did not keep what parsing needs besides it"
-        raise SitegenError(what)
+        message = "was archived by a sitegen that did not keep what parsing needs besides it"
+        raise SitegenError(message)
     _, files, _ = archive.manifest(entry)
     raw = {}
     for file in files:
@@ -131,7 +131,7 @@ def _again(old: Run, raw: Mapping[str, bytes]) -> Run:
         if step.repetition < 0:
             continue
         # Several steps may share a workload, and not their parameters.
-        own = [
+        earlier = [
             row
             for row in old.measurements
             if (row.workload, row.repetition) == (step.workload, step.repetition)
@@ -140,13 +140,13 @@ def _again(old: Run, raw: Mapping[str, bytes]) -> Run:
         again: tuple[Measurement, ...] = ()
         points: tuple[Sample, ...] = ()
         try:
-            again, points = _parsed(collector, step, own, raw)
+            again, points = _parsed(collector, step, earlier, raw)
         except SitegenError as error:
             problem = problem or f"step {step.name} cannot be read today: {error.what}"
         keys = {series_key(row) for row in again}
         rows += [row._replace(repetition=step.repetition) for row in again]
         # What the plan expected and did not get is in the old run, as failed.
-        rows += [r for r in own if r.status == Status.FAILED and series_key(r) not in keys]
+        rows += [r for r in earlier if r.status == Status.FAILED and series_key(r) not in keys]
         samples += [sample._replace(repetition=step.repetition) for sample in points]
     # A step that failed when it was taken still does; one that was read must be readable.
     before, after = (
@@ -159,13 +159,13 @@ def _again(old: Run, raw: Mapping[str, bytes]) -> Run:
 
 
 def _parsed(
-    collector: Collector, step: StepRecord, own: Sequence[Measurement], raw: Mapping[str, bytes]
+    collector: Collector, step: StepRecord, earlier: Sequence[Measurement], raw: Mapping[str, bytes]
 ) -> tuple[tuple[Measurement, ...], tuple[Sample, ...]]:
     """Return what a step's output says today; raises SitegenError where parsing it fails."""
     stem = f"{step.name}-{step.repetition}."
     parts = {name.removeprefix(stem): data for name, data in _originals(step, raw).items()}
     expects = tuple(
-        row._replace(value=None, status=Status.OK, printed=None, repetition=0) for row in own
+        row._replace(value=None, status=Status.OK, printed=None, repetition=0) for row in earlier
     )
     plan = Step(step.name, step.workload, step.argv, 0.0, step.params, expects, step.context)
     output = RawOutput(
@@ -193,8 +193,8 @@ def _imported(old: Run, raw: Mapping[str, bytes]) -> Run:
     if len(old.steps) != 1:
         raise SitegenError("has not one step as an import has")
     step = old.steps[0]
-    known: list[tuple[str, Reader | Bundle]] = [*forms().readers, *forms().bundles]
-    reader = next((form for _, form in known if form.name == step.name), None)
+    readers: list[tuple[str, Reader | Bundle]] = [*forms().readers, *forms().bundles]
+    reader = next((form for _, form in readers if form.name == step.name), None)
     if reader is None:
         raise SitegenError(f"no reader {step.name!r} is installed here")
     context = dict(step.context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from sitegen.redact.shape import HEX, Keep, Match, Row, Table, is_number, no_digit, value
+from sitegen.redact.shape import HEX, Keep, Match, Row, Rows, is_number, no_digit, value
 
 #: Before these digits stands what makes them a version.
 _VERSION = re.compile(
@@ -77,7 +77,7 @@ def _keyed(names: str, of: str, keep: Keep | None = None) -> Row:
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _BUS = "nvme|ata|scsi|virtio|usb|mmc|dm-uuid|lvm-pv-uuid|md-uuid"
 
-SHAPES: Table = {
+SHAPES: Rows = {
     "mac: : - .": Row(
         rf"(?<![0-9a-fA-F:.])(?:{HEX}{{2}}:){{5,31}}{HEX}{{2}}(?![0-9a-fA-F:])"
         rf"|(?<![\w-])(?:{HEX}{{2}}-){{5}}{HEX}{{2}}(?![\w-])"

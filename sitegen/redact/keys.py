@@ -13,7 +13,7 @@ from sitegen.redact.shape import (
     VALUE,
     Match,
     Row,
-    Table,
+    Rows,
     is_number,
     no_digit,
     value,
@@ -91,7 +91,7 @@ def _no_secret(match: Match) -> bool:
     return harmless(name.partition("=")[0].partition(":")[0], value(match))
 
 
-SHAPES: Table = {
+SHAPES: Rows = {
     "jwt: eyj": Row(
         r"(?<![A-Za-z0-9])eyJ[\w-]{8,}+(?P<_tail>\.[\w-]{8,}+(?:\.[\w-]*+){1,3})?",
         lambda m: m["_tail"] is None,

@@ -73,7 +73,7 @@ def of_this_machine(
     that a recorded machine can stand in; ``command`` runs a program and returns its output.
     """
     people = [*_people(root)]
-    known: dict[str, set[str]] = {}
+    by_kind: dict[str, set[str]] = {}
     for kind, value in chain(
         _of_files(root),
         _of_names(root),
@@ -83,14 +83,14 @@ def of_this_machine(
         _of_network(),
         _of_gpus(root, command or _run),
     ):
-        known.setdefault(kind, set()).add(value)
+        by_kind.setdefault(kind, set()).add(value)
     # Some do not live below /home: /srv/people/jane.
     paths = {home: "[home]" for _, _, home in people if home.count("/") > 1}
     folders = {"~": Path.home(), "$PWD": Path.cwd(), "$WORK": workdir, "$CACHE": cache}
     for stand_in, path in folders.items():
         if path is not None:
             paths |= dict.fromkeys((str(path.absolute()), str(path.resolve())), stand_in)
-    return Redactor({kind: sorted(values) for kind, values in known.items()}, paths)
+    return Redactor({kind: sorted(values) for kind, values in by_kind.items()}, paths)
 
 
 def _of_files(root: Path) -> Iterator[tuple[str, str]]:
@@ -124,8 +124,8 @@ def _forms(kind: str, text: str) -> Iterable[str]:
 
 
 def _of_names(root: Path) -> Iterator[tuple[str, str]]:
-    own = [socket.gethostname(), os.uname().nodename] if root == Path("/") else []
-    names = [*own]
+    hosts = [socket.gethostname(), os.uname().nodename] if root == Path("/") else []
+    names = [*hosts]
     for line in _lines(root, "etc/hosts"):
         names += line.partition("#")[0].split()[1:]
     domains = [*_texts(root, "proc/sys/kernel/domainname")]
@@ -142,7 +142,7 @@ def _of_names(root: Path) -> Iterator[tuple[str, str]]:
             yield "host", name.strip(".")
             first = name.split(".", 1)[0]
             # The first label of a search domain is a word: `corp`, `eu`.
-            if name in own or ("." in name and any(map(str.isdigit, first))):
+            if name in hosts or ("." in name and any(map(str.isdigit, first))):
                 yield "host", first
 
 
@@ -166,9 +166,9 @@ def _of_containers(root: Path) -> Iterator[tuple[str, str]]:
             # A digest of an image's layer is no identifier; the folder of a container is.
             if "/sha256/" in line or "overlay2/" in line:
                 line = line.split("overlay2/")[0]  # noqa: PLW2901 - what comes before it
-            for found in _ID.findall(line):
-                yield "container", found
-                yield "container", found[:_SHORT_ID]
+            for container in _ID.findall(line):
+                yield "container", container
+                yield "container", container[:_SHORT_ID]
     for text in _texts(root, "var/run/secrets/kubernetes.io/serviceaccount/namespace"):
         yield "pod", text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sitegen.redact.shape import IS, NOBODY, START, Match, Row, Table, is_number, value
+from sitegen.redact.shape import IS, NOBODY, START, Match, Row, Rows, is_number, value
 
 #: Where anybody may have got something from: documents, projects, models. No part of a machine.
 _PUBLIC = frozenset(
@@ -69,7 +69,7 @@ _NAME = r"[A-Za-z_][\w.-]{0,31}+"
 _MACHINE = "host|node|server|computer|machine|instance|dns|domain"
 _SIDE = "(?:server|client|remote|peer|listen)_?(?:host|addr(?:ess)?)"
 
-SHAPES: Table = {
+SHAPES: Rows = {
     "email: @": Row(
         r"(?<![\w.+-])[\w.+-]++@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}(?<![\d.])",
         None,

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from sitegen.redact import ids, keys, names
 from sitegen.redact.disguises import encodings, views
-from sitegen.redact.shape import Shape, outline, trace_of
+from sitegen.redact.shape import Recogniser, outline, trace_of
 
 #: All that is recognised wherever it stands.
 SHAPES = tuple(
-    Shape(*each) for table in (keys.SHAPES, names.SHAPES, ids.SHAPES) for each in table.items()
+    Recogniser(*each) for table in (keys.SHAPES, names.SHAPES, ids.SHAPES) for each in table.items()
 )
 _WORDS = tuple((word, n) for n, shape in enumerate(SHAPES) for word in shape.words)
 _WINDOW = 1 << 16
@@ -139,7 +139,7 @@ class Redactor:
             if before.startswith("-") and "=" not in before and keys.is_secret(before, word):
                 clean.append(self._whole("secret"))
             else:
-                own = [
+                inside = [
                     span._replace(start=max(span.start, at) - at, end=min(span.end, end) - at)
                     for span in spans
                     if at < end
@@ -147,7 +147,7 @@ class Redactor:
                     and span.end > at
                     and (span.start >= at or _goes_on(word))
                 ]
-                clean.append(self._replaced(word, own) if own else self.text(word))
+                clean.append(self._replaced(word, inside) if inside else self.text(word))
             at = end + 1
         return tuple(map(_unicode, clean))
 
@@ -246,7 +246,7 @@ class Redactor:
         return f"[{kind}]"
 
 
-def possible(outlined: str) -> tuple[Shape, ...]:
+def possible(outlined: str) -> tuple[Recogniser, ...]:
     """Return the shapes that a text with this outline may hold something of."""
     numbers = sorted({number for word, number in _WORDS if word in outlined})
     return tuple(SHAPES[number] for number in numbers if SHAPES[number].may_be_in(outlined))

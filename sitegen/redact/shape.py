@@ -16,7 +16,7 @@ Keep = Callable[[Match], bool]
 
 
 class Row(NamedTuple):
-    """What something is recognised by: see `Shape`."""
+    """What something is recognised by: see `Recogniser`."""
 
     pattern: str
     keep: Keep | None = None
@@ -24,10 +24,10 @@ class Row(NamedTuple):
 
 
 #: Rows by the kind of what they find and the words that it holds: `secret: bearer`.
-Table = Mapping[str, Row]
+Rows = Mapping[str, Row]
 
 
-class Shape:
+class Recogniser:
     """One way to recognise something, by a pattern that is compiled when it is needed.
 
     What it finds holds one of its words, and what ``trace`` matches, as an `outline` tells both:

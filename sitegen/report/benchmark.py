@@ -106,8 +106,8 @@ def page(
 def _background(analysis: Analysis, benchmark: str) -> tuple[str, ...]:
     """Return what titles leave out: the same parameters once, with all workloads that have them."""
     by_text: dict[str, list[str]] = {}
-    known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
-    for workload, pairs in sorted(known.items()):
+    common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
+    for workload, pairs in sorted(common.items()):
         if text := words.params(pairs):
             by_text.setdefault(text, []).append(workload)
     return tuple(f"{words.enumerate_words(names)}: {text}" for text, names in by_text.items())
@@ -115,11 +115,11 @@ def _background(analysis: Analysis, benchmark: str) -> tuple[str, ...]:
 
 def commands_of(run: Run) -> tuple[Command, ...]:
     """Return the command of each workload's first step in a run that was read whole."""
-    found: dict[tuple[str, str], StepRecord] = {}
+    steps: dict[tuple[str, str], StepRecord] = {}
     for step in run.steps:
         if step.argv:
-            found.setdefault((step.workload, step.name), step)
-    return tuple((step.argv, run.id) for step in found.values())
+            steps.setdefault((step.workload, step.name), step)
+    return tuple((step.argv, run.id) for step in steps.values())
 
 
 def _counts(runs: Sequence[AnyRun], environments: int) -> str:
@@ -134,8 +134,8 @@ def _doubts(analysis: Analysis, benchmark: str) -> tuple[Doubt, ...]:
     caveats = [caveat for cell in analysis.of(benchmark) for caveat in cell.caveats]
     for one in analysis.comparisons:
         if one.series.benchmark == benchmark:
-            own = {*one.side.caveats, *one.baseline.caveats}
-            caveats += [caveat for caveat in one.caveats if caveat not in own]
+            of_sides = {*one.side.caveats, *one.baseline.caveats}
+            caveats += [caveat for caveat in one.caveats if caveat not in of_sides]
     counts = Counter(caveat.rule.id for caveat in caveats)
     first = {caveat.rule.id: caveat for caveat in reversed(caveats)}
     doubts = [(one.rule, counts[name], one.sentence) for name, one in first.items()]
@@ -145,9 +145,9 @@ def _doubts(analysis: Analysis, benchmark: str) -> tuple[Doubt, ...]:
 def _sources(runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str, str], ...]:
     sources = {(run.source.id, run.source.section): run.source for run in runs if run.source}
     rows = []
-    for (name, section), one in sorted(sources.items(), key=lambda item: item[0]):
+    for (name, section), source in sorted(sources.items(), key=lambda item: item[0]):
         place = section.lower() if section.startswith("Table") else f"section {section}"
-        rows.append((f"{one.title or name}, {place}", one.address, one.edition, name))
+        rows.append((f"{source.title or name}, {place}", source.address, source.edition, name))
     return tuple(rows)
 
 
@@ -157,11 +157,11 @@ def history(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
     days: dict[str, float] = {}
     for selection in analysis.selections.values():
         days |= {run.id: _day(run.started_at) for run in selection.runs}
-    known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
+    common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     for cell in analysis.of(benchmark):
         headline = headline_of(cell.series)
         if headline and cell.provenance != Provenance.CITED and cell.summary:
-            groups.setdefault((headline, words.short(cell.series, known)), []).append(cell)
+            groups.setdefault((headline, words.short(cell.series, common)), []).append(cell)
     for (headline, title), cells in groups.items():
         if any(len({days[run] for run in cell.runs}) > 1 for cell in cells):
             return (_history(analysis, headline, title, cells, days),)

@@ -55,13 +55,13 @@ class ClaimsPage(NamedTuple):
 def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
     """Return the page: what differs first, what is reproduced last, by publication."""
     by_source: dict[str, list[Checked]] = {}
-    for each in checked:
-        by_source.setdefault(each.claim.source, []).append(each)
+    for check in checked:
+        by_source.setdefault(check.claim.source, []).append(check)
     published: dict[str, Source] = {}
     for selection in analysis.selections.values():
         for source in (run.source for run in selection.runs if run.source):
             published.setdefault(source.id, source)
-    readings = sum(bool(each.fits_if) for each in checked)
+    readings = sum(bool(check.fits_if) for check in checked)
     do = "does" if readings == 1 else "do"
     return ClaimsPage(
         f"Of {words.count(len(checked), 'published claim')}, {became(checked)}.",
@@ -70,8 +70,8 @@ def page(analysis: Analysis, checked: Sequence[Checked]) -> ClaimsPage:
         if readings
         else "",
         tuple(
-            (published.get(name, Source(name)), counts(own), rows(own))
-            for name, own in by_source.items()
+            (published.get(name, Source(name)), counts(checks), rows(checks))
+            for name, checks in by_source.items()
         ),
     )
 
@@ -96,29 +96,29 @@ def rows(checked: Iterable[Checked]) -> tuple[ClaimRow, ...]:
     return tuple(map(_row, sorted(checked, key=lambda each: _ORDER.index(each.verdict))))
 
 
-def _row(found: Checked) -> ClaimRow:
-    claim = found.claim
+def _row(check: Checked) -> ClaimRow:
+    claim = check.claim
     unit = f" {claim.unit}" if claim.unit not in ("", "x", "ratio") else ""
     times = "×" if claim.unit == "x" else ""
     value = interval = ""
-    ends = [_text(end) for end in (found.low, found.high) if end is not None]
-    if found.value is not None:
-        value = _text(found.value)
+    ends = [_text(end) for end in (check.low, check.high) if end is not None]
+    if check.value is not None:
+        value = _text(check.value)
         interval = " to ".join(ends) if len({*ends}) > 1 else ""
-    elif found.low is not None and found.high is not None:
-        value = f"{_text(min(found.figures))} to {_text(max(found.figures))}"
+    elif check.low is not None and check.high is not None:
+        value = f"{_text(min(check.figures))} to {_text(max(check.figures))}"
     return ClaimRow(
         claim=claim,
         printed=f"{claim.printed}{times}{unit}",
         computed=f"{value}{times}{unit}" if value else "",
         interval=interval,
-        verdict=str(found.verdict),
+        verdict=str(check.verdict),
         # Coarse figures qualify an agreement; a claim that they cannot reach differs all the same.
-        decisive=found.decisive or found.verdict not in (Verdict.REPRODUCED, Verdict.CLOSE),
-        fits_if=found.fits_if,
+        decisive=check.decisive or check.verdict not in (Verdict.REPRODUCED, Verdict.CLOSE),
+        fits_if=check.fits_if,
         inputs=tuple(
             (f"{each.metric} in {each.environment}", each.printed or _text(each.value), each.run)
-            for each in found.inputs
+            for each in check.inputs
         ),
     )
 

@@ -151,14 +151,14 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
         selection = analysis.selections.get((benchmark, label))
         if selection is None or not selection.runs:
             continue
-        own = [by_series[series].get(label) for series in catalogue.series]
-        if not any(own):
+        row = [by_series[series].get(label) for series in catalogue.series]
+        if not any(row):
             continue
         _, name, hue, role = words.platform(analysis.config, label)
         runs, setup = selection.runs, Setup.of(selection.runs)
         cited = setup.provenance == Provenance.CITED
         about = f"{role}, {words.count(len(runs), 'cited run' if cited else 'run')}"
-        cells = tuple(catalogue.numbers(cell) if cell else None for cell in own)
+        cells = tuple(catalogue.numbers(cell) if cell else None for cell in row)
         page = f"environments/{label}"
         sides.append(Side(label, label, name, about, hue, page, cells, runs[-1], setup))
     return catalogue, sides
@@ -196,7 +196,7 @@ def scripts(
     catalogue, labelled = environments(analysis, benchmark)
     single = single_runs(catalogue, runs)
     metrics = list(dict.fromkeys(series.metric for series in catalogue.series))
-    known = words.background(benchmark, catalogue.series)
+    common = words.background(benchmark, catalogue.series)
     title = family(benchmark).title
     shared = {
         "benchmark": benchmark,
@@ -210,7 +210,7 @@ def scripts(
         "series": [
             (
                 metrics.index(series.metric),
-                words.short(series, known),
+                words.short(series, common),
                 words.statistic(series.statistic),
                 unit.text,
                 unit.factor,
@@ -231,7 +231,7 @@ def scripts(
         },
         "background": [
             f"{workload}: {text}"
-            for workload, pairs in sorted(known.items())
+            for workload, pairs in sorted(common.items())
             if (text := words.params(pairs))
         ],
         **_published(catalogue, labelled, 0),
@@ -241,14 +241,14 @@ def scripts(
     }
     single_data = _published(catalogue, [*labelled, *single], len(labelled))
     contents = (script(shared), script({"runs_of": benchmark, **single_data}))
-    made = dict(zip(files(benchmark), contents, strict=True))
+    written = dict(zip(files(benchmark), contents, strict=True))
     # The version keeps a browser from mixing what it has with a page that is newer.
     addresses = [
         f"{path.rpartition('/')[2]}?v={hashlib.sha256(data).hexdigest()[:8]}"
-        for path, data in made.items()
+        for path, data in written.items()
     ]
     names = tuple((one.id, one.name) for one in labelled)
-    return Offered(benchmark, title, names, len(single), len(runs), *addresses), made
+    return Offered(benchmark, title, names, len(single), len(runs), *addresses), written
 
 
 def listed(offered: Iterable[Offered]) -> list[Offered]:
@@ -280,12 +280,12 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
         (i, j, differences.differences(setups[i], setups[j])) for i, j in combinations(taken, 2)
     ]
     # What any two set-ups differ in, those that weigh most first.
-    known = {(one.what, one.name): one for *_, found in differ for one in found}
+    unique = {(one.kind, one.name): one for *_, diffs in differ for one in diffs}
     rank = list(differences.MEANINGS).index
     weights = {name: place for place, name in enumerate(facts.WEIGHED)}
     absent = {differences.MACHINE: facts.NOT_RECORDED}
-    rows = sorted(known.values(), key=lambda d: (rank(d.what), weights.get(d.name, -1), d.name))
-    places = {(row.what, row.name): place for place, row in enumerate(rows)}
+    rows = sorted(unique.values(), key=lambda d: (rank(d.kind), weights.get(d.name, -1), d.name))
+    places = {(row.kind, row.name): place for place, row in enumerate(rows)}
     proofs = {catalogue.proof(one) for one in series}
     has = {one.id: {at: cell for at, cell in enumerate(one.cells) if cell} for one in sides}
     return {
@@ -301,11 +301,11 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
             for setup in setups
         ],
         "rows": [
-            (row.title, row.meaning, absent.get(row.what, differences.ABSENT)) for row in rows
+            (row.title, row.meaning, absent.get(row.kind, differences.ABSENT)) for row in rows
         ],
-        "names": [f"{row.what == differences.MACHINE:d}{row.name}" for row in rows],
+        "names": [f"{row.kind == differences.MACHINE:d}{row.name}" for row in rows],
         "differ": [
-            (i, j, [places[one.what, one.name] for one in found]) for i, j, found in differ if found
+            (i, j, [places[one.kind, one.name] for one in diffs]) for i, j, diffs in differ if diffs
         ],
         "unlike": [
             (i, j, reason)
@@ -345,7 +345,7 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
     }
 
 
-def _nearest(series: Sequence[Series], own: Iterable[int], base: Iterable[int]) -> str:
-    parts = ([series[place] for place in sorted(places)] for places in (own, base))
+def _nearest(series: Sequence[Series], side: Iterable[int], base: Iterable[int]) -> str:
+    parts = ([series[place] for place in sorted(places)] for places in (side, base))
     names = differences.nearest(*parts)
     return ", ".join(name.replace("_", " ") for name in names)

@@ -75,11 +75,11 @@ class CostTable(NamedTuple):
 def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
     """Return the cost tables of a benchmark: an environment against each of its baselines."""
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for one in analysis.comparisons:
-        if one.series.benchmark == benchmark:
-            key = (one.side.environment, one.baseline.environment, one.against)
-            groups.setdefault(key, []).append(one)
-    known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
+    for comparison in analysis.comparisons:
+        if comparison.series.benchmark == benchmark:
+            key = (comparison.side.environment, comparison.baseline.environment, comparison.against)
+            groups.setdefault(key, []).append(comparison)
+    common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     order = list(analysis.config.environments)
 
     def place(pair: tuple[str, str, str]) -> tuple[int, int, str]:
@@ -87,19 +87,19 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
         preferred = list(analysis.config.environment(label).baselines.values())
         return preferred.index(base) if base in preferred else 0, order.index(label), base
 
-    found = []
+    tables = []
     for label, base, against in sorted(groups, key=place):
         side, baseline = (words.platform(analysis.config, each) for each in (label, base))
         comparisons = groups[label, base, against]
         comparisons.sort(key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)))
         tee = side.hue in ("cpu-tee", "gpu-tee")
-        rows = tuple(_row(one, side.hue, known) for one in comparisons)
+        rows = tuple(_row(comparison, side.hue, common) for comparison in comparisons)
         differing = analysis.differences(benchmark, label, base)
-        found.append(CostTable(benchmark, side, baseline, against, tee, rows, differing))
-    return tuple(found)
+        tables.append(CostTable(benchmark, side, baseline, against, tee, rows, differing))
+    return tuple(tables)
 
 
-def _row(comparison: Comparison, hue: Hue, known: Mapping[str, Params]) -> CostRow:
+def _row(comparison: Comparison, hue: Hue, common: Mapping[str, Params]) -> CostRow:
     metric, side, base = comparison.metric, comparison.side, comparison.baseline
     unit = unit_of(comparison)
     mark, bounds = None, comparison.interval
@@ -109,7 +109,7 @@ def _row(comparison: Comparison, hue: Hue, known: Mapping[str, Params]) -> CostR
     statistic = words.statistic(comparison.series.statistic)
     return CostRow(
         comparison,
-        words.short(comparison.series, known),
+        words.short(comparison.series, common),
         words.joined(f"{words.lower_first(metric.title)},", statistic, unit.text, by=" "),
         words.arrow(metric),
         effect(comparison),
@@ -146,10 +146,10 @@ def interval(comparison: Comparison, joined: str = "to") -> str:
         digits = 1 if high - low >= 2 * _TINY else 2
         ends = (percent(end, digits).replace("inf", "∞") for end in (low, high))
         return f" {joined} ".join(ends)
-    found = comparison.difference_interval
-    if found is None:
+    interval = comparison.difference_interval
+    if interval is None:
         return ""
-    least, most = amounts(comparison.metric, (found.low, found.high))
+    least, most = amounts(comparison.metric, (interval.low, interval.high))
     if least == most:
         return most
     _, blank, unit = most.rpartition(" ")
@@ -227,10 +227,10 @@ class Finding(NamedTuple):
     beside: str = ""
 
 
-def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> Finding:
+def finding(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]) -> Finding:
     """Return what the comparisons of a benchmark say, in one sentence with its figures."""
     title = family(benchmark).title
-    rows = [row for table in found for row in table.rows]
+    rows = [row for table in tables for row in table.rows]
     if not rows:
         many = words.count(len({one.environment for one in analysis.of(benchmark)}), "environment")
         if analysis.paired(benchmark):
@@ -241,22 +241,22 @@ def finding(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> F
             "What a TEE costs here was not measured: no environment has its own machine "
             "without the TEE beside it.",
         )
-    doubtful = sum(table.doubtful for table in found)
+    doubtful = sum(table.doubtful for table in tables)
     many = words.count(len(rows), "comparison")
     beside = f"{doubtful} of {many} must not be quoted yet." if doubtful else f"{many} in all."
-    if chosen := leading(benchmark, found):
+    if chosen := leading(benchmark, tables):
         tees = words.count(len({one.side.environment for one in chosen}), "TEE")
         of_them = words.count(len(chosen), "comparison")
         beside = f"In {tees}, by {of_them} of that series. {beside}"
-        return Finding(f"A TEE takes {clause(benchmark, found)}.", beside)
+        return Finding(f"A TEE takes {clause(benchmark, tables)}.", beside)
     if all(row.comparison.word == Word.NOT_COMPARABLE for row in rows):
         return Finding(f"No comparison of {title} means anything yet: {rows[0].detail}.", beside)
     return Finding(f"{many} of {title}.", beside)
 
 
-def clause(benchmark: str, found: Sequence[CostTable]) -> str:
+def clause(benchmark: str, tables: Sequence[CostTable]) -> str:
     """Return "27 to 38 % of random reads", or nothing where nothing may be quoted."""
-    chosen = leading(benchmark, found)
+    chosen = leading(benchmark, tables)
     if not chosen:
         return ""
     shares = sorted(one.share for one in chosen if one.share is not None)
@@ -265,9 +265,9 @@ def clause(benchmark: str, found: Sequence[CostTable]) -> str:
     return f"{span}{NBSP}% of {chosen[0].headline.loses if chosen[0].headline else ''}"
 
 
-def leading(benchmark: str, found: Sequence[CostTable]) -> list[Comparison]:
+def leading(benchmark: str, tables: Sequence[CostTable]) -> list[Comparison]:
     """Return the first headline series of TEEs against their defaults that may be quoted."""
-    every = (row.comparison for table in of_tees(found) for row in table.rows)
+    every = (row.comparison for table in of_tees(tables) for row in table.rows)
     clean = [one for one in every if one.factor and not one.doubt]
     of_headlines = (
         [one for one in clean if one.headline == headline]
@@ -277,10 +277,10 @@ def leading(benchmark: str, found: Sequence[CostTable]) -> list[Comparison]:
     return next(filter(None, of_headlines), [])
 
 
-def of_tees(found: Sequence[CostTable]) -> tuple[CostTable, ...]:
+def of_tees(tables: Sequence[CostTable]) -> tuple[CostTable, ...]:
     """Return the table of each TEE against its default baseline."""
     first: dict[str, CostTable] = {}
-    for table in found:
+    for table in tables:
         if table.tee:
             first.setdefault(table.side.label, table)
     return tuple(first.values())

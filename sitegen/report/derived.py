@@ -31,7 +31,7 @@ class TableCell(NamedTuple):
     doubt: str = ""
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """A table with a caption for those who cannot see it; the first cell of a row is its head."""
 
     caption: str
@@ -39,7 +39,7 @@ class Table(NamedTuple):
     rows: tuple[tuple[TableCell, ...], ...]
 
     @classmethod
-    def of(cls, caption: str, head: Iterable[str], rows: Iterable[Row]) -> Table:
+    def of(cls, caption: str, head: Iterable[str], rows: Iterable[Row]) -> TextTable:
         """Return the table of rows whose cells are texts, or the fields of a cell."""
         cells = (((one,) if isinstance(one, str) else one for one in row) for row in rows)
         return cls(caption, tuple(head), tuple(tuple(TableCell(*c) for c in row) for row in cells))
@@ -53,40 +53,40 @@ class Section(NamedTuple):
     aside: str
     sentences: tuple[str, ...] = ()
     charts: tuple[Chart, ...] = ()
-    tables: tuple[Table, ...] = ()
+    tables: tuple[TextTable, ...] = ()
 
 
 def sections(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Section, ...]:
     """Return the sections that have something to say; their ids begin with ``prefix``."""
     charts: list[Chart] = []
-    found: list[Section | None] = []
-    for index, wanted in enumerate(family(benchmark).contrasts):
-        match wanted:
+    sections: list[Section | None] = []
+    for index, contrast in enumerate(family(benchmark).contrasts):
+        match contrast:
             case OverheadBy():
-                charts += _overheads(analysis, benchmark, wanted, index)
+                charts += _overheads(analysis, benchmark, contrast, index)
             case Ladder():
-                found.append(_ladder(analysis, benchmark, wanted, index))
+                sections.append(_ladder(analysis, benchmark, contrast, index))
             case SessionShare():
-                found.append(_shares(analysis, benchmark, wanted, index))
+                sections.append(_shares(analysis, benchmark, contrast, index))
             case AxisCost():
-                found.append(_axis_cost(analysis, benchmark, wanted))
+                sections.append(_axis_cost(analysis, benchmark, contrast))
             case ForTheMoney():
-                found.append(_for_the_money(analysis, benchmark, wanted))
-    found.append(_unit_costs(analysis, benchmark))
+                sections.append(_for_the_money(analysis, benchmark, contrast))
+    sections.append(_unit_costs(analysis, benchmark))
     if charts:
         aside = "of each comparison: times E/B − 1, rates 1 − E/B; positive is worse"
-        found.insert(0, Section("overhead", "Overhead", aside, charts=tuple(charts)))
+        sections.insert(0, Section("overhead", "Overhead", aside, charts=tuple(charts)))
     return tuple(
         one._replace(id=prefix + one.id, charts=panels.prefixed(one.charts, prefix))
-        for one in found
+        for one in sections
         if one
     )
 
 
 def finding(analysis: Analysis, benchmark: str) -> Finding | None:
     """Return what a ladder adds to a request where it can be quoted best; None without one."""
-    asked = family(benchmark).contrasts
-    ladder = next((wanted for wanted in asked if isinstance(wanted, Ladder)), None)
+    declared = family(benchmark).contrasts
+    ladder = next((contrast for contrast in declared if isinstance(contrast, Ladder)), None)
     climbs = contrasts.climbs(analysis, benchmark, ladder) if ladder else ()
     quotable = [climb for climb in climbs if climb.total.interval]
     if not quotable:
@@ -101,9 +101,9 @@ def finding(analysis: Analysis, benchmark: str) -> Finding | None:
     beside = [f"{platform}: {counted}; from {climb.first_title} to {total.title}."]
     beside += [
         f"A request takes {display(request, 's')}, and a session pays {display(once, 's')} once."
-        for wanted in asked
-        if isinstance(wanted, SessionShare)
-        for label, _, once, request, *_ in contrasts.session_shares(analysis, benchmark, wanted)
+        for contrast in declared
+        if isinstance(contrast, SessionShare)
+        for label, _, once, request, *_ in contrasts.session_shares(analysis, benchmark, contrast)
         if label == climb.environment
     ]
     metric = analysis.metric(climb.first.series.metric)
@@ -119,56 +119,56 @@ def _name(analysis: Analysis, label: str) -> str:
     return words.platform(analysis.config, label).name
 
 
-def _overheads(analysis: Analysis, benchmark: str, wanted: OverheadBy, index: int) -> list[Chart]:
-    found = contrasts.overheads(analysis, benchmark, wanted)
-    if not found:
+def _overheads(analysis: Analysis, benchmark: str, contrast: OverheadBy, index: int) -> list[Chart]:
+    overheads = contrasts.overheads(analysis, benchmark, contrast)
+    if not overheads:
         return []
-    metric = analysis.metric(wanted.series.metric)
-    sides = Counter(label for label, _ in found)
+    metric = analysis.metric(contrast.series.metric)
+    sides = Counter(label for label, _ in overheads)
     drawn = []
-    for (label, base), placed in found.items():
+    for (label, base), placed in overheads.items():
         environment = words.platform(analysis.config, label)
         against = f" against {_name(analysis, base)}" if sides[label] > 1 else ""
         points = []
-        for x, _, one in placed:
-            bounds = sorted(one.share_interval) if one.share_interval else ()
+        for x, _, comparison in placed:
+            bounds = sorted(comparison.share_interval) if comparison.share_interval else ()
             low, high = (100 * end for end in bounds) if bounds else (None, None)
-            share = one.share or 0.0
-            points.append(Point(x, 100 * share, percent(share), low, high, one.doubt))
+            share = comparison.share or 0.0
+            points.append(Point(x, 100 * share, percent(share), low, high, comparison.doubt))
         drawn.append((environment.name + against, environment.hue, tuple(points)))
-    places = {x: at for placed in found.values() for x, at, _ in placed}
+    places = {x: at for placed in overheads.values() for x, at, _ in placed}
     chart = LineChart(
         id=f"overhead-{index}",
-        title=wanted.title,
+        title=contrast.title,
         subtitle=f"{words.lower_first(metric.title)} · % · ↓ lower is better",
-        x_title=wanted.axis_title,
+        x_title=contrast.axis_title,
         unit="%",
         lines=panels.lines(drawn),
-        summary=f"{wanted.title}: {words.enumerate_words([name for name, _, _ in drawn])}",
+        summary=f"{contrast.title}: {words.enumerate_words([name for name, _, _ in drawn])}",
         x_log=True,
         x_ticks=tuple((x, at) for x, at in sorted(places.items()) if not words.is_number(at)),
     )
     return [chart]
 
 
-def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, index: int) -> Section | None:
-    climbs = contrasts.climbs(analysis, benchmark, wanted)
+def _ladder(analysis: Analysis, benchmark: str, ladder: Ladder, index: int) -> Section | None:
+    climbs = contrasts.climbs(analysis, benchmark, ladder)
     if not climbs:
         return None
-    metric = analysis.metric(wanted.series.metric)
+    metric = analysis.metric(ladder.series.metric)
     # The parameters that tell two climbs apart.
     common = set.intersection(*(set(climb.params) for climb in climbs))
     names, sentences, tables = [], [], []
     for climb in climbs:
         platform = _name(analysis, climb.environment)
-        own = tuple(pair for pair in climb.params if pair not in common)
-        names.append(words.joined(platform, words.params(own)))
+        params = tuple(pair for pair in climb.params if pair not in common)
+        names.append(words.joined(platform, words.params(params)))
         title = climb.first_title
         head = (names[-1], "more than the step before", f"share of {title}", "request")
         base = climb.first.summary.value if climb.first.summary else 0.0
         steps = (_step_row(metric, one, base) for one in climb.differences)
         rows = ((title, "·", "·", _measured(metric, climb.first)), *steps)
-        tables.append(Table.of(f"{wanted.title}, {names[-1]}", head, rows))
+        tables.append(TextTable.of(f"{ladder.title}, {names[-1]}", head, rows))
         if climb.absent:
             absent = words.enumerate_words(climb.absent)
             sentences.append(f"{platform}: not measured here: {absent}.")
@@ -179,52 +179,52 @@ def _ladder(analysis: Analysis, benchmark: str, wanted: Ladder, index: int) -> S
             )
     return Section(
         f"ladder-{index}",
-        wanted.title,
+        ladder.title,
         "differences are paired by repetition; 95 % intervals",
         tuple(dict.fromkeys(sentences)),
-        (_ladder_chart(analysis, wanted, climbs, names, f"ladder-{index}-steps"),),
+        (_ladder_chart(analysis, ladder, climbs, names, f"ladder-{index}-steps"),),
         tuple(tables),
     )
 
 
 def _ladder_chart(
-    analysis: Analysis, wanted: Ladder, climbs: Sequence[Climb], names: Sequence[str], chart_id: str
+    analysis: Analysis, ladder: Ladder, climbs: Sequence[Climb], names: Sequence[str], chart_id: str
 ) -> Chart:
-    metric = analysis.metric(wanted.series.metric)
+    metric = analysis.metric(ladder.series.metric)
     cells = [[climb.first, *(one.cell for one in climb.differences)] for climb in climbs]
     unit = panels.unit_of(analysis, chain.from_iterable(cells))
-    groups: dict[str, list[Mark]] = {step: [] for step, _ in wanted.steps}
+    groups: dict[str, list[Mark]] = {step: [] for step, _ in ladder.steps}
     for name, steps in zip(names, cells, strict=True):
         for cell in steps:
             mark = panels.mark(analysis, cell, unit, name)
-            groups[dict(cell.series.params)[wanted.axis]].append(mark)
+            groups[dict(cell.series.params)[ladder.axis]].append(mark)
     return BarChart(
         chart_id,
         metric.title,
-        words.metric_line(metric, unit, wanted.series.statistic),
+        words.metric_line(metric, unit, ladder.series.statistic),
         unit.text,
-        tuple(Group(title, tuple(groups[step])) for step, title in wanted.steps if groups[step]),
-        f"{wanted.title}: {words.lower_first(metric.title)} at each step,"
+        tuple(Group(title, tuple(groups[step])) for step, title in ladder.steps if groups[step]),
+        f"{ladder.title}: {words.lower_first(metric.title)} at each step,"
         f" {words.enumerate_words(names)}",
     )
 
 
-def _step_row(metric: Metric, one: Difference, base: float) -> Row:
-    pairs = words.count(one.pairs, "pair") if one.pairs else ""
-    value = "not paired" if one.value is None else _signed(metric, one.value)
+def _step_row(metric: Metric, step: Difference, base: float) -> Row:
+    pairs = words.count(step.pairs, "pair") if step.pairs else ""
+    value = "not paired" if step.value is None else _signed(metric, step.value)
     share: Sequence[str] = ""
     # A share of one pair would read like a finding.
-    if one.value is not None and one.interval and base > 0:
-        ends = _span(one.interval, lambda end: percent(end / base))
-        share = (f"{percent(one.value / base)} %", f"{ends} %")
-    between = words.joined(_ends(metric, one.interval), pairs)
-    return one.title, (value, between), share, _measured(metric, one.cell)
+    if step.value is not None and step.interval and base > 0:
+        ends = _span(step.interval, lambda end: percent(end / base))
+        share = (f"{percent(step.value / base)} %", f"{ends} %")
+    between = words.joined(_ends(metric, step.interval), pairs)
+    return step.title, (value, between), share, _measured(metric, step.cell)
 
 
-def _shares(analysis: Analysis, benchmark: str, wanted: SessionShare, index: int) -> Section | None:
+def _shares(analysis: Analysis, benchmark: str, share: SessionShare, index: int) -> Section | None:
     lines, rows, sentences = [], [], []
-    found = contrasts.session_shares(analysis, benchmark, wanted)
-    for label, parts, once_s, request_s, shares, absent in found:
+    platforms = contrasts.session_shares(analysis, benchmark, share)
+    for label, parts, once_s, request_s, shares, absent in platforms:
         _, name, hue, _ = words.platform(analysis.config, label)
         points = tuple(
             Point(float(number), 100 * part, significant(100 * part, 2)) for number, part in shares
@@ -240,42 +240,42 @@ def _shares(analysis: Analysis, benchmark: str, wanted: SessionShare, index: int
         return None
     chart = LineChart(
         id=f"session-{index}",
-        title=wanted.title,
+        title=share.title,
         subtitle="time paid once ÷ (requests × time of a request) · % · ↓ lower is better",
         x_title="requests a session",
         unit="%",
         lines=tuple(lines),
-        summary=f"{wanted.title}: {words.enumerate_words([line.label for line in lines])}",
+        summary=f"{share.title}: {words.enumerate_words([line.label for line in lines])}",
         x_log=True,
         y_log=True,
         y_zero=False,
         reference=1.0,
     )
-    counts = (f"{words.count(count, 'request')} a session" for count in wanted.counts)
+    counts = (f"{words.count(count, 'request')} a session" for count in share.counts)
     head = ("Environment", "once a session", "a request", *counts)
     about = "the line at 1 % is the claim that it is at most that"
-    tables = (Table.of(wanted.title, head, rows),)
+    tables = (TextTable.of(share.title, head, rows),)
     name = f"session-{index}-section"
-    return Section(name, wanted.title, about, tuple(sentences), (chart,), tables)
+    return Section(name, share.title, about, tuple(sentences), (chart,), tables)
 
 
-def _for_the_money(analysis: Analysis, benchmark: str, wanted: ForTheMoney) -> Section | None:
-    ratios = contrasts.for_the_money(analysis, benchmark, wanted)
+def _for_the_money(analysis: Analysis, benchmark: str, contrast: ForTheMoney) -> Section | None:
+    ratios = contrasts.for_the_money(analysis, benchmark, contrast)
     if not ratios:
         return None
     base = _name(analysis, next(iter(ratios)))
-    shown = [name for name in wanted.metrics if any(name in own for own in ratios.values())]
+    shown = [name for name in contrast.metrics if any(name in ratio for ratio in ratios.values())]
     rows = (
-        (_name(analysis, label), *(_ratio_cell(*own.get(name, (None, None))) for name in shown))
-        for label, own in ratios.items()
+        (_name(analysis, label), *(_ratio_cell(*ratio.get(name, (None, None))) for name in shown))
+        for label, ratio in ratios.items()
     )
     head = ("Environment", *(analysis.metric(name).title for name in shown))
     return Section(
         "for-the-money",
-        wanted.title,
+        contrast.title,
         f"(figure ÷ price), {base} = 1; above 1 is better",
         ("Ratios of datasheets and of printed prices. No work was measured here.",),
-        tables=(Table.of(f"{wanted.title}, {base} = 1", head, rows),),
+        tables=(TextTable.of(f"{contrast.title}, {base} = 1", head, rows),),
     )
 
 
@@ -285,12 +285,12 @@ def _ratio_cell(ratio: float | None, interval: Interval | None) -> Sequence[str]
     return significant(ratio), f"{_span(interval)} by rounding" if interval else ""
 
 
-def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost) -> Section | None:
-    pairs = contrasts.axis_pairs(analysis, benchmark, wanted)
+def _axis_cost(analysis: Analysis, benchmark: str, contrast: AxisCost) -> Section | None:
+    pairs = contrasts.axis_pairs(analysis, benchmark, contrast)
     if not pairs:
         return None
-    metric = analysis.metric(wanted.series.metric)
-    base, side = (words.param(wanted.axis, value) for value in wanted.values)
+    metric = analysis.metric(contrast.series.metric)
+    base, side = (words.param(contrast.axis, value) for value in contrast.values)
     shared = set.intersection(*(set(params) for _, _, params, *_ in pairs))
 
     def share(factor: float) -> float:
@@ -316,15 +316,15 @@ def _axis_cost(analysis: Analysis, benchmark: str, wanted: AxisCost) -> Section 
         )
     head = ("Environment", f"{side} against {base}", "slowdown", base, side)
     about = f"{words.lower_first(metric.title)}; {side} against {base} within the same runs"
-    tables = (Table.of(wanted.title, head, rows),)
-    return Section(f"axis-{wanted.axis}", wanted.title, about, tables=tables)
+    tables = (TextTable.of(contrast.title, head, rows),)
+    return Section(f"axis-{contrast.axis}", contrast.title, about, tables=tables)
 
 
 def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
-    known = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
+    common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     rows = []
     for cell, unit, price, amount, interval, quotient in contrasts.unit_costs(analysis, benchmark):
-        name = f"{_name(analysis, cell.environment)}, {words.short(cell.series, known)}"
+        name = f"{_name(analysis, cell.environment)}, {words.short(cell.series, common)}"
         cost = (f"{significant(amount)} {price.currency} {unit}", _span(interval), cell.doubt)
         relative: Sequence[str] = "no baseline with a price"
         if quotient:
@@ -338,7 +338,7 @@ def _unit_costs(analysis: Analysis, benchmark: str) -> Section | None:
     title = "What a unit costs"
     about = "the whole instance is billed, and taken as busy all of the time"
     head = ("Series", "cost", "performance for the money, baseline = 1", "price")
-    return Section("unit-costs", title, about, tables=(Table.of(title, head, rows),))
+    return Section("unit-costs", title, about, tables=(TextTable.of(title, head, rows),))
 
 
 def _measured(metric: Metric, cell: Cell) -> tuple[str, str, str]:

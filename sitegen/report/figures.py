@@ -61,32 +61,32 @@ def shown(analysis: Analysis, benchmark: str) -> dict[Series, dict[str, Cell]]:
 
 
 def _by_series(cells: Iterable[Cell]) -> dict[Series, dict[str, Cell]]:
-    found: dict[Series, dict[str, Cell]] = {}
+    by_series: dict[Series, dict[str, Cell]] = {}
     for cell in cells:
-        found.setdefault(cell.series, {})[cell.environment] = cell
-    return found
+        by_series.setdefault(cell.series, {})[cell.environment] = cell
+    return by_series
 
 
 def platforms(analysis: Analysis, labels: Iterable[str]) -> tuple[Platform, ...]:
     """Return how those of ``labels`` are shown that the report has, in its order."""
-    config, wanted = analysis.config, set(labels)
-    return tuple(words.platform(config, label) for label in config.environments if label in wanted)
+    config, present = analysis.config, set(labels)
+    return tuple(words.platform(config, label) for label in config.environments if label in present)
 
 
 def measured(analysis: Analysis, benchmark: str) -> FigureTable:
     """Return all figures of a benchmark that a table can hold."""
     cells = analysis.of(benchmark)
-    found = shown(analysis, benchmark)
+    by_series = shown(analysis, benchmark)
     # What the table cannot hold is what nobody compares by: counts, and the load client's own.
     presented = family(benchmark)
     leading = {one.metric for one in (*presented.headlines, *presented.panels)}
-    kept = sorted(
-        found,
+    rows = sorted(
+        by_series,
         key=lambda s: (s.metric not in leading, analysis.metric(s.metric).better == Better.NONE),
     )[:_MAX_ROWS]
     environments = platforms(analysis, {cell.environment for cell in cells})
-    table = _table(analysis, benchmark, found, kept, environments)
-    return table._replace(left=len({cell.series for cell in cells}) - len(kept))
+    table = _table(analysis, benchmark, by_series, rows, environments)
+    return table._replace(left=len({cell.series for cell in cells}) - len(rows))
 
 
 def collected(analysis: Analysis, benchmark: str) -> list[Cell]:
@@ -99,35 +99,35 @@ def own(analysis: Analysis, benchmark: str, wanted: set[Series]) -> FigureTable 
     """Return our own runs of these series, or None; ours may state more parameters."""
     plain: dict[Series, list[set[tuple[str, str]]]] = {}
     for series in wanted:
-        stated = {pair for pair in series.params if pair[0] not in _REMARKS}
-        plain.setdefault(series._replace(params=()), []).append(stated)
-    found = _by_series(
+        params = {pair for pair in series.params if pair[0] not in _REMARKS}
+        plain.setdefault(series._replace(params=()), []).append(params)
+    by_series = _by_series(
         cell
         for cell in collected(analysis, benchmark)
         if any(
-            stated <= set(cell.series.params)
-            for stated in plain.get(cell.series._replace(params=()), ())
+            params <= set(cell.series.params)
+            for params in plain.get(cell.series._replace(params=()), ())
         )
     )
-    environments = platforms(analysis, {label for cells in found.values() for label in cells})
-    return _table(analysis, benchmark, found, found, environments) if found else None
+    environments = platforms(analysis, {label for cells in by_series.values() for label in cells})
+    return _table(analysis, benchmark, by_series, by_series, environments) if by_series else None
 
 
 def _table(
     analysis: Analysis,
     benchmark: str,
-    found: Mapping[Series, Mapping[str, Cell]],
+    by_series: Mapping[Series, Mapping[str, Cell]],
     shown: Iterable[Series],
     environments: tuple[Platform, ...],
 ) -> FigureTable:
-    """Return the rows of ``shown``; titles leave out what all of ``found`` share."""
-    known = words.background(benchmark, found)
+    """Return the rows of ``shown``; titles leave out what all of ``by_series`` share."""
+    common = words.background(benchmark, by_series)
     rows = []
     for series in sorted(shown, key=lambda s: (s.metric, s.statistic, words.natural(s))):
-        cells = found[series]
+        cells = by_series[series]
         unit = panels.unit_of(analysis, cells.values())
         row = [_figure(cells[e.label], unit) if e.label in cells else None for e in environments]
-        rows.append(_row(analysis, series, words.short(series, known), unit.text, row))
+        rows.append(_row(analysis, series, words.short(series, common), unit.text, row))
     return FigureTable(family(benchmark).title, environments, tuple(rows))
 
 
@@ -182,7 +182,7 @@ def _printed(
     labels = [one.label for one in environments]
     rows: dict[tuple[str, str, str], list[tuple[Series, dict[str, Cell]]]] = {}
     for each in members[:_MAX_ROWS]:
-        key = (each.metric, each.statistic, words.series(each, skip))
+        key = (each.metric, each.statistic, words.title(each, skip))
         cells = {name: cited.cells[each, name] for name in labels if (each, name) in cited.cells}
         own_rows = rows.setdefault(key, [])
         # A remark that a source adds to each environment splits no row.
@@ -197,16 +197,16 @@ def _printed(
         for one in environments
         if (remarks := _remarks(each for each in members if (each, one.label) in cited.cells))
     ]
-    made = []
+    table_rows = []
     for (_, _, row_title), own_rows in rows.items():
         for series, cells in own_rows:
             figures = [_as_printed(cited, cells[n]) if n in cells else None for n in labels]
             units = Counter(one.unit for one in figures if one)
             common = max(units, key=lambda unit: units[unit], default="")
             ordered = (f._replace(unit="") if f and f.unit == common else f for f in figures)
-            made.append(_row(cited, series, row_title, common, ordered))
+            table_rows.append(_row(cited, series, row_title, common, ordered))
     left = len(members[_MAX_ROWS:])
-    return FigureTable(title, environments, tuple(made), left, "; ".join(notes))
+    return FigureTable(title, environments, tuple(table_rows), left, "; ".join(notes))
 
 
 def _remarks(members: Iterable[Series]) -> str:

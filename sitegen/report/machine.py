@@ -18,7 +18,7 @@ class Shown(NamedTuple):
     source: str
 
 
-class Group(NamedTuple):
+class FactGroup(NamedTuple):
     """Facts that belong together; ``gist`` is the first of them, ``hidden`` what did not show."""
 
     title: str
@@ -27,7 +27,7 @@ class Group(NamedTuple):
     hidden: tuple[str, ...]
 
 
-class Verdict(NamedTuple):
+class TeeSummary(NamedTuple):
     """Which TEE the signals show, how sure, why, and each signal with what it means."""
 
     kind: str
@@ -48,19 +48,19 @@ UNSEEN = ("absent", "unreadable", "not asked")
 
 
 @lru_cache(maxsize=256)
-def groups(facts: tuple[Fact, ...]) -> tuple[Group, ...]:
+def groups(facts: tuple[Fact, ...]) -> tuple[FactGroup, ...]:
     """Return all facts by group, in the order of the groups; none is left out."""
-    found: dict[str, list[Fact]] = {name: [] for name in (*GROUPS, _OTHER)}
+    by_group: dict[str, list[Fact]] = {name: [] for name in (*GROUPS, _OTHER)}
     for fact in facts:
-        known = FACTS.get(fact.name)
-        found[known.group if known else _OTHER].append(fact)
-    return tuple(_group(name, members) for name, members in found.items() if members)
+        entry = FACTS.get(fact.name)
+        by_group[entry.group if entry else _OTHER].append(fact)
+    return tuple(_group(name, members) for name, members in by_group.items() if members)
 
 
-def verdict(tee: TeeVerdict) -> Verdict:
+def verdict(tee: TeeVerdict) -> TeeSummary:
     """Return the verdict in words; what speaks stands before what showed nothing."""
     signals = sorted(tee.signals, key=lambda one: (not one.means, one.saw in UNSEEN))
-    return Verdict(
+    return TeeSummary(
         tee.kind,
         f"{tee.confidence} confidence" if tee.confidence else "",
         tee.reasons,
@@ -68,16 +68,16 @@ def verdict(tee: TeeVerdict) -> Verdict:
     )
 
 
-def _group(name: str, members: Sequence[Fact]) -> Group:
+def _group(name: str, members: Sequence[Fact]) -> FactGroup:
     ordered = sorted(members, key=lambda fact: _PLACES.get(fact.name, len(_PLACES)))
-    seen = [(fact, fact.value) for fact in ordered if fact.value is not None]
-    shown = tuple(Shown(title(f.name), words(f.name, value), f.source) for f, value in seen)
+    values = [(fact, fact.value) for fact in ordered if fact.value is not None]
+    shown = tuple(Shown(title(f.name), words(f.name, value), f.source) for f, value in values)
     hidden = tuple(title(fact.name) for fact in ordered if fact.value is None)
     gist = "not visible here"
     if shown:
-        known = FACTS.get(seen[0][0].name)
-        gist = (known.gist if known else "{}").format(shown[0].value)
-    return Group(name, gist, shown, hidden)
+        entry = FACTS.get(values[0][0].name)
+        gist = (entry.gist if entry else "{}").format(shown[0].value)
+    return FactGroup(name, gist, shown, hidden)
 
 
 def _meaning(signal: Signal) -> str:

@@ -13,10 +13,10 @@ from sitegen.catalogue.families import family
 from sitegen.catalogue.metrics import METRICS, Metric
 from sitegen.catalogue.rules import RULES
 from sitegen.catalogue.tool import Rule
-from sitegen.report.derived import Table
+from sitegen.report.derived import TextTable
 
 #: Sentences on how simulated data were drawn, and a table of what was found in them.
-Trial = tuple[tuple[str, ...], Table]
+Trial = tuple[tuple[str, ...], TextTable]
 
 
 class MethodologyPage(NamedTuple):
@@ -44,45 +44,45 @@ def page(analysis: Analysis) -> MethodologyPage:
 
 def trials() -> tuple[Trial, ...]:
     """Return the result that `python -m benchmarks.coverage` keeps."""
-    kept = orjson.loads((resources.templates() / "coverage.json").read_bytes())
-    few, many = kept["runs"][-1]
+    data = orjson.loads((resources.templates() / "coverage.json").read_bytes())
+    few, many = data["runs"][-1]
     drawn = (
-        f"Two sides without a difference, drawn {kept['draws']:,} times for each field (seed"
-        f" {kept['seed']}) and put through the formulas above: how often the 95 % interval holds"
+        f"Two sides without a difference, drawn {data['draws']:,} times for each field (seed"
+        f" {data['seed']}) and put through the formulas above: how often the 95 % interval holds"
         " the truth, and how often the verdict is slower or faster all the same. Logarithms of run"
-        f" values spread by {_percent(kept['spread'], 0)} %, of which the margin of"
-        f" {_percent(kept['margin'], 0)} % forgives little; of quieter machines fewer verdicts are"
+        f" values spread by {_percent(data['spread'], 0)} %, of which the margin of"
+        f" {_percent(data['margin'], 0)} % forgives little; of quieter machines fewer verdicts are"
         f" false. With {few} runs against {many}, the smaller side is the one that spreads more."
     )
     moved = (
-        f"The drift moves the machine by {kept['drift']:g} spreads from the first run to the last."
+        f"The drift moves the machine by {data['drift']:g} spreads from the first run to the last."
         " Where platforms are taken one after the other it looks like a difference; taken in turn,"
         " it widens the interval. Where one side is skewed and spreads more than the other, the"
         " interval promises too much."
     )
-    found = (
+    effects = (
         "And of an effect that is there, how often it is called slower: at"
-        f" {_percent(kept['between'])} % between runs, {_percent(kept['within'])} % within them and"
-        f" {kept['repetitions']} repetitions a run."
+        f" {_percent(data['between'])} % between runs, {_percent(data['within'])} % within them and"
+        f" {data['repetitions']} repetitions a run."
     )
-    columns = [f"{n} runs a side" if n == m else f"{n} against {m} runs" for n, m in kept["runs"]]
-    rows = ((case["title"], *map(_rate, case["rates"])) for case in kept["cases"])
-    rates = Table.of("coverage and false verdicts", ("Run values", *columns), rows)
-    return ((drawn, moved), rates), ((found,), _found(kept))
+    columns = [f"{n} runs a side" if n == m else f"{n} against {m} runs" for n, m in data["runs"]]
+    rows = ((case["title"], *map(_rate, case["rates"])) for case in data["cases"])
+    rates = TextTable.of("coverage and false verdicts", ("Run values", *columns), rows)
+    return ((drawn, moved), rates), ((effects,), _effects(data))
 
 
 def _rate(rate: tuple[float, float] | None) -> Sequence[str]:
     return (f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false") if rate else "·"
 
 
-def _found(kept: Mapping[str, Any]) -> Table:
-    effect = _percent(kept["effect"], 0)
+def _effects(data: Mapping[str, Any]) -> TextTable:
+    effect = _percent(data["effect"], 0)
     rows = (
-        (f"{effect} % {what}", *(f"{_percent(found[name])} %" for found in kept["found"]))
-        for what, name in (("less of a rate", "rate"), ("more of a time", "time"))
+        (f"{effect} % {than}", *(f"{_percent(row[name])} %" for row in data["found"]))
+        for than, name in (("less of a rate", "rate"), ("more of a time", "time"))
     )
-    columns = (f"{found['runs']} runs a side" for found in kept["found"])
-    return Table.of("effects that are found", ("Called slower", *columns), rows)
+    columns = (f"{row['runs']} runs a side" for row in data["found"])
+    return TextTable.of("effects that are found", ("Called slower", *columns), rows)
 
 
 def _percent(share: float, digits: int = 1) -> str:

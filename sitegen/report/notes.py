@@ -191,16 +191,16 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
         **params: object,
     ) -> str:  # fmt: skip
         pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
-        for one in analysis.comparisons:
-            meant = one.side.environment == env and pattern.matches(one.series)
-            theirs = against in ("", one.against, one.baseline.environment)
-            if one.share is None or not meant or not theirs:
+        for comparison in analysis.comparisons:
+            meant = comparison.side.environment == env and pattern.matches(comparison.series)
+            theirs = against in ("", comparison.against, comparison.baseline.environment)
+            if comparison.share is None or not meant or not theirs:
                 continue
-            text = f"{percent(one.share).lstrip('+')}{NBSP}%"
-            address = f"{root}runs/{one.side.runs[-1]}/index.html"
-            if not one.share_interval:
+            text = f"{percent(comparison.share).lstrip('+')}{NBSP}%"
+            address = f"{root}runs/{comparison.side.runs[-1]}/index.html"
+            if not comparison.share_interval:
                 return f"[{text}]({address})"
-            low, high = (percent(end) for end in sorted(one.share_interval))
+            low, high = (percent(end) for end in sorted(comparison.share_interval))
             return f'[{text}]({address} "{low} to {high} %")'
         raise SitegenError(f"no comparison of {metric} in {env}")
 

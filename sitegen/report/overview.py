@@ -61,11 +61,11 @@ class EnvironmentPage(NamedTuple):
 
     platform: Platform
     declared: Environment
-    observed: machine.Verdict | None
+    observed: machine.TeeSummary | None
     baselines: tuple[tuple[str, str, str], ...]
     headlines: tuple[Headline, ...]
     costs: tuple[CostTable, ...]
-    machine: tuple[machine.Group, ...]
+    machine: tuple[machine.FactGroup, ...]
     runs: tuple[ListedRun, ...]
     runs_all: int
 
@@ -85,20 +85,20 @@ def page(
     """Return the front page of a report with these runs; ``tables`` are those of a benchmark."""
     order = in_order(run.benchmark for run in runs)
     cited = [run for run in runs if run.provenance == Provenance.CITED]
-    own = sum(run.provenance == Provenance.COLLECTED for run in runs)
+    collected = sum(run.provenance == Provenance.COLLECTED for run in runs)
     counts = Counter((run.environment, run.benchmark) for run in runs)
     lede = doubt = ""
     if cited:
         figures = sum(len(run.measurements) for run in cited)
         sources = {run.source.id for run in cited if run.source}
-        beside = f", beside {words.count(own, 'run')} of our own." if own else "."
+        beside = f", beside {words.count(collected, 'run')} of our own." if collected else "."
         lede = (
             f"Recomputed from {words.count(figures, 'figure')} in"
             f" {words.count(len(sources), 'publication')}{beside}"
         )
         doubt = "Cited figures are single values without a published spread"
-    elif own:
-        lede = f"Computed from {words.count(own, 'archived run')}."
+    elif collected:
+        lede = f"Computed from {words.count(collected, 'archived run')}."
     return OverviewPage(
         headline=_headline(analysis, tables, order, len(runs)),
         lede=lede,
@@ -117,12 +117,12 @@ def page(
 def _headline(
     analysis: Analysis, tables: Mapping[str, Sequence[CostTable]], order: Sequence[str], runs: int
 ) -> str:
-    clauses = [found for name in order if (found := costs.clause(name, tables[name]))]
+    clauses = [clause for name in order if (clause := costs.clause(name, tables[name]))]
     if clauses:
         return f"A TEE takes {words.enumerate_words(clauses)}."
     if not runs:
         return "Nothing has been measured yet."
-    compared = sum(len(t.rows) for found in tables.values() for t in found if t.tee)
+    compared = sum(len(t.rows) for group in tables.values() for t in group if t.tee)
     if compared:
         return f"{words.count(compared, 'comparison')} of TEEs, and none that may be quoted yet."
     environments = {label for _, label in analysis.cells}
@@ -132,8 +132,8 @@ def _headline(
     )
 
 
-def _group(analysis: Analysis, benchmark: str, found: Sequence[CostTable]) -> OverviewGroup:
-    tables = costs.of_tees(found)
+def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> OverviewGroup:
+    tables = costs.of_tees(every)
     absent = ""
     if not tables:
         count = len({cell.environment for cell in analysis.of(benchmark)})
@@ -167,22 +167,22 @@ def environment(
     label: str,
     runs: Sequence[AnyRun],
     tables: Mapping[str, Sequence[CostTable]],
-    seen: AnyRun | None = None,
+    latest: AnyRun | None = None,
 ) -> EnvironmentPage:
-    """Return the page of an environment; ``seen`` is its newest run of our own, read whole."""
+    """Return the page of an environment; ``latest`` is its newest run of our own, read whole."""
     declared = analysis.config.environment(label)
     benchmarks = sorted({run.benchmark for run in runs})
     return EnvironmentPage(
         platform=words.platform(analysis.config, label),
         declared=declared,
-        observed=machine.verdict(seen.fingerprint.tee) if seen else None,
+        observed=machine.verdict(latest.fingerprint.tee) if latest else None,
         baselines=tuple(
             (against, name, words.platform(analysis.config, name).name)
             for against, name in declared.baselines.items()
         ),
         headlines=tuple(row for name in benchmarks for row in _headlines(analysis, name, label)),
         costs=tuple(t for name in benchmarks for t in tables[name] if t.side.label == label),
-        machine=machine.groups(seen.fingerprint.facts) if seen else (),
+        machine=machine.groups(latest.fingerprint.facts) if latest else (),
         runs=_lines(analysis, newest(runs)[:_MAX_RUNS]),
         runs_all=len(runs),
     )
@@ -199,7 +199,7 @@ def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headl
         yield (
             cell,
             family(benchmark).title,
-            words.series(cell.series),
+            words.title(cell.series),
             words.joined(metric.title, words.statistic(cell.series.statistic)),
             words.number(cell, unit),
             f"{unit.text} {words.arrow(metric)}".strip(),
@@ -226,16 +226,16 @@ def _lines(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[ListedRun, ...]:
             words.day(run.started_at),
             family(run.benchmark).title,
             words.platform(analysis.config, run.environment).hue,
-            _what(run),
+            _summary(run),
         )
         for run in runs
     )
 
 
-def _what(run: AnyRun) -> str:
-    what = words.count(len({row.workload for row in run.table.shape.rows}), "workload")
+def _summary(run: AnyRun) -> str:
+    text = words.count(len({row.workload for row in run.table.shape.rows}), "workload")
     if run.source:
-        what = run.source.title or run.source.id
+        text = run.source.title or run.source.id
     else:
-        what += (f", {run.preset}" if run.preset else "") + ("" if run.complete else ", incomplete")
-    return what + (", withdrawn" if run.withdrawn else "")
+        text += (f", {run.preset}" if run.preset else "") + ("" if run.complete else ", incomplete")
+    return text + (", withdrawn" if run.withdrawn else "")

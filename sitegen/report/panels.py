@@ -33,8 +33,8 @@ def panels(analysis: Analysis, benchmark: str, prefix: str = "") -> tuple[Chart,
     presented, cells = family(benchmark), analysis.of(benchmark)
     charts: list[Chart] = []
     used: set[Series] = set()
-    wanted = presented.panels or _undeclared(analysis, presented, cells)
-    for index, (panel, chosen) in enumerate(_divided(wanted, cells)):
+    declared = presented.panels or _undeclared(analysis, presented, cells)
+    for index, (panel, chosen) in enumerate(_divided(declared, cells)):
         used |= {cell.series for cell in chosen}
         chart = None
         if panel.axis:
@@ -57,9 +57,9 @@ def prefixed(charts: Iterable[Chart], prefix: str) -> tuple[Chart, ...]:
     return tuple(chart._replace(id=prefix + chart.id) for chart in charts)
 
 
-def _divided(wanted: Iterable[Panel], cells: Sequence[Cell]) -> Iterator[tuple[Panel, list[Cell]]]:
+def _divided(panels: Iterable[Panel], cells: Sequence[Cell]) -> Iterator[tuple[Panel, list[Cell]]]:
     """Yield each panel with its cells; one that is split, once for each combination there is."""
-    for panel in wanted:
+    for panel in panels:
         parts: dict[Params, list[Cell]] = {}
         for cell in cells:
             if panel.matches(cell.series) and cell.summary:
@@ -84,7 +84,7 @@ def _undeclared(analysis: Analysis, presented: Family, cells: Sequence[Cell]) ->
     """Return a panel for each series that has none; where none is declared, one a metric."""
     if any(panel.axis for panel in presented.panels):
         return []
-    found: dict[tuple[str, str, Params], Panel] = {}
+    by_key: dict[tuple[str, str, Params], Panel] = {}
     for cell in cells:
         series, have = cell.series, dict(cell.series.params)
         metric = analysis.metric(series.metric)
@@ -98,8 +98,8 @@ def _undeclared(analysis: Analysis, presented: Family, cells: Sequence[Cell]) ->
         title = words.upper_first(words.params(rest, frozenset({"numjobs"}))) or metric.title
         group = "direction" if presented.panels and "direction" in have else ""
         panel = Panel(metric.id, series.statistic, rest, title=title, group=group)
-        found.setdefault((metric.id, series.statistic, rest), panel)
-    return list(found.values())[:_MAX_PANELS]
+        by_key.setdefault((metric.id, series.statistic, rest), panel)
+    return list(by_key.values())[:_MAX_PANELS]
 
 
 def unit_of(analysis: Analysis, cells: Iterable[Cell]) -> DisplayUnit:
@@ -112,11 +112,11 @@ def unit_of(analysis: Analysis, cells: Iterable[Cell]) -> DisplayUnit:
 def lines(drawn: Iterable[tuple[str, Hue, tuple[Point, ...]]]) -> tuple[Line, ...]:
     """Return lines of (label, colour, points); a pattern tells those of one colour apart."""
     hues: Counter[str] = Counter()
-    made = []
+    lines = []
     for label, hue, points in drawn:
-        made.append(Line(label, hue, points, min(hues[hue], 2)))
+        lines.append(Line(label, hue, points, min(hues[hue], 2)))
         hues[hue] += 1
-    return tuple(made)
+    return tuple(lines)
 
 
 def mark(analysis: Analysis, cell: Cell, unit: DisplayUnit, label: str) -> Mark:
@@ -291,29 +291,29 @@ def distributions(
 ) -> tuple[Chart, ...]:
     """Return a cumulative distribution for each histogram series, one line an environment."""
     presented = family(benchmark)
-    found: dict[Series, dict[str, dict[float, float]]] = {}
+    histograms: dict[Series, dict[str, dict[float, float]]] = {}
     for label, rows in samples.items():
         for row in rows:
             if row.kind in ("histogram", "request"):
                 series = Series(benchmark, row.workload, row.metric, "value", row.params)
-                bins = found.setdefault(series, {}).setdefault(label, {})
+                bins = histograms.setdefault(series, {}).setdefault(label, {})
                 # A row a request is a bin of its own that holds one.
                 x, y = (row.x, row.y) if row.kind == "histogram" else (row.y, 1.0)
                 bins[x] = bins.get(x, 0.0) + y
     shown = [
         series
-        for series in _chosen_series(found, presented.distributions)
-        if series._replace(metric=presented.wholes.get(series.metric, "")) not in found
+        for series in _chosen_series(histograms, presented.distributions)
+        if series._replace(metric=presented.wholes.get(series.metric, "")) not in histograms
     ]
-    known = words.background(benchmark, shown)
+    common = words.background(benchmark, shown)
     charts = []
     for index, series in enumerate(sorted(shown)[:_MAX_DISTRIBUTIONS]):
         metric = analysis.metric(series.metric)
-        name, title = words.lower_first(metric.title), words.short(series, known)
-        places = sorted(x for bins in found[series].values() for x in bins if x > 0) or [1.0]
+        name, title = words.lower_first(metric.title), words.short(series, common)
+        places = sorted(x for bins in histograms[series].values() for x in bins if x > 0) or [1.0]
         unit = metric.unit_for([places[len(places) // 2]])
         lines = []
-        for label, bins in sorted(found[series].items()):
+        for label, bins in sorted(histograms[series].items()):
             environment = words.platform(analysis.config, label)
             lines.append(Line(environment.name, environment.hue, _cumulative(bins, unit)))
         charts.append(
@@ -333,15 +333,15 @@ def distributions(
 
 
 def _chosen_series(
-    found: Iterable[Series], wanted: tuple[tuple[str, str], ...] | None
+    every: Iterable[Series], pairs: tuple[tuple[str, str], ...] | None
 ) -> list[Series]:
     """Return the first and the last series of each wanted metric and workload."""
-    if wanted is None:
-        return list(found)
+    if pairs is None:
+        return list(every)
     chosen: list[Series] = []
-    for pair in wanted:
-        own = sorted((s for s in found if (s.metric, s.workload) == pair), key=words.natural)
-        chosen += [*own[:1], *own[-1:]]
+    for pair in pairs:
+        matching = sorted((s for s in every if (s.metric, s.workload) == pair), key=words.natural)
+        chosen += [*matching[:1], *matching[-1:]]
     return list(dict.fromkeys(chosen))
 
 

@@ -110,10 +110,10 @@ def sources(
 ) -> tuple[str, ...]:
     """Return the publications that have a page: cited ones, and those with claims and a note."""
     cited = {run.source.id for run in runs if run.provenance == Provenance.CITED and run.source}
-    stated = {each.claim.source for each in checked} - cited
+    claimed = {check.claim.source for check in checked} - cited
     return (
         *filter(_usable, sorted(cited)),
-        *(name for name in sorted(stated) if _usable(name) and noted(name)),
+        *(name for name in sorted(claimed) if _usable(name) and noted(name)),
     )
 
 
@@ -136,9 +136,9 @@ def page(
         if cited and cited.id == source and run.id not in gone and not run.withdrawn:
             published = published or cited
             by_section.setdefault(cited.section, []).append(run)
-    stated = [each for each in checked if each.claim.source == source]
+    checks = [check for check in checked if check.claim.source == source]
     prose = {key: (title, text) for key, title, text in note.sections}
-    claims_of = _by_section(stated, [*prose, *by_section])
+    claims_of = _by_section(checks, [*prose, *by_section])
     sections: list[ReportSection] = []
     for key in sorted(dict.fromkeys([*prose, *by_section, *claims_of]), key=_place):
         name = _anchor(key, {section.id for section in sections})
@@ -152,11 +152,11 @@ def page(
     return ReportPage(
         source=published,
         title=title,
-        finding=_finding(title, printed, stated),
-        counts=claims.counts(stated),
+        finding=_finding(title, printed, checks),
+        counts=claims.counts(checks),
         figures=printed,
         runs=sum(map(len, by_section.values())),
-        claims=len(stated),
+        claims=len(checks),
         introduction=note.introduction if note.introduction.strip() else "",
         sections=tuple(sections),
         beside=tuple(filter(None, (_beside(analysis, name, runs) for name in note.beside))),
@@ -166,31 +166,31 @@ def page(
 def index(reports: Sequence[ReportPage]) -> ReportsPage:
     """Return the list of publications, with their claims by verdict."""
     printed = sum(report.figures for report in reports)
-    stated = sum(report.claims for report in reports)
+    claim_count = sum(report.claims for report in reports)
     return ReportsPage(
         f"{words.count(len(reports), 'published report')} rebuilt from"
-        f" {words.count(printed, 'printed figure')}, and {words.count(stated, 'claim')}"
+        f" {words.count(printed, 'printed figure')}, and {words.count(claim_count, 'claim')}"
         " recomputed from them.",
         tuple(Verdict),
         tuple(reports),
     )
 
 
-def _by_section(stated: Iterable[Checked], known: Iterable[str]) -> dict[str, list[Checked]]:
+def _by_section(checks: Iterable[Checked], sections: Iterable[str]) -> dict[str, list[Checked]]:
     """Return the claims of each section; one that names two stands in both."""
-    keys = sorted({*known} - {""}, key=len, reverse=True)
-    found: dict[str, list[Checked]] = {}
-    for checked in stated:
+    keys = sorted({*sections} - {""}, key=len, reverse=True)
+    by_section: dict[str, list[Checked]] = {}
+    for checked in checks:
         parts = (part.strip() for part in checked.claim.where.split(","))
         for key in dict.fromkeys(_key(part, keys) for part in parts):
-            found.setdefault(key, []).append(checked)
-    return found
+            by_section.setdefault(key, []).append(checked)
+    return by_section
 
 
-def _key(part: str, known: Iterable[str]) -> str:
+def _key(part: str, sections: Iterable[str]) -> str:
     """Return the section that a claim's place lies in: "VIII table 1" lies in VIII."""
     numeral = _ROMAN.match(part)
-    section = (key for key in known if re.match(rf"{re.escape(key)}(?!\w)", part))
+    section = (key for key in sections if re.match(rf"{re.escape(key)}(?!\w)", part))
     return next(section, numeral[0] if numeral else part)
 
 
@@ -216,12 +216,12 @@ def _section(  # noqa: PLR0913 - what a section is made of
     key: str,
     prose: tuple[str, str],
     cited: Sequence[AnyRun],
-    stated: Sequence[Checked],
+    checks: Sequence[Checked],
 ) -> ReportSection:
     # A section's figures alone: two sections may cite one benchmark in one environment.
     printed = analyse(cited, analysis.config)
     pages = [(each, family(each).title) for each in sorted({run.benchmark for run in cited})]
-    own = {
+    measured = {
         benchmark: figures.own(analysis, benchmark, {one.series for one in printed.of(benchmark)})
         for benchmark, _ in pages
     }
@@ -233,14 +233,14 @@ def _section(  # noqa: PLR0913 - what a section is made of
     if cited:
         environments = {run.environment for run in cited}
         about = [words.count(shown, "figure"), words.count(len(environments), "environment")]
-    about += [words.count(len(stated), "claim")] if stated else []
+    about += [words.count(len(checks), "claim")] if checks else []
     return ReportSection(
         id=name,
         key=key,
         title=prose[0],
         note=prose[1],
         about=" · ".join(about),
-        counts=claims.counts(stated),
+        counts=claims.counts(checks),
         figures=shown,
         tables=tuple(t for each, _ in pages for t in figures.printed(printed, each, cited)),
         charts=charts,
@@ -249,10 +249,10 @@ def _section(  # noqa: PLR0913 - what a section is made of
             one for each, _ in pages for one in derived.sections(printed, each, f"{name}-{each}-")
         ),
         costs=tuple(table for each, _ in pages for table in costs.tables(printed, each)),
-        claims=claims.rows(stated),
-        own=tuple(filter(None, own.values())),
+        claims=claims.rows(checks),
+        own=tuple(filter(None, measured.values())),
         other=tuple(
-            one for one in pages if not own[one[0]] and figures.collected(analysis, one[0])
+            one for one in pages if not measured[one[0]] and figures.collected(analysis, one[0])
         ),
         pages=tuple(pages),
         origins=tuple(sorted({run.source.origin for run in cited if run.source} - {""})),
@@ -261,26 +261,26 @@ def _section(  # noqa: PLR0913 - what a section is made of
 
 def _beside(analysis: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> Beside | None:
     """Return what our own runs of a benchmark say, or None where there are none."""
-    own = [
+    collected = [
         run for run in runs if run.benchmark == benchmark and run.provenance == Provenance.COLLECTED
     ]
-    if not own:
+    if not collected:
         return None
-    measured = analyse(own, analysis.config)
+    measured = analyse(collected, analysis.config)
     finding = derived.finding(measured, benchmark)
     return Beside(
         benchmark,
         family(benchmark).title,
         f"{finding.sentence} {finding.beside}" if finding else "",
-        figures.platforms(analysis, {run.environment for run in own}),
+        figures.platforms(analysis, {run.environment for run in collected}),
         derived.sections(measured, benchmark, f"own-{benchmark}-"),
     )
 
 
-def _finding(title: str, figures: int, stated: Sequence[Checked]) -> str:
+def _finding(title: str, figures: int, checks: Sequence[Checked]) -> str:
     """Return what became of a publication's claims, in one sentence."""
-    if not stated:
+    if not checks:
         return f"{title}: {words.count(figures, 'printed figure')}, rebuilt from the archive."
-    if len(stated) == 1:
-        return f"Its one claim {claims.became(stated, _ENDINGS).removeprefix('1 ')}."
-    return f"Of its {words.count(len(stated), 'claim')}, {claims.became(stated, _ENDINGS)}."
+    if len(checks) == 1:
+        return f"Its one claim {claims.became(checks, _ENDINGS).removeprefix('1 ')}."
+    return f"Of its {words.count(len(checks), 'claim')}, {claims.became(checks, _ENDINGS)}."

@@ -34,7 +34,7 @@ from sitegen.model import (
     Table,
 )
 from sitegen.report import machine, panels, words
-from sitegen.report.machine import Group, Verdict
+from sitegen.report.machine import FactGroup, TeeSummary
 
 #: Few different words stand in the commands of many runs.
 _quote = lru_cache(maxsize=65536)(shlex.quote)
@@ -102,7 +102,7 @@ class Figures(NamedTuple):
     middle: float | None = None
 
 
-class Output(NamedTuple):
+class StepOutput(NamedTuple):
     """One executed command with an excerpt of what it printed."""
 
     name: str
@@ -136,10 +136,10 @@ class RunPage(Struct, frozen=True):
     rows_left: int
     repeated: bool
     charts: tuple[Chart, ...]
-    machine: tuple[Group, ...]
-    tee: Verdict
+    machine: tuple[FactGroup, ...]
+    tee: TeeSummary
     parameters: tuple[tuple[str, str, str], ...]
-    outputs: tuple[Output, ...]
+    outputs: tuple[StepOutput, ...]
     outputs_left: int
     bundle: str
     downloads: tuple[Download, ...]
@@ -179,15 +179,15 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     repetitions = 1 + max((row.repetition for row in shape), default=0)
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
-    found = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
-    taken = [step.seen for step in run.steps if step.repetition >= 0]
-    found += caveats.applying("steps", taken)
+    doubts = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
+    conditions = [step.seen for step in run.steps if step.repetition >= 0]
+    doubts += caveats.applying("steps", conditions)
     failed = sum(row.status == Status.FAILED for row in shape)
     suspect = sum(row.status == Status.SUSPECT for row in shape)
     counts = Counts(failed, suspect, len(shape), run.provenance, "value")
-    found += caveats.applying("counts", counts)
+    doubts += caveats.applying("counts", counts)
     if run.provenance == Provenance.CITED:
-        found.append(caveats.caveat("single-figure"))
+        doubts.append(caveats.caveat("single-figure"))
     presented = family(run.benchmark)
     return RunPage(
         id=run.id,
@@ -198,7 +198,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         hue=platform.hue,
         headline=_headline(analysis, table, plan, f"{presented.title} on {platform.name}"),
         lede=declared.note,
-        doubts=tuple(found),
+        doubts=tuple(doubts),
         facts=_facts(run, platform.role, repetitions),
         rows=tuple([row for row, _ in results]),
         figures=tuple([figures for _, figures in results]),
@@ -235,21 +235,21 @@ def download(name: str, size: int, sha256: str, *, published: bool) -> Download:
 
 
 class PlannedRow(NamedTuple):
-    """A row of the table, of the values at ``places``; ``made`` are its rows so far, by unit."""
+    """A row of the table, of the values at ``places``; ``rows`` are its rows so far, by unit."""
 
     series: Series
     title: str
     metric: Metric
     places: tuple[int, ...]
-    made: dict[str, ResultRow]
+    rows: dict[str, ResultRow]
 
     def row(self, unit: DisplayUnit) -> ResultRow:
         """Return the row with this unit."""
-        row = self.made.get(unit.text)
+        row = self.rows.get(unit.text)
         if row is None:
             metric, statistic = self.metric, words.statistic(self.series.statistic)
             parts = (self.series.workload, statistic, unit.text)
-            row = self.made[unit.text] = ResultRow(
+            row = self.rows[unit.text] = ResultRow(
                 self.title,
                 metric.id,
                 metric.title,
@@ -272,8 +272,8 @@ def _plan_of(benchmark: str, shape: Shape, analysis: Analysis) -> Plan:
         # Most runs of a benchmark measured the same: its titles and their order are made once.
         every = shape.places(benchmark)
         headlines = tuple(
-            (wanted, tuple(sorted(p for s, own in every.items() if wanted.matches(s) for p in own)))
-            for wanted in family(benchmark).headlines
+            (one, tuple(sorted(p for s, at in every.items() if one.matches(s) for p in at)))
+            for one in family(benchmark).headlines
         )
         analysis.plans[key] = Plan(tuple(_planned(benchmark, every, analysis)), headlines)
     plan: Plan = analysis.plans[key]
@@ -297,29 +297,29 @@ def _planned(
     headlines = (headline.metric for headline in family(benchmark).headlines)
     order = dict.fromkeys([*headlines, *directed, *metrics])
     rank = {name: place for place, name in enumerate(order)}
-    known = words.background(benchmark, groups)
+    common = words.background(benchmark, groups)
     for series in sorted(groups, key=lambda s: (rank[s.metric], words.natural(s), s.statistic)):
         metric = metrics[series.metric]
-        yield PlannedRow(series, words.short(series, known), metric, groups[series], {})
+        yield PlannedRow(series, words.short(series, common), metric, groups[series], {})
 
 
 def _result(planned: PlannedRow, table: Table) -> tuple[ResultRow, Figures]:
-    _, _, metric, own, _ = planned
-    first, value = table.shape.rows[own[0]], table.values[own[0]]
-    if len(own) == 1 and first.status == Status.OK and value is not None:
+    _, _, metric, indices, _ = planned
+    first, value = table.shape.rows[indices[0]], table.values[indices[0]]
+    if len(indices) == 1 and first.status == Status.OK and value is not None:
         unit = metric.unit_for((value,))
         return planned.row(unit), Figures("1", _text(value, first.printed, unit))
-    rows = table.at(own)
+    rows = table.at(indices)
     good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
-    seen = [row.value for row in rows if row.value is not None]
-    unit = metric.unit_for(seen)
-    places = unit.places(seen)
-    values = good or seen
+    numbers = [row.value for row in rows if row.value is not None]
+    unit = metric.unit_for(numbers)
+    places = unit.places(numbers)
+    values = good or numbers
     notes = []
-    if len(seen) > len(good):
-        notes.append(f"{len(seen) - len(good)} suspect")
-    if len(rows) > len(seen):
-        notes.append(f"{len(rows) - len(seen)} failed")
+    if len(numbers) > len(good):
+        notes.append(f"{len(numbers) - len(good)} suspect")
+    if len(rows) > len(numbers):
+        notes.append(f"{len(rows) - len(numbers)} failed")
     middle = median(values) if values else None
     several = len(values) > 1
     low, high = (min(values), max(values)) if several else (0.0, 0.0)
@@ -339,7 +339,7 @@ def _result(planned: PlannedRow, table: Table) -> tuple[ResultRow, Figures]:
         spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
         note=", ".join(notes),
         dots=tuple(dots) if len(rows) > 1 else (),
-        maximum=max(seen, default=1.0) / factor,
+        maximum=max(numbers, default=1.0) / factor,
         middle=None if middle is None else middle / factor,
     )
 
@@ -353,7 +353,7 @@ def _text(value: float | None, printed: str | None, unit: DisplayUnit) -> str:
 
 
 def _headline(analysis: Analysis, table: Table, plan: Plan, title: str) -> str:
-    for wanted, places in plan.headlines:
+    for headline, places in plan.headlines:
         values = [
             value
             for place in places
@@ -362,11 +362,11 @@ def _headline(analysis: Analysis, table: Table, plan: Plan, title: str) -> str:
         ]
         if not values:
             continue
-        metric = analysis.metric(wanted.metric)
+        metric = analysis.metric(headline.metric)
         unit = metric.unit_for([max(values)])
         low, high = unit.number(min(values)), unit.number(max(values))
         span = high if low == high else f"{low} to {high}"
-        return f"{title}: {words.lower_first(wanted.title)} {span} {unit.text}".rstrip()
+        return f"{title}: {words.lower_first(headline.title)} {span} {unit.text}".rstrip()
     return title
 
 
@@ -390,22 +390,22 @@ def _facts(run: Run, role: str, repetitions: int) -> tuple[tuple[str, str, str],
 
 def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -> tuple[Chart, ...]:
     """Return time series of the run: one chart a workload and metric, one line a repetition."""
-    found: dict[Series, dict[int, list[Sample]]] = {}
+    samples_of: dict[Series, dict[int, list[Sample]]] = {}
     for one in samples:
         if one.kind == "time":
             series = Series(run.benchmark, one.workload, one.metric, "value", one.params)
-            found.setdefault(series, {}).setdefault(one.repetition, []).append(one)
+            samples_of.setdefault(series, {}).setdefault(one.repetition, []).append(one)
     # Bandwidth over time is I/O operations times block size: one of the two is enough.
-    wanted = [series for series in found if series.metric != "fio.bandwidth"] or list(found)
+    several = [series for series in samples_of if series.metric != "fio.bandwidth"]
     charts = []
-    for index, series in enumerate(wanted[:_MAX_CHARTS]):
+    for index, series in enumerate((several or list(samples_of))[:_MAX_CHARTS]):
         metric = analysis.metric(series.metric)
-        unit = metric.unit_for([s.y for rows in found[series].values() for s in rows])
+        unit = metric.unit_for([s.y for rows in samples_of[series].values() for s in rows])
         drawn = []
-        for repetition, rows in sorted(found[series].items()):
+        for repetition, rows in sorted(samples_of[series].items()):
             points = tuple(Point(s.x, s.y / unit.factor, unit.number(s.y)) for s in rows)
             drawn.append((f"rep. {repetition + 1}", hue, points))
-        title = words.series(series)
+        title = words.title(series)
         charts.append(
             LineChart(
                 id=f"time-{index}",
@@ -421,7 +421,7 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -
     return tuple(charts)
 
 
-def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
+def _output(step: StepRecord, excerpts: Mapping[str, str]) -> StepOutput:
     shares = dict(step.conditions)
     parts = [f"{text} {shares[name]:.1%}" for name, text in _SHARES.items() if name in shares]
     steady = dict(step.values).get("steady")
@@ -429,7 +429,7 @@ def _output(step: StepRecord, excerpts: Mapping[str, str]) -> Output:
         parts.append("steady" if steady == "true" else "not steady")
     if "load_before" in shares:
         parts.append(f"load {shares['load_before']:.2g} before")
-    return Output(
+    return StepOutput(
         name=step.name,
         repetition="preparation" if step.repetition < 0 else f"repetition {step.repetition + 1}",
         argv=" ".join(map(_quote, step.argv)),

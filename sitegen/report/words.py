@@ -26,20 +26,20 @@ _KIB = 1024
 
 def param(key: str, value: str) -> str:
     """Return one parameter in words: "4 KiB", "depth 64", "8 threads"."""
-    known = PARAMETERS.get(key)
-    if known is None or not (known.words or known.values or known.several):
+    parameter = PARAMETERS.get(key)
+    if parameter is None or not (parameter.words or parameter.values or parameter.several):
         return f"{key.replace('_', ' ')} {_binary(value) if kind(key) == Kind.SIZE else value}"
-    if known.values:
-        return known.values.get(value, value)
-    if known.several:
-        return (known.words if value == "1" else known.several).format(value)
-    if known.kind == Kind.SHARE and is_number(value):
+    if parameter.values:
+        return parameter.values.get(value, value)
+    if parameter.several:
+        return (parameter.words if value == "1" else parameter.several).format(value)
+    if parameter.kind == Kind.SHARE and is_number(value):
         value = f"{float(value) * 100:.0f}"
-    elif known.kind == Kind.SIZE:
+    elif parameter.kind == Kind.SIZE:
         value = _binary(value)
-    elif value.isdecimal() and known.words != "{}":
+    elif value.isdecimal() and parameter.words != "{}":
         value = f"{int(value):,}"
-    return known.words.format(value)
+    return parameter.words.format(value)
 
 
 def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
@@ -57,42 +57,42 @@ def params(pairs: Params, skip: frozenset[str] = frozenset()) -> str:
 
 
 @lru_cache(maxsize=65536)
-def series(found: Series, skip: frozenset[str] = frozenset()) -> str:
+def title(series: Series, skip: frozenset[str] = frozenset()) -> str:
     """Return what a series is of, for a table row: a headline's title or its parameters."""
-    headline = headline_of(found)
-    if headline and headline.workload and found.benchmark == "fio":
+    headline = headline_of(series)
+    if headline and headline.workload and series.benchmark == "fio":
         return headline.title
-    words = params(found.params, skip)
+    words = params(series.params, skip)
     if not words:
-        return workload(found)
-    model = dict(found.params).get("model")
+        return workload(series)
+    model = dict(series.params).get("model")
     # A name is written as it is.
     return words if model and words.startswith(model) else upper_first(words)
 
 
-def workload(found: Series) -> str:
+def workload(series: Series) -> str:
     """Return the workload of a series in words."""
-    return found.workload.replace("-", " ").replace("_", " ")
+    return series.workload.replace("-", " ").replace("_", " ")
 
 
-def background(benchmark: str, found: Iterable[Series]) -> dict[str, Params]:
+def background(benchmark: str, rows: Iterable[Series]) -> dict[str, Params]:
     """Return the parameters that titles leave out, by workload: those that all of it share."""
     keys = family(benchmark).background
-    seen: dict[str, dict[str, set[str]]] = {}
-    for each in found:
-        values = seen.setdefault(each.workload, {})
-        for key, value in each.params:
+    by_workload: dict[str, dict[str, set[str]]] = {}
+    for row in rows:
+        values = by_workload.setdefault(row.workload, {})
+        for key, value in row.params:
             if key in keys:
                 values.setdefault(key, set()).add(value)
     return {
         workload: tuple(sorted((k, next(iter(v))) for k, v in values.items() if len(v) == 1))
-        for workload, values in seen.items()
+        for workload, values in by_workload.items()
     }
 
 
-def short(found: Series, known: Mapping[str, Params]) -> str:
+def short(series: Series, common: Mapping[str, Params]) -> str:
     """Return what a series is of, without what its whole workload shares."""
-    return series(found, frozenset(key for key, _ in known.get(found.workload, ())))
+    return title(series, frozenset(key for key, _ in common.get(series.workload, ())))
 
 
 def upper_first(text: str) -> str:
@@ -106,10 +106,10 @@ def lower_first(text: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def natural(found: Series) -> tuple[object, ...]:
+def natural(series: Series) -> tuple[object, ...]:
     """Return a sort key by parameters, numbers by size: 2 threads before 16."""
-    pairs = tuple((k, int(v) if v.isdecimal() else 0, v) for k, v in found.params)
-    return (*pairs, ("", 0, found.workload))
+    pairs = tuple((k, int(v) if v.isdecimal() else 0, v) for k, v in series.params)
+    return (*pairs, ("", 0, series.workload))
 
 
 def statistic(name: str) -> str:

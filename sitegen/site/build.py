@@ -29,7 +29,7 @@ from sitegen.archive.store import SHOWN_BYTES, Archive, Damaged, Entry
 from sitegen.crew import Crew, parts_of
 from sitegen.errors import SitegenError
 from sitegen.site import feeds
-from sitegen.site.folder import Given, Mark, Output, State, check_folder, tar, workplace
+from sitegen.site.folder import Content, Mark, Output, State, check_folder, tar, workplace
 
 if TYPE_CHECKING:
     from sitegen.analysis.claims import Checked
@@ -176,7 +176,7 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     def trial(chosen: Sequence[AnyRun]) -> None:
         whole(chosen, (), Output(site, mark, work, dry=True)).run()
 
-    return quarantine.made(runs, make, trial)[0]
+    return quarantine.without_failing(runs, make, trial)[0]
 
 
 class _Stale(SitegenError):  # noqa: N818 - never shown: the build begins again
@@ -258,8 +258,8 @@ class _Build:
             self._report_pages()
             self._compare_page()
             self._whole_site_files()
-            for given, keys, rendered in crew.results():
-                output.take(given)
+            for content, keys, rendered in crew.results():
+                output.take(content)
                 self.page_keys |= keys
                 self.rendered += rendered
         self._check_links(output)
@@ -281,11 +281,12 @@ class _Build:
         for run in runs:
             by_label.setdefault(run.environment, []).append(run)
         for label in analysis.config.environments:
-            own = by_label.get(label, [])
+            of_label = by_label.get(label, [])
+            newest = self._newest_whole(of_label)
             self._page(
                 f"environments/{label}/index.html",
                 "environment.html",
-                page=overview.environment(analysis, label, own, tables, self._newest_whole(own)),
+                page=overview.environment(analysis, label, of_label, tables, newest),
             )
         for alias, label in analysis.config.aliases.items():
             self._page(f"environments/{alias}/index.html", "moved.html", alias=alias, label=label)
@@ -320,35 +321,35 @@ class _Build:
         from sitegen.report import benchmark, compare_page
         from sitegen.report.navigation import DataFile
 
-        note, own = self._note(name), [run for run in self.runs if run.benchmark == name]
+        note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
         page, downloads = f"{name}/index.html", [f"data/{name}.{form}" for form in _FORMS]
-        self.page_keys[name] = key = self._benchmark_key(own, note)
+        self.page_keys[name] = key = self._benchmark_key(runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
-            kept: tuple[Offered, DataFile] = msgspec.convert(
+            cached: tuple[Offered, DataFile] = msgspec.convert(
                 self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
             )
             if self.output.keep_files([page, *downloads, *compare_page.files(name)]):
                 self.paths += [page, *downloads]
-                self.benchmarks[name] = kept
+                self.benchmarks[name] = cached
                 return
         commands, samples = self._of_newest(name)
-        found = benchmark.page(self.analysis, name, tables, samples)
+        content = benchmark.page(self.analysis, name, tables, samples)
         self._page(
             page,
             "benchmark.html",
-            page=found,
+            page=content,
             commands=commands,
             note=note,
             method=self._method(name),
             publications=self.publications,
         )
-        columns = export.columns(self.analysis, own)
+        columns = export.columns(self.analysis, runs)
         sizes = []
         for form, path in zip(_FORMS, downloads, strict=True):
             data = export.encode(columns, form)
             self._take(path, data)
             sizes.append((form, len(data)))
-        offered, files = compare_page.scripts(self.analysis, name, own)
+        offered, files = compare_page.scripts(self.analysis, name, runs)
         for file, data in files.items():
             self._take(file, data)
         rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes))
@@ -406,14 +407,14 @@ class _Build:
             return
         from sitegen.report import notes, reports
 
-        made = []
+        pages = []
         for source in self.publications:
             path, note = self._review(source), notes.Note()
             if path.is_file():
                 prose = self._prose(path, notes.of_report(self.analysis, self.checked))
                 note = notes.cut(path.read_text("utf-8"), prose, str(path)) if prose else note
             page = reports.page(self.analysis, source, self.runs, self.checked, note)
-            made.append(page)
+            pages.append(page)
             self._page(f"reports/{source}/index.html", "report.html", page=page)
             for section in page.sections if page.paged else ():
                 self._page(
@@ -422,7 +423,7 @@ class _Build:
                     page=page,
                     section=section,
                 )
-        self._page("reports/index.html", "reports.html", page=reports.index(made))
+        self._page("reports/index.html", "reports.html", page=reports.index(pages))
 
     def _compare_page(self) -> None:
         """Render the page on which a reader chooses."""
@@ -470,10 +471,10 @@ class _Build:
         """Return the newest of ``runs`` that has steps, those that saw the machine first."""
         from sitegen.analysis.selection import saw_machine
 
-        own = [run for run in runs if self.library.runs[run.id].steps]
-        if not own:
+        parsed = [run for run in runs if self.library.runs[run.id].steps]
+        if not parsed:
             return None
-        newest = max(own, key=lambda run: (saw_machine(run), run.started_at, run.id))
+        newest = max(parsed, key=lambda run: (saw_machine(run), run.started_at, run.id))
         return self._manifest(self.library.runs[newest.id].entry)[0]
 
     def _note(self, benchmark: str) -> str:
@@ -504,8 +505,8 @@ class _Build:
         from sitegen.collect.installed import method_note
         from sitegen.site import render
 
-        own = (held for held in self.library.runs.values() if held.run.benchmark == benchmark)
-        if not any(held.steps for held in own):
+        all_held = self.library.runs.values()
+        if not any(held.steps for held in all_held if held.run.benchmark == benchmark):
             return ""
         return render.markdown(method_note(benchmark))
 
@@ -519,7 +520,7 @@ class _Build:
             published.append((held, with_raw))
         return published
 
-    def _run_pages(self, part: Sequence[tuple[Held, bool]]) -> tuple[Given, dict[str, str], int]:
+    def _run_pages(self, part: Sequence[tuple[Held, bool]]) -> tuple[Content, dict[str, str], int]:
         """Return what the pages of some runs come to, their keys, and how many were rendered."""
         output, keys, rendered = self.output.part(), dict[str, str](), 0
         for held, with_raw in part:
@@ -531,7 +532,7 @@ class _Build:
             if self.old.pages.get(run_id) != keys[run_id] or not output.keep(run_id):
                 self._run_page(held, output, with_raw=with_raw)
                 rendered += 1
-        return output.given(), keys, rendered
+        return output.content(), keys, rendered
 
     def _run_page(self, held: Held, output: Output, *, with_raw: bool) -> None:
         from sitegen.report import run as pages

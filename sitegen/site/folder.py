@@ -240,7 +240,7 @@ def _is_open(descriptor: int, place: Path) -> bool:
         return False
 
 
-class Given(NamedTuple):
+class Content(NamedTuple):
     """What one part of a site comes to: its files, its links, what waits to be written."""
 
     files: dict[str, Listed]
@@ -264,13 +264,13 @@ class Output:
         self.links: dict[str, str] = {}  # where a link leads, with its anchor -> who has it first
         #: What builds made here; it is as it was listed where the last of them ended.
         self._old = mark or Mark()
-        self._made: Mapping[str, Listed] = self._old.files or {}
-        self._known = self._made if self._old.whole else {}
+        self._built: Mapping[str, Listed] = self._old.files or {}
+        self._trusted = self._built if self._old.whole else {}
         self._waiting: list[tuple[str, bytes]] = []
         self._folders: set[str] = set()
         self._written = 0
         self._of_run: dict[str, dict[str, Listed]] = {}
-        for path, value in self._known.items():
+        for path, value in self._trusted.items():
             if path.startswith("runs/") and path.count("/") > 1:
                 self._of_run.setdefault(path.split("/", 2)[1], {})[path] = value
 
@@ -284,7 +284,7 @@ class Output:
             return
         if self.work is not None:
             self._put(f"{self.work}/{path}", data)
-        elif self._known.get(path) != entry or not _there(self.folder, path, len(data)):
+        elif self._trusted.get(path) != entry or not _there(self.folder, path, len(data)):
             self._waiting.append((path, data))
 
     def refers(self, path: str, targets: Iterable[str]) -> None:
@@ -300,22 +300,22 @@ class Output:
     def part(self) -> Output:
         """Return an output of the same site, for files that `take` adds to this one."""
         part = Output(self.folder, None, self.work, dry=self.dry)
-        part._known, part._of_run = self._known, self._of_run
+        part._trusted, part._of_run = self._trusted, self._of_run
         return part
 
-    def given(self) -> Given:
+    def content(self) -> Content:
         """Return what this part of a site has, for another process's whole."""
-        return Given(self.files, self.links, self._waiting, self._written)
+        return Content(self.files, self.links, self._waiting, self._written)
 
-    def take(self, given: Given) -> None:
+    def take(self, content: Content) -> None:
         """Take the files of a part; raises SitegenError when two pages claim one path."""
-        if twice := self.files.keys() & given.files.keys():
+        if twice := self.files.keys() & content.files.keys():
             raise _claimed(min(twice))
-        self.files |= given.files
-        for target, path in given.links.items():
+        self.files |= content.files
+        for target, path in content.links.items():
             self.links.setdefault(target, path)
-        self._waiting += given.waiting
-        self._written += given.written
+        self._waiting += content.waiting
+        self._written += content.written
 
     def keep(self, run_id: str) -> bool:
         """Take over a run's files from the last build; False when one is not there."""
@@ -323,9 +323,9 @@ class Output:
 
     def keep_files(self, paths: Iterable[str]) -> bool:
         """Take over files from the last build; False when one is not there."""
-        listed = {path: self._known.get(path) for path in paths}
-        kept = {path: entry for path, entry in listed.items() if entry is not None}
-        return len(kept) == len(listed) and self._kept(kept)
+        listed = {path: self._trusted.get(path) for path in paths}
+        entries = {path: entry for path, entry in listed.items() if entry is not None}
+        return len(entries) == len(listed) and self._kept(entries)
 
     def _kept(self, files: Mapping[str, Listed]) -> bool:
         if not all(_there(self.folder, path, size) for path, (_, size) in files.items()):
@@ -347,13 +347,13 @@ class Output:
             self.work.rename(self.folder)
             return mark, self._written, 0
         _unlink(f"{self.folder}/{WAITING}")  # of a build that was killed
-        gone = sorted(set(self._made) - set(self.files))
-        if not self._waiting and not gone and self._known == self.files:
+        gone = sorted(set(self._built) - set(self.files))
+        if not self._waiting and not gone and self._trusted == self.files:
             return mark, 0, 0
         self._check_strangers()
         # Until the last file is in place, the site is not whole, and says so.
         changing = structs.replace(
-            mark, whole=False, files={**self._made, **self.files}, before=self._before(), digest=""
+            mark, whole=False, files={**self._built, **self.files}, before=self._before(), digest=""
         )
         self._replace(MARK, msgspec.json.encode(changing, order="sorted"))
         for path, content in self._waiting:
@@ -364,11 +364,11 @@ class Output:
 
     def _before(self) -> dict[str, list[str]]:
         """Return the digests that files may still have when this build does not end."""
-        found = {path: list(digests) for path, digests in self._old.before.items()}
-        for path, (digest, _) in self._made.items():
+        digests_of = {path: list(digests) for path, digests in self._old.before.items()}
+        for path, (digest, _) in self._built.items():
             if path in self.files and self.files[path][0] != digest:
-                found.setdefault(path, []).append(digest)
-        return found
+                digests_of.setdefault(path, []).append(digest)
+        return digests_of
 
     def _check_strangers(self) -> None:
         for path, _ in self._waiting:
@@ -382,7 +382,7 @@ class Output:
     def _stranger(self, path: str) -> Path | None:
         """Return what stands where a file of the site belongs, and is none that a build made."""
         place = self.folder / path
-        if place.is_dir() or (path not in self._made and os.path.lexists(place)):
+        if place.is_dir() or (path not in self._built and os.path.lexists(place)):
             return place
         # A link leads into a folder that is no part of the site.
         parents = (self.folder / parent for parent in Path(path).parents if parent.name)

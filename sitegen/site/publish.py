@@ -74,31 +74,31 @@ def to_branch(
     here = git.branch(ref, branch)
     _check_free(git, branch, here)
     there = git.fetched(remote, branch) if push else None
-    known = [each for each in (there, here) if each is not None]
+    branches = [one for one in (there, here) if one is not None]
     if not adopt:
-        _check_made(known)
+        _check_made(branches)
     files = git.blobs(config.output, contents)
-    lines = _with_kept(files, known)
+    lines = _with_kept(files, branches)
     if others:
         lines.append(f"not published, for no build made it: {_listed(others)} (see site.keep)")
     tree = git.tree(files)
-    if here is not None and git.asked("log", "-1", "--format=%T%P", here.commit) == tree:
+    if here is not None and git.output("log", "-1", "--format=%T%P", here.commit) == tree:
         commit = here.commit
         lines.append("nothing has changed since the last publication")
     else:
-        commit = git.asked("commit-tree", tree, "-m", _MESSAGE)
+        commit = git.output("commit-tree", tree, "-m", _MESSAGE)
         old = here.commit if here else "0" * len(commit)
-        git.asked("update-ref", "--no-deref", "-m", "sitegen publish", ref, commit, old)
+        git.output("update-ref", "--no-deref", "-m", "sitegen publish", ref, commit, old)
     if push:  # if the branch there is still as it was looked at
         lease = f"--force-with-lease={ref}:{there.commit if there else ''}"
-        git.asked("push", "--quiet", lease, "--", remote, f"{commit}:{ref}", fix=_REMOTE)
+        git.output("push", "--quiet", lease, "--", remote, f"{commit}:{ref}", fix=_REMOTE)
     done = f"pushed to {remote}" if push else "not pushed"
     lines.append(f"{config.output} is on branch {branch}, {done}")
     lines += [
-        f"replaced in {each.place}: {_listed(each.lost)};"
-        f" `git branch {branch}-before {each.commit[:12]}` brings them back"
-        for each in known
-        if each.lost
+        f"replaced in {one.place}: {_listed(one.lost)};"
+        f" `git branch {branch}-before {one.commit[:12]}` brings them back"
+        for one in branches
+        if one.lost
     ]
     return lines
 
@@ -113,8 +113,8 @@ def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list
     if mark is None:
         raise SitegenError("no built site", where=str(site), fix=_AGAIN)
     if not mark.whole or mark.files is None:
-        what = "is not whole: its last build was stopped, or was an older sitegen's"
-        raise SitegenError(what, where=str(site), fix=_AGAIN)
+        message = "is not whole: its last build was stopped, or was an older sitegen's"
+        raise SitegenError(message, where=str(site), fix=_AGAIN)
     files: dict[str, bytes] = {}
     for path in (MARK, *mark.files):
         try:
@@ -122,8 +122,8 @@ def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list
         except SitegenError:
             files[path] = b""
         if not (mark.made(path, files[path]) or digest_of(files[path]) == mark.digest):
-            what = f"is not whole: {path} is not as it was built"
-            raise SitegenError(what, where=str(site), fix=_AGAIN)
+            message = f"is not whole: {path} is not as it was built"
+            raise SitegenError(message, where=str(site), fix=_AGAIN)
     others = []
     for place in sorted(site.rglob("*")):
         path = place.relative_to(site).as_posix()
@@ -143,60 +143,60 @@ def _check_names(git: _Git, branch: str, remote: str) -> None:
     """Raise SitegenError for a branch or remote that is none."""
     if not remote or remote.startswith("-"):
         raise SitegenError(f"{remote!r} is not a remote", where="--remote", fix="such as origin")
-    git.asked("rev-parse", "--git-dir", fix="the report's repository is that of sitegen.toml")
+    git.output("rev-parse", "--git-dir", fix="the report's repository is that of sitegen.toml")
     bad = branch.startswith(("-", "refs/")) or branch.upper() in ("HEAD", "@")
-    if bad or not git.says("check-ref-format", f"refs/heads/{branch}"):
-        what = f"{branch!r} is not the name of a branch"
-        raise SitegenError(what, where="--branch", fix="such as gh-pages")
+    if bad or not git.succeeds("check-ref-format", f"refs/heads/{branch}"):
+        message = f"{branch!r} is not the name of a branch"
+        raise SitegenError(message, where="--branch", fix="such as gh-pages")
 
 
 def _check_free(git: _Git, branch: str, here: _Branch | None) -> None:
     """Raise SitegenError for a branch that is checked out somewhere, or being rebased."""
     name = f"branch refs/heads/{branch}".casefold()
-    listed = git.asked("worktree", "list", "--porcelain").splitlines()
+    listed = git.output("worktree", "list", "--porcelain").splitlines()
     # git itself moves no branch that is in use, not even to where it is.
-    used = here is not None and not git.says("branch", "--force", "--", branch, here.commit)
+    used = here is not None and not git.succeeds("branch", "--force", "--", branch, here.commit)
     if used or name in map(str.casefold, listed):
-        what = f"{branch} is checked out or being rebased: it would be replaced by the site"
-        raise SitegenError(what, where="--branch", fix="choose another, such as gh-pages")
+        message = f"{branch} is checked out or being rebased: it would be replaced by the site"
+        raise SitegenError(message, where="--branch", fix="choose another, such as gh-pages")
 
 
-def _check_made(known: Sequence[_Branch]) -> None:
+def _check_made(branches: Sequence[_Branch]) -> None:
     """Raise SitegenError for a branch with something that nobody said may be replaced."""
-    for each in known:
-        if each.lost:
-            what = "was not made by this sitegen, and holds "
+    for branch in branches:
+        if branch.lost:
+            message = "was not made by this sitegen, and holds "
             fix = "choose another --branch; --adopt replaces all that it holds"
-            if each.ours:
-                what = "holds what sitegen did not put there: "
+            if branch.ours:
+                message = "holds what sitegen did not put there: "
                 fix = "name it in site.keep of sitegen.toml; --adopt replaces it"
-            raise SitegenError(what + _listed(each.lost), where=each.place, fix=fix)
+            raise SitegenError(message + _listed(branch.lost), where=branch.place, fix=fix)
 
 
 def _is_kept(path: str, keep: Iterable[str]) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in keep)
 
 
-def _with_kept(files: dict[str, Blob], known: Sequence[_Branch]) -> list[str]:
+def _with_kept(files: dict[str, Blob], branches: Sequence[_Branch]) -> list[str]:
     """Add what stays of the branch to the files of the site; return a line that names it.
 
     The remote, the first, decides where there is one: what was taken away there is gone. Raises
     SitegenError where a file is one thing at the remote and another in commits that were made
     here, or the site has such a file itself: one of the two would be lost.
     """
-    kept = known[0].kept if known else {}
+    kept = branches[0].kept if branches else {}
     folders = {str(parent) for path in files for parent in Path(path).parents}
     for path, blob in kept.items():
-        what = fix = ""
-        if known[-1].kept.get(path, blob) != blob:
-            what = f"{path} is one thing on the branch here and another at the remote"
+        problem = fix = ""
+        if branches[-1].kept.get(path, blob) != blob:
+            problem = f"{path} is one thing on the branch here and another at the remote"
             fix = "fetch the branch, or delete the one here"
         above = next((str(p) for p in Path(path).parents if str(p) in files), "")
-        if not what and (files.get(path, blob) != blob or path in folders or above):
-            what = f"{path} is to be kept on the branch, and the site has {above or path} itself"
+        if not problem and (files.get(path, blob) != blob or path in folders or above):
+            problem = f"{path} is to be kept on the branch, and the site has {above or path} itself"
             fix = "take it out of site.keep, or out of the site's folder"
-        if what:
-            raise SitegenError(what, where="publish", fix=fix)
+        if problem:
+            raise SitegenError(problem, where="publish", fix=fix)
         files[path] = blob
     return [f"kept: {_listed(sorted(kept))}"] if kept else []
 
@@ -216,7 +216,7 @@ class _Git:
     def run(
         self,
         *argv: str,
-        given: bytes = b"",
+        stdin: bytes = b"",
         cwd: Path | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
@@ -224,24 +224,24 @@ class _Git:
         environment |= {"GIT_TERMINAL_PROMPT": "0", **(variables or {})}
         try:
             return subprocess.run(
-                ["git", *argv], cwd=cwd or self.root, input=given, env=environment,
+                ["git", *argv], cwd=cwd or self.root, input=stdin, env=environment,
                 capture_output=True, check=False,
             )  # fmt: skip
         except OSError as error:
             raise SitegenError(f"git cannot be run: {error.strerror}", fix="install git") from error
 
-    def says(self, *argv: str) -> bool:
+    def succeeds(self, *argv: str) -> bool:
         return self.run(*argv).returncode == 0
 
-    def asked(self, *argv: str, given: bytes = b"", fix: str = "", **how: Any) -> str:  # noqa: ANN401 - run's
+    def output(self, *argv: str, stdin: bytes = b"", fix: str = "", **options: Any) -> str:  # noqa: ANN401 - run's
         """Return what git answers; raises SitegenError with its last words where it does not."""
-        done = self.run(*argv, given=given, **how)
+        done = self.run(*argv, stdin=stdin, **options)
         if done.returncode:
             words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            told = next((w for w in words if w.startswith(("fatal:", "error:", " !"))), "")
-            told = told or (words or ["it failed"])[-1]
+            reason = next((w for w in words if w.startswith(("fatal:", "error:", " !"))), "")
+            reason = reason or (words or ["it failed"])[-1]
             raise SitegenError(
-                f"git would not take it: {told.strip()[:200]}",
+                f"git would not take it: {reason.strip()[:200]}",
                 where=f"git {argv[0]}",
                 fix=fix or "the words after `fatal` or `error` are git's own",
             )
@@ -249,36 +249,36 @@ class _Git:
 
     def branch(self, ref: str, place: str) -> _Branch | None:
         """Return what a ref holds, or None when there is no such ref."""
-        found = self.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        if found.returncode:
+        done = self.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        if done.returncode:
             return None
-        commit = found.stdout.decode().strip()
+        commit = done.stdout.decode().strip()
         files = self._files(commit)
-        first = self.asked("rev-list", "--max-parents=0", commit).split()
+        first = self.output("rev-list", "--max-parents=0", commit).split()
         # What was committed on top of a publication is somebody else's.
-        made = self._files(first[0]) if len(first) == 1 else {}
+        first_files = self._files(first[0]) if len(first) == 1 else {}
         mark = None
-        if MARK in made:
-            mark = Mark.parse(self.run("cat-file", "blob", made[MARK][1]).stdout)
+        if MARK in first_files:
+            mark = Mark.parse(self.run("cat-file", "blob", first_files[MARK][1]).stdout)
         listed = {MARK, *mark.files} if mark and mark.whole and mark.files is not None else set()
-        strange = sorted(p for p in files if p not in listed or files[p] != made.get(p))
+        strange = sorted(p for p in files if p not in listed or files[p] != first_files.get(p))
         kept = {path: files[path] for path in strange if _is_kept(path, self.keep)}
         lost = tuple(path for path in strange if path not in kept)
         return _Branch(place, commit, bool(listed), kept, lost)
 
     def _files(self, commit: str) -> dict[str, Blob]:
-        rows = self.asked("ls-tree", "-r", "-z", commit).split("\0")[:-1]
+        rows = self.output("ls-tree", "-r", "-z", commit).split("\0")[:-1]
         pairs = (row.partition("\t") for row in rows)
         return {path: (about.split()[0], about.split()[2]) for about, _, path in pairs}
 
     def fetched(self, remote: str, branch: str) -> _Branch | None:
         """Return the branch as it is at the remote, or None when it is not there."""
         ref = f"refs/heads/{branch}"
-        listed = self.asked("ls-remote", "--heads", "--", remote, ref, fix=_REMOTE)
+        listed = self.output("ls-remote", "--heads", "--", remote, ref, fix=_REMOTE)
         if not listed:
             return None
         argv = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote, ref)
-        self.asked(*argv, fix=_REMOTE)
+        self.output(*argv, fix=_REMOTE)
         return self.branch(listed.split()[0], f"{remote}/{branch}")
 
     def blobs(self, site: Path, files: Mapping[str, bytes]) -> dict[str, Blob]:
@@ -288,24 +288,24 @@ class _Git:
         """
         if strange := next((path for path in files if "\n" in path or "\r" in path), None):
             raise SitegenError("has a line break in its name", where=str(site / strange))
-        kind = self.asked("rev-parse", "--show-object-format")
-        wanted = [
+        kind = self.output("rev-parse", "--show-object-format")
+        blobs = [
             hashlib.new(kind, b"blob %d\0" % len(data) + data).hexdigest()
             for data in files.values()
         ]
-        given = "".join(f"{name}\n" for name in files).encode("utf-8", "surrogateescape")
+        names = "".join(f"{name}\n" for name in files).encode("utf-8", "surrogateescape")
         argv = ("hash-object", "-w", "--no-filters", "--stdin-paths")
-        own = {"GIT_DIR": self.asked("rev-parse", "--absolute-git-dir")}
-        if self.asked(*argv, given=given, cwd=site, variables=own).split() != wanted:
-            what = "has changed while it was published: a build is at work"
-            raise SitegenError(what, where=str(site), fix="publish again when it is done")
-        return {path: ("100644", blob) for path, blob in zip(files, wanted, strict=True)}
+        git_dir = {"GIT_DIR": self.output("rev-parse", "--absolute-git-dir")}
+        if self.output(*argv, stdin=names, cwd=site, variables=git_dir).split() != blobs:
+            message = "has changed while it was published: a build is at work"
+            raise SitegenError(message, where=str(site), fix="publish again when it is done")
+        return {path: ("100644", blob) for path, blob in zip(files, blobs, strict=True)}
 
     def tree(self, files: Mapping[str, Blob]) -> str:
         """Return a tree of these files, written through an index of its own."""
         rows = "".join(f"{mode} {blob}\t{path}\0" for path, (mode, blob) in files.items())
-        given = rows.encode("utf-8", "surrogateescape")
+        entries = rows.encode("utf-8", "surrogateescape")
         with tempfile.TemporaryDirectory() as folder:
             index = {"GIT_INDEX_FILE": f"{folder}/index"}
-            self.asked("update-index", "-z", "--index-info", given=given, variables=index)
-            return self.asked("write-tree", variables=index)
+            self.output("update-index", "-z", "--index-info", stdin=entries, variables=index)
+            return self.output("write-tree", variables=index)

@@ -27,7 +27,7 @@ from markupsafe import Markup, escape
 from sitegen.charts import plotly, spec, svg
 from sitegen.errors import SitegenError
 from sitegen.report import words
-from sitegen.report.machine import UNSEEN, Group, Shown
+from sitegen.report.machine import UNSEEN, FactGroup, Shown
 from sitegen.report.navigation import Site
 from sitegen.report.run import Figures, RunPage
 from sitegen.resources import templates
@@ -95,7 +95,7 @@ class Renderer:
         Compiled templates are kept in ``cache``, an existing folder.
         """
         self.site = site
-        self._made: dict[tuple[str, str], Markup] = {}
+        self._navigations: dict[tuple[str, str], Markup] = {}
         self._layouts: dict[tuple[RunPage, bool], Layout] = {}
         self._jinja = Environment(
             loader=FileSystemLoader(templates()),
@@ -125,14 +125,14 @@ class Renderer:
         """Return the links of the navigation; all run pages have the same."""
         current = path if any(path == target for target, _ in self.site.nav) else "-"
         key = (root, current)
-        if key not in self._made:
-            self._made[key] = Markup("\n").join(
+        if key not in self._navigations:
+            self._navigations[key] = Markup("\n").join(
                 Markup('<a href="{}{}index.html"{}>{}</a>').format(
                     root, target, _CURRENT if target == current else "", title
                 )
                 for target, title in self.site.nav
             )
-        return self._made[key]
+        return self._navigations[key]
 
     def page(
         self,
@@ -162,15 +162,15 @@ class Renderer:
         figures, commands = list(map(slots.markup, cells(page))), slots.markup(outputs(page))
         form = layout.slotted(page, slots)
         # Whether there are outputs stands in no slot.
-        known = self._layouts.get((form, bool(commands)))
-        if known is None:
+        filled = self._layouts.get((form, bool(commands)))
+        if filled is None:
             rendered = self._text(
                 "run.html", f"runs/{form.id}/", "../../", page=form, cells=figures, outputs=commands
             )
-            known = Layout.of(rendered, links(rendered))
+            filled = Layout.of(rendered, links(rendered))
             if not page.charts:
-                self._layouts[form, bool(commands)] = known
-        return _clean(known.page(slots.values)), known.addresses(slots.values)
+                self._layouts[form, bool(commands)] = filled
+        return _clean(filled.page(slots.values)), filled.addresses(slots.values)
 
 
 def _clean(text: str) -> bytes:
@@ -185,11 +185,11 @@ def markdown(text: str) -> Markup:
     import nh3
     from markdown import Markdown
 
-    made = Markdown(extensions=["tables", "fenced_code", "sane_lists"], output_format="html")
-    out = made.convert(text)
-    out = re.sub(r"<(/?)h([1-6])", lambda m: f"<{m[1]}h{min(int(m[2]) + 1, 4)}", out)
+    converter = Markdown(extensions=["tables", "fenced_code", "sane_lists"], output_format="html")
+    page = converter.convert(text)
+    page = re.sub(r"<(/?)h([1-6])", lambda m: f"<{m[1]}h{min(int(m[2]) + 1, 4)}", page)
     clean = nh3.clean(
-        out,
+        page,
         tags=set(_ALLOWED_TAGS),
         attributes={"a": {"href", "title"}, "td": {"align"}, "th": {"align"}, "data": {"value"}},
         url_schemes={"https", "mailto"},
@@ -225,13 +225,13 @@ def note(path: Path, functions: Mapping[str, Callable[..., object]]) -> Markup:
 def links(page: str) -> list[str]:
     """Return the addresses that a page refers to, unescaped."""
     # Splitting is several times as fast as a regular expression, and every page comes by here.
-    found = [part[: part.index('"')] for name in _LINKS for part in page.split(name)[1:]]
-    return [html.unescape(target) if "&" in target else target for target in found]
+    targets = [part[: part.index('"')] for name in _LINKS for part in page.split(name)[1:]]
+    return [html.unescape(target) if "&" in target else target for target in targets]
 
 
 def anchors(page: str) -> set[str]:
     """Return the ids on a page."""
-    return {html.unescape(found) for found in _ID.findall(page)}
+    return {html.unescape(name) for name in _ID.findall(page)}
 
 
 _AXES = {axis.name: axis for axis in (spec.NARROW, spec.WIDE, spec.BROAD)}
@@ -257,7 +257,7 @@ def _run_rows(page: RunPage, figures: Sequence[str], root: str) -> Markup:
     out: list[str] = []
     add = out.append
     last = ""
-    for row, own in zip(page.rows, figures, strict=True):
+    for row, figure in zip(page.rows, figures, strict=True):
         if row.metric_id != last:
             last = row.metric_id
             add(
@@ -266,17 +266,17 @@ def _run_rows(page: RunPage, figures: Sequence[str], root: str) -> Markup:
                 f"{_text(row.metric)}</a> <small>{row.arrow}</small></th></tr>"
             )
         unit = f"<small>{_text(row.unit)}</small>"
-        add(f'<tr><th scope="row">{_text(row.title)} {unit}</th>{own}</tr>')
+        add(f'<tr><th scope="row">{_text(row.title)} {unit}</th>{figure}</tr>')
     return Markup("".join(out))  # noqa: S704 - each part is escaped
 
 
 @lru_cache(maxsize=512)
-def _machine(groups: tuple[Group, ...]) -> Markup:
+def _machine(groups: tuple[FactGroup, ...]) -> Markup:
     """Return a fingerprint's tables, one a group, folded: the runs of a machine share them."""
     return Markup("".join(map(_machine_group, groups)))  # noqa: S704 - each part is escaped
 
 
-def _machine_group(group: Group) -> str:
+def _machine_group(group: FactGroup) -> str:
     hidden = ", ".join(group.hidden)
     rest = f'<p class="note">Not visible here: {html.escape(hidden)}.</p>' if hidden else ""
     head = ("Fact", "Value", "Read from")
@@ -292,8 +292,8 @@ def _signals(signals: tuple[Shown, ...]) -> Markup:
     """Return every TEE signal with what it showed and what that means, folded."""
     if not signals:
         return Markup()
-    seen = sum(one.value not in UNSEEN for one in signals)
-    head = f"Where a TEE was looked for: {len(signals)} places, {seen} with something to see"
+    visible = sum(one.value not in UNSEEN for one in signals)
+    head = f"Where a TEE was looked for: {len(signals)} places, {visible} with something to see"
     table = _folded_table("Table: TEE signals", ("Place", "Saw", "Means"), signals, "qq xs")
     return Markup(f"<details><summary>{head}</summary>{table}</details>\n")  # noqa: S704 - escaped
 

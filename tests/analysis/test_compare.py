@@ -471,7 +471,7 @@ def test_counts_that_can_be_zero_are_subtracted() -> None:
     assert found.difference == 50
     assert ends(found.difference_interval) == welch([40, 50, 60], [0, 0, 0])
     assert found.word == Word.SLOWER
-    assert found.told == ""  # no headline
+    assert found.verdict == ""  # no headline
 
 
 @pytest.mark.parametrize(
@@ -632,7 +632,7 @@ def test_what_varies_within_a_side_is_told_with_all_its_values() -> None:
     base = a_run("plain", 1.0, parameters=(Parameter("version", "1"),))
     found = analyse([first, replace(second, id=base.id), base], CONFIG)
     told = found.differences("7z", "cvm", "plain")
-    assert [(d.name, d.side, d.baseline) for d in told if d.what != "machine"] == [
+    assert [(d.name, d.side, d.baseline) for d in told if d.kind != "machine"] == [
         ("version", "1; 2", "1")
     ]
     assert found.differences("7z", "cvm", "nowhere") == ()

@@ -101,7 +101,7 @@ def test_sides_without_a_common_series_are_refused(runs: list[Run]) -> None:
 
 def test_headline_series_are_shown_unless_asked_otherwise(runs: list[Run]) -> None:
     found = paired(runs)
-    assert [row.comparison.told for row in told.rows(found, HEADLINES)] == ["slower"]
+    assert [row.comparison.verdict for row in told.rows(found, HEADLINES)] == ["slower"]
     assert len(told.rows(found, Question(everything=True))) == 2
     assert len(told.rows(found, Question(metrics=["fio.iops"]))) == 2
     assert told.rows(found, Question(metrics=["fio.latency"])) == []

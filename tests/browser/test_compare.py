@@ -302,7 +302,7 @@ def test_the_table_says_what_the_comparison_page_says(page: Page, report: Report
     assert len(shown) == len(table.rows) == _SERIES
     for row in table.rows:
         [cells] = [cells for head, cells in shown.items() if head.startswith(f"{row.title} ")]
-        word = row.comparison.doubt or row.comparison.told
+        word = row.comparison.doubt or row.comparison.verdict
         for text in (row.share, row.interval, word, row.detail):
             assert text in cells[1], (row, cells)
         assert cells[0].startswith(row.baseline), (row, cells)

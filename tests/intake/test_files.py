@@ -186,7 +186,7 @@ def test_of_a_folder_every_file_is_tried_and_what_is_left_is_said(
     (folder / "run.json").write_text('{"a": 1}')  # a stray manifest hides no folder
     arrivals, left = files.read_all([folder], Order("cvm"), Redactor())
     assert len(arrivals) == 2
-    assert [(one.path.name, one.why) for one in left] == [
+    assert [(one.path.name, one.reason) for one in left] == [
         ("damaged.log", "'x' is no number"),
         ("notes.txt", UNKNOWN),
         ("run.json", UNKNOWN),
@@ -256,7 +256,7 @@ def test_several_files_are_one_measurement_when_the_user_says_so(
         "stopwatch-processes.2.original.gz",
     ]
     [again] = upkeep.reparse(archive, archive.scan(), dry_run=True)
-    assert again.why == "reads as before"
+    assert again.reason == "reads as before"
     by_folder, _ = files.read_all(
         [tmp_path / "p1", tmp_path / "p2"], Order("cvm"), Redactor(), together=True
     )

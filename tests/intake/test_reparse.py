@@ -53,7 +53,7 @@ def again(archive: Archive, *, dry_run: bool = False) -> list[Outcome]:
 
 def test_a_run_that_reads_as_before_stays_alone(archive: Archive) -> None:
     [outcome] = again(archive)
-    assert outcome.why == "reads as before"
+    assert outcome.reason == "reads as before"
     assert len(archive.scan()) == 1
 
 
@@ -61,7 +61,7 @@ def test_what_a_parser_makes_of_the_clock_is_the_same_again(
     tmp_path: Path, install: Install
 ) -> None:
     install("shell", source=SHELL_COLLECTOR.replace("float(raw.stdout)", "raw.duration_s / 7"))
-    assert [each.why for each in again(collected(tmp_path))] == ["reads as before"]
+    assert [each.reason for each in again(collected(tmp_path))] == ["reads as before"]
 
 
 def test_a_better_parser_gives_a_new_run_that_supersedes_the_old(
@@ -83,7 +83,7 @@ def test_a_better_parser_gives_a_new_run_that_supersedes_the_old(
     )
     assert archive.read(archive.find(old.id)) == old
     # Doing it again writes nothing: the old one is superseded, the new one reads as it stands.
-    assert [each.why for each in again(archive)] == ["reads as before"]
+    assert [each.reason for each in again(archive)] == ["reads as before"]
     assert len(archive.scan()) == 2
 
 
@@ -93,7 +93,7 @@ def test_a_parser_that_cannot_read_it_any_more_changes_nothing(
     change(tmp_path, "shell", WORSE)
     [outcome] = again(archive)
     assert outcome.new is None
-    assert "cannot be read today" in outcome.why
+    assert "cannot be read today" in outcome.reason
     assert len(archive.scan()) == 1
 
 
@@ -105,7 +105,7 @@ def test_a_step_that_failed_when_it_was_taken_still_has(tmp_path: Path, install:
     archive = collected(tmp_path, repeat=1)
     [run] = map(archive.read, archive.scan())
     assert {m.status for m in run.measurements} == {Status.OK, Status.FAILED}
-    assert [each.why for each in again(archive)] == ["reads as before"]
+    assert [each.reason for each in again(archive)] == ["reads as before"]
 
 
 def test_an_imported_original_is_read_again_with_what_was_said_of_it(
@@ -117,7 +117,7 @@ def test_an_imported_original_is_read_again_with_what_was_said_of_it(
     archive = Archive(tmp_path / "archive")
     order = Order("cvm", settings={"model": "m"})
     list(files.write(files.read(file, order, Redactor()), archive))
-    assert [each.why for each in again(archive)] == ["reads as before"] * 2
+    assert [each.reason for each in again(archive)] == ["reads as before"] * 2
     change(tmp_path, "stopwatch", READING.replace('"s", value,', '"s", value / 10,'))
     new = [each.new for each in again(archive) if each.new]
     assert sorted(m.value or 0 for run in new for m in run.measurements) == [0.15, 0.25]
@@ -130,7 +130,7 @@ def test_what_has_no_raw_output_or_no_collector_says_so(tmp_path: Path) -> None:
     check.write(tmp_path, replace(run, steps=()))
     check.write(tmp_path, other)
     check.write(tmp_path, check.cited_run("vm", 1.0, "1"))
-    outcomes = {each.old: each.why for each in again(Archive(tmp_path / "archive"))}
+    outcomes = {each.old: each.reason for each in again(Archive(tmp_path / "archive"))}
     assert len(outcomes) == 2  # a cited figure has nothing to read
     assert "has no raw output" in outcomes[run.id]
     assert "no collector 'unheard'" in outcomes[other.id]
@@ -139,7 +139,7 @@ def test_what_has_no_raw_output_or_no_collector_says_so(tmp_path: Path) -> None:
 def test_a_run_of_the_first_version_says_that_it_cannot_be_read_again() -> None:
     stored = Archive(Path(__file__).parents[1] / "archives" / "v1")
     [outcome] = upkeep.reparse(stored, stored.scan(), dry_run=True)
-    assert "did not keep what parsing needs" in outcome.why
+    assert "did not keep what parsing needs" in outcome.reason
 
 
 def test_the_old_page_leads_to_the_new_run(tmp_path: Path) -> None:

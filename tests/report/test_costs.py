@@ -74,12 +74,12 @@ def test_what_is_subtracted_is_told_with_its_unit(
 ) -> None:
     found = row(metric, side, base)
     assert (found.share, found.interval) == (share, interval)
-    assert (found.comparison.factor, found.mark, found.comparison.told) == (None, None, "")
+    assert (found.comparison.factor, found.mark, found.comparison.verdict) == (None, None, "")
 
 
 def test_an_inconclusive_headline_says_between_what_and_how_many_more_runs_decide() -> None:
     found = row(IOPS, (90.0, 95.0, 100.0), (96.0, 100.0, 104.0))
-    assert found.comparison.told == "inconclusive"
+    assert found.comparison.verdict == "inconclusive"
     between, decide = found.detail.split("; ")
     low, high = found.interval.split(" to ")
     assert between == f"between {low} and {high} %"
@@ -99,13 +99,13 @@ def test_an_interval_without_an_upper_end_says_so() -> None:
 
 def test_no_difference_names_its_margin() -> None:
     found = row(IOPS, (100.0, 100.1, 99.9), (100.0, 100.1, 100.05))
-    assert (found.comparison.told, found.detail) == ("no difference", "above 2 %")
+    assert (found.comparison.verdict, found.detail) == ("no difference", "above 2 %")
 
 
 def test_a_series_that_is_no_headline_gets_no_word_and_nothing_to_complete_it() -> None:
     for side in ((50.0, 51.0, 52.0), (100.0, 100.1, 99.9), (90.0, 95.0, 100.0)):
         found = row("fio.latency", side, (100.0, 100.1, 100.05))
-        assert (found.comparison.told, found.detail) == ("", "")
+        assert (found.comparison.verdict, found.detail) == ("", "")
 
 
 def test_a_table_lists_what_its_two_sides_differ_in() -> None:

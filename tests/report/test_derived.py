@@ -11,14 +11,14 @@ from sitegen.charts.spec import BarChart, LineChart
 from sitegen.config import Config, Environment, Price
 from sitegen.model import Measurement, Provenance, Run, params, run_id
 from sitegen.report import derived
-from sitegen.report.derived import Section, Table
+from sitegen.report.derived import Section, TextTable
 
 
 def sections(analysis: Analysis, benchmark: str) -> dict[str, Section]:
     return {section.id: section for section in derived.sections(analysis, benchmark)}
 
 
-def text(table: Table) -> list[list[str]]:
+def text(table: TextTable) -> list[list[str]]:
     return [[" | ".join(filter(None, (c.text, c.small))) for c in row] for row in table.rows]
 
 

@@ -103,7 +103,7 @@ def test_a_cost_table_is_ordered_worst_first_and_shows_what_was_divided(
     assert against == {("vm", "metal"), ("cvm", "vm"), ("cvm", "metal")}
     table = next(t for t in tables if t.side.label == "cvm" and t.against == "vm")
     reads = next(row for row in table.rows if row.title == "Random read, 4 KiB")
-    assert reads.comparison.told == "slower"
+    assert reads.comparison.verdict == "slower"
     assert reads.share == "+12.5"
     assert (reads.baseline, reads.side) == ("238", "209")
     assert len(reads.comparison.side.runs) == len(reads.comparison.baseline.runs) == 3
@@ -112,7 +112,7 @@ def test_a_cost_table_is_ordered_worst_first_and_shows_what_was_divided(
 def test_a_cited_pair_gets_no_verdict(analysis: Analysis) -> None:
     [table] = costs.tables(analysis, "7z")
     [row] = table.rows
-    assert row.comparison.told == "one run a side"
+    assert row.comparison.verdict == "one run a side"
     assert row.share == "+10.0"
     assert (row.baseline, row.side) == ("40,000", "36,000")
     assert "rounding" in row.detail

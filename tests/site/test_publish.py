@@ -273,14 +273,14 @@ def test_what_no_build_made_is_published_where_it_is_declared(
 def test_a_build_that_begins_while_it_is_published_is_noticed(
     settled: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = publish._Git.asked  # noqa: SLF001 - where the files are read a second time
+    output = publish._Git.output  # noqa: SLF001 - where the files are read a second time
 
-    def meanwhile(self: publish._Git, *argv: str, **how: Any) -> str:  # noqa: ANN401
+    def meanwhile(self: publish._Git, *argv: str, **options: Any) -> str:  # noqa: ANN401
         if argv[0] == "hash-object":
             build(replace(settled, base_url="https://changed.example"))
-        return asked(self, *argv, **how)
+        return output(self, *argv, **options)
 
-    monkeypatch.setattr(publish._Git, "asked", meanwhile)  # noqa: SLF001
+    monkeypatch.setattr(publish._Git, "output", meanwhile)  # noqa: SLF001
     with pytest.raises(SitegenError, match="a build is at work"):
         to_pages(settled)
     assert not tip(settled.root)
