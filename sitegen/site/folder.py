@@ -289,12 +289,15 @@ class Output:
 
     def refers(self, path: str, targets: Iterable[str]) -> None:
         """Take the links of one page, for the check at the end."""
-        folder = posixpath.dirname(path)
+        folder, up = posixpath.dirname(path), "../" * path.count("/")
         for target in set(targets):
             if target.startswith(("http:", "https:", "data:", "mailto:")):
                 continue
             place, hash_mark, anchor = target.partition("#")
-            resolved = posixpath.normpath(posixpath.join(folder, place)) if place else path
+            resolved = place.removeprefix(up) if place else path
+            # From the site's root is how nearly all links lead.
+            if place and (not up or len(resolved) == len(place) or "./" in resolved):
+                resolved = posixpath.normpath(posixpath.join(folder, place))
             self.links.setdefault(resolved + hash_mark + anchor, path)
 
     def part(self) -> Output:

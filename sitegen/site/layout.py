@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 import secrets
+from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 from msgspec import Struct
@@ -24,10 +25,14 @@ _UNSAFE = re.compile("[&<>\"']")
 
 
 class Slots:
-    """Takes the values out of one page: `slot` puts a slot in the place of each."""
+    """Takes the values out of one page: `slot` puts a slot in the place of each.
 
-    def __init__(self) -> None:
-        self.values: list[str] = []
+    The first values are ``markup`` already.
+    """
+
+    def __init__(self, markup: Iterable[str] = ()) -> None:
+        """Begin with what is markup."""
+        self.values = list(markup)
 
     def slot(self, value: str) -> str:
         """Return a slot for a text, which is escaped; nothing for none."""
@@ -36,12 +41,9 @@ class Slots:
         self.values.append(escape(value) if _UNSAFE.search(value) else value)
         return f"\x01{_WORD}{len(self.values) - 1}\x02"
 
-    def markup(self, value: str) -> Markup:
-        """Return a slot for what is markup already; nothing for none."""
-        if not value:
-            return Markup()
-        self.values.append(value)
-        return Markup(f"\x01{_WORD}{len(self.values) - 1}\x02")  # noqa: S704 - no text of others
+    def markup(self, number: int) -> Markup:
+        """Return the slot of a value that is markup; nothing for none."""
+        return Markup(f"\x01{_WORD}{number}\x02" if self.values[number] else "")  # noqa: S704 - no text of others
 
 
 class Layout(Struct, frozen=True):

@@ -158,18 +158,18 @@ class Renderer:
 
         The template is rendered once a layout; a page with charts of its own is one by itself.
         """
-        slots = Slots()
-        figures, commands = list(map(slots.markup, cells(page))), slots.markup(outputs(page))
-        form = layout.slotted(page, slots)
+        ready = [*cells(page), outputs(page)]
+        slots = Slots(ready)
         # Whether there are outputs stands in no slot.
-        filled = self._layouts.get((form, bool(commands)))
+        form = (layout.slotted(page, slots), bool(ready[-1]))
+        filled = self._layouts.get(form)
         if filled is None:
-            rendered = self._text(
-                "run.html", f"runs/{form.id}/", "../../", page=form, cells=figures, outputs=commands
-            )
+            *figures, commands = map(slots.markup, range(len(ready)))
+            place = (f"runs/{form[0].id}/", "../../")
+            rendered = self._text("run.html", *place, page=form[0], cells=figures, outputs=commands)
             filled = Layout.of(rendered, links(rendered))
             if not page.charts:
-                self._layouts[form, bool(commands)] = filled
+                self._layouts[form] = filled
         return _clean(filled.page(slots.values)), filled.addresses(slots.values)
 
 
