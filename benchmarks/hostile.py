@@ -200,14 +200,14 @@ def _rows(chance: random.Random) -> bytes:
     for number in range(chance.randint(1, 4)):
         keys = {usual(_KEYS[:-5], _KEYS[-5:]) for _ in range(chance.randint(0, 4))}
         pairs = {key: usual(_USUAL[parameters.kind(key)], _VALUES, 0.2) for key in sorted(keys)}
-        known = METRICS.get(metric)
+        definition = METRICS.get(metric)
         row = {
             "benchmark": benchmark,
             "workload": usual(("w", "read", "sweep"), ("../x", "W", "w" * 65, "")),
             "environment": label,
             "metric": metric,
             "statistic": usual(sorted(STATISTICS), ("p101", "mode")),
-            "unit": usual((known.unit if known else "s",), _UNITS),
+            "unit": usual((definition.unit if definition else "s",), _UNITS),
             "value": usual(
                 ("5", "12.5", "0.001", "7e5", "1e-30", "1e30", "-1", "0", ""), _NUMBERS, 0.1
             ),

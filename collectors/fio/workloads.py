@@ -83,11 +83,11 @@ class Workload(NamedTuple):
     @property
     def directions(self) -> tuple[str, ...]:
         """Return the directions that moved data, else those that the options ask for."""
-        moved = dict.fromkeys(side.direction for job in self.jobs for side in job.sides)
+        directions = dict.fromkeys(side.direction for job in self.jobs for side in job.sides)
         kind = self.options.get("rw", "").partition(":")[0]
-        if not moved and kind in ("rw", "readwrite", "randrw"):
+        if not directions and kind in ("rw", "readwrite", "randrw"):
             return ("read", "write")
-        return tuple(moved) or tuple(d for d in DIRECTIONS if d in kind)
+        return tuple(directions) or tuple(d for d in DIRECTIONS if d in kind)
 
     @property
     def misnamed(self) -> str:

@@ -109,8 +109,8 @@ def terminating(folder: Path, host: Host, backend: str = "") -> Iterator[Termina
         host.start(argv, cwd=folder, environ=ENVIRON, stderr=log.fileno()) as process,
     ):
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        heard, _, _ = select.select([process.stdout], [], [], _START_S)
-        line = process.stdout.readline() if heard else b""
+        ready, _, _ = select.select([process.stdout], [], [], _START_S)
+        line = process.stdout.readline() if ready else b""
         if not line:
             log.seek(0)
             message = f"the terminator did not start: {last_line(log.read())}"
@@ -199,10 +199,10 @@ class _Relay(NamedTuple):
         answer, ask = await asyncio.open_connection(*backend)
         with contextlib.closing(ask):
             ask.write(_passed_on(head, keep=False) + body)
-            answered = await answer.readuntil(_END)
-            length, chunked = _length(answered), _CHUNKED.search(answered)
+            reply = await answer.readuntil(_END)
+            length, chunked = _length(reply), _CHUNKED.search(reply)
             keep = not _CLOSE.search(head) and bool(chunked or length is not None)
-            writer.write(_passed_on(answered, keep=keep))
+            writer.write(_passed_on(reply, keep=keep))
             count, tail = 0, b""
             # Asked not to keep it, the server closes its connection when the answer is whole.
             while data := await answer.read(_BLOCK_BYTES):

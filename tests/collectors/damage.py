@@ -39,7 +39,7 @@ def check(reading: Reading) -> None:
         check_measurement(row)
         assert row.value is None or math.isfinite(row.value)
     assert all(math.isfinite(s.x) and math.isfinite(s.y) for s in reading.samples)
-    assert all(told and "\n" not in told for _, told, _ in reading.doubts)
+    assert all(sentence and "\n" not in sentence for _, sentence, _ in reading.doubts)
 
 
 def values(reading: Reading) -> Mapping[tuple[object, ...], float | None]:

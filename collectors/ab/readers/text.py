@@ -168,8 +168,8 @@ def flaws(report: Report, asks: Asks) -> Iterator[Flaw]:
 
 def falling(percentiles: Mapping[str, str]) -> Iterator[Flaw]:
     """Yield the first place where a higher percentile is a shorter time."""
-    there = [(name, percentiles[name]) for name in _ORDER if name in percentiles]
-    for (lower, before), (higher, after) in pairwise(there):
+    pairs = [(name, percentiles[name]) for name in _ORDER if name in percentiles]
+    for (lower, before), (higher, after) in pairwise(pairs):
         if float(after) < float(before):
             sentence = f"{higher} of {after} ms is below {lower} of {before} ms"
             yield Flaw(sentence, frozenset({"latency"}))

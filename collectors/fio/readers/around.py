@@ -57,8 +57,8 @@ def read_dbench(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     reports, cut = text_report.reports_of(data)
     run = Run(list(map(_shared, reports)), asks.answers, sized=False)
     _settings(run)
-    there = {job.name for report in run.reports for job in report.jobs}
-    if missing := [name for name in _NAMES if name not in there]:
+    names = {job.name for report in run.reports for job in report.jobs}
+    if missing := [name for name in _NAMES if name not in names]:
         run.recorder.note(f"Of dbench's workloads {', '.join(missing)} are not in it.")
     if "Summary" in reports[-1].chatter:
         run.recorder.note(_UNREAD)

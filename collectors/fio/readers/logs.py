@@ -153,11 +153,11 @@ def _units(every: Sequence[Log], asks: LogsAsks, version: str = "") -> float:
 
 def _add(run: Run, workload: Workload, logs: Sequence[Log], units: float) -> None:
     """Add the logs of one workload to its samples, and compare them with its result."""
-    there = {(s.kind, s.workload, s.metric, s.params) for s in run.recorder.samples}
+    keys = {(s.kind, s.workload, s.metric, s.params) for s in run.recorder.samples}
     for direction in [d for d in DIRECTIONS if d in workload.directions]:
         series = run.recorder.series(workload.name, run.about(workload, direction))
         bins = ("histogram", workload.name, METRICS["clat"], series.params)
-        new = [log for log in logs if log.kind != HISTOGRAM or bins not in there]
+        new = [log for log in logs if log.kind != HISTOGRAM or bins not in keys]
         values = _samples(series, new, direction, units)
         sides = jobs.sides(workload.jobs, direction)
         for kind, stated in (("iops", jobs.rate(sides)), ("bw", jobs.bandwidth(sides))):

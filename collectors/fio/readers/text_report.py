@@ -95,10 +95,10 @@ class Printout(Struct):
         pairs = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
         pairs = pairs or list(self.jobs.values())
         times = [time for time, _ in pairs if time is not None]
-        there = tuple(job for _, job in pairs if job is not None)
+        finished = tuple(job for _, job in pairs if job is not None)
         started, notes = jobs.stamp(min(times, default=None)), (_UNZONED,) if times else ()
-        report = Report(self.version, there, self.text, started_at=started, notes=notes)
-        return report, self.ended and len(there) == len(pairs)
+        report = Report(self.version, finished, self.text, started_at=started, notes=notes)
+        return report, self.ended and len(finished) == len(pairs)
 
 
 def knows(data: bytes) -> bool:

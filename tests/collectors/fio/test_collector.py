@@ -13,7 +13,7 @@ from collectors import fio
 from sitegen.collect import RawOutput, Reading, Request, Step, histogram
 from sitegen.errors import SitegenError
 from sitegen.model import Status, ToolIdentity, params
-from tests.collectors.fio.readers.given import NONE, RAW, one
+from tests.collectors.fio.readers.recorded import NONE, RAW, one
 
 TOOL = ToolIdentity("fio", "3.33", "/usr/bin/fio")
 PLENTY = 1 << 40

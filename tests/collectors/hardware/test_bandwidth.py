@@ -189,8 +189,8 @@ def steps(
     cpus: int = 16,
     memory: Memory = PLENTY,
 ) -> tuple[Step, ...]:
-    asked = request(preset, settings, cpus)
-    return bandwidth.steps(TOOL, preset, cpus, asked.read(hardware.SETTINGS), memory)
+    chosen = request(preset, settings, cpus)
+    return bandwidth.steps(TOOL, preset, cpus, chosen.read(hardware.SETTINGS), memory)
 
 
 def names(preset: str = "standard", settings: Mapping[str, str] = NONE, cpus: int = 16) -> set[str]:
@@ -258,10 +258,10 @@ def test_a_setting_out_of_range_is_refused(settings: Mapping[str, str]) -> None:
 
 
 def machine_with(root: Path, files: Mapping[str, str]) -> Host:
-    for path, said in files.items():
+    for path, content in files.items():
         place = root / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(said)
+        place.write_text(content)
     return Host(root)
 
 
@@ -319,8 +319,8 @@ def test_without_one_that_touches_memory_from_each_thread_only_the_machine_is_re
 def test_the_real_tool_runs_a_plan_and_is_read(tmp_path: Path) -> None:
     tool = hardware.detect(Host())
     settings = {"size": "64MB", "threads": "1"}
-    asked = Request("quick", 1, settings, Host().cpus(), tmp_path, tmp_path / "cache", 1 << 40)
-    plan = make_plan(hardware, tool, asked)
+    quick = Request("quick", 1, settings, Host().cpus(), tmp_path, tmp_path / "cache", 1 << 40)
+    plan = make_plan(hardware, tool, quick)
     assert [each.name for each in plan.steps] == [
         *("machine", "load-threads-1", "copy-threads-1", "triad-threads-1"),
     ]

@@ -36,7 +36,7 @@ UNKNOWN_FUNCTION = {"error": "function not found"}
 
 
 @pytest.mark.parametrize(
-    ("said", "word"),
+    ("answers", "word"),
     [
         (record(feature=1), "on"),
         (record(feature=1, ready=0), "on"),
@@ -76,8 +76,8 @@ UNKNOWN_FUNCTION = {"error": "function not found"}
         (record(feature=1, state={"devToolsMode": 1}), "unknown"),
     ],
 )
-def test_the_verdict_follows_from_the_answers(said: Record, word: str) -> None:
-    assert gpu.protection(said).word == word
+def test_the_protection_follows_from_the_answers(answers: Record, word: str) -> None:
+    assert gpu.protection(answers).word == word
 
 
 def test_no_answer_makes_developer_tools_or_a_simulation_confidential() -> None:

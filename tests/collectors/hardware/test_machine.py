@@ -18,8 +18,8 @@ def step(folder: Path = Path("/nowhere")) -> Step:
     return hardware.machine_step(Request("quick", 1, {}, 4, folder, folder / "cache", 1 << 40))
 
 
-def rows(said: object) -> list[Measurement]:
-    raw = RawOutput(stdout=json.dumps(said).encode())
+def rows(description: object) -> list[Measurement]:
+    raw = RawOutput(stdout=json.dumps(description).encode())
     return list(hardware.parse_machine(step(), raw).measurements)
 
 
@@ -65,7 +65,7 @@ def test_a_gpu_that_does_not_tell_its_memory_has_no_row() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "description",
     [
         *([], dict.fromkeys(["memory_kib", "cpus", "disk_bytes", "nvml"])),
         *({"cpus": bad} for bad in (0, -2, True, "2", 2.5)),
@@ -75,9 +75,9 @@ def test_a_gpu_that_does_not_tell_its_memory_has_no_row() -> None:
         {"nvml": {"gpus": [{**GPU, "memory_bytes": -1}]}},
     ],
 )
-def test_a_description_that_cannot_be_is_refused(said: object) -> None:
+def test_a_description_that_cannot_be_is_refused(description: object) -> None:
     with pytest.raises(SitegenError, match=r"^machine|no measurement"):
-        rows(said)
+        rows(description)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[" * 100_000, b'{"cpus": ' + b"9" * 5000 + b"}"])

@@ -37,7 +37,7 @@ JSON = st.recursive(
 )
 
 
-def told(answer: Answer, *events: object) -> list[bool]:
+def has_text(answer: Answer, *events: object) -> list[bool]:
     return [answer.take(b"", orjson.dumps(each)) for each in events]
 
 
@@ -110,12 +110,12 @@ def test_ollama_is_asked_at_either_of_its_endpoints() -> None:
 def test_a_role_an_empty_text_and_null_are_no_text() -> None:
     nothing = [delta(role="assistant", content=None), delta(content=""), delta(), delta(role="x")]
     empty: list[object] = [{"choices": []}, {"choices": None}, {}, {"choices": [{"delta": None}]}]
-    assert not any(told(Answer(), *nothing, *empty))
+    assert not any(has_text(Answer(), *nothing, *empty))
 
 
 @pytest.mark.parametrize("name", ["content", "reasoning_content", "reasoning"])
 def test_content_and_reasoning_are_text(name: str) -> None:
-    assert told(Answer(), delta(**{name: "hm"}), delta(**{name: ""})) == [True, False]
+    assert has_text(Answer(), delta(**{name: "hm"}), delta(**{name: ""})) == [True, False]
 
 
 def test_completions_carry_usage_in_their_last_event() -> None:
@@ -124,7 +124,10 @@ def test_completions_carry_usage_in_their_last_event() -> None:
         "choices": [{"text": "", "finish_reason": "length"}],
         "usage": {"completion_tokens": 2, "prompt_tokens": 5},
     }
-    assert told(answer, {"choices": [{"text": "ab", "finish_reason": None}]}, last) == [True, False]
+    assert has_text(answer, {"choices": [{"text": "ab", "finish_reason": None}]}, last) == [
+        True,
+        False,
+    ]
     assert answer.finished
     assert answer.tokens(1) == api.Tokens(2, 5, token_source="usage")  # noqa: S106 - no password
 
@@ -133,8 +136,8 @@ def test_the_last_of_several_usages_counts_and_names_cached_tokens() -> None:
     answer = Answer()
     for count in (1, 2, 3):
         counts = {"completion_tokens": count, "prompt_tokens_details": {"cached_tokens": 16}}
-        told(answer, {**delta(content="a"), "usage": counts})
-    told(answer, {"choices": [], "usage": None})
+        has_text(answer, {**delta(content="a"), "usage": counts})
+    has_text(answer, {"choices": [], "usage": None})
     assert answer.tokens(3) == api.Tokens(3, None, 16, "usage")
 
 
@@ -149,21 +152,21 @@ def test_timings_serve_where_usage_is_missing() -> None:
         "predicted_ms": 2.967,
         "predicted_per_second": 1348.2,
     }
-    told(answer, {"choices": [], "timings": values})
+    has_text(answer, {"choices": [], "timings": values})
     assert answer.tokens(5) == api.Tokens(5, 20, 4, "timings")
     assert answer.timings() == ServerTimings(16, 0.008, 2000.0, 5, 0.002967, 1348.2)
 
 
 def test_without_a_count_there_are_no_tokens_and_chunks_are_not_counted_for_them() -> None:
     answer = Answer()
-    told(answer, delta(content="a"), delta(content="b"))
+    has_text(answer, delta(content="a"), delta(content="b"))
     assert answer.tokens(2) == api.Tokens()
     assert answer.timings() is None
 
 
 def test_a_count_of_none_is_one_only_where_there_is_no_text() -> None:
     answer = Answer()
-    told(answer, {"usage": {"completion_tokens": 0}})
+    has_text(answer, {"usage": {"completion_tokens": 0}})
     assert answer.tokens(0).output_tokens == 0
     assert answer.tokens(1) == api.Tokens()
 
@@ -213,7 +216,7 @@ def test_ollama_streams_lines_and_counts_in_the_last() -> None:
     }
     values = {"message": {"content": "a"}, "done": False}
     thought = {"message": {"content": "", "thinking": "hm"}, "done": False}
-    assert told(answer, thought, values, last) == [True, True, False]
+    assert has_text(answer, thought, values, last) == [True, True, False]
     assert answer.done
     assert answer.tokens(3) == api.Tokens(2, 26, 8, "eval_count")
     assert answer.timings() == ServerTimings(26, 0.5, None, 2, 0.25, None, 1.0)
@@ -221,11 +224,11 @@ def test_ollama_streams_lines_and_counts_in_the_last() -> None:
 
 def test_counters_that_ollama_leaves_out_are_unknown_and_not_zero() -> None:
     answer = Answer()
-    assert told(answer, {"response": "a"}, {"response": "", "done": True}) == [True, False]
+    assert has_text(answer, {"response": "a"}, {"response": "", "done": True}) == [True, False]
     assert answer.tokens(1) == api.Tokens()
     assert answer.timings() is None
     with pytest.raises(FailedError, match="model runner"):
-        told(Answer(), {"error": "model runner has stopped"})
+        has_text(Answer(), {"error": "model runner has stopped"})
 
 
 @given(st.lists(JSON, max_size=6), st.sampled_from([b"", b"error"]))

@@ -349,8 +349,8 @@ def values(collected: Collected, metric: str) -> list[float | None]:
 @pytest.mark.tools
 @needs_server
 def test_a_server_is_started_measured_and_stopped(tmp_path: Path) -> None:
-    wanted = request("quick", SMALL, scratch=tmp_path)
-    collected = carried_out(wanted)
+    quick = request("quick", SMALL, scratch=tmp_path)
+    collected = carried_out(quick)
     run = collected.run
     steps = {step.name: step for step in run.steps}
     assert set(steps) == {"model", "closed-c1", "closed-c2", "open-r20", "threads-1"}
@@ -370,7 +370,7 @@ def test_a_server_is_started_measured_and_stopped(tmp_path: Path) -> None:
     assert "http://[started-server]" in steps["closed-c1"].argv
     assert not [p for p in psutil.process_iter() if str(tmp_path) in " ".join(_command(p))]
 
-    again = llm.plan(TOOL, wanted)
+    again = llm.plan(TOOL, quick)
     kept = llm.run(again.prepare[0], Host())
     assert (kept.get("kept"), kept.get("model_sha256")) == ("yes", model["model_sha256"])
 

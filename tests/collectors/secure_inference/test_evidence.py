@@ -29,20 +29,20 @@ SAMPLE = Path(__file__).parents[4] / "shared" / "samples" / "tee" / "tdx"
 
 
 @pytest.fixture(scope="module")
-def made() -> Evidence:
+def constructed() -> Evidence:
     return evidence.construct(DATA, NOW)
 
 
-def test_it_verifies_and_carries_the_report_data(made: Evidence) -> None:
-    assert evidence.verify(made) == ("UpToDate", 0)
-    assert made.report_data == DATA
-    assert evidence.parse(made) == "TDX"
+def test_it_verifies_and_carries_the_report_data(constructed: Evidence) -> None:
+    assert evidence.verify(constructed) == ("UpToDate", 0)
+    assert constructed.report_data == DATA
+    assert evidence.parse(constructed) == "TDX"
 
 
-def test_every_certificate_says_that_it_proves_nothing(made: Evidence) -> None:
-    start = made.quote.index(b"-----BEGIN CERTIFICATE-----")
-    chain = x509.load_pem_x509_certificates(made.quote[start:])
-    collateral = json.loads(made.collateral)
+def test_every_certificate_says_that_it_proves_nothing(constructed: Evidence) -> None:
+    start = constructed.quote.index(b"-----BEGIN CERTIFICATE-----")
+    chain = x509.load_pem_x509_certificates(constructed.quote[start:])
+    collateral = json.loads(constructed.collateral)
     for name in ("pck_crl_issuer_chain", "tcb_info_issuer_chain", "qe_identity_issuer_chain"):
         chain += x509.load_pem_x509_certificates(collateral[name].encode())
     assert len(chain) == 9
@@ -50,15 +50,15 @@ def test_every_certificate_says_that_it_proves_nothing(made: Evidence) -> None:
         assert each.subject.rfc4514_string().endswith("proves nothing")
 
 
-def test_it_never_verifies_under_the_root_that_the_verifier_knows(made: Evidence) -> None:
-    assert evidence.refused(structs.replace(made, root=b""))
+def test_it_never_verifies_under_the_root_that_the_verifier_knows(constructed: Evidence) -> None:
+    assert evidence.refused(structs.replace(constructed, root=b""))
 
 
 @pytest.mark.parametrize("at", [NOW - timedelta(days=2), NOW + timedelta(days=31), 1 << 80])
-def test_it_is_valid_for_a_month_only(made: Evidence, at: datetime | int) -> None:
+def test_it_is_valid_for_a_month_only(constructed: Evidence, at: datetime | int) -> None:
     moved = at if isinstance(at, int) else int(at.timestamp())
     with pytest.raises(SitegenError, match="the quote is refused"):
-        evidence.verify(structs.replace(made, at=moved))
+        evidence.verify(structs.replace(constructed, at=moved))
 
 
 def places(quote: bytes) -> dict[str, int]:
@@ -81,10 +81,10 @@ def places(quote: bytes) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("part", list(places(evidence.construct(DATA, NOW).quote)))
-def test_a_bit_flipped_in_any_part_is_refused(made: Evidence, part: str) -> None:
-    quote = bytearray(made.quote)
-    quote[places(made.quote)[part]] ^= 1
-    assert evidence.refused(structs.replace(made, quote=bytes(quote)))
+def test_a_bit_flipped_in_any_part_is_refused(constructed: Evidence, part: str) -> None:
+    quote = bytearray(constructed.quote)
+    quote[places(constructed.quote)[part]] ^= 1
+    assert evidence.refused(structs.replace(constructed, quote=bytes(quote)))
 
 
 @pytest.mark.parametrize(
@@ -97,19 +97,19 @@ def test_a_bit_flipped_in_any_part_is_refused(made: Evidence, part: str) -> None
     ],
 )
 def test_changed_collateral_is_refused(
-    made: Evidence, field: str, old: str, new: str | None
+    constructed: Evidence, field: str, old: str, new: str | None
 ) -> None:
-    collateral = json.loads(made.collateral)
+    collateral = json.loads(constructed.collateral)
     text = collateral[field]
     assert old in text
     other = json.loads(evidence.construct(DATA, NOW).collateral)[field]
     collateral[field] = other if new is None else text.replace(old, new)
-    assert evidence.refused(structs.replace(made, collateral=json.dumps(collateral)))
+    assert evidence.refused(structs.replace(constructed, collateral=json.dumps(collateral)))
 
 
-def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
-    made.write(tmp_path / "new")
-    assert evidence.read(tmp_path / "new") == made
+def test_what_is_written_is_read(constructed: Evidence, tmp_path: Path) -> None:
+    constructed.write(tmp_path / "new")
+    assert evidence.read(tmp_path / "new") == constructed
     (tmp_path / "new" / evidence.ROOT).unlink()
     assert evidence.read(tmp_path / "new").root == b""
 
@@ -128,9 +128,9 @@ def test_what_is_written_is_read(made: Evidence, tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_that_holds_something_else_is_told(
-    made: Evidence, tmp_path: Path, name: str, data: bytes | None, message: str
+    constructed: Evidence, tmp_path: Path, name: str, data: bytes | None, message: str
 ) -> None:
-    made.write(tmp_path)
+    constructed.write(tmp_path)
     if data is None:
         (tmp_path / name).unlink()
     else:
@@ -142,9 +142,9 @@ def test_a_folder_that_holds_something_else_is_told(
 @pytest.mark.parametrize(
     "collateral", ["", "{}", "[]", "null", '{"tcb_info": 5}', "[" * 100_000, "{" * 100_000]
 )
-def test_collateral_that_is_none_is_told(made: Evidence, collateral: str) -> None:
+def test_collateral_that_is_none_is_told(constructed: Evidence, collateral: str) -> None:
     with pytest.raises(SitegenError, match="the quote is refused"):
-        evidence.verify(structs.replace(made, collateral=collateral))
+        evidence.verify(structs.replace(constructed, collateral=collateral))
 
 
 @pytest.fixture

@@ -270,19 +270,17 @@ needs_tools = pytest.mark.skipif(bool(server.missing()), reason="the embedded ex
 
 
 def collect(
-    scratch: Path, settings: Mapping[str, str], wanted: tuple[str, ...] = ()
+    scratch: Path, settings: Mapping[str, str], names: tuple[str, ...] = ()
 ) -> tuple[Collected, Plan]:
-    asked = structs.replace(request("quick", scratch, settings), repetitions=1)
-    plan = make_plan(secure_inference, TOOL, asked)
-    if wanted:
-        plan = structs.replace(
-            plan, steps=tuple(each for each in plan.steps if each.name in wanted)
-        )
+    quick = structs.replace(request("quick", scratch, settings), repetitions=1)
+    plan = make_plan(secure_inference, TOOL, quick)
+    if names:
+        plan = structs.replace(plan, steps=tuple(each for each in plan.steps if each.name in names))
     got = execute(
         secure_inference,
         TOOL,
         plan,
-        asked,
+        quick,
         host=Host(),
         environment="here",
         session="s",
@@ -351,8 +349,8 @@ def test_evidence_of_ones_own_goes_the_whole_way_or_ends_the_collection(tmp_path
 def test_an_endpoint_with_another_key_drops_the_run(tmp_path: Path) -> None:
     """Swapping the evidence under a running collection ends it with nothing archived."""
     other = evidence.construct(evidence.report_data(b"k" * 32), datetime.now(UTC))
-    asked = structs.replace(request("quick", tmp_path, {"model": "tiny"}), repetitions=1)
-    plan = make_plan(secure_inference, TOOL, asked)
+    quick = structs.replace(request("quick", tmp_path, {"model": "tiny"}), repetitions=1)
+    plan = make_plan(secure_inference, TOOL, quick)
     host = Host()
     [prepare] = plan.prepare
     assert secure_inference.run(prepare, host).exit_code == 0

@@ -63,8 +63,8 @@ def test_high_percentiles_need_enough_values(count: int, has: set[str]) -> None:
 def test_an_output_that_is_cut_off_or_lost_a_line_is_told() -> None:
     rows = FULL.splitlines()
     broken = [(rows[:kept], "cut off") for kept in range(1, len(rows))]
-    for kept, told in (*broken, ([*rows[:2], *rows[3:]], "line 6")):
-        with pytest.raises(SitegenError, match=told):
+    for kept, place in (*broken, ([*rows[:2], *rows[3:]], "line 6")):
+        with pytest.raises(SitegenError, match=place):
             timings.read("\n".join(kept).encode())
 
 

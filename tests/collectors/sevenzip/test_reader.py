@@ -48,7 +48,7 @@ def of(reading: Reading, metric: str, operation: str | None = "total") -> list[M
 
 
 def doubts(reading: Reading) -> dict[tuple[Doubt, str], str]:
-    return {(kind, about): told for kind, told, about in reading.doubts}
+    return {(kind, about): sentence for kind, sentence, about in reading.doubts}
 
 
 def parameter(reading: Reading, name: str) -> str | None:
@@ -226,10 +226,10 @@ def test_a_row_whose_rating_is_not_that_of_its_usage_is_told() -> None:
 
 @pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
 def test_real_and_written_tables_agree_with_themselves(path: Path) -> None:
-    for found in reader.READER.runs(path.read_bytes(), NONE):
-        check(found)
-        assert len(values(found)) == len(found.measurements)
-        message = " ".join(sentence for _, sentence, _ in found.doubts)
+    for reading in reader.READER.runs(path.read_bytes(), NONE):
+        check(reading)
+        assert len(values(reading)) == len(reading.measurements)
+        message = " ".join(sentence for _, sentence, _ in reading.doubts)
         assert "mean of" not in message
         assert "MIPS" not in message
 

@@ -63,11 +63,11 @@ def read(name: str) -> Reading:
 
 def changed(name: str, record: str, **fields: object) -> bytes:
     """Return a recorded output in which each record of a kind has other fields."""
-    found = [json.loads(line) for line in output(name).splitlines()]
-    for each in found:
+    records = [json.loads(line) for line in output(name).splitlines()]
+    for each in records:
         if each["record"] == record:
             each.update(fields)
-    return b"".join(json.dumps(each).encode() + b"\n" for each in found)
+    return b"".join(json.dumps(each).encode() + b"\n" for each in records)
 
 
 PROOF = re.findall(rb'"proof_sha256": ?"(\w+)"', output("chacha20-1024"))[1]
@@ -123,9 +123,9 @@ def test_groth16_has_a_witness_and_a_set_up_where_it_was_made() -> None:
     ],
 )
 def test_another_proof_than_was_asked_for_is_no_result(stdout: bytes, message: str) -> None:
-    with pytest.raises(SitegenError, match=message) as told:
+    with pytest.raises(SitegenError, match=message) as caught:
         zktls.parse(step("chacha20-1024"), RawOutput(stdout=stdout))
-    assert not isinstance(told.value, Refused)
+    assert not isinstance(caught.value, Refused)
 
 
 def test_a_prover_that_gave_up_says_why() -> None:
@@ -142,10 +142,10 @@ def test_a_prover_that_gave_up_says_why() -> None:
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("kind", contract.CONTROLS)
 def test_a_control_that_is_accepted_refuses_the_run(name: str, kind: str) -> None:
-    found = [json.loads(line) for line in output(name).splitlines()]
-    tried = next(each for each in found if each.get("kind") == kind)
+    records = [json.loads(line) for line in output(name).splitlines()]
+    tried = next(each for each in records if each.get("kind") == kind)
     tried["accepted"] = True
-    stdout = b"\n".join(json.dumps(each).encode() for each in found)
+    stdout = b"\n".join(json.dumps(each).encode() for each in records)
     with pytest.raises(Refused, match=f"accepted something wrong: control {kind}"):
         zktls.parse(step(name), RawOutput(stdout=stdout))
     # Also when the prover then dies, or its output breaks off.
@@ -192,12 +192,12 @@ def test_other_settings_of_a_prover_are_its_own_business(name: str, value: str) 
 
 def collect(place: Path, command: str) -> Run:
     """Carry out the plan of a command twice."""
-    asked = replace(request("quick", {"command": command}, str(place)), repetitions=2)
+    quick = replace(request("quick", {"command": command}, str(place)), repetitions=2)
     collected = execute(
         zktls,
         TOOL,
-        zktls.plan(TOOL, asked),
-        asked,
+        zktls.plan(TOOL, quick),
+        quick,
         host=Host(),
         environment="here",
         session="s",
@@ -331,7 +331,7 @@ class Bare(Host):
     """A machine that has nothing but what is on PATH."""
 
     def find(self, *names: str) -> str | None:
-        return next((found for name in names if (found := shutil.which(name))), None)
+        return next((path for name in names if (path := shutil.which(name))), None)
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,11 @@ def test_setup_stands_apart_and_says_when_it_is_of_an_earlier_run() -> None:
 
 
 def test_cycles_carry_their_kind_and_speed_its_scope() -> None:
-    found = records()
-    for each in found:
+    proofs = records()
+    for each in proofs:
         if each["record"] == "proof" and each["statement"] == "sha-256":
             each.update(cycles=1_000_000, cycle_kind="user", time_scope="core")
-    data = lines(found)
+    data = lines(proofs)
     speed = rows(data)["sha-256", "proving_speed", "mean"]
     assert speed.value == pytest.approx(1_000_000 / 1.5)
     assert speed.unit == "Hz"

@@ -96,10 +96,10 @@ def test_without_a_network_the_installation_fails_in_one_line(
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     cache = tmp_path / "cache"
-    with pytest.raises(SitegenError, match="npm could not install the provers") as told:
+    with pytest.raises(SitegenError, match="npm could not install the provers") as caught:
         packages.install(packages.step(npm, cache), Host())
-    assert "127.0.0.1" not in str(told.value)
-    assert "ECONNREFUSED" in str(told.value)
+    assert "127.0.0.1" not in str(caught.value)
+    assert "ECONNREFUSED" in str(caught.value)
     assert list(cache.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status, params
-from tests.collectors.ab.readers.given import (
+from tests.collectors.ab.readers.recorded import (
     BESIDE,
     PERCENTILES,
     REQUESTS,

@@ -11,7 +11,7 @@ from collectors.ab.readers.params import asked_for, clean_path
 from sitegen.collect import RawOutput, Step
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status, params
-from tests.collectors.ab.readers.given import (
+from tests.collectors.ab.readers.recorded import (
     NONE,
     REPORT,
     doubts,
@@ -49,8 +49,8 @@ def test_the_collector_offers_its_readers() -> None:
 
 
 def test_an_imported_report_gives_what_the_collector_measures() -> None:
-    asked = (("concurrency", "50"), ("processes", "1"), ("requests", "2000"), ("scheme", "http"))
-    step = Step("x", "sweep", ("ab",), 60.0, asked)
+    about = (("concurrency", "50"), ("processes", "1"), ("requests", "2000"), ("scheme", "http"))
+    step = Step("x", "sweep", ("ab",), 60.0, about)
     collected = ab.parse(step, RawOutput(stdout=raw("http.out"))).measurements
     imported = read(raw("http.out")).measurements
     assert set(collected) <= set(imported)

@@ -10,7 +10,7 @@ from collectors.fio.readers import around
 from sitegen.collect import Request
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, ToolIdentity, params
-from tests.collectors.fio.readers.given import RAW, one, read, told
+from tests.collectors.fio.readers.recorded import RAW, one, read, sentence
 
 imported = partial(read, around.DBENCH)
 
@@ -73,7 +73,7 @@ def test_a_dump_that_is_cut_off_is_doubted(end: str, workloads: set[str]) -> Non
     whole = text()
     reading = imported(whole[: whole.index(end, whole.index("Testing Write IOPS"))])
     assert {m.workload for m in reading.measurements} == workloads
-    assert told(reading, Doubt.CUT_OFF)
+    assert sentence(reading, Doubt.CUT_OFF)
 
 
 # kubestr

@@ -40,11 +40,11 @@ def test_exactly_one_reader_of_all_knows_a_file_and_no_row_stands_twice(
     data = (RAW / name).read_bytes()
     known = [r.name for _, r in forms().readers if r.knows(data)]
     assert known == [form]
-    for found in BY_NAME[form].runs(data, SETTINGS.get(form, {})):
-        check(found)
-        rows = [row._replace(value=None, printed=None) for row in found.measurements]
+    for reading in BY_NAME[form].runs(data, SETTINGS.get(form, {})):
+        check(reading)
+        rows = [row._replace(value=None, printed=None) for row in reading.measurements]
         assert len(rows) == len(set(rows))
-        kept = repr((found.parameters, found.measurements, found.notes, found.facts))
+        kept = repr((reading.parameters, reading.measurements, reading.notes, reading.facts))
         # Neither a path nor a host of the machine.
         assert not re.search(r"127\.0\.0\.1|/dev|filename|fiofix|hostname", kept)
 
@@ -72,8 +72,8 @@ def test_damage_to_a_bundle_is_refused_or_read() -> None:
             data,
             trials=6,
         )
-    for found in BUNDLES[0].runs(whole, {}):
-        check(found)
+    for reading in BUNDLES[0].runs(whole, {}):
+        check(reading)
 
 
 @pytest.mark.parametrize(

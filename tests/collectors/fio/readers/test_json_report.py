@@ -14,7 +14,7 @@ from sitegen.collect import Reading
 from sitegen.collect.histogram import percentile
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Status, params
-from tests.collectors.fio.readers.given import NONE, RAW, every, one, told
+from tests.collectors.fio.readers.recorded import NONE, RAW, every, one, sentence
 
 SAMPLES = Path(__file__).parents[5] / "shared" / "samples" / "fio"
 runs = json_report.READER.runs
@@ -235,7 +235,7 @@ def test_a_job_that_failed_is_kept_as_failed_beside_the_others() -> None:
 def test_one_failed_job_of_several_makes_the_rest_suspect() -> None:
     reading = changed("numjobs.json", error=5)
     assert one(reading, "fio.iops").status == Status.SUSPECT
-    assert "Input/output error" in told(reading, Doubt.FAILED_PART)
+    assert "Input/output error" in sentence(reading, Doubt.FAILED_PART)
 
 
 def bare(**values: object) -> bytes:
@@ -274,7 +274,7 @@ def test_figures_that_contradict_each_other_are_doubted(
 ) -> None:
     stated = document(RAW / "latency.out")["jobs"][0]["read"][key]
     reading = changed("latency.out", **{f"read_{key}": int(stated * factor)})
-    assert re.search(message, told(reading, Doubt.INCONSISTENT))
+    assert re.search(message, sentence(reading, Doubt.INCONSISTENT))
 
 
 @pytest.mark.parametrize(
@@ -282,13 +282,13 @@ def test_figures_that_contradict_each_other_are_doubted(
     [("random-read", False), ("4k_writes", True), ("thread-spread", False), ("read-write", False)],
 )
 def test_a_job_called_after_another_direction_is_doubted(name: str, doubted: bool) -> None:  # noqa: FBT001
-    assert bool(told(changed("latency.out", jobname=name), Doubt.MISNAMED)) is doubted
+    assert bool(sentence(changed("latency.out", jobname=name), Doubt.MISNAMED)) is doubted
 
 
 def test_a_depth_that_the_engine_cannot_reach_is_suspect() -> None:
     reading = imported("capped.out")
     assert {m.status for m in reading.measurements} == {Status.SUSPECT}
-    assert "one I/O at a time" in told(reading, Doubt.INCONSISTENT)
+    assert "one I/O at a time" in sentence(reading, Doubt.INCONSISTENT)
 
 
 def test_directions_that_fio_counts_as_one_stay_one() -> None:
@@ -384,7 +384,7 @@ def test_a_whole_report_before_a_broken_one_is_read_and_doubted() -> None:
     data = (RAW / "stonewall.json").read_bytes() + (RAW / "latency.out").read_bytes()[:3000]
     [reading] = runs(data, {})
     assert {m.workload for m in reading.measurements} == {"seq-read", "random-write"}
-    assert "breaks off at line" in told(reading, Doubt.CUT_OFF)
+    assert "breaks off at line" in sentence(reading, Doubt.CUT_OFF)
 
 
 @pytest.mark.parametrize("indent", [None, 2])

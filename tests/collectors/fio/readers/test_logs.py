@@ -9,7 +9,7 @@ from collectors.fio.readers import logs
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Sample
-from tests.collectors.fio.readers.given import RAW, one
+from tests.collectors.fio.readers.recorded import RAW, one
 
 KINDS = ("bw", "iops", "lat", "clat", "slat", "clat_hist")
 ALL = tuple(f"log_{kind}.{number}.log" for kind in KINDS for number in (1, 2))

@@ -7,7 +7,7 @@ import pytest
 from collectors.fio.readers import terse
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt
-from tests.collectors.fio.readers.given import RAW, one, read
+from tests.collectors.fio.readers.recorded import RAW, one, read
 
 imported = partial(read, terse.READER)
 

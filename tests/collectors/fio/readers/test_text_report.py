@@ -13,7 +13,7 @@ from collectors.fio.readers import json_report, terse, text_report
 from collectors.fio.readers.text_report import number
 from sitegen.errors import SitegenError
 from sitegen.model import Doubt, Status, params
-from tests.collectors.fio.readers.given import RAW, every, one, read, told
+from tests.collectors.fio.readers.recorded import RAW, every, one, read, sentence
 
 imported = partial(read, text_report.READER)
 
@@ -71,19 +71,21 @@ def test_without_the_counts_the_best_printed_figure_stands_and_is_doubted() -> N
     reading = imported("\n".join(lines).replace("42.6k", "13.9M").replace("167MiB", "54.4GiB"))
     iops = one(reading, "fio.iops")
     assert (iops.value, iops.printed) == (13.9e6, "13.9M")
-    assert "IOPS is printed as 13.9M" in told(reading, Doubt.ROUNDED)
+    assert "IOPS is printed as 13.9M" in sentence(reading, Doubt.ROUNDED)
 
 
 def test_a_rate_that_the_counts_contradict_is_doubted() -> None:
     reading = imported(text("text").replace("IOPS=42.6k", "IOPS=52.6k"))
-    assert "IOPS is 52.6k, and 42683 I/Os in 1001 ms are 42640" in told(reading, Doubt.INCONSISTENT)
+    assert "IOPS is 52.6k, and 42683 I/Os in 1001 ms are 42640" in sentence(
+        reading, Doubt.INCONSISTENT
+    )
     assert one(reading, "fio.iops").value == 52600
 
 
 def test_a_bandwidth_that_the_bytes_contradict_is_doubted() -> None:
     # fio 3.1 prints 11.0MiB/s for 12.0.
     reading = imported(text("text").replace("BW=167MiB/s", "BW=117MiB/s"))
-    assert "the bandwidth is 117MiB/s" in told(reading, Doubt.INCONSISTENT)
+    assert "the bandwidth is 117MiB/s" in sentence(reading, Doubt.INCONSISTENT)
     assert one(reading, "fio.bandwidth").value == 42683 * 4096 / 1.001
 
 
@@ -121,11 +123,13 @@ def test_a_failed_job_is_kept_as_failed() -> None:
     reading = imported(text("text-failed"))
     row = one(reading, "fio.iops", workload="full")
     assert (row.value, row.status) == (None, Status.FAILED)
-    assert told(reading, Doubt.FAILED_PART) == "a job failed: No space left on device (error 28)"
+    assert (
+        sentence(reading, Doubt.FAILED_PART) == "a job failed: No space left on device (error 28)"
+    )
 
 
 def test_a_run_that_was_stopped_and_a_steady_state_say_so() -> None:
-    assert told(imported(text("text-interrupted")), Doubt.INTERRUPTED)
+    assert sentence(imported(text("text-interrupted")), Doubt.INTERRUPTED)
     reading = imported(text("text-steady"))
     assert next(p.value for p in reading.parameters if p.name.startswith("steady")) == "attained"
 
@@ -140,7 +144,7 @@ def test_fio_2_whose_units_differ_is_refused() -> None:
 def test_an_output_that_ends_early_is_doubted_and_a_number_cut_in_two_is_not_read() -> None:
     whole = text("text")
     reading = imported(whole[: whole.index("     latency   :")])
-    assert "ends before" in told(reading, Doubt.CUT_OFF)
+    assert "ends before" in sentence(reading, Doubt.CUT_OFF)
     assert one(reading, "fio.iops").value == 42683 / 1.001
     reading = imported(whole[: whole.index("stdev=63.44") + len("stdev=63")])
     assert "fio.latency" not in {m.metric for m in reading.measurements}
@@ -236,7 +240,7 @@ def test_a_latency_of_nothing_is_none_and_one_that_cannot_be_is_doubted() -> Non
     reading = imported(odd.replace("avg=89.08", "avg=59.08"))
     slat = every(reading, "fio.submission_latency", "mean")
     assert [dict(m.params)["direction"] for m in slat] == ["write"]
-    assert "completion took 8.12e-05 s on average" in told(reading, Doubt.INCONSISTENT)
+    assert "completion took 8.12e-05 s on average" in sentence(reading, Doubt.INCONSISTENT)
 
 
 def test_bytes_that_are_rounded_are_those_that_are_printed() -> None:
@@ -258,7 +262,7 @@ def test_a_job_of_which_only_the_first_line_was_kept_did_not_fail() -> None:
     kept = "other: (groupid=0, jobs=1): err= 0: pid=7: Sat Nov 21 14:02:08 2026\n[...]\n"
     reading = imported(whole.replace("mix: (groupid", f"{kept}mix: (groupid"))
     assert {m.workload for m in reading.measurements} == {"mix"}
-    assert "missing" in told(reading, Doubt.CUT_OFF)
+    assert "missing" in sentence(reading, Doubt.CUT_OFF)
 
 
 def test_what_the_text_does_not_say_the_user_may() -> None:

@@ -162,7 +162,7 @@ def test_the_user_says_what_the_file_does_not_and_never_the_contrary() -> None:
     assert "engine" not in first_params(read(SERVE, plain()))
     # Answers may end before their limit.
     assert read(SERVE, plain(), output_tokens="64").measurements
-    for given, message in (
+    for answers, message in (
         ({"model": "other"}, "--set model: the file says 'example-org/tiny-8b', not 'other'"),
         ({"input_tokens": "1024"}, "--set input_tokens: the file's mean is 32.0 tokens"),
         ({"output_tokens": "8"}, "--set output_tokens: the file's mean is 16.0 tokens"),
@@ -170,7 +170,7 @@ def test_the_user_says_what_the_file_does_not_and_never_the_contrary() -> None:
         ({"colour": "red"}, "--set colour: there is no setting 'colour'"),
     ):
         with pytest.raises(SitegenError) as caught:
-            read(SERVE, plain(), **given)
+            read(SERVE, plain(), **answers)
         assert str(caught.value).startswith(message)
 
 

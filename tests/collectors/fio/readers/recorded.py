@@ -38,6 +38,6 @@ def one(reading: Reading, metric: str, statistic: str = "value", **where: str) -
     return match
 
 
-def told(reading: Reading, kind: Doubt) -> str:
+def sentence(reading: Reading, kind: Doubt) -> str:
     """Return what a run says of one kind of doubt."""
-    return next((sentence for one, sentence, _ in reading.doubts if one == kind), "")
+    return next((text for doubt, text, _ in reading.doubts if doubt == kind), "")

@@ -58,7 +58,7 @@ def statistics(reading: Reading, metric: str) -> set[str]:
 
 
 def doubts(reading: Reading) -> dict[Doubt, str]:
-    return {kind: told for kind, told, _ in reading.doubts}
+    return {kind: sentence for kind, sentence, _ in reading.doubts}
 
 
 def where(reading: Reading) -> dict[str, str]:
