@@ -109,7 +109,7 @@ def measurements_bytes(run: Run) -> bytes:
             "environment": [run.environment] * len(rows),
             "benchmark": [run.benchmark] * len(rows),
             **{
-                name: _structs([row.params for row in rows]) if name == "params" else by_name[name]
+                name: _lists(row.params for row in rows) if name == "params" else by_name[name]
                 for name in MEASUREMENTS.names[3:]
             },
         },
@@ -125,7 +125,7 @@ def samples_bytes(run: Run) -> bytes:
         {
             "run_id": [run.id] * len(run.samples),
             **{
-                name: _structs(columns[name]) if name == "params" else list(columns[name])
+                name: _lists(columns[name]) if name == "params" else list(columns[name])
                 for name in SAMPLES.names[1:]
             },
         },
@@ -405,8 +405,12 @@ def csv_bytes(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _structs(column: Iterable[Params]) -> list[list[dict[str, str]]]:
-    return [[{"key": key, "value": value} for key, value in params] for params in column]
+def _lists(column: Iterable[Params]) -> pa.Array:
+    """Return params as a column; few different ones stand in many rows, and each is made once."""
+    places: dict[Params, int] = {}
+    rows = pa.array([places.setdefault(pairs, len(places)) for pairs in column], pa.int32())
+    lists = [[{"key": key, "value": value} for key, value in pairs] for pairs in places]
+    return pa.array(lists, _PARAMS).take(rows)
 
 
 def _column(table: pa.Table, name: str) -> list[Any]:
