@@ -26,8 +26,8 @@ class KnownFact(Struct, frozen=True):
     """One fact of a machine: how it is told, in which group, and its weight in a comparison.
 
     ``values`` are the words of values that are mere switches. ``gist`` words the value where it
-    stands alone for its group. ``asked`` facts weigh nothing, and a caveat asks for them. ``file`` is
-    the system file whose text the fact is, or the first group of ``pattern`` in it; ``lscpu`` the
+    stands alone for its group. ``indexed`` facts weigh nothing, and a caveat asks for them. ``file``
+    is the system file whose text the fact is, or the first group of ``pattern`` in it; ``lscpu`` the
     line of that program, ``nvidia`` what its driver calls it.
     """
 
@@ -37,7 +37,7 @@ class KnownFact(Struct, frozen=True):
     weight: Weight = Weight.NONE
     values: Mapping[str, str] = field(default_factory=dict)
     gist: str = "{}"
-    asked: bool = False
+    indexed: bool = False
     file: str = ""
     pattern: str = ""
     lscpu: str = ""
@@ -68,7 +68,7 @@ FACTS: Mapping[str, KnownFact] = {
         KnownFact("cloud", "Cloud", "Platform"),
         KnownFact("instance_type", "Instance type", "Platform", MACHINE),
         KnownFact("region", "Region", "Platform"),
-        KnownFact("tee_host", "Could host", "Platform", asked=True),
+        KnownFact("tee_host", "Could host", "Platform", indexed=True),
         KnownFact("paravisor", "Paravisor", "Platform", MACHINE),
         KnownFact("dstack", "dstack agent", "Platform"),
         KnownFact("sys_vendor", "Vendor", "Platform", file=f"{_DMI}/sys_vendor"),
@@ -169,7 +169,7 @@ WEIGHED = tuple(
     for fact in sorted(FACTS.values(), key=lambda fact: -fact.weight)
     if fact.weight != Weight.NONE
 )
-KEPT = frozenset(fact.name for fact in FACTS.values() if fact.weight or fact.asked)
+KEPT = frozenset(fact.name for fact in FACTS.values() if fact.weight or fact.indexed)
 
 
 def title(name: str) -> str:

@@ -95,10 +95,10 @@ def collected(analysis: Analysis, benchmark: str) -> list[Cell]:
     return [one for one in cells if one.provenance == Provenance.COLLECTED and one.summary]
 
 
-def own(analysis: Analysis, benchmark: str, wanted: set[Series]) -> FigureTable | None:
+def ours(analysis: Analysis, benchmark: str, printed: set[Series]) -> FigureTable | None:
     """Return our own runs of these series, or None; ours may state more parameters."""
     plain: dict[Series, list[set[tuple[str, str]]]] = {}
-    for series in wanted:
+    for series in printed:
         params = {pair for pair in series.params if pair[0] not in _REMARKS}
         plain.setdefault(series._replace(params=()), []).append(params)
     by_series = _by_series(

@@ -56,7 +56,7 @@ class ReportSection(NamedTuple):
     derived: tuple[derived.Section, ...]
     costs: tuple[CostTable, ...]
     claims: tuple[ClaimRow, ...]
-    own: tuple[FigureTable, ...]
+    ours: tuple[FigureTable, ...]
     other: tuple[tuple[str, str], ...]
     pages: tuple[tuple[str, str], ...]
     origins: tuple[str, ...]
@@ -222,7 +222,7 @@ def _section(  # noqa: PLR0913 - what a section is made of
     printed = analyse(cited, analysis.config)
     pages = [(each, family(each).title) for each in sorted({run.benchmark for run in cited})]
     measured = {
-        benchmark: figures.own(analysis, benchmark, {one.series for one in printed.of(benchmark)})
+        benchmark: figures.ours(analysis, benchmark, {one.series for one in printed.of(benchmark)})
         for benchmark, _ in pages
     }
     charts = tuple(
@@ -250,7 +250,7 @@ def _section(  # noqa: PLR0913 - what a section is made of
         ),
         costs=tuple(table for each, _ in pages for table in costs.tables(printed, each)),
         claims=claims.rows(checks),
-        own=tuple(filter(None, measured.values())),
+        ours=tuple(filter(None, measured.values())),
         other=tuple(
             one for one in pages if not measured[one[0]] and figures.collected(analysis, one[0])
         ),

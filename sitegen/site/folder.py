@@ -92,7 +92,7 @@ class Mark(_Listing, frozen=True, kw_only=True, omit_defaults=True):
                 return path
         return ""
 
-    def made(self, path: str, data: bytes) -> bool:
+    def lists(self, path: str, data: bytes) -> bool:
         """Say whether a build made this file with these bytes."""
         listed = (self.files or {}).get(path)
         digest = digest_of(data)
@@ -398,7 +398,7 @@ class Output:
             return False
         removed = False
         try:
-            if self._old.made(path, bounds.read_file(place, _MAX_MARK)):
+            if self._old.lists(path, bounds.read_file(place, _MAX_MARK)):
                 place.unlink()
                 removed = True
         except (SitegenError, OSError):

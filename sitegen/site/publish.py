@@ -121,7 +121,7 @@ def _site_files(site: Path, keep: Sequence[str]) -> tuple[dict[str, bytes], list
             files[path] = bounds.read_file(site / path, _MAX_FILE)
         except SitegenError:
             files[path] = b""
-        if not (mark.made(path, files[path]) or digest_of(files[path]) == mark.digest):
+        if not (mark.lists(path, files[path]) or digest_of(files[path]) == mark.digest):
             message = f"is not whole: {path} is not as it was built"
             raise SitegenError(message, where=str(site), fix=_AGAIN)
     others = []

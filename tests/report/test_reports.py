@@ -239,7 +239,7 @@ def test_our_runs_of_the_same_series_stand_beside_it_and_are_compared_with_nothi
     own = own_run("ours", list(cited[0].measurements))
     page = page_of(*cited, own)
     [found] = page.sections
-    [table] = found.own
+    [table] = found.ours
     assert [label for label, *_ in table.environments] == ["ours"]
     [row] = table.rows
     assert row.cells[0] is not None
@@ -264,7 +264,7 @@ def test_our_runs_may_state_more_than_a_source_does_and_other_series_are_said_to
     printed = check.with_rows(cited, row._replace(params=(("cores", "32"), *row.params)))
     params = tuple(sorted({**dict(row.params), pair[0]: pair[1]}.items()))
     [found] = page_of(printed, own_run("ours", [row._replace(params=params)])).sections
-    assert [row.title for table in found.own for row in table.rows] == titles
+    assert [row.title for table in found.ours for row in table.rows] == titles
     assert found.other == other
     assert page_of(printed).sections[0].other == ()
 
