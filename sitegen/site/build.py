@@ -97,14 +97,15 @@ def build(config: Config, say: Callable[[str], None] = lambda _: None) -> Result
     with workplace(site, say) as work:
         if done := _unchanged(config, state_file, key, start):
             return done
-        check_folder(config.output, _mark(site, state_file))
+        mark = _mark(site, state_file)
+        check_folder(config.output, mark)
         try:
-            built = _built(config, archive, entries, source, state_file, work)
+            built = _built(config, archive, entries, source, state_file, mark, work)
         except _Stale:
             # A file is not what it was when the cache was made, which no size or time shows:
             # every run is looked into again.
             library.forget(config.cache / "cache")
-            built = _built(config, archive, entries, source, state_file, work)
+            built = _built(config, archive, entries, source, state_file, mark, work)
         runs, damaged = len(built.runs), built.damaged
         state = State(
             key,
@@ -154,6 +155,7 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     entries: list[Entry],
     source: str,
     state_file: Path,
+    mark: Mark | None,
     work: Path | None,
 ) -> _Build:
     """Return a build that is done; a run that it fails on is set aside."""
@@ -163,8 +165,7 @@ def _built(  # noqa: PLR0913 - what a build is made from, and where
     runs = [one.run for one in held.runs.values()]
     labels = {config.aliases.get(each.environment, each.environment) for each in entries}
     check_baselines(labels, config)
-    site = config.output.resolve()
-    mark, state = _mark(site, state_file), State.load(state_file)
+    site, state = config.output.resolve(), State.load(state_file)
     old = state if mark and state.describes(mark) else State()
     whole = partial(_Build, config, archive, held, source, old)
 

@@ -40,7 +40,8 @@ class _Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         """Refuse files outside of the site: what others wrote may name any."""
         for path in self.files or ():
-            if path.startswith("/") or "\0" in path or ".." in path.split("/"):
+            out = path.startswith("/") or "\0" in path
+            if out or (".." in path and ".." in path.split("/")):
                 raise ValueError("lists a file outside of its site")
 
 
