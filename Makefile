@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --no-input
 PLOTLY := templates/vendor/plotly.min.js
 
+# Hundreds of programs that tests start would each compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help site test setup setup-test venv cited golden bench pins clean
 
