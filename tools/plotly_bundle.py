@@ -122,9 +122,9 @@ def from_wheel(pins: dict[str, Any]) -> Bundle:
     except importlib.metadata.PackageNotFoundError as error:
         message = "the plotly package is not installed here"
         raise BundleError(message) from error
-    found = {Path(str(file)).name: file for file in installed.files or ()}
-    script = Path(str(found["plotly.min.js"].locate())).read_bytes()
-    licence = Path(str(found["LICENSE.txt"].locate())).read_bytes()
+    files = {Path(str(file)).name: file for file in installed.files or ()}
+    script = Path(str(files["plotly.min.js"].locate())).read_bytes()
+    licence = Path(str(files["LICENSE.txt"].locate())).read_bytes()
     check(f"plotly {installed.version}", script, pins["wheel"]["script_sha256"])
     return Bundle(script, licence, f"the plotly {installed.version} package")
 
