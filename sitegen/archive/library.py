@@ -93,11 +93,11 @@ def heads(config: Config) -> tuple[list[AnyRun], list[Damaged]]:
     files: a machine that merely collects loads nothing heavy for that.
     """
     archive, index = Archive(config.archive), _read_index(config.cache / "cache")
-    cached = {line.run.id: line for line in index.lines}
+    cached, aliases = {line.run.id: line for line in index.lines}, config.aliases
     runs: list[AnyRun] = []
     damaged: list[Damaged] = []
     for entry in archive.scan():
-        label = config.aliases.get(entry.environment, entry.environment)
+        label = aliases.get(entry.environment, entry.environment)
         line = cached.get(entry.run_id)
         try:
             if line and line.is_of(entry, archive.stamp(entry)):

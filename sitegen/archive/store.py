@@ -43,9 +43,14 @@ class Entry(Struct, frozen=True):
 
     run_id: str
     environment: str
-    path: Path
+    folder: str
     remarks: tuple[str, ...] = ()  # names of the files beside the folder that are about it
     stamp: str = ""  # by `Archive.stamp`, where it was taken
+
+    @property
+    def path(self) -> Path:
+        """The folder, which most commands have no use for."""
+        return Path(self.folder)
 
 
 class Damaged(Struct, frozen=True):
@@ -218,7 +223,7 @@ class Archive:
                 if run_id := remarks.run_of(item.name):
                     about[run_id].append(item.name)
             entries += [
-                Entry(item.name, environment, Path(item.path), tuple(sorted(about[item.name])))
+                Entry(item.name, environment, item.path, tuple(sorted(about.get(item.name, ()))))
                 for item in listed
                 if RUN_ID.fullmatch(item.name) and item.is_dir()
             ]
@@ -230,7 +235,7 @@ class Archive:
         names = tuple(
             sorted(name for name in os.listdir(path.parent) if remarks.run_of(name) == run.id)  # noqa: PTH208 - names are enough
         )
-        return Entry(run.id, run.environment, path, names)
+        return Entry(run.id, run.environment, str(path), names)
 
     def stamped(self) -> list[Entry]:
         """Return what `scan` does, each with its stamp."""
@@ -245,7 +250,7 @@ class Archive:
         sizes: list[tuple[str, int, int, int]] = []
         try:
             for folder in ("", "/raw"):
-                with os.scandir(f"{entry.path}{folder}") as parts:
+                with os.scandir(f"{entry.folder}{folder}") as parts:
                     for part in parts:
                         if part.name == "raw" and part.is_dir():
                             continue
@@ -297,7 +302,7 @@ class Archive:
 
     def listed(self, entry: Entry) -> tuple[bytes, Manifest]:
         """Return the bytes of a manifest and what they say, checked against the run's files."""
-        data = _read(entry.path / "run.json")
+        data = _read(Path(f"{entry.folder}/run.json"))
         return data, self.check(entry, manifest.parse(data))
 
     def schema(self, entry: Entry) -> int:
@@ -326,7 +331,7 @@ class Archive:
             raise SitegenError(f"run.json says it is {listed.environment}/{listed.id}")
         for file in listed.files:
             try:
-                size = os.stat(f"{entry.path}/{file.name}").st_size  # noqa: PTH116 - as above
+                size = os.stat(f"{entry.folder}/{file.name}").st_size  # noqa: PTH116 - as above
             except OSError:
                 raise SitegenError(f"{file.name} is missing") from None
             if size != file.bytes:
@@ -355,7 +360,7 @@ class Archive:
 
     def checked(self, entry: Entry, file: File) -> bytes:
         """Return the bytes of one file of a run; raises SitegenError when its digest differs."""
-        data = _read(entry.path / file.name)
+        data = _read(Path(f"{entry.folder}/{file.name}"))
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise SitegenError(f"{file.name} does not match its digest")
         return data
