@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +52,11 @@ def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 
 def published(folder: Path, branch: str = "gh-pages") -> dict[str, bytes]:
-    names = git(folder, "ls-tree", "-r", "--name-only", "-z", branch).split("\0")[:-1]
-    return {
-        name: subprocess.run(
-            ["git", "-C", str(folder), "show", f"{branch}:{name}"], capture_output=True, check=True
-        ).stdout
-        for name in names
-    }
+    argv = ["git", "-C", str(folder), "archive", "--format=tar", branch]
+    packed = subprocess.run(argv, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        members = {member.name: tar.extractfile(member) for member in tar if not member.isdir()}
+        return {name: file.read() if file else b"" for name, file in members.items()}
 
 
 def to_pages(
