@@ -169,10 +169,6 @@ class Table(NamedTuple):
             columns[_VALUE] = tuple(self.values)
         return tuple(map(Measurement._make, zip(*columns, strict=True)))
 
-    def at(self, places: Iterable[int]) -> list[Measurement]:
-        """Return the rows in some places."""
-        return [self.shape.rows[place]._replace(value=self.values[place]) for place in places]
-
 
 _VALUE = Measurement._fields.index("value")
 

@@ -309,36 +309,36 @@ def _result(planned: PlannedRow, table: Table) -> tuple[ResultRow, Figures]:
     if len(indices) == 1 and first.status == Status.OK and value is not None:
         unit = metric.unit_for((value,))
         return planned.row(unit), Figures("1", _text(value, first.printed, unit))
-    rows = table.at(indices)
-    good = [row.value for row in rows if row.status == Status.OK and row.value is not None]
-    numbers = [row.value for row in rows if row.value is not None]
+    taken = [(table.values[place], table.shape.rows[place].status) for place in indices]
+    good = [value for value, status in taken if status == Status.OK and value is not None]
+    numbers = [value for value, _ in taken if value is not None]
     unit = metric.unit_for(numbers)
     places = unit.places(numbers)
     values = good or numbers
     notes = []
     if len(numbers) > len(good):
         notes.append(f"{len(numbers) - len(good)} suspect")
-    if len(rows) > len(numbers):
-        notes.append(f"{len(rows) - len(numbers)} failed")
+    if len(taken) > len(numbers):
+        notes.append(f"{len(taken) - len(numbers)} failed")
     middle = median(values) if values else None
     several = len(values) > 1
     low, high = (min(values), max(values)) if several else (0.0, 0.0)
     factor, fixed = unit.factor, unit.fixed
     dots = [
-        Dot(row.value / factor, fixed(row.value, places), row.status == Status.SUSPECT)
-        for row in rows
-        if row.value is not None
+        Dot(value / factor, fixed(value, places), status == Status.SUSPECT)
+        for value, status in taken
+        if value is not None
     ]
     return planned.row(unit), Figures(
         n=f"{len(values)}",
         value=fixed(middle or 0.0, places)
         if several
-        else _text(middle, first.printed if len(rows) == 1 else None, unit),
+        else _text(middle, first.printed if len(taken) == 1 else None, unit),
         low=fixed(low, places) if several else "",
         high=fixed(high, places) if several else "",
         spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
         note=", ".join(notes),
-        dots=tuple(dots) if len(rows) > 1 else (),
+        dots=tuple(dots) if len(taken) > 1 else (),
         maximum=max(numbers, default=1.0) / factor,
         middle=None if middle is None else middle / factor,
     )
