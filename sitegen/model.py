@@ -102,7 +102,7 @@ class Doubt(StrEnum):
 class Measurement(NamedTuple):
     """One value as the tool gave it, in the metric's base unit.
 
-    A NamedTuple, not a dataclass: a full build makes 200,000 of them, and this is the
+    A NamedTuple, not a Struct: a full build makes 200,000 of them, and this is the
     cheapest immutable record that Python has.
     """
 
