@@ -344,10 +344,24 @@ def _chunk(column: pa.ChunkedArray) -> pa.Array:
     return whole
 
 
-def units(table: pa.Table) -> tuple[tuple[str, str], ...]:
-    """Return each metric of a table with each unit that it is stated in, sorted."""
-    pairs = zip(*(table.column(name).to_pylist() for name in ("metric", "unit")), strict=True)
-    return tuple(sorted(set(pairs)))
+def units(table: pa.Table, lengths: Iterable[int]) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield of each run each metric with each unit that it is stated in, sorted.
+
+    Runs stand one after another in ``table``; ``lengths`` are the numbers of their rows.
+    """
+    (metrics, metric_at), (texts, unit_at) = (
+        _indices(table.column(name), name) for name in ("metric", "unit")
+    )
+    known: dict[bytes, tuple[tuple[str, str], ...]] = {}
+    start = 0
+    for length in lengths:
+        rows = slice(start, start := start + length)
+        places = metric_at[rows], unit_at[rows]
+        key = b"".join(places)  # most runs measured the same
+        if key not in known:
+            pairs = {(metrics[m], texts[u]) for m, u in zip(*places, strict=True)}
+            known[key] = tuple(sorted(pairs))
+        yield known[key]
 
 
 def concat(tables: Sequence[pa.Table]) -> pa.Table:
