@@ -40,8 +40,13 @@ class DisplayUnit(Struct, frozen=True):
 
     def fixed(self, value: float, places: int) -> str:
         """Return ``value`` in this unit with ``places`` decimals, no unit."""
-        text = f"{value / self.factor:,.{places}f}"
-        return text.replace("-", MINUS) if value < 0 else text
+        return self.aligned((value,), places)[0]
+
+    def aligned(self, values: Sequence[float], places: int) -> list[str]:
+        """Return ``values``, of which there are some, as `fixed` does each of them."""
+        form, factor = f"{{:,.{places}f}}".format, self.factor
+        texts = [form(value / factor) for value in values]
+        return texts if min(values) >= 0 else [text.replace("-", MINUS) for text in texts]
 
 
 #: Base unit -> display scales, smallest first.

@@ -173,18 +173,14 @@ def page(  # noqa: PLR0913 - what a run's page is made of
     declared = analysis.config.environment(run.environment)
     platform = words.platform(analysis.config, run.environment)
     table = table or run.table
-    shape = table.shape.rows
     plan = _plan_of(run.benchmark, table.shape, analysis)
     results = [_result(planned, table) for planned in plan.rows[:_MAX_ROWS]]
-    repetitions = 1 + max((row.repetition for row in shape), default=0)
     # One repetition shows what was run; the others are in the run's own file.
     steps = [step for step in run.steps if step.repetition <= 0][:_MAX_STEPS]
     doubts = caveats.of_run(run, declared.tee, declared.role or "") + caveats.of_reading(run)
     conditions = [step.seen for step in run.steps if step.repetition >= 0]
     doubts += caveats.applying("steps", conditions)
-    failed = sum(row.status == Status.FAILED for row in shape)
-    suspect = sum(row.status == Status.SUSPECT for row in shape)
-    counts = Counts(failed, suspect, len(shape), run.provenance, "value")
+    counts = Counts(plan.failed, plan.suspect, len(table.values), run.provenance, "value")
     doubts += caveats.applying("counts", counts)
     if run.provenance == Provenance.CITED:
         doubts.append(caveats.caveat("single-figure"))
@@ -199,11 +195,11 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         headline=_headline(analysis, table, plan, f"{presented.title} on {platform.name}"),
         lede=declared.note,
         doubts=tuple(doubts),
-        facts=_facts(run, platform.role, repetitions),
+        facts=_facts(run, platform.role, plan.repetitions),
         rows=tuple([row for row, _ in results]),
         figures=tuple([figures for _, figures in results]),
         rows_left=len(plan.rows) - len(results),
-        repeated=repetitions > 1,
+        repeated=plan.repetitions > 1,
         charts=_charts(run, samples, analysis, platform.hue),
         machine=machine.groups(run.fingerprint.facts),
         tee=machine.verdict(run.fingerprint.tee),
@@ -264,6 +260,9 @@ class Plan(NamedTuple):
 
     rows: tuple[PlannedRow, ...]
     headlines: tuple[tuple[Headline, tuple[int, ...]], ...]
+    repetitions: int
+    failed: int
+    suspect: int
 
 
 def _plan_of(benchmark: str, shape: Shape, analysis: Analysis) -> Plan:
@@ -275,7 +274,14 @@ def _plan_of(benchmark: str, shape: Shape, analysis: Analysis) -> Plan:
             (one, tuple(sorted(p for s, at in every.items() if one.matches(s) for p in at)))
             for one in family(benchmark).headlines
         )
-        analysis.plans[key] = Plan(tuple(_planned(benchmark, every, analysis)), headlines)
+        statuses = [row.status for row in shape.rows]
+        analysis.plans[key] = Plan(
+            tuple(_planned(benchmark, every, analysis)),
+            headlines,
+            1 + max((row.repetition for row in shape.rows), default=0),
+            statuses.count(Status.FAILED),
+            statuses.count(Status.SUSPECT),
+        )
     plan: Plan = analysis.plans[key]
     return plan
 
@@ -305,10 +311,10 @@ def _planned(
 
 def _result(planned: PlannedRow, table: Table) -> tuple[ResultRow, Figures]:
     _, _, metric, indices, _ = planned
-    first, value = table.shape.rows[indices[0]], table.values[indices[0]]
-    if len(indices) == 1 and first.status == Status.OK and value is not None:
-        unit = metric.unit_for((value,))
-        return planned.row(unit), Figures("1", _text(value, first.printed, unit))
+    first, only = table.shape.rows[indices[0]], table.values[indices[0]]
+    if len(indices) == 1 and first.status == Status.OK and only is not None:
+        unit = metric.unit_for((only,))
+        return planned.row(unit), Figures("1", _text(only, first.printed, unit))
     taken = [(table.values[place], table.shape.rows[place].status) for place in indices]
     good = [value for value, status in taken if status == Status.OK and value is not None]
     numbers = [value for value, _ in taken if value is not None]
@@ -323,22 +329,21 @@ def _result(planned: PlannedRow, table: Table) -> tuple[ResultRow, Figures]:
     middle = median(values) if values else None
     several = len(values) > 1
     low, high = (min(values), max(values)) if several else (0.0, 0.0)
-    factor, fixed = unit.factor, unit.fixed
-    dots = [
-        Dot(value / factor, fixed(value, places), status == Status.SUSPECT)
-        for value, status in taken
-        if value is not None
-    ]
+    factor, dots = unit.factor, []
+    if len(taken) > 1 and numbers:
+        drawn = [status == Status.SUSPECT for value, status in taken if value is not None]
+        texts = unit.aligned(numbers, places)
+        dots = [Dot(v / factor, t, s) for v, t, s in zip(numbers, texts, drawn, strict=True)]
+    ends = (middle or 0.0, low, high)
+    value, least, most = unit.aligned(ends, places) if several else ("", "", "")
     return planned.row(unit), Figures(
         n=f"{len(values)}",
-        value=fixed(middle or 0.0, places)
-        if several
-        else _text(middle, first.printed if len(taken) == 1 else None, unit),
-        low=fixed(low, places) if several else "",
-        high=fixed(high, places) if several else "",
+        value=value or _text(middle, first.printed if len(taken) == 1 else None, unit),
+        low=least,
+        high=most,
         spread=significant(100 * (high - low) / abs(middle), 2) if several and middle else "",
         note=", ".join(notes),
-        dots=tuple(dots) if len(taken) > 1 else (),
+        dots=tuple(dots),
         maximum=max(numbers, default=1.0) / factor,
         middle=None if middle is None else middle / factor,
     )
@@ -423,10 +428,10 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -
 
 def _output(step: StepRecord, excerpts: Mapping[str, str]) -> StepOutput:
     shares = dict(step.conditions)
-    parts = [f"{text} {shares[name]:.1%}" for name, text in _SHARES.items() if name in shares]
-    steady = dict(step.values).get("steady")
-    if steady:
-        parts.append("steady" if steady == "true" else "not steady")
+    parts = [f"{_SHARES[name]} {share:.1%}" for name, share in step.conditions if name in _SHARES]
+    for name, value in step.values:
+        if name == "steady" and value:
+            parts.append("steady" if value == "true" else "not steady")
     if "load_before" in shares:
         parts.append(f"load {shares['load_before']:.2g} before")
     return StepOutput(
