@@ -96,27 +96,28 @@ def beginning(data: bytes, most: int) -> bytes:
     raise SitegenError("is no whole gzip file")
 
 
-def read_file(path: Path, most: int) -> bytes:
+def read_file(path: Path | str, most: int) -> bytes:
     """Return what is in a plain file; raises SitegenError for a larger one, or for no file.
 
     A pipe or a device is none: reading it may never end.
     """
+    name = str(path).rpartition("/")[2]
     try:
         # To open a pipe waits for its other end, but not so.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - open already
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise SitegenError("is a device or a pipe, not a file", where=path.name)
+                raise SitegenError("is a device or a pipe, not a file", where=name)
             if status.st_size > most:
-                raise SitegenError(f"is larger than {_size(most)}", where=path.name)
+                raise SitegenError(f"is larger than {_size(most)}", where=name)
             return file.readall()
     except FileNotFoundError:
-        raise SitegenError("is missing", where=path.name) from None
+        raise SitegenError("is missing", where=name) from None
     except IsADirectoryError:
-        raise SitegenError("is a folder", where=path.name) from None
+        raise SitegenError("is a folder", where=name) from None
     except OSError as error:
-        raise SitegenError(f"{error.strerror}", where=path.name) from error
+        raise SitegenError(f"{error.strerror}", where=name) from error
 
 
 def _parts(data: bytes, most: int) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ The columns are a promise: they change with a version of the archive's schema an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -89,15 +89,17 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
     return columns
 
 
-def encode(columns: dict[str, list[Any]], form: str) -> bytes:
-    """Return columns as ``csv``, ``json`` (columns and data) or ``parquet``."""
-    if form == "json":
-        return orjson.dumps(
-            {"columns": list(columns), "data": list(zip(*columns.values(), strict=True))},
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
-    table = tables.export_table(columns)
-    return tables.csv_bytes(table) if form == "csv" else tables.parquet_bytes(table)
+def encoded(columns: dict[str, list[Any]], forms: Sequence[str]) -> Iterator[bytes]:
+    """Yield columns in each of ``forms``: ``csv``, ``json`` (columns and data) or ``parquet``."""
+    table = tables.export_table(columns) if {"csv", "parquet"} & {*forms} else None
+    for form in forms:
+        if form == "json":
+            yield orjson.dumps(
+                {"columns": list(columns), "data": list(zip(*columns.values(), strict=True))},
+                option=orjson.OPT_APPEND_NEWLINE,
+            )
+        else:
+            yield tables.csv_bytes(table) if form == "csv" else tables.parquet_bytes(table)
 
 
 class Export(Struct, frozen=True):
@@ -112,7 +114,7 @@ def export(config: Config, form: str) -> Export:
     held = library.of(config)
 
     def make(runs: Sequence[AnyRun], _: object = ()) -> bytes:
-        return encode(columns(analyse(runs, config), runs), form)
+        return next(encoded(columns(analyse(runs, config), runs), [form]))
 
     runs = [one.run for one in held.runs.values()]
     if not runs and held.damaged:

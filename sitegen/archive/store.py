@@ -302,7 +302,7 @@ class Archive:
 
     def listed(self, entry: Entry) -> tuple[bytes, Manifest]:
         """Return the bytes of a manifest and what they say, checked against the run's files."""
-        data = _read(Path(f"{entry.folder}/run.json"))
+        data = _read(f"{entry.folder}/run.json")
         return data, self.check(entry, manifest.parse(data))
 
     def schema(self, entry: Entry) -> int:
@@ -360,7 +360,7 @@ class Archive:
 
     def checked(self, entry: Entry, file: File) -> bytes:
         """Return the bytes of one file of a run; raises SitegenError when its digest differs."""
-        data = _read(Path(f"{entry.folder}/{file.name}"))
+        data = _read(f"{entry.folder}/{file.name}")
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise SitegenError(f"{file.name} does not match its digest")
         return data
@@ -465,7 +465,7 @@ def _names(listed: Manifest) -> set[str]:
     return names
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path | str) -> bytes:
     return bounds.read_file(path, MAX_FILE_BYTES)
 
 

@@ -346,8 +346,8 @@ class _Build:
         )
         columns = export.columns(self.analysis, runs)
         sizes = []
-        for form, path in zip(_FORMS, downloads, strict=True):
-            data = export.encode(columns, form)
+        encoded = export.encoded(columns, _FORMS)
+        for form, path, data in zip(_FORMS, downloads, encoded, strict=True):
             self._take(path, data)
             sizes.append((form, len(data)))
         offered, files = compare_page.scripts(self.analysis, name, runs)
