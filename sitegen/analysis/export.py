@@ -89,17 +89,24 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
     return columns
 
 
-def encoded(columns: dict[str, list[Any]], forms: Sequence[str]) -> Iterator[bytes]:
-    """Yield columns in each of ``forms``: ``csv``, ``json`` (columns and data) or ``parquet``."""
-    table = tables.export_table(columns) if {"csv", "parquet"} & {*forms} else None
-    for form in forms:
-        if form == "json":
-            yield orjson.dumps(
+def encoded(columns: dict[str, list[Any]], forms: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield each of ``forms``, in any order, with columns in it.
+
+    Forms are ``csv``, ``json`` (columns and data) and ``parquet``.
+    """
+    if "json" in forms:  # before there is a table: the peak of a build is here
+        yield (
+            "json",
+            orjson.dumps(
                 {"columns": list(columns), "data": list(zip(*columns.values(), strict=True))},
                 option=orjson.OPT_APPEND_NEWLINE,
-            )
-        else:
-            yield tables.csv_bytes(table) if form == "csv" else tables.parquet_bytes(table)
+            ),
+        )
+    # The smaller one first: whoever takes it may still hold it when the next is made.
+    if of_table := sorted({*forms} - {"json"}, reverse=True):
+        table = tables.export_table(columns)
+        for form in of_table:
+            yield form, tables.csv_bytes(table) if form == "csv" else tables.parquet_bytes(table)
 
 
 class Export(Struct, frozen=True):
@@ -114,7 +121,7 @@ def export(config: Config, form: str) -> Export:
     held = library.of(config)
 
     def make(runs: Sequence[AnyRun], _: object = ()) -> bytes:
-        return next(encoded(columns(analyse(runs, config), runs), [form]))
+        return next(encoded(columns(analyse(runs, config), runs), [form]))[1]
 
     runs = [one.run for one in held.runs.values()]
     if not runs and held.damaged:

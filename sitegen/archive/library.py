@@ -377,8 +377,9 @@ class _Reading:
             whole = tables.with_runs(
                 [(entries[place].run_id, each) for place, each in rows.items()]
             )
-            lengths = [each.num_rows for each in rows.values()]
-            for place, units in zip(rows, tables.units(whole, lengths), strict=True):
+            lengths = {place: each.num_rows for place, each in rows.items()}
+            rows.clear()  # they stand in the whole
+            for place, units in zip(lengths, tables.units(whole, lengths.values()), strict=True):
                 units_at = fresh.pools["units"].place(units)
                 fresh.lines[place] = replace(fresh.lines[place], units=units_at)
             fresh.rows.append(tables.pack(whole))

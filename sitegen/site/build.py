@@ -345,15 +345,14 @@ class _Build:
             publications=self.publications,
         )
         columns = export.columns(self.analysis, runs)
-        sizes = []
-        encoded = export.encoded(columns, _FORMS)
-        for form, path, data in zip(_FORMS, downloads, encoded, strict=True):
-            self._take(path, data)
-            sizes.append((form, len(data)))
+        sizes = dict.fromkeys(_FORMS, 0)
+        for form, data in export.encoded(columns, _FORMS):
+            self._take(f"data/{name}.{form}", data)
+            sizes[form] = len(data)
         offered, files = compare_page.scripts(self.analysis, name, runs)
         for file, data in files.items():
             self._take(file, data)
-        rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes))
+        rows = DataFile(family(name).title, name, len(columns["run_id"]), tuple(sizes.items()))
         self.benchmarks[name] = (offered, rows)
 
     def _benchmark_key(self, runs: Sequence[AnyRun], note: str) -> str:
