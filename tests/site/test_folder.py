@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import random
@@ -222,6 +223,21 @@ def test_a_site_of_before_sites_had_a_list_is_known_by_its_cache_or_not_touched(
     found = check.tree(tmp_path / "site")
     assert found.pop("mine.txt") == b"mine"
     assert check.differing(found, check.tree(tmp_path / "new/site")) == []
+
+
+def test_what_a_build_made_is_known_by_the_digests_of_before_too(tmp_path: Path) -> None:
+    runs = [check.storage_run(number) for number in range(2)]
+    check.built(tmp_path, *runs, toml=check.ALONE)
+    mark = tmp_path / "site/sitegen.json"
+    listed = json.loads(mark.read_bytes())
+    for path, entry in listed["files"].items():
+        data = (tmp_path / "site" / path).read_bytes()
+        entry[0] = hashlib.blake2b(data, digest_size=12).hexdigest()
+    mark.write_text(json.dumps(listed))
+    shutil.rmtree(Archive(tmp_path / "archive").path(runs[0]))
+    check.built(tmp_path, toml=check.ALONE)
+    check.built(tmp_path / "new", runs[1], toml=check.ALONE)
+    assert check.differing(check.tree(tmp_path / "site"), check.tree(tmp_path / "new/site")) == []
 
 
 def test_a_mark_that_names_files_outside_of_its_site_is_none(tmp_path: Path) -> None:
