@@ -249,7 +249,8 @@ class _Build:
     def run(self) -> Self:
         """Render and write everything; raises SitegenError, Unmade for a page that is not whole."""
         output = self.output
-        parts = parts_of(self._published(), _PAGES_AT_ONCE)
+        parts = parts_of(self._fresh(), _PAGES_AT_ONCE)
+        self.rendered = sum(map(len, parts))
         with Crew(self._run_pages, parts, alone=output.dry) as crew:
             self._site_pages()
             for name, data in self.assets.files.items():
@@ -259,10 +260,8 @@ class _Build:
             self._report_pages()
             self._compare_page()
             self._whole_site_files()
-            for content, keys, rendered in crew.results():
+            for content in crew.results():
                 output.take(content)
-                self.page_keys |= keys
-                self.rendered += rendered
         self._check_links(output)
         if not output.dry:
             self.mark, self.written, self.removed = output.finish(len(self.runs))
@@ -520,19 +519,28 @@ class _Build:
             published.append((held, with_raw))
         return published
 
-    def _run_pages(self, part: Sequence[tuple[Held, bool]]) -> tuple[Content, dict[str, str], int]:
-        """Return what the pages of some runs come to, their keys, and how many were rendered."""
-        output, keys, rendered = self.output.part(), dict[str, str](), 0
-        for held, with_raw in part:
+    def _fresh(self) -> list[tuple[Held, bool]]:
+        """Return the runs whose pages are to be rendered; those of the others are kept.
+
+        With each, whether its raw output is published.
+        """
+        fresh = []
+        for held, with_raw in self._published():
             run_id, declared = held.run.id, self.analysis.config.environment(held.run.environment)
-            keys[run_id] = _short(
+            self.page_keys[run_id] = key = _short(
                 f"{self.page_base}{held.digest}{declared}{self.superseded.get(run_id)}{with_raw}"
                 f"{held.run.remarks}"
             )
-            if self.old.pages.get(run_id) != keys[run_id] or not output.keep(run_id):
-                self._run_page(held, output, with_raw=with_raw)
-                rendered += 1
-        return output.content(), keys, rendered
+            if self.old.pages.get(run_id) != key or not self.output.keep(run_id):
+                fresh.append((held, with_raw))
+        return fresh
+
+    def _run_pages(self, part: Sequence[tuple[Held, bool]]) -> Content:
+        """Return what the pages of some runs come to."""
+        output = self.output.part()
+        for held, with_raw in part:
+            self._run_page(held, output, with_raw=with_raw)
+        return output.content()
 
     def _run_page(self, held: Held, output: Output, *, with_raw: bool) -> None:
         from sitegen.report import run as pages

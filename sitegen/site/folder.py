@@ -309,7 +309,7 @@ class Output:
     def part(self) -> Output:
         """Return an output of the same site, for files that `take` adds to this one."""
         part = Output(self.folder, None, self.work, dry=self.dry)
-        part._trusted, part._of_run = self._trusted, self._of_run
+        part._trusted = self._trusted
         return part
 
     def content(self) -> Content:
