@@ -356,11 +356,11 @@ class _Reading:
         caches full of the other's code, and take twice as long.
         """
         tables, fresh, rows = _tables(), self.fresh, dict[int, Any]()
-        tables_of = dict[int, File]()
+        files = dict[int, File]()  # of rows
         for place, entry in entries.items():
             with self._reason(place):
-                tables_of[place], fresh.lines[place] = self._line(entry)
-        for place, file in tables_of.items():
+                files[place], fresh.lines[place] = self._line(entry)
+        for place, file in files.items():
             with self._reason(place):
                 ((_, rows[place]),) = self.archive.look_into(entries[place], [file])
         try:

@@ -428,10 +428,10 @@ def _charts(run: Run, samples: Sequence[Sample], analysis: Analysis, hue: Hue) -
 
 def _output(step: StepRecord, excerpts: Mapping[str, str]) -> StepOutput:
     shares = dict(step.conditions)
-    parts = [f"{_SHARES[name]} {share:.1%}" for name, share in step.conditions if name in _SHARES]
-    for name, value in step.values:
-        if name == "steady" and value:
-            parts.append("steady" if value == "true" else "not steady")
+    parts = [f"{text} {shares[name]:.1%}" for name, text in _SHARES.items() if name in shares]
+    steady = dict(step.values).get("steady")
+    if steady:
+        parts.append("steady" if steady == "true" else "not steady")
     if "load_before" in shares:
         parts.append(f"load {shares['load_before']:.2g} before")
     return StepOutput(

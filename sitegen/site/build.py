@@ -322,14 +322,14 @@ class _Build:
         from sitegen.report.navigation import DataFile
 
         note, runs = self._note(name), [run for run in self.runs if run.benchmark == name]
-        page, downloads = f"{name}/index.html", [f"data/{name}.{form}" for form in _FORMS]
+        page, downloads = f"{name}/index.html", {form: f"data/{name}.{form}" for form in _FORMS}
         self.page_keys[name] = key = self._benchmark_key(runs, note)
         if key == self.old.pages.get(name) and name in self.old.benchmarks:
             cached: tuple[Offered, DataFile] = msgspec.convert(
                 self.old.benchmarks[name], tuple[compare_page.Offered, DataFile]
             )
-            if self.output.keep_files([page, *downloads, *compare_page.files(name)]):
-                self.paths += [page, *downloads]
+            if self.output.keep_files([page, *downloads.values(), *compare_page.files(name)]):
+                self.paths += [page, *downloads.values()]
                 self.benchmarks[name] = cached
                 return
         commands, samples = self._of_newest(name)
@@ -346,7 +346,7 @@ class _Build:
         columns = export.columns(self.analysis, runs)
         sizes = dict.fromkeys(_FORMS, 0)
         for form, data in export.encoded(columns, _FORMS):
-            self._take(f"data/{name}.{form}", data)
+            self._take(downloads[form], data)
             sizes[form] = len(data)
         offered, files = compare_page.scripts(self.analysis, name, runs)
         for file, data in files.items():
