@@ -38,7 +38,7 @@ has node || need nodejs node
 has npm || need npm -
 if [ "$purpose" = test ]; then
     has git || need git git
-    has chromium chromium-browser google-chrome || need chromium "--cask chromium"
+    has chromium-headless-shell chromium-browser google-chrome || need chromium-headless-shell -
     if has fc-list; then
         fc-list | grep -qi liberation || need fonts-liberation -
     elif [ "$(uname)" = Linux ]; then
@@ -76,8 +76,8 @@ packages=()
 for package in "${missing[@]}"; do
     # Older distributions have 7-Zip under its old name.
     if [ "$package" = 7zip ] && ! known 7zip; then package=p7zip-full; fi
-    # apt-get installs nothing at all when it does not know one of the names. Chromium is such a
-    # name on Ubuntu, where it is a snap; set-up then takes Playwright's.
+    # apt-get installs nothing at all when it does not know one of the names. Chromium's is not
+    # known to Ubuntu, where it is a snap; set-up then takes Playwright's.
     if known "$package"; then
         packages+=("$package")
     else

@@ -373,19 +373,29 @@ def test_names_of_all_kinds_are_kept_as_they_are(settled: Config, tmp_path: Path
 
 PAGES = "refs/heads/gh-pages"
 #: Stands for git on PATH: kills who runs it, before or after the call that is due.
-_SHIM = """#!{python}
-import os, signal, subprocess, sys
-place = {count!r}
-number = int(open(place).read()) + 1
-open(place, "w").write(str(number))
-due, after = map(int, os.environ["KILL_AT"].split(","))
-if number == due and not after:
-    os.kill(os.getppid(), signal.SIGKILL)
-    sys.exit(1)
-code = subprocess.run([{git!r}, *sys.argv[1:]]).returncode
-if number == due:
-    os.kill(os.getppid(), signal.SIGKILL)
-sys.exit(code)
+_SHIM = """#!/bin/sh
+number=$(($(cat '{count}') + 1))
+echo $number >'{count}'
+if [ "$KILL_AT" = "$number before" ]; then kill -9 $PPID; exit 1; fi
+'{git}' "$@"
+code=$?
+if [ "$KILL_AT" = "$number after" ]; then kill -9 $PPID; fi
+exit $code
+"""
+#: Publishes once for each line that it reads, and says how that ended: no start is paid twice.
+_PUBLISHER = """
+import os, sys
+from pathlib import Path
+from sitegen import config
+from sitegen.site import publish
+settled = config.load(Path("sitegen.toml"))
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.environ["KILL_AT"] = line.strip()
+        publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -402,31 +412,31 @@ def test_a_publication_that_is_killed_has_done_all_or_nothing(
     old = {place: (tip(place), branch_tree(place)) for place in (remote, settled.root)}
     shim = tmp_path / "bin" / "git"
     shim.parent.mkdir()
-    git_path = shutil.which("git")
-    shim.write_text(_SHIM.format(python=sys.executable, count=str(count), git=git_path))
+    shim.write_text(_SHIM.format(count=count, git=shutil.which("git")))
     shim.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}"}
     kills = 0
-    for at in range(1, 100):
-        count.write_text("0")
-        environment = {
-            **os.environ,
-            "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}",
-            "KILL_AT": f"{at},{at % 2}",  # before one call, after the next
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "sitegen.cli", "publish"],
-            cwd=settled.root, env=environment, capture_output=True, check=False,
-        )  # fmt: skip
-        if done.returncode == 0:
-            break
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-        kills += 1
-        for place, (_, before) in old.items():
-            assert branch_tree(place) in (before, new), at
-        to_pages(settled)
-        for place, (commit, _) in old.items():
-            assert branch_tree(place) == new
-            git(place, "update-ref", *(() if commit else ("-d",)), PAGES, *filter(None, [commit]))
+    with subprocess.Popen(
+        [sys.executable, "-c", _PUBLISHER], cwd=settled.root, env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as publisher:  # fmt: skip
+        assert publisher.stdin is not None
+        assert publisher.stdout is not None
+        for at in range(1, 100):
+            count.write_text("0")
+            print(at, ("before", "after")[at % 2], file=publisher.stdin, flush=True)
+            if (code := int(publisher.stdout.readline())) == 0:
+                break
+            assert code == -signal.SIGKILL
+            kills += 1
+            for place, (_, before) in old.items():
+                assert branch_tree(place) in (before, new), at
+            to_pages(settled)
+            for place, (commit, _) in old.items():
+                assert branch_tree(place) == new
+                back = (PAGES, commit) if commit else ("-d", PAGES)
+                git(place, "update-ref", *back)
+        publisher.stdin.close()
     assert kills >= 10
 
 
