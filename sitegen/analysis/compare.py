@@ -28,7 +28,8 @@ from sitegen.analysis.series import Cell, cells_of, mark_across
 from sitegen.analysis.stats import Interval, Summary, Tally, Word
 from sitegen.catalogue.families import headline_of
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
-from sitegen.catalogue.tool import Headline, SeriesPattern
+from sitegen.catalogue.rules import limits_of
+from sitegen.catalogue.tool import Headline, Limits, SeriesPattern
 from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.model import AnyRun, MetricDefinition, Series
@@ -213,9 +214,9 @@ def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
     return definitions
 
 
-#: What two environments are to one another in a benchmark, whatever the series: the newest run of
-#: each, what the settings say against comparing them, what their runs do, and caveats.
-_Sides = tuple[list[AnyRun], str, str, list[Caveat]]
+#: What two environments are to one another in a benchmark, whatever the series: the limits of the
+#: newest runs, what the settings say against comparing them, what their runs do, and caveats.
+_Sides = tuple[list[Limits], str, str, list[Caveat]]
 
 
 def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
@@ -227,11 +228,13 @@ def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
         ours, theirs = (selections[benchmark, name].runs for name in (label, base))
         reason = unlike(Setup.of(ours), Setup.of(theirs))
         newest = [ours[-1], theirs[-1]]
-        return newest, refused(config, label, base), reason, caveats.applying("pair", *newest)
+        limits = [*map(limits_of, newest)]
+        return limits, refused(config, label, base), reason, caveats.applying("pair", *newest)
 
+    baselines_of = {label: baselines(label, config, labels) for label in labels}
     comparisons = []
     for (series, label), cell in analysis.cells.items():
-        for against, name in baselines(label, config, labels):
+        for against, name in baselines_of[label]:
             base = analysis.cells.get((series, name))
             # A spread is no cost: steadier is neither faster nor slower.
             if base is None or series.statistic == "stddev":
@@ -253,7 +256,7 @@ def refused(config: Config, label: str, base: str) -> str:
 def _compared(
     pair: Comparison, sides: _Sides, cells: Mapping[tuple[Series, str], Cell]
 ) -> Comparison:
-    newest, declared, apart, doubts = sides
+    limits, declared, apart, doubts = sides
     series, both = pair.series, (pair.side, pair.baseline)
     notes = caveats.across(*(cell.caveats for cell in both))
     if empty := next((cell for cell in both if cell.summary is None), None):
@@ -266,7 +269,7 @@ def _compared(
         proof = other_proof(*(one.summary.value if one and one.summary else None for one in sizes))
     if proof:
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{proof}."))
-    reason = declared or proof or beyond_quota(series, *newest) or apart
+    reason = declared or proof or beyond_quota(series, *limits) or apart
     pair = replace(_measured(pair, cells), caveats=tuple(notes))
     return replace(pair, word=Word.NOT_COMPARABLE, reason=reason) if reason else pair
 

@@ -8,7 +8,8 @@ from functools import lru_cache
 from msgspec import Struct
 
 from sitegen.analysis import caveats
-from sitegen.catalogue.rules import limits_of, over_quota, settings_of
+from sitegen.catalogue.rules import over_quota, settings_of
+from sitegen.catalogue.tool import Limits
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
 from sitegen.fingerprint import facts
 from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
@@ -154,10 +155,10 @@ def other_proof(side: float | None, baseline: float | None) -> str:
     return doubts[0].sentence if doubts else ""
 
 
-def beyond_quota(series: Series, *runs: AnyRun) -> str:
-    """Return how a series ran more threads than a run's quota allows, or nothing."""
+def beyond_quota(series: Series, *limits: Limits) -> str:
+    """Return how a series ran more threads than a quota allows, or nothing."""
     params = dict(series.params)
-    return next((over for run in runs if (over := over_quota(params, limits_of(run)))), "")
+    return next((over for one in limits if (over := over_quota(params, one))), "")
 
 
 def nearest(ours: Sequence[Series], theirs: Sequence[Series]) -> tuple[str, ...]:

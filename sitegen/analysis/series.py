@@ -225,9 +225,10 @@ def _with(cell: Cell, *more: Caveat) -> Cell:
 def _suspect_bases(cells: dict[tuple[Series, str], Cell]) -> None:
     """Mark one-thread values that more threads outdo by more than they can."""
     groups: dict[tuple[object, ...], list[tuple[int, tuple[Series, str]]]] = defaultdict(list)
+    axes = {name: efficiency_axis(name) for name in {series.benchmark for series, _ in cells}}
     for series, label in cells:
-        axis = efficiency_axis(series.benchmark)
-        count = dict(series.params).get(axis, "") if axis else ""
+        axis = axes[series.benchmark]
+        count = next((value for name, value in series.params if name == axis), "") if axis else ""
         if count.isdecimal() and metric(series.metric).better == Better.HIGHER:
             rest = tuple(pair for pair in series.params if pair[0] != axis)
             key = (series.benchmark, series.metric, series.statistic, rest, label)

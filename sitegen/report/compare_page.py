@@ -22,7 +22,7 @@ from sitegen.analysis.selection import Selection
 from sitegen.analysis.series import Cell, cells_of
 from sitegen.catalogue.families import family, headline_of
 from sitegen.catalogue.metrics import Better, Scale, unit_problem
-from sitegen.catalogue.rules import RULES
+from sitegen.catalogue.rules import RULES, limits_of
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.fingerprint import facts
 from sitegen.model import AnyRun, Provenance, Series
@@ -332,8 +332,9 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
         "over": [
             (one.id, place, reason)
             for one in sides[fresh:]
+            for limits in (limits_of(one.newest),)
             for place in sorted(has[one.id])
-            if (reason := differences.beyond_quota(series[place], one.newest))
+            if (reason := differences.beyond_quota(series[place], limits))
         ],
         # What keeps the series of two sides from meeting, where none does.
         "apart": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,8 @@ _COMPUTED = """async (benchmark) => {
             found.reason ? "" : detail(found, one.metric, one.headline)];
     }).filter(Boolean);
     const titles = (to, from) => to.differ(from).map((place) => to.rows[place].slice(0, 2));
-    return sides.flatMap((from) => sides.filter((to) => to !== from).map((to) =>
-        [from.id, to.id, answers(to, from), titles(to, from)]));
+    return JSON.stringify(sides.flatMap((from) => sides.filter((to) => to !== from).map((to) =>
+        [from.id, to.id, answers(to, from), titles(to, from)])));
 }"""
 
 
@@ -88,7 +89,7 @@ def test_every_pair_of_sides_has_one_answer(page: Page, report: Rich, benchmark:
     page.goto(f"{report.root}/compare/index.html", wait_until="load")
     computed = {
         (base, side): (answers, titles)
-        for base, side, answers, titles in page.evaluate(_COMPUTED, benchmark)
+        for base, side, answers, titles in json.loads(page.evaluate(_COMPUTED, benchmark))
     }
     catalogue, sides = compare_page.environments(report.analysis, benchmark)
     sides += compare_page.single_runs(catalogue, runs)
