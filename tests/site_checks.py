@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import hashlib
 import io
 import os
 import re
+import subprocess
+import sys
 import tarfile
+import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from unittest import mock
@@ -66,6 +70,37 @@ baselines = { vm = "vm", metal = "host" }
 #: The same without baselines: any of the three can stand alone.
 ALONE = re.sub(r"baselines = .*\n", "", TOML)
 Element = Any  # html5lib builds xml.etree elements, whose tag may be a function for a comment
+
+
+_FORKS = """
+import os, sys
+{once}
+for line in sys.stdin:
+    given, child = line.strip(), os.fork()
+    if child == 0:
+{each}
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@contextlib.contextmanager
+def forks(once: str, each: str, **how: Any) -> Iterator[Callable[[object], int]]:  # noqa: ANN401 - as Popen's
+    """Yield what runs ``each`` with a line ``given``, in a fork of a program that ran ``once``.
+
+    It returns how the fork ended, as a return code. So what is killed many times starts once.
+    """
+    code = _FORKS.format(once=once, each=textwrap.indent(each, " " * 8))
+    argv, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, **how) as program:
+        assert program.stdout is not None
+        printed = program.stdout
+
+        def run(given: object) -> int:
+            print(given, file=program.stdin, flush=True)
+            return int(printed.readline())
+
+        yield run
 
 
 def tree(folder: Path) -> dict[str, bytes]:

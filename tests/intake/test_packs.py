@@ -327,7 +327,7 @@ def test_raw_output_that_is_no_whole_gzip_is_refused_and_found_by_fsck(
     [
         (lambda: rows(200_000), "200,000 rows, more than 100,000"),
         (lambda: rows(2_500, unit=["x" * 100_000] * 2_500), "MB when it is unpacked, more than 2"),
-        (lambda: rows(1, params=[[{"key": "k", "value": "v"}] * 300_000]), "more than 200 parameters"),
+        (lambda: rows(1, params=[[{"key": "k", "value": "v"}] * 300_000]), "more than 200 param"),
         (lambda: rows(1).append_column("value", [[2.0]]), "has the column value twice"),
         (lambda: rows(1).drop(["unit"]), "has no column unit"),
         (lambda: rows(1, value=[1e300]), "is not between"),
@@ -338,7 +338,7 @@ def test_raw_output_that_is_no_whole_gzip_is_refused_and_found_by_fsck(
         (lambda: rows(1, workload=["../x"]), "is not a usable workload name"),
         (lambda: rows(1, params=[[{"key": "block_size", "value": "4k"}]]), "is not a size"),
         (lambda: rows(1, params=[[{"key": "threads", "value": "9" * 400}]]), "is not a count"),
-        (lambda: rows(1, params=[[{"key": "x", "value": "9" * 5000}]]), "longer than 500 characters"),
+        (lambda: rows(1, params=[[{"key": "x", "value": "9" * 5000}]]), "longer than 500 char"),
     ],
 )  # fmt: skip
 def test_rows_that_no_page_could_show_are_refused_before_they_are_unpacked(

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,42 +24,45 @@ from sitegen.site import folder
 from sitegen.site.build import build
 from tests import site_checks as check
 
-# Ends itself with SIGKILL at its n-th change to the file system, as a lost machine would.
-_KILLED = """
-import os, signal, sys
-left = int(sys.argv[1])
-def watch(event, args):
-    global left
-    writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-    if writes or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir"):
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.dont_write_bytecode = True
+_LOADED = """
 from pathlib import Path
 from sitegen import config
 from sitegen.analysis import compare, export
 from sitegen.site import build, render
 from sitegen.archive import library, tables
+import signal
+sys.dont_write_bytecode = True
+"""
+# Builds; ends itself with SIGKILL at its n-th change to the file system, as a lost machine would.
+_BUILT = """
+last, place = given.split(maxsplit=1)
+changes = -1
+def watch(event, args):
+    global changes
+    writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+    if writes or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir"):
+        changes += 1
+        if changes == int(last):
+            os.kill(os.getpid(), signal.SIGKILL)
+os.chdir(place)
 settled = config.load(Path("sitegen.toml"))
 sys.addaudithook(watch)
 build.build(settled)
-print("left", left)
+Path(place + ".changes").write_text(str(changes))
 """
 
 
 # Killed builds
 
 MARK_FILE = "sitegen.json"
+BuiltUntil = Callable[[Path, int], int]
 
 
-def killed(folder: Path, at: int) -> bool:
-    """Build until the n-th change to the file system; say whether it was killed there."""
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(at)], cwd=folder, capture_output=True, check=False
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
-    return done.returncode != 0
+@pytest.fixture(scope="module")
+def built_until() -> Iterator[BuiltUntil]:
+    """Return what builds until the n-th change to the file system, and says how that ended."""
+    with check.forks(_LOADED, _BUILT) as run:
+        yield lambda folder, at: run(f"{at} {folder}")
 
 
 def moments(seed: str, changes: int, count: int) -> list[int]:
@@ -67,14 +71,10 @@ def moments(seed: str, changes: int, count: int) -> list[int]:
     return sorted({0, 1, changes - 2, changes - 1, *drawn})
 
 
-def changes_of(folder: Path) -> int:
+def changes_of(built_until: BuiltUntil, folder: Path) -> int:
     """Return how often a build of ``folder`` changes the file system."""
-    many = 1_000_000
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(many)],
-        cwd=folder, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return many - int(done.stdout.split()[-1])
+    assert built_until(folder, -1) == 0
+    return int(folder.with_suffix(".changes").read_text())
 
 
 def litter(folder: Path) -> set[str]:
@@ -82,17 +82,17 @@ def litter(folder: Path) -> set[str]:
 
 
 def test_a_first_build_that_is_killed_leaves_no_site_and_the_next_one_is_right(
-    tmp_path: Path,
+    tmp_path: Path, built_until: BuiltUntil
 ) -> None:
     runs = [check.storage_run(0), check.storage_run(0, "vm")]
     check.report(tmp_path / "count", *runs, toml=check.ALONE)
-    changes = changes_of(tmp_path / "count")
+    changes = changes_of(built_until, tmp_path / "count")
     whole = check.tree(tmp_path / "count/site")
     places = litter(tmp_path / "count")
     for at in moments("first", changes, 3):
         folder = tmp_path / f"at-{at}"
         settled = check.report(folder, *runs, toml=check.ALONE)
-        assert killed(folder, at), at
+        assert built_until(folder, at) == -signal.SIGKILL, at
         left = check.tree(folder / "site") if (folder / "site").exists() else {}
         assert left in ({}, whole), at
         build(settled)
@@ -102,7 +102,7 @@ def test_a_first_build_that_is_killed_leaves_no_site_and_the_next_one_is_right(
 
 @pytest.mark.parametrize("then", ["again", "without the run"])
 def test_an_update_that_is_killed_leaves_whole_files_and_the_next_build_is_right(
-    tmp_path: Path, then: str
+    tmp_path: Path, built_until: BuiltUntil, then: str
 ) -> None:
     runs = [check.storage_run(0), check.storage_run(0, "vm")]
     check.built(tmp_path / "base", *runs, toml=check.ALONE)
@@ -110,13 +110,13 @@ def test_an_update_that_is_killed_leaves_whole_files_and_the_next_build_is_right
     shutil.copytree(tmp_path / "base", tmp_path / "count")
     newest = check.storage_run(1)
     check.report(tmp_path / "count", newest, toml=check.ALONE)
-    changes = changes_of(tmp_path / "count")
+    changes = changes_of(built_until, tmp_path / "count")
     new = check.tree(tmp_path / "count/site")
     for at in moments(then, changes, 5):
         folder = tmp_path / f"at-{at}"
         shutil.copytree(tmp_path / "base", folder)
         settled = check.report(folder, newest, toml=check.ALONE)
-        assert killed(folder, at), at
+        assert built_until(folder, at) == -signal.SIGKILL, at
         for path, data in check.tree(folder / "site").items():
             if path.rpartition("/")[2] not in (MARK_FILE, ".sitegen-new"):
                 assert data in (old.get(path), new.get(path)), (at, path)
@@ -359,18 +359,18 @@ def test_of_two_first_builds_one_waits_says_so_and_has_nothing_left_to_do(tmp_pa
 
 
 def test_a_killed_build_is_not_taken_for_whole_when_the_settings_change_back(
-    tmp_path: Path,
+    tmp_path: Path, built_until: BuiltUntil
 ) -> None:
     check.built(tmp_path / "base", check.storage_run(0), toml=check.ALONE)
     wanted = check.tree(tmp_path / "base/site")
     other = check.ALONE.replace("A small report", "Another title")
     shutil.copytree(tmp_path / "base", tmp_path / "count")
     check.report(tmp_path / "count", toml=other)
-    for at in moments("back", changes_of(tmp_path / "count"), 6):
+    for at in moments("back", changes_of(built_until, tmp_path / "count"), 6):
         folder = tmp_path / f"at-{at}"
         shutil.copytree(tmp_path / "base", folder)
         check.report(folder, toml=other)
-        assert killed(folder, at), at
+        assert built_until(folder, at) == -signal.SIGKILL, at
         check.built(folder, toml=check.ALONE)
         assert check.differing(check.tree(folder / "site"), wanted) == [], at
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -382,20 +381,15 @@ code=$?
 if [ "$KILL_AT" = "$number after" ]; then kill -9 $PPID; fi
 exit $code
 """
-#: Publishes once for each line that it reads, and says how that ended: no start is paid twice.
-_PUBLISHER = """
-import os, sys
+_LOADED = """
 from pathlib import Path
 from sitegen import config
 from sitegen.site import publish
 settled = config.load(Path("sitegen.toml"))
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        os.environ["KILL_AT"] = line.strip()
-        publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+_PUBLISHED = """
+os.environ["KILL_AT"] = given
+publish.to_branch(settled, branch="gh-pages", remote="origin", push=True)
 """
 
 
@@ -416,16 +410,12 @@ def test_a_publication_that_is_killed_has_done_all_or_nothing(
     shim.chmod(0o755)
     environment = {**os.environ, "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}"}
     kills = 0
-    with subprocess.Popen(
-        [sys.executable, "-c", _PUBLISHER], cwd=settled.root, env=environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as publisher:  # fmt: skip
-        assert publisher.stdin is not None
-        assert publisher.stdout is not None
+    once = "from sitegen.site import publish; from tests import site_checks\n"
+    once += f"settled = site_checks.report(site_checks.Path({str(settled.root)!r}))"
+    with check.forks(_LOADED, _PUBLISHED, cwd=settled.root, env=environment) as publishes:
         for at in range(1, 100):
             count.write_text("0")
-            print(at, ("before", "after")[at % 2], file=publisher.stdin, flush=True)
-            if (code := int(publisher.stdout.readline())) == 0:
+            if (code := publishes(f"{at} {('before', 'after')[at % 2]}")) == 0:
                 break
             assert code == -signal.SIGKILL
             kills += 1
@@ -436,7 +426,6 @@ def test_a_publication_that_is_killed_has_done_all_or_nothing(
                 assert branch_tree(place) == new
                 back = (PAGES, commit) if commit else ("-d", PAGES)
                 git(place, "update-ref", *back)
-        publisher.stdin.close()
     assert kills >= 10
 
 
