@@ -6,6 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --no-input
+PINS := runtime
 PLOTLY := templates/vendor/plotly.min.js
 
 # Hundreds of programs that tests start would each compile all modules again.
@@ -46,7 +47,7 @@ setup:        ## system tools, .venv with the pinned dependencies of all collect
 
 setup-test:   ## the same with what the tests need
 	@tools/system.sh test "$(PYTHON)"
-	@$(MAKE) --silent venv $(VENV)/pins-dev
+	@$(MAKE) --silent venv PINS=dev
 	@tools/browser.sh $(BIN)/playwright
 
 venv: $(VENV)/editable $(PLOTLY)  ## .venv and the bundle only, no system tools
@@ -65,14 +66,17 @@ $(BIN)/pip:
 	@test -n "$(PYTHON)" || { echo "sitegen needs Python 3.11 or newer; or name one: make PYTHON=/path/to/python"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
+# Of all that the tests need they import a tenth, which Python compiles as it comes to it.
+$(VENV)/pins-dev: COMPILED := --no-compile
+
 $(VENV)/pins-%: requirements/%.txt | $(BIN)/pip
-	$(PIP) install --require-hashes -r $<
+	$(PIP) install $(COMPILED) --require-hashes -r $<
 	@touch $@
 
-$(VENV)/editable: pyproject.toml | $(VENV)/pins-runtime
+$(VENV)/editable: pyproject.toml | $(VENV)/pins-$(PINS)
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(PLOTLY): tools/plotly_bundle.py tools/plotly-bundle.json | $(VENV)/pins-runtime
+$(PLOTLY): tools/plotly_bundle.py tools/plotly-bundle.json | $(VENV)/pins-$(PINS)
 	@$(BIN)/python tools/plotly_bundle.py
 	@touch $@
