@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from operator import mul
 
 _BINS = 60
 _SURELY = 1 - 1e-9
@@ -26,20 +27,17 @@ def percentiles(bins: Mapping[int, int], percents: Iterable[float]) -> list[int]
 
 def coarse(bins: Mapping[int, int]) -> Iterator[tuple[float, int]]:
     """Yield at most 60 bins of equal ratio: the mean value in each, and its count."""
-    if not bins:
-        return
-    low, high = max(min(bins), 1), max(*bins, 2)
+    values = sorted(bins)
+    counts = [bins[value] for value in values]
+    low, high = max([1, *values[:1]]), max([2, *values[-1:]])
     width = math.log(high / low) / _BINS or 1.0
-    cell, end = -1, 0.0
-    count = total = 0
-    for value, times in sorted(bins.items()):
-        if value >= end:  # else it is in the same cell: a logarithm of each would take long
-            place = min(int(math.log(max(value, 1) / low) / width), _BINS - 1)
-            if place != cell and count:
-                yield total / count, count
-                count = total = 0
-            cell, end = place, low * math.exp((place + 1) * width) * _SURELY
-        count += times
-        total += value * times
-    if count:
-        yield total / count, count
+    cells: dict[int, int] = {}  # and where each ends
+    at = 0
+    while at < len(values):
+        place = min(int(math.log(max(values[at], 1) / low) / width), _BINS - 1)
+        # All up to there are in the same cell: a logarithm of each would take long.
+        end = low * math.exp((place + 1) * width) * _SURELY
+        at = cells[place] = max(bisect_left(values, end), at + 1)
+    for start, stop in pairwise([0, *cells.values()]):
+        if count := sum(counts[start:stop]):
+            yield sum(map(mul, values[start:stop], counts[start:stop])) / count, count

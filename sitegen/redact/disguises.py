@@ -15,9 +15,10 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 #: What a terminal does not show, or begins what it does not.
-_UNSEEN = r"\x1b\x00\xad\u200b-\u200d\u2060\ufeff"
+_UNSEEN = "\x1b\x00\xad\u200b\u200c\u200d\u2060\ufeff"
 _SEAM = re.compile(f"[{_UNSEEN}]")
 #: What stands for another character, or for none; told apart by its first, which is quick to find.
+_FIRST = f"\\%&{_UNSEEN}"
 _ESCAPE = re.compile(
     rf"[\\%&{_UNSEEN}]"
     r"(?:"
@@ -73,7 +74,8 @@ def views(text: str) -> Iterator[tuple[View, ...]]:
     A colour in the middle of a word splits it for a program and not for a reader, and one
     before a word is no part of it: both are looked at.
     """
-    if _ESCAPE.search(text) is None:
+    # A letter is found in a text far quicker than a pattern.
+    if not any(first in text for first in _FIRST) or _ESCAPE.search(text) is None:
         return
     for seam in ("", " ") if _SEAM.search(text) else ("",):
         chain: tuple[View, ...] = (View(text, seam),)
