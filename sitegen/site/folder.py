@@ -25,7 +25,7 @@ from sitegen import __version__, bounds
 from sitegen.errors import SitegenError
 
 MARK = "sitegen.json"
-#: What a file is called in its folder until it takes the place of an old one.
+#: The folder in a site in which files wait until each takes the place of an old one.
 WAITING = ".sitegen-new"
 _MAX_MARK = 500_000_000
 _DIGEST_BYTES = 12
@@ -149,7 +149,11 @@ def workplace(site: Path, say: Callable[[str], None]) -> Iterator[Path | None]:
                 if _is_ours(place):
                     with _beside(place, say):
                         pass  # a build was killed after it had put its site in place
-                yield None
+                _clear(site / WAITING)
+                try:
+                    yield None
+                finally:
+                    _clear(site / WAITING)
                 return
         else:
             with _beside(place, say) as folder:
@@ -247,16 +251,18 @@ def _is_open(descriptor: int, place: Path) -> bool:
 
 
 class Content(NamedTuple):
-    """What one part of a site comes to: its files, its links, what waits to be written."""
+    """What one part of a site comes to: its files, its links, which files wait for their places."""
 
     files: dict[str, Listed]
     links: dict[str, str]
-    waiting: list[tuple[str, bytes]]
+    waiting: list[str]
     written: int
 
 
 class Output:
     """The site's folder while it is written: a new one in ``work``, or else changes in place.
+
+    Until everything is there and checked, what changes waits in a folder in the site.
 
     A ``dry`` one writes nothing: what a build would come to, and whether it can.
     """
@@ -272,7 +278,7 @@ class Output:
         self._old = mark or Mark()
         self._built: Mapping[str, Listed] = self._old.files or {}
         self._trusted = self._built if self._old.whole else {}
-        self._waiting: list[tuple[str, bytes]] = []
+        self._waiting: list[str] = []
         self._folders: set[str] = set()
         self._written = 0
         self._of_run: dict[str, dict[str, Listed]] = {}
@@ -291,7 +297,8 @@ class Output:
         if self.work is not None:
             self._put(f"{self.work}/{path}", data)
         elif self._trusted.get(path) != entry or not _there(self.folder, path, len(data)):
-            self._waiting.append((path, data))
+            self._put(f"{self.folder}/{WAITING}/{path}", data)
+            self._waiting.append(path)
 
     def refers(self, path: str, targets: Iterable[str]) -> None:
         """Take the links of one page, for the check at the end."""
@@ -355,7 +362,6 @@ class Output:
             self._put(f"{self.work}/{MARK}", data)
             self.work.rename(self.folder)
             return mark, self._written, 0
-        _unlink(f"{self.folder}/{WAITING}")  # of a build that was killed
         gone = sorted(set(self._built) - set(self.files))
         if not self._waiting and not gone and self._trusted == self.files:
             return mark, 0, 0
@@ -364,11 +370,13 @@ class Output:
         changing = structs.replace(
             mark, whole=False, files={**self._built, **self.files}, before=self._before(), digest=""
         )
-        self._replace(MARK, msgspec.json.encode(changing, order="sorted"))
-        for path, content in self._waiting:
-            self._replace(path, content)
+        self._put(f"{self.folder}/{WAITING}/{MARK}", msgspec.json.encode(changing, order="sorted"))
+        self._move(MARK)
+        for path in self._waiting:
+            self._move(path)
         removed = sum(map(self._remove, gone))
-        self._replace(MARK, data)
+        self._put(f"{self.folder}/{WAITING}/{MARK}", data)
+        self._move(MARK)
         return mark, self._written - 1, removed
 
     def _before(self) -> dict[str, list[str]]:
@@ -380,7 +388,7 @@ class Output:
         return digests_of
 
     def _check_strangers(self) -> None:
-        for path, _ in self._waiting:
+        for path in self._waiting:
             if strange := self._stranger(path):
                 raise SitegenError(
                     "was not made by sitegen, and a page belongs there",
@@ -409,28 +417,26 @@ class Output:
                 removed = True
         except (SitegenError, OSError):
             pass  # it is gone, or no file any more
-        _unlink(f"{place.parent}/{WAITING}")
         with contextlib.suppress(OSError):
             place.parent.rmdir()
         return removed
 
-    def _replace(self, path: str, data: bytes) -> None:
-        """Put a file in the place of an old one at once: no reader meets half of it."""
+    def _move(self, path: str) -> None:
+        """Put a file that waits in the place of an old one at once: no reader meets half of it."""
         full = f"{self.folder}/{path}"
-        waiting = f"{full.rpartition('/')[0]}/{WAITING}"
-        _unlink(waiting)
-        self._put(waiting, data)
-        os.replace(waiting, full)  # noqa: PTH105 - as above
+        self._make_folder(full.rpartition("/")[0])
+        os.replace(f"{self.folder}/{WAITING}/{path}", full)  # noqa: PTH105 - as above
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - thousands of them
+            self._folders.add(folder)
 
     def _put(self, full: str, data: bytes) -> None:
         self._written += 1
-        parent = full.rpartition("/")[0]
         try:
-            if parent not in self._folders:
-                os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - thousands of them
-                self._folders.add(parent)
-            # A new site may have files of a process that was killed; elsewhere nothing is ours.
-            with open(full, "wb" if self.work else "xb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
+            self._make_folder(full.rpartition("/")[0])
+            with open(full, "wb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
                 rest = memoryview(data)
                 while rest:
                     rest = rest[file.write(rest) :]
@@ -490,9 +496,12 @@ def _claimed(path: str) -> SitegenError:
     return SitegenError(f"two pages claim {path}", fix="rename the environment or benchmark")
 
 
-def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(path)  # noqa: PTH108 - thousands of them
+def _clear(place: Path) -> None:
+    """Remove what waited in a build that did not end; an older sitegen's was one file."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _there(site: Path, path: str, size: int) -> bool:
