@@ -27,6 +27,16 @@ _LIVE_BARS = """figure => figure.querySelector(".live").data
     .filter(([, x]) => x !== null)"""
 #: What one of a display unit may be in base units.
 _SCALES = (1.0, 1e-9, 1e-6, 1e-3, 0.01, 1e3, 1e6, 1e9, 1e12, 2.0**10, 2.0**20, 2.0**30)
+#: One after another; what is in a closed section has no place.
+_INTO_VIEW = """async (figures) => {
+    for (const figure of figures.filter((one) => one.querySelector(".plot").checkVisibility())) {
+        figure.scrollIntoView({ block: "nearest" });
+        for (const start = performance.now(); figure.dataset.live !== "1";) {
+            await new Promise(requestAnimationFrame);
+            if (performance.now() - start > 20000) throw new Error(`${figure.id} stays a drawing`);
+        }
+    }
+}"""
 _FITS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _STICKING_OUT = """() => [...document.querySelectorAll("body *")].filter(e => {
     if (e.closest(".scroll, svg, .vh, pre")) return false;
@@ -43,12 +53,7 @@ def wake(page: Page) -> None:
     """Do what a reader does first: point at a chart; then bring every chart into view."""
     figures = charts(page)
     figures.first.hover()
-    for number in range(figures.count()):
-        figure = figures.nth(number)
-        if not figure.locator(".plot").is_visible():
-            continue  # in a closed section
-        figure.scroll_into_view_if_needed()
-        expect(figure).to_have_attribute("data-live", "1")
+    figures.evaluate_all(_INTO_VIEW)
 
 
 @pytest.mark.parametrize("place", ["root", "path", "file"])
