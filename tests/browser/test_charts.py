@@ -14,6 +14,7 @@ from sitegen.charts.spec import WIDE, FactorMark
 from sitegen.site import render
 from tests import site_checks as check
 from tests.browser.conftest import Watch, served
+from tests.browser.test_site import wake
 from tests.charts.examples import EXAMPLES, HUES
 
 if TYPE_CHECKING:
@@ -84,14 +85,6 @@ def page(page: Page) -> Page:
     return page
 
 
-def _make_live(page: Page) -> None:
-    figures = page.locator("figure.chart")
-    figures.first.hover()
-    for index in range(figures.count()):
-        figures.nth(index).scroll_into_view_if_needed()
-        page.locator(f"#c-{index}[data-live]").wait_for(state="attached")
-
-
 def _hover(page: Page, address: str, index: int = 0) -> None:
     page.goto(address)
     page.locator(f"#c-{index}").hover()
@@ -111,7 +104,7 @@ def test_every_chart_becomes_live_without_a_complaint(
     page: Page, address: str, folder: Path, watch: Watch, *, from_file: bool
 ) -> None:
     page.goto((folder / "index.html").as_uri() if from_file else address)
-    _make_live(page)
+    wake(page)
     assert page.locator("[data-live]").count() == len(EXAMPLES)
     assert page.evaluate("shifts") == 0
     assert watch.complaints == []
