@@ -272,6 +272,7 @@ class Output:
     ) -> None:
         """Use the site in ``folder``, which has ``mark``; ``work`` is of its `workplace`."""
         self.folder, self.work, self.dry = folder, work, dry
+        self._made = str(work or folder / WAITING)  # where files are written
         self.files: dict[str, Listed] = {}
         self.links: dict[str, str] = {}  # where a link leads, with its anchor -> who has it first
         #: What builds made here; it is as it was listed where the last of them ended.
@@ -294,11 +295,11 @@ class Output:
         self.files[path] = entry
         if self.dry:
             return
-        if self.work is not None:
-            self._put(f"{self.work}/{path}", data)
-        elif self._trusted.get(path) != entry or not _there(self.folder, path, len(data)):
-            self._put(f"{self.folder}/{WAITING}/{path}", data)
+        if self.work is None:
+            if self._trusted.get(path) == entry and _there(self.folder, path, len(data)):
+                return
             self._waiting.append(path)
+        self._put(path, data)
 
     def refers(self, path: str, targets: Iterable[str]) -> None:
         """Take the links of one page, for the check at the end."""
@@ -359,7 +360,7 @@ class Output:
         data = msgspec.json.encode(mark, order="sorted")
         mark = structs.replace(mark, digest=digest_of(data))
         if self.work is not None:
-            self._put(f"{self.work}/{MARK}", data)
+            self._put(MARK, data)
             self.work.rename(self.folder)
             return mark, self._written, 0
         gone = sorted(set(self._built) - set(self.files))
@@ -370,12 +371,12 @@ class Output:
         changing = structs.replace(
             mark, whole=False, files={**self._built, **self.files}, before=self._before(), digest=""
         )
-        self._put(f"{self.folder}/{WAITING}/{MARK}", msgspec.json.encode(changing, order="sorted"))
+        self._put(MARK, msgspec.json.encode(changing, order="sorted"))
         self._move(MARK)
         for path in self._waiting:
             self._move(path)
         removed = sum(map(self._remove, gone))
-        self._put(f"{self.folder}/{WAITING}/{MARK}", data)
+        self._put(MARK, data)
         self._move(MARK)
         return mark, self._written - 1, removed
 
@@ -425,15 +426,16 @@ class Output:
         """Put a file that waits in the place of an old one at once: no reader meets half of it."""
         full = f"{self.folder}/{path}"
         self._make_folder(full.rpartition("/")[0])
-        os.replace(f"{self.folder}/{WAITING}/{path}", full)  # noqa: PTH105 - as above
+        os.replace(f"{self._made}/{path}", full)  # noqa: PTH105 - as above
 
     def _make_folder(self, folder: str) -> None:
         if folder not in self._folders:
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - thousands of them
             self._folders.add(folder)
 
-    def _put(self, full: str, data: bytes) -> None:
+    def _put(self, path: str, data: bytes) -> None:
         self._written += 1
+        full = f"{self._made}/{path}"
         try:
             self._make_folder(full.rpartition("/")[0])
             with open(full, "wb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much
