@@ -1,8 +1,8 @@
-"""How often intervals hold the truth, and verdicts do not: `python -m benchmarks.coverage`.
+"""How often a comparison says what is not so: `python -m benchmarks.coverage`.
 
-Two sides are drawn whose difference is known, and given to the formulas of
-`sitegen.analysis.stats`, here on whole arrays; a test holds both to each other. `--write` keeps
-the result, which the methodology page shows. The same seed gives the same figures.
+Two environments are drawn whose difference is known, in six headline series, and given to the
+comparison itself: levels, turns, margins, and words that hold together are those of the pages.
+`--write` keeps the result, which the methodology page shows. The same seed gives the same figures.
 """
 
 from __future__ import annotations
@@ -10,193 +10,247 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from msgspec import Struct
-from numpy.polynomial import Chebyshev
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from sitegen.analysis.student import t_quantile
-from sitegen.catalogue.metrics import Better, Metric
+from sitegen.analysis.compare import Comparison, measured, worded
+from sitegen.analysis.replicates import Origin
+from sitegen.analysis.series import Cell
+from sitegen.analysis.stats import DECIDED, Interval, Word, summarise
+from sitegen.catalogue.metrics import METRICS
+from sitegen.model import Provenance, Series
 
 Values = NDArray[np.float64]
-Draw = Callable[[np.random.Generator, int, int], Values]
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]
 
 RESULT = Path(__file__).resolve().parents[1] / "templates" / "coverage.json"
-DRAWS, SEED = 100_000, 20_261_121
-#: Runs of the side and of the baseline; where they differ, the smaller side spreads more.
-RUNS = ((3, 3), (5, 5), (10, 10), (3, 10))
-REPETITIONS = 3
-#: Standard deviation of a run value's logarithm: wide beside the margin, which so protects little.
+DRAWS, SEED = 10_000, 20_261_130
+METRIC = METRICS["7z.rating"]
+#: As many as get a word.
+SERIES = tuple(
+    Series("7z", "w", METRIC.id, "value", (("operation", "total"), ("threads", str(n))))
+    for n in range(1, 7)
+)
+#: Standard deviation of a replicate's logarithm: wide beside the margin, which so protects little.
 SPREAD = 0.05
-MARGIN = Metric("", "", "", Better.NONE, "").margin
-#: How far the machine drifts while all runs are taken, in spreads.
-DRIFT = 3.0
-#: The effect that is to be found, and the spreads between runs and within them.
-EFFECT, BETWEEN, WITHIN = 0.03, 0.005, 0.01
-_DEGREE = 24
+#: Of a session, and of a run within it.
+SESSION, RUN = 0.03, 0.01
+#: How far the machine drifts while all is taken, in spreads.
+DRIFT = 2.0
+RHO, OUTLIERS = 0.6, 0.1
+#: The effect that is to be found.
+EFFECT = 0.03
+_HOUR_S, _RUN_S = 3600.0, 60.0
 
 
-def normal(rng: np.random.Generator, draws: int, count: int) -> Values:
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Values:
     """Return standard normal deviates."""
-    return rng.standard_normal((draws, count))
+    return rng.standard_normal(shape)
 
 
-def skewed(rng: np.random.Generator, draws: int, count: int) -> Values:
+def skewed(rng: np.random.Generator, shape: tuple[int, ...]) -> Values:
     """Return log-normal deviates, shape 1, with mean 0 and variance 1."""
-    values = np.exp(rng.standard_normal((draws, count)))
+    values = np.exp(rng.standard_normal(shape))
     return (values - math.exp(0.5)) / math.sqrt((math.e - 1) * math.e)
 
 
-def heavy_tailed(rng: np.random.Generator, draws: int, count: int) -> Values:
-    """Return Student's t deviates with 3 degrees of freedom, scaled to variance 1."""
-    return rng.standard_t(3, (draws, count)) / math.sqrt(3)
+def with_outliers(rng: np.random.Generator, shape: tuple[int, ...]) -> Values:
+    """Return normal deviates of which one in ten lies five times as far off."""
+    return rng.standard_normal(shape) * np.where(rng.random(shape) < OUTLIERS, 5.0, 1.0)
+
+
+def autocorrelated(rng: np.random.Generator, shape: tuple[int, ...]) -> Values:
+    """Return normal deviates of which each follows the one before it, with variance 1."""
+    values = rng.standard_normal(shape)
+    for place in range(1, shape[-1]):
+        values[..., place] *= math.sqrt(1 - RHO**2)
+        values[..., place] += RHO * values[..., place - 1]
+    return values
 
 
 class Case(Struct, frozen=True):
-    """One kind of data: how run values deviate, and how much more the side spreads.
+    """One kind of data: how replicates deviate, how much more the side spreads, in which order.
 
-    ``drift`` says in which order the runs are taken while the machine drifts. ``between`` and
-    ``within`` are spreads of two levels; ``pooled`` takes each repetition for a run of its own.
+    With ``sessions`` as many of so many ``runs`` are taken a side; otherwise the replicates are
+    boots of one run. ``order``: the platforms take turns, or one comes after the other; ``drift``
+    moves the machine meanwhile, in spreads. Of the series as many as are ``moved`` have the
+    ``effect``, so much more time.
     """
 
-    id: str
     title: str
     draw: Draw = normal
     times: float = 1.0
-    drift: str = ""
-    between: float = 0.0
-    within: float = 0.0
-    pooled: bool = False
+    order: str = "mixed"
+    drift: float = 0.0
+    sessions: int = 0
+    runs: int = 1
+    spread: float = SPREAD
+    effect: float = 0.0
+    moved: int = len(SERIES)
 
 
-CASES = (
-    Case("normal", "Normal"),
-    Case("normal-3", "Normal, one side spreads 3 times as much", times=3),
-    Case("normal-10", "Normal, one side spreads 10 times as much", times=10),
-    Case("skewed", "Skewed (log-normal)", skewed),
-    Case("skewed-3", "Skewed, one side spreads 3 times as much", skewed, 3),
-    Case("heavy", "Heavy-tailed (t with 3 degrees of freedom)", heavy_tailed),
-    Case("heavy-3", "Heavy-tailed, one side spreads 3 times as much", heavy_tailed, 3),
-    Case("alternating", "Drifting machine, platforms taken in turn", drift="alternating"),
-    Case("in-a-row", "Drifting machine, one platform after the other", drift="in a row"),
-    Case("two-level-1", "Runs spread as much as repetitions", between=1, within=1),
-    Case("two-level-2", "Runs spread twice as much as repetitions", between=2, within=1),
-    Case(
-        "pooled", "The same, each repetition taken for a run: not done here",
-        between=2, within=1, pooled=True,
+#: What the arithmetic must stand: any false word in a comparison in at most 6 of 100.
+SOUND = (
+    Case("Normal"),
+    Case("Normal, one side spreads 4 times as much", times=4),
+    Case("One value in ten lies five times as far off", with_outliers),
+    Case("Platforms in turns", order="turns"),
+    Case("Platforms in turns on a drifting machine", order="turns", drift=DRIFT),
+)
+#: What it cannot save.
+UNSOUND = (
+    Case("Skewed, one side spreads 3 times as much", skewed, 3),
+    Case("Each value follows the one before it (correlation 0.6)", autocorrelated),
+    Case("One platform after the other on a drifting machine", order="row", drift=DRIFT),
+)
+COUNTS, RUNS = (3, 5, 10), (1, 2, 3)
+SESSIONS = tuple(
+    Case(f"{count} session{'s' * (count > 1)} a side", sessions=count) for count in (1, 2, 3, 5)
+)
+_STILL = Case("", spread=0.005, effect=EFFECT)
+POWER = (
+    replace(_STILL, title="All series, spread 0.5 %"),
+    replace(_STILL, title="One series of six, spread 0.5 %", moved=1),
+    replace(_STILL, title="All series, spread 1 %", spread=0.01),
+    replace(_STILL, title="All series, spread 3 %", spread=0.03),
+    replace(
+        _STILL, title="All series, spread 0.5 %, drift of 2 %, in turns", order="turns", drift=4
     ),
-)  # fmt: skip
+)
 
 
-@cache
-def _quantile() -> Chebyshev:
-    """Return t at 97.5 % as a polynomial in 1 / degrees of freedom, from two degrees up."""
-    nodes = (np.cos(np.pi * (np.arange(4 * _DEGREE) + 0.5) / (4 * _DEGREE)) + 1) / 4
-    values = [t_quantile(1 / float(x)) for x in nodes]
-    return Chebyshev.fit(nodes, values, _DEGREE, domain=[0, 0.5])
-
-
-def welch(side: Values, baseline: Values) -> tuple[Values, Values]:
-    """Return the ends of `sitegen.analysis.stats.welch`'s interval for each row of two arrays."""
-    n, m = side.shape[1], baseline.shape[1]
-    difference = side.mean(axis=1) - baseline.mean(axis=1)
-    error_a, error_b = side.var(axis=1, ddof=1) / n, baseline.var(axis=1, ddof=1) / m
-    error = error_a + error_b
-    share = error_a / error
-    half = _quantile()(share**2 / (n - 1) + (1 - share) ** 2 / (m - 1)) * np.sqrt(error)
-    return difference - half, difference + half
-
-
-def worse(low: Values, high: Values) -> NDArray[np.bool_]:
-    """Return where the verdict for an interval of a slowdown's logarithm is *slower*."""
-    return np.logical_and(low > 0, (low + high) / 2 > math.log1p(MARGIN))
-
-
-def within(low: Values, high: Values) -> NDArray[np.bool_]:
-    """Return where the verdict is *no difference*."""
-    return np.logical_and(low >= -math.log1p(MARGIN), high <= math.log1p(MARGIN))
-
-
-def sides(case: Case, rng: np.random.Generator, draws: int, n: int, m: int) -> list[Values]:
-    """Return the logarithms of run values of two sides between which there is no difference."""
-    if case.within:
-        drawn = []
-        for count in (n, m):
-            level = case.between * case.draw(rng, draws, count)[:, :, None]
-            noise = case.draw(rng, draws, count * REPETITIONS)
-            values = level + case.within * noise.reshape(draws, count, REPETITIONS)
-            drawn.append(values.reshape(draws, -1) if case.pooled else values.mean(axis=2))
-        return [SPREAD / case.between * values for values in drawn]
-    drawn = [SPREAD * case.times * case.draw(rng, draws, n), SPREAD * case.draw(rng, draws, m)]
-    if case.drift:
-        place = np.arange(n + m) / (n + m - 1) * DRIFT * SPREAD
-        orders = (
-            (place[::2], place[1::2]) if case.drift == "alternating" else (place[:n], place[n:])
+def origins(case: Case, count: int, which: int) -> tuple[Origin, ...]:
+    """Return where the runs of one side come from, by the order of the case."""
+    if case.sessions:
+        return tuple(
+            Origin(f"{name}-{r}", name, name, (2 * s + which) * _HOUR_S + r * _RUN_S)
+            for s, name in enumerate(f"{which}-{n}" for n in range(case.sessions))
+            for r in range(case.runs)
         )
-        drawn = [values + order for values, order in zip(drawn, orders, strict=True)]
+    return tuple(
+        Origin(f"{which}{n}", f"{which}{n}", f"{which}{n}", _HOUR_S * _place(case, n, which, count))
+        for n in range(count)
+    )
+
+
+def _place(case: Case, n: int, which: int, count: int) -> int:
+    """Return the place of a replicate in the order of all; in mixed order two neighbours share."""
+    if case.order == "turns":
+        return 2 * n + (which if n % 2 else 1 - which)
+    if case.order == "row":
+        return n + which * count
+    # Overlapping, and neither in turns nor in a row: a pair of each side after the other.
+    return 4 * (n // 2) + 2 * which + n % 2
+
+
+def sides(case: Case, rng: np.random.Generator, draws: int, count: int) -> list[Values]:
+    """Return logarithms of run values of both sides: draws, series, runs."""
+    drawn = []
+    for which, times in enumerate((case.times, 1.0)):
+        if case.sessions:
+            shape = (draws, len(SERIES), case.sessions, case.runs)
+            values = SESSION * case.draw(rng, shape[:-1])[..., None] + RUN * case.draw(rng, shape)
+            drawn.append(values.reshape(draws, len(SERIES), -1))
+            continue
+        values = case.spread * times * case.draw(rng, (draws, len(SERIES), count))
+        places = np.array([_place(case, n, which, count) for n in range(count)])
+        drawn.append(values + case.drift * case.spread * places / (2 * count - 1))
+    drawn[0][:, : case.moved] -= math.log1p(case.effect)
     return drawn
 
 
-def rates(case: Case, draws: int, seed: int = SEED) -> list[tuple[float, float] | None]:
-    """Return (coverage, false verdicts) of a case for each of RUNS; None where it has no sense."""
-    shares: list[tuple[float, float] | None] = []
-    for column, (n, m) in enumerate(RUNS):
-        if case.drift == "alternating" and n != m:
-            shares.append(None)
-            continue
-        rng = np.random.default_rng([seed, CASES.index(case), column])
-        low, high = welch(*sides(case, rng, draws, n, m))
-        holds = (low <= 0) & (high >= 0)
-        false = worse(low, high) | worse(-high, -low)
-        shares.append((float(holds.mean()), float(false.mean())))
-    return shares
+def comparisons(
+    case: Case, count: int, draws: int, seed: tuple[int, ...]
+) -> Iterator[list[Comparison]]:
+    """Yield comparisons of the side with the baseline, all series of each draw together."""
+    rng = np.random.default_rng([SEED, *seed])
+    drawn = sides(case, rng, draws, count)
+    taken = [origins(case, count, which) for which in (0, 1)]
+    for draw in range(draws):
+        pairs = []
+        for place, series in enumerate(SERIES):
+            cells = []
+            for name, values, runs in zip("ab", drawn, taken, strict=True):
+                by_run = [(math.exp(value),) for value in values[draw, place]]
+                summary = summarise(by_run, ratio=True, origins=runs)
+                ids = tuple(run.run for run in runs)
+                provenance = Provenance.COLLECTED
+                cells.append(Cell(series, name, summary, tuple(by_run), ids, provenance))
+            pair = Comparison(series, METRIC, cells[0], cells[1], "vm")
+            pairs.append(measured(pair, {}, 30))
+        yield worded(series.benchmark, pairs)
 
 
-def found_share(runs: int, draws: int, seed: int = SEED, *, rate: bool = True) -> float:
-    """Return in how many cases EFFECT is called *slower*: that much less, or that much longer."""
-    rng = np.random.default_rng([seed, len(CASES), runs, rate])
-    shift = -math.log1p(-EFFECT) if rate else math.log1p(EFFECT)
-    drawn = []
-    for _ in range(2):
-        noise = rng.standard_normal((draws, runs, REPETITIONS)).mean(axis=2)
-        drawn.append(BETWEEN * rng.standard_normal((draws, runs)) + WITHIN * noise)
-    return float(worse(*welch(drawn[0] + shift, drawn[1])).mean())
+class Rates(Struct, frozen=True):
+    """Shares of draws with any false word, and with one beside which no doubt stands.
+
+    ``covered`` and ``found`` are shares of series: whose interval, by itself, holds the truth, and
+    whose word says it.
+    """
+
+    count: int
+    false: float
+    undoubted: float
+    covered: float
+    found: float
 
 
-def result(draws: int) -> Mapping[str, object]:
+def rates(case: Case, count: int, draws: int = DRAWS, seed: tuple[int, ...] = (0,)) -> Rates:
+    """Return what a case comes to with ``count`` replicates a side (or its sessions)."""
+    false = undoubted = covered = found = 0
+    for pairs in comparisons(case, count, draws, seed):
+        truths = [case.effect if place < case.moved else 0.0 for place in range(len(pairs))]
+        said = [*zip(pairs, truths, strict=True)]
+        wrong = [pair for pair, truth in said if pair.word in DECIDED and pair.word != _word(truth)]
+        false += bool(wrong)
+        undoubted += any(not (pair.doubt or pair.named) for pair in wrong)
+        covered += sum(_holds(pair.interval, 1 + truth) for pair, truth in said)
+        found += sum(pair.word == _word(truth) for pair, truth in said[: case.moved])
+    every, moved = draws * len(SERIES), draws * case.moved
+    shares = (false / draws, undoubted / draws, covered / every, found / moved)
+    return Rates(count, *(round(share, 4) for share in shares))
+
+
+def _word(truth: float) -> Word:
+    return Word.SLOWER if truth else Word.NO_DIFFERENCE
+
+
+def _holds(interval: Interval | None, factor: float) -> bool:
+    return interval is not None and interval.low <= factor <= interval.high
+
+
+def result(draws: int) -> Mapping[str, Any]:
     """Return everything that the methodology page shows."""
-    cases = []
-    for case in CASES:
-        pairs = [
-            None if one is None else [round(one[0], 4), round(one[1], 4)]
-            for one in rates(case, draws)
-        ]
-        cases.append({"id": case.id, "title": case.title, "rates": pairs})
-    return {
-        "draws": draws,
-        "seed": SEED,
-        "runs": RUNS,
-        "spread": SPREAD,
-        "drift": DRIFT,
-        "repetitions": REPETITIONS,
-        "margin": MARGIN,
-        "cases": cases,
-        "effect": EFFECT,
-        "between": BETWEEN,
-        "within": WITHIN,
-        "found": [
+    groups = {"sound": SOUND, "unsound": UNSOUND, "sessions": SESSIONS, "power": POWER}
+    tables = {
+        name: [
             {
-                "runs": runs,
-                "rate": round(found_share(runs, draws), 4),
-                "time": round(found_share(runs, draws, rate=False), 4),
+                "title": case.title,
+                "rates": [rates(*at, draws, (group, row, column)) for column, at in enumerate(ats)],
             }
-            for runs in (3, 5, 10)
-        ],
+            for row, (case, ats) in enumerate((case, _columns(case)) for case in cases)
+        ]
+        for group, (name, cases) in enumerate(groups.items())
     }
+    about = {
+        "draws": draws, "seed": SEED, "series": len(SERIES), "spread": SPREAD, "drift": DRIFT,
+        "margin": METRIC.margin, "session": SESSION, "run": RUN, "effect": EFFECT,
+        "counts": COUNTS, "runs": RUNS,
+    }  # fmt: skip
+    return {**about, **tables}
+
+
+def _columns(case: Case) -> list[tuple[Case, int]]:
+    """Return what a row's columns are: counts of replicates, or of runs in each session."""
+    if case.sessions:
+        return [(replace(case, runs=runs), case.sessions) for runs in RUNS]
+    return [(case, count) for count in COUNTS]
 
 
 def main() -> None:
@@ -205,7 +259,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
     options = parser.parse_args()
-    text = json.dumps(result(options.draws), indent=1) + "\n"
+    text = json.dumps(to_builtins(result(options.draws)), indent=1) + "\n"
     if options.write:
         RESULT.write_text(text, "utf-8")
     print(text, end="")

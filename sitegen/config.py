@@ -70,6 +70,7 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     note: Text = ""
     baselines: Words = {}
     incomparable: Words = {}
+    allow_differences: Texts = ()
     price: Price | None = None
     aliases: Texts = ()
 
@@ -85,6 +86,7 @@ class SiteTable(Struct, frozen=True, forbid_unknown_fields=True):
     cache: Folder = ".sitegen"
     base_url: Address = ""
     window_days: Days = 90
+    apart_days: Days = 30
     max_bytes: Bytes = 500_000_000
     pinned: Texts = ()
     keep: Texts = ()
@@ -105,7 +107,8 @@ class Environment(Struct, frozen=True):
 
     ``baselines`` maps a word (``vm``, ``metal``) to the environment it is measured against;
     the first is the default. ``incomparable`` gives the reason why it must not be compared with
-    an environment that it is measured against all the same. ``aliases`` are the labels that its
+    an environment that it is measured against all the same; ``allow_differences`` names facts of
+    the machine that are meant to differ. ``aliases`` are the labels that its
     runs were archived under before it was renamed.
     """
 
@@ -116,6 +119,7 @@ class Environment(Struct, frozen=True):
     note: str = ""
     baselines: Mapping[str, str] = field(default_factory=dict)
     incomparable: Mapping[str, str] = field(default_factory=dict)
+    allow_differences: tuple[str, ...] = ()
     price: Price | None = None
     aliases: tuple[str, ...] = ()
     by_label: bool = False  # nothing but the words of its label says what it is
@@ -133,6 +137,7 @@ class Config(Struct, frozen=True):
     cache: Path = Path(".sitegen")
     base_url: str = ""
     window_days: int = 90
+    apart_days: int = 30
     max_bytes: int = 500_000_000
     pinned: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()  # what `publish` leaves on the branch

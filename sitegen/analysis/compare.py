@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from itertools import groupby
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from sitegen.analysis import caveats, stats
+from sitegen.analysis import caveats, replicates, stats
 from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.differences import (
     Difference,
     Setup,
     beyond_quota,
+    crowded,
     differences,
     is_of_a_proof,
+    machines,
     other_proof,
     proof_of,
     unlike,
+    unrecorded,
 )
+from sitegen.analysis.replicates import Replication, replication
 from sitegen.analysis.selection import Selection, baselines, environments, select
 from sitegen.analysis.series import Cell, cells_of, mark_across
-from sitegen.analysis.stats import Interval, Summary, Tally, Word
-from sitegen.catalogue.families import headline_of
+from sitegen.analysis.stats import DECIDED, Estimate, Interval, Summary, Tally, Tested, Word
+from sitegen.catalogue.families import headlines_of
 from sitegen.catalogue.metrics import METRICS, Better, Metric, Scale, metric
 from sitegen.catalogue.rules import limits_of
 from sitegen.catalogue.tool import Headline, Limits, SeriesPattern
@@ -37,13 +40,18 @@ from sitegen.model import AnyRun, MetricDefinition, Series
 __all__ = ["Analysis", "Cell", "Comparison", "analyse", "refused"]
 
 
+_NOTHING = Replication(replicates.Level.RUN, 0, 0)
+_DAY_S = 86400.0
+
+
 class Comparison(Struct, frozen=True):
     """What ``side`` costs against ``baseline``.
 
     ``factor`` is the slowdown, above 1 is worse, with its ``interval``. On every scale but the
-    ratio's, ``difference`` is side - baseline in the base unit, with ``difference_interval``;
-    ``counted`` are the tallies behind two proportions. ``reason`` says why two cells are not
-    comparable. ``against`` is the baseline's word (vm, metal).
+    ratio's, ``difference`` is side - baseline in the base unit, with ``difference_interval``. Both
+    come from the ``estimate`` of the replicates that ``stands_on`` counts, where there are enough.
+    A ``headline`` has a word, which holds together with those of all that it is ``among``.
+    ``reason`` says why two cells are not comparable. ``against`` is the baseline's word: vm, metal.
     """
 
     series: Series
@@ -58,12 +66,10 @@ class Comparison(Struct, frozen=True):
     caveats: tuple[Caveat, ...] = ()
     difference: float | None = None
     difference_interval: Interval | None = None
-    counted: tuple[Tally, Tally] | None = None
-
-    @property
-    def headline(self) -> Headline | None:
-        """The headline that verdicts are given for, or None."""
-        return headline_of(self.series)
+    estimate: Estimate | None = None
+    stands_on: Replication = _NOTHING
+    headline: Headline | None = None
+    among: int = 1
 
     @property
     def share(self) -> float | None:
@@ -78,8 +84,27 @@ class Comparison(Struct, frozen=True):
 
     @property
     def verdict(self) -> str:
-        """The word where it may be told: of headline series, and why not of others."""
-        return self.word if self.headline or self.reason else ""
+        """What is told in a word or few, the same everywhere; nothing of an exploratory series."""
+        if self.reason:
+            return self.word
+        if doubt := self.doubt:
+            return f"doubtful: {doubt}"
+        if self.few:
+            return self.few
+        if not self.headline:
+            return ""
+        scope = self.stands_on.scope if self.word in DECIDED else ""
+        return f"{self.word} {scope}".rstrip()
+
+    @property
+    def few(self) -> str:
+        """Why there are too few values for a word, or nothing."""
+        return self.stands_on.few if self.word == Word.TOO_FEW else ""
+
+    @property
+    def decided(self) -> bool:
+        """Whether it says what is so, and may be quoted."""
+        return bool(self.headline) and self.word in DECIDED and not self.doubt
 
     @property
     def margin(self) -> float:
@@ -96,33 +121,45 @@ class Comparison(Struct, frozen=True):
         share = metric.margin * abs(base.value) if base else 0.0
         return max(share, 1.0 if metric.unit == "count" else 0.0)
 
-    @property
-    def worsening(self) -> tuple[float, float] | None:
-        """The interval of how much worse the side is: the overhead, or a proportion's points."""
-        if self.metric.scale == Scale.RATIO or self.difference_interval is None:
-            bounds = self.share_interval
-            return (min(bounds), max(bounds)) if bounds else None
-        if self.metric.scale != Scale.PROPORTION:
+    def worsening(self, tests: int = 1) -> tuple[float, float] | None:
+        """Return the bounds of how much worse the side is, which hold together over ``tests``.
+
+        Of a ratio the overhead, else the difference, in its unit; None without replicates.
+        """
+        if self.estimate is None:
             return None
-        low, high = self.difference_interval.low, self.difference_interval.high
-        return (-high, -low) if self.metric.better == Better.HIGHER else (low, high)
+        low, high = self.estimate.ends(stats.together(tests))
+        if self.metric.scale == Scale.RATIO:
+            low, high = sorted(self._share(stats.exp(end)) for end in (low, high))
+        elif self.metric.better == Better.HIGHER:
+            low, high = -high, -low
+        return low, high
 
     @property
-    def more_runs(self) -> int | None:
-        """How many more runs a side would decide what is inconclusive; None: too many."""
-        side, base, scale = self.side.summary, self.baseline.summary, self.metric.scale
-        if side is None or base is None or scale == Scale.EXACT:
+    def tested(self) -> Tested | None:
+        """The estimate and the margin, on a scale where above 0 is worse."""
+        found = self.estimate
+        if found is None:
             return None
-        step = max(self.side.resolution, self.baseline.resolution)
-        if scale != Scale.RATIO:
-            return stats.more_runs(
-                side.values, base.values, self.margin, blur=step, counted=self.counted
-            )
-        if min(*side.values, *base.values) <= 0:
+        if self.metric.scale == Scale.RATIO:
+            return found, math.log1p(self.margin)
+        if self.metric.better == Better.HIGHER:
+            found = found.reversed()
+        return found, self.margin
+
+    @property
+    def more_replicates(self) -> int | None:
+        """How many more replicates a side would decide what is inconclusive; None: too many."""
+        side, base, found = self.side.summary, self.baseline.summary, self.tested
+        if side is None or base is None or found is None:
             return None
-        ours, theirs = ([math.log(value) for value in one.values] for one in (side, base))
-        blur = step / 2 * (1 / side.value + 1 / base.value)
-        return stats.more_runs(ours, theirs, math.log1p(self.margin), blur=blur)
+        ours, theirs = side.values, base.values
+        if self.metric.scale == Scale.RATIO:
+            ours, theirs = (tuple(map(math.log, values)) for values in (ours, theirs))
+        return stats.more_replicates(
+            ours, theirs, found[1], blur=sum(found[0].blur) / 2, counted=found[0].counted,
+            turns=self.stands_on.turns, tests=stats.together(self.among),
+        )  # fmt: skip
 
     @property
     def doubt(self) -> str:
@@ -130,6 +167,11 @@ class Comparison(Struct, frozen=True):
         if self.reason:
             return self.word
         return next((c.rule.short for c in self.caveats if c.rule.doubts), "")
+
+    @property
+    def named(self) -> list[str]:
+        """What is to be read beside the word, in sentences without their full stops."""
+        return [c.sentence.rstrip(".") for c in self.caveats if c.rule.named]
 
     def _share(self, factor: float) -> float:
         return stats.overhead(factor, higher_is_better=self.metric.better == Better.HIGHER)
@@ -179,7 +221,11 @@ class Analysis(Struct, frozen=True):
     def differences(self, benchmark: str, label: str, baseline: str) -> tuple[Difference, ...]:
         """Return what the runs of two environments differ in, the telling ones first."""
         sides = [self.selections.get((benchmark, name)) for name in (label, baseline)]
-        setups = [Setup.of(cell.runs) for cell in sides if cell and cell.runs]
+        setups = [
+            Setup.of(one.runs, self.config.environment(name))
+            for name, one in zip((label, baseline), sides, strict=True)
+            if one and one.runs
+        ]
         return differences(*setups) if len(setups) == len(sides) else ()
 
     def metric(self, metric_id: str) -> Metric:
@@ -214,37 +260,75 @@ def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
     return definitions
 
 
-#: What two environments are to one another in a benchmark, whatever the series: the limits of the
-#: newest runs, what the settings say against comparing them, what their runs do, and caveats.
-_Sides = tuple[list[Limits], str, str, list[Caveat]]
+#: What two environments are to one another in a benchmark, whatever the series: how the runs of
+#: each were taken, the limits of the newest, why not to compare them, and caveats.
+_Sides = tuple[tuple[Setup, Setup], list[Limits], str, list[Caveat]]
 
 
 def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
     config, selections = analysis.config, analysis.selections
     labels = {label for _, label in selections}
-
-    @cache
-    def sides(benchmark: str, label: str, base: str) -> _Sides:
-        ours, theirs = (selections[benchmark, name].runs for name in (label, base))
-        reason = unlike(Setup.of(ours), Setup.of(theirs))
-        newest = [ours[-1], theirs[-1]]
-        limits = [*map(limits_of, newest)]
-        return limits, refused(config, label, base), reason, caveats.applying("pair", *newest)
-
-    baselines_of = {label: baselines(label, config, labels) for label in labels}
-    comparisons = []
-    for (series, label), cell in analysis.cells.items():
-        for against, name in baselines_of[label]:
-            base = analysis.cells.get((series, name))
-            # A spread is no cost: steadier is neither faster nor slower.
-            if base is None or series.statistic == "stddev":
-                continue
-            pair = Comparison(series, analysis.metric(series.metric), cell, base, against)
-            if pair.metric.better != Better.NONE:
-                declared = sides(series.benchmark, label, name)
-                comparisons.append(_compared(pair, declared, analysis.cells))
+    comparisons = [
+        one
+        for benchmark, label in selections
+        for against, name in baselines(label, config, labels)
+        for one in between(analysis, benchmark, label, name, against)
+    ]
     comparisons.sort(key=lambda c: (c.series, c.side.environment, c.baseline.environment))
     return tuple(comparisons)
+
+
+def between(
+    analysis: Analysis, benchmark: str, label: str, base: str, against: str = ""
+) -> list[Comparison]:
+    """Return all comparisons of two environments in a benchmark; their words hold together."""
+    cells = analysis.cells
+    pairs = []
+    for cell in analysis.of(benchmark):
+        series = cell.series
+        # A spread is no cost: steadier is neither faster nor slower.
+        if cell.environment != label or series.statistic == "stddev":
+            continue
+        other = cells.get((series, base))
+        metric = analysis.metric(series.metric)
+        if other is not None and metric.better != Better.NONE:
+            pairs.append(Comparison(series, metric, cell, other, against))
+    if not pairs:
+        return []
+    sides = _sides(analysis, benchmark, label, base)
+    return worded(benchmark, [_compared(pair, sides, analysis) for pair in pairs])
+
+
+def _sides(analysis: Analysis, benchmark: str, label: str, base: str) -> _Sides:
+    config = analysis.config
+    ours, theirs = (analysis.selections[benchmark, name].runs for name in (label, base))
+    newest = [ours[-1], theirs[-1]]
+    setups = Setup.of(ours, config.environment(label)), Setup.of(theirs, config.environment(base))
+    reason = refused(config, label, base) or unlike(*setups)
+    doubts = caveats.applying("setups", machines(*setups)[1], unrecorded(*setups))
+    doubts += caveats.applying("pair", *newest)
+    return setups, [*map(limits_of, newest)], reason, doubts
+
+
+def worded(benchmark: str, pairs: Sequence[Comparison]) -> list[Comparison]:
+    """Return the comparisons with headlines chosen, and with the words of those."""
+    able = [pair for pair in pairs if not pair.reason] or pairs
+    chosen = headlines_of(benchmark, (pair.series for pair in able))
+    tested = {
+        pair.series: pair.tested
+        for pair in able
+        if pair.series in chosen and pair.word == Word.NONE and pair.tested
+    }
+    words = dict(zip(tested, stats.words([*tested.values()]), strict=True))
+    return [
+        replace(
+            pair,
+            headline=chosen.get(pair.series),
+            word=words.get(pair.series, pair.word),
+            among=max(len(tested), 1),
+        )
+        for pair in pairs
+    ]
 
 
 def refused(config: Config, label: str, base: str) -> str:
@@ -253,11 +337,9 @@ def refused(config: Config, label: str, base: str) -> str:
     return ours.incomparable.get(base, "") or theirs.incomparable.get(label, "")
 
 
-def _compared(
-    pair: Comparison, sides: _Sides, cells: Mapping[tuple[Series, str], Cell]
-) -> Comparison:
-    limits, declared, apart, doubts = sides
-    series, both = pair.series, (pair.side, pair.baseline)
+def _compared(pair: Comparison, sides: _Sides, analysis: Analysis) -> Comparison:
+    setups, limits, declared, doubts = sides
+    series, cells, both = pair.series, analysis.cells, (pair.side, pair.baseline)
     notes = caveats.across(*(cell.caveats for cell in both))
     if empty := next((cell for cell in both if cell.summary is None), None):
         reason = f"nothing was measured in {empty.environment}"
@@ -269,43 +351,91 @@ def _compared(
         proof = other_proof(*(one.summary.value if one and one.summary else None for one in sizes))
     if proof:
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{proof}."))
-    reason = declared or proof or beyond_quota(series, *limits) or apart
-    pair = replace(_measured(pair, cells), caveats=tuple(notes))
-    return replace(pair, word=Word.NOT_COMPARABLE, reason=reason) if reason else pair
+    pair = measured(pair, cells, analysis.config.apart_days)
+    reason = declared or proof or beyond_quota(series, *limits) or crowded(series, *setups)
+    pair = replace(pair, caveats=(*notes, *pair.caveats), reason=reason or pair.reason)
+    return replace(pair, word=Word.NOT_COMPARABLE) if pair.reason else pair
+
+
+def measured(
+    pair: Comparison, cells: Mapping[tuple[Series, str], Cell], apart_days: int
+) -> Comparison:
+    """Return a comparison with what its values and their times say, on the scale of its metric.
+
+    It has no word yet, where it may get one. A proportion looks for its counts in ``cells``.
+    """
+    pair = _measured(pair, cells)
+    return replace(pair, caveats=tuple(_of_time(pair, apart_days)))
 
 
 def _measured(pair: Comparison, cells: Mapping[tuple[Series, str], Cell]) -> Comparison:
-    """Return a comparison with what its summaries give on the scale of their metric."""
     metric, side, baseline = pair.metric, pair.side.summary, pair.baseline.summary
     if side is None or baseline is None:
         return pair
-    higher = metric.better == Better.HIGHER
-    step = max(pair.side.resolution, pair.baseline.resolution)
-    if metric.scale == Scale.RATIO:
-        factor = stats.slowdown(side.value, baseline.value, higher_is_better=higher)
-        interval = stats.slowdown_interval(side, baseline, higher_is_better=higher, resolution=step)
-        if factor is None:
-            return replace(pair, interval=interval, reason="a value is zero")
-        word = stats.verdict(side, baseline, interval, metric.margin)
-        return replace(pair, word=word, factor=factor, interval=interval)
-    difference = side.value - baseline.value
+    higher, ratio = metric.better == Better.HIGHER, metric.scale == Scale.RATIO
+    cited = not min(side.runs, baseline.runs)
+    stands_on = replicates.CITED if cited else replication(side.origins, baseline.origins)
+    side, baseline = (one.at(stands_on.level, ratio=ratio) for one in (side, baseline))
+    pair = replace(
+        pair, stands_on=stands_on, word=Word.TOO_FEW if stands_on.few else Word.NONE,
+        side=replace(pair.side, summary=side), baseline=replace(pair.baseline, summary=baseline),
+    )  # fmt: skip
     if metric.scale == Scale.EXACT:
         values = ([v for run in one.repetitions for v in run] for one in (pair.side, pair.baseline))
         word = stats.equality_verdict(*values, higher_is_better=higher)
         # Two printed figures are equal as far as they are printed.
-        cited = not min(side.runs, baseline.runs)
-        return replace(pair, word=Word.ONE_RUN if cited else word, difference=difference)
-    counted = None
+        word = Word.TOO_FEW if cited else word
+        return replace(pair, word=word, difference=side.value - baseline.value)
+    step = max(pair.side.resolution, pair.baseline.resolution)
+    found = stats.estimate(
+        side, baseline, ratio=ratio, higher_is_better=higher, turns=stands_on.turns, resolution=step
+    )
+    if ratio:
+        factor = stats.slowdown(side.value, baseline.value, higher_is_better=higher)
+        if factor is None or min(map(_least, (pair.side, pair.baseline))) <= 0:
+            return replace(pair, reason="a value is zero")
+        if found:
+            interval: Interval | None = found.interval.map(stats.exp)
+        else:
+            interval = stats.single_slowdown(side, baseline, higher_is_better=higher)
+        return replace(pair, factor=factor, interval=interval, estimate=found)
     if metric.scale == Scale.PROPORTION:
         ours, theirs = (_tally(metric, one, cells) for one in (pair.side, pair.baseline))
-        counted = (ours, theirs) if ours and theirs else None
-        bounds = stats.proportion_interval(side, baseline, counted)
-    else:
-        bounds = stats.difference_interval(side, baseline, resolution=step)
-    word = stats.difference_verdict(side, baseline, bounds, pair.margin, higher_is_better=higher)
-    return replace(
-        pair, word=word, difference=difference, difference_interval=bounds, counted=counted
-    )
+        if ours and theirs:
+            found = replace(found, counted=(ours, theirs)) if found else None
+    bounds = stats.single_difference(side, baseline)
+    if found:
+        bounds = found.interval
+    elif metric.scale == Scale.PROPORTION and ours and theirs:
+        low, high = stats.newcombe(ours, theirs)
+        bounds = Interval(low, high, "counts")
+    difference = side.value - baseline.value
+    return replace(pair, difference=difference, difference_interval=bounds, estimate=found)
+
+
+def _least(cell: Cell) -> float:
+    return min(value for run in cell.repetitions for value in run)
+
+
+def _of_time(pair: Comparison, apart_days: int) -> list[Caveat]:
+    """Return what the times of two sides, and the order of their values, say against them."""
+    stands_on, side, baseline = pair.stands_on, pair.side.summary, pair.baseline.summary
+    if side is None or baseline is None or not stands_on.least:
+        return []
+    gap = replicates.gap_s(side.origins, baseline.origins)
+    notes = []
+    if gap and (not stands_on.few or gap > apart_days * _DAY_S):
+        notes += caveats.applying("gap", gap / _DAY_S, apart_days)
+    if stands_on.few:
+        return notes
+    if stands_on.turns:
+        both = [(side.values[i], baseline.values[j]) for i, j in stands_on.turns]
+        values = [math.log(a / b) if pair.factor else a - b for a, b in both]
+        return notes + caveats.applying("moves", "differences", replicates.drift(values))
+    for cell, summary in ((pair.side, side), (pair.baseline, baseline)):
+        how = replicates.trend(summary.values, stands_on.level, summary.origins)
+        notes += caveats.applying("moves", f"values of {cell.environment}", how)
+    return notes
 
 
 def _tally(metric: Metric, cell: Cell, cells: Mapping[tuple[Series, str], Cell]) -> Tally | None:

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell, Comparison
-from sitegen.analysis.stats import RUNS_FOR_INTERVAL, Interval, slowdown, t_interval
+from sitegen.analysis.replicates import FOR_INTERVAL
+from sitegen.analysis.stats import Interval, slowdown, t_interval
 from sitegen.catalogue.metrics import UNIT_COSTS, Better
 from sitegen.catalogue.tool import AxisCost, ForTheMoney, Ladder, OverheadBy, SessionShare
 from sitegen.config import Price
@@ -136,7 +137,7 @@ def _difference(before: Cell, after: Cell, title: str) -> Difference:
     if not values:
         return Difference(title, after)
     mean, pairs = math.fsum(values) / len(values), len(values)
-    interval = t_interval(values, "t") if pairs >= RUNS_FOR_INTERVAL else None
+    interval = t_interval(values, "t") if pairs >= FOR_INTERVAL else None
     return Difference(title, after, mean, interval, pairs, len(by_run) == 1)
 
 
@@ -149,8 +150,6 @@ def _pairs(before: Cell, after: Cell) -> list[list[tuple[float, float]]]:
 
 def _whole_runs(cell: Cell) -> dict[str, tuple[float, ...]]:
     """Return the values of whole runs: else the third repetition would be paired with a second."""
-    if len(cell.repetitions) != len(cell.runs):
-        return {}
     kept = sum(len(values) for values in cell.repetitions)
     each = (kept + cell.failed + cell.suspect) / len(cell.runs)
     pairs = zip(cell.runs, cell.repetitions, strict=True)
@@ -188,7 +187,7 @@ def matched(
     sign = 1.0 if higher_is_better else -1.0
     positive = [pairs for pairs in _pairs(baseline, side) if all(a > 0 < b for a, b in pairs)]
     logs = _units([[sign * math.log(b / a) for b, a in pairs] for pairs in positive])
-    if len(logs) < RUNS_FOR_INTERVAL:
+    if len(logs) < FOR_INTERVAL:
         return factor, None, len(logs)
     mean = math.exp(math.fsum(logs) / len(logs))
     return mean, t_interval(logs, "t").map(math.exp), len(logs)

@@ -8,9 +8,10 @@ from functools import lru_cache
 from msgspec import Struct
 
 from sitegen.analysis import caveats
-from sitegen.catalogue.rules import over_quota, settings_of
+from sitegen.catalogue.rules import label_contradicted, over_quota, settings_of
 from sitegen.catalogue.tool import Limits
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
+from sitegen.config import Environment, Role
 from sitegen.fingerprint import facts
 from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
 
@@ -36,7 +37,8 @@ class Setup(Struct, frozen=True):
 
     The first four are those of the newest run, which decides what they may be compared with.
     ``settings`` are (name, what it is, values), ``facts`` (name, values), each with all values that
-    the runs have.
+    the runs have. The environment is declared to be of a ``role`` and a ``tee``, which its runs
+    may have ``contradicted``; in what it is ``allowed`` to differ from others.
     """
 
     provenance: Provenance
@@ -45,16 +47,30 @@ class Setup(Struct, frozen=True):
     must: tuple[tuple[str, str], ...]
     settings: tuple[tuple[str, str, str], ...]
     facts: tuple[tuple[str, str], ...]
+    role: Role | None = None
+    tee: str = ""
+    contradicted: str = ""
+    allowed: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, runs: Sequence[AnyRun]) -> Setup:
+    def of(cls, runs: Sequence[AnyRun], declared: Environment) -> Setup:
         """Return how ``runs``, of which there is one at least, were taken."""
         newest = runs[-1]
         files = frozenset(p.value for p in newest.parameters if p.name in _FILES)
         must = tuple(settings_of(newest, Comparability.MUST_MATCH).items())
         quick = newest.preset == "quick"
-        machines = [run.fingerprint for run in runs]
-        return cls(newest.provenance, quick, files, must, _settings(runs), _facts(machines))
+        role, tee = declared.role, declared.tee
+        said = (label_contradicted(run, tee, role or "") for run in reversed(runs))
+        return cls(
+            newest.provenance, quick, files, must, _settings(runs),
+            _facts([run.fingerprint for run in runs]), role, tee,
+            next(filter(None, said), ""), declared.allow_differences,
+        )  # fmt: skip
+
+    @property
+    def is_tee(self) -> bool:
+        """Whether it is declared to be, or to have, a TEE."""
+        return self.tee not in ("", "none") or self.role in ("cpu-tee", "gpu-tee")
 
 
 class Difference(Struct, frozen=True):
@@ -129,11 +145,60 @@ def unlike(side: Setup, baseline: Setup) -> str:
         # What another tool did not print is not known, and no difference.
         shared = ours.keys() & theirs.keys()
         ours, theirs = ({name: params[name] for name in shared} for params in (ours, theirs))
-    return "; ".join(
-        f"{name} is {ours.get(name) or ABSENT} here and {theirs.get(name) or ABSENT} there"
+    settings = [
+        _is(name, ours.get(name) or ABSENT, theirs.get(name) or ABSENT)
         for name in sorted({*ours, *theirs})
         if ours.get(name) != theirs.get(name)
-    )
+    ]
+    contradicted = [text.rstrip(".") for text in (side.contradicted, baseline.contradicted) if text]
+    return "; ".join(settings or contradicted or machines(side, baseline)[0])
+
+
+def machines(side: Setup, baseline: Setup) -> tuple[list[str], list[str]]:
+    """Return in what two machines may not differ and do, and in what else: a reason, and doubts.
+
+    What a TEE costs is measured on one machine: on another one, the TEE is not what differs. A
+    guest may be a part of its host, and the report's settings may say that a difference is meant.
+    """
+    here, there = dict(side.facts), dict(baseline.facts)
+    strict = side.is_tee != baseline.is_tee or {side.role, baseline.role} == {"metal", "vm"}
+    part = "metal" in (side.role, baseline.role) and side.role != baseline.role
+    meant = {*side.allowed, *baseline.allowed}
+    reasons, doubts = [], []
+    for name in (*facts.IDENTITIES, *facts.DOUBTS):
+        fact, pair = facts.FACTS[name], (here.get(name), there.get(name))
+        mine, other = pair
+        if not (mine and other) or facts.NOT_VISIBLE in pair or fact.same(mine, other):
+            continue
+        told = facts.title(name)
+        told = told if told[:2].isupper() else told[0].lower() + told[1:]
+        if name in meant:
+            doubts.append(f"{told} (as declared)")
+        elif strict and name in facts.IDENTITIES and not (part and fact.part):
+            reasons.append(_is(told, facts.words(name, mine), facts.words(name, other)))
+        else:
+            doubts.append(told)
+    return reasons, doubts
+
+
+def unrecorded(side: Setup, baseline: Setup) -> bool:
+    """Say whether nothing is recorded of the machine of a side that was measured."""
+    measured = Provenance.CITED not in (side.provenance, baseline.provenance)
+    return measured and not (side.facts and baseline.facts)
+
+
+def crowded(series: Series, side: Setup, baseline: Setup) -> str:
+    """Return how a series ran more threads than the smaller of two sides has CPUs, or nothing."""
+    threads = dict(series.params).get("threads", "")
+    counts = [dict(one.facts).get("cpus", "") for one in (side, baseline)]
+    if counts[0] == counts[1] or not all(text.isdecimal() for text in (threads, *counts)):
+        return ""
+    least = min(map(int, counts))
+    return f"{threads} threads, and one side has {least} CPUs" if int(threads) > least else ""
+
+
+def _is(name: str, here: str, there: str) -> str:
+    return f"{name} is {here} here and {there} there"
 
 
 def proof_of(series: Series) -> Series:

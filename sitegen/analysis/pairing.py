@@ -11,7 +11,6 @@ from sitegen.analysis.compare import Analysis, Comparison, analyse, refused
 from sitegen.analysis.contrasts import matched
 from sitegen.analysis.differences import WITHIN, Difference, nearest
 from sitegen.analysis.selection import select
-from sitegen.analysis.stats import verdict
 from sitegen.catalogue.metrics import Better
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
@@ -145,16 +144,13 @@ def _at(run: AnyRun, axis: str, value: str, label: str) -> AnyRun:
 
 
 def _matched(pair: Comparison) -> Comparison:
-    """Return a comparison with the interval of its pairs: what they share cancels."""
-    side, base, factor = pair.side, pair.baseline, pair.factor
-    if factor is None or pair.reason or side.summary is None or base.summary is None:
+    """Return a comparison of the halves of one run with the interval of its repetitions' pairs."""
+    factor = pair.factor
+    if factor is None or pair.reason or pair.estimate:
         return pair
     higher = pair.metric.better == Better.HIGHER
-    factor, interval, _ = matched(base, side, factor, higher_is_better=higher)
-    if interval is None:
-        return pair
-    word = verdict(side.summary, base.summary, interval, pair.metric.margin)
-    return replace(pair, factor=factor, interval=interval, word=word)
+    factor, interval, _ = matched(pair.baseline, pair.side, factor, higher_is_better=higher)
+    return replace(pair, factor=factor, interval=interval or pair.interval)
 
 
 def _chosen(

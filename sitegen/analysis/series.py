@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
+from sitegen.analysis.replicates import Origin
 from sitegen.analysis.selection import Selection
 from sitegen.analysis.stats import Summary, run_value, slowdown, slowdown_interval, summarise
 from sitegen.catalogue.families import efficiency_axis
@@ -25,8 +26,9 @@ from sitegen.model import AnyRun, Params, Provenance, Series, Shape, Status, Ste
 class Cell(Struct, frozen=True):
     """One series in one environment. ``summary`` is None when nothing was measured well.
 
-    ``repetitions`` are the values behind it, a tuple a run; ``failed`` and ``suspect`` count
-    the repetitions that are not in it; ``resolution`` is the step in which the tool printed.
+    ``repetitions`` are the values behind it, a tuple for each of its ``runs``; ``failed`` and
+    ``suspect`` count the repetitions that are not in it; ``resolution`` is the step in which the
+    tool printed.
     """
 
     series: Series
@@ -70,6 +72,8 @@ def cells_of(
     together = caveats.applying("runs", selection.runs)
     of_run = {run.id: [*caveats.of_run(run, tee, role), *together] for run in selection.runs}
     of_runs: dict[tuple[str, ...], list[Caveat]] = {}
+    origin_of = {run.id: Origin.of(run) for run in selection.runs}
+    origins: dict[tuple[str, ...], tuple[Origin, ...]] = {}
     steps: dict[tuple[str, str], list[StepConditions]] = defaultdict(list)
     for run in selection.runs:
         for step in run.conditions:
@@ -82,12 +86,15 @@ def cells_of(
         runs = parts[0][0].runs if len(parts) == 1 else tuple(r for b, _ in parts for r in b.runs)
         if runs not in of_runs:
             of_runs[runs] = list(dict.fromkeys(c for run_id in runs for c in of_run[run_id]))
+            origins[runs] = tuple(origin_of[run_id] for run_id in runs)
         # All series of a workload come from the same steps.
         key = (series.workload, runs)
         if key not in busy:
             own_steps = [step for run in runs for step in steps[run, series.workload]]
             busy[key] = caveats.applying("steps", own_steps)
-        yield _cell(series, label, selection, runs, parts, of_runs[runs], busy[key], side, limits)
+        yield _cell(
+            series, label, selection, origins[runs], parts, of_runs[runs], busy[key], side, limits
+        )
 
 
 def _blocks(runs: Sequence[AnyRun]) -> list[_Block]:
@@ -106,14 +113,14 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     series: Series,
     label: str,
     selection: Selection,
-    runs: tuple[str, ...],
+    origins: tuple[Origin, ...],
     rows: _Rows,
     of_runs: Sequence[Caveat],
     busy: Sequence[Caveat],
     side: Mapping[tuple[str, Params], Mapping[str, float]],
     limits: Sequence[Limits],
 ) -> Cell:
-    run = selection.runs[-1]
+    run, runs = selection.runs[-1], tuple(origin.run for origin in origins)
     cited = run.provenance == Provenance.CITED
     definition = metric(series.metric, run.definitions)
     failed = suspect = total = 0
@@ -142,7 +149,9 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     first = next((v[0] for v in values if v), None)
     rounding = rounding_interval(first, printed) if cited and first is not None else None
     step = _resolution(definition, rows)
-    summary = summarise(values, ratio=ratio, rounding=rounding, cited=cited, resolution=step)
+    summary = summarise(
+        values, ratio=ratio, origins=origins, rounding=rounding, cited=cited, resolution=step
+    )
     if definition.scale == Scale.PROPORTION and summary and (ends := summary.interval):
         # It ends where proportions do.
         ends = replace(ends, low=max(ends.low, 0.0), high=min(ends.high, 1.0))
@@ -161,7 +170,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
         repetitions = summary.repetitions[0] if summary.repetitions else 0
         doubts += caveats.applying("summary", cited, summary.runs, repetitions)
     return Cell(
-        series, label, summary, tuple(filter(None, values)), runs, run.provenance,
+        series, label, summary, tuple(values), runs, run.provenance,
         printed, failed, suspect, tuple(doubts), step,
     )  # fmt: skip
 

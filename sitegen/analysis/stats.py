@@ -6,18 +6,19 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from statistics import NormalDist
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from sitegen.analysis.student import Z, t_quantile
+from sitegen.analysis.replicates import FOR_INTERVAL, FOR_WORD, Level, Origin, level_of, values_at
+from sitegen.analysis.student import t_quantile, z_quantile
 
-#: Runs a side from which a verdict is given, and from which there is an interval.
-RUNS_FOR_VERDICT = 3
-RUNS_FOR_INTERVAL = 2
-#: Runs a side beyond which no one is told to go, and how often the advised ones shall decide.
-MOST_RUNS = 100
+#: Replicates a side beyond which no one is told to go, and how often the advised ones shall decide.
+MOST_REPLICATES = 100
 _POWER = 0.8
+_STRICTER = 0.05 / 0.043
 _MAX_EXPONENT = 709.0
 
 
@@ -28,16 +29,19 @@ class Word(StrEnum):
     FASTER = "faster"
     NO_DIFFERENCE = "no difference"
     INCONCLUSIVE = "inconclusive"
-    TWO_RUNS = "two runs a side"
-    ONE_RUN = "one run a side"
+    TOO_FEW = "too few"
     NOT_COMPARABLE = "not comparable"
     NONE = ""
+
+
+#: The words that say what is so.
+DECIDED = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE})
 
 
 class Interval(Struct, frozen=True):
     """A closed interval; ``kind`` says of what.
 
-    ``runs``, ``repetitions`` of two single runs, ``rounding`` of printed digits, or ``counts``.
+    ``replicates``, ``repetitions`` of two single runs, ``rounding`` of printed digits, ``counts``.
     """
 
     low: float
@@ -56,9 +60,10 @@ class Interval(Struct, frozen=True):
 class Summary(Struct, frozen=True):
     """The values of one series in one environment.
 
-    ``value`` is the mean of the run values: geometric on a ratio scale, arithmetic otherwise.
-    ``runs`` is how many runs it stands on (0: unknown, a cited figure), ``values`` the run
-    values, ``repetitions`` how many repetitions stand behind each run value.
+    ``value`` is the mean of ``values``, those of the ``level`` at which it counts: geometric on a
+    ratio scale, arithmetic otherwise. ``runs`` is how many runs are behind it (0: unknown, a cited
+    figure), ``by_run`` what each of them measured, ``repetitions`` of how many repetitions, and
+    ``origins`` where each comes from.
     """
 
     value: float
@@ -66,6 +71,17 @@ class Summary(Struct, frozen=True):
     values: tuple[float, ...]
     repetitions: tuple[int, ...]
     interval: Interval | None
+    level: Level = Level.RUN
+    by_run: tuple[float, ...] = ()
+    origins: tuple[Origin, ...] = ()
+
+    def at(self, level: Level, *, ratio: bool) -> Summary:
+        """Return the summary of the same runs at another level, without an interval."""
+        if level == self.level or not self.origins:
+            return self
+        mean = partial(run_value, ratio=ratio)
+        values = values_at(level, self.origins, self.by_run, mean)
+        return replace(self, value=mean(values), values=values, level=level, interval=None)
 
 
 class Tally(Struct, frozen=True):
@@ -90,43 +106,51 @@ def run_value(values: Sequence[float], *, ratio: bool) -> float:
     return min(max(mean, min(values)), max(values))  # rounding must not leave their range
 
 
-def summarise(
+def summarise(  # noqa: PLR0913 - what a summary depends on
     runs: Sequence[Sequence[float]],
     *,
     ratio: bool,
+    origins: tuple[Origin, ...] = (),
     rounding: tuple[float, float] | None = None,
     cited: bool = False,
     resolution: float = 0.0,
 ) -> Summary | None:
     """Return the Summary of runs, each given as its repetitions' values; None without any.
 
-    From two runs the interval is the t interval of the run values (Student 1908,
-    doi:10.1093/biomet/6.1.1), on logarithms for a ratio scale. One run gives the range of its
-    repetitions, a cited figure the rounding of its print. Both ends move out by half of
-    ``resolution``, the step in which the tool prints: the same value is rounded in the same way
-    each time, so that no number of runs averages it out.
+    The runs of known ``origins`` count at the highest level at which they vary. From two values
+    of it the interval is the t interval (Student 1908, doi:10.1093/biomet/6.1.1), on logarithms
+    for a ratio scale. One run gives the range of its repetitions, a cited figure the rounding of
+    its print. Both ends move out by half of ``resolution``, the step in which the tool prints: the
+    same value is rounded in the same way each time, so that no number of runs averages it out.
     """
     filled = [values for values in runs if values]
     if not filled:
         return None
+    if origins and len(filled) < len(runs):
+        origins = tuple(one for one, values in zip(origins, runs, strict=True) if values)
     counts = tuple(map(len, filled))
-    values = tuple([run[0] if len(run) == 1 else run_value(run, ratio=ratio) for run in filled])
+    by_run = tuple([run[0] if len(run) == 1 else run_value(run, ratio=ratio) for run in filled])
+    level = level_of(origins) if origins else Level.RUN
+    values = by_run
+    if level != Level.RUN:
+        values = values_at(level, origins, by_run, partial(run_value, ratio=ratio))
     centre = run_value(values, ratio=ratio)
     interval: Interval | None = None
     if cited:
         interval = Interval(*rounding, "rounding") if rounding else None
-    elif len(values) < RUNS_FOR_INTERVAL:
+    elif len(values) < FOR_INTERVAL:
         ends = min(filled[0]), max(filled[0])
         interval = Interval(*ends, "repetitions") if counts[0] > 1 else None
     elif ratio and min(values) > 0:
-        interval = t_interval([*map(math.log, values)], "runs").map(_exp)
+        interval = t_interval([*map(math.log, values)], "replicates").map(exp)
     else:
-        interval = t_interval(values, "runs")
+        interval = t_interval(values, "replicates")
     if resolution and interval and not cited:
         half = resolution / 2
         low = max(interval.low - half, 0.0) if ratio else interval.low - half
         interval = Interval(low, interval.high + half, interval.kind)
-    return Summary(centre, 0 if cited else len(values), values, counts, interval)
+    number = 0 if cited else len(by_run)
+    return Summary(centre, number, values, counts, interval, level, by_run, origins)
 
 
 def t_interval(values: Sequence[float], kind: str) -> Interval:
@@ -153,8 +177,42 @@ def overhead(factor: float, *, higher_is_better: bool) -> float:
     return factor - 1
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % bounds of the difference of means a - b.
+class Estimate(Struct, frozen=True):
+    """What is known of a difference: its middle, its standard error and degrees of freedom.
+
+    Of logarithms where two values are divided. ``blur`` is what the resolution of the tool adds
+    below and above; ``counted`` are the tallies of two proportions, whose own interval it holds.
+    """
+
+    effect: float
+    error: float
+    freedom: float
+    blur: tuple[float, float] = (0.0, 0.0)
+    counted: tuple[Tally, Tally] | None = None
+
+    def ends(self, tests: float = 1.0) -> tuple[float, float]:
+        """Return the bounds at 95 %, which hold together over so many ``tests`` (Bonferroni)."""
+        half = t_quantile(self.freedom, tests) * self.error if self.error else 0.0
+        low, high = self.effect - half - self.blur[0], self.effect + half + self.blur[1]
+        if self.counted is None:
+            return low, high
+        least, most = newcombe(*self.counted, tests)
+        return max(min(low, least), -1.0), min(max(high, most), 1.0)
+
+    @property
+    def interval(self) -> Interval:
+        """The interval at 95 %, by itself."""
+        low, high = self.ends()
+        return Interval(low, high, "replicates")
+
+    def reversed(self) -> Estimate:
+        """Return what is known of the difference the other way round."""
+        counted = self.counted and self.counted[::-1]
+        return replace(self, effect=-self.effect, blur=self.blur[::-1], counted=counted)
+
+
+def welch(a: Sequence[float], b: Sequence[float]) -> Estimate:
+    """Return what is known of the difference of means a - b.
 
     Unequal variances, degrees of freedom by Welch and Satterthwaite (Welch 1947,
     doi:10.1093/biomet/34.1-2.28). Each side needs two values.
@@ -163,126 +221,148 @@ def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     error_a, error_b = variance_a / len(a), variance_b / len(b)
     difference, error = mean_a - mean_b, error_a + error_b
     if error == 0 or not math.isfinite(error):
-        return (-math.inf, math.inf) if error else (difference, difference)
+        return Estimate(difference, error, 1.0)
     share = error_a / error  # squares of the errors themselves may leave a float's range
     freedom = 1 / (share**2 / (len(a) - 1) + (1 - share) ** 2 / (len(b) - 1))
-    half = t_quantile(freedom) * math.sqrt(error)
-    return difference - half, difference + half
+    return Estimate(difference, math.sqrt(error), freedom)
+
+
+def paired(a: Sequence[float], b: Sequence[float]) -> Estimate:
+    """Return what is known of the mean of the differences a - b: what a pair shares cancels."""
+    mean, variance = _moments([x - y for x, y in zip(a, b, strict=True)])
+    return Estimate(mean, math.sqrt(variance / len(a)), len(a) - 1.0)
+
+
+def estimate(  # noqa: PLR0913 - what it depends on
+    side: Summary,
+    baseline: Summary,
+    *,
+    ratio: bool,
+    higher_is_better: bool = False,
+    turns: Sequence[tuple[int, int]] = (),
+    resolution: float = 0.0,
+) -> Estimate | None:
+    """Return what replicates say of two sides; None below two a side, or of a ratio with zeros.
+
+    Of a ratio it is of the logarithm of the slowdown, else of side - baseline. With ``turns`` the
+    values are paired. Each side's value may lie half of ``resolution`` from what was printed.
+    """
+    if min(side.runs, baseline.runs, len(side.values), len(baseline.values)) < FOR_INTERVAL:
+        return None
+    first, second = side.values, baseline.values
+    if turns:
+        first, second = (tuple(v[turn[i]] for turn in turns) for i, v in enumerate((first, second)))
+    blur = (resolution, resolution)
+    if ratio:
+        if min(*first, *second) <= 0:
+            return None
+        first, second = (tuple(map(math.log, values)) for values in (first, second))
+        blur = _blur(side.value, baseline.value, resolution, higher_is_better=higher_is_better)
+        if higher_is_better:
+            first, second = second, first
+    found = paired(first, second) if turns else welch(first, second)
+    return replace(found, blur=blur)
+
+
+def _blur(
+    side: float, baseline: float, resolution: float, *, higher_is_better: bool
+) -> tuple[float, float]:
+    """Return what rounding in steps adds to the logarithm of a slowdown, below and above."""
+    if not resolution:
+        return 0.0, 0.0
+    a, b, half = *((baseline, side) if higher_is_better else (side, baseline)), resolution / 2
+    below = math.log(a / (a - half) * (b + half) / b) if a > half else math.inf
+    return below, math.log((a + half) / a * b / (b - half)) if b > half else math.inf
 
 
 def slowdown_interval(
-    side: Summary, baseline: Summary, *, higher_is_better: bool, resolution: float = 0.0
+    side: Summary, baseline: Summary, *, higher_is_better: bool
 ) -> Interval | None:
-    """Return the interval of the slowdown: Welch on the logarithms of run values.
+    """Return the 95 % interval of a slowdown: of replicates, or else of what single runs allow."""
+    found = estimate(side, baseline, ratio=True, higher_is_better=higher_is_better)
+    if found is None:
+        return single_slowdown(side, baseline, higher_is_better=higher_is_better)
+    return found.interval.map(exp)
+
+
+def single_slowdown(side: Summary, baseline: Summary, *, higher_is_better: bool) -> Interval | None:
+    """Return the interval of a slowdown of which one side does not know its own spread.
 
     Cited figures give interval arithmetic on their printed precision; two single runs the
-    range that their repetitions allow. None when a side has no spread to speak of. Each side's
-    value may lie half of ``resolution`` from what was printed (`summarise`).
+    range that their repetitions allow. None when a side has no spread to speak of.
     """
     first, second = (baseline, side) if higher_is_better else (side, baseline)
-    measured = min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL
-    if measured and min(*side.values, *baseline.values) > 0:
-        logs = ([*map(math.log, one.values)] for one in (first, second))
-        low, high = map(_exp, welch(*logs))
-        if resolution:
-            a, b, half = first.value, second.value, resolution / 2
-            low *= max(a - half, 0.0) / a * b / (b + half)
-            high *= (a + half) / a * (b / (b - half) if b > half else math.inf)
-        return Interval(low, high, "runs")
     ends = _single(first, second)
     return ends[0].over(ends[1]) if ends and ends[1].low > 0 else None
 
 
-def difference_interval(
-    side: Summary, baseline: Summary, *, resolution: float = 0.0
-) -> Interval | None:
-    """Return the interval of side - baseline: Welch on run values, which may be 0 or negative.
-
-    Below two runs a side, and for cited figures, the ends of the two intervals subtracted; None
-    when a side has no spread to speak of.
-    """
-    if min(side.runs, baseline.runs) >= RUNS_FOR_INTERVAL:
-        low, high = welch(side.values, baseline.values)
-        return Interval(low - resolution, high + resolution, "runs")
-    if ends := _single(side, baseline):
-        ours, theirs = ends
-        return Interval(ours.low - theirs.high, ours.high - theirs.low, _shared_kind(*ends))
-    return None
+def single_difference(side: Summary, baseline: Summary) -> Interval | None:
+    """Return the same of side - baseline: the ends of the two intervals subtracted."""
+    ends = _single(side, baseline)
+    if ends is None:
+        return None
+    ours, theirs = ends
+    return Interval(ours.low - theirs.high, ours.high - theirs.low, _shared_kind(*ends))
 
 
-def wilson(tally: Tally) -> tuple[float, float]:
+def wilson(tally: Tally, tests: float = 1.0) -> tuple[float, float]:
     """Return the 95 % score interval of a proportion.
 
     Wilson 1927, doi:10.1080/01621459.1927.10502953, without a continuity correction. It has a
     width also where nothing, or everything, was an event.
     """
-    n, share = tally.trials, tally.events / tally.trials
-    centre = (tally.events + Z * Z / 2) / (n + Z * Z)
-    half = Z / (n + Z * Z) * math.sqrt(n * share * (1 - share) + Z * Z / 4)
+    n, share, z = tally.trials, tally.events / tally.trials, z_quantile(tests)
+    centre = (tally.events + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(n * share * (1 - share) + z * z / 4)
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def newcombe(side: Tally, baseline: Tally) -> tuple[float, float]:
+def newcombe(side: Tally, baseline: Tally, tests: float = 1.0) -> tuple[float, float]:
     """Return the 95 % bounds of the difference of proportions side - baseline.
 
     The hybrid score interval, method 10 of Newcombe 1998,
-    doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I.
+    doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I. It sees that few events
+    were counted; `Estimate` holds it beside Welch's, which sees that the requests of one run fail
+    together.
     """
     p, q = side.events / side.trials, baseline.events / baseline.trials
-    (p_low, p_high), (q_low, q_high) = wilson(side), wilson(baseline)
+    (p_low, p_high), (q_low, q_high) = wilson(side, tests), wilson(baseline, tests)
     below, above = math.hypot(p - p_low, q_high - q), math.hypot(p_high - p, q - q_low)
     return p - q - below, p - q + above
 
 
-def proportion_interval(
-    side: Summary, baseline: Summary, counted: tuple[Tally, Tally] | None
-) -> Interval | None:
-    """Return the interval of a difference of proportions; ``counted`` is (side, baseline).
+def together(tests: int) -> float:
+    """Return over how many tests bounds must hold so that so many words of them do.
 
-    Newcombe's, which sees that few events were counted, and from two runs a side never narrower
-    than Welch's on run values, which sees that the requests of one run fail together. Without
-    counts the latter alone (`difference_interval`).
+    Welch's bounds of a few values that spread unequally miss a little more often than they say,
+    and the more so the further out they lie: several words are held to 4.3 in place of 5 %.
     """
-    between = difference_interval(side, baseline)
-    if counted is None or min(tally.trials for tally in counted) <= 0:
-        return between
-    low, high = newcombe(*counted)
-    if between is None or between.kind != "runs":
-        return Interval(low, high, "counts")
-    low, high = min(low, between.low), max(high, between.high)
-    return Interval(max(low, -1.0), min(high, 1.0), "runs")
+    return tests * _STRICTER if tests > 1 else 1.0
 
 
-def verdict(side: Summary, baseline: Summary, interval: Interval | None, margin: float) -> Word:
-    """Return the word for a slowdown interval, by the number of runs and then by its ends.
+#: An estimate, and the margin on its scale.
+Tested = tuple[Estimate, float]
 
-    *slower* and *faster* need an interval that excludes 1 and an effect past ``margin``;
-    *no difference* an interval inside it.
+
+def words(tested: Sequence[Tested]) -> list[Word]:
+    """Return the words of the estimates of one comparison, what is worse being above 0.
+
+    *slower* and *faster* need bounds that exclude 0 and an effect past the margin; *no difference*
+    bounds inside it. They hold together: of k estimates without a word each needs the bounds that
+    hold over k, and with each word k falls by one (Holm 1979, jstor.org/stable/4615733).
     """
-    logs = interval and interval.map(_log)
-    return difference_verdict(side, baseline, logs, math.log1p(margin), higher_is_better=False)
-
-
-def difference_verdict(
-    side: Summary,
-    baseline: Summary,
-    interval: Interval | None,
-    margin: float,
-    *,
-    higher_is_better: bool,
-) -> Word:
-    """Return the word for an interval of side - baseline; ``margin`` is in its unit.
-
-    The same words by the same rule as of a slowdown, with 0 for 1: *slower* is worse.
-    """
-    runs = min(side.runs, baseline.runs)
-    if runs < RUNS_FOR_VERDICT:
-        return Word.ONE_RUN if runs < RUNS_FOR_INTERVAL else Word.TWO_RUNS
-    if interval is None:
-        return Word.INCONCLUSIVE
-    if higher_is_better:
-        return _word(-interval.high, -interval.low, margin)
-    return _word(interval.low, interval.high, margin)
+    found: dict[int, Word] = {}
+    while left := [place for place in range(len(tested)) if place not in found]:
+        over = together(len(left))
+        given = {
+            place: word
+            for place in left
+            if (word := word_of(*tested[place][0].ends(over), tested[place][1])) in DECIDED
+        }
+        if not given:
+            return [found.get(place, Word.INCONCLUSIVE) for place in range(len(tested))]
+        found |= given
+    return [found[place] for place in range(len(tested))]
 
 
 def equality_verdict(
@@ -300,59 +380,66 @@ def equality_verdict(
     return Word.FASTER if (side[0] > baseline[0]) == higher_is_better else Word.SLOWER
 
 
-def more_runs(
+def more_replicates(  # noqa: PLR0913 - what their number depends on
     side: Sequence[float],
     baseline: Sequence[float],
     margin: float,
     *,
     blur: float = 0.0,
     counted: tuple[Tally, Tally] | None = None,
+    turns: Sequence[tuple[int, int]] = (),
+    tests: float = 1.0,
 ) -> int | None:
-    """Return how many more runs a side would decide, if means and spreads stay as observed.
+    """Return how many more replicates a side would decide, if means and spreads stay so.
 
-    ``side`` and ``baseline`` are run values, logarithms for a ratio; ``margin`` and ``blur``
-    (what the resolution adds to each end) are on their scale. It is the least number of runs a
-    side with which the interval has a word in four of five cases (the power that Cohen 1988
-    made usual). Its half-width is taken to be t sqrt((s1^2 + s2^2) / n), with Welch's degrees of
-    freedom at equal n; its middle to be normal about the observed effect. *slower* and *faster*
-    are then the two tails of that normal, *no difference* its middle (two one-sided tests:
-    Schuirmann 1987, doi:10.1007/BF01068419). None where more than `MOST_RUNS` are needed.
+    ``side`` and ``baseline`` are their values, logarithms for a ratio; ``margin`` and ``blur``
+    (what the resolution adds to each end) are on their scale; the bounds hold over ``tests``. It is
+    the least number a side with which the bounds have a word in four of five cases (the power that
+    Cohen 1988 made usual). Their half-width is taken to be t sqrt((s1^2 + s2^2) / n), with Welch's
+    degrees of freedom at equal n, or that of pairs; their middle to be normal about the observed
+    effect. *slower* and *faster* are then the two tails of that normal, *no difference* its middle
+    (two one-sided tests: Schuirmann 1987, doi:10.1007/BF01068419). None where more than
+    `MOST_REPLICATES` are needed.
     """
     (mean_a, a), (mean_b, b) = _moments(side), _moments(baseline)
     effect, spread = mean_a - mean_b, a + b
     if not math.isfinite(spread):
         return None
     freedom = 1 / ((a / spread) ** 2 + (b / spread) ** 2) if spread > 0 else 1.0
-    runs = (len(side), len(baseline))
+    if turns:
+        effect, spread = _moments([side[i] - baseline[j] for i, j in turns])
+        freedom = 1.0
+    have = (len(side), len(baseline))
 
     def decides(n: int) -> bool:
         error = math.sqrt(spread / n)
-        half = t_quantile((n - 1) * freedom) * error
+        half = t_quantile((n - 1) * freedom, tests) * error
         if counted is not None:
-            pairs = zip(counted, runs, strict=True)
-            low, high = newcombe(*(Tally(c.events * n / r, c.trials * n / r) for c, r in pairs))
+            pairs = zip(counted, have, strict=True)
+            ours, theirs = (Tally(c.events * n / r, c.trials * n / r) for c, r in pairs)
+            low, high = newcombe(ours, theirs, tests)
             half = max(half, (high - low) / 2)
-            error = max(error, half / Z)
+            error = max(error, half / z_quantile(tests))
         return _odds(effect, error, half + blur, margin) >= _POWER
 
-    if not decides(MOST_RUNS):
+    if not decides(MOST_REPLICATES):
         return None
-    numbers = range(RUNS_FOR_VERDICT, MOST_RUNS)
-    least = RUNS_FOR_VERDICT + bisect_left(numbers, x=True, key=decides)
-    return max(least - min(runs), 1)
+    numbers = range(FOR_WORD, MOST_REPLICATES)
+    least = FOR_WORD + bisect_left(numbers, x=True, key=decides)
+    return max(least - min(have), 1)
 
 
 def _odds(effect: float, error: float, half: float, margin: float) -> float:
     """Return how often an interval of half-width ``half`` about a normal middle has a word."""
     if error == 0:
-        return float(_word(effect - half, effect + half, margin) != Word.INCONCLUSIVE)
+        return float(word_of(effect - half, effect + half, margin) != Word.INCONCLUSIVE)
     middle = NormalDist(effect, error)
     past, inside = max(half, margin), max(margin - half, 0.0)
     beyond = 1 - middle.cdf(past) + middle.cdf(-past)
     return beyond + middle.cdf(inside) - middle.cdf(-inside)
 
 
-def _word(low: float, high: float, margin: float) -> Word:
+def word_of(low: float, high: float, margin: float) -> Word:
     """Return the word for an interval of what is worse above 0, and better below it."""
     middle = (low + high) / 2
     if low > 0 and middle > margin:
@@ -366,7 +453,11 @@ def _word(low: float, high: float, margin: float) -> Word:
 
 def _single(a: Summary, b: Summary) -> tuple[Interval, Interval] | None:
     """Return the intervals of two single or cited runs: their spread says nothing of others."""
-    if a.interval is None or b.interval is None or "runs" in (a.interval.kind, b.interval.kind):
+    if (
+        a.interval is None
+        or b.interval is None
+        or "replicates" in (a.interval.kind, b.interval.kind)
+    ):
         return None
     return a.interval, b.interval
 
@@ -382,10 +473,6 @@ def _moments(values: Sequence[float]) -> tuple[float, float]:
     return mean, math.fsum(squares) / (len(values) - 1)
 
 
-def _exp(x: float) -> float:
+def exp(x: float) -> float:
     """Return e^x, infinite where a float ends: runs 1e50 apart still have an interval."""
     return math.exp(x) if x < _MAX_EXPONENT else math.inf
-
-
-def _log(x: float) -> float:
-    return math.log(x) if x > 0 else -math.inf

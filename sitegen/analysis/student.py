@@ -6,43 +6,60 @@ import math
 from functools import cache
 from statistics import NormalDist
 
-#: Of all intervals: both tails are left out.
+#: Of an interval that stands alone: both tails are left out.
 CONFIDENCE = 0.95
-_TAIL = 1 - (1 - CONFIDENCE) / 2
-Z = NormalDist().inv_cdf(_TAIL)
-#: Degrees of freedom from which the rest of the expansion is below 1e-10.
-_MANY = 300
-#: The terms of that expansion, of each power of 1 / freedom.
-_TERMS = (
-    (Z**3 + Z) / 4,
-    (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
-    (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
-    (79 * Z**9 + 776 * Z**7 + 1482 * Z**5 - 1920 * Z**3 - 945 * Z) / 92160,
-)
+#: Degrees of freedom from which the rest of the expansion is below 1e-9.
+_MANY = 400
 
 
 @cache
-def t_quantile(freedom: float) -> float:
+def z_quantile(tests: float = 1.0) -> float:
+    """Return the normal quantile for intervals that hold together at 95 % over so many tests."""
+    return NormalDist().inv_cdf(1 - _tail(tests))
+
+
+def _tail(tests: float) -> float:
+    return (1 - CONFIDENCE) / 2 / tests
+
+
+Z = z_quantile()
+
+
+@cache
+def t_quantile(freedom: float, tests: float = 1.0) -> float:
     """Return Student's t at 97.5 %, for real degrees of freedom from 1 up.
 
-    Found by Newton's method on the distribution, which is the regularised incomplete beta
+    With ``tests`` it is that of intervals which hold together over so many (Bonferroni). Found by
+    Newton's method on the distribution, which is the regularised incomplete beta
     function (Abramowitz and Stegun 26.7.1): its tail is convex, so no step leads away from the
     root. It starts at the expansion in powers of 1 / freedom (26.7.5), and is that where there are
     many. Own code because importing scipy costs more CPU time than all the intervals of a build; a
     test holds it to scipy within 1e-9.
     """
+    z = z_quantile(tests)
     if freedom >= _MANY:
-        return Z + sum(term / freedom**power for power, term in enumerate(_TERMS, 1))
+        return z + sum(term / freedom**power for power, term in enumerate(_terms(z), 1))
     half = freedom / 2
     constant = math.lgamma(half + 0.5) - math.lgamma(half) - 0.5 * math.log(freedom * math.pi)
-    t = Z + (Z**3 + Z) / (4 * freedom)
+    t = z + (z**3 + z) / (4 * freedom)
     for _ in range(1000):
         density = math.exp(constant - (freedom + 1) / 2 * math.log1p(t * t / freedom))
-        step = (_t_tail(t, freedom) - (1 - _TAIL)) / density
+        step = (_t_tail(t, freedom) - _tail(tests)) / density
         t += step
         if abs(step) <= 1e-14 * t:  # as far as a double goes
             break
     return t
+
+
+@cache
+def _terms(z: float) -> tuple[float, ...]:
+    """Return the terms of the expansion, of each power of 1 / freedom."""
+    return (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
 
 
 def _t_tail(t: float, freedom: float) -> float:

@@ -30,6 +30,8 @@ _SATURATED: Mapping[str, tuple[float, str]] = {
     "llm": (0.7, "The client used {:.0%} of a CPU."),
 }
 _BEYOND = 10
+#: How many of the differences between two machines a row names.
+_NAMED = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 #: Efficiency at more threads above which the one-thread value is doubted.
 _SUPERLINEAR = 1.05
@@ -155,15 +157,42 @@ def _another_machine(runs: Sequence[AnyRun]) -> str:
     return f"Seen: {'; '.join(processors)}." if len(processors) > 1 else ""
 
 
-def _label(run: AnyRun, tee: str, role: str) -> str:
-    """Return what the run's machine shows against its declaration, or nothing."""
+def label_contradicted(run: AnyRun, tee: str, role: str) -> str:
+    """Return what the run's machine shows against its declaration, or nothing.
+
+    A GPU TEE is one whose GPU shows that its confidential computing is on.
+    """
     # NVML says it of a GPU, in a run of the hardware collector; the CPU's signals do not.
     state = next((p.value for p in run.parameters if p.name == "gpu_cc"), None)
-    if tee != "gpu-cc" or state is None:
-        return contradiction(tee, role, run.fingerprint)
-    if state in CONFIDENTIAL or state == "unknown":
-        return ""
-    return f"Declared as {tee}; the machine's own signals say {state}."
+    if state is None and run.fingerprint.get("gpu"):
+        state = run.fingerprint.get("gpu_confidential_compute") or "nothing"
+    if role == "gpu-tee" or tee == "gpu-cc":
+        if state not in (None, *CONFIDENTIAL):
+            said = f"of its confidential computing the GPU's driver says {state}"
+            return f"Declared as a GPU TEE; {said}."
+        if state is not None and tee == "gpu-cc":
+            return ""
+    return contradiction(tee, role, run.fingerprint)
+
+
+def _other_setup(differing: Sequence[str], unrecorded: bool) -> str:  # noqa: FBT001 - as compared
+    if unrecorded:
+        return "The machine is not recorded on both sides."
+    few, more = differing[:_NAMED], len(differing) - _NAMED
+    names = f"{', '.join(few)} and {more} more" if more > 0 else " and ".join(few)
+    return f"Not the same: {names}." if few else ""
+
+
+def _apart(days: float, most: int) -> str:
+    return f"Taken {_many(round(days), 'day')} apart." if days > most else ""
+
+
+def _in_a_row(days: float, most: int) -> str:
+    return "One side was taken after the other." if 0 < days <= most else ""
+
+
+def _moves(what: str, how: str) -> str:
+    return f"The {what} {how}." if how else ""
 
 
 def _share(share: float) -> str:
@@ -183,10 +212,14 @@ RULES: Mapping[str, Rule] = {
         Rule("quick", "quick", run=lambda run, *_: run.preset == "quick", definition="Taken with the quick preset: seconds instead of minutes, small files, one repetition. It shows that the tool works, not what the machine can do, and it is never compared with other runs."),
         Rule("incomplete", "incomplete", run=lambda run, *_: not run.complete, definition="The collection was interrupted; only whole repetitions were kept."),
         *(rule for tool in TOOLS for rule in tool.rules if rule.run),
-        Rule("label", "label contradicted", run=_label, definition="The TEE or the kind of platform that the environment is declared to be is not the one that the machine's own signals show. Signals of low confidence contradict nothing."),
+        Rule("label", "label contradicted", run=label_contradicted, definition="The TEE or the kind of platform that the environment is declared to be is not the one that the machine's own signals show. Signals of low confidence contradict nothing."),
         Rule("another-machine", "another machine", runs=_another_machine, definition="The runs of this environment saw different processors: its label stands for more than one machine."),
         Rule("one-boot", "one boot", doubts=False, runs=_one_boot, definition="All runs come from one boot of the machine: what a boot decides (placement, memory layout) did not vary between them, so they differ less than runs of other days would."),
-        Rule("parameters-differ", "parameters differ", doubts=False, runs=_differ_between, pair=_differ, definition="The two sides, or the runs of one side, differ in a parameter that matters and does not forbid the comparison: the version of the tool, the run time."),
+        Rule("other-setup", "another set-up", doubts=False, named=True, setups=_other_setup, definition="What else the two machines, or their set-ups, differ in that may move the figures: kernel, driver, mitigations, governor, turbo, SMT, NUMA, hypervisor, disk; or a side of which nobody recorded the machine. All that differs is listed below the comparison."),
+        Rule("one-after-the-other", "one after the other", doubts=False, named=True, gap=_in_a_row, definition="All runs of one side were taken before those of the other: what changed on the machine meanwhile looks like a difference. Platforms that take turns do not have this doubt."),
+        Rule("far-apart", "far apart", doubts=False, named=True, gap=_apart, definition="The two sides were taken so many days apart that updates, tools and neighbours may have changed (`site.apart_days`)."),
+        Rule("drift", "moves with time", moves=_moves, definition="From five replicates on: in the order of time the values rise, fall, or follow one another more than one innocent series in a hundred does. They are not independent, and the interval promises too much."),
+        Rule("parameters-differ", "parameters differ", doubts=False, named=True, runs=_differ_between, pair=_differ, definition="The two sides, or the runs of one side, differ in a parameter that matters and does not forbid the comparison: the version of the tool, the run time."),
         Rule("failed", "failed", counts=_failed, definition="Repetitions that failed. They are counted and never averaged."),
         Rule("unit-doubtful", "unit doubtful", counts=_unit_doubtful, definition="The figure is marked in its source data as stated in a unit that contradicts the rest of the publication."),
         Rule("suspect", "suspect", counts=_suspect, definition="Repetitions that the tool itself shows to be disturbed (for 7-Zip: CPU usage below what its threads should reach). They are shown, counted and kept out of every summary that has others."),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct, field
 
@@ -98,7 +98,7 @@ def has(params: Mapping[str, str], pattern: Params) -> bool:
 
 
 class Headline(SeriesPattern, frozen=True):
-    """A series that verdicts are given for.
+    """A series that verdicts are given for; of several the smallest ``first``, or the largest.
 
     ``loses`` completes "a TEE takes 40 % of ...": the first headline with one and with figures
     that may be quoted speaks for its family.
@@ -106,6 +106,7 @@ class Headline(SeriesPattern, frozen=True):
 
     title: str = ""
     loses: str = ""
+    first: Literal["smallest", "largest"] = "smallest"
 
 
 class Panel(SeriesPattern, frozen=True):
@@ -275,11 +276,15 @@ Saying = str | bool | None
 class Rule(Struct, frozen=True):
     """One reason to doubt: its mark, its definition, when it applies, and what it reads.
 
-    ``doubts`` says whether the mark is drawn as doubtful. The predicates look at a run and the TEE
+    What ``doubts`` is not to be quoted: the mark stands in the place of a word. What is ``named``
+    stands beside the word. The predicates look at a run and the TEE
     and role that its environment is declared to be (`run`), at the steps behind a figure (`steps`),
     at the runs of one environment together (`runs`), at one figure (`figure`) and what it is
     computed from (`summary`: cited or not, runs, repetitions), at counts of repetitions (`counts`),
-    at a run of each side (`pair`), at the sizes of their proofs in bytes (`sizes`), at a figure
+    at a run of each side (`pair`), at what else their machines differ in (`setups`: facts, whether
+    one is not recorded), at the days between two sides that do not overlap, and from which on they
+    are far apart (`gap`), at how the values of a side move with time (`moves`: what, how), at the
+    sizes of their proofs in bytes (`sizes`), at a figure
     that outdoes that of its host (`outdone`: metric, factor, high end of the interval, host) or one
     thread (`scaling`: threads, share of so many times it). ``kind`` is what a reader doubts by.
     ``reads`` are the conditions of steps that a predicate asks for: the index keeps those and no
@@ -291,12 +296,16 @@ class Rule(Struct, frozen=True):
     short: str
     definition: str
     doubts: bool = True
+    named: bool = False
     run: Callable[[AnyRun, str, str], Saying] | None = None
     steps: Callable[[Sequence[StepConditions]], Saying] | None = None
     runs: Callable[[Sequence[AnyRun]], Saying] | None = None
     figure: Callable[[Figure], Saying] | None = None
     counts: Callable[[Counts], Saying] | None = None
     pair: Callable[[AnyRun, AnyRun], Saying] | None = None
+    setups: Callable[[Sequence[str], bool], Saying] | None = None
+    gap: Callable[[float, int], Saying] | None = None
+    moves: Callable[[str, str], Saying] | None = None
     summary: Callable[[bool, int, int], Saying] | None = None
     sizes: Callable[[float, float], Saying] | None = None
     outdone: Callable[[str, float, float, str], Saying] | None = None

@@ -324,7 +324,7 @@ def export_(load: options.Load, form: str, file: Path | None) -> None:
 @click.option("--metric", "metrics", multiple=True, help="Only this metric, e.g. fio.iops.")
 @click.option("--all", "everything", is_flag=True, help="All series, not only the headline ones.")
 @click.option("--fail-above", default="", help="Exit with 1 when an overhead is surely above: 5%.")
-@click.option("--strict", is_flag=True, help="With --fail-above: all must be judged, else exit 3.")
+@click.option("--strict", is_flag=True, help="With --fail-above: what cannot be judged fails too.")
 @options.form("form", "text", "json", "markdown")
 @options.places
 def compare(
@@ -339,9 +339,10 @@ def compare(
 
     With --axis they are two values of a parameter, as in `compare http https --axis scheme`.
 
-    With --fail-above the exit code is 1 when the lower bound of an overhead is above the limit,
-    and 3 when there is nothing to hold the limit against: one run a side, quick or damaged runs, a
-    benchmark that one side lacks. What could not be judged is said; with --strict it is 3 as well.
+    With --fail-above the exit code is 1 when something is surely worse than the limit: the bounds
+    of all series that are judged hold together. It is 3 when something could not be judged, which
+    is said: fewer than three replicates a side, runs of one session, quick or damaged runs,
+    doubtful values, a benchmark that one side lacks. With --strict that is a failure: 1.
     """
     from sitegen.cli import comparison
 
@@ -358,9 +359,9 @@ def compare(
         click.echo(f"not judged: {line}", err=True)
     if answer.above:
         _stop(f"above {fail_above}: {'; '.join(answer.above)}", 1)
-    if limit is not None and (not answer.judged or (strict and answer.unjudged)):
+    if answer.unjudged:
         extent = "not everything" if answer.judged else "nothing"
-        _stop(f"{extent} could be judged", Unjudged.exit_code)
+        _stop(f"{extent} could be judged", 1 if strict else Unjudged.exit_code)
 
 
 @main.command()

@@ -15,8 +15,8 @@ from sitegen.analysis.pairing import BASELINE, SIDE, Pairing, Unpaired, pair, pa
 from sitegen.analysis.stats import Word
 from sitegen.archive import Damaged, library, quarantine
 from sitegen.archive.quarantine import SetAside
-from sitegen.catalogue.families import headline_of
-from sitegen.catalogue.metrics import Better
+from sitegen.catalogue.families import headline_of, natural
+from sitegen.catalogue.metrics import Better, Scale
 from sitegen.catalogue.units import significant
 from sitegen.cli.terminal import aligned, encoded
 from sitegen.config import Config
@@ -41,8 +41,16 @@ class Question(Struct, frozen=True):
 
     def names(self, series: Series) -> bool:
         """Say whether it is about a series: one of its metrics, or a headline one."""
-        chosen = series.metric in self.metrics if self.metrics else headline_of(series) is not None
-        return self.everything or chosen
+        if self.everything:
+            return True
+        return series.metric in self.metrics if self.metrics else headline_of(series) is not None
+
+    def asks(self, pair: Comparison) -> bool:
+        """Say whether it is about a comparison; a gate asks for errors and counts of them too."""
+        if self.everything or self.metrics:
+            return self.names(pair.series)
+        guards = self.limit is not None and pair.metric.scale != Scale.RATIO
+        return pair.headline is not None or (guards and pair.metric.better == Better.LOWER)
 
 
 class Answer(Struct, frozen=True):
@@ -62,14 +70,21 @@ class Row(NamedTuple):
     comparison: Comparison
 
     @property
-    def least(self) -> float | None:
-        """The least worsening that its interval allows, an overhead or a share's points.
-
-        None where no limit can be held against it: one run a side does not tell its own spread.
-        """
+    def unjudged(self) -> str:
+        """Why no limit can be held against it, or nothing."""
         one = self.comparison
-        bounds = None if one.reason or one.word == Word.ONE_RUN else one.worsening
-        return bounds[0] if bounds else None
+        return one.reason or ("" if one.estimate and not one.doubt and not one.few else one.verdict)
+
+    def above(self, limit: float, tests: int) -> bool:
+        """Say whether it is surely worse than a limit, together with so many others.
+
+        The limit is an overhead. Shares and counts that can be zero may not be worse by what is
+        called a difference of them.
+        """
+        one, bounds = self.comparison, self.comparison.worsening(tests)
+        if one.metric.scale != Scale.RATIO:
+            limit = one.margin
+        return not self.unjudged and bounds is not None and bounds[0] > limit
 
 
 def limit(text: str) -> float | None:
@@ -138,7 +153,7 @@ def _answer(
     above = tuple(row.series for row in regressions(table, question.limit))
     unjudged = [f"{one.path}: {one.reason}" for one in lost]
     unjudged += _unjudged(pairing, table, have, question)
-    judged = any(row.least is not None for row in table)
+    judged = not all(row.unjudged for row in table)
     return Answer(written, damaged, above, tuple(unjudged), judged)
 
 
@@ -153,7 +168,7 @@ def _is_called(name: str, label: str, run_id: str) -> bool:
 
 def rows(pairing: Pairing, question: Question) -> list[Row]:
     """Return the series that are asked about, the worst first."""
-    chosen = [one for one in pairing.comparisons if question.names(one.series)]
+    chosen = [one for one in pairing.comparisons if question.asks(one)]
     chosen.sort(key=lambda c: (bool(c.reason), -(c.factor or 0.0), c.series))
     common = {
         name: words.background(name, (cell.series for cell in pairing.analysis.of(name)))
@@ -173,8 +188,9 @@ def rows(pairing: Pairing, question: Question) -> list[Row]:
 
 
 def regressions(rows: Sequence[Row], limit: float) -> list[Row]:
-    """Return the rows whose overhead is above ``limit``, a share, at its lower bound."""
-    return [row for row in rows if row.least is not None and row.least > limit]
+    """Return the rows that are surely worse than ``limit``, an overhead; they hold together."""
+    tests = sum(not row.unjudged for row in rows)
+    return [row for row in rows if row.above(limit, tests)]
 
 
 def _unjudged(
@@ -203,12 +219,10 @@ def _unjudged(
         for missing, label in ((base - side, pairing.side), (side - base, pairing.baseline)):
             if missing:
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-                first = words.title(min(missing, key=words.natural))
+                first = words.title(min(missing, key=natural))
                 lines.append(f"{name}: {label} has no {first}{more}")
     reasons = Counter(
-        (row.comparison.series.benchmark, row.comparison.reason or str(row.comparison.word))
-        for row in rows
-        if row.least is None
+        (row.comparison.series.benchmark, row.unjudged) for row in rows if row.unjudged
     )
     for (name, reason), count in sorted(reasons.items()):
         lines.append(f"{name}: {reason} ({words.count(count, 'series', 'series')})")
@@ -265,6 +279,8 @@ def _json(comparison: Comparison) -> dict[str, Any]:
     subtracted = comparison.difference_interval
     undecided = comparison.word == Word.INCONCLUSIVE
     sides = {"baseline": comparison.baseline, "side": comparison.side}
+    stands_on = comparison.stands_on
+    counts = {name: getattr(stands_on, name) or None for name in sides}
     return {
         "benchmark": series.benchmark,
         "workload": series.workload,
@@ -281,8 +297,13 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "difference": comparison.difference,
         "difference_low": subtracted.low if subtracted else None,
         "difference_high": subtracted.high if subtracted else None,
-        "more_runs": comparison.more_runs if undecided else None,
+        "more_runs": comparison.more_replicates if undecided else None,
         "word": comparison.verdict,
+        "decided": comparison.decided,
+        "level": stands_on.level if stands_on.least else None,
+        "replicates": counts,
+        "in_turns": bool(stands_on.turns),
+        "among": comparison.among if comparison.headline else None,
         "reason": comparison.reason,
         "caveats": [{"id": c.rule.id, "sentence": c.sentence} for c in comparison.caveats],
         "runs": {name: list(cell.runs) for name, cell in sides.items()},
@@ -300,11 +321,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     share = costs.effect(one)
     if share and factor and factor >= 2:  # noqa: PLR2004 - from a doubling on, times read better
         share += f" ({significant(factor, 3)}×)"
-    # "no difference above 2 %", but "inconclusive: about 4 more runs a side decide".
-    colon = ":" if one.verdict == Word.INCONCLUSIVE else ""
-    verdict = f"{one.verdict}{colon} {costs.decision(one) if one.headline else ''}".rstrip()
-    doubts = dict.fromkeys(c.rule.short for c in one.caveats if c.rule.doubts)
-    return row.series, *values, share, costs.interval(one), verdict, ", ".join(doubts)
+    return row.series, *values, share, costs.interval(one), one.verdict, costs.detail(one)
 
 
 def _bar(cells: Sequence[str]) -> str:

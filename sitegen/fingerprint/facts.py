@@ -5,6 +5,7 @@ What has weight is kept in the index; the rest stands on the run's page alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import IntEnum
 
@@ -15,11 +16,12 @@ class Weight(IntEnum):
     """What it means for a comparison that a fact differs; the heavier stand first."""
 
     NONE = 0  # recorded only
-    SETTING = 1  # the same machine, set up otherwise
-    MACHINE = 2  # another machine, or another part of it
+    LISTED = 1  # listed below the comparison
+    DOUBT = 2  # named beside each figure
+    IDENTITY = 3  # another machine: a TEE is not compared with it
 
 
-MACHINE, SETTING = Weight.MACHINE, Weight.SETTING
+LISTED, DOUBT, IDENTITY = Weight.LISTED, Weight.DOUBT, Weight.IDENTITY
 
 
 class KnownFact(Struct, frozen=True):
@@ -28,7 +30,8 @@ class KnownFact(Struct, frozen=True):
     ``values`` are the words of values that are mere switches. ``gist`` words the value where it
     stands alone for its group. ``indexed`` facts weigh nothing, and a caveat asks for them. ``file``
     is the system file whose text the fact is, or the first group of ``pattern`` in it; ``lscpu`` the
-    line of that program, ``nvidia`` what its driver calls it.
+    line of that program, ``nvidia`` what its driver calls it. ``tolerance`` is the share by which
+    two amounts of the same may differ. A guest's ``part`` of its host's is no other machine.
     """
 
     name: str
@@ -42,8 +45,19 @@ class KnownFact(Struct, frozen=True):
     pattern: str = ""
     lscpu: str = ""
     nvidia: str = ""
+    tolerance: float = 0.0
+    part: bool = False
+
+    def same(self, values: str, others: str) -> bool:
+        """Say whether two texts of values, joined by semicolons, are of the same."""
+        if values == others or not self.tolerance:
+            return values == others
+        texts = f"{values}; {others}".split("; ")
+        amounts = [float(found[1]) for text in texts if (found := _AMOUNT.fullmatch(text))]
+        return len(amounts) == len(texts) and max(amounts) <= min(amounts) * (1 + self.tolerance)
 
 
+_AMOUNT = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) GiB")
 #: Which TEE the machine's signals show, as one fact among the others.
 TEE = "tee"
 NOT_VISIBLE, NOT_RECORDED = "not visible", "not recorded"
@@ -60,99 +74,99 @@ _NO = {"0": "no", "1": "yes"}
 FACTS: Mapping[str, KnownFact] = {
     fact.name: fact
     for fact in (
-        KnownFact(TEE, "TEE signals", "", MACHINE),
-        KnownFact("platform", "Platform", "Platform", MACHINE),
-        KnownFact("virtualisation", "Virtualisation", "Platform", MACHINE),
-        KnownFact("hypervisor", "Hypervisor", "Platform", MACHINE),
-        KnownFact("container", "Container", "Platform", MACHINE),
+        KnownFact(TEE, "TEE signals", "", LISTED),
+        KnownFact("platform", "Platform", "Platform", LISTED),
+        KnownFact("virtualisation", "Virtualisation", "Platform", LISTED),
+        KnownFact("hypervisor", "Hypervisor", "Platform", DOUBT),
+        KnownFact("container", "Container", "Platform", DOUBT),
         KnownFact("cloud", "Cloud", "Platform"),
-        KnownFact("instance_type", "Instance type", "Platform", MACHINE),
+        KnownFact("instance_type", "Instance type", "Platform", DOUBT),
         KnownFact("region", "Region", "Platform"),
         KnownFact("tee_host", "Could host", "Platform", indexed=True),
-        KnownFact("paravisor", "Paravisor", "Platform", MACHINE),
+        KnownFact("paravisor", "Paravisor", "Platform", LISTED),
         KnownFact("dstack", "dstack agent", "Platform"),
         KnownFact("sys_vendor", "Vendor", "Platform", file=f"{_DMI}/sys_vendor"),
         KnownFact("product_name", "Product", "Platform", file=f"{_DMI}/product_name"),
-        KnownFact("cpu", "Processor", "Processor", MACHINE),
+        KnownFact("cpu", "Processor", "Processor", IDENTITY),
         KnownFact("cpu_id", "Processor id", "Processor"),
-        KnownFact("microcode", "Microcode", "Processor", SETTING),
-        KnownFact("cpus", "CPUs", "Processor", MACHINE),
-        KnownFact("sockets", "Sockets", "Processor", MACHINE, lscpu="Socket(s)"),
-        KnownFact("cores_per_socket", "Cores per socket", "Processor", MACHINE, lscpu="Core(s) per socket"),
-        KnownFact("threads_per_core", "Threads per core", "Processor", MACHINE, lscpu="Thread(s) per core"),
-        KnownFact("smt", "SMT", "Processor", MACHINE, values=_ON, file=f"{_CPU}/smt/active"),
-        KnownFact("numa_nodes", "NUMA nodes", "Processor", MACHINE, lscpu="NUMA node(s)"),
+        KnownFact("microcode", "Microcode", "Processor", DOUBT),
+        KnownFact("cpus", "CPUs", "Processor", IDENTITY, part=True),
+        KnownFact("sockets", "Sockets", "Processor", IDENTITY, lscpu="Socket(s)", part=True),
+        KnownFact("cores_per_socket", "Cores per socket", "Processor", LISTED, lscpu="Core(s) per socket"),
+        KnownFact("threads_per_core", "Threads per core", "Processor", LISTED, lscpu="Thread(s) per core"),
+        KnownFact("smt", "SMT", "Processor", DOUBT, values=_ON, file=f"{_CPU}/smt/active"),
+        KnownFact("numa_nodes", "NUMA nodes", "Processor", DOUBT, lscpu="NUMA node(s)"),
         KnownFact("numa_distances", "NUMA distances", "Processor", file=f"{_SYSTEM}/node/node0/distance"),
         KnownFact("l1d_cache", "L1 data cache", "Processor", lscpu="L1d cache"),
         KnownFact("l1i_cache", "L1 instruction cache", "Processor", lscpu="L1i cache"),
         KnownFact("l2_cache", "L2 cache", "Processor", lscpu="L2 cache"),
         KnownFact("l3_cache", "L3 cache", "Processor", lscpu="L3 cache"),
-        KnownFact("cpu_flags", "CPU flags", "Processor", SETTING),
-        KnownFact("cpu_flags_digest", "Digest of all CPU flags", "Processor", SETTING),
-        KnownFact("governor", "Governor", "Processor", SETTING, file=f"{_POLICY}/scaling_governor"),
+        KnownFact("cpu_flags", "CPU flags", "Processor", LISTED),
+        KnownFact("cpu_flags_digest", "Digest of all CPU flags", "Processor", LISTED),
+        KnownFact("governor", "Governor", "Processor", DOUBT, file=f"{_POLICY}/scaling_governor"),
         KnownFact("frequency_driver", "Frequency driver", "Processor", file=f"{_POLICY}/scaling_driver"),
-        KnownFact("energy_preference", "Energy preference", "Processor", SETTING, file=f"{_POLICY}/energy_performance_preference"),
-        KnownFact("no_turbo", "Turbo switched off", "Processor", SETTING, values=_NO, file=f"{_CPU}/intel_pstate/no_turbo"),
-        KnownFact("boost", "Boost", "Processor", SETTING, values=_ON, file=f"{_CPU}/cpufreq/boost"),
+        KnownFact("energy_preference", "Energy preference", "Processor", DOUBT, file=f"{_POLICY}/energy_performance_preference"),
+        KnownFact("no_turbo", "Turbo switched off", "Processor", DOUBT, values=_NO, file=f"{_CPU}/intel_pstate/no_turbo"),
+        KnownFact("boost", "Boost", "Processor", DOUBT, values=_ON, file=f"{_CPU}/cpufreq/boost"),
         KnownFact("highest_frequency", "Highest frequency", "Processor"),
-        KnownFact("isolated_cpus", "Isolated CPUs", "Processor", SETTING),
-        KnownFact("cpu_affinity", "CPUs of this process", "Processor", SETTING, file="/proc/self/status", pattern=r"(?m)^Cpus_allowed_list:\s*(.*\S)"),
-        KnownFact("architecture", "Architecture", "Processor", SETTING),
-        KnownFact("memory", "Memory", "Memory", MACHINE),
+        KnownFact("isolated_cpus", "Isolated CPUs", "Processor", DOUBT),
+        KnownFact("cpu_affinity", "CPUs of this process", "Processor", LISTED, file="/proc/self/status", pattern=r"(?m)^Cpus_allowed_list:\s*(.*\S)"),
+        KnownFact("architecture", "Architecture", "Processor", LISTED),
+        KnownFact("memory", "Memory", "Memory", IDENTITY, part=True, tolerance=0.05),
         KnownFact("swap", "Swap", "Memory"),
         KnownFact("swappiness", "Swappiness", "Memory", file="/proc/sys/vm/swappiness"),
-        KnownFact("huge_pages", "Transparent huge pages", "Memory", SETTING, file=f"{_HUGE}/enabled", pattern=_CHOSEN),
-        KnownFact("huge_pages_defrag", "Huge pages, defragmentation", "Memory", SETTING, file=f"{_HUGE}/defrag", pattern=_CHOSEN),
-        KnownFact("reserved_huge_pages", "Reserved huge pages", "Memory", SETTING),
+        KnownFact("huge_pages", "Transparent huge pages", "Memory", DOUBT, file=f"{_HUGE}/enabled", pattern=_CHOSEN),
+        KnownFact("huge_pages_defrag", "Huge pages, defragmentation", "Memory", LISTED, file=f"{_HUGE}/defrag", pattern=_CHOSEN),
+        KnownFact("reserved_huge_pages", "Reserved huge pages", "Memory", LISTED),
         KnownFact("ksm", "Page merging (KSM)", "Memory"),
         KnownFact("overcommit", "Overcommit", "Memory"),
-        KnownFact("swiotlb", "Bounce buffers (swiotlb)", "Memory", SETTING),
-        KnownFact("page_size", "Page size", "Memory", SETTING),
-        KnownFact("kernel", "Kernel", "Kernel", SETTING),
+        KnownFact("swiotlb", "Bounce buffers (swiotlb)", "Memory", LISTED),
+        KnownFact("page_size", "Page size", "Memory", LISTED),
+        KnownFact("kernel", "Kernel", "Kernel", DOUBT),
         KnownFact("kernel_kind", "Kernel kind", "Kernel"),
-        KnownFact("kernel_options", "Kernel options", "Kernel", SETTING),
-        KnownFact("vulnerable_to", "Vulnerable to", "Kernel", SETTING),
-        KnownFact("mitigations", "Digest of mitigations", "Kernel", SETTING),
+        KnownFact("kernel_options", "Kernel options", "Kernel", DOUBT),
+        KnownFact("vulnerable_to", "Vulnerable to", "Kernel", DOUBT),
+        KnownFact("mitigations", "Digest of mitigations", "Kernel", DOUBT),
         KnownFact("security_modules", "Security modules", "Kernel", file="/sys/kernel/security/lsm"),
         KnownFact("os", "System", "Kernel", file="/etc/os-release", pattern=r"""(?m)^PRETTY_NAME=["']*(.+?)["']*$"""),
         KnownFact("python", "Python", "Kernel"),
         KnownFact("sitegen", "sitegen", "Kernel"),
-        KnownFact("clock_source", "Clock source", "Clock", SETTING, file=f"{_CLOCK}/current_clocksource"),
+        KnownFact("clock_source", "Clock source", "Clock", DOUBT, file=f"{_CLOCK}/current_clocksource"),
         KnownFact("clock_sources", "Clock sources there are", "Clock", file=f"{_CLOCK}/available_clocksource"),
         KnownFact("tsc", "Time-stamp counter", "Clock"),
         KnownFact("clock_synchronised", "Synchronised", "Clock"),
-        KnownFact("cpu_quota", "CPU quota", "Limits", MACHINE, gist="CPU quota {}"),
-        KnownFact("memory_limit", "Memory limit", "Limits", MACHINE),
+        KnownFact("cpu_quota", "CPU quota", "Limits", DOUBT, gist="CPU quota {}"),
+        KnownFact("memory_limit", "Memory limit", "Limits", DOUBT),
         KnownFact("cgroup_version", "Control groups, version", "Limits"),
         KnownFact("seccomp", "seccomp", "Limits"),
         KnownFact("open_files", "Open files", "Limits", file="/proc/self/limits", pattern=r"(?m)^Max open files\s+(\w{1,20})"),
-        KnownFact("file_system", "File system", "Disk", SETTING),
-        KnownFact("mount_options", "Mount options", "Disk", SETTING),
+        KnownFact("file_system", "File system", "Disk", DOUBT),
+        KnownFact("mount_options", "Mount options", "Disk", LISTED),
         KnownFact("free_space", "Free", "Disk"),
-        KnownFact("disk", "Disk", "Disk", SETTING),
-        KnownFact("disk_bus", "Disk attached by", "Disk", SETTING),
+        KnownFact("disk", "Disk", "Disk", DOUBT),
+        KnownFact("disk_bus", "Disk attached by", "Disk", LISTED),
         KnownFact("disk_model", "Disk model", "Disk"),
-        KnownFact("disk_driver", "Disk driver", "Disk", SETTING),
-        KnownFact("disk_mapper", "Disk mapping", "Disk", SETTING),
+        KnownFact("disk_driver", "Disk driver", "Disk", DOUBT),
+        KnownFact("disk_mapper", "Disk mapping", "Disk", DOUBT),
         KnownFact("disk_rotational", "Disk says it rotates", "Disk", values=_NO),
-        KnownFact("disk_scheduler", "Disk scheduler", "Disk", SETTING),
-        KnownFact("disk_write_cache", "Disk write cache", "Disk", SETTING),
+        KnownFact("disk_scheduler", "Disk scheduler", "Disk", DOUBT),
+        KnownFact("disk_write_cache", "Disk write cache", "Disk", DOUBT),
         KnownFact("disk_requests", "Disk requests queued", "Disk"),
         KnownFact("disk_block_size", "Disk block size", "Disk"),
         KnownFact("root_file_system", "Root file system", "Disk"),
-        KnownFact("network_driver", "Network driver", "Network", SETTING),
+        KnownFact("network_driver", "Network driver", "Network", DOUBT),
         KnownFact("network_speed", "Network speed", "Network"),
-        KnownFact("mtu", "MTU", "Network", SETTING),
-        KnownFact("network_offloads", "Network offloads", "Network", SETTING),
+        KnownFact("mtu", "MTU", "Network", DOUBT),
+        KnownFact("network_offloads", "Network offloads", "Network", LISTED),
         KnownFact("somaxconn", "Listen backlog (somaxconn)", "Network", file="/proc/sys/net/core/somaxconn"),
         KnownFact("port_range", "Local ports", "Network"),
         KnownFact("tcp_tw_reuse", "TIME_WAIT reuse", "Network", values={"0": "off", "1": "on", "2": "loopback only"}, file="/proc/sys/net/ipv4/tcp_tw_reuse"),
         KnownFact("congestion_control", "Congestion control", "Network", file="/proc/sys/net/ipv4/tcp_congestion_control"),
-        KnownFact("gpu", "GPU", "GPU", MACHINE),
-        KnownFact("gpus", "GPUs", "GPU", MACHINE),
-        KnownFact("gpu_driver", "GPU driver", "GPU", SETTING, nvidia="driver_version"),
+        KnownFact("gpu", "GPU", "GPU", IDENTITY),
+        KnownFact("gpus", "GPUs", "GPU", IDENTITY),
+        KnownFact("gpu_driver", "GPU driver", "GPU", DOUBT, nvidia="driver_version"),
         KnownFact("gpu_firmware", "GPU firmware", "GPU", nvidia="vbios_version"),
-        KnownFact("gpu_confidential_compute", "GPU confidential computing", "GPU", MACHINE, values={"ppcie": "Protected PCIe", "nvle": "NVLink encryption", "devtools": "developer tools on"}),
+        KnownFact("gpu_confidential_compute", "GPU confidential computing", "GPU", LISTED, values={"ppcie": "Protected PCIe", "nvle": "NVLink encryption", "devtools": "developer tools on"}),
         KnownFact("gpu_cc_answers", "GPU driver's answers", "GPU"),
         KnownFact("gpu_ready", "GPU ready for work", "GPU"),
         KnownFact("gpu_mig", "GPU MIG", "GPU", nvidia="mig.mode.current"),
@@ -168,6 +182,9 @@ WEIGHED = tuple(
     fact.name
     for fact in sorted(FACTS.values(), key=lambda fact: -fact.weight)
     if fact.weight != Weight.NONE
+)
+IDENTITIES, DOUBTS = (
+    tuple(name for name in WEIGHED if FACTS[name].weight == weight) for weight in (IDENTITY, DOUBT)
 )
 KEPT = frozenset(fact.name for fact in FACTS.values() if fact.weight or fact.indexed)
 

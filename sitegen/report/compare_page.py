@@ -1,13 +1,13 @@
 """What the compare page offers, as data for its script: two files a benchmark, read by position.
 
-The first has what every environment measured, the second the newest runs. Neither grows with the
-archive: of runs stand number, mean and variance, which is all that Welch's interval asks for.
+The first has what every environment measured and how any two of them compare, the second the newest
+runs. Neither grows with the archive. Of two sides of which one is a single run there is no word and
+no spread between runs: the script divides them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations, permutations
 from typing import Any, NamedTuple
@@ -16,17 +16,19 @@ import orjson
 from msgspec import Struct, field, to_builtins
 
 from sitegen.analysis import differences
-from sitegen.analysis.compare import Analysis, refused
+from sitegen.analysis.compare import Analysis, between, refused
 from sitegen.analysis.differences import Setup
+from sitegen.analysis.replicates import Level
 from sitegen.analysis.selection import Selection
 from sitegen.analysis.series import Cell, cells_of
-from sitegen.catalogue.families import family, headline_of
+from sitegen.catalogue.families import family, headline_of, headlines_of, natural
 from sitegen.catalogue.metrics import Better, Scale, unit_problem
 from sitegen.catalogue.rules import RULES, limits_of
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.fingerprint import facts
 from sitegen.model import AnyRun, Provenance, Series
 from sitegen.report import figures, panels, words
+from sitegen.report.costs import detail
 from sitegen.report.navigation import in_order
 from sitegen.report.overview import newest
 
@@ -35,9 +37,8 @@ MAX_RUNS = 40
 MAX_SERIES = 400
 _TOLD = ("id", "environment", "name", "about", "hue", "page")
 _SIGNS = {Better.HIGHER: 1, Better.LOWER: -1, Better.NONE: 0}
-#: (value, runs, repetitions, mean of logarithms, their variance, low, high, kind of interval,
-#: ids of doubts, resolution, printed text). Runs are 0 where a figure is cited; what is empty at
-#: the end is left away.
+#: (value, runs, repetitions, low, high, kind of interval, ids of doubts, printed text, values,
+#: their level). Runs are 0 where a figure is cited; what is empty at the end is left away.
 Numbers = tuple[Any, ...]
 
 
@@ -99,23 +100,17 @@ class Catalogue(Struct):
         summary = cell.summary
         doubts = [c.rule.id for c in cell.caveats if c.rule.doubts]
         if summary is None:
-            return (None, 0, 0, None, None, None, None, "", doubts)
-        plain = not (summary.interval or doubts or cell.resolution or cell.printed)
-        if plain and summary.runs == 1:
-            return (summary.value, 1, summary.repetitions[0])
-        mean = variance = low = high = None
+            return (None, 0, 0, None, None, "", doubts)
+        low = high = None
         kind = text = ""
         if summary.interval:
             low, high, kind = summary.interval.low, summary.interval.high, summary.interval.kind
-        ratio = self.analysis.metric(cell.series.metric).scale == Scale.RATIO
-        if ratio and summary.runs > 1 and min(summary.values) > 0:
-            logs = [math.log(value) for value in summary.values]
-            mean = math.fsum(logs) / len(logs)
-            variance = math.fsum([(log - mean) * (log - mean) for log in logs]) / (len(logs) - 1)
         if cell.printed:
             text = words.number(cell, self.units[self.places[cell.series]])
-        numbers: list[Any] = [summary.value, summary.runs, sum(summary.repetitions), mean, variance]
-        numbers += [low, high, kind, doubts, cell.resolution, text]
+        numbers: list[Any] = [summary.value, summary.runs, sum(summary.repetitions), low, high]
+        numbers += [kind, doubts, text]
+        if summary.level != Level.RUN:
+            numbers += [len(summary.values), summary.level]
         while not numbers[-1]:
             numbers.pop()
         return tuple(numbers)
@@ -140,7 +135,7 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
     by_series = figures.shown(analysis, benchmark)
     ordered = sorted(
         by_series,
-        key=lambda s: (headline_of(s) is None, s.metric, s.statistic, words.natural(s)),
+        key=lambda s: (headline_of(s) is None, s.metric, s.statistic, natural(s)),
     )
     for series in ordered:
         catalogue.add(series, by_series[series].values())
@@ -155,7 +150,8 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
         if not any(row):
             continue
         _, name, hue, role = words.platform(analysis.config, label)
-        runs, setup = selection.runs, Setup.of(selection.runs)
+        runs = selection.runs
+        setup = Setup.of(runs, analysis.config.environment(label))
         cited = setup.provenance == Provenance.CITED
         about = f"{role}, {words.count(len(runs), 'cited run' if cited else 'run')}"
         cells = tuple(catalogue.numbers(cell) if cell else None for cell in row)
@@ -178,7 +174,8 @@ def single_runs(catalogue: Catalogue, runs: Sequence[AnyRun]) -> list[Side]:
         label, name, hue, _ = words.platform(analysis.config, run.environment)
         name = f"{name}, {words.day(run.started_at)}"
         about = f"run {run.id[-8:]}" + (f", {why}" if why else "")
-        cells, page, setup = catalogue.of_run(run), f"runs/{run.id}", Setup.of([run])
+        cells, page = catalogue.of_run(run), f"runs/{run.id}"
+        setup = Setup.of([run], analysis.config.environment(run.environment))
         counts = run.id in counted
         sides.append(Side(run.id, label, name, about, hue, page, cells, run, setup, counts))
     return sides
@@ -198,12 +195,14 @@ def scripts(
     metrics = list(dict.fromkeys(series.metric for series in catalogue.series))
     common = words.background(benchmark, catalogue.series)
     title = family(benchmark).title
+    told, texts = _told(catalogue, labelled)
+    leading = headlines_of(benchmark, catalogue.series).keys()
     shared = {
         "benchmark": benchmark,
         "title": title,
-        # Id, title, sign of better, whether it is divided, margin, arrow.
+        # Id, title, sign of better, whether it is divided, arrow.
         "metrics": [
-            (m.id, m.title, _SIGNS[m.better], m.scale == Scale.RATIO, m.margin, words.arrow(m))
+            (m.id, m.title, _SIGNS[m.better], m.scale == Scale.RATIO, words.arrow(m))
             for m in map(analysis.metric, metrics)
         ],
         # Metric, title, statistic, unit, factor, headline, place of the proof's size.
@@ -214,7 +213,7 @@ def scripts(
                 words.statistic(series.statistic),
                 unit.text,
                 unit.factor,
-                headline_of(series) is not None,
+                series in leading,
                 catalogue.proof(series),
             )
             for series, unit in zip(catalogue.series, catalogue.units, strict=True)
@@ -234,6 +233,8 @@ def scripts(
             for workload, pairs in sorted(common.items())
             if (text := words.params(pairs))
         ],
+        "told": told,
+        "texts": texts,
         **_published(catalogue, labelled, 0),
         # Enough to choose from; their figures come with the other file.
         "runs": [(one.id, one.environment, one.name, one.about) for one in single],
@@ -262,14 +263,39 @@ def script(value: Any) -> bytes:  # noqa: ANN401 - anything that JSON can say
     return b"(self.sitegenData ||= []).push(" + orjson.dumps(value, default=to_builtins) + b");\n"
 
 
+def _told(catalogue: Catalogue, sides: Sequence[Side]) -> tuple[list[Any], list[str]]:
+    """Return all that is said of each pair of environments, and the texts that it names by place.
+
+    (side, baseline, (place of the series, verdict, factor, low, high, reason, doubts' ids, detail,
+    whether it leads)...); of a reason, a verdict and a detail the place of the text.
+    """
+    texts: dict[str, int] = {}
+    told = []
+    for side, base in permutations((one.id for one in sides), 2):
+        rows = []
+        for one in between(catalogue.analysis, catalogue.benchmark, side, base):
+            place = catalogue.places.get(one.series, -1)
+            if place < 0 or one.metric.scale != Scale.RATIO:
+                continue
+            ends = (one.interval.low, one.interval.high) if one.interval else (None, None)
+            says = (one.verdict, one.reason, "" if one.reason else detail(one))
+            word, reason, beside = (texts.setdefault(text, len(texts)) for text in says)
+            doubts = [c.rule.id for c in one.caveats if c.rule.doubts]
+            leads = one.headline is not None
+            rows.append((place, word, one.factor, *ends, reason, doubts, beside, leads))
+        if rows:
+            told.append((side, base, rows))
+    return told, list(texts)
+
+
 def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[str, Any]:
     """Return the sides from ``fresh`` on, and what Python says of each pair with one of them.
 
     So the script need not decide anything. ``refused``, ``proofs``, ``over`` and ``apart`` are
     sparse: (side, baseline, text), (side, baseline, place of a proof's size, text), (side, place
     of a series, text), (side, baseline, text). What depends on how runs were taken alone stands
-    once a pair of set-ups: ``unlike`` by the side's and the baseline's, ``differ`` by the smaller
-    and the larger, as places in ``rows``.
+    once a pair of set-ups: ``unlike`` and ``crowded`` by the side's and the baseline's, ``differ``
+    by the smaller and the larger, as places in ``rows``.
     """
     series, config = catalogue.series, catalogue.analysis.config
     numbers = range(len(sides))
@@ -335,6 +361,12 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
             for limits in (limits_of(one.newest),)
             for place in sorted(has[one.id])
             if (reason := differences.beyond_quota(series[place], limits))
+        ],
+        "crowded": [
+            (i, j, place, reason)
+            for i, j in permutations(taken, 2)
+            for place, one in enumerate(series)
+            if (reason := differences.crowded(one, setups[i], setups[j]))
         ],
         # What keeps the series of two sides from meeting, where none does.
         "apart": [

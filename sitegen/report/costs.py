@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
-from sitegen.analysis.stats import MOST_RUNS, Word
-from sitegen.catalogue.families import family
+from sitegen.analysis.replicates import Replication
+from sitegen.analysis.stats import MOST_REPLICATES, Word
+from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Metric, Scale
 from sitegen.catalogue.units import DisplayUnit, percent, significant
 from sitegen.charts.spec import FactorMark, Hue
@@ -37,6 +38,11 @@ class CostRow(NamedTuple):
     side: str
     baseline: str
 
+    @property
+    def amount(self) -> str:
+        """The overhead or difference with its unit."""
+        return f"{self.share} %" if self.comparison.share is not None else self.share
+
 
 class CostTable(NamedTuple):
     """All comparisons of one environment against one baseline, and what the two differ in."""
@@ -50,20 +56,35 @@ class CostTable(NamedTuple):
     differing: tuple[Difference, ...]
 
     @property
+    def headlines(self) -> tuple[CostRow, ...]:
+        """The rows that words are given for, or all rows where there is none."""
+        return tuple(row for row in self.rows if row.comparison.headline) or self.rows
+
+    @property
     def worst(self) -> CostRow | None:
-        """The headline row with the largest slowdown; doubtful ones only if all are."""
-        rows = [row for row in self.rows if row.comparison.factor]
-        rows = [row for row in rows if row.comparison.headline] or rows
-        clean = [row for row in rows if not row.comparison.doubt]
-        return max(clean or rows, key=lambda row: row.comparison.factor or 0, default=None)
+        """The decided headline row with the largest slowdown, or none."""
+        rows = [row for row in self.rows if row.comparison.decided and row.comparison.factor]
+        return max(rows, key=lambda row: row.comparison.factor or 0, default=None)
+
+    @property
+    def undecided(self) -> str:
+        """How many headline series nothing is decided of, and between what they lie."""
+        series = words.count(len(self.headlines), "series", "series")
+        return words.joined(f"nothing decided in {series}", spread(self.headlines), by=": ")
+
+    @property
+    def among(self) -> int:
+        """Over how many series its words hold together."""
+        return max((row.comparison.among for row in self.rows), default=1)
 
     @property
     def marks(self) -> tuple[FactorMark, ...]:
         """The cost factors of its headline rows, or of all; the worst one is named."""
         worst = self.worst
-        rows = [row for row in self.rows if row.comparison.headline] or self.rows
         return tuple(
-            row.mark._replace(label=row.title * (row is worst)) for row in rows if row.mark
+            row.mark._replace(label=row.title * (row is worst))
+            for row in self.headlines
+            if row.mark
         )
 
     @property
@@ -91,7 +112,7 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
     for label, base, against in sorted(groups, key=place):
         side, baseline = (words.platform(analysis.config, each) for each in (label, base))
         comparisons = groups[label, base, against]
-        comparisons.sort(key=lambda c: (not c.headline, c.series.metric, words.natural(c.series)))
+        comparisons.sort(key=lambda c: (not c.headline, c.series.metric, natural(c.series)))
         tee = side.hue in ("cpu-tee", "gpu-tee")
         rows = tuple(_row(comparison, side.hue, common) for comparison in comparisons)
         differing = analysis.differences(benchmark, label, base)
@@ -114,7 +135,7 @@ def _row(comparison: Comparison, hue: Hue, common: Mapping[str, Params]) -> Cost
         words.arrow(metric),
         effect(comparison),
         interval(comparison),
-        comparison.reason or _detail(comparison),
+        comparison.reason or detail(comparison),
         mark,
         words.number(side, unit),
         words.number(base, unit),
@@ -175,23 +196,48 @@ def _signed(value: float) -> str:
     return f"{'+' if value > 0 else ''}{significant(value)}"
 
 
-def _detail(comparison: Comparison) -> str:
-    word = comparison.word
-    if word == Word.ONE_RUN:
-        bounds = comparison.interval or comparison.difference_interval
-        if bounds and bounds.kind == "rounding":
-            nothing = 1 if comparison.interval else 0
-            within = bounds.low <= nothing <= bounds.high
-            return "within rounding" if within else "interval: rounding of the print"
-        exact = comparison.metric.scale == Scale.EXACT
-        return "as printed" if exact else "these two runs only"
-    if word == Word.TWO_RUNS:
-        return "an interval, no verdict"
-    if not comparison.headline:
+def spread(rows: Sequence[CostRow]) -> str:
+    """Return between which overheads rows lie, or nothing."""
+    shares = [row.comparison.share for row in rows if row.comparison.share is not None]
+    if not shares:
         return ""
-    ends = interval(comparison, "and") if word == Word.INCONCLUSIVE else ""
-    percents = " %" if comparison.share is not None else ""
-    return (f"between {ends}{percents}; " if ends else "") + decision(comparison)
+    low, high = percent(min(shares)), percent(max(shares))
+    return f"{low} to {high} %" if low != high else f"{high} %"
+
+
+def detail(comparison: Comparison) -> str:
+    """Return what stands beside a word: what decides, what it stands on, and what to doubt."""
+    stands_on, reason = comparison.stands_on, ""
+    bounds = comparison.interval or comparison.difference_interval
+    if comparison.word == Word.TOO_FEW and bounds and bounds.kind == "rounding":
+        nothing = 1 if comparison.interval else 0
+        within = bounds.low <= nothing <= bounds.high
+        reason = "within rounding" if within else "interval: rounding of the print"
+    elif comparison.word == Word.TOO_FEW and comparison.estimate is None:
+        exact = comparison.metric.scale == Scale.EXACT
+        reason = "as printed" if exact else "these two runs only"
+    elif comparison.word == Word.TOO_FEW:
+        reason = "an interval, no verdict"
+    elif comparison.headline and comparison.word == Word.INCONCLUSIVE:
+        ends = interval(comparison, "and")
+        percents = " %" if comparison.share is not None else ""
+        between = f"between {ends}{percents}" if ends else ""
+        reason = words.joined(between, decision(comparison), by="; ")
+    elif comparison.headline:
+        reason = decision(comparison)
+    if comparison.estimate is None:
+        return reason
+    count = _counted_values(stands_on) if comparison.headline else ""
+    return words.joined(reason, count, *map(words.lower_first, comparison.named), by="; ")
+
+
+def _counted_values(stands_on: Replication) -> str:
+    """Return "3 boots a side", or "3 sessions against 5", and whether in turns."""
+    level, ours, theirs = stands_on.level, stands_on.side, stands_on.baseline
+    many = f"{words.count(ours, level)} a side"
+    if ours != theirs:
+        many = f"{words.count(ours, level)} against {theirs}"
+    return words.joined(many, "in turns" if stands_on.turns else "")
 
 
 def decision(comparison: Comparison) -> str:
@@ -202,12 +248,12 @@ def decision(comparison: Comparison) -> str:
         return ""
     if comparison.metric.scale == Scale.EXACT:
         return "it is not the same each time"
-    more = comparison.more_runs
+    more, level = comparison.more_replicates, comparison.stands_on.level
     if more is None:
-        return f"more than {MOST_RUNS} runs a side would be needed"
+        return f"more than {MOST_REPLICATES} {level}s a side would be needed"
     if more > _EXACTLY:
         more = math.ceil(more / 10) * 10
-    return f"about {words.count(more, 'more run')} a side decide{'s' if more == 1 else ''}"
+    return f"about {words.count(more, f'more {level}')} a side decide{'s' if more == 1 else ''}"
 
 
 def _above(comparison: Comparison) -> str:
@@ -251,11 +297,14 @@ def finding(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]) -> 
         return Finding(f"A TEE takes {clause(benchmark, tables)}.", beside)
     if all(row.comparison.word == Word.NOT_COMPARABLE for row in rows):
         return Finding(f"No comparison of {title} means anything yet: {rows[0].detail}.", beside)
-    return Finding(f"{many} of {title}.", beside)
+    asked = [row for table in tables for row in table.headlines]
+    series = words.count(len(asked), "headline series", "headline series")
+    between = f", which lie between {span}" if (span := spread(asked)) else ""
+    return Finding(f"{title}: nothing is decided in {series}{between}.", beside)
 
 
 def clause(benchmark: str, tables: Sequence[CostTable]) -> str:
-    """Return "27 to 38 % of random reads", or nothing where nothing may be quoted."""
+    """Return "27 to 38 % of random reads", or nothing where nothing is decided."""
     chosen = leading(benchmark, tables)
     if not chosen:
         return ""
@@ -266,9 +315,9 @@ def clause(benchmark: str, tables: Sequence[CostTable]) -> str:
 
 
 def leading(benchmark: str, tables: Sequence[CostTable]) -> list[Comparison]:
-    """Return the first headline series of TEEs against their defaults that may be quoted."""
+    """Return the first headline series of TEEs against their defaults that is decided."""
     every = (row.comparison for table in of_tees(tables) for row in table.rows)
-    clean = [one for one in every if one.factor and not one.doubt]
+    clean = [one for one in every if one.factor and one.decided]
     of_headlines = (
         [one for one in clean if one.headline == headline]
         for headline in family(benchmark).headlines

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell
-from sitegen.catalogue.families import family
+from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Better, Metric
 from sitegen.catalogue.units import DisplayUnit
 from sitegen.model import AnyRun, Provenance, Series
@@ -123,7 +123,7 @@ def _table(
     """Return the rows of ``shown``; titles leave out what all of ``by_series`` share."""
     common = words.background(benchmark, by_series)
     rows = []
-    for series in sorted(shown, key=lambda s: (s.metric, s.statistic, words.natural(s))):
+    for series in sorted(shown, key=lambda s: (s.metric, s.statistic, natural(s))):
         cells = by_series[series]
         unit = panels.unit_of(analysis, cells.values())
         row = [_figure(cells[e.label], unit) if e.label in cells else None for e in environments]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -19,12 +19,17 @@ from sitegen.report.derived import TextTable
 Trial = tuple[tuple[str, ...], TextTable]
 
 
+#: What was counted in one field of the simulation, by name: shares.
+Rate = Mapping[str, float]
+
+
 class MethodologyPage(NamedTuple):
     """Definitions: metrics by benchmark, every caveat rule, and what simulation shows."""
 
     metrics: tuple[tuple[str, str, tuple[Metric, ...]], ...]
     rules: tuple[Rule, ...]
     window_days: int
+    apart_days: int
     trials: tuple[Trial, ...]
 
 
@@ -38,6 +43,7 @@ def page(analysis: Analysis) -> MethodologyPage:
         tuple((name, family(name).title, tuple(metrics)) for name, metrics in groups.items()),
         tuple(RULES.values()),
         analysis.config.window_days,
+        analysis.config.apart_days,
         trials(),
     )
 
@@ -45,44 +51,63 @@ def page(analysis: Analysis) -> MethodologyPage:
 def trials() -> tuple[Trial, ...]:
     """Return the result that `python -m benchmarks.coverage` keeps."""
     data = orjson.loads((resources.templates() / "coverage.json").read_bytes())
-    few, many = data["runs"][-1]
     drawn = (
-        f"Two sides without a difference, drawn {data['draws']:,} times for each field (seed"
-        f" {data['seed']}) and put through the formulas above: how often the 95 % interval holds"
-        " the truth, and how often the verdict is slower or faster all the same. Logarithms of run"
-        f" values spread by {_percent(data['spread'], 0)} %, of which the margin of"
-        f" {_percent(data['margin'], 0)} % forgives little; of quieter machines fewer verdicts are"
-        f" false. With {few} runs against {many}, the smaller side is the one that spreads more."
+        f"Two environments of which neither is slower, with {data['series']} headline series, drawn"
+        f" {data['draws']:,} times for each field (seed {data['seed']}) and given to the comparison"
+        " itself: how often an interval holds the truth, and in how many comparisons any word is"
+        f" false. Logarithms of replicates spread by {_percent(data['spread'], 0)} %, of which the"
+        f" margin of {_percent(data['margin'], 0)} % forgives little; of quieter machines fewer"
+        f" words are false. The drift moves the machine by {data['drift']:g} spreads meanwhile."
     )
-    moved = (
-        f"The drift moves the machine by {data['drift']:g} spreads from the first run to the last."
-        " Where platforms are taken one after the other it looks like a difference; taken in turn,"
-        " it widens the interval. Where one side is skewed and spreads more than the other, the"
-        " interval promises too much."
+    beyond = (
+        "What arithmetic cannot save. A skewed side, values that follow one another, and platforms"
+        " taken one after the other make false words; how many of the comparisons have one beside"
+        " which no doubt stands, is in the second line. Take turns, and set up anew."
+    )
+    levels = (
+        f"Sessions that spread by {_percent(data['session'], 0)} %, with runs that spread by"
+        f" {_percent(data['run'], 0)} % within them: comparisons with a false word. The runs of one"
+        " session, or of two, get no word."
     )
     effects = (
-        "And of an effect that is there, how often it is called slower: at"
-        f" {_percent(data['between'])} % between runs, {_percent(data['within'])} % within them and"
-        f" {data['repetitions']} repetitions a run."
+        f"Of an effect of {_percent(data['effect'], 0)} % that is there, how often it has its word,"
+        " after all words are held together."
     )
-    columns = [f"{n} runs a side" if n == m else f"{n} against {m} runs" for n, m in data["runs"]]
-    rows = ((case["title"], *map(_rate, case["rates"])) for case in data["cases"])
-    rates = TextTable.of("coverage and false verdicts", ("Run values", *columns), rows)
-    return ((drawn, moved), rates), ((effects,), _effects(data))
-
-
-def _rate(rate: tuple[float, float] | None) -> Sequence[str]:
-    return (f"{_percent(rate[0])} %", f"{_percent(rate[1])} % false") if rate else "·"
-
-
-def _effects(data: Mapping[str, Any]) -> TextTable:
-    effect = _percent(data["effect"], 0)
-    rows = (
-        (f"{effect} % {than}", *(f"{_percent(row[name])} %" for row in data["found"]))
-        for than, name in (("less of a rate", "rate"), ("more of a time", "time"))
+    replicates = [f"{count} replicates a side" for count in data["counts"]]
+    runs = [f"{count} run{'s' * (count > 1)} each" for count in data["runs"]]
+    tables = (
+        (drawn, "intervals and false words", "Replicates", replicates, "sound", _covered),
+        (beyond, "what arithmetic cannot save", "Replicates", replicates, "unsound", _undoubted),
+        (levels, "sessions of several runs", "Sessions", runs, "sessions", _false),
+        (effects, "effects that are found", "Called slower", replicates, "power", _found),
     )
-    columns = (f"{row['runs']} runs a side" for row in data["found"])
-    return TextTable.of("effects that are found", ("Called slower", *columns), rows)
+    return tuple(
+        (
+            (sentence,),
+            TextTable.of(
+                caption,
+                (head, *columns),
+                ((row["title"], *map(told, row["rates"])) for row in data[name]),
+            ),
+        )
+        for sentence, caption, head, columns, name, told in tables
+    )
+
+
+def _covered(rate: Rate) -> Sequence[str]:
+    return f"{_percent(rate['covered'])} %", _false(rate)
+
+
+def _undoubted(rate: Rate) -> Sequence[str]:
+    return _false(rate), f"{_percent(rate['undoubted'])} % without a doubt"
+
+
+def _false(rate: Rate) -> str:
+    return f"{_percent(rate['false'])} % false"
+
+
+def _found(rate: Rate) -> str:
+    return f"{_percent(rate['found'])} %"
 
 
 def _percent(share: float, digits: int = 1) -> str:

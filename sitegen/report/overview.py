@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell
-from sitegen.analysis.stats import Word
-from sitegen.catalogue.families import family, headline_of
+from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
+from sitegen.catalogue.families import family, headline_of, natural
 from sitegen.charts.spec import Chart, Hue
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
@@ -22,7 +22,6 @@ RUNS_PER_PAGE = 250
 _LATEST = 10
 _MAX_RUNS = 50
 _MAX_HEADLINES = 12
-_VERDICTS = frozenset({Word.SLOWER, Word.FASTER, Word.NO_DIFFERENCE, Word.INCONCLUSIVE})
 
 
 class OverviewGroup(NamedTuple):
@@ -122,9 +121,10 @@ def _headline(
         return f"A TEE takes {words.enumerate_words(clauses)}."
     if not runs:
         return "Nothing has been measured yet."
-    compared = sum(len(t.rows) for group in tables.values() for t in group if t.tee)
-    if compared:
-        return f"{words.count(compared, 'comparison')} of TEEs, and none that may be quoted yet."
+    asked = [r for group in tables.values() for t in costs.of_tees(group) for r in t.headlines]
+    if asked:
+        series = words.count(len(asked), "headline series", "headline series")
+        return f"Nothing is decided in {series} of TEEs."
     environments = {label for _, label in analysis.cells}
     return (
         f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}, and no"
@@ -147,16 +147,20 @@ def _group(analysis: Analysis, benchmark: str, every: Sequence[CostTable]) -> Ov
 
 def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, str], ...]:
     comparisons = [c for c in analysis.comparisons if c.headline]
-    decided, every = sum(c.word in _VERDICTS for c in comparisons), len(comparisons)
+    decided, every = sum(c.decided for c in comparisons), len(comparisons)
     verdicts = f"{decided} of {words.count(every, 'headline comparison')}"
-    few = "A verdict needs three runs a side." if decided < every else ""
+    few = (
+        f"A verdict needs {FOR_WORD} sessions a side; {FOR_TURNS} find more."
+        if decided < every
+        else ""
+    )
     doubtful = f"{sum(bool(c.doubt) for c in comparisons)} of {every}"
     newest = max((r.started_at for r in runs if r.provenance != Provenance.CITED), default="")
     fresh = ("no run of our own", "`sitegen collect` takes one.")
     if newest:
         fresh = (words.day(newest), "Newest run, UTC.")
     return (
-        ("Verdicts", verdicts, few),
+        ("Decided", verdicts, few),
         ("Doubtful", doubtful, "Hollow marks: read the reason before you quote."),
         ("Freshness", *fresh),
     )
@@ -192,7 +196,7 @@ def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headl
     """Yield the headline figures of a benchmark, or all where it has none."""
     cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
     leading = [cell for cell in cells if headline_of(cell.series)] or cells
-    leading.sort(key=lambda cell: (cell.series.metric, words.natural(cell.series)))
+    leading.sort(key=lambda cell: (cell.series.metric, natural(cell.series)))
     for cell in leading[:_MAX_HEADLINES]:
         metric, unit = analysis.metric(cell.series.metric), panels.unit_of(analysis, [cell])
         runs = cell.summary.runs if cell.summary else 0

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sitegen.analysis import caveats
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.contrasts import axis_value
-from sitegen.catalogue.families import family
+from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import Family, Panel
 from sitegen.catalogue.units import DisplayUnit
@@ -340,7 +340,7 @@ def _chosen_series(
         return list(every)
     chosen: list[Series] = []
     for pair in pairs:
-        matching = sorted((s for s in every if (s.metric, s.workload) == pair), key=words.natural)
+        matching = sorted((s for s in every if (s.metric, s.workload) == pair), key=natural)
         chosen += [*matching[:1], *matching[-1:]]
     return list(dict.fromkeys(chosen))
 

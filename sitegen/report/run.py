@@ -16,7 +16,7 @@ from msgspec import Struct
 from sitegen.analysis import caveats
 from sitegen.analysis.caveats import Caveat
 from sitegen.analysis.compare import Analysis
-from sitegen.catalogue.families import family
+from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Better, Metric, Scale
 from sitegen.catalogue.tool import Counts, Headline
 from sitegen.catalogue.units import DisplayUnit, significant
@@ -304,7 +304,7 @@ def _planned(
     order = dict.fromkeys([*headlines, *directed, *metrics])
     rank = {name: place for place, name in enumerate(order)}
     common = words.background(benchmark, groups)
-    for series in sorted(groups, key=lambda s: (rank[s.metric], words.natural(s), s.statistic)):
+    for series in sorted(groups, key=lambda s: (rank[s.metric], natural(s), s.statistic)):
         metric = metrics[series.metric]
         yield PlannedRow(series, words.short(series, common), metric, groups[series], {})
 

@@ -105,13 +105,6 @@ def lower_first(text: str) -> str:
     return text if text[:2].isupper() or text[1:2] == "/" else text[:1].lower() + text[1:]
 
 
-@lru_cache(maxsize=65536)
-def natural(series: Series) -> tuple[object, ...]:
-    """Return a sort key by parameters, numbers by size: 2 threads before 16."""
-    pairs = tuple((k, int(v) if v.isdecimal() else 0, v) for k, v in series.params)
-    return (*pairs, ("", 0, series.workload))
-
-
 def statistic(name: str) -> str:
     """Return a statistic in words; percentiles as "99 %"."""
     if name not in _STATISTICS and name.startswith("p"):

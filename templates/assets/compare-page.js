@@ -38,7 +38,7 @@ const fetched = async (file) => {
 };
 
 const seriesOf = (data) => {
-  const metrics = data.metrics.map(([id, title, better, divided, margin, arrow]) => ({ id, title, better, divided, margin, arrow }));
+  const metrics = data.metrics.map(([id, title, better, divided, arrow]) => ({ id, title, better, divided, arrow }));
   return data.series.map(([at, title, statistic, unit, factor, headline, proof], place) =>
     ({ place, metric: metrics[at], title, statistic, unit, factor, headline, proof }));
 };
@@ -145,7 +145,9 @@ const valueCell = (side, one) => {
     node.append(make("span", { className: "qq", title: "not measured", textContent: "·" }));
     return node;
   }
-  const n = cell.runs ? `${many(cell.runs, "run")} of ${cell.repetitions}` : cell.value === null ? "" : "n unknown";
+  const runs = `${many(cell.runs, "run")} of ${cell.repetitions}`;
+  const counted = cell.level === "run" ? runs : `${many(cell.count, cell.level)}, ${runs}`;
+  const n = cell.runs ? counted : cell.value === null ? "" : "n unknown";
   const [low, high] = [cell.low, cell.high].map((end) => end === null ? "" : significant(end / one.factor));
   const ends = low === high ? "" : `${low} to ${high} · `;
   const doubt = cell.doubts[0];
@@ -156,17 +158,16 @@ const valueCell = (side, one) => {
 
 const costCell = (side, base, one, found, common) => {
   if (!found) return valueCell(side, one);
-  const { factor, interval, word, reason, doubts } = found;
+  const { factor, interval, word, reason, doubts, detail } = found;
   const node = make("td", { className: "n" });
   node.dataset.name = side.name;
-  const doubt = reason ? word : rules[doubts[0]]?.[0];
+  const doubt = reason || doubts.length;
   const { better } = one.metric;
   if (factor) node.append(make("span", { className: doubt ? "off" : "v", title: `slowdown ${significant(factor)}×`, textContent: percent(share(factor, better)) }));
   if (interval) node.append(...small(spanOf(interval, better)));
-  if (doubt) node.append(make("span", { className: "m", textContent: doubt }), ...small(reason === common ? "" : reason));
-  const said = reason ? "" : detail(found, one.metric, one.headline);
-  if (one.headline && !doubt) node.append(make("div", {}, word));
-  node.append(...small(said));
+  if (doubt) node.append(make("span", { className: "m", textContent: word }), ...small(reason === common ? "" : reason));
+  else if (word) node.append(make("div", {}, word));
+  node.append(...small(detail));
   return node;
 };
 
@@ -181,10 +182,11 @@ const results = (want, data, series, sides, complaints) => {
   const pairs = new Map(others.map((side) => [side, new Map(series.map((one) => [one, compared(one, side, base, rules)]))]));
   const measured = series.filter((one) => sides.some(({ cells }) => cells[one.place]));
   const divided = (one) => others.some((side) => pairs.get(side).get(one));
-  let shown = measured.filter((one) => !want.m ? one.headline && (divided(one) || !others.length) : want.m === "all" || one.metric.id === want.m);
+  const leads = (one) => one.headline || others.some((side) => pairs.get(side).get(one)?.headline);
+  let shown = measured.filter((one) => !want.m ? leads(one) && (divided(one) || !others.length) : want.m === "all" || one.metric.id === want.m);
   const fallen = !want.m && !shown.length;
   if (fallen) shown = measured;
-  const told = others.map((side) => sentence(side, base, shown.map((one) => [one, pairs.get(side).get(one)]), rules));
+  const told = others.map((side) => sentence(side, base, shown.map((one) => [one, pairs.get(side).get(one)])));
   if (!data) told.push("Choose a benchmark, then two to five sides. The address of the page keeps the choice.");
   else if (sides.length < 2) told.push(sides.length ? `${base.name} is the baseline: add another side.` : "Add two sides.");
   if (fallen && others.length) told.push("No headline series is among what they share: every series is listed, and none gets a word.");

@@ -16,15 +16,15 @@ const tableOf = (title, className, head, rows) => {
 
 // Sentences
 
-const sentence = (side, base, found, rules) => {
+const sentence = (side, base, found) => {
   const pairs = found.filter(([, pair]) => pair);
   const start = `${side.name} against ${base.name}: `;
   if (!pairs.length) return `${start}no series in common${side.apart.has(base.id) ? `: the nearest two differ in ${side.apart.get(base.id)}` : ""}.`;
   const reasons = [...new Set(pairs.map(([, { reason }]) => reason))];
   if (reasons.length === 1 && reasons[0]) return `${start}not comparable, because ${reasons[0]}.`;
   const counts = new Map();
-  for (const [one, { word, doubts, reason }] of pairs) {
-    const said = !reason && doubts.length ? rules[doubts[0]][0] : one.headline || reason ? word : "no word";
+  for (const [, { word }] of pairs) {
+    const said = word || "no word";
     counts.set(said, (counts.get(said) || 0) + 1);
   }
   const clean = pairs.filter(([, { doubts, reason }]) => !doubts.length && !reason);
