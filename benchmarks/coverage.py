@@ -234,7 +234,7 @@ def result(draws: int) -> Mapping[str, Any]:
                 "title": case.title,
                 "rates": [rates(*at, draws, (group, row, column)) for column, at in enumerate(ats)],
             }
-            for row, (case, ats) in enumerate((case, _columns(case)) for case in cases)
+            for row, (case, ats) in enumerate((case, columns(case)) for case in cases)
         ]
         for group, (name, cases) in enumerate(groups.items())
     }
@@ -246,7 +246,7 @@ def result(draws: int) -> Mapping[str, Any]:
     return {**about, **tables}
 
 
-def _columns(case: Case) -> list[tuple[Case, int]]:
+def columns(case: Case) -> list[tuple[Case, int]]:
     """Return what a row's columns are: counts of replicates, or of runs in each session."""
     if case.sessions:
         return [(replace(case, runs=runs), case.sessions) for runs in RUNS]

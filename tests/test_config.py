@@ -69,7 +69,10 @@ price = { per_hour = 2, date = "2026-11-01", sku = "c3-standard-4" }
         ("title = 1", "unknown key title; known here: environments, site"),
         ("site = 1", "site: must be a table"),
         ("environments = []", "environments: must be a table"),
-        ("[site]\ntitel = 'x'", "site: unknown key titel; known here: archive, base_url"),
+        (
+            "[site]\ntitel = 'x'",
+            "site: unknown key titel; known here: apart_days, archive, base_url",
+        ),
         ("[site]\ntitle = 1", "site.title: must be a text in quotes"),
         ("[site]\ntitle = ''", "site.title: must be a text in quotes, and not empty"),
         ("[site]\narchive = ' '", "site.archive: must be the name of a folder"),

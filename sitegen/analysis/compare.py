@@ -16,6 +16,7 @@ from sitegen.analysis.differences import (
     Difference,
     Setup,
     beyond_quota,
+    check_allowed,
     crowded,
     differences,
     is_of_a_proof,
@@ -236,6 +237,7 @@ class Analysis(Struct, frozen=True):
 
 def analyse(runs: Sequence[AnyRun], config: Config) -> Analysis:
     """Return every cell and comparison that ``runs`` give under the report's settings."""
+    check_allowed(config)
     config = replace(config, environments=environments(runs, config))
     selections = select(runs, config)
     cells: dict[tuple[Series, str], Cell] = {}

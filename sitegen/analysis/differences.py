@@ -11,7 +11,8 @@ from sitegen.analysis import caveats
 from sitegen.catalogue.rules import label_contradicted, over_quota, settings_of
 from sitegen.catalogue.tool import Limits
 from sitegen.catalogue.zktls import NOT_OF_THE_PROOF, PROOF_SIZE
-from sitegen.config import Environment, Role
+from sitegen.config import Config, Environment, Role
+from sitegen.errors import SitegenError
 from sitegen.fingerprint import facts
 from sitegen.model import DOUBT, AnyRun, Comparability, Fingerprint, Provenance, Series
 
@@ -179,6 +180,17 @@ def machines(side: Setup, baseline: Setup) -> tuple[list[str], list[str]]:
         else:
             doubts.append(told)
     return reasons, doubts
+
+
+def check_allowed(config: Config) -> None:
+    """Raise SitegenError for a difference that is allowed and is no fact of the same machine."""
+    for label, declared in config.environments.items():
+        for name in declared.allow_differences:
+            if name not in facts.IDENTITIES:
+                key = f"environments.{label}.allow_differences"
+                fix = f"known are {', '.join(facts.IDENTITIES)}"
+                message = f"{key} names {name[:80]!r}, which does not tell machines apart"
+                raise SitegenError(message, where=str(config.root / "sitegen.toml"), fix=fix)
 
 
 def unrecorded(side: Setup, baseline: Setup) -> bool:

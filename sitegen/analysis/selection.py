@@ -84,8 +84,8 @@ def _observed(run: AnyRun) -> tuple[Role | None, str]:
 def select(runs: Sequence[AnyRun], config: Config) -> dict[tuple[str, str], Selection]:
     """Return which runs stand for each (benchmark, environment).
 
-    Complete runs that are not quick, superseded or out of the window; among these, those whose
-    parameters match the newest, collected ones before imported ones. Where there are none, the
+    Complete runs that are not quick, superseded or out of the window; among these, the most that
+    have the same parameters, collected ones before imported ones. Where there are none, the
     newest of what there is stands in, and carries its caveat. Cited runs have no window: their
     publication dates them.
     """
@@ -121,8 +121,9 @@ def _selected(
     if any(run.provenance == Provenance.COLLECTED for run in good):
         why = "imported; the runs collected here stand first"
         good = without(good, lambda run: why if run.provenance == Provenance.IMPORTED else "")
-    signature = _signature(good[-1]) if good else ()
-    good = without(good, lambda run: "" if _signature(run) == signature else "other parameters")
+    if good:
+        chosen = _largest(good)
+        good = without(good, lambda run: _otherwise(_signature(run), chosen))
     return Selection(tuple(good), tuple(sorted(out)))
 
 
@@ -176,8 +177,27 @@ def _left_out(
     return ""
 
 
-def _signature(run: AnyRun) -> tuple[tuple[str, str], ...]:
-    return (*settings_of(run, Comparability.MUST_MATCH).items(), ("provenance", run.provenance))
+_Signature = dict[str, str]
+
+
+def _signature(run: AnyRun) -> _Signature:
+    return {**settings_of(run, Comparability.MUST_MATCH), "provenance": run.provenance}
+
+
+def _largest(runs: Sequence[AnyRun]) -> _Signature:
+    """Return what most runs have in common, of equally many the newest."""
+    numbers = Counter(tuple(_signature(run).items()) for run in reversed(runs))
+    return dict(max(numbers, key=numbers.__getitem__))
+
+
+def _otherwise(signature: _Signature, chosen: _Signature) -> str:
+    """Return how a run was taken otherwise than those that stand, or nothing."""
+    differing = [
+        f"{name} {signature.get(name, 'absent')}, not {chosen.get(name, 'absent')}"
+        for name in sorted({*signature, *chosen})
+        if signature.get(name) != chosen.get(name)
+    ]
+    return f"other parameters: {'; '.join(differing)}" if differing else ""
 
 
 def _moment(run: AnyRun) -> datetime:

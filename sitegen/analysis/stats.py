@@ -18,7 +18,7 @@ from sitegen.analysis.student import t_quantile, z_quantile
 #: Replicates a side beyond which no one is told to go, and how often the advised ones shall decide.
 MOST_REPLICATES = 100
 _POWER = 0.8
-_STRICTER = 0.05 / 0.043
+_STRICTER = 0.05 / 0.04
 _MAX_EXPONENT = 709.0
 
 
@@ -335,7 +335,7 @@ def together(tests: int) -> float:
     """Return over how many tests bounds must hold so that so many words of them do.
 
     Welch's bounds of a few values that spread unequally miss a little more often than they say,
-    and the more so the further out they lie: several words are held to 4.3 in place of 5 %.
+    and the more so the further out they lie: several words are held to 4 in place of 5 %.
     """
     return tests * _STRICTER if tests > 1 else 1.0
 

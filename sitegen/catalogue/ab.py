@@ -23,6 +23,8 @@ TOOL = tool.Tool(
     family=tool.Family("ab", "Web server", "What does a TEE cost a web server?",
         headlines=(
             tool.Headline("ab.requests_per_second", "mean", (("concurrency", "1000"),), "sweep", title="Requests a second", loses="a web server's requests"),
+            tool.Headline("ab.latency", "p99", (("concurrency", "1000"),), "sweep", title="Latency, 99 % within"),
+            tool.Headline("ab.error_rate", "value", (("concurrency", "1000"),), "sweep", title="Failed requests"),
         ),
         panels=(
             tool.Panel("ab.requests_per_second", "mean", (("access", "tproxy"),), "sweep", title="Requests a second, by gateway", axis="concurrency"),

@@ -119,11 +119,12 @@ TOOL = tool.Tool(
     ),
     family=tool.Family("llm", "LLM serving", "What does a TEE cost an LLM server?",
         headlines=(
+            tool.Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens a second", loses="an LLM server's token rate", first="largest"),
             tool.Headline("llm.decode_rate_per_request", "mean", title="Decode rate a request", loses="an LLM's decode rate"),
-            tool.Headline("llm.output_token_throughput", "value", (), "closed", title="Output tokens a second", loses="an LLM server's token rate"),
             tool.Headline("llm.ttft", "mean", title="Time to first token"),
             tool.Headline("llm.tpot", "mean", title="Time per output token"),
             tool.Headline("llm.eval_rate", "mean", title="Evaluation rate"),
+            tool.Headline("llm.error_rate", "value", title="Failed requests", first="largest"),
         ),
         panels=(
             tool.Panel("llm.decode_rate_per_request", "mean", _ONE_LOAD, title="Decode rate a request", group="model"),

@@ -178,9 +178,10 @@ def label_contradicted(run: AnyRun, tee: str, role: str) -> str:
 def _other_setup(differing: Sequence[str], unrecorded: bool) -> str:  # noqa: FBT001 - as compared
     if unrecorded:
         return "The machine is not recorded on both sides."
-    few, more = differing[:_NAMED], len(differing) - _NAMED
-    names = f"{', '.join(few)} and {more} more" if more > 0 else " and ".join(few)
-    return f"Not the same: {names}." if few else ""
+    few, more = list(differing[:_NAMED]), len(differing) - _NAMED
+    *first, last = [*few, f"{more} more"] if more > 0 else few or [""]
+    names = f"{', '.join(first)} and {last}" if first else last
+    return f"Not the same: {names}." if names else ""
 
 
 def _apart(days: float, most: int) -> str:

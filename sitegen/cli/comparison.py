@@ -263,7 +263,7 @@ def json_text(pairing: Pairing, rows: Sequence[Row]) -> str:
 
 def _head(pairing: Pairing) -> tuple[str, ...]:
     sides = (pairing.baseline, pairing.side)
-    return ("Series", *sides, "Overhead, %", "Interval, %", "Verdict", "Read first")
+    return ("Series", *sides, "Overhead, %", "Interval, %", "Verdict", "Beside it")
 
 
 def _differing(pairing: Pairing) -> Iterator[tuple[str, str, str]]:

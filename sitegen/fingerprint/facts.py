@@ -180,7 +180,7 @@ GROUPS = tuple(dict.fromkeys(fact.group for fact in FACTS.values() if fact.group
 #: What weighs in a comparison, most first; and what the index keeps of a machine.
 WEIGHED = tuple(
     fact.name
-    for fact in sorted(FACTS.values(), key=lambda fact: -fact.weight)
+    for fact in sorted(FACTS.values(), key=lambda fact: (fact.name != TEE, -fact.weight))
     if fact.weight != Weight.NONE
 )
 IDENTITIES, DOUBTS = (

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sitegen.analysis.compare import Analysis, Cell, Comparison, analyse
 from sitegen.analysis.differences import Difference, Setup, differences
 from sitegen.analysis.selection import Selection, baselines, environments, select
-from sitegen.analysis.stats import Interval, Tally, Word, newcombe, welch
+from sitegen.analysis.stats import Interval, Tally, Word, newcombe, welch, words
 from sitegen.archive import Archive, library
 from sitegen.catalogue.metrics import METRICS, Better
 from sitegen.config import Config, Environment
@@ -124,7 +124,7 @@ def test_random_reads_in_the_h200_cvm_lose_87_3_percent(published: Analysis) -> 
     assert found.share_interval == pytest.approx((1 - 33.5 / 258.5, 1 - 32.5 / 259.5))
     assert f"{found.share:.1%}" == "87.3%"
     assert found.headline
-    assert found.word == Word.ONE_RUN
+    assert found.word == Word.TOO_FEW
     assert marks(found) == ["single-figure"]
 
 
@@ -142,7 +142,7 @@ def test_proofs_of_different_size_are_not_comparable_and_their_sizes_are_byte_by
         (c.side.environment, c.difference, c.word, c.reason, c.factor, c.interval)
         for c in found
         if c not in proofs
-    } == {(f"zk-tee-{part}", larger, Word.ONE_RUN, "", None, None) for part in ("cpu", "gpu")}
+    } == {(f"zk-tee-{part}", larger, Word.TOO_FEW, "", None, None) for part in ("cpu", "gpu")}
 
 
 def test_storage_figures_of_guests_are_suspected_to_come_from_a_cache(
@@ -179,7 +179,7 @@ GOOD = a_run("cvm", 1.0, day="2025-03-02")
     [
         ({"day": "2025-03-03", "preset": "quick"}, {}, "quick preset"),
         ({"day": "2025-03-03", "complete": False}, {}, "incomplete"),
-        ({"parameters": OTHERS}, {}, "other parameters"),
+        ({"parameters": OTHERS}, {}, "other parameters: engine psync, not absent; size 8g, not 4g"),
         ({}, {"pinned": (GOOD.id,)}, "not in the report's list of runs"),
         ({"day": "2025-01-01"}, {"window_days": 30}, "older than 30 days"),
     ],
@@ -277,7 +277,7 @@ def test_three_runs_a_side_get_a_verdict_and_the_values_that_were_divided() -> N
 
 def test_one_run_a_side_says_so_and_marks_both() -> None:
     found = only([a_run("cvm", 50.0, 51.0), a_run("plain", 100.0)])
-    assert found.word == Word.ONE_RUN
+    assert found.word == Word.TOO_FEW
     assert [c.sentence for c in found.side.caveats] == ["One run, 2 repetitions."]
     assert [c.sentence for c in found.baseline.caveats] == ["One run, 1 repetition."]
 
@@ -469,9 +469,9 @@ def test_counts_that_can_be_zero_are_subtracted() -> None:
     found = only([*three("cvm", name, 40, 50, 60), *three("plain", name, 0, 0, 0)])
     assert (found.factor, found.interval, found.share, found.reason) == (None, None, None, "")
     assert found.difference == 50
-    assert ends(found.difference_interval) == welch([40, 50, 60], [0, 0, 0])
-    assert found.word == Word.SLOWER
-    assert found.verdict == ""  # no headline
+    assert ends(found.difference_interval) == welch([40, 50, 60], [0, 0, 0]).ends()
+    assert words([found.tested]) == [Word.SLOWER]
+    assert (found.word, found.verdict) == (Word.NONE, "")  # no headline
 
 
 @pytest.mark.parametrize(
@@ -488,16 +488,18 @@ def test_one_more_failure_is_within_the_margin_of_a_count(
 ) -> None:
     name = "ab.failed_requests"
     found = only([*three("cvm", name, *[side] * 3), *three("plain", name, *[base] * 3)])
-    assert (found.word, found.margin, found.difference) == (word, margin, side - base)
+    assert (words([found.tested]), found.margin) == ([word], margin)
+    assert found.difference == side - base
 
 
 def test_an_error_rate_is_compared_with_the_requests_behind_it() -> None:
     both = (("cvm", 0.02), ("plain", 0.0))
     runs = [run for label, rate in both for run in three(label, "ab.error_rate", *[rate] * 3)]
     found = of_shares([with_count(run, "ab.complete_requests", 1000.0) for run in runs])
-    assert found.counted == (Tally(60.0, 3000.0), Tally(0.0, 3000.0))
-    assert found.word == Word.SLOWER
-    assert ends(found.difference_interval) == found.worsening == newcombe(*found.counted)
+    tallies = (Tally(60.0, 3000.0), Tally(0.0, 3000.0))
+    assert found.estimate.counted == tallies
+    assert words([found.tested]) == [Word.SLOWER]
+    assert ends(found.difference_interval) == found.worsening() == newcombe(*tallies)
 
 
 def test_the_interval_of_a_share_ends_at_nothing_and_at_all() -> None:
@@ -517,10 +519,9 @@ def test_the_count_of_a_share_may_be_a_total_of_several_processes() -> None:
         for label in ("cvm", "plain")
     ]  # fmt: skip
     found = of_shares(runs)
-    assert found.counted == (Tally(15.0, 50.0), Tally(15.0, 50.0))
-    assert found.word == Word.ONE_RUN
-    assert found.difference_interval is not None
-    assert found.difference_interval.kind == "counts"
+    tally = Tally(15.0, 50.0)
+    assert found.word == Word.TOO_FEW
+    assert found.difference_interval == Interval(*newcombe(tally, tally), "counts")
 
 
 @pytest.mark.parametrize("counts", [(), (1000.0, 1000.0), (0.0,)])
@@ -534,8 +535,8 @@ def test_without_a_count_for_each_share_run_values_are_subtracted(
         for run in three(label, "llm.error_rate", *values)
     ]
     found = of_shares(runs)
-    assert found.counted is None
-    assert ends(found.difference_interval) == welch(shares["cvm"], shares["plain"])
+    assert found.estimate.counted is None
+    assert ends(found.difference_interval) == welch(shares["cvm"], shares["plain"]).ends()
 
 
 @pytest.mark.parametrize(
@@ -553,7 +554,7 @@ def test_the_bytes_of_a_proof_are_equal_or_not(
     name = "zktls.proof_size"
     found = only([a_run("cvm", *sizes, metric=name), a_run("plain", 1024.0, metric=name)])
     assert (found.word, found.difference, found.difference_interval) == (word, difference, None)
-    assert (found.reason, found.more_runs) == ("", None)
+    assert (found.reason, found.more_replicates) == ("", None)
 
 
 # Resolution
@@ -576,8 +577,8 @@ def test_whole_milliseconds_widen_an_interval_and_microseconds_do_not(
     found = only([*rounded("cvm", 0.005, printed), *rounded("plain", 0.004, printed)])
     assert ends(found.interval) == pytest.approx((low, high), rel=1e-3)
     if printed == "5":
-        assert found.word == Word.INCONCLUSIVE
-        assert found.more_runs is None  # no number of runs makes the tool finer
+        assert words([found.tested]) == [Word.INCONCLUSIVE]
+        assert found.more_replicates is None  # no number of runs makes the tool finer
 
 
 # What is not decided yet
@@ -587,10 +588,10 @@ def test_an_inconclusive_pair_says_how_many_more_runs_decide() -> None:
     name = "7z.rating"
     found = only([*three("cvm", name, 90, 95, 100), *three("plain", name, 96, 100, 104)])
     assert found.word == Word.INCONCLUSIVE
-    assert found.more_runs is not None
-    assert found.more_runs > 1
+    assert found.more_replicates is not None
+    assert found.more_replicates > 1
     wide = only([*three("cvm", name, 50, 100, 150), *three("plain", name, 51, 100, 150)])
-    assert (wide.word, wide.more_runs) == (Word.INCONCLUSIVE, None)
+    assert (wide.word, wide.more_replicates) == (Word.INCONCLUSIVE, None)
 
 
 # What two sides differ in
@@ -614,7 +615,7 @@ def test_differences_are_told_the_telling_ones_first() -> None:
     ours = replace(ours, fingerprint=Fingerprint(here, TeeVerdict("tdx")))
     theirs = replace(theirs, fingerprint=Fingerprint(there, TeeVerdict("none")))
     must = Comparability.MUST_MATCH
-    assert differences(Setup.of([ours]), Setup.of([theirs])) == (
+    assert differences(Setup.of([ours], CVM), Setup.of([theirs], CVM)) == (
         Difference("size", must, "4g", "8g"),
         Difference("slots", must, "4", "absent"),
         Difference("version", Comparability.CAVEAT, "2", "1"),
@@ -623,7 +624,7 @@ def test_differences_are_told_the_telling_ones_first() -> None:
         Difference("kernel", "machine", "6.8", "6.1"),
         Difference("seed", Comparability.IGNORED, "1", "2"),
     )
-    assert differences(Setup.of([ours]), Setup.of([ours])) == ()
+    assert differences(Setup.of([ours], CVM), Setup.of([ours], CVM)) == ()
 
 
 def test_what_varies_within_a_side_is_told_with_all_its_values() -> None:

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scipy.special import stdtrit
 from scipy.stats import binomtest, norm, t, ttest_ind
 
 from sitegen.analysis import stats
-from sitegen.analysis.stats import Interval, Summary, Tally, Word
+from sitegen.analysis.replicates import Level
+from sitegen.analysis.stats import Estimate, Interval, Summary, Tally, Word
 from sitegen.analysis.student import t_quantile
 
 MARGIN = 0.02
@@ -47,32 +50,41 @@ def cited(value: float, low: float, high: float, step: float = 0.0) -> Summary:
 
 
 def slower(of: Summary, base: Summary, *, higher: bool = True, step: float = 0.0) -> Interval:
-    found = stats.slowdown_interval(of, base, higher_is_better=higher, resolution=step)
+    found = stats.estimate(of, base, ratio=True, higher_is_better=higher, resolution=step)
+    assert found is not None
+    return found.interval.map(stats.exp)
+
+
+def subtracted(of: Summary, base: Summary, **more: Any) -> Estimate:  # noqa: ANN401 - of `estimate`
+    found = stats.estimate(of, base, ratio=False, **more)
     assert found is not None
     return found
 
 
 def word(of: Summary, base: Summary) -> Word:
-    return stats.verdict(of, base, stats.slowdown_interval(of, base, higher_is_better=True), MARGIN)
+    found = stats.estimate(of, base, ratio=True, higher_is_better=True)
+    return stats.words([(found, math.log1p(MARGIN))])[0] if found else Word.TOO_FEW
 
 
 def count_word(of: Summary, base: Summary, margin: float, *, higher: bool = False) -> Word:
-    interval = stats.difference_interval(of, base)
-    return stats.difference_verdict(of, base, interval, margin, higher_is_better=higher)
+    found = subtracted(of, base)
+    return stats.words([(found.reversed() if higher else found, margin)])[0]
 
 
 # Quantiles, means and summaries
 
 
 @pytest.mark.parametrize("freedom", FREEDOMS)
-def test_the_t_quantile_is_scipys_within_1e_9(freedom: float) -> None:
-    assert t_quantile(freedom) == pytest.approx(float(stdtrit(freedom, 0.975)), rel=1e-9)
+@pytest.mark.parametrize("tests", [1, 1.25 * 6, 45])
+def test_the_t_quantile_is_scipys_within_1e_9(freedom: float, tests: float) -> None:
+    theirs = float(stdtrit(freedom, 1 - 0.025 / tests))
+    assert t_quantile(freedom, tests) == pytest.approx(theirs, rel=1e-9)
 
 
 @given(whole, whole)
 def test_the_welch_interval_is_scipys(a: list[int], b: list[int]) -> None:
     ours, others = [x / 8 for x in a], [x / 8 for x in b]
-    low, high = stats.welch(ours, others)
+    low, high = stats.welch(ours, others).ends()
     if len({*a}) == 1 or len({*b}) == 1:
         # SciPy warns of constant values; both constant: there is no spread to speak of.
         assert (low == high) == (len({*a}) == len({*b}))
@@ -114,14 +126,15 @@ def test_a_summary_lies_within_its_runs_and_inside_its_interval(
     if found.interval is not None:
         assert found.interval.low <= found.value * (1 + 1e-9)
         assert found.interval.high >= found.value * (1 - 1e-9)
-        assert found.interval.kind == ("runs" if len(runs) > 1 else "repetitions")
+        assert found.interval.kind == ("replicates" if len(runs) > 1 else "repetitions")
 
 
 def test_nothing_measured_has_no_summary_and_a_cited_figure_an_unknown_count() -> None:
     assert stats.summarise([], ratio=True) is None
     assert stats.summarise([[], ()], ratio=True) is None
     assert summary([[], [3.0]]) == side(3.0)
-    found = Summary(33.0, 0, (33.0,), (1,), Interval(32.5, 33.5, "rounding"))
+    printed = Interval(32.5, 33.5, "rounding")
+    found = Summary(33.0, 0, (33.0,), (1,), printed, Level.RUN, (33.0,))
     assert cited(33.0, 32.5, 33.5) == found
 
 
@@ -193,15 +206,15 @@ ALONE = summary([[50.0, 51.0]])
 @pytest.mark.parametrize(
     ("of", "base", "interval", "expected"),
     [
-        (ALONE, summary([[99.0, 100.0]]), Interval(99 / 51, 100 / 50, "repetitions"), Word.ONE_RUN),
-        (ALONE, side(99.0, 100.0, 101.0), None, Word.ONE_RUN),
+        (ALONE, summary([[99.0, 100.0]]), Interval(99 / 51, 100 / 50, "repetitions"), Word.TOO_FEW),
+        (ALONE, side(99.0, 100.0, 101.0), None, Word.TOO_FEW),
         (
             cited(33_000.0, 32_500.0, 33_500.0),
             cited(259_000.0, 258_500.0, 259_500.0),
             Interval(258_500 / 33_500, 259_500 / 32_500, "rounding"),
-            Word.ONE_RUN,
+            Word.TOO_FEW,
         ),
-        (cited(0.2, -0.3, 0.7), cited(1.0, 0.5, 1.5), None, Word.ONE_RUN),  # it may be zero
+        (cited(0.2, -0.3, 0.7), cited(1.0, 0.5, 1.5), None, Word.TOO_FEW),  # it may be zero
     ],
 )
 def test_one_run_or_a_cited_figure_has_the_interval_of_its_own_and_no_verdict(
@@ -214,7 +227,6 @@ def test_one_run_or_a_cited_figure_has_the_interval_of_its_own_and_no_verdict(
 @pytest.mark.parametrize(
     ("of", "base", "expected"),
     [
-        ((50.0, 51.0), (100.0, 101.0), Word.TWO_RUNS),
         ((50.0, 51.0, 50.5), (100.0, 101.0, 99.0), Word.SLOWER),
         ((100.0, 101.0, 99.0), (50.0, 51.0, 50.5), Word.FASTER),
         ((100.0, 100.1, 99.9), (100.0, 100.1, 100.05), Word.NO_DIFFERENCE),
@@ -222,10 +234,10 @@ def test_one_run_or_a_cited_figure_has_the_interval_of_its_own_and_no_verdict(
         ((99.0, 99.01, 98.99), (100.0, 100.01, 99.99), Word.NO_DIFFERENCE),  # 1 % under 2 %
     ],
 )
-def test_three_runs_a_side_get_a_verdict_and_two_have_an_interval_only(
+def test_the_word_of_an_interval_is_that_of_its_ends_and_its_middle(
     of: tuple[float, ...], base: tuple[float, ...], expected: Word
 ) -> None:
-    assert slower(side(*of), side(*base)).kind == "runs"
+    assert slower(side(*of), side(*base)).kind == "replicates"
     assert word(side(*of), side(*base)) == expected
 
 
@@ -237,7 +249,7 @@ def test_a_difference_is_welchs_on_the_run_values_and_turns_with_the_sides(
     a: list[float], b: list[float]
 ) -> None:
     of, base = plain(*a), plain(*b)
-    assert stats.difference_interval(of, base) == Interval(*stats.welch(a, b), "runs")
+    assert subtracted(of, base) == stats.welch(a, b)
     first = count_word(of, base, 1.0)
     assert count_word(base, of, 1.0) == TURNED.get(first, first)
     assert count_word(of, base, 1.0, higher=True) == TURNED.get(first, first)
@@ -252,13 +264,11 @@ def test_a_difference_is_welchs_on_the_run_values_and_turns_with_the_sides(
         ((1.0, 0.0, 0.0), (0.0, 0.0, 0.0), 1.0, Word.INCONCLUSIVE),
         ((10.0, 10.0, 10.0), (9.5, 9.5, 9.5), 1.0, Word.NO_DIFFERENCE),
         ((-5.0, -5.1, -4.9), (-1.0, -1.1, -0.9), 0.5, Word.FASTER),
-        ((5.0,), (5.0, 6.0), 0.0, Word.ONE_RUN),
-        ((5.0, 6.0), (5.0, 6.0), 0.0, Word.TWO_RUNS),
         ((1e-150, 2e-150, 3e-150), (0.0, 1e-150, 5e-150), 2e-152, Word.INCONCLUSIVE),
         ((1e200, 2e200, 3e200), (0.0, 1e200, 5e200), 2e198, Word.INCONCLUSIVE),
     ],
 )
-def test_counts_that_can_be_zero_get_a_verdict_from_three_runs(
+def test_counts_that_can_be_zero_have_words_of_their_differences(
     of: tuple[float, ...], base: tuple[float, ...], margin: float, expected: Word
 ) -> None:
     assert count_word(plain(*of), plain(*base), margin) == expected
@@ -278,7 +288,8 @@ REPEATED = summary([[1.0, 3.0]], ratio=False)
 def test_below_two_runs_a_side_the_ends_of_the_intervals_are_subtracted(
     of: Summary, base: Summary, interval: Interval | None
 ) -> None:
-    assert stats.difference_interval(of, base) == interval
+    assert stats.estimate(of, base, ratio=False) is None
+    assert stats.single_difference(of, base) == interval
 
 
 # Proportions
@@ -312,12 +323,10 @@ def test_requests_that_fail_together_widen_the_interval_of_their_share() -> None
     steady, bursts = plain(0.02, 0.02, 0.02), plain(0.0, 0.0, 0.06)
     pooled = Tally(180.0, 9000.0)
     binomial = stats.newcombe(pooled, pooled)
-    found = stats.proportion_interval(bursts, steady, (pooled, pooled))
-    assert found is not None
-    assert found.low == stats.welch(bursts.values, steady.values)[0] < binomial[0]
-    assert found.kind == "runs"
-    calm = stats.proportion_interval(steady, steady, (pooled, pooled))
-    assert calm == Interval(*binomial, "runs")
+    alone = subtracted(bursts, steady)
+    low, _ = replace(alone, counted=(pooled, pooled)).ends()
+    assert low == alone.ends()[0] < binomial[0]
+    assert replace(subtracted(steady, steady), counted=(pooled, pooled)).ends() == binomial
 
 
 @pytest.mark.parametrize(
@@ -327,28 +336,41 @@ def test_no_failure_among_few_requests_is_no_proof_that_there_are_none(
     trials: float, expected: Word
 ) -> None:
     never, tally = plain(0.0, 0.0, 0.0), Tally(0.0, trials)
-    interval = stats.proportion_interval(never, never, (tally, tally))
-    assert (
-        stats.difference_verdict(never, never, interval, 0.001, higher_is_better=False) == expected
-    )
+    found = replace(subtracted(never, never), counted=(tally, tally))
+    assert stats.words([(found, 0.001)]) == [expected]
 
 
-def test_one_run_of_many_requests_has_the_interval_of_its_counts_and_no_verdict() -> None:
-    of, base = plain(0.02), plain(0.0)
-    tallies = (Tally(20.0, 1000.0), Tally(0.0, 1000.0))
-    interval = stats.proportion_interval(of, base, tallies)
-    assert interval == Interval(*stats.newcombe(*tallies), "counts")
-    assert (
-        stats.difference_verdict(of, base, interval, 0.001, higher_is_better=False) == Word.ONE_RUN
-    )
+# Words that hold together
 
 
-@pytest.mark.parametrize("tallies", [None, (Tally(0.0, 0.0), Tally(0.0, 9.0))])
-def test_without_a_count_proportions_are_subtracted_as_run_values(
-    tallies: tuple[Tally, Tally] | None,
+def test_each_word_that_is_given_makes_the_next_ones_easier() -> None:
+    margin = math.log1p(MARGIN)
+    clear, close = stats.Estimate(0.5, 0.01, 4.0), stats.Estimate(0.05, 0.016, 4.0)
+    assert stats.words([(close, margin)]) == [Word.SLOWER]
+    assert stats.words([(close, margin)] * 2) == [Word.INCONCLUSIVE] * 2
+    assert stats.words([(close, margin), (clear, margin)]) == [Word.SLOWER, Word.SLOWER]
+    assert stats.words([]) == []
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 0.1)), max_size=8))
+def test_no_word_is_given_among_several_that_is_not_given_alone(
+    drawn: list[tuple[float, float]],
 ) -> None:
-    of, base = plain(0.02, 0.03, 0.04), plain(0.0, 0.01, 0.0)
-    assert stats.proportion_interval(of, base, tallies) == stats.difference_interval(of, base)
+    tested = [(stats.Estimate(effect, error, 4.0), MARGIN) for effect, error in drawn]
+    alone = [stats.words([one])[0] for one in tested]
+    for together, word in zip(stats.words(tested), alone, strict=True):
+        assert together in (word, Word.INCONCLUSIVE)
+
+
+# Turns
+
+
+@given(counts.filter(lambda values: len(values) > 2))
+def test_what_the_two_of_a_turn_share_cancels(drift: list[float]) -> None:
+    ours, theirs = [value + 5.0 for value in drift], drift
+    found = subtracted(plain(*ours), plain(*theirs), turns=[(n, n) for n in range(len(drift))])
+    assert found.ends() == pytest.approx((5.0, 5.0))
+    assert found.freedom == len(drift) - 1
 
 
 # Exact values
@@ -379,10 +401,8 @@ def test_half_a_step_of_the_tool_widens_an_interval_on_each_side() -> None:
     of, base = side(0.005, 0.005, 0.005), side(0.004, 0.004, 0.004)
     found, exact = (slower(of, base, higher=False, step=step) for step in (0.001, 0.0))
     assert (found.low, found.high) == pytest.approx((4.5 / 4.5, 5.5 / 3.5))
-    assert stats.verdict(of, base, found, MARGIN) == Word.INCONCLUSIVE
-    assert stats.verdict(of, base, exact, MARGIN) == Word.SLOWER
-    subtracted = stats.difference_interval(plain(5.0, 5.0), plain(4.0, 4.0), resolution=1.0)
-    assert subtracted == Interval(0.0, 2.0, "runs")
+    assert found.low <= 1 < exact.low
+    assert subtracted(plain(5.0, 5.0), plain(4.0, 4.0), resolution=1.0).ends() == (0.0, 2.0)
     # A value within half a step of zero has no upper end.
     near = side(0.0004, 0.0004)
     assert slower(of, near, higher=False, step=0.001).high == math.inf
@@ -404,11 +424,11 @@ def test_a_summary_of_a_tool_that_rounds_is_wider_by_half_a_step_at_each_end(
     assert found.interval == interval
 
 
-# More runs
+# More replicates
 
 
 def expected_power(n: int, effect: float, a: float, b: float) -> float:
-    """Return what `more_runs` promises for spreads a and b, from scipy's distributions."""
+    """Return what `more_replicates` promises for spreads a and b, from scipy's distributions."""
     error = math.sqrt((a * a + b * b) / n)
     freedom = (n - 1) * (a * a + b * b) ** 2 / (a**4 + b**4)
     half = float(t.ppf(0.975, freedom)) * error
@@ -428,14 +448,16 @@ def expected_power(n: int, effect: float, a: float, b: float) -> float:
 def test_the_number_of_runs_that_decide_is_the_least_with_the_power(
     effect: float, a: float, b: float
 ) -> None:
-    more = stats.more_runs([effect - a, effect, effect + a], [-b, 0.0, b], MARGIN)
-    enough = next(n for n in range(3, stats.MOST_RUNS) if expected_power(n, effect, a, b) >= 0.8)
+    more = stats.more_replicates([effect - a, effect, effect + a], [-b, 0.0, b], MARGIN)
+    enough = next(
+        n for n in range(3, stats.MOST_REPLICATES) if expected_power(n, effect, a, b) >= 0.8
+    )
     assert more == max(enough - 3, 1)
 
 
 def test_the_side_with_fewer_runs_is_told_how_many() -> None:
     few = [-0.1, 0.0, 0.1]
-    found, equal = (stats.more_runs([0.0, 0.1, 0.2], base, MARGIN) for base in (few * 3, few))
+    found, equal = (stats.more_replicates([0.0, 0.1, 0.2], base, MARGIN) for base in (few * 3, few))
     assert found is not None
     assert equal is not None
     assert abs(found - equal) <= 3
@@ -454,15 +476,16 @@ def test_where_no_number_of_runs_would_decide_none_is_named(
     effect: float, spread: float, blur: float
 ) -> None:
     of = [effect - spread, effect, effect + spread]
-    assert stats.more_runs(of, [-spread, 0.0, spread], MARGIN, blur=blur) is None
+    assert stats.more_replicates(of, [-spread, 0.0, spread], MARGIN, blur=blur) is None
 
 
 def test_no_failures_at_all_are_decided_by_more_requests() -> None:
     never, tally = [0.0, 0.0, 0.0], Tally(0.0, 3000.0)
-    more = stats.more_runs(never, never, 0.001, counted=(tally, tally))
+    more = stats.more_replicates(never, never, 0.001, counted=(tally, tally))
     # No failure among n leaves up to z^2 / (n + z^2); four times in five it shall stay below 0.1 %,
     # which is 1.28 / 1.96 of it more: 6,350 requests, and so seven runs of 1,000.
     assert more == 4
     assert (
-        stats.more_runs(never, never, 0.001, counted=(Tally(0.0, 30.0), Tally(0.0, 30.0))) is None
+        stats.more_replicates(never, never, 0.001, counted=(Tally(0.0, 30.0), Tally(0.0, 30.0)))
+        is None
     )
