@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -75,13 +76,15 @@ class Comparison(Struct, frozen=True):
     @property
     def share(self) -> float | None:
         """The overhead by the convention of the metric: positive is worse."""
-        return None if self.factor is None else self._share(self.factor)
+        return None if self.factor is None else self.share_of(self.factor)
 
     @property
     def share_interval(self) -> tuple[float, float] | None:
-        """The interval of the overhead."""
-        ends = self.interval
-        return (self._share(ends.low), self._share(ends.high)) if ends else None
+        """The interval of the overhead, the lower end first."""
+        if self.interval is None:
+            return None
+        low, high = sorted(map(self.share_of, (self.interval.low, self.interval.high)))
+        return low, high
 
     @property
     def verdict(self) -> str:
@@ -122,6 +125,15 @@ class Comparison(Struct, frozen=True):
         share = metric.margin * abs(base.value) if base else 0.0
         return max(share, 1.0 if metric.unit == "count" else 0.0)
 
+    @property
+    def joint(self) -> Interval | None:
+        """The interval, of the slowdown or the difference, that holds with all it is among."""
+        if self.estimate is None:
+            return self.interval or self.difference_interval
+        low, high = self.estimate.ends(stats.together(self.among))
+        ends = Interval(low, high, "replicates")
+        return ends.map(stats.exp) if self.metric.scale == Scale.RATIO else ends
+
     def worsening(self, tests: int = 1) -> tuple[float, float] | None:
         """Return the bounds of how much worse the side is, which hold together over ``tests``.
 
@@ -131,7 +143,7 @@ class Comparison(Struct, frozen=True):
             return None
         low, high = self.estimate.ends(stats.together(tests))
         if self.metric.scale == Scale.RATIO:
-            low, high = sorted(self._share(stats.exp(end)) for end in (low, high))
+            low, high = sorted(self.share_of(stats.exp(end)) for end in (low, high))
         elif self.metric.better == Better.HIGHER:
             low, high = -high, -low
         return low, high
@@ -174,7 +186,8 @@ class Comparison(Struct, frozen=True):
         """What is to be read beside the word, in sentences without their full stops."""
         return [c.sentence.rstrip(".") for c in self.caveats if c.rule.named]
 
-    def _share(self, factor: float) -> float:
+    def share_of(self, factor: float) -> float:
+        """Return the overhead of a slowdown, by the convention of the metric."""
         return stats.overhead(factor, higher_is_better=self.metric.better == Better.HIGHER)
 
 
@@ -235,11 +248,20 @@ class Analysis(Struct, frozen=True):
         return metric(metric_id, [defined] if defined else [])
 
 
-def analyse(runs: Sequence[AnyRun], config: Config) -> Analysis:
-    """Return every cell and comparison that ``runs`` give under the report's settings."""
+def analyse(
+    runs: Sequence[AnyRun],
+    config: Config,
+    newest: datetime | None = None,
+    pairs: Sequence[tuple[str, str, str]] | None = None,
+) -> Analysis:
+    """Return every cell and comparison that ``runs`` give under the report's settings.
+
+    Or the comparisons of ``pairs`` alone: side, baseline and its word. ``newest`` is when the
+    newest run was taken of a report that has more of them.
+    """
     check_allowed(config)
     config = replace(config, environments=environments(runs, config))
-    selections = select(runs, config)
+    selections = select(runs, config, newest)
     cells: dict[tuple[Series, str], Cell] = {}
     for (benchmark, label), selection in selections.items():
         declared = config.environment(label)
@@ -249,7 +271,7 @@ def analyse(runs: Sequence[AnyRun], config: Config) -> Analysis:
     keys = groupby(sorted(cells), key=lambda key: key[0].benchmark)
     of = {benchmark: tuple(cells[key] for key in cell_keys) for benchmark, cell_keys in keys}
     analysis = Analysis(config, selections, cells, (), _definitions(runs), of)
-    return replace(analysis, comparisons=_comparisons(analysis))
+    return replace(analysis, comparisons=_comparisons(analysis, pairs))
 
 
 def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
@@ -263,18 +285,24 @@ def _definitions(runs: Sequence[AnyRun]) -> dict[str, MetricDefinition]:
 
 
 #: What two environments are to one another in a benchmark, whatever the series: how the runs of
-#: each were taken, the limits of the newest, why not to compare them, and caveats.
-_Sides = tuple[tuple[Setup, Setup], list[Limits], str, list[Caveat]]
+#: each were taken, the limits of the newest, why not to compare them (by the settings, by how they
+#: were taken), and caveats.
+_Sides = tuple[tuple[Setup, Setup], list[Limits], tuple[str, str], list[Caveat]]
 
 
-def _comparisons(analysis: Analysis) -> tuple[Comparison, ...]:
-    config, selections = analysis.config, analysis.selections
-    labels = {label for _, label in selections}
+def _comparisons(
+    analysis: Analysis, pairs: Sequence[tuple[str, str, str]] | None
+) -> tuple[Comparison, ...]:
+    config, labels = analysis.config, {label for _, label in analysis.selections}
+    if pairs is None:
+        pairs = [
+            (one, base, word) for one in labels for word, base in baselines(one, config, labels)
+        ]
     comparisons = [
         one
-        for benchmark, label in selections
-        for against, name in baselines(label, config, labels)
-        for one in between(analysis, benchmark, label, name, against)
+        for benchmark in {name: None for name, _ in analysis.selections}
+        for pair in pairs
+        for one in between(analysis, benchmark, *pair)
     ]
     comparisons.sort(key=lambda c: (c.series, c.side.environment, c.baseline.environment))
     return tuple(comparisons)
@@ -306,10 +334,10 @@ def _sides(analysis: Analysis, benchmark: str, label: str, base: str) -> _Sides:
     ours, theirs = (analysis.selections[benchmark, name].runs for name in (label, base))
     newest = [ours[-1], theirs[-1]]
     setups = Setup.of(ours, config.environment(label)), Setup.of(theirs, config.environment(base))
-    reason = refused(config, label, base) or unlike(*setups)
+    reasons = refused(config, label, base), unlike(*setups)
     doubts = caveats.applying("setups", machines(*setups)[1], unrecorded(*setups))
     doubts += caveats.applying("pair", *newest)
-    return setups, [*map(limits_of, newest)], reason, doubts
+    return setups, [*map(limits_of, newest)], reasons, doubts
 
 
 def worded(benchmark: str, pairs: Sequence[Comparison]) -> list[Comparison]:
@@ -340,7 +368,7 @@ def refused(config: Config, label: str, base: str) -> str:
 
 
 def _compared(pair: Comparison, sides: _Sides, analysis: Analysis) -> Comparison:
-    setups, limits, declared, doubts = sides
+    setups, limits, (declared, apart), doubts = sides
     series, cells, both = pair.series, analysis.cells, (pair.side, pair.baseline)
     notes = caveats.across(*(cell.caveats for cell in both))
     if empty := next((cell for cell in both if cell.summary is None), None):
@@ -354,7 +382,8 @@ def _compared(pair: Comparison, sides: _Sides, analysis: Analysis) -> Comparison
     if proof:
         notes.insert(0, caveats.caveat("not-the-same-proof", f"{proof}."))
     pair = measured(pair, cells, analysis.config.apart_days)
-    reason = declared or proof or beyond_quota(series, *limits) or crowded(series, *setups)
+    reason = declared or proof or beyond_quota(series, *limits) or apart
+    reason = reason or crowded(series, *setups)
     pair = replace(pair, caveats=(*notes, *pair.caveats), reason=reason or pair.reason)
     return replace(pair, word=Word.NOT_COMPARABLE) if pair.reason else pair
 

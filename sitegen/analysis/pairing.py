@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sitegen.analysis.compare import Analysis, Comparison, analyse, refused
 from sitegen.analysis.contrasts import matched
 from sitegen.analysis.differences import WITHIN, Difference, nearest
-from sitegen.analysis.selection import select
+from sitegen.analysis.selection import newest_moment, select
 from sitegen.catalogue.metrics import Better
 from sitegen.config import Config, Environment
 from sitegen.errors import SitegenError
@@ -31,6 +31,8 @@ class Pairing(Struct, frozen=True):
     comparisons: tuple[Comparison, ...]
     differing: tuple[Difference, ...]
     analysis: Analysis
+    #: What the side and the baseline are called in the analysis.
+    labels: tuple[str, str] = (SIDE, BASELINE)
 
 
 def pair(
@@ -49,19 +51,47 @@ def pair(
         raise SitegenError(f"{baseline!r} is compared with itself", fix="name two of them")
     ours, declared = _chosen(runs, config, side, benchmarks)
     theirs, against = _chosen(runs, config, baseline, benchmarks)
+    if (declared.label, against.label) == (side, baseline):
+        return _environments(runs, config, against, declared, benchmarks)
     reason = refused(config, declared.label, against.label)
     if not reason and _within(ours, theirs, runs, config):
         reason = WITHIN
     labelled = [replace(run, environment=SIDE) for run in ours]
     labelled += [replace(run, environment=BASELINE) for run in theirs]
-    analysis = _analysed(labelled, config, against, declared, reason)
+    return _paired(_analysed(labelled, config, against, declared, reason), baseline, side)
+
+
+def _environments(
+    runs: Sequence[AnyRun],
+    config: Config,
+    baseline: Environment,
+    side: Environment,
+    benchmarks: Collection[str],
+) -> Pairing:
+    """Return two environments compared as the pages do, which hold each against its host too."""
+    labels = (side.label, baseline.label)
+    hosts = {one.baselines.get("metal") for one in (baseline, side)}
+    asked = [
+        run
+        for run in runs
+        if run.environment in {*labels, *hosts} and (not benchmarks or run.benchmark in benchmarks)
+    ]
+    against = next((word for word, name in side.baselines.items() if name == baseline.label), "")
+    analysis = analyse(asked, config, newest=newest_moment(runs), pairs=[(*labels, against)])
+    return _paired(analysis, baseline.label, side.label, labels)
+
+
+def _paired(
+    analysis: Analysis, baseline: str, side: str, labels: tuple[str, str] = (SIDE, BASELINE)
+) -> Pairing:
+    """Return the comparisons of an analysis in which the sides have these labels."""
     # A baseline that is itself a TEE would be held against this side as well.
-    pairs = tuple(c for c in analysis.comparisons if c.side.environment == SIDE)
+    pairs = tuple(c for c in analysis.comparisons if c.side.environment == labels[0])
     if not pairs:
-        raise _unpaired(analysis, baseline, side)
+        raise _unpaired(analysis, baseline, side, labels)
     shared = dict.fromkeys(c.series.benchmark for c in pairs)
-    every = [one for name in shared for one in analysis.differences(name, SIDE, BASELINE)]
-    return Pairing(baseline, side, pairs, tuple(dict.fromkeys(every)), analysis)
+    every = [one for name in shared for one in analysis.differences(name, *labels)]
+    return Pairing(baseline, side, pairs, tuple(dict.fromkeys(every)), analysis, labels)
 
 
 def _analysed(
@@ -77,11 +107,10 @@ def _analysed(
     return analyse(runs, replace(config, environments=named, pinned=()))
 
 
-def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
+def _unpaired(analysis: Analysis, baseline: str, side: str, labels: tuple[str, str]) -> Unpaired:
     """Return why two sides have no comparison: what each has, or what parts the nearest two."""
     theirs, ours = (
-        sorted({name for name, of in analysis.selections if of == label})
-        for label in (BASELINE, SIDE)
+        sorted({name for name, of in analysis.selections if of == label}) for label in labels[::-1]
     )
     both = f"{baseline} and {side} have no"
     shared = [name for name in ours if name in theirs]
@@ -90,7 +119,7 @@ def _unpaired(analysis: Analysis, baseline: str, side: str) -> Unpaired:
         return Unpaired(f"{both} benchmark in common", fix=fix)
     base, measured = (
         {cell.series for name in shared for cell in analysis.of(name) if cell.environment == label}
-        for label in (BASELINE, SIDE)
+        for label in labels[::-1]
     )
     if common := base & measured:
         return Unpaired(

@@ -81,16 +81,23 @@ def _observed(run: AnyRun) -> tuple[Role | None, str]:
     return "metal" if machine.get("virtualisation") in (None, "none") else "vm", "none"
 
 
-def select(runs: Sequence[AnyRun], config: Config) -> dict[tuple[str, str], Selection]:
+def newest_moment(runs: Iterable[AnyRun]) -> datetime | None:
+    """Return when the newest measurement was taken, from which the window is counted."""
+    return max((_moment(r) for r in runs if r.provenance != Provenance.CITED), default=None)
+
+
+def select(
+    runs: Sequence[AnyRun], config: Config, newest: datetime | None = None
+) -> dict[tuple[str, str], Selection]:
     """Return which runs stand for each (benchmark, environment).
 
     Complete runs that are not quick, superseded or out of the window; among these, the most that
     have the same parameters, collected ones before imported ones. Where there are none, the
     newest of what there is stands in, and carries its caveat. Cited runs have no window: their
-    publication dates them.
+    publication dates them. ``newest`` is when the report's newest run was taken.
     """
     gone = superseded(runs)
-    newest = max((_moment(r) for r in runs if r.provenance != Provenance.CITED), default=None)
+    newest = newest or newest_moment(runs)
     groups: dict[tuple[str, str], list[AnyRun]] = defaultdict(list)
     for run in runs:
         groups[run.benchmark, run.environment].append(run)
@@ -186,8 +193,9 @@ def _signature(run: AnyRun) -> _Signature:
 
 def _largest(runs: Sequence[AnyRun]) -> _Signature:
     """Return what most runs have in common, of equally many the newest."""
-    numbers = Counter(tuple(_signature(run).items()) for run in reversed(runs))
-    return dict(max(numbers, key=numbers.__getitem__))
+    numbers = Counter([tuple(_signature(run).items()) for run in reversed(runs)])
+    [(most, _)] = numbers.most_common(1)
+    return dict(most)
 
 
 def _otherwise(signature: _Signature, chosen: _Signature) -> str:

@@ -177,7 +177,7 @@ def label_contradicted(run: AnyRun, tee: str, role: str) -> str:
 
 def _other_setup(differing: Sequence[str], unrecorded: bool) -> str:  # noqa: FBT001 - as compared
     if unrecorded:
-        return "The machine is not recorded on both sides."
+        return "The machine is not recorded."
     few, more = list(differing[:_NAMED]), len(differing) - _NAMED
     *first, last = [*few, f"{more} more"] if more > 0 else few or [""]
     names = f"{', '.join(first)} and {last}" if first else last

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from sitegen.analysis.compare import Comparison
 from sitegen.analysis.differences import MACHINE
-from sitegen.analysis.pairing import BASELINE, SIDE, Pairing, Unpaired, pair, pair_values
+from sitegen.analysis.pairing import Pairing, Unpaired, pair, pair_values
 from sitegen.analysis.stats import Word
 from sitegen.archive import Damaged, library, quarantine
 from sitegen.archive.quarantine import SetAside
@@ -208,7 +208,7 @@ def _unjudged(
     lines = [f"{name}: {pairing.side} has no run" for name in sorted(theirs - ours)]
     lines += [f"{name}: {pairing.baseline} has no run" for name in sorted(ours - theirs)]
     for name in sorted(ours & theirs):
-        have: dict[str, set[Series]] = {SIDE: set(), BASELINE: set()}
+        have: dict[str, set[Series]] = {label: set() for label in pairing.labels}
         for cell in pairing.analysis.of(name):
             # It would be compared, had both sides it.
             better = pairing.analysis.metric(cell.series.metric).better

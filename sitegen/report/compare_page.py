@@ -20,7 +20,7 @@ from sitegen.analysis.compare import Analysis, between, refused
 from sitegen.analysis.differences import Setup
 from sitegen.analysis.replicates import Level
 from sitegen.analysis.selection import Selection
-from sitegen.analysis.series import Cell, cells_of
+from sitegen.analysis.series import Cell, cells_of, mark_across
 from sitegen.catalogue.families import family, headline_of, headlines_of, natural
 from sitegen.catalogue.metrics import Better, Scale, unit_problem
 from sitegen.catalogue.rules import RULES, limits_of
@@ -120,7 +120,10 @@ class Catalogue(Struct):
         numbers: dict[int, Numbers] = {}
         declared = self.analysis.config.environment(run.environment)
         only = Selection((run,))
-        for cell in cells_of(run.benchmark, run.id, only, declared.tee, declared.role or ""):
+        of_run = cells_of(run.benchmark, run.id, only, declared.tee, declared.role or "")
+        cells = {(cell.series, run.id): cell for cell in of_run}
+        mark_across(cells, self.analysis.config)
+        for cell in cells.values():
             place = self.places.get(cell.series)
             if place is None:
                 place = self.add(cell.series, [cell])

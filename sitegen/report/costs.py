@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
 from sitegen.analysis.replicates import Replication
-from sitegen.analysis.stats import MOST_REPLICATES, Word
+from sitegen.analysis.stats import MOST_REPLICATES, Interval, Word
 from sitegen.catalogue.families import family, natural
 from sitegen.catalogue.metrics import Metric, Scale
 from sitegen.catalogue.units import DisplayUnit, percent, significant
@@ -160,16 +160,19 @@ def effect(comparison: Comparison) -> str:
     return amounts(comparison.metric, (comparison.difference,))[0]
 
 
-def interval(comparison: Comparison, joined: str = "to") -> str:
+def interval(comparison: Comparison) -> str:
     """Return both ends of the interval of an effect, in its unit; nothing without one."""
-    if shares := comparison.share_interval:
-        low, high = sorted(shares)
+    return _ends(comparison, comparison.interval or comparison.difference_interval)
+
+
+def _ends(comparison: Comparison, interval: Interval | None, joined: str = "to") -> str:
+    if interval is None:
+        return ""
+    if comparison.metric.scale == Scale.RATIO:
+        low, high = sorted(map(comparison.share_of, (interval.low, interval.high)))
         digits = 1 if high - low >= 2 * _TINY else 2
         ends = (percent(end, digits).replace("inf", "∞") for end in (low, high))
         return f" {joined} ".join(ends)
-    interval = comparison.difference_interval
-    if interval is None:
-        return ""
     least, most = amounts(comparison.metric, (interval.low, interval.high))
     if least == most:
         return most
@@ -219,7 +222,7 @@ def detail(comparison: Comparison) -> str:
     elif comparison.word == Word.TOO_FEW:
         reason = "an interval, no verdict"
     elif comparison.headline and comparison.word == Word.INCONCLUSIVE:
-        ends = interval(comparison, "and")
+        ends = _ends(comparison, comparison.joint, "and")
         percents = " %" if comparison.share is not None else ""
         between = f"between {ends}{percents}" if ends else ""
         reason = words.joined(between, decision(comparison), by="; ")

@@ -131,7 +131,7 @@ def _overheads(analysis: Analysis, benchmark: str, contrast: OverheadBy, index: 
         against = f" against {_name(analysis, base)}" if sides[label] > 1 else ""
         points = []
         for x, _, comparison in placed:
-            bounds = sorted(comparison.share_interval) if comparison.share_interval else ()
+            bounds = comparison.share_interval or ()
             low, high = (100 * end for end in bounds) if bounds else (None, None)
             share = comparison.share or 0.0
             points.append(Point(x, 100 * share, percent(share), low, high, comparison.doubt))

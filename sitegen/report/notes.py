@@ -23,7 +23,7 @@ from sitegen.report.figures import printed_unit
 NBSP = "\N{NO-BREAK SPACE}"
 _UNITS = {"GB/s": 1e9, "MB/s": 1e6, "MiB/s": 2.0**20, "GiB/s": 2.0**30, "%": 0.01, "ms": 1e-3,
           "us": 1e-6, "s": 1.0, "k/s": 1e3, "MB": 1e6, "MHz": 1e6, "kHz": 1e3}  # fmt: skip
-_OF_INTERVALS = {"rounding": "by rounding", "repetitions": "repetitions", "runs": "95 % of runs"}
+_OF_INTERVALS = {"rounding": "by rounding", "repetitions": "repetitions", "replicates": "95 %"}
 _HEADER = re.compile(r"\A<!--\n(.*?)\n?-->(?:\n|\Z)", re.DOTALL)
 _HEADER_KEYS = frozenset({"title", "authors", "edition", "address", "beside"})
 _TAG = re.compile(r"<[^>]*>")
@@ -200,7 +200,7 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
             address = f"{root}runs/{comparison.side.runs[-1]}/index.html"
             if not comparison.share_interval:
                 return f"[{text}]({address})"
-            low, high = (percent(end) for end in sorted(comparison.share_interval))
+            low, high = (percent(end) for end in comparison.share_interval)
             return f'[{text}]({address} "{low} to {high} %")'
         raise SitegenError(f"no comparison of {metric} in {env}")
 

@@ -75,6 +75,11 @@ def chosen(runs: list[Run], config: Config = CONFIG, environment: str = "cvm") -
     return select(runs, config)[runs[0].benchmark, environment]
 
 
+def words_of(found: Comparison) -> list[Word]:
+    assert found.tested is not None
+    return words([found.tested])
+
+
 def only(runs: list[Run], config: Config = CONFIG) -> Comparison:
     [found] = analyse(runs, config).comparisons
     return found
@@ -470,7 +475,7 @@ def test_counts_that_can_be_zero_are_subtracted() -> None:
     assert (found.factor, found.interval, found.share, found.reason) == (None, None, None, "")
     assert found.difference == 50
     assert ends(found.difference_interval) == welch([40, 50, 60], [0, 0, 0]).ends()
-    assert words([found.tested]) == [Word.SLOWER]
+    assert words_of(found) == [Word.SLOWER]
     assert (found.word, found.verdict) == (Word.NONE, "")  # no headline
 
 
@@ -488,7 +493,7 @@ def test_one_more_failure_is_within_the_margin_of_a_count(
 ) -> None:
     name = "ab.failed_requests"
     found = only([*three("cvm", name, *[side] * 3), *three("plain", name, *[base] * 3)])
-    assert (words([found.tested]), found.margin) == ([word], margin)
+    assert (words_of(found), found.margin) == ([word], margin)
     assert found.difference == side - base
 
 
@@ -497,8 +502,8 @@ def test_an_error_rate_is_compared_with_the_requests_behind_it() -> None:
     runs = [run for label, rate in both for run in three(label, "ab.error_rate", *[rate] * 3)]
     found = of_shares([with_count(run, "ab.complete_requests", 1000.0) for run in runs])
     tallies = (Tally(60.0, 3000.0), Tally(0.0, 3000.0))
-    assert found.estimate.counted == tallies
-    assert words([found.tested]) == [Word.SLOWER]
+    assert found.estimate == replace(welch([0.02] * 3, [0.0] * 3), counted=tallies)
+    assert words_of(found) == [Word.SLOWER]
     assert ends(found.difference_interval) == found.worsening() == newcombe(*tallies)
 
 
@@ -535,7 +540,7 @@ def test_without_a_count_for_each_share_run_values_are_subtracted(
         for run in three(label, "llm.error_rate", *values)
     ]
     found = of_shares(runs)
-    assert found.estimate.counted is None
+    assert found.estimate == welch(shares["cvm"], shares["plain"])
     assert ends(found.difference_interval) == welch(shares["cvm"], shares["plain"]).ends()
 
 
@@ -577,7 +582,7 @@ def test_whole_milliseconds_widen_an_interval_and_microseconds_do_not(
     found = only([*rounded("cvm", 0.005, printed), *rounded("plain", 0.004, printed)])
     assert ends(found.interval) == pytest.approx((low, high), rel=1e-3)
     if printed == "5":
-        assert words([found.tested]) == [Word.INCONCLUSIVE]
+        assert words_of(found) == [Word.INCONCLUSIVE]
         assert found.more_replicates is None  # no number of runs makes the tool finer
 
 

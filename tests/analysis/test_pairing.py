@@ -128,7 +128,8 @@ def test_the_table_prints_the_two_values_that_were_divided(runs: list[Run]) -> N
 
 def test_markdown_is_a_table_that_hostile_names_do_not_break(runs: list[Run]) -> None:
     hostile = [*runs[:3], *(
-        replace(run, fingerprint=Fingerprint((Fact("kernel", "a|b\n| c", "x"),))) for run in runs[3:6]
+        replace(run, fingerprint=Fingerprint((Fact("kernel", "a|b\n| c", "x"),)))
+        for run in runs[3:6]
     )]  # fmt: skip
     text = told.markdown(found := paired(hostile), told.rows(found, HEADLINES))
     table = [line for line in text.splitlines() if line.startswith("|")]

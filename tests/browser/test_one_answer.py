@@ -36,7 +36,7 @@ _COMPUTED = """async (benchmark) => {
         const found = compared(one, to, from, data.rules);
         return found && [one.metric.id, one.place, found.word, found.reason,
             found.factor ?? null, found.interval?.low ?? null, found.interval?.high ?? null,
-            found.reason ? "" : detail(found, one.metric, one.headline)];
+            found.detail];
     }).filter(Boolean);
     const titles = (to, from) => to.differ(from).map((place) => to.rows[place].slice(0, 2));
     return JSON.stringify(sides.flatMap((from) => sides.filter((to) => to !== from).map((to) =>

@@ -86,8 +86,20 @@ def doubtful_runs() -> list[Run]:
     ]
     capped = Fingerprint((Fact("cpu_quota", "1", "x"), Fact("cpu", "B", "x")), TeeVerdict("none"))
     two = taken("7z", "host", 1, *rating)
+    moving = [
+        replace(
+            taken("hardware", label, day, ("hardware.memory_bandwidth", "value", 1e9 * day, {})),
+            fingerprint=Fingerprint((Fact("kernel", label, "x"),), TeeVerdict("none")),
+        )
+        for label, days in (("host", range(1, 6)), ("vm", range(10, 15)))
+        for day in days
+    ]
+    late = taken("secure-inference", "vm", 0, ("secure-inference.e2e_latency", "mean", 1.0, {}))
     cited = check.cited_run("vm", 1.0, "1")
     return [
+        *moving,
+        taken("secure-inference", "host", 0, ("secure-inference.e2e_latency", "mean", 1.0, {})),
+        replace(late, id=late.id.replace("202603", "202605"), started_at="2026-05-01T00:00:00Z"),
         replace(
             check.storage_run(0, "host"), parameters=(Parameter("direct", "0"),), complete=False
         ),
