@@ -44,6 +44,8 @@ __all__ = ["Analysis", "Cell", "Comparison", "analyse", "refused"]
 
 _NOTHING = Replication(replicates.Level.RUN, 0, 0)
 _DAY_S = 86400.0
+#: An error rate is no slower for being higher.
+_OF_AMOUNTS = {Word.SLOWER: "worse", Word.FASTER: "better"}
 
 
 class Comparison(Struct, frozen=True):
@@ -97,8 +99,11 @@ class Comparison(Struct, frozen=True):
             return self.few
         if not self.headline:
             return ""
+        word = (
+            self.word if self.metric.scale == Scale.RATIO else _OF_AMOUNTS.get(self.word, self.word)
+        )
         scope = self.stands_on.scope if self.word in DECIDED else ""
-        return f"{self.word} {scope}".rstrip()
+        return f"{word} {scope}".rstrip()
 
     @property
     def few(self) -> str:

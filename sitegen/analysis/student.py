@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from statistics import NormalDist
 
 #: Of an interval that stands alone: both tails are left out.
@@ -25,7 +25,7 @@ def _tail(tests: float) -> float:
 Z = z_quantile()
 
 
-@cache
+@lru_cache(maxsize=2**16)
 def t_quantile(freedom: float, tests: float = 1.0) -> float:
     """Return Student's t at 97.5 %, for real degrees of freedom from 1 up.
 

@@ -28,6 +28,12 @@ def headline_of(series: Series) -> Headline | None:
     return next((headline for headline in headlines if headline.matches(series)), None)
 
 
+def rank(series: Series) -> int:
+    """Return the place of a series among the headlines of its benchmark; others come last."""
+    headlines, headline = family(series.benchmark).headlines, headline_of(series)
+    return headlines.index(headline) if headline else len(headlines)
+
+
 def headlines_of(benchmark: str, series: Iterable[Series]) -> dict[Series, Headline]:
     """Return which of ``series`` get a word in one comparison: `MOST_HEADLINES` at the most.
 

@@ -26,6 +26,14 @@ class DisplayUnit(Struct, frozen=True):
             digits = 1
         return significant(shown, digits)
 
+    def span(self, low: float, high: float) -> str:
+        """Return "2.1 to 2.3", with digits that tell the two apart; nothing of equal ones."""
+        for digits in range(3, _MOST_DIGITS):
+            ends = self.number(low, digits), self.number(high, digits)
+            if ends[0] != ends[1]:
+                return " to ".join(ends)
+        return ""
+
     def places(self, values: Sequence[float], digits: int = 3) -> int:
         """Return the decimals with which all of ``values`` keep ``digits`` significant digits.
 
@@ -75,6 +83,8 @@ _PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s
 MINUS = "\N{MINUS SIGN}"
 _ROUNDS_UP = 0.99995
 _MAX_PLACES = 12
+#: Significant digits of an interval whose ends are close.
+_MOST_DIGITS = 9
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 
 
@@ -145,6 +155,19 @@ def percent(share: float, digits: int = 1) -> str:
     """Return a signed share in percent, without the sign %: +40.3, -6.9 or 0.0."""
     text = f"{share * 100:+,.{digits}f}".replace("-", MINUS)
     return "0.0" if text.strip(f"+{MINUS}0.") == "" else text
+
+
+def percents(low: float, high: float) -> int:
+    """Return the decimals in which two shares are told apart in percent, from 1 to 4."""
+    return next((n for n in range(1, 4) if percent(low, n) != percent(high, n)), 4)
+
+
+def percent_within(share: float, low: float, high: float) -> str:
+    """Return a share in percent with the decimals that keep it inside the ends as printed."""
+    digits = percents(low, high)
+    least, most = (round(end * 100, digits) for end in (low, high))
+    places = (n for n in range(1, digits) if least <= round(share * 100, n) <= most)
+    return percent(share, next(places, digits))
 
 
 def printed_number(printed: str) -> tuple[float, float] | None:

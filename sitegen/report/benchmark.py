@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell
-from sitegen.catalogue.families import family, headline_of
+from sitegen.catalogue.families import family, headline_of, rank
 from sitegen.catalogue.metrics import Better
 from sitegen.catalogue.tool import Headline, Rule
 from sitegen.catalogue.units import DisplayUnit
@@ -162,7 +162,7 @@ def history(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
         headline = headline_of(cell.series)
         if headline and cell.provenance != Provenance.CITED and cell.summary:
             groups.setdefault((headline, words.short(cell.series, common)), []).append(cell)
-    for (headline, title), cells in groups.items():
+    for (headline, title), cells in sorted(groups.items(), key=lambda g: rank(g[1][0].series)):
         if any(len({days[run] for run in cell.runs}) > 1 for cell in cells):
             return (_history(analysis, headline, title, cells, days),)
     return ()

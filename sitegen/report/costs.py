@@ -10,15 +10,14 @@ from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.analysis.differences import Difference
 from sitegen.analysis.replicates import Replication
 from sitegen.analysis.stats import MOST_REPLICATES, Interval, Word
-from sitegen.catalogue.families import family, natural
-from sitegen.catalogue.metrics import Metric, Scale
-from sitegen.catalogue.units import DisplayUnit, percent, significant
+from sitegen.catalogue.families import family, natural, rank
+from sitegen.catalogue.metrics import Better, Metric, Scale
+from sitegen.catalogue.units import DisplayUnit, percent, percent_within, percents, significant
 from sitegen.charts.spec import FactorMark, Hue
 from sitegen.model import Params
 from sitegen.report import words
 from sitegen.report.words import Platform
 
-_TINY = 5e-4
 #: More runs than this are told in tens: spreads of three runs know no better.
 _EXACTLY = 20
 NBSP = "\N{NO-BREAK SPACE}"
@@ -73,6 +72,12 @@ class CostTable(NamedTuple):
         return words.joined(f"nothing decided in {series}", spread(self.headlines), by=": ")
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is to be read beside all of its rows."""
+        rows = [row.comparison.named for row in self.rows if row.comparison.estimate]
+        return tuple(one for one in (rows[0] if rows else ()) if all(one in row for row in rows))
+
+    @property
     def among(self) -> int:
         """Over how many series its words hold together."""
         return max((row.comparison.among for row in self.rows), default=1)
@@ -112,12 +117,18 @@ def tables(analysis: Analysis, benchmark: str) -> tuple[CostTable, ...]:
     for label, base, against in sorted(groups, key=place):
         side, baseline = (words.platform(analysis.config, each) for each in (label, base))
         comparisons = groups[label, base, against]
-        comparisons.sort(key=lambda c: (not c.headline, c.series.metric, natural(c.series)))
+        comparisons.sort(key=_order)
         tee = side.hue in ("cpu-tee", "gpu-tee")
         rows = tuple(_row(comparison, side.hue, common) for comparison in comparisons)
         differing = analysis.differences(benchmark, label, base)
         tables.append(CostTable(benchmark, side, baseline, against, tee, rows, differing))
     return tuple(tables)
+
+
+def _order(comparison: Comparison) -> tuple[object, ...]:
+    """Return the place of a row: the headlines in their order, then the others by metric."""
+    series, leads = comparison.series, comparison.headline is not None
+    return not leads, rank(series) if leads else 0, series.metric, natural(series)
 
 
 def _row(comparison: Comparison, hue: Hue, common: Mapping[str, Params]) -> CostRow:
@@ -152,7 +163,8 @@ def unit_of(comparison: Comparison) -> DisplayUnit:
 def effect(comparison: Comparison) -> str:
     """Return the overhead in percent, or what the subtraction gave with its unit."""
     if comparison.share is not None:
-        return percent(comparison.share)
+        bounds = comparison.share_interval
+        return percent_within(comparison.share, *bounds) if bounds else percent(comparison.share)
     if comparison.difference is None:
         return ""
     if comparison.difference == 0:
@@ -170,9 +182,8 @@ def _ends(comparison: Comparison, interval: Interval | None, joined: str = "to")
         return ""
     if comparison.metric.scale == Scale.RATIO:
         low, high = sorted(map(comparison.share_of, (interval.low, interval.high)))
-        digits = 1 if high - low >= 2 * _TINY else 2
-        ends = (percent(end, digits).replace("inf", "∞") for end in (low, high))
-        return f" {joined} ".join(ends)
+        ends = (percent(end, percents(low, high)).replace("inf", "∞") for end in (low, high))
+        return f" {joined} ".join(dict.fromkeys(ends))
     least, most = amounts(comparison.metric, (interval.low, interval.high))
     if least == most:
         return most
@@ -228,10 +239,10 @@ def detail(comparison: Comparison) -> str:
         reason = words.joined(between, decision(comparison), by="; ")
     elif comparison.headline:
         reason = decision(comparison)
-    if comparison.estimate is None:
+    if comparison.estimate is None or not comparison.headline:
         return reason
-    count = _counted_values(stands_on) if comparison.headline else ""
-    return words.joined(reason, count, *map(words.lower_first, comparison.named), by="; ")
+    doubts = map(words.lower_first, comparison.named)
+    return words.joined(reason, _counted_values(stands_on), *doubts, by="; ")
 
 
 def _counted_values(stands_on: Replication) -> str:
@@ -297,24 +308,28 @@ def finding(analysis: Analysis, benchmark: str, tables: Sequence[CostTable]) -> 
         tees = words.count(len({one.side.environment for one in chosen}), "TEE")
         of_them = words.count(len(chosen), "comparison")
         beside = f"In {tees}, by {of_them} of that series. {beside}"
-        return Finding(f"A TEE takes {clause(benchmark, tables)}.", beside)
+        return Finding(f"A TEE {' '.join(clause(benchmark, tables))}.", beside)
     if all(row.comparison.word == Word.NOT_COMPARABLE for row in rows):
         return Finding(f"No comparison of {title} means anything yet: {rows[0].detail}.", beside)
     asked = [row for table in tables for row in table.headlines]
     series = words.count(len(asked), "headline series", "headline series")
-    between = f", which lie between {span}" if (span := spread(asked)) else ""
+    between = f", {span}" if (span := spread(asked)) else ""
     return Finding(f"{title}: nothing is decided in {series}{between}.", beside)
 
 
-def clause(benchmark: str, tables: Sequence[CostTable]) -> str:
-    """Return "27 to 38 % of random reads", or nothing where nothing is decided."""
+def clause(benchmark: str, tables: Sequence[CostTable]) -> tuple[str, str]:
+    """Return ("takes", "27 to 38 % of random reads"), or nothing where nothing is decided.
+
+    To a time it "adds" so much.
+    """
     chosen = leading(benchmark, tables)
     if not chosen:
-        return ""
+        return "", ""
     shares = sorted(one.share for one in chosen if one.share is not None)
     low, high = (significant(round(share * 100), 1) for share in (shares[0], shares[-1]))
     span = high if low == high else f"{low} to {high}"
-    return f"{span}{NBSP}% of {chosen[0].headline.loses if chosen[0].headline else ''}"
+    verb, of = ("adds", "to") if chosen[0].metric.better == Better.LOWER else ("takes", "of")
+    return verb, f"{span}{NBSP}% {of} {chosen[0].headline.loses if chosen[0].headline else ''}"
 
 
 def leading(benchmark: str, tables: Sequence[CostTable]) -> list[Comparison]:

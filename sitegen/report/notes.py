@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from sitegen.analysis.claims import Checked
 from sitegen.analysis.compare import Analysis
 from sitegen.catalogue.tool import SeriesPattern
-from sitegen.catalogue.units import DisplayUnit, percent, printed_number, significant
+from sitegen.catalogue.units import DisplayUnit, percent, percents, printed_number, significant
 from sitegen.errors import SitegenError
 from sitegen.model import Params
 from sitegen.report import claims, words
@@ -180,9 +180,8 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
             name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text
             unit = DisplayUnit(summary.value / parsed[0], printed_unit(name))
         between, interval = "", summary.interval
-        if interval and interval.low != interval.high:
-            low, high = unit.number(interval.low), unit.number(interval.high)
-            between = f"{f'{low} to {high} {unit.text}'.rstrip()}, {_OF_INTERVALS[interval.kind]}"
+        if interval and (span := unit.span(interval.low, interval.high)):
+            between = f"{f'{span} {unit.text}'.rstrip()}, {_OF_INTERVALS[interval.kind]}"
         text, run = words.number(cell, unit), cell.runs[-1]
         return Quote(summary.value, unit, text, run, cell.series.params, root, between)
 
@@ -200,7 +199,8 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
             address = f"{root}runs/{comparison.side.runs[-1]}/index.html"
             if not comparison.share_interval:
                 return f"[{text}]({address})"
-            low, high = (percent(end) for end in comparison.share_interval)
+            digits = percents(*comparison.share_interval)
+            low, high = (percent(end, digits) for end in comparison.share_interval)
             return f'[{text}]({address} "{low} to {high} %")'
         raise SitegenError(f"no comparison of {metric} in {env}")
 

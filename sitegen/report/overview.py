@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sitegen.analysis.compare import Analysis, Cell
 from sitegen.analysis.replicates import FOR_TURNS, FOR_WORD
-from sitegen.catalogue.families import family, headline_of, natural
+from sitegen.catalogue.families import family, headline_of, natural, rank
 from sitegen.charts.spec import Chart, Hue
 from sitegen.config import Environment
 from sitegen.model import AnyRun, Provenance
@@ -97,7 +97,8 @@ def page(
         )
         doubt = "Cited figures are single values without a published spread"
     elif collected:
-        lede = f"Computed from {words.count(collected, 'archived run')}."
+        entering = sum(len(one.runs) for one in analysis.selections.values())
+        lede = f"Computed from {entering:,} of {words.count(len(runs), 'archived run')}."
     return OverviewPage(
         headline=_headline(analysis, tables, order, len(runs)),
         lede=lede,
@@ -116,9 +117,14 @@ def page(
 def _headline(
     analysis: Analysis, tables: Mapping[str, Sequence[CostTable]], order: Sequence[str], runs: int
 ) -> str:
-    clauses = [clause for name in order if (clause := costs.clause(name, tables[name]))]
+    clauses: dict[str, list[str]] = {}
+    for name in order:
+        verb, clause = costs.clause(name, tables[name])
+        if clause:
+            clauses.setdefault(verb, []).append(clause)
     if clauses:
-        return f"A TEE takes {words.enumerate_words(clauses)}."
+        said = (f"{verb} {words.enumerate_words(parts)}" for verb, parts in clauses.items())
+        return f"A TEE {', and '.join(said)}."
     if not runs:
         return "Nothing has been measured yet."
     asked = [r for group in tables.values() for t in costs.of_tees(group) for r in t.headlines]
@@ -196,7 +202,7 @@ def _headlines(analysis: Analysis, benchmark: str, label: str) -> Iterable[Headl
     """Yield the headline figures of a benchmark, or all where it has none."""
     cells = [cell for cell in analysis.of(benchmark) if cell.environment == label and cell.summary]
     leading = [cell for cell in cells if headline_of(cell.series)] or cells
-    leading.sort(key=lambda cell: (cell.series.metric, natural(cell.series)))
+    leading.sort(key=lambda one: (rank(one.series), one.series.metric, natural(one.series)))
     for cell in leading[:_MAX_HEADLINES]:
         metric, unit = analysis.metric(cell.series.metric), panels.unit_of(analysis, [cell])
         runs = cell.summary.runs if cell.summary else 0

@@ -149,8 +149,7 @@ def between(interval: Interval | None, unit: DisplayUnit) -> str:
     """Return both ends of an interval in ``unit``; nothing where they print alike."""
     if interval is None:
         return ""
-    low, high = unit.number(interval.low), unit.number(interval.high)
-    return f"{low} to {high}" if low != high else ""
+    return unit.span(interval.low, interval.high)
 
 
 def count(number_of: int, singular: str, plural: str = "") -> str:

@@ -163,7 +163,7 @@ const costCell = (side, base, one, found, common) => {
   node.dataset.name = side.name;
   const doubt = reason || doubts.length;
   const { better } = one.metric;
-  if (factor) node.append(make("span", { className: doubt ? "off" : "v", title: `slowdown ${significant(factor)}×`, textContent: percent(share(factor, better)) }));
+  if (factor) node.append(make("span", { className: doubt ? "off" : "v", title: `slowdown ${significant(factor)}×`, textContent: effectOf(factor, interval, better) }));
   if (interval) node.append(...small(spanOf(interval, better)));
   if (doubt) node.append(make("span", { className: "m", textContent: word }), ...small(reason === common ? "" : reason));
   else if (word) node.append(make("div", {}, word));

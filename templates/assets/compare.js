@@ -105,9 +105,25 @@ const share = (factor, better) => better > 0 ? 1 - 1 / factor : factor - 1;
 const percent = (part, digits = 1) => !Number.isFinite(part) ? significant(part)
   : Number((part * 100).toFixed(digits)) ? fixed(part * 100, digits, "always") : "0.0";
 
-const spanOf = ({ low, high }, better) => {
-  const ends = [share(low, better), share(high, better)].sort((a, b) => a - b);
-  return ends.map((end) => percent(end, ends[1] - ends[0] >= 1e-3 ? 1 : 2)).join(" to ");
+// The decimals in which both ends of an interval are told apart, 1 to 4
+const digitsOf = ([low, high]) => [1, 2, 3].find((digits) => percent(low, digits) !== percent(high, digits)) || 4;
+
+const endsOf = ({ low, high }, better) => [share(low, better), share(high, better)].sort((a, b) => a - b);
+
+// An overhead, with the decimals that keep it inside the ends as printed
+const effectOf = (factor, interval, better) => {
+  const part = share(factor, better);
+  if (!interval) return percent(part);
+  const ends = endsOf(interval, better);
+  const digits = digitsOf(ends);
+  const shown = (value, places) => Number((value * 100).toFixed(places));
+  const inside = (places) => shown(ends[0], digits) <= shown(part, places) && shown(part, places) <= shown(ends[1], digits);
+  return percent(part, [1, 2, 3].find((places) => places >= digits || inside(places)) || digits);
+};
+
+const spanOf = (interval, better) => {
+  const ends = endsOf(interval, better);
+  return [...new Set(ends.map((end) => percent(end, digitsOf(ends))))].join(" to ");
 };
 
 const valueOf = (cell, { factor }) => cell.value === null ? "not measured" : cell.text || significant(cell.value / factor);
