@@ -93,6 +93,8 @@ class Doubt(StrEnum):
     UNEQUAL_JOBS = "unequal-jobs"  # its jobs or processes did not load the machine for equally long
     ROUNDED = "rounded"  # only rounded figures are left of it
     FAILED_PART = "failed-part"  # a part of it failed and is left out
+    NOT_STATED = "not-stated"  # it does not say what tells its series from others: which model
+    NOT_REACHED = "not-reached"  # the load that its workload names was not what ran
 
     def parameter(self, sentence: str, workload: str = "") -> Parameter:
         """Return the doubt as a run keeps it: about one workload, or all of them."""

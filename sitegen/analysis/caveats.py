@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sitegen.catalogue.rules import OF_FIGURES, RULES
 from sitegen.catalogue.tool import Figure, Rule
-from sitegen.model import DOUBT, AnyRun
+from sitegen.model import DOUBT, AnyRun, Doubt
 
 #: The rules by what their predicates look at.
 _BY_SCOPE: Mapping[str, tuple[Rule, ...]] = {
@@ -65,6 +65,12 @@ def of_reading(run: AnyRun, workload: str | None = None) -> list[Caveat]:
         rule = next((rule for rule in _BY_SCOPE["kind"] if rule.kind == kind), RULES["suspect"])
         doubts.append(Caveat(rule, sentence))
     return doubts
+
+
+def unstated(run: AnyRun) -> str:
+    """Return what a run does not say that tells its series from others, or nothing."""
+    name = f"{DOUBT}{Doubt.NOT_STATED}"
+    return next((p.value for p in run.parameters if p.name.startswith(name)), "")
 
 
 def of_figure(figure: Figure) -> list[Caveat]:

@@ -52,6 +52,7 @@ class Setup(Struct, frozen=True):
     tee: str = ""
     contradicted: str = ""
     allowed: tuple[str, ...] = ()
+    unstated: str = ""
 
     @classmethod
     def of(cls, runs: Sequence[AnyRun], declared: Environment) -> Setup:
@@ -65,7 +66,7 @@ class Setup(Struct, frozen=True):
         return cls(
             newest.provenance, quick, files, must, _settings(runs),
             _facts([run.fingerprint for run in runs]), role, tee,
-            next(filter(None, said), ""), declared.allow_differences,
+            next(filter(None, said), ""), declared.allow_differences, caveats.unstated(newest),
         )  # fmt: skip
 
     @property
@@ -151,8 +152,11 @@ def unlike(side: Setup, baseline: Setup) -> str:
         for name in sorted({*ours, *theirs})
         if ours.get(name) != theirs.get(name)
     ]
-    contradicted = [text.rstrip(".") for text in (side.contradicted, baseline.contradicted) if text]
-    return "; ".join(settings or contradicted or machines(side, baseline)[0])
+    each = (side, baseline)
+    unstated = [one.unstated.rstrip(".") for one in each if one.unstated]
+    contradicted = [one.contradicted.rstrip(".") for one in each if one.contradicted]
+    reasons = unstated or settings or contradicted or machines(side, baseline)[0]
+    return "; ".join(dict.fromkeys(reasons))
 
 
 def machines(side: Setup, baseline: Setup) -> tuple[list[str], list[str]]:

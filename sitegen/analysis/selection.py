@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sitegen.analysis.caveats import unstated
 from sitegen.catalogue.metrics import unit_problem
 from sitegen.catalogue.rules import settings_of
 from sitegen.config import Config, Environment, Role, implied
@@ -128,6 +129,9 @@ def _selected(
     if any(run.provenance == Provenance.COLLECTED for run in good):
         why = "imported; the runs collected here stand first"
         good = without(good, lambda run: why if run.provenance == Provenance.IMPORTED else "")
+    known = [run for run in good if not unstated(run)] or good[-1:]
+    why_alone = "does not say which series it is of: pooled with no other"
+    good = without(good, lambda run: "" if run in known else why_alone)
     if good:
         chosen = _largest(good)
         good = without(good, lambda run: _otherwise(_signature(run), chosen))

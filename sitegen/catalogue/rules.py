@@ -237,6 +237,8 @@ RULES: Mapping[str, Rule] = {
         Rule("interrupted", "interrupted", kind=Doubt.INTERRUPTED, definition="The tool was stopped before it was done: its figures stand for the part that ran."),
         Rule("unequal-jobs", "jobs of unequal length", kind=Doubt.UNEQUAL_JOBS, definition="The jobs or processes that measured together ran for different times: for a part of the time there was less load than the workload says."),
         Rule("rounded", "rounded", doubts=False, kind=Doubt.ROUNDED, definition="Only rounded figures are left of the original output; the interval of their last digit is not shown."),
+        Rule("not-stated", "not stated", kind=Doubt.NOT_STATED, definition="The imported output does not say what tells its series from another, such as the model. It is pooled with no other file and compared with none: that they measured the same is not known."),
+        Rule("not-reached", "load not reached", kind=Doubt.NOT_REACHED, definition="The load that the workload names is not what ran, such as a queue depth that a synchronous engine never reaches."),
         Rule("failed-part", "a part failed", kind=Doubt.FAILED_PART, definition="A part of the imported output reports a failure: that part is left out of the figures."),
     )
 }  # fmt: skip
