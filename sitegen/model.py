@@ -35,6 +35,10 @@ STATISTICS = frozenset(
 )
 #: Begins the name of the parameter in which a run keeps what its reader doubted.
 DOUBT = "doubt."
+#: The parameter that says what dates a run where its output does not; and where nothing does. A
+#: file's own time is when it was copied or checked out: what an older sitegen took for a date.
+DATED_BY, NO_DATE = "dated by", "nothing"
+UNDATED = frozenset({NO_DATE, "the time at which the file was last written"})
 #: Between these, and 0, lie all quantities: what is computed of them stays finite and not 0.
 LEAST, MOST = 1e-30, 1e30
 #: The longest texts of a row, in characters: a unit, and a value as it was printed.
@@ -372,6 +376,11 @@ class AnyRun(_Taken, frozen=True, kw_only=True):
 
         def with_rows(self, rows: tuple[Measurement, ...]) -> AnyRun:
             """Return the run with these rows in the place of its own."""
+
+    @property
+    def undated(self) -> bool:
+        """Whether nothing says when the run was taken; the time in its id is then none."""
+        return any(one.name == DATED_BY and one.value in UNDATED for one in self.parameters)
 
     @property
     def withdrawn(self) -> str:

@@ -65,7 +65,8 @@ def columns(analysis: Analysis, runs: Iterable[AnyRun]) -> dict[str, list[Any]]:
             texts[shape]["params"] = [*map(_params, texts[shape]["params"])]
         rows = {**texts[shape], "value": values}
         provenance, source = str(run.provenance), run.source.id if run.source else None
-        identity = (run.id, run.environment, run.benchmark, provenance, source, run.started_at)
+        dated = None if run.undated else run.started_at
+        identity = (run.id, run.environment, run.benchmark, provenance, source, dated)
         alike = dict(zip(_OF_RUN, identity, strict=True))
         if run.id in selected:
             about = (shape, run.benchmark, run.environment)

@@ -49,7 +49,8 @@ class Origin(NamedTuple):
     def of(cls, run: AnyRun) -> Origin:
         """Return where a run comes from."""
         text = run.started_at
-        at = datetime.fromisoformat(text).astimezone(UTC).timestamp() if "T" in text else None
+        dated = "T" in text and not run.undated
+        at = datetime.fromisoformat(text).astimezone(UTC).timestamp() if dated else None
         return cls(run.id, run.session, run.boot, at)
 
 

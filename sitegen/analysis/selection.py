@@ -84,7 +84,8 @@ def _observed(run: AnyRun) -> tuple[Role | None, str]:
 
 def newest_moment(runs: Iterable[AnyRun]) -> datetime | None:
     """Return when the newest measurement was taken, from which the window is counted."""
-    return max((_moment(r) for r in runs if r.provenance != Provenance.CITED), default=None)
+    dated = (run for run in runs if run.provenance != Provenance.CITED and not run.undated)
+    return max(map(_moment, dated), default=None)
 
 
 def select(
@@ -95,7 +96,8 @@ def select(
     Complete runs that are not quick, superseded or out of the window; among these, the most that
     have the same parameters, collected ones before imported ones. Where there are none, the
     newest of what there is stands in, and carries its caveat. Cited runs have no window: their
-    publication dates them. ``newest`` is when the report's newest run was taken.
+    publication dates them; neither have those of which nothing says when they were taken.
+    ``newest`` is when the report's newest run was taken.
     """
     gone = superseded(runs)
     newest = newest or newest_moment(runs)
@@ -183,7 +185,7 @@ def _left_out(
         return ""
     if config.pinned and run.id not in config.pinned:
         return "not in the report's list of runs"
-    if newest and _moment(run) < newest - timedelta(days=config.window_days):
+    if newest and not run.undated and _moment(run) < newest - timedelta(days=config.window_days):
         return f"older than {config.window_days} days"
     return ""
 
@@ -244,7 +246,11 @@ def hints(runs: Sequence[AnyRun], config: Config) -> list[str]:
     there = {run.id for run in runs}
     gone = [each for each in config.pinned if each not in there]
     lines = [f"site.pinned names {each}, which is not in the archive" for each in gone]
-    measuring = [run for run in runs if run.provenance != Provenance.CITED and not run.withdrawn]
+    measuring = [
+        run
+        for run in runs
+        if not (run.provenance == Provenance.CITED or run.withdrawn or run.undated)
+    ]
     latest = {run.environment: run for run in sorted(measuring, key=_moment)}
     newest = max(measuring, key=_moment, default=None)
     lines += [

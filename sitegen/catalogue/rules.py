@@ -211,6 +211,7 @@ RULES: Mapping[str, Rule] = {
         Rule("one-run", "one run", doubts=False, summary=_one_run, definition="All values come from one run: its repetitions share a boot, a placement and a cache, so their spread says nothing about the next run."),
         Rule("withdrawn", "withdrawn", run=lambda run, *_: run.withdrawn, definition="Whoever took the run has withdrawn it, for the reason given. It keeps its address and enters no comparison."),
         Rule("quick", "quick", run=lambda run, *_: run.preset == "quick", definition="Taken with the quick preset: seconds instead of minutes, small files, one repetition. It shows that the tool works, not what the machine can do, and it is never compared with other runs."),
+        Rule("undated", "undated", doubts=False, named=True, run=lambda run, *_: run.undated and "Nothing says when it was taken.", definition="The output does not say when it was taken, and `--date` did not: it is out of no window of time, and what it is compared with may be years older or younger."),
         Rule("incomplete", "incomplete", run=lambda run, *_: not run.complete, definition="The collection was interrupted; only whole repetitions were kept."),
         *(rule for tool in TOOLS for rule in tool.rules if rule.run),
         Rule("label", "label contradicted", run=label_contradicted, definition="The TEE or the kind of platform that the environment is declared to be is not the one that the machine's own signals show. Signals of low confidence contradict nothing."),

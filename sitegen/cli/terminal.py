@@ -172,6 +172,7 @@ def runs(config: Config, environment: str | None, benchmark: str | None, *, as_j
     for run in heads:
         if chosen in (None, "", run.environment) and benchmark in (None, "", run.benchmark):
             row = {key: getattr(run, key) for key in _LISTED}
+            row["started_at"] = None if run.undated else run.started_at
             rows.append(row | ({"withdrawn": run.withdrawn} if run.withdrawn else {}))
     rows.sort(key=lambda row: row["id"])
     if as_json:
@@ -191,7 +192,8 @@ def run(config: Config, run_id: str, *, as_json: bool) -> str:
     run = archive.read(archive.find(run_id))
     if as_json:
         return encoded(_plain(run))
-    text = f"{run.benchmark} in {run.environment}, {run.provenance}, {run.started_at}"
+    taken = "undated" if run.undated else run.started_at
+    text = f"{run.benchmark} in {run.environment}, {run.provenance}, {taken}"
     preset = f", preset {run.preset}" if run.preset else ""
     head = [run.id, f"{text}{preset}{'' if run.complete else ', incomplete'}"]
     head += [f"{each.kind}, {each.at[:10]}: {each.text}" for each in run.remarks]

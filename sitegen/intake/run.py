@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
 
 from sitegen import bounds
 from sitegen.collect import Bundle, Reader, Reading
-from sitegen.collect.host import timestamp
 from sitegen.collect.installed import blamed, check_measurement, check_samples
 from sitegen.collect.settings import filled
 from sitegen.errors import SitegenError
 from sitegen.intake import placed, tidy
 from sitegen.model import (
+    DATED_BY,
+    NO_DATE,
+    OLDEST_YEAR,
     Fingerprint,
     Parameter,
     Params,
@@ -134,7 +135,7 @@ class Import(Struct, frozen=True):
                 Parameter("read as", reader.title),
                 Parameter("files sha256" if several else "file sha256", digest),
                 *([Parameter("files", str(len(self.files)))] if several else []),
-                *([Parameter("dated by", dated_by)] if dated_by else []),
+                *([Parameter(DATED_BY, dated_by)] if dated_by else []),
                 *remarks_of(reading),
             ),
             definitions=reading.definitions,
@@ -150,9 +151,7 @@ class Import(Struct, frozen=True):
             place = dated_by = "--date"
             time = self.order.date
         elif not time:
-            dated_by = "the time at which the file was last written"
-            moment = max(path.stat().st_mtime for path in self.paths)
-            time = timestamp(datetime.fromtimestamp(moment, UTC))
+            time, dated_by = OLDEST_YEAR, NO_DATE
         try:
             return check_time(time), dated_by
         except SitegenError as error:

@@ -95,7 +95,7 @@ def page(
         runs=tuple(
             (
                 one,
-                tuple((run.id, words.day(run.started_at)) for run in selection.runs[-_MAX_RUNS:]),
+                tuple((run.id, words.when(run)) for run in selection.runs[-_MAX_RUNS:]),
                 selection.left_out[-_MAX_RUNS:],
             )
             for one, selection in zip(table.environments, chosen.values(), strict=True)
@@ -156,14 +156,14 @@ def history(analysis: Analysis, benchmark: str) -> tuple[Chart, ...]:
     groups: dict[tuple[Headline, str], list[Cell]] = {}
     days: dict[str, float] = {}
     for selection in analysis.selections.values():
-        days |= {run.id: _day(run.started_at) for run in selection.runs}
+        days |= {run.id: _day(run.started_at) for run in selection.runs if not run.undated}
     common = words.background(benchmark, (cell.series for cell in analysis.of(benchmark)))
     for cell in analysis.of(benchmark):
         headline = headline_of(cell.series)
         if headline and cell.provenance != Provenance.CITED and cell.summary:
             groups.setdefault((headline, words.short(cell.series, common)), []).append(cell)
     for (headline, title), cells in sorted(groups.items(), key=lambda g: rank(g[1][0].series)):
-        if any(len({days[run] for run in cell.runs}) > 1 for cell in cells):
+        if any(len({days.get(run) for run in cell.runs} - {None}) > 1 for cell in cells):
             return (_history(analysis, headline, title, cells, days),)
     return ()
 
@@ -196,11 +196,13 @@ def _history(
 
 
 def _points(cell: Cell, days: Mapping[str, float], unit: DisplayUnit) -> tuple[Point, ...]:
-    values = cell.summary.values if cell.summary else ()
-    if len(values) != len(cell.runs):
-        return ()  # a run had nothing clean: its place is not known
-    pairs = sorted(zip((days[run] for run in cell.runs), values, strict=True))[-_MAX_HISTORY:]
-    return tuple(Point(day, value / unit.factor, unit.number(value)) for day, value in pairs)
+    if cell.summary is None:
+        return ()
+    values = zip(cell.summary.origins, cell.summary.by_run, strict=True)
+    pairs = sorted((days[one.run], value) for one, value in values if one.run in days)
+    return tuple(
+        Point(day, value / unit.factor, unit.number(value)) for day, value in pairs[-_MAX_HISTORY:]
+    )
 
 
 def _ticks(places: Sequence[float]) -> tuple[tuple[float, str], ...]:

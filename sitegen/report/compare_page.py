@@ -175,7 +175,7 @@ def single_runs(catalogue: Catalogue, runs: Sequence[AnyRun]) -> list[Side]:
         if run.withdrawn or (why and unit_problem(run.units)):
             continue
         label, name, hue, _ = words.platform(analysis.config, run.environment)
-        name = f"{name}, {words.day(run.started_at)}"
+        name = f"{name}, {words.when(run)}"
         about = f"run {run.id[-8:]}" + (f", {why}" if why else "")
         cells, page = catalogue.of_run(run), f"runs/{run.id}"
         setup = Setup.of([run], analysis.config.environment(run.environment))

@@ -161,7 +161,8 @@ def _facts(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[tuple[str, str, 
         else ""
     )
     doubtful = f"{sum(bool(c.doubt) for c in comparisons)} of {every}"
-    newest = max((r.started_at for r in runs if r.provenance != Provenance.CITED), default="")
+    own = (r for r in runs if r.provenance != Provenance.CITED and not r.undated)
+    newest = max((run.started_at for run in own), default="")
     fresh = ("no run of our own", "`sitegen collect` takes one.")
     if newest:
         fresh = (words.day(newest), "Newest run, UTC.")
@@ -233,7 +234,7 @@ def _lines(analysis: Analysis, runs: Sequence[AnyRun]) -> tuple[ListedRun, ...]:
     return tuple(
         (
             run,
-            words.day(run.started_at),
+            words.when(run),
             family(run.benchmark).title,
             words.platform(analysis.config, run.environment).hue,
             _summary(run),

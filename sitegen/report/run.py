@@ -217,7 +217,7 @@ def page(  # noqa: PLR0913 - what a run's page is made of
         source=_source(run),
         note=run.note,
         superseded_by=superseded_by,
-        day=run.started_at[:10],
+        day="undated" if run.undated else run.started_at[:10],
         withdrawn=run.withdrawn,
         notes=tuple(
             (words.day(one.at), one.text) for one in run.remarks if one.kind == RemarkKind.NOTE
@@ -376,9 +376,10 @@ def _headline(analysis: Analysis, table: Table, plan: Plan, title: str) -> str:
 
 
 def _facts(run: Run, role: str, repetitions: int) -> tuple[tuple[str, str, str], ...]:
-    tool, when = run.tool, ("Published", words.day(run.started_at), "")
+    tool, took = run.tool, ""
     if run.duration_s is not None:
-        when = ("When, UTC", when[1], f"took {words.count(round(run.duration_s), 'second')}")
+        took = f"took {words.count(round(run.duration_s), 'second')}"
+    dated = "Published" if run.provenance == Provenance.CITED else "When, UTC"
     often = words.count(repetitions, "repetition")
     how = f"interleaved, seed {run.seed}" if run.seed is not None else ""
     if run.provenance == Provenance.CITED:
@@ -387,7 +388,7 @@ def _facts(run: Run, role: str, repetitions: int) -> tuple[tuple[str, str, str],
     return (
         ("What", run.benchmark, f"{tool.name} {tool.version}" if tool else ""),
         ("Where", run.environment, role),
-        when,
+        (dated, words.when(run), took),
         ("How often", often, how),
         ("Provenance", run.provenance, preset + ("" if run.complete else ", incomplete")),
     )

@@ -16,7 +16,7 @@ from sitegen.catalogue.tool import Kind
 from sitegen.catalogue.units import DisplayUnit, printed_number
 from sitegen.charts.spec import Hue
 from sitegen.config import ROLE_WORDS, Config
-from sitegen.model import Params, Series
+from sitegen.model import AnyRun, Params, Series
 
 ARROWS = {"higher": "↑ higher is better", "lower": "↓ lower is better", "none": ""}
 _STATISTICS = {"value": "", "p50": "median", "mean": "mean", "total": "total",
@@ -163,6 +163,11 @@ def size(count: int) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{count} B"
+
+
+def when(run: AnyRun) -> str:
+    """Return a run's date as precise as it is known."""
+    return "undated" if run.undated else day(run.started_at)
 
 
 def day(started_at: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sitegen import bounds
-from sitegen.analysis import caveats
+from sitegen.analysis import caveats, selection
 from sitegen.archive import Archive
+from sitegen.config import Config
 from sitegen.errors import SitegenError
 from sitegen.intake import files, upkeep
 from sitegen.intake.run import Arrival, Order
@@ -206,7 +207,7 @@ def test_what_was_replaced_is_counted_for_each_run_alone(log: Path, tmp_path: Pa
 def test_a_gzipped_output_is_read_as_what_it_holds(log: Path, tmp_path: Path) -> None:
     packed = tmp_path / "a.log.gz"
     packed.write_bytes(gzip.compress(log.read_bytes()))
-    plain, unpacked = arrive(log), arrive(packed, Order("cvm", date="2023-11-14T22:13:20Z"))
+    plain, unpacked = arrive(log), arrive(packed)
     assert [a.run.id for a in plain] == [a.run.id for a in unpacked]
     packed.write_bytes(packed.read_bytes()[:-12])
     with pytest.raises(SitegenError, match="is no whole gzip file"):
@@ -282,15 +283,18 @@ def test_what_a_reader_doubts_is_kept_with_the_run(tmp_path: Path, install: Inst
     assert doubt.sentence == "It says read of [email] and wrote."
 
 
-def test_what_dates_a_run_is_said_and_no_file_from_the_future_is_taken(log: Path) -> None:
-    [by_file, _] = arrive(log)
-    assert by_file.run.started_at == "2023-11-14T22:13:20Z"
-    assert "last written" in {p.name: p.value for p in by_file.run.parameters}["dated by"]
-    os.utime(log, (4_000_000_000, 4_000_000_000))
-    with pytest.raises(SitegenError, match="not between 2000 and tomorrow; say when with --date"):
-        arrive(log)
+def test_a_run_that_nothing_dates_is_undated_and_stays_in_every_window(log: Path) -> None:
+    [by_nothing, _] = arrive(log)
+    assert by_nothing.run.undated
+    os.utime(log, (1_000_000_000, 1_000_000_000))  # a copy or a checkout, not a measurement
+    assert arrive(log)[0].run.id == by_nothing.run.id
     [by_user, _] = arrive(log, Order("cvm", date="2025-01-31"))
-    assert by_user.run.started_at == "2025-01-31"
+    assert (by_user.run.started_at, by_user.run.undated) == ("2025-01-31", False)
+    found = selection.select([by_nothing.run, by_user.run], Config(Path()))[
+        by_nothing.run.benchmark, "cvm"
+    ]
+    assert [run.id for run in found.runs] == [by_nothing.run.id, by_user.run.id]
+    assert found.left_out == ()
     with pytest.raises(SitegenError, match="--date: 2999-01-01 is not between 2000 and tomorrow"):
         arrive(log, Order("cvm", date="2999-01-01"))
 
