@@ -380,6 +380,9 @@ def _compared(pair: Comparison, sides: _Sides, analysis: Analysis) -> Comparison
         reason = f"nothing was measured in {empty.environment}"
         return replace(pair, reason=reason, caveats=tuple(notes))
     notes += doubts
+    if pair.side.beside and pair.baseline.beside:
+        both_beside = (cell.beside for cell in both)
+        notes += caveats.applying("amounts", series.metric, *both_beside)
     proof = ""
     if is_of_a_proof(series):
         sizes = (cells.get((proof_of(series), cell.environment)) for cell in both)

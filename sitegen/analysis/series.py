@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sitegen.analysis import caveats
@@ -28,7 +28,7 @@ class Cell(Struct, frozen=True):
 
     ``repetitions`` are the values behind it, a tuple for each of its ``runs``; ``failed`` and
     ``suspect`` count the repetitions that are not in it; ``resolution`` is the step in which the
-    tool printed.
+    tool printed; ``beside`` are the figures of its workload that rules ask for, by name.
     """
 
     series: Series
@@ -42,6 +42,7 @@ class Cell(Struct, frozen=True):
     suspect: int = 0
     caveats: tuple[Caveat, ...] = ()
     resolution: float = 0.0
+    beside: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def doubt(self) -> str:
@@ -161,8 +162,8 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
         doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in runs)
         doubts += dict.fromkeys(caveat for numbers in doubted for caveat in numbers)
     doubts += caveats.applying("counts", Counts(failed, suspect, total, run.provenance))
+    beside = side.get((series.workload, _without_direction(series.params)), {})
     if summary is not None:
-        beside = side.get((series.workload, _without_direction(series.params)), {})
         doubts += busy
         of, params = summary.value, dict(series.params)
         figure = Figure(series.metric, series.statistic, params, of, beside, limits)
@@ -171,7 +172,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
         doubts += caveats.applying("summary", cited, summary.runs, repetitions)
     return Cell(
         series, label, summary, tuple(values), runs, run.provenance,
-        printed, failed, suspect, tuple(doubts), step,
+        printed, failed, suspect, tuple(doubts), step, beside,
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sitegen.catalogue import tool
 from sitegen.model import Params
 
@@ -18,6 +20,8 @@ _TIMER_S = 0.001
 _RATE_MISSED = 0.95
 #: Share of the input tokens from which a prefix cache counts: every chat begins alike.
 _CACHED = 0.1
+#: Times as many tokens, or requests, from which two sides did not do the same.
+_UNEQUAL = 1.05
 
 
 def is_latency(metric: str) -> bool:
@@ -26,7 +30,11 @@ def is_latency(metric: str) -> bool:
 
 
 def _of_load(figure: tool.Figure) -> bool:
-    return is_latency(figure.metric) or figure.metric.endswith(_RATES)
+    return _is_of_load(figure.metric)
+
+
+def _is_of_load(metric: str) -> bool:
+    return is_latency(metric) or metric.endswith(_RATES)
 
 
 def _requests_failed(figure: tool.Figure) -> str:
@@ -77,6 +85,39 @@ def _cache_helped(figure: tool.Figure) -> str:
     return f"{share:.0%} of the input tokens." if share > _CACHED else ""
 
 
+def _unequal_answers(metric: str, side: Mapping[str, float], base: Mapping[str, float]) -> str:
+    rate = metric.endswith(_RATES) and not metric.endswith(("eval_rate", "per_request"))
+    whole = metric.startswith(("llm.e2e_latency", "llm.decode_time"))
+    return _unequal("output", side, base, "output tokens a request") if rate or whole else ""
+
+
+def _unequal_prompts(metric: str, side: Mapping[str, float], base: Mapping[str, float]) -> str:
+    first = metric.startswith(("llm.ttft", "llm.e2e_latency", "llm.prompt_eval_rate"))
+    rate = metric.endswith(("throughput", "goodput"))
+    return _unequal("input", side, base, "input tokens a request") if rate or first else ""
+
+
+def _unequal_load(metric: str, side: Mapping[str, float], base: Mapping[str, float]) -> str:
+    if not _is_of_load(metric):
+        return ""
+    lasted = [one["requests"] / one["achieved"] for one in (side, base) if _had_rate(one)]
+    # A test of a given time has as many requests as the server answers in it.
+    if len(lasted) == len((side, base)) and max(lasted) <= min(lasted) * _UNEQUAL:
+        return ""
+    return _unequal("requests", side, base, "requests")
+
+
+def _had_rate(beside: Mapping[str, float]) -> bool:
+    return beside.get("achieved", 0) > 0 and "requests" in beside
+
+
+def _unequal(name: str, side: Mapping[str, float], base: Mapping[str, float], noun: str) -> str:
+    here, there = side.get(name, 0.0), base.get(name, 0.0)
+    if min(here, there) <= 0 or max(here, there) <= min(here, there) * _UNEQUAL:
+        return ""
+    return f"{here:,.4g} {noun} here and {there:,.4g} there."
+
+
 def _random_weights(figure: tool.Figure) -> bool:
     return figure.params.get("weights") == "random"
 
@@ -109,7 +150,7 @@ TOOL = tool.Tool(
         tool.Metric("llm.missing_usage", "Answers without a token count", "count", tool.N, "Answers for which the server gave no count of tokens: left out of everything that is counted in tokens.", scale=tool.Scale.DIFFERENCE, source="sitegen", beside=(("value", "uncounted"),)),
         tool.Metric("llm.cached_tokens", "Input tokens from a cache", "count", tool.N, "Input tokens that the server took from its prefix cache.", scale=tool.Scale.DIFFERENCE, source="usage, `cached_tokens`", beside=(("value", "cached"),)),
         tool.Metric("llm.input_tokens", "Input tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage", beside=(("mean", "input"),)),
-        tool.Metric("llm.output_tokens", "Output tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage"),
+        tool.Metric("llm.output_tokens", "Output tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage", beside=(("mean", "output"),)),
         tool.Metric("llm.tokens_per_chunk", "Tokens a chunk", "ratio", tool.N, "Output tokens divided by events with text. Only at 1 is a gap between events a time per token.", scale=tool.Scale.DIFFERENCE, source="sitegen", shown_in="plain"),
         tool.Metric("llm.client_lag", "Lag of the load client", "s", tool.N, "How late a timer of 5 ms fired in the load client: what it may have added to each time.", source="sitegen", beside=(("p50", "client_lag"), ("p99", "client_lag_p99"))),
         tool.Metric("llm.client_cpu_usage", "CPU used by the load client", "ratio", tool.N, "CPU time of the load client divided by the time of the test.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process", beside=(("mean", "client_cpu"),)),
@@ -175,6 +216,9 @@ TOOL = tool.Tool(
         tool.Rule("tokens-uncounted", "tokens not counted", figure=_tokens_uncounted, definition="For some answers the server gave no count of tokens; rates in tokens leave them out."),
         tool.Rule("client-late", "load client late", figure=_client_late, definition="A timer in the load client fired late by more than a tenth of the latency (of the decode time, for a time per token): the client's own delays are in it. Means and medians are held to the median lateness, tails to the 99 %."),
         tool.Rule("cache-helped", "prompt cache", figure=_cache_helped, definition="The server took more than a tenth of the input tokens from its prefix cache: the time to first token is that of a shorter prompt."),
+        tool.Rule("unequal-answers", "answers of unequal length", amounts=_unequal_answers, definition="The answers of one side have over 5 % more tokens than those of the other: what is paid for them is in every rate and in the latency of a request."),
+        tool.Rule("unequal-prompts", "prompts of unequal length", amounts=_unequal_prompts, definition="The prompts of one side have over 5 % more tokens than those of the other: the first token waits for all of them."),
+        tool.Rule("unequal-load", "loads of unequal size", doubts=False, named=True, amounts=_unequal_load, definition="The two sides answered numbers of requests that differ by over 5 %, in times that differ as well: ramps and tails weigh otherwise, and percentiles of few requests are not those of many."),
         tool.Rule("random-weights", "random weights", doubts=False, figure=_random_weights, definition="The model has random weights, made on the spot: it costs what a model of its architecture and size costs and says nothing. It is never compared with a real one."),
     ),
     unit_costs=dict.fromkeys((("llm.output_token_throughput", "value"), ("llm.output_token_throughput", "mean")), ("a million output tokens", 1e6)),

@@ -283,8 +283,8 @@ class Rule(Struct, frozen=True):
     computed from (`summary`: cited or not, runs, repetitions), at counts of repetitions (`counts`),
     at a run of each side (`pair`), at what else their machines differ in (`setups`: facts, whether
     one is not recorded), at the days between two sides that do not overlap, and from which on they
-    are far apart (`gap`), at how the values of a side move with time (`moves`: what, how), at the
-    sizes of their proofs in bytes (`sizes`), at a figure
+    are far apart (`gap`), at how the values of a side move with time (`moves`: what, how), at what
+    stands beside the figures of a metric on both sides (`amounts`), at the sizes of their proofs in bytes (`sizes`), at a figure
     that outdoes that of its host (`outdone`: metric, factor, high end of the interval, host) or one
     thread (`scaling`: threads, share of so many times it). ``kind`` is what a reader doubts by.
     ``reads`` are the conditions of steps that a predicate asks for: the index keeps those and no
@@ -306,6 +306,7 @@ class Rule(Struct, frozen=True):
     setups: Callable[[Sequence[str], bool], Saying] | None = None
     gap: Callable[[float, int], Saying] | None = None
     moves: Callable[[str, str], Saying] | None = None
+    amounts: Callable[[str, Mapping[str, float], Mapping[str, float]], Saying] | None = None
     summary: Callable[[bool, int, int], Saying] | None = None
     sizes: Callable[[float, float], Saying] | None = None
     outdone: Callable[[str, float, float, str], Saying] | None = None

@@ -8,14 +8,14 @@ no spread between runs: the script divides them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, permutations
 from typing import Any, NamedTuple
 
 import orjson
 from msgspec import Struct, field, to_builtins
 
-from sitegen.analysis import differences
+from sitegen.analysis import caveats, differences
 from sitegen.analysis.compare import Analysis, between, refused
 from sitegen.analysis.differences import Setup
 from sitegen.analysis.replicates import Level
@@ -54,6 +54,8 @@ class Side(NamedTuple):
     cells: tuple[Numbers | None, ...]
     newest: AnyRun
     setup: Setup
+    #: What rules ask for beside a figure, by the place of its series; one value for many places.
+    beside: Mapping[int, Mapping[str, float]]
     counts: bool = False
 
 
@@ -115,9 +117,15 @@ class Catalogue(Struct):
             numbers.pop()
         return tuple(numbers)
 
-    def of_run(self, run: AnyRun) -> tuple[Numbers | None, ...]:
-        """Return what one run measured, by series; one that no other has joins them."""
+    def of_run(
+        self, run: AnyRun
+    ) -> tuple[tuple[Numbers | None, ...], Mapping[int, Mapping[str, float]]]:
+        """Return what one run measured, by series, and what stands beside it.
+
+        A series that no other has joins them.
+        """
         numbers: dict[int, Numbers] = {}
+        beside: dict[int, Mapping[str, float]] = {}
         declared = self.analysis.config.environment(run.environment)
         only = Selection((run,))
         of_run = cells_of(run.benchmark, run.id, only, declared.tee, declared.role or "")
@@ -128,8 +136,9 @@ class Catalogue(Struct):
             if place is None:
                 place = self.add(cell.series, [cell])
             if place >= 0:
-                numbers[place] = self.numbers(cell)
-        return tuple(numbers.get(place) for place in range(max(numbers, default=-1) + 1))
+                numbers[place], beside[place] = self.numbers(cell), cell.beside
+        ordered = (numbers.get(place) for place in range(max(numbers, default=-1) + 1))
+        return tuple(ordered), beside
 
 
 def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Side]]:
@@ -159,7 +168,8 @@ def environments(analysis: Analysis, benchmark: str) -> tuple[Catalogue, list[Si
         about = f"{role}, {words.count(len(runs), 'cited run' if cited else 'run')}"
         cells = tuple(catalogue.numbers(cell) if cell else None for cell in row)
         page = f"environments/{label}"
-        sides.append(Side(label, label, name, about, hue, page, cells, runs[-1], setup))
+        beside = {place: cell.beside for place, cell in enumerate(row) if cell}
+        sides.append(Side(label, label, name, about, hue, page, cells, runs[-1], setup, beside))
     return catalogue, sides
 
 
@@ -177,10 +187,10 @@ def single_runs(catalogue: Catalogue, runs: Sequence[AnyRun]) -> list[Side]:
         label, name, hue, _ = words.platform(analysis.config, run.environment)
         name = f"{name}, {words.when(run)}"
         about = f"run {run.id[-8:]}" + (f", {why}" if why else "")
-        cells, page = catalogue.of_run(run), f"runs/{run.id}"
+        (cells, beside), page = catalogue.of_run(run), f"runs/{run.id}"
         setup = Setup.of([run], analysis.config.environment(run.environment))
         counts = run.id in counted
-        sides.append(Side(run.id, label, name, about, hue, page, cells, run, setup, counts))
+        sides.append(Side(run.id, label, name, about, hue, page, cells, run, setup, beside, counts))
     return sides
 
 
@@ -296,7 +306,8 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
 
     So the script need not decide anything. ``refused``, ``proofs``, ``over`` and ``apart`` are
     sparse: (side, baseline, text), (side, baseline, place of a proof's size, text), (side, place
-    of a series, text), (side, baseline, text). What depends on how runs were taken alone stands
+    of a series, text), (side, baseline, text), and ``unequal`` (side, baseline, place of a series,
+    ids of doubts), which hold in both directions. What depends on how runs were taken alone stands
     once a pair of set-ups: ``unlike`` and ``crowded`` by the side's and the baseline's, ``differ``
     by the smaller and the larger, as places in ``rows``.
     """
@@ -371,6 +382,8 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
             for place, one in enumerate(series)
             if (reason := differences.crowded(one, setups[i], setups[j]))
         ],
+        # Of pairs of which one is a single run; of the others all is told.
+        "unequal": [*_unequal(series, sides)] if fresh else [],
         # What keeps the series of two sides from meeting, where none does.
         "apart": [
             (side.id, base.id, names)
@@ -379,6 +392,31 @@ def _published(catalogue: Catalogue, sides: Sequence[Side], fresh: int) -> dict[
             and (names := _nearest(series, has[side.id], has[base.id]))
         ],
     }
+
+
+def _unequal(
+    series: Sequence[Series], sides: Sequence[Side]
+) -> Iterator[tuple[str, str, int, list[str]]]:
+    """Yield (side, baseline, place, doubts): of what the two sides did unequally much."""
+    for place, one in enumerate(series):
+        measured = {side.id: beside for side in sides if (beside := side.beside.get(place))}
+        unlike = len({tuple(beside.items()) for beside in measured.values()}) > 1
+        if not unlike or not _may_differ(one.metric, measured.values()):
+            continue
+        for (first, a), (second, b) in combinations(measured.items(), 2):
+            found = caveats.applying("amounts", one.metric, a, b)
+            if doubts := [each.rule.id for each in found if each.rule.doubts]:
+                yield first, second, place, doubts
+
+
+def _may_differ(metric: str, besides: Iterable[Mapping[str, float]]) -> bool:
+    """Say whether the least and the most of each amount tell any two sides apart."""
+    amounts: dict[str, list[float]] = {}
+    for beside in besides:
+        for name, value in beside.items():
+            amounts.setdefault(name, []).append(value)
+    ends = ({name: end(values) for name, values in amounts.items()} for end in (min, max))
+    return any(each.rule.doubts for each in caveats.applying("amounts", metric, *ends))
 
 
 def _nearest(series: Sequence[Series], side: Iterable[int], base: Iterable[int]) -> str:

@@ -28,6 +28,8 @@ const sidesOf = (...parts) => {
     texts: parts[0].texts,
     proofs: new Map(about(all("proofs"), side.id).map(([base, at, reason]) => [`${base} ${at}`, reason])),
     over: new Map(about(all("over"), side.id)),
+    unequal: new Map(all("unequal").filter((one) => one.slice(0, 2).includes(side.id))
+      .map(([own, other, place, ids]) => [`${own === side.id ? other : own} ${place}`, ids])),
     apart: new Map(about(all("apart"), side.id)),
     cells: side.cells.map((cell) => cell && unpack(cell)),
   }));
@@ -81,7 +83,8 @@ const compared = (series, side, base, rules) => {
   if (here.value === null || there.value === null) {
     return { ...nothing, reason: `nothing was measured in ${(here.value === null ? side : base).id}` };
   }
-  const doubts = doubtsOf(here.doubts, there.doubts, rules);
+  const unequal = side.unequal.get(`${base.id} ${series.place}`) || [];
+  const doubts = [...doubtsOf(here.doubts, there.doubts, rules), ...unequal];
   const reason = incomparable(series, side, base);
   if (!(here.value > 0 && there.value > 0)) return { ...nothing, reason: reason || "a value is zero", doubts };
   const factor = better > 0 ? there.value / here.value : here.value / there.value;

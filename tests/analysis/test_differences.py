@@ -17,6 +17,7 @@ from sitegen.model import (
     Comparability,
     Fact,
     Fingerprint,
+    Measurement,
     Parameter,
     Run,
     TeeVerdict,
@@ -222,3 +223,55 @@ def test_the_largest_group_that_measured_alike_stands_and_not_the_newest_run() -
     chosen = analyse(mixed, Config(Path())).selections["fio", "cvm"]
     assert [run.id for run in chosen.runs] == [run.id for run in runs[:5]]
     assert chosen.left_out == ((runs[5].id, "other parameters: version 3.37, not 3.36"),)
+
+
+# The same work
+
+
+def served(environment: str, **amounts: float) -> Run:
+    """Return a run of a server that answered as many requests of such lengths."""
+    does = {"requests": 100.0, "input_tokens": 1000.0, "output_tokens": 200.0} | amounts
+    rows = [
+        ("llm.requests", "value", "count", does["requests"]),
+        ("llm.input_tokens", "mean", "count", does["input_tokens"]),
+        ("llm.output_tokens", "mean", "count", does["output_tokens"]),
+        ("llm.request_throughput", "value", "1/s", does.get("rate", 2.0)),
+        ("llm.e2e_latency", "mean", "s", 4.0),
+        ("llm.ttft", "mean", "s", 0.1),
+        ("llm.tpot", "mean", "s", 0.02),
+    ]
+    run = check.storage_run(0, environment)
+    measured = (Measurement("closed", name, stat, unit, value) for name, stat, unit, value in rows)
+    return replace(
+        run, id=run.id.replace("fio", "llm"), benchmark="llm", measurements=tuple(measured)
+    )
+
+
+@pytest.mark.parametrize(
+    ("amounts", "doubted", "mark"),
+    [
+        ({}, "", ""),
+        ({"output_tokens": 208.0}, "", ""),
+        ({"output_tokens": 100.0}, "e2e_latency request_throughput", "answers of unequal length"),
+        (
+            {"input_tokens": 250.0},
+            "e2e_latency request_throughput ttft",
+            "prompts of unequal length",
+        ),
+        ({"requests": 1000.0}, "e2e_latency request_throughput tpot ttft", "loads of unequal size"),
+        # Of a given time a slower server answers fewer.
+        ({"requests": 80.0, "rate": 1.6}, "", ""),
+    ],
+)
+def test_sides_that_did_not_do_the_same_are_doubtful_in_what_depends_on_it(
+    amounts: dict[str, float], doubted: str, mark: str
+) -> None:
+    config = Config(Path(), environments={"vm": VM, "cvm": CVM})
+    found = analyse([served("vm"), served("cvm", **amounts)], config).comparisons
+    marks = {
+        one.series.metric.removeprefix("llm."): c.rule.short
+        for one in found
+        for c in one.caveats
+        if c.rule.amounts
+    }
+    assert marks == dict.fromkeys(doubted.split(), mark)

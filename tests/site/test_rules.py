@@ -124,6 +124,13 @@ def doubtful_runs() -> list[Run]:
                       ("ab.client_cpu_usage", "value", 0.99, {})),
                 ("psi_cpu", 0.9), steady="false"),
         taken("llm", "host", 1, *serving),
+        *(
+            taken("llm", label, 2, ("llm.e2e_latency", "mean", 1.0, {"model": "m"}),
+                  ("llm.output_tokens", "mean", 100.0 * times, {"model": "m"}),
+                  ("llm.input_tokens", "mean", 100.0 * times, {"model": "m"}),
+                  ("llm.requests", "value", 100.0 * times, {"model": "m"}))
+            for label, times in (("vm", 1), ("cvm", 2))
+        ),
         taken("zktls", "vm", 1, ("zktls.prove_time", "value", 2.0, proof),
               ("zktls.proof_size", "value", 1000.0, proof)),
         taken("zktls", "cvm", 1, ("zktls.prove_time", "value", 2.0, proof),
