@@ -77,8 +77,11 @@ _NAMED = {
     "/s": 1.0, "KiB/s": 2.0**10, "MiB/s": 2.0**20, "MB/s": 1e6, "GB/s": 1e9, "GB": 1e9,
     "B": 1.0, "kHz": 1e3, "Top/s": 1e12,
 }  # fmt: skip
-#: What one of a printed unit is in the base unit; only needed where the value is 0.
-_PRINTED_UNITS = {"%": 0.01, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "s": 1.0, "k/s": 1e3, "1/s": 1.0}
+#: What one of a printed unit is in the base unit.
+_PRINTED_UNITS = {"%": 0.01, "percent": 0.01, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3,
+                  "us": 1e-6, "µs": 1e-6, "min": 60.0, "minutes": 60.0, "h": 3600.0,
+                  "hours": 3600.0, "k/s": 1e3, "1/s": 1.0}  # fmt: skip
+_PREFIXES = {"n": -3, "u": -2, "µ": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 #: The sign that pages print; a hyphen is shorter than a plus and breaks lines.
 MINUS = "\N{MINUS SIGN}"
 _ROUNDS_UP = 0.99995
@@ -181,6 +184,35 @@ def printed_number(printed: str) -> tuple[float, float] | None:
     text = match[0].replace(",", "")
     decimals = len(text.partition(".")[2])
     return float(text), 0.5 * 10.0**-decimals
+
+
+def print_problem(value: float, printed: str, unit: str) -> str:
+    """Return how a value is not what was printed of it, by the printed precision, or nothing.
+
+    A unit that is not known may be any power of 1000 or 1024: then the digits alone are held together.
+    """
+    parsed = printed_number(printed)
+    if parsed is None:
+        return ""
+    number, half = parsed
+    word = printed[_NUMBER.search(printed).end() :].strip()  # type: ignore[union-attr]
+    for factor in _factors(word, unit):
+        if abs(value - number * factor) <= half * factor * (1 + 1e-6) + 1e-12 * abs(value):
+            return ""
+    return f"the value {value:g} {unit} is not what is printed, {printed}"
+
+
+def _factors(word: str, unit: str) -> tuple[float, ...]:
+    """Return what one of a printed unit may be in the base unit."""
+    if word in _PRINTED_UNITS or word == unit:
+        return (1.0 if word == unit else _PRINTED_UNITS[word],)
+    power = _PREFIXES.get(word[:1]) if len(word) > 1 else None
+    if power is None or (power < 0 and word[1] != "s"):
+        shares = (0.01,) if unit == "ratio" else ()
+        return (*shares, *(1000.0**n for n in range(-4, 6)), *(1024.0**n for n in range(1, 5)))
+    if power < 0:
+        return (1000.0**power,)
+    return (1024.0**power,) if word[1] == "i" else (1000.0**power, 1024.0**power)
 
 
 def rounding_interval(value: float, printed: str | None) -> tuple[float, float] | None:

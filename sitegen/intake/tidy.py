@@ -19,6 +19,7 @@ from msgspec import structs
 
 from sitegen import bounds
 from sitegen.catalogue import parameters
+from sitegen.catalogue.units import print_problem
 from sitegen.collect.installed import check_measurement
 from sitegen.errors import SitegenError
 from sitegen.intake import placed
@@ -135,6 +136,8 @@ def _measurement(row: Mapping[str, str]) -> Measurement:
     one = series._replace(value=value, repetition=int(repetition), printed=printed or None)
     check_measurement(one._replace(params=()))  # those are checked with the series
     check_value(value)
+    if value is not None and one.printed and (told := print_problem(value, one.printed, one.unit)):
+        raise SitegenError(told, fix="correct one of the two")
     return one
 
 

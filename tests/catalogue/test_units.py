@@ -10,6 +10,7 @@ from sitegen.catalogue.units import (
     MINUS,
     display,
     percent,
+    print_problem,
     printed_number,
     rounding_interval,
     significant,
@@ -161,3 +162,30 @@ def test_a_metric_may_name_the_unit_it_is_always_shown_in() -> None:
     assert unit_for("B/s", [bandwidth], "GB/s").number(bandwidth) == "38.0"
     assert unit_for("B/s", [bandwidth], "MiB/s").number(bandwidth) == "36,230"
     assert display(bandwidth, "B/s") == "36,230 MiB/s"
+
+
+# What was printed
+
+
+@pytest.mark.parametrize(
+    ("value", "printed", "unit", "fits"),
+    [
+        (259_000.0, "259 k/s", "1/s", True),
+        (259_400.0, "259 k/s", "1/s", True),
+        (295_000.0, "259 k/s", "1/s", False),
+        (0.41, "41 %", "ratio", True),
+        (0.41, "4.1 %", "ratio", False),
+        (1.254, "1,254 ms", "s", True),
+        (1.254, "1.254 ms", "s", False),
+        (65_536.0, "65.5kB", "B", True),
+        (22_020_096.0, "21.0MiB", "B", True),
+        (750.0, "12.5 min", "s", True),
+        (5.0, "5 req/s", "1/s", True),
+        (6.0, "5 req/s", "1/s", False),
+        (3e6, "3 million", "count", True),
+        (0.0, "0 %", "ratio", True),
+        (1.0, "fast", "s", True),  # no number was printed
+    ],
+)
+def test_a_value_is_held_to_its_print(value: float, printed: str, unit: str, fits: bool) -> None:  # noqa: FBT001 - a row
+    assert (print_problem(value, printed, unit) == "") == fits
