@@ -190,12 +190,19 @@ def doctor(load: options.Load, environment: str, preset: str, as_json: bool) -> 
     is_flag=True,
     help="The files are parts of one measurement: a load's processes, a report and its logs.",
 )
+@click.option(
+    "--session",
+    default="",
+    help="What its runs were set up together in: files of three sessions a side give a verdict.",
+)
+@click.option("--boot", default="", help="The boot of the machine that they were taken in.")
 @click.option("--date", default="", help="Date for runs that nothing else dates (ISO 8601).")
 @click.option(
     "--take-remarks",
     is_flag=True,
     help="Take notes and withdrawals that a pack has of runs that are here already.",
 )
+@click.option("--verbose", is_flag=True, help="A line for each run, and each file not taken.")
 @click.option("--forms", is_flag=True, help="List the tools whose output can be read, and stop.")
 @options.places
 def import_(
@@ -207,6 +214,7 @@ def import_(
     together: bool,
     take_remarks: bool,
     forms: bool,
+    verbose: bool,
     **order: Any,  # noqa: ANN401 - the fields of an Order
 ) -> None:
     """Bring in what other tools wrote, packs of runs, or figures as a tidy CSV.
@@ -252,10 +260,10 @@ def import_(
     )
     # All is read before anything is written: a file that is refused leaves nothing behind.
     redactor = redact.of_this_machine(workdir=report.cache)
-    arrivals, left = read_all(files, ordered, redactor, together=together)
-    for one in write(arrivals, Archive(report.archive), report.aliases, take_remarks=take_remarks):
-        click.echo(terminal.taken(one))
-    click.echo(terminal.arrived(len(arrivals), left), nl=False)
+    arrivals, left = read_all(files, ordered, redactor, together=together, watched=terminal.watched)
+    archive = Archive(report.archive)
+    taken = [*write(arrivals, archive, report.aliases, take_remarks=take_remarks)]
+    click.echo(terminal.arrived(taken, left, verbose=verbose), nl=False)
     if left and not arrivals:
         sys.exit(SitegenError.exit_code)
 

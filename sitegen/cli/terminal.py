@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 import orjson
 from msgspec.structs import replace
@@ -17,7 +20,7 @@ from sitegen.collect.settings import helps
 from sitegen.errors import SitegenError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sitegen.analysis.claims import Checked
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from sitegen.model import AnyRun, Measurement, Run
 
 
+#: Runs that `import` has a line for each of; and files that it names of those of one reason.
+_MOST_LINES, _NAMED = 20, 3
+_VARIES = re.compile(r"\d+|'[^']*'")
 #: What a list says of each run.
 _LISTED = ("id", "environment", "benchmark", "provenance", "started_at", "preset", "complete")
 
@@ -63,38 +69,86 @@ def _settings(asks: Mapping[str, str], prefix: str = "") -> list[str]:
     return [f"  --set {prefix}{name.ljust(width)}  {text}" for name, text in asks.items()]
 
 
-def taken(one: Taken) -> str:
-    """Return one imported run as a line, and what its reader remarks and doubts.
+def arrived(taken: Sequence[Taken], left: Sequence[Left], *, verbose: bool = False) -> str:
+    """Return what came in and what did not: what is said of several, once and with their number.
 
-    So is what others say of a run that was there, and that was not taken.
+    Each run has a line, unless there are very many; each file that was not taken has one with
+    ``verbose``.
     """
+    lines: list[str] = []
+    if verbose or len(taken) <= _MOST_LINES:
+        lines += map(_taken_line, taken)
+    said: dict[str, list[str]] = {}
+    for one in taken:
+        for text in _remarks(one):
+            said.setdefault(text, []).append(one.arrival.run.id)
+    for text, runs in said.items():
+        lines.append(f"  {text}" if len(taken) == 1 else f"of {_many(len(runs), 'run')}: {text}")
+    if verbose:
+        lines += [f"not taken: {one.path}: {one.reason}" for one in left]
+    else:
+        lines += _by_reason(left)
+    if left or len(taken) > 1:
+        new = Counter(one.arrival.run.benchmark for one in taken if not one.there)
+        kinds = ", ".join(f"{count} {name}" for name, count in sorted(new.items()))
+        counts = [f"{_many(new.total(), 'run')} taken" + (f" ({kinds})" if len(new) > 1 else "")]
+        counts += [f"{there} there already"] if (there := len(taken) - new.total()) else []
+        counts += [f"{_many(len(left), 'file')} not taken"] if left else []
+        lines.append("; ".join(counts))
+    return "".join(f"{_plain_line(line)}\n" for line in lines)
+
+
+def watched(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield the paths; on a terminal, say how far they are."""
+    shown = sys.stderr.isatty()
+    for number, path in enumerate(paths, start=1):
+        if shown:
+            click.echo(f"\r{number} of {len(paths)} files", nl=number == len(paths), err=True)
+        yield path
+
+
+def _taken_line(one: Taken) -> str:
     from sitegen.intake.packs import Packed
 
     arrival, there, run = one.arrival, one.there, one.arrival.run
     if one.instead:
-        return _plain_line(
+        return (
             f"{run.id}  {run.environment}  not taken: it would stand in the place of {one.instead},"
             " which is here; --take-remarks takes it"
         )
     rows = arrival.rows if isinstance(arrival, Packed) else len(run.measurements)
     form = "pack" if isinstance(arrival, Packed) else arrival.reader
     line = f"{there or run.id}  {run.environment}  {rows} measurements  {form}"
-    lines = [f"{line}  (was there)" if there else line]
-    if not there and not isinstance(arrival, Packed):
-        lines += [run.note] if run.note else []
-        lines += [f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run)]
-    offered = [f"{remark.kind}, {remark.at[:10]}: {remark.text}" for remark in one.offered]
-    lines += [f"not taken: {text}; --take-remarks takes it" for text in offered]
-    return "\n  ".join(map(_plain_line, lines))
+    return f"{line}  (was there)" if there else line
 
 
-def arrived(runs: int, left: Sequence[Left]) -> str:
-    """Return what was not taken, each file with the reason, and a last line that counts."""
-    lines = [f"not taken: {one.path}: {one.reason}" for one in left]
-    files = f"; {len(left)} file{'' if len(left) == 1 else 's'} not taken" if left else ""
-    if left or runs > 1:
-        lines.append(f"{runs} run{'' if runs == 1 else 's'} taken{files}")
-    return "".join(f"{line}\n" for line in lines)
+def _remarks(one: Taken) -> Iterator[str]:
+    """Yield what a reader remarks and doubts of a run, and what others say of one that is here."""
+    from sitegen.intake.packs import Packed
+
+    run = one.arrival.run
+    if not one.there and not isinstance(one.arrival, Packed):
+        yield from [run.note] if run.note else []
+        if run.undated:
+            yield "undated: nothing in it says when it was taken; --date does"
+        yield from (f"{doubt.rule.short}: {doubt.sentence}" for doubt in caveats.of_reading(run))
+    for remark in one.offered:
+        yield f"not taken: {remark.kind}, {remark.at[:10]}: {remark.text}; --take-remarks takes it"
+
+
+def _by_reason(left: Sequence[Left]) -> Iterator[str]:
+    """Yield why files were not taken, those of one kind together; numbers and names may differ."""
+    kinds: dict[str, list[Left]] = {}
+    for one in left:
+        kinds.setdefault(_VARIES.sub("", one.reason), []).append(one)
+    for each in kinds.values():
+        names = [str(one.path) for one in each[:_NAMED]] + ["..."] * (len(each) > _NAMED)
+        number = f"{len(each)} files, such as " if len(each) > 1 else ""
+        yield f"not taken: {number}{', '.join(names)}: {each[0].reason}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _computed(check: Checked) -> str:

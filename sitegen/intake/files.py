@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sitegen import bounds
 from sitegen.archive import Archive, remarks
@@ -31,6 +32,7 @@ from sitegen.redact import Redactor, redacted
 MAX_LINES, MAX_MEMORY_BYTES = 3_000_000, 480_000_000
 MAX_TOGETHER = 2_000
 _Form = TypeVar("_Form", Reader, Bundle)
+Watched = Callable[[Sequence[Path]], Iterable[Path]]
 
 #: Begins a JSON document: one object, or a list of such.
 _DOCUMENT = re.compile(rb"\s*(?:\{|\[\s*[\[{])")
@@ -57,11 +59,17 @@ class Taken(Struct, frozen=True):
 
 
 def read_all(
-    paths: Sequence[Path], order: Order, redactor: Redactor, *, together: bool = False
+    paths: Sequence[Path],
+    order: Order,
+    redactor: Redactor,
+    *,
+    together: bool = False,
+    watched: Watched = iter,
 ) -> tuple[list[Arrival | Packed], list[Left]]:
     """Return the runs in files and folders, and the files of folders that were not taken.
 
-    With ``together`` all are parts of one measurement. Each run counts what was replaced in
+    With ``together`` all are parts of one measurement. ``watched`` sees each file of a folder
+    before it is read. Each run counts what was replaced in
     itself and in its own copy of the file. Raises SitegenError for a file that is refused.
     """
     if together:
@@ -71,7 +79,10 @@ def read_all(
         return [*_together(parts, order, redactor)], []
     arrivals: list[Arrival | Packed | Left] = []
     for path in paths:
-        arrivals += (_in_folder if path.is_dir() else read)(path, order, redactor)
+        if path.is_dir():
+            arrivals += _in_folder(path, order, redactor, watched)
+        else:
+            arrivals += read(path, order, redactor)
     runs = [one for one in arrivals if not isinstance(one, Left)]
     return runs, [one for one in arrivals if isinstance(one, Left)]
 
@@ -95,6 +106,7 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
             runs = tidy.read_runs(
                 path, order.provenance, order.sources, order.environment, order.date
             )
+            runs = [replace(run, **order.shared) for run in runs]
             return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
     forms()  # loads the readers, which the limit of memory is not for
     with _limited(path):
@@ -147,7 +159,9 @@ def _parts(paths: Sequence[Path]) -> dict[str, bytes]:
     return files
 
 
-def _in_folder(folder: Path, order: Order, redactor: Redactor) -> Iterator[Arrival | Packed | Left]:
+def _in_folder(
+    folder: Path, order: Order, redactor: Redactor, watched: Watched
+) -> Iterator[Arrival | Packed | Left]:
     """Yield the runs in the files below ``folder``, and the files that are not taken.
 
     Hidden files and folders are passed over. Raises SitegenError when a tool's output was found
@@ -175,7 +189,7 @@ def _in_folder(folder: Path, order: Order, redactor: Redactor) -> Iterator[Arriv
         except SitegenError as error:
             one = Left(place, str(error))
         yield one
-    for path in loose:
+    for path in watched(loose):
         try:
             yield from read(path, order, redactor)
         except NoEnvironment:

@@ -40,14 +40,25 @@ PRINTED_AS = " is printed as"
 
 
 class Order(Struct, frozen=True):
-    """What the user asked `import` to do. ``tool`` names a reader where content does not."""
+    """What the user asked `import` to do. ``tool`` names a reader where content does not.
+
+    ``session`` and ``boot`` say what its runs share: they count as replicates by that.
+    """
 
     environment: str = ""
     tool: str = ""
     provenance: Provenance = Provenance.IMPORTED
     sources: tidy.Sources | None = None
     date: str = ""
+    session: str = ""
+    boot: str = ""
     settings: Mapping[str, str] | None = None
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """What its runs share; raises SitegenError for what cannot be a name."""
+        given = (("session", self.session), ("boot", self.boot))
+        return {name: text and check_label(text, name) for name, text in given}
 
 
 class Arrival(Struct, frozen=True):
@@ -127,6 +138,7 @@ class Import(Struct, frozen=True):
             provenance=Provenance.IMPORTED,
             started_at=started,
             duration_s=reading.duration_s,
+            **order.shared,
             measurements=reading.measurements,
             samples=reading.samples,
             tool=reading.tool,

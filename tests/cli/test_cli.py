@@ -336,3 +336,38 @@ def test_output_into_a_closed_pipe_is_no_traceback(filled: Path) -> None:
             stdout=closed, stderr=subprocess.PIPE, check=False, cwd=filled,
         )  # fmt: skip
     assert b"Traceback" not in done.stderr
+
+
+FIGURES = "benchmark,workload,environment,metric,statistic,unit,value,started_at\n"
+
+
+def test_what_is_said_of_many_files_is_said_once_with_their_number(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (tmp_path / "sitegen.toml").write_text("")
+    for number in range(25):
+        rows = f"{FIGURES}fio,w,vm,fio.iops,value,1/s,{number + 1},2025\n"
+        (folder / f"{number}.csv").write_text(rows)
+        (folder / f"notes-{number}.txt").write_text(f"Line {number}.\n")
+        (folder / f"bad-{number}.csv").write_text(rows.replace("2025", f"yesterday-{number}"))
+    there = ("import", str(folder), "--config", str(tmp_path / "sitegen.toml"))
+    lines = run(*there).output.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith(f"not taken: 25 files, such as {folder}/bad-0.csv, ")
+    assert lines[1].startswith(f"not taken: 25 files, such as {folder}/notes-0.txt, ")
+    assert lines[2] == "25 runs taken; 50 files not taken"
+    assert run(*there).output.endswith("0 runs taken; 25 there already; 50 files not taken\n")
+    assert len(run(*there, "--verbose").output.splitlines()) == 25 + 50 + 1
+
+
+def test_files_say_what_they_share_when_the_user_does(tmp_path: Path) -> None:
+    (tmp_path / "sitegen.toml").write_text("")
+    for number in range(3):
+        file = tmp_path / f"{number}.csv"
+        file.write_text(f"{FIGURES}fio,w,vm,fio.iops,value,1/s,{number + 1},2025\n")
+        words = ("--session", f"day-{number}", "--boot", "only", "--config")
+        run("import", str(file), *words, str(tmp_path / "sitegen.toml"))
+    runs = [Archive(tmp_path / "archive").read(e) for e in Archive(tmp_path / "archive").scan()]
+    assert {(run.session, run.boot) for run in runs} == {(f"day-{n}", "only") for n in range(3)}
+    line = refused("import", str(file), "--session", "No name")
+    assert "'No name' is not a usable session name" in line

@@ -395,7 +395,7 @@ def test_what_others_say_of_a_run_that_is_here_is_shown_and_asked_for(
     assert ([one.text for one in offered.offered], none.offered) == (["A lesson."], ())
     assert all(entry.remarks == () for entry in mine.scan())
     said = "not taken: withdrawn, 2026-03-02: A lesson.; --take-remarks"
-    assert said in terminal.taken(offered)
+    assert said in terminal.arrived([offered], [])
     for take in (True, False):
         again = brought(tmp_path / "all.pack", into=mine.root, take_remarks=take)
         assert [one.offered for one in again] == [(), ()]
@@ -410,7 +410,7 @@ def test_a_run_that_would_stand_in_the_place_of_one_here_is_shown_and_asked_for(
     file = foreign(theirs, tmp_path / "there")
     [one] = brought(file, into=archive.root)
     assert one.instead == mine.id
-    assert f"it would stand in the place of {mine.id}" in terminal.taken(one)
+    assert f"it would stand in the place of {mine.id}" in terminal.arrived([one], [])
     assert theirs.id not in {entry.run_id for entry in archive.scan()}
     brought(file, into=archive.root, take_remarks=True)
     assert theirs.id in {entry.run_id for entry in archive.scan()}

@@ -226,6 +226,8 @@ def test_a_file_that_is_no_text_too_large_or_not_there_is_named(tmp_path: Path) 
 def test_a_value_that_is_not_what_was_printed_of_it_is_refused_with_its_line(
     tmp_path: Path,
 ) -> None:
-    rows = f"{HEADER},printed,printed_unit\n{ROW},33,k/s\n{ROW.replace('33000', '295000')},259,k/s\n"
+    rows = (
+        f"{HEADER},printed,printed_unit\n{ROW},33,k/s\n{ROW.replace('33000', '295000')},259,k/s\n"
+    )
     said = "the value 295000 1/s is not what is printed, 259 k/s; correct one of the two"
     assert refused(tmp_path, rows) == f":3: {said}"
