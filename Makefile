@@ -30,8 +30,8 @@ test: setup-test  ## lint, types, import contracts and every test
 	$(BIN)/pytest -n auto --dist worksteal
 
 cited: venv   ## bring the published figures into archive/ (again is a no-op)
-	$(BIN)/sitegen import archive/published-results.csv --provenance cited \
-		--sources archive/published-sources.csv
+	$(BIN)/sitegen import archive/published-results.csv archive/phala-h200-raw.csv \
+		--provenance cited --sources archive/published-sources.csv
 
 golden: venv  ## write the expected pages and the schemas in docs/ again, to be read in the diff
 	SITEGEN_GOLDEN=write $(BIN)/pytest -q tests/cases tests/test_schemas.py

@@ -43,7 +43,9 @@ def environments(runs: Sequence[AnyRun], config: Config) -> dict[str, Environmen
         declared = config.environment(label)
         if label in newest and not declared.role:
             by_label = not saw_machine(newest[label])
+            # What the settings say of the TEE alone leaves the platform not stated.
             role, tee = implied(label) if by_label else _observed(newest[label])
+            role = None if by_label and declared.tee else role
             by_label = by_label and role is not None
             declared = replace(declared, role=role, tee=declared.tee or tee, by_label=by_label)
         roles[label] = declared

@@ -122,7 +122,8 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
     limits: Sequence[Limits],
 ) -> Cell:
     run, runs = selection.runs[-1], tuple(origin.run for origin in origins)
-    cited = run.provenance == Provenance.CITED
+    # Of a printed figure nobody says on how many runs it stands, unless it names its session.
+    cited = run.provenance == Provenance.CITED and not run.session
     definition = metric(series.metric, run.definitions)
     failed = suspect = total = 0
     values: list[tuple[float, ...]] = []

@@ -233,6 +233,7 @@ def import_(
       printed      as the tool or the publication prints it, with printed_unit
       started_at   UTC, from 2025 to 2025-01-31T12:00:00Z
       run_id       tells the runs of one environment apart; they get new ids
+      session      what was set up together, and boot: files that say so count as replicates
       source       id of the publication, with section; origin: who took the figure
 
     Other columns are left alone, and so is `provenance`, on purpose: what others collected is

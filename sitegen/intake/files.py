@@ -106,7 +106,7 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
             runs = tidy.read_runs(
                 path, order.provenance, order.sources, order.environment, order.date
             )
-            runs = [replace(run, **order.shared) for run in runs]
+            runs = [replace(run, **{k: v for k, v in order.shared.items() if v}) for run in runs]
             return [Arrival(redacted(run, redactor.anew()), {}, "tidy CSV") for run in runs]
     forms()  # loads the readers, which the limit of memory is not for
     with _limited(path):

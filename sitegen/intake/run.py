@@ -130,6 +130,7 @@ class Import(Struct, frozen=True):
         settings = sorted((order.settings or {}).items())
         content = json.dumps([digest, order.environment, reader.name, index, settings])
         raw, context = tuple(raw), ((INDEX, str(index)), *context)
+        shared = order.shared
         step = StepRecord(reader.name, "import", -1, (), started, 0.0, 0, raw=raw, context=context)
         return Run(
             id=run_id(started, self.benchmark, hashlib.sha256(content.encode()).digest()),
@@ -138,7 +139,8 @@ class Import(Struct, frozen=True):
             provenance=Provenance.IMPORTED,
             started_at=started,
             duration_s=reading.duration_s,
-            **order.shared,
+            session=shared["session"],
+            boot=shared["boot"],
             measurements=reading.measurements,
             samples=reading.samples,
             tool=reading.tool,

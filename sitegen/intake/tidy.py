@@ -42,7 +42,7 @@ _REQUIRED = ("benchmark", "workload", "environment", "metric", "statistic", "uni
 #: What else is read where it is there; further columns are left alone.
 _OPTIONAL = (
     *("params", "repetition", "status", "printed", "printed_unit"),
-    *("started_at", "run_id", "source", "origin", "section"),
+    *("started_at", "run_id", "source", "origin", "section", "session", "boot"),
 )
 _SOURCE = ("id", "title", "authors", "edition", "address")
 _SERIES = ("workload", "metric", "statistic", "unit", "params", "status")
@@ -53,7 +53,10 @@ Sources = Mapping[str, tuple[Source, str]]
 
 
 class _Key(NamedTuple):
-    """What tells one run of a file from another; ``run_id`` is the one that it had."""
+    """What tells one run of a file from another; ``run_id`` is the one that it had.
+
+    Its digest is in the run's address: of the last three only where the file has them.
+    """
 
     source: str
     origin: str
@@ -62,6 +65,11 @@ class _Key(NamedTuple):
     environment: str
     started_at: str
     run_id: str
+    session: str = ""
+    boot: str = ""
+
+
+_LATER = _Key._fields.index("run_id")
 
 
 def read_sources(path: Path) -> dict[str, tuple[Source, str]]:
@@ -124,6 +132,8 @@ def _key(texts: Sequence[str], environment: str, date: str) -> _Key:
     return key._replace(
         environment=check_label(key.environment or environment),
         started_at=started and check_time(started),
+        session=key.session and check_label(key.session, "session"),
+        boot=key.boot and check_label(key.boot, "boot"),
     )
 
 
@@ -161,8 +171,8 @@ def _run(key: _Key, rows: list[Measurement], provenance: Provenance, sources: So
         message = f"nothing dates the run of {key.benchmark} in {key.environment}"
         fix = "add a column started_at, a sources file with `published`, or --date"
         raise SitegenError(message, fix=fix)
-    # The old id only where there is one: without it, addresses stay what they were.
-    parts = [*key[:5], rows, *([key.run_id] if key.run_id else [])]
+    named = [name for name in key[_LATER:] if name]
+    parts = [*key[:5], rows, *named]
     content = json.dumps(parts, sort_keys=True)
     printed_in, _ = sources.get(key.source, (Source(key.source), ""))
     origin = key.origin if key.origin != key.source else ""
@@ -176,6 +186,8 @@ def _run(key: _Key, rows: list[Measurement], provenance: Provenance, sources: So
         duration_s=None,
         measurements=tuple(rows),
         source=source if key.source else None,
+        session=key.session,
+        boot=key.boot,
     )
 
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct, field
 
 from sitegen.analysis.claims import Checked
-from sitegen.analysis.compare import Analysis
+from sitegen.analysis.compare import Analysis, Comparison
 from sitegen.catalogue.tool import SeriesPattern
 from sitegen.catalogue.units import DisplayUnit, percent, percents, printed_number, significant
 from sitegen.errors import SitegenError
 from sitegen.model import Params
-from sitegen.report import claims, words
+from sitegen.report import claims, costs, words
 from sitegen.report.figures import printed_unit
 
+#: Of a figure that stands beside a printed one.
+_DIGITS = 4
 NBSP = "\N{NO-BREAK SPACE}"
 _UNITS = {"GB/s": 1e9, "MB/s": 1e6, "MiB/s": 2.0**20, "GiB/s": 2.0**30, "%": 0.01, "ms": 1e-3,
           "us": 1e-6, "s": 1.0, "k/s": 1e3, "MB": 1e6, "MHz": 1e6, "kHz": 1e3}  # fmt: skip
@@ -45,12 +48,41 @@ class Note(Struct, frozen=True):
     sections: tuple[tuple[str, str, str], ...] = ()
 
 
-class Quote(Struct, frozen=True):
-    """A number from the archive in its base unit; arithmetic on it gives plain numbers."""
+class Amount(Struct, frozen=True):
+    """A number of the archive, and how it prints; arithmetic on it gives plain numbers."""
 
     value: float
-    unit: DisplayUnit
     text: str
+
+    def __str__(self) -> str:
+        """Return how it prints."""
+        return self.text
+
+    def __truediv__(self, other: Amount | float) -> float:
+        """Divide by another figure or a number."""
+        return self.value / _plain(other)
+
+    def __sub__(self, other: Amount | float) -> float:
+        """Subtract another figure or a number."""
+        return self.value - _plain(other)
+
+    def __lt__(self, other: Amount | float) -> bool:
+        """Say whether it is less than another figure or a number."""
+        return self.value < _plain(other)
+
+    def __gt__(self, other: Amount | float) -> bool:
+        """Say whether it is more than another figure or a number."""
+        return self.value > _plain(other)
+
+
+def _plain(number: Amount | float) -> float:
+    return number.value if isinstance(number, Amount) else number
+
+
+class Quote(Amount, frozen=True):
+    """A figure in its base unit."""
+
+    unit: DisplayUnit
     run: str
     params: Params = ()
     root: str = _BENCHMARK_ROOT
@@ -78,14 +110,6 @@ class Quote(Struct, frozen=True):
         if unit not in _UNITS:
             raise SitegenError(f"no unit {unit!r}", fix=f"use one of {', '.join(_UNITS)}")
         return f"{significant(self.value / _UNITS[unit], digits)} {unit}"
-
-    def __truediv__(self, other: Quote | float) -> float:
-        """Divide by another figure or a number."""
-        return self.value / (other.value if isinstance(other, Quote) else other)
-
-    def __sub__(self, other: Quote | float) -> float:
-        """Subtract another figure or a number."""
-        return self.value - (other.value if isinstance(other, Quote) else other)
 
 
 class Quoted(Struct, frozen=True):
@@ -149,7 +173,7 @@ def of_benchmark(analysis: Analysis, benchmark: str) -> Functions:
 
 
 def of_report(analysis: Analysis, checked: Sequence[Checked]) -> Functions:
-    """Return what a note on a report may say; ``stated`` is a text whose condition must hold."""
+    """Return what a note on a report may say."""
     rows = {row.claim.id: row for row in claims.rows(checked)}
 
     def claim(claim_id: str) -> Quoted:
@@ -159,12 +183,7 @@ def of_report(analysis: Analysis, checked: Sequence[Checked]) -> Functions:
         address = f"{_REPORT_ROOT}claims/index.html#{claim_id}"
         return Quoted(row.printed, row.computed, row.verdict, address)
 
-    def stated(text: str, condition: object) -> str:
-        if condition is not True:
-            raise SitegenError(f"the figures do not say {text[:80]!r}")
-        return text
-
-    return {**_of_figures(analysis, _REPORT_ROOT), "claim": claim, "stated": stated}
+    return {**_of_figures(analysis, _REPORT_ROOT), "claim": claim}
 
 
 def _of_figures(analysis: Analysis, root: str) -> Functions:
@@ -183,33 +202,73 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
         if interval and (span := unit.span(interval.low, interval.high)):
             between = f"{f'{span} {unit.text}'.rstrip()}, {_OF_INTERVALS[interval.kind]}"
         text, run = words.number(cell, unit), cell.runs[-1]
-        return Quote(summary.value, unit, text, run, cell.series.params, root, between)
+        return Quote(summary.value, text, unit, run, cell.series.params, root, between)
 
-    def overhead(
+    def of_session(
+        session: str, metric: str, env: str, *, workload: str = "", statistic: str = "",
+        **params: object,
+    ) -> Quote:  # fmt: skip
+        pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
+        cell, summary = analysis.figure(pattern, env)
+        for origin, number in zip(summary.origins, summary.by_run, strict=True):
+            if origin.session == session:
+                unit = analysis.metric(metric).unit_for([number])
+                text = unit.number(number, _DIGITS)
+                return Quote(number, text, unit, origin.run, cell.series.params, root)
+        raise SitegenError(f"{env} has no session {session[:80]!r} of {metric}")
+
+    def compared(
         metric: str, env: str, *, against: str = "", workload: str = "", statistic: str = "",
         **params: object,
-    ) -> str:  # fmt: skip
+    ) -> Comparison:  # fmt: skip
         pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
         for comparison in analysis.comparisons:
             meant = comparison.side.environment == env and pattern.matches(comparison.series)
             theirs = against in ("", comparison.against, comparison.baseline.environment)
-            if comparison.share is None or not meant or not theirs:
-                continue
-            text = f"{percent(comparison.share).lstrip('+')}{NBSP}%"
-            address = f"{root}runs/{comparison.side.runs[-1]}/index.html"
-            if not comparison.share_interval:
-                return f"[{text}]({address})"
-            digits = percents(*comparison.share_interval)
-            low, high = (percent(end, digits) for end in comparison.share_interval)
-            return f'[{text}]({address} "{low} to {high} %")'
+            if comparison.share is not None and meant and theirs:
+                return comparison
         raise SitegenError(f"no comparison of {metric} in {env}")
+
+    def overhead(metric: str, env: str, **chosen: Any) -> Amount:  # noqa: ANN401 - as of `compared`
+        found = compared(metric, env, **chosen)
+        share, bounds, title = found.share or 0.0, found.share_interval, ""
+        text = f"{percent(share).lstrip('+')}{NBSP}%"
+        if bounds:
+            low, high = (percent(end, percents(*bounds)) for end in bounds)
+            title = f' "{low} to {high} %"'
+        address = f"{root}runs/{found.side.runs[-1]}/index.html"
+        return Amount(share, f"[{text}]({address}{title})")
+
+    def between(metric: str, env: str, **chosen: Any) -> str:  # noqa: ANN401 - as of `compared`
+        found = compared(metric, env, **chosen)
+        ends = costs.interval(found)
+        return f"{costs.effect(found)}{NBSP}%" + (f" ({ends}{NBSP}%)" if ends else "")
 
     return {
         "value": value,
+        "of_session": of_session,
         "overhead": overhead,
+        "between": between,
+        "decided": lambda *figure, **chosen: compared(*figure, **chosen).decided,
+        "same": _same,
+        "given": _given,
         "number": _number,
         "percent": lambda share, digits=1: f"{share * 100:.{digits}f}{NBSP}%",
     }
+
+
+def _same(printed: Quote, figure: Quote) -> bool:
+    """Say whether a figure is what was printed, to the printed digit."""
+    parsed = printed_number(printed.text)
+    half = parsed[1] * printed.unit.factor if parsed else 0.0
+    return abs(figure - printed) <= half * (1 + 1e-9)
+
+
+def _given(sentence: str, condition: object) -> str:
+    """Return nothing where a premise holds; raises SitegenError with its sentence otherwise."""
+    if condition is not True:
+        raise SitegenError(f"the figures do not say: {sentence}", fix="correct the sentence")
+    return ""
 
 
 def _pairs(params: Mapping[str, object]) -> Params:

@@ -205,21 +205,51 @@ def markdown(text: str) -> Markup:
 def note(path: Path, functions: Mapping[str, Callable[..., object]]) -> Markup:
     """Return a note with its expressions evaluated on the archive.
 
-    Raises SitegenError with file and line for an expression that fails or finds nothing:
-    prose must not say what the data does not.
+    Raises SitegenError with file and line for an expression that fails or finds nothing, and for
+    a premise that does not hold, ``{{ given(condition) }}``, with the sentence that it stands in:
+    prose must not say what the data does not. A line ``{% set name = expression %}`` names what
+    the lines after it use.
     """
     text = path.read_text("utf-8")
     jinja = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     jinja.globals = dict(functions)
-    lines = []
+    lines, named = [], ""
     for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith("{% set "):
+            named += line
+            continue
         try:
-            lines.append(jinja.from_string(line).render() if "{{" in line else line)
-        except (TemplateError, SitegenError, ArithmeticError, TypeError, ValueError) as error:
+            source = named + _premised(line)
+            lines.append(jinja.from_string(source).render() if "{{" in line else line)
+        except SitegenError as error:
+            fix = error.fix or "the archive has no such figure"
+            raise SitegenError(error.what, where=f"{path}:{number}", fix=fix) from error
+        except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
             raise SitegenError(
                 str(error), where=f"{path}:{number}", fix="the archive has no such figure"
             ) from error
     return markdown("\n".join(lines))
+
+
+_EXPRESSION = re.compile(r"\{\{.*?\}\}")
+_GIVEN = re.compile(r"\{\{ *given\(")
+_END = re.compile(r"[.?!]\**(?= |$)")
+
+
+def _premised(line: str) -> str:
+    """Return a line in which each premise is told the sentence that it stands before."""
+
+    def told(match: re.Match[str]) -> str:
+        before, after = (
+            _EXPRESSION.sub("…", part) for part in (line[: match.start()], line[match.start() :])
+        )
+        start = max((end.end() for end in _END.finditer(before)), default=0)
+        end = _END.search(after)
+        sentence = before[start:] + (after[: end.start() + 1] if end else after)
+        words = sentence.replace("……", "…").strip(" …*")
+        return f"{match[0]}{orjson.dumps(words).decode()}, "
+
+    return _GIVEN.sub(told, line)
 
 
 def links(page: str) -> list[str]:

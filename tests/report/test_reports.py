@@ -319,9 +319,9 @@ def test_a_note_that_is_not_understood_says_where(text: str, message: str, place
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{{ stated("faster", value("fio.iops", "h200-cvm", workload="read_iops").value > 1e9) }}',
-         "the figures do not say 'faster'"),
-        ('{{ stated("faster", 1) }}', "the figures do not say 'faster'"),
+        ('It is so. **{{ given(value("fio.iops", "h200-cvm", workload="read_iops") > 1e9) }}It is'
+         ' {{ number(2) }} times. Fast.** And more.', "the figures do not say: It is … times."),
+        ('{{ given(1) }}It is faster, "so": 2.5 times', 'the figures do not say: It is faster, "so":'),
         ('{{ claim("no-such-claim") }}', "no claim 'no-such-claim'"),
         ('{{ value("fio.iops", "nowhere") }}', "no figure is"),
         ('{{ doubtful("page-cache") }}', "doubtful"),
@@ -342,7 +342,7 @@ def test_prose_quotes_a_claim_and_a_figure_with_their_links(
 ) -> None:
     path = tmp_path / "note.md"
     path.write_text(
-        '{{ claim("tproxy-latency") }} {{ stated("more", 2 > 1) }}'
+        '{{ claim("tproxy-latency") }} {{ given(2 > 1) }}'
         ' {{ value("fio.iops", "h200-host", workload="read_iops") }}'
         ' {{ overhead("llm.ttft", "h100-tee-on", model="Llama-3.1-8B") }}\n', "utf-8"
     )  # fmt: skip
