@@ -100,7 +100,10 @@ def report() -> Config:
 def cited() -> list[Run]:
     folder = ROOT / "archive"
     sources = tidy.read_sources(folder / "published-sources.csv")
-    return tidy.read_runs(folder / "published-results.csv", Provenance.CITED, sources=sources)
+    files = (folder / name for name in ("published-results.csv", "phala-h200-raw.csv"))
+    return [
+        run for file in files for run in tidy.read_runs(file, Provenance.CITED, sources=sources)
+    ]
 
 
 @pytest.fixture(scope="session")

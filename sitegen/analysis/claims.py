@@ -67,7 +67,8 @@ class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One published statement. ``printed`` is its text, ``unit`` what it is printed in.
 
     Without an expression the publication prints no figure from which it follows. ``fits_if`` are
-    other ways to read it: an expression by a sentence about it.
+    other ways to read it: an expression by a sentence about it. What the ``note`` says beside its
+    figures rests on the ``premise``, an expression that must hold.
     """
 
     id: Text
@@ -80,6 +81,7 @@ class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expression: Text = ""
     fits_if: Words = {}
     note: Text = ""
+    premise: Text = ""
 
 
 class ClaimFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,6 +167,7 @@ def check(claim: Claim, analysis: Analysis) -> Checked:
         if claim.expression:
             result = _evaluated(claim, claim.expression, analysis)
         note = Sheet(analysis).with_numbers(claim.note)
+        _check_premise(claim.premise, note, analysis)
         fits_if = tuple(
             words
             for words, expression in claim.fits_if.items()
@@ -174,6 +177,11 @@ def check(claim: Claim, analysis: Analysis) -> Checked:
     except SitegenError as error:
         raise SitegenError(error.what, where=f"claim {claim.id}", fix=error.fix) from error
     return replace(result, claim=structs.replace(claim, note=note), fits_if=fits_if)
+
+
+def _check_premise(premise: str, note: str, analysis: Analysis) -> None:
+    if premise and Sheet(analysis).evaluate(premise) is not True:
+        raise SitegenError(f"the figures do not say: {note}", fix="correct its note")
 
 
 def as_json(result: Checked) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
@@ -164,7 +164,7 @@ def of_benchmark(analysis: Analysis, benchmark: str) -> Functions:
     """Return the functions of a note on ``benchmark``."""
     cells = analysis.of(benchmark)
     return {
-        **_of_figures(analysis, _BENCHMARK_ROOT),
+        **_Figures(analysis, _BENCHMARK_ROOT).functions(),
         "doubtful": lambda rule: sum(
             any(c.rule.id == rule for c in cell.caveats) for cell in cells
         ),
@@ -183,18 +183,33 @@ def of_report(analysis: Analysis, checked: Sequence[Checked]) -> Functions:
         address = f"{_REPORT_ROOT}claims/index.html#{claim_id}"
         return Quoted(row.printed, row.computed, row.verdict, address)
 
-    return {**_of_figures(analysis, _REPORT_ROOT), "claim": claim}
+    return {**_Figures(analysis, _REPORT_ROOT).functions(), "claim": claim}
 
 
-def _of_figures(analysis: Analysis, root: str) -> Functions:
-    """Return the functions that fetch figures; ``root`` leads from the note's page to the site."""
+class _Figures(NamedTuple):
+    """The functions that fetch figures; ``root`` leads from the note's page to the site."""
 
-    def value(
-        metric: str, env: str, *, workload: str = "", statistic: str = "", **params: object
-    ) -> Quote:
-        pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
-        cell, summary = analysis.figure(pattern, env)
-        unit = analysis.metric(metric).unit_for([summary.value])
+    analysis: Analysis
+    root: str
+
+    def functions(self) -> Functions:
+        """Return them by the names that notes call them by."""
+        return {
+            "value": self.value,
+            "of_session": self.of_session,
+            "overhead": self.overhead,
+            "between": self.between,
+            "decided": lambda *figure, **chosen: self.compared(*figure, **chosen).decided,
+            "same": _same,
+            "given": _given,
+            "number": _number,
+            "percent": lambda share, digits=1: f"{share * 100:.{digits}f}{NBSP}%",
+        }
+
+    def value(self, metric: str, env: str, **chosen: object) -> Quote:
+        """Return the one figure of an environment that is meant."""
+        cell, summary = self.analysis.figure(_pattern(metric, chosen), env)
+        unit = self.analysis.metric(metric).unit_for([summary.value])
         if cell.printed and (parsed := printed_number(cell.printed)) and parsed[0]:
             name = cell.printed.rpartition(" ")[2] if " " in cell.printed else unit.text
             unit = DisplayUnit(summary.value / parsed[0], printed_unit(name))
@@ -202,59 +217,51 @@ def _of_figures(analysis: Analysis, root: str) -> Functions:
         if interval and (span := unit.span(interval.low, interval.high)):
             between = f"{f'{span} {unit.text}'.rstrip()}, {_OF_INTERVALS[interval.kind]}"
         text, run = words.number(cell, unit), cell.runs[-1]
-        return Quote(summary.value, text, unit, run, cell.series.params, root, between)
+        return Quote(summary.value, text, unit, run, cell.series.params, self.root, between)
 
-    def of_session(
-        session: str, metric: str, env: str, *, workload: str = "", statistic: str = "",
-        **params: object,
-    ) -> Quote:  # fmt: skip
-        pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
-        cell, summary = analysis.figure(pattern, env)
+    def of_session(self, session: str, metric: str, env: str, **chosen: object) -> Quote:
+        """Return what one session of an environment measured."""
+        cell, summary = self.analysis.figure(_pattern(metric, chosen), env)
         for origin, number in zip(summary.origins, summary.by_run, strict=True):
             if origin.session == session:
-                unit = analysis.metric(metric).unit_for([number])
+                unit = self.analysis.metric(metric).unit_for([number])
                 text = unit.number(number, _DIGITS)
-                return Quote(number, text, unit, origin.run, cell.series.params, root)
+                return Quote(number, text, unit, origin.run, cell.series.params, self.root)
         raise SitegenError(f"{env} has no session {session[:80]!r} of {metric}")
 
-    def compared(
-        metric: str, env: str, *, against: str = "", workload: str = "", statistic: str = "",
-        **params: object,
-    ) -> Comparison:  # fmt: skip
-        pattern = SeriesPattern(metric, statistic, _pairs(params), workload)
-        for comparison in analysis.comparisons:
+    def compared(self, metric: str, env: str, *, against: str = "", **chosen: object) -> Comparison:
+        """Return the first comparison of an environment that is meant."""
+        pattern = _pattern(metric, chosen)
+        for comparison in self.analysis.comparisons:
             meant = comparison.side.environment == env and pattern.matches(comparison.series)
             theirs = against in ("", comparison.against, comparison.baseline.environment)
             if comparison.share is not None and meant and theirs:
                 return comparison
         raise SitegenError(f"no comparison of {metric} in {env}")
 
-    def overhead(metric: str, env: str, **chosen: Any) -> Amount:  # noqa: ANN401 - as of `compared`
-        found = compared(metric, env, **chosen)
+    def overhead(self, metric: str, env: str, **chosen: Any) -> Amount:  # noqa: ANN401 - of `compared`
+        """Return an overhead as a link to the side's run, with its interval as the title."""
+        found = self.compared(metric, env, **chosen)
         share, bounds, title = found.share or 0.0, found.share_interval, ""
         text = f"{percent(share).lstrip('+')}{NBSP}%"
         if bounds:
             low, high = (percent(end, percents(*bounds)) for end in bounds)
             title = f' "{low} to {high} %"'
-        address = f"{root}runs/{found.side.runs[-1]}/index.html"
+        address = f"{self.root}runs/{found.side.runs[-1]}/index.html"
         return Amount(share, f"[{text}]({address}{title})")
 
-    def between(metric: str, env: str, **chosen: Any) -> str:  # noqa: ANN401 - as of `compared`
-        found = compared(metric, env, **chosen)
+    def between(self, metric: str, env: str, **chosen: Any) -> str:  # noqa: ANN401 - of `compared`
+        """Return an overhead with both ends of its interval."""
+        found = self.compared(metric, env, **chosen)
         ends = costs.interval(found)
         return f"{costs.effect(found)}{NBSP}%" + (f" ({ends}{NBSP}%)" if ends else "")
 
-    return {
-        "value": value,
-        "of_session": of_session,
-        "overhead": overhead,
-        "between": between,
-        "decided": lambda *figure, **chosen: compared(*figure, **chosen).decided,
-        "same": _same,
-        "given": _given,
-        "number": _number,
-        "percent": lambda share, digits=1: f"{share * 100:.{digits}f}{NBSP}%",
-    }
+
+def _pattern(metric: str, chosen: Mapping[str, object]) -> SeriesPattern:
+    """Return which series are meant: by workload, statistic and parameters."""
+    workload, statistic = (str(chosen.get(name, "")) for name in ("workload", "statistic"))
+    params = {key: item for key, item in chosen.items() if key not in ("workload", "statistic")}
+    return SeriesPattern(metric, statistic, _pairs(params), workload)
 
 
 def _same(printed: Quote, figure: Quote) -> bool:

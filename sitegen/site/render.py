@@ -213,14 +213,17 @@ def note(path: Path, functions: Mapping[str, Callable[..., object]]) -> Markup:
     text = path.read_text("utf-8")
     jinja = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     jinja.globals = dict(functions)
-    lines, named = [], ""
+    lines: list[str] = []
+    named: dict[str, object] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        if line.startswith("{% set "):
-            named += line
-            continue
         try:
-            source = named + _premised(line)
-            lines.append(jinja.from_string(source).render() if "{{" in line else line)
+            if match := _NAME.match(line):
+                module = jinja.from_string(line).make_module(named)
+                named[match[1]] = getattr(module, match[1])
+            elif "{{" in line:
+                lines.append(jinja.from_string(_premised(line)).render(named))
+            else:
+                lines.append(line)
         except SitegenError as error:
             fix = error.fix or "the archive has no such figure"
             raise SitegenError(error.what, where=f"{path}:{number}", fix=fix) from error
@@ -231,6 +234,7 @@ def note(path: Path, functions: Mapping[str, Callable[..., object]]) -> Markup:
     return markdown("\n".join(lines))
 
 
+_NAME = re.compile(r"\{% set (\w+) = ")
 _EXPRESSION = re.compile(r"\{\{.*?\}\}")
 _GIVEN = re.compile(r"\{\{ *given\(")
 _END = re.compile(r"[.?!]\**(?= |$)")

@@ -58,7 +58,7 @@ def test_an_overhead_is_that_of_the_cost_table(fio: Functions, published: Analys
     said = fio["overhead"]("fio.iops", "h200-cvm", workload="read_iops")
     [run] = comparison.side.runs
     address = f"../runs/{run}/index.html"
-    assert said == f'[87.3\N{NO-BREAK SPACE}%]({address} "+87.0 to +87.5 %")'
+    assert str(said) == f'[87.3\N{NO-BREAK SPACE}%]({address} "+87.0 to +87.5 %")'
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,10 @@ EVIL = "\"><script>alert(1)</script>'&{{ 7 }}<b>"
 REPORT = check.ROOT / "notes" / "reports"
 
 
+#: The raw figures behind a section: read from files, and never printed.
+RAW = "phala-h200-raw"
+
+
 @pytest.fixture(scope="module")
 def checked(published: Analysis, report: Config) -> list[Checked]:
     return [claims.check(claim, published) for claim in claims.load_all(report.claims)]
@@ -78,6 +82,7 @@ def test_every_printed_figure_stands_in_its_section_in_its_own_digits(
     shown = [
         (source, each.key, table.environments[place][0], row.metric.id, cell.text)
         for source, page in pages.items()
+        if source != RAW
         for each in page.sections
         for table in each.tables
         for row in table.rows
@@ -85,7 +90,7 @@ def test_every_printed_figure_stands_in_its_section_in_its_own_digits(
         if cell
     ]
     assert sorted(shown) == sorted(printed)
-    assert sum(page.figures for page in pages.values()) == len(rows)
+    assert sum(page.figures for name, page in pages.items() if name != RAW) == len(rows)
 
 
 def test_a_figure_keeps_the_unit_of_its_source_and_links_its_run(
