@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import hostile, measure, synthetic
+from benchmarks import hostile, measure, perturbation, synthetic
 from benchmarks.synthetic import rich
 from sitegen import config
 from sitegen.analysis import stats
 from sitegen.analysis.compare import analyse
 from sitegen.analysis.stats import Word
-from sitegen.archive import Archive
+from sitegen.archive import Archive, library
 from sitegen.catalogue import parameters
 from sitegen.catalogue.families import FAMILIES
+from sitegen.config import Config
 from sitegen.model import Status
 from tests import site_checks as check
 
@@ -128,3 +129,44 @@ def test_the_trial_finds_what_gets_past_the_doors(
     monkeypatch.setattr(parameters, "_checked", lambda _, value, __=1: value)
     result = hostile.trial(tmp_path, runs=180, seed=3)
     assert any("set aside by the last resort" in fault for fault in result.faults)
+
+
+def test_no_sentence_of_this_report_compares_figures_without_a_premise(report: Config) -> None:
+    sentences = [
+        one for path in perturbation.prose(report.notes) for one in perturbation.unpremised(path)
+    ]
+    assert sentences == []
+
+
+def test_a_sentence_without_its_premise_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "note.md"
+    path.write_text(
+        "It is {{ number(a / b) }} times as fast. **{{ given(a > b) }}It is faster,** by {{ a }}."
+        " And it stays faster than {{ b }}.\n\nIt delivers {{ a }}.\n"
+    )
+    assert perturbation.unpremised(path) == ["It is … times as fast."]
+
+
+@pytest.mark.parametrize(
+    ("metric", "environment", "factor", "kind"),
+    [
+        ("fio.latency", "h200-cvm", 0.1, "refused"),
+        ("zktls.proof_size", "zk-tee-cpu", 0.3, "refused"),
+        ("llm.eval_rate", "xeon6530-tdx", 0.1, "refused"),
+        ("7z.rating", "tdx-lab", 1.01, "follows"),
+        ("llm.inter_chunk_latency", "h200-raw-on", 10.0, "not quoted"),
+    ],
+)
+def test_prose_stops_a_build_or_follows_its_figures(
+    report: Config, metric: str, environment: str, factor: float, kind: str
+) -> None:
+    runs = [held.run for held in library.of(report).runs.values()]
+    place = next(
+        at
+        for at, row in perturbation.cited(runs)
+        if row.metric == metric and runs[at[0]].environment == environment
+    )
+    found, where = perturbation.outcome(
+        runs, report, perturbation.evaluated(runs, report), place, factor
+    )
+    assert (found, bool(where)) == (kind, kind != "not quoted")

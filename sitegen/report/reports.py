@@ -169,7 +169,7 @@ def index(reports: Sequence[ReportPage]) -> ReportsPage:
     claim_count = sum(report.claims for report in reports)
     return ReportsPage(
         f"{words.count(len(reports), 'published report')} rebuilt from"
-        f" {words.count(printed, 'printed figure')}, and {words.count(claim_count, 'claim')}"
+        f" {words.count(printed, 'published figure')}, and {words.count(claim_count, 'claim')}"
         " recomputed from them.",
         tuple(Verdict),
         tuple(reports),
@@ -280,7 +280,7 @@ def _beside(analysis: Analysis, benchmark: str, runs: Iterable[AnyRun]) -> Besid
 def _finding(title: str, figures: int, checks: Sequence[Checked]) -> str:
     """Return what became of a publication's claims, in one sentence."""
     if not checks:
-        return f"{title}: {words.count(figures, 'printed figure')}, rebuilt from the archive."
+        return f"{title}: {words.count(figures, 'published figure')}, rebuilt from the archive."
     if len(checks) == 1:
         return f"Its one claim {claims.became(checks, _ENDINGS).removeprefix('1 ')}."
     return f"Of its {words.count(len(checks), 'claim')}, {claims.became(checks, _ENDINGS)}."
