@@ -20,6 +20,7 @@ from sitegen.report.words import Platform
 
 #: More runs than this are told in tens: spreads of three runs know no better.
 _EXACTLY = 20
+_MOST_ROWS = 40
 NBSP = "\N{NO-BREAK SPACE}"
 
 
@@ -58,6 +59,11 @@ class CostTable(NamedTuple):
     def headlines(self) -> tuple[CostRow, ...]:
         """The rows that words are given for, or all rows where there is none."""
         return tuple(row for row in self.rows if row.comparison.headline) or self.rows
+
+    @property
+    def shown(self) -> tuple[CostRow, ...]:
+        """The rows that a page has room for: headlines come first."""
+        return self.rows[:_MOST_ROWS]
 
     @property
     def worst(self) -> CostRow | None:
