@@ -169,7 +169,9 @@ def machines(side: Setup, baseline: Setup) -> tuple[list[str], list[str]]:
     strict = side.is_tee != baseline.is_tee or {side.role, baseline.role} == {"metal", "vm"}
     part = "metal" in (side.role, baseline.role) and side.role != baseline.role
     meant = {*side.allowed, *baseline.allowed}
-    reasons, doubts = [], []
+    reasons: list[str] = []
+    tools = [{text for name, _, text in one.settings if name == "tool"} for one in (side, baseline)]
+    doubts = ["tool"] if all(tools) and tools[0] != tools[1] else []
     for name in (*facts.IDENTITIES, *facts.DOUBTS):
         fact, pair = facts.FACTS[name], (here.get(name), there.get(name))
         mine, other = pair

@@ -196,7 +196,8 @@ _Signature = dict[str, str]
 
 
 def _signature(run: AnyRun) -> _Signature:
-    return {**settings_of(run, Comparability.MUST_MATCH), "provenance": run.provenance}
+    tool = {"tool": f"{run.tool.name} {run.tool.version}".rstrip()} if run.tool else {}
+    return {**settings_of(run, Comparability.MUST_MATCH), **tool, "provenance": run.provenance}
 
 
 def _largest(runs: Sequence[AnyRun]) -> _Signature:

@@ -21,6 +21,7 @@ from sitegen.model import (
     Parameter,
     Run,
     TeeVerdict,
+    ToolIdentity,
     run_id,
 )
 from tests import site_checks as check
@@ -275,3 +276,13 @@ def test_sides_that_did_not_do_the_same_are_doubtful_in_what_depends_on_it(
         if c.rule.amounts
     }
     assert marks == dict.fromkeys(doubted.split(), mark)
+
+
+def test_another_version_of_the_tool_is_another_way_to_measure() -> None:
+    newer = ToolIdentity("fio", "3.36")
+    runs = taken("cvm", 4)
+    mixed = [*runs[:3], replace(runs[3], tool=newer)]
+    chosen = analyse(mixed, Config(Path())).selections["fio", "cvm"]
+    assert chosen.left_out == ((runs[3].id, "other parameters: tool fio 3.36, not fio 3.33"),)
+    found = lead([*taken("vm"), *(replace(run, tool=newer) for run in taken("cvm"))])
+    assert (found.verdict, found.named) == ("slower", ["Not the same: tool"])
