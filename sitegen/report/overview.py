@@ -127,10 +127,8 @@ def _headline(
         return f"A TEE {', and '.join(said)}."
     if not runs:
         return "Nothing has been measured yet."
-    asked = [r for group in tables.values() for t in costs.of_tees(group) for r in t.headlines]
-    if asked:
-        series = words.count(len(asked), "headline series", "headline series")
-        return f"Nothing is decided in {series} of TEEs."
+    if asked := sum(comparison.headline is not None for comparison in analysis.comparisons):
+        return f"Nothing is decided in {words.count(asked, 'headline comparison')}."
     environments = {label for _, label in analysis.cells}
     return (
         f"{words.count(runs, 'run')} in {words.count(len(environments), 'environment')}, and no"
