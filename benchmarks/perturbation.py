@@ -77,15 +77,21 @@ def evaluated(runs: Sequence[AnyRun], settings: config.Config) -> dict[str, str]
     return texts
 
 
-def changed(runs: Sequence[AnyRun], place: tuple[int, int], factor: float) -> list[AnyRun]:
-    """Return the runs with one row of one of them at another value."""
-    at, row = place
-    rows = list(runs[at].measurements)
-    rows[row] = rows[row]._replace(value=(rows[row].value or 0.0) * factor, printed=None)
-    return [*runs[:at], runs[at].with_rows(tuple(rows)), *runs[at + 1 :]]
+Place = tuple[int, int]
 
 
-def cited(runs: Sequence[AnyRun]) -> Iterator[tuple[tuple[int, int], Measurement]]:
+def changed(runs: Sequence[AnyRun], places: Sequence[Place], factor: float) -> list[AnyRun]:
+    """Return the runs with some of their rows at another value."""
+    others = list(runs)
+    for at in {at for at, _ in places}:
+        rows = list(runs[at].measurements)
+        for row in (row for run, row in places if run == at):
+            rows[row] = rows[row]._replace(value=(rows[row].value or 0.0) * factor, printed=None)
+        others[at] = runs[at].with_rows(tuple(rows))
+    return others
+
+
+def cited(runs: Sequence[AnyRun]) -> Iterator[tuple[Place, Measurement]]:
     """Yield every cited figure that is not zero, with its place."""
     for at, run in enumerate(runs):
         if run.provenance == Provenance.CITED:
@@ -98,16 +104,32 @@ def outcome(
     runs: Sequence[AnyRun],
     settings: config.Config,
     base: dict[str, str],
-    place: tuple[int, int],
+    places: Sequence[Place],
     factor: float,
 ) -> tuple[str, str]:
-    """Return what became of one change, ``refused``, ``follows`` or ``not quoted``, and where."""
+    """Return what became of a change, ``refused``, ``follows`` or ``not quoted``, and where."""
     try:
-        texts = evaluated(changed(runs, place, factor), settings)
+        texts = evaluated(changed(runs, places, factor), settings)
     except SitegenError as error:
         return "refused", str(error)
     parts = [name for name, text in texts.items() if text != base[name]]
     return ("follows", ", ".join(parts)) if parts else ("not quoted", "")
+
+
+def quoted(
+    runs: Sequence[AnyRun],
+    settings: config.Config,
+    base: dict[str, str],
+    places: Sequence[Place],
+) -> list[Place]:
+    """Return which of the figures any prose depends on, found by halves."""
+    if not places or outcome(runs, settings, base, places, 1.37)[0] == "not quoted":
+        return []
+    if len(places) == 1:
+        return [*places]
+    middle = len(places) // 2
+    halves = (places[:middle], places[middle:])
+    return [one for half in halves for one in quoted(runs, settings, base, half)]
 
 
 def main() -> None:
@@ -122,10 +144,13 @@ def main() -> None:
     figures = [*cited(runs)]
     if options.sample:
         figures = random.Random(7).sample(figures, options.sample)  # noqa: S311 - a sample
+    told = {*quoted(runs, settings, base, [place for place, _ in figures])}
     counts: Counter[tuple[float, str]] = Counter()
     for place, row in figures:
         for factor in FACTORS:
-            kind, where = outcome(runs, settings, base, place, factor)
+            kind, where = "not quoted", ""
+            if place in told:
+                kind, where = outcome(runs, settings, base, [place], factor)
             counts[factor, kind] += 1
             if options.verbose:
                 print(f"{runs[place[0]].id} {row.metric} x {factor:g}: {kind} {where}"[:400])

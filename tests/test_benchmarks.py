@@ -167,6 +167,6 @@ def test_prose_stops_a_build_or_follows_its_figures(
         if row.metric == metric and runs[at[0]].environment == environment
     )
     found, where = perturbation.outcome(
-        runs, report, perturbation.evaluated(runs, report), place, factor
+        runs, report, perturbation.evaluated(runs, report), [place], factor
     )
     assert (found, bool(where)) == (kind, kind != "not quoted")
