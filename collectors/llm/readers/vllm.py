@@ -468,12 +468,13 @@ def _singles(series: Series, good: Sequence[_Request]) -> None:
     )
     rates = outputs.distribution([tokens / time for tokens, time in decoded])
     series.spread("llm.decode_rate_per_request", rates, native=_SINGLE)
+    placed = all(request.start is not None for request in good)
     for name, of in _OF_REQUEST.items():
-        pairs = [(r.start, time) for r in good for time in of(r) if time is not None]
-        timed = [(x, time) for x, time in pairs if x is not None and name != "itl"]
-        series.points("request", TIMES[name], timed)
-        if not timed:  # older files do not say when a request began
-            measures.bins(series, TIMES[name], [time for _, time in pairs])
+        if placed and name != "itl":
+            pairs = ((r.start or 0.0, time) for r in good for time in of(r) if time is not None)
+            series.points("request", TIMES[name], pairs)
+        else:  # older files do not say when a request began
+            measures.bins(series, TIMES[name], _values(name, good))
 
 
 BATCH = "llm.vllm.batch_latency"
