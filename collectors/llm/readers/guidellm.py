@@ -184,6 +184,10 @@ def _benchmark(
             series.add(metric, statistic, value, native=native)
     _under_way(series, benchmark)
     outputs.unstated(series, "model", *load, "input_tokens", "output_tokens")
+    _samples(series, benchmark)
+
+
+def _samples(series: Series, benchmark: _Benchmark) -> None:
     rows = (benchmark.requests or {}).get("successful") or ()
     timed = [(start, row) for row in rows if (start := row.request_start_time or row.start_time)]
     first = min((start for start, _ in timed), default=0.0)
