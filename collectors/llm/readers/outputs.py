@@ -127,11 +127,15 @@ def agreed_model(given: str | None, stated: str | None) -> str | None:
     return settings.agreed("model", ours, theirs)
 
 
+def aware(moment: datetime) -> datetime:
+    """Return a time with its zone: UTC where it names none."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 def utc(moment: datetime, less_s: float = 0.0) -> str:
     """Return a time, in UTC where it names no zone, ``less_s`` earlier, as an archive has it."""
     try:
-        whole = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return timestamp(whole.astimezone(UTC) - timedelta(seconds=less_s))
+        return timestamp(aware(moment).astimezone(UTC) - timedelta(seconds=less_s))
     except OverflowError as error:
         raise SitegenError(f"{less_s:g} s before {moment} is no time") from error
 
