@@ -67,11 +67,14 @@ class Group(NamedTuple):
         return first + each * (tokens - 1) if first and each and tokens >= 1 else None
 
 
-def consistent(recorder: Recorder) -> None:
-    """Doubt each workload of which two figures contradict each other, and name both."""
+def consistent(recorder: Recorder, *, counted: bool = True) -> None:
+    """Doubt each workload of which two figures contradict each other, and name both.
+
+    ``counted`` says that the rates are of the run's whole duration, and not of a window in it.
+    """
     for (workload, load), figures in _groups(recorder).items():
         group = Group(figures, load, recorder.duration_s)
-        for check in (_ordered, _made_of, _rates, _longest):
+        for check in (_ordered, _made_of, _rates, _longest, *((_count,) if counted else ())):
             for sentence in check(group):
                 recorder.doubt(Doubt.INCONSISTENT, sentence, workload)
         for kind, sentence in _under_way(group):
@@ -144,6 +147,12 @@ def _rates(group: Group) -> Iterator[str]:
                 f"{total:g} tokens/s are stated, and {requests:g} requests/s of {sent:g} input "
                 f"and {answer:g} output tokens are {parts:g}"
             )
+
+
+def _count(group: Group) -> Iterator[str]:
+    rate, seconds, good = group.value("request_throughput"), group.duration_s, group.good
+    if rate and seconds and good and apart(rate * seconds, good):
+        yield f"{good:g} requests went well, and {rate:g} a second for {seconds:g} s are others"
 
 
 def _longest(group: Group) -> Iterator[str]:

@@ -148,7 +148,7 @@ def read(data: bytes, asks: outputs.Served) -> tuple[Reading, ...]:
     if starts and ends and max(ends) > min(starts):
         recorder.duration_s = max(ends) - min(starts)
     recorder.note("guidellm weights TPOT by output tokens; its latency ends with the stream.")
-    checks.consistent(recorder)
+    checks.consistent(recorder, counted=False)
     return (recorder.reading(),)
 
 
@@ -159,7 +159,7 @@ def _benchmark(
     load = ("concurrency",) if series.workload == _UNKNOWN else ()
     if not _counts(series, benchmark):
         recorder.note("A benchmark without a successful request has counts only.")
-        outputs.unstated(series, "model", *load)
+        outputs.unstated(series, asks, "model", *load)
         return
     for name, (metric, factor) in _SPREAD.items():
         if successful := _successful(benchmark, name):
@@ -183,7 +183,7 @@ def _benchmark(
                 value = _all_tokens(series, benchmark, value)
             series.add(metric, statistic, value, native=native)
     _under_way(series, benchmark)
-    outputs.unstated(series, "model", *load, "input_tokens", "output_tokens")
+    outputs.unstated(series, asks, "model", *load, "input_tokens", "output_tokens")
     _samples(series, benchmark)
 
 

@@ -99,7 +99,7 @@ def _run(document: Mapping[str, Any], asks: outputs.Served) -> Reading:
         "many failed and how long it took is not in the file."
     )
     checks.consistent(recorder)
-    outputs.unstated(series, "model", "concurrency", *vllm.LENGTHS)
+    outputs.unstated(series, asks, "model", "concurrency", *vllm.LENGTHS)
     return recorder.reading()
 
 

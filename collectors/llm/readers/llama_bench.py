@@ -214,7 +214,7 @@ def _run(build: str, tests: Sequence[_Test], asks: outputs.Computed) -> Reading:
         )
         series = recorder.series("llama-bench", pairs)
         _write(series, test)
-        outputs.unstated(series, "model")
+        outputs.unstated(series, asks, "model")
     return recorder.reading()
 
 
@@ -346,7 +346,7 @@ def read_batched(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
             prompt="shared" if batch.is_pp_shared else "unique",
         )
         series = recorder.series("llama-batched-bench", pairs)
-        outputs.unstated(series, "model")
+        outputs.unstated(series, asks, "model")
         prompts = batch.pp if batch.is_pp_shared else batch.pp * batch.pl
         for metric, native, rate, seconds, tokens in (
             ("llm.prompt_eval_rate", "speed_pp", batch.speed_pp, batch.t_pp, prompts),

@@ -138,7 +138,7 @@ def _row(
     series = recorder.series(workload, pairs)
     (_offline if workload == "offline" else _served)(series, row, place)
     # The rest of what was asked for has the name of the test.
-    outputs.unstated(series, "model")
+    outputs.unstated(series, asks, "model")
 
 
 def _whole(text: str | None, place: str) -> int | None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from collectors.llm.readers import outputs
+from collectors.llm.readers import checks, outputs
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.collect.settings import Count, Positive, described
@@ -195,8 +195,12 @@ def read(data: bytes, asks: Load) -> tuple[Reading, ...]:
     )
     workload = "open" if rate else "closed" if streams else "serving"
     status = Status.SUSPECT if stated.was_cancelled else Status.OK
-    _write(export, recorder.series(workload, pairs, status=status), asks.slo)
+    series = recorder.series(workload, pairs, status=status)
+    _write(export, series, asks.slo)
     recorder.duration_s = export.value("benchmark_duration", "s")
+    checks.consistent(recorder)
+    load_names = ("concurrency",) if workload == "serving" else ()
+    outputs.unstated(series, asks, "model", *load_names, "input_tokens", "output_tokens")
     if tool == "aiperf" and "reasoning_token_count" in export.leaves:
         recorder.note("aiperf's output lengths and rates count reasoning tokens too.")
     return (recorder.reading(),)

@@ -370,7 +370,7 @@ def _write(  # noqa: PLR0913 - what holds for all requests of a file
         pairs = outputs.about(asks, name, engine=engine, **lengths)
         series = recorder.series(workload, pairs)
         _group(series, group)
-        outputs.unstated(series, "model")
+        outputs.unstated(series, asks, "model")
         if bad and len(stated) <= 1:
             outputs.failures(series, len(group), bad)
         else:

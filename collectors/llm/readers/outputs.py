@@ -223,8 +223,8 @@ def about(asks: Asks, model: str | None = None, **stated: object) -> Params:
     return params(**stated)
 
 
-def unstated(series: Series, *names: str) -> None:
-    """Doubt a series of which the output does not state one of ``names``, and neither did a user.
+def unstated(series: Series, asks: Asks, *names: str) -> None:
+    """Doubt a series of which neither its output nor a user states one of ``names``.
 
     A length is stated too where its mean is measured.
     """
@@ -238,8 +238,8 @@ def unstated(series: Series, *names: str) -> None:
     sentences = ["The file does not name the model."] if "model" in missing else []
     if others := [name for name in missing if name != "model"]:
         words = ", ".join(name.replace("_", " ") for name in others)
-        say = ", ".join(f"--set {name}=" for name in others)
-        sentences.append(f"The file does not state {words}: say it with {say}.")
+        say = ", ".join(f"--set {name}=" for name in others if hasattr(asks, name))
+        sentences.append(f"The file does not state {words}{say and f': say it with {say}'}.")
     if sentences:
         series.recorder.doubt(Doubt.NOT_STATED, " ".join(sentences), series.workload)
 

@@ -197,7 +197,7 @@ def serve(
         _times(times, series, good, again=bool(empty))
         _singles(series, good)
         checks.consistent(recorder)
-    outputs.unstated(series, "model", *(LENGTHS if result.completed > empty else ()))
+    outputs.unstated(series, asks, "model", *(LENGTHS if result.completed > empty else ()))
     return recorder.reading()
 
 
@@ -524,7 +524,7 @@ def _batch(result: Batch, asks: Batches) -> Reading:
     recorder.parameter("iterations", len(latencies) or None, Comparability.IGNORED)
     recorder.note("A time for a whole batch inside the engine: no server, no streaming.")
     checks.consistent(recorder)
-    outputs.unstated(series, "model", "batch_size", "input_tokens", "output_tokens")
+    outputs.unstated(series, asks, "model", "batch_size", "input_tokens", "output_tokens")
     return recorder.reading()
 
 
@@ -549,7 +549,7 @@ def _offline(result: Throughput, asks: Offline) -> Reading:
     pairs = outputs.about(asks, engine="vllm", requests=result.num_requests)
     series = recorder.series("offline", pairs)
     offline(series, result)
-    outputs.unstated(series, "model", *LENGTHS)
+    outputs.unstated(series, asks, "model", *LENGTHS)
     return recorder.reading()
 
 
