@@ -25,7 +25,7 @@ _FAR = 3.0
 #: More requests at once than the load allows; fewer, in a closed loop; and only another unit.
 _OVER, _ROUGHLY, _UNDER, _UNIT = 1.05, 1.5, 0.5, 20.0
 #: Rounds of a closed loop from which its beginning and its end do not matter.
-_ROUNDS = 4
+_ROUNDS = 8
 
 Figures = Mapping[tuple[str, str], float]
 
@@ -188,6 +188,7 @@ def _under_way(group: Group) -> Iterator[tuple[Doubt, str]]:
         under_way < _UNDER * most
         and "concurrency" in load
         and "rate" not in load
+        and group.good == group.value("requests")
         and (group.good or 0) >= _ROUNDS * most
     ):
         yield Doubt.NOT_REACHED, f"{said}, and {found}"

@@ -19,7 +19,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
 _TITLE = re.compile(r"={3,} ?Serving Benchmark Result ?={3,}")
-_END = re.compile(r"={40,}")
+_END = re.compile(r"={30,}")
 _COLOUR = re.compile(r"(?:\x1b|\\u001b)\[[0-9;]*m")
 _LABELS = {
     "backend": "backend",
@@ -40,7 +40,7 @@ _LABELS = {
 _LINE = re.compile(
     rf"(?<!Peak )(?<!\w)(?P<label>{'|'.join(map(re.escape, _LABELS))}"
     r"|(?P<statistic>Mean|Median|Std|Min|Max|P\d{1,2}(?:\.\d{1,4})?) (?P<time>[A-Z][\w -]{1,40}?)"
-    r" \((?P<unit>ms|s)\)):\s*(?P<value>not set|[\w.+-]{1,40})",
+    r" \((?P<unit>ms|s)\)):\s*(?P<value>not set|[\w.,+-]{1,40})",
     re.IGNORECASE | re.ASCII,
 )
 _TIMES = {"e2e latency": "e2e_latency", "end-to-end latency": "e2e_latency"}
@@ -56,32 +56,37 @@ _HALF = 0.005  # of the last digit
 
 def read(data: bytes, asks: outputs.Judged) -> tuple[Reading, ...]:
     """Return one run for every block in ``data``."""
-    return tuple(_run(block, asks) for block in _blocks(data.decode("utf-8-sig", "replace")))
+    blocks = _blocks(data.decode("utf-8-sig", "replace"))
+    return tuple(_run(block, asks, ends=ends) for block, ends in blocks)
 
 
-def _blocks(text: str) -> Iterator[Mapping[str, Any]]:
-    """Yield what each block says in vLLM's keys; raises SitegenError for one that breaks off."""
+def _blocks(text: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Yield what each block says in vLLM's keys, and whether it ends."""
     before: dict[str, Any] = {}
     block: dict[str, Any] | None = None
     begun = 0
-    for number, raw in enumerate(text.split("\n"), 1):
+    # Of a last line without an end digits may be missing.
+    for number, raw in enumerate(text.split("\n")[: None if _is_whole(text) else -1], 1):
         line = _COLOUR.sub("", raw[:_MOST_LINE])
-        if _TITLE.search(line):
-            if block is not None:
-                raise SitegenError("the block does not end before the next", where=f"line {begun}")
-            block, begun = {}, number
-        elif block is not None and _END.search(line):
-            yield _whole({**before, **block}, begun)
+        title = _TITLE.search(line)
+        if block is not None and (title or _END.search(line)):
+            yield _whole({**before, **block}, begun), not title
             # The model stays that of the next block, its load does not.
             before, block = {key: before[key] for key in ("model_id",) if key in before}, None
-        elif block is None:
+        if title:
+            block, begun = {}, number
+        elif block is not None:
+            block |= dict(_figures(line, number))
+        else:
             if match := _MODEL.search(line):
                 before["model_id"] = match[1] or match[2]
             before |= {k: v for k, v in _figures(line, number) if k in _BEFORE}
-        else:
-            block |= dict(_figures(line, number))
     if block is not None:
-        raise SitegenError("the block does not end: figures may be missing", where=f"line {begun}")
+        yield _whole({**before, **block}, begun), False
+
+
+def _is_whole(text: str) -> bool:
+    return text.endswith("\n") or bool(_END.search(text[text.rfind("\n") + 1 :]))
 
 
 def _figures(line: str, number: int) -> Iterator[tuple[str, Any]]:
@@ -98,7 +103,7 @@ def _figures(line: str, number: int) -> Iterator[tuple[str, Any]]:
         if text in {"not set", "None"}:
             continue
         try:
-            value = float(text)
+            value = float(re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text).rstrip(","))
         except ValueError as error:
             message = f"{text!r} is no number"
             raise SitegenError(message, where=f"line {number}: {match['label']}") from error
@@ -112,24 +117,26 @@ def _whole(block: Mapping[str, Any], line: int) -> Mapping[str, Any]:
     return block
 
 
-def _run(block: Mapping[str, Any], asks: outputs.Judged) -> Reading:
-    of_sglang = "backend" in block
+def _run(block: Mapping[str, Any], asks: outputs.Judged, *, ends: bool) -> Reading:
     note = "Read from what was printed, with two decimals."
-    rounded = [
-        f"{key} is printed as {value:.2f}"
-        for key, value in block.items()
-        if key.endswith("_ms") and 0 < value * vllm.ROUNDED < _HALF and not key.startswith("std")
-    ]
-    if of_sglang:
+    if "backend" in block:
         form = sglang.FORM._replace(note=f"{note} {sglang.FORM.note}", rounded=_HALF)
         reading = sglang.run(block, asks, form)
     else:
         form = vllm.Form(rounded=_HALF)
         reading = vllm.serve(block, asks, form._replace(note=f"{note} {form.note}"))
-    if not rounded:
-        return reading
-    doubt = (Doubt.ROUNDED, "; ".join(rounded[:3]), "")
-    return msgspec.structs.replace(reading, doubts=(*reading.doubts, doubt))
+    doubts = [*reading.doubts]
+    rounded = [
+        f"{key} is printed as {value:.2f}"
+        for key, value in block.items()
+        if key.endswith("_ms") and 0 < value * vllm.ROUNDED < _HALF and not key.startswith("std")
+    ]
+    if rounded:
+        doubts.append((Doubt.ROUNDED, "; ".join(rounded[:3]), ""))
+    if not ends:
+        sentence = "the block ends without its last line: figures may be missing"
+        doubts.append((Doubt.CUT_OFF, sentence, ""))
+    return msgspec.structs.replace(reading, doubts=tuple(doubts))
 
 
 def knows(data: bytes) -> bool:

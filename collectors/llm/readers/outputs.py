@@ -107,9 +107,8 @@ def model_name(name: str | None) -> str | None:
         return match[1].replace("--", "/", 1)
     if match := _HUB.match(path):
         return match[1]
+    path = re.split(r"[\\/]snapshots(?:[\\/]|$)", path)[0]
     parts = [part for part in re.split(r"[\\/]", path) if not _COMMIT.fullmatch(part)]
-    if len(parts) > 1 and parts[-1] == "snapshots":
-        parts.pop()
     if match := _MODELSCOPE.search("/".join(parts)):
         return match[1].replace("___", ".")
     local = path.startswith(("/", "~", ".")) or "\\" in path or len(parts) > 2  # noqa: PLR2004 - an owner and a name
@@ -154,9 +153,20 @@ def documents(data: bytes, form: type[Form]) -> list[Form]:
             kept = text[start.start() : max(text.rfind("]") + 1, start.end())]
         else:
             kept = "\n".join(line if _is_json(line) else "" for line in text.split("\n"))
+        if kept.strip() == text.strip() and len(kept.strip().split("\n")) > 1 and not start:
+            return _by_line(text, form)
         if kept.strip() in {"", text.strip()}:
             raise
     return decode.documents(kept, form)
+
+
+def _by_line(text: str, form: type[Form]) -> list[Form]:
+    """Return a document a line, also where the first has Python's own Infinity.
+
+    Raises SitegenError where a line is none.
+    """
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return [decode.document(line, form, f"line {n}") for n, line in lines]
 
 
 def _is_json(line: str) -> bool:

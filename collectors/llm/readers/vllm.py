@@ -39,11 +39,17 @@ _ALSO = {"e2e_latency": "e2el", "e2e": "e2el", "latency": "e2el"}
 #: How many of a unit are a second; a key without one is told by the other figures.
 _UNITS = {"ms": 1e3, "us": 1e6, "s": 1.0, "sec": 1.0, "seconds": 1.0}
 _STATISTIC = r"mean|avg|median|std|min|max|p\d{1,2}(?:\.\d{1,4})?"
-#: Which percentiles there are is up to the user.
-_TIME = re.compile(rf"({_STATISTIC})_({'|'.join((*TIMES, *_ALSO))})(?:_({'|'.join(_UNITS)}))?")
+_NAMES, _ENDS = "|".join((*TIMES, *_ALSO)), "|".join(_UNITS)
+#: Which percentiles there are is up to the user; who rewrites a file may turn a key around.
+_TIME = re.compile(
+    rf"(?P<statistic>{_STATISTIC})_(?P<name>{_NAMES})(?:_(?P<unit>{_ENDS}))?"
+    rf"|(?P<turned>{_NAMES})(?:_(?P<inner>{_ENDS}))?_(?P<last>{_STATISTIC})(?:_(?P<outer>{_ENDS}))?"
+)
 #: What looks like a time by its key, but for the peaks that vLLM counts.
 _LEFT = re.compile(
-    rf"(?!max_con|max_out)(?:{_STATISTIC})_\w+|\w+_(?:ms|us|sec|seconds|latency|time)", re.ASCII
+    rf"(?!max_con|max_out)(?:{_STATISTIC})_\w+|\w+_(?:ms|us|sec|seconds|time)"
+    r"|\w*(?:ttft|tpot|itl|e2e|latency)(?![a-z])\w*|percentiles_\w+",
+    re.ASCII,
 )
 _STATISTICS = {"median": "p50", "std": "stddev", "avg": "mean"}
 _COMPLETIONS = {"vllm", "openai", "lmdeploy", "scalellm", "sglang", "llama.cpp"}
@@ -148,7 +154,7 @@ class _Request(NamedTuple):
 
 def read_serve(data: bytes, asks: outputs.Judged) -> tuple[Reading, ...]:
     """Return one run for every result in ``data``: one object, a list, or one a line."""
-    return tuple(serve(result, asks) for result in decode.documents(data, dict[str, Any]))
+    return tuple(serve(result, asks) for result in outputs.documents(data, dict[str, Any]))
 
 
 def serve(
@@ -379,13 +385,15 @@ def figures(
             continue
         if match := _TIME.fullmatch(key):
             number: float = decode.convert(value, _NUMBER, key)
-            statistic = _STATISTICS.get(match[1], match[1])
-            name = _ALSO.get(match[2], match[2])
-            if match[3]:
-                times[name].setdefault(statistic, (key, number / _UNITS[match[3]]))
+            statistic = match["statistic"] or match["last"]
+            statistic = _STATISTICS.get(statistic, statistic)
+            name = match["name"] or match["turned"]
+            name = _ALSO.get(name, name)
+            if unit := match["unit"] or match["inner"] or match["outer"]:
+                times[name].setdefault(statistic, (key, number / _UNITS[unit]))
             else:
                 bare.append((name, statistic, key, number))
-        elif _LEFT.fullmatch(key) and isinstance(value, int | float) and value and left_out(key):
+        elif value and _LEFT.fullmatch(key) and key not in _COLUMNS and left_out(key):
             left.append(key)
     if left:
         series.recorder.note(f"Not known here and left out: {', '.join(left[:_NAMED])[:200]}.")

@@ -45,7 +45,11 @@ SOUND: dict[str, Any] = {
         ({"mean_tpot_ms": 0.018}, Doubt.INCONSISTENT, "its tokens 0.103582 s"),
         ({"mean_e2el_ms": 60_000.0}, Doubt.INCONSISTENT, "mean is 60 s, and the test took 50 s"),
         ({"max_concurrency": 4}, Doubt.INCONSISTENT, "4 requests at once are stated"),
-        ({"max_concurrency": 24}, Doubt.NOT_REACHED, "24 requests at once are stated"),
+        (
+            {"mean_tpot_ms": 6.0, "p99_tpot_ms": 7.0, "mean_e2el_ms": 1294.0},
+            Doubt.NOT_REACHED,
+            "8 requests at once are stated, and 2 requests/s of 1.294 s are 2.59",
+        ),
         # Seconds that are called ms: everything is a thousandth.
         (
             {"mean_ttft_ms": 0.1, "median_ttft_ms": 0.095, "p99_ttft_ms": 0.14}

@@ -23,6 +23,7 @@ CACHE = "/root/.cache/huggingface/hub/models--acme--demo-8b"
         ("models--demo-8b", "demo-8b"),
         (f"/data/models/demo-8b/snapshots/{HASH}", "demo-8b"),
         (f"/data/models/demo-8b/{HASH}/", "demo-8b"),
+        ("/data/models/demo-8b/snapshots/0a1b2c3", "demo-8b"),
         ("/root/.cache/modelscope/hub/models/acme/demo-8b___1", "acme/demo-8b.1"),
         ("acme/demo-8b/", "acme/demo-8b"),
         (f"acme/demo-8b@{HASH}", "acme/demo-8b"),
@@ -71,6 +72,14 @@ def test_a_user_may_say_a_model_that_agrees(
 def test_a_user_may_not_say_another_model(stated: str) -> None:
     with pytest.raises(SitegenError, match="--set model: the file says"):
         agreed_model("acme/demo-8b", stated)
+
+
+def test_a_path_into_a_cache_is_the_model_that_the_user_names() -> None:
+    raw = {**document("vllm/serve.json"), "model_id": f"{CACHE}/snapshots/{HASH}"}
+    for asks in ({}, {"model": "acme/demo-8b"}):
+        reading = read(SERVE, raw, **asks)
+        assert first_params(reading)["model"] == "acme/demo-8b"
+        assert doubts(reading) == {}
 
 
 def test_a_result_that_names_no_model_pools_with_no_other() -> None:

@@ -60,6 +60,18 @@ def test_a_key_without_a_unit_is_in_seconds() -> None:
     assert doubts(reading) == {}
 
 
+def test_a_key_may_be_turned_around() -> None:
+    turned = {
+        "_".join([*key.split("_")[1:], key.split("_")[0]])
+        if isinstance(value, float)
+        else key: value
+        for key, value in BARE.items()
+    }
+    turned |= {key: BARE[key] for key in ("duration", "request_throughput")}
+    assert "ttft_p99" in turned
+    assert times(read(SERVE, turned)) == [0.095, 0.14, 0.018, 3.68]
+
+
 @pytest.mark.parametrize(
     ("suffix", "factor"), [("", 1e3), ("_ms", 1e3), ("_us", 1e6), ("_s", 1), ("_seconds", 1)]
 )
@@ -95,6 +107,9 @@ def test_a_time_that_is_not_known_is_named_as_left_out() -> None:
     unknown = {"mean_prefill_ms": 12.5, "median_queue_time": 0.2, "warmup_seconds": 3.0}
     reading = read(SERVE, BARE | unknown)
     assert has_note(reading, "left out: mean_prefill_ms, median_queue_time, warmup_seconds.")
+    nested = {"ttft": {"mean": 0.1}, "percentiles_tpot_ms": [[99, 20.0]], "server_latency": 2}
+    reading = read(SERVE, BARE | nested)
+    assert has_note(reading, "left out: ttft, percentiles_tpot_ms, server_latency.")
     counted = {"max_concurrent_requests": 9, "max_output_tokens_per_s": 90.0, "mean_note": None}
     assert not has_note(read(SERVE, BARE | counted), "left out")
 
@@ -120,6 +135,13 @@ def test_sglang_names_its_model_where_the_server_told_it() -> None:
     server = {"server_info": {"model_path": "/models/demo-8b/", "tp_size": 1}}
     assert first_params(read(SERVING, raw | server))["model"] == "demo-8b"
     assert doubts(read(SERVING, raw, model="acme/demo-8b")) == {}
+
+
+def test_lines_of_sglang_may_have_pythons_infinity() -> None:
+    line = text("sglang/bench.jsonl").decode()
+    assert "Infinity" in line
+    first, second = SERVING.runs((line + line.replace("8,", "9,", 1)).encode(), {})
+    assert [first_params(run)["concurrency"] for run in (first, second)] == ["8", "9"]
 
 
 def test_single_requests_of_sglang_tell_what_failed() -> None:
@@ -199,10 +221,24 @@ def test_several_blocks_are_several_runs_each_with_its_own_load() -> None:
     assert first_params(other)["model"] == "example-org/tiny-8b"
 
 
-def test_a_block_that_breaks_off_is_refused() -> None:
+def test_a_block_that_breaks_off_is_doubted_and_its_last_line_not_read() -> None:
     data = text("console/vllm.log")
-    with pytest.raises(SitegenError, match="line 8: the block does not end"):
-        read(CONSOLE, data[: data.index(b"P99 E2EL")])
+    for cut, last in ((b"P99 E2EL", "p50"), (b"02.10", "p50"), (b"=====\n", "p99")):
+        reading = read(CONSOLE, data[: data.rindex(cut)])
+        ends = cut.startswith(b"=")
+        assert (Doubt.CUT_OFF in doubts(reading)) is not ends
+        assert {"p50", last} == {
+            row.statistic for row in reading.measurements if row.metric == "llm.e2e_latency"
+        } - {"mean"}
+    with pytest.raises(SitegenError, match="line 8: the block does not say total_output_tokens"):
+        read(CONSOLE, data[: data.index(b"Total gen")])
+
+
+def test_thousands_may_be_parted() -> None:
+    parted = text("console/vllm.log").replace(b"20480", b"20,480").replace(b"1185.20", b"1,185.20")
+    assert damage.values(read(CONSOLE, parted)) == damage.values(
+        read(CONSOLE, text("console/vllm.log"))
+    )
 
 
 def test_a_rate_of_few_digits_is_computed_from_its_parts() -> None:
