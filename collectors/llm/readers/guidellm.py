@@ -38,7 +38,7 @@ _MEANS = {
     "tokens_per_second": ("llm.total_token_throughput", "value"),
 }
 _LENGTH = rb"%s_tokens[\\\"']*\s?[=:]\s?(\d{1,9})(?![\d.])"
-_SAME, _WINDOW = 0.01, 0.2
+_SAME, _WINDOW, _ROUNDS = 0.01, 0.2, 8
 _UNKNOWN = "serving"
 _LOADS = {"synchronous": "closed", "concurrent": "closed", "throughput": "burst"}
 
@@ -227,6 +227,10 @@ def _under_way(series: Series, benchmark: _Benchmark) -> None:
         _mean(benchmark, name)
         for name in ("requests_per_second", "request_latency", "request_concurrency")
     )
+    done = _successful(benchmark, "request_latency")
+    streams = float(dict(series.params).get("concurrency", 0))
+    if series.workload == "closed" and done and (done.count or 0) >= _ROUNDS * streams:
+        stated = stated or streams
     if rate and latency and stated and checks.apart(rate * latency, stated, _WINDOW):
         sentence = (
             f"{stated:.3g} requests at once are stated, and {rate:g} requests/s of {latency:.4g} s "

@@ -32,6 +32,8 @@ _MILLI = 1e3
 #: Tokens from which a rate tells anything; least share of an output token's time that a prompt
 #: takes; and how much faster than the output's a prompt's tokens can be on any processor.
 _FEW, _LEAST, _MOST = 4, 0.5, 1000.0
+#: More tokens of one prompt a second than any machine computes.
+_FASTEST = 500_000.0
 #: How much faster the same number of tokens can be computed a second time.
 _AGAIN = 10.0
 _CENT = 0.01  # rates are printed with two decimals
@@ -106,9 +108,15 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
         once are cheaper each, by what a processor computes more than its memory brings.
         """
         count, rate, each = self.prompt_eval_count or 0, self.printed_prompt_rate, self.rate
-        if count < _FEW or not rate or not each or (self.eval_count or 0) < _FEW:
+        if count >= _FEW and self.prompt_eval_duration == 0:
+            return f"{count} tokens of a prompt took no time"
+        if count < _FEW or not rate:
             return ""
         spent = f"{count} tokens of a prompt took {count / rate * _MILLI:.3g} ms"
+        if rate > _FASTEST:
+            return spent
+        if not each or (self.eval_count or 0) < _FEW:
+            return ""
         if count / rate < _LEAST / each:
             return f"{spent}, and one of the output {_MILLI / each:.3g} ms"
         return f"{spent}, {rate / each:.0f} times the output's rate" if rate > _MOST * each else ""

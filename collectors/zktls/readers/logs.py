@@ -60,7 +60,7 @@ _SP1 = re.compile(
 _DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)
 #: A program begins, which may have another input: as cargo says it, or as somebody typed it.
 _RUNNING = re.compile(
-    r"\s*(?:Running `|Finished `|(?:\S{0,80}[$%#>]|\++) +(?:\w+=\S+ +)*(?:time +|sudo +)?"
+    r"\s*(?:```|Running `|Finished `|(?:\S{0,80}[$%#>]|\++) +(?:\w+=\S+ +)*(?:time +|sudo +)?"
     r"(?:cargo|prove|sp1\S*|\S*target/\S+|\./\S+)(?: |$))"
 )
 #: An input, as example programs print theirs.
@@ -143,8 +143,9 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     text, logged = _logged(data, _take_sp1, _SP1_FAKE, "SP1_PROVER=cpu or cuda")
     for proof in logged:
         _summarise(proof)
-    proven = [proof for proof in logged if proof.mode] or logged
-    executed = [part for part in logged if part not in proven and (part.times or part.counts)]
+    said = [part for part in logged if part.times or part.counts] or logged
+    proven = [proof for proof in said if proof.mode] or said
+    executed = len(said) > len(proven)
     note = "What was only executed is left out: it may have had another input." if executed else ""
     _check_same(proof.mode for proof in proven)
     _check_same(proof.counts["user"] for proof in proven if "user" in proof.counts)

@@ -179,6 +179,7 @@ def test_prompts_that_are_counted_twice_are_counted_once() -> None:
     ("means", "words"),
     [
         ({"requests_per_second": 0.3333}, "1 requests at once are stated, and 0.3333 requests/s"),
+        ({"requests_per_second": 0.3333, "request_concurrency": 0.0}, "the rate is of another"),
         ({"requests_per_second": 0.9852}, "the rate is of another window"),
         ({"output_tokens_per_second": 98.5}, "98.5 output tokens/s are stated"),
         ({"tokens_per_second": 600.0}, "600 tokens/s are stated, and 0.4926 requests/s of 300"),

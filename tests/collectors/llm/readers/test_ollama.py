@@ -265,6 +265,13 @@ def test_a_prompt_that_was_computed_keeps_its_rate(
     assert not has_note(reading, "cache")
 
 
+def test_after_one_token_of_an_output_only_what_no_machine_computes_is_left_out() -> None:
+    reading = read(ANSWERS, timed(4000, 0.002, 0.024, count=1))
+    assert "prompt_eval_rate" not in metrics(reading)
+    assert one(read(ANSWERS, timed(4000, 0.2, 0.5, count=1)), "prompt_eval_rate", "mean").value
+    assert has_note(read(ANSWERS, timed(4000, 0.0)), "took no time: a cache had them")
+
+
 def test_the_second_of_two_like_prompts_may_be_cached_in_part() -> None:
     answers = [timed(4000, 8.0), timed(4000, 0.4), timed(2000, 0.4)]
     reading = read(ANSWERS, answers)

@@ -271,6 +271,7 @@ PROVEN = """2026-09-01T10:00:05.000000Z  INFO prove_core: clk = 0 pc = 0x200800
         ("", "$ cargo run --release -- --prove --rounds 1\n", PROVEN),
         ("", "me@host:~/demo$ RUST_LOG=info ./target/release/demo --prove\n", PROVEN),
         ("", "+ time ./demo --prove\n", PROVEN),
+        ("```\n", "```\n\nWith one round:\n```shell\n", PROVEN + "```\n"),
         ("", "root@host:/demo# SP1_PROVER=cpu cargo run -- --prove\n", PROVEN),
         ("n: 1000000\n", "n: 10\n", PROVEN),
         # Nothing between them but time, forwards or backwards.
@@ -297,6 +298,16 @@ def test_an_execution_and_a_proof_of_one_process_belong_together() -> None:
         have = times(sp1(("n: 20\n" + EXECUTED + between + PROVEN).encode()))
         assert have["cycles"] == 100_000_000
         assert have["total_time"] == pytest.approx(104.001, abs=1e-3)
+
+
+def test_a_proof_may_come_before_what_was_only_executed() -> None:
+    have = times(sp1((PROVEN + "$ cargo run -- --execute\n" + EXECUTED).encode()))
+    assert have == {"prove_time": 100.001, "verify_time": 1.000001}
+
+
+def test_what_was_executed_alone_is_the_first_repetition() -> None:
+    rows = sp1(("$ cargo run\n" + EXECUTED).encode(), proof_mode="core").measurements
+    assert {row.repetition for row in rows} == {0}
 
 
 def test_two_summaries_are_two_proofs() -> None:
