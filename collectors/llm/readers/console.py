@@ -27,6 +27,7 @@ _LABELS = {
     "failed requests": "failed",
     "maximum request concurrency": "max_concurrency",
     "max request concurrency": "max_concurrency",
+    "max reqeuest concurrency": "max_concurrency",
     "request rate configured (rps)": "request_rate",
     "traffic request rate": "request_rate",
     "benchmark duration (s)": "duration",
@@ -36,6 +37,7 @@ _LABELS = {
     "request goodput (req/s)": "request_goodput",
     "output token throughput (tok/s)": "output_throughput",
     "total token throughput (tok/s)": "total_token_throughput",
+    "total throughput (tok/s)": "total_token_throughput",
 }
 _LINE = re.compile(
     rf"(?<!Peak )(?<!\w)(?P<label>{'|'.join(map(re.escape, _LABELS))}"
@@ -47,7 +49,8 @@ _TIMES = {"e2e latency": "e2e_latency", "end-to-end latency": "e2e_latency"}
 _WHOLE = {"completed", "failed", "max_concurrency", "total_input_tokens", "total_output_tokens"}
 #: How the arguments of a benchmark name its model: in a command, and as Python prints them.
 _MODEL = re.compile(
-    r"--model[ =]['\"]?([^\s'\"\\,]{1,300})|\bmodel=\\?['\"]([^'\"\\]{1,300})\\?['\"]"
+    r"(?:--model(?:-path)?[ =]|\bvllm serve )['\"]?(?P<typed>[^\s'\"\\,-][^\s'\"\\,]{0,300})"
+    r"|\bmodel(?:_path)?=\\?['\"](?P<shown>[^'\"\\]{1,300})\\?['\"]"
 )
 _BEFORE = {"max_concurrency", "request_rate"}
 _MOST_LINE = 5_000
@@ -79,7 +82,7 @@ def _blocks(text: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
             block |= dict(_figures(line, number))
         else:
             if match := _MODEL.search(line):
-                before["model_id"] = match[1] or match[2]
+                before["model_id"] = match["typed"] or match["shown"]
             before |= {k: v for k, v in _figures(line, number) if k in _BEFORE}
     if block is not None:
         yield _whole({**before, **block}, begun), False
@@ -119,6 +122,8 @@ def _whole(block: Mapping[str, Any], line: int) -> Mapping[str, Any]:
 
 def _run(block: Mapping[str, Any], asks: outputs.Judged, *, ends: bool) -> Reading:
     note = "Read from what was printed, with two decimals."
+    if "model_id" in block:
+        note = f"{note} The model is the one that a command or its arguments before it name."
     if "backend" in block:
         form = sglang.FORM._replace(note=f"{note} {sglang.FORM.note}", rounded=_HALF)
         reading = sglang.run(block, asks, form)

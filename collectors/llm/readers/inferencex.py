@@ -24,10 +24,11 @@ _SETTINGS = (
     *("num_prefill_gpu", "num_decode_gpu"),
 )
 _ASIDE = {"hw": "hardware", "image": "image"}
-#: Our metric -> the key by GPU, and whose GPUs those are where prompts and answers have their own.
+#: Our metric -> the key of the whole, the key by GPU, and which GPUs those are: prompts and
+#: answers may have their own.
 _RATES = {
-    "llm.total_token_throughput": ("tput_per_gpu", "gpus"),
-    "llm.output_token_throughput": ("output_tput_per_gpu", "decode_gpus"),
+    "llm.total_token_throughput": ("total_tput_tps", "tput_per_gpu", "gpus"),
+    "llm.output_token_throughput": ("output_tput_tps", "output_tput_per_gpu", "decode_gpus"),
 }
 
 
@@ -44,6 +45,8 @@ class Result(msgspec.Struct, frozen=True):
     is_multinode: bool | Text | None = None
     num_prefill_gpu: Whole | None = None
     num_decode_gpu: Whole | None = None
+    total_tput_tps: Number | None = None
+    output_tput_tps: Number | None = None
     tput_per_gpu: Number | None = None
     output_tput_per_gpu: Number | None = None
     input_tput_per_gpu: Number | None = None
@@ -120,9 +123,11 @@ def _inverse(document: Mapping[str, Any], times: vllm.Figures) -> Iterator[str]:
 
 def _rates(result: Result, series: Series) -> None:
     note = series.recorder.note
-    for metric, (key, whose) in _RATES.items():
+    for metric, (whole_key, key, whose) in _RATES.items():
         value, gpus = getattr(result, key), getattr(result, whose)
-        if value and gpus:
+        if whole := getattr(result, whole_key):
+            series.add(metric, "value", whole, native=whole_key)
+        elif value and gpus:
             series.add(metric, "value", value * gpus, native=f"{key} * {gpus} GPU(s)")
             note("Rates are those by GPU in the file times its GPUs.")
         elif value:

@@ -45,13 +45,13 @@ _RATES = {
 }
 _TOTALS = {"Total input tokens": "llm.input_tokens", "Total output tokens": "llm.output_tokens"}
 _TIME = re.compile(
-    r"(Mean|Median|P\d{1,2}(?:\.\d{1,4})?)(?: (TTFT|TPOT|ITL|E2EL|latency))?(?: \((ms|s)\))?"
+    r"(Mean|Median|STD|P\d{1,2}(?:\.\d{1,4})?)(?: (TTFT|TPOT|ITL|E2EL|latency))?(?: \((ms|s)\))?"
 )
 _LATENCY, _KIND = "latency", re.compile(r"(latency|throughput|serving)_")
 _MODEL = re.compile(r"(?:latency|throughput|serving)_(.+?)_(?:tp|pp|TP)\d")
 _QPS = re.compile(r"_qps_(\d{1,9}(?:\.\d{1,9})?|inf)(?:_|$)")
 _UNITS = {"ms": 1e3, "s": 1.0}
-_STATISTICS = {"Mean": "mean", "Median": "p50"}
+_STATISTICS = {"Mean": "mean", "Median": "p50", "STD": "stddev"}
 _MOST_ROWS = 5_000
 Row = Mapping[str, Any]
 _NUMBER: Any = Number  # mypy takes no annotated one for a type

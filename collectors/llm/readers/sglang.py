@@ -48,7 +48,7 @@ class _Said(msgspec.Struct, frozen=True):
     backend: Text | None = None
     model: Text | None = None
     model_id: Text | None = None
-    server_info: _Server | None = None
+    server_info: _Server | str | list[Any] | None = None
     dataset_name: Text | None = None
     random_input_len: Whole | None = None
     random_output_len: Whole | None = None
@@ -73,7 +73,7 @@ def read(data: bytes, asks: outputs.Judged) -> tuple[Reading, ...]:
 def run(document: Mapping[str, Any], asks: outputs.Judged, form: vllm.Form = FORM) -> Reading:
     """Return the run that one result in SGLang's keys describes."""
     said = decode.convert(document, _Said)
-    server = said.server_info or _Server()
+    server = said.server_info if isinstance(said.server_info, _Server) else _Server()
     named = {
         "backend": _APIS.get(said.backend or "", said.backend),
         "model_id": said.model_id or said.model or server.model_path or server.served_model_name,

@@ -213,6 +213,24 @@ def test_a_block_says_the_same_in_any_log(wrap: Any) -> None:  # noqa: ANN401 - 
     assert damage.values(read(CONSOLE, wrapped)) == damage.values(read(CONSOLE, data.encode()))
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "python3 -m sglang.launch_server --model-path /root/.cache/demo-8b \\\n  --tp 1\n",
+        "$ vllm serve acme/demo-8b --port 8000\n",
+        "vllm bench serve --model=acme/demo-8b --num-prompts 40\n",
+        "benchmark_args=Namespace(backend='sglang', model='acme/demo-8b', seed=1)\n",
+    ],
+)
+def test_a_command_on_the_same_page_names_the_model(before: str) -> None:
+    block = text("console/sglang.log").replace(b"Max request", b"Max reqeuest")
+    reading = read(CONSOLE, before.encode() + block)
+    assert first_params(reading)["model"] in {"acme/demo-8b", "demo-8b"}
+    assert first_params(reading)["concurrency"] == "4"
+    assert has_note(reading, "The model is the one that a command")
+    assert doubts(reading) == {}
+
+
 def test_several_blocks_are_several_runs_each_with_its_own_load() -> None:
     block = text("console/vllm.log").decode()
     second = block[block.index("Traffic") :].replace("concurrency: 4", "concurrency: 5")
@@ -289,6 +307,11 @@ def test_an_aggregate_that_contradicts_itself_is_doubted(
 ) -> None:
     reading = read(AGGREGATE, document("inferencex/aggregate.json") | changes)
     assert words in doubts(reading)[Doubt.INCONSISTENT]
+
+
+def test_a_rate_of_the_whole_deployment_is_taken_as_it_is() -> None:
+    raw = {**document("inferencex/aggregate.json"), "total_tput_tps": 6400.5}
+    assert one(read(AGGREGATE, raw), "total_token_throughput").value == 6400.5
 
 
 def test_prompts_and_answers_may_have_gpus_of_their_own() -> None:
