@@ -138,8 +138,11 @@ def _test(fields: Mapping[str, Any], place: str, *, strict: bool = True) -> _Tes
     settings = {}
     for key, value in fields.items():
         name = _NAME.sub("_", str(key).lower())[:_SHORT].strip("_")
-        if key in _KNOWN or value in (None, "") or isinstance(value, list | dict) or not name:
+        inner = value if isinstance(value, list) else [value]
+        if key in _KNOWN or value in (None, "") or not name:
             continue
+        if any(isinstance(each, list | dict) for each in inner):
+            raise SitegenError(f"{name} is no setting", where=place)
         text = str(int(value)) if isinstance(value, bool) else str(value)
         settings[f"{name}_setting" if name in _PAIRS else name] = text[:_LONGEST]
     if len(settings) > _MOST_SETTINGS:

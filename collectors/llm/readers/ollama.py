@@ -20,7 +20,7 @@ from collectors.llm.readers import outputs
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Status, ToolIdentity
+from sitegen.model import Comparability, Doubt, Status, ToolIdentity
 
 # Not one workload: llama.cpp's own rates leave out the first token, Ollama's do not.
 WORKLOAD = "ollama-eval"
@@ -36,6 +36,8 @@ _FEW, _LEAST, _MOST = 4, 0.5, 1000.0
 _FASTEST = 500_000.0
 #: How much faster the same number of tokens can be computed a second time.
 _AGAIN = 10.0
+#: By which the parts of a duration may exceed it: text is rounded.
+_MORE = 0.02
 _CENT = 0.01  # rates are printed with two decimals
 _MAX_LINE = 20_000
 _DURATIONS = (b'"eval_duration"', b'"total_duration"')
@@ -99,6 +101,12 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
         if self.prompt_eval_rate:
             return self.prompt_eval_rate[0]
         return _ratio(self.prompt_eval_count, self.prompt_eval_duration)
+
+    @property
+    def parts(self) -> float:
+        """The times that are within the total, together."""
+        times = (self.load_duration, self.prompt_eval_duration, self.eval_duration)
+        return math.fsum(time for time in times if time)
 
     @property
     def from_cache(self) -> str:
@@ -416,6 +424,11 @@ def _computed(series: Series, group: Sequence[_Answer]) -> Sequence[_Answer]:
 
 def _group(series: Series, group: Sequence[_Answer]) -> None:
     recorder, totals = series.recorder, _known(group, "total_duration")
+    for answer in group:
+        whole, parts = answer.total_duration, answer.parts
+        if whole and parts > whole * (1 + _MORE):
+            sentence = f"the total duration is {whole:g} s, and its parts {parts:g} s together"
+            recorder.doubt(Doubt.INCONSISTENT, sentence, series.workload)
     # By the time before them, where every request says how long it took.
     timed = group if len(totals) == len(group) else ()
     placed = list(zip(itertools.accumulate(totals, initial=0.0), timed, strict=False))

@@ -246,6 +246,12 @@ def test_a_column_that_is_the_same_for_all_is_a_setting_of_the_run() -> None:
     assert parameters(reading)["load_mode"] == "mmap"
 
 
+def test_a_setting_may_be_a_list() -> None:
+    raw = [*first_test(devices=["CUDA0"]), *first_test(devices=["CUDA0", "CUDA1"])]
+    devices = {dict(row.params)["devices"] for row in read(BENCH, raw).measurements}
+    assert devices == {"['CUDA0']", "['CUDA0', 'CUDA1']"}
+
+
 def test_two_files_of_one_kind_of_model_are_two_series() -> None:
     first, second = "/models/a.gguf", "/models/b.gguf"
     raw = [*first_test(model_filename=first), *first_test(model_filename=second)]

@@ -307,3 +307,9 @@ def test_text_that_names_no_model_says_so() -> None:
 
 def test_a_file_of_dated_answers_says_how_long_they_took() -> None:
     assert read(ANSWERS, answer()).duration_s == pytest.approx(7.5)
+
+
+def test_parts_that_take_longer_than_the_whole_are_doubted() -> None:
+    raw = {**timed(26, 1.0), "total_duration": 1_500_000_000}
+    sentence = doubts(read(ANSWERS, raw))[Doubt.INCONSISTENT]
+    assert sentence == "the total duration is 1.5 s, and its parts 3.4 s together"
