@@ -21,7 +21,7 @@ _SLACK = 0.005
 #: Rates of which a tool measures each over a window of its own.
 _APART = 0.1
 #: A mean over requests is not that over tokens; a wrong unit makes it a thousand.
-_FAR = 3.0
+_FAR, _NEAR = 3.0, 1.15
 #: More requests at once than the load allows; fewer, in a closed loop; and only another unit.
 _OVER, _ROUGHLY, _UNDER, _UNIT = 1.05, 1.5, 0.5, 20.0
 #: Rounds of a closed loop from which its beginning and its end do not matter.
@@ -51,6 +51,13 @@ class Group(NamedTuple):
         """How many requests went well."""
         requests = self.value("requests")
         return requests and requests - (self.value("failed_requests") or 0)
+
+    @property
+    def alike(self) -> bool:
+        """Whether all answers have one length, so that means add up."""
+        tokens = self.value("output_tokens", "mean")
+        means = [self.value(each, "mean") for each in ("ttft", "tpot", "e2e_latency")]
+        return bool(tokens and all(means)) and dict(self.load).get("output_tokens") == f"{tokens:g}"
 
     @property
     def latency(self) -> float | None:
@@ -120,8 +127,10 @@ def _ordered(group: Group) -> Iterator[str]:
 def _made_of(group: Group) -> Iterator[str]:
     """Hold a request's latency to its first token's and, for each other one, the time of one."""
     whole, parts = group.middle("e2e_latency"), group.of_tokens
-    if whole and parts and not 1 / _FAR < whole / parts < _FAR:
-        yield f"a request takes {whole:g} s, and its tokens {parts:g} s: a unit is another"
+    far = _NEAR if group.alike else _FAR
+    if whole and parts and not 1 / far < whole / parts < far:
+        why = "" if 1 / _FAR < whole / parts < _FAR else ": a unit is another"
+        yield f"a request takes {whole:g} s, and its tokens {parts:g} s{why}"
     tpot, gap = group.middle("tpot"), group.middle("inter_chunk_latency")
     # An event may hold several tokens, but hardly a small part of one.
     if tpot and gap and tpot > _UNIT * gap:

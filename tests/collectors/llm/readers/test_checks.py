@@ -67,6 +67,15 @@ def test_two_figures_that_contradict_each_other_are_named(
     assert words in doubts(read(SERVE, SOUND | changes))[kind]
 
 
+def test_of_answers_of_one_length_the_means_add_up() -> None:
+    for name, value in (("mean_e2el_ms", 3100.0), ("mean_tpot_ms", 22.0)):
+        raw = SOUND | {name: value, "p99_tpot_ms": 30.0}
+        assert Doubt.INCONSISTENT not in doubts(read(SERVE, raw))
+        found = doubts(read(SERVE, raw, output_tokens="200"))[Doubt.INCONSISTENT]
+        assert "a request takes" in found
+    assert doubts(read(SERVE, SOUND, output_tokens="200")) == {}
+
+
 def test_one_round_of_a_closed_loop_need_not_be_full() -> None:
     """Of eight requests at once the last one runs alone."""
     few = {"num_prompts": 8, "completed": 8, "max_concurrency": 8, "duration": 10.0}
