@@ -167,3 +167,9 @@ def test_figures_of_aiperf_that_contradict_each_other_are_doubted(
     changes: dict[str, Any], words: str
 ) -> None:
     assert words in doubts(read(PERF, aiperf(**changes)))[Doubt.INCONSISTENT]
+
+
+def test_a_time_of_aiperf_that_is_not_known_is_named_as_left_out() -> None:
+    reading = read(PERF, aiperf(credit_drop_latency={"unit": "ms", "avg": 3.0}))
+    assert has_note(reading, "left out: credit_drop_latency.")
+    assert not has_note(read(PERF, aiperf()), "left out")
