@@ -7,7 +7,7 @@ did not measure. A text that is there and is no quantity is an error, never a gu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -22,6 +22,12 @@ _SECONDS = {
     **dict.fromkeys(("us", "\u00b5s", "\u03bcs"), Fraction(1, 10**6)),
     "ns": Fraction(1, 10**9),
 }
+_BYTES = {
+    name: Fraction(base**power)
+    for power, prefix in enumerate("kmgt", 1)
+    for name, base in ((f"{prefix}b", 1000), (f"{prefix}ib", 1024))
+} | dict.fromkeys(("b", "byte", "bytes"), Fraction(1))
+_HERTZ = {"hz": Fraction(1), "khz": Fraction(10**3), "mhz": Fraction(10**6), "ghz": Fraction(10**9)}
 _ABSENT = frozenset({"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "n/a", "na", "null", "none"})
 _WHOLE = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})"
 _NUMBER = rf"{_WHOLE}(?:\.[0-9]{{1,30}})?(?:[eE][-+]?[0-9]{{1,2}})?"
@@ -81,6 +87,37 @@ def count(text: str) -> int | None:
     if not re.fullmatch(_WHOLE, digits) or _fraction(digits) > _MOST:
         raise SitegenError(f"{text[:_SHOWN]!r} is not a whole number")
     return int(_fraction(digits)) or None
+
+
+def size(text: str) -> Quantity | None:
+    """Return the bytes in "1419780", "2.53 MiB", "2.7MB"."""
+    value, unit = _with_unit(text, _BYTES, "a size")
+    if value is None:
+        return None
+    if unit is None and value.denominator > 1:
+        raise SitegenError(f"{text[:_SHOWN]!r} is not a whole number of bytes")
+    return Quantity(float(round(value * (unit or 1))), text.strip())
+
+
+def frequency(text: str) -> tuple[Fraction, bool] | None:
+    """Return a frequency in "931.5 kHz", "1.2MHz" and that it has a unit; or a bare number."""
+    value, unit = _with_unit(text, _HERTZ, "a frequency")
+    return (value * (unit or 1), unit is not None) if value else None
+
+
+def _with_unit(
+    text: str, units: Mapping[str, Fraction], what: str
+) -> tuple[Fraction | None, Fraction | None]:
+    match = re.fullmatch(rf"({_NUMBER})\s*([a-z]{{1,5}})?", text.strip(), re.IGNORECASE)
+    if text.strip().casefold() in _ABSENT:
+        return None, None
+    unit = units.get((match[2] or "").lower()) if match else None
+    if not match or (match[2] and unit is None):
+        raise SitegenError(f"{text[:_SHOWN]!r} is not {what}")
+    value = _fraction(match[1])
+    if value * (unit or 1) > _MOST:
+        raise SitegenError(f"{text[:_SHOWN]!r} is beyond any of these")
+    return value or None, unit
 
 
 def number(text: str) -> Fraction | None:

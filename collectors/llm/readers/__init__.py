@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collectors.llm.readers import guidellm, llama_bench, nvidia, ollama, vllm
-from sitegen.collect import Reader
+from collectors.llm.readers import (
+    commands,
+    console,
+    guidellm,
+    inferencex,
+    llama_bench,
+    nightly,
+    nvidia,
+    ollama,
+    sglang,
+    vllm,
+)
+from sitegen.collect import Bundle, Reader
 
 READERS: tuple[Reader, ...] = (
-    *(vllm.SERVE, vllm.LATENCY, ollama.ANSWERS, ollama.TEXT),
+    *(vllm.SERVE, vllm.LATENCY, vllm.THROUGHPUT, sglang.SERVING, inferencex.AGGREGATE),
+    *(console.CONSOLE, nightly.RESULTS),
+    *(ollama.ANSWERS, ollama.TEXT),
     *(llama_bench.BENCH, llama_bench.BATCHED, nvidia.PERF, guidellm.GUIDELLM),
 )
+BUNDLES: tuple[Bundle, ...] = (commands.BUNDLE,)

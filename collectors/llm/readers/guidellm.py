@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from collectors.llm.readers import outputs
+from collectors.llm.readers import checks, outputs
 from sitegen.collect import Reader, Reading, Recorder, Series, decode
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Status, ToolIdentity
+from sitegen.model import Doubt, Status, ToolIdentity
 
 DEFINITIONS = outputs.definitions("guidellm")
 #: guidellm's distribution -> our metric, and how many of its unit are one of ours.
@@ -38,6 +38,8 @@ _MEANS = {
     "tokens_per_second": ("llm.total_token_throughput", "value"),
 }
 _LENGTH = rb"%s_tokens[\\\"']*\s?[=:]\s?(\d{1,9})(?![\d.])"
+_SAME, _WINDOW, _ROUNDS = 0.01, 0.2, 8
+_UNKNOWN = "serving"
 _LOADS = {"synchronous": "closed", "concurrent": "closed", "throughput": "burst"}
 
 
@@ -146,6 +148,7 @@ def read(data: bytes, asks: outputs.Served) -> tuple[Reading, ...]:
     if starts and ends and max(ends) > min(starts):
         recorder.duration_s = max(ends) - min(starts)
     recorder.note("guidellm weights TPOT by output tokens; its latency ends with the stream.")
+    checks.consistent(recorder, counted=False)
     return (recorder.reading(),)
 
 
@@ -153,8 +156,10 @@ def _benchmark(
     recorder: Recorder, report: _Report, benchmark: _Benchmark, asks: outputs.Served
 ) -> None:
     series = _series(recorder, report, benchmark, asks)
+    load = ("concurrency",) if series.workload == _UNKNOWN else ()
     if not _counts(series, benchmark):
         recorder.note("A benchmark without a successful request has counts only.")
+        outputs.unstated(series, asks, "model", *load)
         return
     for name, (metric, factor) in _SPREAD.items():
         if successful := _successful(benchmark, name):
@@ -173,8 +178,16 @@ def _benchmark(
             series.spread(metric, values, native=f"{name}.successful", status=status)
     for name, (metric, statistic) in _MEANS.items():
         if successful := _successful(benchmark, name):
-            native = f"{name}.successful.mean"
-            series.add(metric, statistic, successful.mean, native=native)
+            native, value = f"{name}.successful.mean", successful.mean
+            if name == "tokens_per_second" and value:
+                value = _all_tokens(series, benchmark, value)
+            series.add(metric, statistic, value, native=native)
+    _under_way(series, benchmark)
+    outputs.unstated(series, asks, "model", *load, "input_tokens", "output_tokens")
+    _samples(series, benchmark)
+
+
+def _samples(series: Series, benchmark: _Benchmark) -> None:
     rows = (benchmark.requests or {}).get("successful") or ()
     timed = [(start, row) for row in rows if (start := row.request_start_time or row.start_time)]
     first = min((start for start, _ in timed), default=0.0)
@@ -182,6 +195,48 @@ def _benchmark(
         metric, factor = _SPREAD[name]
         pairs = ((start - first, getattr(row, name)) for start, row in timed)
         series.points("request", metric, ((x, value / factor) for x, value in pairs if value))
+
+
+def _mean(benchmark: _Benchmark, name: str) -> float:
+    successful = _successful(benchmark, name)
+    return (successful and successful.mean) or 0.0
+
+
+def _all_tokens(series: Series, benchmark: _Benchmark, stated: float) -> float:
+    """Return the tokens a second, which some versions count with the prompts twice."""
+    rate, sent, answer = (
+        _mean(benchmark, name)
+        for name in ("requests_per_second", "prompt_token_count", "output_token_count")
+    )
+    once = rate * (sent + answer)
+    if not once or checks.apart(stated, once + rate * sent, _SAME):
+        return stated
+    if not checks.apart(stated, once, _SAME / 2):
+        return stated
+    sentence = (
+        f"{stated:g} tokens/s are stated, with the prompts twice: {rate:g} requests/s of {sent:g} "
+        f"input and {answer:g} output tokens are {once:g}, which is taken"
+    )
+    series.recorder.doubt(Doubt.INCONSISTENT, sentence, series.workload)
+    return once
+
+
+def _under_way(series: Series, benchmark: _Benchmark) -> None:
+    """Doubt a rate that with the latency is not how many were under way: of another window."""
+    rate, latency, stated = (
+        _mean(benchmark, name)
+        for name in ("requests_per_second", "request_latency", "request_concurrency")
+    )
+    done = _successful(benchmark, "request_latency")
+    streams = float(dict(series.params).get("concurrency", 0))
+    if series.workload == "closed" and done and (done.count or 0) >= _ROUNDS * streams:
+        stated = stated or streams
+    if rate and latency and stated and checks.apart(rate * latency, stated, _WINDOW):
+        sentence = (
+            f"{stated:.3g} requests at once are stated, and {rate:g} requests/s of {latency:.4g} s "
+            f"are {rate * latency:.3g}: the rate is of another window"
+        )
+        series.recorder.doubt(Doubt.INCONSISTENT, sentence, series.workload)
 
 
 def _successful(benchmark: _Benchmark, name: str) -> _Distribution | None:
@@ -213,7 +268,7 @@ def _series(
     places = (benchmark.config, benchmark.args, benchmark.scheduler)
     strategy = next(filter(None, (place.strategy for place in places)), _Strategy())
     kind, rate = strategy.type_ or strategy.kind or "", strategy.rate
-    load = _LOADS.get(kind, "open" if rate else "serving")
+    load = _LOADS.get(kind, "open" if rate else _UNKNOWN)
     streams = 1 if kind == "synchronous" else strategy.streams
     most = strategy.max_concurrency if load == "burst" else None
     pairs = outputs.about(

@@ -30,19 +30,40 @@ _ENGINE = "llama.cpp"
 _FORMS = {
     "json": (b'"avg_ts"', re.compile(rb'"n_prompt"\s*:')),
     "csv": (b"avg_ts", re.compile(rb'^"?build_commit"?,', re.MULTILINE)),
+    "sql": (b"avg_ts", re.compile(rb"^INSERT INTO \w+ \(", re.MULTILINE)),
     "markdown": (b"t/s", re.compile(rb"^\|\s*model\s*\|.*\|\s*t/s\s*\|", re.MULTILINE)),
 }
 _NANO = 1e9
 _SAME = 0.02
 _NOTE = "llama-bench leaves out the time for tokenisation and for sampling: no server's rate."
-#: What tells one test of a file from another wherever it does, and is a setting where not.
+#: Our names of settings, where they are not the tool's own.
 _SETTINGS = {
     name: name.removeprefix("n_").removeprefix("use_")
-    for name in (
-        *("n_batch", "n_ubatch", "type_k", "type_v", "flash_attn", "use_mmap", "split_mode"),
-        *("no_kv_offload", "n_cpu_moe", "main_gpu", "tensor_split", "embeddings"),
-    )
+    for name in ("n_batch", "n_ubatch", "use_mmap", "n_cpu_moe")
 }
+#: Settings that builds of old know too: where two files differ in one they do not compare.
+_OLD = {
+    *("n_batch", "n_ubatch", "type_k", "type_v", "flash_attn", "use_mmap", "split_mode"),
+    *("no_kv_offload", "n_cpu_moe", "main_gpu", "tensor_split", "embeddings", "load_mode"),
+    "devices",
+}
+#: All that is no setting: what was measured, of what, and by which build. Every other column, also
+#: one of a later build, tells tests of a file apart wherever it differs between them.
+_KNOWN = {
+    *("build_commit", "build_number", "test_time", "avg_ns", "stddev_ns", "avg_ts", "stddev_ts"),
+    *("samples_ns", "samples_ts", "n_prompt", "n_gen", "n_depth", "n_threads", "n_gpu_layers"),
+    *("backends", "model_type", "test", "t/s", "printed"),
+}
+#: What a pair of a series is called: a column of that name has another.
+_PAIRS = {
+    *("model", "engine", "weights", "backend", "threads", "cores", "processes", "workers"),
+    *("input_tokens", "output_tokens", "depth", "concurrency", "requests", "rate", "size"),
+    *("batch_size", "gpus", "slo", "prompt", "model_file"),
+}
+#: What is of a file or a machine: it splits tests too, and is a fact where it does not.
+_ASIDE = ("model_filename", "model_size", "model_n_params", "cpu_info", "gpu_info")
+_NAME = re.compile(r"[^a-z0-9_]+")
+_SHORT, _LONGEST, _MOST_SETTINGS = 40, 200, 100
 #: Columns of the table, which are shortened, by the name that the other forms have.
 _COLUMNS = {
     "ngl": "n_gpu_layers",
@@ -54,11 +75,21 @@ _COLUMNS = {
     "mg": "main_gpu",
     "ts": "tensor_split",
     "embd": "embeddings",
+    "lm": "load_mode",
+    "dev": "devices",
+    "ot": "tensor_buft_overrides",
+    "nopo": "no_op_offload",
+    "noh": "no_host",
+    "fitt": "fit_target",
+    "fitc": "fit_min_ctx",
     "backend": "backends",
     "model": "model_type",
+    "size": "model_size",
+    "params": "model_n_params",
 }
 _TEST = re.compile(r"(?:pp(?P<pp>\d{1,9}))?\+?(?:tg(?P<tg>\d{1,9}))?(?: @ d(?P<d>\d{1,9}))?")
 _SPEED = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(?:\s*(?:±|\+/-)\s*(\d{1,15}(?:\.\d{1,9})?))?")
+_INSERT = re.compile(r"INSERT INTO \w+ \(([^()]*)\) VALUES \((.*)\);?")
 _BUILD = re.compile(r"^build: (\w{1,40}) \((\d{1,9})\)\s*$", re.MULTILINE)
 
 
@@ -73,6 +104,7 @@ class _Test(msgspec.Struct, frozen=True, kw_only=True):
     n_gen: Whole = 0
     n_depth: Whole = 0
     n_threads: Whole | None = None
+    n_gpu_layers: Text | None = None
     build_commit: Text = ""
     build_number: Whole | None = None
     test_time: datetime | None = None
@@ -103,13 +135,21 @@ class _Test(msgspec.Struct, frozen=True, kw_only=True):
 
 def _test(fields: Mapping[str, Any], place: str, *, strict: bool = True) -> _Test:
     """Return one test; builds write the same setting as a number, as true or as a text."""
-    named = {name: fields.get(name) for name in (*_SETTINGS, "n_gpu_layers", "model_size")}
-    settings = {
-        name: str(int(value)) if isinstance(value, bool) else str(value)
-        for name, value in named.items()
-        if value not in (None, "")
-    }
-    return decode.convert({**fields, "settings": settings}, _Test, place, strict=strict)
+    settings = {}
+    for key, value in fields.items():
+        name = _NAME.sub("_", str(key).lower())[:_SHORT].strip("_")
+        inner = value if isinstance(value, list) else [value]
+        if key in _KNOWN or value in (None, "") or not name:
+            continue
+        if any(isinstance(each, list | dict) for each in inner):
+            raise SitegenError(f"{name} is no setting", where=place)
+        text = str(int(value)) if isinstance(value, bool) else str(value)
+        settings[f"{name}_setting" if name in _PAIRS else name] = text[:_LONGEST]
+    if len(settings) > _MOST_SETTINGS:
+        raise SitegenError(f"has more than {_MOST_SETTINGS} settings", where=place)
+    layers = fields.get("n_gpu_layers")
+    named = {"settings": settings, "n_gpu_layers": None if layers in (None, "") else str(layers)}
+    return decode.convert({**fields, **named}, _Test, place, strict=strict)
 
 
 def _is_near(value: float, other: float) -> bool:
@@ -130,7 +170,7 @@ def read_bench(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
         tests = [_test(fields, f"entry {number}") for number, fields in enumerate(documents, 1)]
     else:
         text = data.decode("utf-8-sig", "replace")
-        tests = list(_csv(text) if form == "csv" else _table(text))
+        tests = list({"csv": _csv, "sql": _sql}.get(form, _table)(text))
     if not tests:
         raise SitegenError("there is no test in it")
     builds: defaultdict[str, list[_Test]] = defaultdict(list)
@@ -144,18 +184,22 @@ def _run(build: str, tests: Sequence[_Test], asks: outputs.Computed) -> Reading:
     times = [outputs.utc(test.test_time) for test in tests if test.test_time]
     recorder.started_at = min(times, default="")
     recorder.note(_NOTE)
-    by_name = {name: {test.settings.get(name) for test in tests} for name in _SETTINGS}
-    varying = {name for name, values in by_name.items() if len(values) > 1}
+    names = sorted({name for test in tests for name in test.settings})
+    by_name = {name: {test.settings.get(name) for test in tests} for name in names}
+    varying = [name for name, values in by_name.items() if len(values) > 1]
     for name, values in by_name.items():
-        if name not in varying:
-            recorder.parameter(_SETTINGS[name], next(iter(values)))
+        if name not in {*varying, *_ASIDE}:
+            meaning = Comparability.MUST_MATCH if name in _OLD else Comparability.CAVEAT
+            recorder.parameter(_SETTINGS.get(name, name), next(iter(values)), meaning)
     for name, fact in (("cpu_info", "cpu"), ("gpu_info", "gpu")):
         for value in sorted({getattr(test, name) for test in tests}):
             recorder.fact(fact, value, f"llama-bench, {name}")
     files = {outputs.file_name(test.model_filename) for test in tests if test.model_filename}
-    sizes = {size for test in tests if (size := test.settings.get("model_size"))}
+    # In bytes; a table rounds it.
+    sizes = {size for test in tests if (size := test.settings.get("model_size", "")).isdecimal()}
     for name, texts in (("model_file", files), ("model_size", sizes)):
         recorder.parameter(name, ", ".join(sorted(texts))[:200] or None, Comparability.CAVEAT)
+    apart = _apart(tests)
     for test in tests:
         threads = settings.agreed("threads", asks.threads, test.n_threads)
         outputs.note_crowd(recorder, threads, asks.cpus)
@@ -165,14 +209,32 @@ def _run(build: str, tests: Sequence[_Test], asks: outputs.Computed) -> Reading:
             engine=_ENGINE,
             backend=test.backends or None,
             threads=threads,
-            n_gpu_layers=test.settings.get("n_gpu_layers") if test.backends != "CPU" else None,
+            n_gpu_layers=test.n_gpu_layers if test.backends != "CPU" else None,
             input_tokens=test.n_prompt or None,
             output_tokens=test.n_gen or None,
             depth=test.n_depth or None,
-            **{_SETTINGS[name]: test.settings.get(name) for name in varying},
+            **_differing(test, [name for name in varying if name not in _ASIDE or name in apart]),
         )
-        _write(recorder.series("llama-bench", pairs), test)
+        series = recorder.series("llama-bench", pairs)
+        _write(series, test)
+        outputs.unstated(series, asks, "model")
     return recorder.reading()
+
+
+def _apart(tests: Sequence[_Test]) -> set[str]:
+    """Return what of a file or a machine differs between tests of one name."""
+    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for test in tests:
+        for name in _ASIDE:
+            found[test.model_type, name].add(test.settings.get(name, ""))
+    return {name for (_, name), values in found.items() if len(values) > 1}
+
+
+def _differing(test: _Test, names: Sequence[str]) -> dict[str, str | None]:
+    pairs = {_SETTINGS.get(name, name): test.settings.get(name) for name in names}
+    if file := pairs.pop("model_filename", None):
+        pairs["model_file"] = outputs.file_name(file)
+    return pairs
 
 
 def _write(series: Series, test: _Test) -> None:
@@ -201,6 +263,20 @@ def _csv(text: str) -> Iterator[_Test]:
             yield _test(row, place, strict=False)
     except csv.Error as error:
         raise SitegenError(f"is not CSV: {error}"[:200]) from error
+
+
+def _sql(text: str) -> Iterator[_Test]:
+    """Yield the test of each line that inserts one; llama-bench escapes no quotes in them."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := _INSERT.fullmatch(line.strip()):
+            columns = [name.strip(' "`') for name in match[1].split(",")]
+            cells = match[2].removeprefix("'").removesuffix("'").split("', '")
+            place = f"line {number}"
+            if len(cells) != len(columns):
+                raise SitegenError(f"has {len(cells)} values for {len(columns)}", where=place)
+            yield _test(dict(zip(columns, cells, strict=True)), place, strict=False)
+        elif line.startswith("INSERT INTO"):
+            raise SitegenError("breaks off", where=f"line {number}")
 
 
 def _table(text: str) -> Iterator[_Test]:
@@ -273,6 +349,7 @@ def read_batched(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
             prompt="shared" if batch.is_pp_shared else "unique",
         )
         series = recorder.series("llama-batched-bench", pairs)
+        outputs.unstated(series, asks, "model")
         prompts = batch.pp if batch.is_pp_shared else batch.pp * batch.pl
         for metric, native, rate, seconds, tokens in (
             ("llm.prompt_eval_rate", "speed_pp", batch.speed_pp, batch.t_pp, prompts),
@@ -286,7 +363,7 @@ def read_batched(data: bytes, asks: outputs.Computed) -> tuple[Reading, ...]:
     return (recorder.reading(),)
 
 
-_BENCH = "llama-bench (-o json, jsonl, csv or md)"
+_BENCH = "llama-bench (-o json, jsonl, csv, sql or md)"
 BENCH = Reader(
     "llama-bench", _BENCH, lambda data: bool(form_of(data)), read_bench, outputs.Computed
 )

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from collectors.llm.readers import outputs
+from collectors.llm.readers import checks, outputs
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.collect.settings import Count, Positive, described
@@ -49,6 +49,7 @@ _UNITS: Mapping[str, Mapping[str, float]] = {
 }
 _FIGURES = ("avg", "min", "max", "std", "p50", "p75", "p90", "p95", "p99")
 _STATISTICS = {"avg": "mean", "std": "stddev"}
+_NAMED = 6
 _MEANS_ONLY = {"llm.output_tokens", "llm.input_tokens"}
 _TAGS = (re.compile(rb'"request_throughput"\s*:\s*\{'), re.compile(rb'"request_latency"\s*:\s*\{'))
 _TABLE = b"Metric,avg,min,max,"
@@ -144,6 +145,7 @@ class _Export(NamedTuple):
     tool: str
     leaves: Mapping[str, msgspec.Struct]
     about: _About
+    left: tuple[str, ...] = ()  # times that are not known here
 
     def value(self, tag: str, unit: str, figure: str = "avg") -> float | None:
         """Return a figure of one metric in a base unit; raises SitegenError for another unit."""
@@ -178,6 +180,8 @@ def read(data: bytes, asks: Load) -> tuple[Reading, ...]:
             recorder.note("The start in the file is local time of the client, taken as UTC.")
     if stated.was_cancelled:
         recorder.note("The benchmark was cancelled: its figures are of a part.")
+    if named := [tag for tag in export.left if tag.isprintable()][:_NAMED]:
+        recorder.note(f"Not known here and left out: {', '.join(named)[:200]}.")
     recorder.parameter("api", config.api)
     recorder.parameter("warmup_requests", load.warmup_request_count, Comparability.CAVEAT)
     rate = settings.agreed("rate", asks.rate, load.request_rate or load.rate or None)
@@ -195,8 +199,12 @@ def read(data: bytes, asks: Load) -> tuple[Reading, ...]:
     )
     workload = "open" if rate else "closed" if streams else "serving"
     status = Status.SUSPECT if stated.was_cancelled else Status.OK
-    _write(export, recorder.series(workload, pairs, status=status), asks.slo)
+    series = recorder.series(workload, pairs, status=status)
+    _write(export, series, asks.slo)
     recorder.duration_s = export.value("benchmark_duration", "s")
+    checks.consistent(recorder)
+    load_names = ("concurrency",) if workload == "serving" else ()
+    outputs.unstated(series, asks, "model", *load_names, "input_tokens", "output_tokens")
     if tool == "aiperf" and "reasoning_token_count" in export.leaves:
         recorder.note("aiperf's output lengths and rates count reasoning tokens too.")
     return (recorder.reading(),)
@@ -212,7 +220,13 @@ def _of_json(data: bytes) -> _Export:
         for tag, leaf in document.items()
         if tag in tags and leaf is not None
     }
-    return _Export(tool, leaves, decode.convert(document, _About))
+    left = tuple(
+        tag
+        for tag, leaf in document.items()
+        if tag not in tags and not tag.endswith("_timestamp")
+        if isinstance(leaf, dict) and leaf.get("unit") in [*_UNITS["s"]]
+    )
+    return _Export(tool, leaves, decode.convert(document, _About), left)
 
 
 def _own(tool: str) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from collectors.llm.readers import outputs
 from sitegen.collect import Reader, Reading, Recorder, Series, decode, settings
 from sitegen.collect.decode import Number, Text, Whole
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Status, ToolIdentity
+from sitegen.model import Comparability, Doubt, Status, ToolIdentity
 
 # Not one workload: llama.cpp's own rates leave out the first token, Ollama's do not.
 WORKLOAD = "ollama-eval"
@@ -29,6 +29,15 @@ _TOTAL = "llm.ollama.total_duration"
 DEFINITIONS = outputs.definitions("ollama")
 _NANO = 1e9
 _MILLI = 1e3
+#: Tokens from which a rate tells anything; least share of an output token's time that a prompt
+#: takes; and how much faster than the output's a prompt's tokens can be on any processor.
+_FEW, _LEAST, _MOST = 4, 0.5, 1000.0
+#: More tokens of one prompt a second than any machine computes.
+_FASTEST = 500_000.0
+#: How much faster the same number of tokens can be computed a second time.
+_AGAIN = 10.0
+#: By which the parts of a duration may exceed it: text is rounded.
+_MORE = 0.02
 _CENT = 0.01  # rates are printed with two decimals
 _MAX_LINE = 20_000
 _DURATIONS = (b'"eval_duration"', b'"total_duration"')
@@ -81,11 +90,44 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def prompt_rate(self) -> float | None:
-        if self.prompt_eval_cached_count:  # counted, and not computed: it would be too high
+        # What was counted and not computed would make it too high.
+        if self.prompt_eval_cached_count or self.from_cache:
             return None
+        return self.printed_prompt_rate
+
+    @property
+    def printed_prompt_rate(self) -> float | None:
+        """The rate as the file has it, whether it was computed or not."""
         if self.prompt_eval_rate:
             return self.prompt_eval_rate[0]
         return _ratio(self.prompt_eval_count, self.prompt_eval_duration)
+
+    @property
+    def parts(self) -> float:
+        """The times that are within the total, together."""
+        times = (self.load_duration, self.prompt_eval_duration, self.eval_duration)
+        return math.fsum(time for time in times if time)
+
+    @property
+    def from_cache(self) -> str:
+        """Why the prompt, or most of it, cannot have been computed; nothing where it can.
+
+        For any prompt the weights are read once, as for a token of the output. Many tokens at
+        once are cheaper each, by what a processor computes more than its memory brings.
+        """
+        count, rate, each = self.prompt_eval_count or 0, self.printed_prompt_rate, self.rate
+        if count >= _FEW and self.prompt_eval_duration == 0:
+            return f"{count} tokens of a prompt took no time"
+        if count < _FEW or not rate:
+            return ""
+        spent = f"{count} tokens of a prompt took {count / rate * _MILLI:.3g} ms"
+        if rate > _FASTEST:
+            return spent
+        if not each or (self.eval_count or 0) < _FEW:
+            return ""
+        if count / rate < _LEAST / each:
+            return f"{spent}, and one of the output {_MILLI / each:.3g} ms"
+        return f"{spent}, {rate / each:.0f} times the output's rate" if rate > _MOST * each else ""
 
 
 class _Line(_Answer, frozen=True, kw_only=True):
@@ -129,6 +171,10 @@ def read_answers(data: bytes, asks: outputs.ServedHere) -> tuple[Reading, ...]:
     recorder = Recorder(ToolIdentity("ollama", ""), DEFINITIONS)
     dated = [(line.created_at, line.total_duration or 0.0) for line in last if line.created_at]
     recorder.started_at = min((outputs.utc(*pair) for pair in dated), default="")
+    if len(dated) == len(last) and dated:
+        ends = [(outputs.aware(ended).timestamp(), passed) for ended, passed in dated]
+        began = min(ended - passed for ended, passed in ends)
+        recorder.duration_s = max(ended for ended, _ in ends) - began or None
     recorder.parameter("api", "ollama")
     recorder.parameter("token_source", "eval_count")
     recorder.note(_NOTE_N)
@@ -340,6 +386,7 @@ def _write(  # noqa: PLR0913 - what holds for all requests of a file
         pairs = outputs.about(asks, name, engine=engine, **lengths)
         series = recorder.series(workload, pairs)
         _group(series, group)
+        outputs.unstated(series, asks, "model")
         if bad and len(stated) <= 1:
             outputs.failures(series, len(group), bad)
         else:
@@ -348,22 +395,56 @@ def _write(  # noqa: PLR0913 - what holds for all requests of a file
         recorder.note("Failed requests do not say which model they were for and are not counted.")
 
 
+def _computed(series: Series, group: Sequence[_Answer]) -> Sequence[_Answer]:
+    """Return the requests whose prompt no cache had, as far as its time tells; note the others."""
+    slowest: dict[int, float] = {}
+    for answer in group:
+        if rate := answer.prompt_rate:
+            count = answer.prompt_eval_count or 0
+            slowest[count] = min(rate, slowest.get(count, rate))
+    reasons, computed = [], []
+    for answer in group:
+        count, rate, reason = answer.prompt_eval_count or 0, answer.prompt_rate, answer.from_cache
+        if rate and count >= _FEW and rate > _AGAIN * slowest[count]:
+            reason = (
+                f"{count} tokens of a prompt took {count / rate * _MILLI:.3g} ms, and as many "
+                f"{count / slowest[count] * _MILLI:.3g} ms in another request"
+            )
+        if reason and not answer.prompt_eval_cached_count:
+            reasons.append(reason)
+        else:
+            computed.append(answer)
+    if reasons:
+        series.recorder.note(
+            f"{reasons[0]}: a cache had them. {len(reasons)} of {len(group)} requests have no "
+            "prompt rate for that, and their total durations are those of shorter prompts."
+        )
+    return computed
+
+
 def _group(series: Series, group: Sequence[_Answer]) -> None:
     recorder, totals = series.recorder, _known(group, "total_duration")
+    for answer in group:
+        whole, parts = answer.total_duration, answer.parts
+        if whole and parts > whole * (1 + _MORE):
+            sentence = f"the total duration is {whole:g} s, and its parts {parts:g} s together"
+            recorder.doubt(Doubt.INCONSISTENT, sentence, series.workload)
     # By the time before them, where every request says how long it took.
     timed = group if len(totals) == len(group) else ()
     placed = list(zip(itertools.accumulate(totals, initial=0.0), timed, strict=False))
-    for metric, attribute, printed_by, native in (
-        ("llm.eval_rate", "rate", "eval_rate", "eval rate"),
-        ("llm.prompt_eval_rate", "prompt_rate", "prompt_eval_rate", "prompt eval rate"),
+    computed = _computed(series, group)
+    for metric, attribute, printed_by, native, own in (
+        ("llm.eval_rate", "rate", "eval_rate", "eval rate", group),
+        ("llm.prompt_eval_rate", "prompt_rate", "prompt_eval_rate", "prompt eval rate", computed),
     ):
-        rates = _known(group, attribute)
-        texts = [text for _, text in _known(group, printed_by)]
+        rates, counted = _known(own, attribute), set(map(id, own))
+        texts = [text for _, text in _known(own, printed_by)]
         if len(rates) == 1:
             series.add(metric, "mean", rates[0], texts[0] if texts else None, native=native)
         else:
             series.spread(metric, outputs.distribution(rates), native=native)
-        points = ((start, getattr(answer, attribute)) for start, answer in placed)
+        placed_own = ((x, answer) for x, answer in placed if id(answer) in counted)
+        points = ((x, getattr(answer, attribute)) for x, answer in placed_own)
         series.points("request", metric, ((x, y) for x, y in points if y is not None))
     for metric, native in (
         ("llm.input_tokens", "prompt_eval_count"),

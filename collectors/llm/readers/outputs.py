@@ -16,15 +16,22 @@ from sitegen.collect import Recorder, Series, decode, settings, timestamp
 from sitegen.collect.decode import Form
 from sitegen.collect.settings import Count, Positive, Settings, described
 from sitegen.errors import SitegenError
-from sitegen.model import MetricDefinition, Params, params
+from sitegen.model import Doubt, MetricDefinition, Params, params
 
-_ASKED = ("model", "engine", "weights", "input_tokens", "output_tokens")
+_ASKED = ("engine", "weights", "input_tokens", "output_tokens")
 #: What the tools measure that sitegen does not.
 _METRICS = Path(__file__).with_name("metrics.txt")
 _LIST = re.compile(r"^\[\s*$", re.MULTILINE)
+#: Where a download names the repository that it is of; its last folder is a commit.
+_CACHED = re.compile(r"(?:^|[\\/])models--([^\\/]+)")
+_MODELSCOPE = re.compile(r"modelscope/(?:hub/)?(?:models/)?([^/]+/[^/]+)$")
+_HUB = re.compile(r"^(?:hf://|https?://(?:huggingface\.co|hf\.co)/)(?:models/)?([^/]+/[^/]+)")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REVISION = re.compile(rf"[@:](?:{_COMMIT.pattern})$")
 
 
 Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=200)]
+BatchSize: TypeAlias = Annotated[Count | None, described("prompts in one batch")]
 _Threads: TypeAlias = Annotated[
     Count | None, described("CPU threads that the server computed with")
 ]
@@ -91,18 +98,43 @@ def file_name(path: str) -> str:
 
 
 def model_name(name: str | None) -> str | None:
-    """Return a model's name, of a path on somebody's machine only its last part; else None."""
-    if not name:
-        return None
-    local = name.startswith(("/", "~", ".")) or "\\" in name or name.count("/") > 1
-    return file_name(name) if local else name
+    """Return a model's name, of a path on somebody's machine only what names the model in it.
+
+    A commit is no name: None where nothing else is there.
+    """
+    path = _REVISION.sub("", (name or "").strip().rstrip("\\/"))
+    if match := _CACHED.search(path):
+        return match[1].replace("--", "/", 1)
+    if match := _HUB.match(path):
+        return match[1]
+    path = re.split(r"[\\/]snapshots(?:[\\/]|$)", path)[0]
+    parts = [part for part in re.split(r"[\\/]", path) if not _COMMIT.fullmatch(part)]
+    if match := _MODELSCOPE.search("/".join(parts)):
+        return match[1].replace("___", ".")
+    local = path.startswith(("/", "~", ".")) or "\\" in path or len(parts) > 2  # noqa: PLR2004 - an owner and a name
+    return (parts[-1] if local and parts else "/".join(parts)) or None
+
+
+def agreed_model(given: str | None, stated: str | None) -> str | None:
+    """Return the fuller of two names of one model; raises SitegenError for two models."""
+    ours, theirs = model_name(given), model_name(stated)
+    if ours and theirs and file_name(ours).casefold() == file_name(theirs).casefold():
+        longer = "/" in ours and "/" not in theirs
+        same = ours.casefold() == theirs.casefold() or "/" not in ours
+        if longer or same:
+            return ours if longer else theirs
+    return settings.agreed("model", ours, theirs)
+
+
+def aware(moment: datetime) -> datetime:
+    """Return a time with its zone: UTC where it names none."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def utc(moment: datetime, less_s: float = 0.0) -> str:
     """Return a time, in UTC where it names no zone, ``less_s`` earlier, as an archive has it."""
     try:
-        whole = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return timestamp(whole.astimezone(UTC) - timedelta(seconds=less_s))
+        return timestamp(aware(moment).astimezone(UTC) - timedelta(seconds=less_s))
     except OverflowError as error:
         raise SitegenError(f"{less_s:g} s before {moment} is no time") from error
 
@@ -121,9 +153,20 @@ def documents(data: bytes, form: type[Form]) -> list[Form]:
             kept = text[start.start() : max(text.rfind("]") + 1, start.end())]
         else:
             kept = "\n".join(line if _is_json(line) else "" for line in text.split("\n"))
+        if kept.strip() == text.strip() and len(kept.strip().split("\n")) > 1 and not start:
+            return _by_line(text, form)
         if kept.strip() in {"", text.strip()}:
             raise
     return decode.documents(kept, form)
+
+
+def _by_line(text: str, form: type[Form]) -> list[Form]:
+    """Return a document a line, also where the first has Python's own Infinity.
+
+    Raises SitegenError where a line is none.
+    """
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return [decode.document(line, form, f"line {n}") for n, line in lines]
 
 
 def _is_json(line: str) -> bool:
@@ -184,10 +227,31 @@ def about(asks: Asks, model: str | None = None, **stated: object) -> Params:
 
     Raises SitegenError where the two differ.
     """
-    stated["model"] = model_name(model)
+    stated["model"] = agreed_model(asks.model, model)
     for name in _ASKED:
         stated[name] = settings.agreed(name, getattr(asks, name, None), stated.get(name))
     return params(**stated)
+
+
+def unstated(series: Series, asks: Asks, *names: str) -> None:
+    """Doubt a series of which neither its output nor a user states one of ``names``.
+
+    A length is stated too where its mean is measured.
+    """
+    pairs = dict(series.params)
+    rows = {
+        row.metric
+        for row in series.recorder.measurements
+        if row.workload == series.workload and pairs.items() <= dict(row.params).items()
+    }
+    missing = [name for name in names if name not in pairs and f"llm.{name}" not in rows]
+    sentences = ["The file does not name the model."] if "model" in missing else []
+    if others := [name for name in missing if name != "model"]:
+        words = ", ".join(name.replace("_", " ") for name in others)
+        say = ", ".join(f"--set {name}=" for name in others if hasattr(asks, name))
+        sentences.append(f"The file does not state {words}{say and f': say it with {say}'}.")
+    if sentences:
+        series.recorder.doubt(Doubt.NOT_STATED, " ".join(sentences), series.workload)
 
 
 def note_crowd(recorder: Recorder, threads: int | None, cpus: float | None) -> None:

@@ -2,8 +2,12 @@
 
 With RUST_LOG=info, SP1 logs when a stage ends, ``prove_core: close time.busy=7.46s
 time.idle=155ms``: it lasts for both times together. Which stages there are says the mode. ``clk =
-N`` is a mark on the way and ``└╴N cycles`` a part: neither is the cycles of the program. ``khz``
-in the summary line has been printed in Hz and in kHz: speeds are recomputed.
+N`` is a mark on the way and ``└╴N cycles`` a part: neither is the cycles of the program. In the
+summary line a number without a unit has been ms and s, and ``khz`` Hz and kHz: speeds are
+recomputed, and what fits neither is doubted.
+
+What was only executed lends a proof nothing, where anything between the two says that it was
+another process or had another input.
 
 With RISC0_INFO set, RISC Zero's executor logs segments and cycles: total (each segment padded to
 a power of two), user, paging, reserved. It does not say how long proving took or what was proven.
@@ -13,8 +17,10 @@ A log of a mode in which proofs are fake is refused.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Struct
@@ -24,7 +30,7 @@ from collectors.zktls.quantities import Quantity
 from collectors.zktls.readers import proofs
 from sitegen.collect import Reader, Reading, Recorder, Refused, described
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, ToolIdentity
+from sitegen.model import Comparability, Doubt, ToolIdentity
 
 #: SP1's stages in their order, and the modes of the proofs that end with them.
 _STAGES = (
@@ -42,7 +48,8 @@ _SP1_CYCLES = re.compile(
     r"(?:\bsummary: cycles=|\btotal_cycles=|\bSimulation complete, cycles: |"
     r"^Number of cycles: |^cycles: )([0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?![0-9])"
 )
-_SUMMARY = re.compile(r"\bsummary: cycles=.*?\be2e=([0-9][0-9.]{0,20})s?,.*?\bproofSize=([0-9]+)\b")
+_SUMMARY = re.compile(r"\bsummary: (cycles=.*)")
+_FIELD = re.compile(r"(\w{1,20})=(.{0,40}?)(?=,\s*\w{1,20}=|\s*$)")
 _SP1_FAKE = re.compile(
     r"SP1_PROVER[\"']?\s*[=:]\s*[\"']?mock\b|\bmock (?:prover|proof)\b", re.IGNORECASE
 )
@@ -51,8 +58,17 @@ _SP1 = re.compile(
     r"\bexecute: (?:clk = [0-9]|close time\.busy=)"
 )
 _DATED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s", re.MULTILINE | re.ASCII)
-#: Cargo begins another program, which may have another input.
-_RUNNING = re.compile(r"^\s*Running `")
+#: A program begins, which may have another input: as cargo says it, or as somebody typed it.
+_RUNNING = re.compile(
+    r"\s*(?:```|Running `|Finished `|(?:\S{0,80}[$%#>]|\++) +(?:\w+=\S+ +)*(?:time +|sudo +)?"
+    r"(?:cargo|prove|sp1\S*|\S*target/\S+|\./\S+)(?: |$))"
+)
+#: An input, as example programs print theirs.
+_ECHO = re.compile(r"(\w{1,20}): ([0-9]{1,20})\s*$")
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\s")
+#: Longer between an execution and a proof, and they are of two processes.
+_PAUSE_S, _ORDER_S = 60.0, 2.0
+_SAME, _HALF = 0.02, 0.005
 
 _RISC0_FAKE = re.compile(
     r"proving in dev mode|dev[ _-]mode is (?:on|enabled)|"
@@ -88,6 +104,11 @@ class _Part(Struct):
 
     times: dict[str, Quantity] = {}
     counts: dict[str, int] = {}
+    inputs: dict[str, str] = {}
+    ended: datetime | None = None  # its last line
+    proves: bool = False  # it has begun to
+    summary: dict[str, str] = {}
+    doubts: list[str] = []
 
     @property
     def proving(self) -> dict[str, Quantity]:
@@ -120,7 +141,12 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     Raises Refused for mock proofs.
     """
     text, logged = _logged(data, _take_sp1, _SP1_FAKE, "SP1_PROVER=cpu or cuda")
-    proven = [proof for proof in logged if proof.mode] or logged
+    for proof in logged:
+        _summarise(proof)
+    said = [part for part in logged if part.times or part.counts] or logged
+    proven = [proof for proof in said if proof.mode] or said
+    executed = len(said) > len(proven)
+    note = "What was only executed is left out: it may have had another input." if executed else ""
     _check_same(proof.mode for proof in proven)
     _check_same(proof.counts["user"] for proof in proven if "user" in proof.counts)
     times, stages = "time.busy + time.idle of ", " + ".join(proven[0].proving)
@@ -131,7 +157,7 @@ def read_sp1(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         "zktls.cycles": "cycles",
         "zktls.proof_size": "proofSize",
     }
-    return _readings("sp1", asks, text, proven, natives, mode=proven[0].mode)
+    return _readings("sp1", asks, text, proven, natives, mode=proven[0].mode, note=note)
 
 
 def read_risc0(data: bytes, asks: Risc0Asks) -> tuple[Reading, ...]:
@@ -166,6 +192,7 @@ def _readings(  # noqa: PLR0913 - what a log says, and what it does not
     natives: Mapping[str, str],
     *,
     mode: str = "",
+    note: str = "",
     prove: Quantity | None = None,
 ) -> tuple[Reading, ...]:
     """Write what each part says of a proof as a repetition of it."""
@@ -177,6 +204,8 @@ def _readings(  # noqa: PLR0913 - what a log says, and what it does not
         recorder.parameter(key, parts[0].counts.get(name), Comparability.IGNORED)
     if prove:
         recorder.note("The proving time was given by hand: the log does not hold it.")
+    if note:
+        recorder.note(note)
     mode = proofs.answer(asks, "proof_mode", mode)
     statement = proofs.answer(asks, "statement")
     about = proofs.about(asks, mode, statement=statement, prover=prover)
@@ -190,6 +219,11 @@ def _readings(  # noqa: PLR0913 - what a log says, and what it does not
         cycles = {kind: part.counts.get(kind) for kind in ("user", "total")}
         series = recorder.series(statement, about, repetition=repetition)
         proofs.write(series, times, size, cycles)
+        for sentence in part.doubts:
+            recorder.doubt(Doubt.INCONSISTENT, sentence, statement)
+        printed = part.summary.get("proofSize", "")
+        if size and not printed.isdecimal():
+            recorder.doubt(Doubt.ROUNDED, f"the proof size is printed as {printed}", statement)
     return (recorder.reading(),)
 
 
@@ -217,20 +251,77 @@ def _check_same(values: Iterable[object]) -> None:
 def _take_sp1(line: str, parts: list[_Part]) -> None:
     """Add what a line says to the last proof, or to the next, which an earlier stage begins."""
     stage, time = _stage(line)
-    last = max(map(_STAGES.index, parts[-1].times.keys() - {"e2e"}), default=-1)
-    if _RUNNING.match(line) or (stage and _STAGES.index(stage) <= last):
+    moment, summary = _moment(line), _SUMMARY.search(line)
+    cycles = _SP1_CYCLES.search(line)
+    echo = None if cycles else _ECHO.match(line)
+    last = max(map(_STAGES.index, parts[-1].times), default=-1)
+    begins = _RUNNING.match(line) or (stage and _STAGES.index(stage) <= last)
+    again = summary and parts[-1].summary
+    if begins or again or _is_elsewhere(parts[-1], moment, echo):
         parts.append(_Part())
     part = parts[-1]
+    part.ended, part.proves = moment or part.ended, part.proves or "prove_core" in line
+    if echo:
+        part.inputs[echo[1]] = echo[2]
     if time:
         part.times[stage] = time
-    if match := _SP1_CYCLES.search(line):
-        cycles = quantities.count(match[1])
-        if cycles and part.counts.setdefault("user", cycles) != cycles:
-            raise SitegenError("another number of cycles for the same proof")
-    if match := _SUMMARY.search(line):
-        duration, size = quantities.duration(match[1], "s"), quantities.count(match[2])
-        part.times |= {"e2e": duration} if duration else {}
-        part.counts |= {"size": size} if size else {}
+    count = quantities.count(cycles[1]) if cycles else None
+    if count and part.counts.setdefault("user", count) != count:
+        raise SitegenError("another number of cycles for the same proof")
+    if summary:
+        part.summary = {name: value.strip() for name, value in _FIELD.findall(summary[1])}
+
+
+def _moment(line: str) -> datetime | None:
+    if match := _STAMP.match(line):
+        with contextlib.suppress(ValueError):  # a log may hold anything
+            return datetime.fromisoformat(match[1])
+    return None
+
+
+def _is_elsewhere(part: _Part, moment: datetime | None, echo: re.Match[str] | None) -> bool:
+    """Say whether a line cannot be of the process that executed ``part``, or of its input."""
+    if not (part.times or part.counts):
+        return False
+    if echo and part.inputs.get(echo[1], echo[2]) != echo[2]:
+        return True
+    if not moment or not part.ended:
+        return False
+    passed_s = (moment - part.ended).total_seconds()
+    # Threads write a little out of order.
+    return passed_s < -_ORDER_S or (passed_s > _PAUSE_S and not part.proves)
+
+
+def _summarise(part: _Part) -> None:
+    """Read the summary of a proof in its units, and hold them to each other and to its stage."""
+    said = part.summary
+    if size := quantities.size(said.get("proofSize", "")):
+        part.counts["size"] = int(size.value)
+    stage = part.times.get("prove_core")
+    if said.get("e2e"):
+        bare = re.fullmatch(r"[0-9]+(\.[0-9]+)?", said["e2e"])
+        # SP1 printed whole milliseconds, and later seconds with their decimals.
+        units = ("ms", "s") if bare and not bare[1] else ("s", "ms")
+        reads = [quantities.duration(said["e2e"], unit) for unit in units]
+        fits = [each for each in reads if each and stage and _is_near(each.value, stage.value, 1)]
+        taken = next(iter([*fits, *reads]), None)
+        part.times |= {"e2e": taken} if taken else {}
+        if taken and stage and not fits:
+            sentence = f"the summary's time is {said['e2e']}, and the stage's {stage.value:g} s"
+            part.doubts.append(sentence)
+    speed = quantities.frequency(said.get("khz", said.get("mhz", "")))
+    spent, cycles = part.times.get("e2e"), part.counts.get("user")
+    if speed and spent and cycles:
+        factors = (1,) if speed[1] else (1, 1000) if "khz" in said else (1, 10**6)
+        stated, again = float(speed[0]), cycles / spent.value
+        if not any(_is_near(stated * each, again, _SAME, _HALF * each) for each in factors):
+            text = said.get("khz", said.get("mhz"))
+            sentence = f"the speed is {text}, and {cycles} cycles in {spent.value:g} s are "
+            part.doubts.append(f"{sentence}{again:g} Hz")
+
+
+def _is_near(value: float, other: float, share: float, rounded: float = 0.0) -> bool:
+    return abs(value - other) <= max(share * min(value, other), rounded)
 
 
 def _stage(line: str) -> tuple[str, Quantity | None]:

@@ -73,3 +73,8 @@ def parameters(reading: Reading) -> dict[str, str]:
 
 def has_note(reading: Reading, words: str) -> bool:
     return any(words in note for note in reading.notes)
+
+
+def doubts(reading: Reading) -> dict[str, str]:
+    """Return what is doubted, by its kind."""
+    return {kind: sentence for kind, sentence, _ in reading.doubts}

@@ -18,7 +18,7 @@ from sitegen.model import STATISTICS, check_metric
 from tests.collectors import damage
 from tests.collectors.llm.readers.outputs import RAW, changed, read
 
-FOLDERS = ("guidellm", "llama-bench", "nvidia", "ollama", "vllm")
+FOLDERS = tuple(path.name for path in sorted(RAW.iterdir()) if path.name != "client")
 FILES = [path for folder in FOLDERS for path in sorted((RAW / folder).iterdir())]
 CONTENTS = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in FILES}
 

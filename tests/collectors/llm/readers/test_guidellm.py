@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from collectors.llm.readers.guidellm import GUIDELLM
 from sitegen.collect import Reading
 from sitegen.errors import SitegenError
-from sitegen.model import Status
+from sitegen.model import Doubt, Status
 from tests.collectors.llm.readers.outputs import (
     changed,
     document,
+    doubts,
     first_params,
     has_note,
     one,
@@ -134,3 +137,63 @@ def test_totals_may_stand_where_older_versions_have_them() -> None:
     del raw["benchmarks"][0]["run_stats"]
     with pytest.raises(SitegenError, match="request_totals: is missing"):
         read(GUIDELLM, raw)
+
+
+def sound(**means: float) -> dict[str, Any]:
+    """Return a report of twenty requests one after the other, with other means where given."""
+    figures = {
+        "requests_per_second": 0.4926,
+        "request_concurrency": 1.0,
+        "request_latency": 2.03,
+        "prompt_token_count": 300.0,
+        "output_token_count": 100.0,
+        "time_to_first_token_ms": 50.0,
+        "inter_token_latency_ms": 20.0,
+        "output_tokens_per_second": 49.26,
+        "tokens_per_second": 197.04,
+    } | means
+    metrics: dict[str, Any] = {
+        name: {"successful": {"mean": mean, "count": 20}} for name, mean in figures.items()
+    }
+    metrics["request_totals"] = {"successful": 20, "errored": 0, "incomplete": 0}
+    config = {"strategy": {"type_": "synchronous"}, "backend": {"model": "acme/demo-8b"}}
+    return {"benchmarks": [{"config": config, "metrics": metrics}]}
+
+
+def test_prompts_that_are_counted_twice_are_counted_once() -> None:
+    assert doubts(read(GUIDELLM, sound())) == {}
+    reading = read(GUIDELLM, sound(tokens_per_second=344.82))
+    assert one(reading, "total_token_throughput").value == pytest.approx(197.04)
+    assert (
+        "344.82 tokens/s are stated, with the prompts twice" in doubts(reading)[Doubt.INCONSISTENT]
+    )
+    assert "are 197.04" in doubts(reading)[Doubt.INCONSISTENT]
+    # Of short prompts it is a few in a hundred.
+    small = {"prompt_token_count": 10.0, "tokens_per_second": 59.11}
+    assert one(read(GUIDELLM, sound(**small)), "total_token_throughput").value == pytest.approx(
+        0.4926 * 110
+    )
+
+
+@pytest.mark.parametrize(
+    ("means", "words"),
+    [
+        ({"requests_per_second": 0.3333}, "1 requests at once are stated, and 0.3333 requests/s"),
+        ({"requests_per_second": 0.3333, "request_concurrency": 0.0}, "the rate is of another"),
+        ({"requests_per_second": 0.9852}, "the rate is of another window"),
+        ({"output_tokens_per_second": 98.5}, "98.5 output tokens/s are stated"),
+        ({"tokens_per_second": 600.0}, "600 tokens/s are stated, and 0.4926 requests/s of 300"),
+        ({"request_latency": 2030.0}, "a unit is another"),
+        ({"time_to_first_token_ms": 0.05, "inter_token_latency_ms": 0.02}, "a unit is another"),
+    ],
+)
+def test_a_rate_that_does_not_fit_the_rest_is_doubted(means: dict[str, float], words: str) -> None:
+    assert words in doubts(read(GUIDELLM, sound(**means)))[Doubt.INCONSISTENT]
+
+
+def test_a_report_without_model_or_load_says_so() -> None:
+    raw = sound()
+    raw["benchmarks"][0]["config"] = {}
+    sentence = doubts(read(GUIDELLM, raw))[Doubt.NOT_STATED]
+    assert sentence.startswith("The file does not name the model.")
+    assert "does not state concurrency" in sentence

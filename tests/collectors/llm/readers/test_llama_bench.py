@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from collectors.llm.readers.llama_bench import BATCHED, BENCH
 from sitegen.errors import SitegenError
+from sitegen.model import Doubt
 from tests.collectors.llm.readers.outputs import (
     document,
+    doubts,
     first_params,
     has_note,
     metrics,
@@ -172,3 +175,104 @@ def test_a_prompt_that_a_batch_shares_is_counted_once() -> None:
     reading = read(BATCHED, shared)
     assert metrics(reading) == {"prompt_eval_rate"}
     assert first_params(reading)["prompt"] == "shared"
+
+
+TWO = """| model         |     size | backend | threads | {column} |  test |           t/s |
+| ------------- | -------: | ------- | ------: | -------: | ----: | ------------: |
+| llama 8B Q8_0 | 7.95 GiB | CPU     |       8 |  {first} | pp512 | 100.00 ± 1.00 |
+| llama 8B Q8_0 | 7.95 GiB | CPU     |       8 | {second} | pp512 |  50.00 ± 0.50 |
+
+build: 0a1b2c3d4 (11100)
+"""
+
+
+INSERT = "INSERT INTO llama_bench ({}) VALUES "
+COLUMNS = [
+    ("load_mode", "lm", "mmap", "none"),
+    ("devices", "dev", "CUDA0", "CUDA1"),
+    ("no_op_offload", "nopo", "0", "1"),
+    ("tensor_buft_overrides", "ot", "none", "exps=CPU"),
+    ("cpu_mask", "cpu_mask", "0x0", "0xff"),
+    ("later_thing", "later_thing", "a", "b"),
+    ("gpu_info", "gpu_info", "EXAMPLE100", "EXAMPLE200"),
+]
+
+
+def in_every_form(name: str, column: str, first: str, second: str) -> Iterator[bytes]:
+    """Yield two tests that differ in one column alone, 100 and 50 tokens/s, in each form."""
+    yield TWO.format(column=column, first=first, second=second).encode()
+    bare = {k: v for k, v in document(JSON)[0].items() if k not in {"samples_ns", name}}
+    tests = [
+        {**bare, name: value, "samples_ts": [rate], "avg_ts": rate, "stddev_ts": 0.0}
+        for value, rate in ((first, 100.0), (second, 50.0))
+    ]
+    yield json.dumps(tests).encode()
+    yield "\n".join(map(json.dumps, tests)).encode()
+    cells = [{k: v for k, v in test.items() if k != "samples_ts"} for test in tests]
+    lines = [",".join(f'"{value}"' for value in row.values()) for row in cells]
+    yield "\n".join((",".join(cells[0]), *lines, "")).encode()
+    insert = INSERT.format(", ".join(cells[0]))
+    values = [", ".join(f"'{value}'" for value in row.values()) for row in cells]
+    yield "".join(f"{insert}({row});\n" for row in values).encode()
+
+
+@pytest.mark.parametrize(("name", "column", "first", "second"), COLUMNS)
+def test_a_column_that_differs_tells_two_tests_apart_in_every_form(
+    name: str, column: str, first: str, second: str
+) -> None:
+    for data in in_every_form(name, column, first, second):
+        assert BENCH.knows(data)
+        reading = read(BENCH, data)
+        [fast] = rows(reading, "prompt_eval_rate", "mean", **{name: first})
+        [slow] = rows(reading, "prompt_eval_rate", "mean", **{name: second})
+        assert (fast.value, slow.value) == (100, 50)
+        assert (fast.repetition, slow.repetition) == (0, 0)
+
+
+def test_a_column_may_have_the_name_of_a_pair() -> None:
+    reading = read(BENCH, [*first_test(engine="a", rate=1), *first_test(engine="b", rate=2)])
+    about = [dict(row.params) for row in rows(reading, "prompt_eval_rate", "mean")]
+    assert {pairs["engine"] for pairs in about} == {"llama.cpp"}
+    assert {(pairs["engine_setting"], pairs["rate_setting"]) for pairs in about} == {
+        ("a", "1"),
+        ("b", "2"),
+    }
+
+
+def test_a_column_that_is_the_same_for_all_is_a_setting_of_the_run() -> None:
+    table = TWO.format(column="lm", first="mmap", second="mmap")
+    reading = read(BENCH, table.encode())
+    assert [row.repetition for row in rows(reading, "prompt_eval_rate", "mean")] == [0, 1]
+    assert parameters(reading)["load_mode"] == "mmap"
+
+
+def test_a_setting_may_be_a_list() -> None:
+    raw = [*first_test(devices=["CUDA0"]), *first_test(devices=["CUDA0", "CUDA1"])]
+    devices = {dict(row.params)["devices"] for row in read(BENCH, raw).measurements}
+    assert devices == {"['CUDA0']", "['CUDA0', 'CUDA1']"}
+
+
+def test_two_files_of_one_kind_of_model_are_two_series() -> None:
+    first, second = "/models/a.gguf", "/models/b.gguf"
+    raw = [*first_test(model_filename=first), *first_test(model_filename=second)]
+    reading = read(BENCH, raw)
+    files = {dict(row.params)["model_file"] for row in reading.measurements}
+    assert files == {"a.gguf", "b.gguf"}
+
+
+def test_the_statements_of_sql_say_what_the_csv_says() -> None:
+    header, *lines = text(CSV).decode().strip().split("\n")
+    create = f"CREATE TABLE IF NOT EXISTS llama_bench (\n  {header}\n);\n\n"
+    insert = INSERT.format(header.replace(",", ", "))
+    values = [line.strip('"').replace('","', "', '") for line in lines]
+    sql = (create + "".join(f"{insert}('{row}');\n" for row in values)).encode()
+    assert read(BENCH, sql) == read(BENCH, text(CSV))
+    with pytest.raises(SitegenError, match="breaks off"):
+        read(BENCH, sql[:-20])
+
+
+def test_a_batch_names_no_model() -> None:
+    sentence = "The file does not name the model."
+    assert doubts(read(BATCHED, text("llama-bench/batched.jsonl"))) == {Doubt.NOT_STATED: sentence}
+    told = read(BATCHED, text("llama-bench/batched.jsonl"), model="acme/demo-8b")
+    assert doubts(told) == {}

@@ -6,9 +6,10 @@ import pytest
 
 from collectors.llm.readers.nvidia import PERF
 from sitegen.errors import SitegenError
-from sitegen.model import Status
+from sitegen.model import Doubt, Status
 from tests.collectors.llm.readers.outputs import (
     document,
+    doubts,
     first_params,
     has_note,
     metrics,
@@ -139,3 +140,36 @@ def test_csv_is_read_like_json() -> None:
     assert one(reading, "requests").value == 19
     assert "error_rate" not in metrics(reading)
     assert reading.duration_s == 9.5
+
+
+def test_a_table_without_model_and_load_says_so() -> None:
+    sentence = doubts(read(PERF, text(GENAI_CSV)))[Doubt.NOT_STATED]
+    assert sentence.startswith("The file does not name the model.")
+    assert "say it with --set concurrency=." in sentence
+    told = read(PERF, text(GENAI_CSV), model="acme/demo-8b", rate="4.5")
+    assert doubts(told) == {}
+    assert doubts(read(PERF, aiperf())) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"request_throughput": {"unit": "requests/sec", "avg": 4.0}}, "19 requests went well"),
+        ({"output_token_throughput": {"unit": "tokens/sec", "avg": 300.0}}, "157"),
+        ({"request_latency": {"unit": "sec", "avg": 98.0}}, "the test took 9.5 s"),
+        (
+            {"time_to_first_token": {"unit": "ms", "avg": 50.0, "p50": 60.0, "p99": 40.0}},
+            "p99 0.04",
+        ),
+    ],
+)
+def test_figures_of_aiperf_that_contradict_each_other_are_doubted(
+    changes: dict[str, Any], words: str
+) -> None:
+    assert words in doubts(read(PERF, aiperf(**changes)))[Doubt.INCONSISTENT]
+
+
+def test_a_time_of_aiperf_that_is_not_known_is_named_as_left_out() -> None:
+    reading = read(PERF, aiperf(credit_drop_latency={"unit": "ms", "avg": 3.0}))
+    assert has_note(reading, "left out: credit_drop_latency.")
+    assert not has_note(read(PERF, aiperf()), "left out")

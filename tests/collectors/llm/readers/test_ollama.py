@@ -6,9 +6,10 @@ import pytest
 
 from collectors.llm.readers.ollama import ANSWERS, TEXT, go_duration
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Status
+from sitegen.model import Comparability, Doubt, Status
 from tests.collectors.llm.readers.outputs import (
     document,
+    doubts,
     first_params,
     has_note,
     metrics,
@@ -220,3 +221,95 @@ def test_a_text_without_a_rate_is_no_run(data: bytes) -> None:
 def test_json_without_a_finished_request_is_no_run(data: bytes) -> None:
     with pytest.raises(SitegenError, match="no finished request"):
         read(ANSWERS, data)
+
+
+def timed(tokens: int, prompt_s: float, output_s: float = 2.4, count: int = 100) -> dict[str, Any]:
+    """Return an answer of so many prompt and output tokens in so many seconds."""
+    return {
+        "model": "llama3.1:8b",
+        "done": True,
+        "total_duration": round((prompt_s + output_s) * 1e9),
+        "prompt_eval_count": tokens,
+        "prompt_eval_duration": round(prompt_s * 1e9),
+        "eval_count": count,
+        "eval_duration": round(output_s * 1e9),
+    }
+
+
+@pytest.mark.parametrize(
+    ("tokens", "prompt_s"),
+    [(4000, 0.002), (4000, 0.01), (100_000, 0.03), (26, 0.001), (4, 0.0005)],
+)
+def test_a_prompt_that_takes_less_than_a_token_of_the_output_came_from_a_cache(
+    tokens: int, prompt_s: float
+) -> None:
+    reading = read(ANSWERS, timed(tokens, prompt_s))
+    assert "prompt_eval_rate" not in metrics(reading)
+    assert one(reading, "eval_rate", "mean").value == pytest.approx(100 / 2.4)
+    assert one(reading, "input_tokens", "mean").value == tokens
+    assert has_note(reading, f"{tokens} tokens of a prompt took {prompt_s * 1000:.3g} ms")
+    assert has_note(reading, "a cache had them. 1 of 1 requests have no prompt rate")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "prompt_s", "output_s"),
+    # A CPU, a GPU on a long prompt, one token of a prompt, a short prompt.
+    [(4000, 80.0, 10.0), (4000, 0.4, 1.0), (1, 0.012, 2.4), (12, 0.02, 2.4), (30_000, 3.0, 1.0)],
+)
+def test_a_prompt_that_was_computed_keeps_its_rate(
+    tokens: int, prompt_s: float, output_s: float
+) -> None:
+    reading = read(ANSWERS, timed(tokens, prompt_s, output_s))
+    rate = one(reading, "prompt_eval_rate", "mean").value
+    assert rate == pytest.approx(tokens / prompt_s, rel=1e-6)
+    assert not has_note(reading, "cache")
+
+
+def test_after_one_token_of_an_output_only_what_no_machine_computes_is_left_out() -> None:
+    reading = read(ANSWERS, timed(4000, 0.002, 0.024, count=1))
+    assert "prompt_eval_rate" not in metrics(reading)
+    assert one(read(ANSWERS, timed(4000, 0.2, 0.5, count=1)), "prompt_eval_rate", "mean").value
+    assert has_note(read(ANSWERS, timed(4000, 0.0)), "took no time: a cache had them")
+
+
+def test_the_second_of_two_like_prompts_may_be_cached_in_part() -> None:
+    answers = [timed(4000, 8.0), timed(4000, 0.4), timed(2000, 0.4)]
+    reading = read(ANSWERS, answers)
+    assert one(reading, "prompt_eval_rate", "max").value == 5000
+    assert one(reading, "prompt_eval_rate", "min").value == 500
+    assert has_note(reading, "took 400 ms, and as many 8e+03 ms in another request")
+    points = [each.y for each in reading.samples if each.metric == "llm.prompt_eval_rate"]
+    assert points == [500, 5000]
+
+
+def test_what_is_printed_of_a_cached_prompt_is_left_out_too() -> None:
+    block = text(VERBOSE).decode().partition(">>> four")[0]
+    for old, new in (
+        ("prompt eval count:    26 token(s)", "prompt eval count:    4000 token(s)"),
+        ("prompt eval duration: 1.3s", "prompt eval duration: 2ms"),
+        ("20.00 tokens/s", "2000000.00 tokens/s"),
+    ):
+        assert old in block
+        block = block.replace(old, new)
+    reading = read(TEXT, block.encode(), model="tiny:1b")
+    assert "prompt_eval_rate" not in metrics(reading)
+    assert has_note(reading, "4000 tokens of a prompt took 2 ms")
+    log = text(LOG)
+    assert one(read(TEXT, log), "prompt_eval_rate", "mean").value
+
+
+def test_text_that_names_no_model_says_so() -> None:
+    sentence = "The file does not name the model."
+    assert doubts(read(TEXT, text(VERBOSE))) == {Doubt.NOT_STATED: sentence}
+    assert doubts(read(TEXT, text(VERBOSE), model="tiny:1b")) == {}
+    assert doubts(read(ANSWERS, answer())) == {}
+
+
+def test_a_file_of_dated_answers_says_how_long_they_took() -> None:
+    assert read(ANSWERS, answer()).duration_s == pytest.approx(7.5)
+
+
+def test_parts_that_take_longer_than_the_whole_are_doubted() -> None:
+    raw = {**timed(26, 1.0), "total_duration": 1_500_000_000}
+    sentence = doubts(read(ANSWERS, raw))[Doubt.INCONSISTENT]
+    assert sentence == "the total duration is 1.5 s, and its parts 3.4 s together"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from typing import Any
 
 import pytest
@@ -198,3 +199,27 @@ def test_forms_are_told_by_their_keys() -> None:
     assert not SERVE.knows(json.dumps({"response": '"num_prompts": 1, "completed": 2'}).encode())
     assert not SERVE.knows(b'{"completed": 1}')
     assert not LATENCY.knows(b'{"avg_latency": 1}')
+
+
+def test_many_single_requests_are_read_in_time_in_proportion_to_them() -> None:
+    """Once each start looked for the first of all: 40,000 requests took 20 s of a CPU."""
+    count = 20_000
+    raw = plain(
+        **dict.fromkeys(("completed", "num_prompts"), count),
+        **dict.fromkeys(k for k in plain() if k.endswith(("_ms", "_throughput"))),
+        duration=2000.0,
+        total_input_tokens=10 * count,
+        total_output_tokens=3 * count,
+        input_lens=[10] * count,
+        output_lens=[3] * count,
+        ttfts=[0.1] * count,
+        itls=[[0.05, 0.05]] * count,
+        start_times=[i / 10 for i in range(count)],
+        errors=[""] * count,
+        generated_texts=["abc"] * count,
+    )
+    data = json.dumps(raw).encode()
+    begun = time.process_time()
+    reading = read(SERVE, data)
+    assert time.process_time() - begun < 2
+    assert len([each for each in reading.samples if each.metric == "llm.ttft"]) == count

@@ -9,6 +9,7 @@ import pytest
 from collectors.zktls.readers import logs
 from sitegen.collect import Reading, Refused
 from sitegen.errors import SitegenError
+from sitegen.model import Doubt
 
 RAW = Path(__file__).parents[3] / "raw" / "zktls"
 CORE = (RAW / "sp1" / "core.log").read_bytes()
@@ -189,3 +190,127 @@ def test_sessions_of_the_same_cycles_are_repetitions() -> None:
     assert run == [(0, 0.0590434), (1, 0.061)]
     with pytest.raises(SitegenError, match="2 sessions, and one proving time"):
         risc0(INFO + INFO, prove_time="90s")
+
+
+def summary(text: str) -> bytes:
+    """Return the log of a proof of 9.2 s with this summary line."""
+    lines = SUMMARY.splitlines(keepends=True)
+    lines[-2] = b"2024-07-23T17:07:14.648858Z  INFO prove_core: summary: " + text.encode() + b"\n"
+    return b"".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "size"),
+    [
+        ("cycles=9329, e2e=9193, khz=1.01, proofSize=1.35 MiB", 1_415_578),
+        ("cycles=9329, e2e=9193ms, khz=1.01 kHz, proofSize=1.35MiB", 1_415_578),
+        ("cycles=9329, gas=34869, e2e=9.193968459s, khz=1.01, proofSize=1419780", 1_419_780),
+        ("cycles=9,329, e2e=9.19 s, mhz=0.00101 MHz, proofSize=1.42 MB", 1_420_000),
+        ("cycles=9329, e2e=9193968us, khz=1014.69Hz, proofSize=1419.78 kB", 1_419_780),
+        ("cycles=9329, e2e=9.193968459, khz=1014.69, proofSize=0.00142 GB", 1_420_000),
+    ],
+)
+def test_a_summary_is_read_in_its_units(line: str, size: float) -> None:
+    data = summary(line)
+    have = times(sp1(data))
+    assert (have["cycles"], have["proof_size"]) == (9329, size)
+    assert not [kind for kind, _, _ in sp1(data).doubts if kind == Doubt.INCONSISTENT]
+    # Without the stage the summary's own time serves.
+    alone = times(sp1(data[: data.rindex(b"2024")]))
+    assert alone["prove_time"] == pytest.approx(9.193968459, rel=1e-3)
+    assert alone["proving_speed"] == pytest.approx(1014.69, rel=1e-3)
+
+
+def test_a_rounded_size_is_said_to_be_one() -> None:
+    reading = sp1(summary("cycles=9329, e2e=9193, khz=1.01, proofSize=1.35 MiB"))
+    assert [(kind, text) for kind, text, _ in reading.doubts] == [
+        (Doubt.ROUNDED, "the proof size is printed as 1.35 MiB")
+    ]
+    assert sp1(SUMMARY).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("cycles=9329, e2e=55.0s, khz=0.17, proofSize=1", "the summary's time is 55.0s, and the"),
+        ("cycles=9329, e2e=9.193s, khz=77.7, proofSize=1", "the speed is 77.7, and 9329 cycles"),
+        ("cycles=9329, e2e=9.193s, khz=1.01 MHz, proofSize=1", "the speed is 1.01 MHz"),
+    ],
+)
+def test_a_summary_that_contradicts_itself_is_doubted(line: str, words: str) -> None:
+    [(kind, sentence, _)] = sp1(summary(line)).doubts
+    assert kind == Doubt.INCONSISTENT
+    assert words in sentence
+
+
+def test_what_is_no_unit_is_refused() -> None:
+    for line in (
+        "cycles=9329, e2e=9.1 parsec, khz=1, proofSize=1",
+        "cycles=9329, e2e=9.1s, khz=1, proofSize=1.5",
+        "cycles=9329, e2e=9.1s, khz=1 knots, proofSize=1",
+    ):
+        with pytest.raises(SitegenError):
+            sp1(summary(line))
+
+
+EXECUTED = """2026-09-01T10:00:00.000000Z  INFO execute: clk = 0 pc = 0x200800
+2026-09-01T10:00:04.000000Z  INFO execute: close time.busy=4.00s time.idle=1.00µs
+Number of cycles: 100000000
+"""
+PROVEN = """2026-09-01T10:00:05.000000Z  INFO prove_core: clk = 0 pc = 0x200800
+2026-09-01T10:01:45.000000Z  INFO prove_core: close time.busy=100s time.idle=1.00ms
+2026-09-01T10:01:46.000000Z  INFO verify: close time.busy=1.00s time.idle=1.00µs
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "proof"),
+    [
+        ("", "     Running `target/release/demo --prove --rounds 1`\n", PROVEN),
+        ("", "    Finished `release` profile [optimized] target(s) in 0.31s\n", PROVEN),
+        ("", "$ cargo run --release -- --prove --rounds 1\n", PROVEN),
+        ("", "me@host:~/demo$ RUST_LOG=info ./target/release/demo --prove\n", PROVEN),
+        ("", "+ time ./demo --prove\n", PROVEN),
+        ("```\n", "```\n\nWith one round:\n```shell\n", PROVEN + "```\n"),
+        ("", "root@host:/demo# SP1_PROVER=cpu cargo run -- --prove\n", PROVEN),
+        ("n: 1000000\n", "n: 10\n", PROVEN),
+        # Nothing between them but time, forwards or backwards.
+        ("", "", PROVEN.replace("T10:", "T11:")),
+        ("", "", PROVEN.replace("T10:", "T09:")),
+        # A proof that executes first, and has no cycles of its own.
+        ("", EXECUTED.splitlines()[1].replace("4.00s", "40ms") + "\n", PROVEN),
+    ],
+)
+def test_cycles_that_were_only_executed_are_of_no_proof(
+    before: str, between: str, proof: str
+) -> None:
+    reading = sp1((before + EXECUTED + between + proof).encode())
+    have = times(reading)
+    assert have["prove_time"] == 100.001
+    assert have.keys().isdisjoint({"cycles", "proving_speed"})
+    assert have.get("execute_time") in {None, 0.040001}
+    assert (have.get("total_time") or 100.041) == pytest.approx(100.041, abs=1e-3)
+    assert any("only executed is left out" in note for note in reading.notes)
+
+
+def test_an_execution_and_a_proof_of_one_process_belong_together() -> None:
+    for between in ("", "n: 20\n", "Successfully executed!\n"):
+        have = times(sp1(("n: 20\n" + EXECUTED + between + PROVEN).encode()))
+        assert have["cycles"] == 100_000_000
+        assert have["total_time"] == pytest.approx(104.001, abs=1e-3)
+
+
+def test_a_proof_may_come_before_what_was_only_executed() -> None:
+    have = times(sp1((PROVEN + "$ cargo run -- --execute\n" + EXECUTED).encode()))
+    assert have == {"prove_time": 100.001, "verify_time": 1.000001}
+
+
+def test_what_was_executed_alone_is_the_first_repetition() -> None:
+    rows = sp1(("$ cargo run\n" + EXECUTED).encode(), proof_mode="core").measurements
+    assert {row.repetition for row in rows} == {0}
+
+
+def test_two_summaries_are_two_proofs() -> None:
+    line = b"INFO prove_core: summary: cycles=9329, e2e=%ss, khz=1, proofSize=1419780\n"
+    rows = sp1(line % b"9.1" + line % b"9.3").measurements
+    assert [m.value for m in rows if m.metric == "zktls.prove_time"] == [9.1, 9.3]
