@@ -16,14 +16,14 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from collectors.llm import measures
-from collectors.llm.readers import READERS
+from collectors.llm.readers import BUNDLES, READERS
 from collectors.llm.target import SETTINGS, Target, target
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, decode
 from sitegen.collect.host import timestamp
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Measurement, Parameter, ToolIdentity, params
 
-__all__ = ["BENCHMARK", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
+__all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
 BENCHMARK = "llm"
 _CLIENT = "collectors.llm.client"

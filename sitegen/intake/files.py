@@ -31,6 +31,8 @@ from sitegen.redact import Redactor, redacted
 #: that reading takes, which is a multiple of the bytes.
 MAX_LINES, MAX_MEMORY_BYTES = 3_000_000, 480_000_000
 MAX_TOGETHER = 2_000
+#: Ends the name of a file that tells the command of the result beside it.
+_COMMANDS = ".commands"
 _Form = TypeVar("_Form", Reader, Bundle)
 Watched = Callable[[Sequence[Path]], Iterable[Path]]
 
@@ -100,6 +102,9 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
             raise SitegenError(message, where=str(path), fix="leave --env out")
         with _limited(path):
             return [*packs.read(path)]
+    beside = path.with_suffix(_COMMANDS)
+    if not order.tool and beside.is_file() and beside != path and _are_known((path, beside)):
+        return [*_together((path, beside), order, redactor)]
     data = _bytes(path)
     if not order.tool and _is_tidy(data):
         with _limited(path):
@@ -112,6 +117,14 @@ def read(path: Path, order: Order, redactor: Redactor) -> list[Arrival | Packed]
     with _limited(path):
         benchmark, reader = _reader_of(data, path, order.tool)
         return [*Import(benchmark, reader, {path.name: data}, (path,), order).arrivals(redactor)]
+
+
+def _are_known(paths: Sequence[Path]) -> bool:
+    """Say whether files together have a form that is known."""
+    with contextlib.suppress(SitegenError), _limited(paths[0]):
+        files = _parts(paths)
+        return any(bundle.knows(files) for _, bundle in forms().bundles)
+    return False
 
 
 def _together(paths: Sequence[Path], order: Order, redactor: Redactor) -> list[Arrival]:
@@ -182,6 +195,8 @@ def _in_folder(
             remarked[run].append(path)
         elif remarked.keys().isdisjoint(path.parents) and not path.is_dir():
             loose.append(path)
+    told = {path.with_suffix("") for path in loose if path.suffix != _COMMANDS}
+    loose = [p for p in loose if p.suffix != _COMMANDS or p.with_suffix("") not in told]
     for place in sorted(remarked):
         try:
             with _limited(place):

@@ -371,3 +371,22 @@ def test_files_say_what_they_share_when_the_user_does(tmp_path: Path) -> None:
     assert {(run.session, run.boot) for run in runs} == {(f"day-{n}", "only") for n in range(3)}
     line = refused("import", str(file), "--session", "No name")
     assert "'No name' is not a usable session name" in line
+
+
+def test_the_command_that_lies_beside_a_result_is_read_with_it(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (tmp_path / "sitegen.toml").write_text("")
+    times = '{"avg_latency": 2.0, "latencies": [1.9, 2.1], "percentiles": {"50": 2.0}}'
+    for name in ("told", "alone"):
+        (folder / f"{name}.json").write_text(times)
+    command = (
+        "vllm bench latency --model acme/demo-8b --input-len 32 --output-len 64 --batch-size 8"
+    )
+    (folder / "told.commands").write_text(command)
+    there = ("--env", "vm", "--config", str(tmp_path / "sitegen.toml"), "--verbose")
+    found = run("import", str(folder), *there)
+    assert found.output.endswith("2 runs taken\n")
+    archive = Archive(tmp_path / "archive")
+    models = [dict(archive.read(e).measurements[0].params).get("model") for e in archive.scan()]
+    assert set(models) == {None, "acme/demo-8b"}
