@@ -1,0 +1,72 @@
+"""When the load client stood still, and which of its stamps are late by that.
+
+A timer of 5 ms that fires late shows it: whatever came meanwhile waited in the socket. A stall
+counts for as long as it lasts, not as one late timer: one reading for each time that the timer
+should have fired in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+_TICK_NS: Final = 5_000_000
+#: The event loop rounds its timers up to a whole millisecond: less than that is no lag.
+_TIMER_NS: Final = 1_000_000
+_clock = time.perf_counter_ns
+
+
+class Late(NamedTuple):
+    """By how much, at most, each stamp that may be late is late; in ns, by the stamp's place."""
+
+    sent: int
+    stamps: tuple[tuple[int, int], ...]
+
+
+class Pulse:
+    """Watches the event loop that it runs in."""
+
+    def __init__(self) -> None:
+        """Watch from now on."""
+        self.late: list[int] = []  # how late the timer was, or would have been
+        self.seen = _clock()  # until when all is known
+        self._begins: list[int] = []
+        self._ends: list[int] = []
+
+    async def watch(self) -> None:
+        """Look every 5 ms until cancelled."""
+        while True:
+            await asyncio.sleep(_TICK_NS / 1e9)
+            self.look()
+
+    def look(self) -> None:
+        """Note how long after its time this is called."""
+        now, due = _clock(), self.seen + _TICK_NS
+        self.late.extend(range(max(now - due, 0), -1, -_TICK_NS))
+        if now > due + _TIMER_NS:
+            self._begins.append(due + _TIMER_NS)
+            self._ends.append(now)
+        self.seen = now
+
+    def of(self, sent: int, written: int | None, stamps: Sequence[int]) -> Late:
+        """Return how late a request may have been sent, and its events read.
+
+        It was to be sent at ``sent`` and was out at ``written``. What is read right after a stall
+        may have come when that began.
+        """
+        sent_late = 0
+        late: dict[int, int] = {}
+        out = written or sent
+        last = stamps[-1] if stamps else out
+        for place in range(bisect_left(self._ends, sent), len(self._ends)):
+            begin, end = self._begins[place], self._ends[place]
+            if begin > max(out, last):
+                break
+            sent_late += max(min(end, out) - max(begin, sent), 0)
+            earliest = max(begin, out)
+            for at in range(bisect_left(stamps, earliest), bisect_right(stamps, end + _TIMER_NS)):
+                late[at] = stamps[at] - earliest
+        return Late(sent_late, tuple(late.items()))
