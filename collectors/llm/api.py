@@ -7,6 +7,7 @@ with what vLLM, SGLang and llama.cpp's server add to it; ``ollama`` is Ollama's 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
@@ -38,6 +39,8 @@ _ERROR = "the server sent an error"
 #: Reasons to finish that are failures: OpenRouter's, and vLLM's of a request that was given up.
 _BROKEN_OFF: Final = frozenset({"error", "abort"})
 _NESTED: Final = 4
+#: Names of events that are of an answer.
+_PLAIN: Final = frozenset({b"", b"message"})
 #: What a server answers to a field that it does not know, and words of that.
 _REFUSES_FIELDS: Final = frozenset({400, 422})
 _FIELDS: Final = re.compile(
@@ -218,7 +221,7 @@ class _Text(msgspec.Struct, frozen=True):
     reasoning: str | None = None
     thinking: str | None = None
     refusal: str | None = None
-    tool_calls: list[Any] | None = None
+    tool_calls: Any = None
     function_call: Any = None
 
     def __bool__(self) -> bool:
@@ -235,7 +238,7 @@ class _Text(msgspec.Struct, frozen=True):
 
 
 class _Choice(msgspec.Struct, frozen=True):
-    index: int = 0
+    index: Any = 0
     delta: _Text | None = None
     text: str | None = None
     finish_reason: str | None = None
@@ -264,6 +267,15 @@ class _Event(msgspec.Struct, frozen=True):
 _EVENT = msgspec.json.Decoder(_Event)
 
 
+def _mended(payload: bytes) -> _Event | None:
+    """Return an event in whose text a character was cut in two, or None."""
+    try:
+        value = json.loads(payload.decode("utf-8", "replace"))
+        return msgspec.convert(value, _Event)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _event(name: bytes, payload: bytes) -> _Event:
     """Return an event of an answer. Raises FailedError for an error, and for anything else."""
     if name == b"error":
@@ -275,7 +287,11 @@ def _event(name: bytes, payload: bytes) -> _Event:
         # vLLM's errors have a text where Ollama's answers have an object.
         if payload.startswith(b"{") and (text := error_text(payload, "")):
             raise FailedError("error-event", text) from None
-        raise FailedError("malformed", f"an event cannot be read: {error}") from None
+        if not payload or name not in _PLAIN:
+            return _Event()  # what keeps a connection alive
+        if (mended := _mended(payload)) is None:
+            raise FailedError("malformed", f"an event cannot be read: {error}") from None
+        event = mended
     if event.error:
         raise FailedError("error-event", error_text(payload, _ERROR))
     return event
@@ -290,6 +306,7 @@ class Answer:
     """
 
     __slots__ = (
+        "_index",
         "_last",
         "_timings",
         "_usage",
@@ -309,18 +326,20 @@ class Answer:
         """
         self.done = self.finished = self.text = self.calls = False
         self.model = self.said = ""
+        self._index: object = 0
         self._usage = _Usage()
         self._timings = _Timings()
         self._last = _Event()
 
     def take(self, name: bytes, payload: bytes) -> bool:
         """Read one event; return whether it has text, or calls a tool. Raises FailedError."""
-        if payload == b"[DONE]":
+        if payload.startswith(b"[DONE]"):
             self.done = True
             return False
         event = _event(name, payload)
-        if event.usage is not None:
-            self._usage = event.usage
+        usage = event.usage
+        if usage is not None and (usage.completion_tokens or not self._usage.completion_tokens):
+            self._usage = usage
         if event.timings is not None:
             self._timings = event.timings
         if not self.model and isinstance(event.model, str):
@@ -337,9 +356,8 @@ class Answer:
             delta = choice.delta
             spoken = bool(choice.text or delta)
             called = not spoken and delta is not None and delta.calls
-            if choice.index and (spoken or called):
-                # Tokens of several answers in the time of one.
-                raise FailedError("malformed", "more than the one answer that was asked for")
+            if (spoken or called) and choice.index != self._index:
+                self._choose(choice.index)
             has_text |= spoken
             calls |= called
         self.text |= has_text
@@ -347,6 +365,12 @@ class Answer:
         if event.choices is None and not has_text:
             self.said = self.said or error_text(payload, "")
         return has_text or calls
+
+    def _choose(self, index: object) -> None:
+        """Take the first answer for the one; another's tokens would count in the time of that."""
+        if self.text or self.calls:
+            raise FailedError("malformed", "more than the one answer that was asked for")
+        self._index = index
 
     def _finish(self, reason: str, payload: bytes) -> None:
         self.finished = True
@@ -434,7 +458,7 @@ def _message(value: object, depth: int) -> str:
     if depth and isinstance(value, list):
         parts = [_message(each, depth - 1) for each in value]
     elif depth and isinstance(value, dict):
-        names = ("error", "message", "detail", "msg")
+        names = ("error", "errors", "message", "detail", "msg")
         parts = [_message(value.get(name), depth - 1) for name in names]
         place = value.get("loc")
         if isinstance(place, list):

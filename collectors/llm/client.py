@@ -36,7 +36,7 @@ from msgspec import Struct, field
 
 from collectors.llm import api, measures, stream
 from collectors.llm.api import NONCE_WORDS, Options
-from collectors.llm.lateness import Late, Pulse
+from collectors.llm.lateness import ON_TIME, Late, Pulse
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
@@ -86,12 +86,7 @@ class Row(Struct):
         self.written = self.ended = None
         self.sent = _clock()
 
-    def record(
-        self,
-        origin: int,
-        stall_s: float,
-        late: Late = Late(0, ()),  # noqa: B008 - no list
-    ) -> measures.Exchange:
+    def record(self, origin: int, stall_s: float, late: Late = ON_TIME) -> measures.Exchange:
         """Return the request as a record, with times from ``origin``."""
 
         def since(stamp: int | None) -> float | None:
@@ -196,7 +191,7 @@ class Client:
         self._rows: list[Row] = []
         self._unwritten: list[Row] = []
         self._asks_usage = options.api != "ollama"
-        self._takes_usage = False  # as far as is known
+        self._takes_usage = False  # or refuses requests for something else
         self._sent = 0
         self._origin = 0
         self._http: aiohttp.ClientSession

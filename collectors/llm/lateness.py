@@ -28,6 +28,9 @@ class Late(NamedTuple):
     stamps: tuple[tuple[int, int], ...]
 
 
+ON_TIME: Final = Late(0, ())
+
+
 class Pulse:
     """Watches the event loop that it runs in."""
 
