@@ -400,7 +400,7 @@ def remarks(load: Load, asked: int | None, model: str) -> dict[str, str]:
         or (r.decode_s or 0.0) - (e.decode_s or 0.0) > _MOST_LAG * (r.decode_s or 0.0)
         for r, e in zip(good, load.earliest, strict=True)
     )
-    if late > _MOST_FAILED * len(good):
+    if late > _MOST_LAG * len(good):
         most = f", for up to {lag_s:.3g} s" if load.end and (lag_s := load.end.lag_max_s) else ""
         said[_CLIENT_LATE] = (
             f"The load client stood still{most}: it may have read {late} of {len(good)} answers"

@@ -337,9 +337,9 @@ def test_a_client_that_lags_makes_what_it_could_have_moved_suspect() -> None:
     assert not {("ttft", "mean"), ("tpot", "mean")} & usual
 
 
-def held_up(index: int = 0, **more: object) -> Record:
+def held_up(index: int = 0, ttft: float = 0.5) -> Record:
     """Return a request whose first token was read 0.4 s late, at most, and the next with it."""
-    return request(index, gaps=[0.0, 0.1, 0.1], late_s=[[0, 0.4], [1, 0.4]], **more)
+    return request(index, ttft=ttft, gaps=[0.0, 0.1, 0.1], late_s=[[0, 0.4], [1, 0.4]])
 
 
 def test_what_the_client_read_late_makes_suspect_what_that_moves() -> None:
@@ -434,7 +434,7 @@ COUNTED = {"tpot", "decode_rate_per_request", "output_token_throughput", "total_
     ],
 )
 def test_counts_that_contradict_the_answer_are_said_and_suspect(
-    events: int, count: int | None, more: dict[str, object], why: str
+    events: int, count: int | None, more: dict[str, Any], why: str
 ) -> None:
     source = None if count is None else "usage"
     one = request(gaps=[0.1] * (events - 1), output_tokens=count, token_source=source, **more)
