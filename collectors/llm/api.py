@@ -358,6 +358,8 @@ class Answer:
             called = not spoken and delta is not None and delta.calls
             if (spoken or called) and choice.index != self._index:
                 self._choose(choice.index)
+            self.text |= spoken
+            self.calls |= called
             has_text |= spoken
             calls |= called
         self.text |= has_text

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -70,16 +70,18 @@ class Pulse:
         It was to be sent at ``sent`` and was out at ``written``. What is read right after a stall
         may have come when that began.
         """
-        sent_late = 0
-        late: dict[int, int] = {}
+        begins, ends = self._begins, self._ends
+        first = bisect_left(ends, sent)
+        if first == len(ends):
+            return ON_TIME
         out = written or sent
-        last = stamps[-1] if stamps else out
-        for place in range(bisect_left(self._ends, sent), len(self._ends)):
-            begin, end = self._begins[place], self._ends[place]
-            if begin > max(out, last):
-                break
-            sent_late += max(min(end, out) - max(begin, sent), 0)
-            earliest = max(begin, out)
-            for at in range(bisect_left(stamps, earliest), bisect_right(stamps, end + _TIMER_NS)):
-                late[at] = stamps[at] - earliest
-        return Late(sent_late, tuple(late.items()))
+        sent_late = sum(
+            max(min(ends[place], out) - max(begins[place], sent), 0)
+            for place in range(first, bisect_left(begins, out))
+        )
+        late = []
+        for at, stamp in enumerate(stamps):
+            place = bisect_left(begins, stamp) - 1
+            if place >= first and stamp <= ends[place] + _TIMER_NS:
+                late.append((at, stamp - max(begins[place], out)))
+        return Late(sent_late, tuple(late))

@@ -13,7 +13,6 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, pairwise
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -188,9 +187,9 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
         """A good request as it was if all that the client may have been late by, it was late by."""
         if self.sent_s is None or self.first_token_s is None or self.last_token_s is None:
             return self
+        if not self.sent_late_s and not self.late_s and self.scheduled_s is None:
+            return self
         late = dict(self.late_s)
-        stamps = accumulate(self.gaps_s, initial=self.first_token_s)
-        gaps = pairwise(stamp - late.get(place, 0.0) for place, stamp in enumerate(stamps))
         first = self.first_token_s - late.get(0, 0.0)
         sent = min(self.sent_s + self.sent_late_s, first)
         due = self.scheduled_s
@@ -201,8 +200,10 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
             first_token_s=first,
             last_token_s=max(self.last_token_s - late.get(self.events - 1, 0.0), first),
             gaps_s=tuple(
-                max(after - before, _LEAST_GAP_S) if gap else 0.0
-                for gap, (before, after) in zip(self.gaps_s, gaps, strict=True)
+                max(gap - late.get(place, 0.0) + late.get(place - 1, 0.0), _LEAST_GAP_S)
+                if gap
+                else 0.0
+                for place, gap in enumerate(self.gaps_s, 1)
             ),
         )
 
@@ -445,12 +446,6 @@ def asked_tokens(about: Params) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _lateness(load: Load) -> float:
-    """Return the share of the latency of all good requests that the client may have made."""
-    took, least = (sum(r.e2e_s or 0.0 for r in some) for some in (load.ok, load.earliest))
-    return 1 - least / took if took else 0.0
-
-
 def bins(series: Series, metric: str, times_s: Iterable[float]) -> None:
     """Add times as the samples of a histogram of few bins, made on whole microseconds."""
     counts = Counter(round(time_s * _US) for time_s in times_s)
@@ -581,8 +576,10 @@ def _record_rates(
 ) -> None:
     """Add how long the requests were, and how much of everything there was a second."""
     good, measured = load.ok, load.measured
+    early = load.earliest
+    took_s, least_s = (sum(request.e2e_s or 0.0 for request in some) for some in (good, early))
     # A stream of a closed loop that is read late sends its next request late.
-    if _lateness(load) > _MOST_LAG and any(request.scheduled_s is None for request in good):
+    if took_s - least_s > _MOST_LAG * took_s and good[0].scheduled_s is None:
         timed = structs.replace(timed, status=Status.SUSPECT)
     contradict = load.contradictions(asked_tokens(timed.params))
     tokens = structs.replace(timed, status=Status.SUSPECT) if contradict else timed
@@ -603,7 +600,7 @@ def _record_rates(
     # Without a token count nobody knows whether the second limit was met.
     if len(outputs) == len(good):
         for name, limits in sorted(slos.items()):
-            met, most = (sum(_meets(r, limits) for r in some) for some in (good, load.earliest))
+            met, most = (sum(_meets(r, limits) for r in some) for some in (good, early))
             late = most - met > _MOST_FAILED * len(good)
             status = Status.SUSPECT if late else ""
             about = params(slo=name)
