@@ -195,7 +195,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
         due = self.scheduled_s
         return structs.replace(
             self,
-            scheduled_s=None if due is None else max(due, sent - _TIMER_S),
+            scheduled_s=None if due is None else min(max(due, sent - _TIMER_S), sent),
             sent_s=sent,
             first_token_s=first,
             last_token_s=max(self.last_token_s - late.get(self.events - 1, 0.0), first),
@@ -380,13 +380,14 @@ def remarks(load: Load, asked: int | None, model: str) -> dict[str, str]:
             f" first with {first.output_tokens} by {first.token_source} and {why}. The count by"
             f" {first.token_source} is what rates and times per token are reckoned with."
         )
-    counts = [r.output_tokens for r in good if r.output_tokens and not r.contradiction(asked)]
-    off = sum(abs(count - (asked or count)) > _MOST_OFF * (asked or 0) for count in counts)
-    if asked and off > _MOST_OFF * len(counts):
-        said[Doubt.NOT_REACHED] = (
-            f"{off} of {len(counts)} answers are not as long as asked for: {asked} tokens were,"
-            f" and {statistics.fmean(counts):.3g} came in the mean."
-        )
+    if asked:
+        counts = [r.output_tokens for r in good if r.output_tokens and not r.contradiction(asked)]
+        off = sum(abs(count - asked) > _MOST_OFF * asked for count in counts)
+        if off > _MOST_OFF * len(counts):
+            said[Doubt.NOT_REACHED] = (
+                f"{off} of {len(counts)} answers are not as long as asked for: {asked} tokens were,"
+                f" and {statistics.fmean(counts):.3g} came in the mean."
+            )
     if others := sorted({r.model for r in good if r.model}):
         names = ", ".join(others[:3])
         said[Doubt.MISNAMED] = f"The model {model} was asked for, and {names} answered."

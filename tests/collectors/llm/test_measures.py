@@ -367,6 +367,8 @@ def test_a_request_that_was_sent_late_is_not_the_servers() -> None:
     of = load(request(sent_late_s=0.2))
     assert of.earliest[0].ttft_s == pytest.approx(0.3)
     assert ("ttft", "mean") in suspects(of)
+    damaged = load(request(scheduled_s=0.0, late_s=[[0, 9.0]])).earliest[0]
+    assert damaged.ttft_s == 0
     of = load(request(sent=0.2, scheduled_s=0.0, ttft=0.2))
     assert ("ttft_scheduled", "mean") in suspects(of)
     assert ("ttft", "mean") not in suspects(of)
