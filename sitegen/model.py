@@ -99,6 +99,9 @@ class Doubt(StrEnum):
     FAILED_PART = "failed-part"  # a part of it failed and is left out
     NOT_STATED = "not-stated"  # it does not say what tells its series from others: which model
     NOT_REACHED = "not-reached"  # the load that its workload names was not what ran
+    OTHER_LENGTH = "other-length"  # answers are not as long as was asked for
+    COALESCED = "coalesced"  # what should be timed one by one came together
+    CLIENT_LATE = "client-late"  # who measured stood still meanwhile
 
     def parameter(self, sentence: str, workload: str = "") -> Parameter:
         """Return the doubt as a run keeps it: about one workload, or all of them."""

@@ -11,17 +11,18 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct, structs
 
-from collectors.llm import measures
+from collectors.llm import api, measures
 from collectors.llm.readers import BUNDLES, READERS
 from collectors.llm.target import SETTINGS, Target, target
 from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step, decode
 from sitegen.collect.host import timestamp
 from sitegen.errors import SitegenError
-from sitegen.model import Comparability, Measurement, Parameter, ToolIdentity, params
+from sitegen.model import DOUBT, Comparability, Measurement, Parameter, ToolIdentity, params
 
 __all__ = ["BENCHMARK", "BUNDLES", "READERS", "SETTINGS", "detect", "parse", "plan", "run"]
 
@@ -33,6 +34,9 @@ _WARMUP_STREAMS = 8
 _SPARE_S = 300.0
 #: Exit codes of the client: nothing could be sent, and it was used wrongly.
 _GAVE_UP = (1, 2)
+_PLAIN = "--no-extensions"
+#: Beginnings of what is said of a request with a field that the server does not take.
+_REFUSALS = ("HTTP 400", "HTTP 422")
 _LOG_BYTES = 1 << 16
 _BYTES_A_WEIGHT = 4.0  # of the model that is made here, and its file
 
@@ -158,7 +162,7 @@ def _steps(
             "timeout-s": settings.timeout_s,
         }
         words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-        plain = () if settings.extensions else ("--no-extensions",)
+        plain = () if settings.extensions else (_PLAIN,)
         # By their length, as the default model takes on one slow core.
         a_request_s = settings.input_tokens / 1400 + settings.output_tokens / 450
         busy_s = max((requests + warmup) * a_request_s, requests / rate if rate else 0.0)
@@ -199,9 +203,13 @@ def parse(step: Step, raw: RawOutput) -> Reading:
     if load.requests and not any(request.ok for request in load.requests):
         first = load.requests[0]
         reason = f"{first.status}: {first.detail or 'no message'}"
-        raise SitegenError(f"no request went well, the first: {reason}", where=step.name)
+        message = f"no request went well, the first: {reason}"
+        raise SitegenError(message, where=step.name, fix=_advice(step, first))
     limits = measures.objectives(step.get("slo"))
     recorder = measures.record(load, step.workload, step.params, limits)
+    asked = measures.asked_tokens(step.params)
+    for kind, sentence in measures.remarks(load, asked, _option(step, "model")).items():
+        recorder.parameter(f"{DOUBT}{kind}", f"{step.name}: {sentence}", Comparability.IGNORED)
     if step.get("started"):  # what only is known of a server that was started for the step
         loaded_s, cpu_s, peak = (
             float(text) if (text := raw.get(name)) else None
@@ -218,9 +226,30 @@ def parse(step: Step, raw: RawOutput) -> Reading:
         ]
     sources = sorted({request.token_source or "none" for request in load.ok})
     recorder.parameter("token_source", ", ".join(sources) or None)
+    if load.end and load.end.left_out:
+        refused = ", ".join(load.end.left_out)
+        recorder.parameter("refused_fields", refused, Comparability.CAVEAT)
+    answering = sorted({request.model for request in load.ok if request.model})
+    recorder.parameter("answering_model", ", ".join(answering) or None, Comparability.CAVEAT)
     version = raw.get("server_version") or None
     recorder.parameter("server_version", version, Comparability.CAVEAT)
     return recorder.reading()
+
+
+def _option(step: Step, name: str) -> str:
+    """Return what the client's command says for an option, or nothing."""
+    words = dict(pairwise(step.argv))
+    return words.get(f"--{name}", "")
+
+
+def _advice(step: Step, first: measures.Exchange) -> str:
+    """Return what to do about a request that was refused, as servers refuse unknown fields."""
+    detail = first.detail or ""
+    refused = detail.startswith(_REFUSALS) or any(name in detail for name in api.EXTENSIONS)
+    if not refused or _PLAIN in step.argv or _option(step, "api") == "ollama":
+        return ""
+    fields = " and ".join(api.EXTENSIONS)
+    return f"--set llm.extensions=no leaves out {fields}, which are not of OpenAI's own API"
 
 
 def _measure(step: Step, host: Host) -> RawOutput:

@@ -36,6 +36,7 @@ from msgspec import Struct, field
 
 from collectors.llm import api, measures, stream
 from collectors.llm.api import NONCE_WORDS, Options
+from collectors.llm.lateness import ON_TIME, Late, Pulse
 from sitegen.collect import decode
 from sitegen.errors import SitegenError
 
@@ -47,7 +48,6 @@ _WORDS: Final = (
     *("no", "of", "on", "or", "so", "to", "up", "us", "we", "ad", "ax", "ex", "hi", "ma", "ox"),
 )
 _NS: Final = 1_000_000_000
-_TICK_S: Final = 0.005
 _STABLE_BLOCKS, _STABLE_SHARE = 3, 0.02
 _WARMUP_STREAMS: Final = 8  # at most, where the load itself has no number of streams
 _GRACE_S: Final = 1.0
@@ -70,14 +70,23 @@ class Row(Struct):
     answer: api.Answer
     scheduled: int | None = None
     sent: int | None = None
+    written: int | None = None
     ended: int | None = None
     is_connected: bool = False
+    is_judged: bool = False
     events: int = 0
     stamps: list[int] = field(default_factory=list)  # one an event with text
     status: measures.Outcome = "ok"
     detail: str = ""
+    model: str = ""  # by its own name, where that is not the one asked for
 
-    def record(self, origin: int, stall_s: float) -> measures.Exchange:
+    def begin(self) -> None:
+        """Start from nothing, now."""
+        self.answer, self.events, self.stamps = api.Answer(), 0, []
+        self.written = self.ended = None
+        self.sent = _clock()
+
+    def record(self, origin: int, stall_s: float, late: Late = ON_TIME) -> measures.Exchange:
         """Return the request as a record, with times from ``origin``."""
 
         def since(stamp: int | None) -> float | None:
@@ -100,6 +109,9 @@ class Row(Struct):
             stalls=sum(gap > stall_s for gap in gaps),
             gaps_s=tuple(gaps),
             server=self.answer.timings(),
+            sent_late_s=round(late.sent / _NS, 6),
+            late_s=tuple((place, round(by / _NS, 6)) for place, by in late.stamps),
+            model=self.model or None,
         )
 
 
@@ -177,6 +189,9 @@ class Client:
             self._headers["Authorization"] = f"Bearer {key}"
         self._tasks: set[asyncio.Task[None]] = set()
         self._rows: list[Row] = []
+        self._unwritten: list[Row] = []
+        self._asks_usage = options.api != "ollama"
+        self._takes_usage = False  # or refuses requests for something else
         self._sent = 0
         self._origin = 0
         self._http: aiohttp.ClientSession
@@ -185,16 +200,19 @@ class Client:
         """Warm up and measure; raises SitegenError when not one request could be sent."""
         options = self.options
         self._record(measures.Start(schema=1, api=options.api))
+        self._pulse = Pulse()
+        watching = asyncio.create_task(self._pulse.watch())
         async with self._session() as self._http:
             stable = await self._warm_up() if options.warmup_max else None
             warm, self._rows = self._rows, []
             gc.collect()
             gc.freeze()  # what lives on is not looked through again while we measure
             self._origin = _clock()
-            for row in warm:
-                self._record(row.record(self._origin, options.stall_s))
-            late: list[int] = []
-            ticking = asyncio.create_task(_tick(late))
+            self._unwritten = warm
+            self._pulse.look()
+            self._write_rows(math.inf)
+            self._pulse.look()
+            self._pulse.late.clear()
             cpu, wall = time.process_time(), _clock()
             self._sent = 0
             if options.concurrency is not None:
@@ -202,10 +220,12 @@ class Client:
                 await self._closed("measured", options.concurrency, options.requests, until)
             elif not self.interrupted:
                 await self._open(wall)
+            self._pulse.look()
             cpu, wall = time.process_time() - cpu, _clock() - wall
-            ticking.cancel()
-        late.sort()
-        lags = [measures.percentile(late, p) / _NS if late else None for p in (50, 99, 100)]
+            watching.cancel()
+        self._write_rows(math.inf)
+        late = sorted(self._pulse.late)
+        lags = [measures.percentile(late, p) / _NS for p in (50, 99, 100)]
         self._record(
             measures.End(
                 wall_s=round(wall / _NS, 6),
@@ -213,9 +233,11 @@ class Client:
                 lag_p50_s=lags[0],
                 lag_p99_s=lags[1],
                 lag_max_s=lags[2],
+                lag_mean_s=sum(late) / len(late) / _NS,
                 chunks=sum(len(row.stamps) for row in self._rows),
                 warmup_stable=stable,
                 interrupted=bool(self.interrupted),
+                left_out=self._left_out,
             )
         )
         tried = [row for row in (*warm, *self._rows) if row.status != "cancelled"]
@@ -235,6 +257,7 @@ class Client:
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_end.append(_connected)
         trace.on_connection_reuseconn.append(_connected)
+        trace.on_request_headers_sent.append(_written)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,
@@ -314,37 +337,17 @@ class Client:
 
     async def _request(self, row: Row) -> None:
         """Carry out one request; whatever becomes of it is in the row."""
-        options, judged = self.options, False
-        # Warm-up and measured requests differ, and so do the same ones of two processes.
-        prompt = self._prompt(2 * row.index + (row.phase == "measured"))
-        post = self._http.post(
-            self.address,
-            data=api.body(options, self.address, prompt),
-            headers=self._headers,
-            allow_redirects=False,
-            trace_request_ctx=row,
-        )
+        options = self.options
         try:
             async with asyncio.timeout(options.timeout_s):
-                row.sent = _clock()
-                async with post as response:
-                    await _check(response)
-                    kind = stream.JsonLines if options.api == "ollama" else stream.ServerSentEvents
-                    await _stream(response.content, kind(), row)
-                    _judge(row, response.headers.get("Content-Type", ""))
-                    judged = True
-                    # Only a body that ended leaves a connection to use again.
-                    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
-                        async with asyncio.timeout(_GRACE_S):
-                            while await response.content.readany():
-                                pass
+                await self._with_or_without_usage(row)
         except asyncio.CancelledError:
             row.status = "cancelled"
             raise
         except api.FailedError as error:
             row.status, row.detail = error.status, error.detail
         except TimeoutError:
-            if not judged:
+            if not row.is_judged:
                 row.status, row.detail = "timeout", f"not over after {options.timeout_s:g} s"
         except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError) as error:
             row.status, row.detail = "refused", str(error)
@@ -358,9 +361,72 @@ class Client:
             row.ended = row.ended or _clock()
             # Masked before it is cut: of a key that was cut, a part too short to be known stays.
             row.detail = api.one_line(self._mask(row.detail))
+            if not api.is_same_model(options.model, row.answer.model):
+                row.model = api.one_line(self._mask(row.answer.model))
             self._rows.append(row)
             if row.phase == "measured":
-                self._record(row.record(self._origin, options.stall_s))
+                self._unwritten.append(row)
+                self._write_rows(self._pulse.seen)
+
+    async def _attempt(self, row: Row, *, usage: bool) -> None:
+        """Send a request and read its answer. Raises FailedError."""
+        options = self.options
+        # Warm-up and measured requests differ, and so do the same ones of two processes.
+        prompt = self._prompt(2 * row.index + (row.phase == "measured"))
+        post = self._http.post(
+            self.address,
+            data=api.body(options, self.address, prompt, usage=usage),
+            headers=self._headers,
+            allow_redirects=False,
+            trace_request_ctx=row,
+        )
+        row.begin()
+        async with post as response:
+            await _check(response)
+            kind = stream.JsonLines if options.api == "ollama" else stream.ServerSentEvents
+            await _stream(response.content, kind(), row)
+            _judge(row, response.headers.get("Content-Type", ""))
+            row.is_judged = True
+            # Only a body that ended leaves a connection to use again.
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_GRACE_S):
+                    while await response.content.readany():
+                        pass
+
+    async def _with_or_without_usage(self, row: Row) -> None:
+        """Ask for usage, and where a server may have refused that, once more without."""
+        if not self._asks_usage:
+            return await self._attempt(row, usage=False)
+        try:
+            await self._attempt(row, usage=True)
+        except api.FailedError as error:
+            named = api.USAGE_FIELD in error.detail
+            if not named and (self._takes_usage or not api.is_about_fields(error)):
+                raise
+        else:
+            self._takes_usage = True
+            return None
+        try:
+            await self._attempt(row, usage=False)
+        except api.FailedError as error:
+            # Refused all the same: it was not for this.
+            self._takes_usage |= not named and api.is_about_fields(error)
+            raise
+        self._asks_usage = False
+        return None
+
+    @property
+    def _left_out(self) -> tuple[str, ...]:
+        dropped = not self._asks_usage and self.options.api != "ollama"
+        return (api.USAGE_FIELD,) if dropped else ()
+
+    def _write_rows(self, until: float) -> None:
+        """Write the requests that ended by then: how late their stamps are is known."""
+        ended = [row for row in self._unwritten if (row.ended or 0) <= until]
+        self._unwritten = [row for row in self._unwritten if (row.ended or 0) > until]
+        for row in ended:
+            late = self._pulse.of(row.sent or 0, row.written, row.stamps)
+            self._record(row.record(self._origin, self.options.stall_s, late))
 
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -382,7 +448,8 @@ async def _check(response: aiohttp.ClientResponse) -> None:
                     body += await response.content.read(_ERROR_BODY_BYTES - len(body))
         # A page of HTML is not repeated.
         message = api.error_text(body, "")
-        raise api.FailedError("http", f"HTTP {response.status}: {message}".removesuffix(": "))
+        detail = f"HTTP {response.status}: {message}".removesuffix(": ")
+        raise api.FailedError("http", detail, response.status)
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in {"", "identity"}:
         raise api.FailedError("malformed", f"the answer is compressed ({coding}) unasked")
@@ -394,6 +461,7 @@ async def _stream(content: aiohttp.StreamReader, reader: stream.Reader, row: Row
     This is the hot path: one read, one JSON value and one list entry for each chunk.
     """
     read, feed, answer, clock = content.readany, reader.feed, row.answer, _clock
+    body = b""
     while data := await read():
         now = clock()
         _hear(feed(data), row, now)
@@ -401,7 +469,9 @@ async def _stream(content: aiohttp.StreamReader, reader: stream.Reader, row: Row
             return
         if reader.broken:
             raise api.FailedError("malformed", reader.broken)
-    if not row.events and (text := api.error_text(reader.rest, "")):
+        if not row.events:  # it may be no stream at all
+            body = (body + data)[:_ERROR_BODY_BYTES]
+    if not row.events and (text := api.error_text(body, "")):
         raise api.FailedError("error-event", text)
     _hear(reader.close(), row, _clock())
 
@@ -413,6 +483,8 @@ def _hear(events: Iterable[stream.Event], row: Row, now: int) -> None:
         row.events += 1
         if row.answer.take(name, payload):
             row.stamps.append(now)
+        if row.answer.done:
+            return  # what follows is of no answer
 
 
 def _judge(row: Row, content_type: str) -> None:
@@ -420,31 +492,30 @@ def _judge(row: Row, content_type: str) -> None:
     if not row.events:
         kind = content_type or "no content type"
         raise api.FailedError("malformed", f"no event in an answer of {kind}")
-    if not row.answer.done and not row.answer.finished:
+    answer = row.answer
+    if not answer.text and answer.said:
+        raise api.FailedError("error-event", answer.said)
+    if not answer.done and not answer.finished:
         raise api.FailedError("disconnect", "the stream ended before the answer did")
-    if not row.stamps:
-        count = row.answer.tokens(0).output_tokens
-        counted = "no count" if count is None else f"a count of {count} tokens"
-        raise api.FailedError("zero-tokens", f"an answer without text, with {counted}")
+    if answer.text:
+        return
+    count = answer.tokens(0).output_tokens
+    counted = "no count" if count is None else f"a count of {count} tokens"
+    if answer.calls:
+        raise api.FailedError("tool-call", f"a call of a tool, without text, with {counted}")
+    raise api.FailedError("zero-tokens", f"an answer without text, with {counted}")
 
 
 async def _connected(_session: object, context: SimpleNamespace, _params: object) -> None:
     context.trace_request_ctx.is_connected = True
 
 
+async def _written(_session: object, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.written = _clock()
+
+
 def _tls(authority: str | None) -> ssl.SSLContext | bool:
     return True if authority is None else ssl.create_default_context(cafile=authority)
-
-
-async def _tick(late: list[int]) -> None:
-    """Collect how late a timer of 5 ms fires, in ns, until cancelled.
-
-    The event loop rounds its timers up to a whole millisecond: less than that is no lag.
-    """
-    while True:
-        due = _clock() + round(_TICK_S * _NS)
-        await asyncio.sleep(_TICK_S)
-        late.append(max(_clock() - due, 0))
 
 
 def _arrivals(options: Options) -> Iterator[float]:

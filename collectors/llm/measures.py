@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from sitegen.collect import Recorder, Series, decode, histogram
 from sitegen.collect.decode import Text
 from sitegen.errors import SitegenError
-from sitegen.model import Params, Status, params
+from sitegen.model import Doubt, Params, Status, params
 
 
 class Objective(Struct, frozen=True):
@@ -49,6 +49,11 @@ _OBJECTIVE = re.compile(r"(\d{1,4}(?:\.\d{1,4})?)/(\d{1,4}(?:\.\d{1,4})?)", re.A
 #: A percentile needs so many values that one of them can lie beyond it: 1 / (1 - p).
 _PERCENTILES: Final = (("p50", 50, 2), ("p90", 90, 10), ("p95", 95, 20), ("p99", 99, 100))
 _MOST_FAILED, _MOST_CPU, _MOST_LAG = 0.02, 0.70, 0.10
+#: Shares of the events that came with another in one read, and of a length asked for.
+_MOST_TOGETHER, _MOST_OFF = 0.01, 0.05
+#: By so many, and by that share, a count of tokens may differ from events: an end is a token too.
+_SLACK_TOKENS = 1
+_LEAST_GAP_S = 1e-9
 #: The client's event loop rounds timers up to a millisecond: so much is no sign of anything.
 _TIMER_S = 0.001
 _US = 1_000_000
@@ -60,7 +65,14 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MOST_S)]
 _Stamp = Annotated[float, msgspec.Meta(ge=-_MOST_S, le=_MOST_S)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 _Failure: TypeAlias = Literal[
-    "http", "refused", "disconnect", "malformed", "error-event", "timeout", "zero-tokens"
+    "http",
+    "refused",
+    "disconnect",
+    "malformed",
+    "error-event",
+    "timeout",
+    "zero-tokens",
+    "tool-call",
 ]
 #: What became of a request.
 Outcome: TypeAlias = Literal["ok", "cancelled", _Failure]
@@ -86,7 +98,11 @@ class ServerTimings(msgspec.Struct, frozen=True):
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="request"):
-    """One request and what came of it; times in seconds from the start of the measured phase."""
+    """One request and what came of it; times in seconds from the start of the measured phase.
+
+    ``sent_late_s`` and ``late_s`` (by the place of an event) say how late the client itself may
+    have been. ``model`` is the server's own name, where that is not the one asked for.
+    """
 
     phase: Literal["warmup", "measured"]
     index: _Count
@@ -105,6 +121,10 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     stalls: _Count
     gaps_s: tuple[_Seconds, ...]
     server: ServerTimings | None = None
+    other_output_tokens: _Count | None = None
+    sent_late_s: _Seconds = 0.0
+    late_s: tuple[tuple[_Count, _Seconds], ...] = ()
+    model: Text | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for what no request can be."""
@@ -118,6 +138,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
             raise ValueError(f"gaps_s has {len(self.gaps_s)} entries for {self.events} events")
         if (_between(self.scheduled_s, self.sent_s) or 0.0) < -_TIMER_S:
             raise ValueError("it was sent before it was due")
+        if any(place >= self.events for place, _ in self.late_s):
+            raise ValueError(f"late_s names an event beyond the {self.events}")
 
     @property
     def ok(self) -> bool:
@@ -146,6 +168,62 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
             return None
         return self.decode_s / (self.output_tokens - 1)
 
+    @property
+    def together(self) -> int:
+        """How many events with text came in one read with another."""
+        alike = [not gap for gap in self.gaps_s]
+        return sum(map(max, [False, *alike], [*alike, False]))
+
+    @property
+    def token_gaps_s(self) -> tuple[float, ...]:
+        """Times between two events that each came in a read of their own."""
+        pairs = zip(self.gaps_s, (*self.gaps_s[1:], math.inf), strict=False)
+        return tuple(gap for gap, after in pairs if gap and after)
+
+    @property
+    def earliest(self) -> Exchange:
+        """A good request as it was if all that the client may have been late by, it was late by."""
+        if self.sent_s is None or self.first_token_s is None or self.last_token_s is None:
+            return self
+        if not self.sent_late_s and not self.late_s and self.scheduled_s is None:
+            return self
+        late = dict(self.late_s)
+        first = self.first_token_s - late.get(0, 0.0)
+        sent = min(self.sent_s + self.sent_late_s, first)
+        due = self.scheduled_s
+        return structs.replace(
+            self,
+            scheduled_s=None if due is None else min(max(due, sent - _TIMER_S), sent),
+            sent_s=sent,
+            first_token_s=first,
+            last_token_s=max(self.last_token_s - late.get(self.events - 1, 0.0), first),
+            gaps_s=tuple(
+                max(gap - late.get(place, 0.0) + late.get(place - 1, 0.0), _LEAST_GAP_S)
+                if gap
+                else 0.0
+                for place, gap in enumerate(self.gaps_s, 1)
+            ),
+        )
+
+    def contradiction(self, asked: int | None) -> str:
+        """Return what speaks against the server's count of output tokens, or nothing."""
+        count, events, other = self.output_tokens, self.events, self.other_output_tokens
+        if count is None:
+            return ""
+        if _exceeds(events, count):
+            return f"{events} events with text"
+        if other is not None and (_exceeds(other, count) or _exceeds(count, other)):
+            return f"{other} by its other figures"
+        # A server that goes on for too long has as many events; one that puts many tokens into
+        # an event keeps to what was asked for.
+        if asked and _exceeds(count, asked) and not _exceeds(events, asked):
+            return f"{events} events with text, of {asked} tokens asked for"
+        return ""
+
+
+def _exceeds(count: int, other: int) -> bool:
+    return count > other + max(_SLACK_TOKENS, _MOST_OFF * other)
+
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="end"):
     """How the load ended."""
@@ -155,9 +233,11 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="en
     lag_p50_s: _Seconds | None = None
     lag_p99_s: _Seconds | None = None
     lag_max_s: _Seconds | None = None
+    lag_mean_s: _Seconds | None = None
     chunks: _Count
     warmup_stable: bool | None = None
     interrupted: bool
+    left_out: tuple[Text, ...] = ()
 
 
 _RECORD: Any = Start | Exchange | End  # mypy takes no union for a type
@@ -180,6 +260,15 @@ class Load(Struct, frozen=True):
     def ok(self) -> tuple[Exchange, ...]:
         """Measured requests that went well."""
         return tuple(request for request in self.measured if request.ok)
+
+    @property
+    def earliest(self) -> tuple[Exchange, ...]:
+        """Good requests, each as early as it may have been but for the client."""
+        return tuple(request.earliest for request in self.ok)
+
+    def contradictions(self, asked: int | None) -> list[tuple[Exchange, str]]:
+        """Return the good requests whose count of tokens something speaks against, and what."""
+        return [(each, why) for each in self.ok if (why := each.contradiction(asked))]
 
     @property
     def window_s(self) -> float | None:
@@ -275,6 +364,51 @@ def doubts(load: Load) -> tuple[str, ...]:
     return tuple(reasons)
 
 
+def remarks(load: Load, asked: int | None, model: str) -> dict[str, str]:
+    """Return what a reader is to know of a load, a sentence for each kind of doubt.
+
+    ``asked`` is how many tokens an answer was to have, ``model`` the one that was asked for.
+    """
+    good = load.ok
+    said: dict[str, str] = {}
+    if contradicted := load.contradictions(asked):
+        first, why = contradicted[0]
+        said[Doubt.INCONSISTENT] = (
+            f"{len(contradicted)} of {len(good)} answers contradict their count of tokens, the"
+            f" first with {first.output_tokens} by {first.token_source} and {why}. The count by"
+            f" {first.token_source} is what rates and times per token are reckoned with."
+        )
+    if asked:
+        counts = [r.output_tokens for r in good if r.output_tokens and not r.contradiction(asked)]
+        off = sum(abs(count - asked) > _MOST_OFF * asked for count in counts)
+        if off > _MOST_OFF * len(counts):
+            said[Doubt.OTHER_LENGTH] = (
+                f"{off} of {len(counts)} answers are not as long as asked for: {asked} tokens were,"
+                f" and {statistics.fmean(counts):.3g} came in the mean."
+            )
+    if others := sorted({r.model for r in good if r.model}):
+        names = ", ".join(others[:3])
+        said[Doubt.MISNAMED] = f"The model {model} was asked for, and {names} answered."
+    together, events = sum(r.together for r in good), sum(r.events for r in good)
+    if together > _MOST_TOGETHER * events:
+        said[Doubt.COALESCED] = (
+            f"{together} of {events} events with text came in one read with another: no time"
+            " between tokens is known of them."
+        )
+    late = sum(
+        (r.ttft_s or 0.0) - (e.ttft_s or 0.0) > _MOST_LAG * (r.ttft_s or 0.0)
+        or (r.decode_s or 0.0) - (e.decode_s or 0.0) > _MOST_LAG * (r.decode_s or 0.0)
+        for r, e in zip(good, load.earliest, strict=True)
+    )
+    if late > _MOST_LAG * len(good):
+        most = f", for up to {lag_s:.3g} s" if load.end and (lag_s := load.end.lag_max_s) else ""
+        said[Doubt.CLIENT_LATE] = (
+            f"The load client stood still{most}: it may have read {late} of {len(good)} answers"
+            " more than a tenth too late."
+        )
+    return said
+
+
 def record(
     load: Load, workload: str, about: Params, slos: Mapping[str, Objective] | None = None
 ) -> Recorder:
@@ -282,9 +416,13 @@ def record(
 
     Rates and latencies are suspect where `doubts` has any. A latency is also suspect where the
     client's own lag is above a tenth of what was timed: the median lag for the mean and the
-    median, its p99 for the rest. Without one good request there is no rate and no latency,
-    not a 0. Samples are one a good request and latency, and the bins of inter-chunk latency; of
-    a request x is when it was sent, in seconds from the start of the measured phase.
+    median, its p99 for the rest; or where it would be another by a tenth if the client had read
+    at once what came while it stood still. What is reckoned with a count of tokens is suspect
+    where the answers contradict that, and ITL where events came together.
+
+    Without one good request there is no rate and no latency, not a 0. Samples are one a good
+    request and latency, and the bins of inter-chunk latency; of a request x is when it was sent,
+    in seconds from the start of the measured phase.
     """
     recorder = Recorder()
     # What is counted stands, however many of it failed; not so where the end is missing.
@@ -297,8 +435,14 @@ def record(
     for metric, of in _LATENCIES.items():
         points = ((request.sent_s or 0.0, of(request)) for request in load.ok)
         timed.points("request", metric, ((x, y) for x, y in points if y is not None))
-    bins(timed, "llm.inter_chunk_latency", (gap for request in load.ok for gap in request.gaps_s))
+    bins(timed, "llm.inter_chunk_latency", (gap for r in load.ok for gap in r.gaps_s if gap))
     return recorder
+
+
+def asked_tokens(about: Params) -> int | None:
+    """Return how many tokens an answer was to have, as the parameters of its series say."""
+    text = dict(about).get("output_tokens", "")
+    return int(text) if text.isdecimal() else None
 
 
 def bins(series: Series, metric: str, times_s: Iterable[float]) -> None:
@@ -330,6 +474,8 @@ def prompt_eval_rate(timings: ServerTimings, cached: int | None) -> float | None
     return timings.prompt_rate or _ratio(timings.prompt_n, timings.prompt_s) or None
 
 
+#: What is reckoned with the server's count of output tokens.
+_COUNTED: Final = ("llm.tpot", "llm.itl", "llm.decode_rate_per_request")
 #: The scheduled ones count from when a request was due: there are none in a closed loop.
 _LATENCIES: Final[Mapping[str, Callable[[Exchange], float | None]]] = {
     "llm.ttft": lambda request: request.ttft_s,
@@ -342,35 +488,54 @@ _LATENCIES: Final[Mapping[str, Callable[[Exchange], float | None]]] = {
 
 def _record_times(timed: Series, load: Load) -> None:
     """Add latencies, and rates by the clock of each request or of the server."""
-    good, end = load.ok, load.end
-    values = {metric: _known(map(of, good)) for metric, of in _LATENCIES.items()}
-    values["llm.decode_time"] = _known(request.decode_s for request in good)
-    gaps = values["llm.inter_chunk_latency"] = [gap for request in good for gap in request.gaps_s]
-    if all(request.events == request.output_tokens for request in good):
-        values["llm.itl"] = gaps
-    decoded = [request for request in good if request.tpot_s]
-    rates = _known(_ratio(request.output_tokens, request.decode_s) for request in decoded)
-    values["llm.decode_rate_per_request"] = rates
-    timings = [(r.server, r.cached_tokens) for r in good if r.server is not None]
-    evals = _known(eval_rate(server, load.start.api) for server, _ in timings)
-    values["llm.eval_rate"] = evals
-    # Of a load that a cache helped in part, the rest is no fair picture.
-    if not any(request.cached_tokens for request in good):
-        values["llm.prompt_eval_rate"] = _known(prompt_eval_rate(*pair) for pair in timings)
+    good, early, end = load.ok, load.earliest, load.end
+    values, at_the_earliest = _times(good, load), _times(early, load)
+    together = sum(request.together for request in good)
+    doubted = set(_COUNTED if load.contradictions(asked_tokens(timed.params)) else ())
+    if together > _MOST_TOGETHER * sum(request.events for request in good):
+        doubted.add("llm.itl")
     # A late stamp moves the time of the whole decoding, not that of each token, and no server's.
-    decoding_s = _mean(_known(request.decode_s for request in decoded))
+    decoding_s = _mean(_known(request.decode_s for request in good if request.tpot_s))
     spans_s = dict.fromkeys(("llm.tpot", "llm.decode_rate_per_request"), decoding_s)
     spans_s |= dict.fromkeys(("llm.eval_rate", "llm.prompt_eval_rate"), math.inf)
     for metric, ordered in ((metric, sorted(times)) for metric, times in values.items() if times):
-        figures = averages(ordered) | {"min": ordered[0], "max": ordered[-1]}
-        if len(ordered) > 1:
-            figures["stddev"] = statistics.stdev(values[metric])
+        figures, earlier = _figures(ordered), _figures(sorted(at_the_earliest[metric]))
         most_s = _MOST_LAG * (spans_s.get(metric) or figures["mean"])
         for statistic, value in figures.items():
             usual = statistic in {"mean", "min", "p50"}
             lag_s = (end.lag_p50_s if usual else end.lag_p99_s) if end else None
             late = max((lag_s or 0.0) - _TIMER_S, 0.0) > most_s
-            timed.add(metric, statistic, value, status=Status.SUSPECT if late else "")
+            of = figures["mean"] if statistic == "stddev" else value
+            late |= abs(value - earlier.get(statistic, math.inf)) > _MOST_LAG * of
+            suspect = late or metric in doubted
+            timed.add(metric, statistic, value, status=Status.SUSPECT if suspect else "")
+
+
+def _times(good: Sequence[Exchange], load: Load) -> dict[str, list[float]]:
+    """Return the values of each latency, and of each rate of one request."""
+    values = {metric: _known(map(of, good)) for metric, of in _LATENCIES.items()}
+    values["llm.decode_time"] = _known(request.decode_s for request in good)
+    values["llm.inter_chunk_latency"] = [gap for r in good for gap in r.gaps_s if gap]
+    if all(request.events == request.output_tokens for request in good):
+        values["llm.itl"] = [gap for request in good for gap in request.token_gaps_s]
+    decoded = [request for request in good if request.tpot_s]
+    rates = _known(_ratio(request.output_tokens, request.decode_s) for request in decoded)
+    values["llm.decode_rate_per_request"] = rates
+    timings = [(r.server, r.cached_tokens) for r in good if r.server is not None]
+    values["llm.eval_rate"] = _known(eval_rate(server, load.start.api) for server, _ in timings)
+    # Of a load that a cache helped in part, the rest is no fair picture.
+    if not any(request.cached_tokens for request in good):
+        values["llm.prompt_eval_rate"] = _known(prompt_eval_rate(*pair) for pair in timings)
+    return values
+
+
+def _figures(ordered: Sequence[float]) -> dict[str, float]:
+    if not ordered:
+        return {}
+    figures = averages(ordered) | {"min": ordered[0], "max": ordered[-1]}
+    if len(ordered) > 1:
+        figures["stddev"] = statistics.stdev(ordered)
+    return figures
 
 
 def _record_counts(counted: Series, load: Load) -> None:
@@ -390,7 +555,8 @@ def _record_counts(counted: Series, load: Load) -> None:
         if cached := _known(request.cached_tokens for request in good):
             counted.add("llm.cached_tokens", "value", float(sum(cached)))
     if end:
-        lags = {"p50": end.lag_p50_s, "p99": end.lag_p99_s, "max": end.lag_max_s}
+        lags = {"mean": end.lag_mean_s, "p50": end.lag_p50_s, "p99": end.lag_p99_s}
+        lags["max"] = end.lag_max_s
         for statistic, lag_s in lags.items():
             counted.add("llm.client_lag", statistic, lag_s)
         counted.add("llm.client_cpu_usage", "mean", _ratio(end.cpu_s, end.wall_s))
@@ -409,6 +575,13 @@ def _record_rates(
 ) -> None:
     """Add how long the requests were, and how much of everything there was a second."""
     good, measured = load.ok, load.measured
+    early = load.earliest
+    took_s, least_s = (sum(request.e2e_s or 0.0 for request in some) for some in (good, early))
+    # A stream of a closed loop that is read late sends its next request late.
+    if took_s - least_s > _MOST_LAG * took_s and good[0].scheduled_s is None:
+        timed = structs.replace(timed, status=Status.SUSPECT)
+    contradict = load.contradictions(asked_tokens(timed.params))
+    tokens = structs.replace(timed, status=Status.SUSPECT) if contradict else timed
     whole = [request for request in good if request.output_tokens is not None]
     outputs = _known(request.output_tokens for request in whole)
     inputs = _known(request.input_tokens for request in good) if whole else []
@@ -418,16 +591,19 @@ def _record_rates(
     counted.add("llm.tokens_per_chunk", "mean", per_chunk)
     # A sum that lacks some answers would pass for a slower server.
     if len(outputs) == len(good):
-        timed.add("llm.output_token_throughput", "value", sum(outputs) / window_s)
+        tokens.add("llm.output_token_throughput", "value", sum(outputs) / window_s)
         if len(inputs) == len(good):
             total = (sum(outputs) + sum(inputs)) / window_s
-            timed.add("llm.total_token_throughput", "value", total)
+            tokens.add("llm.total_token_throughput", "value", total)
     timed.add("llm.request_throughput", "value", len(good) / window_s)
     # Without a token count nobody knows whether the second limit was met.
     if len(outputs) == len(good):
         for name, limits in sorted(slos.items()):
-            met = sum(_meets(request, limits) for request in good)
-            timed.add("llm.goodput", "value", met / window_s, about=params(slo=name))
+            met, most = (sum(_meets(r, limits) for r in some) for some in (good, early))
+            late = most - met > _MOST_FAILED * len(good)
+            status = Status.SUSPECT if late else ""
+            about = params(slo=name)
+            tokens.add("llm.goodput", "value", met / window_s, status=status, about=about)
     sent, ended, due = (
         _known(getattr(request, name) for request in measured)
         for name in ("sent_s", "ended_s", "scheduled_s")

@@ -159,7 +159,7 @@ def _cell(  # noqa: PLR0913 - what a cell is made of
         ends = replace(ends, low=max(ends.low, 0.0), high=min(ends.high, 1.0))
         summary = replace(summary, interval=ends)
     doubts = list(of_runs)
-    if run.provenance == Provenance.IMPORTED:
+    if run.provenance != Provenance.CITED:
         doubted = (caveats.of_reading(r, series.workload) for r in selection.runs if r.id in runs)
         doubts += dict.fromkeys(caveat for numbers in doubted for caveat in numbers)
     doubts += caveats.applying("counts", Counts(failed, suspect, total, run.provenance))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sitegen.catalogue import tool
-from sitegen.model import Params
+from sitegen.model import Doubt, Params
 
 #: Series that no load parameter divides: one figure a model.
 _ONE_LOAD: Params = (("concurrency", ""), ("rate", ""), ("threads", ""))
 _CLOSED: Params = (("concurrency", "*"), ("rate", ""))
 _OPEN: Params = (("rate", "*"),)
 _LATENCIES = ("ttft", "tpot", "itl", "e2e", "decode_time", "inter_chunk")
+_GAPS = ("itl", "inter_chunk_latency")
 _RATES = ("throughput", "eval_rate", "goodput", "per_request")
 #: Share of what it times from which the lateness of the client counts.
 _CLIENT_LAG = 0.1
@@ -66,12 +67,17 @@ def _tokens_uncounted(figure: tool.Figure) -> str:
 def _client_late(figure: tool.Figure) -> str:
     if not is_latency(figure.metric):
         return ""
+    beside = figure.beside
     middle = figure.statistic in ("mean", "p50")
-    lag = figure.beside.get("client_lag" if middle else "client_lag_p99", 0.0) - _TIMER_S
+    lag = beside.get("client_lag" if middle else "client_lag_p99", 0.0)
+    # A few long stalls move a mean and no median; of gaps, one grows as the next shrinks.
+    if figure.statistic == "mean" and not figure.metric.endswith(_GAPS):
+        lag = max(lag, beside.get("client_lag_mean", 0.0))
+    lag -= _TIMER_S
     # A late stamp moves the end of the whole decoding, not the time of each token.
     timed = figure.value
     if figure.metric == "llm.tpot":
-        timed = figure.beside.get("decode", timed)
+        timed = beside.get("decode", timed)
     late = f"Late by {lag * 1e3:.1f} ms, in {timed * 1e3:.3g} ms."
     return late if lag > _CLIENT_LAG * timed else ""
 
@@ -127,8 +133,8 @@ TOOL = tool.Tool(
         tool.Metric("llm.ttft", "Time to first token", "s", tool.L, "From the sending of a request to its first token: the first event with text, of the answer or of its reasoning.", source="vLLM benchmark, MLPerf"),
         tool.Metric("llm.ttft_scheduled", "Time to first token, from schedule", "s", tool.L, "From the time at which a request was due to its first token (open loop). A stalled server does not hide here: requests go on falling due.", source="MLPerf, Server scenario"),
         tool.Metric("llm.tpot", "Time per output token", "s", tool.L, "From the first token of a request to its last, divided by its output tokens less one. Without a second token there is none.", source="vLLM benchmark, MLPerf; guidellm and aiperf call it ITL"),
-        tool.Metric("llm.itl", "Inter-token latency", "s", tool.L, "Time between two tokens of one request. Given only where each event of the stream held one token.", source="vLLM benchmark"),
-        tool.Metric("llm.inter_chunk_latency", "Inter-chunk latency", "s", tool.L, "Time between two events with text of one stream, over all requests; an event may hold several tokens.", source="sitegen; vLLM calls it ITL"),
+        tool.Metric("llm.itl", "Inter-token latency", "s", tool.L, "Time between two tokens of one request. Given only where each event of the stream held one token; events that were read together have none.", source="vLLM benchmark"),
+        tool.Metric("llm.inter_chunk_latency", "Inter-chunk latency", "s", tool.L, "Time between two events with text of one stream, over all requests; an event may hold several tokens, and events that were read together are one.", source="sitegen; vLLM calls it ITL"),
         tool.Metric("llm.decode_time", "Decode time a request", "s", tool.L, "From the first token of a request to its last. Some publications print this as ITL.", source="as printed", beside=(("mean", "decode"),)),
         tool.Metric("llm.e2e_latency", "Request latency", "s", tool.L, "From the sending of a request to its last token.", source="vLLM benchmark", beside=(("min", "quickest"),)),
         tool.Metric("llm.e2e_latency_scheduled", "Request latency, from schedule", "s", tool.L, "From the time at which a request was due to its last token (open loop).", source="MLPerf, Server scenario"),
@@ -145,14 +151,14 @@ TOOL = tool.Tool(
         tool.Metric("llm.offered_rate", "Requests due a second", "1/s", tool.N, "Requests that fell due, divided by the time in which they did (open loop).", source="sitegen", shown_in="/s", counts="requests/s", beside=(("value", "offered"),)),
         tool.Metric("llm.error_rate", "Error rate", "ratio", tool.L, "Failed requests divided by all requests. An answer without a token is a failure.", scale=tool.Scale.PROPORTION, margin=0.001, source="sitegen", of="llm.requests", beside=(("value", "errors"),)),
         tool.Metric("llm.requests", "Requests", "count", tool.N, "Requests that were measured.", scale=tool.Scale.DIFFERENCE, source="sitegen", beside=(("value", "requests"),)),
-        tool.Metric("llm.failed_requests", "Failed requests", "count", tool.L, "Requests that were refused, broken off, answered with an error, with a malformed stream, too late, or without a token.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
+        tool.Metric("llm.failed_requests", "Failed requests", "count", tool.L, "Requests that were refused, broken off, answered with an error, with a malformed stream, too late, without a token, or with the call of a tool and no text.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
         tool.Metric("llm.stalls", "Stalls", "count", tool.L, "Gaps within a stream that are longer than the stall limit.", scale=tool.Scale.DIFFERENCE, source="sitegen"),
         tool.Metric("llm.missing_usage", "Answers without a token count", "count", tool.N, "Answers for which the server gave no count of tokens: left out of everything that is counted in tokens.", scale=tool.Scale.DIFFERENCE, source="sitegen", beside=(("value", "uncounted"),)),
         tool.Metric("llm.cached_tokens", "Input tokens from a cache", "count", tool.N, "Input tokens that the server took from its prefix cache.", scale=tool.Scale.DIFFERENCE, source="usage, `cached_tokens`", beside=(("value", "cached"),)),
         tool.Metric("llm.input_tokens", "Input tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage", beside=(("mean", "input"),)),
         tool.Metric("llm.output_tokens", "Output tokens a request", "count", tool.N, "As the server counts them.", scale=tool.Scale.DIFFERENCE, source="usage", beside=(("mean", "output"),)),
         tool.Metric("llm.tokens_per_chunk", "Tokens a chunk", "ratio", tool.N, "Output tokens divided by events with text. Only at 1 is a gap between events a time per token.", scale=tool.Scale.DIFFERENCE, source="sitegen", shown_in="plain"),
-        tool.Metric("llm.client_lag", "Lag of the load client", "s", tool.N, "How late a timer of 5 ms fired in the load client: what it may have added to each time.", source="sitegen", beside=(("p50", "client_lag"), ("p99", "client_lag_p99"))),
+        tool.Metric("llm.client_lag", "Lag of the load client", "s", tool.N, "How late the load client would have read what came at a random time, by a timer of 5 ms that fires late: what it may have added to each time. A stall counts for as long as it lasts.", source="sitegen", beside=(("mean", "client_lag_mean"), ("p50", "client_lag"), ("p99", "client_lag_p99"))),
         tool.Metric("llm.client_cpu_usage", "CPU used by the load client", "ratio", tool.N, "CPU time of the load client divided by the time of the test.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process", beside=(("mean", "client_cpu"),)),
         tool.Metric("llm.client_cpu_per_chunk", "Client CPU a chunk", "s", tool.N, "CPU time of the load client divided by the chunks that it read.", source="resource usage of the process"),
         tool.Metric("llm.server_cpu_usage", "CPU used by the server", "ratio", tool.N, "CPU time of the server divided by the time of the test.", scale=tool.Scale.DIFFERENCE, source="resource usage of the process"),
@@ -214,7 +220,9 @@ TOOL = tool.Tool(
         tool.Rule("requests-failed", "requests failed", figure=_requests_failed, definition="Some requests failed. They are counted, and left out of every latency: the figure is that of the requests that went well."),
         tool.Rule("rate-missed", "rate not reached", figure=_rate_missed, definition="Fewer than 95 % of the requests were answered in the time in which they fell due and the quickest of them took: the server, or the client, did not keep up, and the queue grew for as long as the test ran."),
         tool.Rule("tokens-uncounted", "tokens not counted", figure=_tokens_uncounted, definition="For some answers the server gave no count of tokens; rates in tokens leave them out."),
-        tool.Rule("client-late", "load client late", figure=_client_late, definition="A timer in the load client fired late by more than a tenth of the latency (of the decode time, for a time per token): the client's own delays are in it. Means and medians are held to the median lateness, tails to the 99 %."),
+        tool.Rule("other-length", "answers of another length", doubts=False, named=True, kind=Doubt.OTHER_LENGTH, definition="More than 5 % of the answers are more than 5 % shorter or longer than was asked for: the workload's name says another length than was measured."),
+        tool.Rule("coalesced", "tokens in one read", doubts=False, named=True, kind=Doubt.COALESCED, definition="Events of a stream came together in one read of the client: no time between their tokens is known, and those that came alone stand for all."),
+        tool.Rule("client-late", "load client late", kind=Doubt.CLIENT_LATE, figure=_client_late, definition="A timer in the load client fired late by more than a tenth of the latency (of the decode time, for a time per token): the client's own delays are in it. Means are held to the mean lateness, medians to the median, tails to the 99 %."),
         tool.Rule("cache-helped", "prompt cache", figure=_cache_helped, definition="The server took more than a tenth of the input tokens from its prefix cache: the time to first token is that of a shorter prompt."),
         tool.Rule("unequal-answers", "answers of unequal length", amounts=_unequal_answers, definition="The answers of one side have over 5 % more tokens than those of the other: what is paid for them is in every rate and in the latency of a request."),
         tool.Rule("unequal-prompts", "prompts of unequal length", amounts=_unequal_prompts, definition="The prompts of one side have over 5 % more tokens than those of the other: the first token waits for all of them."),

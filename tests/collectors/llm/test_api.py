@@ -100,6 +100,12 @@ def test_a_request_asks_for_a_stream_of_a_fixed_length_with_usage() -> None:
     assert not {"messages", "ignore_eos", "min_tokens"} & set(plain)
 
 
+def test_usage_is_not_asked_for_where_that_is_refused() -> None:
+    fields = orjson.loads(api.body(ASK, "http://h/v1/chat/completions", "go on", usage=False))
+    assert "stream_options" not in fields
+    assert fields["min_tokens"] == 16
+
+
 def test_ollama_is_asked_at_either_of_its_endpoints() -> None:
     chat = asked("http://h/api/chat", api="ollama")
     assert chat["options"] == {"num_predict": 16, "temperature": 0, "seed": 7}
@@ -116,6 +122,108 @@ def test_a_role_an_empty_text_and_null_are_no_text() -> None:
 @pytest.mark.parametrize("name", ["content", "reasoning_content", "reasoning"])
 def test_content_and_reasoning_are_text(name: str) -> None:
     assert has_text(Answer(), delta(**{name: "hm"}), delta(**{name: ""})) == [True, False]
+
+
+def part(kind: str, **fields: object) -> dict[str, object]:
+    return delta(content=[{"type": kind, **fields}])
+
+
+def test_parts_of_a_content_are_text_where_they_have_any() -> None:
+    thought = part("thinking", thinking=[{"type": "text", "text": "hm"}])
+    nothing = [part("text", text=""), part("image_url", image_url={"url": "x"}), delta(content=[])]
+    assert has_text(Answer(), part("text", text="a"), thought) == [True, True]
+    assert not any(has_text(Answer(), *nothing))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        delta(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": ""}}]),
+        delta(function_call={"name": "f", "arguments": "{"}),
+        {"message": {"content": "", "tool_calls": [{"function": {"name": "f"}}]}},
+    ],
+)
+def test_a_call_of_a_tool_is_made_of_tokens_and_is_no_text(call: dict[str, object]) -> None:
+    answer = Answer()
+    assert has_text(answer, delta(role="assistant", tool_calls=None), call) == [False, True]
+    assert (answer.calls, answer.text) == (True, False)
+
+
+def test_a_second_answer_to_one_request_fails_whatever_the_first_is_called() -> None:
+    def choice(index: object) -> dict[str, object]:
+        return {"choices": [{"index": index, "delta": {"content": "a"}}]}
+
+    for index in (0, 1, None, "0"):
+        assert has_text(Answer(), choice(index), choice(index)) == [True, True]
+        with pytest.raises(FailedError, match="more than the one answer"):
+            has_text(Answer(), choice(index), choice(2))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"choices":[{"delta":{"content":"\\ud83d"}}]}',
+        b'{"choices":[{"delta":{"content":"\xf0\x9f"}}]}',
+    ],
+)
+def test_half_a_character_is_text(payload: bytes) -> None:
+    assert Answer().take(b"", payload)
+
+
+@pytest.mark.parametrize(("name", "payload"), [(b"", b""), (b"ping", b"ping"), (b"ping", b"")])
+def test_what_keeps_a_connection_alive_is_no_text_and_no_error(name: bytes, payload: bytes) -> None:
+    assert not Answer().take(name, payload)
+
+
+@pytest.mark.parametrize("reason", ["error", "abort"])
+def test_an_answer_that_was_given_up_is_an_error(reason: str) -> None:
+    last = {"choices": [{"delta": {}, "finish_reason": reason}]}
+    with pytest.raises(FailedError, match=f"finished with '{reason}'"):
+        has_text(Answer(), delta(content="a"), last)
+    with pytest.raises(FailedError, match="no memory"):
+        has_text(Answer(), {**last, "message": None, "detail": "no memory"})
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ({"object": "error", "message": "too long", "code": 400}, "too long"),
+        ({"error": True, "message": "full"}, "full"),
+        ({"error": "Bad Request", "message": ["a should be b"]}, "Bad Request: a should be b"),
+        ({"error": {"error": {"message": "deep"}}}, "deep"),
+        ({"errors": ["x", "y"]}, "x: y"),
+        (
+            {"detail": [{"loc": ["body", "a", 0], "msg": "no"}, {"loc": ["body"], "msg": "nor"}]},
+            "a.0: no: nor",
+        ),
+        ({"error": {"code": 5}}, "nothing"),
+    ],
+)
+def test_an_error_says_what_its_server_said(document: object, text: str) -> None:
+    assert api.error_text(orjson.dumps(document), "nothing") == text
+
+
+def test_an_error_that_is_called_an_object_of_that_kind_keeps_its_message() -> None:
+    with pytest.raises(FailedError) as caught:
+        has_text(Answer(), {"object": "error", "message": "too long", "code": 400})
+    assert (caught.value.status, caught.value.detail) == ("error-event", "too long")
+    answer = Answer()
+    assert not any(has_text(answer, {"detail": "full"}, {"message": {"content": ""}}))
+    assert answer.said == "full"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answering", "same"),
+    [
+        ("m", "", True),
+        ("Meta/M-8b", "m-8B", True),
+        ("qwen3", "qwen3:latest", True),
+        ("m", "other", False),
+        ("m", "m-mini", False),
+    ],
+)
+def test_a_model_is_the_one_asked_for_by_its_name(asked: str, answering: str, same: bool) -> None:  # noqa: FBT001
+    assert api.is_same_model(asked, answering) is same
 
 
 def test_completions_carry_usage_in_their_last_event() -> None:
@@ -139,6 +247,27 @@ def test_the_last_of_several_usages_counts_and_names_cached_tokens() -> None:
         has_text(answer, {**delta(content="a"), "usage": counts})
     has_text(answer, {"choices": [], "usage": None})
     assert answer.tokens(3) == api.Tokens(3, None, 16, "usage")
+
+
+def test_a_usage_without_a_count_does_not_take_one_away() -> None:
+    answer = Answer()
+    first = {"prompt_tokens": 5, "completion_tokens": 0}
+    has_text(answer, {"choices": [], "usage": first}, delta(content="a"), delta(content="b"))
+    assert answer.tokens(2) == api.Tokens(None, 5)
+    has_text(answer, {"choices": [], "usage": {**first, "completion_tokens": 2}})
+    has_text(answer, {"choices": [], "usage": {"total_tokens": 7}})
+    assert answer.tokens(2) == api.Tokens(2, 5, token_source="usage")  # noqa: S106 - no password
+
+
+def test_other_figures_of_an_answer_may_count_otherwise() -> None:
+    counts = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 9}
+    answer = Answer()
+    has_text(answer, delta(content="a"), {"choices": [], "usage": counts})
+    assert answer.tokens(1) == api.Tokens(2, 5, None, "usage", 4)
+    answer = Answer()
+    timings = {"predicted_n": 3}
+    has_text(answer, {"usage": {"completion_tokens": 2}, "timings": timings, "choices": []})
+    assert answer.tokens(1) == api.Tokens(2, None, None, "usage", 3)
 
 
 def test_timings_serve_where_usage_is_missing() -> None:

@@ -138,6 +138,11 @@ BAD = (
     (b"", "malformed", "no event"),
     (b'{"error":{"message":"busy"}}', "error-event", "busy"),
     (b'{"choices":[{"message":{"content":"a"}}]}', "malformed", "no event"),
+    (b'{"object":"error",\n\n"message":"busy"}\n\n', "error-event", "busy"),
+    (event({"object": "error", "message": "busy"}) + DONE, "error-event", "busy"),
+    (event({"detail": "busy"}) + DONE, "error-event", "busy"),
+    (chat(tool_calls=[{"index": 0}]) + finish() + usage(2) + DONE, "tool-call", "2 tokens"),
+    (chat(content="a") + finish("abort") + DONE, "error-event", "finished with 'abort'"),
     (b"data: " + b"x" * (2 << 20), "malformed", "longer than"),
 )
 BAD_OLLAMA = (
@@ -186,6 +191,96 @@ def test_another_status_than_200_is_a_failure(
     one = only(run(server))
     assert (one["status"], one["detail"]) == ("http", detail)
     assert len(server.peers) == 1
+
+
+def test_what_follows_the_end_is_of_no_answer(run: Run) -> None:
+    one = only(run(saying(whole("a", "b") + 3 * chat(content="c") + event({"error": "late"}))))
+    assert (one["status"], one["events"], one["output_tokens"]) == ("ok", 2, 2)
+
+
+def test_tokens_of_a_tool_call_after_text_have_their_times(run: Run) -> None:
+    call = chat(tool_calls=[{"index": 0, "function": {"arguments": "{"}}])
+    data = chat(content="a") + call + call + finish("tool_calls") + usage(3) + DONE
+    one = only(run(saying(data)))
+    assert (one["status"], one["events"], one["output_tokens"]) == ("ok", 3, 3)
+
+
+def test_another_model_than_was_asked_for_is_named_without_the_key(run: Run) -> None:
+    names = iter(("M", "path/m", "other-sk-1234567890"))
+
+    async def script(peer: Peer) -> None:
+        data = event({"model": next(names), "choices": [{"delta": {"content": "a"}}]})
+        await peer.say(data + finish() + usage(1) + DONE)
+
+    records = run(script, requests=3, key="sk-1234567890")
+    assert [each["model"] for each in requests(records)] == [None, None, "other-***"]
+
+
+def refusing(status: str, body: bytes, *fields: str) -> Answer:
+    """Return a server that answers so to a request with one of these fields."""
+
+    async def script(peer: Peer) -> None:
+        refused = set(fields) & set(peer.asked)
+        await peer.head(*((status, "application/json") if refused else ()))
+        await peer.send(body if refused else chat(content="a") + finish() + DONE)
+        await peer.end()
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("400 Bad", b'{"error":{"message":"Unrecognized argument: stream_options"}}'),
+        ("422 No", b'{"detail":[{"loc":["body","stream_options"],"msg":"not permitted"}]}'),
+        ("500 Oops", b'{"error":"stream_options"}'),
+        ("400 Bad", b""),
+        ("400 Bad", b'{"message":"Invalid request"}'),
+        ("200 OK", b'{"error":"unknown field stream_options"}'),
+    ],
+)
+@pytest.mark.parametrize("load", [{"concurrency": 2}, {"rate": 200.0}, {"warmup_max": 4}])
+def test_a_server_that_refuses_to_be_asked_for_usage_is_measured_without(
+    run: Run, status: str, body: bytes, load: dict[str, Any]
+) -> None:
+    server = Server(refusing(status, body, "stream_options"))
+    records = run(server, requests=6, **load)
+    assert {each["status"] for each in requests(records)} == {"ok"}
+    assert records[-1]["left_out"] == ("stream_options",)
+    # It is asked no more once that is known.
+    assert sum("stream_options" in peer.asked for peer in server.peers) <= 6
+    assert "stream_options" not in server.peers[-1].asked
+    for each in requests(records):
+        assert each["sent_s"] <= each["first_token_s"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sent"),
+    [
+        ("400 Bad", b'{"error":"Unrecognized: ignore_eos"}', 4),  # once more, to see
+        ("400 Bad", b'{"error":"the prompt is too long"}', 3),
+        ("503 Busy", b"", 3),
+        ("401 No", b"", 3),
+    ],
+)
+def test_what_is_refused_for_something_else_is_not_sent_again_and_again(
+    run: Run, status: str, body: bytes, sent: int
+) -> None:
+    server = Server(refusing(status, body, "ignore_eos"))
+    records = run(server, requests=3)
+    assert {each["status"] for each in requests(records)} == {"http"}
+    assert len(server.peers) == sent
+    assert records[-1]["left_out"] == ()
+
+
+def test_where_usage_was_taken_a_later_refusal_has_another_reason(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        await refusing("400 Bad", b"", *(["model"] if peer.number else []))(peer)
+
+    server = Server(script)
+    records = run(server, requests=3)
+    assert [each["status"] for each in requests(records)] == ["ok", "http", "http"]
+    assert len(server.peers) == 3
 
 
 @pytest.mark.parametrize("data", [b"", chat(content="a")])

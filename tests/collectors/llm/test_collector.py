@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
@@ -14,12 +15,25 @@ import pytest
 from collectors import llm
 from collectors.ab.target import free_ports
 from collectors.llm import measures, server, weights
-from sitegen.collect import Host, Missing, Plan, RawOutput, Request, Step
+from sitegen.analysis import caveats
+from sitegen.archive import Archive
+from sitegen.collect import Host, Missing, Plan, RawOutput, Reading, Request, Step
 from sitegen.collect.execute import Collected, execute
 from sitegen.collect.installed import make_plan
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Fingerprint, Measurement, Status, ToolIdentity
 from sitegen.redact import Redactor
+from tests.collectors.llm.peer import (
+    DONE,
+    Answer,
+    Peer,
+    Server,
+    chat,
+    event,
+    finish,
+    usage,
+    whole,
+)
 
 RAW = Path(__file__).parents[2] / "raw" / "llm" / "client"
 TOOL = ToolIdentity("sitegen LLM client", "1", "/usr/lib/client.py")
@@ -312,6 +326,125 @@ def test_what_a_stopped_client_had_written_counts_with_doubt() -> None:
     assert one(rows, "ttft", "mean").status == Status.SUSPECT
 
 
+# What it says of servers that do otherwise.
+
+Serve = Callable[[Answer], Server]
+
+
+def taken_from(serve: Serve, script: Answer, tmp_path: Path, **settings: str) -> Collected:
+    """Return the run of one closed loop against a script."""
+    one = {"model": "m", "concurrency": "2", "requests": "4", "output_tokens": "3", **settings}
+    url = serve(script).url
+    return carried_out(request("quick", {"url": url, **one}, scratch=tmp_path))
+
+
+def told(collected: Collected) -> dict[str, str]:
+    """Return what a run is doubted for, by the rule."""
+    return {one.rule.id: one.sentence for one in caveats.of_reading(collected.run)}
+
+
+def test_a_run_says_what_its_server_did_otherwise(served: Serve, tmp_path: Path) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(event({"model": "other", "choices": [{"delta": {"content": "a"}}]}))
+        await asyncio.sleep(0.02)
+        await peer.send(chat(content="b") + finish("stop") + usage(2) + DONE)
+        await peer.end()
+
+    run = taken_from(served, script, tmp_path)
+    doubts = told(run)
+    doubts.pop("suspect", "")  # of this machine, where it has other things to do
+    assert doubts == {
+        "not-reached": "closed-c2: 4 of 4 answers are not as long as asked for: 3 tokens were, and"
+        " 2 came in the mean.",
+        "misnamed": "closed-c2: The model m was asked for, and other answered.",
+    }
+    said = {p.name: p.value for p in run.run.parameters}
+    assert said["answering_model"] == "other"
+    assert values(run, "output_tokens") == [2.0]
+    folder = tmp_path / "archive"
+    stored = Archive(folder)
+    stored.write(run.run, run.raw)
+    assert stored.read(stored.find(run.run.id)).parameters == run.run.parameters
+
+
+def test_a_run_says_which_count_of_tokens_counts(served: Serve, tmp_path: Path) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        for text in "abc":
+            await peer.send(chat(content=text))
+            await asyncio.sleep(0.02)
+        await peer.send(finish() + usage(30) + DONE)
+        await peer.end()
+
+    run = taken_from(served, script, tmp_path)
+    assert "30 by usage and 3 events with text, of 3 tokens" in told(run)["inconsistent"]
+    [tpot] = [m for m in run.run.measurements if (m.metric, m.statistic) == ("llm.tpot", "mean")]
+    assert tpot.status == Status.SUSPECT
+
+
+def test_a_run_says_what_its_server_refused_to_be_asked(served: Serve, tmp_path: Path) -> None:
+    async def script(peer: Peer) -> None:
+        if "stream_options" in peer.asked:
+            await peer.head("400 Bad", "application/json")
+            await peer.send(b'{"error":{"message":"Unrecognized argument: stream_options"}}')
+            await peer.end()
+        else:
+            await peer.say(whole("a", "b", "c").replace(usage(3), b""))
+
+    run = taken_from(served, script, tmp_path)
+    assert {p.name: p.value for p in run.run.parameters}["refused_fields"] == "stream_options"
+    assert values(run, "error_rate") == [0.0]
+    assert values(run, "missing_usage") == [4.0]
+    assert values(run, "ttft")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        ("400 Bad", b'{"error":{"message":"Unrecognized: ignore_eos"}}', "Unrecognized: ignore"),
+        (
+            "422 No",
+            b'{"detail":[{"loc":["body","min_tokens"],"msg":"extra"}]}',
+            "min_tokens: extra",
+        ),
+        ("400 Bad", b"", "HTTP 400;"),
+        ("500 Oops", b'{"message":"no argument min_tokens"}', "no argument min_tokens"),
+    ],
+)
+def test_a_server_that_may_refuse_extensions_is_asked_without_them_by_a_setting(
+    served: Serve, tmp_path: Path, status: str, body: bytes, said: str
+) -> None:
+    async def script(peer: Peer) -> None:
+        refused = "ignore_eos" in peer.asked
+        await peer.head(*((status, "application/json") if refused else ()))
+        await peer.send(body if refused else whole("a", "b", "c"))
+        await peer.end()
+
+    one = {"url": served(script).url, "model": "m", "concurrency": "1", "requests": "2"}
+    [step] = llm.plan(TOOL, request("quick", one, scratch=tmp_path)).steps
+    with pytest.raises(SitegenError) as refused:
+        llm.parse(step, llm.run(step, Host()))
+    assert said in str(refused.value)
+    assert "--set llm.extensions=no" in refused.value.fix
+    plain = {**one, "extensions": "no"}
+    [step] = llm.plan(TOOL, request("quick", plain, scratch=tmp_path)).steps
+    assert values_of(llm.parse(step, llm.run(step, Host())), "error_rate") == [0.0]
+
+
+def test_another_refusal_has_no_such_advice(served: Serve, tmp_path: Path) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head("401 No", "application/json")
+        await peer.send(b'{"error":"bad key"}')
+        await peer.end()
+
+    one = {"url": served(script).url, "model": "m", "concurrency": "1", "requests": "2"}
+    [step] = llm.plan(TOOL, request("quick", one, scratch=tmp_path)).steps
+    with pytest.raises(SitegenError, match="HTTP 401: bad key") as refused:
+        llm.parse(step, llm.run(step, Host()))
+    assert not refused.value.fix
+
+
 # Runs.
 
 
@@ -344,6 +477,10 @@ def _command(process: psutil.Process) -> list[str]:
 
 def values(collected: Collected, metric: str) -> list[float | None]:
     return [m.value for m in collected.run.measurements if m.metric == f"llm.{metric}"]
+
+
+def values_of(reading: Reading, metric: str) -> list[float | None]:
+    return [m.value for m in reading.measurements if m.metric == f"llm.{metric}"]
 
 
 @pytest.mark.tools

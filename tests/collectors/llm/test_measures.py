@@ -337,6 +337,150 @@ def test_a_client_that_lags_makes_what_it_could_have_moved_suspect() -> None:
     assert not {("ttft", "mean"), ("tpot", "mean")} & usual
 
 
+def held_up(index: int = 0, ttft: float = 0.5) -> Record:
+    """Return a request whose first token was read 0.4 s late, at most, and the next with it."""
+    return request(index, ttft=ttft, gaps=[0.0, 0.1, 0.1], late_s=[[0, 0.4], [1, 0.4]])
+
+
+def test_what_the_client_read_late_makes_suspect_what_that_moves() -> None:
+    late = suspects(load(held_up()))
+    assert {("ttft", "mean"), ("tpot", "mean"), ("decode_rate_per_request", "max")} <= late
+    assert {("e2e_latency", "mean"), ("output_token_throughput", "value")} & late == set()
+    assert {("error_rate", "value"), ("output_tokens", "mean")} & late == set()
+    [one] = load(held_up()).ok
+    early = one.earliest
+    assert early.ttft_s == pytest.approx(0.1)
+    assert early.gaps_s == pytest.approx((0.0, 0.5, 0.1))
+    assert (early.e2e_s, early.events) == (one.e2e_s, one.events)
+
+
+def test_a_few_late_reads_move_tails_and_no_means() -> None:
+    good = [request(index, ttft=0.5 + index / 1e6) for index in range(19)]
+    late = suspects(load(*good, held_up(19)))
+    assert ("ttft", "min") in late
+    assert not {("ttft", "mean"), ("ttft", "p50")} & late
+    many = suspects(load(*good[:10], *(held_up(index) for index in range(10, 19))))
+    assert ("ttft", "mean") in many
+
+
+def test_a_request_that_was_sent_late_is_not_the_servers() -> None:
+    of = load(request(sent_late_s=0.2))
+    assert of.earliest[0].ttft_s == pytest.approx(0.3)
+    assert ("ttft", "mean") in suspects(of)
+    damaged = load(request(scheduled_s=0.0, late_s=[[0, 9.0]])).earliest[0]
+    assert damaged.ttft_s == 0
+    of = load(request(sent=0.2, scheduled_s=0.0, ttft=0.2))
+    assert ("ttft_scheduled", "mean") in suspects(of)
+    assert ("ttft", "mean") not in suspects(of)
+
+
+def test_a_closed_loop_that_is_read_late_sends_late() -> None:
+    late = request(late_s=[[3, 0.3]])
+    rates = {("request_throughput", "value"), ("output_token_throughput", "value")}
+    assert rates <= suspects(load(late))
+    assert not rates & suspects(load({**late, "scheduled_s": 0.0}))
+
+
+def test_a_limit_that_only_a_late_client_missed_is_no_servers() -> None:
+    of = load(held_up(ttft=1.2), request(1))
+    rows = measures.record(of, "w", WHERE, {"s": Objective(1.0, 9.0), "m": Objective(9.0, 9.0)})
+    goodput = {
+        dict(row.params)["slo"]: row.status
+        for row in rows.measurements
+        if row.metric == "llm.goodput"
+    }
+    assert goodput == {"s": Status.SUSPECT, "m": Status.OK}
+
+
+def test_events_that_were_read_together_have_no_time_between_them() -> None:
+    together = request(gaps=[0.0, 0.0, 0.0, 0.08, 0.0, 0.0, 0.0])
+    of = load(together)
+    assert value(of, "tpot", "mean") == pytest.approx(0.08 / 7)
+    assert "itl" not in metrics(of)  # not one came alone
+    assert value(of, "inter_chunk_latency", "p50") is None
+    assert value(of, "inter_chunk_latency", "min") == 0.08
+    said = measures.remarks(of, None, "m")
+    assert said == {
+        "coalesced": "8 of 8 events with text came in one read with another:"
+        " no time between tokens is known of them."
+    }
+    mixed = load(request(gaps=[0.02, 0.06, 0.0, 0.02, 0.02]))
+    assert value(mixed, "itl", "max") == 0.02
+    assert ("itl", "mean") in suspects(mixed)
+    assert "2 of 6 events" in measures.remarks(mixed, None, "m")["coalesced"]
+    # One in a hundred is how a socket is.
+    usual = load(
+        *(request(index, gaps=[0.02] * 20) for index in range(19)), request(19, gaps=[0.0])
+    )
+    assert ("itl", "mean") not in suspects(usual)
+    assert measures.remarks(usual, None, "m") == {}
+
+
+ASKED = params(output_tokens=16)
+COUNTED = {"tpot", "decode_rate_per_request", "output_token_throughput", "total_token_throughput"}
+
+
+@pytest.mark.parametrize(
+    ("events", "count", "more", "why"),
+    [
+        (16, 16, {}, ""),
+        (16, 15, {}, ""),  # an end of the text may be an event
+        (16, 17, {}, ""),  # or a token
+        (4, 16, {}, ""),  # several tokens an event
+        (16, 5, {}, "16 events with text"),
+        (16, 48, {}, "16 events with text, of 16 tokens asked for"),
+        (16, 16, {"other_output_tokens": 48}, "48 by its other figures"),
+        (16, 16, {"other_output_tokens": 17}, ""),
+        (16, None, {}, ""),
+        (48, 48, {}, ""),  # longer than asked for, and counted well
+    ],
+)
+def test_counts_that_contradict_the_answer_are_said_and_suspect(
+    events: int, count: int | None, more: dict[str, Any], why: str
+) -> None:
+    source = None if count is None else "usage"
+    one = request(gaps=[0.1] * (events - 1), output_tokens=count, token_source=source, **more)
+    of = load(one)
+    said = measures.remarks(of, 16, "m").get("inconsistent", "")
+    assert bool(said) is bool(why)
+    rows = measures.record(of, "w", ASKED).measurements
+    doubted = {row.metric.removeprefix("llm.") for row in rows if row.status == Status.SUSPECT}
+    assert doubted & COUNTED == (COUNTED if why else set())
+    assert "ttft" not in doubted
+    if why:
+        assert f"with {count} by usage and {why}." in said
+        assert "The count by usage is what rates" in said
+
+
+@pytest.mark.parametrize(
+    ("counts", "doubtful"),
+    [
+        ((16,) * 20, False),
+        ((16,) * 19 + (5,), False),
+        ((5,), True),
+        ((15,), True),
+        ((20,), True),
+        ((16, 5), True),
+        ((8, 24), True),  # 16 in the mean
+    ],
+)
+def test_answers_of_another_length_than_asked_for_are_said(
+    counts: tuple[int, ...], *, doubtful: bool
+) -> None:
+    of = load(*(request(index, gaps=[0.1] * (each - 1)) for index, each in enumerate(counts)))
+    assert value(of, "output_tokens", "mean") == pytest.approx(statistics.fmean(counts))
+    said = measures.remarks(of, 16, "m").get("not-reached", "")
+    assert bool(said) is doubtful
+    assert not doubtful or "16 tokens were" in said
+    assert measures.remarks(of, None, "m") == {}
+
+
+def test_a_model_that_answers_in_anothers_place_is_named_with_it() -> None:
+    of = load(request(0), request(1, model="b"), request(2, model="a"))
+    said = measures.remarks(of, None, "m")
+    assert said == {"misnamed": "The model m was asked for, and a, b answered."}
+
+
 def test_many_failures_make_the_rates_suspect() -> None:
     good = [request(index) for index in range(98)]
     assert not suspects(load(*good, failed(98), failed(99)))
@@ -389,6 +533,7 @@ def test_an_output_that_is_cut_off_keeps_what_is_whole_and_says_so() -> None:
         (lines(start(), request(0, gaps_s=[0.1])), "line 2: gaps_s has 1 entries for 4 events"),
         (lines(start(), request(0, gaps_s=[0.1, -0.1, 0.1])), r"line 2 gaps_s\[1\]: expected"),
         (lines(start(), request(0, sent=1.0, scheduled_s=2.0)), "sent before it was due"),
+        (lines(start(), request(0, late_s=[[4, 0.1]])), "late_s names an event beyond the 4"),
         (lines(start(), end(interrupted=0)), "line 2 interrupted: expected bool"),
         (lines(start(), request(0)).replace(b"0.5", b"NaN"), "line 2 first_token_s: expected"),
         (b'{"a":' * 100_000 + b"\n" + b"x\n", "line 1: the JSON is nested too deeply"),
