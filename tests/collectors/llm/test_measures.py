@@ -469,7 +469,7 @@ def test_answers_of_another_length_than_asked_for_are_said(
 ) -> None:
     of = load(*(request(index, gaps=[0.1] * (each - 1)) for index, each in enumerate(counts)))
     assert value(of, "output_tokens", "mean") == pytest.approx(statistics.fmean(counts))
-    said = measures.remarks(of, 16, "m").get("not-reached", "")
+    said = measures.remarks(of, 16, "m").get("other-length", "")
     assert bool(said) is doubtful
     assert not doubtful or "16 tokens were" in said
     assert measures.remarks(of, None, "m") == {}
