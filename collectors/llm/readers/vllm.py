@@ -190,13 +190,13 @@ def serve(
     if not result.completed:
         recorder.note("No request succeeded: every time is 0.0 in the file, and left out.")
     elif result.completed == empty:
-        recorder.note("No request has a token: vLLM counts them as completed, here they failed.")
+        recorder.note("No request has a token. vLLM counts them as completed; here they failed.")
     else:
         _rates(result, series, empty, asks.slo, form)
         _tokens(result, series, good)
         if empty:
             recorder.note(
-                f"{empty} of {result.completed} completed requests have no token: they count as "
+                f"{empty} of {result.completed} completed requests have no token and count as "
                 "failed, and what is read is without them; the file's own mean TTFT includes them."
             )
         times = figures(document, series, lambda bare: _bare_unit(bare, result, series))
