@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple
 
-from collectors.fio.jobs import DIRECTIONS, MIXED, Job
+from collectors.fio import jobs as several
+from collectors.fio import load
+from collectors.fio.jobs import DIRECTIONS, MIXED, Job, Report
 from sitegen.collect import Count, Settings, Size, described
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
@@ -45,6 +46,15 @@ _PLACES = frozenset(
         *("verify_state_save", "cpus_allowed", "numa_cpu_nodes", "steadystate", "unlink"),
     }
 )
+#: What fio gives of one job where it adds up several.
+_OF_ONE = frozenset(
+    {
+        *("rw", "bs", "bsrange", "bssplit", "iodepth", "numjobs", "rwmixread", "rwmixwrite"),
+        *("fsync", "fdatasync", "rate", "rate_iops"),
+    }
+)
+#: With these a job moves data in directions that its rw does not have.
+_ALSO = frozenset({"verify", "trim_percentage"})
 _MOST_JOBS = 20_000
 #: Names that say a direction: "randread", "seq-write", "4k_reads".
 _NAMED = {
@@ -66,19 +76,43 @@ _LEVELS = "kmgtp"
 
 
 class Workload(NamedTuple):
-    """Jobs that ran together and alike, and what tells their series from others."""
+    """Jobs that ran together and alike, and what tells their series from others.
+
+    ``wrong`` says why the options of one job are not taken for those of all. ``beside`` are the
+    workloads that ran at the same time, ``device`` is what they ran on.
+    """
 
     name: str
     jobs: tuple[Job, ...]
     params: Params
     options: Mapping[str, str]
+    wrong: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    device: str = ""
 
     def of(self, direction: str) -> Params:
         """Return the parameters of one direction."""
         pairs = dict(self.params)
-        if (block := block_of(self.options, direction)) is not None:
-            pairs["block_size"] = block
-        return params(direction=direction, **pairs)
+        block = block_of(self.options, direction)
+        if block is None and "block_size" not in pairs and not self._has_sizes:
+            block = load.size_moved(several.sides(self.jobs, direction))
+        return params(
+            direction=direction, **pairs | ({} if block is None else {"block_size": block})
+        )
+
+    @property
+    def _has_sizes(self) -> bool:
+        """Whether the options name several sizes, which no parameter holds."""
+        return bool(self.options.get("bssplit"))
+
+    @property
+    def unsaid(self) -> list[str]:
+        """Return what would tell the workload's series from others, and nothing says."""
+        names = ["block_size"] * any(
+            "block_size" not in dict(self.of(direction)) for direction in self.directions
+        )
+        names += ["iodepth"] * ("iodepth" not in dict(self.params))
+        return [] if self.wrong or self._has_sizes else names
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -109,37 +143,113 @@ class Workload(NamedTuple):
         return int(dict(self.params).get(name, "1"))
 
     @property
+    def count(self) -> float:
+        """Return how many jobs all entries stand for."""
+        return self.jobs_per_entry * len(self.jobs)
+
+    @property
     def jobs_per_entry(self) -> float:
         """Return how many jobs one entry stands for."""
         return max(1.0, self.number("numjobs") * self.number("clients") / len(self.jobs))
 
 
-def workloads(
-    jobs: Sequence[Job], answers: Mapping[str, str], *, sized: bool = True
-) -> list[Workload]:
+def workloads(report: Report, answers: Mapping[str, str], *, sized: bool = True) -> list[Workload]:
     """Return the workloads of one report; ``sized`` is whether engine and size part series."""
-    if len(jobs) > _MOST_JOBS:
+    if len(report.jobs) > _MOST_JOBS:
         raise SitegenError(f"there are more than {_MOST_JOBS} jobs in one report")
     groups: defaultdict[tuple[object, ...], list[Job]] = defaultdict(list)
-    for job in jobs:
+    for job in report.jobs:
         groups[_alike(job)].append(job)
     every: list[Workload] = []
     taken: set[tuple[str, Params]] = set()
     again: Counter[str] = Counter()
-    for group in groups.values():
-        numbered = len({job.name for job in group}) > 1
-        stem = _LAST_NUMBER.sub("", group[0].name) if numbered else group[0].name
-        (name, original), options = slug(stem), _options_of(group[0])
-        pairs = dict(_params(group, options, answers, sized=sized))
-        about = params(**pairs, job_name=original or None)
-        workload = Workload(name, tuple(group), about, options)
+    for workload, stem in _at_once(
+        [_workload(g, answers, sized=sized) for g in groups.values()], report
+    ):
         if taken & _series(workload):  # the same name, in another group or with other options
-            again[name] += 1
-            digest = hashlib.sha256(f"{stem} {again[name]}".encode()).hexdigest()[:6]
-            workload = workload._replace(name=f"{name[: _LONGEST - 8]}-{digest}")
+            again[workload.name] += 1
+            name = workload.name[: _LONGEST - 8]
+            workload = workload._replace(
+                name=f"{name}-{load.digest(f'{stem} {again[workload.name]}')}"
+            )
         taken |= _series(workload)
-        every.append(workload)
+        every.append(workload._replace(device=load.device_of(workload.jobs, report)))
     return every
+
+
+def _workload(
+    group: Sequence[Job], answers: Mapping[str, str], *, sized: bool
+) -> tuple[Workload, str]:
+    """Return the workload of jobs that are alike, and what they are called."""
+    numbered = len({job.name for job in group}) > 1
+    stem = _LAST_NUMBER.sub("", group[0].name) if numbered else group[0].name
+    (name, original), options = slug(stem), _right_base(group, _options_of(group[0]))
+
+    def built(options: Mapping[str, str], **more: str) -> Workload:
+        pairs = dict(_params(group, options, answers, sized=sized)) | more
+        return Workload(name, tuple(group), params(**pairs, job_name=original or None), options)
+
+    workload = built(options)
+    if wrong := tuple(_contradictions(workload)):
+        given = {"block_size": "bs", "iodepth": "iodepth"}
+        if asked := [
+            key for key, option in given.items() if key in answers and option not in options
+        ]:
+            raise SitegenError(wrong[0], where=f"--set {asked[0]}", fix="leave it out")
+        kept = {key: value for key, value in options.items() if key not in _OF_ONE}
+        workload = built(kept, grouped="unlike jobs")._replace(wrong=wrong)
+    return workload, stem
+
+
+def _right_base(group: Sequence[Job], options: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the options with the kb_base that the bytes of an I/O bear out."""
+    other = {**options, "kb_base": "1024" if options.get("kb_base") == "1000" else "1000"}
+    return options if _fits(group, options) or not _fits(group, other) else other
+
+
+def _fits(group: Sequence[Job], options: Mapping[str, str]) -> bool:
+    return not any(_size_flaws(group, options))
+
+
+def _size_flaws(group: Sequence[Job], options: Mapping[str, str]) -> Iterator[str]:
+    for direction in DIRECTIONS:
+        sides, block = several.sides(group, direction), block_of(options, direction)
+        if block is not None and not load.fits(block, sides):
+            mean = load.mean_size(sides) or 0.0
+            yield f"{direction}: an I/O moved {mean:.0f} B on average, and the block size is {block}"
+
+
+def _contradictions(workload: Workload) -> Iterator[str]:
+    """Yield what shows that the options are those of one of several jobs that differ."""
+    group, options = workload.jobs, workload.options
+    yield from dict.fromkeys(job.unlike for job in group if job.unlike)
+    if not any(options.get(key, "0") not in ("0", "") for key in _ALSO):
+        kind = options.get("rw", "").partition(":")[0]
+        yield from filter(None, [load.other_directions(group, kind)])
+    given = dict(workload.params)
+    bs = {"bs": given["block_size"]} if "block_size" in given else {}
+    yield from _size_flaws(group, {**bs, **options})
+    if depth := int(given.get("iodepth", 0)):
+        yield from filter(None, [load.exceeded(group, depth, workload.count)])
+
+
+def _at_once(
+    every: Sequence[tuple[Workload, str]], report: Report
+) -> Iterator[tuple[Workload, str]]:
+    """Yield workloads; those that ran beside others have the number of jobs as a parameter."""
+    places = {id(job): n for n, (workload, _) in enumerate(every) for job in workload.jobs}
+    beside: defaultdict[int, set[int]] = defaultdict(set)
+    for cluster in load.at_once(report):
+        numbers = {places[id(job)] for job in cluster}
+        for number in numbers:
+            beside[number] |= numbers
+    for number, (workload, stem) in enumerate(every):
+        if len(numbers := sorted(beside[number])) > 1:
+            count = sum(every[n][0].count for n in numbers)
+            names = tuple(dict.fromkeys(every[n][0].name for n in numbers if n != number))
+            about = params(**dict(workload.params), at_once=f"{count:g}")
+            workload = workload._replace(params=about, beside=names)
+        yield workload, stem
 
 
 def slug(name: str) -> tuple[str, str]:

@@ -162,6 +162,7 @@ class _Entry(Struct):
     job_start: Number = 0.0
     total_err: Whole = 0
     steadystate: dict[str, Any] = {}
+    iodepth_level: dict[str, Number] = {}
 
 
 class _Document(Struct):
@@ -197,6 +198,9 @@ class _Document(Struct):
             begun=begun if begun > jobs.EARLIEST else None,
             ended=ended,
             device={k: n * _SECTOR for k, n in sectors.items() if isinstance(n, float)},
+            disks=tuple(
+                name for each in self.disk_util or () if isinstance(name := each.get("name"), str)
+            ),
         )
 
 
@@ -308,6 +312,8 @@ def _job(entry: _Entry, shared: Mapping[str, Any] | None) -> jobs.Job:
         options=_options({**(shared or {}), **(entry.options or {})}),
         # Of the sum over clients the options never stand there.
         stated=entry.options is not None or (shared is not None and entry.jobname != _EVERYONE),
+        deepest=jobs.deepest(entry.iodepth_level),
+        begun=entry.job_start / _MILLI or None,
         client=f"{entry.hostname}:{entry.port}" if entry.hostname else "",
         sides=tuple(side for side in sides if side.direction != MIXED or len(sides) == 1),
         cpu=sum(shares) / 100 if len(shares) > 1 else None,

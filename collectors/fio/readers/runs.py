@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from collectors.fio import jobs
+from collectors.fio import jobs, load
 from collectors.fio.jobs import CAPPED, LATENCIES, Report, Side
 from collectors.fio.workloads import Workload, direct_of, kept_options, workloads
 from sitegen.collect import Reading, Recorder, Series
@@ -59,9 +60,13 @@ class Run:
         self.reports, self.answers = reports, answers
         self.recorder = Recorder(ToolIdentity("fio", versions[0]), natives=_NATIVES)
         self.directs = {direct_of(job) for report in reports for job in report.jobs}
-        self.workloads: list[Workload] = []
-        for report in reports:
-            self._take(report, workloads(report.jobs, answers, sized=sized))
+        every = [workloads(report, answers, sized=sized) for report in reports]
+        self.workloads = [workload for entries in every for workload in entries]
+        self.devices: defaultdict[str, set[str]] = defaultdict(set)
+        for workload in self.workloads:
+            self.devices[workload.name].add(workload.device)
+        for report, entries in zip(reports, every, strict=True):
+            self._take(report, entries)
 
     def _take(self, report: Report, entries: Sequence[Workload]) -> None:
         """Add one report: repetitions of workloads that were there before, or new ones."""
@@ -83,13 +88,18 @@ class Run:
                 suspect |= counts
             self._rows(workload, parts, device, Status.SUSPECT if suspect else Status.OK)
             self._options(workload)
-        self.workloads += entries
+            self.recorder.said("device", workload.device, workload.name)
+            if workload.beside:
+                self.recorder.said("beside", ", ".join(workload.beside)[:400], workload.name)
+                names = f"{workload.name}, {', '.join(workload.beside)}"[:400]
+                self.recorder.note(f"Jobs that ran at once: {names}.")
 
     def about(self, workload: Workload, direction: str = "") -> Params:
-        """Return the parameters of one direction; direct I/O is one where it differs."""
+        """Return the parameters of one direction; direct I/O and device are where they differ."""
         pairs = dict(workload.of(direction) if direction else workload.params)
         direct = direct_of(workload.jobs[0]) if len(self.directs) > 1 else None
-        return params(**pairs, direct=direct)
+        device = workload.device or None if len(self.devices[workload.name]) > 1 else None
+        return params(**pairs, direct=direct, device=device)
 
     def reading(self, cut: str = "") -> Reading:
         """Return all of it; raises SitegenError when there is no row at all."""
@@ -161,10 +171,20 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
         yield Doubt.FAILED_PART, f"{ios} I/Os failed", False
     if not errors and not any(job.sides for job in workload.good):
         yield Doubt.FAILED_PART, "it moved no data", False
-    engine, depth = workload.options.get("ioengine", ""), workload.number("iodepth")
-    if CAPPED in chatter and depth > 1 and engine.partition(":")[0] not in _ASYNCHRONOUS:
+    for sentence in workload.wrong:
+        yield Doubt.INCONSISTENT, sentence, False
+    if unsaid := workload.unsaid:
+        fix = ", ".join(f"--set {name}=" for name in unsaid)
+        yield Doubt.NOT_STATED, f"nothing says its {' and '.join(unsaid)} ({fix})", False
+    engine = workload.options.get("ioengine", "").partition(":")[0]
+    depth, jobs_counted = workload.number("iodepth"), workload.count
+    if load.is_limited(workload.options) and engine not in load.ONE_AT_A_TIME:
+        return
+    sentence = load.not_reached(workload.good, depth, jobs_counted, engine)
+    if not sentence and CAPPED in chatter and depth > 1 and engine not in _ASYNCHRONOUS:
         sentence = f"iodepth is {depth}, and the engine does one I/O at a time"
-        yield Doubt.INCONSISTENT, sentence, True
+    if sentence:
+        yield Doubt.NOT_REACHED, sentence, True
 
 
 def _side_doubts(direction: str, sides: Sequence[Side]) -> Iterator[_Doubted]:

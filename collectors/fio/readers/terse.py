@@ -27,6 +27,7 @@ _LAYOUTS = {3: (41, DIRECTIONS[:2]), 4: (41, DIRECTIONS), 5: (47, DIRECTIONS)}
 _FIRST, _AFTER = 5, 34
 _MICRO, _MILLI, _KIB = 1e6, 1000, 1024
 _STEP = 1.05
+_LEVELS = ("1", "2", "4", "8", "16", "32", "64")
 
 
 def knows(data: bytes) -> bool:
@@ -56,7 +57,10 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         outputs[version, disks, times[key] // asks.numjobs if asks.numjobs else 0].append(job)
         times[key] += 1
     chatter = "\n".join(text for text in texts if text.startswith("fio: "))
-    reports = [Report(v, tuple(entries), chatter) for (v, *_), entries in outputs.items()]
+    reports = [
+        Report(version, tuple(entries), chatter, disks=_names(disks))
+        for (version, disks, _), entries in outputs.items()
+    ]
     return (Run(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
 
 
@@ -79,6 +83,7 @@ def _line(text: str, place: str) -> tuple[str, Job, str]:
         raise SitegenError(f"breaks off after {len(fields)} fields", where=place)
     starts = zip(range(_FIRST, end, width), directions, strict=True)
     sides = [_side(fields[start : start + width], d, place) for start, d in starts]
+    levels = _numbers([field.rstrip("%") for field in fields[end + 5 : end + 12]], place)
     user, system = _numbers([field.rstrip("%") for field in fields[end : end + 2]], place)
     job = Job(
         name=fields[2],
@@ -86,8 +91,15 @@ def _line(text: str, place: str) -> tuple[str, Job, str]:
         error=int(fields[4]),
         sides=tuple(side for side in sides if side is not None),
         cpu=(user + system) / 100,
+        deepest=jobs.deepest(dict(zip(_LEVELS, levels, strict=True))),
     )
     return fields[1].removeprefix("fio-"), job, ";".join(fields[end + _AFTER :])
+
+
+def _names(disks: str) -> tuple[str, ...]:
+    """Return the names of the disks: what stands there and is no number."""
+    fields = disks.split(";")
+    return tuple(field for field in fields if field and not _DECIMAL.fullmatch(field.rstrip("%")))
 
 
 def _side(fields: Sequence[str], direction: str, place: str) -> Side | None:

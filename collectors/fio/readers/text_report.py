@@ -40,6 +40,9 @@ _CLIENT = re.compile(r"(?m)^<[^<>\n]{1,100}> ?")
 _CPU = re.compile(
     r"(?m)^[ \t]*cpu[ \t]*: usr=\s*(\d{1,9}(?:\.\d{1,9})?)%, sys=\s*(\d{1,9}(?:\.\d{1,9})?)%"
 )
+_DEPTHS = re.compile(r"(?m)^[ \t]*IO depths[ \t]*: ([^\n]{1,200})")
+_DEPTH = re.compile(r"(\d{1,2})=(\d{1,3}(?:\.\d{1,2})?)%")
+_DISK = re.compile(r"(?m)^[ \t]*([\w!./-]{1,64}): ios=\d")
 _STEADY = re.compile(r"(?m)^[ \t]*steadystate[ \t]*: attained=(yes|no)\b")
 _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _SUM = "All clients"
@@ -97,7 +100,10 @@ class Printout(Struct):
         times = [time for time, _ in pairs if time is not None]
         finished = tuple(job for _, job in pairs if job is not None)
         started, notes = jobs.stamp(min(times, default=None)), (_UNZONED,) if times else ()
-        report = Report(self.version, finished, self.text, started_at=started, notes=notes)
+        disks = tuple(dict.fromkeys(_DISK.findall(self.text)))
+        report = Report(
+            self.version, finished, self.text, started_at=started, disks=disks, notes=notes
+        )
         return report, self.ended and len(finished) == len(pairs)
 
 
@@ -185,7 +191,8 @@ def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | N
         sides, sync = _sides(text, options, failed=error > 0)
     except SitegenError as wrong:
         raise SitegenError(wrong.what, where=f"the job {name[:60]!a}", fix=wrong.fix) from wrong
-    cpu, steady = _CPU.search(text), _STEADY.search(text)
+    cpu, steady, depths = _CPU.search(text), _STEADY.search(text), _DEPTHS.search(text)
+    levels = _DEPTH.findall(depths[1]) if depths else []
     if not sides and not error and not cpu:
         return None
     return Job(
@@ -194,6 +201,7 @@ def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | N
         error=error,
         options=options,
         clones=int(event["jobs"]),
+        deepest=jobs.deepest({name: float(share) for name, share in levels}),
         sides=sides,
         cpu=(float(cpu[1]) + float(cpu[2])) / 100 if cpu else None,
         sync=sync,
