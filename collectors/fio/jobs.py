@@ -84,9 +84,9 @@ class Job(Struct, frozen=True):
 
     ``stated`` says whether ``options`` are all that were given, so that fio's defaults hold for
     the others. ``clones`` is how many jobs fio says that the entry stands for, 0 where it does
-    not say; ``unlike`` says that they had other options. ``deepest`` is how many I/Os at most were
-    in flight when one more was submitted. ``begun`` is in seconds since 1970. ``steady`` is whether
-    fio reached its steady state, where it was to look for one.
+    not say; ``unlike`` says so where they had other options. ``deepest`` is how many I/Os at most
+    were in flight when one more was submitted. ``begun`` is in seconds since 1970. ``steady`` is
+    whether fio reached its steady state, where it was to look for one.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Job(Struct, frozen=True):
     options: Mapping[str, str] = field(default_factory=dict)
     stated: bool = False
     clones: int = 0
-    unlike: bool = False
+    unlike: str = ""
     deepest: float | None = None
     begun: float | None = None
     client: str = ""
@@ -110,8 +110,8 @@ class Report(Struct, frozen=True):
     """One report of fio: its jobs, and what it says of all of them.
 
     ``begun`` and ``ended`` are seconds since 1970. ``device`` are the bytes that the kernel saw
-    the disk move, ``disks`` the names of all that it watched. ``chatter`` is the text around the
-    report.
+    the disk move, ``disks`` the names of all that it watched. ``grouped`` says that the groups of
+    its jobs tell which ran at once. ``chatter`` is the text around the report.
     """
 
     version: str
@@ -123,6 +123,7 @@ class Report(Struct, frozen=True):
     ended: float | None = None
     device: Mapping[str, float] = field(default_factory=dict)
     disks: tuple[str, ...] = ()
+    grouped: bool = True
     notes: tuple[str, ...] = ()
 
 

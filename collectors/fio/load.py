@@ -134,6 +134,8 @@ def at_once(report: Report) -> list[list[Job]]:
     began stands in the output since fio 3.36.
     """
     working = [job for job in report.jobs if longest(job.sides) > 0]
+    if not report.grouped:
+        return [[job] for job in working]
     if working and all(job.begun is not None for job in working):
         return _overlapping(working)
     groups: defaultdict[int, list[Job]] = defaultdict(list)

@@ -93,12 +93,13 @@ class Workload(NamedTuple):
     def of(self, direction: str) -> Params:
         """Return the parameters of one direction."""
         pairs = dict(self.params)
-        block = block_of(self.options, direction)
-        if block is None and "block_size" not in pairs and not self._has_sizes:
-            block = load.size_moved(several.sides(self.jobs, direction))
-        return params(
-            direction=direction, **pairs | ({} if block is None else {"block_size": block})
-        )
+        if (block := block_of(self.options, direction)) is not None:
+            pairs["block_size"] = block
+        elif "block_size" not in pairs and not self._has_sizes:
+            # What the options do not say, the bytes of the I/Os may.
+            moved = load.size_moved(several.sides(self.jobs, direction))
+            pairs |= {} if moved is None else {"block_size": str(moved)}
+        return params(direction=direction, **pairs)
 
     @property
     def _has_sizes(self) -> bool:
@@ -143,7 +144,7 @@ class Workload(NamedTuple):
         return int(dict(self.params).get(name, "1"))
 
     @property
-    def count(self) -> float:
+    def job_count(self) -> float:
         """Return how many jobs all entries stand for."""
         return self.jobs_per_entry * len(self.jobs)
 
@@ -163,18 +164,19 @@ def workloads(report: Report, answers: Mapping[str, str], *, sized: bool = True)
     every: list[Workload] = []
     taken: set[tuple[str, Params]] = set()
     again: Counter[str] = Counter()
-    for workload, stem in _at_once(
-        [_workload(g, answers, sized=sized) for g in groups.values()], report
-    ):
-        if taken & _series(workload):  # the same name, in another group or with other options
-            again[workload.name] += 1
-            name = workload.name[: _LONGEST - 8]
-            workload = workload._replace(
-                name=f"{name}-{load.digest(f'{stem} {again[workload.name]}')}"
-            )
-        taken |= _series(workload)
-        every.append(workload._replace(device=load.device_of(workload.jobs, report)))
-    return every
+    pairs = [_workload(group, answers, sized=sized) for group in groups.values()]
+    beside = _at_once([workload for workload, _ in pairs], report)
+    for workload, (_, stem) in zip(beside, pairs, strict=True):
+        every.append(_renamed(workload, stem, again) if taken & _series(workload) else workload)
+        taken |= _series(every[-1])
+    return [w._replace(device=load.device_of(w.jobs, report)) for w in every]
+
+
+def _renamed(workload: Workload, stem: str, again: Counter[str]) -> Workload:
+    """Return one whose name is another's, in another group or with other options, under its own."""
+    again[workload.name] += 1
+    digest = load.digest(f"{stem} {again[workload.name]}")
+    return workload._replace(name=f"{workload.name[: _LONGEST - 8]}-{digest}")
 
 
 def _workload(
@@ -216,7 +218,8 @@ def _size_flaws(group: Sequence[Job], options: Mapping[str, str]) -> Iterator[st
         sides, block = several.sides(group, direction), block_of(options, direction)
         if block is not None and not load.fits(block, sides):
             mean = load.mean_size(sides) or 0.0
-            yield f"{direction}: an I/O moved {mean:.0f} B on average, and the block size is {block}"
+            moved = f"{direction}: an I/O moved {mean:.0f} B on average"
+            yield f"{moved}, and the block size is {block}"
 
 
 def _contradictions(workload: Workload) -> Iterator[str]:
@@ -230,26 +233,25 @@ def _contradictions(workload: Workload) -> Iterator[str]:
     bs = {"bs": given["block_size"]} if "block_size" in given else {}
     yield from _size_flaws(group, {**bs, **options})
     if depth := int(given.get("iodepth", 0)):
-        yield from filter(None, [load.exceeded(group, depth, workload.count)])
+        yield from filter(None, [load.exceeded(group, depth, workload.job_count)])
 
 
-def _at_once(
-    every: Sequence[tuple[Workload, str]], report: Report
-) -> Iterator[tuple[Workload, str]]:
+def _at_once(every: Sequence[Workload], report: Report) -> Iterator[Workload]:
     """Yield workloads; those that ran beside others have the number of jobs as a parameter."""
-    places = {id(job): n for n, (workload, _) in enumerate(every) for job in workload.jobs}
+    places = {id(job): n for n, workload in enumerate(every) for job in workload.jobs}
     beside: defaultdict[int, set[int]] = defaultdict(set)
     for cluster in load.at_once(report):
         numbers = {places[id(job)] for job in cluster}
         for number in numbers:
             beside[number] |= numbers
-    for number, (workload, stem) in enumerate(every):
-        if len(numbers := sorted(beside[number])) > 1:
-            count = sum(every[n][0].count for n in numbers)
-            names = tuple(dict.fromkeys(every[n][0].name for n in numbers if n != number))
-            about = params(**dict(workload.params), at_once=f"{count:g}")
-            workload = workload._replace(params=about, beside=names)
-        yield workload, stem
+    for number, workload in enumerate(every):
+        if len(beside[number]) <= 1:
+            yield workload
+            continue
+        count = sum(every[n].job_count for n in beside[number])
+        about = params(**dict(workload.params), at_once=f"{count:g}")
+        others = dict.fromkeys(every[n].name for n in sorted(beside[number] - {number}))
+        yield workload._replace(params=about, beside=tuple(others))
 
 
 def slug(name: str) -> tuple[str, str]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, ROUNDED, Job, Report, Side
-from collectors.fio.readers import text_report
+from collectors.fio.readers import json_report, text_report, wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, size_of
 from collectors.text import plain
-from sitegen.collect import Reader, Reading
+from sitegen.collect import Reader, Reading, decode
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt
@@ -27,6 +28,8 @@ _NAMES = (
     *("read_iops", "write_iops", "read_bw", "write_bw", "read_latency", "write_latency"),
     *("read_seq", "write_seq", "rw_mix"),
 )
+#: The jobs of the file that kubestr brings along.
+_OWN = frozenset({"read_iops", "write_iops", "read_bw", "write_bw"})
 _UNREAD = "Its summary is not read: it cuts 13.9M to 13.9, and calls all latencies microseconds."
 _LAYOUT = re.compile(r"Laying out IO file(?:\(s\))? \(1 file(?:\(s\))? / ?(\d{1,9}[KMGT])i?B\)")
 #: The script's share of reads; nothing in fio's text says it.
@@ -108,9 +111,12 @@ def read_kubestr(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     parts = _VERSION.split(text)
     reports = []
     for version, output in zip(["", *parts[1::2]], parts[::2], strict=True):
-        above, *jobs = _JOB.split(output)
-        if jobs:
-            reports.append(Report(version, tuple(_job(job, _options(above)) for job in jobs)))
+        above, *texts = _JOB.split(output)
+        if texts:
+            entries = tuple(_job(job, _options(above)) for job in texts)
+            # The jobs of kubestr's own file run at once; of another nothing says it.
+            own = all(job.name in _OWN for job in entries)
+            reports.append(Report(version, entries, grouped=own))
     return (Run(reports, asks.answers).reading(),)
 
 
@@ -144,6 +150,23 @@ def _side(direction: str, iops: str, kib: str, *figures: str | None) -> Side:
     )
 
 
+def knows_quoted(data: bytes) -> bool:
+    """Tell whether ``data`` is JSON whose strings hold fio's output, as Ansible's stdout_lines."""
+    return wrapping.holds_quoted(data)
+
+
+def read_quoted(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+    """Return the run that the output in the strings of ``data`` is."""
+    output = wrapping.quoted_in(decode.documents(data, Any)).encode()
+    forms = (
+        (json_report.knows, json_report.read),
+        (knows_dbench, read_dbench),
+        (text_report.knows, text_report.read),
+    )
+    read = next((read for knows, read in forms if knows(output)), text_report.read)
+    return read(output, asks)
+
+
 DBENCH = Reader(
     *("fio-dbench", "the whole output of docker-fio or dbench", knows_dbench, read_dbench, Asks),
     text=True,
@@ -151,4 +174,8 @@ DBENCH = Reader(
 KUBESTR = Reader(
     *("fio-kubestr", "kubestr's output of its fio test", knows_kubestr, read_kubestr, Asks),
     text=True,
+)
+QUOTED = Reader(
+    *("fio-quoted", "fio's output in strings of JSON (a log, Ansible)", knows_quoted, read_quoted),
+    Asks,
 )

@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, MIXED, STATISTICS, Latency, Report, Side
+from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, Run, holds
 from collectors.fio.workloads import Asks
 from collectors.text import plain
@@ -68,7 +69,9 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
 
 def _goes_on(first: Report, then: Report) -> bool:
     """Tell whether ``then`` is a later report of the run that ``first`` is of."""
-    alike = [[(job.name, job.group, job.options) for job in r.jobs] for r in (first, then)]
+    alike = [
+        (r.disks, [(job.name, job.group, job.options) for job in r.jobs]) for r in (first, then)
+    ]
     if alike[0] != alike[1] or first.ended is None or then.ended is None:
         return False
     if first.begun is not None and then.begun is not None:
@@ -222,7 +225,7 @@ def output_in(data: bytes) -> Output:
         output = _read(data)
         if output.reports:
             return output
-    return _read(plain(data).encode())
+    return _read(wrapping.json_in(plain(data)).encode())
 
 
 def _read(data: bytes) -> Output:

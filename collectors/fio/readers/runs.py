@@ -81,6 +81,9 @@ class Run:
             device = report.device if len(entries) == 1 else {}
             suspect = any(jobs.is_cached(sides, device.get(d)) for d, sides in parts.items())
             doubts = [*_doubts(workload, report.chatter)]
+            if not report.grouped and len(entries) > 1:
+                unsaid = "nothing says whether its jobs ran at once or one after another"
+                doubts.append((Doubt.NOT_STATED, unsaid, False))
             for direction, sides in parts.items():
                 doubts += _side_doubts(direction, sides) if sides else ()
             for kind, sentence, counts in doubts:
@@ -91,8 +94,8 @@ class Run:
             self.recorder.said("device", workload.device, workload.name)
             if workload.beside:
                 self.recorder.said("beside", ", ".join(workload.beside)[:400], workload.name)
-                names = f"{workload.name}, {', '.join(workload.beside)}"[:400]
-                self.recorder.note(f"Jobs that ran at once: {names}.")
+                names = ", ".join(sorted({workload.name, *workload.beside}))
+                self.recorder.note(f"Jobs that ran at once: {names[:400]}.")
 
     def about(self, workload: Workload, direction: str = "") -> Params:
         """Return the parameters of one direction; direct I/O and device are where they differ."""
@@ -177,10 +180,10 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
         fix = ", ".join(f"--set {name}=" for name in unsaid)
         yield Doubt.NOT_STATED, f"nothing says its {' and '.join(unsaid)} ({fix})", False
     engine = workload.options.get("ioengine", "").partition(":")[0]
-    depth, jobs_counted = workload.number("iodepth"), workload.count
+    depth = workload.number("iodepth")
     if load.is_limited(workload.options) and engine not in load.ONE_AT_A_TIME:
         return
-    sentence = load.not_reached(workload.good, depth, jobs_counted, engine)
+    sentence = load.not_reached(workload.good, depth, workload.job_count, engine)
     if not sentence and CAPPED in chatter and depth > 1 and engine not in _ASYNCHRONOUS:
         sentence = f"iodepth is {depth}, and the engine does one I/O at a time"
     if sentence:

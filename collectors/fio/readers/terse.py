@@ -17,7 +17,8 @@ from sitegen.errors import SitegenError
 from sitegen.model import Doubt
 
 _LINE = re.compile(
-    r"(?m)^[ \t]{0,16}(\d{1,2});(?:fio-)?(\d{1,2}\.\d[^;\n]{0,60});[^;\n]{0,200};\d{1,9};\d{1,9};"
+    r"(?m)^(?:[^;\n]{0,200}[ \t\"'])?(\d{1,2});(?:fio-)?(\d{1,2}\.\d[^;\n]{0,60});"
+    r"[^;\n]{0,200};\d{1,9};\d{1,9};"
 )
 #: Where terse output begins: its lines are the first thing of each output.
 _HEAD = 1_000_000
@@ -46,9 +47,9 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     outputs: defaultdict[tuple[str, str, int], list[Job]] = defaultdict(list)
     times: Counter[tuple[str, int]] = Counter()
     for number, text in enumerate(texts, 1):
-        if not _LINE.match(text):
+        if not (match := _LINE.match(text)):
             continue
-        version, job, disks = _line(text, f"line {number}")
+        version, job, disks = _line(text[match.start(1) :], f"line {number}")
         key = (job.name, job.group)
         if times[key] and not disks and not asks.numjobs:
             message = f"is of {job.name!a} again, and nothing tells whether both ran at once"
@@ -58,7 +59,8 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
         times[key] += 1
     chatter = "\n".join(text for text in texts if text.startswith("fio: "))
     reports = [
-        Report(version, tuple(entries), chatter, disks=_names(disks))
+        # Outputs that were added to one file, or jobs of one: the disks alone tell.
+        Report(version, tuple(entries), chatter, disks=_names(disks), grouped=bool(disks))
         for (version, disks, _), entries in outputs.items()
     ]
     return (Run(reports[-1:] if _grows(reports) else reports, asks.answers).reading(),)
@@ -69,7 +71,7 @@ def _grows(reports: Sequence[Report]) -> bool:
     sides = [[side for job in report.jobs for side in job.sides] for report in reports]
     times, moved = [jobs.longest(s) for s in sides], [jobs.bytes_moved(s) or 0.0 for s in sides]
     grows = all(after > _STEP * before + 0.1 for before, after in pairwise(times))
-    return grows and moved == sorted(moved)
+    return grows and moved == sorted(moved) and len({report.disks for report in reports}) == 1
 
 
 def _line(text: str, place: str) -> tuple[str, Job, str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from collectors.fio import jobs
 from collectors.fio.jobs import DIRECTIONS, LATENCIES, STATISTICS, Job, Latency, Report, Side
+from collectors.fio.readers import wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, block_of
 from collectors.text import plain
@@ -23,16 +26,18 @@ from sitegen.model import Doubt
 DBENCH_SIGNS = (b"Dbench Summary", b"FIO Summary", b"FIO bench Summary", b"Testing Read IOPS...")
 #: ``name: (g=0): rw=randread, bs=..., ioengine=libaio, iodepth=4``
 _HEADER = (
-    r"\(g=(?P<header>\d{1,9})\): rw=(?P<rw>\w{1,20}), bs=(?P<bs>[^\n=]{1,200}), "
-    r"ioengine=(?P<engine>[^\s,]{1,80}), iodepth=(?P<depth>\d{1,9})"
+    r"\(g=(?P<header>\d{1,9})\): rw=(?P<rw>\w{1,20}),\s{1,8}bs=(?P<bs>[^=]{1,200}),\s{1,8}"
+    r"ioengine=(?P<engine>[^\s,]{1,80}),\s{1,8}iodepth=(?P<depth>\d{1,9})"
 )
 #: ``name: (groupid=0, jobs=1): err= 0: pid=2668: Sat Nov 21 14:02:06 2026``
 _JOB = (
     r"\(groupid=(?P<group>\d{1,9}), jobs=(?P<jobs>\d{1,9})\): err=\s{0,4}(?P<error>\d{1,9})"
     r"(?: \([^\n]{0,250}\))?(?:: pid=(?P<pid>\d{1,10})(?:: (?P<time>[^\n]{1,60}))?)?"
 )
+#: A bullet, a number or a bar that a page puts before a line.
+_MARKS = r"(?:(?:[-+|]|#{1,6}|\d{1,3}[.)])[ \t]{1,8}){0,2}"
 _EVENT = re.compile(
-    rf"(?m)^[ \t]{{0,40}}(?:(?P<name>\S[^\n]{{0,200}}?): (?:{_HEADER}|{_JOB})"
+    rf"(?m)^[ \t]{{0,40}}{_MARKS}(?:(?P<name>\S[^\n]{{0,200}}?): (?:{_HEADER}|{_JOB})"
     r"|fio[- ](?P<version>\d[\w.+-]{0,60})[ \t]{0,8}$"
     r"|(?P<summary>Run status group \d))"
 )
@@ -48,7 +53,9 @@ _UNZONED = "fio's text has no time zone: its time is taken for UTC."
 _SUM = "All clients"
 _AT_ONCE_S = 5
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([kKMGTP]?)(i?)(?:B|(bit))?(?:/s)?", re.ASCII)
-#: A size that was not rounded: with kb_base=1000 there is 65.5kB for 65536.
+#: What sizes that are no power of two are a multiple of.
+_PAGE, _ROUND = 4096, 1000
+#: A size that was not rounded.
 _WHOLE = re.compile(r"\d{1,15}(?:(?:\.0+)?[KMGT]i)?B")
 _LEVELS = " KMGTP"
 #: What a part of the section begins with.
@@ -98,13 +105,28 @@ class Printout(Struct):
         pairs = [pair for (name, _, _), pair in self.jobs.items() if name != _SUM]
         pairs = pairs or list(self.jobs.values())
         times = [time for time, _ in pairs if time is not None]
-        finished = tuple(job for _, job in pairs if job is not None)
+        finished = tuple(self._marked(job) for _, job in pairs if job is not None)
         started, notes = jobs.stamp(min(times, default=None)), (_UNZONED,) if times else ()
         disks = tuple(dict.fromkeys(_DISK.findall(self.text)))
         report = Report(
             self.version, finished, self.text, started_at=started, disks=disks, notes=notes
         )
         return report, self.ended and len(finished) == len(pairs)
+
+    def _marked(self, job: Job) -> Job:
+        """Return a job that stands for several, with what says that they were not alike."""
+        own = {name for name, group, _ in self.jobs if group == job.group}
+        added = {
+            name: options
+            for (name, group), options in self.headers.items()
+            if group == job.group and (name == job.name or name not in own)
+        }
+        if job.clones <= 1 or all(options == job.options for options in added.values()):
+            return job
+        names = ", ".join(ascii(name)[1:-1][:40] for name in list(added)[:4])
+        engines = {options["ioengine"] for options in (*added.values(), job.options) if options}
+        kept = {k: v for k, v in job.options.items() if k != "ioengine" or len(engines) == 1}
+        return replace(job, options=kept, unlike=f"it adds up jobs that are not alike: {names}")
 
 
 def knows(data: bytes) -> bool:
@@ -121,6 +143,8 @@ def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
 def reports_of(data: bytes) -> tuple[list[Report], str]:
     """Return the outputs of fio in ``data``, and what is missing of one that is cut off."""
     pairs = [printout.report() for printout in _printouts(data) if printout.jobs]
+    if not pairs:
+        raise SitegenError("no line begins as fio's do: take off what others put before them")
     if not any(report.jobs for report, _ in pairs):
         raise SitegenError("breaks off before the first figure of a job")
     cut = "it ends before fio's own summary, and what stood there is missing"
@@ -128,7 +152,7 @@ def reports_of(data: bytes) -> tuple[list[Report], str]:
 
 
 def _printouts(data: bytes) -> list[Printout]:
-    text = _CLIENT.sub("", plain(data))
+    text = wrapping.text_in(_CLIENT.sub("", plain(data)))
     ended, _, last = text.rpartition("\n")
     if not last.startswith("Run status group"):
         # A number at the very end may have lost its last digits.
@@ -268,7 +292,8 @@ def _sides(
             continue
         if (line := _RATES.match(first[0])) is None:
             raise SitegenError(f"{first[0].strip()[:60]!a} is not as fio 3 prints it")
-        block = block_of(options, line[1]) or ""
+        # A size that the header does not say may be one that the bytes tell.
+        block = block_of(options, line[1]) or "512"
         exact = block.isdecimal() and not short.get(line[1])
         if side := _side(line, part, issued[line[1]], int(block) if exact else 0):
             sides[side.direction] = side
@@ -281,11 +306,32 @@ def _block_sizes(text: str) -> str | None:
     """Return ``bs`` of a header as fio's option would say it: bytes, for each direction."""
     sizes = []
     for part in re.findall(r"\([RWT]\) ([^\s,]+)", text):
-        ends = part.split("-")[:2]
-        if not all(map(_WHOLE.fullmatch, ends)):
+        ends = [_size(end) for end in part.split("-")[:2]]
+        if None in ends:
             return None
-        sizes.append("-".join(dict.fromkeys(f"{number(end).value:.0f}" for end in ends)))
+        sizes.append("-".join(dict.fromkeys(map(str, ends))))
     return ",".join(sizes) or None
+
+
+def _size(text: str) -> int | None:
+    """Return a size in bytes, of a rounded one that which people choose; None where none is near.
+
+    With kb_base=1000 there is 65.5kB for 65536.
+    """
+    try:
+        printed = number(text)
+    except SitegenError:
+        return None
+    if _WHOLE.fullmatch(text):
+        return round(printed.value)
+    low, high = printed.value - printed.half, printed.value + printed.half
+    power = 1 << int(high).bit_length() - 1
+    pages = range(-(-int(low) // _PAGE) * _PAGE, int(high) + 1, _PAGE)
+    if power >= low:
+        return power
+    if len(pages) == 1:
+        return pages[0]
+    return round(printed.value) if not pages and printed.value % _ROUND == 0 else None
 
 
 def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
@@ -315,7 +361,7 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         printed["iops"] = iops.text
         if iops.share > jobs.ROUNDED:
             doubts.append((Doubt.ROUNDED, f"IOPS is printed as {iops.text}"))
-    moved = float(exact * size)
+    moved = float(exact * _moved_size(total, exact, size))
     if not moved or not total.holds(moved):
         figures = [figure for figure in (total, *rates) if figure.value]
         if not figures:
@@ -340,6 +386,13 @@ def _side(line: re.Match[str], text: str, ios: int, size: int) -> Side | None:
         printed=printed,
         doubts=tuple(doubts),
     )
+
+
+def _moved_size(total: Printed, ios: int, size: int) -> int:
+    """Return ``size``, or the power of two near what was moved where a header is of another job."""
+    if not size or total.value < ios or not ios or total.holds(float(ios * size)):
+        return size
+    return 1 << round(math.log2(total.value / ios))
 
 
 def _latencies(text: str, count: int) -> dict[str, Latency]:
