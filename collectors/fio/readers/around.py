@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,7 +18,7 @@ from collectors.fio.readers import json_report, text_report, wrapping
 from collectors.fio.readers.runs import JSON_SIGN, TEXT_SIGN, Run, holds
 from collectors.fio.workloads import Asks, size_of
 from collectors.text import plain
-from sitegen.collect import Reader, Reading, decode
+from sitegen.collect import Reader, Reading
 from sitegen.collect.settings import agreed
 from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt
@@ -52,7 +51,7 @@ _SOME_TIME_S = 1.0
 def knows_dbench(data: bytes) -> bool:
     """Tell whether ``data`` is a dbench's output, with fio's own."""
     fits = holds(data, TEXT_SIGN) and holds(data, *text_report.DBENCH_SIGNS)
-    return fits and not holds(data, JSON_SIGN)
+    return fits and not holds(data, JSON_SIGN) and not wrapping.holds_strings(data)
 
 
 def read_dbench(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -150,21 +149,12 @@ def _side(direction: str, iops: str, kib: str, *figures: str | None) -> Side:
     )
 
 
-def knows_quoted(data: bytes) -> bool:
-    """Tell whether ``data`` is JSON whose strings hold fio's output, as Ansible's stdout_lines."""
-    return wrapping.holds_quoted(data)
-
-
-def read_quoted(data: bytes, asks: Asks) -> tuple[Reading, ...]:
+def read_string(data: bytes, asks: Asks) -> tuple[Reading, ...]:
     """Return the run that the output in the strings of ``data`` is."""
-    output = wrapping.quoted_in(decode.documents(data, Any)).encode()
-    forms = (
-        (json_report.knows, json_report.read),
-        (knows_dbench, read_dbench),
-        (text_report.knows, text_report.read),
-    )
-    read = next((read for knows, read in forms if knows(output)), text_report.read)
-    return read(output, asks)
+    output = wrapping.string_in(plain(data)).encode()
+    if json_report.knows(output):
+        return json_report.read(output, asks)
+    return (read_dbench if knows_dbench(output) else text_report.read)(output, asks)
 
 
 DBENCH = Reader(
@@ -175,7 +165,5 @@ KUBESTR = Reader(
     *("fio-kubestr", "kubestr's output of its fio test", knows_kubestr, read_kubestr, Asks),
     text=True,
 )
-QUOTED = Reader(
-    *("fio-quoted", "fio's output in strings of JSON (a log, Ansible)", knows_quoted, read_quoted),
-    Asks,
-)
+_STRINGS = "fio's output in strings of JSON, as Ansible and log collectors keep it"
+STRING = Reader("fio-string", _STRINGS, wrapping.holds_strings, read_string, Asks)

@@ -15,7 +15,7 @@ from sitegen.errors import SitegenError
 from sitegen.model import Comparability, Doubt, Params, Status, ToolIdentity, params
 
 #: What fio's JSON, and its text, cannot be without.
-JSON_SIGN, TEXT_SIGN = b'"fio version"', b": (groupid="
+JSON_SIGN, TEXT_SIGN = b'"fio version"', b"(groupid="
 _STOPPED = re.compile(r"(?m)^fio: terminating on signal (\d{1,3})")
 #: Engines that keep many I/Os in flight: the others do one at a time, whatever the depth.
 _ASYNCHRONOUS = frozenset(

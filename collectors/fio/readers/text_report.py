@@ -34,8 +34,9 @@ _JOB = (
     r"\(groupid=(?P<group>\d{1,9}), jobs=(?P<jobs>\d{1,9})\): err=\s{0,4}(?P<error>\d{1,9})"
     r"(?: \([^\n]{0,250}\))?(?:: pid=(?P<pid>\d{1,10})(?:: (?P<time>[^\n]{1,60}))?)?"
 )
-#: A bullet, a number or a bar that a page puts before a line.
+#: A bullet, a number or a bar that a page puts before a line, and what it puts around a name.
 _MARKS = r"(?:(?:[-+|]|#{1,6}|\d{1,3}[.)])[ \t]{1,8}){0,2}"
+_SLANTED = re.compile(r"(_{1,3})(\S|\S.*\S)\1")
 _EVENT = re.compile(
     rf"(?m)^[ \t]{{0,40}}{_MARKS}(?:(?P<name>\S[^\n]{{0,200}}?): (?:{_HEADER}|{_JOB})"
     r"|fio[- ](?P<version>\d[\w.+-]{0,60})[ \t]{0,8}$"
@@ -131,7 +132,8 @@ class Printout(Struct):
 
 def knows(data: bytes) -> bool:
     """Tell whether ``data`` is fio's text, and neither its JSON nor a dbench's."""
-    return holds(data, TEXT_SIGN) and not holds(data, JSON_SIGN, *DBENCH_SIGNS)
+    fits = holds(data, TEXT_SIGN) and not holds(data, JSON_SIGN, *DBENCH_SIGNS)
+    return fits and not wrapping.holds_strings(data)
 
 
 def read(data: bytes, asks: Asks) -> tuple[Reading, ...]:
@@ -181,7 +183,7 @@ def _begins_another(printout: Printout, event: re.Match[str], *, clients: bool) 
     (name, _, _), (last, _) = next(reversed(printout.jobs.items()))
     if clients:
         return name == _SUM
-    if (event["name"], int(event["group"]), event["pid"]) in printout.jobs:
+    if (_name(event), int(event["group"]), event["pid"]) in printout.jobs:
         return False
     time = _time(event)
     apart = last is not None and time is not None and abs(time - last) > _AT_ONCE_S
@@ -193,7 +195,7 @@ def _add(printout: Printout, event: re.Match[str], text: str) -> None:
         # With --status-interval the same process is printed again and again: the last counts.
         pid = event["pid"] or "0"
         process = f"the {len(printout.jobs)}th" if pid == "0" else pid
-        key = (event["name"], int(event["group"]), process)
+        key = (_name(event), int(event["group"]), process)
         printout.jobs.pop(key, None)
         job = _job(event, text, printout.headers.get(key[:2], {}))
         printout.jobs[key], printout.ended = (_time(event), job), False
@@ -201,7 +203,7 @@ def _add(printout: Printout, event: re.Match[str], text: str) -> None:
         options = {"rw": event["rw"], "ioengine": event["engine"], "iodepth": event["depth"]}
         if (blocks := _block_sizes(event["bs"])) is not None:
             options["bs"] = blocks
-        printout.headers[event["name"], int(event["header"])] = options
+        printout.headers[_name(event), int(event["header"])] = options
     elif event["version"]:
         printout.version = event["version"]
     else:
@@ -210,7 +212,7 @@ def _add(printout: Printout, event: re.Match[str], text: str) -> None:
 
 def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | None:
     """Return what a job's section says, None where nothing but its first line is there."""
-    name, error = event["name"], int(event["error"])
+    name, error = _name(event), int(event["error"])
     try:
         sides, sync = _sides(text, options, failed=error > 0)
     except SitegenError as wrong:
@@ -231,6 +233,11 @@ def _job(event: re.Match[str], text: str, options: Mapping[str, str]) -> Job | N
         sync=sync,
         steady=steady[1] == "yes" if steady else None,
     )
+
+
+def _name(event: re.Match[str]) -> str:
+    match = _SLANTED.fullmatch(event["name"])
+    return match[2] if match else event["name"]
 
 
 def _time(event: re.Match[str]) -> float | None:
