@@ -28,6 +28,12 @@ _SHORTEST_SHARE, _ROUNDED_S = 0.1, 1.5
 _LEAST_BLOCK = 512
 
 
+def unsaid(names: Sequence[str]) -> str:
+    """Return a sentence that says which parameters are missing, and how to add them."""
+    fix = ", ".join(f"--set {name}=" for name in names)
+    return f"nothing says its {' and '.join(names)} ({fix})"
+
+
 def in_flight(parts: Sequence[Side]) -> float | None:
     """Return how many I/Os were in flight on average, None where a direction has no latency.
 

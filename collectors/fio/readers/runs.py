@@ -177,8 +177,7 @@ def _doubts(workload: Workload, chatter: str) -> Iterator[_Doubted]:
     for sentence in workload.wrong:
         yield Doubt.INCONSISTENT, sentence, False
     if unsaid := workload.unsaid:
-        fix = ", ".join(f"--set {name}=" for name in unsaid)
-        yield Doubt.NOT_STATED, f"nothing says its {' and '.join(unsaid)} ({fix})", False
+        yield Doubt.NOT_STATED, load.unsaid(unsaid), False
     engine = workload.options.get("ioengine", "").partition(":")[0]
     depth = workload.number("iodepth")
     if load.is_limited(workload.options) and engine not in load.ONE_AT_A_TIME:
