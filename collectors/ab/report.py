@@ -165,7 +165,9 @@ def reports(text: str) -> list[Report]:
         line, place = " ".join(raw[:_MAX_LINE].split()), f"line {number}"
         if not raw.endswith("\n") and line[-1:].isdigit():
             break  # without its end it may have lost digits
-        banner, labelled = _BANNER.search(line), _labelled(line, place)
+        # A look for a sign costs less than for a pattern, and most lines have neither.
+        banner = _BANNER.search(line) if "ApacheBench" in line else None
+        labelled = _labelled(line, place) if ":" in line else None
         if banner or (labelled and (not every or _is_another(every[-1], labelled[0]))):
             if len(every) >= MAX_REPORTS:
                 raise SitegenError(f"holds more than {MAX_REPORTS} reports", where=place)
@@ -224,9 +226,9 @@ def _keep(report: Report, label: str, text: str, line: str) -> None:
 
 def _read_rest(report: Report, line: str, place: str) -> None:
     """Read a line without a label of its own: a row, or what ab remarks of its own course."""
-    if _ROW_LABEL.match(line):
+    if ":" in line and _ROW_LABEL.match(line):
         _read_row(report, line, place)
-    elif _PERCENT_LABEL.match(line):
+    elif "%" in line and _PERCENT_LABEL.match(line):
         _read_percent(report, line, place)
     elif match := _FAILURES.match(line):
         report.failures = {kind: int(n) for kind, n in match.groupdict().items() if n}
